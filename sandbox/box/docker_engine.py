@@ -1,0 +1,214 @@
+"""Boxes in Docker containers: no network, read-only root, all capabilities gone but the supervisor's, limits by cgroup.
+
+The container's only way out is one unix socket in a folder mounted from the host. We listen, the supervisor connects before any program
+runs, and the socket's name is removed: nothing is left to connect to. A supervisor ends when its worker does, and the engine removes
+a container that ended, so even `kill -9` of a worker leaves nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.models.containers import Container
+
+from sandbox.box.cgroup import MIB, MemoryGroup
+from sandbox.box.docker_images import image_tag
+from sandbox.config import WorkerSettings
+from sandbox.errors import BoxError, EngineUnavailable
+
+# What the supervisor needs to give each run its own uid, to kill what is left of it and to clear what it wrote.
+CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID"]
+HOME_LABEL = "sandbox.home"
+CONNECT_PATIENCE_S = 30.0
+UIDS_PER_BOX = 65_536
+FIRST_UID = 1_000_000
+MEMORY_SLACK_BYTES = 2 * MIB  # the kernel charges memory to a cgroup in batches
+COMMAND = "import sys; sys.path.insert(0, '/opt/sandbox'); from sandbox.runner.supervisor import main; main()"
+PRELOADED = (
+    "math cmath bisect heapq collections itertools functools operator re string random copy datetime decimal fractions statistics "
+    "typing dataclasses enum json queue threading time io contextlib textwrap array struct traceback"
+).split()
+
+
+class DockerEngine:
+    """Starts boxes for one slot of one worker; `slot` keeps the uids of boxes that run at the same time apart."""
+
+    def __init__(self, settings: WorkerSettings, slot: int) -> None:
+        self._settings = settings
+        self._slot = slot
+        self._started = 0
+        self._folder = settings.home / "boxes"
+        self._up: set[DockerWalls] = set()
+        try:
+            self._client = docker.from_env(timeout=60)
+            self._client.ping()
+        except (DockerException, requests.RequestException) as error:
+            raise EngineUnavailable(f"no Docker engine answers ({error}); start one, or run `sandbox doctor`") from error
+
+    def start(self, image: str) -> DockerWalls:
+        name = f"sandbox-{self._slot}-{uuid.uuid4().hex[:12]}"
+        folder = self._folder / name
+        folder.mkdir(parents=True, mode=0o700)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        container = None
+        try:
+            listener.bind(str(folder / "worker.sock"))
+            listener.listen(1)
+            listener.settimeout(CONNECT_PATIENCE_S)
+            container = self._client.containers.create(image_tag(image), **self._options(name, folder))
+            container.start()
+            connection, _ = listener.accept()
+        except ImageNotFound as error:
+            raise EngineUnavailable(f"image {image_tag(image)} is missing; build it with `sandbox images build`") from error
+        except (DockerException, requests.RequestException, OSError) as error:
+            _remove(container)
+            raise BoxError(f"box {name} did not start: {error}") from error
+        finally:
+            listener.close()
+            shutil.rmtree(folder, ignore_errors=True)
+        walls = DockerWalls(container, connection, self._up.discard)
+        self._up.add(walls)
+        return walls
+
+    def missing_walls(self) -> list[str]:
+        info = self._client.info()
+        missing = []
+        if not any("seccomp" in option for option in info.get("SecurityOptions") or []):
+            missing.append("the engine's own seccomp profile (each program still gets ours)")
+        for field, wall in (("MemoryLimit", "memory limit"), ("CpuCfsQuota", "CPU limit"), ("PidsLimit", "process limit")):
+            if not info.get(field):
+                missing.append(f"{wall}: the kernel's cgroups do not offer it")
+        return missing
+
+    def close(self) -> None:
+        for walls in list(self._up):
+            walls.destroy()
+        self._client.close()
+
+    def _options(self, name: str, folder: Path) -> dict[str, Any]:
+        settings = self._settings
+        base = FIRST_UID + (self._slot * 64 + self._started % 64) * UIDS_PER_BOX
+        self._started += 1
+        size = f"size={settings.box_tmpfs_mb}m,nr_inodes=65536"
+        return {
+            "name": name,
+            "hostname": "box",
+            "command": ["/usr/bin/python3", "-I", "-S", "-c", COMMAND, *self._arguments(base)],
+            "auto_remove": True,
+            "labels": {HOME_LABEL: str(settings.home)},
+            "network_mode": "none",
+            "ipc_mode": "private",
+            "read_only": True,
+            "cap_drop": ["ALL"],
+            "cap_add": CAPABILITIES,
+            "security_opt": ["no-new-privileges"],
+            "pids_limit": settings.box_processes,
+            "mem_limit": 512 * MIB,
+            "memswap_limit": 512 * MIB,
+            "nano_cpus": int(settings.box_cpus * 1e9),
+            "shm_size": settings.box_tmpfs_mb * MIB,
+            "tmpfs": {
+                "/box": f"rw,exec,nosuid,nodev,mode=711,{size}",
+                "/tmp": f"rw,exec,nosuid,nodev,mode=1777,{size}",  # noqa: S108 - inside the box
+            },
+            "volumes": {str(folder): {"bind": "/run/sandbox", "mode": "ro"}},
+            "runtime": settings.docker_runtime or None,
+            "log_config": {"Type": "none"},
+            "oom_kill_disable": False,
+        }
+
+    def _arguments(self, uid_base: int) -> list[str]:
+        return ["--connect", "/run/sandbox/worker.sock", "--uid-base", str(uid_base), "--modules", *PRELOADED]
+
+
+class DockerWalls:
+    """One running container; see `engine.Walls`."""
+
+    def __init__(self, container: Container, connection: socket.socket, on_destroy: Any) -> None:
+        self._container = container
+        self.connection = connection
+        self._on_destroy = on_destroy
+        self._group = self._memory_group()
+        self._own_bytes = 48 * MIB
+        self._group_measured = False
+
+    def limit_memory(self, memory_mb: int) -> None:
+        if self._group is not None and not self._group_measured:
+            self._own_bytes = self._group.used_bytes() + MEMORY_SLACK_BYTES
+            self._group_measured = True
+        limit = self._own_bytes + memory_mb * MIB
+        try:
+            if self._group is not None:
+                self._group.limit(limit)
+            else:
+                self._container.update(mem_limit=limit, memswap_limit=limit)
+        except (DockerException, requests.RequestException, OSError) as error:
+            raise BoxError(f"memory limit of {memory_mb} MiB refused: {error}") from error
+
+    def begin_run(self) -> None:
+        if self._group is not None:
+            self._group.begin_run()
+
+    def peak_memory_mb(self) -> float | None:
+        return None if self._group is None else self._group.peak_mb()
+
+    def destroy(self) -> None:
+        self.connection.close()
+        if self._group is not None:
+            self._group.close()
+            self._group = None
+        _remove(self._container)
+        self._on_destroy(self)
+
+    def _memory_group(self) -> MemoryGroup | None:
+        try:
+            self._container.reload()
+            return MemoryGroup.of(int(self._container.attrs["State"]["Pid"]))
+        except (DockerException, requests.RequestException, OSError):
+            return None
+
+
+def _remove(container: Container | None) -> None:
+    """Kill and remove; a container that is already gone, or going, is what we want."""
+    if container is None:
+        return
+    try:
+        container.remove(force=True)
+    except NotFound:
+        return
+    except APIError as error:
+        if error.status_code != 409:  # 409: its removal is already under way
+            raise BoxError(f"container {container.name} cannot be removed: {error}") from error
+
+
+def remove_boxes(home: Path) -> int:
+    """Remove every container that workers of this home have left; returns how many."""
+    try:
+        client = docker.from_env(timeout=60)
+        found = client.containers.list(all=True, filters={"label": f"{HOME_LABEL}={home}"})
+    except (DockerException, requests.RequestException):
+        return 0
+    for container in found:
+        _remove(container)
+    client.close()
+    return len(found)
+
+
+def engine_information() -> Mapping[str, Any]:
+    """What the Docker engine says of itself. Raises EngineUnavailable."""
+    try:
+        client = docker.from_env(timeout=10)
+        information: Mapping[str, Any] = client.info()
+        client.close()
+    except (DockerException, requests.RequestException) as error:
+        raise EngineUnavailable(f"no Docker engine answers: {error}") from error
+    return {**information, "socket": os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")}

@@ -1,0 +1,38 @@
+"""What a box needs of the engine that puts up its walls."""
+
+from __future__ import annotations
+
+import socket
+from typing import Protocol
+
+
+class Walls(Protocol):
+    """A started box: a supervisor behind walls, and our connection to it."""
+
+    @property
+    def connection(self) -> socket.socket: ...
+
+    def limit_memory(self, memory_mb: int) -> None:
+        """Hold the programs in it to `memory_mb` MiB from now on. Raises BoxError."""
+
+    def begin_run(self) -> None:
+        """Start watching the peak of memory."""
+
+    def peak_memory_mb(self) -> float | None:
+        """The peak of the program's memory since `begin_run` in MiB, where the host lets us see it."""
+
+    def destroy(self) -> None:
+        """Take it down with everything in it, at once; safe to call twice."""
+
+
+class Engine(Protocol):
+    """Makes boxes of an image's kind."""
+
+    def start(self, image: str) -> Walls:
+        """A new box, ready for frames. Raises EngineUnavailable or BoxError."""
+
+    def missing_walls(self) -> list[str]:
+        """What this engine cannot keep out, in words; empty when every wall is up."""
+
+    def close(self) -> None:
+        """Forget the engine; boxes still up are destroyed."""

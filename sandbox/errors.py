@@ -1,0 +1,68 @@
+"""The exceptions of this package. A program's bad end is data (`runner.contract.Status`), never one of these.
+
+SandboxError
+├── BadRequest                 the client asked for something that cannot be; never retried
+│   ├── UnknownLanguage
+│   └── NotFound               no such job, or its result has expired
+├── Refused                    asked well, but not now; carries retry_after_s
+│   └── QueueFull
+├── Cancelled                  the submission was cancelled before it ran
+└── InfrastructureError        our failure; retried on another box, then reported as internal_error
+    ├── BoxError               a box broke, hung, could not be proved clean or answered nonsense
+    ├── EngineUnavailable      no container engine, no image, or no permission to use it
+    └── QueueUnavailable       Redis does not answer
+"""
+
+from __future__ import annotations
+
+
+class SandboxError(Exception):
+    """Root of every exception this package raises on purpose."""
+
+
+class BadRequest(SandboxError):
+    """The request cannot be served, now or later. `field` names the part at fault, as a dotted path."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class UnknownLanguage(BadRequest):
+    """The language is not in the table."""
+
+
+class NotFound(BadRequest):
+    """No such job, or its result has expired."""
+
+
+class Refused(SandboxError):
+    """The request is good but cannot be taken now; try again after `retry_after_s` seconds."""
+
+    def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class QueueFull(Refused):
+    """The lane holds as many submissions as it may."""
+
+
+class Cancelled(SandboxError):
+    """The submission was cancelled before it ran."""
+
+
+class InfrastructureError(SandboxError):
+    """We failed, not the program."""
+
+
+class BoxError(InfrastructureError):
+    """A box broke, hung, could not be proved clean, or answered nonsense; it has to be destroyed."""
+
+
+class EngineUnavailable(InfrastructureError):
+    """No container engine answers, an image is missing, or the walls cannot be put up."""
+
+
+class QueueUnavailable(InfrastructureError):
+    """Redis does not answer."""

@@ -1,0 +1,88 @@
+"""What a language is: the table `languages.toml`, read once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any
+
+from sandbox.errors import UnknownLanguage
+from sandbox.runner.contract import Limits, Program
+
+COMPILE_LIMITS = Limits(cpu_time_s=30.0, wall_time_s=60.0, memory_mb=2_048, processes=64, output_kb=256, file_mb=256)
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """One entry of the table; the fields are explained at the top of `languages.toml`."""
+
+    name: str
+    image: str
+    source: str
+    run_command: tuple[str, ...]
+    version: str
+    compile_command: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    forked: bool = False
+    suffixes: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+    def program(self, code: str) -> Program:
+        return Program(
+            source=code.encode(),
+            source_name=self.source,
+            run_command=self.run_command,
+            compile_command=self.compile_command,
+            keep=self.keep,
+            forked=self.forked,
+            compile_limits=COMPILE_LIMITS,
+        )
+
+
+def _entry(name: str, row: Mapping[str, Any]) -> Language:
+    return Language(
+        name=name,
+        image=row["image"],
+        source=row["source"],
+        run_command=tuple(row["run"]),
+        version=row["version"],
+        compile_command=tuple(row.get("compile", ())),
+        keep=tuple(row.get("keep", ())),
+        forked=row.get("forked", False),
+        suffixes=tuple(row.get("suffixes", ())),
+        aliases=tuple(row.get("aliases", ())),
+    )
+
+
+@cache
+def table() -> Mapping[str, Language]:
+    """All languages by name."""
+    rows = tomllib.loads(files("sandbox").joinpath("languages.toml").read_text(encoding="utf-8"))
+    return MappingProxyType({name: _entry(name, row) for name, row in rows.items()})
+
+
+@cache
+def _names() -> Mapping[str, Language]:
+    names = {alias: language for language in table().values() for alias in language.aliases}
+    return MappingProxyType({**names, **table()})
+
+
+def named(name: str) -> Language:
+    """The language of that name or alias; raises UnknownLanguage."""
+    try:
+        return _names()[name.lower()]
+    except KeyError:
+        known = ", ".join(table())
+        raise UnknownLanguage(f"unknown language {name!r}; known are {known}", field="language") from None
+
+
+def by_suffix(suffix: str) -> Language:
+    """The language of files with that suffix, dot included; raises UnknownLanguage."""
+    for language in table().values():
+        if suffix.lower() in language.suffixes:
+            return language
+    raise UnknownLanguage(f"no language has files ending in {suffix!r}; name it", field="language")

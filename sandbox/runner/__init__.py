@@ -1,0 +1,1 @@
+"""What runs inside a box: standard library only, copied into every image."""

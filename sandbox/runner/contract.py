@@ -1,0 +1,112 @@
+"""The words both sides of a box's wall speak: limits, programs, runs and outcomes.
+
+Everything here is plain data and standard library only, for it is imported inside the box as well as by the worker, the
+judge and the API. Sizes and times carry their unit in the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """How one run of a program ended. `internal_error` is our failure, every other value is the program's own doing."""
+
+    OK = "ok"
+    COMPILE_ERROR = "compile_error"
+    RUNTIME_ERROR = "runtime_error"
+    TIME_LIMIT_EXCEEDED = "time_limit_exceeded"
+    MEMORY_LIMIT_EXCEEDED = "memory_limit_exceeded"
+    OUTPUT_LIMIT_EXCEEDED = "output_limit_exceeded"
+    INTERNAL_ERROR = "internal_error"
+
+
+class Verdict(StrEnum):
+    """What the judge says of a program on one test, or on all of them."""
+
+    ACCEPTED = "accepted"
+    WRONG_ANSWER = "wrong_answer"
+    TIME_LIMIT_EXCEEDED = "time_limit_exceeded"
+    MEMORY_LIMIT_EXCEEDED = "memory_limit_exceeded"
+    OUTPUT_LIMIT_EXCEEDED = "output_limit_exceeded"
+    RUNTIME_ERROR = "runtime_error"
+    COMPILE_ERROR = "compile_error"
+    INTERNAL_ERROR = "internal_error"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one run may use.
+
+    `cpu_time_s` is CPU time of all the program's processes together; `wall_time_s` is elapsed time less the time spent
+    waiting for a free CPU, so that a verdict does not change because the machine is busy. `memory_mb` is in MiB,
+    `output_kb` in KiB for stdout and for stderr each, `file_mb` in MiB for each file written.
+    """
+
+    cpu_time_s: float = 10.0
+    wall_time_s: float = 30.0
+    memory_mb: int = 512
+    processes: int = 64
+    output_kb: int = 16_384
+    file_mb: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one run used: CPU seconds over all its processes, elapsed seconds, and the peak memory in MiB."""
+
+    cpu_time_s: float = 0.0
+    wall_time_s: float = 0.0
+    memory_mb: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One program, ready to be loaded into a box: its source, and how its language is compiled and run.
+
+    `compile_command` is empty where nothing is compiled. `keep` names the files the compiler leaves behind that a run needs;
+    the program can never write to those. With `forked` the run is a fork of the warm interpreter instead of an exec.
+    """
+
+    source: bytes
+    source_name: str
+    run_command: tuple[str, ...]
+    compile_command: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    forked: bool = False
+    compile_limits: Limits = field(default_factory=Limits)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of a loaded program: its input, arguments, extra files, and the files wanted back."""
+
+    stdin: bytes = b""
+    args: tuple[str, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    fetch_files: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one run ended. `exit_code` is None when a signal ended it, `signal` is None when it exited by itself."""
+
+    status: Status
+    exit_code: int | None = None
+    signal: int | None = None
+    stdout: bytes = b""
+    stderr: bytes = b""
+    stdout_truncated: bool = False
+    stderr_truncated: bool = False
+    usage: Usage = field(default_factory=Usage)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    message: str = ""
+
+    @property
+    def ended_well(self) -> bool:
+        return self.status is Status.OK

@@ -1,0 +1,334 @@
+"""The trusted process of a box: it loads a program, runs it test by test, and leaves nothing of it behind.
+
+Theory of operation. The supervisor is the first process of the box and the only one besides the zygote that outlives a run. It
+talks frames with the worker over one connection, made before any program ran and inherited by none. For each run it takes the next uid, lays out a
+fresh work directory, and passes the zygote a job and the run's pipe ends, which the worker made: no byte of stdin, stdout or stderr
+comes through here. It then sleeps until the zygote says that the child has ended, waking only to hold the limits:
+
+* CPU time of the whole tree, from process clocks, so that a fork buys no extra time;
+* wall time less the time its processes waited for a free CPU, so that a busy machine changes no verdict;
+* the worker's word `kill` (the output grew too large), or the worker's end, upon which the box ends too.
+
+Then it kills whatever is left, which it recognises by descent and not by name, answers, and clears every writable place while the worker already
+judges. What cannot be killed or cleared makes the supervisor exit, and the worker replace the box: no run ever starts in a box that is not proved clean.
+Out-of-memory kills are counted by the kernel (cgroup); without a cgroup the resident memory is watched from here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sandbox.runner import frames, usage
+from sandbox.runner.contract import Status
+from sandbox.runner.workspace import NotClean, Workspace
+
+PR_SET_CHILD_SUBREAPER = 36
+WALL_CEILING = 10.0  # however busy the machine, a run ends after this many times its wall limit
+KILL_PATIENCE_S = 5.0
+MAX_FILES_BYTES = 1 << 31
+SHORTEST_LOOK_S = 0.002
+MEMORY_LOOK_S = 0.01
+BOX_CLOCK_FROM_S = 0.02  # runs shorter than this cannot hide CPU time worth asking the cgroup for
+ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}
+ZYGOTE_CODE = "import sys; sys.path[0] = {path!r}; from sandbox.runner.zygote import main; main()"
+
+
+class BoxBroken(Exception):
+    """The box can no longer be trusted; the supervisor ends and the worker makes a new one."""
+
+
+@dataclass
+class Ending:
+    """How a child ended, as the kernel tells it."""
+
+    wait_status: int
+    cpu_time_s: float
+    wall_time_s: float
+    memory_mb: float
+    stopped: str = ""
+    out_of_memory: bool = False
+
+
+class Zygote:
+    """The warm interpreter as seen from here: one child at a time."""
+
+    def __init__(self, modules: Sequence[str], directory: Path) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        quiet_read, quiet_write = os.pipe()  # its standard streams are pipes, as its children's will be
+        package_parent = str(Path(__file__).resolve().parents[2])
+        self._process = subprocess.Popen(
+            ["/usr/bin/python3", "-c", ZYGOTE_CODE.format(path=package_parent), str(theirs.fileno()), *modules],
+            stdin=quiet_read,
+            stdout=quiet_write,
+            pass_fds=[theirs.fileno()],
+            env={**ENVIRONMENT, "HOME": str(directory)},
+            start_new_session=True,
+        )
+        frames.close_all([quiet_read, quiet_write])
+        theirs.close()
+        self.socket = ours
+        self.pid = self._process.pid
+
+    @property
+    def resident_mb(self) -> float:
+        return usage.resident_mb(self.pid)
+
+    def start(self, job: dict[str, Any], streams: Sequence[int]) -> None:
+        descriptor = os.memfd_create("job", os.MFD_CLOEXEC)
+        try:
+            os.write(descriptor, json.dumps(job).encode())
+            rights = [descriptor, *streams]
+            self.socket.sendmsg([b"run"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, b"".join(map(_as_int, rights)))])
+        except OSError as error:
+            raise BoxBroken(f"zygote gone: {error}") from error
+        finally:
+            os.close(descriptor)
+
+    def report(self) -> dict[str, Any]:
+        payload = self.socket.recv(4096)
+        if not payload:
+            raise BoxBroken("zygote ended")
+        report: dict[str, Any] = json.loads(payload)
+        return report
+
+
+def _as_int(descriptor: int) -> bytes:
+    return descriptor.to_bytes(4, sys.byteorder)
+
+
+class Supervisor:
+    """Serves one worker on `connection` until it goes away."""
+
+    def __init__(self, connection: socket.socket, options: argparse.Namespace) -> None:
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        self._connection = connection
+        self._workspace = Workspace(Path(options.root), [Path(place) for place in options.shared])
+        self._next_uid = options.uid_base
+        self._watch_memory = options.watch_memory
+        self._zygote = Zygote(options.modules, self._workspace.work)
+        self._memory_kills = usage.out_of_memory_kills()
+        self._box_clock = usage.box_cpu_time_s()
+        self._program: dict[str, Any] = {}
+        self._poll = select.poll()
+        self._poll.register(self._zygote.socket, select.POLLIN)
+        self._poll.register(connection, select.POLLIN)
+
+    def serve(self) -> None:
+        frames.send(self._connection, {"ready": True, "counts_memory": self._memory_kills.there, "pid": os.getpid()})
+        while True:
+            request, descriptors = frames.receive(self._connection)
+            try:
+                if request["do"] == "load":
+                    self._load(request, descriptors)
+                elif request["do"] == "run":
+                    self._run(request, descriptors)
+            finally:
+                frames.close_all(descriptors)
+
+    def _load(self, request: dict[str, Any], descriptors: list[int]) -> None:
+        parts = frames.unpack(descriptors[-1], request["parts"], MAX_FILES_BYTES)
+        self._program = request
+        self._workspace.load(parts, request["keep"])
+        if not request["compile"]:
+            return
+        limits = request["limits"]
+        uid = self._take_uid()
+        self._workspace.prepare(uid, {}, with_kept=False)
+        ending = self._execute(request["compile"], uid, limits, False, descriptors[:3])
+        frames.close_all(descriptors)
+        descriptors.clear()
+        outcome = self._outcome(ending, limits, forked=False)
+        if outcome["status"] == Status.OK and not self._workspace.keep(request["keep"]):
+            outcome.update(status=Status.RUNTIME_ERROR, message="the compiler left no program")
+        frames.send(self._connection, {"outcome": outcome})
+        self._workspace.clear()
+
+    def _run(self, request: dict[str, Any], descriptors: list[int]) -> None:
+        program, limits = self._program, request["limits"]
+        streams, rest = descriptors[:3], descriptors[3:]
+        files = frames.unpack(rest[0], request["parts"], MAX_FILES_BYTES) if rest else {}
+        uid = self._take_uid()
+        self._workspace.prepare(uid, files)
+        command = [*program["run"], *request["args"]]
+        ending = self._execute(command, uid, limits, program["forked"], streams)
+        frames.close_all(descriptors)
+        descriptors.clear()
+        answer: dict[str, Any] = {"outcome": self._outcome(ending, limits, program["forked"])}
+        fetched: list[int] = []
+        if request["fetch"]:
+            found = self._workspace.fetch(request["fetch"], limits["file_mb"])
+            descriptor, answer["parts"] = frames.pack("fetched", found)
+            fetched.append(descriptor)
+        frames.send(self._connection, answer, fetched)
+        frames.close_all(fetched)
+        self._workspace.clear()
+
+    def _take_uid(self) -> int | None:
+        if self._next_uid is None:
+            return None
+        self._next_uid += 1
+        return int(self._next_uid)
+
+    def _execute(
+        self, command: Sequence[str], uid: int | None, limits: dict[str, Any], forked: bool, streams: Sequence[int]
+    ) -> Ending:
+        job = {
+            "command": list(command),
+            "directory": str(self._workspace.work),
+            "environment": {**ENVIRONMENT, "HOME": str(self._workspace.work), **self._program["environment"]},
+            "forked": forked,
+            "limits": limits,
+            "uid": uid,
+        }
+        kills_before = self._memory_kills.read()
+        box_before = self._box_clock.read() - self._own_cpu_time_s()
+        began = time.monotonic()
+        self._zygote.start(job, streams)
+        stopped = self._watch(began, limits)
+        report = self._zygote.report()
+        ended = time.monotonic()
+        cpu_time_s = report["cpu_time_s"] + self._sweep()
+        if ended - began > BOX_CLOCK_FROM_S and self._box_clock.there:
+            cpu_time_s = max(cpu_time_s, self._box_clock.read() - self._own_cpu_time_s() - box_before)
+        out_of_memory = stopped == "memory" or self._memory_kills.read() > kills_before
+        return Ending(report["status"], cpu_time_s, ended - began, report["memory_mb"], stopped, out_of_memory)
+
+    def _own_cpu_time_s(self) -> float:
+        return time.process_time() + usage.process_cpu_time_s(self._zygote.pid)
+
+    def _watch(self, began: float, limits: dict[str, Any]) -> str:
+        """Hold the limits until the zygote reports; return why the program was stopped, or an empty string."""
+        stopped = ""
+        next_look = began + min(limits["cpu_time_s"], limits["wall_time_s"])
+        while True:
+            if self._watch_memory:
+                next_look = min(next_look, time.monotonic() + MEMORY_LOOK_S)
+            ready = dict(self._poll.poll(max(0.0, next_look - time.monotonic()) * 1000 + 0.5))
+            if self._connection.fileno() in ready:
+                frames.receive(self._connection)  # the one word a worker says during a run, or its end
+                stopped = stopped or "killed"
+                next_look = self._kill_all()
+            if self._zygote.socket.fileno() in ready:
+                return stopped
+            if stopped and time.monotonic() >= next_look:
+                raise BoxBroken("a killed program does not die")
+            if not stopped and time.monotonic() >= next_look:
+                stopped, left = self._look(began, limits)
+                next_look = self._kill_all() if stopped else time.monotonic() + left
+
+    def _look(self, began: float, limits: dict[str, Any]) -> tuple[str, float]:
+        """Which limit is exceeded now, if any; else the seconds until one can be."""
+        alive = self._alive()
+        elapsed = time.monotonic() - began
+        cpu = sum(map(usage.process_cpu_time_s, alive))
+        if self._watch_memory and sum(map(usage.resident_mb, alive)) > limits["memory_mb"]:
+            return "memory", 0.0
+        if cpu >= limits["cpu_time_s"]:
+            return "cpu", 0.0
+        waited = min(max(map(usage.waited_for_cpu_s, alive), default=0.0), elapsed)
+        wall_left = limits["wall_time_s"] - (elapsed - waited)
+        if wall_left <= 0 or elapsed > limits["wall_time_s"] * WALL_CEILING:
+            return "wall", 0.0
+        return "", max(SHORTEST_LOOK_S, min(limits["cpu_time_s"] - cpu, wall_left))
+
+    def _alive(self) -> list[int]:
+        """The processes of the program: the zygote's descendants, and those whose parents have ended, which are ours now."""
+        return [pid for pid in usage.descendants(os.getpid()) if pid != self._zygote.pid]
+
+    def _kill_all(self) -> float:
+        """Kill all that runs besides us and the zygote; return when it must be dead."""
+        for pid in self._alive():
+            _kill(pid)
+        return time.monotonic() + KILL_PATIENCE_S
+
+    def _sweep(self) -> float:
+        """Kill and reap what outlived the child until nothing is left; return the CPU seconds it had used."""
+        used = 0.0
+        patience = time.monotonic() + KILL_PATIENCE_S
+        while True:
+            left = [pid for pid in usage.children(os.getpid()) if pid != self._zygote.pid]
+            if not left:
+                return used
+            for pid in left:
+                for victim in [pid, *usage.descendants(pid)]:
+                    _kill(victim)
+                reaped, _, resources = os.wait4(pid, os.WNOHANG)
+                if reaped:
+                    used += resources.ru_utime + resources.ru_stime
+            if time.monotonic() > patience:
+                raise BoxBroken(f"{len(left)} processes do not die")
+
+    def _outcome(self, ending: Ending, limits: dict[str, Any], forked: bool) -> dict[str, Any]:
+        signalled = os.WIFSIGNALED(ending.wait_status)
+        outcome: dict[str, Any] = {
+            "exit_code": None if signalled else os.WEXITSTATUS(ending.wait_status),
+            "signal": os.WTERMSIG(ending.wait_status) if signalled else None,
+            "cpu_time_s": round(ending.cpu_time_s, 6),
+            "wall_time_s": round(ending.wall_time_s, 6),
+            "memory_mb": round(ending.memory_mb, 3),
+            "stopped": ending.stopped,
+            "message": "",
+        }
+        # An exec'd program's peak resident size begins with the zygote's, which it was forked from.
+        resident = ending.memory_mb if forked or ending.memory_mb > self._zygote.resident_mb * 1.05 else 0.0
+        if ending.out_of_memory or resident > limits["memory_mb"]:
+            outcome["status"] = Status.MEMORY_LIMIT_EXCEEDED
+        elif ending.stopped in {"cpu", "wall"} or ending.cpu_time_s > limits["cpu_time_s"]:
+            outcome["status"] = Status.TIME_LIMIT_EXCEEDED
+            outcome["message"] = "wall time" if ending.stopped == "wall" else "CPU time"
+        elif signalled or outcome["exit_code"] != 0:
+            outcome["status"] = Status.RUNTIME_ERROR
+        else:
+            outcome["status"] = Status.OK
+        return outcome
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="supervisor", description="the trusted process of a box")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--connect", help="unix socket the worker listens on")
+    where.add_argument("--descriptor", type=int, help="inherited socket to the worker")
+    parser.add_argument("--root", default="/box", help="directory for programs and their work")
+    parser.add_argument("--shared", nargs="*", default=["/tmp", "/dev/shm"], help="writable places to keep empty")  # noqa: S108
+    parser.add_argument("--uid-base", type=int, help="uids above this one are ours to use; none: all runs share our uid")
+    parser.add_argument("--watch-memory", action="store_true", help="no cgroup limits memory: watch it from here")
+    parser.add_argument("--modules", nargs="*", default=[], help="modules the zygote imports beforehand")
+    return parser.parse_args(arguments)
+
+
+def main() -> NoReturn:
+    """Serve until the worker goes away; exit 0 then, 1 when the box broke."""
+    options = parsed(sys.argv[1:])
+    if options.connect:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        connection.connect(options.connect)
+    else:
+        connection = socket.socket(fileno=options.descriptor)
+    os.umask(0o022)
+    try:
+        Supervisor(connection, options).serve()
+    except frames.ConnectionClosed:
+        os._exit(0)
+    except (BoxBroken, NotClean, frames.FrameError) as error:
+        print(f"box broken: {error}", file=sys.stderr, flush=True)
+    os._exit(1)

@@ -1,0 +1,147 @@
+"""The directories of a box: the loaded program, one run's work, and the proof that nothing of it stays.
+
+Called by the supervisor only while no process of a program is alive, so that nobody races it through these paths. The program's own
+files belong to root and are the same for all its tests; a run's directory belongs to the run's uid and is new each time.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sandbox.runner import frames
+
+MIB = 1 << 20
+
+
+class NotClean(Exception):
+    """Something a program left behind cannot be removed; the box has to go."""
+
+
+class Workspace:
+    """`root` is ours; `shared` are the world-writable places that must be empty between runs."""
+
+    def __init__(self, root: Path, shared: Sequence[Path]) -> None:
+        self._program = root / "program"
+        self.work = root / "work"
+        self._shared = [place for place in shared if place.is_dir()]
+        self._sources: dict[str, bytes] = {}
+        self._kept: tuple[str, ...] = ()
+        self._program.mkdir(exist_ok=True)
+
+    def load(self, parts: Mapping[str, bytes], kept: Sequence[str] = ()) -> None:
+        """Take a new program; parts named in `kept` are executables that every run finds, read-only, in its directory."""
+        for name in os.listdir(self._program):
+            os.unlink(self._program / name)
+        self._kept = tuple(kept)
+        self._sources = {name: content for name, content in parts.items() if name not in kept}
+        for name in kept:
+            if name in parts:
+                write_file(self._program / name, parts[name], None, 0o755)
+
+    def keep(self, names: Sequence[str]) -> bool:
+        """Make files of the finished compilation the program's; False where one is missing or not a plain file."""
+        for name in names:
+            built = self.work / name
+            try:
+                mode = os.lstat(built).st_mode
+            except OSError:
+                return False
+            if not stat.S_ISREG(mode):
+                return False
+            os.rename(built, self._program / name)
+            os.chown(self._program / name, os.geteuid(), os.getegid())
+            os.chmod(self._program / name, 0o755)
+        return True
+
+    def prepare(self, uid: int | None, files: Mapping[str, bytes], with_kept: bool = True) -> None:
+        """A fresh work directory for one run, holding the program and the run's own files."""
+        os.mkdir(self.work, 0o700)
+        for name, content in self._sources.items():
+            write_file(self.work / name, content, uid)
+        if with_kept:
+            for name in self._kept:
+                os.link(self._program / name, self.work / name)
+        for name, content in files.items():
+            make_parents(self.work, name, uid)
+            write_file(self.work / name, content, uid)
+        if uid is not None:
+            os.chown(self.work, uid, uid)
+
+    def fetch(self, names: Sequence[str], max_mb: int) -> dict[str, bytes]:
+        """Files a run left in its directory, those that exist and are plain files; together at most `max_mb`."""
+        found: dict[str, bytes] = {}
+        left = max_mb * MIB
+        for name in names:
+            content = read_beneath(self.work, name, left)
+            if content is not None:
+                found[name] = content
+                left -= len(content)
+        return found
+
+    def clear(self) -> None:
+        """Remove all that a run left; raises NotClean where that cannot be done or proved."""
+        try:
+            if self.work.exists():
+                shutil.rmtree(self.work)
+            for place in self._shared:
+                for name in os.listdir(place):
+                    remove(place / name)
+                if os.listdir(place):
+                    raise NotClean(f"{place} is not empty")
+        except (OSError, RecursionError) as error:
+            raise NotClean(str(error)) from error
+
+
+def remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def write_file(path: Path, content: bytes, uid: int | None, mode: int = 0o644) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        if uid is not None:
+            os.fchown(descriptor, uid, uid)
+    finally:
+        os.close(descriptor)
+
+
+def make_parents(root: Path, name: str, uid: int | None) -> None:
+    directory = root
+    for part in name.split("/")[:-1]:
+        directory = directory / part
+        if not directory.is_dir():
+            directory.mkdir()
+            if uid is not None:
+                os.chown(directory, uid, uid)
+
+
+def read_beneath(root: Path, name: str, max_bytes: int) -> bytes | None:
+    """A plain file's content, no symbolic link followed on the way; None where there is none or it is too large."""
+    directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    opened = [directory]
+    try:
+        *parents, last = name.split("/")
+        for part in parents:
+            directory = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
+            opened.append(directory)
+        file = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
+        opened.append(file)
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
+            return None
+        with os.fdopen(os.dup(file), "rb") as stream:
+            return stream.read()
+    except OSError:
+        return None
+    finally:
+        frames.close_all(opened)

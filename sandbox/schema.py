@@ -1,0 +1,328 @@
+"""The one definition of what travels over REST and through the queue: requests, results, jobs and problems.
+
+The API parses these, the client builds them, the worker reads them again from the queue, the tests use them. They live beside
+`api/` rather than in it because the worker may not import the API. Text is UTF-8; bytes that are not travel in a
+`..._base64` twin of the field.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+
+from sandbox.runner.contract import Limits, Outcome, Status, Usage, Verdict
+
+MAX_CODE_CHARS = 1 << 20
+MAX_STDIN_CHARS = 64 << 20
+MAX_ARGUMENT_CHARS = 16_384
+MAX_TESTS = 10_000
+MAX_ITEMS = 10_000
+MAX_FILES = 64
+MAX_NAME_CHARS = 255
+
+
+class Lane(StrEnum):
+    """Which queue a submission waits in; workers empty `rl` before `default` before `bulk`."""
+
+    RL = "rl"
+    DEFAULT = "default"
+    BULK = "bulk"
+
+
+class JobStatus(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+
+
+def _decoded(value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("must be a base64 string")
+    try:
+        return b64decode(value, validate=True)
+    except ValueError as error:
+        raise ValueError(f"is not valid base64: {error}") from error
+
+
+def _relative_path(name: str) -> str:
+    parts = name.split("/")
+    if not name or len(name) > MAX_NAME_CHARS or name.startswith("/") or "\0" in name:
+        raise ValueError("must be a relative path of 1 to 255 characters without NUL")
+    if any(part in {"", ".", ".."} for part in parts) or len(parts) > 16:
+        raise ValueError("must not contain empty, '.' or '..' parts, nor more than 16 of them")
+    return name
+
+
+def _argument(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not contain NUL")
+    return text
+
+
+Base64Data = Annotated[
+    bytes,
+    BeforeValidator(_decoded, json_schema_input_type=str),
+    PlainSerializer(lambda value: b64encode(value).decode(), return_type=str, when_used="json"),
+]
+FilePath = Annotated[str, AfterValidator(_relative_path)]
+Argument = Annotated[str, Field(max_length=MAX_ARGUMENT_CHARS), AfterValidator(_argument)]
+
+
+class Wire(BaseModel):
+    """Frozen, and strict about names: a misspelt field is an error that names it, not silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", hide_input_in_errors=True)
+
+
+class LimitsRequest(Wire):
+    """What a run may use; what is left out takes the server's default."""
+
+    cpu_time_s: float | None = Field(None, gt=0, le=300, description="CPU seconds of all the program's processes together")
+    wall_time_s: float | None = Field(
+        None, gt=0, le=900, description="elapsed seconds less those spent waiting for a free CPU; default 2 + 2 x cpu_time_s"
+    )
+    memory_mb: int | None = Field(None, ge=16, le=16_384, description="MiB, all processes and files in memory together")
+    processes: int | None = Field(None, ge=1, le=512, description="processes and threads at one time")
+    output_kb: int | None = Field(None, ge=1, le=131_072, description="KiB of stdout, and of stderr")
+    file_mb: int | None = Field(None, ge=1, le=1_024, description="MiB of any one file written")
+
+    def resolve(self, default: Limits) -> Limits:
+        """These limits, with what is left out taken from `default`."""
+        given = self.model_dump(exclude_none=True)
+        if not given:
+            return default
+        if "cpu_time_s" in given and "wall_time_s" not in given:
+            given["wall_time_s"] = 2.0 + 2.0 * given["cpu_time_s"]
+        values = {name: getattr(default, name) for name in Limits.__slots__}
+        return Limits(**{**values, **given})
+
+
+class _Input(Wire):
+    stdin: str = Field("", max_length=MAX_STDIN_CHARS)
+    stdin_base64: Base64Data | None = Field(None, description="stdin as bytes, instead of `stdin`")
+    args: list[Argument] = Field(default_factory=list, max_length=256)
+    files: dict[FilePath, Base64Data] = Field(default_factory=dict, max_length=MAX_FILES)
+
+    @model_validator(mode="after")
+    def _one_stdin(self) -> _Input:
+        if self.stdin and self.stdin_base64 is not None:
+            raise ValueError("give stdin or stdin_base64, not both")
+        if sum(map(len, self.args)) > MAX_ARGUMENT_CHARS:
+            raise ValueError(f"args are over {MAX_ARGUMENT_CHARS} characters together")
+        return self
+
+    @property
+    def stdin_bytes(self) -> bytes:
+        return self.stdin.encode() if self.stdin_base64 is None else self.stdin_base64
+
+
+class ExecuteRequest(_Input):
+    """Run one program once."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"language": "python", "code": "a, b = map(int, input().split())\nprint(a + b)", "stdin": "20 22\n"}]
+        }
+    )
+
+    language: str = Field(max_length=64)
+    code: str = Field(max_length=MAX_CODE_CHARS)
+    fetch_files: list[FilePath] = Field(default_factory=list, max_length=MAX_FILES)
+    limits: LimitsRequest = LimitsRequest()
+    priority: Lane = Lane.DEFAULT
+
+
+class TestCase(_Input):
+    """One test: what goes in, and what has to come out."""
+
+    __test__ = False  # not a pytest class, whatever its name says
+
+    expected: str = Field("", max_length=MAX_STDIN_CHARS)
+    expected_base64: Base64Data | None = Field(None, description="expected stdout as bytes, instead of `expected`")
+
+    @property
+    def expected_bytes(self) -> bytes:
+        return self.expected.encode() if self.expected_base64 is None else self.expected_base64
+
+
+class ExactChecker(Wire):
+    """Every byte equal."""
+
+    type: Literal["exact"]
+
+
+class LinesChecker(Wire):
+    """Lines equal once trailing blanks of each line and blank lines at the end are removed."""
+
+    type: Literal["lines"]
+
+
+class TokensChecker(Wire):
+    """Tokens between white space equal."""
+
+    type: Literal["tokens"]
+
+
+class FloatChecker(Wire):
+    """Tokens equal, or both numbers within `absolute` or `relative` of the expected one."""
+
+    type: Literal["float"]
+    absolute: float = Field(1e-9, ge=0, le=1e300)
+    relative: float = Field(1e-9, ge=0, le=1e300)
+
+
+Checker = Annotated[ExactChecker | LinesChecker | TokensChecker | FloatChecker, Field(discriminator="type")]
+
+
+class VerifyRequest(Wire):
+    """Judge one program on many tests."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "language": "python",
+                    "code": "a, b = map(int, input().split())\nprint(a + b)",
+                    "tests": [{"stdin": "20 22\n", "expected": "42\n"}, {"stdin": "1 1\n", "expected": "2\n"}],
+                    "checker": {"type": "tokens"},
+                }
+            ]
+        }
+    )
+
+    language: str = Field(max_length=64)
+    code: str = Field(max_length=MAX_CODE_CHARS)
+    tests: list[TestCase] = Field(min_length=1, max_length=MAX_TESTS)
+    checker: Checker = TokensChecker(type="tokens")
+    limits: LimitsRequest = LimitsRequest()
+    stop_on_failure: bool = False
+    priority: Lane = Lane.DEFAULT
+
+
+class ExecuteBatchRequest(Wire):
+    items: list[ExecuteRequest] = Field(min_length=1, max_length=MAX_ITEMS)
+
+
+class VerifyBatchRequest(Wire):
+    items: list[VerifyRequest] = Field(min_length=1, max_length=MAX_ITEMS)
+
+
+class StageResult(Wire):
+    """How one stage, compiling or running, ended."""
+
+    status: Status
+    exit_code: int | None = None
+    signal: int | None = None
+    stdout: str = ""
+    stderr: str = ""
+    stdout_base64: Base64Data | None = Field(None, description="all of stdout, present when it is not valid UTF-8")
+    stderr_base64: Base64Data | None = Field(None, description="all of stderr, present when it is not valid UTF-8")
+    stdout_truncated: bool = False
+    stderr_truncated: bool = False
+    usage: Usage = Usage()
+    message: str = Field("", description="why, where the status alone does not tell")
+
+    @staticmethod
+    def fields_of(outcome: Outcome) -> dict[str, Any]:
+        """An outcome as this model's fields: text where it is UTF-8, a base64 twin beside it where not."""
+        fields: dict[str, Any] = {
+            "status": outcome.status,
+            "exit_code": outcome.exit_code,
+            "signal": outcome.signal,
+            "stdout_truncated": outcome.stdout_truncated,
+            "stderr_truncated": outcome.stderr_truncated,
+            "usage": outcome.usage,
+            "message": outcome.message,
+        }
+        for name, data in (("stdout", outcome.stdout), ("stderr", outcome.stderr)):
+            try:
+                fields[name] = data.decode()
+            except UnicodeDecodeError:
+                fields[name] = data.decode(errors="replace")
+                fields[name + "_base64"] = data
+        return fields
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> StageResult:
+        return cls.model_construct(**cls.fields_of(outcome))
+
+
+class ExecuteResult(StageResult):
+    """What `POST /execute` answers."""
+
+    id: str
+    compile: StageResult | None = None
+    files: dict[str, Base64Data] = Field(default_factory=dict)
+    queue_time_s: float = 0.0
+
+
+class TestResult(Wire):
+    __test__ = False  # not a pytest class, whatever its name says
+
+    verdict: Verdict
+    message: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    usage: Usage = Usage()
+
+
+class VerifyResult(Wire):
+    """What `POST /verify` answers. `score` is passed / total."""
+
+    id: str
+    verdict: Verdict
+    passed: int
+    total: int
+    score: float
+    tests: list[TestResult]
+    compile: StageResult | None = None
+    queue_time_s: float = 0.0
+    run_time_s: float = 0.0
+
+
+class ExecuteBatchResult(Wire):
+    results: list[ExecuteResult]
+
+
+class VerifyBatchResult(Wire):
+    results: list[VerifyResult]
+
+
+class Job(Wire):
+    """One submission made with `Prefer: respond-async`; `result` is there once `status` is finished."""
+
+    id: str
+    status: JobStatus
+    position: int | None = Field(None, description="submissions ahead of it in its lane, while it is queued")
+    result: dict[str, Any] | None = Field(None, description="what the synchronous call would have answered")
+
+
+class LanguageInfo(Wire):
+    name: str
+    version: str
+    aliases: list[str]
+    compiled: bool
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details; the one shape of every error."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str = ""
+    errors: list[ProblemField] = Field(default_factory=list)
+
+
+class ProblemField(BaseModel):
+    field: str = Field(description="dotted path of the field at fault, such as body.tests.3.stdin")
+    message: str
+
+
+Problem.model_rebuild()
