@@ -32,6 +32,7 @@ class QueueSettings(_Settings):
     home: Path = Field(default_factory=_default_home, description="where state lives: Redis data, sockets, pid files, logs")
     result_ttl_s: int = Field(3_600, ge=1, description="how long a result can be fetched from /jobs")
     queue_ttl_s: int = Field(86_400, ge=1, description="how long an accepted submission may wait for a worker")
+    lease_s: float = Field(4.0, gt=0, description="silence after which a worker is taken for dead and its jobs run elsewhere")
     max_queued: int = Field(100_000, ge=1, description="submissions a lane may hold before it answers 503")
 
     @property
@@ -63,7 +64,6 @@ class WorkerSettings(QueueSettings):
     box_tmpfs_mb: int = Field(512, ge=16, description="MiB of files one box may hold in memory")
     box_max_runs: int = Field(20_000, ge=1, description="runs after which a box is replaced")
     box_max_age_s: float = Field(3_600.0, gt=0, description="age after which a box is replaced")
-    lease_s: float = Field(4.0, gt=0, description="silence after which a worker is taken for dead and its jobs run elsewhere")
 
 
 class UpSettings(ApiSettings, WorkerSettings):

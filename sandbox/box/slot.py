@@ -1,0 +1,60 @@
+"""A slot: the one place of a worker where programs run, with a warm box per image.
+
+Lending is a context manager. A box whose use raised BoxError is destroyed; so is one that reached its age or run count. One
+program at a time: a slot belongs to one worker process, so nothing here locks.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sandbox.box.box import Box
+from sandbox.box.engine import Engine
+from sandbox.errors import BoxError
+
+logger = logging.getLogger(__name__)
+
+
+class Slot:
+    """Boxes of one worker process, kept warm between programs."""
+
+    def __init__(self, engine: Engine, max_runs: int, max_age_s: float) -> None:
+        self._engine = engine
+        self._max_runs = max_runs
+        self._max_age_s = max_age_s
+        self._boxes: dict[str, Box] = {}
+
+    def warm(self, image: str) -> None:
+        """Have a box of that image ready. Raises EngineUnavailable or BoxError."""
+        if image not in self._boxes:
+            self._boxes[image] = Box(self._engine.start(image))
+
+    @contextmanager
+    def lend(self, image: str) -> Iterator[Box]:
+        """A clean box of that image, for one program."""
+        self.warm(image)
+        box = self._boxes[image]
+        try:
+            yield box
+        except BaseException:
+            self._discard(image, "its run was broken off")
+            raise
+        if box.runs >= self._max_runs:
+            self._discard(image, "it reached its run count")
+        elif time.monotonic() - box.started_at >= self._max_age_s:
+            self._discard(image, "it reached its age")
+
+    def close(self) -> None:
+        for image in list(self._boxes):
+            self._discard(image, "its slot closes")
+
+    def _discard(self, image: str, reason: str) -> None:
+        box = self._boxes.pop(image)
+        logger.info("box destroyed: %s", reason, extra={"image": image, "runs": box.runs})
+        try:
+            box.close()
+        except BoxError as error:
+            logger.warning("a box could not be taken down: %s", error)

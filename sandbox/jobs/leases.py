@@ -1,0 +1,135 @@
+"""Heartbeats of workers, and the reaper that gives a dead worker's envelopes to the living.
+
+Theory of operation. Every worker writes the time into one sorted set a few times per lease, from a thread of its own, so a long program does
+not make it look dead. Whoever holds the reaper's key for this second looks for two kinds of orphans: envelopes claimed by a worker
+whose heartbeat is older than a lease, and envelopes that were sent, are claimed by nobody and lie in no queue (their worker died
+between taking and claiming them). Both go back to the front of their lane. A worker that was only stopped, and wakes to find
+its envelope run elsewhere, does no harm: a result counts once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from sandbox.jobs import keys
+
+logger = logging.getLogger(__name__)
+
+BEATS_PER_LEASE = 4
+LOST_AFTER_S = 3.0
+LOOKED_AT_ONCE = 200
+
+# Give one envelope back, if it is still claimed by the worker we found dead.
+_GIVE_BACK = """
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('LPUSH', KEYS[2], ARGV[1])
+return 1
+"""
+
+
+class Heartbeat:
+    """Says that a worker lives, and reaps for all; `on_beat` is called at each beat, for other small duties."""
+
+    def __init__(
+        self, redis: Redis, name: str, lease_s: float, describe: Callable[[], Mapping[str, Any]], on_beat: Callable[[], None]
+    ) -> None:
+        self._redis = redis
+        self._name = name
+        self._lease_s = lease_s
+        self._describe = describe
+        self._on_beat = on_beat
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        self._beat()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, and say at once that this worker is gone."""
+        self._ended.set()
+        self._thread.join(timeout=self._lease_s)
+        try:
+            self._redis.zrem(keys.WORKERS, self._name)
+            self._redis.delete(keys.worker(self._name))
+        except RedisError as error:
+            logger.warning("could not sign off: %s", error)
+
+    def _run(self) -> None:
+        while not self._ended.wait(self._lease_s / BEATS_PER_LEASE):
+            try:
+                self._beat()
+                if self._redis.set(keys.REAPER, self._name, nx=True, px=1_000):
+                    reap(self._redis, self._lease_s)
+                self._on_beat()
+            except RedisError as error:
+                logger.warning("heartbeat missed: %s", error)
+
+    def _beat(self) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.zadd(keys.WORKERS, {self._name: time.time()})
+        pipeline.set(keys.worker(self._name), json.dumps(dict(self._describe())), ex=int(self._lease_s * 3) + 1)
+        pipeline.execute()
+
+
+def alive(redis: Redis, lease_s: float) -> list[str]:
+    """Names of the workers whose last heartbeat is no older than a lease."""
+    return [name.decode() for name in redis.zrangebyscore(keys.WORKERS, time.time() - lease_s, "+inf")]
+
+
+def reap(redis: Redis, lease_s: float) -> int:
+    """Give orphaned envelopes back to their lanes; returns how many."""
+    living = set(alive(redis, lease_s))
+    claims = {name.decode(): worker.decode() for name, worker in redis.hgetall(keys.CLAIMS).items()}
+    reaped = 0
+    for lane in keys.LANES:
+        old = redis.zrangebyscore(keys.outstanding(lane), "-inf", time.time() - LOST_AFTER_S, start=0, num=LOOKED_AT_ONCE)
+        for envelope_id in map(bytes.decode, old):
+            worker = claims.get(envelope_id)
+            if worker is not None and worker not in living:
+                reaped += _give_back(redis, lane, envelope_id, worker)
+            elif worker is None and _is_lost(redis, lane, envelope_id):
+                redis.lpush(keys.rq_queue(lane), envelope_id)
+                logger.warning("envelope was lost on its way, queued again", extra={"envelope": envelope_id})
+                reaped += 1
+        if not old:
+            redis.set(keys.depth(lane), sum_waiting(redis, lane))
+    redis.zremrangebyscore(keys.WORKERS, "-inf", time.time() - 10 * lease_s)
+    return reaped
+
+
+def sum_waiting(redis: Redis, lane: str) -> int:
+    """Zero when the lane is empty, else its depth as counted: a worker that died may have left the count too high."""
+    pipeline = redis.pipeline()
+    pipeline.zcard(keys.outstanding(lane))
+    pipeline.get(keys.depth(lane))
+    outstanding, depth = pipeline.execute()
+    return int(depth or 0) if outstanding else 0
+
+
+def _give_back(redis: Redis, lane: str, envelope_id: str, worker: str) -> int:
+    given = int(redis.eval(_GIVE_BACK, 2, keys.CLAIMS, keys.rq_queue(lane), envelope_id, worker))
+    if given:
+        logger.warning("worker is gone, its envelope is queued again", extra={"worker": worker, "envelope": envelope_id})
+    return given
+
+
+def _is_lost(redis: Redis, lane: str, envelope_id: str) -> bool:
+    """Neither in its queue, nor claimed meanwhile, nor done."""
+    if redis.lpos(keys.rq_queue(lane), envelope_id) is not None:
+        return False
+    time.sleep(0.01)  # between being taken and being claimed a healthy worker needs a millisecond
+    pipeline = redis.pipeline()
+    pipeline.hexists(keys.CLAIMS, envelope_id)
+    pipeline.zscore(keys.outstanding(lane), envelope_id)
+    claimed, sent = pipeline.execute()
+    return not claimed and sent is not None

@@ -1,0 +1,122 @@
+"""Kept submissions: those whose client does not wait, and those made with an Idempotency-Key. Their state is in Redis alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+
+from sandbox.errors import NotFound
+from sandbox.jobs import keys
+from sandbox.schema import Job, JobStatus
+
+IDEMPOTENCY_SALT = b"sandbox idempotency key "
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is known of one kept submission."""
+
+    id: str
+    kind: str
+    total: int
+    batch: bool
+    lane: str
+    done: int
+    cancelled: bool
+
+
+class Ledger:
+    """Reads and writes kept submissions; every method is one or two round trips."""
+
+    def __init__(self, redis: Redis, queue_ttl_s: int, result_ttl_s: int) -> None:
+        self._redis = redis
+        self._life_s = queue_ttl_s + result_ttl_s
+        self._result_ttl_s = result_ttl_s
+
+    def open(self, submission: str, kind: str, total: int, batch: bool, lane: str) -> None:
+        """Write down a submission before any of its items is sent."""
+        pipeline = self._redis.pipeline()
+        entry = {"kind": kind, "total": total, "batch": int(batch), "lane": lane, "created": time.time()}
+        pipeline.hset(keys.job(submission), mapping=entry)
+        pipeline.expire(keys.job(submission), self._life_s)
+        pipeline.execute()
+
+    def first_with_key(self, idempotency_key: str, submission: str) -> str:
+        """The submission first made with this key: `submission` itself, or an earlier one."""
+        key = keys.idempotency(hashlib.sha256(IDEMPOTENCY_SALT + idempotency_key.encode()).hexdigest())
+        if self._redis.set(key, submission, nx=True, ex=self._life_s):
+            return submission
+        earlier = self._redis.get(key)
+        return submission if earlier is None else earlier.decode()
+
+    def strike_out(self, idempotency_key: str, submission: str) -> None:
+        """The submission was refused after all: forget it and its key."""
+        pipeline = self._redis.pipeline()
+        if idempotency_key:
+            pipeline.delete(keys.idempotency(hashlib.sha256(IDEMPOTENCY_SALT + idempotency_key.encode()).hexdigest()))
+        pipeline.delete(keys.job(submission))
+        pipeline.execute()
+
+    def entry(self, submission: str) -> Entry:
+        """Raises NotFound."""
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.hgetall(keys.job(submission))
+        pipeline.hlen(keys.results(submission))
+        pipeline.exists(keys.cancelled(submission))
+        fields, done, cancelled = pipeline.execute()
+        if not fields:
+            raise NotFound(f"no job {submission!r}: it never was, or its result has expired", field="id")
+        return Entry(
+            id=submission,
+            kind=fields[b"kind"].decode(),
+            total=int(fields[b"total"]),
+            batch=fields[b"batch"] == b"1",
+            lane=fields[b"lane"].decode(),
+            done=int(done),
+            cancelled=bool(cancelled),
+        )
+
+    def read(self, submission: str, reader: str) -> dict[int, bytes]:
+        """Results so far; later ones are mailed to `reader`."""
+        pipeline = self._redis.pipeline()
+        pipeline.sadd(keys.readers(submission), reader)
+        pipeline.expire(keys.readers(submission), self._life_s)
+        pipeline.hgetall(keys.results(submission))
+        return {int(index): result for index, result in pipeline.execute()[2].items()}
+
+    def cancel(self, submission: str) -> None:
+        self._redis.set(keys.cancelled(submission), b"1", ex=self._life_s)
+
+    def job(self, submission: str) -> Job:
+        """The state of a kept submission, with its result when every item has one. Raises NotFound."""
+        entry = self.entry(submission)
+        if entry.done >= entry.total:
+            return Job(id=submission, status=JobStatus.FINISHED, result=self._result(entry))
+        if entry.cancelled:
+            return Job(id=submission, status=JobStatus.CANCELLED)
+        if entry.done:
+            return Job(id=submission, status=JobStatus.RUNNING)
+        ahead = self._ahead(entry)
+        return Job(id=submission, status=JobStatus.RUNNING if ahead is None else JobStatus.QUEUED, position=ahead)
+
+    def _result(self, entry: Entry) -> dict[str, Any]:
+        stored = self._redis.hgetall(keys.results(entry.id))
+        results = [json.loads(stored[str(index).encode()]) for index in range(entry.total)]
+        return {"results": results} if entry.batch else dict(results[0])
+
+    def _ahead(self, entry: Entry) -> int | None:
+        """Envelopes queued before this submission's first, None when a worker has taken that already."""
+        first = self._redis.hget(keys.job(entry.id), "envelope")
+        if first is None:
+            return None
+        position = self._redis.lpos(keys.rq_queue(entry.lane), first)
+        return None if position is None else int(position)
+
+    def sent_in(self, submission: str, envelope_id: str) -> None:
+        """Remember the first envelope of a submission, by which its position is told."""
+        self._redis.hset(keys.job(submission), "envelope", envelope_id)

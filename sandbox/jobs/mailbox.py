@@ -1,0 +1,84 @@
+"""Results as they come in: one list in Redis per process, one thread that blocks on it, one future per item."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, InvalidStateError
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from sandbox.jobs import keys
+
+logger = logging.getLogger(__name__)
+
+BLOCK_S = 1.0
+AT_ONCE = 512
+
+
+class Mailbox:
+    """Thread-safe. `expect` before the item is sent, `start` before use, `close` after."""
+
+    def __init__(self, redis: Redis, on_arrival: Callable[[Sequence[str]], None]) -> None:
+        self.reader = uuid.uuid4().hex
+        self._redis = redis
+        self._on_arrival = on_arrival
+        self._futures: dict[str, Future[bytes]] = {}
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="mailbox", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closed = True
+        self._thread.join(timeout=2 * BLOCK_S)
+        for future in self._futures.values():
+            future.cancel()
+
+    def expect(self, item_ids: Iterable[str]) -> list[Future[bytes]]:
+        futures: list[Future[bytes]] = []
+        for item_id in item_ids:
+            futures.append(self._futures.setdefault(item_id, Future()))
+        return futures
+
+    def forget(self, item_ids: Iterable[str], error: Exception) -> None:
+        """Nobody will answer, or wants, these any more: their futures fail with `error`."""
+        for item_id in item_ids:
+            future = self._futures.pop(item_id, None)
+            if future is not None and not future.done():
+                future.set_exception(error)
+
+    def put(self, item_id: str, result: bytes) -> None:
+        """A result found elsewhere, or come by mail; the first one counts."""
+        future = self._futures.pop(item_id, None)
+        if future is None:
+            return
+        try:
+            future.set_result(result)
+        except InvalidStateError:  # the waiting client went away
+            return
+
+    def _run(self) -> None:
+        key = keys.mail(self.reader)
+        while not self._closed:
+            try:
+                first = self._redis.blpop([key], timeout=BLOCK_S)
+                if first is None:
+                    continue
+                self._hand_out([first[1], *(self._redis.lpop(key, AT_ONCE) or [])])
+            except RedisError as error:
+                logger.warning("mail waits for Redis: %s", error)
+                time.sleep(0.2)
+
+    def _hand_out(self, letters: Sequence[bytes]) -> None:
+        arrived = []
+        for letter in letters:
+            item_id, _, result = letter.partition(b" ")
+            arrived.append(item_id.decode())
+            self.put(arrived[-1], result)
+        self._on_arrival(arrived)

@@ -1,0 +1,123 @@
+"""One item in, its result out: run the program in a box of the slot, judge it here, and write the result down.
+
+An infrastructure failure is tried again in a new box; if it stays, the result says internal_error and is never a wrong answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from sandbox import languages
+from sandbox.box.box import Box
+from sandbox.box.slot import Slot
+from sandbox.errors import InfrastructureError
+from sandbox.jobs.envelope import Item
+from sandbox.languages import Language
+from sandbox.runner.contract import Limits, Outcome, Run, Status, Verdict
+from sandbox.schema import Checker, ExecuteRequest, ExecuteResult, StageResult, TestResult, VerifyRequest, VerifyResult
+from sandbox.verify.judge import Case, CheckerChoice, Judgement, judge, not_compiled
+
+logger = logging.getLogger(__name__)
+
+TRIES = 3
+DEFAULT_LIMITS = Limits()
+Answer = TypeVar("Answer")
+
+
+def perform(item: Item, slot: Slot) -> bytes:
+    """The item's result as JSON, whatever happens to its program."""
+    queue_time_s = max(0.0, time.time() - item.submitted_at)
+    if item.execute is not None:
+        return execute(item.id, item.execute, slot, queue_time_s).model_dump_json().encode()
+    if item.verify is not None:
+        return verify(item.id, item.verify, slot, queue_time_s).model_dump_json().encode()
+    raise ValueError(f"item {item.id} asks for nothing")
+
+
+def execute(item_id: str, request: ExecuteRequest, slot: Slot, queue_time_s: float) -> ExecuteResult:
+    language = languages.named(request.language)
+    run = Run(
+        stdin=request.stdin_bytes,
+        args=tuple(request.args),
+        files=request.files,
+        fetch_files=tuple(request.fetch_files),
+        limits=request.limits.resolve(DEFAULT_LIMITS),
+    )
+
+    def in_box(box: Box) -> tuple[Outcome | None, Outcome]:
+        compiled = box.load(language.program(request.code))
+        if compiled is not None and not compiled.ended_well:
+            return compiled, Outcome(Status.COMPILE_ERROR, message=compiled.message)
+        return compiled, box.run(run)
+
+    try:
+        compiled, outcome = _in_some_box(slot, language, in_box)
+    except InfrastructureError as error:
+        compiled, outcome = None, Outcome(Status.INTERNAL_ERROR, message=str(error))
+    return ExecuteResult.model_construct(
+        **StageResult.fields_of(outcome),
+        id=item_id,
+        compile=None if compiled is None else StageResult.of(compiled),
+        files=dict(outcome.files),
+        queue_time_s=round(queue_time_s, 6),
+    )
+
+
+def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float) -> VerifyResult:
+    language = languages.named(request.language)
+    limits = request.limits.resolve(DEFAULT_LIMITS)
+    cases = [
+        Case(Run(stdin=test.stdin_bytes, args=tuple(test.args), files=test.files, limits=limits), test.expected_bytes)
+        for test in request.tests
+    ]
+    began = time.monotonic()
+
+    def in_box(box: Box) -> tuple[Outcome | None, Judgement]:
+        compiled = box.load(language.program(request.code))
+        if compiled is not None and not compiled.ended_well:
+            return compiled, not_compiled(len(cases))
+        return compiled, judge(box.run, cases, checker_choice(request.checker), request.stop_on_failure)
+
+    message = ""
+    try:
+        compiled, judgement = _in_some_box(slot, language, in_box)
+    except InfrastructureError as error:
+        compiled, judgement, message = None, Judgement(Verdict.INTERNAL_ERROR, []), str(error)
+    return VerifyResult.model_construct(
+        id=item_id,
+        verdict=judgement.verdict,
+        passed=judgement.passed,
+        total=len(cases),
+        score=judgement.passed / len(cases),
+        tests=[
+            TestResult.model_construct(
+                verdict=case.verdict, message=case.message, exit_code=case.exit_code, signal=case.signal, usage=case.usage
+            )
+            for case in judgement.cases
+        ]
+        or [TestResult(verdict=Verdict.INTERNAL_ERROR, message=message) for _ in cases],
+        compile=None if compiled is None else StageResult.of(compiled),
+        queue_time_s=round(queue_time_s, 6),
+        run_time_s=round(time.monotonic() - began, 6),
+    )
+
+
+def checker_choice(checker: Checker) -> CheckerChoice:
+    return CheckerChoice(checker.type, checker.model_dump(exclude={"type"}))
+
+
+def _in_some_box(slot: Slot, language: Language, work: Callable[[Box], Answer]) -> Answer:
+    """Do `work` in a box; where the box fails, in a new one, `TRIES` times in all. Raises InfrastructureError."""
+    for left in reversed(range(TRIES)):
+        try:
+            with slot.lend(language.image) as box:
+                return work(box)
+        except InfrastructureError as error:
+            logger.warning("box failed, %d tries left: %s", left, error, extra={"image": language.image})
+            if not left:
+                raise
+            time.sleep(0.1 * (TRIES - left - 1))
+    raise AssertionError("unreachable")

@@ -1,0 +1,168 @@
+"""A worker process: an RQ worker that owns one slot.
+
+RQ's SimpleWorker runs jobs in its own process, which is what a slot with warm boxes needs. Ours adds the claim on an envelope before anything
+runs and the heartbeat that backs the claim (`leases`), and gives back what an envelope still holds when its current program takes long:
+the rest then runs elsewhere instead of waiting behind it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import SimpleWorker
+from rq.job import Job
+from rq.queue import Queue
+from rq.serializers import JSONSerializer
+
+from sandbox.box.engine import Engine
+from sandbox.box.slot import Slot
+from sandbox.config import WorkerSettings
+from sandbox.errors import InfrastructureError
+from sandbox.jobs import envelope, keys, tasks
+from sandbox.jobs.connection import connect
+from sandbox.jobs.delivery import Courier
+from sandbox.jobs.envelope import Envelope, Item
+from sandbox.jobs.leases import Heartbeat
+from sandbox.jobs.perform import perform
+from sandbox.schema import Lane
+
+logger = logging.getLogger(__name__)
+
+GIVE_BACK_AFTER_S = 0.25
+GIVE_BACK_LOOK_S = 0.1
+
+
+class SlotWorker(SimpleWorker):
+    """Claims envelopes as RQ hands them over; `run_envelope` is what the RQ job calls."""
+
+    def __init__(self, settings: WorkerSettings, slot: Slot, redis: Redis, name: str, engine: Engine) -> None:
+        queues = [envelope.lane_queue(lane, redis) for lane in keys.LANES]
+        super().__init__(queues, name=name, connection=redis, serializer=JSONSerializer, log_job_description=False)
+        self._settings = settings
+        self._slot = slot
+        self._redis = redis
+        self._courier = Courier(redis, settings.result_ttl_s)
+        self._lane = Lane.DEFAULT
+        self._rest: deque[Item] = deque()
+        self._rest_lock = threading.Lock()
+        self._busy_since = 0.0
+        self._side_redis = connect(settings.effective_redis_url)
+        missing = engine.missing_walls()
+        self._description = {"host": socket.gethostname(), "pid": os.getpid(), "engine": settings.engine, "missing_walls": missing}
+        self._heartbeat = Heartbeat(self._side_redis, name, settings.lease_s, self._described, self._give_back_rest)
+        tasks.current.runner = self
+
+    def bootstrap(self, *args: Any, **options: Any) -> None:
+        super().bootstrap(*args, **options)
+        self._heartbeat.start()
+        threading.Thread(target=self._watch_rest, name="give-back", daemon=True).start()
+
+    def teardown(self) -> None:
+        self._heartbeat.stop()
+        super().teardown()
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        self._lane = Lane(queue.name)
+        self._redis.hset(keys.CLAIMS, job.id, self.name)
+        super().execute_job(job, queue)
+
+    def run_envelope(self, envelope_id: str) -> None:
+        """Run what an envelope still holds; deliver each result as it is there; forget the envelope."""
+        items = self._taken(envelope_id)
+        with self._rest_lock:
+            self._rest.extend(items)
+        try:
+            while (item := self._next()) is not None:
+                self._courier.take(item, perform(item, self._slot))
+            self._courier.flush()
+        finally:
+            self._busy_since = 0.0
+            self._rest.clear()
+        pipeline = self._redis.pipeline()
+        envelope.done(pipeline, self._lane, envelope_id)
+        pipeline.execute()
+
+    def _taken(self, envelope_id: str) -> list[Item]:
+        """The items of an envelope that are still wanted and have no kept result yet."""
+        content = self._redis.get(keys.envelope(envelope_id))
+        if content is None:
+            return []
+        items = Envelope.model_validate_json(content).items
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.decrby(keys.depth(self._lane), len(items))
+        pipeline.mget([keys.cancelled(item.submission) for item in items])
+        for item in items:
+            if item.kept:
+                pipeline.hexists(keys.results(item.submission), str(item.index or 0))
+        _, cancelled, *there = pipeline.execute()
+        have = iter(there)
+        return [item for item, no in zip(items, cancelled, strict=True) if not (item.kept and next(have)) and no is None]
+
+    def _next(self) -> Item | None:
+        with self._rest_lock:
+            self._busy_since = time.monotonic()
+            return self._rest.popleft() if self._rest else None
+
+    def _watch_rest(self) -> None:
+        while True:
+            time.sleep(GIVE_BACK_LOOK_S)
+            try:
+                self._give_back_rest()
+            except RedisError as error:
+                logger.warning("could not give back what waits here: %s", error)
+
+    def _give_back_rest(self) -> None:
+        """Queue the items behind a program that takes long as an envelope of their own, at the lane's front."""
+        with self._rest_lock:
+            slow = self._busy_since and time.monotonic() - self._busy_since > GIVE_BACK_AFTER_S
+            if not slow or not self._rest:
+                return
+            rest = [item.model_dump_json().encode() for item in self._rest]
+            queue = envelope.lane_queue(self._lane, self._side_redis)
+            envelope.send(self._side_redis, queue, [rest], time.time(), self._settings.queue_ttl_s, at_front=True)
+            self._rest.clear()
+
+    def _described(self) -> Mapping[str, Any]:
+        return self._description
+
+
+def make_engine(settings: WorkerSettings, slot: int) -> Engine:
+    """The engine the settings name; imported only when chosen, so that neither needs the other's packages."""
+    if settings.engine == "docker":
+        from sandbox.box.docker_engine import DockerEngine
+
+        return DockerEngine(settings, slot)
+    from sandbox.box.local_engine import LocalEngine
+
+    return LocalEngine(settings, slot)
+
+
+def main(settings: WorkerSettings, slot: int) -> int:
+    """Work until SIGTERM or SIGINT; a program that runs then is finished first."""
+    redis = connect(settings.effective_redis_url)
+    try:
+        engine = make_engine(settings, slot)
+    except InfrastructureError as error:
+        logger.error("worker cannot start: %s", error)
+        return 1
+    boxes = Slot(engine, settings.box_max_runs, settings.box_max_age_s)
+    name = f"{socket.gethostname()}-{os.getpid()}-{slot}"
+    try:
+        boxes.warm("python")
+        SlotWorker(settings, boxes, redis, name, engine).work(logging_level="WARNING")
+    except InfrastructureError as error:
+        logger.error("worker cannot work: %s", error)
+        return 1
+    finally:
+        boxes.close()
+        engine.close()
+    return 0
