@@ -1,4 +1,4 @@
-"""Run a code object as if nothing had called it: no caller in its frames, all of the recursion limit its own.
+"""Call a builtin as if nothing had called it: no caller in its frames, all of the recursion limit its own.
 
 CPython keeps the running frame and the recursion budget in its thread state. This module finds the two fields, proves in a forked
 child that it found the right ones, and clears them around the call, so that `sys._getframe().f_back`, `inspect.stack()` and the
@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from types import CodeType
+from collections.abc import Callable
 from typing import Any
 
 # Where, counted from the recursion limit, the ints end and the frame pointer begins; whether it lies behind a cframe, and
@@ -22,31 +22,31 @@ _PROOF = "import sys; proved = sys._getframe().f_back is None"
 
 
 class FramelessCall:
-    """Call it with a code object and its globals; whatever the code raises comes through."""
+    """Call it with a builtin, such as exec or a functools.partial, and its arguments; whatever that raises comes through.
+
+    A function written in Python would get our frame as its caller: the interpreter passes that along without looking here.
+    """
 
     def __init__(self) -> None:
         self._fields = _proved_fields()
 
-    def __call__(self, code: CodeType, namespace: dict[str, Any]) -> None:
+    def __call__(self, builtin: Callable[..., Any], *arguments: Any) -> None:
         if self._fields is None:
-            exec(code, namespace)
+            builtin(*arguments)
             return
-        frame = _frame_field(*self._fields)
+        limit_address, pointer_address = self._fields
+        _, behind, cost = _LAYOUTS[sys.version_info[:2]]
+        # Read here and not in a function: a call may have a cframe of its own.
+        if behind is not None:
+            pointer_address = (ctypes.c_void_p.from_address(pointer_address).value or 0) + behind
+        frame = ctypes.c_void_p.from_address(pointer_address)
         caller = frame.value
-        remaining = ctypes.c_int.from_address(self._fields[0] - 4)
-        remaining.value = sys.getrecursionlimit() + _LAYOUTS[sys.version_info[:2]][2]
+        ctypes.c_int.from_address(limit_address - 4).value = sys.getrecursionlimit() + cost
         frame.value = None
         try:
-            exec(code, namespace)
+            builtin(*arguments)
         finally:
             frame.value = caller
-
-
-def _frame_field(limit_address: int, pointer_address: int) -> ctypes.c_void_p:
-    behind = _LAYOUTS[sys.version_info[:2]][1]
-    if behind is None:
-        return ctypes.c_void_p.from_address(pointer_address)
-    return ctypes.c_void_p.from_address((ctypes.c_void_p.from_address(pointer_address).value or 0) + behind)
 
 
 def _found_fields() -> tuple[int, int] | None:
@@ -78,6 +78,6 @@ def _proved_fields() -> tuple[int, int] | None:
         call = FramelessCall.__new__(FramelessCall)
         call._fields = fields
         namespace: dict[str, Any] = {}
-        call(compile(_PROOF, "proof", "exec"), namespace)
+        call(exec, compile(_PROOF, "proof", "exec"), namespace)
         os._exit(0 if namespace["proved"] and sys._getframe().f_back is not None else 1)
     return fields if os.waitpid(pid, 0)[1] == 0 else None

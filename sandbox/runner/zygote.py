@@ -9,7 +9,10 @@ The child confines itself (`confine`) and then either execs the job's command or
 is compiled and run in a fresh `__main__` without a caller in its frames (`frameless`), and its end is that of the interpreter's: threads
 joined, exit handlers called, buffers flushed, modules torn down, exit code as `python3` gives it. Py_FinalizeEx itself would spend
 4.5 ms to free memory that the kernel frees in a fraction of that; a differential test holds this to the real thing.
-Whatever does not compile is handed to the real `python3 main.py`, whose own words the user then reads.
+
+Two kinds of programs get the real `python3 main.py` instead, ten milliseconds slower and the truth by construction: those that do not
+compile, whose error the user then reads in the interpreter's own words, and those whose source names a means of looking at the interpreter
+itself (`LOOKS_INSIDE`), where a warm one could be told from a fresh one.
 
 Being warm is what makes this fast: a page the zygote has not touched yet is touched in every child again (measured: the first
 compile() in a process costs 2.6 ms, a later one 0.05 ms), so `warm_up` does once what every child will do.
@@ -18,12 +21,15 @@ compile() in a process costs 2.6 ms, a later one 0.05 ms), so `warm_up` does onc
 from __future__ import annotations
 
 import atexit
+import ctypes
+import functools
 import gc
 import importlib
 import importlib.machinery
 import io
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -39,6 +45,11 @@ from sandbox.runner.frameless import FramelessCall
 EXIT_FLUSH_FAILED = 120
 EXIT_NOT_STARTED = 127
 _KIBI = 1024.0
+LOOKS_INSIDE = re.compile(
+    rb"__del__|__subclasses__|_getframe|settrace|setprofile|audit|excepthook|unraisable|sys\.modules|path_importer_cache|meta_path"
+    rb"|/proc/|\bctypes\b|\bweakref\b|builtins\.|\bgc\.(?!disable|enable)|\bre\._|threading\._|_thread|\bSIGINT\b|ResourceWarning|exit\(\("
+    rb"|['\"]\w+\.py['\"]"
+)
 
 
 class Zygote:
@@ -124,7 +135,11 @@ def become_python(command: list[str], call: FramelessCall) -> NoReturn:
     path = os.path.join(os.getcwd(), script)
     try:
         with io.open_code(path) as file:
-            code = compile(file.read(), path, "exec", dont_inherit=True)
+            source = file.read()
+        if LOOKS_INSIDE.search(source):
+            execute(command, dict(os.environ))
+        source.isascii() or source.decode()
+        code = compile(source, path, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, UnicodeError, OSError, RecursionError, MemoryError):
         execute(command, dict(os.environ))
     sys.argv[:] = command[1:]
@@ -134,7 +149,7 @@ def become_python(command: list[str], call: FramelessCall) -> NoReturn:
     namespace = fresh_main(path)
     exit_code = run_main(code, namespace, call)
     del namespace, code
-    finish(exit_code, known)
+    finish(exit_code, known, call)
 
 
 def fresh_main(path: str) -> dict[str, Any]:
@@ -143,13 +158,20 @@ def fresh_main(path: str) -> dict[str, Any]:
     main.__loader__ = importlib.machinery.SourceFileLoader("__main__", path)
     main.__dict__.update(__annotations__={}, __builtins__=sys.modules["builtins"], __file__=path, __cached__=None)
     sys.modules["__main__"] = main
+    for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
+        _OWN_MODULES.append(sys.modules.pop(name))
+    threading.main_thread()._set_native_id()  # type: ignore[attr-defined]
     return main.__dict__
 
 
 def run_main(code: CodeType, namespace: dict[str, Any], call: FramelessCall) -> int:
     """Run the program; report what it did not catch; return the interpreter's exit code, -SIGINT for an interrupt."""
     try:
-        call(code, namespace)
+        try:
+            call(exec, code, namespace)
+        finally:
+            flush_quietly("stderr")
+            flush_quietly("stdout")
     except SystemExit as request:
         return exit_code_of(request)
     except BaseException as error:  # noqa: BLE001 - the process boundary of the program itself
@@ -159,16 +181,23 @@ def run_main(code: CodeType, namespace: dict[str, Any], call: FramelessCall) -> 
 
 def exit_code_of(request: SystemExit) -> int:
     """What `python3` makes of a SystemExit: None is 0, an int is itself, anything else is printed and is 1."""
-    flush_quietly(sys.stdout)
+    flush_quietly("stdout")
     code = request.code
     if code is None:
         return 0
     if isinstance(code, int):
         return int(code) & 0xFF if -(2**63) <= code < 2**63 else 0xFF
+    if sys.stderr is None:
+        os.write(2, f"{code}\n".encode())
+        return 1
     try:
-        (sys.__stderr__ if sys.stderr is None else sys.stderr).write(f"{code}\n")
+        sys.stderr.write(str(code))
     except Exception:  # noqa: BLE001, S110 - the interpreter ignores what goes wrong here, too
         pass
+    try:
+        sys.stderr.write("\n")
+    except Exception:  # noqa: BLE001 - and then writes to the descriptor
+        os.write(2, b"\n")
     return 1
 
 
@@ -178,7 +207,7 @@ def report_uncaught(error: BaseException) -> int:
         error.__traceback__ = error.__traceback__.tb_next
     kind, trace = type(error), error.__traceback__
     sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
-    flush_quietly(sys.stdout)
+    flush_quietly("stdout")
     try:
         sys.excepthook(kind, error, trace)
     except SystemExit as request:
@@ -189,21 +218,24 @@ def report_uncaught(error: BaseException) -> int:
         sys.__excepthook__(type(second), second, second.__traceback__)
         print("\nOriginal exception was:", file=sys.stderr)
         sys.__excepthook__(kind, error, trace)
-    flush_quietly(sys.stderr)
+    flush_quietly("stderr")
     return -signal.SIGINT if kind is KeyboardInterrupt else 1
 
 
-def finish(exit_code: int, known: frozenset[str]) -> NoReturn:
+def finish(exit_code: int, known: frozenset[str], call: FramelessCall) -> NoReturn:
     """End as Py_FinalizeEx would, in its order, without freeing what the kernel frees anyway."""
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
+    if getattr(sys, "stdout", None) is not sys.__stdout__ or getattr(sys, "stderr", None) is not sys.__stderr__:
+        call(ctypes.pythonapi.Py_Exit, exit_code)  # replaced streams are called in ways best left to the interpreter
+    call(functools.partial(threading._shutdown))  # type: ignore[attr-defined]
+    call(atexit._run_exitfuncs)
     sys.setswitchinterval(1000.0)
-    flushed = flush_standard_streams()
-    gc.isenabled() and gc.collect()
-    tear_down_modules(known)
-    flushed = flush_standard_streams() and flushed
-    if not flushed:
+    if not flush_standard_streams():
         exit_code = EXIT_FLUSH_FAILED
+    if gc.isenabled():
+        gc.collect()
+    tear_down_modules(known)
+    flush_quietly("stdout")
+    flush_quietly("stderr")
     if exit_code == -signal.SIGINT:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
@@ -237,9 +269,9 @@ def clear_module(namespace: dict[str, Any]) -> None:
             namespace[name] = None
 
 
-def flush_quietly(stream: Any) -> None:
+def flush_quietly(name: str) -> None:
     try:
-        stream.flush()
+        getattr(sys, name).flush()
     except Exception:  # noqa: BLE001, S110 - the interpreter ignores it here and reports it at the end
         pass
 
@@ -253,7 +285,7 @@ def flush_standard_streams() -> bool:
             out.flush()
     except Exception as error:  # noqa: BLE001 - reported as the interpreter reports it
         flushed = False
-        print(f"Exception ignored in: {out!r}\n{type(error).__name__}: {error}", file=sys.stderr)
+        print(f"Exception ignored in: {out!r}\n{type(error).__name__}: {error}", file=err)
     try:
         if err is not None and not err.closed:
             err.flush()
@@ -266,7 +298,7 @@ def warm_up(call: FramelessCall) -> None:
     """Touch once what every child will touch, so that children find it warm."""
     source = b"import sys\na, b = map(int, '1 2'.split())\nfor i in range(3):\n    a += sum(x * x for x in [b, i])\n"
     for _ in range(3):
-        call(compile(source, "warm.py", "exec", dont_inherit=True), {"__name__": "warm"})
+        call(exec, compile(source, "warm.py", "exec", dont_inherit=True), {"__name__": "warm"})
     try:
         compile(b"def (:", "warm.py", "exec", dont_inherit=True)
     except SyntaxError:
@@ -274,6 +306,7 @@ def warm_up(call: FramelessCall) -> None:
     resource.getrlimit(resource.RLIMIT_CPU)
 
 
+_OWN_MODULES: list[ModuleType] = []
 _OWN_FILES = frozenset({__file__, sys.modules[FramelessCall.__module__].__file__})
 
 

@@ -1,0 +1,1 @@
+"""REST: parse, refuse or accept, hand to the service, answer."""

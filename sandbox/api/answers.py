@@ -1,0 +1,108 @@
+"""From a parsed submission to its answer: now, line by line, or later as a job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from fastapi import Request, Response
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from sandbox.api import bodies
+from sandbox.api.arrivals import Arrivals
+from sandbox.api.door import Context, context_of
+from sandbox.api.problems import describe
+from sandbox.errors import SandboxError
+from sandbox.schema import ExecuteRequest, Job, JobStatus, VerifyRequest
+from sandbox.service import Kind, Ticket
+
+# Above this, turning a batch into envelopes takes longer (0.5 ms) than handing it to a thread (0.1 ms).
+MANY_ITEMS = 32
+
+
+async def answer(
+    request: Request, kind: Kind, items: Sequence[ExecuteRequest | VerifyRequest], batch: bool = False
+) -> Response:
+    """Submit, and answer in the way the request's headers ask for."""
+    context = context_of(request)
+    key = bodies.idempotency_key(request)
+    durable = bodies.prefers_async(request)
+    ticket = await _submit(context, kind, items, durable, batch, key)
+    if durable:
+        return await _accepted(request, context, ticket, repeatable=bool(key))
+    arrivals = Arrivals(request, context, ticket, keep=bool(key))
+    if batch and bodies.accepts_lines(request):
+        return ResultLines(arrivals, ticket)
+    with arrivals:
+        results = await arrivals.all()
+    # The results' bytes go out as the worker wrote them: nothing is parsed or validated again on the way.
+    return json_response(b'{"results":[' + b",".join(results) + b"]}" if batch else results[0])
+
+
+def json_response(content: str | bytes, status: int = 200) -> Response:
+    return Response(content, status, media_type="application/json")
+
+
+class ResultLines(Response):
+    """One line of JSON for each result as it is ready, with its index; what failed has a problem for a result."""
+
+    media_type = bodies.NDJSON
+
+    def __init__(self, arrivals: Arrivals, ticket: Ticket) -> None:
+        super().__init__()
+        del self.headers["content-length"]
+        self._arrivals = arrivals
+        self._ticket = ticket
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        missing = set(range(len(self._ticket.results)))
+        try:
+            with self._arrivals:
+                async for indices in self._arrivals:
+                    missing.difference_update(indices)
+                    lines = b"".join(map(self._line, indices))
+                    await send({"type": "http.response.body", "body": lines, "more_body": True})
+        except HTTPException as late:
+            lines = b"".join(_problem_line(index, late) for index in sorted(missing))
+            await send({"type": "http.response.body", "body": lines, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _line(self, index: int) -> bytes:
+        try:
+            return b'{"index":%d,"result":%s}\n' % (index, self._ticket.results[index].result())
+        except SandboxError as error:
+            return _problem_line(index, error)
+
+
+def _problem_line(index: int, error: Exception) -> bytes:
+    return b'{"index":%d,"problem":%s}\n' % (index, describe(error).problem.model_dump_json().encode())
+
+
+async def _submit(
+    context: Context,
+    kind: Kind,
+    items: Sequence[ExecuteRequest | VerifyRequest],
+    durable: bool,
+    batch: bool,
+    key: str,
+) -> Ticket:
+    def submit() -> Ticket:
+        return context.service.submit(kind, items, durable=durable, batch=batch, idempotency_key=key)
+
+    # What is kept is written to Redis before it is accepted; the rest is only put into a list, and a thread costs more.
+    if durable or key or len(items) > MANY_ITEMS:
+        return await asyncio.to_thread(submit)
+    return submit()
+
+
+async def _accepted(request: Request, context: Context, ticket: Ticket, repeatable: bool) -> Response:
+    """202. A repeated request may find its job already run, so that one is looked up."""
+    job = Job(id=ticket.id, status=JobStatus.QUEUED)
+    if repeatable:
+        job = await asyncio.to_thread(context.service.job, ticket.id)
+    response = json_response(job.model_dump_json(), 202)
+    response.headers["Location"] = f"{request.scope.get('root_path', '')}/jobs/{ticket.id}"
+    response.headers["Preference-Applied"] = "respond-async"
+    return response

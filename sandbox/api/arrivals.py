@@ -1,0 +1,97 @@
+"""Waiting for a ticket's results, as long as somebody waits for them.
+
+Results are set by the service's own thread. Each wakes the event loop only when the loop does not know yet that there is
+something to fetch, so a batch of thousands costs a few wake-ups.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from functools import partial
+from types import TracebackType
+
+from fastapi import HTTPException, Request
+from starlette.requests import ClientDisconnect
+
+from sandbox.api.door import Context
+from sandbox.service import Ticket
+
+
+class Arrivals(AsyncIterator[list[int]]):
+    """Iterates over the indices of results as they are done, all that are there at a time.
+
+    Raises ClientDisconnect when the client goes and HTTPException 504 when its time is up. Whoever leaves the context
+    before the last result came abandons the rest, unless `keep`: then somebody may come back for it.
+    """
+
+    def __init__(self, request: Request, context: Context, ticket: Ticket, keep: bool) -> None:
+        self._request = request
+        self._context = context
+        self._ticket = ticket
+        self._keep = keep
+        self._loop = asyncio.get_running_loop()
+        self._event = asyncio.Event()
+        self._done: deque[int] = deque()
+        self._told = False
+        self._left = len(ticket.results)
+        self._end: Exception | None = None
+
+    def __enter__(self) -> Arrivals:
+        for index, future in enumerate(self._ticket.results):
+            future.add_done_callback(partial(self._result_done, index))
+        limit_s = self._context.settings.request_timeout_s
+        late = HTTPException(504, f"no result within {limit_s:g} s; send Prefer: respond-async and fetch it from /jobs")
+        self._timer = self._loop.call_later(limit_s, self._finish, late)
+        self._watcher = self._loop.create_task(self._watch())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        self._watcher.cancel()
+        if self._left and not self._keep:
+            # Not awaited: it may wait for Redis, and the one who asked is gone.
+            self._loop.run_in_executor(None, self._context.service.abandon, self._ticket)
+
+    async def __anext__(self) -> list[int]:
+        while True:
+            # Taken back before looking, so that a result that comes after the look wakes us.
+            self._told = False
+            if self._done:
+                return self._take()
+            if not self._left:
+                raise StopAsyncIteration
+            if self._end is not None:
+                raise self._end
+            self._event.clear()
+            await self._event.wait()
+
+    async def all(self) -> list[bytes]:
+        """Every result in order; raises the first failed one's error."""
+        async for _ in self:
+            pass
+        return [future.result() for future in self._ticket.results]
+
+    def _take(self) -> list[int]:
+        indices = [self._done.popleft() for _ in range(len(self._done))]
+        self._left -= len(indices)
+        return indices
+
+    def _result_done(self, index: int, _: object) -> None:
+        """Called in whichever thread sets the result."""
+        self._done.append(index)
+        if not self._told and not self._loop.is_closed():
+            self._told = True
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    def _finish(self, end: Exception) -> None:
+        self._end = end
+        self._event.set()
+
+    async def _watch(self) -> None:
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass
+        self._finish(ClientDisconnect())

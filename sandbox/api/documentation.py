@@ -1,0 +1,179 @@
+"""The OpenAPI document: routes parse and answer raw bytes, so what they take and give is told here.
+
+Every model gets its schema under `components` and an example; every operation its problems.
+"""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from sandbox import schema
+from sandbox.api.bodies import NDJSON
+from sandbox.api.examples import EXAMPLES
+from sandbox.api.problems import MEDIA_TYPE
+from sandbox.service import Readiness
+
+REQUESTS = (schema.ExecuteRequest, schema.VerifyRequest, schema.ExecuteBatchRequest, schema.VerifyBatchRequest)
+
+
+class Live(BaseModel):
+    """What `GET /health/live` answers."""
+
+    status: str = "ok"
+
+
+RESULTS: tuple[type[Any], ...] = (
+    schema.ExecuteResult,
+    schema.VerifyResult,
+    schema.ExecuteBatchResult,
+    schema.VerifyBatchResult,
+    schema.Job,
+    schema.LanguageInfo,
+    schema.Problem,
+    Readiness,
+    Live,
+)
+
+_PROBLEMS = {
+    400: "the body is not JSON",
+    404: "no such job, or its result has expired",
+    409: "cancelled before it ran",
+    413: "the body is over the limit",
+    415: "not application/json",
+    422: "a field is missing, misspelt or out of its range; `errors` has the paths",
+    500: "our failure",
+    502: "a box or the container engine failed",
+    503: "not now, for the queue is full or does not answer; `Retry-After` says when",
+    504: "no result within the server's time",
+}
+_SUBMISSION_PROBLEMS = (400, 409, 413, 415, 422, 502, 503, 504)
+
+_SUBMISSION_HEADERS = [
+    {
+        "name": "Prefer",
+        "in": "header",
+        "description": "`respond-async`: answer 202 at once, and keep the result under `/jobs`",
+        "schema": {"type": "string"},
+        "example": "respond-async",
+    },
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "a repeated request with the same key gets the first one's job and results",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+        "example": "step-17-prompt-3",
+    },
+]
+_REQUEST_ID = {
+    "name": "X-Request-ID",
+    "in": "header",
+    "description": "comes back with the answer and stands in the log; made up when it is not sent",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+    "example": "rollout-4711",
+}
+
+
+def submission(body: type[BaseModel], result: type[BaseModel]) -> dict[str, Any]:
+    """`responses` and `openapi_extra` of a route that takes one submission."""
+    return _submission(body, {"application/json": _content(result)})
+
+
+def batch_submission(body: type[BaseModel], results: type[BaseModel], result: type[BaseModel]) -> dict[str, Any]:
+    """The same for a batch, whose results may also come line by line."""
+    line = {
+        "type": "object",
+        "required": ["index"],
+        "properties": {
+            "index": {"type": "integer"},
+            "result": _reference(result),
+            "problem": _reference(schema.Problem),
+        },
+        "description": "one such object a line: the item's index, and its result or else its problem",
+    }
+    return _submission(body, {"application/json": _content(results), NDJSON: {"schema": line}})
+
+
+def answers(result: Any, *problems: int, also_with: int | None = None) -> dict[str, Any]:
+    """`responses` and `openapi_extra` of a route without a body."""
+    ok = {"description": "OK", "content": {"application/json": _content(result)}}
+    responses: dict[int | str, dict[str, Any]] = {200: ok, **_problems(*problems, 500)}
+    if also_with is not None:
+        responses[also_with] = {**ok, "description": "the same, when the answer is no"}
+    return {"responses": responses, "openapi_extra": {"parameters": [_REQUEST_ID]}}
+
+
+def metrics_text() -> dict[str, Any]:
+    content = {"text/plain": {"schema": {"type": "string"}, "example": "sandbox_ready 1.0\n"}}
+    responses = {200: {"description": "OK", "content": content}, **_problems(500)}
+    return {"responses": responses, "openapi_extra": {"parameters": [_REQUEST_ID]}}
+
+
+class Documented(FastAPI):
+    """FastAPI whose document also holds the models that routes handle as raw bytes."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            document = super().openapi()
+            for response in _responses(document):  # FastAPI offers its own JSON for every 200
+                if len(response.get("content", {})) > 1 and response["content"].get("application/json") == {
+                    "schema": {}
+                }:
+                    del response["content"]["application/json"]
+            document.setdefault("components", {}).setdefault("schemas", {}).update(_schemas())
+        assert self.openapi_schema is not None
+        return self.openapi_schema
+
+
+def _schemas() -> dict[str, Any]:
+    modes: list[tuple[Any, JsonSchemaMode]] = [(model, "validation") for model in REQUESTS]
+    modes += [(model, "serialization") for model in RESULTS]
+    _, found = models_json_schema(modes, ref_template="#/components/schemas/{model}")
+    schemas: dict[str, Any] = found["$defs"]
+    for name, example in EXAMPLES.items():
+        schemas[name].setdefault("examples", [example])
+    return schemas
+
+
+def _responses(document: dict[str, Any]) -> list[dict[str, Any]]:
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    return [response for operation in operations for response in operation["responses"].values()]
+
+
+def _submission(body: type[BaseModel], content: dict[str, Any]) -> dict[str, Any]:
+    location = {"description": "where the job is: `/jobs/{id}`", "schema": {"type": "string"}}
+    applied = {"description": "`respond-async`", "schema": {"type": "string"}}
+    accepted = {
+        "description": "accepted, with `Prefer: respond-async`",
+        "headers": {"Location": location, "Preference-Applied": applied},
+        "content": {"application/json": _content(schema.Job)},
+    }
+    return {
+        "responses": {
+            200: {"description": "the result", "content": content},
+            202: accepted,
+            **_problems(*_SUBMISSION_PROBLEMS, 500),
+        },
+        "openapi_extra": {
+            "parameters": [*_SUBMISSION_HEADERS, _REQUEST_ID],
+            "requestBody": {"required": True, "content": {"application/json": _content(body)}},
+        },
+    }
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    content = {MEDIA_TYPE: _content(schema.Problem)}
+    return {status: {"description": _PROBLEMS[status], "content": content} for status in statuses}
+
+
+def _content(model: Any) -> dict[str, Any]:
+    if members := get_args(model):  # list[Model]
+        return {"schema": {"type": "array", "items": _reference(members[0])}}
+    return {"schema": _reference(model)}
+
+
+def _reference(model: type[Any]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}

@@ -1,0 +1,66 @@
+"""One example of everything on the wire, for the OpenAPI document; a test holds them to their models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_SUM = "a, b = map(int, input().split())\nprint(a + b)"
+_ID = "0f8fad5bd9cb469fa16570867728950e"
+_USAGE = {"cpu_time_s": 0.004, "wall_time_s": 0.005, "memory_mb": 9.1}
+_COMPILED = {"status": "ok", "exit_code": 0, "usage": {"cpu_time_s": 0.41, "wall_time_s": 0.43, "memory_mb": 148.0}}
+_TEST = {"stdin": "20 22\n", "expected": "42\n"}
+_TEST_RESULT = {"verdict": "accepted", "exit_code": 0, "usage": _USAGE}
+_EXECUTE = {"language": "python", "code": _SUM, "stdin": "20 22\n"}
+_VERIFY = {"language": "python", "code": _SUM, "tests": [_TEST]}
+_EXECUTED = {"id": _ID, "status": "ok", "exit_code": 0, "stdout": "42\n", "usage": _USAGE, "queue_time_s": 0.001}
+_VERIFIED = {
+    "id": _ID,
+    "verdict": "accepted",
+    "passed": 1,
+    "total": 1,
+    "score": 1.0,
+    "tests": [_TEST_RESULT],
+    "queue_time_s": 0.001,
+    "run_time_s": 0.006,
+}
+_FIELD = {"field": "body.tests.3.stdin", "message": "Input should be a valid string"}
+
+# By the name a model has under `components`.
+EXAMPLES: dict[str, Any] = {
+    "ExactChecker": {"type": "exact"},
+    "ExecuteBatchRequest": {"items": [_EXECUTE]},
+    "ExecuteBatchResult": {"results": [{**_EXECUTED, "id": f"{_ID}.0"}]},
+    "ExecuteRequest": _EXECUTE,
+    "ExecuteResult": _EXECUTED,
+    "FloatChecker": {"type": "float", "absolute": 1e-6, "relative": 1e-6},
+    "Job": {"id": _ID, "status": "finished", "position": None, "result": _VERIFIED},
+    "LanguageInfo": {"name": "cpp", "version": "g++ 12, C++20", "aliases": ["c++"], "compiled": True},
+    "LimitsRequest": {"cpu_time_s": 2.0, "memory_mb": 256},
+    "LinesChecker": {"type": "lines"},
+    "Live": {"status": "ok"},
+    "Problem": {
+        "type": "about:blank",
+        "title": "Unprocessable Content",
+        "status": 422,
+        "detail": f"{_FIELD['field']}: {_FIELD['message']}",
+        "errors": [_FIELD],
+    },
+    "ProblemField": _FIELD,
+    "Readiness": {
+        "ready": True,
+        "workers": 2,
+        "queued": {"rl": 0, "default": 3, "bulk": 120},
+        "engine": "docker",
+        "missing_walls": [],
+        "problems": [],
+    },
+    "StageResult": _COMPILED,
+    "TestCase": _TEST,
+    "TestResult": _TEST_RESULT,
+    "TokensChecker": {"type": "tokens"},
+    "Usage": _USAGE,
+    "VerifyBatchRequest": {"items": [_VERIFY]},
+    "VerifyBatchResult": {"results": [{**_VERIFIED, "id": f"{_ID}.0"}]},
+    "VerifyRequest": _VERIFY,
+    "VerifyResult": _VERIFIED,
+}

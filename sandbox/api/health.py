@@ -1,0 +1,59 @@
+"""What the service can do and how it is: languages, liveness, readiness and metrics."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from fastapi import APIRouter, Request, Response
+from pydantic import TypeAdapter
+
+from sandbox import languages as table
+from sandbox.api.answers import json_response
+from sandbox.api.documentation import Live, answers, metrics_text
+from sandbox.api.door import context_of
+from sandbox.metrics import meters
+from sandbox.schema import LanguageInfo
+from sandbox.service import Readiness
+
+router = APIRouter(tags=["service"])
+
+_READINESS = TypeAdapter(Readiness)
+_LANGUAGES = TypeAdapter(list[LanguageInfo])
+
+
+@router.get("/languages", **answers(list[LanguageInfo]))
+async def languages(request: Request) -> Response:
+    """The languages programs may be in; a name or any of its aliases goes into `language`."""
+    return json_response(_language_table())
+
+
+@router.get("/health/live", **answers(Live))
+async def live(request: Request) -> Response:
+    """200 as long as this process serves requests."""
+    return json_response(Live().model_dump_json())
+
+
+@router.get("/health/ready", **answers(Readiness, also_with=503))
+def ready(request: Request) -> Response:
+    """200 when submissions would be served now, 503 when not; either way what stands in the way, and the walls missing."""
+    readiness = context_of(request).service.readiness()
+    return json_response(_READINESS.dump_json(readiness), 200 if readiness.ready else 503)
+
+
+@router.get("/metrics", **metrics_text())
+def metrics(request: Request) -> Response:
+    """This process's metrics in Prometheus' text format."""
+    context = context_of(request)
+    context.service.readiness()  # sets the gauges that are taken when scraped
+    return Response(context.meters.text(), headers={"Content-Type": meters.CONTENT_TYPE})
+
+
+@cache
+def _language_table() -> bytes:
+    infos = [
+        LanguageInfo(
+            name=each.name, version=each.version, aliases=list(each.aliases), compiled=bool(each.compile_command)
+        )
+        for each in table.table().values()
+    ]
+    return _LANGUAGES.dump_json(infos)

@@ -1,0 +1,28 @@
+"""`/jobs`: submissions that were made to be fetched later."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from sandbox.api.answers import json_response
+from sandbox.api.documentation import answers
+from sandbox.api.door import context_of
+from sandbox.schema import Job
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+JobId = Annotated[str, Path(max_length=128, pattern=r"^[A-Za-z0-9_.-]+$", description="as `Location` gave it")]
+
+
+@router.get("/{job_id}", **answers(Job, 404, 422, 503))
+def job(request: Request, job_id: JobId) -> Response:
+    """A job's status, its place in the queue, and its result when there is one."""
+    return json_response(context_of(request).service.job(job_id).model_dump_json())
+
+
+@router.delete("/{job_id}", **answers(Job, 404, 422, 503))
+def cancel(request: Request, job_id: JobId) -> Response:
+    """Cancel what of a job has not run yet; a finished one stays as it is."""
+    return json_response(context_of(request).service.cancel(job_id).model_dump_json())

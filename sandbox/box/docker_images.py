@@ -1,0 +1,271 @@
+"""The images that boxes start from: named after their content, built where they are missing, from any machine.
+
+An image's tag is a hash of its folder and of the runner's sources, so a changed runner is a new image and an unchanged
+one is never built twice. The build context is made in memory from the installed package or from the repository: the two
+have the same files.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+import requests
+
+from sandbox.errors import EngineUnavailable
+
+IMAGES = ("python", "native", "web")
+BASE = "sandbox-base:bookworm"
+OFFICIAL_BASE = "debian:bookworm-slim"
+
+Report = Callable[[str], None]
+
+_REGISTRY_PATIENCE_S = 20
+_BUILD_PATIENCE_S = 900
+_DEBOOTSTRAP_PATIENCE_S = 900
+_LOG_TAIL_LINES = 15
+_KEPT_PREDECESSORS = 1
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+@functools.cache
+def image_tag(name: str) -> str:
+    """The full name of the image `name` as these sources make it: `sandbox-<name>:<12 hex of their hash>`.
+
+    Computed once a process, so that a worker keeps to its own image while the checkout changes under it.
+    """
+    digest = hashlib.sha256()
+    for path, content in sorted(_context(name).items()):
+        digest.update(f"{path}\0{len(content)}\0".encode())
+        digest.update(content)
+    return f"sandbox-{name}:{digest.hexdigest()[:12]}"
+
+
+def ensure_images(client: docker.DockerClient, names: Iterable[str], report: Report) -> dict[str, str]:
+    """Build those of `names` that the engine lacks; return the tag of each.
+
+    `report` is given one line a step. Two processes never build at the same time: the second waits and finds the work
+    done.
+    Raises `EngineUnavailable` when an image cannot be made.
+    """
+    tags = {name: image_tag(name) for name in names}
+    if not _missing(client, tags):
+        return tags
+    with _build_lock(report):
+        missing = _missing(client, tags)
+        base = ensure_base(client, report) if missing else ""
+        for name in missing:
+            _build(client, name, tags[name], base, report)
+            _remove_predecessors(client, name, tags[name])
+    return tags
+
+
+def ensure_base(client: docker.DockerClient, report: Report) -> str:
+    """The Debian image all others start from: the one that is here, the official one, or one made by debootstrap."""
+    if _present(client, BASE):
+        return BASE
+    if _present(client, OFFICIAL_BASE) or _pull_official_base(client, report):
+        return OFFICIAL_BASE
+    _bootstrap_base(client, report)
+    return BASE
+
+
+def _images_folder() -> Path:
+    for folder in (_PACKAGE / "_images", _PACKAGE.parent / "images"):
+        if folder.is_dir():
+            return folder
+    raise EngineUnavailable("the images' sources are missing from this installation: install the package again")
+
+
+def _context(name: str) -> dict[str, bytes]:
+    """The files of one build: the image's folder, and the runner under the name it is imported by."""
+    if name not in IMAGES:
+        raise EngineUnavailable(f"there is no image {name!r}: the images are {', '.join(IMAGES)}")
+    folder = _images_folder() / name
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    for path in (_PACKAGE / "__init__.py", *(_PACKAGE / "runner").glob("*.py")):
+        files[f"sandbox/{path.relative_to(_PACKAGE).as_posix()}"] = path
+    return {name_in_context: path.read_bytes() for name_in_context, path in files.items()}
+
+
+def _context_archive(name: str) -> io.BytesIO:
+    """The build context as a tar archive whose bytes depend on the files' content only, for the builder's cache."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for path, content in sorted(_context(name).items()):
+            entry = tarfile.TarInfo(path)
+            entry.size, entry.mode = len(content), 0o644
+            tar.addfile(entry, io.BytesIO(content))
+    archive.seek(0)
+    return archive
+
+
+def _present(client: docker.DockerClient, tag: str) -> bool:
+    try:
+        client.api.inspect_image(tag)
+    except docker.errors.ImageNotFound:
+        return False
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise _engine_failed("look for the images", error) from error
+    return True
+
+
+def _missing(client: docker.DockerClient, tags: dict[str, str]) -> list[str]:
+    return [name for name, tag in tags.items() if not _present(client, tag)]
+
+
+def _engine_failed(what: str, error: Exception) -> EngineUnavailable:
+    return EngineUnavailable(f"cannot {what}: {error}. Check that the Docker engine runs: docker info")
+
+
+@contextmanager
+def _build_lock(report: Report) -> Iterator[None]:
+    """Let one process at a time build from these sources; the kernel drops the lock of one that dies."""
+    descriptor = os.open(_images_folder(), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report("images: another process builds them, waiting for it")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _patience(client: docker.DockerClient, seconds: float) -> Iterator[None]:
+    """Let the engine be silent for `seconds` in the calls made meanwhile."""
+    usual = client.api.timeout
+    client.api.timeout = seconds
+    try:
+        yield
+    finally:
+        client.api.timeout = usual
+
+
+def _build(client: docker.DockerClient, name: str, tag: str, base: str, report: Report) -> None:
+    """Build one image with the engine's classic builder, which every engine has, on the host's network."""
+    started = time.monotonic()
+    report(f"images: building {tag} from {base}")
+    log: list[str] = []
+    with _patience(client, _BUILD_PATIENCE_S):
+        try:
+            answers = client.api.build(
+                fileobj=_context_archive(name),
+                custom_context=True,
+                tag=tag,
+                buildargs={"BASE": base},
+                network_mode="host",
+                labels={"sandbox.image": name},
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+            failure = _follow(answers, log)
+        except (docker.errors.DockerException, requests.RequestException) as error:
+            failure = str(error)
+    if failure:
+        raise _build_failed(tag, failure, log)
+    report(f"images: {tag} built in {time.monotonic() - started:.0f} s")
+
+
+def _follow(answers: Iterable[dict[str, Any]], log: list[str]) -> str:
+    """Read an engine's answers to their end, the output into `log`; return what failed, or an empty string."""
+    failure = ""
+    for answer in answers:
+        log.extend(line for line in str(answer.get("stream", "")).splitlines() if line.strip())
+        failure = str(answer.get("error", failure))
+    return failure
+
+
+def _build_failed(tag: str, failure: str, log: list[str]) -> EngineUnavailable:
+    tail = "\n".join(f"    {line}" for line in log[-_LOG_TAIL_LINES:])
+    return EngineUnavailable(
+        f"the image {tag} could not be built: {failure}\n{tail}\n"
+        "If packages could not be fetched, check that this machine reaches Debian's archive (apt-get update); if the "
+        "disk is full, free some (docker system df). Then run: sandbox images build"
+    )
+
+
+def _remove_predecessors(client: docker.DockerClient, name: str, tag: str) -> None:
+    """Remove older builds but the last, from which a service that was not restarted yet may still start boxes."""
+    repository = f"sandbox-{name}"
+    try:
+        older = [image for image in client.api.images(name=repository) if tag not in (image["RepoTags"] or ())]
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise _engine_failed("list the images", error) from error
+    older.sort(key=lambda image: int(image["Created"]), reverse=True)
+    for image in older[_KEPT_PREDECESSORS:]:
+        for old_tag in image["RepoTags"] or ():
+            _remove_unused(client, old_tag)
+
+
+def _remove_unused(client: docker.DockerClient, tag: str) -> None:
+    try:
+        client.api.remove_image(tag)
+    except docker.errors.NotFound:
+        return
+    except docker.errors.APIError as error:
+        if error.status_code != 409:  # 409: a container still runs from it; the next build tries again
+            raise _engine_failed(f"remove the old image {tag}", error) from error
+
+
+def _pull_official_base(client: docker.DockerClient, report: Report) -> bool:
+    report(f"images: asking the container registry for {OFFICIAL_BASE}")
+    repository, _, tag = OFFICIAL_BASE.partition(":")
+    with _patience(client, _REGISTRY_PATIENCE_S):
+        try:
+            if _follow(client.api.pull(repository, tag=tag, stream=True, decode=True), log=[]):
+                return False
+        except (docker.errors.DockerException, requests.RequestException):
+            return False
+    return _present(client, OFFICIAL_BASE)
+
+
+def _bootstrap_base(client: docker.DockerClient, report: Report) -> None:
+    """Make the same base without a registry: Debian's own installer into a folder, then `docker import`."""
+    report("images: no container registry answers, making the Debian base with debootstrap (about a minute)")
+    if not shutil.which("debootstrap"):
+        raise EngineUnavailable("no container registry answers and debootstrap is missing: apt-get install debootstrap")
+    if os.geteuid() != 0:
+        raise EngineUnavailable("no container registry answers, and debootstrap needs root: run this once as root")
+    with tempfile.TemporaryDirectory(prefix="sandbox-base-") as work:
+        root, archive = Path(work, "root"), Path(work, "root.tar")
+        _command(["debootstrap", "--variant=minbase", "bookworm", str(root)])
+        for disposable in ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/man", "usr/share/locale"):
+            shutil.rmtree(root / disposable, ignore_errors=True)
+        _command(["tar", "--numeric-owner", "-C", str(root), "-cf", str(archive), "."])
+        repository, _, tag = BASE.partition(":")
+        try:
+            client.api.import_image_from_file(str(archive), repository=repository, tag=tag)
+        except (docker.errors.DockerException, requests.RequestException) as error:
+            raise _engine_failed("import the Debian base", error) from error
+
+
+def _command(command: list[str]) -> None:
+    """Run a step of making the base; its output is shown only when it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_DEBOOTSTRAP_PATIENCE_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise EngineUnavailable(f"{command[0]} did not end within {_DEBOOTSTRAP_PATIENCE_S} s") from error
+    if done.returncode != 0:
+        tail = "\n".join(f"    {line}" for line in (done.stdout + done.stderr).splitlines()[-_LOG_TAIL_LINES:])
+        raise EngineUnavailable(
+            f"{command[0]} failed ({done.returncode}):\n{tail}\n"
+            "Check that this machine reaches Debian's archive, then run: sandbox images build"
+        )

@@ -1,0 +1,71 @@
+"""What our errors are called over HTTP: one table, read forwards by the API and backwards by the client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandbox.errors import (
+    BadRequest,
+    BoxError,
+    Cancelled,
+    EngineUnavailable,
+    InfrastructureError,
+    NotFound,
+    QueueFull,
+    QueueUnavailable,
+    Refused,
+    SandboxError,
+    UnknownLanguage,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
+    """The `type`, `status` and `title` of one error's problem document.
+
+    `detail` replaces the error's own words where those could carry what a client sent or what only we may know.
+    """
+
+    error: type[SandboxError]
+    name: str
+    status: int
+    title: str
+    detail: str = ""
+
+    @property
+    def type(self) -> str:
+        return f"urn:sandbox:{self.name}"
+
+
+_TRY_AGAIN = "our failure, not the program's: try again, and look at /health/ready and the server's log"
+
+# From the leaves to the root, so that the first match is the closest.
+TABLE = (
+    ErrorCode(
+        UnknownLanguage, "unknown-language", 422, "Unknown language", "no such language; GET /languages lists them all"
+    ),
+    ErrorCode(NotFound, "not-found", 404, "No such job"),
+    ErrorCode(BadRequest, "bad-request", 422, "Request that cannot be served"),
+    ErrorCode(QueueFull, "queue-full", 503, "Queue full"),
+    ErrorCode(Refused, "refused", 503, "Refused for now"),
+    ErrorCode(Cancelled, "cancelled", 409, "Cancelled before it ran"),
+    ErrorCode(BoxError, "box-error", 502, "Box failed", _TRY_AGAIN),
+    ErrorCode(EngineUnavailable, "engine-unavailable", 502, "Container engine unavailable", _TRY_AGAIN),
+    ErrorCode(
+        QueueUnavailable, "queue-unavailable", 503, "Queue unavailable", "the queue's Redis does not answer; try again"
+    ),
+    ErrorCode(InfrastructureError, "infrastructure-error", 500, "Infrastructure failed", _TRY_AGAIN),
+    ErrorCode(SandboxError, "error", 500, "Internal error", _TRY_AGAIN),
+)
+
+_BY_TYPE = {code.type: code for code in TABLE}
+
+
+def of(error: SandboxError) -> ErrorCode:
+    """The code of an error: its class's own, or else its closest ancestor's."""
+    return next(code for code in TABLE if isinstance(error, code.error))
+
+
+def named(problem_type: str) -> ErrorCode | None:
+    """The code a problem document's `type` names; None for a type that is not ours."""
+    return _BY_TYPE.get(problem_type)

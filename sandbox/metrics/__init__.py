@@ -1,0 +1,1 @@
+"""What the service tells Prometheus; the only room that imports its client."""

@@ -1,0 +1,127 @@
+"""Decorators that measure: around the service's door, and around the ASGI application."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from sandbox import languages
+from sandbox.errors import SandboxError
+from sandbox.metrics import declare
+from sandbox.metrics.meters import Meters
+
+if TYPE_CHECKING:
+    from sandbox.api.door import Door
+    from sandbox.schema import ExecuteRequest, Job, VerifyRequest
+    from sandbox.service import Kind, Readiness, Ticket
+
+# Any other word a client sends as a method must not become a series of its own.
+_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+class MeteredService:
+    """A service that counts what it is asked."""
+
+    def __init__(self, service: Door, meters: Meters) -> None:
+        self._service = service
+        self._submissions = meters.counter(declare.SUBMISSIONS)
+        self._programs = meters.counter(declare.PROGRAMS)
+        self._refusals = meters.counter(declare.REFUSALS)
+        self._abandoned = meters.counter(declare.ABANDONED)
+        self._cancelled = meters.counter(declare.CANCELLED)
+        self._queued = meters.gauge(declare.QUEUED)
+        self._workers = meters.gauge(declare.WORKERS)
+        self._ready = meters.gauge(declare.READY)
+
+    def submit(
+        self,
+        kind: Kind,
+        requests: Sequence[ExecuteRequest | VerifyRequest],
+        *,
+        durable: bool = False,
+        batch: bool = False,
+        idempotency_key: str = "",
+    ) -> Ticket:
+        try:
+            ticket = self._service.submit(kind, requests, durable=durable, batch=batch, idempotency_key=idempotency_key)
+        except SandboxError as error:
+            self._refusals.labels(type(error).__name__).inc()
+            raise
+        self._submissions.labels(kind, requests[0].priority, "async" if durable else "sync").inc()
+        # The table's name, not the client's alias: what a client makes up must not become a series of its own.
+        programs = Counter((languages.named(item.language).name, item.priority) for item in requests)
+        for (language, lane), number in programs.items():
+            self._programs.labels(kind, language, lane).inc(number)
+        return ticket
+
+    def job(self, job_id: str) -> Job:
+        return self._service.job(job_id)
+
+    def cancel(self, job_id: str) -> Job:
+        job = self._service.cancel(job_id)
+        self._cancelled.inc()
+        return job
+
+    def abandon(self, ticket: Ticket) -> None:
+        self._abandoned.inc()
+        self._service.abandon(ticket)
+
+    def readiness(self) -> Readiness:
+        readiness = self._service.readiness()
+        self._ready.set(readiness.ready)
+        self._workers.set(readiness.workers)
+        for lane, waiting in readiness.queued.items():
+            self._queued.labels(lane).set(waiting)
+        return readiness
+
+
+class MeteredApplication:
+    """An ASGI application whose requests are counted and timed, by route template and not by path."""
+
+    def __init__(self, app: Application, meters: Meters) -> None:
+        self._app = app
+        self._requests = meters.counter(declare.HTTP_REQUESTS)
+        self._duration = meters.histogram(declare.HTTP_DURATION)
+        self._body = meters.histogram(declare.HTTP_BODY)
+        self._in_flight = meters.gauge(declare.HTTP_IN_FLIGHT)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 0
+        received = 0
+
+        async def counted_receive() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            return message
+
+        async def watched_send(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        start = perf_counter()
+        self._in_flight.inc()
+        try:
+            await self._app(scope, counted_receive, watched_send)
+        finally:
+            self._in_flight.dec()
+            self._record(scope, status, perf_counter() - start, received)
+
+    def _record(self, scope: Message, status: int, duration_s: float, received: int) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._requests.labels(method, route, str(status or "client_gone")).inc()
+        self._duration.labels(route).observe(duration_s)
+        if received:
+            self._body.labels(route).observe(received)

@@ -1,0 +1,299 @@
+"""Images are named after their content, built where they are missing, and hold what a box needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tomllib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import docker
+import docker.errors
+import pytest
+import requests
+
+from sandbox.box import docker_images
+from sandbox.box.docker_images import IMAGES, ensure_base, ensure_images, image_tag
+from sandbox.errors import EngineUnavailable
+
+ROOT = Path(docker_images.__file__).resolve().parents[2]
+DOCKERFILE = "ARG BASE\nFROM ${BASE}\nCOPY sandbox /opt/sandbox/sandbox\n"
+NOBODY_IN_PARTICULAR = "70001:70001"
+
+
+@pytest.fixture
+def client() -> Iterator[docker.DockerClient]:
+    try:
+        engine = docker.from_env(timeout=60)
+    except docker.errors.DockerException as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"no Docker engine answers: {error}")
+        pytest.skip(f"no Docker engine answers: {error}")
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A small package of our shape with two images of its own, so that the real ones are left alone."""
+    package = tmp_path / "sandbox"
+    (package / "runner").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "runner" / "__init__.py").write_text("first = 1\n")
+    for name in ("selftest", "othertest"):
+        folder = tmp_path / "images" / name
+        folder.mkdir(parents=True)
+        (folder / "Dockerfile").write_text(DOCKERFILE)
+    monkeypatch.setattr(docker_images, "_PACKAGE", package)
+    monkeypatch.setattr(docker_images, "IMAGES", ("selftest", "othertest"))
+    image_tag.cache_clear()
+    yield package
+    image_tag.cache_clear()
+
+
+@pytest.fixture
+def swept(client: docker.DockerClient) -> Iterator[None]:
+    """Leave no image of these tests behind."""
+    yield
+    for repository in ("sandbox-selftest", "sandbox-othertest"):
+        for image in client.api.images(name=repository):
+            for tag in image["RepoTags"]:
+                client.api.remove_image(tag, force=True)
+
+
+def tag_now(name: str) -> str:
+    image_tag.cache_clear()
+    return image_tag(name)
+
+
+def change_runner(package: Path, text: str) -> None:
+    (package / "runner" / "__init__.py").write_text(text)
+    image_tag.cache_clear()
+
+
+def run_in(client: docker.DockerClient, name: str, *command: str) -> str:
+    """What `command` prints in a container as strict as a box, as a uid that no file belongs to."""
+    output = client.containers.run(
+        image_tag(name),
+        list(command),
+        user=NOBODY_IN_PARTICULAR,
+        read_only=True,
+        network_mode="none",
+        cap_drop=["ALL"],
+        tmpfs={"/tmp": "exec,mode=1777"},
+        working_dir="/tmp",
+        environment={"PYTHONPATH": "/opt/sandbox"},
+        remove=True,
+        stderr=True,
+    )
+    return str(output, "utf-8")
+
+
+def test_a_tag_names_the_image_and_twelve_digits_of_its_content() -> None:
+    name, _, digits = image_tag("python").partition(":")
+    assert name == "sandbox-python"
+    assert len(digits) == 12
+    assert set(digits) <= set("0123456789abcdef")
+
+
+def test_a_changed_runner_changes_every_tag(package: Path) -> None:
+    before = tag_now("selftest"), tag_now("othertest")
+    change_runner(package, "second = 2\n")
+    after = tag_now("selftest"), tag_now("othertest")
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+
+
+def test_a_changed_dockerfile_changes_the_tag_of_its_own_image_only(package: Path) -> None:
+    before = tag_now("selftest"), tag_now("othertest")
+    (package.parent / "images" / "selftest" / "Dockerfile").write_text(DOCKERFILE + "RUN true\n")
+    assert tag_now("selftest") != before[0]
+    assert tag_now("othertest") == before[1]
+
+
+def test_bytecode_beside_the_runner_does_not_change_the_tag(package: Path) -> None:
+    before = tag_now("selftest")
+    (package / "runner" / "__pycache__").mkdir()
+    (package / "runner" / "__pycache__" / "left.pyc").write_bytes(b"left behind")
+    assert tag_now("selftest") == before
+
+
+def test_a_process_keeps_to_its_tag_while_the_sources_change(package: Path) -> None:
+    before = image_tag("selftest")
+    (package / "runner" / "__init__.py").write_text("edited = 3\n")
+    assert image_tag("selftest") == before
+
+
+def test_an_installed_package_uses_the_sources_it_carries(package: Path) -> None:
+    from_checkout = tag_now("selftest")
+    shutil.move(package.parent / "images", package / "_images")
+    assert tag_now("selftest") == from_checkout
+
+
+def test_a_package_without_sources_says_to_install_again(package: Path) -> None:
+    shutil.rmtree(package.parent / "images")
+    with pytest.raises(EngineUnavailable, match="install the package again"):
+        tag_now("selftest")
+
+
+def test_an_unknown_image_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(EngineUnavailable, match="python, native, web"):
+        image_tag("cobol")
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("swept")
+def test_what_is_missing_is_built_once(client: docker.DockerClient, package: Path) -> None:
+    steps: list[str] = []
+    tags = ensure_images(client, ["selftest"], steps.append)
+    assert tags == {"selftest": image_tag("selftest")}
+    assert any("building" in step for step in steps)
+    assert not any("\n" in step for step in steps)
+    steps.clear()
+    assert ensure_images(client, ["selftest"], steps.append) == tags
+    assert steps == []
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("swept")
+def test_the_build_before_the_last_is_removed_and_the_last_one_kept(client: docker.DockerClient, package: Path) -> None:
+    built = []
+    for number in range(3):
+        change_runner(package, f"number = {number}\n")
+        built.append(ensure_images(client, ["selftest"], lambda step: None)["selftest"])
+    left = {tag for image in client.api.images(name="sandbox-selftest") for tag in image["RepoTags"]}
+    assert built[2] in left
+    assert len(left) == 2
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("swept", "package")
+def test_two_at_a_time_build_once(client: docker.DockerClient) -> None:
+    steps: list[str] = []
+    with ThreadPoolExecutor(2) as threads:
+        runs = [threads.submit(ensure_images, client, ["selftest"], steps.append) for _ in range(2)]
+        assert runs[0].result() == runs[1].result()
+    assert sum("building" in step for step in steps) == 1
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("swept")
+def test_a_failed_build_shows_the_end_of_its_log_and_what_to_do(client: docker.DockerClient, package: Path) -> None:
+    dockerfile = package.parent / "images" / "selftest" / "Dockerfile"
+    dockerfile.write_text("ARG BASE\nFROM ${BASE}\nRUN echo the cellar is flooded; exit 7\n")
+    image_tag.cache_clear()
+    with pytest.raises(EngineUnavailable) as failure:
+        ensure_images(client, ["selftest"], lambda step: None)
+    assert "the cellar is flooded" in str(failure.value)
+    assert "sandbox images build" in str(failure.value)
+
+
+def test_an_engine_that_went_away_is_named_as_the_cause() -> None:
+    class GoneApi:
+        def inspect_image(self, tag: str) -> None:
+            raise requests.exceptions.ConnectionError("connection refused")
+
+    class GoneEngine:
+        api = GoneApi()
+
+    with pytest.raises(EngineUnavailable, match=r"connection refused.*docker info"):
+        ensure_images(GoneEngine(), ["python"], lambda step: None)
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_where_no_registry_has_the_base_it_is_made_with_debootstrap(
+    client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid() != 0 or not shutil.which("debootstrap"):
+        pytest.skip("needs root and debootstrap")
+    made = "sandbox-base-selftest:bookworm"
+    monkeypatch.setattr(docker_images, "BASE", made)
+    monkeypatch.setattr(docker_images, "OFFICIAL_BASE", "sandbox-base-that-nobody-publishes:bookworm")
+    steps: list[str] = []
+    try:
+        assert ensure_base(client, steps.append) == made
+        assert any("debootstrap" in step for step in steps)
+        release = client.containers.run(made, ["cat", "/etc/debian_version"], network_mode="none", remove=True)
+        assert release.startswith(b"12")
+    finally:
+        with suppress(docker.errors.ImageNotFound):
+            client.api.remove_image(made, force=True)
+
+
+@pytest.mark.docker
+def test_without_debootstrap_the_missing_base_says_how_to_get_it(
+    client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(docker_images, "BASE", "sandbox-base-selftest:bookworm")
+    monkeypatch.setattr(docker_images, "OFFICIAL_BASE", "sandbox-base-that-nobody-publishes:bookworm")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EngineUnavailable, match="apt-get install debootstrap"):
+        ensure_base(client, lambda step: None)
+
+
+def test_a_registry_that_stays_silent_is_taken_for_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The engine answers for itself at once, but hangs while its registry does."""
+
+    class SilentRegistry:
+        timeout = 60
+
+        def inspect_image(self, tag: str) -> None:
+            raise docker.errors.ImageNotFound(tag)
+
+        def pull(self, repository: str, **options: object) -> None:
+            assert self.timeout <= 30
+            raise requests.exceptions.ReadTimeout
+
+    class Engine:
+        api = SilentRegistry()
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EngineUnavailable, match="debootstrap"):
+        ensure_base(Engine(), lambda step: None)
+    assert Engine.api.timeout == 60
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", IMAGES)
+def test_every_image_serves_a_stranger_with_a_read_only_root(client: docker.DockerClient, name: str) -> None:
+    ensure_images(client, IMAGES, print_nothing)
+    check = (
+        "import json, os, sandbox.runner.contract as contract; print(json.dumps({"
+        "'compiled': os.path.exists(contract.__cached__), 'places': [os.path.isdir(p) for p in"
+        " ('/box', '/run/sandbox', '/tmp', '/dev/shm')], 'var_tmp': os.path.realpath('/var/tmp'), 'uid': os.getuid()}))"
+    )
+    seen = json.loads(run_in(client, name, "/usr/bin/python3", "-c", check))
+    assert seen == {"compiled": True, "places": [True] * 4, "var_tmp": "/tmp", "uid": 70001}
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", IMAGES)
+def test_no_image_has_a_program_that_changes_uid(client: docker.DockerClient, name: str) -> None:
+    ensure_images(client, IMAGES, print_nothing)
+    command = "find / -xdev -perm /6000 -type f 2>/dev/null; true"
+    assert run_in(client, name, "sh", "-c", command) == ""
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(600)
+def test_the_table_s_cpp_command_takes_the_precompiled_header(client: docker.DockerClient) -> None:
+    """`-H` marks a header that was taken precompiled with an exclamation mark."""
+    ensure_images(client, IMAGES, print_nothing)
+    table = tomllib.loads((ROOT / "sandbox" / "languages.toml").read_text())
+    compile_command = " ".join(table["cpp"]["compile"])
+    source = r'printf "#include <bits/stdc++.h>\nint main() {}\n" > main.cpp'
+    used = run_in(client, "native", "sh", "-c", f"{source}; {compile_command} -H 2>&1")
+    assert used.startswith("! ")
+    assert "stdc++.h.gch" in used
+
+
+def print_nothing(step: str) -> None:
+    """The builder's steps are of no interest here."""

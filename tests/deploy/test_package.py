@@ -1,0 +1,88 @@
+"""What `pip install` gets: a locked set of packages, and a wheel that needs no repository."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from sandbox.box.docker_images import IMAGES, image_tag
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = ("requirements.lock", "requirements-test.lock")
+
+
+def locked(name: str) -> dict[str, str]:
+    """Package -> version of a lock file."""
+    return dict(re.findall(r"^([a-z0-9._-]+)==([^\s;]+)", (ROOT / name).read_text(), re.MULTILINE))
+
+
+def wanted(requirements: list[str]) -> set[str]:
+    return {re.split(r"[\[<>=~! ]", requirement, maxsplit=1)[0].lower() for requirement in requirements}
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, object]:
+    parsed: dict[str, object] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return parsed
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_names_no_place_to_download_from(name: str) -> None:
+    assert not re.search(r"://|--(extra-)?index|find-links|file:", (ROOT / name).read_text())
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_locked_package_has_its_hashes(name: str) -> None:
+    entries = re.split(r"\n(?=\S)", (ROOT / name).read_text().strip())
+    assert [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_the_tests_run_against_the_packages_that_the_service_runs_on() -> None:
+    service, tests = locked("requirements.lock"), locked("requirements-test.lock")
+    assert service.items() <= tests.items()
+
+
+def test_every_dependency_is_locked(project: dict[str, object]) -> None:
+    dependencies, extras = project["dependencies"], project["optional-dependencies"]
+    assert isinstance(dependencies, list)
+    assert isinstance(extras, dict)
+    assert wanted(dependencies) <= set(locked("requirements.lock"))
+    assert wanted(extras["test"]) <= set(locked("requirements-test.lock"))
+
+
+def test_the_wheel_carries_what_the_service_needs(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    for needed in ("sandbox/languages.toml", *(f"sandbox/_images/{image}/Dockerfile" for image in IMAGES)):
+        assert needed in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_the_wheel_carries_no_tests_and_no_deployment(wheel: Path) -> None:
+    tops = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    assert {top for top in tops if not top.startswith("sandbox")} == set()
+
+
+def test_the_wheel_makes_the_same_images_as_the_checkout(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    code = "import sandbox.box.docker_images as i; print(i.__file__, *map(i.image_tag, i.IMAGES))"
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}"]
+    printed = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout.split()
+    assert Path(printed[0]).is_relative_to(tmp_path)
+    assert printed[1:] == [image_tag(name) for name in IMAGES]

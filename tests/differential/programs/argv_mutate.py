@@ -1,0 +1,4 @@
+import sys
+sys.argv.append("c")
+sys.argv[0] = "zero"
+print(sys.argv, sys.orig_argv[1:])

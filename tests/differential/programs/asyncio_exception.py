@@ -1,0 +1,7 @@
+import asyncio
+async def inner():
+    await asyncio.sleep(0)
+    raise ValueError("async failure")
+async def main():
+    await inner()
+asyncio.run(main())

@@ -1,0 +1,11 @@
+import asyncio
+import os
+import signal
+async def main():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(1)
+    except asyncio.CancelledError:
+        print("cancelled")
+        raise
+asyncio.run(main())

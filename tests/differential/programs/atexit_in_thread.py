@@ -1,0 +1,6 @@
+import atexit
+import threading
+t = threading.Thread(target=atexit.register, args=(print, "registered in thread"))
+t.start()
+t.join()
+print("main")

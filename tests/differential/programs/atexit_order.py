@@ -1,0 +1,4 @@
+import atexit
+for i in range(4):
+    atexit.register(print, "callback", i)
+print("body", atexit._ncallbacks())

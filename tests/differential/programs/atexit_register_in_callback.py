@@ -1,0 +1,6 @@
+import atexit
+def a():
+    print("a")
+    atexit.register(print, "nested")
+atexit.register(print, "oldest")
+atexit.register(a)

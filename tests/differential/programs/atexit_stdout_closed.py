@@ -1,0 +1,6 @@
+import atexit
+import sys
+@atexit.register
+def f():
+    sys.stdout.close()
+print("x")

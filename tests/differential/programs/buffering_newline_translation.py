@@ -1,0 +1,5 @@
+import sys
+sys.stdout.write("unix\nmac\rdos\r\nend")
+sys.stdout.flush()
+sys.stdout.reconfigure(newline="\r\n")
+print("\nlast")

@@ -1,0 +1,10 @@
+import sys
+sys.stdout.writelines(["a\n", "b\n"])
+try:
+    sys.stdout.write(b"bytes")
+except TypeError as e:
+    print(e)
+try:
+    sys.stdout.buffer.write("str")
+except TypeError as e:
+    print(e)

@@ -1,0 +1,3 @@
+import ctypes
+print("lost")
+ctypes.string_at(0)

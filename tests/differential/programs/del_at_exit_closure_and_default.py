@@ -1,0 +1,12 @@
+class A:
+    def __init__(self, n):
+        self.n = n
+    def __del__(self):
+        print("del", self.n)
+def f(x=A("default")):
+    y = A("closure")
+    def g():
+        return y
+    return g
+g = f()
+print("end")

@@ -1,0 +1,3 @@
+print("before")
+print("escaped \udce9\udcff")
+print("after")

@@ -1,0 +1,6 @@
+import sys
+try:
+    print("abc", "x\ud800", "def")
+except UnicodeEncodeError as e:
+    print(e)
+sys.stdout.flush()

@@ -1,0 +1,5 @@
+import sys
+def hook(*a):
+    sys.exit("hook message")
+sys.excepthook = hook
+raise ValueError("x")

@@ -1,0 +1,2 @@
+from __future__ import annotations
+exec("def f(a: undefined_name): pass\nprint(f.__annotations__)")

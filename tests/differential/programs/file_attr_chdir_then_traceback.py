@@ -1,0 +1,5 @@
+import os
+os.chdir("/")
+def f():
+    return 1 / 0
+f()

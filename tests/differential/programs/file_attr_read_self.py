@@ -1,0 +1,3 @@
+with open(__file__) as f:
+    text = f.read()
+print(len(text), text.splitlines()[0])

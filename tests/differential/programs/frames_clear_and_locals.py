@@ -1,0 +1,11 @@
+import sys
+def f():
+    x = 1
+    raise ValueError
+try:
+    f()
+except ValueError as e:
+    fr = e.__traceback__.tb_next.tb_frame
+print(fr.f_locals, fr.f_back.f_code.co_name)
+fr.clear()
+print(fr.f_locals)

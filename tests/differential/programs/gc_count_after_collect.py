@@ -1,0 +1,4 @@
+import gc
+gc.collect()
+a = gc.get_count()
+print(a[1:], a[0] < 50)

@@ -1,0 +1,2 @@
+import gc
+print([s["uncollectable"] for s in gc.get_stats()], len(gc.get_stats()))

@@ -1,0 +1,12 @@
+def outer():
+    try:
+        yield from inner()
+    finally:
+        print("outer closed")
+def inner():
+    try:
+        yield 1
+    finally:
+        print("inner closed")
+g = outer()
+print(next(g))

@@ -1,0 +1,3 @@
+with open("fails.py", "w") as f:
+    f.write("x = 1\ndef g():\n    return x / 0\ng()\n")
+import fails

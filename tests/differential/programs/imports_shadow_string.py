@@ -1,0 +1,4 @@
+with open("string.py", "w") as f:
+    f.write("digits = 'local'\n")
+import string
+print(string.digits)

@@ -1,0 +1,4 @@
+import sys
+print("threading" in sys.modules)
+import threading
+print(threading.main_thread().ident == threading.get_ident(), threading.active_count())

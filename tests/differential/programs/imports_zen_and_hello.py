@@ -1,0 +1,3 @@
+import __hello__
+import this
+print(__hello__.__spec__.origin)

@@ -1,0 +1,4 @@
+import logging
+logging.basicConfig()
+logging.warning("%d items", "many")
+print("end")

@@ -1,0 +1,5 @@
+"""Module docstring.
+
+Second line.
+"""
+print(repr(__doc__))

@@ -1,0 +1,5 @@
+import importlib.util
+try:
+    print(importlib.util.find_spec("__main__"))
+except ValueError as e:
+    print("ValueError", e)

@@ -1,0 +1,6 @@
+def __getattr__(name):
+    return "dynamic " + name
+import __main__
+print(__main__.whatever)
+from __main__ import another
+print(another)

@@ -1,0 +1,3 @@
+print(sorted(globals()))
+print(list(globals()))
+print(sorted(vars()), sorted(dir()) == sorted(globals()))

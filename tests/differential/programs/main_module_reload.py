@@ -1,0 +1,3 @@
+import importlib
+import sys
+importlib.reload(sys.modules["__main__"])

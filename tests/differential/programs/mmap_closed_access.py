@@ -1,0 +1,4 @@
+import mmap
+m = mmap.mmap(-1, 10)
+m.close()
+m[0]

@@ -1,0 +1,3 @@
+import os
+print("lost in buffer")
+os.abort()

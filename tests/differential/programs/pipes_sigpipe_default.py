@@ -1,0 +1,8 @@
+import os
+import signal
+print("start", flush=True)
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+r, w = os.pipe()
+os.close(r)
+os.write(w, b"x")
+print("not reached")

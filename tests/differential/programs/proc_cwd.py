@@ -1,0 +1,2 @@
+import os
+print(os.readlink("/proc/self/cwd") == os.getcwd(), os.getcwd() == os.path.realpath("."))

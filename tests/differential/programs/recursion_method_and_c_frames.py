@@ -1,0 +1,11 @@
+class A:
+    def __init__(self):
+        self.n = 0
+    def __getattr__(self, name):
+        self.n += 1
+        return getattr(self, name + "x")
+a = A()
+try:
+    a.y
+except RecursionError as e:
+    print(a.n, e)

@@ -1,0 +1,5 @@
+import faulthandler
+import sys
+def f():
+    faulthandler.dump_traceback(sys.stderr, all_threads=False)
+f()

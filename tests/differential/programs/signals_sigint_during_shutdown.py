@@ -1,0 +1,10 @@
+import os
+import signal
+import threading
+import time
+def f():
+    time.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.1)
+threading.Thread(target=f).start()
+print("main end", flush=True)

@@ -1,0 +1,8 @@
+import os
+import signal
+import time
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(1)
+except KeyboardInterrupt:
+    print("interrupted")

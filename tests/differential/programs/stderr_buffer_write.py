@@ -1,0 +1,4 @@
+import sys
+sys.stderr.buffer.write(b"\xff\x00raw\n")
+sys.stderr.write("text\n")
+sys.stderr.buffer.write(b"not flushed by hand")

@@ -1,0 +1,7 @@
+import os
+os.dup2(2, 1)
+def f():
+    v = 3
+    breakpoint()
+    return v
+print(f())

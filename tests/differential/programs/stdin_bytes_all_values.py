@@ -1,0 +1,4 @@
+import sys
+data = sys.stdin.buffer.read()
+print(len(data), data == bytes(range(256)) * 2)
+sys.stdout.buffer.write(data)

@@ -1,0 +1,6 @@
+data = open(0, "rb", closefd=False).read()
+print(data)
+try:
+    input()
+except EOFError as e:
+    print("EOF", e)

@@ -1,0 +1,3 @@
+import os
+print(os.readlink("/proc/self/fd/0").startswith("pipe:"))
+print(open("/proc/self/fd/0", "rb").read())

@@ -1,0 +1,4 @@
+import subprocess
+import sys
+subprocess.run([sys.executable, "-c", "print(repr(input()))"])
+print(repr(sys.stdin.read()))

@@ -1,0 +1,8 @@
+import cmd
+class Shell(cmd.Cmd):
+    prompt = "$ "
+    def do_greet(self, arg):
+        print("hello", arg)
+    def do_quit(self, arg):
+        return True
+Shell().cmdloop("intro")

@@ -1,0 +1,4 @@
+import code
+x = "value of x"
+code.interact(banner="hi", exitmsg="bye", local=globals())
+print("after")

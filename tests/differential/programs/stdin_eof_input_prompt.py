@@ -1,0 +1,2 @@
+print(repr(input("first? ")))
+print(repr(input("second? ")))

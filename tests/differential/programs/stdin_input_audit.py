@@ -1,0 +1,3 @@
+import sys
+sys.addaudithook(lambda e, a: print(e, a) if e.startswith("builtins.input") else None)
+input("ask")

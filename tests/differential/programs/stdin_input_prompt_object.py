@@ -1,0 +1,5 @@
+class P:
+    def __str__(self):
+        return "object prompt "
+print(input(P()))
+print(repr(input(None)))

@@ -1,0 +1,3 @@
+n = int(input())
+rows = [list(map(int, input().split())) for _ in range(n)]
+print(sum(map(sum, rows)), list(zip(*rows)))

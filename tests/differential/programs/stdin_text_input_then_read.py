@@ -1,0 +1,4 @@
+import sys
+print(input())
+print(repr(sys.stdin.buffer.read()))
+print(repr(sys.stdin.read()))

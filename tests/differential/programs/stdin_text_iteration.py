@@ -1,0 +1,6 @@
+import sys
+total = 0
+for line in sys.stdin:
+    print(repr(line))
+    total += sum(map(int, line.split()))
+print(total)

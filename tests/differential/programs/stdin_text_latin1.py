@@ -1,0 +1,3 @@
+import sys
+sys.stdin.reconfigure(encoding="latin-1")
+print(input())

@@ -1,0 +1,2 @@
+import sys
+print([ascii(x) for x in sys.stdin])

@@ -1,0 +1,3 @@
+import sys
+sys.stdin.reconfigure(newline="")
+print(sys.stdin.readlines())

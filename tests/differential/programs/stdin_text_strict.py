@@ -1,0 +1,3 @@
+import sys
+sys.stdin.reconfigure(errors="strict")
+print(sys.stdin.read())

@@ -1,0 +1,5 @@
+import os
+import sys
+print("x")
+os.closerange(0, 3)
+sys.exit(3)

@@ -1,0 +1,4 @@
+import sys
+print("first", flush=True)
+sys.stdout.buffer.close()
+sys.stderr.write(f"{sys.stdout.closed}\n")

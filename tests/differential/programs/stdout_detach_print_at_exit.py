@@ -1,0 +1,3 @@
+import sys
+b = sys.stdout.detach()
+print("x")

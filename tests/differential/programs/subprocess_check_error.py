@@ -1,0 +1,2 @@
+import subprocess
+subprocess.run(["sh", "-c", "exit 7"], check=True)

@@ -1,0 +1,4 @@
+import os
+with os.popen("echo hi; exit 3") as p:
+    print(p.read())
+print(p.close())

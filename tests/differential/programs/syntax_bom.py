@@ -1,0 +1,3 @@
+﻿print("bom ok")
+import sys
+print(sys._getframe().f_lineno)

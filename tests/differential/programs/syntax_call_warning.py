@@ -1,0 +1,4 @@
+try:
+    x = "text" (1)
+except TypeError as e:
+    print(e)

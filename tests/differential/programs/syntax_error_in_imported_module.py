@@ -1,0 +1,3 @@
+with open("broken_mod.py", "w") as f:
+    f.write("x = 1\ndef f(:\n    pass\n")
+import broken_mod

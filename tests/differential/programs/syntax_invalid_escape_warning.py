@@ -1,0 +1,2 @@
+x = "\d"
+print(repr(x))

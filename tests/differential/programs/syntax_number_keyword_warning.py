@@ -1,0 +1,2 @@
+x = 0xfor y in []
+print(x)

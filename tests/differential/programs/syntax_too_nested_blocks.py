@@ -1,0 +1,26 @@
+while 1:
+ while 1:
+  while 1:
+   while 1:
+    while 1:
+     while 1:
+      while 1:
+       while 1:
+        while 1:
+         while 1:
+          while 1:
+           while 1:
+            while 1:
+             while 1:
+              while 1:
+               while 1:
+                while 1:
+                 while 1:
+                  while 1:
+                   while 1:
+                    while 1:
+                     while 1:
+                      while 1:
+                       while 1:
+                        while 1:
+                         pass

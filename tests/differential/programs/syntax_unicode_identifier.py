@@ -1,0 +1,2 @@
+ﬁ = 1
+print(fi, sorted(k for k in globals() if k == "fi"))

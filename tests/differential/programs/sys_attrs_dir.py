@@ -1,0 +1,2 @@
+import sys
+print([n for n in dir(sys) if n not in ("gettotalrefcount", "getobjects")])

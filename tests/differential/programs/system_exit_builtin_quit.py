@@ -1,0 +1,5 @@
+import sys
+try:
+    quit("bye")
+finally:
+    print(sys.stdin.closed)

@@ -1,0 +1,3 @@
+e = SystemExit(3)
+del e.code
+raise e

@@ -1,0 +1,5 @@
+import sys
+try:
+    int("x")
+except ValueError as e:
+    sys.exit(e)

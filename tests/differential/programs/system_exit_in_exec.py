@@ -1,0 +1,1 @@
+exec("raise SystemExit('from exec')")

@@ -1,0 +1,10 @@
+import sys
+def gen():
+    try:
+        yield 1
+    finally:
+        sys.exit(11)
+g = gen()
+next(g)
+g.close()
+print("not reached")

@@ -1,0 +1,5 @@
+import enum
+import sys
+class Code(enum.IntEnum):
+    FAIL = 9
+sys.exit(Code.FAIL)

@@ -1,0 +1,9 @@
+import sys
+try:
+    try:
+        sys.exit(1)
+    finally:
+        print("inner finally")
+        sys.exit(2)
+finally:
+    print("outer finally")

@@ -1,0 +1,3 @@
+class Quit(SystemExit):
+    code = 17
+raise Quit("ignored args")

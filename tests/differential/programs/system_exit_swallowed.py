@@ -1,0 +1,7 @@
+import sys
+def f():
+    try:
+        sys.exit(5)
+    finally:
+        return "swallowed"
+print(f())

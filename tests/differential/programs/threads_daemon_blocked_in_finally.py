@@ -1,0 +1,10 @@
+import threading
+started = threading.Event()
+def f():
+    try:
+        started.set()
+        threading.Event().wait()
+    finally:
+        print("never printed")
+threading.Thread(target=f, daemon=True).start()
+started.wait()

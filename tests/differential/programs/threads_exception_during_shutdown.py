@@ -1,0 +1,7 @@
+import threading
+import time
+def f():
+    time.sleep(0.1)
+    raise ValueError("late failure")
+threading.Thread(target=f).start()
+print("main end")

@@ -1,0 +1,7 @@
+import threading
+import time
+def f():
+    time.sleep(0.1)
+    print("thread after main", threading.main_thread().is_alive())
+threading.Thread(target=f).start()
+print("main end")

@@ -1,0 +1,6 @@
+import threading
+threading._register_atexit(print, "threading atexit 1")
+threading._register_atexit(print, "threading atexit 2")
+import atexit
+atexit.register(print, "plain atexit")
+print("main")

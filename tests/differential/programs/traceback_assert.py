@@ -1,0 +1,2 @@
+value = [1, 2, 3]
+assert len(value) == 4, f"length was {len(value)}"

@@ -1,0 +1,5 @@
+class Config:
+    colour = 1
+    def __init__(self):
+        self.option = 2
+Config().optoin

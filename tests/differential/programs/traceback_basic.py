@@ -1,0 +1,5 @@
+def f(x):
+    return g(x) + 1
+def g(x):
+    return 10 / x
+f(0)

@@ -1,0 +1,5 @@
+class Outer:
+    class AppError(Exception):
+        def __str__(self):
+            return "custom str\nline two"
+raise Outer.AppError(1, 2)

@@ -1,0 +1,10 @@
+import functools
+def deco(f):
+    @functools.wraps(f)
+    def inner(*a):
+        return f(*a)
+    return inner
+@deco
+def work(x):
+    return x["k"]
+work([])

@@ -1,0 +1,4 @@
+for i in range(3):
+    with open(f"m{i}.py", "w") as f:
+        f.write(f"import m{i + 1}\n")
+import m0

@@ -1,0 +1,2 @@
+code = compile("\n\nraise LookupError('wrong line')\n", __file__, "exec")
+exec(code)

@@ -1,0 +1,2 @@
+code = "def h():\n    raise LookupError('in exec')\nh()\n"
+exec(code)

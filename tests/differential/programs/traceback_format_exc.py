@@ -1,0 +1,10 @@
+import traceback
+def f():
+    raise KeyError("k")
+try:
+    f()
+except KeyError:
+    out = traceback.format_exc().splitlines()
+    print(out[0], len(out), out[-1])
+    traceback.print_exc()
+print(traceback.format_exc())

@@ -1,0 +1,1 @@
+raise BaseExceptionGroup("g", [KeyboardInterrupt(), SystemExit(3), ValueError("v")])

@@ -1,0 +1,4 @@
+import json
+def load():
+    return json.loads('{"a": [1, 2,, 3]}')
+load()

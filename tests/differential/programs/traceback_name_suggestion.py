@@ -1,0 +1,4 @@
+print_me = 1
+def f():
+    return prnt_me
+f()

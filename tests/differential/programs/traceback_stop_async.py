@@ -1,0 +1,3 @@
+async def f():
+    raise StopAsyncIteration
+f().send(None)

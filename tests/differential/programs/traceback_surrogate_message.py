@@ -1,0 +1,1 @@
+raise ValueError("bad \udc80 and \ud800 char")

@@ -1,0 +1,2 @@
+source = "x = 1\ny = (2,\nz = ]\n"
+compile(source, "given.py", "exec")

@@ -1,0 +1,7 @@
+import sys
+sys.tracebacklimit = 1
+def f():
+    g()
+def g():
+    raise ValueError("deep")
+f()

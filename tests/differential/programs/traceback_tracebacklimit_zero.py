@@ -1,0 +1,5 @@
+import sys
+sys.tracebacklimit = 0
+def f():
+    raise ValueError("no frames")
+f()

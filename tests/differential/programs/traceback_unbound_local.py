@@ -1,0 +1,4 @@
+counter = 0
+def inc():
+    counter += 1
+inc()

@@ -1,0 +1,2 @@
+open("e.txt", "w").write("closed at once")
+print(repr(open("e.txt").read()))

@@ -1,0 +1,11 @@
+class Del:
+    def __call__(self):
+        raise ValueError("in del")
+    def __repr__(self):
+        return "<del>"
+class A:
+    __del__ = Del()
+a = A()
+a = None
+print("after")
+b = A()

@@ -1,0 +1,11 @@
+import weakref
+class CB:
+    def __call__(self, r):
+        raise ValueError("in callback")
+    def __repr__(self):
+        return "<CB>"
+class A: ...
+a = A()
+r = weakref.ref(a, CB())
+del a
+print("end", r())

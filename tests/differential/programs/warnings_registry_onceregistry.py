@@ -1,0 +1,3 @@
+import warnings
+print(warnings.onceregistry, warnings.defaultaction, "__warningregistry__" in globals())
+print(len(warnings.filters))

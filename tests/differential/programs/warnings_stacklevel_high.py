@@ -1,0 +1,5 @@
+import warnings
+def f():
+    warnings.warn("level three", stacklevel=3)
+f()
+warnings.warn("too high", stacklevel=9)

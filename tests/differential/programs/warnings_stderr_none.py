@@ -1,0 +1,5 @@
+import sys
+import warnings
+sys.stderr = None
+warnings.warn("nowhere")
+print("ok")

@@ -1,0 +1,2 @@
+compile("x is 'a'", "elsewhere.py", "exec")
+compile("'\\q'", "elsewhere.py", "exec")

@@ -1,0 +1,4 @@
+import warnings
+warnings.simplefilter("always", ResourceWarning)
+f = open("x.txt", "w")
+print("end")
