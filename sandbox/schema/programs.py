@@ -1,4 +1,4 @@
-"""The one definition of what travels over REST and through the queue: requests, results, jobs and problems.
+"""Programs to run and to judge: requests, results, jobs and problems, as they travel over REST and through the queue.
 
 The API parses these, the client builds them, the worker reads them again from the queue, the tests use them. They live beside
 `api/` rather than in it because the worker may not import the API. Text is UTF-8; bytes that are not travel in a
