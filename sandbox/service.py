@@ -30,7 +30,8 @@ Request = ExecuteRequest | VerifyRequest
 class Ticket:
     """A submission that was accepted: its id, and for each item the future of its result as JSON bytes.
 
-    A future fails with `errors.Cancelled` or another `errors.SandboxError`. Items of a batch have the ids `<id>.<index>`.
+    A future fails with `errors.Cancelled` or another `errors.SandboxError`. Items of a batch have the ids
+    `<id>.<index>`.
     """
 
     id: str
@@ -79,8 +80,8 @@ class Service:
     ) -> Ticket:
         """Queue requests. `durable`: the results are kept for `/jobs`, and the ticket has no futures.
 
-        Raises `errors.UnknownLanguage`, `errors.QueueFull`, `errors.QueueUnavailable`. The same idempotency key within its
-        life returns the first submission's ticket.
+        Raises `errors.UnknownLanguage`, `errors.QueueFull`, `errors.QueueUnavailable`. The same idempotency key
+        within its life returns the first submission's ticket.
         """
         for position, request in enumerate(requests):
             _check_language(request, position if batch else None)
@@ -94,7 +95,7 @@ class Service:
                 return self._submit_kept(kind, submission, requests, durable, batch, idempotency_key)
         except RedisError as error:
             raise QueueUnavailable(f"the queue does not answer: {error}") from error
-        return self._submit_awaited(kind, submission, requests, batch)
+        return self._submit_awaited(submission, requests, batch)
 
     def job(self, job_id: str) -> Job:
         """The state of a kept submission. Raises `errors.NotFound` or `errors.QueueUnavailable`."""
@@ -138,8 +139,8 @@ class Service:
             problems=[] if names else ["no worker is alive"],
         )
 
-    def _submit_awaited(self, kind: Kind, submission: str, requests: Sequence[Request], batch: bool) -> Ticket:
-        items = self._items(kind, submission, requests, batch, kept=False)
+    def _submit_awaited(self, submission: str, requests: Sequence[Request], batch: bool) -> Ticket:
+        items = self._items(submission, requests, batch, kept=False)
         futures = self._mailbox.expect(item_id for item_id, _ in items)
         try:
             self._postman.accept(requests[0].priority, items)
@@ -151,7 +152,7 @@ class Service:
     def _submit_kept(
         self, kind: Kind, submission: str, requests: Sequence[Request], durable: bool, batch: bool, idempotency_key: str
     ) -> Ticket:
-        items = self._items(kind, submission, requests, batch, kept=True)
+        items = self._items(submission, requests, batch, kept=True)
         lane = requests[0].priority
         self._ledger.open(submission, kind, len(items), batch, lane)
         ticket = Ticket(submission) if durable else self._rejoin(submission, durable)
@@ -174,20 +175,19 @@ class Service:
             self._mailbox.put(ids[index], result)
         return Ticket(submission, futures)
 
-    def _items(
-        self, kind: Kind, submission: str, requests: Sequence[Request], batch: bool, kept: bool
-    ) -> list[tuple[str, bytes]]:
+    def _items(self, submission: str, requests: Sequence[Request], batch: bool, kept: bool) -> list[tuple[str, bytes]]:
         now = time.time()
         reader = "" if kept else self._mailbox.reader
         items = []
         for position, request in enumerate(requests):
-            item = Item.model_construct(
+            item = Item(
                 submission=submission,
                 index=position if batch else None,
                 submitted_at=now,
                 kept=kept,
                 reader=reader,
-                **{kind: request},
+                execute=request if isinstance(request, ExecuteRequest) else None,
+                verify=request if isinstance(request, VerifyRequest) else None,
             )
             items.append((item.id, item.model_dump_json(exclude_defaults=True).encode()))
         return items

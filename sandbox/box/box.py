@@ -1,7 +1,7 @@
 """One box as the worker sees it: load a program, run it, get an outcome.
 
-Whatever comes out of a box is hostile until looked at: frames are bounded and every field is read with the type it must have; anything
-else is a BoxError, and the box is destroyed.
+Whatever comes out of a box is hostile until looked at: frames are bounded and every field is read with the type it
+must have; anything else is a BoxError, and the box is destroyed.
 """
 
 from __future__ import annotations
@@ -132,7 +132,9 @@ class Box:
         )
 
     def _memory(self, resident_mb: float) -> float:
-        """An exec'd program's resident peak begins with the interpreter it was forked from; the cgroup's peak does not."""
+        """An exec'd program's resident peak begins with the interpreter it was forked from; the cgroup's peak does
+        not.
+        """
         peak = self._walls.peak_memory_mb()
         if peak is None:
             return resident_mb
@@ -171,4 +173,10 @@ class Box:
 def _compile_error(outcome: Outcome) -> Outcome:
     """A compilation that did not end well is the program's error, whatever ended it; the message keeps the reason."""
     reason = outcome.message if outcome.status is Status.RUNTIME_ERROR else outcome.status.value
-    return Outcome(**{**{name: getattr(outcome, name) for name in Outcome.__slots__}, "status": Status.COMPILE_ERROR, "message": reason})
+    return Outcome(
+        **{
+            **{name: getattr(outcome, name) for name in Outcome.__slots__},
+            "status": Status.COMPILE_ERROR,
+            "message": reason,
+        }
+    )

@@ -1,7 +1,8 @@
-"""A container's memory limit and memory peak, by its cgroup's files on the host: microseconds where `docker update` takes 40 ms.
+"""A container's memory limit and memory peak, by its cgroup's files on the host: microseconds where `docker update`
+takes 40 ms.
 
-Both cgroup versions; where the files cannot be written (another host, no permission) `MemoryGroup.of` is None and the engine's own
-way is used.
+Both cgroup versions; where the files cannot be written (another host, no permission) `MemoryGroup.of` is None and the
+engine's own way is used.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ class MemoryGroup:
     def __init__(self, folder: Path, version: int) -> None:
         self._folder = folder
         self._version = version
-        names = ("memory.current", "memory.peak") if version == 2 else ("memory.usage_in_bytes", "memory.max_usage_in_bytes")
+        names = (
+            ("memory.current", "memory.peak")
+            if version == 2
+            else ("memory.usage_in_bytes", "memory.max_usage_in_bytes")
+        )
         self._usage = os.open(folder / names[0], os.O_RDONLY | os.O_CLOEXEC)
         self._peak = _opened_to_reset(folder / names[1])
         self._before = 0

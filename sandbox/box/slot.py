@@ -1,7 +1,7 @@
 """A slot: the one place of a worker where programs run, with a warm box per image.
 
-Lending is a context manager. A box whose use raised BoxError is destroyed; so is one that reached its age or run count. One
-program at a time: a slot belongs to one worker process, so nothing here locks.
+Lending is a context manager. A box whose use raised BoxError is destroyed; so is one that reached its age or run
+count. One program at a time: a slot belongs to one worker process, so nothing here locks.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""A run's stdin, stdout and stderr: pipes of ours whose far ends the program holds, so that nothing is copied on the way.
+"""A run's stdin, stdout and stderr: pipes of ours whose far ends the program holds, so that nothing is copied on the
+way.
 
-Everything is fed and drained at once, so 64 MB each way pass without a deadlock; what is over the output limit is counted, not kept.
+Everything is fed and drained at once, so 64 MB each way pass without a deadlock; what is over the output limit is
+counted, not kept.
 """
 
 from __future__ import annotations
@@ -60,7 +62,9 @@ class Streams:
     def __enter__(self) -> Streams:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for descriptor in list(self._open):
             self._close(descriptor)
 
@@ -79,7 +83,9 @@ class Streams:
         return self._readers[self._out], self._readers[self._err]
 
     def wait_for(self, connection: socket.socket, deadline: float) -> bool:
-        """Feed and drain until `connection` has an answer (True), or the output has just gone over its limit (False)."""
+        """Feed and drain until `connection` has an answer (True), or the output has just gone over its limit
+        (False).
+        """
         self._poll.register(connection, select.POLLIN)
         try:
             while True:

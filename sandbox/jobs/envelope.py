@@ -1,4 +1,5 @@
-"""Envelopes: what one RQ job carries. One program when the service is idle, many under load, for an RQ job costs 4 ms by itself.
+"""Envelopes: what one RQ job carries. One program when the service is idle, many under load, for an RQ job costs 4 ms
+by itself.
 
 The items lie beside the job under a key of their own, so that RQ neither compresses nor copies them.
 """

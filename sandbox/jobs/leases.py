@@ -1,10 +1,11 @@
 """Heartbeats of workers, and the reaper that gives a dead worker's envelopes to the living.
 
-Theory of operation. Every worker writes the time into one sorted set a few times per lease, from a thread of its own, so a long program does
-not make it look dead. Whoever holds the reaper's key for this second looks for two kinds of orphans: envelopes claimed by a worker
-whose heartbeat is older than a lease, and envelopes that were sent, are claimed by nobody and lie in no queue (their worker died
-between taking and claiming them). Both go back to the front of their lane. A worker that was only stopped, and wakes to find
-its envelope run elsewhere, does no harm: a result counts once.
+Theory of operation. Every worker writes the time into one sorted set a few times per lease, from a thread of its own,
+so a long program does not make it look dead. Whoever holds the reaper's key for this second looks for two kinds of
+orphans: envelopes claimed by a worker whose heartbeat is older than a lease, and envelopes that were sent, are
+claimed by nobody and lie in no queue (their worker died between taking and claiming them). Both go back to the front
+of their lane. A worker that was only stopped, and wakes to find its envelope run elsewhere, does no harm: a result
+counts once.
 """
 
 from __future__ import annotations
@@ -40,7 +41,12 @@ class Heartbeat:
     """Says that a worker lives, and reaps for all; `on_beat` is called at each beat, for other small duties."""
 
     def __init__(
-        self, redis: Redis, name: str, lease_s: float, describe: Callable[[], Mapping[str, Any]], on_beat: Callable[[], None]
+        self,
+        redis: Redis,
+        name: str,
+        lease_s: float,
+        describe: Callable[[], Mapping[str, Any]],
+        on_beat: Callable[[], None],
     ) -> None:
         self._redis = redis
         self._name = name
@@ -92,7 +98,9 @@ def reap(redis: Redis, lease_s: float) -> int:
     claims = {name.decode(): worker.decode() for name, worker in redis.hgetall(keys.CLAIMS).items()}
     reaped = 0
     for lane in keys.LANES:
-        old = redis.zrangebyscore(keys.outstanding(lane), "-inf", time.time() - LOST_AFTER_S, start=0, num=LOOKED_AT_ONCE)
+        old = redis.zrangebyscore(
+            keys.outstanding(lane), "-inf", time.time() - LOST_AFTER_S, start=0, num=LOOKED_AT_ONCE
+        )
         for envelope_id in map(bytes.decode, old):
             worker = claims.get(envelope_id)
             if worker is not None and worker not in living:
@@ -119,7 +127,9 @@ def sum_waiting(redis: Redis, lane: str) -> int:
 def _give_back(redis: Redis, lane: str, envelope_id: str, worker: str) -> int:
     given = int(redis.eval(_GIVE_BACK, 2, keys.CLAIMS, keys.rq_queue(lane), envelope_id, worker))
     if given:
-        logger.warning("worker is gone, its envelope is queued again", extra={"worker": worker, "envelope": envelope_id})
+        logger.warning(
+            "worker is gone, its envelope is queued again", extra={"worker": worker, "envelope": envelope_id}
+        )
     return given
 
 

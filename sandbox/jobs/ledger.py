@@ -1,4 +1,6 @@
-"""Kept submissions: those whose client does not wait, and those made with an Idempotency-Key. Their state is in Redis alone."""
+"""Kept submissions: those whose client does not wait, and those made with an Idempotency-Key. Their state is in Redis
+alone.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """One item in, its result out: run the program in a box of the slot, judge it here, and write the result down.
 
-An infrastructure failure is tried again in a new box; if it stays, the result says internal_error and is never a wrong answer.
+An infrastructure failure is tried again in a new box; if it stays, the result says internal_error and is never a
+wrong answer.
 """
 
 from __future__ import annotations
@@ -94,7 +95,11 @@ def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float
         score=judgement.passed / len(cases),
         tests=[
             TestResult.model_construct(
-                verdict=case.verdict, message=case.message, exit_code=case.exit_code, signal=case.signal, usage=case.usage
+                verdict=case.verdict,
+                message=case.message,
+                exit_code=case.exit_code,
+                signal=case.signal,
+                usage=case.usage,
             )
             for case in judgement.cases
         ]

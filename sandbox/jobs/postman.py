@@ -1,10 +1,10 @@
 """Sends what was submitted: single programs gathered into envelopes, as many at a time as the workers can use.
 
-Theory of operation. Programs whose client waits are put into a lane's tray. A thread empties the trays: while fewer envelopes are on their way
-than the workers can hold (two each: one running, one next), it sends one at once, however small, so an idle service adds no waiting; when
-all workers have enough, programs gather in the tray and the next envelope is larger. So the cost of an RQ job is shared exactly when it
-matters, without a timer. What is to be kept (`durable`) never waits in a tray: it is in Redis before the client is told that it
-was accepted.
+Theory of operation. Programs whose client waits are put into a lane's tray. A thread empties the trays: while fewer
+envelopes are on their way than the workers can hold (two each: one running, one next), it sends one at once, however
+small, so an idle service adds no waiting; when all workers have enough, programs gather in the tray and the next
+envelope is larger. So the cost of an RQ job is shared exactly when it matters, without a timer. What is to be kept
+(`durable`) never waits in a tray: it is in Redis before the client is told that it was accepted.
 """
 
 from __future__ import annotations
@@ -113,7 +113,9 @@ class Postman:
     def _refuse_overflow(self, lane: Lane, more: int) -> None:
         tray = self._trays[lane]
         if tray.depth + len(tray.waiting) + more > self._max_queued:
-            raise QueueFull(f"lane {lane.value} holds {tray.depth + len(tray.waiting)} of {self._max_queued} submissions")
+            raise QueueFull(
+                f"lane {lane.value} holds {tray.depth + len(tray.waiting)} of {self._max_queued} submissions"
+            )
 
     def _run(self) -> None:
         while not self._closed:

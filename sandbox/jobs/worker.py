@@ -1,8 +1,8 @@
 """A worker process: an RQ worker that owns one slot.
 
-RQ's SimpleWorker runs jobs in its own process, which is what a slot with warm boxes needs. Ours adds the claim on an envelope before anything
-runs and the heartbeat that backs the claim (`leases`), and gives back what an envelope still holds when its current program takes long:
-the rest then runs elsewhere instead of waiting behind it.
+RQ's SimpleWorker runs jobs in its own process, which is what a slot with warm boxes needs. Ours adds the claim on an
+envelope before anything runs and the heartbeat that backs the claim (`leases`), and gives back what an envelope still
+holds when its current program takes long: the rest then runs elsewhere instead of waiting behind it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ GIVE_BACK_AFTER_S = 0.25
 GIVE_BACK_LOOK_S = 0.1
 
 
-class SlotWorker(SimpleWorker):
+class SlotWorker(SimpleWorker):  # type: ignore[misc]
     """Claims envelopes as RQ hands them over; `run_envelope` is what the RQ job calls."""
 
     def __init__(self, settings: WorkerSettings, slot: Slot, redis: Redis, name: str, engine: Engine) -> None:
@@ -57,7 +57,12 @@ class SlotWorker(SimpleWorker):
         self._busy_since = 0.0
         self._side_redis = connect(settings.effective_redis_url)
         missing = engine.missing_walls()
-        self._description = {"host": socket.gethostname(), "pid": os.getpid(), "engine": settings.engine, "missing_walls": missing}
+        self._description = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "engine": settings.engine,
+            "missing_walls": missing,
+        }
         self._heartbeat = Heartbeat(self._side_redis, name, settings.lease_s, self._described, self._give_back_rest)
         tasks.current.runner = self
 
@@ -105,7 +110,9 @@ class SlotWorker(SimpleWorker):
                 pipeline.hexists(keys.results(item.submission), str(item.index or 0))
         _, cancelled, *there = pipeline.execute()
         have = iter(there)
-        return [item for item, no in zip(items, cancelled, strict=True) if not (item.kept and next(have)) and no is None]
+        return [
+            item for item, no in zip(items, cancelled, strict=True) if not (item.kept and next(have)) and no is None
+        ]
 
     def _next(self) -> Item | None:
         with self._rest_lock:

@@ -1,9 +1,10 @@
-"""Take rights away from the calling process: resource limits, a uid of its own, no new privileges, a system-call filter.
+"""Take rights away from the calling process: resource limits, a uid of its own, no new privileges, a system-call
+filter.
 
-Order matters: limits and the OOM score first, while still privileged; then the uid change, which drops every capability; then
-no_new_privs, the parent-death signal (a uid change clears it) and last the filter. The filter is a deny list closed at the
-top: every number above the newest one known here is answered ENOSYS, so a kernel's next feature is not open by
-default. In a container Docker's own allow list lies underneath it.
+Order matters: limits and the OOM score first, while still privileged; then the uid change, which drops every
+capability; then no_new_privs, the parent-death signal (a uid change clears it) and last the filter. The filter is a
+deny list closed at the top: every number above the newest one known here is answered ENOSYS, so a kernel's next
+feature is not open by default. In a container Docker's own allow list lies underneath it.
 """
 
 from __future__ import annotations
@@ -26,33 +27,36 @@ SECCOMP_MODE_FILTER = 2
 MIB = 1 << 20
 OPEN_FILES = 512
 
-# Denied system calls by group, as (x86_64, aarch64) numbers; None where the architecture has no such call. Source: the kernel's
-# arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
+# Denied system calls by group, as (x86_64, aarch64) numbers; None where the architecture has no such call. Source:
+# the kernel's arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
 DENIED: dict[str, dict[str, tuple[int | None, int | None]]] = {
     "other processes' memory": {
         "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272),
         "pidfd_getfd": (438, 438), "process_madvise": (440, 440), "process_mrelease": (448, 448),
     },
     "namespaces and mounts": {
-        "unshare": (272, 97), "setns": (308, 268), "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41),
-        "chroot": (161, 51), "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430), "fsconfig": (431, 431),
-        "fsmount": (432, 432), "fspick": (433, 433), "mount_setattr": (442, 442), "name_to_handle_at": (303, 264),
-        "open_by_handle_at": (304, 265), "quotactl": (179, 60), "quotactl_fd": (443, 443), "swapon": (167, 224),
-        "swapoff": (168, 225), "acct": (163, 89), "fanotify_init": (300, 262), "fanotify_mark": (301, 263),
+        "unshare": (272, 97), "setns": (308, 268), "mount": (165, 40), "umount2": (166, 39),
+        "pivot_root": (155, 41), "chroot": (161, 51), "open_tree": (428, 428), "move_mount": (429, 429),
+        "fsopen": (430, 430), "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433),
+        "mount_setattr": (442, 442), "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
+        "quotactl": (179, 60), "quotactl_fd": (443, 443), "swapon": (167, 224), "swapoff": (168, 225),
+        "acct": (163, 89), "fanotify_init": (300, 262), "fanotify_mark": (301, 263),
     },
     "kernel attack surface": {
         "bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282), "io_uring_setup": (425, 425),
         "io_uring_enter": (426, 426), "io_uring_register": (427, 427), "kexec_load": (246, 104),
-        "kexec_file_load": (320, 294), "init_module": (175, 105), "finit_module": (313, 273), "delete_module": (176, 106),
-        "create_module": (174, None), "lookup_dcookie": (212, 18), "modify_ldt": (154, None), "personality": (135, 92),
-        "iopl": (172, None), "ioperm": (173, None), "syslog": (103, 116), "memfd_secret": (447, 447), "vmsplice": (278, 75),
-        "move_pages": (279, 239), "migrate_pages": (256, 238), "mbind": (237, 235), "set_mempolicy": (238, 237),
+        "kexec_file_load": (320, 294), "init_module": (175, 105), "finit_module": (313, 273),
+        "delete_module": (176, 106), "create_module": (174, None), "lookup_dcookie": (212, 18),
+        "modify_ldt": (154, None), "personality": (135, 92), "iopl": (172, None), "ioperm": (173, None),
+        "syslog": (103, 116), "memfd_secret": (447, 447), "vmsplice": (278, 75), "move_pages": (279, 239),
+        "migrate_pages": (256, 238), "mbind": (237, 235), "set_mempolicy": (238, 237),
     },
     "things that outlive a process": {
-        "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219), "shmget": (29, 194), "shmat": (30, 196),
-        "shmctl": (31, 195), "semget": (64, 190), "semop": (65, 193), "semctl": (66, 191), "semtimedop": (220, 192),
-        "msgget": (68, 186), "msgsnd": (69, 189), "msgrcv": (70, 188), "msgctl": (71, 187), "mq_open": (240, 180),
-        "mq_unlink": (241, 181), "mq_timedsend": (242, 182), "mq_timedreceive": (243, 183),
+        "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219), "shmget": (29, 194),
+        "shmat": (30, 196), "shmctl": (31, 195), "semget": (64, 190), "semop": (65, 193), "semctl": (66, 191),
+        "semtimedop": (220, 192), "msgget": (68, 186), "msgsnd": (69, 189), "msgrcv": (70, 188),
+        "msgctl": (71, 187), "mq_open": (240, 180), "mq_unlink": (241, 181), "mq_timedsend": (242, 182),
+        "mq_timedreceive": (243, 183),
     },
     "the machine": {
         "reboot": (169, 142), "sethostname": (170, 161), "setdomainname": (171, 162), "settimeofday": (164, 170),
@@ -108,7 +112,9 @@ def _deny(error: int) -> int:
 def filter_program(machine: str = "") -> bytes:
     """The filter as BPF instructions (struct sock_filter[]). Raises KeyError for an unknown architecture."""
     arch = _ARCHITECTURES[machine or platform.machine()]
-    numbers = sorted({pair[arch.column] for group in DENIED.values() for pair in group.values()} - {None}, key=lambda n: n or 0)
+    numbers = sorted(
+        {pair[arch.column] for group in DENIED.values() for pair in group.values()} - {None}, key=lambda n: n or 0
+    )
     code: list[tuple[int, int, int, int]] = []
 
     def emit(op: int, value: int, if_true: int = 0, if_false: int = 0) -> None:
@@ -149,7 +155,9 @@ _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
 def set_limits(cpu_time_s: float, memory_mb: int, processes: int, file_mb: int) -> None:
-    """Kernel limits for this process and what it starts. The CPU limit here is the second line: it counts whole seconds."""
+    """Kernel limits for this process and what it starts. The CPU limit here is the second line: it counts whole
+    seconds.
+    """
     seconds = int(cpu_time_s) + 2
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (file_mb * MIB, file_mb * MIB))

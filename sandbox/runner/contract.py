@@ -67,8 +67,9 @@ class Usage:
 class Program:
     """One program, ready to be loaded into a box: its source, and how its language is compiled and run.
 
-    `compile_command` is empty where nothing is compiled. `keep` names the files the compiler leaves behind that a run needs;
-    the program can never write to those. With `forked` the run is a fork of the warm interpreter instead of an exec.
+    `compile_command` is empty where nothing is compiled. `keep` names the files the compiler leaves behind that a run
+    needs; the program can never write to those. With `forked` the run is a fork of the warm interpreter instead of an
+    exec.
     """
 
     source: bytes

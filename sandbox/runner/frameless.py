@@ -1,9 +1,9 @@
 """Call a builtin as if nothing had called it: no caller in its frames, all of the recursion limit its own.
 
-CPython keeps the running frame and the recursion budget in its thread state. This module finds the two fields, proves in a forked
-child that it found the right ones, and clears them around the call, so that `sys._getframe().f_back`, `inspect.stack()` and the
-depth at which RecursionError comes are those of `python3 main.py`. Where the proof fails (an interpreter not known
-here) the program simply sees one caller more.
+CPython keeps the running frame and the recursion budget in its thread state. This module finds the two fields, proves
+in a forked child that it found the right ones, and clears them around the call, so that `sys._getframe().f_back`,
+`inspect.stack()` and the depth at which RecursionError comes are those of `python3 main.py`. Where the proof fails
+(an interpreter not known here) the program simply sees one caller more.
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-# Where, counted from the recursion limit, the ints end and the frame pointer begins; whether it lies behind a cframe, and
-# where in that; and what calling exec() costs of the recursion budget. Source: CPython's Include/cpython/pystate.h.
+# Where, counted from the recursion limit, the ints end and the frame pointer begins; whether it lies behind a cframe,
+# and where in that; and what calling exec() costs of the recursion budget. Source: CPython's
+# Include/cpython/pystate.h.
 _LAYOUTS = {(3, 11): (16, 8, 1), (3, 12): (20, 0, 0), (3, 13): (20, None, 0)}
 _PROBE_LIMIT = 12_347
 _PROOF = "import sys; proved = sys._getframe().f_back is None"
 
 
 class FramelessCall:
-    """Call it with a builtin, such as exec or a functools.partial, and its arguments; whatever that raises comes through.
+    """Call it with a builtin, such as exec or a functools.partial, and its arguments; whatever that raises comes
+    through.
 
-    A function written in Python would get our frame as its caller: the interpreter passes that along without looking here.
+    A function written in Python would get our frame as its caller: the interpreter passes that along without looking
+    here.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,9 @@
-"""Frames between a worker and the supervisor in a box: one datagram each, a small JSON header and open file descriptors.
+"""Frames between a worker and the supervisor in a box: one datagram each, a small JSON header and open file
+descriptors.
 
-The socket is a unix SOCK_SEQPACKET pair, so a frame arrives whole or not at all. A header is at most 64 KiB of JSON; whatever
-is larger (sources, files) travels in a memfd, and a program's stdin, stdout and stderr are pipe ends, so that no
-payload byte is ever copied through the supervisor. Measured: 0.03 ms for a round trip.
+The socket is a unix SOCK_SEQPACKET pair, so a frame arrives whole or not at all. A header is at most 64 KiB of JSON;
+whatever is larger (sources, files) travels in a memfd, and a program's stdin, stdout and stderr are pipe ends, so
+that no payload byte is ever copied through the supervisor. Measured: 0.03 ms for a round trip.
 """
 
 from __future__ import annotations

@@ -1,17 +1,19 @@
 """The trusted process of a box: it loads a program, runs it test by test, and leaves nothing of it behind.
 
-Theory of operation. The supervisor is the first process of the box and the only one besides the zygote that outlives a run. It
-talks frames with the worker over one connection, made before any program ran and inherited by none. For each run it takes the next uid, lays out a
-fresh work directory, and passes the zygote a job and the run's pipe ends, which the worker made: no byte of stdin, stdout or stderr
-comes through here. It then sleeps until the zygote says that the child has ended, waking only to hold the limits:
+Theory of operation. The supervisor is the first process of the box and the only one besides the zygote that outlives
+a run. It talks frames with the worker over one connection, made before any program ran and inherited by none. For
+each run it takes the next uid, lays out a fresh work directory, and passes the zygote a job and the run's pipe ends,
+which the worker made: no byte of stdin, stdout or stderr comes through here. It then sleeps until the zygote says
+that the child has ended, waking only to hold the limits:
 
 * CPU time of the whole tree, from process clocks, so that a fork buys no extra time;
 * wall time less the time its processes waited for a free CPU, so that a busy machine changes no verdict;
 * the worker's word `kill` (the output grew too large), or the worker's end, upon which the box ends too.
 
-Then it kills whatever is left, which it recognises by descent and not by name, answers, and clears every writable place while the worker already
-judges. What cannot be killed or cleared makes the supervisor exit, and the worker replace the box: no run ever starts in a box that is not proved clean.
-Out-of-memory kills are counted by the kernel (cgroup); without a cgroup the resident memory is watched from here.
+Then it kills whatever is left, which it recognises by descent and not by name, answers, and clears every writable
+place while the worker already judges. What cannot be killed or cleared makes the supervisor exit, and the worker
+replace the box: no run ever starts in a box that is not proved clean. Out-of-memory kills are counted by the kernel
+(cgroup); without a cgroup the resident memory is watched from here.
 """
 
 from __future__ import annotations
@@ -42,7 +44,12 @@ MAX_FILES_BYTES = 1 << 31
 SHORTEST_LOOK_S = 0.002
 MEMORY_LOOK_S = 0.01
 BOX_CLOCK_FROM_S = 0.02  # runs shorter than this cannot hide CPU time worth asking the cgroup for
-ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}
+ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "PYTHONHASHSEED": "0",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 ZYGOTE_CODE = "import sys; sys.path[0] = {path!r}; from sandbox.runner.zygote import main; main()"
 
 
@@ -245,7 +252,9 @@ class Supervisor:
         return "", max(SHORTEST_LOOK_S, min(limits["cpu_time_s"] - cpu, wall_left))
 
     def _alive(self) -> list[int]:
-        """The processes of the program: the zygote's descendants, and those whose parents have ended, which are ours now."""
+        """The processes of the program: the zygote's descendants, and those whose parents have ended, which are ours
+        now.
+        """
         return [pid for pid in usage.descendants(os.getpid()) if pid != self._zygote.pid]
 
     def _kill_all(self) -> float:
@@ -309,8 +318,10 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     where.add_argument("--connect", help="unix socket the worker listens on")
     where.add_argument("--descriptor", type=int, help="inherited socket to the worker")
     parser.add_argument("--root", default="/box", help="directory for programs and their work")
-    parser.add_argument("--shared", nargs="*", default=["/tmp", "/dev/shm"], help="writable places to keep empty")  # noqa: S108
-    parser.add_argument("--uid-base", type=int, help="uids above this one are ours to use; none: all runs share our uid")
+    parser.add_argument("--shared", nargs="*", default=["/tmp", "/dev/shm"], help="writable places to keep empty")
+    parser.add_argument(
+        "--uid-base", type=int, help="uids above this one are ours to use; none: all runs share our uid"
+    )
     parser.add_argument("--watch-memory", action="store_true", help="no cgroup limits memory: watch it from here")
     parser.add_argument("--modules", nargs="*", default=[], help="modules the zygote imports beforehand")
     return parser.parse_args(arguments)

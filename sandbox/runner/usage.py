@@ -1,6 +1,8 @@
-"""What processes used: CPU time of live trees, of the whole box by its cgroup, out-of-memory kills, time spent waiting for a CPU.
+"""What processes used: CPU time of live trees, of the whole box by its cgroup, out-of-memory kills, time spent
+waiting for a CPU.
 
-cgroup v1 and v2 are read where the engine shows them (read-only is enough). Without a cgroup the process tree alone is asked.
+cgroup v1 and v2 are read where the engine shows them (read-only is enough). Without a cgroup the process tree alone
+is asked.
 """
 
 from __future__ import annotations

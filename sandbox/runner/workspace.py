@@ -1,7 +1,8 @@
 """The directories of a box: the loaded program, one run's work, and the proof that nothing of it stays.
 
-Called by the supervisor only while no process of a program is alive, so that nobody races it through these paths. The program's own
-files belong to root and are the same for all its tests; a run's directory belongs to the run's uid and is new each time.
+Called by the supervisor only while no process of a program is alive, so that nobody races it through these paths. The
+program's own files belong to root and are the same for all its tests; a run's directory belongs to the run's uid and
+is new each time.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class Workspace:
         self._program.mkdir(exist_ok=True)
 
     def load(self, parts: Mapping[str, bytes], kept: Sequence[str] = ()) -> None:
-        """Take a new program; parts named in `kept` are executables that every run finds, read-only, in its directory."""
+        """Take a new program; parts named in `kept` are executables that every run finds, read-only, in its
+        directory.
+        """
         for name in os.listdir(self._program):
             os.unlink(self._program / name)
         self._kept = tuple(kept)

@@ -1,21 +1,22 @@
 """The warm interpreter of a box: it forks one child per run and otherwise knows nothing.
 
-Theory of operation. The supervisor starts this process once and sends it, per run, one datagram with four descriptors: a
-job description, and the child's stdin, stdout and stderr. The zygote reads none of them. It forks at once; only the child
-reads its job, so no child can find an earlier program, input or output in the memory it inherits. The parent waits for the
-child and tells the supervisor how it ended. One run at a time.
+Theory of operation. The supervisor starts this process once and sends it, per run, one datagram with four
+descriptors: a job description, and the child's stdin, stdout and stderr. The zygote reads none of them. It forks at
+once; only the child reads its job, so no child can find an earlier program, input or output in the memory it
+inherits. The parent waits for the child and tells the supervisor how it ended. One run at a time.
 
 The child confines itself (`confine`) and then either execs the job's command or becomes `python3 main.py`: the source
-is compiled and run in a fresh `__main__` without a caller in its frames (`frameless`), and its end is that of the interpreter's: threads
-joined, exit handlers called, buffers flushed, modules torn down, exit code as `python3` gives it. Py_FinalizeEx itself would spend
-4.5 ms to free memory that the kernel frees in a fraction of that; a differential test holds this to the real thing.
+is compiled and run in a fresh `__main__` without a caller in its frames (`frameless`), and its end is that of the
+interpreter's: threads joined, exit handlers called, buffers flushed, modules torn down, exit code as `python3` gives
+it. Py_FinalizeEx itself would spend 4.5 ms to free memory that the kernel frees in a fraction of that; a differential
+test holds this to the real thing.
 
-Two kinds of programs get the real `python3 main.py` instead, ten milliseconds slower and the truth by construction: those that do not
-compile, whose error the user then reads in the interpreter's own words, and those whose source names a means of looking at the interpreter
-itself (`LOOKS_INSIDE`), where a warm one could be told from a fresh one.
+Two kinds of programs get the real `python3 main.py` instead, ten milliseconds slower and the truth by construction:
+those that do not compile, whose error the user then reads in the interpreter's own words, and those whose source
+names a means of looking at the interpreter itself (`LOOKS_INSIDE`), where a warm one could be told from a fresh one.
 
-Being warm is what makes this fast: a page the zygote has not touched yet is touched in every child again (measured: the first
-compile() in a process costs 2.6 ms, a later one 0.05 ms), so `warm_up` does once what every child will do.
+Being warm is what makes this fast: a page the zygote has not touched yet is touched in every child again (measured:
+the first compile() in a process costs 2.6 ms, a later one 0.05 ms), so `warm_up` does once what every child will do.
 """
 
 from __future__ import annotations
@@ -192,7 +193,7 @@ def exit_code_of(request: SystemExit) -> int:
         return 1
     try:
         sys.stderr.write(str(code))
-    except Exception:  # noqa: BLE001, S110 - the interpreter ignores what goes wrong here, too
+    except Exception:  # noqa: BLE001 - the interpreter ignores what goes wrong here, too
         pass
     try:
         sys.stderr.write("\n")
@@ -272,7 +273,7 @@ def clear_module(namespace: dict[str, Any]) -> None:
 def flush_quietly(name: str) -> None:
     try:
         getattr(sys, name).flush()
-    except Exception:  # noqa: BLE001, S110 - the interpreter ignores it here and reports it at the end
+    except Exception:  # noqa: BLE001 - the interpreter ignores it here and reports it at the end
         pass
 
 

@@ -6,7 +6,7 @@ The expected outputs and the checker stay here, beside the data; a box sees inpu
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.runner.contract import Outcome, Run, Status, Usage, Verdict
@@ -37,7 +37,7 @@ class CaseVerdict:
     message: str = ""
     exit_code: int | None = None
     signal: int | None = None
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True, slots=True)
