@@ -6,21 +6,24 @@ must have; anything else is a BoxError, and the box is destroyed.
 
 from __future__ import annotations
 
-import os
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from sandbox.box.engine import Walls
 from sandbox.box.streams import Streams
 from sandbox.errors import BoxError
 from sandbox.runner import frames
-from sandbox.runner.contract import Limits, Outcome, Program, Run, Status, Usage
+from sandbox.runner.contract import Limits, Mode, Outcome, Program, Run, Status, Usage
 
 SUPERVISOR_WALL_CEILING = 10.0
 WATCHDOG_GRACE_S = 15.0
 START_PATIENCE_S = 20.0
 NO_LIMIT_CHANGE = -1
+NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
 
 class Box:
@@ -30,6 +33,7 @@ class Box:
         self._walls = walls
         self._memory_mb = NO_LIMIT_CHANGE
         self._program: Program | None = None
+        self._sent = False
         self.runs = 0
         self.started_at = time.monotonic()
         walls.connection.settimeout(START_PATIENCE_S)
@@ -38,71 +42,90 @@ class Box:
             raise BoxError("the supervisor did not say that it is ready")
 
     def load(self, program: Program) -> Outcome | None:
-        """Make `program` the one that `run` runs; returns how compiling went, None where nothing is compiled."""
+        """Make `program` the one that `run` runs; returns how compiling went, None where nothing is compiled.
+
+        A program that needs no compiling travels with its first run.
+        """
         self._program = program
-        descriptor, parts = frames.pack("program", {program.source_name: program.source})
-        request = {
-            "do": "load",
-            "parts": parts,
-            "compile": program.compile_command,
-            "run": program.run_command,
-            "keep": program.keep,
-            "forked": program.forked,
-            "environment": dict(program.environment),
-            "limits": asdict(program.compile_limits),
-        }
-        try:
-            if not program.compile_command:
-                self._send(request, [descriptor])
-                return None
-            outcome = self._observe(request, b"", program.compile_limits, lent=[descriptor])
-        finally:
-            os.close(descriptor)
+        self._sent = False
+        if not program.compile_command:
+            return None
+        outcome = self._observe({"do": "compile"}, b"", program.compile_limits)
         return outcome if outcome.ended_well else _compile_error(outcome)
 
     def run(self, run: Run) -> Outcome:
         """Run the loaded program once."""
-        if self._program is None:
-            raise BoxError("no program is loaded")
-        lent: list[int] = []
-        request: dict[str, Any] = {
-            "do": "run",
-            "args": run.args,
-            "fetch": run.fetch_files,
-            "limits": asdict(run.limits),
-        }
-        if run.files:
-            descriptor, request["parts"] = frames.pack("files", run.files)
-            lent.append(descriptor)
-        try:
-            return self._observe(request, run.stdin, run.limits, lent)
-        finally:
-            frames.close_all(lent)
+        program = self._loaded()
+        # A module beside the script may bear the name of one the warm interpreter has already.
+        shadowed = any(name.endswith(".py") or "/" in name for name in run.files)
+        mode = Mode.EXEC if shadowed else program.mode
+        request = {"do": "run", "args": run.args, "fetch": run.fetch_files, "mode": mode}
+        return self._observe(request, run.stdin, run.limits, run.files)
 
     def close(self) -> None:
         self._walls.destroy()
 
-    def _observe(self, request: dict[str, Any], stdin: bytes, limits: Limits, lent: list[int]) -> Outcome:
+    def _observe(
+        self, request: dict[str, Any], stdin: bytes, limits: Limits, files: Mapping[str, bytes] = NO_FILES
+    ) -> Outcome:
         """Send a request that starts a program, feed and drain its streams, and read how it ended."""
         self.runs += 1
         if limits.memory_mb != self._memory_mb:
             self._walls.limit_memory(limits.memory_mb)
             self._memory_mb = limits.memory_mb
         self._walls.begin_run()
+        request["limits"] = _limits_header(limits)
         deadline = time.monotonic() + limits.wall_time_s * SUPERVISOR_WALL_CEILING + WATCHDOG_GRACE_S
         with Streams(stdin, limits.output_kb * 1024) as streams:
-            self._send(request, [*streams.theirs, *lent])
+            self._start(request, streams.theirs, files)
             streams.close_theirs()
-            connection = self._walls.connection
-            while not streams.wait_for(connection, deadline):
-                self._send({"do": "kill"}, [])  # the output grew over its limit
+            while not streams.wait_for(self._walls.connection, deadline):
+                self._send({"do": "kill"})  # the output grew over its limit
             answer, descriptors = self._receive()
             try:
                 streams.drain()
-                files = self._fetched(answer, descriptors, limits)
+                fetched = self._fetched(answer, descriptors, limits)
             finally:
                 frames.close_all(descriptors)
-            return self._outcome(answer, streams, files)
+            return self._outcome(answer, streams, fetched)
+
+    def _start(self, request: dict[str, Any], streams: list[int], files: Mapping[str, bytes]) -> None:
+        """Send a request, and with it the program when the supervisor does not have it yet."""
+        lent: list[int] = []
+        payload = b""
+        try:
+            if not self._sent:
+                payload, request["program"] = self._program_header(lent)
+            if files:
+                descriptor, request["parts"] = frames.pack("files", files)
+                lent.append(descriptor)
+            self._send(request, [*streams, *lent], payload)
+            self._sent = True
+        finally:
+            frames.close_all(lent)
+
+    def _program_header(self, lent: list[int]) -> tuple[bytes, dict[str, Any]]:
+        program = self._loaded()
+        header: dict[str, Any] = {
+            "compile": program.compile_command,
+            "run": program.run_command,
+            "keep": program.keep,
+            "environment": dict(program.environment),
+            "inline": True,
+        }
+        parts = {program.source_name: program.source}
+        inline = frames.inline(parts)
+        if inline is not None:
+            payload, header["parts"] = inline
+            return payload, header
+        descriptor, header["parts"] = frames.pack("program", parts)
+        lent.append(descriptor)
+        return b"", {**header, "inline": False}
+
+    def _loaded(self) -> Program:
+        if self._program is None:
+            raise BoxError("no program is loaded")
+        return self._program
 
     def _outcome(self, answer: dict[str, Any], streams: Streams, files: dict[str, bytes]) -> Outcome:
         try:
@@ -138,7 +161,7 @@ class Box:
         peak = self._walls.peak_memory_mb()
         if peak is None:
             return resident_mb
-        forked = self._program is not None and self._program.forked
+        forked = self._program is not None and self._program.mode is not Mode.EXEC
         return round(max(peak, resident_mb if forked else 0.0), 3)
 
     def _fetched(self, answer: dict[str, Any], descriptors: list[int], limits: Limits) -> dict[str, bytes]:
@@ -150,17 +173,18 @@ class Box:
         except (frames.FrameError, IndexError, TypeError, ValueError, OSError) as error:
             raise BoxError(f"fetched files are not what the supervisor says: {error}") from error
 
-    def _send(self, request: dict[str, Any], descriptors: list[int]) -> None:
+    def _send(self, request: dict[str, Any], descriptors: Sequence[int] = (), payload: bytes = b"") -> None:
         try:
-            frames.send(self._walls.connection, request, descriptors)
+            frames.send(self._walls.connection, request, descriptors, payload)
         except frames.FrameError as error:
             raise BoxError(f"box gone: {error}") from error
 
     def _receive(self) -> tuple[dict[str, Any], list[int]]:
         try:
-            return frames.receive(self._walls.connection)
+            answer, _, descriptors = frames.receive(self._walls.connection)
         except (frames.FrameError, OSError) as error:
             raise BoxError(f"box gone: {error}") from error
+        return answer, descriptors
 
     def _answer(self, patience_s: float) -> dict[str, Any]:
         self._walls.connection.settimeout(patience_s)
@@ -168,6 +192,11 @@ class Box:
         frames.close_all(descriptors)
         self._walls.connection.settimeout(None)
         return answer
+
+
+@lru_cache(maxsize=256)
+def _limits_header(limits: Limits) -> dict[str, Any]:
+    return asdict(limits)
 
 
 def _compile_error(outcome: Outcome) -> Outcome:

@@ -97,7 +97,7 @@ def _context(name: str) -> dict[str, bytes]:
         raise EngineUnavailable(f"there is no image {name!r}: the images are {', '.join(IMAGES)}")
     folder = _images_folder() / name
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    for path in (_PACKAGE / "__init__.py", *(_PACKAGE / "runner").glob("*.py")):
+    for path in (_PACKAGE / "__init__.py", *(_PACKAGE / "runner").glob("*.py"), _PACKAGE / "runner/forkserver.c"):
         files[f"sandbox/{path.relative_to(_PACKAGE).as_posix()}"] = path
     return {name_in_context: path.read_bytes() for name_in_context, path in files.items()}
 

@@ -19,6 +19,7 @@ from sandbox.errors import BoxError
 
 PIPE_BYTES = 65_536
 LARGE_PIPE_BYTES = 1 << 20
+LAST_WRITER_PATIENCE_S = 2.0
 
 
 @dataclass
@@ -28,16 +29,14 @@ class Collected:
     limit_bytes: int
     content: bytes = b""
     truncated: bool = False
-    chunks: list[bytes] = field(default_factory=list)
-    size: int = 0
+    read: bytearray = field(default_factory=bytearray)  # not a list: a program that writes byte by byte would fill it
 
     def add(self, chunk: bytes) -> None:
-        room = self.limit_bytes - self.size
+        room = self.limit_bytes - len(self.read)
         if len(chunk) > room:
             self.truncated = True
-            chunk = chunk[: max(0, room)]
-        self.chunks.append(chunk)
-        self.size += len(chunk)
+            chunk = chunk[:room]
+        self.read += chunk
 
 
 class Streams:
@@ -79,7 +78,7 @@ class Streams:
     def collected(self) -> tuple[Collected, Collected]:
         """stdout and stderr, complete."""
         for reader in self._readers.values():
-            reader.content = b"".join(reader.chunks)
+            reader.content = bytes(reader.read)
         return self._readers[self._out], self._readers[self._err]
 
     def wait_for(self, connection: socket.socket, deadline: float) -> bool:
@@ -102,12 +101,19 @@ class Streams:
             self._poll.unregister(connection)
 
     def drain(self) -> None:
-        """Read what is left in the pipes once the program is gone; every writer must be gone with it."""
+        """Read what is left in the pipes once the program is gone; every writer must be gone with it.
+
+        The kernel may be a little later: descriptors that two unix sockets hold of each other, sent and never received,
+        are closed by its garbage collector.
+        """
+        deadline = time.monotonic() + LAST_WRITER_PATIENCE_S
         for descriptor in [one for one in self._readers if one in self._open]:
             while self._read(descriptor):
                 pass
-            if descriptor in self._open:
-                raise BoxError("a process of the program outlived it and still holds its output")
+            while descriptor in self._open:
+                if not _readable(descriptor, deadline - time.monotonic()):
+                    raise BoxError("a process of the program outlived it and still holds its output")
+                self._read(descriptor)
 
     def _serve(self, events: list[tuple[int, int]], answer: int) -> bool:
         answered = False
@@ -159,6 +165,12 @@ class Streams:
         if descriptor in self._open:
             self._open.discard(descriptor)
             os.close(descriptor)
+
+
+def _readable(descriptor: int, patience_s: float) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(max(0.0, patience_s) * 1000))
 
 
 def _enlarge(descriptor: int) -> None:

@@ -18,13 +18,14 @@ import signal
 import struct
 from dataclasses import dataclass
 
+from sandbox.runner.job import Job
+
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
 SECCOMP_MODE_FILTER = 2
 
-MIB = 1 << 20
 OPEN_FILES = 512
 
 # Denied system calls by group, as (x86_64, aarch64) numbers; None where the architecture has no such call. Source:
@@ -154,19 +155,18 @@ def filter_program(machine: str = "") -> bytes:
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
-def set_limits(cpu_time_s: float, memory_mb: int, processes: int, file_mb: int) -> None:
+def set_limits(job: Job) -> None:
     """Kernel limits for this process and what it starts. The CPU limit here is the second line: it counts whole
     seconds.
     """
-    seconds = int(cpu_time_s) + 2
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (file_mb * MIB, file_mb * MIB))
+    resource.setrlimit(resource.RLIMIT_CPU, (job.cpu_seconds, job.cpu_seconds + 1))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (job.file_bytes, job.file_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
-    resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
+    resource.setrlimit(resource.RLIMIT_NPROC, (job.processes, job.processes))
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (65_536, 65_536))
     resource.setrlimit(resource.RLIMIT_MSGQUEUE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_STACK, (memory_mb * MIB, memory_mb * MIB))
+    resource.setrlimit(resource.RLIMIT_STACK, (job.memory_bytes, job.memory_bytes))
 
 
 def be_first_for_the_oom_killer() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class Status(StrEnum):
@@ -35,6 +35,18 @@ class Verdict(StrEnum):
     COMPILE_ERROR = "compile_error"
     INTERNAL_ERROR = "internal_error"
     SKIPPED = "skipped"
+
+
+class Mode(IntEnum):
+    """How a program is started: a new image of its command, or a fork of the warm interpreter.
+
+    `FORK_PLAIN` is for a program that leaves nothing for the interpreter's end to do: no open file, no suspended
+    generator.
+    """
+
+    EXEC = 0
+    FORK = 1
+    FORK_PLAIN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +89,7 @@ class Program:
     run_command: tuple[str, ...]
     compile_command: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
-    forked: bool = False
+    mode: Mode = Mode.EXEC
     compile_limits: Limits = field(default_factory=Limits)
     environment: Mapping[str, str] = field(default_factory=dict)
 

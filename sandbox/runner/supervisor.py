@@ -19,8 +19,8 @@ replace the box: no run ever starts in a box that is not proved clean. Out-of-me
 from __future__ import annotations
 
 import argparse
+import array
 import ctypes
-import json
 import os
 import select
 import signal
@@ -33,8 +33,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sandbox.runner import frames, usage
-from sandbox.runner.contract import Status
+from sandbox.runner import frames, job, usage
+from sandbox.runner.contract import Mode, Status
 from sandbox.runner.workspace import NotClean, Workspace
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -93,27 +93,22 @@ class Zygote:
     def resident_mb(self) -> float:
         return usage.resident_mb(self.pid)
 
-    def start(self, job: dict[str, Any], streams: Sequence[int]) -> None:
+    def start(self, packed_job: bytes, streams: Sequence[int]) -> None:
         descriptor = os.memfd_create("job", os.MFD_CLOEXEC)
         try:
-            os.write(descriptor, json.dumps(job).encode())
-            rights = [descriptor, *streams]
-            self.socket.sendmsg([b"run"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, b"".join(map(_as_int, rights)))])
+            os.write(descriptor, packed_job)
+            rights = array.array("i", [descriptor, *streams])
+            self.socket.sendmsg([b"run"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
         except OSError as error:
             raise BoxBroken(f"zygote gone: {error}") from error
         finally:
             os.close(descriptor)
 
-    def report(self) -> dict[str, Any]:
-        payload = self.socket.recv(4096)
-        if not payload:
+    def report(self) -> job.Report:
+        content = self.socket.recv(64)
+        if not content:
             raise BoxBroken("zygote ended")
-        report: dict[str, Any] = json.loads(payload)
-        return report
-
-
-def _as_int(descriptor: int) -> bytes:
-    return descriptor.to_bytes(4, sys.byteorder)
+        return job.unpack_report(content)
 
 
 class Supervisor:
@@ -128,7 +123,10 @@ class Supervisor:
         self._zygote = Zygote(options.modules, self._workspace.work)
         self._memory_kills = usage.out_of_memory_kills()
         self._box_clock = usage.box_cpu_time_s()
+        self._children = usage.KernelFile(Path(f"/proc/self/task/{os.getpid()}/children"))
+        self._zygote_alone = b"%d " % self._zygote.pid
         self._program: dict[str, Any] = {}
+        self._environment = ""
         self._poll = select.poll()
         self._poll.register(self._zygote.socket, select.POLLIN)
         self._poll.register(connection, select.POLLIN)
@@ -136,52 +134,57 @@ class Supervisor:
     def serve(self) -> None:
         frames.send(self._connection, {"ready": True, "counts_memory": self._memory_kills.there, "pid": os.getpid()})
         while True:
-            request, descriptors = frames.receive(self._connection)
+            request, payload, descriptors = frames.receive(self._connection)
             try:
-                if request["do"] == "load":
-                    self._load(request, descriptors)
+                if "program" in request:
+                    self._take_program(request["program"], payload, descriptors)
+                if request["do"] == "compile":
+                    self._compile(request["limits"], descriptors)
                 elif request["do"] == "run":
-                    self._run(request, descriptors)
+                    self._run(request, payload, descriptors)
             finally:
                 frames.close_all(descriptors)
+            self._workspace.clear()
 
-    def _load(self, request: dict[str, Any], descriptors: list[int]) -> None:
-        parts = frames.unpack(descriptors[-1], request["parts"], MAX_FILES_BYTES)
-        self._program = request
-        self._workspace.load(parts, request["keep"])
-        if not request["compile"]:
-            return
-        limits = request["limits"]
+    def _take_program(self, program: dict[str, Any], payload: bytes, descriptors: list[int]) -> None:
+        if program["inline"]:
+            parts = frames.split(payload, program["parts"])
+        else:
+            parts = frames.unpack(descriptors[3], program["parts"], MAX_FILES_BYTES)
+            os.close(descriptors.pop(3))
+        self._program = program
+        variables = {**ENVIRONMENT, "HOME": str(self._workspace.work), **program["environment"]}
+        self._environment = job.environment_block(variables)
+        self._workspace.load(parts, program["keep"])
+
+    def _compile(self, limits: dict[str, Any], descriptors: list[int]) -> None:
         uid = self._take_uid()
         self._workspace.prepare(uid, {}, with_kept=False)
-        ending = self._execute(request["compile"], uid, limits, False, descriptors[:3])
+        ending = self._execute(self._program["compile"], uid, limits, Mode.EXEC, descriptors)
+        outcome = self._outcome(ending, limits, Mode.EXEC)
+        if outcome["status"] == Status.OK and not self._workspace.keep(self._program["keep"]):
+            outcome.update(status=Status.RUNTIME_ERROR, message="the compiler left no program")
         frames.close_all(descriptors)
         descriptors.clear()
-        outcome = self._outcome(ending, limits, forked=False)
-        if outcome["status"] == Status.OK and not self._workspace.keep(request["keep"]):
-            outcome.update(status=Status.RUNTIME_ERROR, message="the compiler left no program")
         frames.send(self._connection, {"outcome": outcome})
-        self._workspace.clear()
 
-    def _run(self, request: dict[str, Any], descriptors: list[int]) -> None:
-        program, limits = self._program, request["limits"]
-        streams, rest = descriptors[:3], descriptors[3:]
-        files = frames.unpack(rest[0], request["parts"], MAX_FILES_BYTES) if rest else {}
+    def _run(self, request: dict[str, Any], payload: bytes, descriptors: list[int]) -> None:
+        limits, mode = request["limits"], Mode(request["mode"])
+        streams = descriptors[:3]
+        files = frames.unpack(descriptors[3], request["parts"], MAX_FILES_BYTES) if "parts" in request else {}
         uid = self._take_uid()
         self._workspace.prepare(uid, files)
-        command = [*program["run"], *request["args"]]
-        ending = self._execute(command, uid, limits, program["forked"], streams)
-        frames.close_all(descriptors)
-        descriptors.clear()
-        answer: dict[str, Any] = {"outcome": self._outcome(ending, limits, program["forked"])}
+        ending = self._execute([*self._program["run"], *request["args"]], uid, limits, mode, streams)
+        answer: dict[str, Any] = {"outcome": self._outcome(ending, limits, mode)}
         fetched: list[int] = []
         if request["fetch"]:
             found = self._workspace.fetch(request["fetch"], limits["file_mb"])
             descriptor, answer["parts"] = frames.pack("fetched", found)
             fetched.append(descriptor)
+        frames.close_all(descriptors)
+        descriptors.clear()
         frames.send(self._connection, answer, fetched)
         frames.close_all(fetched)
-        self._workspace.clear()
 
     def _take_uid(self) -> int | None:
         if self._next_uid is None:
@@ -190,28 +193,21 @@ class Supervisor:
         return int(self._next_uid)
 
     def _execute(
-        self, command: Sequence[str], uid: int | None, limits: dict[str, Any], forked: bool, streams: Sequence[int]
+        self, command: Sequence[str], uid: int | None, limits: dict[str, Any], mode: Mode, streams: Sequence[int]
     ) -> Ending:
-        job = {
-            "command": list(command),
-            "directory": str(self._workspace.work),
-            "environment": {**ENVIRONMENT, "HOME": str(self._workspace.work), **self._program["environment"]},
-            "forked": forked,
-            "limits": limits,
-            "uid": uid,
-        }
+        packed = job.pack(str(self._workspace.work), command, self._environment, mode, uid, limits)
         kills_before = self._memory_kills.read()
         box_before = self._box_clock.read() - self._own_cpu_time_s()
         began = time.monotonic()
-        self._zygote.start(job, streams)
+        self._zygote.start(packed, streams)
         stopped = self._watch(began, limits)
         report = self._zygote.report()
         ended = time.monotonic()
-        cpu_time_s = report["cpu_time_s"] + self._sweep()
+        cpu_time_s = report.cpu_time_s + self._sweep()
         if ended - began > BOX_CLOCK_FROM_S and self._box_clock.there:
             cpu_time_s = max(cpu_time_s, self._box_clock.read() - self._own_cpu_time_s() - box_before)
         out_of_memory = stopped == "memory" or self._memory_kills.read() > kills_before
-        return Ending(report["status"], cpu_time_s, ended - began, report["memory_mb"], stopped, out_of_memory)
+        return Ending(report.wait_status, cpu_time_s, ended - began, report.memory_mb, stopped, out_of_memory)
 
     def _own_cpu_time_s(self) -> float:
         return time.process_time() + usage.process_cpu_time_s(self._zygote.pid)
@@ -265,6 +261,8 @@ class Supervisor:
 
     def _sweep(self) -> float:
         """Kill and reap what outlived the child until nothing is left; return the CPU seconds it had used."""
+        if self._children.read_bytes() == self._zygote_alone:
+            return 0.0
         used = 0.0
         patience = time.monotonic() + KILL_PATIENCE_S
         while True:
@@ -280,7 +278,7 @@ class Supervisor:
             if time.monotonic() > patience:
                 raise BoxBroken(f"{len(left)} processes do not die")
 
-    def _outcome(self, ending: Ending, limits: dict[str, Any], forked: bool) -> dict[str, Any]:
+    def _outcome(self, ending: Ending, limits: dict[str, Any], mode: Mode) -> dict[str, Any]:
         signalled = os.WIFSIGNALED(ending.wait_status)
         outcome: dict[str, Any] = {
             "exit_code": None if signalled else os.WEXITSTATUS(ending.wait_status),
@@ -292,7 +290,9 @@ class Supervisor:
             "message": "",
         }
         # An exec'd program's peak resident size begins with the zygote's, which it was forked from.
-        resident = ending.memory_mb if forked or ending.memory_mb > self._zygote.resident_mb * 1.05 else 0.0
+        resident = ending.memory_mb
+        if mode is Mode.EXEC and resident > limits["memory_mb"] and resident <= self._zygote.resident_mb * 1.05:
+            resident = 0.0
         if ending.out_of_memory or resident > limits["memory_mb"]:
             outcome["status"] = Status.MEMORY_LIMIT_EXCEEDED
         elif ending.stopped in {"cpu", "wall"} or ending.cpu_time_s > limits["cpu_time_s"]:

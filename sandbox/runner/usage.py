@@ -14,12 +14,10 @@ from pathlib import Path
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 
 
-class Counter:
-    """One number in a kernel file that stays open; None where there is no such file."""
+class KernelFile:
+    """A file the kernel writes anew at each read; it stays open. Empty where there is no such file."""
 
-    def __init__(self, path: Path, key: bytes = b"", scale: float = 1.0) -> None:
-        self._key = key
-        self._scale = scale
+    def __init__(self, path: Path) -> None:
         try:
             self._descriptor: int | None = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
@@ -29,13 +27,23 @@ class Counter:
     def there(self) -> bool:
         return self._descriptor is not None
 
+    def read_bytes(self) -> bytes:
+        return b"" if self._descriptor is None else os.pread(self._descriptor, 4096, 0)
+
+
+class Counter(KernelFile):
+    """One number in such a file: the whole of it, or the one behind `key`."""
+
+    def __init__(self, path: Path, key: bytes = b"", scale: float = 1.0) -> None:
+        super().__init__(path)
+        self._key = key
+        self._scale = scale
+
     def read(self) -> float:
         """The number now; 0 where there is none."""
-        if self._descriptor is None:
-            return 0.0
-        text = os.pread(self._descriptor, 4096, 0)
+        text = self.read_bytes()
         if not self._key:
-            return int(text) * self._scale
+            return int(text or 0) * self._scale
         for line in text.splitlines():
             name, _, value = line.partition(b" ")
             if name == self._key:

@@ -8,12 +8,12 @@ is new each time.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sandbox.runner import frames
+from sandbox.runner.emptying import empty, make_ours
 
 MIB = 1 << 20
 
@@ -28,7 +28,8 @@ class Workspace:
     def __init__(self, root: Path, shared: Sequence[Path]) -> None:
         self._program = root / "program"
         self.work = root / "work"
-        self._shared = [place for place in shared if place.is_dir()]
+        self._work = str(self.work)
+        self._shared = [str(place) for place in shared if place.is_dir()]
         self._sources: dict[str, bytes] = {}
         self._kept: tuple[str, ...] = ()
         self._program.mkdir(exist_ok=True)
@@ -62,17 +63,18 @@ class Workspace:
 
     def prepare(self, uid: int | None, files: Mapping[str, bytes], with_kept: bool = True) -> None:
         """A fresh work directory for one run, holding the program and the run's own files."""
-        os.mkdir(self.work, 0o700)
+        os.mkdir(self._work, 0o700)
         for name, content in self._sources.items():
-            write_file(self.work / name, content, uid)
+            write_file(f"{self._work}/{name}", content, uid)
         if with_kept:
             for name in self._kept:
-                os.link(self._program / name, self.work / name)
+                if name not in files:
+                    os.link(self._program / name, self.work / name)
         for name, content in files.items():
             make_parents(self.work, name, uid)
             write_file(self.work / name, content, uid)
         if uid is not None:
-            os.chown(self.work, uid, uid)
+            os.chown(self._work, uid, uid)
 
     def fetch(self, names: Sequence[str], max_mb: int) -> dict[str, bytes]:
         """Files a run left in its directory, those that exist and are plain files; together at most `max_mb`."""
@@ -88,25 +90,26 @@ class Workspace:
     def clear(self) -> None:
         """Remove all that a run left; raises NotClean where that cannot be done or proved."""
         try:
-            if self.work.exists():
-                shutil.rmtree(self.work)
+            self._clear_work()
             for place in self._shared:
-                for name in os.listdir(place):
-                    remove(place / name)
-                if os.listdir(place):
-                    raise NotClean(f"{place} is not empty")
-        except (OSError, RecursionError) as error:
+                empty(place)
+        except OSError as error:
             raise NotClean(str(error)) from error
 
+    def _clear_work(self) -> None:
+        """Most runs leave just the program: two calls then, where rmtree makes twenty."""
+        try:
+            for name in (*self._sources, *self._kept):
+                os.unlink(f"{self._work}/{name}")
+            os.rmdir(self._work)
+        except OSError:
+            if self.work.exists():
+                make_ours(self._work)
+                empty(self._work)
+                os.rmdir(self._work)
 
-def remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
 
-
-def write_file(path: Path, content: bytes, uid: int | None, mode: int = 0o644) -> None:
+def write_file(path: str | Path, content: bytes, uid: int | None, mode: int = 0o644) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
         view = memoryview(content)

@@ -1,0 +1,97 @@
+"""A job's bytes: what the supervisor writes into a memfd for one child, and what the zygote answers when it has ended.
+
+`forkserver.c` reads the same layout: seven 64-bit numbers, then NUL-terminated strings (directory, arguments,
+environment). No process keeps a job: the supervisor writes it, the child reads it, and it is gone with them.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.runner.contract import Mode
+
+MIB = 1 << 20
+CPU_SECONDS_BEYOND = 2  # the kernel's limit counts whole seconds and is the second line behind the supervisor's clock
+KEEP_UID = -1
+MAX_VARIABLES = 256
+_NUMBERS = struct.Struct("=7q")
+_REPORT = struct.Struct("=iidd")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one child becomes. `uid` is None where the host lends no uids."""
+
+    directory: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    mode: Mode
+    uid: int | None
+    cpu_seconds: int
+    memory_bytes: int
+    processes: int
+    file_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a child ended, as wait4 tells: CPU seconds with those of the children it waited for, and peak resident
+    MiB.
+    """
+
+    wait_status: int
+    cpu_time_s: float
+    memory_mb: float
+
+
+def pack(
+    directory: str, command: Sequence[str], environment: str, mode: Mode, uid: int | None, limits: Mapping[str, Any]
+) -> bytes:
+    """A job's bytes; `environment` is NUL-terminated NAME=value strings, joined, as `environment_block` makes them."""
+    numbers = _NUMBERS.pack(
+        KEEP_UID if uid is None else uid,
+        mode,
+        int(limits["cpu_time_s"]) + CPU_SECONDS_BEYOND,
+        limits["memory_mb"] * MIB,
+        limits["processes"],
+        limits["file_mb"] * MIB,
+        len(command),
+    )
+    strings = f"{directory}\0{''.join(f'{argument}{chr(0)}' for argument in command)}{environment}\0"
+    return numbers + strings.encode("utf-8", "surrogateescape")
+
+
+def environment_block(environment: Mapping[str, str]) -> str:
+    if len(environment) > MAX_VARIABLES:
+        raise ValueError(f"more than {MAX_VARIABLES} environment variables")
+    return "".join(f"{name}={value}\0" for name, value in environment.items())
+
+
+def unpack(content: bytes) -> Job:
+    """For the zygote without its C library."""
+    uid, mode, cpu_seconds, memory_bytes, processes, file_bytes, arguments = _NUMBERS.unpack_from(content)
+    directory, *strings = content[_NUMBERS.size :].decode("utf-8", "surrogateescape").split("\0")
+    return Job(
+        directory=directory,
+        command=tuple(strings[:arguments]),
+        environment=dict(variable.split("=", 1) for variable in strings[arguments:] if variable),
+        mode=Mode(mode),
+        uid=None if uid == KEEP_UID else uid,
+        cpu_seconds=cpu_seconds,
+        memory_bytes=memory_bytes,
+        processes=processes,
+        file_bytes=file_bytes,
+    )
+
+
+def pack_report(wait_status: int, cpu_time_s: float, memory_mb: float) -> bytes:
+    return _REPORT.pack(wait_status, 0, cpu_time_s, memory_mb)
+
+
+def unpack_report(content: bytes) -> Report:
+    """Raises struct.error for anything that is not a report."""
+    wait_status, _, cpu_time_s, memory_mb = _REPORT.unpack(content)
+    return Report(wait_status, cpu_time_s, memory_mb)
