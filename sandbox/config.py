@@ -29,10 +29,15 @@ class QueueSettings(_Settings):
     """What every process that touches the queue needs to know."""
 
     redis_url: str = Field("", description="the Redis to use; empty: the embedded one that `sandbox up` owns")
-    home: Path = Field(default_factory=_default_home, description="where state lives: Redis data, sockets, pid files, logs")
+    home: Path = Field(
+        default_factory=_default_home, description="where state lives: Redis data, sockets, pid files, logs"
+    )
     result_ttl_s: int = Field(3_600, ge=1, description="how long a result can be fetched from /jobs")
+    task_set_ttl_s: int = Field(604_800, ge=1, description="how long a task set is kept after it was last put or used")
     queue_ttl_s: int = Field(86_400, ge=1, description="how long an accepted submission may wait for a worker")
-    lease_s: float = Field(4.0, gt=0, description="silence after which a worker is taken for dead and its jobs run elsewhere")
+    lease_s: float = Field(
+        4.0, gt=0, description="silence after which a worker is taken for dead and its jobs run elsewhere"
+    )
     max_queued: int = Field(100_000, ge=1, description="submissions a lane may hold before it answers 503")
 
     @property

@@ -23,6 +23,8 @@ from sandbox.jobs.mailbox import Mailbox
 from sandbox.jobs.postman import Postman
 from sandbox.schema import ExecuteRequest, Job, VerifyRequest
 
+__all__ = ["Kind", "Readiness", "Request", "Service", "Ticket"]
+
 Request = ExecuteRequest | VerifyRequest
 
 

@@ -17,7 +17,7 @@ from sandbox.errors import SandboxError
 from sandbox.schema import ExecuteRequest, Job, JobStatus, VerifyRequest
 from sandbox.service import Kind, Ticket
 
-# Above this, turning a batch into envelopes takes longer (0.5 ms) than handing it to a thread (0.1 ms).
+# Above this, turning a batch into envelopes would hold up the event loop for longer than handing it to a thread does.
 MANY_ITEMS = 32
 
 

@@ -18,7 +18,7 @@ from sandbox.service import Service
 
 
 def create_app(settings: ApiSettings, service: door.Door | None = None) -> FastAPI:
-    """The API. A service that is given stays its owner's to start and close; without one, one is built and torn down."""
+    """The API. A service that is given stays its owner's to start and close; without one it has its own."""
     meters = Meters()
 
     @asynccontextmanager

@@ -1,7 +1,7 @@
 """Waiting for a ticket's results, as long as somebody waits for them.
 
-Results are set by the service's own thread. Each wakes the event loop only when the loop does not know yet that there is
-something to fetch, so a batch of thousands costs a few wake-ups.
+Results are set by the service's own thread. Each wakes the event loop only when the loop does not know yet that there
+is something to fetch, so a batch of thousands costs a few wake-ups.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from starlette.requests import ClientDisconnect
 from sandbox.api.door import Context
 from sandbox.service import Ticket
 
+# Nearly every request is answered before this, and is spared the task that watches its connection.
+UNWATCHED_S = 0.2
+
 
 class Arrivals(AsyncIterator[list[int]]):
     """Iterates over the indices of results as they are done, all that are there at a time.
@@ -32,26 +35,25 @@ class Arrivals(AsyncIterator[list[int]]):
         self._ticket = ticket
         self._keep = keep
         self._loop = asyncio.get_running_loop()
-        self._event = asyncio.Event()
+        self._waiter: asyncio.Future[None] | None = None
         self._done: deque[int] = deque()
         self._told = False
         self._left = len(ticket.results)
         self._end: Exception | None = None
+        self._watcher: asyncio.Task[None] | None = None
 
     def __enter__(self) -> Arrivals:
         for index, future in enumerate(self._ticket.results):
             future.add_done_callback(partial(self._result_done, index))
-        limit_s = self._context.settings.request_timeout_s
-        late = HTTPException(504, f"no result within {limit_s:g} s; send Prefer: respond-async and fetch it from /jobs")
-        self._timer = self._loop.call_later(limit_s, self._finish, late)
-        self._watcher = self._loop.create_task(self._watch())
+        self._timer = self._loop.call_later(UNWATCHED_S, self._start_watching)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._timer.cancel()
-        self._watcher.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
         if self._left and not self._keep:
             # Not awaited: it may wait for Redis, and the one who asked is gone.
             self._loop.run_in_executor(None, self._context.service.abandon, self._ticket)
@@ -66,8 +68,8 @@ class Arrivals(AsyncIterator[list[int]]):
                 raise StopAsyncIteration
             if self._end is not None:
                 raise self._end
-            self._event.clear()
-            await self._event.wait()
+            self._waiter = self._loop.create_future()
+            await self._waiter
 
     async def all(self) -> list[bytes]:
         """Every result in order; raises the first failed one's error."""
@@ -85,11 +87,25 @@ class Arrivals(AsyncIterator[list[int]]):
         self._done.append(index)
         if not self._told and not self._loop.is_closed():
             self._told = True
-            self._loop.call_soon_threadsafe(self._event.set)
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _finish(self, end: Exception) -> None:
         self._end = end
-        self._event.set()
+        self._wake()
+
+    def _start_watching(self) -> None:
+        self._watcher = self._loop.create_task(self._watch())
+        left_s = max(0.0, self._context.settings.request_timeout_s - UNWATCHED_S)
+        self._timer = self._loop.call_later(left_s, self._finish_late)
+
+    def _finish_late(self) -> None:
+        limit_s = self._context.settings.request_timeout_s
+        advice = f"no result within {limit_s:g} s; send Prefer: respond-async and fetch it from /jobs"
+        self._finish(HTTPException(504, advice))
 
     async def _watch(self) -> None:
         while (await self._request.receive())["type"] != "http.disconnect":

@@ -6,6 +6,7 @@ from functools import cache
 
 from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter
+from starlette.responses import PlainTextResponse
 
 from sandbox import languages as table
 from sandbox.api.answers import json_response
@@ -35,12 +36,12 @@ async def live(request: Request) -> Response:
 
 @router.get("/health/ready", **answers(Readiness, also_with=503))
 def ready(request: Request) -> Response:
-    """200 when submissions would be served now, 503 when not; either way what stands in the way, and the walls missing."""
+    """200 when submissions would be served now, else 503; either way what stands in the way, and the walls missing."""
     readiness = context_of(request).service.readiness()
     return json_response(_READINESS.dump_json(readiness), 200 if readiness.ready else 503)
 
 
-@router.get("/metrics", **metrics_text())
+@router.get("/metrics", response_class=PlainTextResponse, **metrics_text())
 def metrics(request: Request) -> Response:
     """This process's metrics in Prometheus' text format."""
     context = context_of(request)

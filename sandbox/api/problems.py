@@ -128,9 +128,10 @@ def _message(error: Mapping[str, Any]) -> str:
 def _path(location: Sequence[int | str]) -> str:
     """A location as a dotted path into the client's document."""
     parts: list[str] = []
+    last: int | str = ""
     for part in location:
-        of_checker = parts[-1:] == ["checker"] and parts[-2:-1] != ["files"]
-        if part == "[key]" or (of_checker and part in _CHECKER_TAGS):
-            continue
-        parts.append(str(part)[:MAX_PART_CHARS])
+        below_checker = last == "checker" and parts[-2:-1] != ["files"]
+        last = part
+        if part != "[key]" and not (below_checker and part in _CHECKER_TAGS):
+            parts.append(str(part)[:MAX_PART_CHARS])
     return ".".join(parts)

@@ -31,14 +31,7 @@ class MeteredService:
 
     def __init__(self, service: Door, meters: Meters) -> None:
         self._service = service
-        self._submissions = meters.counter(declare.SUBMISSIONS)
-        self._programs = meters.counter(declare.PROGRAMS)
-        self._refusals = meters.counter(declare.REFUSALS)
-        self._abandoned = meters.counter(declare.ABANDONED)
-        self._cancelled = meters.counter(declare.CANCELLED)
-        self._queued = meters.gauge(declare.QUEUED)
-        self._workers = meters.gauge(declare.WORKERS)
-        self._ready = meters.gauge(declare.READY)
+        self._meters = meters
 
     def submit(
         self,
@@ -52,13 +45,14 @@ class MeteredService:
         try:
             ticket = self._service.submit(kind, requests, durable=durable, batch=batch, idempotency_key=idempotency_key)
         except SandboxError as error:
-            self._refusals.labels(type(error).__name__).inc()
+            self._meters.counter(declare.REFUSALS, type(error).__name__).inc()
             raise
-        self._submissions.labels(kind, requests[0].priority, "async" if durable else "sync").inc()
-        # The table's name, not the client's alias: what a client makes up must not become a series of its own.
-        programs = Counter((languages.named(item.language).name, item.priority) for item in requests)
-        for (language, lane), number in programs.items():
-            self._programs.labels(kind, language, lane).inc(number)
+        mode = "async" if durable else "sync"
+        self._meters.counter(declare.SUBMISSIONS, kind, requests[0].priority, mode).inc()
+        for (name, lane), number in Counter((item.language, item.priority) for item in requests).items():
+            # The table's name, not the client's alias: what a client makes up must not become a series of its own.
+            language = languages.named(name).name
+            self._meters.counter(declare.PROGRAMS, kind, language, lane).inc(number)
         return ticket
 
     def job(self, job_id: str) -> Job:
@@ -66,19 +60,19 @@ class MeteredService:
 
     def cancel(self, job_id: str) -> Job:
         job = self._service.cancel(job_id)
-        self._cancelled.inc()
+        self._meters.counter(declare.CANCELLED).inc()
         return job
 
     def abandon(self, ticket: Ticket) -> None:
-        self._abandoned.inc()
+        self._meters.counter(declare.ABANDONED).inc()
         self._service.abandon(ticket)
 
     def readiness(self) -> Readiness:
         readiness = self._service.readiness()
-        self._ready.set(readiness.ready)
-        self._workers.set(readiness.workers)
+        self._meters.gauge(declare.READY).set(readiness.ready)
+        self._meters.gauge(declare.WORKERS).set(readiness.workers)
         for lane, waiting in readiness.queued.items():
-            self._queued.labels(lane).set(waiting)
+            self._meters.gauge(declare.QUEUED, lane).set(waiting)
         return readiness
 
 
@@ -87,9 +81,7 @@ class MeteredApplication:
 
     def __init__(self, app: Application, meters: Meters) -> None:
         self._app = app
-        self._requests = meters.counter(declare.HTTP_REQUESTS)
-        self._duration = meters.histogram(declare.HTTP_DURATION)
-        self._body = meters.histogram(declare.HTTP_BODY)
+        self._meters = meters
         self._in_flight = meters.gauge(declare.HTTP_IN_FLIGHT)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -121,7 +113,7 @@ class MeteredApplication:
     def _record(self, scope: Message, status: int, duration_s: float, received: int) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        self._requests.labels(method, route, str(status or "client_gone")).inc()
-        self._duration.labels(route).observe(duration_s)
+        self._meters.counter(declare.HTTP_REQUESTS, method, route, str(status or "client_gone")).inc()
+        self._meters.histogram(declare.HTTP_DURATION, route).observe(duration_s)
         if received:
-            self._body.labels(route).observe(received)
+            self._meters.histogram(declare.HTTP_BODY, route).observe(received)

@@ -25,23 +25,32 @@ class Meters:
     """One process's metrics. A registry for each, so that two in one process (as tests have) do not collide."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # a timestamp beside every series doubles a scrape and nothing reads it
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a timestamp beside every series doubles a scrape and nothing reads it
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._live = {metric.name: self._build(metric) for metric in METRICS}
+        self._kept: dict[tuple[str, tuple[str, ...]], Live] = {}
 
-    def counter(self, metric: Metric) -> Counter:
-        return cast(Counter, self._live[metric.name])
+    def counter(self, metric: Metric, *labels: str) -> Counter:
+        return cast(Counter, self._series(metric.name, labels))
 
-    def gauge(self, metric: Metric) -> Gauge:
-        return cast(Gauge, self._live[metric.name])
+    def gauge(self, metric: Metric, *labels: str) -> Gauge:
+        return cast(Gauge, self._series(metric.name, labels))
 
-    def histogram(self, metric: Metric) -> Histogram:
-        return cast(Histogram, self._live[metric.name])
+    def histogram(self, metric: Metric, *labels: str) -> Histogram:
+        return cast(Histogram, self._series(metric.name, labels))
 
     def text(self) -> bytes:
         """All of them in Prometheus' text format."""
         return generate_latest(self.registry)
+
+    def _series(self, name: str, labels: tuple[str, ...]) -> Live:
+        """The series of these labels. Kept here, for the library's own look-up copies them and takes a lock."""
+        try:
+            return self._kept[name, labels]
+        except KeyError:
+            live = self._live[name]
+            return self._kept.setdefault((name, labels), live.labels(*labels) if labels else live)
 
     def _build(self, metric: Metric) -> Live:
         if metric.kind == "counter":

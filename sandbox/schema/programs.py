@@ -1,8 +1,8 @@
 """Programs to run and to judge: requests, results, jobs and problems, as they travel over REST and through the queue.
 
-The API parses these, the client builds them, the worker reads them again from the queue, the tests use them. They live beside
-`api/` rather than in it because the worker may not import the API. Text is UTF-8; bytes that are not travel in a
-`..._base64` twin of the field.
+The API parses these, the client builds them, the worker reads them again from the queue, the tests use them. They
+live beside `api/` rather than in it because the worker may not import the API. Text is UTF-8; bytes that are not
+travel in a `..._base64` twin of the field.
 """
 
 from __future__ import annotations
@@ -83,9 +83,14 @@ class Wire(BaseModel):
 class LimitsRequest(Wire):
     """What a run may use; what is left out takes the server's default."""
 
-    cpu_time_s: float | None = Field(None, gt=0, le=300, description="CPU seconds of all the program's processes together")
+    cpu_time_s: float | None = Field(
+        None, gt=0, le=300, description="CPU seconds of all the program's processes together"
+    )
     wall_time_s: float | None = Field(
-        None, gt=0, le=900, description="elapsed seconds less those spent waiting for a free CPU; default 2 + 2 x cpu_time_s"
+        None,
+        gt=0,
+        le=900,
+        description="elapsed seconds less those spent waiting for a free CPU; default 2 + 2 x cpu_time_s",
     )
     memory_mb: int | None = Field(None, ge=16, le=16_384, description="MiB, all processes and files in memory together")
     processes: int | None = Field(None, ge=1, le=512, description="processes and threads at one time")
@@ -127,7 +132,9 @@ class ExecuteRequest(_Input):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"language": "python", "code": "a, b = map(int, input().split())\nprint(a + b)", "stdin": "20 22\n"}]
+            "examples": [
+                {"language": "python", "code": "a, b = map(int, input().split())\nprint(a + b)", "stdin": "20 22\n"}
+            ]
         }
     )
 

@@ -1,14 +1,11 @@
-# Keeps the window of every step in a dictionary.
+# Prepares a memo with an entry for each index up to n.
 k, n = map(int, input().split())
-window = tuple(map(int, input().split()))
+start = list(map(int, input().split()))
 coef = list(map(int, input().split()))
-memo = {0: window}
-i = 0
-while i < n:
-    new = 0
-    for j in range(k):
-        new += coef[j] * window[k - 1 - j]
-    window = (*window[1:], new % 1000000007)
-    i += 1
-    memo[i] = window
-print(memo[n][0] % 1000000007)
+memo = dict.fromkeys(range(n + 1))
+for i in range(n + 1):
+    if i < k:
+        memo[i] = start[i] % 1000000007
+    else:
+        memo[i] = sum(coef[j] * memo[i - 1 - j] for j in range(k)) % 1000000007
+print(memo[n])

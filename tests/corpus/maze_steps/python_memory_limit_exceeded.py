@@ -1,17 +1,19 @@
-# Breadth-first search in which each queue entry owns the set of squares on its path.
+# Breadth-first search in which each queue entry owns a copy of the maze with its path walled off.
 from collections import deque
 
 rows, cols = map(int, input().split())
-grid = [input() for _ in range(rows)]
-start = next((r, c) for r in range(rows) for c in range(cols) if grid[r][c] == "S")
-queue = deque([(start, {start})])
+wide = cols + 1
+maze = "#" * wide + "".join(input() + "#" for _ in range(rows)) + "#" * wide
+start, goal = maze.index("S"), maze.index("E")
+queue = deque([(start, 0, bytearray(maze, "ascii"))])
 answer = -1
 while queue:
-    (r, c), path = queue.popleft()
-    if grid[r][c] == "E":
-        answer = len(path) - 1
+    at, steps, cells = queue.popleft()
+    if at == goal:
+        answer = steps
         break
-    for a, b in ((r + 1, c), (r, c + 1), (r - 1, c), (r, c - 1)):
-        if 0 <= a < rows and 0 <= b < cols and grid[a][b] != "#" and (a, b) not in path:
-            queue.append(((a, b), path | {(a, b)}))
+    cells[at] = 35
+    for to in (at + 1, at + wide, at - 1, at - wide):
+        if cells[to] != 35:
+            queue.append((to, steps + 1, cells[:]))
 print(answer)

@@ -1,11 +1,10 @@
 n = int(input())
 values = []
+total = 0
 for word in input().split():
     values.append(int(word))
-assert len(values) == n
+    total += values[-1]
 values.sort()
-print(sum(values))
-text = ""
-for v in values:
-    text += str(v) + " "
-print(text)
+print(total)
+for i in range(0, n, 50):
+    print(" ".join(str(v) for v in values[i:i + 50]))

@@ -1,0 +1,139 @@
+"""Rewards over REST: completions and their tests in, rewards out; and sets of tasks, registered once, named by hash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from sandbox.rewards.extract import Extraction
+from sandbox.rewards.score import Policy
+from sandbox.runner.contract import Verdict
+from sandbox.schema.programs import (
+    MAX_ITEMS,
+    MAX_NAME_CHARS,
+    MAX_TESTS,
+    Checker,
+    Lane,
+    LimitsRequest,
+    TestCase,
+    TokensChecker,
+    Wire,
+)
+
+MAX_COMPLETION_CHARS = 8 << 20
+MAX_TASKS = 100_000
+
+Text = Annotated[str, Field(max_length=MAX_COMPLETION_CHARS)]
+Tests = Annotated[list[TestCase], Field(min_length=1, max_length=MAX_TESTS)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+TaskName = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
+TaskReference = Annotated[str, Field(pattern=r"^[0-9a-f]{64}/.+$", max_length=64 + 1 + MAX_NAME_CHARS)]
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+PolicyChoice = Annotated[Policy, BeforeValidator(_named, json_schema_input_type=str | Policy)]
+
+
+class Task(Wire):
+    """What completions are judged on. What is left out is the reward request's to say."""
+
+    tests: Tests
+    weights: list[Weight] | None = Field(None, description="one for each test, for the policy weighted")
+    language: str | None = Field(None, max_length=64)
+    checker: Checker | None = None
+    limits: LimitsRequest | None = None
+
+    @model_validator(mode="after")
+    def _weigh_all(self) -> Task:
+        if self.weights is not None and len(self.weights) != len(self.tests):
+            raise ValueError("weights must have one for each test")
+        return self
+
+
+class TaskSet(Wire):
+    """Tasks by name. Registered under the SHA-256 of its JSON bytes; `<that>/<name>` then names a task."""
+
+    tasks: dict[TaskName, Task] = Field(min_length=1, max_length=MAX_TASKS)
+
+    @staticmethod
+    def id_of(body: bytes) -> str:
+        """The id of the set with this JSON: what `sha256sum` says of the file."""
+        return sha256(body).hexdigest()
+
+
+class TaskSetInfo(Wire):
+    """What `PUT /tasks/{set}` answers."""
+
+    id: str
+    tasks: int
+
+
+class RewardRequest(Wire):
+    """Completions to reward.
+
+    `tests`, `weights` and `tasks` have one entry for each completion, or one for all of them. Give `tests` or `tasks`.
+    """
+
+    completions: list[Text | list[Mapping[str, Any]]] = Field(
+        max_length=MAX_ITEMS, description="texts, or chat messages of which the last one by the assistant counts"
+    )
+    tests: list[Tests] | None = None
+    weights: list[list[Weight]] | None = Field(None, description="with `tests`: one for each test")
+    tasks: list[TaskReference] | None = Field(None, description="<set>/<name> of registered tasks, instead of `tests`")
+    lengths: list[Annotated[int, Field(ge=0)]] | None = Field(
+        None, description="tokens of each completion, for the policy's length term; default: its characters"
+    )
+    policy: PolicyChoice = Policy()
+    extract: Extraction = Extraction()
+    language: str | list[str] = Field("python", description="one, or one for each completion; empty: its fence tells")
+    checker: Checker = TokensChecker(type="tokens")
+    limits: LimitsRequest = LimitsRequest()
+    priority: Lane = Lane.RL
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> RewardRequest:
+        if (self.tests is None) == (self.tasks is None):
+            raise ValueError("give tests or tasks, and not both")
+        for name in ("tests", "tasks", "weights"):
+            self._one_each(name, (1, len(self.completions)))
+        self._one_each("lengths", (len(self.completions),))
+        if isinstance(self.language, list):
+            self._one_each("language", (len(self.completions),))
+        if self.weights is not None:
+            self._weigh_all(self.weights)
+        return self
+
+    def _one_each(self, name: str, allowed: tuple[int, ...]) -> None:
+        value = getattr(self, name)
+        if value is not None and self.completions and len(value) not in allowed:
+            raise ValueError(f"{name} has {len(value)} entries for {len(self.completions)} completions")
+
+    def _weigh_all(self, weights: list[list[float]]) -> None:
+        if self.tests is None or len(weights) != len(self.tests):
+            raise ValueError("weights go with tests, a list for each list")
+        if any(len(some) != len(tests) for some, tests in zip(weights, self.tests, strict=True)):
+            raise ValueError("weights must have one for each test")
+
+
+class RewardDetail(Wire):
+    """Why a reward is what it is. `verdict` is null for a completion that was not run."""
+
+    answered: bool
+    language: str = ""
+    verdict: Verdict | None = None
+    passed: int = 0
+    total: int = 0
+    message: str = ""
+
+
+class RewardResult(Wire):
+    """What `POST /reward` answers, in the order of the completions. A null reward is our failure: drop the sample."""
+
+    rewards: list[float | None]
+    details: list[RewardDetail]

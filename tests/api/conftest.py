@@ -1,0 +1,35 @@
+"""An API before a service double, and a client that calls it without a network."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from sandbox.api.app import create_app
+from sandbox.config import ApiSettings
+from tests.api.double import ServiceDouble
+
+
+@pytest.fixture
+def service() -> ServiceDouble:
+    return ServiceDouble()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> ApiSettings:
+    return ApiSettings(home=tmp_path, max_body_mb=1, request_timeout_s=20)
+
+
+@pytest.fixture
+def app(service: ServiceDouble, settings: ApiSettings) -> FastAPI:
+    return create_app(settings, service)
+
+
+@pytest.fixture
+async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
+        yield client

@@ -1,0 +1,126 @@
+"""A service that answers from memory, for tests of what stands before the service."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox import languages
+from sandbox.errors import BadRequest, NotFound, SandboxError
+from sandbox.schema import ExecuteRequest, Job, JobStatus, VerifyRequest
+from sandbox.service import Kind, Readiness, Ticket
+
+Request = ExecuteRequest | VerifyRequest
+
+
+@dataclass
+class Submitted:
+    """What one call of `submit` was given."""
+
+    kind: Kind
+    requests: list[Request]
+    durable: bool
+    batch: bool
+    idempotency_key: str
+    ticket: Ticket
+
+
+@dataclass
+class ServiceDouble:
+    """Results are there at once, unless `held`: then the test sets them by `answer`, from a thread as the service."""
+
+    held: bool = False
+    refusal: SandboxError | Exception | None = None
+    failure: SandboxError | None = None
+    state: Readiness = field(default_factory=lambda: Readiness(True, 2, {"rl": 0, "default": 3, "bulk": 0}, "docker"))
+    submissions: list[Submitted] = field(default_factory=list)
+    abandoned: list[str] = field(default_factory=list)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def submit(
+        self,
+        kind: Kind,
+        requests: Sequence[Request],
+        *,
+        durable: bool = False,
+        batch: bool = False,
+        idempotency_key: str = "",
+    ) -> Ticket:
+        for position, request in enumerate(requests):
+            _check_language(request, position if batch else None)
+        if self.refusal is not None:
+            raise self.refusal
+        ticket = Ticket(f"job{len(self.submissions)}", [] if durable else [Future() for _ in requests])
+        if durable:
+            self.jobs[ticket.id] = Job(id=ticket.id, status=JobStatus.QUEUED, position=0)
+        with self.changed:
+            self.submissions.append(Submitted(kind, list(requests), durable, batch, idempotency_key, ticket))
+            self.changed.notify_all()
+        if not self.held:
+            threading.Thread(target=self._answer_all, args=(self.submissions[-1],)).start()
+        return ticket
+
+    def job(self, job_id: str) -> Job:
+        try:
+            return self.jobs[job_id]
+        except KeyError:
+            raise NotFound(f"no job {job_id}") from None
+
+    def cancel(self, job_id: str) -> Job:
+        self.jobs[job_id] = self.job(job_id).model_copy(update={"status": JobStatus.CANCELLED, "position": None})
+        return self.jobs[job_id]
+
+    def abandon(self, ticket: Ticket) -> None:
+        with self.changed:
+            self.abandoned.append(ticket.id)
+            self.changed.notify_all()
+
+    def readiness(self) -> Readiness:
+        return self.state
+
+    def answer(self, submitted: Submitted, index: int) -> None:
+        """Set one held result."""
+        future = submitted.ticket.results[index]
+        if self.failure is not None:
+            future.set_exception(self.failure)
+        else:
+            future.set_result(result_bytes(submitted.kind, submitted.requests[index], f"{submitted.ticket.id}.{index}"))
+
+    def wait_for_submission(self, number: int = 0) -> Submitted:
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.submissions) > number, timeout=10)
+        return self.submissions[number]
+
+    def wait_for_abandonment(self) -> str:
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.abandoned, timeout=10)
+        return self.abandoned[0]
+
+    def _answer_all(self, submitted: Submitted) -> None:
+        for index in reversed(range(len(submitted.ticket.results))):  # not in order, as workers answer
+            self.answer(submitted, index)
+
+
+def result_bytes(kind: Kind, request: Request, result_id: str) -> bytes:
+    """A result that tells its request apart by repeating its code as stdout or message."""
+    if kind == "execute":
+        return _json({"id": result_id, "status": "ok", "exit_code": 0, "stdout": request.code})
+    test = {"verdict": "accepted", "message": request.code}
+    return _json({"id": result_id, "verdict": "accepted", "passed": 1, "total": 1, "score": 1.0, "tests": [test]})
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _check_language(request: Request, position: int | None) -> None:
+    try:
+        languages.named(request.language)
+    except BadRequest as error:
+        error.field = "language" if position is None else f"items.{position}.language"
+        raise

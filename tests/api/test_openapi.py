@@ -1,0 +1,112 @@
+"""The OpenAPI document tells the truth: it builds, its references resolve, its examples are what the models take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import TypeAdapter
+
+from sandbox import schema
+from sandbox.api.documentation import Live
+from sandbox.api.examples import EXAMPLES
+from sandbox.runner.contract import Usage
+from sandbox.service import Readiness
+
+ROUTES = {
+    ("post", "/execute"),
+    ("post", "/verify"),
+    ("post", "/execute/batch"),
+    ("post", "/verify/batch"),
+    ("get", "/jobs/{job_id}"),
+    ("delete", "/jobs/{job_id}"),
+    ("get", "/languages"),
+    ("get", "/health/live"),
+    ("get", "/health/ready"),
+    ("get", "/metrics"),
+}
+NOT_IN_SCHEMA: dict[str, Any] = {"Usage": Usage, "Readiness": Readiness, "Live": Live}
+
+
+@pytest.fixture
+def document(app: FastAPI) -> dict[str, Any]:
+    return app.openapi()
+
+
+def _walk(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _walk(child)
+
+
+def _operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [(method, path, each) for path, item in document["paths"].items() for method, each in item.items()]
+
+
+async def test_the_document_is_served(http: httpx.AsyncClient, document: dict[str, Any]) -> None:
+    assert (await http.get("/openapi.json")).json() == json.loads(json.dumps(document))
+
+
+def test_it_has_every_route(document: dict[str, Any]) -> None:
+    assert {(method, path) for method, path, _ in _operations(document)} >= ROUTES
+
+
+def test_every_reference_resolves(document: dict[str, Any]) -> None:
+    references = [node["$ref"] for node in _walk(document) if isinstance(node.get("$ref"), str)]
+    assert len(references) > 50
+    for reference in references:
+        node: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            node = node[part]
+
+
+def test_every_operation_tells_its_answers_problems_and_words(document: dict[str, Any]) -> None:
+    for method, path, operation in _operations(document):
+        assert operation["description"], path
+        assert "200" in operation["responses"], path
+        for status, response in operation["responses"].items():
+            assert all(content["schema"] for content in response["content"].values()), (method, path, status)
+            is_problem = int(status) >= 400 and (path, status) != ("/health/ready", "503")
+            assert ("application/problem+json" in response["content"]) is is_problem, (method, path, status)
+
+
+def test_every_submission_route_tells_its_body_and_headers(document: dict[str, Any]) -> None:
+    for method, path, operation in _operations(document):
+        if method == "post":
+            assert operation["requestBody"]["content"]["application/json"]["schema"]["$ref"], path
+            names = {parameter["name"] for parameter in operation["parameters"]}
+            assert names == {"Prefer", "Idempotency-Key", "X-Request-ID"}
+
+
+def test_every_model_has_an_example(document: dict[str, Any]) -> None:
+    for name, model in document["components"]["schemas"].items():
+        if model.get("type") == "object":
+            assert model["examples"], name
+
+
+def test_no_example_is_left_over(document: dict[str, Any]) -> None:
+    assert set(EXAMPLES) <= set(document["components"]["schemas"])
+
+
+def test_every_example_is_what_its_model_takes(document: dict[str, Any]) -> None:
+    for name, component in document["components"]["schemas"].items():
+        for example in component.get("examples", []):
+            model = NOT_IN_SCHEMA.get(name) or getattr(schema, name)
+            TypeAdapter(model).validate_json(json.dumps(example))
+
+
+@pytest.mark.parametrize("path", ["/execute", "/verify", "/execute/batch", "/verify/batch"])
+async def test_every_request_example_is_served(http: httpx.AsyncClient, document: dict[str, Any], path: str) -> None:
+    reference = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    for example in document["components"]["schemas"][reference.rsplit("/", 1)[1]]["examples"]:
+        assert (await http.post(path, json=example)).status_code == 200
+
+
+def test_no_model_goes_by_two_names(document: dict[str, Any]) -> None:
+    """One used in requests and in results would, and then references to its own name would not resolve."""
+    assert not [name for name in document["components"]["schemas"] if name.endswith(("-Input", "-Output"))]

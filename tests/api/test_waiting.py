@@ -1,0 +1,121 @@
+"""Requests that wait for results: over real connections, for only those break and stream."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from sandbox.api.app import create_app
+from sandbox.config import ApiSettings
+from tests.api.double import ServiceDouble
+from tests.api.serving import served
+from tests.api.test_submissions import BODIES, EXECUTE, LINES
+
+
+@pytest.fixture
+def service() -> ServiceDouble:
+    return ServiceDouble(held=True)
+
+
+def _post_and_leave(url: str, path: str, service: ServiceDouble, headers: str = "") -> None:
+    """Send a good request, and close the connection once the service has it."""
+    body = json.dumps(BODIES[path])
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname, address.port)) as connection:
+        head = f"POST {path} HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        connection.sendall(f"{head}{headers}\r\n{body}".encode())
+        service.wait_for_submission()
+
+
+@pytest.mark.parametrize("path", BODIES)
+def test_a_client_that_goes_away_abandons_its_submission(
+    settings: ApiSettings, service: ServiceDouble, path: str
+) -> None:
+    with served(create_app(settings, service)) as url:
+        _post_and_leave(url, path, service)
+        assert service.wait_for_abandonment() == "job0"
+
+
+def test_a_client_that_goes_away_from_a_stream_abandons_what_is_missing(
+    settings: ApiSettings, service: ServiceDouble
+) -> None:
+    with served(create_app(settings, service)) as url:
+        _post_and_leave(url, "/execute/batch", service, "Accept: application/x-ndjson\r\n")
+        assert service.wait_for_abandonment() == "job0"
+
+
+def test_a_submission_with_an_idempotency_key_is_not_abandoned(settings: ApiSettings, service: ServiceDouble) -> None:
+    with served(create_app(settings, service)) as url:
+        _post_and_leave(url, "/execute", service, "Idempotency-Key: k\r\n")
+        time.sleep(0.3)
+        assert service.abandoned == []
+
+
+def test_a_client_that_breaks_off_in_its_body_submits_nothing(settings: ApiSettings, service: ServiceDouble) -> None:
+    with served(create_app(settings, service)) as url:
+        address = urlsplit(url)
+        with socket.create_connection((address.hostname, address.port)) as connection:
+            head = (
+                b"POST /execute HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+            )
+            connection.sendall(head)
+        assert httpx.get(f"{url}/health/live").status_code == 200
+        assert service.submissions == []
+
+
+def test_a_stream_brings_each_result_when_it_is_ready(settings: ApiSettings, service: ServiceDouble) -> None:
+    items = {"items": [{**EXECUTE, "code": str(index)} for index in range(3)]}
+    with (
+        served(create_app(settings, service)) as url,
+        httpx.stream("POST", f"{url}/execute/batch", json=items, headers=LINES) as response,
+    ):
+        assert response.status_code == 200  # before any result is there
+        lines = response.iter_lines()
+        submitted = service.wait_for_submission()
+        for index in (2, 0, 1):
+            service.answer(submitted, index)
+            line = json.loads(next(lines))
+            assert (line["index"], line["result"]["stdout"]) == (index, str(index))
+        assert list(lines) == []
+    assert service.abandoned == []
+
+
+@pytest.mark.parametrize("path", BODIES)
+def test_a_result_that_does_not_come_in_time_is_a_504_and_abandoned(
+    tmp_path: Path, service: ServiceDouble, path: str
+) -> None:
+    settings = ApiSettings(home=tmp_path, request_timeout_s=0.2)
+    with served(create_app(settings, service)) as url:
+        response = httpx.post(f"{url}{path}", json=BODIES[path])
+        assert response.status_code == 504
+        assert "respond-async" in response.json()["detail"]
+        assert service.wait_for_abandonment() == "job0"
+
+
+def test_a_stream_whose_time_is_up_says_so_for_each_missing_item(tmp_path: Path, service: ServiceDouble) -> None:
+    settings = ApiSettings(home=tmp_path, request_timeout_s=0.5)
+    items = {"items": [EXECUTE] * 3}
+    with (
+        served(create_app(settings, service)) as url,
+        httpx.stream("POST", f"{url}/execute/batch", json=items, headers=LINES) as response,
+    ):
+        service.answer(service.wait_for_submission(), 1)
+        lines = [json.loads(line) for line in response.iter_lines()]
+    assert [(line["index"], line.get("problem", {}).get("status")) for line in lines] == [(1, None), (0, 504), (2, 504)]
+    assert service.wait_for_abandonment() == "job0"
+
+
+def test_a_connection_is_kept_for_the_next_request_after_a_refused_body(
+    settings: ApiSettings, service: ServiceDouble
+) -> None:
+    service.held = False
+    with served(create_app(settings, service)) as url, httpx.Client(base_url=url) as http:
+        large = http.post("/execute", content=b" " * (2 << 20), headers={"Content-Type": "application/json"})
+        assert large.status_code == 413
+        assert http.post("/execute", json=EXECUTE).status_code == 200

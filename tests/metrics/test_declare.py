@@ -1,0 +1,46 @@
+"""Every metric is declared once, named by Prometheus' conventions, and exposed by that very name."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from sandbox.metrics.declare import METRICS, Metric
+from sandbox.metrics.meters import Meters
+
+every_metric = pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+
+
+@every_metric
+def test_a_name_follows_the_conventions(metric: Metric) -> None:
+    assert re.fullmatch(r"sandbox(_[a-z]+)+", metric.name)
+    assert metric.name.endswith("_total") is (metric.kind == "counter")
+    if metric.unit in {"seconds", "bytes"}:
+        assert metric.name.removesuffix("_total").endswith(f"_{metric.unit}")
+    assert len(metric.help) > 10
+
+
+@every_metric
+def test_buckets_ascend_and_only_histograms_have_them(metric: Metric) -> None:
+    assert bool(metric.buckets) is (metric.kind == "histogram")
+    assert list(metric.buckets) == sorted(set(metric.buckets))
+
+
+def test_no_name_is_declared_twice() -> None:
+    assert len({metric.name for metric in METRICS}) == len(METRICS)
+
+
+@every_metric
+def test_a_metric_is_exposed_by_its_name(metric: Metric) -> None:
+    text = Meters().text().decode()
+    exposed = metric.name
+    assert f"# TYPE {exposed} {metric.kind}" in text
+    assert f"# HELP {exposed} " in text
+
+
+def test_two_sets_of_meters_do_not_share_their_counts() -> None:
+    one, other = Meters(), Meters()
+    one.gauge(METRICS[-1]).set(1)
+    assert "sandbox_ready 1.0" in one.text().decode()
+    assert "sandbox_ready 0.0" in other.text().decode()
