@@ -9,8 +9,10 @@ import logging
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from sandbox.jobs import keys
@@ -42,17 +44,11 @@ class Courier:
                 self._mail[item.reader].append(addressed(item.id, result))
         self._holding.set()
 
-    def flush(self) -> None:
-        """Deliver all that was taken. Raises RedisError; then nothing is forgotten."""
-        with self._lock:
-            self._keep()
-            if self._mail:
-                pipeline = self._redis.pipeline(transaction=False)
-                for reader, letters in self._mail.items():
-                    post(pipeline, reader, letters)
-                pipeline.execute()
-                self._mail.clear()
-            self._holding.clear()
+    def flush(self, then: Callable[[Pipeline], None] | None = None) -> None:
+        """Deliver all that was taken, and do `then` in the same round trip. Raises RedisError; then nothing is
+        forgotten.""" with self._lock: self._keep() if self._mail or then is not None: pipeline =
+        self._redis.pipeline(transaction=False) for reader, letters in self._mail.items(): post(pipeline, reader,
+        letters) if then is not None: then(pipeline) pipeline.execute() self._mail.clear() self._holding.clear()
 
     def _deliver_what_is_held(self) -> None:
         """Results must not wait for the program that runs after them, however long it takes."""
@@ -90,6 +86,6 @@ def addressed(item_id: str, result: bytes) -> bytes:
     return item_id.encode() + b" " + result
 
 
-def post(pipeline: Redis, reader: str, letters: list[bytes]) -> None:
+def post(pipeline: Pipeline, reader: str, letters: list[bytes]) -> None:
     pipeline.rpush(keys.mail(reader), *letters)
     pipeline.expire(keys.mail(reader), keys.MAIL_TTL_S)
