@@ -45,10 +45,21 @@ class Courier:
         self._holding.set()
 
     def flush(self, then: Callable[[Pipeline], None] | None = None) -> None:
-        """Deliver all that was taken, and do `then` in the same round trip. Raises RedisError; then nothing is
-        forgotten.""" with self._lock: self._keep() if self._mail or then is not None: pipeline =
-        self._redis.pipeline(transaction=False) for reader, letters in self._mail.items(): post(pipeline, reader,
-        letters) if then is not None: then(pipeline) pipeline.execute() self._mail.clear() self._holding.clear()
+        """Deliver all that was taken, and do `then` in the same round trip.
+
+        Raises RedisError; then nothing is forgotten.
+        """
+        with self._lock:
+            self._keep()
+            if self._mail or then is not None:
+                pipeline = self._redis.pipeline(transaction=False)
+                for reader, letters in self._mail.items():
+                    post(pipeline, reader, letters)
+                if then is not None:
+                    then(pipeline)
+                pipeline.execute()
+                self._mail.clear()
+            self._holding.clear()
 
     def _deliver_what_is_held(self) -> None:
         """Results must not wait for the program that runs after them, however long it takes."""

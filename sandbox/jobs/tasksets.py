@@ -1,0 +1,123 @@
+"""Task sets in Redis, under the SHA-256 of their JSON: registered once, named by id in every reward request after.
+
+Content addressing makes a set immutable: whoever knows its id knows its tests, and putting it twice is harmless. A
+process keeps the tasks it has read, for parsing megabytes of tests costs more than fetching them.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+
+from pydantic import ValidationError
+from redis import Redis
+
+from sandbox.errors import BadRequest, NotFound
+from sandbox.jobs import keys
+from sandbox.schema.reward import Task, TaskSet, TaskSetInfo
+
+CACHE_MB = 256
+FIELDS_AT_ONCE = 1_000
+
+
+class TaskSets:
+    """Thread-safe. A set lives for `ttl_s` after it was last put or used."""
+
+    def __init__(self, redis: Redis, ttl_s: int, cache_mb: int = CACHE_MB) -> None:
+        self._redis = redis
+        self._ttl_s = ttl_s
+        self._cache = _Cache(cache_mb << 20)
+
+    def put(self, set_id: str, body: bytes) -> TaskSetInfo:
+        """Register the set with this JSON. Raises BadRequest when it is no set, or `set_id` is not its SHA-256."""
+        if TaskSet.id_of(body) != set_id:
+            raise BadRequest(f"the body's SHA-256 is {TaskSet.id_of(body)}; put it under that", field="set")
+        try:
+            tasks = TaskSet.model_validate_json(body).tasks
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            raise BadRequest(first["msg"], field=".".join(("body", *map(str, first["loc"])))) from None
+        fields = {name: task.model_dump_json(exclude_unset=True).encode() for name, task in tasks.items()}
+        self._write(keys.task_set(set_id), fields)
+        return TaskSetInfo(id=set_id, tasks=len(tasks))
+
+    def info(self, set_id: str) -> TaskSetInfo:
+        """What is registered under this id, so that a client need not send it again. Raises NotFound."""
+        count = int(self._redis.hlen(keys.task_set(set_id)))
+        if not count:
+            raise _unknown(set_id, "")
+        return TaskSetInfo(id=set_id, tasks=count)
+
+    def get(self, references: Sequence[str]) -> Mapping[str, Task]:
+        """The tasks of these `<set>/<name>`s. Raises NotFound. One round trip, none for what was read before."""
+        found = {reference: task for reference in references if (task := self._cache.get(reference)) is not None}
+        wanted: dict[str, list[str]] = {}
+        for reference in references:
+            set_id, _, name = reference.partition("/")
+            names = wanted.setdefault(set_id, [])
+            if reference not in found:
+                names.append(name)
+        for set_id, name, data in self._read(wanted):
+            if data is None:
+                raise _unknown(set_id, name)
+            reference = f"{set_id}/{name}"
+            found[reference] = Task.model_validate_json(data)
+            self._cache.put(reference, found[reference], len(data))
+        return found
+
+    def _write(self, key: str, fields: Mapping[str, bytes]) -> None:
+        """All or nothing: a set is never half there for a reader."""
+        names = list(fields)
+        pipeline = self._redis.pipeline()
+        for start in range(0, len(names), FIELDS_AT_ONCE):
+            pipeline.hset(key, mapping={name: fields[name] for name in names[start : start + FIELDS_AT_ONCE]})
+        pipeline.expire(key, self._ttl_s)
+        pipeline.execute()
+
+    def _read(self, wanted: Mapping[str, Sequence[str]]) -> list[tuple[str, str, bytes | None]]:
+        """Every wanted task's JSON, None where there is none; sets that are used live on."""
+        pipeline = self._redis.pipeline(transaction=False)
+        asked = [(set_id, names) for set_id, names in wanted.items() if names]
+        for set_id, names in asked:
+            pipeline.hmget(keys.task_set(set_id), names)
+        for set_id in wanted:
+            pipeline.expire(keys.task_set(set_id), self._ttl_s)
+        answers = pipeline.execute()
+        return [
+            (set_id, name, data)
+            for (set_id, names), values in zip(asked, answers, strict=False)
+            for name, data in zip(names, values, strict=True)
+        ]
+
+
+class _Cache:
+    """The tasks used last, up to a size in bytes of their JSON."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._used = 0
+        self._tasks: OrderedDict[str, tuple[Task, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, reference: str) -> Task | None:
+        with self._lock:
+            if reference not in self._tasks:
+                return None
+            self._tasks.move_to_end(reference)
+            return self._tasks[reference][0]
+
+    def put(self, reference: str, task: Task, size: int) -> None:
+        with self._lock:
+            if reference in self._tasks or size > self._size:
+                return
+            self._tasks[reference] = task, size
+            self._used += size
+            while self._used > self._size:
+                self._used -= self._tasks.popitem(last=False)[1][1]
+
+
+def _unknown(set_id: str, name: str) -> NotFound:
+    what = f"no task {json.dumps(name)} in set {set_id}" if name else f"no task set {set_id}"
+    return NotFound(f"{what}: it was never put, or has expired; PUT /tasks/{set_id} once more", field="tasks")
