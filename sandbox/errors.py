@@ -9,6 +9,7 @@ SandboxError
 ├── Cancelled                  the submission was cancelled before it ran
 └── InfrastructureError        our failure; retried on another box, then reported as internal_error
     ├── BoxError               a box broke, hung, could not be proved clean or answered nonsense
+    │   └── BoxOutOfMemory     the box itself was killed for the memory that its program took
     ├── EngineUnavailable      no container engine, no image, or no permission to use it
     └── QueueUnavailable       Redis does not answer
 """
@@ -58,6 +59,10 @@ class InfrastructureError(SandboxError):
 
 class BoxError(InfrastructureError):
     """A box broke, hung, could not be proved clean, or answered nonsense; it has to be destroyed."""
+
+
+class BoxOutOfMemory(BoxError):
+    """The box itself was killed for want of memory, which its program had taken in ways that count for no process."""
 
 
 class EngineUnavailable(InfrastructureError):

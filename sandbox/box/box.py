@@ -15,7 +15,7 @@ from typing import Any
 
 from sandbox.box.engine import Walls
 from sandbox.box.streams import Streams
-from sandbox.errors import BoxError
+from sandbox.errors import BoxError, BoxOutOfMemory
 from sandbox.runner import frames
 from sandbox.runner.contract import Limits, Mode, Outcome, Program, Run, Status, Usage
 
@@ -23,6 +23,7 @@ SUPERVISOR_WALL_CEILING = 10.0
 WATCHDOG_GRACE_S = 15.0
 START_PATIENCE_S = 20.0
 NO_LIMIT_CHANGE = -1
+MAX_KEPT_BYTES = 1 << 31
 NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
 
@@ -33,6 +34,7 @@ class Box:
         self._walls = walls
         self._memory_mb = NO_LIMIT_CHANGE
         self._program: Program | None = None
+        self._kept_mb = 0  # of the box's memory, taken by the loaded program itself
         self._sent = False
         self.runs = 0
         self.started_at = time.monotonic()
@@ -48,6 +50,7 @@ class Box:
         """
         self._program = program
         self._sent = False
+        self._kept_mb = 0
         if not program.compile_command:
             return None
         outcome = self._observe({"do": "compile"}, b"", program.compile_limits)
@@ -70,9 +73,7 @@ class Box:
     ) -> Outcome:
         """Send a request that starts a program, feed and drain its streams, and read how it ended."""
         self.runs += 1
-        if limits.memory_mb != self._memory_mb:
-            self._walls.limit_memory(limits.memory_mb)
-            self._memory_mb = limits.memory_mb
+        self._limit_memory(limits.memory_mb + self._kept_mb)
         self._walls.begin_run()
         request["limits"] = _limits_header(limits)
         deadline = time.monotonic() + limits.wall_time_s * SUPERVISOR_WALL_CEILING + WATCHDOG_GRACE_S
@@ -87,7 +88,19 @@ class Box:
                 fetched = self._fetched(answer, descriptors, limits)
             finally:
                 frames.close_all(descriptors)
+            self._kept_mb = _kept_mb(answer) or self._kept_mb
             return self._outcome(answer, streams, fetched)
+
+    def _limit_memory(self, memory_mb: int) -> None:
+        if memory_mb == self._memory_mb:
+            return
+        if memory_mb < self._memory_mb:
+            # Only once the last run's files are gone: they may be more than the new limit, which the kernel would refuse.
+            self._send({"do": "settle", "forget": not self._sent})
+            if self._answer(START_PATIENCE_S).get("settled") is not True:
+                raise BoxError("the supervisor did not say that it has cleared up")
+        self._walls.limit_memory(memory_mb)
+        self._memory_mb = memory_mb
 
     def _start(self, request: dict[str, Any], streams: list[int], files: Mapping[str, bytes]) -> None:
         """Send a request, and with it the program when the supervisor does not have it yet."""
@@ -168,9 +181,13 @@ class Box:
         if "parts" not in answer:
             return {}
         try:
-            index = [(str(name), int(size)) for name, size in answer["parts"]]
-            return frames.unpack(descriptors[0], index, limits.file_mb << 20)
-        except (frames.FrameError, IndexError, TypeError, ValueError, OSError) as error:
+            files: dict[str, bytes] = {}
+            left = limits.file_mb << 20
+            for (name, size), descriptor in zip(answer["parts"], descriptors, strict=True):
+                files.update(frames.unpack(descriptor, [(str(name), int(size))], left))
+                left -= int(size)
+            return files
+        except (frames.FrameError, TypeError, ValueError, OSError) as error:
             raise BoxError(f"fetched files are not what the supervisor says: {error}") from error
 
     def _send(self, request: dict[str, Any], descriptors: Sequence[int] = (), payload: bytes = b"") -> None:
@@ -183,7 +200,8 @@ class Box:
         try:
             answer, _, descriptors = frames.receive(self._walls.connection)
         except (frames.FrameError, OSError) as error:
-            raise BoxError(f"box gone: {error}") from error
+            kind = BoxOutOfMemory if self._walls.ran_out_of_memory() else BoxError
+            raise kind(f"box gone: {error}") from error
         return answer, descriptors
 
     def _answer(self, patience_s: float) -> dict[str, Any]:
@@ -192,6 +210,14 @@ class Box:
         frames.close_all(descriptors)
         self._walls.connection.settimeout(None)
         return answer
+
+
+def _kept_mb(answer: dict[str, Any]) -> int:
+    """What an executable takes of the box's memory, said once it is compiled; its runs get that much more."""
+    kept = answer.get("kept_bytes", 0)
+    if not isinstance(kept, int) or not 0 <= kept < MAX_KEPT_BYTES:
+        raise BoxError("the supervisor does not say how large the program is")
+    return kept >> 20
 
 
 @lru_cache(maxsize=256)

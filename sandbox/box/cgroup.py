@@ -10,7 +10,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from sandbox.runner.usage import Counter
+
 MIB = 1 << 20
+SOCKET_MEMORY_BYTES = 16 * MIB
 ROOT = Path("/sys/fs/cgroup")
 
 
@@ -27,7 +30,10 @@ class MemoryGroup:
         )
         self._usage = os.open(folder / names[0], os.O_RDONLY | os.O_CLOEXEC)
         self._peak = _opened_to_reset(folder / names[1])
+        self._kills = Counter(folder / ("memory.events" if version == 2 else "memory.oom_control"), b"oom_kill")
+        self._kills_before = 0.0
         self._before = 0
+        _limit_socket_memory(folder / "memory.kmem.tcp.limit_in_bytes")
 
     @classmethod
     def of(cls, pid: int) -> MemoryGroup | None:
@@ -46,6 +52,7 @@ class MemoryGroup:
         return None
 
     def close(self) -> None:
+        self._kills.close()
         for descriptor in (self._usage, self._peak):
             if descriptor is not None:
                 os.close(descriptor)
@@ -68,16 +75,32 @@ class MemoryGroup:
             (self._folder / name).write_text(value)
 
     def begin_run(self) -> None:
-        """Forget the peak so far."""
+        """Forget the peak so far, and the kills."""
+        self._kills_before = self._kills.read()
         if self._peak is not None:
             self._before = self.used_bytes()
             os.pwrite(self._peak, b"0", 0)
+
+    def killed(self) -> bool:
+        """Whether the kernel has killed something for want of memory since `begin_run`; False once the group is gone."""
+        try:
+            return self._kills.read() > self._kills_before
+        except OSError:
+            return False
 
     def peak_mb(self) -> float | None:
         """MiB by which the peak since `begin_run` is above what was in use then; None where the kernel cannot tell."""
         if self._peak is None:
             return None
         return max(0, int(os.pread(self._peak, 64, 0)) - self._before) / MIB
+
+
+def _limit_socket_memory(path: Path) -> None:
+    """Version 1 counts what TCP and UDP sockets buffer apart from all other memory, and does not limit it by itself."""
+    try:
+        path.write_text(str(SOCKET_MEMORY_BYTES))
+    except OSError:  # version 2, or a kernel without this file: there it counts as memory
+        return
 
 
 def _opened_to_reset(path: Path) -> int | None:

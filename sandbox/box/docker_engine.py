@@ -11,7 +11,8 @@ import os
 import shutil
 import socket
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,7 @@ from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError, EngineUnavailable
 
 # What the supervisor needs to give each run its own uid, to kill what is left of it and to clear what it wrote.
-# SYS_RESOURCE lets a child give up for good the means to lower its OOM score again.
-CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID", "SYS_RESOURCE"]
+CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID"]
 HOME_LABEL = "sandbox.home"
 CONNECT_PATIENCE_S = 30.0
 UIDS_PER_BOX = 65_536
@@ -116,6 +116,8 @@ class DockerEngine:
             "auto_remove": True,
             "labels": {HOME_LABEL: str(settings.home)},
             "network_mode": "none",
+            "dns": ["127.0.0.1"],  # else the file that names the host's resolvers is copied into the box
+            "sysctls": {"net.ipv4.tcp_max_tw_buckets": "0"},  # else a run's ports stay taken for a minute after it
             "ipc_mode": "private",
             "read_only": True,
             "cap_drop": ["ALL"],
@@ -153,7 +155,8 @@ class DockerWalls:
 
     def limit_memory(self, memory_mb: int) -> None:
         if self._group is not None and not self._group_measured:
-            self._own_bytes = self._group.used_bytes() + MEMORY_SLACK_BYTES
+            with _group_that_may_be_gone():
+                self._own_bytes = self._group.used_bytes() + MEMORY_SLACK_BYTES
             self._group_measured = True
         limit = self._own_bytes + memory_mb * MIB
         try:
@@ -166,10 +169,17 @@ class DockerWalls:
 
     def begin_run(self) -> None:
         if self._group is not None:
-            self._group.begin_run()
+            with _group_that_may_be_gone():
+                self._group.begin_run()
 
     def peak_memory_mb(self) -> float | None:
-        return None if self._group is None else self._group.peak_mb()
+        if self._group is None:
+            return None
+        with _group_that_may_be_gone():
+            return self._group.peak_mb()
+
+    def ran_out_of_memory(self) -> bool:
+        return self._group is not None and self._group.killed()
 
     def destroy(self) -> None:
         self.connection.close()
@@ -185,6 +195,15 @@ class DockerWalls:
             return MemoryGroup.of(int(self._container.attrs["State"]["Pid"]))
         except (DockerException, requests.RequestException, OSError):
             return None
+
+
+@contextmanager
+def _group_that_may_be_gone() -> Iterator[None]:
+    """A container that ended takes its cgroup with it; reading that then fails with ENODEV."""
+    try:
+        yield
+    except OSError as error:
+        raise BoxError(f"box gone: {error}") from error
 
 
 def _remove(container: Container | None) -> None:

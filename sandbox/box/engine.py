@@ -21,6 +21,9 @@ class Walls(Protocol):
     def peak_memory_mb(self) -> float | None:
         """The peak of the program's memory since `begin_run` in MiB, where the host lets us see it."""
 
+    def ran_out_of_memory(self) -> bool:
+        """Whether something in the box was killed for want of memory since `begin_run`, where the host lets us see it."""
+
     def destroy(self) -> None:
         """Take it down with everything in it, at once; safe to call twice."""
 

@@ -20,6 +20,7 @@ from sandbox.errors import BoxError
 PIPE_BYTES = 65_536
 LARGE_PIPE_BYTES = 1 << 20
 LAST_WRITER_PATIENCE_S = 2.0
+COLLECTION_PATIENCE_S = 0.01
 
 
 @dataclass
@@ -104,16 +105,19 @@ class Streams:
         """Read what is left in the pipes once the program is gone; every writer must be gone with it.
 
         The kernel may be a little later: descriptors that two unix sockets hold of each other, sent and never received,
-        are closed by its garbage collector.
+        are closed by its garbage collector, which runs when some unix socket is closed.
         """
         deadline = time.monotonic() + LAST_WRITER_PATIENCE_S
         for descriptor in [one for one in self._readers if one in self._open]:
             while self._read(descriptor):
                 pass
             while descriptor in self._open:
-                if not _readable(descriptor, deadline - time.monotonic()):
+                for one in socket.socketpair():
+                    one.close()
+                if _readable(descriptor, COLLECTION_PATIENCE_S):
+                    self._read(descriptor)
+                elif time.monotonic() > deadline:
                     raise BoxError("a process of the program outlived it and still holds its output")
-                self._read(descriptor)
 
     def _serve(self, events: list[tuple[int, int]], answer: int) -> bool:
         answered = False
@@ -170,7 +174,7 @@ class Streams:
 def _readable(descriptor: int, patience_s: float) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(max(0.0, patience_s) * 1000))
+    return bool(poll.poll(patience_s * 1000))
 
 
 def _enlarge(descriptor: int) -> None:

@@ -12,7 +12,7 @@ queue_ttl_s, then result_ttl_s sandbox:results:<id>         | hash   | item inde
 | as its job sandbox:readers:<id>         | set    | processes that wait for a kept submission         | as its job
 sandbox:cancelled:<id>       | string | the submission is not wanted any more             | queue_ttl_s
 sandbox:idempotency:<digest> | string | the submission first made with an Idempotency-Key | result_ttl_s
-sandbox:taskset:<sha256>     | hash   | task name -> task JSON                            | task_set_ttl_s after its
+sandbox:taskset:<sha256>     | hash   | task name -> task JSON                            | task_set_ttl_s
 use sandbox:workers              | zset   | worker -> time of its last heartbeat              | pruned by the reaper
 sandbox:worker:<name>        | string | a worker's description as JSON                    | a few leases
 sandbox:reaper               | string | who reaps now                                     | a second

@@ -17,7 +17,7 @@ from typing import Any
 
 MAX_FRAME_BYTES = 131_072
 MAX_INLINE_BYTES = 32_768  # parts up to here travel in the frame itself: a memfd costs six system calls
-MAX_DESCRIPTORS = 8
+MAX_DESCRIPTORS = 128  # a run's three streams and lent files, or the files fetched from it
 _DESCRIPTOR_BYTES = array.array("i").itemsize
 _RIGHTS_SPACE = socket.CMSG_SPACE(MAX_DESCRIPTORS * _DESCRIPTOR_BYTES)
 _LENGTH = struct.Struct("=I")

@@ -142,6 +142,10 @@ class Supervisor:
                     self._compile(request["limits"], descriptors)
                 elif request["do"] == "run":
                     self._run(request, payload, descriptors)
+                elif request["do"] == "settle":
+                    if request["forget"]:
+                        self._workspace.load({})
+                    frames.send(self._connection, {"settled": True})
             finally:
                 frames.close_all(descriptors)
             self._workspace.clear()
@@ -166,7 +170,7 @@ class Supervisor:
             outcome.update(status=Status.RUNTIME_ERROR, message="the compiler left no program")
         frames.close_all(descriptors)
         descriptors.clear()
-        frames.send(self._connection, {"outcome": outcome})
+        frames.send(self._connection, {"outcome": outcome, "kept_bytes": self._workspace.kept_bytes()})
 
     def _run(self, request: dict[str, Any], payload: bytes, descriptors: list[int]) -> None:
         limits, mode = request["limits"], Mode(request["mode"])
@@ -179,8 +183,8 @@ class Supervisor:
         fetched: list[int] = []
         if request["fetch"]:
             found = self._workspace.fetch(request["fetch"], limits["file_mb"])
-            descriptor, answer["parts"] = frames.pack("fetched", found)
-            fetched.append(descriptor)
+            answer["parts"] = [(name, size) for name, size, _ in found]
+            fetched += [descriptor for _, _, descriptor in found]
         frames.close_all(descriptors)
         descriptors.clear()
         frames.send(self._connection, answer, fetched)

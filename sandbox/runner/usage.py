@@ -27,6 +27,11 @@ class KernelFile:
     def there(self) -> bool:
         return self._descriptor is not None
 
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
     def read_bytes(self) -> bytes:
         return b"" if self._descriptor is None else os.pread(self._descriptor, 4096, 0)
 

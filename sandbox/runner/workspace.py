@@ -76,15 +76,21 @@ class Workspace:
         if uid is not None:
             os.chown(self._work, uid, uid)
 
-    def fetch(self, names: Sequence[str], max_mb: int) -> dict[str, bytes]:
-        """Files a run left in its directory, those that exist and are plain files; together at most `max_mb`."""
-        found: dict[str, bytes] = {}
+    def kept_bytes(self) -> int:
+        """What the program's own files take of the box's memory."""
+        return sum(os.stat(self._program / name).st_size for name in self._kept if (self._program / name).exists())
+
+    def fetch(self, names: Sequence[str], max_mb: int) -> list[tuple[str, int, int]]:
+        """Files a run left in its directory, as (name, size in bytes, open descriptor): those that exist and are plain
+        files, together at most `max_mb`. Opened and not read: the program may have left no memory to read them into.
+        """
+        found: list[tuple[str, int, int]] = []
         left = max_mb * MIB
         for name in names:
-            content = read_beneath(self.work, name, left)
-            if content is not None:
-                found[name] = content
-                left -= len(content)
+            opened = open_beneath(self.work, name, left)
+            if opened is not None:
+                found.append((name, *opened))
+                left -= opened[0]
         return found
 
     def clear(self) -> None:
@@ -131,22 +137,20 @@ def make_parents(root: Path, name: str, uid: int | None) -> None:
                 os.chown(directory, uid, uid)
 
 
-def read_beneath(root: Path, name: str, max_bytes: int) -> bytes | None:
-    """A plain file's content, no symbolic link followed on the way; None where there is none or it is too large."""
-    directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-    opened = [directory]
+def open_beneath(root: Path, name: str, max_bytes: int) -> tuple[int, int] | None:
+    """A plain file's size and descriptor, no symbolic link followed on the way; None where there is none or it is too
+    large.
+    """
+    opened = [os.open(root, os.O_RDONLY | os.O_DIRECTORY)]
     try:
         *parents, last = name.split("/")
         for part in parents:
-            directory = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
-            opened.append(directory)
-        file = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
-        opened.append(file)
-        status = os.fstat(file)
+            opened.append(os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=opened[-1]))
+        opened.append(os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=opened[-1]))
+        status = os.fstat(opened[-1])
         if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
             return None
-        with os.fdopen(os.dup(file), "rb") as stream:
-            return stream.read()
+        return status.st_size, opened.pop()
     except OSError:
         return None
     finally:

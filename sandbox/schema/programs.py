@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
-from sandbox.runner.contract import Limits, Outcome, Status, Usage, Verdict
+from sandbox.runner.contract import Outcome, Status, Usage, Verdict
+from sandbox.schema.checkers import Checker as Checker
+from sandbox.schema.checkers import TokensChecker as TokensChecker
+from sandbox.schema.wire import MAX_CODE_CHARS as MAX_CODE_CHARS
+from sandbox.schema.wire import LimitsRequest as LimitsRequest
+from sandbox.schema.wire import Wire as Wire
 
-MAX_CODE_CHARS = 1 << 20
 MAX_STDIN_CHARS = 64 << 20
 MAX_ARGUMENT_CHARS = 16_384
 MAX_TESTS = 10_000
@@ -74,48 +78,16 @@ FilePath = Annotated[str, AfterValidator(_relative_path)]
 Argument = Annotated[str, Field(max_length=MAX_ARGUMENT_CHARS), AfterValidator(_argument)]
 
 
-class Wire(BaseModel):
-    """Frozen, and strict about names: a misspelt field is an error that names it, not silence."""
+class ProgramInput(Wire):
+    """What goes into one run."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", hide_input_in_errors=True)
-
-
-class LimitsRequest(Wire):
-    """What a run may use; what is left out takes the server's default."""
-
-    cpu_time_s: float | None = Field(
-        None, gt=0, le=300, description="CPU seconds of all the program's processes together"
-    )
-    wall_time_s: float | None = Field(
-        None,
-        gt=0,
-        le=900,
-        description="elapsed seconds less those spent waiting for a free CPU; default 2 + 2 x cpu_time_s",
-    )
-    memory_mb: int | None = Field(None, ge=16, le=16_384, description="MiB, all processes and files in memory together")
-    processes: int | None = Field(None, ge=1, le=512, description="processes and threads at one time")
-    output_kb: int | None = Field(None, ge=1, le=131_072, description="KiB of stdout, and of stderr")
-    file_mb: int | None = Field(None, ge=1, le=1_024, description="MiB of any one file written")
-
-    def resolve(self, default: Limits) -> Limits:
-        """These limits, with what is left out taken from `default`."""
-        given = self.model_dump(exclude_none=True)
-        if not given:
-            return default
-        if "cpu_time_s" in given and "wall_time_s" not in given:
-            given["wall_time_s"] = 2.0 + 2.0 * given["cpu_time_s"]
-        values = {name: getattr(default, name) for name in Limits.__slots__}
-        return Limits(**{**values, **given})
-
-
-class _Input(Wire):
     stdin: str = Field("", max_length=MAX_STDIN_CHARS)
     stdin_base64: Base64Data | None = Field(None, description="stdin as bytes, instead of `stdin`")
     args: list[Argument] = Field(default_factory=list, max_length=256)
     files: dict[FilePath, Base64Data] = Field(default_factory=dict, max_length=MAX_FILES)
 
     @model_validator(mode="after")
-    def _one_stdin(self) -> _Input:
+    def _one_stdin(self) -> ProgramInput:
         if self.stdin and self.stdin_base64 is not None:
             raise ValueError("give stdin or stdin_base64, not both")
         if sum(map(len, self.args)) > MAX_ARGUMENT_CHARS:
@@ -127,7 +99,7 @@ class _Input(Wire):
         return self.stdin.encode() if self.stdin_base64 is None else self.stdin_base64
 
 
-class ExecuteRequest(_Input):
+class ExecuteRequest(ProgramInput):
     """Run one program once."""
 
     model_config = ConfigDict(
@@ -145,7 +117,7 @@ class ExecuteRequest(_Input):
     priority: Lane = Lane.DEFAULT
 
 
-class TestCase(_Input):
+class TestCase(ProgramInput):
     """One test: what goes in, and what has to come out."""
 
     __test__ = False  # not a pytest class, whatever its name says
@@ -156,35 +128,6 @@ class TestCase(_Input):
     @property
     def expected_bytes(self) -> bytes:
         return self.expected.encode() if self.expected_base64 is None else self.expected_base64
-
-
-class ExactChecker(Wire):
-    """Every byte equal."""
-
-    type: Literal["exact"]
-
-
-class LinesChecker(Wire):
-    """Lines equal once trailing blanks of each line and blank lines at the end are removed."""
-
-    type: Literal["lines"]
-
-
-class TokensChecker(Wire):
-    """Tokens between white space equal."""
-
-    type: Literal["tokens"]
-
-
-class FloatChecker(Wire):
-    """Tokens equal, or both numbers within `absolute` or `relative` of the expected one."""
-
-    type: Literal["float"]
-    absolute: float = Field(1e-9, ge=0, le=1e300)
-    relative: float = Field(1e-9, ge=0, le=1e300)
-
-
-Checker = Annotated[ExactChecker | LinesChecker | TokensChecker | FloatChecker, Field(discriminator="type")]
 
 
 class VerifyRequest(Wire):

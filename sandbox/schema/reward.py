@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, model_validator
 
 from sandbox.rewards.extract import Extraction
-from sandbox.rewards.score import Policy
+from sandbox.rewards.score import Policy, PolicyName
 from sandbox.runner.contract import Verdict
 from sandbox.schema.programs import (
     MAX_ITEMS,
@@ -37,7 +37,7 @@ def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-PolicyChoice = Annotated[Policy, BeforeValidator(_named, json_schema_input_type=str | Policy)]
+PolicyChoice = Annotated[Policy, BeforeValidator(_named, json_schema_input_type=PolicyName | Policy)]
 
 
 class Task(Wire):

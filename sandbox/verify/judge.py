@@ -23,6 +23,14 @@ _VERDICT_OF_STATUS = {
 }
 
 
+# By (accepted, failed): a checker that failed says nothing about the program.
+_VERDICT_OF_CHECK = {
+    (True, False): Verdict.ACCEPTED,
+    (False, False): Verdict.WRONG_ANSWER,
+    (False, True): Verdict.INTERNAL_ERROR,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One test case: what goes in, and what has to come out."""
@@ -80,7 +88,7 @@ def judge(
 def judge_outcome(outcome: Outcome, expected: bytes, checker: CheckerChoice) -> CaseVerdict:
     if outcome.ended_well:
         checked = checkers.check(checker.kind, outcome.stdout, expected, **checker.options)
-        verdict, message = (Verdict.ACCEPTED if checked.accepted else Verdict.WRONG_ANSWER), checked.message
+        verdict, message = _VERDICT_OF_CHECK[checked.accepted, checked.failed], checked.message
     else:
         verdict, message = _VERDICT_OF_STATUS[outcome.status], outcome.message
     return CaseVerdict(verdict, message, outcome.exit_code, outcome.signal, outcome.usage)

@@ -1,33 +1,81 @@
-"""Checkers: one rule a file, bytes in, whether they agree and a message out."""
+"""Checkers: one rule a file, bytes in, whether they agree and a message out.
+
+A rule takes (actual, expected) and its options and returns why they differ, or an empty string. Equal bytes agree
+under every rule except `regex`, where what is expected is a pattern. Rules raise on no bytes; one that cannot decide
+raises CheckerFailed, and `check` says so in `failed`, so that the judge reports internal_error and never
+wrong_answer.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from sandbox.verify.checkers import exact, floats, lines, tokens
+from sandbox.verify.checkers import (
+    apps,
+    case_insensitive,
+    code_judge,
+    codeforces,
+    exact,
+    floats,
+    humaneval,
+    json_value,
+    lines,
+    livecodebench,
+    regex,
+    tokens,
+    unordered_lines,
+    unordered_tokens,
+)
+from sandbox.verify.checkers.failure import CheckerFailed
+
+__all__ = ["RULES", "Checked", "CheckerFailed", "Rule", "check"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Whether an output is right; the message says where it is not, without showing the expected output."""
+    """Whether an output is right; the message says where it is not, without showing the expected output.
+
+    `failed`: the checker could not decide, and says nothing about the output.
+    """
 
     accepted: bool
     message: str = ""
+    failed: bool = False
 
 
 Rule = Callable[..., str]
 
-# A rule takes (actual, expected) and its options, and returns why they differ, or an empty string.
 RULES: dict[str, Rule] = {
     "exact": exact.difference,
     "lines": lines.difference,
     "tokens": tokens.difference,
     "float": floats.difference,
+    "unordered_lines": unordered_lines.difference,
+    "unordered_tokens": unordered_tokens.difference,
+    "case_insensitive": case_insensitive.difference,
+    "json": json_value.difference,
+    "regex": regex.difference,
+    "livecodebench": livecodebench.difference,
+    "apps": apps.difference,
+    "codeforces": codeforces.difference,
+    "code-judge": code_judge.difference,
+    "humaneval": humaneval.difference,
 }
 
 
-def check(kind: str, actual: bytes, expected: bytes, **options: float) -> Checked:
-    """Apply the rule `kind`. Raises KeyError for one that does not exist."""
-    why = RULES[kind](actual, expected, **options)
+def check(kind: str, actual: bytes, expected: bytes, **options: Any) -> Checked:
+    """Apply the rule `kind`. Raises KeyError for one that does not exist, and nothing else."""
+    rule = RULES[kind]
+    try:
+        why = rule(actual, expected, **options)
+    except CheckerFailed as failure:
+        return Checked(accepted=False, message=f"the checker failed: {failure}", failed=True)
+    except Exception as error:  # hostile bytes end here: our fault must not become the program's
+        logger.exception("checker %s failed on %d and %d bytes", kind, len(actual), len(expected))
+        return Checked(accepted=False, message=f"the checker failed: {type(error).__name__}", failed=True)
     return Checked(accepted=not why, message=why)

@@ -1,0 +1,68 @@
+"""Clients that open their connections on first use, where they are used.
+
+A trainer pickles its reward to other processes, forks, and runs more than one event loop; a connection survives none
+of that, a URL does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sandbox.client import DEFAULT_URL, AsyncClient, Client
+from sandbox.schema import ExecuteRequest, ExecuteResult, VerifyRequest, VerifyResult
+
+
+class LazyClient:
+    """`Client`'s batches, over one client for each process."""
+
+    def __init__(self, url: str = DEFAULT_URL) -> None:
+        self.url = url
+        self._owner = 0
+        self._client: Client | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.url,)
+
+    def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
+        return self._here().verify_batch(submissions)
+
+    def execute_batch(self, programs: Sequence[ExecuteRequest]) -> list[ExecuteResult]:
+        return self._here().execute_batch(programs)
+
+    def close(self) -> None:
+        if self._client is not None and self._owner == os.getpid():
+            self._client.close()
+        self._client = None
+
+    def _here(self) -> Client:
+        if self._client is None or self._owner != os.getpid():
+            self._owner, self._client = os.getpid(), Client(self.url)
+        return self._client
+
+
+class LazyAsyncClient:
+    """`AsyncClient`'s batches, over one client for each event loop."""
+
+    def __init__(self, url: str = DEFAULT_URL) -> None:
+        self.url = url
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.url,)
+
+    async def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None:
+            client = self._clients[loop] = AsyncClient(self.url)
+        return await client.verify_batch(submissions)
+
+    async def close(self) -> None:
+        """Close the running loop's connections."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.close()

@@ -1,0 +1,125 @@
+"""From verdicts to a reward: named policies, and the format and length terms that may go with each.
+
+A reward is None where the infrastructure failed: the trainer then drops the sample. It is never a 0 that says of a
+program what is true of us.
+
+| policy   | value                                                                            |
+| -------- | -------------------------------------------------------------------------------- |
+| binary   | 1 if every test is accepted, else 0                                              |
+| fraction | tests accepted / tests                                                           |
+| x-coder  | 5 x fraction; -2 for no answer or code that does not parse (arXiv 2601.06953)    |
+| weighted | weights of the tests accepted / all weights; a test without a weight counts 1    |
+| first-k  | fraction over `k` tests: the first ones, or with `seed` a choice it determines   |
+
+No answer and code that does not compile are worth 0 but for x-coder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Literal
+
+from sandbox.runner.contract import Verdict
+
+PolicyName = Literal["binary", "fraction", "x-coder", "weighted", "first-k"]
+
+X_CODER_SCALE = 5.0
+X_CODER_NO_ANSWER = -2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A score rule.
+
+    `k` and `seed` belong to first-k. `format_bonus` is added for an answer in a closed code fence. With `max_length`
+    the soft overlong punishment of DAPO (arXiv 2503.14476, eq. 13) is added: 0 up to `max_length - length_buffer`,
+    then falling linearly, and `-length_penalty` from `max_length` on. Lengths are tokens where the trainer says how
+    many there are, else characters.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 -- read by pydantic at the edge, not a field
+
+    name: PolicyName = "binary"
+    k: int | None = None
+    seed: int | None = None
+    format_bonus: float = 0.0
+    max_length: int | None = None
+    length_buffer: int = 0
+    length_penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        if (self.name == "first-k") != (self.k is not None):
+            raise ValueError("k goes with the policy first-k, which needs it")
+        if self.k is not None and self.k < 1:
+            raise ValueError("k must be at least 1")
+        if self.length_buffer < 0 or (self.max_length is not None and self.length_buffer > self.max_length):
+            raise ValueError("length_buffer must be between 0 and max_length")
+
+    def chosen(self, tests: int) -> list[int]:
+        """Which of that many tests count, in order. The same for every completion, for ever, on every machine."""
+        if self.k is None or self.k >= tests:
+            return list(range(tests))
+        if self.seed is None:
+            return list(range(self.k))
+        # Not random.sample: nothing promises that another Python draws the same.
+        ranked = sorted(range(tests), key=lambda index: sha256(f"{self.seed}:{index}".encode()).digest())
+        return sorted(ranked[: self.k])
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is known of one completion: the verdict on each of its tests, none where it was not run.
+
+    `parses` is False for code that is no program at all. `weights` is empty or has one for each test.
+    """
+
+    answered: bool
+    verdicts: Sequence[Verdict] = ()
+    parses: bool = True
+    weights: Sequence[float] = ()
+    well_formed: bool = True
+    length: int = 0
+
+
+def score(policy: Policy, judged: Judged) -> float | None:
+    """The reward of one completion; None when our own failure stands in for a verdict that counts."""
+    counted = policy.chosen(len(judged.verdicts))
+    if any(judged.verdicts[index] is Verdict.INTERNAL_ERROR for index in counted):
+        return None
+    return _value(policy, judged, counted) + _terms(policy, judged)
+
+
+def _value(policy: Policy, judged: Judged, counted: Sequence[int]) -> float:
+    passed = [judged.verdicts[index] is Verdict.ACCEPTED for index in counted]
+    match policy.name:
+        case "binary":
+            return float(bool(passed) and all(passed))
+        case "fraction" | "first-k":
+            return _fraction(passed)
+        case "weighted":
+            return _fraction(passed, judged.weights)
+        case "x-coder":
+            return X_CODER_SCALE * _fraction(passed) if _is_program(judged) else X_CODER_NO_ANSWER
+
+
+def _fraction(passed: Sequence[bool], weights: Sequence[float] = ()) -> float:
+    if not weights:
+        return sum(passed) / len(passed) if passed else 0.0
+    total = sum(weights)
+    return sum(weight for weight, good in zip(weights, passed, strict=True) if good) / total if total > 0 else 0.0
+
+
+def _is_program(judged: Judged) -> bool:
+    return judged.answered and judged.parses and Verdict.COMPILE_ERROR not in judged.verdicts
+
+
+def _terms(policy: Policy, judged: Judged) -> float:
+    bonus = policy.format_bonus if judged.answered and judged.well_formed else 0.0
+    if policy.max_length is None:
+        return bonus
+    over = judged.length - (policy.max_length - policy.length_buffer)
+    if over <= 0:
+        return bonus
+    return bonus - policy.length_penalty * (min(1.0, over / policy.length_buffer) if policy.length_buffer else 1.0)

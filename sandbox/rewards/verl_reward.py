@@ -1,0 +1,77 @@
+"""Rewards for verl: `compute_score` for its naive manager and reward loop, `compute_score_batch` for its batch manager.
+
+    custom_reward_function.path=pkg://sandbox.rewards.verl_reward
+    custom_reward_function.name=compute_score
+    +custom_reward_function.reward_kwargs.url=http://127.0.0.1:8080
+    +custom_reward_function.reward_kwargs.policy=x-coder
+
+verl has no way to drop a sample: a reward that is missing raises, unless `missing` names the number to use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, Unpack
+
+from sandbox.client import DEFAULT_URL
+from sandbox.rewards.function import (
+    AsyncRewardFunction,
+    AsyncVerifier,
+    Options,
+    RewardFunction,
+    Verifier,
+    numbers,
+)
+from sandbox.rewards.lazy_clients import LazyAsyncClient, LazyClient
+from sandbox.schema.reward import RewardResult
+
+_lazy_client = cache(LazyClient)
+_lazy_async_client = cache(LazyAsyncClient)
+
+
+async def compute_score(
+    data_source: str,
+    solution_str: str,
+    ground_truth: Any,
+    extra_info: Mapping[str, Any] | None = None,
+    *,
+    url: str = DEFAULT_URL,
+    missing: float | None = None,
+    client: AsyncVerifier | None = None,
+    reward_router_address: object = None,
+    reward_model_tokenizer: object = None,
+    **options: Unpack[Options],
+) -> dict[str, float]:
+    """The score of one solution: {score, acc, passed, total, answered}. Raises InfrastructureError."""
+    reward = AsyncRewardFunction(client or _lazy_async_client(url), options)
+    return _scores(await reward.judge([solution_str], [ground_truth]), missing)[0]
+
+
+def compute_score_batch(
+    data_sources: Sequence[str],
+    solution_strs: Sequence[str],
+    ground_truths: Sequence[Any],
+    extra_infos: Sequence[Mapping[str, Any] | None] | None = None,
+    *,
+    url: str = DEFAULT_URL,
+    missing: float | None = None,
+    client: Verifier | None = None,
+    **options: Unpack[Options],
+) -> list[dict[str, float]]:
+    """The scores of a batch, in its order, from one request. Raises InfrastructureError."""
+    reward = RewardFunction(client or _lazy_client(url), options)
+    return _scores(reward.judge(solution_strs, ground_truths), missing)
+
+
+def _scores(result: RewardResult, missing: float | None) -> list[dict[str, float]]:
+    return [
+        {
+            "score": score,
+            "acc": float(0 < detail.total == detail.passed),
+            "passed": float(detail.passed),
+            "total": float(detail.total),
+            "answered": float(detail.answered),
+        }
+        for score, detail in zip(numbers(result.rewards, missing), result.details, strict=True)
+    ]

@@ -1,0 +1,270 @@
+"""`POST /verify/vote`: candidates and inputs in; labels, the golden candidate and a labelled test set out.
+
+The rules stand at the top of `verify/voting.py` and `verify/golden.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+
+from sandbox.runner.contract import Verdict
+from sandbox.schema.checkers import Checker, CodeJudgeChecker, EquivalenceChecker, TokensChecker
+from sandbox.schema.programs import MAX_STDIN_CHARS, Base64Data, Lane, ProgramInput, TestCase
+from sandbox.schema.wire import MAX_CODE_CHARS, LimitsRequest, Wire
+from sandbox.verify import voting
+from sandbox.verify.golden import Election, Standing
+
+MAX_CANDIDATES = 256
+MAX_INPUTS = 1_000
+MAX_RUNS = 20_000
+# A matrix is held in memory until its votes are counted: what a vote may print is bounded tighter than a single run.
+MAX_OUTPUT_KB = 4_096
+DEFAULT_OUTPUT_KB = 1_024
+
+
+class Candidate(Wire):
+    language: str = Field(max_length=64)
+    code: str = Field(max_length=MAX_CODE_CHARS)
+
+
+class VoteInput(ProgramInput):
+    """One test input; a plain string is its stdin."""
+
+    weight: float = Field(1.0, ge=0, le=1e6, description="declared difficulty, for the policy's weights `declared`")
+
+
+def _as_input(value: Any) -> Any:
+    return {"stdin": value} if isinstance(value, str) else value
+
+
+def _as_policy(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class VotePolicy(Wire):
+    """A preset by name, and what is to differ from it. `"x-coder"` alone is `{"name": "x-coder"}`."""
+
+    name: Literal["default", "x-coder"] = "default"
+    quorum: float | None = Field(None, ge=0, le=1, description="share of the votes cast that a label needs; 0.5")
+    min_votes: int | None = Field(None, ge=1, le=MAX_CANDIDATES, description="votes that a label needs; 2")
+    margin: int | None = Field(None, ge=0, le=MAX_CANDIDATES, description="votes ahead of the next output; 1")
+    tie: voting.Tie | None = Field(None, description="which of several largest groups labels; none")
+    weights: voting.Weights | None = Field(None, description="what tests weigh when candidates are scored; uniform")
+    holdout_fraction: float | None = Field(
+        None, ge=0, le=0.9, description="share of the labelled inputs kept from the choice of the golden candidate; 0.3"
+    )
+    seed: int | None = Field(None, ge=0, lt=1 << 63, description="what the split and random ties are drawn from; 0")
+    one_vote_per_program: bool | None = Field(None, description="candidates that are the same program vote once; false")
+    golden_tie: Literal["fastest", "first"] | None = Field(
+        None, description="among the best: the fastest, then the shortest, then the first; or simply the first; fastest"
+    )
+
+    def resolve(self) -> voting.Policy:
+        return replace(voting.PRESETS[self.name], **self.model_dump(exclude={"name"}, exclude_none=True))
+
+
+class VoteRequest(Wire):
+    """Label inputs by the majority of candidates, and choose the golden candidate."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "candidates": [
+                        {"language": "python", "code": "print(sum(map(int, input().split())))"},
+                        {"language": "python", "code": "a, b = map(int, input().split())\nprint(a + b)"},
+                        {"language": "python", "code": "a, b = map(int, input().split())\nprint(a - b)"},
+                    ],
+                    "inputs": ["1 2\n", "20 22\n", "5 0\n"],
+                    "policy": {"quorum": 0.6, "seed": 7},
+                }
+            ]
+        }
+    )
+
+    candidates: list[Candidate] = Field(min_length=1, max_length=MAX_CANDIDATES)
+    inputs: list[Annotated[VoteInput, BeforeValidator(_as_input, json_schema_input_type=str | VoteInput)]] = Field(
+        min_length=1, max_length=MAX_INPUTS
+    )
+    checker: EquivalenceChecker | None = Field(
+        None, description="when two outputs agree; default tokens, or code-judge under the policy x-coder"
+    )
+    policy: Annotated[VotePolicy, BeforeValidator(_as_policy, json_schema_input_type=str | VotePolicy)] = VotePolicy()
+    limits: LimitsRequest = LimitsRequest(output_kb=DEFAULT_OUTPUT_KB)
+    priority: Lane = Lane.DEFAULT
+
+    @model_validator(mode="after")
+    def _bounded(self) -> VoteRequest:
+        if len(self.candidates) * len(self.inputs) > MAX_RUNS:
+            raise ValueError(f"candidates times inputs is over {MAX_RUNS}; split the inputs over several votes")
+        if (self.limits.output_kb or 0) > MAX_OUTPUT_KB:
+            raise ValueError(f"limits.output_kb is at most {MAX_OUTPUT_KB} in a vote")
+        return self
+
+    @property
+    def effective_checker(self) -> EquivalenceChecker:
+        if self.checker is not None:
+            return self.checker
+        return CodeJudgeChecker(type="code-judge") if self.policy.name == "x-coder" else TokensChecker(type="tokens")
+
+    @property
+    def effective_limits(self) -> LimitsRequest:
+        """The limits, with the vote's own default for what may be printed."""
+        if self.limits.output_kb is not None:
+            return self.limits
+        return self.limits.model_copy(update={"output_kb": DEFAULT_OUTPUT_KB})
+
+
+class VoteLabel(Wire):
+    """One input's poll; candidates are named by index."""
+
+    input: int = Field(description="position in the request's inputs")
+    expected: str | None = Field(None, max_length=MAX_STDIN_CHARS, description="the label; null when there is none")
+    expected_base64: Base64Data | None = Field(None, description="all of the label, present when it is not valid UTF-8")
+    votes: int = Field(description="votes for the largest group of outputs")
+    cast: int = Field(description="votes altogether; only runs that ended well vote")
+    confidence: float = Field(description="votes / cast")
+    tie: bool = Field(description="another group was as large")
+    why: voting.NoLabel | None = Field(None, description="why there is no label")
+    dissenters: list[int] = Field(description="ended well with another output")
+    abstained: list[int] = Field(description="did not end well, or the same program printed different outputs")
+    weight: float = Field(description="what the test weighs when candidates are scored")
+    held_out: bool = False
+
+    @classmethod
+    def of(cls, position: int, label: voting.Label, weight: float, held_out: bool) -> VoteLabel:
+        text, data = _text(label.expected)
+        return cls(
+            input=position,
+            expected=text,
+            expected_base64=data,
+            votes=label.votes,
+            cast=label.cast,
+            confidence=round(label.confidence, 6),
+            tie=label.tie,
+            why=label.why,
+            dissenters=list(label.dissenters),
+            abstained=list(label.abstained),
+            weight=round(weight, 6),
+            held_out=held_out,
+        )
+
+
+class VoteGolden(Wire):
+    index: int | None = Field(None, description="the chosen candidate; null when none passes anything")
+    score: float
+    holdout_passed: int
+    holdout_total: int
+    holdout_pass_rate: float | None = Field(None, description="null when nothing was held out")
+    accepted: bool = Field(description="it passes every held-out test")
+
+
+class VoteCandidate(Wire):
+    score: float = Field(description="weighted share of passes on the selection part, 0 to 1")
+    selection_passed: int
+    holdout_passed: int
+    cpu_time_s: float = Field(description="over the runs of the selection part")
+    same_as: int = Field(description="the first candidate that is the same program, itself if there is none before")
+    compile_message: str = ""
+
+
+class TestSet(Wire):
+    """The labelled tests: add `language` and `code`, and post it to `/verify`."""
+
+    __test__ = False  # not a pytest class, whatever its name says
+
+    tests: list[TestCase]
+    checker: Checker
+
+
+class VoteResult(Wire):
+    """What `POST /verify/vote` answers. A cell of `matrix` is `skipped` where its input has no label."""
+
+    id: str
+    labels: list[VoteLabel]
+    golden: VoteGolden
+    candidates: list[VoteCandidate]
+    matrix: list[list[Verdict]] = Field(description="candidates x inputs")
+    test_set: TestSet
+    internal_errors: int = Field(0, description="runs that failed for no fault of theirs; more than 0: vote again")
+    queue_time_s: float = 0.0
+    run_time_s: float = 0.0
+
+    @classmethod
+    def of(
+        cls,
+        request: VoteRequest,
+        election: Election,
+        same_as: list[int],
+        *,
+        id: str,
+        compile_messages: list[str] | None = None,
+        queue_time_s: float = 0.0,
+        run_time_s: float = 0.0,
+    ) -> VoteResult:
+        """The answer to `request`, whose outcomes led to `election`."""
+        held = set(election.holdout)
+        messages = compile_messages or [""] * len(request.candidates)
+        return cls(
+            id=id,
+            labels=[
+                VoteLabel.of(position, label, election.weights[position], position in held)
+                for position, label in enumerate(election.labels)
+            ],
+            golden=_golden(election),
+            candidates=[_candidate(*parts) for parts in zip(election.standings, same_as, messages, strict=True)],
+            matrix=election.verdicts,
+            test_set=TestSet(
+                tests=[
+                    _test(given, label.expected)
+                    for given, label in zip(request.inputs, election.labels, strict=True)
+                    if label.expected is not None
+                ],
+                checker=request.effective_checker,
+            ),
+            internal_errors=sum(row.count(Verdict.INTERNAL_ERROR) for row in election.verdicts),
+            queue_time_s=round(queue_time_s, 6),
+            run_time_s=round(run_time_s, 6),
+        )
+
+
+def _golden(election: Election) -> VoteGolden:
+    golden = election.golden
+    return VoteGolden(
+        index=golden.index,
+        score=round(golden.score, 6),
+        holdout_passed=golden.holdout_passed,
+        holdout_total=golden.holdout_total,
+        holdout_pass_rate=round(golden.holdout_passed / golden.holdout_total, 6) if golden.holdout_total else None,
+        accepted=golden.accepted,
+    )
+
+
+def _candidate(standing: Standing, same_as: int, compile_message: str) -> VoteCandidate:
+    return VoteCandidate(
+        score=round(standing.score, 6),
+        selection_passed=standing.selection_passed,
+        holdout_passed=standing.holdout_passed,
+        cpu_time_s=round(standing.cpu_time_s, 6),
+        same_as=same_as,
+        compile_message=compile_message,
+    )
+
+
+def _test(given: VoteInput, expected: bytes) -> TestCase:
+    fields = given.model_dump(exclude={"weight"}, exclude_defaults=True)
+    text, data = _text(expected)
+    return TestCase(**fields, expected="" if data is not None else text or "", expected_base64=data)
+
+
+def _text(data: bytes | None) -> tuple[str | None, bytes | None]:
+    """Bytes as text, and as themselves beside it where they are not UTF-8."""
+    if data is None:
+        return None, None
+    try:
+        return data.decode(), None
+    except UnicodeDecodeError:
+        return data.decode(errors="replace"), data

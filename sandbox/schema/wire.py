@@ -1,0 +1,43 @@
+"""What every model on the wire shares: its strictness, and the limits of a run."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox.runner.contract import Limits
+
+MAX_CODE_CHARS = 1 << 20
+
+
+class Wire(BaseModel):
+    """Frozen, and strict about names: a misspelt field is an error that names it, not silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", hide_input_in_errors=True)
+
+
+class LimitsRequest(Wire):
+    """What a run may use; what is left out takes the server's default."""
+
+    cpu_time_s: float | None = Field(
+        None, gt=0, le=300, description="CPU seconds of all the program's processes together"
+    )
+    wall_time_s: float | None = Field(
+        None,
+        gt=0,
+        le=900,
+        description="elapsed seconds less those spent waiting for a free CPU; default 2 + 2 x cpu_time_s",
+    )
+    memory_mb: int | None = Field(None, ge=16, le=16_384, description="MiB, all processes and files in memory together")
+    processes: int | None = Field(None, ge=1, le=512, description="processes and threads at one time")
+    output_kb: int | None = Field(None, ge=1, le=131_072, description="KiB of stdout, and of stderr")
+    file_mb: int | None = Field(None, ge=1, le=1_024, description="MiB of any one file written")
+
+    def resolve(self, default: Limits) -> Limits:
+        """These limits, with what is left out taken from `default`."""
+        given = self.model_dump(exclude_none=True)
+        if not given:
+            return default
+        if "cpu_time_s" in given and "wall_time_s" not in given:
+            given["wall_time_s"] = 2.0 + 2.0 * given["cpu_time_s"]
+        values = {name: getattr(default, name) for name in Limits.__slots__}
+        return Limits(**{**values, **given})

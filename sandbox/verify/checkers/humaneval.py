@@ -1,0 +1,182 @@
+"""The rule of HumanEval's tests, `assert candidate(...) == expected`, applied to values that were printed.
+
+HumanEval itself judges by running asserts and ignores what is printed; for that use assert tests. Here both outputs
+are read as one Python literal each, as `repr` prints it, and compared as `==` compares: 1 is 1.0 and True, a list is
+not a tuple, sets and dicts have no order, of a key given twice the last counts. Where either is not a literal, both
+texts have to be equal once stripped, as if `print` had shown strings.
+
+A literal is None, a bool, an int, a float, a string or bytes, or a tuple, list, set or dict of literals at most 200
+deep (Python's own limit). Complex numbers, and strings set side by side, are not read. Every value is reduced to a
+canonical form: Python's parser takes gigabytes, and its hashes of ints can be made to collide.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from dataclasses import dataclass, field
+
+MAX_DEPTH = 200
+_MAX_DIGITS = 4_300
+_TOKEN = re.compile(
+    r"""\s*+(?:(?P<mark>[\[\](){},:])
+    |(?P<string>[bB]?(?:'[^'\\\n]*+(?:\\[\\'"nrtxuU][^'\\\n]*+)*+'|"[^"\\\n]*+(?:\\[\\'"nrtxuU][^"\\\n]*+)*+"))
+    |(?P<number>[+-]?(?:0[xX][0-9a-fA-F]++|[0-9]++(?:\.[0-9]*+)?+(?:[eE][+-]?[0-9]++)?+|\.[0-9]++(?:[eE][+-]?[0-9]++)?+)
+    (?![0-9a-zA-Z_.]))
+    |(?P<word>None|True|False|set\(\)))""",
+    re.VERBOSE | re.ASCII,
+)
+_WORDS = {"None": "N;", "True": "n1;", "False": "n0;", "set()": "s{}"}
+_ENDS = {"[": "]", "(": ")", "{": "}"}
+
+
+class NotALiteral(ValueError):
+    """The text is not one literal."""
+
+
+@dataclass(slots=True)
+class _Container:
+    """A bracket being filled: canonical items, and for a dict the keys beside them."""
+
+    bracket: str
+    items: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    commas: int = 0
+
+
+def difference(actual: bytes, expected: bytes) -> str:
+    if actual == expected:
+        return ""
+    try:
+        return "" if canonical(actual) == canonical(expected) else "the values differ"
+    except NotALiteral:
+        same = actual.decode(errors="surrogateescape").strip() == expected.decode(errors="surrogateescape").strip()
+        return "" if same else "the texts differ, and are not both literals"
+
+
+def canonical(data: bytes) -> str:
+    """A string equal for two literals exactly when `==` holds between them; raises NotALiteral."""
+    try:
+        text = data.decode().strip()
+    except UnicodeDecodeError as error:
+        raise NotALiteral from error
+    return _read(text)
+
+
+def _read(text: str) -> str:
+    stack: list[_Container] = []
+    whole: str | None = None  # the last value read that no comma, colon or end has taken yet
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None or match.lastgroup is None:
+            raise NotALiteral
+        at = match.end()
+        kind, token = match.lastgroup, match[match.lastgroup]
+        if kind == "mark" and token not in _ENDS:
+            if not stack:
+                raise NotALiteral
+            whole = _marked(stack, token, whole)
+        elif whole is not None:
+            raise NotALiteral
+        elif kind == "mark":
+            stack.append(_Container(token))
+            if len(stack) > MAX_DEPTH:
+                raise NotALiteral
+        else:
+            whole = _scalar(kind, token)
+    if whole is None or stack:
+        raise NotALiteral
+    return whole
+
+
+def _marked(stack: list[_Container], mark: str, whole: str | None) -> str | None:
+    """Take a comma, a colon or an end; returns the container that an end completes."""
+    container = stack[-1]
+    if mark == ":":
+        if whole is None or container.bracket != "{" or len(container.keys) != len(container.items):
+            raise NotALiteral
+        container.keys.append(_hashable(whole))
+        return None
+    if whole is not None:
+        container.items.append(whole)
+    if container.keys and len(container.keys) != len(container.items):
+        raise NotALiteral
+    if mark == ",":
+        if whole is None:
+            raise NotALiteral
+        container.commas += 1
+        return None
+    if _ENDS[container.bracket] != mark:
+        raise NotALiteral
+    stack.pop()
+    return _closed(container)
+
+
+def _closed(container: _Container) -> str:
+    if container.bracket == "(" and len(container.items) == 1 and not container.commas:
+        return container.items[0]
+    if container.bracket == "(":
+        return _short("t" if all(item[0] not in "lsdu" for item in container.items) else "u", container.items)
+    if container.bracket == "[":
+        return _short("l", container.items)
+    if container.keys or not container.items:
+        pairs = dict(zip(container.keys, container.items, strict=True))
+        return _short("d", [part for key in sorted(pairs) for part in (key, pairs[key])])
+    return _short("s", sorted({_hashable(item) for item in container.items}))
+
+
+def _hashable(item: str) -> str:
+    if item[0] in "lsdu":  # a list, a set, a dict, or a tuple with one of them in it
+        raise NotALiteral
+    return item
+
+
+def _short(kind: str, items: list[str]) -> str:
+    """A container's form; its digest where it is long, so that depth times size does not grow."""
+    form = f"{kind}{{{''.join(items)}}}"
+    if len(form) <= 64:
+        return form
+    return f"{kind}#{hashlib.sha256(form.encode(errors='surrogatepass')).hexdigest()};"
+
+
+def _scalar(kind: str, token: str) -> str:
+    if kind == "word":
+        return _WORDS[token]
+    if kind == "number":
+        return _number(token)
+    try:
+        value = ast.literal_eval(token)
+    except (SyntaxError, ValueError) as error:
+        raise NotALiteral from error
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    return f"{'b' if isinstance(value, bytes) else 'q'}{len(text)}:{text}"
+
+
+def _number(token: str) -> str:
+    """Ints and floats by their exact value, for 2**53 + 1 is not float(2**53); ended, so that none begins another."""
+    try:
+        if token.lstrip("+-")[:2] in {"0x", "0X"}:
+            return _integer(int(token, 16))
+        if not any(mark in token for mark in ".eE"):
+            return _integer(int(token)) if len(token) <= _MAX_DIGITS and not _octal(token) else _not()
+        value = float(token)
+    except ValueError as error:
+        raise NotALiteral from error
+    if value.is_integer():
+        return _integer(int(value))
+    return f"n{value.hex()};"
+
+
+def _octal(token: str) -> bool:
+    digits = token.lstrip("+-")
+    return digits[0] == "0" and digits.strip("0") != ""
+
+
+def _not() -> str:
+    raise NotALiteral
+
+
+def _integer(value: int) -> str:
+    return f"n{value:x};"

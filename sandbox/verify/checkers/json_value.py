@@ -1,0 +1,193 @@
+"""One JSON value each, equal in structure: an object's keys in any order, an array's items in theirs.
+
+Of a key given twice the last counts. Numbers are equal when their decimal values are, exactly and whatever their size
+(1 is
+1.0 and 10e-1), or when near enough, where the options give a tolerance, by the rule of `floats`. true is not 1. NaN,
+   Infinity and -Infinity are read as Python and JavaScript libraries print them, and agree with themselves. White
+   space between tokens does not count. Text that is not JSON, or not UTF-8, agrees only with the same bytes.
+
+Reading and comparing keep stacks of their own: a million brackets are a deep value, not a crash.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from sandbox.verify.checkers import floats
+
+_TOKEN = re.compile(
+    r"""[ \t\n\r]*+(?:(?P<mark>[\[\]{},:])
+    |(?P<string>"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+")
+    |(?P<number>-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+|NaN|-?Infinity)
+    |(?P<word>true|false|null))""",
+    re.VERBOSE,
+)
+_BLANK = re.compile(r"[ \t\n\r]*+")
+_WORDS = {"true": True, "false": False, "null": None}
+_LONGEST_EXPONENT = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    text: str
+
+
+Value = None | bool | str | Number | list["Value"] | dict[str, "Value"]
+
+
+class NotJSON(ValueError):
+    """The text is not one JSON value."""
+
+
+def difference(actual: bytes, expected: bytes, absolute: float = 0.0, relative: float = 0.0) -> str:
+    if actual == expected:
+        return ""
+    try:
+        wanted = read(expected)
+    except NotJSON:
+        return "what is expected is not JSON, and the bytes differ"
+    try:
+        found = read(actual)
+    except NotJSON as error:
+        return f"the output is not one JSON value: {error}"
+    return _difference(found, wanted, absolute, relative)
+
+
+def read(data: bytes) -> Value:
+    """The one value in `data`; raises NotJSON."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise NotJSON("it is not UTF-8") from error
+    return _Reader(text).value()
+
+
+class _Reader:
+    """Builds a value token by token. `_open` holds the containers being filled, `_keys` the key that waits in each."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+        self._open: list[list[Value] | dict[str, Value]] = []
+        self._keys: list[str] = []
+
+    def value(self) -> Value:
+        while True:
+            value, filled = self._start()
+            while filled:
+                if not self._open:
+                    self._end()
+                    return value
+                value, filled = self._put(value)
+
+    def _token(self) -> tuple[str, str]:
+        match = _TOKEN.match(self._text, self._at)
+        if match is None or match.lastgroup is None:
+            raise NotJSON(f"unexpected text at character {self._at}")
+        self._at = match.end()
+        return match.lastgroup, match[match.lastgroup]
+
+    def _end(self) -> None:
+        blank = _BLANK.match(self._text, self._at)
+        if blank is None or blank.end() != len(self._text):
+            raise NotJSON(f"text after the value at character {self._at}")
+
+    def _start(self) -> tuple[Value, bool]:
+        """The next value, and whether it is whole: an opened container is not."""
+        kind, token = self._token()
+        if kind == "string":
+            return _string(token), True
+        if kind == "number":
+            return Number(token), True
+        if kind == "word":
+            return _WORDS[token], True
+        if token == "[":
+            return self._opened([], "]")
+        if token == "{":
+            return self._opened({}, "}")
+        raise NotJSON(f"unexpected {token} before character {self._at}")
+
+    def _opened(self, container: list[Value] | dict[str, Value], end: str) -> tuple[Value, bool]:
+        if self._peeks(end):
+            return container, True
+        self._open.append(container)
+        self._keys.append(self._key() if end == "}" else "")
+        return None, False
+
+    def _peeks(self, mark: str) -> bool:
+        match = _TOKEN.match(self._text, self._at)
+        if match is None or match["mark"] != mark:
+            return False
+        self._at = match.end()
+        return True
+
+    def _key(self) -> str:
+        kind, token = self._token()
+        if kind != "string" or self._token() != ("mark", ":"):
+            raise NotJSON(f"an object's key is missing before character {self._at}")
+        return _string(token)
+
+    def _put(self, value: Value) -> tuple[Value, bool]:
+        """Put a whole value into the innermost container; that container, once closed, is the next whole value."""
+        container = self._open[-1]
+        if isinstance(container, list):
+            container.append(value)
+        else:
+            container[self._keys[-1]] = value
+        kind, token = self._token()
+        if kind == "mark" and token == ",":
+            if isinstance(container, dict):
+                self._keys[-1] = self._key()
+            return None, False
+        if kind == "mark" and token == ("]" if isinstance(container, list) else "}"):
+            self._keys.pop()
+            return self._open.pop(), True
+        raise NotJSON(f"a comma or an end is missing before character {self._at}")
+
+
+def _string(token: str) -> str:
+    return str(json.loads(token)) if "\\" in token else token[1:-1]
+
+
+def _difference(found: Value, wanted: Value, absolute: float, relative: float) -> str:
+    left: list[tuple[Value, Value, int]] = [(found, wanted, 0)]
+    while left:
+        one, other, depth = left.pop()
+        if isinstance(one, list) and isinstance(other, list):
+            if len(one) != len(other):
+                return f"an array at depth {depth} has {len(one)} items, not {len(other)}"
+            left.extend((a, b, depth + 1) for a, b in zip(reversed(one), reversed(other), strict=True))
+        elif isinstance(one, dict) and isinstance(other, dict):
+            if one.keys() != other.keys():
+                return f"an object at depth {depth} has other keys"
+            left.extend((one[key], other[key], depth + 1) for key in other)
+        elif isinstance(one, Number) and isinstance(other, Number):
+            if not _same_number(one.text, other.text, absolute, relative):
+                return f"a number at depth {depth} differs"
+        elif type(one) is not type(other) or one != other:
+            return f"a value at depth {depth} differs"
+    return ""
+
+
+def _same_number(one: str, other: str, absolute: float, relative: float) -> bool:
+    if one == other or _decimal(one) == _decimal(other):
+        return True
+    return bool(absolute or relative) and floats.near(one.encode(), other.encode(), absolute, relative)
+
+
+def _decimal(text: str) -> tuple[str, str, int | str]:
+    """Sign, digits and exponent of a number's one shortest spelling. Neither int() nor Decimal takes every length."""
+    if text[-1] in "Ny":
+        return ("", text, "")
+    mantissa, _, exponent = text.lower().partition("e")
+    sign, whole = ("-", mantissa[1:]) if mantissa[0] == "-" else ("", mantissa)
+    whole, _, fraction = whole.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    short = digits.rstrip("0")
+    if not short:
+        return ("", "0", 0)
+    if len(exponent) > _LONGEST_EXPONENT:
+        return (sign, digits, exponent)
+    return (sign, short, int(exponent or "0") - len(fraction) + len(digits) - len(short))

@@ -1,0 +1,136 @@
+"""What a user's checker or interactor, run in a box of its own, has said: its exit code and message as a verdict.
+
+The convention is testlib's. A checker is called with three arguments, the paths of the input, the program's output
+and the expected answer, here `input.txt output.txt answer.txt` in its work directory. An interactor is called with
+the same three, where `output.txt` is a log that it may write, and speaks with the program over stdin and stdout. The
+exit code decides:
+
+====  =================  ===========================================================================
+code  in testlib         verdict
+====  =================  ===========================================================================
+0     _ok                accepted, score 1
+1     _wa                wrong_answer
+2     _pe                wrong_answer: the output's form is wrong
+3     _fail              internal_error: the checker says that it, or the answer, is at fault
+4     _dirt              wrong_answer: text after the answer
+7     _points            score = points / full_score, clamped to 0..1; accepted when it is 1
+8     unexpected eof     wrong_answer: the output ends too early
+50+n  _pc(n), n <= 100   score = n %; accepted when it is 100 (a testlib compiled with TESTSYS)
+====  =================  ===========================================================================
+
+Points stand at the beginning of the message, after the word "points" if it is there. Any other exit code, a signal, a
+limit exceeded, or points that are no number means that the checker failed: internal_error, never wrong_answer. The
+message is the checker's stderr (its stdout where that is empty, which an interactor's never is), cut at 500
+characters.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sandbox.runner.contract import Outcome, Status, Verdict
+from sandbox.verify.checkers.failure import CheckerFailed
+
+INPUT, OUTPUT, ANSWER = "input.txt", "output.txt", "answer.txt"
+ARGUMENTS = (INPUT, OUTPUT, ANSWER)
+MAX_MESSAGE_CHARS = 500
+
+_OK, _FAIL, _POINTS = 0, 3, 7
+_WRONG = frozenset({1, 2, 4, 8})
+_PERCENT = range(50, 151)
+_LIMITS = frozenset({Status.TIME_LIMIT_EXCEEDED, Status.MEMORY_LIMIT_EXCEEDED, Status.OUTPUT_LIMIT_EXCEEDED})
+_LEADING_POINTS = re.compile(r"\s*(?:points?\b[\s=:]*)?([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)(?!\S)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What a checker said of an output. `score` is 0 to 1, and 1 exactly when accepted."""
+
+    accepted: bool
+    score: float
+    message: str = ""
+
+
+class Ended(StrEnum):
+    """Which of the two ended first in an interaction; neither, when they waited for each other."""
+
+    PROGRAM = "program"
+    INTERACTOR = "interactor"
+    NEITHER = "neither"
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """A verdict on an interaction, with its score (0 to 1) and message."""
+
+    verdict: Verdict
+    score: float = 0.0
+    message: str = ""
+
+
+def checker_files(stdin: bytes, stdout: bytes, answer: bytes) -> dict[str, bytes]:
+    """The files of a checker's run, to go with `ARGUMENTS`."""
+    return {INPUT: stdin, OUTPUT: stdout, ANSWER: answer}
+
+
+def opinion(outcome: Outcome, full_score: float = 1.0) -> Opinion:
+    """Read the outcome of a checker's run. Raises CheckerFailed where it says nothing about the program."""
+    message = _message(outcome)
+    if outcome.status in _LIMITS or outcome.status in {Status.INTERNAL_ERROR, Status.COMPILE_ERROR}:
+        raise CheckerFailed(f"{outcome.status.value} {outcome.message}".rstrip())
+    code = outcome.exit_code
+    if code is None or outcome.signal is not None:
+        raise CheckerFailed(f"it was ended by signal {outcome.signal}: {message}")
+    if code == _OK:
+        return Opinion(True, 1.0, message)
+    if code in _WRONG:
+        return Opinion(False, 0.0, message)
+    if code == _POINTS:
+        return _scored(_points(message) / full_score, message)
+    if code in _PERCENT:
+        return _scored((code - _PERCENT.start) / 100, message)
+    raise CheckerFailed(message if code == _FAIL else f"it exited with {code}: {message}")
+
+
+def interaction(program: Outcome, interactor: Outcome, first: Ended, full_score: float = 1.0) -> Interaction:
+    """Judge an interaction from both outcomes and from who ended first.
+
+    A program that broke or exceeded a limit before the interactor ended is called so, whatever the interactor made of
+    the silence. One that broke after the interactor hung up (SIGPIPE, end of file) is the interactor's to judge,
+    unless it accepted: then the program's own end counts. Two that wait for each other have exceeded the time limit.
+    """
+    if program.status is Status.INTERNAL_ERROR:
+        return Interaction(Verdict.INTERNAL_ERROR, message=program.message)
+    if first is Ended.NEITHER:
+        return Interaction(Verdict.TIME_LIMIT_EXCEEDED, message="program and interactor waited for each other")
+    its_own = not program.ended_well and (first is Ended.PROGRAM or program.status in _LIMITS)
+    if its_own:
+        return Interaction(Verdict(program.status.value), message=program.message)
+    try:
+        said = opinion(interactor, full_score)
+    except CheckerFailed as failure:
+        return Interaction(Verdict.INTERNAL_ERROR, message=f"the interactor failed: {failure}")
+    if said.accepted and not program.ended_well:
+        return Interaction(Verdict(program.status.value), message=program.message)
+    return Interaction(Verdict.ACCEPTED if said.accepted else Verdict.WRONG_ANSWER, said.score, said.message)
+
+
+def _scored(share: float, message: str) -> Opinion:
+    score = min(max(share, 0.0), 1.0)
+    return Opinion(score >= 1.0, score, message)
+
+
+def _points(message: str) -> float:
+    match = _LEADING_POINTS.match(message)
+    points = float(match[1]) if match else math.nan
+    if not math.isfinite(points):
+        raise CheckerFailed(f"it gave points without saying how many: {message}")
+    return points
+
+
+def _message(outcome: Outcome) -> str:
+    text = (outcome.stderr.strip() or outcome.stdout.strip()).decode(errors="replace")
+    return text if len(text) <= MAX_MESSAGE_CHARS else text[: MAX_MESSAGE_CHARS - 1] + "…"

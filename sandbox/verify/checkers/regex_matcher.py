@@ -1,0 +1,44 @@
+"""The child of `regex`: reads expressions and texts on stdin, answers a line for each. Standard library only.
+
+The CPU timer is left to its default, which kills: inside a match Python may not look at signals for minutes.
+"""
+
+import re
+import resource
+import signal
+import struct
+import sys
+
+REQUEST = struct.Struct("<IIId?")
+MEMORY_BYTES = 1 << 30
+
+
+def answer(pattern: bytes, text: bytes, flags: int, search: bool) -> str:
+    try:
+        expression = re.compile(pattern.decode(), flags)
+        subject = text.decode(errors="surrogateescape")
+        found = expression.search(subject) if search else expression.fullmatch(subject)
+    except (re.error, OverflowError, RecursionError, UnicodeDecodeError) as error:
+        return f"not a regular expression: {type(error).__name__}: {error}".replace("\n", " ")[:300]
+    except MemoryError:
+        return "the regular expression took too much memory"
+    return "no match" if found is None else "match"
+
+
+def main() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
+    while header := stdin.read(REQUEST.size):
+        pattern_bytes, text_bytes, flags, cpu_time_s, search = REQUEST.unpack(header)
+        pattern, text = stdin.read(pattern_bytes), stdin.read(text_bytes)
+        signal.setitimer(signal.ITIMER_PROF, cpu_time_s)
+        line = answer(pattern, text, flags, search)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        stdout.write(line.encode(errors="replace") + b"\n")
+        stdout.flush()
+        re.purge()
+
+
+if __name__ == "__main__":
+    main()

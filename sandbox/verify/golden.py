@@ -1,0 +1,174 @@
+"""The golden candidate: the one that does best on the labelled tests, proved on tests that had no part in choosing it.
+
+Theory of operation, after the labels are there (`voting`):
+
+1. Each cell of the matrix gets a verdict: a run that ended well is accepted or wrong_answer against its input's
+   label, and `skipped` where there is none; any other run is called what it is.
+2. Labelled inputs get weights. `uniform`: 1. `confidence`: the label's share of the votes. `discrimination`: 4 p (1 -
+   p), with p the share of candidates that pass; 1 where half do, 0 where all or none do (if that is so everywhere,
+   uniform). `size`: 1 + log2(1 + bytes of input). `declared`: what the request says.
+3. The labelled inputs are split by a draw from the seed. `holdout_fraction` of them, rounded, are held out: at least
+   one when there are two or more, and never all, for without a selection part there is no choice.
+4. The candidate with the highest weighted share of passes on the selection part is golden. Among equals, the fastest
+   by CPU time; CPU times that differ by less than half, or by 20 ms a run, are the same, or noise would decide and
+   the answer would not repeat; then the shortest source, then the lowest index. A candidate that passes nothing is
+   not golden.
+5. It is accepted if it passes every held-out test. Where the policy asks for a hold-out and none could be had (fewer
+   than two labels), nothing was proved, and it is not accepted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sandbox.runner.contract import Outcome, Verdict
+from sandbox.verify.judge import CheckerChoice, judge_outcome
+from sandbox.verify.voting import Label, Matrix, Policy, drawn, label_inputs
+
+SAME_SPEED_FACTOR = 1.5
+SAME_SPEED_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One candidate: its weighted share of passes on the selection part, and its passes on each part."""
+
+    score: float
+    selection_passed: int
+    holdout_passed: int
+    cpu_time_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """The chosen candidate, or none; `accepted` once the hold-out bears it out."""
+
+    index: int | None
+    score: float
+    holdout_passed: int
+    holdout_total: int
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Election:
+    """All that a vote decides. `selection` and `holdout` are input positions, `weights` theirs (0 without a label)."""
+
+    labels: list[Label]
+    verdicts: list[list[Verdict]]
+    weights: list[float]
+    selection: list[int]
+    holdout: list[int]
+    standings: list[Standing]
+    golden: Golden
+
+
+def elect(
+    matrix: Matrix,
+    inputs: Sequence[bytes],
+    sources: Sequence[str],
+    checker: CheckerChoice,
+    policy: Policy,
+    *,
+    same_as: Sequence[int] | None = None,
+    declared: Sequence[float] | None = None,
+) -> Election:
+    """Label the inputs and choose the golden candidate.
+
+    `matrix[candidate][input]` is how each run ended. `same_as` is for `one_vote_per_program`, `declared` for the
+    weights of that name: one number for each input.
+    """
+    labels = label_inputs(matrix, checker, policy, same_as)
+    verdicts = [[_verdict(*cell, checker) for cell in zip(row, labels, strict=True)] for row in matrix]
+    weights = _weights(policy, labels, verdicts, inputs, declared)
+    selection, holdout = split(
+        [position for position, label in enumerate(labels) if label.expected is not None], policy
+    )
+    standings = [
+        _standing(row, outcomes, weights, selection, holdout) for row, outcomes in zip(verdicts, matrix, strict=True)
+    ]
+    golden = _golden(standings, sources, len(selection), len(holdout), policy)
+    return Election(labels, verdicts, weights, selection, holdout, standings, golden)
+
+
+def _verdict(outcome: Outcome, label: Label, checker: CheckerChoice) -> Verdict:
+    if outcome.ended_well and label.expected is None:
+        return Verdict.SKIPPED
+    return judge_outcome(outcome, label.expected or b"", checker).verdict
+
+
+def split(labelled: Sequence[int], policy: Policy) -> tuple[list[int], list[int]]:
+    """Selection and hold-out, each in order of position."""
+    wanted = round(policy.holdout_fraction * len(labelled))
+    held = min(max(wanted, 1 if policy.holdout_fraction > 0 else 0), max(len(labelled) - 1, 0))
+    shuffled = sorted(labelled, key=lambda position: drawn(f"{policy.seed}:holdout:{position}"))
+    return sorted(shuffled[held:]), sorted(shuffled[:held])
+
+
+def _weights(
+    policy: Policy,
+    labels: Sequence[Label],
+    verdicts: Sequence[Sequence[Verdict]],
+    inputs: Sequence[bytes],
+    declared: Sequence[float] | None,
+) -> list[float]:
+    labelled = [label.expected is not None for label in labels]
+    if policy.weights == "confidence":
+        weights = [label.confidence for label in labels]
+    elif policy.weights == "discrimination":
+        weights = [_discrimination([row[position] for row in verdicts]) for position in range(len(labels))]
+    elif policy.weights == "size":
+        weights = [1 + math.log2(1 + len(data)) for data in inputs]
+    elif policy.weights == "declared" and declared is not None:
+        weights = list(declared)
+    else:
+        weights = [1.0] * len(labels)
+    weights = [weight if there else 0.0 for weight, there in zip(weights, labelled, strict=True)]
+    return weights if any(weights) else [float(there) for there in labelled]
+
+
+def _discrimination(column: Sequence[Verdict]) -> float:
+    share = sum(verdict is Verdict.ACCEPTED for verdict in column) / len(column)
+    return 4 * share * (1 - share)
+
+
+def _standing(
+    verdicts: Sequence[Verdict],
+    outcomes: Sequence[Outcome],
+    weights: Sequence[float],
+    selection: Sequence[int],
+    holdout: Sequence[int],
+) -> Standing:
+    passed = [position for position in selection if verdicts[position] is Verdict.ACCEPTED]
+    total = math.fsum(weights[position] for position in selection)
+    gained = math.fsum(weights[position] for position in passed)
+    return Standing(
+        score=gained / total if total else len(passed) / max(len(selection), 1),
+        selection_passed=len(passed),
+        holdout_passed=sum(verdicts[position] is Verdict.ACCEPTED for position in holdout),
+        cpu_time_s=math.fsum(outcomes[position].usage.cpu_time_s for position in selection),
+    )
+
+
+def _golden(
+    standings: Sequence[Standing], sources: Sequence[str], selected: int, held_out: int, policy: Policy
+) -> Golden:
+    best = max((standing.score for standing in standings if standing.selection_passed), default=None)
+    if best is None:
+        return Golden(None, 0.0, 0, held_out, accepted=False)
+    equals = [index for index, one in enumerate(standings) if one.score == best and one.selection_passed]
+    if policy.golden_tie == "fastest":
+        equals = _fastest(equals, standings, selected)
+        equals.sort(key=lambda index: len(sources[index]))
+    winner = standings[equals[0]]
+    proved = held_out > 0 or policy.holdout_fraction == 0
+    accepted = proved and winner.holdout_passed == held_out
+    return Golden(equals[0], winner.score, winner.holdout_passed, held_out, accepted)
+
+
+def _fastest(equals: Sequence[int], standings: Sequence[Standing], runs: int) -> list[int]:
+    least = min(standings[index].cpu_time_s for index in equals)
+    limit = max(least * SAME_SPEED_FACTOR, least + SAME_SPEED_S * runs)
+    return [index for index in equals if standings[index].cpu_time_s <= limit]

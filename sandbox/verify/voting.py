@@ -1,0 +1,218 @@
+"""A majority of candidate programs labels test inputs, after SynthSmith of X-Coder (arXiv 2601.06953, section 3).
+
+Theory of operation. Every candidate has run once on every input; row by row, that is the outcome matrix. An input is a
+poll of its own, and its label comes about like this:
+
+1. Only runs that ended well vote. Where the policy says one vote per program, candidates that are the same program
+   after normalisation (`normal_form`) are one voter; when its runs that ended well do not agree with each other, it
+   is not deterministic there and abstains.
+2. Votes are grouped by the checker's equivalence. Not every rule is transitive (0, 0.9 and 1.8 under a tolerance of
+   1), so the order is fixed: candidates vote by index, each joins the first group whose first member it agrees with,
+   as output against expectation, or founds the next group. A group's output is its first member's. Equal bytes are
+   always together.
+3. The largest group is the label if it has `min_votes` votes, its share of all votes reaches `quorum`, and it is
+   `margin` votes ahead of the next. Several largest groups are a tie: no label, unless the policy names a tie-break,
+   which then replaces the margin; the shares still have to suffice.
+
+Nothing here draws random numbers: what is to look random is drawn from a hash of the seed, so that one request has
+one answer on every machine and Python version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import sha256
+from typing import Literal
+
+from sandbox.runner.contract import Outcome
+from sandbox.verify import checkers
+from sandbox.verify.judge import CheckerChoice
+
+Tie = Literal["none", "first", "smallest", "random"]
+Weights = Literal["uniform", "confidence", "discrimination", "size", "declared"]
+Matrix = Sequence[Sequence[Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How votes become labels, and labels a golden candidate."""
+
+    quorum: float = 0.5  # share of the votes cast that a label needs
+    min_votes: int = 2  # votes that a label needs
+    margin: int = 1  # votes that a label needs to be ahead of the next output
+    tie: Tie = "none"
+    one_vote_per_program: bool = False
+    weights: Weights = "uniform"
+    holdout_fraction: float = 0.3  # of the labelled inputs; rounded, but never all of them
+    seed: int = 0
+    golden_tie: Literal["fastest", "first"] = "fastest"
+
+
+# The X-Coder repository's released code: plurality of stripped outputs, and the first of the best candidates. It breaks
+# ties at random; by first index, it repeats.
+X_CODER = Policy(quorum=0.0, min_votes=1, margin=0, tie="first", holdout_fraction=0.0, golden_tie="first")
+X_CODER_CHECKER = CheckerChoice("code-judge", {})
+PRESETS = {"default": Policy(), "x-coder": X_CODER}
+
+
+class NoLabel(StrEnum):
+    """Why an input has no label."""
+
+    NO_VOTES = "no_votes"
+    TIE = "tie"
+    MIN_VOTES = "min_votes"
+    QUORUM = "quorum"
+    MARGIN = "margin"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One input's poll. `expected` is None without a label; `votes` are the largest group's, of `cast` altogether."""
+
+    expected: bytes | None = None
+    votes: int = 0
+    cast: int = 0
+    runner_up: int = 0
+    tie: bool = False
+    why: NoLabel | None = None
+    supporters: tuple[int, ...] = ()
+    dissenters: tuple[int, ...] = ()
+    abstained: tuple[int, ...] = ()
+
+    @property
+    def confidence(self) -> float:
+        """The largest group's share of the votes cast."""
+        return self.votes / self.cast if self.cast else 0.0
+
+
+@dataclass(slots=True)
+class _Group:
+    """Candidates whose outputs agree with the first one's. `votes` counts voters, who can be several candidates."""
+
+    output: bytes
+    members: list[int] = field(default_factory=list)
+    votes: int = 0
+
+
+def label_inputs(
+    matrix: Matrix, checker: CheckerChoice, policy: Policy, same_as: Sequence[int] | None = None
+) -> list[Label]:
+    """One label for each input, from `matrix[candidate][input]`.
+
+    `same_as[candidate]` is the first candidate that is the same program (`normal_form.same_programs`); it counts only
+    under `one_vote_per_program`.
+    """
+    voters = list(range(len(matrix))) if same_as is None or not policy.one_vote_per_program else list(same_as)
+    inputs = len(matrix[0]) if matrix else 0
+    return [
+        _poll([row[position] for row in matrix], checker, policy, voters, f"{policy.seed}:tie:{position}")
+        for position in range(inputs)
+    ]
+
+
+def _poll(
+    outcomes: Sequence[Outcome], checker: CheckerChoice, policy: Policy, voters: Sequence[int], draw: str
+) -> Label:
+    groups, abstained = _ballot(_grouped(outcomes, checker), voters)
+    failed = [index for index, outcome in enumerate(outcomes) if not outcome.ended_well]
+    absent = tuple(sorted({*failed, *abstained}))
+    if not groups:
+        return Label(why=NoLabel.NO_VOTES, abstained=absent)
+    ranked = sorted(groups, key=lambda group: -group.votes)  # stable: among equals, the first founded
+    tied = [group for group in ranked if group.votes == ranked[0].votes]
+    cast, runner_up = sum(group.votes for group in groups), ranked[1].votes if len(ranked) > 1 else 0
+    winner = _of_tied(tied, policy.tie, draw)
+    why = _refusal(winner.votes, cast, runner_up, len(tied) > 1, policy)
+    return Label(
+        expected=None if why else winner.output,
+        votes=winner.votes,
+        cast=cast,
+        runner_up=runner_up,
+        tie=len(tied) > 1,
+        why=why,
+        supporters=tuple(winner.members),
+        dissenters=tuple(sorted(index for group in groups if group is not winner for index in group.members)),
+        abstained=absent,
+    )
+
+
+def _grouped(outcomes: Sequence[Outcome], checker: CheckerChoice) -> list[_Group]:
+    groups: list[_Group] = []
+    of_bytes: dict[bytes, _Group] = {}
+    for index, outcome in enumerate(outcomes):
+        if not outcome.ended_well:
+            continue
+        group = of_bytes.get(outcome.stdout)
+        if group is None:
+            group = next((known for known in groups if agree(checker, outcome.stdout, known.output)), None)
+            if group is None:
+                group = _Group(outcome.stdout)
+                groups.append(group)
+            of_bytes[outcome.stdout] = group
+        group.members.append(index)
+    return groups
+
+
+def agree(checker: CheckerChoice, output: bytes, expected: bytes) -> bool:
+    """Whether the checker lets `output` pass for `expected`. A checker that fails has seen no agreement."""
+    return checkers.check(checker.kind, output, expected, **checker.options).accepted
+
+
+def _ballot(groups: list[_Group], voters: Sequence[int]) -> tuple[list[_Group], list[int]]:
+    """Count each voter once; returns the groups with votes, and who abstained for not being deterministic."""
+    ballots: dict[int, list[_Group]] = {}
+    for group in groups:
+        for voter in {voters[member] for member in group.members}:
+            ballots.setdefault(voter, []).append(group)
+    undecided = {voter for voter, chosen in ballots.items() if len(chosen) > 1}
+    abstained = [member for group in groups for member in group.members if voters[member] in undecided]
+    for group in groups:
+        group.members = [member for member in group.members if voters[member] not in undecided]
+        group.votes = len({voters[member] for member in group.members})
+    return [group for group in groups if group.votes], abstained
+
+
+def _of_tied(tied: Sequence[_Group], tie: Tie, draw: str) -> _Group:
+    if tie == "smallest":
+        return min(tied, key=lambda group: group.output)
+    if tie == "random":
+        return min(tied, key=lambda group: drawn(f"{draw}:{group.members[0]}"))
+    return tied[0]
+
+
+def _refusal(votes: int, cast: int, runner_up: int, tied: bool, policy: Policy) -> NoLabel | None:
+    if tied and policy.tie == "none":
+        return NoLabel.TIE
+    if votes < policy.min_votes:
+        return NoLabel.MIN_VOTES
+    if votes < policy.quorum * cast:
+        return NoLabel.QUORUM
+    if not tied and votes - runner_up < policy.margin:
+        return NoLabel.MARGIN
+    return None
+
+
+def drawn(what: str) -> bytes:
+    """A draw from the hash of its name: the same everywhere and always."""
+    return sha256(what.encode()).digest()
+
+
+class Interned:
+    """Keeps one copy of each output of an input: candidates that agree print the same bytes, up to 16 MiB each."""
+
+    def __init__(self) -> None:
+        self._seen: dict[bytes, bytes] = {}
+
+    def keep(self, outcome: Outcome) -> Outcome:
+        """The outcome with what a vote needs: stdout shared, no stderr, no files, and no output of a failed run."""
+        stdout = self._seen.setdefault(outcome.stdout, outcome.stdout) if outcome.ended_well else b""
+        return Outcome(
+            outcome.status,
+            exit_code=outcome.exit_code,
+            signal=outcome.signal,
+            stdout=stdout,
+            usage=outcome.usage,
+            message=outcome.message,
+        )

@@ -1,0 +1,31 @@
+"""Run a program in a box the way the tests say it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from textwrap import dedent
+from typing import Any
+
+from sandbox import languages
+from sandbox.box.box import Box
+from sandbox.box.slot import Slot
+from sandbox.runner.contract import Limits, Outcome, Run
+
+# Generous in time, for the machine may be slow and busy; small in memory, so that reaching it takes no time.
+LIMITS = Limits(cpu_time_s=10.0, wall_time_s=30.0, memory_mb=128)
+
+
+def run_in(box: Box, code: str | bytes, *, language: str = "python", stdin: bytes = b"", **options: Any) -> Outcome:
+    """Load and run; `options` are fields of Limits or of Run. How compiling ended, if it did not end well."""
+    limits = {name: options.pop(name) for name in Limits.__slots__ if name in options}
+    source = dedent(code) if isinstance(code, str) else code
+    compiled = box.load(languages.named(language).program(source))
+    if compiled is not None and not compiled.ended_well:
+        return compiled
+    return box.run(Run(stdin=stdin, limits=replace(LIMITS, **limits), **options))
+
+
+def run_once(slot: Slot, code: str, *, language: str, **options: Any) -> Outcome:
+    """The same in a warm box of the language's image."""
+    with slot.lend(languages.named(language).image) as box:
+        return run_in(box, code, language=language, **options)

@@ -1,0 +1,133 @@
+"""What tests share: a real Docker engine with our images, a real Redis server, boxes, and a service with workers.
+
+Without an engine the tests that need one are skipped, and say so; where the environment has CI they fail instead.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import docker
+import pytest
+import requests
+from docker.errors import DockerException
+
+from sandbox import languages
+from sandbox.box.box import Box
+from sandbox.box.docker_engine import DockerEngine, remove_boxes
+from sandbox.box.docker_images import IMAGES, ensure_images
+from sandbox.box.slot import Slot
+from sandbox.config import QueueSettings, WorkerSettings
+from sandbox.errors import EngineUnavailable
+from sandbox.runner.contract import Run
+from sandbox.service import Service
+from tests.crew import Crew
+from tests.redis_server import RedisServer
+
+SLOT = 90
+FOREVER = 1_000_000
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever asks for the engine, directly or not, is marked as needing it."""
+    for item in items:
+        if "docker_client" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.docker)
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip with the reason on a laptop; fail with it in CI, where nothing may be missing."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def docker_client() -> Iterator[docker.DockerClient]:
+    try:
+        client = docker.from_env(timeout=120)
+        client.ping()
+    except (DockerException, requests.RequestException) as error:
+        unavailable(f"no Docker engine answers: {error}")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def images(docker_client: docker.DockerClient) -> dict[str, str]:
+    """The tags of all images, built from these sources."""
+    steps: list[str] = []
+    try:
+        return ensure_images(docker_client, IMAGES, steps.append)
+    except EngineUnavailable as error:
+        unavailable(f"the images cannot be built: {error}\n" + "\n".join(steps))
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Path]:
+    """Where this session's state lives; short, for a socket's path has at most 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="sandbox-tests-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def redis_server(home: Path) -> Iterator[RedisServer]:
+    folder = home / "redis"
+    folder.mkdir()
+    server = RedisServer(folder)
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def engine(images: dict[str, str], home: Path) -> Iterator[DockerEngine]:
+    assert images
+    engine = DockerEngine(WorkerSettings(home=home), SLOT)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def slot(engine: DockerEngine) -> Iterator[Slot]:
+    """Warm boxes of every image, shared by all tests that do not break them."""
+    slot = Slot(engine, FOREVER, FOREVER)
+    yield slot
+    slot.close()
+
+
+@pytest.fixture
+def box(slot: Slot) -> Iterator[Box]:
+    """A warm Python box. A test that leaves it broken fails, and the next one gets a new box."""
+    with slot.lend("python") as box:
+        yield box
+        box.load(languages.named("python").program(""))
+        assert box.run(Run()).ended_well
+
+
+@pytest.fixture
+def fresh_box(engine: DockerEngine) -> Iterator[Box]:
+    """A Python box of a test's own, to be broken."""
+    box = Box(engine.start("python"))
+    yield box
+    box.close()
+
+
+@pytest.fixture(scope="session")
+def live_service(images: dict[str, str], redis_server: RedisServer, home: Path) -> Iterator[Service]:
+    """A service with two real workers; its queue is database 0 of the Redis server."""
+    assert images
+    folder = home / "live"
+    folder.mkdir()
+    settings = QueueSettings(home=folder, redis_url=redis_server.url())
+    service = Service(settings)
+    with Crew(settings) as crew:
+        crew.hire(2)
+        service.start()
+        yield service
+        service.close()
+    assert remove_boxes(folder) == 0, "workers that were stopped left boxes"

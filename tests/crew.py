@@ -1,0 +1,102 @@
+"""Real worker processes, hired and dismissed by tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+from sandbox.config import QueueSettings
+from sandbox.jobs import leases
+from sandbox.jobs.connection import connect
+
+ROOT = Path(__file__).resolve().parent.parent
+FIRST_SLOT = 100  # away from the slots of a service that runs on the same machine
+START_PATIENCE_S = 60.0
+STOP_PATIENCE_S = 30.0
+COMMAND = (
+    "import sys; from sandbox.config import WorkerSettings; from sandbox.jobs.worker import main; "
+    "sys.exit(main(WorkerSettings(), {slot}))"
+)
+
+Worker = subprocess.Popen[bytes]
+
+
+class Crew:
+    """Workers of one queue; a context manager that leaves none behind."""
+
+    def __init__(self, settings: QueueSettings, first_slot: int = FIRST_SLOT, **environment: str) -> None:
+        self._settings = settings
+        self._environment = environment
+        self._next_slot = first_slot
+        self._workers: list[Worker] = []
+        self._redis = connect(settings.effective_redis_url)
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.dismiss()
+        self._redis.close()
+
+    def hire(self, number: int = 1) -> list[Worker]:
+        """Start workers, and come back when all of them can take work."""
+        there = set(self._alive())
+        hired = [self._start() for _ in range(number)]
+        deadline = time.monotonic() + START_PATIENCE_S
+        while len(set(self._alive()) - there) < number:
+            assert all(worker.poll() is None for worker in hired), self.log()
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.05)
+        return hired
+
+    def dismiss(self) -> None:
+        """Stop those that still run, politely, and then not."""
+        for worker in self._workers:
+            if worker.poll() is None:
+                worker.send_signal(signal.SIGTERM)
+        for worker in self._workers:
+            try:
+                worker.wait(STOP_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                worker.wait()
+        self._workers.clear()
+
+    def log(self) -> str:
+        """What the workers have said, the end of it."""
+        return self._log_file.read_text(errors="replace")[-4000:]
+
+    @property
+    def _log_file(self) -> Path:
+        return self._settings.home / "workers.log"
+
+    def _alive(self) -> list[str]:
+        return leases.alive(self._redis, self._settings.lease_s)
+
+    def _start(self) -> Worker:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "SANDBOX_HOME": str(self._settings.home),
+            "SANDBOX_REDIS_URL": self._settings.effective_redis_url,
+            **self._environment,
+        }
+        with self._log_file.open("ab") as log:
+            worker = subprocess.Popen(
+                [sys.executable, "-c", COMMAND.format(slot=self._next_slot)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._next_slot += 1
+        self._workers.append(worker)
+        return worker

@@ -1,0 +1,92 @@
+"""The warm interpreter's fork and `python3 main.py` cannot be told apart, program by program.
+
+A program that could tell is started as `python3 main.py` in the first place (`languages.LOOKS_INSIDE`); it is compared
+as soon as that changes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from sandbox import languages
+from sandbox.box.box import Box
+from sandbox.runner.contract import Mode, Outcome, Run
+
+PROGRAMS = Path(__file__).parent / "programs"
+# Programs that do differ, and why that is all right. One that no longer does fails the test below: strike it out.
+KNOWN_DIFFERENT = {
+    "syntax_deep_binary": "the compiler's own recursion limit counts from a stack that is a little deeper in a fork",
+}
+Observed = tuple[bytes, bytes, int | None, int | None]
+
+
+@functools.cache
+def _areas() -> dict[str, list[Path]]:
+    """The programs that are started as forks, by area, which is the first word of their names."""
+    areas: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted(PROGRAMS.glob("*.py")):
+        if languages.named("python").program(path.read_bytes()).mode is not Mode.EXEC:
+            areas[path.stem.partition("_")[0]].append(path)
+    return dict(areas)
+
+
+def _run_of(path: Path) -> Run:
+    stdin, args = path.with_suffix(".stdin"), path.with_suffix(".args")
+    return Run(
+        stdin=stdin.read_bytes() if stdin.exists() else b"",
+        args=tuple(json.loads(args.read_text())) if args.exists() else (),
+    )
+
+
+def _observed(outcome: Outcome) -> Observed:
+    return outcome.stdout, outcome.stderr, outcome.exit_code, outcome.signal
+
+
+def _both(box: Box, path: Path) -> tuple[Observed, Observed]:
+    """What is seen of a program started the usual way, and as `python3 main.py`, in the same box."""
+    program, run = languages.named("python").program(path.read_bytes()), _run_of(path)
+    box.load(program)
+    usual = _observed(box.run(run))
+    box.load(dataclasses.replace(program, mode=Mode.EXEC))
+    return usual, _observed(box.run(run))
+
+
+def _difference(path: Path, usual: Observed, real: Observed) -> str:
+    lines = [
+        f"    {what}: {one!r:.400}\n    not {' ' * len(what)} {other!r:.400}"
+        for what, one, other in zip(("stdout", "stderr", "exit code", "signal"), usual, real, strict=True)
+        if one != other
+    ]
+    return "\n".join([f"{path.stem}:", *lines])
+
+
+def test_at_least_200_programs_are_compared() -> None:
+    assert sum(map(len, _areas().values())) >= 200
+
+
+def test_most_programs_are_started_as_forks() -> None:
+    assert sum(map(len, _areas().values())) > len(list(PROGRAMS.glob("*.py"))) / 2
+
+
+@pytest.mark.parametrize("area", sorted(_areas()))
+def test_a_fork_cannot_be_told_from_python3_in(area: str, box: Box) -> None:
+    differences = [
+        _difference(path, usual, real)
+        for path in _areas()[area]
+        if path.stem not in KNOWN_DIFFERENT
+        for usual, real in [_both(box, path)]
+        if usual != real
+    ]
+    assert not differences, "\n".join(differences)
+
+
+@pytest.mark.parametrize("name", sorted(KNOWN_DIFFERENT))
+def test_what_is_known_to_differ_still_does(name: str, box: Box) -> None:
+    usual, real = _both(box, PROGRAMS / f"{name}.py")
+    assert usual != real, f"{name} differs no more ({KNOWN_DIFFERENT[name]}); strike it out"

@@ -1,0 +1,64 @@
+"""A client that judges by a rule instead of running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sandbox.runner.contract import Verdict
+from sandbox.schema import TestResult, VerifyRequest, VerifyResult
+
+Judge = Callable[[VerifyRequest], list[Verdict]]
+
+
+def result_of(verdicts: Sequence[Verdict]) -> VerifyResult:
+    """A result with these verdicts on its tests."""
+    passed = sum(verdict is Verdict.ACCEPTED for verdict in verdicts)
+    whole = next((verdict for verdict in verdicts if verdict is not Verdict.ACCEPTED), Verdict.ACCEPTED)
+    return VerifyResult(
+        id="1",
+        verdict=whole,
+        passed=passed,
+        total=len(verdicts),
+        score=passed / len(verdicts),
+        tests=[TestResult(verdict=verdict) for verdict in verdicts],
+    )
+
+
+def by_echo(request: VerifyRequest) -> list[Verdict]:
+    """A program is taken to print its own last line's comment: `# 42` is accepted where 42 is expected."""
+    printed = request.code.rsplit("# ", 1)[-1].strip()
+    if printed == "broken":
+        return [Verdict.RUNTIME_ERROR] * len(request.tests)
+    good = {True: Verdict.ACCEPTED, False: Verdict.WRONG_ANSWER}
+    return [good[test.expected.strip() == printed] for test in request.tests]
+
+
+class FakeClient:
+    """Answers every batch by `judge`; remembers what it was sent."""
+
+    def __init__(self, judge: Judge = by_echo) -> None:
+        self.judge = judge
+        self.batches: list[list[VerifyRequest]] = []
+
+    def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
+        self.batches.append(list(submissions))
+        return [result_of(self.judge(request)) for request in submissions]
+
+
+class FakeAsyncClient:
+    """`FakeClient` for asyncio."""
+
+    def __init__(self, judge: Judge = by_echo) -> None:
+        self.sync = FakeClient(judge)
+
+    async def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
+        return self.sync.verify_batch(submissions)
+
+
+def failing(request: VerifyRequest) -> list[Verdict]:
+    """The infrastructure fails for every program."""
+    return [Verdict.INTERNAL_ERROR] * len(request.tests)
+
+
+def fenced(code: str, tag: str = "python") -> str:
+    return f"Here it is:\n```{tag}\n{code}\n```\nDone."

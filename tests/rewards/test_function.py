@@ -1,0 +1,269 @@
+"""Rewards of batches: order, retries, and what becomes of failures. And the request that a route answers."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from sandbox.errors import BadRequest, InfrastructureError, QueueFull, UnknownLanguage
+from sandbox.rewards.function import AsyncRewardFunction, Options, RewardFunction, numbers
+from sandbox.rewards.group import with_mean
+from sandbox.rewards.lazy_clients import LazyAsyncClient, LazyClient
+from sandbox.rewards.request import rewards_of, verify_requests
+from sandbox.rewards.score import Policy
+from sandbox.runner.contract import Verdict
+from sandbox.schema import MAX_CODE_CHARS, Lane, VerifyRequest, VerifyResult
+from sandbox.schema.reward import RewardRequest, Task
+from tests.rewards.fakes import FakeAsyncClient, FakeClient, by_echo, failing, fenced, result_of
+
+TESTS = [{"input": "", "output": "42"}, {"input": "", "output": "43"}]
+
+
+def test_a_batch_is_one_request_in_the_rl_lane() -> None:
+    client = FakeClient()
+    rewards = RewardFunction(client, {"policy": "fraction"})([fenced("# 42"), fenced("# 1")], [TESTS, TESTS])
+    assert rewards == [0.5, 0.0]
+    (batch,) = client.batches
+    assert [request.priority for request in batch] == [Lane.RL, Lane.RL]
+
+
+def test_rewards_stay_aligned_when_a_group_mixes_no_code_syntax_errors_and_runnable_programs() -> None:
+    # What the reward manager released with X-Coder gets wrong.
+    completions = [
+        "no code at all",
+        fenced("# 42"),
+        fenced("def (: # broken"),
+        "<think> still",
+        fenced("# 43"),
+        fenced("raise SystemExit(1) # broken"),
+        fenced("# 7"),
+        "",
+    ]
+    rewards = RewardFunction(FakeClient(), {"policy": "x-coder"})(completions, [TESTS] * len(completions))
+    assert rewards == [-2.0, 2.5, -2.0, -2.0, 2.5, 0.0, 0.0, -2.0]
+
+
+@settings(max_examples=50)
+@given(st.lists(st.sampled_from(["none", "42", "43", "broken", "lost"]), max_size=40))
+def test_every_mix_of_completions_is_rewarded_in_its_order(kinds: list[str]) -> None:
+    def judge(request: VerifyRequest) -> list[Verdict]:
+        return failing(request) if "lost" in request.code else by_echo(request)
+
+    completions = ["nothing" if kind == "none" else fenced(f"# {kind}") for kind in kinds]
+    rewards = RewardFunction(FakeClient(judge), {"policy": "fraction"})(completions, [TESTS] * len(kinds))
+    worth = {"none": 0.0, "42": 0.5, "43": 0.5, "broken": 0.0, "lost": None}
+    assert rewards == [worth[kind] for kind in kinds]
+
+
+async def test_the_async_function_gives_the_same() -> None:
+    reward = AsyncRewardFunction(FakeAsyncClient(), {"policy": "fraction"})
+    assert await reward(["none", fenced("# 42")], [TESTS, TESTS]) == [0.0, 0.5]
+
+
+def test_an_infrastructure_failure_that_stays_is_none() -> None:
+    client = FakeClient(failing)
+    result = RewardFunction(client).judge([fenced("# 42"), "none"], [TESTS, TESTS])
+    assert result.rewards == [None, 0.0]
+    assert result.details[0].verdict is Verdict.INTERNAL_ERROR
+    assert len(client.batches) == 3
+
+
+def test_an_infrastructure_failure_that_passes_is_forgotten() -> None:
+    fails = iter([True, False])
+
+    def judge(request: VerifyRequest) -> list[Verdict]:
+        return failing(request) if "# 42" in request.code and next(fails) else by_echo(request)
+
+    client = FakeClient(judge)
+    rewards = RewardFunction(client, {"policy": "fraction"})([fenced("# 1"), fenced("# 42")], [TESTS, TESTS])
+    assert rewards == [0.0, 0.5]
+    assert [len(batch) for batch in client.batches] == [2, 1]
+
+
+@pytest.mark.parametrize("error", [QueueFull("full"), InfrastructureError("gone")])
+def test_a_service_that_does_not_answer_is_none_and_not_a_wrong_answer(error: Exception) -> None:
+    class Gone:
+        def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
+            raise error
+
+    assert RewardFunction(Gone(), {"policy": "x-coder"})([fenced("# 42"), "none"], [TESTS, TESTS]) == [None, -2.0]
+
+
+async def test_a_service_that_does_not_answer_is_none_for_the_async_function_too() -> None:
+    class Gone:
+        async def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
+            raise InfrastructureError("gone")
+
+    assert await AsyncRewardFunction(Gone())([fenced("# 42")], [TESTS]) == [None]
+
+
+def test_no_completions_are_no_request() -> None:
+    client = FakeClient()
+    assert RewardFunction(client)([], []) == []
+    assert client.batches == []
+
+
+def test_completions_without_code_are_no_request() -> None:
+    client = FakeClient()
+    assert RewardFunction(client)(["none"], [TESTS]) == [0.0]
+    assert client.batches == []
+
+
+@pytest.mark.parametrize("code", ["x" * (MAX_CODE_CHARS + 1), "s = '\ud800'"], ids=["long", "surrogate"])
+def test_code_that_cannot_be_sent_does_not_spoil_its_batch(code: str) -> None:
+    assert RewardFunction(FakeClient(), {"policy": "fraction"})([fenced(code), fenced("# 42")], [TESTS] * 2) == [0, 0.5]
+
+
+def test_what_the_caller_gets_wrong_raises() -> None:
+    reward = RewardFunction(FakeClient())
+    with pytest.raises(BadRequest, match="1 of 2"):
+        reward(["a", "b"], [TESTS])
+    with pytest.raises(BadRequest, match="policy"):
+        RewardFunction(FakeClient(), {"policy": "brilliant"})(["a"], [TESTS])
+    with pytest.raises(UnknownLanguage):
+        RewardFunction(FakeClient(), {"language": "cobol"})(["a"], [TESTS])
+
+
+def test_options_reach_the_programs() -> None:
+    client = FakeClient()
+    options: Options = {
+        "policy": {"name": "first-k", "k": 1},
+        "language": "cpp",
+        "checker": {"type": "lines"},
+        "limits": {"cpu_time_s": 1.5},
+        "extract": {"which": "first"},
+    }
+    RewardFunction(client, options)([fenced("// # 42", "c++") + fenced("second", "cpp")], [TESTS])
+    ((request,),) = client.batches
+    assert (request.language, request.code, len(request.tests)) == ("cpp", "// # 42", 1)
+    assert (request.checker.type, request.limits.cpu_time_s) == ("lines", 1.5)
+    assert not request.stop_on_failure
+
+
+def test_a_binary_reward_stops_at_the_first_failure_and_travels_whole() -> None:
+    client = FakeClient()
+    RewardFunction(client)([fenced("# 42")], [TESTS])
+    ((request,),) = client.batches
+    sent = json.loads(request.model_dump_json(exclude_unset=True))
+    assert sent["stop_on_failure"] is True
+    assert VerifyRequest.model_validate(sent) == request
+
+
+def test_lengths_are_tokens_where_told_and_characters_where_not() -> None:
+    reward = RewardFunction(FakeClient(), {"policy": Policy("fraction", max_length=10)})
+    tests = [[{"input": "", "output": "42"}]]
+    assert reward([fenced("# 42")], tests) == [0.0]
+    assert reward([fenced("# 42")], tests, lengths=[9]) == [1.0]
+
+
+def test_lazy_clients_survive_pickling() -> None:
+    for client in (LazyClient("http://x"), LazyAsyncClient("http://x")):
+        assert pickle.loads(pickle.dumps(client)).url == "http://x"
+
+
+def test_a_trainer_that_cannot_drop_samples_gets_the_number_it_named_or_an_error() -> None:
+    assert numbers([1.0, None], -1.0) == [1.0, -1.0]
+    assert numbers([1.0], None) == [1.0]
+    with pytest.raises(InfrastructureError, match="missing="):
+        numbers([1.0, None], None)
+
+
+def test_the_mean_of_the_group_stands_in_for_a_missing_reward() -> None:
+    assert with_mean([1.0, None, 0.0]) == [1.0, 0.5, 0.0]
+    assert with_mean([None, None]) == [0.0, 0.0]
+
+
+# The request of POST /reward.
+
+
+def request(**fields: object) -> RewardRequest:
+    return RewardRequest.model_validate({"completions": [fenced("# 42"), "none"], **fields})
+
+
+CASES = [{"stdin": "", "expected": "42"}, {"stdin": "", "expected": "43"}]
+
+
+def test_tests_are_one_list_for_each_completion_or_one_for_all() -> None:
+    for tests in ([CASES], [CASES, CASES]):
+        plan = verify_requests(request(tests=tests, policy="fraction"))
+        result = rewards_of(plan, [result_of(by_echo(program)) for program in plan.programs])
+        assert result.rewards == [0.5, 0.0]
+        assert [detail.answered for detail in result.details] == [True, False]
+        assert [detail.total for detail in result.details] == [2, 2]
+
+
+def test_registered_tasks_stand_in_for_tests_and_have_the_last_word() -> None:
+    task = Task.model_validate(
+        {
+            "tests": CASES,
+            "weights": [3, 1],
+            "language": "cpp",
+            "checker": {"type": "exact"},
+            "limits": {"memory_mb": 99},
+        }
+    )
+    asked: list[str] = []
+
+    def lookup(references: Sequence[str]) -> Mapping[str, Task]:
+        asked.extend(references)
+        return dict.fromkeys(references, task)
+
+    body = {"completions": [fenced("// # 42", "cpp")] * 2, "tasks": ["a" * 64 + "/sum"], "policy": "weighted"}
+    plan = verify_requests(RewardRequest.model_validate(body), lookup)
+    assert asked == ["a" * 64 + "/sum"]
+    assert (plan.programs[0].language, plan.programs[0].checker.type) == ("cpp", "exact")
+    assert plan.programs[0].limits.memory_mb == 99
+    assert rewards_of(plan, [result_of(by_echo(program)) for program in plan.programs]).rewards == [0.75, 0.75]
+
+
+def test_without_task_sets_tasks_are_refused() -> None:
+    with pytest.raises(BadRequest, match="POST /reward"):
+        verify_requests(request(tasks=["a" * 64 + "/sum"]))
+
+
+def test_weights_follow_the_tests_that_were_chosen() -> None:
+    body = request(tests=[CASES], weights=[[1, 9]], policy={"name": "first-k", "k": 1})
+    plan = verify_requests(body)
+    assert [candidate.weights for candidate in plan.candidates] == [[1.0], [1.0]]
+
+
+def test_a_result_that_is_lost_or_cut_short_is_none() -> None:
+    plan = verify_requests(request(tests=[CASES], policy="fraction"))
+    assert rewards_of(plan, [None]).rewards == [None, 0.0]
+    short = result_of([Verdict.ACCEPTED] * 2).model_copy(update={"tests": []})
+    assert rewards_of(plan, [short]).rewards == [None, 0.0]
+    with pytest.raises(ValueError, match="0 results for 1"):
+        rewards_of(plan, [])
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({}, "tests or tasks"),
+        ({"tests": [CASES], "tasks": ["a" * 64 + "/x"]}, "not both"),
+        ({"tests": [CASES] * 3}, "3 entries for 2"),
+        ({"tests": [CASES], "weights": [[1]]}, "one for each test"),
+        ({"tests": [CASES], "lengths": [1]}, "lengths has 1"),
+        ({"tests": [CASES], "language": ["python"]}, "language has 1"),
+        ({"tests": [CASES], "policy": "best"}, "policy"),
+        ({"tests": [CASES], "policy": {"name": "binary", "typo": 1}}, "typo"),
+        ({"tests": [CASES], "extract": {"typo": 1}}, "typo"),
+        ({"tasks": ["sum"]}, "pattern"),
+    ],
+)
+def test_a_request_that_does_not_fit_together_is_refused(fields: dict[str, object], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        request(**fields)
+
+
+def test_messages_and_an_empty_request_are_good_requests() -> None:
+    body = {"completions": [[{"role": "assistant", "content": fenced("# 42")}]], "tests": [CASES]}
+    assert len(verify_requests(RewardRequest.model_validate_json(json.dumps(body))).programs) == 1
+    empty = verify_requests(RewardRequest(completions=[], tests=[]))
+    assert rewards_of(empty, []).rewards == []

@@ -1,0 +1,55 @@
+"""The Python examples of the rewards guide run as they stand, against a real service, and print what they say."""
+
+from __future__ import annotations
+
+import gc
+import re
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from importlib.resources import files
+
+import pytest
+import uvicorn
+
+from sandbox.api.app import create_app
+from sandbox.config import ApiSettings
+from sandbox.service import Service
+
+GUIDE = files("sandbox").joinpath("docs/rewards.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```python\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
+URL = "http://127.0.0.1:8080"
+
+
+@pytest.fixture(scope="module")
+def url(live_service: Service) -> Iterator[str]:
+    """A server on a port of its own."""
+    config = uvicorn.Config(create_app(ApiSettings(), live_service), port=0, log_level="warning", lifespan="on")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_an_example_prints_what_it_says(example: str, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    # What an example leaves open to be closed by the end of its process.
+    warnings.simplefilter("ignore", ResourceWarning)
+    exec(compile(example.replace(URL, url), "rewards.md", "exec", dont_inherit=True), {"__name__": "example"})
+    promised = re.findall(r"\)  # (.*)$", example, re.MULTILINE)
+    assert capsys.readouterr().out.splitlines() == [text for text in promised if not text.startswith("in place")]
+    gc.collect()
+
+
+def test_every_adapter_has_an_example() -> None:
+    text = "\n".join(EXAMPLES)
+    for module in files("sandbox").joinpath("rewards").iterdir():
+        name = module.name.removesuffix(".py")
+        if name.endswith(("_reward", "_rubric")):
+            assert f"sandbox.rewards.{name} import" in text

@@ -1,0 +1,19 @@
+# attack: find the host's disks as device nodes or mounts
+# contained: no block device is in the box, and nothing of the host but the engine's three files and one empty folder is mounted
+# expect: ok
+# stdout: contained
+
+import os
+import stat
+
+for folder, _, names in os.walk("/dev"):
+    for name in names:
+        status = os.lstat(os.path.join(folder, name))
+        if stat.S_ISBLK(status.st_mode):
+            print("ESCAPED: device", name)
+allowed = {"/etc/resolv.conf", "/etc/hostname", "/etc/hosts", "/run/sandbox", "/"}
+for line in open("/proc/self/mounts"):
+    source, target = line.split()[:2]
+    if source.startswith("/dev/") and target not in allowed:
+        print("ESCAPED:", line)
+print("contained")

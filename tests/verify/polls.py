@@ -1,0 +1,29 @@
+"""Outcome matrices written as text, for the tests of votes: a cell is an output, or how the run ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sandbox.runner.contract import Outcome, Status, Usage
+
+TIMED_OUT = Outcome(Status.TIME_LIMIT_EXCEEDED)
+CRASHED = Outcome(Status.RUNTIME_ERROR, exit_code=1, stdout=b"4")
+LOST = Outcome(Status.INTERNAL_ERROR, message="the box broke")
+NOT_COMPILED = Outcome(Status.COMPILE_ERROR)
+
+Cell = str | bytes | Outcome
+
+
+def ran(output: str | bytes, cpu_time_s: float = 0.01) -> Outcome:
+    stdout = output if isinstance(output, bytes) else output.encode()
+    return Outcome(Status.OK, exit_code=0, stdout=stdout, usage=Usage(cpu_time_s=cpu_time_s))
+
+
+def matrix(*rows: Sequence[Cell]) -> list[list[Outcome]]:
+    """One row for each candidate."""
+    return [[cell if isinstance(cell, Outcome) else ran(cell) for cell in row] for row in rows]
+
+
+def column(*cells: Cell) -> list[list[Outcome]]:
+    """One input: a cell for each candidate."""
+    return matrix(*([cell] for cell in cells))

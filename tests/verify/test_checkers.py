@@ -1,0 +1,268 @@
+"""What holds for every checker, whatever its rule: reflexive, never raising, fast; and each plain rule by its sentence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sandbox.runner.contract import Outcome, Status, Verdict
+from sandbox.verify import checkers
+from sandbox.verify.checkers import RULES, CheckerFailed, check
+from sandbox.verify.judge import CheckerChoice, judge_outcome
+
+EQUIVALENCES = sorted(set(RULES) - {"regex"})
+SYMMETRIC = sorted(set(EQUIVALENCES) - {"float", "apps"})  # those two measure against what is expected
+MILLION = 1_000_000
+
+# Text near the rules' edges: numbers of every spelling, brackets, quotes, odd white space, bytes that are not UTF-8.
+PIECES = [
+    *(b"0", b"1", b"-1", b"1.0", b"1e0", b"1e400", b"-1E401", b"1e-400", b"1_0", b"0x1f", b"nan", b"-NaN", b"inf"),
+    *(
+        b"-Infinity",
+        b"sNaN",
+        b"9" * 5_000,
+        b"1e99999999999999999999",
+        b".5",
+        b"5.",
+        b"+",
+        b"e",
+        b"a",
+        b"A",
+        b"yes",
+        b"YES",
+    ),
+    *(
+        b"[",
+        b"]",
+        b"{",
+        b"}",
+        b"(",
+        b")",
+        b",",
+        b":",
+        b'"',
+        b"'",
+        b"\\",
+        b'"a"',
+        b"'a'",
+        b"None",
+        b"True",
+        b"null",
+        b"set()",
+    ),
+    *(
+        b" ",
+        b"\n",
+        b"\r\n",
+        b"\r",
+        b"\t",
+        b"\v",
+        b"\f",
+        b"\x1c",
+        b"\x00",
+        b"\xff",
+        b"\xc3",
+        b"\xc3\x9f",
+        b"\xe2\x80\xa8",
+    ),
+    *(b"\xd9\xa1", b"\xef\xbb\xbf", b"\xc2\xa0"),
+]
+OUTPUTS = st.one_of(st.lists(st.sampled_from(PIECES), max_size=8).map(b"".join), st.binary(max_size=24))
+RELAXED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.mark.parametrize("kind", EQUIVALENCES)
+@RELAXED
+@given(output=OUTPUTS)
+def test_agrees_with_itself(kind: str, output: bytes) -> None:
+    assert check(kind, output, bytes(bytearray(output))).accepted
+
+
+@pytest.mark.parametrize("kind", EQUIVALENCES)
+@RELAXED
+@given(one=OUTPUTS, other=OUTPUTS)
+def test_decides_on_any_bytes(kind: str, one: bytes, other: bytes) -> None:
+    checked = check(kind, one, other)
+    assert not checked.failed
+    assert checked.accepted is not bool(checked.message)
+
+
+@pytest.mark.parametrize("kind", SYMMETRIC)
+@RELAXED
+@given(one=OUTPUTS, other=OUTPUTS)
+def test_says_the_same_both_ways(kind: str, one: bytes, other: bytes) -> None:
+    assert check(kind, one, other).accepted == check(kind, other, one).accepted
+
+
+@RELAXED
+@given(one=OUTPUTS, other=OUTPUTS)
+def test_rules_get_laxer_in_order(one: bytes, other: bytes) -> None:
+    chains = [
+        ["exact", "code-judge", "livecodebench"],
+        ["exact", "lines", "tokens", "case_insensitive"],
+        ["exact", "lines", "unordered_lines"],
+        ["tokens", "unordered_tokens"],
+        ["tokens", "float"],
+    ]
+    for chain in chains:
+        accepted = [check(kind, one, other).accepted for kind in chain]
+        assert accepted == sorted(accepted), chain
+
+
+@pytest.mark.parametrize("kind", EQUIVALENCES)
+def test_nothing_differs_from_something(kind: str) -> None:
+    assert check(kind, b"", b"").accepted
+    assert not check(kind, b"", b"1").accepted
+    assert not check(kind, b"1", b"").accepted
+
+
+@pytest.mark.parametrize(
+    ("kind", "accepted"),
+    [(kind, kind not in {"exact", "code-judge"}) for kind in EQUIVALENCES],
+)
+def test_carriage_returns_at_line_ends(kind: str, accepted: bool) -> None:
+    if kind in {"json", "humaneval"}:
+        assert check(kind, b"[1,\r\n2]\r\n", b"[1,\n2]\n").accepted
+    else:
+        assert check(kind, b"1 2\r\n3\r\n", b"1 2\n3\n").accepted == accepted
+
+
+Make = Callable[[], bytes]
+HUGE: dict[str, Make] = {
+    "tokens": lambda: b"7 " * MILLION,
+    "lines": lambda: b"7.5\n" * MILLION,
+    "distinct tokens": lambda: b" ".join(b"%d" % number for number in range(MILLION)),
+    "one long token": lambda: b"7" * (4 * MILLION),
+    "brackets": lambda: b"[" * MILLION + b"]" * MILLION,
+    "objects": lambda: b'{"a":' * (MILLION // 4) + b"1" + b"}" * (MILLION // 4),
+    "an array": lambda: b"[" + b"1.5," * MILLION + b"2]",
+    "a string": lambda: b'"' + b"\\n" * MILLION + b'"',
+    "minus signs": lambda: b"-" * MILLION,
+    "blanks": lambda: b" " * (4 * MILLION),
+    "blank lines": lambda: b"\r\n" * (2 * MILLION),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", EQUIVALENCES)
+@pytest.mark.parametrize("shape", HUGE)
+def test_huge_outputs_take_seconds(kind: str, shape: str) -> None:
+    data = HUGE[shape]()
+    for change in (data + b" \n", data[:-1] + b"8", data + b"\nx"):
+        before = time.process_time()
+        assert not check(kind, change, data).failed
+        assert time.process_time() - before < 10  # quadratic would be hours; a busy machine is slow
+
+
+@pytest.mark.parametrize(
+    ("kind", "actual", "expected", "options"),
+    [
+        ("lines", b"a b  \n\n", b"a b", {}),
+        ("tokens", b" a\n\nb ", b"a b", {}),
+        ("float", b"0.5 x", b"0.50 x", {}),
+        ("float", b"1.1", b"1", {"absolute": 0.2}),
+        ("float", b"1e400", b"10e399", {}),
+        ("float", b"+inf nan", b"Infinity -NaN", {}),
+        ("unordered_lines", b"b 1\r\na 2 \n\n", b"a 2\nb 1", {}),
+        ("unordered_tokens", b"3 1\n2", b"1 2 3", {}),
+        ("case_insensitive", b"Yes\n", b"YES", {}),
+        ("case_insensitive", "STRASSE É".encode(), "straße é".encode(), {}),
+        ("json", b'{"a": [1, 2.0], "b": null}', b'{"b":null,"a":[1.0,2]}', {}),
+        ("json", b'"\\u00e9"', '"é"'.encode(), {}),
+        ("json", b"1e400", b"10E399", {}),
+        ("json", b"1" + b"0" * 9_000, b"1e9000", {}),
+        ("json", b"0.3000001", b"0.3", {"absolute": 1e-6}),
+        ("json", b'{"a":1,"a":2}', b'{"a":2}', {}),
+        ("regex", b"Case 12: yes\n", rb"Case \d+: (yes|no)" + b"\r\n", {}),
+        ("regex", b"some yes here", b"yes", {"search": True}),
+        ("regex", b"a\nYES", b"^yes$", {"search": True, "multiline": True, "ignore_case": True}),
+        ("regex", b"\xff!", b".!", {}),
+        ("regex", "é".encode(), b".", {}),
+    ],
+)
+def test_accepts(kind: str, actual: bytes, expected: bytes, options: dict[str, Any]) -> None:
+    assert check(kind, actual, expected, **options).accepted
+
+
+@pytest.mark.parametrize(
+    ("kind", "actual", "expected", "options"),
+    [
+        ("exact", b"a\n", b"a", {}),
+        ("lines", b" a", b"a", {}),
+        ("tokens", b"0.5", b"0.50", {}),
+        ("tokens", b"a", b"a a", {}),
+        ("float", b"1.2", b"1", {"absolute": 0.1, "relative": 0.1}),
+        ("float", b"1e400", b"1e401", {}),
+        ("float", b"1e400", b"inf", {}),
+        ("float", b"1_0", b"10", {}),
+        ("float", b"0x10", b"16", {}),
+        ("float", b"nan", b"0", {"absolute": 1e300}),
+        ("unordered_lines", b"a\na\nb", b"a\nb\nb", {}),
+        ("unordered_lines", b"1 2", b"2 1", {}),
+        ("unordered_tokens", b"1 1 2", b"1 2 2", {}),
+        ("case_insensitive", b"yes", b"no", {}),
+        ("json", b"[1, 2]", b"[2, 1]", {}),
+        ("json", b"1", b"true", {}),
+        ("json", b"01", b"1", {}),
+        ("json", b"1 2", b"1", {}),
+        ("json", b"[1,]", b"[1]", {}),
+        ("json", b"{'a': 1}", b'{"a": 1}', {}),
+        ("json", b"9007199254740993", b"9007199254740992", {}),
+        ("json", b'"1"', b"1", {}),
+        ("regex", b"ab", b"a", {}),
+        ("regex", b"a\nb", b"a.b", {}),
+    ],
+)
+def test_rejects(kind: str, actual: bytes, expected: bytes, options: dict[str, Any]) -> None:
+    checked = check(kind, actual, expected, **options)
+    assert not checked.accepted
+    assert checked.message
+    assert not checked.failed
+
+
+@RELAXED
+@given(one=OUTPUTS, kind=st.sampled_from(EQUIVALENCES))
+def test_messages_do_not_show_what_is_expected(one: bytes, kind: str) -> None:
+    assert "S3CRET" not in check(kind, one, b"S3CRET").message
+
+
+def test_exact_names_the_first_byte_that_differs() -> None:
+    assert check("exact", b"x" * 5_000 + b"y", b"x" * 5_001).message == "outputs differ at byte 5000"
+    assert check("exact", b"ab", b"abc").message == "outputs differ at byte 2"
+
+
+def test_a_json_value_of_a_million_brackets_is_read() -> None:
+    deep = b"[" * MILLION + b"]" * MILLION
+    assert check("json", b" " + deep, deep).accepted
+    assert not check("json", b"[" + deep + b"]", deep).accepted
+
+
+@pytest.mark.parametrize(("pattern", "why"), [(b"(a+)+b", "took over"), (b"(", "not a regular expression")])
+def test_a_regular_expression_that_cannot_decide_fails_the_checker(pattern: bytes, why: str) -> None:
+    checked = check("regex", b"a" * 40, pattern)
+    assert checked.failed
+    assert why in checked.message
+    assert check("regex", b"a", b"a").accepted, "the next expression has a matcher again"
+
+
+@pytest.mark.parametrize("error", [CheckerFailed("lost"), RecursionError(), MemoryError(), ValueError("bug")])
+def test_a_checker_that_fails_is_an_internal_error_and_never_a_wrong_answer(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def broken(actual: bytes, expected: bytes) -> str:
+        raise error
+
+    monkeypatch.setitem(RULES, "tokens", broken)
+    verdict = judge_outcome(Outcome(Status.OK, exit_code=0, stdout=b"1"), b"2", CheckerChoice("tokens", {}))
+    assert verdict.verdict is Verdict.INTERNAL_ERROR
+    assert "the checker failed" in verdict.message
+
+
+def test_an_unknown_checker_is_our_mistake() -> None:
+    with pytest.raises(KeyError):
+        checkers.check("no such rule", b"", b"")
