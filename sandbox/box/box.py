@@ -65,11 +65,27 @@ class Box:
         request = {"do": "run", "args": run.args, "fetch": run.fetch_files, "mode": mode}
         return self._observe(request, run.stdin, run.limits, run.files)
 
+    def call(self, calls: bytes, limits: Limits) -> Outcome:
+        """Call functions of the loaded Python program, a line of JSON each; the outcome has the answers."""
+        request = {"do": "run", "args": (), "fetch": (), "mode": Mode.SERVE}
+        return self._observe(request, b"", limits, calls=calls)
+
+    def run_beside(self, mode: Mode, stdin: bytes, limits: Limits, channel: Sequence[int]) -> Outcome:
+        """Run the loaded Python program as one side of `channel`, two descriptors lent to it as 3 and 4."""
+        request = {"do": "run", "args": (), "fetch": (), "mode": mode}
+        return self._observe(request, stdin, limits, channel=channel)
+
     def close(self) -> None:
         self._walls.destroy()
 
     def _observe(
-        self, request: dict[str, Any], stdin: bytes, limits: Limits, files: Mapping[str, bytes] = NO_FILES
+        self,
+        request: dict[str, Any],
+        stdin: bytes,
+        limits: Limits,
+        files: Mapping[str, bytes] = NO_FILES,
+        calls: bytes | None = None,
+        channel: Sequence[int] = (),
     ) -> Outcome:
         """Send a request that starts a program, feed and drain its streams, and read how it ended."""
         self.runs += 1
@@ -77,9 +93,11 @@ class Box:
         self._walls.begin_run()
         request["limits"] = _limits_header(limits)
         deadline = time.monotonic() + limits.wall_time_s * SUPERVISOR_WALL_CEILING + WATCHDOG_GRACE_S
-        with Streams(stdin, limits.output_kb * 1024) as streams:
+        with Streams(stdin, limits.output_kb * 1024, calls, channel) as streams:
+            request["streams"] = len(streams.theirs)
             self._start(request, streams.theirs, files)
             streams.close_theirs()
+            frames.close_all(channel)
             while not streams.wait_for(self._walls.connection, deadline):
                 self._send({"do": "kill"})  # the output grew over its limit
             answer, descriptors = self._receive()
@@ -153,7 +171,7 @@ class Box:
             raise BoxError(f"the supervisor's answer is not an outcome: {error!r}") from error
         if streams.over_limit and stopped in {"", "killed"} and status is not Status.MEMORY_LIMIT_EXCEEDED:
             status, message = Status.OUTPUT_LIMIT_EXCEEDED, ""
-        out, err = streams.collected()
+        out, err, *answers = streams.collected()
         return Outcome(
             status=status,
             exit_code=exit_code,
@@ -165,6 +183,7 @@ class Box:
             usage=usage,
             files=files,
             message=message,
+            answers=answers[0].content if answers else b"",
         )
 
     def _memory(self, resident_mb: float) -> float:

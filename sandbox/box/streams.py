@@ -12,6 +12,7 @@ import os
 import select
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -21,6 +22,7 @@ PIPE_BYTES = 65_536
 LARGE_PIPE_BYTES = 1 << 20
 LAST_WRITER_PATIENCE_S = 2.0
 COLLECTION_PATIENCE_S = 0.01
+ANSWERS_LIMIT_BYTES = 64 << 20
 
 
 @dataclass
@@ -43,21 +45,45 @@ class Collected:
 class Streams:
     """Use as a context manager; `theirs` are the ends to give away: stdin to read, stdout and stderr to write."""
 
-    def __init__(self, stdin: bytes, output_limit_bytes: int) -> None:
-        self._stdin_read, self._stdin = os.pipe()
-        self._out, self._out_write = os.pipe()
-        self._err, self._err_write = os.pipe()
-        self._open = {self._stdin, self._out, self._err, self._stdin_read, self._out_write, self._err_write}
-        self.theirs = [self._stdin_read, self._out_write, self._err_write]
-        for descriptor in self.theirs:
-            os.fchmod(descriptor, 0o666)  # so that the program's uid may open /dev/stdin and /dev/stdout by name
-        self._readers = {self._out: Collected(output_limit_bytes), self._err: Collected(output_limit_bytes)}
+    def __init__(
+        self, stdin: bytes, output_limit_bytes: int, calls: bytes | None = None, channel: Sequence[int] = ()
+    ) -> None:
+        """`calls` opens two more pipes: for calls to the program, and its answers. `channel` lends two instead."""
+        self._open: set[int] = set()
+        self._readers: dict[int, Collected] = {}
+        self._feeds: dict[int, memoryview] = {}
         self._told_over_limit = False
         self._poll = select.poll()
-        self._feed(stdin)
-        for descriptor in self._readers:
-            os.set_blocking(descriptor, False)
-            self._poll.register(descriptor, select.POLLIN)
+        self.theirs = [self._fed(stdin), self._drained(output_limit_bytes), self._drained(output_limit_bytes)]
+        if calls is not None:
+            self.theirs += [self._fed(calls), self._drained(ANSWERS_LIMIT_BYTES)]
+        self._ours_to_close = list(self.theirs)
+        self.theirs += channel
+
+    def _fed(self, content: bytes) -> int:
+        """A pipe that gives `content`; returns its reading end."""
+        theirs, ours = self._pipe()
+        os.set_blocking(ours, False)
+        if len(content) > PIPE_BYTES:
+            _enlarge(ours)
+        self._feeds[ours] = memoryview(content)
+        self._poll.register(ours, select.POLLOUT)
+        self._feed(ours)
+        return theirs
+
+    def _drained(self, limit_bytes: int) -> int:
+        """A pipe whose content is collected; returns its writing end."""
+        ours, theirs = self._pipe()
+        os.set_blocking(ours, False)
+        self._readers[ours] = Collected(limit_bytes)
+        self._poll.register(ours, select.POLLIN)
+        return theirs
+
+    def _pipe(self) -> tuple[int, int]:
+        ends = os.pipe()
+        self._open.update(ends)
+        os.fchmod(ends[0], 0o666)  # so that the program's uid may open /dev/stdin and /dev/stdout by name
+        return ends
 
     def __enter__(self) -> Streams:
         return self
@@ -73,14 +99,14 @@ class Streams:
         return any(reader.truncated for reader in self._readers.values())
 
     def close_theirs(self) -> None:
-        for descriptor in self.theirs:
+        for descriptor in self._ours_to_close:
             self._close(descriptor)
 
-    def collected(self) -> tuple[Collected, Collected]:
-        """stdout and stderr, complete."""
+    def collected(self) -> list[Collected]:
+        """stdout, stderr and, where there were calls, their answers; complete."""
         for reader in self._readers.values():
             reader.content = bytes(reader.read)
-        return self._readers[self._out], self._readers[self._err]
+        return list(self._readers.values())
 
     def wait_for(self, connection: socket.socket, deadline: float) -> bool:
         """Feed and drain until `connection` has an answer (True), or the output has just gone over its limit
@@ -124,8 +150,8 @@ class Streams:
         for descriptor, _ in events:
             if descriptor == answer:
                 answered = True
-            elif descriptor == self._stdin:
-                self._write_stdin()
+            elif descriptor in self._feeds:
+                self._feed(descriptor)
             else:
                 self._read(descriptor)
         return answered
@@ -145,25 +171,20 @@ class Streams:
         self._readers[descriptor].add(chunk)
         return True
 
-    def _feed(self, stdin: bytes) -> None:
-        self._left = memoryview(stdin)
-        os.set_blocking(self._stdin, False)
-        if len(stdin) > PIPE_BYTES:
-            _enlarge(self._stdin)
-        self._poll.register(self._stdin, select.POLLOUT)
-        self._write_stdin()
-
-    def _write_stdin(self) -> None:
+    def _feed(self, descriptor: int) -> None:
+        left = self._feeds[descriptor]
         try:
-            if self._left:
-                self._left = self._left[os.write(self._stdin, self._left) :]
+            if left:
+                left = left[os.write(descriptor, left) :]
         except BlockingIOError:
             return
         except BrokenPipeError:  # the program does not want the rest
-            self._left = self._left[:0]
-        if not self._left:
-            self._poll.unregister(self._stdin)
-            self._close(self._stdin)
+            left = left[:0]
+        self._feeds[descriptor] = left
+        if not left:
+            del self._feeds[descriptor]
+            self._poll.unregister(descriptor)
+            self._close(descriptor)
 
     def _close(self, descriptor: int) -> None:
         if descriptor in self._open:

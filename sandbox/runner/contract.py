@@ -41,12 +41,14 @@ class Mode(IntEnum):
     """How a program is started: a new image of its command, or a fork of the warm interpreter.
 
     `FORK_PLAIN` is for a program that leaves nothing for the interpreter's end to do: no open file, no suspended
-    generator.
+    generator. `SERVE` answers calls to the program's functions; `TEST` runs a test that makes such calls (`functions`).
     """
 
     EXEC = 0
     FORK = 1
     FORK_PLAIN = 2
+    SERVE = 3
+    TEST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ class Outcome:
     usage: Usage = field(default_factory=Usage)
     files: Mapping[str, bytes] = field(default_factory=dict)
     message: str = ""
+    answers: bytes = b""
 
     @property
     def ended_well(self) -> bool:

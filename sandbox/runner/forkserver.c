@@ -26,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { DESCRIPTORS = 4, NOT_STARTED = 127, OPEN_FILES = 512, LOCKED_BYTES = 65536 };
+enum { DESCRIPTORS = 4, WITH_CHANNEL = 6, NOT_STARTED = 127, OPEN_FILES = 512, LOCKED_BYTES = 65536 };
 
 struct job {
     int64_t uid;  /* -1: keep ours */
@@ -98,12 +98,14 @@ static void execute(char **arguments, char **environment) {
 }
 
 /* Become what the job says; returns, in the child, only where that is the interpreter itself. */
-static const char *enter(const int *descriptors, const struct sock_fprog *filter, int64_t *mode, int64_t *arguments) {
+static const char *enter(
+    const int *descriptors, int count, const struct sock_fprog *filter, int64_t *mode, int64_t *arguments) {
     const struct job *job = read_job(descriptors[0]);
-    for (int number = 0; number < 3; number++)
+    /* The kernel numbers received descriptors upwards, so none still needed is below the one being made. */
+    for (int number = 0; number < count - 1; number++)
         if (dup2(descriptors[number + 1], number) < 0) fail("dup2");
-    if (syscall(SYS_close_range, 3U, ~0U, 0U) != 0)
-        for (int number = 3; number < 1024; number++) close(number);
+    if (syscall(SYS_close_range, count - 1U, ~0U, 0U) != 0)
+        for (int number = count - 1; number < 1024; number++) close(number);
     setsid();
     const char *next = job->strings;
     if (chdir(next) != 0) fail("chdir");
@@ -129,28 +131,32 @@ static const char *enter(const int *descriptors, const struct sock_fprog *filter
 
 static double seconds(struct timeval time) { return time.tv_sec + time.tv_usec * 1e-6; }
 
+/* A job, the three standard streams and perhaps the two ends of a channel for calls; returns how many came. */
 static int receive(int connection, int *descriptors) {
     char word[16];
-    char rights[CMSG_SPACE(DESCRIPTORS * sizeof(int))];
+    char rights[CMSG_SPACE(WITH_CHANNEL * sizeof(int))];
     struct iovec part = {word, sizeof word};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = rights, .msg_controllen = sizeof rights};
     ssize_t size;
     do size = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
     while (size < 0 && errno == EINTR);
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (size <= 0 || !header || header->cmsg_len != CMSG_LEN(DESCRIPTORS * sizeof(int))) return 0;
-    memcpy(descriptors, CMSG_DATA(header), DESCRIPTORS * sizeof(int));
-    return 1;
+    if (size <= 0 || !header) return 0;
+    int count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    if (count != DESCRIPTORS && count != WITH_CHANNEL) return 0;
+    memcpy(descriptors, CMSG_DATA(header), count * sizeof(int));
+    return count;
 }
 
 /* Serve until the supervisor is gone (NULL), or return in a confined child that is to be Python: its arguments' strings. */
 const char *serve(int connection, const struct sock_filter *code, unsigned short length, int64_t *mode, int64_t *arguments) {
     struct sock_fprog filter = {length, (struct sock_filter *)code};
-    int descriptors[DESCRIPTORS];
-    while (receive(connection, descriptors)) {
+    int descriptors[WITH_CHANNEL];
+    int count;
+    while ((count = receive(connection, descriptors))) {
         pid_t child = fork();
-        if (child == 0) return enter(descriptors, &filter, mode, arguments);
-        for (int index = 0; index < DESCRIPTORS; index++) close(descriptors[index]);
+        if (child == 0) return enter(descriptors, count, &filter, mode, arguments);
+        for (int index = 0; index < count; index++) close(descriptors[index]);
         struct report report = {NOT_STARTED << 8, 0, 0, 0};
         struct rusage used;
         int status;

@@ -11,6 +11,7 @@ holds all of this to the real thing; programs that could see the difference all 
 from __future__ import annotations
 
 import atexit
+import builtins
 import ctypes
 import functools
 import gc
@@ -23,6 +24,7 @@ import weakref
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
+from sandbox.runner import functions, values
 from sandbox.runner.contract import Mode
 from sandbox.runner.frameless import FramelessCall
 
@@ -38,6 +40,7 @@ class Interpreter:
         self._known: frozenset[str] = frozenset()
         self._exit_handlers = 0
         self._hidden: list[ModuleType] = []
+        self._builtins = dict(vars(builtins))
 
     def settle(self) -> None:
         """Call when everything is imported: what is loaded now is nothing of a program's, and of ours it sees
@@ -56,9 +59,13 @@ class Interpreter:
             code = compile(read(path), path, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
             execute(command)
+        if mode is Mode.TEST:
+            functions.run_test(self._builtins)
         sys.argv[:] = command[1:]
         sys.orig_argv[:] = command
         sys.path[0] = path[: -len(command[1]) - 1]
+        if mode is Mode.SERVE:
+            serve(code, self._call)
         exit_code = run_main(code, fresh_main(path), self._call)
         del code
         if mode is Mode.FORK_PLAIN:
@@ -110,6 +117,17 @@ def execute(command: list[str]) -> NoReturn:
     except OSError as error:
         os.write(2, f"sandbox: cannot run {command[0]}: {error.strerror}\n".encode())
     os._exit(EXIT_NOT_STARTED)
+
+
+def serve(code: CodeType, call: FramelessCall) -> NoReturn:
+    """Run the program as a module and answer calls to its functions."""
+    module = ModuleType(functions.PROGRAM_NAME)
+    module.__dict__.update(ListNode=values.ListNode, TreeNode=values.TreeNode)
+    sys.modules[functions.PROGRAM_NAME] = module
+    exit_code = run_main(code, module.__dict__, call)
+    if exit_code:
+        leave(exit_code)
+    functions.serve(module.__dict__)
 
 
 def fresh_main(path: str) -> dict[str, Any]:

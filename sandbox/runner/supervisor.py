@@ -137,7 +137,7 @@ class Supervisor:
             request, payload, descriptors = frames.receive(self._connection)
             try:
                 if "program" in request:
-                    self._take_program(request["program"], payload, descriptors)
+                    self._take_program(request["program"], payload, descriptors, request["streams"])
                 if request["do"] == "compile":
                     self._compile(request["limits"], descriptors)
                 elif request["do"] == "run":
@@ -150,12 +150,12 @@ class Supervisor:
                 frames.close_all(descriptors)
             self._workspace.clear()
 
-    def _take_program(self, program: dict[str, Any], payload: bytes, descriptors: list[int]) -> None:
+    def _take_program(self, program: dict[str, Any], payload: bytes, descriptors: list[int], streams: int) -> None:
         if program["inline"]:
             parts = frames.split(payload, program["parts"])
         else:
-            parts = frames.unpack(descriptors[3], program["parts"], MAX_FILES_BYTES)
-            os.close(descriptors.pop(3))
+            parts = frames.unpack(descriptors[streams], program["parts"], MAX_FILES_BYTES)
+            os.close(descriptors.pop(streams))
         self._program = program
         variables = {**ENVIRONMENT, "HOME": str(self._workspace.work), **program["environment"]}
         self._environment = job.environment_block(variables)
@@ -174,8 +174,8 @@ class Supervisor:
 
     def _run(self, request: dict[str, Any], payload: bytes, descriptors: list[int]) -> None:
         limits, mode = request["limits"], Mode(request["mode"])
-        streams = descriptors[:3]
-        files = frames.unpack(descriptors[3], request["parts"], MAX_FILES_BYTES) if "parts" in request else {}
+        streams, rest = descriptors[: request["streams"]], descriptors[request["streams"] :]
+        files = frames.unpack(rest[0], request["parts"], MAX_FILES_BYTES) if "parts" in request else {}
         uid = self._take_uid()
         self._workspace.prepare(uid, files)
         ending = self._execute([*self._program["run"], *request["args"]], uid, limits, mode, streams)
