@@ -21,7 +21,7 @@ from sandbox.jobs.envelope import Item, Kind
 from sandbox.jobs.ledger import Ledger
 from sandbox.jobs.mailbox import Mailbox
 from sandbox.jobs.postman import Postman
-from sandbox.schema import ExecuteRequest, Job, VerifyRequest
+from sandbox.schema import AssertTest, ExecuteRequest, FunctionTest, Job, VerifyRequest
 
 __all__ = ["Kind", "Readiness", "Request", "Service", "Ticket"]
 
@@ -86,7 +86,7 @@ class Service:
         within its life returns the first submission's ticket.
         """
         for position, request in enumerate(requests):
-            _check_language(request, position if batch else None)
+            _check(request, position if batch else None)
         submission = uuid.uuid4().hex
         try:
             if idempotency_key:
@@ -191,13 +191,19 @@ class Service:
                 execute=request if isinstance(request, ExecuteRequest) else None,
                 verify=request if isinstance(request, VerifyRequest) else None,
             )
-            items.append((item.id, item.model_dump_json(exclude_defaults=True).encode()))
+            items.append((item.id, item.model_dump_json(exclude_unset=True).encode()))
         return items
 
 
-def _check_language(request: Request, position: int | None) -> None:
+def _check(request: Request, position: int | None) -> None:
+    """Raises BadRequest with the field at fault."""
+    prefix = "" if position is None else f"items.{position}."
     try:
-        languages.named(request.language)
+        language = languages.named(request.language)
     except BadRequest as error:
-        error.field = "language" if position is None else f"items.{position}.language"
+        error.field = prefix + "language"
         raise
+    if isinstance(request, VerifyRequest) and not language.forked:
+        for index, test in enumerate(request.tests):
+            if isinstance(test, FunctionTest | AssertTest):
+                raise BadRequest("function and assert tests are for python alone", field=f"{prefix}tests.{index}")

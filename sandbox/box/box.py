@@ -61,8 +61,8 @@ class Box:
         program = self._loaded()
         # A module beside the script may bear the name of one the warm interpreter has already.
         shadowed = any(name.endswith(".py") or "/" in name for name in run.files)
-        mode = Mode.EXEC if shadowed else program.mode
-        request = {"do": "run", "args": run.args, "fetch": run.fetch_files, "mode": mode}
+        mode = Mode.EXEC if shadowed or run.command else program.mode
+        request = {"do": "run", "args": run.args, "fetch": run.fetch_files, "mode": mode, "command": run.command}
         return self._observe(request, run.stdin, run.limits, run.files)
 
     def call(self, calls: bytes, limits: Limits) -> Outcome:
@@ -95,9 +95,11 @@ class Box:
         deadline = time.monotonic() + limits.wall_time_s * SUPERVISOR_WALL_CEILING + WATCHDOG_GRACE_S
         with Streams(stdin, limits.output_kb * 1024, calls, channel) as streams:
             request["streams"] = len(streams.theirs)
-            self._start(request, streams.theirs, files)
-            streams.close_theirs()
-            frames.close_all(channel)
+            try:
+                self._start(request, streams.theirs, files)
+            finally:
+                streams.close_theirs()
+                frames.close_all(channel)
             while not streams.wait_for(self._walls.connection, deadline):
                 self._send({"do": "kill"})  # the output grew over its limit
             answer, descriptors = self._receive()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from sandbox.box.box import Box
 from sandbox.box.engine import Engine
@@ -32,28 +32,36 @@ class Slot:
         if image not in self._boxes:
             self._boxes[image] = Box(self._engine.start(image))
 
-    @contextmanager
-    def lend(self, image: str) -> Iterator[Box]:
+    def lend(self, image: str) -> AbstractContextManager[Box]:
         """A clean box of that image, for one program."""
-        self.warm(image)
-        box = self._boxes[image]
+        return self._lend(image, image)
+
+    def lend_beside(self, image: str) -> AbstractContextManager[Box]:
+        """Another one of that image, for what runs at the same time as the program in the first."""
+        return self._lend(f"{image} beside", image)
+
+    @contextmanager
+    def _lend(self, place: str, image: str) -> Iterator[Box]:
+        if place not in self._boxes:
+            self._boxes[place] = Box(self._engine.start(image))
+        box = self._boxes[place]
         try:
             yield box
         except BaseException:
-            self._discard(image, "its run was broken off")
+            self._discard(place, "its run was broken off")
             raise
         if box.runs >= self._max_runs:
-            self._discard(image, "it reached its run count")
+            self._discard(place, "it reached its run count")
         elif time.monotonic() - box.started_at >= self._max_age_s:
-            self._discard(image, "it reached its age")
+            self._discard(place, "it reached its age")
 
     def close(self) -> None:
-        for image in list(self._boxes):
-            self._discard(image, "its slot closes")
+        for place in list(self._boxes):
+            self._discard(place, "its slot closes")
 
-    def _discard(self, image: str, reason: str) -> None:
-        box = self._boxes.pop(image)
-        logger.info("box destroyed: %s", reason, extra={"image": image, "runs": box.runs})
+    def _discard(self, place: str, reason: str) -> None:
+        box = self._boxes.pop(place)
+        logger.info("box destroyed: %s", reason, extra={"box": place, "runs": box.runs})
         try:
             box.close()
         except BoxError as error:

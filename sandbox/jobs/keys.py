@@ -1,21 +1,21 @@
 """Every Redis key of ours: name, type and life. RQ's own keys (`rq:...`) are RQ's business.
 
-key                          | type   | what                                              | life
----------------------------- | ------ | ------------------------------------------------- |
------------------------------- sandbox:envelope:<id>        | string | an envelope's items as JSON
-| queue_ttl_s or until done sandbox:outstanding:<lane>   | zset   | envelopes not done yet, by time of sending
-| while there are any sandbox:claims               | hash   | envelope -> worker that has it                    |
-while there are any sandbox:depth:<lane>         | string | items waiting in the lane                         | reset
-by the reaper sandbox:mail:<reader>        | list   | results for one waiting process                   | MAIL_TTL_S
-after the last one sandbox:job:<id>             | hash   | a kept submission: kind, total, lane              |
-queue_ttl_s, then result_ttl_s sandbox:results:<id>         | hash   | item index -> result JSON
-| as its job sandbox:readers:<id>         | set    | processes that wait for a kept submission         | as its job
-sandbox:cancelled:<id>       | string | the submission is not wanted any more             | queue_ttl_s
-sandbox:idempotency:<digest> | string | the submission first made with an Idempotency-Key | result_ttl_s
-sandbox:taskset:<sha256>     | hash   | task name -> task JSON                            | task_set_ttl_s
-use sandbox:workers              | zset   | worker -> time of its last heartbeat              | pruned by the reaper
-sandbox:worker:<name>        | string | a worker's description as JSON                    | a few leases
-sandbox:reaper               | string | who reaps now                                     | a second
+| key                          | type   | what                                       | life                       |
+| ---------------------------- | ------ | ------------------------------------------ | -------------------------- |
+| sandbox:envelope:<id>        | string | an envelope's items as JSON                | queue_ttl_s or until done  |
+| sandbox:outstanding:<lane>   | zset   | envelopes not done yet, by time of sending | while there are any        |
+| sandbox:claims               | hash   | envelope -> worker that has it             | while there are any        |
+| sandbox:depth:<lane>         | string | items waiting in the lane                  | reset by the reaper        |
+| sandbox:mail:<reader>        | list   | results for one waiting process            | MAIL_TTL_S after the last  |
+| sandbox:job:<id>             | hash   | a kept submission: kind, total, lane       | queue_ttl_s + result_ttl_s |
+| sandbox:results:<id>         | hash   | item index -> result JSON                  | as its job                 |
+| sandbox:readers:<id>         | set    | processes that wait for a kept submission  | as its job                 |
+| sandbox:cancelled:<id>       | string | the submission is not wanted any more      | queue_ttl_s                |
+| sandbox:idempotency:<digest> | string | the submission first made with this key    | result_ttl_s               |
+| sandbox:taskset:<sha256>     | hash   | task name -> task JSON                     | task_set_ttl_s after use   |
+| sandbox:workers              | zset   | worker -> time of its last heartbeat       | pruned by the reaper       |
+| sandbox:worker:<name>        | string | a worker's description as JSON             | a few leases               |
+| sandbox:reaper               | string | who reaps now                              | a second                   |
 """
 
 from __future__ import annotations

@@ -16,10 +16,11 @@ from sandbox.box.box import Box
 from sandbox.box.slot import Slot
 from sandbox.errors import InfrastructureError
 from sandbox.jobs.envelope import Item
+from sandbox.jobs.trials import Trials
 from sandbox.languages import Language
 from sandbox.runner.contract import Limits, Outcome, Run, Status, Verdict
-from sandbox.schema import Checker, ExecuteRequest, ExecuteResult, StageResult, TestResult, VerifyRequest, VerifyResult
-from sandbox.verify.judge import Case, CheckerChoice, Judgement, judge, not_compiled
+from sandbox.schema import ExecuteRequest, ExecuteResult, StageResult, TestResult, VerifyRequest, VerifyResult
+from sandbox.verify.judge import Judgement, judge, not_compiled
 
 logger = logging.getLogger(__name__)
 
@@ -70,17 +71,14 @@ def execute(item_id: str, request: ExecuteRequest, slot: Slot, queue_time_s: flo
 def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float) -> VerifyResult:
     language = languages.named(request.language)
     limits = request.limits.resolve(DEFAULT_LIMITS)
-    cases = [
-        Case(Run(stdin=test.stdin_bytes, args=tuple(test.args), files=test.files, limits=limits), test.expected_bytes)
-        for test in request.tests
-    ]
     began = time.monotonic()
 
     def in_box(box: Box) -> tuple[Outcome | None, Judgement]:
         compiled = box.load(language.program(request.code))
         if compiled is not None and not compiled.ended_well:
-            return compiled, not_compiled(len(cases))
-        return compiled, judge(box.run, cases, checker_choice(request.checker), request.stop_on_failure)
+            return compiled, not_compiled(len(request.tests))
+        with Trials(request, language, limits, box, slot) as trials:
+            return compiled, judge(trials, request.stop_on_failure)
 
     message = ""
     try:
@@ -91,8 +89,8 @@ def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float
         id=item_id,
         verdict=judgement.verdict,
         passed=judgement.passed,
-        total=len(cases),
-        score=judgement.passed / len(cases),
+        total=len(request.tests),
+        score=judgement.passed / len(request.tests),
         tests=[
             TestResult.model_construct(
                 verdict=case.verdict,
@@ -103,15 +101,11 @@ def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float
             )
             for case in judgement.cases
         ]
-        or [TestResult(verdict=Verdict.INTERNAL_ERROR, message=message) for _ in cases],
+        or [TestResult(verdict=Verdict.INTERNAL_ERROR, message=message) for _ in request.tests],
         compile=None if compiled is None else StageResult.of(compiled),
         queue_time_s=round(queue_time_s, 6),
         run_time_s=round(time.monotonic() - began, 6),
     )
-
-
-def checker_choice(checker: Checker) -> CheckerChoice:
-    return CheckerChoice(checker.type, checker.model_dump(exclude={"type"}))
 
 
 def _in_some_box(slot: Slot, language: Language, work: Callable[[Box], Answer]) -> Answer:

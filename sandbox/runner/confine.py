@@ -27,7 +27,9 @@ PR_SET_NO_NEW_PRIVS = 38
 SECCOMP_MODE_FILTER = 2
 
 OPEN_FILES = 512
-NO_CORE = 1  # with 0 the kernel still starts the helper a host may name in core_pattern; 1 byte stops that, too: core(5)
+NO_CORE = (
+    1  # with 0 the kernel still starts the helper a host may name in core_pattern; 1 byte stops that, too: core(5)
+)
 
 # Denied system calls by group, as (x86_64, aarch64) numbers; None where the architecture has no such call. Source:
 # the kernel's arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
@@ -170,12 +172,18 @@ def set_limits(job: Job) -> None:
     """
     resource.setrlimit(resource.RLIMIT_CPU, (job.cpu_seconds, job.cpu_seconds + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (job.file_bytes, job.file_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (NO_CORE, NO_CORE))
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] != 0:
+        resource.setrlimit(resource.RLIMIT_CORE, (NO_CORE, NO_CORE))
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
     resource.setrlimit(resource.RLIMIT_NPROC, (job.processes, job.processes))
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (65_536, 65_536))
     resource.setrlimit(resource.RLIMIT_MSGQUEUE, (0, 0))
     resource.setrlimit(resource.RLIMIT_STACK, (job.memory_bytes, job.memory_bytes))
+
+
+def allow_looks(allowed: bool) -> None:
+    """Whether processes of our own user may read and write this one's memory through /proc."""
+    _prctl(PR_SET_DUMPABLE, int(allowed), 0, 0, 0)
 
 
 def be_first_for_the_oom_killer() -> None:

@@ -98,13 +98,17 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One execution of a loaded program: its input, arguments, extra files, and the files wanted back."""
+    """One execution of a loaded program: its input, arguments, extra files, and the files wanted back.
+
+    `command` runs instead of the program's own command, beside its files.
+    """
 
     stdin: bytes = b""
     args: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     fetch_files: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

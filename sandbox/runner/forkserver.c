@@ -51,10 +51,17 @@ static void limit(int resource, rlim_t soft, rlim_t hard) {
     if (setrlimit(resource, &value) != 0) fail("setrlimit");
 }
 
+/* With 0 the kernel still starts the helper a host may name in core_pattern, 1 byte stops that, too: core(5). */
+static void no_core(void) {
+    struct rlimit now;
+    if (getrlimit(RLIMIT_CORE, &now) != 0) fail("getrlimit");
+    if (now.rlim_max > 0) limit(RLIMIT_CORE, 1, 1);
+}
+
 static void set_limits(const struct job *job) {
     limit(RLIMIT_CPU, job->cpu_seconds, job->cpu_seconds + 1);
     limit(RLIMIT_FSIZE, job->file_bytes, job->file_bytes);
-    limit(RLIMIT_CORE, 1, 1);
+    no_core();
     limit(RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES);
     limit(RLIMIT_NPROC, job->processes, job->processes);
     limit(RLIMIT_MEMLOCK, LOCKED_BYTES, LOCKED_BYTES);
@@ -110,6 +117,7 @@ static const char *enter(
     const char *next = job->strings;
     if (chdir(next) != 0) fail("chdir");
     next += strlen(next) + 1;
+    if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) fail("dumpable"); /* the zygote's is 0, and /proc/self so not ours to write */
     be_first_for_the_oom_killer();
     set_limits(job);
     become(job->uid);

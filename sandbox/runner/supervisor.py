@@ -178,7 +178,8 @@ class Supervisor:
         files = frames.unpack(rest[0], request["parts"], MAX_FILES_BYTES) if "parts" in request else {}
         uid = self._take_uid()
         self._workspace.prepare(uid, files)
-        ending = self._execute([*self._program["run"], *request["args"]], uid, limits, mode, streams)
+        command = request.get("command") or self._program["run"]
+        ending = self._execute([*command, *request["args"]], uid, limits, mode, streams)
         answer: dict[str, Any] = {"outcome": self._outcome(ending, limits, mode)}
         fetched: list[int] = []
         if request["fetch"]:
@@ -221,7 +222,7 @@ class Supervisor:
         stopped = ""
         next_look = began + min(limits["cpu_time_s"], limits["wall_time_s"])
         while True:
-            if self._watch_memory:
+            if self._watch_memory and not stopped:
                 next_look = min(next_look, time.monotonic() + MEMORY_LOOK_S)
             ready = dict(self._poll.poll(max(0.0, next_look - time.monotonic()) * 1000 + 0.5))
             if self._connection.fileno() in ready:

@@ -79,17 +79,15 @@ def encode(value: Any, depth: int = 0) -> Any:
     return _encode_other(value, depth)
 
 
-def _encode_mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-    items = [[encode(key, depth + 1), encode(item, depth + 1)] for key, item in dict.items(value)]  # type: ignore[arg-type]
-    return {"dict": items}
+def _encode_mapping(value: dict[Any, Any], depth: int) -> dict[str, Any]:
+    return {"dict": [[encode(key, depth + 1), encode(item, depth + 1)] for key, item in dict.items(value)]}
 
 
 def _encode_other(value: Any, depth: int) -> Any:
     if isinstance(value, set | frozenset):
-        items = [
-            encode(item, depth + 1) for item in (frozenset if isinstance(value, frozenset) else set).__iter__(value)
-        ]
-        return {"frozenset" if isinstance(value, frozenset) else "set": sorted(items, key=repr)}
+        items = set.union(set(), value)  # through the builtin, whatever the subclass has replaced
+        kind = "frozenset" if isinstance(value, frozenset) else "set"
+        return {kind: sorted((encode(item, depth + 1) for item in items), key=repr)}
     if isinstance(value, bytes | bytearray):
         return {"bytes": base64.b64encode(bytes(value)).decode()}
     if isinstance(value, complex):

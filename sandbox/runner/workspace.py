@@ -26,13 +26,16 @@ class Workspace:
     """`root` is ours; `shared` are the world-writable places that must be empty between runs."""
 
     def __init__(self, root: Path, shared: Sequence[Path]) -> None:
+        self._root = root
+        self._same_user = False
         self._program = root / "program"
         self.work = root / "work"
         self._work = str(self.work)
         self._shared = [str(place) for place in shared if place.is_dir()]
         self._sources: dict[str, bytes] = {}
         self._kept: tuple[str, ...] = ()
-        self._program.mkdir(exist_ok=True)
+        self._program.mkdir(mode=0o700, exist_ok=True)
+        os.chmod(root, 0o711)  # for nobody to list: an engine may have mounted it with the mode of the folder beneath
 
     def load(self, parts: Mapping[str, bytes], kept: Sequence[str] = ()) -> None:
         """Take a new program; parts named in `kept` are executables that every run finds, read-only, in its
@@ -63,6 +66,7 @@ class Workspace:
 
     def prepare(self, uid: int | None, files: Mapping[str, bytes], with_kept: bool = True) -> None:
         """A fresh work directory for one run, holding the program and the run's own files."""
+        self._same_user = uid is None
         os.mkdir(self._work, 0o700)
         for name, content in self._sources.items():
             write_file(f"{self._work}/{name}", content, uid)
@@ -99,8 +103,16 @@ class Workspace:
             self._clear_work()
             for place in self._shared:
                 empty(place)
+            if self._same_user:
+                self._prove_untouched()
         except OSError as error:
             raise NotClean(str(error)) from error
+
+    def _prove_untouched(self) -> None:
+        """Where the host lends no uids, a program could also write into the folders that are ours."""
+        for place, known in ((self._root, {"program"}), (self._program, {*self._kept})):
+            if not known.issuperset(os.listdir(place)):
+                raise NotClean(f"a program wrote into {place}")
 
     def _clear_work(self) -> None:
         """Most runs leave just the program: two calls then, where rmtree makes twenty."""

@@ -79,6 +79,7 @@ def be_the_child(descriptors: list[int], seccomp: confine.Filter, interpreter: I
         os.closerange(len(descriptors) - 1, 1024)
         os.setsid()
         os.chdir(mine.directory)
+        confine.allow_looks(True)
         confine.be_first_for_the_oom_killer()
         confine.set_limits(mine)
         confine.become(mine.uid)
@@ -100,6 +101,7 @@ def main() -> None:
         importlib.import_module(name)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     filter_program = confine.filter_program()
+    confine.allow_looks(False)  # where the host lends no uids, programs run as the user we are
     interpreter = Interpreter()
     interpreter.settle()
     if os.path.exists(LIBRARY):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sandbox.schema.checkers import (
     AppsChecker,
     CaseInsensitiveChecker,
+    Checker,
     CodeforcesChecker,
     CodeJudgeChecker,
     ExactChecker,
@@ -16,6 +17,7 @@ from sandbox.schema.checkers import (
     LiveCodeBenchChecker,
     ProgramChecker,
     RegexChecker,
+    TokensChecker,
     UnorderedLinesChecker,
     UnorderedTokensChecker,
 )
@@ -29,7 +31,6 @@ from sandbox.schema.programs import (
     MAX_TESTS,
     Argument,
     Base64Data,
-    Checker,
     ExecuteBatchRequest,
     ExecuteBatchResult,
     ExecuteRequest,
@@ -45,13 +46,12 @@ from sandbox.schema.programs import (
     StageResult,
     TestCase,
     TestResult,
-    TokensChecker,
-    VerifyBatchRequest,
     VerifyBatchResult,
-    VerifyRequest,
     VerifyResult,
     Wire,
 )
+from sandbox.schema.submissions import VerifyBatchRequest, VerifyRequest
+from sandbox.schema.tests import AnyTest, AssertTest, CommandTest, FunctionTest
 
 __all__ = [
     "MAX_ARGUMENT_CHARS",
@@ -61,13 +61,16 @@ __all__ = [
     "MAX_NAME_CHARS",
     "MAX_STDIN_CHARS",
     "MAX_TESTS",
+    "AnyTest",
     "AppsChecker",
     "Argument",
+    "AssertTest",
     "Base64Data",
     "CaseInsensitiveChecker",
     "Checker",
     "CodeJudgeChecker",
     "CodeforcesChecker",
+    "CommandTest",
     "ExactChecker",
     "ExecuteBatchRequest",
     "ExecuteBatchResult",
@@ -75,6 +78,7 @@ __all__ = [
     "ExecuteResult",
     "FilePath",
     "FloatChecker",
+    "FunctionTest",
     "HumanEvalChecker",
     "InteractiveChecker",
     "Job",

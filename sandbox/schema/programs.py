@@ -14,8 +14,6 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from sandbox.runner.contract import Outcome, Status, Usage, Verdict
-from sandbox.schema.checkers import Checker as Checker
-from sandbox.schema.checkers import TokensChecker as TokensChecker
 from sandbox.schema.wire import MAX_CODE_CHARS as MAX_CODE_CHARS
 from sandbox.schema.wire import LimitsRequest as LimitsRequest
 from sandbox.schema.wire import Wire as Wire
@@ -130,37 +128,8 @@ class TestCase(ProgramInput):
         return self.expected.encode() if self.expected_base64 is None else self.expected_base64
 
 
-class VerifyRequest(Wire):
-    """Judge one program on many tests."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "language": "python",
-                    "code": "a, b = map(int, input().split())\nprint(a + b)",
-                    "tests": [{"stdin": "20 22\n", "expected": "42\n"}, {"stdin": "1 1\n", "expected": "2\n"}],
-                    "checker": {"type": "tokens"},
-                }
-            ]
-        }
-    )
-
-    language: str = Field(max_length=64)
-    code: str = Field(max_length=MAX_CODE_CHARS)
-    tests: list[TestCase] = Field(min_length=1, max_length=MAX_TESTS)
-    checker: Checker = TokensChecker(type="tokens")
-    limits: LimitsRequest = LimitsRequest()
-    stop_on_failure: bool = False
-    priority: Lane = Lane.DEFAULT
-
-
 class ExecuteBatchRequest(Wire):
     items: list[ExecuteRequest] = Field(min_length=1, max_length=MAX_ITEMS)
-
-
-class VerifyBatchRequest(Wire):
-    items: list[VerifyRequest] = Field(min_length=1, max_length=MAX_ITEMS)
 
 
 class StageResult(Wire):

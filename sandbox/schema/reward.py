@@ -11,15 +11,14 @@ from pydantic import BeforeValidator, Field, model_validator
 from sandbox.rewards.extract import Extraction
 from sandbox.rewards.score import Policy, PolicyName
 from sandbox.runner.contract import Verdict
+from sandbox.schema.checkers import Checker, TokensChecker
 from sandbox.schema.programs import (
     MAX_ITEMS,
     MAX_NAME_CHARS,
     MAX_TESTS,
-    Checker,
     Lane,
     LimitsRequest,
     TestCase,
-    TokensChecker,
     Wire,
 )
 

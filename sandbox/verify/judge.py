@@ -5,12 +5,19 @@ The expected outputs and the checker stay here, beside the data; a box sees inpu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.runner.contract import Outcome, Run, Status, Usage, Verdict
+from sandbox.runner import values
+from sandbox.runner.contract import Outcome, Status, Usage, Verdict
+from sandbox.runner.functions import CALL_FAILED, TEST_FAILED
+from sandbox.runner.values import NotPlain
 from sandbox.verify import checkers
+from sandbox.verify.values import same
+
+MESSAGE_CHARS = 500
 
 # How a run that did not end well is called on a test. A run that ended well is up to the checker.
 _VERDICT_OF_STATUS = {
@@ -29,14 +36,6 @@ _VERDICT_OF_CHECK = {
     (False, False): Verdict.WRONG_ANSWER,
     (False, True): Verdict.INTERNAL_ERROR,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One test case: what goes in, and what has to come out."""
-
-    run: Run
-    expected: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +67,18 @@ class CheckerChoice:
     options: dict[str, Any]
 
 
-def judge(
-    run: Callable[[Run], Outcome], cases: Sequence[Case], checker: CheckerChoice, stop_on_failure: bool = False
-) -> Judgement:
-    """Judge a loaded program, given how to run it. What `run` raises comes through: it is no verdict."""
+Trial = Callable[[], CaseVerdict]
+
+
+def judge(trials: Sequence[Trial], stop_on_failure: bool = False) -> Judgement:
+    """Make every trial, one a test. What a trial raises comes through: it is no verdict."""
     verdicts: list[CaseVerdict] = []
     whole = Verdict.ACCEPTED
-    for case in cases:
+    for trial in trials:
         if stop_on_failure and whole is not Verdict.ACCEPTED:
             verdicts.append(CaseVerdict(Verdict.SKIPPED))
             continue
-        verdict = judge_outcome(run(case.run), case.expected, checker)
+        verdict = trial()
         verdicts.append(verdict)
         if whole is Verdict.ACCEPTED:
             whole = verdict.verdict
@@ -92,6 +92,57 @@ def judge_outcome(outcome: Outcome, expected: bytes, checker: CheckerChoice) -> 
     else:
         verdict, message = _VERDICT_OF_STATUS[outcome.status], outcome.message
     return CaseVerdict(verdict, message, outcome.exit_code, outcome.signal, outcome.usage)
+
+
+def judge_exit(outcome: Outcome) -> CaseVerdict:
+    """A command that was the test: exit code 0 is a pass, another a wrong answer, all else what it is."""
+    if outcome.status is Status.RUNTIME_ERROR and outcome.exit_code is not None:
+        verdict = Verdict.WRONG_ANSWER
+    else:
+        verdict = Verdict.ACCEPTED if outcome.ended_well else _VERDICT_OF_STATUS[outcome.status]
+    message = outcome.message or ("" if outcome.ended_well else last_line(outcome.stderr or outcome.stdout))
+    return CaseVerdict(verdict, message, outcome.exit_code, outcome.signal, outcome.usage)
+
+
+def judge_call(outcome: Outcome, expected: Any, checker: CheckerChoice) -> CaseVerdict:
+    """A function's answer against the expected value."""
+    if not outcome.ended_well:
+        return judge_outcome(outcome, b"", checker)
+    try:
+        answer = json.loads(outcome.answers)
+        if "error" in answer:
+            told = f"{answer['kind']}: {answer['error']}"[:MESSAGE_CHARS]
+            return CaseVerdict(Verdict.RUNTIME_ERROR, told, outcome.exit_code, outcome.signal, outcome.usage)
+        actual = values.decode(answer["value"])
+    except (ValueError, KeyError, TypeError, RecursionError, NotPlain):
+        # an early exit, or something else than a value on the channel
+        told = "the function returned no value"
+        return CaseVerdict(Verdict.RUNTIME_ERROR, told, outcome.exit_code, outcome.signal, outcome.usage)
+    tolerances = checker.options if checker.kind == "float" else {}
+    right = same(actual, expected, **tolerances)
+    verdict, message = (Verdict.ACCEPTED, "") if right else (Verdict.WRONG_ANSWER, "another value is expected")
+    return CaseVerdict(verdict, message, outcome.exit_code, outcome.signal, outcome.usage)
+
+
+def judge_assertion(program: Outcome, test: Outcome) -> CaseVerdict:
+    """A test that ran beside a program and called it: the program's own bad end first, then what the test said."""
+    if not program.ended_well:
+        return judge_outcome(program, b"", CheckerChoice("exact", {}))
+    if test.ended_well:
+        return CaseVerdict(Verdict.ACCEPTED, "", program.exit_code, program.signal, program.usage)
+    if test.exit_code == CALL_FAILED:
+        verdict, message = Verdict.RUNTIME_ERROR, last_line(program.stderr) or "the program ended before the test did"
+    elif test.exit_code == TEST_FAILED:
+        verdict, message = Verdict.WRONG_ANSWER, last_line(test.stderr)
+    else:
+        verdict, message = _VERDICT_OF_STATUS[test.status], f"the test itself: {test.status.value}"
+    return CaseVerdict(verdict, message, program.exit_code, program.signal, program.usage)
+
+
+def last_line(output: bytes) -> str:
+    """The line of a traceback that says what happened."""
+    lines = output.decode(errors="replace").strip().splitlines()
+    return lines[-1][:MESSAGE_CHARS] if lines else ""
 
 
 def not_compiled(cases: int) -> Judgement:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 _PYTHON = frozenset({"python", "pypy"})
+_LONGEST_TOKENIZED = 1 << 16  # characters, 0.3 s when every one is a token; longer sources are text
 _SILENT = frozenset({token.COMMENT, token.NL, token.ENCODING, token.ENDMARKER})
 _LAYOUT = {token.NEWLINE: "\n", token.INDENT: "\t>", token.DEDENT: "\t<"}
 
@@ -26,7 +27,7 @@ def same_programs(programs: Sequence[tuple[str, str]]) -> list[int]:
 
 
 def normal_form(language: str, code: str) -> str:
-    if language in _PYTHON:
+    if language in _PYTHON and len(code) <= _LONGEST_TOKENIZED:
         try:
             return _tokens(code)
         except (tokenize.TokenError, SyntaxError, ValueError):  # not Python: let it be text

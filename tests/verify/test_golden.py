@@ -13,12 +13,13 @@ from sandbox.verify.voting import X_CODER, Policy, Weights
 from tests.verify.polls import CRASHED, LOST, TIMED_OUT, matrix, ran
 
 TOKENS = CheckerChoice("tokens", {})
+DEFAULT = Policy()
 PROVED = Policy(holdout_fraction=0.0)
 
 
 def vote(
     outcomes: Sequence[Sequence[Outcome]],
-    policy: Policy = Policy(),
+    policy: Policy = DEFAULT,
     sources: Sequence[str] | None = None,
     declared: Sequence[float] | None = None,
     inputs: Sequence[bytes] | None = None,
@@ -28,7 +29,7 @@ def vote(
 
 
 def test_the_candidate_that_passes_most_is_golden() -> None:
-    election = vote(matrix("1234", "12xx", "123x", "123y", "y2z4", "xyz4"), PROVED)
+    election = vote(matrix("1234", "12xx", "123x", "123y", "y2z4", "xyz5"), PROVED)
     assert [label.expected for label in election.labels] == [b"1", b"2", b"3", None]
     assert election.golden.index == 0
     assert [standing.score for standing in election.standings] == pytest.approx([1, 2 / 3, 1, 1, 1 / 3, 0])
@@ -129,12 +130,12 @@ LEANING = matrix("aax", "xaa", "aya", "aaa")
         ("confidence", [3 / 4, 3 / 4, 3 / 4]),
         ("discrimination", [3 / 4, 3 / 4, 3 / 4]),
         ("size", [1, 2, 3]),
-        ("declared", [5, 0, 1]),
+        ("declared", [5, 0.5, 1]),
     ],
 )
 def test_weights(weights: Weights, expected: list[float]) -> None:
     policy = Policy(weights=weights, holdout_fraction=0.0)
-    election = vote(LEANING, policy, declared=[5, 0, 1], inputs=[b"", b"1", b"123"])
+    election = vote(LEANING, policy, declared=[5, 0.5, 1], inputs=[b"", b"1", b"123"])
     assert election.weights == pytest.approx(expected)
     assert election.golden.index == 3
 

@@ -40,7 +40,8 @@ def said(code: int, message: str = "") -> Outcome:
 )
 def test_exit_codes(outcome: Outcome, accepted: bool, score: float) -> None:
     found = opinion(outcome)
-    assert (found.accepted, found.score) == (accepted, pytest.approx(score))
+    assert found.accepted is accepted
+    assert found.score == pytest.approx(score)
 
 
 def test_points_are_a_share_of_the_full_score() -> None:

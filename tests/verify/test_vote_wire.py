@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from sandbox.runner.contract import Outcome
-from sandbox.schema.programs import VerifyRequest
+from sandbox.schema import TestCase, VerifyRequest
 from sandbox.schema.vote import MAX_RUNS, VotePolicy, VoteRequest, VoteResult
 from sandbox.verify import golden, voting
 from sandbox.verify.judge import CheckerChoice
@@ -116,7 +116,8 @@ def test_the_labelled_test_set_can_be_posted_as_it_is() -> None:
     result = answer(asked, matrix(["4", b"\xfe", "x"], ["4.1", b"\xfe", "y"], ["5", b"\xfe", "z"]))
     body = {"language": "python", "code": "", **result.model_dump(mode="json")["test_set"]}
     verify = VerifyRequest.model_validate(body)
-    assert [(test.stdin_bytes, test.args, test.expected_bytes) for test in verify.tests] == [
+    tests = [test for test in verify.tests if isinstance(test, TestCase)]
+    assert [(test.stdin_bytes, test.args, test.expected_bytes) for test in tests] == [
         (b"1", [], b"4"),
         (b"\xff", ["-v"], b"\xfe"),
     ]

@@ -16,6 +16,7 @@ import ast
 import hashlib
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 MAX_DEPTH = 200
 _MAX_DIGITS = 4_300
@@ -85,7 +86,7 @@ def _read(text: str) -> str:
             if len(stack) > MAX_DEPTH:
                 raise NotALiteral
         else:
-            whole = _scalar(kind, token)
+            whole = (_scalar_again if len(token) < 32 else _scalar)(kind, token)
     if whole is None or stack:
         raise NotALiteral
     return whole
@@ -152,6 +153,9 @@ def _scalar(kind: str, token: str) -> str:
         raise NotALiteral from error
     text = value.decode("latin-1") if isinstance(value, bytes) else value
     return f"{'b' if isinstance(value, bytes) else 'q'}{len(text)}:{text}"
+
+
+_scalar_again = lru_cache(maxsize=4_096)(_scalar)
 
 
 def _number(token: str) -> str:

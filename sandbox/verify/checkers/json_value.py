@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from sandbox.verify.checkers import floats
 
@@ -29,12 +29,16 @@ _WORDS = {"true": True, "false": False, "null": None}
 _LONGEST_EXPONENT = 18
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
-    text: str
+class Number(str):
+    """A number as it is spelt. It equals a JSON string of that spelling: ask for the type first."""
+
+    __slots__ = ()
 
 
 Value = None | bool | str | Number | list["Value"] | dict[str, "Value"]
+
+
+_FAST: Callable[[str], Value] = json.JSONDecoder(parse_int=Number, parse_float=Number, parse_constant=Number).decode
 
 
 class NotJSON(ValueError):
@@ -61,6 +65,16 @@ def read(data: bytes) -> Value:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise NotJSON("it is not UTF-8") from error
+    try:
+        return _FAST(text)
+    except RecursionError:
+        return read_deep(text)
+    except ValueError as error:
+        raise NotJSON(str(error)) from error
+
+
+def read_deep(text: str) -> Value:
+    """The same, however deep; ten times slower than the standard library's reader."""
     return _Reader(text).value()
 
 
@@ -158,17 +172,23 @@ def _difference(found: Value, wanted: Value, absolute: float, relative: float) -
         if isinstance(one, list) and isinstance(other, list):
             if len(one) != len(other):
                 return f"an array at depth {depth} has {len(one)} items, not {len(other)}"
-            left.extend((a, b, depth + 1) for a, b in zip(reversed(one), reversed(other), strict=True))
+            pairs = zip(reversed(one), reversed(other), strict=True)
+            left.extend((a, b, depth + 1) for a, b in pairs if not _same_scalar(a, b))
         elif isinstance(one, dict) and isinstance(other, dict):
             if one.keys() != other.keys():
                 return f"an object at depth {depth} has other keys"
-            left.extend((one[key], other[key], depth + 1) for key in other)
+            left.extend((one[key], other[key], depth + 1) for key in other if not _same_scalar(one[key], other[key]))
         elif isinstance(one, Number) and isinstance(other, Number):
-            if not _same_number(one.text, other.text, absolute, relative):
+            if not _same_number(one, other, absolute, relative):
                 return f"a number at depth {depth} differs"
         elif type(one) is not type(other) or one != other:
             return f"a value at depth {depth} differs"
     return ""
+
+
+def _same_scalar(one: Value, other: Value) -> bool:
+    """Equal at a glance, which most are. Containers are not looked into: `==` would recurse."""
+    return type(one) is type(other) and not isinstance(one, (list, dict)) and one == other
 
 
 def _same_number(one: str, other: str, absolute: float, relative: float) -> bool:

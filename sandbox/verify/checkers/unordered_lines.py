@@ -11,11 +11,10 @@ def difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
     found, wanted = _lines(actual), _lines(expected)
-    if found == wanted:
-        return ""
-    missing, surplus = (wanted - found).total(), (found - wanted).total()
-    return f"{missing} lines are missing, {surplus} are not expected"
+    if len(found) != len(wanted):
+        return f"{len(found)} lines, not {len(wanted)}"
+    return "" if Counter(found) == Counter(wanted) else "the lines are not the same"
 
 
-def _lines(output: bytes) -> Counter[bytes]:
-    return Counter(line for line in (line.rstrip(BLANKS) for line in output.split(b"\n")) if line)
+def _lines(output: bytes) -> list[bytes]:
+    return [line for line in (line.rstrip(BLANKS) for line in output.split(b"\n")) if line]

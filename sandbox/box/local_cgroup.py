@@ -1,0 +1,132 @@
+"""The cgroups of a local box: memory, processes and CPU held by the kernel, where root may make them.
+
+One folder per box below one of ours at the top of the hierarchy, or of each hierarchy on version 1. Its name carries the pid
+of the worker that made it, so that the next worker to start can tell which ones nobody owns any more.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from pathlib import Path
+
+from sandbox.box.cgroup import MIB, ROOT, MemoryGroup
+from sandbox.config import WorkerSettings
+
+PARENT = "sandbox-local"
+PERIOD_US = 100_000
+FIRST_LIMIT_BYTES = 512 * MIB
+REMOVAL_PATIENCE_S = 2.0
+# Which controller a wall needs; without memory there is no point in the others.
+WALLS = {"memory": "memory", "pids": "processes", "cpu": "CPU"}
+V1_ALSO = ("cpuacct",)  # measures the CPU time of the box; no wall
+
+
+class BoxCgroup:
+    """What was made for one box. `folders` are its cgroups, `shown` where the box sees them, `lacking` its missing walls."""
+
+    def __init__(self, root: Path = ROOT) -> None:
+        self._root = root
+        self.version = 2 if (root / "cgroup.controllers").exists() else 1
+        self.lacking: list[str] = []
+        self._by_controller: dict[str, Path] = {}
+
+    @classmethod
+    def make(cls, settings: WorkerSettings, slot: int) -> BoxCgroup | None:
+        """None where this process may not make one that limits memory."""
+        group = cls()
+        name = f"{slot}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+        try:
+            group.fill(name, settings)
+        except OSError:
+            group.remove()
+            return None
+        return group
+
+    @property
+    def folders(self) -> list[Path]:
+        return list(dict.fromkeys(self._by_controller.values()))
+
+    @property
+    def shown(self) -> list[tuple[str, str]]:
+        if self.version == 2:
+            return [(str(self._by_controller["memory"]), str(ROOT))]
+        return [(str(folder), f"{ROOT}/{name}") for name, folder in self._by_controller.items()]
+
+    def fill(self, name: str, settings: WorkerSettings) -> None:
+        """Make the cgroups and set their limits. Raises OSError where memory cannot be limited."""
+        for controller in (*WALLS, *V1_ALSO):
+            try:
+                self._by_controller[controller] = self._made(controller, name)
+            except OSError:
+                if controller == "memory":
+                    raise
+                self.lacking += [WALLS[controller]] if controller in WALLS else []
+        self._limit("pids", {1: [("pids.max", str(settings.box_processes))]})
+        quota = int(settings.box_cpus * PERIOD_US)
+        v1_quota = [("cpu.cfs_period_us", str(PERIOD_US)), ("cpu.cfs_quota_us", str(quota))]
+        self._limit("cpu", {1: v1_quota, 2: [("cpu.max", f"{quota} {PERIOD_US}")]})
+        if self.version == 2:
+            swap = self._by_controller["memory"] / "memory.swap.max"
+            if swap.exists():
+                swap.write_text("0")
+
+    def memory(self) -> MemoryGroup:
+        """Raises OSError."""
+        group = MemoryGroup(self._by_controller["memory"], self.version)
+        group.limit(FIRST_LIMIT_BYTES)
+        return group
+
+    def remove(self) -> None:
+        """Remove the cgroups; what is still in them must be dying."""
+        patience = time.monotonic() + REMOVAL_PATIENCE_S
+        for folder in self.folders:
+            while not removed(folder) and time.monotonic() < patience:
+                time.sleep(0.005)
+
+    def _made(self, controller: str, name: str) -> Path:
+        parent = self._root / PARENT
+        if self.version == 1:
+            parent = self._root / controller / PARENT
+            if not parent.parent.is_dir():
+                raise FileNotFoundError(f"no cgroup controller {controller}")
+        elif controller in V1_ALSO:
+            raise FileNotFoundError(f"no cgroup controller {controller}")
+        parent.mkdir(exist_ok=True)
+        if self.version == 2:
+            for above in (self._root, parent):
+                if controller not in (above / "cgroup.subtree_control").read_text().split():
+                    (above / "cgroup.subtree_control").write_text(f"+{controller}")
+        folder = parent / name
+        folder.mkdir(exist_ok=True)
+        return folder.resolve()
+
+    def _limit(self, controller: str, values: dict[int, list[tuple[str, str]]]) -> None:
+        """Set one controller's files; a version without its own has those of version 1."""
+        if controller not in self._by_controller:
+            return
+        try:
+            for name, value in values.get(self.version, values[1]):
+                (self._by_controller[controller] / name).write_text(value)
+        except OSError:
+            self.lacking.append(WALLS[controller])
+
+
+def removed(folder: Path) -> bool:
+    """Remove a cgroup; False while something is in it."""
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def remove_orphans() -> None:
+    """Remove the cgroups of workers that are gone."""
+    for parent in (ROOT / PARENT, *ROOT.glob(f"*/{PARENT}")):
+        for folder in parent.glob("*-*-*") if parent.is_dir() else ():
+            if not Path("/proc", folder.name.split("-")[1]).exists():
+                removed(folder)

@@ -1,0 +1,67 @@
+"""The runner as a folder that a local box can be shown: what an image's last layers are to a container.
+
+Made once per version of its sources, under a name that is their hash: the bytecode is there, so a box starts in milliseconds,
+and so is the zygote's loop in C, where this machine has a compiler for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from sandbox.errors import EngineUnavailable
+
+PYTHON = "/usr/bin/python3"
+OLDEST_PYTHON = (3, 11)
+PACKAGE = Path(__file__).resolve().parents[1]
+COMPILE = f"import sys, compileall; sys.exit(f'it is {{sys.version}}' if sys.version_info < {OLDEST_PYTHON} else 0)"
+PATIENCE_S = 60
+
+
+def installed_runner(folder: Path) -> Path:
+    """The folder to put on the path, below `folder`. Raises EngineUnavailable."""
+    sources = [PACKAGE / "__init__.py", *sorted((PACKAGE / "runner").glob("*.py")), PACKAGE / "runner/forkserver.c"]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    runner = folder / f"runner-{digest[:12]}"
+    if runner.is_dir():
+        return runner
+    try:
+        making = Path(tempfile.mkdtemp(prefix="making-", dir=folder))
+        making.chmod(0o755)
+        _make(making, sources)
+        _put(making, runner)
+    except (OSError, subprocess.SubprocessError) as error:
+        words = getattr(error, "stderr", "") or error
+        raise EngineUnavailable(
+            f"the local engine needs {PYTHON} of version {'.'.join(map(str, OLDEST_PYTHON))} or newer: {words}"
+        ) from error
+    return runner
+
+
+def _make(folder: Path, sources: list[Path]) -> None:
+    subprocess.run([PYTHON, "-I", "-S", "-c", COMPILE], check=True, capture_output=True, text=True, timeout=PATIENCE_S)
+    for path in sources:
+        target = folder / "sandbox" / path.relative_to(PACKAGE)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    library = folder / "sandbox/runner/forkserver.so"
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler:
+        command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(library.with_suffix(".c"))]
+        subprocess.run(command, check=False, capture_output=True, timeout=PATIENCE_S)
+    command = [PYTHON, "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(folder)]
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE_S)
+
+
+def _put(making: Path, runner: Path) -> None:
+    """Give the finished folder its name; another process may have been first."""
+    try:
+        os.rename(making, runner)
+    except OSError:
+        shutil.rmtree(making)
+        if not runner.is_dir():
+            raise

@@ -1,0 +1,80 @@
+"""The other kinds of tests a submission may hold, beside stdin and expected stdout."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Discriminator, Field, Tag
+
+from sandbox.schema.programs import MAX_ARGUMENT_CHARS, MAX_CODE_CHARS, Argument, Base64Data, FilePath, TestCase, Wire
+
+MAX_COMMAND_WORDS = 64
+
+
+class FunctionTest(Wire):
+    """Call the submission's `entry_point` and compare the value it returns, outside the box. Python only.
+
+    Tuples equal lists, a key that is an int equals the same key written as a string, NaN equals NaN. With a `float`
+    checker numbers may differ by its tolerances; any other checker leaves Python's `==`.
+    """
+
+    __test__ = False  # not a pytest class, whatever its name says
+
+    args: list[Any] = Field(default_factory=list)
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+    expected: Any = None
+
+
+class AssertTest(Wire):
+    """Python source that raises on failure, run in a box of its own against the submission's functions. Python only.
+
+    The source calls the functions by their names, or the `entry_point` as `candidate`. It sees values made of builtin
+    types, and the program never sees it.
+    """
+
+    __test__ = False
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
+
+    assertion: str = Field(alias="assert", max_length=MAX_CODE_CHARS)
+
+
+class CommandTest(Wire):
+    """Run a command in the program's directory, in its box; exit code 0 passes.
+
+    The command runs beside the program's files, so a program that writes its own answer to it cannot be told from one
+    that solves the task: use it where code is trusted to that degree.
+    """
+
+    __test__ = False
+
+    command: list[Argument] = Field(min_length=1, max_length=MAX_COMMAND_WORDS)
+    stdin: str = Field("", max_length=MAX_ARGUMENT_CHARS * 64)
+    files: dict[FilePath, Base64Data] = Field(default_factory=dict, max_length=64)
+
+
+def kind_of(test: Any) -> str:
+    """Which kind a test is, by the fields it has."""
+    if not isinstance(test, dict):
+        return next((name for kind, name in _KINDS if isinstance(test, kind)), "stdin")
+    if "assert" in test:
+        return "assert"
+    if "command" in test:
+        return "command"
+    if not {"stdin", "stdin_base64", "expected_base64", "files"} & test.keys() and {"args", "kwargs"} & test.keys():
+        return "function"
+    return "stdin"
+
+
+_KINDS: tuple[tuple[type[Wire], str], ...] = (
+    (FunctionTest, "function"),
+    (AssertTest, "assert"),
+    (CommandTest, "command"),
+)
+
+AnyTest = Annotated[
+    Annotated[TestCase, Tag("stdin")]
+    | Annotated[FunctionTest, Tag("function")]
+    | Annotated[AssertTest, Tag("assert")]
+    | Annotated[CommandTest, Tag("command")],
+    Discriminator(kind_of),
+]
