@@ -21,11 +21,21 @@ from sandbox.jobs.envelope import Item, Kind
 from sandbox.jobs.ledger import Ledger
 from sandbox.jobs.mailbox import Mailbox
 from sandbox.jobs.postman import Postman
-from sandbox.schema import AssertTest, ExecuteRequest, FunctionTest, Job, VerifyRequest
+from sandbox.languages import Language
+from sandbox.schema import (
+    AssertTest,
+    ExecuteRequest,
+    FunctionTest,
+    InteractiveChecker,
+    Job,
+    ProgramChecker,
+    VerifyRequest,
+)
+from sandbox.schema.vote import VoteRequest
 
 __all__ = ["Kind", "Readiness", "Request", "Service", "Ticket"]
 
-Request = ExecuteRequest | VerifyRequest
+Request = ExecuteRequest | VerifyRequest | VoteRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +200,7 @@ class Service:
                 reader=reader,
                 execute=request if isinstance(request, ExecuteRequest) else None,
                 verify=request if isinstance(request, VerifyRequest) else None,
+                vote=request if isinstance(request, VoteRequest) else None,
             )
             items.append((item.id, item.model_dump_json(exclude_unset=True).encode()))
         return items
@@ -198,12 +209,24 @@ class Service:
 def _check(request: Request, position: int | None) -> None:
     """Raises BadRequest with the field at fault."""
     prefix = "" if position is None else f"items.{position}."
-    try:
-        language = languages.named(request.language)
-    except BadRequest as error:
-        error.field = prefix + "language"
-        raise
-    if isinstance(request, VerifyRequest) and not language.forked:
+    if isinstance(request, VoteRequest):
+        for index, candidate in enumerate(request.candidates):
+            _language(candidate.language, f"{prefix}candidates.{index}.language")
+        return
+    language = _language(request.language, prefix + "language")
+    if not isinstance(request, VerifyRequest):
+        return
+    if isinstance(request.checker, ProgramChecker | InteractiveChecker):
+        _language(request.checker.language, f"{prefix}checker.language")
+    if not language.forked:
         for index, test in enumerate(request.tests):
             if isinstance(test, FunctionTest | AssertTest):
                 raise BadRequest("function and assert tests are for python alone", field=f"{prefix}tests.{index}")
+
+
+def _language(name: str, field: str) -> Language:
+    try:
+        return languages.named(name)
+    except BadRequest as error:
+        error.field = field
+        raise

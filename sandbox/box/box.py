@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sandbox.box.engine import Walls
-from sandbox.box.streams import Streams
+from sandbox.box.streams import Collected, Streams
 from sandbox.errors import BoxError, BoxOutOfMemory
 from sandbox.runner import frames
 from sandbox.runner.contract import Limits, Mode, Outcome, Program, Run, Status, Usage
@@ -75,6 +75,12 @@ class Box:
         request = {"do": "run", "args": (), "fetch": (), "mode": mode}
         return self._observe(request, stdin, limits, channel=channel)
 
+    def converse(self, run: Run, partner: Sequence[int]) -> Outcome:
+        """Run the loaded program with stdin and stdout lent to it: another program has their other ends."""
+        program = self._loaded()
+        request = {"do": "run", "args": run.args, "fetch": (), "mode": program.mode}
+        return self._observe(request, b"", run.limits, run.files, partner=partner)
+
     def close(self) -> None:
         self._walls.destroy()
 
@@ -86,6 +92,7 @@ class Box:
         files: Mapping[str, bytes] = NO_FILES,
         calls: bytes | None = None,
         channel: Sequence[int] = (),
+        partner: Sequence[int] = (),
     ) -> Outcome:
         """Send a request that starts a program, feed and drain its streams, and read how it ended."""
         self.runs += 1
@@ -93,13 +100,13 @@ class Box:
         self._walls.begin_run()
         request["limits"] = _limits_header(limits)
         deadline = time.monotonic() + limits.wall_time_s * SUPERVISOR_WALL_CEILING + WATCHDOG_GRACE_S
-        with Streams(stdin, limits.output_kb * 1024, calls, channel) as streams:
+        with Streams(stdin, limits.output_kb * 1024, calls, channel, partner) as streams:
             request["streams"] = len(streams.theirs)
             try:
                 self._start(request, streams.theirs, files)
             finally:
                 streams.close_theirs()
-                frames.close_all(channel)
+                frames.close_all([*channel, *partner])
             while not streams.wait_for(self._walls.connection, deadline):
                 self._send({"do": "kill"})  # the output grew over its limit
             answer, descriptors = self._receive()
@@ -109,13 +116,13 @@ class Box:
             finally:
                 frames.close_all(descriptors)
             self._kept_mb = _kept_mb(answer) or self._kept_mb
-            return self._outcome(answer, streams, fetched)
+            return self._outcome(answer, streams, fetched, bool(partner))
 
     def _limit_memory(self, memory_mb: int) -> None:
         if memory_mb == self._memory_mb:
             return
         if memory_mb < self._memory_mb:
-            # Only once the last run's files are gone: they may be more than the new limit, which the kernel would refuse.
+            # Only once the last run's files are gone: the kernel refuses a limit below what is in use.
             self._send({"do": "settle", "forget": not self._sent})
             if self._answer(START_PATIENCE_S).get("settled") is not True:
                 raise BoxError("the supervisor did not say that it has cleared up")
@@ -160,7 +167,9 @@ class Box:
             raise BoxError("no program is loaded")
         return self._program
 
-    def _outcome(self, answer: dict[str, Any], streams: Streams, files: dict[str, bytes]) -> Outcome:
+    def _outcome(
+        self, answer: dict[str, Any], streams: Streams, files: dict[str, bytes], partner: bool = False
+    ) -> Outcome:
         try:
             told = answer["outcome"]
             status = Status(told["status"])
@@ -173,7 +182,7 @@ class Box:
             raise BoxError(f"the supervisor's answer is not an outcome: {error!r}") from error
         if streams.over_limit and stopped in {"", "killed"} and status is not Status.MEMORY_LIMIT_EXCEEDED:
             status, message = Status.OUTPUT_LIMIT_EXCEEDED, ""
-        out, err, *answers = streams.collected()
+        out, err, *answers = [Collected(0), *streams.collected()] if partner else streams.collected()
         return Outcome(
             status=status,
             exit_code=exit_code,

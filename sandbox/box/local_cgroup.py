@@ -1,7 +1,7 @@
 """The cgroups of a local box: memory, processes and CPU held by the kernel, where root may make them.
 
-One folder per box below one of ours at the top of the hierarchy, or of each hierarchy on version 1. Its name carries the pid
-of the worker that made it, so that the next worker to start can tell which ones nobody owns any more.
+One folder per box below one of ours at the top of the hierarchy, or of each hierarchy on version 1. Its name carries
+the pid of the worker that made it, so that the next worker to start can tell which ones nobody owns any more.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ V1_ALSO = ("cpuacct",)  # measures the CPU time of the box; no wall
 
 
 class BoxCgroup:
-    """What was made for one box. `folders` are its cgroups, `shown` where the box sees them, `lacking` its missing walls."""
+    """What was made for one box: its `folders`, `shown` where the box sees them; `lacking` are its missing walls."""
 
     def __init__(self, root: Path = ROOT) -> None:
         self._root = root

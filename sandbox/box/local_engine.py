@@ -1,8 +1,8 @@
 """Boxes without a container engine: the same supervisor behind the strongest walls this host gives an ordinary process.
 
-What the host gives is found out by trying it once, when the engine is made (`namespaces.probe`); what it does not give is said
-in words. A box is one launcher process of ours (`sandbox.runner.namespaces`) and what it started. Images do not exist here: a
-box has the compilers and interpreters of the host.
+What the host gives is found out by trying it once, when the engine is made (`namespaces.probe`); what it does not
+give is said in words. A box is one launcher process of ours (`sandbox.runner.namespaces`) and what it started. Images
+do not exist here: a box has the compilers and interpreters of the host.
 """
 
 from __future__ import annotations
@@ -50,8 +50,9 @@ ONE_USER = (
     " install newuidmap (`apt install uidmap`) and give this user a range in /etc/subuid and /etc/subgid"
 )
 NO_CGROUP = (
-    "memory, process and CPU limits by the kernel (cgroup): memory is watched every 10 ms instead, processes are limited per"
-    " user, CPUs not at all; run the worker as root on a machine whose /sys/fs/cgroup can be written, or use Docker"
+    "memory, process and CPU limits by the kernel (cgroup): memory is watched every 10 ms instead, processes are"
+    " limited per user, CPUs not at all; run the worker as root on a machine whose /sys/fs/cgroup can be written,"
+    " or use Docker"
 )
 SWITCHES = {
     "/proc/sys/kernel/apparmor_restrict_unprivileged_userns": (
@@ -174,7 +175,7 @@ class LocalEngine:
         plan = {**self._plan(), "probe": True}
         try:
             done = subprocess.run(
-                [*self._command(), json.dumps(plan)], capture_output=True, text=True, timeout=START_PATIENCE_S
+                self._command(), input=json.dumps(plan), capture_output=True, text=True, timeout=START_PATIENCE_S
             )
             found = json.loads(done.stdout)
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -200,16 +201,19 @@ class LocalWalls:
         self._cgroup = cgroup
         self._on_destroy = on_destroy
         self._own_bytes = 0
+        self._launcher: subprocess.Popen[bytes] | None = None
         self._group: MemoryGroup | None = None
         self.connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         leash, self._leash = os.pipe()
-        self._said = os.memfd_create("launcher")
+        self._said = os.memfd_create("words")
+        planned = os.memfd_create("plan")
         given = {"connection": theirs.fileno(), "leash": leash}
         plan = {**plan, **given, "supervisor": ["--descriptor", str(theirs.fileno()), *supervisor_options]}
         try:
+            os.pwrite(planned, json.dumps(plan).encode(), 0)
             self._launcher = subprocess.Popen(
-                [*command, json.dumps(plan)],
-                stdin=subprocess.DEVNULL,
+                command,
+                stdin=planned,
                 stdout=subprocess.DEVNULL,
                 stderr=self._said,
                 pass_fds=list(given.values()),
@@ -218,13 +222,14 @@ class LocalWalls:
             )
             theirs.close()
             self._wait_until_up()
-            self._group = cgroup and cgroup.memory()
+            self._group = None if cgroup is None else cgroup.memory()
         except (OSError, BoxError) as error:
             self.destroy()
             raise BoxError(f"a local box did not start: {error}") from error
         finally:
             theirs.close()
             os.close(leash)
+            os.close(planned)
 
     def limit_memory(self, memory_mb: int) -> None:
         if self._group is None:
@@ -257,11 +262,8 @@ class LocalWalls:
             return
         os.close(self._leash)
         self._leash = -1
-        try:
-            self._launcher.wait(END_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self._launcher.kill()
-            self._launcher.wait()
+        if self._launcher is not None:
+            _end(self._launcher)
         if self._group is not None:
             self._group.close()
             self._group = None
@@ -284,6 +286,15 @@ class LocalWalls:
         raise BoxError(self._words() or f"no word of its supervisor within {START_PATIENCE_S:g} s")
 
 
+def _end(launcher: subprocess.Popen[bytes]) -> None:
+    """Wait for a launcher whose leash is loose; what it holds dies with it even where it has to be killed."""
+    try:
+        launcher.wait(END_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        launcher.kill()
+        launcher.wait()
+
+
 def missing_walls() -> list[str]:
     """What a local box of this host would lack, in words; empty when every wall is up. Raises EngineUnavailable."""
     with tempfile.TemporaryDirectory(prefix="sandbox-") as home:
@@ -295,7 +306,10 @@ def what_to_do() -> str:
     for switch, (closed, command) in SWITCHES.items():
         if os.geteuid() != 0 and Path(switch).exists() and Path(switch).read_text().strip() == closed:
             return f"as root, `{command}` lets users have namespaces"
-    return "for namespaces run the worker as root, in a container also with `--privileged` or `--security-opt seccomp=unconfined`"
+    return (
+        "for namespaces run the worker as root,"
+        " in a container also with `--privileged` or `--security-opt seccomp=unconfined`"
+    )
 
 
 def _check_tools(image: str) -> None:

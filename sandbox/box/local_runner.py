@@ -1,13 +1,12 @@
 """The runner as a folder that a local box can be shown: what an image's last layers are to a container.
 
-Made once per version of its sources, under a name that is their hash: the bytecode is there, so a box starts in milliseconds,
-and so is the zygote's loop in C, where this machine has a compiler for it.
+Made once per version of its sources, under a name that is their hash: the bytecode is there, so a box starts in
+milliseconds, and so is the zygote's loop in C, where this machine has a compiler for it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import subprocess
 import tempfile
@@ -60,7 +59,7 @@ def _make(folder: Path, sources: list[Path]) -> None:
 def _put(making: Path, runner: Path) -> None:
     """Give the finished folder its name; another process may have been first."""
     try:
-        os.rename(making, runner)
+        making.rename(runner)
     except OSError:
         shutil.rmtree(making)
         if not runner.is_dir():

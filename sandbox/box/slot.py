@@ -36,9 +36,9 @@ class Slot:
         """A clean box of that image, for one program."""
         return self._lend(image, image)
 
-    def lend_beside(self, image: str) -> AbstractContextManager[Box]:
-        """Another one of that image, for what runs at the same time as the program in the first."""
-        return self._lend(f"{image} beside", image)
+    def lend_beside(self, image: str, role: str) -> AbstractContextManager[Box]:
+        """Another one of that image, for what runs beside the program; `role` tells several such apart."""
+        return self._lend(f"{image} {role}", image)
 
     @contextmanager
     def _lend(self, place: str, image: str) -> Iterator[Box]:

@@ -46,19 +46,28 @@ class Streams:
     """Use as a context manager; `theirs` are the ends to give away: stdin to read, stdout and stderr to write."""
 
     def __init__(
-        self, stdin: bytes, output_limit_bytes: int, calls: bytes | None = None, channel: Sequence[int] = ()
+        self,
+        stdin: bytes,
+        output_limit_bytes: int,
+        calls: bytes | None = None,
+        channel: Sequence[int] = (),
+        partner: Sequence[int] = (),
     ) -> None:
-        """`calls` opens two more pipes: for calls to the program, and its answers. `channel` lends two instead."""
+        """`calls` opens two more pipes, for calls to the program and its answers; `channel` lends two instead.
+
+        `partner` lends stdin and stdout, for a program that speaks with another one; its stdout is not collected.
+        """
         self._open: set[int] = set()
         self._readers: dict[int, Collected] = {}
         self._feeds: dict[int, memoryview] = {}
         self._told_over_limit = False
         self._poll = select.poll()
-        self.theirs = [self._fed(stdin), self._drained(output_limit_bytes), self._drained(output_limit_bytes)]
+        self.theirs = [] if partner else [self._fed(stdin), self._drained(output_limit_bytes)]
+        self.theirs.append(self._drained(output_limit_bytes))
         if calls is not None:
             self.theirs += [self._fed(calls), self._drained(ANSWERS_LIMIT_BYTES)]
         self._ours_to_close = list(self.theirs)
-        self.theirs += channel
+        self.theirs = [*partner, *self.theirs, *channel]
 
     def _fed(self, content: bytes) -> int:
         """A pipe that gives `content`; returns its reading end."""

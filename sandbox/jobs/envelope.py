@@ -21,8 +21,9 @@ from rq.utils import now as rq_now
 
 from sandbox.jobs import keys
 from sandbox.schema import ExecuteRequest, Lane, VerifyRequest
+from sandbox.schema.vote import VoteRequest
 
-Kind = Literal["execute", "verify"]
+Kind = Literal["execute", "verify", "vote"]
 TASK = "sandbox.jobs.tasks.perform_envelope"
 FOREVER = -1
 
@@ -39,6 +40,7 @@ class Item(BaseModel):
     reader: str = ""
     execute: ExecuteRequest | None = None
     verify: VerifyRequest | None = None
+    vote: VoteRequest | None = None
 
     @property
     def id(self) -> str:

@@ -6,27 +6,21 @@ wrong answer.
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable
-from typing import TypeVar
 
 from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.box.slot import Slot
 from sandbox.errors import InfrastructureError
+from sandbox.jobs.attempts import in_some_box
 from sandbox.jobs.envelope import Item
 from sandbox.jobs.trials import Trials
-from sandbox.languages import Language
+from sandbox.jobs.vote import vote
 from sandbox.runner.contract import Limits, Outcome, Run, Status, Verdict
 from sandbox.schema import ExecuteRequest, ExecuteResult, StageResult, TestResult, VerifyRequest, VerifyResult
 from sandbox.verify.judge import Judgement, judge, not_compiled
 
-logger = logging.getLogger(__name__)
-
-TRIES = 3
 DEFAULT_LIMITS = Limits()
-Answer = TypeVar("Answer")
 
 
 def perform(item: Item, slot: Slot) -> bytes:
@@ -36,6 +30,8 @@ def perform(item: Item, slot: Slot) -> bytes:
         return execute(item.id, item.execute, slot, queue_time_s).model_dump_json().encode()
     if item.verify is not None:
         return verify(item.id, item.verify, slot, queue_time_s).model_dump_json().encode()
+    if item.vote is not None:
+        return vote(item.id, item.vote, slot, queue_time_s, DEFAULT_LIMITS).model_dump_json().encode()
     raise ValueError(f"item {item.id} asks for nothing")
 
 
@@ -56,7 +52,7 @@ def execute(item_id: str, request: ExecuteRequest, slot: Slot, queue_time_s: flo
         return compiled, box.run(run)
 
     try:
-        compiled, outcome = _in_some_box(slot, language, in_box)
+        compiled, outcome = in_some_box(slot, language, in_box)
     except InfrastructureError as error:
         compiled, outcome = None, Outcome(Status.INTERNAL_ERROR, message=str(error))
     return ExecuteResult.model_construct(
@@ -82,7 +78,7 @@ def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float
 
     message = ""
     try:
-        compiled, judgement = _in_some_box(slot, language, in_box)
+        compiled, judgement = in_some_box(slot, language, in_box)
     except InfrastructureError as error:
         compiled, judgement, message = None, Judgement(Verdict.INTERNAL_ERROR, []), str(error)
     return VerifyResult.model_construct(
@@ -90,10 +86,11 @@ def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float
         verdict=judgement.verdict,
         passed=judgement.passed,
         total=len(request.tests),
-        score=judgement.passed / len(request.tests),
+        score=round(sum(case.score for case in judgement.cases) / len(request.tests), 9),
         tests=[
             TestResult.model_construct(
                 verdict=case.verdict,
+                score=case.score,
                 message=case.message,
                 exit_code=case.exit_code,
                 signal=case.signal,
@@ -106,17 +103,3 @@ def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float
         queue_time_s=round(queue_time_s, 6),
         run_time_s=round(time.monotonic() - began, 6),
     )
-
-
-def _in_some_box(slot: Slot, language: Language, work: Callable[[Box], Answer]) -> Answer:
-    """Do `work` in a box; where the box fails, in a new one, `TRIES` times in all. Raises InfrastructureError."""
-    for left in reversed(range(TRIES)):
-        try:
-            with slot.lend(language.image) as box:
-                return work(box)
-        except InfrastructureError as error:
-            logger.warning("box failed, %d tries left: %s", left, error, extra={"image": language.image})
-            if not left:
-                raise
-            time.sleep(0.1 * (TRIES - left - 1))
-    raise AssertionError("unreachable")

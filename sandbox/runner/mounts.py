@@ -1,8 +1,8 @@
 """The file system of a local box: a small tree of its own in which nothing of the host can be written.
 
-Built in a fresh mount namespace, entered with pivot_root, the host's tree then detached: what is not shown here cannot be
-named any more. Paths are those of a container. Everything shown of the host is read-only, without set-uid programs; what is
-writable lives in memory and has a size.
+Built in a fresh mount namespace, entered with pivot_root, the host's tree then detached: what is not shown here
+cannot be named any more. Paths are those of a container. Everything shown of the host is read-only, without set-uid
+programs; what is writable lives in memory and has a size.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
 def enter(place: str, tree: dict[str, Any], fresh_proc: bool) -> None:
     """Build the tree over the empty directory `place` and make it the root of this process.
 
-    `tree` names what to show and how large: `uid` of the programs, `tmpfs_mb`, `shown` as [source, target] pairs. Raises
-    OSError; the namespace is of no use then.
+    `tree` names what to show and how large: `uid` of the programs, `tmpfs_mb`, `shown` as [source, target] pairs.
+    Raises OSError; the namespace is of no use then.
     """
     place = os.path.realpath(place)
     mount("none", "/", flags=REC | PRIVATE)

@@ -1,16 +1,18 @@
-"""The launcher of a local box: it puts up what walls the kernel gives an ordinary process, and runs the supervisor in them.
+"""The launcher of a local box: it puts up what walls the kernel gives, and runs the supervisor behind them.
 
-Theory of operation. The engine starts this as a process of its own, which stays outside and has one child: the first process
-of the box. That one is cloned straight into its new namespaces, waits until its user ids are mapped, joins the box's cgroups,
-makes its mount tree, gives up every capability the supervisor does not need, and then is the supervisor. It never execs:
-an exec would cost it those capabilities where it is not root, and would lend them to programs where they are inheritable.
+Theory of operation. The engine starts this as a process of its own, which stays outside and has one child: the first
+process of the box. That one is cloned straight into its new namespaces, waits until its user ids are mapped, joins
+the box's cgroups, makes its mount tree, gives up every capability the supervisor does not need, and then is the
+supervisor. It never execs: an exec would cost it those capabilities where it is not root, and would lend them to
+programs where they are inheritable.
 
-The launcher then waits for the first of two things: the box ends, or the worker lets go of the leash, a pipe whose other end
-only the worker holds, so that `kill -9` of a worker is heard like any other end. Either way it kills what is left, removes
-the box's cgroups and folder, and ends. The box also dies with the launcher, by its parent-death signal and, being the first
-process of a pid namespace, takes every other with it.
+The launcher then waits for the first of two things: the box ends, or the worker lets go of the leash, a pipe whose
+other end only the worker holds, so that `kill -9` of a worker is heard like any other end. Either way it kills what
+is left, removes the box's cgroups and folder, and ends. The box also dies with the launcher, by its parent-death
+signal and, being the first process of a pid namespace, takes every other with it.
 
-With `probe` the same steps are tried one after the other, dropping each that is refused, and the answer says what is left.
+With `probe` the same steps are tried one after the other, dropping each that is refused, and the answer says what is
+left.
 """
 
 from __future__ import annotations
@@ -82,7 +84,7 @@ def mapped_ids() -> list[list[int]]:
 
 def clone(kinds: Iterable[str]) -> int:
     """Fork into new namespaces of these kinds. Raises Refused."""
-    flags = signal.SIGCHLD
+    flags = int(signal.SIGCHLD)
     for kind in kinds:
         flags |= FLAGS[kind]
     pid = int(_libc.syscall(CLONE[platform.machine()], ctypes.c_ulong(flags), None, None, None, None))
@@ -92,7 +94,7 @@ def clone(kinds: Iterable[str]) -> int:
 
 
 def refused_kinds(kinds: set[str]) -> set[str]:
-    """Which of the kinds the kernel does not give, each tried by itself; all of them where it gives no user namespace."""
+    """Which of the kinds the kernel does not give, each tried by itself; all, where it gives no user namespace."""
     root = {"user"} & kinds
     refused = set()
     for kind in sorted(kinds, key=lambda kind: kind != "user"):
@@ -162,7 +164,7 @@ def lift_limits() -> None:
 
 
 def no_network() -> bytes:
-    """A system-call filter for a box without a network namespace: unix sockets only. It goes under that of each program."""
+    """A system-call filter for a box without a network namespace: unix sockets only. Each program's lies on it."""
     arch = confine._ARCHITECTURES[platform.machine()]
     load, equal, answer = 0x20, 0x15, 0x06
     refuse, allow = 0x0005_0000 | errno.EAFNOSUPPORT, 0x7FFF_0000
@@ -285,7 +287,7 @@ def kill(pid: int) -> None:
 
 
 def remove_traces(plan: dict[str, Any]) -> None:
-    """The box's cgroups, which the kernel may hold on to for a moment, and its folder where it has no tree of its own."""
+    """The box's cgroups, which the kernel may hold on to for a moment, and its folder where it has no tree."""
     patience = time.monotonic() + REMOVAL_PATIENCE_S
     for folder in plan["cgroups"]:
         while os.path.isdir(folder) and time.monotonic() < patience:
@@ -334,8 +336,11 @@ def do_without(plan: dict[str, Any], kinds: set[str], step: str) -> bool:
 
 
 def main() -> NoReturn:
-    """namespaces.py PLAN, a JSON object: see `local_engine`, which writes it."""
-    plan: dict[str, Any] = json.loads(sys.argv[1])
+    """The plan is a JSON object on stdin, for a program can read our command line; `local_engine` writes it."""
+    plan: dict[str, Any] = json.load(sys.stdin)
+    nothing = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
     if plan["probe"]:
         print(json.dumps(probe(plan)), flush=True)
         os._exit(0)

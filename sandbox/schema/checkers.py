@@ -142,7 +142,6 @@ EquivalenceChecker = Annotated[
     Field(discriminator="type"),
 ]
 
-# Rules that the worker applies itself. `program` and `interactive` join `Checker` once their boxes are wired.
 Checker = Annotated[
     ExactChecker
     | LinesChecker
@@ -157,6 +156,8 @@ Checker = Annotated[
     | AppsChecker
     | CodeforcesChecker
     | CodeJudgeChecker
-    | HumanEvalChecker,
+    | HumanEvalChecker
+    | ProgramChecker
+    | InteractiveChecker,
     Field(discriminator="type"),
 ]

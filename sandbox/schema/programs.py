@@ -185,6 +185,7 @@ class TestResult(Wire):
     __test__ = False  # not a pytest class, whatever its name says
 
     verdict: Verdict
+    score: float = Field(0.0, description="1 when accepted, 0 when not, between where a checker gives points")
     message: str = ""
     exit_code: int | None = None
     signal: int | None = None

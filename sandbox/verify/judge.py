@@ -15,6 +15,8 @@ from sandbox.runner.contract import Outcome, Status, Usage, Verdict
 from sandbox.runner.functions import CALL_FAILED, TEST_FAILED
 from sandbox.runner.values import NotPlain
 from sandbox.verify import checkers
+from sandbox.verify.checkers.failure import CheckerFailed
+from sandbox.verify.checkers.program import Ended, interaction, opinion
 from sandbox.verify.values import same
 
 MESSAGE_CHARS = 500
@@ -45,6 +47,12 @@ class CaseVerdict:
     exit_code: int | None = None
     signal: int | None = None
     usage: Usage = field(default_factory=Usage)
+    points: float | None = None
+
+    @property
+    def score(self) -> float:
+        """0 to 1: a checker's points where it gave some, else 1 for accepted."""
+        return float(self.verdict is Verdict.ACCEPTED) if self.points is None else self.points
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,23 @@ def judge_outcome(outcome: Outcome, expected: bytes, checker: CheckerChoice) -> 
     else:
         verdict, message = _VERDICT_OF_STATUS[outcome.status], outcome.message
     return CaseVerdict(verdict, message, outcome.exit_code, outcome.signal, outcome.usage)
+
+
+def judge_opinion(outcome: Outcome, checker: Outcome, full_score: float) -> CaseVerdict:
+    """A run that ended well, by what the user's checker said of its output."""
+    try:
+        said = opinion(checker, full_score)
+    except CheckerFailed as failure:
+        told = f"the checker failed: {failure}"
+        return CaseVerdict(Verdict.INTERNAL_ERROR, told, outcome.exit_code, outcome.signal, outcome.usage)
+    verdict = Verdict.ACCEPTED if said.accepted else Verdict.WRONG_ANSWER
+    return CaseVerdict(verdict, said.message, outcome.exit_code, outcome.signal, outcome.usage, said.score)
+
+
+def judge_interaction(program: Outcome, interactor: Outcome, first: Ended, full_score: float) -> CaseVerdict:
+    """A program and an interactor that spoke with each other."""
+    said = interaction(program, interactor, first, full_score)
+    return CaseVerdict(said.verdict, said.message, program.exit_code, program.signal, program.usage, said.score)
 
 
 def judge_exit(outcome: Outcome) -> CaseVerdict:

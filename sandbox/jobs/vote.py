@@ -1,0 +1,68 @@
+"""A vote in a slot: every candidate on every input, compiled once each, then the pure rules of `verify.golden`."""
+
+from __future__ import annotations
+
+import time
+
+from sandbox import languages
+from sandbox.box.box import Box
+from sandbox.box.slot import Slot
+from sandbox.errors import InfrastructureError
+from sandbox.jobs.attempts import in_some_box
+from sandbox.jobs.trials import checker_choice
+from sandbox.runner.contract import Limits, Outcome, Run, Status
+from sandbox.schema.vote import Candidate, VoteRequest, VoteResult
+from sandbox.verify import golden, normal_form
+from sandbox.verify.voting import Interned
+
+COMPILE_MESSAGE_CHARS = 4_000
+
+
+def vote(item_id: str, request: VoteRequest, slot: Slot, queue_time_s: float, default_limits: Limits) -> VoteResult:
+    """Label the inputs and choose the golden candidate. The same request gives the same answer."""
+    began = time.monotonic()
+    limits = request.effective_limits.resolve(default_limits)
+    runs = [Run(stdin=one.stdin_bytes, args=tuple(one.args), files=one.files, limits=limits) for one in request.inputs]
+    interned = Interned()
+    messages: list[str] = []
+    matrix: list[list[Outcome]] = []
+    for candidate in request.candidates:
+        outcomes, message = _row(candidate, runs, slot)
+        matrix.append([interned.keep(outcome) for outcome in outcomes])
+        messages.append(message)
+    same_as = normal_form.same_programs([(languages.named(one.language).name, one.code) for one in request.candidates])
+    election = golden.elect(
+        matrix,
+        [one.stdin_bytes for one in request.inputs],
+        [one.code for one in request.candidates],
+        checker_choice(request.effective_checker),
+        request.policy.resolve(),
+        same_as=same_as,
+        declared=[one.weight for one in request.inputs],
+    )
+    return VoteResult.of(
+        request,
+        election,
+        same_as,
+        id=item_id,
+        compile_messages=messages,
+        queue_time_s=round(queue_time_s, 6),
+        run_time_s=round(time.monotonic() - began, 6),
+    )
+
+
+def _row(candidate: Candidate, runs: list[Run], slot: Slot) -> tuple[list[Outcome], str]:
+    """One candidate's outcomes, and what its compiler said where it did not compile."""
+    language = languages.named(candidate.language)
+
+    def in_box(box: Box) -> tuple[list[Outcome], str]:
+        compiled = box.load(language.program(candidate.code))
+        if compiled is not None and not compiled.ended_well:
+            said = compiled.stderr.decode(errors="replace")[:COMPILE_MESSAGE_CHARS] or compiled.message
+            return [Outcome(Status.COMPILE_ERROR, message=compiled.message)] * len(runs), said
+        return [box.run(run) for run in runs], ""
+
+    try:
+        return in_some_box(slot, language, in_box)
+    except InfrastructureError as error:
+        return [Outcome(Status.INTERNAL_ERROR, message=str(error))] * len(runs), ""
