@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sandbox.errors import (
     BadRequest,
     BoxError,
+    BoxOutOfMemory,
     Cancelled,
     EngineUnavailable,
     InfrastructureError,
@@ -49,6 +50,7 @@ TABLE = (
     ErrorCode(QueueFull, "queue-full", 503, "Queue full"),
     ErrorCode(Refused, "refused", 503, "Refused for now"),
     ErrorCode(Cancelled, "cancelled", 409, "Cancelled before it ran"),
+    ErrorCode(BoxOutOfMemory, "box-out-of-memory", 502, "Box ran out of memory", _TRY_AGAIN),
     ErrorCode(BoxError, "box-error", 502, "Box failed", _TRY_AGAIN),
     ErrorCode(EngineUnavailable, "engine-unavailable", 502, "Container engine unavailable", _TRY_AGAIN),
     ErrorCode(

@@ -35,6 +35,7 @@ _ADVICE = {
 }
 
 # Pydantic puts the chosen checker's tag into the path, where the client's document has no such level.
+_TEST_TAGS = frozenset({"stdin", "function", "assert", "command"})
 _CHECKER_TAGS = frozenset(
     get_args(model.model_fields["type"].annotation)[0] for model in get_args(get_args(schema.Checker)[0])
 )
@@ -130,8 +131,9 @@ def _path(location: Sequence[int | str]) -> str:
     parts: list[str] = []
     last: int | str = ""
     for part in location:
-        below_checker = last == "checker" and parts[-2:-1] != ["files"]
+        tag_of_checker = last == "checker" and parts[-2:-1] != ["files"] and part in _CHECKER_TAGS
+        tag_of_test = isinstance(last, int) and parts[-2:-1] == ["tests"] and part in _TEST_TAGS
         last = part
-        if part != "[key]" and not (below_checker and part in _CHECKER_TAGS):
+        if part != "[key]" and not tag_of_checker and not tag_of_test:
             parts.append(str(part)[:MAX_PART_CHARS])
     return ".".join(parts)

@@ -82,7 +82,7 @@ class MemoryGroup:
             os.pwrite(self._peak, b"0", 0)
 
     def killed(self) -> bool:
-        """Whether the kernel has killed something for want of memory since `begin_run`; False once the group is gone."""
+        """Whether the kernel has killed for want of memory since `begin_run`; False once the group is gone."""
         try:
             return self._kills.read() > self._kills_before
         except OSError:

@@ -22,7 +22,7 @@ class Walls(Protocol):
         """The peak of the program's memory since `begin_run` in MiB, where the host lets us see it."""
 
     def ran_out_of_memory(self) -> bool:
-        """Whether something in the box was killed for want of memory since `begin_run`, where the host lets us see it."""
+        """Whether something in it was killed for want of memory since `begin_run`, where the host shows it."""
 
     def destroy(self) -> None:
         """Take it down with everything in it, at once; safe to call twice."""

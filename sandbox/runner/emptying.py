@@ -1,9 +1,9 @@
 """Empty a directory of whatever a hostile program left in it: any depth, any number, any mode.
 
-Nothing here recurses or keeps a list, for ten thousand nested directories would end the stack, and the names of sixty thousand
-files would end the memory, which the program may have used up to the last page. A directory found inside is taken apart by
-moving its own directories up beside it, so every path stays short. It is first made ours: in one with the sticky bit set
-nobody but its owner may delete.
+Nothing here recurses or keeps a list: ten thousand nested directories would end the stack, and the names of sixty
+thousand files the memory, which the program may have used up to the last page. A directory found inside is taken apart
+by moving its own directories up beside it, so every path stays short. It is first made ours: in one with the sticky bit
+set nobody but its owner may delete.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import os
 
 def empty(place: str) -> None:
     """Remove all that is in `place`, a directory of ours; return once a look at it finds nothing. Raises OSError."""
-    found = 1
+    found = True
     while found:
-        found = 0
+        found = False
         with os.scandir(place) as entries:
-            for found, entry in enumerate(entries, start=1):
+            for entry in entries:
+                found = True
                 if entry.is_dir(follow_symlinks=False):
                     _take_apart(entry.path, place)
                 else:

@@ -3,7 +3,10 @@
 # expect: ok
 # stdout: contained
 
-for line in open("/etc/resolv.conf"):
+import os
+
+name = "/etc/resolv.conf"
+for line in open(name) if os.path.exists(name) else ():
     word, _, value = line.partition(" ")
     if word == "search" or (word == "nameserver" and value.strip() != "127.0.0.1"):
         print("ESCAPED", line)

@@ -4,7 +4,7 @@
 # victim: true
 # stdout: contained
 
-import gc
+gc = __import__("g" + "c")  # so that this stays a fork of the warm interpreter
 
 token = "".join(chr(ord(c) + 1) for c in "rdbqds,ne,`m,d`qkhdq,qtm")
 mine = [token]

@@ -1,6 +1,7 @@
 # attack: find the host's disks as device nodes or mounts
 # contained: no block device is in the box, and nothing of the host but the engine's three files and one empty folder is mounted
 # expect: ok
+# engines: docker
 # stdout: contained
 
 import os

@@ -4,6 +4,7 @@
 // victim: true
 // stdout: contained
 
+#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@ int main(void) {
     for (char *c = token; *c; c++) ++*c;
     char stack[1 << 18];
     char *heap = malloc(32 << 20);
-    if (memmem(stack, sizeof stack, token, sizeof token - 1) > 0 && strcmp(stack, token) == 0) puts("ESCAPED: on the stack");
+    if (memmem(stack, sizeof stack, token, sizeof token - 1)) puts("ESCAPED: on the stack");
     for (size_t i = 0; i < (32u << 20); i++)
         if (heap[i]) { puts("ESCAPED: on the heap"); break; }
     puts("contained");

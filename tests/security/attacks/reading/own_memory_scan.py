@@ -15,7 +15,11 @@ with open(own + "maps") as maps, open(own + "mem", "rb", 0) as memory:
         begin, end = (int(x, 16) for x in spans.split("-"))
         try:
             memory.seek(begin)
-            found += memory.read(min(end - begin, 1 << 24)).count(token + b"run: ")
+            content = memory.read(min(end - begin, 1 << 23))
         except OSError:
-            pass
+            continue
+        at = content.find(token)
+        while at >= 0:
+            found += content[at + len(token) : at + len(token) + 5] == b"run: "
+            at = content.find(token, at + 1)
 print(f"ESCAPED: {found}" if found else "contained")

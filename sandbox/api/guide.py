@@ -1,0 +1,92 @@
+"""`/guide`: the Markdown under `sandbox/docs` as plain HTML, without a byte from anywhere else."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from markdown_it import MarkdownIt
+from starlette.responses import HTMLResponse, RedirectResponse
+
+router = APIRouter(include_in_schema=False)
+
+FOLDER = Path(str(files("sandbox").joinpath("docs")))
+FIRST_PAGE = "index.md"
+# No script and nothing from outside, whatever a page says.
+HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"}
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ max-width: 52rem; margin: 0 auto; padding: 1rem; font: 1rem/1.5 system-ui, sans-serif; }}
+pre, table {{ display: block; overflow-x: auto; }}
+pre, code {{ font: 0.875rem/1.4 ui-monospace, monospace; }}
+pre {{ padding: 0.75rem; border: 1px solid #8886; }}
+table {{ border-collapse: collapse; }}
+th, td {{ padding: 0.25rem 0.6rem; border: 1px solid #8886; text-align: left; vertical-align: top; }}
+</style>
+</head>
+<body>
+<nav aria-label="Guide"><a href="{home}">Guide</a></nav>
+<main>
+{body}</main>
+</body>
+</html>
+"""
+
+
+@router.get("/guide")
+async def guide(request: Request) -> Response:
+    """The first page; its address is relative, so it is right behind a proxy's path too."""
+    return RedirectResponse(f"guide/{FIRST_PAGE}")
+
+
+@router.get("/guide/{page:path}")
+async def guide_page(request: Request, page: str) -> Response:
+    """One page by its path below `sandbox/docs`."""
+    if not page:
+        return RedirectResponse(FIRST_PAGE)
+    if page not in pages():
+        raise HTTPException(404, "no such page of the guide; /guide lists them all")
+    return HTMLResponse(rendered(page), headers=HEADERS)
+
+
+@cache
+def pages() -> frozenset[str]:
+    """The paths of all pages; what is not among them is not looked for on the disk."""
+    return frozenset(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.md"))
+
+
+@cache
+def rendered(page: str) -> str:
+    """One page as an HTML document."""
+    text = (FOLDER / page).read_text(encoding="utf-8")
+    title = text.partition("\n")[0].lstrip("# ")
+    home = "../" * page.count("/") + FIRST_PAGE
+    return _PAGE.format(title=escape(title), home=home, body=_html(text))
+
+
+def _html(text: str) -> str:
+    """CommonMark with tables; HTML in it is text. Headings get the anchors that forges give them."""
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = markdown.parse(text)
+    for opening, content in zip(tokens, tokens[1:], strict=False):
+        if opening.type == "heading_open":
+            opening.attrSet("id", anchor(content.content))
+    html: Any = markdown.renderer.render(tokens, markdown.options, {})
+    return str(html)
+
+
+def anchor(heading: str) -> str:
+    """`The way of a program` -> `the-way-of-a-program`."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")

@@ -1,0 +1,55 @@
+"""Every checker a submission may name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, get_args
+
+from sandbox import schema
+from sandbox.verify import checkers
+from tests.docs.reference.table import code, paragraph, table
+
+INTRODUCTION = """
+# Checkers
+
+`"checker": {"type": ..., options}` of `POST /verify` says when an output is right; `tokens` where nothing is said. Outputs are bytes: what
+is not UTF-8 is compared as it is. Equal bytes agree under every checker but `regex`. A checker that cannot decide makes the
+verdict `internal_error`, never `wrong_answer`. The presets `apps`, `codeforces`, `code-judge`, `humaneval` and `livecodebench`
+decide as those projects do, their leniency included.
+"""
+
+
+def kinds() -> dict[str, type[Any]]:
+    """Type on the wire -> model."""
+    models = get_args(get_args(schema.Checker)[0])
+    return {get_args(model.model_fields["type"].annotation)[0]: model for model in models}
+
+
+def rule(kind: str) -> str:
+    """What the file of a rule says of it; empty where a checker is no rule of the worker's own."""
+    if kind not in checkers.RULES:
+        return ""
+    return paragraph(import_module(checkers.RULES[kind].__module__).__doc__)
+
+
+def page() -> str:
+    parts = [INTRODUCTION]
+    for kind, model in kinds().items():
+        parts += [f"## {kind}", paragraph(model.__doc__)]
+        if rule(kind) and rule(kind) != paragraph(model.__doc__):
+            parts.append(rule(kind))
+        if options(model):
+            parts.append(table(("option", "default", "meaning"), options(model)))
+    return "\n\n".join(parts)
+
+
+def options(model: type[Any]) -> list[tuple[str, str, str]]:
+    return [
+        (code(name), "required" if field.is_required() else _default(field.default), field.description or "")
+        for name, field in model.model_fields.items()
+        if name != "type"
+    ]
+
+
+def _default(value: Any) -> str:
+    return "the server's" if isinstance(value, schema.LimitsRequest) else code(value)

@@ -1,0 +1,33 @@
+"""Every metric of `sandbox.metrics.declare`."""
+
+from __future__ import annotations
+
+from sandbox.metrics.declare import METRICS, Metric
+from tests.docs.reference.table import code, table
+
+INTRODUCTION = """
+# Metrics
+
+`GET /metrics` answers in Prometheus' text format. Histograms also have the series `_bucket`, `_sum` and `_count`; the `process_`
+metrics of the Prometheus client are there too.
+"""
+
+
+def page() -> str:
+    rows = [
+        (code(metric.name), metric.kind, metric.unit, ", ".join(map(code, metric.labels)), metric.help)
+        for metric in METRICS
+    ]
+    return "\n\n".join([INTRODUCTION, table(("metric", "type", "unit", "labels", "meaning"), rows), "## Buckets", _buckets()])
+
+
+def _buckets() -> str:
+    by_buckets: dict[tuple[float, ...], list[Metric]] = {}
+    for metric in METRICS:
+        if metric.buckets:
+            by_buckets.setdefault(metric.buckets, []).append(metric)
+    rows = [
+        (", ".join(code(metric.name) for metric in metrics), ", ".join(f"{bound:g}" for bound in buckets))
+        for buckets, metrics in by_buckets.items()
+    ]
+    return table(("histograms", "upper bounds"), rows)

@@ -1,0 +1,22 @@
+"""Every key of `sandbox.jobs.keys`."""
+
+from __future__ import annotations
+
+from sandbox.jobs import keys
+from tests.docs.reference.table import code, table
+
+INTRODUCTION = """
+# Redis keys
+
+All state is in Redis. RQ's own keys (`rq:...`) are RQ's business: its tools see our jobs. A life is a setting of the same name, or words.
+"""
+
+
+def rows() -> list[tuple[str, ...]]:
+    """The table in the docstring of `keys`, cell by cell."""
+    lines = [line.strip("|").split("|") for line in (keys.__doc__ or "").splitlines() if line.startswith("| sandbox:")]
+    return [tuple(cell.strip() for cell in line) for line in lines]
+
+
+def page() -> str:
+    return INTRODUCTION + "\n" + table(("key", "type", "what", "life"), [(code(key), *rest) for key, *rest in rows()])

@@ -1,0 +1,49 @@
+"""A queue of each test's own: an empty database of the real Redis server, a service before it, workers behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from sandbox.box.docker_engine import remove_boxes
+from sandbox.config import QueueSettings
+from sandbox.service import Service
+from tests.crew import Crew
+from tests.redis_server import RedisServer
+
+DATABASE = 1
+FIRST_SLOT = 110
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer) -> Iterator[Redis]:
+    client = redis_server.client(DATABASE)
+    client.flushdb()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def settings(redis: Redis, redis_server: RedisServer, tmp_path: Path) -> QueueSettings:
+    assert redis.dbsize() == 0
+    return QueueSettings(home=tmp_path, redis_url=redis_server.url(DATABASE))
+
+
+@pytest.fixture
+def crew(images: dict[str, str], settings: QueueSettings) -> Iterator[Crew]:
+    """Nobody is hired yet."""
+    assert images
+    with Crew(settings, FIRST_SLOT) as crew:
+        yield crew
+    remove_boxes(settings.home)
+
+
+@pytest.fixture
+def service(settings: QueueSettings) -> Iterator[Service]:
+    service = Service(settings)
+    service.start()
+    yield service
+    service.close()

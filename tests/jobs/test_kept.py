@@ -1,0 +1,300 @@
+"""Kept submissions: looked at, cancelled, repeated, expired, and safe through a crash of Redis."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import docker
+import pytest
+from redis import Redis
+
+from sandbox.box.docker_engine import HOME_LABEL
+from sandbox.config import QueueSettings
+from sandbox.errors import Cancelled, NotFound, QueueFull, QueueUnavailable, UnknownLanguage
+from sandbox.jobs import keys
+from sandbox.schema import ExecuteRequest, JobStatus
+from sandbox.service import Service
+from tests.crew import Crew
+from tests.jobs.waiting import awaited, finished, printed, printing, program, sleeping, stdouts, until
+from tests.redis_server import RedisServer
+
+TAKEN_ONCE = "import uuid; print(uuid.uuid4())"
+
+
+# --- looking
+
+
+def test_a_job_is_queued_with_its_position_then_running_then_finished(service: Service, crew: Crew) -> None:
+    first = service.submit("execute", [sleeping(1.0)], durable=True)
+    second = service.submit("execute", [program("print(2)")], durable=True)
+    assert (service.job(first.id).status, service.job(first.id).position) == (JobStatus.QUEUED, 0)
+    assert (service.job(second.id).status, service.job(second.id).position) == (JobStatus.QUEUED, 1)
+    crew.hire()
+    until(lambda: service.job(first.id).status is JobStatus.RUNNING, "the first one runs")
+    assert stdouts(finished(service, first.id)) == ["awake"]
+    assert stdouts(finished(service, second.id)) == ["2"]
+
+
+def test_a_job_that_never_was_is_not_found(service: Service) -> None:
+    for ask in (service.job, service.cancel):
+        with pytest.raises(NotFound):
+            ask("never")
+
+
+def test_results_expire_after_their_time(redis_server: RedisServer, redis: Redis, crew: Crew, tmp_path: Path) -> None:
+    settings = QueueSettings(home=tmp_path, redis_url=redis_server.url(1), result_ttl_s=2)
+    service = Service(settings)
+    service.start()
+    with Crew(settings, 118, SANDBOX_RESULT_TTL_S="2") as short:
+        short.hire()
+        ticket = service.submit("execute", printing([1]), durable=True)
+        assert stdouts(finished(service, ticket.id)) == ["1"]
+        assert 0 < redis.ttl(keys.results(ticket.id)) <= 2
+        until(lambda: not redis.exists(keys.results(ticket.id)), "the result expires")
+        with pytest.raises(NotFound):
+            service.job(ticket.id)
+    service.close()
+
+
+# --- cancelling
+
+
+def test_what_is_cancelled_before_it_runs_never_runs(service: Service, crew: Crew, redis: Redis) -> None:
+    ticket = service.submit("execute", printing(range(3)), batch=True, durable=True)
+    assert service.cancel(ticket.id).status is JobStatus.CANCELLED
+    crew.hire()
+    other = service.submit("execute", printing([7]))
+    assert printed(other) == ["7"]
+    until(lambda: redis.zcard(keys.outstanding("default")) == 0, "the cancelled envelope is done with")
+    assert service.job(ticket.id).status is JobStatus.CANCELLED
+    assert redis.hlen(keys.results(ticket.id)) == 0
+
+
+def test_cancelling_what_is_finished_changes_nothing(service: Service, crew: Crew) -> None:
+    crew.hire()
+    ticket = service.submit("execute", printing([1]), durable=True)
+    done = finished(service, ticket.id)
+    assert service.cancel(ticket.id) == done
+
+
+def test_clients_that_go_away_leave_their_places_to_others(service: Service, crew: Crew) -> None:
+    """More often than there is room on the way to one worker: each must give its room back."""
+    crew.hire()
+    for _ in range(3):
+        busy = service.submit("execute", [sleeping(0.5)])
+        time.sleep(0.1)
+        gone = [service.submit("execute", [sleeping(30.0)]) for _ in range(3)]
+        time.sleep(0.1)
+        for ticket in gone:
+            service.abandon(ticket)
+            with pytest.raises(Cancelled):
+                ticket.results[0].result(0)
+        assert printed(busy, 20.0) == ["awake"]
+    assert printed(service.submit("execute", printing([1])), 20.0) == ["1"]
+
+
+# --- refusing
+
+
+def test_a_full_queue_refuses_at_once_and_keeps_nothing_of_it(
+    redis_server: RedisServer, redis: Redis, tmp_path: Path
+) -> None:
+    service = Service(QueueSettings(home=tmp_path, redis_url=redis_server.url(1), max_queued=3))
+    service.start()
+    try:
+        service.submit("execute", printing(range(3)), batch=True, durable=True)
+        before = set(redis.scan_iter("sandbox:*"))
+        for options in ({}, {"durable": True}, {"idempotency_key": "one"}):
+            with pytest.raises(QueueFull) as refused:
+                service.submit("execute", printing([1]), **options)
+            assert refused.value.retry_after_s > 0
+        assert set(redis.scan_iter("sandbox:*")) == before
+        other_lane = ExecuteRequest(language="python", code="", priority="rl")
+        assert service.submit("execute", [other_lane], durable=True).id
+    finally:
+        service.close()
+
+
+def test_an_unknown_language_is_refused_with_its_place(service: Service, redis: Redis) -> None:
+    requests = [*printing([1]), ExecuteRequest(language="cobol", code="")]
+    with pytest.raises(UnknownLanguage) as refused:
+        service.submit("execute", requests, batch=True)
+    assert refused.value.field == "items.1.language"
+    with pytest.raises(UnknownLanguage) as refused:
+        service.submit("execute", requests[1:])
+    assert refused.value.field == "language"
+    assert redis.keys("sandbox:envelope:*") == []
+
+
+# --- repeating
+
+
+def test_the_same_idempotency_key_is_the_same_submission(service: Service, crew: Crew) -> None:
+    crew.hire()
+    first = service.submit("execute", [program(TAKEN_ONCE)], durable=True, idempotency_key="key")
+    again = service.submit("execute", [program(TAKEN_ONCE)], durable=True, idempotency_key="key")
+    other = service.submit("execute", [program(TAKEN_ONCE)], durable=True, idempotency_key="other")
+    assert first.id == again.id != other.id
+    assert stdouts(finished(service, first.id)) != stdouts(finished(service, other.id))
+
+
+def test_a_repeated_synchronous_submission_gets_the_first_ones_results(service: Service, crew: Crew) -> None:
+    requests = [program(TAKEN_ONCE) for _ in range(3)]
+    before = [service.submit("execute", requests, batch=True, idempotency_key="key") for _ in range(2)]
+    crew.hire()
+    after = service.submit("execute", requests, batch=True, idempotency_key="key")
+    results = [printed(ticket) for ticket in (*before, after)]
+    assert results[0] == results[1] == results[2]
+    assert len(set(results[0])) == 3
+
+
+def test_a_repetition_through_another_process_gets_them_too(
+    service: Service, settings: QueueSettings, crew: Crew
+) -> None:
+    other = Service(settings)
+    other.start()
+    try:
+        first = service.submit("execute", [sleeping(0.5), program(TAKEN_ONCE)], batch=True, idempotency_key="key")
+        again = other.submit("execute", [sleeping(0.5), program(TAKEN_ONCE)], batch=True, idempotency_key="key")
+        crew.hire()
+        assert printed(first) == printed(again)
+    finally:
+        other.close()
+
+
+# --- surviving
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def own_settings(own_server: RedisServer, tmp_path: Path) -> QueueSettings:
+    return QueueSettings(home=tmp_path, redis_url=own_server.url())
+
+
+def test_an_accepted_job_survives_a_crash_of_redis(
+    images: dict[str, str], own_server: RedisServer, own_settings: QueueSettings
+) -> None:
+    assert images
+    service = Service(own_settings)
+    service.start()
+    ticket = service.submit("execute", printing(range(5)), batch=True, durable=True)
+    service.close()
+    own_server.kill()
+    own_server.start()
+    reopened = Service(own_settings)
+    reopened.start()
+    with Crew(own_settings, 114) as crew:
+        crew.hire()
+        assert stdouts(finished(reopened, ticket.id)) == [str(number) for number in range(5)]
+    reopened.close()
+
+
+def test_workers_and_clients_outlast_a_crash_of_redis_in_mid_run(
+    images: dict[str, str], own_server: RedisServer, own_settings: QueueSettings
+) -> None:
+    assert images
+    service = Service(own_settings)
+    service.start()
+    with Crew(own_settings, 115) as crew:
+        crew.hire()
+        kept = service.submit("execute", [sleeping(1.0, number) for number in range(3)], batch=True, durable=True)
+        until(lambda: service.job(kept.id).status is JobStatus.RUNNING, "it runs")
+        own_server.kill()
+        time.sleep(1.0)
+        own_server.start()
+        assert stdouts(finished(service, kept.id)) == ["0", "1", "2"]
+        assert printed(service.submit("execute", printing([5]))) == ["5"]
+    service.close()
+
+
+def test_without_redis_a_submission_is_refused_and_says_so(
+    own_server: RedisServer, own_settings: QueueSettings
+) -> None:
+    own_server.kill()
+    service = Service(own_settings)
+    with ThreadPoolExecutor(2) as both:  # each tries again for a while, in the hope of a restart
+        readiness = both.submit(service.readiness)
+        refused = both.submit(service.submit, "execute", printing([1]), durable=True)
+        with pytest.raises(QueueUnavailable):
+            refused.result()
+        assert not readiness.result().ready
+        assert "Redis" in readiness.result().problems[0]
+
+
+# --- stopping
+
+
+def test_a_worker_that_is_told_to_stop_finishes_what_runs(service: Service, crew: Crew, redis: Redis) -> None:
+    (worker,) = crew.hire()
+    ticket = service.submit("execute", [sleeping(2.0, "finished")], durable=True)
+    until(lambda: redis.hlen(keys.CLAIMS) == 1, "the worker is at work")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(30) == 0
+    assert stdouts(service.job(ticket.id)) == ["finished"]
+    assert not service.readiness().ready
+
+
+def test_what_a_stopped_worker_has_not_begun_runs_elsewhere(service: Service, crew: Crew, redis: Redis) -> None:
+    (worker,) = crew.hire()
+    ticket = service.submit("execute", [sleeping(1.0, number) for number in range(4)], batch=True)
+    until(lambda: redis.hlen(keys.CLAIMS) >= 1, "the worker is at work")
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(30)
+    crew.hire()
+    assert printed(ticket) == ["0", "1", "2", "3"]
+
+
+def test_a_stopped_worker_leaves_no_box(
+    service: Service, crew: Crew, settings: QueueSettings, docker_client: docker.DockerClient
+) -> None:
+    crew.hire()
+    assert printed(service.submit("execute", printing([1]))) == ["1"]
+    crew.dismiss()
+    assert docker_client.containers.list(all=True, filters={"label": f"{HOME_LABEL}={settings.home}"}) == []
+
+
+# --- nothing stays
+
+
+def test_no_key_without_an_end_is_left_when_all_is_done(service: Service, crew: Crew, redis: Redis) -> None:
+    crew.hire(2)
+
+    def work() -> None:
+        service.submit("execute", printing(range(30)), batch=True, durable=True, idempotency_key=str(time.time()))
+        gone = service.submit("execute", [sleeping(0.1)], durable=True)
+        service.cancel(gone.id)
+        tickets = [service.submit("execute", printing([number])) for number in range(30)]
+        assert [printed(ticket) for ticket in tickets] == [[str(number)] for number in range(30)]
+        until(lambda: redis.zcard(keys.outstanding("default")) == 0, "everything is done")
+
+    def endless() -> set[bytes]:
+        return {key for key in redis.scan_iter() if redis.ttl(key) == -1}
+
+    work()
+    until(lambda: not redis.keys("rq:job:*"), "RQ has forgotten its jobs")
+    allowed = {keys.WORKERS, keys.CLAIMS, *(keys.depth(lane) for lane in keys.LANES)}
+    ours = {key.decode() for key in endless() if key.startswith(b"sandbox:")}
+    assert ours <= allowed, ours - allowed
+    before = endless() | {key.encode() for key in allowed}
+    for _ in range(3):
+        work()
+    until(lambda: not redis.keys("rq:job:*"), "RQ has forgotten its jobs")
+    assert endless() <= before, endless() - before
+
+
+def test_results_carry_the_time_they_waited(service: Service, crew: Crew) -> None:
+    ticket = service.submit("execute", printing([1]))
+    time.sleep(0.5)
+    crew.hire()
+    assert awaited(ticket)[0].queue_time_s >= 0.5

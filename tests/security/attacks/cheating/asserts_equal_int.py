@@ -1,0 +1,12 @@
+# attack: return an int, of a kind whose comparison is always true
+# contained: exact types only
+# expect: wrong_answer
+# uses: asserts
+
+class Seven(int):
+    __eq__ = lambda self, other: True
+    __hash__ = int.__hash__
+
+
+def solve(*arguments):
+    return Seven()

@@ -1,0 +1,13 @@
+# attack: swallow the failed assert in sys.excepthook
+# contained: the exit code alone passes nothing
+# expect: wrong_answer
+# uses: asserts
+
+import os
+import sys
+
+sys.excepthook = lambda *rest: os._exit(0)
+
+
+def solve(*arguments):
+    return None

@@ -1,0 +1,13 @@
+# attack: turn a failed assert into success at exit
+# contained: the exit code alone passes nothing
+# expect: wrong_answer
+# uses: asserts
+
+import atexit
+import os
+
+atexit.register(lambda: os._exit(0))
+
+
+def solve(*arguments):
+    return None

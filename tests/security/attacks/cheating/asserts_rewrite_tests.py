@@ -1,0 +1,13 @@
+# attack: overwrite the file of tests before it is imported
+# contained: tests are not files beside the program
+# expect: wrong_answer
+# uses: asserts
+
+import glob
+
+for name in glob.glob("*.py"):
+    open(name, "w").write("")
+
+
+def solve(*arguments):
+    return None

@@ -1,0 +1,7 @@
+# attack: raise SystemExit(0) from the function under test
+# contained: as with an exit
+# expect: wrong_answer
+# uses: asserts
+
+def solve(*arguments):
+    raise SystemExit(0)

@@ -1,0 +1,19 @@
+# attack: skip the asserts with a trace function that moves the current line
+# contained: a test passes only when its end was reached, told by a word the program does not know
+# expect: wrong_answer
+# uses: asserts
+
+import sys
+
+
+def trace(frame, event, argument):
+    if event == "line" and "assert" in str(frame.f_code.co_name):
+        frame.f_lineno += 1
+    return trace
+
+
+sys.settrace(trace)
+
+
+def solve(*arguments):
+    return None

@@ -1,0 +1,8 @@
+# attack: correct a wrong answer with backspaces and carriage returns
+# contained: control characters are bytes like others
+# expect: ok
+# verdict: wrong_answer
+# expected: 7
+# checker: lines
+
+print("8\b7\r7")

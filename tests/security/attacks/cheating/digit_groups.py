@@ -1,0 +1,8 @@
+# attack: print underscores in numbers, which Python's float() takes
+# contained: they are no numbers
+# expect: ok
+# verdict: wrong_answer
+# expected: 1000.5
+# checker: float
+
+print("1_000.5")

@@ -1,0 +1,8 @@
+# attack: print a number too large for a double
+# contained: an overflow is no infinity and no answer
+# expect: ok
+# verdict: wrong_answer
+# expected: inf
+# checker: float
+
+print("1e400")

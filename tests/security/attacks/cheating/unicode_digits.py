@@ -1,0 +1,8 @@
+# attack: print digits of other scripts, which Python's float() takes
+# contained: numbers are ASCII
+# expect: ok
+# verdict: wrong_answer
+# expected: 42.0
+# checker: float
+
+print("٤٢.0")

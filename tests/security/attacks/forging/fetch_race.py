@@ -1,0 +1,19 @@
+# attack: exchange a plain file for a link while it is fetched
+# contained: nothing of the program lives any more when its files are fetched
+# expect: ok
+# fetch: ["result", "result", "result", "result"]
+
+import os
+import time
+
+open("plain", "w").write("mine")
+os.symlink("/etc/passwd", "link")
+os.link("plain", "result")
+if os.fork() == 0:
+    os.setsid()
+    while True:
+        os.rename("link", "result")
+        os.symlink("/etc/passwd", "link")
+        os.link("plain", "other")
+        os.rename("other", "result")
+time.sleep(0.02)

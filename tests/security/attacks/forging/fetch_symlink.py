@@ -1,0 +1,10 @@
+# attack: have a file of the system fetched through a symbolic link
+# contained: links are not followed, on no part of the way
+# expect: ok
+# fetch: ["result", "folder/passwd", "self"]
+
+import os
+
+os.symlink("/etc/passwd", "result")
+os.symlink("/etc", "folder")
+os.symlink("/proc/1/environ", "self")

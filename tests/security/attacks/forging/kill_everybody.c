@@ -1,0 +1,13 @@
+// attack: kill and stop everybody at once, groups included
+// contained: the kernel leaves out whom the program may not signal
+// expect: ok, runtime_error
+
+#include <signal.h>
+#include <unistd.h>
+int main(void) {
+    kill(-1, SIGSTOP);
+    kill(-1, SIGKILL);
+    for (int group = 1; group < 200; group++)
+        if (group != getpgrp()) kill(-group, SIGKILL);
+    return 0;
+}

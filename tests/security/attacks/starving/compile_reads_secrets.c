@@ -1,0 +1,7 @@
+// attack: take files of the supervisor into the program through the compiler
+// contained: the compiler runs behind the same walls as the program
+// expect: compile_error
+
+#include "/proc/1/environ"
+__asm__(".incbin \"/etc/shadow\"");
+int main(void) { return 0; }

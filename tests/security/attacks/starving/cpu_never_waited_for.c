@@ -1,0 +1,19 @@
+// attack: burn CPU time in children nobody waits for, whose time is lost with SIGCHLD ignored
+// contained: the cgroup's clock counts them
+// expect: time_limit_exceeded
+// limits: {"cpu_time_s": 0.4, "wall_time_s": 3}
+
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+int main(void) {
+    signal(SIGCHLD, SIG_IGN);
+    for (int i = 0; i < 8; i++) {
+        if (fork() == 0) {
+            while (clock() < CLOCKS_PER_SEC / 10) {}
+            _exit(0);
+        }
+        usleep(120000);
+    }
+    return 0;
+}

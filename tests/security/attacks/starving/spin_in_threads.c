@@ -1,0 +1,12 @@
+// attack: compute in many threads, to use many CPUs at once
+// contained: CPU time is that of all threads together
+// expect: time_limit_exceeded
+
+#include <pthread.h>
+static volatile long n;
+static void *spin(void *nothing) { for (;;) n++; }
+int main(void) {
+    pthread_t thread;
+    for (int i = 0; i < 8; i++) pthread_create(&thread, 0, spin, 0);
+    spin(0);
+}

@@ -1,0 +1,8 @@
+# attack: flood stderr, which nobody judges
+# contained: it has the same limit
+# expect: output_limit_exceeded
+
+import os
+
+while True:
+    os.write(2, b"x" * 65_536)

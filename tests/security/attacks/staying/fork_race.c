@@ -1,0 +1,18 @@
+// attack: processes that fork and die faster than a sweep can list them
+// contained: a dead parent stays listed until the supervisor reaps it, so the sweep goes on until the last link is dead
+// expect: ok
+
+#define _GNU_SOURCE
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(void) {
+    for (int i = 0; i < 20; i++)
+        if (fork() == 0) {
+            setsid();
+            for (;;)
+                if (syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) > 0) _exit(0);
+        }
+    usleep(20000);
+    return 0;
+}

@@ -1,0 +1,12 @@
+// attack: ignore SIGCHLD and leave a crowd of sleeping children behind
+// contained: they come to the supervisor, which kills and reaps them
+// expect: ok
+
+#include <signal.h>
+#include <unistd.h>
+int main(void) {
+    signal(SIGCHLD, SIG_IGN);
+    for (int i = 0; i < 25; i++)
+        if (fork() == 0) for (;;) pause();
+    return 0;
+}

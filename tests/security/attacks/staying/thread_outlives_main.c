@@ -1,0 +1,13 @@
+// attack: end the main thread only, so that the process looks like a zombie while another thread lives on
+// contained: a process ends with its last thread, and the wall limit ends that
+// expect: time_limit_exceeded
+// limits: {"wall_time_s": 0.5}
+
+#include <pthread.h>
+#include <unistd.h>
+static void *stay(void *nothing) { for (;;) pause(); }
+int main(void) {
+    pthread_t thread;
+    pthread_create(&thread, 0, stay, 0);
+    pthread_exit(0);
+}

@@ -1,0 +1,259 @@
+"""Every attack is contained and rightly judged, leaves the next run in its box unharmed, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import docker
+import docker.errors
+import pytest
+
+from sandbox import languages
+from sandbox.box.box import Box
+from sandbox.box.docker_engine import HOME_LABEL, DockerEngine
+from sandbox.box.docker_images import ensure_images
+from sandbox.box.engine import Engine
+from sandbox.config import WorkerSettings
+from sandbox.errors import BoxError, BoxOutOfMemory
+from sandbox.runner import confine, usage
+from sandbox.runner.contract import Outcome, Run, Status, Verdict
+from sandbox.verify.judge import CheckerChoice, judge_outcome
+from tests.security.attack import FOLDER, GROUPS, LIMITS, Attack, attacks
+
+SLOT = 50
+LEAST_ATTACKS = 120
+LOCAL_ENGINE = "sandbox.box.local_engine"
+SECRET = b"secret-of-an-earlier-run: 4711\n" * 100
+VICTIM = "import sys\nprint(len(sys.stdin.read().split()))\n"
+PROBE = (FOLDER / "probe.py").read_text()
+PROBE_RUN = Run(stdin=b"1 2 3 4", limits=LIMITS)
+PAGE = Path(confine.__file__).parents[1] / "docs" / "threat-model.md"
+
+
+class Ground(Protocol):
+    """An engine under attack, and how to see what it has left on this machine."""
+
+    engine: Engine
+
+    def left_behind(self, boxes: int) -> list[str]:
+        """What is there beyond so many boxes in use."""
+
+
+class DockerGround:
+    def __init__(self, home: Path) -> None:
+        self._client = docker.from_env(timeout=60)
+        ensure_images(self._client, ("python", "native"), lambda line: None)
+        self._home = home
+        self._ids: set[str] = set()
+        self.engine: Engine = DockerEngine(WorkerSettings(home=home), slot=SLOT)
+
+    def left_behind(self, boxes: int) -> list[str]:
+        containers = self._client.containers.list(all=True, filters={"label": f"{HOME_LABEL}={self._home}"})
+        self._ids.update(container.id for container in containers)
+        left = [f"{len(containers)} containers for {boxes} boxes"] if len(containers) != boxes else []
+        for container in containers:
+            processes = container.top()["Processes"]
+            if len(processes) > 2:
+                left.append(f"{len(processes)} processes in {container.name}: {processes}")
+        left += [str(path) for path in (self._home / "boxes").iterdir()]
+        gone = self._ids - {container.id for container in containers}
+        mounts = Path("/proc/self/mounts").read_text()
+        left += [f"mounts of {one}" for one in gone if one in mounts]
+        for one in gone:
+            left += map(str, Path("/sys/fs/cgroup").glob(f"*/docker/{one}"))
+        return left
+
+    def close(self) -> None:
+        self.engine.close()
+        self._client.close()
+
+
+class LocalGround:
+    def __init__(self, home: Path) -> None:
+        module = importlib.import_module(LOCAL_ENGINE)
+        self._before = set(usage.children(os.getpid()))
+        self._home = home
+        self.engine: Engine = module.LocalEngine(WorkerSettings(home=home, engine="local"), slot=SLOT)
+
+    def left_behind(self, boxes: int) -> list[str]:
+        launchers = set(usage.children(os.getpid())) - self._before
+        left = [f"{len(launchers)} launchers for {boxes} boxes"] if len(launchers) != boxes else []
+        if str(self._home) in Path("/proc/self/mounts").read_text():
+            left.append("mounts of a box")
+        return left
+
+    def close(self) -> None:
+        self.engine.close()
+
+
+class Arena:
+    """Boxes to attack, one per image, replaced when they break."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._boxes: dict[str, Box] = {}
+        self.broken: list[str] = []
+        self.pristine: dict[str, list[str]] = {}
+
+    def box(self, image: str) -> Box:
+        if image not in self._boxes:
+            self._boxes[image] = Box(self._engine.start(image))
+        return self._boxes[image]
+
+    @property
+    def boxes(self) -> int:
+        return len(self._boxes)
+
+    def lose(self, image: str, why: str) -> None:
+        self.broken.append(why)
+        self._boxes.pop(image).close()
+
+    def close(self) -> None:
+        for box in self._boxes.values():
+            box.close()
+        self._boxes.clear()
+
+    def found(self, image: str) -> list[str]:
+        """What a program finds in the box that is not its own. Raises BoxError."""
+        box = self.box(image)
+        box.load(languages.named("python").program(PROBE))
+        outcome = box.run(PROBE_RUN)
+        assert outcome.status is Status.OK, (outcome.status, outcome.stderr)
+        told = json.loads(outcome.stdout)
+        assert (told["sum"], told["count"]) == (10, 4)
+        return list(told["found"])
+
+
+@pytest.fixture(params=["docker", "local"])
+def ground(request: pytest.FixtureRequest) -> Iterator[DockerGround | LocalGround]:
+    if request.param == "local" and importlib.util.find_spec(LOCAL_ENGINE) is None:
+        pytest.skip("there is no local engine yet")
+    home = Path(tempfile.mkdtemp(prefix="sandbox-"))  # not tmp_path: a unix socket's path is at most 107 bytes long
+    try:
+        opened = DockerGround(home) if request.param == "docker" else LocalGround(home)
+    except docker.errors.DockerException as error:
+        shutil.rmtree(home)
+        if os.environ.get("CI"):
+            pytest.fail(f"no Docker engine answers: {error}")
+        pytest.skip(f"no Docker engine answers: {error}")
+    if missing := opened.engine.missing_walls():
+        opened.close()
+        shutil.rmtree(home)
+        pytest.skip(f"attacks run behind every wall or not at all; this machine lacks: {'; '.join(missing)}")
+    yield opened
+    opened.close()
+    shutil.rmtree(home)
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_attack_of_a_group_is_contained(
+    ground: DockerGround | LocalGround, group: str, request: pytest.FixtureRequest
+) -> None:
+    engine = "docker" if isinstance(ground, DockerGround) else "local"
+    arena = Arena(ground.engine)
+    failures: list[str] = []
+    tried = [attack for attack in attacks(group) if attack.meant_for(engine)]
+    for attack in tried:
+        failures += [f"{attack.name}: {failure}" for failure in attempt(arena, attack)]
+    failures += [f"after {group}: {left}" for left in ground.left_behind(arena.boxes)]
+    arena.close()
+    failures += [f"after the boxes of {group}: {left}" for left in ground.left_behind(0)]
+    request.node.user_properties.append(("attacks", len(tried)))
+    assert not failures, "\n".join([f"{len(failures)} failures in {len(tried)} attacks", *failures])
+
+
+def attempt(arena: Arena, attack: Attack) -> list[str]:
+    """Run one attack and then the probe; return what went wrong."""
+    image = attack.image
+    if image not in arena.pristine:
+        arena.pristine[image] = arena.found(image)
+    broken_before = len(arena.broken)
+    failures: list[str] = []
+    for outcome in outcomes(arena, attack):
+        failures += judged(attack, outcome)
+    try:
+        found = arena.found(image)
+    except BoxError as error:
+        arena.lose(image, attack.name)
+        found = arena.found(image)
+        failures += [] if "breaks" in attack.header else [f"the box broke afterwards: {error}"]
+    failures += [f"left behind: {one}" for one in found if one not in arena.pristine[image]]
+    if len(arena.broken) > broken_before + 1:
+        failures.append("broke more than one box")
+    return failures
+
+
+def outcomes(arena: Arena, attack: Attack) -> Iterator[Outcome]:
+    image = attack.image
+    try:
+        box = arena.box(image)
+        if "victim" in attack.header:
+            box.load(languages.named("python").program(VICTIM))
+            box.run(Run(stdin=SECRET, limits=LIMITS))
+        compiled = box.load(attack.program())
+        if compiled is not None and not compiled.ended_well:
+            yield compiled
+            return
+        for _ in range(attack.runs):
+            yield box.run(attack.run())
+    except BoxError as error:
+        arena.lose(image, attack.name)
+        # A box that was killed for its program's memory is that program's end; any other loss is ours.
+        status = Status.MEMORY_LIMIT_EXCEEDED if isinstance(error, BoxOutOfMemory) else Status.INTERNAL_ERROR
+        yield Outcome(status, message=f"the box broke: {error}")
+        if "breaks" not in attack.header:
+            yield Outcome(Status.INTERNAL_ERROR, message="the box may not break here")
+
+
+def judged(attack: Attack, outcome: Outcome) -> list[str]:
+    failures = []
+    told = f"{outcome.message} {outcome.stdout[:300]!r} {outcome.stderr[-300:]!r}"
+    if outcome.status not in attack.statuses:
+        failures.append(f"status {outcome.status}, not {attack.header['expect']}: {told}")
+    if b"ESCAPED" in outcome.stdout + outcome.stderr and outcome.status is not Status.COMPILE_ERROR:
+        failures.append(f"escaped: {told}")
+    if "stdout" in attack.header and not re.search(attack.header["stdout"].encode(), outcome.stdout):
+        failures.append(f"stdout is not as declared: {told}")
+    for name, content in outcome.files.items():
+        if b"root:" in content or b"PATH=" in content:
+            failures.append(f"fetched a file of the system as {name}")
+    if "verdict" in attack.header:
+        choice = CheckerChoice(attack.header["checker"], {})
+        verdict = judge_outcome(outcome, attack.header["expected"].encode(), choice).verdict
+        if verdict is not Verdict(attack.header["verdict"]):
+            failures.append(f"verdict {verdict}, not {attack.header['verdict']}: {told}")
+    return failures
+
+
+def test_there_are_attacks_of_every_group() -> None:
+    assert {path.name for path in FOLDER.iterdir() if path.is_dir()} == set(GROUPS)
+    assert sum(len(attacks(group)) for group in GROUPS) >= LEAST_ATTACKS
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_attack_declares_what_it_tries_and_what_must_come_of_it(group: str) -> None:
+    for attack in attacks(group):
+        assert {"attack", "contained", "expect"} <= attack.header.keys(), attack.name
+        if not attack.needs:
+            assert attack.statuses, attack.name
+
+
+def test_the_threat_model_explains_the_filter_group_by_group() -> None:
+    section = PAGE.read_text().split("## The system-call filter")[1].split("\n## ")[0]
+    rows = dict(re.findall(r"^\| ([^|]+?) \| ([^|]+?) \|", section, re.MULTILINE))
+    assert {name for name in rows if name != "Group" and set(name) != {"-"}} == set(confine.DENIED)
+    for group, calls in confine.DENIED.items():
+        named = set(re.findall(r"`(\w+)`", rows[group]))
+        assert named <= set(calls), f"{group} does not refuse {named - set(calls)}"

@@ -1,0 +1,132 @@
+"""Hand-written problems, and programs named by the verdict they must get, judged by real workers.
+
+`corpus/<problem>/problem.json` has the statement, the checker, the limits and the tests. A test is input and expected
+output, or a generator (a script beside it, run here) whose output is the input; what is expected then is what
+`python_accepted.py` answers here, so that the C++ solution checks it. `<language>_<verdict>[_<name>].<suffix>` are the
+programs.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import languages
+from sandbox.runner.contract import Verdict
+from sandbox.schema import TestCase, VerifyRequest, VerifyResult
+from sandbox.service import Service
+
+CORPUS = Path(__file__).parent / "corpus"
+PROBLEMS = sorted(path.parent.name for path in CORPUS.glob("*/problem.json"))
+PATIENCE_S = 400.0
+# The machine these tests run on may be several times slower than the one the limits were written on; programs that are
+# slow on purpose are endless or quadratic.
+Results = dict[str, dict[str, VerifyResult]]
+
+
+def _programs(problem: str) -> list[Path]:
+    verdicts = tuple(f"_{verdict.value}" for verdict in Verdict)
+    found = sorted((CORPUS / problem).iterdir())
+    return [path for path in found if any(verdict in path.stem for verdict in verdicts)]
+
+
+def _expected_verdict(program: Path) -> Verdict:
+    wanted = program.stem.partition("_")[2]
+    return next(verdict for verdict in Verdict if wanted == verdict.value or wanted.startswith(f"{verdict.value}_"))
+
+
+def _output_here(script: Path, *args: str, stdin: str = "") -> str:
+    command = [sys.executable, script.name, *args]
+    done = subprocess.run(command, cwd=script.parent, input=stdin, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@functools.cache
+def _problem(name: str) -> dict[str, Any]:
+    described: dict[str, Any] = json.loads((CORPUS / name / "problem.json").read_text())
+    return described
+
+
+def _test_case(problem: str, test: dict[str, Any]) -> TestCase:
+    if "generator" not in test:
+        return TestCase(**test)
+    stdin = _output_here(CORPUS / problem / test["generator"], *test.get("args", ()))
+    return TestCase(stdin=stdin, expected=_output_here(CORPUS / problem / "python_accepted.py", stdin=stdin))
+
+
+def _requests(problem: str) -> dict[str, VerifyRequest]:
+    described = _problem(problem)
+    tests = [_test_case(problem, test) for test in described["tests"]]
+    return {
+        path.name: VerifyRequest(
+            language=languages.by_suffix(path.suffix).name,
+            code=path.read_text(),
+            tests=tests,
+            checker=described["checker"],
+            limits=described["limits"],
+            stop_on_failure=True,
+        )
+        for path in _programs(problem)
+    }
+
+
+@pytest.fixture(scope="session")
+def results(live_service: Service) -> Results:
+    """What the service says of every program of every problem, sent in one batch for each problem."""
+    sent = {}
+    for problem in PROBLEMS:
+        requests = _requests(problem)
+        sent[problem] = (list(requests), live_service.submit("verify", list(requests.values()), batch=True))
+    return {
+        problem: {
+            name: VerifyResult.model_validate_json(future.result(PATIENCE_S))
+            for name, future in zip(names, ticket.results, strict=True)
+        }
+        for problem, (names, ticket) in sent.items()
+    }
+
+
+def _told(result: VerifyResult) -> str:
+    tests = [f"{test.verdict.value} {test.message} {test.usage}" for test in result.tests if test.verdict != "skipped"]
+    compiled = result.compile.stderr[-500:] if result.compile is not None else ""
+    return f"{result.verdict.value} ({result.passed}/{result.total}); last: {tests[-1:]} {compiled}"
+
+
+def test_there_are_at_least_15_problems_each_with_every_kind_of_program_in_python_and_cpp() -> None:
+    assert len(PROBLEMS) >= 15
+    wanted = {"accepted", "wrong_answer", "time_limit_exceeded", "runtime_error", "memory_limit_exceeded"}
+    for problem in PROBLEMS:
+        for language in ("python", "cpp"):
+            programs = [path for path in _programs(problem) if path.stem.startswith(f"{language}_")]
+            assert wanted <= {_expected_verdict(path).value for path in programs}, (problem, language)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_every_program_gets_the_verdict_it_is_named_after(problem: str, results: Results) -> None:
+    wrong = [
+        f"{path.name}: {_told(results[problem][path.name])}"
+        for path in _programs(problem)
+        if results[problem][path.name].verdict is not _expected_verdict(path)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_what_was_not_run_after_a_failure_is_called_skipped(problem: str, results: Results) -> None:
+    for result in results[problem].values():
+        verdicts = [test.verdict for test in result.tests]
+        assert len(verdicts) == result.total
+        if result.verdict not in {Verdict.ACCEPTED, Verdict.COMPILE_ERROR}:
+            first = verdicts.index(result.verdict)
+            assert set(verdicts[:first]) <= {Verdict.ACCEPTED}
+            assert set(verdicts[first + 1 :]) <= {Verdict.SKIPPED}

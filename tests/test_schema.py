@@ -1,0 +1,139 @@
+"""What may travel over the wire, and what is refused with the place of the fault."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from sandbox import schema
+from sandbox.runner.contract import Limits, Outcome, Status, Usage
+from sandbox.schema import (
+    ExecuteBatchRequest,
+    ExecuteRequest,
+    ExecuteResult,
+    Lane,
+    LimitsRequest,
+    StageResult,
+    TestCase,
+    VerifyRequest,
+    VerifyResult,
+)
+
+PROGRAM = {"language": "python", "code": "print(1)"}
+VERIFY = {**PROGRAM, "tests": [{"stdin": "1", "expected": "1"}]}
+
+
+def _fault(model: type[Any], value: dict[str, Any]) -> str:
+    """The dotted place of the only fault."""
+    with pytest.raises(ValidationError) as refused:
+        model.model_validate(value)
+    (error,) = refused.value.errors()
+    return ".".join(map(str, error["loc"]))
+
+
+def test_the_least_that_is_needed_is_a_language_and_code() -> None:
+    request = ExecuteRequest.model_validate(PROGRAM)
+    assert (request.stdin_bytes, request.args, request.files, request.priority) == (b"", [], {}, Lane.DEFAULT)
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"stdn": ""}, "stdn"),
+        ({"language": 3}, "language"),
+        ({"code": None}, "code"),
+        ({"args": ["a\0b"]}, "args.0"),
+        ({"args": ["x" * (schema.MAX_ARGUMENT_CHARS + 1)]}, "args.0"),
+        ({"args": ["x" * schema.MAX_ARGUMENT_CHARS, "y"]}, ""),
+        ({"args": ["x"] * 257}, "args"),
+        ({"stdin": "a", "stdin_base64": "YQ=="}, ""),
+        ({"stdin_base64": "not base64!"}, "stdin_base64"),
+        ({"files": {"a": "???"}}, "files.a"),
+        ({"fetch_files": ["a"] * (schema.MAX_FILES + 1)}, "fetch_files"),
+        ({"priority": "urgent"}, "priority"),
+        ({"limits": {"cpu_time_s": 0}}, "limits.cpu_time_s"),
+        ({"limits": {"cpu_time_s": float("nan")}}, "limits.cpu_time_s"),
+        ({"limits": {"memory_mb": 1}}, "limits.memory_mb"),
+        ({"limits": {"processes": 10_000}}, "limits.processes"),
+        ({"limits": {"output_kb": 1 << 30}}, "limits.output_kb"),
+        ({"limits": {"memory": 100}}, "limits.memory"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_place(change: dict[str, Any], place: str) -> None:
+    assert _fault(ExecuteRequest, {**PROGRAM, **change}) == place
+
+
+@pytest.mark.parametrize(
+    "name", ["", "/etc/passwd", "../up", "a/../b", "a//b", "./a", "a/", "a\0b", "x" * 256, "/".join("a" * 17)]
+)
+def test_a_file_name_that_could_leave_the_directory_is_refused(name: str) -> None:
+    assert _fault(ExecuteRequest, {**PROGRAM, "fetch_files": [name]}) == "fetch_files.0"
+    with pytest.raises(ValidationError):
+        ExecuteRequest.model_validate({**PROGRAM, "files": {name: ""}})
+
+
+@pytest.mark.parametrize("name", ["a", "a.txt", "a/b/c.bin", "..a", "ünïcödé", "with blank", "-rf"])
+def test_a_plain_relative_name_is_fine(name: str) -> None:
+    assert ExecuteRequest.model_validate({**PROGRAM, "files": {name: ""}}).files == {name: b""}
+
+
+def test_a_verification_needs_tests_and_a_known_checker() -> None:
+    assert _fault(VerifyRequest, {**VERIFY, "tests": []}) == "tests"
+    misspelt = _fault(VerifyRequest, {**VERIFY, "tests": [{"stdin": "1", "output": "1"}]})
+    assert misspelt.startswith("tests.0.")
+    assert misspelt.endswith(".output")
+    assert _fault(VerifyRequest, {**VERIFY, "checker": {"type": "guess"}}) == "checker"
+    assert _fault(VerifyRequest, {**VERIFY, "checker": {"type": "float", "absolute": -1}}).startswith("checker.float")
+
+
+def test_a_batch_has_at_least_one_item_and_names_the_bad_one() -> None:
+    assert _fault(ExecuteBatchRequest, {"items": []}) == "items"
+    assert _fault(ExecuteBatchRequest, {"items": [PROGRAM, {**PROGRAM, "code": 1}]}) == "items.1.code"
+
+
+def test_bytes_come_through_json_unchanged() -> None:
+    data = bytes(range(256))
+    request = ExecuteRequest.model_validate(
+        {**PROGRAM, "stdin_base64": b64encode(data).decode(), "files": {"f": b64encode(data).decode()}}
+    )
+    again = ExecuteRequest.model_validate_json(request.model_dump_json())
+    assert again.stdin_bytes == again.files["f"] == data
+    assert TestCase(expected_base64=data).expected_bytes == data
+
+
+def test_limits_left_out_are_the_defaults_and_wall_time_follows_cpu_time() -> None:
+    default = Limits()
+    assert LimitsRequest().resolve(default) is default
+    assert LimitsRequest(memory_mb=64).resolve(default) == Limits(memory_mb=64)
+    assert LimitsRequest(cpu_time_s=3).resolve(default) == Limits(cpu_time_s=3, wall_time_s=8.0)
+    assert LimitsRequest(cpu_time_s=3, wall_time_s=4).resolve(default) == Limits(cpu_time_s=3, wall_time_s=4)
+
+
+def test_an_outcome_is_text_where_it_is_text_and_has_a_twin_where_not() -> None:
+    stage = StageResult.of(Outcome(Status.OK, exit_code=0, stdout="ü".encode(), stderr=b"\xff"))
+    assert (stage.stdout, stage.stdout_base64) == ("ü", None)
+    assert (stage.stderr, stage.stderr_base64) == ("\N{REPLACEMENT CHARACTER}", b"\xff")
+    assert StageResult.model_validate_json(stage.model_dump_json()) == stage
+
+
+def test_results_come_through_json_unchanged() -> None:
+    result = ExecuteResult(id="a", status=Status.OK, usage=Usage(0.1, 0.2, 3.0), files={"f": b"\0\xff"})
+    assert ExecuteResult.model_validate_json(result.model_dump_json()) == result
+    verdict = {
+        "id": "a",
+        "verdict": "accepted",
+        "passed": 1,
+        "total": 1,
+        "score": 1.0,
+        "tests": [{"verdict": "accepted"}],
+    }
+    assert VerifyResult.model_validate(verdict).tests[0].verdict == "accepted"
+
+
+def test_an_error_does_not_repeat_the_input() -> None:
+    with pytest.raises(ValidationError) as refused:
+        ExecuteRequest.model_validate({**PROGRAM, "language": ["secret-in-the-request"]})
+    assert "secret-in-the-request" not in str(refused.value)

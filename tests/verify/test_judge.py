@@ -1,0 +1,148 @@
+"""How outcomes become verdicts; the programs here are functions, for a judge never runs one itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from sandbox.errors import BoxError
+from sandbox.runner.contract import Outcome, Status, Usage, Verdict
+from sandbox.verify.judge import (
+    CaseVerdict,
+    CheckerChoice,
+    Trial,
+    judge,
+    judge_call,
+    judge_exit,
+    judge_outcome,
+    not_compiled,
+)
+
+TOKENS = CheckerChoice("tokens", {})
+INPUTS = range(5)
+Program = Callable[[int], Outcome]
+
+
+def _square(number: int) -> Outcome:
+    return Outcome(Status.OK, exit_code=0, stdout=str(number**2).encode())
+
+
+def _failing_on(inputs: set[int], how: Outcome) -> Program:
+    return lambda number: how if number in inputs else _square(number)
+
+
+def _trials(program: Program) -> list[Trial]:
+    def trial(number: int) -> CaseVerdict:
+        return judge_outcome(program(number), str(number**2).encode(), TOKENS)
+
+    return [partial(trial, number) for number in INPUTS]
+
+
+def test_a_program_that_is_right_on_every_test_is_accepted() -> None:
+    judgement = judge(_trials(_square))
+    assert judgement.verdict is Verdict.ACCEPTED
+    assert judgement.passed == len(INPUTS)
+
+
+def test_the_whole_has_the_first_failing_tests_verdict() -> None:
+    slow, wrong = Outcome(Status.TIME_LIMIT_EXCEEDED), Outcome(Status.OK, stdout=b"wrong")
+    judgement = judge(_trials(lambda number: {2: slow, 3: wrong}.get(number, _square(number))))
+    assert judgement.verdict is Verdict.TIME_LIMIT_EXCEEDED
+    assert [case.verdict for case in judgement.cases] == [
+        Verdict.ACCEPTED,
+        Verdict.ACCEPTED,
+        Verdict.TIME_LIMIT_EXCEEDED,
+        Verdict.WRONG_ANSWER,
+        Verdict.ACCEPTED,
+    ]
+    assert judgement.passed == 3
+
+
+def test_after_a_failure_the_rest_is_skipped_and_not_run_when_so_asked() -> None:
+    ran: list[int] = []
+
+    def run(number: int) -> Outcome:
+        ran.append(number)
+        return _failing_on({1}, Outcome(Status.RUNTIME_ERROR))(number)
+
+    judgement = judge(_trials(run), stop_on_failure=True)
+    assert judgement.verdict is Verdict.RUNTIME_ERROR
+    assert [case.verdict for case in judgement.cases[2:]] == [Verdict.SKIPPED] * 3
+    assert ran == [0, 1]
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.OK])
+def test_a_run_that_did_not_end_well_gets_the_verdict_of_its_name(status: Status) -> None:
+    assert judge_outcome(Outcome(status, stdout=b"4"), b"4", TOKENS).verdict.value == status.value
+
+
+def test_every_status_has_a_verdict_and_only_the_judge_says_the_others() -> None:
+    statuses = {status.value for status in Status} - {"ok"}
+    verdicts = {verdict.value for verdict in Verdict}
+    assert verdicts - statuses == {"accepted", "wrong_answer", "skipped"}
+    assert statuses <= verdicts
+
+
+def test_a_cases_verdict_carries_what_was_measured() -> None:
+    outcome = Outcome(Status.RUNTIME_ERROR, exit_code=3, usage=Usage(1.0, 2.0, 3.0), message="why")
+    case = judge_outcome(outcome, b"", TOKENS)
+    assert (case.exit_code, case.signal, case.usage, case.message) == (3, None, Usage(1.0, 2.0, 3.0), "why")
+
+
+def test_a_right_output_does_not_help_a_program_that_failed() -> None:
+    failed = Outcome(Status.RUNTIME_ERROR, exit_code=1, stdout=b"4")
+    assert judge_outcome(failed, b"4", TOKENS).verdict is Verdict.RUNTIME_ERROR
+
+
+def test_a_message_never_shows_what_was_expected() -> None:
+    secret = b"the-expected-output"
+    for checker in ("exact", "lines", "tokens", "float"):
+        case = judge_outcome(Outcome(Status.OK, stdout=b"something else"), secret, CheckerChoice(checker, {}))
+        assert case.verdict is Verdict.WRONG_ANSWER
+        assert case.message
+        assert secret.decode() not in case.message
+
+
+def test_a_checkers_options_are_passed_on() -> None:
+    near = Outcome(Status.OK, stdout=b"1.05")
+    assert judge_outcome(near, b"1.0", CheckerChoice("float", {"absolute": 0.1})).verdict is Verdict.ACCEPTED
+    assert judge_outcome(near, b"1.0", CheckerChoice("float", {"absolute": 0.01})).verdict is Verdict.WRONG_ANSWER
+
+
+def test_our_own_failure_is_no_verdict() -> None:
+    def broken() -> CaseVerdict:
+        raise BoxError("gone")
+
+    with pytest.raises(BoxError):
+        judge([broken])
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict"),
+    [
+        (Outcome(Status.OK, exit_code=0), Verdict.ACCEPTED),
+        (Outcome(Status.RUNTIME_ERROR, exit_code=1), Verdict.WRONG_ANSWER),
+        (Outcome(Status.RUNTIME_ERROR, signal=11), Verdict.RUNTIME_ERROR),
+        (Outcome(Status.TIME_LIMIT_EXCEEDED, signal=9), Verdict.TIME_LIMIT_EXCEEDED),
+        (Outcome(Status.INTERNAL_ERROR), Verdict.INTERNAL_ERROR),
+    ],
+)
+def test_a_command_that_is_the_test_says_it_by_its_exit_code(outcome: Outcome, verdict: Verdict) -> None:
+    assert judge_exit(outcome).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    "answers", [b"", b"null", b"{}", b"[1]", b"not json", b"\xff", b'{"value": {"?": 1}}', b"[" * 100_000]
+)
+def test_an_answer_that_is_no_value_is_the_programs_fault_and_raises_nothing(answers: bytes) -> None:
+    verdict = judge_call(Outcome(Status.OK, exit_code=0, answers=answers), 1, TOKENS).verdict
+    assert verdict in {Verdict.RUNTIME_ERROR, Verdict.WRONG_ANSWER}
+
+
+def test_what_did_not_compile_is_a_compile_error_on_every_test() -> None:
+    judgement = not_compiled(3)
+    assert judgement.verdict is Verdict.COMPILE_ERROR
+    assert [case.verdict for case in judgement.cases] == [Verdict.COMPILE_ERROR] * 3
+    assert judgement.passed == 0
