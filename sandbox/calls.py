@@ -27,8 +27,11 @@ from sandbox.schema import (
     VerifyRequest,
     VerifyResult,
 )
+from sandbox.schema.locations import dotted_path
 
 if TYPE_CHECKING:
+    from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
+    from sandbox.schema.vote import VoteRequest, VoteResult
     from sandbox.service import Kind, Readiness
 
 Program = ExecuteRequest | Mapping[str, Any]
@@ -129,12 +132,16 @@ def _encoded(kind: Kind, request: Program | Submission) -> bytes:
     """A request as JSON, without what is left to the server's defaults; raises BadRequest for a bad mapping."""
     if not isinstance(request, Mapping):
         return request.model_dump_json(exclude_unset=True).encode()
-    model: type[ExecuteRequest | VerifyRequest] = ExecuteRequest if kind == "execute" else VerifyRequest
+    return _checked(ExecuteRequest if kind == "execute" else VerifyRequest, request)
+
+
+def _checked(model: type[BaseModel], request: Any) -> bytes:
+    """A model of that type, or a mapping of its shape, as JSON; raises BadRequest for a bad mapping."""
     try:
         return model.model_validate(request).model_dump_json(exclude_unset=True).encode()
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise BadRequest(str(error), ".".join(("body", *map(str, first["loc"])))) from None
+        raise BadRequest(str(error), dotted_path(("body", *first["loc"]))) from None
 
 
 def _batch(kind: Kind, requests: Sequence[Program | Submission]) -> bytes:
@@ -159,6 +166,26 @@ def later(kind: Kind, requests: Program | Submission | Sequence[Program | Submis
     if isinstance(requests, Sequence):
         return Call("POST", f"/{kind}/batch", Job, _batch(kind, requests), headers, frozenset({202}))
     return Call("POST", f"/{kind}", Job, _encoded(kind, requests), headers, frozenset({202}))
+
+
+# Imported where they are used: these modules bring the rules of votes and rewards along, which no other call needs.
+def vote(request: VoteRequest | Mapping[str, Any], key: str) -> Call[VoteResult]:
+    from sandbox.schema.vote import VoteRequest, VoteResult
+
+    return Call("POST", "/verify/vote", VoteResult, _checked(VoteRequest, request), _headers(key))
+
+
+def reward(request: RewardRequest | Mapping[str, Any], key: str) -> Call[RewardResult]:
+    from sandbox.schema.reward import RewardRequest, RewardResult
+
+    return Call("POST", "/reward", RewardResult, _checked(RewardRequest, request), _headers(key))
+
+
+def task_set(tasks: TaskSet | Mapping[str, Any]) -> Call[TaskSetInfo]:
+    from sandbox.schema.reward import TaskSet, TaskSetInfo
+
+    body = _checked(TaskSet, tasks if isinstance(tasks, TaskSet) else {"tasks": tasks})
+    return Call("PUT", f"/tasks/{TaskSet.id_of(body)}", TaskSetInfo, body, _JSON)
 
 
 def readiness() -> Call[Readiness]:

@@ -23,8 +23,7 @@ app = typer.Typer(
 images = typer.Typer(no_args_is_help=True, help="The images that boxes are made of.")
 app.add_typer(images, name="images")
 
-Url = Annotated[str, typer.Option(envvar="SANDBOX_URL", help="the service")]
-DEFAULT_URL = "http://127.0.0.1:8080"
+Url = Annotated[str, typer.Option(envvar="SANDBOX_URL", help="the service; default: at SANDBOX_HOST and SANDBOX_PORT")]
 # Exit codes of `sandbox run` where the program itself has none; 124 and 137 as timeout(1) and a shell have them.
 EXIT_OF_STATUS = {
     "compile_error": 65,
@@ -167,6 +166,18 @@ def build_images() -> None:
     client.close()
 
 
+@images.command("prune")
+def prune() -> None:
+    """Remove older builds that nothing uses."""
+    import docker
+
+    from sandbox.box.docker_images import IMAGES, prune_images
+
+    client = docker.from_env()
+    prune_images(client, IMAGES)
+    client.close()
+
+
 @app.command()
 def doctor() -> None:
     """What this machine has and lacks, and what to do about it."""
@@ -187,7 +198,10 @@ def doctor() -> None:
 def client_for(url: str) -> Client:
     from sandbox.client import Client
 
-    return Client(url)
+    if url:
+        return Client(url)
+    settings = settings_with()
+    return Client(f"http://{settings.host}:{settings.port}")
 
 
 @app.command(context_settings={"allow_interspersed_args": False})
@@ -198,7 +212,7 @@ def run(
     stdin: Annotated[Path | None, typer.Option(exists=True, help="default: standard input")] = None,
     cpu_time_s: Annotated[float | None, typer.Option(help="CPU seconds")] = None,
     memory_mb: Annotated[int | None, typer.Option(help="MiB")] = None,
-    url: Url = DEFAULT_URL,
+    url: Url = "",
 ) -> None:
     """Run one program; its output is ours, and so is its exit code.
 
@@ -248,7 +262,7 @@ def show_run(result: ExecuteResult) -> int:
 def verify(
     submissions: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="one VerifyRequest as JSON a line")],
     out: Annotated[Path | None, typer.Option(help="write each result as a line of JSON, in order")] = None,
-    url: Url = DEFAULT_URL,
+    url: Url = "",
 ) -> None:
     """Judge many programs; exit code 0 only when every one is accepted."""
     from rich.progress import Progress
@@ -299,7 +313,7 @@ def show_counts(counts: Counter[str]) -> None:
 
 
 @app.command()
-def demo(url: Url = DEFAULT_URL) -> None:
+def demo(url: Url = "") -> None:
     """Ten programs in five languages and their verdicts; exit code 1 when one is not as it must be."""
     from rich.console import Console
     from rich.table import Table

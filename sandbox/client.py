@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -35,7 +35,10 @@ from sandbox.calls import (
     many,
     one,
     readiness,
+    reward,
+    task_set,
     unreachable,
+    vote,
 )
 from sandbox.errors import QueueUnavailable, Refused, SandboxError
 from sandbox.schema import (
@@ -48,6 +51,8 @@ from sandbox.schema import (
 )
 
 if TYPE_CHECKING:
+    from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
+    from sandbox.schema.vote import VoteRequest, VoteResult
     from sandbox.service import Kind, Readiness
 
 __all__ = ["AsyncClient", "Client", "Program", "Retries", "Submission"]
@@ -109,6 +114,18 @@ class Client:
     def verify_stream(self, submissions: Sequence[Submission]) -> Iterator[tuple[int, VerifyResult]]:
         """Judge many programs; each result with its index, as soon as it is ready."""
         return self._stream(Stream("verify", submissions, VerifyResult))
+
+    def vote(self, request: VoteRequest | Mapping[str, Any], *, idempotency_key: str = "") -> VoteResult:
+        """Run candidates on inputs: labels by majority, the golden candidate, and a labelled test set."""
+        return self._send(vote(request, idempotency_key))
+
+    def reward(self, request: RewardRequest | Mapping[str, Any], *, idempotency_key: str = "") -> RewardResult:
+        """Rewards of completions, in their order; None where the service failed."""
+        return self._send(reward(request, idempotency_key))
+
+    def put_tasks(self, tasks: TaskSet | Mapping[str, Any]) -> TaskSetInfo:
+        """Register tasks by name; a reward request then names each as `<id>/<name>`."""
+        return self._send(task_set(tasks))
 
     def submit(
         self,
@@ -229,6 +246,18 @@ class AsyncClient:
     def verify_stream(self, submissions: Sequence[Submission]) -> AsyncIterator[tuple[int, VerifyResult]]:
         """Judge many programs; each result with its index, as soon as it is ready."""
         return self._stream(Stream("verify", submissions, VerifyResult))
+
+    async def vote(self, request: VoteRequest | Mapping[str, Any], *, idempotency_key: str = "") -> VoteResult:
+        """Run candidates on inputs: labels by majority, the golden candidate, and a labelled test set."""
+        return await self._send(vote(request, idempotency_key))
+
+    async def reward(self, request: RewardRequest | Mapping[str, Any], *, idempotency_key: str = "") -> RewardResult:
+        """Rewards of completions, in their order; None where the service failed."""
+        return await self._send(reward(request, idempotency_key))
+
+    async def put_tasks(self, tasks: TaskSet | Mapping[str, Any]) -> TaskSetInfo:
+        """Register tasks by name; a reward request then names each as `<id>/<name>`."""
+        return await self._send(task_set(tasks))
 
     async def submit(
         self,

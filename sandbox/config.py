@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Engine = Literal["docker", "local"]
@@ -29,7 +29,7 @@ class QueueSettings(_Settings):
     """What every process that touches the queue needs to know."""
 
     redis_url: str = Field("", description="the Redis to use; empty: the embedded one that `sandbox up` owns")
-    home: Path = Field(
+    home: Annotated[Path, AfterValidator(Path.absolute)] = Field(
         default_factory=_default_home, description="where state lives: Redis data, sockets, pid files, logs"
     )
     result_ttl_s: int = Field(3_600, ge=1, description="how long a result can be fetched from /jobs")
@@ -73,3 +73,9 @@ class WorkerSettings(QueueSettings):
 
 class UpSettings(ApiSettings, WorkerSettings):
     """`sandbox up`: all of it in one supervised process tree."""
+
+
+def environment_of(settings: QueueSettings) -> dict[str, str]:
+    """This process's environment with the settings in it: what its children are started with."""
+    values = {f"SANDBOX_{name.upper()}": str(value) for name, value in settings.model_dump(mode="json").items()}
+    return {**os.environ, **values}

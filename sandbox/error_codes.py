@@ -45,7 +45,7 @@ TABLE = (
     ErrorCode(
         UnknownLanguage, "unknown-language", 422, "Unknown language", "no such language; GET /languages lists them all"
     ),
-    ErrorCode(NotFound, "not-found", 404, "No such job"),
+    ErrorCode(NotFound, "not-found", 404, "Not found"),
     ErrorCode(BadRequest, "bad-request", 422, "Request that cannot be served"),
     ErrorCode(QueueFull, "queue-full", 503, "Queue full"),
     ErrorCode(Refused, "refused", 503, "Refused for now"),

@@ -38,6 +38,15 @@ def _mode(source: bytes) -> Mode:
     return Mode.FORK if LEAVES_WORK.search(source) else Mode.FORK_PLAIN
 
 
+# Modules of the python image whose import costs more than a fork (numpy: 100 ms); a program that imports some is forked
+# from an interpreter that has them.
+LARGE_MODULE = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(numpy|scipy|pandas|sympy|networkx)\b", re.MULTILINE)
+
+
+def _warm(source: bytes) -> tuple[str, ...]:
+    return tuple(sorted({name.decode() for name in LARGE_MODULE.findall(source)}))
+
+
 def _is_utf8(source: bytes) -> bool:
     try:
         source.decode()
@@ -70,6 +79,7 @@ class Language:
             compile_command=self.compile_command,
             keep=self.keep,
             mode=_mode(source) if self.forked else Mode.EXEC,
+            warm=_warm(source) if self.forked else (),
             compile_limits=COMPILE_LIMITS,
         )
 

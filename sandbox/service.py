@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -21,6 +22,7 @@ from sandbox.jobs.envelope import Item, Kind
 from sandbox.jobs.ledger import Ledger
 from sandbox.jobs.mailbox import Mailbox
 from sandbox.jobs.postman import Postman
+from sandbox.jobs.tasksets import TaskSets
 from sandbox.languages import Language
 from sandbox.schema import (
     AssertTest,
@@ -31,11 +33,13 @@ from sandbox.schema import (
     ProgramChecker,
     VerifyRequest,
 )
+from sandbox.schema.reward import Task, TaskSetInfo
 from sandbox.schema.vote import VoteRequest
 
 __all__ = ["Kind", "Readiness", "Request", "Service", "Ticket"]
 
 Request = ExecuteRequest | VerifyRequest | VoteRequest
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class Service:
         self._postman = Postman(self._redis, settings.queue_ttl_s, settings.max_queued, settings.lease_s)
         self._mailbox = Mailbox(self._redis, self._postman.answered)
         self._ledger = Ledger(self._redis, settings.queue_ttl_s, settings.result_ttl_s)
+        self._task_sets = TaskSets(self._redis, settings.task_set_ttl_s)
 
     def start(self) -> None:
         self._postman.start()
@@ -133,6 +138,18 @@ class Service:
             except RedisError as error:
                 raise QueueUnavailable(f"the queue does not answer: {error}") from error
         self._mailbox.forget(ids, Cancelled("the client went away"))
+
+    def put_tasks(self, set_id: str, body: bytes) -> TaskSetInfo:
+        """Register a task set's JSON under its SHA-256. Raises `errors.BadRequest` or `errors.QueueUnavailable`."""
+        return _from_redis(lambda: self._task_sets.put(set_id, body))
+
+    def task_set(self, set_id: str) -> TaskSetInfo:
+        """What is registered under this id. Raises `errors.NotFound` or `errors.QueueUnavailable`."""
+        return _from_redis(lambda: self._task_sets.info(set_id))
+
+    def tasks(self, references: Sequence[str]) -> Mapping[str, Task]:
+        """The tasks of these `<set>/<name>`s. Raises `errors.NotFound` or `errors.QueueUnavailable`."""
+        return _from_redis(lambda: self._task_sets.get(references))
 
     def readiness(self) -> Readiness:
         """One look at Redis and the workers; never raises."""
@@ -204,6 +221,13 @@ class Service:
             )
             items.append((item.id, item.model_dump_json(exclude_unset=True).encode()))
         return items
+
+
+def _from_redis(ask: Callable[[], Answer]) -> Answer:
+    try:
+        return ask()
+    except RedisError as error:
+        raise QueueUnavailable(f"the queue does not answer: {error}") from error
 
 
 def _check(request: Request, position: int | None) -> None:

@@ -1,107 +1,93 @@
-"""`sandbox up` and `sandbox down`: Redis, the API and a worker per slot in one supervised tree a home folder."""
+"""`sandbox up` and `sandbox down`: Redis, the workers and the API in one supervised tree a home folder.
+
+Theory of operation. A home folder belongs to at most one tree (`home`). Redis starts first and the API last, so that
+stopping in reverse lets the API answer what it has accepted while there are workers to run it. What a killed tree could
+not clear away, its containers and its socket, `down` and the next `up` do.
+"""
 
 from __future__ import annotations
 
-import fcntl
-import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
 
 from sandbox import embedded_redis
-from sandbox.config import UpSettings, WorkerSettings
-from sandbox.errors import EngineUnavailable, QueueUnavailable, SandboxError
+from sandbox.config import ApiSettings, QueueSettings, UpSettings, WorkerSettings, environment_of
+from sandbox.errors import EngineUnavailable
+from sandbox.home import NotUp, make_home, owned_home
+from sandbox.home import running_pid as running_pid
 from sandbox.tree import Child, Tree
 
-logger = logging.getLogger(__name__)
+Report = Callable[[str], None]
 
 READY_PATIENCE_S = 90.0
 STOP_PATIENCE_S = 60.0
+KILL_PATIENCE_S = 10.0
+WORKER_STOP_PATIENCE_S = 20.0
 LOG_TAIL_LINES = 15
 
 
-class AlreadyUp(SandboxError):
-    """Another `sandbox up` runs on the same home folder."""
+def to_stderr(line: str) -> None:
+    """One step; stdout is kept for results."""
+    sys.stderr.write(f"{line}\n")
 
 
-def pid_file(home: Path) -> Path:
-    return home / "up.pid"
+def run(settings: UpSettings, report: Report = to_stderr) -> None:
+    """Everything in the foreground until SIGTERM or SIGINT.
 
-
-@contextmanager
-def owned_home(home: Path) -> Iterator[None]:
-    """Hold a home folder's lock, our pid in it. Raises AlreadyUp."""
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with pid_file(home).open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise AlreadyUp(f"already running on {home}") from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
-        file.truncate(0)
-
-
-def running_pid(home: Path) -> int | None:
-    """The pid of the tree that runs on this home folder; None when none does."""
-    try:
-        with pid_file(home).open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                return int(file.read() or 0) or None
-    except FileNotFoundError:
-        return None
-    return None
-
-
-def run(settings: UpSettings) -> None:
-    """Everything in the foreground until SIGTERM or SIGINT. Raises AlreadyUp, EngineUnavailable or QueueUnavailable."""
-    check_engine(settings)
+    Raises AlreadyUp, NotUp, EngineUnavailable or QueueUnavailable.
+    """
     with owned_home(settings.home):
-        children: list[Child] = []
-        if not settings.redis_url:
-            url = settings.effective_redis_url
-            command = embedded_redis.command(settings.home)
-            children.append(Child("redis", command, started=lambda: embedded_redis.wait_until_it_answers(url)))
-        environment = handed_on(settings)
-        children.append(Child("api", [sys.executable, "-m", "sandbox", "serve"], environment))
-        children += worker_children(settings, environment)
+        _check_port(settings)
+        check_engine(settings, report)
+        clear(settings)
         try:
-            Tree(children).run()
+            Tree(_children(settings)).run()
         finally:
             clear(settings)
+
+
+def _children(settings: UpSettings) -> list[Child]:
+    environment = handed_on(settings)
+    redis_url = settings.effective_redis_url
+    children = []
+    if not settings.redis_url:
+        command = embedded_redis.command(settings.home)
+        children.append(Child("redis", command, started=lambda: embedded_redis.wait_until_it_answers(redis_url)))
+    children += worker_children(settings, environment)
+    children.append(Child("api", [sys.executable, "-m", "sandbox", "serve"], environment))
+    return children
+
+
+def handed_on(settings: QueueSettings) -> dict[str, str]:
+    """The environment of our children."""
+    return environment_of(settings)
 
 
 def worker_children(settings: WorkerSettings, environment: Mapping[str, str]) -> list[Child]:
     """One process a slot."""
     slots = settings.slots or len(os.sched_getaffinity(0))
-    slot_command = [sys.executable, "-m", "sandbox", "worker-slot", "--slot"]
-    return [Child(f"worker-{slot}", [*slot_command, str(slot)], environment) for slot in range(slots)]
+    command = [sys.executable, "-m", "sandbox", "worker-slot", "--slot"]
+    return [
+        Child(f"worker-{slot}", [*command, str(slot)], environment, stop_patience_s=WORKER_STOP_PATIENCE_S)
+        for slot in range(slots)
+    ]
 
 
-def handed_on(settings: UpSettings) -> dict[str, str]:
-    """The settings as the environment of a child."""
-    values = settings.model_dump(mode="json")
-    return {f"SANDBOX_{name.upper()}": str(value) for name, value in values.items()}
-
-
-def check_engine(settings: WorkerSettings) -> None:
-    """Refuse to start without the walls the settings ask for."""
+def check_engine(settings: WorkerSettings, report: Report = to_stderr) -> None:
+    """See that the walls the settings ask for can be put up, building images that are missing; else
+    EngineUnavailable."""
     if settings.engine == "local":
-        from sandbox.box.local_engine import missing_walls
-
-        for wall in missing_walls():
-            sys.stderr.write(f"!!! LOCAL ENGINE, MISSING WALL: {wall}\n")
+        for wall in local_engine_gaps():
+            report(f"!!! LOCAL ENGINE, MISSING WALL: {wall}")
         return
     import docker
 
@@ -110,23 +96,33 @@ def check_engine(settings: WorkerSettings) -> None:
 
     try:
         engine_information()
+        with closing(docker.from_env()) as client:
+            ensure_images(client, IMAGES, report)
     except EngineUnavailable as error:
-        advice = "start it, or choose fewer walls by name: SANDBOX_ENGINE=local"
-        raise EngineUnavailable(f"{error}; {advice}") from error
-    client = docker.from_env()
-    ensure_images(client, IMAGES, lambda line: print(line, file=sys.stderr))
-    client.close()
+        advice = "`sandbox doctor` says more; to do with fewer walls, choose them by name: SANDBOX_ENGINE=local"
+        raise EngineUnavailable(f"{error}\n{advice}") from error
 
 
-def detach(settings: UpSettings) -> int:
-    """Start the tree in the background and wait until it is ready; returns its pid. Raises QueueUnavailable."""
-    check_engine(settings)
-    log = settings.home / "log" / "up.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as out:
+def local_engine_gaps() -> list[str]:
+    """The walls that the local engine cannot put up here. Raises EngineUnavailable."""
+    try:
+        from sandbox.box.local_engine import missing_walls
+    except ImportError as error:
+        raise EngineUnavailable("this installation has no local engine: use SANDBOX_ENGINE=docker") from error
+    return list(missing_walls())
+
+
+def detach(settings: UpSettings, report: Report = to_stderr) -> int:
+    """Start the tree in the background and wait until it is ready; returns its pid. Raises as `run` does."""
+    make_home(settings.home)
+    _check_port(settings)
+    check_engine(settings, report)
+    logs = log_folder_of(settings)
+    logs.mkdir(exist_ok=True)
+    with (logs / "up.log").open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "sandbox", "up"],
-            env={**os.environ, **handed_on(settings)},
+            env=handed_on(settings),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
@@ -134,33 +130,59 @@ def detach(settings: UpSettings) -> int:
         )
     deadline = time.monotonic() + READY_PATIENCE_S
     while time.monotonic() < deadline and process.poll() is None:
-        if is_ready(f"http://{settings.host}:{settings.port}"):
+        if running_pid(settings.home) == process.pid and is_ready(service_url(settings)):
             return process.pid
-        time.sleep(0.2)
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
-    raise QueueUnavailable(f"not ready after {READY_PATIENCE_S:.0f} s; the end of {log}:\n{tail}")
+        time.sleep(0.1)
+    raise NotUp(_why_not_ready(settings, process))
 
 
-def is_ready(url: str) -> bool:
+def _why_not_ready(settings: UpSettings, process: subprocess.Popen[bytes]) -> str:
+    """What the service and its logs say; what runs of it is stopped first."""
+    code = process.poll()
+    reason = f"it ended with exit code {code}" if code is not None else f"not ready after {READY_PATIENCE_S:.0f} s"
+    problems = "" if code is not None else _problems(service_url(settings))
+    if code is None:
+        down(settings)
+        process.wait()
+    logs = sorted(log_folder_of(settings).glob("*.log"))
+    tails = [f"the end of {log}:\n{tail}" for log in logs if log.suffixes == [".log"] and (tail := _tail(log))]
+    return "\n".join([f"the service did not come up: {reason}{problems}", *tails])
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(f"    {line}" for line in log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
+
+
+def _problems(url: str) -> str:
     try:
-        return httpx.get(f"{url}/health/ready", timeout=2.0).status_code == 200
-    except httpx.HTTPError:
-        return False
+        told = httpx.get(f"{url}/health/ready", timeout=2.0, trust_env=False).json()["problems"]
+    except (httpx.HTTPError, ValueError, LookupError):
+        return ""
+    return f" ({'; '.join(map(str, told))})"
 
 
 def down(settings: UpSettings) -> bool:
-    """Stop what `up` started on this home and leave nothing of it; False when nothing ran."""
+    """Stop what `up` started on this home and leave nothing of it; False when nothing ran. Raises NotUp."""
     pid = running_pid(settings.home)
-    if pid is not None:
-        os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_PATIENCE_S
-        while running_pid(settings.home) == pid:
-            if time.monotonic() > deadline:
-                os.kill(pid, signal.SIGKILL)
-                deadline += STOP_PATIENCE_S
-            time.sleep(0.1)
+    stopped = pid is None or any(
+        _signal_and_wait(settings.home, pid, number, patience_s)
+        for number, patience_s in ((signal.SIGTERM, STOP_PATIENCE_S), (signal.SIGKILL, KILL_PATIENCE_S))
+    )
+    if not stopped:
+        raise NotUp(f"process {pid} does not stop, not even when killed")
     clear(settings)
     return pid is not None
+
+
+def _signal_and_wait(home: Path, pid: int, number: signal.Signals, patience_s: float) -> bool:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+    deadline = time.monotonic() + patience_s
+    while running_pid(home) == pid:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def clear(settings: UpSettings) -> None:
@@ -170,3 +192,34 @@ def clear(settings: UpSettings) -> None:
 
         remove_boxes(settings.home)
     settings.redis_socket.unlink(missing_ok=True)
+
+
+def log_folder_of(settings: QueueSettings) -> Path:
+    return settings.home / "log"
+
+
+def service_url(settings: ApiSettings) -> str:
+    """Where this machine reaches the API."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def _check_port(settings: ApiSettings) -> None:
+    """Say at once that the port is taken, before another service's health is taken for ours. Raises NotUp."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            where = f"{settings.host} port {settings.port}"
+            raise NotUp(
+                f"cannot listen on {where}: {error.strerror}; name another with --port or SANDBOX_PORT"
+            ) from error
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health/ready", timeout=2.0, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False

@@ -92,6 +92,7 @@ class Crew:
             worker = subprocess.Popen(
                 [sys.executable, "-c", COMMAND.format(slot=self._next_slot)],
                 env=environment,
+                cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -14,16 +14,15 @@ from sandbox.api.arrivals import Arrivals
 from sandbox.api.door import Context, context_of
 from sandbox.api.problems import describe
 from sandbox.errors import SandboxError
-from sandbox.schema import ExecuteRequest, Job, JobStatus, VerifyRequest
+from sandbox.schema import Job, JobStatus
 from sandbox.service import Kind, Ticket
+from sandbox.service import Request as Submission
 
 # Above this, turning a batch into envelopes would hold up the event loop for longer than handing it to a thread does.
 MANY_ITEMS = 32
 
 
-async def answer(
-    request: Request, kind: Kind, items: Sequence[ExecuteRequest | VerifyRequest], batch: bool = False
-) -> Response:
+async def answer(request: Request, kind: Kind, items: Sequence[Submission], batch: bool = False) -> Response:
     """Submit, and answer in the way the request's headers ask for."""
     context = context_of(request)
     key = bodies.idempotency_key(request)
@@ -38,6 +37,21 @@ async def answer(
         results = await arrivals.all()
     # The results' bytes go out as the worker wrote them: nothing is parsed or validated again on the way.
     return json_response(b'{"results":[' + b",".join(results) + b"]}" if batch else results[0])
+
+
+async def settled(
+    request: Request, kind: Kind, items: Sequence[Submission], *, key: str = "", limit_s: float | None = None
+) -> list[bytes | SandboxError]:
+    """Submit items as a batch, and wait for what each came to: its result as JSON, or the error in its place.
+
+    Raises what `Door.submit` and `Arrivals` raise; without items, nothing is submitted.
+    """
+    if not items:
+        return []
+    context = context_of(request)
+    ticket = await _submit(context, kind, items, durable=False, batch=True, key=key)
+    with Arrivals(request, context, ticket, keep=bool(key), limit_s=limit_s) as arrivals:
+        return await arrivals.settled()
 
 
 def json_response(content: str | bytes, status: int = 200) -> Response:
@@ -83,7 +97,7 @@ def _problem_line(index: int, error: Exception) -> bytes:
 async def _submit(
     context: Context,
     kind: Kind,
-    items: Sequence[ExecuteRequest | VerifyRequest],
+    items: Sequence[Submission],
     durable: bool,
     batch: bool,
     key: str,

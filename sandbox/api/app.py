@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from sandbox import __version__
-from sandbox.api import door, health, jobs, problems, submissions
+from sandbox.api import door, guide, health, jobs, problems, rewards, submissions
 from sandbox.api.documentation import Documented
 from sandbox.api.edge import Edge
 from sandbox.config import ApiSettings
@@ -46,8 +46,10 @@ def create_app(settings: ApiSettings, service: door.Door | None = None) -> FastA
         door.open_for(app, door.Context(settings, MeteredService(service, meters), meters))
     problems.handle(app)
     submissions.add_to(app.router)
+    rewards.add_to(app.router)
     app.include_router(jobs.router)
     app.include_router(health.router)
+    app.include_router(guide.router)
     app.add_middleware(Edge)
     app.add_middleware(MeteredApplication, meters=meters)
     return app

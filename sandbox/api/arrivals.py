@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from functools import partial
 from types import TracebackType
 
@@ -16,6 +17,7 @@ from fastapi import HTTPException, Request
 from starlette.requests import ClientDisconnect
 
 from sandbox.api.door import Context
+from sandbox.errors import SandboxError
 from sandbox.service import Ticket
 
 # Nearly every request is answered before this, and is spared the task that watches its connection.
@@ -29,11 +31,14 @@ class Arrivals(AsyncIterator[list[int]]):
     before the last result came abandons the rest, unless `keep`: then somebody may come back for it.
     """
 
-    def __init__(self, request: Request, context: Context, ticket: Ticket, keep: bool) -> None:
+    def __init__(
+        self, request: Request, context: Context, ticket: Ticket, keep: bool, limit_s: float | None = None
+    ) -> None:
         self._request = request
         self._context = context
         self._ticket = ticket
         self._keep = keep
+        self._limit_s = context.settings.request_timeout_s if limit_s is None else limit_s
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
         self._done: deque[int] = deque()
@@ -77,6 +82,12 @@ class Arrivals(AsyncIterator[list[int]]):
             pass
         return [future.result() for future in self._ticket.results]
 
+    async def settled(self) -> list[bytes | SandboxError]:
+        """Every result in order, or the error that stands in its place."""
+        async for _ in self:
+            pass
+        return [_settled(future) for future in self._ticket.results]
+
     def _take(self) -> list[int]:
         indices = [self._done.popleft() for _ in range(len(self._done))]
         self._left -= len(indices)
@@ -99,15 +110,21 @@ class Arrivals(AsyncIterator[list[int]]):
 
     def _start_watching(self) -> None:
         self._watcher = self._loop.create_task(self._watch())
-        left_s = max(0.0, self._context.settings.request_timeout_s - UNWATCHED_S)
+        left_s = max(0.0, self._limit_s - UNWATCHED_S)
         self._timer = self._loop.call_later(left_s, self._finish_late)
 
     def _finish_late(self) -> None:
-        limit_s = self._context.settings.request_timeout_s
-        advice = f"no result within {limit_s:g} s; send Prefer: respond-async and fetch it from /jobs"
+        advice = f"no result within {self._limit_s:g} s; send Prefer: respond-async and fetch it from /jobs"
         self._finish(HTTPException(504, advice))
 
     async def _watch(self) -> None:
         while (await self._request.receive())["type"] != "http.disconnect":
             pass
         self._finish(ClientDisconnect())
+
+
+def _settled(future: Future[bytes]) -> bytes | SandboxError:
+    try:
+        return future.result()
+    except SandboxError as error:
+        return error

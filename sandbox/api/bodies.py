@@ -22,12 +22,19 @@ Model = TypeVar("Model", bound=BaseModel)
 async def read(request: Request, model: type[Model]) -> Model:
     """The body as `model`. Raises HTTPException 413 or 415, and RequestValidationError for what does not fit."""
     _check_type(request)
-    raw = await _bytes(request, context_of(request).settings.max_body_mb << 20)
+    data = await raw(request)
     try:
         # One pass from bytes to model in pydantic's core; through FastAPI's own parsing it is json.loads and a walk.
-        return model.model_validate_json(raw)
+        return model.model_validate_json(data)
     except ValidationError as error:
         raise RequestValidationError(_errors(error)) from None
+
+
+async def raw(request: Request) -> bytes:
+    """The body as it came. Raises HTTPException 413, and 415 for an encoded one."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise HTTPException(415, "send the body without Content-Encoding", {"Accept-Encoding": "identity"})
+    return await _bytes(request, context_of(request).settings.max_body_mb << 20)
 
 
 def idempotency_key(request: Request) -> str:
@@ -54,8 +61,6 @@ def _check_type(request: Request) -> None:
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if media_type != "application/json":
         raise HTTPException(415, "send Content-Type: application/json", {"Accept": "application/json"})
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise HTTPException(415, "send the body without Content-Encoding", {"Accept-Encoding": "identity"})
 
 
 async def _bytes(request: Request, limit: int) -> bytes:

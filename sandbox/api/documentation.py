@@ -17,9 +17,19 @@ from sandbox import schema
 from sandbox.api.bodies import NDJSON
 from sandbox.api.examples import EXAMPLES
 from sandbox.api.problems import MEDIA_TYPE
+from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
+from sandbox.schema.vote import VoteRequest, VoteResult
 from sandbox.service import Readiness
 
-REQUESTS = (schema.ExecuteRequest, schema.VerifyRequest, schema.ExecuteBatchRequest, schema.VerifyBatchRequest)
+REQUESTS = (
+    schema.ExecuteRequest,
+    schema.VerifyRequest,
+    schema.ExecuteBatchRequest,
+    schema.VerifyBatchRequest,
+    VoteRequest,
+    RewardRequest,
+    TaskSet,
+)
 
 
 class Live(BaseModel):
@@ -33,6 +43,9 @@ RESULTS: tuple[type[Any], ...] = (
     schema.VerifyResult,
     schema.ExecuteBatchResult,
     schema.VerifyBatchResult,
+    VoteResult,
+    RewardResult,
+    TaskSetInfo,
     schema.Job,
     schema.LanguageInfo,
     schema.Problem,
@@ -42,7 +55,7 @@ RESULTS: tuple[type[Any], ...] = (
 
 _PROBLEMS = {
     400: "the body is not JSON",
-    404: "no such job, or its result has expired",
+    404: "no such job or task set, or it has expired",
     409: "cancelled before it ran",
     413: "the body is over the limit",
     415: "not application/json",
@@ -97,6 +110,22 @@ def batch_submission(body: type[BaseModel], results: type[BaseModel], result: ty
         "description": "one such object a line: the item's index, and its result or else its problem",
     }
     return _submission(body, {"application/json": _content(results), NDJSON: {"schema": line}})
+
+
+def question(body: type[BaseModel], result: type[BaseModel]) -> dict[str, Any]:
+    """The same for a route that always answers at once."""
+    return {
+        "responses": _answered(result, *_SUBMISSION_PROBLEMS, 404),
+        "openapi_extra": {"parameters": [_SUBMISSION_HEADERS[1], _REQUEST_ID], "requestBody": _body(body)},
+    }
+
+
+def stored(body: type[BaseModel], result: type[BaseModel]) -> dict[str, Any]:
+    """`responses` and `openapi_extra` of a route that keeps what it is sent."""
+    return {
+        "responses": _answered(result, 413, 415, 422, 503),
+        "openapi_extra": {"parameters": [_REQUEST_ID], "requestBody": _body(body)},
+    }
 
 
 def answers(result: Any, *problems: int, also_with: int | None = None) -> dict[str, Any]:
@@ -156,9 +185,18 @@ def _submission(body: type[BaseModel], content: dict[str, Any]) -> dict[str, Any
         },
         "openapi_extra": {
             "parameters": [*_SUBMISSION_HEADERS, _REQUEST_ID],
-            "requestBody": {"required": True, "content": {"application/json": _content(body)}},
+            "requestBody": _body(body),
         },
     }
+
+
+def _answered(result: type[BaseModel], *problems: int) -> dict[int | str, dict[str, Any]]:
+    ok = {"description": "OK", "content": {"application/json": _content(result)}}
+    return {200: ok, **_problems(*problems, 500)}
+
+
+def _body(model: type[BaseModel]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": _content(model)}}
 
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,8 +10,10 @@ from fastapi import FastAPI, Request
 
 from sandbox.config import ApiSettings
 from sandbox.metrics.meters import Meters
-from sandbox.schema import ExecuteRequest, Job, VerifyRequest
+from sandbox.schema import Job
+from sandbox.schema.reward import Task, TaskSetInfo
 from sandbox.service import Kind, Readiness, Ticket
+from sandbox.service import Request as Submission
 
 
 class Door(Protocol):
@@ -20,7 +22,7 @@ class Door(Protocol):
     def submit(
         self,
         kind: Kind,
-        requests: Sequence[ExecuteRequest | VerifyRequest],
+        requests: Sequence[Submission],
         *,
         durable: bool = False,
         batch: bool = False,
@@ -34,6 +36,12 @@ class Door(Protocol):
     def abandon(self, ticket: Ticket) -> None: ...
 
     def readiness(self) -> Readiness: ...
+
+    def put_tasks(self, set_id: str, body: bytes) -> TaskSetInfo: ...
+
+    def task_set(self, set_id: str) -> TaskSetInfo: ...
+
+    def tasks(self, references: Sequence[str]) -> Mapping[str, Task]: ...
 
 
 @dataclass(frozen=True, slots=True)

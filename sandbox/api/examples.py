@@ -25,10 +25,39 @@ _VERIFIED = {
 }
 _FIELD = {"field": "body.tests.3.stdin", "message": "Input should be a valid string"}
 
+_SET = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+_CANDIDATE = {"language": "python", "code": _SUM}
+_TASK = {"tests": [_TEST], "language": "python"}
+_COMPLETION = f"```python\n{_SUM}\n```"
+_REWARD_DETAIL = {"answered": True, "language": "python", "verdict": "accepted", "passed": 1, "total": 1}
+_VOTE = {"candidates": [_CANDIDATE, _CANDIDATE], "inputs": ["20 22\n", "1 2\n"]}
+_VOTE_LABEL = {
+    "input": 0,
+    "expected": "42\n",
+    "votes": 2,
+    "cast": 2,
+    "confidence": 1.0,
+    "tie": False,
+    "dissenters": [],
+    "abstained": [],
+    "weight": 1.0,
+}
+_GOLDEN = {
+    "index": 0,
+    "score": 1.0,
+    "holdout_passed": 1,
+    "holdout_total": 1,
+    "holdout_pass_rate": 1.0,
+    "accepted": True,
+}
+_STANDING = {"score": 1.0, "selection_passed": 1, "holdout_passed": 1, "cpu_time_s": 0.004, "same_as": 0}
+_TEST_SET = {"tests": [_TEST], "checker": {"type": "tokens"}}
+
 # By the name a model has under `components`.
 EXAMPLES: dict[str, Any] = {
     "AppsChecker": {"type": "apps"},
     "AssertTest": {"assert": "assert candidate(20, 22) == 42"},
+    "Candidate": _CANDIDATE,
     "CaseInsensitiveChecker": {"type": "case_insensitive"},
     "CodeJudgeChecker": {"type": "code-judge"},
     "CodeforcesChecker": {"type": "codeforces"},
@@ -38,6 +67,7 @@ EXAMPLES: dict[str, Any] = {
     "ExecuteBatchResult": {"results": [{**_EXECUTED, "id": f"{_ID}.0"}]},
     "ExecuteRequest": _EXECUTE,
     "ExecuteResult": _EXECUTED,
+    "Extraction": {"which": "last", "thinking_tag": "think"},
     "FloatChecker": {"type": "float", "absolute": 1e-6, "relative": 1e-6},
     "FunctionTest": {"args": [20, 22], "kwargs": {}, "expected": 42},
     "HumanEvalChecker": {"type": "humaneval"},
@@ -49,6 +79,7 @@ EXAMPLES: dict[str, Any] = {
     "LinesChecker": {"type": "lines"},
     "Live": {"status": "ok"},
     "LiveCodeBenchChecker": {"type": "livecodebench"},
+    "Policy": {"name": "first-k", "k": 10, "seed": 7},
     "Problem": {
         "type": "about:blank",
         "title": "Unprocessable Content",
@@ -67,9 +98,16 @@ EXAMPLES: dict[str, Any] = {
         "problems": [],
     },
     "RegexChecker": {"type": "regex", "ignore_case": True},
+    "RewardDetail": _REWARD_DETAIL,
+    "RewardRequest": {"completions": [_COMPLETION], "tests": [[_TEST]], "policy": "fraction"},
+    "RewardResult": {"rewards": [1.0], "details": [_REWARD_DETAIL]},
     "StageResult": _COMPILED,
+    "Task": _TASK,
+    "TaskSet": {"tasks": {"sum": _TASK}},
+    "TaskSetInfo": {"id": _SET, "tasks": 1},
     "TestCase": _TEST,
     "TestResult": _TEST_RESULT,
+    "TestSet": _TEST_SET,
     "TokensChecker": {"type": "tokens"},
     "UnorderedLinesChecker": {"type": "unordered_lines"},
     "UnorderedTokensChecker": {"type": "unordered_tokens"},
@@ -78,4 +116,18 @@ EXAMPLES: dict[str, Any] = {
     "VerifyBatchResult": {"results": [{**_VERIFIED, "id": f"{_ID}.0"}]},
     "VerifyRequest": _VERIFY,
     "VerifyResult": _VERIFIED,
+    "VoteCandidate": _STANDING,
+    "VoteGolden": _GOLDEN,
+    "VoteInput": {"stdin": "20 22\n", "weight": 2.0},
+    "VoteLabel": _VOTE_LABEL,
+    "VotePolicy": {"name": "default", "quorum": 0.6, "seed": 7},
+    "VoteRequest": _VOTE,
+    "VoteResult": {
+        "id": _ID,
+        "labels": [_VOTE_LABEL],
+        "golden": _GOLDEN,
+        "candidates": [_STANDING],
+        "matrix": [["accepted"]],
+        "test_set": _TEST_SET,
+    },
 }

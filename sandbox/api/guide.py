@@ -6,6 +6,7 @@ import re
 from functools import cache
 from html import escape
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def _html(text: str) -> str:
     """CommonMark with tables; HTML in it is text. Headings get the anchors that forges give them."""
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = markdown.parse(text)
-    for opening, content in zip(tokens, tokens[1:], strict=False):
+    for opening, content in pairwise(tokens):
         if opening.type == "heading_open":
             opening.attrSet("id", anchor(content.content))
     html: Any = markdown.renderer.render(tokens, markdown.options, {})

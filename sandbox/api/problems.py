@@ -10,21 +10,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from math import ceil
-from typing import Any, get_args
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from sandbox import error_codes, schema
+from sandbox import error_codes
 from sandbox.errors import BadRequest, InfrastructureError, QueueUnavailable, Refused, SandboxError
 from sandbox.schema import Problem, ProblemField
+from sandbox.schema.locations import dotted_path
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 MAX_FIELDS = 20
-MAX_PART_CHARS = 100
 
 # RFC 9110's phrases, where older Pythons have others.
 _PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
@@ -33,12 +33,6 @@ _ADVICE = {
     404: "no such path; /openapi.json lists them all",
     405: "this path does not take that method; the Allow header says which it takes",
 }
-
-# Pydantic puts the chosen checker's tag into the path, where the client's document has no such level.
-_TEST_TAGS = frozenset({"stdin", "function", "assert", "command"})
-_CHECKER_TAGS = frozenset(
-    get_args(model.model_fields["type"].annotation)[0] for model in get_args(get_args(schema.Checker)[0])
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +88,14 @@ def _of_ours(error: SandboxError) -> Described:
     detail = code.detail or str(error)
     fields = []
     if isinstance(error, BadRequest) and error.field:
-        fields = [ProblemField(field=f"body.{error.field}", message=detail)]
+        fields = [ProblemField(field=_below_body(error.field), message=detail)]
     problem = Problem(type=code.type, title=code.title, status=code.status, detail=detail, errors=fields)
     return Described(problem, _retry_after(error))
+
+
+def _below_body(field: str) -> str:
+    """The service names fields as its caller does, who may know them to stand in the path, or has said it already."""
+    return field if field == "body" or field.startswith(("body.", "path.")) else f"body.{field}"
 
 
 def _retry_after(error: SandboxError) -> dict[str, str]:
@@ -112,7 +111,7 @@ def _of_invalid(errors: Sequence[Mapping[str, Any]]) -> Described:
     first = errors[0]
     if first["type"] == "json_invalid":
         return Described(_plain(400, f"the body is not JSON: {first['msg'].removeprefix('Invalid JSON: ')}"))
-    fields = [ProblemField(field=_path(error["loc"]), message=_message(error)) for error in errors[:MAX_FIELDS]]
+    fields = [ProblemField(field=dotted_path(error["loc"]), message=_message(error)) for error in errors[:MAX_FIELDS]]
     detail = f"{fields[0].field}: {fields[0].message}"
     if len(errors) > 1:
         detail += f" (and {len(errors) - 1} more)"
@@ -124,16 +123,3 @@ def _message(error: Mapping[str, Any]) -> str:
     if error["type"] == "union_tag_invalid":  # pydantic's own words quote the tag that was sent
         return f"must be one of {error['ctx']['expected_tags']}"
     return str(error["msg"]).removeprefix("Value error, ")
-
-
-def _path(location: Sequence[int | str]) -> str:
-    """A location as a dotted path into the client's document."""
-    parts: list[str] = []
-    last: int | str = ""
-    for part in location:
-        tag_of_checker = last == "checker" and parts[-2:-1] != ["files"] and part in _CHECKER_TAGS
-        tag_of_test = isinstance(last, int) and parts[-2:-1] == ["tests"] and part in _TEST_TAGS
-        last = part
-        if part != "[key]" and not tag_of_checker and not tag_of_test:
-            parts.append(str(part)[:MAX_PART_CHARS])
-    return ".".join(parts)

@@ -21,8 +21,10 @@ from sandbox.runner.contract import Limits, Mode, Outcome, Program, Run, Status,
 
 SUPERVISOR_WALL_CEILING = 10.0
 WATCHDOG_GRACE_S = 15.0
-START_PATIENCE_S = 20.0
+START_PATIENCE_S = 60.0
 NO_LIMIT_CHANGE = -1
+WARMING_MEMORY_MB = 1_024
+MOST_WARMED = 2  # as many as a supervisor keeps
 MAX_KEPT_BYTES = 1 << 31
 NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
@@ -36,6 +38,7 @@ class Box:
         self._program: Program | None = None
         self._kept_mb = 0  # of the box's memory, taken by the loaded program itself
         self._sent = False
+        self._warmed: list[tuple[str, ...]] = []
         self.runs = 0
         self.started_at = time.monotonic()
         walls.connection.settimeout(START_PATIENCE_S)
@@ -62,6 +65,7 @@ class Box:
         # A module beside the script may bear the name of one the warm interpreter has already.
         shadowed = any(name.endswith(".py") or "/" in name for name in run.files)
         mode = Mode.EXEC if shadowed or run.command else program.mode
+        self._warm(program, mode)
         request = {"do": "run", "args": run.args, "fetch": run.fetch_files, "mode": mode, "command": run.command}
         return self._observe(request, run.stdin, run.limits, run.files)
 
@@ -81,6 +85,23 @@ class Box:
         request = {"do": "run", "args": run.args, "fetch": (), "mode": program.mode}
         return self._observe(request, b"", run.limits, run.files, partner=partner)
 
+    def _warm(self, program: Program, mode: Mode) -> None:
+        """Have an interpreter that has imported what the program will; done once a box, and remembered by it."""
+        if not program.warm or mode is Mode.EXEC:
+            return
+        if program.warm in self._warmed:
+            self._warmed.remove(program.warm)
+            self._warmed.append(program.warm)
+            return
+        self._limit_memory(max(self._memory_mb, WARMING_MEMORY_MB))
+        self._send({"do": "warm", "modules": program.warm})
+        if self._answer(START_PATIENCE_S).get("warm") is not True:
+            raise BoxError("the supervisor did not say that its interpreter is warm")
+        self._warmed.append(program.warm)
+        del self._warmed[:-MOST_WARMED]
+        self._walls.measure_own_memory()
+        self._memory_mb = NO_LIMIT_CHANGE
+
     def close(self) -> None:
         self._walls.destroy()
 
@@ -99,6 +120,12 @@ class Box:
         self._limit_memory(limits.memory_mb + self._kept_mb)
         self._walls.begin_run()
         request["limits"] = _limits_header(limits)
+        if (
+            self._program is not None
+            and self._program.warm in self._warmed
+            and request.get("mode", Mode.EXEC) != Mode.EXEC
+        ):
+            request["warm"] = self._program.warm
         deadline = time.monotonic() + limits.wall_time_s * SUPERVISOR_WALL_CEILING + WATCHDOG_GRACE_S
         with Streams(stdin, limits.output_kb * 1024, calls, channel, partner) as streams:
             request["streams"] = len(streams.theirs)

@@ -33,6 +33,7 @@ CONNECT_PATIENCE_S = 30.0
 UIDS_PER_BOX = 65_536
 FIRST_UID = 1_000_000
 MEMORY_SLACK_BYTES = 2 * MIB  # the kernel charges memory to a cgroup in batches
+UNMEASURED_INTERPRETER_BYTES = 96 * MIB
 COMMAND = "import sys; sys.path.insert(0, '/opt/sandbox'); from sandbox.runner.supervisor import main; main()"
 # Modules that programs use most, imported before the fork. Each is one the differential test runs with.
 PRELOADED = """
@@ -153,11 +154,17 @@ class DockerWalls:
         self._own_bytes = 48 * MIB
         self._group_measured = False
 
-    def limit_memory(self, memory_mb: int) -> None:
-        if self._group is not None and not self._group_measured:
+    def measure_own_memory(self) -> None:
+        if self._group is not None:
             with _group_that_may_be_gone():
                 self._own_bytes = self._group.used_bytes() + MEMORY_SLACK_BYTES
             self._group_measured = True
+        else:
+            self._own_bytes += UNMEASURED_INTERPRETER_BYTES
+
+    def limit_memory(self, memory_mb: int) -> None:
+        if self._group is not None and not self._group_measured:
+            self.measure_own_memory()
         limit = self._own_bytes + memory_mb * MIB
         try:
             if self._group is not None:

@@ -70,8 +70,16 @@ def ensure_images(client: docker.DockerClient, names: Iterable[str], report: Rep
         base = ensure_base(client, report) if missing else ""
         for name in missing:
             _build(client, name, tags[name], base, report)
-            _remove_predecessors(client, name, tags[name])
     return tags
+
+
+def prune_images(client: docker.DockerClient, names: Iterable[str]) -> None:
+    """Remove the older builds of `names` that no container uses, but the last one.
+
+    Never done by itself: another checkout, or a service that was not restarted yet, may still start boxes from them.
+    """
+    for name in names:
+        _remove_predecessors(client, name, image_tag(name))
 
 
 def ensure_base(client: docker.DockerClient, report: Report) -> str:

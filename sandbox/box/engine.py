@@ -15,6 +15,9 @@ class Walls(Protocol):
     def limit_memory(self, memory_mb: int) -> None:
         """Hold the programs in it to `memory_mb` MiB from now on. Raises BoxError."""
 
+    def measure_own_memory(self) -> None:
+        """What is in use now is the box's own: it does not count as a program's. Call while no program runs."""
+
     def begin_run(self) -> None:
         """Start watching the peak of memory."""
 

@@ -231,11 +231,19 @@ class LocalWalls:
             os.close(leash)
             os.close(planned)
 
+    def measure_own_memory(self) -> None:
+        try:
+            if self._group is not None:
+                self._own_bytes = self._group.used_bytes() + MEMORY_SLACK_BYTES
+        except OSError as error:
+            raise BoxError(f"box gone: {error}") from error
+
     def limit_memory(self, memory_mb: int) -> None:
         if self._group is None:
             return  # the supervisor watches it
+        if not self._own_bytes:
+            self.measure_own_memory()
         try:
-            self._own_bytes = self._own_bytes or self._group.used_bytes() + MEMORY_SLACK_BYTES
             self._group.limit(self._own_bytes + memory_mb * MIB)
         except OSError as error:
             raise BoxError(f"memory limit of {memory_mb} MiB refused: {error}") from error

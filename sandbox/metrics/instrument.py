@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,13 @@ from sandbox import languages
 from sandbox.errors import SandboxError
 from sandbox.metrics import declare
 from sandbox.metrics.meters import Meters
+from sandbox.schema.vote import VoteRequest
 
 if TYPE_CHECKING:
     from sandbox.api.door import Door
-    from sandbox.schema import ExecuteRequest, Job, VerifyRequest
-    from sandbox.service import Kind, Readiness, Ticket
+    from sandbox.schema import Job
+    from sandbox.schema.reward import Task, TaskSetInfo
+    from sandbox.service import Kind, Readiness, Request, Ticket
 
 # Any other word a client sends as a method must not become a series of its own.
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -36,7 +38,7 @@ class MeteredService:
     def submit(
         self,
         kind: Kind,
-        requests: Sequence[ExecuteRequest | VerifyRequest],
+        requests: Sequence[Request],
         *,
         durable: bool = False,
         batch: bool = False,
@@ -49,7 +51,7 @@ class MeteredService:
             raise
         mode = "async" if durable else "sync"
         self._meters.counter(declare.SUBMISSIONS, kind, requests[0].priority, mode).inc()
-        for (name, lane), number in Counter((item.language, item.priority) for item in requests).items():
+        for (name, lane), number in Counter(_programs(requests)).items():
             # The table's name, not the client's alias: what a client makes up must not become a series of its own.
             language = languages.named(name).name
             self._meters.counter(declare.PROGRAMS, kind, language, lane).inc(number)
@@ -74,6 +76,26 @@ class MeteredService:
         for lane, waiting in readiness.queued.items():
             self._meters.gauge(declare.QUEUED, lane).set(waiting)
         return readiness
+
+    def put_tasks(self, set_id: str, body: bytes) -> TaskSetInfo:
+        return self._service.put_tasks(set_id, body)
+
+    def task_set(self, set_id: str) -> TaskSetInfo:
+        return self._service.task_set(set_id)
+
+    def tasks(self, references: Sequence[str]) -> Mapping[str, Task]:
+        return self._service.tasks(references)
+
+
+def _programs(requests: Iterable[Request]) -> Iterable[tuple[str, str]]:
+    """Language and lane of every program; a vote has many."""
+    for request in requests:
+        languages_of = (
+            [candidate.language for candidate in request.candidates]
+            if isinstance(request, VoteRequest)
+            else [request.language]
+        )
+        yield from ((language, request.priority) for language in languages_of)
 
 
 class MeteredApplication:

@@ -7,6 +7,7 @@ reward(["```python\\nprint(42)\\n```"], [[{"input": "", "output": "42\\n"}]])  #
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypedDict
 
@@ -19,11 +20,12 @@ from sandbox.rewards.request import Plan, rewards_of, verify_requests
 from sandbox.rewards.score import Policy
 from sandbox.runner.contract import Verdict
 from sandbox.schema import MAX_ITEMS, Checker, LimitsRequest, TestCase, VerifyRequest, VerifyResult
-from sandbox.schema.reward import MAX_COMPLETION_CHARS, RewardRequest, RewardResult
+from sandbox.schema.reward import MAX_COMPLETION_CHARS, RewardDetail, RewardRequest, RewardResult
 
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
+REFERENCE = re.compile(r"[0-9a-f]{64}/.")
 
 
 class Verifier(Protocol):
@@ -31,11 +33,15 @@ class Verifier(Protocol):
 
     def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]: ...
 
+    def reward(self, request: RewardRequest) -> RewardResult: ...
+
 
 class AsyncVerifier(Protocol):
     """What is needed of a `sandbox.client.AsyncClient`."""
 
     async def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]: ...
+
+    async def reward(self, request: RewardRequest) -> RewardResult: ...
 
 
 class Options(TypedDict, total=False):
@@ -87,6 +93,50 @@ class Batch:
         return result
 
 
+class TaskBatch:
+    """One call's state where the tests are named tasks, which the service alone knows: it is asked for the rewards."""
+
+    def __init__(self, request: RewardRequest) -> None:
+        self._request = request
+        number = len(request.completions)
+        self._rewards: list[float | None] = [None] * number
+        self._details = [RewardDetail(answered=False, message="the service did not answer")] * number
+        self._left = list(range(number))
+        self._tries = 0
+        self._sent: list[int] = []
+
+    def next(self) -> RewardRequest | None:
+        """The completions whose reward is still missing; None when all is said, or no more can be."""
+        if not self._left or self._tries == ATTEMPTS:
+            return None
+        self._tries += 1
+        self._sent = self._left
+        return self._part(self._sent)
+
+    def take(self, result: RewardResult) -> None:
+        if len(result.rewards) != len(self._sent):
+            raise InfrastructureError(f"{len(result.rewards)} rewards for {len(self._sent)} completions")
+        for index, reward, detail in zip(self._sent, result.rewards, result.details, strict=True):
+            self._rewards[index], self._details[index] = reward, detail
+        self._left = [index for index in self._sent if self._rewards[index] is None]
+
+    def give_up(self, error: Exception) -> None:
+        logger.warning("%d completions have no reward: %s", len(self._left), error)
+
+    def result(self) -> RewardResult:
+        if self._left:
+            logger.warning("%d of %d rewards are None, the infrastructure failed", len(self._left), len(self._rewards))
+        return RewardResult(rewards=self._rewards, details=self._details)
+
+    def _part(self, indices: Sequence[int]) -> RewardRequest:
+        whole = self._request
+        of_each = {"completions": whole.completions, "tasks": whole.tasks, "lengths": whole.lengths}
+        if isinstance(whole.language, list):
+            of_each["language"] = whole.language
+        parts = {name: [values[index] for index in indices] for name, values in of_each.items() if values is not None}
+        return whole.model_copy(update=parts)
+
+
 class RewardFunction:
     """Rewards, in the order of the completions; None for those that our failure kept from a verdict.
 
@@ -103,10 +153,21 @@ class RewardFunction:
 
     def judge(self, completions: Sequence[Completion], tests: Sequence[Any], **given: Any) -> RewardResult:
         """Rewards with their details; `given` are more fields of `RewardRequest`, such as weights or lengths."""
-        batch = Batch(verify_requests(reward_request(completions, tests, self._options, **given)))
+        request = reward_request(completions, tests, self._options, **given)
+        if request.tasks is not None:
+            return self._by_tasks(TaskBatch(request))
+        batch = Batch(verify_requests(request))
         try:
             while programs := batch.next():
                 batch.take(self._client.verify_batch(programs))
+        except (Refused, InfrastructureError) as error:
+            batch.give_up(error)
+        return batch.result()
+
+    def _by_tasks(self, batch: TaskBatch) -> RewardResult:
+        try:
+            while (request := batch.next()) is not None:
+                batch.take(self._client.reward(request))
         except (Refused, InfrastructureError) as error:
             batch.give_up(error)
         return batch.result()
@@ -126,10 +187,21 @@ class AsyncRewardFunction:
 
     async def judge(self, completions: Sequence[Completion], tests: Sequence[Any], **given: Any) -> RewardResult:
         """Rewards with their details; `given` are more fields of `RewardRequest`, such as weights or lengths."""
-        batch = Batch(verify_requests(reward_request(completions, tests, self._options, **given)))
+        request = reward_request(completions, tests, self._options, **given)
+        if request.tasks is not None:
+            return await self._by_tasks(TaskBatch(request))
+        batch = Batch(verify_requests(request))
         try:
             while programs := batch.next():
                 batch.take(await self._client.verify_batch(programs))
+        except (Refused, InfrastructureError) as error:
+            batch.give_up(error)
+        return batch.result()
+
+    async def _by_tasks(self, batch: TaskBatch) -> RewardResult:
+        try:
+            while (request := batch.next()) is not None:
+                batch.take(await self._client.reward(request))
         except (Refused, InfrastructureError) as error:
             batch.give_up(error)
         return batch.result()
@@ -138,19 +210,28 @@ class AsyncRewardFunction:
 def reward_request(
     completions: Sequence[Completion], tests: Sequence[Any], options: Options, **given: Any
 ) -> RewardRequest:
-    """Completions and tests in any known shape as a request. Raises BadRequest."""
+    """Completions and tests as a request. Raises BadRequest.
+
+    Tests are in any known shape, or all of them references to registered tasks, `<set>/<name>`.
+    """
     if len(tests) != len(completions):
         raise BadRequest(f"tests for {len(tests)} of {len(completions)} completions", "tests")
     fields: dict[str, Any] = {
         name: dict(value) if isinstance(value, Mapping) else value for name, value in options.items()
     }
     fields |= {name: value for name, value in given.items() if value is not None}
+    if _are_references(tests):
+        fields["tasks"] = list(tests)
+    else:
+        fields["tests"] = _read_once(tests)
     try:
-        return RewardRequest(
-            completions=[_sendable(completion) for completion in completions], tests=_read_once(tests), **fields
-        )
+        return RewardRequest(completions=[_sendable(completion) for completion in completions], **fields)
     except ValidationError as error:
         raise BadRequest(f"a reward that cannot be: {error}") from None
+
+
+def _are_references(tests: Sequence[Any]) -> bool:
+    return bool(tests) and all(isinstance(value, str) and REFERENCE.match(value) for value in tests)
 
 
 def _sendable(completion: Completion) -> str:

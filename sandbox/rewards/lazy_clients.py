@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from sandbox.client import DEFAULT_URL, AsyncClient, Client
 from sandbox.schema import ExecuteRequest, ExecuteResult, VerifyRequest, VerifyResult
+from sandbox.schema.reward import RewardRequest, RewardResult
 
 
 class LazyClient:
@@ -32,6 +33,9 @@ class LazyClient:
 
     def execute_batch(self, programs: Sequence[ExecuteRequest]) -> list[ExecuteResult]:
         return self._here().execute_batch(programs)
+
+    def reward(self, request: RewardRequest) -> RewardResult:
+        return self._here().reward(request)
 
     def close(self) -> None:
         if self._client is not None and self._owner == os.getpid():
@@ -55,14 +59,20 @@ class LazyAsyncClient:
         return type(self), (self.url,)
 
     async def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
-        loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None:
-            client = self._clients[loop] = AsyncClient(self.url)
-        return await client.verify_batch(submissions)
+        return await self._here().verify_batch(submissions)
+
+    async def reward(self, request: RewardRequest) -> RewardResult:
+        return await self._here().reward(request)
 
     async def close(self) -> None:
         """Close the running loop's connections."""
         client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.close()
+
+    def _here(self) -> AsyncClient:
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None:
+            client = self._clients[loop] = AsyncClient(self.url)
+        return client

@@ -82,8 +82,7 @@ class Program:
     """One program, ready to be loaded into a box: its source, and how its language is compiled and run.
 
     `compile_command` is empty where nothing is compiled. `keep` names the files the compiler leaves behind that a run
-    needs; the program can never write to those. With `forked` the run is a fork of the warm interpreter instead of an
-    exec.
+    needs; the program can never write to those. `warm` names large modules that a forked program imports.
     """
 
     source: bytes
@@ -92,6 +91,7 @@ class Program:
     compile_command: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     mode: Mode = Mode.EXEC
+    warm: tuple[str, ...] = ()
     compile_limits: Limits = field(default_factory=Limits)
     environment: Mapping[str, str] = field(default_factory=dict)
 

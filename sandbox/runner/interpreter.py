@@ -66,6 +66,8 @@ class Interpreter:
         sys.path[0] = path[: -len(command[1]) - 1]
         if mode is Mode.SERVE:
             serve(code, self._call)
+        if "numpy.random" in sys.modules:
+            sys.modules["numpy"].random.seed()  # else every program would draw the same numbers
         exit_code = run_main(code, fresh_main(path), self._call)
         del code
         if mode is Mode.FORK_PLAIN:

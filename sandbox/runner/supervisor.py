@@ -41,6 +41,7 @@ PR_SET_CHILD_SUBREAPER = 36
 WALL_CEILING = 10.0  # however busy the machine, a run ends after this many times its wall limit
 KILL_PATIENCE_S = 5.0
 MAX_FILES_BYTES = 1 << 31
+MORE_ZYGOTES = 2  # beside the first one: each has imported other modules, and holds their memory
 SHORTEST_LOOK_S = 0.002
 MEMORY_LOOK_S = 0.01
 BOX_CLOCK_FROM_S = 0.02  # runs shorter than this cannot hide CPU time worth asking the cgroup for
@@ -104,6 +105,16 @@ class Zygote:
         finally:
             os.close(descriptor)
 
+    def stop(self) -> None:
+        self.socket.close()
+        self._process.kill()
+        self._process.wait()
+
+    def wait_until_ready(self) -> None:
+        """So that no program's wall time or memory has our start in it."""
+        if not self.socket.recv(64):
+            raise BoxBroken("zygote did not start")
+
     def report(self) -> job.Report:
         content = self.socket.recv(64)
         if not content:
@@ -120,11 +131,13 @@ class Supervisor:
         self._workspace = Workspace(Path(options.root), [Path(place) for place in options.shared])
         self._next_uid = options.uid_base
         self._watch_memory = options.watch_memory
+        self._modules = options.modules
         self._zygote = Zygote(options.modules, self._workspace.work)
+        self._zygotes: dict[tuple[str, ...], Zygote] = {(): self._zygote}
         self._memory_kills = usage.out_of_memory_kills()
         self._box_clock = usage.box_cpu_time_s()
         self._children = usage.KernelFile(Path(f"/proc/self/task/{os.getpid()}/children"))
-        self._zygote_alone = b"%d " % self._zygote.pid
+        self._zygotes_alone = b"%d " % self._zygote.pid
         self._program: dict[str, Any] = {}
         self._environment = ""
         self._poll = select.poll()
@@ -132,6 +145,7 @@ class Supervisor:
         self._poll.register(connection, select.POLLIN)
 
     def serve(self) -> None:
+        self._zygote.wait_until_ready()
         frames.send(self._connection, {"ready": True, "counts_memory": self._memory_kills.there, "pid": os.getpid()})
         while True:
             request, payload, descriptors = frames.receive(self._connection)
@@ -142,6 +156,9 @@ class Supervisor:
                     self._compile(request["limits"], descriptors)
                 elif request["do"] == "run":
                     self._run(request, payload, descriptors)
+                elif request["do"] == "warm":
+                    self._warm(tuple(request["modules"]))
+                    frames.send(self._connection, {"warm": True})
                 elif request["do"] == "settle":
                     if request["forget"]:
                         self._workspace.load({})
@@ -163,6 +180,7 @@ class Supervisor:
 
     def _compile(self, limits: dict[str, Any], descriptors: list[int]) -> None:
         uid = self._take_uid()
+        self._choose_zygote(())
         self._workspace.prepare(uid, {}, with_kept=False)
         ending = self._execute(self._program["compile"], uid, limits, Mode.EXEC, descriptors)
         outcome = self._outcome(ending, limits, Mode.EXEC)
@@ -174,6 +192,7 @@ class Supervisor:
 
     def _run(self, request: dict[str, Any], payload: bytes, descriptors: list[int]) -> None:
         limits, mode = request["limits"], Mode(request["mode"])
+        self._choose_zygote(tuple(request.get("warm", ())))
         streams, rest = descriptors[: request["streams"]], descriptors[request["streams"] :]
         files = frames.unpack(rest[0], request["parts"], MAX_FILES_BYTES) if "parts" in request else {}
         uid = self._take_uid()
@@ -190,6 +209,29 @@ class Supervisor:
         descriptors.clear()
         frames.send(self._connection, answer, fetched)
         frames.close_all(fetched)
+
+    def _warm(self, modules: tuple[str, ...]) -> None:
+        """Start a zygote that has imported `modules` too; the longest unused one makes room for it."""
+        if modules in self._zygotes:
+            return
+        if len(self._zygotes) > MORE_ZYGOTES:
+            oldest = next(key for key in self._zygotes if key)
+            gone = self._zygotes.pop(oldest)
+            self._poll.unregister(gone.socket)
+            gone.stop()
+        zygote = Zygote([*self._modules, *modules], self._workspace.work)
+        zygote.wait_until_ready()
+        self._zygotes[modules] = zygote
+        self._poll.register(zygote.socket, select.POLLIN)
+        self._zygotes_alone = b"".join(b"%d " % one.pid for one in self._zygotes.values())
+
+    def _choose_zygote(self, modules: tuple[str, ...]) -> None:
+        self._zygote = self._zygotes[modules]
+        if modules:
+            self._zygotes[modules] = self._zygotes.pop(modules)  # the most recently used is the last
+
+    def _zygote_pids(self) -> set[int]:
+        return {zygote.pid for zygote in self._zygotes.values()}
 
     def _take_uid(self) -> int | None:
         if self._next_uid is None:
@@ -215,7 +257,7 @@ class Supervisor:
         return Ending(report.wait_status, cpu_time_s, ended - began, report.memory_mb, stopped, out_of_memory)
 
     def _own_cpu_time_s(self) -> float:
-        return time.process_time() + usage.process_cpu_time_s(self._zygote.pid)
+        return time.process_time() + sum(map(usage.process_cpu_time_s, self._zygote_pids()))
 
     def _watch(self, began: float, limits: dict[str, Any]) -> str:
         """Hold the limits until the zygote reports; return why the program was stopped, or an empty string."""
@@ -256,7 +298,8 @@ class Supervisor:
         """The processes of the program: the zygote's descendants, and those whose parents have ended, which are ours
         now.
         """
-        return [pid for pid in usage.descendants(os.getpid()) if pid != self._zygote.pid]
+        ours = self._zygote_pids()
+        return [pid for pid in usage.descendants(os.getpid()) if pid not in ours]
 
     def _kill_all(self) -> float:
         """Kill all that runs besides us and the zygote; return when it must be dead."""
@@ -266,12 +309,13 @@ class Supervisor:
 
     def _sweep(self) -> float:
         """Kill and reap what outlived the child until nothing is left; return the CPU seconds it had used."""
-        if self._children.read_bytes() == self._zygote_alone:
+        if self._children.read_bytes() == self._zygotes_alone:
             return 0.0
+        ours = self._zygote_pids()
         used = 0.0
         patience = time.monotonic() + KILL_PATIENCE_S
         while True:
-            left = [pid for pid in usage.children(os.getpid()) if pid != self._zygote.pid]
+            left = [pid for pid in usage.children(os.getpid()) if pid not in ours]
             if not left:
                 return used
             for pid in left:

@@ -11,7 +11,7 @@ import base64
 import json
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from types import GeneratorType
 from typing import Any
@@ -27,7 +27,7 @@ class NotPlain(Exception):
 class ListNode:
     """A linked list's node, as the problem sets that speak of one define it."""
 
-    def __init__(self, val: Any = 0, next: Any = None) -> None:  # noqa: A002 - the sets' own name
+    def __init__(self, val: Any = 0, next: Any = None) -> None:
         self.val = val
         self.next = next
 

@@ -98,12 +98,16 @@ def main() -> None:
     """zygote.py DESCRIPTOR [MODULE ...]"""
     connection = socket.socket(fileno=int(sys.argv[1]))
     for name in sys.argv[2:]:
-        importlib.import_module(name)
+        try:
+            importlib.import_module(name)
+        except ImportError:  # the program will find the same
+            continue
     signal.signal(signal.SIGINT, signal.default_int_handler)
     filter_program = confine.filter_program()
     confine.allow_looks(False)  # where the host lends no uids, programs run as the user we are
     interpreter = Interpreter()
     interpreter.settle()
+    connection.send(b"ready")
     if os.path.exists(LIBRARY):
         serve_in_c(connection, filter_program, interpreter)
     else:

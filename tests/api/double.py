@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox import languages
 from sandbox.errors import BadRequest, NotFound, SandboxError
-from sandbox.schema import ExecuteRequest, Job, JobStatus, VerifyRequest
-from sandbox.service import Kind, Readiness, Ticket
-
-Request = ExecuteRequest | VerifyRequest
+from sandbox.schema import Job, JobStatus
+from sandbox.schema.reward import Task, TaskSet, TaskSetInfo
+from sandbox.schema.vote import VoteRequest
+from sandbox.service import Kind, Readiness, Request, Ticket
 
 
 @dataclass
@@ -40,6 +40,9 @@ class ServiceDouble:
     submissions: list[Submitted] = field(default_factory=list)
     abandoned: list[str] = field(default_factory=list)
     jobs: dict[str, Job] = field(default_factory=dict)
+    task_sets: dict[str, TaskSet] = field(default_factory=dict)
+    # What an item's result is, instead of `result_bytes`.
+    results: Callable[[Request], dict[str, Any]] | None = None
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def submit(
@@ -83,11 +86,36 @@ class ServiceDouble:
     def readiness(self) -> Readiness:
         return self.state
 
+    def put_tasks(self, set_id: str, body: bytes) -> TaskSetInfo:
+        if self.refusal is not None:
+            raise self.refusal
+        if TaskSet.id_of(body) != set_id:
+            raise BadRequest("another hash", field="set")
+        self.task_sets[set_id] = TaskSet.model_validate_json(body)
+        return self.task_set(set_id)
+
+    def task_set(self, set_id: str) -> TaskSetInfo:
+        if set_id not in self.task_sets:
+            raise NotFound(f"no task set {set_id}", field="tasks")
+        return TaskSetInfo(id=set_id, tasks=len(self.task_sets[set_id].tasks))
+
+    def tasks(self, references: Sequence[str]) -> Mapping[str, Task]:
+        found = {}
+        for reference in references:
+            set_id, _, name = reference.partition("/")
+            self.task_set(set_id)
+            found[reference] = self.task_sets[set_id].tasks[name]
+        return found
+
     def answer(self, submitted: Submitted, index: int) -> None:
         """Set one held result."""
         future = submitted.ticket.results[index]
         if self.failure is not None:
             future.set_exception(self.failure)
+        elif self.results is not None:
+            future.set_result(
+                _json({"id": f"{submitted.ticket.id}.{index}", **self.results(submitted.requests[index])})
+            )
         else:
             future.set_result(result_bytes(submitted.kind, submitted.requests[index], f"{submitted.ticket.id}.{index}"))
 
@@ -108,6 +136,8 @@ class ServiceDouble:
 
 def result_bytes(kind: Kind, request: Request, result_id: str) -> bytes:
     """A result that tells its request apart by repeating its code as stdout or message."""
+    if isinstance(request, VoteRequest):
+        return _json({"id": result_id, "labels": [], "message": request.candidates[0].code})
     if kind == "execute":
         return _json({"id": result_id, "status": "ok", "exit_code": 0, "stdout": request.code})
     test = {"verdict": "accepted", "message": request.code}
@@ -119,6 +149,8 @@ def _json(value: dict[str, Any]) -> bytes:
 
 
 def _check_language(request: Request, position: int | None) -> None:
+    if isinstance(request, VoteRequest):
+        return
     try:
         languages.named(request.language)
     except BadRequest as error:

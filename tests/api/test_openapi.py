@@ -15,6 +15,7 @@ from sandbox import schema
 from sandbox.api.documentation import Live
 from sandbox.api.examples import EXAMPLES
 from sandbox.runner.contract import Usage
+from sandbox.schema import reward, vote
 from sandbox.service import Readiness
 
 ROUTES = {
@@ -22,6 +23,10 @@ ROUTES = {
     ("post", "/verify"),
     ("post", "/execute/batch"),
     ("post", "/verify/batch"),
+    ("post", "/verify/vote"),
+    ("post", "/reward"),
+    ("put", "/tasks/{set_id}"),
+    ("get", "/tasks/{set_id}"),
     ("get", "/jobs/{job_id}"),
     ("delete", "/jobs/{job_id}"),
     ("get", "/languages"),
@@ -80,7 +85,7 @@ def test_every_submission_route_tells_its_body_and_headers(document: dict[str, A
         if method == "post":
             assert operation["requestBody"]["content"]["application/json"]["schema"]["$ref"], path
             names = {parameter["name"] for parameter in operation["parameters"]}
-            assert names == {"Prefer", "Idempotency-Key", "X-Request-ID"}
+            assert names == {"Idempotency-Key", "X-Request-ID"} | ({"Prefer"} if path != "/reward" else set())
 
 
 def test_every_model_has_an_example(document: dict[str, Any]) -> None:
@@ -96,11 +101,13 @@ def test_no_example_is_left_over(document: dict[str, Any]) -> None:
 def test_every_example_is_what_its_model_takes(document: dict[str, Any]) -> None:
     for name, component in document["components"]["schemas"].items():
         for example in component.get("examples", []):
-            model = NOT_IN_SCHEMA.get(name) or getattr(schema, name)
+            model = NOT_IN_SCHEMA.get(name) or next(
+                getattr(module, name) for module in (schema, reward, vote) if hasattr(module, name)
+            )
             TypeAdapter(model).validate_json(json.dumps(example))
 
 
-@pytest.mark.parametrize("path", ["/execute", "/verify", "/execute/batch", "/verify/batch"])
+@pytest.mark.parametrize("path", ["/execute", "/verify", "/execute/batch", "/verify/batch", "/verify/vote", "/reward"])
 async def test_every_request_example_is_served(http: httpx.AsyncClient, document: dict[str, Any], path: str) -> None:
     reference = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
     for example in document["components"]["schemas"][reference.rsplit("/", 1)[1]]["examples"]:

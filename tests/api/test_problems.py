@@ -133,7 +133,7 @@ async def test_a_waiting_job_lookup_fails_the_same_way(http: httpx.AsyncClient, 
 
 def test_the_checkers_tags_are_known_to_the_path_writer() -> None:
     from sandbox import schema
-    from sandbox.api import problems
+    from sandbox.schema import locations
 
     models = get_args(get_args(schema.Checker)[0])
-    assert len(problems._CHECKER_TAGS) == len(models)
+    assert len(locations._CHECKER_TAGS) == len(models)

@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from sandbox.box import docker_images
-from sandbox.box.docker_images import IMAGES, ensure_base, ensure_images, image_tag
+from sandbox.box.docker_images import IMAGES, ensure_base, ensure_images, image_tag, prune_images
 from sandbox.errors import EngineUnavailable
 
 ROOT = Path(docker_images.__file__).resolve().parents[2]
@@ -160,11 +160,15 @@ def test_what_is_missing_is_built_once(client: docker.DockerClient, package: Pat
 
 @pytest.mark.docker
 @pytest.mark.usefixtures("swept")
-def test_the_build_before_the_last_is_removed_and_the_last_one_kept(client: docker.DockerClient, package: Path) -> None:
+def test_pruning_removes_the_build_before_the_last_and_keeps_the_last_one(
+    client: docker.DockerClient, package: Path
+) -> None:
     built = []
     for number in range(3):
         change_runner(package, f"number = {number}\n")
         built.append(ensure_images(client, ["selftest"], lambda step: None)["selftest"])
+    assert len(client.api.images(name="sandbox-selftest")) == 3
+    prune_images(client, ["selftest"])
     left = {tag for image in client.api.images(name="sandbox-selftest") for tag in image["RepoTags"]}
     assert built[2] in left
     assert len(left) == 2

@@ -74,7 +74,7 @@ def test_a_program_is_judged(client: Client, code: str, verdict: str, passed: in
     )
     result = client.verify(request)
     assert (result.verdict, result.passed, result.total) == (verdict, passed, 3)
-    assert result.score == passed / 3
+    assert result.score == pytest.approx(passed / 3)
     assert sum(test.verdict == "accepted" for test in result.tests) == passed
 
 
@@ -82,7 +82,7 @@ def test_a_program_that_does_not_compile_is_judged_so_with_the_compilers_words(c
     result = client.verify(VerifyRequest(language="cpp", code="int main() { return x; }", tests=SUMS))
     assert (result.verdict, result.passed) == ("compile_error", 0)
     assert result.compile is not None
-    assert "'x' was not declared" in result.compile.stderr
+    assert "was not declared" in result.compile.stderr
 
 
 def test_a_batch_keeps_its_order_and_a_stream_has_every_index_once(client: Client) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from sandbox.rewards.request import rewards_of, verify_requests
 from sandbox.runner.contract import Verdict
-from sandbox.schema import TestResult, VerifyRequest, VerifyResult
+from sandbox.schema import TestCase, TestResult, VerifyRequest, VerifyResult
+from sandbox.schema.reward import RewardRequest, RewardResult, Task
 
 Judge = Callable[[VerifyRequest], list[Verdict]]
 
@@ -30,7 +32,7 @@ def by_echo(request: VerifyRequest) -> list[Verdict]:
     if printed == "broken":
         return [Verdict.RUNTIME_ERROR] * len(request.tests)
     good = {True: Verdict.ACCEPTED, False: Verdict.WRONG_ANSWER}
-    return [good[test.expected.strip() == printed] for test in request.tests]
+    return [good[isinstance(test, TestCase) and test.expected.strip() == printed] for test in request.tests]
 
 
 class FakeClient:
@@ -39,10 +41,18 @@ class FakeClient:
     def __init__(self, judge: Judge = by_echo) -> None:
         self.judge = judge
         self.batches: list[list[VerifyRequest]] = []
+        self.rewarded: list[RewardRequest] = []
+        self.tasks: dict[str, Task] = {}
 
     def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
         self.batches.append(list(submissions))
         return [result_of(self.judge(request)) for request in submissions]
+
+    def reward(self, request: RewardRequest) -> RewardResult:
+        """As the service does, with the tasks it knows."""
+        self.rewarded.append(request)
+        plan = verify_requests(request, lambda references: {each: self.tasks[each] for each in references})
+        return rewards_of(plan, [result_of(self.judge(program)) for program in plan.programs])
 
 
 class FakeAsyncClient:
@@ -53,6 +63,9 @@ class FakeAsyncClient:
 
     async def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
         return self.sync.verify_batch(submissions)
+
+    async def reward(self, request: RewardRequest) -> RewardResult:
+        return self.sync.reward(request)
 
 
 def failing(request: VerifyRequest) -> list[Verdict]:

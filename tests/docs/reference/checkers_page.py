@@ -12,10 +12,10 @@ from tests.docs.reference.table import code, paragraph, table
 INTRODUCTION = """
 # Checkers
 
-`"checker": {"type": ..., options}` of `POST /verify` says when an output is right; `tokens` where nothing is said. Outputs are bytes: what
-is not UTF-8 is compared as it is. Equal bytes agree under every checker but `regex`. A checker that cannot decide makes the
-verdict `internal_error`, never `wrong_answer`. The presets `apps`, `codeforces`, `code-judge`, `humaneval` and `livecodebench`
-decide as those projects do, their leniency included.
+`"checker": {"type": ..., options}` of `POST /verify` says when an output is right; `tokens` where nothing is said.
+Outputs are bytes: what is not UTF-8 is compared as it is. Equal bytes agree under every checker but `regex`. A
+checker that cannot decide makes the verdict `internal_error`, never `wrong_answer`. The presets `apps`, `codeforces`,
+`code-judge`, `humaneval` and `livecodebench` decide as those projects do, their leniency included.
 """
 
 

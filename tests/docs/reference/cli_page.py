@@ -13,7 +13,8 @@ from tests.docs.reference.table import code, paragraph, table
 INTRODUCTION = """
 # Command line
 
-`sandbox COMMAND --help` says the same. What goes wrong is one line on standard error that says what to do, and exit code 1.
+`sandbox COMMAND --help` says the same. What goes wrong is one line on standard error that says what to do, and exit
+code 1.
 """
 
 

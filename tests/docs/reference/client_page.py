@@ -11,9 +11,10 @@ from tests.docs.reference.table import code, paragraph, table
 INTRODUCTION = """
 # Python client
 
-`sandbox.client.Client`, and `AsyncClient` with the same methods, awaited. Requests are the models of `sandbox.schema` or mappings of
-the same shape; results are models. What the API refuses for now (503, 429) and connections that fail are tried again, as `Retries`
-says; a program that was sent twice that way ran twice. Errors are the classes of `sandbox.errors`, read from the problem's `type`.
+`sandbox.client.Client`, and `AsyncClient` with the same methods, awaited. Requests are the models of `sandbox.schema`
+or mappings of the same shape; results are models. What the API refuses for now (503, 429) and connections that fail
+are tried again, as `Retries` says; a program that was sent twice that way ran twice. Errors are the classes of
+`sandbox.errors`, read from the problem's `type`.
 
 ```python
 from sandbox.client import Client
@@ -53,8 +54,8 @@ def methods(kind: type) -> Iterator[tuple[str, str, str]]:
     """Name, signature and words of each public method."""
     for name, function in inspect.getmembers(kind, inspect.isfunction):
         if not name.startswith("_"):
-            signature = str(inspect.signature(function)).replace("'", "").replace("(self, ", "(").replace("(self)", "()")
-            yield name, signature, inspect.getdoc(function) or ""
+            signature = str(inspect.signature(function)).replace("''", '""').replace("'", "")
+            yield name, signature.replace("(self, ", "(").replace("(self)", "()"), inspect.getdoc(function) or ""
 
 
 def page() -> str:
@@ -64,7 +65,11 @@ def page() -> str:
     rows = [(code(name + what), doc or words.get(name, "")) for name, what, doc in methods(AsyncClient)]
     parts += ["## AsyncClient", table(("method", "what it does"), rows)]
     fields = [(code(name), code(default)) for name, default in inspect.signature(Retries).parameters.items()]
-    parts += ["## Retries", paragraph(Retries.__doc__), table(("field", "default"), [(a, _after_equals(b)) for a, b in fields])]
+    parts += [
+        "## Retries",
+        paragraph(Retries.__doc__),
+        table(("field", "default"), [(a, _after_equals(b)) for a, b in fields]),
+    ]
     return "\n\n".join(parts)
 
 

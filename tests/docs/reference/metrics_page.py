@@ -8,8 +8,8 @@ from tests.docs.reference.table import code, table
 INTRODUCTION = """
 # Metrics
 
-`GET /metrics` answers in Prometheus' text format. Histograms also have the series `_bucket`, `_sum` and `_count`; the `process_`
-metrics of the Prometheus client are there too.
+`GET /metrics` answers in Prometheus' text format. Histograms also have the series `_bucket`, `_sum` and `_count`; the
+`process_` metrics of the Prometheus client are there too.
 """
 
 
@@ -18,7 +18,9 @@ def page() -> str:
         (code(metric.name), metric.kind, metric.unit, ", ".join(map(code, metric.labels)), metric.help)
         for metric in METRICS
     ]
-    return "\n\n".join([INTRODUCTION, table(("metric", "type", "unit", "labels", "meaning"), rows), "## Buckets", _buckets()])
+    return "\n\n".join(
+        [INTRODUCTION, table(("metric", "type", "unit", "labels", "meaning"), rows), "## Buckets", _buckets()]
+    )
 
 
 def _buckets() -> str:

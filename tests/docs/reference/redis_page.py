@@ -8,7 +8,8 @@ from tests.docs.reference.table import code, table
 INTRODUCTION = """
 # Redis keys
 
-All state is in Redis. RQ's own keys (`rq:...`) are RQ's business: its tools see our jobs. A life is a setting of the same name, or words.
+All state is in Redis. RQ's own keys (`rq:...`) are RQ's business: its tools see our jobs. A life is a setting of the
+same name, or words.
 """
 
 

@@ -14,9 +14,9 @@ IN_WORDS = {"home": "`/var/lib/sandbox` for root, else `$XDG_STATE_HOME/sandbox`
 INTRODUCTION = """
 # Settings
 
-Settings are environment variables, read once when a process starts. `sandbox up` hands its own to every process it starts; on a
-second host set them for `sandbox worker`. `DOCKER_HOST` is Docker's own and says which engine is used; `SANDBOX_URL` is the
-command line's default for `--url`.
+Settings are environment variables, read once when a process starts. `sandbox up` hands its own to every process it
+starts; on a second host set them for `sandbox worker`. `DOCKER_HOST` is Docker's own and says which engine is used;
+`SANDBOX_URL` is the command line's default for `--url`.
 """
 
 
@@ -58,5 +58,9 @@ def page() -> str:
             (code(variable(name)), default(name, field), bounds(field), field.description or "")
             for name, field in own_fields(settings).items()
         ]
-        parts += [f"## {settings.__name__}", paragraph(settings.__doc__), table(("variable", "default", "values", "meaning"), rows)]
+        parts += [
+            f"## {settings.__name__}",
+            paragraph(settings.__doc__),
+            table(("variable", "default", "values", "meaning"), rows),
+        ]
     return "\n\n".join(parts)

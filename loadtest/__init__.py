@@ -1,0 +1,1 @@
+"""Load generators, workloads and the side-by-side benchmark; see `python -m loadtest --help`."""

@@ -1,0 +1,213 @@
+"""What people use today: a pool of one worker per core, each test a plain subprocess, or a container of its own.
+
+The workers are processes, not threads: that is the stronger pool, for no lock is between them.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+from typing import Any, Literal
+
+from loadtest.sample import Sample, WrongVerdict, check_verdicts
+from loadtest.workloads import ACCEPTED, CRASHED, SKIPPED, TOO_SLOW, WRONG, Case, Task, Workload, named
+
+Kind = Literal["bare", "docker-run"]
+PYTHON = "/usr/bin/python3"
+COMPILE = ("g++", "-O2", "-std=gnu++20", "-pipe", "-w")
+DOCKER_RUN = ("docker", "run", "--rm", "-i", "--network", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a worker of the pool is to do in one round."""
+
+    workload: str
+    first: int
+    number: int  # of programs; 0: as many as there is time for
+    deadline: float
+
+
+@dataclass(slots=True)
+class Report:
+    """What one worker did. Times are of CLOCK_MONOTONIC, so those of several workers can be compared."""
+
+    started: float
+    ended: float = 0.0
+    verdicts: int = 0
+    latencies_s: list[float] = field(default_factory=list)
+    own_cpu_s: float = 0.0
+    programs_cpu_s: float = 0.0
+    wrong: str = ""
+
+
+class Pool:
+    """A context manager; `run` is one round."""
+
+    def __init__(self, kind: Kind, cores: int, python: str = PYTHON, images: dict[str, str] | None = None) -> None:
+        self.name: str = kind
+        context = multiprocessing.get_context("spawn")
+        self._next: Synchronized[int] = context.Value("q", 0)
+        self._workers: list[tuple[SpawnProcess, Connection]] = []
+        for _ in range(cores):
+            ours, theirs = context.Pipe()
+            process = context.Process(
+                target=work, args=(kind, python, images or {}, theirs, self._next), daemon=True, name=f"{kind}-pool"
+            )
+            self._workers.append((process, ours))
+
+    def __enter__(self) -> Pool:
+        for process, _ in self._workers:
+            process.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process, connection in self._workers:
+            connection.send(None)
+            process.join(10)
+            if process.is_alive():
+                process.kill()
+
+    def run(self, workload: Workload, seconds: float, concurrency: int = 0) -> Sample:
+        """One round. A fixed number of programs is cut short where a container per test would take for ever."""
+        workers = self._workers[: concurrency or (1 if workload.name.endswith("idle") else len(self._workers))]
+        number = workload.number_of_programs(len(self._workers))
+        whole = number and self.name == "bare" and not workload.stream
+        first = Sample.fresh_index()
+        self._next.value = first
+        deadline = float("inf") if whole else time.monotonic() + seconds
+        for _, connection in workers:
+            connection.send(Order(workload.name, first, number, deadline))
+        reports: list[Report] = [connection.recv() for _, connection in workers]
+        return summed(reports)
+
+
+def summed(reports: Sequence[Report]) -> Sample:
+    """Raises WrongVerdict when a worker saw one."""
+    for report in reports:
+        if report.wrong:
+            raise WrongVerdict(report.wrong)
+    return Sample(
+        verdicts=sum(report.verdicts for report in reports),
+        elapsed_s=max(report.ended for report in reports) - min(report.started for report in reports),
+        latencies_s=[latency for report in reports for latency in report.latencies_s],
+        cpu_s={
+            "generator": sum(report.own_cpu_s for report in reports),
+            "programs": sum(report.programs_cpu_s for report in reports),
+        },
+    )
+
+
+def work(kind: Kind, python: str, images: dict[str, str], orders: Connection, following: Synchronized[int]) -> None:
+    """A worker process: rounds until None comes."""
+    with tempfile.TemporaryDirectory(prefix="loadtest-") as folder:
+        run = Bare(Path(folder), python).run if kind == "bare" else PerTest(Path(folder), images).run
+        while (order := orders.recv()) is not None:
+            orders.send(one_round(order, run, following))
+
+
+def one_round(order: Order, run: Any, following: Synchronized[int]) -> Report:
+    workload = named(order.workload)
+    report = Report(started=time.monotonic())
+    own, programs = cpu_s(resource.RUSAGE_SELF), cpu_s(resource.RUSAGE_CHILDREN)
+    try:
+        while (began := time.monotonic()) < order.deadline:
+            with following.get_lock():
+                index = following.value
+                following.value += 1
+            if order.number and index >= order.first + order.number:
+                break
+            task = workload.make(index)
+            check_verdicts(task, run(task))
+            report.verdicts += task.verdicts_given
+            report.latencies_s.append(time.monotonic() - began)
+    except WrongVerdict as wrong:
+        report.wrong = str(wrong)
+    report.ended = time.monotonic()
+    report.own_cpu_s = cpu_s(resource.RUSAGE_SELF) - own
+    report.programs_cpu_s = cpu_s(resource.RUSAGE_CHILDREN) - programs
+    return report
+
+
+def cpu_s(who: int) -> float:
+    usage = resource.getrusage(who)
+    return usage.ru_utime + usage.ru_stime
+
+
+class Bare:
+    """No walls: write the file, start the interpreter, compare."""
+
+    def __init__(self, folder: Path, python: str) -> None:
+        self._folder = folder
+        self._python = python
+
+    def run(self, task: Task) -> list[str]:
+        command = self._command(task)
+        verdicts: list[str] = []
+        for case in task.cases:
+            failed = bool(verdicts) and verdicts[-1] != ACCEPTED and task.stop_on_failure
+            verdicts.append(SKIPPED if failed else judged(command, case, task))
+        return verdicts
+
+    def _command(self, task: Task) -> list[str]:
+        source = self._folder / ("main.cpp" if task.language == "cpp" else "main.py")
+        source.write_text(task.code)
+        if task.language != "cpp":
+            return [self._python, str(source)]
+        subprocess.run([*COMPILE, "-o", str(self._folder / "main"), str(source)], check=True, capture_output=True)
+        return [str(self._folder / "main")]
+
+
+class PerTest:
+    """A container for each test, in which a compiled program is compiled first."""
+
+    def __init__(self, folder: Path, images: dict[str, str]) -> None:
+        self._folder = folder
+        self._images = images
+
+    def run(self, task: Task) -> list[str]:
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        os.chmod(folder, 0o755)  # noqa: PTH101 - mkdtemp makes it private, and the container's root may be another user
+        try:
+            command = self._command(task, folder)
+            return [judged(command, case, task) for case in task.cases]
+        finally:
+            shutil.rmtree(folder)
+
+    def _command(self, task: Task, folder: Path) -> list[str]:
+        mounted = [*DOCKER_RUN, "-v", f"{folder}:/w:ro"]
+        if task.language == "cpp":
+            (folder / "main.cpp").write_text(task.code)
+            return [
+                *mounted,
+                self._images["native"],
+                "sh",
+                "-c",
+                " ".join([*COMPILE, "-o /tmp/m /w/main.cpp && /tmp/m"]),
+            ]
+        (folder / "main.py").write_text(task.code)
+        return [*mounted, self._images["python"], "python3", "/w/main.py"]
+
+
+def judged(command: Sequence[str], case: Case, task: Task) -> str:
+    """The verdict of one plain run; the limit is of elapsed time, as `subprocess` has it."""
+    try:
+        done = subprocess.run(command, input=case.stdin.encode(), capture_output=True, timeout=task.cpu_limit_s)
+    except subprocess.TimeoutExpired:
+        return TOO_SLOW
+    if done.returncode:
+        return CRASHED
+    expected = case.expected.encode()
+    same = done.stdout == expected if task.checker == "exact" else done.stdout.split() == expected.split()
+    return ACCEPTED if same else WRONG

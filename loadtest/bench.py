@@ -1,0 +1,329 @@
+"""All sides, interleaved in rounds, in one run on the same cores; from their samples the rows of the table."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from loadtest.baselines import Pool
+from loadtest.goals import Held, held
+from loadtest.own_service import Meter, OwnService, machine_cpu_s
+from loadtest.sample import Sample
+from loadtest.sides import PEERS, HttpSide, Ours
+from loadtest.spread import Spread, percentile, ratios
+from loadtest.workloads import Workload, named
+
+OURS: Final = "ours"
+BARE: Final = "bare"
+DOCKER_RUN: Final = "docker-run"
+OUR_PROCESSES = ("api", "redis", "workers", "boxes")
+CURVE = (1, 2, 4, 8, 16, 32)
+CURVE_SECONDS = 2.0
+
+Say = Callable[[str], None]
+
+
+class Side(Protocol):
+    """Whoever gives verdicts."""
+
+    name: str
+
+    def run(self, workload: Workload, seconds: float, concurrency: int = 0) -> Sample: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one run of the benchmark is to do."""
+
+    workloads: Sequence[Workload]
+    rounds: int = 5
+    seconds: float = 5.0
+    url: str = ""
+    peers: Mapping[str, str] = field(default_factory=dict)
+    slots: int = 0
+    python: str = "/usr/bin/python3"
+    docker_run: bool = True
+    curve: bool = True
+
+    @property
+    def cores(self) -> int:
+        return self.slots or len(os.sched_getaffinity(0))
+
+
+@dataclass(slots=True)
+class Row:
+    """One side on one workload, over all rounds."""
+
+    workload: str
+    side: str
+    samples: list[Sample]
+    ratio: list[float] = field(default_factory=list)
+    cpu_ratio: float = math.nan  # bare's CPU per verdict over this side's: what noise on the machine moves least
+    promises: list[Held] = field(default_factory=list)
+
+    @property
+    def rates(self) -> list[float]:
+        return [sample.rate for sample in self.samples]
+
+    @property
+    def latencies_ms(self) -> list[float]:
+        return [latency * 1000 for sample in self.samples for latency in sample.latencies_s]
+
+    def latency_ms(self, percent: float) -> float:
+        return percentile(self.latencies_ms, percent)
+
+    def cpu_ms(self, kind: str) -> float:
+        """Per verdict; NaN where it was not measured."""
+        known = [sample.cpu_ms(kind) for sample in self.samples if kind in sample.cpu_s]
+        return percentile(known, 50)
+
+    @property
+    def overhead_ms(self) -> float:
+        """CPU beyond the programs' own, per verdict, over all of our processes."""
+        return sum(self.cpu_ms(kind) for kind in OUR_PROCESSES) - self.program_ms
+
+    @property
+    def program_ms(self) -> float:
+        """CPU of the programs themselves per verdict, as the service's answers tell it."""
+        return percentile([1000 * sample.program_cpu_s / sample.verdicts for sample in self.samples], 50)
+
+    @property
+    def all_cpu_ms(self) -> float:
+        """CPU of all that took part, the generator's too, per verdict; NaN where not all of it was measured."""
+        if self.side == OURS:
+            return sum(self.cpu_ms(kind) for kind in ("generator", *OUR_PROCESSES))
+        return self.cpu_ms("generator") + self.cpu_ms("programs")
+
+    @property
+    def others(self) -> float:
+        """The share of the machine's cores that something else than this side used; NaN where it cannot be told."""
+        found = []
+        for sample in self.samples:
+            mine = sum(used for kind, used in sample.cpu_s.items() if kind != "machine")
+            if "boxes" in sample.cpu_s or ("programs" in sample.cpu_s and self.side == BARE):
+                spare = sample.cpu_s["machine"] - mine
+                found.append(max(0.0, spare) / sample.measured_s / (os.cpu_count() or 1))
+        return percentile(found, 50)
+
+    @property
+    def tail_ms(self) -> float:
+        return percentile([sample.tail_s * 1000 for sample in self.samples if sample.tail_s is not None], 50)
+
+
+@dataclass(slots=True)
+class Result:
+    """A run: the machine, the rows, what was left out and why, and the throughput at each concurrency."""
+
+    machine: dict[str, Any]
+    rows: list[Row]
+    left_out: list[str]
+    curve: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+
+    @property
+    def missed(self) -> list[tuple[Row, Held]]:
+        return [(row, promise) for row in self.rows for promise in row.promises if promise.mark == "missed"]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "machine": self.machine,
+            "left_out": self.left_out,
+            "curve": self.curve,
+            "rows": [row_as_json(row) for row in self.rows],
+        }
+
+
+def row_as_json(row: Row) -> dict[str, Any]:
+    return {
+        "workload": row.workload,
+        "side": row.side,
+        "verdicts_per_s": asdict(Spread.of(row.rates)),
+        "ratio_to_bare": asdict(Spread.of(row.ratio)) if row.ratio else None,
+        "cpu_ratio_to_bare": _or_none(row.cpu_ratio),
+        "latency_ms": {f"p{percent}": row.latency_ms(percent) for percent in (1, 10, 25, 50, 75, 90, 99, 100)},
+        "cpu_ms_per_verdict": {kind: row.cpu_ms(kind) for kind in sorted(row.samples[0].cpu_s)},
+        "program_cpu_ms_per_verdict": [1000 * sample.program_cpu_s / sample.verdicts for sample in row.samples],
+        "all_cpu_ms_per_verdict": _or_none(row.all_cpu_ms),
+        "others_share_of_machine": _or_none(row.others),
+        "overhead_cpu_ms": _or_none(row.overhead_ms),
+        "tail_ms": _or_none(row.tail_ms),
+        "promises": [
+            {**asdict(promise.goal), "value": promise.value, "mark": promise.mark} for promise in row.promises
+        ],
+        "rounds": [{"verdicts": sample.verdicts, "elapsed_s": sample.elapsed_s} for sample in row.samples],
+    }
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def run(plan: Plan, say: Say) -> Result:
+    """The whole benchmark. Raises WrongVerdict or Unanswered."""
+    with ExitStack() as stack:
+        meter, sides = open_sides(plan, stack, say)
+        left_out: list[str] = []
+        workloads = [workload for workload in plan.workloads if ready(workload, sides, plan, left_out, say)]
+        samples: dict[tuple[str, str], list[Sample]] = defaultdict(list)
+        for number in range(plan.rounds):
+            for workload in workloads:
+                for side in turned([side for side in sides if takes(side, workload)], number):
+                    sample = measured(side, workload, plan.seconds, meter)
+                    samples[workload.name, side.name].append(sample)
+                    say(f"round {number + 1}/{plan.rounds}  {workload.name:<11} {side.name:<15} {sample.rate:8.1f}/s")
+        result = Result(machine(plan), rows_of(samples), left_out)
+        if plan.curve:
+            result.curve = curve(sides, min(CURVE_SECONDS, plan.seconds))
+    return result
+
+
+def open_sides(plan: Plan, stack: ExitStack, say: Say) -> tuple[Meter, list[Side]]:
+    """Every side up and ready, ours first."""
+    import docker
+
+    from sandbox.box.docker_images import IMAGES, ensure_images
+
+    client = docker.from_env()
+    images = ensure_images(client, IMAGES, say)
+    client.close()
+    meter, url = Meter(0, Path()), plan.url
+    if not url:
+        say(f"starting a service of our own with {plan.cores} slots")
+        service = stack.enter_context(OwnService(plan.cores))
+        meter, url = service.meter, service.url
+    sides: list[Side] = [HttpSide(OURS, url, Ours, plan.cores)]
+    sides += [HttpSide(name, peer, PEERS[name], plan.cores) for name, peer in plan.peers.items()]
+    sides.append(stack.enter_context(Pool(BARE, plan.cores, plan.python)))
+    if plan.docker_run:
+        sides.append(stack.enter_context(Pool(DOCKER_RUN, plan.cores, images=images)))
+    return meter, sides
+
+
+def takes(side: Side, workload: Workload) -> bool:
+    return workload.per_test or side.name != DOCKER_RUN
+
+
+def ready(workload: Workload, sides: Sequence[Side], plan: Plan, left_out: list[str], say: Say) -> bool:
+    """Run a little of it everywhere, so that no first time is measured; False where the programs cannot run."""
+    if workload.family == "W6":
+        reason = without_numpy(sides[0], plan)
+        if reason:
+            left_out.append(f"{workload.name}: {reason}")
+            say(left_out[-1])
+            return False
+    say(f"warming up for {workload.name}")
+    few = replace(workload, programs=2 * plan.cores, programs_per_core=0, batch=min(workload.batch, plan.cores))
+    for side in sides:
+        if takes(side, workload) and not isinstance(side, Pool):
+            side.run(few, 1.0)
+    return True
+
+
+def without_numpy(side: Side, plan: Plan) -> str:
+    """Why W6 cannot be measured; empty when it can."""
+    import subprocess
+
+    import httpx
+
+    assert isinstance(side, HttpSide)
+    answer = httpx.post(f"{side.url}/execute", json={"language": "python", "code": "import numpy"}, timeout=60)
+    if "ModuleNotFoundError" in answer.json().get("stderr", ""):
+        return "numpy is not in the image"
+    if subprocess.run([plan.python, "-c", "import numpy"], capture_output=True).returncode:
+        return f"numpy is not in {plan.python}, which is the bare side: name another with --python"
+    return ""
+
+
+def turned(sides: Sequence[Side], number: int) -> list[Side]:
+    """Another side goes first in each round."""
+    start = number % len(sides)
+    return [*sides[start:], *sides[:start]]
+
+
+def measured(side: Side, workload: Workload, seconds: float, meter: Meter, concurrency: int = 0) -> Sample:
+    """One round with the CPU of all that took part."""
+    before = meter.read() if side.name == OURS else {}
+    began, machine_before = time.monotonic(), machine_cpu_s()
+    sample = side.run(workload, seconds, concurrency)
+    sample.cpu_s["machine"] = machine_cpu_s() - machine_before
+    sample.measured_s = time.monotonic() - began
+    if before:
+        after = meter.read()
+        sample.cpu_s.update({kind: after[kind] - before[kind] for kind in before})
+    return sample
+
+
+def rows_of(samples: Mapping[tuple[str, str], Sequence[Sample]]) -> list[Row]:
+    """A row a side and workload, ours with the promises and what was measured of them."""
+    rows = [Row(workload, side, list(rounds)) for (workload, side), rounds in samples.items()]
+    by_name = {(row.workload, row.side): row for row in rows}
+    for row in rows:
+        bare = by_name.get((row.workload, BARE))
+        if bare is not None:
+            row.ratio = ratios(row.rates, bare.rates)
+            row.cpu_ratio = bare.all_cpu_ms / row.all_cpu_ms
+        if row.side == OURS:
+            row.promises = held(row.workload, promised(row, by_name))
+    order = list(dict.fromkeys(row.workload for row in rows))
+    return sorted(rows, key=lambda row: (order.index(row.workload), row.side != OURS, row.side))
+
+
+def promised(row: Row, by_name: Mapping[tuple[str, str], Row]) -> dict[str, float]:
+    """What was measured of that which may be promised."""
+    values = {
+        "ratio": percentile(row.ratio, 50),
+        "p50_ms": row.latency_ms(50),
+        "tail_ms": row.tail_ms,
+        "overhead_ms": row.overhead_ms,
+    }
+    judges = [by_name[row.workload, peer] for peer in PEERS if (row.workload, peer) in by_name]
+    if judges:
+        best = max(judges, key=lambda judge: percentile(judge.rates, 50))
+        values["ratio_to_judges"] = percentile(ratios(row.rates, best.rates), 50)
+    return {measure: value for measure, value in values.items() if not math.isnan(value)}
+
+
+def curve(sides: Sequence[Side], seconds: float) -> dict[str, list[tuple[int, float]]]:
+    """Throughput of single tiny programs against the requests at one time; a pool has no more workers than cores."""
+    tiny = named("W1 single")
+    found: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for concurrency in CURVE:
+        for side in sides:
+            if side.name != DOCKER_RUN:
+                found[side.name].append((concurrency, side.run(tiny, seconds, concurrency).rate))
+    return dict(found)
+
+
+def machine(plan: Plan) -> dict[str, Any]:
+    """What the figures come from."""
+    model = [line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    return {
+        "cpu": model[0] if model else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "slots": plan.cores,
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "kernel": platform.release(),
+        "cgroup": 2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1,
+        "python": platform.python_version(),
+        "bare_python": plan.python,
+        "load_average": os.getloadavg(),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "rounds": plan.rounds,
+        "seconds": plan.seconds,
+        "clock": time.get_clock_info("monotonic").implementation,
+    }
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,81 @@
+"""What is promised: floors that must hold and goals that are aimed at, declared here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Measure = Literal["ratio", "ratio_to_judges", "p50_ms", "tail_ms", "overhead_ms"]
+Mark = Literal["missed", "floor", "goal"]
+
+HIGHER_IS_BETTER = {"ratio", "ratio_to_judges"}
+SPELLED = {
+    "ratio": "{}x bare",
+    "ratio_to_judges": "{}x a judge that compiles per test",
+    "p50_ms": "p50 {} ms",
+    "tail_ms": "last verdict {} ms",
+    "overhead_ms": "overhead {} ms CPU",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One promise for one workload. Without a goal of its own the floor is the goal."""
+
+    workload: str
+    measure: Measure
+    floor: float
+    goal: float | None = None
+
+    def met_by(self, value: float, limit: float) -> bool:
+        return value >= limit if self.measure in HIGHER_IS_BETTER else value <= limit
+
+    def mark(self, value: float) -> Mark:
+        """What a measured value reaches; NaN reaches nothing."""
+        if not self.met_by(value, self.floor):
+            return "missed"
+        return "goal" if self.goal is None or self.met_by(value, self.goal) else "floor"
+
+    def spelled(self, limit: float) -> str:
+        sign = ">=" if self.measure in HIGHER_IS_BETTER else "<="
+        return f"{sign} " + SPELLED[self.measure].format(f"{limit:g}")
+
+
+# Of the rate per slot, from the fewest slots to the most.
+EFFICIENCY_FLOOR = 0.85
+
+GOALS = (
+    Goal("W1 single", "ratio", 2.0, 3.0),
+    Goal("W1 batch64", "ratio", 3.5, 5.0),
+    Goal("W1 idle", "p50_ms", 10.0),
+    Goal("W2 py-20", "ratio", 1.7, 2.5),
+    Goal("W2 py-20", "overhead_ms", 3.0),
+    Goal("W3 cpp-10", "ratio", 2.5, 4.0),
+    Goal("W3 cpp-10", "ratio_to_judges", 25.0),
+    Goal("W3 idle", "p50_ms", 600.0),
+    Goal("W4 mixed", "ratio", 1.5, 2.0),
+    Goal("W5 rl-step", "ratio", 2.5, 4.0),
+    Goal("W5 rl-step", "tail_ms", 300.0),
+    Goal("W6 imports", "ratio", 10.0, 20.0),
+    Goal("W7 big-io", "ratio", 1.0, 2.0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A promise and what was measured of it."""
+
+    goal: Goal
+    value: float
+
+    @property
+    def mark(self) -> Mark:
+        return self.goal.mark(self.value)
+
+
+def held(workload: str, measured: Mapping[str, float]) -> list[Held]:
+    """The promises for a workload of which something was measured."""
+    return [
+        Held(goal, measured[goal.measure]) for goal in GOALS if goal.workload == workload and goal.measure in measured
+    ]

@@ -1,0 +1,228 @@
+"""The load generator: HTTP/1.1 over kept connections, as light as it can be, for it runs on the cores it measures.
+
+Bodies are made before the clock starts. An answer is taken as bytes and looked at when it is complete; only what comes
+in pieces (a stream of results) keeps the time each piece came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from urllib.parse import urlsplit
+
+from loadtest.sample import Sample
+
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
+END_OF_CHUNKS = b"\r\n0\r\n\r\n"
+STOCK_BYTES = 96 << 20
+ANSWER_PATIENCE_S = 900.0
+
+
+class Unanswered(Exception):
+    """A side does not answer, or refuses, so there is nothing to measure."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """One response; `arrivals` has the time of each piece of a chunked one."""
+
+    status: int
+    pieces: list[bytes]
+    arrivals: list[float]
+    chunked: bool
+
+    @property
+    def body(self) -> bytes:
+        raw = b"".join(self.pieces)
+        return b"".join(chunk for chunk, _ in chunks(raw)) if self.chunked else raw
+
+    def timed_lines(self) -> Iterator[tuple[float, bytes]]:
+        """Each line of the body with the time its end came."""
+        ends, total = [], 0
+        for piece, arrived in zip(self.pieces, self.arrivals, strict=True):
+            total += len(piece)
+            ends.append((total, arrived))
+        at = iter(ends)
+        end, arrived = next(at)
+        for chunk, place in chunks(b"".join(self.pieces)):
+            while place > end:
+                end, arrived = next(at)
+            for line in chunk.splitlines():
+                yield arrived, line
+
+
+def chunks(raw: bytes) -> Iterator[tuple[bytes, int]]:
+    """The chunks of a chunked body, each with the place of its end in the raw bytes."""
+    place = 0
+    while True:
+        end_of_size = raw.index(b"\r\n", place)
+        size = int(raw[place:end_of_size].split(b";")[0], 16)
+        if not size:
+            return
+        place = end_of_size + 2 + size + 2
+        yield raw[end_of_size + 2 : place - 2], place
+
+
+@dataclass(slots=True)
+class Judged:
+    """What an answer was worth: verdicts, the CPU their programs used, and how long the last verdict stood alone."""
+
+    verdicts: int
+    program_cpu_s: float = 0.0
+    tail_s: float | None = None
+
+
+@dataclass(slots=True)
+class Request:
+    """What to send, in pieces so that big parts are shared, and how to judge what comes back."""
+
+    pieces: list[bytes]
+    check: Callable[[Answer], Judged]
+
+
+def post(host: str, path: str, body: list[bytes], check: Callable[[Answer], Judged], stream: bool = False) -> Request:
+    accept = "application/x-ndjson" if stream else "application/json"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nAccept: {accept}\r\n"
+        f"Content-Length: {sum(map(len, body))}\r\n\r\n"
+    )
+    if sum(map(len, body)) < 65_536:
+        return Request([b"".join([head.encode(), *body])], check)
+    return Request([head.encode(), *body], check)
+
+
+class Wire(asyncio.Protocol):
+    """One connection, one request at a time."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[Answer] | None = None
+        self._current: Answer | None = None
+        self._head = b""
+        self._left = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "writelines")
+        self._transport = transport  # type: ignore[assignment]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(Unanswered(f"the connection was lost: {exc or 'closed by the server'}"))
+
+    def send(self, request: Request) -> asyncio.Future[Answer]:
+        assert self._transport is not None
+        self._answer = asyncio.get_running_loop().create_future()
+        self._head, self._current = b"", None
+        self._transport.writelines(request.pieces)
+        return self._answer
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        now = time.perf_counter()
+        if self._current is None:
+            self._head += data
+            end = self._head.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            data = self._head[end + 4 :]
+            self._current = self._begin(self._head[: end + 2])
+        answer = self._current
+        if data:
+            answer.pieces.append(data)
+            answer.arrivals.append(now)
+            self._left -= len(data)
+        if self._complete(answer) and self._answer is not None and not self._answer.done():
+            self._answer.set_result(answer)
+
+    def _begin(self, head: bytes) -> Answer:
+        length = LENGTH.search(head)
+        self._left = int(length[1]) if length else 0
+        return Answer(int(head[9:12]), [], [], CHUNKED.search(head) is not None)
+
+    def _complete(self, answer: Answer) -> bool:
+        if not answer.chunked:
+            return self._left <= 0
+        tail = b"".join(answer.pieces[-3:])
+        return tail.endswith(END_OF_CHUNKS) or tail == END_OF_CHUNKS[2:]
+
+
+@dataclass(slots=True)
+class Drive:
+    """One round: `concurrency` connections, each sending the next request as soon as its last was answered."""
+
+    url: str
+    requests: Iterator[Request]
+    concurrency: int
+    seconds: float
+    sample: Sample = field(default_factory=Sample)
+
+    def run(self, whole: bool) -> Sample:
+        """`whole`: all requests, however long it takes. Raises Unanswered or WrongVerdict."""
+        import uvloop
+
+        stock = self._stocked(whole)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(self._all(stock, whole))
+
+    def _stocked(self, whole: bool) -> Iterator[Request]:
+        """Requests made before the clock starts, as far as memory allows; the rest is made later."""
+        most = 1_000_000 if whole else int(800 * self.seconds) + self.concurrency
+        made, size = [], 0
+        began = time.perf_counter()
+        for request in islice(self.requests, most):
+            made.append(request)
+            size += sum(len(piece) for piece in request.pieces if len(piece) < 1 << 20)
+            if not whole and (size > STOCK_BYTES or time.perf_counter() - began > self.seconds):
+                break
+        return _then(made, self.requests)
+
+    async def _all(self, requests: Iterator[Request], whole: bool) -> Sample:
+        parts = urlsplit(self.url)
+        loop = asyncio.get_running_loop()
+        wires: list[Wire] = []
+        try:
+            for _ in range(self.concurrency):
+                _, wire = await loop.create_connection(Wire, parts.hostname or "127.0.0.1", parts.port or 80)
+                wires.append(wire)
+            began, cpu = time.perf_counter(), time.process_time()
+            deadline = float("inf") if whole else began + self.seconds
+            async with asyncio.timeout(self.seconds + ANSWER_PATIENCE_S), asyncio.TaskGroup() as group:
+                for wire in wires:
+                    group.create_task(self._one(wire, requests, deadline))
+        except* (OSError, TimeoutError) as failures:
+            raise Unanswered(f"{self.url}: {failures.exceptions[0]!r}") from None
+        finally:
+            for wire in wires:
+                wire.close()
+        self.sample.elapsed_s = time.perf_counter() - began
+        self.sample.cpu_s["generator"] = time.process_time() - cpu
+        return self.sample
+
+    async def _one(self, wire: Wire, requests: Iterator[Request], deadline: float) -> None:
+        sample = self.sample
+        for request in requests:
+            began = time.perf_counter()
+            answer = await wire.send(request)
+            sample.latencies_s.append(time.perf_counter() - began)
+            judged = request.check(answer)
+            sample.verdicts += judged.verdicts
+            sample.program_cpu_s += judged.program_cpu_s
+            sample.tail_s = judged.tail_s
+            if time.perf_counter() >= deadline:
+                return
+
+
+def _then(made: list[Request], rest: Iterator[Request]) -> Iterator[Request]:
+    """The made ones, each forgotten when it is taken, then the rest."""
+    made.reverse()
+    while made:
+        yield made.pop()
+    yield from rest

@@ -1,0 +1,182 @@
+"""The pictures. Only this module knows matplotlib, which is imported when one is drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loadtest.bench import BARE, OURS, Result, Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from loadtest.scale import Step
+    from loadtest.sweep import Series
+
+COLOURS = {
+    OURS: "#1f77b4",
+    BARE: "#7f7f7f",
+    "docker-run": "#bcbd22",
+    "sandbox-fusion": "#d62728",
+    "code-judge": "#ff7f0e",
+}
+KINDS = {
+    "the program itself": "#8c8c8c",
+    "box: fork, walls, supervisor": "#1f77b4",
+    "workers": "#2ca02c",
+    "redis": "#d62728",
+    "api": "#ff7f0e",
+    "load generator": "#c7c7c7",
+}
+MOST_POINTS = 2_000
+
+
+def draw_bench(result: Result, folder: Path) -> list[Path]:
+    """Throughput against concurrency, latencies, and where the time goes."""
+    written = []
+    if result.curve:
+        written.append(_save(throughput(result.curve), folder / "bench_throughput.png"))
+    written.append(_save(latencies(result.rows), folder / "bench_latency.png"))
+    written.append(_save(where_time_goes(result.rows), folder / "bench_cpu.png"))
+    return written
+
+
+def _figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 110})
+    figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
+    return figure, [axis for line in axes for axis in line]
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    from matplotlib import pyplot as plt
+
+    figure.savefig(path)
+    plt.close(figure)
+    return path
+
+
+def throughput(curve: Mapping[str, Sequence[tuple[int, float]]]) -> Figure:
+    figure, (axis,) = _figure(1, 1, 7, 4.2)
+    for side, points in curve.items():
+        axis.plot(*zip(*points, strict=True), marker="o", label=side, color=COLOURS.get(side))
+    axis.set_xscale("log", base=2)
+    axis.set_xticks([concurrency for concurrency, _ in next(iter(curve.values()))])
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.set_ylim(bottom=0)
+    axis.set(xlabel="requests at one time (a pool has at most a worker per core)", ylabel="verdicts/s")
+    axis.set_title("W1: throughput against concurrency", loc="left")
+    axis.legend(frameon=False)
+    return figure
+
+
+def latencies(rows: Sequence[Row]) -> Figure:
+    """The distribution of request latencies, a panel a workload."""
+    names = list(dict.fromkeys(row.workload for row in rows))
+    columns = min(3, len(names))
+    lines = math.ceil(len(names) / columns)
+    figure, axes = _figure(lines, columns, 4.2 * columns, 3.0 * lines)
+    for axis, name in zip(axes, names, strict=False):
+        for row in rows:
+            if row.workload == name:
+                values = sorted(row.latencies_ms)
+                values = values[:: max(1, len(values) // MOST_POINTS)]
+                share = [(place + 1) / len(values) for place in range(len(values))]
+                axis.step(values, share, where="post", label=row.side, color=COLOURS.get(row.side))
+        axis.set_xscale("log")
+        axis.set(xlabel="ms a request", ylabel="share of requests", ylim=(0, 1))
+        axis.set_title(name, loc="left")
+        axis.legend(frameon=False, fontsize=7)
+    for axis in axes[len(names) :]:
+        axis.set_visible(False)
+    return figure
+
+
+def where_time_goes(rows: Sequence[Row]) -> Figure:
+    """CPU per verdict by kind of process, ours over bare."""
+    shown = [row for row in rows if row.side in {OURS, BARE}]
+    figure, (axis,) = _figure(1, 1, 9, 1.2 + 0.38 * len(shown))
+    left = [0.0] * len(shown)
+    parts = [parts_of(row) for row in shown]
+    for kind, colour in KINDS.items():
+        widths = [part.get(kind, 0.0) for part in parts]
+        axis.barh(range(len(shown)), widths, left=left, color=colour, label=kind)
+        left = [start + width for start, width in zip(left, widths, strict=True)]
+    axis.set_yticks(range(len(shown)), [f"{row.workload}  {row.side}" for row in shown])
+    axis.invert_yaxis()
+    if max(left, default=0) > 50 * min((total for total in left if total > 0), default=1):
+        axis.set_xscale("symlog", linthresh=10)
+    axis.set(xlabel="milliseconds of CPU per verdict")
+    axis.set_title("Where the time goes", loc="left")
+    axis.legend(frameon=False, fontsize=7)
+    return figure
+
+
+def parts_of(row: Row) -> dict[str, float]:
+    """Milliseconds by the names in KINDS; what was not measured is left out."""
+    if row.side == BARE:
+        return {"the program itself": row.cpu_ms("programs"), "load generator": row.cpu_ms("generator")}
+    program = row.program_ms
+    found = {
+        "the program itself": program,
+        "box: fork, walls, supervisor": max(0.0, row.cpu_ms("boxes") - program),
+        "workers": row.cpu_ms("workers"),
+        "redis": row.cpu_ms("redis"),
+        "api": row.cpu_ms("api"),
+        "load generator": row.cpu_ms("generator"),
+    }
+    return {kind: value for kind, value in found.items() if not math.isnan(value)}
+
+
+def draw_sweep(series: Sequence[Series], folder: Path) -> list[Path]:
+    """A picture each: the cost of a request, and of an item of it, against the size."""
+    return [_save(_sweep(one), folder / f"sweep_{one.name.replace(' ', '_')}.png") for one in series]
+
+
+def _sweep(series: Series) -> Figure:
+    figure, (whole, item) = _figure(1, 2, 9, 3.6)
+    points: list[tuple[float, Any]] = [(point.size, point) for point in series.points]
+    sizes = [size for size, _ in points]
+    whole.errorbar(
+        sizes,
+        [point.spread.median * 1000 for _, point in points],
+        yerr=[
+            [(point.spread.median - point.spread.p10) * 1000 for _, point in points],
+            [(point.spread.p90 - point.spread.median) * 1000 for _, point in points],
+        ],
+        marker="o",
+        capsize=3,
+    )
+    item.plot(sizes, [point.spread.median * 1000 / max(1.0, size) for size, point in points], marker="o")
+    for axis, what in ((whole, "request"), (item, series.item)):
+        axis.set_xscale("symlog", linthresh=1)
+        axis.set_yscale("log")
+        axis.set(xlabel=series.unit, ylabel=f"ms a {what}")
+    figure.suptitle(f"{series.name}: cost grows with the size to the power of {series.growth:.2f}", x=0.01, ha="left")
+    return figure
+
+
+def draw_scale(steps: Sequence[Step], folder: Path) -> list[Path]:
+    figure, (rate, efficiency) = _figure(1, 2, 10, 4)
+    for name in dict.fromkeys(step.workload for step in steps):
+        mine = [step for step in steps if step.workload == name]
+        slots = [step.slots for step in mine]
+        (line,) = rate.plot(slots, [step.rate.median for step in mine], marker="o", label=name)
+        first = mine[0].rate.median / mine[0].slots
+        rate.plot(slots, [first * each for each in slots], linestyle=":", color=line.get_color())
+        efficiency.plot(slots, [step.efficiency for step in mine], marker="o", label=name)
+    efficiency.axhline(0.85, color="#d62728", linewidth=0.8, linestyle="--")
+    efficiency.set_ylim(0, 1.15)
+    for axis, what in ((rate, "verdicts/s (dotted: as many as slots times one)"), (efficiency, "efficiency")):
+        axis.set_xscale("log", base=2)
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.set(xlabel="slots", ylabel=what)
+        axis.legend(frameon=False)
+    return [_save(figure, folder / "scale.png")]

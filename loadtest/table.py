@@ -1,0 +1,87 @@
+"""The benchmark's one table."""
+
+from __future__ import annotations
+
+import math
+
+from rich.console import Console
+from rich.table import Table
+
+from loadtest.bench import OURS, Result, Row
+from loadtest.goals import Held
+from loadtest.spread import Spread
+
+WIDTH = 190
+COLOURS = {"missed": "red", "floor": "yellow", "goal": "green"}
+CPU = ("generator", "api", "redis", "workers", "boxes", "programs")
+NOISE = 0.1
+LEFT = ("workload", "side")
+
+
+def show(result: Result, console: Console) -> None:
+    machine = result.machine
+    console.print(
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['slots']} slots, cgroup v{machine['cgroup']}, "
+        f"Linux {machine['kernel']}; {machine['rounds']} rounds of {machine['seconds']:g} s; "
+        f"load average when done {machine['load_average'][0]:.1f}"
+    )
+    console.print(table_of(result))
+    noisy = [row for row in result.rows if row.others > NOISE]
+    if noisy:
+        worst = max(row.others for row in noisy)
+        console.print(
+            f"[red]noise[/]  other processes used up to {worst:.0%} of the machine: trust no rate of this run"
+        )
+    for line in result.left_out:
+        console.print(f"[yellow]left out[/]  {line}")
+    for row, promise in result.missed:
+        console.print(
+            f"[red]missed[/]  {row.workload}: {promise.goal.spelled(promise.goal.floor)}, is {promise.value:.2f}"
+        )
+
+
+def table_of(result: Result) -> Table:
+    table = Table(title="a verdict is one test judged; CPU is milliseconds per verdict; medians of rounds (p10-p90)")
+    titles = ["workload", "side", "verdicts/s", "x bare", "x bare\nby cpu", "p50 ms", "p99 ms"]
+    titles += [f"{kind}\ncpu ms" for kind in CPU] + ["over-\nhead", "others\n%", "floor", "goal", "held"]
+    for title in titles:
+        left = title in {*LEFT, "floor", "goal", "held"}
+        table.add_column(title, justify="left" if left else "right", no_wrap=title in LEFT)
+    for row in result.rows:
+        if row.side == OURS:
+            table.add_section()
+        table.add_row(*cells(row))
+    return table
+
+
+def cells(row: Row) -> list[str]:
+    ratio = Spread.of(row.ratio)
+    return [
+        row.workload,
+        f"[bold]{row.side}[/]" if row.side == OURS else row.side,
+        spelled(Spread.of(row.rates), 1),
+        spelled(ratio, 2),
+        figure(row.cpu_ratio, 2),
+        figure(row.latency_ms(50), 1),
+        figure(row.latency_ms(99), 1),
+        *(figure(row.cpu_ms(kind), 2) for kind in CPU),
+        figure(row.overhead_ms, 2),
+        figure(100 * row.others, 0),
+        "\n".join(promise.goal.spelled(promise.goal.floor) for promise in row.promises),
+        "\n".join("" if goal is None else f"{goal:g}" for goal in (promise.goal.goal for promise in row.promises)),
+        "\n".join(map(outcome, row.promises)),
+    ]
+
+
+def outcome(promise: Held) -> str:
+    return f"[{COLOURS[promise.mark]}]{promise.mark}[/] {promise.value:.2f}"
+
+
+def spelled(spread: Spread, digits: int) -> str:
+    if math.isnan(spread.median):
+        return ""
+    return f"{spread.median:.{digits}f} ({spread.p10:.{digits}f}-{spread.p90:.{digits}f})"
+
+
+def figure(value: float, digits: int) -> str:
+    return "" if math.isnan(value) else f"{value:.{digits}f}"

@@ -1,0 +1,238 @@
+"""The workloads: programs that are all distinct, so that no cache helps, with the verdict each test must get.
+
+`make(index)` gives the program of that number. What it prints is known by a formula, so that making one costs the load
+generator microseconds where running it costs milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+ACCEPTED, WRONG, CRASHED, TOO_SLOW = "accepted", "wrong_answer", "runtime_error", "time_limit_exceeded"
+SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test: what goes in, and what has to come out."""
+
+    stdin: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One program with its tests and the verdict each of them must get."""
+
+    code: str
+    cases: tuple[Case, ...]
+    verdicts: tuple[str, ...]
+    language: str = "python"
+    cpu_limit_s: float = 10.0
+    stop_on_failure: bool = False
+    checker: str = "tokens"
+
+    @property
+    def verdicts_given(self) -> int:
+        """How many tests are run: those behind the first failure are not where that stops a program."""
+        return len(self.verdicts) - self.verdicts.count(SKIPPED)
+
+
+def right(code: str, *cases: Case, language: str = "python") -> Task:
+    return Task(code, cases, (ACCEPTED,) * len(cases), language)
+
+
+TINY = """\
+a, b = map(int, input().split())
+print(a + b + {index})
+"""
+
+
+def tiny_py(index: int) -> Task:
+    """W1: add two numbers, one test."""
+    return right(TINY.format(index=index), tiny_case(index, index))
+
+
+def tiny_case(index: int, seed: int) -> Case:
+    a, b = seed * 7919 % 10_007, seed * 104_729 % 10_009
+    return Case(f"{a} {b}\n", f"{a + b + index}\n")
+
+
+LOOP = """\
+def main():
+    n, a = map(int, input().split())
+    total = {index}
+    for i in range(n):
+        total += a * i
+    print(total{off})
+
+
+main()
+"""
+PY_20_STEPS = 90_000  # ~5 ms of CPU: 50-60 ns a step on the machine the issue's figures come from
+RL_STEPS = 10_000
+
+
+def loop_task(index: int, steps: int, tests: int, off: str = "") -> Task:
+    code = LOOP.format(index=index, off=off)
+    cases = tuple(loop_case(index, steps, index % 89 + test + 1) for test in range(tests))
+    return Task(code, cases, (WRONG if off else ACCEPTED,) * tests)
+
+
+def loop_case(index: int, steps: int, factor: int) -> Case:
+    return Case(f"{steps} {factor}\n", f"{index + factor * (steps * (steps - 1) // 2)}\n")
+
+
+def py_20(index: int) -> Task:
+    """W2: some 5 ms of CPU, 20 tests."""
+    return loop_task(index, PY_20_STEPS, 20)
+
+
+CPP = """\
+#include <bits/stdc++.h>
+using namespace std;
+
+int main() {{
+    ios::sync_with_stdio(false);
+    cin.tie(nullptr);
+    long long n;
+    cin >> n;
+    vector<long long> values(n);
+    for (auto &value : values) cin >> value;
+    sort(values.rbegin(), values.rend());
+    map<long long, int> seen;
+    for (auto value : values) seen[value]++;
+    long long total = accumulate(values.begin(), values.end(), {index}LL);
+    cout << total << ' ' << values.front() << ' ' << seen.size() << '\\n';
+}}
+"""
+
+
+def cpp_10(index: int) -> Task:
+    """W3: `<bits/stdc++.h>`, 10 tests."""
+    return right(CPP.format(index=index), *(cpp_case(index, test) for test in range(10)), language="cpp")
+
+
+def cpp_case(index: int, test: int) -> Case:
+    values = [(index + test * 31 + place * place) % 997 for place in range(20)]
+    numbers = " ".join(map(str, values))
+    return Case(f"20\n{numbers}\n", f"{sum(values) + index} {max(values)} {len(set(values))}\n")
+
+
+MIXED_TESTS = 10
+MIXED_LIMIT_S = 2.0
+ENDLESS = "n = {index}\nwhile True:\n    n += 1\n"
+CRASH = "numbers = list(map(int, input().split()))\nprint(numbers[{index}])\n"
+
+
+def mixed(index: int) -> Task:
+    """W4: of 20 in a row 14 are right, 2 wrong, 2 crash, 1 never ends, 1 is C++. The first failure ends a program."""
+    place = index * 7 % 20
+    if place == 19:
+        task = cpp_10(index)
+        return Task(task.code, task.cases, task.verdicts, "cpp", stop_on_failure=True)
+    cases = tuple(tiny_case(index, index + test) for test in range(MIXED_TESTS))
+    code, verdict = TINY.format(index=index), ACCEPTED
+    if place == 18:
+        code, verdict = ENDLESS.format(index=index), TOO_SLOW
+    elif place >= 16:
+        code, verdict = CRASH.format(index=index + 2), CRASHED
+    elif place >= 14:
+        code, verdict = TINY.format(index=index + 1), WRONG
+    verdicts = (ACCEPTED,) * MIXED_TESTS if verdict == ACCEPTED else (verdict, *(SKIPPED,) * (MIXED_TESTS - 1))
+    return Task(code, cases, verdicts, cpu_limit_s=MIXED_LIMIT_S, stop_on_failure=True)
+
+
+def rl_step(index: int) -> Task:
+    """W5: of the 8 completions of a prompt two are wrong; ~0.6 ms of CPU, 10 tests."""
+    return loop_task(index, RL_STEPS, 10, " - 1" if index % 8 in {3, 6} else "")
+
+
+NUMPY = """\
+import numpy as np
+
+n = int(input())
+print(int(np.arange(n).sum()) + {index})
+"""
+
+
+def imports(index: int) -> Task:
+    """W6: programs that import numpy."""
+    n = 100 + index % 900
+    return right(NUMPY.format(index=index), Case(f"{n}\n", f"{n * (n - 1) // 2 + index}\n"))
+
+
+ECHO = """\
+import sys
+
+NUMBER = {index}
+sys.stdout.buffer.write(sys.stdin.buffer.read())
+"""
+
+
+@cache
+def big_case() -> Case:
+    line = "0123456789 abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXY\n"
+    text = line * ((8 << 20) // len(line))
+    return Case(text, text)
+
+
+def big_io(index: int) -> Task:
+    """W7: 8 MB in, the same 8 MB out."""
+    return Task(ECHO.format(index=index), (big_case(),), (ACCEPTED,), checker="exact")
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Programs and how they are sent. Without a fixed number of programs a round lasts as long as it is told to."""
+
+    name: str
+    make: Callable[[int], Task]
+    batch: int = 1  # programs a request, where a side has batches
+    concurrency: int = 16  # requests at one time; 1 is for latency when idle, and then pools have one worker
+    programs: int = 0  # a round's fixed number of programs
+    programs_per_core: int = 0
+    stream: bool = False  # results one by one, so that each one's arrival is seen
+    per_test: bool = True  # whether a container for each test is worth showing
+
+    @property
+    def family(self) -> str:
+        return self.name.split()[0]
+
+    def number_of_programs(self, cores: int) -> int:
+        """0: as many as the time allows."""
+        return self.programs or self.programs_per_core * cores
+
+    @property
+    def language(self) -> str:
+        return "cpp" if self.make in {cpp_10, mixed} else "python"
+
+
+ALL = (
+    Workload("W1 single", tiny_py),
+    Workload("W1 batch64", tiny_py, batch=64, concurrency=4, per_test=False),
+    Workload("W1 idle", tiny_py, concurrency=1, per_test=False),
+    Workload("W2 py-20", py_20),
+    Workload("W3 cpp-10", cpp_10, programs_per_core=4),
+    Workload("W3 idle", cpp_10, concurrency=1, programs=3, per_test=False),
+    Workload("W4 mixed", mixed, programs_per_core=40, per_test=False),
+    Workload("W5 rl-step", rl_step, batch=512, concurrency=1, programs=512, stream=True, per_test=False),
+    Workload("W6 imports", imports),
+    Workload("W7 big-io", big_io, concurrency=4),
+)
+FAMILIES = tuple(dict.fromkeys(workload.family for workload in ALL))
+
+
+def chosen(families: str) -> list[Workload]:
+    """The workloads of `W1,W2`-like text; raises ValueError."""
+    names = [name.strip().upper() for name in families.split(",") if name.strip()]
+    unknown = set(names) - set(FAMILIES)
+    if unknown or not names:
+        raise ValueError(f"no workload {', '.join(sorted(unknown)) or families!r}: choose of {','.join(FAMILIES)}")
+    return [workload for workload in ALL if workload.family in names]
+
+
+def named(name: str) -> Workload:
+    return next(workload for workload in ALL if workload.name == name)

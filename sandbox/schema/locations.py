@@ -1,0 +1,29 @@
+"""Where a request is wrong, as a dotted path into the document that the client sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+from sandbox.schema.checkers import Checker
+
+MAX_PART_CHARS = 100
+
+# Pydantic puts the chosen member's tag into the path, where the client's document has no such level.
+_TEST_TAGS = frozenset({"stdin", "function", "assert", "command"})
+_CHECKER_TAGS = frozenset(
+    get_args(model.model_fields["type"].annotation)[0] for model in get_args(get_args(Checker)[0])
+)
+
+
+def dotted_path(location: Sequence[int | str]) -> str:
+    """A location as pydantic tells it, without the tags of unions."""
+    parts: list[str] = []
+    last: int | str = ""
+    for part in location:
+        tag_of_checker = last == "checker" and parts[-2:-1] != ["files"] and part in _CHECKER_TAGS
+        tag_of_test = isinstance(last, int) and parts[-2:-1] == ["tests"] and part in _TEST_TAGS
+        last = part
+        if part != "[key]" and not tag_of_checker and not tag_of_test:
+            parts.append(str(part)[:MAX_PART_CHARS])
+    return ".".join(parts)

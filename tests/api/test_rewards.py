@@ -1,0 +1,151 @@
+"""`/reward` and `/tasks`: rewards in the completions' order, null for our failures, and sets named by hash."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox.errors import BoxError, QueueFull, QueueUnavailable
+from sandbox.schema import Lane, VerifyRequest
+from sandbox.service import Request
+from tests.api.double import ServiceDouble
+from tests.api.test_bad_input import problem_of
+
+TESTS = [{"stdin": "1\n", "expected": "2\n"}, {"stdin": "2\n", "expected": "4\n"}]
+SET = json.dumps({"tasks": {"double": {"tests": TESTS}}}).encode()
+SET_ID = sha256(SET).hexdigest()
+
+
+def fenced(code: str) -> str:
+    return f"```python\n{code}\n```"
+
+
+def judged(request: Request) -> dict[str, Any]:
+    """`# 1` passes one test, `# 2` both; `# ?` is our failure."""
+    assert isinstance(request, VerifyRequest)
+    told = request.code.rsplit("# ", 1)[-1].strip()
+    passed = 0 if told == "?" else int(told)
+    bad = "internal_error" if told == "?" else "wrong_answer"
+    verdicts = ["accepted"] * passed + [bad] * (len(request.tests) - passed)
+    return {
+        "verdict": verdicts[-1],
+        "passed": passed,
+        "total": len(verdicts),
+        "score": passed / len(verdicts),
+        "tests": [{"verdict": verdict} for verdict in verdicts],
+    }
+
+
+@pytest.fixture
+def service() -> ServiceDouble:
+    return ServiceDouble(results=judged)
+
+
+async def _rewards(http: httpx.AsyncClient, completions: list[Any], **fields: Any) -> list[float | None]:
+    body = {"completions": completions, "policy": "fraction", "tests": [TESTS], **fields}
+    response = await http.post("/reward", json=body)
+    assert response.status_code == 200, response.text
+    rewards: list[float | None] = response.json()["rewards"]
+    return rewards
+
+
+async def test_rewards_are_in_the_order_of_the_completions_also_when_some_have_no_code(
+    http: httpx.AsyncClient, service: ServiceDouble
+) -> None:
+    completions = ["none", fenced("# 1"), "none", fenced("# 2"), fenced("# 0"), "none"]
+    assert await _rewards(http, completions) == [0.0, 0.5, 0.0, 1.0, 0.0, 0.0]
+    (submitted,) = service.submissions
+    assert (submitted.kind, submitted.batch, submitted.requests[0].priority) == ("verify", True, Lane.RL)
+
+
+async def test_syntax_errors_between_programs_do_not_move_rewards(http: httpx.AsyncClient) -> None:
+    """A released reward manager gives the rewards of such a group to the wrong completions."""
+    completions = [fenced("# 2"), "```python\n", fenced("# 1"), "prose", fenced("# 2")]
+    assert await _rewards(http, completions, policy="x-coder") == [5.0, -2.0, 2.5, -2.0, 5.0]
+
+
+async def test_our_failure_is_null_and_the_others_keep_theirs(http: httpx.AsyncClient) -> None:
+    assert await _rewards(http, [fenced("# ?"), fenced("# 2")]) == [None, 1.0]
+
+
+async def test_a_lost_result_is_null_too(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+    service.failure = BoxError("gone")
+    response = await http.post("/reward", json={"completions": [fenced("# 2"), "none"], "tests": [TESTS]})
+    assert response.json()["rewards"] == [None, 0.0]
+    assert response.json()["details"][0]["verdict"] == "internal_error"
+
+
+async def test_nothing_to_run_is_answered_without_a_submission(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+    assert await _rewards(http, ["none"]) == [0.0]
+    assert await _rewards(http, []) == []
+    assert service.submissions == []
+
+
+async def test_a_large_batch_is_scored_whole(http: httpx.AsyncClient) -> None:
+    completions = [fenced(f"# {index % 3}") for index in range(300)]
+    assert await _rewards(http, completions) == [index % 3 / 2 for index in range(300)]
+
+
+async def test_a_full_queue_refuses(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+    service.refusal = QueueFull("full", 3)
+    response = await http.post("/reward", json={"completions": [fenced("# 1")], "tests": [TESTS]})
+    assert (response.status_code, response.headers["retry-after"]) == (503, "3")
+    problem_of(response)
+
+
+async def test_an_idempotency_key_reaches_the_service(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+    body = {"completions": [fenced("# 1")], "tests": [TESTS]}
+    await http.post("/reward", json=body, headers={"Idempotency-Key": "step-1"})
+    assert service.submissions[0].idempotency_key == "step-1"
+
+
+async def test_a_set_is_put_once_and_its_tasks_are_named(http: httpx.AsyncClient) -> None:
+    put = await http.put(f"/tasks/{SET_ID}", content=SET)  # no content type: as curl --data-binary has another
+    assert put.json() == {"id": SET_ID, "tasks": 1}
+    assert (await http.get(f"/tasks/{SET_ID}")).json() == put.json()
+    assert await _rewards(http, [fenced("# 1")], tests=None, tasks=[f"{SET_ID}/double"]) == [0.5]
+
+
+async def test_what_is_wrong_with_a_set_is_named(http: httpx.AsyncClient) -> None:
+    unknown = "0" * 64
+    for response, status, field in (
+        (await http.put(f"/tasks/{unknown}", content=SET), 422, "path.set_id"),
+        (await http.put("/tasks/short", content=SET), 422, "path.set_id"),
+        (await http.get(f"/tasks/{unknown}"), 404, "path.set_id"),
+        (
+            await http.post("/reward", json={"completions": [fenced("# 1")], "tasks": [f"{unknown}/a"]}),
+            404,
+            "body.tasks",
+        ),
+    ):
+        assert response.status_code == status
+        assert problem_of(response).errors[0].field == field
+    large = await http.put(f"/tasks/{unknown}", content=b" " * (2 << 20))
+    assert large.status_code == 413
+
+
+async def test_a_set_cannot_be_put_where_redis_does_not_answer(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+    service.refusal = QueueUnavailable("no Redis")
+    assert (await http.put(f"/tasks/{SET_ID}", content=SET)).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "body.completions"),
+        ({"completions": ["a"]}, "body"),
+        ({"completions": ["a"], "tests": [TESTS], "tasks": [f"{SET_ID}/a"]}, "body"),
+        ({"completions": ["a"], "tests": [[{"stdin": 5}]]}, "body.tests.0.0.stdin"),
+        ({"completions": ["a"], "tests": [TESTS], "policy": "generous"}, "body.policy.name"),
+    ],
+)
+async def test_a_reward_request_that_cannot_be_is_named(
+    http: httpx.AsyncClient, body: dict[str, Any], field: str
+) -> None:
+    response = await http.post("/reward", json=body)
+    assert response.status_code == 422
+    assert problem_of(response).errors[0].field == field

@@ -1,0 +1,62 @@
+"""A service as a user has it: started and stopped by the command line, on a home and a port of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sandbox.box.docker_engine import remove_boxes
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = f'#!/bin/sh\nexec "{sys.executable}" -m sandbox "$@"\n'
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A service that runs, and the environment in which `sandbox` and `python3` are what a user has."""
+
+    url: str
+    environment: Mapping[str, str]
+
+
+@pytest.fixture(scope="session")
+def running(images: dict[str, str]) -> Iterator[Running]:
+    assert images
+    with tempfile.TemporaryDirectory(prefix="sandbox-docs-") as folder:
+        home, programs = Path(folder) / "home", Path(folder) / "bin"
+        programs.mkdir()
+        (programs / "sandbox").write_text(PROGRAM)
+        (programs / "sandbox").chmod(0o755)
+        port = _free_port()
+        url = f"http://127.0.0.1:{port}"
+        ours = {"SANDBOX_HOME": str(home), "SANDBOX_PORT": str(port), "SANDBOX_SLOTS": "1", "SANDBOX_URL": url}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_")}
+        path = f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        environment = {**kept, **ours, "PATH": path, "PYTHONPATH": str(ROOT)}
+        try:
+            _sandbox("up", "--detach", environment=environment)
+            yield Running(url, environment)
+        finally:
+            _sandbox("down", environment=environment)
+        assert remove_boxes(home) == 0, "`sandbox down` left boxes"
+
+
+def _sandbox(*words: str, environment: Mapping[str, str]) -> None:
+    command = [sys.executable, "-m", "sandbox", *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=110)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port

@@ -1,0 +1,50 @@
+"""The examples in Markdown pages: a block of sh or Python, and right after it the output it must have."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from markdown_it import MarkdownIt
+
+# What is another in every run.
+VOLATILE = {"id", "cpu_time_s", "wall_time_s", "memory_mb", "queue_time_s", "run_time_s"}
+RUN = {"sh", "python"}
+OUTPUT = {"text", "json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    language: str
+    source: str
+    output: str
+    line: int
+
+
+def examples(page: Path) -> list[Example]:
+    """In order; a block without an output after it is not run."""
+    tokens = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
+    return [
+        Example(code.info, code.content, output.content, code.map[0] + 1 if code.map else 0)
+        for code, output in pairwise(tokens)
+        if code.type == output.type == "fence" and code.info in RUN and output.info in OUTPUT
+    ]
+
+
+def comparable(output: str) -> Any:
+    """JSON, or a line of it each, without what is volatile; else the text."""
+    for documents in ([output], output.splitlines()):
+        try:
+            return [_steady(json.loads(document)) for document in documents]
+        except ValueError:
+            continue
+    return output
+
+
+def _steady(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: "..." if key in VOLATILE else _steady(each) for key, each in value.items()}
+    return [_steady(each) for each in value] if isinstance(value, list) else value

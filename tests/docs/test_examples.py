@@ -1,0 +1,41 @@
+"""The examples in the README and the guide do what the text says, against a real service."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.conftest import ROOT, Running
+from tests.docs.examples import Example, comparable, examples
+
+DOCS = ROOT / "sandbox" / "docs"
+PAGES = [ROOT / "README.md", *sorted(page for page in DOCS.rglob("*.md") if examples(page))]
+URL = "http://127.0.0.1:8080"
+TOOLS = ("curl", "jq")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_examples_of_a_page_have_the_output_that_follows_them(page: Path, running: Running, tmp_path: Path) -> None:
+    for example in examples(page):
+        missing = [tool for tool in TOOLS if tool in example.source and shutil.which(tool) is None]
+        if missing and example.language == "sh":
+            pytest.skip(f"{page.name}, line {example.line}, needs {missing[0]}: apt install {missing[0]}")
+        assert comparable(_printed(example, running, tmp_path)) == comparable(example.output), f"line {example.line}"
+
+
+def test_the_readme_shows_curl_and_python() -> None:
+    assert [example.language for example in examples(ROOT / "README.md")] == ["sh", "python"]
+
+
+def _printed(example: Example, running: Running, folder: Path) -> str:
+    command = ["sh", "-e", "-c", example.source] if example.language == "sh" else [sys.executable, "-c", example.source]
+    command[-1] = command[-1].replace(URL, running.url)
+    done = subprocess.run(
+        command, cwd=folder, env=running.environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, f"line {example.line}: {done.stderr}"
+    return done.stdout

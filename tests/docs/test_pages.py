@@ -1,0 +1,94 @@
+"""The guide hangs together: links lead somewhere, the index names every page, the README every room."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+
+from sandbox.api.guide import anchor
+from sandbox.runner.contract import Limits, Status, Verdict
+from sandbox.schema import LimitsRequest
+from tests.docs.conftest import ROOT
+
+DOCS = ROOT / "sandbox" / "docs"
+PAGES = [*sorted(DOCS.rglob("*.md")), *sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("deploy/**/*.md"))]
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+
+
+def links(page: Path) -> list[str]:
+    """The targets of a page's links that lead into this repository."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8"))
+    inline = [child for token in tokens for child in token.children or [] if child.type == "link_open"]
+    targets = [str(link.attrGet("href")) for link in inline]
+    return [target for target in targets if not re.match(r"[a-z]+:", target)]
+
+
+def anchors(page: Path) -> set[str]:
+    tokens = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
+    pairs = pairwise(tokens)
+    return {anchor(content.content) for opening, content in pairs if opening.type == "heading_open"}
+
+
+@every_page
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in links(page):
+        name, _, fragment = target.partition("#")
+        linked = (page.parent / name).resolve() if name else page
+        assert linked.is_file(), f"{target}: there is no {linked.relative_to(ROOT)}"
+        if fragment:
+            assert fragment in anchors(linked), target
+
+
+def test_links_of_the_guide_stay_in_the_guide() -> None:
+    """What is served at /guide has nothing beside it."""
+    for page in DOCS.rglob("*.md"):
+        for target in links(page):
+            assert (page.parent / target.partition("#")[0]).resolve().is_relative_to(DOCS), f"{page.name}: {target}"
+
+
+def test_the_index_names_every_page() -> None:
+    named = {(DOCS / target.partition("#")[0]).resolve() for target in links(DOCS / "index.md")}
+    assert named >= set(DOCS.rglob("*.md")) - {DOCS / "index.md"}
+
+
+def test_the_readme_names_every_room() -> None:
+    layout = re.search(r"^## The house\n(.*?)^(?=\S)", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    assert layout is not None
+    package = ROOT / "sandbox"
+    modules = [path.name for path in package.glob("*.py") if path.name != "__init__.py"]
+    rooms = {f"{Path(name).parts[0]}/" for name in _files(package)} | {
+        f"{Path(name).parts[0]}/" for name in _files(ROOT)
+    }
+    missing = [name for name in [*modules, *sorted(rooms)] if not re.search(rf"(?<![\w/]){re.escape(name)}", layout[1])]
+    assert not missing, f"the README's layout does not name {missing}"
+
+
+def test_the_verdicts_page_has_every_verdict_and_status() -> None:
+    text = (DOCS / "reference" / "verdicts.md").read_text(encoding="utf-8")
+    for word in (*Status, *Verdict):
+        assert f"`{word.value}`" in text
+
+
+def test_the_limits_page_has_every_limit_its_default_and_its_most() -> None:
+    text = (DOCS / "reference" / "limits.md").read_text(encoding="utf-8")
+    for name, field in LimitsRequest.model_fields.items():
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
+        _, _, default, most, *_ = (cell.strip() for cell in row.split("|"))
+        assert float(default.partition(",")[0]) == getattr(Limits(), name)
+        assert float(most) == next(rule.le for rule in field.metadata if hasattr(rule, "le"))
+
+
+def _files(folder: Path) -> list[str]:
+    """What is in folders below `folder`, by git where there is one: a build's leavings are no room."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "."],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    names = listed.stdout.split() if listed.returncode == 0 else []
+    return [name for name in names if "/" in name and not name.startswith(".")]

@@ -1,0 +1,232 @@
+"""`sandbox up` and `sandbox down`: one tree a home folder, and nothing left of it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from sandbox import up
+from sandbox.box.docker_engine import HOME_LABEL
+from sandbox.config import ApiSettings, UpSettings
+from sandbox.errors import EngineUnavailable
+from sandbox.home import AlreadyUp, NotUp, owned_home, pid_file, running_pid
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE_S = 60.0
+OWNER = """
+import sys, time
+from pathlib import Path
+from sandbox.home import owned_home
+with owned_home(Path(sys.argv[1])):
+    print("owned", flush=True)
+    time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def own_home() -> Iterator[Path]:
+    """A home of the test's own; short, for a socket's path has at most 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="sandbox-up-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def owner(own_home: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that owns the home."""
+    command = [sys.executable, "-c", OWNER, str(own_home)]
+    process = subprocess.Popen(command, env=environment(own_home), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "owned\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_")}
+    return {**ours, "PYTHONPATH": str(ROOT), "SANDBOX_HOME": str(home), **more}
+
+
+def sandbox(home: Path, *words: str, stdin: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sandbox", *words],
+        env=environment(home, **more),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def processes_of(home: Path) -> list[int]:
+    """Processes that were started with this home in their environment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdecimal() and f"SANDBOX_HOME={home}\0".encode() in (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_a_home_has_one_owner(own_home: Path, owner: subprocess.Popen[str]) -> None:
+    assert running_pid(own_home) == owner.pid
+    with pytest.raises(AlreadyUp), owned_home(own_home):
+        pass
+
+
+def test_a_killed_owner_owns_nothing(own_home: Path, owner: subprocess.Popen[str]) -> None:
+    owner.kill()
+    owner.wait()
+    assert running_pid(own_home) is None
+    with owned_home(own_home):
+        pass
+
+
+def test_looking_does_not_disturb_an_owner_to_be(own_home: Path) -> None:
+    with owned_home(own_home):
+        pass
+    with pid_file(own_home).open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        assert running_pid(own_home) is None
+
+
+def test_an_owner_that_is_not_the_process_of_that_number_here_is_never_signalled(
+    own_home: Path, owner: subprocess.Popen[str]
+) -> None:
+    """As when it runs in another container, where the number is another process's."""
+    pid_file(own_home).write_text(f"{owner.pid} 1")
+    with pytest.raises(NotUp, match="cannot see it"):
+        up.down(UpSettings(home=own_home, engine="local"))
+    assert owner.poll() is None
+
+
+def test_a_home_that_others_may_write_to_is_refused(own_home: Path) -> None:
+    own_home.chmod(0o777)
+    with pytest.raises(NotUp, match="chmod 700"), owned_home(own_home):
+        pass
+
+
+def test_a_home_that_cannot_be_is_refused() -> None:
+    with pytest.raises(NotUp, match="SANDBOX_HOME"), owned_home(Path("/proc/nowhere")):
+        pass
+
+
+def test_a_second_up_says_that_one_runs_and_is_content(own_home: Path, owner: subprocess.Popen[str]) -> None:
+    for words in (["up"], ["up", "--detach"]):
+        done = sandbox(own_home, *words)
+        assert done.returncode == 0
+        assert f"already running on {own_home}" in done.stdout + done.stderr
+
+
+def test_down_stops_the_owner_or_says_that_there_is_none(own_home: Path, owner: subprocess.Popen[str]) -> None:
+    first = sandbox(own_home, "down", SANDBOX_ENGINE="local")
+    assert (first.returncode, first.stdout + first.stderr) == (0, "stopped\n")
+    assert owner.wait(PATIENCE_S) == -signal.SIGTERM
+    second = sandbox(own_home, "down", SANDBOX_ENGINE="local")
+    assert (second.returncode, second.stdout + second.stderr) == (0, f"nothing runs on {own_home}\n")
+
+
+@pytest.mark.parametrize("words", [["up"], ["up", "--detach"]], ids=["attached", "detached"])
+def test_a_port_that_is_taken_is_said_at_once(own_home: Path, words: list[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        done = sandbox(own_home, *words, "--port", str(server.getsockname()[1]), SANDBOX_ENGINE="local")
+    assert done.returncode == 1
+    assert "Address already in use; name another with --port or SANDBOX_PORT" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_an_engine_it_refuses_and_names_the_way_with_fewer_walls(own_home: Path) -> None:
+    nowhere = {"DOCKER_HOST": f"unix://{own_home}/none.sock"}
+    done = sandbox(own_home, "up", "--detach", "--port", str(free_port()), **nowhere)
+    assert done.returncode == 1
+    assert "SANDBOX_ENGINE=local" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_service_that_dies_at_its_start_is_told_with_the_end_of_its_log(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(up, "check_engine", lambda settings, report: None)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{own_home}/none.sock")
+    with pytest.raises(NotUp, match=r"(?s)ended with exit code 1.*up\.log:.*no Docker engine answers"):
+        up.detach(UpSettings(home=own_home, port=free_port()))
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("127.0.0.1", "http://127.0.0.1:1"), ("0.0.0.0", "http://127.0.0.1:1"), ("::", "http://[::1]:1")],
+)
+def test_the_service_is_looked_for_where_it_listens(host: str, url: str) -> None:
+    assert up.service_url(ApiSettings(host=host, port=1)) == url
+
+
+def test_the_local_engine_is_loud_about_missing_walls(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(up, "local_engine_gaps", lambda: ["no network namespace"])
+    lines: list[str] = []
+    up.check_engine(UpSettings(home=own_home, engine="local"), lines.append)
+    assert lines == ["!!! LOCAL ENGINE, MISSING WALL: no network namespace"]
+
+
+def test_an_installation_without_the_local_engine_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sandbox.box.local_engine", None)
+    with pytest.raises(EngineUnavailable, match="SANDBOX_ENGINE=docker"):
+        up.local_engine_gaps()
+
+
+@pytest.mark.slow
+def test_from_up_to_down(docker_client: docker.DockerClient, images: dict[str, str], own_home: Path) -> None:
+    """Detached, with real boxes: it is ready, runs a program, and leaves nothing, also after kill -9 of its parent."""
+    assert images
+    port = free_port()
+    try:
+        for end in (lambda: sandbox(own_home, "down"), lambda: kill_9_of(own_home)):
+            started = sandbox(own_home, "up", "--slots", "1", "--port", str(port), "--detach")
+            assert started.returncode == 0, started.stderr
+            assert f"ready at http://127.0.0.1:{port}" in started.stdout + started.stderr
+            logs = {log.name for log in (own_home / "log").iterdir()}
+            assert "up.log" in logs
+            url = f"http://127.0.0.1:{port}"
+            program = own_home / "main.py"
+            program.write_text("import sys\nprint(sum(map(int, input().split())), sys.argv[1:])\nsys.exit(3)\n")
+            ran = sandbox(own_home, "run", "--url", url, str(program), "-x", "y", stdin="20 22\n")
+            assert (ran.returncode, ran.stdout) == (3, "42 ['-x', 'y']\n"), ran.stderr
+            end()
+            until(lambda: not processes_of(own_home))
+            until(lambda: not docker_client.containers.list(all=True, filters={"label": f"{HOME_LABEL}={own_home}"}))
+    finally:
+        down = sandbox(own_home, "down")
+    assert down.returncode == 0
+    assert not (own_home / "redis.sock").exists()
+
+
+def kill_9_of(home: Path) -> None:
+    pid = running_pid(home)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
