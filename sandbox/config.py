@@ -13,6 +13,18 @@ from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Engine = Literal["docker", "local"]
+RootDialect = Literal[
+    "",
+    "sandbox_fusion",
+    "code_judge",
+    "piston",
+    "judge0",
+    "openrlhf",
+    "slime",
+    "open_instruct",
+    "open_r1",
+    "areal",
+]
 
 
 def _default_home() -> Path:
@@ -55,6 +67,9 @@ class ApiSettings(QueueSettings):
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: int = Field(8080, ge=0, le=65_535, description="port the API listens on")
     max_body_mb: int = Field(256, ge=1, description="MiB of a request body before 413")
+    root_dialect: RootDialect = Field(
+        "", description="the peer whose paths are served at the root too, as well as below /dialects/<name>"
+    )
     request_timeout_s: float = Field(900.0, gt=0, description="how long a synchronous request may wait for its result")
 
 

@@ -7,7 +7,6 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,10 +86,8 @@ def _local_engine() -> Iterator[Finding]:
 
 
 def _docker_engine(settings: WorkerSettings) -> Iterator[Finding]:
-    import docker
-
     from sandbox.box.docker_engine import engine_information
-    from sandbox.box.docker_images import IMAGES, image_tag
+    from sandbox.box.docker_images import IMAGES, engine_client, image_tag, missing_images
 
     information = engine_information()
     version, cgroups = information.get("ServerVersion"), information.get("CgroupVersion", "1")
@@ -104,11 +101,11 @@ def _docker_engine(settings: WorkerSettings) -> Iterator[Finding]:
     runtime = settings.docker_runtime or information.get("DefaultRuntime", "")
     there = runtime in (information.get("Runtimes") or {})
     yield Finding("runtime", there, runtime if there else f"no {runtime}", f"register {runtime} with the engine")
-    with closing(docker.from_env(timeout=10)) as client:
-        tags = {tag for image in client.images.list() for tag in image.tags}
+    with engine_client(timeout_s=10.0) as client:
+        missing = missing_images(client)
     for name in IMAGES:
-        there = image_tag(name) in tags
-        yield Finding(f"image {name}", there, image_tag(name) if there else "missing", "sandbox images build")
+        found = "missing" if name in missing else image_tag(name)
+        yield Finding(f"image {name}", name not in missing, found, "sandbox images build")
 
 
 def _redis(settings: UpSettings) -> Iterator[Finding]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from redis.exceptions import RedisError
 
 from sandbox.errors import QueueUnavailable
 
-START_PATIENCE_S = 30.0
 LONGEST_SOCKET_PATH_BYTES = 107  # sun_path less its NUL: unix(7)
 
 
@@ -73,12 +71,3 @@ def answers(url: str) -> bool:
         return False
     finally:
         client.close()
-
-
-def wait_until_it_answers(url: str, patience_s: float = START_PATIENCE_S) -> None:
-    """Raises QueueUnavailable when the server at `url` does not answer PING in time."""
-    deadline = time.monotonic() + patience_s
-    while not answers(url):
-        if time.monotonic() > deadline:
-            raise QueueUnavailable(f"Redis at {url} does not answer after {patience_s:.0f} s")
-        time.sleep(0.05)

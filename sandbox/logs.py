@@ -12,7 +12,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 class JsonFormatter(logging.Formatter):
-    """Time, level, logger, message, the fields given as `extra`, and a traceback where there is one.
+    """Time, level, process, logger, message, the fields given as `extra`, and a traceback where there is one.
 
     A line break in a message stays inside its JSON string: nothing logged can forge a line.
     """
@@ -21,6 +21,7 @@ class JsonFormatter(logging.Formatter):
         line: dict[str, Any] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03}Z",
             "level": record.levelname.lower(),
+            "process": record.process,
             "logger": record.name,
             "message": record.getMessage(),
         }

@@ -1,9 +1,12 @@
 """A supervised process tree: start children in order, start again what dies, stop all in reverse.
 
 Theory of operation. The parent does nothing but wait for signals, with sigtimedwait, so nothing is ever interrupted
-at an unforeseen place. A child that ends is started again after a pause that doubles while it keeps dying, up to ten
-seconds. SIGTERM and SIGINT stop the children in reverse order, each with time to finish, then with SIGKILL. Should
-the parent be killed itself, the kernel ends the children (PR_SET_PDEATHSIG).
+at an unforeseen place. Each child is the leader of a session of its own, so Ctrl-C reaches the parent alone, and what a
+child leaves behind when it ends is killed by its group. A child that ends is started again after a pause that doubles
+while it keeps dying, up to ten seconds; one that ends before it has ever answered ends the tree instead, for that is a
+mistake in how it was started. SIGTERM and SIGINT stop the children in reverse order, children of one kind together,
+each with time to finish, then with SIGKILL; a second signal leaves them no time. Should the parent be killed itself,
+the kernel ends the children (PR_SET_PDEATHSIG).
 """
 
 from __future__ import annotations
@@ -15,61 +18,100 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.errors import InfrastructureError
 
 logger = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1
-WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
+STOPPING = {signal.SIGTERM, signal.SIGINT}
+WATCHED = {signal.SIGCHLD, *STOPPING}
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 STEADY_AFTER_S = 30.0
 LOOK_S = 0.5
+ANSWER_LOOK_S = 0.05
+ANSWER_PATIENCE_S = 60.0
+LONGEST_LOG_BYTES = 64 << 20
+LOG_TAIL_LINES = 10
 
 
 @dataclass
 class Child:
-    """One process to keep running. `started` is called when it runs, before the next child is started."""
+    """One process to keep running; its kind is its name up to the first dash.
+
+    `answers` tells whether it does its work; the next child is started when it does. `environment` replaces ours. With
+    `log` the child's output goes to that file, else where ours goes.
+    """
 
     name: str
     command: Sequence[str]
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] | None = None
     stop_patience_s: float = 15.0
-    started: Callable[[], None] | None = None
+    answers: Callable[[], bool] | None = None
+    log: Path | None = None
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     pause_s: float = FIRST_PAUSE_S
     start_again_at: float = 0.0
 
+    @property
+    def kind(self) -> str:
+        return self.name.partition("-")[0]
+
+
+class DiedAtStart(InfrastructureError):
+    """A child ended, or stayed silent, before it ever did its work."""
+
 
 class Tree:
-    """`run` returns when a signal asked for it and every child has ended."""
+    """`run` returns when a signal asked for it and every child has ended; raises DiedAtStart."""
 
     def __init__(self, children: Sequence[Child]) -> None:
         self._children = children
         self._prctl = ctypes.CDLL(None).prctl
         self._pid = os.getpid()
+        self._asked_to_stop = False
 
     def run(self) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
         try:
             for child in self._children:
-                self._start(child)
-                if child.started is not None:
-                    child.started()
-            self._watch()
+                if not self._asked_to_stop:
+                    self._start(child)
+                    self._wait_for_answer(child)
+            while not self._asked_to_stop:
+                self._watch(LOOK_S)
         finally:
             self._stop()
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def _watch(self) -> None:
-        while True:
-            caught = signal.sigtimedwait(WATCHED, LOOK_S)
-            if caught is not None and caught.si_signo in {signal.SIGTERM, signal.SIGINT}:
-                logger.info("stopping", extra={"signal": signal.Signals(caught.si_signo).name})
-                return
-            for child in self._children:
+    def _wait(self, seconds: float) -> None:
+        """Until a signal comes; notes one that asks to stop."""
+        caught = signal.sigtimedwait(WATCHED, seconds)
+        if caught is not None and caught.si_signo in STOPPING:
+            logger.info("stopping", extra={"signal": signal.Signals(caught.si_signo).name})
+            self._asked_to_stop = True
+
+    def _watch(self, seconds: float) -> None:
+        self._wait(seconds)
+        for child in self._children:
+            if not self._asked_to_stop:
                 self._look_after(child)
+
+    def _wait_for_answer(self, child: Child) -> None:
+        deadline = time.monotonic() + ANSWER_PATIENCE_S
+        while child.answers is not None and not self._asked_to_stop:
+            if (code := _ended(child)) is not None:
+                raise DiedAtStart(f"{child.name} does not start: {_in_words(code)}{_log_tail(child)}")
+            if child.answers():
+                return
+            if time.monotonic() > deadline:
+                raise DiedAtStart(f"{child.name} does not answer after {ANSWER_PATIENCE_S:.0f} s{_log_tail(child)}")
+            self._wait(ANSWER_LOOK_S)
 
     def _look_after(self, child: Child) -> None:
         now = time.monotonic()
@@ -77,24 +119,28 @@ class Tree:
             if now >= child.start_again_at:
                 self._start(child)
             return
-        code = child.process.poll()
+        code = _ended(child)
         if code is None:
             return
         if now - child.started_at > STEADY_AFTER_S:
             child.pause_s = FIRST_PAUSE_S
-        logger.error("%s ended, starting it again", child.name, extra={"exit_code": code, "pause_s": child.pause_s})
-        child.process = None
+        reason = {"reason": _in_words(code), "exit_code": code, "pause_s": child.pause_s}
+        logger.error("%s ended, starting it again", child.name, extra=reason)
         child.start_again_at = now + child.pause_s
         child.pause_s = min(2 * child.pause_s, LONGEST_PAUSE_S)
 
     def _start(self, child: Child) -> None:
-        child.process = subprocess.Popen(
-            child.command,
-            env={**os.environ, **child.environment},
-            stdin=subprocess.DEVNULL,
-            preexec_fn=self._in_child,
-            start_new_session=True,
-        )
+        with ExitStack() as opened:
+            output = opened.enter_context(_fresh(child.log).open("ab")) if child.log is not None else None
+            child.process = subprocess.Popen(
+                child.command,
+                env=child.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                preexec_fn=self._in_child,
+                start_new_session=True,
+            )
         child.started_at = time.monotonic()
         logger.info("%s started", child.name, extra={"pid": child.process.pid})
 
@@ -105,26 +151,54 @@ class Tree:
             os._exit(1)
 
     def _stop(self) -> None:
-        """In reverse, children of the same kind together: the last started must not wait for each other."""
+        """In reverse, children of the same kind together."""
         left = [child for child in self._children if child.process is not None]
         while left:
-            kind = left[-1].name.split("-")[0]
-            group = [child for child in left if child.name.split("-")[0] == kind]
+            group = [child for child in left if child.kind == left[-1].kind]
             left = [child for child in left if child not in group]
             for child in group:
                 if child.process is not None:
                     child.process.terminate()
-            for child in group:
-                _await_end(child)
+            self._await_end(group)
+
+    def _await_end(self, group: Sequence[Child]) -> None:
+        started = time.monotonic()
+        while running := [child for child in group if child.process is not None and _ended(child) is None]:
+            for child in running:
+                assert child.process is not None
+                if time.monotonic() - started > child.stop_patience_s:
+                    logger.warning("%s does not stop, killed", child.name)
+                    child.process.kill()
+            caught = signal.sigtimedwait(WATCHED, ANSWER_LOOK_S)
+            if caught is not None and caught.si_signo in STOPPING:
+                started = float("-inf")
 
 
-def _await_end(child: Child) -> None:
-    if child.process is None:
-        return
-    try:
-        child.process.wait(timeout=child.stop_patience_s)
-    except subprocess.TimeoutExpired:
-        logger.warning("%s does not stop, killed", child.name)
-        child.process.kill()
-        child.process.wait()
+def _ended(child: Child) -> int | None:
+    """The exit code of a child that ended, as subprocess gives it, once; what it left running is killed."""
+    process = child.process
+    # Reaped last: until then its number is its group's and nobody else's.
+    if process is None or os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        return None
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     child.process = None
+    return process.wait()
+
+
+def _in_words(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _fresh(log: Path) -> Path:
+    """The log's path; a log that has become long is put aside, and the one put aside before is gone."""
+    if log.exists() and log.stat().st_size > LONGEST_LOG_BYTES:
+        log.replace(log.with_suffix(".old.log"))
+    return log
+
+
+def _log_tail(child: Child) -> str:
+    if child.log is None:
+        return ""
+    lines = child.log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+    return f"; the end of {child.log}:\n" + "\n".join(lines)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -22,8 +22,7 @@ import httpx
 from sandbox import embedded_redis
 from sandbox.config import ApiSettings, QueueSettings, UpSettings, WorkerSettings, environment_of
 from sandbox.errors import EngineUnavailable
-from sandbox.home import NotUp, make_home, owned_home
-from sandbox.home import running_pid as running_pid
+from sandbox.home import NotUp, make_home, owned_home, running_pid
 from sandbox.tree import Child, Tree
 
 Report = Callable[[str], None]
@@ -35,41 +34,34 @@ WORKER_STOP_PATIENCE_S = 20.0
 LOG_TAIL_LINES = 15
 
 
-def to_stderr(line: str) -> None:
-    """One step; stdout is kept for results."""
-    sys.stderr.write(f"{line}\n")
+def run(settings: UpSettings, report: Report, log_folder: Path | None = None) -> None:
+    """Everything in the foreground until SIGTERM or SIGINT; with `log_folder` each child logs to a file there.
 
-
-def run(settings: UpSettings, report: Report = to_stderr) -> None:
-    """Everything in the foreground until SIGTERM or SIGINT.
-
-    Raises AlreadyUp, NotUp, EngineUnavailable or QueueUnavailable.
+    Raises AlreadyUp, NotUp, EngineUnavailable, QueueUnavailable or `tree.DiedAtStart`.
     """
     with owned_home(settings.home):
         _check_port(settings)
-        check_engine(settings, report)
+        prepare_engine(settings, report)
         clear(settings)
         try:
-            Tree(_children(settings)).run()
+            Tree(_children(settings, log_folder)).run()
         finally:
             clear(settings)
 
 
-def _children(settings: UpSettings) -> list[Child]:
-    environment = handed_on(settings)
-    redis_url = settings.effective_redis_url
+def _children(settings: UpSettings, log_folder: Path | None) -> list[Child]:
+    environment = environment_of(settings)
+    redis_url, url = settings.effective_redis_url, service_url(settings)
     children = []
     if not settings.redis_url:
         command = embedded_redis.command(settings.home)
-        children.append(Child("redis", command, started=lambda: embedded_redis.wait_until_it_answers(redis_url)))
+        children.append(Child("redis", command, answers=lambda: embedded_redis.answers(redis_url)))
     children += worker_children(settings, environment)
-    children.append(Child("api", [sys.executable, "-m", "sandbox", "serve"], environment))
+    api = [sys.executable, "-m", "sandbox", "serve"]
+    children.append(Child("api", api, environment, answers=lambda: _answers(f"{url}/health/live")))
+    for child in children:
+        child.log = None if log_folder is None else log_folder / f"{child.name}.log"
     return children
-
-
-def handed_on(settings: QueueSettings) -> dict[str, str]:
-    """The environment of our children."""
-    return environment_of(settings)
 
 
 def worker_children(settings: WorkerSettings, environment: Mapping[str, str]) -> list[Child]:
@@ -82,21 +74,17 @@ def worker_children(settings: WorkerSettings, environment: Mapping[str, str]) ->
     ]
 
 
-def check_engine(settings: WorkerSettings, report: Report = to_stderr) -> None:
+def prepare_engine(settings: WorkerSettings, report: Report) -> None:
     """See that the walls the settings ask for can be put up, building images that are missing; else
     EngineUnavailable."""
     if settings.engine == "local":
         for wall in local_engine_gaps():
             report(f"!!! LOCAL ENGINE, MISSING WALL: {wall}")
         return
-    import docker
-
-    from sandbox.box.docker_engine import engine_information
-    from sandbox.box.docker_images import IMAGES, ensure_images
+    from sandbox.box.docker_images import IMAGES, engine_client, ensure_images
 
     try:
-        engine_information()
-        with closing(docker.from_env()) as client:
+        with engine_client() as client:
             ensure_images(client, IMAGES, report)
     except EngineUnavailable as error:
         advice = "`sandbox doctor` says more; to do with fewer walls, choose them by name: SANDBOX_ENGINE=local"
@@ -112,17 +100,17 @@ def local_engine_gaps() -> list[str]:
     return list(missing_walls())
 
 
-def detach(settings: UpSettings, report: Report = to_stderr) -> int:
+def detach(settings: UpSettings, report: Report) -> int:
     """Start the tree in the background and wait until it is ready; returns its pid. Raises as `run` does."""
     make_home(settings.home)
     _check_port(settings)
-    check_engine(settings, report)
+    prepare_engine(settings, report)
     logs = log_folder_of(settings)
     logs.mkdir(exist_ok=True)
     with (logs / "up.log").open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", "up"],
-            env=handed_on(settings),
+            [sys.executable, "-m", "sandbox", "up", "--log-to-files"],
+            env=environment_of(settings),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
@@ -219,7 +207,11 @@ def _check_port(settings: ApiSettings) -> None:
 
 
 def is_ready(url: str) -> bool:
+    return _answers(f"{url}/health/ready")
+
+
+def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health/ready", timeout=2.0, trust_env=False).status_code == 200
+        return httpx.get(url, timeout=2.0, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False

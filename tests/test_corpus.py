@@ -24,7 +24,7 @@ from sandbox.service import Service
 
 CORPUS = Path(__file__).parent / "corpus"
 PROBLEMS = sorted(path.parent.name for path in CORPUS.glob("*/problem.json"))
-PATIENCE_S = 400.0
+PATIENCE_S = 560.0
 # The machine these tests run on may be several times slower than the one the limits were written on; programs that are
 # slow on purpose are endless or quadratic.
 Results = dict[str, dict[str, VerifyResult]]

@@ -39,10 +39,6 @@ ONLY_IN = {
     "typer": ["cli", "cli.py"],
 }
 
-DOCKER = pytest.param(
-    "docker", marks=pytest.mark.xfail(reason="cli, doctor and up make Docker clients of their own to hand them to box")
-)
-
 Import = tuple[str, int]
 
 
@@ -97,7 +93,7 @@ def test_the_runner_needs_the_standard_library_only() -> None:
     assert not faults, "\n".join(faults)
 
 
-@pytest.mark.parametrize("package", [*sorted(set(ONLY_IN) - {"docker"}), DOCKER])
+@pytest.mark.parametrize("package", sorted(ONLY_IN))
 def test_a_foreign_package_is_imported_in_its_own_place_only(package: str) -> None:
     faults = [
         f"{_where(path, line)} imports {name}"

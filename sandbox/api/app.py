@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from sandbox import __version__
 from sandbox.api import door, guide, health, jobs, problems, rewards, submissions
+from sandbox.api.dialects import table as dialects
 from sandbox.api.documentation import Documented
 from sandbox.api.edge import Edge
 from sandbox.config import ApiSettings
@@ -45,11 +46,13 @@ def create_app(settings: ApiSettings, service: door.Door | None = None) -> FastA
     if service is not None:
         door.open_for(app, door.Context(settings, MeteredService(service, meters), meters))
     problems.handle(app)
+    dialects.add_root(app.router, settings.root_dialect)
     submissions.add_to(app.router)
     rewards.add_to(app.router)
     app.include_router(jobs.router)
     app.include_router(health.router)
     app.include_router(guide.router)
+    dialects.add_to(app.router)
     app.add_middleware(Edge)
     app.add_middleware(MeteredApplication, meters=meters)
     return app

@@ -19,7 +19,7 @@ from sandbox.errors import BoxError, BoxOutOfMemory
 from sandbox.runner import frames
 from sandbox.runner.contract import Limits, Mode, Outcome, Program, Run, Status, Usage
 
-SUPERVISOR_WALL_CEILING = 10.0
+SUPERVISOR_WALL_CEILING = 5.0
 WATCHDOG_GRACE_S = 15.0
 START_PATIENCE_S = 60.0
 NO_LIMIT_CHANGE = -1

@@ -42,6 +42,24 @@ _KEPT_PREDECESSORS = 1
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
+@contextmanager
+def engine_client(timeout_s: float = 60.0) -> Iterator[docker.DockerClient]:
+    """A client of the Docker engine for those outside this room. Raises `EngineUnavailable` when none answers."""
+    try:
+        client = docker.from_env(timeout=timeout_s)
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise _engine_failed("reach the Docker engine", error) from error
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def missing_images(client: docker.DockerClient) -> list[str]:
+    """Those of `IMAGES` that these sources need and the engine lacks. Raises `EngineUnavailable`."""
+    return _missing(client, {name: image_tag(name) for name in IMAGES})
+
+
 @functools.cache
 def image_tag(name: str) -> str:
     """The full name of the image `name` as these sources make it: `sandbox-<name>:<12 hex of their hash>`.

@@ -61,7 +61,7 @@ class Ledger:
         pipeline = self._redis.pipeline()
         if idempotency_key:
             pipeline.delete(keys.idempotency(hashlib.sha256(IDEMPOTENCY_SALT + idempotency_key.encode()).hexdigest()))
-        pipeline.delete(keys.job(submission))
+        pipeline.delete(keys.job(submission), keys.readers(submission))
         pipeline.execute()
 
     def entry(self, submission: str) -> Entry:

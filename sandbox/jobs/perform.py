@@ -11,7 +11,7 @@ import time
 from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.box.slot import Slot
-from sandbox.errors import InfrastructureError
+from sandbox.errors import BoxOutOfMemory, InfrastructureError
 from sandbox.jobs.attempts import in_some_box
 from sandbox.jobs.envelope import Item
 from sandbox.jobs.trials import Trials
@@ -53,6 +53,8 @@ def execute(item_id: str, request: ExecuteRequest, slot: Slot, queue_time_s: flo
 
     try:
         compiled, outcome = in_some_box(slot, language, in_box)
+    except BoxOutOfMemory as error:
+        compiled, outcome = None, Outcome(Status.MEMORY_LIMIT_EXCEEDED, message=str(error))
     except InfrastructureError as error:
         compiled, outcome = None, Outcome(Status.INTERNAL_ERROR, message=str(error))
     return ExecuteResult.model_construct(
@@ -80,7 +82,9 @@ def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float
     try:
         compiled, judgement = in_some_box(slot, language, in_box)
     except InfrastructureError as error:
-        compiled, judgement, message = None, Judgement(Verdict.INTERNAL_ERROR, []), str(error)
+        took_the_box = isinstance(error, BoxOutOfMemory)
+        verdict = Verdict.MEMORY_LIMIT_EXCEEDED if took_the_box else Verdict.INTERNAL_ERROR
+        compiled, judgement, message = None, Judgement(verdict, []), str(error)
     return VerifyResult.model_construct(
         id=item_id,
         verdict=judgement.verdict,
@@ -98,7 +102,7 @@ def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float
             )
             for case in judgement.cases
         ]
-        or [TestResult(verdict=Verdict.INTERNAL_ERROR, message=message) for _ in request.tests],
+        or [TestResult(verdict=judgement.verdict, message=message) for _ in request.tests],
         compile=None if compiled is None else StageResult.of(compiled),
         queue_time_s=round(queue_time_s, 6),
         run_time_s=round(time.monotonic() - began, 6),

@@ -14,7 +14,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from redis import Redis
@@ -34,7 +34,10 @@ COUNT_WORKERS_EVERY_S = 1.0
 
 @dataclass
 class _Tray:
-    """One lane's programs that wait to be sent, and how many items of each envelope on its way still have no result."""
+    """One lane's programs that wait to be sent, and how many items of each envelope on its way still have no result.
+
+    An envelope on its way goes by its first item's id.
+    """
 
     waiting: deque[tuple[str, bytes]] = field(default_factory=deque)
     on_their_way: dict[str, int] = field(default_factory=dict)
@@ -86,25 +89,30 @@ class Postman:
             raise QueueUnavailable(f"the queue does not answer: {error}") from error
 
     def withdraw(self, item_ids: set[str]) -> set[str]:
-        """Take items back that are not sent yet; returns the ids of those that were."""
+        """Take items back that are not sent yet; returns the ids of those that were, whose room is given to others."""
         with self._changed:
             for tray in self._trays.values():
                 kept = [(item_id, item) for item_id, item in tray.waiting if item_id not in item_ids]
                 if len(kept) < len(tray.waiting):
                     tray.waiting = deque(kept)
-            return {item_id for item_id in item_ids if item_id in self._envelope_of}
+            sent = {item_id for item_id in item_ids if item_id in self._envelope_of}
+            self._make_room(sent)  # a worker that skips a cancelled item does not answer it
+            return sent
 
     def answered(self, item_ids: Sequence[str]) -> None:
         """Items have their results: their envelopes may make room for the next."""
         with self._changed:
-            for item_id in item_ids:
-                lane, envelope_id = self._envelope_of.pop(item_id, (Lane.DEFAULT, ""))
-                on_their_way = self._trays[lane].on_their_way
-                if envelope_id in on_their_way:
-                    on_their_way[envelope_id] -= 1
-                    if on_their_way[envelope_id] <= 0:
-                        del on_their_way[envelope_id]
-                        self._changed.notify()
+            self._make_room(item_ids)
+
+    def _make_room(self, item_ids: Iterable[str]) -> None:
+        for item_id in item_ids:
+            lane, first_id = self._envelope_of.pop(item_id, (Lane.DEFAULT, ""))
+            on_their_way = self._trays[lane].on_their_way
+            if first_id in on_their_way:
+                on_their_way[first_id] -= 1
+                if on_their_way[first_id] <= 0:
+                    del on_their_way[first_id]
+                    self._changed.notify()
 
     def waiting(self) -> dict[str, int]:
         """Items by lane that have no worker yet, those on Redis included."""
@@ -138,16 +146,20 @@ class Postman:
             tray = self._trays[ready]
             room = ENVELOPES_PER_WORKER * self._workers - len(tray.on_their_way)
             taken = self._take(tray, min(LARGEST_ENVELOPE, math.ceil(len(tray.waiting) / max(1, room))))
+            self._note(ready, [item_id for item_id, _ in taken])
         try:
-            (envelope_id,) = self._send(ready, [[item for _, item in taken]])
+            self._send(ready, [[item for _, item in taken]])
         except RedisError:
             with self._changed:
+                self._make_room(item_id for item_id, _ in taken)
                 tray.waiting.extendleft(reversed(taken))
             raise
-        with self._changed:
-            tray.on_their_way[envelope_id] = len(taken)
-            for item_id, _ in taken:
-                self._envelope_of[item_id] = (ready, envelope_id)
+
+    def _note(self, lane: Lane, item_ids: Sequence[str]) -> None:
+        """An envelope sets out. Noted before it is sent, for its results may be back before the sender is."""
+        self._trays[lane].on_their_way[item_ids[0]] = len(item_ids)
+        for item_id in item_ids:
+            self._envelope_of[item_id] = (lane, item_ids[0])
 
     def _ready_lane(self) -> Lane | None:
         for lane, tray in self._trays.items():

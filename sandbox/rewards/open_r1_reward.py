@@ -64,11 +64,11 @@ class SandboxProvider:
 
 def _program(script: str, language: str) -> ExecuteRequest:
     name = tag_language(language)
-    code = _with_result_printed(script) if name == "python" else script
+    code = with_result_printed(script) if name == "python" else script
     return ExecuteRequest(language=name, code=code, limits=SCRIPT_LIMITS, priority=Lane.RL)
 
 
-def _with_result_printed(script: str) -> str:
+def with_result_printed(script: str) -> str:
     """The script, printing the value of its last expression: where open-r1 runs these, a notebook shows that."""
     if not parses(script):
         return script

@@ -38,7 +38,7 @@ from sandbox.runner.contract import Mode, Status
 from sandbox.runner.workspace import NotClean, Workspace
 
 PR_SET_CHILD_SUBREAPER = 36
-WALL_CEILING = 10.0  # however busy the machine, a run ends after this many times its wall limit
+WALL_CEILING = 5.0  # however busy the machine, a run ends after this many times its wall limit
 KILL_PATIENCE_S = 5.0
 MAX_FILES_BYTES = 1 << 31
 MORE_ZYGOTES = 2  # beside the first one: each has imported other modules, and holds their memory
@@ -136,6 +136,8 @@ class Supervisor:
         self._zygotes: dict[tuple[str, ...], Zygote] = {(): self._zygote}
         self._memory_kills = usage.out_of_memory_kills()
         self._box_clock = usage.box_cpu_time_s()
+        self._pressure = usage.Pressure()
+        self._pressure_before = 0.0
         self._children = usage.KernelFile(Path(f"/proc/self/task/{os.getpid()}/children"))
         self._zygotes_alone = b"%d " % self._zygote.pid
         self._program: dict[str, Any] = {}
@@ -245,6 +247,7 @@ class Supervisor:
         packed = job.pack(str(self._workspace.work), command, self._environment, mode, uid, limits)
         kills_before = self._memory_kills.read()
         box_before = self._box_clock.read() - self._own_cpu_time_s()
+        self._pressure_before = self._pressure.read()
         began = time.monotonic()
         self._zygote.start(packed, streams)
         stopped = self._watch(began, limits)
@@ -288,7 +291,8 @@ class Supervisor:
             return "memory", 0.0
         if cpu >= limits["cpu_time_s"]:
             return "cpu", 0.0
-        waited = min(max(map(usage.waited_for_cpu_s, alive), default=0.0), elapsed)
+        waited = max(map(usage.waited_for_cpu_s, alive), default=0.0)
+        waited = min(max(waited, self._pressure.read() - self._pressure_before), elapsed)
         wall_left = limits["wall_time_s"] - (elapsed - waited)
         if wall_left <= 0 or elapsed > limits["wall_time_s"] * WALL_CEILING:
             return "wall", 0.0

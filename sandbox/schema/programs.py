@@ -90,6 +90,9 @@ class ProgramInput(Wire):
             raise ValueError("give stdin or stdin_base64, not both")
         if sum(map(len, self.args)) > MAX_ARGUMENT_CHARS:
             raise ValueError(f"args are over {MAX_ARGUMENT_CHARS} characters together")
+        for name in self.files:
+            if any(f"{name}/" == other[: len(name) + 1] for other in self.files):
+                raise ValueError(f"files: {name!r} cannot be both a file and a folder")
         return self
 
     @property

@@ -27,7 +27,7 @@ class Running:
     environment: Mapping[str, str]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running(images: dict[str, str]) -> Iterator[Running]:
     assert images
     with tempfile.TemporaryDirectory(prefix="sandbox-docs-") as folder:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
+import pytest
 from redis import Redis
 
 from sandbox.config import QueueSettings
-from sandbox.jobs import keys
+from sandbox.jobs import envelope, keys
 from sandbox.jobs.envelope import Envelope
 from sandbox.jobs.postman import ENVELOPES_PER_WORKER, LARGEST_ENVELOPE
 from sandbox.schema import Lane
@@ -77,6 +79,22 @@ def test_a_program_that_fails_does_not_stop_the_others_of_its_envelope(service: 
     requests = [request for code in bad for request in (program(code), program("print('good')"))]
     results = printed(service.submit("execute", requests, batch=True))
     assert results[1::2] == ["good"] * len(bad)
+
+
+def test_a_result_that_is_back_before_its_sender_is_makes_room_too(
+    service: Service, crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crew.hire()
+    send = envelope.send
+
+    def slow_to_return(*args: Any, **options: Any) -> Any:
+        answer = send(*args, **options)
+        time.sleep(0.2)
+        return answer
+
+    monkeypatch.setattr(envelope, "send", slow_to_return)
+    for number in range(3 * ENVELOPES_PER_WORKER):
+        assert printed(service.submit("execute", printing([number])), 20.0) == [str(number)]
 
 
 def test_two_services_before_one_queue_each_get_their_own_results(

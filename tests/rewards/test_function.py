@@ -96,7 +96,7 @@ def test_a_service_that_does_not_answer_is_none_and_not_a_wrong_answer(error: Ex
 
 
 async def test_a_service_that_does_not_answer_is_none_for_the_async_function_too() -> None:
-    class Gone(FakeClient):
+    class Gone(FakeAsyncClient):
         async def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
             raise InfrastructureError("gone")
 

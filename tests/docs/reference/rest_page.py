@@ -96,8 +96,8 @@ def _default(told: dict[str, Any], required: bool) -> str:
     if required or "default" not in told:
         return "required" if required else ""
     value = told["default"]
-    if isinstance(value, dict) and not any(each is not None for each in value.values()):
-        value = {}
+    if isinstance(value, dict):
+        value = {name: each for name, each in value.items() if each is not None}
     return code(json.dumps(value))
 
 
@@ -111,6 +111,8 @@ def _type(told: dict[str, Any]) -> str:
             return " or ".join(dict.fromkeys(_type(each) for each in told[union]))
     if "const" in told:
         return code(json.dumps(told["const"]))
+    if "enum" in told:
+        return " or ".join(map(code, told["enum"]))
     kind = told.get("type", "any")
     words = f"{kind} of {_type(told['items'])}" if told.get("items") else str(kind)
     if isinstance(told.get("additionalProperties"), dict) and kind == "object":

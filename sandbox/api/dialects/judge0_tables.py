@@ -1,0 +1,137 @@
+"""Judge0's numbers: its languages' and statuses' ids, and the configuration that it tells its clients."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from sandbox import languages as table
+from sandbox.errors import BadRequest
+from sandbox.runner.contract import Status
+
+# The release whose ids these are; the SDK looks languages up by it.
+VERSION = "1.13.1"
+
+# Several ids are one language here: the peer keeps one for each compiler's version.
+_LANGUAGE_OF_ID = {
+    46: "bash",
+    48: "c",
+    49: "c",
+    50: "c",
+    52: "cpp",
+    53: "cpp",
+    54: "cpp",
+    63: "javascript",
+    71: "python",
+}
+
+IN_QUEUE, PROCESSING, ACCEPTED, WRONG_ANSWER, TIME_LIMIT_EXCEEDED, COMPILATION_ERROR = range(1, 7)
+SIGSEGV, SIGXFSZ, SIGFPE, SIGABRT, NZEC, OTHER, INTERNAL_ERROR = range(7, 14)
+
+STATUSES = {
+    IN_QUEUE: "In Queue",
+    PROCESSING: "Processing",
+    ACCEPTED: "Accepted",
+    WRONG_ANSWER: "Wrong Answer",
+    TIME_LIMIT_EXCEEDED: "Time Limit Exceeded",
+    COMPILATION_ERROR: "Compilation Error",
+    SIGSEGV: "Runtime Error (SIGSEGV)",
+    SIGXFSZ: "Runtime Error (SIGXFSZ)",
+    SIGFPE: "Runtime Error (SIGFPE)",
+    SIGABRT: "Runtime Error (SIGABRT)",
+    NZEC: "Runtime Error (NZEC)",
+    OTHER: "Runtime Error (Other)",
+    INTERNAL_ERROR: "Internal Error",
+    14: "Exec Format Error",
+}
+
+_OF_SIGNAL = {
+    signal.SIGSEGV: SIGSEGV,
+    signal.SIGXFSZ: SIGXFSZ,
+    signal.SIGFPE: SIGFPE,
+    signal.SIGABRT: SIGABRT,
+}
+
+# The peer's defaults, and here the defaults of its submissions.
+CPU_TIME_S = 5.0
+WALL_TIME_S = 10.0
+MEMORY_KB = 128_000
+
+CONFIG: dict[str, Any] = {
+    "allow_enable_network": False,
+    "allow_enable_per_process_and_thread_memory_limit": False,
+    "allow_enable_per_process_and_thread_time_limit": False,
+    "allowed_languages_for_compile_options": [],
+    "callbacks_max_tries": 0,
+    "callbacks_timeout": 0.0,
+    "cpu_extra_time": 0.0,
+    "cpu_time_limit": CPU_TIME_S,
+    "enable_additional_files": False,
+    "enable_batched_submissions": True,
+    "enable_callbacks": False,
+    "enable_command_line_arguments": True,
+    "enable_compiler_options": False,
+    "enable_network": False,
+    "enable_per_process_and_thread_memory_limit": False,
+    "enable_per_process_and_thread_time_limit": False,
+    "enable_submission_delete": False,
+    "enable_wait_result": True,
+    "maintenance_mode": False,
+    "max_cpu_extra_time": 0.0,
+    "max_cpu_time_limit": 300.0,
+    "max_extract_size": 0,
+    "max_file_size": 1_048_576,
+    "max_max_file_size": 1_048_576,
+    "max_max_processes_and_or_threads": 512,
+    "max_memory_limit": 16_777_216,
+    "max_number_of_runs": 1,
+    "max_processes_and_or_threads": 64,
+    "max_queue_size": 100_000,
+    "max_stack_limit": 16_777_216,
+    "max_submission_batch_size": 100,
+    "max_wall_time_limit": 900.0,
+    "memory_limit": MEMORY_KB,
+    "number_of_runs": 1,
+    "redirect_stderr_to_stdout": False,
+    "stack_limit": MEMORY_KB,
+    "submission_cache_duration": 0.0,
+    "use_docs_as_homepage": False,
+    "wall_time_limit": WALL_TIME_S,
+}
+
+
+def languages() -> list[dict[str, Any]]:
+    """As `/languages` tells them: an id and a name with the version that runs here."""
+    known = table.table()
+    return [
+        {"id": number, "name": f"{name} ({known[name].version})"}
+        for number, name in _LANGUAGE_OF_ID.items()
+        if name in known
+    ]
+
+
+def language_of(number: int) -> str:
+    """Our language of that id. Raises BadRequest."""
+    name = _LANGUAGE_OF_ID.get(number, "")
+    if name not in table.table():
+        raise BadRequest(f"language with id {number} doesn't exist", "language_id")
+    return name
+
+
+def status_of(status: Status, number: int | None, accepted: bool) -> int:
+    """The peer's status of a run that ended so; `accepted` counts for one that ended well."""
+    match status:
+        case Status.OK:
+            return ACCEPTED if accepted else WRONG_ANSWER
+        case Status.TIME_LIMIT_EXCEEDED:
+            return TIME_LIMIT_EXCEEDED
+        case Status.COMPILE_ERROR:
+            return COMPILATION_ERROR
+        case Status.OUTPUT_LIMIT_EXCEEDED:
+            return SIGXFSZ
+        case Status.RUNTIME_ERROR:
+            return NZEC if number is None else _OF_SIGNAL.get(signal.Signals(number), OTHER)
+        case Status.MEMORY_LIMIT_EXCEEDED:
+            return OTHER
+        case Status.INTERNAL_ERROR:
+            return INTERNAL_ERROR

@@ -1,0 +1,140 @@
+"""SandboxFusion: `/run_code`, `/submit`, ScaleBox's `/common_evaluate_batch`, `/v1/ping`.
+
+verl's client tries again on 504 alone and makes a score of anything else, so whatever is not the program's doing and
+may pass is a 504 here. It hangs up 10 s after the program's own time; a result that would come later is refused before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import Request, Response
+from pydantic import Field
+
+from sandbox.api import bodies
+from sandbox.api.dialects import sandbox_fusion_judge as judge
+from sandbox.api.dialects.tongue import Dialect, Foreign, answered, executed, language_of, limits_of, made
+from sandbox.api.problems import Described
+from sandbox.runner.contract import Status
+from sandbox.schema import ExecuteRequest, ExecuteResult, Lane, StageResult
+
+# Less than verl's 10 s, so that a 504 reaches it before it gives up.
+GRACE_S = 8.0
+_TRANSIENT = frozenset({429, 503, 504})
+
+
+def tell(told: Described) -> Response:
+    """FastAPI's own shape, which the peer's errors have; our failures as the peer's, and 504 for what may pass."""
+    problem = told.problem
+    words = problem.detail or problem.title
+    if problem.status in _TRANSIENT:
+        return answered({"detail": words}, 504)
+    if problem.status >= 500:
+        return answered(failed(words))
+    if problem.status == 422:
+        fields = [{"type": "value_error", "loc": each.field.split("."), "msg": each.message} for each in problem.errors]
+        return answered({"detail": fields or [{"type": "value_error", "loc": ["body"], "msg": words}]}, 422)
+    return answered({"detail": words}, problem.status)
+
+
+DIALECT = Dialect("sandbox_fusion", tell)
+
+
+class RunCode(Foreign):
+    code: str
+    language: str
+    stdin: str | None = None
+    compile_timeout: float = 10
+    run_timeout: float = 10
+    memory_limit_MB: int = -1  # noqa: N815 -- the peer's spelling
+    files: dict[str, str | None] = Field(default_factory=dict)
+    fetch_files: list[str] = Field(default_factory=list)
+
+
+@DIALECT.post("/run_code")
+async def run_code(request: Request) -> Response:
+    asked = await bodies.read(request, RunCode)
+    patience_s = max(asked.compile_timeout, 0.0) + max(asked.run_timeout, 0.0) + GRACE_S
+    (result,) = await executed(request, [_program(asked)], limit_s=patience_s)
+    return answered(run_code_answer(result))
+
+
+@DIALECT.post("/submit")
+async def submit(request: Request) -> Response:
+    asked = await bodies.read(request, judge.Submit)
+    return await judge.evaluated(request, asked, await asyncio.to_thread(judge.problem_of, asked))
+
+
+@DIALECT.post("/common_evaluate_batch")
+async def common_evaluate_batch(request: Request) -> Response:
+    asked = await bodies.read(request, judge.Submit)
+    return await judge.evaluated(request, asked, await asyncio.to_thread(judge.scalebox_problem, asked))
+
+
+@DIALECT.get("/v1/ping")
+async def ping(request: Request) -> Response:
+    return answered("pong")
+
+
+def _program(asked: RunCode) -> ExecuteRequest:
+    return made(
+        ExecuteRequest,
+        language=language_of(asked.language, judge.LANGUAGES),
+        code=asked.code,
+        stdin=asked.stdin or "",
+        files={name: data for name, data in asked.files.items() if data is not None},
+        fetch_files=asked.fetch_files,
+        # The peer's timeout is elapsed time; ours is the same, less the time spent waiting for a free CPU.
+        limits=limits_of(cpu_time_s=asked.run_timeout, wall_time_s=asked.run_timeout, memory_mb=asked.memory_limit_MB),
+        priority=Lane.RL,
+    )
+
+
+def run_code_answer(result: ExecuteResult) -> dict[str, Any]:
+    """A result in the peer's words: any error of ours SandboxError, any timeout or exit code but 0 Failed."""
+    if result.status is Status.INTERNAL_ERROR:
+        return failed(result.message)
+    ran = None if result.status is Status.COMPILE_ERROR else command(result)
+    return {
+        "status": "Success" if result.status is Status.OK else "Failed",
+        "message": "" if result.status is Status.OK else result.message,
+        "compile_result": None if result.compile is None else command(result.compile),
+        "run_result": ran,
+        "executor_pod_name": None,
+        "files": result.model_dump(mode="json", include={"files"})["files"],
+    }
+
+
+def failed(message: str) -> dict[str, Any]:
+    return {
+        "status": "SandboxError",
+        "message": message,
+        "compile_result": None,
+        "run_result": None,
+        "executor_pod_name": None,
+        "files": {},
+    }
+
+
+def command(stage: StageResult) -> dict[str, Any]:
+    late = stage.status is Status.TIME_LIMIT_EXCEEDED
+    stderr = stage.stderr
+    if stage.message and stage.status is not Status.OK:
+        stderr += f"{'' if not stderr or stderr.endswith(chr(10)) else chr(10)}{stage.message}\n"
+    return {
+        "status": "TimeLimitExceeded" if late else "Finished",
+        "execution_time": stage.usage.wall_time_s,
+        "return_code": None if late else return_code(stage.status, stage.exit_code, stage.signal),
+        "stdout": stage.stdout,
+        "stderr": stderr,
+    }
+
+
+def return_code(status: Status, exit_code: int | None, signal: int | None) -> int:
+    """As Python's subprocess tells it, minus the signal's number; never 0 for a run that did not end well."""
+    if status is Status.OK:
+        return exit_code or 0
+    if signal is not None:
+        return -signal
+    return exit_code or 1

@@ -1,0 +1,36 @@
+"""All dialects by name, and where their paths are."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from sandbox.api.dialects import (
+    areal,
+    code_judge,
+    judge0,
+    open_instruct,
+    open_r1,
+    openrlhf,
+    piston,
+    sandbox_fusion,
+    slime,
+)
+
+PREFIX = "/dialects"
+
+DIALECTS = {
+    module.DIALECT.name: module.DIALECT
+    for module in (sandbox_fusion, code_judge, piston, judge0, openrlhf, slime, open_instruct, open_r1, areal)
+}
+
+
+def add_to(router: APIRouter) -> None:
+    """Every dialect below `/dialects/<name>`."""
+    for name, dialect in DIALECTS.items():
+        dialect.add_to(router, f"{PREFIX}/{name}")
+
+
+def add_root(router: APIRouter, name: str) -> None:
+    """One dialect at the root. It comes before our own routes: where a path is in both, the peer's client is served."""
+    if name:
+        DIALECTS[name].add_to(router, "")

@@ -1,0 +1,142 @@
+"""What every dialect is made of: paths of a peer, a way to say errors, and the way to the one service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.exceptions import HTTPException
+
+from sandbox import languages
+from sandbox.api.answers import json_response, settled
+from sandbox.api.lean import LeanRoute
+from sandbox.api.problems import Described, describe
+from sandbox.errors import BadRequest, SandboxError, UnknownLanguage
+from sandbox.runner.contract import Status, Verdict
+from sandbox.schema import ExecuteRequest, ExecuteResult, LimitsRequest, TestResult, VerifyRequest, VerifyResult
+from sandbox.schema.locations import dotted_path
+
+Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+Made = TypeVar("Made", bound=BaseModel)
+
+
+class Foreign(BaseModel):
+    """A peer's request: fields that it has and we do not read are let through, as the peer lets ours."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+class Dialect:
+    """The paths of one peer. `tell` says an error as that peer says its own."""
+
+    def __init__(self, name: str, tell: Callable[[Described], Response]) -> None:
+        self.name = name
+        self._tell = tell
+        self._routes: list[tuple[str, str, Endpoint]] = []
+
+    def get(self, path: str) -> Callable[[Endpoint], Endpoint]:
+        return self._route("GET", path)
+
+    def post(self, *paths: str) -> Callable[[Endpoint], Endpoint]:
+        return self._route("POST", *paths)
+
+    def add_to(self, router: APIRouter, prefix: str) -> None:
+        """Put the paths below `prefix`. They stay out of the OpenAPI document: their peers have documents of theirs."""
+        for method, path, endpoint in self._routes:
+            router.add_api_route(
+                (prefix + path) or "/",
+                self._spoken(endpoint),
+                methods=[method],
+                include_in_schema=False,
+                route_class_override=LeanRoute,
+            )
+
+    def _route(self, method: str, *paths: str) -> Callable[[Endpoint], Endpoint]:
+        def register(endpoint: Endpoint) -> Endpoint:
+            self._routes += [(method, path, endpoint) for path in paths]
+            return endpoint
+
+        return register
+
+    def _spoken(self, endpoint: Endpoint) -> Endpoint:
+        async def answer(request: Request) -> Response:
+            try:
+                return await endpoint(request)
+            except (SandboxError, RequestValidationError, HTTPException) as error:
+                return self._tell(describe(error))
+
+        return answer
+
+
+def answered(value: Any, status: int = 200) -> Response:
+    return json_response(orjson.dumps(value), status)
+
+
+def made(model: type[Made], **fields: Any) -> Made:
+    """One of our models from a peer's values. Raises BadRequest that names what is wrong with them."""
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = dotted_path(first["loc"])
+        raise BadRequest(f"{field}: {first['msg'].removeprefix('Value error, ')}", field) from None
+
+
+def language_of(name: str, others: dict[str, str]) -> str:
+    """Our name of a peer's language, by its table of names that differ. Raises UnknownLanguage."""
+    try:
+        return languages.named(others.get(name.lower(), name)).name
+    except UnknownLanguage as error:
+        known = ", ".join(languages.table())
+        raise BadRequest(f"language {name[:64]!r} is not served here; {known} are", "language") from error
+
+
+def limits_of(
+    *, cpu_time_s: float | None = None, wall_time_s: float | None = None, memory_mb: float | None = None
+) -> LimitsRequest:
+    """Limits from a peer's numbers, of which None and what is not above 0 mean the default. Raises BadRequest."""
+    given = {"cpu_time_s": cpu_time_s, "wall_time_s": wall_time_s, "memory_mb": memory_mb}
+    fields: dict[str, float] = {name: value for name, value in given.items() if value is not None and value > 0}
+    if "memory_mb" in fields:
+        fields["memory_mb"] = max(16, int(fields["memory_mb"]))
+    return made(LimitsRequest, **fields)
+
+
+async def executed(
+    request: Request, programs: Sequence[ExecuteRequest], limit_s: float | None = None
+) -> list[ExecuteResult]:
+    """The programs' results in order; what failed for our fault is one with the status `internal_error`."""
+    results = await settled(request, "execute", programs, limit_s=limit_s)
+    return [
+        ExecuteResult(id="", status=Status.INTERNAL_ERROR, message=_words(result))
+        if isinstance(result, SandboxError)
+        else ExecuteResult.model_validate_json(result)
+        for result in results
+    ]
+
+
+async def verified(
+    request: Request, submissions: Sequence[VerifyRequest], limit_s: float | None = None
+) -> list[VerifyResult]:
+    """The submissions' results in order; where we failed every test's verdict is `internal_error`."""
+    results = await settled(request, "verify", submissions, limit_s=limit_s)
+    return [
+        _lost(submission, _words(result))
+        if isinstance(result, SandboxError)
+        else VerifyResult.model_validate_json(result)
+        for submission, result in zip(submissions, results, strict=True)
+    ]
+
+
+def _lost(submission: VerifyRequest, message: str) -> VerifyResult:
+    tests = [TestResult(verdict=Verdict.INTERNAL_ERROR, message=message) for _ in submission.tests]
+    return VerifyResult(id="", verdict=Verdict.INTERNAL_ERROR, passed=0, total=len(tests), score=0.0, tests=tests)
+
+
+def _words(error: SandboxError) -> str:
+    problem = describe(error).problem
+    return problem.detail or problem.title

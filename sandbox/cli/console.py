@@ -1,0 +1,99 @@
+"""What every command has to do with its user: read the settings, reach the service, and say what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
+
+import typer
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from sandbox.client import Client
+    from sandbox.config import QueueSettings
+
+Settings = TypeVar("Settings", bound="QueueSettings")
+
+EXAMPLE_URL = "http://127.0.0.1:8080"
+FAILED = 1
+MISUSED = 2
+UNREACHABLE = 69  # EX_UNAVAILABLE of sysexits(3)
+ATTEMPTS = 3
+PROBE_PATIENCE_S = 5.0
+
+
+def fail(message: str, code: int = FAILED) -> NoReturn:
+    """Say what went wrong and leave."""
+    typer.echo(f"sandbox: {message}", err=True)
+    raise SystemExit(code)
+
+
+def say(line: str) -> None:
+    """One step of what a command does; stdout is kept for results."""
+    typer.echo(line, err=True)
+
+
+def _checked_url(url: str) -> str:
+    parts = urlsplit(url)
+    if url and (parts.scheme not in {"http", "https"} or not parts.hostname):
+        raise typer.BadParameter(f"{url!r} is no URL; give one like {EXAMPLE_URL}")
+    return url.rstrip("/")
+
+
+Url = Annotated[
+    str,
+    typer.Option(
+        envvar="SANDBOX_URL",
+        callback=_checked_url,
+        help="Where the service answers; default: at SANDBOX_HOST and SANDBOX_PORT.",
+    ),
+]
+
+
+def settings_of(kind: type[Settings], **given: Any) -> Settings:
+    """The settings of a process: the environment's, and over them the options that were given."""
+    from pydantic import ValidationError
+
+    try:
+        return kind(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        faults = [(str(fault["loc"][0]).upper(), fault["msg"]) for fault in error.errors(include_url=False)]
+        fail("\n".join(f"SANDBOX_{name}: {message}" for name, message in faults), MISUSED)
+
+
+def faults_of(error: ValidationError) -> list[str]:
+    """What does not fit, each fault in a line after the field it is in."""
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    return [": ".join(filter(None, (".".join(map(str, fault["loc"])), fault["msg"]))) for fault in faults]
+
+
+@contextmanager
+def service_at(url: str, attempts: int = ATTEMPTS) -> Iterator[Client]:
+    """A client of the service, else of the one in our settings; where none answers, the command ends with advice."""
+    from sandbox.client import Client, Retries
+    from sandbox.config import ApiSettings
+    from sandbox.errors import InfrastructureError
+    from sandbox.up import service_url
+
+    url = url or service_url(settings_of(ApiSettings))
+
+    try:
+        with Client(url, retries=Retries(attempts=attempts)) as client:
+            yield client
+    except InfrastructureError as error:
+        if _answers(url):
+            raise
+        advice = "is it running? Start it with `sandbox up`, or name it with --url or SANDBOX_URL"
+        fail(f"no service answers at {url}: {advice}\n({error})", UNREACHABLE)
+
+
+def _answers(url: str) -> bool:
+    import httpx
+
+    try:
+        return httpx.get(f"{url}/health/live", timeout=PROBE_PATIENCE_S).status_code == 200
+    except httpx.HTTPError:
+        return False

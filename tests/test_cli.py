@@ -1,0 +1,289 @@
+"""The command line: what it prints, where, and the exit code it leaves with."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import __version__, demo
+from sandbox.api.app import create_app
+from sandbox.cli import submissions
+from sandbox.config import ApiSettings
+from sandbox.schema import ExecuteRequest, VerifyRequest
+from tests.api.double import ServiceDouble, Submitted
+from tests.api.serving import served
+
+ROOT = Path(__file__).resolve().parent.parent
+NOWHERE = "http://127.0.0.1:9"  # discard(9): nobody listens
+RIGHT = {"language": "python", "code": "accepted", "tests": [{"stdin": "", "expected": ""}]}
+
+
+class Oracle(ServiceDouble):
+    """Answers what a program's code says: a verdict to judge, a result as JSON to run."""
+
+    def answer(self, submitted: Submitted, index: int) -> None:
+        request = submitted.requests[index]
+        assert isinstance(request, ExecuteRequest | VerifyRequest)
+        told = self._told(request)
+        submitted.ticket.results[index].set_result(json.dumps({"id": str(index), **told}).encode())
+
+    def _told(self, request: ExecuteRequest | VerifyRequest) -> dict[str, Any]:
+        if isinstance(request, ExecuteRequest):
+            told: dict[str, Any] = json.loads(request.code)
+            return told
+        verdict = next((shown.verdict for shown in demo.PROGRAMS if shown.code == request.code), request.code)
+        good = verdict == "accepted"
+        tests = [{"verdict": verdict}] * len(request.tests)
+        return {"verdict": verdict, "passed": int(good), "total": 1, "score": float(good), "tests": tests}
+
+
+@pytest.fixture
+def oracle() -> Oracle:
+    return Oracle()
+
+
+@pytest.fixture
+def url(oracle: Oracle, tmp_path: Path) -> Iterator[str]:
+    with served(create_app(ApiSettings(home=tmp_path), oracle)) as url:
+        yield url
+
+
+def sandbox(*words: str | Path, stdin: bytes = b"", **more: str) -> subprocess.CompletedProcess[bytes]:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_")}
+    return subprocess.run(
+        [sys.executable, "-m", "sandbox", *words],
+        env={**ours, "PYTHONPATH": str(ROOT), **more},
+        input=stdin,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def told(done: subprocess.CompletedProcess[bytes]) -> str:
+    """stderr, where no traceback may ever be."""
+    text = done.stderr.decode()
+    assert "Traceback" not in text
+    return text
+
+
+def write_set(path: Path, lines: Sequence[object]) -> Path:
+    path.write_text("".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines))
+    return path
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    return tmp_path / "main.py"
+
+
+def test_help_lists_the_commands_and_loads_nothing_slow() -> None:
+    code = (
+        "import sys\nsys.argv = ['sandbox', '--help']\nfrom sandbox.cli import main\n"
+        "try:\n    main()\nfinally:\n"
+        "    print({'docker', 'fastapi', 'redis', 'rq', 'pydantic', 'httpx', 'uvicorn'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    for command in ("up", "down", "serve", "worker", "run", "verify", "demo", "doctor", "images"):
+        assert f" {command} " in done.stdout
+    assert "worker-slot" not in done.stdout
+    assert done.stdout.endswith("set()\n")
+
+
+def test_version() -> None:
+    assert sandbox("--version").stdout.decode() == f"{__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["run", "verify", "demo"])
+def test_where_no_service_answers_it_says_how_to_start_one(command: str, program: Path) -> None:
+    program.write_text(json.dumps(RIGHT))
+    words = [] if command == "demo" else [program]
+    done = sandbox(command, *words, SANDBOX_URL=NOWHERE)
+    assert done.returncode == 69
+    assert f"no service answers at {NOWHERE}" in told(done)
+    assert "Start it with `sandbox up`" in told(done)
+
+
+def test_a_url_that_is_none_is_refused(program: Path) -> None:
+    done = sandbox("demo", "--url", "localhost:8080", COLUMNS="200")
+    assert done.returncode == 2
+    assert "is no URL" in told(done)
+
+
+def test_a_setting_that_does_not_fit_is_named() -> None:
+    done = sandbox("serve", SANDBOX_PORT="many")
+    assert done.returncode == 2
+    assert "SANDBOX_PORT: Input should be a valid integer" in told(done)
+
+
+@pytest.mark.parametrize(
+    ("result", "code"),
+    [
+        ({"status": "ok", "exit_code": 0}, 0),
+        ({"status": "runtime_error", "exit_code": 3}, 3),
+        ({"status": "runtime_error", "signal": 11}, 139),
+        ({"status": "runtime_error"}, 1),
+        ({"status": "time_limit_exceeded", "signal": 9}, 124),
+        ({"status": "memory_limit_exceeded", "signal": 9}, 137),
+        ({"status": "output_limit_exceeded"}, 153),
+        ({"status": "compile_error", "compile": {"status": "runtime_error", "exit_code": 1}}, 65),
+        ({"status": "internal_error", "message": "the box [/] broke"}, 70),
+    ],
+    ids=lambda value: value["status"] if isinstance(value, dict) else str(value),
+)
+def test_run_leaves_with_the_programs_exit_code(url: str, program: Path, result: dict[str, Any], code: int) -> None:
+    program.write_text(json.dumps(result))
+    done = sandbox("run", program, SANDBOX_URL=url)
+    assert done.returncode == code
+    assert told(done).startswith(result["status"])
+    assert result.get("message", "") in told(done)
+
+
+def test_run_passes_on_both_streams_byte_for_byte(url: str, program: Path) -> None:
+    result = {"status": "ok", "stdout": "\ufffd", "stdout_base64": "/wA=", "stderr": "why\n", "exit_code": 0}
+    program.write_text(json.dumps(result))
+    done = sandbox("run", program, "--url", url)
+    assert done.stdout == b"\xff\0"
+    assert done.stderr.startswith(b"why\nok  cpu 0.0 ms")
+
+
+def test_run_shows_what_the_compiler_said(url: str, program: Path) -> None:
+    compiled = {"status": "runtime_error", "exit_code": 1, "stderr": "main.cpp:1: error [-Wall]\n"}
+    program.write_text(json.dumps({"status": "compile_error", "compile": compiled}))
+    assert told(sandbox("run", program, "-l", "cpp", "--url", url)).startswith("main.cpp:1: error [-Wall]\n")
+
+
+def test_run_sends_input_arguments_limits_and_language(url: str, oracle: Oracle, program: Path) -> None:
+    program.write_text('{"status": "ok", "exit_code": 0}')
+    given = program.with_name("input")
+    given.write_bytes(b"\xffbytes")
+    limits = ["--cpu-time-s", "1.5", "--memory-mb", "64"]
+    sandbox(
+        "run", program, "--language", "bash", "--stdin", given, *limits, "--url", url, "-n", "5", "--", "--url", "x"
+    )
+    sandbox("run", program, "--url", url, stdin=b"typed")
+    first, second = [submitted.requests[0] for submitted in oracle.submissions]
+    assert isinstance(first, ExecuteRequest)
+    assert isinstance(second, ExecuteRequest)
+    assert (first.language, first.stdin_bytes, first.args) == ("bash", b"\xffbytes", ["-n", "5", "--url", "x"])
+    assert (first.limits.cpu_time_s, first.limits.memory_mb) == (1.5, 64)
+    assert (second.language, second.stdin_bytes, second.limits.cpu_time_s) == ("python", b"typed", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words", "fault"),
+    [
+        ("main.xyz", b"", [], "name it with --language"),
+        ("main.py", b"\xff", [], "is not UTF-8"),
+        ("main.py", b"", ["--memory-mb", "1"], "memory_mb: Input should be greater than or equal to 16"),
+    ],
+)
+def test_run_refuses_what_cannot_be(tmp_path: Path, name: str, code: bytes, words: list[str], fault: str) -> None:
+    (tmp_path / name).write_bytes(code)
+    done = sandbox("run", tmp_path / name, *words, "--url", NOWHERE)
+    assert done.returncode == 2
+    assert fault in told(done)
+
+
+def test_verify_counts_verdicts_and_is_content_with_all_accepted(url: str, tmp_path: Path) -> None:
+    good = write_set(tmp_path / "good.jsonl", [RIGHT, "", RIGHT])
+    done = sandbox("verify", good, "--url", url)
+    assert done.returncode == 0, told(done)
+    assert "100.0%" in done.stdout.decode()
+    mixed = write_set(tmp_path / "mixed.jsonl", [RIGHT, {**RIGHT, "code": "wrong_answer"}])
+    done = sandbox("verify", mixed, "--url", url)
+    assert done.returncode == 1
+    assert "wrong_answer" in done.stdout.decode()
+    assert "50.0%" in done.stdout.decode()
+
+
+def test_verify_writes_results_in_order_with_their_lines(url: str, tmp_path: Path) -> None:
+    verdicts = ["accepted", "wrong_answer", "runtime_error", "accepted"]
+    lines = [{**RIGHT, "code": verdict} for verdict in verdicts]
+    given = write_set(tmp_path / "set.jsonl", [lines[0], "", *lines[1:]])
+    out = tmp_path / "results.jsonl"
+    sandbox("verify", given, "--out", out, "--url", url)
+    results = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(result["line"], result["verdict"]) for result in results] == list(zip([1, 3, 4, 5], verdicts, strict=True))
+
+
+def test_verify_names_every_bad_line_and_judges_nothing(url: str, oracle: Oracle, tmp_path: Path) -> None:
+    bad = [RIGHT, "{not json", {**RIGHT, "tests": []}, {**RIGHT, "laguage": "c"}, {**RIGHT, "language": "cobol"}]
+    given = write_set(tmp_path / "set.jsonl", bad)
+    done = sandbox("verify", given, "--url", url)
+    assert done.returncode == 2
+    faults = told(done).splitlines()[1:]
+    for number, part in ((2, "Invalid JSON"), (3, "tests: List should"), (4, "laguage: Extra"), (5, "no 'cobol'")):
+        assert any(f"line {number}: " in fault and part in fault for fault in faults), faults
+    assert len(faults) == 4
+    assert not oracle.submissions
+
+
+def test_verify_has_something_to_judge(url: str, tmp_path: Path) -> None:
+    done = sandbox("verify", write_set(tmp_path / "set.jsonl", [""]), "--url", url)
+    assert done.returncode == 2
+    assert "holds no submission" in told(done)
+
+
+def test_a_line_ends_at_a_line_feed_and_nowhere_else(tmp_path: Path) -> None:
+    code = "print('\u2028\x85')"
+    given = tmp_path / "set.jsonl"
+    given.write_text(json.dumps({**RIGHT, "code": code}, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert submissions.check_submissions(given, {"python"}) == 1
+
+
+def test_a_long_set_travels_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submissions, "CHUNK_ITEMS", 3)
+    monkeypatch.setattr(submissions, "CHUNK_BYTES", 100)
+    given = write_set(tmp_path / "set.jsonl", ["x" * 10] * 4 + ["x" * 200, "x"])
+    chunks = [[number for number, _ in chunk] for chunk in submissions._chunks(given)]
+    assert chunks == [[1, 2, 3], [4], [5], [6]]
+
+
+def test_the_demo_is_content_when_every_verdict_is_as_it_must_be(url: str) -> None:
+    done = sandbox("demo", SANDBOX_URL=url, COLUMNS="120")
+    assert done.returncode == 0, told(done)
+    for language in ("python", "cpp", "c", "javascript", "bash"):
+        assert language in done.stdout.decode()
+
+
+def test_the_demo_fails_when_a_verdict_differs(url: str, oracle: Oracle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oracle, "_told", lambda request: {**RIGHT_RESULT, "tests": []})
+    done = sandbox("demo", SANDBOX_URL=url)
+    assert done.returncode == 1
+    told(done)
+
+
+RIGHT_RESULT = {"verdict": "accepted", "passed": 1, "total": 1, "score": 1.0}
+
+
+def test_doctor_says_what_is_missing_and_what_to_do(tmp_path: Path) -> None:
+    socket = f"unix://{tmp_path}/none.sock"
+    done = sandbox("doctor", COLUMNS="300", DOCKER_HOST=socket, SANDBOX_HOME=str(tmp_path), SANDBOX_PORT="9")
+    shown = done.stdout.decode()
+    assert done.returncode == 1
+    told(done)
+    for word in ("seccomp", "cgroups", "namespaces", "redis server", "engine", "SANDBOX_ENGINE=local", "sandbox up"):
+        assert word in shown
+    rows = {" ".join(row.split()[:2]) for row in shown.splitlines() if row.strip()}
+    assert rows >= {"missing engine", "without service", "without redis"}
+
+
+def test_doctor_is_content_with_an_engine_and_images(images: dict[str, str], tmp_path: Path) -> None:
+    done = sandbox("doctor", SANDBOX_HOME=str(tmp_path), SANDBOX_PORT="9", COLUMNS="300")
+    assert done.returncode == 0, done.stdout.decode()
+    for tag in images.values():
+        assert tag in done.stdout.decode()
+
+
+def test_building_images_that_are_there_prints_their_names(images: dict[str, str]) -> None:
+    done = sandbox("images", "build")
+    assert done.returncode == 0, told(done)
+    assert done.stdout.decode().split() == list(images.values())
