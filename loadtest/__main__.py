@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ MISSED, WRONG, FAILED = 1, 2, 3
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit codes: 1 a floor is missed, 2 a verdict was wrong, 3 nothing could be measured."""
     options = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, stop)
     options.out.mkdir(parents=True, exist_ok=True)
     console = Console(width=None if sys.stdout.isatty() else 190, highlight=False)
     try:
@@ -33,6 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Unanswered as failure:
         console.print(f"[bold red]not measured[/]  {failure}")
         return FAILED
+
+
+def stop(*_: object) -> None:
+    """SIGTERM: leave through every context manager, so that no service and no pool stays."""
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def parser() -> argparse.ArgumentParser:

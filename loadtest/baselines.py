@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -30,10 +31,19 @@ DOCKER_RUN = ("docker", "run", "--rm", "-i", "--network", "none")
 
 
 @dataclass(frozen=True, slots=True)
+class Pythons:
+    """The bare side's interpreters; numpy may be in another one than the system's."""
+
+    plain: str = PYTHON
+    numpy: str = PYTHON
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """What a worker of the pool is to do in one round."""
 
     workload: str
+    python: str
     first: int
     number: int  # of programs; 0: as many as there is time for
     deadline: float
@@ -55,15 +65,18 @@ class Report:
 class Pool:
     """A context manager; `run` is one round."""
 
-    def __init__(self, kind: Kind, cores: int, python: str = PYTHON, images: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, kind: Kind, cores: int, pythons: Pythons | None = None, images: dict[str, str] | None = None
+    ) -> None:
         self.name: str = kind
+        self._pythons = pythons or Pythons()
         context = multiprocessing.get_context("spawn")
         self._next: Synchronized[int] = context.Value("q", 0)
         self._workers: list[tuple[SpawnProcess, Connection]] = []
         for _ in range(cores):
             ours, theirs = context.Pipe()
             process = context.Process(
-                target=work, args=(kind, python, images or {}, theirs, self._next), daemon=True, name=f"{kind}-pool"
+                target=work, args=(kind, images or {}, theirs, self._next), daemon=True, name=f"{kind}-pool"
             )
             self._workers.append((process, ours))
 
@@ -74,7 +87,8 @@ class Pool:
 
     def __exit__(self, *_: object) -> None:
         for process, connection in self._workers:
-            connection.send(None)
+            with suppress(BrokenPipeError):  # a worker that was killed wants no order to end
+                connection.send(None)
             process.join(10)
             if process.is_alive():
                 process.kill()
@@ -86,9 +100,10 @@ class Pool:
         whole = number and self.name == "bare" and not workload.stream
         first = Sample.fresh_index()
         self._next.value = first
+        python = self._pythons.numpy if workload.family == "W6" else self._pythons.plain
         deadline = float("inf") if whole else time.monotonic() + seconds
         for _, connection in workers:
-            connection.send(Order(workload.name, first, number, deadline))
+            connection.send(Order(workload.name, python, first, number, deadline))
         reports: list[Report] = [connection.recv() for _, connection in workers]
         return summed(reports)
 
@@ -109,12 +124,12 @@ def summed(reports: Sequence[Report]) -> Sample:
     )
 
 
-def work(kind: Kind, python: str, images: dict[str, str], orders: Connection, following: Synchronized[int]) -> None:
+def work(kind: Kind, images: dict[str, str], orders: Connection, following: Synchronized[int]) -> None:
     """A worker process: rounds until None comes."""
     with tempfile.TemporaryDirectory(prefix="loadtest-") as folder:
-        run = Bare(Path(folder), python).run if kind == "bare" else PerTest(Path(folder), images).run
         while (order := orders.recv()) is not None:
-            orders.send(one_round(order, run, following))
+            side = Bare(Path(folder), order.python) if kind == "bare" else PerTest(Path(folder), images)
+            orders.send(one_round(order, side.run, following))
 
 
 def one_round(order: Order, run: Any, following: Synchronized[int]) -> Report:

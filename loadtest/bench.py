@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 import os
 import platform
+import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from loadtest.baselines import Pool
+from loadtest.baselines import Pool, Pythons
 from loadtest.goals import Held, held
 from loadtest.own_service import Meter, OwnService, machine_cpu_s
 from loadtest.sample import Sample
@@ -40,7 +43,7 @@ class Side(Protocol):
     def run(self, workload: Workload, seconds: float, concurrency: int = 0) -> Sample: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """What one run of the benchmark is to do."""
 
@@ -57,6 +60,14 @@ class Plan:
     @property
     def cores(self) -> int:
         return self.slots or len(os.sched_getaffinity(0))
+
+    @cached_property
+    def numpy_python(self) -> str:
+        """The first interpreter that has numpy, for the bare side of W6; empty where none has."""
+        for python in (self.python, sys.executable):
+            if not subprocess.run([python, "-c", "import numpy"], capture_output=True).returncode:
+                return python
+        return ""
 
 
 @dataclass(slots=True)
@@ -101,7 +112,9 @@ class Row:
         """CPU of all that took part, the generator's too, per verdict; NaN where not all of it was measured."""
         if self.side == OURS:
             return sum(self.cpu_ms(kind) for kind in ("generator", *OUR_PROCESSES))
-        return self.cpu_ms("generator") + self.cpu_ms("programs")
+        if self.side == BARE:
+            return self.cpu_ms("generator") + self.cpu_ms("programs")
+        return math.nan
 
     @property
     def others(self) -> float:
@@ -201,7 +214,7 @@ def open_sides(plan: Plan, stack: ExitStack, say: Say) -> tuple[Meter, list[Side
         meter, url = service.meter, service.url
     sides: list[Side] = [HttpSide(OURS, url, Ours, plan.cores)]
     sides += [HttpSide(name, peer, PEERS[name], plan.cores) for name, peer in plan.peers.items()]
-    sides.append(stack.enter_context(Pool(BARE, plan.cores, plan.python)))
+    sides.append(stack.enter_context(Pool(BARE, plan.cores, Pythons(plan.python, plan.numpy_python or plan.python))))
     if plan.docker_run:
         sides.append(stack.enter_context(Pool(DOCKER_RUN, plan.cores, images=images)))
     return meter, sides
@@ -229,16 +242,14 @@ def ready(workload: Workload, sides: Sequence[Side], plan: Plan, left_out: list[
 
 def without_numpy(side: Side, plan: Plan) -> str:
     """Why W6 cannot be measured; empty when it can."""
-    import subprocess
-
     import httpx
 
     assert isinstance(side, HttpSide)
+    if not plan.numpy_python:
+        return f"numpy is in neither {plan.python} nor {sys.executable}, which is what the bare side needs"
     answer = httpx.post(f"{side.url}/execute", json={"language": "python", "code": "import numpy"}, timeout=60)
     if "ModuleNotFoundError" in answer.json().get("stderr", ""):
         return "numpy is not in the image"
-    if subprocess.run([plan.python, "-c", "import numpy"], capture_output=True).returncode:
-        return f"numpy is not in {plan.python}, which is the bare side: name another with --python"
     return ""
 
 
@@ -314,6 +325,7 @@ def machine(plan: Plan) -> dict[str, Any]:
         "cgroup": 2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1,
         "python": platform.python_version(),
         "bare_python": plan.python,
+        "bare_numpy_python": plan.numpy_python,
         "load_average": os.getloadavg(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "rounds": plan.rounds,

@@ -12,10 +12,10 @@ Mark = Literal["missed", "floor", "goal"]
 HIGHER_IS_BETTER = {"ratio", "ratio_to_judges"}
 SPELLED = {
     "ratio": "{}x bare",
-    "ratio_to_judges": "{}x a judge that compiles per test",
-    "p50_ms": "p50 {} ms",
-    "tail_ms": "last verdict {} ms",
-    "overhead_ms": "overhead {} ms CPU",
+    "ratio_to_judges": "{}x judges",
+    "p50_ms": "{} ms p50",
+    "tail_ms": "{} ms tail",
+    "overhead_ms": "{} ms overhead",
 }
 
 

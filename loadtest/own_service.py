@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
@@ -22,6 +23,7 @@ from sandbox.box.docker_engine import HOME_LABEL
 
 START_PATIENCE_S = 120.0
 STOP_PATIENCE_S = 60.0
+PR_SET_PDEATHSIG = 1
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 CGROUPS = Path("/sys/fs/cgroup")
 # Where a container's CPU time stands: cgroup v1, v2 with cgroupfs, v2 with systemd.
@@ -52,6 +54,7 @@ class OwnService:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=end_with_parent,
             )
         try:
             self._wait_until_ready()
@@ -97,6 +100,11 @@ def workers_at(url: str) -> int:
         return int(httpx.get(f"{url}/health/ready", timeout=5.0).json().get("workers", 0))
     except (httpx.HTTPError, ValueError):
         return 0
+
+
+def end_with_parent() -> None:
+    """In the child: should the benchmark be killed, the kernel stops the service."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def free_port() -> int:

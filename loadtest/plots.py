@@ -91,6 +91,8 @@ def latencies(rows: Sequence[Row]) -> Figure:
                 share = [(place + 1) / len(values) for place in range(len(values))]
                 axis.step(values, share, where="post", label=row.side, color=COLOURS.get(row.side))
         axis.set_xscale("log")
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter("")
         axis.set(xlabel="ms a request", ylabel="share of requests", ylim=(0, 1))
         axis.set_title(name, loc="left")
         axis.legend(frameon=False, fontsize=7)
@@ -100,22 +102,24 @@ def latencies(rows: Sequence[Row]) -> Figure:
 
 
 def where_time_goes(rows: Sequence[Row]) -> Figure:
-    """CPU per verdict by kind of process, ours over bare."""
+    """CPU per verdict by kind of process, as a share of what bare needs for the same workload."""
     shown = [row for row in rows if row.side in {OURS, BARE}]
+    whole = {row.workload: row.all_cpu_ms for row in shown if row.side == BARE}
     figure, (axis,) = _figure(1, 1, 9, 1.2 + 0.38 * len(shown))
-    left = [0.0] * len(shown)
     parts = [parts_of(row) for row in shown]
+    scale = [100 / whole.get(row.workload, row.all_cpu_ms) for row in shown]
+    left = [0.0] * len(shown)
     for kind, colour in KINDS.items():
-        widths = [part.get(kind, 0.0) for part in parts]
+        widths = [part.get(kind, 0.0) * by for part, by in zip(parts, scale, strict=True)]
         axis.barh(range(len(shown)), widths, left=left, color=colour, label=kind)
         left = [start + width for start, width in zip(left, widths, strict=True)]
+    for place, (end, part) in enumerate(zip(left, parts, strict=True)):
+        axis.text(end + 1, place, f"{sum(part.values()):.3g} ms", va="center", fontsize=8)
     axis.set_yticks(range(len(shown)), [f"{row.workload}  {row.side}" for row in shown])
     axis.invert_yaxis()
-    if max(left, default=0) > 50 * min((total for total in left if total > 0), default=1):
-        axis.set_xscale("symlog", linthresh=10)
-    axis.set(xlabel="milliseconds of CPU per verdict")
+    axis.set(xlabel="CPU per verdict, % of what bare needs", xlim=(0, 1.12 * max(left, default=100)))
     axis.set_title("Where the time goes", loc="left")
-    axis.legend(frameon=False, fontsize=7)
+    axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
 

@@ -11,10 +11,14 @@ from loadtest.bench import OURS, Result, Row
 from loadtest.goals import Held
 from loadtest.spread import Spread
 
-WIDTH = 190
 COLOURS = {"missed": "red", "floor": "yellow", "goal": "green"}
-CPU = ("generator", "api", "redis", "workers", "boxes", "programs")
+CPU = {"load": "generator", "api": "api", "redis": "redis", "work": "workers", "box": "boxes", "prog": "programs"}
 NOISE = 0.1
+ABOUT = """\
+A verdict is one test judged; medians of rounds (p10-p90). load to prog: milliseconds of CPU per verdict, of the load
+generator or the pool's own workers, of our processes and boxes, of bare programs (docker-run: of its client only).
+over: what our processes used beyond the programs themselves. cpu x: bare's CPU over ours, which noise moves least.
+noise: the share of the machine that others used."""
 LEFT = ("workload", "side")
 
 
@@ -41,12 +45,11 @@ def show(result: Result, console: Console) -> None:
 
 
 def table_of(result: Result) -> Table:
-    table = Table(title="a verdict is one test judged; CPU is milliseconds per verdict; medians of rounds (p10-p90)")
-    titles = ["workload", "side", "verdicts/s", "x bare", "x bare\nby cpu", "p50 ms", "p99 ms"]
-    titles += [f"{kind}\ncpu ms" for kind in CPU] + ["over-\nhead", "others\n%", "floor", "goal", "held"]
-    for title in titles:
+    table = Table(caption=ABOUT, caption_justify="left", padding=(0, 1, 0, 0), pad_edge=False)
+    titles = ["workload", "side", "verdicts/s", "x bare", "cpu x", "p50 ms", "p99 ms", *CPU, "over", "noise"]
+    for title in (*titles, "floor", "goal", "held"):
         left = title in {*LEFT, "floor", "goal", "held"}
-        table.add_column(title, justify="left" if left else "right", no_wrap=title in LEFT)
+        table.add_column(title, justify="left" if left else "right", no_wrap=True)
     for row in result.rows:
         if row.side == OURS:
             table.add_section()
@@ -59,14 +62,14 @@ def cells(row: Row) -> list[str]:
     return [
         row.workload,
         f"[bold]{row.side}[/]" if row.side == OURS else row.side,
-        spelled(Spread.of(row.rates), 1),
+        spelled(Spread.of(row.rates), 0 if row.rates and max(row.rates) >= 100 else 1),
         spelled(ratio, 2),
         figure(row.cpu_ratio, 2),
-        figure(row.latency_ms(50), 1),
-        figure(row.latency_ms(99), 1),
-        *(figure(row.cpu_ms(kind), 2) for kind in CPU),
+        latency(row.latency_ms(50)),
+        latency(row.latency_ms(99)),
+        *(figure(row.cpu_ms(kind), 2) for kind in CPU.values()),
         figure(row.overhead_ms, 2),
-        figure(100 * row.others, 0),
+        "" if math.isnan(row.others) else f"{row.others:.0%}",
         "\n".join(promise.goal.spelled(promise.goal.floor) for promise in row.promises),
         "\n".join("" if goal is None else f"{goal:g}" for goal in (promise.goal.goal for promise in row.promises)),
         "\n".join(map(outcome, row.promises)),
@@ -81,6 +84,10 @@ def spelled(spread: Spread, digits: int) -> str:
     if math.isnan(spread.median):
         return ""
     return f"{spread.median:.{digits}f} ({spread.p10:.{digits}f}-{spread.p90:.{digits}f})"
+
+
+def latency(ms: float) -> str:
+    return figure(ms, 1 if ms < 1000 else 0)
 
 
 def figure(value: float, digits: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -69,6 +69,9 @@ class Language:
     forked: bool = False
     suffixes: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    compile_limits: Limits = COMPILE_LIMITS
+    environment: Mapping[str, str] = field(default_factory=dict, hash=False)
+    memory_errors: tuple[bytes, ...] = ()
 
     def program(self, code: str | bytes) -> Program:
         source = code.encode() if isinstance(code, str) else code
@@ -80,7 +83,9 @@ class Language:
             keep=self.keep,
             mode=_mode(source) if self.forked else Mode.EXEC,
             warm=_warm(source) if self.forked else (),
-            compile_limits=COMPILE_LIMITS,
+            compile_limits=self.compile_limits,
+            environment=self.environment,
+            memory_errors=self.memory_errors,
         )
 
 
@@ -96,6 +101,9 @@ def _entry(name: str, row: Mapping[str, Any]) -> Language:
         forked=row.get("forked", False),
         suffixes=tuple(row.get("suffixes", ())),
         aliases=tuple(row.get("aliases", ())),
+        compile_limits=replace(COMPILE_LIMITS, **row.get("compile_limits", {})),
+        environment=MappingProxyType(row.get("environment", {})),
+        memory_errors=tuple(text.encode() for text in row.get("memory_errors", ())),
     )
 
 

@@ -5,8 +5,10 @@ Without an engine the tests that need one are skipped, and say so; where the env
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -19,7 +21,7 @@ from docker.errors import DockerException
 from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.box.docker_engine import DockerEngine, remove_boxes
-from sandbox.box.docker_images import IMAGES, ensure_images
+from sandbox.box.docker_images import ensure_images
 from sandbox.box.slot import Slot
 from sandbox.config import QueueSettings, WorkerSettings
 from sandbox.errors import EngineUnavailable
@@ -30,6 +32,7 @@ from tests.redis_server import RedisServer
 
 SLOT = 90
 FOREVER = 1_000_000
+NEEDED_IMAGES = ("python", "native", "web")  # a test of a language in another image asks for that one itself
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,23 +49,35 @@ def unavailable(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+def _connected() -> docker.DockerClient | str:
+    """The engine's client, or why there is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the client leaves a socket open that could not connect
+        try:
+            client = docker.from_env(timeout=120)
+            client.ping()
+            return client
+        except (DockerException, requests.RequestException) as error:
+            reason = f"no Docker engine answers: {error}"
+        gc.collect()
+    return reason
+
+
 @pytest.fixture(scope="session")
 def docker_client() -> Iterator[docker.DockerClient]:
-    try:
-        client = docker.from_env(timeout=120)
-        client.ping()
-    except (DockerException, requests.RequestException) as error:
-        unavailable(f"no Docker engine answers: {error}")
+    client = _connected()
+    if isinstance(client, str):
+        unavailable(client)
     yield client
     client.close()
 
 
 @pytest.fixture(scope="session")
 def images(docker_client: docker.DockerClient) -> dict[str, str]:
-    """The tags of all images, built from these sources."""
+    """The tags of the images that most tests need, built from these sources."""
     steps: list[str] = []
     try:
-        return ensure_images(docker_client, IMAGES, steps.append)
+        return ensure_images(docker_client, NEEDED_IMAGES, steps.append)
     except EngineUnavailable as error:
         unavailable(f"the images cannot be built: {error}\n" + "\n".join(steps))
 

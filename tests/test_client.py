@@ -20,6 +20,7 @@ from sandbox.client import AsyncClient, Client
 from sandbox.config import ApiSettings
 from sandbox.errors import BadRequest, InfrastructureError, NotFound, QueueFull, Refused, UnknownLanguage
 from sandbox.schema import ExecuteRequest, Job, JobStatus, TestCase, VerifyRequest
+from sandbox.schema.reward import RewardRequest, TaskSet
 from sandbox.service import Readiness
 from tests.api.double import ServiceDouble
 from tests.api.serving import served
@@ -88,6 +89,36 @@ async def test_async_batches_answer_in_order(async_client: AsyncClient) -> None:
     results = await async_client.execute_batch(_numbered(50))
     assert [result.stdout for result in results] == [str(index) for index in range(50)]
     assert len(await async_client.verify_batch([VERIFY] * 3)) == 3
+
+
+VOTE = {"candidates": [{"language": "python", "code": "print(1)"}], "inputs": ["1", "2"]}
+TASKS = {"one": {"tests": [{"stdin": "", "expected": "1"}]}}
+COMPLETION = "```python\nprint(1)\n```"
+
+
+def test_votes_and_rewards_and_tasks(client: Client, service: ServiceDouble) -> None:
+    assert client.vote(VOTE, idempotency_key="k").golden.index == 0
+    assert (service.submissions[0].kind, service.submissions[0].idempotency_key) == ("vote", "k")
+    tests = [[{"stdin": "", "expected": "1"}]]
+    rewards = client.reward({"completions": [COMPLETION, "none"], "tests": tests, "policy": "fraction"}).rewards
+    assert rewards == [1.0, 0.0]
+    info = client.put_tasks(TASKS)
+    assert info.tasks == 1
+    assert client.put_tasks(TaskSet.model_validate({"tasks": TASKS})) == info
+    by_id = RewardRequest(completions=[COMPLETION], tasks=[f"{info.id}/one"])
+    assert client.reward(by_id).rewards == [1.0]
+    with pytest.raises(BadRequest) as refused:
+        client.put_tasks({"one": {"tests": []}})
+    assert refused.value.field == "body.tasks.one.tests"
+
+
+async def test_async_votes_and_rewards_and_tasks(async_client: AsyncClient) -> None:
+    assert (await async_client.vote(VOTE)).golden.accepted is True
+    info = await async_client.put_tasks(TASKS)
+    body = {"completions": [COMPLETION], "tasks": [f"{info.id}/one"]}
+    assert (await async_client.reward(body)).rewards == [1.0]
+    with pytest.raises(NotFound):
+        await async_client.reward({**body, "tasks": ["0" * 64 + "/one"]})
 
 
 def test_streams_bring_every_result_with_its_index(client: Client) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox import languages
-from sandbox.box.docker_images import IMAGES
+from sandbox.box.docker_images import IMAGES, ON_DEMAND
 from sandbox.box.slot import Slot
 from sandbox.errors import UnknownLanguage
 from sandbox.runner.contract import Mode, Status
@@ -44,8 +44,8 @@ LOOPING = {
 }
 
 
-def test_every_language_of_the_table_is_tested_here() -> None:
-    assert set(languages.table()) == set(ECHO) == set(FAILING) == set(LOOPING)
+def test_the_five_first_languages_have_every_kind_of_test_here() -> None:
+    assert set(ECHO) == set(FAILING) == set(LOOPING) <= set(languages.table())
 
 
 @pytest.mark.parametrize("name", sorted(ECHO))
@@ -129,7 +129,7 @@ def test_no_two_languages_share_a_name_or_a_suffix() -> None:
 
 def test_every_language_has_an_image_of_ours_and_a_version() -> None:
     for language in languages.table().values():
-        assert language.image in IMAGES
+        assert language.image in (*IMAGES, *ON_DEMAND)
         assert language.version
 
 

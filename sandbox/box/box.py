@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sandbox.box.engine import Walls
+from sandbox.box.exhaustion import exhausted
 from sandbox.box.streams import Collected, Streams
 from sandbox.errors import BoxError, BoxOutOfMemory
 from sandbox.runner import frames
@@ -120,6 +121,8 @@ class Box:
         self._limit_memory(limits.memory_mb + self._kept_mb)
         self._walls.begin_run()
         request["limits"] = _limits_header(limits)
+        if self._program is not None and request["do"] == "run" and not request.get("command"):
+            request["command"] = self._program.sized_command(limits)
         if (
             self._program is not None
             and self._program.warm in self._warmed
@@ -143,7 +146,8 @@ class Box:
             finally:
                 frames.close_all(descriptors)
             self._kept_mb = _kept_mb(answer) or self._kept_mb
-            return self._outcome(answer, streams, fetched, bool(partner))
+            outcome = self._outcome(answer, streams, fetched, bool(partner))
+            return outcome if self._program is None else exhausted(outcome, self._program.memory_errors)
 
     def _limit_memory(self, memory_mb: int) -> None:
         if memory_mb == self._memory_mb:

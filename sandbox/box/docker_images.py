@@ -29,6 +29,7 @@ import requests
 from sandbox.errors import EngineUnavailable
 
 IMAGES = ("python", "native", "web")
+ON_DEMAND = ("jvm", "compiled", "more")  # large, and many never need them: built when they are asked for by name
 BASE = "sandbox-base:bookworm"
 OFFICIAL_BASE = "debian:bookworm-slim"
 
@@ -119,8 +120,8 @@ def _images_folder() -> Path:
 
 def _context(name: str) -> dict[str, bytes]:
     """The files of one build: the image's folder, and the runner under the name it is imported by."""
-    if name not in IMAGES:
-        raise EngineUnavailable(f"there is no image {name!r}: the images are {', '.join(IMAGES)}")
+    if name not in (*IMAGES, *ON_DEMAND):
+        raise EngineUnavailable(f"there is no image {name!r}: the images are {', '.join((*IMAGES, *ON_DEMAND))}")
     folder = _images_folder() / name
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     for path in (_PACKAGE / "__init__.py", *(_PACKAGE / "runner").glob("*.py"), _PACKAGE / "runner/forkserver.c"):

@@ -21,6 +21,7 @@ from sandbox.schema import ExecuteRequest, ExecuteResult, StageResult, TestResul
 from sandbox.verify.judge import Judgement, judge, not_compiled
 
 DEFAULT_LIMITS = Limits()
+FAILURE_CHARS = 500
 
 
 def perform(item: Item, slot: Slot) -> bytes:
@@ -33,6 +34,21 @@ def perform(item: Item, slot: Slot) -> bytes:
     if item.vote is not None:
         return vote(item.id, item.vote, slot, queue_time_s, DEFAULT_LIMITS).model_dump_json().encode()
     raise ValueError(f"item {item.id} asks for nothing")
+
+
+def failed(item: Item, why: str) -> bytes:
+    """The result of an item that our own fault kept from being performed: internal_error, never a wrong answer."""
+    told = why[:FAILURE_CHARS]
+    if item.execute is not None:
+        fields = StageResult.fields_of(Outcome(Status.INTERNAL_ERROR, message=told))
+        return ExecuteResult.model_construct(**fields, id=item.id).model_dump_json().encode()
+    if item.verify is not None:
+        tests = [TestResult(verdict=Verdict.INTERNAL_ERROR, message=told) for _ in item.verify.tests]
+        result = VerifyResult(
+            id=item.id, verdict=Verdict.INTERNAL_ERROR, passed=0, total=len(tests), score=0.0, tests=tests
+        )
+        return result.model_dump_json().encode()
+    return StageResult(status=Status.INTERNAL_ERROR, message=told).model_dump_json().encode()
 
 
 def execute(item_id: str, request: ExecuteRequest, slot: Slot, queue_time_s: float) -> ExecuteResult:

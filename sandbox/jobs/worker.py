@@ -23,6 +23,7 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 from rq import SimpleWorker
+from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
@@ -37,7 +38,7 @@ from sandbox.jobs.connection import connect
 from sandbox.jobs.delivery import Courier
 from sandbox.jobs.envelope import Envelope, Item
 from sandbox.jobs.leases import Heartbeat
-from sandbox.jobs.perform import perform
+from sandbox.jobs.perform import failed, perform
 from sandbox.schema import Lane
 
 logger = logging.getLogger(__name__)
@@ -121,7 +122,7 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
             self._rest.extend(wanted)
         try:
             while (item := self._next()) is not None:
-                self._courier.take(item, perform(item, self._slot))
+                self._courier.take(item, self._performed(item))
         finally:
             self._busy_since = 0.0
             self._rest.clear()
@@ -131,6 +132,16 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
             envelope.done(ending, self._lane, envelope_id)
 
         self._courier.flush(forget)
+
+    def _performed(self, item: Item) -> bytes:
+        """The item's result, also where our own code has a fault: an accepted item is never left without an answer."""
+        try:
+            return perform(item, self._slot)
+        except StopRequested:
+            raise
+        except Exception as error:
+            logger.exception("an item met a fault of ours", extra={"item": item.id})
+            return failed(item, f"{type(error).__name__}: {error}")
 
     def _wanted(self, items: Sequence[Item]) -> Sequence[Item]:
         """The items that nobody cancelled and that have no kept result yet."""

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
+MEMORY_LIMIT = "{memory_mb}"
+
 
 class Status(StrEnum):
     """How one run of a program ended. `internal_error` is our failure, every other value is the program's own doing."""
@@ -82,7 +84,9 @@ class Program:
     """One program, ready to be loaded into a box: its source, and how its language is compiled and run.
 
     `compile_command` is empty where nothing is compiled. `keep` names the files the compiler leaves behind that a run
-    needs; the program can never write to those. `warm` names large modules that a forked program imports.
+    needs; the program can never write to those. `warm` names large modules that a forked program imports. In
+    `run_command`, `{memory_mb}` stands for the run's memory limit. `memory_errors` are the words with which the
+    language's runtime ends a program whose memory is used up, before the kernel's limit does.
     """
 
     source: bytes
@@ -94,6 +98,13 @@ class Program:
     warm: tuple[str, ...] = ()
     compile_limits: Limits = field(default_factory=Limits)
     environment: Mapping[str, str] = field(default_factory=dict)
+    memory_errors: tuple[bytes, ...] = ()
+
+    def sized_command(self, limits: Limits) -> tuple[str, ...]:
+        """The run command with the memory limit filled in; empty where it does not depend on that."""
+        if not any(MEMORY_LIMIT in part for part in self.run_command):
+            return ()
+        return tuple(part.replace(MEMORY_LIMIT, str(limits.memory_mb)) for part in self.run_command)
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,8 +136,6 @@ class Supervisor:
         self._zygotes: dict[tuple[str, ...], Zygote] = {(): self._zygote}
         self._memory_kills = usage.out_of_memory_kills()
         self._box_clock = usage.box_cpu_time_s()
-        self._pressure = usage.Pressure()
-        self._pressure_before = 0.0
         self._children = usage.KernelFile(Path(f"/proc/self/task/{os.getpid()}/children"))
         self._zygotes_alone = b"%d " % self._zygote.pid
         self._program: dict[str, Any] = {}
@@ -247,7 +245,6 @@ class Supervisor:
         packed = job.pack(str(self._workspace.work), command, self._environment, mode, uid, limits)
         kills_before = self._memory_kills.read()
         box_before = self._box_clock.read() - self._own_cpu_time_s()
-        self._pressure_before = self._pressure.read()
         began = time.monotonic()
         self._zygote.start(packed, streams)
         stopped = self._watch(began, limits)
@@ -291,8 +288,7 @@ class Supervisor:
             return "memory", 0.0
         if cpu >= limits["cpu_time_s"]:
             return "cpu", 0.0
-        waited = max(map(usage.waited_for_cpu_s, alive), default=0.0)
-        waited = min(max(waited, self._pressure.read() - self._pressure_before), elapsed)
+        waited = min(max(map(usage.waited_for_cpu_s, alive), default=0.0), elapsed)
         wall_left = limits["wall_time_s"] - (elapsed - waited)
         if wall_left <= 0 or elapsed > limits["wall_time_s"] * WALL_CEILING:
             return "wall", 0.0

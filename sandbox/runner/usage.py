@@ -74,25 +74,6 @@ def box_cpu_time_s() -> Counter:
     return Counter(Path("/nonexistent"))
 
 
-class Pressure:
-    """Seconds since boot in which some process of this machine waited for a CPU, and those in which one waited for I/O.
-
-    A program waits as one of them: what its own scheduler statistics do not tell (other threads, page-ins of its
-    libraries) is no longer than this. Source: the kernel's Documentation/accounting/psi.rst.
-    """
-
-    def __init__(self) -> None:
-        self._files = [KernelFile(Path(f"/proc/pressure/{kind}")) for kind in ("cpu", "io")]
-
-    def read(self) -> float:
-        """0 where the kernel does not count it."""
-        total = 0
-        for file in self._files:
-            some = file.read_bytes().partition(b"\n")[0]
-            total += int(some.rpartition(b"total=")[2] or 0)
-        return total * 1e-6
-
-
 def process_cpu_time_s(pid: int) -> float:
     """CPU seconds of one live process, all its threads; 0 when it is gone."""
     try:
@@ -102,11 +83,17 @@ def process_cpu_time_s(pid: int) -> float:
 
 
 def waited_for_cpu_s(pid: int) -> float:
-    """Seconds a process's main thread has been ready to run but had no CPU; 0 where the kernel does not count it."""
+    """Seconds that the most delayed thread of a process was ready to run but had no CPU; 0 where nobody counts them.
+
+    Sleeping does not count: what waits for something else than a CPU is not forgiven, however busy the machine is.
+    """
+    waited = 0
     try:
-        return int(Path(f"/proc/{pid}/schedstat").read_bytes().split()[1]) * 1e-9
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            waited = max(waited, int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_bytes().split()[1]))
     except (OSError, IndexError, ValueError):
-        return 0.0
+        pass
+    return waited * 1e-9
 
 
 def resident_mb(pid: int) -> float:

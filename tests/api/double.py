@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox import languages
+from sandbox.api.examples import EXAMPLES
 from sandbox.errors import BadRequest, NotFound, SandboxError
 from sandbox.schema import Job, JobStatus
 from sandbox.schema.reward import Task, TaskSet, TaskSetInfo
@@ -137,7 +138,7 @@ class ServiceDouble:
 def result_bytes(kind: Kind, request: Request, result_id: str) -> bytes:
     """A result that tells its request apart by repeating its code as stdout or message."""
     if isinstance(request, VoteRequest):
-        return _json({"id": result_id, "labels": [], "message": request.candidates[0].code})
+        return _json({**EXAMPLES["VoteResult"], "id": result_id})
     if kind == "execute":
         return _json({"id": result_id, "status": "ok", "exit_code": 0, "stdout": request.code})
     test = {"verdict": "accepted", "message": request.code}

@@ -157,3 +157,15 @@ async def test_a_missing_or_bad_request_id_is_replaced(http: httpx.AsyncClient, 
     response = await http.post("/execute", json=EXECUTE, headers={} if sent is None else {"X-Request-ID": sent})
     assert response.headers["x-request-id"] != sent
     assert len(response.headers["x-request-id"]) == 32
+
+
+async def test_a_vote_is_one_submission(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+    vote = {"candidates": [{"language": "python", "code": "print(1)"}], "inputs": ["1", {"stdin": "2", "weight": 2}]}
+    response = await http.post("/verify/vote", json=vote)
+    assert response.status_code == 200
+    assert response.content == service.submissions[0].ticket.results[0].result()
+    assert service.submissions[0].kind == "vote"
+    job = await http.post("/verify/vote", json=vote, headers=ASYNC)
+    assert (job.status_code, service.submissions[1].durable) == (202, True)
+    bad = await http.post("/verify/vote", json={**vote, "inputs": []})
+    assert (bad.status_code, bad.json()["errors"][0]["field"]) == (422, "body.inputs")

@@ -88,14 +88,14 @@ async def status(request: Request) -> Response:
 
 async def _judged(request: Request, submissions: Sequence[Submission]) -> list[Result]:
     """Results in order. One without an expected output is only run."""
-    results: dict[int, Result] = Field(default_factory=dict)
+    results: dict[int, Result] = {}
     only_run = [index for index, each in enumerate(submissions) if each.expected_output is None]
-    groups: dict[tuple[str, str], list[int]] = Field(default_factory=dict)
+    groups: dict[tuple[str, str], list[int]] = {}
     for index, each in enumerate(submissions):
         if each.expected_output is not None:
             groups.setdefault((each.type, each.solution), []).append(index)
-    programs: list[VerifyRequest] = Field(default_factory=list)
-    places: list[list[int]] = Field(default_factory=list)
+    programs: list[VerifyRequest] = []
+    places: list[list[int]] = []
     for members in groups.values():
         try:
             programs.append(_verify([submissions[index] for index in members]))
@@ -117,8 +117,8 @@ async def _judged(request: Request, submissions: Sequence[Submission]) -> list[R
 
 async def _run(request: Request, submissions: Sequence[Submission]) -> list[Result]:
     results = [_result(each, reason="invalid_input", stdout="", stderr="") for each in submissions]
-    programs: list[ExecuteRequest] = Field(default_factory=list)
-    places: list[int] = Field(default_factory=list)
+    programs: list[ExecuteRequest] = []
+    places: list[int] = []
     for index, each in enumerate(submissions):
         try:
             programs.append(_execute(each))

@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import Request, Response
-from pydantic import Field
 
 from sandbox.api import bodies
-from sandbox.api.dialects.tongue import Dialect, Foreign, answered, executed, limits_of, made
+from sandbox.api.dialects.tongue import Dialect, Foreign, answered, executed, language_of, limits_of, made
 from sandbox.api.problems import Described
 from sandbox.errors import BadRequest
 from sandbox.rewards.extract import tag_language
@@ -42,12 +41,12 @@ async def execute_batch(request: Request) -> Response:
     names = batch.languages if batch.languages is not None else [batch.language] * len(batch.scripts)
     if len(names) != len(batch.scripts):
         raise BadRequest(f"{len(names)} languages for {len(batch.scripts)} scripts", "languages")
-    answers: list[dict[str, Any]] = Field(default_factory=list)
-    programs: dict[int, ExecuteRequest] = Field(default_factory=dict)
+    answers: list[dict[str, Any]] = []
+    programs: dict[int, ExecuteRequest] = {}
     for index, (script, name) in enumerate(zip(batch.scripts, names, strict=True)):
         answers.append(_exception("a script that cannot be run"))
         try:
-            programs[index] = _program(script, tag_language(name), batch.timeout)
+            programs[index] = _program(script, language_of(tag_language(name), {}), batch.timeout)
         except BadRequest as error:
             answers[index] = _exception(str(error))
     results = await executed(request, list(programs.values()))

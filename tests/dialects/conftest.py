@@ -1,0 +1,64 @@
+"""An API before a service double whose results are written by the test, by the code of the program."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox.api.app import create_app
+from sandbox.config import ApiSettings
+from sandbox.schema import VerifyRequest
+from sandbox.schema.vote import VoteRequest
+from sandbox.service import Request
+from tests.api.double import ServiceDouble
+
+USAGE = {"cpu_time_s": 0.01, "wall_time_s": 0.02, "memory_mb": 9.0}
+
+
+class Script:
+    """What programs come to: by code, an execute result's fields, or a verify result's verdicts."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, dict[str, Any]] = {}
+        self.verdicts: dict[str, list[str]] = {}
+        self.compiler: dict[str, dict[str, Any]] = {}
+
+    def __call__(self, request: Request) -> dict[str, Any]:
+        assert not isinstance(request, VoteRequest)
+        if isinstance(request, VerifyRequest):
+            return self._verified(request)
+        return {"status": "ok", "exit_code": 0, "stdout": "", "usage": USAGE, **self.runs.get(request.code, {})}
+
+    def _verified(self, request: VerifyRequest) -> dict[str, Any]:
+        verdicts = self.verdicts.get(request.code, ["accepted"] * len(request.tests))
+        assert len(verdicts) == len(request.tests)
+        passed = verdicts.count("accepted")
+        return {
+            "verdict": next((verdict for verdict in verdicts if verdict != "accepted"), "accepted"),
+            "passed": passed,
+            "total": len(verdicts),
+            "score": passed / len(verdicts),
+            "tests": [{"verdict": verdict, "usage": USAGE} for verdict in verdicts],
+            "compile": self.compiler.get(request.code),
+        }
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+@pytest.fixture
+def service(script: Script) -> ServiceDouble:
+    return ServiceDouble(results=script)
+
+
+@pytest.fixture
+async def http(service: ServiceDouble, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(ApiSettings(home=tmp_path, max_body_mb=1, request_timeout_s=20), service)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
+        yield client

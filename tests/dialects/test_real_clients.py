@@ -1,0 +1,119 @@
+"""The peers' own clients, unmodified, from the package index: only the URL is ours."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.api.app import create_app
+from sandbox.config import ApiSettings
+from sandbox.service import Service
+from tests.api.serving import served
+from tests.conftest import unavailable
+
+pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(400)]
+
+REQUIREMENTS = ["sandbox-fusion==0.3.7", "judge0==0.0.8"]
+INSTALL_PATIENCE_S = 300
+
+SANDBOX_FUSION = """
+import json, sys
+from sandbox_fusion import RunCodeRequest, SubmitRequest, TestConfig, run_code, run_concurrent, submit
+
+url = sys.argv[1] + "/dialects/sandbox_fusion"
+good = run_code(RunCodeRequest(code="print(input())", language="python", stdin="21"), endpoint=url)
+late = run_code(RunCodeRequest(code="while True: pass", language="python", run_timeout=1), endpoint=url)
+cpp = run_code(RunCodeRequest(code="int main() { return x; }", language="cpp"), endpoint=url)
+many = run_concurrent(
+    run_code,
+    kwargs=[{"request": RunCodeRequest(code=f"print({i})", language="python"), "endpoint": url} for i in range(8)],
+)
+rows = {"test": [{"input": {"stdin": "2"}, "output": {"stdout": "4"}}]}
+config = TestConfig(language="python", dataset_type="CommonOJDataset", provided_data=rows)
+fenced = "```python\\nprint(int(input()) * 2)\\n```"
+judged = submit(SubmitRequest(dataset="oj", id=1, completion=fenced, config=config), endpoint=url)
+print(json.dumps({
+    "good": [good.status, good.run_result.stdout],
+    "late": [late.status, late.run_result.status],
+    "cpp": [cpp.status, cpp.run_result, cpp.compile_result.return_code],
+    "many": [each.run_result.stdout for each in many],
+    "judged": [judged.accepted, judged.tests[0].exec_info.status],
+}))
+"""
+
+JUDGE0 = """
+import json, sys
+import judge0
+from judge0 import Client, LanguageAlias, Submission
+
+client = Client(sys.argv[1] + "/dialects/judge0")
+python = LanguageAlias.PYTHON
+one = judge0.run(client=client, source_code="print('hello')", language=python)
+cases = [judge0.TestCase("2", "4"), judge0.TestCase("3", "7")]
+many = judge0.run(client=client, source_code="print(int(input()) * 2)", language=python, test_cases=cases)
+bad = judge0.run(client=client, source_code="int main() { return x; }", language=LanguageAlias.CPP)
+print(json.dumps({
+    "one": [str(one.status), one.stdout],
+    "many": [[str(each.status), each.stdout] for each in many],
+    "bad": [str(bad.status), "not declared" in bad.compile_output],
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def python(request: pytest.FixtureRequest) -> Path:
+    """An interpreter of its own that has the clients, kept from one session to the next."""
+    cache = request.config.cache
+    assert cache is not None
+    folder = cache.mkdir("real-clients")
+    interpreter, done = folder / "bin" / "python", folder / "installed"
+    if not done.exists() or done.read_text() != str(REQUIREMENTS):
+        for command in (
+            [sys.executable, "-m", "venv", "--clear", str(folder)],
+            [str(interpreter), "-m", "pip", "install", "--quiet", *REQUIREMENTS],
+        ):
+            try:
+                subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                unavailable(f"pip has not installed {REQUIREMENTS} within {INSTALL_PATIENCE_S} s")
+            except subprocess.CalledProcessError as error:
+                unavailable(f"pip cannot install {REQUIREMENTS}: {error.stderr[-500:]}")
+        done.write_text(str(REQUIREMENTS))
+    return interpreter
+
+
+@pytest.fixture(scope="module")
+def url(live_service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(create_app(ApiSettings(home=tmp_path_factory.mktemp("api")), live_service)) as address:
+        yield address
+
+
+def _said(python: Path, script: str, url: str) -> dict[str, Any]:
+    ended = subprocess.run([python, "-c", script, url], capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    said: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return said
+
+
+def test_the_sandbox_fusion_sdk(python: Path, url: str) -> None:
+    assert _said(python, SANDBOX_FUSION, url) == {
+        "good": ["Success", "21\n"],
+        "late": ["Failed", "TimeLimitExceeded"],
+        "cpp": ["Failed", None, 1],
+        "many": [f"{number}\n" for number in range(8)],
+        "judged": [True, "Success"],
+    }
+
+
+def test_the_judge0_sdk(python: Path, url: str) -> None:
+    assert _said(python, JUDGE0, url) == {
+        "one": ["Accepted", "hello\n"],
+        "many": [["Accepted", "4\n"], ["Wrong Answer", "6\n"]],
+        "bad": ["Compilation Error", True],
+    }

@@ -1,0 +1,2 @@
+held=xxxxxxxxxxxxxxxx
+while :; do held+=$held; done

@@ -1,0 +1,3 @@
+class Program {
+    static void Main(string[] args) { System.Console.WriteLine(args[1000]); }
+}

@@ -1,0 +1,10 @@
+void main()
+{
+    ubyte[][] held;
+    for (;;)
+    {
+        auto piece = new ubyte[1 << 20];
+        piece[] = 1;
+        held ~= piece;
+    }
+}

@@ -1,0 +1,5 @@
+void main(string[] args)
+{
+    int[] nothing;
+    nothing[args.length] = 1;
+}

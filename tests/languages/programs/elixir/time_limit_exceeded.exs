@@ -1,0 +1,5 @@
+defmodule Looping do
+  def loop(), do: loop()
+end
+
+Looping.loop()

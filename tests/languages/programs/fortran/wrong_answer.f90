@@ -1,0 +1,3 @@
+program wrong
+  print '(I0)', 0
+end program wrong

@@ -1,0 +1,2 @@
+main :: IO ()
+main = print (length (cycle [1 :: Int, 2]))

@@ -1,0 +1,4 @@
+fun main() {
+    var count = 0L
+    while (true) count++
+}

@@ -1,0 +1,1 @@
+let number : int = "text"

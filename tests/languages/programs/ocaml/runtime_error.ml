@@ -1,0 +1,1 @@
+let () = ignore (List.nth [ 1; 2 ] 1000)

@@ -1,0 +1,5 @@
+var
+  number: integer;
+begin
+  number := 'text';
+end.

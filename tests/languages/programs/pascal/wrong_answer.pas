@@ -1,0 +1,3 @@
+begin
+  writeln(0);
+end.

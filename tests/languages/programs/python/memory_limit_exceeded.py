@@ -1,0 +1,3 @@
+held: list[bytearray] = []
+while True:
+    held.append(bytearray(b"x" * (1 << 20)))

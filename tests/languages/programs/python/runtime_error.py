@@ -1,0 +1,4 @@
+import sys
+
+numbers = sys.stdin.read().split()
+sys.stdout.write(numbers[1000])

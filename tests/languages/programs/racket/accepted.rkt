@@ -1,0 +1,4 @@
+#lang racket
+
+(define count (read))
+(displayln (for/sum ([_ (in-range count)]) (read)))

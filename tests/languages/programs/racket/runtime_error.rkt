@@ -1,0 +1,3 @@
+#lang racket/base
+
+(vector-ref (vector 1 2) 1000)

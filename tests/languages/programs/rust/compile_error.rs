@@ -1,0 +1,5 @@
+fn main() {
+    let text = String::new();
+    let other = text;
+    println!("{}{}", text, other);
+}

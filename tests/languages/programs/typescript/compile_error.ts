@@ -1,0 +1,2 @@
+const answer: number = "text";
+console.log(answer);

@@ -1,0 +1,2 @@
+const answer: number = 0;
+console.log(answer);

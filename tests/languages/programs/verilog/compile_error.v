@@ -1,0 +1,3 @@
+module main;
+    initial missing = 1;
+endmodule

@@ -1,0 +1,4 @@
+module main;
+    reg state = 0;
+    always #1 state = ~state;
+endmodule

@@ -1,0 +1,3 @@
+module main;
+    initial $display("0");
+endmodule

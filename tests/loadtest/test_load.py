@@ -1,0 +1,154 @@
+"""The load generator against a server that answers in every way HTTP/1.1 allows."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import orjson
+import pytest
+
+from loadtest.load import Answer, Drive, Judged, Unanswered, chunks, post
+from loadtest.sample import WrongVerdict
+from loadtest.sides import CodeJudge, HttpSide, Ours, SandboxFusion
+from loadtest.workloads import Task, Workload, loop_task, named, rl_step, tiny_py
+
+
+def result_of(task: Task) -> dict[str, object]:
+    return {"tests": [{"verdict": verdict, "usage": {"cpu_time_s": 0.001}} for verdict in task.verdicts]}
+
+
+class Double(asyncio.Protocol):
+    """Answers each request with `answers`, written in pieces."""
+
+    answers: list[bytes]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._got = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._got += data
+        head, found, body = self._got.partition(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]) if found else 1
+        if len(body) >= length:
+            self._got = b""
+            for number, piece in enumerate(self.answers):
+                asyncio.get_running_loop().call_later(0.01 * number, self._transport.write, piece)
+
+
+@contextmanager
+def answering(*pieces: bytes) -> Iterator[str]:
+    """The URL of a server that answers so, in a thread."""
+    double = type("ADouble", (Double,), {"answers": list(pieces)})
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(loop.create_server(double, "127.0.0.1", 0))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        loop.call_soon_threadsafe(server.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+
+def answer_of(url: str) -> Answer:
+    seen: list[Answer] = []
+
+    def check(answer: Answer) -> Judged:
+        seen.append(answer)
+        return Judged(1)
+
+    sample = Drive(url, iter([post("h", "/x", [b"{}"], check)]), 1, 1.0).run(whole=True)
+    assert sample.verdicts == len(sample.latencies_s) == 1
+    return seen[0]
+
+
+def test_a_body_with_a_length_comes_whole_in_whatever_pieces() -> None:
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Le", b"ngth: 10\r\n\r\n01234", b"56789") as url:
+        answer = answer_of(url)
+    assert (answer.status, answer.body) == (200, b"0123456789")
+
+
+def test_a_chunked_body_comes_whole_and_its_lines_with_their_times() -> None:
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    with answering(head, b"4\r\nab\n", b"c\r\n", b"2\r\nd\n\r\n", b"0\r\n", b"\r\n") as url:
+        answer = answer_of(url)
+    assert answer.body == b"ab\ncd\n"
+    times = [arrived for arrived, _ in answer.timed_lines()]
+    assert times == sorted(times)
+    assert times[-1] > times[0]
+
+
+def test_chunks_end_where_they_say() -> None:
+    assert list(chunks(b"3\r\nabc\r\n1;x=y\r\nd\r\n0\r\n\r\n")) == [(b"abc", 8), (b"d", 18)]
+
+
+def json_answer(body: object) -> bytes:
+    content = orjson.dumps(body)
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(content), content)
+
+
+def test_a_refusal_is_told_and_not_counted() -> None:
+    with answering(b"HTTP/1.1 503 Unavailable\r\nContent-Length: 4\r\n\r\nfull") as url:
+        side = HttpSide("ours", url, Ours, 1)
+        with pytest.raises(ExceptionGroup) as failure:
+            side.run(named("W1 single"), 0.2)
+    assert failure.group_contains(Unanswered, match="503: full")
+
+
+def test_a_server_that_is_not_there_is_told() -> None:
+    with pytest.raises(Unanswered):
+        HttpSide("ours", "http://127.0.0.1:9", Ours, 1).run(named("W1 single"), 0.2)
+
+
+def test_a_wrong_verdict_aborts() -> None:
+    wrong = {"tests": [{"verdict": "wrong_answer", "usage": {"cpu_time_s": 0.0}}]}
+    with answering(json_answer(wrong)) as url, pytest.raises(WrongVerdict):
+        HttpSide("ours", url, Ours, 1).run(named("W1 single"), 0.2)
+
+
+def test_a_batch_is_judged_item_by_item() -> None:
+    tasks = [tiny_py(index) for index in range(3)]
+    request = next(Ours("h").requests(iter(tasks), Workload("x", tiny_py, batch=3)))
+    sent = orjson.loads(request.pieces[0].split(b"\r\n\r\n", 1)[1])
+    assert [item["code"] for item in sent["items"]] == [task.code for task in tasks]
+    body = orjson.dumps({"results": [result_of(task) for task in tasks]})
+    assert request.check(Answer(200, [body], [0.0], False)).verdicts == 3
+
+
+def test_the_tail_is_what_the_last_verdict_came_late_beyond_its_program() -> None:
+    tasks = [rl_step(index) for index in range(2)]
+    request = next(Ours("h").requests(iter(tasks), Workload("x", rl_step, batch=2, stream=True)))
+    lines = [orjson.dumps({"index": index, "result": result_of(tasks[index])}) + b"\n" for index in (1, 0)]
+    pieces = [b"%x\r\n%s\r\n" % (len(line), line) for line in lines] + [b"0\r\n\r\n"]
+    judged = request.check(Answer(200, pieces, [10.0, 10.5, 10.5], True))
+    assert judged.verdicts == 20
+    assert judged.tail_s == pytest.approx(0.49)
+
+
+def test_sandbox_fusion_is_asked_once_a_test() -> None:
+    task = loop_task(7, 10, 3)
+    requests = list(SandboxFusion("h").requests(iter([task]), named("W2 py-20")))
+    assert len(requests) == 3
+    run = {"status": "Finished", "return_code": 0, "stdout": task.cases[1].expected}
+    body = {"status": "Success", "message": "", "run_result": run}
+    assert requests[1].check(Answer(200, [orjson.dumps(body)], [0.0], False)).verdicts == 1
+    with pytest.raises(WrongVerdict):
+        requests[2].check(Answer(200, [orjson.dumps(body)], [0.0], False))
+
+
+def test_code_judge_is_asked_for_all_tests_at_once() -> None:
+    task = loop_task(7, 10, 3)
+    (request,) = CodeJudge("h").requests(iter([task]), named("W2 py-20"))
+    results = [{"success": True, "reason": ""}] * 3
+    assert request.check(Answer(200, [orjson.dumps({"results": results})], [0.0], False)).verdicts == 3
+    failed = {"results": [{"success": False, "reason": "queue_timeout"}, *results[1:]]}
+    with pytest.raises(Unanswered, match="queue_timeout"):
+        request.check(Answer(200, [orjson.dumps(failed)], [0.0], False))
