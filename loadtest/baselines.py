@@ -46,7 +46,7 @@ class Order:
     python: str
     first: int
     number: int  # of programs; 0: as many as there is time for
-    deadline: float
+    seconds: float
 
 
 @dataclass(slots=True)
@@ -83,6 +83,8 @@ class Pool:
     def __enter__(self) -> Pool:
         for process, _ in self._workers:
             process.start()
+        for _, connection in self._workers:
+            connection.recv()  # it can work now
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -101,9 +103,8 @@ class Pool:
         first = Sample.fresh_index()
         self._next.value = first
         python = self._pythons.numpy if workload.family == "W6" else self._pythons.plain
-        deadline = float("inf") if whole else time.monotonic() + seconds
         for _, connection in workers:
-            connection.send(Order(workload.name, python, first, number, deadline))
+            connection.send(Order(workload.name, python, first, number, float("inf") if whole else seconds))
         reports: list[Report] = [connection.recv() for _, connection in workers]
         return summed(reports)
 
@@ -127,6 +128,7 @@ def summed(reports: Sequence[Report]) -> Sample:
 def work(kind: Kind, images: dict[str, str], orders: Connection, following: Synchronized[int]) -> None:
     """A worker process: rounds until None comes."""
     with tempfile.TemporaryDirectory(prefix="loadtest-") as folder:
+        orders.send(None)
         while (order := orders.recv()) is not None:
             side = Bare(Path(folder), order.python) if kind == "bare" else PerTest(Path(folder), images)
             orders.send(one_round(order, side.run, following))
@@ -137,7 +139,7 @@ def one_round(order: Order, run: Any, following: Synchronized[int]) -> Report:
     report = Report(started=time.monotonic())
     own, programs = cpu_s(resource.RUSAGE_SELF), cpu_s(resource.RUSAGE_CHILDREN)
     try:
-        while (began := time.monotonic()) < order.deadline:
+        while (began := time.monotonic()) < report.started + order.seconds:
             with following.get_lock():
                 index = following.value
                 following.value += 1

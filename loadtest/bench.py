@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 
 from loadtest.baselines import Pool, Pythons
 from loadtest.goals import Held, held
+from loadtest.load import Unanswered
 from loadtest.own_service import Meter, OwnService, machine_cpu_s
 from loadtest.sample import Sample
 from loadtest.sides import PEERS, HttpSide, Ours
@@ -264,6 +265,8 @@ def measured(side: Side, workload: Workload, seconds: float, meter: Meter, concu
     before = meter.read() if side.name == OURS else {}
     began, machine_before = time.monotonic(), machine_cpu_s()
     sample = side.run(workload, seconds, concurrency)
+    if not sample.verdicts:
+        raise Unanswered(f"{side.name} gave no verdict on {workload.name}")
     sample.cpu_s["machine"] = machine_cpu_s() - machine_before
     sample.measured_s = time.monotonic() - began
     if before:

@@ -188,18 +188,23 @@ class Drive:
         parts = urlsplit(self.url)
         loop = asyncio.get_running_loop()
         wires: list[Wire] = []
+        tasks: list[asyncio.Task[None]] = []
         try:
             for _ in range(self.concurrency):
                 _, wire = await loop.create_connection(Wire, parts.hostname or "127.0.0.1", parts.port or 80)
                 wires.append(wire)
             began, cpu = time.perf_counter(), time.process_time()
             deadline = float("inf") if whole else began + self.seconds
-            async with asyncio.timeout(self.seconds + ANSWER_PATIENCE_S), asyncio.TaskGroup() as group:
-                for wire in wires:
-                    group.create_task(self._one(wire, requests, deadline))
-        except* (OSError, TimeoutError) as failures:
-            raise Unanswered(f"{self.url}: {failures.exceptions[0]!r}") from None
+            # Not a TaskGroup: the first failure is to be raised as it is, not in a group.
+            tasks = [loop.create_task(self._one(wire, requests, deadline)) for wire in wires]
+            async with asyncio.timeout(self.seconds + ANSWER_PATIENCE_S):
+                await asyncio.gather(*tasks)
+        except (OSError, TimeoutError) as failure:
+            raise Unanswered(f"{self.url}: {str(failure) or 'no answer in time'}") from failure
         finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             for wire in wires:
                 wire.close()
         self.sample.elapsed_s = time.perf_counter() - began

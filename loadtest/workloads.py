@@ -140,7 +140,7 @@ def mixed(index: int) -> Task:
     elif place >= 16:
         code, verdict = CRASH.format(index=index + 2), CRASHED
     elif place >= 14:
-        code, verdict = TINY.format(index=index + 1), WRONG
+        code, verdict = TINY.format(index=-index), WRONG
     verdicts = (ACCEPTED,) * MIXED_TESTS if verdict == ACCEPTED else (verdict, *(SKIPPED,) * (MIXED_TESTS - 1))
     return Task(code, cases, verdicts, cpu_limit_s=MIXED_LIMIT_S, stop_on_failure=True)
 

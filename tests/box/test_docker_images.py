@@ -44,6 +44,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (package / "runner").mkdir(parents=True)
     (package / "__init__.py").write_text("")
     (package / "runner" / "__init__.py").write_text("first = 1\n")
+    (package / "runner" / "forkserver.c").write_text("/* the zygote's loop */\n")
     for name in ("selftest", "othertest"):
         folder = tmp_path / "images" / name
         folder.mkdir(parents=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.baselines import PYTHON, Bare, Pool
+from loadtest.baselines import PYTHON, Bare, Pool, Pythons
 from loadtest.sample import Sample, WrongVerdict, check_verdicts
 from loadtest.workloads import ALL, CRASHED, FAMILIES, TOO_SLOW, WRONG, Workload, chosen, mixed, named, tiny_py
 
@@ -78,7 +78,5 @@ def test_a_pool_counts_every_verdict_of_a_round() -> None:
 
 def test_a_pool_stops_at_a_wrong_verdict() -> None:
     """An interpreter that prints nothing gets no figures."""
-    from loadtest.baselines import Pythons
-
     with Pool("bare", 1, Pythons("/bin/true")) as pool, pytest.raises(WrongVerdict):
         pool.run(named("W1 single"), 0.2)

@@ -1,6 +1,6 @@
 module main;
-    reg [65535:0] held [$];
+    reg [1023:0] held [0:4194303];
     integer i;
     initial
-        for (i = 0; i >= 0; i = i + 0) held.push_back({65536{1'b1}});
+        for (i = 0; i < 4194304; i = i + 1) held[i] = i;
 endmodule

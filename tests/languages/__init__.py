@@ -1,0 +1,1 @@
+"""Every language of the table, run for real."""

@@ -1,0 +1,42 @@
+"""The self-test programs: for each language and verdict one that gets that verdict, all for the same little problem.
+
+Input: a count and, in the next line, so many numbers. Output: their sum.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sandbox import languages
+from sandbox.runner.contract import Limits, Verdict
+
+FOLDER = Path(__file__).parent / "programs"
+STDIN = b"3\n10 20 12\n"
+EXPECTED = b"42\n"
+# These run the programs of another language.
+SHARED = {"pypy": "python", "cpp17": "cpp", "cpp20": "cpp"}
+LIMITS = {
+    Verdict.TIME_LIMIT_EXCEEDED: Limits(cpu_time_s=1.0, wall_time_s=30.0),
+    Verdict.MEMORY_LIMIT_EXCEEDED: Limits(cpu_time_s=60.0, wall_time_s=120.0, memory_mb=256),
+}
+
+
+def verdicts_of(language: str) -> set[Verdict]:
+    """The verdicts a program of that language can get: what is not compiled has no compile_error."""
+    verdicts = {
+        Verdict.ACCEPTED,
+        Verdict.WRONG_ANSWER,
+        Verdict.RUNTIME_ERROR,
+        Verdict.TIME_LIMIT_EXCEEDED,
+        Verdict.MEMORY_LIMIT_EXCEEDED,
+    }
+    return verdicts | {Verdict.COMPILE_ERROR} if languages.named(language).compile_command else verdicts
+
+
+def folder_of(language: str) -> Path:
+    return FOLDER / SHARED.get(language, language)
+
+
+def source(language: str, verdict: Verdict) -> bytes:
+    suffix = Path(languages.named(language).source).suffix
+    return (folder_of(language) / f"{verdict}{suffix}").read_bytes()

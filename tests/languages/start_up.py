@@ -1,0 +1,58 @@
+"""What a language costs before its program does anything: `python -m tests.languages.start_up [LANGUAGE...]`.
+
+Prints the rows of the table in `sandbox/docs/languages.md`. To be run on a machine that does nothing else.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from sandbox import languages
+from sandbox.box.box import Box
+from sandbox.box.docker_engine import DockerEngine
+from sandbox.box.docker_images import engine_client, ensure_images
+from sandbox.config import WorkerSettings
+from sandbox.languages import Language
+from sandbox.runner.contract import Run, Verdict
+from tests.languages import self_tests
+
+SLOT = 91
+RUNS = 21
+BUILDS = 3
+
+
+def row(box: Box, language: Language) -> str:
+    """The language's row: the medians of a one-line program's runs and builds, in milliseconds."""
+    program = language.program(self_tests.source(language.name, Verdict.WRONG_ANSWER))
+    builds = [outcome.usage.wall_time_s for _ in range(BUILDS) if (outcome := box.load(program)) is not None]
+    runs = [box.run(Run()).usage.wall_time_s for _ in range(RUNS)]
+    compiled = _milliseconds(builds) if builds else "-"
+    names = ", ".join(f"`{alias}`" for alias in language.aliases) or "-"
+    return (
+        f"| `{language.name}` | {language.version} | {language.image} | {names} | {_milliseconds(runs)} | {compiled} |"
+    )
+
+
+def _milliseconds(seconds: list[float]) -> str:
+    median = statistics.median(seconds) * 1000
+    return f"{median:.1f}" if median < 10 else f"{median:.0f}"
+
+
+def main() -> None:
+    wanted = [languages.named(name) for name in sys.argv[1:]] or list(languages.table().values())
+    with engine_client() as client:
+        ensure_images(client, dict.fromkeys(language.image for language in wanted), lambda line: None)
+    with tempfile.TemporaryDirectory(prefix="sandbox-start-up-") as home:
+        engine = DockerEngine(WorkerSettings(home=Path(home)), SLOT)
+        boxes = {image: Box(engine.start(image)) for image in dict.fromkeys(language.image for language in wanted)}
+        for language in wanted:
+            sys.stdout.write(row(boxes[language.image], language) + "\n")
+            sys.stdout.flush()
+        engine.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""Each language's self-test programs, one for each verdict, run in a real box and judged.
+
+Images that are built on demand are tested where they are there; SANDBOX_TEST_ALL_IMAGES=1 builds them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import docker
+import pytest
+
+from sandbox import languages
+from sandbox.box.docker_images import ON_DEMAND, ensure_images, image_tag
+from sandbox.box.slot import Slot
+from sandbox.runner.contract import Limits, Run, Status, Verdict
+from sandbox.verify.judge import CheckerChoice, judge_outcome
+from tests.box.running import run_once
+from tests.languages import self_tests
+
+SLOW_TO_COMPILE = {"typescript"}
+NeedsImage = Callable[[str], None]
+
+
+@pytest.fixture(scope="session")
+def needs_image(docker_client: docker.DockerClient, images: dict[str, str]) -> NeedsImage:
+    """Skips a test whose image is not built on this machine, unless all are wanted."""
+
+    def check(name: str) -> None:
+        if name in images or name in ON_DEMAND and _there(docker_client, name):
+            return
+        if os.environ.get("SANDBOX_TEST_ALL_IMAGES") != "1":
+            pytest.skip(f"the image {name} is not built here; SANDBOX_TEST_ALL_IMAGES=1 builds it")
+        ensure_images(docker_client, [name], lambda line: None)
+
+    return check
+
+
+def _there(client: docker.DockerClient, name: str) -> bool:
+    return bool(client.images.list(image_tag(name)))
+
+
+def _cases() -> list[object]:
+    cases = []
+    for name, language in languages.table().items():
+        slow = [pytest.mark.slow] if language.image in ON_DEMAND or name in SLOW_TO_COMPILE else []
+        for verdict in sorted(self_tests.verdicts_of(name)):
+            cases.append(pytest.param(name, verdict, id=f"{name}-{verdict}", marks=slow))
+    return cases
+
+
+@pytest.mark.timeout(1_800)  # with the building of an image
+@pytest.mark.parametrize(("name", "verdict"), _cases())
+def test_a_program_gets_its_verdict(slot: Slot, needs_image: NeedsImage, name: str, verdict: Verdict) -> None:
+    language = languages.named(name)
+    needs_image(language.image)
+    run = Run(stdin=self_tests.STDIN, limits=self_tests.LIMITS.get(verdict, Limits()))
+    with slot.lend(language.image) as box:
+        outcome = box.load(language.program(self_tests.source(name, verdict)))
+        if outcome is None or outcome.ended_well:
+            outcome = box.run(run)
+    judged = judge_outcome(outcome, self_tests.EXPECTED, CheckerChoice("tokens", {}))
+    assert judged.verdict is verdict, outcome
+
+
+@pytest.mark.parametrize("name", sorted(languages.table()))
+def test_a_language_has_a_program_for_each_verdict_and_no_other(name: str) -> None:
+    there = {path.stem for path in self_tests.folder_of(name).iterdir()}
+    expected = {verdict.value for verdict in self_tests.verdicts_of(name)}
+    assert there == expected
+
+
+def test_no_programs_are_left_of_a_language_that_is_gone() -> None:
+    assert {path.name for path in self_tests.FOLDER.iterdir()} == set(languages.table()) - set(self_tests.SHARED)
+
+
+DEEP = {
+    "java": """
+        public class Main {
+            static int depth(int n) { return n == 0 ? 0 : 1 + depth(n - 1); }
+            public static void main(String[] args) { System.out.println(depth(200_000)); }
+        }
+    """,
+    "kotlin": """
+        fun depth(n: Int): Int = if (n == 0) 0 else 1 + depth(n - 1)
+        fun main() { println(depth(200_000)) }
+    """,
+    "javascript": "const depth = n => n === 0 ? 0 : 1 + depth(n - 1); console.log(depth(200_000));",
+    "ruby": """
+        def depth(n) = n == 0 ? 0 : 1 + depth(n - 1)
+        puts depth(200_000)
+    """,
+    "go": """
+        package main
+        import "fmt"
+        func depth(n int) int { if n == 0 { return 0 }; return 1 + depth(n - 1) }
+        func main() { fmt.Println(depth(200_000)) }
+    """,
+    "csharp": """
+        class Program {
+            static int Depth(int n) { return n == 0 ? 0 : 1 + Depth(n - 1); }
+            static void Main() { System.Console.WriteLine(Depth(200000)); }
+        }
+    """,
+    "ocaml": "let rec depth n = if n = 0 then 0 else 1 + depth (n - 1)\nlet () = print_int (depth 200_000)",
+    "perl": "no warnings; sub depth { my $n = shift; $n == 0 ? 0 : 1 + depth($n - 1) } print depth(200_000);",
+    "racket": "#lang racket/base\n(define (depth n) (if (= n 0) 0 (+ 1 (depth (- n 1)))))\n(depth 200000)",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("name", sorted(DEEP))
+def test_recursion_may_be_deep(slot: Slot, needs_image: NeedsImage, name: str) -> None:
+    needs_image(languages.named(name).image)
+    outcome = run_once(slot, DEEP[name], language=name, memory_mb=512)
+    assert (outcome.status, outcome.stdout.strip()) == (Status.OK, b"200000"), outcome
+
+
+ARGUMENTS = {
+    "java": "class Echo { public static void main(String[] args) { System.out.println(args[0]); } }",
+    "kotlin": "fun main(args: Array<String>) { println(args[0]) }",
+    "scala": "object Echo extends App { println(args(0)) }",
+    "typescript": "console.log(process.argv[2]);",
+    "php": "<?php echo $argv[1];",
+    "go": 'package main\nimport ("fmt"; "os")\nfunc main() { fmt.Println(os.Args[1]) }',
+    "rust": 'fn main() { println!("{}", std::env::args().nth(1).unwrap()); }',
+    "csharp": "class Echo { static void Main(string[] args) { System.Console.WriteLine(args[0]); } }",
+    "haskell": "import System.Environment\nmain = getArgs >>= putStrLn . head",
+    "ocaml": "let () = print_endline Sys.argv.(1)",
+    "pascal": "begin writeln(paramstr(1)); end.",
+    "fortran": "program echo\ncharacter(99) :: word\ncall get_command_argument(1, word)\nprint '(A)', trim(word)\nend",
+    "d": "import std.stdio;\nvoid main(string[] args) { writeln(args[1]); }",
+    "ruby": "puts ARGV[0]",
+    "perl": "print $ARGV[0];",
+    "lua": "print(arg[1])",
+    "r": "cat(commandArgs(trailingOnly = TRUE)[1])",
+    "racket": "#lang racket/base\n(display (vector-ref (current-command-line-arguments) 0))",
+    "erlang": "-module(main).\n-export([main/1]).\nmain([Word | _]) -> io:put_chars(Word).",
+    "elixir": "IO.puts(hd(System.argv()))",
+    "pypy": "import sys; print(sys.argv[1])",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("name", sorted(ARGUMENTS))
+def test_a_program_gets_its_arguments(slot: Slot, needs_image: NeedsImage, name: str) -> None:
+    needs_image(languages.named(name).image)
+    outcome = run_once(slot, ARGUMENTS[name], language=name, args=("-first", "second"), memory_mb=512)
+    assert (outcome.status, outcome.stdout.strip()) == (Status.OK, b"-first"), outcome
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+def test_one_array_larger_than_the_memory_is_a_memory_limit_in_java(slot: Slot, needs_image: NeedsImage) -> None:
+    needs_image("jvm")
+    code = "class Main { public static void main(String[] a) { System.out.println(new int[300_000_000].length); } }"
+    assert run_once(slot, code, language="java", memory_mb=512).status is Status.MEMORY_LIMIT_EXCEEDED
+    assert run_once(slot, code, language="java", memory_mb=2_048).ended_well
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("flags", ["public", "public final", "public abstract strictfp"])
+def test_a_java_program_names_its_class_as_it_likes(slot: Slot, needs_image: NeedsImage, flags: str) -> None:
+    needs_image("jvm")
+    code = f"""
+        // public class Decoy
+        class Other {{ static void main(int number) {{}} }}
+        {flags} class Chosen {{ public static void main(String[] args) {{ System.out.println("here"); }} }}
+    """
+    assert run_once(slot, code, language="java", memory_mb=512).stdout == b"here\n"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+def test_a_java_program_without_main_is_a_runtime_error(slot: Slot, needs_image: NeedsImage) -> None:
+    needs_image("jvm")
+    outcome = run_once(slot, "class Nothing {}", language="java", memory_mb=512)
+    assert outcome.status is Status.RUNTIME_ERROR
+    assert b"Main" in outcome.stderr
