@@ -6,7 +6,7 @@ Images that are built on demand are tested where they are there; SANDBOX_TEST_AL
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import docker
 import pytest
@@ -28,7 +28,7 @@ def needs_image(docker_client: docker.DockerClient, images: dict[str, str]) -> N
     """Skips a test whose image is not built on this machine, unless all are wanted."""
 
     def check(name: str) -> None:
-        if name in images or name in ON_DEMAND and _there(docker_client, name):
+        if name in images or (name in ON_DEMAND and _there(docker_client, name)):
             return
         if os.environ.get("SANDBOX_TEST_ALL_IMAGES") != "1":
             pytest.skip(f"the image {name} is not built here; SANDBOX_TEST_ALL_IMAGES=1 builds it")
@@ -41,7 +41,7 @@ def _there(client: docker.DockerClient, name: str) -> bool:
     return bool(client.images.list(image_tag(name)))
 
 
-def _cases() -> list[object]:
+def _cases() -> Sequence[object]:
     cases = []
     for name, language in languages.table().items():
         slow = [pytest.mark.slow] if language.image in ON_DEMAND or name in SLOW_TO_COMPILE else []
