@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -213,7 +213,7 @@ def open_sides(plan: Plan, stack: ExitStack, say: Say) -> tuple[Meter, list[Side
         say(f"starting a service of our own with {plan.cores} slots")
         service = stack.enter_context(OwnService(plan.cores))
         meter, url = service.meter, service.url
-    sides: list[Side] = [HttpSide(OURS, url, Ours, plan.cores)]
+    sides: list[Side] = [HttpSide(OURS, url, partial(Ours, slots=plan.cores), plan.cores)]
     sides += [HttpSide(name, peer, PEERS[name], plan.cores) for name, peer in plan.peers.items()]
     sides.append(stack.enter_context(Pool(BARE, plan.cores, Pythons(plan.python, plan.numpy_python or plan.python))))
     if plan.docker_run:

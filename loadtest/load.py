@@ -70,7 +70,7 @@ def chunks(raw: bytes) -> Iterator[tuple[bytes, int]]:
 
 @dataclass(slots=True)
 class Judged:
-    """What an answer was worth: verdicts, the CPU their programs used, and how long the last verdict stood alone."""
+    """What an answer was worth: verdicts, the CPU their programs used, and `Sample.tail_s`."""
 
     verdicts: int
     program_cpu_s: float = 0.0

@@ -88,8 +88,8 @@ def latencies(rows: Sequence[Row]) -> Figure:
             if row.workload == name:
                 values = sorted(row.latencies_ms)
                 values = values[:: max(1, len(values) // MOST_POINTS)]
-                share = [(place + 1) / len(values) for place in range(len(values))]
-                axis.step(values, share, where="post", label=row.side, color=COLOURS.get(row.side))
+                share = [place / len(values) for place in range(len(values) + 1)]
+                axis.step([values[0], *values], share, where="post", label=row.side, color=COLOURS.get(row.side))
         axis.set_xscale("log")
         axis.xaxis.set_major_formatter("{x:g}")
         axis.xaxis.set_minor_formatter("")
@@ -163,7 +163,8 @@ def _sweep(series: Series) -> Figure:
         axis.set_xscale("symlog", linthresh=1)
         axis.set_yscale("log")
         axis.set(xlabel=series.unit, ylabel=f"ms a {what}")
-    figure.suptitle(f"{series.name}: cost grows with the size to the power of {series.growth:.2f}", x=0.01, ha="left")
+    grows = "" if math.isnan(series.growth) else f": cost grows with the size to the power of {series.growth:.2f}"
+    figure.suptitle(series.name + grows, x=0.01, ha="left")
     return figure
 
 

@@ -18,7 +18,7 @@ class Sample:
     """Verdicts, the time they took, each request's latency, and CPU seconds by kind of process.
 
     `program_cpu_s` is what the programs themselves used, as the service's answers tell it; 0 where none does.
-    `tail_s` is how long the last verdict came after the others, less the CPU time of its own program.
+    `tail_s` is how long the last verdict came after no more programs were left than slots, less a program's CPU time.
     """
 
     verdicts: int = 0

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -55,12 +56,12 @@ def run(counts: Sequence[int], rounds: int, seconds: float, say: Callable[[str],
         for slots in counts:
             say(f"starting a service with {slots} slots")
             services[slots] = stack.enter_context(OwnService(slots))
-            side = HttpSide(OURS, services[slots].url, Ours, slots)
+            side = HttpSide(OURS, services[slots].url, partial(Ours, slots=slots), slots)
             side.run(replace(named("W1 batch64"), programs=16 * slots, concurrency=slots), 1.0)
         for number in range(rounds):
             for name in WORKLOADS:
                 for slots, service in services.items():
-                    side = HttpSide(OURS, service.url, Ours, slots)
+                    side = HttpSide(OURS, service.url, partial(Ours, slots=slots), slots)
                     sample = measured(side, filling(named(name), slots), seconds, service.meter)
                     samples[name, slots].append(sample)
                     say(f"round {number + 1}/{rounds}  {name:<11} {slots:>3} slots {sample.rate:9.1f}/s")

@@ -56,8 +56,9 @@ def parsed(answer: Answer) -> Any:
 class Ours:
     """`POST /verify`, `/verify/batch`, and the batch as a stream."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, slots: int = 1) -> None:
         self._host = host
+        self._slots = slots
 
     def requests(self, tasks: Iterator[Task], workload: Workload) -> Iterator[Request]:
         if workload.batch == 1:
@@ -75,7 +76,7 @@ class Ours:
         for task in tasks:
             body += [*verify_request(task), b","]
         body[-1] = b"]}"
-        check = streamed(tasks) if stream else batched(tasks)
+        check = streamed(tasks, self._slots) if stream else batched(tasks)
         small = body if any(len(piece) > BIG_CHARS for piece in body) else [b"".join(body)]
         return post(self._host, "/verify/batch", small, check, stream)
 
@@ -108,7 +109,9 @@ def verify_result(task: Task, result: Any) -> tuple[int, float]:
     """Verdicts given and CPU seconds used; raises WrongVerdict."""
     tests = result["tests"]
     check_verdicts(task, [test["verdict"] for test in tests])
-    return task.verdicts_given, sum(test["usage"]["cpu_time_s"] for test in tests)
+    compiled = result.get("compile")
+    stages = [*tests, compiled] if compiled else tests
+    return task.verdicts_given, sum(stage["usage"]["cpu_time_s"] for stage in stages)
 
 
 def batched(tasks: Sequence[Task]) -> Callable[[Answer], Judged]:
@@ -119,7 +122,9 @@ def batched(tasks: Sequence[Task]) -> Callable[[Answer], Judged]:
     return check
 
 
-def streamed(tasks: Sequence[Task]) -> Callable[[Answer], Judged]:
+def streamed(tasks: Sequence[Task], slots: int) -> Callable[[Answer], Judged]:
+    """The tail begins when no more programs are left than there are slots: each of them could be running by then."""
+
     def check(answer: Answer) -> Judged:
         if answer.status != 200:
             parsed(answer)
@@ -133,8 +138,9 @@ def streamed(tasks: Sequence[Task]) -> Callable[[Answer], Judged]:
             arrivals.append((arrived, own_cpu_s))
         if len(arrivals) != len(tasks):
             raise Unanswered(f"{len(arrivals)} results of {len(tasks)}")
-        (before, _), (last, own_cpu_s) = arrivals[-2], arrivals[-1]
-        return Judged(verdicts, cpu_s, max(0.0, last - before - own_cpu_s))
+        left = arrivals[-slots:]
+        began = arrivals[max(0, len(arrivals) - slots - 1)][0]
+        return Judged(verdicts, cpu_s, max(0.0, left[-1][0] - began - max(own_cpu_s for _, own_cpu_s in left)))
 
     return check
 

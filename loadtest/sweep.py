@@ -5,6 +5,7 @@ One request at a time, so what is seen is the cost of the way itself; sizes are 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -32,7 +33,7 @@ line = "{index} " + "x" * 50 + "\\n"
 text = line * (size // len(line) + 1)
 sys.stdout.write(text[:size])
 """
-# Set aside per request beside what is swept, so that growth is that of the input and not of the fixed part.
+# A size counts from this many times the cheapest request on: below, what every request costs hides how it grows.
 SMALLEST_SHARE = 4
 
 Make = Callable[[int, int, str], Request]
@@ -150,7 +151,10 @@ def show(series: Sequence[Series], console: Console) -> None:
     console.print(table)
     for one in series:
         outcome = "[green]flat or linear[/]" if one.linear else "[red]grows faster than its input[/]"
-        console.print(f"{one.name}: {outcome}, size to the power of {one.growth:.2f}")
+        power = (
+            "too little of it to see it grow" if math.isnan(one.growth) else f"size to the power of {one.growth:.2f}"
+        )
+        console.print(f"{one.name}: {outcome}, {power}")
 
 
 def as_json(series: Sequence[Series]) -> list[dict[str, Any]]:
@@ -158,7 +162,7 @@ def as_json(series: Sequence[Series]) -> list[dict[str, Any]]:
         {
             "what": one.name,
             "unit": one.unit,
-            "growth": one.growth if one.growth == one.growth else None,
+            "growth": None if math.isnan(one.growth) else one.growth,
             "linear": one.linear,
             "points": [{"size": point.size, "seconds": asdict(point.spread)} for point in one.points],
         }

@@ -74,7 +74,7 @@ class DockerEngine:
             connection, _ = listener.accept()
         except ImageNotFound as error:
             raise EngineUnavailable(
-                f"image {image_tag(image)} is missing; build it with `sandbox images build`"
+                f"image {image_tag(image)} is missing; build it with `sandbox images build {image}`"
             ) from error
         except (DockerException, requests.RequestException, OSError) as error:
             _remove(container)

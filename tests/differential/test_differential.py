@@ -20,8 +20,12 @@ from sandbox.runner.contract import Mode, Outcome, Run
 
 PROGRAMS = Path(__file__).parent / "programs"
 # Programs that do differ, and why that is all right. One that no longer does fails the test below: strike it out.
+# They are written here, for what parses them as files (linters, editors) may meet the same limit as the compiler.
 KNOWN_DIFFERENT = {
-    "syntax_deep_binary": "the compiler's own recursion limit counts from a stack that is a little deeper in a fork",
+    "syntax_deep_binary": (
+        "the compiler's own recursion limit counts from a stack that is a little deeper in a fork",
+        b"x = " + b"+".join([b"1"] * 3_000) + b"\nprint(x)\n",
+    ),
 }
 Observed = tuple[bytes, bytes, int | None, int | None]
 
@@ -77,16 +81,15 @@ def test_most_programs_are_started_as_forks() -> None:
 @pytest.mark.parametrize("area", sorted(_areas()))
 def test_a_fork_cannot_be_told_from_python3_in(area: str, box: Box) -> None:
     differences = [
-        _difference(path, usual, real)
-        for path in _areas()[area]
-        if path.stem not in KNOWN_DIFFERENT
-        for usual, real in [_both(box, path)]
-        if usual != real
+        _difference(path, usual, real) for path in _areas()[area] for usual, real in [_both(box, path)] if usual != real
     ]
     assert not differences, "\n".join(differences)
 
 
 @pytest.mark.parametrize("name", sorted(KNOWN_DIFFERENT))
-def test_what_is_known_to_differ_still_does(name: str, box: Box) -> None:
-    usual, real = _both(box, PROGRAMS / f"{name}.py")
-    assert usual != real, f"{name} differs no more ({KNOWN_DIFFERENT[name]}); strike it out"
+def test_what_is_known_to_differ_still_does(name: str, box: Box, tmp_path: Path) -> None:
+    why, source = KNOWN_DIFFERENT[name]
+    program = tmp_path / f"{name}.py"
+    program.write_bytes(source)
+    usual, real = _both(box, program)
+    assert usual != real, f"{name} differs no more ({why}); strike it out"

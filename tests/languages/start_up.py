@@ -27,16 +27,16 @@ BUILDS = 3
 def row(box: Box, language: Language) -> str:
     """The language's row: the medians of a one-line program's runs and builds, in milliseconds."""
     program = language.program(self_tests.source(language.name, Verdict.WRONG_ANSWER))
-    builds = [outcome.usage.wall_time_s for _ in range(BUILDS) if (outcome := box.load(program)) is not None]
-    runs = [box.run(Run()).usage.wall_time_s for _ in range(RUNS)]
-    compiled = _milliseconds(builds) if builds else "-"
+    builds = [outcome.usage for _ in range(BUILDS) if (outcome := box.load(program)) is not None]
+    runs = [box.run(Run()).usage for _ in range(RUNS)]
     names = ", ".join(f"`{alias}`" for alias in language.aliases) or "-"
-    return (
-        f"| `{language.name}` | {language.version} | {language.image} | {names} | {_milliseconds(runs)} | {compiled} |"
-    )
+    elapsed = _median_ms([usage.wall_time_s for usage in runs])
+    cpu = _median_ms([usage.cpu_time_s for usage in runs])
+    build = _median_ms([usage.cpu_time_s for usage in builds]) if builds else "-"
+    return f"| `{language.name}` | {language.version} | {language.image} | {names} | {elapsed} | {cpu} | {build} |"
 
 
-def _milliseconds(seconds: list[float]) -> str:
+def _median_ms(seconds: list[float]) -> str:
     median = statistics.median(seconds) * 1000
     return f"{median:.1f}" if median < 10 else f"{median:.0f}"
 

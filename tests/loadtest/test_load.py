@@ -123,12 +123,13 @@ def test_a_batch_is_judged_item_by_item() -> None:
 
 
 def test_the_tail_is_what_the_last_verdict_came_late_beyond_its_program() -> None:
-    tasks = [rl_step(index) for index in range(2)]
-    request = next(Ours("h").requests(iter(tasks), Workload("x", rl_step, batch=2, stream=True)))
-    lines = [orjson.dumps({"index": index, "result": result_of(tasks[index])}) + b"\n" for index in (1, 0)]
+    """Two slots: once two programs are left, both could be running."""
+    tasks = [rl_step(index) for index in range(3)]
+    request = next(Ours("h", slots=2).requests(iter(tasks), Workload("x", rl_step, batch=3, stream=True)))
+    lines = [orjson.dumps({"index": index, "result": result_of(tasks[index])}) + b"\n" for index in (1, 0, 2)]
     pieces = [b"%x\r\n%s\r\n" % (len(line), line) for line in lines] + [b"0\r\n\r\n"]
-    judged = request.check(Answer(200, pieces, [10.0, 10.5, 10.5], True))
-    assert judged.verdicts == 20
+    judged = request.check(Answer(200, pieces, [10.0, 10.3, 10.5, 10.5], True))
+    assert judged.verdicts == 30
     assert judged.tail_s == pytest.approx(0.49)
 
 
