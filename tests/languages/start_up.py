@@ -27,7 +27,9 @@ BUILDS = 3
 def row(box: Box, language: Language) -> str:
     """The language's row: the medians of a one-line program's runs and builds, in milliseconds."""
     program = language.program(self_tests.source(language.name, Verdict.WRONG_ANSWER))
-    builds = [outcome.usage for _ in range(BUILDS) if (outcome := box.load(program)) is not None]
+    outcomes = [outcome for _ in range(BUILDS) if (outcome := box.load(program)) is not None]
+    assert all(outcome.ended_well for outcome in outcomes), outcomes
+    builds = [outcome.usage for outcome in outcomes]
     runs = [box.run(Run()).usage for _ in range(RUNS)]
     names = ", ".join(f"`{alias}`" for alias in language.aliases) or "-"
     elapsed = _median_ms([usage.wall_time_s for usage in runs])
