@@ -146,6 +146,7 @@ class Postman:
             tray = self._trays[ready]
             room = ENVELOPES_PER_WORKER * self._workers - len(tray.on_their_way)
             taken = self._take(tray, min(LARGEST_ENVELOPE, math.ceil(len(tray.waiting) / max(1, room))))
+            tray.depth += len(taken)  # until Redis tells; a submission meanwhile must find them counted
             self._note(ready, [item_id for item_id, _ in taken])
         try:
             self._send(ready, [[item for _, item in taken]])
@@ -153,6 +154,7 @@ class Postman:
             with self._changed:
                 self._make_room(item_id for item_id, _ in taken)
                 tray.waiting.extendleft(reversed(taken))
+                tray.depth -= len(taken)
             raise
 
     def _note(self, lane: Lane, item_ids: Sequence[str]) -> None:
