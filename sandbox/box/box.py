@@ -6,6 +6,7 @@ must have; anything else is a BoxError, and the box is destroyed.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -16,6 +17,7 @@ from typing import Any
 from sandbox.box.engine import Walls
 from sandbox.box.exhaustion import exhausted
 from sandbox.box.streams import Collected, Streams
+from sandbox.box.watch import UNWATCHED, BoxWatch, Stage
 from sandbox.errors import BoxError, BoxOutOfMemory
 from sandbox.runner import frames
 from sandbox.runner.contract import Limits, Mode, Outcome, Program, Run, Status, Usage
@@ -33,14 +35,16 @@ NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 class Box:
     """A started box. Every method raises BoxError when the box, not the program, failed; then only `close` is left."""
 
-    def __init__(self, walls: Walls) -> None:
+    def __init__(self, walls: Walls, watch: BoxWatch = UNWATCHED) -> None:
         self._walls = walls
+        self._watch = watch
         self._memory_mb = NO_LIMIT_CHANGE
         self._program: Program | None = None
         self._kept_mb = 0  # of the box's memory, taken by the loaded program itself
         self._sent = False
         self._warmed: list[tuple[str, ...]] = []
         self.runs = 0
+        self.tag = ""  # whose program it is: goes into the box with every request and must come back with its answer
         self.started_at = time.monotonic()
         walls.connection.settimeout(START_PATIENCE_S)
         hello = self._answer(START_PATIENCE_S)
@@ -72,13 +76,17 @@ class Box:
 
     def call(self, calls: bytes, limits: Limits) -> Outcome:
         """Call functions of the loaded Python program, a line of JSON each; the outcome has the answers."""
+        self._warm(self._loaded(), Mode.SERVE)
         request = {"do": "run", "args": (), "fetch": (), "mode": Mode.SERVE}
         return self._observe(request, b"", limits, calls=calls)
 
-    def run_beside(self, mode: Mode, stdin: bytes, limits: Limits, channel: Sequence[int]) -> Outcome:
+    def run_beside(
+        self, mode: Mode, stdin: bytes, limits: Limits, channel: Sequence[int], files: Mapping[str, bytes] = NO_FILES
+    ) -> Outcome:
         """Run the loaded Python program as one side of `channel`, two descriptors lent to it as 3 and 4."""
+        self._warm(self._loaded(), mode)
         request = {"do": "run", "args": (), "fetch": (), "mode": mode}
-        return self._observe(request, stdin, limits, channel=channel)
+        return self._observe(request, stdin, limits, files, channel=channel)
 
     def converse(self, run: Run, partner: Sequence[int]) -> Outcome:
         """Run the loaded program with stdin and stdout lent to it: another program has their other ends."""
@@ -90,6 +98,7 @@ class Box:
         """Have an interpreter that has imported what the program will; done once a box, and remembered by it."""
         if not program.warm or mode is Mode.EXEC:
             return
+        self._watch.used("interpreter", program.warm in self._warmed)
         if program.warm in self._warmed:
             self._warmed.remove(program.warm)
             self._warmed.append(program.warm)
@@ -118,9 +127,11 @@ class Box:
     ) -> Outcome:
         """Send a request that starts a program, feed and drain its streams, and read how it ended."""
         self.runs += 1
+        began = time.monotonic()
         self._limit_memory(limits.memory_mb + self._kept_mb)
         self._walls.begin_run()
         request["limits"] = _limits_header(limits)
+        request["tag"] = self.tag
         if self._program is not None and request["do"] == "run" and not request.get("command"):
             request["command"] = self._program.sized_command(limits)
         if (
@@ -141,12 +152,17 @@ class Box:
                 self._send({"do": "kill"})  # the output grew over its limit
             answer, descriptors = self._receive()
             try:
+                if answer.get("tag") != self.tag:
+                    raise BoxError("the answer is not to what was asked")
                 streams.drain()
                 fetched = self._fetched(answer, descriptors, limits)
             finally:
                 frames.close_all(descriptors)
             self._kept_mb = _kept_mb(answer) or self._kept_mb
             outcome = self._outcome(answer, streams, fetched, bool(partner))
+            sent, received = len(stdin) + _size(files), len(outcome.stdout) + len(outcome.stderr) + _size(fetched)
+            stage: Stage = "compile" if request["do"] == "compile" else "run"
+            self._watch.stage(stage, began, time.monotonic(), sent, received)
             return outcome if self._program is None else exhausted(outcome, self._program.memory_errors)
 
     def _limit_memory(self, memory_mb: int) -> None:
@@ -204,12 +220,14 @@ class Box:
         try:
             told = answer["outcome"]
             status = Status(told["status"])
-            usage = Usage(float(told["cpu_time_s"]), float(told["wall_time_s"]), self._memory(float(told["memory_mb"])))
+            seconds, wall_s, memory_mb = (_finite(told[name]) for name in ("cpu_time_s", "wall_time_s", "memory_mb"))
+            usage = Usage(seconds, wall_s, self._memory(memory_mb))
             exit_code = None if told["exit_code"] is None else int(told["exit_code"])
             signal = None if told["signal"] is None else int(told["signal"])
-            message = str(told["message"])[:1000]
-            stopped = told["stopped"]
-        except (KeyError, TypeError, ValueError) as error:
+            # Half a pair of UTF-16 is text in JSON, and none that can be sent on.
+            message = str(told["message"])[:1000].encode(errors="replace").decode()
+            stopped = str(told["stopped"])
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BoxError(f"the supervisor's answer is not an outcome: {error!r}") from error
         if streams.over_limit and stopped in {"", "killed"} and status is not Status.MEMORY_LIMIT_EXCEEDED:
             status, message = Status.OUTPUT_LIMIT_EXCEEDED, ""
@@ -248,7 +266,7 @@ class Box:
                 files.update(frames.unpack(descriptor, [(str(name), int(size))], left))
                 left -= int(size)
             return files
-        except (frames.FrameError, TypeError, ValueError, OSError) as error:
+        except (frames.FrameError, TypeError, ValueError, OverflowError, OSError) as error:
             raise BoxError(f"fetched files are not what the supervisor says: {error}") from error
 
     def _send(self, request: dict[str, Any], descriptors: Sequence[int] = (), payload: bytes = b"") -> None:
@@ -271,6 +289,18 @@ class Box:
         frames.close_all(descriptors)
         self._walls.connection.settimeout(None)
         return answer
+
+
+def _size(files: Mapping[str, bytes]) -> int:
+    return sum(map(len, files.values())) if files else 0
+
+
+def _finite(told: Any) -> float:
+    """Raises ValueError, TypeError or OverflowError for what is no number that can be reckoned with."""
+    number = float(told)
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is not finite")
+    return number
 
 
 def _kept_mb(answer: dict[str, Any]) -> int:

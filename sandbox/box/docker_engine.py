@@ -7,6 +7,7 @@ worker does, and the engine removes a container that ended, so even `kill -9` of
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -86,6 +87,9 @@ class DockerEngine:
         self._up.add(walls)
         return walls
 
+    def lacks(self, tool: str) -> bool:
+        return False  # the images have what the table of languages names
+
     def missing_walls(self) -> list[str]:
         info = self._client.info()
         missing = []
@@ -140,7 +144,8 @@ class DockerEngine:
         }
 
     def _arguments(self, uid_base: int) -> list[str]:
-        return ["--connect", "/run/sandbox/worker.sock", "--uid-base", str(uid_base), "--modules", *PRELOADED]
+        options = {"connect": "/run/sandbox/worker.sock", "uid_base": uid_base, "modules": PRELOADED}
+        return [json.dumps(options)]
 
 
 class DockerWalls:
@@ -224,13 +229,21 @@ def _remove(container: Container | None) -> None:
     except APIError as error:
         if error.status_code != 409:  # 409: its removal is already under way
             raise BoxError(f"container {container.name} cannot be removed: {error}") from error
+    except (DockerException, requests.RequestException) as error:
+        # The engine is away. The container's process ended with our connection, and the engine removes it.
+        raise BoxError(f"container {container.name} cannot be removed: {error}") from error
 
 
 def remove_boxes(home: Path) -> int:
-    """Remove every container that workers of this home have left; returns how many."""
+    """Remove every container that workers of this home have left; returns how many. No worker of it may run.
+
+    A worker that was killed while it started a box may also have left that box's folder.
+    """
+    shutil.rmtree(home / "boxes", ignore_errors=True)
     try:
         client = docker.from_env(timeout=60)
-        found = client.containers.list(all=True, filters={"label": f"{HOME_LABEL}={home}"})
+        label = {"label": f"{HOME_LABEL}={home}"}
+        found = client.containers.list(all=True, filters=label, ignore_removed=True)
     except (DockerException, requests.RequestException):
         return 0
     for container in found:

@@ -37,6 +37,9 @@ class Engine(Protocol):
     def start(self, image: str) -> Walls:
         """A new box, ready for frames. Raises EngineUnavailable or BoxError."""
 
+    def lacks(self, tool: str) -> bool:
+        """Whether its boxes are without this program; only where they use the machine's own."""
+
     def missing_walls(self) -> list[str]:
         """What this engine cannot keep out, in words; empty when every wall is up."""
 

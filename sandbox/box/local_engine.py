@@ -22,7 +22,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sandbox import languages
 from sandbox.box import local_cgroup
 from sandbox.box.cgroup import MIB, MemoryGroup
 from sandbox.box.docker_engine import CAPABILITIES, FIRST_UID, MEMORY_SLACK_BYTES, PRELOADED, UIDS_PER_BOX
@@ -110,7 +109,6 @@ class LocalEngine:
         return self._probe()
 
     def start(self, image: str) -> LocalWalls:
-        _check_tools(image)
         host = self.host
         cgroup = BoxCgroup.make(self._settings, self._slot)
         folder = None if "mount" in host.kinds else Path(tempfile.mkdtemp(prefix=f"sandbox-{self._slot}-"))
@@ -131,6 +129,9 @@ class LocalEngine:
         self._up.add(walls)
         return walls
 
+    def lacks(self, tool: str) -> bool:
+        return shutil.which(tool, path=SEARCH_PATH) is None
+
     def missing_walls(self) -> list[str]:
         walls = self.host.missing()
         if "one user" not in " ".join(walls) and self.host.uid_base(self._slot, 0, self._settings.box_max_runs) is None:
@@ -145,16 +146,14 @@ class LocalEngine:
         for walls in list(self._up):
             walls.destroy()
 
-    def _supervisor_options(self, folder: Path | None, watch_memory: bool) -> list[str]:
-        options = ["--modules", *PRELOADED]
+    def _supervisor_options(self, folder: Path | None, watch_memory: bool) -> dict[str, Any]:
+        options: dict[str, Any] = {"modules": PRELOADED, "watch_memory": watch_memory}
         base = self.host.uid_base(self._slot, self._started, self._settings.box_max_runs)
         self._started += 1
         if base is not None:
-            options += ["--uid-base", str(base)]
-        if watch_memory:
-            options += ["--watch-memory"]
+            options["uid_base"] = base
         if folder is not None:
-            options += ["--root", str(folder), "--shared"]
+            options |= {"root": str(folder), "shared": []}
         return options
 
     def _command(self) -> list[str]:
@@ -194,7 +193,7 @@ class LocalWalls:
         self,
         command: list[str],
         plan: dict[str, Any],
-        supervisor_options: list[str],
+        supervisor_options: dict[str, Any],
         cgroup: BoxCgroup | None,
         on_destroy: Callable[[LocalWalls], None],
     ) -> None:
@@ -208,7 +207,7 @@ class LocalWalls:
         self._said = os.memfd_create("words")
         planned = os.memfd_create("plan")
         given = {"connection": theirs.fileno(), "leash": leash}
-        plan = {**plan, **given, "supervisor": ["--descriptor", str(theirs.fileno()), *supervisor_options]}
+        plan = {**plan, **given, "supervisor": [json.dumps({"descriptor": theirs.fileno(), **supervisor_options})]}
         try:
             os.pwrite(planned, json.dumps(plan).encode(), 0)
             self._launcher = subprocess.Popen(
@@ -318,21 +317,6 @@ def what_to_do() -> str:
         "for namespaces run the worker as root,"
         " in a container also with `--privileged` or `--security-opt seccomp=unconfined`"
     )
-
-
-def _check_tools(image: str) -> None:
-    """Raises EngineUnavailable where nothing of what the image's languages need is on this host."""
-    commands = {
-        (language.compile_command or language.run_command)[0]: name
-        for name, language in languages.table().items()
-        if language.image == image
-    }
-    missing = [command for command in commands if shutil.which(command, path=SEARCH_PATH) is None]
-    if missing and len(missing) == len(commands):
-        tools = " or ".join(missing)
-        raise EngineUnavailable(
-            f"{', '.join(commands.values())}: {tools} is not on this machine; install it, or use Docker"
-        )
 
 
 def _lent(path: str) -> tuple[int, int] | None:

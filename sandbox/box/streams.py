@@ -32,14 +32,25 @@ class Collected:
     limit_bytes: int
     content: bytes = b""
     truncated: bool = False
-    read: bytearray = field(default_factory=bytearray)  # not a list: a program that writes byte by byte would fill it
+    size: int = 0
+    _parts: list[bytes | bytearray] = field(default_factory=list)
 
     def add(self, chunk: bytes) -> None:
-        room = self.limit_bytes - len(self.read)
+        """Large chunks are kept as they are, small ones put together: a program may write byte by byte."""
+        room = self.limit_bytes - self.size
         if len(chunk) > room:
             self.truncated = True
             chunk = chunk[:room]
-        self.read += chunk
+        self.size += len(chunk)
+        if len(chunk) >= PIPE_BYTES:
+            self._parts.append(chunk)
+        elif self._parts and isinstance(self._parts[-1], bytearray):
+            self._parts[-1] += chunk
+        else:
+            self._parts.append(bytearray(chunk))
+
+    def complete(self) -> None:
+        self.content = b"".join(self._parts)
 
 
 class Streams:
@@ -114,7 +125,7 @@ class Streams:
     def collected(self) -> list[Collected]:
         """stdout, stderr and, where there were calls, their answers; complete."""
         for reader in self._readers.values():
-            reader.content = bytes(reader.read)
+            reader.complete()
         return list(self._readers.values())
 
     def wait_for(self, connection: socket.socket, deadline: float) -> bool:

@@ -1,10 +1,11 @@
 """Take rights away from the calling process: resource limits, a uid of its own, no new privileges, a system-call
 filter.
 
-Order matters: limits and the OOM score first, while still privileged; then the uid change, which drops every
-capability; then no_new_privs, the parent-death signal (a uid change clears it) and last the filter. The filter is a
-deny list closed at the top: every number above the newest one known here is answered ENOSYS, so a kernel's next
-feature is not open by default. In a container Docker's own allow list lies underneath it.
+The zygote gives up new privileges and filters its own system calls, once; each child inherits both and takes more from
+itself. Order matters: limits and the OOM score first, while still privileged; then the uid change, which drops every
+capability; last the parent-death signal, which a uid change clears. The filter is a deny list closed at the top: every
+number above the newest one known here is answered ENOSYS, so a kernel's next feature is not open by default. In a
+container Docker's own allow list lies underneath it.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ _ARCHITECTURES = {
 
 
 class Filter:
-    """A compiled system-call filter, built once and installed in every child."""
+    """A compiled system-call filter; children inherit it."""
 
     def __init__(self, program: bytes) -> None:
         self._code = ctypes.create_string_buffer(program, len(program))
@@ -202,6 +203,10 @@ def become(uid: int | None) -> None:
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
         _prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # else /proc/self, and with it /dev/stdin, would belong to root
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def gain_nothing() -> None:
+    """No set-user-ID file gives this process or its descendants anything, for good; a filter asks for it."""
     if _prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "no_new_privs refused")
-    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""The words both sides of a box's wall speak: limits, programs, runs and outcomes.
+"""What both sides of a box's wall speak of: limits, programs, runs and outcomes; the words for them are in `words`.
 
 Everything here is plain data and standard library only, for it is imported inside the box as well as by the worker, the
 judge and the API. Sizes and times carry their unit in the name.
@@ -8,49 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+
+from sandbox.runner.words import Mode as Mode
+from sandbox.runner.words import Status as Status
+from sandbox.runner.words import Verdict as Verdict
 
 MEMORY_LIMIT = "{memory_mb}"
-
-
-class Status(StrEnum):
-    """How one run of a program ended. `internal_error` is our failure, every other value is the program's own doing."""
-
-    OK = "ok"
-    COMPILE_ERROR = "compile_error"
-    RUNTIME_ERROR = "runtime_error"
-    TIME_LIMIT_EXCEEDED = "time_limit_exceeded"
-    MEMORY_LIMIT_EXCEEDED = "memory_limit_exceeded"
-    OUTPUT_LIMIT_EXCEEDED = "output_limit_exceeded"
-    INTERNAL_ERROR = "internal_error"
-
-
-class Verdict(StrEnum):
-    """What the judge says of a program on one test, or on all of them."""
-
-    ACCEPTED = "accepted"
-    WRONG_ANSWER = "wrong_answer"
-    TIME_LIMIT_EXCEEDED = "time_limit_exceeded"
-    MEMORY_LIMIT_EXCEEDED = "memory_limit_exceeded"
-    OUTPUT_LIMIT_EXCEEDED = "output_limit_exceeded"
-    RUNTIME_ERROR = "runtime_error"
-    COMPILE_ERROR = "compile_error"
-    INTERNAL_ERROR = "internal_error"
-    SKIPPED = "skipped"
-
-
-class Mode(IntEnum):
-    """How a program is started: a new image of its command, or a fork of the warm interpreter.
-
-    `FORK_PLAIN` is for a program that leaves nothing for the interpreter's end to do: no open file, no suspended
-    generator. `SERVE` answers calls to the program's functions; `TEST` runs a test that makes such calls (`functions`).
-    """
-
-    EXEC = 0
-    FORK = 1
-    FORK_PLAIN = 2
-    SERVE = 3
-    TEST = 4
 
 
 @dataclass(frozen=True, slots=True)

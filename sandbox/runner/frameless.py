@@ -12,7 +12,7 @@ import ctypes
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 # Where, counted from the recursion limit, the ints end and the frame pointer begins; whether it lies behind a cframe,
 # and where in that; and what calling exec() costs of the recursion budget. Source: CPython's
@@ -20,6 +20,14 @@ from typing import Any
 _LAYOUTS = {(3, 11): (16, 8, 1), (3, 12): (20, 0, 0), (3, 13): (20, None, 0)}
 _PROBE_LIMIT = 12_347
 _PROOF = "import sys; proved = sys._getframe().f_back is None"
+
+
+class Fields(NamedTuple):
+    """Where a thread keeps its recursion limit and what points to its frame, which in a cframe lies `behind`."""
+
+    limit_address: int
+    pointer_address: int
+    behind: int | None
 
 
 class FramelessCall:
@@ -31,14 +39,14 @@ class FramelessCall:
     """
 
     def __init__(self) -> None:
-        self._fields = _proved_fields()
+        self.fields = _proved_fields()
 
     def __call__(self, builtin: Callable[..., Any], *arguments: Any) -> None:
-        if self._fields is None:
+        if self.fields is None:
             builtin(*arguments)
             return
-        limit_address, pointer_address = self._fields
-        _, behind, cost = _LAYOUTS[sys.version_info[:2]]
+        limit_address, pointer_address, behind = self.fields
+        _, _, cost = _LAYOUTS[sys.version_info[:2]]
         # Read here and not in a function: a call may have a cframe of its own.
         if behind is not None:
             pointer_address = (ctypes.c_void_p.from_address(pointer_address).value or 0) + behind
@@ -52,7 +60,7 @@ class FramelessCall:
             frame.value = caller
 
 
-def _found_fields() -> tuple[int, int] | None:
+def _found_fields() -> Fields | None:
     """Addresses of the recursion limit and of the frame (or cframe) pointer in this thread's state."""
     layout = _LAYOUTS.get(sys.version_info[:2])
     if layout is None or sys.implementation.name != "cpython":
@@ -66,20 +74,20 @@ def _found_fields() -> tuple[int, int] | None:
         for address in range(state + 24, state + 120, 4):
             remaining, limit = (ctypes.c_int.from_address(address + offset).value for offset in (0, 4))
             if limit == _PROBE_LIMIT and 0 < limit - remaining < 200:
-                return address + 4, (address + 4 + layout[0] + 7) // 8 * 8
+                return Fields(address + 4, (address + 4 + layout[0] + 7) // 8 * 8, layout[1])
     finally:
         sys.setrecursionlimit(before)
     return None
 
 
-def _proved_fields() -> tuple[int, int] | None:
+def _proved_fields() -> Fields | None:
     fields = _found_fields()
     if fields is None:
         return None
     pid = os.fork()
     if pid == 0:
         call = FramelessCall.__new__(FramelessCall)
-        call._fields = fields
+        call.fields = fields
         namespace: dict[str, Any] = {}
         call(exec, compile(_PROOF, "proof", "exec"), namespace)
         os._exit(0 if namespace["proved"] and sys._getframe().f_back is not None else 1)

@@ -1,32 +1,37 @@
 """Calls into a program from outside its process: the program's side, and the side of a test that calls it.
 
-A call is a line of JSON: {"name", "args", "kwargs"}, its answer one too: {"value"} or {"error", "kind"}, with {"args"}
-where the call changed its arguments in place. Values are in `values`' encoding, so a test compares builtin values with
-builtin `==` and can be told nothing else: not an object that equals everything, not a patched builtin, no early exit.
+A function test is one call: a line of JSON {"name", "args", "kwargs"} from the worker, and its answer, {"value"} or
+{"error", "kind"}. The worker compares.
 
-A test that calls a program runs in another process, in another box. It sees the program's functions as stand-ins that
-send the call; the program sees the calls and never the test.
+An assert test and a test file run in another process, in another box, as the program's peer (`peers`). They see the
+program's functions and classes as stand-ins that ask the program; the program sees the calls and never the test. What
+a test compares are values made of builtin types, so it can be told nothing else: not an object that equals everything,
+not a patched builtin, no early exit.
 """
 
 from __future__ import annotations
 
-import io
+import importlib
 import json
 import os
+import symtable
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any, NoReturn
 
-from sandbox.runner import values
+from sandbox.runner import peers, values
+from sandbox.runner.remotes import Remote
 from sandbox.runner.values import NotPlain
 
-CALLS, ANSWERS = (
-    3,
-    4,
-)  # descriptors: on the program's side calls come in by 3 and answers leave by 4; a test's mirror that
+# Descriptors. On the program's side calls come in by 3 and answers leave by 4; a test's are the other way round.
+CALLS, ANSWERS = 3, 4
 PROGRAM_NAME = "solution"  # not __main__: what a program does when it is the main program is not wanted here
-TEST_FAILED, CALL_FAILED = 1, 3
+TEST_NAME = "test"
+TEST_FAILED, CALL_FAILED, TEST_BROKEN = 1, 3, 4  # exit codes of a test
+run_file: list[Callable[[str, Tested], NoReturn]] = []  # `pytest_file`'s, where an interpreter has imported it
+LIBRARIES = sys.stdlib_module_names | {"numpy", "pandas", "scipy", "sympy", "networkx"}
 FUNCTION_TYPES = {"ListNode": values.linked, "TreeNode": values.tree}
 
 
@@ -34,12 +39,12 @@ def serve(namespace: dict[str, Any]) -> NoReturn:
     """Answer calls to the program's functions until the caller has no more; then leave."""
     calls = os.fdopen(os.dup(CALLS), "rb")
     answers = os.fdopen(os.dup(ANSWERS), "wb")
-    for line in calls:
-        answer = answered(namespace, json.loads(line))
-        answers.write(json.dumps(answer, separators=(",", ":")).encode() + b"\n")
+    first = calls.readline()
+    if first.startswith(b'{"name"'):
+        answers.write(json.dumps(answered(namespace, json.loads(first)), separators=(",", ":")).encode() + b"\n")
         answers.flush()
-        if "error" in answer:
-            break
+    elif first:
+        serve_test(namespace, calls, answers, first)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
@@ -51,17 +56,20 @@ def answered(namespace: Mapping[str, Any], call: dict[str, Any]) -> dict[str, An
         function = named(namespace, call["name"])
         args = [taken(function, position, values.decode(item)) for position, item in enumerate(call["args"])]
         kwargs = {name: values.decode(item) for name, item in call["kwargs"].items()}
-        value = values.encode(function(*args, **kwargs))
-        after = [values.encode(item) for item in args]
+        return {"value": values.encode(function(*args, **kwargs))}
+    except NotPlain as error:
+        print(f"TypeError: {error}", file=sys.stderr)
+        return {"error": str(error)[:1000], "kind": "TypeError"}
     except BaseException as error:  # noqa: BLE001 - the program's boundary: SystemExit and all
-        traceback.print_exception(error)
+        traceback.print_exception(type(error), error, error.__traceback__ and error.__traceback__.tb_next)
         return {"error": str(error)[:1000], "kind": type(error).__name__}
-    return {"value": value} if after == call["args"] else {"value": value, "args": after}
 
 
 def named(namespace: Mapping[str, Any], name: str) -> Callable[..., Any]:
     """`solve`, or `Solution.twoSum`: a method of a new instance."""
     first, *rest = name.split(".")
+    if first not in namespace:
+        raise NameError(f"name {first!r} is not defined")
     found = namespace[first]
     for part in rest:
         found = getattr(found() if isinstance(found, type) else found, part)
@@ -88,74 +96,201 @@ def taken(function: Callable[..., Any], position: int, value: Any) -> Any:
     return value
 
 
-class Caller:
-    """A test's side: stands in for the program's functions."""
+def serve_test(namespace: dict[str, Any], calls: Any, answers: Any, first: bytes) -> None:
+    """Be the peer of a test until it has ended."""
 
-    def __init__(self, calls: io.BufferedIOBase | Any, answers: io.BufferedIOBase | Any) -> None:
-        self._calls = calls
-        self._answers = answers
+    def reply(request: dict[str, Any]) -> dict[str, Any]:
+        name = request["name"]
+        if request["do"] == "set":
+            namespace[name] = peer.decoded(request["value"])
+            return {"value": None}
+        if request["do"] == "names":
+            public = [name for name in namespace if not name.startswith("_")]
+            return {"value": [name for name in public if not isinstance(namespace[name], ModuleType)]}
+        if name.partition(".")[0] not in namespace:
+            return {"missing": name}
+        if isinstance(namespace.get(name), ModuleType):
+            return {"module": namespace[name].__name__}
+        return {"value": peer.encoded(named(namespace, name) if "." in name else namespace[name])}
 
-    def function(self, name: str) -> Callable[..., Any]:
-        def stand_in(*args: Any, **kwargs: Any) -> Any:
-            return self._call(name, args, kwargs)
-
-        stand_in.__name__ = stand_in.__qualname__ = name
-        return stand_in
-
-    def _call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        sent = [values.encode(item) for item in args]
-        call = {"name": name, "args": sent, "kwargs": {key: values.encode(item) for key, item in kwargs.items()}}
-        self._calls.write(json.dumps(call, separators=(",", ":")).encode() + b"\n")
-        self._calls.flush()
-        line = self._answers.readline()
-        if not line.endswith(b"\n"):
-            os._exit(CALL_FAILED)  # the program ended; how it did is told by its own outcome
-        answer = json.loads(line)
-        if "error" in answer:
-            os._exit(CALL_FAILED)
-        for given, after in zip(args, answer.get("args", ()), strict=False):
-            change_in_place(given, values.decode(after))
-        return values.decode(answer["value"])
+    peer = peers.Peer(calls, answers, reply, left, taken)
+    try:
+        peer.answer_all(first)
+    except BaseException as error:  # noqa: BLE001 - the program's boundary: SystemExit and all
+        traceback.print_exception(error)
 
 
-def change_in_place(given: Any, after: Any) -> None:
-    """What the program did to a mutable argument happens to the caller's, too."""
-    if type(given) is type(after) and isinstance(given, list):
-        given[:] = after
-    elif type(given) is type(after) and isinstance(given, dict | set):
-        given.clear()
-        given.update(after)
+def left(why: str) -> NoReturn:
+    """The test has ended while the program was calling it back."""
+    sys.stdout.flush()
+    os._exit(0)
+
+
+class Tested:
+    """The program as its test sees it."""
+
+    def __init__(self) -> None:
+        self.peer = peers.Peer(os.fdopen(os.dup(CALLS), "rb"), os.fdopen(os.dup(ANSWERS), "wb"), refused, gone)
+        self.missing: set[str] = set()
+        self.peer.look_up = self.find
+
+    def find(self, name: str) -> Any:
+        """What the program calls so, None where that is nothing."""
+        try:
+            return self.get(name)
+        except KeyError:
+            return None
+
+    def get(self, name: str, choosing: bool = True) -> Any:
+        """What the program calls so; without `choosing` it may not be a class. Raises KeyError."""
+        answer = self.peer.exchange({"do": "get", "name": name})
+        if answer.get("missing") == name:
+            self.missing.add(name.partition(".")[0])
+            raise KeyError(name)
+        if "module" in answer:
+            return imported(answer["module"])
+        return self.peer.result(answer, choosing)
+
+    def set(self, name: str, value: Any) -> None:
+        self.peer.ask({"do": "set", "name": name, "value": self.peer.encoded(value)})
+
+    def names(self) -> list[str]:
+        names: list[str] = self.peer.ask({"do": "names", "name": ""})
+        return names
+
+    def at_fault(self, error: BaseException) -> bool:
+        """Whether an exception that ended the test is the program's, not the test's opinion of it."""
+        return error is self.peer.raised or (isinstance(error, NameError) and error.name in self.missing)
+
+
+def imported(name: Any) -> ModuleType:
+    """A module that the program imported and its test uses as if it had: one of our own, and only such as is installed.
+    Raises KeyError.
+    """
+    if isinstance(name, str) and name.partition(".")[0] in LIBRARIES:
+        return importlib.import_module(name)
+    raise KeyError(name)
+
+
+def refused(request: dict[str, Any]) -> dict[str, Any]:
+    raise TypeError(f"{request.get('do')} is not for the program to ask")
+
+
+def gone(why: str) -> NoReturn:
+    """The program has ended before the test did: how, is told by its own outcome."""
+    os.write(2, f"{why or 'the program ended before the test did'}\n".encode(errors="replace"))
+    os._exit(CALL_FAILED)
+
+
+class EntryPoint:
+    """The function under test, by its name: a method is one of a new instance at each call."""
+
+    def __init__(self, tested: Tested, name: str) -> None:
+        self._tested, self._name = tested, name
+        self._function: Any = None
+        self.__name__ = self.__qualname__ = name.rpartition(".")[2]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._function is None:
+            try:
+                self._function = self._tested.get(self._name, choosing=False)
+            except KeyError:
+                self._tested.peer.raised = NameError(f"the program has no {self._name}")
+                raise self._tested.peer.raised from None
+        function = self._function
+        if "." in self._name:
+            self._function = None
+        return function(*args, **kwargs)
 
 
 class Names(dict[str, Any]):
-    """A test's builtins: names that neither the test nor Python has are the program's functions."""
+    """A test's builtins: names that neither the test nor Python has are the program's."""
 
-    def __init__(self, builtins: Mapping[str, Any], caller: Caller) -> None:
+    def __init__(self, builtins: Mapping[str, Any], tested: Tested) -> None:
         super().__init__(builtins)
-        self._caller = caller
+        self._tested = tested
 
     def __missing__(self, name: str) -> Any:
         if name.startswith("__"):
             raise KeyError(name)
-        return self._caller.function(name)
+        found = self._tested.get(name)
+        if isinstance(found, Remote):
+            self[name] = found
+        return found
+
+
+class TestedModule(ModuleType):
+    """The program as a module that a test imports."""
+
+    def __init__(self, name: str, tested: Tested) -> None:
+        super().__init__(name)
+        self.__dict__["_tested"] = tested
+
+    def __getattr__(self, name: str) -> Any:
+        tested: Tested = self.__dict__["_tested"]
+        if name == "__all__":
+            return tested.names()
+        try:
+            if name.startswith("__"):
+                raise KeyError(name)
+            return tested.get(name)
+        except KeyError:
+            raise AttributeError(f"the program has no {name}", name=name, obj=self) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("__"):
+            super().__setattr__(name, value)
+        else:
+            self.__dict__["_tested"].set(name, value)
 
 
 def run_test(builtins: Mapping[str, Any]) -> NoReturn:
-    """Run the test on stdin against the program behind the descriptors; exit 0 passed, 1 failed, 3 a call failed."""
+    """Run the test on stdin against the program behind the descriptors; exits with one of the codes above, or 0."""
     request = json.loads(sys.stdin.buffer.read())
-    caller = Caller(os.fdopen(os.dup(ANSWERS), "wb"), os.fdopen(os.dup(CALLS), "rb"))
-    namespace: dict[str, Any] = {"__name__": "test", "__builtins__": Names(builtins, caller)}
+    tested = Tested()
+    for name in {PROGRAM_NAME, "main", *request.get("modules", ())}:
+        sys.modules[name] = TestedModule(name, tested)
+    if "file" in request:
+        if not run_file:
+            print("python3-pytest is not installed where this box runs", file=sys.stderr, flush=True)
+            os._exit(TEST_BROKEN)
+        run_file[0](request["file"], tested)
+    tested.peer.own_modules = frozenset({TEST_NAME})
+    namespace: dict[str, Any] = {"__name__": TEST_NAME, "__builtins__": Names(builtins, tested)}
     if request["entry_point"]:
-        function = caller.function(request["entry_point"])
-        namespace.update({"candidate": function, request["entry_point"].rpartition(".")[2]: function})
+        function = EntryPoint(tested, request["entry_point"])
+        namespace.update({"candidate": function, function.__name__: function})
+    os._exit(outcome_of(request["source"], namespace, tested))
+
+
+def free_names(source: str) -> frozenset[str]:
+    """The global names that a test uses and does not make."""
+    scopes = [symtable.symtable(source, "test.py", "exec")]
+    made = {symbol.get_name() for symbol in scopes[0].get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+    used: set[str] = set()
+    while scopes:
+        scope = scopes.pop()
+        scopes += scope.get_children()
+        used.update(symbol.get_name() for symbol in scope.get_symbols() if symbol.is_global() or not symbol.is_local())
+    return frozenset(used - made)
+
+
+def outcome_of(source: str, namespace: dict[str, Any], tested: Tested) -> int:
+    """The exit code that says how the test went."""
     try:
-        exec(compile(request["source"], "test.py", "exec", dont_inherit=True), namespace)
-    except NotPlain as error:
-        print(f"the test cannot call the program so: {error}", file=sys.stderr)
-        os._exit(TEST_FAILED)
+        code = compile(source, "test.py", "exec", dont_inherit=True)
+        tested.peer.names_to_come = free_names(source)
+    except (SyntaxError, ValueError) as error:
+        traceback.print_exception(error)
+        return TEST_BROKEN
+    try:
+        exec(code, namespace)
+    except SystemExit as request:
+        return TEST_FAILED if request.code else 0
     except BaseException as error:  # noqa: BLE001 - the test's verdict, whatever it raises
         traceback.print_exception(error)
+        return CALL_FAILED if tested.at_fault(error) else TEST_FAILED
+    finally:
+        sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(TEST_FAILED)
-    sys.stdout.flush()
-    os._exit(0)
+    return 0

@@ -21,6 +21,7 @@ import signal
 import sys
 import threading
 import weakref
+from collections.abc import Sequence
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
@@ -36,7 +37,7 @@ class Interpreter:
     """Made once in the zygote; `become` is called in each child and never returns."""
 
     def __init__(self) -> None:
-        self._call = FramelessCall()
+        self.frameless = FramelessCall()
         self._known: frozenset[str] = frozenset()
         self._exit_handlers = 0
         self._hidden: list[ModuleType] = []
@@ -52,6 +53,21 @@ class Interpreter:
         self._exit_handlers = atexit._ncallbacks()
         self._warm_up()
 
+    def prepare(self, directory: str, command: Sequence[str]) -> tuple[str, dict[str, Any]]:
+        """Have everything of the script command[1] but its code: its path, and the namespace it is to run in."""
+        self._hidden.append(sys.modules["__main__"])
+        path = f"{directory}/{command[1]}"
+        set_arguments(command, directory)
+        return path, fresh_main(path)
+
+    def end(self, error: BaseException | None, mode: Mode) -> NoReturn:
+        """End as a script does that raised `error`, or nothing."""
+        exit_code = exit_code_after(error)
+        del error
+        if mode is Mode.FORK_PLAIN:
+            finish_plainly(exit_code)
+        self._finish(exit_code)
+
     def become(self, command: list[str], mode: Mode) -> NoReturn:
         """Be command[0] running the script command[1] of the current directory."""
         path = f"{os.getcwd()}/{command[1]}"
@@ -61,14 +77,12 @@ class Interpreter:
             execute(command)
         if mode is Mode.TEST:
             functions.run_test(self._builtins)
-        sys.argv[:] = command[1:]
-        sys.orig_argv[:] = command
-        sys.path[0] = path[: -len(command[1]) - 1]
+        set_arguments(command, path[: -len(command[1]) - 1])
         if mode is Mode.SERVE:
-            serve(code, self._call)
+            serve(code, self.frameless)
         if "numpy.random" in sys.modules:
             sys.modules["numpy"].random.seed()  # else every program would draw the same numbers
-        exit_code = run_main(code, fresh_main(path), self._call)
+        exit_code = run_main(code, fresh_main(path), self.frameless)
         del code
         if mode is Mode.FORK_PLAIN:
             finish_plainly(exit_code)
@@ -78,10 +92,10 @@ class Interpreter:
         """End as Py_FinalizeEx would, in its order, without freeing what the kernel frees anyway."""
         if getattr(sys, "stdout", None) is not sys.__stdout__ or getattr(sys, "stderr", None) is not sys.__stderr__:
             # replaced streams are called in ways best left to the interpreter
-            self._call(ctypes.pythonapi.Py_Exit, exit_code)
-        self._call(functools.partial(threading._shutdown))  # type: ignore[attr-defined]
+            self.frameless(ctypes.pythonapi.Py_Exit, exit_code)
+        self.frameless(functools.partial(threading._shutdown))  # type: ignore[attr-defined]
         if atexit._ncallbacks() != self._exit_handlers:
-            self._call(atexit._run_exitfuncs)
+            self.frameless(atexit._run_exitfuncs)
         sys.setswitchinterval(1000.0)
         if not flush_standard_streams():
             exit_code = EXIT_FLUSH_FAILED
@@ -98,7 +112,7 @@ class Interpreter:
             b"import sys\na, b = map(int, '1 2'.split())\nfor i in range(3):\n    a += sum(x * x for x in [b, i])\n"
         )
         for _ in range(3):
-            self._call(exec, compile(source, "warm.py", "exec", dont_inherit=True), {"__name__": "warm"})
+            self.frameless(exec, compile(source, "warm.py", "exec", dont_inherit=True), {"__name__": "warm"})
 
 
 def read(path: str) -> bytes:
@@ -132,6 +146,12 @@ def serve(code: CodeType, call: FramelessCall) -> NoReturn:
     functions.serve(module.__dict__)
 
 
+def set_arguments(command: Sequence[str], directory: str) -> None:
+    sys.argv[:] = command[1:]
+    sys.orig_argv[:] = command
+    sys.path[0] = directory
+
+
 def fresh_main(path: str) -> dict[str, Any]:
     """A `__main__` module as the interpreter makes it for a script; returns its namespace."""
     main = ModuleType("__main__")
@@ -144,16 +164,19 @@ def fresh_main(path: str) -> dict[str, Any]:
 def run_main(code: CodeType, namespace: dict[str, Any], call: FramelessCall) -> int:
     """Run the program; report what it did not catch; return the interpreter's exit code, -SIGINT for an interrupt."""
     try:
-        try:
-            call(exec, code, namespace)
-        finally:
-            flush_quietly("stderr")
-            flush_quietly("stdout")
-    except SystemExit as request:
-        return exit_code_of(request)
+        call(exec, code, namespace)
     except BaseException as error:  # noqa: BLE001 - the process boundary of the program itself
-        return report_uncaught(error)
-    return 0
+        return exit_code_after(error)
+    return exit_code_after(None)
+
+
+def exit_code_after(error: BaseException | None) -> int:
+    """The exit code of a program that ended with this exception, which is reported, or without one."""
+    flush_quietly("stderr")
+    flush_quietly("stdout")
+    if error is None:
+        return 0
+    return exit_code_of(error) if isinstance(error, SystemExit) else report_uncaught(error)
 
 
 def exit_code_of(request: SystemExit) -> int:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sandbox.runner.contract import Mode
+from sandbox.runner.words import Mode
 
 MIB = 1 << 20
 CPU_SECONDS_BEYOND = 2  # the kernel's limit counts whole seconds and is the second line behind the supervisor's clock
@@ -21,8 +20,7 @@ _NUMBERS = struct.Struct("=7q")
 _REPORT = struct.Struct("=iidd")
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """What one child becomes. `uid` is None where the host lends no uids."""
 
     directory: str
@@ -36,8 +34,7 @@ class Job:
     file_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """How a child ended, as wait4 tells: CPU seconds with those of the children it waited for, and peak resident
     MiB.
     """

@@ -17,11 +17,13 @@ CGROUP_ROOT = Path("/sys/fs/cgroup")
 class KernelFile:
     """A file the kernel writes anew at each read; it stays open. Empty where there is no such file."""
 
-    def __init__(self, path: Path) -> None:
-        try:
-            self._descriptor: int | None = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            self._descriptor = None
+    def __init__(self, path: Path | None) -> None:
+        self._descriptor: int | None = None
+        if path is not None:
+            try:
+                self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:
+                return
 
     @property
     def there(self) -> bool:
@@ -39,7 +41,7 @@ class KernelFile:
 class Counter(KernelFile):
     """One number in such a file: the whole of it, or the one behind `key`."""
 
-    def __init__(self, path: Path, key: bytes = b"", scale: float = 1.0) -> None:
+    def __init__(self, path: Path | None, key: bytes = b"", scale: float = 1.0) -> None:
         super().__init__(path)
         self._key = key
         self._scale = scale
@@ -71,7 +73,7 @@ def box_cpu_time_s() -> Counter:
         v1 = Counter(CGROUP_ROOT / controller / "cpuacct.usage", scale=1e-9)
         if v1.there:
             return v1
-    return Counter(Path("/nonexistent"))
+    return Counter(None)
 
 
 def process_cpu_time_s(pid: int) -> float:

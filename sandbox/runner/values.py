@@ -8,16 +8,21 @@ class name: what comes out of `decode` is made of builtin types only, with their
 from __future__ import annotations
 
 import base64
-import json
+import importlib
 import math
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from fractions import Fraction
 from types import GeneratorType
-from typing import Any
+from typing import Any, Protocol
 
-MAX_DEPTH = 500
+MAX_DEPTH = 400
 MAX_NODES = 2_000_000
+MAX_FRACTION_BITS = 65_536  # what is reduced to lowest terms in quadratic time must be small
+
+NUMPY_TYPE = re.compile(r"[<>|=][biufcUS]\d+")
 
 
 class NotPlain(Exception):
@@ -41,24 +46,23 @@ class TreeNode:
         self.right = right
 
 
-def dumps(value: Any) -> bytes:
-    """Raises NotPlain."""
-    try:
-        return json.dumps(encode(value), ensure_ascii=True, separators=(",", ":")).encode()
-    except (ValueError, RecursionError) as error:
-        raise NotPlain(str(error)) from error
+class References(Protocol):
+    """How values that are not plain travel between two that talk with each other: by reference."""
+
+    def known(self, value: Any) -> Any:
+        """The encoding of a value that is the other side's, None for any other."""
+
+    def refer(self, value: Any) -> Any:
+        """The encoding of a value of ours that is not plain."""
+
+    def take(self, kind: str, content: Any) -> Any:
+        """What an encoding of `known` or `refer` stands for."""
 
 
-def loads(content: bytes) -> Any:
-    """Raises NotPlain for anything that `dumps` does not write."""
-    try:
-        return decode(json.loads(content))
-    except (ValueError, RecursionError) as error:
-        raise NotPlain(f"not an encoded value: {error}") from error
-
-
-def encode(value: Any, depth: int = 0) -> Any:
-    """A value as what JSON has. Subclasses become their builtin base; iterators and numpy's types become lists."""
+def encode(value: Any, depth: int = 0, references: References | None = None) -> Any:
+    """A value as what JSON has. Subclasses become their builtin base; numpy's arrays become lists, and so do iterators
+    where nothing travels by reference. Raises NotPlain.
+    """
     if value is None or value is True or value is False:
         return value
     if depth > MAX_DEPTH:
@@ -71,45 +75,61 @@ def encode(value: Any, depth: int = 0) -> Any:
     if kind is float:
         return value if math.isfinite(value) else {"float": repr(value)}
     if kind is list:
-        return [encode(item, depth + 1) for item in value]
+        return [encode(item, depth + 1, references) for item in value]
     if kind is tuple:
-        return {"tuple": [encode(item, depth + 1) for item in value]}
+        return {"tuple": [encode(item, depth + 1, references) for item in value]}
     if kind is dict:
-        return _encode_mapping(value, depth)
-    return _encode_other(value, depth)
+        return _encode_mapping(value, depth, references)
+    return _encode_other(value, depth, references)
 
 
-def _encode_mapping(value: dict[Any, Any], depth: int) -> dict[str, Any]:
-    return {"dict": [[encode(key, depth + 1), encode(item, depth + 1)] for key, item in dict.items(value)]}
+def _encode_mapping(value: dict[Any, Any], depth: int, references: References | None) -> dict[str, Any]:
+    pairs = dict.items(value)
+    return {"dict": [[encode(key, depth + 1, references), encode(item, depth + 1, references)] for key, item in pairs]}
 
 
-def _encode_other(value: Any, depth: int) -> Any:
+def _encode_other(value: Any, depth: int, references: References | None) -> Any:
+    if references is not None and (known := references.known(value)) is not None:
+        return known
     if isinstance(value, set | frozenset):
         items = set.union(set(), value)  # through the builtin, whatever the subclass has replaced
         kind = "frozenset" if isinstance(value, frozenset) else "set"
-        return {kind: sorted((encode(item, depth + 1) for item in items), key=repr)}
+        return {kind: sorted((encode(item, depth + 1, references) for item in items), key=repr)}
     if isinstance(value, bytes | bytearray):
         return {"bytes": base64.b64encode(bytes(value)).decode()}
     if isinstance(value, complex):
         return {"complex": [repr(value.real), repr(value.imag)]}
-    if isinstance(value, Fraction):
+    if isinstance(value, Fraction) and max(map(int.bit_length, value.as_integer_ratio())) <= MAX_FRACTION_BITS:
         return {"fraction": [hex(value.numerator), hex(value.denominator)]}
+    if isinstance(value, Decimal):
+        return {"decimal": Decimal.__str__(value)}
     for base, plain in _BASES:
         if isinstance(value, base):
-            return encode(plain(value), depth)
-    return _encode_shaped(value, depth)
+            return encode(plain(value), depth, references)
+    return _encode_shaped(value, depth, references)
 
 
-def _encode_shaped(value: Any, depth: int) -> Any:
+def _encode_shaped(value: Any, depth: int, references: References | None) -> Any:
     """What is known by its shape: iterators, numpy's arrays and scalars, the nodes of lists and trees."""
-    if isinstance(value, Iterator | GeneratorType | deque | range) or type(value) in _VIEWS:
+    if isinstance(value, range):
+        return {"range": [value.start, value.stop, value.step]}
+    if isinstance(value, deque) or type(value) in _VIEWS:
+        items = [encode(item, depth + 1, references) for item in value]
+        return {"deque": items} if isinstance(value, deque) else items
+    if references is None and isinstance(value, Iterator | GeneratorType):
         return [encode(item, depth + 1) for item in value]
     if hasattr(value, "tolist") and type(value).__module__.partition(".")[0] == "numpy":
-        return encode(value.tolist(), depth)
-    if hasattr(value, "val") and hasattr(value, "next"):
-        return encode(list_of(value), depth)
-    if hasattr(value, "val") and hasattr(value, "left") and hasattr(value, "right"):
-        return encode(levels_of(value), depth)
+        items = encode(value.tolist(), depth, references)
+        if references is not None and type(value).__name__ == "ndarray" and NUMPY_TYPE.fullmatch(value.dtype.str):
+            return {"ndarray": [value.dtype.str, items]}
+        return items
+    if not isinstance(value, type) and hasattr(value, "val"):
+        if hasattr(value, "next"):
+            return encode(list_of(value), depth, references)
+        if hasattr(value, "left") and hasattr(value, "right"):
+            return encode(levels_of(value), depth, references)
+    if references is not None:
+        return references.refer(value)
     raise NotPlain(f"a {type(value).__name__} is not a plain value")
 
 
@@ -125,18 +145,26 @@ _BASES: tuple[tuple[type, Any], ...] = (
 )
 
 
-def decode(value: Any) -> Any:
+def decode(value: Any, references: References | None = None) -> Any:
     """The value that `encode` was given, made of builtin types. Raises NotPlain."""
     if isinstance(value, list):
-        return [decode(item) for item in value]
+        return [decode(item, references) for item in value]
     if not isinstance(value, dict):
         return value
     if len(value) != 1:
         raise NotPlain("an object with other than one key")
     ((kind, content),) = value.items()
     try:
+        if kind in _COLLECTIONS:
+            return _COLLECTIONS[kind](decode(item, references) for item in content)
+        if kind == "dict":
+            return {_hashable(decode(key, references)): decode(item, references) for key, item in content}
+        if references is not None and kind in REFERENCES:
+            return references.take(kind, content)
+        if references is not None and kind == "ndarray":
+            return _array(content)
         return _DECODERS[kind](content)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError) as error:
         raise NotPlain(f"not an encoded value: {error!r}") from error
 
 
@@ -144,16 +172,34 @@ def _hashable(value: Any) -> Any:
     return tuple(map(_hashable, value)) if isinstance(value, list) else value
 
 
+def _array(content: Any) -> Any:
+    kind, items = content
+    if not NUMPY_TYPE.fullmatch(kind):
+        raise ValueError("not an array of plain values")
+    return importlib.import_module("numpy").array(decode(items), dtype=kind)
+
+
+def _fraction(content: Any) -> Fraction:
+    if max(map(len, content)) * 4 > MAX_FRACTION_BITS + 64:
+        raise ValueError("a fraction of too large numbers")
+    return Fraction(int(content[0], 16), int(content[1], 16))
+
+
+REFERENCES = frozenset({"mine", "yours"})
+_COLLECTIONS: dict[str, Any] = {
+    "tuple": tuple,
+    "set": lambda items: set(map(_hashable, items)),
+    "frozenset": lambda items: frozenset(map(_hashable, items)),
+    "deque": deque,
+}
 _DECODERS: dict[str, Any] = {
     "int": lambda content: int(content, 16),
     "float": float,
-    "tuple": lambda content: tuple(decode(item) for item in content),
-    "dict": lambda content: {_hashable(decode(key)): decode(item) for key, item in content},
-    "set": lambda content: {_hashable(decode(item)) for item in content},
-    "frozenset": lambda content: frozenset(_hashable(decode(item)) for item in content),
     "bytes": lambda content: base64.b64decode(content, validate=True),
     "complex": lambda content: complex(float(content[0]), float(content[1])),
-    "fraction": lambda content: Fraction(int(content[0], 16), int(content[1], 16)),
+    "fraction": _fraction,
+    "decimal": Decimal,
+    "range": lambda content: range(*map(int, content)),
 }
 
 

@@ -43,6 +43,7 @@ def give_up(rights: list[str]) -> None:
         os.setresuid(NOBODY, NOBODY, NOBODY)
     if "filtered" in rights:
         confine.become(None)
+        confine.gain_nothing()
         confine.Filter(confine.filter_program()).install()
         ctypes.CDLL(None).prctl(confine.PR_SET_PDEATHSIG, 0, 0, 0, 0)
 

@@ -17,10 +17,12 @@ from typing import Any
 
 import pytest
 
+from sandbox import languages
 from sandbox.box import cgroup, local_cgroup, local_engine
 from sandbox.box.box import Box
 from sandbox.box.local_cgroup import BoxCgroup
 from sandbox.box.local_engine import Host, LocalEngine
+from sandbox.box.slot import Slot
 from sandbox.config import WorkerSettings
 from sandbox.errors import EngineUnavailable
 
@@ -373,9 +375,13 @@ def test_cgroups_of_version_2_get_their_limits_in_the_files_of_version_2(tmp_pat
 
 
 def test_a_language_that_is_not_installed_is_named(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_engine, "SEARCH_PATH", "/nonexistent")
-    with pytest.raises(EngineUnavailable, match=r"javascript: node is not on this machine; install it"):
-        engine.start("web")
+    slot = Slot(engine, 10, 60.0)
+    slot.require(languages.named("cpp"))
+    monkeypatch.setattr(local_engine, "SEARCH_PATH", "/nowhere")
+    with pytest.raises(EngineUnavailable, match=r"cpp: g\+\+ is not on this machine; install it"):
+        slot.require(languages.named("cpp"))
+    with pytest.raises(EngineUnavailable, match="javascript: node is not on this machine; install it"):
+        slot.require(languages.named("javascript"))
 
 
 def test_boxes_get_uids_of_their_own_as_far_as_the_host_lends_them() -> None:

@@ -18,6 +18,7 @@ CONFINED = """
 import ctypes, os, sys
 from sandbox.runner import confine
 confine.become(None)
+confine.gain_nothing()
 confine.Filter(confine.filter_program()).install()
 libc = ctypes.CDLL(None, use_errno=True)
 """

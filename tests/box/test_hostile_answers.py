@@ -1,0 +1,174 @@
+"""Whatever a box answers, however it was taken over: an outcome that can be sent on, or a BoxError; nothing else."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import socket
+import struct
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from sandbox import languages
+from sandbox.box.box import Box
+from sandbox.errors import BoxError
+from sandbox.runner import frames
+from sandbox.runner.contract import Limits, Run, Status
+from sandbox.schema import StageResult
+
+LENGTH = struct.Struct("=I")
+LIMITS = Limits(wall_time_s=1.0, output_kb=1, file_mb=1)
+GOOD = {
+    "status": "ok",
+    "exit_code": 0,
+    "signal": None,
+    "cpu_time_s": 0.1,
+    "wall_time_s": 0.1,
+    "memory_mb": 1.0,
+    "message": "",
+    "stopped": "",
+}
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(10**400, 10**400 + 1),
+    st.floats(),
+    st.text(max_size=20),
+    st.sampled_from(["ok", "accepted", "NaN", "\ud800", "\0", "1e400", "killed", "memory"]),
+)
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda some: st.lists(some, max_size=3) | st.dictionaries(st.text(max_size=5), some, max_size=3),
+    max_leaves=6,
+)
+OUTCOMES = st.builds(
+    lambda changed, gone: {name: value for name, value in {**GOOD, **changed}.items() if name not in gone},
+    st.dictionaries(st.sampled_from(sorted(GOOD)), ANYTHING, max_size=3),
+    st.sets(st.sampled_from(sorted(GOOD)), max_size=1),
+)
+ANSWERS = st.fixed_dictionaries(
+    {"outcome": OUTCOMES | ANYTHING},
+    optional={"parts": ANYTHING | st.just([["f", 4]]), "kept_bytes": ANYTHING, "tag": st.just("") | ANYTHING},
+)
+
+
+class TakenOver:
+    """Walls whose supervisor says what the test wants, to every question."""
+
+    def __init__(self, answer: bytes, descriptors: int, out: bytes) -> None:
+        self.connection, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._answer, self._descriptors, self._out = answer, descriptors, out
+        frames.send(self._theirs, {"ready": True})
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with suppress(OSError, frames.FrameError):
+            while True:
+                asked, _, descriptors = frames.receive(self._theirs)
+                if len(descriptors) > 1:
+                    with suppress(OSError):
+                        os.write(descriptors[1], self._out)
+                frames.close_all(descriptors)
+                if asked["do"] == "kill":
+                    continue
+                if asked["do"] in {"warm", "settle"}:
+                    frames.send(self._theirs, {"warm": True, "settled": True})
+                    continue
+                lent = [os.open(os.devnull, os.O_RDONLY) for _ in range(self._descriptors)]
+                self._theirs.sendmsg([self._answer], _rights(lent))
+                frames.close_all(lent)
+
+    def limit_memory(self, memory_mb: int) -> None: ...
+
+    def measure_own_memory(self) -> None: ...
+
+    def begin_run(self) -> None: ...
+
+    def peak_memory_mb(self) -> float | None:
+        return None
+
+    def ran_out_of_memory(self) -> bool:
+        return False
+
+    def destroy(self) -> None:
+        self._theirs.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self.connection.close()
+        self._theirs.close()
+
+
+def _rights(descriptors: list[int]) -> list[tuple[int, int, bytes]]:
+    if not descriptors:
+        return []
+    return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"{len(descriptors)}i", *descriptors))]
+
+
+def _run_against(answer: bytes, descriptors: int = 0, out: bytes = b"out") -> None:
+    walls = TakenOver(answer, descriptors, out)
+    try:
+        box = Box(walls)
+        box.load(languages.named("python").program("print(1)"))
+        try:
+            outcome = box.run(Run(limits=LIMITS))
+        except BoxError:
+            return
+        assert isinstance(outcome.status, Status)
+        assert all(map(math.isfinite, (outcome.usage.cpu_time_s, outcome.usage.wall_time_s, outcome.usage.memory_mb)))
+        assert len(outcome.stdout) <= LIMITS.output_kb * 1024
+        told = json.loads(StageResult.of(outcome).model_dump_json())
+        StageResult.model_validate(told)
+    finally:
+        walls.destroy()
+
+
+def _framed(header: bytes) -> bytes:
+    return LENGTH.pack(len(header)) + header
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@given(answer=ANSWERS, descriptors=st.integers(0, 2), out=st.sampled_from([b"", b"x" * 3_000]))
+@example({"outcome": {**GOOD, "exit_code": math.inf}, "tag": ""}, 0, b"")
+@example({"outcome": {**GOOD, "cpu_time_s": math.nan}, "tag": ""}, 0, b"")
+@example({"outcome": {**GOOD, "memory_mb": 10**400}, "tag": ""}, 0, b"")
+@example({"outcome": {**GOOD, "stopped": []}, "tag": ""}, 0, b"x" * 3_000)
+@example({"outcome": {**GOOD, "message": "\ud800"}, "tag": ""}, 0, b"")
+@example({"outcome": GOOD, "parts": [["\ud800", 0]], "tag": ""}, 1, b"")
+@example({"outcome": GOOD, "parts": [["f", -1]], "tag": ""}, 1, b"")
+@example({"outcome": GOOD, "parts": [["f", 10**400]], "tag": ""}, 1, b"")
+def test_an_answer_of_any_content_is_an_outcome_or_costs_the_box(
+    answer: dict[str, object], descriptors: int, out: bytes
+) -> None:
+    _run_against(_framed(json.dumps({"tag": "", **answer}).encode()), descriptors, out)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@given(
+    datagram=st.binary(min_size=1, max_size=200)
+    | st.binary(max_size=100).map(_framed)
+    | st.text(alphabet='{}[]",:0 \\', max_size=60).map(lambda text: _framed(text.encode())),
+    descriptors=st.integers(0, 3),
+)
+@example(_framed(b"[" * 100_000), 0)
+@example(_framed(b'{"a":' + b"9" * 10_000 + b"}"), 0)
+@example(LENGTH.pack(0xFFFFFFFF) + b"{}", 2)
+def test_a_datagram_of_any_bytes_is_a_frame_or_costs_the_box(datagram: bytes, descriptors: int) -> None:
+    _run_against(datagram, descriptors)
+
+
+def test_no_descriptor_is_left_open_by_a_hostile_answer() -> None:
+    def count() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    _run_against(_framed(b"{}"), 3)
+    before = count()
+    for answer in (b"{}", b"[]", json.dumps({"outcome": GOOD, "parts": [["f", 9]], "tag": ""}).encode(), b"\xff"):
+        _run_against(_framed(answer), 3)
+        _run_against(answer, 3)
+    assert count() == before
