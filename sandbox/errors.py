@@ -3,9 +3,13 @@
 SandboxError
 ├── BadRequest                 the client asked for something that cannot be; never retried
 │   ├── UnknownLanguage
-│   └── NotFound               no such job, or its result has expired
+│   ├── NotFound               no such job, or its result has expired
+│   ├── Unauthorized           no API key, or none that is known
+│   └── Forbidden              the key's role may not do this
 ├── Refused                    asked well, but not now; carries retry_after_s
-│   └── QueueFull
+│   ├── QueueFull
+│   ├── RateLimited            the key has spent its programs a second
+│   └── QuotaExceeded          the key has as many programs queued as it may
 ├── Cancelled                  the submission was cancelled before it ran
 └── InfrastructureError        our failure; retried on another box, then reported as internal_error
     ├── BoxError               a box broke, hung, could not be proved clean or answered nonsense
@@ -37,6 +41,14 @@ class NotFound(BadRequest):
     """No such job, or its result has expired."""
 
 
+class Unauthorized(BadRequest):
+    """No API key came with the request, or none that is known here."""
+
+
+class Forbidden(BadRequest):
+    """The API key is known, and its role may not do this."""
+
+
 class Refused(SandboxError):
     """The request is good but cannot be taken now; try again after `retry_after_s` seconds."""
 
@@ -47,6 +59,14 @@ class Refused(SandboxError):
 
 class QueueFull(Refused):
     """The lane holds as many submissions as it may."""
+
+
+class RateLimited(Refused):
+    """The key has spent its programs a second."""
+
+
+class QuotaExceeded(Refused):
+    """The key has as many programs queued as it may."""
 
 
 class Cancelled(SandboxError):

@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 from sandbox.config import QueueSettings
 from sandbox.jobs import leases
 from sandbox.jobs.connection import connect
+from sandbox.schema import Lane
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_SLOT = 100  # away from the slots of a service that runs on the same machine
@@ -20,7 +22,8 @@ START_PATIENCE_S = 60.0
 STOP_PATIENCE_S = 30.0
 COMMAND = (
     "import sys; from sandbox.config import WorkerSettings; from sandbox.jobs.worker import main; "
-    "sys.exit(main(WorkerSettings(), {slot}))"
+    "from sandbox.schema import Lane; "
+    "sys.exit(main(WorkerSettings(), {slot}, express=[Lane(lane) for lane in {express!r}]))"
 )
 
 Worker = subprocess.Popen[bytes]
@@ -45,10 +48,10 @@ class Crew:
         self.dismiss()
         self._redis.close()
 
-    def hire(self, number: int = 1) -> list[Worker]:
+    def hire(self, number: int = 1, express: Sequence[Lane] = ()) -> list[Worker]:
         """Start workers, and come back when all of them can take work."""
         there = set(self._alive())
-        hired = [self._start() for _ in range(number)]
+        hired = [self._start(express) for _ in range(number)]
         deadline = time.monotonic() + START_PATIENCE_S
         while len(set(self._alive()) - there) < number:
             assert all(worker.poll() is None for worker in hired), self.log()
@@ -80,8 +83,9 @@ class Crew:
     def _alive(self) -> list[str]:
         return leases.alive(self._redis, self._settings.lease_s)
 
-    def _start(self) -> Worker:
+    def _start(self, express: Sequence[Lane]) -> Worker:
         environment = {
+            "SANDBOX_SPARE_BOXES": "0",
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "SANDBOX_HOME": str(self._settings.home),
@@ -90,7 +94,7 @@ class Crew:
         }
         with self._log_file.open("ab") as log:
             worker = subprocess.Popen(
-                [sys.executable, "-c", COMMAND.format(slot=self._next_slot)],
+                [sys.executable, "-c", COMMAND.format(express=list(map(str, express)), slot=self._next_slot)],
                 env=environment,
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,

@@ -15,12 +15,26 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 
-from sandbox.jobs import keys
+from sandbox.jobs import keys, quotas
 from sandbox.jobs.envelope import Item
 
 logger = logging.getLogger(__name__)
 
 HOLD_S = 0.005
+
+# Keep a result and put its webhook among those to be delivered, both or neither: whatever dies in between, a result
+# that is there has had its webhook put there too.
+_KEEP_AND_CALL = """
+local is_new = redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
+if is_new == 1 then
+    if ARGV[5] == 'item' then
+        redis.call('ZADD', KEYS[3], ARGV[3], ARGV[4] .. '.' .. ARGV[1])
+    elseif redis.call('HLEN', KEYS[1]) >= tonumber(redis.call('HGET', KEYS[2], 'total') or math.huge) then
+        redis.call('ZADD', KEYS[3], ARGV[3], ARGV[4])
+    end
+end
+return is_new
+"""
 
 
 class Courier:
@@ -31,6 +45,7 @@ class Courier:
         self._result_ttl_s = result_ttl_s
         self._mail: dict[str, list[bytes]] = defaultdict(list)
         self._kept: list[tuple[Item, bytes]] = []
+        self._released: dict[str, list[str]] = defaultdict(list)
         self._lock = threading.Lock()
         self._holding = threading.Event()
         threading.Thread(target=self._deliver_what_is_held, name="courier", daemon=True).start()
@@ -38,11 +53,19 @@ class Courier:
     def take(self, item: Item, result: bytes) -> None:
         """Deliver `result` very soon."""
         with self._lock:
+            if item.client:
+                self._released[item.client].append(item.id)
             if item.kept:
                 self._kept.append((item, result))
             else:
                 self._mail[item.reader].append(addressed(item.id, result))
         self._holding.set()
+
+    def drop(self, item: Item) -> None:
+        """An item that gets no result, for nobody wants it; told with the next results."""
+        if item.client:
+            with self._lock:
+                self._released[item.client].append(item.id)
 
     def flush(self, then: Callable[[Pipeline], None] | None = None) -> None:
         """Deliver all that was taken, and do `then` in the same round trip.
@@ -51,14 +74,17 @@ class Courier:
         """
         with self._lock:
             self._keep()
-            if self._mail or then is not None:
+            if self._mail or self._released or then is not None:
                 pipeline = self._redis.pipeline(transaction=False)
                 for reader, letters in self._mail.items():
                     post(pipeline, reader, letters)
+                for client, item_ids in self._released.items():
+                    quotas.release(pipeline, client, item_ids)
                 if then is not None:
                     then(pipeline)
                 pipeline.execute()
                 self._mail.clear()
+                self._released.clear()
             self._holding.clear()
 
     def _deliver_what_is_held(self) -> None:
@@ -75,7 +101,7 @@ class Courier:
             return
         pipeline = self._redis.pipeline(transaction=False)
         for item, result in self._kept:
-            pipeline.hsetnx(keys.results(item.submission), str(item.index or 0), result)
+            _keep_one(pipeline, item, result)
             pipeline.hlen(keys.results(item.submission))
             pipeline.hget(keys.job(item.submission), "total")
             pipeline.smembers(keys.readers(item.submission))
@@ -84,12 +110,22 @@ class Courier:
         for position, (item, result) in enumerate(self._kept):
             is_new, done, total, readers = answers[4 * position : 4 * position + 4]
             if total is not None and done >= int(total):
-                for key in (keys.job, keys.results, keys.readers):
+                for key in (keys.job, keys.results, keys.readers, keys.reward):
                     pipeline.expire(key(item.submission), self._result_ttl_s)
             for reader in readers if is_new else ():
                 post(pipeline, reader.decode(), [addressed(item.id, result)])
         pipeline.execute()
         self._kept.clear()
+
+
+def _keep_one(pipeline: Pipeline, item: Item, result: bytes) -> None:
+    """The pipeline's answer is 1 for a first result."""
+    results, index = keys.results(item.submission), str(item.index or 0)
+    if not item.callback:
+        pipeline.hsetnx(results, index, result)
+        return
+    kept_in = (results, keys.job(item.submission), keys.WEBHOOKS_DUE)
+    pipeline.eval(_KEEP_AND_CALL, 3, *kept_in, index, result, time.time(), item.submission, item.callback)
 
 
 def addressed(item_id: str, result: bytes) -> bytes:

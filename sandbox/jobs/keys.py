@@ -12,10 +12,26 @@
 | sandbox:readers:<id>         | set    | processes that wait for a kept submission  | as its job                 |
 | sandbox:cancelled:<id>       | string | the submission is not wanted any more      | queue_ttl_s                |
 | sandbox:idempotency:<digest> | string | the submission first made with this key    | result_ttl_s               |
+| sandbox:bucket:<key id>      | hash   | tokens that an API key has left, and when  | until the bucket is full   |
+| sandbox:queued:<key id>      | zset   | item ids of an API key, without a result   | queue_ttl_s after the last |
+| sandbox:parked:<lane>:<key>  | list   | envelopes of an API key that wait in turn  | while there are any        |
+| sandbox:ring:<lane>          | list   | API keys that have something parked        | while there are any        |
+| sandbox:forwarded:<lane>     | zset   | envelopes sent on from the parked ones     | while there are any        |
 | sandbox:taskset:<sha256>     | hash   | task name -> task JSON                     | task_set_ttl_s after use   |
 | sandbox:workers              | zset   | worker -> time of its last heartbeat       | pruned by the reaper       |
 | sandbox:worker:<name>        | string | a worker's description as JSON             | a few leases               |
+| sandbox:recent               | list   | what ended last, newest first, as JSON     | the last 500, for a day    |
+| sandbox:verdicts:<minute>    | hash   | second and verdict -> number               | five minutes               |
 | sandbox:reaper               | string | who reaps now                              | a second                   |
+| sandbox:reward:<id>          | string | a kept reward's request as JSON            | as its job                 |
+| sandbox:webhooks:due         | zset   | webhooks to deliver, by time of the next try | while there are any      |
+| sandbox:webhook:<id>         | hash   | a webhook that failed: tries, last error   | webhook_dead_ttl_s         |
+| sandbox:webhooks:dead        | zset   | webhooks given up, by when                 | webhook_dead_ttl_s each    |
+| sandbox:gpu:job:<id>         | hash   | a GPU job: request, status, progress       | queue_ttl_s + result_ttl_s |
+| sandbox:gpu:events:<id>      | list   | its events as JSON, in order               | as its job                 |
+| sandbox:gpu:jobs             | zset   | GPU jobs by time of submission             | pruned when listed         |
+| sandbox:gpu:leases           | hash   | GPU -> who holds it, until when            | while there are any        |
+| sandbox:gpu:workers          | zset   | GPU worker -> time its lease ends          | pruned by the workers      |
 """
 
 from __future__ import annotations
@@ -28,6 +44,12 @@ LANES = (Lane.RL, Lane.DEFAULT, Lane.BULK)  # in the order in which workers empt
 CLAIMS = PREFIX + "claims"
 WORKERS = PREFIX + "workers"
 REAPER = PREFIX + "reaper"
+RECENT = PREFIX + "recent"
+WEBHOOKS_DUE = PREFIX + "webhooks:due"
+WEBHOOKS_DEAD = PREFIX + "webhooks:dead"
+GPU_JOBS = PREFIX + "gpu:jobs"
+GPU_LEASES = PREFIX + "gpu:leases"
+GPU_WORKERS = PREFIX + "gpu:workers"
 
 
 def envelope(envelope_id: str) -> str:
@@ -70,8 +92,48 @@ def task_set(set_id: str) -> str:
     return f"{PREFIX}taskset:{set_id}"
 
 
+def bucket(caller_id: str) -> str:
+    return f"{PREFIX}bucket:{caller_id}"
+
+
+def queued(caller_id: str) -> str:
+    return f"{PREFIX}queued:{caller_id}"
+
+
+def parked(lane: str, client: str) -> str:
+    return f"{PREFIX}parked:{lane}:{client}"
+
+
+def ring(lane: str) -> str:
+    return f"{PREFIX}ring:{lane}"
+
+
+def forwarded(lane: str) -> str:
+    return f"{PREFIX}forwarded:{lane}"
+
+
 def worker(name: str) -> str:
     return f"{PREFIX}worker:{name}"
+
+
+def reward(submission: str) -> str:
+    return f"{PREFIX}reward:{submission}"
+
+
+def webhook(webhook_id: str) -> str:
+    return f"{PREFIX}webhook:{webhook_id}"
+
+
+def gpu_job(job_id: str) -> str:
+    return f"{PREFIX}gpu:job:{job_id}"
+
+
+def gpu_events(job_id: str) -> str:
+    return f"{PREFIX}gpu:events:{job_id}"
+
+
+def verdicts(minute: int) -> str:
+    return f"{PREFIX}verdicts:{minute}"
 
 
 def rq_queue(lane: str) -> str:

@@ -20,11 +20,12 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
-from sandbox.jobs import keys
+from sandbox.jobs import fairness, keys
 
 logger = logging.getLogger(__name__)
 
 BEATS_PER_LEASE = 4
+EXPRESS = "-express"  # the end of the name of a worker that only takes what nobody else does
 LOST_AFTER_S = 3.0
 LOOKED_AT_ONCE = 200
 
@@ -38,7 +39,11 @@ return 1
 
 
 class Heartbeat:
-    """Says that a worker lives, and reaps for all; `on_beat` is called at each beat, for other small duties."""
+    """Says that a worker lives, and reaps for all.
+
+    `on_beat` is called at each beat, for other small duties, and `on_reaped` with the number of envelopes whose worker
+    was found gone.
+    """
 
     def __init__(
         self,
@@ -47,12 +52,14 @@ class Heartbeat:
         lease_s: float,
         describe: Callable[[], Mapping[str, Any]],
         on_beat: Callable[[], None],
+        on_reaped: Callable[[int], None],
     ) -> None:
         self._redis = redis
         self._name = name
         self._lease_s = lease_s
         self._describe = describe
         self._on_beat = on_beat
+        self._on_reaped = on_reaped
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -75,7 +82,8 @@ class Heartbeat:
             try:
                 self._beat()
                 if self._redis.set(keys.REAPER, self._name, nx=True, px=1_000):
-                    reap(self._redis, self._lease_s)
+                    self._on_reaped(reap(self._redis, self._lease_s))
+                    fairness.look_after(self._redis, self._lease_s)
                 self._on_beat()
             except RedisError as error:
                 logger.warning("heartbeat missed: %s", error)
@@ -90,6 +98,11 @@ class Heartbeat:
 def alive(redis: Redis, lease_s: float) -> list[str]:
     """Names of the workers whose last heartbeat is no older than a lease."""
     return [name.decode() for name in redis.zrangebyscore(keys.WORKERS, time.time() - lease_s, "+inf")]
+
+
+def slots(redis: Redis, lease_s: float) -> list[str]:
+    """Those of them that take whatever comes."""
+    return [name for name in alive(redis, lease_s) if not name.endswith(EXPRESS)]
 
 
 def reap(redis: Redis, lease_s: float) -> int:

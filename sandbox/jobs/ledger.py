@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,17 @@ from redis import Redis
 
 from sandbox.errors import NotFound
 from sandbox.jobs import keys
-from sandbox.schema import Job, JobStatus
+from sandbox.rewards.request import TaskLookup, no_task_sets, rewards_of, verify_requests
+from sandbox.schema import Job, JobStatus, VerifyResult
+from sandbox.schema.callbacks import Callback
+from sandbox.schema.reward import RewardRequest, RewardResult
 
+REWARD = "reward"
 IDEMPOTENCY_SALT = b"sandbox idempotency key "
+
+
+def anybody(owner: str) -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +39,40 @@ class Entry:
     lane: str
     done: int
     cancelled: bool
+    client: str = ""
+    callback: Callback | None = None
 
 
 class Ledger:
     """Reads and writes kept submissions; every method is one or two round trips."""
 
-    def __init__(self, redis: Redis, queue_ttl_s: int, result_ttl_s: int) -> None:
+    def __init__(self, redis: Redis, queue_ttl_s: int, result_ttl_s: int, tasks: TaskLookup = no_task_sets) -> None:
         self._redis = redis
+        self._tasks = tasks
         self._life_s = queue_ttl_s + result_ttl_s
         self._result_ttl_s = result_ttl_s
 
-    def open(self, submission: str, kind: str, total: int, batch: bool, lane: str) -> None:
-        """Write down a submission before any of its items is sent."""
+    def open(
+        self,
+        submission: str,
+        kind: str,
+        total: int,
+        batch: bool,
+        lane: str,
+        client: str = "",
+        callback: Callback | None = None,
+        reward: RewardRequest | None = None,
+    ) -> None:
+        """Write down a submission before any of its items is sent; `reward` is what its results are to be made into."""
         pipeline = self._redis.pipeline()
         entry = {"kind": kind, "total": total, "batch": int(batch), "lane": lane, "created": time.time()}
+        if client:
+            entry["client"] = client
+        if callback is not None:
+            entry["callback"] = callback.model_dump_json()
+        if reward is not None:
+            entry["kind"] = REWARD
+            pipeline.set(keys.reward(submission), reward.model_dump_json(exclude_unset=True), ex=self._life_s)
         pipeline.hset(keys.job(submission), mapping=entry)
         pipeline.expire(keys.job(submission), self._life_s)
         pipeline.execute()
@@ -61,7 +90,7 @@ class Ledger:
         pipeline = self._redis.pipeline()
         if idempotency_key:
             pipeline.delete(keys.idempotency(hashlib.sha256(IDEMPOTENCY_SALT + idempotency_key.encode()).hexdigest()))
-        pipeline.delete(keys.job(submission), keys.readers(submission))
+        pipeline.delete(keys.job(submission), keys.readers(submission), keys.reward(submission))
         pipeline.execute()
 
     def entry(self, submission: str) -> Entry:
@@ -72,7 +101,7 @@ class Ledger:
         pipeline.exists(keys.cancelled(submission))
         fields, done, cancelled = pipeline.execute()
         if not fields:
-            raise NotFound(f"no job {submission!r}: it never was, or its result has expired", field="id")
+            raise _no_job(submission)
         return Entry(
             id=submission,
             kind=fields[b"kind"].decode(),
@@ -81,6 +110,8 @@ class Ledger:
             lane=fields[b"lane"].decode(),
             done=int(done),
             cancelled=bool(cancelled),
+            client=fields.get(b"client", b"").decode(),
+            callback=Callback.model_validate_json(fields[b"callback"]) if b"callback" in fields else None,
         )
 
     def read(self, submission: str, reader: str) -> dict[int, bytes]:
@@ -94,9 +125,15 @@ class Ledger:
     def cancel(self, submission: str) -> None:
         self._redis.set(keys.cancelled(submission), b"1", ex=self._life_s)
 
-    def job(self, submission: str) -> Job:
-        """The state of a kept submission, with its result when every item has one. Raises NotFound."""
+    def job(self, submission: str, may_see: Callable[[str], bool] = anybody) -> Job:
+        """The state of a kept submission, with its result when every item has one.
+
+        Raises NotFound, also when the id of the API key it was made with is nothing that the asker `may_see`: whose
+        job it is, and that it is one, is not told.
+        """
         entry = self.entry(submission)
+        if not may_see(entry.client):
+            raise _no_job(submission)
         if entry.done >= entry.total:
             return Job(id=submission, status=JobStatus.FINISHED, result=self._result(entry))
         if entry.cancelled:
@@ -106,10 +143,28 @@ class Ledger:
         ahead = self._ahead(entry)
         return Job(id=submission, status=JobStatus.RUNNING if ahead is None else JobStatus.QUEUED, position=ahead)
 
+    def result(self, submission: str, index: int) -> bytes:
+        """One item's result as JSON. Raises NotFound."""
+        result: bytes | None = self._redis.hget(keys.results(submission), str(index))
+        if result is None:
+            raise _no_job(submission)
+        return result
+
     def _result(self, entry: Entry) -> dict[str, Any]:
         stored = self._redis.hgetall(keys.results(entry.id))
+        if entry.kind == REWARD:
+            return self._rewards(entry, stored).model_dump(mode="json")
         results = [json.loads(stored[str(index).encode()]) for index in range(entry.total)]
         return {"results": results} if entry.batch else dict(results[0])
+
+    def _rewards(self, entry: Entry, stored: Mapping[bytes, bytes]) -> RewardResult:
+        """What was found in the completions is found again: the same request makes the same plan."""
+        request = self._redis.get(keys.reward(entry.id))
+        if request is None:
+            raise _no_job(entry.id)
+        plan = verify_requests(RewardRequest.model_validate_json(request), self._tasks)
+        results = [VerifyResult.model_validate_json(stored[str(index).encode()]) for index in range(entry.total)]
+        return rewards_of(plan, results)
 
     def _ahead(self, entry: Entry) -> int | None:
         """Envelopes queued before this submission's first, None when a worker has taken that already."""
@@ -117,8 +172,15 @@ class Ledger:
         if first is None:
             return None
         position = self._redis.lpos(keys.rq_queue(entry.lane), first)
+        if position is None and entry.client:
+            before = self._redis.lpos(keys.parked(entry.lane, entry.client), first)
+            position = None if before is None else self._redis.llen(keys.rq_queue(entry.lane)) + before
         return None if position is None else int(position)
 
     def sent_in(self, submission: str, envelope_id: str) -> None:
         """Remember the first envelope of a submission, by which its position is told."""
         self._redis.hset(keys.job(submission), "envelope", envelope_id)
+
+
+def _no_job(submission: str) -> NotFound:
+    return NotFound(f"no job {submission!r}: it never was, or its result has expired", field="id")

@@ -13,6 +13,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from sandbox.jobs import keys
+from sandbox.jobs.spool import ELSEWHERE
 
 logger = logging.getLogger(__name__)
 
@@ -23,10 +24,13 @@ AT_ONCE = 512
 class Mailbox:
     """Thread-safe. `expect` before the item is sent, `start` before use, `close` after."""
 
-    def __init__(self, redis: Redis, on_arrival: Callable[[Sequence[str]], None]) -> None:
+    def __init__(
+        self, redis: Redis, on_arrival: Callable[[Sequence[str]], None], on_elsewhere: Callable[[str], None]
+    ) -> None:
         self.reader = uuid.uuid4().hex
         self._redis = redis
         self._on_arrival = on_arrival
+        self._on_elsewhere = on_elsewhere
         self._futures: dict[str, Future[bytes]] = {}
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="mailbox", daemon=True)
@@ -79,6 +83,9 @@ class Mailbox:
         arrived = []
         for letter in letters:
             item_id, _, result = letter.partition(b" ")
-            arrived.append(item_id.decode())
-            self.put(arrived[-1], result)
+            if result == ELSEWHERE:
+                self._on_elsewhere(item_id.decode())
+            else:
+                arrived.append(item_id.decode())
+                self.put(arrived[-1], result)
         self._on_arrival(arrived)

@@ -7,6 +7,7 @@ wrong answer.
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 
 from sandbox import languages
 from sandbox.box.box import Box
@@ -17,7 +18,7 @@ from sandbox.jobs.envelope import Item
 from sandbox.jobs.trials import Trials
 from sandbox.jobs.vote import vote
 from sandbox.runner.contract import Limits, Outcome, Run, Status, Verdict
-from sandbox.schema import ExecuteRequest, ExecuteResult, StageResult, TestResult, VerifyRequest, VerifyResult
+from sandbox.schema import ExecuteRequest, ExecuteResult, StageResult, TestPart, TestResult, VerifyRequest, VerifyResult
 from sandbox.verify.judge import Judgement, judge, not_compiled
 
 DEFAULT_LIMITS = Limits()
@@ -115,6 +116,7 @@ def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float
                 exit_code=case.exit_code,
                 signal=case.signal,
                 usage=case.usage,
+                parts=None if case.parts is None else [TestPart(**asdict(part)) for part in case.parts],
             )
             for case in judgement.cases
         ]

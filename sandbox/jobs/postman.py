@@ -5,6 +5,9 @@ envelopes are on their way than the workers can hold (two each: one running, one
 small, so an idle service adds no waiting; when all workers have enough, programs gather in the tray and the next
 envelope is larger. So the cost of an RQ job is shared exactly when it matters, without a timer. What is to be kept
 (`durable`) never waits in a tray: it is in Redis before the client is told that it was accepted.
+
+Clients with keys have a tray each, with room of its own, and are served in turn (`fairness` for what is in Redis);
+all clients without one share one tray.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from redis import Redis
@@ -34,27 +37,31 @@ COUNT_WORKERS_EVERY_S = 1.0
 
 @dataclass
 class _Tray:
-    """One lane's programs that wait to be sent, and how many items of each envelope on its way still have no result.
+    """One client's programs in one lane that wait to be sent, and how many items of each envelope on its way still have
+    no result.
 
     An envelope on its way goes by its first item's id.
     """
 
+    lane: Lane
     waiting: deque[tuple[str, bytes]] = field(default_factory=deque)
     on_their_way: dict[str, int] = field(default_factory=dict)
-    depth: int = 0
 
 
 class Postman:
     """Thread-safe. `start` before use, `close` after."""
 
-    def __init__(self, redis: Redis, queue_ttl_s: int, max_queued: int, lease_s: float) -> None:
+    def __init__(self, redis: Redis, queue_ttl_s: int, max_queued: int, lease_s: float, max_bytes: int) -> None:
         self._redis = redis
         self._queue_ttl_s = queue_ttl_s
         self._max_queued = max_queued
+        self._max_bytes = max_bytes
+        self._bytes = 0
         self._lease_s = lease_s
-        self._trays = {lane: _Tray() for lane in keys.LANES}
+        self._trays: dict[Lane, dict[str, _Tray]] = {lane: {"": _Tray(lane)} for lane in keys.LANES}
+        self._depths = dict.fromkeys(keys.LANES, 0)
         self._queues = {lane: envelope.lane_queue(lane, redis) for lane in keys.LANES}
-        self._envelope_of: dict[str, tuple[Lane, str]] = {}
+        self._envelope_of: dict[str, tuple[_Tray, str]] = {}
         self._changed = threading.Condition()
         self._closed = False
         self._workers = 1
@@ -70,30 +77,38 @@ class Postman:
             self._changed.notify()
         self._thread.join(timeout=5)
 
-    def accept(self, lane: Lane, items: Sequence[tuple[str, bytes]]) -> None:
+    def accept(self, lane: Lane, items: Sequence[tuple[str, bytes]], client: str = "") -> None:
         """Take items (id, JSON) whose client waits. Raises QueueFull."""
         with self._changed:
             self._refuse_overflow(lane, len(items))
-            self._trays[lane].waiting.extend(items)
+            size = sum(len(item) for _, item in items)
+            if self._bytes and self._bytes + size > self._max_bytes:
+                raise QueueFull(f"{self._bytes >> 20} MiB of submissions wait, of {self._max_bytes >> 20}")
+            self._bytes += size
+            trays = self._trays[lane]
+            if client not in trays:
+                trays[client] = _Tray(lane)
+            trays[client].waiting.extend(items)
             self._changed.notify()
 
-    def send_now(self, lane: Lane, items: Sequence[tuple[str, bytes]]) -> str:
+    def send_now(self, lane: Lane, items: Sequence[tuple[str, bytes]], client: str = "") -> str:
         """Put items into Redis before returning; the first envelope's id. Raises QueueFull or QueueUnavailable."""
         with self._changed:
             self._refuse_overflow(lane, len(items))
             size = max(1, min(LARGEST_ENVELOPE, math.ceil(len(items) / (4 * self._workers))))
         content = [item for _, item in items]
         try:
-            return self._send(lane, [content[at : at + size] for at in range(0, len(content), size)])[0]
+            return self._send(lane, [content[at : at + size] for at in range(0, len(content), size)], client)[0]
         except RedisError as error:
             raise QueueUnavailable(f"the queue does not answer: {error}") from error
 
     def withdraw(self, item_ids: set[str]) -> set[str]:
         """Take items back that are not sent yet; returns the ids of those that were, whose room is given to others."""
         with self._changed:
-            for tray in self._trays.values():
+            for tray in self._all_trays():
                 kept = [(item_id, item) for item_id, item in tray.waiting if item_id not in item_ids]
                 if len(kept) < len(tray.waiting):
+                    self._bytes -= sum(len(item) for item_id, item in tray.waiting if item_id in item_ids)
                     tray.waiting = deque(kept)
             sent = {item_id for item_id in item_ids if item_id in self._envelope_of}
             self._make_room(sent)  # a worker that skips a cancelled item does not answer it
@@ -106,8 +121,10 @@ class Postman:
 
     def _make_room(self, item_ids: Iterable[str]) -> None:
         for item_id in item_ids:
-            lane, first_id = self._envelope_of.pop(item_id, (Lane.DEFAULT, ""))
-            on_their_way = self._trays[lane].on_their_way
+            if item_id not in self._envelope_of:
+                continue
+            tray, first_id = self._envelope_of.pop(item_id)
+            on_their_way = tray.on_their_way
             if first_id in on_their_way:
                 on_their_way[first_id] -= 1
                 if on_their_way[first_id] <= 0:
@@ -116,14 +133,20 @@ class Postman:
 
     def waiting(self) -> dict[str, int]:
         """Items by lane that have no worker yet, those on Redis included."""
-        return {lane.value: len(tray.waiting) + tray.depth for lane, tray in self._trays.items()}
+        with self._changed:
+            return {lane.value: self._held(lane) for lane in self._trays}
+
+    def _held(self, lane: Lane) -> int:
+        return self._depths[lane] + sum(len(tray.waiting) for tray in self._trays[lane].values())
+
+    def _all_trays(self) -> Iterator[_Tray]:
+        for trays in self._trays.values():
+            yield from trays.values()
 
     def _refuse_overflow(self, lane: Lane, more: int) -> None:
-        tray = self._trays[lane]
-        if tray.depth + len(tray.waiting) + more > self._max_queued:
-            raise QueueFull(
-                f"lane {lane.value} holds {tray.depth + len(tray.waiting)} of {self._max_queued} submissions"
-            )
+        held = self._held(lane)
+        if held + more > self._max_queued:
+            raise QueueFull(f"lane {lane.value} holds {held} of {self._max_queued} submissions")
 
     def _run(self) -> None:
         while not self._closed:
@@ -137,36 +160,42 @@ class Postman:
     def _send_next(self) -> None:
         """Wait until some lane has something to send and room to send it; send one envelope."""
         with self._changed:
-            ready = self._ready_lane()
-            if ready is None:
+            tray = self._ready_tray()
+            if tray is None:
                 self._changed.wait(COUNT_WORKERS_EVERY_S)
-                ready = self._ready_lane()
-            if ready is None:
+                tray = self._ready_tray()
+            if tray is None:
                 return
-            tray = self._trays[ready]
             room = ENVELOPES_PER_WORKER * self._workers - len(tray.on_their_way)
             taken = self._take(tray, min(LARGEST_ENVELOPE, math.ceil(len(tray.waiting) / max(1, room))))
-            tray.depth += len(taken)  # until Redis tells; a submission meanwhile must find them counted
-            self._note(ready, [item_id for item_id, _ in taken])
+            self._bytes -= sum(len(item) for _, item in taken)
+            self._depths[tray.lane] += len(taken)  # until Redis tells; a submission meanwhile must find them counted
+            self._note(tray, [item_id for item_id, _ in taken])
         try:
-            self._send(ready, [[item for _, item in taken]])
+            self._send(tray.lane, [[item for _, item in taken]])
         except RedisError:
             with self._changed:
                 self._make_room(item_id for item_id, _ in taken)
                 tray.waiting.extendleft(reversed(taken))
-                tray.depth -= len(taken)
+                self._bytes += sum(len(item) for _, item in taken)
+                self._depths[tray.lane] -= len(taken)
             raise
 
-    def _note(self, lane: Lane, item_ids: Sequence[str]) -> None:
+    def _note(self, tray: _Tray, item_ids: Sequence[str]) -> None:
         """An envelope sets out. Noted before it is sent, for its results may be back before the sender is."""
-        self._trays[lane].on_their_way[item_ids[0]] = len(item_ids)
+        tray.on_their_way[item_ids[0]] = len(item_ids)
         for item_id in item_ids:
-            self._envelope_of[item_id] = (lane, item_ids[0])
+            self._envelope_of[item_id] = (tray, item_ids[0])
 
-    def _ready_lane(self) -> Lane | None:
-        for lane, tray in self._trays.items():
-            if tray.waiting and len(tray.on_their_way) < ENVELOPES_PER_WORKER * self._workers:
-                return lane
+    def _ready_tray(self) -> _Tray | None:
+        """The first lane's tray that has something to send and room to send it; the next time, another client's."""
+        room = ENVELOPES_PER_WORKER * self._workers
+        for trays in self._trays.values():
+            for client, tray in trays.items():
+                if tray.waiting and len(tray.on_their_way) < room:
+                    if len(trays) > 1:
+                        trays[client] = trays.pop(client)
+                    return tray
         return None
 
     def _take(self, tray: _Tray, most: int) -> list[tuple[str, bytes]]:
@@ -177,9 +206,14 @@ class Postman:
             size += len(taken[-1][1])
         return taken
 
-    def _send(self, lane: Lane, envelopes: list[list[bytes]]) -> list[str]:
-        ids, depth = envelope.send(self._redis, self._queues[lane], envelopes, time.time(), self._queue_ttl_s)
-        self._trays[lane].depth = depth
+    def _send(self, lane: Lane, envelopes: list[list[bytes]], client: str = "") -> list[str]:
+        """With `client`, behind what that one has sent already, and in turn with others."""
+        queue, ttl_s = self._queues[lane], self._queue_ttl_s
+        if client:
+            ids, depth = envelope.park(self._redis, queue, envelopes, ttl_s, client, self._lease_s)
+        else:
+            ids, depth = envelope.send(self._redis, queue, envelopes, time.time(), ttl_s)
+        self._depths[lane] = depth
         return ids
 
     def _count_workers(self) -> None:
@@ -191,6 +225,6 @@ class Postman:
         for lane in keys.LANES:
             pipeline.get(keys.depth(lane))
         depths = pipeline.execute()
-        self._workers = max(1, len(leases.alive(self._redis, self._lease_s)))
+        self._workers = max(1, len(leases.slots(self._redis, self._lease_s)))
         for lane, depth in zip(keys.LANES, depths, strict=True):
-            self._trays[lane].depth = max(0, int(depth or 0))
+            self._depths[lane] = max(0, int(depth or 0))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 from sandbox import languages
-from sandbox.box.box import Box
+from sandbox.box.box import NO_FILES, Box
 from sandbox.box.slot import Slot
 from sandbox.languages import Language
 from sandbox.runner import values
-from sandbox.runner.contract import Limits, Mode, Outcome, Run, Status
+from sandbox.runner.contract import Limits, Mode, Outcome, Run, Status, Usage
 from sandbox.schema import (
     AssertTest,
     Checker,
@@ -21,6 +23,7 @@ from sandbox.schema import (
     FunctionTest,
     InteractiveChecker,
     ProgramChecker,
+    PytestTest,
     TestCase,
     VerifyRequest,
 )
@@ -33,12 +36,21 @@ from sandbox.verify.judge import (
     judge_assertion,
     judge_call,
     judge_exit,
+    judge_file,
+    judge_files,
     judge_interaction,
     judge_opinion,
     judge_outcome,
 )
 
 NO_PROGRAM = ""
+PYTEST = ("sandbox.runner.pytest_file",)  # what the interpreter of such tests has imported beforehand
+# What a test may use, whatever little its program may: it is not the one that is judged.
+TEST_LIMITS = Limits()
+TEST_PATIENCE_S = 2.0
+INTERACTOR_PATIENCE_S = 2.0
+WALL_TIME = "wall time"  # the supervisor's word for what it stopped a program
+BUSY = 0.9  # of the time a CPU was used
 
 
 class Trials:
@@ -55,7 +67,7 @@ class Trials:
         self._box = box
         self._slot = slot
         self._checker = checker_choice(request.checker)
-        self._beside: Box | None = None
+        self._beside: dict[str, Box] = {}
         self._checkers_box: Box | None = None
         self._checker_broken: Outcome | None = None
         self._rest = ExitStack()
@@ -73,14 +85,25 @@ class Trials:
             return lambda: self._command(test)
         if isinstance(test, FunctionTest):
             return lambda: self._call(test)
+        if isinstance(test, PytestTest):
+            return lambda: self._file(test)
         return lambda: self._assert(test)
 
     def _run(self, test: TestCase) -> CaseVerdict:
         checker = self._request.checker
         if isinstance(checker, InteractiveChecker):
             return self._interact(test, checker)
-        run = Run(stdin=test.stdin_bytes, args=tuple(test.args), files=test.files, limits=self._limits)
+        run = Run(
+            stdin=test.stdin_bytes,
+            args=tuple(test.args),
+            files=test.files,
+            fetch_files=tuple(test.expected_files),
+            limits=self._limits,
+        )
         outcome = self._box.run(run)
+        if test.expected_files:
+            stdout = test.expected_bytes if test.judges_stdout else None
+            return judge_files(outcome, stdout, test.expected_files, self._checker)
         if not isinstance(checker, ProgramChecker) or not outcome.ended_well:
             return judge_outcome(outcome, test.expected_bytes, self._checker)
         return judge_opinion(outcome, self._asked(checker, test, outcome.stdout), checker.full_score)
@@ -101,13 +124,21 @@ class Trials:
         # Waiting costs wall time and no CPU: two that wait for each other have used up the idle time, and nothing else.
         wall_time_s = min(self._limits.wall_time_s, self._limits.cpu_time_s + checker.idle_time_s)
         limits = replace(self._limits, wall_time_s=wall_time_s)
+        # The program's time is up first, so that it is never the interactor that seems to be at fault.
+        patient = replace(checker.limits.resolve(Limits()), wall_time_s=wall_time_s + INTERACTOR_PATIENCE_S)
         files = checker_files(test.stdin_bytes, b"", test.expected_bytes)
-        theirs = Run(
-            args=ARGUMENTS, files=files, limits=replace(checker.limits.resolve(Limits()), wall_time_s=wall_time_s)
-        )
+        theirs = Run(args=ARGUMENTS, files=files, limits=patient)
         ours = Run(args=tuple(test.args), files=test.files, limits=limits)
+        outcome, interactor, first = self._conversation(box, ours, theirs)
+        if first is Ended.PROGRAM and outcome.message == WALL_TIME and not _is_busy(interactor.usage):
+            first = Ended.NEITHER
+        return judge_interaction(outcome, interactor, first, checker.full_score)
+
+    def _conversation(self, box: Box, ours: Run, theirs: Run) -> tuple[Outcome, Outcome, Ended]:
+        """How the program and the interactor ended, and which of them first."""
         to_program, from_interactor = os.pipe()
         to_interactor, from_program = os.pipe()
+        unread = os.dup(to_program)
         ended: list[Ended] = []
 
         def program() -> Outcome:
@@ -115,19 +146,19 @@ class Trials:
             ended.append(Ended.PROGRAM)
             return outcome
 
-        with ThreadPoolExecutor(1) as side:
+        with ThreadPoolExecutor(2) as side:
             running = side.submit(program)
+            # What the interactor writes to a program that has ended goes nowhere; it must not die of it.
+            running.add_done_callback(lambda _: _discard(unread))
             interactor = box.converse(theirs, [to_interactor, from_interactor])
             ended.append(Ended.INTERACTOR)
-        outcome = running.result()
-        idle = Status.TIME_LIMIT_EXCEEDED
-        deadlock = outcome.status is idle and interactor.status is idle
-        return judge_interaction(outcome, interactor, Ended.NEITHER if deadlock else ended[0], checker.full_score)
+        return running.result(), interactor, ended[0]
 
     def _box_of(self, checker: ProgramChecker | InteractiveChecker) -> tuple[Box, Outcome | None]:
         """The user's checker, loaded in a box of its own, and its outcome if it does not compile."""
         if self._checkers_box is None:
             language = languages.named(checker.language)
+            self._slot.require(language)
             self._checkers_box = self._rest.enter_context(self._slot.lend_beside(language.image, "checker"))
             compiled = self._checkers_box.load(language.program(checker.code))
             self._checker_broken = None if compiled is None or compiled.ended_well else compiled
@@ -147,22 +178,44 @@ class Trials:
         return judge_call(outcome, test.expected, self._checker)
 
     def _assert(self, test: AssertTest) -> CaseVerdict:
-        """The program in its box, the test in another, two pipes between them."""
-        beside = self._box_beside()
-        source = json.dumps({"source": test.assertion, "entry_point": self._request.entry_point}).encode()
+        source = {"source": test.assertion, "entry_point": self._request.entry_point}
+        return judge_assertion(*self._beside_program(self._box_beside("test", ()), source))
+
+    def _file(self, test: PytestTest) -> CaseVerdict:
+        source = {"file": test.source, "modules": test.modules}
+        return judge_file(*self._beside_program(self._box_beside("pytest", PYTEST), source, test.files))
+
+    def _beside_program(
+        self, beside: Box, source: dict[str, Any], files: Mapping[str, bytes] = NO_FILES
+    ) -> tuple[Outcome, Outcome]:
+        """How the program ended in its box and the test in another, two pipes between them."""
         calls_out, calls_in = os.pipe()
         answers_out, answers_in = os.pipe()
-        patient = replace(self._limits, wall_time_s=self._limits.wall_time_s + 1.0)
+        # The program waits while the test starts and thinks; the test has limits of its own.
+        served = replace(self._limits, wall_time_s=self._limits.wall_time_s + TEST_PATIENCE_S)
+        patient = replace(TEST_LIMITS, wall_time_s=max(TEST_LIMITS.wall_time_s, served.wall_time_s + TEST_PATIENCE_S))
         with ThreadPoolExecutor(1) as side:
-            program = side.submit(self._box.run_beside, Mode.SERVE, b"", self._limits, [calls_out, answers_in])
-            tested = beside.run_beside(Mode.TEST, source, patient, [answers_out, calls_in])
-        return judge_assertion(program.result(), tested)
+            program = side.submit(self._box.run_beside, Mode.SERVE, b"", served, [calls_out, answers_in])
+            told = json.dumps(source).encode()
+            tested = beside.run_beside(Mode.TEST, told, patient, [answers_out, calls_in], files)
+        return program.result(), tested
 
-    def _box_beside(self) -> Box:
-        if self._beside is None:
-            self._beside = self._rest.enter_context(self._slot.lend_beside(self._language.image, "test"))
-            self._beside.load(self._language.program(NO_PROGRAM))
-        return self._beside
+    def _box_beside(self, role: str, warm: tuple[str, ...]) -> Box:
+        if role not in self._beside:
+            self._beside[role] = self._rest.enter_context(self._slot.lend_beside(self._language.image, role))
+            self._beside[role].load(replace(self._language.program(NO_PROGRAM), warm=warm))
+        return self._beside[role]
+
+
+def _discard(descriptor: int) -> None:
+    """Read to the end, and close."""
+    with open(descriptor, "rb", buffering=0) as pipe:
+        while pipe.read(65_536):
+            pass
+
+
+def _is_busy(usage: Usage) -> bool:
+    return usage.cpu_time_s > BUSY * usage.wall_time_s
 
 
 def checker_choice(checker: Checker) -> CheckerChoice:

@@ -29,31 +29,53 @@ from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
+from sandbox import __version__
 from sandbox.box.engine import Engine
+from sandbox.box.pool import Pool
 from sandbox.box.slot import Slot
 from sandbox.config import WorkerSettings
 from sandbox.errors import InfrastructureError
-from sandbox.jobs import envelope, keys, tasks
+from sandbox.jobs import envelope, fairness, keys, leases, tasks
+from sandbox.jobs.activity import Activity
 from sandbox.jobs.connection import connect
 from sandbox.jobs.delivery import Courier
-from sandbox.jobs.envelope import Envelope, Item
+from sandbox.jobs.envelope import Item, Unreadable
+from sandbox.jobs.journal import Journal, log_journey
 from sandbox.jobs.leases import Heartbeat
 from sandbox.jobs.perform import failed, perform
+from sandbox.jobs.spool import ELSEWHERE, NotHere, Spool
 from sandbox.schema import Lane
 
 logger = logging.getLogger(__name__)
 
 GIVE_BACK_AFTER_S = 0.25
 GIVE_BACK_LOOK_S = 0.1
+EXPRESS_LOOK_S = 0.1
+PUBLISH_EVERY_S = 0.4
+PASS_ON_PAUSE_S = 0.2
 TAKE_PATIENCE_S = 5
 RQ_HEARTBEAT_S = 60.0
+FOR_ONE_PROGRAM = 0  # a box that was lent has reached its run count
 
 
 class SlotWorker(SimpleWorker):  # type: ignore[misc]
-    """Claims envelopes as RQ hands them over; `run_envelope` is what the RQ job calls."""
+    """Claims envelopes as RQ hands them over; `run_envelope` is what the RQ job calls.
 
-    def __init__(self, settings: WorkerSettings, slot: Slot, redis: Redis, name: str, engine: Engine) -> None:
-        queues = [envelope.lane_queue(lane, redis) for lane in keys.LANES]
+    An express worker serves some lanes only, and of them what nobody else takes: programs of other lanes may run for
+    minutes in every other slot.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        slot: Slot,
+        redis: Redis,
+        name: str,
+        engine: Engine,
+        journal: Journal,
+        express: Sequence[Lane] = (),
+    ) -> None:
+        queues = [envelope.lane_queue(lane, redis) for lane in express or keys.LANES]
         super().__init__(queues, name=name, connection=redis, serializer=JSONSerializer, log_job_description=False)
         self._settings = settings
         self._slot = slot
@@ -65,16 +87,26 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         self._busy_since = 0.0
         self._rq_beat_at = 0.0
         self._lane_keys = [queue.key for queue in queues]
+        self._express = bool(express)
+        self._heads: list[bytes | None] = [None for _ in queues]
         self._queue_of = {queue.key.encode(): queue for queue in queues}
         self._side_redis = connect(settings.effective_redis_url)
+        self._spool = Spool(settings.home)
         missing = engine.missing_walls()
         self._description = {
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "engine": settings.engine,
             "missing_walls": missing,
+            "version": __version__,
+            "reads": envelope.VERSION,
+            "spool": self._spool.identity,
         }
-        self._heartbeat = Heartbeat(self._side_redis, name, settings.lease_s, self._described, self._give_back_rest)
+        self._activity = Activity(self._side_redis, name)
+        self._journal = journal
+        self._heartbeat = Heartbeat(
+            self._side_redis, name, settings.lease_s, self._described, self._give_back_rest, journal.reaped
+        )
         tasks.current.runner = self
 
     def bootstrap(self, *args: Any, **options: Any) -> None:
@@ -99,10 +131,22 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         """The next envelope, from the first lane that has one; None on request to stop."""
         while not self._stop_requested:
             self.heartbeat()
-            taken = self._redis.blpop(self._lane_keys, timeout=TAKE_PATIENCE_S)
+            taken = self._stuck() if self._express else self._redis.blpop(self._lane_keys, timeout=TAKE_PATIENCE_S)
             if taken is not None:
                 queue = self._queue_of[taken[0]]
                 return Job(taken[1].decode(), connection=self._redis, serializer=JSONSerializer), queue
+        return None
+
+    def _stuck(self) -> tuple[bytes, bytes] | None:
+        """Take what is the first of its lane for a second look already; None where there is no such thing."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for key in self._lane_keys:
+            pipeline.lindex(key, 0)
+        before, self._heads = self._heads, pipeline.execute()
+        for key, head, same in zip(self._lane_keys, self._heads, before, strict=True):
+            if head is not None and head == same and (envelope_id := self._redis.lpop(key)) is not None:
+                return key.encode(), envelope_id
+        time.sleep(EXPRESS_LOOK_S)
         return None
 
     def execute_job(self, job: Job, queue: Queue) -> None:
@@ -116,29 +160,58 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         pipeline = self._redis.pipeline(transaction=False)
         envelope.claim(pipeline, envelope_id, self.name)
         content = pipeline.execute()[-1]
-        items = [] if content is None else Envelope.model_validate_json(content).items
+        try:
+            items = [] if content is None else envelope.read(content).items
+        except Unreadable as error:
+            self._pass_on(envelope_id, error)
+            return
         wanted = self._wanted(items)
+        if len(wanted) < len(items):
+            still = {each.id for each in wanted}
+            for unwanted in (each for each in items if each.id not in still):
+                self._courier.drop(unwanted)
         with self._rest_lock:
             self._rest.extend(wanted)
         try:
             while (item := self._next()) is not None:
-                self._courier.take(item, self._performed(item))
+                self._activity.begins(item)
+                self._journal.begins(item, self._lane)
+                self._slot.tag = f"{item.request} {item.id}" if item.request else item.id
+                result = self._performed(item)
+                self._courier.take(item, result)
+                if result != ELSEWHERE:
+                    self._activity.ends(item, result)
+                    self._journal.ends(result)
         finally:
             self._busy_since = 0.0
             self._rest.clear()
+            self._journal.rests()
 
         def forget(ending: Pipeline) -> None:
             ending.decrby(keys.depth(self._lane), len(items))
             envelope.done(ending, self._lane, envelope_id)
+            if not items or items[0].client:
+                fairness.done(ending, self._lane, envelope_id, self._settings.lease_s)
 
         self._courier.flush(forget)
+
+    def _pass_on(self, envelope_id: str, why: Unreadable) -> None:
+        """A worker of the API's version takes it; ours pauses, lest the two of us do nothing else."""
+        logger.warning("passed on, upgrade this worker: %s", why, extra={"envelope": envelope_id})
+        pipeline = self._redis.pipeline()
+        envelope.pass_on(pipeline, self._lane, envelope_id)
+        pipeline.execute()
+        time.sleep(PASS_ON_PAUSE_S)
 
     def _performed(self, item: Item) -> bytes:
         """The item's result, also where our own code has a fault: an accepted item is never left without an answer."""
         try:
-            return perform(item, self._slot)
+            return perform(self._spool.whole(item), self._slot)
         except StopRequested:
             raise
+        except NotHere as error:
+            logger.info("an item is asked for anew: %s", error)
+            return ELSEWHERE
         except Exception as error:
             logger.exception("an item met a fault of ours", extra={"item": item.id})
             return failed(item, f"{type(error).__name__}: {error}")
@@ -164,12 +237,22 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
             return self._rest.popleft() if self._rest else None
 
     def _watch_rest(self) -> None:
+        told_at = 0.0
         while True:
             time.sleep(GIVE_BACK_LOOK_S)
             try:
                 self._give_back_rest()
             except RedisError as error:
                 logger.warning("could not give back what waits here: %s", error)
+            if time.monotonic() - told_at >= PUBLISH_EVERY_S:
+                told_at = time.monotonic()
+                self._publish_activity()
+
+    def _publish_activity(self) -> None:
+        try:
+            self._activity.publish()
+        except RedisError as error:
+            logger.warning("the live view misses what ended here: %s", error)
 
     def _give_back_rest(self) -> None:
         """Queue the items behind a program that takes long as an envelope of their own, at the lane's front."""
@@ -178,12 +261,20 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
             if not slow or not self._rest:
                 return
             rest = [item.model_dump_json().encode() for item in self._rest]
+            client, ttl_s = self._rest[0].client, self._settings.queue_ttl_s
             queue = envelope.lane_queue(self._lane, self._side_redis)
-            envelope.send(self._side_redis, queue, [rest], time.time(), self._settings.queue_ttl_s, at_front=True)
+            if client:
+                lease_s = self._settings.lease_s
+                envelope.park(self._side_redis, queue, [rest], ttl_s, client, lease_s, at_front=True)
+            else:
+                envelope.send(self._side_redis, queue, [rest], time.time(), ttl_s, at_front=True)
             self._rest.clear()
 
     def _described(self) -> Mapping[str, Any]:
-        return self._description
+        now = {**self._description, **self._activity.now(), "boxes": self._slot.places()}
+        if self._stop_requested:
+            return {**now, "state": "draining"}
+        return {**now, "state": "warming"} if self._slot.starting else now
 
 
 def make_engine(settings: WorkerSettings, slot: int) -> Engine:
@@ -197,19 +288,26 @@ def make_engine(settings: WorkerSettings, slot: int) -> Engine:
     return LocalEngine(settings, slot)
 
 
-def main(settings: WorkerSettings, slot: int) -> int:
+def main(settings: WorkerSettings, slot: int, journal: Journal | None = None, express: Sequence[Lane] = ()) -> int:
     """Work until SIGTERM or SIGINT; a program that runs then is finished first."""
+    journal = Journal(readers=[log_journey]) if journal is None else journal
     redis = connect(settings.effective_redis_url)
     try:
         engine = make_engine(settings, slot)
     except InfrastructureError as error:
         logger.error("worker cannot start: %s", error)
         return 1
-    boxes = Slot(engine, settings.box_max_runs, settings.box_max_age_s)
-    name = f"{socket.gethostname()}-{os.getpid()}-{slot}"
+    ready = settings.fresh_ready if settings.isolation == "fresh" else settings.spare_boxes
+    if ready and not express:
+        engine = Pool(engine, ready)
+    max_runs = settings.box_max_runs if settings.isolation == "box" else FOR_ONE_PROGRAM
+    boxes = Slot(engine, max_runs, settings.box_max_age_s, journal)
+    name = f"{socket.gethostname()}-{os.getpid()}-{slot}{leases.EXPRESS if express else ''}"
     try:
-        boxes.warm("python")
-        SlotWorker(settings, boxes, redis, name, engine).work(logging_level="WARNING")
+        if not express:
+            boxes.warm("python")
+        journal.rests()
+        SlotWorker(settings, boxes, redis, name, engine, journal, express).work(logging_level="WARNING")
     except InfrastructureError as error:
         logger.error("worker cannot work: %s", error)
         return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sandbox.schema.callbacks import Callback, DeadWebhook
 from sandbox.schema.checkers import (
     AppsChecker,
     CaseInsensitiveChecker,
@@ -35,6 +36,7 @@ from sandbox.schema.programs import (
     ExecuteBatchResult,
     ExecuteRequest,
     ExecuteResult,
+    ExecuteSubmission,
     FilePath,
     Job,
     JobStatus,
@@ -45,13 +47,14 @@ from sandbox.schema.programs import (
     ProblemField,
     StageResult,
     TestCase,
+    TestPart,
     TestResult,
     VerifyBatchResult,
     VerifyResult,
     Wire,
 )
-from sandbox.schema.submissions import VerifyBatchRequest, VerifyRequest
-from sandbox.schema.tests import AnyTest, AssertTest, CommandTest, FunctionTest
+from sandbox.schema.submissions import VerifyBatchRequest, VerifyRequest, VerifySubmission
+from sandbox.schema.tests import AnyTest, AssertTest, CommandTest, FunctionTest, PytestTest
 
 __all__ = [
     "MAX_ARGUMENT_CHARS",
@@ -66,16 +69,19 @@ __all__ = [
     "Argument",
     "AssertTest",
     "Base64Data",
+    "Callback",
     "CaseInsensitiveChecker",
     "Checker",
     "CodeJudgeChecker",
     "CodeforcesChecker",
     "CommandTest",
+    "DeadWebhook",
     "ExactChecker",
     "ExecuteBatchRequest",
     "ExecuteBatchResult",
     "ExecuteRequest",
     "ExecuteResult",
+    "ExecuteSubmission",
     "FilePath",
     "FloatChecker",
     "FunctionTest",
@@ -92,9 +98,11 @@ __all__ = [
     "Problem",
     "ProblemField",
     "ProgramChecker",
+    "PytestTest",
     "RegexChecker",
     "StageResult",
     "TestCase",
+    "TestPart",
     "TestResult",
     "TokensChecker",
     "UnorderedLinesChecker",
@@ -103,5 +111,6 @@ __all__ = [
     "VerifyBatchResult",
     "VerifyRequest",
     "VerifyResult",
+    "VerifySubmission",
     "Wire",
 ]

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from sandbox.runner.contract import Outcome, Status, Usage, Verdict
+from sandbox.schema.callbacks import CallbackFor, CallbackUrl
 from sandbox.schema.wire import MAX_CODE_CHARS as MAX_CODE_CHARS
 from sandbox.schema.wire import LimitsRequest as LimitsRequest
 from sandbox.schema.wire import Wire as Wire
@@ -39,6 +40,7 @@ class JobStatus(StrEnum):
     RUNNING = "running"
     FINISHED = "finished"
     CANCELLED = "cancelled"
+    FAILED = "failed"  # GPU jobs only: a submission always has a result
 
 
 def _decoded(value: Any) -> bytes:
@@ -118,6 +120,12 @@ class ExecuteRequest(ProgramInput):
     priority: Lane = Lane.DEFAULT
 
 
+class ExecuteSubmission(ExecuteRequest):
+    """An `ExecuteRequest` by itself; an item of a batch has no callback, its batch has."""
+
+    callback_url: CallbackUrl | None = None
+
+
 class TestCase(ProgramInput):
     """One test: what goes in, and what has to come out."""
 
@@ -125,6 +133,16 @@ class TestCase(ProgramInput):
 
     expected: str = Field("", max_length=MAX_STDIN_CHARS)
     expected_base64: Base64Data | None = Field(None, description="expected stdout as bytes, instead of `expected`")
+    expected_files: dict[FilePath, Base64Data] = Field(
+        default_factory=dict,
+        max_length=MAX_FILES,
+        description="files the program must write, judged by the checker as stdout is; where there are some and no"
+        " expected stdout, stdout is not judged",
+    )
+
+    @property
+    def judges_stdout(self) -> bool:
+        return not self.expected_files or bool(self.expected_bytes)
 
     @property
     def expected_bytes(self) -> bytes:
@@ -133,6 +151,8 @@ class TestCase(ProgramInput):
 
 class ExecuteBatchRequest(Wire):
     items: list[ExecuteRequest] = Field(min_length=1, max_length=MAX_ITEMS)
+    callback_url: CallbackUrl | None = None
+    callback_for: CallbackFor = "batch"
 
 
 class StageResult(Wire):
@@ -184,6 +204,16 @@ class ExecuteResult(StageResult):
     queue_time_s: float = 0.0
 
 
+class TestPart(Wire):
+    """One test function of a pytest file."""
+
+    __test__ = False
+
+    name: str
+    verdict: Verdict
+    message: str = ""
+
+
 class TestResult(Wire):
     __test__ = False  # not a pytest class, whatever its name says
 
@@ -193,6 +223,7 @@ class TestResult(Wire):
     exit_code: int | None = None
     signal: int | None = None
     usage: Usage = Usage()
+    parts: list[TestPart] | None = Field(None, description="of a pytest file: its test functions")
 
 
 class VerifyResult(Wire):

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from sandbox.rewards.extract import Extraction
 from sandbox.rewards.score import Policy, PolicyName
 from sandbox.runner.contract import Verdict
+from sandbox.schema.callbacks import CallbackUrl
 from sandbox.schema.checkers import Checker, TokensChecker
 from sandbox.schema.programs import (
     MAX_ITEMS,
@@ -94,6 +95,7 @@ class RewardRequest(Wire):
     checker: Checker = TokensChecker(type="tokens")
     limits: LimitsRequest = LimitsRequest()
     priority: Lane = Lane.RL
+    callback_url: CallbackUrl | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> RewardRequest:

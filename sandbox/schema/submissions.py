@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field, model_validator
 
-from sandbox.schema.checkers import Checker, TokensChecker
-from sandbox.schema.programs import MAX_ITEMS, MAX_NAME_CHARS, MAX_TESTS, Lane
+from sandbox.schema.callbacks import CallbackFor, CallbackUrl
+from sandbox.schema.checkers import Checker, InteractiveChecker, ProgramChecker, TokensChecker
+from sandbox.schema.programs import MAX_ITEMS, MAX_NAME_CHARS, MAX_TESTS, Lane, TestCase
 from sandbox.schema.tests import AnyTest, FunctionTest
 from sandbox.schema.wire import MAX_CODE_CHARS, LimitsRequest, Wire
+
+_PROGRAMS = (ProgramChecker, InteractiveChecker)
 
 
 class VerifyRequest(Wire):
@@ -44,10 +47,20 @@ class VerifyRequest(Wire):
                 raise ValueError(
                     f"tests.{position} has args and no stdin, so it calls a function: name the entry_point"
                 )
+            if isinstance(test, TestCase) and test.expected_files and isinstance(self.checker, _PROGRAMS):
+                raise ValueError(f"tests.{position}.expected_files: a {self.checker.type} checker judges no files")
         if self.entry_point and not all(part.isidentifier() for part in self.entry_point.split(".")):
             raise ValueError("entry_point must be a name, or a class and a method: Solution.twoSum")
         return self
 
 
+class VerifySubmission(VerifyRequest):
+    """A `VerifyRequest` by itself; an item of a batch has no callback, its batch has."""
+
+    callback_url: CallbackUrl | None = None
+
+
 class VerifyBatchRequest(Wire):
     items: list[VerifyRequest] = Field(min_length=1, max_length=MAX_ITEMS)
+    callback_url: CallbackUrl | None = None
+    callback_for: CallbackFor = "batch"

@@ -6,9 +6,20 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from sandbox.schema.programs import MAX_ARGUMENT_CHARS, MAX_CODE_CHARS, Argument, Base64Data, FilePath, TestCase, Wire
+from sandbox.schema.programs import (
+    MAX_ARGUMENT_CHARS,
+    MAX_CODE_CHARS,
+    MAX_NAME_CHARS,
+    Argument,
+    Base64Data,
+    FilePath,
+    TestCase,
+    Wire,
+)
 
 MAX_COMMAND_WORDS = 64
+
+ModuleName = Annotated[str, Field(max_length=MAX_NAME_CHARS, pattern=r"^[^\W\d]\w*$")]
 
 
 class FunctionTest(Wire):
@@ -28,14 +39,29 @@ class FunctionTest(Wire):
 class AssertTest(Wire):
     """Python source that raises on failure, run in a box of its own against the submission's functions. Python only.
 
-    The source calls the functions by their names, or the `entry_point` as `candidate`. It sees values made of builtin
-    types, and the program never sees it.
+    The source calls the functions by their names, or the `entry_point` as `candidate`. It compares values made of
+    builtin types, and the program never sees it.
     """
 
     __test__ = False
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
 
     assertion: str = Field(alias="assert", max_length=MAX_CODE_CHARS)
+
+
+class PytestTest(Wire):
+    """The source of a pytest file, run by pytest in a box of its own against the submission. Python only.
+
+    It imports the program as `solution` or `main`, or by another name of `modules`. The score is the share of its test
+    functions that passed; `parts` of the result tells of each.
+    """
+
+    __test__ = False
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
+
+    source: str = Field(alias="pytest", max_length=MAX_CODE_CHARS)
+    files: dict[FilePath, Base64Data] = Field(default_factory=dict, max_length=64, description="beside it: conftest.py")
+    modules: list[ModuleName] = Field(default_factory=list, max_length=16)
 
 
 class CommandTest(Wire):
@@ -58,23 +84,31 @@ def kind_of(test: Any) -> str:
         return next((name for kind, name in _KINDS if isinstance(test, kind)), "stdin")
     if "assert" in test:
         return "assert"
+    if "pytest" in test:
+        return "pytest"
     if "command" in test:
         return "command"
-    if not {"stdin", "stdin_base64", "expected_base64", "files"} & test.keys() and {"args", "kwargs"} & test.keys():
+    if (
+        not {"stdin", "stdin_base64", "expected_base64", "files", "expected_files"} & test.keys()
+        and {"args", "kwargs"} & test.keys()
+    ):
         return "function"
     return "stdin"
 
 
+_STDIN_ONLY = {"stdin", "stdin_base64", "expected_base64", "files", "expected_files"}
 _KINDS: tuple[tuple[type[Wire], str], ...] = (
     (FunctionTest, "function"),
     (AssertTest, "assert"),
     (CommandTest, "command"),
+    (PytestTest, "pytest"),
 )
 
 AnyTest = Annotated[
     Annotated[TestCase, Tag("stdin")]
     | Annotated[FunctionTest, Tag("function")]
     | Annotated[AssertTest, Tag("assert")]
-    | Annotated[CommandTest, Tag("command")],
+    | Annotated[CommandTest, Tag("command")]
+    | Annotated[PytestTest, Tag("pytest")],
     Discriminator(kind_of),
 ]

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from sandbox.runner.contract import Verdict
+from sandbox.schema.callbacks import CallbackUrl
 from sandbox.schema.checkers import Checker, CodeJudgeChecker, EquivalenceChecker, TokensChecker
 from sandbox.schema.programs import MAX_STDIN_CHARS, Base64Data, Lane, ProgramInput, TestCase
 from sandbox.schema.wire import MAX_CODE_CHARS, LimitsRequest, Wire
@@ -95,6 +96,7 @@ class VoteRequest(Wire):
     policy: Annotated[VotePolicy, BeforeValidator(_as_policy, json_schema_input_type=str | VotePolicy)] = VotePolicy()
     limits: LimitsRequest = LimitsRequest(output_kb=DEFAULT_OUTPUT_KB)
     priority: Lane = Lane.DEFAULT
+    callback_url: CallbackUrl | None = None
 
     @model_validator(mode="after")
     def _bounded(self) -> VoteRequest:

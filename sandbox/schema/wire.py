@@ -12,7 +12,9 @@ MAX_CODE_CHARS = 1 << 20
 class Wire(BaseModel):
     """Frozen, and strict about names: a misspelt field is an error that names it, not silence."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", ser_json_bytes="base64", ser_json_inf_nan="constants", hide_input_in_errors=True
+    )
 
 
 class LimitsRequest(Wire):

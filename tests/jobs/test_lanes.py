@@ -117,3 +117,19 @@ def test_the_depth_of_a_lane_returns_to_zero(service: Service, crew: Crew, redis
     crew.hire()
     until(lambda: int(redis.get(keys.depth(Lane.BULK))) == 0, "nothing waits any more")
     until(lambda: service.readiness().queued["bulk"] == 0, "and the service knows")
+
+
+def test_a_short_program_does_not_wait_for_long_ones_of_a_lower_lane(service: Service, crew: Crew) -> None:
+    crew.hire()
+    crew.hire(express=[Lane.RL, Lane.DEFAULT])
+    crew.hire(express=[Lane.RL])
+    long = [service.submit("execute", [program("import time; time.sleep(60)", Lane.BULK)])]
+    time.sleep(0.5)
+    short = service.submit("execute", printing([1]))
+    assert printed(short) == ["1"]
+    long += [service.submit("execute", [program("import time; time.sleep(60)")]) for _ in range(2)]
+    time.sleep(0.5)
+    assert printed(service.submit("execute", printing([2], Lane.RL))) == ["2"]
+    assert not any(ticket.results[0].done() for ticket in long)
+    for ticket in long:
+        service.abandon(ticket)

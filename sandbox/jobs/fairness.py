@@ -1,0 +1,87 @@
+"""Envelopes of clients with keys, taken in turns.
+
+Theory of operation. A lane is one list, first come first served. A client with a key does not write into it what may
+be long: its kept submissions, and what a worker gives back behind a slow program, are parked in a list of that
+client's own. The clients that have something parked stand in a ring. A few envelopes, two for each living worker, are
+forwarded from the ring to the lane, one of each client in turn, and the next is when one of these is done. So
+whoever comes new waits for a few envelopes, however many another client has parked. Without keys none of this is
+called. What Redis does here it does in scripts, each of them whole or not at all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from redis import Redis
+from redis.client import Pipeline
+
+from sandbox.jobs import keys
+
+FORWARDED_PER_WORKER = 2
+
+_PARK = """
+for position = 3, #ARGV do redis.call(ARGV[2], KEYS[1], ARGV[position]) end
+if redis.call('LPOS', KEYS[2], ARGV[1]) == false then redis.call('RPUSH', KEYS[2], ARGV[1]) end
+"""
+
+_FORWARD = """
+local alive = redis.call('ZCOUNT', KEYS[5], ARGV[2] - ARGV[3], '+inf')
+local room = math.max(1, alive) * ARGV[4] - redis.call('ZCARD', KEYS[4])
+while room > 0 do
+  local client = redis.call('LPOP', KEYS[1])
+  if not client then break end
+  local parked = ARGV[1] .. client
+  local envelope = redis.call('LPOP', parked)
+  if envelope then
+    redis.call('RPUSH', KEYS[2], envelope)
+    redis.call('ZADD', KEYS[3], ARGV[2], envelope)
+    redis.call('ZADD', KEYS[4], ARGV[2], envelope)
+    room = room - 1
+    if redis.call('LLEN', parked) > 0 then redis.call('RPUSH', KEYS[1], client) end
+  end
+end
+"""
+
+
+def park(pipeline: Pipeline, lane: str, client: str, envelope_ids: Sequence[str], at_front: bool) -> None:
+    """Put envelopes behind what this client has parked, or before it."""
+    push = "LPUSH" if at_front else "RPUSH"
+    pipeline.eval(_PARK, 2, keys.parked(lane, client), keys.ring(lane), client, push, *envelope_ids)
+
+
+def forward(redis: Redis | Pipeline, lane: str, lease_s: float) -> None:
+    """Fill the lane with parked envelopes, as many as the workers can soon take."""
+    redis.eval(
+        _FORWARD,
+        5,
+        keys.ring(lane),
+        keys.rq_queue(lane),
+        keys.outstanding(lane),
+        keys.forwarded(lane),
+        keys.WORKERS,
+        keys.parked(lane, ""),
+        time.time(),
+        lease_s,
+        FORWARDED_PER_WORKER,
+    )
+
+
+def done(pipeline: Pipeline, lane: str, envelope_id: str, lease_s: float) -> None:
+    """An envelope ended: it makes room for the next that is parked."""
+    pipeline.zrem(keys.forwarded(lane), envelope_id)
+    forward(pipeline, lane, lease_s)
+
+
+def look_after(redis: Redis, lease_s: float) -> None:
+    """Forward what stands still: workers came, or an envelope ended without a word. One round trip if nothing waits."""
+    pipeline = redis.pipeline(transaction=False)
+    for lane in keys.LANES:
+        pipeline.exists(keys.ring(lane))
+    for lane, waits in zip(keys.LANES, pipeline.execute(), strict=True):
+        if not waits:
+            continue
+        for envelope_id in redis.zrange(keys.forwarded(lane), 0, -1):
+            if redis.zscore(keys.outstanding(lane), envelope_id) is None:
+                redis.zrem(keys.forwarded(lane), envelope_id)
+        forward(redis, lane, lease_s)

@@ -1,0 +1,265 @@
+"""GPU jobs in Redis: queued, claimed by a GPU worker, followed, cancelled, given to another when a worker is lost.
+
+Theory of operation. A job is a hash, and an RQ job of the same id in one of two lanes: what serves models, and what
+trains them. The worker that takes it claims it with its name; a job whose worker's lease ended is put back by whichever
+worker looks first, and its new worker finds the job's folder, and the last checkpoint in it. What happens on the way is
+one list of events: a reader that was away asks from where it stopped. Only the claimant may end a job, so a worker that
+was taken for dead and wakes up changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from redis import Redis
+from redis.client import Pipeline
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from sandbox.errors import NotFound
+from sandbox.jobs import keys
+from sandbox.schema import JobStatus
+from sandbox.schema.gpu import ENDED, GpuJob, GpuKind, GpuLease, GpuPool, GpuRequest, Progress
+
+PREFIX = "gpu-"
+SERVING, TRAINING = "gpu", "gpu-train"
+LANES = (SERVING, TRAINING)
+LANE_OF = {
+    GpuKind.GENERATE: SERVING,
+    GpuKind.EVALUATE: SERVING,
+    GpuKind.SFT: TRAINING,
+    GpuKind.GRPO: TRAINING,
+}
+TASK = "sandbox.gpu.tasks.perform"
+FOREVER = -1
+SHOWN = 100
+
+# Write fields of a job that this worker still has and nobody has ended; the answer says whether it was so.
+_AS_CLAIMANT = """
+if redis.call('HGET', KEYS[1], 'worker') ~= ARGV[1] or redis.call('HGET', KEYS[1], 'status') ~= 'running' then
+  return 0
+end
+for index = 2, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[index], ARGV[index + 1]) end
+return 1
+"""
+_CLAIM = """
+local status = redis.call('HGET', KEYS[1], 'status')
+if status ~= 'queued' then return 0 end
+redis.call('HSET', KEYS[1], 'status', 'running', 'worker', ARGV[1])
+return redis.call('HINCRBY', KEYS[1], 'attempts', 1)
+"""
+_CANCEL = """
+local status = redis.call('HGET', KEYS[1], 'status')
+if status == 'queued' or status == 'running' then redis.call('HSET', KEYS[1], 'status', 'cancelled') end
+return 1
+"""
+# From a worker that is gone: back to the queue, or given up when it was tried often enough.
+_TAKE_BACK = """
+if redis.call('HGET', KEYS[1], 'worker') ~= ARGV[1] or redis.call('HGET', KEYS[1], 'status') ~= 'running' then
+  return 0
+end
+if tonumber(redis.call('HGET', KEYS[1], 'attempts')) >= tonumber(ARGV[2]) then
+  redis.call('HSET', KEYS[1], 'status', 'failed', 'error', ARGV[3])
+  return 2
+end
+redis.call('HSET', KEYS[1], 'status', 'queued', 'worker', '')
+return 1
+"""
+
+
+def gpu_job_id(kind: GpuKind, idempotency_key: str) -> str:
+    """The id of the job that this key stands for."""
+    return PREFIX + hashlib.sha256(f"{kind.value} {idempotency_key}".encode()).hexdigest()[:32]
+
+
+def is_gpu_job(job_id: str) -> bool:
+    return job_id.startswith(PREFIX)
+
+
+class GpuJobs:
+    """Thread-safe. What an ended job leaves is kept for `life_s` from its submission."""
+
+    def __init__(self, redis: Redis, life_s: int) -> None:
+        self._redis = redis
+        self._life_s = life_s
+
+    def submit(self, kind: GpuKind, request: GpuRequest, job_id: str = "") -> GpuJob:
+        """Queue a job. The same `job_id` once more is the same job."""
+        job_id = job_id or PREFIX + uuid.uuid4().hex
+        if not self._redis.hsetnx(keys.gpu_job(job_id), "kind", kind.value):
+            return self.job(job_id)
+        now = time.time()
+        fields = {
+            "request": request.model_dump_json(exclude_unset=True),
+            "status": JobStatus.QUEUED.value,
+            "attempts": 0,
+            "worker": "",
+        }
+        pipeline = self._redis.pipeline()
+        pipeline.hset(keys.gpu_job(job_id), mapping=fields)
+        pipeline.expire(keys.gpu_job(job_id), self._life_s)
+        pipeline.zadd(keys.GPU_JOBS, {job_id: now})
+        pipeline.execute()
+        self._enqueue(kind, job_id)
+        return self.job(job_id)
+
+    def job(self, job_id: str) -> GpuJob:
+        """Raises NotFound."""
+        fields = self._fields(job_id)
+        kind, status = GpuKind(fields["kind"]), JobStatus(fields["status"])
+        return GpuJob(
+            id=job_id,
+            kind=kind,
+            status=status,
+            position=self._position(kind, fields.get("queued_as", "")) if status is JobStatus.QUEUED else None,
+            result=json.loads(fields["result"]) if "result" in fields else None,
+            progress=Progress.model_validate_json(fields.get("progress", "{}")),
+            error=fields.get("error", ""),
+            attempts=int(fields["attempts"]),
+            worker=fields["worker"],
+        )
+
+    def cancel(self, job_id: str) -> GpuJob:
+        """A job that runs is stopped within a second or two; an ended one stays as it is. Raises NotFound."""
+        self._fields(job_id)
+        self._redis.eval(_CANCEL, 1, keys.gpu_job(job_id))
+        return self.job(job_id)
+
+    def events(self, job_id: str, start: int) -> list[bytes]:
+        """What happened from event number `start` on, each as JSON: {"event": ..., "data": ...}."""
+        found: list[bytes] = self._redis.lrange(keys.gpu_events(job_id), start, -1)
+        return found
+
+    def pool(self) -> GpuPool:
+        """The leases that hold now and the latest jobs."""
+        self._redis.zremrangebyscore(keys.GPU_JOBS, "-inf", time.time() - self._life_s)
+        jobs = []
+        for name in self._redis.zrevrange(keys.GPU_JOBS, 0, SHOWN - 1):
+            try:
+                jobs.append(self.job(name.decode()).model_copy(update={"result": None}))
+            except NotFound:
+                continue
+        return GpuPool(leases=self.leases(), jobs=jobs)
+
+    def leases(self) -> list[GpuLease]:
+        now = time.time()
+        held = [GpuLease.model_validate_json(text) for text in self._redis.hvals(keys.GPU_LEASES)]
+        return sorted((lease for lease in held if lease.until > now), key=lambda lease: lease.gpu)
+
+    # What follows is the workers' side.
+
+    def claim(self, job_id: str, worker: str) -> tuple[GpuKind, bytes] | None:
+        """Take a queued job: its kind and its request's JSON. None when it is not to be run any more."""
+        if not self._redis.eval(_CLAIM, 1, keys.gpu_job(job_id), worker):
+            return None
+        kind, request = self._redis.hmget(keys.gpu_job(job_id), "kind", "request")
+        return GpuKind(kind.decode()), request
+
+    def is_wanted(self, job_id: str, worker: str) -> bool:
+        """Whether the job runs still and is this worker's: neither cancelled nor given to another."""
+        told = self._redis.hmget(keys.gpu_job(job_id), "status", "worker")
+        return bool(told == [JobStatus.RUNNING.value.encode(), worker.encode()])
+
+    def report(self, job_id: str, worker: str, progress: Progress) -> None:
+        text = progress.model_dump_json(exclude_none=True)
+        if self._write(job_id, worker, {"progress": text}):
+            self.tell(job_id, "progress", [text.encode()])
+
+    def tell(self, job_id: str, event: str, data: Iterable[bytes]) -> None:
+        """Append events whose data is JSON already."""
+        lines = [b'{"event":"%s","data":%s}' % (event.encode(), each) for each in data]
+        if lines:
+            self._redis.rpush(keys.gpu_events(job_id), *lines)
+            self._redis.expire(keys.gpu_events(job_id), self._life_s)
+
+    def finish(self, job_id: str, worker: str, result: Mapping[str, Any]) -> bool:
+        fields = {"status": JobStatus.FINISHED.value, "result": json.dumps(result)}
+        return self._write(job_id, worker, fields)
+
+    def fail(self, job_id: str, worker: str, error: str) -> bool:
+        return self._write(job_id, worker, {"status": JobStatus.FAILED.value, "error": error})
+
+    def hand_back(self, job_id: str, worker: str, attempts: int, error: str) -> bool:
+        """Queue a job again that its worker could not end; False when it was tried `attempts` times and has failed."""
+        outcome = int(self._redis.eval(_TAKE_BACK, 1, keys.gpu_job(job_id), worker, attempts, error))
+        if outcome == 1:
+            self._enqueue(GpuKind(self._fields(job_id)["kind"]), job_id)
+        return outcome == 1
+
+    def renew(self, worker: str, gpus: Sequence[str], job_id: str, lease_s: float) -> None:
+        """Hold `gpus`, and live, for another `lease_s` seconds."""
+        until = time.time() + lease_s
+        pipeline = self._redis.pipeline()
+        pipeline.zadd(keys.GPU_WORKERS, {worker: until})
+        for gpu in gpus:
+            lease = GpuLease(gpu=gpu, worker=worker, job=job_id, until=until)
+            pipeline.hset(keys.GPU_LEASES, gpu, lease.model_dump_json())
+        pipeline.execute()
+
+    def release(self, worker: str, gpus: Sequence[str]) -> None:
+        pipeline: Pipeline = self._redis.pipeline()
+        pipeline.zrem(keys.GPU_WORKERS, worker)
+        pipeline.hdel(keys.GPU_LEASES, *gpus)
+        pipeline.execute()
+
+    def holder(self, gpu: str) -> GpuLease | None:
+        """Who holds a GPU now."""
+        text = self._redis.hget(keys.GPU_LEASES, gpu)
+        lease = None if text is None else GpuLease.model_validate_json(text)
+        return lease if lease is not None and lease.until > time.time() else None
+
+    def reap(self, attempts: int) -> list[str]:
+        """Queue the jobs of workers whose lease ended once more; returns their ids."""
+        now = time.time()
+        living = {name.decode() for name in self._redis.zrangebyscore(keys.GPU_WORKERS, now, "+inf")}
+        taken_back = []
+        for name in map(bytes.decode, self._redis.zrange(keys.GPU_JOBS, 0, -1)):
+            status, worker, kind = self._redis.hmget(keys.gpu_job(name), "status", "worker", "kind")
+            if status == b"running" and worker.decode() not in living:
+                words = f"its worker {worker.decode()} was lost, {attempts} times in all"
+                if self.hand_back(name, worker.decode(), attempts, words):
+                    taken_back.append(name)
+            elif status == b"queued" and self._is_lost(GpuKind(kind.decode()), name):
+                self._enqueue(GpuKind(kind.decode()), name)
+                taken_back.append(name)
+        self._redis.zremrangebyscore(keys.GPU_WORKERS, "-inf", now)
+        return taken_back
+
+    def _is_lost(self, kind: GpuKind, job_id: str) -> bool:
+        """Queued, and in no queue: its worker died between taking and claiming it. Looked at twice."""
+        for _ in range(2):
+            status, rq_id = self._redis.hmget(keys.gpu_job(job_id), "status", "queued_as")
+            if status != b"queued" or (rq_id and self._position(kind, rq_id.decode()) is not None):
+                return False
+            time.sleep(0.5)
+        return True
+
+    def _enqueue(self, kind: GpuKind, job_id: str) -> None:
+        """As an RQ job of its own: RQ forgets the one of the attempt before when that ends, whatever its id."""
+        queue = Queue(LANE_OF[kind], connection=self._redis, serializer=JSONSerializer)
+        rq_id = f"{job_id}-{uuid.uuid4().hex[:8]}"
+        self._redis.hset(keys.gpu_job(job_id), "queued_as", rq_id)
+        queue.enqueue_call(TASK, args=(job_id,), job_id=rq_id, timeout=FOREVER, result_ttl=0, failure_ttl=0)
+
+    def _position(self, kind: GpuKind, rq_id: str) -> int | None:
+        position = self._redis.lpos(keys.rq_queue(LANE_OF[kind]), rq_id)
+        return None if position is None else int(position)
+
+    def _write(self, job_id: str, worker: str, fields: Mapping[str, str]) -> bool:
+        pairs = [part for pair in fields.items() for part in pair]
+        return bool(self._redis.eval(_AS_CLAIMANT, 1, keys.gpu_job(job_id), worker, *pairs))
+
+    def _fields(self, job_id: str) -> dict[str, str]:
+        fields = {name.decode(): value.decode() for name, value in self._redis.hgetall(keys.gpu_job(job_id)).items()}
+        if "status" not in fields:
+            raise NotFound(f"no job {job_id!r}: it never was, or its result has expired", field="id")
+        return fields
+
+
+def has_ended(job: GpuJob) -> bool:
+    return job.status in ENDED

@@ -1,0 +1,218 @@
+"""Large texts of items on their way between processes of one host: in a file, not through JSON and Redis.
+
+A test's 8 MB of stdin and 8 MB of expected output cost 250 ms of CPU as JSON that is written, sent, stored, fetched and
+parsed again, more than running the program. Where all workers share the API's home folder, such texts go into a file
+there instead, and the item says where they lie in it. Only items whose client waits travel so: what is kept has to
+outlive the machine, and is in Redis whole. A worker that does not find the file says so, and the item is sent again
+with everything in it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from redis import Redis
+
+from sandbox.jobs import keys, leases
+from sandbox.jobs.envelope import Item
+from sandbox.schema import ExecuteRequest, TestCase, VerifyRequest
+
+logger = logging.getLogger(__name__)
+
+LARGE_CHARS = 1 << 16  # a text of this size is worth a file
+ELSEWHERE = b"{}"  # a worker's letter for an item whose file it does not find
+LOOK_AT_WORKERS_EVERY_S = 1.0
+FORGOTTEN_AFTER_S = 86_400.0
+Span = tuple[int, int]  # offset and size in bytes
+Asked = TypeVar("Asked", ExecuteRequest, VerifyRequest)
+
+
+class NotHere(Exception):
+    """This host has no such file."""
+
+
+class SpooledItems:
+    """The items of one process whose large texts are in the spool, until their results are there. Thread-safe."""
+
+    def __init__(self, home: Path, redis: Redis, lease_s: float) -> None:
+        self._redis = redis
+        self._lease_s = lease_s
+        self._whole: dict[str, Item] = {}
+        self._shared_by_all = False
+        self._looked_at = float("-inf")
+        self._spool: Spool | None = None
+        try:
+            self._spool = Spool(home)
+            self._spool.sweep()
+        except OSError as error:
+            logger.warning("large texts travel through Redis: %s", error)
+
+    def lightened(self, item: Item) -> Item:
+        """The item to send: without its large texts where every worker finds them in the spool. Raises RedisError."""
+        request = item.verify or item.execute
+        if self._spool is None or request is None or not large_texts(request) or not self._shared():
+            return item
+        try:
+            lighter = self._spool.without_texts(item)
+        except OSError as error:
+            logger.warning("large texts travel through Redis: %s", error)
+            return item
+        self._whole[item.id] = item
+        return lighter
+
+    def whole(self, item_id: str) -> Item | None:
+        """The item as it was, to be sent again; it does not count as spooled any more."""
+        self._drop(item_id)
+        return self._whole.pop(item_id, None)
+
+    def forget(self, item_ids: Iterable[str]) -> None:
+        """These have their results, or nobody waits for them."""
+        for item_id in item_ids:
+            if self._whole.pop(item_id, None) is not None:
+                self._drop(item_id)
+
+    def _drop(self, item_id: str) -> None:
+        if self._spool is not None:
+            self._spool.drop(item_id)
+
+    def _shared(self) -> bool:
+        """Whether every worker has the same spool as this process, as of a moment ago."""
+        now = time.monotonic()
+        if now - self._looked_at > LOOK_AT_WORKERS_EVERY_S and self._spool is not None:
+            names = leases.alive(self._redis, self._lease_s)
+            told = self._redis.mget([keys.worker(name) for name in names]) if names else []
+            spools = {json.loads(text).get("spool") for text in told if text}
+            self._shared_by_all = spools == {self._spool.identity}
+            self._looked_at = now
+        return self._shared_by_all
+
+
+class Spool:
+    """The files below one folder; `identity` tells whether two processes have the same one."""
+
+    def __init__(self, home: Path) -> None:
+        self._folder = home / "spool"
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.identity = self._identity()
+
+    def without_texts(self, item: Item) -> Item:
+        """The item without its large texts, which are in a file now. Raises OSError."""
+        if item.verify is not None:
+            verify, spans = self.take_out(item.id, item.verify)
+            return item.model_copy(update={"verify": verify, "spooled": spans})
+        if item.execute is not None:
+            execute, spans = self.take_out(item.id, item.execute)
+            return item.model_copy(update={"execute": execute, "spooled": spans})
+        return item
+
+    def take_out(self, item_id: str, request: Asked) -> tuple[Asked, dict[str, Span]]:
+        """The request without its large texts, which are in a file now, and where in that file each is.
+
+        Raises OSError, and then there is no file.
+        """
+        texts = large_texts(request)
+        if not texts:
+            return request, {}
+        spans: dict[str, Span] = {}
+        with self._path(item_id).open("xb", buffering=0) as file:
+            try:
+                for place, text in texts.items():
+                    content = text.encode()
+                    spans[place] = (file.tell(), len(content))
+                    written = memoryview(content)
+                    while written:
+                        written = written[file.write(written) or 0 :]
+            except OSError:
+                self.drop(item_id)
+                raise
+        return _without(request, texts), spans
+
+    def whole(self, item: Item) -> Item:
+        """The item with its large texts. Raises NotHere."""
+        if not item.spooled:
+            return item
+        if item.verify is not None:
+            return item.model_copy(update={"verify": self.put_back(item.id, item.verify, item.spooled)})
+        if item.execute is not None:
+            return item.model_copy(update={"execute": self.put_back(item.id, item.execute, item.spooled)})
+        return item
+
+    def put_back(self, item_id: str, request: Asked, spans: Mapping[str, Span]) -> Asked:
+        """The request as it was. Raises NotHere."""
+        try:
+            descriptor = os.open(self._path(item_id), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise NotHere(f"{item_id}: {error}") from error
+        try:
+            found = {place: os.pread(descriptor, size, offset) for place, (offset, size) in spans.items()}
+        finally:
+            os.close(descriptor)
+        if any(len(found[place]) != size for place, (_, size) in spans.items()):
+            raise NotHere(f"{item_id}: its file is incomplete")
+        return _with(request, found)
+
+    def drop(self, item_id: str) -> None:
+        with suppress(OSError):
+            self._path(item_id).unlink()
+
+    def sweep(self) -> None:
+        """Remove what a process left that ended before its items had their results."""
+        for path in self._folder.iterdir():
+            with suppress(OSError):
+                if path.suffix == ".item" and time.time() - path.stat().st_mtime > FORGOTTEN_AFTER_S:
+                    path.unlink()
+
+    def _path(self, item_id: str) -> Path:
+        return self._folder / f"{item_id}.item"
+
+    def _identity(self) -> str:
+        """The content of a file that whoever comes first writes."""
+        mine = self._folder / f"identity.{uuid.uuid4().hex}"
+        mine.write_text(mine.name)
+        with suppress(FileExistsError):
+            os.link(mine, self._folder / "identity")
+        mine.unlink()
+        return (self._folder / "identity").read_text()
+
+
+def large_texts(request: ExecuteRequest | VerifyRequest) -> dict[str, str]:
+    """By their place: `stdin`, or `3.expected` for that of a test."""
+    if isinstance(request, ExecuteRequest):
+        return {"stdin": request.stdin} if len(request.stdin) >= LARGE_CHARS else {}
+    texts = {}
+    for position, test in enumerate(request.tests):
+        if isinstance(test, TestCase):
+            if len(test.stdin) >= LARGE_CHARS:
+                texts[f"{position}.stdin"] = test.stdin
+            if len(test.expected) >= LARGE_CHARS:
+                texts[f"{position}.expected"] = test.expected
+    return texts
+
+
+def _without(request: Asked, texts: Mapping[str, str]) -> Asked:
+    if isinstance(request, ExecuteRequest):
+        return request.model_copy(update={"stdin": ""})
+    tests = list(request.tests)
+    for place in texts:
+        position, _, field = place.partition(".")
+        tests[int(position)] = tests[int(position)].model_copy(update={field: ""})
+    return request.model_copy(update={"tests": tests})
+
+
+def _with(request: Asked, found: Mapping[str, bytes]) -> Asked:
+    """Texts as their bytes: it is as bytes that they are needed."""
+    if isinstance(request, ExecuteRequest):
+        return request.model_copy(update={"stdin_base64": found["stdin"]})
+    tests = list(request.tests)
+    for place, content in found.items():
+        position, _, field = place.partition(".")
+        tests[int(position)] = tests[int(position)].model_copy(update={f"{field}_base64": content})
+    return request.model_copy(update={"tests": tests})

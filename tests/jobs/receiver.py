@@ -1,0 +1,95 @@
+"""A trainer's end of a webhook: a real HTTP server that remembers what it was sent, and answers as it is told."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+PATIENCE_S = 60.0
+
+
+@dataclass
+class Received:
+    """One request."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    at: float
+
+    @property
+    def id(self) -> str:
+        return self.headers["webhook-id"]
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Receiver:
+    """`reply` chooses status and headers for each request; while `hold` is set no answer is given."""
+
+    url: str = ""
+    requests: list[Received] = field(default_factory=list)
+    reply: Callable[[Received], tuple[int, dict[str, str]]] = lambda received: (204, {})
+    hold: threading.Event = field(default_factory=threading.Event)
+    arrived: threading.Condition = field(default_factory=threading.Condition)
+
+    def wait(self, number: int) -> list[Received]:
+        with self.arrived:
+            assert self.arrived.wait_for(lambda: len(self.requests) >= number, PATIENCE_S), self.requests
+            return list(self.requests)
+
+    def take(self, received: Received) -> tuple[int, dict[str, str]]:
+        with self.arrived:
+            self.requests.append(received)
+            self.arrived.notify_all()
+        answer = self.reply(received)
+        while self.hold.is_set():
+            time.sleep(0.01)
+        return answer
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    receiver = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            status, more = receiver.take(Received(self.command, self.path, headers, body, time.monotonic()))
+            try:
+                self.send_response(status)
+                for name, value in {"Content-Length": "0", **more}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+            except OSError:  # whoever asked has gone
+                self.close_connection = True
+
+        do_PUT = do_POST  # noqa: N815 -- the server's own way of naming methods
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    receiver.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        receiver.hold.clear()
+        server.shutdown()
+        server.server_close()
+        thread.join()

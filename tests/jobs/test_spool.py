@@ -1,0 +1,96 @@
+"""Large texts travel beside Redis where all workers are on the host, and arrive as they were sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from sandbox.config import QueueSettings
+from sandbox.jobs import keys
+from sandbox.jobs.envelope import Envelope, Item
+from sandbox.jobs.spool import LARGE_CHARS, NotHere, Spool
+from sandbox.schema import ExecuteRequest, TestCase, VerifyRequest, VerifyResult
+from sandbox.schema.checkers import ExactChecker
+from sandbox.service import Service
+from tests.crew import Crew
+from tests.jobs.waiting import awaited, sleeping, until
+
+TEXT = "Größe, 数, \\n and \n\0 " * (LARGE_CHARS // 8)
+
+
+def asked(code: str, *tests: TestCase) -> VerifyRequest:
+    return VerifyRequest(language="python", code=code, tests=list(tests), checker=ExactChecker(type="exact"))
+
+
+def echo() -> VerifyRequest:
+    code = "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read())"
+    return asked(code, TestCase(stdin="small", expected="small"), TestCase(stdin=TEXT, expected=TEXT))
+
+
+def files(settings: QueueSettings) -> list[Path]:
+    return list((settings.home / "spool").glob("*.item"))
+
+
+def spooled(redis: Redis) -> bool:
+    (content,) = [redis.get(key) for key in redis.keys(keys.envelope("*"))]
+    return bool(Envelope.model_validate_json(content).items[0].spooled)
+
+
+def test_what_is_taken_out_is_put_back_as_bytes(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    item = Item(submission="one", submitted_at=0.0, verify=echo())
+    sent = Item.model_validate_json(spool.without_texts(item).model_dump_json(exclude_unset=True))
+    assert sent.verify is not None
+    assert len(sent.model_dump_json()) < LARGE_CHARS
+    there = Spool(tmp_path).whole(sent).verify
+    assert there is not None
+    for test in there.tests:
+        assert isinstance(test, TestCase)
+    assert [(test.stdin_bytes, test.expected_bytes) for test in there.tests if isinstance(test, TestCase)] == [
+        (b"small", b"small"),
+        (TEXT.encode(), TEXT.encode()),
+    ]
+    spool.drop("one")
+    with pytest.raises(NotHere):
+        spool.whole(sent)
+
+
+def test_a_small_request_stays_as_it_is(tmp_path: Path) -> None:
+    item = Item(submission="one", submitted_at=0.0, execute=ExecuteRequest(language="python", code="", stdin="x"))
+    assert Spool(tmp_path).without_texts(item).execute == item.execute
+    assert not list(tmp_path.glob("spool/*.item"))
+
+
+def test_two_processes_of_a_home_have_one_identity_and_other_homes_another(tmp_path: Path) -> None:
+    assert Spool(tmp_path).identity == Spool(tmp_path).identity != Spool(tmp_path / "other").identity
+
+
+def test_large_texts_arrive_and_leave_nothing(service: Service, crew: Crew, settings: QueueSettings) -> None:
+    crew.hire()
+    until(lambda: service.readiness().ready, "the worker is known")
+    results = service.submit("verify", [echo()] * 3, batch=True).results
+    assert [VerifyResult.model_validate_json(one.result(60)).verdict for one in results] == ["accepted"] * 3
+    until(lambda: not files(settings), "the files are removed")
+
+
+def test_a_file_that_is_not_where_the_worker_is_costs_a_second_way(
+    service: Service, crew: Crew, settings: QueueSettings
+) -> None:
+    crew.hire()
+    first = service.submit("execute", [sleeping(1.5)])
+    second = service.submit("verify", [echo()])
+    until(lambda: len(files(settings)) == 1, "the texts are in the spool")
+    files(settings)[0].unlink()
+    assert VerifyResult.model_validate_json(second.results[0].result(60)).verdict == "accepted"
+    assert awaited(first)[0].stdout == "awake\n"
+
+
+def test_without_a_worker_that_shares_the_spool_nothing_is_put_there(
+    service: Service, settings: QueueSettings, redis: Redis
+) -> None:
+    service.submit("verify", [echo()])
+    until(lambda: redis.keys(keys.envelope("*")), "it is on its way")
+    assert not spooled(redis)
+    assert not files(settings)

@@ -1,0 +1,77 @@
+"""Versions that differ by one work side by side: what one cannot read it passes on, and nothing is lost or misread."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from redis import Redis
+
+from sandbox.jobs import envelope, keys
+from sandbox.service import Service
+from tests import crew as crew_module
+from tests.crew import Crew
+from tests.jobs.waiting import finished, printed, printing, stdouts, until
+
+ITEM = b'{"submission":"s","submitted_at":1.0,"execute":{"language":"python","code":""}}'
+
+
+def test_an_envelope_says_its_version_and_one_that_says_none_is_of_the_first() -> None:
+    assert envelope.read(envelope.pack([ITEM])).version == envelope.VERSION
+    assert envelope.read(b'{"items":[%b]}' % ITEM).version == 1
+
+
+def test_what_a_newer_version_adds_to_an_item_without_changing_its_meaning_is_left_out() -> None:
+    newer = ITEM[:-1] + b',"something_new":true}'
+    assert envelope.read(envelope.pack([newer])).items[0].submission == "s"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"version":%d,"items":[%b]}' % (envelope.VERSION + 1, ITEM),
+        envelope.pack([ITEM.replace(b'"code":""', b'"code":"","limit_of_the_future":1')]),
+        b'{"boxes":[]}',
+        b"secret, and no JSON",
+    ],
+)
+def test_what_cannot_be_read_is_said_without_quoting_it(content: bytes) -> None:
+    with pytest.raises(envelope.Unreadable) as caught:
+        envelope.read(content)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_older_worker_passes_on_what_it_cannot_read_and_a_newer_one_runs_it(
+    service: Service, crew: Crew, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = f"from sandbox.jobs import envelope; envelope.VERSION = {envelope.VERSION - 1}; {crew_module.COMMAND}"
+    with monkeypatch.context() as patch:
+        patch.setattr(crew_module, "COMMAND", older)
+        crew.hire()
+    readiness = service.readiness()
+    assert not readiness.ready
+    assert "older version" in readiness.problems[0]
+    kept = service.submit("execute", printing(range(5)), batch=True, durable=True)
+    awaited = service.submit("execute", printing(range(5, 10)), batch=True)
+    until(lambda: "passed on" in crew.log(), "the older worker passes it on")
+    assert service.job(kept.id).result is None
+    crew.hire()
+    assert printed(awaited) == [str(number) for number in range(5, 10)]
+    assert stdouts(finished(service, kept.id)) == [str(number) for number in range(5)]
+    assert service.readiness().ready
+    until(lambda: redis.hlen(keys.CLAIMS) == 0, "nothing is claimed any more")
+
+
+def test_a_newer_worker_runs_what_an_older_service_sends(
+    service: Service, crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crew.hire()
+    monkeypatch.setattr(envelope, "pack", lambda items: b'{"items":[' + b",".join(items) + b"]}")
+    assert printed(service.submit("execute", printing(range(3)), batch=True)) == ["0", "1", "2"]
+
+
+def test_a_worker_tells_its_version(service: Service, crew: Crew, redis: Redis) -> None:
+    crew.hire()
+    (told,) = [json.loads(text) for text in redis.mget(redis.keys("sandbox:worker:*"))]
+    assert told["reads"] == envelope.VERSION
+    assert told["version"]
