@@ -14,7 +14,10 @@ from sandbox.api.arrivals import Arrivals
 from sandbox.api.door import Context, context_of
 from sandbox.api.problems import describe
 from sandbox.errors import SandboxError
-from sandbox.schema import Job, JobStatus
+from sandbox.metrics.steps import watch_batch
+from sandbox.schema import Job, JobStatus, Lane, VerifyRequest
+from sandbox.schema.callbacks import Callback
+from sandbox.schema.reward import RewardRequest
 from sandbox.service import Kind, Ticket
 from sandbox.service import Request as Submission
 
@@ -22,21 +25,48 @@ from sandbox.service import Request as Submission
 MANY_ITEMS = 32
 
 
-async def answer(request: Request, kind: Kind, items: Sequence[Submission], batch: bool = False) -> Response:
-    """Submit, and answer in the way the request's headers ask for."""
+async def answer(
+    request: Request,
+    kind: Kind,
+    items: Sequence[Submission],
+    batch: bool = False,
+    callback: Callback | None = None,
+) -> Response:
+    """Submit, and answer in the way the request's headers ask for; at once where there is a callback."""
+    if callback is not None or bodies.prefers_async(request):
+        return await answer_later(request, kind, items, batch, callback)
     context = context_of(request)
     key = bodies.idempotency_key(request)
-    durable = bodies.prefers_async(request)
-    ticket = await _submit(context, kind, items, durable, batch, key)
-    if durable:
-        return await _accepted(request, context, ticket, repeatable=bool(key))
-    arrivals = Arrivals(request, context, ticket, keep=bool(key))
+    ticket = await _submit(context, kind, items, False, batch, key)
+    if batch and items[0].priority is Lane.RL:
+        watch_batch(context.meters, [item for item in items if isinstance(item, VerifyRequest)], ticket.results)
+    limit_s = bodies.patience_s(request, context.settings.request_timeout_s)
+    arrivals = Arrivals(request, context, ticket, keep=bool(key), limit_s=limit_s)
     if batch and bodies.accepts_lines(request):
         return ResultLines(arrivals, ticket)
     with arrivals:
         results = await arrivals.all()
     # The results' bytes go out as the worker wrote them: nothing is parsed or validated again on the way.
     return json_response(b'{"results":[' + b",".join(results) + b"]}" if batch else results[0])
+
+
+async def answer_later(
+    request: Request,
+    kind: Kind,
+    items: Sequence[Submission],
+    batch: bool,
+    callback: Callback | None = None,
+    reward: RewardRequest | None = None,
+) -> Response:
+    """Submit, and answer where the result will be."""
+    context = context_of(request)
+    key = bodies.idempotency_key(request)
+    ticket = await asyncio.to_thread(
+        lambda: context.service.submit(
+            kind, items, durable=True, batch=batch, idempotency_key=key, callback=callback, reward=reward
+        )
+    )
+    return await _accepted(request, context, ticket, repeatable=bool(key) or not items)
 
 
 async def settled(

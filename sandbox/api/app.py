@@ -7,20 +7,27 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from sandbox import __version__
-from sandbox.api import door, guide, health, jobs, problems, rewards, submissions
+from sandbox import __version__, api_keys
+from sandbox.api import callbacks, door, gpu, guide, health, jobs, live, problems, rewards, submissions, web
 from sandbox.api.dialects import table as dialects
 from sandbox.api.documentation import Documented
 from sandbox.api.edge import Edge
+from sandbox.api.guard import Guard
+from sandbox.caller import Caller, Role
 from sandbox.config import ApiSettings
+from sandbox.metrics.exporter import tracing_of
+from sandbox.metrics.files import folder_of
 from sandbox.metrics.instrument import MeteredApplication, MeteredService
 from sandbox.metrics.meters import Meters
 from sandbox.service import Service
 
 
-def create_app(settings: ApiSettings, service: door.Door | None = None) -> FastAPI:
-    """The API. A service that is given stays its owner's to start and close; without one it has its own."""
-    meters = Meters()
+def create_app(settings: ApiSettings, service: door.Door | None = None, number: int = 0) -> FastAPI:
+    """The API. A service that is given stays its owner's to start and close; without one it has its own. `number` tells
+    processes apart that serve the same home.
+    """
+    meters = Meters(folder_of(settings.home), f"api-{number}" if number else "api")
+    tracing = tracing_of(settings, "api")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -34,6 +41,8 @@ def create_app(settings: ApiSettings, service: door.Door | None = None) -> FastA
             yield
         finally:
             own.close()
+            if tracing is not None:
+                tracing.close()
 
     app = Documented(
         title="Sandbox",
@@ -49,10 +58,20 @@ def create_app(settings: ApiSettings, service: door.Door | None = None) -> FastA
     dialects.add_root(app.router, settings.root_dialect)
     submissions.add_to(app.router)
     rewards.add_to(app.router)
+    gpu.add_to(app.router)
     app.include_router(jobs.router)
+    app.include_router(callbacks.router)
     app.include_router(health.router)
     app.include_router(guide.router)
+    app.include_router(live.router)
+    app.include_router(web.router)
     dialects.add_to(app.router)
+    if settings.api_keys:
+        default = Caller("", Role.SUBMIT, settings.key_rate, settings.key_burst, settings.key_max_queued)
+        keyring = api_keys.parse(settings.api_keys, default)
+        app.add_middleware(Guard, keyring=keyring, root_dialect=settings.root_dialect)
+    if tracing is not None:
+        app.add_middleware(tracing.application)
     app.add_middleware(Edge)
     app.add_middleware(MeteredApplication, meters=meters)
     return app

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import zlib
 from typing import Any, TypeVar
 
 from fastapi import HTTPException, Request
@@ -12,6 +14,8 @@ from pydantic import BaseModel, ValidationError
 from sandbox.api.door import context_of
 
 NDJSON = "application/x-ndjson"
+
+SLOWEST_BYTES_A_SECOND = 1 << 20
 
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
 _MANY_ERRORS = 100_000
@@ -31,10 +35,18 @@ async def read(request: Request, model: type[Model]) -> Model:
 
 
 async def raw(request: Request) -> bytes:
-    """The body as it came. Raises HTTPException 413, and 415 for an encoded one."""
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise HTTPException(415, "send the body without Content-Encoding", {"Accept-Encoding": "identity"})
-    return await _bytes(request, context_of(request).settings.max_body_mb << 20)
+    """The body as it came, unpacked where it is gzip. Raises HTTPException 400, 408, 413, and 415 for other encodings.
+
+    The limit holds for what travels and for what it unpacks to: a bomb is refused after as much as that was unpacked.
+    """
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in {"identity", "gzip"}:
+        raise HTTPException(415, "send the body with Content-Encoding gzip, or without", {"Accept-Encoding": "gzip"})
+    settings = context_of(request).settings
+    limit = settings.max_body_mb << 20
+    data = await _bytes(request, limit, settings.body_timeout_s)
+    # Unpacking a large body takes as long as parsing it does: in a thread, beside the event loop.
+    return data if encoding == "identity" else await asyncio.to_thread(_unpacked, data, limit)
 
 
 def idempotency_key(request: Request) -> str:
@@ -52,6 +64,17 @@ def prefers_async(request: Request) -> bool:
     return any(preference.split(";")[0].strip() == "respond-async" for preference in preferences)
 
 
+def patience_s(request: Request, most_s: float) -> float:
+    """Seconds to wait for the result: as `Prefer: wait=N` (RFC 7240) says, and never more than `most_s`."""
+    if "prefer" not in request.headers:
+        return most_s
+    for preference in ",".join(request.headers.getlist("prefer")).split(","):
+        name, _, seconds = preference.split(";")[0].strip().partition("=")
+        if name.strip().lower() == "wait" and seconds.strip().isdecimal():
+            return min(most_s, float(seconds))
+    return most_s
+
+
 def accepts_lines(request: Request) -> bool:
     return NDJSON in request.headers.get("accept", "").lower()
 
@@ -63,17 +86,37 @@ def _check_type(request: Request) -> None:
         raise HTTPException(415, "send Content-Type: application/json", {"Accept": "application/json"})
 
 
-async def _bytes(request: Request, limit: int) -> bytes:
+def _unpacked(data: bytes, limit: int) -> bytes:
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        unpacked = unpacker.decompress(data, limit + 1)
+    except zlib.error:
+        raise HTTPException(400, "the body is not gzip, though its Content-Encoding says so") from None
+    if len(unpacked) > limit:
+        raise _too_large(limit)
+    if not unpacker.eof or unpacker.unused_data:
+        raise HTTPException(400, "the body is not one whole gzip stream")
+    return unpacked
+
+
+async def _bytes(request: Request, limit: int, pause_s: float) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise _too_large(limit)
     chunks = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise _too_large(limit)
-        chunks.append(chunk)
+    try:
+        # A body that trickles holds a connection, and the memory of what came, for as long as it likes.
+        async with asyncio.timeout(pause_s) as patience:
+            began = asyncio.get_running_loop().time()
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    raise _too_large(limit)
+                chunks.append(chunk)
+                patience.reschedule(began + pause_s + size / SLOWEST_BYTES_A_SECOND)
+    except TimeoutError:
+        raise HTTPException(408, "the body takes too long to arrive", {"Connection": "close"}) from None
     return b"".join(chunks)
 
 

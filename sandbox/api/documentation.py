@@ -17,18 +17,25 @@ from sandbox import schema
 from sandbox.api.bodies import NDJSON
 from sandbox.api.examples import EXAMPLES
 from sandbox.api.problems import MEDIA_TYPE
+from sandbox.schema.callbacks import DeadWebhook
+from sandbox.schema.gpu import REQUESTS as GPU_REQUESTS
+from sandbox.schema.gpu import GpuJob, GpuPool
+from sandbox.schema.live import LiveView
 from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
 from sandbox.schema.vote import VoteRequest, VoteResult
 from sandbox.service import Readiness
 
-REQUESTS = (
+REQUESTS: tuple[type[BaseModel], ...] = (
     schema.ExecuteRequest,
+    schema.ExecuteSubmission,
     schema.VerifyRequest,
+    schema.VerifySubmission,
     schema.ExecuteBatchRequest,
     schema.VerifyBatchRequest,
     VoteRequest,
     RewardRequest,
     TaskSet,
+    *GPU_REQUESTS.values(),
 )
 
 
@@ -47,31 +54,40 @@ RESULTS: tuple[type[Any], ...] = (
     RewardResult,
     TaskSetInfo,
     schema.Job,
+    DeadWebhook,
     schema.LanguageInfo,
     schema.Problem,
     Readiness,
     Live,
+    LiveView,
+    GpuJob,
+    GpuPool,
 )
 
 _PROBLEMS = {
-    400: "the body is not JSON",
+    400: "the body is not JSON, or not the gzip it says it is",
+    401: "no API key, or none that is known, where the service has keys",
+    403: "the API key's role may not do this",
     404: "no such job or task set, or it has expired",
+    408: "the body takes too long to arrive",
     409: "cancelled before it ran",
     413: "the body is over the limit",
     415: "not application/json",
     422: "a field is missing, misspelt or out of its range; `errors` has the paths",
+    429: "the API key's rate or quota is spent; `Retry-After` says when",
     500: "our failure",
     502: "a box or the container engine failed",
     503: "not now, for the queue is full or does not answer; `Retry-After` says when",
     504: "no result within the server's time",
 }
-_SUBMISSION_PROBLEMS = (400, 409, 413, 415, 422, 502, 503, 504)
+_SUBMISSION_PROBLEMS = (400, 401, 408, 409, 413, 415, 422, 429, 502, 503, 504)
 
 _SUBMISSION_HEADERS = [
     {
         "name": "Prefer",
         "in": "header",
-        "description": "`respond-async`: answer 202 at once, and keep the result under `/jobs`",
+        "description": "`respond-async`: answer 202 at once, and keep the result under `/jobs`; `wait=N`: wait no"
+        " longer than N seconds",
         "schema": {"type": "string"},
         "example": "respond-async",
     },
@@ -86,15 +102,16 @@ _SUBMISSION_HEADERS = [
 _REQUEST_ID = {
     "name": "X-Request-ID",
     "in": "header",
-    "description": "comes back with the answer and stands in the log; made up when it is not sent",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+    "description": "1 to 128 visible ASCII characters; comes back with the answer and stands in the log; without it"
+    " another is made up",
+    "schema": {"type": "string"},
     "example": "rollout-4711",
 }
 
 
-def submission(body: type[BaseModel], result: type[BaseModel]) -> dict[str, Any]:
+def submission(body: type[BaseModel], result: type[BaseModel], *problems: int) -> dict[str, Any]:
     """`responses` and `openapi_extra` of a route that takes one submission."""
-    return _submission(body, {"application/json": _content(result)})
+    return _submission(body, {"application/json": _content(result)}, *problems)
 
 
 def batch_submission(body: type[BaseModel], results: type[BaseModel], result: type[BaseModel]) -> dict[str, Any]:
@@ -112,18 +129,10 @@ def batch_submission(body: type[BaseModel], results: type[BaseModel], result: ty
     return _submission(body, {"application/json": _content(results), NDJSON: {"schema": line}})
 
 
-def question(body: type[BaseModel], result: type[BaseModel]) -> dict[str, Any]:
-    """The same for a route that always answers at once."""
-    return {
-        "responses": _answered(result, *_SUBMISSION_PROBLEMS, 404),
-        "openapi_extra": {"parameters": [_SUBMISSION_HEADERS[1], _REQUEST_ID], "requestBody": _body(body)},
-    }
-
-
 def stored(body: type[BaseModel], result: type[BaseModel]) -> dict[str, Any]:
     """`responses` and `openapi_extra` of a route that keeps what it is sent."""
     return {
-        "responses": _answered(result, 413, 415, 422, 503),
+        "responses": _answered(result, 400, 401, 408, 413, 415, 422, 503),
         "openapi_extra": {"parameters": [_REQUEST_ID], "requestBody": _body(body)},
     }
 
@@ -131,15 +140,61 @@ def stored(body: type[BaseModel], result: type[BaseModel]) -> dict[str, Any]:
 def answers(result: Any, *problems: int, also_with: int | None = None) -> dict[str, Any]:
     """`responses` and `openapi_extra` of a route without a body."""
     ok = {"description": "OK", "content": {"application/json": _content(result)}}
-    responses: dict[int | str, dict[str, Any]] = {200: ok, **_problems(*problems, 500)}
+    responses: dict[int | str, dict[str, Any]] = {200: ok, **_problems(401, *problems, 500)}
     if also_with is not None:
         responses[also_with] = {**ok, "description": "the same, when the answer is no"}
     return {"responses": responses, "openapi_extra": {"parameters": [_REQUEST_ID]}}
 
 
+def gpu_submission(body: type[BaseModel]) -> dict[str, Any]:
+    """The same for a route that starts a GPU job: always 202."""
+    location = {"description": "where the job is: `/jobs/{id}`", "schema": {"type": "string"}}
+    accepted = {
+        "description": "accepted",
+        "headers": {"Location": location},
+        "content": {"application/json": _content(GpuJob)},
+    }
+    return {
+        "status_code": 202,
+        "responses": {202: accepted, **_problems(400, 401, 403, 408, 413, 415, 422, 503, 500)},
+        "openapi_extra": {"parameters": [_SUBMISSION_HEADERS[1], _REQUEST_ID], "requestBody": _body(body)},
+    }
+
+
+def job_events() -> dict[str, Any]:
+    """The same for a job's events."""
+    told = event_stream(GpuJob)
+    told["responses"] |= _problems(401, 404, 422)
+    last = {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "description": "the number of the last event seen; the stream goes on behind it",
+        "schema": {"type": "string"},
+        "example": "41",
+    }
+    return {**told, "openapi_extra": {"parameters": [last, _REQUEST_ID]}}
+
+
+def done(*problems: int) -> dict[str, Any]:
+    """`responses` and `openapi_extra` of a route that takes no body and has nothing to say."""
+    responses: dict[int | str, dict[str, Any]] = {204: {"description": "done", "content": {}}}
+    return {
+        "status_code": 204,
+        "responses": {**responses, **_problems(401, *problems, 500)},
+        "openapi_extra": {"parameters": [_REQUEST_ID]},
+    }
+
+
+def event_stream(model: type[BaseModel]) -> dict[str, Any]:
+    """`responses` and `openapi_extra` of a route that sends events of this model until its client goes."""
+    content = {"text/event-stream": {"schema": _reference(model)}}
+    responses = {200: {"description": "OK", "content": content}, **_problems(401, 403, 503, 500)}
+    return {"responses": responses, "openapi_extra": {"parameters": [_REQUEST_ID]}}
+
+
 def metrics_text() -> dict[str, Any]:
     content = {"text/plain": {"schema": {"type": "string"}, "example": "sandbox_ready 1.0\n"}}
-    responses = {200: {"description": "OK", "content": content}, **_problems(500)}
+    responses = {200: {"description": "OK", "content": content}, **_problems(401, 403, 500)}
     return {"responses": responses, "openapi_extra": {"parameters": [_REQUEST_ID]}}
 
 
@@ -169,11 +224,11 @@ def _schemas() -> dict[str, Any]:
     return schemas
 
 
-def _submission(body: type[BaseModel], content: dict[str, Any]) -> dict[str, Any]:
+def _submission(body: type[BaseModel], content: dict[str, Any], *problems: int) -> dict[str, Any]:
     location = {"description": "where the job is: `/jobs/{id}`", "schema": {"type": "string"}}
     applied = {"description": "`respond-async`", "schema": {"type": "string"}}
     accepted = {
-        "description": "accepted, with `Prefer: respond-async`",
+        "description": "accepted, with `Prefer: respond-async` or a callback",
         "headers": {"Location": location, "Preference-Applied": applied},
         "content": {"application/json": _content(schema.Job)},
     }
@@ -181,7 +236,7 @@ def _submission(body: type[BaseModel], content: dict[str, Any]) -> dict[str, Any
         "responses": {
             200: {"description": "the result", "content": content},
             202: accepted,
-            **_problems(*_SUBMISSION_PROBLEMS, 500),
+            **_problems(*_SUBMISSION_PROBLEMS, *problems, 500),
         },
         "openapi_extra": {
             "parameters": [*_SUBMISSION_HEADERS, _REQUEST_ID],
@@ -192,7 +247,7 @@ def _submission(body: type[BaseModel], content: dict[str, Any]) -> dict[str, Any
 
 def _answered(result: type[BaseModel], *problems: int) -> dict[int | str, dict[str, Any]]:
     ok = {"description": "OK", "content": {"application/json": _content(result)}}
-    return {200: ok, **_problems(*problems, 500)}
+    return {200: ok, **_problems(401, *problems, 500)}
 
 
 def _body(model: type[BaseModel]) -> dict[str, Any]:

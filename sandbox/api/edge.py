@@ -1,19 +1,23 @@
-"""Where every request passes: it gets its id, and a failure that nobody expected gets logged and answered."""
+"""Where every request passes: it gets its id and its line in the log, and a failure that nobody expected an answer."""
 
 from __future__ import annotations
 
 import logging
 import re
+from time import perf_counter
 from uuid import uuid4
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox.api.problems import describe
+from sandbox.origin import LOGGED, ORIGIN, Origin
 
 log = logging.getLogger(__name__)
 
 HEADER = b"x-request-id"
+KEY = "sandbox.key"  # where the guard leaves the id of the caller's key
+QUIET = ("/health", "/metrics", "/live", "/web", "/favicon.ico")  # asked for every few seconds, and nobody's submission
 
 _GOOD = re.compile(rb"[\x21-\x7e]{1,128}")
 
@@ -29,12 +33,15 @@ class Edge:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        started = False
+        began = perf_counter()
+        status = 0
+        origin = ORIGIN.set(Origin(request=request_id.decode()))
+        logged = LOGGED.set({"request": request_id.decode()})
 
         async def send_with_id(message: Message) -> None:
-            nonlocal started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
+                status = message["status"]
                 message["headers"].append((HEADER, request_id))
             await send(message)
 
@@ -44,9 +51,22 @@ class Edge:
             return  # nobody is left to answer
         except Exception as error:
             log.exception("request %s failed", request_id.decode())
-            if started:
+            if status:
                 raise
             await describe(error).response()(scope, receive, send_with_id)
+        finally:
+            _log_answer(scope, status, perf_counter() - began)
+            LOGGED.reset(logged)
+            ORIGIN.reset(origin)
+
+
+def _log_answer(scope: Scope, status: int, took_s: float) -> None:
+    if scope["path"].startswith(QUIET):
+        return
+    told = {"method": scope["method"], "path": scope["path"], "status": status, "took_s": round(took_s, 6)}
+    if KEY in scope:
+        told["key"] = scope[KEY]
+    log.info("answered" if status else "client gone", extra=told)
 
 
 def _request_id(scope: Scope) -> bytes:

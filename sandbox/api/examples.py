@@ -53,7 +53,56 @@ _GOLDEN = {
 _STANDING = {"score": 1.0, "selection_passed": 1, "holdout_passed": 1, "cpu_time_s": 0.004, "same_as": 0}
 _TEST_SET = {"tests": [_TEST], "checker": {"type": "tokens"}}
 
+_MESSAGE = {"role": "user", "content": "Print the sum of the integers on standard input."}
+_SAMPLING = {"n": 8, "temperature": 1.0, "max_tokens": 1024}
+_RL_TASK = {"prompt": _MESSAGE["content"], "tests": [_TEST]}
+_SFT_ROW = {"messages": [_MESSAGE, {"role": "assistant", "content": _COMPLETION}]}
+_PROBLEM = {"name": "sum", "prompt": _MESSAGE["content"], "tests": [_TEST], "difficulty": "easy"}
+_PROGRESS = {"step": 17, "total": 100, "loss": 0.02, "reward": 0.61, "tokens_per_s": 5210.0, "eta_s": 71.0}
+_GPU_JOB = {
+    "id": "gpu-7d3a",
+    "status": "running",
+    "kind": "train_grpo",
+    "progress": _PROGRESS,
+    "attempts": 1,
+    "worker": "host-1-gpu-0",
+}
+_GPU_LEASE = {"gpu": "host-1/0", "worker": "host-1-gpu-0", "job": "gpu-7d3a", "until": 1780000000.0}
+
 # By the name a model has under `components`.
+_RUNNING = {"id": f"{_ID}.3", "kind": "verify", "language": "python", "lane": "rl"}
+_LIVE_SLOT = {
+    "name": "host-a-4711-0",
+    "host": "host-a",
+    "engine": "docker",
+    "state": "busy",
+    "heard_s": 0.4,
+    "since": 1795403496.1,
+    "running": _RUNNING,
+    "done": 1917,
+    "boxes": ["native", "python"],
+}
+_LIVE_LANE = {"name": "rl", "queued": 12, "oldest_s": 0.8}
+_LIVE_SECOND = {"at": 1795403495, "verdicts": {"accepted": 41, "wrong_answer": 23}}
+_LIVE_RESULT = {
+    **_RUNNING,
+    "job": _ID,
+    "verdict": "accepted",
+    "passed": 1,
+    "total": 1,
+    "at": 1795403496.0,
+    "queued_s": 0.003,
+    "took_s": 0.006,
+    "worker": "host-a-4711-0",
+}
+_LIVE_VIEW = {
+    "at": 1795403496.3,
+    "slots": [_LIVE_SLOT],
+    "lanes": [_LIVE_LANE],
+    "seconds": [_LIVE_SECOND],
+    "recent": [_LIVE_RESULT],
+}
+
 EXAMPLES: dict[str, Any] = {
     "AppsChecker": {"type": "apps"},
     "AssertTest": {"assert": "assert candidate(20, 22) == 42"},
@@ -63,13 +112,33 @@ EXAMPLES: dict[str, Any] = {
     "CodeforcesChecker": {"type": "codeforces"},
     "CommandTest": {"command": ["python3", "-c", "import main; assert main.add(20, 22) == 42"]},
     "ExactChecker": {"type": "exact"},
+    "DeadWebhook": {
+        "id": _ID,
+        "url": "https://trainer.example/rewards",
+        "tries": 10,
+        "error": "status 500",
+        "died_at": 1_790_000_000.0,
+    },
     "ExecuteBatchRequest": {"items": [_EXECUTE]},
     "ExecuteBatchResult": {"results": [{**_EXECUTED, "id": f"{_ID}.0"}]},
     "ExecuteRequest": _EXECUTE,
     "ExecuteResult": _EXECUTED,
+    "ExecuteSubmission": _EXECUTE,
     "Extraction": {"which": "last", "thinking_tag": "think"},
+    "EvalProblem": _PROBLEM,
+    "EvaluateRequest": {"model": "org/model", "problems": [_PROBLEM], "k": [1, 8], "sampling": {"n": 8}},
     "FloatChecker": {"type": "float", "absolute": 1e-6, "relative": 1e-6},
     "FunctionTest": {"args": [20, 22], "kwargs": {}, "expected": 42},
+    "GenerateRequest": {
+        "model": "org/model",
+        "messages": [[_MESSAGE]],
+        "sampling": _SAMPLING,
+        "verify": {"tests": [[_TEST]]},
+    },
+    "GpuJob": _GPU_JOB,
+    "GpuLease": _GPU_LEASE,
+    "GpuPool": {"leases": [_GPU_LEASE], "jobs": [_GPU_JOB]},
+    "GrpoRequest": {"model": "job:gpu-7d3a", "tasks": [_RL_TASK], "rollouts": "colocate", "steps": 100},
     "HumanEvalChecker": {"type": "humaneval"},
     "InteractiveChecker": {"type": "interactive", "language": "python", "code": "print(1)", "idle_time_s": 2.0},
     "Job": {"id": _ID, "status": "finished", "position": None, "result": _VERIFIED},
@@ -78,8 +147,15 @@ EXAMPLES: dict[str, Any] = {
     "LimitsRequest": {"cpu_time_s": 2.0, "memory_mb": 256},
     "LinesChecker": {"type": "lines"},
     "Live": {"status": "ok"},
+    "LiveLane": _LIVE_LANE,
+    "LiveResult": _LIVE_RESULT,
+    "LiveSecond": _LIVE_SECOND,
+    "LiveSlot": _LIVE_SLOT,
+    "LiveView": _LIVE_VIEW,
     "LiveCodeBenchChecker": {"type": "livecodebench"},
+    "Message": _MESSAGE,
     "Policy": {"name": "first-k", "k": 10, "seed": 7},
+    "Probe": {"tasks": [_RL_TASK], "every_steps": 10, "stop_at": 0.4},
     "Problem": {
         "type": "about:blank",
         "title": "Unprocessable Content",
@@ -88,6 +164,7 @@ EXAMPLES: dict[str, Any] = {
         "errors": [_FIELD],
     },
     "ProblemField": _FIELD,
+    "Progress": _PROGRESS,
     "ProgramChecker": {"type": "program", "language": "cpp", "code": "int main() { return 0; }"},
     "Readiness": {
         "ready": True,
@@ -97,25 +174,34 @@ EXAMPLES: dict[str, Any] = {
         "missing_walls": [],
         "problems": [],
     },
+    "PytestTest": {"pytest": "from solution import add\n\n\ndef test_add():\n    assert add(20, 22) == 42\n"},
     "RegexChecker": {"type": "regex", "ignore_case": True},
     "RewardDetail": _REWARD_DETAIL,
     "RewardRequest": {"completions": [_COMPLETION], "tests": [[_TEST]], "policy": "fraction"},
     "RewardResult": {"rewards": [1.0], "details": [_REWARD_DETAIL]},
+    "RlTask": _RL_TASK,
+    "Sampling": _SAMPLING,
+    "SftRequest": {"model": "org/model", "rows": [_SFT_ROW], "steps": 100},
+    "SftRow": _SFT_ROW,
+    "RunningItem": _RUNNING,
     "StageResult": _COMPILED,
     "Task": _TASK,
     "TaskSet": {"tasks": {"sum": _TASK}},
     "TaskSetInfo": {"id": _SET, "tasks": 1},
     "TestCase": _TEST,
+    "TestPart": {"name": "test_add", "verdict": "accepted", "message": ""},
     "TestResult": _TEST_RESULT,
     "TestSet": _TEST_SET,
     "TokensChecker": {"type": "tokens"},
     "UnorderedLinesChecker": {"type": "unordered_lines"},
     "UnorderedTokensChecker": {"type": "unordered_tokens"},
     "Usage": _USAGE,
+    "Verification": {"tests": [[_TEST]], "policy": "fraction"},
     "VerifyBatchRequest": {"items": [_VERIFY]},
     "VerifyBatchResult": {"results": [{**_VERIFIED, "id": f"{_ID}.0"}]},
     "VerifyRequest": _VERIFY,
     "VerifyResult": _VERIFIED,
+    "VerifySubmission": _VERIFY,
     "VoteCandidate": _STANDING,
     "VoteGolden": _GOLDEN,
     "VoteInput": {"stdin": "20 22\n", "weight": 2.0},

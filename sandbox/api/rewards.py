@@ -10,11 +10,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from sandbox.api import bodies
-from sandbox.api.answers import json_response, settled
-from sandbox.api.documentation import answers, question, stored
+from sandbox.api.answers import answer_later, json_response, settled
+from sandbox.api.callbacks import callback_of
+from sandbox.api.documentation import answers, stored, submission
 from sandbox.api.door import context_of
 from sandbox.api.lean import LeanRoute
 from sandbox.errors import BadRequest, SandboxError
+from sandbox.metrics.steps import record_rewards
 from sandbox.rewards.request import Plan, rewards_of, verify_requests
 from sandbox.schema import VerifyResult
 from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
@@ -26,7 +28,12 @@ SetId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="the SHA-256 
 
 async def reward(request: Request) -> Response:
     """Take the code out of each completion, judge it, and answer with the rewards in the completions' order."""
-    result = await rewarded(request, await bodies.read(request, RewardRequest), bodies.idempotency_key(request))
+    wanted = await bodies.read(request, RewardRequest)
+    callback = callback_of(request, wanted.callback_url)
+    if callback is not None or bodies.prefers_async(request):
+        plan = await asyncio.to_thread(verify_requests, wanted, context_of(request).service.tasks)
+        return await answer_later(request, "verify", plan.programs, True, callback, wanted)
+    result = await rewarded(request, wanted, bodies.idempotency_key(request))
     return json_response(result.model_dump_json())
 
 
@@ -36,7 +43,9 @@ async def rewarded(
     """The rewards of a request that is parsed. Reading code and scoring are in a thread: completions are large."""
     plan = await asyncio.to_thread(verify_requests, wanted, context_of(request).service.tasks)
     results = await settled(request, "verify", plan.programs, key=key, limit_s=limit_s)
-    return await asyncio.to_thread(_scored, plan, results)
+    rewards = await asyncio.to_thread(_scored, plan, results)
+    record_rewards(context_of(request).meters, wanted, rewards)
+    return rewards
 
 
 @router.put("/tasks/{set_id}", **stored(TaskSet, TaskSetInfo))
@@ -83,6 +92,6 @@ def add_to(router_of_app: APIRouter) -> None:
         methods=["POST"],
         tags=["rewards"],
         route_class_override=LeanRoute,
-        **question(RewardRequest, RewardResult),
+        **submission(RewardRequest, RewardResult, 404),
     )
     router_of_app.include_router(router)

@@ -13,7 +13,10 @@ from sandbox import languages
 from sandbox.api.examples import EXAMPLES
 from sandbox.errors import BadRequest, NotFound, SandboxError
 from sandbox.schema import Job, JobStatus
-from sandbox.schema.reward import Task, TaskSet, TaskSetInfo
+from sandbox.schema.callbacks import Callback, DeadWebhook
+from sandbox.schema.gpu import GpuJob, GpuKind, GpuPool, GpuRequest
+from sandbox.schema.live import LiveView
+from sandbox.schema.reward import RewardRequest, Task, TaskSet, TaskSetInfo
 from sandbox.schema.vote import VoteRequest
 from sandbox.service import Kind, Readiness, Request, Ticket
 
@@ -28,6 +31,8 @@ class Submitted:
     batch: bool
     idempotency_key: str
     ticket: Ticket
+    callback: Callback | None = None
+    reward: RewardRequest | None = None
 
 
 @dataclass
@@ -38,9 +43,13 @@ class ServiceDouble:
     refusal: SandboxError | Exception | None = None
     failure: SandboxError | None = None
     state: Readiness = field(default_factory=lambda: Readiness(True, 2, {"rl": 0, "default": 3, "bulk": 0}, "docker"))
+    view: LiveView = field(default_factory=lambda: LiveView(at=0.0, slots=[], lanes=[], seconds=[], recent=[]))
     submissions: list[Submitted] = field(default_factory=list)
     abandoned: list[str] = field(default_factory=list)
     jobs: dict[str, Job] = field(default_factory=dict)
+    gpu_requests: list[GpuRequest] = field(default_factory=list)
+    events: list[bytes] = field(default_factory=list)
+    dead: list[DeadWebhook] = field(default_factory=list)
     task_sets: dict[str, TaskSet] = field(default_factory=dict)
     # What an item's result is, instead of `result_bytes`.
     results: Callable[[Request], dict[str, Any]] | None = None
@@ -54,6 +63,8 @@ class ServiceDouble:
         durable: bool = False,
         batch: bool = False,
         idempotency_key: str = "",
+        callback: Callback | None = None,
+        reward: RewardRequest | None = None,
     ) -> Ticket:
         for position, request in enumerate(requests):
             _check_language(request, position if batch else None)
@@ -63,7 +74,9 @@ class ServiceDouble:
         if durable:
             self.jobs[ticket.id] = Job(id=ticket.id, status=JobStatus.QUEUED, position=0)
         with self.changed:
-            self.submissions.append(Submitted(kind, list(requests), durable, batch, idempotency_key, ticket))
+            self.submissions.append(
+                Submitted(kind, list(requests), durable, batch, idempotency_key, ticket, callback, reward)
+            )
             self.changed.notify_all()
         if not self.held:
             threading.Thread(target=self._answer_all, args=(self.submissions[-1],)).start()
@@ -86,6 +99,36 @@ class ServiceDouble:
 
     def readiness(self) -> Readiness:
         return self.state
+
+    def start_on_gpu(self, kind: GpuKind, request: GpuRequest, idempotency_key: str = "") -> GpuJob:
+        if self.refusal is not None:
+            raise self.refusal
+        job = GpuJob(id=f"gpu-{idempotency_key or len(self.jobs)}", kind=kind, status=JobStatus.QUEUED, position=0)
+        self.gpu_requests.append(request)
+        self.jobs[job.id] = job
+        return job
+
+    def gpu_events(self, job_id: str, start: int) -> list[bytes]:
+        return self.events[start:]
+
+    def gpu_pool(self) -> GpuPool:
+        if self.refusal is not None:
+            raise self.refusal
+        return GpuPool(leases=[], jobs=[job for job in self.jobs.values() if isinstance(job, GpuJob)])
+
+    def live(self) -> LiveView:
+        if self.refusal is not None:
+            raise self.refusal
+        return self.view
+
+    def dead_webhooks(self) -> list[DeadWebhook]:
+        return self.dead
+
+    def revive_webhook(self, webhook_id: str) -> None:
+        left = [each for each in self.dead if each.id != webhook_id]
+        if len(left) == len(self.dead):
+            raise NotFound(f"no dead webhook {webhook_id}")
+        self.dead = left
 
     def put_tasks(self, set_id: str, body: bytes) -> TaskSetInfo:
         if self.refusal is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -12,9 +13,17 @@ from starlette.types import ASGIApp
 
 
 @contextmanager
-def served(app: ASGIApp) -> Iterator[str]:
-    """The URL of `app`, served by a thread of this process."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", ws="none", timeout_graceful_shutdown=5)
+def served(app: ASGIApp, http: type[asyncio.Protocol] | None = None) -> Iterator[str]:
+    """The URL of `app`, served by a thread of this process; `http` is another protocol than uvicorn's own."""
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=0,
+        log_level="warning",
+        ws="none",
+        timeout_graceful_shutdown=5,
+        http="auto" if http is None else http,
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -136,8 +136,8 @@ async def test_another_content_type_is_a_415(http: httpx.AsyncClient, path: str,
 
 
 @pytest.mark.parametrize("path", POSTS)
-async def test_a_compressed_body_is_a_415(http: httpx.AsyncClient, path: str) -> None:
-    response = await http.post(path, content=b"\x1f\x8b", headers={**JSON, "Content-Encoding": "gzip"})
+async def test_a_body_in_an_encoding_that_is_not_known_is_a_415(http: httpx.AsyncClient, path: str) -> None:
+    response = await http.post(path, content=b"x", headers={**JSON, "Content-Encoding": "br"})
     assert response.status_code == 415
     assert "Content-Encoding" in problem_of(response).detail
 

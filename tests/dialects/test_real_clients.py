@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,15 @@ from sandbox.config import ApiSettings
 from sandbox.service import Service
 from tests.api.serving import served
 from tests.conftest import unavailable
+from tests.environments import CLIENTS, CannotInstall, interpreter
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(400)]
 
-REQUIREMENTS = ["sandbox-fusion==0.3.7", "judge0==0.0.8"]
-INSTALL_PATIENCE_S = 300
-
 SANDBOX_FUSION = """
 import json, sys
-from sandbox_fusion import RunCodeRequest, SubmitRequest, TestConfig, run_code, run_concurrent, submit
+from sandbox_fusion import (
+    RunCodeRequest, RunJupyterRequest, SubmitRequest, TestConfig, run_code, run_concurrent, run_jupyter, submit,
+)
 
 url = sys.argv[1] + "/dialects/sandbox_fusion"
 good = run_code(RunCodeRequest(code="print(input())", language="python", stdin="21"), endpoint=url)
@@ -34,6 +33,7 @@ many = run_concurrent(
     run_code,
     kwargs=[{"request": RunCodeRequest(code=f"print({i})", language="python"), "endpoint": url} for i in range(8)],
 )
+cells = run_jupyter(RunJupyterRequest(cells=["a = 20", "a + 1", "1 / 0", "print(a)"]), endpoint=url)
 rows = {"test": [{"input": {"stdin": "2"}, "output": {"stdout": "4"}}]}
 config = TestConfig(language="python", dataset_type="CommonOJDataset", provided_data=rows)
 fenced = "```python\\nprint(int(input()) * 2)\\n```"
@@ -43,6 +43,7 @@ print(json.dumps({
     "late": [late.status, late.run_result.status],
     "cpp": [cpp.status, cpp.run_result, cpp.compile_result.return_code],
     "many": [each.run_result.stdout for each in many],
+    "cells": [cells.status, cells.cells[1].display, cells.cells[2].error[0]["ename"], cells.cells[3].stdout],
     "judged": [judged.accepted, judged.tests[0].exec_info.status],
 }))
 """
@@ -67,25 +68,12 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="module")
-def python(request: pytest.FixtureRequest) -> Path:
+def python() -> Path:
     """An interpreter of its own that has the clients, kept from one session to the next."""
-    cache = request.config.cache
-    assert cache is not None
-    folder = cache.mkdir("real-clients")
-    interpreter, done = folder / "bin" / "python", folder / "installed"
-    if not done.exists() or done.read_text() != str(REQUIREMENTS):
-        for command in (
-            [sys.executable, "-m", "venv", "--clear", str(folder)],
-            [str(interpreter), "-m", "pip", "install", "--quiet", *REQUIREMENTS],
-        ):
-            try:
-                subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                unavailable(f"pip has not installed {REQUIREMENTS} within {INSTALL_PATIENCE_S} s")
-            except subprocess.CalledProcessError as error:
-                unavailable(f"pip cannot install {REQUIREMENTS}: {error.stderr[-500:]}")
-        done.write_text(str(REQUIREMENTS))
-    return interpreter
+    try:
+        return interpreter(CLIENTS)
+    except CannotInstall as error:
+        unavailable(str(error))
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +95,7 @@ def test_the_sandbox_fusion_sdk(python: Path, url: str) -> None:
         "late": ["Failed", "TimeLimitExceeded"],
         "cpp": ["Failed", None, 1],
         "many": [f"{number}\n" for number in range(8)],
+        "cells": ["Success", [{"text/plain": "21"}], "ZeroDivisionError", "20\n"],
         "judged": [True, "Success"],
     }
 

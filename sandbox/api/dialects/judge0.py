@@ -16,17 +16,22 @@ from math import ceil
 from typing import Any
 from uuid import UUID
 
+import orjson
 from fastapi import Request, Response
 from pydantic import Field
 
 from sandbox.api import bodies
+from sandbox.api.callbacks import callback_of
 from sandbox.api.dialects import judge0_tables as tables
 from sandbox.api.dialects.tongue import Dialect, Foreign, answered, executed, limits_of, made
 from sandbox.api.door import Door, context_of
 from sandbox.api.problems import Described
 from sandbox.errors import BadRequest, NotFound
+from sandbox.jobs.outbox import Style
+from sandbox.rewards.request import TaskLookup
 from sandbox.runner.contract import Status
-from sandbox.schema import ExecuteRequest, ExecuteResult, Job, JobStatus, StageResult, TestCase
+from sandbox.schema import MAX_ITEMS, ExecuteRequest, ExecuteResult, Job, JobStatus, StageResult, TestCase
+from sandbox.schema.callbacks import Callback, CallbackUrl
 from sandbox.schema.reward import Task, TaskSet
 from sandbox.verify import checkers
 
@@ -64,13 +69,13 @@ class Submission(Foreign):
     max_file_size: int | None = None
     compiler_options: str | None = None
     additional_files: str | None = None
-    callback_url: str | None = None
+    callback_url: CallbackUrl | None = None
     redirect_stderr_to_stdout: bool | None = None
     enable_network: bool | None = None
 
 
 class Batch(Foreign):
-    submissions: list[Submission] = Field(min_length=1)
+    submissions: list[Submission] = Field(min_length=1, max_length=MAX_ITEMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +107,14 @@ async def create(request: Request) -> Response:
     shape = Shape.of(request)
     asked = await bodies.read(request, Submission)
     program, expected = _program(asked, shape.base64), _expected(asked, shape.base64)
+    callback = _callback(request, asked)
     if request.query_params.get("wait", "false").lower() == "true":
+        if callback is not None:
+            raise BadRequest("goes without wait=true here", "callback_url")
         (result,) = await executed(request, [program])
         answer = _ended(result, expected, shape)
         return answered(shape.pick({"token": _token(result.id.partition(".")[0], ""), **answer}), 201)
-    token = await asyncio.to_thread(_kept, context_of(request).service, program, expected)
+    token = await asyncio.to_thread(_kept, context_of(request).service, program, expected, callback)
     return answered({"token": token}, 201)
 
 
@@ -114,7 +122,10 @@ async def create(request: Request) -> Response:
 async def create_batch(request: Request) -> Response:
     shape = Shape.of(request)
     batch = await bodies.read(request, Batch)
-    wanted = [(_program(each, shape.base64), _expected(each, shape.base64)) for each in batch.submissions]
+    wanted = [
+        (_program(each, shape.base64), _expected(each, shape.base64), _callback(request, each))
+        for each in batch.submissions
+    ]
     service = context_of(request).service
     tokens = await asyncio.to_thread(lambda: [_kept(service, *each) for each in wanted])
     return answered([{"token": token} for token in tokens], 201)
@@ -199,7 +210,7 @@ def _program(asked: Submission, base64: bool) -> ExecuteRequest:
 
 def _refuse(asked: Submission) -> None:
     """What we do not have is refused with its name; taken for nothing it would change what a result means."""
-    for name in ("compiler_options", "additional_files", "callback_url", "redirect_stderr_to_stdout", "enable_network"):
+    for name in ("compiler_options", "additional_files", "redirect_stderr_to_stdout", "enable_network"):
         if getattr(asked, name):
             raise BadRequest("is not served here", name)
 
@@ -231,14 +242,33 @@ def _expected(asked: Submission, base64: bool) -> bytes | None:
     return None if asked.expected_output is None else _bytes(asked.expected_output, base64, "expected_output")
 
 
-def _kept(service: Door, program: ExecuteRequest, expected: bytes | None) -> str:
+def _callback(request: Request, asked: Submission) -> Callback | None:
+    """The peer calls with PUT and its own body; ours is signed beside."""
+    callback = callback_of(request, asked.callback_url or None)
+    return None if callback is None else callback.model_copy(update={"style": DIALECT.name})
+
+
+def callback_body(tasks: TaskLookup) -> Style:
+    """What a callback's body is: the submission with its fields in base64."""
+
+    def body(job: Job, set_id: str) -> bytes:
+        shape = Shape(True, _SHOWN)
+        expected = _expected_of(tasks, set_id)
+        return orjson.dumps(shape.pick({"token": _token(job.id, set_id), **_of_job(job, expected, shape)}))
+
+    return body
+
+
+def _kept(service: Door, program: ExecuteRequest, expected: bytes | None, callback: Callback | None) -> str:
     """The token of a submission that is made now and asked for later."""
     set_id = ""
     if expected is not None:
         task = Task(tests=[TestCase(stdin="", expected_base64=expected)])
         body = TaskSet(tasks={TASK: task}).model_dump_json(exclude_unset=True).encode()
         set_id = service.put_tasks(TaskSet.id_of(body), body).id
-    return _token(service.submit("execute", [program], durable=True).id, set_id)
+    if callback is not None:
+        callback = callback.model_copy(update={"detail": set_id})
+    return _token(service.submit("execute", [program], durable=True, callback=callback).id, set_id)
 
 
 def _token(job_id: str, set_id: str) -> str:
@@ -261,12 +291,16 @@ def _parts(token: str) -> tuple[str, str]:
 def _shown(service: Door, token: str, shape: Shape) -> dict[str, Any]:
     job_id, set_id = _parts(token)
     job = service.job(job_id)
-    expected = None
-    if set_id and job.result is not None:
-        reference = f"{set_id}/{TASK}"
-        test = service.tasks([reference])[reference].tests[0]
-        expected = test.expected_bytes
+    expected = None if job.result is None else _expected_of(service.tasks, set_id)
     return shape.pick({"token": token, **_of_job(job, expected, shape)})
+
+
+def _expected_of(tasks: TaskLookup, set_id: str) -> bytes | None:
+    if not set_id:
+        return None
+    reference = f"{set_id}/{TASK}"
+    test = tasks([reference])[reference].tests[0]
+    return test.expected_bytes
 
 
 def _of_job(job: Job, expected: bytes | None, shape: Shape) -> dict[str, Any]:

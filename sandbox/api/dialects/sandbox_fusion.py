@@ -1,4 +1,4 @@
-"""SandboxFusion: `/run_code`, `/submit`, ScaleBox's `/common_evaluate_batch`, `/v1/ping`.
+"""SandboxFusion: `/run_code`, `/run_jupyter`, `/submit`, ScaleBox's `/common_evaluate_batch`, `/v1/ping`.
 
 verl's client tries again on 504 alone and makes a score of anything else, so whatever is not the program's doing and
 may pass is a 504 here. It hangs up 10 s after the program's own time; a result that would come later is refused before.
@@ -14,6 +14,7 @@ from pydantic import Field
 
 from sandbox.api import bodies
 from sandbox.api.dialects import sandbox_fusion_judge as judge
+from sandbox.api.dialects import sandbox_fusion_jupyter as jupyter
 from sandbox.api.dialects.tongue import Dialect, Foreign, answered, executed, language_of, limits_of, made
 from sandbox.api.problems import Described
 from sandbox.runner.contract import Status
@@ -58,6 +59,16 @@ async def run_code(request: Request) -> Response:
     patience_s = max(asked.compile_timeout, 0.0) + max(asked.run_timeout, 0.0) + GRACE_S
     (result,) = await executed(request, [_program(asked)], limit_s=patience_s)
     return answered(run_code_answer(result))
+
+
+@DIALECT.post("/run_jupyter")
+async def run_jupyter(request: Request) -> Response:
+    asked = await bodies.read(request, jupyter.RunJupyter)
+    patience_s = max(asked.total_timeout, 0.0) + GRACE_S
+    (result,) = await executed(request, [jupyter.notebook(asked)], limit_s=patience_s)
+    if result.status is Status.INTERNAL_ERROR:
+        return answered({**failed(result.message), "driver": None, "cells": []})
+    return answered(jupyter.notebook_answer(result, command(result)))
 
 
 @DIALECT.post("/submit")

@@ -44,6 +44,10 @@ class Dialect:
     def post(self, *paths: str) -> Callable[[Endpoint], Endpoint]:
         return self._route("POST", *paths)
 
+    def told(self, problem: Described) -> Response:
+        """A problem in this peer's words."""
+        return self._tell(problem)
+
     def add_to(self, router: APIRouter, prefix: str) -> None:
         """Put the paths below `prefix`. They stay out of the OpenAPI document: their peers have documents of theirs."""
         for method, path, endpoint in self._routes:

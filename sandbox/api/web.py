@@ -1,0 +1,66 @@
+"""`/`: the page, its style and its modules, as they lie under `sandbox/web`; not a byte from anywhere else.
+
+The page shows what hostile programs print. Its policy lets nothing run but these modules, and nothing turn text into
+markup: `require-trusted-types-for` makes an assignment to `innerHTML` an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from fastapi import APIRouter, HTTPException, Request, Response
+
+router = APIRouter(include_in_schema=False)
+
+FOLDER = Path(str(files("sandbox").joinpath("web")))
+PAGE = "index.html"
+MEDIA_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; form-action 'none'; "
+    "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+
+@router.get("/")
+async def page(request: Request) -> Response:
+    """The page. It holds no data: what it shows it asks the API for, with the key that whoever sits before it has."""
+    return _answer(request, PAGE)
+
+
+@router.get("/web/{name}")
+async def part(request: Request, name: str) -> Response:
+    """One of the page's files."""
+    if name not in parts():
+        raise HTTPException(404, "no such part of the page")
+    return _answer(request, name)
+
+
+@cache
+def parts() -> dict[str, tuple[bytes, str]]:
+    """Every file of the page: its bytes, and the tag by which a browser knows that it has them already."""
+    found = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.suffix in MEDIA_TYPES}
+    return {name: (content, f'"{hashlib.sha256(content).hexdigest()[:32]}"') for name, content in found.items()}
+
+
+def _answer(request: Request, name: str) -> Response:
+    content, tag = parts()[name]
+    headers = {**HEADERS, "ETag": tag}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(content, headers=headers, media_type=MEDIA_TYPES[Path(name).suffix])

@@ -1,0 +1,49 @@
+// GPU jobs and how far they are; nothing is shown where there is no GPU pool.
+
+import { ask } from "./api.js";
+import { h, replace, shorten } from "./dom.js";
+import { seconds } from "./verdicts.js";
+
+const EVERY_MS = 3_000;
+const SHOWN = 20;
+
+export class GpuJobs {
+  constructor() {
+    this.started = false;
+    this.list = h("ul", { class: "gpu-jobs" });
+    this.element = h("section", { class: "card", "aria-label": "GPU jobs", hidden: true }, h("div", { class: "card-title" }, h("h2", {}, "GPU jobs")), this.list);
+  }
+
+  async start(signal) {
+    this.started = true;
+    signal.addEventListener("abort", () => { this.started = false; });
+    while (!signal.aborted) {
+      try {
+        const pool = await ask("gpus", { signal });
+        this.element.hidden = !pool.jobs.length && !pool.leases.length;
+        replace(this.list, pool.jobs.slice(0, SHOWN).map(item));
+      } catch (problem) {
+        if (problem.name === "AbortError" || problem.status === 404 || problem.status === 403) return;
+      }
+      await new Promise((resolve) => { setTimeout(resolve, EVERY_MS); });
+    }
+  }
+}
+
+function item(job) {
+  const { step, total, loss, reward, pass_rate: rate, tokens_per_s: tokens, eta_s: left, message } = job.progress;
+  const facts = [
+    total ? `${step} of ${total}` : step ? `step ${step}` : "",
+    loss !== null && loss !== undefined ? `loss ${loss.toFixed(3)}` : "",
+    reward !== null && reward !== undefined ? `reward ${reward.toFixed(3)}` : "",
+    rate !== null && rate !== undefined ? `pass rate ${(100 * rate).toFixed(1)} %` : "",
+    tokens ? `${Math.round(tokens)} tokens/s` : "",
+    left ? `${seconds(left)} left` : "",
+    message, job.error,
+  ].filter(Boolean);
+  const bar = total ? h("progress", { max: total, "aria-label": `Progress of ${job.id}` }) : null;
+  if (bar) bar.value = Math.min(step, total);
+  return h("li", {},
+    h("div", { class: "lane-head" }, h("strong", {}, String(job.kind).replaceAll("_", " ")), h("span", {}, job.status), h("span", { class: "muted mono" }, shorten(job.id, 16))),
+    bar, h("div", { class: "muted small" }, facts.join(" · ")));
+}

@@ -1,0 +1,104 @@
+// What came of a program: verdict, usage, outputs, and where they differ from what was expected.
+
+import { h, replace } from "./dom.js";
+import { diffList } from "./diff.js";
+import { chip, memory, seconds, tone, words } from "./verdicts.js";
+
+const SHOWN_CHARACTERS = 100_000;
+const SHOWN_TESTS = 200;
+
+export function failed(problem) {
+  const fields = (problem.errors ?? []).map((each) => h("li", {}, h("code", {}, each.field), ": ", each.message));
+  return h("div", { class: "banner tone-bad", role: "alert" },
+    h("strong", {}, problem.title ?? "That did not work"),
+    h("p", {}, problem.message),
+    fields.length > 1 && h("ul", {}, fields));
+}
+
+export function executed(result, expected) {
+  const compiling = result.status === "compile_error" ? result.compile : null;
+  return h("div", {},
+    banner(result.status, ending(result)),
+    facts([["CPU", seconds(result.usage.cpu_time_s)], ["Elapsed", seconds(result.usage.wall_time_s)],
+      ["Memory", memory(result.usage.memory_mb)], ["Waited", seconds(result.queue_time_s)], compiled(result.compile)]),
+    result.message && h("p", { class: "muted" }, result.message),
+    compiling && output("Compiler", compiling.stderr || compiling.stdout || compiling.message),
+    !compiling && (expected
+      ? h("div", {}, h("h3", {}, "Expected against printed"), diffList(expected, result.stdout))
+      : output("Standard output", result.stdout, result.stdout_truncated)),
+    !compiling && result.stderr && output("Standard error", result.stderr, result.stderr_truncated));
+}
+
+export function verified(result, tests, printed) {
+  const compiling = result.verdict === "compile_error" ? result.compile : null;
+  const slowest = Math.max(0, ...result.tests.map((test) => test.usage?.cpu_time_s ?? 0));
+  const largest = Math.max(0, ...result.tests.map((test) => test.usage?.memory_mb ?? 0));
+  return h("div", {},
+    banner(result.verdict, `${result.passed} of ${result.total} tests passed`),
+    h("div", { class: "meter", "aria-hidden": "true" }, segments(result.tests)),
+    facts([["Slowest", seconds(slowest)], ["Memory", memory(largest)], ["Judged in", seconds(result.run_time_s)],
+      ["Waited", seconds(result.queue_time_s)], compiled(result.compile)]),
+    compiling ? output("Compiler", compiling.stderr || compiling.stdout || compiling.message) : table(result.tests, tests, printed));
+}
+
+function banner(verdict, said) {
+  return h("div", { class: `banner tone-${tone(verdict)}` }, h("strong", { id: "verdict" }, words(verdict)), said && h("span", {}, said));
+}
+
+function ending(result) {
+  if (result.signal) return `ended by signal ${result.signal}`;
+  return result.exit_code ? `exit code ${result.exit_code}` : "";
+}
+
+function compiled(stage) {
+  return stage ? ["Compiled in", seconds(stage.usage.wall_time_s)] : null;
+}
+
+function facts(pairs) {
+  return h("dl", { class: "facts" }, pairs.filter(Boolean).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+}
+
+function segments(tests) {
+  return tests.slice(0, SHOWN_TESTS).map((test) => h("span", { class: `tone-${tone(test.verdict)}` }));
+}
+
+export function output(title, text, truncated = false) {
+  const long = text.length > SHOWN_CHARACTERS;
+  return h("div", {},
+    h("h3", {}, title),
+    text === "" ? h("p", { class: "empty" }, "nothing") : h("pre", { class: "output", tabindex: "0", "aria-label": title }, text.slice(0, SHOWN_CHARACTERS)),
+    (truncated || long) && h("p", { class: "muted" }, truncated ? "Cut at the output limit." : `The first ${SHOWN_CHARACTERS} characters are shown.`));
+}
+
+function table(results, tests, printed) {
+  const rows = results.slice(0, SHOWN_TESTS).map((result, index) => testRow(result, tests[index], index, printed));
+  const first = rows.find((row) => row.dataset.failed);
+  if (first) queueMicrotask(() => { first.querySelector("details").open = true; });
+  return h("ol", { class: "verdict-list", "aria-label": "Tests" }, rows);
+}
+
+function testRow(result, test, index, printed) {
+  const body = h("div", { class: "test-body" });
+  const details = h("details", { ontoggle: () => details.open && !body.childNodes.length && showTest(body, result, test, printed) },
+    h("summary", {},
+      h("span", { class: "test-name" }, `Test ${index + 1}`), chip(result.verdict),
+      h("span", { class: "muted test-usage" }, result.verdict === "skipped" ? "" : `${seconds(result.usage.cpu_time_s)}, ${memory(result.usage.memory_mb)}`)),
+    body);
+  const bad = !["accepted", "skipped"].includes(result.verdict);
+  return h("li", { "data-failed": bad ? "yes" : null }, details);
+}
+
+async function showTest(body, result, test, printed) {
+  const input = output("Input", test.stdin);
+  const place = h("div", {}, h("p", { class: "muted" }, "Running it once more to see what it prints…"));
+  replace(body, result.message && h("p", { class: "muted" }, result.message), input, place);
+  try {
+    const again = await printed(test);
+    replace(place,
+      h("h3", {}, "Expected against printed"), diffList(test.expected, again.stdout),
+      again.stderr && output("Standard error", again.stderr),
+      h("p", { class: "muted" }, `Printed in another run, which ended: ${words(again.status).toLowerCase()}.`));
+  } catch (problem) {
+    replace(place, failed(problem));
+  }
+}

@@ -1,0 +1,217 @@
+// Write a program, run it on an input or judge it on tests, and see what came of it.
+
+import { announce, field, h, replace } from "./dom.js";
+import { ask, post } from "./api.js";
+import { Editor } from "./editor.js";
+import { executed, failed, verified } from "./outcome.js";
+import { packed, unpacked } from "./share.js";
+import { isStarter, SAMPLE_TESTS, starter } from "./starters.js";
+import { TestList } from "./tests.js";
+
+const CHECKERS = [
+  ["tokens", "Tokens: any white space"],
+  ["lines", "Lines: white space at their ends"],
+  ["exact", "Exact: every byte"],
+  ["float", "Numbers within a tolerance"],
+  ["case_insensitive", "Tokens in any case"],
+  ["unordered_lines", "Lines in any order"],
+  ["unordered_tokens", "Tokens in any order"],
+  ["json", "JSON values"],
+];
+const parts = {};
+let running = null;
+let handed = null;
+
+export async function build(place) {
+  parts.language = h("select", { id: "language", onchange: () => languageChosen() });
+  parts.editor = new Editor({ label: "Program", onRun: (tests) => go(tests ? "verify" : "run") });
+  parts.stdin = h("textarea", { id: "stdin", rows: 5, spellcheck: "false", class: "mono", wrap: "off" });
+  parts.expected = h("textarea", { id: "expected", rows: 2, spellcheck: "false", class: "mono", wrap: "off" });
+  parts.tests = new TestList();
+  parts.checker = h("select", { id: "checker" }, CHECKERS.map(([name, text]) => h("option", { value: name }, text)));
+  parts.cpu = h("input", { type: "number", id: "cpu", min: 0.1, max: 300, step: "any", placeholder: "10" });
+  parts.memory = h("input", { type: "number", id: "memory", min: 16, max: 16384, placeholder: "512" });
+  parts.run = h("button", { type: "button", class: "primary", id: "run", title: "Ctrl+Enter", onclick: () => go("run") }, "Run");
+  parts.verify = h("button", { type: "button", id: "verify", class: "primary", title: "Ctrl+Shift+Enter", onclick: () => go("verify") }, "Verify");
+  parts.stop = h("button", { type: "button", id: "stop", hidden: true, onclick: () => running?.abort() }, "Stop");
+  parts.share = h("button", { type: "button", id: "share", onclick: () => share() }, "Copy link");
+  parts.result = h("div", { id: "result", class: "result", tabindex: "-1" },
+    h("p", { class: "empty" }, "The result comes here. Run takes the standard input, Verify the tests."));
+  place.append(h("h1", { class: "sr-only" }, "Playground"), layout());
+  fill(handed ?? { language: "python", code: starter("python"), stdin: SAMPLE_TESTS[0].stdin, tests: SAMPLE_TESTS });
+  loadLanguages(); // not awaited: it may wait for a key
+}
+
+// A shared link was opened.
+export async function open(state) {
+  if (!state || state === parts.sharedState) return;
+  try {
+    fill(await unpacked(state));
+    announce("Program loaded from the link");
+  } catch {
+    replace(parts.result, failed(new Error("This link is damaged: nothing could be read from it.")));
+  }
+}
+
+// Another view hands over a program and its tests.
+export function load(state) {
+  handed = state;
+  if (parts.editor) fill(state); // else when this view is built
+  location.hash = "#playground";
+}
+
+function layout() {
+  return h("div", { class: "split" },
+    h("div", { class: "card editor-card" },
+      h("div", { class: "bar" },
+        h("label", { for: "language", class: "sr-only" }, "Language"), parts.language,
+        h("span", { class: "grow" }), parts.share),
+      parts.editor.element,
+      h("p", { class: "hint", id: "editor-hint" }, "Tab indents; press Escape, then Tab, to leave the editor. Ctrl+Enter runs, Ctrl+Shift+Enter verifies.")),
+    h("div", { class: "stack" },
+      h("div", { class: "card" },
+        tabs(),
+        h("details", { class: "limits" }, h("summary", {}, "Limits"),
+          h("div", { class: "pair" }, field("CPU time in s", parts.cpu), field("Memory in MiB", parts.memory))),
+        h("div", { class: "buttons" }, parts.run, parts.verify, parts.stop)),
+      h("section", { class: "card", "aria-label": "Result", "aria-live": "polite" }, parts.result)));
+}
+
+function tabs() {
+  const panels = [
+    ["Input", h("div", {}, field("Standard input", parts.stdin), field("Expected output", parts.expected, "if given, Run shows the difference"))],
+    ["Tests", h("div", {}, field("Checker", parts.checker), parts.tests.element)],
+  ];
+  const buttons = panels.map(([name], index) =>
+    h("button", { type: "button", role: "tab", id: `tab-${index}`, "aria-controls": `panel-${index}`, onclick: () => choose(index) }, name));
+  const boxes = panels.map(([, box], index) => {
+    for (const [name, value] of [["role", "tabpanel"], ["id", `panel-${index}`], ["aria-labelledby", `tab-${index}`]]) box.setAttribute(name, value);
+    return box;
+  });
+  const choose = (chosen, focus = false) => {
+    buttons.forEach((button, index) => {
+      button.setAttribute("aria-selected", index === chosen);
+      button.tabIndex = index === chosen ? 0 : -1;
+      boxes[index].hidden = index !== chosen;
+    });
+    if (focus) buttons[chosen].focus();
+  };
+  parts.choose = choose;
+  choose(0);
+  const list = h("div", { role: "tablist", "aria-label": "What the program gets", class: "tabs" }, buttons);
+  list.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (step) choose((buttons.indexOf(document.activeElement) + step + buttons.length) % buttons.length, true);
+  });
+  return h("div", {}, list, boxes);
+}
+
+async function loadLanguages() {
+  try {
+    const languages = await ask("languages");
+    const wanted = parts.wanted ?? parts.language.value;
+    replace(parts.language, languages.map((each) => h("option", { value: each.name }, `${each.name} · ${each.version}`)));
+    const found = languages.find((each) => each.name === wanted || each.aliases.includes(wanted));
+    parts.language.value = found ? found.name : languages[0].name;
+  } catch (problem) {
+    replace(parts.result, failed(problem));
+  }
+}
+
+function languageChosen() {
+  parts.wanted = parts.language.value;
+  if (isStarter(parts.editor.value)) parts.editor.value = starter(parts.language.value);
+  parts.editor.setLanguage(parts.language.value);
+}
+
+// A state may come out of anybody's link: only what has the right type is taken.
+function fill(state) {
+  const text = (value, other = "") => (typeof value === "string" ? value : other);
+  parts.wanted = text(state.language, "python");
+  if (![...parts.language.options].some((each) => each.value === parts.wanted)) {
+    parts.language.append(h("option", { value: parts.wanted }, parts.wanted));
+  }
+  parts.language.value = parts.wanted;
+  parts.editor.language = parts.wanted;
+  parts.editor.value = text(state.code);
+  parts.stdin.value = text(state.stdin);
+  parts.expected.value = text(state.expected);
+  parts.checker.value = CHECKERS.some(([name]) => name === state.checker) ? state.checker : "tokens";
+  parts.cpu.value = Number(state.cpu) > 0 ? Number(state.cpu) : "";
+  parts.memory.value = Number(state.memory) > 0 ? Number(state.memory) : "";
+  const tests = Array.isArray(state.tests) ? state.tests : [];
+  parts.tests.fill(tests.map((test) => ({ stdin: text(test?.stdin), expected: text(test?.expected) })));
+  if (state.tab === "tests") parts.choose(1);
+}
+
+function state() {
+  return {
+    language: parts.language.value, code: parts.editor.value, stdin: parts.stdin.value, expected: parts.expected.value,
+    tests: parts.tests.tests(), checker: parts.checker.value, cpu: parts.cpu.value, memory: parts.memory.value,
+    tab: document.getElementById("tab-1").getAttribute("aria-selected") === "true" ? "tests" : "input",
+  };
+}
+
+function limits() {
+  const given = {};
+  if (Number(parts.cpu.value) > 0) given.cpu_time_s = Number(parts.cpu.value);
+  if (Number(parts.memory.value) > 0) given.memory_mb = Math.round(Number(parts.memory.value));
+  return given;
+}
+
+async function go(kind) {
+  if (running) return;
+  const now = state();
+  if (kind === "verify" && !now.tests.length) {
+    parts.choose(1);
+    replace(parts.result, failed(new Error("There is no test yet: add one under Tests.")));
+    return;
+  }
+  running = new AbortController();
+  busy(true, kind);
+  try {
+    replace(parts.result, await (kind === "verify" ? verify(now) : run(now)));
+  } catch (problem) {
+    replace(parts.result, problem.name === "AbortError" ? h("p", { class: "empty" }, "Stopped.") : failed(problem));
+  } finally {
+    running = null;
+    busy(false, kind);
+  }
+}
+
+async function run({ language, code, stdin, expected }) {
+  const body = { language, code, stdin, limits: limits() };
+  return executed(await post("execute", body, { signal: running.signal, keep: true }), expected);
+}
+
+async function verify({ language, code, tests, checker }) {
+  const body = { language, code, tests, checker: { type: checker }, limits: limits() };
+  const result = await post("verify", body, { signal: running.signal, keep: true });
+  // A verdict comes without the output it was passed on: whoever wants to see that has the program run once more.
+  const printed = (test) => post("execute", { language, code, stdin: test.stdin, limits: limits() });
+  return verified(result, tests, printed);
+}
+
+function busy(now, kind) {
+  for (const button of [parts.run, parts.verify]) button.disabled = now;
+  parts.stop.hidden = !now;
+  parts.result.classList.toggle("waiting", now);
+  const button = kind === "verify" ? parts.verify : parts.run;
+  button.textContent = now ? (kind === "verify" ? "Judging…" : "Running…") : (kind === "verify" ? "Verify" : "Run");
+}
+
+async function share() {
+  parts.sharedState = await packed(state());
+  const link = new URL(location.href);
+  link.hash = `playground/${parts.sharedState}`;
+  history.replaceState(null, "", link);
+  let told = "Link copied";
+  try {
+    await navigator.clipboard.writeText(link.href);
+  } catch {
+    told = "Link is in the address bar";
+  }
+  parts.share.textContent = told;
+  announce(told);
+  setTimeout(() => { parts.share.textContent = "Copy link"; }, 2500);
+}

@@ -1,0 +1,42 @@
+// The playground's state in a link: JSON, deflated where the browser can, in base64 for addresses. Nothing is stored
+// anywhere, and a server never sees it: a fragment is not sent.
+
+export async function packed(state) {
+  const bytes = new TextEncoder().encode(JSON.stringify(state));
+  if (!("CompressionStream" in window)) return `j${toBase64(bytes)}`;
+  return `z${toBase64(await through(bytes, new CompressionStream("deflate-raw")))}`;
+}
+
+// The state, or an error: a link may come from anybody.
+export async function unpacked(text) {
+  const bytes = fromBase64(text.slice(1));
+  if (text[0] === "j") return JSON.parse(new TextDecoder().decode(bytes));
+  if (text[0] !== "z") throw new Error("unknown form of link");
+  return JSON.parse(new TextDecoder().decode(await through(bytes, new DecompressionStream("deflate-raw"))));
+}
+
+const MOST_BYTES = 8 << 20;
+
+async function through(bytes, stream) {
+  const reader = new Blob([bytes]).stream().pipeThrough(stream).getReader();
+  const parts = [];
+  let size = 0;
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    size += value.length;
+    if (size > MOST_BYTES) throw new Error("too large for a link");
+    parts.push(value);
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
+}
+
+function toBase64(bytes) {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  return btoa(text).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+function fromBase64(text) {
+  return Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (character) => character.charCodeAt(0));
+}

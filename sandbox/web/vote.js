@@ -1,0 +1,211 @@
+// Candidates against inputs: who printed what the majority did, who did not, and which candidate is golden.
+
+import { announce, field, h, replace, shorten } from "./dom.js";
+import { post } from "./api.js";
+import { failed, output } from "./outcome.js";
+import { chip, code, seconds, tone, words } from "./verdicts.js";
+import { load } from "./playground.js";
+
+const EXAMPLE = {
+  candidates: [
+    { language: "python", code: "n = int(input())\nprint(n * (n + 1) // 2)" },
+    { language: "python", code: "print(sum(range(int(input()) + 1)))" },
+    { language: "python", code: "n = int(input())\ntotal = 0\nfor k in range(1, n + 1):\n    total += k\nprint(total)" },
+    { language: "python", code: "print(sum(range(int(input()))))" },
+    { language: "python", code: "n = int(input())\nassert n > 0\nprint(n * (n + 1) // 2)" },
+    { language: "python", code: "n = int(input())\nprint(n * (n + 1) / 2)" },
+    { language: "python", code: "n = int(input())\nprint(n * (n + 1) // 2 if n < 50 else n * n // 2)" },
+  ],
+  inputs: ["1\n", "2\n", "10\n", "0\n", "7\n", "99\n", "50\n", "1000\n"],
+  checker: { type: "exact" },
+  policy: { quorum: 0.5, seed: 7 },
+};
+const LABEL_CHARACTERS = 14;
+const parts = {};
+
+export async function build(place) {
+  parts.request = h("textarea", { id: "vote-request", rows: 12, spellcheck: "false", class: "mono", wrap: "off" });
+  parts.file = h("input", { type: "file", id: "vote-file", accept: ".json,application/json", onchange: () => loadFile() });
+  parts.run = h("button", { type: "button", class: "primary", id: "vote-run", onclick: () => run() }, "Vote");
+  parts.result = h("div", { id: "vote-result", class: "stack", "aria-live": "polite" });
+  place.append(
+    h("div", { class: "title-bar" }, h("h1", {}, "Vote")),
+    h("p", { class: "lead" }, "Many candidate programs, inputs without answers. The majority’s output labels each input; the candidate that agrees best, also on inputs held out, is golden."),
+    h("div", { class: "card" },
+      field("Request", parts.request, "the JSON that POST /verify/vote takes"),
+      h("div", { class: "buttons" }, parts.run,
+        h("button", { type: "button", id: "vote-example", onclick: () => example() }, "Example"),
+        h("span", { class: "file" }, h("label", { for: "vote-file" }, "Load a file"), parts.file))),
+    parts.result);
+}
+
+function example() {
+  parts.request.value = JSON.stringify(EXAMPLE, null, 2);
+  announce("Example loaded");
+  parts.run.focus();
+}
+
+async function loadFile() {
+  const file = parts.file.files[0];
+  if (file) parts.request.value = await file.text();
+}
+
+async function run() {
+  let request;
+  try {
+    request = JSON.parse(parts.request.value);
+  } catch (error) {
+    replace(parts.result, failed(new Error(`The request is not JSON: ${error.message}`)));
+    return;
+  }
+  parts.run.disabled = true;
+  parts.run.textContent = "Voting…";
+  try {
+    const result = await post("verify/vote", request, { keep: true });
+    replace(parts.result, ...drawn(request, result));
+  } catch (problem) {
+    replace(parts.result, failed(problem));
+  } finally {
+    parts.run.disabled = false;
+    parts.run.textContent = "Vote";
+  }
+}
+
+function drawn(request, result) {
+  const details = h("section", { class: "card", "aria-label": "Cell", id: "vote-cell" }, h("p", { class: "empty" }, "Choose a cell, a candidate or an input to see what is behind it."));
+  return [summary(request, result), h("section", { class: "card", "aria-label": "Matrix" },
+    h("div", { class: "card-title" }, h("h2", {}, "Candidates × inputs"), h("span", { class: "muted" }, "arrow keys move, Enter opens")),
+    matrix(request, result, details), legend(result)), details];
+}
+
+function summary(request, result) {
+  const golden = result.golden;
+  const labelled = result.labels.filter((label) => label.why === null).length;
+  const held = golden.holdout_total ? `passes ${golden.holdout_passed} of ${golden.holdout_total} held-out inputs` : "nothing was held out";
+  const failedRuns = result.internal_errors ? ` ${result.internal_errors} runs failed for no fault of theirs: vote again.` : "";
+  return h("section", { class: "card", "aria-label": "Outcome" },
+    h("div", { class: `banner tone-${golden.accepted ? "good" : "time"}` },
+      h("strong", {}, golden.index === null ? "No candidate is golden" : `Candidate ${golden.index} is golden`),
+      h("span", {}, golden.index === null ? "none passes anything" : `${held}${golden.accepted ? "" : ": not accepted"}`)),
+    h("dl", { class: "facts" }, [["Labelled", `${labelled} of ${result.labels.length} inputs`], ["Score", golden.score.toFixed(3)], ["Ran for", seconds(result.run_time_s)], ["Waited", seconds(result.queue_time_s)]].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+    failedRuns && h("p", { class: "ill" }, failedRuns),
+    h("div", { class: "buttons" },
+      golden.index !== null && h("button", { type: "button", id: "vote-open", onclick: () => openGolden(request, result) }, "Open the golden one in the playground"),
+      h("button", { type: "button", onclick: () => save(result.test_set) }, "Download the labelled tests")));
+}
+
+function matrix(request, result, details) {
+  const inputs = request.inputs.map((input) => (typeof input === "string" ? input : input.stdin ?? ""));
+  const table = h("table", { class: "matrix", role: "grid", "aria-label": "Verdict of each candidate on each input" },
+    h("thead", {},
+      h("tr", {}, h("th", { scope: "col" }, "Input"), inputs.map((text, column) =>
+        h("th", { scope: "col", class: result.labels[column].held_out ? "held" : null },
+          cellButton(`i${column}`, `Input ${column}${result.labels[column].held_out ? ", held out" : ""}`, h("span", {}, result.labels[column].held_out ? `${column}°` : column), () => showInput(details, text, result.labels[column], column)))),
+        h("th", { scope: "col" }, "Score")),
+      h("tr", { class: "labels" }, h("th", { scope: "row" }, "Label"), result.labels.map((label) =>
+        h("td", { class: "label-cell" }, label.why === null ? h("span", { class: "mono", title: label.expected }, shorten(label.expected.trim() || "(empty)", LABEL_CHARACTERS)) : h("span", { class: "muted" }, "none"),
+          h("span", { class: "muted small" }, `${label.votes}/${label.cast}`))), h("td", {}))),
+    h("tbody", {}, result.matrix.map((verdicts, index) => candidateRow(request, result, inputs, verdicts, index, details))));
+  table.addEventListener("keydown", (event) => move(event, table));
+  table.querySelector("tbody .cell").tabIndex = 0;
+  return h("div", { class: "scroll" }, table);
+}
+
+function candidateRow(request, result, inputs, verdicts, index, details) {
+  const golden = result.golden.index === index;
+  const told = result.candidates[index];
+  const name = h("span", {}, golden && h("span", { class: "star", "aria-hidden": "true" }, "★ "), `${index} `, h("span", { class: "muted" }, request.candidates[index].language));
+  return h("tr", { class: golden ? "golden" : null },
+    h("th", { scope: "row" }, cellButton(`c${index}`, `Candidate ${index}${golden ? ", golden" : ""}`, name, () => showCandidate(details, request, told, index))),
+    verdicts.map((verdict, column) => {
+      const dissents = result.labels[column].dissenters.includes(index);
+      const abstains = result.labels[column].abstained.includes(index);
+      const how = dissents ? ", dissents" : abstains ? ", abstained" : "";
+      const button = cellButton(`${index}-${column}`, `Candidate ${index}, input ${column}: ${words(verdict)}${how}`, code(verdict),
+        () => showCell(details, request, result, inputs, index, column));
+      button.classList.add(`tone-${tone(verdict)}`);
+      if (dissents) button.classList.add("dissents");
+      return h("td", {}, button);
+    }),
+    h("td", { class: "number" }, told.score.toFixed(3)));
+}
+
+function cellButton(id, label, content, onclick) {
+  return h("button", { type: "button", class: "cell", tabindex: "-1", "data-cell": id, "aria-label": label, title: label, onclick }, content);
+}
+
+// One stop for Tab, arrows within: a matrix may have thousands of cells.
+function move(event, table) {
+  const step = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] }[event.key];
+  const cell = event.target.closest("th, td");
+  if (!step || !cell) return;
+  event.preventDefault();
+  const rows = [...table.rows];
+  let row = rows.indexOf(cell.parentElement);
+  const column = cell.cellIndex + step[1];
+  for (row += step[0]; rows[row]; row += step[0]) {
+    const next = rows[row].cells[column]?.querySelector(".cell");
+    if (next) {
+      for (const each of table.querySelectorAll('.cell[tabindex="0"]')) each.tabIndex = -1;
+      next.tabIndex = 0;
+      next.focus();
+    }
+    if (next || !step[0]) return;
+  }
+}
+
+function legend(result) {
+  const there = [...new Set(result.matrix.flat())];
+  return h("ul", { class: "legend-list", "aria-label": "What the cells say" },
+    there.map((verdict) => h("li", {}, h("span", { class: `cell sample tone-${tone(verdict)}`, "aria-hidden": "true" }, code(verdict)), words(verdict))),
+    h("li", {}, h("span", { class: "cell sample tone-bad dissents", "aria-hidden": "true" }, "WA"), "dissenter: ended well, printed something else"),
+    h("li", {}, h("span", { class: "star", "aria-hidden": "true" }, "★"), "golden"), h("li", {}, "° held out from the choice"));
+}
+
+function showCell(details, request, result, inputs, index, column) {
+  const label = result.labels[column];
+  const printed = h("div", {});
+  const again = h("button", { type: "button", onclick: () => runAgain(printed, request, index, inputs[column]) }, "Run it once more to see what it prints");
+  replace(details, h("h2", {}, `Candidate ${index} on input ${column} `, chip(result.matrix[index][column])),
+    h("div", { class: "split" },
+      h("div", {}, output("Program", request.candidates[index].code)),
+      h("div", {}, output("Input", inputs[column]), label.why === null ? output("Label", label.expected) : h("p", { class: "muted" }, noLabel(label)), again, printed)));
+}
+
+async function runAgain(place, request, index, stdin) {
+  try {
+    const { language, code: source } = request.candidates[index];
+    const result = await post("execute", { language, code: source, stdin });
+    replace(place, output("Printed", result.stdout), result.stderr && output("Standard error", result.stderr));
+  } catch (problem) {
+    replace(place, failed(problem));
+  }
+}
+
+function showInput(details, text, label, column) {
+  replace(details, h("h2", {}, `Input ${column}${label.held_out ? ", held out" : ""}`),
+    h("dl", { class: "facts" }, [["Votes", `${label.votes} of ${label.cast}`], ["Confidence", label.confidence.toFixed(3)], ["Dissenters", label.dissenters.join(", ") || "none"], ["Abstained", label.abstained.join(", ") || "none"], ["Weight", label.weight.toFixed(3)]].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+    output("Input", text), label.why === null ? output("Label", label.expected) : h("p", { class: "muted" }, noLabel(label)));
+}
+
+function noLabel(label) {
+  return `No label: ${String(label.why).replaceAll("_", " ")}${label.tie ? " (a tie)" : ""}.`;
+}
+
+function showCandidate(details, request, told, index) {
+  replace(details, h("h2", {}, `Candidate ${index}`),
+    h("dl", { class: "facts" }, [["Score", told.score.toFixed(3)], ["Passed", `${told.selection_passed} chosen by, ${told.holdout_passed} held out`], ["CPU", seconds(told.cpu_time_s)], ["Same program as", told.same_as === index ? "none before" : told.same_as]].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(value))))),
+    output("Program", request.candidates[index].code), told.compile_message && output("Compiler", told.compile_message));
+}
+
+function openGolden(request, result) {
+  const { language, code: source } = request.candidates[result.golden.index];
+  const tests = result.test_set.tests.map((test) => ({ stdin: test.stdin ?? "", expected: test.expected ?? "" }));
+  load({ language, code: source, stdin: tests[0]?.stdin ?? "", tests, tab: "tests", checker: result.test_set.checker?.type });
+}
+
+function save(testSet) {
+  const url = URL.createObjectURL(new Blob([JSON.stringify(testSet, null, 2)], { type: "application/json" }));
+  h("a", { href: url, download: "tests.json" }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}

@@ -1,0 +1,150 @@
+"""Real connections of clients that are slow, idle, greedy or gone."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from sandbox.api.app import create_app
+from sandbox.api.connections import allow_many_connections, patient
+from sandbox.config import ApiSettings
+from tests.api.double import ServiceDouble
+
+IDLE = 1_000
+HEAD = b"POST /execute HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\n"
+BODY = b'{"language":"python","code":"x"}'
+
+
+@contextmanager
+def listening(settings: ApiSettings, service: ServiceDouble) -> Iterator[tuple[str, int]]:
+    """The API as `sandbox serve` serves it, in a thread."""
+    allow_many_connections()
+    config = uvicorn.Config(
+        create_app(settings, service),
+        host="127.0.0.1",
+        port=0,
+        log_level="error",
+        ws="none",
+        http=patient(settings.header_timeout_s),
+        backlog=4_096,
+        timeout_graceful_shutdown=2,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    try:
+        yield server.servers[0].sockets[0].getsockname()
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def address(service: ServiceDouble, tmp_path: Path) -> Iterator[tuple[str, int]]:
+    settings = ApiSettings(home=tmp_path, header_timeout_s=0.7, body_timeout_s=0.7, max_body_mb=1)
+    with listening(settings, service) as address:
+        yield address
+
+
+def until_closed(connection: socket.socket) -> bytes:
+    connection.settimeout(10)
+    told = b""
+    while data := connection.recv(65_536):
+        told += data
+    return told
+
+
+def test_a_connection_that_says_nothing_is_closed(address: tuple[str, int]) -> None:
+    with socket.create_connection(address) as connection:
+        began = time.monotonic()
+        assert until_closed(connection) == b""
+        assert 0.5 < time.monotonic() - began < 5
+
+
+def test_headers_that_trickle_are_cut_off(address: tuple[str, int]) -> None:
+    with socket.create_connection(address) as connection:
+        connection.sendall(HEAD)
+        for _ in range(50):
+            try:
+                connection.sendall(b"X-More: 1\r\n")
+            except OSError:
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("it still listens after five seconds")
+
+
+def test_headers_without_end_are_cut_off(address: tuple[str, int]) -> None:
+    with socket.create_connection(address) as connection:
+        connection.sendall(HEAD)
+        line = b"X-More: " + b"x" * 4_000 + b"\r\n"
+        with pytest.raises(OSError, match=r"reset|pipe"):  # noqa: PT012 - which send meets the closed connection, is open
+            for _ in range(1_000):
+                connection.sendall(line)
+                time.sleep(0.001)
+
+
+def test_a_body_that_trickles_is_answered_with_408(address: tuple[str, int], service: ServiceDouble) -> None:
+    with socket.create_connection(address) as connection:
+        connection.sendall(HEAD + b"Content-Length: 100000\r\n\r\n" + BODY)
+        told = until_closed(connection)
+    assert told.startswith(b"HTTP/1.1 408 ")
+    assert not service.submissions
+
+
+def test_a_slow_but_steady_client_is_served(address: tuple[str, int]) -> None:
+    with socket.create_connection(address) as connection:
+        connection.sendall(HEAD + b"Connection: close\r\n")
+        time.sleep(0.3)
+        connection.sendall(b"Content-Length: %d\r\n\r\n" % len(BODY))
+        time.sleep(0.3)
+        connection.sendall(BODY)
+        assert until_closed(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_thousand_idle_connections_keep_nobody_out(service: ServiceDouble, tmp_path: Path) -> None:
+    with listening(ApiSettings(home=tmp_path, header_timeout_s=30), service) as address, ExitStack() as opened:
+        for _ in range(IDLE):
+            opened.enter_context(socket.create_connection(address))
+        began = time.monotonic()
+        url = f"http://{address[0]}:{address[1]}"
+        with httpx.Client(base_url=url) as client:
+            for _ in range(20):
+                assert client.post("/execute", json={"language": "python", "code": "x"}).status_code == 200
+        assert time.monotonic() - began < 5
+
+
+def test_a_client_that_goes_while_it_waits_has_its_work_dropped(
+    address: tuple[str, int], service: ServiceDouble
+) -> None:
+    service.held = True
+    connection = socket.create_connection(address)
+    connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY)
+    service.wait_for_submission()
+    connection.close()
+    assert service.wait_for_abandonment() == "job0"
+
+
+def test_a_request_waits_no_longer_than_it_says_it_would(address: tuple[str, int], service: ServiceDouble) -> None:
+    service.held = True
+    began = time.monotonic()
+    response = httpx.post(
+        f"http://{address[0]}:{address[1]}/execute",
+        json={"language": "python", "code": "x"},
+        headers={"Prefer": "wait=1"},
+        timeout=20,
+    )
+    assert (response.status_code, service.wait_for_abandonment()) == (504, "job0")
+    assert 0.9 < time.monotonic() - began < 10

@@ -1,0 +1,75 @@
+"""Requests made from the OpenAPI document itself, good and bad: no failure of ours, no answer it does not tell of."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+
+from sandbox.api.app import create_app
+from sandbox.config import ApiSettings
+from tests.api.double import ServiceDouble
+from tests.api.serving import served
+
+# Bad requests take long to make up, and there are fewer ways to answer them.
+REQUESTS_EACH = {schemathesis.GenerationMode.POSITIVE: 5, schemathesis.GenerationMode.NEGATIVE: 2}
+ENDLESS = "/live/events"
+# What the double behind the API cannot answer as the service does.
+UNSERVED = "^/(gpu|generate|train|evaluate|webhooks)"
+CHECKS = [
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "negative_data_rejection",
+]
+
+pytestmark = [pytest.mark.timeout(240), pytest.mark.filterwarnings("ignore")]
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[schemathesis.BaseSchema]:
+    logging.getLogger("sandbox").setLevel(logging.CRITICAL)
+    settings = ApiSettings(home=tmp_path_factory.mktemp("api"), max_body_mb=1, request_timeout_s=20)
+    with served(create_app(settings, ServiceDouble())) as url:
+        schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
+        yield schema.exclude(path=ENDLESS).exclude(path_regex=UNSERVED)
+
+
+@pytest.mark.parametrize("mode", list(schemathesis.GenerationMode), ids=lambda mode: mode.value)
+def test_every_answer_is_one_the_document_tells_of(
+    api: schemathesis.BaseSchema, mode: schemathesis.GenerationMode
+) -> None:
+    schemathesis.checks.load_all_checks()
+    checks: Any = schemathesis.checks.CHECKS.get_by_names(CHECKS)
+    faults, tried = [], 0
+    for found in api.get_all_operations():
+        operation = found.ok()  # type: ignore[union-attr]  # the document has been parsed
+
+        @settings(
+            max_examples=REQUESTS_EACH[mode],
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(mode))
+        def ask(case: schemathesis.Case[Any]) -> None:
+            case.call_and_validate(checks=checks)
+
+        try:
+            ask()
+            tried += 1
+        except Unsatisfiable:  # there is no bad request to a route that takes nothing
+            continue
+        except (schemathesis.core.failures.FailureGroup, AssertionError) as error:
+            faults.append(f"{operation.label}: {error}")
+    assert not faults, "\n\n".join(faults)
+    assert tried > 5

@@ -1,0 +1,98 @@
+"""Every dialect's parser on bodies of its own words in any order: an answer in JSON, and never a failure of ours."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.routing import Route
+
+from sandbox.api.app import create_app
+from sandbox.api.dialects.table import PREFIX
+from sandbox.api.dialects.tongue import Foreign
+from sandbox.config import ApiSettings
+from tests.api.double import ServiceDouble
+
+REQUESTS_EACH = 8
+VALUES = [
+    *("python", "cpp", "bash", "print(1)", "def f(x): return x", "assert f(1) == 1", "```python\nprint(1)\n```", "*"),
+    *(
+        "AAAA",
+        "!",
+        "1\n",
+        "",
+        "[[1], 2]",
+        '{"inputs": ["1"], "outputs": ["1"]}',
+        "utf8",
+        "base64",
+        "true",
+        "\0",
+        "\ud800",
+    ),
+    *(0, 1, -1, 71, 1e308, -0.0, 10**30, True, False, None),
+]
+
+
+def _words(kind: type[Foreign]) -> set[str]:
+    return {name for each in kind.__subclasses__() for name in (*each.model_fields, *_words(each))}
+
+
+def _paths() -> list[str]:
+    routes = create_app(ApiSettings(home=Path("/nonexistent")), ServiceDouble()).routes
+    return sorted(
+        route.path
+        for route in routes
+        if isinstance(route, Route) and route.path.startswith(PREFIX) and "POST" in (route.methods or ())
+    )
+
+
+SCALARS = st.sampled_from(VALUES) | st.text(max_size=5) | st.integers(-2, 200) | st.floats(allow_nan=False)
+WORDS = st.sampled_from(sorted(_words(Foreign)))
+BODIES: st.SearchStrategy[Any] = st.recursive(
+    SCALARS, lambda some: st.lists(some, max_size=3) | st.dictionaries(WORDS, some, max_size=6), max_leaves=15
+)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("path", _paths())
+def test_a_dialect_answers_any_body_in_json(path: str, tmp_path: Path) -> None:
+    logging.getLogger("sandbox").setLevel(logging.CRITICAL)
+    app = create_app(ApiSettings(home=tmp_path, max_body_mb=1, request_timeout_s=5), ServiceDouble())
+    failures: list[str] = []
+
+    @settings(
+        max_examples=REQUESTS_EACH,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(body=st.dictionaries(WORDS, BODIES, max_size=10) | BODIES)
+    def ask(body: Any) -> None:
+        answer = _asked(app, path, json.dumps(body).encode())
+        if answer.status_code >= 500:
+            failures.append(f"{answer.status_code} {answer.text[:200]} for {json.dumps(body)[:500]}")
+        answer.json()
+
+    ask()
+    for broken in (b"", b"{", b"\xff", b"[" * 5_000, b'{"a":' * 5_000, b"NaN"):
+        answer = _asked(app, path, broken)
+        assert answer.status_code < 500, (path, broken[:20], answer.text)
+    assert not failures, "\n".join(failures[:5])
+
+
+def _asked(app: Any, path: str, body: bytes) -> httpx.Response:
+    import anyio
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+            return await client.post(path, content=body, headers={"Content-Type": "application/json"})
+
+    return anyio.run(ask)

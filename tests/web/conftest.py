@@ -1,0 +1,89 @@
+"""A headless Chromium before a real API, whose service has real workers. Screenshots go to `tests-output/web`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Error, Page, sync_playwright
+
+from sandbox.api.app import create_app
+from sandbox.config import ApiSettings
+from sandbox.service import Service
+from tests.api.serving import served
+
+SCREENSHOTS = Path(__file__).resolve().parents[2] / "tests-output" / "web"
+PATIENCE_MS = 30_000
+DESK = {"width": 1280, "height": 860}
+PHONE = {"width": 390, "height": 844}
+
+OpenPage = Callable[..., "Visit"]
+
+
+@dataclass
+class Visit:
+    """An open page, what it complained of, and where it asked for anything."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def picture(self, name: str) -> None:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.evaluate("scrollTo(0, 0)")
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+# A module's, not the session's: while Playwright is up its event loop runs, and tests of coroutines need their own.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no chromium here: apt-get install chromium")
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        except Error as error:
+            pytest.skip(f"chromium does not start: {error}")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def url(live_service: Service, home: Path) -> Iterator[str]:
+    with served(create_app(ApiSettings(home=home / "live"), live_service)) as url:
+        yield url
+
+
+@pytest.fixture
+def visit(browser: Browser, url: str) -> Iterator[OpenPage]:
+    """Opens the page, and holds that it complained of nothing and asked nobody else."""
+    visits: list[Visit] = []
+    with ExitStack() as stack:
+
+        def open_page(fragment: str = "", *, at: str = url, phone: bool = False, scheme: str = "light") -> Visit:
+            context = browser.new_context(
+                viewport=PHONE if phone else DESK,  # type: ignore[arg-type]
+                color_scheme=scheme,  # type: ignore[arg-type]
+                is_mobile=phone,
+                has_touch=phone,
+            )
+            stack.callback(context.close)
+            context.set_default_timeout(PATIENCE_MS)
+            one = Visit(context.new_page())
+            one.page.on("pageerror", lambda error: one.complaints.append(str(error)))
+            one.page.on("console", lambda said: one.complaints.extend([said.text] if said.type == "error" else []))
+            one.page.on("request", lambda request: one.asked.append(request.url))
+            one.page.goto(f"{at}/{fragment}")
+            one.page.wait_for_selector("html[data-ready]")
+            visits.append(one)
+            return one
+
+        yield open_page
+    for one in visits:
+        assert not one.complaints
+        assert all(address.startswith(("http://127.0.0.1:", "data:", "blob:")) for address in one.asked)

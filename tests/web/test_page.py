@@ -1,0 +1,191 @@
+"""The page in a real browser, before real workers: run, verify, share, watch, vote."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from sandbox.api.app import create_app
+from sandbox.api_keys import new_key
+from sandbox.caller import Role
+from sandbox.config import ApiSettings
+from sandbox.service import Service
+from tests.api.serving import served
+from tests.web.conftest import PATIENCE_MS, OpenPage
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.docker]
+HOSTILE = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>"
+
+
+@pytest.fixture(autouse=True)
+def _patience() -> None:
+    expect.set_options(timeout=PATIENCE_MS)
+
+
+def _program(page: Page, code: str) -> None:
+    page.get_by_role("textbox", name="Program").fill(code)
+
+
+def test_a_program_is_run_on_its_input(visit: OpenPage) -> None:
+    page = visit().page
+    page.get_by_label("Standard input").fill("40 2\n")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("#verdict")).to_have_text("Ended well")
+    expect(page.get_by_label("Standard output")).to_have_text("42")
+    expect(page.locator(".facts")).to_contain_text("MiB")
+
+
+def test_a_run_with_an_expected_output_shows_the_difference(visit: OpenPage) -> None:
+    page = visit().page
+    _program(page, "print('one')\nprint('two')\nprint('four')")
+    page.get_by_label("Expected output").fill("one\nthree\nfour\n")
+    page.get_by_role("button", name="Run").click()
+    lines = page.locator(".diff li")
+    expect(lines).to_have_text([re.compile("one"), re.compile("three"), re.compile("two"), re.compile("four")])
+    kinds = [line.get_attribute("class") for line in lines.all()]
+    assert kinds == ["diff-same", "diff-missing", "diff-extra", "diff-same"]
+
+
+def test_a_wrong_answer_says_which_test_and_what_was_printed(visit: OpenPage) -> None:
+    page = visit().page
+    page.get_by_role("tab", name="Tests").click()
+    page.get_by_label("Test 2: expected").fill("3\n")
+    page.get_by_role("button", name="Verify").click()
+    expect(page.locator("#verdict")).to_have_text("Wrong answer")
+    expect(page.locator(".banner")).to_contain_text("2 of 3 tests passed")
+    expect(page.locator(".verdict-list li[data-failed] li.diff-missing")).to_contain_text("3")
+    expect(page.locator(".verdict-list li[data-failed] li.diff-extra")).to_contain_text("2")
+
+
+def test_a_compiler_is_quoted(visit: OpenPage) -> None:
+    page = visit().page
+    page.get_by_label("Language").select_option("cpp")
+    _program(page, "int main() { return nothing; }")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("#verdict")).to_have_text("Compile error")
+    expect(page.get_by_label("Compiler")).to_contain_text("nothing")
+
+
+def test_what_a_hostile_program_prints_stays_text(visit: OpenPage) -> None:
+    page = visit().page
+    _program(page, f"import sys\nprint({HOSTILE!r})\nsys.stderr.write({HOSTILE!r})")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_label("Standard output")).to_have_text(HOSTILE)
+    expect(page.get_by_label("Standard error")).to_have_text(HOSTILE)
+    assert page.locator("#result img, #result script").count() == 0
+    assert page.evaluate("window.hacked") is None
+
+
+def test_a_link_carries_the_whole_state_and_a_damaged_one_is_said(visit: OpenPage) -> None:
+    page = visit().page
+    _program(page, "print('shared')  # ü\n")
+    page.get_by_role("tab", name="Tests").click()
+    page.get_by_label("Test 1: input").fill("over there\n")
+    page.get_by_role("button", name="Copy link").click()
+    page.wait_for_function("location.hash.startsWith('#playground/z')")
+    fragment = page.evaluate("location.hash")
+    other = visit(fragment).page
+    expect(other.get_by_role("textbox", name="Program")).to_have_value("print('shared')  # ü\n")
+    expect(other.get_by_label("Test 1: input")).to_have_value("over there\n")
+    damaged = visit(fragment[:40]).page
+    expect(damaged.get_by_role("alert")).to_contain_text("damaged")
+
+
+def test_the_keyboard_does_it_all_and_nobody_is_caught_in_the_editor(visit: OpenPage) -> None:
+    page = visit().page
+    editor = page.get_by_role("textbox", name="Program")
+    editor.fill("")
+    editor.press_sequentially("if True:\nprint(7)")
+    expect(editor).to_have_value("if True:\n    print(7)")
+    editor.press("Shift+Tab")
+    expect(editor).to_have_value("if True:\nprint(7)")
+    editor.press("Home")
+    editor.press("Tab")
+    editor.press("Control+Enter")
+    expect(page.get_by_label("Standard output")).to_have_text("7")
+    editor.press("Escape")
+    editor.press("Tab")
+    expect(editor).not_to_be_focused()
+    page.get_by_role("tab", name="Input").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Tests")).to_be_focused()
+    expect(page.get_by_label("Checker")).to_be_visible()
+
+
+def test_the_live_view_tells_what_ended_and_opens_it_in_full(visit: OpenPage) -> None:
+    page = visit().page
+    _program(page, "raise SystemExit(3)")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("#verdict")).to_have_text("Runtime error")
+    page.get_by_role("link", name="Live").click()
+    expect(page.locator(".slot")).not_to_have_count(0)
+    page.get_by_label("Verdict", exact=True).select_option("runtime_error")
+    page.get_by_label("Search").fill("python execute")
+    row = page.locator(".recent tbody tr:visible").first
+    expect(row).to_contain_text("Runtime error")
+    row.get_by_role("button").click()
+    expect(page.get_by_label("Result", exact=True).last).to_contain_text('"exit_code": 3')
+    page.keyboard.press("Escape")
+    page.get_by_label("Search").fill("nothing like it")
+    expect(page.locator(".recent tbody tr:visible")).to_have_count(0)
+    expect(page.locator(".lanes")).to_contain_text("default")
+    assert page.locator(".chart rect").count() > 0
+
+
+def test_a_vote_is_a_matrix_with_dissenters_and_a_golden_row(visit: OpenPage) -> None:
+    page = visit("#vote").page
+    page.get_by_role("button", name="Example").click()
+    page.get_by_role("button", name="Vote", exact=True).click()
+    expect(page.get_by_role("grid")).to_be_visible()
+    assert page.locator(".matrix tbody .cell[data-cell*='-']").count() == 7 * 8
+    expect(page.locator("tr.golden th")).to_contain_text("★")
+    dissenter = page.get_by_role("button", name="Candidate 3, input 2: Wrong answer, dissents")
+    dissenter.click()
+    expect(page.locator("#vote-cell")).to_contain_text("print(sum(range(int(input()))))")
+    expect(page.locator("#vote-cell").get_by_label("Label")).to_have_text("55")
+    dissenter.press("ArrowRight")
+    expect(page.locator("[data-cell='3-3']")).to_be_focused()
+    page.get_by_role("button", name="Open the golden one").click()
+    page.get_by_role("button", name="Verify").click()
+    expect(page.locator("#verdict")).to_have_text("Accepted")
+
+
+def test_a_request_that_is_wrong_is_answered_with_what_is_wrong(visit: OpenPage) -> None:
+    one = visit("#vote")
+    one.page.get_by_label("Request").fill('{"candidates": [], "inputs": ["1"]}')
+    one.page.get_by_role("button", name="Vote", exact=True).click()
+    expect(one.page.get_by_role("alert")).to_contain_text("candidates")
+    one.complaints = [said for said in one.complaints if "422" not in said]
+
+
+def test_a_service_with_keys_is_asked_with_one_that_stays_in_its_tab(
+    visit: OpenPage, live_service: Service, home: Path
+) -> None:
+    submit, admin = new_key("page", Role.SUBMIT), new_key("boss", Role.ADMIN)
+    settings = ApiSettings(home=home / "live", api_keys=f"{submit.entry},{admin.entry}")
+    with served(create_app(settings, live_service)) as url:
+        one = visit("", at=url)
+        page = one.page
+        _give(page, "sbx_page_wrong")
+        expect(page.locator("#key-why")).to_contain_text("refused")
+        _give(page, submit.key)
+        page.get_by_role("button", name="Run").click()
+        expect(page.locator("#verdict")).to_have_text("Ended well")
+        page.get_by_role("link", name="Live").click()
+        page.get_by_role("button", name="Use another key").click()
+        _give(page, admin.key)
+        expect(page.locator(".slot")).not_to_have_count(0)
+        stored = page.evaluate("[sessionStorage.getItem('sandbox.key'), JSON.stringify(localStorage), location.href]")
+        assert stored[0] == admin.key
+        assert admin.key not in stored[1] + stored[2]
+        page.goto("about:blank")  # ends the stream, which the server would wait for
+        one.complaints = [said for said in one.complaints if "401" not in said and "403" not in said]
+
+
+def _give(page: Page, key: str) -> None:
+    expect(page.locator("#key-dialog")).to_be_visible()
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Use it").click()
