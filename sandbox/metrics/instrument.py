@@ -16,7 +16,10 @@ from sandbox.schema.vote import VoteRequest
 if TYPE_CHECKING:
     from sandbox.api.door import Door
     from sandbox.schema import Job
-    from sandbox.schema.reward import Task, TaskSetInfo
+    from sandbox.schema.callbacks import Callback, DeadWebhook
+    from sandbox.schema.gpu import GpuJob, GpuKind, GpuPool, GpuRequest
+    from sandbox.schema.live import LiveView
+    from sandbox.schema.reward import RewardRequest, Task, TaskSetInfo
     from sandbox.service import Kind, Readiness, Request, Ticket
 
 # Any other word a client sends as a method must not become a series of its own.
@@ -43,14 +46,25 @@ class MeteredService:
         durable: bool = False,
         batch: bool = False,
         idempotency_key: str = "",
+        callback: Callback | None = None,
+        reward: RewardRequest | None = None,
     ) -> Ticket:
         try:
-            ticket = self._service.submit(kind, requests, durable=durable, batch=batch, idempotency_key=idempotency_key)
+            ticket = self._service.submit(
+                kind,
+                requests,
+                durable=durable,
+                batch=batch,
+                idempotency_key=idempotency_key,
+                callback=callback,
+                reward=reward,
+            )
         except SandboxError as error:
             self._meters.counter(declare.REFUSALS, type(error).__name__).inc()
             raise
         mode = "async" if durable else "sync"
-        self._meters.counter(declare.SUBMISSIONS, kind, requests[0].priority, mode).inc()
+        waits_in = requests[0].priority if reward is None else reward.priority
+        self._meters.counter(declare.SUBMISSIONS, kind, waits_in, mode).inc()
         for (name, lane), number in Counter(_programs(requests)).items():
             # The table's name, not the client's alias: what a client makes up must not become a series of its own.
             language = languages.named(name).name
@@ -75,7 +89,11 @@ class MeteredService:
         self._meters.gauge(declare.WORKERS).set(readiness.workers)
         for lane, waiting in readiness.queued.items():
             self._meters.gauge(declare.QUEUED, lane).set(waiting)
+            self._meters.gauge(declare.QUEUE_AGE, lane).set(readiness.oldest_s.get(lane, 0.0) if waiting else 0.0)
         return readiness
+
+    def live(self) -> LiveView:
+        return self._service.live()
 
     def put_tasks(self, set_id: str, body: bytes) -> TaskSetInfo:
         return self._service.put_tasks(set_id, body)
@@ -85,6 +103,21 @@ class MeteredService:
 
     def tasks(self, references: Sequence[str]) -> Mapping[str, Task]:
         return self._service.tasks(references)
+
+    def dead_webhooks(self) -> list[DeadWebhook]:
+        return self._service.dead_webhooks()
+
+    def revive_webhook(self, webhook_id: str) -> None:
+        self._service.revive_webhook(webhook_id)
+
+    def start_on_gpu(self, kind: GpuKind, request: GpuRequest, idempotency_key: str = "") -> GpuJob:
+        return self._service.start_on_gpu(kind, request, idempotency_key)
+
+    def gpu_events(self, job_id: str, start: int) -> list[bytes]:
+        return self._service.gpu_events(job_id, start)
+
+    def gpu_pool(self) -> GpuPool:
+        return self._service.gpu_pool()
 
 
 def _programs(requests: Iterable[Request]) -> Iterable[tuple[str, str]]:
@@ -112,6 +145,7 @@ class MeteredApplication:
             return
         status = 0
         received = 0
+        sent = 0
 
         async def counted_receive() -> Message:
             nonlocal received
@@ -120,8 +154,9 @@ class MeteredApplication:
             return message
 
         async def watched_send(message: Message) -> None:
-            nonlocal status
+            nonlocal status, sent
             status = message.get("status", status)
+            sent += len(message.get("body", b""))
             await send(message)
 
         start = perf_counter()
@@ -130,12 +165,13 @@ class MeteredApplication:
             await self._app(scope, counted_receive, watched_send)
         finally:
             self._in_flight.dec()
-            self._record(scope, status, perf_counter() - start, received)
+            self._record(scope, status, perf_counter() - start, received, sent)
 
-    def _record(self, scope: Message, status: int, duration_s: float, received: int) -> None:
+    def _record(self, scope: Message, status: int, duration_s: float, received: int, sent: int) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._meters.counter(declare.HTTP_REQUESTS, method, route, str(status or "client_gone")).inc()
         self._meters.histogram(declare.HTTP_DURATION, route).observe(duration_s)
         if received:
             self._meters.histogram(declare.HTTP_BODY, route).observe(received)
+        self._meters.histogram(declare.HTTP_ANSWER, route).observe(sent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -32,15 +33,8 @@ def test_no_name_is_declared_twice() -> None:
 
 
 @every_metric
-def test_a_metric_is_exposed_by_its_name(metric: Metric) -> None:
-    text = Meters().text().decode()
+def test_a_metric_is_exposed_by_its_name(metric: Metric, tmp_path: Path) -> None:
+    text = Meters(tmp_path, "api").text().decode()
     exposed = metric.name
     assert f"# TYPE {exposed} {metric.kind}" in text
     assert f"# HELP {exposed} " in text
-
-
-def test_two_sets_of_meters_do_not_share_their_counts() -> None:
-    one, other = Meters(), Meters()
-    one.gauge(METRICS[-1]).set(1)
-    assert "sandbox_ready 1.0" in one.text().decode()
-    assert "sandbox_ready 0.0" in other.text().decode()

@@ -1,0 +1,56 @@
+"""`/metrics` of a host that has workers and no API."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from urllib.parse import urlsplit
+
+from sandbox.metrics.meters import CONTENT_TYPE, Exposition
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_S = 10.0
+
+
+def server_of(folder: Path, host: str, port: int) -> ThreadingHTTPServer:
+    """Answers `GET /metrics` with what the processes of this host left in `folder`. Raises OSError for a taken port."""
+    exposition = Exposition(folder)
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = PATIENCE_S
+
+        def do_GET(self) -> None:
+            found = urlsplit(self.path).path == "/metrics"
+            body = exposition.text() if found else b"the metrics are at /metrics\n"
+            self.send_response(200 if found else 404)
+            self.send_header("Content-Type", CONTENT_TYPE if found else "text/plain; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            logger.debug(format, *args)
+
+    return ThreadingHTTPServer((host, port), Handler)
+
+
+def serve(folder: Path, host: str, port: int) -> None:
+    """Until SIGTERM or SIGINT. Where the port is taken, as by the other kind of workers here, that one is enough."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    try:
+        opened = server_of(folder, host, port)
+    except OSError as error:
+        logger.warning("no metrics at port %d: %s; if workers of another kind show them, all is well", port, error)
+        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+        return
+    with opened as server:
+        thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
+        thread.start()
+        logger.info("metrics at http://%s:%d/metrics", host, server.server_address[1])
+        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+        server.shutdown()
+        thread.join()

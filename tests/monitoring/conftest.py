@@ -1,0 +1,33 @@
+"""One service for all tests here: with logs in files, a collector of its traces, and everything small."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+import pytest
+
+from tests.monitoring.collector import Collector, collecting
+from tests.monitoring.observed import SETTINGS, service
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A service that runs, and where its traces go."""
+
+    url: str
+    home: Path
+    collector: Collector
+
+
+@pytest.fixture(scope="session")
+def observed(docker_client: docker.DockerClient, images: dict[str, str]) -> Iterator[Observed]:
+    assert images
+    with tempfile.TemporaryDirectory(prefix="sandbox-seen-") as folder, collecting() as collector:
+        home = Path(folder)
+        exporting = {"SANDBOX_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "300"}
+        with service(home, **SETTINGS, **exporting) as url:
+            yield Observed(url, home, collector)

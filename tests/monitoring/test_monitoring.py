@@ -1,0 +1,119 @@
+"""Dashboards and alerts are what the code says, and each of their queries is answered by a Prometheus under load."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.metrics.declare import METRICS
+from tests.conftest import unavailable
+from tests.monitoring.alerts import ALERTS, Alert
+from tests.monitoring.conftest import Observed
+from tests.monitoring.made import ROOT, made
+from tests.monitoring.observed import Load, Prometheus, receiver
+from tests.monitoring.panels import BOARDS, RATE, Panel
+
+pytestmark = pytest.mark.timeout(300)  # the first test of a service that is watched waits for it to start
+
+WATCHED_S = 8.0
+WINDOW = "20s"
+PANELS = [pytest.param(panel, id=f"{board.title}: {panel.title}") for board in BOARDS for panel in board.panels]
+
+
+@pytest.mark.parametrize("name", sorted(made()))
+def test_a_file_is_what_the_code_makes_of_it(name: str) -> None:
+    assert (ROOT / name).read_text(encoding="utf-8") == made()[name], "write it anew: python -m tests.monitoring"
+
+
+def test_every_metric_that_is_asked_for_is_declared() -> None:
+    declared = {metric.name for metric in METRICS}
+    asked = {query for board in BOARDS for panel in board.panels for query, _ in panel.queries}
+    named = {
+        name for query in [*asked, *(alert.expr for alert in ALERTS)] for name in re.findall(r"sandbox_\w+", query)
+    }
+    histograms = {metric.name for metric in METRICS if metric.kind == "histogram"}
+    exposed = declared | {f"{name}_{part}" for name in histograms for part in ("bucket", "sum", "count")}
+    assert named <= exposed
+
+
+def test_every_panel_of_a_dashboard_has_a_meaning_a_place_and_the_source_that_is_provisioned() -> None:
+    source = re.search(r"uid: (\S+)", (ROOT / "deploy/grafana/provisioning/datasources/prometheus.yml").read_text())
+    assert source is not None
+    for board in BOARDS:
+        drawn = json.loads((ROOT / f"deploy/grafana/dashboards/{board.uid}.json").read_text())
+        panels = [panel for panel in drawn["panels"] if panel["type"] != "row"]
+        assert [panel["title"] for panel in panels] == [panel.title for panel in board.panels]
+        for panel in panels:
+            assert panel["description"]
+            assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
+            assert {target["datasource"]["uid"] for target in panel["targets"]} == {source[1]}
+            assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+
+
+def test_every_alert_has_a_runbook_in_the_guide() -> None:
+    page = (ROOT / "sandbox/docs/how-to/runbooks.md").read_text()
+    for alert in ALERTS:
+        assert f"## {alert.name}\n" in page
+        assert alert.runbook in page
+        assert alert.rule["annotations"]["runbook_url"] == f"/guide/how-to/runbooks#{alert.name.lower()}"
+
+
+@pytest.fixture(scope="module")
+def watched(observed: Observed) -> Iterator[Prometheus]:
+    """A Prometheus that has watched a service at work for a while."""
+    if shutil.which("prometheus") is None:
+        unavailable("no prometheus here: apt-get install prometheus")
+    with (
+        tempfile.TemporaryDirectory(prefix="sandbox-prometheus-") as folder,
+        receiver() as receiver_url,
+        closing(Load(observed.url, observed.home, receiver_url)) as load,
+        Prometheus(Path(folder), observed.url.removeprefix("http://")).running() as prometheus,
+    ):
+        load.round()
+        load.break_a_box()
+        deadline = time.monotonic() + WATCHED_S
+        while time.monotonic() < deadline:
+            load.round()
+        yield prometheus
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_panel_shows_something(watched: Prometheus, panel: Panel) -> None:
+    for query, _ in panel.queries:
+        values = watched.values(query.replace(RATE, WINDOW))
+        assert values, f"nothing comes back: {query}"
+        assert not all(map(math.isnan, values)), f"no number comes back: {query}"
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_an_alert_has_something_to_go_by(watched: Prometheus, alert: Alert) -> None:
+    values = watched.values(alert.expr)
+    assert values, f"nothing comes back: {alert.expr}"
+    assert not all(map(math.isnan, values))
+
+
+def test_prometheus_evaluates_every_rule_without_an_error(watched: Prometheus) -> None:
+    rules: dict[str, Any] = {rule["name"]: rule for rule in watched.rules()}
+    assert set(rules) == {alert.name for alert in ALERTS}
+    assert {name: rule["lastError"] for name, rule in rules.items() if rule["health"] != "ok"} == {}
+
+
+def test_what_was_made_to_happen_is_what_is_counted(watched: Prometheus) -> None:
+    assert watched.values('sum(sandbox_infrastructure_failures_total{reason="BoxError"})')[0] >= 1
+    assert watched.values('sum(sandbox_boxes_destroyed_total{reason="broken"})')[0] >= 1
+    assert watched.values('sum(sandbox_boxes_recycled_total{reason="run_count"})')[0] >= 1
+    assert watched.values('sum(sandbox_submissions_refused_total{reason="QueueFull"})')[0] >= 1
+    assert watched.values('sum(sandbox_webhooks_total{outcome="dead"})')[0] >= 1
+    assert watched.values('sum(sandbox_webhooks_total{outcome="delivered"})')[0] >= 1
+    assert watched.values('sum(sandbox_slots{role="slot",state!="dead"})') == [2.0]
+    assert watched.values("sum(sandbox_verdicts_total)")[0] <= watched.values("sum(sandbox_programs_total)")[0]
