@@ -1,0 +1,123 @@
+"""Rows of public benchmarks as problems: HumanEval's, MBPP's and LiveCodeBench's shapes.
+
+| shape         | prompt                          | judged by                                        |
+| ------------- | ------------------------------- | ------------------------------------------------ |
+| humaneval     | prompt: a function's head       | test: `check(candidate)`, run in a box of its own |
+| mbpp          | text or prompt, and its asserts | test_list: each assert, likewise                 |
+| livecodebench | question_content, starter_code  | public and private test cases: stdin, or calls   |
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import pickle
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from pydantic import ValidationError
+
+from sandbox.errors import BadRequest
+from sandbox.schema import AnyTest, AssertTest, FunctionTest, LiveCodeBenchChecker, TestCase, TokensChecker
+from sandbox.schema.gpu import EvalProblem
+
+Row = Mapping[str, Any]
+
+ASK = "Answer with the complete program in one ```python code block.\n\n"
+
+
+def problems_of(shape: str, rows: Sequence[Row]) -> list[EvalProblem]:
+    """Raises BadRequest with the row at fault."""
+    problems = []
+    for index, row in enumerate(rows):
+        try:
+            problems.append(READERS[shape](row))
+        except (KeyError, ValueError, TypeError, ValidationError) as error:
+            why = f"no field {error}" if isinstance(error, KeyError) else str(error)
+            raise BadRequest(f"row {index} is not of the shape {shape}: {why}", f"rows.{index}") from None
+    return problems
+
+
+def humaneval(row: Row) -> EvalProblem:
+    return EvalProblem(
+        name=str(row["task_id"]),
+        prompt=f"{ASK}Complete this function:\n\n```python\n{row['prompt']}```",
+        tests=[AssertTest(assertion=f"{row['test']}\ncheck({row['entry_point']})\n")],
+        entry_point=row["entry_point"],
+        before=row["prompt"],
+    )
+
+
+def mbpp(row: Row) -> EvalProblem:
+    """Both versions: the original's `text` and `test_setup_code`, the sanitized one's `prompt` and `test_imports`."""
+    asserts = [str(line) for line in row["test_list"]]
+    setup = "\n".join([*row.get("test_imports", []), row.get("test_setup_code", "")]).strip()
+    shown = "\n".join(asserts)
+    return EvalProblem(
+        name=f"MBPP/{row['task_id']}",
+        prompt=f"{ASK}{row.get('text') or row['prompt']}\nYour code should pass these tests:\n\n{shown}",
+        tests=[AssertTest(assertion=f"{setup}\n{line}\n".lstrip()) for line in asserts],
+    )
+
+
+def livecodebench(row: Row) -> EvalProblem:
+    """Private cases may be packed as the set has them: base64 of zlib of a pickled JSON text."""
+    metadata = row.get("metadata") or {}
+    metadata = json.loads(metadata) if isinstance(metadata, str) else metadata
+    cases = [*_cases(row["public_test_cases"]), *_cases(row.get("private_test_cases") or [])]
+    name = metadata.get("func_name") or ""
+    starter = row.get("starter_code") or ""
+    how = f"Begin with this:\n\n```python\n{starter}\n```" if starter else "Read standard input, print the answer."
+    return EvalProblem(
+        name=str(row.get("question_id") or row["question_title"]),
+        prompt=f"{ASK}{row['question_content']}\n\n{how}",
+        tests=[_call(case) if name else _program(case) for case in cases],
+        entry_point=f"Solution.{name}" if name and "class Solution" in starter else name,
+        difficulty=str(row.get("difficulty") or ""),
+        released=None if not row.get("contest_date") else date.fromisoformat(str(row["contest_date"])[:10]),
+        checker=TokensChecker(type="tokens") if name else LiveCodeBenchChecker(type="livecodebench"),
+    )
+
+
+READERS: dict[str, Callable[[Row], EvalProblem]] = {
+    "humaneval": humaneval,
+    "mbpp": mbpp,
+    "livecodebench": livecodebench,
+}
+
+
+def _cases(value: Any) -> list[Row]:
+    if not isinstance(value, str):
+        return list(value)
+    try:
+        found: list[Row] = json.loads(value)
+    except ValueError:
+        found = json.loads(_text_in_pickle(zlib.decompress(base64.b64decode(value))))
+    return found
+
+
+def _program(case: Row) -> AnyTest:
+    return TestCase(stdin=case["input"], expected=case["output"])
+
+
+def _call(case: Row) -> AnyTest:
+    """Arguments stand one a line, each as JSON."""
+    args = [json.loads(line) for line in str(case["input"]).splitlines() if line.strip()]
+    return FunctionTest(args=args, expected=json.loads(case["output"]))
+
+
+class _TextOnly(pickle.Unpickler):
+    """A pickle that names any class or function is not a text."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise ValueError(f"a pickled {module}.{name} where a text should be")
+
+
+def _text_in_pickle(data: bytes) -> str:
+    text = _TextOnly(io.BytesIO(data)).load()
+    if not isinstance(text, str):
+        raise ValueError("test cases that are neither JSON nor a packed text")
+    return text

@@ -1,0 +1,128 @@
+"""Completions of many prompts from an OpenAI-compatible service, each prompt's as soon as they are there."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from sandbox.errors import BadRequest, InfrastructureError
+from sandbox.gpu.engine import Engine
+from sandbox.schema.gpu import Message, Sampling
+
+TIMEOUT_S = 3_600.0
+TRIES = 4
+PAUSE_S = 0.5
+
+Prompt = str | list[Message]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """All completions of one prompt; `at` is when the last token of them was here (time.monotonic)."""
+
+    prompt: int
+    texts: list[str]
+    finish_reasons: list[str]
+    tokens: int
+    prompt_tokens: int
+    at: float
+
+
+class Completions:
+    """Asks the servers of an engine in turn, with a bound on what each has at a time."""
+
+    def __init__(self, engine: Engine, requests: int, key: str = "") -> None:
+        self._engine = engine
+        self._requests = requests
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+
+    async def warm(self, model: str) -> list[str]:
+        """See that the model is served, so that nothing else is waited for later; where. Raises NoEngine."""
+        return await asyncio.to_thread(self._engine.serve, model)
+
+    async def of(self, model: str, prompts: Sequence[Prompt], sampling: Sampling) -> AsyncGenerator[Group, None]:
+        """Groups in the order in which they are ready. Raises NoEngine, BadRequest and InfrastructureError."""
+        urls = await asyncio.to_thread(self._engine.serve, model)
+        room = asyncio.Semaphore(self._requests * len(urls))
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+        async with httpx.AsyncClient(timeout=TIMEOUT_S, limits=limits, headers=self._headers, trust_env=False) as http:
+            asked = [
+                asyncio.create_task(self._ask(http, room, urls, index, model, prompt, sampling))
+                for index, prompt in enumerate(prompts)
+            ]
+            try:
+                for ready in asyncio.as_completed(asked):
+                    yield await ready
+            finally:
+                for task in asked:
+                    task.cancel()
+                await asyncio.gather(*asked, return_exceptions=True)
+
+    async def _ask(
+        self,
+        http: httpx.AsyncClient,
+        room: asyncio.Semaphore,
+        urls: list[str],
+        index: int,
+        model: str,
+        prompt: Prompt,
+        sampling: Sampling,
+    ) -> Group:
+        path, body = request_of(model, prompt, sampling)
+        async with room:
+            for left in reversed(range(TRIES)):
+                try:
+                    return _group(index, await http.post(urls[index % len(urls)] + path, json=body))
+                except httpx.TransportError as error:
+                    if not left:
+                        raise InfrastructureError(f"the model's server does not answer: {error}") from error
+                    await asyncio.sleep(PAUSE_S)
+                    # Answers at once while the servers are well, and starts again the one that is not.
+                    urls = await asyncio.to_thread(self._engine.serve, model)
+        raise AssertionError("unreachable")
+
+
+def request_of(model: str, prompt: Prompt, sampling: Sampling) -> tuple[str, dict[str, Any]]:
+    """Path and body of one prompt's request."""
+    body: dict[str, Any] = {
+        "model": model,
+        "n": sampling.n,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "max_tokens": sampling.max_tokens,
+    }
+    if sampling.stop:
+        body["stop"] = sampling.stop
+    if sampling.seed is not None:
+        body["seed"] = sampling.seed
+    if isinstance(prompt, str):
+        return "/completions", {**body, "prompt": prompt}
+    return "/chat/completions", {**body, "messages": [message.model_dump() for message in prompt]}
+
+
+def _group(index: int, response: httpx.Response) -> Group:
+    if response.status_code >= 500:
+        raise InfrastructureError(f"the model's server answers {response.status_code}: {response.text[:500]}")
+    if response.status_code != 200:
+        raise BadRequest(f"the model's server refuses the prompt: {response.text[:500]}", f"prompts.{index}")
+    told = response.json()
+    choices = sorted(told["choices"], key=lambda choice: choice.get("index", 0))
+    usage = told.get("usage") or {}
+    return Group(
+        prompt=index,
+        texts=[_text(choice) for choice in choices],
+        finish_reasons=[choice.get("finish_reason") or "" for choice in choices],
+        tokens=usage.get("completion_tokens") or 0,
+        prompt_tokens=usage.get("prompt_tokens") or 0,
+        at=time.monotonic(),
+    )
+
+
+def _text(choice: dict[str, Any]) -> str:
+    text = choice["message"]["content"] if "message" in choice else choice["text"]
+    return text or ""

@@ -1,0 +1,209 @@
+"""What generates: an OpenAI-compatible service somewhere, or servers of our own, one for each share of the GPUs.
+
+Theory of operation. `serve` answers with the base URLs that serve a model now. Our own servers are child processes:
+they stay warm from job to job, are swapped when another model is asked for, and are started again where one has ended
+or does not answer any more; requests that were lost with it are sent again by whoever sent them. `rest` ends them, for
+training needs their GPUs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import socket
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+
+import sandbox
+from sandbox.config import GpuSettings
+from sandbox.errors import InfrastructureError
+from sandbox.gpu.children import Children, Process, stop, tail
+
+logger = logging.getLogger(__name__)
+
+ANSWER_LOOK_S = 0.5
+ANSWER_PATIENCE_S = 5.0
+METRICS_PATIENCE_S = 2.0
+HOST = "127.0.0.1"
+TRIES = 2
+INSTALLED_IN = {"site-packages", "dist-packages"}
+
+
+class NoEngine(InfrastructureError):
+    """Nothing serves the model: a server did not start, or a service does not answer."""
+
+
+class Engine(Protocol):
+    """Thread-safe."""
+
+    def serve(self, model: str) -> list[str]:
+        """Base URLs that serve `model`, as OpenAI's clients want them. Raises NoEngine."""
+
+    def rest(self) -> None:
+        """Free the GPUs."""
+
+    def running(self) -> list[str]:
+        """URLs of the servers that run now, which also have /metrics; does not wait for one that starts."""
+
+
+class RemoteEngine:
+    """A service that somebody else runs."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+
+    def serve(self, model: str) -> list[str]:
+        return [self._url]
+
+    def rest(self) -> None:
+        """Its GPUs are not ours."""
+
+    def running(self) -> list[str]:
+        return [self._url.removesuffix("/v1")]
+
+
+@dataclass
+class _Server:
+    """One child that serves a model."""
+
+    gpus: Sequence[int]
+    port: int
+    process: Process
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def answers(self) -> bool:
+        if self.process.poll() is not None:
+            return False
+        try:
+            return httpx.get(f"{self.url}/health", timeout=ANSWER_PATIENCE_S, trust_env=False).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+
+class ServedEngine:
+    """vLLM's server, or another with its options, as supervised children."""
+
+    def __init__(self, settings: GpuSettings, gpus: Sequence[int], children: Children, folder: Path) -> None:
+        self._settings = settings
+        self._gpus = list(gpus)
+        self._children = children
+        self._folder = folder
+        self._model = ""
+        self._servers: list[_Server] = []
+        self._lock = threading.Lock()
+        self.starts = 0
+
+    def serve(self, model: str) -> list[str]:
+        with self._lock:
+            if model != self._model:
+                self._end()
+                self._model = model
+                self._servers = [self._start(share) for share in self._shares()]
+            for place, server in enumerate(self._servers):
+                self._servers[place] = self._ready(server)
+            return [f"{server.url}/v1" for server in self._servers]
+
+    def rest(self) -> None:
+        with self._lock:
+            self._end()
+
+    def running(self) -> list[str]:
+        return [server.url for server in list(self._servers)]
+
+    def _end(self) -> None:
+        for server in self._servers:
+            stop(server.process)
+        self._servers, self._model = [], ""
+
+    def _shares(self) -> list[list[int]]:
+        """The GPUs of each server; on a host without any, one server that has none."""
+        size = self._settings.llm_tensor_parallel
+        servers = self._settings.llm_data_parallel
+        if not self._gpus:
+            return [[] for _ in range(servers)]
+        if size * servers > len(self._gpus):
+            raise NoEngine(f"{servers} servers of {size} GPUs each do not fit on GPUs {self._gpus}")
+        return [self._gpus[place * size : (place + 1) * size] for place in range(servers)]
+
+    def _start(self, gpus: Sequence[int]) -> _Server:
+        port = _free_port()
+        command = [
+            self._settings.gpu_python or sys.executable,
+            *("-m", self._settings.llm_module, "--model", self._model, "--served-model-name", self._model),
+            *("--host", HOST, "--port", str(port)),
+            *(("--tensor-parallel-size", str(len(gpus))) if len(gpus) > 1 else ()),
+            *shlex.split(self._settings.llm_options),
+        ]
+        log = self._folder / f"engine-{'-'.join(map(str, gpus)) or 'cpu'}.log"
+        process = self._children.start(command, environment_on(gpus), log, self._folder)
+        self.starts += 1
+        logger.info("a server starts", extra={"model": self._model, "gpus": list(gpus), "pid": process.pid})
+        return _Server(gpus, port, process, log)
+
+    def _ready(self, server: _Server) -> _Server:
+        """The server once it answers; one that ended, or is silent for too long, is replaced first."""
+        for _ in range(TRIES):
+            if self._waits_for(server):
+                return server
+            stop(server.process)
+            last = server
+            server = self._start(server.gpus)
+        stop(server.process)
+        self._servers, self._model = [], ""
+        raise NoEngine(f"the server does not start; the end of {last.log}:\n{tail(last.log)}")
+
+    def _waits_for(self, server: _Server) -> bool:
+        deadline = time.monotonic() + self._settings.llm_start_patience_s
+        while time.monotonic() < deadline and server.process.poll() is None:
+            if server.answers():
+                return True
+            time.sleep(ANSWER_LOOK_S)
+        return False
+
+
+def environment_on(gpus: Sequence[int]) -> dict[str, str]:
+    """Our environment for a child that may use these GPUs and no others, and that finds this package."""
+    environment = dict(os.environ)
+    source = Path(sandbox.__file__).resolve().parent.parent
+    if source.name not in INSTALLED_IN:  # a checkout: the child's interpreter need not have it installed
+        rest = environment.get("PYTHONPATH", "")
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(source), rest)))
+    return {**environment, "CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus))}
+
+
+def make_engine(settings: GpuSettings, gpus: Sequence[int], children: Children, folder: Path) -> Engine:
+    if settings.llm_url:
+        return RemoteEngine(settings.llm_url)
+    return ServedEngine(settings, gpus, children, folder)
+
+
+def metrics_of(engine: Engine) -> list[str]:
+    """What each server that runs now says of itself; one that does not answer says nothing."""
+    texts = []
+    for url in engine.running():
+        try:
+            answer = httpx.get(f"{url}/metrics", timeout=METRICS_PATIENCE_S, trust_env=False)
+        except httpx.HTTPError:
+            continue
+        if answer.status_code == 200:
+            texts.append(answer.text)
+    return texts
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,185 @@
+"""Evaluation: n completions of each problem, judged while more are drawn; pass@k, avg@n, by difficulty and by date."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sandbox.client import AsyncClient
+from sandbox.errors import BadRequest, InfrastructureError, Refused
+from sandbox.gpu.benchmarks import problems_of
+from sandbox.gpu.completions import Completions, Prompt
+from sandbox.gpu.folder import inside
+from sandbox.gpu.generate import drawn_and_judged
+from sandbox.gpu.job import CurrentJob
+from sandbox.gpu.pass_at_k import mean, pass_at_k
+from sandbox.gpu.picture import picture
+from sandbox.gpu.verdicts import Judged
+from sandbox.rewards.extract import extract
+from sandbox.runner.contract import Verdict
+from sandbox.schema import Lane, VerifyRequest, VerifyResult
+from sandbox.schema.gpu import EvalProblem, EvaluateRequest, Message
+
+ATTEMPTS = 3
+
+Scored = tuple[EvalProblem, int, int]  # a problem, how many of its completions have a verdict, and how many are right
+
+
+class ProblemJudge:
+    """Judges completions of problems; what has no program in it is wrong, what the service failed at is left out."""
+
+    def __init__(self, client: AsyncClient, problems: Sequence[EvalProblem], request: EvaluateRequest) -> None:
+        self._client = client
+        self._problems = problems
+        self._request = request
+        self.right: dict[int, list[bool]] = {}
+
+    async def judge(self, prompt: int, completions: Sequence[str]) -> Judged:
+        problem = self._problems[prompt]
+        found = [program_of(problem, text) for text in completions]
+        programs = [self._submission(problem, code) for code in found if code]
+        verdicts = iter(await self._verdicts(programs))
+        right = [next(verdicts) if code else False for code in found]
+        self.right[prompt] = [one for one in right if one is not None]
+        return Judged([None if one is None else float(one) for one in right], right, None, time.monotonic())
+
+    def _submission(self, problem: EvalProblem, code: str) -> VerifyRequest:
+        return VerifyRequest(
+            language="python",
+            code=code,
+            tests=problem.tests,
+            entry_point=problem.entry_point,
+            checker=problem.checker,
+            limits=self._request.limits,
+            stop_on_failure=True,
+            priority=Lane.BULK,
+        )
+
+    async def _verdicts(self, programs: Sequence[VerifyRequest]) -> list[bool | None]:
+        """None where our own failure stands in for a verdict, after a few tries."""
+        answers: list[bool | None] = [None] * len(programs)
+        left = list(range(len(programs)))
+        for _ in range(ATTEMPTS):
+            if not left:
+                break
+            try:
+                results = await self._client.verify_batch([programs[index] for index in left])
+            except (Refused, InfrastructureError):
+                continue
+            for index, result in zip(list(left), results, strict=True):
+                answers[index] = _right(result)
+            left = [index for index in left if answers[index] is None]
+        return answers
+
+
+def _right(result: VerifyResult) -> bool | None:
+    return None if result.verdict is Verdict.INTERNAL_ERROR else result.verdict is Verdict.ACCEPTED
+
+
+def program_of(problem: EvalProblem, completion: str) -> str:
+    """The program to judge, empty where there is none.
+
+    A completion without any fence is taken as the code itself. Behind a problem's `before` comes what the completion
+    has: the rest of a function begun there, which is indented, or the whole function once more.
+    """
+    answer = extract(completion, "python")
+    code = completion if answer is None and "```" not in completion else "" if answer is None else answer.code
+    if not code.strip():
+        return ""
+    if not problem.before:
+        return code + problem.after
+    first = next(line for line in code.splitlines() if line.strip())
+    joint = "" if first[0].isspace() else "    pass\n\n\n"
+    return f"{problem.before}{joint}{code}{problem.after}"
+
+
+def evaluate(job: CurrentJob, request: EvaluateRequest, model: str, completions: Completions) -> dict[str, Any]:
+    """Do a job of the kind evaluate. Raises SandboxError."""
+    problems = problems_in(request, job.root)
+    (job.folder.path / "completions.jsonl").unlink(missing_ok=True)
+    judge, told = asyncio.run(_evaluate(job, request, problems, model, completions))
+    scored = [(problem, len(judge.right[index]), sum(judge.right[index])) for index, problem in enumerate(problems)]
+    result = report(scored, request) | {"generation": told}
+    image = picture(result, job.folder.path / "result.png")
+    return result | ({"picture_base64": image} if image else {})
+
+
+async def _evaluate(
+    job: CurrentJob, request: EvaluateRequest, problems: Sequence[EvalProblem], model: str, completions: Completions
+) -> tuple[ProblemJudge, dict[str, Any]]:
+    prompts: list[Prompt] = [_chat(problem.prompt) for problem in problems]
+    async with AsyncClient(job.settings.url) as client:
+        judge = ProblemJudge(client, problems, request)
+        timeline = await drawn_and_judged(job, model, prompts, request.sampling, completions, judge)
+    return judge, timeline.summary()
+
+
+def _chat(prompt: str | list[Message]) -> list[Message]:
+    return [Message(role="user", content=prompt)] if isinstance(prompt, str) else prompt
+
+
+def problems_in(request: EvaluateRequest, root: Path) -> list[EvalProblem]:
+    """The request's problems, wherever they stand. Raises BadRequest."""
+    if request.problems is not None:
+        return request.problems
+    assert request.shape is not None
+    if request.rows is not None:
+        return problems_of(request.shape, request.rows)
+    assert request.dataset is not None
+    path = inside(request.dataset, root, "dataset")
+    if not path.is_file():
+        raise BadRequest(f"no data set {request.dataset!r} below SANDBOX_GPU_FOLDER on this host", "dataset")
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return problems_of(request.shape, rows)
+
+
+def report(scored: Sequence[Scored], request: EvaluateRequest) -> dict[str, Any]:
+    """Scores of all problems, and of those of each difficulty and month, and before and from the cutoff."""
+    told: dict[str, Any] = {"all": scores(scored, request.k)}
+    told["by_difficulty"] = _grouped(scored, request.k, lambda problem: problem.difficulty)
+    told["by_month"] = _grouped(
+        scored, request.k, lambda problem: "" if problem.released is None else f"{problem.released:%Y-%m}"
+    )
+    if request.cutoff is not None:
+        dated = [one for one in scored if one[0].released is not None]
+        cutoff = request.cutoff
+        before = scores([one for one in dated if one[0].released is not None and one[0].released < cutoff], request.k)
+        after = scores([one for one in dated if one[0].released is not None and one[0].released >= cutoff], request.k)
+        told["cutoff"] = {"date": cutoff.isoformat(), "before": before, "from": after, "drop": _drop(before, after)}
+    told["problems"] = [
+        {"name": problem.name, "completions": number, "right": right} for problem, number, right in scored
+    ]
+    return told
+
+
+def scores(scored: Sequence[Scored], k: Sequence[int]) -> dict[str, Any]:
+    """pass@k for each k, and avg@n: the mean share of right completions. Problems with fewer than k have no pass@k."""
+    counted = [(number, right) for _, number, right in scored if number]
+    told: dict[str, Any] = {"problems": len(scored), "without_verdict": len(scored) - len(counted)}
+    for each in sorted(set(k)):
+        told[f"pass@{each}"] = mean(pass_at_k(number, right, each) for number, right in counted if number >= each)
+    most = max((number for number, _ in counted), default=0)
+    told[f"avg@{most}"] = mean(right / number for number, right in counted)
+    return told
+
+
+def _grouped(scored: Sequence[Scored], k: Sequence[int], key: Callable[[EvalProblem], str]) -> dict[str, Any]:
+    groups: dict[str, list[Scored]] = defaultdict(list)
+    for one in scored:
+        if key(one[0]):
+            groups[key(one[0])].append(one)
+    return {name: scores(group, k) for name, group in sorted(groups.items())}
+
+
+def _drop(before: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
+    """How much lower the scores are from the cutoff on: what contamination would look like."""
+    return {
+        name: before[name] - after[name]
+        for name in before
+        if "@" in name and before[name] is not None and after.get(name) is not None
+    }

@@ -1,0 +1,118 @@
+"""A job's folder: what its process is told, what it tells, and what it leaves. The one thing a retry starts from.
+
+| name           | what                                                     | written by |
+| -------------- | -------------------------------------------------------- | ---------- |
+| order.json     | the request, the model's place, the service's URL        | worker     |
+| progress.jsonl | a `Progress` a line, and `Measure`s of single steps      | process    |
+| checkpoints/   | the trainer's, the last two                              | process    |
+| model/         | what was trained                                         | process    |
+| result.json    | what the job answers; there when the process has ended   | process    |
+| log.txt        | what it printed, the last try at the end                 | process    |
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox.errors import BadRequest
+from sandbox.schema.gpu import Progress
+
+JOB = "job:"
+
+
+@dataclass(frozen=True, slots=True)
+class JobFolder:
+    """Names in the folder, and how they are read and written."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.txt"
+
+    def write_order(self, order: dict[str, Any]) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        _write(self.path / "order.json", order)
+
+    def order(self) -> dict[str, Any]:
+        return _read(self.path / "order.json")
+
+    def tell(self, progress: Progress, **more: Any) -> None:
+        """Append a line; `more` is kept for whoever measures, and travels no further."""
+        line = progress.model_dump(exclude_none=True) | ({"more": more} if more else {})
+        with (self.path / "progress.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def told(self, after: int) -> tuple[list[dict[str, Any]], int]:
+        """The whole lines behind byte `after`, and the byte to ask from next."""
+        try:
+            with (self.path / "progress.jsonl").open("rb") as file:
+                file.seek(after)
+                data = file.read()
+        except FileNotFoundError:
+            return [], after
+        end = data.rfind(b"\n") + 1
+        return [json.loads(line) for line in data[:end].splitlines()], after + end
+
+    def finish(self, result: dict[str, Any]) -> None:
+        _write(self.path / "result.json", result)
+
+    def result(self) -> dict[str, Any] | None:
+        """None while there is none."""
+        path = self.path / "result.json"
+        return _read(path) if path.exists() else None
+
+    def last_checkpoint(self) -> Path | None:
+        """The latest that was written to its end: the trainer's state is the last of its files."""
+        whole = [path for path in self.checkpoints.glob("checkpoint-*") if (path / "trainer_state.json").exists()]
+        return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def place_of(model: str, folder: Path) -> str:
+    """What a model's name stands for: a folder below `folder`, or a name of the model hub.
+
+    Raises BadRequest for a path that leads out of the folder, and for a job that made no model.
+    """
+    if model.startswith(JOB):
+        made = JobFolder(folder / "jobs" / model.removeprefix(JOB)).model
+        if not made.is_dir():
+            raise BadRequest(f"{model} made no model on this host", "model")
+        return str(made)
+    return str(path) if (path := inside(model, folder, "model")).exists() else _hub_name(model)
+
+
+def inside(name: str, folder: Path, field: str) -> Path:
+    """A path below `folder`. Raises BadRequest for one that leads out of it."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise BadRequest(f"{name!r} leads out of SANDBOX_GPU_FOLDER", field)
+    return path
+
+
+def _hub_name(model: str) -> str:
+    if model.startswith(("/", ".")) or model.count("/") > 1:
+        raise BadRequest(f"no model {model!r} below SANDBOX_GPU_FOLDER on this host, nor can the hub have one", "model")
+    return model
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    """Whole or not at all: a reader never meets half a file."""
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(value), encoding="utf-8")
+    new.replace(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return value

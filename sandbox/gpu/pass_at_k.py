@@ -1,0 +1,27 @@
+"""pass@k and avg@n, as the field counts them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def pass_at_k(n: int, right: int, k: int) -> float:
+    """The chance that at least one of k completions is right, unbiased from n of which `right` are.
+
+    1 - C(n - right, k) / C(n, k), as a product so that nothing overflows (Chen et al. 2021, arXiv 2107.03374, eq. 1).
+    Raises ValueError where k is over n.
+    """
+    if not 0 <= right <= n or not 1 <= k <= n:
+        raise ValueError(f"pass@{k} of {right} right among {n}")
+    if n - right < k:
+        return 1.0
+    missed = 1.0
+    for drawn in range(n - right + 1, n + 1):
+        missed *= 1.0 - k / drawn
+    return 1.0 - missed
+
+
+def mean(values: Iterable[float]) -> float | None:
+    """None of nothing."""
+    found = list(values)
+    return sum(found) / len(found) if found else None

@@ -1,0 +1,25 @@
+"""The function RQ imports by name for a GPU job."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class GpuJobRunner(Protocol):
+    def run_gpu_job(self, job_id: str) -> None: ...
+
+
+class _Current:
+    """The one worker of this process, set once when it starts."""
+
+    runner: GpuJobRunner | None = None
+
+
+current = _Current()
+
+
+def perform(job_id: str) -> None:
+    """Do one GPU job."""
+    if current.runner is None:
+        raise RuntimeError("GPU jobs run in a GPU worker (`sandbox gpu-worker`), not in a plain RQ worker")
+    current.runner.run_gpu_job(job_id)

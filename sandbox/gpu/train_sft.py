@@ -1,0 +1,146 @@
+"""Supervised fine-tuning as a process of its own: `python -m sandbox.gpu.train_sft FOLDER`.
+
+Theory of operation. The folder says what to do and takes what comes of it (`folder`). Where it holds a checkpoint, the
+training goes on from there: that is all a retry needs. Loss is taken on the last message alone. A probe, where one is
+asked for, draws completions of tasks from the model as it is, has the service judge them, and may end the training.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from trl import SFTConfig, SFTTrainer
+
+from sandbox.gpu.chats import chat_of
+from sandbox.gpu.folder import JobFolder
+from sandbox.gpu.reporting import Reporter
+from sandbox.rewards.trl_reward import trl_reward
+from sandbox.schema.gpu import Probe, Progress, SftRequest
+
+PROBED_AT_ONCE = 128
+
+
+def main(folder: JobFolder) -> None:
+    order = folder.order()
+    request = SftRequest.model_validate(order["request"])
+    tokenizer = AutoTokenizer.from_pretrained(order["model"])
+    model = AutoModelForCausalLM.from_pretrained(order["model"], dtype=torch.float32)
+    reporter = Reporter(folder)
+    callbacks: list[TrainerCallback] = [reporter]
+    if request.probe is not None:
+        callbacks.append(Prober(folder, request.probe, order["url"], tokenizer))
+    trainer = SFTTrainer(
+        model=model,
+        args=config(folder, request),
+        train_dataset=Dataset.from_list(rows(request, order)),
+        processing_class=tokenizer,
+        callbacks=callbacks,
+    )
+    checkpoint = folder.last_checkpoint()
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    trainer.save_model(str(folder.model))
+    if trainer.is_world_process_zero():
+        tokenizer.save_pretrained(str(folder.model))
+        losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+        folder.finish(
+            {
+                "model": f"job:{folder.path.name}",
+                "steps": trainer.state.global_step,
+                "loss_first": losses[0] if losses else None,
+                "loss_last": losses[-1] if losses else None,
+                "resumed_from": 0 if checkpoint is None else int(checkpoint.name.rpartition("-")[2]),
+            }
+        )
+
+
+def config(folder: JobFolder, request: SftRequest) -> SFTConfig:
+    """TRL's settings; those of the request's `settings` win."""
+    ours: dict[str, Any] = {
+        "output_dir": str(folder.checkpoints),
+        "max_steps": request.steps,
+        "per_device_train_batch_size": request.batch,
+        "learning_rate": request.learning_rate,
+        "lr_scheduler_type": "cosine",
+        "max_length": request.max_tokens,
+        "seed": request.seed,
+        "logging_steps": 1,
+        "save_steps": request.save_steps,
+        "save_total_limit": 2,
+        "report_to": [],
+        "bf16": torch.cuda.is_available(),
+        "use_cpu": not torch.cuda.is_available(),
+        "dataloader_pin_memory": torch.cuda.is_available(),
+        "disable_tqdm": True,
+    }
+    return SFTConfig(**{**ours, **request.settings})
+
+
+def rows(request: SftRequest, order: dict[str, Any]) -> list[dict[str, Any]]:
+    """A prompt and its completion each, so that loss is taken on the completion."""
+    if request.rows is not None:
+        chats = [[message.model_dump() for message in row.messages] for row in request.rows]
+    else:
+        with Path(order["dataset"]).open(encoding="utf-8") as file:
+            chats = [json.loads(line)["messages"] for line in file if line.strip()]
+    return [{"prompt": chat[:-1], "completion": chat[-1:]} for chat in chats]
+
+
+class Prober(TrainerCallback):  # type: ignore[misc]
+    """Measures the pass rate of a few tasks now and then, with the real service, and stops where it is enough."""
+
+    def __init__(self, folder: JobFolder, probe: Probe, url: str, tokenizer: Any) -> None:
+        self._folder = folder
+        self._probe = probe
+        self._tokenizer = tokenizer
+        self._reward = trl_reward(url, policy="binary")
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **rest: Any) -> None:
+        if state.global_step % self._probe.every_steps or not state.is_world_process_zero:
+            return
+        rate = self._pass_rate(model)
+        words = "" if rate is not None else "no verdict on the probe: the service failed"
+        self._folder.tell(Progress(step=state.global_step, total=state.max_steps, pass_rate=rate, message=words))
+        if rate is not None and self._probe.stop_at is not None and rate >= self._probe.stop_at:
+            control.should_training_stop = True
+
+    def _pass_rate(self, model: Any) -> float | None:
+        """None where no completion has a verdict."""
+        tasks = self._probe.tasks
+        completions: list[str] = []
+        for start in range(0, len(tasks), PROBED_AT_ONCE):
+            completions += self._complete(
+                model, [chat_of(task.prompt) for task in tasks[start : start + PROBED_AT_ONCE]]
+            )
+        tests = [[test.model_dump(mode="json") for test in task.tests] for task in tasks]
+        known = [reward for reward in self._reward(completions=completions, tests=tests) if reward is not None]
+        return sum(known) / len(known) if known else None
+
+    def _complete(self, model: Any, chats: list[list[dict[str, str]]]) -> list[str]:
+        tokenizer = self._tokenizer
+        texts = [tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True) for chat in chats]
+        batch = tokenizer(texts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False)
+        was_training = model.training
+        model.eval()
+        on_gpu = torch.cuda.is_available()
+        with torch.no_grad(), torch.autocast("cuda", torch.bfloat16, enabled=on_gpu):
+            output = model.generate(
+                **batch.to(model.device),
+                max_new_tokens=self._probe.max_tokens,
+                do_sample=True,
+                temperature=1.0,
+                top_k=0,
+                pad_token_id=tokenizer.pad_token_id,
+            )
+        model.train(was_training)
+        found: list[str] = tokenizer.batch_decode(output[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+        return found
+
+
+if __name__ == "__main__":
+    main(JobFolder(Path(sys.argv[1])))

@@ -1,0 +1,123 @@
+"""A GPU worker as a process of its own, on the real queue, with a scripted server for a model and the real service."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.api.app import create_app
+from sandbox.client import Client
+from sandbox.config import ApiSettings
+from sandbox.schema.gpu import GpuJob
+from sandbox.service import Service
+from tests.api.serving import served
+from tests.environments import ROOT
+from tests.redis_server import RedisServer
+
+PATIENCE_S = 60.0
+
+
+@dataclass
+class GpuHost:
+    """A host without GPUs: its folder, its workers, and a client of the service."""
+
+    folder: Path
+    client: Client
+    environment: dict[str, str]
+    workers: list[subprocess.Popen[bytes]]
+
+    def script(self, **told: Any) -> None:
+        """What the scripted server answers from its next start on."""
+        (self.folder / "script.json").write_text(json.dumps(told), encoding="utf-8")
+
+    def hire(self, **settings: str) -> subprocess.Popen[bytes]:
+        """Start a worker; it takes jobs as soon as it is up."""
+        with (self.folder / "worker.log").open("ab") as log:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "sandbox", "gpu-worker-share", "--share", "0"],
+                env={**self.environment, **settings},
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.workers.append(worker)
+        return worker
+
+    def ended(self, job_id: str, patience_s: float = PATIENCE_S) -> GpuJob:
+        job = self.client.wait(job_id, patience_s)
+        assert isinstance(job, GpuJob)
+        return job
+
+    def until(self, job_id: str, holds: Callable[[GpuJob], object], patience_s: float = PATIENCE_S) -> GpuJob:
+        """The job as soon as something holds of it."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            job = self.client.job(job_id)
+            assert isinstance(job, GpuJob)
+            if holds(job):
+                return job
+            assert time.monotonic() < deadline, f"{job}\n{self.log()}"
+            time.sleep(0.05)
+
+    def log(self) -> str:
+        return (self.folder / "worker.log").read_text(errors="replace")[-4_000:]
+
+    def dismiss(self) -> None:
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.send_signal(signal.SIGTERM)
+        for worker in self.workers:
+            try:
+                worker.wait(30)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                worker.wait()
+
+
+@pytest.fixture(scope="module")
+def url(live_service: Service) -> Iterator[str]:
+    """The service over HTTP, as a worker's children need it."""
+    with served(create_app(ApiSettings(), live_service)) as url:
+        yield url
+
+
+@pytest.fixture
+def host(url: str, redis_server: RedisServer, tmp_path: Path) -> Iterator[GpuHost]:
+    with gpu_host(url, redis_server.url(), tmp_path) as host:
+        yield host
+
+
+@contextmanager
+def gpu_host(url: str, redis_url: str, folder: Path) -> Iterator[GpuHost]:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "SANDBOX_HOME": str(folder),
+        "SANDBOX_REDIS_URL": redis_url,
+        "SANDBOX_URL": url,
+        "SANDBOX_GPUS": "",
+        "SANDBOX_GPU_FOLDER": str(folder / "pool"),
+        "SANDBOX_GPU_LEASE_S": "2",
+        "SANDBOX_LLM_MODULE": "tests.gpu.scripted_server",
+        "SANDBOX_LLM_OPTIONS": f"--script {folder / 'script.json'}",
+        "SANDBOX_LLM_START_PATIENCE_S": "40",
+    }
+    with Client(url) as client:
+        host = GpuHost(folder, client, environment, [])
+        try:
+            yield host
+        finally:
+            host.dismiss()

@@ -1,0 +1,101 @@
+"""An OpenAI-compatible server that answers from a script: `python -m tests.gpu.scripted_server --model M --port N ...`.
+
+With vLLM's options, so that it stands in for vLLM's server where there is no model. The script is a JSON file: prompts
+(the last message's text) to the completions that are given in turn; a prompt that is not there gets `default`'s.
+`delay_s` is what an answer takes, `die_after` how many requests it answers before it ends as one that crashed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+
+class Script:
+    """What is answered, and how often it was asked."""
+
+    def __init__(self, path: Path) -> None:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        self._answers: dict[str, list[str]] = told.get("answers", {})
+        self._default: list[str] = told.get("default", ["no idea"])
+        self.delay_s: float = told.get("delay_s", 0.0)
+        self._die_after: int = told.get("die_after", 0)
+        self._mark = path.with_suffix(".died")
+        self._asked = count(1)
+        self._lock = threading.Lock()
+        self._given: dict[str, int] = {}
+
+    def completions(self, prompt: str, number: int) -> list[str]:
+        with self._lock:
+            if self._die_after and next(self._asked) > self._die_after and not self._mark.exists():
+                self._mark.touch()
+                os._exit(1)
+            start = self._given.get(prompt, 0)
+            self._given[prompt] = start + number
+        texts = self._answers.get(prompt, self._default)
+        return [texts[index % len(texts)] for index in islice(count(start), number)]
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 512
+
+    def __init__(self, address: tuple[str, int], script: Script, model: str) -> None:
+        super().__init__(address, Handler)
+        self.script = script
+        self.model = model
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._answer({"status": "ok", "data": [{"id": self.server.model}]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        time.sleep(self.server.script.delay_s)
+        chat = "messages" in body
+        prompt = body["messages"][-1]["content"] if chat else body["prompt"]
+        texts = self.server.script.completions(prompt, body.get("n", 1))
+        choices = [
+            {"index": index, "finish_reason": "stop", **({"message": {"content": text}} if chat else {"text": text})}
+            for index, text in enumerate(texts)
+        ]
+        tokens = sum(len(text.split()) for text in texts)
+        usage = {"completion_tokens": tokens, "prompt_tokens": len(prompt.split())}
+        self._answer({"model": self.server.model, "choices": choices, "usage": usage})
+
+    def log_message(self, *_: Any) -> None:
+        """Says nothing of single requests."""
+
+    def _answer(self, body: dict[str, Any]) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    for name in ("model", "served-model-name", "host"):
+        parser.add_argument(f"--{name}", default="127.0.0.1")
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--tensor-parallel-size", type=int, default=1)
+    parser.add_argument("--script", type=Path)
+    options = parser.parse_args()
+    Server((options.host, options.port), Script(options.script), options.model).serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""vLLM's own API server, in its build for CPUs, as the engine of a worker: `pytest -m vllm tests/gpu`.
+
+`SANDBOX_TEST_VLLM` names an interpreter that has it (the guide's page on the GPU pool says how to make one), and
+`SANDBOX_TEST_MODEL` the folder of a small chat model.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sandbox.schema import JobStatus
+from tests.conftest import unavailable
+from tests.gpu.conftest import GpuHost
+
+pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(900)]
+
+OPTIONS = "--dtype bfloat16 --max-model-len 512 --enforce-eager --max-num-batched-tokens 4096"
+
+
+def test_a_model_is_served_asked_and_judged(host: GpuHost) -> None:
+    python, model = os.environ.get("SANDBOX_TEST_VLLM", ""), os.environ.get("SANDBOX_TEST_MODEL", "")
+    if not python or not Path(model).is_dir():
+        unavailable(
+            "SANDBOX_TEST_VLLM and SANDBOX_TEST_MODEL do not name an interpreter with vLLM and a model's folder"
+        )
+    (host.folder / "pool").mkdir()
+    shutil.copytree(model, host.folder / "pool" / "small")
+    host.hire(
+        SANDBOX_GPU_PYTHON=python,
+        SANDBOX_LLM_MODULE="vllm.entrypoints.openai.api_server",
+        SANDBOX_LLM_OPTIONS=OPTIONS,
+        SANDBOX_LLM_START_PATIENCE_S="600",
+        VLLM_CPU_KVCACHE_SPACE="1",
+        HF_HUB_OFFLINE="1",
+    )
+    request = {
+        "model": "small",
+        "messages": [[{"role": "user", "content": "Write a Python program that prints 1."}]] * 4,
+        "sampling": {"n": 2, "max_tokens": 24},
+        "verify": {"tests": [[{"stdin": "", "expected": "1\n"}]]},
+    }
+    job = host.ended(host.client.start("generate", request).id, 800)
+    assert job.status is JobStatus.FINISHED, (job.error, host.log())
+    assert job.result is not None
+    assert (job.result["completions"], job.result["verdicts"], job.result["lost_verdicts"]) == (8, 8, 0)
+    assert 0 < job.result["tokens"] <= 8 * 24

@@ -1,0 +1,127 @@
+"""Training jobs end to end with TRL and a model of two layers: the worker, its processes, and the real service."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.gpu.families import make
+from sandbox.schema import JobStatus
+from sandbox.schema.gpu import GpuJob
+from tests.conftest import unavailable
+from tests.environments import TRL, CannotInstall, interpreter, surroundings
+from tests.gpu.conftest import GpuHost
+
+pytestmark = [pytest.mark.frameworks, pytest.mark.slow, pytest.mark.timeout(600)]
+
+PATIENCE_S = 280.0
+# Every byte is a token of its own, so there is no vocabulary to download.
+MODEL = """
+import sys
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+vocabulary = {token: index for index, token in enumerate(["<pad>", "<end>", *alphabet])}
+tokenizer = Tokenizer(models.BPE(vocabulary, []))
+tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+tokenizer.decoder = decoders.ByteLevel()
+fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<end>")
+fast.chat_template = (
+    "{% for message in messages %}{{ message['role'] + ': ' + message['content'] + '<end>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+)
+config = LlamaConfig(
+    vocab_size=len(vocabulary), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+    num_key_value_heads=1, max_position_embeddings=1024, pad_token_id=0, eos_token_id=1, bos_token_id=1,
+)
+LlamaForCausalLM(config).save_pretrained(sys.argv[1])
+fast.save_pretrained(sys.argv[1])
+"""
+
+
+@pytest.fixture(scope="module")
+def trl() -> Path:
+    try:
+        return interpreter(TRL)
+    except CannotInstall as error:
+        unavailable(str(error))
+
+
+@pytest.fixture(scope="module")
+def model(trl: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    subprocess.run([trl, "-c", MODEL, str(folder)], check=True, env=surroundings(), capture_output=True, timeout=280)
+    return folder
+
+
+@pytest.fixture
+def trainer(host: GpuHost, trl: Path, model: Path) -> GpuHost:
+    """A host whose worker trains under TRL's own interpreter, with a random model in its folder."""
+    shutil.copytree(model, host.folder / "pool" / "tiny")
+    host.environment |= {"SANDBOX_GPU_PYTHON": str(trl), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    return host
+
+
+def _sft(steps: int, **more: Any) -> dict[str, Any]:
+    rows = [task.sft_row().model_dump(mode="json") for task in make(16, 0)]
+    return {"model": "tiny", "rows": rows, "steps": steps, "batch": 2, "max_tokens": 256, **more}
+
+
+def _rl(number: int, held_out: bool = False) -> list[dict[str, Any]]:
+    return [task.rl_task().model_dump(mode="json", exclude_unset=True) for task in make(number, 0, held_out)]
+
+
+def _result(job: GpuJob, host: GpuHost) -> dict[str, Any]:
+    log = host.folder / "pool" / "jobs" / job.id / "log.txt"
+    assert job.status is JobStatus.FINISHED, (job.error, host.log(), log.read_text()[-3000:] if log.exists() else "")
+    assert job.result is not None
+    return job.result
+
+
+def test_a_model_is_fine_tuned_and_then_reinforced_with_this_service_as_the_reward(trainer: GpuHost) -> None:
+    trainer.hire()
+    tuned = trainer.ended(trainer.client.start("train_sft", _sft(2)).id, PATIENCE_S)
+    assert _result(tuned, trainer)["steps"] == 2
+    assert tuned.progress.loss is not None
+    request = {
+        "model": f"job:{tuned.id}",
+        "tasks": _rl(4),
+        "held_out": _rl(2, held_out=True),
+        "steps": 2,
+        "prompts_per_step": 1,
+        "num_generations": 2,
+        "max_tokens": 8,
+    }
+    reinforced = trainer.ended(trainer.client.start("train_grpo", request).id, PATIENCE_S)
+    result = _result(reinforced, trainer)
+    assert (result["steps"], result["held_out_before"], result["held_out_after"]) == (2, 0.0, 0.0)
+    assert 0 < result["timing"]["verdict_s"] < result["timing"]["step_s"]
+    assert (trainer.folder / "pool" / "jobs" / reinforced.id / "model" / "config.json").exists()
+
+
+def test_the_training_of_a_killed_worker_goes_on_from_its_last_checkpoint(trainer: GpuHost) -> None:
+    first = trainer.hire()
+    job = trainer.client.start("train_sft", _sft(40, save_steps=2))
+    trainer.until(job.id, lambda job: job.progress.step >= 5, PATIENCE_S)
+    os.killpg(first.pid, signal.SIGKILL)
+    trainer.hire()
+    result = _result(trainer.ended(job.id, PATIENCE_S), trainer)
+    assert result["steps"] == 40
+    assert result["resumed_from"] >= 4
+    assert trainer.client.job(job.id).model_dump()["attempts"] == 2
+
+
+def test_a_training_that_crashes_ends_alone_and_is_tried_as_often_as_was_set(trainer: GpuHost) -> None:
+    """What its process does is its own: the worker lives on, and does the next job."""
+    worker = trainer.hire(SANDBOX_GPU_ATTEMPTS="1")
+    job = trainer.ended(trainer.client.start("train_sft", _sft(2, settings={"no_such_option": 1})).id, PATIENCE_S)
+    assert job.status is JobStatus.FAILED
+    assert "no_such_option" in job.error
+    assert worker.poll() is None

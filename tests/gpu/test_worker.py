@@ -1,0 +1,170 @@
+"""A GPU worker end to end: its engine a scripted server, its verdicts the real service's."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox.gpu.benchmarks import problems_of
+from sandbox.schema import JobStatus
+from tests.gpu.conftest import GpuHost
+
+HUMANEVAL = Path(__file__).resolve().parents[3] / "shared/data/HumanEval.jsonl.gz"
+RIGHT = "```python\nprint(sum(map(int, input().split())))\n```"
+WRONG = "```python\nprint(0)\n```"
+TESTS = [{"stdin": "20 22\n", "expected": "42\n"}]
+
+
+def _generation(prompts: int = 2, n: int = 2, **more: Any) -> dict[str, Any]:
+    return {"model": "m", "prompts": [f"prompt {index}" for index in range(prompts)], "sampling": {"n": n}, **more}
+
+
+def _events(url: str, job_id: str, last: str = "") -> list[tuple[str, dict[str, Any]]]:
+    """Kind and data of every event of an ended job."""
+    headers = {"Last-Event-ID": last} if last else {}
+    blocks = httpx.get(f"{url}/jobs/{job_id}/events", headers=headers, timeout=30).text.strip().split("\n\n")
+    parsed = [dict(line.split(": ", 1) for line in block.splitlines()) for block in blocks]
+    return [(block["event"], json.loads(block["data"])) for block in parsed]
+
+
+def test_completions_come_as_events_with_their_verdicts(host: GpuHost, url: str) -> None:
+    host.script(default=[RIGHT, WRONG, "no code at all"])
+    host.hire()
+    job = host.ended(host.client.start("generate", _generation(3, 3, verify={"tests": [TESTS]})).id)
+    assert job.status is JobStatus.FINISHED, (job.error, host.log())
+    assert job.result is not None
+    assert (job.result["completions"], job.result["verdicts"], job.result["lost_verdicts"]) == (9, 9, 0)
+    assert job.result["pass_rate"] == pytest.approx(1 / 3)
+    told = _events(url, job.id)
+    groups = [data for kind, data in told if kind == "completion"]
+    assert sorted(group["prompt"] for group in groups) == [0, 1, 2]
+    assert all(group["rewards"] == [1.0, 0.0, 0.0] for group in groups)
+    assert told[-1][0] == "state"
+    assert told[-1][1]["status"] == "finished"
+    assert _events(url, job.id, last="1") == told[2:]
+
+
+def test_verdicts_are_there_before_the_last_tokens_are(host: GpuHost) -> None:
+    """Four requests at a time of half a second each: the first ones' programs run long before the last are drawn."""
+    host.script(default=[RIGHT], delay_s=0.5)
+    host.hire(SANDBOX_LLM_REQUESTS="4")
+    job = host.ended(host.client.start("generate", _generation(16, 2, verify={"tests": [TESTS]})).id)
+    assert job.result is not None, (job.error, host.log())
+    assert job.result["overlap"] >= 0.5
+
+
+def test_a_vote_labels_inputs_while_completions_are_drawn(host: GpuHost, url: str) -> None:
+    host.script(default=[RIGHT, RIGHT, WRONG, "no code"])
+    host.hire()
+    request = _generation(1, 4, verify={"vote": [["1 2\n", "3 4\n", "5 6\n"]]})
+    job = host.ended(host.client.start("generate", request).id)
+    (group,) = [data for kind, data in _events(url, job.id) if kind == "completion"]
+    assert [label["expected"] for label in group["vote"]["labels"]] == ["3\n", "7\n", "11\n"]
+    assert group["vote"]["golden"]["completion"] in (0, 1)
+    assert group["rewards"][3] is None
+
+
+def test_a_server_that_dies_is_started_again_and_nothing_is_lost(host: GpuHost) -> None:
+    host.script(default=[WRONG], die_after=3)
+    host.hire(SANDBOX_LLM_REQUESTS="1")
+    job = host.ended(host.client.start("generate", _generation(6, 1)).id)
+    assert job.status is JobStatus.FINISHED, (job.error, host.log())
+    assert (host.folder / "script.died").exists()
+    assert job.result is not None
+    assert job.result["completions"] == 6
+    assert job.attempts == 1
+
+
+def test_a_server_stays_warm_for_its_model_and_makes_room_for_another(host: GpuHost) -> None:
+    host.script(default=[WRONG])
+    host.hire()
+
+    def served_by(model: str) -> list[str]:
+        job = host.ended(host.client.start("generate", {**_generation(), "model": model}).id)
+        assert job.result is not None, (job.error, host.log())
+        return list(job.result["served_by"])
+
+    first = served_by("one")
+    assert served_by("one") == first
+    assert served_by("two") != first
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(first[0].removesuffix("/v1") + "/health")
+
+
+def test_a_job_that_runs_can_be_cancelled(host: GpuHost) -> None:
+    host.script(default=[WRONG], delay_s=0.3)
+    host.hire(SANDBOX_LLM_REQUESTS="1")
+    job = host.client.start("generate", _generation(200))
+    host.until(job.id, lambda job: job.progress.step > 0)
+    assert host.client.cancel(job.id).status is JobStatus.CANCELLED
+    after = host.ended(host.client.start("generate", _generation(1)).id)
+    assert after.status is JobStatus.FINISHED
+    assert host.client.job(job.id).status is JobStatus.CANCELLED
+
+
+def test_the_job_of_a_killed_worker_is_done_by_another(host: GpuHost) -> None:
+    host.script(default=[WRONG], delay_s=0.3)
+    first = host.hire(SANDBOX_LLM_REQUESTS="1")
+    job = host.client.start("generate", _generation(12, 1))
+    host.until(job.id, lambda job: job.progress.step > 0)
+    first.kill()
+    host.hire()
+    ended = host.ended(job.id)
+    assert (ended.status, ended.attempts) == (JobStatus.FINISHED, 2)
+    assert ended.result is not None
+    assert ended.result["completions"] == 12
+
+
+def test_a_gpu_is_lent_to_one_worker_at_a_time_and_says_to_whom(host: GpuHost) -> None:
+    host.script(default=[WRONG], delay_s=0.2)
+    host.hire(SANDBOX_GPUS="7")
+    job = host.client.start("generate", _generation(20))
+    host.until(job.id, lambda job: job.status is JobStatus.RUNNING)
+    (lease,) = [lease for lease in host.client.gpus().leases if lease.gpu.endswith("/7")]
+    assert lease.worker == host.client.gpus().jobs[0].worker
+    assert host.hire(SANDBOX_GPUS="7").wait(40) == 1
+    assert "is held by" in host.log()
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"model": "../../etc"}, "leads out of SANDBOX_GPU_FOLDER"),
+        ({"model": "job:none"}, "made no model"),
+        ({"gpus": 2}, "needs 2 GPUs"),
+    ],
+)
+def test_what_the_request_gets_wrong_fails_the_job_at_once(host: GpuHost, change: dict[str, Any], why: str) -> None:
+    host.script(default=[WRONG])
+    host.hire()
+    job = host.ended(host.client.start("generate", {**_generation(), **change}).id)
+    assert job.status is JobStatus.FAILED
+    assert why in job.error
+    assert job.attempts == 1
+
+
+@pytest.mark.parametrize(("broken", "score"), [(False, 1.0), (True, 0.0)])
+def test_humaneval_references_score_one_and_wrong_ones_zero(host: GpuHost, broken: bool, score: float) -> None:
+    if not HUMANEVAL.exists():
+        pytest.skip(f"the data set is not here: {HUMANEVAL}")
+    rows = [json.loads(line) for line in gzip.decompress(HUMANEVAL.read_bytes()).splitlines()]
+    answers = {}
+    for row in rows:
+        (problem,) = problems_of("humaneval", [row])
+        prompt = str(problem.prompt)
+        body = "    return NotImplemented\n" if broken else row["canonical_solution"]
+        answers[prompt] = [f"```python\n{row['prompt']}{body}\n```", f"```python\n{body}\n```"]
+    host.script(answers=answers, default=["no such prompt"])
+    host.hire()
+    request = {"model": "m", "rows": rows, "shape": "humaneval", "k": [1, 2], "sampling": {"n": 2}}
+    job = host.ended(host.client.start("evaluate", request).id, 110)
+    assert job.result is not None, (job.error, host.log())
+    unlike = [one for one in job.result["problems"] if one["right"] != 2 * score]
+    assert not unlike
+    scores = job.result["all"]
+    assert (scores["problems"], scores["pass@1"], scores["pass@2"], scores["avg@2"]) == (164, score, score, score)
