@@ -1,0 +1,137 @@
+"""A stage's output: JSON lines in a fixed order; what a kill leaves is a prefix, and a resumed run ends the same.
+
+Theory of operation. A stage is a sequence of units with keys, and each unit makes one line. Units are worked on many at
+a time and written in their order. A line that a kill left without its end is cut off; what is whole is not done again.
+Beside the lines, `<stage>.state.json` tells from what they are made: a recipe, a prompt or an earlier stage that has
+changed since is an error that names the file to remove, never a mixture.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox.errors import BadRequest
+
+Record = dict[str, Any]
+Work = Callable[["Unit"], Awaitable[Record]]
+Progress = Callable[[int, int], object]
+
+AHEAD = 2
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What one line is made from; the line has the key as its `key`."""
+
+    key: str
+    given: Any
+
+
+def read(path: Path) -> list[Record]:
+    """The lines of a file of ours; none where there is no file."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in whole_lines(path)]
+
+
+def whole_lines(path: Path) -> Iterator[bytes]:
+    """Lines that have their end."""
+    with path.open("rb") as file:
+        for line in file:
+            if line.endswith(b"\n"):
+                yield line
+
+
+def dump(record: Record) -> bytes:
+    return json.dumps(record, ensure_ascii=False).encode(errors="surrogatepass") + b"\n"
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class Stage:
+    """The file of one stage. Raises BadRequest where it was begun from something else than `made_from`."""
+
+    def __init__(self, folder: Path, name: str, made_from: str) -> None:
+        self.name = name
+        self.path = folder / f"{name}.jsonl"
+        self._state = folder / f"{name}.state.json"
+        self._made_from = made_from
+        before = json.loads(self._state.read_bytes()) if self._state.exists() else {}
+        if self.path.exists() and before.get("made_from") not in {None, made_from}:
+            raise BadRequest(
+                f"{self.path} was begun with another recipe, prompts or earlier stage; "
+                "remove it to make it anew, or put back what was changed"
+            )
+        self._tell(complete=bool(before.get("complete")) and self.path.exists())
+
+    @property
+    def complete(self) -> bool:
+        return bool(json.loads(self._state.read_bytes())["complete"])
+
+    def finish(self) -> list[Record]:
+        self.path.touch()
+        self._tell(complete=True)
+        return read(self.path)
+
+    def _tell(self, complete: bool) -> None:
+        told = json.dumps({"made_from": self._made_from, "complete": complete})
+        scratch = self._state.with_suffix(".new")
+        scratch.write_text(told, encoding="utf-8")
+        scratch.replace(self._state)
+
+    async def produce(self, units: Sequence[Unit], work: Work, concurrency: int, on_progress: Progress) -> list[Record]:
+        """The lines of all units; those that are not there yet are made, `concurrency` at a time."""
+        done = self._resumed(units)
+        on_progress(done, len(units))
+        going: deque[tuple[Unit, asyncio.Task[Record]]] = deque()
+        waiting = iter(units[done:])
+        room = asyncio.Semaphore(concurrency)
+        try:
+            with self.path.open("ab") as out:
+                while True:
+                    while len(going) < concurrency * AHEAD and (unit := next(waiting, None)) is not None:
+                        going.append((unit, asyncio.create_task(_within(room, work, unit))))
+                    if not going:
+                        break
+                    unit, task = going[0]
+                    record = await task
+                    going.popleft()
+                    out.write(dump({"key": unit.key, **record}))
+                    out.flush()
+                    done += 1
+                    on_progress(done, len(units))
+        finally:
+            await _ended([task for _, task in going])
+        return read(self.path)
+
+    def _resumed(self, units: Sequence[Unit]) -> int:
+        """How many lines are there; half a line at the end is cut off."""
+        if not self.path.exists():
+            return 0
+        lines = list(whole_lines(self.path))
+        with self.path.open("r+b") as file:
+            file.truncate(sum(map(len, lines)))
+        keys = [json.loads(line)["key"] for line in lines]
+        if keys != [unit.key for unit in units[: len(keys)]]:
+            raise BadRequest(f"{self.path} holds lines of another run; remove it to make it anew")
+        return len(keys)
+
+
+async def _within(room: asyncio.Semaphore, work: Work, unit: Unit) -> Record:
+    async with room:
+        return await work(unit)
+
+
+async def _ended(tasks: Sequence[asyncio.Task[Record]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

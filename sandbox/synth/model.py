@@ -1,0 +1,190 @@
+"""Any OpenAI-compatible model: chats with bounded concurrency, retries, a seed for each call, and what they cost."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, TypeVar
+
+import httpx
+
+from sandbox.errors import BadRequest, InfrastructureError
+
+ATTEMPTS = 6
+FIRST_DELAY_S = 0.5
+PATIENCE_S = 600.0
+PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+SEEDS = 1 << 31
+WRONG_SHOWN = 300
+
+Parsed = TypeVar("Parsed")
+
+
+class ModelFailed(InfrastructureError):
+    """The model's service does not answer, after retries. Run the stage again: it goes on where it was."""
+
+
+@dataclass
+class Usage:
+    """What was asked for one line of output."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def record(self) -> dict[str, int]:
+        return {
+            "calls": self.calls,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+        }
+
+
+@dataclass(frozen=True)
+class Completion:
+    """`tokens` is the service's count, else the number of words; `whole` is False where the limit cut it off."""
+
+    text: str
+    tokens: int
+    whole: bool
+
+
+class Unparsable(Exception):
+    """A completion is not what the prompt asked for; it is drawn again with another seed."""
+
+
+class Model:
+    """One model of one service; close it."""
+
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        *,
+        key: str = "",
+        seed: int = 0,
+        temperature: float = 0.8,
+        max_tokens: int = 4_096,
+        concurrency: int = 16,
+    ) -> None:
+        self._name = name
+        self._seed = seed
+        self._sampling = {"temperature": temperature, "max_tokens": max_tokens}
+        self._room = asyncio.Semaphore(concurrency)
+        self.concurrency = concurrency
+        self._http = httpx.AsyncClient(
+            base_url=url.rstrip("/"),
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=httpx.Timeout(PATIENCE_S, connect=10.0),
+            limits=httpx.Limits(max_connections=concurrency),
+        )
+
+    async def __aenter__(self) -> Model:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    def inquiry(self, *key: object) -> Inquiry:
+        """The calls for one line of output: their seeds are drawn from the run's seed and `key`."""
+        return Inquiry(self, "/".join(map(str, (self._seed, *key))))
+
+    async def chat(self, prompt: str, seed: int) -> tuple[Completion, dict[str, Any]]:
+        """One completion, and the service's own count of tokens. Raises ModelFailed and BadRequest."""
+        body = {
+            "model": self._name,
+            "messages": [{"role": "user", "content": prompt}],
+            "seed": seed,
+            **self._sampling,
+        }
+        async with self._room:
+            told = await self._post(body)
+        try:
+            choice = told["choices"][0]
+            text = choice["message"]["content"] or ""
+            thoughts = choice["message"].get("reasoning_content") or ""
+        except (KeyError, IndexError, TypeError, AttributeError):
+            raise ModelFailed(f"the model's service answers in another shape: {str(told)[:WRONG_SHOWN]}") from None
+        if thoughts:
+            text = f"<think>\n{thoughts}\n</think>\n{text}"
+        usage = told.get("usage") or {}
+        tokens = usage.get("completion_tokens") or len(text.split())
+        return Completion(text, tokens, choice.get("finish_reason") != "length"), usage
+
+    async def _post(self, body: dict[str, Any]) -> dict[str, Any]:
+        failure = ""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(FIRST_DELAY_S * 2 ** (attempt - 1))
+            try:
+                response = await self._http.post("/chat/completions", json=body)
+            except httpx.HTTPError as error:
+                failure = f"{type(error).__name__}: {error}"
+                continue
+            if response.status_code == 200:
+                return self._read(response)
+            failure = f"{response.status_code}: {response.text[:WRONG_SHOWN]}"
+            if response.status_code not in PASSING:
+                raise BadRequest(f"the model's service refuses: {failure}")
+        raise ModelFailed(f"the model's service at {self._http.base_url} fails, {ATTEMPTS} times: {failure}")
+
+    def _read(self, response: httpx.Response) -> dict[str, Any]:
+        try:
+            told: dict[str, Any] = response.json()
+        except json.JSONDecodeError:
+            raise ModelFailed(f"the model's service answers no JSON: {response.text[:WRONG_SHOWN]}") from None
+        return told
+
+
+@dataclass
+class Inquiry:
+    """The calls for one line: their seeds follow from its key, so a resumed run asks the same again."""
+
+    model: Model
+    key: str
+    usage: Usage = field(default_factory=Usage)
+
+    async def ask(self, prompt: str) -> Completion:
+        digest = hashlib.sha256(f"{self.key}/{self.usage.calls}".encode()).digest()
+        self.usage.calls += 1
+        completion, usage = await self.model.chat(prompt, int.from_bytes(digest[:8], "big") % SEEDS)
+        self.usage.prompt_tokens += usage.get("prompt_tokens") or len(prompt.split())
+        self.usage.completion_tokens += completion.tokens
+        return completion
+
+    async def parsed(self, prompt: str, parse: Callable[[str], Parsed], attempts: int = 3) -> Parsed | None:
+        """The first completion that `parse` takes; None where `attempts` are Unparsable."""
+        for _ in range(attempts):
+            try:
+                return parse((await self.ask(prompt)).text)
+            except Unparsable:
+                continue
+        return None
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """The JSON object in a completion, whatever is said around it. Raises Unparsable."""
+    answer = text.rpartition("</think>")[2]
+    start = answer.find("{")
+    while start >= 0:
+        try:
+            value, _ = json.JSONDecoder().raw_decode(answer, start)
+        except (ValueError, RecursionError):
+            start = answer.find("{", start + 1)
+            continue
+        if isinstance(value, dict):
+            return value
+        break
+    raise Unparsable
+
+
+def strings(value: Any, at_most: int) -> list[str]:
+    """The texts of a list, stripped and not empty; whatever else is in it is left out."""
+    entries = value if isinstance(value, list) else []
+    return [entry.strip() for entry in entries if isinstance(entry, str) and entry.strip()][:at_most]

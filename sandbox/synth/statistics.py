@@ -1,0 +1,132 @@
+"""What a run came to: costs and yields of each stage, and the data set in numbers and a picture."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from sandbox.synth.features import Evolution
+from sandbox.synth.lines import Record, read
+from sandbox.synth.recipe import Recipe
+
+DIFFICULTIES = ("easy", "medium", "hard")
+PER = 1_000_000
+
+
+def of_rows(sft: list[Record], rl: list[Record], left_out: dict[str, Any]) -> dict[str, Any]:
+    """The data set in numbers."""
+    tests = [len(row["tests"]) for row in rl]
+    counted = Counter(row["difficulty"] for row in rl)
+    return {
+        "sft_rows": len(sft),
+        "rl_rows": len(rl),
+        **left_out,
+        "tests": sum(tests),
+        "tests_a_task": round(sum(tests) / len(tests), 2) if tests else 0.0,
+        "difficulty": {level: counted[level] for level in DIFFICULTIES},
+        "styles": dict(sorted(Counter(row["style"] for row in rl).items())),
+        "pass_rates": [row["pass_rate"] for row in rl],
+        "confidences": [row["confidence"] for row in rl],
+        "statement_words": [len(row["prompt"].split()) for row in rl],
+        "features": dict(Counter(name for row in rl for name in row["features"]).most_common(20)),
+    }
+
+
+def write(folder: Path, told: dict[str, Any]) -> None:
+    """statistics.json, and statistics.png where matplotlib is installed."""
+    (folder / "statistics.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return
+    figure = Figure(figsize=(10, 6), layout="constrained")
+    axes = figure.subplots(2, 3)
+    axes[0][0].bar(list(told["difficulty"]), list(told["difficulty"].values()))
+    axes[0][0].set(title="difficulty by pass rate", ylabel="tasks")
+    axes[0][1].bar(list(told["styles"]), list(told["styles"].values()))
+    axes[0][1].set(title="style")
+    axes[0][2].hist(told["pass_rates"], bins=10, range=(0, 1))
+    axes[0][2].set(title="pass rate of candidates")
+    axes[1][0].hist(told["confidences"], bins=10, range=(0, 1))
+    axes[1][0].set(title="mean confidence of labels", ylabel="tasks")
+    axes[1][1].hist(told["statement_words"], bins=12)
+    axes[1][1].set(title="words of a prompt")
+    names = list(told["features"])[:10][::-1]
+    axes[1][2].barh(names, [told["features"][name] for name in names])
+    axes[1][2].set(title="features")
+    axes[1][2].tick_params(labelsize=7)
+    # No date and no version in the file: the same data set makes the same picture.
+    figure.savefig(folder / "statistics.png", dpi=80, metadata={"Software": None})
+
+
+def summary(folder: Path, recipe: Recipe, evolution: Evolution | None, prices: tuple[float, float]) -> list[Record]:
+    """One row a stage: its lines, what it yielded, its calls, tokens and cost; prices are for a million tokens."""
+    rows = []
+    for stage, kept in _KEPT.items():
+        lines = read(folder / f"{stage}.jsonl")
+        usage = Counter[str]()
+        for line in lines:
+            usage.update(line.get("usage", {}))
+        good = sum(map(kept, lines))
+        rows.append(
+            {
+                "stage": stage,
+                "lines": len(lines),
+                "kept": good,
+                "yield": round(good / len(lines), 4) if lines else None,
+                **{name: usage[name] for name in ("calls", "prompt_tokens", "completion_tokens")},
+                "cost": round((usage["prompt_tokens"] * prices[0] + usage["completion_tokens"] * prices[1]) / PER, 6),
+                "notes": _notes(stage, lines, evolution),
+            }
+        )
+    rows.append(_dataset_row(folder, recipe))
+    return rows
+
+
+_KEPT = {
+    "features": lambda line: not line["failed"],
+    "evolved": lambda line: not line["failed"],
+    "tasks": lambda line: not line["failed"],
+    "inputs": lambda line: not line["failed"],
+    "solutions": lambda line: not line["dropped"],
+    "votes": lambda line: line["accepted"],
+}
+
+
+def _notes(stage: str, lines: list[Record], evolution: Evolution | None) -> str:
+    counts: Counter[str] = Counter()
+    if stage == "evolved" and evolution is not None:
+        tree = evolution.tree
+        kinds = ", ".join(f"{number} {kind}" for kind, number in tree.by_kind().items())
+        return f"{evolution.seeds} -> {len(tree)} features ({kinds}), {tree.duplicates} duplicates"
+    if stage == "tasks":
+        counts.update(line["style"] for line in lines)
+    elif stage == "inputs":
+        counts["valid"] = sum(len(line["inputs"]) for line in lines)
+        for line in lines:
+            counts.update(line["dropped"])
+    elif stage == "solutions":
+        counts.update(line["dropped"] for line in lines if line["dropped"])
+    elif stage == "votes":
+        counts["labels"] = sum(line.get("labelled", 0) for line in lines)
+        counts["ties"] = sum(line.get("ties", 0) for line in lines)
+        counts.update(line["why"] for line in lines if line["why"])
+    return ", ".join(f"{number} {name}" for name, number in counts.items())
+
+
+def _dataset_row(folder: Path, recipe: Recipe) -> Record:
+    path = folder / "dataset" / "statistics.json"
+    told = json.loads(path.read_bytes()) if path.exists() else {}
+    made, labelled = told.get("rl_rows", 0), told.get("labelled_tasks", 0)
+    left_out = ", ".join(f"{number} {reason}" for reason, number in told.get("left_out", {}).items())
+    return {
+        "stage": "dataset",
+        "lines": labelled,
+        "kept": made,
+        "yield": round(made / recipe.tasks, 4) if told else None,
+        **dict.fromkeys(("calls", "prompt_tokens", "completion_tokens"), 0),
+        "cost": 0.0,
+        "notes": ", ".join(filter(None, [f"{told.get('sft_rows', 0)} SFT rows", f"{made} RL rows", left_out])),
+    }

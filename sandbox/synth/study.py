@@ -1,0 +1,175 @@
+"""The paper's studies on a run of one's own: tasks against solutions, size of the data, labels that are wrong.
+
+The first needs the service only: it holds real votes over parts of the run. The other two make the data and hand over
+to GPU jobs, POST /train/sft and POST /train/grpo, one for each point, where a model is named.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sandbox.client import AsyncClient, Client
+from sandbox.errors import BadRequest
+from sandbox.synth.labels import corrupt
+from sandbox.synth.lines import Record, Unit, dump
+from sandbox.synth.pipeline import Pipeline
+from sandbox.synth.votes import hold, units
+
+FOLDER = "studies"
+HELD_OUT = 0.2
+
+Progress = Callable[[str], object]
+
+
+def _place(folder: Path) -> Path:
+    place = folder / FOLDER
+    place.mkdir(exist_ok=True)
+    return place
+
+
+async def budget(pipeline: Pipeline, client: AsyncClient, total: int, say: Progress) -> list[Record]:
+    """Many tasks with few solutions, or few with many, at `total` solutions altogether.
+
+    Labels are compared with those of the run's own vote, which has all solutions: `agreement` is the share of labels
+    that are the same, of those that both have.
+    """
+    recipe = pipeline.recipe
+    tasks = [task for task in pipeline.lines("tasks") if not task["failed"]]
+    everything = units(tasks, pipeline.lines("inputs"), pipeline.lines("solutions"))
+    full = {line["key"]: line for line in pipeline.lines("votes")}
+    points = []
+    for number in _powers(recipe.solutions):
+        chosen = everything[: total // number]
+        if len(chosen) * number < total:
+            say(f"{number} solutions: {len(everything)} tasks with inputs are too few for {total} solutions")
+            continue
+        lines = [await _vote_of_first(unit, number, client, pipeline) for unit in chosen]
+        points.append(_point(number, lines, full))
+        say(f"{len(chosen)} tasks x {number} solutions")
+    if not points:
+        raise BadRequest(f"a budget of {total} solutions is more than this run has; give less with --solutions")
+    _write(_place(pipeline.folder) / "budget", points, "solutions a task", "solutions", ("accepted", "agreement"))
+    return points
+
+
+def _powers(most: int) -> list[int]:
+    return [1 << power for power in range(1, most.bit_length()) if 1 << power <= most]
+
+
+async def _vote_of_first(unit: Unit, number: int, client: AsyncClient, pipeline: Pipeline) -> Record:
+    """A vote of those of the first `number` samples that passed the filter."""
+    first = [each for each in unit.given["candidates"] if int(each["key"].rpartition("/")[2]) < number]
+    line = await hold(Unit(unit.key, {**unit.given, "candidates": first}), client, pipeline.recipe)
+    return {"key": unit.key, **line}
+
+
+def _point(number: int, lines: list[Record], full: dict[str, Record]) -> Record:
+    both = [pair for line in lines for pair in _labels_of_both(line, full[line["key"]])]
+    same = sum(one.split() == other.split() for one, other in both)
+    accepted = sum(line["accepted"] for line in lines)
+    return {
+        "tasks": len(lines),
+        "solutions": number,
+        "labels": sum(line.get("labelled", 0) for line in lines),
+        "golden": accepted,
+        "accepted": round(accepted / len(lines), 4),
+        "agreement": round(same / len(both), 4) if both else None,
+    }
+
+
+def _labels_of_both(line: Record, full: Record) -> list[tuple[str, str]]:
+    labels, reference = _labels(line), _labels(full)
+    return [(labels[given], reference[given]) for given in labels if given in reference]
+
+
+def _labels(line: Record) -> dict[str, str]:
+    tests = line.get("test_set", {}).get("tests", [])
+    return {test.get("stdin", ""): test["expected"] for test in tests}
+
+
+def split(rows: Sequence[Record], seed: int) -> tuple[list[Record], list[Record]]:
+    """Rows to train on and rows held out, by the seed."""
+    order = list(rows)
+    random.Random(f"{seed}/split").shuffle(order)
+    cut = max(1, round(len(order) * HELD_OUT))
+    if len(order) <= cut:
+        raise BadRequest(f"{len(order)} rows are too few to hold some out")
+    return order[cut:], order[:cut]
+
+
+def scaling(folder: Path, sft: list[Record], rl: list[Record], parts: Sequence[float], seed: int) -> list[Record]:
+    """Nested parts of the SFT rows, each a file and the body of its POST /train/sft; tasks held out are in none."""
+    _, held_out = split(rl, seed)
+    kept_out = {row["name"] for row in held_out}
+    train = [row for row in sft if row["name"] not in kept_out]
+    random.Random(f"{seed}/scaling").shuffle(train)
+    points = []
+    for part in sorted(parts):
+        rows = train[: max(1, round(part * len(train)))]
+        body = {
+            "rows": [{"messages": row["messages"]} for row in rows],
+            "probe": {"tasks": list(map(rl_task, held_out))},
+            "seed": seed,
+        }
+        points.append(_handed_over(_place(folder) / "scaling", f"{part:g}", "train_sft", rows, body))
+    return points
+
+
+def wrong_labels(folder: Path, rl: list[Record], shares: Sequence[float], seed: int) -> list[Record]:
+    """The RL rows with shares of their labels wrong, each a file and the body of its POST /train/grpo.
+
+    Held-out tasks keep their right labels: they are what is measured.
+    """
+    train, held_out = split(rl, seed)
+    points = []
+    for share in sorted(shares):
+        rows, number = corrupt(train, share, seed)
+        body = {"tasks": list(map(rl_task, rows)), "held_out": list(map(rl_task, held_out)), "seed": seed}
+        point = _handed_over(_place(folder) / "labels", f"{share:g}", "train_grpo", rows, body)
+        points.append({**point, "wrong": number, "tests": sum(len(row["tests"]) for row in rows)})
+    return points
+
+
+def rl_task(row: Record) -> Record:
+    """What a training job takes of an RL row."""
+    return {name: row[name] for name in ("name", "prompt", "tests")}
+
+
+def _handed_over(folder: Path, name: str, kind: str, rows: list[Record], body: dict[str, Any]) -> Record:
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.jsonl").write_bytes(b"".join(map(dump, rows)))
+    request = folder / f"{name}.request.json"
+    request.write_bytes(dump(body))
+    return {"point": name, "rows": len(rows), "kind": kind, "request": str(request)}
+
+
+def train(client: Client, points: list[Record], model: str, steps: int, say: Progress) -> list[Record]:
+    """Post each point's request as a GPU job and wait for it; points get the job's result."""
+    trained = []
+    for point in points:
+        body = json.loads(Path(point["request"]).read_bytes())
+        job = client.start(point["kind"], {"model": model, "steps": steps, **body})
+        say(f"{point['point']}: job {job.id}")
+        ended = client.wait(job.id)
+        trained.append({**point, "job": job.id, "status": str(ended.status), "result": ended.model_dump()["result"]})
+    return trained
+
+
+def _write(path: Path, points: list[Record], label: str, x: str, names: Sequence[str]) -> None:
+    """The points as JSON, and as a picture where matplotlib is installed."""
+    path.with_suffix(".json").write_text(json.dumps(points, indent=2) + "\n", encoding="utf-8")
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return
+    figure = Figure(figsize=(5, 3), layout="constrained")
+    axes = figure.subplots()
+    for name in names:
+        axes.plot([point[x] for point in points], [point[name] for point in points], marker="o", label=name)
+    axes.set(xlabel=label, ylim=(0, 1.05))
+    axes.legend()
+    figure.savefig(path.with_suffix(".png"), dpi=80)

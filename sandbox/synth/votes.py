@@ -1,0 +1,81 @@
+"""Stage 6: the service's vote labels the inputs, and the hold-out proves the golden solution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.client import AsyncClient
+from sandbox.errors import InfrastructureError
+from sandbox.runner.contract import Verdict
+from sandbox.schema.vote import VoteResult
+from sandbox.synth.lines import Record, Unit
+from sandbox.synth.recipe import Recipe
+
+FEWEST = 2
+EASY, HARD = 0.75, 0.35
+
+
+def units(tasks: list[Record], inputs: list[Record], solutions: list[Record]) -> list[Unit]:
+    """One unit for each task that has inputs."""
+    candidates: dict[str, list[Record]] = {}
+    for solution in solutions:
+        if not solution["dropped"]:
+            candidates.setdefault(solution["task"], []).append(solution)
+    given = {line["key"]: line["inputs"] for line in inputs}
+    return [
+        Unit(task["key"], {"inputs": given[task["key"]], "candidates": candidates.get(task["key"], [])})
+        for task in tasks
+        if given.get(task["key"])
+    ]
+
+
+async def hold(unit: Unit, client: AsyncClient, recipe: Recipe) -> Record:
+    """One task's vote; what differs from run to run, such as times, is left out of the line."""
+    candidates, inputs = unit.given["candidates"], unit.given["inputs"]
+    if len(candidates) < FEWEST:
+        return {"accepted": False, "why": "too few candidates", "candidates": len(candidates), "inputs": len(inputs)}
+    result = await client.vote(request(candidates, inputs, recipe))
+    if result.internal_errors:
+        raise InfrastructureError(f"{unit.key}: {result.internal_errors} runs failed for no fault of theirs; run again")
+    return told(result, candidates)
+
+
+def request(candidates: list[Record], inputs: list[Record], recipe: Recipe) -> dict[str, Any]:
+    return {
+        "candidates": [{"language": recipe.language, "code": candidate["code"]} for candidate in candidates],
+        "inputs": [given["stdin"] for given in inputs],
+        "policy": {"seed": recipe.seed, **recipe.policy},
+        "priority": "bulk",
+    }
+
+
+def told(result: VoteResult, candidates: list[Record]) -> Record:
+    """What a vote's line keeps."""
+    labelled = [label for label in result.labels if label.expected is not None]
+    golden = result.golden
+    rate = pass_rate(result)
+    return {
+        "accepted": golden.accepted,
+        "why": "" if golden.accepted else "no label" if not labelled else "golden failed the hold-out",
+        "candidates": len(candidates),
+        "inputs": len(result.labels),
+        "labelled": len(labelled),
+        "ties": sum(label.tie for label in result.labels),
+        "confidence": round(sum(label.confidence for label in labelled) / len(labelled), 6) if labelled else 0.0,
+        "golden": candidates[golden.index]["key"] if golden.index is not None else None,
+        "holdout": [golden.holdout_passed, golden.holdout_total],
+        "pass_rate": rate,
+        "difficulty": difficulty(rate),
+        "test_set": result.test_set.model_dump(mode="json", exclude_defaults=True),
+    }
+
+
+def pass_rate(result: VoteResult) -> float:
+    """Share of the candidates that pass every labelled test."""
+    judged = [[verdict for verdict in row if verdict is not Verdict.SKIPPED] for row in result.matrix]
+    passing = sum(bool(row) and all(verdict is Verdict.ACCEPTED for verdict in row) for row in judged)
+    return round(passing / len(judged), 6) if judged else 0.0
+
+
+def difficulty(rate: float) -> str:
+    return "easy" if rate >= EASY else "medium" if rate >= HARD else "hard"

@@ -1,0 +1,98 @@
+"""A run's surroundings: a scripted model, the real service over HTTP, and the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from sandbox.api.app import create_app
+from sandbox.cli import app
+from sandbox.config import ApiSettings
+from sandbox.service import Service
+from tests.api.serving import served
+from tests.environments import ROOT
+from tests.redis_server import RedisServer
+from tests.synth.scripted_model import ScriptedModel
+
+EXAMPLES = (
+    "import heapq\na = list(map(int, input().split()))\nheapq.heapify(a)\nprint(heapq.heappop(a))",
+    "dp = [1, 1]\nfor i in range(2, int(input())):\n    dp.append((dp[-1] + dp[-2]) % 7)\nprint(dp[-1])",
+)
+PATIENCE_S = 100
+
+
+@pytest.fixture(scope="session")
+def url(live_service: Service, redis_server: RedisServer, home: Path) -> Iterator[str]:
+    """The API has a service of its own before the workers of the session."""
+    assert live_service.readiness().ready
+    folder = home / "synth"
+    folder.mkdir(exist_ok=True)
+    with served(create_app(ApiSettings(home=folder, redis_url=redis_server.url()))) as url:
+        yield url
+
+
+@pytest.fixture
+def model() -> Iterator[ScriptedModel]:
+    """One in eleven requests is refused at first."""
+    server = ScriptedModel(fail_every=11)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """`sandbox` as a person calls it."""
+
+    environment: dict[str, str]
+
+    def start(self, *words: str | Path) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "sandbox", *map(str, words)],
+            env=self.environment,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def fails(self, *words: str | Path) -> str:
+        """What it says on stderr; its exit code is not 0."""
+        process = self.start(*words)
+        _, errors = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode
+        return errors.decode()
+
+    def __call__(self, *words: str | Path) -> str:
+        """What it prints; without a process of its own, for those take seconds to start."""
+        done = CliRunner().invoke(app, list(map(str, words)), env=self.environment)
+        assert done.exit_code == 0, (done.output, done.exception)
+        return done.stdout
+
+
+@pytest.fixture
+def sandbox(url: str, tmp_path: Path) -> CommandLine:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_")}
+    return CommandLine({**ours, "SANDBOX_URL": url, "SANDBOX_HOME": str(tmp_path), "PYTHONWARNINGS": "error"})
+
+
+def write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
