@@ -6,18 +6,17 @@ The expected outputs and the checker stay here, beside the data; a box sees inpu
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sandbox.runner import values
 from sandbox.runner.contract import Outcome, Status, Usage, Verdict
-from sandbox.runner.functions import CALL_FAILED, TEST_FAILED
+from sandbox.runner.functions import CALL_FAILED, TEST_BROKEN, TEST_FAILED
 from sandbox.runner.values import NotPlain
 from sandbox.verify import checkers
 from sandbox.verify.checkers.failure import CheckerFailed
 from sandbox.verify.checkers.program import Ended, interaction, opinion
-from sandbox.verify.values import same
+from sandbox.verify.values import same, too_many
 
 MESSAGE_CHARS = 500
 
@@ -41,6 +40,15 @@ _VERDICT_OF_CHECK = {
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One test function of a file of them."""
+
+    name: str
+    verdict: Verdict
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CaseVerdict:
     verdict: Verdict
     message: str = ""
@@ -48,6 +56,7 @@ class CaseVerdict:
     signal: int | None = None
     usage: Usage = field(default_factory=Usage)
     points: float | None = None
+    parts: tuple[Part, ...] | None = None
 
     @property
     def score(self) -> float:
@@ -102,6 +111,24 @@ def judge_outcome(outcome: Outcome, expected: bytes, checker: CheckerChoice) -> 
     return CaseVerdict(verdict, message, outcome.exit_code, outcome.signal, outcome.usage)
 
 
+def judge_files(
+    outcome: Outcome, stdout: bytes | None, expected: Mapping[str, bytes], checker: CheckerChoice
+) -> CaseVerdict:
+    """A run that had to write files; its stdout counts too, unless that is None. The first difference is told."""
+    if not outcome.ended_well:
+        return judge_outcome(outcome, b"", checker)
+    wanted: dict[str, tuple[bytes | None, bytes]] = {} if stdout is None else {"stdout": (outcome.stdout, stdout)}
+    wanted |= {name: (outcome.files.get(name), content) for name, content in expected.items()}
+    for name, (content, right) in wanted.items():
+        if content is None:
+            missing = f"{name}: no such file, or it is over file_mb"
+            return CaseVerdict(Verdict.WRONG_ANSWER, missing, outcome.exit_code, outcome.signal, outcome.usage)
+        case = judge_outcome(replace(outcome, stdout=content), right, checker)
+        if case.verdict is not Verdict.ACCEPTED:
+            return replace(case, message=f"{name}: {case.message}")
+    return CaseVerdict(Verdict.ACCEPTED, "", outcome.exit_code, outcome.signal, outcome.usage)
+
+
 def judge_opinion(outcome: Outcome, checker: Outcome, full_score: float) -> CaseVerdict:
     """A run that ended well, by what the user's checker said of its output."""
     try:
@@ -133,18 +160,17 @@ def judge_call(outcome: Outcome, expected: Any, checker: CheckerChoice) -> CaseV
     """A function's answer against the expected value."""
     if not outcome.ended_well:
         return judge_outcome(outcome, b"", checker)
+    tolerances = checker.options if checker.kind == "float" else {}
     try:
-        answer = json.loads(outcome.answers)
+        answer = {} if too_many(outcome.answers) else json.loads(outcome.answers)
         if "error" in answer:
             told = f"{answer['kind']}: {answer['error']}"[:MESSAGE_CHARS]
             return CaseVerdict(Verdict.RUNTIME_ERROR, told, outcome.exit_code, outcome.signal, outcome.usage)
-        actual = values.decode(answer["value"])
-    except (ValueError, KeyError, TypeError, RecursionError, NotPlain):
+        right = same(answer["value"], expected, **tolerances)
+    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, NotPlain):
         # an early exit, or something else than a value on the channel
         told = "the function returned no value"
         return CaseVerdict(Verdict.RUNTIME_ERROR, told, outcome.exit_code, outcome.signal, outcome.usage)
-    tolerances = checker.options if checker.kind == "float" else {}
-    right = same(actual, expected, **tolerances)
     verdict, message = (Verdict.ACCEPTED, "") if right else (Verdict.WRONG_ANSWER, "another value is expected")
     return CaseVerdict(verdict, message, outcome.exit_code, outcome.signal, outcome.usage)
 
@@ -156,12 +182,65 @@ def judge_assertion(program: Outcome, test: Outcome) -> CaseVerdict:
     if test.ended_well:
         return CaseVerdict(Verdict.ACCEPTED, "", program.exit_code, program.signal, program.usage)
     if test.exit_code == CALL_FAILED:
-        verdict, message = Verdict.RUNTIME_ERROR, last_line(program.stderr) or "the program ended before the test did"
+        verdict, message = Verdict.RUNTIME_ERROR, last_line(test.stderr) or "the program ended before the test did"
     elif test.exit_code == TEST_FAILED:
         verdict, message = Verdict.WRONG_ANSWER, last_line(test.stderr)
+    elif test.exit_code == TEST_BROKEN:
+        verdict, message = Verdict.INTERNAL_ERROR, f"the test cannot run: {last_line(test.stderr)}"
     else:
         verdict, message = _VERDICT_OF_STATUS[test.status], f"the test itself: {test.status.value}"
     return CaseVerdict(verdict, message, program.exit_code, program.signal, program.usage)
+
+
+_VERDICT_OF_PART = {
+    "passed": Verdict.ACCEPTED,
+    "failed": Verdict.WRONG_ANSWER,
+    "error": Verdict.RUNTIME_ERROR,
+    "skipped": Verdict.SKIPPED,
+}
+
+
+def judge_file(program: Outcome, test: Outcome) -> CaseVerdict:
+    """A pytest file that ran beside a program, by the lines it told (`runner.pytest_file`).
+
+    The score is the share of its functions that passed, of those not skipped. One during which the program ended, and
+    all after it, get the verdict of that.
+    """
+    ended = judge_assertion(program, test)
+    told = [line for line in map(_told, test.stdout.splitlines()) if line]
+    broken = next((line for line in told if "broken" in line), None)
+    if broken is not None:
+        verdict = Verdict.RUNTIME_ERROR if broken.get("fault") else Verdict.INTERNAL_ERROR
+        return replace(ended, verdict=verdict, message=str(broken["broken"]), parts=())
+    found = dict.fromkeys(str(name) for line in told for name in line.get("found", ()))
+    parts: dict[str, Part] = {}
+    for line in told:
+        name = str(line.get("name"))
+        if name in found and (name not in parts or parts[name].verdict in {Verdict.ACCEPTED, Verdict.SKIPPED}):
+            parts[name] = Part(name, _VERDICT_OF_PART[line["outcome"]], str(line["message"]))
+    if ended.verdict is not Verdict.ACCEPTED:
+        parts.update({name: Part(name, ended.verdict, ended.message) for name in found if name not in parts})
+    return _whole_file(ended, tuple(parts.values()))
+
+
+def _told(line: bytes) -> dict[str, Any]:
+    try:
+        told = json.loads(line)
+    except ValueError:  # cut short by the end of the test
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _whole_file(ended: CaseVerdict, parts: tuple[Part, ...]) -> CaseVerdict:
+    judged = [part for part in parts if part.verdict is not Verdict.SKIPPED]
+    if not judged:
+        if ended.verdict is Verdict.ACCEPTED:
+            ended = replace(ended, verdict=Verdict.INTERNAL_ERROR, message="the file has no test that is not skipped")
+        return replace(ended, parts=parts)
+    worst = next((part for part in judged if part.verdict is not Verdict.ACCEPTED), None)
+    verdict, message = (Verdict.ACCEPTED, "") if worst is None else (worst.verdict, f"{worst.name}: {worst.message}")
+    passed = sum(part.verdict is Verdict.ACCEPTED for part in judged)
+    return replace(ended, verdict=verdict, message=message, points=passed / len(judged), parts=parts)
 
 
 def last_line(output: bytes) -> str:

@@ -1,51 +1,100 @@
-"""All 164 reference solutions of HumanEval (arXiv 2107.03374) run to exit 0, each with its own unit tests."""
+"""HumanEval (arXiv 2107.03374): its 164 reference solutions, and mutants of each, are judged as by a plain run."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sandbox.client import Client
 from sandbox.schema import ExecuteRequest, ExecuteResult
 from sandbox.service import Service
+from tests.e2e import plain_run
+from tests.e2e.mutants import mutants
+from tests.e2e.verdicts import ACCEPTED
 
 DATA = Path(__file__).resolve().parents[3] / "shared/data/HumanEval.jsonl.gz"
+MUTANTS = 3
+SEED = 164
+
+pytestmark = pytest.mark.skipif(not DATA.exists(), reason=f"the data set is not here: {DATA}")
+
+Task = dict[str, str]
 
 
-def _requests() -> dict[str, ExecuteRequest]:
-    tasks = [json.loads(line) for line in gzip.decompress(DATA.read_bytes()).splitlines()]
+@cache
+def tasks() -> list[Task]:
+    return [json.loads(line) for line in gzip.decompress(DATA.read_bytes()).splitlines()]
+
+
+def whole(task: Task, program: str) -> str:
+    return f"{program}\n{task['test']}\ncheck({task['entry_point']})\n"
+
+
+def asserted(task: Task, program: str) -> dict[str, Any]:
     return {
-        task["task_id"]: ExecuteRequest(
-            language="python",
-            code=f"{task['prompt']}{task['canonical_solution']}\n{task['test']}\ncheck({task['entry_point']})\n",
-        )
-        for task in tasks
+        "language": "python",
+        "code": program,
+        "entry_point": task["entry_point"],
+        "tests": [{"assert": f"{task['test']}\ncheck(candidate)\n"}],
+        "limits": {"cpu_time_s": plain_run.CPU_TIME_S},
     }
 
 
 def test_all_reference_solutions_run_to_exit_0(live_service: Service) -> None:
-    if not DATA.exists():
-        pytest.skip(f"the data set is not here: {DATA}")
-    requests = _requests()
-    assert len(requests) == 164
-    ticket = live_service.submit("execute", list(requests.values()), batch=True)
+    assert len(tasks()) == 164
+    requests = [
+        ExecuteRequest(language="python", code=whole(task, task["prompt"] + task["canonical_solution"]))
+        for task in tasks()
+    ]
+    ticket = live_service.submit("execute", requests, batch=True)
     results = [ExecuteResult.model_validate_json(future.result(100)) for future in ticket.results]
     failed = [
-        f"{name}: {result.status.value} {result.message} {result.stderr[-300:]}"
-        for name, result in zip(requests, results, strict=True)
+        f"{task['task_id']}: {result.status.value} {result.message} {result.stderr[-300:]}"
+        for task, result in zip(tasks(), results, strict=True)
         if (result.status, result.exit_code) != ("ok", 0)
     ]
     assert not failed, "\n".join(failed)
 
 
-def test_a_solution_that_is_broken_does_not(live_service: Service) -> None:
-    if not DATA.exists():
-        pytest.skip(f"the data set is not here: {DATA}")
-    request = _requests()["HumanEval/0"]
-    broken = request.model_copy(update={"code": request.code.replace("return False", "return None")})
-    (future,) = live_service.submit("execute", [broken]).results
-    result = ExecuteResult.model_validate_json(future.result(60))
-    assert (result.status, result.exit_code) == ("runtime_error", 1)
-    assert "AssertionError" in result.stderr
+@pytest.mark.timeout(300)
+def test_all_reference_solutions_are_accepted_by_assert_tests(client: Client) -> None:
+    results = client.verify_batch([asserted(task, task["prompt"] + task["canonical_solution"]) for task in tasks()])
+    failed = [
+        f"{task['task_id']}: {result.tests[0]}"
+        for task, result in zip(tasks(), results, strict=True)
+        if result.verdict != ACCEPTED
+    ]
+    assert not failed, "\n".join(failed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_mutants_get_the_verdicts_of_a_plain_run(client: Client) -> None:
+    pairs = [
+        (task, mutant)
+        for task in tasks()
+        for mutant in mutants(task["prompt"], task["canonical_solution"], MUTANTS, SEED)
+    ]
+    assert len(pairs) == MUTANTS * len(tasks())
+    lines = "".join(json.dumps(whole(task, mutant)) + "\n" for task, mutant in pairs)
+    # In the image's own interpreter, for versions of Python differ.
+    with subprocess.Popen(
+        ["/usr/bin/python3", plain_run.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as plain:
+        results = client.verify_batch([asserted(task, mutant) for task, mutant in pairs])
+        told, _ = plain.communicate(lines)
+    expected = [json.loads(line) for line in told.splitlines()]
+    differing = [
+        f"{task['task_id']}: plain run {'passed' if passed else 'failed'}, {result.tests[0]}\n{mutant}"
+        for (task, mutant), passed, result in zip(pairs, expected, results, strict=True)
+        if (result.verdict == ACCEPTED) is not passed or result.verdict == "internal_error"
+    ]
+    assert not differing, "\n".join(differing)
+    killed = expected.count(False)
+    assert len(pairs) > killed > len(pairs) // 2, "mutants that all fail, or mostly pass, show nothing"

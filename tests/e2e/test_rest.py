@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from sandbox.api.app import create_app
 from sandbox.client import Client
-from sandbox.config import ApiSettings
 from sandbox.errors import BadRequest, NotFound
 from sandbox.schema import ExecuteRequest, JobStatus, TestCase, VerifyRequest
-from sandbox.service import Service
-from tests.api.serving import served
-from tests.redis_server import RedisServer
 
 SUM = "a, b = map(int, input().split())\nprint(a + b)"
 SUMS = [TestCase(stdin=f"{a} {b}\n", expected=f"{a + b}\n") for a, b in ((1, 2), (20, 22), (-5, 5))]
-
-
-@pytest.fixture(scope="module")
-def client(live_service: Service, redis_server: RedisServer, home: Path) -> Iterator[Client]:
-    """The API has a service of its own before the workers of the session."""
-    assert live_service.readiness().ready
-    folder = home / "rest"
-    folder.mkdir(exist_ok=True)
-    with served(create_app(ApiSettings(home=folder, redis_url=redis_server.url()))) as url, Client(url) as client:
-        yield client
 
 
 def test_a_program_is_run(client: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -108,6 +109,22 @@ def test_decides_on_any_bytes(kind: str, one: bytes, other: bytes) -> None:
 @given(one=OUTPUTS, other=OUTPUTS)
 def test_says_the_same_both_ways(kind: str, one: bytes, other: bytes) -> None:
     assert check(kind, one, other).accepted == check(kind, other, one).accepted
+
+
+@RELAXED
+@given(text=st.text(max_size=12).map(str.strip), end=st.sampled_from(["", "\n", "\r\n", " \n"]))
+def test_a_text_matches_its_own_spelling_as_a_regular_expression(text: str, end: str) -> None:
+    spelling = re.escape(text).encode()
+    assert check("regex", (text + end).encode(), spelling).accepted
+    assert not check("regex", f"{text}?".encode(), spelling).accepted
+    assert check("regex", f"x{text}x{end}".encode(), spelling, search=True).accepted
+
+
+@RELAXED
+@given(output=OUTPUTS)
+def test_a_regular_expression_decides_on_any_bytes(output: bytes) -> None:
+    assert not check("regex", output, b"(?s)[0-9]+|a.*").failed
+    assert check("regex", output, b"(?s).*").accepted
 
 
 @RELAXED

@@ -1,0 +1,286 @@
+"""Assert tests: source that raises on failure, run in another box than the program, and never to be had by a trick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.client import Client
+from tests.e2e.verdicts import ACCEPTED, BROKE, WRONG, judged, verdicts
+
+CHEATS = Path(__file__).parents[1] / "security/attacks/cheating"
+
+
+def asserted(client: Client, code: str, *sources: str, **fields: Any) -> list[str]:
+    return verdicts(client, code, [{"assert": source} for source in sources], **fields)
+
+
+def test_a_test_calls_the_program_by_name_or_as_candidate(client: Client) -> None:
+    code = "LIMIT = 3\ndef add(a, b=1):\n    return a + b"
+    sources = [
+        "assert add(1, 2) == 3",
+        "assert candidate(1, b=5) == 6",
+        "def check(f):\n    for n in range(LIMIT):\n        assert f(n) == n + 1\ncheck(candidate)",
+        "import solution, main\nassert solution.add(1) == main.add(1) == 2",
+        "from solution import *\nassert add(LIMIT) == 4",
+        "assert add(1, 2) == 4",
+    ]
+    assert asserted(client, code, *sources, entry_point="add") == [*[ACCEPTED] * 5, WRONG]
+
+
+def test_a_method_is_called_of_a_new_instance_each_time(client: Client) -> None:
+    code = "class Solution:\n    n = 0\n    def count(self):\n        self.n += 1\n        return self.n"
+    source = "assert candidate() == candidate() == count() == 1"
+    assert asserted(client, code, source, entry_point="Solution.count") == [ACCEPTED]
+
+
+PROGRAM = """
+import math
+from collections import namedtuple, OrderedDict
+class Pair:
+    def __init__(self, a, b):
+        self.a, self.b = a, b
+    def __eq__(self, other):
+        return (self.a, self.b) == (other.a, other.b)
+    def __lt__(self, other):
+        return self.a < other.a
+    def __add__(self, other):
+        return Pair(self.a + other.a, self.b + other.b)
+    def __len__(self):
+        return 2
+    def __iter__(self):
+        return iter((self.a, self.b))
+    def __repr__(self):
+        return f"Pair({self.a}, {self.b})"
+    def total(self):
+        return self.a + self.b
+    @classmethod
+    def zero(cls):
+        return cls(0, 0)
+class Bad(ValueError):
+    def __init__(self, n):
+        super().__init__(f"bad {n}")
+        self.n = n
+def pair(a, b):
+    return Pair(a, b)
+def fail(n):
+    raise Bad(n) if n else KeyError("zero")
+def each(function, items):
+    return [function(item) for item in items]
+def adder(n):
+    return lambda m: m + n
+def naturals():
+    n = 0
+    while True:
+        yield n
+        n += 1
+def sort(items):
+    items.sort()
+def merge(a, b):
+    a.update(b)
+    return a
+def add_all(group):
+    return sum(one.weight() for one in group)
+"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "assert pair(1, 2) == Pair(1, 2) and pair(1, 2) != Pair(1, 3)",
+        "p = Pair(1, 2)\np.a = 5\nassert p.total() == 7 and isinstance(p, Pair) and len(p) == 2 and list(p) == [5, 2]",
+        "assert Pair(1, 2) + Pair(3, 4) == Pair(4, 6) and Pair(1, 9) < Pair(2, 0)",
+        "assert repr(Pair.zero()) == str(Pair(0, 0)) == 'Pair(0, 0)'",
+        "assert [one.a for one in sorted([Pair(2, 0), Pair(1, 0)])] == [1, 2]",
+        "try:\n    fail(7)\nexcept Bad as e:\n    assert str(e) == 'bad 7' and e.n == 7\nelse:\n    assert 0",
+        "try:\n    fail(7)\nexcept ValueError as error:\n    assert error.args == ('bad 7',)\nelse:\n    assert 0",
+        "try:\n    fail(0)\nexcept KeyError as error:\n    assert error.args == ('zero',)\nelse:\n    assert 0",
+        "import pytest\nwith pytest.raises(Bad, match='bad 3'):\n    fail(3)",
+        "import unittest\nunittest.TestCase().assertRaises(ValueError, fail, 1)",
+        "assert each(lambda n: n * n, range(4)) == [0, 1, 4, 9]",
+        "assert each(pair, []) == [] and each(adder(2), [1]) == [3]",
+        "assert adder(3)(4) == 7",
+        "stream = naturals()\nassert [next(stream) for _ in range(3)] == [0, 1, 2]",
+        "items = [3, 1, 2]\nassert sort(items) is None\nassert items == [1, 2, 3]",
+        "d = {1: 2}\nassert merge(d, {(3, 4): {5}}) == {1: 2, (3, 4): {5}} == d",
+        "class Box:\n    def weight(self):\n        return 4\nassert add_all([Box(), Box()]) == 8",
+        "def f(n):\n    raise KeyError(n)\ntry:\n    each(f, [8])\nexcept KeyError as e:\n    assert e.args == (8,)",
+        "import numpy as np\nassert (each(np.sum, [np.array([1, 2])]) == np.array([3])).all()",
+        "assert math.gcd(4, 6) == 2",
+        "import sys\nsys.exit()",
+    ],
+)
+def test_objects_functions_and_exceptions_of_the_program_can_be_tested(client: Client, source: str) -> None:
+    (result,) = judged(client, PROGRAM, [{"assert": source}])
+    assert (result.verdict, result.message) == (ACCEPTED, "")
+
+
+@pytest.mark.parametrize(
+    ("source", "verdict", "message"),
+    [
+        ("assert adder(3)(4) == 8", WRONG, "AssertionError"),
+        ("assert pair(1, 2) == Pair(2, 2), 'why'", WRONG, "AssertionError: why"),
+        ("fail(2)", BROKE, "program.Bad: bad 2"),
+        ("absent(2)", BROKE, "NameError: name 'absent' is not defined"),
+        ("pair(1, 2)", BROKE, "TypeError: a Pair is not a plain value"),
+        ("assert Pair(1, 2) == (1, 2)", WRONG, "AssertionError"),
+        ("assert Pair(1, 2) < 3", WRONG, "TypeError: '<' not supported between instances of 'RemoteObject' and 'int'"),
+        ("assert (", "internal_error", "the test cannot run: SyntaxError: '(' was never closed"),
+        ("import sys\nsys.exit(1)", WRONG, ""),
+        ("each(lambda n: 1 / 0, [1])", BROKE, "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_test_that_fails_says_why(client: Client, source: str, verdict: str, message: str) -> None:
+    (result,) = judged(client, PROGRAM, [{"assert": source}])
+    assert (result.verdict, result.message) == (verdict, message)
+
+
+def test_each_test_has_a_program_of_its_own(client: Client) -> None:
+    code = "seen = []\ndef count():\n    seen.append(1)\n    return len(seen)"
+    assert asserted(client, code, *["assert count() == 1\nassert count() == 2"] * 3) == [ACCEPTED] * 3
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [
+        ("def solve(n):\n    while True: pass", "time_limit_exceeded"),
+        ("def solve(n):\n    return 'x' * (1 << 30)", "memory_limit_exceeded"),
+        ("def solve(n):\n    while True: print('x' * 1000)", "output_limit_exceeded"),
+        ("import time\ndef solve(n):\n    time.sleep(60)", "time_limit_exceeded"),
+        ("def solve(n):\n    raise KeyboardInterrupt", BROKE),
+        ("def solve(: pass", BROKE),
+        ("1 / 0", BROKE),
+    ],
+)
+def test_the_programs_own_end_is_its_verdict(client: Client, code: str, verdict: str) -> None:
+    limits = {"cpu_time_s": 0.5, "wall_time_s": 1, "memory_mb": 64, "output_kb": 64}
+    assert asserted(client, code, "assert solve(1) == 2", limits=limits) == [verdict]
+
+
+TRICKS = {
+    "sys.exit": "import sys\nsys.exit(0)",
+    "sys.exit in the function": "import sys\ndef solve(*_):\n    sys.exit(0)",
+    "os._exit": "import os\nos._exit(0)",
+    "os._exit in the function": "import os\ndef solve(*_):\n    os._exit(0)",
+    "a raised SystemExit": "def solve(*_):\n    raise SystemExit(0)",
+    "a SystemExit of its own": "class E(SystemExit): pass\ndef solve(*_):\n    raise E(0)",
+    "a replaced AssertionError": "import builtins\nbuiltins.AssertionError = SystemExit\ndef solve(*_): return 0",
+    "patched builtins": """
+import builtins
+builtins.all = builtins.isinstance = builtins.bool = lambda *_: True
+builtins.len = builtins.abs = builtins.sum = lambda *_: 0
+builtins.__import__ = lambda *_, **__: None
+def solve(*_): return 0
+""",
+    "equal to everything": """
+class Any:
+    def __eq__(self, other): return True
+    __ne__ = __lt__ = __gt__ = lambda self, other: False
+    __le__ = __ge__ = __contains__ = __eq__
+    __hash__ = __abs__ = __sub__ = lambda self, *_: 0
+    def __getattr__(self, name): return lambda *_: True
+def solve(*_): return Any()
+""",
+    "an int equal to everything": "class Any(int):\n    __eq__ = lambda *_: True\ndef solve(*_): return Any(0)",
+    "a class equal to everything": """
+class Meta(type):
+    def __eq__(cls, other): return True
+    def startswith(cls, *_): return True
+    __hash__ = type.__hash__
+class solve(metaclass=Meta):
+    def __new__(cls, *_): return cls
+""",
+    "an instance for a value": """
+class solve:
+    def __init__(self, *_): pass
+    def __eq__(self, other): return True
+    def startswith(self, *_): return True
+""",
+    "a thread that prints": """
+import sys, threading
+def shout():
+    while True:
+        print("ok"), print("PASSED", file=sys.stderr)
+threading.Thread(target=shout, daemon=True).start()
+def solve(*_): return 0
+""",
+    "an exit handler": "import atexit, os\natexit.register(lambda: os._exit(0))\ndef solve(*_): return 0",
+    "the excepthook": "import os, sys\nsys.excepthook = lambda *_: os._exit(0)\ndef solve(*_): return 0",
+    "a signal handler": """
+import os, signal
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+def solve(*_): return 0
+""",
+    "reading the test": """
+import gc, glob, inspect, os, re, sys
+text = repr(gc.get_objects())
+text += " ".join(open(name, errors="replace").read() for name in glob.glob("**", recursive=True))
+text += sys.stdin.read() + open("/proc/self/maps").read() + repr(sys.argv) + repr(dict(os.environ))
+found = re.search(r"SECRET(\\d+)", text.replace("SECRET(", ""))
+def solve(*_):
+    frames = repr([vars(frame[0]) if hasattr(frame[0], "__dict__") else frame[0].f_locals for frame in inspect.stack()])
+    match = found or re.search(r"SECRET(\\d+)", frames)
+    return int(match[1]) if match else 0
+""",
+    "reading the test through what it passed": """
+def solve(thing, *_):
+    for path in ("__globals__", "__code__", "__class__", "gi_frame", "__init__", "_tested", "__dict__"):
+        try:
+            getattr(thing, path)
+        except Exception:
+            continue
+        if not isinstance(thing, (int, str)) and path in ("__globals__", "__code__", "gi_frame"):
+            return eval("4200 // 100")
+    return 0
+""",
+    "answers written ahead": """
+import os
+os.write(4, b'{"value": 42}\\n' * 8)
+def solve(*_): return 0
+""",
+    "requests to the test": """
+import json, os
+for do in ("call", "getattr", "eval", "get", "set"):
+    asked = {"do": do, "args": [{"yours": 0}, "__globals__"], "name": "x", "value": 1}
+    os.write(4, json.dumps(asked).encode() + b"\\n")
+def solve(*_): return 0
+""",
+    "garbage for an answer": "import os\nos.write(4, b'\\xff[[[' * 1000 + b'\\n')\ndef solve(*_): return 0",
+    "an endless answer": "import os\ndef solve(*_):\n    while True: os.write(4, b'[' * 65536)",
+    "a child that fails for the parent": """
+import os
+if os.fork():
+    os.wait()
+    os._exit(0)
+def solve(*_): return 0
+""",
+}
+SECRETS = [
+    "secret = 42  # SECRET42\nassert solve(1) == secret",
+    "assert 'ab'.startswith(solve('SECRET'))",
+    "assert abs(solve(1) - 3.5) < 1e-6",
+    "import math\nassert math.isclose(solve(1), 42)",
+    "assert 7 in solve(1)",
+    "assert solve(lambda n: n) == 42",
+    "assert all(solve(n) == 42 for n in range(3))",
+]
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_a_trick_is_not_paid(client: Client, trick: str) -> None:
+    limits = {"cpu_time_s": 2, "memory_mb": 128, "output_kb": 256}
+    for entry_point in ("solve", ""):
+        found = asserted(client, TRICKS[trick], *SECRETS, entry_point=entry_point, limits=limits)
+        assert ACCEPTED not in found, (entry_point, found)
+
+
+@pytest.mark.parametrize("path", sorted(CHEATS.glob("asserts_*.py")), ids=lambda path: path.stem)
+def test_a_cheating_program_of_the_attacks_is_not_paid_by_any_kind_of_test(client: Client, path: Path) -> None:
+    tests: list[dict[str, Any]] = [
+        {"assert": "assert solve([3, 4]) == 7"},
+        {"args": [[3, 4]], "expected": 7},
+        {"pytest": "from solution import solve\ndef test_it():\n    assert solve([3, 4]) == 7"},
+    ]
+    assert ACCEPTED not in verdicts(client, path.read_text(), tests, entry_point="solve")

@@ -1,0 +1,131 @@
+"""The same batch gets the same verdicts, whatever else the machine is doing.
+
+The programs are the self-tests of five languages, one for each verdict, and programs that are near a limit: they use up
+to 0.6 of it, or 1.6 times and more. Closer to a limit than that no judge repeats itself, for the work itself is not
+repeated to the millisecond. 1,000 items are what the service is held to:
+
+    SANDBOX_DETERMINISM_ITEMS=1000 pytest tests/e2e/test_determinism.py --timeout 7200
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from sandbox.client import Client
+from sandbox.runner.contract import Verdict
+from tests.languages import self_tests
+
+ITEMS = int(os.environ.get("SANDBOX_DETERMINISM_ITEMS", "60"))
+OVERLOAD = 4
+CPU_TIME_S, WALL_TIME_S, MEMORY_MB, OUTPUT_KB = 0.5, 1.5, 128, 256
+TESTS = [{"stdin": self_tests.STDIN.decode(), "expected": self_tests.EXPECTED.decode()}]
+LIMITS = {"cpu_time_s": CPU_TIME_S, "wall_time_s": WALL_TIME_S, "memory_mb": MEMORY_MB, "output_kb": OUTPUT_KB}
+# Runtimes that need half of such limits to start are near them by themselves.
+ROOMY = {"cpu_time_s": 2.0, "wall_time_s": 20.0, "memory_mb": 512, "output_kb": OUTPUT_KB}
+# Filling the memory takes bash seconds of CPU.
+FILLING = {"cpu_time_s": 60.0, "wall_time_s": 300.0, "memory_mb": 256, "output_kb": OUTPUT_KB}
+
+BURN = "import time\nwhile time.process_time() < {}: pass\nprint(42)"
+IN_THREADS = """
+import threading, time
+def burn():
+    while time.process_time() < {}: pass
+threads = [threading.Thread(target=burn) for _ in range(3)]
+for one in threads: one.start()
+for one in threads: one.join()
+print(42)
+"""
+IN_CHILDREN = """
+import os, time
+for _ in range(3):
+    if os.fork() == 0:
+        while time.process_time() < {}: pass
+        os._exit(0)
+for _ in range(3): os.wait()
+print(42)
+"""
+SLEEP = "import time\ntime.sleep({})\nprint(42)"
+GROW = "block = b'x' * ({} << 20)\nprint(42)"
+WRITE = "print(' ' * {}, 42)"
+# By what each must get.
+NEAR = {
+    "accepted": [
+        BURN.format(0.6 * CPU_TIME_S),
+        IN_THREADS.format(0.6 * CPU_TIME_S),
+        IN_CHILDREN.format(0.2 * CPU_TIME_S),
+        SLEEP.format(0.6 * WALL_TIME_S),
+        GROW.format(int(0.6 * MEMORY_MB)),
+        WRITE.format(int(0.9 * OUTPUT_KB * 1024)),
+        "import threading\nthreading.Timer(0.05, print, [42]).start()",
+        "import os\nif os.fork() == 0:\n    print(42, flush=True)\n    os._exit(0)\nos.wait()",
+        "import signal, time\nsignal.signal(signal.SIGALRM, lambda *_: print(42))\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.05)\ntime.sleep(0.2)",
+        "print(42 if sum(map(hash, {str(n) for n in range(99)})) % 7 >= 0 else 0)",
+    ],
+    "time_limit_exceeded": [
+        BURN.format(1.6 * CPU_TIME_S),
+        IN_THREADS.format(1.6 * CPU_TIME_S),
+        IN_CHILDREN.format(0.6 * CPU_TIME_S),
+        SLEEP.format(1.6 * WALL_TIME_S),
+    ],
+    "memory_limit_exceeded": [GROW.format(int(1.6 * MEMORY_MB))],
+    "output_limit_exceeded": [WRITE.format(int(1.1 * OUTPUT_KB * 1024))],
+    "runtime_error": ["import os\nprint(42, flush=True)\nos.kill(os.getpid(), 9)", "print(42)\n1 / 0"],
+}
+
+
+def batch() -> list[tuple[dict[str, Any], str]]:
+    """Submissions in a seeded order, each with the verdict it must get."""
+    programs = [
+        ({"language": "python", "code": code, "tests": TESTS, "limits": LIMITS}, verdict)
+        for verdict, codes in NEAR.items()
+        for code in codes
+    ]
+    for language in ("python", "bash", "c", "cpp17", "javascript"):
+        for verdict in sorted(self_tests.verdicts_of(language)):
+            code = self_tests.source(language, verdict).decode()
+            limits = FILLING if verdict is Verdict.MEMORY_LIMIT_EXCEEDED else ROOMY
+            programs.append(({"language": language, "code": code, "tests": TESTS, "limits": limits}, verdict.value))
+    draw = random.Random(ITEMS)
+    draw.shuffle(programs)
+    return [programs[number % len(programs)] for number in range(ITEMS)]
+
+
+@contextmanager
+def overloaded(times: int) -> Iterator[None]:
+    """So many times as many busy processes as there are CPUs."""
+    count = times * (os.cpu_count() or 1)
+    busy = [subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_batch_gets_the_same_verdicts_again_and_under_four_times_the_load(client: Client) -> None:
+    items = batch()
+    requests = [request for request, _ in items]
+    runs = {"first": client.verify_batch(requests), "again": client.verify_batch(requests)}
+    with overloaded(OVERLOAD):
+        runs["overloaded"] = client.verify_batch(requests)
+    wrong = [
+        f"{name}: {result.verdict.value}, not {verdict}: {result.tests[0]}\n{request['code'][:300]}"
+        for name, results in runs.items()
+        for (request, verdict), result in zip(items, results, strict=True)
+        if result.verdict.value != verdict
+    ]
+    assert not wrong, f"{len(wrong)} of {len(runs) * len(items)} verdicts differ\n" + "\n".join(wrong)
+    assert len(Counter(verdict for _, verdict in items)) == 7, "every verdict of a program is among them"

@@ -1,0 +1,213 @@
+"""Checkers and interactors that a user writes: in a box of their own, by testlib's convention, in any language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sandbox.client import Client
+from sandbox.schema import TestResult
+from tests.e2e.verdicts import ACCEPTED, BROKE, WRONG, judged
+
+INTERNAL = "internal_error"
+SQRT = "print(int(float(input()) ** 0.5 * 100) / 100)"
+
+# What a checker written with testlib does, without it: three files, quitf's exit codes, the message on stderr.
+CHECKER_IN_CPP = r"""
+#include <bits/stdc++.h>
+using namespace std;
+int main(int n, char **paths) {
+    if (n != 4) return 3;
+    ifstream in(paths[1]), out(paths[2]), answer(paths[3]);
+    double number, found;
+    in >> number;
+    if (!(out >> found)) { cerr << "wrong output format"; return 2; }
+    string more, wanted;
+    if (out >> more) { cerr << "extra tokens"; return 2; }
+    getline(answer, wanted);
+    if (wanted == "half") { fprintf(stderr, "points %g of 2", abs(found * found - number) < 1 ? 1.0 : 0.0); return 7; }
+    if (wanted == "crash") abort();
+    if (abs(found * found - number) > 0.1) { cerr << "wrong answer: too far"; return 1; }
+    cerr << "ok close enough";
+}
+"""
+
+
+def checked(client: Client, code: str, tests: list[dict[str, Any]], checker: str, **fields: Any) -> list[TestResult]:
+    choice = {"type": "program", "language": "python", "code": checker, **fields}
+    return judged(client, code, tests, checker=choice, limits={"cpu_time_s": 2})
+
+
+def test_a_checker_in_cpp_reads_three_files_and_says_by_exit_code(client: Client) -> None:
+    tests = [
+        {"stdin": "2", "expected": "any"},
+        {"stdin": "10000000000.7", "expected": "any"},
+        {"stdin": "2", "expected": "half"},
+        {"stdin": "2", "expected": "crash"},
+    ]
+    results = checked(client, SQRT, tests, CHECKER_IN_CPP, language="cpp", full_score=2)
+    told = [(result.verdict.value, result.score, result.message) for result in results]
+    assert told[0] == (ACCEPTED, 1.0, "ok close enough")
+    assert told[1] == (WRONG, 0.0, "wrong answer: too far")
+    assert told[2] == (WRONG, 0.5, "points 1 of 2")
+    assert told[3][0] == INTERNAL
+    (form,) = checked(client, "print('x')", tests[:1], CHECKER_IN_CPP, language="cpp")
+    assert (form.verdict.value, form.message) == (WRONG, "wrong output format")
+
+
+@pytest.mark.parametrize(
+    ("checker", "verdict", "score"),
+    [
+        ("import sys; sys.exit(0)", ACCEPTED, 1.0),
+        ("import sys; sys.exit(1)", WRONG, 0.0),
+        ("import sys; sys.exit(2)", WRONG, 0.0),
+        ("import sys; sys.exit(3)", INTERNAL, 0.0),
+        ("import sys; sys.exit(4)", WRONG, 0.0),
+        ("import sys; sys.exit(8)", WRONG, 0.0),
+        ("import sys; print('points 0.25', file=sys.stderr); sys.exit(7)", WRONG, 0.25),
+        ("import sys; print('1.0 all of them'); sys.exit(7)", ACCEPTED, 1.0),
+        ("import sys; print('points'); sys.exit(7)", INTERNAL, 0.0),
+        ("import sys; sys.exit(80)", WRONG, 0.3),
+        ("import sys; sys.exit(150)", ACCEPTED, 1.0),
+        ("import sys; sys.exit(200)", INTERNAL, 0.0),
+        ("import os; os.abort()", INTERNAL, 0.0),
+        ("while True: pass", INTERNAL, 0.0),
+        ("x = bytearray(1 << 30)", INTERNAL, 0.0),
+        ("while True: print('x' * 9999)", INTERNAL, 0.0),
+    ],
+)
+def test_whatever_a_checker_does_is_not_the_programs_fault(
+    client: Client, checker: str, verdict: str, score: float
+) -> None:
+    limits = {"cpu_time_s": 0.5, "memory_mb": 64, "output_kb": 64}
+    (result,) = checked(client, "print(1)", [{"expected": "1"}], checker, limits=limits)
+    assert result.verdict.value == verdict
+    assert result.score == pytest.approx(score)
+
+
+def test_a_checker_that_does_not_compile_is_an_internal_error(client: Client) -> None:
+    (result,) = checked(client, "print(1)", [{"expected": "1"}], "int main() {", language="cpp")
+    assert result.verdict == INTERNAL
+    assert "compile_error" in result.message
+
+
+def test_a_checker_gets_the_bytes_as_they_are_and_no_program_that_failed(client: Client) -> None:
+    checker = """
+import sys
+given, output, answer = (open(path, "rb").read() for path in sys.argv[1:])
+sys.exit(0 if (given, output, answer) == (b"\\xff in", b"\\x00\\xfe\\r\\n", b"\\xfd\\n") else 1)
+"""
+    code = "import sys\nsys.stdout.buffer.write(b'\\x00\\xfe\\r\\n')\nif sys.stdin.buffer.read() == b'x': 1 / 0"
+    tests = [
+        {"stdin_base64": "/yBpbg==", "expected_base64": "/Qo="},
+        {"stdin": "x", "expected_base64": "/Qo="},
+    ]
+    assert [result.verdict.value for result in checked(client, code, tests, checker)] == [ACCEPTED, BROKE]
+
+
+def test_a_checker_keeps_no_state_between_tests(client: Client) -> None:
+    checker = """
+import os, sys
+places = ("mark", "/tmp/mark", "/dev/shm/mark")
+there = [name for name in places if os.path.exists(name)]
+for name in places: open(name, "w").close()
+sys.exit(1 if there else 0)
+"""
+    results = checked(client, "print(1)", [{"expected": "1"}] * 3, checker)
+    assert [result.verdict.value for result in results] == [ACCEPTED] * 3
+
+
+INTERACTOR = """
+import sys
+secret, asked = int(open(sys.argv[1]).read()), 0
+for line in sys.stdin:
+    asked += 1
+    guess = int(line)
+    print("=" if guess == secret else "<" if secret < guess else ">", flush=True)
+    if guess == secret:
+        print(f"{asked} questions", file=sys.stderr)
+        sys.exit(0 if asked <= 7 else 1)
+sys.exit(1)
+"""
+HALVING = """
+low, high = 1, 100
+while True:
+    guess = (low + high) // 2
+    print(guess, flush=True)
+    answer = input()
+    if answer == "=":
+        break
+    low, high = (low, guess - 1) if answer == "<" else (guess + 1, high)
+"""
+
+
+def conversed(client: Client, code: str, interactor: str = INTERACTOR, **fields: Any) -> TestResult:
+    limits = fields.pop("limits", {"cpu_time_s": 2, "wall_time_s": 20})
+    choice = {"type": "interactive", "language": "python", "code": interactor, "idle_time_s": 0.5, **fields}
+    choice["limits"] = {"cpu_time_s": 1}
+    (result,) = judged(client, code, [{"stdin": "42", "expected": "7"}], checker=choice, limits=limits)
+    return result
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [
+        (HALVING, ACCEPTED),
+        ("for guess in range(1, 101):\n    print(guess, flush=True)\n    if input() == '=':\n        break", WRONG),
+        ("print(42)", ACCEPTED),  # gone before the answer comes
+        ("pass", WRONG),
+        ("print('x', flush=True)\ninput()", WRONG),
+        ("1 / 0", BROKE),
+        ("print(42, flush=True)\ninput()\n1 / 0", BROKE),
+        ("input()", "time_limit_exceeded"),  # both wait: a deadlock
+        ("print(1)\ninput()\ninput()", "time_limit_exceeded"),  # what it asked is still in its buffer
+        ("import time\ntime.sleep(60)", "time_limit_exceeded"),  # idle
+        ("while True: pass", "time_limit_exceeded"),
+        ("x = bytearray(1 << 30)", "memory_limit_exceeded"),
+        ("while True:\n    print(1, flush=True)\n    input()", "time_limit_exceeded"),
+    ],
+)
+def test_a_program_and_an_interactor_hold_a_conversation(client: Client, code: str, verdict: str) -> None:
+    limits = {"cpu_time_s": 0.5, "wall_time_s": 3, "memory_mb": 64}
+    assert conversed(client, code, limits=limits).verdict.value == verdict
+
+
+def test_a_deadlock_is_found_by_its_idle_time_and_says_so(client: Client) -> None:
+    result = conversed(client, "input()", limits={"cpu_time_s": 0.5, "wall_time_s": 60})
+    assert result.message == "program and interactor waited for each other"
+    assert result.usage.wall_time_s < 15
+
+
+@pytest.mark.parametrize(
+    ("interactor", "verdict", "score"),
+    [
+        ("import sys; print('points 5', file=sys.stderr); sys.exit(7)", WRONG, 0.5),
+        ("import sys; sys.exit(3)", INTERNAL, 0),
+        ("import os; os.abort()", INTERNAL, 0),
+        ("while True: pass", INTERNAL, 0),
+        ("import sys; print('x' * 1_000_000); sys.exit(0)", ACCEPTED, 1),  # to a program that does not read
+        ("import sys; open(sys.argv[2], 'w').write('log'); assert open(sys.argv[3]).read() == '7'", ACCEPTED, 1),
+    ],
+)
+def test_what_an_interactor_says_decides(client: Client, interactor: str, verdict: str, score: float) -> None:
+    result = conversed(client, "print(1)", interactor, full_score=10)
+    assert (result.verdict.value, result.score) == (verdict, score)
+
+
+def test_an_interaction_between_two_languages(client: Client) -> None:
+    code = r"""
+#include <cstdio>
+int main() {
+    int low = 1, high = 100; char answer;
+    do {
+        int guess = (low + high) / 2;
+        printf("%d\n", guess); fflush(stdout);
+        if (scanf(" %c", &answer) != 1) return 1;
+        if (answer == '<') high = guess - 1; else low = guess + 1;
+    } while (answer != '=');
+}
+"""
+    choice = {"type": "interactive", "language": "python", "code": INTERACTOR}
+    result = client.verify({"language": "cpp", "code": code, "tests": [{"stdin": "17"}], "checker": choice})
+    assert (result.verdict, result.tests[0].message) == (ACCEPTED, "7 questions")

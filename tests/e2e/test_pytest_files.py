@@ -1,0 +1,197 @@
+"""Pytest files: real pytest in a box of its own, the program behind its imports, a verdict for each test function."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from sandbox.client import Client
+from sandbox.schema import TestResult
+from tests.e2e.verdicts import ACCEPTED, BROKE, WRONG, judged
+
+PROGRAM = """
+LIMIT = 5
+class Stack:
+    def __init__(self):
+        self.items = []
+    def push(self, item):
+        self.items.append(item)
+    def pop(self):
+        if not self.items:
+            raise IndexError("empty")
+        return self.items.pop()
+    def __len__(self):
+        return len(self.items)
+def helper():
+    return 1
+def total(items):
+    return sum(items) + helper() - 1
+"""
+FILE = """
+import pytest
+import main
+from solution import LIMIT, Stack, total
+
+@pytest.fixture
+def stack():
+    stack = Stack()
+    stack.push(1)
+    return stack
+
+@pytest.mark.parametrize(("items", "expected"), [([], 0), ([1, 2], 3), ([1], 2)])
+def test_total(items, expected):
+    assert total(items) == expected
+
+class TestStack:
+    def test_pop(self, stack):
+        assert stack.pop() == 1
+        assert len(stack) == 0
+    def test_empty(self):
+        with pytest.raises(IndexError, match="empty"):
+            Stack().pop()
+
+def test_broken(stack):
+    stack.pop()
+    stack.pop()
+
+@pytest.mark.skip
+def test_skipped():
+    assert False
+
+@pytest.mark.xfail
+def test_known_to_fail():
+    assert total([1]) == 7
+
+@pytest.mark.parametrize("value", [1])
+def test_patched(monkeypatch, tmp_path, capsys, value):
+    monkeypatch.setattr(main, "helper", lambda: 11)
+    assert total([1]) == 11
+    (tmp_path / "x").write_text("y")
+    print("seen")
+    assert capsys.readouterr().out == "seen\\n"
+
+def test_not_patched_any_more():
+    assert total([1]) == 1 == LIMIT - 4
+"""
+
+
+def file_result(client: Client, source: str, code: str = PROGRAM, **fields: Any) -> TestResult:
+    limits = fields.pop("limits", {})
+    (result,) = judged(client, code, [{"pytest": source, **fields}], limits=limits)
+    return result
+
+
+def parts(result: TestResult) -> dict[str, tuple[str, str]]:
+    assert result.parts is not None
+    return {part.name: (part.verdict.value, part.message) for part in result.parts}
+
+
+def test_every_function_has_its_verdict_and_the_score_is_their_share(client: Client) -> None:
+    result = file_result(client, FILE)
+    assert parts(result) == {
+        "test_total[items0-0]": (ACCEPTED, ""),
+        "test_total[items1-3]": (ACCEPTED, ""),
+        "test_total[items2-2]": (WRONG, "assert 1 == 2"),
+        "TestStack::test_pop": (ACCEPTED, ""),
+        "TestStack::test_empty": (ACCEPTED, ""),
+        "test_broken": (BROKE, "IndexError: empty"),
+        "test_skipped": ("skipped", "Skipped: unconditional skip"),
+        "test_known_to_fail": (ACCEPTED, ""),
+        "test_patched[1]": (ACCEPTED, ""),
+        "test_not_patched_any_more": (ACCEPTED, ""),
+    }
+    assert (result.verdict, result.message) == (WRONG, "test_total[items2-2]: assert 1 == 2")
+    assert result.score == pytest.approx(7 / 9)
+
+
+def test_files_beside_it_and_other_names_of_the_program(client: Client) -> None:
+    conftest = "import pytest\n@pytest.fixture\ndef seven():\n    return 7\n"
+    data = {"conftest.py": conftest, "shared.py": "NUMBER = 7\n", "data/in.txt": "1 2 4"}
+    source = """
+from pathlib import Path
+from calculator import total
+from shared import NUMBER
+def test_data(seven):
+    assert total(map(int, Path("data/in.txt").read_text().split())) == seven == NUMBER
+"""
+    files = {name: base64.b64encode(text.encode()).decode() for name, text in data.items()}
+    result = file_result(client, source, files=files, modules=["calculator"])
+    assert (result.verdict, result.message, result.score) == (ACCEPTED, "", 1)
+
+
+ENDS = "import os, sys\ndef good(): return 1\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict", "message"),
+    [
+        ("sys.exit(0)", BROKE, "the program ended before the test did"),
+        ("os._exit(0)", BROKE, "the program ended before the test did"),
+        ("raise KeyboardInterrupt", BROKE, "the program ended before the test did"),
+        ("os.abort()", BROKE, ""),
+        ("while True: pass", "time_limit_exceeded", "CPU time"),
+        ("return 'x' * (1 << 30)", "memory_limit_exceeded", ""),
+    ],
+)
+def test_a_program_that_ends_fails_the_function_and_all_after_it(
+    client: Client, body: str, verdict: str, message: str
+) -> None:
+    source = """
+from solution import *
+def test_a(): assert good() == 1
+def test_b():
+    try:
+        bad()
+    except BaseException:
+        pass
+def test_c(): assert good() == 1
+"""
+    code = f"{ENDS}def bad():\n    {body}\n"
+    result = file_result(client, source, code, limits={"cpu_time_s": 0.5, "memory_mb": 64})
+    assert parts(result) == {"test_a": (ACCEPTED, ""), "test_b": (verdict, message), "test_c": (verdict, message)}
+    assert result.verdict.value == verdict
+    assert result.score == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("source", "verdict", "message"),
+    [
+        ("from solution import absent\ndef test(): pass", BROKE, "cannot import name 'absent'"),
+        ("def test(: pass", "internal_error", "SyntaxError"),
+        ("import nothing_like_it\ndef test(): pass", "internal_error", "No module named 'nothing_like_it'"),
+        ("number = 1", "internal_error", "no test"),
+        ("import pytest\n@pytest.mark.skip\ndef test(): pass", "internal_error", "no test that is not skipped"),
+        ("import os\ndef test(): os._exit(0)", "internal_error", "no test"),
+    ],
+)
+def test_a_file_that_cannot_be_run_is_nobodys_wrong_answer(
+    client: Client, source: str, verdict: str, message: str
+) -> None:
+    result = file_result(client, source)
+    assert result.verdict == verdict
+    assert message in result.message
+
+
+LINE = '{"name": "test_it", "outcome": "passed", "message": ""}'
+
+
+@pytest.mark.parametrize(
+    "trick",
+    [
+        "import pytest\ndef solve(*_): pytest.skip('later')",
+        "import pytest\ndef solve(*_): pytest.xfail('known')",
+        "import pytest\ndef solve(*_): pytest.exit('all well', 0)",
+        "import _pytest.outcomes as o\ndef solve(*_): raise o.Skipped('later')",
+        "import unittest\ndef solve(*_): raise unittest.SkipTest('later')",
+        'import os\nos.write(4, b\'{"name": "test_it", "outcome": "passed", "message": ""}\\n\')\ndef solve(*_): 0',
+        'import os\nos.write(1, b\'{"name": "test_it", "outcome": "passed", "message": ""}\\n\')\ndef solve(*_): 0',
+        "open('conftest.py', 'w').write('collect_ignore_glob = [\"*\"]')\ndef solve(*_): 0",
+        "class solve:\n    __eq__ = lambda *_: True\n    def __init__(self, *_): pass",
+    ],
+)
+def test_a_trick_is_not_paid(client: Client, trick: str) -> None:
+    result = file_result(client, "from solution import *\ndef test_it():\n    assert solve([3, 4]) == 7", trick)
+    assert result.verdict != ACCEPTED
+    assert result.score == 0

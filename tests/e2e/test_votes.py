@@ -1,0 +1,167 @@
+"""Votes through the real service: what candidates are like in truth, and `sandbox vote` over a file of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.client import Client
+from sandbox.errors import BadRequest
+from sandbox.schema.vote import VoteResult
+from sandbox.verify.voting import NoLabel
+from tests.environments import ROOT
+
+SUM = "print(sum(map(int, input().split())))"
+ALSO_SUM = "a, b = map(int, input().split())\nprint(a + b)"
+PRODUCT = "a, b = map(int, input().split())\nprint(a * b)"
+CRASHING = "a, b = map(int, input().split())\nprint(a + b)\nraise SystemExit(3)"
+NEVER_THE_SAME = "import os\nprint(os.urandom(8).hex())"
+INPUTS = ["1 2\n", "3 4\n", "2 5\n", "6 7\n"]
+PATIENCE_S = 100
+
+
+def held(client: Client, *codes: str, **policy: Any) -> VoteResult:
+    return client.vote(
+        {
+            "candidates": [{"language": "python", "code": code} for code in codes],
+            "inputs": INPUTS,
+            "policy": {"golden_tie": "first", **policy},
+        }
+    )
+
+
+def labels(result: VoteResult) -> list[str | None]:
+    return [label.expected for label in result.labels]
+
+
+def test_a_wrong_majority_labels_wrongly_and_the_right_one_dissents(client: Client) -> None:
+    result = held(client, SUM, PRODUCT, PRODUCT)
+    assert labels(result) == ["2\n", "12\n", "10\n", "42\n"]
+    assert [label.dissenters for label in result.labels] == [[0]] * 4
+    assert (result.golden.index, result.golden.accepted) == (1, True)
+    assert [row[0] for row in result.matrix] == ["wrong_answer", "accepted", "accepted"]
+
+
+def test_a_tie_is_told_and_labels_nothing_unless_the_policy_breaks_it(client: Client) -> None:
+    result = held(client, SUM, PRODUCT, ALSO_SUM, PRODUCT)
+    assert labels(result) == [None] * 4
+    assert all(label.tie and label.why is NoLabel.TIE for label in result.labels)
+    assert (result.golden.index, result.golden.accepted) == (None, False)
+    assert not result.test_set.tests
+    assert labels(held(client, SUM, PRODUCT, ALSO_SUM, PRODUCT, tie="first")) == ["3\n", "7\n", "7\n", "13\n"]
+
+
+def test_a_crashing_candidate_has_no_vote_whatever_it_printed(client: Client) -> None:
+    result = held(client, CRASHING, SUM, ALSO_SUM)
+    assert [label.votes for label in result.labels] == [2] * 4
+    assert [label.abstained for label in result.labels] == [[0]] * 4
+    assert result.matrix[0] == ["runtime_error"] * 4
+    assert result.candidates[0].score == 0
+    assert result.golden.index == 1
+
+
+def test_a_candidate_that_prints_something_else_each_time_is_outvoted(client: Client) -> None:
+    result = held(client, NEVER_THE_SAME, SUM, ALSO_SUM)
+    assert labels(result) == ["3\n", "7\n", "7\n", "13\n"]
+    assert [label.dissenters for label in result.labels] == [[0]] * 4
+
+
+def test_one_program_that_answers_itself_differently_abstains(client: Client) -> None:
+    """As the same program it has one vote, and with two outputs none."""
+    result = held(client, NEVER_THE_SAME, NEVER_THE_SAME, SUM, ALSO_SUM, one_vote_per_program=True)
+    assert [candidate.same_as for candidate in result.candidates] == [0, 0, 2, 3]
+    assert [label.abstained for label in result.labels] == [[0, 1]] * 4
+    assert labels(result) == ["3\n", "7\n", "7\n", "13\n"]
+
+
+def test_without_a_candidate_there_is_no_vote_and_without_one_that_runs_no_label(client: Client) -> None:
+    with pytest.raises(BadRequest, match="candidates"):
+        held(client)
+    result = held(client, CRASHING, "print(")
+    assert labels(result) == [None] * 4
+    assert (result.golden.index, result.golden.accepted) == (None, False)
+    assert result.matrix == [["runtime_error"] * 4] * 2
+
+
+def problem(number: int) -> dict[str, Any]:
+    """Its candidates take a while, so that a kill finds votes under way."""
+    wait = "sum(range(300_000))\n"
+    codes = [f"{wait}{code[:-1]} + {number})" for code in (SUM, ALSO_SUM)] + [wait + PRODUCT]
+    candidates = [{"language": "python", "code": code} for code in codes]
+    return {"candidates": candidates, "inputs": INPUTS, "policy": {"golden_tie": "first"}}
+
+
+def command(url: str, *words: str | Path) -> subprocess.Popen[str]:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "sandbox", "vote", *map(str, words), "--url", url],
+        env=ours,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def steady(out: Path) -> list[Any]:
+    """The results without what is another in every run."""
+    lines = [json.loads(line) for line in out.read_bytes().splitlines()]
+    for line in lines:
+        for name in ("id", "queue_time_s", "run_time_s"):
+            line.pop(name)
+        for candidate in line["candidates"]:
+            candidate.pop("cpu_time_s")
+    return lines
+
+
+@pytest.mark.timeout(400)
+def test_a_killed_command_goes_on_where_it_was_and_ends_in_the_same(url: str, tmp_path: Path) -> None:
+    problems, killed, whole = tmp_path / "problems.jsonl", tmp_path / "killed.jsonl", tmp_path / "whole.jsonl"
+    problems.write_text("".join(json.dumps(problem(number)) + "\n" for number in range(8)), encoding="utf-8")
+    process = command(url, problems, "--out", killed, "--at-once", "2")
+    deadline = time.monotonic() + PATIENCE_S
+    while not killed.exists() or not killed.read_bytes().count(b"\n"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    done = killed.read_bytes().count(b"\n")
+    assert done < 8
+    with killed.open("ab") as file:
+        file.write(b'{"line": 5, "prob')
+
+    said, steps = command(url, problems, "--out", killed).communicate(timeout=PATIENCE_S)
+    assert f"has {done} of 8 results; going on" in steps
+    command(url, problems, "--out", whole).communicate(timeout=PATIENCE_S)
+    assert steady(killed) == steady(whole)
+    assert [line["line"] for line in steady(whole)] == list(range(1, 9))
+    assert [line["labels"][0]["expected"] for line in steady(whole)] == [f"{3 + number}\n" for number in range(8)]
+    rows = [[cell.strip() for cell in line.split("│")[1:3]] for line in said.splitlines() if "│" in line]
+    assert [row for row in rows if row[0] in {"problems", "golden accepted", "inputs labelled"}] == [
+        ["problems", "8"],
+        ["golden accepted", "8"],
+        ["inputs labelled", "32"],
+    ]
+
+
+def test_bad_problems_and_a_foreign_result_file_end_it_before_any_vote(url: str, tmp_path: Path) -> None:
+    problems, out = tmp_path / "problems.jsonl", tmp_path / "out.jsonl"
+    problems.write_text(json.dumps(problem(0)) + '\n{"candidates": []}\n', encoding="utf-8")
+    bad = command(url, problems, "--out", out)
+    assert "problems.jsonl, line 2: candidates" in bad.communicate(timeout=PATIENCE_S)[1]
+    assert bad.returncode == 2
+    assert not out.exists()
+    problems.write_text(json.dumps(problem(0)) + "\n", encoding="utf-8")
+    out.write_text('{"line": 1, "problem": "of somebody else"}\n', encoding="utf-8")
+    foreign = command(url, problems, "--out", out)
+    assert "results of other problems" in foreign.communicate(timeout=PATIENCE_S)[1]
+    assert foreign.returncode == 2
+    assert out.read_text().count("somebody") == 1

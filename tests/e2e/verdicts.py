@@ -1,0 +1,20 @@
+"""Python programs and their tests, sent to the API, and what came of them in a form that compares well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sandbox.client import Client
+from sandbox.schema import TestResult
+
+ACCEPTED, WRONG, BROKE = "accepted", "wrong_answer", "runtime_error"
+
+
+def judged(client: Client, code: str, tests: Sequence[dict[str, Any]], **fields: Any) -> list[TestResult]:
+    """The results of a Python program's tests."""
+    return client.verify({"language": "python", "code": code, "tests": list(tests), **fields}).tests
+
+
+def verdicts(client: Client, code: str, tests: Sequence[dict[str, Any]], **fields: Any) -> list[str]:
+    return [result.verdict.value for result in judged(client, code, tests, **fields)]

@@ -1,0 +1,194 @@
+"""Function results: what is encoded in a box comes out as it was, and is compared as JSON would have it."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections import deque
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sandbox.runner import values
+from sandbox.runner.values import NotPlain
+from sandbox.verify.values import MAX_COLLECTIONS, same, too_many
+
+RELAXED = settings(max_examples=100, deadline=None)
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([9_000, 53]).map(lambda bits: 1 << bits),
+    st.sampled_from([math.inf, -math.inf, -0.0, "", "\0", "\ud800", "é"]),
+    st.floats(allow_nan=False),
+    st.text(max_size=5),
+)
+HASHABLE = st.recursive(
+    st.one_of(SCALARS, st.binary(max_size=3)),
+    lambda inner: st.one_of(st.tuples(inner, inner), st.frozensets(inner, max_size=3)),
+    max_leaves=4,
+)
+JSON_VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=3)),
+    max_leaves=8,
+)
+PLAIN = st.recursive(
+    st.one_of(HASHABLE, st.fractions(), st.decimals(allow_nan=False), st.complex_numbers(allow_nan=False)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.lists(inner, max_size=3).map(tuple),
+        st.sets(HASHABLE, max_size=3),
+        st.dictionaries(HASHABLE, inner, max_size=3),
+        st.lists(inner, max_size=3).map(deque),
+        st.just(range(2, 9, 3)),
+    ),
+    max_leaves=8,
+)
+
+
+def travelled(value: Any) -> Any:
+    """A value as it comes out of a box, encoded."""
+    return json.loads(json.dumps(values.encode(value)))
+
+
+@RELAXED
+@given(value=PLAIN)
+def test_a_plain_value_comes_out_as_it_went_in(value: Any) -> None:
+    found = values.decode(travelled(value))
+    assert found == value
+    assert repr(type(found)) == repr(type(value))
+
+
+@RELAXED
+@given(value=JSON_VALUES)
+def test_what_json_has_is_the_same_as_itself(value: Any) -> None:
+    assert same(travelled(value), value)
+
+
+def as_json(value: Any) -> Any:
+    """What a person would write into a test for such a value."""
+    if isinstance(value, tuple | list | deque | range):
+        return [as_json(item) for item in value]
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else json.dumps(key): as_json(item) for key, item in value.items()}
+    return value
+
+
+KEYED = st.recursive(
+    SCALARS.filter(lambda value: not (isinstance(value, float) and not math.isfinite(value))),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(tuple),
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.one_of(st.integers(-99, 99), st.booleans(), st.none()), inner, max_size=3),
+    ),
+    max_leaves=8,
+)
+
+
+@RELAXED
+@given(value=KEYED, other=KEYED)
+def test_tuples_are_lists_and_keys_are_texts_and_nothing_else_is_the_same(value: Any, other: Any) -> None:
+    assert same(travelled(value), as_json(value))
+    assert same(travelled(value), as_json(other)) == (as_json(value) == as_json(other))
+
+
+@RELAXED
+@given(items=st.sets(st.one_of(SCALARS, st.tuples(SCALARS, SCALARS)), max_size=6), data=st.data())
+def test_a_set_is_the_same_as_its_items_in_any_order(items: set[Any], data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations(list(items)))
+    assert same(travelled(items), shuffled)
+    assert not same(travelled(items), [*shuffled, "one more"])
+    if shuffled:
+        assert not same(travelled(items), [*shuffled[1:], "another"])
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "equal"),
+    [
+        ({(1, 2), frozenset({1, 2})}, [[2, 1], [1, 2]], True),
+        ({(1, 2), frozenset({1, 2})}, [[2, 1], [2, 1]], False),
+        ({frozenset({1}), frozenset()}, [[], [1]], True),
+        ({1, 2}, [1.0, True + 1], True),
+        ({1: 1, "1": 2}, {"1": 1}, False),
+        (math.nan, math.nan, True),
+        ([math.nan], [0], False),
+        (math.inf, 1e308, False),
+        (10**400, 1.0, False),
+        (True, 1, True),
+        ("1", 1, False),
+        (b"a", "a", False),
+        (Fraction(1, 2), 0.5, True),
+        (Decimal("0.5"), 0.5, True),
+        (2 + 0j, 2, True),
+        (range(10**18), [0], False),
+        (None, [], False),
+        ({}, [], False),
+    ],
+)
+def test_same_by_example(value: Any, expected: Any, equal: bool) -> None:
+    assert same(travelled(value), expected) is equal
+
+
+def test_tolerances_reach_into_lists_and_dicts() -> None:
+    value = travelled({"a": (1.0001, [2])})
+    assert same(value, {"a": [1, [2.0001]]}, absolute=1e-3)
+    assert same(value, {"a": [1, [2]]}, relative=1e-3)
+    assert not same(value, {"a": [1, [2]]}, absolute=1e-5)
+
+
+class Everything(int):
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = int.__hash__
+
+
+def test_a_subclass_is_its_builtin_base() -> None:
+    assert values.encode([Everything(3)]) == [3]
+    assert type(values.encode(Everything(3))) is int
+
+
+@pytest.mark.parametrize("value", [object(), Everything, len, json])
+def test_what_is_not_plain_is_refused(value: Any) -> None:
+    with pytest.raises(NotPlain):
+        values.encode(value)
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        {"fraction": ["0x1" + "3" * 4_000_000, "0x1" + "7" * 4_000_000]},
+        {"fraction": ["0x1", "0x0"]},
+        {"decimal": "x"},
+        {"mine": ["object", 0, "x", 0]},
+        {"yours": 0},
+        {"ndarray": ["<i8", [1]]},
+        {"a": 1, "b": 2},
+        {"bytes": "?"},
+        {},
+    ],
+)
+def test_what_nothing_is_encoded_as_is_refused_at_once(encoded: Any) -> None:
+    began = time.process_time()
+    with pytest.raises(NotPlain):
+        values.decode(encoded)
+    assert time.process_time() - began < 2
+
+
+def test_keys_of_one_hash_cost_no_more_than_others() -> None:
+    pairs = [[number * (2**61 - 1), 1] for number in range(1, 100_000)]
+    began = time.process_time()
+    assert not same({"dict": pairs}, {"1": 1})
+    assert not same({"set": [key for key, _ in pairs]}, list(range(len(pairs))))
+    assert time.process_time() - began < 20  # quadratic would be minutes; an idle machine takes 0.3 s
+
+
+def test_an_answer_of_too_many_lists_is_told_by_its_brackets() -> None:
+    assert too_many(b"[" * (MAX_COLLECTIONS + 1))
+    assert not too_many(b"1," * MAX_COLLECTIONS)
