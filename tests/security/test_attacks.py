@@ -171,7 +171,8 @@ def test_every_attack_of_a_group_is_contained(
     failures += [f"after {group}: {left}" for left in ground.left_behind(arena.boxes)]
     arena.close()
     failures += [f"after the boxes of {group}: {left}" for left in ground.left_behind(0)]
-    request.node.user_properties.append(("attacks", len(tried)))
+    uncontained = {attack.name for attack in tried if any(each.startswith(f"{attack.name}:") for each in failures)}
+    request.node.user_properties += [("attacks", len(tried)), ("uncontained", len(uncontained))]
     assert not failures, "\n".join([f"{len(failures)} failures in {len(tried)} attacks", *failures])
 
 

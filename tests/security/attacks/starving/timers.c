@@ -1,6 +1,6 @@
 // attack: create POSIX timers until the kernel's memory is full
-// contained: they count towards the box's memory or the user's pending signals
-// expect: ok, memory_limit_exceeded
+// contained: they count towards the box's memory or the user's pending signals; where making them takes long, its time ends
+// expect: ok, memory_limit_exceeded, time_limit_exceeded
 
 #include <signal.h>
 #include <time.h>

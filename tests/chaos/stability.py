@@ -1,0 +1,45 @@
+"""The corpus judged on a quiet machine and on one with eight times more work than cores: the verdicts are the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from sandbox.client import Client
+from tests.chaos.stage import Stage
+from tests.test_corpus import PROBLEMS
+from tests.test_corpus import _requests as requests_of
+
+OVERLOAD = 8
+TIMEOUT_S = 3_000.0
+
+
+def judged(stage: Stage, problems: Sequence[str] = PROBLEMS) -> dict[str, str]:
+    """The verdict of every program, and of each of its tests."""
+    requests = {f"{problem}/{name}": request for problem in problems for name, request in requests_of(problem).items()}
+    with Client(stage.url, timeout_s=TIMEOUT_S) as client:
+        results = client.verify_stream(list(requests.values()))
+        told = {
+            index: ",".join([result.verdict, *(test.verdict for test in result.tests)]) for index, result in results
+        }
+    return {name: told[index] for index, name in enumerate(requests)}
+
+
+@contextmanager
+def overload(factor: int = OVERLOAD) -> Iterator[None]:
+    """So many busy processes for each core."""
+    number = factor * len(os.sched_getaffinity(0))
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(number)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
+def changed(quiet: Mapping[str, str], busy: Mapping[str, str]) -> list[str]:
+    return [f"{name}: {quiet[name]} -> {busy[name]}" for name in quiet if busy[name] != quiet[name]]

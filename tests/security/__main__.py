@@ -1,0 +1,58 @@
+"""`python -m tests.security figures`: run every attack on every engine here, and print how many were contained."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent
+
+
+class Figures:
+    """A pytest plugin that counts attacks; a test is one engine's group of them, or a single one on assert tests."""
+
+    def __init__(self) -> None:
+        self.tried: Counter[str] = Counter()
+        self.contained: Counter[str] = Counter()
+        self.skipped: set[str] = set()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        told = dict(report.user_properties)
+        if report.skipped and "test_every_attack" in report.nodeid:
+            self.skipped.add(_engine_of(report))
+        if report.when != "call":
+            return
+        if "attacks" in told:
+            tried, escaped = int(str(told["attacks"])), int(str(told["uncontained"]))
+            # What is wrong with a whole group is no single attack's: then none of it counts as contained.
+            contained = 0 if report.failed and not escaped else tried - escaped
+            self.tried[_engine_of(report)] += tried
+            self.contained[_engine_of(report)] += contained
+        elif "test_an_attack_on_asserts" in report.nodeid:
+            self.tried["asserts"] += 1
+            self.contained["asserts"] += report.passed
+
+
+def _engine_of(report: pytest.TestReport) -> str:
+    return "local" if "-local" in report.nodeid or "[local" in report.nodeid else "docker"
+
+
+def main() -> int:
+    if sys.argv[1:] != ["figures"]:
+        print(__doc__, file=sys.stderr)
+        return 2
+    figures = Figures()
+    code = pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", str(FOLDER)], plugins=[figures])
+    for engine in sorted(figures.skipped):
+        print(f"{engine}: not tried, for this machine lacks walls that it needs")
+    for engine, tried in figures.tried.items():
+        print(f"{engine}: attacks tried {tried}, contained {figures.contained[engine]}")
+    print(f"attacks tried {figures.tried.total()}, contained {figures.contained.total()}")
+    return int(code)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
