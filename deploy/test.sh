@@ -9,6 +9,9 @@ cd "$root"
 
 ensure_package requirements-test.lock
 command -v shellcheck >/dev/null || install_packages shellcheck || say "packages: no shellcheck, its test is skipped"
+command -v prometheus >/dev/null || install_packages prometheus || say "packages: no prometheus, its test is skipped"
+command -v docker-compose >/dev/null || install_packages docker-compose || say "packages: no docker-compose, its test is skipped"
+command -v chromium >/dev/null || install_packages chromium || say "packages: no chromium, the web page's tests are skipped"
 if ensure_engine; then
     ensure_images
 else
