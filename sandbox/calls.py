@@ -5,11 +5,12 @@ Both clients speak through this; nothing here opens a connection.
 
 from __future__ import annotations
 
+import json
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from uuid import uuid4
 
 import httpx
@@ -30,6 +31,8 @@ from sandbox.schema import (
 from sandbox.schema.locations import dotted_path
 
 if TYPE_CHECKING:
+    from sandbox.schema.gpu import GpuJob, GpuPool, GpuRequest
+    from sandbox.schema.live import LiveView
     from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
     from sandbox.schema.vote import VoteRequest, VoteResult
     from sandbox.service import Kind, Readiness
@@ -40,7 +43,7 @@ Result = TypeVar("Result", ExecuteResult, VerifyResult)
 Answer = TypeVar("Answer")
 
 LANGUAGES = TypeAdapter(list[LanguageInfo])
-ENDED = frozenset({JobStatus.FINISHED, JobStatus.CANCELLED})
+ENDED = frozenset({JobStatus.FINISHED, JobStatus.CANCELLED, JobStatus.FAILED})
 # The answer can no longer come, so asking again is all there is; a ReadTimeout is not among them: its time is up.
 CONNECTION_ERRORS = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout, httpx.WriteTimeout)
 
@@ -79,6 +82,7 @@ class Call(Generic[Answer]):
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     good: frozenset[int] = frozenset({200})
+    items: int = 0
 
     def read(self, response: httpx.Response) -> Answer:
         """The typed answer; raises what the API's problem stands for."""
@@ -94,6 +98,13 @@ class Call(Generic[Answer]):
 
     def retries(self, response: httpx.Response) -> bool:
         return response.status_code in _TRY_AGAIN and response.status_code not in self.good
+
+
+def queue_time_s(answer: object) -> float:
+    """The longest that anything in this answer waited in the service's queue."""
+    if isinstance(answer, ExecuteResult | VerifyResult):
+        return answer.queue_time_s
+    return max((result.queue_time_s for result in getattr(answer, "results", ())), default=0.0)
 
 
 def error_of(response: httpx.Response) -> SandboxError:
@@ -128,7 +139,7 @@ def unreachable(error: httpx.HTTPError) -> InfrastructureError:
     return InfrastructureError(f"the service does not answer ({type(error).__name__}: {error}); is it up, at this URL?")
 
 
-def _encoded(kind: Kind, request: Program | Submission) -> bytes:
+def encoded(kind: str, request: Program | Submission) -> bytes:
     """A request as JSON, without what is left to the server's defaults; raises BadRequest for a bad mapping."""
     if not isinstance(request, Mapping):
         return request.model_dump_json(exclude_unset=True).encode()
@@ -145,7 +156,7 @@ def _checked(model: type[BaseModel], request: Any) -> bytes:
 
 
 def _batch(kind: Kind, requests: Sequence[Program | Submission]) -> bytes:
-    return b'{"items":[' + b",".join(_encoded(kind, request) for request in requests) + b"]}"
+    return b'{"items":[' + b",".join(encoded(kind, request) for request in requests) + b"]}"
 
 
 def _headers(idempotency_key: str) -> dict[str, str]:
@@ -153,19 +164,39 @@ def _headers(idempotency_key: str) -> dict[str, str]:
 
 
 def one(kind: Kind, request: Program | Submission, answer: type[Answer], key: str) -> Call[Answer]:
-    return Call("POST", f"/{kind}", answer, _encoded(kind, request), _headers(key))
+    return Call("POST", f"/{kind}", answer, encoded(kind, request), _headers(key), items=1)
 
 
 def many(kind: Kind, requests: Sequence[Program | Submission], answer: type[Answer], key: str) -> Call[Answer]:
-    return Call("POST", f"/{kind}/batch", answer, _batch(kind, requests), _headers(key))
+    return Call("POST", f"/{kind}/batch", answer, _batch(kind, requests), _headers(key), items=len(requests))
 
 
-def later(kind: Kind, requests: Program | Submission | Sequence[Program | Submission], key: str) -> Call[Job]:
+def callback_fields(requests: object, url: str, called_for: str) -> dict[str, str]:
+    """What a body says of its callback; only a batch's says for what."""
+    if not url:
+        return {}
+    several = isinstance(requests, Sequence)
+    return {"callback_url": url, "callback_for": called_for} if several else {"callback_url": url}
+
+
+def later(
+    kind: Kind | Literal["reward"],
+    requests: Program | Submission | Sequence[Program | Submission] | RewardRequest | VoteRequest,
+    key: str,
+    callback: Mapping[str, str],
+) -> Call[Job]:
     # With a key of its own a submission whose answer got lost is not queued twice.
     headers = {**_headers(key or uuid4().hex), "Prefer": "respond-async"}
-    if isinstance(requests, Sequence):
-        return Call("POST", f"/{kind}/batch", Job, _batch(kind, requests), headers, frozenset({202}))
-    return Call("POST", f"/{kind}", Job, _encoded(kind, requests), headers, frozenset({202}))
+    if kind == "reward" or kind == "vote":
+        whole = _WHOLE[kind](requests, "")  # type: ignore[arg-type]  # its kind says what it is
+        path, body = whole.path, whole.body or b"{}"
+    elif isinstance(requests, Sequence):
+        path, body = f"/{kind}/batch", _batch(kind, requests)
+    else:
+        path, body = f"/{kind}", encoded(kind, requests)  # type: ignore[arg-type]  # its kind says what it is
+    if callback:
+        body = body[:-1] + b"," + json.dumps(callback).encode()[1:]
+    return Call("POST", path, Job, body, headers, frozenset({202}))
 
 
 # Imported where they are used: these modules bring the rules of votes and rewards along, which no other call needs.
@@ -181,11 +212,51 @@ def reward(request: RewardRequest | Mapping[str, Any], key: str) -> Call[RewardR
     return Call("POST", "/reward", RewardResult, _checked(RewardRequest, request), _headers(key))
 
 
+# Kinds whose one request is a batch by itself.
+_WHOLE: Mapping[str, Callable[[RewardRequest | VoteRequest, str], Call[Any]]] = {"reward": reward, "vote": vote}  # type: ignore[dict-item]
+
+
 def task_set(tasks: TaskSet | Mapping[str, Any]) -> Call[TaskSetInfo]:
     from sandbox.schema.reward import TaskSet, TaskSetInfo
 
     body = _checked(TaskSet, tasks if isinstance(tasks, TaskSet) else {"tasks": tasks})
     return Call("PUT", f"/tasks/{TaskSet.id_of(body)}", TaskSetInfo, body, _JSON)
+
+
+def job(job_id: str) -> Call[Job]:
+    return Call("GET", f"/jobs/{job_id}", _job_model(job_id))
+
+
+def cancellation(job_id: str) -> Call[Job]:
+    return Call("DELETE", f"/jobs/{job_id}", _job_model(job_id))
+
+
+def _job_model(job_id: str) -> type[Job]:
+    if not job_id.startswith("gpu-"):
+        return Job
+    from sandbox.schema.gpu import GpuJob
+
+    return GpuJob
+
+
+def gpu_job(kind: str, request: GpuRequest | Mapping[str, Any], key: str) -> Call[GpuJob]:
+    from sandbox.schema.gpu import REQUESTS, GpuJob, GpuKind
+
+    body = _checked(REQUESTS[GpuKind(kind)], request)
+    path = "/" + kind.replace("_", "/")
+    return Call("POST", path, GpuJob, body, _headers(key or uuid4().hex), frozenset({202}))
+
+
+def live() -> Call[LiveView]:
+    from sandbox.schema.live import LiveView
+
+    return Call("GET", "/live", LiveView)
+
+
+def gpus() -> Call[GpuPool]:
+    from sandbox.schema.gpu import GpuPool
+
+    return Call("GET", "/gpus", GpuPool)
 
 
 def readiness() -> Call[Readiness]:
@@ -210,23 +281,32 @@ class Polls:
 
 
 class Stream(Generic[Result]):
-    """A batch whose results come line by line; what is missing when a connection breaks is asked for again."""
+    """A batch whose results come line by line; what is missing when a connection breaks is asked for again.
 
-    def __init__(self, kind: Kind, requests: Sequence[Program | Submission], result: type[Result]) -> None:
+    `requests` are the batch's, encoded, by their index among all. With a key of its own a batch is asked for as a whole
+    again, for the key stands for the whole; what came already is not told twice.
+    """
+
+    def __init__(self, kind: str, requests: Mapping[int, bytes], result: type[Result], key: str = "") -> None:
         self.path = f"/{kind}/batch"
-        self.headers = {**_JSON, "Accept": "application/x-ndjson"}
-        self.left = {index: _encoded(kind, request) for index, request in enumerate(requests)}
+        self.headers = {**_headers(key), "Accept": "application/x-ndjson"}
+        self.left = dict(requests)
+        self._whole = self.left.copy() if key else {}
         self._result: type[Result] = result
         self._sent: list[int] = []
         self._fruitless = 0
         self._line = TypeAdapter(dict[str, Any])
 
     def body(self) -> bytes:
-        self._sent = list(self.left)
-        return b'{"items":[' + b",".join(self.left.values()) + b"]}"
+        asked = self._whole or self.left
+        self._sent = list(asked)
+        return b'{"items":[' + b",".join(asked.values()) + b"]}"
 
-    def read(self, line: str) -> tuple[int, Result]:
-        """One line's index among all the requests, and its result; raises the problem it has instead."""
+    def read(self, line: str) -> tuple[int, Result] | None:
+        """One line's index among all the requests, and its result, or None for one that came before.
+
+        Raises the problem that a line has instead.
+        """
         try:
             told = self._line.validate_json(line)
             if "problem" in told:
@@ -235,8 +315,9 @@ class Stream(Generic[Result]):
             result = self._result.model_validate(told["result"])
         except (ValidationError, LookupError, TypeError) as error:
             raise InfrastructureError(f"{self.path} sent a line this client does not understand: {error}") from error
-        del self.left[index]
         self._fruitless = 0
+        if self.left.pop(index, None) is None:
+            return None
         return index, result
 
     def delay_s(self, retries: Retries, failure: Exception | None) -> float:

@@ -3,7 +3,8 @@
     with Client("http://127.0.0.1:8080") as client:
         result = client.verify({"language": "python", "code": code, "tests": [{"stdin": "1\\n", "expected": "1\\n"}]})
 
-Requests are the models of `sandbox.schema` or mappings of the same shape. What the API refuses for now (503, 429) and
+Where the service has API keys, `api_key` is the client's, by default the environment's SANDBOX_API_KEY. Requests are
+the models of `sandbox.schema` or mappings of the same shape. What the API refuses for now (503, 429) and
 connections that fail are tried again; a program that was sent twice that way ran twice, and that harms nothing.
 """
 
@@ -11,12 +12,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from inspect import isawaitable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import httpx
 
+from sandbox import flow
 from sandbox.calls import (
     CONNECTION_ERRORS,
     ENDED,
@@ -30,10 +34,18 @@ from sandbox.calls import (
     Retries,
     Stream,
     Submission,
+    callback_fields,
+    cancellation,
+    encoded,
     error_of,
+    gpu_job,
+    gpus,
+    job,
     later,
+    live,
     many,
     one,
+    queue_time_s,
     readiness,
     reward,
     task_set,
@@ -51,6 +63,8 @@ from sandbox.schema import (
 )
 
 if TYPE_CHECKING:
+    from sandbox.schema.gpu import GpuJob, GpuPool, GpuRequest
+    from sandbox.schema.live import LiveView
     from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
     from sandbox.schema.vote import VoteRequest, VoteResult
     from sandbox.service import Kind, Readiness
@@ -58,6 +72,9 @@ if TYPE_CHECKING:
 __all__ = ["AsyncClient", "Client", "Program", "Retries", "Submission"]
 
 DEFAULT_URL = "http://127.0.0.1:8080"
+
+Progress = Callable[[int, int | None], object]
+"""Called with the number of results so far, and of all, None where that is not known."""
 
 # What a stream outlives: it asks again for what is missing.
 _PASSING = (Refused, QueueUnavailable, *CONNECTION_ERRORS)
@@ -70,14 +87,20 @@ class Client:
         self,
         url: str = DEFAULT_URL,
         *,
+        api_key: str | None = None,
         timeout_s: float = 900.0,
         connections: int = 256,
         retries: Retries = PATIENT,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._retries = retries
+        self._gate = flow.Gate()
         self._http = httpx.Client(
-            base_url=url, timeout=_timeout(timeout_s), limits=_limits(connections), transport=transport
+            base_url=url,
+            headers=_key_header(api_key),
+            timeout=_timeout(timeout_s),
+            limits=_limits(connections),
+            transport=transport,
         )
 
     def __enter__(self) -> Client:
@@ -107,13 +130,57 @@ class Client:
         """Judge many programs; results in their order."""
         return self._send(many("verify", submissions, VerifyBatchResult, idempotency_key)).results
 
-    def execute_stream(self, programs: Sequence[Program]) -> Iterator[tuple[int, ExecuteResult]]:
-        """Run many programs; each result with its index, as soon as it is ready."""
-        return self._stream(Stream("execute", programs, ExecuteResult))
+    def execute_stream(
+        self,
+        programs: Iterable[Program],
+        *,
+        on_progress: Progress | None = None,
+        idempotency_key: str = "",
+    ) -> Iterator[tuple[int, ExecuteResult]]:
+        """Run many programs; each result with its index, as soon as it is ready.
 
-    def verify_stream(self, submissions: Sequence[Submission]) -> Iterator[tuple[int, VerifyResult]]:
-        """Judge many programs; each result with its index, as soon as it is ready."""
-        return self._stream(Stream("verify", submissions, VerifyResult))
+        `on_progress` is told how many are done, and of how many.
+        """
+        return self._stream("execute", programs, ExecuteResult, on_progress, idempotency_key)
+
+    @overload
+    def verify_stream(
+        self,
+        submissions: Iterable[Submission],
+        *,
+        on_result: None = None,
+        on_progress: Progress | None = None,
+        idempotency_key: str = "",
+    ) -> Iterator[tuple[int, VerifyResult]]: ...
+
+    @overload
+    def verify_stream(
+        self,
+        submissions: Iterable[Submission],
+        *,
+        on_result: Callable[[int, VerifyResult], object],
+        on_progress: Progress | None = None,
+        idempotency_key: str = "",
+    ) -> None: ...
+
+    def verify_stream(
+        self,
+        submissions: Iterable[Submission],
+        *,
+        on_result: Callable[[int, VerifyResult], object] | None = None,
+        on_progress: Progress | None = None,
+        idempotency_key: str = "",
+    ) -> Iterator[tuple[int, VerifyResult]] | None:
+        """Judge many programs; each result with its index, as soon as it is ready.
+
+        They are yielded or, with `on_result`, given to that; `on_progress` is told how many are done, and of how many.
+        """
+        stream = self._stream("verify", submissions, VerifyResult, on_progress, idempotency_key)
+        if on_result is None:
+            return stream
+        for index, result in stream:
+            on_result(index, result)
+        return None
 
     def vote(self, request: VoteRequest | Mapping[str, Any], *, idempotency_key: str = "") -> VoteResult:
         """Run candidates on inputs: labels by majority, the golden candidate, and a labelled test set."""
@@ -129,17 +196,23 @@ class Client:
 
     def submit(
         self,
-        kind: Kind,
-        requests: Program | Submission | Sequence[Program | Submission],
+        kind: Kind | Literal["reward"],
+        requests: Program | Submission | Sequence[Program | Submission] | RewardRequest | VoteRequest,
         *,
         idempotency_key: str = "",
+        callback_url: str = "",
+        callback_for: Literal["batch", "item"] = "batch",
     ) -> Job:
-        """Queue one request, or a sequence of them as a batch, without waiting for results; see `wait`."""
-        return self._send(later(kind, requests, idempotency_key))
+        """Queue one request, or a sequence of them as a batch, without waiting for results; see `wait`.
+
+        The result is also sent to `callback_url`; with `callback_for="item"` each of a batch's, as it is ready.
+        """
+        callback = callback_fields(requests, callback_url, callback_for)
+        return self._send(later(kind, requests, idempotency_key, callback))
 
     def job(self, job_id: str) -> Job:
         """What has become of a submission; raises NotFound."""
-        return self._send(Call("GET", f"/jobs/{job_id}", Job))
+        return self._send(job(job_id))
 
     def wait(self, job_id: str, timeout_s: float | None = None) -> Job:
         """The job once it is finished or cancelled; raises TimeoutError."""
@@ -152,7 +225,19 @@ class Client:
 
     def cancel(self, job_id: str) -> Job:
         """Cancel what has not run yet; raises NotFound."""
-        return self._send(Call("DELETE", f"/jobs/{job_id}", Job))
+        return self._send(cancellation(job_id))
+
+    def start(self, kind: str, request: GpuRequest | Mapping[str, Any], *, idempotency_key: str = "") -> GpuJob:
+        """Queue a GPU job: generate, train_sft, train_grpo or evaluate; see `wait`."""
+        return self._send(gpu_job(kind, request, idempotency_key))
+
+    def gpus(self) -> GpuPool:
+        """Who holds which GPU, and the latest GPU jobs."""
+        return self._send(gpus())
+
+    def live(self) -> LiveView:
+        """What goes on now: slots, lanes, the verdicts of the last seconds, and what ended last."""
+        return self._send(live())
 
     def languages(self) -> list[LanguageInfo]:
         return self._send(Call("GET", "/languages", LANGUAGES))
@@ -162,6 +247,12 @@ class Client:
         return self._send(readiness())
 
     def _send(self, call: Call[Answer]) -> Answer:
+        with self._gate.room(call.items):
+            answer = self._sent(call)
+        self._gate.answered(call.items, queue_time_s(answer))
+        return answer
+
+    def _sent(self, call: Call[Answer]) -> Answer:
         for attempt in range(self._retries.attempts):
             try:
                 response = self._http.request(call.method, call.path, content=call.body, headers=call.headers)
@@ -173,11 +264,33 @@ class Client:
                 if not call.retries(response):
                     return call.read(response)
                 failure = error_of(response)
+                self._gate.refused()
             if attempt + 1 < self._retries.attempts:
                 time.sleep(self._retries.delay_s(attempt, getattr(failure, "retry_after_s", 0.0)))
         raise failure
 
-    def _stream(self, stream: Stream[Result]) -> Iterator[tuple[int, Result]]:
+    def _stream(
+        self,
+        kind: str,
+        requests: Iterable[Program] | Iterable[Submission],
+        result: type[Result],
+        on_progress: Progress | None,
+        key: str,
+    ) -> Iterator[tuple[int, Result]]:
+        """Piece by piece: the next is sent when the last result of this one is there."""
+        done, total = 0, flow.number_of(requests)
+        asked = flow.pieces(requests, partial(encoded, kind), lambda: self._gate.window.limit)
+        for number, piece in enumerate(asked):
+            stream = Stream(kind, piece, result, f"{key}-{number}" if key else "")
+            with self._gate.room(len(piece)):
+                for pair in self._piece(stream):
+                    done += 1
+                    self._gate.answered(1, pair[1].queue_time_s)
+                    if on_progress is not None:
+                        on_progress(done, total)
+                    yield pair
+
+    def _piece(self, stream: Stream[Result]) -> Iterator[tuple[int, Result]]:
         while stream.left:
             try:
                 with self._http.stream("POST", stream.path, content=stream.body(), headers=stream.headers) as response:
@@ -185,10 +298,13 @@ class Client:
                         response.read()
                         raise error_of(response)
                     for line in response.iter_lines():
-                        yield stream.read(line)
+                        if (pair := stream.read(line)) is not None:
+                            yield pair
                 failure: Exception | None = None
             except _PASSING as error:
                 failure = error
+                if isinstance(error, Refused):
+                    self._gate.refused()
             except httpx.HTTPError as error:
                 raise unreachable(error) from error
             if stream.left:
@@ -202,14 +318,20 @@ class AsyncClient:
         self,
         url: str = DEFAULT_URL,
         *,
+        api_key: str | None = None,
         timeout_s: float = 900.0,
         connections: int = 256,
         retries: Retries = PATIENT,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._retries = retries
+        self._gate = flow.AsyncGate()
         self._http = httpx.AsyncClient(
-            base_url=url, timeout=_timeout(timeout_s), limits=_limits(connections), transport=transport
+            base_url=url,
+            headers=_key_header(api_key),
+            timeout=_timeout(timeout_s),
+            limits=_limits(connections),
+            transport=transport,
         )
 
     async def __aenter__(self) -> AsyncClient:
@@ -239,13 +361,53 @@ class AsyncClient:
         """Judge many programs; results in their order."""
         return (await self._send(many("verify", submissions, VerifyBatchResult, idempotency_key))).results
 
-    def execute_stream(self, programs: Sequence[Program]) -> AsyncIterator[tuple[int, ExecuteResult]]:
-        """Run many programs; each result with its index, as soon as it is ready."""
-        return self._stream(Stream("execute", programs, ExecuteResult))
+    def execute_stream(
+        self,
+        programs: Iterable[Program] | AsyncIterable[Program],
+        *,
+        on_progress: Progress | None = None,
+        idempotency_key: str = "",
+    ) -> AsyncIterator[tuple[int, ExecuteResult]]:
+        """Run many programs; each result with its index, as soon as it is ready.
 
-    def verify_stream(self, submissions: Sequence[Submission]) -> AsyncIterator[tuple[int, VerifyResult]]:
-        """Judge many programs; each result with its index, as soon as it is ready."""
-        return self._stream(Stream("verify", submissions, VerifyResult))
+        `on_progress` is told how many are done, and of how many.
+        """
+        return self._stream("execute", programs, ExecuteResult, on_progress, idempotency_key)
+
+    @overload
+    def verify_stream(
+        self,
+        submissions: Iterable[Submission] | AsyncIterable[Submission],
+        *,
+        on_result: None = None,
+        on_progress: Progress | None = None,
+        idempotency_key: str = "",
+    ) -> AsyncIterator[tuple[int, VerifyResult]]: ...
+
+    @overload
+    def verify_stream(
+        self,
+        submissions: Iterable[Submission] | AsyncIterable[Submission],
+        *,
+        on_result: Callable[[int, VerifyResult], object],
+        on_progress: Progress | None = None,
+        idempotency_key: str = "",
+    ) -> Coroutine[Any, Any, None]: ...
+
+    def verify_stream(
+        self,
+        submissions: Iterable[Submission] | AsyncIterable[Submission],
+        *,
+        on_result: Callable[[int, VerifyResult], object] | None = None,
+        on_progress: Progress | None = None,
+        idempotency_key: str = "",
+    ) -> AsyncIterator[tuple[int, VerifyResult]] | Coroutine[Any, Any, None]:
+        """Judge many programs; each result with its index, as soon as it is ready.
+
+        They are yielded or, with `on_result`, given to that; `on_progress` is told how many are done, and of how many.
+        """
+        stream = self._stream("verify", submissions, VerifyResult, on_progress, idempotency_key)
+        return stream if on_result is None else hand_over(stream, on_result)
 
     async def vote(self, request: VoteRequest | Mapping[str, Any], *, idempotency_key: str = "") -> VoteResult:
         """Run candidates on inputs: labels by majority, the golden candidate, and a labelled test set."""
@@ -261,17 +423,23 @@ class AsyncClient:
 
     async def submit(
         self,
-        kind: Kind,
-        requests: Program | Submission | Sequence[Program | Submission],
+        kind: Kind | Literal["reward"],
+        requests: Program | Submission | Sequence[Program | Submission] | RewardRequest | VoteRequest,
         *,
         idempotency_key: str = "",
+        callback_url: str = "",
+        callback_for: Literal["batch", "item"] = "batch",
     ) -> Job:
-        """Queue one request, or a sequence of them as a batch, without waiting for results; see `wait`."""
-        return await self._send(later(kind, requests, idempotency_key))
+        """Queue one request, or a sequence of them as a batch, without waiting for results; see `wait`.
+
+        The result is also sent to `callback_url`; with `callback_for="item"` each of a batch's, as it is ready.
+        """
+        callback = callback_fields(requests, callback_url, callback_for)
+        return await self._send(later(kind, requests, idempotency_key, callback))
 
     async def job(self, job_id: str) -> Job:
         """What has become of a submission; raises NotFound."""
-        return await self._send(Call("GET", f"/jobs/{job_id}", Job))
+        return await self._send(job(job_id))
 
     async def wait(self, job_id: str, timeout_s: float | None = None) -> Job:
         """The job once it is finished or cancelled; raises TimeoutError."""
@@ -284,7 +452,19 @@ class AsyncClient:
 
     async def cancel(self, job_id: str) -> Job:
         """Cancel what has not run yet; raises NotFound."""
-        return await self._send(Call("DELETE", f"/jobs/{job_id}", Job))
+        return await self._send(cancellation(job_id))
+
+    async def start(self, kind: str, request: GpuRequest | Mapping[str, Any], *, idempotency_key: str = "") -> GpuJob:
+        """Queue a GPU job: generate, train_sft, train_grpo or evaluate; see `wait`."""
+        return await self._send(gpu_job(kind, request, idempotency_key))
+
+    async def gpus(self) -> GpuPool:
+        """Who holds which GPU, and the latest GPU jobs."""
+        return await self._send(gpus())
+
+    async def live(self) -> LiveView:
+        """What goes on now: slots, lanes, the verdicts of the last seconds, and what ended last."""
+        return await self._send(live())
 
     async def languages(self) -> list[LanguageInfo]:
         return await self._send(Call("GET", "/languages", LANGUAGES))
@@ -294,6 +474,12 @@ class AsyncClient:
         return await self._send(readiness())
 
     async def _send(self, call: Call[Answer]) -> Answer:
+        async with self._gate.room(call.items):
+            answer = await self._sent(call)
+        self._gate.answered(call.items, queue_time_s(answer))
+        return answer
+
+    async def _sent(self, call: Call[Answer]) -> Answer:
         for attempt in range(self._retries.attempts):
             try:
                 response = await self._http.request(call.method, call.path, content=call.body, headers=call.headers)
@@ -305,11 +491,72 @@ class AsyncClient:
                 if not call.retries(response):
                     return call.read(response)
                 failure = error_of(response)
+                self._gate.refused()
             if attempt + 1 < self._retries.attempts:
                 await asyncio.sleep(self._retries.delay_s(attempt, getattr(failure, "retry_after_s", 0.0)))
         raise failure
 
-    async def _stream(self, stream: Stream[Result]) -> AsyncIterator[tuple[int, Result]]:
+    async def _stream(
+        self,
+        kind: str,
+        requests: Iterable[Any] | AsyncIterable[Any],
+        result: type[Result],
+        on_progress: Progress | None,
+        key: str,
+    ) -> AsyncIterator[tuple[int, Result]]:
+        """Piece by piece, as many at a time as the window has room for."""
+        done, total = 0, flow.number_of(requests)
+        arrivals: asyncio.Queue[tuple[int, Result] | None] = asyncio.Queue()
+        feeding = asyncio.create_task(self._feed(arrivals, kind, requests, result, key))
+        feeding.add_done_callback(lambda _: arrivals.put_nowait(None))
+        try:
+            while (pair := await arrivals.get()) is not None:
+                done += 1
+                if on_progress is not None:
+                    on_progress(done, total)
+                yield pair
+            await feeding
+        finally:
+            feeding.cancel()
+            await asyncio.wait([feeding])
+
+    async def _feed(
+        self,
+        arrivals: asyncio.Queue[tuple[int, Result] | None],
+        kind: str,
+        requests: Iterable[Any] | AsyncIterable[Any],
+        result: type[Result],
+        key: str,
+    ) -> None:
+        async def send(stream: Stream[Result]) -> None:
+            async with self._gate.room(len(stream.left)):
+                async for pair in self._piece(stream):
+                    self._gate.answered(1, pair[1].queue_time_s)
+                    arrivals.put_nowait(pair)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                number = 0
+                async for piece in self._pieces(kind, requests):
+                    group.create_task(send(Stream(kind, piece, result, f"{key}-{number}" if key else "")))
+                    number += 1
+                    async with self._gate.room(1):  # reads no further than there is room
+                        pass
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None
+
+    async def _pieces(self, kind: str, requests: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[dict[int, bytes]]:
+        def most() -> float:
+            return self._gate.window.limit
+
+        if isinstance(requests, AsyncIterable):
+            async for piece in flow.pieces_as_they_come(requests, partial(encoded, kind), most):
+                yield piece
+        else:
+            for piece in flow.pieces(requests, partial(encoded, kind), most):
+                yield piece
+
+    async def _piece(self, stream: Stream[Result]) -> AsyncIterator[tuple[int, Result]]:
         while stream.left:
             try:
                 request = self._http.stream("POST", stream.path, content=stream.body(), headers=stream.headers)
@@ -318,14 +565,34 @@ class AsyncClient:
                         await response.aread()
                         raise error_of(response)
                     async for line in response.aiter_lines():
-                        yield stream.read(line)
+                        if (pair := stream.read(line)) is not None:
+                            yield pair
                 failure: Exception | None = None
             except _PASSING as error:
                 failure = error
+                if isinstance(error, Refused):
+                    self._gate.refused()
             except httpx.HTTPError as error:
                 raise unreachable(error) from error
             if stream.left:
                 await asyncio.sleep(stream.delay_s(self._retries, failure))
+
+
+async def hand_over(pairs: AsyncIterator[tuple[int, Result]], on_result: Callable[[int, Result], object]) -> None:
+    """Give each result to a function, or to a coroutine function, which is awaited."""
+    async for index, result in pairs:
+        told = on_result(index, result)
+        if isawaitable(told):
+            await told
+
+
+def _key_header(api_key: str | None) -> dict[str, str]:
+    if api_key is None:
+        # Imported here: reading settings brings a package along that no call needs.
+        from sandbox.config import ClientSettings
+
+        api_key = ClientSettings().api_key
+    return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 
 def _timeout(timeout_s: float) -> httpx.Timeout:

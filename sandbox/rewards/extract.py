@@ -237,7 +237,14 @@ def _candidates(blocks: Sequence[_Block], wanted: str) -> list[_Block]:
 
 
 def _fits(language: str, wanted: str) -> bool:
-    return language == wanted if wanted else language in languages.table()
+    """C++ of any year is an answer where C++ is wanted: `cpp`, `cpp17` and `cpp20` are standards of one language."""
+    if not wanted:
+        return language in languages.table()
+    return _without_year(language) == _without_year(wanted)
+
+
+def _without_year(language: str) -> str:
+    return language.rstrip("0123456789")
 
 
 def _pick(blocks: Sequence[_Block], wanted: str, options: Extraction) -> Answer:

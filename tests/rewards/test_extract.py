@@ -22,11 +22,27 @@ def test_a_fenced_block_is_found_whatever_its_fence_and_tag(fence: str, tag: str
     assert code_of(f"So:\n\n{fence}{tag}\nprint(1)\nprint(2)\n{fence}\n\nBye.") == "print(1)\nprint(2)"
 
 
-@pytest.mark.parametrize("tag", ["cpp", "c++", "C++", "c++17", "cpp20", "cpp17"])
-def test_every_way_to_tag_cpp_is_cpp(tag: str) -> None:
+@pytest.mark.parametrize(
+    ("tag", "language"),
+    [
+        *[(tag, "cpp") for tag in ("cpp", "c++", "C++", "c++14", "g++")],
+        *[(tag, "cpp17") for tag in ("c++17", "cpp17", "C++17")],
+        *[(tag, "cpp20") for tag in ("c++20", "cpp20")],
+    ],
+)
+def test_every_way_to_tag_cpp_names_its_standard_where_that_is_served(tag: str, language: str) -> None:
     answer = extract(f"```{tag}\nint main(){{}}\n```")
     assert answer is not None
-    assert (answer.language, answer.code) == ("cpp", "int main(){}")
+    assert (answer.language, answer.code) == (language, "int main(){}")
+
+
+@pytest.mark.parametrize("wanted", ["cpp", "cpp17", "c++20"])
+@pytest.mark.parametrize("tag", ["cpp", "c++17", "cpp20", "c++11"])
+def test_the_standard_in_a_tag_does_not_keep_code_from_being_the_answer(wanted: str, tag: str) -> None:
+    answer = extract(f"```{tag}\nint main(){{}}\n```", wanted)
+    assert answer is not None
+    assert answer.language == tag_language(wanted)
+    assert extract(f"```{tag}\nint main(){{}}\n```", "c") is None
 
 
 BLOCKS = "```python\none = 1\n```\ntext\n```python\ntwo = 'longer'\n```\n```py\nlast\n```"

@@ -1,0 +1,235 @@
+"""Virtual environments of other projects' code, made from pinned lists and kept from one session to the next.
+
+A framework is heavy and wants its own versions of everything, so it never goes into the tests' own environment. Its
+list is complete: pip resolves nothing (20 s for TRL's) and installs in one pass. An environment is named by its list's
+hash, so a changed list makes a new one; two sessions that want the same one at once make it once.
+
+    python = interpreter(TRL)
+    subprocess.run([python, "-c", "import trl"], env=surroundings())
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.config import QueueSettings
+
+ROOT = Path(__file__).resolve().parent.parent
+INSTALL_PATIENCE_S = 600
+UNUSED_S = 3 * 86_400
+
+
+class CannotInstall(Exception):
+    """pip does not bring what the list names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A name for people, and every package with its version; what is not in the list is not installed."""
+
+    name: str
+    requirements: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        # `model_fields`, not an instance: a test's SANDBOX_HOME is gone after it, an environment is to stay.
+        home = QueueSettings.model_fields["home"].get_default(call_default_factory=True)
+        listed = "\n".join([sys.version, *self.requirements])
+        return Path(home) / "environments" / f"{self.name}-{hashlib.sha256(listed.encode()).hexdigest()[:12]}"
+
+
+# The local build of torch, +cpu, satisfies the plain version where there is one; elsewhere the index's own comes.
+TRL = Environment(
+    "trl",
+    (
+        "Jinja2==3.1.6",
+        "MarkupSafe==3.0.4",
+        "PyYAML==6.0.3",
+        "Pygments==2.21.0",
+        "accelerate==1.15.0",
+        "annotated-doc==0.0.7",
+        "annotated-types==0.8.0",
+        "anyio==4.16.0",
+        "certifi==2026.10.18",
+        "charset-normalizer==3.5.2",
+        "click==8.5.1",
+        "datasets==5.2.0",
+        "dill==0.4.1",
+        "filelock==4.2.11",
+        "fsspec==2026.9.0",
+        "h11==0.16.0",
+        "httpcore==1.0.9",
+        "httpcore2==2.16.2",
+        "httpx==0.28.1",
+        "httpx2==2.16.2",
+        "huggingface_hub==2.4.0",
+        "idna==3.20",
+        "markdown-it-py==4.3.0",
+        "mdurl==0.1.2",
+        "mpmath==1.3.0",
+        "multiprocess==0.70.19",
+        "networkx==3.6.1",
+        "numpy==2.4.6",
+        "orjson==3.13.0",
+        "packaging==26.3",
+        "pandas==3.1.1",
+        "peft==0.21.2",
+        "psutil==7.2.2",
+        "pyarrow==26.0.1",
+        "pydantic==2.14.3",
+        "pydantic-settings==2.16.3",
+        "pydantic_core==2.50.4",
+        "python-dateutil==4.0.0",
+        "python-dotenv==1.2.4",
+        "regex==2026.11.15",
+        "requests==2.34.2",
+        "rich==15.0.0",
+        "safetensors==0.8.0",
+        "setuptools==84.2.1",
+        "shellingham==1.5.4",
+        "sympy==1.14.0",
+        "tokenizers==0.23.3",
+        "torch==2.13.0",
+        "tqdm==4.70.1",
+        "transformers==5.23.0",
+        "trl==1.16.0",
+        "truststore==0.10.5",
+        "typer==0.29.2",
+        "typing-inspection==0.4.5",
+        "typing_extensions==4.16.0",
+        "tzdata==2026.6",
+        "urllib3==2.8.0",
+        "xxhash==4.1.0",
+    ),
+)
+
+# The SDKs of SandboxFusion and Judge0.
+CLIENTS = Environment(
+    "clients",
+    (
+        "aiohappyeyeballs==2.7.1",
+        "aiohttp==3.14.5",
+        "aiosignal==1.4.0",
+        "annotated-types==0.8.0",
+        "anyio==4.16.0",
+        "attrs==26.1.0",
+        "certifi==2026.10.18",
+        "charset-normalizer==3.5.2",
+        "frozenlist==1.8.0",
+        "h11==0.16.0",
+        "httpcore==1.0.9",
+        "httpx==0.28.1",
+        "idna==3.20",
+        "judge0==0.0.8",
+        "multidict==7.2.1",
+        "propcache==0.5.4",
+        "pydantic==2.14.3",
+        "pydantic_core==2.50.4",
+        "requests==2.34.2",
+        "sandbox-fusion==0.3.7",
+        "tenacity==9.2.1",
+        "typing_extensions==4.16.0",
+        "typing-inspection==0.4.5",
+        "urllib3==2.8.0",
+        "yarl==1.25.1",
+    ),
+)
+
+# Without verl's own dependencies, Ray among them: its scoring imports requests alone.
+VERL = Environment(
+    "verl",
+    (
+        "certifi==2026.10.18",
+        "charset-normalizer==3.5.2",
+        "idna==3.20",
+        "requests==2.34.2",
+        "urllib3==2.8.0",
+        "verl==0.9.1",
+    ),
+)
+
+# The last line of releases with a Rubric, and what importing that and our client takes.
+VERIFIERS = Environment(
+    "verifiers",
+    (
+        "annotated-types==0.8.0",
+        "anyio==4.16.0",
+        "certifi==2026.10.18",
+        "h11==0.16.0",
+        "httpcore==1.0.9",
+        "httpx==0.28.1",
+        "idna==3.20",
+        "numpy==2.4.6",
+        "pydantic==2.14.3",
+        "pydantic-settings==2.16.3",
+        "pydantic_core==2.50.4",
+        "python-dotenv==1.2.4",
+        "rich==15.0.0",
+        "tenacity==9.2.1",
+        "typing-inspection==0.4.5",
+        "typing_extensions==4.16.0",
+        "verifiers==0.1.14",
+    ),
+)
+
+
+def interpreter(environment: Environment) -> Path:
+    """The environment's Python, installed first where it is not there. Raises CannotInstall."""
+    folder = environment.folder
+    python, done = folder / "bin" / "python", folder / "complete"
+    if done.exists():
+        done.touch()
+        return python
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(folder.with_suffix(".lock")):
+        if not done.exists():
+            _install(environment, folder, python)
+            done.touch()
+            _remove_older(environment)
+    return python
+
+
+def surroundings() -> dict[str, str]:
+    """Environment variables for a process in one of these: this repository importable, the model hub out of reach."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+def _install(environment: Environment, folder: Path, python: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    # Without a pip of its own, which would take longer to unpack than most packages: ours installs into it.
+    _run([sys.executable, "-m", "venv", "--without-pip", str(folder)], environment)
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-compile"]
+    _run([*pip, *environment.requirements], environment)
+
+
+def _run(command: list[str], environment: Environment) -> None:
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_PATIENCE_S)
+    except subprocess.TimeoutExpired as error:
+        raise CannotInstall(f"{environment.name} is not installed within {INSTALL_PATIENCE_S} s") from error
+    except subprocess.CalledProcessError as error:
+        raise CannotInstall(f"{environment.name} cannot be installed: {error.stderr[-800:]}") from error
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _remove_older(environment: Environment) -> None:
+    """Environments of the same name that nobody has used for days: a gigabyte each."""
+    for done in environment.folder.parent.glob(f"{environment.name}-*/complete"):
+        if time.time() - done.stat().st_mtime > UNUSED_S:
+            shutil.rmtree(done.parent, ignore_errors=True)

@@ -1,0 +1,181 @@
+"""The frameworks' own code, unmodified, with our rewards in it or our URL; each in an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.api.app import create_app
+from sandbox.config import ApiSettings
+from sandbox.errors import QueueFull
+from sandbox.service import Service
+from tests.api.double import ServiceDouble
+from tests.api.serving import served
+from tests.conftest import unavailable
+from tests.environments import TRL, VERIFIERS, VERL, CannotInstall, Environment, interpreter, surroundings
+
+pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(900)]
+
+# A model of two layers whose every token is a whole answer, so that a random one finds the right answer by chance and
+# a few steps of GRPO teach it that.
+GRPO = """
+import json, sys
+from datasets import Dataset
+from tokenizers import Tokenizer, models
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
+from trl import GRPOConfig, GRPOTrainer
+from sandbox.rewards.trl_reward import trl_async_reward, trl_reward
+
+url, folder = sys.argv[1:]
+set_seed(0)
+right, wrong = "```python\\nprint(int(input()) * 2)\\n```", "```python\\nprint(5)\\n```"
+words = ["<pad>", "<eos>", "<unk>", "Double it.", right, wrong, "I do not know.", "```python\\nprint(\\n```"]
+tokens = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="<unk>"))
+tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokens, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>")
+config = LlamaConfig(
+    vocab_size=len(words), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+    pad_token_id=0, eos_token_id=1, bos_token_id=None,
+)
+called = []
+reward = trl_reward(url, policy="x-coder")
+
+def watched(completions, **given):
+    rewards = reward(completions=completions, **given)
+    called.extend(zip(completions, rewards))
+    return rewards
+
+watched.__name__ = "x_coder"
+tests = [{"input": "2", "output": "4"}, {"input": "5", "output": "10"}]
+trainer = GRPOTrainer(
+    model=LlamaForCausalLM(config),
+    processing_class=tokenizer,
+    train_dataset=Dataset.from_list([{"prompt": "Double it.", "tests": tests}] * 64),
+    reward_funcs=[watched, trl_async_reward(url, policy="fraction", name="fraction")],
+    args=GRPOConfig(
+        output_dir=folder, use_cpu=True, report_to=[], save_strategy="no", logging_steps=1, max_steps=12,
+        per_device_train_batch_size=16, num_generations=16, max_completion_length=1, learning_rate=0.03, beta=0.0,
+        lr_scheduler_type="constant", disable_tqdm=True, bf16=False,
+    ),
+)
+trainer.train()
+logged = [each["rewards/fraction/mean"] for each in trainer.state.log_history if "rewards/fraction/mean" in each]
+print(json.dumps({"called": called, "fraction": logged}))
+"""
+RIGHT = "```python\nprint(int(input()) * 2)\n```"
+
+# verl's package asks for Ray when it is imported; its scoring asks for nothing but requests.
+VERL_SCORE = """
+import importlib.util, json, sys
+from pathlib import Path
+from threading import Semaphore
+
+(root,) = importlib.util.find_spec("verl").submodule_search_locations
+folder = Path(root) / "utils" / "reward_score" / "sandbox_fusion"
+inside = [str(folder)]
+spec = importlib.util.spec_from_file_location("scoring", folder / "__init__.py", submodule_search_locations=inside)
+scoring = importlib.util.module_from_spec(spec)
+sys.modules["scoring"] = scoring
+spec.loader.exec_module(scoring)
+cases = {"inputs": ["2\\n", "5\\n"], "outputs": ["4\\n", "10\\n"]}
+scored = []
+for code in json.loads(sys.argv[2]):
+    score, details = scoring.compute_score(sys.argv[1], Semaphore(4), 512, f"```python\\n{code}\\n```", cases, True, 2)
+    told = [[each.get(name) for each in details] for name in ("status", "api_request_error")]
+    scored.append([score, *told])
+print(json.dumps(scored))
+"""
+
+RUBRIC = """
+import asyncio, json, sys
+import verifiers as vf
+from sandbox.rewards.verifiers_rubric import verifiers_reward, verifiers_rollout_reward
+
+url, right = sys.argv[1:]
+tests = [{"input": "2", "output": "4"}, {"input": "5", "output": "10"}]
+
+def state(text):
+    completion = [{"role": "assistant", "content": text}]
+    return vf.State(
+        input={"prompt": [{"role": "user", "content": "Double it."}], "example_id": 0, "task": "double",
+               "answer": "", "info": {"tests": tests}},
+        completion=completion, trajectory=[], timing={}, reward=None,
+        prompt=[], answer="", info={"tests": tests}, task="double",
+    )
+
+async def scored():
+    states = [state(text) for text in (right, "I do not know.", "```python\\nprint(4)\\n```")]
+    await vf.Rubric(funcs=[verifiers_reward(url, policy="fraction")]).score_group(states)
+    one = state(right)
+    await vf.Rubric(funcs=[verifiers_rollout_reward(url, missing=-1.0)]).score_rollout(one)
+    return [each["reward"] for each in states], [each["advantage"] for each in states], one["reward"]
+
+print(json.dumps(asyncio.run(scored())))
+"""
+
+
+@pytest.fixture(scope="module")
+def url(live_service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(create_app(ApiSettings(home=tmp_path_factory.mktemp("api")), live_service)) as address:
+        yield address
+
+
+def said(environment: Environment, script: str, *words: str) -> Any:
+    """What the script printed last, as JSON."""
+    try:
+        python = interpreter(environment)
+    except CannotInstall as error:
+        unavailable(str(error))
+    command = [str(python), "-c", script, *words]
+    ended = subprocess.run(command, env=surroundings(), capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr[-4000:]
+    return json.loads(ended.stdout.splitlines()[-1])
+
+
+def test_trls_grpo_trainer_calls_our_rewards_and_learns_from_them(url: str, tmp_path: Path) -> None:
+    told = said(TRL, GRPO, url, str(tmp_path))
+    assert len(told["called"]) == 12 * 16
+    for completion, reward in told["called"]:
+        runs = completion in {RIGHT, "```python\nprint(5)\n```"}
+        assert reward == (5.0 if completion == RIGHT else 0.0 if runs else -2.0), completion
+    assert told["fraction"][-1] > told["fraction"][0] + 0.3, told["fraction"]
+
+
+def test_verls_sandbox_fusion_scoring(url: str) -> None:
+    codes = [
+        "print(int(input()) * 2)",
+        "print(4)",
+        "raise SystemExit(3)",
+        "while True: pass",
+        "print(chr(52) * 300_000)",
+    ]
+    scored = said(VERL, VERL_SCORE, f"{url}/dialects/sandbox_fusion/run_code", json.dumps(codes))
+    assert [score for score, *_ in scored] == [1.0, 0.5, 0.0, 0.0, 0.0]
+    statuses = [status for _, status, _ in scored]
+    assert statuses == [
+        ["success", "success"],
+        ["success", "wrong_answer"],
+        ["runtime_error"] * 2,
+        ["timeout"] * 2,
+        ["wrong_answer"] * 2,
+    ]
+
+
+def test_an_overload_is_told_to_verls_client_as_what_it_tries_again(tmp_path: Path) -> None:
+    service = ServiceDouble(refusal=QueueFull("lane rl is full"))
+    with served(create_app(ApiSettings(home=tmp_path), service)) as url:
+        ((score, statuses, errors),) = said(VERL, VERL_SCORE, f"{url}/dialects/sandbox_fusion/run_code", '["print(4)"]')
+    assert score == 0.0
+    assert set(statuses) == {"api_error"}
+    assert all("Gateway Timeout (504) on attempt 3/3" in error for error in errors)
+
+
+def test_a_rubric_of_verifiers_calls_our_rewards(url: str) -> None:
+    rewards, advantages, alone = said(VERIFIERS, RUBRIC, url, RIGHT)
+    assert rewards == [1.0, 0.0, 0.5]
+    assert advantages == [0.5, -0.5, 0.0]
+    assert alone == 1.0
