@@ -1,4 +1,4 @@
-"""`python -m loadtest bench | sweep | scale`: parse and wire, nothing else."""
+"""`python -m loadtest bench | sweep | scale | boxes | limits | capacity`: parse and wire, nothing else."""
 
 from __future__ import annotations
 
@@ -48,6 +48,9 @@ def parser() -> argparse.ArgumentParser:
     add_bench(commands.add_parser("bench", help="every side in one table of ratios; exit code 1: a floor is missed"))
     add_sweep(commands.add_parser("sweep", help="cost against the size of the input; exit code 1: faster than linear"))
     add_scale(commands.add_parser("scale", help="throughput and efficiency per slot count; exit code 1: too little"))
+    add_boxes(commands.add_parser("boxes", help="what an idle box costs; exit code 1: a floor is missed"))
+    add_limits(commands.add_parser("limits", help="envelopes a second of one API process and one Redis, empty boxes"))
+    add_capacity(commands.add_parser("capacity", help="write the capacity page from the results of scale and limits"))
     return top
 
 
@@ -76,6 +79,27 @@ def add_scale(command: argparse.ArgumentParser) -> None:
     command.add_argument("--rounds", type=int, default=3)
     command.add_argument("--seconds", type=float, default=5.0)
     command.set_defaults(run=scale)
+
+
+def add_boxes(command: argparse.ArgumentParser) -> None:
+    add_common(command)
+    command.add_argument("--number", type=int, default=5, help="of boxes")
+    command.set_defaults(run=boxes)
+
+
+def add_limits(command: argparse.ArgumentParser) -> None:
+    add_common(command)
+    command.add_argument("--hosts", type=numbers, default=[1, 2, 4], metavar="1,2,4", help="network namespaces")
+    command.add_argument("--seconds", type=float, default=5.0)
+    command.set_defaults(run=limits)
+
+
+def add_capacity(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--out", type=Path, default=RESULTS, metavar="DIR", help="where scale.json and limits.json are"
+    )
+    command.add_argument("--where", required=True, help="the machine they are from, in words")
+    command.set_defaults(run=capacity)
 
 
 def add_bench(command: argparse.ArgumentParser) -> None:
@@ -171,6 +195,31 @@ def scale(options: argparse.Namespace, console: Console) -> int:
 
         tell(draw_scale(steps, options.out), console)
     return MISSED if any(step.missed for step in steps) else 0
+
+
+def boxes(options: argparse.Namespace, console: Console) -> int:
+    from loadtest.boxes import measure, show
+
+    costs = measure(options.number, lambda line: console.print(f"[dim]{line}[/]"))
+    show(costs, console)
+    write(options.out / "boxes.json", costs.as_json(), console)
+    return MISSED if costs.missed else 0
+
+
+def limits(options: argparse.Namespace, console: Console) -> int:
+    from loadtest.limits import as_json, run, show
+
+    found = run(options.hosts, options.seconds, lambda line: console.print(f"[dim]{line}[/]"))
+    show(found, console)
+    write(options.out / "limits.json", as_json(found), console)
+    return 0
+
+
+def capacity(options: argparse.Namespace, console: Console) -> int:
+    from loadtest.capacity import write_page
+
+    tell([write_page(options.out, options.where)], console)
+    return 0
 
 
 def tell(paths: Sequence[Path], console: Console) -> None:

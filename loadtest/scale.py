@@ -22,8 +22,9 @@ from loadtest.spread import Spread
 from loadtest.workloads import Workload, named
 
 WORKLOADS = ("W1 single", "W1 batch64", "W2 py-20", "W5 rl-step")
-# Each of these is one process, so one core is all it can use.
+# Each of these is one process, so one core is all it can use; of the API there is one for so many slots.
 SINGLE = ("api", "redis", "generator")
+SLOTS_AN_API = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,20 @@ class Step:
     @property
     def fullest(self) -> str:
         """The process that one core will be too little for first."""
-        kind = max(SINGLE, key=lambda kind: self.cores_used.get(kind, 0.0))
-        return f"{kind} {self.cores_used.get(kind, 0.0):.0%} of a core"
+        kind = max(SINGLE, key=self._share)
+        return f"{kind} {self._share(kind):.0%} of a core"
+
+    def _share(self, kind: str) -> float:
+        return self.cores_used.get(kind, 0.0) / (api_processes(self.slots) if kind == "api" else 1)
 
     @property
     def missed(self) -> bool:
         """A promise only where every slot has a core."""
         return self.slots <= (os.cpu_count() or 1) and self.efficiency < EFFICIENCY_FLOOR
+
+
+def api_processes(slots: int) -> int:
+    return -(-slots // SLOTS_AN_API)
 
 
 def run(counts: Sequence[int], rounds: int, seconds: float, say: Callable[[str], None]) -> list[Step]:
@@ -55,7 +63,7 @@ def run(counts: Sequence[int], rounds: int, seconds: float, say: Callable[[str],
         services: dict[int, OwnService] = {}
         for slots in counts:
             say(f"starting a service with {slots} slots")
-            services[slots] = stack.enter_context(OwnService(slots))
+            services[slots] = stack.enter_context(OwnService(slots, api_processes(slots)))
             side = HttpSide(OURS, services[slots].url, partial(Ours, slots=slots), slots)
             side.run(replace(named("W1 batch64"), programs=16 * slots, concurrency=slots), 1.0)
         for number in range(rounds):

@@ -1,0 +1,168 @@
+"""The capacity page: what a run needs, computed from what `scale` and `limits` measured and from nothing else."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loadtest.sides import verify_request
+from loadtest.workloads import rl_step
+
+PAGE = Path(__file__).resolve().parent.parent / "sandbox/docs/capacity.md"
+PROGRAMS, TESTS = 512 * 8, 10
+VERDICTS_WITHIN_S = (5.0, 20.0)
+FULL = 0.7  # of a core: what a process of which there is one, or each of a few, should be used to
+REDIS_TWICE = 2  # an envelope lies in Redis and in its log
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Per test of an RL step (W5), on the host and slot count the figures are from; seconds of a core each."""
+
+    slots: int
+    rate: float
+    api_s: float
+    redis_s: float
+    workers_and_boxes_s: float
+    program_bytes: int  # of one program with its tests, as JSON
+
+    @property
+    def slot_rate(self) -> float:
+        return self.rate / self.slots
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What verdicts for so many tests within so many seconds take."""
+
+    tests: int
+    within_s: float
+    slots: int
+    api_processes: int
+    redis_cores: float
+    redis_mb: float
+    network_mb_s: float
+
+
+def measured(folder: Path) -> Measured:
+    steps: list[dict[str, Any]] = json.loads((folder / "scale.json").read_text())
+    step = max((step for step in steps if step["workload"].startswith("W5")), key=lambda step: step["slots"])
+    used, rate = step["cores_used"], step["rate"]["median"]
+    return Measured(
+        slots=step["slots"],
+        rate=rate,
+        api_s=used["api"] / rate,
+        redis_s=used["redis"] / rate,
+        workers_and_boxes_s=(used["workers"] + used["boxes"]) / rate,
+        program_bytes=body_bytes(),
+    )
+
+
+def body_bytes() -> int:
+    """Of one program of W5 with its tests, as it travels."""
+    return sum(map(len, verify_request(rl_step(1))))
+
+
+def need(times: int, within_s: float, found: Measured) -> Need:
+    tests = times * PROGRAMS * TESTS
+    rate = tests / within_s
+    size = times * PROGRAMS * found.program_bytes
+    return Need(
+        tests=tests,
+        within_s=within_s,
+        slots=math.ceil(rate / found.slot_rate),
+        api_processes=math.ceil(rate * found.api_s / FULL),
+        redis_cores=rate * found.redis_s,
+        redis_mb=REDIS_TWICE * size / 2**20,
+        network_mb_s=2 * size / within_s / 2**20,
+    )
+
+
+def row(times: int, one: Need) -> str:
+    step = "512 x 8 x 10" if times == 1 else f"{times} times that"
+    return (
+        f"| {step} | {one.tests:,} | {one.within_s:g} s | {one.slots:,} | {one.api_processes:,} |"
+        f" {one.redis_cores:.2f} | {one.redis_mb:,.0f} MB | {one.network_mb_s:,.0f} MB/s |"
+    )
+
+
+TEXT = """\
+# Capacity
+
+Computed by `python -m loadtest capacity` from what `python -m loadtest scale` and `limits` measured ({where}); rerun
+them on your machines, for programs, processors and kernels differ. The workload is W5: short Python programs (0.6 ms of
+CPU a test), 10 tests each, in batches, as a reinforcement-learning step sends them.
+
+One slot (a core with a worker and its box) gave {slot_rate:.0f} verdicts a second at {slots} slots. A verdict used
+{slot_us:.0f} us of a core in worker and box, {api_us:.0f} us in the API and {redis_us:.0f} us in Redis. A program with
+its tests was {bytes:,} bytes of JSON.
+
+| step | tests | verdicts within | slots | API processes | cores of Redis | Redis memory | network |
+|---|---|---|---|---|---|---|---|
+{rows}
+
+Slots and API processes grow with the rate and are a matter of more hosts (`sandbox worker` on each,
+`SANDBOX_API_PROCESSES`, or `sandbox serve` on several hosts behind a load balancer). API processes are counted at
+{full:.0%} of a core each. Redis memory is the whole step queued at once, and its log. Network is what enters and leaves
+Redis.
+
+## What one of each passes on
+
+Empty boxes, so that the queue itself is the work: milliseconds of CPU a verdict, with one test each, and what a core of
+it is enough for.
+
+| way | worker hosts | API, ms | Redis, ms | API, /s a core | Redis, /s a core | bytes through Redis |
+|---|---|---|---|---|---|---|
+{limits}
+
+## Where it breaks first
+
+{breaks}
+"""
+
+
+def page(folder: Path, where: str) -> str:
+    found = measured(folder)
+    limits: list[dict[str, Any]] = json.loads((folder / "limits.json").read_text())
+    rows = [row(times, need(times, within_s, found)) for times in (1, 100) for within_s in VERDICTS_WITHIN_S]
+    return TEXT.format(
+        where=where,
+        slot_rate=found.slot_rate,
+        slots=found.slots,
+        slot_us=found.workers_and_boxes_s * 1e6,
+        api_us=found.api_s * 1e6,
+        redis_us=found.redis_s * 1e6,
+        bytes=found.program_bytes,
+        rows="\n".join(rows),
+        full=FULL,
+        limits="\n".join(map(limit_row, limits)),
+        breaks=breaks(found),
+    )
+
+
+def limit_row(limit: dict[str, Any]) -> str:
+    api, redis = limit["cpu_ms"]["api"], limit["cpu_ms"]["redis"]
+    return (
+        f"| {limit['workload']} | {limit['hosts']} | {api:.2f} | {redis:.3f} | {1000 / api:,.0f} |"
+        f" {1000 / redis:,.0f} | {limit['redis_bytes']:,.0f} |"
+    )
+
+
+def breaks(found: Measured) -> str:
+    """In words, from the numbers: what there is only one of, and at which rate it is full."""
+    redis = FULL / found.redis_s
+    slots = redis / found.slot_rate
+    return (
+        f"Redis is the one process there is one of. It is used to {FULL:.0%} of its core at {redis:,.0f} verdicts a\n"
+        f"second, which is {slots:,.0f} slots of work like this. Beyond that, give each training run a service of its\n"
+        "own (a Redis, API processes and worker hosts): runs share nothing, so nothing is lost by it. Before that, on\n"
+        "one host, the cores end: API processes, Redis and the client take theirs from the slots."
+    )
+
+
+def write_page(folder: Path, where: str) -> Path:
+    PAGE.write_text(page(folder, where))
+    return PAGE

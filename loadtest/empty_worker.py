@@ -1,0 +1,70 @@
+"""A worker whose boxes are empty: it takes, judges and answers envelopes as every worker does, and runs nothing.
+
+With it the queue itself is measured: what one API process and one Redis can pass on.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sandbox.box.engine import Walls
+from sandbox.box.slot import Slot
+from sandbox.config import WorkerSettings
+from sandbox.errors import EngineUnavailable
+from sandbox.jobs.connection import connect
+from sandbox.jobs.journal import Journal
+from sandbox.jobs.worker import SlotWorker
+from sandbox.runner.contract import Outcome, Program, Run, Status
+
+
+class EmptyBox:
+    """Every program ends well and prints nothing."""
+
+    tag = ""
+
+    def load(self, program: Program) -> Outcome | None:
+        return None
+
+    def run(self, run: Run) -> Outcome:
+        return Outcome(Status.OK, exit_code=0)
+
+
+class EmptySlot(Slot):
+    @contextmanager
+    def _lend(self, place: str, image: str) -> Iterator[Any]:
+        yield EmptyBox()
+
+
+class NoEngine:
+    """Starts nothing."""
+
+    def start(self, image: str) -> Walls:
+        raise EngineUnavailable("an empty slot has no boxes")
+
+    def lacks(self, tool: str) -> bool:
+        return False
+
+    def missing_walls(self) -> list[str]:
+        return []
+
+    def close(self) -> None:
+        return
+
+
+def main() -> int:
+    settings = WorkerSettings()
+    engine = NoEngine()
+    name = f"{socket.gethostname()}-{os.getpid()}-empty"
+    slot = EmptySlot(engine, settings.box_max_runs, settings.box_max_age_s)
+    redis = connect(settings.effective_redis_url)
+    SlotWorker(settings, slot, redis, name, engine, Journal()).work(logging_level="WARNING")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,220 @@
+"""What one API process and one Redis pass on, and what several worker hosts make of them: the boxes are empty.
+
+Hosts are network namespaces, each with one worker that reaches Redis over its own link; without the rights for those,
+the worker runs on this host. The rate is what this machine reached with everything on it; the capacity is what one core
+would do with the CPU that a verdict used of it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from loadtest.load import Unanswered
+from loadtest.own_service import free_port, machine_cpu_s, process_cpu_s, workers_at
+from loadtest.sample import Sample
+from loadtest.sides import HttpSide, Ours
+from loadtest.workloads import Case, Task, Workload, right
+from sandbox.embedded_redis import answers, find_server
+
+NETWORK = "10.87.{host}.{end}"
+PATIENCE_S = 60.0
+
+
+def silent(index: int) -> Task:
+    """What an empty box gets right."""
+    return right(f"# {index}\n", Case("1 2\n", ""))
+
+
+WORKLOADS = (
+    Workload("one POST each", silent, concurrency=64),
+    Workload("batches of 64", silent, batch=64, concurrency=4),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One workload with so many hosts; CPU in milliseconds a verdict, of all processes of a kind together."""
+
+    workload: str
+    hosts: int
+    rate: float
+    cpu_ms: dict[str, float]
+    redis_bytes: float  # that Redis received and sent, a verdict
+
+    def capacity(self, kind: str) -> float:
+        """Verdicts a second that one core of this kind of process is enough for."""
+        return 1000 / self.cpu_ms[kind]
+
+
+def run(counts: Sequence[int], seconds: float, say: Callable[[str], None]) -> list[Limit]:
+    """Raises WrongVerdict or Unanswered."""
+    found = []
+    for hosts in counts:
+        with ExitStack() as stack:
+            stage = stack.enter_context(Stage(hosts))
+            for workload in WORKLOADS:
+                stage.measure(workload, 1.0)
+                limit = stage.measure(workload, seconds)
+                say(f"{hosts} hosts  {workload.name:<14} {limit.rate:8.0f}/s")
+                found.append(limit)
+    return found
+
+
+class Stage:
+    """One Redis, one API process, and hosts with one empty worker each; a context manager."""
+
+    def __init__(self, hosts: int) -> None:
+        self._hosts = hosts
+        self._stack = ExitStack()
+        self._processes: dict[str, list[subprocess.Popen[bytes]]] = {"redis": [], "api": [], "workers": []}
+        self._url = ""
+        self._socket = ""
+
+    def __enter__(self) -> Stage:
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._stack.close()
+
+    def _start(self) -> None:
+        home = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="limits-")))
+        links = [self._stack.enter_context(namespace(number)) for number in range(1, self._hosts + 1)]
+        word, port, api_port = secrets.token_hex(16), free_port(), free_port()
+        self._socket = f"unix://:{word}@{home}/redis.sock"
+        options = {
+            "bind": " ".join(["127.0.0.1", *(here for _, here in links if here)]),
+            "port": str(port),
+            "unixsocket": f"{home}/redis.sock",
+            "requirepass": word,
+            "dir": str(home),
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "save": "",
+        }
+        settings = home / "redis.conf"
+        settings.write_text("".join(f"{name} {value or chr(34) * 2}\n" for name, value in options.items()))
+        self._run("redis", [str(find_server()), str(settings)], home)
+        self._until(lambda: answers(self._socket), "Redis answers")
+        self._url = f"http://127.0.0.1:{api_port}"
+        self._run("api", [sys.executable, "-m", "sandbox", "serve"], home, REDIS_URL=self._socket, PORT=str(api_port))
+        for inside, here in links:
+            redis = f"redis://:{word}@{here or '127.0.0.1'}:{port}"
+            command = [sys.executable, "-m", "loadtest.empty_worker"]
+            self._run("workers", [*inside, *command], home / "workers", REDIS_URL=redis)
+        self._until(lambda: workers_at(self._url) == self._hosts, "all workers are there")
+
+    def measure(self, workload: Workload, seconds: float) -> Limit:
+        side = HttpSide("ours", self._url, Ours, self._hosts)
+        before, bytes_before, machine = self._cpu_s(), self._redis_bytes(), machine_cpu_s()
+        sample: Sample = side.run(workload, seconds)
+        after, bytes_after = self._cpu_s(), self._redis_bytes()
+        used = {kind: after[kind] - before[kind] for kind in before}
+        used |= {"generator": sample.cpu_s["generator"], "machine": machine_cpu_s() - machine}
+        return Limit(
+            workload.name,
+            self._hosts,
+            sample.rate,
+            {kind: 1000 * seconds_used / sample.verdicts for kind, seconds_used in used.items()},
+            (bytes_after - bytes_before) / sample.verdicts,
+        )
+
+    def _run(self, kind: str, command: Sequence[str], home: Path, **settings: str) -> None:
+        home.mkdir(exist_ok=True)
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+        environment |= {f"SANDBOX_{name}": value for name, value in {**settings, "HOME": str(home)}.items()}
+        log = self._stack.enter_context((home / f"{kind}.log").open("ab"))
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._stack.callback(process.wait)
+        self._stack.callback(process.terminate)
+        self._processes[kind].append(process)
+
+    def _until(self, true: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not true():
+            ended = [kind for kind, all_of in self._processes.items() for one in all_of if one.poll() is not None]
+            if ended or time.monotonic() > deadline:
+                raise Unanswered(f"not reached: {what}; ended: {', '.join(ended) or 'nothing'}")
+            time.sleep(0.05)
+
+    def _cpu_s(self) -> dict[str, float]:
+        return {kind: sum(process_cpu_s(one.pid) for one in all_of) for kind, all_of in self._processes.items()}
+
+    def _redis_bytes(self) -> int:
+        from redis import Redis
+
+        with Redis.from_url(self._socket) as client:
+            told = client.info("stats")
+        return int(told["total_net_input_bytes"]) + int(told["total_net_output_bytes"])
+
+
+@contextmanager
+def namespace(number: int) -> Iterator[tuple[list[str], str]]:
+    """A host: the command that enters it, and our address on the link to it; neither where we may not make one."""
+    name, link = f"limits{number}", f"lim{number}"
+    here, there = (NETWORK.format(host=number, end=end) for end in (1, 2))
+    try:
+        for words in (
+            f"netns add {name}",
+            f"link add {link} type veth peer name eth0 netns {name}",
+            f"addr add {here}/30 dev {link}",
+            f"link set {link} up",
+            f"-n {name} addr add {there}/30 dev eth0",
+            f"-n {name} link set eth0 up",
+            f"-n {name} link set lo up",
+        ):
+            subprocess.run(["ip", *words.split()], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
+        yield [], ""
+        return
+    try:
+        yield ["ip", "netns", "exec", name], here
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
+
+
+def show(limits: Sequence[Limit], console: Console) -> None:
+    kinds = ("generator", "api", "redis", "workers")
+    table = Table(title="empty boxes: ms of CPU a verdict, and verdicts/s that one core of it is enough for")
+    for title in (
+        "workload",
+        "hosts",
+        "verdicts/s",
+        *(f"{kind}\nms" for kind in kinds),
+        "api\n/s",
+        "redis\n/s",
+        "redis\nbytes",
+    ):
+        table.add_column(title, justify="left" if title == "workload" else "right")
+    for limit in limits:
+        table.add_row(
+            limit.workload,
+            str(limit.hosts),
+            f"{limit.rate:.0f}",
+            *(f"{limit.cpu_ms[kind]:.2f}" for kind in kinds),
+            *(f"{limit.capacity(kind):.0f}" for kind in ("api", "redis")),
+            f"{limit.redis_bytes:.0f}",
+        )
+    console.print(table)
+
+
+def as_json(limits: Sequence[Limit]) -> list[dict[str, Any]]:
+    return [asdict(limit) for limit in limits]

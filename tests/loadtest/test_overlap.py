@@ -1,0 +1,105 @@
+"""Completions that stream into the service while others are still being written, from a server that keeps a script."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadtest.overlap import NO_CODE, Completion, Timeline, draw, main
+from sandbox.api.app import create_app
+from sandbox.config import ApiSettings
+from sandbox.service import Service
+from tests.api.serving import served
+
+RIGHT = "Sure:\n```python\nprint(int(input()) * 2)\n```\n"
+# Prompt -> completion, and seconds between its pieces: the last one is still being written long after the first.
+SCRIPT = {
+    "quick": (RIGHT, 0.0),
+    "wrong": ("```python\nprint(5)\n```", 0.01),
+    "chat": ("I do not know.", 0.0),
+    "slow": (RIGHT, 0.3),
+}
+PROBLEMS = [{"prompt": prompt, "tests": [{"stdin": "2\n", "expected": "4"}]} for prompt in SCRIPT]
+
+
+class Streaming(BaseHTTPRequestHandler):
+    """`/v1/chat/completions` with `stream`, as vLLM answers it."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        assert (self.path, body["stream"], body["model"]) == ("/v1/chat/completions", True, "scripted")
+        text, pause_s = SCRIPT[body["messages"][-1]["content"]]
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self._event({"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]})
+        for start in range(0, len(text), 8):
+            time.sleep(pause_s)
+            self._event({"choices": [{"index": 0, "delta": {"content": text[start : start + 8]}}]})
+        self._event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        self._chunk(b"data: [DONE]\n\n")
+        self._chunk(b"")
+
+    def log_message(self, *_: Any) -> None:
+        """Says nothing."""
+
+    def _event(self, event: dict[str, Any]) -> None:
+        self._chunk(b"data: " + json.dumps(event).encode() + b"\n\n")
+
+    def _chunk(self, data: bytes) -> None:
+        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+
+
+@pytest.fixture
+def llm() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Streaming)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_verdicts_are_there_before_the_last_completion_is_written(
+    llm: str, live_service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problems, times, picture = tmp_path / "problems.jsonl", tmp_path / "times.json", tmp_path / "overlap.png"
+    problems.write_text("\n".join(map(json.dumps, PROBLEMS)))
+    with served(create_app(ApiSettings(home=tmp_path), live_service)) as url:
+        words = ["--llm", llm, "--model", "scripted", "--url", url, "--number", "2", "--problems", str(problems)]
+        main([*words, "--picture", str(picture), "--times", str(times)])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["completions"], told["judged"], told["accepted"]) == (8, 6, 4)
+    assert told["verdicts_before_the_last_token"] >= 4
+    completions = [Completion(**each) for each in json.loads(times.read_text())]
+    verdicts = {PROBLEMS[each.problem]["prompt"]: each.verdict for each in completions}
+    assert verdicts == {"quick": "accepted", "wrong": "wrong_answer", "chat": NO_CODE, "slow": "accepted"}
+    last = max(each.ended_s for each in completions)
+    assert all(each.judged_s < last for each in completions if PROBLEMS[each.problem]["prompt"] != "slow")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_hidden_is_the_judging_that_others_writing_covers(tmp_path: Path) -> None:
+    timeline = Timeline(
+        [
+            Completion(0, 0.0, 1.0, 2.0, verdict="accepted"),  # one second, all of it hidden
+            Completion(0, 0.0, 3.0, 3.0, verdict=NO_CODE),
+            Completion(1, 0.0, 4.0, 7.0, verdict="wrong_answer"),  # three seconds, none of them
+        ]
+    )
+    told = timeline.summary()
+    assert (told["written_s"], told["judged_s"], told["tail_s"]) == (4.0, 7.0, 3.0)
+    assert (told["hidden"], told["verdicts_before_the_last_token"]) == (0.25, 1)
+    draw(timeline, tmp_path / "small.png")
+    assert (tmp_path / "small.png").stat().st_size < 60_000
