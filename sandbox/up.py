@@ -7,6 +7,7 @@ not clear away, its containers and its socket, `down` and the next `up` do.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import signal
 import socket
@@ -19,8 +20,9 @@ from pathlib import Path
 
 import httpx
 
-from sandbox import embedded_redis
-from sandbox.config import ApiSettings, QueueSettings, UpSettings, WorkerSettings, environment_of
+from sandbox import api_keys, embedded_redis
+from sandbox.caller import Caller
+from sandbox.config import ApiSettings, HostSettings, QueueSettings, UpSettings, WorkerSettings, environment_of
 from sandbox.errors import EngineUnavailable
 from sandbox.home import NotUp, make_home, owned_home, running_pid
 from sandbox.tree import Child, Tree
@@ -32,6 +34,7 @@ STOP_PATIENCE_S = 60.0
 KILL_PATIENCE_S = 10.0
 WORKER_STOP_PATIENCE_S = 20.0
 LOG_TAIL_LINES = 15
+EXPRESS_LANES = ("rl,default", "rl")
 
 
 def run(settings: UpSettings, report: Report, log_folder: Path | None = None) -> None:
@@ -39,10 +42,12 @@ def run(settings: UpSettings, report: Report, log_folder: Path | None = None) ->
 
     Raises AlreadyUp, NotUp, EngineUnavailable, QueueUnavailable or `tree.DiedAtStart`.
     """
+    refuse_open_door(settings)
     with owned_home(settings.home):
         _check_port(settings)
         prepare_engine(settings, report)
         clear(settings)
+        forget_metrics(settings)
         try:
             Tree(_children(settings, log_folder)).run()
         finally:
@@ -57,21 +62,42 @@ def _children(settings: UpSettings, log_folder: Path | None) -> list[Child]:
         command = embedded_redis.command(settings.home)
         children.append(Child("redis", command, answers=lambda: embedded_redis.answers(redis_url)))
     children += worker_children(settings, environment)
-    api = [sys.executable, "-m", "sandbox", "serve"]
-    children.append(Child("api", api, environment, answers=lambda: _answers(f"{url}/health/live")))
+    for number in range(settings.api_processes):
+        name = f"api-{number}" if settings.api_processes > 1 else "api"
+        api = [sys.executable, "-m", "sandbox", "serve", "--number", str(number)]
+        children.append(Child(name, api, environment, answers=lambda: _answers(f"{url}/health/live")))
+    if settings.webhook_secret:
+        children.append(Child("deliver", [sys.executable, "-m", "sandbox", "deliver"], environment))
     for child in children:
         child.log = None if log_folder is None else log_folder / f"{child.name}.log"
     return children
 
 
 def worker_children(settings: WorkerSettings, environment: Mapping[str, str]) -> list[Child]:
-    """One process a slot."""
+    """One process a slot, and the express ones."""
     slots = settings.slots or len(os.sched_getaffinity(0))
+    roles: list[list[str]] = [[] for _ in range(slots)]
+    if settings.express:
+        roles += [["--express", lanes] for lanes in EXPRESS_LANES]
     command = [sys.executable, "-m", "sandbox", "worker-slot", "--slot"]
     return [
-        Child(f"worker-{slot}", [*command, str(slot)], environment, stop_patience_s=WORKER_STOP_PATIENCE_S)
-        for slot in range(slots)
+        Child(f"worker-{slot}", [*command, str(slot), *role], environment, stop_patience_s=WORKER_STOP_PATIENCE_S)
+        for slot, role in enumerate(roles)
     ]
+
+
+def forget_metrics(settings: QueueSettings) -> None:
+    """Of processes that ended: those that are started now may be fewer."""
+    from sandbox.metrics.files import clear, folder_of
+
+    clear(folder_of(settings.home))
+
+
+def metrics_children(settings: HostSettings, environment: Mapping[str, str]) -> list[Child]:
+    """What shows the metrics of a host that has no API, where a port is named for it."""
+    if not settings.worker_metrics_port:
+        return []
+    return [Child("metrics", [sys.executable, "-m", "sandbox", "host-metrics"], environment)]
 
 
 def prepare_engine(settings: WorkerSettings, report: Report) -> None:
@@ -102,6 +128,7 @@ def local_engine_gaps() -> list[str]:
 
 def detach(settings: UpSettings, report: Report) -> int:
     """Start the tree in the background and wait until it is ready; returns its pid. Raises as `run` does."""
+    refuse_open_door(settings)
     make_home(settings.home)
     _check_port(settings)
     prepare_engine(settings, report)
@@ -192,6 +219,25 @@ def service_url(settings: ApiSettings) -> str:
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
+def refuse_open_door(settings: ApiSettings) -> None:
+    """Raises NotUp where anybody beyond this machine could run programs, unless that was asked for by name."""
+    if settings.api_keys:
+        api_keys.parse(settings.api_keys, Caller(""))
+    elif not settings.public_without_keys and not _is_loopback(settings.host):
+        raise NotUp(
+            f"{settings.host} can be reached from other machines, and no API key is asked for. Make one with `sandbox"
+            " keys new NAME` and put its entry into SANDBOX_API_KEYS, listen on 127.0.0.1, or, where something else"
+            " keeps strangers out, say so: SANDBOX_PUBLIC_WITHOUT_KEYS=1"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _check_port(settings: ApiSettings) -> None:
     """Say at once that the port is taken, before another service's health is taken for ours. Raises NotUp."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
@@ -204,6 +250,23 @@ def _check_port(settings: ApiSettings) -> None:
             raise NotUp(
                 f"cannot listen on {where}: {error.strerror}; name another with --port or SANDBOX_PORT"
             ) from error
+
+
+def listener(settings: ApiSettings) -> socket.socket:
+    """The socket one API process listens on, its address shared with the others where there are several: the kernel
+    deals connections out. Raises NotUp.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if settings.api_processes > 1:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        opened.bind((settings.host, settings.port))
+    except OSError as error:
+        opened.close()
+        raise NotUp(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}") from error
+    return opened
 
 
 def is_ready(url: str) -> bool:

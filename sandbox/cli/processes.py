@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
-from sandbox.cli.console import say, settings_of
+from sandbox.cli.console import fail, say, settings_of
 
 KEEP_ALIVE_S = 75
 STOP_PATIENCE_S = 10
+BACKLOG = 4_096
 
 Slots = Annotated[int | None, typer.Option(min=1, help="Programs run at one time; default: one per core.")]
 
@@ -38,7 +40,7 @@ def up(
         pid, url = service.detach(settings, say), service.service_url(settings)
         say(f"ready at {url}, pid {pid}, logs in {service.log_folder_of(settings)}; `sandbox down` stops it")
         return
-    start_logging()
+    start_logging(settings.log_level)
     try:
         service.run(settings, say, service.log_folder_of(settings) if log_to_files else None)
     except AlreadyUp as other:  # it came up between our look and our start
@@ -54,28 +56,35 @@ def down() -> None:
     say("stopped" if service.down(settings) else f"nothing runs on {settings.home}")
 
 
-def serve() -> None:
+def serve(number: Annotated[int, typer.Option(min=0, hidden=True)] = 0) -> None:
     """The API alone, on SANDBOX_HOST and SANDBOX_PORT."""
     import uvicorn
 
+    from sandbox import up as service
     from sandbox.api.app import create_app
+    from sandbox.api.connections import allow_many_connections, patient
     from sandbox.config import ApiSettings
     from sandbox.logs import start_logging
+    from sandbox.memory import keep_large_blocks
 
     settings = settings_of(ApiSettings)
-    start_logging()
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
+    service.refuse_open_door(settings)
+    start_logging(settings.log_level)
+    allow_many_connections()
+    keep_large_blocks()
+    config = uvicorn.Config(
+        create_app(settings, number=number),
         loop="uvloop",
-        http="httptools",
+        http=patient(settings.header_timeout_s),
+        backlog=BACKLOG,
         ws="none",
         access_log=False,
         log_config=None,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_PATIENCE_S,
     )
+    with service.listener(settings) as listener, suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def worker(
@@ -90,16 +99,86 @@ def worker(
 
     settings = settings_of(WorkerSettings, slots=slots, redis_url=redis)
     service.prepare_engine(settings, say)
-    start_logging()
-    Tree(service.worker_children(settings, environment_of(settings))).run()
+    start_logging(settings.log_level)
+    service.forget_metrics(settings)
+    environment = environment_of(settings)
+    Tree([*service.metrics_children(settings, environment), *service.worker_children(settings, environment)]).run()
 
 
-def worker_slot(slot: Annotated[int, typer.Option(min=0)]) -> None:
+def worker_slot(
+    slot: Annotated[int, typer.Option(min=0)],
+    express: Annotated[str, typer.Option(help="Lanes to serve, and only what waits in them too long.")] = "",
+) -> None:
     """One slot; started by `up` and `worker`."""
     from sandbox.config import WorkerSettings
+    from sandbox.jobs.journal import Journal, log_journey
     from sandbox.jobs.worker import main as work
     from sandbox.logs import start_logging
+    from sandbox.memory import keep_large_blocks
+    from sandbox.metrics.exporter import tracing_of
+    from sandbox.metrics.files import folder_of
+    from sandbox.metrics.meters import Meters
+    from sandbox.metrics.worker import WorkerMeters
+    from sandbox.schema import Lane
 
     settings = settings_of(WorkerSettings)
-    start_logging()
-    raise typer.Exit(work(settings, slot))
+    start_logging(settings.log_level)
+    keep_large_blocks()
+    meters = Meters(folder_of(settings.home), f"{'express' if express else 'worker'}-{slot}")
+    tracing = tracing_of(settings, "worker")
+    journal = Journal(
+        WorkerMeters(meters, "express" if express else "slot"),
+        [log_journey, *([] if tracing is None else [tracing.journeys])],
+    )
+    code = work(settings, slot, journal, [Lane(lane) for lane in express.split(",") if lane])
+    if tracing is not None:
+        tracing.close()
+    raise typer.Exit(code)
+
+
+def deliver() -> None:
+    """Webhooks alone: deliver what the Redis of SANDBOX_REDIS_URL has due; `up` starts it where there is a secret."""
+    import asyncio
+    import signal
+
+    from sandbox.api.dialects import judge0
+    from sandbox.config import WebhookSettings
+    from sandbox.jobs.connection import connect
+    from sandbox.jobs.deliverer import Deliverer
+    from sandbox.jobs.ledger import Ledger
+    from sandbox.jobs.outbox import Outbox
+    from sandbox.jobs.tasksets import TaskSets
+    from sandbox.logs import start_logging
+    from sandbox.metrics.files import folder_of
+    from sandbox.metrics.meters import Meters
+    from sandbox.metrics.webhooks import WebhookMeters
+
+    settings = settings_of(WebhookSettings)
+    if not settings.webhook_secret:
+        fail("webhooks are signed: set SANDBOX_WEBHOOK_SECRET, made with echo whsec_$(openssl rand -base64 32)")
+    start_logging(settings.log_level)
+    redis = connect(settings.effective_redis_url)
+    tasks = TaskSets(redis, settings.task_set_ttl_s)
+    ledger = Ledger(redis, settings.queue_ttl_s, settings.result_ttl_s, tasks.get)
+    outbox = Outbox(redis, ledger, {judge0.DIALECT.name: judge0.callback_body(tasks.get)})
+    watch = WebhookMeters(Meters(folder_of(settings.home), "deliver"))
+
+    async def until_stopped() -> None:
+        deliverer = Deliverer(settings, outbox, watch)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, deliverer.stop)
+        await deliverer.run()
+
+    asyncio.run(until_stopped())
+
+
+def host_metrics() -> None:
+    """The metrics of this host's workers; started by `worker` and `gpu-worker`."""
+    from sandbox.config import HostSettings
+    from sandbox.logs import start_logging
+    from sandbox.metrics.files import folder_of
+    from sandbox.metrics.server import serve
+
+    settings = settings_of(HostSettings)
+    start_logging(settings.log_level)
+    serve(folder_of(settings.home), settings.worker_metrics_host, settings.worker_metrics_port)

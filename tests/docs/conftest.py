@@ -16,6 +16,7 @@ import pytest
 from sandbox.box.docker_engine import remove_boxes
 
 ROOT = Path(__file__).resolve().parents[2]
+WEBHOOK_SECRET = "whsec_" + "dGhlIGV4YW1wbGVzIG9mIHRoZSBndWlkZSBrbm93IGl0"
 PROGRAM = f'#!/bin/sh\nexec "{sys.executable}" -m sandbox "$@"\n'
 
 
@@ -38,6 +39,7 @@ def running(images: dict[str, str]) -> Iterator[Running]:
         port = _free_port()
         url = f"http://127.0.0.1:{port}"
         ours = {"SANDBOX_HOME": str(home), "SANDBOX_PORT": str(port), "SANDBOX_SLOTS": "1", "SANDBOX_URL": url}
+        ours |= {"SANDBOX_WEBHOOK_SECRET": WEBHOOK_SECRET, "SANDBOX_WEBHOOK_NETWORKS": "127.0.0.1"}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_")}
         path = f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         environment = {**kept, **ours, "PATH": path, "PYTHONPATH": str(ROOT)}

@@ -1,0 +1,101 @@
+"""`sandbox gpu-worker` and `sandbox jobs`: the GPU pool's processes, and what they do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sandbox.cli.console import Url, service_at, settings_of
+
+if TYPE_CHECKING:
+    from sandbox.schema.gpu import GpuJob, GpuPool
+
+STOP_PATIENCE_S = 60.0
+
+
+def gpu_worker(
+    gpus: Annotated[str | None, typer.Option(help="Indices of the GPUs to lend, such as 0,1; default: 0.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Workers that share them evenly, a job at a time each; default: 1.")
+    ] = None,
+    redis: Annotated[str | None, typer.Option(help="The Redis to join; default: SANDBOX_REDIS_URL.")] = None,
+) -> None:
+    """Workers that generate, train and evaluate on this host's GPUs, with verdicts from the service at SANDBOX_URL."""
+    import sys
+
+    from sandbox.config import GpuSettings, environment_of
+    from sandbox.logs import start_logging
+    from sandbox.tree import Child, Tree
+    from sandbox.up import metrics_children
+
+    settings = settings_of(GpuSettings, gpus=gpus, gpu_workers=workers, redis_url=redis)
+    start_logging(settings.log_level)
+    command = [sys.executable, "-m", "sandbox", "gpu-worker-share", "--share"]
+    environment = environment_of(settings)
+    workers_of_host = [
+        Child(f"gpu-{share}", [*command, str(share)], environment, stop_patience_s=STOP_PATIENCE_S)
+        for share in range(settings.gpu_workers)
+    ]
+    Tree([*metrics_children(settings, environment), *workers_of_host]).run()
+
+
+def gpu_worker_share(share: Annotated[int, typer.Option(min=0)]) -> None:
+    """One worker; started by `gpu-worker`."""
+    from sandbox.config import GpuSettings
+    from sandbox.gpu.worker import main as work
+    from sandbox.logs import start_logging
+    from sandbox.metrics.files import folder_of
+    from sandbox.metrics.gpu import GpuMeters
+    from sandbox.metrics.meters import Meters
+
+    settings = settings_of(GpuSettings)
+    start_logging(settings.log_level)
+    watch = GpuMeters(Meters(folder_of(settings.home), f"gpu-{share}"))
+    raise typer.Exit(work(settings, share, watch))
+
+
+def jobs(
+    job_id: Annotated[str, typer.Argument(help="One job; left out, the latest ones and who holds which GPU.")] = "",
+    follow: Annotated[bool, typer.Option("--follow", help="Show a job's progress until it ends.")] = False,
+    url: Url = "",
+) -> None:
+    """Jobs: the GPU pool's and how far they are, who holds which GPU, and the kept submissions that ended last."""
+    import time
+
+    from sandbox.calls import ENDED
+    from sandbox.cli.watching import show_kept
+
+    with service_at(url) as client:
+        if not job_id:
+            _show_pool(client.gpus())
+            show_kept(client.live())
+            return
+        while True:
+            job = client.job(job_id)
+            typer.echo(job.model_dump_json(exclude={"result"} if follow and job.status not in ENDED else None))
+            if not follow or job.status in ENDED:
+                return
+            time.sleep(1.0)
+
+
+def _show_pool(pool: GpuPool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    leases = Table("gpu", "worker", "job")
+    for lease in pool.leases:
+        leases.add_row(lease.gpu, lease.worker, lease.job or "idle")
+    jobs = Table("job", "kind", "status", "step", "loss", "reward", "pass rate", "tokens/s", "left")
+    for job in pool.jobs:
+        jobs.add_row(job.id, job.kind, job.status, *_progress_cells(job))
+    if pool.leases or pool.jobs:
+        Console().print(leases, jobs)
+
+
+def _progress_cells(job: GpuJob) -> list[str]:
+    progress = job.progress
+    step = f"{progress.step}/{progress.total}" if progress.total else ""
+    numbers = (progress.loss, progress.reward, progress.pass_rate, progress.tokens_per_s)
+    left = "" if progress.eta_s is None else f"{progress.eta_s:.0f} s"
+    return [step, *("" if number is None else f"{number:.4g}" for number in numbers), left]

@@ -1,0 +1,303 @@
+"""`sandbox synth`: the stages of synthesis on a run's folder, their summary, and the studies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sandbox.cli.console import MISUSED, Url, fail, faults_of, say, service_at
+
+if TYPE_CHECKING:
+    from sandbox.synth.pipeline import OnProgress, Pipeline
+
+app = typer.Typer(no_args_is_help=True, help="Synthetic tasks, solutions and tests, with a model and the vote.")
+study = typer.Typer(no_args_is_help=True, help="Studies on a run: budget, data size, wrong labels.")
+app.add_typer(study, name="study")
+
+Folder = Annotated[Path, typer.Argument(help="The run's folder.")]
+LlmUrl = Annotated[
+    str, typer.Option(envvar="SANDBOX_LLM_URL", help="An OpenAI-compatible service, with its /v1; for stages that ask.")
+]
+LlmKey = Annotated[str, typer.Option(envvar="SANDBOX_LLM_KEY", help="Its key; better given by the environment.")]
+Concurrency = Annotated[int, typer.Option(min=1, max=1_024, help="Calls under way at one time.")]
+Parquet = Annotated[bool, typer.Option("--parquet", help="Write the data set as Parquet too; needs pyarrow.")]
+Steps = Annotated[int, typer.Option(min=1, help="Steps of each training job.")]
+TrainModel = Annotated[str, typer.Option("--train", help="Train this model on each point, by GPU jobs, and wait.")]
+Seed = Annotated[int, typer.Option(min=0, help="Same seed, same choice.")]
+
+
+@app.command()
+def new(
+    folder: Folder,
+    examples: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="JSON lines with a `code` each.")],
+    model: Annotated[str, typer.Option(help="The model's name at its service.")],
+    tasks: Annotated[int | None, typer.Option(min=1, help="Tasks to write.")] = None,
+    solutions: Annotated[int | None, typer.Option(min=1, max=256, help="Candidates drawn for a task.")] = None,
+    rounds: Annotated[int | None, typer.Option(min=0, help="Rounds of evolution.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same run.")] = None,
+    prompts: Annotated[Path | None, typer.Option(file_okay=False, help="Prompts of yours, of the same names.")] = None,
+    benchmark: Annotated[
+        list[Path] | None, typer.Option(exists=True, help="Texts to keep out; may be repeated.")
+    ] = None,
+) -> None:
+    """Make a run: a folder with its recipe, `recipe.json`, which has more to set; edit it before you begin."""
+    from pydantic import ValidationError
+
+    from sandbox.synth.recipe import RECIPE, Recipe
+
+    given = {"tasks": tasks, "solutions": solutions, "rounds": rounds, "seed": seed, "prompts": _full(prompts)}
+    try:
+        recipe = Recipe(
+            examples=examples.resolve(),
+            model=model,
+            benchmarks=[path.resolve() for path in benchmark or []],
+            **{name: value for name, value in given.items() if value is not None},
+        )
+    except ValidationError as error:
+        fail("\n".join(faults_of(error)), MISUSED)
+    recipe.write(folder)
+    say(f"{folder / RECIPE}; now: sandbox synth run {folder}")
+
+
+def _full(path: Path | None) -> Path | None:
+    return path.resolve() if path is not None else None
+
+
+@app.command()
+def prompts(folder: Annotated[Path, typer.Argument(help="Where copies go.")]) -> None:
+    """Copy the prompts to a folder, to be edited there and named by `new --prompts`."""
+    import shutil
+
+    from sandbox.synth.prompts import FOLDER
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in sorted(FOLDER.glob("*.md")):
+        if (folder / source.name).exists():
+            say(f"{folder / source.name} is there and stays")
+            continue
+        shutil.copyfile(source, folder / source.name)
+        typer.echo(folder / source.name)
+
+
+@app.command()
+def run(
+    folder: Folder,
+    until: Annotated[str, typer.Option(help="The last stage to do; default: all.")] = "dataset",
+    llm_url: LlmUrl = "",
+    llm_key: LlmKey = "",
+    concurrency: Concurrency = 16,
+    parquet: Parquet = False,
+    url: Url = "",
+) -> None:
+    """All stages, or those up to one; after a kill the same command goes on where it was."""
+    from sandbox.synth.pipeline import STAGES
+
+    _known(until, STAGES)
+    _run(folder, STAGES[: STAGES.index(until) + 1], llm_url, llm_key, concurrency, parquet, url)
+
+
+@app.command()
+def stage(
+    name: Annotated[str, typer.Argument(help="features, evolved, tasks, inputs, solutions, votes or dataset.")],
+    folder: Folder,
+    llm_url: LlmUrl = "",
+    llm_key: LlmKey = "",
+    concurrency: Concurrency = 16,
+    parquet: Parquet = False,
+    url: Url = "",
+) -> None:
+    """One stage; the earlier ones must be complete."""
+    from sandbox.synth.pipeline import STAGES
+
+    _known(name, STAGES)
+    _run(folder, (name,), llm_url, llm_key, concurrency, parquet, url)
+
+
+def _known(name: str, stages: tuple[str, ...]) -> None:
+    if name not in stages:
+        fail(f"no stage {name!r}; stages are {', '.join(stages)}", MISUSED)
+
+
+def _run(
+    folder: Path, names: tuple[str, ...], llm_url: str, llm_key: str, concurrency: int, parquet: bool, url: str
+) -> None:
+    import asyncio
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from sandbox.synth.pipeline import Pipeline, Services
+
+    services = Services(llm_url, llm_key, _service_url(url), concurrency)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        pipeline = Pipeline(folder, services, _shown(progress))
+        try:
+            for name in names:
+                asyncio.run(pipeline.run(name, parquet))
+        except KeyboardInterrupt:
+            fail("stopped; the same command goes on from here", 130)
+    _show_summary(folder, (0.0, 0.0))
+
+
+def _shown(progress: Any) -> OnProgress:
+    bars: dict[str, Any] = {}
+
+    def on_progress(stage: str, done: int, total: int) -> None:
+        if stage not in bars:
+            bars[stage] = progress.add_task(stage)
+        progress.update(bars[stage], completed=done, total=total)
+
+    return on_progress
+
+
+def _service_url(url: str) -> str:
+    from sandbox.cli.console import settings_of
+    from sandbox.config import ApiSettings
+    from sandbox.up import service_url
+
+    return url or service_url(settings_of(ApiSettings))
+
+
+@app.command()
+def summary(
+    folder: Folder,
+    price_in: Annotated[float, typer.Option(min=0, help="Of a million prompt tokens.")] = 0.0,
+    price_out: Annotated[float, typer.Option(min=0, help="Of a million completion tokens.")] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """What each stage yielded and cost, also of a run that is under way."""
+    if as_json:
+        typer.echo(json.dumps(_summary_rows(folder, (price_in, price_out)), indent=2))
+    else:
+        _show_summary(folder, (price_in, price_out))
+
+
+def _summary_rows(folder: Path, prices: tuple[float, float]) -> list[dict[str, Any]]:
+    from sandbox.errors import BadRequest
+    from sandbox.synth import statistics
+
+    pipeline = _pipeline(folder)
+    try:
+        evolution = pipeline.tree()
+    except BadRequest:  # not evolved yet
+        evolution = None
+    rows = statistics.summary(folder, pipeline.recipe, evolution, prices)
+    (folder / "summary.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    return rows
+
+
+def _show_summary(folder: Path, prices: tuple[float, float]) -> None:
+    rows = _summary_rows(folder, prices)
+    hidden = set() if any(prices) else {"cost"}
+    _show([{name: value for name, value in row.items() if name not in hidden} for row in rows])
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    names = [name for name in rows[0] if not isinstance(rows[0][name], dict)]
+    table = Table(*(name.replace("_", " ") for name in names))
+    for row in rows:
+        table.add_row(*("" if row[name] is None else str(row[name]) for name in names))
+    Console(width=None if Console().is_terminal else 160).print(table)
+
+
+def _pipeline(folder: Path, url: str = "") -> Pipeline:
+    from sandbox.synth.pipeline import Pipeline, Services
+
+    return Pipeline(folder, Services(url=url), lambda *_: None)
+
+
+@app.command()
+def corrupt(
+    rows: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="RL rows as JSON lines.")],
+    out: Annotated[Path, typer.Option(help="Where the rows go.")],
+    share: Annotated[float, typer.Option(min=0, max=1, help="Share of all labels that is made wrong.")],
+    seed: Seed = 0,
+) -> None:
+    """Make a share of the tests' labels wrong, for a study of what training bears."""
+    from sandbox.synth.dataset import read_rows
+    from sandbox.synth.labels import corrupt as corrupted
+    from sandbox.synth.lines import dump
+
+    made, wrong = corrupted(read_rows(rows), share, seed)
+    out.write_bytes(b"".join(map(dump, made)))
+    say(f"{wrong} of {sum(len(row['tests']) for row in made)} labels are wrong now")
+
+
+@study.command()
+def budget(
+    folder: Folder,
+    solutions: Annotated[int, typer.Option(min=2, help="Solutions altogether, of those that the run has.")],
+    url: Url = "",
+) -> None:
+    """Tasks against solutions at a fixed budget: real votes over parts of a run."""
+    import asyncio
+
+    from sandbox.client import AsyncClient
+    from sandbox.synth.study import budget as study_budget
+
+    async def held() -> list[dict[str, Any]]:
+        async with AsyncClient(_service_url(url)) as client:
+            return await study_budget(_pipeline(folder), client, solutions, say)
+
+    _show(asyncio.run(held()))
+
+
+@study.command()
+def scaling(
+    folder: Folder,
+    part: Annotated[list[float], typer.Option(help="Share of the SFT rows; may be repeated.")] = [0.25, 0.5, 1.0],  # noqa: B006
+    train: TrainModel = "",
+    steps: Steps = 100,
+    seed: Seed = 0,
+    url: Url = "",
+) -> None:
+    """Data size: nested parts of the SFT rows, and a training job on each."""
+    from sandbox.synth.study import scaling as study_scaling
+
+    sft, rl = _rows(folder, "sft"), _rows(folder, "rl")
+    _trained(folder, "scaling", lambda: study_scaling(folder, sft, rl, part, seed), train, steps, url)
+
+
+@study.command()
+def labels(
+    folder: Folder,
+    wrong: Annotated[list[float], typer.Option(help="Share of wrong labels; may be repeated.")] = [0.0, 0.05, 0.1, 0.2],  # noqa: B006
+    train: TrainModel = "",
+    steps: Steps = 100,
+    seed: Seed = 0,
+    url: Url = "",
+) -> None:
+    """Wrong labels: the RL rows with shares of them, and a GRPO job on each."""
+    from sandbox.synth.study import wrong_labels
+
+    rl = _rows(folder, "rl")
+    _trained(folder, "labels", lambda: wrong_labels(folder, rl, wrong, seed), train, steps, url)
+
+
+def _rows(folder: Path, name: str) -> list[dict[str, Any]]:
+    from sandbox.synth.dataset import FOLDER, read_rows
+
+    return read_rows(folder / FOLDER / f"{name}.jsonl")
+
+
+def _trained(
+    folder: Path, name: str, make: Callable[[], list[dict[str, Any]]], model: str, steps: int, url: str
+) -> None:
+    from sandbox.synth.study import FOLDER, train
+
+    points = make()
+    if model:
+        with service_at(url) as client:
+            points = train(client, points, model, steps, say)
+    (folder / FOLDER / f"{name}.json").write_text(json.dumps(points, indent=2) + "\n", encoding="utf-8")
+    _show(points)
+    if model and any(point["status"] != "finished" for point in points):
+        fail("not every training job finished; see `sandbox jobs`")
