@@ -8,10 +8,12 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 
 ensure_package requirements-test.lock
-command -v shellcheck >/dev/null || install_packages shellcheck || say "packages: no shellcheck, its test is skipped"
-command -v prometheus >/dev/null || install_packages prometheus || say "packages: no prometheus, its test is skipped"
-command -v docker-compose >/dev/null || install_packages docker-compose || say "packages: no docker-compose, its test is skipped"
-command -v chromium >/dev/null || install_packages chromium || say "packages: no chromium, the web page's tests are skipped"
+missing=""
+for package in shellcheck prometheus docker-compose chromium; do # each is the name of its command, too
+    command -v "$package" >/dev/null || missing="$missing $package"
+done
+# shellcheck disable=SC2086 # it is a list of words
+[ -z "$missing" ] || install_packages $missing || say "packages: without$missing, whose tests are skipped"
 if ensure_engine; then
     ensure_images
 else
@@ -26,4 +28,6 @@ say "mypy"
 "$venv/bin/mypy" || fail "the types do not fit" "see above"
 say "pytest"
 rm -f "$step_log"
+# All of them: files are dealt out to two processes, so that one waits while the other works.
+[ "$#" -gt 0 ] || set -- -n 2 --dist loadfile --durations=25
 exec "$venv/bin/python" -m pytest "$@"

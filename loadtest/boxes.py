@@ -64,7 +64,7 @@ def measure(number: int, say: Callable[[str], None]) -> Costs:
             box.run(Run())
             first.append(time.monotonic() - began)
             say(f"box {index + 1}/{number}  ready after {ready[-1]:.2f} s")
-        for container in client.containers.list(filters={"label": f"{HOME_LABEL}={home}"}):
+        for container in client.containers.list(ignore_removed=True, filters={"label": f"{HOME_LABEL}={home}"}):
             memory.append(sum(own_mb(pid) for pid in processes_of(container)))
     return Costs(Spread.of(ready), Spread.of(first), Spread.of(memory))
 

@@ -221,7 +221,13 @@ def test_from_up_to_down(docker_client: docker.DockerClient, images: dict[str, s
             assert (ran.returncode, ran.stdout) == (3, "42 ['-x', 'y']\n"), ran.stderr
             end()
             until(lambda: not processes_of(own_home))
-            until(lambda: not docker_client.containers.list(all=True, filters={"label": f"{HOME_LABEL}={own_home}"}))
+            until(
+                lambda: (
+                    not docker_client.containers.list(
+                        all=True, ignore_removed=True, filters={"label": f"{HOME_LABEL}={own_home}"}
+                    )
+                )
+            )
     finally:
         down = sandbox(own_home, "down")
     assert down.returncode == 0

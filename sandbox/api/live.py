@@ -46,7 +46,7 @@ async def live(request: Request) -> Response:
     return json_response((await _lookout(request).view()).model_dump_json())
 
 
-@router.get("/live/events", **event_stream(LiveView))
+@router.get("/live/events", response_class=Response, **event_stream(LiveView))
 async def events(request: Request) -> Response:
     """The same each second as server-sent events: `view`, whose `recent` has what is new; or `problem`."""
     lookout = _lookout(request)

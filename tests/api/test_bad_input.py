@@ -205,9 +205,7 @@ async def test_a_job_that_is_not_there(
     assert [each.field for each in problem.errors] == ([field] if field else [])
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/nothing", "/execute/", "/execute/batch/x", "/jobs", "/jobs/a/b", "/health", "/v1"]
-)
+@pytest.mark.parametrize("path", ["/nothing", "/execute/", "/execute/batch/x", "/jobs", "/jobs/a/b", "/health", "/v1"])
 async def test_an_unknown_path_is_a_404(http: httpx.AsyncClient, path: str) -> None:
     response = await http.get(path)
     assert response.status_code == 404

@@ -138,6 +138,7 @@ def test_an_entry_tells_role_rate_burst_and_quota() -> None:
         f"{BOSS.entry}:fast=1",
         KEYS + "," + BOSS.entry,
     ],
+    ids=range(6),
 )
 def test_an_entry_that_is_wrong_is_refused_and_not_repeated(entries: str) -> None:
     with pytest.raises(BadRequest) as caught:

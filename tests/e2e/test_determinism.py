@@ -24,7 +24,7 @@ from sandbox.client import Client
 from sandbox.runner.contract import Verdict
 from tests.languages import self_tests
 
-ITEMS = int(os.environ.get("SANDBOX_DETERMINISM_ITEMS", "60"))
+ITEMS = int(os.environ.get("SANDBOX_DETERMINISM_ITEMS", "30"))
 OVERLOAD = 4
 CPU_TIME_S, WALL_TIME_S, MEMORY_MB, OUTPUT_KB = 0.5, 1.5, 128, 256
 TESTS = [{"stdin": self_tests.STDIN.decode(), "expected": self_tests.EXPECTED.decode()}]

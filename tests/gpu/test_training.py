@@ -106,6 +106,7 @@ def test_a_model_is_fine_tuned_and_then_reinforced_with_this_service_as_the_rewa
     assert (trainer.folder / "pool" / "jobs" / reinforced.id / "model" / "config.json").exists()
 
 
+@pytest.mark.training
 def test_the_training_of_a_killed_worker_goes_on_from_its_last_checkpoint(trainer: GpuHost) -> None:
     first = trainer.hire()
     job = trainer.client.start("train_sft", _sft(40, save_steps=2))
@@ -118,6 +119,7 @@ def test_the_training_of_a_killed_worker_goes_on_from_its_last_checkpoint(traine
     assert trainer.client.job(job.id).model_dump()["attempts"] == 2
 
 
+@pytest.mark.training
 def test_a_training_that_crashes_ends_alone_and_is_tried_as_often_as_was_set(trainer: GpuHost) -> None:
     """What its process does is its own: the worker lives on, and does the next job."""
     worker = trainer.hire(SANDBOX_GPU_ATTEMPTS="1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,9 +28,10 @@ def redis(redis_server: RedisServer) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def settings(redis: Redis, redis_server: RedisServer, tmp_path: Path) -> QueueSettings:
+def settings(redis: Redis, redis_server: RedisServer) -> Iterator[QueueSettings]:
     assert redis.dbsize() == 0
-    return QueueSettings(home=tmp_path, redis_url=redis_server.url(DATABASE))
+    with tempfile.TemporaryDirectory(prefix="jobs-") as home:  # short, for a socket's path has at most 107 bytes
+        yield QueueSettings(home=Path(home), redis_url=redis_server.url(DATABASE))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -46,8 +47,10 @@ def test_a_job_that_never_was_is_not_found(service: Service) -> None:
             ask("never")
 
 
-def test_results_expire_after_their_time(redis_server: RedisServer, redis: Redis, crew: Crew, tmp_path: Path) -> None:
-    settings = QueueSettings(home=tmp_path, redis_url=redis_server.url(1), result_ttl_s=2)
+def test_results_expire_after_their_time(
+    redis_server: RedisServer, redis: Redis, crew: Crew, settings: QueueSettings
+) -> None:
+    settings = QueueSettings(home=settings.home, redis_url=redis_server.url(1), result_ttl_s=2)
     service = Service(settings)
     service.start()
     with Crew(settings, 118, SANDBOX_RESULT_TTL_S="2") as short:
@@ -167,16 +170,22 @@ def test_a_repetition_through_another_process_gets_them_too(
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path)
+def own_home() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="kept-") as folder:  # short, for a socket's path has at most 107 bytes
+        yield Path(folder)
+
+
+@pytest.fixture
+def own_server(own_home: Path) -> Iterator[RedisServer]:
+    server = RedisServer(own_home)
     server.start()
     yield server
     server.close()
 
 
 @pytest.fixture
-def own_settings(own_server: RedisServer, tmp_path: Path) -> QueueSettings:
-    return QueueSettings(home=tmp_path, redis_url=own_server.url())
+def own_settings(own_server: RedisServer, own_home: Path) -> QueueSettings:
+    return QueueSettings(home=own_home, redis_url=own_server.url())
 
 
 def test_an_accepted_job_survives_a_crash_of_redis(
@@ -258,7 +267,10 @@ def test_a_stopped_worker_leaves_no_box(
     crew.hire()
     assert printed(service.submit("execute", printing([1]))) == ["1"]
     crew.dismiss()
-    assert docker_client.containers.list(all=True, filters={"label": f"{HOME_LABEL}={settings.home}"}) == []
+    assert (
+        docker_client.containers.list(all=True, ignore_removed=True, filters={"label": f"{HOME_LABEL}={settings.home}"})
+        == []
+    )
 
 
 # --- nothing stays

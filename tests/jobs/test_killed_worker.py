@@ -48,7 +48,9 @@ def test_the_only_worker_is_killed_leaves_no_box_and_the_next_one_takes_over(
     victim.kill()
     victim.wait()
     label = {"label": f"{HOME_LABEL}={settings.home}"}
-    until(lambda: not docker_client.containers.list(all=True, filters=label), "its boxes end with it")
+    until(
+        lambda: not docker_client.containers.list(all=True, ignore_removed=True, filters=label), "its boxes end with it"
+    )
     crew.hire()
     assert printed(ticket) == ["slow", *"01234"]
     until(lambda: redis.hlen(keys.CLAIMS) == 0, "nothing is claimed any more")
@@ -79,7 +81,9 @@ def test_a_box_killed_in_mid_run_costs_a_second_try_and_no_verdict(
     crew.hire()
     ticket = service.submit("execute", [sleeping(1.0, "ran again")])
     time.sleep(0.5)
-    for container in docker_client.containers.list(filters={"label": f"{HOME_LABEL}={settings.home}"}):
+    for container in docker_client.containers.list(
+        ignore_removed=True, filters={"label": f"{HOME_LABEL}={settings.home}"}
+    ):
         container.kill()
     (result,) = awaited(ticket)
     assert (result.status, result.stdout) == ("ok", "ran again\n")

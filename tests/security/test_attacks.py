@@ -58,7 +58,9 @@ class DockerGround:
         self.engine: Engine = DockerEngine(WorkerSettings(home=home), slot=SLOT)
 
     def left_behind(self, boxes: int) -> list[str]:
-        containers = self._client.containers.list(all=True, filters={"label": f"{HOME_LABEL}={self._home}"})
+        containers = self._client.containers.list(
+            all=True, ignore_removed=True, filters={"label": f"{HOME_LABEL}={self._home}"}
+        )
         self._ids.update(container.id for container in containers)
         left = [f"{len(containers)} containers for {boxes} boxes"] if len(containers) != boxes else []
         for container in containers:
