@@ -20,7 +20,7 @@ from sandbox.jobs.envelope import Item
 
 logger = logging.getLogger(__name__)
 
-HOLD_S = 0.005
+HOLD_S = 0.02
 
 # Keep a result and put its webhook among those to be delivered, both or neither: whatever dies in between, a result
 # that is there has had its webhook put there too.

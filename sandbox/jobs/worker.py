@@ -50,7 +50,7 @@ logger = logging.getLogger(__name__)
 
 GIVE_BACK_AFTER_S = 0.25
 GIVE_BACK_LOOK_S = 0.1
-EXPRESS_LOOK_S = 0.1
+EXPRESS_LOOK_S = 0.2
 PUBLISH_EVERY_S = 0.4
 PASS_ON_PAUSE_S = 0.2
 TAKE_PATIENCE_S = 5
@@ -138,13 +138,20 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         return None
 
     def _stuck(self) -> tuple[bytes, bytes] | None:
-        """Take what is the first of its lane for a second look already; None where there is no such thing."""
+        """Take what is the first of its lane for a second look already, while nothing of that lane runs: every slot has
+        something of another one. None where there is no such thing.
+        """
         pipeline = self._redis.pipeline(transaction=False)
-        for key in self._lane_keys:
+        for key, queue in zip(self._lane_keys, self._queue_of.values(), strict=True):
             pipeline.lindex(key, 0)
-        before, self._heads = self._heads, pipeline.execute()
-        for key, head, same in zip(self._lane_keys, self._heads, before, strict=True):
-            if head is not None and head == same and (envelope_id := self._redis.lpop(key)) is not None:
+            pipeline.llen(key)
+            pipeline.zcard(keys.outstanding(queue.name))
+        told = pipeline.execute()
+        before, self._heads = self._heads, told[::3]
+        for place, key in enumerate(self._lane_keys):
+            head, waiting, outstanding = told[3 * place : 3 * place + 3]
+            stuck = head is not None and head == before[place] and outstanding <= waiting
+            if stuck and (envelope_id := self._redis.lpop(key)) is not None:
                 return key.encode(), envelope_id
         time.sleep(EXPRESS_LOOK_S)
         return None
