@@ -131,6 +131,5 @@ def test_scores_are_told_by_difficulty_by_month_and_around_the_cutoff(tmp_path: 
     assert told["by_difficulty"]["hard"]["pass@1"] == pytest.approx(0.25)
     assert list(told["by_month"]) == ["2024-01", "2024-02"]
     assert told["cutoff"]["drop"]["pass@1"] == pytest.approx(0.75)
-    pytest.importorskip("matplotlib")
     image = base64.b64decode(picture(told, tmp_path / "result.png"))
     assert image.startswith(b"\x89PNG")
