@@ -28,7 +28,7 @@ from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError, EngineUnavailable
 
 # What the supervisor needs to give each run its own uid, to kill what is left of it and to clear what it wrote.
-CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID"]
+CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "IPC_LOCK", "KILL", "SETGID", "SETUID"]
 HOME_LABEL = "sandbox.home"
 CONNECT_PATIENCE_S = 30.0
 UIDS_PER_BOX = 65_536

@@ -47,7 +47,15 @@ FLAGS = {
 }
 NEW_CGROUP = 0x0200_0000
 CLONE = {"x86_64": 56, "aarch64": 220}
-CAPABILITY_NUMBERS = {"CHOWN": 0, "DAC_OVERRIDE": 1, "KILL": 5, "SETGID": 6, "SETUID": 7, "SYS_ADMIN": 21}
+CAPABILITY_NUMBERS = {
+    "CHOWN": 0,
+    "DAC_OVERRIDE": 1,
+    "KILL": 5,
+    "SETGID": 6,
+    "SETUID": 7,
+    "IPC_LOCK": 14,
+    "SYS_ADMIN": 21,
+}
 CAPABILITY_VERSION = 0x2008_0522
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 36, 38
 PROGRAM_UID = 1000  # what the one user of a box is called inside where the host lends no more

@@ -13,7 +13,9 @@ that the child has ended, waking only to hold the limits:
 Then it kills whatever is left, which it recognises by descent and not by name, answers, and clears every writable
 place while the worker already judges. What cannot be killed or cleared makes the supervisor exit, and the worker
 replace the box: no run ever starts in a box that is not proved clean. Out-of-memory kills are counted by the kernel
-(cgroup); without a cgroup the resident memory is watched from here.
+(cgroup); without a cgroup the resident memory is watched from here. A program whose own code no longer fits beside its
+data is not killed by the kernel, which takes the code's pages away and reads them back for minutes: once it has read
+back as much as its whole limit, it has used up its memory.
 """
 
 from __future__ import annotations
@@ -42,6 +44,9 @@ MAX_FILES_BYTES = 1 << 31
 MORE_ZYGOTES = 2  # beside the first one: each has imported other modules, and holds their memory
 SHORTEST_LOOK_S = 0.002
 MEMORY_LOOK_S = 0.01
+PAGES_LOOK_S = 0.5
+MCL_CURRENT, MCL_ONFAULT = 1, 4
+PAGES_PER_MB = (1 << 20) // os.sysconf("SC_PAGE_SIZE")
 BOX_CLOCK_FROM_S = 0.02  # runs shorter than this cannot hide CPU time worth asking the cgroup for
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -132,6 +137,7 @@ class Supervisor:
         self._zygote = Zygote(options.modules, self._workspace.work)
         self._zygotes: dict[tuple[str, ...], Zygote] = {(): self._zygote}
         self._memory_kills = usage.out_of_memory_kills()
+        self._pages_read_back = usage.pages_read_back()
         self._box_clock = usage.box_cpu_time_s()
         self._children = usage.KernelFile(Path(f"/proc/self/task/{os.getpid()}/children"))
         self._zygotes_alone = b"%d " % self._zygote.pid
@@ -261,7 +267,8 @@ class Supervisor:
     def _watch(self, began: float, limits: dict[str, Any]) -> str:
         """Hold the limits until the zygote reports; return why the program was stopped, or an empty string."""
         stopped = ""
-        next_look = began + min(limits["cpu_time_s"], limits["wall_time_s"])
+        next_look = began + min(limits["cpu_time_s"], limits["wall_time_s"], PAGES_LOOK_S)
+        pages_before: float | None = None
         while True:
             if self._watch_memory and not stopped:
                 next_look = min(next_look, time.monotonic() + MEMORY_LOOK_S)
@@ -276,7 +283,11 @@ class Supervisor:
                 raise BoxBroken("a killed program does not die")
             if not stopped and time.monotonic() >= next_look:
                 stopped, left = self._look(began, limits)
-                next_look = self._kill_all() if stopped else time.monotonic() + left
+                pages = self._pages_read_back.read()
+                pages_before = pages if pages_before is None else pages_before
+                if pages - pages_before > limits["memory_mb"] * PAGES_PER_MB:
+                    stopped = stopped or "memory"
+                next_look = self._kill_all() if stopped else time.monotonic() + min(left, PAGES_LOOK_S)
 
     def _look(self, began: float, limits: dict[str, Any]) -> tuple[str, float]:
         """Which limit is exceeded now, if any; else the seconds until one can be."""
@@ -372,6 +383,13 @@ class Options(NamedTuple):
     modules: Sequence[str] = ()  # for the zygote to import beforehand
 
 
+def stay_in_memory() -> None:
+    """No page of ours is taken away for what a program fills the box with: we are who ends it then, and without the
+    right to that (CAP_IPC_LOCK) we are slow to.
+    """
+    ctypes.CDLL(None).mlockall(MCL_CURRENT | MCL_ONFAULT)
+
+
 def keep_to_ourselves() -> None:
     """No descriptor we were started with goes on to a process that we start."""
     for name in os.listdir("/proc/self/fd"):
@@ -386,6 +404,7 @@ def main() -> NoReturn:
     """Serve until the worker goes away; exit 0 then, 1 when the box broke."""
     options = Options(**json.loads(sys.argv[1]))
     keep_to_ourselves()
+    stay_in_memory()
     if options.connect:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         connection.connect(options.connect)

@@ -64,6 +64,12 @@ def out_of_memory_kills() -> Counter:
     return v2 if v2.there else Counter(CGROUP_ROOT / "memory/memory.oom_control", b"oom_kill")
 
 
+def pages_read_back() -> Counter:
+    """Pages of files that the kernel took from this box for want of memory, and that were needed again."""
+    v2 = Counter(CGROUP_ROOT / "memory.stat", b"workingset_refault_file")
+    return v2 if v2.there else Counter(CGROUP_ROOT / "memory/memory.stat", b"workingset_refault_file")
+
+
 def box_cpu_time_s() -> Counter:
     """CPU seconds of everything in this box since it began, processes that nobody waited for included."""
     v2 = Counter(CGROUP_ROOT / "cpu.stat", b"usage_usec", 1e-6)

@@ -163,6 +163,23 @@ def test_memory_that_is_reserved_but_not_touched_costs_nothing(box: Box) -> None
     assert run_in(box, "import mmap; mmap.mmap(-1, 4 << 30); print(1)", memory_mb=64).ended_well
 
 
+def test_a_program_whose_pages_do_not_fit_is_ended_and_does_not_read_them_back_for_ever(box: Box) -> None:
+    code = """
+    import os
+    block = b'x' * (16 << 20)
+    file = os.open('/usr/lib/x86_64-linux-gnu/libz3.so.4', os.O_RDONLY)  # 23 MB that nothing else here reads
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    while True:
+        os.lseek(file, 0, os.SEEK_SET)
+        while os.read(file, 1 << 20):
+            pass
+    """
+    outcome = run_in(box, code, memory_mb=32, cpu_time_s=60, wall_time_s=60)
+    assert outcome.status is Status.MEMORY_LIMIT_EXCEEDED, outcome
+    assert outcome.usage.wall_time_s < 30
+    assert run_in(box, "print(1)").ended_well
+
+
 def test_when_a_forked_child_takes_too_much_the_child_dies_and_the_verdict_is_memory(box: Box) -> None:
     code = """
     import os, signal

@@ -123,11 +123,11 @@ def test_a_short_program_does_not_wait_for_long_ones_of_a_lower_lane(service: Se
     crew.hire()
     crew.hire(express=[Lane.RL, Lane.DEFAULT])
     crew.hire(express=[Lane.RL])
-    long = [service.submit("execute", [program("import time; time.sleep(60)", Lane.BULK)])]
+    long = [service.submit("execute", [program("import time; time.sleep(12)", Lane.BULK)])]
     time.sleep(0.5)
     short = service.submit("execute", printing([1]))
     assert printed(short) == ["1"]
-    long += [service.submit("execute", [program("import time; time.sleep(60)")]) for _ in range(2)]
+    long += [service.submit("execute", [program("import time; time.sleep(12)")]) for _ in range(2)]
     time.sleep(0.5)
     assert printed(service.submit("execute", printing([2], Lane.RL))) == ["2"]
     assert not any(ticket.results[0].done() for ticket in long)

@@ -18,7 +18,7 @@ from sandbox.verify.judge import CheckerChoice, judge_outcome
 
 EQUIVALENCES = sorted(set(RULES) - {"regex"})
 SYMMETRIC = sorted(set(EQUIVALENCES) - {"float", "apps"})  # those two measure against what is expected
-MILLION = 1_000_000
+MANY = 300_000  # of anything, in a huge output
 
 # Text near the rules' edges: numbers of every spelling, brackets, quotes, odd white space, bytes that are not UTF-8.
 PIECES = [
@@ -162,17 +162,17 @@ def test_carriage_returns_at_line_ends(kind: str, accepted: bool) -> None:
 
 Make = Callable[[], bytes]
 HUGE: dict[str, Make] = {
-    "tokens": lambda: b"7 " * MILLION,
-    "lines": lambda: b"7.5\n" * MILLION,
-    "distinct tokens": lambda: b" ".join(b"%d" % number for number in range(MILLION)),
-    "one long token": lambda: b"7" * (4 * MILLION),
-    "brackets": lambda: b"[" * MILLION + b"]" * MILLION,
-    "objects": lambda: b'{"a":' * (MILLION // 4) + b"1" + b"}" * (MILLION // 4),
-    "an array": lambda: b"[" + b"1.5," * MILLION + b"2]",
-    "a string": lambda: b'"' + b"\\n" * MILLION + b'"',
-    "minus signs": lambda: b"-" * MILLION,
-    "blanks": lambda: b" " * (4 * MILLION),
-    "blank lines": lambda: b"\r\n" * (2 * MILLION),
+    "tokens": lambda: b"7 " * MANY,
+    "lines": lambda: b"7.5\n" * MANY,
+    "distinct tokens": lambda: b" ".join(b"%d" % number for number in range(MANY)),
+    "one long token": lambda: b"7" * (4 * MANY),
+    "brackets": lambda: b"[" * MANY + b"]" * MANY,
+    "objects": lambda: b'{"a":' * (MANY // 4) + b"1" + b"}" * (MANY // 4),
+    "an array": lambda: b"[" + b"1.5," * MANY + b"2]",
+    "a string": lambda: b'"' + b"\\n" * MANY + b'"',
+    "minus signs": lambda: b"-" * MANY,
+    "blanks": lambda: b" " * (4 * MANY),
+    "blank lines": lambda: b"\r\n" * (2 * MANY),
 }
 
 
@@ -184,7 +184,7 @@ def test_huge_outputs_take_seconds(kind: str, shape: str) -> None:
     for change in (data + b" \n", data[:-1] + b"8", data + b"\nx"):
         before = time.process_time()
         assert not check(kind, change, data).failed
-        assert time.process_time() - before < 30  # quadratic would be hours; an idle machine takes 0.1 to 4 s
+        assert time.process_time() - before < 30  # quadratic would be far more; an idle machine takes 0.1 to 1.5 s
 
 
 @pytest.mark.parametrize(
@@ -277,8 +277,8 @@ def test_exact_names_the_first_byte_that_differs() -> None:
     assert check("exact", b"ab", b"abc").message == "outputs differ at byte 2"
 
 
-def test_a_json_value_of_a_million_brackets_is_read() -> None:
-    deep = b"[" * MILLION + b"]" * MILLION
+def test_a_json_value_of_very_many_brackets_is_read() -> None:
+    deep = b"[" * MANY + b"]" * MANY
     assert check("json", b" " + deep, deep).accepted
     assert not check("json", b"[" + deep + b"]", deep).accepted
 
