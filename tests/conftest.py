@@ -36,10 +36,14 @@ NEEDED_IMAGES = ("python", "native", "web")  # a test of a language in another i
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever asks for the engine, directly or not, is marked as needing it."""
+    """Whoever asks for the engine, directly or not, is marked as needing it. Files with slow tests come first, so that
+    no process is left with one when the others have nothing more to do.
+    """
     for item in items:
         if "docker_client" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.docker)
+    slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 def unavailable(reason: str) -> NoReturn:

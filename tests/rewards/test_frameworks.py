@@ -19,7 +19,7 @@ from tests.api.serving import served
 from tests.conftest import unavailable
 from tests.environments import TRL, VERIFIERS, VERL, CannotInstall, Environment, interpreter, surroundings
 
-pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.frameworks, pytest.mark.slow, pytest.mark.timeout(900)]
 
 # A model of two layers whose every token is a whole answer, so that a random one finds the right answer by chance and
 # a few steps of GRPO teach it that.
