@@ -35,11 +35,14 @@ pytestmark = [pytest.mark.timeout(240), pytest.mark.filterwarnings("ignore")]
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[schemathesis.BaseSchema]:
-    logging.getLogger("sandbox").setLevel(logging.CRITICAL)
+    logger = logging.getLogger("sandbox")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
     settings = ApiSettings(home=tmp_path_factory.mktemp("api"), max_body_mb=1, request_timeout_s=20)
     with served(create_app(settings, ServiceDouble())) as url:
         schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
         yield schema.exclude(path=ENDLESS).exclude(path_regex=UNSERVED)
+    logger.setLevel(level)
 
 
 @pytest.mark.parametrize("mode", list(schemathesis.GenerationMode), ids=lambda mode: mode.value)

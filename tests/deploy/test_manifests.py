@@ -88,6 +88,7 @@ def test_compose_has_every_part_and_publishes_to_this_machine_alone() -> None:
     assert {"redis", "api", "worker"} <= services.keys()
     told = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))["services"]
     assert told["gpu-worker"]["profiles"] == ["gpu"]
+    assert told["deliver"]["profiles"] == ["webhooks"]
     assert {"prometheus", "grafana"} <= told.keys()
     for name, service in told.items():
         for port in service.get("ports", []):
@@ -173,7 +174,7 @@ def test_programs_run_on_nodes_of_their_own_without_the_clusters_token(overlay: 
         if name.startswith("worker"):
             assert any(each["key"] == "sandbox.io/untrusted" for each in pod["tolerations"])
             assert overlay.name == "laptop" or pod["nodeSelector"] == {"sandbox.io/pool": "untrusted"}
-        if name != "gpu-worker":
+        if name not in {"gpu-worker", "deliver"}:  # they serve nothing that could be asked
             assert all({"livenessProbe"} <= container.keys() for container in pod["containers"]), name
 
 
@@ -182,7 +183,7 @@ def test_in_production_nothing_runs_programs_but_under_another_kernel_and_redis_
     pods = dict(_pods(resources))
     assert pods["worker"]["runtimeClassName"] in _named(resources, "RuntimeClass")
     assert "redis" not in pods
-    for name in ("api", "worker", "gpu-worker"):
+    for name in ("api", "worker", "gpu-worker", "deliver"):
         variables = {each["name"]: each for each in pods[name]["containers"][0]["env"]}
         assert variables["SANDBOX_REDIS_URL"]["valueFrom"]["secretKeyRef"]["key"] == "url"
 
@@ -209,4 +210,4 @@ def test_systemd_reads_every_unit(tmp_path: Path) -> None:
     done = subprocess.run([analyze, "verify", *map(str, copies)], check=False, capture_output=True, text=True)
     said = [line for line in done.stderr.splitlines() if str(tmp_path) in line or "sandbox" in line]
     assert not said
-    assert len(UNITS) == 4
+    assert len(UNITS) == 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ def _words(kind: type[Foreign]) -> set[str]:
 
 
 def _paths() -> list[str]:
-    routes = create_app(ApiSettings(home=Path("/nonexistent")), ServiceDouble()).routes
+    with tempfile.TemporaryDirectory() as home:
+        routes = create_app(ApiSettings(home=Path(home)), ServiceDouble()).routes
     return sorted(
         route.path
         for route in routes
@@ -61,8 +63,8 @@ BODIES: st.SearchStrategy[Any] = st.recursive(
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("path", _paths())
-def test_a_dialect_answers_any_body_in_json(path: str, tmp_path: Path) -> None:
-    logging.getLogger("sandbox").setLevel(logging.CRITICAL)
+def test_a_dialect_answers_any_body_in_json(path: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "sandbox")  # until this test ends
     app = create_app(ApiSettings(home=tmp_path, max_body_mb=1, request_timeout_s=5), ServiceDouble())
     failures: list[str] = []
 
