@@ -28,6 +28,6 @@ say "mypy"
 "$venv/bin/mypy" || fail "the types do not fit" "see above"
 say "pytest"
 rm -f "$step_log"
-# All of them: files are dealt out to three processes, for many tests wait.
-[ "$#" -gt 0 ] || set -- -n 3 --dist loadfile --no-loadscope-reorder --durations=25
+# All of them: files are dealt out to two processes, so that one waits while the other works.
+[ "$#" -gt 0 ] || set -- -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 exec "$venv/bin/python" -m pytest "$@"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -49,6 +50,8 @@ PYTEST = ("sandbox.runner.pytest_file",)  # what the interpreter of such tests h
 TEST_LIMITS = Limits()
 TEST_PATIENCE_S = 2.0
 INTERACTOR_PATIENCE_S = 2.0
+PIPE_BYTES = 65_536
+PIPE_PATIENCE_S = 0.1
 WALL_TIME = "wall time"  # the supervisor's word for what it stopped a program
 BUSY = 0.9  # of the time a CPU was used
 
@@ -135,23 +138,52 @@ class Trials:
         return judge_interaction(outcome, interactor, first, checker.full_score)
 
     def _conversation(self, box: Box, ours: Run, theirs: Run) -> tuple[Outcome, Outcome, Ended]:
-        """How the program and the interactor ended, and which of them first."""
+        """How the program and the interactor ended, and which of them first.
+
+        We hold their ends of the pipes as well, each until we know that its owner has ended. So neither can see the
+        other's end, and end of that, before we know who was first. What is written to one that has ended goes nowhere:
+        an interactor must not die of it, nor a program whose interactor is content.
+        """
         to_program, from_interactor = os.pipe()
         to_interactor, from_program = os.pipe()
-        unread = os.dup(to_program)
+        unread, unheard = os.dup(to_program), os.dup(to_interactor)
+        end_of = {Ended.PROGRAM: os.dup(from_program), Ended.INTERACTOR: os.dup(from_interactor)}
         ended: list[Ended] = []
 
+        def converse(who: Ended, where: Box, run: Run, streams: list[int]) -> Outcome:
+            try:
+                return where.converse(run, streams)
+            finally:
+                ended.append(who)
+                os.close(end_of[who])
+
+        def discard(stream: int) -> None:
+            """Read until nobody can write any more, or both have ended and nothing comes."""
+            with open(stream, "rb", buffering=0) as pipe:
+                while True:
+                    if _is_readable(pipe.fileno()):
+                        if not pipe.read(PIPE_BYTES):
+                            return
+                    elif len(ended) == 2:
+                        return
+
         def program() -> Outcome:
-            outcome = self._box.converse(ours, [to_program, from_program])
-            ended.append(Ended.PROGRAM)
-            return outcome
+            try:
+                return converse(Ended.PROGRAM, self._box, ours, [to_program, from_program])
+            finally:
+                discard(unread)
 
         with ThreadPoolExecutor(2) as side:
             running = side.submit(program)
-            # What the interactor writes to a program that has ended goes nowhere; it must not die of it.
-            running.add_done_callback(lambda _: _discard(unread))
-            interactor = box.converse(theirs, [to_interactor, from_interactor])
-            ended.append(Ended.INTERACTOR)
+            try:
+                interactor = converse(Ended.INTERACTOR, box, theirs, [to_interactor, from_interactor])
+            except BaseException:
+                os.close(unheard)
+                raise
+            if interactor.ended_well:
+                side.submit(discard, unheard)
+            else:
+                os.close(unheard)
         return running.result(), interactor, ended[0]
 
     def _box_of(self, checker: ProgramChecker | InteractiveChecker) -> tuple[Box, Outcome | None]:
@@ -207,11 +239,11 @@ class Trials:
         return self._beside[role]
 
 
-def _discard(descriptor: int) -> None:
-    """Read to the end, and close."""
-    with open(descriptor, "rb", buffering=0) as pipe:
-        while pipe.read(65_536):
-            pass
+def _is_readable(pipe: int) -> bool:
+    """Whether there is something to read, or an end, now or within a moment."""
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    return bool(poll.poll(PIPE_PATIENCE_S * 1000))
 
 
 def _is_busy(usage: Usage) -> bool:

@@ -30,7 +30,7 @@ CPU_TIME_S, WALL_TIME_S, MEMORY_MB, OUTPUT_KB = 0.5, 1.5, 128, 256
 TESTS = [{"stdin": self_tests.STDIN.decode(), "expected": self_tests.EXPECTED.decode()}]
 LIMITS = {"cpu_time_s": CPU_TIME_S, "wall_time_s": WALL_TIME_S, "memory_mb": MEMORY_MB, "output_kb": OUTPUT_KB}
 # Runtimes that need half of such limits to start are near them by themselves.
-ROOMY = {"cpu_time_s": 2.0, "wall_time_s": 20.0, "memory_mb": 512, "output_kb": OUTPUT_KB}
+ROOMY = {"cpu_time_s": 1.0, "wall_time_s": 20.0, "memory_mb": 512, "output_kb": OUTPUT_KB}
 # Filling the memory takes bash seconds of CPU.
 FILLING = {"cpu_time_s": 60.0, "wall_time_s": 300.0, "memory_mb": 256, "output_kb": OUTPUT_KB}
 

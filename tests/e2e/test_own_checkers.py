@@ -195,6 +195,12 @@ def test_what_an_interactor_says_decides(client: Client, interactor: str, verdic
     assert (result.verdict.value, result.score) == (verdict, score)
 
 
+def test_a_program_is_not_to_blame_for_writing_to_an_interactor_that_is_content_and_gone(client: Client) -> None:
+    late = "import time\ntime.sleep(0.3)\nprint('x' * 200_000)"
+    assert conversed(client, late, "import sys; sys.exit(0)").verdict.value == ACCEPTED
+    assert conversed(client, late, "import sys; sys.exit(1)").verdict.value == WRONG
+
+
 def test_an_interaction_between_two_languages(client: Client) -> None:
     code = r"""
 #include <cstdio>

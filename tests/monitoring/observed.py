@@ -42,7 +42,8 @@ RIGHT = "print(sum(map(int, input().split())))"
 WRONG = "print(0)"
 NUMPY = "import numpy\nprint(numpy.array(input().split(), dtype=int).sum())"
 CPP = "#include <iostream>\nint main() { int a, b; std::cin >> a >> b; std::cout << a + b; }"
-SLEEPS = "import time\ntime.sleep(2)\nprint(5)"
+HEARD_WITHIN_S = 5.0  # a heartbeat tells what runs
+SLEEPS = "import time\ntime.sleep(6)\nprint(5)"
 TESTS = [{"stdin": "2 3", "expected": "5"}, {"stdin": "4 5", "expected": "9"}]
 VLLM = """# TYPE vllm:num_requests_running gauge
 vllm:num_requests_running{{model_name="m"}} 7
@@ -183,7 +184,9 @@ class Load:
         slow = {"language": "python", "code": SLEEPS, "tests": [{"expected": "5"}]}
         waiting = threading.Thread(target=lambda: told.append(self._post("/verify", slow)))
         waiting.start()
-        time.sleep(0.7)
+        deadline = time.monotonic() + HEARD_WITHIN_S
+        while time.monotonic() < deadline and not self._is_running():
+            time.sleep(0.1)
         engine = docker.from_env()
         try:
             for box in engine.containers.list(filters={"label": f"{HOME_LABEL}={self._home}"}):
@@ -193,6 +196,9 @@ class Load:
             engine.close()
         waiting.join()
         assert told[0].json()["verdict"] == "accepted", told[0].text
+
+    def _is_running(self) -> bool:
+        return any(slot["running"] for slot in self._http.get("/live").json()["slots"])
 
     def _refused_and_cancelled(self) -> None:
         items = [{"language": "python", "code": RIGHT, "tests": TESTS[:1]}] * (MOST_QUEUED + 1)

@@ -118,13 +118,14 @@ def test_the_keyboard_does_it_all_and_nobody_is_caught_in_the_editor(visit: Open
 def test_the_live_view_tells_what_ended_and_opens_it_in_full(visit: OpenPage) -> None:
     page = visit().page
     _program(page, "raise SystemExit(3)")
-    page.get_by_role("button", name="Run").click()
+    with page.expect_response("**/execute") as answered:
+        page.get_by_role("button", name="Run").click()
     expect(page.locator("#verdict")).to_have_text("Runtime error")
     page.get_by_role("link", name="Live").click()
     expect(page.locator(".slot")).not_to_have_count(0)
     page.get_by_label("Verdict", exact=True).select_option("runtime_error")
-    page.get_by_label("Search").fill("python execute")
-    row = page.locator(".recent tbody tr:visible").first
+    page.get_by_label("Search").fill(answered.value.json()["id"])
+    row = page.locator(".recent tbody tr:visible")
     expect(row).to_contain_text("Runtime error")
     row.get_by_role("button").click()
     expect(page.get_by_label("Result", exact=True).last).to_contain_text('"exit_code": 3')
