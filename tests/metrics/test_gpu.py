@@ -95,7 +95,7 @@ def test_what_running_servers_say_is_read_from_them(meters: Meters) -> None:
             return
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         texts = metrics_of(RemoteEngine(f"http://127.0.0.1:{server.server_address[1]}/v1"))
         server.shutdown()

@@ -147,7 +147,7 @@ def test_a_folder_that_cannot_be_written_leaves_a_process_with_its_own_metrics(t
 
 def test_a_host_without_an_api_shows_the_metrics_of_its_workers(tmp_path: Path) -> None:
     with process(tmp_path, "worker-0"), server_of(tmp_path, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{server.server_address[1]}"
         found, missing = httpx.get(f"{url}/metrics", trust_env=False), httpx.get(url, trust_env=False)

@@ -93,11 +93,13 @@ def receiver() -> Iterator[str]:
             return
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class Prometheus:
@@ -189,7 +191,8 @@ class Load:
             time.sleep(0.1)
         engine = docker.from_env()
         try:
-            for box in engine.containers.list(filters={"label": f"{HOME_LABEL}={self._home}"}):
+            labelled = {"label": f"{HOME_LABEL}={self._home}"}
+            for box in engine.containers.list(filters=labelled, ignore_removed=True):
                 with suppress(APIError):  # it ended by itself meanwhile
                     box.kill()
         finally:
