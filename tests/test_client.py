@@ -249,13 +249,24 @@ class Script:
 
 @pytest.fixture
 def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What this thread would have slept; other threads, a server's of another test, sleep on."""
     slept: list[float] = []
+    here, sleep, sleep_async = threading.get_ident(), time.sleep, asyncio.sleep
 
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
+    def note(seconds: float) -> None:
+        if threading.get_ident() == here:
+            slept.append(seconds)
+        else:
+            sleep(seconds)
 
-    monkeypatch.setattr(time, "sleep", slept.append)
-    monkeypatch.setattr(asyncio, "sleep", sleep)
+    async def note_async(seconds: float) -> None:
+        if threading.get_ident() == here:
+            slept.append(seconds)
+        else:
+            await sleep_async(seconds)
+
+    monkeypatch.setattr(time, "sleep", note)
+    monkeypatch.setattr(asyncio, "sleep", note_async)
     return slept
 
 
