@@ -38,7 +38,10 @@ def say(words: str) -> None:
 
 
 def generate(options: argparse.Namespace) -> None:
-    """Bare requests to the server and a verified job, in the order A B B A: what drifts hits both alike."""
+    """Bare requests to the servers and a verified job, in the order A B B A: what drifts hits both alike.
+
+    Where several servers share the work, one of them alone is asked too, first and last.
+    """
     tasks = make(options.prompts, HELD_OUT_SEED, held_out=True)
     runs: dict[str, list[dict[str, Any]]] = {"bare": [], "verified": []}
     with Client(options.url) as client:
@@ -47,9 +50,15 @@ def generate(options: argparse.Namespace) -> None:
         say(f"the engine is warm after {time.monotonic() - began:.1f} s: {warm}")
         if warm["lost_verdicts"]:
             raise SystemExit(f"{warm['lost_verdicts']} verdicts are lost: mend the service first")
-        for kind in ("bare", "verified", "verified", "bare")[: options.runs]:
+        order = ["bare", "verified", "verified", "bare"][: options.runs]
+        if len(warm["served_by"]) > 1 and options.runs:
+            runs["bare_one_server"] = []
+            order = ["bare_one_server", *order, "bare_one_server"]
+        for kind in order:
             if kind == "bare":
                 run = asyncio.run(_bare(warm["served_by"], options, tasks))
+            elif kind == "bare_one_server":
+                run = asyncio.run(_bare(warm["served_by"][:1], options, tasks))
             else:
                 run = _generated(client, options, tasks)
             say(f"{kind}: {run}")
@@ -63,8 +72,11 @@ def _summary(runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         return sum(run["tokens"] for run in of_kind) / sum(run["generate_s"] for run in of_kind) if of_kind else 0.0
 
     told: dict[str, Any] = {"bare_tokens_per_s": speed("bare"), "verified_tokens_per_s": speed("verified")}
-    if all(runs.values()):
+    if runs["bare"] and runs["verified"]:
         told["ratio"] = speed("verified") / speed("bare")
+    if runs.get("bare_one_server") and runs["bare"]:
+        told["bare_one_server_tokens_per_s"] = speed("bare_one_server")
+        told["speed_up_of_more_servers"] = speed("bare") / speed("bare_one_server")
     if runs["verified"]:
         told["last_token_to_last_verdict_s"] = max(run["last_token_to_last_verdict_s"] for run in runs["verified"])
         told["verdicts_per_s"] = max(run["verdicts_per_s"] for run in runs["verified"])
