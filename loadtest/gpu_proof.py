@@ -31,6 +31,7 @@ SEEDS = (0, 1, 2)
 WRONG_SHARE = 0.05
 HELD_OUT_SEED = 1_000
 PROBE_SEED = 2_000
+LIMITS = {"cpu_time_s": 0.5, "wall_time_s": 2.0}  # the tasks' references need milliseconds
 
 
 def say(words: str) -> None:
@@ -51,7 +52,7 @@ def generate(options: argparse.Namespace) -> None:
         if warm["lost_verdicts"]:
             raise SystemExit(f"{warm['lost_verdicts']} verdicts are lost: mend the service first")
         order = ["bare", "verified", "verified", "bare"][: options.runs]
-        if len(warm["served_by"]) > 1 and options.runs:
+        if len(warm["served_by"]) > 1 and options.runs == 4:
             runs["bare_one_server"] = []
             order = ["bare_one_server", *order, "bare_one_server"]
         for kind in order:
@@ -91,7 +92,7 @@ def _generated(client: Client, options: argparse.Namespace, tasks: list[FamilyTa
         "model": options.model,
         "messages": [_chat(task) for task in tasks],
         "sampling": {"n": options.n, "temperature": 1.0, "max_tokens": options.max_tokens},
-        "verify": {"tests": [_tests(task) for task in tasks]},
+        "verify": {"tests": [_tests(task) for task in tasks], "limits": LIMITS},
     }
     job = _ended(client, client.start("generate", request))
     return dict(job.result or {})
@@ -212,6 +213,7 @@ def _grpo(options: argparse.Namespace, seed: int, model: str, wrong: float = 0.0
         "num_generations": 8,
         "learning_rate": options.grpo_rate,
         "max_tokens": options.max_tokens,
+        "limits": LIMITS,
         "rollouts": options.rollouts,
         "save_steps": 10_000,
         "seed": seed,

@@ -138,7 +138,7 @@ class ServedEngine:
         return [self._gpus[place * size : (place + 1) * size] for place in range(servers)]
 
     def _start(self, gpus: Sequence[int]) -> _Server:
-        port = _free_port()
+        port = free_port()
         command = [
             self._settings.gpu_python or sys.executable,
             *("-m", self._settings.llm_module, "--model", self._model, "--served-model-name", self._model),
@@ -202,7 +202,8 @@ def metrics_of(engine: Engine) -> list[str]:
     return texts
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

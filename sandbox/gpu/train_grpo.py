@@ -114,7 +114,9 @@ def hand_on_to_vllm(settings: dict[str, Any]) -> None:
 
 def watched(request: GrpoRequest, url: str) -> RewardWatch:
     """The service as a reward function that TRL calls by the name it logs."""
-    reward = trl_reward(url, policy=request.policy, checker=request.checker, language=request.language)
+    reward = trl_reward(
+        url, policy=request.policy, checker=request.checker, language=request.language, limits=request.limits
+    )
     watch = RewardWatch(reward, X_CODER_SCALE if request.policy.name == "x-coder" else 1.0)
     watch.__name__ = "sandbox_reward"  # type: ignore[attr-defined]
     return watch

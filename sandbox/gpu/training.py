@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from sandbox.errors import BadRequest, InfrastructureError
 from sandbox.gpu import recipes
 from sandbox.gpu.children import Children, Process, stop, tail
-from sandbox.gpu.engine import environment_on
+from sandbox.gpu.engine import HOST, environment_on, free_port
 from sandbox.gpu.folder import inside, place_of
 from sandbox.gpu.job import CurrentJob
 from sandbox.schema.gpu import GpuKind, GrpoRequest, Progress, TrainRequest
@@ -30,7 +31,7 @@ def train(job: CurrentJob, kind: GpuKind, request: TrainRequest, children: Child
     else:
         command = command_of(kind, request, job)
     following = _Following(job)
-    process = children.start(command, environment_on(job.gpus), job.folder.log, job.folder.path)
+    process = children.start(command, environment(job.gpus), job.folder.log, job.folder.path)
     try:
         _follow(process, job, following)
     finally:
@@ -57,13 +58,19 @@ def order(job: CurrentJob, request: TrainRequest) -> dict[str, Any]:
     return told
 
 
+def environment(gpus: Sequence[int]) -> dict[str, str]:
+    """Of a process that trains on these GPUs, with a meeting place that no other training on this host has."""
+    return {**environment_on(gpus), "MASTER_ADDR": HOST, "MASTER_PORT": str(free_port())}
+
+
 def command_of(kind: GpuKind, request: TrainRequest, job: CurrentJob) -> list[str]:
     """One process, or accelerate's launcher over several; options of the request's `launch` are the launcher's."""
     python = job.settings.gpu_python or sys.executable
     program = ["-m", MODULES[kind], str(job.folder.path)]
     if request.processes == 1 and not request.launch:
         return [python, *program]
-    options = [part for name, value in request.launch.items() for part in _option(name, value)]
+    launch = {"main_process_port": free_port(), **request.launch}
+    options = [part for name, value in launch.items() for part in _option(name, value)]
     return [
         python,
         *("-m", "accelerate.commands.launch", "--num_processes", str(request.processes)),

@@ -179,6 +179,7 @@ class GrpoRequest(TrainRequest):
     policy: PolicyChoice = Policy(name="fraction")
     checker: Checker = TokensChecker(type="tokens")
     language: str = "python"
+    limits: LimitsRequest = LimitsRequest()
     vllm: Settings = Field(default_factory=dict, description="with rollouts colocate: more arguments of vLLM's LLM")
 
     @model_validator(mode="after")
