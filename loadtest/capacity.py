@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from loadtest.sides import verify_request
 from loadtest.workloads import rl_step
 
 PAGE = Path(__file__).resolve().parent.parent / "sandbox/docs/capacity.md"
+PAGE_WIDTH = 120
 PROGRAMS, TESTS = 512 * 8, 10
 VERDICTS_WITHIN_S = (5.0, 20.0)
 FULL = 0.7  # of a core: what a process of which there is one, or each of a few, should be used to
@@ -92,9 +94,11 @@ def row(times: int, one: Need) -> str:
 TEXT = """\
 # Capacity
 
-Computed by `python -m loadtest capacity` from what `python -m loadtest scale` and `limits` measured ({where}); rerun
-them on your machines, for programs, processors and kernels differ. The workload is W5: short Python programs (0.6 ms of
-CPU a test), 10 tests each, in batches, as a reinforcement-learning step sends them.
+Computed by `python -m loadtest capacity` from what `python -m loadtest scale` and `limits` measured; rerun them on your
+machines, for programs, processors and kernels differ. The workload is W5: short Python programs (0.6 ms of CPU a test),
+10 tests each, in batches, as a reinforcement-learning step sends them.
+
+{where}
 
 One slot (a core with a worker and its box) gave {slot_rate:.0f} verdicts a second at {slots} slots. A verdict used
 {slot_us:.0f} us of a core in worker and box, {api_us:.0f} us in the API and {redis_us:.0f} us in Redis. A program with
@@ -129,7 +133,7 @@ def page(folder: Path, where: str) -> str:
     limits: list[dict[str, Any]] = json.loads((folder / "limits.json").read_text())
     rows = [row(times, need(times, within_s, found)) for times in (1, 100) for within_s in VERDICTS_WITHIN_S]
     return TEXT.format(
-        where=where,
+        where=textwrap.fill(f"Measured: {where}.", PAGE_WIDTH),
         slot_rate=found.slot_rate,
         slots=found.slots,
         slot_us=found.workers_and_boxes_s * 1e6,
