@@ -8,21 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import resource
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES = 64 << 10
+HANDED_ON_BYTES = 1 << 20
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, whose patience and memory for headers have an end."""
+    """uvicorn's protocol, whose patience and memory for headers have an end.
+
+    A body goes on to the application by the megabyte: it comes in pieces of 64 KB or so, and handing each of them on
+    costs as much as copying many.
+    """
 
     header_timeout_s = 20.0
     _timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _in_head = True
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._pieces: list[bytes] = []
+        self._pieces_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -49,6 +60,22 @@ class PatientProtocol(HttpToolsProtocol):
         self._stop_timer()
         self._in_head, self._head_bytes = False, 0
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._pieces.append(body)
+        self._pieces_bytes += len(body)
+        if self._pieces_bytes >= HANDED_ON_BYTES:
+            self._hand_on()
+
+    def on_message_complete(self) -> None:
+        self._hand_on()
+        super().on_message_complete()
+
+    def _hand_on(self) -> None:
+        if self._pieces:
+            body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+            self._pieces, self._pieces_bytes = [], 0
+            super().on_body(body)
 
     def shutdown(self) -> None:
         """A stream of events has no end of its own to wait for; its client comes back to whoever serves then."""
