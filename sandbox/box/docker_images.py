@@ -32,6 +32,7 @@ IMAGES = ("python", "native", "web")
 ON_DEMAND = ("jvm", "compiled", "more")  # large, and many never need them: built when they are asked for by name
 BASE = "sandbox-base:bookworm"
 OFFICIAL_BASE = "debian:bookworm-slim"
+MADE_HERE = "sandbox.base=debootstrap"
 
 Report = Callable[[str], None]
 
@@ -279,7 +280,7 @@ def _bootstrap_base(client: docker.DockerClient, report: Report) -> None:
         _command(["tar", "--numeric-owner", "-C", str(root), "-cf", str(archive), "."])
         repository, _, tag = BASE.partition(":")
         try:
-            client.api.import_image_from_file(str(archive), repository=repository, tag=tag)
+            client.api.import_image_from_file(str(archive), repository, tag, changes=[f"LABEL {MADE_HERE}"])
         except (docker.errors.DockerException, requests.RequestException) as error:
             raise _engine_failed("import the Debian base", error) from error
 

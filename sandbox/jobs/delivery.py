@@ -1,6 +1,7 @@
 """Results on their way back: into the mail of the process that waits, and into Redis where they are to be kept.
 
-A kept result is written once (HSETNX), so that an envelope run twice yields one result and one notification.
+A kept result is written once (HSETNX), so that an envelope run twice yields one result and one webhook. Who waits may
+be told twice, and counts the first.
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ class Courier:
         with self._lock:
             self._keep()
             if self._mail or self._released or then is not None:
-                pipeline = self._redis.pipeline(transaction=False)
+                # All or nothing: an envelope must not be forgotten where its results were refused.
+                pipeline = self._redis.pipeline(transaction=then is not None)
                 for reader, letters in self._mail.items():
                     post(pipeline, reader, letters)
                 for client, item_ids in self._released.items():
@@ -108,11 +110,12 @@ class Courier:
         answers = pipeline.execute()
         pipeline = self._redis.pipeline(transaction=False)
         for position, (item, result) in enumerate(self._kept):
-            is_new, done, total, readers = answers[4 * position : 4 * position + 4]
+            _, done, total, readers = answers[4 * position : 4 * position + 4]
             if total is not None and done >= int(total):
                 for key in (keys.job, keys.results, keys.readers, keys.reward):
                     pipeline.expire(key(item.submission), self._result_ttl_s)
-            for reader in readers if is_new else ():
+            # Also where the result was there already: its first try may have ended between keeping and telling.
+            for reader in readers:
                 post(pipeline, reader.decode(), [addressed(item.id, result)])
         pipeline.execute()
         self._kept.clear()

@@ -1,4 +1,10 @@
-"""Results as they come in: one list in Redis per process, one thread that blocks on it, one future per item."""
+"""Results as they come in: one list in Redis per process, one thread that blocks on it, one future per item.
+
+Theory of operation. A letter is never taken out of Redis before it has been handed out: it moves from the mail to a
+second list, is read there, and that list is deleted with the next request. What is lost on the way (an answer of a
+Redis that dies, a command that it refuses since its disk is full) is read again. A letter may so come twice; the first
+counts.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +25,16 @@ logger = logging.getLogger(__name__)
 
 BLOCK_S = 1.0
 AT_ONCE = 512
+
+# Move what has come to what is read, and read that.
+_COLLECT = """
+local letters = redis.call('LPOP', KEYS[1], ARGV[1])
+if letters then
+    redis.call('RPUSH', KEYS[2], unpack(letters))
+    redis.call('EXPIRE', KEYS[2], ARGV[2])
+end
+return redis.call('LRANGE', KEYS[2], 0, -1)
+"""
 
 
 class Mailbox:
@@ -68,13 +84,17 @@ class Mailbox:
             return
 
     def _run(self) -> None:
-        key = keys.mail(self.reader)
+        come, read = keys.mail(self.reader), keys.mail_read(self.reader)
         while not self._closed:
             try:
-                first = self._redis.blpop([key], timeout=BLOCK_S)
-                if first is None:
-                    continue
-                self._hand_out([first[1], *(self._redis.lpop(key, AT_ONCE) or [])])
+                letters = self._redis.eval(_COLLECT, 2, come, read, AT_ONCE, keys.MAIL_TTL_S)
+                if letters:
+                    self._hand_out(letters)
+                waiting = self._redis.pipeline(transaction=False)
+                waiting.delete(read)
+                waiting.blmove(come, read, BLOCK_S)
+                waiting.expire(read, keys.MAIL_TTL_S)
+                waiting.execute()
             except RedisError as error:
                 logger.warning("mail waits for Redis: %s", error)
                 time.sleep(0.2)

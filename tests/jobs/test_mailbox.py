@@ -1,0 +1,99 @@
+"""Letters arrive although what fetches them is broken off at any point, against a real Redis."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from sandbox.jobs import keys
+from sandbox.jobs.delivery import Courier, addressed, post
+from sandbox.jobs.envelope import Item
+from sandbox.jobs.mailbox import Mailbox
+from sandbox.schema import ExecuteRequest
+
+FULL = "MISCONF Errors writing to the AOF file: No space left on device"
+
+
+class BrokenOff:
+    """Redis, whose answers to some commands are lost after it did what they say, or which refuses them."""
+
+    def __init__(self, redis: Redis, command: str, after: bool, times: int = 1) -> None:
+        self._redis = redis
+        self._command = command
+        self._after = after
+        self.left = times
+
+    def eval(self, *words: Any) -> Any:
+        with self._fault("eval"):
+            return self._redis.eval(*words)
+
+    def pipeline(self, transaction: bool) -> Any:
+        real, pipeline = self, self._redis.pipeline(transaction)
+        execute = pipeline.execute
+
+        def broken() -> Any:
+            with real._fault("pipeline"):
+                return execute()
+
+        pipeline.execute = broken
+        return pipeline
+
+    @contextmanager
+    def _fault(self, command: str) -> Iterator[None]:
+        faulty = command == self._command and self.left > 0
+        self.left -= faulty
+        if faulty and not self._after:
+            raise ResponseError(FULL)
+        yield
+        if faulty:
+            raise AnswerLost(FULL)
+
+
+class AnswerLost(RedisError):  # type: ignore[misc]
+    """As when Redis dies with its answer unsent."""
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["refused", "answer lost"])
+@pytest.mark.parametrize("command", ["eval", "pipeline"])
+def test_a_letter_is_not_lost_with_the_answer_that_brought_it(redis: Redis, command: str, after: bool) -> None:
+    faulty = BrokenOff(redis, command, after)
+    mailbox = Mailbox(faulty, lambda ids: None, lambda item_id: None)
+    names = [f"item-{number}" for number in range(40)]
+    futures = mailbox.expect(names)
+    mailbox.start()
+    try:
+        for name in names:
+            pipeline = redis.pipeline()
+            post(pipeline, mailbox.reader, [addressed(name, b"result of " + name.encode())])
+            pipeline.execute()
+            time.sleep(0.005)
+        assert [future.result(5) for future in futures] == [f"result of {name}".encode() for name in names]
+        assert faulty.left == 0
+    finally:
+        mailbox.close()
+    assert redis.ttl(keys.mail_read(mailbox.reader)) in range(-2, keys.MAIL_TTL_S + 1)
+    assert redis.ttl(keys.mail_read(mailbox.reader)) != -1
+
+
+def test_while_redis_refuses_to_write_a_result_is_neither_told_nor_its_envelope_forgotten(redis: Redis) -> None:
+    redis.set(keys.envelope("e"), "content")
+    item = Item(submission="s", submitted_at=0.0, reader="reader", execute=ExecuteRequest(language="python", code=""))
+    courier = Courier(redis, 60)
+    redis.config_set("min-replicas-to-write", 1)
+    try:
+        courier.take(item, b"result")
+        with pytest.raises(RedisError):
+            courier.flush(lambda ending: ending.delete(keys.envelope("e")))
+        assert redis.exists(keys.envelope("e"))
+        assert not redis.exists(keys.mail("reader"))
+    finally:
+        redis.config_set("min-replicas-to-write", 0)
+    courier.flush(lambda ending: ending.delete(keys.envelope("e")))
+    assert not redis.exists(keys.envelope("e"))
+    assert redis.lrange(keys.mail("reader"), 0, -1) == [b"s result"]
