@@ -7,7 +7,7 @@
 | sandbox:claims               | hash   | envelope -> worker that has it             | while there are any        |
 | sandbox:depth:<lane>         | string | items waiting in the lane                  | reset by the reaper        |
 | sandbox:mail:<reader>        | list   | results for one waiting process            | MAIL_TTL_S after the last  |
-| sandbox:mail:<reader>:read   | list   | of them what it is reading                 | MAIL_TTL_S after the last  |
+| sandbox:mail:<reader>:<round> | list  | of them what it is reading                 | MAIL_TTL_S after the last  |
 | sandbox:job:<id>             | hash   | a kept submission: kind, total, lane       | queue_ttl_s + result_ttl_s |
 | sandbox:results:<id>         | hash   | item index -> result JSON                  | as its job                 |
 | sandbox:readers:<id>         | set    | processes that wait for a kept submission  | as its job                 |
@@ -69,8 +69,8 @@ def mail(reader: str) -> str:
     return f"{PREFIX}mail:{reader}"
 
 
-def mail_read(reader: str) -> str:
-    return f"{PREFIX}mail:{reader}:read"
+def mail_round(reader: str, number: int) -> str:
+    return f"{PREFIX}mail:{reader}:{number}"
 
 
 def job(submission: str) -> str:

@@ -1,9 +1,9 @@
 """Results as they come in: one list in Redis per process, one thread that blocks on it, one future per item.
 
-Theory of operation. A letter is never taken out of Redis before it has been handed out: it moves from the mail to a
-second list, is read there, and that list is deleted with the next request. What is lost on the way (an answer of a
-Redis that dies, a command that it refuses since its disk is full) is read again. A letter may so come twice; the first
-counts.
+Theory of operation. A letter is never taken out of Redis before it has been handed out: it moves from the mail to the
+list of this round, is read there, and that list is deleted in the next round. What is lost on the way (an answer of a
+Redis that dies, a command that it refuses since its disk is full) is read again, and a request that is sent twice does
+no harm. A letter may so come twice; the first counts.
 """
 
 from __future__ import annotations
@@ -84,16 +84,20 @@ class Mailbox:
             return
 
     def _run(self) -> None:
-        come, read = keys.mail(self.reader), keys.mail_read(self.reader)
+        come = keys.mail(self.reader)
+        number = 0
         while not self._closed:
+            read = keys.mail_round(self.reader, number)
             try:
                 letters = self._redis.eval(_COLLECT, 2, come, read, AT_ONCE, keys.MAIL_TTL_S)
                 if letters:
                     self._hand_out(letters)
+                number += 1
+                following = keys.mail_round(self.reader, number)
                 waiting = self._redis.pipeline(transaction=False)
                 waiting.delete(read)
-                waiting.blmove(come, read, BLOCK_S)
-                waiting.expire(read, keys.MAIL_TTL_S)
+                waiting.blmove(come, following, BLOCK_S)
+                waiting.expire(following, keys.MAIL_TTL_S)
                 waiting.execute()
             except RedisError as error:
                 logger.warning("mail waits for Redis: %s", error)
