@@ -75,10 +75,13 @@ ensure_package() { # lock file: install exactly what it lists, and this checkout
         say "python: .venv is up to date with $1"
         return 0
     fi
-    say "python: installing $1 and this checkout into .venv (about a minute)"
-    attempt "$venv/bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r "$root/$1" ||
+    say "python: installing $1 and this checkout into .venv "
+    # Without uv, pip does it all, and takes its time.
+    "$venv/bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r "$root/requirements-uv.lock" \
+        >/dev/null 2>&1 </dev/null || true
+    attempt "$venv/bin/python" "$root/deploy/packages.py" --require-hashes -r "$root/$1" ||
         fail "the packages of $1 could not be installed" "check that pip reaches its package index, then run this again"
-    attempt "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --editable "$root" ||
+    attempt "$venv/bin/python" "$root/deploy/packages.py" --no-deps --editable "$root" ||
         fail "this checkout could not be installed" "see above; pyproject.toml may be broken"
     locked_state "$1" >"$stamp"
 }

@@ -1,8 +1,8 @@
 """Virtual environments of other projects' code, made from pinned lists and kept from one session to the next.
 
 A framework is heavy and wants its own versions of everything, so it never goes into the tests' own environment. Its
-list is complete: pip resolves nothing (20 s for TRL's) and installs in one pass. An environment is named by its list's
-hash, so a changed list makes a new one; two sessions that want the same one at once make it once.
+list is complete: nothing is resolved (20 s for TRL's), and it is installed in one pass. An environment is named by its
+list's hash, so a changed list makes a new one; two sessions that want the same one at once make it once.
 
     python = interpreter(TRL)
     subprocess.run([python, "-c", "import trl"], env=surroundings())
@@ -30,7 +30,7 @@ UNUSED_S = 3 * 86_400
 
 
 class CannotInstall(Exception):
-    """pip does not bring what the list names."""
+    """What the list names is not to be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +206,10 @@ def surroundings() -> dict[str, str]:
 
 def _install(environment: Environment, folder: Path, python: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    # Without a pip of its own, which would take longer to unpack than most packages: ours installs into it.
+    # Without a pip of its own, which would take longer to unpack than most packages.
     _run([sys.executable, "-m", "venv", "--without-pip", str(folder)], environment)
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-compile"]
-    _run([*pip, *environment.requirements], environment)
+    packages = [sys.executable, str(ROOT / "deploy" / "packages.py"), "--into", str(python), "--no-deps"]
+    _run([*packages, *environment.requirements], environment)
 
 
 def _run(command: list[str], environment: Environment) -> None:

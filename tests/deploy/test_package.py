@@ -14,7 +14,7 @@ import pytest
 from sandbox.box.docker_images import IMAGES, image_tag
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.lock", "requirements-test.lock")
+LOCKS = ("requirements.lock", "requirements-test.lock", "requirements-uv.lock")
 
 
 def locked(name: str) -> dict[str, str]:

@@ -30,7 +30,7 @@ class Machine:
         self.root = folder / "checkout"
         self.calls_file = folder / "calls"
         shutil.copytree(ROOT / "deploy", self.root / "deploy")
-        for name in ("pyproject.toml", "requirements.lock", "requirements-test.lock"):
+        for name in ("pyproject.toml", "requirements.lock", "requirements-test.lock", "requirements-uv.lock"):
             shutil.copy(ROOT / name, self.root)
         programs = self.root / ".venv" / "bin"
         programs.mkdir(parents=True)
@@ -110,7 +110,7 @@ def test_a_second_run_installs_and_starts_nothing(machine: Machine) -> None:
     done = machine.shell("deploy/up.sh", SANDBOX_ENGINE="local")
     again = machine.calls[first:]
     assert "up to date" in done.stdout
-    assert not any("pip install" in call or call == "sandbox up --detach" for call in again)
+    assert not any("packages.py" in call or call == "sandbox up --detach" for call in again)
     assert "sandbox demo" in again
 
 
@@ -120,7 +120,7 @@ def test_a_changed_lock_is_installed(machine: Machine) -> None:
         lock.write("# changed\n")
     before = len(machine.calls)
     machine.source("ensure_package requirements.lock")
-    assert any("pip install" in call and "--require-hashes" in call for call in machine.calls[before:])
+    assert any("packages.py" in call and "--require-hashes" in call for call in machine.calls[before:])
 
 
 def test_a_failed_step_shows_its_output_and_what_to_do(machine: Machine) -> None:

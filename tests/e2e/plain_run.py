@@ -8,7 +8,7 @@ import os
 import resource
 import sys
 
-CPU_TIME_S = 2
+CPU_TIME_S = 1
 
 
 def run(source: str) -> None:

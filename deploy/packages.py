@@ -1,0 +1,63 @@
+"""Brings packages into a virtual environment: with uv, in a fifth of pip's time, and with pip where uv cannot.
+
+    PYTHON deploy/packages.py [--into OTHER_PYTHON] WORDS...
+
+WORDS are what `pip install` and `uv pip install` both take; PYTHON has pip, and uv if it is to be used. Where packages
+come from is what pip was told, in its files and its environment.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+# What uv calls what pip was told. It looks at all indexes for the best version, as pip does.
+UV_NAMES = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_EXTRA_INDEX_URL",
+    "find-links": "UV_FIND_LINKS",
+    "cert": "SSL_CERT_FILE",
+}
+
+
+def pip_settings(listed: str) -> dict[str, str]:
+    """By name, from `pip config list`, whose later lines win."""
+    settings = {}
+    for line in listed.splitlines():
+        name, _, value = line.partition("=")
+        settings[name.rpartition(".")[2]] = str(ast.literal_eval(value))
+    return settings
+
+
+def uv_environment(settings: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
+    """What was told to uv itself stays."""
+    told = {UV_NAMES[name]: " ".join(value.split()) for name, value in settings.items() if name in UV_NAMES}
+    return {"UV_INDEX_STRATEGY": "unsafe-best-match", "UV_HTTP_TIMEOUT": "180", **told, **environment}
+
+
+def commands(uv: Path, python: str, words: Sequence[str]) -> list[list[str]]:
+    """Those to try, in turn."""
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile", *words]
+    return [*([[str(uv), "pip", "install", "--quiet", "--python", python, *words]] if uv.exists() else []), pip]
+
+
+def main(words: Sequence[str]) -> int:
+    python = sys.executable
+    if words[:1] == ["--into"]:
+        python, words = words[1], words[2:]
+    listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
+    environment = uv_environment(pip_settings(listed.stdout), os.environ)
+    code = 1
+    for command in commands(Path(sys.executable).with_name("uv"), python, words):
+        code = subprocess.run(command, env=environment, check=False).returncode
+        if code == 0:
+            break
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
