@@ -72,9 +72,15 @@ def verl_command(folder: JobFolder, request: GrpoRequest, settings: GpuSettings,
 
 
 def _of_request(folder: JobFolder, request: GrpoRequest, gpus: int) -> dict[str, Any]:
-    policy = request.policy.name
+    told = {
+        "language": request.language,
+        "checker": request.checker.model_dump(mode="json", exclude_none=True),
+        "limits": request.limits.model_dump(mode="json", exclude_none=True),
+    }
+    options = {name: hydra(value) for name, value in told.items() if value and name in request.model_fields_set}
     return {
-        "+custom_reward_function.reward_kwargs.policy": policy,
+        "+custom_reward_function.reward_kwargs.policy": request.policy.name,
+        **{f"+custom_reward_function.reward_kwargs.{name}": value for name, value in options.items()},
         "actor_rollout_ref.actor.optim.lr": request.learning_rate,
         "actor_rollout_ref.actor.clip_ratio_high": request.epsilon_high,
         "actor_rollout_ref.actor.use_kl_loss": request.beta > 0,
@@ -90,6 +96,13 @@ def _of_request(folder: JobFolder, request: GrpoRequest, gpus: int) -> dict[str,
         "trainer.n_gpus_per_node": max(1, gpus),
         **request.settings,
     }
+
+
+def hydra(value: Any) -> str:
+    """A value in the grammar of Hydra's overrides, whose names have no quotes."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{name}:{hydra(each)}" for name, each in value.items()) + "}"
+    return "[" + ",".join(map(hydra, value)) + "]" if isinstance(value, list) else json.dumps(value)
 
 
 def write_rows(path: Path, tasks: list[RlTask]) -> None:

@@ -43,6 +43,22 @@ def test_the_overrides_are_x_coders_with_the_jobs_own_over_them(folder: JobFolde
     assert told["+ray_kwargs.ray_init.address"] == "auto"
 
 
+def test_how_to_judge_goes_with_it(tmp_path: Path) -> None:
+    folder = JobFolder(tmp_path / "judged")
+    limits, checker = {"cpu_time_s": 0.5, "memory_mb": 64}, {"type": "regex", "search": True}
+    tasks = [task.rl_task() for task in make(1, 0)]
+    request = GrpoRequest.model_validate(
+        {"model": "m", "tasks": tasks, "backend": "verl", "language": "cpp", "limits": limits, "checker": checker}
+    )
+    folder.write_order({"request": {}, "model": "m", "url": "http://127.0.0.1:8080"})
+    verl_command(folder, request, GpuSettings(home=tmp_path), 1)
+    told = dict(line.split("=", 1) for line in (folder.path / "overrides.txt").read_text().splitlines())
+    given = "+custom_reward_function.reward_kwargs."
+    assert told[given + "language"] == '"cpp"'
+    assert told[given + "limits"] == "{cpu_time_s:0.5,memory_mb:64}"
+    assert told[given + "checker"].startswith('{type:"regex"')
+
+
 def test_the_data_has_the_columns_that_verl_reads(folder: JobFolder) -> None:
     rows = [json.loads(line) for line in (folder.path / "train.jsonl").read_text().splitlines()]
     assert len(rows) == 3
