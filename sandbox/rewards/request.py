@@ -1,13 +1,14 @@
 """A reward request as programs to verify, and their verdicts as rewards. Pure: who runs them is the caller's business.
 
 A completion keeps its place from the request to the rewards: the plan remembers, for every completion, which of the
-programs is its own, or that it has none. Nothing is appended in the order in which it happens to be ready.
+programs is its own, or that it has none. Nothing is appended in the order in which it happens to be ready. Completions
+with the same program and tests have it judged once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sandbox.errors import BadRequest, UnknownLanguage
 from sandbox.languages import named
@@ -51,13 +52,28 @@ def verify_requests(request: RewardRequest, lookup: TaskLookup = no_task_sets) -
     """The programs of the completions that have one. Raises BadRequest, and whatever `lookup` raises."""
     tasks = _tasks(request, lookup)
     candidates: list[Candidate] = []
-    programs: list[VerifyRequest] = []
+    programs = _Programs()
     for index, task in enumerate(tasks):
-        candidate, program = _candidate(request, index, task, len(programs))
-        candidates.append(candidate)
-        if program is not None:
-            programs.append(program)
-    return Plan(request, candidates, programs)
+        candidate, program = _candidate(request, index, task)
+        candidates.append(candidate if program is None else replace(candidate, program=programs.place_of(program)))
+    return Plan(request, candidates, programs.all)
+
+
+class _Programs:
+    """The programs of a plan, each once: completions of one prompt are often the same, and then share a verdict."""
+
+    def __init__(self) -> None:
+        self.all: list[VerifyRequest] = []
+        self._places: dict[str, list[int]] = {}
+
+    def place_of(self, program: VerifyRequest) -> int:
+        same_code = self._places.setdefault(program.code, [])
+        for place in same_code:
+            if self.all[place] == program:
+                return place
+        same_code.append(len(self.all))
+        self.all.append(program)
+        return same_code[-1]
 
 
 def rewards_of(plan: Plan, results: Sequence[VerifyResult | None]) -> RewardResult:
@@ -92,7 +108,7 @@ def _tasks(request: RewardRequest, lookup: TaskLookup) -> list[Task]:
     return tasks * len(request.completions) if len(tasks) == 1 else tasks[: len(request.completions)]
 
 
-def _candidate(request: RewardRequest, index: int, task: Task, program: int) -> tuple[Candidate, VerifyRequest | None]:
+def _candidate(request: RewardRequest, index: int, task: Task) -> tuple[Candidate, VerifyRequest | None]:
     completion = request.completions[index]
     chosen = request.policy.chosen(len(task.tests))
     language = task.language or (request.language if isinstance(request.language, str) else request.language[index])
@@ -115,7 +131,7 @@ def _candidate(request: RewardRequest, index: int, task: Task, program: int) -> 
         stop_on_failure=request.policy.name == "binary",
         priority=request.priority,
     )
-    return Candidate(answer.language, len(chosen), weights, length, answer.closed, program), verify
+    return Candidate(answer.language, len(chosen), weights, length, answer.closed), verify
 
 
 def _why_not(code: str, language: str) -> str:

@@ -66,6 +66,17 @@ async def test_the_async_function_gives_the_same() -> None:
     assert await reward(["none", fenced("# 42")], [TESTS, TESTS]) == [0.0, 0.5]
 
 
+def test_the_same_program_on_the_same_tests_is_judged_once_and_rewarded_wherever_it_stands() -> None:
+    client = FakeClient()
+    one, other = [{"input": "", "output": "1"}], [{"input": "", "output": "2"}]
+    completions = [fenced("# 1"), "No idea.", fenced("# 1"), "So: " + fenced("# 1"), fenced("# 2"), fenced("# 1")]
+    rewards = RewardFunction(client)(completions, [one, one, [*one], other, other, one])
+    assert rewards == [1.0, 0.0, 1.0, 0.0, 1.0, 1.0]
+    assert [program.code for program in client.batches[0]] == ["# 1", "# 1", "# 2"]
+    RewardFunction(client)([fenced("# 1", "")] * 2, [one, one], language=["python", "lua"])
+    assert [program.language for program in client.batches[1]] == ["python", "lua"]
+
+
 def test_an_infrastructure_failure_that_stays_is_none() -> None:
     client = FakeClient(failing)
     result = RewardFunction(client).judge([fenced("# 42"), "none"], [TESTS, TESTS])
