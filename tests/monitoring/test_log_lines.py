@@ -86,12 +86,13 @@ def test_jobs_lists_what_was_kept_and_tells_one_in_full(observed: Observed) -> N
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         shown = CliRunner().invoke(app, ["jobs", "--url", observed.url], env={"COLUMNS": "100"})
-        if job["id"] in shown.stdout:
+        line = next((line for line in shown.stdout.splitlines() if job["id"] in line), "")
+        if "accepted 1" in line and "wrong_answer 1" in line:
             break
         time.sleep(0.2)
-    line = next(line for line in shown.stdout.splitlines() if job["id"] in line)
-    assert "bulk" in line
+    assert "bulk" in line, shown.stdout
     assert "accepted 1" in line
+    assert "wrong_answer 1" in line
     told = CliRunner().invoke(app, ["jobs", job["id"], "--url", observed.url])
     assert json.loads(told.stdout)["status"] == "finished"
 
