@@ -162,8 +162,8 @@ def test_nothing_a_run_leaves_is_there_for_the_next(anywhere: Worker) -> None:
     look = """
         import os
         print([name for place in (".", "/tmp", "/dev/shm") for name in os.listdir(place) if name == "left"])
-        commands = [open(f"/proc/{pid}/comm").read() for pid in os.listdir("/proc") if pid.isdigit()]
-        print("sleep\\n" in commands if os.path.exists("/box") else False)
+        pids = [name for name in os.listdir("/proc") if name.isdigit()] if os.path.exists("/box") else []
+        print("sleep\\n" in [open(f"/proc/{pid}/comm").read() for pid in pids])
     """
     assert anywhere.run(look)["stdout"] == "[]\nFalse\n"
 

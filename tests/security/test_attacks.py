@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Protocol
 import docker
 import docker.errors
 import pytest
+from docker.models.containers import Container
 
 from sandbox import languages
 from sandbox.box.box import Box
@@ -32,6 +34,7 @@ from tests.security.attack import FOLDER, GROUPS, LIMITS, Attack, attacks
 
 SLOT = 50
 LEAST_ATTACKS = 120
+REMOVAL_PATIENCE_S = 20.0
 LOCAL_ENGINE = "sandbox.box.local_engine"
 SECRET = b"secret-of-an-earlier-run: 4711\n" * 100
 VICTIM = "import sys\nprint(len(sys.stdin.read().split()))\n"
@@ -58,12 +61,13 @@ class DockerGround:
         self.engine: Engine = DockerEngine(WorkerSettings(home=home), slot=SLOT)
 
     def left_behind(self, boxes: int) -> list[str]:
-        containers = self._client.containers.list(
-            all=True, ignore_removed=True, filters={"label": f"{HOME_LABEL}={self._home}"}
-        )
-        self._ids.update(container.id for container in containers)
+        containers = self._containers()
+        patience = time.monotonic() + REMOVAL_PATIENCE_S
+        while len(containers) > boxes and time.monotonic() < patience:  # the engine removes what has ended on its own
+            time.sleep(0.1)
+            containers = self._containers()
         left = [f"{len(containers)} containers for {boxes} boxes"] if len(containers) != boxes else []
-        for container in containers:
+        for container in containers if not left else ():
             processes = container.top()["Processes"]
             if len(processes) > 2:
                 left.append(f"{len(processes)} processes in {container.name}: {processes}")
@@ -78,6 +82,12 @@ class DockerGround:
     def close(self) -> None:
         self.engine.close()
         self._client.close()
+
+    def _containers(self) -> list[Container]:
+        label = {"label": f"{HOME_LABEL}={self._home}"}
+        found: list[Container] = self._client.containers.list(all=True, ignore_removed=True, filters=label)
+        self._ids.update(container.id for container in found)
+        return found
 
 
 class LocalGround:

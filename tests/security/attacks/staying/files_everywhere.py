@@ -1,7 +1,7 @@
 # attack: leave a file in every place that can be written
 # contained: the work directory, /tmp and /dev/shm are emptied, and nothing else can be written
 # expect: ok
-# limits: {"cpu_time_s": 8, "wall_time_s": 16}
+# limits: {"cpu_time_s": 8, "wall_time_s": 16, "memory_mb": 256}
 
 import os
 
