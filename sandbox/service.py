@@ -106,6 +106,7 @@ class Service:
     def close(self) -> None:
         self._postman.close()
         self._mailbox.close()
+        self._spooled.close()
         self._redis.close()
 
     def submit(

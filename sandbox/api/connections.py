@@ -10,10 +10,12 @@ import asyncio
 import resource
 from typing import Any
 
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES = 64 << 10
-HANDED_ON_BYTES = 1 << 20
+HANDED_ON_BYTES = 1 << 20  # of a body of unknown length
+HANDED_ON_EVERY_S = 1.0
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
@@ -21,8 +23,9 @@ _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: c
 class PatientProtocol(HttpToolsProtocol):
     """uvicorn's protocol, whose patience and memory for headers have an end.
 
-    A body goes on to the application by the megabyte: it comes in pieces of 64 KB or so, and handing each of them on
-    costs as much as copying many.
+    A body goes on to the application whole, or as much of it as came within a second: it comes in pieces of 64 KB or
+    so, and each that is handed on by itself is copied three times more. Until the application asks for the body, no
+    more of it is read than the first pieces.
     """
 
     header_timeout_s = 20.0
@@ -34,6 +37,9 @@ class PatientProtocol(HttpToolsProtocol):
         super().__init__(*args, **options)
         self._pieces: list[bytes] = []
         self._pieces_bytes = 0
+        self._most_bytes = HANDED_ON_BYTES
+        self._asked_for = False
+        self._handed_on_at = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -59,23 +65,42 @@ class PatientProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._stop_timer()
         self._in_head, self._head_bytes = False, 0
+        declared = next((value for name, value in self.headers if name == b"content-length"), b"")
+        self._most_bytes = int(declared) if declared.isdigit() else HANDED_ON_BYTES
+        self._asked_for, self._handed_on_at = False, self.loop.time()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        if self.cycle.response_complete:
+            self._pieces, self._pieces_bytes = [], 0
+            return
         self._pieces.append(body)
         self._pieces_bytes += len(body)
-        if self._pieces_bytes >= HANDED_ON_BYTES:
+        if self._pieces_bytes >= self._most_bytes or self.loop.time() - self._handed_on_at > HANDED_ON_EVERY_S:
             self._hand_on()
+        elif not self._asked_for and self._pieces_bytes > HIGH_WATER_LIMIT:
+            # The application is told that there is something, finds nothing yet, and by asking again lets us read on.
+            self._asked_for = True
+            self.flow.pause_reading()
+            self.cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         self._hand_on()
         super().on_message_complete()
 
     def _hand_on(self) -> None:
-        if self._pieces:
-            body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-            self._pieces, self._pieces_bytes = [], 0
+        if not self._pieces:
+            return
+        body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces, self._pieces_bytes = [], 0
+        self._handed_on_at = self.loop.time()
+        if self.cycle.body:
             super().on_body(body)
+            return
+        self.cycle.body = body  # type: ignore[assignment] # not copied into the bytearray that it is, nor out of it again
+        if len(body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        self.cycle.message_event.set()
 
     def shutdown(self) -> None:
         """A stream of events has no end of its own to wait for; its client comes back to whoever serves then."""

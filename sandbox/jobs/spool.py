@@ -14,8 +14,10 @@ import logging
 import os
 import time
 import uuid
+from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,7 +32,9 @@ logger = logging.getLogger(__name__)
 LARGE_CHARS = 1 << 16  # a text of this size is worth a file
 ELSEWHERE = b"{}"  # a worker's letter for an item whose file it does not find
 LOOK_AT_WORKERS_EVERY_S = 1.0
-FORGOTTEN_AFTER_S = 86_400.0
+FORGOTTEN_AFTER_S = {".item": 86_400.0, ".kept": 3_600.0}
+KEPT_FILES = 16
+KEPT_FILE_BYTES = 32 << 20
 Span = tuple[int, int]  # offset and size in bytes
 Asked = TypeVar("Asked", ExecuteRequest, VerifyRequest)
 
@@ -79,6 +83,10 @@ class SpooledItems:
             if self._whole.pop(item_id, None) is not None:
                 self._drop(item_id)
 
+    def close(self) -> None:
+        if self._spool is not None:
+            self._spool.close()
+
     def _drop(self, item_id: str) -> None:
         if self._spool is not None:
             self._spool.drop(item_id)
@@ -96,11 +104,16 @@ class SpooledItems:
 
 
 class Spool:
-    """The files below one folder; `identity` tells whether two processes have the same one."""
+    """The files below one folder; `identity` tells whether two processes have the same one. Thread-safe.
+
+    A file that is dropped is kept for the next item, up to `KEPT_FILES` of at most 32 MiB: to write over pages that are
+    there takes a third of the time that the kernel needs to find new ones.
+    """
 
     def __init__(self, home: Path) -> None:
         self._folder = home / "spool"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._kept: deque[Path] = deque()
         self.identity = self._identity()
 
     def without_texts(self, item: Item) -> Item:
@@ -122,17 +135,17 @@ class Spool:
         if not texts:
             return request, {}
         spans: dict[str, Span] = {}
-        with self._path(item_id).open("xb", buffering=0) as file:
-            try:
+        try:
+            with self._opened(item_id) as file:
                 for place, text in texts.items():
                     content = text.encode()
                     spans[place] = (file.tell(), len(content))
                     written = memoryview(content)
                     while written:
                         written = written[file.write(written) or 0 :]
-            except OSError:
-                self.drop(item_id)
-                raise
+        except OSError:
+            self._remove_all_of_ours(item_id)
+            raise
         return _without(request, texts), spans
 
     def whole(self, item: Item) -> Item:
@@ -153,22 +166,52 @@ class Spool:
             raise NotHere(f"{item_id}: {error}") from error
         try:
             found = {place: os.pread(descriptor, size, offset) for place, (offset, size) in spans.items()}
+            # A file that has its name still was not written over while it was read: it loses that name before.
+            there = os.path.samestat(os.fstat(descriptor), self._path(item_id).stat())
+        except OSError as error:
+            raise NotHere(f"{item_id}: {error}") from error
         finally:
             os.close(descriptor)
-        if any(len(found[place]) != size for place, (_, size) in spans.items()):
+        if not there or any(len(found[place]) != size for place, (_, size) in spans.items()):
             raise NotHere(f"{item_id}: its file is incomplete")
         return _with(request, found)
 
     def drop(self, item_id: str) -> None:
+        path = self._path(item_id)
         with suppress(OSError):
-            self._path(item_id).unlink()
+            if len(self._kept) < KEPT_FILES and path.stat().st_size <= KEPT_FILE_BYTES:
+                kept = path.with_name(f"{uuid.uuid4().hex}.kept")
+                path.rename(kept)
+                self._kept.append(kept)
+            else:
+                path.unlink()
+
+    def close(self) -> None:
+        """Remove the files that are kept."""
+        while self._kept:
+            with suppress(OSError):
+                self._kept.pop().unlink()
 
     def sweep(self) -> None:
-        """Remove what a process left that ended before its items had their results."""
+        """Remove what processes left that were killed; a kept file that somebody misses is made anew."""
         for path in self._folder.iterdir():
             with suppress(OSError):
-                if path.suffix == ".item" and time.time() - path.stat().st_mtime > FORGOTTEN_AFTER_S:
+                if time.time() - path.stat().st_mtime > FORGOTTEN_AFTER_S.get(path.suffix, float("inf")):
                     path.unlink()
+
+    def _opened(self, item_id: str) -> FileIO:
+        """The item's file, to be written from its start: a kept one, or a new one. Raises OSError."""
+        path = self._path(item_id)
+        with suppress(IndexError, OSError):  # none is kept, or another process has swept it away
+            self._kept.pop().rename(path)
+            return FileIO(path, "r+")
+        return FileIO(path, "x")
+
+    def _remove_all_of_ours(self, item_id: str) -> None:
+        """Give a disk that is full what it can have back."""
+        with suppress(OSError):
+            self._path(item_id).unlink()
+        self.close()
 
     def _path(self, item_id: str) -> Path:
         return self._folder / f"{item_id}.item"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,6 +18,7 @@ import uvicorn
 from sandbox.api.app import create_app
 from sandbox.api.connections import allow_many_connections, patient
 from sandbox.config import ApiSettings
+from sandbox.schema import ExecuteRequest
 from tests.api.double import ServiceDouble
 
 IDLE = 1_000
@@ -26,9 +29,15 @@ BODY = b'{"language":"python","code":"x"}'
 @contextmanager
 def listening(settings: ApiSettings, service: ServiceDouble) -> Iterator[tuple[str, int]]:
     """The API as `sandbox serve` serves it, in a thread."""
+    with serving(create_app(settings, service), settings) as address:
+        yield address
+
+
+@contextmanager
+def serving(app: Callable[..., Any], settings: ApiSettings) -> Iterator[tuple[str, int]]:
     allow_many_connections()
     config = uvicorn.Config(
-        create_app(settings, service),
+        app,
         host="127.0.0.1",
         port=0,
         log_level="error",
@@ -102,6 +111,62 @@ def test_a_body_that_trickles_is_answered_with_408(address: tuple[str, int], ser
         told = until_closed(connection)
     assert told.startswith(b"HTTP/1.1 408 ")
     assert not service.submissions
+
+
+def test_a_large_body_arrives_whole_however_it_is_cut(service: ServiceDouble, tmp_path: Path) -> None:
+    text = "0123456789abcdef" * 200_000
+    body = b'{"language":"python","code":"x","stdin":"%s"}' % text.encode()
+    with listening(ApiSettings(home=tmp_path), service) as address:
+        for length in (b"Content-Length: %d\r\n\r\n" % len(body), b"Transfer-Encoding: chunked\r\n\r\n"):
+            for pause_at in (1, 70_000, 2_000_000, len(body)):
+                with socket.create_connection(address) as connection:
+                    connection.sendall(HEAD + b"Connection: close\r\n" + length)
+                    for part in (body[:pause_at], body[pause_at:]):
+                        chunked = b"%x\r\n" % len(part) + part + b"\r\n"
+                        connection.sendall(chunked if b"chunked" in length else part)
+                        time.sleep(0.1)
+                    if b"chunked" in length and pause_at < len(body):
+                        connection.sendall(b"0\r\n\r\n")
+                    assert until_closed(connection).startswith(b"HTTP/1.1 200 ")
+    arrived = [request for submission in service.submissions for request in submission.requests]
+    assert [request.stdin == text for request in arrived if isinstance(request, ExecuteRequest)] == [True] * 8
+
+
+def test_of_a_body_that_nobody_asks_for_little_is_read(tmp_path: Path) -> None:
+    asked_for = threading.Event()
+
+    async def app(scope: dict[str, Any], receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
+        assert scope["type"] == "http"
+        await asyncio.to_thread(asked_for.wait)
+        read = 0
+        while (message := await receive()).get("more_body"):
+            read += len(message["body"])
+        read += len(message["body"])
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
+        await send({"type": "http.response.body", "body": b"%d" % read})
+
+    size, piece = 64 << 20, b" " * (1 << 20)
+    with serving(app, ApiSettings(home=tmp_path)) as address, socket.create_connection(address) as connection:
+        connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % size)
+        connection.settimeout(1)
+        sent = 0
+        with suppress(TimeoutError):
+            while sent < size:
+                sent += connection.send(piece)
+        assert sent < size  # the kernel's buffers take some megabytes
+        asked_for.set()
+        connection.settimeout(20)
+        connection.sendall(b" " * (size - sent))
+        assert b"\r\n%d\r\n" % size in until_closed(connection)
+
+
+def test_requests_sent_one_after_another_without_waiting_are_all_served(address: tuple[str, int]) -> None:
+    body = b'{"language":"python","code":"x","stdin":"%s"}' % (b"y" * 300_000)
+    one = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    last = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    with socket.create_connection(address) as connection:
+        connection.sendall(one * 3 + last)
+        assert until_closed(connection).count(b"HTTP/1.1 200 ") == 4
 
 
 def test_a_slow_but_steady_client_is_served(address: tuple[str, int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import tomllib
 from collections.abc import Iterator
@@ -23,6 +24,18 @@ from sandbox.errors import EngineUnavailable
 ROOT = Path(docker_images.__file__).resolve().parents[2]
 DOCKERFILE = "ARG BASE\nFROM ${BASE}\nCOPY sandbox /opt/sandbox/sandbox\n"
 NOBODY_IN_PARTICULAR = "70001:70001"
+HEADERS = Path(__file__).parent / "headers"
+# CPU time of an empty program with the precompiled header, as a share of what it takes with the header as text.
+COST_OF_HEADER = """
+import resource, subprocess
+def cpu_s(*more):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(["g++", "-O2", "-std=gnu++20", "-fsyntax-only", "main.cpp", *more], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+open("main.cpp", "w").write("#include <bits/stdc++.h>\\nint main() {}\\n")
+print(min(cpu_s() for _ in range(3)) / cpu_s("-DNDEBUG"))
+"""
 
 
 @pytest.fixture
@@ -303,6 +316,32 @@ def test_the_table_s_cpp_command_takes_the_precompiled_header(client: docker.Doc
     used = run_in(client, "native", "sh", "-c", f"{source}; {compile_command} -H 2>&1")
     assert used.startswith("! ")
     assert "stdc++.h.gch" in used
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", sorted(path.stem for path in HEADERS.glob("*.cpp")))
+def test_a_program_does_the_same_with_the_precompiled_header_and_without(
+    client: docker.DockerClient, name: str
+) -> None:
+    """A header that looks at NDEBUG is read as text where that is defined, and no program here does."""
+    ensure_images(client, IMAGES, print_nothing)
+    compile_command = " ".join(tomllib.loads((ROOT / "sandbox" / "languages.toml").read_text())["cpp"]["compile"])
+    source = f"printf %s {shlex.quote((HEADERS / f'{name}.cpp').read_text())} > main.cpp"
+    precompiled, text = (
+        run_in(client, "native", "sh", "-ec", f"{source}; {command} -H 2> used; head -c 1 used; ./main")
+        for command in (compile_command, f"{compile_command} -DNDEBUG")
+    )
+    assert (precompiled[0], text[0]) == ("!", "x")
+    assert precompiled[1:] == text[1:]
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(600)
+def test_the_precompiled_header_leaves_next_to_nothing_to_do(client: docker.DockerClient) -> None:
+    """With the templates of its inline functions left to each program it is a third of the header's cost as text."""
+    ensure_images(client, IMAGES, print_nothing)
+    assert float(run_in(client, "native", "python3", "-c", COST_OF_HEADER)) < 1 / 8
 
 
 def debian_of(client: docker.DockerClient, image: str) -> str:

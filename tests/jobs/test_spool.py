@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from redis import Redis
 from sandbox.config import QueueSettings
 from sandbox.jobs import keys
 from sandbox.jobs.envelope import Envelope, Item
-from sandbox.jobs.spool import LARGE_CHARS, NotHere, Spool
+from sandbox.jobs.spool import KEPT_FILES, LARGE_CHARS, NotHere, Spool
 from sandbox.schema import ExecuteRequest, TestCase, VerifyRequest, VerifyResult
 from sandbox.schema.checkers import ExactChecker
 from sandbox.service import Service
@@ -27,6 +28,10 @@ def asked(code: str, *tests: TestCase) -> VerifyRequest:
 def echo() -> VerifyRequest:
     code = "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read())"
     return asked(code, TestCase(stdin="small", expected="small"), TestCase(stdin=TEXT, expected=TEXT))
+
+
+def stdins(request: VerifyRequest) -> list[bytes]:
+    return [test.stdin_bytes for test in request.tests if isinstance(test, TestCase)]
 
 
 def files(settings: QueueSettings) -> list[Path]:
@@ -55,6 +60,60 @@ def test_what_is_taken_out_is_put_back_as_bytes(tmp_path: Path) -> None:
     spool.drop("one")
     with pytest.raises(NotHere):
         spool.whole(sent)
+
+
+def test_a_file_is_written_over_for_the_next_item(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    first, second = (
+        asked("", TestCase(stdin=letter * size, expected="")) for letter, size in (("a", 90_000), ("b", 70_000))
+    )
+    taken = {name: spool.take_out(name, first)[1] for name in ("one", "two")}
+    spool.drop("one")
+    inode = next(tmp_path.glob("spool/*.kept")).stat().st_ino
+    lighter, spans = spool.take_out("three", second)
+    assert (tmp_path / "spool" / "three.item").stat().st_ino == inode
+    assert stdins(spool.put_back("three", lighter, spans)) == [b"b" * 70_000]
+    assert stdins(spool.put_back("two", first, taken["two"])) == [b"a" * 90_000]
+    with pytest.raises(NotHere):
+        spool.put_back("one", first, taken["one"])
+
+
+def test_few_files_are_kept_and_none_when_the_process_ends(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    names = [f"item-{number}" for number in range(KEPT_FILES + 3)]
+    for name in names:
+        spool.take_out(name, echo())
+    for name in names:
+        spool.drop(name)
+    assert len(list(tmp_path.glob("spool/*.kept"))) == KEPT_FILES
+    spool.close()
+    assert [path.name for path in tmp_path.glob("spool/*")] == ["identity"]
+
+
+def test_a_kept_file_that_another_process_swept_away_is_not_missed(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.take_out("one", echo())
+    spool.drop("one")
+    for path in tmp_path.glob("spool/*.kept"):
+        path.unlink()
+    _, spans = spool.take_out("two", echo())
+    assert stdins(spool.put_back("two", echo(), spans)) == [b"small", TEXT.encode()]
+
+
+def test_a_file_that_gets_a_new_owner_while_it_is_read_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path)
+    lighter, spans = spool.take_out("one", echo())
+    read = os.pread
+
+    def given_away(descriptor: int, size: int, offset: int) -> bytes:
+        spool.drop("one")
+        return read(descriptor, size, offset)
+
+    monkeypatch.setattr(os, "pread", given_away)
+    with pytest.raises(NotHere):
+        spool.put_back("one", lighter, spans)
 
 
 def test_a_small_request_stays_as_it_is(tmp_path: Path) -> None:

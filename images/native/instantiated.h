@@ -1,0 +1,2 @@
+#include <bits/stdc++.h>
+#pragma sandbox instantiate
