@@ -9,6 +9,7 @@ with everything in it.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
 import os
@@ -35,6 +36,8 @@ LOOK_AT_WORKERS_EVERY_S = 1.0
 FORGOTTEN_AFTER_S = {".item": 86_400.0, ".kept": 3_600.0}
 KEPT_FILES = 16
 KEPT_FILE_BYTES = 32 << 20
+_as_utf8 = ctypes.pythonapi.PyUnicode_AsUTF8AndSize
+_as_utf8.argtypes, _as_utf8.restype = [ctypes.py_object, ctypes.c_void_p], ctypes.c_void_p
 Span = tuple[int, int]  # offset and size in bytes
 Asked = TypeVar("Asked", ExecuteRequest, VerifyRequest)
 
@@ -138,9 +141,8 @@ class Spool:
         try:
             with self._opened(item_id) as file:
                 for place, text in texts.items():
-                    content = text.encode()
-                    spans[place] = (file.tell(), len(content))
-                    written = memoryview(content)
+                    written = utf8(text)
+                    spans[place] = (file.tell(), len(written))
                     while written:
                         written = written[file.write(written) or 0 :]
         except OSError:
@@ -224,6 +226,15 @@ class Spool:
             os.link(mine, self._folder / "identity")
         mine.unlink()
         return (self._folder / "identity").read_text()
+
+
+def utf8(text: str) -> memoryview:
+    """The text in UTF-8; where it is ASCII these are the bytes it has in memory, not copied, as long as it lives."""
+    if not text.isascii():
+        return memoryview(text.encode())
+    size = ctypes.c_ssize_t()
+    address = _as_utf8(text, ctypes.byref(size))
+    return memoryview((ctypes.c_char * size.value).from_address(address)).cast("B")
 
 
 def large_texts(request: ExecuteRequest | VerifyRequest) -> dict[str, str]:
