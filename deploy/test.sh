@@ -8,6 +8,10 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 
 ensure_package requirements-test.lock
+types_log=$step_log.types
+"$venv/bin/mypy" >"$types_log" 2>&1 & # half a minute of one core, while packages and images come
+types=$!
+trap 'kill "$types" 2>/dev/null; rm -f "$step_log" "$types_log"' EXIT
 missing=""
 for package in shellcheck prometheus docker-compose chromium; do # each is the name of its command, too
     command -v "$package" >/dev/null || missing="$missing $package"
@@ -25,9 +29,12 @@ say "ruff format"
 say "ruff check"
 "$venv/bin/ruff" check --quiet . || fail "ruff found faults" "see above; $venv/bin/ruff check --fix . mends some"
 say "mypy"
-"$venv/bin/mypy" || fail "the types do not fit" "see above"
+wait "$types" || {
+    cat "$types_log" >&2
+    fail "the types do not fit" "see above"
+}
 say "pytest"
-rm -f "$step_log"
+rm -f "$step_log" "$types_log"
 # All of them: files are dealt out to two processes, so that one waits while the other works.
 [ "$#" -gt 0 ] || set -- -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 exec "$venv/bin/python" -m pytest "$@"

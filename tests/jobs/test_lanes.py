@@ -120,9 +120,7 @@ def test_the_depth_of_a_lane_returns_to_zero(service: Service, crew: Crew, redis
 
 
 def test_a_short_program_does_not_wait_for_long_ones_of_a_lower_lane(service: Service, crew: Crew) -> None:
-    crew.hire()
-    crew.hire(express=[Lane.RL, Lane.DEFAULT])
-    crew.hire(express=[Lane.RL])
+    hired = [*crew.hire(), *crew.hire(express=[Lane.RL, Lane.DEFAULT]), *crew.hire(express=[Lane.RL])]
     long = [service.submit("execute", [program("import time; time.sleep(12)", Lane.BULK)])]
     time.sleep(0.5)
     short = service.submit("execute", printing([1]))
@@ -131,5 +129,5 @@ def test_a_short_program_does_not_wait_for_long_ones_of_a_lower_lane(service: Se
     time.sleep(0.5)
     assert printed(service.submit("execute", printing([2], Lane.RL))) == ["2"]
     assert not any(ticket.results[0].done() for ticket in long)
-    for ticket in long:
-        service.abandon(ticket)
+    for worker in hired:
+        worker.kill()  # or it would finish what it runs
