@@ -307,15 +307,16 @@ def test_no_image_has_a_program_that_changes_uid(client: docker.DockerClient, na
 
 @pytest.mark.docker
 @pytest.mark.timeout(600)
-def test_the_table_s_cpp_command_takes_the_precompiled_header(client: docker.DockerClient) -> None:
+@pytest.mark.parametrize("header", ["bits/stdc++.h", "iostream"])
+def test_the_table_s_cpp_command_takes_the_precompiled_header(client: docker.DockerClient, header: str) -> None:
     """`-H` marks a header that was taken precompiled with an exclamation mark."""
     ensure_images(client, IMAGES, print_nothing)
     table = tomllib.loads((ROOT / "sandbox" / "languages.toml").read_text())
     compile_command = " ".join(table["cpp"]["compile"])
-    source = r'printf "#include <bits/stdc++.h>\nint main() {}\n" > main.cpp'
+    source = rf'printf "#include <{header}>\nint main() {{}}\n" > main.cpp'
     used = run_in(client, "native", "sh", "-c", f"{source}; {compile_command} -H 2>&1")
     assert used.startswith("! ")
-    assert "stdc++.h.gch" in used
+    assert f"{header}.gch" in used
 
 
 @pytest.mark.docker

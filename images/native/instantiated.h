@@ -1,2 +1,0 @@
-#include <bits/stdc++.h>
-#pragma sandbox instantiate
