@@ -46,7 +46,9 @@ class Pool:
             self._changed.wait_for(lambda: boxes or self._failure is not None or self._closed)
             self._awaited = ""
             if boxes:
-                return LentWalls(boxes.popleft(), self._give_back)
+                walls = boxes.popleft()
+                self._changed.notify_all()  # there is one too few now
+                return LentWalls(walls, self._give_back)
             raise self._why_none()
 
     def _why_none(self) -> InfrastructureError:

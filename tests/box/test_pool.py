@@ -80,6 +80,16 @@ def test_closing_leaves_no_container(
     assert containers() == set()
 
 
+def test_a_spare_is_made_as_soon_as_the_first_is_lent(
+    images: dict[str, str], own_home: Path, containers: Callable[[], set[str]]
+) -> None:
+    pool = Pool(DockerEngine(WorkerSettings(home=own_home), SLOT), 1)
+    walls = pool.start("python")
+    until(lambda: len(containers()) == 2, "a spare waits")
+    walls.destroy()
+    pool.close()
+
+
 class BrokenEngine:
     """An engine that cannot start a box, the first so many times."""
 

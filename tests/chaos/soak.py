@@ -14,7 +14,7 @@ from tests.chaos.stage import Stage, descendants
 
 LOOKS = 30
 CLIENTS = 6
-# Sockets and cgroup files a worker holds open of each box. From a slot's first replacement on a spare box waits.
+# Sockets and cgroup files a worker holds open of each box, of which there are more while one is replaced.
 DESCRIPTORS_OF_A_BOX = 11
 # The first fifth fills caches; after it nothing may grow by more than this share and these absolute numbers.
 GROWTH = 0.10
