@@ -37,7 +37,7 @@ async def answer(
         return await answer_later(request, kind, items, batch, callback)
     context = context_of(request)
     key = bodies.idempotency_key(request)
-    ticket = await _submit(context, kind, items, False, batch, key)
+    ticket = await _submit(context, kind, items, False, batch, key, bodies.is_large(request))
     if batch and items[0].priority is Lane.RL:
         watch_batch(context.meters, [item for item in items if isinstance(item, VerifyRequest)], ticket.results)
     limit_s = bodies.patience_s(request, context.settings.request_timeout_s)
@@ -131,12 +131,14 @@ async def _submit(
     durable: bool,
     batch: bool,
     key: str,
+    large: bool = False,
 ) -> Ticket:
     def submit() -> Ticket:
         return context.service.submit(kind, items, durable=durable, batch=batch, idempotency_key=key)
 
-    # What is kept is written to Redis before it is accepted; the rest is only put into a list, and a thread costs more.
-    if durable or key or len(items) > MANY_ITEMS:
+    # What is kept is written to Redis before it is accepted, and large texts to the spool; the rest is only put into a
+    # list, and a thread costs more.
+    if durable or key or large or len(items) > MANY_ITEMS:
         return await asyncio.to_thread(submit)
     return submit()
 

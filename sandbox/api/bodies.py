@@ -57,6 +57,12 @@ async def raw(request: Request) -> bytes:
     return data if encoding == "identity" else await asyncio.to_thread(_unpacked, data, limit)
 
 
+def is_large(request: Request) -> bool:
+    """Whether the body, as it travelled, was long enough to hold up the event loop."""
+    declared = request.headers.get("content-length", "")
+    return declared.isdecimal() and int(declared) >= LARGE_BODY_BYTES
+
+
 def idempotency_key(request: Request) -> str:
     """The Idempotency-Key header, or an empty string. Raises RequestValidationError."""
     key = request.headers.get("idempotency-key", "")
