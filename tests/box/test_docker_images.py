@@ -155,7 +155,7 @@ def test_a_package_without_sources_says_to_install_again(package: Path) -> None:
 
 
 def test_an_unknown_image_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(EngineUnavailable, match="python, native, web"):
+    with pytest.raises(EngineUnavailable, match="native, python, web"):
         image_tag("cobol")
 
 
@@ -170,6 +170,15 @@ def test_what_is_missing_is_built_once(client: docker.DockerClient, package: Pat
     steps.clear()
     assert ensure_images(client, ["selftest"], steps.append) == tags
     assert steps == []
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("swept", "package")
+def test_several_are_built_in_one_call(client: docker.DockerClient) -> None:
+    steps: list[str] = []
+    tags = ensure_images(client, ["selftest", "othertest"], steps.append)
+    assert [name for name in tags if client.api.inspect_image(tags[name])] == ["selftest", "othertest"]
+    assert sum(" built in " in step for step in steps) == 2
 
 
 @pytest.mark.docker
