@@ -85,7 +85,7 @@ def test_a_link_carries_the_whole_state_and_a_damaged_one_is_said(visit: OpenPag
     page.get_by_role("tab", name="Tests").click()
     page.get_by_label("Test 1: input").fill("over there\n")
     page.get_by_role("button", name="Copy link").click()
-    page.wait_for_function("location.hash.startsWith('#playground/z')")
+    expect(page).to_have_url(re.compile("#playground/z"))
     fragment = page.evaluate("location.hash")
     other = visit(fragment).page
     expect(other.get_by_role("textbox", name="Program")).to_have_value("print('shared')  # ü\n")
