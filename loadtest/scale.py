@@ -24,7 +24,7 @@ from loadtest.workloads import Workload, named
 WORKLOADS = ("W1 single", "W1 batch64", "W2 py-20", "W5 rl-step")
 # Each of these is one process, so one core is all it can use; of the API there is one for so many slots.
 SINGLE = ("api", "redis", "generator")
-SLOTS_AN_API = 4
+SLOTS_AN_API = 2
 
 
 @dataclass(frozen=True, slots=True)

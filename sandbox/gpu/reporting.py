@@ -67,6 +67,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # torch and its kin are 
         self._tokens_before = 0.0
         self._told_at = time.monotonic()
         self.generate_s = 0.0
+        self.early_share: float | None = None
         self._step_began = time.perf_counter()
         self._step_s = 0.0
 
@@ -101,6 +102,8 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # torch and its kin are 
                 "verdict_s": round(rewards.waited_s, 4),
                 "mean_length": logs.get("completions/mean_length"),
             }
+        if self.early_share is not None:
+            more["early_share"] = round(self.early_share, 4)
         self.generate_s = self._step_s = 0.0
         self._folder.tell(progress, **more)
 

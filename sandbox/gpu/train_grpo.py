@@ -1,17 +1,20 @@
 """Reinforcement learning as a process of its own: `python -m sandbox.gpu.train_grpo FOLDER`.
 
 Theory of operation. TRL's GRPO draws completions (with transformers, with vLLM beside the trainer on the same GPUs, or
-from `trl vllm-serve` on others), this service judges them, and its rewards move the model. Held-out tasks, where there
-are some, are measured before the first step and after the last, with full marks for a completion that passes every
-test. Where the folder holds a checkpoint, the training goes on from there.
+from `trl vllm-serve` on others), this service judges them, and its rewards move the model. Where vLLM draws in this
+process, a completion is judged as soon as it has ended (`early_verdicts`). Held-out tasks, where there are some, are
+measured before the first step and after the last, with full marks for a completion that passes every test. Where the
+folder holds a checkpoint, the training goes on from there.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import GRPOConfig, GRPOTrainer
 
 from sandbox.gpu.chats import chat_of
+from sandbox.gpu.early_verdicts import EarlyVerdicts, JudgeBeside, with_early_verdicts
 from sandbox.gpu.folder import JobFolder
 from sandbox.gpu.reporting import Reporter, RewardWatch
 from sandbox.rewards.score import X_CODER_SCALE
@@ -31,9 +35,20 @@ EVALUATED_AT_ONCE = 64
 
 
 class TimedTrainer(GRPOTrainer):  # type: ignore[misc]
-    """Says how long drawing completions took: all of a step before its verdicts."""
+    """Says how long drawing completions took, all of a step before its verdicts, and whose tests are wanted early."""
 
     generate_s = 0.0
+    early: EarlyVerdicts | None = None
+    _tests: Sequence[str] = ()
+
+    def _generate_and_score_completions(self, inputs: Any) -> Any:
+        self._tests = [row["tests"] for row in inputs]
+        return super()._generate_and_score_completions(inputs)
+
+    def _generate_single_turn(self, prompt_ids: Any, *args: Any, **options: Any) -> Any:
+        if self.early is not None:
+            self.early.begin(prompt_ids, self._tests)
+        return super()._generate_single_turn(prompt_ids, *args, **options)
 
     def _generate(self, *args: Any, **options: Any) -> Any:
         began = time.perf_counter()
@@ -51,6 +66,8 @@ class TimedReporter(Reporter):
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **rest: Any) -> None:
         if self.trainer is not None and logs is not None and "loss" in logs:
             self.generate_s, self.trainer.generate_s = self.trainer.generate_s, 0.0
+            if self.trainer.early is not None:
+                self.early_share = self.trainer.early.take_share()
         super().on_log(args, state, control, logs, **rest)
 
 
@@ -61,7 +78,12 @@ def main(folder: JobFolder) -> None:
         hand_on_to_vllm(request.vllm)
     tokenizer = AutoTokenizer.from_pretrained(order["model"])
     model = AutoModelForCausalLM.from_pretrained(order["model"], dtype=torch.float32)
-    rewards = watched(request, order["url"])
+    options = reward_options(request)
+    beside = request.rollouts == "colocate" and request.early_verdicts
+    judge = JudgeBeside(order["url"], options) if beside else None
+    decode = functools.partial(tokenizer.decode, skip_special_tokens=True)
+    early = None if judge is None else EarlyVerdicts(judge, decode)
+    rewards = watched(request, trl_reward(order["url"], **options), early)
     reporter = TimedReporter(folder, rewards)
     trainer = TimedTrainer(
         model=model,
@@ -73,10 +95,15 @@ def main(folder: JobFolder) -> None:
         callbacks=[reporter],
     )
     reporter.trainer = trainer
+    if early is not None:
+        trainer.early = early
+        early.watch(trainer.vllm_generation.llm.llm_engine)
     checkpoint = folder.last_checkpoint()
     before = measured(trainer, rewards, folder, "before") if checkpoint is None else None
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     after = measured(trainer, rewards, folder, "after")
+    if judge is not None:
+        judge.close()
     trainer.save_model(str(folder.model))
     if trainer.is_world_process_zero():
         tokenizer.save_pretrained(str(folder.model))
@@ -112,12 +139,22 @@ def hand_on_to_vllm(settings: dict[str, Any]) -> None:
     vllm_generation.LLM = functools.partial(vllm_generation.LLM, **settings)
 
 
-def watched(request: GrpoRequest, url: str) -> RewardWatch:
+def reward_options(request: GrpoRequest) -> dict[str, Any]:
+    """As plain values: they go to another process as JSON."""
+    return {
+        "policy": dataclasses.asdict(request.policy),
+        "checker": request.checker.model_dump(mode="json"),
+        "language": request.language,
+        "limits": request.limits.model_dump(mode="json", exclude_none=True),
+    }
+
+
+def watched(
+    request: GrpoRequest, reward: Callable[..., list[float | None]], early: EarlyVerdicts | None
+) -> RewardWatch:
     """The service as a reward function that TRL calls by the name it logs."""
-    reward = trl_reward(
-        url, policy=request.policy, checker=request.checker, language=request.language, limits=request.limits
-    )
-    watch = RewardWatch(reward, X_CODER_SCALE if request.policy.name == "x-coder" else 1.0)
+    asked = reward if early is None else with_early_verdicts(early, reward)
+    watch = RewardWatch(asked, X_CODER_SCALE if request.policy.name == "x-coder" else 1.0)
     watch.__name__ = "sandbox_reward"  # type: ignore[attr-defined]
     return watch
 

@@ -181,6 +181,9 @@ class GrpoRequest(TrainRequest):
     language: str = "python"
     limits: LimitsRequest = LimitsRequest()
     vllm: Settings = Field(default_factory=dict, description="with rollouts colocate: more arguments of vLLM's LLM")
+    early_verdicts: bool = Field(
+        True, description="with rollouts colocate: judge a completion while the rest of its batch is drawn"
+    )
 
     @model_validator(mode="after")
     def _has_tasks(self) -> GrpoRequest:

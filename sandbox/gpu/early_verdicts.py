@@ -1,0 +1,205 @@
+"""Verdicts asked for while the engine still draws the rest of a batch.
+
+Theory of operation. vLLM's engine hands out a completion in the step that ends it; a trainer takes all of them when the
+last has ended, and only then asks for rewards. The service can judge the first in the meantime. So each completion that
+ends goes to a process beside the trainer, which asks the service (the trainer's own interpreter has kernels to start),
+and the reward function finds the answer here by the tests, the text and its length. What it does not find it asks for
+itself: an engine that shows no steps, or a helper that died, costs the overlap and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Protocol
+
+from sandbox.rewards.extract import text_of
+
+MODULE = "sandbox.gpu.judge_beside"
+STOP_PATIENCE_S = 5.0
+
+Tokens = Sequence[int]
+Answers = Future[list[float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A completion and what it is judged by: all that its reward depends on. `tests` is the data set's column."""
+
+    tests: str
+    text: str
+    tokens: int
+
+
+class Asker(Protocol):
+    """Whatever answers later with rewards, in the order of what was drawn."""
+
+    def ask(self, drawn: Sequence[Drawn]) -> Answers: ...
+
+
+class JudgeBeside:
+    """The process that asks the service at `url`, and its answers; `options` are those of a reward function."""
+
+    def __init__(self, url: str, options: dict[str, Any]) -> None:
+        self._numbers = count()
+        self._waiting: dict[int, Answers] = {}
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", MODULE, url, json.dumps(options)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self._reader = threading.Thread(target=self._read, name="judge-beside", daemon=True)
+        self._reader.start()
+
+    def ask(self, drawn: Sequence[Drawn]) -> Answers:
+        """Rewards of these; a BrokenPipeError in place of them where the process is gone."""
+        answers: Answers = Future()
+        number = next(self._numbers)
+        places = {tests: place for place, tests in enumerate(dict.fromkeys(one.tests for one in drawn))}
+        question = {
+            "number": number,
+            "tests": list(places),
+            "drawn": [[places[one.tests], one.text, one.tokens] for one in drawn],
+        }
+        with self._lock:
+            self._waiting[number] = answers
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(question).encode() + b"\n")
+            self._process.stdin.flush()
+        except (OSError, ValueError):
+            self._fail_all()
+        return answers
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(STOP_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                self._take(json.loads(line))
+        self._fail_all()
+
+    def _take(self, told: dict[str, Any]) -> None:
+        with self._lock:
+            answers = self._waiting.pop(told["number"], None)
+        if answers is not None and "rewards" in told:
+            answers.set_result(told["rewards"])
+        elif answers is not None:
+            answers.set_exception(RuntimeError(told["problem"]))
+
+    def _fail_all(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+        for answers in waiting.values():
+            answers.set_exception(BrokenPipeError("the process that asks for early verdicts has ended"))
+
+
+class EarlyVerdicts:
+    """What has been asked for of the batch that is being drawn."""
+
+    def __init__(self, asker: Asker, decode: Callable[[Tokens], str]) -> None:
+        self._asker = asker
+        self._decode = decode
+        self._tests: dict[tuple[int, ...], str] = {}
+        self._asked: dict[Drawn, tuple[Answers, int]] = {}
+        self.found = 0
+        self.sought = 0
+
+    def begin(self, prompts: Sequence[Tokens], tests: Sequence[str]) -> None:
+        """A batch begins: the tests of each prompt's completions. Answers for the last batch are forgotten."""
+        # Pairs that do not fit cost verdicts that nobody asks for: what is found later is found by its tests.
+        self._tests = {tuple(prompt): text for prompt, text in zip(prompts, tests, strict=False)}
+        self._asked.clear()
+
+    def watch(self, engine: Any) -> None:
+        """From now on, look at what each step of a vLLM engine hands out."""
+        step = engine.step
+
+        def watched() -> Any:
+            outputs = step()
+            self.ended(output for output in outputs if output.finished)
+            return outputs
+
+        engine.step = watched
+
+    def ended(self, outputs: Iterable[Any]) -> None:
+        """Ask for verdicts on vLLM's finished request outputs, but on none twice."""
+        new: dict[Drawn, None] = {}
+        for output in outputs:
+            tests = self._tests.get(tuple(output.prompt_token_ids))
+            if tests is not None:
+                for completion in output.outputs:
+                    new[Drawn(tests, self._decode(completion.token_ids), len(completion.token_ids))] = None
+        drawn = [one for one in new if one not in self._asked]
+        if drawn:
+            answers = self._asker.ask(drawn)
+            self._asked |= {one: (answers, place) for place, one in enumerate(drawn)}
+
+    def answers(self, drawn: Sequence[Drawn]) -> list[tuple[Answers, int] | None]:
+        """For each the answers it is among and its place there; None for one that was not asked for."""
+        found = [self._asked.get(one) for one in drawn]
+        self.sought += len(found)
+        self.found += sum(one is not None for one in found)
+        return found
+
+    def take_share(self) -> float | None:
+        """The part of the verdicts sought since the last time this was asked that had been asked for early."""
+        share = self.found / self.sought if self.sought else None
+        self.found = self.sought = 0
+        return share
+
+
+def with_early_verdicts(
+    early: EarlyVerdicts, late: Callable[..., list[float | None]]
+) -> Callable[..., list[float | None]]:
+    """TRL's reward function `late`, asked only for what has no early verdict."""
+
+    def reward(
+        completions: Sequence[Any], completion_ids: Sequence[Tokens], tests: Sequence[str], **columns: Any
+    ) -> list[float | None]:
+        del columns  # the tests say it all
+        drawn = [
+            Drawn(text, text_of(completion), len(ids))
+            for completion, ids, text in zip(completions, completion_ids, tests, strict=True)
+        ]
+        rewards: list[float | None] = [None] * len(drawn)
+        found = early.answers(drawn)
+
+        def ask_now(places: Sequence[int]) -> None:
+            if places:
+                told = late(
+                    completions=[completions[place] for place in places],
+                    completion_ids=[completion_ids[place] for place in places],
+                    tests=[tests[place] for place in places],
+                )
+                for place, value in zip(places, told, strict=True):
+                    rewards[place] = value
+
+        ask_now([place for place, one in enumerate(found) if one is None])
+        lost = []
+        for place, one in enumerate(found):
+            if one is not None:
+                try:
+                    rewards[place] = one[0].result()[one[1]]
+                except (RuntimeError, OSError):
+                    lost.append(place)
+        ask_now(lost)
+        return rewards
+
+    return reward
