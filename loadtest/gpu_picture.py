@@ -1,4 +1,4 @@
-"""Training as a picture: held-out pass rates of each seed, and the rewards while it was reinforced."""
+"""Training as a picture: held-out pass rates of each seed, rewards while it was reinforced, and where a step goes."""
 
 from __future__ import annotations
 
@@ -8,20 +8,25 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-BEFORE, AFTER = "#88aacc", "#224466"
+BEFORE, AFTER, WAIT = "#88aacc", "#224466", "#cc3311"
+
+Runs = dict[str, dict[str, Any]]
 
 
 def draw(folder: Path) -> Path:
-    """Read `grpo.json` there, and `generate.json` where it is, and write `training.png` beside them."""
-    runs: dict[str, dict[str, Any]] = json.loads((folder / "grpo.json").read_text(encoding="utf-8"))
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    bars, curves = figure.subplots(1, 2)
+    """Read `grpo.json` there, `generate.json` and `grpo-late.json` where they are, and write `training.png`."""
+    runs: Runs = json.loads((folder / "grpo.json").read_text(encoding="utf-8"))
+    late = folder / "grpo-late.json"
+    figure = Figure(figsize=(13 if late.exists() else 9, 3.2), layout="constrained")
+    bars, curves, *steps_axes = figure.subplots(1, 3 if late.exists() else 2)
     _bars(bars, runs, _base_rate(folder))
     for name, run in runs.items():
         steps = [line for line in run["curve"] if line.get("reward") is not None]
         curves.plot([line["step"] for line in steps], [line["reward"] for line in steps], label=f"seed {name}")
     curves.set(xlabel="step", ylabel="mean reward", ylim=(0, 1), title="GRPO")
     curves.legend(fontsize="x-small")
+    for axes in steps_axes:
+        _steps(axes, {"late": json.loads(late.read_text(encoding="utf-8")), "early": runs})
     path = folder / "training.png"
     figure.savefig(path, dpi=80)
     return path
@@ -33,11 +38,27 @@ def _base_rate(folder: Path) -> float | None:
     return json.loads(path.read_text(encoding="utf-8")).get("pass_rate") if path.exists() else None
 
 
-def _bars(axes: Any, runs: dict[str, dict[str, Any]], base: float | None) -> None:
+def _steps(axes: Any, kinds: dict[str, Runs]) -> None:
+    """A step of the first seed with each kind of verdicts, in seconds, drawn from the bottom up in its own order."""
+    timings = [next(iter(runs.values()))["timing"] for runs in kinds.values()]
+    bottom = [0.0] * len(timings)
+    parts = {
+        "generate": [timing["generate_s"] for timing in timings],
+        "wait for verdicts": [timing["verdict_s"] for timing in timings],
+        "train": [timing["step_s"] - timing["generate_s"] - timing["verdict_s"] for timing in timings],
+    }
+    for (name, seconds), colour in zip(parts.items(), (BEFORE, WAIT, AFTER), strict=True):
+        axes.bar(list(kinds), seconds, 0.6, bottom, label=name, color=colour)
+        bottom = [low + more for low, more in zip(bottom, seconds, strict=True)]
+    axes.set(ylabel="s", xlabel="verdicts", title="a step of GRPO", ylim=(0, max(bottom) * 1.4))
+    axes.legend(fontsize="x-small", loc="upper right")
+
+
+def _bars(axes: Any, runs: Runs, base: float | None) -> None:
     places = range(len(runs))
     axes.bar([place - 0.2 for place in places], [run["held_out_before"] for run in runs.values()], 0.4, color=BEFORE)
     axes.bar([place + 0.2 for place in places], [run["held_out_after"] for run in runs.values()], 0.4, color=AFTER)
     axes.set(ylim=(0, 1), ylabel="held-out pass rate", title="after SFT (light) and after GRPO (dark)")
     axes.set_xticks(list(places), [f"seed {name}".replace(", ", "\n") for name in runs], fontsize="x-small")
     if base is not None:
-        axes.axhline(base, color="#cc3311", linestyle="--")
+        axes.axhline(base, color=WAIT, linestyle="--")

@@ -129,7 +129,9 @@ def timing(folder: JobFolder, steps: int) -> dict[str, float]:
     if not told:
         return {}
     parts = {name: sum(line[name] for line in told) / len(told) for name in ("step_s", "generate_s", "verdict_s")}
-    return {**parts, "verdict_share": parts["verdict_s"] / parts["step_s"]}
+    early = [line["early_share"] for line in told if "early_share" in line]
+    shares = {"early_share": sum(early) / len(early)} if early else {}
+    return {**parts, "verdict_share": parts["verdict_s"] / parts["step_s"], **shares}
 
 
 def hand_on_to_vllm(settings: dict[str, Any]) -> None:
