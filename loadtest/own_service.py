@@ -33,9 +33,8 @@ CPU_FILES = ("cpuacct/docker/{}/cpuacct.usage", "docker/{}/cpu.stat", "system.sl
 class OwnService:
     """A context manager: up and ready inside, nothing left after it."""
 
-    def __init__(self, slots: int, api_processes: int = 1) -> None:
+    def __init__(self, slots: int) -> None:
         self._slots = slots
-        self._api_processes = api_processes
         self._process: subprocess.Popen[bytes] | None = None
         self._home = Path()
         self.url = ""
@@ -46,7 +45,6 @@ class OwnService:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         settings = {"HOME": self._home, "PORT": port, "SLOTS": self._slots, "REDIS_URL": "", "ENGINE": "docker"}
-        settings["API_PROCESSES"] = self._api_processes
         environment = {**os.environ, **{f"SANDBOX_{name}": str(value) for name, value in settings.items()}}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(

@@ -20,11 +20,11 @@ from loadtest.sample import Sample
 from loadtest.sides import HttpSide, Ours
 from loadtest.spread import Spread
 from loadtest.workloads import Workload, named
+from sandbox.up import api_processes
 
 WORKLOADS = ("W1 single", "W1 batch64", "W2 py-20", "W5 rl-step")
-# Each of these is one process, so one core is all it can use; of the API there is one for so many slots.
+# Each process of these can use one core and no more. Of the API there are several.
 SINGLE = ("api", "redis", "generator")
-SLOTS_AN_API = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,6 @@ class Step:
         return self.slots <= (os.cpu_count() or 1) and self.efficiency < EFFICIENCY_FLOOR
 
 
-def api_processes(slots: int) -> int:
-    return -(-slots // SLOTS_AN_API)
-
-
 def run(counts: Sequence[int], rounds: int, seconds: float, say: Callable[[str], None]) -> list[Step]:
     """Raises WrongVerdict or Unanswered."""
     samples: dict[tuple[str, int], list[Sample]] = defaultdict(list)
@@ -63,7 +59,7 @@ def run(counts: Sequence[int], rounds: int, seconds: float, say: Callable[[str],
         services: dict[int, OwnService] = {}
         for slots in counts:
             say(f"starting a service with {slots} slots")
-            services[slots] = stack.enter_context(OwnService(slots, api_processes(slots)))
+            services[slots] = stack.enter_context(OwnService(slots))
             side = HttpSide(OURS, services[slots].url, partial(Ours, slots=slots), slots)
             side.run(replace(named("W1 batch64"), programs=16 * slots, concurrency=slots), 1.0)
         for number in range(rounds):

@@ -122,10 +122,11 @@ class ApiSettings(WebhookSettings):
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: int = Field(8080, ge=0, le=65_535, description="port the API listens on")
     api_processes: int = Field(
-        1,
-        ge=1,
+        0,
+        ge=0,
         le=64,
-        description="processes `sandbox up` serves the API with; one answers some 1,900 requests a second",
+        description="processes `sandbox up` serves the API with, each some 1,900 requests a second;"
+        " 0: one for three slots, and two for two, so that one answers while the other reads a large body",
     )
     max_body_mb: int = Field(256, ge=1, description="MiB of a request body before 413")
     root_dialect: RootDialect = Field(

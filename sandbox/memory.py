@@ -1,12 +1,14 @@
-"""How a process that passes megabytes on keeps the memory it used for them."""
+"""Memory of a process that serves: kept where it was used for megabytes, and rarely searched for garbage."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES = 64 << 20
 LARGEST_IN_HEAP_BYTES = 32 << 20  # the most that glibc takes
+OBJECTS_BETWEEN_COLLECTIONS = 10_000
 
 
 def keep_large_blocks() -> None:
@@ -19,3 +21,13 @@ def keep_large_blocks() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGEST_IN_HEAP_BYTES)
         mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+
+
+def collect_rarely() -> None:
+    """Call when a process is about to serve: what it has by then it keeps, and the collector need not look at it again.
+
+    It looked after every 700 new objects, at many of those that were there: 5 % of the API's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)

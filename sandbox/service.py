@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from sandbox import languages
 from sandbox.caller import CALLER
 from sandbox.config import QueueSettings
 from sandbox.errors import BadRequest, Cancelled, QueueUnavailable, SandboxError
+from sandbox.ids import new_id
 from sandbox.jobs import envelope, keys, leases, watching
 from sandbox.jobs.connection import connect
 from sandbox.jobs.envelope import Item, Kind
@@ -130,7 +130,7 @@ class Service:
         """
         for position, request in enumerate(requests):
             _check(request, position if batch else None)
-        submission = uuid.uuid4().hex
+        submission = new_id()
         caller = CALLER.get()
         if caller is not None and idempotency_key:
             idempotency_key = f"{caller.id} {idempotency_key}"  # one client's keys are not another's

@@ -35,6 +35,7 @@ KILL_PATIENCE_S = 10.0
 WORKER_STOP_PATIENCE_S = 20.0
 LOG_TAIL_LINES = 15
 EXPRESS_LANES = ("rl,default", "rl")
+SLOTS_AN_API = 3
 
 
 def run(settings: UpSettings, report: Report, log_folder: Path | None = None) -> None:
@@ -55,15 +56,16 @@ def run(settings: UpSettings, report: Report, log_folder: Path | None = None) ->
 
 
 def _children(settings: UpSettings, log_folder: Path | None) -> list[Child]:
-    environment = environment_of(settings)
+    processes = settings.api_processes or api_processes(slots_of(settings))
+    environment = environment_of(settings.model_copy(update={"api_processes": processes}))
     redis_url, url = settings.effective_redis_url, service_url(settings)
     children = []
     if not settings.redis_url:
         command = embedded_redis.command(settings.home)
         children.append(Child("redis", command, answers=lambda: embedded_redis.answers(redis_url)))
     children += worker_children(settings, environment)
-    for number in range(settings.api_processes):
-        name = f"api-{number}" if settings.api_processes > 1 else "api"
+    for number in range(processes):
+        name = f"api-{number}" if number else "api"
         api = [sys.executable, "-m", "sandbox", "serve", "--number", str(number)]
         children.append(Child(name, api, environment, answers=lambda: _answers(f"{url}/health/live")))
     if settings.webhook_secret:
@@ -73,10 +75,18 @@ def _children(settings: UpSettings, log_folder: Path | None) -> list[Child]:
     return children
 
 
+def slots_of(settings: WorkerSettings) -> int:
+    return settings.slots or len(os.sched_getaffinity(0))
+
+
+def api_processes(slots: int) -> int:
+    """How many serve that many slots where no setting says it."""
+    return max(min(slots, 2), -(-slots // SLOTS_AN_API))
+
+
 def worker_children(settings: WorkerSettings, environment: Mapping[str, str]) -> list[Child]:
     """One process a slot, and the express ones."""
-    slots = settings.slots or len(os.sched_getaffinity(0))
-    roles: list[list[str]] = [[] for _ in range(slots)]
+    roles: list[list[str]] = [[] for _ in range(slots_of(settings))]
     if settings.express:
         roles += [["--express", lanes] for lanes in EXPRESS_LANES]
     command = [sys.executable, "-m", "sandbox", "worker-slot", "--slot"]

@@ -13,7 +13,7 @@ import sandbox
 
 ROOT = Path(sandbox.__file__).parent
 # What may be imported of ours, by room. A room that is not named here may import itself only.
-SHARED = {"errors", "config", "schema", "languages", "error_codes", "caller", "origin"}
+SHARED = {"errors", "config", "schema", "languages", "error_codes", "caller", "origin", "ids"}
 MAY_IMPORT = {
     "runner": set[str](),
     "verify": {"runner.contract", "runner.values", "runner.functions", "errors"},
@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "memory": set[str](),
     "caller": set[str](),
     "origin": set[str](),
+    "ids": set[str](),
     "api_keys": {"errors", "caller"},
     "config": set[str](),
     "languages": {"errors", "runner.contract"},

@@ -202,6 +202,11 @@ def test_an_installation_without_the_local_engine_says_so(monkeypatch: pytest.Mo
         up.local_engine_gaps()
 
 
+@pytest.mark.parametrize(("slots", "processes"), [(1, 1), (2, 2), (3, 2), (6, 2), (7, 3), (16, 6), (64, 22)])
+def test_slots_have_as_many_api_processes_as_keep_them_busy(slots: int, processes: int) -> None:
+    assert up.api_processes(slots) == processes
+
+
 @pytest.mark.slow
 def test_from_up_to_down(docker_client: docker.DockerClient, images: dict[str, str], own_home: Path) -> None:
     """Detached, with real boxes: it is ready, runs a program, and leaves nothing, also after kill -9 of its parent."""

@@ -13,6 +13,7 @@ from sandbox.api.dialects import table as dialects
 from sandbox.api.documentation import Documented
 from sandbox.api.edge import Edge
 from sandbox.api.guard import Guard
+from sandbox.api.shortcut import Shortcut, shortcuts
 from sandbox.caller import Caller, Role
 from sandbox.config import ApiSettings
 from sandbox.metrics.exporter import tracing_of
@@ -66,6 +67,7 @@ def create_app(settings: ApiSettings, service: door.Door | None = None, number: 
     app.include_router(live.router)
     app.include_router(web.router)
     dialects.add_to(app.router)
+    app.add_middleware(Shortcut, routes=shortcuts(app.router.routes))
     if settings.api_keys:
         default = Caller("", Role.SUBMIT, settings.key_rate, settings.key_burst, settings.key_max_queued)
         keyring = api_keys.parse(settings.api_keys, default)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import re
 from time import perf_counter
-from uuid import uuid4
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox.api.problems import describe
+from sandbox.ids import new_id
 from sandbox.origin import LOGGED, ORIGIN, Origin
 
 log = logging.getLogger(__name__)
@@ -74,4 +74,4 @@ def _request_id(scope: Scope) -> bytes:
     for name, value in scope["headers"]:
         if name == HEADER and _GOOD.fullmatch(value):
             return bytes(value)
-    return uuid4().hex.encode()
+    return new_id().encode()

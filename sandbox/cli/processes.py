@@ -65,7 +65,7 @@ def serve(number: Annotated[int, typer.Option(min=0, hidden=True)] = 0) -> None:
     from sandbox.api.connections import allow_many_connections, patient
     from sandbox.config import ApiSettings
     from sandbox.logs import start_logging
-    from sandbox.memory import keep_large_blocks
+    from sandbox.memory import collect_rarely, keep_large_blocks
 
     settings = settings_of(ApiSettings)
     service.refuse_open_door(settings)
@@ -83,6 +83,7 @@ def serve(number: Annotated[int, typer.Option(min=0, hidden=True)] = 0) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_PATIENCE_S,
     )
+    collect_rarely()
     with service.listener(settings) as listener, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])
 
@@ -114,7 +115,7 @@ def worker_slot(
     from sandbox.jobs.journal import Journal, log_journey
     from sandbox.jobs.worker import main as work
     from sandbox.logs import start_logging
-    from sandbox.memory import keep_large_blocks
+    from sandbox.memory import collect_rarely, keep_large_blocks
     from sandbox.metrics.exporter import tracing_of
     from sandbox.metrics.files import folder_of
     from sandbox.metrics.meters import Meters
@@ -130,6 +131,7 @@ def worker_slot(
         WorkerMeters(meters, "express" if express else "slot"),
         [log_journey, *([] if tracing is None else [tracing.journeys])],
     )
+    collect_rarely()
     code = work(settings, slot, journal, [Lane(lane) for lane in express.split(",") if lane])
     if tracing is not None:
         tracing.close()

@@ -7,9 +7,10 @@ ms.
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Sequence
-from typing import Literal
+import zlib
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from redis import Redis
@@ -18,15 +19,19 @@ from rq import Queue
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from rq.utils import now as rq_now
+from rq.utils import utcformat
 
+from sandbox.ids import new_id
 from sandbox.jobs import fairness, keys
 from sandbox.schema import ExecuteRequest, Lane, VerifyRequest
 from sandbox.schema.vote import VoteRequest
 
 Kind = Literal["execute", "verify", "vote"]
+Push = Literal["LPUSH", "RPUSH", ""]
 TASK = "sandbox.jobs.tasks.perform_envelope"
 FOREVER = -1
 VERSION = 1  # of an envelope's format
+_SOME_ID = b"0" * 32
 
 
 class Item(BaseModel):
@@ -98,11 +103,9 @@ def send(
     redis: Redis, queue: Queue, envelopes: Sequence[Sequence[bytes]], now: float, ttl_s: int, at_front: bool = False
 ) -> tuple[list[str], int]:
     """Queue envelopes of items in one round trip; returns their ids and the lane's depth in items."""
-    ids, pipeline = _written(redis, queue, envelopes, ttl_s)
-    pipeline.zadd(keys.outstanding(queue.name), dict.fromkeys(ids, now))
-    (pipeline.lpush if at_front else pipeline.rpush)(queue.key, *ids)
-    pipeline.incrby(keys.depth(queue.name), sum(map(len, envelopes)))
-    return ids, int(pipeline.execute()[-1])
+    ids = [new_id() for _ in envelopes]
+    push: Push = "LPUSH" if at_front else "RPUSH"
+    return ids, int(_write(redis, queue, dict(zip(ids, envelopes, strict=True)), ttl_s, push, now))
 
 
 def park(
@@ -115,35 +118,67 @@ def park(
     at_front: bool = False,
 ) -> tuple[list[str], int]:
     """`send` for what is to wait in turn with other clients' envelopes."""
-    ids, pipeline = _written(redis, queue, envelopes, ttl_s)
+    ids = [new_id() for _ in envelopes]
+    pipeline = redis.pipeline()
+    _write(pipeline, queue, dict(zip(ids, envelopes, strict=True)), ttl_s)
     fairness.park(pipeline, queue.name, client, ids, at_front)
     fairness.forward(pipeline, queue.name, lease_s)
-    pipeline.incrby(keys.depth(queue.name), sum(map(len, envelopes)))
-    return ids, int(pipeline.execute()[-1])
+    return ids, int(pipeline.execute()[0])
 
 
-def _written(
-    redis: Redis, queue: Queue, envelopes: Sequence[Sequence[bytes]], ttl_s: int
-) -> tuple[list[str], Pipeline]:
-    ids = [uuid.uuid4().hex for _ in envelopes]
-    pipeline = redis.pipeline()
-    pipeline.sadd(Queue.redis_queues_keys, queue.key)
-    for envelope_id, items in zip(ids, envelopes, strict=True):
-        pipeline.set(keys.envelope(envelope_id), pack(items), ex=ttl_s)
-        pipeline.hset(Job.key_for(envelope_id), mapping=_job_fields(queue, envelope_id))
-        pipeline.expire(Job.key_for(envelope_id), ttl_s)
-    return ids, pipeline
+# Write envelopes and their jobs, push them unless they are to be parked, and count their items.
+_WRITE = """
+redis.call('SADD', KEYS[1], KEYS[2])
+local ttl, push, now, items, fields = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local at = 5 + fields
+for place = 5, #KEYS, 2 do
+    redis.call('SET', KEYS[place], ARGV[at + 2], 'EX', ttl)
+    redis.call('HSET', KEYS[place + 1], 'data', ARGV[at + 3], unpack(ARGV, 6, 5 + fields))
+    redis.call('EXPIRE', KEYS[place + 1], ttl)
+    if push ~= '' then
+        redis.call('ZADD', KEYS[3], now, ARGV[at + 1])
+        redis.call(push, KEYS[2], ARGV[at + 1])
+    end
+    at = at + 3
+end
+return redis.call('INCRBY', KEYS[4], items)
+"""
 
 
-def _job_fields(queue: Queue, envelope_id: str) -> dict[str, str | bytes | int]:
-    """The job's hash as `rq.job.Job` writes and reads it."""
-    job = Job(envelope_id, connection=queue.connection, serializer=JSONSerializer)
-    job._func_name, job._args, job._kwargs, job._instance = TASK, (envelope_id,), {}, None
-    job.origin, job.timeout, job.result_ttl = queue.name, FOREVER, 0
-    job.created_at = job.enqueued_at = rq_now()
+def _write(
+    redis: Redis,
+    queue: Queue,
+    envelopes: Mapping[str, Sequence[bytes]],
+    ttl_s: int,
+    push: Push = "",
+    now: float = 0.0,
+) -> Any:
+    """`redis` may be a pipeline; what it answers is the lane's depth in items."""
+    common, data = _job_fields(queue.name)
+    at = utcformat(rq_now())
+    fields = ["created_at", at, "enqueued_at", at, *common]
+    written = [Queue.redis_queues_keys, queue.key, keys.outstanding(queue.name), keys.depth(queue.name)]
+    told: list[Any] = [ttl_s, push, now, sum(map(len, envelopes.values())), len(fields), *fields]
+    for envelope_id, items in envelopes.items():
+        written += [keys.envelope(envelope_id), Job.key_for(envelope_id)]
+        told += [envelope_id, pack(items), data.replace(_SOME_ID, envelope_id.encode())]
+    return redis.eval(_WRITE, len(written), *written, *told)
+
+
+@lru_cache
+def _job_fields(lane: str) -> tuple[list[str | int], bytes]:
+    """What all jobs' hashes have as `rq.job.Job` writes and reads them: names and values in turn, and the data for
+    `_SOME_ID`.
+    """
+    job = Job(_SOME_ID.decode(), connection=Redis(), serializer=JSONSerializer)
+    job._func_name, job._args, job._kwargs, job._instance = TASK, (job.id,), {}, None
+    job.origin, job.timeout, job.result_ttl = lane, FOREVER, 0
     job._status = JobStatus.QUEUED
-    fields: dict[str, str | bytes | int] = job.to_dict(include_meta=False, include_result=False)
-    return fields
+    fields: dict[str, Any] = job.to_dict(include_meta=False, include_result=False)
+    data = zlib.decompress(fields.pop("data"))  # RQ reads it plain, too, and packing it takes longer than sending it
+    del fields["created_at"]
+    fields["status"] = JobStatus.QUEUED.value
+    return [word for field in fields.items() for word in field], data
 
 
 def claim(pipeline: Pipeline, envelope_id: str, worker: str) -> None:

@@ -19,6 +19,7 @@
 | sandbox:ring:<lane>          | list   | API keys that have something parked        | while there are any        |
 | sandbox:forwarded:<lane>     | zset   | envelopes sent on from the parked ones     | while there are any        |
 | sandbox:taskset:<sha256>     | hash   | task name -> task JSON                     | task_set_ttl_s after use   |
+| sandbox:senders              | zset   | process that sends envelopes -> when last  | a few seconds              |
 | sandbox:workers              | zset   | worker -> time of its last heartbeat       | pruned by the reaper       |
 | sandbox:worker:<name>        | string | a worker's description as JSON             | a few leases               |
 | sandbox:recent               | list   | what ended last, newest first, as JSON     | the last 500, for a day    |
@@ -43,6 +44,7 @@ PREFIX = "sandbox:"
 MAIL_TTL_S = 120
 LANES = (Lane.RL, Lane.DEFAULT, Lane.BULK)  # in the order in which workers empty them
 CLAIMS = PREFIX + "claims"
+SENDERS = PREFIX + "senders"
 WORKERS = PREFIX + "workers"
 REAPER = PREFIX + "reaper"
 RECENT = PREFIX + "recent"

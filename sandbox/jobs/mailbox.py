@@ -3,7 +3,8 @@
 Theory of operation. A letter is never taken out of Redis before it has been handed out: it moves from the mail to the
 list of this round, is read there, and that list is deleted in the next round. What is lost on the way (an answer of a
 Redis that dies, a command that it refuses since its disk is full) is read again, and a request that is sent twice does
-no harm. A letter may so come twice; the first counts.
+no harm. A letter may so come twice; the first counts. A round is one round trip: the wait for the first letter and the
+look at all that are there by then travel together.
 """
 
 from __future__ import annotations
@@ -26,13 +27,12 @@ logger = logging.getLogger(__name__)
 BLOCK_S = 1.0
 AT_ONCE = 512
 
-# Move what has come to what is read, and read that.
+# Forget the last round, add what has come to what is read in this one, and read that.
 _COLLECT = """
+redis.call('DEL', KEYS[3])
 local letters = redis.call('LPOP', KEYS[1], ARGV[1])
-if letters then
-    redis.call('RPUSH', KEYS[2], unpack(letters))
-    redis.call('EXPIRE', KEYS[2], ARGV[2])
-end
+if letters then redis.call('RPUSH', KEYS[2], unpack(letters)) end
+redis.call('EXPIRE', KEYS[2], ARGV[2])
 return redis.call('LRANGE', KEYS[2], 0, -1)
 """
 
@@ -84,26 +84,32 @@ class Mailbox:
             return
 
     def _run(self) -> None:
-        come = keys.mail(self.reader)
         number = 0
+        may_wait = True
         while not self._closed:
-            read = keys.mail_round(self.reader, number)
             try:
-                letters = self._redis.eval(_COLLECT, 2, come, read, AT_ONCE, keys.MAIL_TTL_S)
-                if letters:
-                    self._hand_out(letters)
-                number += 1
-                following = keys.mail_round(self.reader, number)
-                waiting = self._redis.pipeline(transaction=False)
-                waiting.delete(read)
-                waiting.blmove(come, following, BLOCK_S)
-                waiting.expire(following, keys.MAIL_TTL_S)
-                waiting.execute()
+                letters = self._collect(number, BLOCK_S if may_wait else 0.0)
             except RedisError as error:
                 logger.warning("mail waits for Redis: %s", error)
                 time.sleep(0.2)
+                may_wait = False  # the round may have its letters already
+                continue
+            self._hand_out(letters)
+            number, may_wait = number + 1, True
+
+    def _collect(self, number: int, patience_s: float) -> list[bytes]:
+        """This round's letters, as soon as there is one: one round trip."""
+        come, read = keys.mail(self.reader), keys.mail_round(self.reader, number)
+        pipeline = self._redis.pipeline(transaction=False)
+        if patience_s:
+            pipeline.blmove(come, read, patience_s)
+        pipeline.eval(_COLLECT, 3, come, read, keys.mail_round(self.reader, number - 1), AT_ONCE, keys.MAIL_TTL_S)
+        letters: list[bytes] = pipeline.execute()[-1]
+        return letters
 
     def _hand_out(self, letters: Sequence[bytes]) -> None:
+        if not letters:
+            return
         arrived = []
         for letter in letters:
             item_id, _, result = letter.partition(b" ")

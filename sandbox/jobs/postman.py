@@ -3,7 +3,8 @@
 Theory of operation. Programs whose client waits are put into a lane's tray. A thread empties the trays: while fewer
 envelopes are on their way than the workers can hold (two each: one running, one next), it sends one at once, however
 small, so an idle service adds no waiting; when all workers have enough, programs gather in the tray and the next
-envelope is larger. So the cost of an RQ job is shared exactly when it matters, without a timer. What is to be kept
+envelope is larger. So the cost of an RQ job is shared exactly when it matters, without a timer. Several API processes
+share what the workers can hold: those that have sent something lately, each an equal part of it. What is to be kept
 (`durable`) never waits in a tray: it is in Redis before the client is told that it was accepted.
 
 Clients with keys have a tray each, with room of its own, and are served in turn (`fairness` for what is in Redis);
@@ -24,6 +25,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from sandbox.errors import QueueFull, QueueUnavailable
+from sandbox.ids import new_id
 from sandbox.jobs import envelope, keys, leases
 from sandbox.schema import Lane
 
@@ -33,6 +35,7 @@ LARGEST_ENVELOPE = 64
 LARGEST_ENVELOPE_BYTES = 4 << 20
 ENVELOPES_PER_WORKER = 2
 COUNT_WORKERS_EVERY_S = 1.0
+SENDS_FOR_S = 3.0  # a process counts as sending for so long after it sent something
 
 
 @dataclass
@@ -65,6 +68,9 @@ class Postman:
         self._changed = threading.Condition()
         self._closed = False
         self._workers = 1
+        self._senders = 1
+        self._name = new_id()
+        self._has_sent = False
         self._workers_counted_at = 0.0
         self._thread = threading.Thread(target=self._run, name="postman", daemon=True)
 
@@ -166,7 +172,7 @@ class Postman:
                 tray = self._ready_tray()
             if tray is None:
                 return
-            room = ENVELOPES_PER_WORKER * self._workers - len(tray.on_their_way)
+            room = self._share() - len(tray.on_their_way)
             taken = self._take(tray, min(LARGEST_ENVELOPE, math.ceil(len(tray.waiting) / max(1, room))))
             self._bytes -= sum(len(item) for _, item in taken)
             self._depths[tray.lane] += len(taken)  # until Redis tells; a submission meanwhile must find them counted
@@ -189,7 +195,7 @@ class Postman:
 
     def _ready_tray(self) -> _Tray | None:
         """The first lane's tray that has something to send and room to send it; the next time, another client's."""
-        room = ENVELOPES_PER_WORKER * self._workers
+        room = self._share()
         for trays in self._trays.values():
             for client, tray in trays.items():
                 if tray.waiting and len(tray.on_their_way) < room:
@@ -197,6 +203,10 @@ class Postman:
                         trays[client] = trays.pop(client)
                     return tray
         return None
+
+    def _share(self) -> int:
+        """How many envelopes of ours may be on their way in a lane."""
+        return math.ceil(ENVELOPES_PER_WORKER * self._workers / self._senders)
 
     def _take(self, tray: _Tray, most: int) -> list[tuple[str, bytes]]:
         taken = [tray.waiting.popleft()]
@@ -214,6 +224,7 @@ class Postman:
         else:
             ids, depth = envelope.send(self._redis, queue, envelopes, time.time(), ttl_s)
         self._depths[lane] = depth
+        self._has_sent = True
         return ids
 
     def _count_workers(self) -> None:
@@ -224,7 +235,14 @@ class Postman:
         pipeline = self._redis.pipeline(transaction=False)
         for lane in keys.LANES:
             pipeline.get(keys.depth(lane))
-        depths = pipeline.execute()
+        if self._has_sent:
+            pipeline.zadd(keys.SENDERS, {self._name: time.time()})
+            pipeline.expire(keys.SENDERS, math.ceil(SENDS_FOR_S))
+        pipeline.zremrangebyscore(keys.SENDERS, "-inf", time.time() - SENDS_FOR_S)
+        pipeline.zcard(keys.SENDERS)
+        answers = pipeline.execute()
+        self._has_sent = False
+        self._senders = max(1, int(answers[-1]))
         self._workers = max(1, len(leases.slots(self._redis, self._lease_s)))
-        for lane, depth in zip(keys.LANES, depths, strict=True):
+        for lane, depth in zip(keys.LANES, answers, strict=False):
             self._depths[lane] = max(0, int(depth or 0))

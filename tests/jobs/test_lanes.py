@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from rq.job import Job
+from rq.serializers import JSONSerializer
 
 from sandbox.config import QueueSettings
 from sandbox.jobs import envelope, keys
 from sandbox.jobs.envelope import Envelope
-from sandbox.jobs.postman import ENVELOPES_PER_WORKER, LARGEST_ENVELOPE
+from sandbox.jobs.postman import COUNT_WORKERS_EVERY_S, ENVELOPES_PER_WORKER, LARGEST_ENVELOPE
 from sandbox.schema import Lane
 from sandbox.service import Service
 from tests.crew import Crew
@@ -131,3 +133,40 @@ def test_a_short_program_does_not_wait_for_long_ones_of_a_lower_lane(service: Se
     assert not any(ticket.results[0].done() for ticket in long)
     for worker in hired:
         worker.kill()  # or it would finish what it runs
+
+
+def test_processes_that_send_share_what_the_workers_can_hold(
+    service: Service, settings: QueueSettings, redis: Redis, crew: Crew
+) -> None:
+    crew.hire(2)
+    until(lambda: service.readiness().workers == 2, "both are there")
+    other = Service(settings)
+    other.start()
+    try:
+        for each in (service, other):
+            each.submit("execute", printing([1])).results[0].result(20)
+        until(lambda: redis.zcard(keys.SENDERS) == 2, "each knows that there are two")
+        time.sleep(2 * COUNT_WORKERS_EVERY_S)
+        tickets = [each.submit("execute", [sleeping(0.7)]) for each in (service, other) for _ in range(8)]
+        most = 2 * ENVELOPES_PER_WORKER
+        until(lambda: redis.zcard(keys.outstanding("default")) == most, "each has sent its half")
+        time.sleep(0.1)
+        assert redis.zcard(keys.outstanding("default")) == most
+        assert [printed(ticket) for ticket in tickets] == [["awake"]] * len(tickets)
+    finally:
+        other.close()
+
+
+def test_rq_reads_the_job_of_an_envelope(service: Service, redis: Redis) -> None:
+    service.submit("execute", printing([1]), durable=True)
+    (job_id,) = envelope.lane_queue(Lane.DEFAULT, redis).job_ids
+    job = Job.fetch(job_id, connection=redis, serializer=JSONSerializer)
+    assert (job.func_name, list(job.args), job.origin, job.get_status()) == (
+        envelope.TASK,
+        [job_id],
+        "default",
+        "queued",
+    )
+    assert job.enqueued_at is not None
+    assert abs(time.time() - job.enqueued_at.timestamp()) < 60
+    assert job.created_at == job.enqueued_at
