@@ -73,11 +73,10 @@ def run(counts: Sequence[int], rounds: int, seconds: float, say: Callable[[str],
 
 
 def filling(workload: Workload, slots: int) -> Workload:
-    """As many requests at one time as keep that many slots at work."""
+    """As many requests at one time as keep that many slots at work: so many for each, whatever their number."""
     if workload.stream:
         return workload
-    least = 2 * slots if workload.batch > 1 else 8 * slots
-    return replace(workload, concurrency=max(workload.concurrency, least))
+    return replace(workload, concurrency=(2 if workload.batch > 1 else 8) * slots)
 
 
 def steps_of(samples: dict[tuple[str, int], list[Sample]]) -> list[Step]:

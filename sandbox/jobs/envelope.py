@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -62,6 +63,15 @@ class Item(BaseModel):
         return self.submission if self.index is None else f"{self.submission}.{self.index}"
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Envelopes' ids, and what their lane holds now: items that have no worker yet, envelopes that are not done."""
+
+    ids: list[str]
+    depth: int
+    outstanding: int
+
+
 class Unreadable(Exception):
     """An envelope of a format that this version does not know."""
 
@@ -101,11 +111,12 @@ def lane_queue(lane: Lane, redis: Redis) -> Queue:
 
 def send(
     redis: Redis, queue: Queue, envelopes: Sequence[Sequence[bytes]], now: float, ttl_s: int, at_front: bool = False
-) -> tuple[list[str], int]:
-    """Queue envelopes of items in one round trip; returns their ids and the lane's depth in items."""
+) -> Sent:
+    """Queue envelopes of items in one round trip."""
     ids = [new_id() for _ in envelopes]
     push: Push = "LPUSH" if at_front else "RPUSH"
-    return ids, int(_write(redis, queue, dict(zip(ids, envelopes, strict=True)), ttl_s, push, now))
+    depth, outstanding = _write(redis, queue, dict(zip(ids, envelopes, strict=True)), ttl_s, push, now)
+    return Sent(ids, depth, outstanding)
 
 
 def park(
@@ -116,14 +127,15 @@ def park(
     client: str,
     lease_s: float,
     at_front: bool = False,
-) -> tuple[list[str], int]:
+) -> Sent:
     """`send` for what is to wait in turn with other clients' envelopes."""
     ids = [new_id() for _ in envelopes]
     pipeline = redis.pipeline()
     _write(pipeline, queue, dict(zip(ids, envelopes, strict=True)), ttl_s)
     fairness.park(pipeline, queue.name, client, ids, at_front)
     fairness.forward(pipeline, queue.name, lease_s)
-    return ids, int(pipeline.execute()[0])
+    depth, outstanding = pipeline.execute()[0]
+    return Sent(ids, depth, outstanding)
 
 
 # Write envelopes and their jobs, push them unless they are to be parked, and count their items.
@@ -141,7 +153,7 @@ for place = 5, #KEYS, 2 do
     end
     at = at + 3
 end
-return redis.call('INCRBY', KEYS[4], items)
+return {redis.call('INCRBY', KEYS[4], items), redis.call('ZCARD', KEYS[3])}
 """
 
 
@@ -153,7 +165,7 @@ def _write(
     push: Push = "",
     now: float = 0.0,
 ) -> Any:
-    """`redis` may be a pipeline; what it answers is the lane's depth in items."""
+    """`redis` may be a pipeline; what it answers is `Sent.depth` and `Sent.outstanding`."""
     common, data = _job_fields(queue.name)
     at = utcformat(rq_now())
     fields = ["created_at", at, "enqueued_at", at, *common]

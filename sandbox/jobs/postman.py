@@ -4,8 +4,9 @@ Theory of operation. Programs whose client waits are put into a lane's tray. A t
 envelopes are on their way than the workers can hold (two each: one running, one next), it sends one at once, however
 small, so an idle service adds no waiting; when all workers have enough, programs gather in the tray and the next
 envelope is larger. So the cost of an RQ job is shared exactly when it matters, without a timer. Several API processes
-share what the workers can hold: those that have sent something lately, each an equal part of it. What is to be kept
-(`durable`) never waits in a tray: it is in Redis before the client is told that it was accepted.
+share what the workers can hold: each that has sent something lately may have an equal part of it, and besides what the
+others leave, for which it looks now and then while it has something waiting. What is to be kept (`durable`) never waits
+in a tray: it is in Redis before the client is told that it was accepted.
 
 Clients with keys have a tray each, with room of its own, and are served in turn (`fairness` for what is in Redis);
 all clients without one share one tray.
@@ -35,6 +36,7 @@ LARGEST_ENVELOPE = 64
 LARGEST_ENVELOPE_BYTES = 4 << 20
 ENVELOPES_PER_WORKER = 2
 COUNT_WORKERS_EVERY_S = 1.0
+LOOK_FOR_ROOM_EVERY_S = 0.02  # only where others have sent, too
 SENDS_FOR_S = 3.0  # a process counts as sending for so long after it sent something
 
 
@@ -63,6 +65,7 @@ class Postman:
         self._lease_s = lease_s
         self._trays: dict[Lane, dict[str, _Tray]] = {lane: {"": _Tray(lane)} for lane in keys.LANES}
         self._depths = dict.fromkeys(keys.LANES, 0)
+        self._outstanding = dict.fromkeys(keys.LANES, 0)  # envelopes of all processes, as last told
         self._queues = {lane: envelope.lane_queue(lane, redis) for lane in keys.LANES}
         self._envelope_of: dict[str, tuple[_Tray, str]] = {}
         self._changed = threading.Condition()
@@ -135,6 +138,7 @@ class Postman:
                 on_their_way[first_id] -= 1
                 if on_their_way[first_id] <= 0:
                     del on_their_way[first_id]
+                    self._outstanding[tray.lane] -= 1
                     self._changed.notify()
 
     def waiting(self) -> dict[str, int]:
@@ -166,17 +170,12 @@ class Postman:
     def _send_next(self) -> None:
         """Wait until some lane has something to send and room to send it; send one envelope."""
         with self._changed:
-            tray = self._ready_tray()
-            if tray is None:
-                self._changed.wait(COUNT_WORKERS_EVERY_S)
-                tray = self._ready_tray()
-            if tray is None:
-                return
-            room = self._share() - len(tray.on_their_way)
-            taken = self._take(tray, min(LARGEST_ENVELOPE, math.ceil(len(tray.waiting) / max(1, room))))
-            self._bytes -= sum(len(item) for _, item in taken)
-            self._depths[tray.lane] += len(taken)  # until Redis tells; a submission meanwhile must find them counted
-            self._note(tray, [item_id for item_id, _ in taken])
+            tray = self._ready_tray() or self._awaited_tray()
+            taken = [] if tray is None else self._taken(tray)
+        if tray is None:
+            if self._looks_for_room():
+                self._look_for_room()
+            return
         try:
             self._send(tray.lane, [[item for _, item in taken]])
         except RedisError:
@@ -187,6 +186,19 @@ class Postman:
                 self._depths[tray.lane] -= len(taken)
             raise
 
+    def _awaited_tray(self) -> _Tray | None:
+        self._changed.wait(LOOK_FOR_ROOM_EVERY_S if self._looks_for_room() else COUNT_WORKERS_EVERY_S)
+        return self._ready_tray()
+
+    def _taken(self, tray: _Tray) -> list[tuple[str, bytes]]:
+        """The next envelope's items, as if they were sent."""
+        size = math.ceil(len(tray.waiting) / max(1, self._room(tray)))
+        taken = self._take(tray, min(LARGEST_ENVELOPE, size))
+        self._bytes -= sum(len(item) for _, item in taken)
+        self._depths[tray.lane] += len(taken)  # until Redis tells; a submission meanwhile must find them counted
+        self._note(tray, [item_id for item_id, _ in taken])
+        return taken
+
     def _note(self, tray: _Tray, item_ids: Sequence[str]) -> None:
         """An envelope sets out. Noted before it is sent, for its results may be back before the sender is."""
         tray.on_their_way[item_ids[0]] = len(item_ids)
@@ -195,18 +207,28 @@ class Postman:
 
     def _ready_tray(self) -> _Tray | None:
         """The first lane's tray that has something to send and room to send it; the next time, another client's."""
-        room = self._share()
         for trays in self._trays.values():
             for client, tray in trays.items():
-                if tray.waiting and len(tray.on_their_way) < room:
+                if tray.waiting and self._room(tray) > 0:
                     if len(trays) > 1:
                         trays[client] = trays.pop(client)
                     return tray
         return None
 
-    def _share(self) -> int:
-        """How many envelopes of ours may be on their way in a lane."""
-        return math.ceil(ENVELOPES_PER_WORKER * self._workers / self._senders)
+    def _room(self, tray: _Tray) -> int:
+        """How many envelopes more of this tray may be sent."""
+        all_of_it = ENVELOPES_PER_WORKER * self._workers
+        ours = math.ceil(all_of_it / self._senders) - len(tray.on_their_way)
+        return ours if self._senders == 1 else max(ours, all_of_it - self._outstanding[tray.lane])
+
+    def _looks_for_room(self) -> bool:
+        return self._senders > 1 and any(tray.waiting for tray in self._all_trays())
+
+    def _look_for_room(self) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        for lane in keys.LANES:
+            pipeline.zcard(keys.outstanding(lane))
+        self._outstanding = dict(zip(keys.LANES, pipeline.execute(), strict=True))
 
     def _take(self, tray: _Tray, most: int) -> list[tuple[str, bytes]]:
         taken = [tray.waiting.popleft()]
@@ -220,12 +242,12 @@ class Postman:
         """With `client`, behind what that one has sent already, and in turn with others."""
         queue, ttl_s = self._queues[lane], self._queue_ttl_s
         if client:
-            ids, depth = envelope.park(self._redis, queue, envelopes, ttl_s, client, self._lease_s)
+            sent = envelope.park(self._redis, queue, envelopes, ttl_s, client, self._lease_s)
         else:
-            ids, depth = envelope.send(self._redis, queue, envelopes, time.time(), ttl_s)
-        self._depths[lane] = depth
+            sent = envelope.send(self._redis, queue, envelopes, time.time(), ttl_s)
+        self._depths[lane], self._outstanding[lane] = sent.depth, sent.outstanding
         self._has_sent = True
-        return ids
+        return sent.ids
 
     def _count_workers(self) -> None:
         now = time.monotonic()

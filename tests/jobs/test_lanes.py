@@ -170,3 +170,23 @@ def test_rq_reads_the_job_of_an_envelope(service: Service, redis: Redis) -> None
     assert job.enqueued_at is not None
     assert abs(time.time() - job.enqueued_at.timestamp()) < 60
     assert job.created_at == job.enqueued_at
+
+
+def test_a_process_has_the_room_that_others_leave(
+    service: Service, settings: QueueSettings, redis: Redis, crew: Crew
+) -> None:
+    crew.hire(2)
+    other = Service(settings)
+    other.start()
+    try:
+        until(lambda: service.readiness().workers == 2, "both are there")
+        for each in (service, other):
+            each.submit("execute", printing([1])).results[0].result(20)
+        until(lambda: redis.zcard(keys.SENDERS) == 2, "each knows that there are two")
+        tickets = [service.submit("execute", [sleeping(0.5)]) for _ in range(8)]
+        until(
+            lambda: redis.zcard(keys.outstanding("default")) == 2 * ENVELOPES_PER_WORKER, "all the room is taken", 1.0
+        )
+        assert [printed(ticket) for ticket in tickets] == [["awake"]] * len(tickets)
+    finally:
+        other.close()
