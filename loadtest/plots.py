@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loadtest.bench import BARE, OURS, Result, Row
+from loadtest.scale import PLAIN, Step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from loadtest.scale import Step
     from loadtest.sweep import Series
 
 COLOURS = {
@@ -173,6 +173,9 @@ def draw_scale(steps: Sequence[Step], folder: Path) -> list[Path]:
     for name in dict.fromkeys(step.workload for step in steps):
         mine = [step for step in steps if step.workload == name]
         slots = [step.slots for step in mine]
+        if name == PLAIN:
+            efficiency.plot(slots, [step.efficiency for step in mine], color="#888888", linestyle="--", label=name)
+            continue
         (line,) = rate.plot(slots, [step.rate.median for step in mine], marker="o", label=name)
         first = mine[0].rate.median / mine[0].slots
         rate.plot(slots, [first * each for each in slots], linestyle=":", color=line.get_color())

@@ -1,8 +1,13 @@
-"""Throughput per slot count: a service for each count, all up at once and measured in turn, and what fills up first."""
+"""Throughput per slot count: a service for each count, all up at once and measured in turn, and what fills up first.
+
+Beside them so many plain Python loops at one time, with no service at all: what the processor itself gives that many.
+"""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -22,7 +27,18 @@ from loadtest.spread import Spread
 from loadtest.workloads import Workload, named
 from sandbox.up import api_processes
 
-WORKLOADS = ("W1 single", "W1 batch64", "W2 py-20", "W5 rl-step")
+PLAIN = "plain loops"
+WORKLOADS = (PLAIN, "W1 single", "W1 batch64", "W2 py-20", "W5 rl-step")
+LOOPS = """
+import sys, time
+rounds, end = 0, time.perf_counter() + float(sys.argv[1])
+while time.perf_counter() < end:
+    total = 0
+    for number in range(20_000):
+        total += number * 3
+    rounds += 1
+print(rounds)
+"""
 # Each process of these can use one core and no more. Of the API there are several.
 SINGLE = ("api", "redis", "generator")
 
@@ -35,6 +51,7 @@ class Step:
     slots: int
     rate: Spread
     efficiency: float
+    of_processor: float  # the efficiency, as a share of what plain loops have at so many
     cores_used: dict[str, float]
 
     @property
@@ -49,6 +66,8 @@ class Step:
     @property
     def missed(self) -> bool:
         """A promise only where every slot has a core."""
+        if self.workload == PLAIN:
+            return False
         return self.slots <= (os.cpu_count() or 1) and self.efficiency < EFFICIENCY_FLOOR
 
 
@@ -63,13 +82,23 @@ def run(counts: Sequence[int], rounds: int, seconds: float, say: Callable[[str],
             side = HttpSide(OURS, services[slots].url, partial(Ours, slots=slots), slots)
             side.run(replace(named("W1 batch64"), programs=16 * slots, concurrency=slots), 1.0)
         for number in range(rounds):
-            for name in WORKLOADS:
+            for slots in services:
+                samples[PLAIN, slots].append(plain_loops(slots, seconds))
+            for name in WORKLOADS[1:]:
                 for slots, service in services.items():
                     side = HttpSide(OURS, service.url, partial(Ours, slots=slots), slots)
                     sample = measured(side, filling(named(name), slots), seconds, service.meter)
                     samples[name, slots].append(sample)
                     say(f"round {number + 1}/{rounds}  {name:<11} {slots:>3} slots {sample.rate:9.1f}/s")
     return steps_of(samples)
+
+
+def plain_loops(number: int, seconds: float) -> Sample:
+    """What so many interpreters get done beside each other."""
+    command = [sys.executable, "-S", "-c", LOOPS, str(seconds)]
+    loops = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(number)]
+    done = sum(int(loop.communicate()[0]) for loop in loops)
+    return Sample(verdicts=done, elapsed_s=seconds)
 
 
 def filling(workload: Workload, slots: int) -> Workload:
@@ -81,22 +110,34 @@ def filling(workload: Workload, slots: int) -> Workload:
 
 def steps_of(samples: dict[tuple[str, int], list[Sample]]) -> list[Step]:
     smallest = min(slots for _, slots in samples)
+    rates = {place: Spread.of([sample.rate for sample in rounds]) for place, rounds in samples.items()}
+
+    def efficiency(name: str, slots: int) -> float:
+        return rates[name, slots].median / slots / (rates[name, smallest].median / smallest)
+
     steps = []
     for (name, slots), rounds in samples.items():
-        rate = Spread.of([sample.rate for sample in rounds])
-        one = Spread.of([sample.rate for sample in samples[name, smallest]]).median / smallest
         used = {
             kind: Spread.of([sample.cpu_s[kind] / sample.elapsed_s for sample in rounds]).median
             for kind in rounds[0].cpu_s
         }
-        steps.append(Step(name, slots, rate, rate.median / slots / one, used))
+        reached = efficiency(name, slots)
+        steps.append(Step(name, slots, rates[name, slots], reached, reached / efficiency(PLAIN, slots), used))
     return sorted(steps, key=lambda step: (WORKLOADS.index(step.workload), step.slots))
 
 
 def show(steps: Sequence[Step], console: Console) -> None:
     kinds = ("generator", "api", "redis", "workers", "boxes", "machine")
     table = Table(title=f"efficiency: rate per slot over that of the fewest slots; floor {EFFICIENCY_FLOOR:g}")
-    for title in ("workload", "slots", "verdicts/s", "efficiency", *(f"{kind}\ncores" for kind in kinds), "fullest"):
+    for title in (
+        "workload",
+        "slots",
+        "verdicts/s",
+        "efficiency",
+        "of plain\nloops'",
+        *(f"{kind}\ncores" for kind in kinds),
+        "fullest",
+    ):
         table.add_column(title, justify="left" if title in {"workload", "fullest"} else "right")
     before = ""
     for step in steps:
@@ -108,8 +149,9 @@ def show(steps: Sequence[Step], console: Console) -> None:
             str(step.slots),
             f"{step.rate.median:.1f} ({step.rate.p10:.1f}-{step.rate.p90:.1f})",
             f"[{'red' if step.missed else 'green'}]{step.efficiency:.2f}[/]",
+            f"{step.of_processor:.2f}",
             *(f"{step.cores_used.get(kind, 0.0):.2f}" for kind in kinds),
-            step.fullest,
+            "" if step.workload == PLAIN else step.fullest,
         )
     console.print(table)
 
