@@ -10,12 +10,16 @@ import asyncio
 import resource
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from sandbox.api.large_body import LargeBody
 
 MAX_HEAD_BYTES = 64 << 10
 HANDED_ON_BYTES = 1 << 20  # of a body of unknown length
 HANDED_ON_EVERY_S = 1.0
+LARGE_BYTES = 1 << 20
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
@@ -25,7 +29,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     A body goes on to the application whole, or as much of it as came within a second: it comes in pieces of 64 KB or
     so, and each that is handed on by itself is copied three times more. Until the application asks for the body, no
-    more of it is read than the first pieces.
+    more of it is read than the first pieces; then a large one is read without any copy (`large_body`).
     """
 
     header_timeout_s = 20.0
@@ -40,6 +44,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._most_bytes = HANDED_ON_BYTES
         self._asked_for = False
         self._handed_on_at = 0.0
+        self._is_large = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -50,7 +55,10 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        is_wanted = self._asked_for
         super().data_received(data)
+        if is_wanted and self._is_large and self._pieces:
+            self._read_directly()
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
@@ -67,6 +75,8 @@ class PatientProtocol(HttpToolsProtocol):
         self._in_head, self._head_bytes = False, 0
         declared = next((value for name, value in self.headers if name == b"content-length"), b"")
         self._most_bytes = int(declared) if declared.isdigit() else HANDED_ON_BYTES
+        chunked = any(name == b"transfer-encoding" for name, _ in self.headers)
+        self._is_large = declared.isdigit() and not chunked and self._most_bytes >= LARGE_BYTES
         self._asked_for, self._handed_on_at = False, self.loop.time()
         super().on_headers_complete()
 
@@ -88,9 +98,44 @@ class PatientProtocol(HttpToolsProtocol):
         self._hand_on()
         super().on_message_complete()
 
+    def _read_directly(self) -> None:
+        """The rest of this body goes straight to its place."""
+        if self.transport.is_closing() or self.cycle.response_complete or self.pipeline:
+            return
+        size = self._most_bytes
+        self._is_large = False
+        body = LargeBody(self, size, self._pieces, self._read_whole, self._read_slowly)
+        self._timer = self.loop.call_later(HANDED_ON_EVERY_S, body.break_off)
+        self._speak(body)
+
+    def _read_whole(self, body: bytes) -> None:
+        self._end_direct_reading()
+        # The parser still waits for what it has not seen; there is nothing else that it would have to remember.
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._pieces = [body]
+        self.on_message_complete()
+
+    def _read_slowly(self, rest: bytes) -> None:
+        self._end_direct_reading()
+        if rest:
+            self.data_received(rest)
+
+    def _end_direct_reading(self) -> None:
+        self._stop_timer()
+        if not self.transport.is_closing():
+            self._speak(self)
+
+    def _speak(self, protocol: asyncio.BaseProtocol) -> None:
+        """uvloop looks at the kind of its protocol when it begins to read."""
+        self.transport.pause_reading()
+        self.transport.set_protocol(protocol)
+        self.transport.resume_reading()
+
     def _hand_on(self) -> None:
         if not self._pieces:
             return
+        self._is_large = False  # what is left of it is not
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces, self._pieces_bytes = [], 0
         self._handed_on_at = self.loop.time()

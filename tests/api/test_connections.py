@@ -27,14 +27,14 @@ BODY = b'{"language":"python","code":"x"}'
 
 
 @contextmanager
-def listening(settings: ApiSettings, service: ServiceDouble) -> Iterator[tuple[str, int]]:
+def listening(settings: ApiSettings, service: ServiceDouble, loop: str = "uvloop") -> Iterator[tuple[str, int]]:
     """The API as `sandbox serve` serves it, in a thread."""
-    with serving(create_app(settings, service), settings) as address:
+    with serving(create_app(settings, service), settings, loop) as address:
         yield address
 
 
 @contextmanager
-def serving(app: Callable[..., Any], settings: ApiSettings) -> Iterator[tuple[str, int]]:
+def serving(app: Callable[..., Any], settings: ApiSettings, loop: str = "uvloop") -> Iterator[tuple[str, int]]:
     allow_many_connections()
     config = uvicorn.Config(
         app,
@@ -42,6 +42,7 @@ def serving(app: Callable[..., Any], settings: ApiSettings) -> Iterator[tuple[st
         port=0,
         log_level="error",
         ws="none",
+        loop=loop,
         http=patient(settings.header_timeout_s),
         backlog=4_096,
         timeout_graceful_shutdown=2,
@@ -113,10 +114,11 @@ def test_a_body_that_trickles_is_answered_with_408(address: tuple[str, int], ser
     assert not service.submissions
 
 
-def test_a_large_body_arrives_whole_however_it_is_cut(service: ServiceDouble, tmp_path: Path) -> None:
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_a_large_body_arrives_whole_however_it_is_cut(service: ServiceDouble, tmp_path: Path, loop: str) -> None:
     text = "0123456789abcdef" * 200_000
     body = b'{"language":"python","code":"x","stdin":"%s"}' % text.encode()
-    with listening(ApiSettings(home=tmp_path), service) as address:
+    with listening(ApiSettings(home=tmp_path), service, loop) as address:
         for length in (b"Content-Length: %d\r\n\r\n" % len(body), b"Transfer-Encoding: chunked\r\n\r\n"):
             for pause_at in (1, 70_000, 2_000_000, len(body)):
                 with socket.create_connection(address) as connection:
@@ -130,6 +132,39 @@ def test_a_large_body_arrives_whole_however_it_is_cut(service: ServiceDouble, tm
                     assert until_closed(connection).startswith(b"HTTP/1.1 200 ")
     arrived = [request for submission in service.submissions for request in submission.requests]
     assert [request.stdin == text for request in arrived if isinstance(request, ExecuteRequest)] == [True] * 8
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 1.3])
+def test_large_bodies_follow_each_other_on_one_connection(
+    service: ServiceDouble, tmp_path: Path, pause_s: float
+) -> None:
+    """Read past the parser, which must not miss where the next request begins; with a pause, given back to it."""
+    texts = [str(number) * 3_000_000 for number in range(3)]
+    with listening(ApiSettings(home=tmp_path), service) as address, socket.create_connection(address) as connection:
+        for text in texts:
+            body = b'{"language":"python","code":"x","stdin":"%s"}' % text.encode()
+            connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body))
+            connection.sendall(body[:2_000_000])
+            time.sleep(pause_s)
+            connection.sendall(body[2_000_000:])
+        connection.sendall(HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY)
+        assert until_closed(connection).count(b"HTTP/1.1 200 ") == 4
+    arrived = [request for submission in service.submissions for request in submission.requests]
+    assert [request.stdin for request in arrived if isinstance(request, ExecuteRequest)] == [*texts, ""]
+
+
+def test_a_client_that_goes_in_the_middle_of_a_large_body_leaves_nothing(
+    service: ServiceDouble, tmp_path: Path
+) -> None:
+    with listening(ApiSettings(home=tmp_path), service) as address:
+        for _ in range(3):
+            with socket.create_connection(address) as connection:
+                connection.sendall(HEAD + b"Content-Length: 8000000\r\n\r\n" + b" " * 3_000_000)
+                time.sleep(0.1)
+        with httpx.Client(base_url=f"http://{address[0]}:{address[1]}") as client:
+            answer = client.post("/execute", json={"language": "python", "code": "x", "stdin": "y" * 3_000_000})
+    assert answer.status_code == 200
+    assert len(service.submissions) == 1
 
 
 def test_of_a_body_that_nobody_asks_for_little_is_read(tmp_path: Path) -> None:
