@@ -1,5 +1,8 @@
 """What people use today: a pool of one worker per core, each test a plain subprocess, or a container of its own.
 
+And what judges do that compile a program anew for each of its tests, without their walls and queues: a stand-in where
+no such judge runs (`--peer`).
+
 The workers are processes, not threads: that is the stronger pool, for no lock is between them.
 """
 
@@ -24,7 +27,7 @@ from typing import Any, Literal
 from loadtest.sample import Sample, WrongVerdict, check_verdicts
 from loadtest.workloads import ACCEPTED, CRASHED, SKIPPED, TOO_SLOW, WRONG, Case, Task, Workload, named
 
-Kind = Literal["bare", "docker-run"]
+Kind = Literal["bare", "docker-run", "compile-each"]
 PYTHON = "/usr/bin/python3"
 COMPILE = ("g++", "-O2", "-std=gnu++20", "-pipe", "-w")
 DOCKER_RUN = ("docker", "run", "--rm", "-i", "--network", "none")
@@ -130,8 +133,13 @@ def work(kind: Kind, images: dict[str, str], orders: Connection, following: Sync
     with tempfile.TemporaryDirectory(prefix="loadtest-") as folder:
         orders.send(None)
         while (order := orders.recv()) is not None:
-            side = Bare(Path(folder), order.python) if kind == "bare" else PerTest(Path(folder), images)
-            orders.send(one_round(order, side.run, following))
+            orders.send(one_round(order, side_of(kind, Path(folder), order.python, images).run, following))
+
+
+def side_of(kind: Kind, folder: Path, python: str, images: dict[str, str]) -> Bare | PerTest:
+    if kind == "docker-run":
+        return PerTest(folder, images)
+    return Bare(folder, python) if kind == "bare" else CompileEach(folder, python)
 
 
 def one_round(order: Order, run: Any, following: Synchronized[int]) -> Report:
@@ -184,6 +192,13 @@ class Bare:
             return [self._python, str(source)]
         subprocess.run([*COMPILE, "-o", str(self._folder / "main"), str(source)], check=True, capture_output=True)
         return [str(self._folder / "main")]
+
+
+class CompileEach(Bare):
+    """As the bare side, but compiled for each test."""
+
+    def run(self, task: Task) -> list[str]:
+        return [judged(self._command(task), case, task) for case in task.cases]
 
 
 class PerTest:

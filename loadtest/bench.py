@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from loadtest.baselines import Pool, Pythons
-from loadtest.goals import Held, held
+from loadtest.goals import GOALS, Goal, Held, held
 from loadtest.load import Unanswered
 from loadtest.own_service import Meter, OwnService, machine_cpu_s
 from loadtest.sample import Sample
@@ -29,6 +29,8 @@ from loadtest.workloads import Workload, named
 OURS: Final = "ours"
 BARE: Final = "bare"
 DOCKER_RUN: Final = "docker-run"
+COMPILE_EACH: Final = "compile-each"
+COMPILED = "W3 cpp-10"
 OUR_PROCESSES = ("api", "redis", "workers", "boxes")
 CURVE = (1, 2, 4, 8, 16, 32)
 CURVE_SECONDS = 2.0
@@ -146,6 +148,13 @@ class Result:
     def missed(self) -> list[tuple[Row, Held]]:
         return [(row, promise) for row in self.rows for promise in row.promises if promise.mark == "missed"]
 
+    @property
+    def unmeasured(self) -> list[Goal]:
+        """Promises for workloads that were run, of which nothing was measured."""
+        ours = {row.workload: row for row in self.rows if row.side == OURS}
+        told = {(name, promise.goal.measure) for name, row in ours.items() for promise in row.promises}
+        return [goal for goal in GOALS if goal.workload in ours and (goal.workload, goal.measure) not in told]
+
     def as_json(self) -> dict[str, Any]:
         return {
             "machine": self.machine,
@@ -216,12 +225,15 @@ def open_sides(plan: Plan, stack: ExitStack, say: Say) -> tuple[Meter, list[Side
     sides: list[Side] = [HttpSide(OURS, url, partial(Ours, slots=plan.cores), plan.cores)]
     sides += [HttpSide(name, peer, PEERS[name], plan.cores) for name, peer in plan.peers.items()]
     sides.append(stack.enter_context(Pool(BARE, plan.cores, Pythons(plan.python, plan.numpy_python or plan.python))))
+    sides.append(stack.enter_context(Pool(COMPILE_EACH, plan.cores)))
     if plan.docker_run:
         sides.append(stack.enter_context(Pool(DOCKER_RUN, plan.cores, images=images)))
     return meter, sides
 
 
 def takes(side: Side, workload: Workload) -> bool:
+    if side.name == COMPILE_EACH:
+        return workload.name == COMPILED
     return workload.per_test or side.name != DOCKER_RUN
 
 
@@ -298,7 +310,7 @@ def promised(row: Row, by_name: Mapping[tuple[str, str], Row]) -> dict[str, floa
         "tail_ms": row.tail_ms,
         "overhead_ms": row.overhead_ms,
     }
-    judges = [by_name[row.workload, peer] for peer in PEERS if (row.workload, peer) in by_name]
+    judges = [by_name[row.workload, peer] for peer in (*PEERS, COMPILE_EACH) if (row.workload, peer) in by_name]
     if judges:
         best = max(judges, key=lambda judge: percentile(judge.rates, 50))
         values["ratio_to_judges"] = percentile(ratios(row.rates, best.rates), 50)
@@ -311,7 +323,7 @@ def curve(sides: Sequence[Side], seconds: float) -> dict[str, list[tuple[int, fl
     found: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for concurrency in CURVE:
         for side in sides:
-            if side.name != DOCKER_RUN:
+            if side.name not in {DOCKER_RUN, COMPILE_EACH}:
                 found[side.name].append((concurrency, side.run(tiny, seconds, concurrency).rate))
     return dict(found)
 

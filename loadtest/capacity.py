@@ -11,6 +11,9 @@ from typing import Any
 
 from loadtest.sides import verify_request
 from loadtest.workloads import rl_step
+from sandbox.ids import new_id
+from sandbox.runner.contract import Usage, Verdict
+from sandbox.schema import TestResult, VerifyResult
 
 PAGE = Path(__file__).resolve().parent.parent / "sandbox/docs/capacity.md"
 PAGE_WIDTH = 120
@@ -30,6 +33,7 @@ class Measured:
     redis_s: float
     workers_and_boxes_s: float
     program_bytes: int  # of one program with its tests, as JSON
+    result_bytes: int
 
     @property
     def slot_rate(self) -> float:
@@ -60,6 +64,7 @@ def measured(folder: Path) -> Measured:
         redis_s=used["redis"] / rate,
         workers_and_boxes_s=(used["workers"] + used["boxes"]) / rate,
         program_bytes=body_bytes(),
+        result_bytes=answer_bytes(),
     )
 
 
@@ -68,10 +73,27 @@ def body_bytes() -> int:
     return sum(map(len, verify_request(rl_step(1))))
 
 
+def answer_bytes() -> int:
+    """Of one program's result, as it travels."""
+    usage = Usage(cpu_time_s=0.000612, wall_time_s=0.000598, memory_mb=1.234)
+    tests = [TestResult(verdict=Verdict.ACCEPTED, score=1.0, exit_code=0, usage=usage) for _ in range(TESTS)]
+    result = VerifyResult(
+        id=new_id(),
+        verdict=Verdict.ACCEPTED,
+        passed=TESTS,
+        total=TESTS,
+        score=1.0,
+        tests=tests,
+        queue_time_s=0.123456,
+        run_time_s=0.012345,
+    )
+    return len(result.model_dump_json())
+
+
 def need(times: int, within_s: float, found: Measured) -> Need:
     tests = times * PROGRAMS * TESTS
     rate = tests / within_s
-    size = times * PROGRAMS * found.program_bytes
+    size = times * PROGRAMS * (found.program_bytes + found.result_bytes)
     return Need(
         tests=tests,
         within_s=within_s,
@@ -102,7 +124,7 @@ machines, for programs, processors and kernels differ. The workload is W5: short
 
 One slot (a core with a worker and its box) gave {slot_rate:.0f} verdicts a second at {slots} slots. A verdict used
 {slot_us:.0f} us of a core in worker and box, {api_us:.0f} us in the API and {redis_us:.0f} us in Redis. A program with
-its tests was {bytes:,} bytes of JSON.
+its tests was {bytes:,} bytes of JSON, its result {answer:,}.
 
 | step | tests | verdicts within | slots | API processes | cores of Redis | Redis memory | network |
 |---|---|---|---|---|---|---|---|
@@ -110,8 +132,8 @@ its tests was {bytes:,} bytes of JSON.
 
 Slots and API processes grow with the rate and are a matter of more hosts (`sandbox worker` on each,
 `SANDBOX_API_PROCESSES`, or `sandbox serve` on several hosts behind a load balancer). API processes are counted at
-{full:.0%} of a core each. Redis memory is the whole step queued at once, and its log. Network is what enters and leaves
-Redis.
+{full:.0%} of a core each. Redis memory is the whole step and its results at once, and their log. Network is what
+enters and leaves Redis: programs and results.
 
 ## What one of each passes on
 
@@ -140,6 +162,7 @@ def page(folder: Path, where: str) -> str:
         api_us=found.api_s * 1e6,
         redis_us=found.redis_s * 1e6,
         bytes=found.program_bytes,
+        answer=found.result_bytes,
         rows="\n".join(rows),
         full=FULL,
         limits="\n".join(map(limit_row, limits)),

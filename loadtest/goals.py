@@ -21,7 +21,7 @@ SPELLED = {
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One promise for one workload. Without a goal of its own the floor is the goal."""
+    """One promise for one workload. Without a goal of its own the floor is the goal. `judges` compile once a test."""
 
     workload: str
     measure: Measure

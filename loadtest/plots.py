@@ -20,6 +20,7 @@ COLOURS = {
     OURS: "#1f77b4",
     BARE: "#7f7f7f",
     "docker-run": "#bcbd22",
+    "compile-each": "#8c564b",
     "sandbox-fusion": "#d62728",
     "code-judge": "#ff7f0e",
 }

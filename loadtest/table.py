@@ -18,7 +18,7 @@ ABOUT = """\
 A verdict is one test judged; medians of rounds (p10-p90). load to prog: milliseconds of CPU per verdict, of the load
 generator or the pool's own workers, of our processes and boxes, of bare programs (docker-run: of its client only).
 over: what our processes used beyond the programs themselves. cpu x: bare's CPU over ours, which noise moves least.
-noise: the share of the machine that others used."""
+noise: the share of the machine that others used. compile-each: bare, compiled anew for each test, as many judges do."""
 LEFT = ("workload", "side")
 
 
@@ -38,6 +38,8 @@ def show(result: Result, console: Console) -> None:
         )
     for line in result.left_out:
         console.print(f"[yellow]left out[/]  {line}")
+    for goal in result.unmeasured:
+        console.print(f"[yellow]not measured[/]  {goal.workload}: {goal.spelled(goal.floor)}")
     for row, promise in result.missed:
         console.print(
             f"[red]missed[/]  {row.workload}: {promise.goal.spelled(promise.goal.floor)}, is {promise.value:.2f}"
