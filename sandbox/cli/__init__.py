@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sandbox.cli import gpu, machine, processes, programs, submissions, synth, votes, watching
+from sandbox.cli import gpu, loop, machine, processes, programs, submissions, synth, votes, watching
 from sandbox.cli import keys as api_keys
 from sandbox.cli.console import fail
 from sandbox.errors import SandboxError
@@ -24,6 +24,7 @@ app.command()(processes.worker)
 app.command("gpu-worker")(gpu.gpu_worker)
 app.command("gpu-worker-share", hidden=True)(gpu.gpu_worker_share)
 app.command()(gpu.jobs)
+app.command()(loop.loop)
 app.command("worker-slot", hidden=True)(processes.worker_slot)
 app.command()(processes.deliver)
 app.command("host-metrics", hidden=True)(processes.host_metrics)

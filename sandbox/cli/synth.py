@@ -97,7 +97,7 @@ def run(
     from sandbox.synth.pipeline import STAGES
 
     _known(until, STAGES)
-    _run(folder, STAGES[: STAGES.index(until) + 1], llm_url, llm_key, concurrency, parquet, url)
+    run_stages(folder, STAGES[: STAGES.index(until) + 1], llm_url, llm_key, concurrency, parquet, url)
 
 
 @app.command()
@@ -114,7 +114,7 @@ def stage(
     from sandbox.synth.pipeline import STAGES
 
     _known(name, STAGES)
-    _run(folder, (name,), llm_url, llm_key, concurrency, parquet, url)
+    run_stages(folder, (name,), llm_url, llm_key, concurrency, parquet, url)
 
 
 def _known(name: str, stages: tuple[str, ...]) -> None:
@@ -122,7 +122,7 @@ def _known(name: str, stages: tuple[str, ...]) -> None:
         fail(f"no stage {name!r}; stages are {', '.join(stages)}", MISUSED)
 
 
-def _run(
+def run_stages(
     folder: Path, names: tuple[str, ...], llm_url: str, llm_key: str, concurrency: int, parquet: bool, url: str
 ) -> None:
     import asyncio
@@ -194,10 +194,10 @@ def _summary_rows(folder: Path, prices: tuple[float, float]) -> list[dict[str, A
 def _show_summary(folder: Path, prices: tuple[float, float]) -> None:
     rows = _summary_rows(folder, prices)
     hidden = set() if any(prices) else {"cost"}
-    _show([{name: value for name, value in row.items() if name not in hidden} for row in rows])
+    show_rows([{name: value for name, value in row.items() if name not in hidden} for row in rows])
 
 
-def _show(rows: list[dict[str, Any]]) -> None:
+def show_rows(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -247,7 +247,7 @@ def budget(
         async with AsyncClient(_service_url(url)) as client:
             return await study_budget(_pipeline(folder), client, solutions, say)
 
-    _show(asyncio.run(held()))
+    show_rows(asyncio.run(held()))
 
 
 @study.command()
@@ -262,7 +262,7 @@ def scaling(
     """Data size: nested parts of the SFT rows, and a training job on each."""
     from sandbox.synth.study import scaling as study_scaling
 
-    sft, rl = _rows(folder, "sft"), _rows(folder, "rl")
+    sft, rl = data_rows(folder, "sft"), data_rows(folder, "rl")
     _trained(folder, "scaling", lambda: study_scaling(folder, sft, rl, part, seed), train, steps, url)
 
 
@@ -278,11 +278,11 @@ def labels(
     """Wrong labels: the RL rows with shares of them, and a GRPO job on each."""
     from sandbox.synth.study import wrong_labels
 
-    rl = _rows(folder, "rl")
+    rl = data_rows(folder, "rl")
     _trained(folder, "labels", lambda: wrong_labels(folder, rl, wrong, seed), train, steps, url)
 
 
-def _rows(folder: Path, name: str) -> list[dict[str, Any]]:
+def data_rows(folder: Path, name: str) -> list[dict[str, Any]]:
     from sandbox.synth.dataset import FOLDER, read_rows
 
     return read_rows(folder / FOLDER / f"{name}.jsonl")
@@ -298,6 +298,6 @@ def _trained(
         with service_at(url) as client:
             points = train(client, points, model, steps, say)
     (folder / FOLDER / f"{name}.json").write_text(json.dumps(points, indent=2) + "\n", encoding="utf-8")
-    _show(points)
+    show_rows(points)
     if model and any(point["status"] != "finished" for point in points):
         fail("not every training job finished; see `sandbox jobs`")

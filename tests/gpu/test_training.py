@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from sandbox.cli import app
 from sandbox.gpu.families import make
 from sandbox.schema import JobStatus
 from sandbox.schema.gpu import GpuJob
+from sandbox.synth.loop import STEPS
 from tests.conftest import unavailable
 from tests.environments import TRL, CannotInstall, interpreter, surroundings
 from tests.gpu.conftest import GpuHost
+from tests.synth.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -85,25 +92,53 @@ def _result(job: GpuJob, host: GpuHost) -> dict[str, Any]:
     return job.result
 
 
-def test_a_model_is_fine_tuned_and_then_reinforced_with_this_service_as_the_reward(trainer: GpuHost) -> None:
+@pytest.fixture
+def teacher() -> Iterator[ScriptedModel]:
+    server = ScriptedModel()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def _sandbox(host: GpuHost, *words: object) -> str:
+    done = CliRunner().invoke(app, list(map(str, words)), env=host.environment)
+    assert done.exit_code == 0, (done.output, done.exception, host.log())
+    return done.stdout
+
+
+def test_one_command_makes_tasks_trains_a_model_on_them_with_this_service_as_the_reward_and_evaluates_it(
+    trainer: GpuHost, teacher: ScriptedModel, tmp_path: Path
+) -> None:
+    """The loop: synthetic tasks, solutions, the vote with its hold-out, SFT, GRPO, evaluation."""
+    trainer.script(default=["```python\nprint(1)\n```"])
     trainer.hire()
-    tuned = trainer.ended(trainer.client.start("train_sft", _sft(2)).id, PATIENCE_S)
+    run, examples, settings = tmp_path / "run", tmp_path / "examples.jsonl", tmp_path / "settings.json"
+    examples.write_text(json.dumps({"code": "a = list(map(int, input().split()))\nprint(sum(a) % 7)"}))
+    small = {"prompts_per_step": 1, "num_generations": 2, "max_tokens": 8, "held_out": _rl(2, held_out=True)}
+    settings.write_text(json.dumps({"sft": {"batch": 2, "max_tokens": 2_048}, "grpo": small}))
+    _sandbox(trainer, "synth", "new", run, "--examples", examples, "--model", "scripted", "--seed", 3, "--rounds", 1,
+             "--tasks", 6, "--solutions", 6)  # fmt: skip
+    loop = ("loop", run, "--llm-url", teacher.url, "--train", "tiny", "--sft-steps", 2, "--grpo-steps", 2, "-n", 2,
+            "--settings", settings)  # fmt: skip
+    shown = _sandbox(trainer, *loop)
+    report = json.loads((run / "loop.json").read_bytes())
+    assert all(step in shown for step in STEPS)
+    assert [row["step"] for row in report["table"]] == list(STEPS)
+    assert [row["pass@1"] for row in report["table"]] == [0.0, None, 0.0, None, 0.0]
+    assert report["data"]["held_out_tasks"] >= 1
+    tuned, reinforced = (trainer.ended(report["steps"][name]["job"]) for name in ("sft", "grpo"))
     assert _result(tuned, trainer)["steps"] == 2
     assert tuned.progress.loss is not None
-    request = {
-        "model": f"job:{tuned.id}",
-        "tasks": _rl(4),
-        "held_out": _rl(2, held_out=True),
-        "steps": 2,
-        "prompts_per_step": 1,
-        "num_generations": 2,
-        "max_tokens": 8,
-    }
-    reinforced = trainer.ended(trainer.client.start("train_grpo", request).id, PATIENCE_S)
     result = _result(reinforced, trainer)
     assert (result["steps"], result["held_out_before"], result["held_out_after"]) == (2, 0.0, 0.0)
     assert 0 < result["timing"]["verdict_s"] < result["timing"]["step_s"]
     assert (trainer.folder / "pool" / "jobs" / reinforced.id / "model" / "config.json").exists()
+    jobs = len(trainer.client.gpus().jobs)
+    assert _sandbox(trainer, *loop).count("grpo") >= 1
+    assert len(trainer.client.gpus().jobs) == jobs, "a second time starts nothing"
 
 
 @pytest.mark.training

@@ -1,0 +1,191 @@
+"""The paper's loop on a run's data: fine-tune, reinforce, and evaluate before, between and after, on tasks held out.
+
+Theory of operation. Each step is a GPU job. `loop.json` in the run's folder says what each step was asked and what came
+of it; a step that was asked the same before is not done again. A job that is under way is found by its idempotency key,
+which follows from what it is asked, so that a command that was killed waits for the jobs of the one before. A step that
+failed is tried anew by the next command.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sandbox.client import Client
+from sandbox.errors import BadRequest, SandboxError
+from sandbox.schema import JobStatus
+from sandbox.schema.gpu import GpuJob
+from sandbox.synth.lines import Record, dump
+from sandbox.synth.study import rl_task, split
+
+REPORT = "loop.json"
+STEPS = ("evaluate base", "sft", "evaluate sft", "grpo", "evaluate grpo")
+
+Progress = Callable[[str], object]
+
+
+class StepFailed(SandboxError):
+    """A job of the loop failed or was cancelled; the message has its reason."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be trained, and how; `sft` and `grpo` are more fields of their requests and win over ours."""
+
+    model: str
+    sft_steps: int = 100
+    grpo_steps: int = 50
+    completions: int = 8
+    max_tokens: int = 1_024
+    cpu_time_s: float = 2.0
+    rollouts: str = "plain"
+    seed: int = 0
+    sft: dict[str, Any] = field(default_factory=dict)
+    grpo: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Data:
+    """A run's rows, dealt out: no task that is held out is in any row that is learnt from."""
+
+    sft: list[Record]
+    rl: list[Record]
+    held_out: list[Record]
+
+    @classmethod
+    def of(cls, sft: Sequence[Record], rl: Sequence[Record], seed: int) -> Data:
+        """Raises BadRequest where there are too few."""
+        train, held_out = split(rl, seed)
+        kept_out = {row["name"] for row in held_out}
+        learnt = [row for row in sft if row["name"] not in kept_out]
+        if not learnt:
+            raise BadRequest("no task has a golden solution but those that are held out: make more tasks")
+        return cls(learnt, train, held_out)
+
+    def told(self) -> Record:
+        return {"sft_rows": len(self.sft), "rl_tasks": len(self.rl), "held_out_tasks": len(self.held_out)}
+
+
+class Loop:
+    """One run's folder, whose data set is there, and the service that trains."""
+
+    def __init__(self, folder: Path, data: Data, plan: Plan, client: Client, say: Progress) -> None:
+        self._path = folder / REPORT
+        self._data = data
+        self._plan = plan
+        self._client = client
+        self._say = say
+        known = json.loads(self._path.read_bytes()) if self._path.exists() else {}
+        self._steps: dict[str, Record] = known.get("steps", {})
+
+    def run(self) -> Record:
+        """All steps, as far as they are not done; the report. Raises StepFailed."""
+        plan = self._plan
+        self._step("evaluate base", "evaluate", self._evaluation(plan.model))
+        tuned = self._step("sft", "train_sft", self._tuning())["result"]["model"]
+        self._step("evaluate sft", "evaluate", self._evaluation(tuned))
+        reinforced = self._step("grpo", "train_grpo", self._reinforcement(tuned))["result"]["model"]
+        self._step("evaluate grpo", "evaluate", self._evaluation(reinforced))
+        return self.report()
+
+    def report(self) -> Record:
+        steps = [self._told(name) for name in STEPS if name in self._steps]
+        return {"model": self._plan.model, "seed": self._plan.seed, "data": self._data.told(), "table": steps}
+
+    def _tuning(self) -> Record:
+        plan = self._plan
+        rows = [{"messages": row["messages"]} for row in self._data.sft]
+        ours = {"model": plan.model, "rows": rows, "steps": plan.sft_steps, "max_tokens": 2 * plan.max_tokens}
+        return {**ours, "seed": plan.seed, **plan.sft}
+
+    def _reinforcement(self, model: str) -> Record:
+        plan = self._plan
+        ours = {
+            "model": model,
+            "tasks": list(map(rl_task, self._data.rl)),
+            "steps": plan.grpo_steps,
+            "max_tokens": plan.max_tokens,
+            "rollouts": plan.rollouts,
+            "limits": {"cpu_time_s": plan.cpu_time_s},
+            "seed": plan.seed,
+        }
+        return {**ours, **plan.grpo}
+
+    def _evaluation(self, model: str) -> Record:
+        plan = self._plan
+        return {
+            "model": model,
+            "problems": list(map(rl_task, self._data.held_out)),
+            "k": sorted({1, plan.completions}),
+            "sampling": {"n": plan.completions, "temperature": 1.0, "max_tokens": plan.max_tokens},
+            "limits": {"cpu_time_s": plan.cpu_time_s},
+        }
+
+    def _step(self, name: str, kind: str, request: Record) -> Record:
+        asked = hashlib.sha256(dump(request)).hexdigest()
+        known = self._steps.get(name, {})
+        if known.get("asked") != asked:
+            known = {"asked": asked, "failures": 0}
+        if "result" in known:
+            self._say(f"{name}: done before")
+            return known
+        job = self._client.start(kind, request, idempotency_key=f"loop-{asked}-{known['failures']}")
+        self._keep(name, {**known, "job": job.id, "began": known.get("began", time.time())})
+        self._say(f"{name}: job {job.id}")
+        ended = self._client.wait(job.id)
+        if ended.status is not JobStatus.FINISHED:
+            self._keep(name, {"asked": asked, "failures": known["failures"] + 1, "job": job.id})
+            why = ended.error if isinstance(ended, GpuJob) else ""
+            raise StepFailed(f"{name}: job {job.id} is {ended.status.value}{why and f': {why}'}")
+        result = {key: value for key, value in (ended.result or {}).items() if key != "picture_base64"}
+        took_s = round(time.time() - self._steps[name]["began"], 1)
+        return self._keep(name, {**self._steps[name], "took_s": took_s, "result": result})
+
+    def _keep(self, name: str, step: Record) -> Record:
+        """Written at once, and whole: a kill must not cost what is known."""
+        self._steps[name] = step
+        being_written = self._path.with_suffix(".new")
+        being_written.write_text(json.dumps({**self.report(), "steps": self._steps}, indent=2) + "\n", encoding="utf-8")
+        being_written.replace(self._path)
+        return step
+
+    def _told(self, name: str) -> Record:
+        """A row of the report: what does not apply is null."""
+        step = self._steps[name]
+        result = step.get("result", {})
+        scores = result.get("all", {})
+        return {
+            "step": name,
+            "job": step.get("job", ""),
+            "took_s": step.get("took_s"),
+            "steps": result.get("steps"),
+            "loss": result.get("loss_last"),
+            "pass@1": scores.get("pass@1"),
+            f"pass@{self._plan.completions}": scores.get(f"pass@{self._plan.completions}"),
+        }
+
+
+def draw(report: Record, path: Path) -> bool:
+    """The pass rates as a picture; False where matplotlib is not installed."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    rows = [row for row in report["table"] if row["step"].startswith("evaluate")]
+    figure = Figure(figsize=(4.5, 3), layout="constrained")
+    axes = figure.subplots()
+    names = [name for name in rows[0] if name.startswith("pass@")]
+    for place, name in enumerate(names):
+        width = 0.8 / len(names)
+        places = [index + (place + 0.5) * width - 0.4 for index in range(len(rows))]
+        axes.bar(places, [row[name] or 0.0 for row in rows], width, label=name)
+    axes.set_xticks(range(len(rows)), [row["step"].removeprefix("evaluate ") for row in rows])
+    axes.set(ylim=(0, 1), ylabel=f"of {report['data']['held_out_tasks']} held-out tasks")
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=90)
+    return True

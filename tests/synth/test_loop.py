@@ -1,0 +1,126 @@
+"""The loop's steps: each done once, found again after a kill, and tried anew after a failure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from sandbox.client import Client
+from sandbox.errors import BadRequest
+from sandbox.schema import JobStatus
+from sandbox.schema.gpu import REQUESTS, GpuJob, GpuKind
+from sandbox.synth.loop import REPORT, STEPS, Data, Loop, Plan, StepFailed, draw
+
+PLAN = Plan("base", sft_steps=3, grpo_steps=2, completions=4, grpo={"learning_rate": 1e-5})
+
+
+def rl_rows(number: int) -> list[dict[str, Any]]:
+    tests = [{"stdin": "1\n", "expected": "1\n"}]
+    return [
+        {"name": f"t{index}", "prompt": f"task {index}", "tests": tests, "difficulty": "easy"}
+        for index in range(number)
+    ]
+
+
+def sft_rows(number: int) -> list[dict[str, Any]]:
+    chat = [{"role": "user", "content": "task"}, {"role": "assistant", "content": "answer"}]
+    return [{"name": f"t{index}", "messages": chat, "style": "codeforces"} for index in range(number)]
+
+
+class Jobs:
+    """A service whose GPU jobs end at once. The same key is the same job, as with the real one."""
+
+    def __init__(self, ends: Callable[[str], JobStatus] = lambda kind: JobStatus.FINISHED) -> None:
+        self.ends = ends
+        self.started: list[tuple[str, Mapping[str, Any]]] = []
+        self._jobs: dict[str, GpuJob] = {}
+        self._number_of: dict[str, str] = {}
+
+    def start(self, kind: str, request: Mapping[str, Any], *, idempotency_key: str) -> GpuJob:
+        REQUESTS[GpuKind(kind)].model_validate(request)
+        if idempotency_key not in self._number_of:
+            job_id = f"gpu-{len(self.started)}"
+            self._number_of[idempotency_key] = job_id
+            self.started.append((kind, request))
+            result = {"all": {"pass@1": 0.5, "pass@4": 0.75}} if kind == "evaluate" else {"model": f"job:{job_id}"}
+            status = self.ends(kind)
+            error = "" if status is JobStatus.FINISHED else "no memory is left"
+            self._jobs[job_id] = GpuJob(id=job_id, kind=GpuKind(kind), status=status, result=result, error=error)
+        return self._jobs[self._number_of[idempotency_key]]
+
+    def wait(self, job_id: str) -> GpuJob:
+        return self._jobs[job_id]
+
+
+def loop(folder: Path, jobs: Jobs, plan: Plan = PLAN) -> Loop:
+    return Loop(folder, Data.of(sft_rows(10), rl_rows(10), plan.seed), plan, cast(Client, jobs), lambda line: None)
+
+
+def test_each_model_is_evaluated_and_the_next_one_made_of_it(tmp_path: Path) -> None:
+    jobs = Jobs()
+    report = loop(tmp_path, jobs).run()
+    assert [kind for kind, _ in jobs.started] == ["evaluate", "train_sft", "evaluate", "train_grpo", "evaluate"]
+    models = [request["model"] for _, request in jobs.started]
+    assert models == ["base", "base", "job:gpu-1", "job:gpu-1", "job:gpu-3"]
+    assert jobs.started[3][1]["learning_rate"] == 1e-5
+    assert [row["step"] for row in report["table"]] == list(STEPS)
+    assert [row["pass@1"] for row in report["table"]] == [0.5, None, 0.5, None, 0.5]
+    assert report["data"] == {"sft_rows": 8, "rl_tasks": 8, "held_out_tasks": 2}
+    if draw(report, tmp_path / "loop.png"):
+        assert (tmp_path / "loop.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_held_out_is_in_nothing_that_is_learnt_from() -> None:
+    data = Data.of(sft_rows(10), rl_rows(10), 7)
+    held_out = {row["name"] for row in data.held_out}
+    assert held_out.isdisjoint(row["name"] for row in [*data.sft, *data.rl])
+    assert Data.of(sft_rows(10), rl_rows(10), 7) == data
+    with pytest.raises(BadRequest, match="golden"):
+        Data.of([row for row in sft_rows(10) if row["name"] in held_out], rl_rows(10), 7)
+    with pytest.raises(BadRequest, match="too few"):
+        Data.of(sft_rows(1), rl_rows(1), 7)
+
+
+def test_a_second_run_does_nothing_again(tmp_path: Path) -> None:
+    jobs = Jobs()
+    first = loop(tmp_path, jobs).run()
+    assert loop(tmp_path, jobs).run() == first
+    assert len(jobs.started) == len(STEPS)
+
+
+def test_after_a_kill_the_job_that_was_started_is_waited_for(tmp_path: Path) -> None:
+    jobs = Jobs()
+
+    def killed(job_id: str) -> GpuJob:
+        if job_id == "gpu-1":
+            raise KeyboardInterrupt
+        return jobs._jobs[job_id]
+
+    jobs.wait = killed  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        loop(tmp_path, jobs).run()
+    jobs.wait = lambda job_id: jobs._jobs[job_id]  # type: ignore[method-assign]
+    loop(tmp_path, jobs).run()
+    assert [kind for kind, _ in jobs.started].count("train_sft") == 1
+
+
+def test_a_step_that_failed_says_why_and_is_tried_anew(tmp_path: Path) -> None:
+    jobs = Jobs(lambda kind: JobStatus.FAILED if kind == "train_grpo" else JobStatus.FINISHED)
+    with pytest.raises(StepFailed, match="grpo: job gpu-3 is failed: no memory is left"):
+        loop(tmp_path, jobs).run()
+    assert [row["step"] for row in json.loads((tmp_path / REPORT).read_bytes())["table"]] == list(STEPS[:4])
+    jobs.ends = lambda kind: JobStatus.FINISHED
+    loop(tmp_path, jobs).run()
+    assert [kind for kind, _ in jobs.started].count("train_grpo") == 2
+    assert [kind for kind, _ in jobs.started].count("train_sft") == 1
+
+
+def test_another_plan_is_done_from_where_it_differs(tmp_path: Path) -> None:
+    jobs = Jobs()
+    loop(tmp_path, jobs).run()
+    loop(tmp_path, jobs, Plan("base", sft_steps=3, grpo_steps=9, completions=4)).run()
+    assert [kind for kind, _ in jobs.started[len(STEPS) :]] == ["train_grpo", "evaluate"]
