@@ -97,7 +97,7 @@ class Service:
         self._ledger = Ledger(self._redis, settings.queue_ttl_s, settings.result_ttl_s, self._task_sets.get)
         self._outbox = Outbox(self._redis, self._ledger)
         self._quotas = Quotas(self._redis, settings.queue_ttl_s)
-        self._gpu_jobs = GpuJobs(self._redis, settings.queue_ttl_s + settings.result_ttl_s)
+        self._gpu_jobs = GpuJobs(self._redis, settings.queue_ttl_s, settings.result_ttl_s)
 
     def start(self) -> None:
         self._postman.start()

@@ -41,7 +41,7 @@ class CurrentJob:
         self.jobs.report(self.id, self.worker, progress)
 
     def tell(self, event: str, data: Sequence[bytes]) -> None:
-        self.jobs.tell(self.id, event, data)
+        self.jobs.tell(self.id, self.worker, event, data)
 
     def stop_if_unwanted(self) -> None:
         """Raises Cancelled."""

@@ -88,7 +88,7 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]
         self._children = Children()
         self._engine = make_engine(settings, gpus, self._children, settings.folder)
         side = connect(settings.effective_redis_url)
-        self._jobs = GpuJobs(side, settings.queue_ttl_s + settings.result_ttl_s)
+        self._jobs = GpuJobs(side, settings.queue_ttl_s, settings.result_ttl_s)
         self._lease = Lease(self._jobs, name, lent, settings)
         self._watch = watch
         self._torn_down = threading.Event()

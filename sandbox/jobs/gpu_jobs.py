@@ -3,8 +3,9 @@
 Theory of operation. A job is a hash, and an RQ job of the same id in one of two lanes: what serves models, and what
 trains them. The worker that takes it claims it with its name; a job whose worker's lease ended is put back by whichever
 worker looks first, and its new worker finds the job's folder, and the last checkpoint in it. What happens on the way is
-one list of events: a reader that was away asks from where it stopped. Only the claimant may end a job, so a worker that
-was taken for dead and wakes up changes nothing.
+one list of events: a reader that was away asks from where it stopped. Only the claimant may tell of a job or end it, so
+a worker that was taken for dead and wakes up changes nothing. A running job has its whole life again with each report,
+and with each renewal of its worker's lease: a training may take longer than a job may wait.
 """
 
 from __future__ import annotations
@@ -39,35 +40,58 @@ TASK = "sandbox.gpu.tasks.perform"
 FOREVER = -1
 SHOWN = 100
 
-# Write fields of a job that this worker still has and nobody has ended; the answer says whether it was so.
-_AS_CLAIMANT = """
+# KEYS are always the job's hash and its events, which expire together.
+_IS_CLAIMANT = """
 if redis.call('HGET', KEYS[1], 'worker') ~= ARGV[1] or redis.call('HGET', KEYS[1], 'status') ~= 'running' then
   return 0
 end
-for index = 2, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[index], ARGV[index + 1]) end
+"""
+_LIVES = """
+local function lives(seconds)
+  redis.call('EXPIRE', KEYS[1], seconds)
+  redis.call('EXPIRE', KEYS[2], seconds)
+end
+"""
+# Write fields of a job that this worker still has and nobody has ended; the answer says whether it was so.
+_AS_CLAIMANT = f"""
+{_LIVES}{_IS_CLAIMANT}
+for index = 3, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[index], ARGV[index + 1]) end
+lives(ARGV[2])
 return 1
 """
-_CLAIM = """
+_TELL = f"""
+{_LIVES}{_IS_CLAIMANT}
+for index = 3, #ARGV do redis.call('RPUSH', KEYS[2], ARGV[index]) end
+lives(ARGV[2])
+return 1
+"""
+_CLAIM = f"""
+{_LIVES}
 local status = redis.call('HGET', KEYS[1], 'status')
 if status ~= 'queued' then return 0 end
 redis.call('HSET', KEYS[1], 'status', 'running', 'worker', ARGV[1])
+lives(ARGV[2])
 return redis.call('HINCRBY', KEYS[1], 'attempts', 1)
 """
-_CANCEL = """
+_CANCEL = f"""
+{_LIVES}
 local status = redis.call('HGET', KEYS[1], 'status')
-if status == 'queued' or status == 'running' then redis.call('HSET', KEYS[1], 'status', 'cancelled') end
+if status == 'queued' or status == 'running' then
+  redis.call('HSET', KEYS[1], 'status', 'cancelled')
+  lives(ARGV[1])
+end
 return 1
 """
 # From a worker that is gone: back to the queue, or given up when it was tried often enough.
-_TAKE_BACK = """
-if redis.call('HGET', KEYS[1], 'worker') ~= ARGV[1] or redis.call('HGET', KEYS[1], 'status') ~= 'running' then
-  return 0
-end
+_TAKE_BACK = f"""
+{_LIVES}{_IS_CLAIMANT}
 if tonumber(redis.call('HGET', KEYS[1], 'attempts')) >= tonumber(ARGV[2]) then
   redis.call('HSET', KEYS[1], 'status', 'failed', 'error', ARGV[3])
+  lives(ARGV[5])
   return 2
 end
 redis.call('HSET', KEYS[1], 'status', 'queued', 'worker', '')
+lives(ARGV[4])
 return 1
 """
 
@@ -82,11 +106,12 @@ def is_gpu_job(job_id: str) -> bool:
 
 
 class GpuJobs:
-    """Thread-safe. What an ended job leaves is kept for `life_s` from its submission."""
+    """Thread-safe. A job may wait for `queue_ttl_s`; what it leaves is kept for `result_ttl_s` from its end."""
 
-    def __init__(self, redis: Redis, life_s: int) -> None:
+    def __init__(self, redis: Redis, queue_ttl_s: int, result_ttl_s: int) -> None:
         self._redis = redis
-        self._life_s = life_s
+        self._life_s = queue_ttl_s + result_ttl_s
+        self._result_ttl_s = result_ttl_s
 
     def submit(self, kind: GpuKind, request: GpuRequest, job_id: str = "") -> GpuJob:
         """Queue a job. The same `job_id` once more is the same job."""
@@ -127,7 +152,7 @@ class GpuJobs:
     def cancel(self, job_id: str) -> GpuJob:
         """A job that runs is stopped within a second or two; an ended one stays as it is. Raises NotFound."""
         self._fields(job_id)
-        self._redis.eval(_CANCEL, 1, keys.gpu_job(job_id))
+        self._eval(_CANCEL, job_id, self._result_ttl_s)
         return self.job(job_id)
 
     def events(self, job_id: str, start: int) -> list[bytes]:
@@ -137,11 +162,10 @@ class GpuJobs:
 
     def pool(self) -> GpuPool:
         """The leases that hold now and the latest jobs."""
-        self._redis.zremrangebyscore(keys.GPU_JOBS, "-inf", time.time() - self._life_s)
         jobs = []
-        for name in self._redis.zrevrange(keys.GPU_JOBS, 0, SHOWN - 1):
+        for name in self._known()[:SHOWN]:
             try:
-                jobs.append(self.job(name.decode()).model_copy(update={"result": None}))
+                jobs.append(self.job(name).model_copy(update={"result": None}))
             except NotFound:
                 continue
         return GpuPool(leases=self.leases(), jobs=jobs)
@@ -155,7 +179,7 @@ class GpuJobs:
 
     def claim(self, job_id: str, worker: str) -> tuple[GpuKind, bytes] | None:
         """Take a queued job: its kind and its request's JSON. None when it is not to be run any more."""
-        if not self._redis.eval(_CLAIM, 1, keys.gpu_job(job_id), worker):
+        if not self._eval(_CLAIM, job_id, worker, self._life_s):
             return None
         kind, request = self._redis.hmget(keys.gpu_job(job_id), "kind", "request")
         return GpuKind(kind.decode()), request
@@ -168,25 +192,24 @@ class GpuJobs:
     def report(self, job_id: str, worker: str, progress: Progress) -> None:
         text = progress.model_dump_json(exclude_none=True)
         if self._write(job_id, worker, {"progress": text}):
-            self.tell(job_id, "progress", [text.encode()])
+            self.tell(job_id, worker, "progress", [text.encode()])
 
-    def tell(self, job_id: str, event: str, data: Iterable[bytes]) -> None:
-        """Append events whose data is JSON already."""
+    def tell(self, job_id: str, worker: str, event: str, data: Iterable[bytes]) -> None:
+        """Append events whose data is JSON already; of a job that is not this worker's any more nothing is told."""
         lines = [b'{"event":"%s","data":%s}' % (event.encode(), each) for each in data]
         if lines:
-            self._redis.rpush(keys.gpu_events(job_id), *lines)
-            self._redis.expire(keys.gpu_events(job_id), self._life_s)
+            self._eval(_TELL, job_id, worker, self._life_s, *lines)
 
     def finish(self, job_id: str, worker: str, result: Mapping[str, Any]) -> bool:
         fields = {"status": JobStatus.FINISHED.value, "result": json.dumps(result)}
-        return self._write(job_id, worker, fields)
+        return self._write(job_id, worker, fields, self._result_ttl_s)
 
     def fail(self, job_id: str, worker: str, error: str) -> bool:
-        return self._write(job_id, worker, {"status": JobStatus.FAILED.value, "error": error})
+        return self._write(job_id, worker, {"status": JobStatus.FAILED.value, "error": error}, self._result_ttl_s)
 
     def hand_back(self, job_id: str, worker: str, attempts: int, error: str) -> bool:
         """Queue a job again that its worker could not end; False when it was tried `attempts` times and has failed."""
-        outcome = int(self._redis.eval(_TAKE_BACK, 1, keys.gpu_job(job_id), worker, attempts, error))
+        outcome = self._eval(_TAKE_BACK, job_id, worker, attempts, error, self._life_s, self._result_ttl_s)
         if outcome == 1:
             self._enqueue(GpuKind(self._fields(job_id)["kind"]), job_id)
         return outcome == 1
@@ -200,6 +223,8 @@ class GpuJobs:
             lease = GpuLease(gpu=gpu, worker=worker, job=job_id, until=until)
             pipeline.hset(keys.GPU_LEASES, gpu, lease.model_dump_json())
         pipeline.execute()
+        if job_id:
+            self._write(job_id, worker, {})
 
     def release(self, worker: str, gpus: Sequence[str]) -> None:
         pipeline: Pipeline = self._redis.pipeline()
@@ -218,7 +243,7 @@ class GpuJobs:
         now = time.time()
         living = {name.decode() for name in self._redis.zrangebyscore(keys.GPU_WORKERS, now, "+inf")}
         taken_back = []
-        for name in map(bytes.decode, self._redis.zrange(keys.GPU_JOBS, 0, -1)):
+        for name in reversed(self._known()):
             status, worker, kind = self._redis.hmget(keys.gpu_job(name), "status", "worker", "kind")
             if status == b"running" and worker.decode() not in living:
                 words = f"its worker {worker.decode()} was lost, {attempts} times in all"
@@ -250,9 +275,23 @@ class GpuJobs:
         position = self._redis.lpos(keys.rq_queue(LANE_OF[kind]), rq_id)
         return None if position is None else int(position)
 
-    def _write(self, job_id: str, worker: str, fields: Mapping[str, str]) -> bool:
+    def _write(self, job_id: str, worker: str, fields: Mapping[str, str], life_s: int = 0) -> bool:
         pairs = [part for pair in fields.items() for part in pair]
-        return bool(self._redis.eval(_AS_CLAIMANT, 1, keys.gpu_job(job_id), worker, *pairs))
+        return bool(self._eval(_AS_CLAIMANT, job_id, worker, life_s or self._life_s, *pairs))
+
+    def _eval(self, script: str, job_id: str, *arguments: str | bytes | int) -> int:
+        return int(self._redis.eval(script, 2, keys.gpu_job(job_id), keys.gpu_events(job_id), *arguments))
+
+    def _known(self) -> list[str]:
+        """The jobs that have not expired, newest first; the others are forgotten here."""
+        names = [name.decode() for name in self._redis.zrevrange(keys.GPU_JOBS, 0, -1)]
+        pipeline = self._redis.pipeline(transaction=False)
+        for name in names:
+            pipeline.exists(keys.gpu_job(name))
+        there = dict(zip(names, pipeline.execute(), strict=True))
+        if expired := [name for name in names if not there[name]]:
+            self._redis.zrem(keys.GPU_JOBS, *expired)
+        return [name for name in names if there[name]]
 
     def _fields(self, job_id: str) -> dict[str, str]:
         fields = {name.decode(): value.decode() for name, value in self._redis.hgetall(keys.gpu_job(job_id)).items()}

@@ -29,7 +29,7 @@
 | sandbox:webhooks:due         | zset   | webhooks to deliver, by time of the next try | while there are any      |
 | sandbox:webhook:<id>         | hash   | a webhook that failed: tries, last error   | webhook_dead_ttl_s         |
 | sandbox:webhooks:dead        | zset   | webhooks given up, by when                 | webhook_dead_ttl_s each    |
-| sandbox:gpu:job:<id>         | hash   | a GPU job: request, status, progress       | queue_ttl_s + result_ttl_s |
+| sandbox:gpu:job:<id>         | hash   | a GPU job: request, status, progress       | result_ttl_s from its end  |
 | sandbox:gpu:events:<id>      | list   | its events as JSON, in order               | as its job                 |
 | sandbox:gpu:jobs             | zset   | GPU jobs by time of submission             | pruned when listed         |
 | sandbox:gpu:leases           | hash   | GPU -> who holds it, until when            | while there are any        |
