@@ -12,11 +12,13 @@ import httpx
 
 from sandbox.errors import BadRequest, InfrastructureError
 from sandbox.gpu.engine import Engine
+from sandbox.passing import PASSING, pause_s
 from sandbox.schema.gpu import Message, Sampling
 
 TIMEOUT_S = 3_600.0
-TRIES = 4
-PAUSE_S = 0.5
+ATTEMPTS = 8
+FIRST_PAUSE_S = 0.5
+SHOWN = 500
 
 Prompt = str | list[Message]
 
@@ -75,16 +77,20 @@ class Completions:
     ) -> Group:
         path, body = request_of(model, prompt, sampling)
         async with room:
-            for left in reversed(range(TRIES)):
+            for attempt in range(ATTEMPTS):
+                response: httpx.Response | None = None
                 try:
-                    return _group(index, await http.post(urls[index % len(urls)] + path, json=body))
+                    response = await http.post(urls[index % len(urls)] + path, json=body)
+                    failure = f"answers {response.status_code}: {response.text[:SHOWN]}"
                 except httpx.TransportError as error:
-                    if not left:
-                        raise InfrastructureError(f"the model's server does not answer: {error}") from error
-                    await asyncio.sleep(PAUSE_S)
+                    failure = f"does not answer: {type(error).__name__}: {error}"
+                if response is not None and response.status_code not in PASSING:
+                    return _group(index, response)
+                if attempt + 1 < ATTEMPTS:
+                    await asyncio.sleep(pause_s(attempt, FIRST_PAUSE_S, response))
                     # Answers at once while the servers are well, and starts again the one that is not.
                     urls = await asyncio.to_thread(self._engine.serve, model)
-        raise AssertionError("unreachable")
+        raise InfrastructureError(f"the model's server, asked {ATTEMPTS} times, {failure}")
 
 
 def request_of(model: str, prompt: Prompt, sampling: Sampling) -> tuple[str, dict[str, Any]]:
@@ -107,15 +113,20 @@ def request_of(model: str, prompt: Prompt, sampling: Sampling) -> tuple[str, dic
 
 def _group(index: int, response: httpx.Response) -> Group:
     if response.status_code >= 500:
-        raise InfrastructureError(f"the model's server answers {response.status_code}: {response.text[:500]}")
+        raise InfrastructureError(f"the model's server answers {response.status_code}: {response.text[:SHOWN]}")
     if response.status_code != 200:
-        raise BadRequest(f"the model's server refuses the prompt: {response.text[:500]}", f"prompts.{index}")
-    told = response.json()
-    choices = sorted(told["choices"], key=lambda choice: choice.get("index", 0))
-    usage = told.get("usage") or {}
+        words = f"the model's server refuses the prompt ({response.status_code}): {response.text[:SHOWN]}"
+        raise BadRequest(words, f"prompts.{index}")
+    try:
+        told = response.json()
+        choices = sorted(told["choices"], key=lambda choice: choice.get("index", 0))
+        texts = [_text(choice) for choice in choices]
+        usage = told.get("usage") or {}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InfrastructureError(f"the model's server answers in another shape: {response.text[:SHOWN]}") from None
     return Group(
         prompt=index,
-        texts=[_text(choice) for choice in choices],
+        texts=texts,
         finish_reasons=[choice.get("finish_reason") or "" for choice in choices],
         tokens=usage.get("completion_tokens") or 0,
         prompt_tokens=usage.get("prompt_tokens") or 0,

@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 import httpx
 
 from sandbox.errors import BadRequest, InfrastructureError
+from sandbox.passing import PASSING, pause_s
 
 ATTEMPTS = 6
 FIRST_DELAY_S = 0.5
 PATIENCE_S = 600.0
-PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 SEEDS = 1 << 31
 WRONG_SHOWN = 300
 
@@ -119,9 +119,11 @@ class Model:
 
     async def _post(self, body: dict[str, Any]) -> dict[str, Any]:
         failure = ""
+        response: httpx.Response | None = None
         for attempt in range(ATTEMPTS):
             if attempt:
-                await asyncio.sleep(FIRST_DELAY_S * 2 ** (attempt - 1))
+                await asyncio.sleep(pause_s(attempt - 1, FIRST_DELAY_S, response))
+            response = None
             try:
                 response = await self._http.post("/chat/completions", json=body)
             except httpx.HTTPError as error:
