@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from sandbox.errors import BadRequest
 from sandbox.schema.gpu import Progress
 
 JOB = "job:"
+JOB_ID = re.compile(r"[A-Za-z0-9-]+")
+NOT_OF_THE_HUB = re.compile(r"[:@]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,9 @@ def place_of(model: str, folder: Path) -> str:
     Raises BadRequest for a path that leads out of the folder, and for a job that made no model.
     """
     if model.startswith(JOB):
-        made = JobFolder(folder / "jobs" / model.removeprefix(JOB)).model
-        if not made.is_dir():
+        job_id = model.removeprefix(JOB)
+        made = JobFolder(folder / "jobs" / job_id).model
+        if not JOB_ID.fullmatch(job_id) or not made.is_dir():
             raise BadRequest(f"{model} made no model on this host", "model")
         return str(made)
     return str(path) if (path := inside(model, folder, "model")).exists() else _hub_name(model)
@@ -101,7 +105,7 @@ def inside(name: str, folder: Path, field: str) -> Path:
 
 
 def _hub_name(model: str) -> str:
-    if model.startswith(("/", ".")) or model.count("/") > 1:
+    if model.startswith(("/", ".")) or model.count("/") > 1 or NOT_OF_THE_HUB.search(model):
         raise BadRequest(f"no model {model!r} below SANDBOX_GPU_FOLDER on this host, nor can the hub have one", "model")
     return model
 

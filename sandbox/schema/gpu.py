@@ -21,8 +21,10 @@ MAX_PROMPT_CHARS = 1 << 20
 MAX_ROWS = 100_000
 
 Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARS)]
-# A name of the model hub, a path below SANDBOX_GPU_FOLDER, or `job:<id>`: what that training job made.
-ModelName = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^(job:[A-Za-z0-9-]+|[A-Za-z0-9_./-]+)$")]
+# A name of the model hub, a path below SANDBOX_GPU_FOLDER, `job:<id>`: what that training job made, or what a service
+# calls its models: `qwen2.5:7b`, `ft:gpt-4o-mini:us::id`, `@cf/meta/llama-3`. Which paths it may stand for is judged
+# where one is made of it (`sandbox.gpu.folder.place_of`). It is an argument of commands, so it begins with no dash.
+ModelName = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[A-Za-z0-9_./@][A-Za-z0-9_./:@-]*$")]
 FilePath = Annotated[str, Field(min_length=1, max_length=512)]
 Settings = dict[str, Any]
 

@@ -46,6 +46,7 @@ async def test_the_same_key_is_the_same_job(http: httpx.AsyncClient) -> None:
         ("/generate", {"verify": {"tests": [[TEST], [TEST]]}}, "2 entries for 1 prompts"),
         ("/generate", {"verify": {}}, "tests or vote"),
         ("/generate", {"model": "; rm"}, "should match pattern"),
+        ("/generate", {"model": "--trust-remote-code"}, "should match pattern"),
         ("/train/sft", {"rows": [{"messages": [{"role": "user", "content": "p"}] * 2}]}, "must be the assistant's"),
         ("/train/grpo", {"dataset": "tasks.jsonl"}, "tasks or dataset"),
         ("/evaluate", {"k": [8]}, "pass@8 needs sampling.n"),
@@ -58,6 +59,14 @@ async def test_what_cannot_be_is_refused_with_what_is_wrong(
     response = await http.post(path, json={**GOOD[path], **change})
     assert response.status_code == 422
     assert words in response.text
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["qwen2.5:7b", "meta-llama/llama-3.3-70b-instruct:free", "ft:gpt-4o-mini:org::id", "@cf/meta/llama-3", "job:gpu-1"],
+)
+async def test_models_have_the_names_that_services_give_them(http: httpx.AsyncClient, model: str) -> None:
+    assert (await http.post("/generate", json={**GOOD["/generate"], "model": model})).status_code == 202
 
 
 async def test_events_go_on_behind_the_last_one_seen(http: httpx.AsyncClient, service: ServiceDouble) -> None:
