@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import threading
 import time
@@ -179,17 +180,18 @@ class Lease:
 
     def start(self) -> None:
         """Take the GPUs. Raises GpuTaken when another worker holds one still."""
-        for gpu in self._gpus:
-            holder = self._jobs.holder(gpu)
-            if holder is not None and holder.worker != self._worker:
-                left_s = holder.until - time.time()
-                raise GpuTaken(f"GPU {gpu} is held by {holder.worker} for another {left_s:.0f} s unless it renews")
-        self._jobs.renew(self._worker, self._gpus, "", self._lease_s)
+        self._renew()
         self._thread.start()
+
+    def _renew(self) -> None:
+        other = self._jobs.renew(self._worker, self._gpus, self._job, self._lease_s)
+        if other is not None:
+            left_s = other.until - self._jobs.now()
+            raise GpuTaken(f"GPU {other.gpu} is held by {other.worker} for another {left_s:.0f} s unless it renews")
 
     def stop(self) -> None:
         self._ended.set()
-        if self._thread.is_alive():
+        if self._thread.ident is not None:
             self._thread.join(timeout=self._lease_s)
             with suppress(RedisError):
                 self._jobs.release(self._worker, self._gpus)
@@ -215,8 +217,14 @@ class Lease:
                     self._unwanted.set()
                 if time.monotonic() >= next_beat:
                     next_beat = time.monotonic() + beat_s
-                    self._jobs.renew(self._worker, self._gpus, self._job, self._lease_s)
+                    self._renew()
                     self._jobs.reap(self._attempts)
+            except GpuTaken as error:
+                # Silent for too long: its job is another's by now, and so is the GPU. It ends, and asks anew.
+                logger.error("this worker stops: %s", error)
+                self._unwanted.set()
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
             except RedisError as error:
                 logger.warning("the lease could not be renewed: %s", error)
             except Exception:

@@ -18,7 +18,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from redis import Redis
-from redis.client import Pipeline
 from rq import Queue
 from rq.serializers import JSONSerializer
 
@@ -94,6 +93,32 @@ redis.call('HSET', KEYS[1], 'status', 'queued', 'worker', '')
 lives(ARGV[4])
 return 1
 """
+# Leases in one step, by Redis' own clock: hosts' clocks differ, and two workers may ask at once. KEYS are the leases
+# and the workers that live. Answers with the lease that another worker has still, or with nothing where all are had.
+_RENEW = """
+local worker, job, lease_s = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
+for index = 4, #ARGV do
+  local text = redis.call('HGET', KEYS[1], ARGV[index])
+  local held = text and cjson.decode(text)
+  if held and held.worker ~= worker and held['until'] > now then return text end
+end
+for index = 4, #ARGV do
+  local lease = {gpu = ARGV[index], worker = worker, job = job, ['until'] = now + lease_s}
+  redis.call('HSET', KEYS[1], ARGV[index], cjson.encode(lease))
+end
+redis.call('ZADD', KEYS[2], string.format('%.3f', now + lease_s), worker)
+return false
+"""
+_RELEASE = """
+redis.call('ZREM', KEYS[2], ARGV[1])
+for index = 2, #ARGV do
+  local text = redis.call('HGET', KEYS[1], ARGV[index])
+  if text and cjson.decode(text).worker == ARGV[1] then redis.call('HDEL', KEYS[1], ARGV[index]) end
+end
+return 1
+"""
 
 
 def gpu_job_id(kind: GpuKind, idempotency_key: str) -> str:
@@ -118,7 +143,6 @@ class GpuJobs:
         job_id = job_id or PREFIX + uuid.uuid4().hex
         if not self._redis.hsetnx(keys.gpu_job(job_id), "kind", kind.value):
             return self.job(job_id)
-        now = time.time()
         fields = {
             "request": request.model_dump_json(exclude_unset=True),
             "status": JobStatus.QUEUED.value,
@@ -128,7 +152,7 @@ class GpuJobs:
         pipeline = self._redis.pipeline()
         pipeline.hset(keys.gpu_job(job_id), mapping=fields)
         pipeline.expire(keys.gpu_job(job_id), self._life_s)
-        pipeline.zadd(keys.GPU_JOBS, {job_id: now})
+        pipeline.zadd(keys.GPU_JOBS, {job_id: self.now()})
         pipeline.execute()
         self._enqueue(kind, job_id)
         return self.job(job_id)
@@ -171,9 +195,14 @@ class GpuJobs:
         return GpuPool(leases=self.leases(), jobs=jobs)
 
     def leases(self) -> list[GpuLease]:
-        now = time.time()
+        now = self.now()
         held = [GpuLease.model_validate_json(text) for text in self._redis.hvals(keys.GPU_LEASES)]
         return sorted((lease for lease in held if lease.until > now), key=lambda lease: lease.gpu)
+
+    def now(self) -> float:
+        """Redis' own time, which leases go by."""
+        seconds, microseconds = self._redis.time()
+        return float(seconds) + float(microseconds) / 1e6
 
     # What follows is the workers' side.
 
@@ -214,33 +243,22 @@ class GpuJobs:
             self._enqueue(GpuKind(self._fields(job_id)["kind"]), job_id)
         return outcome == 1
 
-    def renew(self, worker: str, gpus: Sequence[str], job_id: str, lease_s: float) -> None:
-        """Hold `gpus`, and live, for another `lease_s` seconds."""
-        until = time.time() + lease_s
-        pipeline = self._redis.pipeline()
-        pipeline.zadd(keys.GPU_WORKERS, {worker: until})
-        for gpu in gpus:
-            lease = GpuLease(gpu=gpu, worker=worker, job=job_id, until=until)
-            pipeline.hset(keys.GPU_LEASES, gpu, lease.model_dump_json())
-        pipeline.execute()
+    def renew(self, worker: str, gpus: Sequence[str], job_id: str, lease_s: float) -> GpuLease | None:
+        """Hold `gpus`, and live, for another `lease_s` seconds; or else the lease of another worker that has one."""
+        other = self._redis.eval(_RENEW, 2, keys.GPU_LEASES, keys.GPU_WORKERS, worker, job_id, lease_s, *gpus)
+        if other is not None:
+            return GpuLease.model_validate_json(other)
         if job_id:
             self._write(job_id, worker, {})
+        return None
 
     def release(self, worker: str, gpus: Sequence[str]) -> None:
-        pipeline: Pipeline = self._redis.pipeline()
-        pipeline.zrem(keys.GPU_WORKERS, worker)
-        pipeline.hdel(keys.GPU_LEASES, *gpus)
-        pipeline.execute()
-
-    def holder(self, gpu: str) -> GpuLease | None:
-        """Who holds a GPU now."""
-        text = self._redis.hget(keys.GPU_LEASES, gpu)
-        lease = None if text is None else GpuLease.model_validate_json(text)
-        return lease if lease is not None and lease.until > time.time() else None
+        """What another worker holds by now stays that one's."""
+        self._redis.eval(_RELEASE, 2, keys.GPU_LEASES, keys.GPU_WORKERS, worker, *gpus)
 
     def reap(self, attempts: int) -> list[str]:
         """Queue the jobs of workers whose lease ended once more; returns their ids."""
-        now = time.time()
+        now = self.now()
         living = {name.decode() for name in self._redis.zrangebyscore(keys.GPU_WORKERS, now, "+inf")}
         taken_back = []
         for name in reversed(self._known()):

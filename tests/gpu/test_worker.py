@@ -11,8 +11,10 @@ import httpx
 import pytest
 
 from sandbox.gpu.benchmarks import problems_of
+from sandbox.jobs import keys
 from sandbox.schema import JobStatus
 from tests.gpu.conftest import GpuHost
+from tests.redis_server import RedisServer
 
 HUMANEVAL = Path(__file__).resolve().parents[3] / "shared/data/HumanEval.jsonl.gz"
 RIGHT = "```python\nprint(sum(map(int, input().split())))\n```"
@@ -129,6 +131,25 @@ def test_a_gpu_is_lent_to_one_worker_at_a_time_and_says_to_whom(host: GpuHost) -
     assert lease.worker == host.client.gpus().jobs[0].worker
     assert host.hire(SANDBOX_GPUS="7").wait(40) == 1
     assert "is held by" in host.log()
+
+
+def test_a_worker_whose_gpu_is_anothers_by_now_leaves_its_job_and_ends(
+    host: GpuHost, redis_server: RedisServer
+) -> None:
+    """As one that could not reach Redis for longer than its lease."""
+    host.script(default=[WRONG], delay_s=0.3)
+    worker = host.hire(SANDBOX_GPUS="7", SANDBOX_LLM_REQUESTS="1")
+    job = host.client.start("generate", _generation(200))
+    host.until(job.id, lambda job: job.progress.step > 0)
+    (lease,) = host.client.gpus().leases
+    usurper = lease.model_copy(update={"worker": "usurper", "until": lease.until + 60, "job": ""})
+    with redis_server.client() as redis:
+        redis.hset(keys.GPU_LEASES, lease.gpu, usurper.model_dump_json())
+        assert worker.wait(40) == 0
+        assert "this worker stops: GPU" in host.log()
+        assert redis.hget(keys.GPU_LEASES, lease.gpu) == usurper.model_dump_json().encode()
+        redis.hdel(keys.GPU_LEASES, lease.gpu)
+    host.client.cancel(job.id)
 
 
 @pytest.mark.parametrize(
