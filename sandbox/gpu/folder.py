@@ -7,12 +7,14 @@
 | checkpoints/   | the trainer's, the last two                              | process    |
 | model/         | what was trained                                         | process    |
 | result.json    | what the job answers; there when the process has ended   | process    |
+| refused.json   | what is wrong with the request, if that was its end      | process    |
 | log.txt        | what it printed, the last try at the end                 | process    |
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +78,18 @@ class JobFolder:
         path = self.path / "result.json"
         return _read(path) if path.exists() else None
 
+    def refuse(self, error: str, field: str) -> None:
+        """The request is at fault, and trying it again would not help."""
+        _write(self.path / "refused.json", {"message": error, "field": field})
+
+    def refusal(self) -> BadRequest | None:
+        """What was refused since `forget_refusal`."""
+        path = self.path / "refused.json"
+        return BadRequest(**_read(path)) if path.exists() else None
+
+    def forget_refusal(self) -> None:
+        (self.path / "refused.json").unlink(missing_ok=True)
+
     def last_checkpoint(self) -> Path | None:
         """The latest that was written to its end: the trainer's state is the last of its files."""
         whole = [path for path in self.checkpoints.glob("checkpoint-*") if (path / "trainer_state.json").exists()]
@@ -111,8 +125,8 @@ def _hub_name(model: str) -> str:
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:
-    """Whole or not at all: a reader never meets half a file."""
-    new = path.with_suffix(".new")
+    """Whole or not at all: a reader never meets half a file, nor do processes that write the same one."""
+    new = path.with_suffix(f".{os.getpid()}.new")
     new.write_text(json.dumps(value), encoding="utf-8")
     new.replace(path)
 

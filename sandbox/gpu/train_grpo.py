@@ -26,6 +26,7 @@ from trl import GRPOConfig, GRPOTrainer
 from sandbox.gpu.chats import chat_of
 from sandbox.gpu.early_verdicts import EarlyVerdicts, JudgeBeside, with_early_verdicts
 from sandbox.gpu.folder import JobFolder
+from sandbox.gpu.mistakes import asked_for
 from sandbox.gpu.reporting import Reporter, RewardWatch
 from sandbox.rewards.score import X_CODER_SCALE
 from sandbox.rewards.trl_reward import trl_reward
@@ -76,8 +77,13 @@ def main(folder: JobFolder) -> None:
     request = GrpoRequest.model_validate(order["request"])
     if request.rollouts == "colocate" and request.vllm:
         hand_on_to_vllm(request.vllm)
-    tokenizer = AutoTokenizer.from_pretrained(order["model"])
-    model = AutoModelForCausalLM.from_pretrained(order["model"], dtype=torch.float32)
+    with asked_for(folder, "settings"):
+        args = config(folder, request)
+    with asked_for(folder, "model"):
+        tokenizer = AutoTokenizer.from_pretrained(order["model"])
+        model = AutoModelForCausalLM.from_pretrained(order["model"], dtype=torch.float32)
+    with asked_for(folder, "dataset"):
+        train_dataset = dataset(tasks(request, order))
     options = reward_options(request)
     beside = request.rollouts == "colocate" and request.early_verdicts
     judge = JudgeBeside(order["url"], options) if beside else None
@@ -87,9 +93,9 @@ def main(folder: JobFolder) -> None:
     reporter = TimedReporter(folder, rewards)
     trainer = TimedTrainer(
         model=model,
-        args=config(folder, request),
+        args=args,
         reward_funcs=[rewards],
-        train_dataset=dataset(tasks(request, order)),
+        train_dataset=train_dataset,
         eval_dataset=dataset(request.held_out) if request.held_out else None,
         processing_class=tokenizer,
         callbacks=[reporter],

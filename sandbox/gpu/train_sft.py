@@ -19,6 +19,7 @@ from trl import SFTConfig, SFTTrainer
 
 from sandbox.gpu.chats import chat_of
 from sandbox.gpu.folder import JobFolder
+from sandbox.gpu.mistakes import asked_for
 from sandbox.gpu.reporting import Reporter
 from sandbox.rewards.trl_reward import trl_reward
 from sandbox.schema.gpu import Probe, Progress, SftRequest
@@ -29,16 +30,21 @@ PROBED_AT_ONCE = 128
 def main(folder: JobFolder) -> None:
     order = folder.order()
     request = SftRequest.model_validate(order["request"])
-    tokenizer = AutoTokenizer.from_pretrained(order["model"])
-    model = AutoModelForCausalLM.from_pretrained(order["model"], dtype=torch.float32)
+    with asked_for(folder, "settings"):
+        args = config(folder, request)
+    with asked_for(folder, "model"):
+        tokenizer = AutoTokenizer.from_pretrained(order["model"])
+        model = AutoModelForCausalLM.from_pretrained(order["model"], dtype=torch.float32)
+    with asked_for(folder, "dataset"):
+        learnt = rows(request, order)
     reporter = Reporter(folder)
     callbacks: list[TrainerCallback] = [reporter]
     if request.probe is not None:
         callbacks.append(Prober(folder, request.probe, order["url"], tokenizer))
     trainer = SFTTrainer(
         model=model,
-        args=config(folder, request),
-        train_dataset=Dataset.from_list(rows(request, order)),
+        args=args,
+        train_dataset=Dataset.from_list(learnt),
         processing_class=tokenizer,
         callbacks=callbacks,
     )

@@ -16,6 +16,7 @@ from sandbox.gpu.job import CurrentJob
 from sandbox.schema.gpu import GpuKind, GrpoRequest, Progress, TrainRequest
 
 LOOK_S = 0.25
+WRONG_OPTIONS = 2  # argparse's exit code; a launcher whose program failed has 1
 MODULES = {GpuKind.SFT: "sandbox.gpu.train_sft", GpuKind.GRPO: "sandbox.gpu.train_grpo"}
 
 
@@ -30,6 +31,7 @@ def train(job: CurrentJob, kind: GpuKind, request: TrainRequest, children: Child
         command = recipes.verl_command(job.folder, request, job.settings, len(job.gpus))
     else:
         command = command_of(kind, request, job)
+    job.folder.forget_refusal()
     following = _Following(job)
     process = children.start(command, environment(job.gpus), job.folder.log, job.folder.path)
     try:
@@ -37,8 +39,12 @@ def train(job: CurrentJob, kind: GpuKind, request: TrainRequest, children: Child
     finally:
         stop(process)
     following.look()
+    if (refusal := job.folder.refusal()) is not None:
+        raise refusal
     result = job.folder.result()
     if result is None or process.returncode:
+        if process.returncode == WRONG_OPTIONS and request.launch:
+            raise BadRequest(f"launch: accelerate refuses its options:\n{tail(job.folder.log)}", "launch")
         raise TrainingFailed(f"training ended with exit code {process.returncode}:\n{tail(job.folder.log)}")
     return result
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -158,7 +159,27 @@ def test_the_training_of_a_killed_worker_goes_on_from_its_last_checkpoint(traine
 def test_a_training_that_crashes_ends_alone_and_is_tried_as_often_as_was_set(trainer: GpuHost) -> None:
     """What its process does is its own: the worker lives on, and does the next job."""
     worker = trainer.hire(SANDBOX_GPU_ATTEMPTS="1")
-    job = trainer.ended(trainer.client.start("train_sft", _sft(2, settings={"no_such_option": 1})).id, PATIENCE_S)
+    job = trainer.ended(trainer.client.start("train_sft", _sft(2, settings={"max_grad_norm": "x"})).id, PATIENCE_S)
     assert job.status is JobStatus.FAILED
-    assert "no_such_option" in job.error
+    assert "training ended with exit code 1" in job.error
     assert worker.poll() is None
+
+
+@pytest.mark.training
+@pytest.mark.parametrize(
+    ("kind", "change", "why"),
+    [
+        ("train_sft", {"settings": {"no_such_option": 1}}, "settings: TypeError: .*no_such_option"),
+        ("train_sft", {"model": "nobody/nothing"}, "model: OSError"),
+        ("train_sft", {"launch": {"no_such_option": 1}}, "launch: .*no_such_option"),
+        ("train_grpo", {"settings": {"generation_batch_size": 3}}, "settings: ValueError: .*generation_batch_size"),
+    ],
+)
+def test_what_a_training_request_gets_wrong_fails_at_once_and_says_why(
+    trainer: GpuHost, kind: str, change: dict[str, Any], why: str
+) -> None:
+    trainer.hire()
+    request = _sft(1) if kind == "train_sft" else {"model": "tiny", "tasks": _rl(2), "steps": 1}
+    job = trainer.ended(trainer.client.start(kind, {**request, **change}).id, PATIENCE_S)
+    assert (job.status, job.attempts) == (JobStatus.FAILED, 1), job.error
+    assert re.search(why, job.error, re.DOTALL), job.error
