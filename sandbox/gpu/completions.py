@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,8 +47,13 @@ class Completions:
         """See that the model is served, so that nothing else is waited for later; where. Raises NoEngine."""
         return await asyncio.to_thread(self._engine.serve, model)
 
-    async def of(self, model: str, prompts: Sequence[Prompt], sampling: Sampling) -> AsyncGenerator[Group, None]:
-        """Groups in the order in which they are ready. Raises NoEngine, BadRequest and InfrastructureError."""
+    async def of(
+        self, model: str, prompts: Sequence[Prompt], sampling: Sampling, without: Container[int] = ()
+    ) -> AsyncGenerator[Group, None]:
+        """Groups in the order in which they are ready, but for the prompts `without`.
+
+        Raises NoEngine, BadRequest and InfrastructureError.
+        """
         urls = await asyncio.to_thread(self._engine.serve, model)
         room = asyncio.Semaphore(self._requests * len(urls))
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
@@ -56,6 +61,7 @@ class Completions:
             asked = [
                 asyncio.create_task(self._ask(http, room, urls, index, model, prompt, sampling))
                 for index, prompt in enumerate(prompts)
+                if index not in without
             ]
             try:
                 for ready in asyncio.as_completed(asked):

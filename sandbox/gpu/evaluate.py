@@ -45,8 +45,12 @@ class ProblemJudge:
         programs = [self._submission(problem, code) for code in found if code]
         verdicts = iter(await self._verdicts(programs))
         right = [next(verdicts) if code else False for code in found]
-        self.right[prompt] = [one for one in right if one is not None]
-        return Judged([None if one is None else float(one) for one in right], right, None, time.monotonic())
+        judged = Judged([None if one is None else float(one) for one in right], right, None, time.monotonic())
+        self.judged_before(prompt, judged)
+        return judged
+
+    def judged_before(self, prompt: int, judged: Judged) -> None:
+        self.right[prompt] = [one for one in judged.right if one is not None]
 
     def _submission(self, problem: EvalProblem, code: str) -> VerifyRequest:
         return VerifyRequest(
@@ -101,7 +105,6 @@ def program_of(problem: EvalProblem, completion: str) -> str:
 def evaluate(job: CurrentJob, request: EvaluateRequest, model: str, completions: Completions) -> dict[str, Any]:
     """Do a job of the kind evaluate. Raises SandboxError."""
     problems = problems_in(request, job.root)
-    (job.folder.path / "completions.jsonl").unlink(missing_ok=True)
     judge, told = asyncio.run(_evaluate(job, request, problems, model, completions))
     scored = [(problem, len(judge.right[index]), sum(judge.right[index])) for index, problem in enumerate(problems)]
     result = report(scored, request) | {"generation": told}

@@ -43,6 +43,10 @@ class CurrentJob:
     def tell(self, event: str, data: Sequence[bytes]) -> None:
         self.jobs.tell(self.id, self.worker, event, data)
 
+    def events(self) -> list[bytes]:
+        """All that was told of this job, by whichever worker."""
+        return self.jobs.events(self.id, 0)
+
     def stop_if_unwanted(self) -> None:
         """Raises Cancelled."""
         if self.unwanted.is_set():

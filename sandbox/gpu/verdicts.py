@@ -52,6 +52,9 @@ class Judge:
         right = [None if reward is None else reward >= self._full_marks for reward in rewards]
         return Judged(rewards, right, None, time.monotonic())
 
+    def judged_before(self, prompt: int, judged: Judged) -> None:
+        """Nothing of it is needed here."""
+
     async def _voted(self, inputs: Sequence[str], completions: Sequence[str]) -> Judged:
         """Candidates are the completions with code; the golden one is named by its place among the completions."""
         answers = [extract(text, self._how.language, self._how.extract) for text in completions]

@@ -45,7 +45,10 @@ def test_completions_come_as_events_with_their_verdicts(host: GpuHost, url: str)
     told = _events(url, job.id)
     groups = [data for kind, data in told if kind == "completion"]
     assert sorted(group["prompt"] for group in groups) == [0, 1, 2]
-    assert all(group["rewards"] == [1.0, 0.0, 0.0] for group in groups)
+    assert all(group["completions"] == [RIGHT, WRONG, "no code at all"] for group in groups)
+    verdicts = [data for kind, data in told if kind == "verdict"]
+    assert sorted(verdict["prompt"] for verdict in verdicts) == [0, 1, 2]
+    assert all(verdict["rewards"] == [1.0, 0.0, 0.0] for verdict in verdicts)
     assert told[-1][0] == "state"
     assert told[-1][1]["status"] == "finished"
     assert _events(url, job.id, last="1") == told[2:]
@@ -65,10 +68,10 @@ def test_a_vote_labels_inputs_while_completions_are_drawn(host: GpuHost, url: st
     host.hire()
     request = _generation(1, 4, verify={"vote": [["1 2\n", "3 4\n", "5 6\n"]]})
     job = host.ended(host.client.start("generate", request).id)
-    (group,) = [data for kind, data in _events(url, job.id) if kind == "completion"]
-    assert [label["expected"] for label in group["vote"]["labels"]] == ["3\n", "7\n", "11\n"]
-    assert group["vote"]["golden"]["completion"] in (0, 1)
-    assert group["rewards"][3] is None
+    (told,) = [data for kind, data in _events(url, job.id) if kind == "verdict"]
+    assert [label["expected"] for label in told["vote"]["labels"]] == ["3\n", "7\n", "11\n"]
+    assert told["vote"]["golden"]["completion"] in (0, 1)
+    assert told["rewards"][3] is None
 
 
 def test_a_server_that_dies_is_started_again_and_nothing_is_lost(host: GpuHost) -> None:
@@ -109,17 +112,21 @@ def test_a_job_that_runs_can_be_cancelled(host: GpuHost) -> None:
     assert host.client.job(job.id).status is JobStatus.CANCELLED
 
 
-def test_the_job_of_a_killed_worker_is_done_by_another(host: GpuHost) -> None:
+def test_the_job_of_a_killed_worker_goes_on_in_another_and_tells_nothing_twice(host: GpuHost, url: str) -> None:
     host.script(default=[WRONG], delay_s=0.3)
     first = host.hire(SANDBOX_LLM_REQUESTS="1")
-    job = host.client.start("generate", _generation(12, 1))
-    host.until(job.id, lambda job: job.progress.step > 0)
+    job = host.client.start("generate", _generation(12, 1, verify={"tests": [TESTS]}))
+    host.until(job.id, lambda job: job.progress.step > 2)
     first.kill()
     host.hire()
     ended = host.ended(job.id)
     assert (ended.status, ended.attempts) == (JobStatus.FINISHED, 2)
     assert ended.result is not None
-    assert ended.result["completions"] == 12
+    assert (ended.result["completions"], ended.result["verdicts"], ended.result["pass_rate"]) == (12, 12, 0.0)
+    assert ended.result["resumed_from"] > 2
+    told = _events(url, job.id)
+    for event in ("completion", "verdict"):
+        assert sorted(data["prompt"] for kind, data in told if kind == event) == list(range(12))
 
 
 def test_a_gpu_is_lent_to_one_worker_at_a_time_and_says_to_whom(host: GpuHost) -> None:
