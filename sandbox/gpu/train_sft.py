@@ -2,7 +2,9 @@
 
 Theory of operation. The folder says what to do and takes what comes of it (`folder`). Where it holds a checkpoint, the
 training goes on from there: that is all a retry needs. Loss is taken on the last message alone. A probe, where one is
-asked for, draws completions of tasks from the model as it is, has the service judge them, and may end the training.
+asked for, draws completions of tasks from the model as it is, has the service judge them, and may end the training: the
+first process measures, and all of them hear what it found before any goes on, for one that went on alone would wait
+for the others for ever.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import broadcast_object_list
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from trl import SFTConfig, SFTTrainer
@@ -48,6 +51,9 @@ def main(folder: JobFolder) -> None:
         processing_class=tokenizer,
         callbacks=callbacks,
     )
+    if request.probe is not None:
+        with asked_for(folder, "probe"):
+            see_that_one_process_has_the_model(trainer)
     checkpoint = folder.last_checkpoint()
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     trainer.save_model(str(folder.model))
@@ -97,6 +103,13 @@ def rows(request: SftRequest, order: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"prompt": chat[:-1], "completion": chat[-1:]} for chat in chats]
 
 
+def see_that_one_process_has_the_model(trainer: SFTTrainer) -> None:
+    """Raises ValueError where each process has a part of it."""
+    deepspeed = trainer.accelerator.state.deepspeed_plugin
+    if trainer.is_fsdp_enabled or (deepspeed is not None and deepspeed.zero_stage == 3):
+        raise ValueError("one process draws for it, and with FSDP or DeepSpeed's ZeRO-3 none has the whole model")
+
+
 class Prober(TrainerCallback):  # type: ignore[misc]
     """Measures the pass rate of a few tasks now and then, with the real service, and stops where it is enough."""
 
@@ -107,13 +120,19 @@ class Prober(TrainerCallback):  # type: ignore[misc]
         self._reward = trl_reward(url, policy="binary")
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **rest: Any) -> None:
-        if state.global_step % self._probe.every_steps or not state.is_world_process_zero:
+        if state.global_step % self._probe.every_steps:
             return
+        enough = [state.is_world_process_zero and self._is_enough(state, model)]
+        broadcast_object_list(enough)
+        if enough[0]:
+            control.should_training_stop = True
+
+    def _is_enough(self, state: Any, model: Any) -> bool:
+        """Measures and tells."""
         rate = self._pass_rate(model)
         words = "" if rate is not None else "no verdict on the probe: the service failed"
         self._folder.tell(Progress(step=state.global_step, total=state.max_steps, pass_rate=rate, message=words))
-        if rate is not None and self._probe.stop_at is not None and rate >= self._probe.stop_at:
-            control.should_training_stop = True
+        return rate is not None and self._probe.stop_at is not None and rate >= self._probe.stop_at
 
     def _pass_rate(self, model: Any) -> float | None:
         """None where no completion has a verdict."""

@@ -157,6 +157,14 @@ class SftRequest(TrainRequest):
             raise ValueError("give rows or dataset, and not both")
         return self
 
+    @model_validator(mode="after")
+    def _can_be_probed(self) -> SftRequest:
+        if self.probe is not None and self.settings.get("fsdp"):
+            raise ValueError(
+                "probe does not go with settings.fsdp: one process draws for it, and has a part of the model"
+            )
+        return self
+
 
 class GrpoRequest(TrainRequest):
     """Reinforcement learning with this service as the reward.

@@ -48,6 +48,7 @@ async def test_the_same_key_is_the_same_job(http: httpx.AsyncClient) -> None:
         ("/generate", {"model": "; rm"}, "should match pattern"),
         ("/generate", {"model": "--trust-remote-code"}, "should match pattern"),
         ("/train/sft", {"rows": [{"messages": [{"role": "user", "content": "p"}] * 2}]}, "must be the assistant's"),
+        ("/train/sft", {"probe": {"tasks": [TASK]}, "settings": {"fsdp": "full_shard"}}, "probe does not go with"),
         ("/train/grpo", {"dataset": "tasks.jsonl"}, "tasks or dataset"),
         ("/evaluate", {"k": [8]}, "pass@8 needs sampling.n"),
         ("/evaluate", {"shape": "mbpp"}, "shape goes with rows or dataset"),

@@ -18,11 +18,12 @@ from typer.testing import CliRunner
 
 from sandbox.cli import app
 from sandbox.gpu.families import make
+from sandbox.gpu.folder import JobFolder
 from sandbox.schema import JobStatus
 from sandbox.schema.gpu import GpuJob
 from sandbox.synth.loop import STEPS
 from tests.conftest import unavailable
-from tests.environments import TRL, CannotInstall, interpreter, surroundings
+from tests.environments import ROOT, TRL, CannotInstall, interpreter, surroundings
 from tests.gpu.conftest import GpuHost
 from tests.synth.scripted_model import ScriptedModel
 
@@ -51,6 +52,20 @@ config = LlamaConfig(
 )
 LlamaForCausalLM(config).save_pretrained(sys.argv[1])
 fast.save_pretrained(sys.argv[1])
+"""
+
+# A probe whose pass rate is known, in a training of two processes.
+PROBED = """
+import sys
+from pathlib import Path
+import torch
+from sandbox.gpu import train_sft
+from sandbox.gpu.folder import JobFolder
+
+folder = Path(sys.argv[1])
+train_sft.Prober._pass_rate = lambda self, model: 1.0
+train_sft.main(JobFolder(folder))
+(folder / f"{torch.distributed.get_rank()}-of-{torch.distributed.get_world_size()}").touch()
 """
 
 
@@ -183,3 +198,19 @@ def test_what_a_training_request_gets_wrong_fails_at_once_and_says_why(
     job = trainer.ended(trainer.client.start(kind, {**request, **change}).id, PATIENCE_S)
     assert (job.status, job.attempts) == (JobStatus.FAILED, 1), job.error
     assert re.search(why, job.error, re.DOTALL), job.error
+
+
+@pytest.mark.training
+def test_a_probe_ends_the_training_of_all_processes(trl: Path, model: Path, tmp_path: Path) -> None:
+    probe = {"tasks": _rl(1), "every_steps": 2, "stop_at": 0.5}
+    folder = JobFolder(tmp_path)
+    folder.write_order({"request": _sft(6, probe=probe, processes=2), "model": str(model), "url": "http://127.0.0.1:9"})
+    program = tmp_path / "probed.py"
+    program.write_text(PROBED, encoding="utf-8")
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(program), str(tmp_path)]
+    environment = {**surroundings(), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    subprocess.run([trl, *launch], check=True, env=environment, timeout=PATIENCE_S)
+    assert sorted(path.name for path in tmp_path.glob("*-of-2")) == ["0-of-2", "1-of-2"]
+    result = folder.result()
+    assert result is not None
+    assert result["steps"] == 2
