@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from uuid import uuid4
@@ -280,6 +280,81 @@ class Polls:
         return self._pause_s
 
 
+class Tries:
+    """Tries of what is read from `path` until nothing is left to read; they begin anew with whatever a try brings."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._fruitless = 0
+
+    def bear(self) -> None:
+        """This try has brought something."""
+        self._fruitless = 0
+
+    def delay_s(self, retries: Retries, failure: Exception | None) -> float:
+        """Seconds until the rest is asked for; raises the failure when too many tries in a row brought nothing."""
+        self._fruitless += 1
+        if self._fruitless >= retries.attempts:
+            if isinstance(failure, SandboxError):
+                raise failure
+            raise InfrastructureError(f"{self._path} breaks off again and again: {failure}") from failure
+        return retries.delay_s(self._fruitless - 1, getattr(failure, "retry_after_s", 0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """What happened to a job: `state`, `progress`, `completion` or `verdict`.
+
+    `id` is what a reader that comes back goes on behind; a `state`, which is the job as it is then, has none.
+    """
+
+    event: str
+    data: dict[str, Any]
+    id: int | None = None
+
+
+class Events:
+    """A job's server-sent events until it has ended; after a break they are asked for from behind the last one."""
+
+    def __init__(self, job_id: str, after: int | None) -> None:
+        self.path = f"/jobs/{job_id}/events"
+        self.ended = False
+        self.tries = Tries(self.path)
+        self._last = after
+        self._state = ""
+        self._rest = b""
+        self._data = TypeAdapter(dict[str, Any])
+
+    def headers(self) -> dict[str, str]:
+        """Of the next request, whose stream begins at a whole event."""
+        self._rest = b""
+        return {"Accept": "text/event-stream"} | ({} if self._last is None else {"Last-Event-ID": str(self._last)})
+
+    def read(self, chunk: bytes) -> Iterator[JobEvent]:
+        """The events that this piece of the stream completes."""
+        *blocks, self._rest = (self._rest + chunk).split(b"\n\n")
+        for block in blocks:
+            fields = dict(line.split(b": ", 1) for line in block.split(b"\n") if b": " in line)
+            if b"data" in fields and (event := self._event(fields)) is not None:
+                self.tries.bear()
+                yield event
+
+    def _event(self, fields: dict[bytes, bytes]) -> JobEvent | None:
+        """None for a state that was told before the stream broke off."""
+        try:
+            number = int(fields[b"id"]) if b"id" in fields else None
+            event = JobEvent(fields[b"event"].decode(), self._data.validate_json(fields[b"data"]), number)
+        except (ValueError, KeyError) as error:
+            raise InfrastructureError(f"{self.path} sent what this client does not understand: {error}") from error
+        if number is not None:
+            self._last = number
+        elif event.event == "state":
+            known, self._state = self._state, str(event.data.get("status", ""))
+            self.ended = self._state in ENDED
+            return event if self._state != known else None
+        return event
+
+
 class Stream(Generic[Result]):
     """A batch whose results come line by line; what is missing when a connection breaks is asked for again.
 
@@ -294,7 +369,7 @@ class Stream(Generic[Result]):
         self._whole = self.left.copy() if key else {}
         self._result: type[Result] = result
         self._sent: list[int] = []
-        self._fruitless = 0
+        self.tries = Tries(self.path)
         self._line = TypeAdapter(dict[str, Any])
 
     def body(self) -> bytes:
@@ -315,16 +390,7 @@ class Stream(Generic[Result]):
             result = self._result.model_validate(told["result"])
         except (ValidationError, LookupError, TypeError) as error:
             raise InfrastructureError(f"{self.path} sent a line this client does not understand: {error}") from error
-        self._fruitless = 0
+        self.tries.bear()
         if self.left.pop(index, None) is None:
             return None
         return index, result
-
-    def delay_s(self, retries: Retries, failure: Exception | None) -> float:
-        """Seconds until the rest is asked for; raises the failure when too many tries in a row brought nothing."""
-        self._fruitless += 1
-        if self._fruitless >= retries.attempts:
-            if isinstance(failure, SandboxError):
-                raise failure
-            raise InfrastructureError(f"{self.path} breaks off again and again: {failure}") from failure
-        return retries.delay_s(self._fruitless - 1, getattr(failure, "retry_after_s", 0.0))

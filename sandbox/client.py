@@ -28,6 +28,8 @@ from sandbox.calls import (
     PATIENT,
     Answer,
     Call,
+    Events,
+    JobEvent,
     Polls,
     Program,
     Result,
@@ -69,7 +71,7 @@ if TYPE_CHECKING:
     from sandbox.schema.vote import VoteRequest, VoteResult
     from sandbox.service import Kind, Readiness
 
-__all__ = ["AsyncClient", "Client", "Program", "Retries", "Submission"]
+__all__ = ["AsyncClient", "Client", "JobEvent", "Program", "Retries", "Submission"]
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 
@@ -231,6 +233,29 @@ class Client:
         """Queue a GPU job: generate, train_sft, train_grpo or evaluate; see `wait`."""
         return self._send(gpu_job(kind, request, idempotency_key))
 
+    def events(self, job_id: str, *, after: int | None = None) -> Iterator[JobEvent]:
+        """What happens to a job, as it happens, until it has ended; raises NotFound.
+
+        A GPU job's state, progress, completions and verdicts. A stream that breaks off is taken up behind the last
+        event that came; `after` is the id of the last one that you have from before.
+        """
+        events = Events(job_id, after)
+        while not events.ended:
+            try:
+                with self._http.stream("GET", events.path, headers=events.headers()) as response:
+                    if response.status_code != 200:
+                        response.read()
+                        raise error_of(response)
+                    for chunk in response.iter_bytes():
+                        yield from events.read(chunk)
+                failure: Exception | None = None
+            except _PASSING as error:
+                failure = error
+            except httpx.HTTPError as error:
+                raise unreachable(error) from error
+            if not events.ended:
+                time.sleep(events.tries.delay_s(self._retries, failure))
+
     def gpus(self) -> GpuPool:
         """Who holds which GPU, and the latest GPU jobs."""
         return self._send(gpus())
@@ -308,7 +333,7 @@ class Client:
             except httpx.HTTPError as error:
                 raise unreachable(error) from error
             if stream.left:
-                time.sleep(stream.delay_s(self._retries, failure))
+                time.sleep(stream.tries.delay_s(self._retries, failure))
 
 
 class AsyncClient:
@@ -458,6 +483,30 @@ class AsyncClient:
         """Queue a GPU job: generate, train_sft, train_grpo or evaluate; see `wait`."""
         return await self._send(gpu_job(kind, request, idempotency_key))
 
+    async def events(self, job_id: str, *, after: int | None = None) -> AsyncIterator[JobEvent]:
+        """What happens to a job, as it happens, until it has ended; raises NotFound.
+
+        A GPU job's state, progress, completions and verdicts. A stream that breaks off is taken up behind the last
+        event that came; `after` is the id of the last one that you have from before.
+        """
+        events = Events(job_id, after)
+        while not events.ended:
+            try:
+                async with self._http.stream("GET", events.path, headers=events.headers()) as response:
+                    if response.status_code != 200:
+                        await response.aread()
+                        raise error_of(response)
+                    async for chunk in response.aiter_bytes():
+                        for event in events.read(chunk):
+                            yield event
+                failure: Exception | None = None
+            except _PASSING as error:
+                failure = error
+            except httpx.HTTPError as error:
+                raise unreachable(error) from error
+            if not events.ended:
+                await asyncio.sleep(events.tries.delay_s(self._retries, failure))
+
     async def gpus(self) -> GpuPool:
         """Who holds which GPU, and the latest GPU jobs."""
         return await self._send(gpus())
@@ -575,7 +624,7 @@ class AsyncClient:
             except httpx.HTTPError as error:
                 raise unreachable(error) from error
             if stream.left:
-                await asyncio.sleep(stream.delay_s(self._retries, failure))
+                await asyncio.sleep(stream.tries.delay_s(self._retries, failure))
 
 
 async def hand_over(pairs: AsyncIterator[tuple[int, Result]], on_result: Callable[[int, Result], object]) -> None:

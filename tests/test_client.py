@@ -16,7 +16,7 @@ import pytest
 from sandbox import errors
 from sandbox.api.app import create_app
 from sandbox.calls import Retries
-from sandbox.client import AsyncClient, Client
+from sandbox.client import AsyncClient, Client, JobEvent
 from sandbox.config import ApiSettings
 from sandbox.errors import BadRequest, InfrastructureError, NotFound, QueueFull, Refused, UnknownLanguage
 from sandbox.schema import ExecuteRequest, Job, JobStatus, TestCase, VerifyRequest
@@ -398,3 +398,89 @@ def test_both_clients_have_the_same_methods() -> None:
         return {name for name in vars(kind) if not name.startswith("_")}
 
     assert public(Client) == public(AsyncClient)
+
+
+# A GPU job's events.
+
+GPU_JOB = {"id": "gpu-1", "kind": "generate", "status": "running"}
+
+
+def _event(event: str, data: dict[str, Any], number: int | None = None) -> bytes:
+    place = "" if number is None else f"id: {number}\n"
+    return f"{place}event: {event}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+def _told(*pieces: bytes, broken: bool = False) -> httpx.Response:
+    def content() -> Iterator[bytes]:
+        yield from pieces
+        if broken:
+            raise httpx.RemoteProtocolError("peer closed connection")
+
+    return httpx.Response(200, content=content())
+
+
+def _broken_story() -> tuple[list[httpx.Response | Exception], list[JobEvent]]:
+    """A stream that breaks off twice, once in the middle of an event, and what is heard of it."""
+    completion = {"prompt": 0, "completions": ["über\u2028"], "finish": ["stop"]}
+    second = _event("progress", {"step": 2}, 1)
+    acts: list[httpx.Response | Exception] = [
+        _told(
+            _event("progress", {"step": 1}, 0), _event("state", GPU_JOB), b": still there\n\n", second[:9], broken=True
+        ),
+        httpx.ConnectError("refused"),
+        _told(second[:20], second[20:] + _event("state", GPU_JOB)),
+        _told(_event("completion", completion, 2), _event("state", {**GPU_JOB, "status": "finished"})),
+    ]
+    heard = [
+        JobEvent("progress", {"step": 1}, 0),
+        JobEvent("state", GPU_JOB),
+        JobEvent("progress", {"step": 2}, 1),
+        JobEvent("completion", completion, 2),
+        JobEvent("state", {**GPU_JOB, "status": "finished"}),
+    ]
+    return acts, heard
+
+
+def test_events_go_on_behind_the_last_one_until_the_job_has_ended(sleeps: list[float]) -> None:
+    acts, heard = _broken_story()
+    script = Script(*acts)
+    assert list(_client(script).events("gpu-1")) == heard
+    assert [request.headers.get("last-event-id") for request in script.requests] == [None, "0", "0", "1"]
+    assert {request.url.path for request in script.requests} == {"/jobs/gpu-1/events"}
+
+
+async def test_the_async_clients_events_do_too(sleeps: list[float]) -> None:
+    acts, heard = _broken_story()
+    # A response of an asynchronous client has asynchronous content.
+    script = Script(*(act if isinstance(act, Exception) else _as_they_came(act) for act in acts))
+    async with AsyncClient(transport=httpx.MockTransport(script), retries=Retries(attempts=3)) as client:
+        assert [event async for event in client.events("gpu-1", after=7)] == heard
+    assert script.requests[0].headers["last-event-id"] == "7"
+
+
+def _as_they_came(response: httpx.Response) -> httpx.Response:
+    async def content() -> AsyncIterator[bytes]:
+        for piece in response.iter_raw():
+            yield piece
+
+    return httpx.Response(200, content=content())
+
+
+def test_events_of_a_job_that_never_was_are_not_found(client: Client) -> None:
+    with pytest.raises(NotFound):
+        list(client.events("gpu-none"))
+
+
+def test_events_of_a_real_api_are_read(client: Client, service: ServiceDouble) -> None:
+    job = client.start("generate", {"model": "m", "prompts": ["p"]})
+    service.events = [b'{"event":"progress","data":{"step":%d}}' % step for step in range(3)]
+    service.jobs[job.id] = service.jobs[job.id].model_copy(update={"status": JobStatus.FINISHED})
+    told = list(client.events(job.id, after=0))
+    assert [(event.event, event.id) for event in told] == [("progress", 1), ("progress", 2), ("state", None)]
+    assert told[-1].data["status"] == "finished"
+
+
+def test_events_that_never_come_are_given_up(sleeps: list[float]) -> None:
+    script = Script(*[_told() for _ in range(3)])
+    with pytest.raises(InfrastructureError, match="breaks off again and again"):
+        list(_client(script).events("gpu-1"))
