@@ -17,6 +17,7 @@ from sandbox.api.app import create_app
 from sandbox.cli import submissions
 from sandbox.config import ApiSettings
 from sandbox.schema import ExecuteRequest, VerifyRequest
+from sandbox.schema.gpu import GpuLease
 from tests.api.double import ServiceDouble, Submitted
 from tests.api.serving import served
 
@@ -287,3 +288,14 @@ def test_building_images_that_are_there_prints_their_names(images: dict[str, str
     done = sandbox("images", "build")
     assert done.returncode == 0, told(done)
     assert sorted(done.stdout.decode().split()) == sorted(images.values())
+
+
+def test_jobs_says_who_holds_which_gpu_until_when(oracle: Oracle, url: str) -> None:
+    noon = 1_800_014_400.0
+    oracle.gpu_leases = [
+        GpuLease(gpu="host/0", worker="host-1-gpu-0", job="gpu-1", until=noon),
+        GpuLease(gpu="host/1", worker="host-1-gpu-1", until=noon + 5),
+    ]
+    shown = sandbox("jobs", "--url", url, TZ="UTC", COLUMNS="120").stdout.decode()
+    assert [line for line in shown.splitlines() if "host/0" in line and "gpu-1" in line and "12:00:00" in line]
+    assert [line for line in shown.splitlines() if "host/1" in line and "idle" in line and "12:00:05" in line]

@@ -83,14 +83,21 @@ def _show_pool(pool: GpuPool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    leases = Table("gpu", "worker", "job")
+    leases = Table("gpu", "worker", "job", "until")
     for lease in pool.leases:
-        leases.add_row(lease.gpu, lease.worker, lease.job or "idle")
+        leases.add_row(lease.gpu, lease.worker, lease.job or "idle", _clock(lease.until))
     jobs = Table("job", "kind", "status", "step", "loss", "reward", "pass rate", "tokens/s", "left")
     for job in pool.jobs:
         jobs.add_row(job.id, job.kind, job.status, *_progress_cells(job))
     if pool.leases or pool.jobs:
         Console().print(leases, jobs)
+
+
+def _clock(seconds: float) -> str:
+    """A time of day here."""
+    from datetime import UTC, datetime
+
+    return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%H:%M:%S}"
 
 
 def _progress_cells(job: GpuJob) -> list[str]:

@@ -1,4 +1,4 @@
-// GPU jobs and how far they are; nothing is shown where there is no GPU pool.
+// Who holds which GPU until when, and GPU jobs and how far they are; nothing is shown where there is no GPU pool.
 
 import { ask } from "./api.js";
 import { h, replace, shorten } from "./dom.js";
@@ -10,8 +10,9 @@ const SHOWN = 20;
 export class GpuJobs {
   constructor() {
     this.started = false;
+    this.leases = h("ul", { class: "gpu-leases muted small", "aria-label": "GPUs held" });
     this.list = h("ul", { class: "gpu-jobs" });
-    this.element = h("section", { class: "card", "aria-label": "GPU jobs", hidden: true }, h("div", { class: "card-title" }, h("h2", {}, "GPU jobs")), this.list);
+    this.element = h("section", { class: "card", "aria-label": "GPU jobs", hidden: true }, h("div", { class: "card-title" }, h("h2", {}, "GPU jobs")), this.leases, this.list);
   }
 
   async start(signal) {
@@ -21,6 +22,8 @@ export class GpuJobs {
       try {
         const pool = await ask("gpus", { signal });
         this.element.hidden = !pool.jobs.length && !pool.leases.length;
+        this.leases.hidden = !pool.leases.length;
+        replace(this.leases, pool.leases.map(lease));
         replace(this.list, pool.jobs.slice(0, SHOWN).map(item));
       } catch (problem) {
         if (problem.name === "AbortError" || problem.status === 404 || problem.status === 403) return;
@@ -28,6 +31,11 @@ export class GpuJobs {
       await new Promise((resolve) => { setTimeout(resolve, EVERY_MS); });
     }
   }
+}
+
+function lease({ gpu, worker, job, until }) {
+  const held = job ? h("span", { class: "mono" }, shorten(job, 16)) : "idle";
+  return h("li", {}, h("strong", {}, gpu), ` ${worker} · `, held, ` · until ${new Date(1000 * until).toLocaleTimeString()}`);
 }
 
 function item(job) {

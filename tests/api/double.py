@@ -14,7 +14,7 @@ from sandbox.api.examples import EXAMPLES
 from sandbox.errors import BadRequest, NotFound, SandboxError
 from sandbox.schema import Job, JobStatus
 from sandbox.schema.callbacks import Callback, DeadWebhook
-from sandbox.schema.gpu import GpuJob, GpuKind, GpuPool, GpuRequest
+from sandbox.schema.gpu import GpuJob, GpuKind, GpuLease, GpuPool, GpuRequest
 from sandbox.schema.live import LiveView
 from sandbox.schema.reward import RewardRequest, Task, TaskSet, TaskSetInfo
 from sandbox.schema.vote import VoteRequest
@@ -48,6 +48,7 @@ class ServiceDouble:
     abandoned: list[str] = field(default_factory=list)
     jobs: dict[str, Job] = field(default_factory=dict)
     gpu_requests: list[GpuRequest] = field(default_factory=list)
+    gpu_leases: list[GpuLease] = field(default_factory=list)
     events: list[bytes] = field(default_factory=list)
     dead: list[DeadWebhook] = field(default_factory=list)
     task_sets: dict[str, TaskSet] = field(default_factory=dict)
@@ -114,7 +115,7 @@ class ServiceDouble:
     def gpu_pool(self) -> GpuPool:
         if self.refusal is not None:
             raise self.refusal
-        return GpuPool(leases=[], jobs=[job for job in self.jobs.values() if isinstance(job, GpuJob)])
+        return GpuPool(leases=self.gpu_leases, jobs=[job for job in self.jobs.values() if isinstance(job, GpuJob)])
 
     def live(self) -> LiveView:
         if self.refusal is not None:

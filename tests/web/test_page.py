@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,20 @@ def test_the_keyboard_does_it_all_and_nobody_is_caught_in_the_editor(visit: Open
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="Tests")).to_be_focused()
     expect(page.get_by_label("Checker")).to_be_visible()
+
+
+def test_the_live_view_says_who_holds_which_gpu_until_when(visit: OpenPage) -> None:
+    page = visit().page
+    until = time.time() + 15
+    lease = {"gpu": "host/0", "worker": "host-1-gpu-0", "job": "gpu-7d3a", "until": until}
+    pool = {"leases": [lease, {**lease, "gpu": "host/1", "job": ""}], "jobs": []}
+    page.route("**/gpus", lambda route: route.fulfill(json=pool))
+    page.get_by_role("link", name="Live").click()
+    held = page.get_by_role("list", name="GPUs held").get_by_role("listitem")
+    clock = page.evaluate("seconds => new Date(1000 * seconds).toLocaleTimeString()", until)
+    expect(held).to_have_text(
+        [f"host/0 host-1-gpu-0 · gpu-7d3a · until {clock}", f"host/1 host-1-gpu-0 · idle · until {clock}"]
+    )
 
 
 def test_the_live_view_tells_what_ended_and_opens_it_in_full(visit: OpenPage) -> None:
