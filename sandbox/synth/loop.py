@@ -164,10 +164,14 @@ class Loop:
             "job": step.get("job", ""),
             "took_s": step.get("took_s"),
             "steps": result.get("steps"),
-            "loss": result.get("loss_last"),
-            "pass@1": scores.get("pass@1"),
-            f"pass@{self._plan.completions}": scores.get(f"pass@{self._plan.completions}"),
+            "loss": _rounded(result.get("loss_last")),
+            "pass@1": _rounded(scores.get("pass@1")),
+            f"pass@{self._plan.completions}": _rounded(scores.get(f"pass@{self._plan.completions}")),
         }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def draw(report: Record, path: Path) -> bool:
