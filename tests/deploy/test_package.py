@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+import sysconfig
+import tempfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -12,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.box.docker_images import IMAGES, image_tag
+from tests.test_up import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("requirements.lock", "requirements-test.lock", "requirements-uv.lock")
@@ -86,3 +90,32 @@ def test_the_wheel_makes_the_same_images_as_the_checkout(wheel: Path, tmp_path: 
     printed = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout.split()
     assert Path(printed[0]).is_relative_to(tmp_path)
     assert printed[1:] == [image_tag(name) for name in IMAGES]
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+@pytest.mark.usefixtures("images")
+def test_an_installed_wheel_serves_without_the_repository(wheel: Path, tmp_path: Path) -> None:
+    """From `pip install` on: an environment of its own, whose dependencies are this one's."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    (packages,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+    zipfile.ZipFile(wheel).extractall(packages)
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    with tempfile.TemporaryDirectory(prefix="wheel-") as home:
+        environment = {"PATH": os.environ["PATH"], "SANDBOX_HOME": home, "SANDBOX_PORT": str(free_port())}
+
+        def sandbox(*words: str) -> str:
+            command = [str(python), "-m", "sandbox", *words]
+            done = subprocess.run(command, env=environment, cwd=home, capture_output=True, text=True, timeout=120)
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        where = subprocess.run([python, "-c", "import sandbox; print(sandbox.__file__)"], capture_output=True, cwd=home)
+        assert where.stdout.decode().startswith(str(packages))
+        try:
+            sandbox("up", "--slots", "1", "--detach")
+            Path(home, "main.py").write_text("print(6 * 7)")
+            assert sandbox("run", str(Path(home, "main.py"))) == "42\n"
+        finally:
+            sandbox("down")
