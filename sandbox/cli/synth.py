@@ -291,13 +291,13 @@ def data_rows(folder: Path, name: str) -> list[dict[str, Any]]:
 def _trained(
     folder: Path, name: str, make: Callable[[], list[dict[str, Any]]], model: str, steps: int, url: str
 ) -> None:
-    from sandbox.synth.study import FOLDER, train
+    from sandbox.synth.study import keep, train
 
     points = make()
     if model:
         with service_at(url) as client:
             points = train(client, points, model, steps, say)
-    (folder / FOLDER / f"{name}.json").write_text(json.dumps(points, indent=2) + "\n", encoding="utf-8")
+    keep(folder, name, points)
     show_rows(points)
     if model and any(point["status"] != "finished" for point in points):
         fail("not every training job finished; see `sandbox jobs`")

@@ -16,7 +16,7 @@ from sandbox.gpu.chats import chat_of
 from sandbox.gpu.folder import JobFolder
 from sandbox.schema.gpu import GrpoRequest, RlTask
 
-X_CODER_SFT = {"learning_rate": 5e-5, "lr_scheduler_type": "cosine", "num_train_epochs": 8}
+X_CODER_SFT = {"learning_rate": 5e-5, "epochs": 8}  # fields of POST /train/sft, which has a cosine schedule
 X_CODER_RL: dict[str, Any] = {
     "algorithm.adv_estimator": "grpo",
     "algorithm.use_kl_in_reward": False,

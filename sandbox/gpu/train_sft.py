@@ -41,9 +41,8 @@ def main(folder: JobFolder) -> None:
     with asked_for(folder, "dataset"):
         learnt = rows(request, order)
     reporter = Reporter(folder)
-    callbacks: list[TrainerCallback] = [reporter]
-    if request.probe is not None:
-        callbacks.append(Prober(folder, request.probe, order["url"], tokenizer))
+    prober = None if request.probe is None else Prober(folder, request.probe, order["url"], tokenizer)
+    callbacks: list[TrainerCallback] = [reporter] if prober is None else [reporter, prober]
     trainer = SFTTrainer(
         model=model,
         args=args,
@@ -66,6 +65,7 @@ def main(folder: JobFolder) -> None:
                 "steps": trainer.state.global_step,
                 "loss_first": losses[0] if losses else None,
                 "loss_last": losses[-1] if losses else None,
+                "pass_rate": None if prober is None else prober.pass_rate(trainer.model),
                 "resumed_from": 0 if checkpoint is None else int(checkpoint.name.rpartition("-")[2]),
             }
         )
@@ -75,7 +75,8 @@ def config(folder: JobFolder, request: SftRequest) -> SFTConfig:
     """TRL's settings; those of the request's `settings` win."""
     ours: dict[str, Any] = {
         "output_dir": str(folder.checkpoints),
-        "max_steps": request.steps,
+        "max_steps": request.steps if request.epochs is None else -1,
+        "num_train_epochs": request.epochs or 1.0,
         "per_device_train_batch_size": request.batch,
         "learning_rate": request.learning_rate,
         "lr_scheduler_type": "cosine",
@@ -129,13 +130,13 @@ class Prober(TrainerCallback):  # type: ignore[misc]
 
     def _is_enough(self, state: Any, model: Any) -> bool:
         """Measures and tells."""
-        rate = self._pass_rate(model)
+        rate = self.pass_rate(model)
         words = "" if rate is not None else "no verdict on the probe: the service failed"
         self._folder.tell(Progress(step=state.global_step, total=state.max_steps, pass_rate=rate, message=words))
         return rate is not None and self._probe.stop_at is not None and rate >= self._probe.stop_at
 
-    def _pass_rate(self, model: Any) -> float | None:
-        """None where no completion has a verdict."""
+    def pass_rate(self, model: Any) -> float | None:
+        """Of the model as it is; None where no completion has a verdict."""
         tasks = self._probe.tasks
         completions: list[str] = []
         for start in range(0, len(tasks), PROBED_AT_ONCE):

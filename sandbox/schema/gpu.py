@@ -143,8 +143,9 @@ class TrainRequest(GpuRequest):
 
 
 class SftRequest(TrainRequest):
-    """Supervised fine-tuning. Defaults are X-Coder's (arXiv 2601.06953): 5e-5, cosine."""
+    """Supervised fine-tuning. Defaults are X-Coder's (arXiv 2601.06953): 5e-5, cosine; it trained for 8 `epochs`."""
 
+    epochs: float | None = Field(None, gt=0, le=1_000, description="passes over the rows, instead of steps")
     rows: list[SftRow] | None = Field(None, min_length=1, max_length=MAX_ROWS)
     learning_rate: float = Field(5e-5, gt=0)
     batch: int = Field(16, ge=1, description="rows a step and process")

@@ -16,10 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from sandbox.client import Client
 from sandbox.errors import BadRequest, SandboxError
 from sandbox.schema import JobStatus
-from sandbox.schema.gpu import GpuJob
+from sandbox.schema.gpu import EvaluateRequest, GpuJob, GrpoRequest, SftRequest
+from sandbox.schema.locations import dotted_path
 from sandbox.synth.lines import Record, dump
 from sandbox.synth.study import rl_task, split
 
@@ -84,8 +87,9 @@ class Loop:
         self._steps: dict[str, Record] = known.get("steps", {})
 
     def run(self) -> Record:
-        """All steps, as far as they are not done; the report. Raises StepFailed."""
+        """All steps, as far as they are not done; the report. Raises StepFailed, and BadRequest before any is begun."""
         plan = self._plan
+        self._check()
         self._step("evaluate base", "evaluate", self._evaluation(plan.model))
         tuned = self._step("sft", "train_sft", self._tuning())["result"]["model"]
         self._step("evaluate sft", "evaluate", self._evaluation(tuned))
@@ -96,6 +100,16 @@ class Loop:
     def report(self) -> Record:
         steps = [self._told(name) for name in STEPS if name in self._steps]
         return {"model": self._plan.model, "seed": self._plan.seed, "data": self._data.told(), "table": steps}
+
+    def _check(self) -> None:
+        """A mistake in the plan is said now, not after hours of training."""
+        try:
+            EvaluateRequest.model_validate(self._evaluation(self._plan.model))
+            SftRequest.model_validate(self._tuning())
+            GrpoRequest.model_validate(self._reinforcement("job:sft"))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            raise BadRequest(f"{error.title}: {dotted_path(first['loc'])}: {first['msg']}") from None
 
     def _tuning(self) -> Record:
         plan = self._plan
@@ -131,12 +145,14 @@ class Loop:
         known = self._steps.get(name, {})
         if known.get("asked") != asked:
             known = {"asked": asked, "failures": 0}
+            for following in STEPS[STEPS.index(name) :]:
+                self._steps.pop(following, None)  # of another plan
         if "result" in known:
             self._say(f"{name}: done before")
             return known
         job = self._client.start(kind, request, idempotency_key=f"loop-{asked}-{known['failures']}")
         self._keep(name, {**known, "job": job.id, "began": known.get("began", time.time())})
-        self._say(f"{name}: job {job.id}")
+        self._say(f"{name}: job {job.id}; `sandbox jobs {job.id} --follow` shows it")
         ended = self._client.wait(job.id)
         if ended.status is not JobStatus.FINISHED:
             self._keep(name, {"asked": asked, "failures": known["failures"] + 1, "job": job.id})

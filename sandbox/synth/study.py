@@ -155,8 +155,25 @@ def train(client: Client, points: list[Record], model: str, steps: int, say: Pro
         job = client.start(point["kind"], {"model": model, "steps": steps, **body})
         say(f"{point['point']}: job {job.id}")
         ended = client.wait(job.id)
-        trained.append({**point, "job": job.id, "status": str(ended.status), "result": ended.model_dump()["result"]})
+        result = ended.model_dump()["result"]
+        trained.append(
+            {**point, "job": job.id, "status": str(ended.status), "pass_rate": _pass_rate(result), "result": result}
+        )
     return trained
+
+
+def _pass_rate(result: Record | None) -> float | None:
+    """Of the held-out tasks, with the model that was made: as SFT's probe or GRPO tells it."""
+    told = result or {}
+    return told.get("pass_rate", told.get("held_out_after"))
+
+
+def keep(folder: Path, name: str, points: list[Record]) -> None:
+    """The points as JSON, and as a picture where they were trained on."""
+    x, label = ("rows", "SFT rows") if name == "scaling" else ("share", "share of wrong labels")
+    shown = [{**point, "share": float(point["point"])} for point in points]
+    drawn = ("pass_rate",) if all(point.get("pass_rate") is not None for point in points) else ()
+    _write(_place(folder) / name, shown, label, x, drawn)
 
 
 def _write(path: Path, points: list[Record], label: str, x: str, names: Sequence[str]) -> None:
@@ -165,6 +182,8 @@ def _write(path: Path, points: list[Record], label: str, x: str, names: Sequence
     try:
         from matplotlib.figure import Figure
     except ImportError:
+        return
+    if not names:
         return
     figure = Figure(figsize=(5, 3), layout="constrained")
     axes = figure.subplots()

@@ -13,6 +13,7 @@ from sandbox.client import Client
 from sandbox.errors import BadRequest
 from sandbox.schema import JobStatus
 from sandbox.schema.gpu import REQUESTS, GpuJob, GpuKind
+from sandbox.synth import study
 from sandbox.synth.loop import REPORT, STEPS, Data, Loop, Plan, StepFailed, draw
 
 PLAN = Plan("base", sft_steps=3, grpo_steps=2, completions=4, grpo={"learning_rate": 1e-5})
@@ -36,17 +37,20 @@ class Jobs:
 
     def __init__(self, ends: Callable[[str], JobStatus] = lambda kind: JobStatus.FINISHED) -> None:
         self.ends = ends
+        self.result: Callable[[int], dict[str, Any]] = lambda number: {}
         self.started: list[tuple[str, Mapping[str, Any]]] = []
         self._jobs: dict[str, GpuJob] = {}
         self._number_of: dict[str, str] = {}
 
-    def start(self, kind: str, request: Mapping[str, Any], *, idempotency_key: str) -> GpuJob:
+    def start(self, kind: str, request: Mapping[str, Any], *, idempotency_key: str = "") -> GpuJob:
         REQUESTS[GpuKind(kind)].model_validate(request)
+        idempotency_key = idempotency_key or f"{len(self.started)}"
         if idempotency_key not in self._number_of:
             job_id = f"gpu-{len(self.started)}"
             self._number_of[idempotency_key] = job_id
             self.started.append((kind, request))
-            result = {"all": {"pass@1": 0.5, "pass@4": 0.75}} if kind == "evaluate" else {"model": f"job:{job_id}"}
+            made: dict[str, Any] = {"model": f"job:{job_id}", **self.result(len(self.started) - 1)}
+            result = {"all": {"pass@1": 0.5, "pass@4": 0.75}} if kind == "evaluate" else made
             status = self.ends(kind)
             error = "" if status is JobStatus.FINISHED else "no memory is left"
             self._jobs[job_id] = GpuJob(id=job_id, kind=GpuKind(kind), status=status, result=result, error=error)
@@ -119,8 +123,40 @@ def test_a_step_that_failed_says_why_and_is_tried_anew(tmp_path: Path) -> None:
     assert [kind for kind, _ in jobs.started].count("train_sft") == 1
 
 
+@pytest.mark.parametrize("wrong", [{"sft": {"batch": 0}}, {"grpo": {"rollout": "colocate"}}, {"rollouts": "fast"}])
+def test_a_mistake_in_the_plan_is_said_before_anything_is_begun(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    jobs = Jobs()
+    with pytest.raises(BadRequest, match=r"batch|rollout"):
+        loop(tmp_path, jobs, Plan("base", **wrong)).run()
+    assert not jobs.started
+
+
 def test_another_plan_is_done_from_where_it_differs(tmp_path: Path) -> None:
     jobs = Jobs()
     loop(tmp_path, jobs).run()
     loop(tmp_path, jobs, Plan("base", sft_steps=3, grpo_steps=9, completions=4)).run()
     assert [kind for kind, _ in jobs.started[len(STEPS) :]] == ["train_grpo", "evaluate"]
+
+
+def test_what_another_plan_came_to_is_not_told_as_this_ones(tmp_path: Path) -> None:
+    loop(tmp_path, Jobs()).run()
+    jobs = Jobs(lambda kind: JobStatus.FAILED if kind == "train_sft" else JobStatus.FINISHED)
+    with pytest.raises(StepFailed):
+        loop(tmp_path, jobs, Plan("base", sft_steps=4, grpo_steps=2, completions=4)).run()
+    assert [row["step"] for row in json.loads((tmp_path / REPORT).read_bytes())["table"]] == list(STEPS[:2])
+
+
+@pytest.mark.parametrize(("kind", "result"), [("train_sft", "pass_rate"), ("train_grpo", "held_out_after")])
+def test_a_study_keeps_the_pass_rate_of_each_point(tmp_path: Path, kind: str, result: str) -> None:
+    jobs = Jobs()
+    name = "scaling" if kind == "train_sft" else "labels"
+    if name == "scaling":
+        points = study.scaling(tmp_path, sft_rows(10), rl_rows(10), (0.5, 1.0), 0)
+    else:
+        points = study.wrong_labels(tmp_path, rl_rows(10), (0.5, 1.0), 0)
+    jobs.result = lambda number: {result: number / 4}
+    trained = study.train(cast(Client, jobs), points, "base", 3, lambda line: None)
+    study.keep(tmp_path, name, trained)
+    kept = json.loads((tmp_path / study.FOLDER / f"{name}.json").read_bytes())
+    assert [(point["point"], point["pass_rate"]) for point in kept] == [("0.5", 0.0), ("1", 0.25)]
+    assert (tmp_path / study.FOLDER / f"{name}.png").read_bytes().startswith(b"\x89PNG")
