@@ -340,7 +340,7 @@ def machine(plan: Plan) -> dict[str, Any]:
         "cgroup": 2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1,
         "python": platform.python_version(),
         "bare_python": plan.python,
-        "bare_numpy_python": plan.numpy_python,
+        "bare_numpy_python": "the benchmark's own" if plan.numpy_python == sys.executable else plan.numpy_python,
         "load_average": os.getloadavg(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "rounds": plan.rounds,
