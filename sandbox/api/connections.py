@@ -14,12 +14,12 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from sandbox.api.bodies import LARGE_BODY_BYTES
 from sandbox.api.large_body import LargeBody
 
 MAX_HEAD_BYTES = 64 << 10
 HANDED_ON_BYTES = 1 << 20  # of a body of unknown length
 HANDED_ON_EVERY_S = 1.0
-LARGE_BYTES = 1 << 20
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
@@ -76,7 +76,7 @@ class PatientProtocol(HttpToolsProtocol):
         declared = next((value for name, value in self.headers if name == b"content-length"), b"")
         self._most_bytes = int(declared) if declared.isdigit() else HANDED_ON_BYTES
         chunked = any(name == b"transfer-encoding" for name, _ in self.headers)
-        self._is_large = declared.isdigit() and not chunked and self._most_bytes >= LARGE_BYTES
+        self._is_large = declared.isdigit() and not chunked and self._most_bytes >= LARGE_BODY_BYTES
         self._asked_for, self._handed_on_at = False, self.loop.time()
         super().on_headers_complete()
 
@@ -113,7 +113,9 @@ class PatientProtocol(HttpToolsProtocol):
         # The parser still waits for what it has not seen; there is nothing else that it would have to remember.
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self._pieces = [body]
+        self._pieces = (
+            [] if self.cycle.response_complete else [body]
+        )  # what nobody asks for would keep us from reading on
         self.on_message_complete()
 
     def _read_slowly(self, rest: bytes) -> None:

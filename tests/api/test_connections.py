@@ -167,6 +167,25 @@ def test_a_client_that_goes_in_the_middle_of_a_large_body_leaves_nothing(
     assert len(service.submissions) == 1
 
 
+def test_after_an_answer_that_did_not_wait_for_a_large_body_the_next_request_is_served(tmp_path: Path) -> None:
+    async def impatient(scope: dict[str, Any], receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
+        assert scope["type"] == "http"
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.3):
+                while (await receive()).get("more_body"):
+                    pass
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": b"done"})
+
+    with serving(impatient, ApiSettings(home=tmp_path)) as address, socket.create_connection(address) as connection:
+        connection.settimeout(10)
+        connection.sendall(HEAD + b"Content-Length: 8000000\r\n\r\n" + b" " * 2_000_000)
+        assert b"done" in connection.recv(65_536)
+        connection.sendall(b" " * 6_000_000)
+        connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}")
+        assert b"done" in connection.recv(65_536)
+
+
 def test_of_a_body_that_nobody_asks_for_little_is_read(tmp_path: Path) -> None:
     asked_for = threading.Event()
 
