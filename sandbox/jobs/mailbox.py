@@ -12,13 +12,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, InvalidStateError
 
 from redis import Redis
 from redis.exceptions import RedisError
 
+from sandbox.ids import new_id
 from sandbox.jobs import keys
 from sandbox.jobs.spool import ELSEWHERE
 
@@ -43,7 +43,7 @@ class Mailbox:
     def __init__(
         self, redis: Redis, on_arrival: Callable[[Sequence[str]], None], on_elsewhere: Callable[[str], None]
     ) -> None:
-        self.reader = uuid.uuid4().hex
+        self.reader = new_id()
         self._redis = redis
         self._on_arrival = on_arrival
         self._on_elsewhere = on_elsewhere
@@ -88,14 +88,12 @@ class Mailbox:
         may_wait = True
         while not self._closed:
             try:
-                letters = self._collect(number, BLOCK_S if may_wait else 0.0)
+                self._hand_out(self._collect(number, BLOCK_S if may_wait else 0.0))
+                number, may_wait = number + 1, True
             except RedisError as error:
                 logger.warning("mail waits for Redis: %s", error)
                 time.sleep(0.2)
                 may_wait = False  # the round may have its letters already
-                continue
-            self._hand_out(letters)
-            number, may_wait = number + 1, True
 
     def _collect(self, number: int, patience_s: float) -> list[bytes]:
         """This round's letters, as soon as there is one: one round trip."""

@@ -15,6 +15,7 @@ from sandbox.jobs import keys
 from sandbox.jobs.delivery import Courier, addressed, post
 from sandbox.jobs.envelope import Item
 from sandbox.jobs.mailbox import Mailbox
+from sandbox.jobs.spool import ELSEWHERE
 from sandbox.schema import ExecuteRequest
 
 FULL = "MISCONF Errors writing to the AOF file: No space left on device"
@@ -81,6 +82,26 @@ def test_a_letter_is_not_lost_with_the_answer_that_brought_it(redis: Redis, time
     finally:
         mailbox.close()
     assert all(redis.ttl(key) != -1 for key in redis.keys(keys.mail(mailbox.reader) + "*"))
+
+
+def test_a_letter_is_not_lost_where_redis_fails_while_it_is_handed_out(redis: Redis) -> None:
+    failures = iter([AnswerLost(FULL)])
+
+    def elsewhere(item_id: str) -> None:
+        for failure in failures:
+            raise failure
+        mailbox.put(item_id, b"sent whole")
+
+    mailbox = Mailbox(redis, lambda ids: None, elsewhere)
+    futures = mailbox.expect(["spooled", "plain"])
+    mailbox.start()
+    try:
+        pipeline = redis.pipeline()
+        post(pipeline, mailbox.reader, [addressed("spooled", ELSEWHERE), addressed("plain", b"result")])
+        pipeline.execute()
+        assert [future.result(5) for future in futures] == [b"sent whole", b"result"]
+    finally:
+        mailbox.close()
 
 
 def test_while_redis_refuses_to_write_a_result_is_neither_told_nor_its_envelope_forgotten(redis: Redis) -> None:
