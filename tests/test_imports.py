@@ -37,7 +37,7 @@ MAY_IMPORT = {
 }
 # These alone wire, so they may import what they like.
 WIRING = {"api", "cli", "__main__", "up", "tree", "doctor", "demo"}
-TRAINERS = ["gpu/train_sft.py", "gpu/train_grpo.py", "gpu/reporting.py"]
+TRAINERS = ["gpu/train_sft.py", "gpu/train_grpo.py", "gpu/reporting.py", "gpu/pretrained.py"]
 # Foreign packages that one place translates for all others.
 ONLY_IN = {
     "prometheus_client": ["metrics"],

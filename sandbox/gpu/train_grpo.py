@@ -20,13 +20,13 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import GRPOConfig, GRPOTrainer
 
 from sandbox.gpu.chats import chat_of
 from sandbox.gpu.early_verdicts import EarlyVerdicts, JudgeBeside, with_early_verdicts
 from sandbox.gpu.folder import JobFolder
 from sandbox.gpu.mistakes import asked_for
+from sandbox.gpu.pretrained import pretrained
 from sandbox.gpu.reporting import Reporter, RewardWatch
 from sandbox.rewards.score import X_CODER_SCALE
 from sandbox.rewards.trl_reward import trl_reward
@@ -79,9 +79,7 @@ def main(folder: JobFolder) -> None:
         hand_on_to_vllm(request.vllm)
     with asked_for(folder, "settings"):
         args = config(folder, request)
-    with asked_for(folder, "model"):
-        tokenizer = AutoTokenizer.from_pretrained(order["model"])
-        model = AutoModelForCausalLM.from_pretrained(order["model"], dtype=torch.float32)
+    model, tokenizer = pretrained(folder, order["model"])
     with asked_for(folder, "dataset"):
         train_dataset = dataset(tasks(request, order))
     options = reward_options(request)

@@ -17,12 +17,13 @@ from typing import Any
 import torch
 from accelerate.utils import broadcast_object_list
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from sandbox.gpu.chats import chat_of
 from sandbox.gpu.folder import JobFolder
 from sandbox.gpu.mistakes import asked_for
+from sandbox.gpu.pretrained import pretrained
 from sandbox.gpu.reporting import Reporter
 from sandbox.rewards.trl_reward import trl_reward
 from sandbox.schema.gpu import Probe, Progress, SftRequest
@@ -35,9 +36,7 @@ def main(folder: JobFolder) -> None:
     request = SftRequest.model_validate(order["request"])
     with asked_for(folder, "settings"):
         args = config(folder, request)
-    with asked_for(folder, "model"):
-        tokenizer = AutoTokenizer.from_pretrained(order["model"])
-        model = AutoModelForCausalLM.from_pretrained(order["model"], dtype=torch.float32)
+    model, tokenizer = pretrained(folder, order["model"])
     with asked_for(folder, "dataset"):
         learnt = rows(request, order)
     reporter = Reporter(folder)

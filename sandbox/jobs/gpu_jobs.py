@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +21,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from sandbox.errors import NotFound
+from sandbox.ids import new_id
 from sandbox.jobs import keys
 from sandbox.schema import JobStatus
 from sandbox.schema.gpu import ENDED, GpuJob, GpuKind, GpuLease, GpuPool, GpuRequest, Progress
@@ -140,7 +140,7 @@ class GpuJobs:
 
     def submit(self, kind: GpuKind, request: GpuRequest, job_id: str = "") -> GpuJob:
         """Queue a job. The same `job_id` once more is the same job."""
-        job_id = job_id or PREFIX + uuid.uuid4().hex
+        job_id = job_id or PREFIX + new_id()
         if not self._redis.hsetnx(keys.gpu_job(job_id), "kind", kind.value):
             return self.job(job_id)
         fields = {
@@ -285,7 +285,7 @@ class GpuJobs:
     def _enqueue(self, kind: GpuKind, job_id: str) -> None:
         """As an RQ job of its own: RQ forgets the one of the attempt before when that ends, whatever its id."""
         queue = Queue(LANE_OF[kind], connection=self._redis, serializer=JSONSerializer)
-        rq_id = f"{job_id}-{uuid.uuid4().hex[:8]}"
+        rq_id = f"{job_id}-{new_id()[:8]}"
         self._redis.hset(keys.gpu_job(job_id), "queued_as", rq_id)
         queue.enqueue_call(TASK, args=(job_id,), job_id=rq_id, timeout=FOREVER, result_ttl=0, failure_ttl=0)
 

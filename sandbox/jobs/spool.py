@@ -14,7 +14,6 @@ import json
 import logging
 import os
 import time
-import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -24,6 +23,7 @@ from typing import TypeVar
 
 from redis import Redis
 
+from sandbox.ids import new_id
 from sandbox.jobs import keys, leases
 from sandbox.jobs.envelope import Item
 from sandbox.schema import ExecuteRequest, TestCase, VerifyRequest
@@ -182,7 +182,7 @@ class Spool:
         path = self._path(item_id)
         with suppress(OSError):
             if len(self._kept) < KEPT_FILES and path.stat().st_size <= KEPT_FILE_BYTES:
-                kept = path.with_name(f"{uuid.uuid4().hex}.kept")
+                kept = path.with_name(f"{new_id()}.kept")
                 path.rename(kept)
                 self._kept.append(kept)
             else:
@@ -220,7 +220,7 @@ class Spool:
 
     def _identity(self) -> str:
         """The content of a file that whoever comes first writes."""
-        mine = self._folder / f"identity.{uuid.uuid4().hex}"
+        mine = self._folder / f"identity.{new_id()}"
         mine.write_text(mine.name)
         with suppress(FileExistsError):
             os.link(mine, self._folder / "identity")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,10 @@ from sandbox.schema import JobStatus
 from sandbox.schema.gpu import EvaluateRequest, GpuJob, GrpoRequest, SftRequest
 from sandbox.schema.locations import dotted_path
 from sandbox.synth.lines import Record, dump
-from sandbox.synth.study import rl_task, split
+from sandbox.synth.study import Progress, rl_task, split, without
 
 REPORT = "loop.json"
 STEPS = ("evaluate base", "sft", "evaluate sft", "grpo", "evaluate grpo")
-
-Progress = Callable[[str], object]
 
 
 class StepFailed(SandboxError):
@@ -64,8 +62,7 @@ class Data:
     def of(cls, sft: Sequence[Record], rl: Sequence[Record], seed: int) -> Data:
         """Raises BadRequest where there are too few."""
         train, held_out = split(rl, seed)
-        kept_out = {row["name"] for row in held_out}
-        learnt = [row for row in sft if row["name"] not in kept_out]
+        learnt = without(held_out, sft)
         if not learnt:
             raise BadRequest("no task has a golden solution but those that are held out: make more tasks")
         return cls(learnt, train, held_out)

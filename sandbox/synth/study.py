@@ -101,11 +101,16 @@ def split(rows: Sequence[Record], seed: int) -> tuple[list[Record], list[Record]
     return order[cut:], order[:cut]
 
 
+def without(held_out: Sequence[Record], rows: Sequence[Record]) -> list[Record]:
+    """The rows that are of no task that is held out."""
+    kept_out = {row["name"] for row in held_out}
+    return [row for row in rows if row["name"] not in kept_out]
+
+
 def scaling(folder: Path, sft: list[Record], rl: list[Record], parts: Sequence[float], seed: int) -> list[Record]:
     """Nested parts of the SFT rows, each a file and the body of its POST /train/sft; tasks held out are in none."""
     _, held_out = split(rl, seed)
-    kept_out = {row["name"] for row in held_out}
-    train = [row for row in sft if row["name"] not in kept_out]
+    train = without(held_out, sft)
     random.Random(f"{seed}/scaling").shuffle(train)
     points = []
     for part in sorted(parts):
@@ -155,25 +160,19 @@ def train(client: Client, points: list[Record], model: str, steps: int, say: Pro
         job = client.start(point["kind"], {"model": model, "steps": steps, **body})
         say(f"{point['point']}: job {job.id}")
         ended = client.wait(job.id)
-        result = ended.model_dump()["result"]
-        trained.append(
-            {**point, "job": job.id, "status": str(ended.status), "pass_rate": _pass_rate(result), "result": result}
-        )
+        result = ended.model_dump()["result"] or {}
+        # Of the held-out tasks, with the model that was made: as SFT's probe or GRPO tells it.
+        rate = result.get("pass_rate", result.get("held_out_after"))
+        trained.append({**point, "job": job.id, "status": str(ended.status), "pass_rate": rate, "result": result})
     return trained
-
-
-def _pass_rate(result: Record | None) -> float | None:
-    """Of the held-out tasks, with the model that was made: as SFT's probe or GRPO tells it."""
-    told = result or {}
-    return told.get("pass_rate", told.get("held_out_after"))
 
 
 def keep(folder: Path, name: str, points: list[Record]) -> None:
     """The points as JSON, and as a picture where they were trained on."""
-    x, label = ("rows", "SFT rows") if name == "scaling" else ("share", "share of wrong labels")
-    shown = [{**point, "share": float(point["point"])} for point in points]
     drawn = ("pass_rate",) if all(point.get("pass_rate") is not None for point in points) else ()
-    _write(_place(folder) / name, shown, label, x, drawn)
+    _write(
+        _place(folder) / name, points, f"share of {'SFT rows' if name == 'scaling' else 'wrong labels'}", "point", drawn
+    )
 
 
 def _write(path: Path, points: list[Record], label: str, x: str, names: Sequence[str]) -> None:
@@ -188,7 +187,7 @@ def _write(path: Path, points: list[Record], label: str, x: str, names: Sequence
     figure = Figure(figsize=(5, 3), layout="constrained")
     axes = figure.subplots()
     for name in names:
-        axes.plot([point[x] for point in points], [point[name] for point in points], marker="o", label=name)
+        axes.plot([float(point[x]) for point in points], [point[name] for point in points], marker="o", label=name)
     axes.set(xlabel=label, ylim=(0, 1.05))
     axes.legend()
     figure.savefig(path.with_suffix(".png"), dpi=80)

@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from sandbox.synth.loop import STEPS
 from tests.conftest import unavailable
 from tests.environments import ROOT, TRL, CannotInstall, interpreter, surroundings
 from tests.gpu.conftest import GpuHost
-from tests.synth.scripted_model import ScriptedModel
+from tests.synth.scripted_model import ScriptedModel, scripted_model
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -110,13 +109,8 @@ def _result(job: GpuJob, host: GpuHost) -> dict[str, Any]:
 
 @pytest.fixture
 def teacher() -> Iterator[ScriptedModel]:
-    server = ScriptedModel()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with scripted_model() as server:
+        yield server
 
 
 def _sandbox(host: GpuHost, *words: object) -> str:

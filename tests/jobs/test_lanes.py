@@ -147,7 +147,7 @@ def test_processes_that_send_share_what_the_workers_can_hold(
             each.submit("execute", printing([1])).results[0].result(20)
         until(lambda: redis.zcard(keys.SENDERS) == 2, "each knows that there are two")
         time.sleep(2 * COUNT_WORKERS_EVERY_S)
-        tickets = [each.submit("execute", [sleeping(0.7)]) for each in (service, other) for _ in range(8)]
+        tickets = [each.submit("execute", [sleeping(0.5)]) for each in (service, other) for _ in range(4)]
         most = 2 * ENVELOPES_PER_WORKER
         until(lambda: redis.zcard(keys.outstanding("default")) == most, "each has sent its half")
         time.sleep(0.1)

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from sandbox.service import Service
 from tests.api.serving import served
 from tests.environments import ROOT
 from tests.redis_server import RedisServer
-from tests.synth.scripted_model import ScriptedModel
+from tests.synth.scripted_model import ScriptedModel, scripted_model
 
 EXAMPLES = (
     "import heapq\na = list(map(int, input().split()))\nheapq.heapify(a)\nprint(heapq.heappop(a))",
@@ -44,13 +43,8 @@ def url(live_service: Service, redis_server: RedisServer, home: Path) -> Iterato
 @pytest.fixture
 def model() -> Iterator[ScriptedModel]:
     """One in eleven requests is refused at first."""
-    server = ScriptedModel(fail_every=11)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with scripted_model(fail_every=11) as server:
+        yield server
 
 
 @dataclass(frozen=True)
