@@ -1,6 +1,7 @@
 // attack: processes that fork and die faster than a sweep can list them
 // contained: a dead parent stays listed until the supervisor reaps it, so the sweep goes on until the last link is dead
 // expect: ok
+// limits: {"memory_mb": 512}
 
 #define _GNU_SOURCE
 #include <signal.h>

@@ -1,6 +1,7 @@
 // attack: the same with clones that share memory, which cost a tenth
 // contained: as with forks
 // expect: ok
+// limits: {"memory_mb": 512}
 
 #define _GNU_SOURCE
 #include <sched.h>
