@@ -20,7 +20,7 @@ from sandbox.box.streams import Collected, Streams
 from sandbox.box.watch import UNWATCHED, BoxWatch, Stage
 from sandbox.errors import BoxError, BoxOutOfMemory
 from sandbox.runner import frames
-from sandbox.runner.contract import Limits, Mode, Outcome, Program, Run, Status, Usage
+from sandbox.runner.contract import FileSpan, Limits, Mode, Outcome, Program, Run, Status, Usage
 
 SUPERVISOR_WALL_CEILING = 5.0
 WATCHDOG_GRACE_S = 15.0
@@ -118,7 +118,7 @@ class Box:
     def _observe(
         self,
         request: dict[str, Any],
-        stdin: bytes,
+        stdin: bytes | FileSpan,
         limits: Limits,
         files: Mapping[str, bytes] = NO_FILES,
         calls: bytes | None = None,

@@ -7,6 +7,7 @@ counted, not kept.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import select
@@ -17,12 +18,14 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 from sandbox.errors import BoxError
+from sandbox.runner.contract import FileSpan
 
 PIPE_BYTES = 65_536
 LARGE_PIPE_BYTES = 1 << 20
 LAST_WRITER_PATIENCE_S = 2.0
 COLLECTION_PATIENCE_S = 0.01
 ANSWERS_LIMIT_BYTES = 64 << 20
+NO_SPLICE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}  # from a file system that has none
 
 
 @dataclass
@@ -53,12 +56,53 @@ class Collected:
         self.content = b"".join(self._parts)
 
 
+class _Written:
+    """Bytes on their way into a pipe."""
+
+    def __init__(self, content: bytes) -> None:
+        self._left = memoryview(content)
+
+    def give(self, pipe: int) -> bool:
+        """Whether something is left after what the pipe has taken now. Raises BlockingIOError or BrokenPipeError."""
+        if self._left:
+            self._left = self._left[os.write(pipe, self._left) :]
+        return bool(self._left)
+
+
+class _Spliced:
+    """Pages of a file on their way into a pipe: the program reads them where they lie, and the worker never does.
+
+    What it reads is what the file has then, so the file must not be written to before the program's processes are gone.
+    """
+
+    def __init__(self, span: FileSpan) -> None:
+        self.span = span
+        self._done = 0
+        self._instead: _Written | None = None
+
+    def give(self, pipe: int) -> bool:
+        if self._instead is not None:
+            return self._instead.give(pipe)
+        left, offset = self.span.size - self._done, self.span.offset + self._done
+        try:
+            moved = os.splice(self.span.descriptor, pipe, left, offset_src=offset, flags=os.SPLICE_F_NONBLOCK)
+        except OSError as error:
+            if error.errno not in NO_SPLICE:
+                raise
+            self._instead = _Written(self.span.read()[self._done :])
+            return True
+        if not moved:
+            raise BoxError("the file that a program's input lies in was cut short")
+        self._done += moved
+        return self._done < self.span.size
+
+
 class Streams:
     """Use as a context manager; `theirs` are the ends to give away: stdin to read, stdout and stderr to write."""
 
     def __init__(
         self,
-        stdin: bytes,
+        stdin: bytes | FileSpan,
         output_limit_bytes: int,
         calls: bytes | None = None,
         channel: Sequence[int] = (),
@@ -70,7 +114,8 @@ class Streams:
         """
         self._open: set[int] = set()
         self._readers: dict[int, Collected] = {}
-        self._feeds: dict[int, memoryview] = {}
+        self._feeds: dict[int, _Written | _Spliced] = {}
+        self._span = stdin if isinstance(stdin, FileSpan) else None
         self._told_over_limit = False
         self._poll = select.poll()
         self.theirs = [] if partner else [self._fed(stdin), self._drained(output_limit_bytes)]
@@ -80,13 +125,13 @@ class Streams:
         self._ours_to_close = list(self.theirs)
         self.theirs = [*partner, *self.theirs, *channel]
 
-    def _fed(self, content: bytes) -> int:
+    def _fed(self, content: bytes | FileSpan) -> int:
         """A pipe that gives `content`; returns its reading end."""
         theirs, ours = self._pipe()
         os.set_blocking(ours, False)
         if len(content) > PIPE_BYTES:
             _enlarge(ours)
-        self._feeds[ours] = memoryview(content)
+        self._feeds[ours] = _Spliced(content) if isinstance(content, FileSpan) else _Written(content)
         self._poll.register(ours, select.POLLOUT)
         self._feed(ours)
         return theirs
@@ -111,6 +156,8 @@ class Streams:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None and self._span is not None:
+            self._span.in_doubt = True
         for descriptor in list(self._open):
             self._close(descriptor)
 
@@ -192,16 +239,13 @@ class Streams:
         return True
 
     def _feed(self, descriptor: int) -> None:
-        left = self._feeds[descriptor]
         try:
-            if left:
-                left = left[os.write(descriptor, left) :]
+            more = self._feeds[descriptor].give(descriptor)
         except BlockingIOError:
             return
         except BrokenPipeError:  # the program does not want the rest
-            left = left[:0]
-        self._feeds[descriptor] = left
-        if not left:
+            more = False
+        if not more:
             del self._feeds[descriptor]
             self._poll.unregister(descriptor)
             self._close(descriptor)

@@ -55,7 +55,7 @@ def failed(item: Item, why: str) -> bytes:
 def execute(item_id: str, request: ExecuteRequest, slot: Slot, queue_time_s: float) -> ExecuteResult:
     language = languages.named(request.language)
     run = Run(
-        stdin=request.stdin_bytes,
+        stdin=request.stdin_source,
         args=tuple(request.args),
         files=request.files,
         fetch_files=tuple(request.fetch_files),

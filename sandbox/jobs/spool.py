@@ -5,28 +5,37 @@ parsed again, more than running the program. Where all workers share the API's h
 there instead, and the item says where they lie in it. Only items whose client waits travel so: what is kept has to
 outlive the machine, and is in Redis whole. A worker that does not find the file says so, and the item is sent again
 with everything in it.
+
+A program reads its stdin from the file's own pages, which its pipe holds. So a file is written to again only when no
+program can have pages of it: the worker has it locked while it is lent, and removes it where a box ended badly; and the
+texts lie on pages of their own. A worker that dies takes its boxes' programs with it, long before its item has a result
+from another one.
 """
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import logging
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import PrivateAttr
 from redis import Redis
 
 from sandbox.ids import new_id
 from sandbox.jobs import keys, leases
 from sandbox.jobs.envelope import Item
+from sandbox.runner.contract import FileSpan
 from sandbox.schema import ExecuteRequest, TestCase, VerifyRequest
+from sandbox.schema.programs import ProgramInput
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +45,7 @@ LOOK_AT_WORKERS_EVERY_S = 1.0
 FORGOTTEN_AFTER_S = {".item": 86_400.0, ".kept": 3_600.0}
 KEPT_FILES = 16
 KEPT_FILE_BYTES = 32 << 20
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _as_utf8 = ctypes.pythonapi.PyUnicode_AsUTF8AndSize
 _as_utf8.argtypes, _as_utf8.restype = [ctypes.py_object, ctypes.c_void_p], ctypes.c_void_p
 Span = tuple[int, int]  # offset and size in bytes
@@ -142,7 +152,7 @@ class Spool:
             with self._opened(item_id) as file:
                 for place, text in texts.items():
                     written = utf8(text)
-                    spans[place] = (file.tell(), len(written))
+                    spans[place] = (file.seek(-(-file.tell() // PAGE_BYTES) * PAGE_BYTES), len(written))
                     while written:
                         written = written[file.write(written) or 0 :]
         except OSError:
@@ -150,33 +160,37 @@ class Spool:
             raise
         return _without(request, texts), spans
 
-    def whole(self, item: Item) -> Item:
-        """The item with its large texts. Raises NotHere."""
+    @contextmanager
+    def lent(self, item: Item) -> Iterator[Item]:
+        """The item with its large texts, as long as the context lasts. Raises NotHere."""
         if not item.spooled:
-            return item
-        if item.verify is not None:
-            return item.model_copy(update={"verify": self.put_back(item.id, item.verify, item.spooled)})
-        if item.execute is not None:
-            return item.model_copy(update={"execute": self.put_back(item.id, item.execute, item.spooled)})
-        return item
+            yield item
+        elif item.verify is not None:
+            with self.put_back(item.id, item.verify, item.spooled) as verify:
+                yield item.model_copy(update={"verify": verify})
+        elif item.execute is not None:
+            with self.put_back(item.id, item.execute, item.spooled) as execute:
+                yield item.model_copy(update={"execute": execute})
+        else:
+            yield item
 
-    def put_back(self, item_id: str, request: Asked, spans: Mapping[str, Span]) -> Asked:
-        """The request as it was. Raises NotHere."""
+    @contextmanager
+    def put_back(self, item_id: str, request: Asked, spans: Mapping[str, Span]) -> Iterator[Asked]:
+        """The request as it was, as long as the context lasts. Raises NotHere."""
+        path = self._path(item_id)
         try:
-            descriptor = os.open(self._path(item_id), os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise NotHere(f"{item_id}: {error}") from error
         try:
-            found = {place: os.pread(descriptor, size, offset) for place, (offset, size) in spans.items()}
-            # A file that has its name still was not written over while it was read: it loses that name before.
-            there = os.path.samestat(os.fstat(descriptor), self._path(item_id).stat())
-        except OSError as error:
-            raise NotHere(f"{item_id}: {error}") from error
+            found = _found(descriptor, path, spans)
+            try:
+                yield _with(request, found)
+            finally:
+                if any(span.in_doubt for span in found.values()):
+                    path.unlink(missing_ok=True)
         finally:
             os.close(descriptor)
-        if not there or any(len(found[place]) != size for place, (_, size) in spans.items()):
-            raise NotHere(f"{item_id}: its file is incomplete")
-        return _with(request, found)
 
     def drop(self, item_id: str) -> None:
         path = self._path(item_id)
@@ -204,9 +218,16 @@ class Spool:
     def _opened(self, item_id: str) -> FileIO:
         """The item's file, to be written from its start: a kept one, or a new one. Raises OSError."""
         path = self._path(item_id)
-        with suppress(IndexError, OSError):  # none is kept, or another process has swept it away
-            self._kept.pop().rename(path)
-            return FileIO(path, "r+")
+        while self._kept:
+            with suppress(IndexError, OSError):  # none is kept any more, or another process has swept it away
+                self._kept.pop().rename(path)
+                file = FileIO(path, "r+")
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return file
+                except OSError:  # a program has pages of it still
+                    path.unlink()
+                    file.close()
         return FileIO(path, "x")
 
     def _remove_all_of_ours(self, item_id: str) -> None:
@@ -261,12 +282,63 @@ def _without(request: Asked, texts: Mapping[str, str]) -> Asked:
     return request.model_copy(update={"tests": tests})
 
 
-def _with(request: Asked, found: Mapping[str, bytes]) -> Asked:
-    """Texts as their bytes: it is as bytes that they are needed."""
+def _found(descriptor: int, path: Path, spans: Mapping[str, Span]) -> dict[str, FileSpan]:
+    """The texts in an open file that nobody writes to from now on. Raises NotHere."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        told = os.fstat(descriptor)
+        # A file that has its name still, and is locked, belongs to this item: it loses that name before it is reused.
+        there = os.path.samestat(told, path.stat())
+    except OSError as error:
+        raise NotHere(f"{path.name}: {error}") from error
+    if not there or any(offset + size > told.st_size for offset, size in spans.values()):
+        raise NotHere(f"{path.name} is incomplete")
+    return {place: FileSpan(descriptor, offset, size) for place, (offset, size) in spans.items()}
+
+
+class _FedFromFile(ProgramInput):
+    """What a request or a test with its stdin in a file has beside its other fields."""
+
+    _span: FileSpan = PrivateAttr()
+
+    @property
+    def stdin_bytes(self) -> bytes:
+        return self._span.read()
+
+    @property
+    def stdin_source(self) -> FileSpan:
+        return self._span
+
+
+class _ExecuteFromFile(_FedFromFile, ExecuteRequest):
+    pass
+
+
+class _CaseFromFile(_FedFromFile, TestCase):
+    pass
+
+
+Fed = TypeVar("Fed", _ExecuteFromFile, _CaseFromFile)
+
+
+def _with(request: Asked, found: Mapping[str, FileSpan]) -> Asked:
+    """Inputs where they lie, and expected outputs as bytes: it is so that they are needed."""
     if isinstance(request, ExecuteRequest):
-        return request.model_copy(update={"stdin_base64": found["stdin"]})
+        execute: Asked = _fed(_ExecuteFromFile, request, found["stdin"])
+        return execute
     tests = list(request.tests)
-    for place, content in found.items():
+    for place, span in found.items():
         position, _, field = place.partition(".")
-        tests[int(position)] = tests[int(position)].model_copy(update={f"{field}_base64": content})
+        test = tests[int(position)]
+        assert isinstance(test, TestCase)
+        if field == "stdin":
+            tests[int(position)] = _fed(_CaseFromFile, test, span)
+        else:
+            tests[int(position)] = test.model_copy(update={"expected_base64": span.read()})
     return request.model_copy(update={"tests": tests})
+
+
+def _fed(kind: type[Fed], request: ProgramInput, span: FileSpan) -> Fed:
+    fed = kind.model_construct(request.model_fields_set, **request.__dict__)
+    fed._span = span
+    return fed

@@ -97,7 +97,7 @@ class Trials:
         if isinstance(checker, InteractiveChecker):
             return self._interact(test, checker)
         run = Run(
-            stdin=test.stdin_bytes,
+            stdin=test.stdin_source,
             args=tuple(test.args),
             files=test.files,
             fetch_files=tuple(test.expected_files),

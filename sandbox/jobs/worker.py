@@ -213,7 +213,8 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
     def _performed(self, item: Item) -> bytes:
         """The item's result, also where our own code has a fault: an accepted item is never left without an answer."""
         try:
-            return perform(self._spool.whole(item), self._slot)
+            with self._spool.lent(item) as whole:
+                return perform(whole, self._slot)
         except StopRequested:
             raise
         except NotHere as error:

@@ -6,6 +6,7 @@ judge and the API. Sizes and times carry their unit in the name.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -70,6 +71,25 @@ class Program:
         return tuple(part.replace(MEMORY_LIMIT, str(limits.memory_mb)) for part in self.run_command)
 
 
+@dataclass(slots=True)
+class FileSpan:
+    """Input that lies in an open file, which nobody writes to while it is lent to runs.
+
+    `in_doubt`: a box that it was lent to did not end as it should, so a program may hold pages of the file still.
+    """
+
+    descriptor: int
+    offset: int
+    size: int
+    in_doubt: bool = False
+
+    def __len__(self) -> int:
+        return self.size
+
+    def read(self) -> bytes:
+        return os.pread(self.descriptor, self.size, self.offset)
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One execution of a loaded program: its input, arguments, extra files, and the files wanted back.
@@ -77,7 +97,7 @@ class Run:
     `command` runs instead of the program's own command, beside its files.
     """
 
-    stdin: bytes = b""
+    stdin: bytes | FileSpan = b""
     args: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     fetch_files: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
-from sandbox.runner.contract import Outcome, Status, Usage, Verdict
+from sandbox.runner.contract import FileSpan, Outcome, Status, Usage, Verdict
 from sandbox.schema.callbacks import CallbackFor, CallbackUrl
 from sandbox.schema.wire import MAX_CODE_CHARS as MAX_CODE_CHARS
 from sandbox.schema.wire import LimitsRequest as LimitsRequest
@@ -100,6 +100,11 @@ class ProgramInput(Wire):
     @property
     def stdin_bytes(self) -> bytes:
         return self.stdin.encode() if self.stdin_base64 is None else self.stdin_base64
+
+    @property
+    def stdin_source(self) -> bytes | FileSpan:
+        """What a run is fed from; a span where the text lies in a file of the host."""
+        return self.stdin_bytes
 
 
 class ExecuteRequest(ProgramInput):

@@ -11,7 +11,8 @@ from redis import Redis
 from sandbox.config import QueueSettings
 from sandbox.jobs import keys
 from sandbox.jobs.envelope import Envelope, Item
-from sandbox.jobs.spool import KEPT_FILES, LARGE_CHARS, NotHere, Spool
+from sandbox.jobs.spool import KEPT_FILES, LARGE_CHARS, PAGE_BYTES, NotHere, Spool
+from sandbox.runner.contract import FileSpan
 from sandbox.schema import ExecuteRequest, TestCase, VerifyRequest, VerifyResult
 from sandbox.schema.checkers import ExactChecker
 from sandbox.service import Service
@@ -30,8 +31,9 @@ def echo() -> VerifyRequest:
     return asked(code, TestCase(stdin="small", expected="small"), TestCase(stdin=TEXT, expected=TEXT))
 
 
-def stdins(request: VerifyRequest) -> list[bytes]:
-    return [test.stdin_bytes for test in request.tests if isinstance(test, TestCase)]
+def stdins(spool: Spool, item_id: str, request: VerifyRequest, spans: dict[str, tuple[int, int]]) -> list[bytes]:
+    with spool.put_back(item_id, request, spans) as whole:
+        return [test.stdin_bytes for test in whole.tests if isinstance(test, TestCase)]
 
 
 def files(settings: QueueSettings) -> list[Path]:
@@ -49,17 +51,18 @@ def test_what_is_taken_out_is_put_back_as_bytes(tmp_path: Path) -> None:
     sent = Item.model_validate_json(spool.without_texts(item).model_dump_json(exclude_unset=True))
     assert sent.verify is not None
     assert len(sent.model_dump_json()) < LARGE_CHARS
-    there = Spool(tmp_path).whole(sent).verify
-    assert there is not None
-    for test in there.tests:
-        assert isinstance(test, TestCase)
-    assert [(test.stdin_bytes, test.expected_bytes) for test in there.tests if isinstance(test, TestCase)] == [
-        (b"small", b"small"),
-        (TEXT.encode(), TEXT.encode()),
-    ]
+    with Spool(tmp_path).lent(sent) as whole:
+        there = whole.verify
+        assert there is not None
+        for test in there.tests:
+            assert isinstance(test, TestCase)
+        assert [(test.stdin_bytes, test.expected_bytes) for test in there.tests if isinstance(test, TestCase)] == [
+            (b"small", b"small"),
+            (TEXT.encode(), TEXT.encode()),
+        ]
     spool.drop("one")
-    with pytest.raises(NotHere):
-        spool.whole(sent)
+    with pytest.raises(NotHere), spool.lent(sent):
+        pass
 
 
 def test_a_file_is_written_over_for_the_next_item(tmp_path: Path) -> None:
@@ -72,10 +75,44 @@ def test_a_file_is_written_over_for_the_next_item(tmp_path: Path) -> None:
     inode = next(tmp_path.glob("spool/*.kept")).stat().st_ino
     lighter, spans = spool.take_out("three", second)
     assert (tmp_path / "spool" / "three.item").stat().st_ino == inode
-    assert stdins(spool.put_back("three", lighter, spans)) == [b"b" * 70_000]
-    assert stdins(spool.put_back("two", first, taken["two"])) == [b"a" * 90_000]
+    assert stdins(spool, "three", lighter, spans) == [b"b" * 70_000]
+    assert stdins(spool, "two", first, taken["two"]) == [b"a" * 90_000]
     with pytest.raises(NotHere):
-        spool.put_back("one", first, taken["one"])
+        stdins(spool, "one", first, taken["one"])
+
+
+def test_a_file_that_is_lent_is_not_written_over(tmp_path: Path) -> None:
+    """A program of the old item may read its input still; the new item's is none of its business."""
+    spool = Spool(tmp_path)
+    first, second = (asked("", TestCase(stdin=letter * 70_000, expected="")) for letter in "ab")
+    lighter, spans = spool.take_out("one", first)
+    with spool.put_back("one", lighter, spans) as there:
+        spool.drop("one")
+        spool.take_out("two", second)
+        assert [test.stdin_bytes for test in there.tests if isinstance(test, TestCase)] == [b"a" * 70_000]
+    assert not list(tmp_path.glob("spool/*.kept"))
+
+
+def test_a_file_whose_box_ended_badly_is_never_written_over(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    lighter, spans = spool.take_out("one", asked("", TestCase(stdin="a" * 70_000, expected="")))
+    with spool.put_back("one", lighter, spans) as there:
+        source = next(test.stdin_source for test in there.tests if isinstance(test, TestCase))
+        assert isinstance(source, FileSpan)
+        source.in_doubt = True
+    spool.drop("one")
+    assert not [path for path in tmp_path.glob("spool/*") if path.name != "identity"]
+
+
+def test_texts_share_no_page_of_their_file(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    case = TestCase(stdin="a" * 70_001, expected="b" * 70_003)
+    lighter, spans = spool.take_out("one", asked("", case))
+    assert [offset % PAGE_BYTES for offset, _ in spans.values()] == [0, 0]
+    with spool.put_back("one", lighter, spans) as there:
+        assert [(one.stdin_bytes, one.expected_bytes) for one in there.tests if isinstance(one, TestCase)] == [
+            (case.stdin_bytes, case.expected_bytes)
+        ]
 
 
 def test_few_files_are_kept_and_none_when_the_process_ends(tmp_path: Path) -> None:
@@ -97,23 +134,26 @@ def test_a_kept_file_that_another_process_swept_away_is_not_missed(tmp_path: Pat
     for path in tmp_path.glob("spool/*.kept"):
         path.unlink()
     _, spans = spool.take_out("two", echo())
-    assert stdins(spool.put_back("two", echo(), spans)) == [b"small", TEXT.encode()]
+    assert stdins(spool, "two", echo(), spans) == [b"small", TEXT.encode()]
 
 
-def test_a_file_that_gets_a_new_owner_while_it_is_read_is_not_read(
+def test_a_file_that_gets_a_new_owner_while_it_is_opened_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool = Spool(tmp_path)
     lighter, spans = spool.take_out("one", echo())
-    read = os.pread
+    opened = os.open
 
-    def given_away(descriptor: int, size: int, offset: int) -> bytes:
+    def given_away(path: Path, flags: int) -> int:
+        descriptor = opened(path, flags)
+        monkeypatch.setattr(os, "open", opened)
         spool.drop("one")
-        return read(descriptor, size, offset)
+        spool.take_out("two", echo())
+        return descriptor
 
-    monkeypatch.setattr(os, "pread", given_away)
+    monkeypatch.setattr(os, "open", given_away)
     with pytest.raises(NotHere):
-        spool.put_back("one", lighter, spans)
+        stdins(spool, "one", lighter, spans)
 
 
 def test_a_small_request_stays_as_it_is(tmp_path: Path) -> None:

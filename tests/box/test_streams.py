@@ -1,0 +1,83 @@
+"""Input that lies in a file reaches a program as it is, and nothing of the file beside it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from sandbox.box.streams import Streams
+from sandbox.errors import BoxError
+from sandbox.runner.contract import FileSpan
+
+CONTENT = os.urandom(3 << 20)
+OFFSET, SIZE = 4096, 2_500_001
+
+
+@pytest.fixture
+def span(tmp_path: Path) -> Iterator[FileSpan]:
+    (tmp_path / "texts").write_bytes(CONTENT)
+    with (tmp_path / "texts").open("rb") as file:
+        yield FileSpan(file.fileno(), OFFSET, SIZE)
+
+
+def read_by_a_program(span: FileSpan) -> bytes:
+    """What somebody reads at the far end of stdin, in small pieces, while the streams are served."""
+    ours, theirs = socket.socketpair()
+    read = bytearray()
+    with ours, theirs, Streams(span, 1 << 10) as streams:
+        stdin = os.dup(streams.theirs[0])
+        streams.close_theirs()
+
+        def program() -> None:
+            while chunk := os.read(stdin, 50_000):
+                read.extend(chunk)
+            os.close(stdin)
+            with suppress(OSError):  # nobody waits any more
+                theirs.send(b"ended")
+
+        running = Thread(target=program)
+        running.start()
+        assert streams.wait_for(ours, time.monotonic() + 20)
+        running.join()
+    return bytes(read)
+
+
+def test_a_span_of_a_file_is_read_whole_and_nothing_else(span: FileSpan) -> None:
+    assert read_by_a_program(span) == CONTENT[OFFSET : OFFSET + SIZE]
+    assert not span.in_doubt
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_a_file_system_without_splice_is_read_and_written(
+    span: FileSpan, after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    splice = os.splice
+    calls = iter(range(1_000))
+
+    def refused(*args: int, **options: int) -> int:
+        if next(calls) >= after:
+            raise OSError(errno.EINVAL, "no splice here")
+        return splice(*args, **options)
+
+    monkeypatch.setattr(os, "splice", refused)
+    assert read_by_a_program(span) == CONTENT[OFFSET : OFFSET + SIZE]
+
+
+def test_a_file_that_was_cut_short_is_no_shorter_input(span: FileSpan, tmp_path: Path) -> None:
+    os.truncate(tmp_path / "texts", OFFSET + 100_000)
+    with pytest.raises(BoxError, match="cut short"):
+        read_by_a_program(span)
+
+
+def test_a_box_that_fails_leaves_the_file_in_doubt(span: FileSpan) -> None:
+    with pytest.raises(BoxError, match="gone"), Streams(span, 1 << 10):
+        raise BoxError("gone")
+    assert span.in_doubt
