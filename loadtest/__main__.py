@@ -1,4 +1,4 @@
-"""`python -m loadtest bench | sweep | scale | boxes | limits | capacity`: parse and wire, nothing else."""
+"""`python -m loadtest bench | sweep | scale | boxes | limits | hosts | capacity`: parse and wire, nothing else."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     add_scale(commands.add_parser("scale", help="throughput and efficiency per slot count; exit code 1: too little"))
     add_boxes(commands.add_parser("boxes", help="what an idle box costs; exit code 1: a floor is missed"))
     add_limits(commands.add_parser("limits", help="envelopes a second of one API process and one Redis, empty boxes"))
+    add_hosts(commands.add_parser("hosts", help="the same slots on one host and spread over several, real boxes"))
     add_capacity(commands.add_parser("capacity", help="write the capacity page from the results of scale and limits"))
     return top
 
@@ -92,6 +93,15 @@ def add_limits(command: argparse.ArgumentParser) -> None:
     command.add_argument("--hosts", type=numbers, default=[1, 2, 4], metavar="1,2,4", help="network namespaces")
     command.add_argument("--seconds", type=float, default=5.0)
     command.set_defaults(run=limits)
+
+
+def add_hosts(command: argparse.ArgumentParser) -> None:
+    add_common(command)
+    command.add_argument("--hosts", type=numbers, default=[1, 2, 4], metavar="1,2,4", help="network namespaces")
+    command.add_argument("--slots", type=int, default=16, help="of all hosts together")
+    command.add_argument("--rounds", type=int, default=3)
+    command.add_argument("--seconds", type=float, default=5.0)
+    command.set_defaults(run=hosts)
 
 
 def add_capacity(command: argparse.ArgumentParser) -> None:
@@ -212,6 +222,18 @@ def limits(options: argparse.Namespace, console: Console) -> int:
     found = run(options.hosts, options.seconds, lambda line: console.print(f"[dim]{line}[/]"))
     show(found, console)
     write(options.out / "limits.json", as_json(found), console)
+    return 0
+
+
+def hosts(options: argparse.Namespace, console: Console) -> int:
+    from loadtest.hosts import as_json, run, show
+
+    def say(line: str) -> None:
+        console.print(f"[dim]{line}[/]")
+
+    found = run(options.hosts, options.slots, options.rounds, options.seconds, say)
+    show(found, console)
+    write(options.out / "hosts.json", as_json(found), console)
     return 0
 
 

@@ -28,6 +28,7 @@ from loadtest.sample import Sample
 from loadtest.sides import HttpSide, Ours
 from loadtest.workloads import Case, Task, Workload, right
 from sandbox.embedded_redis import answers, find_server
+from sandbox.up import api_processes
 
 NETWORK = "10.87.{host}.{end}"
 PATIENCE_S = 60.0
@@ -74,13 +75,19 @@ def run(counts: Sequence[int], seconds: float, say: Callable[[str], None]) -> li
 
 
 class Stage:
-    """One Redis, one API process, and hosts with one empty worker each; a context manager."""
+    """One Redis, its API, and hosts; a context manager.
 
-    def __init__(self, hosts: int) -> None:
+    A host has one worker with empty boxes, and they share one API process; or so many `slots` with real boxes, and the
+    API has as many processes as a service of all these slots. `first` is the number of the first host's namespace.
+    """
+
+    def __init__(self, hosts: int, slots: int = 0, first: int = 1) -> None:
         self._hosts = hosts
+        self._slots = slots
+        self._first = first
         self._stack = ExitStack()
         self._processes: dict[str, list[subprocess.Popen[bytes]]] = {"redis": [], "api": [], "workers": []}
-        self._url = ""
+        self.url = ""
         self._socket = ""
 
     def __enter__(self) -> Stage:
@@ -96,7 +103,8 @@ class Stage:
 
     def _start(self) -> None:
         home = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="limits-")))
-        links = [self._stack.enter_context(namespace(number)) for number in range(1, self._hosts + 1)]
+        numbers = range(self._first, self._first + self._hosts)
+        links = [self._stack.enter_context(namespace(number)) for number in numbers]
         word, port, api_port = secrets.token_hex(16), free_port(), free_port()
         self._socket = f"unix://:{word}@{home}/redis.sock"
         options = {
@@ -113,16 +121,21 @@ class Stage:
         settings.write_text("".join(f"{name} {value or chr(34) * 2}\n" for name, value in options.items()))
         self._run("redis", [str(find_server()), str(settings)], home)
         self._until(lambda: answers(self._socket), "Redis answers")
-        self._url = f"http://127.0.0.1:{api_port}"
-        self._run("api", [sys.executable, "-m", "sandbox", "serve"], home, REDIS_URL=self._socket, PORT=str(api_port))
-        for inside, here in links:
+        self.url = f"http://127.0.0.1:{api_port}"
+        processes = api_processes(self._hosts * self._slots) if self._slots else 1
+        served = {"REDIS_URL": self._socket, "PORT": str(api_port), "API_PROCESSES": str(processes)}
+        for number in range(processes):
+            self._run("api", [sys.executable, "-m", "sandbox", "serve", "--number", str(number)], home, **served)
+        for number, (inside, here) in zip(numbers, links, strict=True):
             redis = f"redis://:{word}@{here or '127.0.0.1'}:{port}"
             command = [sys.executable, "-m", "loadtest.empty_worker"]
-            self._run("workers", [*inside, *command], home / "workers", REDIS_URL=redis)
-        self._until(lambda: workers_at(self._url) == self._hosts, "all workers are there")
+            if self._slots:
+                command = [sys.executable, "-m", "sandbox", "worker", "--slots", str(self._slots)]
+            self._run("workers", [*inside, *command], home / f"host{number}", REDIS_URL=redis, ENGINE="docker")
+        self._until(lambda: workers_at(self.url) == self._hosts * max(self._slots, 1), "all workers are there")
 
     def measure(self, workload: Workload, seconds: float) -> Limit:
-        side = HttpSide("ours", self._url, Ours, self._hosts)
+        side = HttpSide("ours", self.url, Ours, self._hosts)
         before, bytes_before, machine = self._cpu_s(), self._redis_bytes(), machine_cpu_s()
         sample: Sample = side.run(workload, seconds)
         after, bytes_after = self._cpu_s(), self._redis_bytes()

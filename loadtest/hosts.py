@@ -1,0 +1,83 @@
+"""The same number of slots on one host and on several, with real boxes: what it costs to be spread.
+
+Hosts are network namespaces of one machine, each with its own `sandbox worker` and home folder, that reach one Redis
+over their own links (`limits.Stage`). So they have no more cores together than one has, and what large texts they get
+goes through Redis.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from loadtest.limits import Stage
+from loadtest.scale import filling
+from loadtest.sides import HttpSide, Ours
+from loadtest.spread import Spread
+from loadtest.workloads import named
+
+WORKLOADS = ("W1 single", "W1 batch64", "W2 py-20", "W5 rl-step")
+
+
+@dataclass(frozen=True, slots=True)
+class Spreading:
+    """One workload with all the slots on so many hosts; `ratio` is its rate over that of the fewest hosts."""
+
+    workload: str
+    hosts: int
+    slots: int
+    rate: Spread
+    ratio: float
+
+
+def run(counts: Sequence[int], slots: int, rounds: int, seconds: float, say: Callable[[str], None]) -> list[Spreading]:
+    """`slots` in all, shared out evenly. Raises ValueError, WrongVerdict or Unanswered."""
+    if any(slots % hosts for hosts in counts):
+        raise ValueError(f"{slots} slots cannot be shared out evenly among {', '.join(map(str, counts))} hosts")
+    rates: dict[tuple[str, int], list[float]] = defaultdict(list)
+    with ExitStack() as stack:
+        sides: dict[int, HttpSide] = {}
+        first = 1
+        for hosts in counts:
+            say(f"starting {hosts} hosts with {slots // hosts} slots each")
+            stage = stack.enter_context(Stage(hosts, slots // hosts, first))
+            first += hosts
+            sides[hosts] = HttpSide("ours", stage.url, partial(Ours, slots=slots), slots)
+            sides[hosts].run(filling(named("W1 batch64"), slots), 1.0)
+        for number in range(rounds):
+            for name in WORKLOADS:
+                for hosts, side in sides.items():
+                    rate = side.run(filling(named(name), slots), seconds).rate
+                    rates[name, hosts].append(rate)
+                    say(f"round {number + 1}/{rounds}  {name:<11} {hosts:>2} hosts {rate:9.1f}/s")
+    return compared(rates, slots)
+
+
+def compared(rates: dict[tuple[str, int], list[float]], slots: int) -> list[Spreading]:
+    fewest = min(hosts for _, hosts in rates)
+    spreads = {place: Spread.of(found) for place, found in rates.items()}
+    return [
+        Spreading(name, hosts, slots, spread, spread.median / spreads[name, fewest].median)
+        for (name, hosts), spread in sorted(spreads.items(), key=lambda one: (WORKLOADS.index(one[0][0]), one[0][1]))
+    ]
+
+
+def show(found: Sequence[Spreading], console: Console) -> None:
+    table = Table(title=f"{found[0].slots} slots, shared out")
+    for title in ("workload", "hosts", "verdicts/s", "of the fewest"):
+        table.add_column(title, justify="left" if title == "workload" else "right")
+    for one in found:
+        rate = f"{one.rate.median:.1f} ({one.rate.p10:.1f}-{one.rate.p90:.1f})"
+        table.add_row(one.workload, str(one.hosts), rate, f"{one.ratio:.2f}")
+    console.print(table)
+
+
+def as_json(found: Sequence[Spreading]) -> list[dict[str, Any]]:
+    return [asdict(one) for one in found]

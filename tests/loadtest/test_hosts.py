@@ -1,0 +1,28 @@
+"""Several hosts are compared with the fewest, by medians."""
+
+from __future__ import annotations
+
+import pytest
+
+from loadtest.hosts import compared, run
+
+
+def test_each_workload_is_compared_with_itself_on_the_fewest_hosts() -> None:
+    rates = {
+        ("W2 py-20", 2): [90.0, 120.0, 100.0],
+        ("W2 py-20", 1): [125.0, 125.0, 10.0],
+        ("W1 single", 4): [300.0],
+        ("W1 single", 1): [200.0],
+    }
+    found = [(one.workload, one.hosts, one.slots, one.ratio) for one in compared(rates, 4)]
+    assert found == [
+        ("W1 single", 1, 4, 1.0),
+        ("W1 single", 4, 4, 1.5),
+        ("W2 py-20", 1, 4, 1.0),
+        ("W2 py-20", 2, 4, 0.8),
+    ]
+
+
+def test_slots_that_do_not_go_round_are_refused_before_anything_starts() -> None:
+    with pytest.raises(ValueError, match="6 slots cannot be shared out evenly among 1, 4 hosts"):
+        run([1, 4], 6, 1, 1.0, print)
