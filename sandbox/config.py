@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 Engine = Literal["docker", "local"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Isolation = Literal["box", "fresh"]
+Pinned = Literal["none", "boxes", "slots"]
 RootDialect = Literal[
     "",
     "sandbox_fusion",
@@ -178,6 +179,11 @@ class WorkerSettings(HostSettings):
         True,
         description="beside the slots, one idle worker for `rl` and one for `rl` and `default`: they take what waits"
         " behind long programs of other lanes",
+    )
+    pin: Pinned = Field(
+        "none",
+        description="what stays on CPUs of its own: none; the boxes of each slot; or slots, boxes and worker together."
+        " Only where nothing else needs the CPUs",
     )
     docker_runtime: str = Field("", description="the container runtime, such as runsc; empty: the engine's default")
     box_cpus: float = Field(1.0, gt=0, description="CPUs one box may use")

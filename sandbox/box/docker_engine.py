@@ -22,6 +22,7 @@ import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 
+from sandbox.box import cpus
 from sandbox.box.cgroup import MIB, MemoryGroup
 from sandbox.box.docker_images import image_tag
 from sandbox.config import WorkerSettings
@@ -49,6 +50,7 @@ class DockerEngine:
     def __init__(self, settings: WorkerSettings, slot: int) -> None:
         self._settings = settings
         self._slot = slot
+        self._cpus = "" if settings.pin == "none" else cpus.as_text(cpus.of_slot(slot, settings.slots))
         self._started = 0
         self._folder = settings.home / "boxes"
         self._up: set[DockerWalls] = set()
@@ -132,6 +134,7 @@ class DockerEngine:
             "mem_limit": 512 * MIB,
             "memswap_limit": 512 * MIB,
             "nano_cpus": int(settings.box_cpus * 1e9),
+            "cpuset_cpus": self._cpus or None,
             "shm_size": settings.box_tmpfs_mb * MIB,
             "tmpfs": {
                 "/box": f"rw,exec,nosuid,nodev,mode=711,{size}",

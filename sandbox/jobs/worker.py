@@ -30,6 +30,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
 from sandbox import __version__
+from sandbox.box import cpus
 from sandbox.box.engine import Engine
 from sandbox.box.pool import Pool
 from sandbox.box.slot import Slot
@@ -305,6 +306,9 @@ def main(settings: WorkerSettings, slot: int, journal: Journal | None = None, ex
     except InfrastructureError as error:
         logger.error("worker cannot start: %s", error)
         return 1
+    # A local box has the CPUs of the worker that starts it.
+    if settings.pin == "slots" or (settings.pin == "boxes" and settings.engine == "local"):
+        os.sched_setaffinity(0, cpus.of_slot(slot, settings.slots))
     ready = settings.fresh_ready if settings.isolation == "fresh" else settings.spare_boxes
     if ready and not express:
         engine = Pool(engine, ready)

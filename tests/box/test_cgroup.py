@@ -11,6 +11,7 @@ import pytest
 
 from sandbox.box.box import Box
 from sandbox.box.cgroup import MIB, ROOT, MemoryGroup
+from sandbox.box.cpus import as_text, of_slot
 from sandbox.box.docker_engine import CAPABILITIES, HOME_LABEL, DockerEngine
 from sandbox.config import WorkerSettings
 from tests.box.running import run_in
@@ -117,3 +118,19 @@ def test_the_process_limit_is_the_boxs(container: Any, own_box: Box, settings: W
 
 def test_a_process_of_no_container_has_no_group_to_steer() -> None:
     assert MemoryGroup.of(1 << 22) is None
+
+
+def test_a_pinned_box_has_the_cpus_of_its_slot_alone(
+    images: dict[str, str], docker_client: docker.DockerClient, tmp_path: Path
+) -> None:
+    assert images
+    settings = WorkerSettings(home=tmp_path, slots=2, pin="boxes")
+    mine = of_slot(1, 2)
+    engine = DockerEngine(settings, 1)
+    box = Box(engine.start("python"))
+    try:
+        (one,) = docker_client.containers.list(filters={"label": f"{HOME_LABEL}={settings.home}"})
+        assert one.attrs["HostConfig"]["CpusetCpus"] == as_text(mine)
+        assert run_in(box, "import os; print(os.sched_getaffinity(0))").stdout.decode().strip() == str(set(mine))
+    finally:
+        engine.close()
