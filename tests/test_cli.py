@@ -17,7 +17,7 @@ from sandbox.api.app import create_app
 from sandbox.cli import submissions
 from sandbox.config import ApiSettings
 from sandbox.schema import ExecuteRequest, VerifyRequest
-from sandbox.schema.gpu import GpuLease
+from sandbox.schema.gpu import GpuJob, GpuLease, Progress
 from tests.api.double import ServiceDouble, Submitted
 from tests.api.serving import served
 
@@ -299,3 +299,16 @@ def test_jobs_says_who_holds_which_gpu_until_when(oracle: Oracle, url: str) -> N
     shown = sandbox("jobs", "--url", url, TZ="UTC", COLUMNS="120").stdout.decode()
     assert [line for line in shown.splitlines() if "host/0" in line and "gpu-1" in line and "12:00:00" in line]
     assert [line for line in shown.splitlines() if "host/1" in line and "idle" in line and "12:00:05" in line]
+
+
+def test_jobs_shows_whole_ids_and_why_a_job_failed_on_a_narrow_terminal(oracle: Oracle, url: str) -> None:
+    job_id = f"gpu-{32 * 'e'}"
+    progress = Progress(step=3, total=20, loss=0.5, message="the model is loading")
+    running = GpuJob(id=job_id, status="running", kind="train_sft", progress=progress)
+    failed = running.model_copy(update={"id": job_id[:-1] + "f", "error": "exit code 1:\nTraceback\nno [torch] here"})
+    oracle.jobs |= {job.id: job for job in (running, failed)}
+    shown = sandbox("jobs", "--url", url, COLUMNS="80").stdout.decode()
+    assert running.id in shown
+    assert failed.id in shown
+    assert "step 3/20" in shown
+    assert "no [torch] here" in " ".join(shown.split())

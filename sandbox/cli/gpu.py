@@ -80,15 +80,16 @@ def jobs(
 
 
 def _show_pool(pool: GpuPool) -> None:
+    from rich.box import SIMPLE
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    leases = Table("gpu", "worker", "job", "until")
+    leases = Table("gpu", "worker", Column("job", no_wrap=True), "until", box=SIMPLE, pad_edge=False)
     for lease in pool.leases:
         leases.add_row(lease.gpu, lease.worker, lease.job or "idle", _clock(lease.until))
-    jobs = Table("job", "kind", "status", "step", "loss", "reward", "pass rate", "tokens/s", "left")
+    jobs = Table(Column("job", no_wrap=True), "kind", "status", "how far", box=SIMPLE, pad_edge=False)
     for job in pool.jobs:
-        jobs.add_row(job.id, job.kind, job.status, *_progress_cells(job))
+        jobs.add_row(job.id, job.kind, job.status, _how_far(job))
     if pool.leases or pool.jobs:
         Console().print(leases, jobs)
 
@@ -100,9 +101,20 @@ def _clock(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%H:%M:%S}"
 
 
-def _progress_cells(job: GpuJob) -> list[str]:
+def _how_far(job: GpuJob) -> str:
+    """What is known of its progress; of a job that failed, the last line of why."""
+    from rich.markup import escape
+
+    if job.error:
+        return escape(job.error.strip().splitlines()[-1])
     progress = job.progress
-    step = f"{progress.step}/{progress.total}" if progress.total else ""
-    numbers = (progress.loss, progress.reward, progress.pass_rate, progress.tokens_per_s)
-    left = "" if progress.eta_s is None else f"{progress.eta_s:.0f} s"
-    return [step, *("" if number is None else f"{number:.4g}" for number in numbers), left]
+    known = [f"step {progress.step}/{progress.total}" if progress.total else "", escape(progress.message)]
+    for name, number in (
+        ("loss", progress.loss),
+        ("reward", progress.reward),
+        ("pass rate", progress.pass_rate),
+        ("tokens/s", progress.tokens_per_s),
+        ("seconds left", progress.eta_s),
+    ):
+        known.append("" if number is None else f"{name} {number:.4g}")
+    return "  ".join(filter(None, known))

@@ -9,7 +9,7 @@ from typing import get_args
 
 from redis import Redis
 
-from sandbox.jobs import activity, keys
+from sandbox.jobs import activity, keys, leases
 from sandbox.schema.live import LiveLane, LiveResult, LiveSecond, LiveSlot, LiveView, SlotState
 
 SECONDS_SHOWN = 120
@@ -47,6 +47,7 @@ def _slot(name: str, heard_s: float, lease_s: float, text: bytes | None) -> Live
         name=name,
         host=described.get("host", ""),
         engine=described.get("engine", ""),
+        express=name.endswith(leases.EXPRESS),
         state="silent" if silent else state,
         heard_s=round(max(0.0, heard_s), 3),
         since=described.get("since"),

@@ -24,6 +24,7 @@ class LiveSlot(BaseModel):
     name: str
     host: str = ""
     engine: str = ""
+    express: bool = Field(False, description="no slot, but a worker for what waits behind long programs of other lanes")
     state: SlotState = Field(
         description="warming: it waits for a box; silent: no heartbeat for a lease, so its work goes to others"
     )

@@ -6,6 +6,7 @@ import { seconds } from "./verdicts.js";
 
 const EVERY_MS = 3_000;
 const SHOWN = 20;
+const opened = new Set(); // ids of jobs whose whole error is shown
 
 export class GpuJobs {
   constructor() {
@@ -47,11 +48,19 @@ function item(job) {
     rate !== null && rate !== undefined ? `pass rate ${(100 * rate).toFixed(1)} %` : "",
     tokens ? `${Math.round(tokens)} tokens/s` : "",
     left ? `${seconds(left)} left` : "",
-    message, job.error,
+    job.error ? "" : message,
   ].filter(Boolean);
   const bar = total ? h("progress", { max: total, "aria-label": `Progress of ${job.id}` }) : null;
   if (bar) bar.value = Math.min(step, total);
   return h("li", {},
     h("div", { class: "lane-head" }, h("strong", {}, String(job.kind).replaceAll("_", " ")), h("span", {}, job.status), h("span", { class: "muted mono" }, shorten(job.id, 16))),
-    bar, h("div", { class: "muted small" }, facts.join(" · ")));
+    bar, h("div", { class: "muted small" }, facts.join(" · ")), job.error ? error(job) : null);
+}
+
+// The last line of a traceback is what it is about; all of it is a click away, and stays open when the list is drawn anew.
+function error({ id, error: text }) {
+  const lines = text.trim().split("\n");
+  if (lines.length === 1) return h("div", { class: "muted small" }, text);
+  const keep = (event) => { if (event.target.open) opened.add(id); else opened.delete(id); };
+  return h("details", { class: "muted small", open: opened.has(id), ontoggle: keep }, h("summary", {}, lines[lines.length - 1]), h("pre", {}, text));
 }

@@ -151,11 +151,10 @@ function drawLanes(lanes) {
 }
 
 function drawSlots(slots, at) {
-  const busy = slots.filter((slot) => slot.running && slot.state !== "silent").length;
-  const heard = slots.filter((slot) => slot.state !== "silent").length;
-  parts.tiles["Slots busy"].textContent = `${busy} / ${heard}`;
+  const heard = slots.filter((slot) => slot.state !== "silent" && !slot.express);
+  parts.tiles["Slots busy"].textContent = `${heard.filter((slot) => slot.running).length} / ${heard.length}`;
   replace(parts.slots, slots.length ? slots.map((slot) => h("li", { class: `slot state-${slot.state}` },
-    h("div", { class: "slot-head" }, h("span", { class: "dot", "aria-hidden": "true" }), h("strong", {}, slot.state), h("span", { class: "muted" }, slot.host)),
+    h("div", { class: "slot-head" }, h("span", { class: "dot", "aria-hidden": "true" }), h("strong", {}, slot.state), slot.express ? h("span", { class: "muted", title: "Takes what waits behind long programs of other lanes" }, "express") : null, h("span", { class: "muted" }, slot.host)),
     h("div", { class: "slot-now" }, now(slot, at)),
     h("div", { class: "muted small" }, `${slot.done} done · ${slot.boxes.length ? `warm: ${slot.boxes.join(", ")}` : "no warm box"}`))) : h("li", { class: "empty" }, "No worker is known. `sandbox worker` starts some."));
 }

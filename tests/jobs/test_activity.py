@@ -92,6 +92,11 @@ def test_a_silent_worker_is_told_from_a_busy_one(redis: Redis) -> None:
     assert states == {"alive": "busy", "gone": "silent"}
 
 
+def test_an_express_worker_is_no_slot(redis: Redis) -> None:
+    redis.zadd(keys.WORKERS, {"host-1-0": time.time(), f"host-1-1{leases.EXPRESS}": time.time()})
+    assert [slot.express for slot in _look(redis).slots] == [False, True]
+
+
 def test_a_worker_of_the_version_before_is_shown_as_far_as_it_tells(redis: Redis) -> None:
     redis.zadd(keys.WORKERS, {"older": time.time()})
     redis.set(keys.worker("older"), '{"host": "h", "pid": 1, "engine": "docker", "missing_walls": []}')

@@ -13,6 +13,7 @@ from sandbox.api.app import create_app
 from sandbox.api_keys import new_key
 from sandbox.caller import Role
 from sandbox.config import ApiSettings
+from sandbox.schema.live import LiveSlot, LiveView
 from sandbox.service import Service
 from tests.api.serving import served
 from tests.web.conftest import PATIENCE_MS, OpenPage
@@ -128,6 +129,40 @@ def test_the_live_view_says_who_holds_which_gpu_until_when(visit: OpenPage) -> N
     expect(held).to_have_text(
         [f"host/0 host-1-gpu-0 · gpu-7d3a · until {clock}", f"host/1 host-1-gpu-0 · idle · until {clock}"]
     )
+
+
+def test_the_live_view_says_in_a_line_why_a_gpu_job_failed_and_all_of_it_on_a_click(visit: OpenPage) -> None:
+    page = visit().page
+    job = {"id": "gpu-1", "kind": "train_sft", "status": "failed", "progress": {"step": 0, "message": "loading"}}
+    pool = {"leases": [], "jobs": [{**job, "error": "it ended with exit code 1:\nTraceback\nNo module named 'torch'"}]}
+    page.route("**/gpus", lambda route: route.fulfill(json=pool))
+    page.get_by_role("link", name="Live").click()
+    jobs = page.get_by_role("region", name="GPU jobs")
+    why = jobs.get_by_text("No module named 'torch'", exact=True)
+    expect(why).to_be_visible()
+    expect(jobs).not_to_contain_text("loading")
+    expect(jobs.get_by_text("exit code 1")).to_be_hidden()
+    why.click()
+    with page.expect_response("**/gpus"):
+        expect(jobs.get_by_text("exit code 1")).to_be_visible()
+    expect(jobs.get_by_text("exit code 1")).to_be_visible()
+
+
+def test_the_live_view_counts_slots_and_calls_express_workers_by_name(visit: OpenPage) -> None:
+    page = visit().page
+    workers = [
+        LiveSlot(name=f"host-{number}", host="host", state="idle", heard_s=0, express=number > 2) for number in range(5)
+    ]
+    view = LiveView(at=1_800_000_000, slots=workers, lanes=[], seconds=[], recent=[]).model_dump_json()
+    page.route(
+        "**/live/events",
+        lambda route: route.fulfill(content_type="text/event-stream", body=f"event: view\ndata: {view}\n\n"),
+    )
+    page.get_by_role("link", name="Live").click()
+    slots = page.get_by_role("region", name="Slots").get_by_role("listitem")
+    expect(slots).to_have_count(5)
+    expect(slots.filter(has_text="express")).to_have_count(2)
+    expect(page.get_by_text("0 / 3", exact=True)).to_be_visible()
 
 
 def test_the_live_view_tells_what_ended_and_opens_it_in_full(visit: OpenPage) -> None:
