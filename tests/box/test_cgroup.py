@@ -121,10 +121,10 @@ def test_a_process_of_no_container_has_no_group_to_steer() -> None:
 
 
 def test_a_pinned_box_has_the_cpus_of_its_slot_alone(
-    images: dict[str, str], docker_client: docker.DockerClient, tmp_path: Path
+    images: dict[str, str], docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     assert images
-    settings = WorkerSettings(home=tmp_path, slots=2, pin="boxes")
+    settings = WorkerSettings(home=tmp_path_factory.mktemp("pinned"), slots=2, pin="boxes")
     mine = of_slot(1, 2)
     engine = DockerEngine(settings, 1)
     box = Box(engine.start("python"))
