@@ -6,7 +6,7 @@ import ctypes
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -26,8 +26,7 @@ class Children:
 
     def __init__(self) -> None:
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
-        self._prctl = ctypes.CDLL(None).prctl
-        self._pid = os.getpid()
+        self._in_child = ends_with_its_parent()
 
     def start(self, command: Sequence[str], environment: Mapping[str, str], log: Path, folder: Path) -> Process:
         """Start a process in `folder`; what it prints is appended to `log`."""
@@ -50,10 +49,17 @@ class Children:
                 preexec_fn=self._in_child,
             )
 
-    def _in_child(self) -> None:
-        self._prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != self._pid:
+
+def ends_with_its_parent(how: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
+    """What a child of this process runs before its program, to be sent a signal when the thread that forked it ends."""
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def in_child() -> None:
+        prctl(PR_SET_PDEATHSIG, how, 0, 0, 0)
+        if os.getppid() != parent:
             os._exit(1)
+
+    return in_child
 
 
 def stop(process: Process, patience_s: float = STOP_PATIENCE_S) -> None:
