@@ -9,7 +9,6 @@ folder holds a checkpoint, the training goes on from there.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
 import sys
@@ -28,6 +27,7 @@ from sandbox.gpu.folder import JobFolder
 from sandbox.gpu.mistakes import asked_for
 from sandbox.gpu.pretrained import pretrained
 from sandbox.gpu.reporting import Reporter, RewardWatch
+from sandbox.gpu.reward_options import reward_options
 from sandbox.rewards.score import X_CODER_SCALE
 from sandbox.rewards.trl_reward import trl_reward
 from sandbox.schema.gpu import GrpoRequest, Progress, RlTask
@@ -143,16 +143,6 @@ def hand_on_to_vllm(settings: dict[str, Any]) -> None:
     from trl.generation import vllm_generation
 
     vllm_generation.LLM = functools.partial(vllm_generation.LLM, **settings)
-
-
-def reward_options(request: GrpoRequest) -> dict[str, Any]:
-    """As plain values: they go to another process as JSON."""
-    return {
-        "policy": dataclasses.asdict(request.policy),
-        "checker": request.checker.model_dump(mode="json"),
-        "language": request.language,
-        "limits": request.limits.model_dump(mode="json", exclude_none=True),
-    }
 
 
 def watched(
