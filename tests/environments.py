@@ -145,14 +145,31 @@ CLIENTS = Environment(
     ),
 )
 
-# Without verl's own dependencies, Ray among them: its scoring imports requests alone.
+# Without verl's heavy dependencies, Torch and Ray among them: its scoring imports requests alone, its configuration is
+# Hydra's, and our rewards take what importing our client takes.
 VERL = Environment(
     "verl",
     (
+        "PyYAML==6.0.3",
+        "annotated-types==0.8.0",
+        "antlr4-python3-runtime==4.9.3",
+        "anyio==4.16.0",
         "certifi==2026.10.18",
         "charset-normalizer==3.5.2",
+        "h11==0.16.0",
+        "httpcore==1.0.9",
+        "httpx==0.28.1",
+        "hydra-core==1.3.8",
         "idna==3.20",
+        "omegaconf==2.3.1",
+        "packaging==26.3",
+        "pydantic==2.14.3",
+        "pydantic-settings==2.16.3",
+        "pydantic_core==2.50.4",
+        "python-dotenv==1.2.4",
         "requests==2.34.2",
+        "typing-inspection==0.4.5",
+        "typing_extensions==4.16.0",
         "urllib3==2.8.0",
         "verl==0.9.1",
     ),

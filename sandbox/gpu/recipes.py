@@ -1,19 +1,23 @@
 """verl's configuration for a GRPO job, so that it runs on as many hosts as a Ray cluster has.
 
 The values are X-Coder's as published (arXiv 2601.06953): GRPO, 8 rollouts a prompt at T = 1.0, clip-high 0.28, learning
-rate 4e-7, no KL; before it, SFT at 5e-5 with a cosine schedule over 8 epochs. A job's own fields stand in their place.
+rate 4e-7, no KL; before it, SFT at 5e-5 with a cosine schedule over 8 epochs. A job's own fields stand in their place,
+and its `settings` are more of Hydra's overrides, which win. The names are those of verl 0.9.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 from sandbox.config import GpuSettings
+from sandbox.errors import BadRequest
 from sandbox.gpu.chats import chat_of
 from sandbox.gpu.folder import JobFolder
+from sandbox.gpu.reward_options import reward_options
 from sandbox.schema.gpu import GrpoRequest, RlTask
 
 X_CODER_SFT = {"learning_rate": 5e-5, "epochs": 8}  # fields of POST /train/sft, which has a cosine schedule
@@ -31,56 +35,73 @@ X_CODER_RL: dict[str, Any] = {
     "actor_rollout_ref.rollout.n": 8,
     "actor_rollout_ref.rollout.temperature": 1.0,
 }
-REWARD = {
-    "custom_reward_function.path": "pkg://sandbox.rewards.verl_reward",
-    "custom_reward_function.name": "compute_score",
+# Not `custom_reward_function` at the top, which verl 0.9 still has in its configuration and no longer reads.
+REWARD = "reward.custom_reward_function"
+STATE = ["model", "optimizer", "extra"]
+KEPT: dict[str, Any] = {
+    "actor_rollout_ref.actor.checkpoint.save_contents": [*STATE, "hf_model"],  # what `job:<id>` stands for
+    "actor_rollout_ref.actor.checkpoint.load_contents": STATE,
+    "trainer.max_actor_ckpt_to_keep": 2,
+    "trainer.resume_mode": "auto",
+    "trainer.logger": ["console", "file"],
 }
-
-
-def verl_overrides(model: str, train: Path, held_out: Path, url: str, **fields: Any) -> dict[str, Any]:
-    """Hydra overrides of `verl.trainer.main_ppo`, by name; `fields` replace or add."""
-    return {
-        **X_CODER_RL,
-        **REWARD,
-        "+custom_reward_function.reward_kwargs.url": url,
-        "+custom_reward_function.reward_kwargs.policy": "x-coder",
-        "data.train_files": str(train),
-        "data.val_files": str(held_out),
-        "actor_rollout_ref.model.path": model,
-        "trainer.logger": "[console]",
-        "trainer.resume_mode": "auto",
-        **fields,
-    }
+MAX_PROMPT_TOKENS = 2_048  # longer prompts are left out, which the log tells; verl's own 512 would be too few
+TOKENS_AT_ONCE = 16_384  # verl's own, of a micro batch
+DATA_SOURCE = "sandbox"
+OVERRIDES, METRICS = "overrides.json", "metrics.jsonl"
 
 
 def verl_command(folder: JobFolder, request: GrpoRequest, settings: GpuSettings, gpus: int) -> list[str]:
-    """Write the data as verl reads it, and the command that trains on it; the command is kept beside them."""
+    """Write the data as verl reads it, and the command that trains on it; the overrides are kept beside them."""
     order = folder.order()
-    tasks = request.tasks or [
-        RlTask.model_validate_json(line) for line in Path(order["dataset"]).read_text().splitlines() if line.strip()
-    ]
+    tasks = request.tasks or tasks_in(Path(order["dataset"]))
     train, held_out = folder.path / "train.jsonl", folder.path / "held_out.jsonl"
-    write_rows(train, tasks)
+    # An epoch of less than a step has no step at all.
+    write_rows(train, tasks * -(-request.prompts_per_step // len(tasks)))
     write_rows(held_out, request.held_out or tasks[:1])
-    overrides = verl_overrides(order["model"], train, held_out, settings.url, **_of_request(folder, request, gpus))
-    if settings.ray_address:
-        overrides["+ray_kwargs.ray_init.address"] = settings.ray_address
-    command = [settings.gpu_python or sys.executable, "-m", "sandbox.gpu.train_verl", str(folder.path)]
-    lines = [f"{name}={value}" for name, value in overrides.items()]
-    (folder.path / "overrides.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return command
-
-
-def _of_request(folder: JobFolder, request: GrpoRequest, gpus: int) -> dict[str, Any]:
-    told = {
-        "language": request.language,
-        "checker": request.checker.model_dump(mode="json", exclude_none=True),
-        "limits": request.limits.model_dump(mode="json", exclude_none=True),
+    values = {
+        **X_CODER_RL,
+        **KEPT,
+        **_reward(request, settings.url),
+        **_of_request(request),
+        "data.train_files": str(train),
+        "data.val_files": str(held_out),
+        "actor_rollout_ref.model.path": order["model"],
+        "trainer.default_local_dir": str(folder.checkpoints),
+        "trainer.n_gpus_per_node": max(1, gpus),
+        **_ray(folder, settings.ray_address),
+        **request.settings,
     }
-    options = {name: hydra(value) for name, value in told.items() if value and name in request.model_fields_set}
+    longest = int(values["data.max_prompt_length"]) + int(values["data.max_response_length"])
+    values.setdefault("actor_rollout_ref.actor.ppo_max_token_len_per_gpu", max(TOKENS_AT_ONCE, longest))
+    lines = [f"{name}={hydra(value)}" for name, value in values.items()]
+    (folder.path / OVERRIDES).write_text(json.dumps(lines, indent=1), encoding="utf-8")
+    return [settings.gpu_python or sys.executable, "-m", "sandbox.gpu.train_verl", str(folder.path)]
+
+
+def tasks_in(dataset: Path) -> list[RlTask]:
+    """Raises BadRequest for lines that are no tasks, and where there are none."""
+    try:
+        with dataset.open(encoding="utf-8") as file:
+            tasks = [RlTask.model_validate_json(line) for line in file if line.strip()]
+    except ValueError as error:
+        raise BadRequest(f"{dataset.name} has lines that are no tasks: {error}", "dataset") from None
+    if not tasks:
+        raise BadRequest(f"{dataset.name} has no tasks", "dataset")
+    return tasks
+
+
+def _reward(request: GrpoRequest, url: str) -> dict[str, Any]:
+    options = {"url": url, **reward_options(request)}
     return {
-        "+custom_reward_function.reward_kwargs.policy": request.policy.name,
-        **{f"+custom_reward_function.reward_kwargs.{name}": value for name, value in options.items()},
+        f"{REWARD}.path": "pkg://sandbox.rewards.verl_reward",
+        f"{REWARD}.name": "compute_score",
+        **{f"+{REWARD}.reward_kwargs.{name}": value for name, value in options.items() if value != {}},
+    }
+
+
+def _of_request(request: GrpoRequest) -> dict[str, Any]:
+    return {
         "actor_rollout_ref.actor.optim.lr": request.learning_rate,
         "actor_rollout_ref.actor.clip_ratio_high": request.epsilon_high,
         "actor_rollout_ref.actor.use_kl_loss": request.beta > 0,
@@ -88,21 +109,40 @@ def _of_request(folder: JobFolder, request: GrpoRequest, gpus: int) -> dict[str,
         "actor_rollout_ref.actor.ppo_mini_batch_size": request.prompts_per_step,
         "actor_rollout_ref.rollout.n": request.num_generations,
         "actor_rollout_ref.rollout.temperature": request.temperature,
+        "actor_rollout_ref.rollout.seed": request.seed,
+        "data.seed": request.seed,
         "data.train_batch_size": request.prompts_per_step,
+        "data.max_prompt_length": MAX_PROMPT_TOKENS,
+        "data.filter_overlong_prompts": True,
         "data.max_response_length": request.max_tokens,
         "trainer.total_training_steps": request.steps,
+        "trainer.total_epochs": request.steps,  # verl stops at whichever comes first; an epoch has a step at least
         "trainer.save_freq": request.save_steps,
-        "trainer.default_local_dir": str(folder.checkpoints),
-        "trainer.n_gpus_per_node": max(1, gpus),
-        **request.settings,
+        "trainer.val_before_train": bool(request.held_out),
+        "trainer.test_freq": request.steps if request.held_out else -1,
     }
+
+
+def _ray(folder: JobFolder, address: str) -> dict[str, Any]:
+    """A cluster of the job's own where none is named: without a word Ray would join whatever runs on the host."""
+    ray = "+ray_kwargs.ray_init"
+    told = {f"{ray}.address": address} if address else {f"{ray}.address": "local", f"{ray}.include_dashboard": False}
+    return {**told, f"{ray}.runtime_env.env_vars.VERL_FILE_LOGGER_PATH": str(folder.path / METRICS)}
 
 
 def hydra(value: Any) -> str:
     """A value in the grammar of Hydra's overrides, whose names have no quotes."""
     if isinstance(value, dict):
         return "{" + ",".join(f"{name}:{hydra(each)}" for name, each in value.items()) + "}"
-    return "[" + ",".join(map(hydra, value)) + "]" if isinstance(value, list) else json.dumps(value)
+    if isinstance(value, list):
+        return "[" + ",".join(map(hydra, value)) + "]"
+    return _quoted(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    """A backslash stands for itself, but before a quote, the end, or what would else be an interpolation."""
+    text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+    return '"' + re.sub(r'(\\*)("|\Z)', lambda found: found[1] * 2 + (found[2] and '\\"'), text) + '"'
 
 
 def write_rows(path: Path, tasks: list[RlTask]) -> None:
@@ -110,7 +150,7 @@ def write_rows(path: Path, tasks: list[RlTask]) -> None:
     with path.open("w", encoding="utf-8") as file:
         for index, task in enumerate(tasks):
             row = {
-                "data_source": "sandbox",
+                "data_source": DATA_SOURCE,
                 "prompt": chat_of(task.prompt),
                 "reward_model": {
                     "style": "rule",

@@ -137,7 +137,8 @@ class TrainRequest(GpuRequest):
     seed: int = 0
     processes: int = Field(1, ge=1, le=64, description="accelerate's processes, one for each GPU that trains")
     settings: Settings = Field(
-        default_factory=dict, description="fields of TRL's own config, such as deepspeed, fsdp or bf16; they win"
+        default_factory=dict,
+        description="fields of TRL's own config, such as deepspeed, fsdp or bf16, or overrides of verl's; they win",
     )
     launch: Settings = Field(default_factory=dict, description="options of `accelerate launch`, such as config_file")
 

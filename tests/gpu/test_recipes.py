@@ -3,93 +3,143 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from sandbox.config import GpuSettings
+from sandbox.errors import BadRequest
 from sandbox.gpu.families import make
 from sandbox.gpu.folder import JobFolder
-from sandbox.gpu.recipes import verl_command
-from sandbox.gpu.train_verl import progress_of
+from sandbox.gpu.recipes import OVERRIDES, hydra, verl_command
 from sandbox.schema.gpu import GrpoRequest
 from tests import environments
 from tests.conftest import unavailable
 
+REWARD = "reward.custom_reward_function"
+# What Hydra's grammar and OmegaConf's have a meaning for.
+STRANGE = ['a"b', "\\d+\\.", "end\\", 'a\\"b', "${oc.env:HOME}", "\\${x}", "{a:b}", "[1,2]", "a=b,c", "", "two\nlines"]
 
-@pytest.fixture
-def folder(tmp_path: Path) -> JobFolder:
-    folder = JobFolder(tmp_path / "job")
-    tasks = [task.rl_task() for task in make(3, 0)]
-    request = GrpoRequest(model="m", tasks=tasks, backend="verl", steps=7, prompts_per_step=4, seed=1)
-    folder.write_order(
-        {"request": request.model_dump(mode="json", exclude_unset=True), "model": "m", "url": "http://api"}
-    )
-    verl_command(folder, request, GpuSettings(home=tmp_path, ray_address="auto"), 2)
+COMPOSE = """
+import importlib.util, json, sys
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+(root,) = importlib.util.find_spec("verl").submodule_search_locations
+with initialize_config_dir(f"{root}/trainer/config", version_base=None):
+    config = compose("ppo_trainer", overrides=json.loads(sys.argv[1]))
+print(json.dumps([OmegaConf.to_container(OmegaConf.select(config, name), resolve=True) for name in sys.argv[2:]]))
+"""
+
+
+def handed_over(path: Path, **fields: Any) -> JobFolder:
+    folder = JobFolder(path / "job")
+    given: dict[str, Any] = {"tasks": [task.rl_task() for task in make(3, 0)], "prompts_per_step": 4, **fields}
+    request = GrpoRequest.model_validate({"model": "m", "backend": "verl", "steps": 7, "seed": 1, **given})
+    order = {"request": request.model_dump(mode="json", exclude_unset=True), "model": "m", "url": "http://api"}
+    folder.write_order({**order, "dataset": str(path / str(request.dataset))})
+    verl_command(folder, request, GpuSettings(home=path, ray_address="auto"), 2)
     return folder
 
 
-def test_the_overrides_are_x_coders_with_the_jobs_own_over_them(folder: JobFolder) -> None:
-    told = dict(line.split("=", 1) for line in (folder.path / "overrides.txt").read_text().splitlines())
-    assert told["algorithm.adv_estimator"] == "grpo"
-    assert told["actor_rollout_ref.actor.clip_ratio_high"] == "0.28"
-    assert told["actor_rollout_ref.actor.optim.lr"] == "4e-07"
-    assert (told["actor_rollout_ref.rollout.n"], told["actor_rollout_ref.rollout.temperature"]) == ("8", "1.0")
-    assert told["actor_rollout_ref.actor.use_kl_loss"] == "False"
-    assert told["custom_reward_function.path"] == "pkg://sandbox.rewards.verl_reward"
-    assert (told["trainer.total_training_steps"], told["trainer.n_gpus_per_node"]) == ("7", "2")
-    assert told["+ray_kwargs.ray_init.address"] == "auto"
+def overrides(folder: JobFolder) -> list[str]:
+    lines: list[str] = json.loads((folder.path / OVERRIDES).read_text())
+    return lines
 
 
-def test_how_to_judge_goes_with_it(tmp_path: Path) -> None:
-    folder = JobFolder(tmp_path / "judged")
+def told(folder: JobFolder) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in overrides(folder))
+
+
+def rows(folder: JobFolder, name: str = "train.jsonl") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder.path / name).read_text().splitlines()]
+
+
+def test_the_overrides_are_x_coders_with_the_jobs_own_over_them(tmp_path: Path) -> None:
+    values = told(handed_over(tmp_path))
+    assert values["algorithm.adv_estimator"] == '"grpo"'
+    assert values["actor_rollout_ref.actor.clip_ratio_high"] == "0.28"
+    assert values["actor_rollout_ref.actor.optim.lr"] == "4e-07"
+    assert (values["actor_rollout_ref.rollout.n"], values["actor_rollout_ref.rollout.temperature"]) == ("8", "1.0")
+    assert values["actor_rollout_ref.actor.use_kl_loss"] == "false"
+    assert values[f"{REWARD}.path"] == '"pkg://sandbox.rewards.verl_reward"'
+    assert (values["trainer.total_training_steps"], values["trainer.n_gpus_per_node"]) == ("7", "2")
+    assert values["+ray_kwargs.ray_init.address"] == '"auto"'
+
+
+def test_how_to_judge_goes_with_it_whole(tmp_path: Path) -> None:
     limits, checker = {"cpu_time_s": 0.5, "memory_mb": 64}, {"type": "regex", "search": True}
-    tasks = [task.rl_task() for task in make(1, 0)]
-    request = GrpoRequest.model_validate(
-        {"model": "m", "tasks": tasks, "backend": "verl", "language": "cpp", "limits": limits, "checker": checker}
-    )
-    folder.write_order({"request": {}, "model": "m", "url": "http://127.0.0.1:8080"})
+    judged = {"language": "cpp", "limits": limits, "checker": checker, "policy": {"name": "first-k", "k": 2}}
+    values = told(handed_over(tmp_path, **judged))
+    given = f"+{REWARD}.reward_kwargs."
+    assert values[given + "language"] == '"cpp"'
+    assert values[given + "limits"] == "{cpu_time_s:0.5,memory_mb:64}"
+    assert values[given + "checker"].startswith('{type:"regex"')
+    assert values[given + "policy"].startswith('{name:"first-k",k:2')
+
+
+def test_the_data_has_the_columns_that_verl_reads(tmp_path: Path) -> None:
+    row = rows(handed_over(tmp_path))[0]
+    assert row["prompt"][0]["role"] == "user"
+    assert json.loads(row["reward_model"]["ground_truth"])[0]["expected"]
+
+
+def test_there_are_tasks_enough_for_a_step(tmp_path: Path) -> None:
+    """verl drops what does not fill a step, and divides by the steps of an epoch."""
+    assert len(rows(handed_over(tmp_path, prompts_per_step=4))) == 6
+    assert len(rows(handed_over(tmp_path, prompts_per_step=2))) == 3
+
+
+def test_held_out_tasks_are_measured_before_and_after_and_nothing_else_is(tmp_path: Path) -> None:
+    values = told(handed_over(tmp_path))
+    assert (values["trainer.val_before_train"], values["trainer.test_freq"]) == ("false", "-1")
+    folder = handed_over(tmp_path, held_out=[task.rl_task() for task in make(2, 9)])
+    values = told(folder)
+    assert (values["trainer.val_before_train"], values["trainer.test_freq"]) == ("true", "7")
+    assert len(rows(folder, "held_out.jsonl")) == 2
+
+
+def test_what_a_micro_batch_may_hold_grows_with_the_completions(tmp_path: Path) -> None:
+    longest = "actor_rollout_ref.actor.ppo_max_token_len_per_gpu"
+    assert told(handed_over(tmp_path))[longest] == "16384"
+    assert told(handed_over(tmp_path, max_tokens=32_768))[longest] == str(32_768 + 2_048)
+    assert told(handed_over(tmp_path, settings={longest: 50_000}))[longest] == "50000"
+
+
+def test_a_job_that_names_no_cluster_has_one_of_its_own(tmp_path: Path) -> None:
+    folder = handed_over(tmp_path)
+    request = GrpoRequest.model_validate(folder.order()["request"])
     verl_command(folder, request, GpuSettings(home=tmp_path), 1)
-    told = dict(line.split("=", 1) for line in (folder.path / "overrides.txt").read_text().splitlines())
-    given = "+custom_reward_function.reward_kwargs."
-    assert told[given + "language"] == '"cpp"'
-    assert told[given + "limits"] == "{cpu_time_s:0.5,memory_mb:64}"
-    assert told[given + "checker"].startswith('{type:"regex"')
+    assert told(folder)["+ray_kwargs.ray_init.address"] == '"local"'
 
 
-def test_the_data_has_the_columns_that_verl_reads(folder: JobFolder) -> None:
-    rows = [json.loads(line) for line in (folder.path / "train.jsonl").read_text().splitlines()]
-    assert len(rows) == 3
-    assert rows[0]["prompt"][0]["role"] == "user"
-    assert json.loads(rows[0]["reward_model"]["ground_truth"])[0]["expected"]
-
-
-def test_a_step_in_verls_log_is_progress_and_other_lines_are_not() -> None:
-    line = "step:3 - actor/pg_loss:-0.012 - critic/score/mean:np.float64(0.41) - perf/throughput:812.5"
-    progress = progress_of(line, 7)
-    assert progress is not None
-    assert (progress.step, progress.total, progress.loss, progress.reward) == (3, 7, -0.012, 0.41)
-    assert progress_of("Training Progress: 3/7", 7) is None
+@pytest.mark.parametrize("lines", ["", '{"prompt": "no tests"}\n', "no JSON\n"])
+def test_a_data_set_without_tasks_is_refused(tmp_path: Path, lines: str) -> None:
+    (tmp_path / "tasks.jsonl").write_text(lines)
+    with pytest.raises(BadRequest, match=r"tasks\.jsonl"):
+        handed_over(tmp_path, tasks=None, dataset="tasks.jsonl")
 
 
 @pytest.mark.frameworks
-def test_verl_knows_every_name_in_the_overrides(folder: JobFolder) -> None:
-    """Against verl's own configuration as it ships it: a name with a plus is new there, any other is not."""
+def test_verls_own_configuration_takes_every_override_as_it_was_meant(tmp_path: Path) -> None:
+    """Hydra composes it: an unknown name without a plus is an error, and so is a known one with it."""
     try:
-        environments.interpreter(environments.VERL)
+        python = environments.interpreter(environments.VERL)
     except environments.CannotInstall as error:
         unavailable(str(error))
-    shipped = next(environments.VERL.folder.glob("lib/*/site-packages/verl/trainer/config/_generated_ppo_trainer.yaml"))
-    config = yaml.safe_load(shipped.read_text(encoding="utf-8"))
-    names = [line.partition("=")[0] for line in (folder.path / "overrides.txt").read_text().splitlines()]
-    assert [name for name in names if _is_in(config, name.removeprefix("+")) is name.startswith("+")] == []
-
-
-def _is_in(config: Any, name: str) -> bool:
-    for part in name.split("."):
-        if not isinstance(config, dict) or part not in config:
-            return False
-        config = config[part]
-    return True
+    code = "import sys\nprint(\"${x}\", '\\d')\nsys.exit(0)\\"
+    checker = {"type": "program", "language": "python", "code": code}
+    folder = handed_over(tmp_path, checker=checker, settings={"trainer.nnodes": 2})
+    lines = [*overrides(folder), f"+strange={hydra(dict(enumerate(STRANGE)))}", f"+list={hydra([STRANGE, None, 0.5])}"]
+    command = [str(python), "-c", COMPOSE, json.dumps(lines), REWARD, "trainer", "strange", "list"]
+    ended = subprocess.run(command, env=environments.surroundings(), capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    reward, trainer, strange, listed = json.loads(ended.stdout.splitlines()[-1])
+    assert (reward["path"], reward["name"]) == ("pkg://sandbox.rewards.verl_reward", "compute_score")
+    assert reward["reward_kwargs"]["checker"]["code"] == code
+    assert reward["reward_kwargs"]["policy"]["name"] == "fraction"
+    assert (trainer["nnodes"], trainer["logger"]) == (2, ["console", "file"])
+    assert list(strange.values()) == STRANGE
+    assert listed == [STRANGE, None, 0.5]

@@ -1,0 +1,139 @@
+"""The process that runs verl: what it hears of the steps, what it leaves behind, and that verl never outlives it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.gpu import train_verl
+from sandbox.gpu.folder import JobFolder
+from sandbox.gpu.recipes import METRICS, OVERRIDES
+from sandbox.gpu.train_verl import WITHOUT_FLASH_ATTENTION, Metrics, keep_model, latest_step, left_out, progress_of
+from tests import environments
+
+# Lines of verl 0.9.1's own, with the names that are read and one that is not.
+BEFORE = {"step": 0, "data": {"val-core/sandbox/acc/mean@1": 0.25, "val-aux/sandbox/reward/mean@1": 1.0}}
+FIRST = {
+    "step": 1,
+    "data": {
+        "actor/pg_loss": -0.012,
+        "critic/score/mean": 0.41,
+        "perf/throughput": 812.5,
+        "perf/time_per_step": 2.5,
+        "timing_s/step": 2.5,
+        "timing_s/gen": 2.0,
+        "actor/grad_norm": None,
+    },
+}
+LAST = {"step": 2, "data": {**FIRST["data"], "val-core/sandbox/acc/mean@1": 0.75}}  # type: ignore[dict-item]
+# Stands in for verl: it says what it does, makes a checkpoint, and stays when it is told to.
+VERL = f"""
+import json, os, sys, time
+from pathlib import Path
+
+folder = Path.cwd()
+(folder / "pid").write_text(str(os.getpid()))
+made = folder / "checkpoints" / "global_step_2" / "actor" / "huggingface"
+made.mkdir(parents=True)
+(made / "model.safetensors").touch()
+(folder / "checkpoints" / "latest_checkpointed_iteration.txt").write_text("2")
+(folder / "{METRICS}").write_text("".join(json.dumps(line) + "\\n" for line in {[BEFORE, FIRST, LAST]!r}))
+time.sleep(60 if "stay" in sys.argv else 0)
+"""
+STAND_IN = "import sys; from pathlib import Path; from sandbox.gpu import train_verl; train_verl.MAIN = 'stand_in'; "
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> JobFolder:
+    folder = JobFolder(tmp_path / "job")
+    request = {"model": "m", "backend": "verl", "steps": 2, "tasks": [{"prompt": "p", "tests": [{"expected": "1"}]}]}
+    folder.write_order({"request": request, "model": "m", "url": ""})
+    (folder.path / OVERRIDES).write_text("[]")
+    (folder.path / "stand_in.py").write_text(VERL)
+    return folder
+
+
+def started(folder: JobFolder, *overrides: str) -> subprocess.Popen[bytes]:
+    (folder.path / OVERRIDES).write_text(json.dumps(overrides))
+    script = STAND_IN + "sys.exit(train_verl.main(train_verl.JobFolder(Path.cwd())))"
+    return subprocess.Popen([sys.executable, "-c", script], cwd=folder.path, env=environments.surroundings())
+
+
+def gone(pid: int) -> bool:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_step_in_verls_metrics_is_progress() -> None:
+    progress = progress_of(1, FIRST["data"], 7)  # type: ignore[arg-type]
+    assert (progress.step, progress.total, progress.loss, progress.reward) == (1, 7, -0.012, 0.41)
+    assert (progress.tokens_per_s, progress.eta_s, progress.pass_rate) == (812.5, 15.0, None)
+
+
+def test_metrics_are_told_once_and_in_whole_lines(folder: JobFolder) -> None:
+    path = folder.path / METRICS
+    path.write_text("what an earlier try left")
+    metrics = Metrics(folder, 2)
+    assert not path.exists()
+    metrics.look()
+    first, last = (json.dumps(line) + "\n" for line in (BEFORE, FIRST))
+    path.write_text(first + last[:20])
+    metrics.look()
+    with path.open("a") as file:
+        file.write(last[20:])
+    metrics.look()
+    lines, _ = folder.told(0)
+    assert [(line["step"], line.get("pass_rate"), line["message"]) for line in lines] == [
+        (0, 0.25, "held out"),
+        (1, None, ""),
+    ]
+    assert lines[1]["more"] == {"step_s": 2.5, "generate_s": 2.0}
+
+
+def test_a_job_ends_with_a_model_and_what_was_held_out(folder: JobFolder) -> None:
+    assert started(folder).wait(60) == 0
+    result: dict[str, Any] = folder.result() or {}
+    assert (result["held_out_before"], result["held_out_after"]) == (0.25, 0.75)
+    assert (result["steps"], result["resumed_from"], result["model"]) == (2, 0, "job:job")
+    assert (folder.model / "model.safetensors").exists()
+
+
+def test_a_model_that_is_not_on_this_disk_is_not_promised(folder: JobFolder) -> None:
+    assert latest_step(folder) == 0
+    assert not keep_model(folder)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_verl_ends_with_the_process_that_runs_it(folder: JobFolder, how: signal.Signals) -> None:
+    process = started(folder, "stay")
+    while not (folder.path / "progress.jsonl").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(how)
+    assert process.wait(10) != 0
+    assert gone(int((folder.path / "pid").read_text()))
+    assert folder.result() is None
+
+
+def test_without_flash_attention_verl_is_told_of_another_one() -> None:
+    assert left_out([], WITHOUT_FLASH_ATTENTION) == [
+        "+actor_rollout_ref.model.override_config.attn_implementation=sdpa",
+        "actor_rollout_ref.model.use_remove_padding=False",
+    ]
+    chosen = ["++actor_rollout_ref.model.override_config.attn_implementation=eager"]
+    assert left_out(chosen, WITHOUT_FLASH_ATTENTION) == ["actor_rollout_ref.model.use_remove_padding=False"]
+    assert train_verl.MAIN == "verl.trainer.main_ppo"
