@@ -1,11 +1,12 @@
-"""Rewards for verl: `compute_score` for its naive manager and reward loop, `compute_score_batch` for its batch manager.
+"""Rewards for verl: `compute_score` for its reward loop, `compute_score_batch` for the batch manager of 0.7 and older.
 
-    custom_reward_function.path=pkg://sandbox.rewards.verl_reward
-    custom_reward_function.name=compute_score
-    +custom_reward_function.reward_kwargs.url=http://127.0.0.1:8080
-    +custom_reward_function.reward_kwargs.policy=x-coder
+    reward.custom_reward_function.path=pkg://sandbox.rewards.verl_reward
+    reward.custom_reward_function.name=compute_score
+    +reward.custom_reward_function.reward_kwargs.url=http://127.0.0.1:8080
+    +reward.custom_reward_function.reward_kwargs.policy=x-coder
 
-verl has no way to drop a sample: a reward that is missing raises, unless `missing` names the number to use.
+A reward that is missing raises, unless `missing` names the number to use: verl 0.9 then trains without that completion,
+older ones stop.
 """
 
 from __future__ import annotations

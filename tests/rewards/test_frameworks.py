@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from sandbox.api.app import create_app
-from sandbox.config import ApiSettings
+from sandbox.config import ApiSettings, GpuSettings
 from sandbox.errors import QueueFull
+from sandbox.gpu.folder import JobFolder
+from sandbox.gpu.recipes import OVERRIDES, verl_command
+from sandbox.schema.gpu import GrpoRequest
 from sandbox.service import Service
 from tests.api.double import ServiceDouble
 from tests.api.serving import served
@@ -66,6 +69,10 @@ trainer.train()
 logged = [each["rewards/fraction/mean"] for each in trainer.state.log_history if "rewards/fraction/mean" in each]
 print(json.dumps({"called": called, "fraction": logged}))
 """
+CHECKER = """import sys
+_, given, answer = (open(name).read() for name in sys.argv[1:4])
+sys.exit(given.split() != answer.split())
+"""
 RIGHT = "```python\nprint(int(input()) * 2)\n```"
 
 # verl's package asks for Ray when it is imported; its scoring asks for nothing but requests.
@@ -88,6 +95,33 @@ for code in json.loads(sys.argv[2]):
     told = [[each.get(name) for each in details] for name in ("status", "api_request_error")]
     scored.append([score, *told])
 print(json.dumps(scored))
+"""
+
+# verl's own loader of reward functions, and its configuration; its packages' own modules would ask for Torch and Ray.
+VERL_REWARD = """
+import asyncio, importlib.util, json, sys
+from types import ModuleType
+from hydra import compose, initialize_config_dir
+
+(root,) = importlib.util.find_spec("verl").submodule_search_locations
+for name in ("verl", "verl.utils", "verl.trainer", "verl.trainer.ppo"):
+    package = sys.modules[name] = ModuleType(name)
+    package.__path__ = [root + name.removeprefix("verl").replace(".", "/")]
+sys.modules["verl"].DataProto = None
+from verl.trainer.ppo.reward import get_custom_reward_fn
+
+overrides, answers = map(json.loads, sys.argv[1:])
+with initialize_config_dir(f"{root}/trainer/config", version_base=None):
+    score = get_custom_reward_fn(compose("ppo_trainer", overrides=overrides))
+
+async def scores():
+    about = {"index": 0, "num_turns": 2, "rollout_reward_scores": {}}
+    return [
+        await score(data_source="sandbox", solution_str=answer, ground_truth=truth, extra_info=about)
+        for answer, truth in answers
+    ]
+
+print(json.dumps(asyncio.run(scores())))
 """
 
 RUBRIC = """
@@ -163,6 +197,23 @@ def test_verls_sandbox_fusion_scoring(url: str) -> None:
         ["timeout"] * 2,
         ["wrong_answer"] * 2,
     ]
+
+
+def test_a_grpo_jobs_reward_is_what_verl_calls(url: str, tmp_path: Path) -> None:
+    """With the job's own configuration and data, whose containers are verl's when they reach the reward."""
+    task = {"prompt": "Double it.", "tests": [{"stdin": "2\n", "expected": "4"}, {"stdin": "5\n", "expected": "10"}]}
+    checker = {"type": "program", "language": "python", "code": CHECKER}
+    fields = {"tasks": [task], "checker": checker, "policy": {"name": "first-k", "k": 1}, "limits": {"cpu_time_s": 2.0}}
+    request = GrpoRequest.model_validate({"model": "m", "backend": "verl", **fields})
+    folder = JobFolder(tmp_path / "job")
+    folder.write_order({"request": {}, "model": "m"})
+    verl_command(folder, request, GpuSettings(home=tmp_path, url=url), 1)
+    row = json.loads((folder.path / "train.jsonl").read_text().splitlines()[0])
+    truth = row["reward_model"]["ground_truth"]
+    answers = [[RIGHT, truth], ["```python\nprint(4)\n```", truth], ["I do not know.", truth]]
+    scored = said(VERL, VERL_REWARD, (folder.path / OVERRIDES).read_text(), json.dumps(answers))
+    assert [each["score"] for each in scored] == [1.0, 1.0, 0.0]
+    assert [each["answered"] for each in scored] == [1.0, 1.0, 0.0]
 
 
 def test_an_overload_is_told_to_verls_client_as_what_it_tries_again(tmp_path: Path) -> None:
