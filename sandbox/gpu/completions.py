@@ -120,6 +120,8 @@ def request_of(model: str, prompt: Prompt, sampling: Sampling) -> tuple[str, dic
 def _group(index: int, response: httpx.Response) -> Group:
     if response.status_code >= 500:
         raise InfrastructureError(f"the model's server answers {response.status_code}: {response.text[:SHOWN]}")
+    if response.status_code == 404:
+        raise BadRequest(f"model: the model's server does not serve it (404): {response.text[:SHOWN]}", "model")
     if response.status_code != 200:
         words = f"the model's server refuses the prompt ({response.status_code}): {response.text[:SHOWN]}"
         raise BadRequest(words, f"prompts.{index}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shlex
 import socket
 import sys
@@ -24,7 +25,7 @@ import httpx
 
 import sandbox
 from sandbox.config import GpuSettings
-from sandbox.errors import InfrastructureError
+from sandbox.errors import BadRequest, InfrastructureError
 from sandbox.gpu.children import Children, Process, stop, tail
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,13 @@ METRICS_PATIENCE_S = 2.0
 HOST = "127.0.0.1"
 TRIES = 2
 INSTALLED_IN = {"site-packages", "dist-packages"}
+# How vLLM, and transformers and the hub beneath it, say that there is no such model: starting again would not help.
+NOWHERE = re.compile(
+    r"Invalid repository ID or local directory specified|is not a valid model identifier|RepositoryNotFoundError"
+    r"|config\.json.{0,60}(?:not found|does not exist)|Could not detect config format"
+)
+# A hub that cannot be reached looks the same, unless it was not to be asked at all.
+UNREACHED = re.compile(r"ConnectionError|ConnectError|Timeout|Max retries exceeded|50[0234] Server Error|429 Client")
 
 
 class NoEngine(InfrastructureError):
@@ -45,7 +53,7 @@ class Engine(Protocol):
     """Thread-safe."""
 
     def serve(self, model: str) -> list[str]:
-        """Base URLs that serve `model`, as OpenAI's clients want them. Raises NoEngine."""
+        """Base URLs that serve `model`, as OpenAI's clients want them. Raises NoEngine, and BadRequest for no model."""
 
     def rest(self) -> None:
         """Free the GPUs."""
@@ -74,14 +82,25 @@ class RemoteEngine:
 class _Server:
     """One child that serves a model."""
 
+    model: str
     gpus: Sequence[int]
     port: int
     process: Process
     log: Path
+    log_start: int
 
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
+
+    def printed(self) -> str:
+        """What this process has printed; the log has those before it as well."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(self.log_start)
+                return file.read().decode(errors="replace")
+        except FileNotFoundError:
+            return ""
 
     def answers(self) -> bool:
         if self.process.poll() is not None:
@@ -147,10 +166,11 @@ class ServedEngine:
             *shlex.split(self._settings.llm_options),
         ]
         log = self._folder / f"engine-{'-'.join(map(str, gpus)) or 'cpu'}.log"
+        log_start = log.stat().st_size if log.exists() else 0
         process = self._children.start(command, environment_on(gpus), log, self._folder)
         self.starts += 1
         logger.info("a server starts", extra={"model": self._model, "gpus": list(gpus), "pid": process.pid})
-        return _Server(gpus, port, process, log)
+        return _Server(self._model, gpus, port, process, log, log_start)
 
     def _ready(self, server: _Server) -> _Server:
         """The server once it answers; one that ended, or is silent for too long, is replaced first."""
@@ -159,6 +179,9 @@ class ServedEngine:
                 return server
             stop(server.process)
             last = server
+            if (words := no_such_model(last.printed())) is not None:
+                self._end()
+                raise BadRequest(f"model: the engine finds no {last.model!r}: {words}", "model")
             server = self._start(server.gpus)
         stop(server.process)
         self._servers, self._model = [], ""
@@ -171,6 +194,16 @@ class ServedEngine:
                 return True
             time.sleep(ANSWER_LOOK_S)
         return False
+
+
+def no_such_model(printed: str) -> str | None:
+    """The line in which a server that ended said that its model is not to be had, now or later; None for other ends."""
+    found = NOWHERE.search(printed)
+    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+    if found is None or (UNREACHED.search(printed) and not offline):
+        return None
+    start = printed.rfind("\n", 0, found.start()) + 1
+    return printed[start:].partition("\n")[0].strip()
 
 
 def environment_on(gpus: Sequence[int]) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 With vLLM's options, so that it stands in for vLLM's server where there is no model. The script is a JSON file: prompts
 (the last message's text) to the completions that are given in turn; a prompt that is not there gets `default`'s.
-`delay_s` is what an answer takes, `die_after` how many requests it answers before it ends as one that crashed.
+`delay_s` is what an answer takes, `die_after` how many requests it answers before it ends as one that crashed,
+`no_start` what it prints instead of starting.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Script:
         told = json.loads(path.read_text(encoding="utf-8"))
         self._answers: dict[str, list[str]] = told.get("answers", {})
         self._default: list[str] = told.get("default", ["no idea"])
+        self.no_start: str = told.get("no_start", "")
         self.delay_s: float = told.get("delay_s", 0.0)
         self._die_after: int = told.get("die_after", 0)
         self._mark = path.with_suffix(".died")
@@ -94,7 +96,10 @@ def main() -> None:
     parser.add_argument("--tensor-parallel-size", type=int, default=1)
     parser.add_argument("--script", type=Path)
     options = parser.parse_args()
-    Server((options.host, options.port), Script(options.script), options.model).serve_forever()
+    script = Script(options.script)
+    if script.no_start:
+        raise SystemExit(script.no_start)
+    Server((options.host, options.port), script, options.model).serve_forever()
 
 
 if __name__ == "__main__":

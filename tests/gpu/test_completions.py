@@ -103,6 +103,13 @@ async def test_what_the_request_gets_wrong_is_not_asked_again(status: int) -> No
     assert len(service.asked_at) == 1
 
 
+@pytest.mark.parametrize(("status", "field"), [(404, "model"), (400, "prompts.0")])
+async def test_what_the_service_does_not_like_is_named(status: int, field: str) -> None:
+    with Refusing([status]).url() as url, pytest.raises(BadRequest) as refusal:
+        await _asked(url)
+    assert refusal.value.field == field
+
+
 async def test_an_answer_of_another_shape_is_said() -> None:
     service = Refusing([], body={"error": "overloaded"})
     with service.url() as url, pytest.raises(InfrastructureError, match=r"another shape: .*overloaded"):

@@ -176,6 +176,30 @@ def test_what_the_request_gets_wrong_fails_the_job_at_once(host: GpuHost, change
     assert job.attempts == 1
 
 
+NOWHERE = "ValueError: Invalid repository ID or local directory specified: 'm'."
+
+
+@pytest.mark.parametrize(
+    ("words", "attempts", "starts"),
+    [
+        (f"{NOWHERE}\nPlease verify the following requirements:", 1, 1),
+        (f"ConnectionError: the hub is away\n{NOWHERE}", 2, 4),
+        ("torch.OutOfMemoryError: CUDA out of memory.", 2, 4),
+    ],
+)
+def test_a_model_that_the_engine_cannot_find_fails_the_job_at_once_and_other_failures_do_not(
+    host: GpuHost, words: str, attempts: int, starts: int
+) -> None:
+    host.script(no_start=words)
+    host.hire(SANDBOX_GPU_ATTEMPTS="2", HF_HUB_OFFLINE="0")
+    job = host.ended(host.client.start("generate", _generation()).id)
+    assert (job.status, job.attempts) == (JobStatus.FAILED, attempts), job.error
+    log = (host.folder / "pool" / "engine-cpu.log").read_text(encoding="utf-8")
+    assert log.count(words.splitlines()[0]) == starts
+    if starts == 1:
+        assert job.error == f"model: the engine finds no 'm': {NOWHERE}"
+
+
 @pytest.mark.parametrize(("broken", "score"), [(False, 1.0), (True, 0.0)])
 def test_humaneval_references_score_one_and_wrong_ones_zero(host: GpuHost, broken: bool, score: float) -> None:
     if not HUMANEVAL.exists():
