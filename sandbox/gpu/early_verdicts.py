@@ -1,10 +1,11 @@
 """Verdicts asked for while the engine still draws the rest of a batch.
 
-Theory of operation. vLLM's engine hands out a completion in the step that ends it; a trainer takes all of them when the
-last has ended, and only then asks for rewards. The service can judge the first in the meantime. So each completion that
-ends goes to a process beside the trainer, which asks the service (the trainer's own interpreter has kernels to start),
-and the reward function finds the answer here by the tests, the text and its length. What it does not find it asks for
-itself: an engine that shows no steps, or a helper that died, costs the overlap and nothing else.
+Theory of operation. vLLM's engine hands out a completion in the step that ends it, and its server those of a prompt
+when they have ended; a trainer takes all of them when the last has ended, and only then asks for rewards. The service
+can judge the first in the meantime. So each completion that ends goes to a process beside the trainer, which asks the
+service (the trainer's own interpreter has kernels to start), and the reward function finds the answer here by the
+tests, the text and its length. What it does not find it asks for itself: an engine that shows no steps, or a helper
+that died, costs the overlap and nothing else.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -138,14 +139,32 @@ class EarlyVerdicts:
 
         engine.step = watched
 
+    def watch_server(self, client: Any) -> None:
+        """From now on, TRL's client asks its server for each prompt by itself, and what comes is looked at at once."""
+        generate = client.generate
+
+        def watched(prompts: Sequence[Tokens], features: Any = None, **options: Any) -> dict[str, Any]:
+            if features is not None:
+                return generate(prompts=prompts, features=features, **options)  # type: ignore[no-any-return]
+            with ThreadPoolExecutor(max(1, len(prompts))) as threads:
+                asked = {threads.submit(generate, prompts=[prompt], **options): prompt for prompt in prompts}
+                for answer in as_completed(asked):
+                    self._ask((asked[answer], tokens) for tokens in answer.result()["completion_ids"])
+            return _joined([answer.result() for answer in asked])
+
+        client.generate = watched
+
     def ended(self, outputs: Iterable[Any]) -> None:
         """Ask for verdicts on vLLM's finished request outputs, but on none twice."""
+        self._ask((output.prompt_token_ids, drawn.token_ids) for output in outputs for drawn in output.outputs)
+
+    def _ask(self, completions: Iterable[tuple[Tokens, Tokens]]) -> None:
+        """Of completions with their prompts."""
         new: dict[Drawn, None] = {}
-        for output in outputs:
-            tests = self._tests.get(tuple(output.prompt_token_ids))
+        for prompt, tokens in completions:
+            tests = self._tests.get(tuple(prompt))
             if tests is not None:
-                for completion in output.outputs:
-                    new[Drawn(tests, self._decode(completion.token_ids), len(completion.token_ids))] = None
+                new[Drawn(tests, self._decode(tokens), len(tokens))] = None
         drawn = [one for one in new if one not in self._asked]
         if drawn:
             answers = self._asker.ask(drawn)
@@ -163,6 +182,14 @@ class EarlyVerdicts:
         share = self.found / self.sought if self.sought else None
         self.found = self.sought = 0
         return share
+
+
+def _joined(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The server's answers to single prompts as the one to all of them; what it does not tell is None."""
+    return {
+        name: None if first is None else [each for answer in answers for each in answer[name]]
+        for name, first in answers[0].items()
+    }
 
 
 def with_early_verdicts(

@@ -1,4 +1,4 @@
-"""The model that a training begins with, and its tokenizer."""
+"""The model that a training begins with, its tokenizer, and what becomes of both."""
 
 from __future__ import annotations
 
@@ -16,3 +16,12 @@ def pretrained(folder: JobFolder, model: str) -> tuple[Any, Any]:
     with asked_for(folder, "model"):
         tokenizer = AutoTokenizer.from_pretrained(model)
         return AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32), tokenizer
+
+
+def save(trainer: Any, tokenizer: Any, folder: JobFolder) -> None:
+    """Write what was trained into the folder; called by every process, of which each may have a part of it."""
+    if trainer.is_fsdp_enabled:  # whatever checkpoints are made of: with shards, nothing would be written here
+        trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
+    trainer.save_model(str(folder.model))
+    if trainer.is_world_process_zero():
+        tokenizer.save_pretrained(str(folder.model))

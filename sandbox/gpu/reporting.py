@@ -13,6 +13,26 @@ from sandbox.gpu.folder import JobFolder
 from sandbox.schema.gpu import Progress
 
 
+def timing(folder: JobFolder, steps: int) -> dict[str, float]:
+    """Seconds of a step, and of drawing and of waiting for verdicts within it: means, without the first step.
+
+    The first step compiles and warms up; a training that was resumed has none.
+    """
+    lines, _ = folder.told(0)
+    told = [line["more"] for line in lines if line.get("step", 0) > 1 and "step_s" in line.get("more", {})][:steps]
+    if not told:
+        return {}
+    parts = {
+        name: sum(line[name] for line in told) / len(told)
+        for name in ("step_s", "generate_s", "verdict_s")
+        if name in told[0]
+    }
+    if "verdict_s" in parts:
+        parts["verdict_share"] = parts["verdict_s"] / parts["step_s"]
+    early = [line["early_share"] for line in told if "early_share" in line]
+    return parts | ({"early_share": sum(early) / len(early)} if early else {})
+
+
 @dataclass
 class RewardWatch:
     """Around a reward function: how long its verdicts took, what it gave, and how many answers were right in all."""
@@ -94,10 +114,9 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # torch and its kin are 
             tokens_per_s=self._speed(logs),
             eta_s=self._left_s(state.global_step, state.max_steps),
         )
-        more: dict[str, Any] = {"learning_rate": logs.get("learning_rate")}
+        more: dict[str, Any] = {"learning_rate": logs.get("learning_rate"), "step_s": round(self._step_s, 4)}
         if rewards is not None:
             more |= {
-                "step_s": round(self._step_s, 4),
                 "generate_s": round(self.generate_s, 4),
                 "verdict_s": round(rewards.waited_s, 4),
                 "mean_length": logs.get("completions/mean_length"),

@@ -1,8 +1,8 @@
 """Reinforcement learning as a process of its own: `python -m sandbox.gpu.train_grpo FOLDER`.
 
 Theory of operation. TRL's GRPO draws completions (with transformers, with vLLM beside the trainer on the same GPUs, or
-from `trl vllm-serve` on others), this service judges them, and its rewards move the model. Where vLLM draws in this
-process, a completion is judged as soon as it has ended (`early_verdicts`). Held-out tasks, where there are some, are
+from vLLM's server on others), this service judges them, and its rewards move the model. Where vLLM draws, a completion
+is judged as soon as it has ended (`early_verdicts`). Held-out tasks, where there are some, are
 measured before the first step and after the last, with full marks for a completion that passes every test. Where the
 folder holds a checkpoint, the training goes on from there.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
@@ -25,8 +26,8 @@ from sandbox.gpu.chats import chat_of
 from sandbox.gpu.early_verdicts import EarlyVerdicts, JudgeBeside, with_early_verdicts
 from sandbox.gpu.folder import JobFolder
 from sandbox.gpu.mistakes import asked_for
-from sandbox.gpu.pretrained import pretrained
-from sandbox.gpu.reporting import Reporter, RewardWatch
+from sandbox.gpu.pretrained import pretrained, save
+from sandbox.gpu.reporting import Reporter, RewardWatch, timing
 from sandbox.gpu.reward_options import reward_options
 from sandbox.rewards.score import X_CODER_SCALE
 from sandbox.rewards.trl_reward import trl_reward
@@ -83,7 +84,7 @@ def main(folder: JobFolder) -> None:
     with asked_for(folder, "dataset"):
         train_dataset = dataset(tasks(request, order))
     options = reward_options(request)
-    beside = request.rollouts == "colocate" and request.early_verdicts
+    beside = request.rollouts != "plain" and request.early_verdicts
     judge = JudgeBeside(order["url"], options) if beside else None
     decode = functools.partial(tokenizer.decode, skip_special_tokens=True)
     early = None if judge is None else EarlyVerdicts(judge, decode)
@@ -101,16 +102,15 @@ def main(folder: JobFolder) -> None:
     reporter.trainer = trainer
     if early is not None:
         trainer.early = early
-        early.watch(trainer.vllm_generation.llm.llm_engine)
+        watch(early, trainer.vllm_generation)
     checkpoint = folder.last_checkpoint()
     before = measured(trainer, rewards, folder, "before") if checkpoint is None else None
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     after = measured(trainer, rewards, folder, "after")
     if judge is not None:
         judge.close()
-    trainer.save_model(str(folder.model))
+    save(trainer, tokenizer, folder)
     if trainer.is_world_process_zero():
-        tokenizer.save_pretrained(str(folder.model))
         folder.finish(
             {
                 "model": f"job:{folder.path.name}",
@@ -123,19 +123,12 @@ def main(folder: JobFolder) -> None:
         )
 
 
-def timing(folder: JobFolder, steps: int) -> dict[str, float]:
-    """Seconds of a step, and of drawing and of waiting for verdicts within it: means, without the first step.
-
-    The first step compiles and warms up; a training that was resumed has none.
-    """
-    lines, _ = folder.told(0)
-    told = [line["more"] for line in lines if line.get("step", 0) > 1 and "step_s" in line.get("more", {})][:steps]
-    if not told:
-        return {}
-    parts = {name: sum(line[name] for line in told) / len(told) for name in ("step_s", "generate_s", "verdict_s")}
-    early = [line["early_share"] for line in told if "early_share" in line]
-    shares = {"early_share": sum(early) / len(early)} if early else {}
-    return {**parts, "verdict_share": parts["verdict_s"] / parts["step_s"], **shares}
+def watch(early: EarlyVerdicts, generation: Any) -> None:
+    """TRL's own engine in this process, or its client of a server, which the first process alone has."""
+    if generation.mode == "colocate":
+        early.watch(generation.llm.llm_engine)
+    elif (client := getattr(generation, "vllm_client", None)) is not None:
+        early.watch_server(client)
 
 
 def hand_on_to_vllm(settings: dict[str, Any]) -> None:
@@ -156,14 +149,18 @@ def watched(
 
 
 def measured(trainer: GRPOTrainer, rewards: RewardWatch, folder: JobFolder, when: str) -> float | None:
-    """The held-out tasks' pass rate with the model as it is; None without such tasks."""
+    """The held-out tasks' pass rate with the model as it is; None without such tasks. Each process has some of them."""
     if trainer.eval_dataset is None:
         return None
     rewards.take()
     trainer.evaluate()
-    rate = rewards.take().pass_rate
-    step = trainer.state.global_step
-    folder.tell(Progress(step=step, total=trainer.args.max_steps, pass_rate=rate, message=f"held out, {when}"))
+    taken = rewards.take()
+    counts = gather_object([(len(taken.given), taken.right)])
+    given, right = (sum(numbers) for numbers in zip(*counts, strict=True))
+    rate = right / given if given else None
+    if trainer.is_world_process_zero():
+        step = trainer.state.global_step
+        folder.tell(Progress(step=step, total=trainer.args.max_steps, pass_rate=rate, message=f"held out, {when}"))
     trainer.generate_s = 0.0
     return rate
 

@@ -23,8 +23,8 @@ from trl import SFTConfig, SFTTrainer
 from sandbox.gpu.chats import chat_of
 from sandbox.gpu.folder import JobFolder
 from sandbox.gpu.mistakes import asked_for
-from sandbox.gpu.pretrained import pretrained
-from sandbox.gpu.reporting import Reporter
+from sandbox.gpu.pretrained import pretrained, save
+from sandbox.gpu.reporting import Reporter, timing
 from sandbox.rewards.trl_reward import trl_reward
 from sandbox.schema.gpu import Probe, Progress, SftRequest
 
@@ -54,9 +54,8 @@ def main(folder: JobFolder) -> None:
             see_that_one_process_has_the_model(trainer)
     checkpoint = folder.last_checkpoint()
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    trainer.save_model(str(folder.model))
+    save(trainer, tokenizer, folder)
     if trainer.is_world_process_zero():
-        tokenizer.save_pretrained(str(folder.model))
         losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
         folder.finish(
             {
@@ -65,6 +64,7 @@ def main(folder: JobFolder) -> None:
                 "loss_first": losses[0] if losses else None,
                 "loss_last": losses[-1] if losses else None,
                 "pass_rate": None if prober is None else prober.pass_rate(trainer.model),
+                "timing": timing(folder, trainer.state.global_step if checkpoint is None else 0),
                 "resumed_from": 0 if checkpoint is None else int(checkpoint.name.rpartition("-")[2]),
             }
         )

@@ -26,14 +26,16 @@ class TrainingFailed(InfrastructureError):
 
 def train(job: CurrentJob, kind: GpuKind, request: TrainRequest, children: Children) -> dict[str, Any]:
     """Do a training job in a process of its own. Raises BadRequest, Cancelled and TrainingFailed."""
+    gpus = job.gpus
     job.folder.write_order(order(job, request))
     if isinstance(request, GrpoRequest) and request.backend == "verl":
-        command = recipes.verl_command(job.folder, request, job.settings, len(job.gpus))
+        command = recipes.verl_command(job.folder, request, job.settings, len(gpus))
     else:
+        gpus = gpus_of(request, gpus)
         command = command_of(kind, request, job)
     job.folder.forget_refusal()
     following = _Following(job)
-    process = children.start(command, environment(job.gpus), job.folder.log, job.folder.path)
+    process = children.start(command, environment(gpus), job.folder.log, job.folder.path)
     try:
         _follow(process, job, following)
     finally:
@@ -62,6 +64,17 @@ def order(job: CurrentJob, request: TrainRequest) -> dict[str, Any]:
             raise BadRequest(f"no data set {request.dataset!r} below SANDBOX_GPU_FOLDER on this host", "dataset")
         told["dataset"] = str(path)
     return told
+
+
+def gpus_of(request: TrainRequest, gpus: Sequence[int]) -> Sequence[int]:
+    """Those that the training is shown: a GPU for each process. Raises BadRequest where there are too few.
+
+    One process that sees several would split each batch over them by threads (`DataParallel`), which nobody asked for.
+    """
+    if gpus and request.processes > len(gpus) and not request.launch:
+        words = f"{request.processes} processes need as many GPUs, and this worker has {len(gpus)}"
+        raise BadRequest(words, "processes")
+    return gpus if request.launch else gpus[: max(request.gpus, request.processes)]
 
 
 def environment(gpus: Sequence[int]) -> dict[str, str]:

@@ -180,7 +180,9 @@ class GrpoRequest(TrainRequest):
     rollouts: Literal["plain", "colocate", "server"] = Field(
         "plain", description="plain: transformers; colocate: vLLM on the GPUs that train; server: vLLM on others"
     )
-    generation_url: str = Field("", description="with rollouts server: `trl vllm-serve` that runs already")
+    generation_url: str = Field(
+        "", description="with rollouts server: vLLM's server, which runs already and takes weights"
+    )
     learning_rate: float = Field(4e-7, gt=0)
     num_generations: int = Field(8, ge=2, le=1_024)
     prompts_per_step: int = Field(8, ge=1)
@@ -194,7 +196,7 @@ class GrpoRequest(TrainRequest):
     limits: LimitsRequest = LimitsRequest()
     vllm: Settings = Field(default_factory=dict, description="with rollouts colocate: more arguments of vLLM's LLM")
     early_verdicts: bool = Field(
-        True, description="with rollouts colocate: judge a completion while the rest of its batch is drawn"
+        True, description="where vLLM draws: judge a completion while the rest of its batch is drawn"
     )
 
     @model_validator(mode="after")

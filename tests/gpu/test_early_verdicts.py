@@ -38,6 +38,19 @@ class Engine:
         return [self._outputs.pop(0), unfinished]
 
 
+class ServersClient:
+    """Draws every completion for each prompt, as TRL's client of a server; the last prompt's are there first."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[list[int]]] = []
+
+    def generate(self, prompts: list[list[int]], n: int, features: Any = None) -> dict[str, Any]:
+        self.asked.append(prompts)
+        time.sleep(0.2 if prompts == [[1, 2]] else 0.0)
+        texts = [text for _ in prompts for text in COMPLETIONS[:n]]
+        return {"prompt_ids": prompts, "completion_ids": [_tokens(text) for text in texts], "logprobs": None}
+
+
 @pytest.fixture
 def judge(url: str) -> Iterator[JudgeBeside]:
     judge = JudgeBeside(url, OPTIONS)
@@ -114,6 +127,20 @@ def test_the_verdicts_are_there_when_the_last_completion_is(judge: JudgeBeside, 
     assert time.perf_counter() - began < 0.05
     assert given == EXPECTED[DOUBLE] + EXPECTED[SQUARE]
     assert late[1] == []
+
+
+def test_what_a_server_draws_is_judged_prompt_by_prompt_and_stays_in_its_order(judge: JudgeBeside, late: Any) -> None:
+    reward, asked = late
+    early, client = EarlyVerdicts(judge, _text), ServersClient()
+    whole = client.generate(prompts=[[1, 2], [3]], n=len(COMPLETIONS))
+    early.begin([[1, 2], [3]], [DOUBLE, SQUARE])
+    early.watch_server(client)
+    assert client.generate(prompts=[[1, 2], [3]], n=len(COMPLETIONS), features=None) == whole
+    assert sorted(client.asked[1:]) == [[[1, 2]], [[3]]]
+    rewards = with_early_verdicts(early, reward)(**_batch([DOUBLE, SQUARE]))
+    assert rewards == EXPECTED[DOUBLE] + EXPECTED[SQUARE]
+    assert asked == []
+    assert early.take_share() == 1.0
 
 
 def test_equal_completions_are_asked_for_once_and_prompts_of_others_not_at_all(judge: JudgeBeside) -> None:

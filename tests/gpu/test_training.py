@@ -208,3 +208,32 @@ def test_a_probe_ends_the_training_of_all_processes(trl: Path, model: Path, tmp_
     result = folder.result()
     assert result is not None
     assert result["steps"] == 2
+
+
+@pytest.mark.training
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"fsdp": "full_shard auto_wrap"},
+        {"fsdp": "full_shard", "fsdp_config": {"state_dict_type": "SHARDED_STATE_DICT"}},
+    ],
+    ids=["DDP", "FSDP", "FSDP with checkpoints of shards"],
+)
+def test_several_processes_train_one_whole_model(
+    trl: Path, model: Path, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    folder = JobFolder(tmp_path)
+    request = _sft(2, processes=2, settings=settings)
+    folder.write_order({"request": request, "model": str(model), "url": "http://127.0.0.1:9"})
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "sandbox.gpu.train_sft"]
+    environment = {**surroundings(), "OMP_NUM_THREADS": "1"}
+    subprocess.run([trl, *launch, str(tmp_path)], check=True, env=environment, timeout=PATIENCE_S)
+    result = folder.result()
+    assert result is not None
+    assert result["steps"] == 2
+    count = "import sys, safetensors; print(len(safetensors.safe_open(sys.argv[1], 'pt').keys()))"
+    counts = [
+        subprocess.check_output([trl, "-c", count, str(place / "model.safetensors")]) for place in (model, folder.model)
+    ]
+    assert counts[0] == counts[1]
