@@ -26,6 +26,10 @@ LlmKey = Annotated[str, typer.Option(envvar="SANDBOX_LLM_KEY", help="Its key; be
 Concurrency = Annotated[int, typer.Option(min=1, max=1_024, help="Calls under way at one time.")]
 Parquet = Annotated[bool, typer.Option("--parquet", help="Write the data set as Parquet too; needs pyarrow.")]
 Steps = Annotated[int, typer.Option(min=1, help="Steps of each training job.")]
+Repeats = Annotated[int, typer.Option(min=1, help="Trainings of each point, with seeds that count up.")]
+More = Annotated[
+    Path | None, typer.Option("--settings", exists=True, dir_okay=False, help="JSON: more fields of each request.")
+]
 TrainModel = Annotated[str, typer.Option("--train", help="Train this model on each point, by GPU jobs, and wait.")]
 Seed = Annotated[int, typer.Option(min=0, help="Same seed, same choice.")]
 
@@ -136,12 +140,17 @@ def run_stages(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         pipeline = Pipeline(folder, services, _shown(progress))
+        dead_end = ""
         try:
             for name in names:
                 asyncio.run(pipeline.run(name, parquet))
+                if dead_end := pipeline.dead_end(name):
+                    break
         except KeyboardInterrupt:
             fail("stopped; the same command goes on from here", 130)
     _show_summary(folder, (0.0, 0.0))
+    if dead_end:
+        fail(f"{dead_end}; see {folder / name}.jsonl, and try another model, prompts or examples")
 
 
 def _shown(progress: Any) -> OnProgress:
@@ -256,6 +265,8 @@ def scaling(
     part: Annotated[list[float], typer.Option(help="Share of the SFT rows; may be repeated.")] = [0.25, 0.5, 1.0],  # noqa: B006
     train: TrainModel = "",
     steps: Steps = 100,
+    repeats: Repeats = 1,
+    settings: More = None,
     seed: Seed = 0,
     url: Url = "",
 ) -> None:
@@ -263,7 +274,15 @@ def scaling(
     from sandbox.synth.study import scaling as study_scaling
 
     sft, rl = data_rows(folder, "sft"), data_rows(folder, "rl")
-    _trained(folder, "scaling", lambda: study_scaling(folder, sft, rl, part, seed), train, steps, url)
+    _trained(
+        folder,
+        "scaling",
+        lambda: study_scaling(folder, sft, rl, part, seed),
+        train,
+        _more(settings, steps),
+        repeats,
+        url,
+    )
 
 
 @study.command()
@@ -272,6 +291,8 @@ def labels(
     wrong: Annotated[list[float], typer.Option(help="Share of wrong labels; may be repeated.")] = [0.0, 0.05, 0.1, 0.2],  # noqa: B006
     train: TrainModel = "",
     steps: Steps = 100,
+    repeats: Repeats = 1,
+    settings: More = None,
     seed: Seed = 0,
     url: Url = "",
 ) -> None:
@@ -279,7 +300,9 @@ def labels(
     from sandbox.synth.study import wrong_labels
 
     rl = data_rows(folder, "rl")
-    _trained(folder, "labels", lambda: wrong_labels(folder, rl, wrong, seed), train, steps, url)
+    _trained(
+        folder, "labels", lambda: wrong_labels(folder, rl, wrong, seed), train, _more(settings, steps), repeats, url
+    )
 
 
 def data_rows(folder: Path, name: str) -> list[dict[str, Any]]:
@@ -288,16 +311,34 @@ def data_rows(folder: Path, name: str) -> list[dict[str, Any]]:
     return read_rows(folder / FOLDER / f"{name}.jsonl")
 
 
+def _more(path: Path | None, steps: int) -> dict[str, Any]:
+    if path is None:
+        return {"steps": steps}
+    try:
+        more = json.loads(path.read_bytes())
+    except ValueError as error:
+        fail(f"{path} is not JSON: {error}", MISUSED)
+    if not isinstance(more, dict):
+        fail(f"{path}: an object with fields of the request is expected", MISUSED)
+    return {"steps": steps, **more}
+
+
 def _trained(
-    folder: Path, name: str, make: Callable[[], list[dict[str, Any]]], model: str, steps: int, url: str
+    folder: Path,
+    name: str,
+    make: Callable[[], list[dict[str, Any]]],
+    model: str,
+    more: dict[str, Any],
+    repeats: int,
+    url: str,
 ) -> None:
     from sandbox.synth.study import keep, train
 
     points = make()
     if model:
         with service_at(url) as client:
-            points = train(client, points, model, steps, say)
+            points = train(client, points, {"model": model, **more}, repeats, say)
     keep(folder, name, points)
     show_rows(points)
-    if model and any(point["status"] != "finished" for point in points):
+    if model and any(set(point["statuses"]) != {"finished"} for point in points):
         fail("not every training job finished; see `sandbox jobs`")

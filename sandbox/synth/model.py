@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -20,6 +21,8 @@ FIRST_DELAY_S = 0.5
 PATIENCE_S = 600.0
 SEEDS = 1 << 31
 WRONG_SHOWN = 300
+# vLLM, OpenAI ("context_length_exceeded") and llama.cpp refuse in such words what their model has no room for.
+NO_ROOM = re.compile(r"context.?length|context.?size|context.?window", re.IGNORECASE)
 
 Parsed = TypeVar("Parsed")
 
@@ -30,18 +33,20 @@ class ModelFailed(InfrastructureError):
 
 @dataclass
 class Usage:
-    """What was asked for one line of output."""
+    """What was asked for one line of output; `too_long` counts the calls that the model has no room for."""
 
     calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    too_long: int = 0
 
     def record(self) -> dict[str, int]:
-        return {
+        told = {
             "calls": self.calls,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
         }
+        return told | ({"too_long": self.too_long} if self.too_long else {})
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,10 @@ class Completion:
 
 class Unparsable(Exception):
     """A completion is not what the prompt asked for; it is drawn again with another seed."""
+
+
+class TooLong(Exception):
+    """A prompt, with the completion's `max_tokens`, is more than the model's context: its line fails, and no other."""
 
 
 class Model:
@@ -96,7 +105,7 @@ class Model:
         return Inquiry(self, "/".join(map(str, (self._seed, *key))))
 
     async def chat(self, prompt: str, seed: int) -> tuple[Completion, dict[str, Any]]:
-        """One completion, and the service's own count of tokens. Raises ModelFailed and BadRequest."""
+        """One completion, and the service's own count of tokens. Raises TooLong, ModelFailed and BadRequest."""
         body = {
             "model": self._name,
             "messages": [{"role": "user", "content": prompt}],
@@ -132,6 +141,8 @@ class Model:
             if response.status_code == 200:
                 return self._read(response)
             failure = f"{response.status_code}: {response.text[:WRONG_SHOWN]}"
+            if response.status_code == 400 and NO_ROOM.search(response.text):
+                raise TooLong(failure)
             if response.status_code not in PASSING:
                 raise BadRequest(f"the model's service refuses: {failure}")
         raise ModelFailed(f"the model's service at {self._http.base_url} fails, {ATTEMPTS} times: {failure}")
@@ -153,20 +164,27 @@ class Inquiry:
     usage: Usage = field(default_factory=Usage)
 
     async def ask(self, prompt: str) -> Completion:
+        """Raises TooLong."""
         digest = hashlib.sha256(f"{self.key}/{self.usage.calls}".encode()).digest()
         self.usage.calls += 1
-        completion, usage = await self.model.chat(prompt, int.from_bytes(digest[:8], "big") % SEEDS)
+        try:
+            completion, usage = await self.model.chat(prompt, int.from_bytes(digest[:8], "big") % SEEDS)
+        except TooLong:
+            self.usage.too_long += 1
+            raise
         self.usage.prompt_tokens += usage.get("prompt_tokens") or len(prompt.split())
         self.usage.completion_tokens += completion.tokens
         return completion
 
     async def parsed(self, prompt: str, parse: Callable[[str], Parsed], attempts: int = 3) -> Parsed | None:
-        """The first completion that `parse` takes; None where `attempts` are Unparsable."""
+        """The first completion that `parse` takes; None where `attempts` are Unparsable, or the prompt is too long."""
         for _ in range(attempts):
             try:
                 return parse((await self.ask(prompt)).text)
             except Unparsable:
                 continue
+            except TooLong:
+                break
         return None
 
 

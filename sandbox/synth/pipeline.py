@@ -89,6 +89,14 @@ class Pipeline:
             raise BadRequest(f"the stage {name} is not complete; run `sandbox synth run {self.folder} --until {name}`")
         return self.folder / f"{name}.jsonl"
 
+    def dead_end(self, name: str) -> str:
+        """Why the stages behind a complete one have nothing to work on; empty where they have."""
+        if name in statistics.CONSEQUENTIAL:
+            kept, lines = statistics.kept_of(self.folder, name)
+            if not kept:
+                return f"the stage {name} kept none of its {lines} lines, so there is nothing for those behind it"
+        return ""
+
     def lines(self, name: str) -> list[Record]:
         return read(self._ended(name))
 

@@ -6,7 +6,7 @@ import re
 
 from sandbox.rewards.extract import extract, parses
 from sandbox.synth.lines import Record, Unit
-from sandbox.synth.model import Completion, Model
+from sandbox.synth.model import Completion, Model, TooLong
 from sandbox.synth.prompts import Prompts
 from sandbox.synth.recipe import Recipe
 
@@ -25,11 +25,17 @@ async def solve(unit: Unit, model: Model, prompts: Prompts, recipe: Recipe) -> R
     """One candidate; `dropped` says why it is none."""
     inquiry = model.inquiry("solutions", unit.key)
     prompt = prompts.fill("solve", statement=unit.given["statement"], language=recipe.language)
-    completion = await inquiry.ask(prompt)
-    code, dropped = filtered(completion, recipe.language, recipe.solution_tokens)
+    text = ""
+    try:
+        completion = await inquiry.ask(prompt)
+    except TooLong:
+        code, dropped = "", "prompt too long"
+    else:
+        text = completion.text
+        code, dropped = filtered(completion, recipe.language, recipe.solution_tokens)
     return {
         "task": unit.given["task"],
-        "completion": completion.text,
+        "completion": text,
         "code": code,
         "dropped": dropped,
         "usage": inquiry.usage.record(),

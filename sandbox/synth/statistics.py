@@ -78,7 +78,7 @@ def summary(folder: Path, recipe: Recipe, evolution: Evolution | None, prices: t
                 "yield": round(good / len(lines), 4) if lines else None,
                 **{name: usage[name] for name in ("calls", "prompt_tokens", "completion_tokens")},
                 "cost": round((usage["prompt_tokens"] * prices[0] + usage["completion_tokens"] * prices[1]) / PER, 6),
-                "notes": _notes(stage, lines, evolution),
+                "notes": ", ".join(filter(None, [_notes(stage, lines, evolution), _too_long(usage["too_long"])])),
             }
         )
     rows.append(_dataset_row(folder, recipe))
@@ -93,6 +93,18 @@ _KEPT = {
     "solutions": lambda line: not line["dropped"],
     "votes": lambda line: line["accepted"],
 }
+
+CONSEQUENTIAL = ("features", "tasks", "inputs", "solutions")  # without one line of these there is no data set
+
+
+def kept_of(folder: Path, stage: str) -> tuple[int, int]:
+    """How many of a stage's lines the stages behind it can use, and how many it has."""
+    lines = read(folder / f"{stage}.jsonl")
+    return sum(map(_KEPT[stage], lines)), len(lines)
+
+
+def _too_long(calls: int) -> str:
+    return f"{calls} prompts longer than the model's context" if calls else ""
 
 
 def _notes(stage: str, lines: list[Record], evolution: Evolution | None) -> str:

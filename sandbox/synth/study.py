@@ -7,6 +7,7 @@ to GPU jobs, POST /train/sft and POST /train/grpo, one for each point, where a m
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -152,27 +153,42 @@ def _handed_over(folder: Path, name: str, kind: str, rows: list[Record], body: d
     return {"point": name, "rows": len(rows), "kind": kind, "request": str(request)}
 
 
-def train(client: Client, points: list[Record], model: str, steps: int, say: Progress) -> list[Record]:
-    """Post each point's request as a GPU job and wait for it; points get the job's result."""
-    trained = []
+def train(client: Client, points: list[Record], more: Record, repeats: int, say: Progress) -> list[Record]:
+    """Post each point's request as GPU jobs, with `more` fields, which win, and seeds that count up from the point's.
+
+    All are posted before one is waited for: as many run at a time as there are workers. Points get their jobs' results.
+    """
+    posted: list[list[str]] = []
     for point in points:
-        body = json.loads(Path(point["request"]).read_bytes())
-        job = client.start(point["kind"], {"model": model, "steps": steps, **body})
-        say(f"{point['point']}: job {job.id}")
-        ended = client.wait(job.id)
-        result = ended.model_dump()["result"] or {}
-        # Of the held-out tasks, with the model that was made: as SFT's probe or GRPO tells it.
-        rate = result.get("pass_rate", result.get("held_out_after"))
-        trained.append({**point, "job": job.id, "status": str(ended.status), "pass_rate": rate, "result": result})
-    return trained
+        body = {**json.loads(Path(point["request"]).read_bytes()), **more}
+        jobs = [client.start(point["kind"], {**body, "seed": body["seed"] + place}) for place in range(repeats)]
+        posted.append([job.id for job in jobs])
+        say(f"{point['point']}: {', '.join(posted[-1])}")
+    return [_trained(client, point, jobs) for point, jobs in zip(points, posted, strict=True)]
+
+
+def _trained(client: Client, point: Record, jobs: Sequence[str]) -> Record:
+    """A point with what its jobs came to: `pass_rate` is the mean of those that have one."""
+    ended = [client.wait(job) for job in jobs]
+    results = [job.model_dump()["result"] or {} for job in ended]
+    # Of the held-out tasks, with the model that was made: as SFT's probe or GRPO tells it.
+    rates = [result.get("pass_rate", result.get("held_out_after")) for result in results]
+    known = [rate for rate in rates if rate is not None]
+    return {
+        **point,
+        "jobs": list(jobs),
+        "statuses": [str(job.status) for job in ended],
+        "pass_rates": rates,
+        "pass_rate": sum(known) / len(known) if known else None,
+        "results": results,
+    }
 
 
 def keep(folder: Path, name: str, points: list[Record]) -> None:
     """The points as JSON, and as a picture where they were trained on."""
     drawn = ("pass_rate",) if all(point.get("pass_rate") is not None for point in points) else ()
-    _write(
-        _place(folder) / name, points, f"share of {'SFT rows' if name == 'scaling' else 'wrong labels'}", "point", drawn
-    )
+    label, x = ("SFT rows", "rows") if name == "scaling" else ("share of wrong labels", "point")
+    _write(_place(folder) / name, points, label, x, drawn)
 
 
 def _write(path: Path, points: list[Record], label: str, x: str, names: Sequence[str]) -> None:
@@ -188,6 +204,9 @@ def _write(path: Path, points: list[Record], label: str, x: str, names: Sequence
     axes = figure.subplots()
     for name in names:
         axes.plot([float(point[x]) for point in points], [point[name] for point in points], marker="o", label=name)
+    for point in points:
+        for rate in point.get("pass_rates", ()):
+            axes.plot(float(point[x]), rate if rate is not None else math.nan, marker=".", color="gray")
     axes.set(xlabel=label, ylim=(0, 1.05))
     axes.legend()
     figure.savefig(path.with_suffix(".png"), dpi=80)

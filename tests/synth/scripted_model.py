@@ -119,7 +119,10 @@ ANSWERS = {
 
 
 class ScriptedModel(ThreadingHTTPServer):
-    """`fail_every`: each so many requests, one is refused with 503, as a busy server does."""
+    """`fail_every`: each so many requests, one is refused with 503, as a busy server does.
+
+    Prompts of the kinds `mute` get no answer that can be used; those of `too_long` are refused as more than a context.
+    """
 
     daemon_threads = True
     request_queue_size = 256
@@ -128,6 +131,8 @@ class ScriptedModel(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.delay_s = delay_s
         self.fail_every = fail_every
+        self.mute: set[str] = set()
+        self.too_long: set[str] = set()
         self.asked: list[str] = []
         self.lock = threading.Lock()
 
@@ -150,8 +155,12 @@ class Handler(BaseHTTPRequestHandler):
         if refused:
             self._send(503, {"error": {"message": "busy"}})
             return
+        if kind in self.server.too_long:
+            words = "This model's maximum context length is 8 tokens. However, you requested 9."
+            self._send(400, {"error": {"message": words, "code": 400}})
+            return
         time.sleep(self.server.delay_s)
-        text = ANSWERS[kind](prompt, random.Random(body["seed"]))
+        text = "" if kind in self.server.mute else ANSWERS[kind](prompt, random.Random(body["seed"]))
         usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(text.split())}
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
         self._send(200, {"model": body["model"], "choices": [choice], "usage": usage})

@@ -147,7 +147,7 @@ def test_what_another_plan_came_to_is_not_told_as_this_ones(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("kind", "result"), [("train_sft", "pass_rate"), ("train_grpo", "held_out_after")])
-def test_a_study_keeps_the_pass_rate_of_each_point(tmp_path: Path, kind: str, result: str) -> None:
+def test_a_study_keeps_the_pass_rates_of_each_point_and_their_mean(tmp_path: Path, kind: str, result: str) -> None:
     jobs = Jobs()
     name = "scaling" if kind == "train_sft" else "labels"
     if name == "scaling":
@@ -155,8 +155,10 @@ def test_a_study_keeps_the_pass_rate_of_each_point(tmp_path: Path, kind: str, re
     else:
         points = study.wrong_labels(tmp_path, rl_rows(10), (0.5, 1.0), 0)
     jobs.result = lambda number: {result: number / 4}
-    trained = study.train(cast(Client, jobs), points, "base", 3, lambda line: None)
+    trained = study.train(cast(Client, jobs), points, {"model": "base", "steps": 3}, 2, lambda line: None)
     study.keep(tmp_path, name, trained)
     kept = json.loads((tmp_path / study.FOLDER / f"{name}.json").read_bytes())
-    assert [(point["point"], point["pass_rate"]) for point in kept] == [("0.5", 0.0), ("1", 0.25)]
+    assert [(point["point"], point["pass_rates"]) for point in kept] == [("0.5", [0.0, 0.25]), ("1", [0.5, 0.75])]
+    assert [point["pass_rate"] for point in kept] == [0.125, 0.625]
+    assert [(request["steps"], request["seed"]) for _, request in jobs.started] == [(3, 0), (3, 1)] * 2
     assert (tmp_path / study.FOLDER / f"{name}.png").read_bytes().startswith(b"\x89PNG")

@@ -131,3 +131,23 @@ def test_a_changed_recipe_is_an_error_that_names_the_file(
     run(sandbox, folder, model, "--until", "evolved")
     assert {line["key"][0] for line in read(folder / "evolved.jsonl")} == {"1", "2"}
     assert "the stage inputs is not complete" in sandbox.fails("synth", "stage", "votes", folder)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("kind", "stage", "lines"),
+    [("# Extract features", "features", 2), ("# Write a task", "tasks", 2), ("# Solve a task", "solutions", 4)],
+)
+def test_a_stage_that_leaves_nothing_ends_the_run_and_says_so_behind_the_yields(
+    sandbox: CommandLine, model: ScriptedModel, tmp_path: Path, kind: str, stage: str, lines: int
+) -> None:
+    """A model that is too small for a prompt, or a prompt that is too long for the model."""
+    folder = make(sandbox, tmp_path / "run", tasks=2, solutions=2)
+    model.mute, model.too_long = ({kind}, set()) if stage == "tasks" else (set(), {kind})
+    said = sandbox.fails("synth", "run", folder, "--llm-url", model.url)
+    assert f"the stage {stage} kept none of its {lines} lines" in said
+    assert str(folder / f"{stage}.jsonl") in said.replace("\n", "")
+    rows = {row["stage"]: row for row in json.loads(sandbox("synth", "summary", folder, "--json"))}
+    assert (rows[stage]["kept"], rows[stage]["lines"], rows[stage]["yield"]) == (0, lines, 0.0)
+    assert ("longer than the model's context" in rows[stage]["notes"]) == (stage != "tasks")
+    assert not (folder / "dataset").exists()
