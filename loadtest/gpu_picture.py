@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 BEFORE, AFTER, WAIT = "#88aacc", "#224466", "#cc3311"
+SHARES = ("#224466", "#dd8822", "#994455", "#117733")  # one for each share of wrong labels
 
 Runs = dict[str, dict[str, Any]]
 
@@ -20,9 +21,18 @@ def draw(folder: Path) -> Path:
     figure = Figure(figsize=(13 if late.exists() else 9, 3.2), layout="constrained")
     bars, curves, *steps_axes = figure.subplots(1, 3 if late.exists() else 2)
     _bars(bars, runs, _base_rate(folder))
+    shares = list(dict.fromkeys(map(share_of, runs)))
     for name, run in runs.items():
         steps = [line for line in run["curve"] if line.get("reward") is not None]
-        curves.plot([line["step"] for line in steps], [line["reward"] for line in steps], label=f"seed {name}")
+        place = shares.index(share_of(name))
+        first = name == next(one for one in runs if share_of(one) == shares[place])
+        curves.plot(
+            [line["step"] for line in steps],
+            [line["reward"] for line in steps],
+            color=SHARES[place % len(SHARES)],
+            linewidth=1.2,
+            label=(shares[place] or "labels right") if first else None,
+        )
     curves.set(xlabel="step", ylabel="mean reward", ylim=(0, 1), title="GRPO")
     curves.legend(fontsize="x-small")
     for axes in steps_axes:
@@ -30,6 +40,11 @@ def draw(folder: Path) -> Path:
     path = folder / "training.png"
     figure.savefig(path, dpi=80)
     return path
+
+
+def share_of(name: str) -> str:
+    """What a training's name says of its labels: "5% of labels wrong", or nothing."""
+    return name.partition(", ")[2]
 
 
 def _base_rate(folder: Path) -> float | None:
@@ -58,7 +73,13 @@ def _bars(axes: Any, runs: Runs, base: float | None) -> None:
     places = range(len(runs))
     axes.bar([place - 0.2 for place in places], [run["held_out_before"] for run in runs.values()], 0.4, color=BEFORE)
     axes.bar([place + 0.2 for place in places], [run["held_out_after"] for run in runs.values()], 0.4, color=AFTER)
-    axes.set(ylim=(0, 1), ylabel="held-out pass rate", title="after SFT (light) and after GRPO (dark)")
-    axes.set_xticks(list(places), [f"seed {name}".replace(", ", "\n") for name in runs], fontsize="x-small")
+    axes.set(ylim=(0, 1.18), ylabel="held-out pass rate", title="after SFT (light) and after GRPO (dark)")
+    axes.set_xticks(list(places), [name.partition(",")[0] for name in runs], fontsize="x-small")
+    names = list(runs)
+    for share in dict.fromkeys(map(share_of, names)):
+        of_share = [place for place, name in enumerate(names) if share_of(name) == share]
+        middle = sum(of_share) / len(of_share)
+        axes.text(middle, 1.16, share.replace(" of", "\nof"), ha="center", va="top", fontsize="x-small")
+    axes.set_xlabel("seed")
     if base is not None:
         axes.axhline(base, color=WAIT, linestyle="--")

@@ -1,0 +1,141 @@
+"""What two GPUs of one host do together, against a running service with a GPU worker that has them.
+
+    python -m loadtest.gpu_pair "sft ddp" "sft fsdp" "sft zero2"      one training over both GPUs
+    python -m loadtest.gpu_pair "grpo one"                            vLLM beside the trainer, on one GPU
+    python -m loadtest.gpu_pair "grpo processes"                      the same over both, verdicts on the way in each
+    python -m loadtest.gpu_pair "grpo two"                            two such trainings at a time, one on each
+    python -m loadtest.gpu_pair "grpo server" --generation-url URL    vLLM's server on one, the trainer on the other
+    python -m loadtest.gpu_pair "tensor parallel" --model NAME [--compare-url URL --compare-model NAME]
+
+Jobs named in one command are posted together. Each result is kept in `pair.json` as soon as it is there, with those of
+other commands. How many workers the GPUs are shared by is the worker's: `sandbox gpu-worker --gpus 0,1` is one with
+both, `--workers 2` two with one each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+
+from loadtest import gpu_requests as ask
+from loadtest.gpu_requests import JobFailed, say
+from sandbox.client import Client
+from sandbox.schema.gpu import GpuJob
+
+KEPT = "pair.json"
+BOTH = {"gpus": 2, "processes": 2}
+AUTO = dict.fromkeys(("train_micro_batch_size_per_gpu", "gradient_accumulation_steps", "train_batch_size"), "auto")
+SHARDS: dict[str, dict[str, Any]] = {
+    "one": {},
+    "ddp": {},
+    "fsdp": {"fsdp": "full_shard auto_wrap"},
+    "zero2": {"deepspeed": {**AUTO, "bf16": {"enabled": "auto"}, "zero_optimization": {"stage": 2}}},
+    "zero3": {
+        "deepspeed": {
+            **AUTO,
+            "bf16": {"enabled": "auto"},
+            "zero_optimization": {"stage": 3, "stage3_gather_16bit_weights_on_model_save": True},
+        }
+    },
+}
+GRPO = ("one", "processes", "two", "server")
+TENSOR_PARALLEL = "tensor parallel"
+
+
+def posted(client: Client, options: argparse.Namespace, name: str) -> list[GpuJob]:
+    """The jobs of a name."""
+    kind, _, how = name.partition(" ")
+    if kind == "sft":
+        request = ask.sft(options, 0)
+        settings = {**request["settings"], **SHARDS[how]}
+        return [client.start("train_sft", {**request, **({} if how == "one" else BOTH), "settings": settings})]
+    if kind == "grpo":
+        seeds = (0, 1) if how == "two" else (0,)
+        processes = 2 if how == "processes" else 1
+        requests = [ask.grpo(options, seed, options.model, processes=processes) for seed in seeds]
+        return [client.start("train_grpo", {**request, "gpus": processes}) for request in requests]
+    request = ask.generation(options, ask.held_out_tasks(options.prompts), temperature=0.0)
+    return [client.start("generate", request)]
+
+
+def trained(client: Client, options: argparse.Namespace, name: str, jobs: Sequence[GpuJob]) -> dict[str, Any]:
+    """What is kept of one name's jobs. Raises JobFailed."""
+    began = time.monotonic()
+    results = []
+    for job in jobs:
+        now = ask.ended(client, job)
+        results.append({**(now.result or {}), "curve": ask.curve(options.url, job.id)})
+        say(f"{name}: {now.result}")
+    told: dict[str, Any] = {"jobs": results, "waited_s": round(time.monotonic() - began, 1)}
+    if name == TENSOR_PARALLEL and options.compare_url:
+        told["same_as_one_gpu"] = asyncio.run(_same(client, options, jobs[0]))
+    return told
+
+
+async def _same(client: Client, options: argparse.Namespace, job: GpuJob) -> dict[str, Any]:
+    """How many prompts get the same words from a server on one GPU, and how far the others go together."""
+    drawn = {
+        event.data["prompt"]: event.data["completions"][0]
+        for event in client.events(job.id)
+        if event.event == "completion"
+    }
+    tasks = ask.held_out_tasks(options.prompts)
+    async with httpx.AsyncClient(timeout=300) as http:
+
+        async def one(messages: list[dict[str, str]]) -> str:
+            body = {
+                "model": options.compare_model,
+                "messages": messages,
+                "temperature": 0.0,
+                "max_tokens": options.max_tokens,
+            }
+            answer = await http.post(f"{options.compare_url}/chat/completions", json=body)
+            return str(answer.json()["choices"][0]["message"]["content"])
+
+        others = await asyncio.gather(*(one(ask.chat(task)) for task in tasks))
+    pairs = [(drawn[index], other) for index, other in enumerate(others)]
+    return {
+        "prompts": len(pairs),
+        "same": sum(one == other for one, other in pairs),
+        "mean_common_share": sum(_common(one, other) for one, other in pairs) / len(pairs),
+        "example": drawn[0][:400],
+    }
+
+
+def _common(one: str, other: str) -> float:
+    """The part of the longer text that both begin with."""
+    longest = max(len(one), len(other), 1)
+    shortest = min(len(one), len(other))
+    return next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), shortest) / longest
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = [*(f"sft {how}" for how in SHARDS), *(f"grpo {how}" for how in GRPO), TENSOR_PARALLEL]
+    parser.add_argument("names", nargs="+", choices=names)
+    parser.add_argument("--compare-url", default="", help="with tensor parallel: an OpenAI-compatible URL")
+    parser.add_argument("--compare-model", default="", help="the same model's name there")
+    ask.add_options(parser)
+    options = parser.parse_args()
+    failures = []
+    with Client(options.url) as client:
+        jobs = {name: posted(client, options, name) for name in options.names}
+        for name, of_name in jobs.items():
+            try:
+                told = trained(client, options, name, of_name)
+            except JobFailed as failure:
+                failures.append(f"{name}: {failure}")
+                told = {"failure": str(failure)}
+                say(failures[-1])
+            ask.write(options.out, KEPT, {**ask.read(options.out, KEPT), name: told})
+    if failures:
+        raise SystemExit("\n".join(failures))
+
+
+if __name__ == "__main__":
+    main()

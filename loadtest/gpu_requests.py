@@ -1,0 +1,200 @@
+"""What the proofs on GPUs ask of a service: the tasks, the trainings, and how a job is followed to its end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from sandbox.client import Client
+from sandbox.gpu.families import FamilyTask, make, mislabel
+from sandbox.schema.gpu import GpuJob, RlTask
+
+RESULTS = Path(__file__).parent / "results" / "gpu"
+HELD_OUT_SEED = 1_000
+PROBE_SEED = 2_000
+LIMITS = {"cpu_time_s": 0.1, "wall_time_s": 1.0}  # the tasks' references need milliseconds
+ENDED = {"finished", "failed", "cancelled"}
+GENERATIONS = 8
+NUMBERS: dict[str, float] = {
+    "prompts": 512,
+    "n": 8,
+    "max-tokens": 128,
+    "runs": 4,
+    "seeds": 3,
+    "rows": 4_000,
+    "sft-steps": 100,
+    "sft-batch": 16,
+    "sft-rate": 5e-5,
+    "probes": 64,
+    "probe-every": 2,
+    "stop-at": 0.4,
+    "tests": 5,
+    "held-out": 256,
+    "grpo-steps": 80,
+    "grpo-prompts": 16,
+    "grpo-rate": 1e-5,
+    "grpo-parts": 4,
+}
+
+
+class JobFailed(Exception):
+    """A job ended without a result; the message has its words."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="smollm2", help="as the GPU worker's folder has it")
+    parser.add_argument("--url", default="http://127.0.0.1:8080")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--late", action="store_true", help="verdicts only when a step's last completion has ended")
+    parser.add_argument("--rollouts", choices=["plain", "colocate", "server"], default="colocate")
+    parser.add_argument("--generation-url", default="", help="with --rollouts server")
+    for name, default in NUMBERS.items():
+        parser.add_argument(f"--{name}", type=type(default), default=default)
+
+
+def say(words: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {words}", file=sys.stderr, flush=True)
+
+
+def chat(task: FamilyTask) -> list[dict[str, str]]:
+    return [{"role": "user", "content": str(task.rl_task().prompt)}]
+
+
+def tests_of(task: FamilyTask) -> list[dict[str, Any]]:
+    return [test.model_dump(mode="json", exclude_unset=True) for test in task.tests]
+
+
+def rl_row(task: FamilyTask) -> dict[str, Any]:
+    row: RlTask = task.rl_task()
+    return row.model_dump(mode="json", exclude_unset=True)
+
+
+def held_out_tasks(number: int) -> list[FamilyTask]:
+    return make(number, HELD_OUT_SEED, held_out=True)
+
+
+def generation(options: argparse.Namespace, tasks: list[FamilyTask], **sampling: Any) -> dict[str, Any]:
+    """With verdicts on the way."""
+    return {
+        "model": options.model,
+        "messages": [chat(task) for task in tasks],
+        "sampling": {"n": options.n, "temperature": 1.0, "max_tokens": options.max_tokens, **sampling},
+        "verify": {"tests": [tests_of(task) for task in tasks], "limits": LIMITS},
+    }
+
+
+def sft(options: argparse.Namespace, seed: int) -> dict[str, Any]:
+    return {
+        "model": options.model,
+        "rows": [row.sft_row().model_dump(mode="json") for row in make(options.rows, seed)],
+        "steps": options.sft_steps,
+        "batch": options.sft_batch,
+        "learning_rate": options.sft_rate,
+        "max_tokens": 512,
+        "save_steps": 10_000,
+        "seed": seed,
+        "settings": {"lr_scheduler_type": "constant", "gradient_checkpointing": False},
+    }
+
+
+def probe(options: argparse.Namespace) -> dict[str, Any]:
+    """Ends a fine-tuning where reinforcement has something to reinforce."""
+    return {
+        "tasks": [rl_row(task) for task in make(options.probes, PROBE_SEED)],
+        "every_steps": options.probe_every,
+        "max_tokens": options.max_tokens,
+        "stop_at": options.stop_at,
+    }
+
+
+def grpo(options: argparse.Namespace, seed: int, model: str, wrong: float = 0.0, processes: int = 1) -> dict[str, Any]:
+    """A step's batch is the same for any number of processes; `wrong` is the share of wrong labels."""
+    tasks = make(options.rows, 10 + seed, tests=options.tests)
+    if wrong:
+        tasks = mislabel(tasks, wrong, seed)
+    # Logits of a whole step would take 20 GB a trainer: a part of it at a time.
+    batch = options.grpo_prompts * GENERATIONS
+    part = max(1, batch // (options.grpo_parts * processes))
+    return {
+        "model": model,
+        "tasks": [rl_row(task) for task in tasks],
+        "held_out": [rl_row(task) for task in held_out_tasks(options.held_out)],
+        "steps": options.grpo_steps,
+        "prompts_per_step": options.grpo_prompts,
+        "num_generations": GENERATIONS,
+        "learning_rate": options.grpo_rate,
+        "max_tokens": options.max_tokens,
+        "limits": LIMITS,
+        "early_verdicts": not options.late,
+        "save_steps": 10_000,
+        "seed": seed,
+        "processes": processes,
+        **_rollouts(
+            options,
+            {
+                "gradient_checkpointing": False,
+                "per_device_train_batch_size": part,
+                "gradient_accumulation_steps": batch // (part * processes),
+            },
+        ),
+    }
+
+
+def _rollouts(options: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:
+    """The engine beside a trainer is kept small, so that several trainers find room on a GPU."""
+    told: dict[str, Any] = {"rollouts": options.rollouts, "settings": settings}
+    if options.rollouts == "server":
+        return {**told, "generation_url": options.generation_url}
+    if options.rollouts == "colocate":
+        engine = {"vllm_gpu_memory_utilization": 0.05, "vllm_max_model_length": 512}
+        vllm = {"kv_cache_memory_bytes": 2 << 30, "dtype": "bfloat16"}
+        return {**told, "settings": {**settings, **engine}, "vllm": vllm}
+    return told
+
+
+def ended(client: Client, job: GpuJob) -> GpuJob:
+    """The job at its end. Raises JobFailed."""
+    last = ""
+    while True:
+        now = client.job(job.id)
+        assert isinstance(now, GpuJob)
+        if now.status in ENDED:
+            if now.status != "finished":
+                raise JobFailed(f"{job.kind} {job.id} {now.status}: {now.error}")
+            return now
+        words = f"{now.status} {now.progress.model_dump_json(exclude_none=True)}"
+        if words != last:
+            last = words
+            say(f"{job.kind} {job.id[:12]}: {words}")
+        time.sleep(2.0)
+
+
+def curve(url: str, job_id: str) -> list[dict[str, Any]]:
+    """Every progress line of an ended job."""
+    found = []
+    event = ""
+    with httpx.stream("GET", f"{url}/jobs/{job_id}/events", timeout=60) as response:
+        for line in response.iter_lines():
+            if line.startswith("event: "):
+                event = line.removeprefix("event: ")
+            elif line.startswith("data: ") and event == "progress":
+                found.append(json.loads(line.removeprefix("data: ")))
+    return found
+
+
+def write(folder: Path, name: str, told: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+def read(folder: Path, name: str) -> dict[str, Any]:
+    """What is there already; nothing where there is no such file."""
+    path = folder / name
+    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return told
