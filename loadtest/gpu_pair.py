@@ -18,6 +18,7 @@ import argparse
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -28,6 +29,7 @@ from sandbox.client import Client
 from sandbox.schema.gpu import GpuJob
 
 KEPT = "pair.json"
+PATIENCE_S = 240.0
 BOTH = {"gpus": 2, "processes": 2}
 AUTO = dict.fromkeys(("train_micro_batch_size_per_gpu", "gradient_accumulation_steps", "train_batch_size"), "auto")
 SHARDS: dict[str, dict[str, Any]] = {
@@ -73,7 +75,10 @@ def trained(client: Client, options: argparse.Namespace, name: str, jobs: Sequen
         say(f"{name}: {now.result}")
     told: dict[str, Any] = {"jobs": results, "waited_s": round(time.monotonic() - began, 1)}
     if name == TENSOR_PARALLEL and options.compare_url:
-        told["same_as_one_gpu"] = asyncio.run(_same(client, options, jobs[0]))
+        try:
+            told["same_as_one_gpu"] = asyncio.run(_same(client, options, jobs[0]))
+        except httpx.HTTPError as error:
+            told["same_as_one_gpu"] = {"failure": f"{type(error).__name__}: {error}"}
     return told
 
 
@@ -86,6 +91,7 @@ async def _same(client: Client, options: argparse.Namespace, job: GpuJob) -> dic
     }
     tasks = ask.held_out_tasks(options.prompts)
     async with httpx.AsyncClient(timeout=300) as http:
+        await _answers(http, options.compare_url)
 
         async def one(messages: list[dict[str, str]]) -> str:
             body = {
@@ -105,6 +111,16 @@ async def _same(client: Client, options: argparse.Namespace, job: GpuJob) -> dic
         "mean_common_share": sum(_common(one, other) for one, other in pairs) / len(pairs),
         "example": drawn[0][:400],
     }
+
+
+async def _answers(http: httpx.AsyncClient, url: str) -> None:
+    """Wait for a server that still starts."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        with suppress(httpx.TransportError):
+            await http.get(f"{url}/models")
+            return
+        await asyncio.sleep(1.0)
 
 
 def _common(one: str, other: str) -> float:

@@ -210,11 +210,16 @@ def show_rows(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    names = [name for name in rows[0] if not isinstance(rows[0][name], dict)]
+    names = [name for name, value in rows[0].items() if not _is_deep(value)]
     table = Table(*(name.replace("_", " ") for name in names))
     for row in rows:
         table.add_row(*("" if row[name] is None else str(row[name]) for name in names))
     Console(width=None if Console().is_terminal else 160).print(table)
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether it is more than a cell of a table holds."""
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(each, dict) for each in value))
 
 
 def _pipeline(folder: Path, url: str = "") -> Pipeline:

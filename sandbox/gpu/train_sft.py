@@ -49,6 +49,8 @@ def main(folder: JobFolder) -> None:
         processing_class=tokenizer,
         callbacks=callbacks,
     )
+    with asked_for(folder, "max_tokens"):
+        see_that_something_is_learnt(trainer, len(learnt))
     if request.probe is not None:
         with asked_for(folder, "probe"):
             see_that_one_process_has_the_model(trainer)
@@ -101,6 +103,12 @@ def rows(request: SftRequest, order: dict[str, Any]) -> list[dict[str, Any]]:
         with Path(order["dataset"]).open(encoding="utf-8") as file:
             chats = [json.loads(line)["messages"] for line in file if line.strip()]
     return [{"prompt": chat[:-1], "completion": chat[-1:]} for chat in chats]
+
+
+def see_that_something_is_learnt(trainer: SFTTrainer, rows: int) -> None:
+    """Raises ValueError where TRL dropped every row: what is learnt begins behind the place where a row is cut."""
+    if not len(trainer.train_dataset):
+        raise ValueError(f"none of the {rows} rows has a part of its answer within them")
 
 
 def see_that_one_process_has_the_model(trainer: SFTTrainer) -> None:

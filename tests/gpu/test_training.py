@@ -181,6 +181,7 @@ def test_a_training_that_crashes_ends_alone_and_is_tried_as_often_as_was_set(tra
         ("train_sft", {"settings": {"no_such_option": 1}}, "settings: TypeError: .*no_such_option"),
         ("train_sft", {"model": "nobody/nothing"}, "model: OSError"),
         ("train_sft", {"launch": {"no_such_option": 1}}, "launch: .*no_such_option"),
+        ("train_sft", {"max_tokens": 8}, "max_tokens: ValueError: none of the 16 rows"),
         ("train_grpo", {"settings": {"generation_batch_size": 3}}, "settings: ValueError: .*generation_batch_size"),
     ],
 )
