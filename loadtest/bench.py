@@ -21,7 +21,7 @@ from loadtest.baselines import Pool, Pythons
 from loadtest.goals import GOALS, Goal, Held, held
 from loadtest.load import Unanswered
 from loadtest.own_service import Meter, OwnService, machine_cpu_s
-from loadtest.sample import Sample
+from loadtest.sample import Sample, WrongVerdict
 from loadtest.sides import PEERS, HttpSide, Ours
 from loadtest.spread import Spread, percentile, ratios
 from loadtest.workloads import Workload, named
@@ -34,6 +34,7 @@ COMPILED = "W3 cpp-10"
 OUR_PROCESSES = ("api", "redis", "workers", "boxes")
 CURVE = (1, 2, 4, 8, 16, 32)
 CURVE_SECONDS = 2.0
+MOST_TOLD = 200  # characters of why a peer is left out
 
 Say = Callable[[str], None]
 
@@ -194,11 +195,11 @@ def run(plan: Plan, say: Say) -> Result:
     with ExitStack() as stack:
         meter, sides = open_sides(plan, stack, say)
         left_out: list[str] = []
-        workloads = [workload for workload in plan.workloads if ready(workload, sides, plan, left_out, say)]
+        able = {workload: ready(workload, sides, plan, left_out, say) for workload in plan.workloads}
         samples: dict[tuple[str, str], list[Sample]] = defaultdict(list)
         for number in range(plan.rounds):
-            for workload in workloads:
-                for side in turned([side for side in sides if takes(side, workload)], number):
+            for workload, its_sides in able.items():
+                for side in turned(its_sides, number):
                     sample = measured(side, workload, plan.seconds, meter)
                     samples[workload.name, side.name].append(sample)
                     say(f"round {number + 1}/{plan.rounds}  {workload.name:<11} {side.name:<15} {sample.rate:8.1f}/s")
@@ -223,7 +224,10 @@ def open_sides(plan: Plan, stack: ExitStack, say: Say) -> tuple[Meter, list[Side
         service = stack.enter_context(OwnService(plan.cores))
         meter, url = service.meter, service.url
     sides: list[Side] = [HttpSide(OURS, url, partial(Ours, slots=plan.cores), plan.cores)]
-    sides += [HttpSide(name, peer, PEERS[name], plan.cores) for name, peer in plan.peers.items()]
+    peers = [HttpSide(name, peer, PEERS[name], plan.cores) for name, peer in plan.peers.items()]
+    for peer in peers:
+        peer.run(replace(named("W1 single"), programs=1), 1.0)  # what cannot do this either is no peer
+    sides += peers
     sides.append(stack.enter_context(Pool(BARE, plan.cores, Pythons(plan.python, plan.numpy_python or plan.python))))
     sides.append(stack.enter_context(Pool(COMPILE_EACH, plan.cores)))
     if plan.docker_run:
@@ -237,20 +241,31 @@ def takes(side: Side, workload: Workload) -> bool:
     return workload.per_test or side.name != DOCKER_RUN
 
 
-def ready(workload: Workload, sides: Sequence[Side], plan: Plan, left_out: list[str], say: Say) -> bool:
-    """Run a little of it everywhere, so that no first time is measured; False where the programs cannot run."""
+def ready(workload: Workload, sides: Sequence[Side], plan: Plan, left_out: list[str], say: Say) -> list[Side]:
+    """Run a little of it everywhere, so that no first time is measured; the sides that can run it.
+
+    A peer that cannot (it cuts what a program writes, its interpreter has no numpy) is left out of this workload alone.
+    """
     if workload.family == "W6":
         reason = without_numpy(sides[0], plan)
         if reason:
             left_out.append(f"{workload.name}: {reason}")
             say(left_out[-1])
-            return False
+            return []
     say(f"warming up for {workload.name}")
     few = replace(workload, programs=2 * plan.cores, programs_per_core=0, batch=min(workload.batch, plan.cores))
-    for side in sides:
-        if takes(side, workload) and not isinstance(side, Pool):
+    able = [side for side in sides if takes(side, workload)]
+    for side in [side for side in able if not isinstance(side, Pool)]:
+        try:
             side.run(few, 1.0)
-    return True
+        except (WrongVerdict, Unanswered) as failure:
+            if side.name not in PEERS:
+                raise
+            able.remove(side)
+            reason = str(failure).splitlines()[0].removesuffix(", of")  # without the program
+            left_out.append(f"{workload.name}: {side.name}: {reason[:MOST_TOLD]}")
+            say(left_out[-1])
+    return able
 
 
 def without_numpy(side: Side, plan: Plan) -> str:
@@ -268,7 +283,7 @@ def without_numpy(side: Side, plan: Plan) -> str:
 
 def turned(sides: Sequence[Side], number: int) -> list[Side]:
     """Another side goes first in each round."""
-    start = number % len(sides)
+    start = number % max(1, len(sides))
     return [*sides[start:], *sides[:start]]
 
 

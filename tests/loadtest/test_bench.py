@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from loadtest.__main__ import main
+from loadtest.bench import BARE, OURS, Plan, Side, ready, turned
+from loadtest.load import Unanswered
 from loadtest.own_service import container_cpu_s, kind_of
+from loadtest.sample import Sample, WrongVerdict
+from loadtest.workloads import Workload, named
 
 
 @pytest.mark.parametrize(
@@ -35,6 +39,47 @@ def test_what_cannot_be_meant_is_refused(wrong: list[str], capsys: pytest.Captur
     with pytest.raises(SystemExit):
         main(["bench", *wrong])
     assert "W9" in wrong or "KIND=URL" in capsys.readouterr().err
+
+
+class Scripted:
+    """A side that fails so, or does not."""
+
+    def __init__(self, name: str, failure: Exception | None = None) -> None:
+        self.name = name
+        self._failure = failure
+
+    def run(self, workload: Workload, seconds: float, concurrency: int = 0) -> Sample:
+        if self._failure is not None:
+            raise self._failure
+        return Sample(verdicts=1)
+
+
+def test_a_peer_that_cannot_run_a_workload_is_left_out_of_it_and_told() -> None:
+    big_io = named("W7 big-io")
+    cuts = Scripted("sandbox-fusion", WrongVerdict("wrong_answer where accepted is right, of\nprint(1)"))
+    fails = Scripted("code-judge", Unanswered("code-judge failed: internal_error"))
+    sides: list[Side] = [Scripted(OURS), cuts, fails, Scripted(BARE)]
+    left_out: list[str] = []
+    said: list[str] = []
+    able = ready(big_io, sides, Plan([big_io]), left_out, said.append)
+    assert [side.name for side in able] == [OURS, BARE]
+    assert left_out == [
+        "W7 big-io: sandbox-fusion: wrong_answer where accepted is right",
+        "W7 big-io: code-judge: code-judge failed: internal_error",
+    ]
+    assert said[1:] == left_out
+
+
+def test_a_wrong_verdict_of_ours_is_not_left_out() -> None:
+    big_io = named("W7 big-io")
+    with pytest.raises(WrongVerdict):
+        ready(big_io, [Scripted(OURS, WrongVerdict("x"))], Plan([big_io]), [], print)
+
+
+def test_another_side_goes_first_in_each_round() -> None:
+    sides: list[Side] = [Scripted("a"), Scripted("b")]
+    assert ["".join(side.name for side in turned(sides, number)) for number in range(3)] == ["ab", "ba", "ab"]
+    assert turned([], 1) == []
 
 
 @pytest.mark.slow
