@@ -13,7 +13,7 @@ import pytest
 from loadtest.load import Answer, Drive, Judged, Unanswered, chunks, post
 from loadtest.sample import WrongVerdict
 from loadtest.sides import CodeJudge, HttpSide, Ours, SandboxFusion
-from loadtest.workloads import Task, Workload, loop_task, named, rl_step, tiny_py
+from loadtest.workloads import TOO_SLOW, Task, Workload, loop_task, mixed, named, rl_step, tiny_py
 
 
 def result_of(task: Task) -> dict[str, object]:
@@ -152,3 +152,12 @@ def test_code_judge_is_asked_for_all_tests_at_once() -> None:
     failed = {"results": [{"success": False, "reason": "queue_timeout"}, *results[1:]]}
     with pytest.raises(Unanswered, match="queue_timeout"):
         request.check(Answer(200, [orjson.dumps(failed)], [0.0], False))
+
+
+def test_code_judge_may_be_late_with_a_program_of_several_tests_that_stops_at_the_first() -> None:
+    endless = next(task for task in map(mixed, range(20)) if task.verdicts[0] == TOO_SLOW)
+    tiny, late = (next(CodeJudge("h").requests(iter([task]), named("W4 mixed"))) for task in (tiny_py(1), endless))
+    assert tiny.pieces[0].startswith(b"POST /judge HTTP/1.1\r\n")
+    assert late.pieces[0].startswith(b"POST /judge/long-batch HTTP/1.1\r\n")
+    body = {"results": [{"success": False, "reason": "worker_timeout"}]}
+    assert late.check(Answer(200, [orjson.dumps(body)], [0.0], False)).verdicts == 1
