@@ -15,11 +15,14 @@ from loadtest.sample import Sample, WrongVerdict, check_verdicts
 from loadtest.workloads import ACCEPTED, CRASHED, TOO_SLOW, Case, Task, Workload
 
 BIG_CHARS = 1 << 20
+MOST_UNBATCHED = 16
 COMPILE_PATIENCE_S = 120  # SandboxFusion compiles all that is sent at one time: 16 on two cores take 14 s each
 
 
 class Dialect(Protocol):
-    """How programs become requests."""
+    """How programs become requests; one without batches gets more of them at one time in a batch's place."""
+
+    batches: bool
 
     def requests(self, tasks: Iterator[Task], workload: Workload) -> Iterator[Request]: ...
 
@@ -38,8 +41,13 @@ class HttpSide:
         number = workload.number_of_programs(self._cores)
         tasks = (workload.make(index) for index in count(Sample.fresh_index()))
         requests = self._dialect.requests(islice(tasks, number) if number else tasks, workload)
-        drive = Drive(self.url, requests, concurrency or workload.concurrency, seconds)
+        drive = Drive(self.url, requests, concurrency or self.at_one_time(workload), seconds)
         return drive.run(whole=bool(number))
+
+    def at_one_time(self, workload: Workload) -> int:
+        """Requests, so that a batch keeps every core busy whether or not it can be sent as one."""
+        unbatched = 1 if self._dialect.batches else min(workload.batch, MOST_UNBATCHED)
+        return max(workload.concurrency, unbatched)
 
 
 def grouped(tasks: Iterator[Task], size: int) -> Iterator[list[Task]]:
@@ -56,6 +64,8 @@ def parsed(answer: Answer) -> Any:
 
 class Ours:
     """`POST /verify`, `/verify/batch`, and the batch as a stream."""
+
+    batches = True
 
     def __init__(self, host: str, slots: int = 1) -> None:
         self._host = host
@@ -149,6 +159,8 @@ def streamed(tasks: Sequence[Task], slots: int) -> Callable[[Answer], Judged]:
 class SandboxFusion:
     """`POST /run_code`, a request per test: the output is compared here, as its clients do."""
 
+    batches = False
+
     def __init__(self, host: str) -> None:
         self._host = host
 
@@ -192,6 +204,8 @@ class CodeJudge:
     Several tests go there even where the first failure is the last that is run: unlike `/judge` it drops nothing that
     waited for 4 s behind programs that never end.
     """
+
+    batches = True
 
     def __init__(self, host: str) -> None:
         self._host = host

@@ -144,6 +144,13 @@ def test_sandbox_fusion_is_asked_once_a_test() -> None:
         requests[2].check(Answer(200, [orjson.dumps(body)], [0.0], False))
 
 
+@pytest.mark.parametrize(("workload", "at_one_time"), [("W1 single", 16), ("W1 idle", 1), ("W5 rl-step", 16)])
+def test_a_batch_is_many_requests_at_one_time_where_there_are_no_batches(workload: str, at_one_time: int) -> None:
+    assert HttpSide("x", "http://h", SandboxFusion, 2).at_one_time(named(workload)) == at_one_time
+    for dialect in (Ours, CodeJudge):
+        assert HttpSide("x", "http://h", dialect, 2).at_one_time(named(workload)) == named(workload).concurrency
+
+
 def test_code_judge_is_asked_for_all_tests_at_once() -> None:
     task = loop_task(7, 10, 3)
     (request,) = CodeJudge("h").requests(iter([task]), named("W2 py-20"))
