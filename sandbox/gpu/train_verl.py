@@ -33,6 +33,10 @@ WITHOUT_FLASH_ATTENTION = {
     "+actor_rollout_ref.model.override_config.attn_implementation": "sdpa",
     "actor_rollout_ref.model.use_remove_padding": "False",
 }
+# TRL 1.x has not what verl 0.9 imports from any TRL it finds.
+BESIDE_TRL = {
+    "+ray_kwargs.ray_init.runtime_env.env_vars.VERL_USE_EXTERNAL_MODULES": "sandbox.gpu.verl_beside_trl",
+}
 
 
 class Metrics:
@@ -67,6 +71,8 @@ def main(folder: JobFolder) -> int:
     overrides = json.loads((folder.path / OVERRIDES).read_text(encoding="utf-8"))
     if importlib.util.find_spec("flash_attn") is None:
         overrides += left_out(overrides, WITHOUT_FLASH_ATTENTION)
+    if importlib.util.find_spec("trl") is not None:
+        overrides += left_out(overrides, BESIDE_TRL)
     metrics = Metrics(folder, request.steps)
     resumed_from = latest_step(folder)
     code = run([sys.executable, "-m", MAIN, *overrides], metrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,7 +18,15 @@ import pytest
 from sandbox.gpu import train_verl
 from sandbox.gpu.folder import JobFolder
 from sandbox.gpu.recipes import METRICS, OVERRIDES
-from sandbox.gpu.train_verl import WITHOUT_FLASH_ATTENTION, Metrics, keep_model, latest_step, left_out, progress_of
+from sandbox.gpu.train_verl import (
+    BESIDE_TRL,
+    WITHOUT_FLASH_ATTENTION,
+    Metrics,
+    keep_model,
+    latest_step,
+    left_out,
+    progress_of,
+)
 from tests import environments
 
 # Lines of verl 0.9.1's own, with the names that are read and one that is not.
@@ -137,3 +147,14 @@ def test_without_flash_attention_verl_is_told_of_another_one() -> None:
     chosen = ["++actor_rollout_ref.model.override_config.attn_implementation=eager"]
     assert left_out(chosen, WITHOUT_FLASH_ATTENTION) == ["actor_rollout_ref.model.use_remove_padding=False"]
     assert train_verl.MAIN == "verl.trainer.main_ppo"
+
+
+def test_verl_finds_no_trl_of_a_version_that_it_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    utilities = ModuleType("verl.utils.import_utils")
+    for name, module in {"verl": ModuleType("verl"), "verl.utils": ModuleType("verl.utils")}.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setitem(sys.modules, utilities.__name__, utilities)
+    (module_name,) = BESIDE_TRL.values()
+    monkeypatch.delitem(sys.modules, module_name, raising=False)
+    importlib.import_module(module_name)
+    assert utilities.is_trl_available() is False
