@@ -7,5 +7,7 @@ verl finds no TRL.
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
-importlib.import_module("verl.utils.import_utils").is_trl_available = lambda: False
+utilities: Any = importlib.import_module("verl.utils.import_utils")
+utilities.is_trl_available = lambda: False
