@@ -16,7 +16,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -88,6 +88,7 @@ class _Server:
     process: Process
     log: Path
     log_start: int
+    offline: bool
 
     @property
     def url(self) -> str:
@@ -167,10 +168,11 @@ class ServedEngine:
         ]
         log = self._folder / f"engine-{'-'.join(map(str, gpus)) or 'cpu'}.log"
         log_start = log.stat().st_size if log.exists() else 0
-        process = self._children.start(command, environment_on(gpus), log, self._folder)
+        environment = environment_on(gpus)
+        process = self._children.start(command, environment, log, self._folder)
         self.starts += 1
         logger.info("a server starts", extra={"model": self._model, "gpus": list(gpus), "pid": process.pid})
-        return _Server(self._model, gpus, port, process, log, log_start)
+        return _Server(self._model, gpus, port, process, log, log_start, is_offline(environment))
 
     def _ready(self, server: _Server) -> _Server:
         """The server once it answers; one that ended, or is silent for too long, is replaced first."""
@@ -179,7 +181,7 @@ class ServedEngine:
                 return server
             stop(server.process)
             last = server
-            if (words := no_such_model(last.printed())) is not None:
+            if (words := no_such_model(last.printed(), last.offline)) is not None:
                 self._end()
                 raise BadRequest(f"model: the engine finds no {last.model!r}: {words}", "model")
             server = self._start(server.gpus)
@@ -196,14 +198,18 @@ class ServedEngine:
         return False
 
 
-def no_such_model(printed: str) -> str | None:
+def no_such_model(printed: str, offline: bool) -> str | None:
     """The line in which a server that ended said that its model is not to be had, now or later; None for other ends."""
     found = NOWHERE.search(printed)
-    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
     if found is None or (UNREACHED.search(printed) and not offline):
         return None
     start = printed.rfind("\n", 0, found.start()) + 1
     return printed[start:].partition("\n")[0].strip()
+
+
+def is_offline(environment: Mapping[str, str]) -> bool:
+    """Whether a process with this environment leaves the model hub alone."""
+    return environment.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
 
 
 def environment_on(gpus: Sequence[int]) -> dict[str, str]:
