@@ -113,9 +113,8 @@ class PatientProtocol(HttpToolsProtocol):
         # The parser still waits for what it has not seen; there is nothing else that it would have to remember.
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self._pieces = (
-            [] if self.cycle.response_complete else [body]
-        )  # what nobody asks for would keep us from reading on
+        # What nobody asks for any more would keep us from reading on.
+        self._pieces = [] if self.cycle.response_complete else [body]
         self.on_message_complete()
 
     def _read_slowly(self, rest: bytes) -> None:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Protocol
 
 import docker
-import docker.errors
 import pytest
 from docker.models.containers import Container
 
@@ -53,9 +52,9 @@ class Ground(Protocol):
 
 
 class DockerGround:
-    def __init__(self, home: Path) -> None:
-        self._client = docker.from_env(timeout=60)
-        ensure_images(self._client, ("python", "native"), lambda line: None)
+    def __init__(self, home: Path, client: docker.DockerClient) -> None:
+        self._client = client
+        ensure_images(client, ("python", "native"), lambda line: None)
         self._home = home
         self._ids: set[str] = set()
         self.engine: Engine = DockerEngine(WorkerSettings(home=home), slot=SLOT)
@@ -81,7 +80,6 @@ class DockerGround:
 
     def close(self) -> None:
         self.engine.close()
-        self._client.close()
 
     def _containers(self) -> list[Container]:
         label = {"label": f"{HOME_LABEL}={self._home}"}
@@ -150,14 +148,9 @@ class Arena:
 def ground(request: pytest.FixtureRequest) -> Iterator[DockerGround | LocalGround]:
     if request.param == "local" and importlib.util.find_spec(LOCAL_ENGINE) is None:
         pytest.skip("there is no local engine yet")
+    client = request.getfixturevalue("docker_client") if request.param == "docker" else None
     home = Path(tempfile.mkdtemp(prefix="sandbox-"))  # not tmp_path: a unix socket's path is at most 107 bytes long
-    try:
-        opened = DockerGround(home) if request.param == "docker" else LocalGround(home)
-    except docker.errors.DockerException as error:
-        shutil.rmtree(home)
-        if os.environ.get("CI"):
-            pytest.fail(f"no Docker engine answers: {error}")
-        pytest.skip(f"no Docker engine answers: {error}")
+    opened = LocalGround(home) if client is None else DockerGround(home, client)
     if missing := opened.engine.missing_walls():
         opened.close()
         shutil.rmtree(home)
