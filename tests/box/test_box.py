@@ -196,15 +196,15 @@ def test_when_a_forked_child_takes_too_much_the_child_dies_and_the_verdict_is_me
 
 def test_the_memory_of_all_processes_counts_together(box: Box) -> None:
     code = """
-    import os, sys
+    import os, signal, sys
     readers = []
     for _ in range(4):
         reader, writer = os.pipe()
         if os.fork() == 0:
             block = b'x' * (int(sys.argv[1]) << 20)
             os.write(writer, b'.')
-            sys.stdin.read()
-            os._exit(0)
+            signal.pause()
+        os.close(writer)
         readers.append(reader)
     for reader in readers:
         os.read(reader, 1)
