@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from rich.console import Console
 
@@ -16,6 +17,7 @@ from loadtest.load import Unanswered
 from loadtest.sample import WrongVerdict
 from loadtest.sides import PEERS
 from loadtest.workloads import FAMILIES, chosen
+from sandbox.config import Pinned
 
 RESULTS = Path(__file__).parent / "results"
 MISSED, WRONG, FAILED = 1, 2, 3
@@ -77,6 +79,7 @@ def add_sweep(command: argparse.ArgumentParser) -> None:
 def add_scale(command: argparse.ArgumentParser) -> None:
     add_common(command)
     command.add_argument("--slots", type=numbers, default=[1, 2, 4, 8, 16], metavar="1,2,4,8,16")
+    command.add_argument("--pin", type=pins, default=["none"], metavar="none,slots", help="the largest count, each way")
     command.add_argument("--rounds", type=int, default=3)
     command.add_argument("--seconds", type=float, default=5.0)
     command.set_defaults(run=scale)
@@ -135,6 +138,15 @@ def workloads(text: str) -> object:
 
 def numbers(text: str) -> list[int]:
     return sorted({int(word) for word in text.split(",")})
+
+
+def pins(text: str) -> list[str]:
+    """As they are named, the first one first."""
+    ways = list(dict.fromkeys(text.split(",")))
+    unknown = [way for way in ways if way not in get_args(Pinned)]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is not one of {', '.join(get_args(Pinned))}")
+    return ways
 
 
 def peer(text: str) -> tuple[str, str]:
@@ -197,7 +209,8 @@ def sweep(options: argparse.Namespace, console: Console) -> int:
 def scale(options: argparse.Namespace, console: Console) -> int:
     from loadtest.scale import as_json, run, show
 
-    steps = run(options.slots, options.rounds, options.seconds, lambda line: console.print(f"[dim]{line}[/]"))
+    plan = options.slots, options.pin, options.rounds, options.seconds
+    steps = run(*plan, lambda line: console.print(f"[dim]{line}[/]"))
     show(steps, console)
     write(options.out / "scale.json", as_json(steps), console)
     if not options.no_plots:

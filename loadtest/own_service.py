@@ -31,10 +31,11 @@ CPU_FILES = ("cpuacct/docker/{}/cpuacct.usage", "docker/{}/cpu.stat", "system.sl
 
 
 class OwnService:
-    """A context manager: up and ready inside, nothing left after it."""
+    """A context manager: up and ready inside, nothing left after it. `settings` are named without their prefix."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, **settings: str) -> None:
         self._slots = slots
+        self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self._home = Path()
         self.url = ""
@@ -44,7 +45,13 @@ class OwnService:
         self._home = Path(tempfile.mkdtemp(prefix="bench-"))  # short, for a socket's path has at most 107 bytes
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        settings = {"HOME": self._home, "PORT": port, "SLOTS": self._slots, "REDIS_URL": "", "ENGINE": "docker"}
+        settings = self._settings | {
+            "HOME": self._home,
+            "PORT": port,
+            "SLOTS": self._slots,
+            "REDIS_URL": "",
+            "ENGINE": "docker",
+        }
         environment = {**os.environ, **{f"SANDBOX_{name}": str(value) for name, value in settings.items()}}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(

@@ -171,8 +171,9 @@ def _sweep(series: Series) -> Figure:
 
 def draw_scale(steps: Sequence[Step], folder: Path) -> list[Path]:
     figure, (rate, efficiency) = _figure(1, 2, 10, 4)
+    usual = steps[0].pin
     for name in dict.fromkeys(step.workload for step in steps):
-        mine = [step for step in steps if step.workload == name]
+        mine = [step for step in steps if (step.workload, step.pin) == (name, usual)]
         slots = [step.slots for step in mine]
         if name == PLAIN:
             efficiency.plot(slots, [step.efficiency for step in mine], color="#888888", linestyle="--", label=name)

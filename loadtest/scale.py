@@ -1,6 +1,7 @@
 """Throughput per slot count: a service for each count, all up at once and measured in turn, and what fills up first.
 
-Beside them so many plain Python loops at one time, with no service at all: what the processor itself gives that many.
+Those with most slots may be there once for each way of pinning them to CPUs (`SANDBOX_PIN`). Beside them so many plain
+Python loops at one time, with no service at all: what the processor itself gives that many.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Step:
 
     workload: str
     slots: int
+    pin: str
     rate: Spread
     efficiency: float
     of_processor: float  # the efficiency, as a share of what plain loops have at so many
@@ -71,25 +73,27 @@ class Step:
         return self.slots <= (os.cpu_count() or 1) and self.efficiency < EFFICIENCY_FLOOR
 
 
-def run(counts: Sequence[int], rounds: int, seconds: float, say: Callable[[str], None]) -> list[Step]:
-    """Raises WrongVerdict or Unanswered."""
-    samples: dict[tuple[str, int], list[Sample]] = defaultdict(list)
+def run(
+    counts: Sequence[int], pins: Sequence[str], rounds: int, seconds: float, say: Callable[[str], None]
+) -> list[Step]:
+    """The first of `pins` is for every count, the others for the largest only. Raises WrongVerdict or Unanswered."""
+    samples: dict[tuple[str, int, str], list[Sample]] = defaultdict(list)
     with ExitStack() as stack:
-        services: dict[int, OwnService] = {}
-        for slots in counts:
-            say(f"starting a service with {slots} slots")
-            services[slots] = stack.enter_context(OwnService(slots))
-            side = HttpSide(OURS, services[slots].url, partial(Ours, slots=slots), slots)
+        services: dict[tuple[int, str], OwnService] = {}
+        for slots, pin in [*((slots, pins[0]) for slots in counts), *((max(counts), pin) for pin in pins[1:])]:
+            say(f"starting a service with {slots} slots, pinned: {pin}")
+            service = services[slots, pin] = stack.enter_context(OwnService(slots, PIN=pin))
+            side = HttpSide(OURS, service.url, partial(Ours, slots=slots), slots)
             side.run(replace(named("W1 batch64"), programs=16 * slots, concurrency=slots), 1.0)
         for number in range(rounds):
-            for slots in services:
-                samples[PLAIN, slots].append(plain_loops(slots, seconds))
+            for slots in counts:
+                samples[PLAIN, slots, pins[0]].append(plain_loops(slots, seconds))
             for name in WORKLOADS[1:]:
-                for slots, service in services.items():
+                for (slots, pin), service in services.items():
                     side = HttpSide(OURS, service.url, partial(Ours, slots=slots), slots)
                     sample = measured(side, filling(named(name), slots), seconds, service.meter)
-                    samples[name, slots].append(sample)
-                    say(f"round {number + 1}/{rounds}  {name:<11} {slots:>3} slots {sample.rate:9.1f}/s")
+                    samples[name, slots, pin].append(sample)
+                    say(f"round {number + 1}/{rounds}  {name:<11} {slots:>3} slots {pin:<5} {sample.rate:9.1f}/s")
     return steps_of(samples)
 
 
@@ -108,22 +112,24 @@ def filling(workload: Workload, slots: int) -> Workload:
     return replace(workload, concurrency=(2 if workload.batch > 1 else 8) * slots)
 
 
-def steps_of(samples: dict[tuple[str, int], list[Sample]]) -> list[Step]:
-    smallest = min(slots for _, slots in samples)
+def steps_of(samples: dict[tuple[str, int, str], list[Sample]]) -> list[Step]:
     rates = {place: Spread.of([sample.rate for sample in rounds]) for place, rounds in samples.items()}
+    pins = list(dict.fromkeys(pin for _, _, pin in samples))
+    smallest = min(slots for _, slots, _ in samples)
 
-    def efficiency(name: str, slots: int) -> float:
-        return rates[name, slots].median / slots / (rates[name, smallest].median / smallest)
+    def efficiency(name: str, slots: int, pin: str) -> float:
+        return rates[name, slots, pin].median / slots / (rates[name, smallest, pins[0]].median / smallest)
 
     steps = []
-    for (name, slots), rounds in samples.items():
+    for (name, slots, pin), rounds in samples.items():
         used = {
             kind: Spread.of([sample.cpu_s[kind] / sample.elapsed_s for sample in rounds]).median
             for kind in rounds[0].cpu_s
         }
-        reached = efficiency(name, slots)
-        steps.append(Step(name, slots, rates[name, slots], reached, reached / efficiency(PLAIN, slots), used))
-    return sorted(steps, key=lambda step: (WORKLOADS.index(step.workload), step.slots))
+        reached = efficiency(name, slots, pin)
+        of_processor = reached / efficiency(PLAIN, slots, pins[0])
+        steps.append(Step(name, slots, pin, rates[name, slots, pin], reached, of_processor, used))
+    return sorted(steps, key=lambda step: (WORKLOADS.index(step.workload), step.slots, pins.index(step.pin)))
 
 
 def show(steps: Sequence[Step], console: Console) -> None:
@@ -132,13 +138,14 @@ def show(steps: Sequence[Step], console: Console) -> None:
     for title in (
         "workload",
         "slots",
+        "pinned",
         "verdicts/s",
         "efficiency",
         "of plain\nloops'",
         *(f"{kind}\ncores" for kind in kinds),
         "fullest",
     ):
-        table.add_column(title, justify="left" if title in {"workload", "fullest"} else "right")
+        table.add_column(title, justify="left" if title in {"workload", "pinned", "fullest"} else "right")
     before = ""
     for step in steps:
         if step.workload != before:
@@ -147,6 +154,7 @@ def show(steps: Sequence[Step], console: Console) -> None:
         table.add_row(
             step.workload,
             str(step.slots),
+            step.pin,
             f"{step.rate.median:.1f} ({step.rate.p10:.1f}-{step.rate.p90:.1f})",
             f"[{'red' if step.missed else 'green'}]{step.efficiency:.2f}[/]",
             f"{step.of_processor:.2f}",
