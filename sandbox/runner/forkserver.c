@@ -70,13 +70,15 @@ struct prepared {
     char *frame;
 };
 
-/* How far a child is that Python shall go on with. */
+enum how_far { NOT_READ = 0, RAN = 1, NOT_COMPILED = 2 };
+
+/* A child that Python shall go on with. */
 struct returned {
     int64_t mode;
     int64_t arguments; /* their number */
     const char *strings;
-    PyObject *error; /* what the program raised */
-    int64_t ran;
+    PyObject *error; /* what the program, or the compiler, raised */
+    int64_t how_far;
 };
 
 static void fail(const char *what) {
@@ -171,16 +173,25 @@ static int is_prepared(const struct prepared *prepared, const struct job *job) {
     return strcmp(next, prepared->script) == 0;
 }
 
-/* Run the script as the interpreter does, no frame above it and all of the recursion limit its own. False: it does not compile. */
-static int run_program(const struct prepared *prepared, PyObject **error) {
+/* The exception that is raised, with its traceback. */
+static PyObject *raised(void) {
+    PyObject *kind, *error, *trace;
+    PyErr_Fetch(&kind, &error, &trace);
+    PyErr_NormalizeException(&kind, &error, &trace);
+    if (trace) PyException_SetTraceback(error, trace);
+    return error;
+}
+
+/* Run the script as the interpreter does, no frame above it and all of the recursion limit its own. */
+static enum how_far run_program(const struct prepared *prepared, PyObject **error) {
     char *source = read_source(prepared->script);
-    if (!source) return 0;
+    if (!source) return NOT_READ;
     struct compiler_flags flags = {PY_SOURCE_IS_UTF8, prepared->feature_version};
     PyObject *code = Py_CompileStringObject(source, prepared->path, PY_FILE_INPUT, &flags, -1);
     free(source);
     if (!code) {
-        PyErr_Clear();
-        return 0;
+        *error = raised();
+        return NOT_COMPILED;
     }
     char *frame = prepared->frame;
     if (prepared->behind >= 0) frame = *(char **)frame + prepared->behind;
@@ -190,15 +201,9 @@ static int run_program(const struct prepared *prepared, PyObject **error) {
     PyObject *result = PyEval_EvalCode(code, prepared->namespace, prepared->namespace);
     *(void **)frame = caller;
     Py_DecRef(code);
-    if (result) {
-        Py_DecRef(result);
-    } else {
-        PyObject *kind, *trace;
-        PyErr_Fetch(&kind, error, &trace);
-        PyErr_NormalizeException(&kind, error, &trace);
-        if (trace) PyException_SetTraceback(*error, trace);
-    }
-    return 1;
+    if (result) Py_DecRef(result);
+    else *error = raised();
+    return RAN;
 }
 
 static int flushed(const char *name, const struct prepared *prepared, PyObject *original) {
@@ -239,8 +244,8 @@ static void enter(
         returned->arguments = job->arguments;
         returned->strings = next;
         int script = job->mode == FORK || job->mode == FORK_PLAIN;
-        if (script && is_prepared(prepared, job)) returned->ran = run_program(prepared, &returned->error);
-        if (returned->ran && !returned->error && job->mode == FORK_PLAIN) finish_plainly(prepared);
+        if (script && is_prepared(prepared, job)) returned->how_far = run_program(prepared, &returned->error);
+        if (returned->how_far == RAN && !returned->error && job->mode == FORK_PLAIN) finish_plainly(prepared);
         return;
     }
 

@@ -2,10 +2,11 @@
 
 The source is compiled and run in a fresh `__main__` without a caller in its frames (`frameless`), and its end is that
 of the interpreter: threads joined, exit handlers called, buffers flushed, modules torn down, exit code as `python3`
-gives it. Py_FinalizeEx itself would spend 4.5 ms to free memory that the kernel frees in a fraction of that. Whatever
-does not compile is handed to the real `python3 main.py`, whose own words the user then reads. A differential test
-holds all of this to the real thing; programs that could see the difference all the same are not sent here
-(`sandbox.languages`).
+gives it. Py_FinalizeEx itself would spend 4.5 ms to free memory that the kernel frees in a fraction of that. A syntax
+error in a line is reported here as well; with what else keeps a source from being compiled (its encoding, an end that
+comes too early, the compiler's limits) the real `python3 main.py` is started, whose own words the user then reads. A
+differential test holds all of this to the real thing; programs that could see the difference all the same are not sent
+here (`sandbox.languages`).
 """
 
 from __future__ import annotations
@@ -73,8 +74,8 @@ class Interpreter:
         path = f"{os.getcwd()}/{command[1]}"
         try:
             code = compile(read(path), path, "exec", dont_inherit=True)
-        except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
-            execute(command)
+        except (SyntaxError, ValueError, OSError, RecursionError, MemoryError) as error:
+            self.refuse(error, command)
         if mode is Mode.TEST:
             functions.run_test(self._builtins)
         set_arguments(command, path[: -len(command[1]) - 1])
@@ -87,6 +88,12 @@ class Interpreter:
         if mode is Mode.FORK_PLAIN:
             finish_plainly(exit_code)
         self._finish(exit_code)
+
+    def refuse(self, error: BaseException | None, command: list[str]) -> NoReturn:
+        """End as a script does that cannot be compiled."""
+        if isinstance(error, SyntaxError) and has_a_place(error, read(command[1])):
+            self.end(error, Mode.FORK_PLAIN)
+        execute(command)
 
     def _finish(self, exit_code: int) -> NoReturn:
         """End as Py_FinalizeEx would, in its order, without freeing what the kernel frees anyway."""
@@ -122,6 +129,16 @@ def read(path: str) -> bytes:
         return os.read(descriptor, size)
     finally:
         os.close(descriptor)
+
+
+def has_a_place(error: SyntaxError, source: bytes) -> bool:
+    """Whether the error is at some place in the source. The interpreter reads a file line by line, and has other words
+    and another place for a wrong encoding, and for an end that comes too early.
+    """
+    if not error.lineno or error.offset is None or error.msg.startswith("unterminated triple-quoted"):
+        return False
+    line = (error.text or "").rstrip("\n")
+    return error.lineno < len(source.splitlines()) or error.offset <= len(line)
 
 
 def execute(command: list[str]) -> NoReturn:

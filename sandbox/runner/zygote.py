@@ -30,6 +30,7 @@ from sandbox.runner.interpreter import EXIT_NOT_STARTED, Interpreter, execute
 
 LIBRARY = f"{os.path.dirname(__file__)}/forkserver.so"
 SCRIPT_COMMAND = ("python3", "main.py")  # what `languages.toml` has for a Python program without arguments
+RAN, NOT_COMPILED = 1, 2  # `enum how_far` of forkserver.c
 _KIBI = 1024.0
 
 
@@ -61,7 +62,7 @@ class Returned(ctypes.Structure):
         ("arguments", ctypes.c_int64),
         ("strings", ctypes.c_void_p),
         ("error", ctypes.c_void_p),
-        ("ran", ctypes.c_int64),
+        ("how_far", ctypes.c_int64),
     )
 
 
@@ -106,8 +107,11 @@ def serve_in_c(connection: socket.socket, filter_program: bytes, interpreter: In
         return
     mode = Mode(returned.mode)
     del ready, reference  # the program's namespace must go with its module
-    if returned.ran:
-        interpreter.end(ctypes.cast(returned.error, ctypes.py_object).value if returned.error else None, mode)
+    error = ctypes.cast(returned.error, ctypes.py_object).value if returned.error else None
+    if returned.how_far == RAN:
+        interpreter.end(error, mode)
+    if returned.how_far == NOT_COMPILED:
+        interpreter.refuse(error, list(SCRIPT_COMMAND))
     address = returned.strings
     command = []
     for _ in range(returned.arguments):

@@ -17,9 +17,11 @@ import pytest
 from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.runner.contract import Mode, Outcome, Run
+from tests.differential.broken import broken
 
 PROGRAMS = Path(__file__).parent / "programs"
 LOOKS = 3
+BROKEN = 300  # programs with a syntax error
 # Programs that do differ, and why that is all right. One that no longer does fails the test below: strike it out.
 # They are written here, for what parses them as files (linters, editors) may meet the same limit as the compiler.
 KNOWN_DIFFERENT = {
@@ -53,9 +55,9 @@ def _observed(outcome: Outcome) -> Observed:
     return outcome.stdout, outcome.stderr, outcome.exit_code, outcome.signal
 
 
-def _both(box: Box, path: Path) -> tuple[Observed, Observed]:
+def _both(box: Box, source: bytes, run: Run) -> tuple[Observed, Observed]:
     """What is seen of a program started the usual way, and as `python3 main.py`, in the same box."""
-    program, run = languages.named("python").program(path.read_bytes()), _run_of(path)
+    program = languages.named("python").program(source)
     box.load(program)
     usual = _observed(box.run(run))
     box.load(dataclasses.replace(program, mode=Mode.EXEC))
@@ -65,19 +67,19 @@ def _both(box: Box, path: Path) -> tuple[Observed, Observed]:
 def _lasting_difference(box: Box, path: Path) -> str:
     """None of them may last; one of programs that sleep, so that others come first, may come of a busy machine."""
     for _ in range(LOOKS if b"sleep(" in path.read_bytes() else 1):
-        usual, real = _both(box, path)
+        usual, real = _both(box, path.read_bytes(), _run_of(path))
         if usual == real:
             return ""
-    return _difference(path, usual, real)
+    return _difference(path.stem, usual, real)
 
 
-def _difference(path: Path, usual: Observed, real: Observed) -> str:
+def _difference(name: str, usual: Observed, real: Observed) -> str:
     lines = [
         f"    {what}: {one!r:.400}\n    not {' ' * len(what)} {other!r:.400}"
         for what, one, other in zip(("stdout", "stderr", "exit code", "signal"), usual, real, strict=True)
         if one != other
     ]
-    return "\n".join([f"{path.stem}:", *lines])
+    return "\n".join([f"{name}:", *lines])
 
 
 def test_at_least_200_programs_are_compared() -> None:
@@ -94,10 +96,29 @@ def test_a_fork_cannot_be_told_from_python3_in(area: str, box: Box) -> None:
     assert not differences, "\n".join(differences)
 
 
+def test_a_syntax_error_reads_as_python3_writes_it(box: Box) -> None:
+    sources = [path.read_bytes() for path in sorted(PROGRAMS.glob("*.py"))]
+    compared, differences = 0, []
+    for source in broken(sources, BROKEN, seed=1):
+        if languages.named("python").program(source).mode is not Mode.EXEC:
+            usual, real = _both(box, source, Run())
+            compared += 1
+            if usual != real:
+                differences.append(_difference(repr(source), usual, real))
+    assert not differences, "\n".join(differences)
+    assert compared > BROKEN / 2
+
+
+def test_a_syntax_error_costs_no_new_interpreter(box: Box) -> None:
+    program = languages.named("python").program("if x = 2:\n    pass\n")
+    box.load(program)
+    fork = min(box.run(Run()).usage.cpu_time_s for _ in range(5))
+    box.load(dataclasses.replace(program, mode=Mode.EXEC))
+    assert fork < min(box.run(Run()).usage.cpu_time_s for _ in range(5)) / 2
+
+
 @pytest.mark.parametrize("name", sorted(KNOWN_DIFFERENT))
-def test_what_is_known_to_differ_still_does(name: str, box: Box, tmp_path: Path) -> None:
+def test_what_is_known_to_differ_still_does(name: str, box: Box) -> None:
     why, source = KNOWN_DIFFERENT[name]
-    program = tmp_path / f"{name}.py"
-    program.write_bytes(source)
-    usual, real = _both(box, program)
+    usual, real = _both(box, source, Run())
     assert usual != real, f"{name} differs no more ({why}); strike it out"
