@@ -32,6 +32,7 @@ from sandbox.up import api_processes
 
 NETWORK = "10.87.{host}.{end}"
 PATIENCE_S = 60.0
+LAST_WORDS = 400  # characters of a log
 
 
 def silent(index: int) -> Task:
@@ -86,6 +87,7 @@ class Stage:
         self._slots = slots
         self._first = first
         self._stack = ExitStack()
+        self._home = Path()
         self._processes: dict[str, list[subprocess.Popen[bytes]]] = {"redis": [], "api": [], "workers": []}
         self.url = ""
         self._socket = ""
@@ -102,7 +104,7 @@ class Stage:
         self._stack.close()
 
     def _start(self) -> None:
-        home = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="limits-")))
+        self._home = home = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="limits-")))
         numbers = range(self._first, self._first + self._hosts)
         links = [self._stack.enter_context(namespace(number)) for number in numbers]
         word, port, api_port = secrets.token_hex(16), free_port(), free_port()
@@ -151,7 +153,8 @@ class Stage:
 
     def _run(self, kind: str, command: Sequence[str], home: Path, **settings: str) -> None:
         home.mkdir(exist_ok=True)
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+        places = [str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH", "")]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))}
         environment |= {f"SANDBOX_{name}": value for name, value in {**settings, "HOME": str(home)}.items()}
         log = self._stack.enter_context((home / f"{kind}.log").open("ab"))
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -164,8 +167,13 @@ class Stage:
         while not true():
             ended = [kind for kind, all_of in self._processes.items() for one in all_of if one.poll() is not None]
             if ended or time.monotonic() > deadline:
-                raise Unanswered(f"not reached: {what}; ended: {', '.join(ended) or 'nothing'}")
+                raise Unanswered(f"not reached: {what}; ended: {', '.join(ended) or 'nothing'}{self._last_words()}")
             time.sleep(0.05)
+
+    def _last_words(self) -> str:
+        """The end of each log."""
+        logs = sorted(self._home.rglob("*.log"))
+        return "".join(f"\n{log.stem}: {log.read_text(errors='replace')[-LAST_WORDS:]}" for log in logs)
 
     def _cpu_s(self) -> dict[str, float]:
         return {kind: sum(process_cpu_s(one.pid) for one in all_of) for kind, all_of in self._processes.items()}

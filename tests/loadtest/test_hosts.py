@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from loadtest.hosts import compared, run
+from loadtest.limits import Stage
+from loadtest.load import Unanswered
 
 
 def test_each_workload_is_compared_with_itself_on_the_fewest_hosts() -> None:
@@ -26,3 +30,12 @@ def test_each_workload_is_compared_with_itself_on_the_fewest_hosts() -> None:
 def test_slots_that_do_not_go_round_are_refused_before_anything_starts() -> None:
     with pytest.raises(ValueError, match="6 slots cannot be shared out evenly among 1, 4 hosts"):
         run([1, 4], 6, 1, 1.0, print)
+
+
+def test_a_process_that_does_not_start_is_told_in_its_own_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import os; os.write(2, b'found on our PYTHONPATH'); os._exit(3)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(Unanswered, match=r"(?s)ended: api.*\napi: found on our PYTHONPATH"), Stage(1):
+        raise AssertionError("it did start")
