@@ -33,7 +33,8 @@ COMPILE_EACH: Final = "compile-each"
 COMPILED = "W3 cpp-10"
 OUR_PROCESSES = ("api", "redis", "workers", "boxes")
 CURVE = (1, 2, 4, 8, 16, 32)
-CURVE_SECONDS = 2.0
+CURVE_SECONDS = 1.5
+CURVE_ROUNDS = 3
 MOST_TOLD = 200  # characters of why a peer is left out
 
 Say = Callable[[str], None]
@@ -333,14 +334,17 @@ def promised(row: Row, by_name: Mapping[tuple[str, str], Row]) -> dict[str, floa
 
 
 def curve(sides: Sequence[Side], seconds: float) -> dict[str, list[tuple[int, float]]]:
-    """Throughput of single tiny programs against the requests at one time; a pool has no more workers than cores."""
+    """Throughput of single tiny programs against the requests at one time, medians of a few rounds; a pool has no more
+    workers than cores.
+    """
     tiny = named("W1 single")
-    found: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for concurrency in CURVE:
-        for side in sides:
-            if side.name not in {DOCKER_RUN, COMPILE_EACH}:
-                found[side.name].append((concurrency, side.run(tiny, seconds, concurrency).rate))
-    return dict(found)
+    rates: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for _ in range(CURVE_ROUNDS):
+        for concurrency in CURVE:
+            for side in sides:
+                if side.name not in {DOCKER_RUN, COMPILE_EACH}:
+                    rates[side.name][concurrency].append(side.run(tiny, seconds, concurrency).rate)
+    return {side: [(at, Spread.of(found).median) for at, found in points.items()] for side, points in rates.items()}
 
 
 def machine(plan: Plan) -> dict[str, Any]:

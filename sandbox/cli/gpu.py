@@ -22,15 +22,23 @@ def gpu_worker(
     redis: Annotated[str | None, typer.Option(help="The Redis to join; default: SANDBOX_REDIS_URL.")] = None,
 ) -> None:
     """Workers that generate, train and evaluate on this host's GPUs, with verdicts from the service at SANDBOX_URL."""
+    import logging
     import sys
 
     from sandbox.config import GpuSettings, environment_of
+    from sandbox.gpu.installed import lacking, lanes_that_work
+    from sandbox.gpu.worker import lanes_of
     from sandbox.logs import start_logging
     from sandbox.tree import Child, Tree
     from sandbox.up import metrics_children
 
     settings = settings_of(GpuSettings, gpus=gpus, gpu_workers=workers, redis_url=redis)
     start_logging(settings.log_level)
+    lacks = lacking(settings)
+    for share in range(settings.gpu_workers):
+        lanes_that_work(lanes_of(settings, share), lacks)
+    for lane, words in lacks.items():
+        logging.getLogger(__name__).warning("no jobs of the lane %s are taken here: %s", lane, words)
     command = [sys.executable, "-m", "sandbox", "gpu-worker-share", "--share"]
     environment = environment_of(settings)
     workers_of_host = [

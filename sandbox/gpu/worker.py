@@ -36,6 +36,7 @@ from sandbox.gpu.engine import make_engine, metrics_of
 from sandbox.gpu.evaluate import evaluate
 from sandbox.gpu.folder import place_of
 from sandbox.gpu.generate import generate
+from sandbox.gpu.installed import lacking, lanes_that_work
 from sandbox.gpu.job import CurrentJob
 from sandbox.gpu.training import train
 from sandbox.gpu.watch import UNWATCHED, GpuWatch
@@ -81,7 +82,7 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]
         places = range(len(settings.gpu_indices))[share :: settings.gpu_workers]
         gpus = [settings.gpu_indices[place] for place in places]
         lent = [lease_names(settings.gpu_indices)[place] for place in places]
-        lanes = lanes_of(settings, share)
+        lanes = lanes_that_work(lanes_of(settings, share), lacking(settings))
         queues = [Queue(lane, connection=redis, serializer=JSONSerializer) for lane in lanes]
         super().__init__(queues, name=name, connection=redis, serializer=JSONSerializer, log_job_description=False)
         self._settings = settings
@@ -254,7 +255,7 @@ def lease_names(gpus: Sequence[int]) -> list[str]:
 
 
 def lanes_of(settings: GpuSettings, share: int) -> tuple[str, ...]:
-    """The lanes a worker takes jobs from: all, unless some of the workers were set apart to serve."""
+    """The lanes a worker is for: all, unless some of the workers were set apart to serve."""
     if not settings.gpu_servers:
         return LANES
     return (SERVING,) if share < settings.gpu_servers else (TRAINING,)
