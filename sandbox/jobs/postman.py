@@ -66,6 +66,7 @@ class Postman:
         self._trays: dict[Lane, dict[str, _Tray]] = {lane: {"": _Tray(lane)} for lane in keys.LANES}
         self._depths = dict.fromkeys(keys.LANES, 0)
         self._outstanding = dict.fromkeys(keys.LANES, 0)  # envelopes of all processes, as last told
+        self._sends = dict.fromkeys(keys.LANES, 0)  # how often a send has told the depth
         self._queues = {lane: envelope.lane_queue(lane, redis) for lane in keys.LANES}
         self._envelope_of: dict[str, tuple[_Tray, str]] = {}
         self._changed = threading.Condition()
@@ -245,8 +246,10 @@ class Postman:
             sent = envelope.park(self._redis, queue, envelopes, ttl_s, client, self._lease_s)
         else:
             sent = envelope.send(self._redis, queue, envelopes, time.time(), ttl_s)
-        self._depths[lane], self._outstanding[lane] = sent.depth, sent.outstanding
-        self._has_sent = True
+        with self._changed:
+            self._depths[lane], self._outstanding[lane] = sent.depth, sent.outstanding
+            self._sends[lane] += 1
+            self._has_sent = True
         return sent.ids
 
     def _count_workers(self) -> None:
@@ -254,6 +257,7 @@ class Postman:
         if now - self._workers_counted_at < COUNT_WORKERS_EVERY_S:
             return
         self._workers_counted_at = now
+        sends = self._sends.copy()
         pipeline = self._redis.pipeline(transaction=False)
         for lane in keys.LANES:
             pipeline.get(keys.depth(lane))
@@ -266,5 +270,7 @@ class Postman:
         self._has_sent = False
         self._senders = max(1, int(answers[-1]))
         self._workers = max(1, len(leases.slots(self._redis, self._lease_s)))
-        for lane, depth in zip(keys.LANES, answers, strict=False):
-            self._depths[lane] = max(0, int(depth or 0))
+        with self._changed:
+            for lane, depth in zip(keys.LANES, answers, strict=False):
+                if sends[lane] == self._sends[lane]:  # else a send knows better than what was read before it
+                    self._depths[lane] = max(0, int(depth or 0))
