@@ -28,11 +28,12 @@ from loadtest.sample import Sample
 from loadtest.sides import HttpSide, Ours
 from loadtest.workloads import Case, Task, Workload, right
 from sandbox.embedded_redis import answers, find_server
+from sandbox.gpu.children import tail
 from sandbox.up import api_processes
 
 NETWORK = "10.87.{host}.{end}"
 PATIENCE_S = 60.0
-LAST_WORDS = 400  # characters of a log
+LAST_LINES = 5  # of a log
 
 
 def silent(index: int) -> Task:
@@ -171,9 +172,7 @@ class Stage:
             time.sleep(0.05)
 
     def _last_words(self) -> str:
-        """The end of each log."""
-        logs = sorted(self._home.rglob("*.log"))
-        return "".join(f"\n{log.stem}: {log.read_text(errors='replace')[-LAST_WORDS:]}" for log in logs)
+        return "".join(f"\n{log.stem}: {tail(log, LAST_LINES)}" for log in sorted(self._home.rglob("*.log")))
 
     def _cpu_s(self) -> dict[str, float]:
         return {kind: sum(process_cpu_s(one.pid) for one in all_of) for kind, all_of in self._processes.items()}

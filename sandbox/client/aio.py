@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import httpx
 
-from sandbox import flow
+from sandbox import calls, flow
 from sandbox.calls import (
     CONNECTION_ERRORS,
     ENDED,
@@ -27,23 +27,6 @@ from sandbox.calls import (
     Retries,
     Stream,
     Submission,
-    callback_fields,
-    cancellation,
-    encoded,
-    error_of,
-    gpu_job,
-    gpus,
-    job,
-    later,
-    live,
-    many,
-    one,
-    queue_time_s,
-    readiness,
-    reward,
-    task_set,
-    unreachable,
-    vote,
 )
 from sandbox.client.connection import DEFAULT_URL, OUTLIVED, Progress, key_header, limits, timeout
 from sandbox.errors import Refused, SandboxError
@@ -100,19 +83,19 @@ class AsyncClient:
 
     async def execute(self, program: Program, *, idempotency_key: str = "") -> ExecuteResult:
         """Run one program once."""
-        return await self._send(one("execute", program, ExecuteResult, idempotency_key))
+        return await self._send(calls.one("execute", program, ExecuteResult, idempotency_key))
 
     async def verify(self, submission: Submission, *, idempotency_key: str = "") -> VerifyResult:
         """Judge one program on its tests."""
-        return await self._send(one("verify", submission, VerifyResult, idempotency_key))
+        return await self._send(calls.one("verify", submission, VerifyResult, idempotency_key))
 
     async def execute_batch(self, programs: Sequence[Program], *, idempotency_key: str = "") -> list[ExecuteResult]:
         """Run many programs; results in their order."""
-        return (await self._send(many("execute", programs, ExecuteBatchResult, idempotency_key))).results
+        return (await self._send(calls.many("execute", programs, ExecuteBatchResult, idempotency_key))).results
 
     async def verify_batch(self, submissions: Sequence[Submission], *, idempotency_key: str = "") -> list[VerifyResult]:
         """Judge many programs; results in their order."""
-        return (await self._send(many("verify", submissions, VerifyBatchResult, idempotency_key))).results
+        return (await self._send(calls.many("verify", submissions, VerifyBatchResult, idempotency_key))).results
 
     def execute_stream(
         self,
@@ -164,15 +147,15 @@ class AsyncClient:
 
     async def vote(self, request: VoteRequest | Mapping[str, Any], *, idempotency_key: str = "") -> VoteResult:
         """Run candidates on inputs: labels by majority, the golden candidate, and a labelled test set."""
-        return await self._send(vote(request, idempotency_key))
+        return await self._send(calls.vote(request, idempotency_key))
 
     async def reward(self, request: RewardRequest | Mapping[str, Any], *, idempotency_key: str = "") -> RewardResult:
         """Rewards of completions, in their order; None where the service failed."""
-        return await self._send(reward(request, idempotency_key))
+        return await self._send(calls.reward(request, idempotency_key))
 
     async def put_tasks(self, tasks: TaskSet | Mapping[str, Any]) -> TaskSetInfo:
         """Register tasks by name; a reward request then names each as `<id>/<name>`."""
-        return await self._send(task_set(tasks))
+        return await self._send(calls.task_set(tasks))
 
     async def submit(
         self,
@@ -187,12 +170,12 @@ class AsyncClient:
 
         The result is also sent to `callback_url`; with `callback_for="item"` each of a batch's, as it is ready.
         """
-        callback = callback_fields(requests, callback_url, callback_for)
-        return await self._send(later(kind, requests, idempotency_key, callback))
+        callback = calls.callback_fields(requests, callback_url, callback_for)
+        return await self._send(calls.later(kind, requests, idempotency_key, callback))
 
     async def job(self, job_id: str) -> Job:
         """What has become of a submission; raises NotFound."""
-        return await self._send(job(job_id))
+        return await self._send(calls.job(job_id))
 
     async def wait(self, job_id: str, timeout_s: float | None = None) -> Job:
         """The job once it is finished or cancelled; raises TimeoutError."""
@@ -205,11 +188,11 @@ class AsyncClient:
 
     async def cancel(self, job_id: str) -> Job:
         """Cancel what has not run yet; raises NotFound."""
-        return await self._send(cancellation(job_id))
+        return await self._send(calls.cancellation(job_id))
 
     async def start(self, kind: str, request: GpuRequest | Mapping[str, Any], *, idempotency_key: str = "") -> GpuJob:
         """Queue a GPU job: generate, train_sft, train_grpo or evaluate; see `wait`."""
-        return await self._send(gpu_job(kind, request, idempotency_key))
+        return await self._send(calls.gpu_job(kind, request, idempotency_key))
 
     async def events(self, job_id: str, *, after: int | None = None) -> AsyncIterator[JobEvent]:
         """What happens to a job, as it happens, until it has ended; raises NotFound.
@@ -223,7 +206,7 @@ class AsyncClient:
                 async with self._http.stream("GET", events.path, headers=events.headers()) as response:
                     if response.status_code != 200:
                         await response.aread()
-                        raise error_of(response)
+                        raise calls.error_of(response)
                     async for chunk in response.aiter_bytes():
                         for event in events.read(chunk):
                             yield event
@@ -231,29 +214,29 @@ class AsyncClient:
             except OUTLIVED as error:
                 failure = error
             except httpx.HTTPError as error:
-                raise unreachable(error) from error
+                raise calls.unreachable(error) from error
             if not events.ended:
                 await asyncio.sleep(events.tries.delay_s(self._retries, failure))
 
     async def gpus(self) -> GpuPool:
         """Who holds which GPU, and the latest GPU jobs."""
-        return await self._send(gpus())
+        return await self._send(calls.gpus())
 
     async def live(self) -> LiveView:
         """What goes on now: slots, lanes, the verdicts of the last seconds, and what ended last."""
-        return await self._send(live())
+        return await self._send(calls.live())
 
     async def languages(self) -> list[LanguageInfo]:
         return await self._send(Call("GET", "/languages", LANGUAGES))
 
     async def ready(self) -> Readiness:
         """Whether submissions would be served now; not being ready is an answer, not an error."""
-        return await self._send(readiness())
+        return await self._send(calls.readiness())
 
     async def _send(self, call: Call[Answer]) -> Answer:
         async with self._gate.room(call.items):
             answer = await self._sent(call)
-        self._gate.answered(call.items, queue_time_s(answer))
+        self._gate.answered(call.items, calls.queue_time_s(answer))
         return answer
 
     async def _sent(self, call: Call[Answer]) -> Answer:
@@ -261,13 +244,13 @@ class AsyncClient:
             try:
                 response = await self._http.request(call.method, call.path, content=call.body, headers=call.headers)
             except CONNECTION_ERRORS as error:
-                failure: SandboxError = unreachable(error)
+                failure: SandboxError = calls.unreachable(error)
             except httpx.HTTPError as error:
-                raise unreachable(error) from error
+                raise calls.unreachable(error) from error
             else:
                 if not call.retries(response):
                     return call.read(response)
-                failure = error_of(response)
+                failure = calls.error_of(response)
                 self._gate.refused()
             if attempt + 1 < self._retries.attempts:
                 await asyncio.sleep(self._retries.delay_s(attempt, getattr(failure, "retry_after_s", 0.0)))
@@ -327,10 +310,10 @@ class AsyncClient:
             return self._gate.window.limit
 
         if isinstance(requests, AsyncIterable):
-            async for piece in flow.pieces_as_they_come(requests, partial(encoded, kind), most):
+            async for piece in flow.pieces_as_they_come(requests, partial(calls.encoded, kind), most):
                 yield piece
         else:
-            for piece in flow.pieces(requests, partial(encoded, kind), most):
+            for piece in flow.pieces(requests, partial(calls.encoded, kind), most):
                 yield piece
 
     async def _piece(self, stream: Stream[Result]) -> AsyncIterator[tuple[int, Result]]:
@@ -340,7 +323,7 @@ class AsyncClient:
                 async with request as response:
                     if response.status_code != 200:
                         await response.aread()
-                        raise error_of(response)
+                        raise calls.error_of(response)
                     async for line in response.aiter_lines():
                         if (pair := stream.read(line)) is not None:
                             yield pair
@@ -350,7 +333,7 @@ class AsyncClient:
                 if isinstance(error, Refused):
                     self._gate.refused()
             except httpx.HTTPError as error:
-                raise unreachable(error) from error
+                raise calls.unreachable(error) from error
             if stream.left:
                 await asyncio.sleep(stream.tries.delay_s(self._retries, failure))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import httpx
 
-from sandbox import flow
+from sandbox import calls, flow
 from sandbox.calls import (
     CONNECTION_ERRORS,
     ENDED,
@@ -26,23 +26,6 @@ from sandbox.calls import (
     Retries,
     Stream,
     Submission,
-    callback_fields,
-    cancellation,
-    encoded,
-    error_of,
-    gpu_job,
-    gpus,
-    job,
-    later,
-    live,
-    many,
-    one,
-    queue_time_s,
-    readiness,
-    reward,
-    task_set,
-    unreachable,
-    vote,
 )
 from sandbox.client.connection import DEFAULT_URL, OUTLIVED, Progress, key_header, limits, timeout
 from sandbox.errors import Refused, SandboxError
@@ -99,19 +82,19 @@ class Client:
 
     def execute(self, program: Program, *, idempotency_key: str = "") -> ExecuteResult:
         """Run one program once."""
-        return self._send(one("execute", program, ExecuteResult, idempotency_key))
+        return self._send(calls.one("execute", program, ExecuteResult, idempotency_key))
 
     def verify(self, submission: Submission, *, idempotency_key: str = "") -> VerifyResult:
         """Judge one program on its tests."""
-        return self._send(one("verify", submission, VerifyResult, idempotency_key))
+        return self._send(calls.one("verify", submission, VerifyResult, idempotency_key))
 
     def execute_batch(self, programs: Sequence[Program], *, idempotency_key: str = "") -> list[ExecuteResult]:
         """Run many programs; results in their order."""
-        return self._send(many("execute", programs, ExecuteBatchResult, idempotency_key)).results
+        return self._send(calls.many("execute", programs, ExecuteBatchResult, idempotency_key)).results
 
     def verify_batch(self, submissions: Sequence[Submission], *, idempotency_key: str = "") -> list[VerifyResult]:
         """Judge many programs; results in their order."""
-        return self._send(many("verify", submissions, VerifyBatchResult, idempotency_key)).results
+        return self._send(calls.many("verify", submissions, VerifyBatchResult, idempotency_key)).results
 
     def execute_stream(
         self,
@@ -167,15 +150,15 @@ class Client:
 
     def vote(self, request: VoteRequest | Mapping[str, Any], *, idempotency_key: str = "") -> VoteResult:
         """Run candidates on inputs: labels by majority, the golden candidate, and a labelled test set."""
-        return self._send(vote(request, idempotency_key))
+        return self._send(calls.vote(request, idempotency_key))
 
     def reward(self, request: RewardRequest | Mapping[str, Any], *, idempotency_key: str = "") -> RewardResult:
         """Rewards of completions, in their order; None where the service failed."""
-        return self._send(reward(request, idempotency_key))
+        return self._send(calls.reward(request, idempotency_key))
 
     def put_tasks(self, tasks: TaskSet | Mapping[str, Any]) -> TaskSetInfo:
         """Register tasks by name; a reward request then names each as `<id>/<name>`."""
-        return self._send(task_set(tasks))
+        return self._send(calls.task_set(tasks))
 
     def submit(
         self,
@@ -190,12 +173,12 @@ class Client:
 
         The result is also sent to `callback_url`; with `callback_for="item"` each of a batch's, as it is ready.
         """
-        callback = callback_fields(requests, callback_url, callback_for)
-        return self._send(later(kind, requests, idempotency_key, callback))
+        callback = calls.callback_fields(requests, callback_url, callback_for)
+        return self._send(calls.later(kind, requests, idempotency_key, callback))
 
     def job(self, job_id: str) -> Job:
         """What has become of a submission; raises NotFound."""
-        return self._send(job(job_id))
+        return self._send(calls.job(job_id))
 
     def wait(self, job_id: str, timeout_s: float | None = None) -> Job:
         """The job once it is finished or cancelled; raises TimeoutError."""
@@ -208,11 +191,11 @@ class Client:
 
     def cancel(self, job_id: str) -> Job:
         """Cancel what has not run yet; raises NotFound."""
-        return self._send(cancellation(job_id))
+        return self._send(calls.cancellation(job_id))
 
     def start(self, kind: str, request: GpuRequest | Mapping[str, Any], *, idempotency_key: str = "") -> GpuJob:
         """Queue a GPU job: generate, train_sft, train_grpo or evaluate; see `wait`."""
-        return self._send(gpu_job(kind, request, idempotency_key))
+        return self._send(calls.gpu_job(kind, request, idempotency_key))
 
     def events(self, job_id: str, *, after: int | None = None) -> Iterator[JobEvent]:
         """What happens to a job, as it happens, until it has ended; raises NotFound.
@@ -226,36 +209,36 @@ class Client:
                 with self._http.stream("GET", events.path, headers=events.headers()) as response:
                     if response.status_code != 200:
                         response.read()
-                        raise error_of(response)
+                        raise calls.error_of(response)
                     for chunk in response.iter_bytes():
                         yield from events.read(chunk)
                 failure: Exception | None = None
             except OUTLIVED as error:
                 failure = error
             except httpx.HTTPError as error:
-                raise unreachable(error) from error
+                raise calls.unreachable(error) from error
             if not events.ended:
                 time.sleep(events.tries.delay_s(self._retries, failure))
 
     def gpus(self) -> GpuPool:
         """Who holds which GPU, and the latest GPU jobs."""
-        return self._send(gpus())
+        return self._send(calls.gpus())
 
     def live(self) -> LiveView:
         """What goes on now: slots, lanes, the verdicts of the last seconds, and what ended last."""
-        return self._send(live())
+        return self._send(calls.live())
 
     def languages(self) -> list[LanguageInfo]:
         return self._send(Call("GET", "/languages", LANGUAGES))
 
     def ready(self) -> Readiness:
         """Whether submissions would be served now; not being ready is an answer, not an error."""
-        return self._send(readiness())
+        return self._send(calls.readiness())
 
     def _send(self, call: Call[Answer]) -> Answer:
         with self._gate.room(call.items):
             answer = self._sent(call)
-        self._gate.answered(call.items, queue_time_s(answer))
+        self._gate.answered(call.items, calls.queue_time_s(answer))
         return answer
 
     def _sent(self, call: Call[Answer]) -> Answer:
@@ -263,13 +246,13 @@ class Client:
             try:
                 response = self._http.request(call.method, call.path, content=call.body, headers=call.headers)
             except CONNECTION_ERRORS as error:
-                failure: SandboxError = unreachable(error)
+                failure: SandboxError = calls.unreachable(error)
             except httpx.HTTPError as error:
-                raise unreachable(error) from error
+                raise calls.unreachable(error) from error
             else:
                 if not call.retries(response):
                     return call.read(response)
-                failure = error_of(response)
+                failure = calls.error_of(response)
                 self._gate.refused()
             if attempt + 1 < self._retries.attempts:
                 time.sleep(self._retries.delay_s(attempt, getattr(failure, "retry_after_s", 0.0)))
@@ -285,7 +268,7 @@ class Client:
     ) -> Iterator[tuple[int, Result]]:
         """Piece by piece: the next is sent when the last result of this one is there."""
         done, total = 0, flow.number_of(requests)
-        asked = flow.pieces(requests, partial(encoded, kind), lambda: self._gate.window.limit)
+        asked = flow.pieces(requests, partial(calls.encoded, kind), lambda: self._gate.window.limit)
         for number, piece in enumerate(asked):
             stream = Stream(kind, piece, result, f"{key}-{number}" if key else "")
             with self._gate.room(len(piece)):
@@ -302,7 +285,7 @@ class Client:
                 with self._http.stream("POST", stream.path, content=stream.body(), headers=stream.headers) as response:
                     if response.status_code != 200:
                         response.read()
-                        raise error_of(response)
+                        raise calls.error_of(response)
                     for line in response.iter_lines():
                         if (pair := stream.read(line)) is not None:
                             yield pair
@@ -312,6 +295,6 @@ class Client:
                 if isinstance(error, Refused):
                     self._gate.refused()
             except httpx.HTTPError as error:
-                raise unreachable(error) from error
+                raise calls.unreachable(error) from error
             if stream.left:
                 time.sleep(stream.tries.delay_s(self._retries, failure))

@@ -6,44 +6,8 @@ import random
 import warnings
 from collections.abc import Iterator, Sequence
 
-PIECES = [
-    "(",
-    ")",
-    "[",
-    "}",
-    "'",
-    '"""',
-    ":",
-    "=",
-    "==",
-    ",",
-    "\\",
-    " ",
-    "\t",
-    "    ",
-    "\n",
-    "\r",
-    "\f",
-    "\x1a",
-    "é",
-    "“",
-]
-WORDS = [
-    "if",
-    "else",
-    "return",
-    "yield",
-    "await",
-    "break",
-    "lambda",
-    "def f(:",
-    "f'{",
-    "1 is 1",
-    "0x",
-    "1_",
-    "print 1",
-    "*a",
-]
+PIECES: list[str] = [*"()[}':=,\\ \t\n\r\f\x1aé“", '"""', "==", "    "]
+WORDS = ["if", "else", "return", "yield", "await", "break", "lambda", "def f(:", "f'{", "1 is 1", "0x", "1_", "*a"]
 
 
 def broken(sources: Sequence[bytes], number: int, seed: int) -> Iterator[bytes]:
