@@ -35,14 +35,17 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up
 
 
 class Worker:
-    """The process of `local_host`, spoken to in lines of JSON."""
+    """The process of `local_host`, spoken to in lines of JSON. A copy: the checkout may be where only root may read."""
 
     def __init__(self, rights: str) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="sandbox-tests-"))
         self.home.chmod(0o777)
+        source = self.home / "source"
+        for package in ("sandbox", "tests/box"):
+            shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.box.local_host", str(self.home), rights],
-            cwd=ROOT,
+            cwd=source,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
