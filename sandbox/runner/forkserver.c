@@ -51,6 +51,7 @@ enum { PY_FILE_INPUT = 257, PY_SOURCE_IS_UTF8 = 0x100 };
 PyObject *Py_CompileStringObject(const char *, PyObject *, int, struct compiler_flags *, int);
 PyObject *PyEval_EvalCode(PyObject *, PyObject *, PyObject *);
 PyObject *PyObject_CallMethodObjArgs(PyObject *, PyObject *, ...);
+PyObject *PyObject_CallObject(PyObject *, PyObject *);
 PyObject *PySys_GetObject(const char *);
 void PyErr_Clear(void);
 void PyErr_Fetch(PyObject **, PyObject **, PyObject **);
@@ -62,7 +63,7 @@ void Py_DecRef(PyObject *);
  * a __main__ and, in sys, what belongs to it. */
 struct prepared {
     const char *directory, *executable, *script;
-    PyObject *path, *namespace, *flush, *standard_output, *standard_error;
+    PyObject *path, *namespace, *flush, *reseed, *standard_output, *standard_error;
     int32_t feature_version;
     int32_t behind; /* where in a cframe the pointer to the frame is; -1: there is no cframe (frameless.py) */
     int32_t *recursion_left;
@@ -196,6 +197,9 @@ static enum how_far run_program(const struct prepared *prepared, PyObject **erro
     char *frame = prepared->frame;
     if (prepared->behind >= 0) frame = *(char **)frame + prepared->behind;
     void *caller = *(void **)frame;
+    PyObject *reseeded = PyObject_CallObject(prepared->reseed, NULL); /* else all programs would draw the same numbers */
+    if (!reseeded) fail("reseed");
+    Py_DecRef(reseeded);
     *prepared->recursion_left = prepared->recursion_limit;
     *(void **)frame = NULL;
     PyObject *result = PyEval_EvalCode(code, prepared->namespace, prepared->namespace);

@@ -22,11 +22,11 @@ import signal
 import sys
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
-from sandbox.runner import functions, values
+from sandbox.runner import functions, generators, values
 from sandbox.runner.contract import Mode
 from sandbox.runner.frameless import FramelessCall
 
@@ -43,6 +43,7 @@ class Interpreter:
         self._exit_handlers = 0
         self._hidden: list[ModuleType] = []
         self._builtins = dict(vars(builtins))
+        self.reseed: Callable[[], object] = generators.reseeder()
 
     def settle(self) -> None:
         """Call when everything is imported: what is loaded now is nothing of a program's, and of ours it sees
@@ -76,13 +77,12 @@ class Interpreter:
             code = compile(read(path), path, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, OSError, RecursionError, MemoryError) as error:
             self.refuse(error, command)
+        self.reseed()
         if mode is Mode.TEST:
             functions.run_test(self._builtins)
         set_arguments(command, path[: -len(command[1]) - 1])
         if mode is Mode.SERVE:
             serve(code, self.frameless)
-        if "numpy.random" in sys.modules:
-            sys.modules["numpy"].random.seed()  # else every program would draw the same numbers
         exit_code = run_main(code, fresh_main(path), self.frameless)
         del code
         if mode is Mode.FORK_PLAIN:

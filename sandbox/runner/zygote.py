@@ -44,6 +44,7 @@ class Prepared(ctypes.Structure):
         ("path", ctypes.py_object),
         ("namespace", ctypes.py_object),
         ("flush", ctypes.py_object),
+        ("reseed", ctypes.py_object),
         ("standard_output", ctypes.py_object),
         ("standard_error", ctypes.py_object),
         ("feature_version", ctypes.c_int32),
@@ -68,10 +69,10 @@ class Returned(ctypes.Structure):
 
 def prepared(interpreter: Interpreter, directory: str) -> Prepared | None:
     """What a run of `python3 main.py` in `directory` needs, made once; None where this interpreter's frames are not
-    known or where a run begins with more than that.
+    known.
     """
     fields = interpreter.frameless.fields
-    if fields is None or "numpy.random" in sys.modules:
+    if fields is None:
         return None
     path, namespace = interpreter.prepare(directory, SCRIPT_COMMAND)
     return Prepared(
@@ -81,6 +82,7 @@ def prepared(interpreter: Interpreter, directory: str) -> Prepared | None:
         path=path,
         namespace=namespace,
         flush="flush",
+        reseed=interpreter.reseed,
         standard_output=sys.stdout,
         standard_error=sys.stderr,
         feature_version=sys.version_info.minor,
