@@ -67,6 +67,7 @@ class Language:
     compile_command: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     forked: bool = False
+    unix_newlines: bool = False
     suffixes: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     compile_limits: Limits = COMPILE_LIMITS
@@ -75,6 +76,8 @@ class Language:
 
     def program(self, code: str | bytes) -> Program:
         source = code.encode() if isinstance(code, str) else code
+        if self.unix_newlines:
+            source = source.replace(b"\r\n", b"\n")
         return Program(
             source=source,
             source_name=self.source,
@@ -99,6 +102,7 @@ def _entry(name: str, row: Mapping[str, Any]) -> Language:
         compile_command=tuple(row.get("compile", ())),
         keep=tuple(row.get("keep", ())),
         forked=row.get("forked", False),
+        unix_newlines=row.get("unix_newlines", False),
         suffixes=tuple(row.get("suffixes", ())),
         aliases=tuple(row.get("aliases", ())),
         compile_limits=replace(COMPILE_LIMITS, **row.get("compile_limits", {})),

@@ -5,7 +5,7 @@
     build-jar --archive java|kotlin|scala FILE    when the image is made: keep the compiler's classes as they are loaded
 
 A program may call its classes what it likes. Java demands that a file be named after its public class: the compiler's
-own complaint tells that name, and the file is given it. Which class to start is read from the compiled classes.
+own complaint tells that name, and the file is given it. If several classes have a main method, the public one starts.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ ARCHIVES = Path("/usr/local/share/build-jar")  # of each compiler's classes, loa
 MISNAMED = re.compile(r"(?:class|interface|enum|record|@interface) (\w+) is public, should be declared in a file named")
 PUBLIC_STATIC = 0x0009
 MAIN = ("main", "([Ljava/lang/String;)V")
-FAVOURITES = ("Main", "MainKt", "Solution")
+USUAL_NAMES = ("Main", "MainKt", "Solution")
 
 
 def main() -> int:
@@ -59,14 +59,16 @@ def main() -> int:
     sharing = f"-XX:ArchiveClassesAtExit={archive}" if options else f"-XX:SharedArchiveFile={archive}"
     compiler = ["java", *VIRTUAL_MACHINE, sharing, *COMPILERS[language]]
     done = _compile(compiler, source)
+    public_class = ""
     if language == "java" and (misnamed := MISNAMED.search(done.stderr)):
-        source = source.rename(f"{misnamed[1]}.java")
+        public_class = misnamed[1]
+        source = source.rename(f"{public_class}.java")
         done = _compile(compiler, source)
     sys.stdout.write(done.stdout)
     sys.stderr.write(done.stderr)
     if done.returncode != 0:
         return done.returncode
-    _pack(_main_class(), LIBRARIES[language])
+    _pack(_main_class(public_class, source.read_text("utf-8", errors="replace")), LIBRARIES[language])
     return 0
 
 
@@ -75,10 +77,17 @@ def _compile(compiler: list[str], source: Path) -> subprocess.CompletedProcess[s
     return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
 
 
-def _main_class() -> str:
+def _main_class(public_class: str, source: str) -> str:
+    """Return the class to start: of those with a main method the public one, or one of a usual name, or the first."""
     found = [_name(path) for path in sorted(CLASSES.rglob("*.class")) if MAIN in _public_static_methods(path)]
-    found.sort(key=lambda name: FAVOURITES.index(name) if name in FAVOURITES else len(FAVOURITES))
-    return found[0] if found else "Main"  # the launcher's own error then says what is missing
+    usual = [public_class, *USUAL_NAMES]
+
+    def rank(name: str) -> tuple[int, int]:
+        simple = name.rpartition(".")[2]
+        declared = re.search(rf"\b(?:class|interface|enum|record|object)\s+{re.escape(simple)}\b", source)
+        return usual.index(simple) if simple in usual else len(usual), declared.start() if declared else len(source)
+
+    return min(found, key=rank, default="Main")  # without one, the launcher's own error says what is missing
 
 
 def _name(path: Path) -> str:

@@ -170,6 +170,37 @@ def test_a_java_program_names_its_class_as_it_likes(slot: Slot, needs_image: Nee
     assert run_once(slot, code, language="java", memory_mb=512).stdout == b"here\n"
 
 
+SEVERAL_MAINS = {
+    "the public one": ("", "Alpha", "public", "Zed", "Zed"),
+    "the public one before one named Main": ("", "Main", "public", "Zed", "Zed"),
+    "the public one when it comes first": ("public", "Zed", "", "Alpha", "Zed"),
+    "one named Main": ("", "Alpha", "", "Main", "Main"),
+    "one named Main that is public": ("", "Alpha", "public", "Main", "Main"),
+    "the first of the source": ("", "Zed", "", "Alpha", "Zed"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("which", SEVERAL_MAINS)
+def test_of_several_java_classes_with_a_main_method_this_one_starts(
+    slot: Slot, needs_image: NeedsImage, which: str
+) -> None:
+    needs_image("jvm")
+    first_flags, first, second_flags, second, started = SEVERAL_MAINS[which]
+    source = "".join(
+        f'{flags} class {name} {{ public static void main(String[] args) {{ System.out.println("{name}"); }} }}\n'
+        for flags, name in ((first_flags, first), (second_flags, second))
+    )
+    outcome = run_once(slot, source, language="java", memory_mb=512)
+    assert outcome.stdout.decode().strip() == started, outcome
+
+
+def test_a_bash_program_may_have_the_line_ends_of_windows(slot: Slot) -> None:
+    source = 'read -r name\r\nif [ "$name" = world ]; then\r\n  echo "hello $name"\r\nfi\r\n'
+    assert run_once(slot, source, language="bash", stdin=b"world\n").stdout == b"hello world\n"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1_800)
 def test_a_java_program_without_main_is_a_runtime_error(slot: Slot, needs_image: NeedsImage) -> None:
