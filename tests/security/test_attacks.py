@@ -26,7 +26,7 @@ from sandbox.box.docker_images import ensure_images
 from sandbox.box.engine import Engine
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError, BoxOutOfMemory
-from sandbox.runner import confine, usage
+from sandbox.runner import seccomp, usage
 from sandbox.runner.contract import Outcome, Run, Status, Verdict
 from sandbox.verify.judge import CheckerChoice, judge_outcome
 from tests.security.attack import FOLDER, GROUPS, LIMITS, Attack, attacks
@@ -39,7 +39,7 @@ SECRET = b"secret-of-an-earlier-run: 4711\n" * 100
 VICTIM = "import sys\nprint(len(sys.stdin.read().split()))\n"
 PROBE = (FOLDER / "probe.py").read_text()
 PROBE_RUN = Run(stdin=b"1 2 3 4", limits=replace(LIMITS, cpu_time_s=5.0, wall_time_s=30.0))  # busy machines are no news
-PAGE = Path(confine.__file__).parents[1] / "docs" / "threat-model.md"
+PAGE = Path(seccomp.__file__).parents[1] / "docs" / "threat-model.md"
 
 
 class Ground(Protocol):
@@ -260,7 +260,7 @@ def test_every_attack_declares_what_it_tries_and_what_must_come_of_it(group: str
 def test_the_threat_model_explains_the_filter_group_by_group() -> None:
     section = PAGE.read_text().split("## The system-call filter")[1].split("\n## ")[0]
     rows = dict(re.findall(r"^\| ([^|]+?) \| ([^|]+?) \|", section, re.MULTILINE))
-    assert {name for name in rows if name != "Group" and set(name) != {"-"}} == set(confine.DENIED)
-    for group, calls in confine.DENIED.items():
+    assert {name for name in rows if name != "Group" and set(name) != {"-"}} == set(seccomp.DENIED)
+    for group, calls in seccomp.DENIED.items():
         named = set(re.findall(r"`(\w+)`", rows[group]))
         assert named <= set(calls), f"{group} does not refuse {named - set(calls)}"
