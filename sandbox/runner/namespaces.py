@@ -62,7 +62,6 @@ REMOVAL_PATIENCE_S = 2.0
 # What is of no use without the step that failed: a pid namespace shows the wrong /proc without mounts of its own.
 FALLS_WITH = {"proc": {"pid"}, "mount": {"mount", "pid"}, "uts": {"uts"}}
 WEAKER_IDS = {"all": "range", "range": "one"}
-INSIDE = "/opt/sandbox"
 
 _libc = ctypes.PyDLL(None, use_errno=True)
 
@@ -225,7 +224,7 @@ def supervise(plan: dict[str, Any], kinds: set[str]) -> NoReturn:
     for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
         del sys.modules[name]
     if "mount" in kinds:
-        sys.path[0] = INSIDE
+        sys.path[0] = mounts.RUNNER
     from sandbox.runner import supervisor
     from sandbox.runner import usage as usage_inside
 

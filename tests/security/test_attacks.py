@@ -24,6 +24,7 @@ from sandbox.box.box import Box
 from sandbox.box.docker_engine import HOME_LABEL, DockerEngine
 from sandbox.box.docker_images import ensure_images
 from sandbox.box.engine import Engine
+from sandbox.box.socket_folder import socket_folder
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError, BoxOutOfMemory
 from sandbox.runner import seccomp, usage
@@ -70,7 +71,7 @@ class DockerGround:
             processes = container.top()["Processes"]
             if len(processes) > 2:
                 left.append(f"{len(processes)} processes in {container.name}: {processes}")
-        left += [str(path) for path in (self._home / "boxes").iterdir()]
+        left += [str(path) for path in socket_folder(self._home).iterdir()]
         gone = self._ids - {container.id for container in containers}
         mounts = Path("/proc/self/mounts").read_text()
         left += [f"mounts of {one}" for one in gone if one in mounts]
