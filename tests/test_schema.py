@@ -171,8 +171,8 @@ def test_no_file_of_a_test_takes_the_programs_place(name: str, test: dict[str, A
 def test_neither_does_one_take_the_place_of_what_its_compiler_made(language: str, name: str) -> None:
     with pytest.raises(ValidationError, match="the program itself"):
         ExecuteRequest(language=language, code="", files={name: b""})
+    candidates = [{"language": "python", "code": ""}, {"language": language, "code": ""}]
     with pytest.raises(ValidationError, match=r"inputs\.0\.files"):
-        candidates = [{"language": "python", "code": ""}, {"language": language, "code": ""}]
         VoteRequest.model_validate({"candidates": candidates, "inputs": [{"files": {name: b""}}]})
 
 

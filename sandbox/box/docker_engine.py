@@ -95,7 +95,11 @@ class DockerEngine:
             ) from error
         except (DockerException, requests.RequestException, OSError) as error:
             _remove(container)
-            if container is None and MISSING_SOURCE in str(error) and self._folder != folder_at_home(self._settings.home):
+            if (
+                container is None
+                and MISSING_SOURCE in str(error)
+                and self._folder != folder_at_home(self._settings.home)
+            ):
                 raise NotShared from error
             raise BoxError(f"box {name} did not start: {error}") from error
         finally:

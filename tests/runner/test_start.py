@@ -33,9 +33,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a 
 class Zygote:
     """A zygote as a supervisor starts it, without a box around it."""
 
-    def __init__(
-        self, runner: Path, work: Path, fail_at: int = 0, prepare: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, runner: Path, work: Path, fail_at: int = 0, prepare: Callable[[], None] | None = None) -> None:
         self._work = work
         self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         code = ZYGOTE_CODE.format(path=str(runner))
@@ -76,7 +74,18 @@ def runner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     (folder / "sandbox/__init__.py").touch()
     source = folder / "sandbox/runner/forkserver.c"
     if request.param == "C":
-        command = ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", source.with_suffix(".so"), source]
+        command = [
+            "gcc",
+            "-O2",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-shared",
+            "-fPIC",
+            "-o",
+            source.with_suffix(".so"),
+            source,
+        ]
         subprocess.run(command, check=True)
     return folder
 

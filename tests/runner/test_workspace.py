@@ -139,4 +139,4 @@ def test_files_that_no_file_system_holds_leave_the_workspace_usable(places: Plac
         workspace.prepare(None, {"folder/in": b"", "a": b"", name: b"1"})
     workspace.clear()
     workspace.prepare(None, {})
-    assert os.listdir(work) == ["main.py"]
+    assert [path.name for path in work.iterdir()] == ["main.py"]

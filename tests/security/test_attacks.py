@@ -265,3 +265,14 @@ def test_the_threat_model_explains_the_filter_group_by_group() -> None:
     for group, calls in seccomp.DENIED.items():
         named = set(re.findall(r"`(\w+)`", rows[group]))
         assert named <= set(calls), f"{group} does not refuse {named - set(calls)}"
+
+
+def test_the_threat_model_says_what_bounds_what_the_kernel_keeps() -> None:
+    section = PAGE.read_text().split("## What the kernel keeps for a program")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \|$", section, re.MULTILINE)[2:]
+    assert len(rows) > 25
+    refused = {call for group in seccomp.DENIED.values() for call in group} | set(seccomp.PRETENDED)
+    for kind, _, bound in rows:
+        for words in re.findall(r"(?:denied|pretended): ((?:`\w+`(?:, (?:and )?)?)+)", bound):
+            unknown = set(re.findall(r"`(\w+)`", words)) - refused
+            assert not unknown, f"{kind}: the filter lets {unknown} pass"
