@@ -273,8 +273,8 @@ class Box:
     def _not_executed(self, outcome: Outcome, error: int, do: str, test_command: Sequence[str]) -> Outcome:
         """The outcome of a run whose command the kernel would not execute, by whose command it is.
 
-        A test whose command does not exist can never pass, and a program's own executable is the program's doing. Raises
-        BoxError for all else, such as an interpreter that is missing from the image.
+        A test whose command does not exist can never pass, and a program's own executable is the program's doing.
+        Raises BoxError for all else, such as an interpreter that is missing from the image.
         """
         program = self._loaded()
         command = test_command or (program.compile_command if do == "compile" else program.run_command)

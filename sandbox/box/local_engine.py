@@ -308,9 +308,11 @@ def _end(launcher: subprocess.Popen[bytes]) -> None:
 
 def missing_walls() -> list[str]:
     """What a local box of this host would lack, in words; empty when every wall is up. Raises EngineUnavailable."""
-    with tempfile.TemporaryDirectory(prefix="sandbox-") as home:
-        with closing(LocalEngine(WorkerSettings(home=Path(home), engine="local"), 0)) as engine:
-            return engine.missing_walls()
+    with (
+        tempfile.TemporaryDirectory(prefix="sandbox-") as home,
+        closing(LocalEngine(WorkerSettings(home=Path(home), engine="local"), 0)) as engine,
+    ):
+        return engine.missing_walls()
 
 
 def what_to_do() -> str:

@@ -1,8 +1,8 @@
 """The uids of boxes: a block of them for each slot on this machine, whichever service the slot belongs to.
 
 Programs of two boxes with the same uid would share what the kernel counts by user: processes, pending signals, pipes,
-watches. A block is held by the name of an abstract unix socket, which ends with its process and needs no file. Workers in
-network namespaces of their own do not see each other's names; they have the first blocks in common.
+watches. A block is held by the name of an abstract unix socket, which ends with its process and needs no file. Workers
+in network namespaces of their own do not see each other's names; they have the first blocks in common.
 """
 
 from __future__ import annotations

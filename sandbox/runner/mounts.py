@@ -57,8 +57,8 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
 def enter(place: str, tree: dict[str, Any], fresh_proc: bool) -> None:
     """Build the tree over the empty directory `place` and make it the root of this process.
 
-    `tree` names what to show and how large: `uid` of the programs, `tmpfs_mb`, `shown` as [source, target] pairs, and the
-    folder `runner`. That one is copied: a mount would tell programs the path that it has on the host.
+    `tree` names what to show and how large: `uid` of the programs, `tmpfs_mb`, `shown` as [source, target] pairs, and
+    the folder `runner`. That one is copied: a mount would tell programs the path that it has on the host.
     Raises OSError; the namespace is of no use then.
     """
     place = os.path.realpath(place)

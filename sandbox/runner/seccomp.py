@@ -66,7 +66,7 @@ DENIED_CLONE_FLAGS = 0x7E02_0000 | 0x0000_0080 | 0x0000_8000
 AF_UNIX, AF_INET, AF_INET6 = 1, 2, 10  # the box's network namespace holds nothing but loopback
 STREAM, DATAGRAM = 1, 2
 # For any other pair the kernel starts modprobe, on the host and at nobody's expense, to look for a module.
-INTERNET_PROTOCOLS = {
+INTERNET_PROTOCOLS: dict[int, dict[int, tuple[int, ...]]] = {
     AF_INET: {STREAM: (0, 6), DATAGRAM: (0, 17, 1)},
     AF_INET6: {STREAM: (0, 6), DATAGRAM: (0, 17)},
 }

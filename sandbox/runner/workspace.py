@@ -88,10 +88,10 @@ class Workspace:
             for name in self._kept:
                 if name not in files:
                     os.link(self._program / name, self.work / name)
-        for name, content in files.items():
+        for name, part in files.items():
             try:
                 make_parents(self.work, name, uid)
-                write_file(self.work / name, content, uid)
+                write_file(self.work / name, part, uid)
             except OSError as error:
                 if error.errno not in REQUEST_ERRORS:
                     raise

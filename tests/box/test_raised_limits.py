@@ -53,7 +53,7 @@ def test_a_deep_recursion_that_needs_the_raised_stack_is_fine(slot: Slot) -> Non
 
 
 def test_what_a_run_was_given_of_time_and_memory_stays_its_limit(box: Box) -> None:
-    lift = "import resource\nfor kind in (resource.RLIMIT_CPU, resource.RLIMIT_STACK): resource.setrlimit(kind, (-1, -1))\n"
+    lift = "from resource import *\nfor kind in (RLIMIT_CPU, RLIMIT_STACK): setrlimit(kind, (-1, -1))\n"
     spinning = run_in(box, f"{lift}while True: pass", cpu_time_s=0.5)
     assert (spinning.status, spinning.message) == (Status.TIME_LIMIT_EXCEEDED, "CPU time")
     assert run_in(box, f"{lift}x = bytearray(300 << 20)", memory_mb=64).status is Status.MEMORY_LIMIT_EXCEEDED

@@ -40,7 +40,7 @@ def test_every_architecture_has_a_filter_of_a_length_the_kernel_takes() -> None:
 
 
 def _verdict(machine: str, name_or_number: str | int, *arguments: int) -> tuple[str, int]:
-    """What the filter answers to a call, and how many instructions that takes: the kernel's interpreter in a few lines."""
+    """The filter's answer to a call, and how many instructions it takes: the kernel's interpreter in a few lines."""
     arch = seccomp.ARCHITECTURES[machine]
     number = getattr(arch, name_or_number) if isinstance(name_or_number, str) else name_or_number
     program = seccomp.filter_program(machine)

@@ -74,18 +74,8 @@ def runner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     (folder / "sandbox/__init__.py").touch()
     source = folder / "sandbox/runner/forkserver.c"
     if request.param == "C":
-        command = [
-            "gcc",
-            "-O2",
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            "-shared",
-            "-fPIC",
-            "-o",
-            source.with_suffix(".so"),
-            source,
-        ]
+        options = "-O2 -Wall -Wextra -Werror -shared -fPIC -o"
+        command = ["gcc", *options.split(), str(source.with_suffix(".so")), str(source)]
         subprocess.run(command, check=True)
     return folder
 
