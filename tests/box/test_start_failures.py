@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +112,30 @@ def test_where_no_box_can_start_a_program_the_result_says_so_and_pays_nothing(
     assert score(Policy(), Judged(True, [test.verdict for test in result.tests])) is None
     ran = execute("x", ExecuteRequest(language="c", code="int main(void) { return 0; }"), failing_slot, 0.0)
     assert (ran.status, ran.compile, ran.exit_code) == (Status.INTERNAL_ERROR, None, None)
+
+
+@pytest.mark.parametrize("code", ["print(1)", "import sys\nsys.modules\nprint(1)"])
+@pytest.mark.parametrize("limit", ["cpu_time_s", "wall_time_s"])
+def test_a_limit_too_small_for_any_start_is_a_time_limit(box: Box, code: str, limit: str) -> None:
+    box.load(languages.named("python").program(code))
+    for time_s in (1e-9, 1e-5, 1e-4, 5e-4, 1e-3):
+        outcome = box.run(Run(limits=replace(Limits(), **{limit: time_s})))
+        assert outcome.status in {Status.TIME_LIMIT_EXCEEDED, Status.OK}, outcome
+
+
+def test_a_host_that_takes_a_right_away_later_is_not_the_programs_failure(
+    engine: DockerEngine, watch: Failures
+) -> None:
+    """As an administrator, or a container engine, may set limits of processes that run."""
+    slot = Slot(engine, 1_000, 3_600.0, watch)
+    request = VerifyRequest(language="python", code="print(1)", tests=[TestCase(expected="1")])
+    assert verify("x", request, slot, 0.0).verdict is Verdict.ACCEPTED
+    (walls,) = [each for each in engine._up if each is slot._boxes["python"]._walls]
+    for process in walls._container.top()["Processes"]:
+        resource.prlimit(int(process[1]), resource.RLIMIT_NOFILE, (300, 300))
+    result = verify("x", request, slot, 0.0)
+    slot.close()
+    assert (result.verdict, watch.again, watch.ended_as[0]) == (Verdict.ACCEPTED, [True], "broken")
 
 
 @pytest.mark.parametrize(

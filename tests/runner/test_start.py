@@ -117,8 +117,10 @@ def test_a_failure_at_any_step_is_reported_as_that_step(start: Callable[..., Zyg
 
 
 @pytest.mark.parametrize("mode", [Mode.EXEC, Mode.FORK])
-@pytest.mark.parametrize("step", [Step.DESCRIPTORS, Step.LIMITS, Step.DEATH_SIGNAL])
+@pytest.mark.parametrize("step", [Step.DESCRIPTORS, Step.LIMITS, Step.DEATH_SIGNAL, Step.EXEC])
 def test_a_child_killed_during_its_setup_was_not_started(start: Callable[..., Zygote], mode: Mode, step: Step) -> None:
+    if step is Step.EXEC and mode is not Mode.EXEC:
+        pytest.skip("what is forked executes nothing")
     report, output = start(-step).run(mode)
     assert os.WTERMSIG(report.wait_status) == signal.SIGKILL
     assert (report.step, report.error, output) == (step, 0, b"")
