@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "metrics": {"api.door", "service", "box", "jobs", "runner", *SHARED},  # decorators around its consumers' Protocols
     "service": {"jobs", "verify", "runner.contract", *SHARED},
     "gpu": {"jobs.connection", "jobs.gpu_jobs", "client", "passing", "rewards", "runner.contract", *SHARED},
-    "schema": {"runner.contract", "rewards.score", "rewards.extract", "verify"},
+    "schema": {"runner.contract", "rewards.score", "rewards.extract", "verify", "errors", "languages"},
     "synth": {"client", "passing", "rewards.extract", "runner.contract", "schema", "errors"},
     "errors": set[str](),
     "memory": set[str](),

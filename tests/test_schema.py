@@ -21,6 +21,7 @@ from sandbox.schema import (
     VerifyRequest,
     VerifyResult,
 )
+from sandbox.schema.vote import VoteRequest
 
 PROGRAM = {"language": "python", "code": "print(1)"}
 VERIFY = {**PROGRAM, "tests": [{"stdin": "1", "expected": "1"}]}
@@ -137,3 +138,51 @@ def test_an_error_does_not_repeat_the_input() -> None:
     with pytest.raises(ValidationError) as refused:
         ExecuteRequest.model_validate({**PROGRAM, "language": ["secret-in-the-request"]})
     assert "secret-in-the-request" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["\N{LATIN SMALL LETTER U WITH DIAERESIS}" * 200, "\N{GRINNING FACE}" * 64, "a/" + "\N{BULLET}" * 90]
+)
+def test_a_file_name_is_bounded_in_bytes(name: str) -> None:
+    with pytest.raises(ValidationError, match="255 bytes"):
+        ExecuteRequest(language="python", code="", files={name: b""})
+    with pytest.raises(ValidationError, match="255 bytes"):
+        ExecuteRequest(language="python", code="", fetch_files=[name])
+    assert ExecuteRequest(language="python", code="", files={name[:60]: b""}).files
+
+
+@pytest.mark.parametrize("name", ["main.py", "main.py/x", "main.py/deep/er"])
+@pytest.mark.parametrize(
+    "test",
+    [{"expected": ""}, {"command": ["true"]}, {"pytest": "def test_x(): pass"}],
+    ids=["stdin", "command", "pytest"],
+)
+def test_no_file_of_a_test_takes_the_programs_place(name: str, test: dict[str, Any]) -> None:
+    tests = [{"expected": "1"}, {**test, "files": {name: b""}}]
+    with pytest.raises(ValidationError, match=r"tests\.1\.files: .* the program itself"):
+        VerifyRequest.model_validate({"language": "python", "code": "", "tests": tests})
+    other = {**test, "files": {"main.pyx": b"", "data/main.py": b""}}
+    assert VerifyRequest.model_validate({"language": "python", "code": "", "tests": [other]}).tests
+
+
+@pytest.mark.parametrize(
+    ("language", "name"), [("c", "main"), ("c", "main.c"), ("cpp", "main/x"), ("java", "main.jar"), ("bash", "main.sh")]
+)
+def test_neither_does_one_take_the_place_of_what_its_compiler_made(language: str, name: str) -> None:
+    with pytest.raises(ValidationError, match="the program itself"):
+        ExecuteRequest(language=language, code="", files={name: b""})
+    candidates = [{"language": "python", "code": ""}, {"language": language, "code": ""}]
+    with pytest.raises(ValidationError, match=r"inputs\.0\.files"):
+        VoteRequest.model_validate({"candidates": candidates, "inputs": [{"files": {name: b""}}]})
+
+
+@pytest.mark.parametrize("files", [{"a": b"", "a/b": b""}, {"a/b/c": b"", "a/b": b""}, {"x/y/z": b"", "x": b""}])
+@pytest.mark.parametrize("test", [{"expected": ""}, {"command": ["true"]}, {"pytest": "pass"}])
+def test_no_name_is_a_file_and_a_folder(files: dict[str, bytes], test: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="both a file and a folder"):
+        VerifyRequest.model_validate({"language": "python", "code": "", "tests": [{**test, "files": files}]})
+
+
+def test_half_a_surrogate_pair_is_no_argument() -> None:
+    with pytest.raises(ValidationError):
+        ExecuteRequest(language="python", code="", args=["\ud83d"])

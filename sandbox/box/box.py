@@ -6,10 +6,12 @@ must have; anything else is a BoxError, and the box is destroyed.
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -29,6 +31,21 @@ NO_LIMIT_CHANGE = -1
 WARMING_MEMORY_MB = 1_024
 MOST_WARMED = 2  # as many as a supervisor keeps
 MAX_KEPT_BYTES = 1 << 31
+MESSAGE_CHARS = 1_000
+EXIT_NOT_RUN = 127  # as a shell has it
+# Errors of an exec that lie in the file, rather than in what the machine has left.
+FILE_ERRORS = {
+    errno.E2BIG,
+    errno.EACCES,
+    errno.EINVAL,
+    errno.EISDIR,
+    errno.ELIBBAD,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOEXEC,
+    errno.ENOTDIR,
+}
 NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
 
@@ -128,11 +145,15 @@ class Box:
         """Send a request that starts a program, feed and drain its streams, and read how it ended."""
         self.runs += 1
         began = time.monotonic()
+        if _size(files) > limits.memory_mb << 20:
+            frames.close_all([*channel, *partner])
+            return Outcome(Status.MEMORY_LIMIT_EXCEEDED, message="the run's files are larger than its memory")
         self._limit_memory(limits.memory_mb + self._kept_mb)
         self._walls.begin_run()
         request["limits"] = _limits_header(limits)
         request["tag"] = self.tag
-        if self._program is not None and request["do"] == "run" and not request.get("command"):
+        test_command: Sequence[str] = request.get("command", ())
+        if self._program is not None and request["do"] == "run" and not test_command:
             request["command"] = self._program.sized_command(limits)
         if (
             self._program is not None
@@ -145,6 +166,8 @@ class Box:
             request["streams"] = len(streams.theirs)
             try:
                 self._start(request, streams.theirs, files)
+            except frames.FrameTooLarge as error:
+                return Outcome(Status.INTERNAL_ERROR, message=f"the request is too large for a box: {error}")
             finally:
                 streams.close_theirs()
                 frames.close_all([*channel, *partner])
@@ -160,6 +183,8 @@ class Box:
                 frames.close_all(descriptors)
             self._kept_mb = _kept_mb(answer) or self._kept_mb
             outcome = self._outcome(answer, streams, fetched, bool(partner))
+            if error_number := _exec_error(answer):
+                outcome = self._not_executed(outcome, error_number, request["do"], test_command)
             sent, received = len(stdin) + _size(files), len(outcome.stdout) + len(outcome.stderr) + _size(fetched)
             stage: Stage = "compile" if request["do"] == "compile" else "run"
             self._watch.stage(stage, began, time.monotonic(), sent, received)
@@ -224,8 +249,7 @@ class Box:
             usage = Usage(seconds, wall_s, self._memory(memory_mb))
             exit_code = None if told["exit_code"] is None else int(told["exit_code"])
             signal = None if told["signal"] is None else int(told["signal"])
-            # Half a pair of UTF-16 is text in JSON, and none that can be sent on.
-            message = str(told["message"])[:1000].encode(errors="replace").decode()
+            message = _words(told["message"])
             stopped = str(told["stopped"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BoxError(f"the supervisor's answer is not an outcome: {error!r}") from error
@@ -245,6 +269,21 @@ class Box:
             message=message,
             answers=answers[0].content if answers else b"",
         )
+
+    def _not_executed(self, outcome: Outcome, error: int, do: str, test_command: Sequence[str]) -> Outcome:
+        """The outcome of a run whose command the kernel would not execute, by whose command it is.
+
+        A test whose command does not exist can never pass, and a program's own executable is the program's doing.
+        Raises BoxError for all else, such as an interpreter that is missing from the image.
+        """
+        program = self._loaded()
+        command = test_command or (program.compile_command if do == "compile" else program.run_command)
+        words = f"cannot run {command[0]!r}: {os.strerror(error)}"
+        if error in FILE_ERRORS and test_command:
+            return replace(outcome, exit_code=None, message=f"the test's command: {words}")
+        if error in FILE_ERRORS and do == "run" and command[0].startswith("./"):
+            return replace(outcome, status=Status.RUNTIME_ERROR, exit_code=EXIT_NOT_RUN, message=words)
+        raise BoxError(words)
 
     def _memory(self, resident_mb: float) -> float:
         """An exec'd program's resident peak begins with the interpreter it was forked from; the cgroup's peak does
@@ -272,6 +311,8 @@ class Box:
     def _send(self, request: dict[str, Any], descriptors: Sequence[int] = (), payload: bytes = b"") -> None:
         try:
             frames.send(self._walls.connection, request, descriptors, payload)
+        except frames.FrameTooLarge:  # nothing was sent: no fault of the box
+            raise
         except frames.FrameError as error:
             raise BoxError(f"box gone: {error}") from error
 
@@ -281,6 +322,10 @@ class Box:
         except (frames.FrameError, OSError) as error:
             kind = BoxOutOfMemory if self._walls.ran_out_of_memory() else BoxError
             raise kind(f"box gone: {error}") from error
+        if "broken" in answer:
+            frames.close_all(descriptors)
+            kind = BoxOutOfMemory if self._walls.ran_out_of_memory() else BoxError
+            raise kind(f"box broken: {_words(answer['broken'])}")
         return answer, descriptors
 
     def _answer(self, patience_s: float) -> dict[str, Any]:
@@ -295,12 +340,25 @@ def _size(files: Mapping[str, bytes]) -> int:
     return sum(map(len, files.values())) if files else 0
 
 
+def _words(told: Any) -> str:
+    """Text of a box as it can be sent on: half a pair of UTF-16 is text in JSON, but cannot be encoded."""
+    return str(told)[:MESSAGE_CHARS].encode(errors="replace").decode()
+
+
 def _finite(told: Any) -> float:
     """Raises ValueError, TypeError or OverflowError for what is no number that can be reckoned with."""
     number = float(told)
     if not math.isfinite(number):
         raise ValueError(f"{number} is not finite")
     return number
+
+
+def _exec_error(answer: dict[str, Any]) -> int:
+    """The errno with which a run's command could not be executed; 0 if it could."""
+    error = answer["outcome"].get("exec_error", 0)
+    if not isinstance(error, int) or not 0 <= error < 4096:
+        raise BoxError("the supervisor does not say how the command could not be run")
+    return error
 
 
 def _kept_mb(answer: dict[str, Any]) -> int:

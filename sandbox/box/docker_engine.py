@@ -21,10 +21,13 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
+from docker.types import Mount
 
 from sandbox.box import cpus
 from sandbox.box.cgroup import MIB, MemoryGroup
 from sandbox.box.docker_images import image_tag
+from sandbox.box.socket_folder import folder_at_home, remove_socket_folders, socket_folder
+from sandbox.box.uids import UidBlock
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError, EngineUnavailable
 
@@ -32,8 +35,7 @@ from sandbox.errors import BoxError, EngineUnavailable
 CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "IPC_LOCK", "KILL", "SETGID", "SETUID"]
 HOME_LABEL = "sandbox.home"
 CONNECT_PATIENCE_S = 30.0
-UIDS_PER_BOX = 65_536
-FIRST_UID = 1_000_000
+MISSING_SOURCE = "source path does not exist"  # how an engine says that it does not see what it is to mount
 MEMORY_SLACK_BYTES = 2 * MIB  # the kernel charges memory to a cgroup in batches
 UNMEASURED_INTERPRETER_BYTES = 96 * MIB
 COMMAND = "import sys; sys.path.insert(0, '/opt/sandbox'); from sandbox.runner.supervisor import main; main()"
@@ -44,15 +46,19 @@ PRELOADED = """
 """.split()  # noqa: SIM905 - a list of words reads best as words
 
 
+class NotShared(Exception):
+    """The engine does not see the folder of sockets: it has other temporary files than we have."""
+
+
 class DockerEngine:
-    """Starts boxes for one slot of one worker; `slot` keeps the uids of boxes that run at the same time apart."""
+    """Starts boxes for one slot of one worker."""
 
     def __init__(self, settings: WorkerSettings, slot: int) -> None:
         self._settings = settings
         self._slot = slot
         self._cpus = "" if settings.pin == "none" else cpus.as_text(cpus.of_slot(slot, settings.slots))
         self._started = 0
-        self._folder = settings.home / "boxes"
+        self._folder = socket_folder(settings.home)
         self._up: set[DockerWalls] = set()
         try:
             self._client = docker.from_env(timeout=60)
@@ -61,8 +67,16 @@ class DockerEngine:
             raise EngineUnavailable(
                 f"no Docker engine answers ({error}); start one, or run `sandbox doctor`"
             ) from error
+        self._uids = UidBlock()
 
     def start(self, image: str) -> DockerWalls:
+        try:
+            return self._start(image)
+        except NotShared:
+            self._folder = folder_at_home(self._settings.home)
+            return self._start(image)
+
+    def _start(self, image: str) -> DockerWalls:
         name = f"sandbox-{self._slot}-{uuid.uuid4().hex[:12]}"
         folder = self._folder / name
         folder.mkdir(parents=True, mode=0o700)
@@ -81,6 +95,12 @@ class DockerEngine:
             ) from error
         except (DockerException, requests.RequestException, OSError) as error:
             _remove(container)
+            if (
+                container is None
+                and MISSING_SOURCE in str(error)
+                and self._folder != folder_at_home(self._settings.home)
+            ):
+                raise NotShared from error
             raise BoxError(f"box {name} did not start: {error}") from error
         finally:
             listener.close()
@@ -109,11 +129,12 @@ class DockerEngine:
     def close(self) -> None:
         for walls in list(self._up):
             walls.destroy()
+        self._uids.close()
         self._client.close()
 
     def _options(self, name: str, folder: Path) -> dict[str, Any]:
         settings = self._settings
-        base = FIRST_UID + (self._slot * 64 + self._started % 64) * UIDS_PER_BOX
+        base = self._uids.base(self._started)
         self._started += 1
         size = f"size={settings.box_tmpfs_mb}m,nr_inodes=65536"
         return {
@@ -140,7 +161,7 @@ class DockerEngine:
                 "/box": f"rw,exec,nosuid,nodev,mode=711,{size}",
                 "/tmp": f"rw,exec,nosuid,nodev,mode=1777,{size}",
             },
-            "volumes": {str(folder): {"bind": "/run/sandbox", "mode": "ro"}},
+            "mounts": [Mount("/run/sandbox", str(folder), type="bind", read_only=True)],
             "runtime": settings.docker_runtime or None,
             "log_config": {"Type": "none"},
             "oom_kill_disable": False,
@@ -242,7 +263,7 @@ def remove_boxes(home: Path) -> int:
 
     A worker that was killed while it started a box may also have left that box's folder.
     """
-    shutil.rmtree(home / "boxes", ignore_errors=True)
+    remove_socket_folders(home)
     try:
         client = docker.from_env(timeout=60)
         label = {"label": f"{HOME_LABEL}={home}"}

@@ -17,6 +17,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,9 +25,10 @@ from typing import Any
 
 from sandbox.box import local_cgroup
 from sandbox.box.cgroup import MIB, MemoryGroup
-from sandbox.box.docker_engine import CAPABILITIES, FIRST_UID, MEMORY_SLACK_BYTES, PRELOADED, UIDS_PER_BOX
+from sandbox.box.docker_engine import CAPABILITIES, MEMORY_SLACK_BYTES, PRELOADED
 from sandbox.box.local_cgroup import BoxCgroup
 from sandbox.box.local_runner import PYTHON, installed_runner
+from sandbox.box.uids import UIDS_PER_BOX, UidBlock
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError, EngineUnavailable
 
@@ -77,12 +79,12 @@ class Host:
             walls[0] += f"; {what_to_do()}"
         return [*walls, ONE_USER] if self.ids == "one" else walls
 
-    def uid_base(self, slot: int, started: int, needed: int) -> int | None:
+    def uid_base(self, uids: UidBlock, started: int, needed: int) -> int | None:
         """Uids above this one are the box's own; None where the host lends no uid for each of `needed` runs."""
         if self.ids == "one":
             return None
         end = max((first + count for first, count in self.uids), default=0) if self.ids != "range" else UIDS_PER_BOX
-        base = FIRST_UID + (slot * 64 + started % 64) * UIDS_PER_BOX
+        base = uids.base(started)
         if base + UIDS_PER_BOX <= end:
             return base
         return FIRST_LENT_UID if FIRST_LENT_UID + needed < end else None
@@ -103,6 +105,7 @@ class LocalEngine:
             raise EngineUnavailable(f"{self._place} cannot be made: {error}; set SANDBOX_HOME") from error
         self._runner = installed_runner(settings.home / "local")
         local_cgroup.remove_orphans()
+        self._uids = UidBlock()
 
     @cached_property
     def host(self) -> Host:
@@ -134,7 +137,7 @@ class LocalEngine:
 
     def missing_walls(self) -> list[str]:
         walls = self.host.missing()
-        if "one user" not in " ".join(walls) and self.host.uid_base(self._slot, 0, self._settings.box_max_runs) is None:
+        if "one user" not in " ".join(walls) and self.host.uid_base(self._uids, 0, self._settings.box_max_runs) is None:
             walls.append(ONE_USER)
         cgroup = BoxCgroup.make(self._settings, self._slot)
         if cgroup is None:
@@ -145,10 +148,11 @@ class LocalEngine:
     def close(self) -> None:
         for walls in list(self._up):
             walls.destroy()
+        self._uids.close()
 
     def _supervisor_options(self, folder: Path | None, watch_memory: bool) -> dict[str, Any]:
         options: dict[str, Any] = {"modules": PRELOADED, "watch_memory": watch_memory}
-        base = self.host.uid_base(self._slot, self._started, self._settings.box_max_runs)
+        base = self.host.uid_base(self._uids, self._started, self._settings.box_max_runs)
         self._started += 1
         if base is not None:
             options["uid_base"] = base
@@ -162,7 +166,7 @@ class LocalEngine:
     def _plan(self) -> dict[str, Any]:
         return {
             "place": str(self._place),
-            "tree": {"tmpfs_mb": self._settings.box_tmpfs_mb, "shown": [(str(self._runner), "/opt/sandbox")]},
+            "tree": {"tmpfs_mb": self._settings.box_tmpfs_mb, "shown": [], "runner": str(self._runner)},
             "capabilities": CAPABILITIES,
             "lent_uids": _lent("/etc/subuid"),
             "lent_gids": _lent("/etc/subgid"),
@@ -304,8 +308,11 @@ def _end(launcher: subprocess.Popen[bytes]) -> None:
 
 def missing_walls() -> list[str]:
     """What a local box of this host would lack, in words; empty when every wall is up. Raises EngineUnavailable."""
-    with tempfile.TemporaryDirectory(prefix="sandbox-") as home:
-        return LocalEngine(WorkerSettings(home=Path(home), engine="local"), 0).missing_walls()
+    with (
+        tempfile.TemporaryDirectory(prefix="sandbox-") as home,
+        closing(LocalEngine(WorkerSettings(home=Path(home), engine="local"), 0)) as engine,
+    ):
+        return engine.missing_walls()
 
 
 def what_to_do() -> str:

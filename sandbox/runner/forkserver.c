@@ -27,7 +27,23 @@
 #include <unistd.h>
 
 enum { EXEC = 0, FORK = 1, FORK_PLAIN = 2 }; /* contract.Mode */
-enum { DESCRIPTORS = 4, WITH_CHANNEL = 6, NOT_STARTED = 127, OPEN_FILES = 512, LOCKED_BYTES = 65536 };
+enum { DESCRIPTORS = 4, WITH_CHANNEL = 6, NOT_STARTED = 127 };
+/* confine.py */
+enum { OPEN_FILES = 512, MOST_OPEN_FILES = 4096, LOCKED_BYTES = 65536, PENDING_SIGNALS = 1024 };
+/* job.Step: what a child does before its program begins. */
+enum step {
+    STARTED = 0,
+    STEP_FORK = 1,
+    STEP_DESCRIPTORS = 2,
+    STEP_SESSION = 3,
+    STEP_DIRECTORY = 4,
+    STEP_VISIBILITY = 5,
+    STEP_OOM_SCORE = 6,
+    STEP_LIMITS = 7,
+    STEP_USER = 8,
+    STEP_DEATH_SIGNAL = 9,
+    STEP_EXEC = 10
+};
 
 struct job {
     int64_t uid;  /* -1: keep ours */
@@ -38,9 +54,18 @@ struct job {
 };
 
 struct report {
-    int32_t wait_status, unused;
+    int32_t wait_status;
+    int16_t step, error; /* the step at which the child ended before its program began, or STARTED */
     double cpu_time_s, memory_mb;
 };
+
+/* How far a child has come, in a page that it shares with the zygote. No program can write it: an exec drops the page, and what is
+ * forked unmaps it before its program begins. */
+static volatile struct progress {
+    int16_t step, error;
+} *progress;
+static int failing_step; /* for tests: the step that fails; below 0, the one at which the child is killed */
+static struct rlimit inherited[RLIM_NLIMITS];
 
 /* CPython's interface as far as it is used here; the interpreter that loads this library has it. */
 typedef struct _object PyObject;
@@ -82,69 +107,85 @@ struct returned {
     int64_t how_far;
 };
 
-static void fail(const char *what) {
-    dprintf(2, "sandbox: run not started: %s: %s\n", what, strerror(errno));
+static void fail(void) {
+    progress->error = errno;
     _exit(NOT_STARTED);
+}
+
+static void begin(int step) {
+    progress->step = step;
+    if (step == -failing_step) kill(getpid(), SIGKILL);
+    if (step != failing_step) return;
+    errno = ECANCELED;
+    fail();
 }
 
 static void limit(int resource, rlim_t soft, rlim_t hard) {
     struct rlimit value = {soft, hard};
-    if (setrlimit(resource, &value) != 0) fail("setrlimit");
+    if (setrlimit(resource, &value) != 0) fail();
 }
 
-/* With 0 the kernel still starts the helper a host may name in core_pattern, 1 byte stops that, too: core(5). */
-static void no_core(void) {
-    struct rlimit now;
-    if (getrlimit(RLIMIT_CORE, &now) != 0) fail("getrlimit");
-    if (now.rlim_max > 0) limit(RLIMIT_CORE, 1, 1);
+/* A limit that protects the kernel alone. A kernel that does not have it, such as gVisor's, refuses with EPERM. */
+static void lower(int resource, rlim_t value) {
+    if (value > inherited[resource].rlim_max) value = inherited[resource].rlim_max;
+    struct rlimit both = {value, value};
+    if (setrlimit(resource, &both) != 0 && errno != EPERM) fail();
 }
 
 static void set_limits(const struct job *job) {
-    limit(RLIMIT_CPU, job->cpu_seconds, job->cpu_seconds + 1);
+    rlim_t most_files = inherited[RLIMIT_NOFILE].rlim_max;
+    if (most_files > MOST_OPEN_FILES) most_files = MOST_OPEN_FILES;
+    limit(RLIMIT_CPU, job->cpu_seconds, inherited[RLIMIT_CPU].rlim_max);
     limit(RLIMIT_FSIZE, job->file_bytes, job->file_bytes);
-    no_core();
-    limit(RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES);
+    /* With 0 the kernel still starts the helper a host may name in core_pattern, 1 byte stops that, too: core(5). */
+    if (inherited[RLIMIT_CORE].rlim_max > 0) limit(RLIMIT_CORE, 1, 1);
+    limit(RLIMIT_NOFILE, OPEN_FILES, most_files);
     limit(RLIMIT_NPROC, job->processes, job->processes);
-    limit(RLIMIT_MEMLOCK, LOCKED_BYTES, LOCKED_BYTES);
-    limit(RLIMIT_MSGQUEUE, 0, 0);
-    limit(RLIMIT_STACK, job->memory_bytes, job->memory_bytes);
+    limit(RLIMIT_STACK, job->memory_bytes, inherited[RLIMIT_STACK].rlim_max);
+    lower(RLIMIT_MEMLOCK, LOCKED_BYTES);
+    lower(RLIMIT_MSGQUEUE, 0);
+    lower(RLIMIT_SIGPENDING, PENDING_SIGNALS);
 }
 
 static int open_oom_score(void) { return open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC); }
 
 static void be_first_for_the_oom_killer(void) {
     int file = open_oom_score();
-    if (file < 0 || write(file, "1000", 4) != 4) fail("oom_score_adj");
+    if (file < 0 || write(file, "1000", 4) != 4) fail();
     close(file);
 }
 
 static void become(int64_t uid, int shared) {
+    begin(STEP_USER);
     if (uid >= 0) {
         /* The raw calls: libc's would first make every thread agree, and there is one. */
-        if (syscall(SYS_setgroups, 0, NULL) != 0) fail("setgroups");
-        if (syscall(SYS_setresgid, (gid_t)uid, (gid_t)uid, (gid_t)uid) != 0) fail("setresgid");
-        if (syscall(SYS_setresuid, (uid_t)uid, (uid_t)uid, (uid_t)uid) != 0) fail("setresuid");
-        if (!shared && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) fail("dumpable");
+        if (syscall(SYS_setgroups, 0, NULL) != 0) fail();
+        if (syscall(SYS_setresgid, (gid_t)uid, (gid_t)uid, (gid_t)uid) != 0) fail();
+        if (syscall(SYS_setresuid, (uid_t)uid, (uid_t)uid, (uid_t)uid) != 0) fail();
+        if (!shared && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) fail();
     }
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) fail("pdeathsig");
+    begin(STEP_DEATH_SIGNAL);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) fail();
 }
 
+/* NULL where the job cannot be read, which ends the zygote and so the box. */
 static const struct job *read_job(int descriptor, size_t *size) {
     struct stat status;
-    if (fstat(descriptor, &status) != 0 || status.st_size < (off_t)sizeof(struct job)) fail("job");
+    if (fstat(descriptor, &status) != 0 || status.st_size < (off_t)sizeof(struct job)) return NULL;
     *size = status.st_size;
     void *job = mmap(NULL, *size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, descriptor, 0);
-    if (job == MAP_FAILED) fail("job");
-    return job;
+    return job == MAP_FAILED ? NULL : job;
 }
 
 static void execute(char **arguments, char **environment) {
     signal(SIGPIPE, SIG_DFL);
     signal(SIGXFSZ, SIG_DFL);
     signal(SIGINT, SIG_DFL);
+    begin(STEP_EXEC);
+    progress->step = STARTED; /* now: what comes after a successful exec is the program's */
     execvpe(arguments[0], arguments, environment);
-    dprintf(2, "sandbox: cannot run %s: %s\n", arguments[0], strerror(errno));
-    _exit(NOT_STARTED);
+    progress->step = STEP_EXEC;
+    fail();
 }
 
 /* The whole file, or NULL where Python shall see to it: it is not there, or holds what no C string can. */
@@ -231,19 +272,27 @@ static void enter(
     const struct job *job, int shared, const int *descriptors, int count, const struct prepared *prepared,
     struct returned *returned) {
     /* The kernel numbers received descriptors upwards, so none still needed is below the one being made. */
+    begin(STEP_DESCRIPTORS);
     for (int number = 0; number < count - 1; number++)
-        if (dup2(descriptors[number + 1], number) < 0) fail("dup2");
+        if (dup2(descriptors[number + 1], number) < 0) fail();
     if (syscall(SYS_close_range, count - 1U, ~0U, 0U) != 0)
         for (int number = count - 1; number < 1024; number++) close(number);
-    setsid();
+    begin(STEP_SESSION);
+    if (setsid() < 0) fail();
     const char *next = job->strings;
-    if (chdir(next) != 0) fail("chdir");
+    begin(STEP_DIRECTORY);
+    if (chdir(next) != 0) fail();
     next += strlen(next) + 1;
-    if (!shared && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) fail("dumpable"); /* the zygote's is 0, and /proc/self so not ours to write */
+    begin(STEP_VISIBILITY); /* the zygote's is 0, and /proc/self so not ours to write */
+    if (!shared && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) fail();
+    begin(STEP_OOM_SCORE);
     be_first_for_the_oom_killer();
+    begin(STEP_LIMITS);
     set_limits(job);
     become(job->uid, shared);
     if (job->mode) {
+        progress->step = STARTED;
+        munmap((void *)progress, sizeof *progress);
         returned->mode = job->mode;
         returned->arguments = job->arguments;
         returned->strings = next;
@@ -296,11 +345,16 @@ static int receive(int connection, int *descriptors) {
 /* Serve until the supervisor is gone (false), or return in a confined child that Python shall go on with. */
 int serve(
     int connection, const struct sock_filter *code, unsigned short length, const struct prepared *prepared,
-    struct returned *returned) {
+    struct returned *returned, int fail_at) {
+    failing_step = fail_at;
+    for (int resource = 0; resource < RLIM_NLIMITS; resource++)
+        if (getrlimit(resource, &inherited[resource]) != 0) return 0;
+    progress = mmap(NULL, sizeof *progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (progress == MAP_FAILED) return 0;
     /* Here and not in each child, for which the kernel would compile it anew: 0.07 ms. */
     struct sock_fprog filter = {length, (struct sock_filter *)code};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail("no_new_privs");
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) != 0) fail("seccomp");
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return 0;
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) != 0) return 0;
     /* A child that has our memory cannot make it its own to open this. Where we may not either, it needs a copy. */
     int oom_score = open_oom_score();
     int may_share = oom_score >= 0;
@@ -310,14 +364,21 @@ int serve(
     while ((count = receive(connection, descriptors))) {
         size_t size;
         const struct job *job = read_job(descriptors[0], &size);
-        pid_t child = job->mode == EXEC && may_share ? start_sharing(job, descriptors, count) : fork();
+        if (!job) return 0;
+        progress->step = STEP_FORK;
+        progress->error = 0;
+        errno = ECANCELED;
+        pid_t child = failing_step == STEP_FORK                ? -1
+                      : job->mode == EXEC && may_share ? start_sharing(job, descriptors, count)
+                                                       : fork();
+        if (child < 0) progress->error = errno;
         if (child == 0) {
             enter(job, 0, descriptors, count, prepared, returned);
             return 1;
         }
         munmap((void *)job, size);
         for (int index = 0; index < count; index++) close(descriptors[index]);
-        struct report report = {NOT_STARTED << 8, 0, 0, 0};
+        struct report report = {NOT_STARTED << 8, 0, 0, 0, 0};
         struct rusage used;
         int status;
         if (child > 0) {
@@ -330,6 +391,8 @@ int serve(
                 report.memory_mb = used.ru_maxrss / 1024.0;
             }
         }
+        report.step = progress->step;
+        report.error = progress->error;
         if (send(connection, &report, sizeof report, MSG_NOSIGNAL) != sizeof report) return 0;
     }
     return 0;

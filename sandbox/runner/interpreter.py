@@ -141,10 +141,15 @@ def has_a_place(error: SyntaxError, source: bytes) -> bool:
     return error.lineno < len(source.splitlines()) or error.offset <= len(line)
 
 
-def execute(command: list[str]) -> NoReturn:
-    """Become another program, with the signals as a shell would leave them."""
+def restore_signals() -> None:
+    """Have the signals as a shell would leave them."""
     for name in ("SIGPIPE", "SIGXFSZ", "SIGINT"):
         signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
+def execute(command: list[str]) -> NoReturn:
+    """Become another program."""
+    restore_signals()
     try:
         os.execvp(command[0], command)
     except OSError as error:

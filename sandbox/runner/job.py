@@ -6,8 +6,10 @@ environment). No process keeps a job: the supervisor writes it, the child reads 
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Mapping, Sequence
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 from sandbox.runner.words import Mode
@@ -17,7 +19,23 @@ CPU_SECONDS_BEYOND = 2  # the kernel's limit counts whole seconds and is the sec
 KEEP_UID = -1
 MAX_VARIABLES = 256
 _NUMBERS = struct.Struct("=7q")
-_REPORT = struct.Struct("=iidd")
+_REPORT = struct.Struct("=ihhdd")
+
+
+class Step(IntEnum):
+    """What a child does before its program begins, in this order; `enum step` of forkserver.c."""
+
+    STARTED = 0  # the program has begun: how it ends is its own doing
+    FORK = 1
+    DESCRIPTORS = 2
+    SESSION = 3
+    DIRECTORY = 4
+    VISIBILITY = 5
+    OOM_SCORE = 6
+    LIMITS = 7
+    USER = 8
+    DEATH_SIGNAL = 9
+    EXEC = 10
 
 
 class Job(NamedTuple):
@@ -37,11 +55,22 @@ class Job(NamedTuple):
 class Report(NamedTuple):
     """How a child ended, as wait4 tells: CPU seconds with those of the children it waited for, and peak resident
     MiB.
+
+    `step` is where it ended before its program began, and `error` the errno there, 0 if it was killed.
     """
 
     wait_status: int
     cpu_time_s: float
     memory_mb: float
+    step: Step = Step.STARTED
+    error: int = 0
+
+    @property
+    def failure(self) -> str:
+        """Why the program was not started; empty if it was."""
+        if self.step is Step.STARTED:
+            return ""
+        return f"{self.step.name.lower()}: {os.strerror(self.error) if self.error else 'killed'}"
 
 
 def pack(
@@ -84,11 +113,13 @@ def unpack(content: bytes) -> Job:
     )
 
 
-def pack_report(wait_status: int, cpu_time_s: float, memory_mb: float) -> bytes:
-    return _REPORT.pack(wait_status, 0, cpu_time_s, memory_mb)
+def pack_report(
+    wait_status: int, cpu_time_s: float, memory_mb: float, step: int = Step.STARTED, error: int = 0
+) -> bytes:
+    return _REPORT.pack(wait_status, step, error, cpu_time_s, memory_mb)
 
 
 def unpack_report(content: bytes) -> Report:
-    """Raises struct.error for anything that is not a report."""
-    wait_status, _, cpu_time_s, memory_mb = _REPORT.unpack(content)
-    return Report(wait_status, cpu_time_s, memory_mb)
+    """Raises struct.error or ValueError for anything that is not a report."""
+    wait_status, step, error, cpu_time_s, memory_mb = _REPORT.unpack(content)
+    return Report(wait_status, cpu_time_s, memory_mb, Step(step), error)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ SETTINGS = {
     "hosts": "127.0.0.1 localhost\n::1 localhost\n",
     "hostname": "box\n",
 }
+RUNNER = "/opt/sandbox"
 PROC_READ_ONLY = ("sys", "bus", "fs", "irq", "sysrq-trigger")
 PROC_HIDDEN = ("kcore", "keys", "latency_stats", "timer_list", "sched_debug", "kallsyms", "kmsg")
 
@@ -55,7 +57,8 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
 def enter(place: str, tree: dict[str, Any], fresh_proc: bool) -> None:
     """Build the tree over the empty directory `place` and make it the root of this process.
 
-    `tree` names what to show and how large: `uid` of the programs, `tmpfs_mb`, `shown` as [source, target] pairs.
+    `tree` names what to show and how large: `uid` of the programs, `tmpfs_mb`, `shown` as [source, target] pairs, and
+    the folder `runner`. That one is copied: a mount would tell programs the path that it has on the host.
     Raises OSError; the namespace is of no use then.
     """
     place = os.path.realpath(place)
@@ -69,6 +72,7 @@ def enter(place: str, tree: dict[str, Any], fresh_proc: bool) -> None:
     _make_writable(place, tree["tmpfs_mb"])
     for source, target in tree["shown"]:
         show(source, place + target)
+    shutil.copytree(tree["runner"], place + RUNNER, copy_function=shutil.copyfile)
     _pivot(place)
     mount("none", "/", flags=REMOUNT | BIND | RDONLY | NOSUID | NODEV)
 

@@ -27,7 +27,6 @@ import select
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
@@ -35,7 +34,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sandbox.runner import confine, mounts, usage
+from sandbox.runner import confine, mounts, seccomp, usage
 
 FLAGS = {
     "user": 0x1000_0000,
@@ -63,7 +62,6 @@ REMOVAL_PATIENCE_S = 2.0
 # What is of no use without the step that failed: a pid namespace shows the wrong /proc without mounts of its own.
 FALLS_WITH = {"proc": {"pid"}, "mount": {"mount", "pid"}, "uts": {"uts"}}
 WEAKER_IDS = {"all": "range", "range": "one"}
-INSIDE = "/opt/sandbox"
 
 _libc = ctypes.PyDLL(None, use_errno=True)
 
@@ -173,12 +171,11 @@ def lift_limits() -> None:
 
 def no_network() -> bytes:
     """A system-call filter for a box without a network namespace: unix sockets only. Each program's lies on it."""
-    arch = confine._ARCHITECTURES[platform.machine()]
-    load, equal, answer = 0x20, 0x15, 0x06
-    refuse, allow = 0x0005_0000 | errno.EAFNOSUPPORT, 0x7FFF_0000
-    code = [(load, 0, 0, 4), (equal, 0, 4, arch.audit), (load, 0, 0, 0), (equal, 0, 3, arch.socket), (load, 0, 0, 16)]
-    code += [(equal, 1, 0, socket.AF_UNIX), (answer, 0, 0, refuse), (answer, 0, 0, allow)]
-    return b"".join(struct.pack("@HBBI", *instruction) for instruction in code)
+    arch = seccomp.ARCHITECTURES[platform.machine()]
+    unix_only = seccomp.choose({socket.AF_UNIX: seccomp.allow()}, seccomp.deny(errno.EAFNOSUPPORT))
+    sockets = [*seccomp.load_argument(0), *unix_only]
+    code = seccomp.choose({arch.socket: sockets}, seccomp.allow())
+    return seccomp.for_architecture(arch, code)
 
 
 def put_up_walls(plan: dict[str, Any], kinds: set[str]) -> None:
@@ -227,7 +224,7 @@ def supervise(plan: dict[str, Any], kinds: set[str]) -> NoReturn:
     for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
         del sys.modules[name]
     if "mount" in kinds:
-        sys.path[0] = INSIDE
+        sys.path[0] = mounts.RUNNER
     from sandbox.runner import supervisor
     from sandbox.runner import usage as usage_inside
 

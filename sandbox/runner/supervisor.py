@@ -15,7 +15,8 @@ place while the worker already judges. What cannot be killed or cleared makes th
 replace the box: no run ever starts in a box that is not proved clean. Out-of-memory kills are counted by the kernel
 (cgroup); without a cgroup the resident memory is watched from here. A program whose own code no longer fits beside its
 data is not killed by the kernel, which takes the code's pages away and reads them back for minutes: once it has read
-back as much as its whole limit, it has used up its memory.
+back as much as its whole limit, it has used up its memory. So has one that holds thousands of file locks, whose memory
+the kernel counts for nobody.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from sandbox.runner import frames, job, usage
 from sandbox.runner.words import Mode, Status
-from sandbox.runner.workspace import NotClean, Workspace
+from sandbox.runner.workspace import CannotPrepare, NotClean, Workspace
 
 PR_SET_CHILD_SUBREAPER = 36
 WALL_CEILING = 5.0  # however busy the machine, a run ends after this many times its wall limit
@@ -43,6 +44,7 @@ KILL_PATIENCE_S = 5.0
 MAX_FILES_BYTES = 1 << 31
 MORE_ZYGOTES = 2  # beside the first one: each has imported other modules, and holds their memory
 SHORTEST_LOOK_S = 0.002
+START_ALLOWANCE_S = 0.1  # a child is set up in 0.3 ms of CPU time
 MEMORY_LOOK_S = 0.01
 PAGES_LOOK_S = 0.5
 MCL_CURRENT, MCL_ONFAULT = 1, 4
@@ -70,20 +72,22 @@ class Ending(NamedTuple):
     memory_mb: float
     stopped: str = ""
     out_of_memory: bool = False
+    exec_error: int = 0  # the errno with which its command could not be run
 
 
 class Zygote:
     """The warm interpreter as seen from here: one child at a time."""
 
-    def __init__(self, modules: Sequence[str], directory: Path) -> None:
+    def __init__(self, modules: Sequence[str], directory: Path, fail_at: int) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         quiet_read, quiet_write = os.pipe()  # its standard streams are pipes, as its children's will be
         package_parent = str(Path(__file__).resolve().parents[2])
         theirs.set_inheritable(True)
+        code = ZYGOTE_CODE.format(path=package_parent)
         # Not `subprocess`: to import it costs every box 0.9 MB.
         self.pid = os.posix_spawn(
             "/usr/bin/python3",
-            ["python3", "-c", ZYGOTE_CODE.format(path=package_parent), str(theirs.fileno()), str(directory), *modules],
+            ["python3", "-c", code, str(theirs.fileno()), str(directory), str(fail_at), *modules],
             {**ENVIRONMENT, "HOME": str(directory)},
             file_actions=[(os.POSIX_SPAWN_DUP2, quiet_read, 0), (os.POSIX_SPAWN_DUP2, quiet_write, 1)],
             setsid=True,
@@ -97,9 +101,8 @@ class Zygote:
         return usage.resident_mb(self.pid)
 
     def start(self, packed_job: bytes, streams: Sequence[int]) -> None:
-        descriptor = os.memfd_create("job", os.MFD_CLOEXEC)
+        descriptor = frames.memory_file("job", packed_job)
         try:
-            os.write(descriptor, packed_job)
             rights = array.array("i", [descriptor, *streams])
             self.socket.sendmsg([b"run"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
         except OSError as error:
@@ -134,10 +137,12 @@ class Supervisor:
         self._next_uid = options.uid_base
         self._watch_memory = options.watch_memory
         self._modules = options.modules
-        self._zygote = Zygote(options.modules, self._workspace.work)
+        self._fail_at = options.fail_at
+        self._zygote = Zygote(options.modules, self._workspace.work, options.fail_at)
         self._zygotes: dict[tuple[str, ...], Zygote] = {(): self._zygote}
         self._memory_kills = usage.out_of_memory_kills()
         self._pages_read_back = usage.pages_read_back()
+        self._locks = usage.file_locks()
         self._box_clock = usage.box_cpu_time_s()
         self._children = usage.KernelFile(Path(f"/proc/self/task/{os.getpid()}/children"))
         self._zygotes_alone = b"%d " % self._zygote.pid
@@ -152,7 +157,7 @@ class Supervisor:
         self._zygote.wait_until_ready()
         frames.send(self._connection, {"ready": True, "counts_memory": self._memory_kills.there, "pid": os.getpid()})
         while True:
-            request, payload, descriptors = frames.receive(self._connection)
+            request, payload, descriptors = frames.receive(self._connection, large=True)
             self.tag = request.get("tag", "")
             try:
                 if "program" in request:
@@ -199,9 +204,17 @@ class Supervisor:
         limits, mode = request["limits"], Mode(request["mode"])
         self._choose_zygote(tuple(request.get("warm", ())))
         streams, rest = descriptors[: request["streams"]], descriptors[request["streams"] :]
-        files = frames.unpack(rest[0], request["parts"], MAX_FILES_BYTES) if "parts" in request else {}
+        files = frames.spans(rest[0], request["parts"], MAX_FILES_BYTES) if "parts" in request else {}
         uid = self._take_uid()
-        self._workspace.prepare(uid, files)
+        try:
+            self._workspace.prepare(uid, files)
+        except CannotPrepare as error:
+            outcome = self._outcome(Ending(0, 0.0, 0.0, 0.0), limits, mode)
+            outcome.update(status=Status.INTERNAL_ERROR, message=str(error))
+            frames.close_all(descriptors)
+            descriptors.clear()
+            frames.send(self._connection, {"tag": self.tag, "outcome": outcome})
+            return
         command = request.get("command") or self._program["run"]
         ending = self._execute([*command, *request["args"]], uid, limits, mode, streams)
         answer: dict[str, Any] = {"tag": self.tag, "outcome": self._outcome(ending, limits, mode)}
@@ -224,7 +237,7 @@ class Supervisor:
             gone = self._zygotes.pop(oldest)
             self._poll.unregister(gone.socket)
             gone.stop()
-        zygote = Zygote([*self._modules, *modules], self._workspace.work)
+        zygote = Zygote([*self._modules, *modules], self._workspace.work, self._fail_at)
         zygote.wait_until_ready()
         self._zygotes[modules] = zygote
         self._poll.register(zygote.socket, select.POLLIN)
@@ -256,10 +269,17 @@ class Supervisor:
         report = self._zygote.report()
         ended = time.monotonic()
         cpu_time_s = report.cpu_time_s + self._sweep()
+        exec_error = report.error if report.step is job.Step.EXEC else 0
+        # A limit that is over before a program can begin is the request's own.
+        too_little_time = stopped in {"cpu", "wall"} and limits[f"{stopped}_time_s"] < START_ALLOWANCE_S
+        if report.failure and not exec_error and not too_little_time:
+            raise BoxBroken(f"the program was not started: {report.failure}")
         if ended - began > BOX_CLOCK_FROM_S and self._box_clock.there:
             cpu_time_s = max(cpu_time_s, self._box_clock.read() - self._own_cpu_time_s() - box_before)
         out_of_memory = stopped == "memory" or self._memory_kills.read() > kills_before
-        return Ending(report.wait_status, cpu_time_s, ended - began, report.memory_mb, stopped, out_of_memory)
+        return Ending(
+            report.wait_status, cpu_time_s, ended - began, report.memory_mb, stopped, out_of_memory, exec_error
+        )
 
     def _own_cpu_time_s(self) -> float:
         return time.process_time() + sum(map(usage.process_cpu_time_s, self._zygote_pids()))
@@ -285,7 +305,7 @@ class Supervisor:
                 stopped, left = self._look(began, limits)
                 pages = self._pages_read_back.read()
                 pages_before = pages if pages_before is None else pages_before
-                if pages - pages_before > limits["memory_mb"] * PAGES_PER_MB:
+                if pages - pages_before > limits["memory_mb"] * PAGES_PER_MB or self._locks.too_many():
                     stopped = stopped or "memory"
                 next_look = self._kill_all() if stopped else time.monotonic() + min(left, PAGES_LOOK_S)
 
@@ -348,6 +368,8 @@ class Supervisor:
             "stopped": ending.stopped,
             "message": "",
         }
+        if ending.exec_error:
+            return outcome | {"status": Status.INTERNAL_ERROR, "exec_error": ending.exec_error}
         # An exec'd program's peak resident size begins with the zygote's, which it was forked from.
         resident = ending.memory_mb
         if mode is Mode.EXEC and resident > limits["memory_mb"] and resident <= self._zygote.resident_mb * 1.05:
@@ -381,6 +403,7 @@ class Options(NamedTuple):
     uid_base: int | None = None  # uids above this one are ours to use; None: all runs share our uid
     watch_memory: bool = False  # no cgroup limits memory: watch it from here
     modules: Sequence[str] = ()  # for the zygote to import beforehand
+    fail_at: int = 0  # for tests: the step of every child's start (`job.Step`) that fails
 
 
 def stay_in_memory() -> None:
@@ -388,6 +411,14 @@ def stay_in_memory() -> None:
     right to that (CAP_IPC_LOCK) we are slow to.
     """
     ctypes.CDLL(None).mlockall(MCL_CURRENT | MCL_ONFAULT)
+
+
+def take_terminals_away() -> None:
+    """No program can open a pseudo terminal: their buffers count for no cgroup, and the machine has few."""
+    try:
+        os.chmod("/dev/ptmx", 0o600)
+    except OSError:  # there are none
+        return
 
 
 def keep_to_ourselves() -> None:
@@ -400,12 +431,22 @@ def keep_to_ourselves() -> None:
             continue
 
 
+def say_why(connection: socket.socket, error: Exception) -> None:
+    """Tell the worker why the box ends, if it still listens."""
+    try:
+        connection.setblocking(False)
+        frames.send(connection, {"broken": str(error)})
+    except frames.FrameError:
+        return
+
+
 def main() -> NoReturn:
     """Serve until the worker goes away; exit 0 then, 1 when the box broke."""
     options = Options(**json.loads(sys.argv[1]))
     keep_to_ourselves()
     stay_in_memory()
     if options.connect:
+        take_terminals_away()  # the container's own; a box without one has no such device, or the machine's
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         connection.connect(options.connect)
     else:
@@ -417,4 +458,5 @@ def main() -> NoReturn:
         os._exit(0)
     except (BoxBroken, NotClean, frames.FrameError) as error:
         print(f"box broken: {error}", file=sys.stderr, flush=True)
+        say_why(connection, error)
     os._exit(1)

@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
+MOST_LOCKS = 4_096  # of 192 bytes each
+MOST_LOCKS_BYTES = 1 << 20  # of their list, 55 for each
 
 
 class KernelFile:
@@ -56,6 +58,27 @@ class Counter(KernelFile):
             if name == self._key:
                 return int(value) * self._scale
         return 0.0
+
+
+class FileLocks(KernelFile):
+    """The locks on files that processes of this pid namespace hold. Linux limits neither their number nor charges their
+    memory to a cgroup.
+    """
+
+    def too_many(self) -> bool:
+        count = offset = 0
+        while self._descriptor is not None and offset < MOST_LOCKS_BYTES:
+            lines = os.pread(self._descriptor, 65_536, offset)
+            if not lines:
+                break
+            offset += len(lines)
+            count += lines.count(b"POSIX")
+        return count > MOST_LOCKS
+
+
+def file_locks() -> FileLocks:
+    """Empty where this process is not the first of its pid namespace: it would see the locks of the whole machine."""
+    return FileLocks(Path("/proc/locks") if os.getpid() == 1 else None)
 
 
 def out_of_memory_kills() -> Counter:

@@ -7,6 +7,7 @@ is new each time.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,25 @@ from pathlib import Path
 
 from sandbox.runner import frames
 from sandbox.runner.emptying import empty, make_ours
+from sandbox.runner.frames import Span
 
 MIB = 1 << 20
+REQUEST_ERRORS = {
+    errno.EEXIST,
+    errno.EINVAL,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+}
 
 
 class NotClean(Exception):
     """Something a program left behind cannot be removed; the box has to go."""
+
+
+class CannotPrepare(Exception):
+    """The run's files cannot be laid out, which is the request's doing: the box is as good as before."""
 
 
 class Workspace:
@@ -64,8 +78,8 @@ class Workspace:
             os.chmod(self._program / name, 0o755)
         return True
 
-    def prepare(self, uid: int | None, files: Mapping[str, bytes], with_kept: bool = True) -> None:
-        """A fresh work directory for one run, holding the program and the run's own files."""
+    def prepare(self, uid: int | None, files: Mapping[str, bytes | Span], with_kept: bool = True) -> None:
+        """A fresh work directory for one run, holding the program and the run's own files. Raises CannotPrepare."""
         self._same_user = uid is None
         os.mkdir(self._work, 0o700)
         for name, content in self._sources.items():
@@ -74,9 +88,14 @@ class Workspace:
             for name in self._kept:
                 if name not in files:
                     os.link(self._program / name, self.work / name)
-        for name, content in files.items():
-            make_parents(self.work, name, uid)
-            write_file(self.work / name, content, uid)
+        for name, part in files.items():
+            try:
+                make_parents(self.work, name, uid)
+                write_file(self.work / name, part, uid)
+            except OSError as error:
+                if error.errno not in REQUEST_ERRORS:
+                    raise
+                raise CannotPrepare(f"files: {name!r}: {error.strerror}") from error
         if uid is not None:
             os.chown(self._work, uid, uid)
 
@@ -127,16 +146,29 @@ class Workspace:
                 os.rmdir(self._work)
 
 
-def write_file(path: str | Path, content: bytes, uid: int | None, mode: int = 0o644) -> None:
+def write_file(path: str | Path, content: bytes | Span, uid: int | None, mode: int = 0o644) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        if isinstance(content, Span):
+            copy_span(content, descriptor)
+        else:
+            view = memoryview(content)
+            while view:
+                view = view[os.write(descriptor, view) :]
         if uid is not None:
             os.fchown(descriptor, uid, uid)
     finally:
         os.close(descriptor)
+
+
+def copy_span(span: Span, target: int) -> None:
+    """Write a part that lies in a memfd to an open file."""
+    done = 0
+    while done < span.size:
+        copied = os.sendfile(target, span.descriptor, span.offset + done, span.size - done)
+        if not copied:
+            raise frames.FrameError(f"a file ends {span.size - done} bytes early")
+        done += copied
 
 
 def make_parents(root: Path, name: str, uid: int | None) -> None:

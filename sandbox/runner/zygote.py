@@ -16,6 +16,7 @@ are. Where that library is not built, `serve` does the same in Python.
 from __future__ import annotations
 
 import ctypes
+import errno
 import gc
 import importlib
 import os
@@ -24,9 +25,10 @@ import socket
 import sys
 from typing import NoReturn
 
-from sandbox.runner import confine, frames, job
+from sandbox.runner import confine, frames, job, seccomp
 from sandbox.runner.contract import Mode
-from sandbox.runner.interpreter import EXIT_NOT_STARTED, Interpreter, execute
+from sandbox.runner.interpreter import EXIT_NOT_STARTED, Interpreter, restore_signals
+from sandbox.runner.job import Step
 
 LIBRARY = f"{os.path.dirname(__file__)}/forkserver.so"
 SCRIPT_COMMAND = ("python3", "main.py")  # what `languages.toml` has for a Python program without arguments
@@ -93,7 +95,9 @@ def prepared(interpreter: Interpreter, directory: str) -> Prepared | None:
     )
 
 
-def serve_in_c(connection: socket.socket, filter_program: bytes, interpreter: Interpreter, directory: str) -> None:
+def serve_in_c(
+    connection: socket.socket, filter_program: bytes, interpreter: Interpreter, directory: str, fail_at: int
+) -> None:
     """Hand the loop to C; comes back in a confined child that is to be Python, or when the supervisor is gone."""
     library = ctypes.PyDLL(LIBRARY)
     code = ctypes.create_string_buffer(filter_program, len(filter_program))
@@ -105,7 +109,7 @@ def serve_in_c(connection: socket.socket, filter_program: bytes, interpreter: In
         interpreter, directory
     )  # not frozen: the collector is to take the program's namespace as any other
     reference = None if ready is None else ctypes.byref(ready)
-    if not library.serve(connection.fileno(), code, length, reference, ctypes.byref(returned)):
+    if not library.serve(connection.fileno(), code, length, reference, ctypes.byref(returned), fail_at):
         return
     mode = Mode(returned.mode)
     del ready, reference  # the program's namespace must go with its module
@@ -123,13 +127,58 @@ def serve_in_c(connection: socket.socket, filter_program: bytes, interpreter: In
     interpreter.become(command, mode)
 
 
-def serve(connection: socket.socket, filter_program: bytes, interpreter: Interpreter) -> None:
+class Progress:
+    """How far a child has come, in a page that it shares with the zygote; `struct progress` of forkserver.c.
+
+    No program can write it: an exec drops the page, and what is forked unmaps it before its program begins.
+    """
+
+    _SIZE, _READ_AND_WRITE, _SHARED_AND_ANONYMOUS = 4, 3, 0x21
+
+    def __init__(self, fail_at: int) -> None:
+        self._fail_at = fail_at
+        self._libc = ctypes.PyDLL(None, use_errno=True)
+        self._libc.mmap.restype = ctypes.c_void_p
+        page = self._libc.mmap(None, self._SIZE, self._READ_AND_WRITE, self._SHARED_AND_ANONYMOUS, -1, 0)
+        if page in {None, ctypes.c_void_p(-1).value}:
+            raise OSError(ctypes.get_errno(), "mmap")
+        self._page = ctypes.c_void_p(page)
+        self._fields = (ctypes.c_int16 * 2).from_address(page)
+
+    def begin(self, step: Step) -> None:
+        """A step begins. Raises OSError at the one that a test has named."""
+        self._fields[0], self._fields[1] = step, 0
+        if step == -self._fail_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if step == self._fail_at:
+            raise OSError(errno.ECANCELED, "a test fails this step")
+
+    def fail(self, error: BaseException, step: Step | None = None) -> NoReturn:
+        """End a child at that step, or the one that it had begun."""
+        self._fields[0] = self._fields[0] if step is None else step
+        self._fields[1] = getattr(error, "errno", None) or errno.EINVAL
+        os._exit(EXIT_NOT_STARTED)
+
+    def started(self) -> None:
+        self._fields[0] = Step.STARTED
+
+    def let_go(self) -> None:
+        del self._fields
+        self._libc.munmap(self._page, self._SIZE)
+
+    def read(self) -> tuple[int, int]:
+        """The step at which the child ended before its program began, or STARTED, and the errno."""
+        return self._fields[0], self._fields[1]
+
+
+def serve(connection: socket.socket, filter_program: bytes, interpreter: Interpreter, fail_at: int) -> None:
     """The same in Python."""
+    progress = Progress(fail_at)
     confine.gain_nothing()
     confine.Filter(filter_program).install()
     rights = socket.CMSG_SPACE(6 * 4)
     # libc's fork: os.fork() spends 0.85 ms on locks and threads that a process of one thread does not have
-    fork = ctypes.PyDLL(None).fork
+    libc = ctypes.PyDLL(None, use_errno=True)
     gc.collect()
     gc.freeze()
     while True:
@@ -137,54 +186,87 @@ def serve(connection: socket.socket, filter_program: bytes, interpreter: Interpr
         if not payload:
             return
         descriptors = frames.received_descriptors(ancillary)
-        pid = fork()
+        status, cpu_time_s, memory_mb, error = EXIT_NOT_STARTED << 8, 0.0, 0.0, 0
+        try:
+            progress.begin(Step.FORK)
+            pid = libc.fork()
+            if pid < 0:
+                error = ctypes.get_errno()
+        except OSError as refusal:
+            pid, error = -1, refusal.errno or 0
         if pid == 0:
-            be_the_child(descriptors, interpreter)
+            be_the_child(descriptors, interpreter, progress)
         frames.close_all(descriptors)
-        _, status, used = os.wait4(pid, 0)
-        connection.send(job.pack_report(status, used.ru_utime + used.ru_stime, used.ru_maxrss / _KIBI))
+        if pid > 0:
+            _, status, used = os.wait4(pid, 0)
+            cpu_time_s, memory_mb = used.ru_utime + used.ru_stime, used.ru_maxrss / _KIBI
+        step, failed = progress.read()
+        connection.send(job.pack_report(status, cpu_time_s, memory_mb, step, error or failed))
 
 
-def be_the_child(descriptors: list[int], interpreter: Interpreter) -> NoReturn:
+def be_the_child(descriptors: list[int], interpreter: Interpreter, progress: Progress) -> NoReturn:
     try:
-        mine = job.unpack(os.pread(descriptors[0], os.fstat(descriptors[0]).st_size, 0))
-        for number, descriptor in enumerate(descriptors[1:]):
-            os.dup2(descriptor, number)
-        os.closerange(len(descriptors) - 1, 1024)
-        os.setsid()
-        os.chdir(mine.directory)
-        confine.allow_looks(True)
-        confine.be_first_for_the_oom_killer()
-        confine.set_limits(mine)
-        confine.become(mine.uid)
+        mine = confined(descriptors, progress)
     except BaseException as error:  # noqa: BLE001 - the process boundary: nothing of ours may run on unconfined
-        os.write(2, f"sandbox: run not started: {error!r}\n".encode())
-        os._exit(EXIT_NOT_STARTED)
+        progress.fail(error)
     if mine.mode is not Mode.EXEC:
+        progress.started()
+        progress.let_go()
         interpreter.become(list(mine.command), mine.mode)
     os.environ.clear()
     os.environ.update(mine.environment)
-    execute(list(mine.command))
+    restore_signals()
+    try:
+        progress.begin(Step.EXEC)
+        progress.started()  # now: what comes after a successful exec is the program's
+        os.execvp(mine.command[0], mine.command)
+    except BaseException as error:  # noqa: BLE001 - as above
+        progress.fail(error, Step.EXEC)
+
+
+def confined(descriptors: list[int], progress: Progress) -> job.Job:
+    """Read the job that came with the descriptors, and become the process that its program will be."""
+    progress.begin(Step.DESCRIPTORS)
+    mine = job.unpack(os.pread(descriptors[0], os.fstat(descriptors[0]).st_size, 0))
+    for number, descriptor in enumerate(descriptors[1:]):
+        os.dup2(descriptor, number)
+    os.closerange(len(descriptors) - 1, 1024)
+    progress.begin(Step.SESSION)
+    os.setsid()
+    progress.begin(Step.DIRECTORY)
+    os.chdir(mine.directory)
+    progress.begin(Step.VISIBILITY)
+    confine.allow_looks(True)
+    progress.begin(Step.OOM_SCORE)
+    confine.be_first_for_the_oom_killer()
+    progress.begin(Step.LIMITS)
+    confine.set_limits(mine)
+    progress.begin(Step.USER)
+    confine.become(mine.uid)
+    progress.begin(Step.DEATH_SIGNAL)
+    confine.die_with_parent()
+    return mine
 
 
 def main() -> None:
-    """zygote.py DESCRIPTOR DIRECTORY [MODULE ...]"""
+    """zygote.py DESCRIPTOR DIRECTORY STEP_THAT_FAILS [MODULE ...]"""
     connection = socket.socket(fileno=int(sys.argv[1]))
-    for name in sys.argv[3:]:
+    for name in sys.argv[4:]:
         try:
             importlib.import_module(name)
         except ImportError:  # the program will find the same
             continue
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    filter_program = confine.filter_program()
+    filter_program = seccomp.filter_program()
     confine.allow_looks(False)  # where the host lends no uids, programs run as the user we are
     interpreter = Interpreter()
     interpreter.settle()
     connection.send(b"ready")
+    fail_at = int(sys.argv[3])
     if os.path.exists(LIBRARY):
-        serve_in_c(connection, filter_program, interpreter, sys.argv[2])
+        serve_in_c(connection, filter_program, interpreter, sys.argv[2], fail_at)
     else:
-        serve(connection, filter_program, interpreter)
+        serve(connection, filter_program, interpreter, fail_at)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,14 @@ travel in a `..._base64` twin of the field.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
+from sandbox import languages
+from sandbox.errors import UnknownLanguage
 from sandbox.runner.contract import FileSpan, Outcome, Status, Usage, Verdict
 from sandbox.schema.callbacks import CallbackFor, CallbackUrl
 from sandbox.schema.wire import MAX_CODE_CHARS as MAX_CODE_CHARS
@@ -25,6 +28,7 @@ MAX_TESTS = 10_000
 MAX_ITEMS = 10_000
 MAX_FILES = 64
 MAX_NAME_CHARS = 255
+MAX_PATH_BYTES = 255  # what a file system has for one name
 
 
 class Lane(StrEnum):
@@ -56,8 +60,8 @@ def _decoded(value: Any) -> bytes:
 
 def _relative_path(name: str) -> str:
     parts = name.split("/")
-    if not name or len(name) > MAX_NAME_CHARS or name.startswith("/") or "\0" in name:
-        raise ValueError("must be a relative path of 1 to 255 characters without NUL")
+    if not name or len(name.encode()) > MAX_PATH_BYTES or name.startswith("/") or "\0" in name:
+        raise ValueError(f"must be a relative path of 1 to {MAX_PATH_BYTES} bytes in UTF-8 without NUL")
     if any(part in {"", ".", ".."} for part in parts) or len(parts) > 16:
         raise ValueError("must not contain empty, '.' or '..' parts, nor more than 16 of them")
     return name
@@ -66,7 +70,30 @@ def _relative_path(name: str) -> str:
 def _argument(text: str) -> str:
     if "\0" in text:
         raise ValueError("must not contain NUL")
+    text.encode()  # half a surrogate pair is no argument: raises ValueError
     return text
+
+
+def _file_tree(files: dict[str, bytes]) -> dict[str, bytes]:
+    for name in files:
+        parts = name.split("/")
+        for depth in range(1, len(parts)):
+            folder = "/".join(parts[:depth])
+            if folder in files:
+                raise ValueError(f"{folder!r} cannot be both a file and a folder")
+    return files
+
+
+def refuse_own_files(names: Iterable[str], language: str, field: str) -> None:
+    """Raise ValueError if a test's file is, or lies below, a file of the program itself."""
+    try:
+        known = languages.named(language)
+    except UnknownLanguage:  # reported by whoever runs it
+        return
+    for name in names:
+        own = name.split("/")[0]
+        if own == known.source or own in known.keep:
+            raise ValueError(f"{field}: {name!r} would replace {own!r}, which is the program itself; rename the file")
 
 
 Base64Data = Annotated[
@@ -75,6 +102,7 @@ Base64Data = Annotated[
     PlainSerializer(lambda value: b64encode(value).decode(), return_type=str, when_used="json"),
 ]
 FilePath = Annotated[str, AfterValidator(_relative_path)]
+Files = Annotated[dict[FilePath, Base64Data], Field(max_length=MAX_FILES), AfterValidator(_file_tree)]
 Argument = Annotated[str, Field(max_length=MAX_ARGUMENT_CHARS), AfterValidator(_argument)]
 
 
@@ -84,7 +112,7 @@ class ProgramInput(Wire):
     stdin: str = Field("", max_length=MAX_STDIN_CHARS)
     stdin_base64: Base64Data | None = Field(None, description="stdin as bytes, instead of `stdin`")
     args: list[Argument] = Field(default_factory=list, max_length=256)
-    files: dict[FilePath, Base64Data] = Field(default_factory=dict, max_length=MAX_FILES)
+    files: Files = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_stdin(self) -> ProgramInput:
@@ -92,9 +120,6 @@ class ProgramInput(Wire):
             raise ValueError("give stdin or stdin_base64, not both")
         if sum(map(len, self.args)) > MAX_ARGUMENT_CHARS:
             raise ValueError(f"args are over {MAX_ARGUMENT_CHARS} characters together")
-        for name in self.files:
-            if any(f"{name}/" == other[: len(name) + 1] for other in self.files):
-                raise ValueError(f"files: {name!r} cannot be both a file and a folder")
         return self
 
     @property
@@ -123,6 +148,11 @@ class ExecuteRequest(ProgramInput):
     fetch_files: list[FilePath] = Field(default_factory=list, max_length=MAX_FILES)
     limits: LimitsRequest = LimitsRequest()
     priority: Lane = Lane.DEFAULT
+
+    @model_validator(mode="after")
+    def _files_fit(self) -> ExecuteRequest:
+        refuse_own_files(self.files, self.language, "files")
+        return self
 
 
 class ExecuteSubmission(ExecuteRequest):

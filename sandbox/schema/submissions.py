@@ -6,8 +6,8 @@ from pydantic import ConfigDict, Field, model_validator
 
 from sandbox.schema.callbacks import CallbackFor, CallbackUrl
 from sandbox.schema.checkers import Checker, InteractiveChecker, ProgramChecker, TokensChecker
-from sandbox.schema.programs import MAX_ITEMS, MAX_NAME_CHARS, MAX_TESTS, Lane, TestCase
-from sandbox.schema.tests import AnyTest, FunctionTest
+from sandbox.schema.programs import MAX_ITEMS, MAX_NAME_CHARS, MAX_TESTS, Lane, TestCase, refuse_own_files
+from sandbox.schema.tests import AnyTest, AssertTest, FunctionTest
 from sandbox.schema.wire import MAX_CODE_CHARS, LimitsRequest, Wire
 
 _PROGRAMS = (ProgramChecker, InteractiveChecker)
@@ -49,6 +49,8 @@ class VerifyRequest(Wire):
                 )
             if isinstance(test, TestCase) and test.expected_files and isinstance(self.checker, _PROGRAMS):
                 raise ValueError(f"tests.{position}.expected_files: a {self.checker.type} checker judges no files")
+            if not isinstance(test, FunctionTest | AssertTest) and test.files:
+                refuse_own_files(test.files, self.language, f"tests.{position}.files")
         if self.entry_point and not all(part.isidentifier() for part in self.entry_point.split(".")):
             raise ValueError("entry_point must be a name, or a class and a method: Solution.twoSum")
         return self

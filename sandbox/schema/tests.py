@@ -11,8 +11,7 @@ from sandbox.schema.programs import (
     MAX_CODE_CHARS,
     MAX_NAME_CHARS,
     Argument,
-    Base64Data,
-    FilePath,
+    Files,
     TestCase,
     Wire,
 )
@@ -60,7 +59,7 @@ class PytestTest(Wire):
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
 
     source: str = Field(alias="pytest", max_length=MAX_CODE_CHARS)
-    files: dict[FilePath, Base64Data] = Field(default_factory=dict, max_length=64, description="beside it: conftest.py")
+    files: Files = Field(default_factory=dict, description="beside it: conftest.py")
     modules: list[ModuleName] = Field(default_factory=list, max_length=16)
 
 
@@ -75,7 +74,7 @@ class CommandTest(Wire):
 
     command: list[Argument] = Field(min_length=1, max_length=MAX_COMMAND_WORDS)
     stdin: str = Field("", max_length=MAX_ARGUMENT_CHARS * 64)
-    files: dict[FilePath, Base64Data] = Field(default_factory=dict, max_length=64)
+    files: Files = Field(default_factory=dict)
 
 
 def kind_of(test: Any) -> str:

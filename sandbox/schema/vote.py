@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from sandbox.runner.contract import Verdict
 from sandbox.schema.callbacks import CallbackUrl
 from sandbox.schema.checkers import Checker, CodeJudgeChecker, EquivalenceChecker, TokensChecker
-from sandbox.schema.programs import MAX_STDIN_CHARS, Base64Data, Lane, ProgramInput, TestCase
+from sandbox.schema.programs import MAX_STDIN_CHARS, Base64Data, Lane, ProgramInput, TestCase, refuse_own_files
 from sandbox.schema.wire import MAX_CODE_CHARS, LimitsRequest, Wire
 from sandbox.verify import voting
 from sandbox.verify.golden import Election, Standing
@@ -104,6 +104,9 @@ class VoteRequest(Wire):
             raise ValueError(f"candidates times inputs is over {MAX_RUNS}; split the inputs over several votes")
         if (self.limits.output_kb or 0) > MAX_OUTPUT_KB:
             raise ValueError(f"limits.output_kb is at most {MAX_OUTPUT_KB} in a vote")
+        for position, each in enumerate(self.inputs):
+            for language in {candidate.language for candidate in self.candidates} if each.files else ():
+                refuse_own_files(each.files, language, f"inputs.{position}.files")
         return self
 
     @property

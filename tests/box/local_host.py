@@ -9,8 +9,10 @@ with a line.
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
+import platform
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from sandbox.box.local_engine import LocalEngine
 from sandbox.box.slot import Slot
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError
-from sandbox.runner import confine
+from sandbox.runner import confine, seccomp
 from tests.box.running import run_once
 
 NOBODY = 65_534
@@ -42,10 +44,18 @@ def give_up(rights: list[str]) -> None:
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
     if "filtered" in rights:
-        confine.become(None)
         confine.gain_nothing()
-        confine.Filter(confine.filter_program()).install()
-        ctypes.CDLL(None).prctl(confine.PR_SET_PDEATHSIG, 0, 0, 0, 0)
+        confine.Filter(container_filter()).install()
+
+
+def container_filter() -> bytes:
+    """A filter that refuses namespaces and mounts, and lets programs below it have a filter of their own."""
+    arch = seccomp.ARCHITECTURES[platform.machine()]
+    refused = seccomp.deny(errno.EPERM)
+    flags = [*seccomp.load_argument(0), *seccomp.if_any_bit(seccomp.DENIED_CLONE_FLAGS, refused, seccomp.allow())]
+    calls = {pair[arch.column] or 0: refused for pair in seccomp.DENIED["namespaces and mounts"].values()}
+    calls |= {arch.clone: flags, arch.clone3: seccomp.deny(errno.ENOSYS)}
+    return seccomp.for_architecture(arch, seccomp.choose(calls, seccomp.allow()))
 
 
 def answer(slot: Slot, request: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from sandbox.box.box import Box
 from sandbox.box.local_cgroup import BoxCgroup
 from sandbox.box.local_engine import Host, LocalEngine
 from sandbox.box.slot import Slot
+from sandbox.box.uids import UidBlock
 from sandbox.config import WorkerSettings
 from sandbox.errors import EngineUnavailable
 
@@ -389,8 +390,10 @@ def test_a_language_that_is_not_installed_is_named(engine: LocalEngine, monkeypa
 
 def test_boxes_get_uids_of_their_own_as_far_as_the_host_lends_them() -> None:
     everything, container = [[0, 4_294_967_295]], [[0, 65_536]]
-    assert Host((), "host", everything).uid_base(1, 0, 20_000) != Host((), "host", everything).uid_base(2, 0, 20_000)
-    assert Host((), "host", container).uid_base(1, 0, 20_000) == local_engine.FIRST_LENT_UID
-    assert Host((), "range", everything).uid_base(1, 0, 20_000) == local_engine.FIRST_LENT_UID
-    assert Host((), "host", container).uid_base(1, 0, 80_000) is None
-    assert Host((), "one", everything).uid_base(1, 0, 20_000) is None
+    with closing(UidBlock()) as first, closing(UidBlock()) as second:
+        host = Host((), "host", everything)
+        assert host.uid_base(first, 0, 20_000) != host.uid_base(second, 0, 20_000)
+        assert Host((), "host", container).uid_base(first, 0, 20_000) == local_engine.FIRST_LENT_UID
+        assert Host((), "range", everything).uid_base(first, 0, 20_000) == local_engine.FIRST_LENT_UID
+        assert Host((), "host", container).uid_base(first, 0, 80_000) is None
+        assert Host((), "one", everything).uid_base(first, 0, 20_000) is None

@@ -19,6 +19,7 @@ from docker.models.containers import Container
 from redis import Redis
 
 from sandbox.box.docker_engine import HOME_LABEL
+from sandbox.box.socket_folder import folder_at_home, temporary_folder
 from sandbox.up import is_ready
 from tests.jobs.waiting import until
 
@@ -134,8 +135,8 @@ class Stage:
         inside = [line for line in mounts if f" {self.home}/" in line]
         # A process of ours has our home in its environment or its command line.
         processes = [f"process {pid}: {told[:120]}" for pid, told in _environments() if str(self.home) in told]
-        boxes = self.home / "boxes"
-        folders = [str(path) for path in boxes.iterdir()] if boxes.is_dir() else []
+        places = (folder_at_home(self.home), temporary_folder(self.home))
+        folders = [str(path) for place in places if place.is_dir() for path in place.iterdir()]
         return [*(f"container {box.name}" for box in self.boxes()), *inside, *processes, *folders]
 
 

@@ -55,6 +55,43 @@ def test_a_frame_that_is_too_large_is_not_sent(pair: Pair) -> None:
         frames.send(pair[0], {}, payload=b"x" * (frames.MAX_FRAME_BYTES + 1))
 
 
+def test_a_header_larger_than_a_datagram_comes_through(pair: Pair) -> None:
+    header = {"args": ["\N{GRINNING FACE}" * 16_384, "x" * (4 << 20)]}
+    reader, writer = os.pipe()
+    frames.send(pair[0], header, [reader, writer], payload=b"y" * frames.MAX_INLINE_BYTES)
+    received, payload, descriptors = frames.receive(pair[1], large=True)
+    assert (received, payload) == (header, b"y" * frames.MAX_INLINE_BYTES)
+    os.write(descriptors[1], b"through")
+    assert os.read(descriptors[0], 99) == b"through"
+    frames.close_all([reader, writer, *descriptors])
+
+
+def test_a_worker_takes_no_large_header_from_a_box(pair: Pair) -> None:
+    before = _open_descriptors()
+    frames.send(pair[0], {"x": "x" * frames.MAX_FRAME_BYTES})
+    with pytest.raises(frames.FrameError):
+        frames.receive(pair[1])
+    assert _open_descriptors() == before
+
+
+@pytest.mark.parametrize("length", [10, 1 << 31 | 10, 1 << 31 | 2, 0xFFFF_FFFF])
+def test_a_lie_about_a_large_header_is_found_out(pair: Pair, length: int) -> None:
+    before = _open_descriptors()
+    descriptor = frames.memory_file("header", b"{]")
+    socket.send_fds(pair[0], [struct.pack("=I", length)], [descriptor])
+    os.close(descriptor)
+    with pytest.raises(frames.FrameError):
+        frames.receive(pair[1], large=True)
+    assert _open_descriptors() == before
+
+
+def test_a_header_beyond_all_measure_is_not_sent_and_the_connection_goes_on(pair: Pair) -> None:
+    with pytest.raises(frames.FrameTooLarge):
+        frames.send(pair[0], {"x": "x" * frames.MAX_HEADER_BYTES})
+    frames.send(pair[0], {"fine": 1})
+    assert frames.receive(pair[1])[0] == {"fine": 1}
+
+
 @pytest.mark.parametrize(
     "datagram",
     [

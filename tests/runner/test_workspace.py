@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.runner.workspace import Workspace
+from sandbox.runner import frames
+from sandbox.runner.workspace import CannotPrepare, Workspace
 
 Places = tuple[Workspace, Path, Path]
 
@@ -110,3 +111,32 @@ def test_what_is_no_plain_file_is_not_kept(places: Places, made: str) -> None:
     elif made == "directory":
         (work / "main").mkdir()
     assert not workspace.keep(["main"])
+
+
+def test_files_are_copied_from_where_they_lie(places: Places) -> None:
+    workspace, work, _ = places
+    large = os.urandom(3 << 20)
+    descriptor, index = frames.pack("files", {"large": large, "empty": b"", "in/a/folder": b"x"})
+    workspace.prepare(None, frames.spans(descriptor, index, 4 << 20))
+    os.close(descriptor)
+    assert (work / "large").read_bytes() == large
+    assert (work / "empty").read_bytes() == b""
+    assert (work / "in/a/folder").read_bytes() == b"x"
+
+
+def test_a_file_that_is_shorter_than_was_said_is_a_lie(places: Places) -> None:
+    descriptor, _ = frames.pack("files", {"short": b"12345"})
+    with pytest.raises(frames.FrameError, match="5 bytes early"):
+        places[0].prepare(None, frames.spans(descriptor, [("short", 10)], 100))
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "main.py/x", "main.py/deep/er", "folder", "a/b"])
+def test_files_that_no_file_system_holds_leave_the_workspace_usable(places: Places, name: str) -> None:
+    workspace, work, _ = places
+    workspace.load({"main.py": b"print(1)"})
+    with pytest.raises(CannotPrepare, match=f"files: '{name}': "):
+        workspace.prepare(None, {"folder/in": b"", "a": b"", name: b"1"})
+    workspace.clear()
+    workspace.prepare(None, {})
+    assert [path.name for path in work.iterdir()] == ["main.py"]

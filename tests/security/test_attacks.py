@@ -24,9 +24,10 @@ from sandbox.box.box import Box
 from sandbox.box.docker_engine import HOME_LABEL, DockerEngine
 from sandbox.box.docker_images import ensure_images
 from sandbox.box.engine import Engine
+from sandbox.box.socket_folder import socket_folder
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError, BoxOutOfMemory
-from sandbox.runner import confine, usage
+from sandbox.runner import seccomp, usage
 from sandbox.runner.contract import Outcome, Run, Status, Verdict
 from sandbox.verify.judge import CheckerChoice, judge_outcome
 from tests.security.attack import FOLDER, GROUPS, LIMITS, Attack, attacks
@@ -39,7 +40,7 @@ SECRET = b"secret-of-an-earlier-run: 4711\n" * 100
 VICTIM = "import sys\nprint(len(sys.stdin.read().split()))\n"
 PROBE = (FOLDER / "probe.py").read_text()
 PROBE_RUN = Run(stdin=b"1 2 3 4", limits=replace(LIMITS, cpu_time_s=5.0, wall_time_s=30.0))  # busy machines are no news
-PAGE = Path(confine.__file__).parents[1] / "docs" / "threat-model.md"
+PAGE = Path(seccomp.__file__).parents[1] / "docs" / "threat-model.md"
 
 
 class Ground(Protocol):
@@ -70,7 +71,7 @@ class DockerGround:
             processes = container.top()["Processes"]
             if len(processes) > 2:
                 left.append(f"{len(processes)} processes in {container.name}: {processes}")
-        left += [str(path) for path in (self._home / "boxes").iterdir()]
+        left += [str(path) for path in socket_folder(self._home).iterdir()]
         gone = self._ids - {container.id for container in containers}
         mounts = Path("/proc/self/mounts").read_text()
         left += [f"mounts of {one}" for one in gone if one in mounts]
@@ -260,7 +261,18 @@ def test_every_attack_declares_what_it_tries_and_what_must_come_of_it(group: str
 def test_the_threat_model_explains_the_filter_group_by_group() -> None:
     section = PAGE.read_text().split("## The system-call filter")[1].split("\n## ")[0]
     rows = dict(re.findall(r"^\| ([^|]+?) \| ([^|]+?) \|", section, re.MULTILINE))
-    assert {name for name in rows if name != "Group" and set(name) != {"-"}} == set(confine.DENIED)
-    for group, calls in confine.DENIED.items():
+    assert {name for name in rows if name != "Group" and set(name) != {"-"}} == set(seccomp.DENIED)
+    for group, calls in seccomp.DENIED.items():
         named = set(re.findall(r"`(\w+)`", rows[group]))
         assert named <= set(calls), f"{group} does not refuse {named - set(calls)}"
+
+
+def test_the_threat_model_says_what_bounds_what_the_kernel_keeps() -> None:
+    section = PAGE.read_text().split("## What the kernel keeps for a program")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \|$", section, re.MULTILINE)[2:]
+    assert len(rows) > 25
+    refused = {call for group in seccomp.DENIED.values() for call in group} | set(seccomp.PRETENDED)
+    for kind, _, bound in rows:
+        for words in re.findall(r"(?:denied|pretended): ((?:`\w+`(?:, (?:and )?)?)+)", bound):
+            unknown = set(re.findall(r"`(\w+)`", words)) - refused
+            assert not unknown, f"{kind}: the filter lets {unknown} pass"

@@ -1,11 +1,11 @@
 # attack: raise one's own resource limits
-# contained: hard limits are as low as soft ones
+# contained: hard limits are as low as soft ones; that of open files is Linux' default, and those of the stack and of CPU time are open because the cgroup and the supervisor's clock hold them
 # expect: ok
 # stdout: contained
 
 import resource
 
-for name in ("CPU", "FSIZE", "CORE", "NOFILE", "NPROC", "MEMLOCK", "MSGQUEUE", "STACK", "NICE", "RTPRIO"):
+for name in ("FSIZE", "CORE", "NOFILE", "NPROC", "MEMLOCK", "MSGQUEUE", "SIGPENDING", "NICE", "RTPRIO"):
     kind = getattr(resource, f"RLIMIT_{name}", None)
     if kind is None:
         continue
@@ -16,4 +16,6 @@ for name in ("CPU", "FSIZE", "CORE", "NOFILE", "NPROC", "MEMLOCK", "MSGQUEUE", "
             print("ESCAPED:", name)
         except (ValueError, OSError):
             pass
+if resource.getrlimit(resource.RLIMIT_NOFILE)[1] > 4096:
+    print("ESCAPED: descriptors without end")
 print("contained")

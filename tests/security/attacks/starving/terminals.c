@@ -1,11 +1,14 @@
-// attack: use up the machine's pseudo terminals
-// contained: the descriptors end first, and the terminals go with the process
+// attack: use up the machine's pseudo terminals, whose buffers count for nobody
+// contained: no program can open the device that makes them
 // expect: ok
+// stdout: contained
 
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 int main(void) {
-    while (posix_openpt(O_RDWR | O_NOCTTY) >= 0) {}
-    return 0;
+    if (posix_openpt(O_RDWR | O_NOCTTY) >= 0) puts("ESCAPED: a terminal");
+    if (open("/dev/ptmx", O_RDWR | O_NOCTTY) >= 0 || open("/dev/pts/ptmx", O_RDWR | O_NOCTTY) >= 0) puts("ESCAPED: its device");
+    puts("contained");
 }

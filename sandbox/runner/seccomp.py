@@ -1,0 +1,260 @@
+"""The system-call filter of programs: its rules, and the BPF program that they compile to.
+
+The rules are a deny list that is closed at the top. Calls above the newest number known here answer ENOSYS, so a
+kernel's next feature is not open by default. In a container, Docker's own allow list lies underneath it. Calls whose
+cost no cgroup charges and no limit bounds are denied as well; the threat model has the table.
+
+The program is a binary search over the call's number, so every call takes about nine instructions. From Linux 5.11 on
+the kernel remembers the calls that are allowed whatever their arguments and does not run the program for them.
+"""
+
+from __future__ import annotations
+
+import errno
+import platform
+import struct
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+# Denied system calls by group, as (x86_64, aarch64) numbers; None where the architecture has no such call. Source:
+# the kernel's arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
+DENIED: dict[str, dict[str, tuple[int | None, int | None]]] = {
+    "other processes' memory": {
+        "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272),
+        "pidfd_getfd": (438, 438), "process_madvise": (440, 440), "process_mrelease": (448, 448),
+    },
+    "namespaces and mounts": {
+        "unshare": (272, 97), "setns": (308, 268), "mount": (165, 40), "umount2": (166, 39),
+        "pivot_root": (155, 41), "chroot": (161, 51), "open_tree": (428, 428), "move_mount": (429, 429),
+        "fsopen": (430, 430), "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433),
+        "mount_setattr": (442, 442), "open_tree_attr": (467, 467), "statmount": (457, 457), "listmount": (458, 458),
+        "listns": (470, 470), "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
+        "quotactl": (179, 60), "quotactl_fd": (443, 443), "swapon": (167, 224), "swapoff": (168, 225),
+        "acct": (163, 89), "fanotify_init": (300, 262), "fanotify_mark": (301, 263),
+    },
+    "kernel attack surface": {
+        "bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282), "io_uring_setup": (425, 425),
+        "io_uring_enter": (426, 426), "io_uring_register": (427, 427), "kexec_load": (246, 104),
+        "kexec_file_load": (320, 294), "init_module": (175, 105), "finit_module": (313, 273),
+        "delete_module": (176, 106), "create_module": (174, None), "lookup_dcookie": (212, 18),
+        "modify_ldt": (154, None), "personality": (135, 92), "iopl": (172, None), "ioperm": (173, None),
+        "io_setup": (206, 0), "seccomp": (317, 277), "landlock_create_ruleset": (444, 444),
+        "landlock_add_rule": (445, 445), "landlock_restrict_self": (446, 446), "lsm_set_self_attr": (460, 460),
+        "syslog": (103, 116), "memfd_secret": (447, 447), "vmsplice": (278, 75), "move_pages": (279, 239),
+        "migrate_pages": (256, 238), "mbind": (237, 235), "set_mempolicy": (238, 237),
+        "set_mempolicy_home_node": (450, 450),
+    },
+    "things that outlive a process": {
+        "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219), "shmget": (29, 194),
+        "shmat": (30, 196), "shmctl": (31, 195), "semget": (64, 190), "semop": (65, 193), "semctl": (66, 191),
+        "semtimedop": (220, 192), "msgget": (68, 186), "msgsnd": (69, 189), "msgrcv": (70, 188),
+        "msgctl": (71, 187), "mq_open": (240, 180), "mq_unlink": (241, 181), "mq_timedsend": (242, 182),
+        "mq_timedreceive": (243, 183),
+    },
+    "the machine": {
+        "reboot": (169, 142), "sethostname": (170, 161), "setdomainname": (171, 162), "settimeofday": (164, 170),
+        "clock_settime": (227, 112), "clock_adjtime": (305, 266), "adjtimex": (159, 171), "vhangup": (153, 58),
+        "uselib": (134, None), "ustat": (136, None), "sysfs": (139, None), "nfsservctl": (180, 42),
+    },
+}  # fmt: skip
+NEWEST_KNOWN = 470
+# They answer 0 and do nothing: the kernel would write out the file systems of the whole machine for them.
+PRETENDED: dict[str, tuple[int, int]] = {"sync": (162, 81), "syncfs": (306, 267)}
+
+# No new namespaces, and no CLONE_PARENT: its process would be the zygote's child, which nobody looks for.
+DENIED_CLONE_FLAGS = 0x7E02_0000 | 0x0000_0080 | 0x0000_8000
+AF_UNIX, AF_INET, AF_INET6 = 1, 2, 10  # the box's network namespace holds nothing but loopback
+STREAM, DATAGRAM = 1, 2
+# For any other pair the kernel starts modprobe, on the host and at nobody's expense, to look for a module.
+INTERNET_PROTOCOLS: dict[int, dict[int, tuple[int, ...]]] = {
+    AF_INET: {STREAM: (0, 6), DATAGRAM: (0, 17, 1)},
+    AF_INET6: {STREAM: (0, 6), DATAGRAM: (0, 17)},
+}
+UNIX_PROTOCOLS = (0, 1)
+SOCKET_TYPE_MASK = 0xF  # the rest are SOCK_NONBLOCK and SOCK_CLOEXEC
+TERMINAL_INJECTION = 0x5412  # TIOCSTI
+PRCTL_SECCOMP, PRCTL_NAME_MEMORY = 22, 0x5356_4D41  # PR_SET_SECCOMP, PR_SET_VMA
+OPEN_FILE_LOCKS = (37, 38)  # F_OFD_SETLK, F_OFD_SETLKW: no process owns them, so nobody could count a box's own
+HUGE_MAPPING, HUGE_MEMORY_FILE = 0x4_0000, 0x4  # MAP_HUGETLB, MFD_HUGETLB: pages that count for no memory cgroup
+
+SOL_IP, SOL_SOCKET, SOL_TCP, SOL_IPV6 = 0, 1, 6, 41
+# SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_LOCK_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF, SO_ATTACH_REUSEPORT_EBPF
+SOCKET_FILTERS = (26, 27, 44, 50, 51, 52)
+NEWEST_SOCKET_OPTION = 84
+# What the other levels leave open, as first and last option of a range. Not open are memberships in groups, flow
+# labels, keys and upper-layer protocols: the kernel allocates for each of these.
+OPEN_OPTIONS: dict[int, tuple[tuple[int, int], ...]] = {
+    SOL_IP: ((1, 3), (5, 15), (19, 34), (49, 51)),
+    SOL_TCP: ((1, 13), (16, 18), (23, 30), (34, 37)),
+    SOL_IPV6: ((1, 1), (16, 19), (23, 26), (29, 29), (33, 33), (49, 52), (66, 67), (70, 76)),
+}
+
+_LOAD, _JUMP, _JEQ, _JGE, _JSET, _AND, _RETURN = 0x20, 0x05, 0x15, 0x35, 0x45, 0x54, 0x06
+_ALLOW, _KILL, _ERRNO = 0x7FFF_0000, 0x8000_0000, 0x0005_0000
+_NUMBER, _ARCHITECTURE, _FARTHEST_BRANCH = 0, 4, 0xFF  # where the call's data has them; a branch is one byte
+
+
+class Architecture(NamedTuple):
+    """The numbers that the filter needs of one architecture; `column` is its place in the tables above."""
+
+    audit: int
+    column: int
+    clone: int
+    clone3: int
+    socket: int
+    socketpair: int
+    ioctl: int
+    setsockopt: int
+    prctl: int
+    mmap: int
+    memfd_create: int
+    fcntl: int
+
+
+ARCHITECTURES = {
+    "x86_64": Architecture(0xC000_003E, 0, 56, 435, 41, 53, 16, 54, 157, 9, 319, 72),
+    "aarch64": Architecture(0xC000_00B7, 1, 220, 435, 198, 199, 29, 208, 167, 222, 279, 25),
+}
+
+
+class Instruction(NamedTuple):
+    """One BPF instruction (struct sock_filter)."""
+
+    code: int
+    value: int = 0
+    if_true: int = 0
+    if_false: int = 0
+
+    def packed(self) -> bytes:
+        return struct.pack("@HBBI", self.code, self.if_true, self.if_false, self.value & 0xFFFF_FFFF)
+
+
+Code = list[Instruction]
+
+
+def allow() -> Code:
+    return [Instruction(_RETURN, _ALLOW)]
+
+
+def deny(error: int) -> Code:
+    """Answer the call with this error; 0 answers it with success. Either way the kernel does nothing."""
+    return [Instruction(_RETURN, _ERRNO | error)]
+
+
+def load_argument(index: int) -> Code:
+    """The low 32 bits of an argument, which is all that the kernel reads of an int."""
+    return [Instruction(_LOAD, 16 + 8 * index)]
+
+
+def if_any_bit(mask: int, then: Code, otherwise: Code) -> Code:
+    return [Instruction(_JSET, mask, 0, len(then)), *then, *otherwise]
+
+
+def choose(cases: Mapping[int, Code], otherwise: Code, newest: int | None = None, above: Code | None = None) -> Code:
+    """Go on with the case of the value that is loaded, by binary search; `above` is for values above `newest`."""
+    segments: list[tuple[int, Code]] = [(0, otherwise)]  # from this value on, until the next segment begins
+    for value in sorted(cases):
+        if segments[-1][0] == value:
+            segments.pop()
+        if not segments or segments[-1][1] != cases[value]:
+            segments.append((value, cases[value]))
+        segments.append((value + 1, otherwise))
+    if newest is not None and above is not None:
+        segments = [segment for segment in segments if segment[0] <= newest] + [(newest + 1, above)]
+    return _search(segments)
+
+
+def _search(segments: Sequence[tuple[int, Code]]) -> Code:
+    if len(segments) == 1:
+        return segments[0][1]
+    middle = len(segments) // 2
+    below, above = _search(segments[:middle]), _search(segments[middle:])
+    if len(below) <= _FARTHEST_BRANCH:
+        return [Instruction(_JGE, segments[middle][0], len(below), 0), *below, *above]
+    return [Instruction(_JGE, segments[middle][0], 0, 1), Instruction(_JUMP, len(below)), *below, *above]
+
+
+def choose_range(ranges: Sequence[tuple[int, int]], inside: Code, outside: Code) -> Code:
+    return choose({value: inside for first, last in ranges for value in range(first, last + 1)}, outside)
+
+
+def _clone() -> Code:
+    return [*load_argument(0), *if_any_bit(DENIED_CLONE_FLAGS, deny(errno.EPERM), allow())]
+
+
+def _ioctl() -> Code:
+    return [*load_argument(1), *choose({TERMINAL_INJECTION: deny(errno.EPERM)}, allow())]
+
+
+def _socket() -> Code:
+    def protocols(known: Sequence[int]) -> Code:
+        return [*load_argument(2), *choose(dict.fromkeys(known, allow()), deny(errno.EPROTONOSUPPORT))]
+
+    families = {AF_UNIX: protocols(UNIX_PROTOCOLS)}
+    for family, types in INTERNET_PROTOCOLS.items():
+        by_type = choose({kind: protocols(known) for kind, known in types.items()}, deny(errno.ESOCKTNOSUPPORT))
+        families[family] = [*load_argument(1), Instruction(_AND, SOCKET_TYPE_MASK), *by_type]
+    return [*load_argument(0), *choose(families, deny(errno.EAFNOSUPPORT))]
+
+
+def _setsockopt() -> Code:
+    unknown = deny(errno.ENOPROTOOPT)
+    filters = dict.fromkeys(SOCKET_FILTERS, deny(errno.EPERM))
+    levels = {SOL_SOCKET: [*load_argument(2), *choose(filters, allow(), NEWEST_SOCKET_OPTION, unknown)]}
+    for level, ranges in OPEN_OPTIONS.items():
+        levels[level] = [*load_argument(2), *choose_range(ranges, allow(), unknown)]
+    return [*load_argument(1), *choose(levels, unknown)]
+
+
+def _prctl() -> Code:
+    options = {PRCTL_SECCOMP: deny(errno.EPERM), PRCTL_NAME_MEMORY: deny(errno.EINVAL)}
+    return [*load_argument(0), *choose(options, allow())]
+
+
+def _mmap() -> Code:
+    return [*load_argument(3), *if_any_bit(HUGE_MAPPING, deny(errno.ENOMEM), allow())]
+
+
+def _memfd_create() -> Code:
+    return [*load_argument(1), *if_any_bit(HUGE_MEMORY_FILE, deny(errno.ENOMEM), allow())]
+
+
+def _fcntl() -> Code:
+    return [*load_argument(1), *choose(dict.fromkeys(OPEN_FILE_LOCKS, deny(errno.EINVAL)), allow())]
+
+
+def filter_program(machine: str = "") -> bytes:
+    """The filter as BPF instructions (struct sock_filter[]). Raises KeyError for an unknown architecture."""
+    arch = ARCHITECTURES[machine or platform.machine()]
+    calls: dict[int, Code] = {}
+    for group in DENIED.values():
+        calls |= {number: deny(errno.EPERM) for pair in group.values() if (number := pair[arch.column]) is not None}
+    calls |= {pair[arch.column]: deny(0) for pair in PRETENDED.values()}
+    calls |= {
+        arch.clone3: deny(errno.ENOSYS),  # its flags lie in memory where a filter cannot look; libc then uses clone
+        arch.clone: _clone(),
+        arch.ioctl: _ioctl(),
+        arch.socket: _socket(),
+        arch.socketpair: _socket(),
+        arch.setsockopt: _setsockopt(),
+        arch.prctl: _prctl(),
+        arch.mmap: _mmap(),
+        arch.memfd_create: _memfd_create(),
+        arch.fcntl: _fcntl(),
+    }
+    # ENOSYS also closes the x32 calls, whose numbers start at 0x40000000.
+    return for_architecture(arch, choose(calls, allow(), NEWEST_KNOWN, deny(errno.ENOSYS)))
+
+
+def for_architecture(arch: Architecture, code: Code) -> bytes:
+    """A filter for calls by this architecture's entrance, their number loaded; a call by another one kills."""
+    return b"".join(
+        instruction.packed()
+        for instruction in (
+            Instruction(_LOAD, _ARCHITECTURE),
+            Instruction(_JEQ, arch.audit, 1, 0),
+            Instruction(_RETURN, _KILL),
+            Instruction(_LOAD, _NUMBER),
+            *code,
+        )
+    )
