@@ -22,6 +22,8 @@ from sandbox.jobs.envelope import Item
 logger = logging.getLogger(__name__)
 
 HOLD_S = 0.02
+# Before a result, it says that no worker could run the item. A blank, so that who does not know it reads valid JSON.
+CANNOT_RUN = b" "
 
 # Keep a result and put its webhook among those to be delivered, both or neither: whatever dies in between, a result
 # that is there has had its webhook put there too.
