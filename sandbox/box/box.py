@@ -7,6 +7,7 @@ must have; anything else is a BoxError, and the box is destroyed.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -16,11 +17,13 @@ from typing import Any
 
 from sandbox.box.engine import Walls
 from sandbox.box.exhaustion import exhausted
+from sandbox.box.gvisor import GvisorWalls
 from sandbox.box.streams import Collected, Streams
 from sandbox.box.watch import UNWATCHED, BoxWatch, Stage
 from sandbox.errors import BoxError, BoxOutOfMemory
 from sandbox.runner import frames
 from sandbox.runner.contract import FileSpan, Limits, Mode, Outcome, Program, Run, Status, Usage
+from sandbox.runner.kernel import GVISOR
 
 SUPERVISOR_WALL_CEILING = 5.0
 WATCHDOG_GRACE_S = 15.0
@@ -50,6 +53,10 @@ class Box:
         hello = self._answer(START_PATIENCE_S)
         if hello.get("ready") is not True:
             raise BoxError("the supervisor did not say that it is ready")
+        self.missing_walls = [str(wall) for wall in hello.get("missing_walls", ())]
+        self._in_gvisor = hello.get("kernel") == GVISOR
+        if self._in_gvisor:
+            self._walls = GvisorWalls(walls)
 
     def load(self, program: Program) -> Outcome | None:
         """Make `program` the one that `run` runs; returns how compiling went, None where nothing is compiled.
@@ -143,14 +150,16 @@ class Box:
         deadline = time.monotonic() + limits.wall_time_s * SUPERVISOR_WALL_CEILING + WATCHDOG_GRACE_S
         with Streams(stdin, limits.output_kb * 1024, calls, channel, partner) as streams:
             request["streams"] = len(streams.theirs)
+            copied = self._memory_for_copies(request)
             try:
-                self._start(request, streams.theirs, files)
+                self._start(request, [*streams.theirs, *copied], files)
             finally:
                 streams.close_theirs()
                 frames.close_all([*channel, *partner])
             while not streams.wait_for(self._walls.connection, deadline):
                 self._send({"do": "kill"})  # the output grew over its limit
             answer, descriptors = self._receive()
+            descriptors += copied
             try:
                 if answer.get("tag") != self.tag:
                     raise BoxError("the answer is not to what was asked")
@@ -175,6 +184,10 @@ class Box:
                 raise BoxError("the supervisor did not say that it has cleared up")
         self._walls.limit_memory(memory_mb)
         self._memory_mb = memory_mb
+
+    def _memory_for_copies(self, request: Mapping[str, Any]) -> list[int]:
+        """A memfd for the files to fetch: no descriptor comes out of gVisor, and one that goes in can be written."""
+        return [os.memfd_create("fetched", os.MFD_CLOEXEC)] if self._in_gvisor and request.get("fetch") else []
 
     def _start(self, request: dict[str, Any], streams: list[int], files: Mapping[str, bytes]) -> None:
         """Send a request, and with it the program when the supervisor does not have it yet."""
@@ -262,6 +275,9 @@ class Box:
         try:
             files: dict[str, bytes] = {}
             left = limits.file_mb << 20
+            if self._in_gvisor:
+                (copied,) = descriptors
+                return frames.unpack(copied, [(str(name), int(size)) for name, size in answer["parts"]], left)
             for (name, size), descriptor in zip(answer["parts"], descriptors, strict=True):
                 files.update(frames.unpack(descriptor, [(str(name), int(size))], left))
                 left -= int(size)

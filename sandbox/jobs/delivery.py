@@ -64,6 +64,20 @@ class Courier:
                 self._mail[item.reader].append(addressed(item.id, result))
         self._holding.set()
 
+    def cannot_run(self, item: Item, result: bytes) -> None:
+        """Tell who waits for the item that it does not run here. A kept item needs no result for that: it stays queued.
+
+        Raises RedisError.
+        """
+        letter = CANNOT_RUN + result
+        if not item.kept:
+            self.take(item, letter)
+            return
+        pipeline = self._redis.pipeline(transaction=False)
+        for reader in self._redis.smembers(keys.readers(item.submission)):
+            post(pipeline, reader.decode(), [addressed(item.id, letter)])
+        pipeline.execute()
+
     def drop(self, item: Item) -> None:
         """An item that gets no result, for nobody wants it; told with the next results."""
         if item.client:

@@ -40,8 +40,8 @@ from sandbox.errors import CannotRun, InfrastructureError
 from sandbox.jobs import envelope, fairness, keys, leases, tasks
 from sandbox.jobs.activity import Activity
 from sandbox.jobs.connection import connect
-from sandbox.jobs.delivery import CANNOT_RUN, Courier
-from sandbox.jobs.envelope import Item, Unreadable
+from sandbox.jobs.delivery import Courier
+from sandbox.jobs.envelope import Item, Sent, Unreadable
 from sandbox.jobs.journal import Journal, log_journey
 from sandbox.jobs.leases import Heartbeat
 from sandbox.jobs.perform import failed, perform
@@ -266,16 +266,19 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
             with self._rest_lock:
                 not_run += [item, *self._rest]
                 self._rest.clear()
-        elif item.kept:
+            return
+        self._courier.cannot_run(item, failed(item, str(why)))
+        if item.kept:
             not_run.append(item)
-        else:
-            self._courier.take(item, CANNOT_RUN + failed(item, str(why)))
 
     def _return(self, items: Sequence[Item]) -> None:
         """Queue items that could not run: at the front, or at the end where this slot would take them again at once."""
         if items:
             serves = self._check.serves()
-            self._queue_again(items, at_front=not serves)
+            sent = self._queue_again(items, at_front=not serves)
+            for submission in {item.submission for item in items if item.kept}:
+                if self._redis.exists(keys.job(submission)):  # it is queued again, at this envelope's place
+                    self._redis.hset(keys.job(submission), "envelope", sent.ids[0])
             if serves:
                 time.sleep(PASS_ON_PAUSE_S)
 
@@ -326,15 +329,14 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
             self._queue_again(self._rest, at_front=True)
             self._rest.clear()
 
-    def _queue_again(self, items: Sequence[Item], at_front: bool) -> None:
+    def _queue_again(self, items: Sequence[Item], at_front: bool) -> Sent:
         """Put items of one client into an envelope of their own. Raises RedisError."""
         content = [item.model_dump_json().encode() for item in items]
         client, ttl_s, lease_s = items[0].client, self._settings.queue_ttl_s, self._settings.lease_s
         queue = envelope.lane_queue(self._lane, self._side_redis)
         if client:
-            envelope.park(self._side_redis, queue, [content], ttl_s, client, lease_s, at_front)
-        else:
-            envelope.send(self._side_redis, queue, [content], time.time(), ttl_s, at_front)
+            return envelope.park(self._side_redis, queue, [content], ttl_s, client, lease_s, at_front)
+        return envelope.send(self._side_redis, queue, [content], time.time(), ttl_s, at_front)
 
     def _described(self) -> Mapping[str, Any]:
         waiting = self._check.waiting()

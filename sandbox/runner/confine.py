@@ -167,9 +167,11 @@ def filter_program(machine: str = "") -> bytes:
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
-def set_limits(job: Job) -> None:
+def set_limits(job: Job, message_queues: bool = True) -> None:
     """Kernel limits for this process and what it starts. The CPU limit here is the second line: it counts whole
     seconds.
+
+    Without `message_queues` the kernel has no limit on them (gVisor), and the filter alone denies their calls.
     """
     resource.setrlimit(resource.RLIMIT_CPU, (job.cpu_seconds, job.cpu_seconds + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (job.file_bytes, job.file_bytes))
@@ -178,7 +180,8 @@ def set_limits(job: Job) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
     resource.setrlimit(resource.RLIMIT_NPROC, (job.processes, job.processes))
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (65_536, 65_536))
-    resource.setrlimit(resource.RLIMIT_MSGQUEUE, (0, 0))
+    if message_queues:
+        resource.setrlimit(resource.RLIMIT_MSGQUEUE, (0, 0))
     resource.setrlimit(resource.RLIMIT_STACK, (job.memory_bytes, job.memory_bytes))
 
 

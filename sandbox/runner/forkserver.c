@@ -98,6 +98,8 @@ static void no_core(void) {
     if (now.rlim_max > 0) limit(RLIMIT_CORE, 1, 1);
 }
 
+static int limit_message_queues = 1; /* 0 on gVisor, which has no such limit: the filter alone denies their calls */
+
 static void set_limits(const struct job *job) {
     limit(RLIMIT_CPU, job->cpu_seconds, job->cpu_seconds + 1);
     limit(RLIMIT_FSIZE, job->file_bytes, job->file_bytes);
@@ -105,7 +107,7 @@ static void set_limits(const struct job *job) {
     limit(RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES);
     limit(RLIMIT_NPROC, job->processes, job->processes);
     limit(RLIMIT_MEMLOCK, LOCKED_BYTES, LOCKED_BYTES);
-    limit(RLIMIT_MSGQUEUE, 0, 0);
+    if (limit_message_queues) limit(RLIMIT_MSGQUEUE, 0, 0);
     limit(RLIMIT_STACK, job->memory_bytes, job->memory_bytes);
 }
 
@@ -292,7 +294,8 @@ static int receive(int connection, int *descriptors) {
 /* Serve until the supervisor is gone (false), or return in a confined child that Python shall go on with. */
 int serve(
     int connection, const struct sock_filter *code, unsigned short length, const struct prepared *prepared,
-    struct returned *returned) {
+    struct returned *returned, int message_queues) {
+    limit_message_queues = message_queues;
     /* Here and not in each child, for which the kernel would compile it anew: 0.07 ms. */
     struct sock_fprog filter = {length, (struct sock_filter *)code};
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail("no_new_privs");

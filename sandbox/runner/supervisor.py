@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from sandbox.runner import frames, job, usage
+from sandbox.runner.kernel import GVISOR, GVISOR_LACKS, kernel_name
 from sandbox.runner.words import Mode, Status
 from sandbox.runner.workspace import NotClean, Workspace
 
@@ -44,6 +45,8 @@ MAX_FILES_BYTES = 1 << 31
 MORE_ZYGOTES = 2  # beside the first one: each has imported other modules, and holds their memory
 SHORTEST_LOOK_S = 0.002
 MEMORY_LOOK_S = 0.01
+GVISOR_MEMORY_LOOK_S = 0.05  # a look costs milliseconds there, and of the box's own CPU
+COPIED_AT_ONCE = 1 << 20
 PAGES_LOOK_S = 0.5
 MCL_CURRENT, MCL_ONFAULT = 1, 4
 PAGES_PER_MB = (1 << 20) // os.sysconf("SC_PAGE_SIZE")
@@ -132,7 +135,9 @@ class Supervisor:
         self._connection = connection
         self._workspace = Workspace(Path(options.root), [Path(place) for place in options.shared])
         self._next_uid = options.uid_base
-        self._watch_memory = options.watch_memory
+        self._kernel = kernel_name()
+        self._watch_memory = options.watch_memory or self._kernel == GVISOR
+        self._memory_look_s = GVISOR_MEMORY_LOOK_S if self._kernel == GVISOR else MEMORY_LOOK_S
         self._modules = options.modules
         self._zygote = Zygote(options.modules, self._workspace.work)
         self._zygotes: dict[tuple[str, ...], Zygote] = {(): self._zygote}
@@ -150,7 +155,16 @@ class Supervisor:
 
     def serve(self) -> None:
         self._zygote.wait_until_ready()
-        frames.send(self._connection, {"ready": True, "counts_memory": self._memory_kills.there, "pid": os.getpid()})
+        frames.send(
+            self._connection,
+            {
+                "ready": True,
+                "counts_memory": self._memory_kills.there,
+                "pid": os.getpid(),
+                "kernel": self._kernel,
+                "missing_walls": GVISOR_LACKS if self._kernel == GVISOR else (),
+            },
+        )
         while True:
             request, payload, descriptors = frames.receive(self._connection)
             self.tag = request.get("tag", "")
@@ -199,6 +213,7 @@ class Supervisor:
         limits, mode = request["limits"], Mode(request["mode"])
         self._choose_zygote(tuple(request.get("warm", ())))
         streams, rest = descriptors[: request["streams"]], descriptors[request["streams"] :]
+        copied = rest.pop(0) if request["fetch"] and self._kernel == GVISOR else None
         files = frames.unpack(rest[0], request["parts"], MAX_FILES_BYTES) if "parts" in request else {}
         uid = self._take_uid()
         self._workspace.prepare(uid, files)
@@ -210,6 +225,9 @@ class Supervisor:
             found = self._workspace.fetch(request["fetch"], limits["file_mb"])
             answer["parts"] = [(name, size) for name, size, _ in found]
             fetched += [descriptor for _, _, descriptor in found]
+        if copied is not None:
+            _copy(fetched, copied)
+            fetched.clear()
         frames.close_all(descriptors)
         descriptors.clear()
         frames.send(self._connection, answer, fetched)
@@ -271,7 +289,7 @@ class Supervisor:
         pages_before: float | None = None
         while True:
             if self._watch_memory and not stopped:
-                next_look = min(next_look, time.monotonic() + MEMORY_LOOK_S)
+                next_look = min(next_look, time.monotonic() + self._memory_look_s)
             ready = dict(self._poll.poll(max(0.0, next_look - time.monotonic()) * 1000 + 0.5))
             if self._connection.fileno() in ready:
                 frames.receive(self._connection)  # the one word a worker says during a run, or its end
@@ -362,6 +380,16 @@ class Supervisor:
         else:
             outcome["status"] = Status.OK
         return outcome
+
+
+def _copy(sources: Sequence[int], target: int) -> None:
+    """Write the files one after the other into `target`, and close them."""
+    for source in sources:
+        while content := os.read(source, COPIED_AT_ONCE):
+            view = memoryview(content)
+            while view:
+                view = view[os.write(target, view) :]
+        os.close(source)
 
 
 def _kill(pid: int) -> None:

@@ -27,9 +27,11 @@ from typing import NoReturn
 from sandbox.runner import confine, frames, job
 from sandbox.runner.contract import Mode
 from sandbox.runner.interpreter import EXIT_NOT_STARTED, Interpreter, execute
+from sandbox.runner.kernel import GVISOR, kernel_name
 
 LIBRARY = f"{os.path.dirname(__file__)}/forkserver.so"
 SCRIPT_COMMAND = ("python3", "main.py")  # what `languages.toml` has for a Python program without arguments
+HAS_MESSAGE_QUEUE_LIMIT = kernel_name() != GVISOR
 RAN, NOT_COMPILED = 1, 2  # `enum how_far` of forkserver.c
 _KIBI = 1024.0
 
@@ -103,7 +105,7 @@ def serve_in_c(connection: socket.socket, filter_program: bytes, interpreter: In
         interpreter, directory
     )  # not frozen: the collector is to take the program's namespace as any other
     reference = None if ready is None else ctypes.byref(ready)
-    if not library.serve(connection.fileno(), code, length, reference, ctypes.byref(returned)):
+    if not library.serve(connection.fileno(), code, length, reference, ctypes.byref(returned), HAS_MESSAGE_QUEUE_LIMIT):
         return
     mode = Mode(returned.mode)
     del ready, reference  # the program's namespace must go with its module
@@ -153,7 +155,7 @@ def be_the_child(descriptors: list[int], interpreter: Interpreter) -> NoReturn:
         os.chdir(mine.directory)
         confine.allow_looks(True)
         confine.be_first_for_the_oom_killer()
-        confine.set_limits(mine)
+        confine.set_limits(mine, HAS_MESSAGE_QUEUE_LIMIT)
         confine.become(mine.uid)
     except BaseException as error:  # noqa: BLE001 - the process boundary: nothing of ours may run on unconfined
         os.write(2, f"sandbox: run not started: {error!r}\n".encode())
