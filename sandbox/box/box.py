@@ -10,7 +10,7 @@ import math
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -47,6 +47,7 @@ class Box:
         self._sent = False
         self._warmed: list[tuple[str, ...]] = []
         self.runs = 0
+        self.retire = False  # it is not as it was before its program: not to be lent to another one
         self.tag = ""  # whose program it is: goes into the box with every request and must come back with its answer
         self.started_at = time.monotonic()
         walls.connection.settimeout(START_PATIENCE_S)
@@ -163,16 +164,33 @@ class Box:
             try:
                 if answer.get("tag") != self.tag:
                     raise BoxError("the answer is not to what was asked")
-                streams.drain()
+                held = self._drain(streams)
                 fetched = self._fetched(answer, descriptors, limits)
             finally:
                 frames.close_all(descriptors)
             self._kept_mb = _kept_mb(answer) or self._kept_mb
             outcome = self._outcome(answer, streams, fetched, bool(partner))
+            if held:
+                outcome = replace(outcome, status=Status.RUNTIME_ERROR, message=held)
+            self.retire = self.retire or bool(held) or answer.get("retire") is True
             sent, received = len(stdin) + _size(files), len(outcome.stdout) + len(outcome.stderr) + _size(fetched)
             stage: Stage = "compile" if request["do"] == "compile" else "run"
             self._watch.stage(stage, began, time.monotonic(), sent, received)
             return outcome if self._program is None else exhausted(outcome, self._program.memory_errors)
+
+    def _drain(self, streams: Streams) -> str:
+        """Read what is left of the output; returns why that does not end. Raises BoxError where that breaks the box.
+
+        gVisor has no collector for descriptors that sockets hold of each other: a program there can leave its output
+        open although no process of it is left, which the supervisor has seen to.
+        """
+        try:
+            streams.drain()
+        except BoxError as error:
+            if not self._in_gvisor:
+                raise
+            return str(error)
+        return ""
 
     def _limit_memory(self, memory_mb: int) -> None:
         if memory_mb == self._memory_mb:

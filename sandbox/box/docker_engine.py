@@ -147,7 +147,12 @@ class DockerEngine:
         }
 
     def _arguments(self, uid_base: int) -> list[str]:
-        options = {"connect": "/run/sandbox/worker.sock", "uid_base": uid_base, "modules": PRELOADED}
+        options = {
+            "connect": "/run/sandbox/worker.sock",
+            "uid_base": uid_base,
+            "cpus": self._settings.box_cpus,
+            "modules": PRELOADED,
+        }
         return [json.dumps(options)]
 
 

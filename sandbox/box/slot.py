@@ -25,6 +25,7 @@ WHY = {
     "broken": "its run was broken off",
     "run_count": "it reached its run count",
     "age": "it reached its age",
+    "retired": "its kernel keeps something of its last program",
     "slot_closes": "its slot closes",
 }
 
@@ -61,6 +62,7 @@ class Slot:
         self._max_age_s = max_age_s
         self._boxes: dict[str, Box] = {}
         self._waits: dict[str, BoxWait] = {}
+        self._missing_walls: set[str] = set()
 
     def warm(self, image: str) -> None:
         """Have a box of that image ready. Raises EngineUnavailable or BoxError."""
@@ -81,6 +83,10 @@ class Slot:
         """Try once more to start a box that is missing. Raises EngineUnavailable or BoxError."""
         if place in self._waits:
             self._boxes[place] = self._started(place, self._waits[place].image)
+
+    def missing_walls(self) -> list[str]:
+        """What the kernel of its boxes cannot keep out, in words, as far as boxes have started."""
+        return [*self._engine.missing_walls(), *sorted(self._missing_walls)]
 
     def require(self, language: Language) -> None:
         """Raises EngineUnavailable where the boxes cannot run it, which is no program's fault."""
@@ -112,7 +118,9 @@ class Slot:
         except BaseException:
             self._discard(place, "broken")
             raise
-        if box.runs >= self._max_runs:
+        if box.retire:
+            self._discard(place, "retired")
+        elif box.runs >= self._max_runs:
             self._discard(place, "run_count")
         elif time.monotonic() - box.started_at >= self._max_age_s:
             self._discard(place, "age")
@@ -130,6 +138,7 @@ class Slot:
         finally:
             self.starting = ""
         del self._waits[place]
+        self._missing_walls.update(box.missing_walls)
         self.watch.started(image)
         return box
 

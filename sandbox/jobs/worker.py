@@ -96,7 +96,6 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         self._queue_of = {queue.key.encode(): queue for queue in queues}
         self._side_redis = connect(settings.effective_redis_url)
         self._spool = Spool(settings.home)
-        self._engine = engine
         self._missing_walls: list[str] = []
         self._description = {
             "host": socket.gethostname(),
@@ -149,7 +148,7 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         """Say at once that programs run here."""
         self._journal.rests()
         try:
-            self._missing_walls = self._engine.missing_walls()
+            self._missing_walls = self._slot.missing_walls()
         except InfrastructureError as error:
             logger.warning("the engine does not say which walls it lacks: %s", error)
         try:

@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from sandbox.runner import frames, job, usage
+from sandbox.runner.gvisor import GvisorBox, kill_all_of
 from sandbox.runner.kernel import GVISOR, GVISOR_LACKS, kernel_name
 from sandbox.runner.words import Mode, Status
 from sandbox.runner.workspace import NotClean, Workspace
@@ -137,6 +138,9 @@ class Supervisor:
         self._next_uid = options.uid_base
         self._kernel = kernel_name()
         self._watch_memory = options.watch_memory or self._kernel == GVISOR
+        self._gvisor = GvisorBox() if self._kernel == GVISOR else None
+        self._memory_before_mb = 0.0
+        self._cpus = options.cpus or len(os.sched_getaffinity(0))
         self._memory_look_s = GVISOR_MEMORY_LOOK_S if self._kernel == GVISOR else MEMORY_LOOK_S
         self._modules = options.modules
         self._zygote = Zygote(options.modules, self._workspace.work)
@@ -220,6 +224,8 @@ class Supervisor:
         command = request.get("command") or self._program["run"]
         ending = self._execute([*command, *request["args"]], uid, limits, mode, streams)
         answer: dict[str, Any] = {"tag": self.tag, "outcome": self._outcome(ending, limits, mode)}
+        if self._gvisor is not None:
+            answer["retire"] = self._gvisor.tcp_connections() > 0
         fetched: list[int] = []
         if request["fetch"]:
             found = self._workspace.fetch(request["fetch"], limits["file_mb"])
@@ -267,6 +273,8 @@ class Supervisor:
     ) -> Ending:
         packed = job.pack(str(self._workspace.work), command, self._environment, mode, uid, limits)
         kills_before = self._memory_kills.read()
+        if self._gvisor is not None:
+            self._memory_before_mb = self._gvisor.memory_mb()
         box_before = self._box_clock.read() - self._own_cpu_time_s()
         began = time.monotonic()
         self._zygote.start(packed, streams)
@@ -276,7 +284,12 @@ class Supervisor:
         cpu_time_s = report.cpu_time_s + self._sweep()
         if ended - began > BOX_CLOCK_FROM_S and self._box_clock.there:
             cpu_time_s = max(cpu_time_s, self._box_clock.read() - self._own_cpu_time_s() - box_before)
-        out_of_memory = stopped == "memory" or self._memory_kills.read() > kills_before
+        out_of_memory = (
+            stopped == "memory"
+            or self._memory_kills.read() > kills_before
+            or (self._gvisor is not None and self._memory_taken_mb([]) > self._memory_limit_mb(limits))
+        )
+        cpu_time_s = self._possible_cpu_time_s(cpu_time_s, ended - began)
         return Ending(report.wait_status, cpu_time_s, ended - began, report.memory_mb, stopped, out_of_memory)
 
     def _own_cpu_time_s(self) -> float:
@@ -311,8 +324,8 @@ class Supervisor:
         """Which limit is exceeded now, if any; else the seconds until one can be."""
         alive = self._alive()
         elapsed = time.monotonic() - began
-        cpu = sum(map(usage.process_cpu_time_s, alive))
-        if self._watch_memory and sum(map(usage.resident_mb, alive)) > limits["memory_mb"]:
+        cpu = self._possible_cpu_time_s(sum(map(usage.process_cpu_time_s, alive)), elapsed)
+        if self._watch_memory and self._memory_taken_mb(alive) > self._memory_limit_mb(limits):
             return "memory", 0.0
         if cpu >= limits["cpu_time_s"]:
             return "cpu", 0.0
@@ -321,6 +334,19 @@ class Supervisor:
         if wall_left <= 0 or elapsed > limits["wall_time_s"] * WALL_CEILING:
             return "wall", 0.0
         return "", max(SHORTEST_LOOK_S, min(limits["cpu_time_s"] - cpu, wall_left))
+
+    def _possible_cpu_time_s(self, counted_s: float, elapsed_s: float) -> float:
+        """gVisor counts for each process the time that it was ready to run, on a CPU or not."""
+        return min(counted_s, elapsed_s * self._cpus) if self._gvisor is not None else counted_s
+
+    def _memory_taken_mb(self, alive: Sequence[int]) -> float:
+        if self._gvisor is not None:
+            return self._gvisor.memory_mb() - self._memory_before_mb
+        return sum(map(usage.resident_mb, alive))
+
+    def _memory_limit_mb(self, limits: dict[str, Any]) -> float:
+        """Without a cgroup; a program's executable lies in the box's memory and counts apart."""
+        return float(limits["memory_mb"] + (self._workspace.kept_bytes() >> 20))
 
     def _alive(self) -> list[int]:
         """The processes of the program: the zygote's descendants, and those whose parents have ended, which are ours
@@ -333,7 +359,13 @@ class Supervisor:
         """Kill all that runs besides us and the zygote; return when it must be dead."""
         for pid in self._alive():
             _kill(pid)
+        self._kill_uid()
         return time.monotonic() + KILL_PATIENCE_S
+
+    def _kill_uid(self) -> None:
+        """On gVisor the list of processes takes longer to read than a process to fork and end."""
+        if self._gvisor is not None and self._next_uid is not None:
+            kill_all_of(self._next_uid)
 
     def _sweep(self) -> float:
         """Kill and reap what outlived the child until nothing is left; return the CPU seconds it had used."""
@@ -346,6 +378,7 @@ class Supervisor:
             left = [pid for pid in usage.children(os.getpid()) if pid not in ours]
             if not left:
                 return used
+            self._kill_uid()
             for pid in left:
                 for victim in [pid, *usage.descendants(pid)]:
                     _kill(victim)
@@ -370,7 +403,7 @@ class Supervisor:
         resident = ending.memory_mb
         if mode is Mode.EXEC and resident > limits["memory_mb"] and resident <= self._zygote.resident_mb * 1.05:
             resident = 0.0
-        if ending.out_of_memory or resident > limits["memory_mb"]:
+        if ending.out_of_memory or resident > self._memory_limit_mb(limits):
             outcome["status"] = Status.MEMORY_LIMIT_EXCEEDED
         elif ending.stopped in {"cpu", "wall"} or ending.cpu_time_s > limits["cpu_time_s"]:
             outcome["status"] = Status.TIME_LIMIT_EXCEEDED
@@ -408,6 +441,7 @@ class Options(NamedTuple):
     shared: Sequence[str] = ("/tmp", "/dev/shm")  # writable places to keep empty
     uid_base: int | None = None  # uids above this one are ours to use; None: all runs share our uid
     watch_memory: bool = False  # no cgroup limits memory: watch it from here
+    cpus: float = 0.0  # that the box may use, where the engine limits them
     modules: Sequence[str] = ()  # for the zygote to import beforehand
 
 
