@@ -34,6 +34,8 @@ HOME_LABEL = "sandbox.home"
 CONNECT_PATIENCE_S = 30.0
 UIDS_PER_BOX = 65_536
 FIRST_UID = 1_000_000
+# gVisor's kernel is a process of the host, with threads for each thread inside; it ends when it is refused one.
+HOST_PROCESSES_OF_GVISOR = 8
 MEMORY_SLACK_BYTES = 2 * MIB  # the kernel charges memory to a cgroup in batches
 UNMEASURED_INTERPRETER_BYTES = 96 * MIB
 COMMAND = "import sys; sys.path.insert(0, '/opt/sandbox'); from sandbox.runner.supervisor import main; main()"
@@ -56,7 +58,7 @@ class DockerEngine:
         self._up: set[DockerWalls] = set()
         try:
             self._client = docker.from_env(timeout=60)
-            self._client.ping()
+            self._processes = settings.box_processes * self._host_processes_for_one()
         except (DockerException, requests.RequestException) as error:
             raise EngineUnavailable(
                 f"no Docker engine answers ({error}); start one, or run `sandbox doctor`"
@@ -88,6 +90,13 @@ class DockerEngine:
         walls = DockerWalls(container, connection, self._up.discard)
         self._up.add(walls)
         return walls
+
+    def _host_processes_for_one(self) -> int:
+        """Processes and threads of the host that the runtime may take for one of a box."""
+        information = self._client.info()
+        name = self._settings.docker_runtime or information.get("DefaultRuntime", "")
+        runtime = json.dumps([name, (information.get("Runtimes") or {}).get(name)]).lower()
+        return HOST_PROCESSES_OF_GVISOR if any(word in runtime for word in ("runsc", "gvisor")) else 1
 
     def lacks(self, tool: str) -> bool:
         return False  # the images have what the table of languages names
@@ -130,7 +139,7 @@ class DockerEngine:
             "cap_drop": ["ALL"],
             "cap_add": CAPABILITIES,
             "security_opt": ["no-new-privileges"],
-            "pids_limit": settings.box_processes,
+            "pids_limit": self._processes,
             "mem_limit": 512 * MIB,
             "memswap_limit": 512 * MIB,
             "nano_cpus": int(settings.box_cpus * 1e9),

@@ -8,7 +8,7 @@ from sandbox.box.engine import Walls
 
 # What gVisor's kernel may take for a program beyond the program's own memory. Programs are held to their limit by the
 # supervisor, which looks a few times a second; the host's limit ends the whole box.
-KERNEL_MEMORY_MB = 256
+KERNEL_MEMORY_MB = 512
 
 
 class GvisorWalls:
