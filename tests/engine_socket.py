@@ -19,6 +19,7 @@ class EngineSocket:
         self.path = path
         self._listener: socket.socket | None = None
         self._connections: list[socket.socket] = []
+        self._hangs = False
 
     @property
     def url(self) -> str:
@@ -40,8 +41,15 @@ class EngineSocket:
         self._listener.listen()
         threading.Thread(target=self._accept, args=[self._listener], daemon=True).start()
 
+    def hang(self) -> None:
+        """From here on the engine takes connections and says nothing."""
+        self.close()
+        self._hangs = True
+        self.open()
+
     def close(self) -> None:
         """From here on there is no engine for whoever uses this socket."""
+        self._hangs = False
         if self._listener is not None:
             with suppress(OSError):
                 self._listener.shutdown(socket.SHUT_RDWR)
@@ -58,6 +66,9 @@ class EngineSocket:
         with suppress(OSError):
             while True:
                 near, _ = listener.accept()
+                if self._hangs:
+                    self._connections.append(near)
+                    continue
                 far = socket.socket(socket.AF_UNIX)
                 far.connect(ENGINE)
                 self._connections += [near, far]

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import socket
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ from sandbox.errors import BoxError, EngineUnavailable
 CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "IPC_LOCK", "KILL", "SETGID", "SETUID"]
 HOME_LABEL = "sandbox.home"
 CONNECT_PATIENCE_S = 30.0
+LOOK_WHETHER_IT_RUNS_S = 2.0
 UIDS_PER_BOX = 65_536
 FIRST_UID = 1_000_000
 # gVisor's kernel is a process of the host, with threads for each thread inside; it ends when it is refused one.
@@ -73,10 +75,10 @@ class DockerEngine:
         try:
             listener.bind(str(folder / "worker.sock"))
             listener.listen(1)
-            listener.settimeout(CONNECT_PATIENCE_S)
+            listener.settimeout(LOOK_WHETHER_IT_RUNS_S)
             container = self._client.containers.create(image_tag(image), **self._options(name, folder))
             container.start()
-            connection, _ = listener.accept()
+            connection = _accepted(listener, container)
         except ImageNotFound as error:
             raise EngineUnavailable(
                 f"image {image_tag(image)} is missing; build it with `sandbox images build {image}`"
@@ -233,6 +235,20 @@ def _group_that_may_be_gone() -> Iterator[None]:
         yield
     except OSError as error:
         raise BoxError(f"box gone: {error}") from error
+
+
+def _accepted(listener: socket.socket, container: Container) -> socket.socket:
+    """The supervisor's connection. Raises OSError, and DockerException when its container ended before."""
+    deadline = time.monotonic() + CONNECT_PATIENCE_S
+    while True:
+        try:
+            return listener.accept()[0]
+        except TimeoutError:
+            container.reload()  # raises NotFound: the engine removes a container that ended
+            if container.status != "running":
+                raise DockerException("its supervisor ended before it connected") from None
+            if time.monotonic() > deadline:
+                raise
 
 
 def _remove(container: Container | None) -> None:

@@ -75,8 +75,8 @@ def test_an_engine_that_goes_away_is_noticed_and_one_that_comes_back_is_used(
     with pytest.raises(CannotRun):
         service.submit("execute", [program("print(1)")], idempotency_key="another")
     late = service.submit("execute", [program("print('late')")], durable=True)
-    for job in (kept, late):
-        until(lambda job=job: service.job(job.id).status is JobStatus.QUEUED, "what is durable is queued", SLACK_S)
+    durable = [kept.id, late.id]
+    until(lambda: {service.job(job).status for job in durable} == {JobStatus.QUEUED}, "they are queued", SLACK_S)
 
     engine_socket.open()
     until(lambda: service.readiness().ready, "it is ready as soon as boxes start", SLACK_S)
@@ -92,6 +92,21 @@ def _printed_or_none(service: Service, key: str) -> str | None:
         return printed(service.submit("execute", [program("print('again')")], idempotency_key=key))[0]
     except CannotRun:
         return None
+
+
+def test_an_engine_that_hangs_holds_no_client_up(
+    service: Service, crew: Crew, engine_socket: EngineSocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "TOO_LONG_S", 3.0)
+    crew.hire()
+    engine_socket.hang()
+    kept = service.submit("execute", [program("print('kept')")], durable=True)
+    assert isinstance(_failure(service, Lane.RL), CannotRun)
+    assert not service.readiness().ready
+    engine_socket.close()
+    engine_socket.open()
+    until(lambda: service.readiness().ready, "it is ready as soon as the engine answers", SLACK_S)
+    assert stdouts(finished(service, kept.id)) == ["kept"]
 
 
 @pytest.mark.parametrize(

@@ -73,10 +73,10 @@ ALERTS = (
         "> 30",
         "0m",
         "A worker has been waiting for a box for more than half a minute.",
-        "`problems` of `/health/ready` name the worker, the image and why. If the engine does not answer, restart it; if"
-        " an image is missing, run `sandbox images build`; if the engine does not know the runtime, register it or unset"
-        " SANDBOX_DOCKER_RUNTIME. Then `sandbox doctor` on that host runs a real program. Workers keep trying, so nothing"
-        " else has to be restarted.",
+        "`problems` of `/health/ready` name the worker, the image and why. If the engine does not answer, restart it;"
+        " if an image is missing, run `sandbox images build`; if the engine does not know the runtime, register it or"
+        " unset SANDBOX_DOCKER_RUNTIME. Then `sandbox doctor` on that host runs a real program. Workers keep trying,"
+        " so nothing else has to be restarted.",
     ),
     Alert(
         "SandboxSlotsDead",
