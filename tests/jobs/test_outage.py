@@ -129,11 +129,11 @@ def test_a_worker_that_never_had_a_box_is_not_ready_and_says_why(
     assert images
     monkeypatch.setattr(outage, "TOO_LONG_S", 3.0)
     kept = service.submit("execute", [program("print('kept')")], durable=True)
+    (waiting,) = service.submit("execute", [program("print(1)", Lane.RL)]).results
     with Crew(settings, SLOTS, **broken) as crew:
         worker = crew._start(())
         until(lambda: redis.zcard(keys.STARTING), "the worker reports itself")
-        (future,) = service.submit("execute", [program("print(1)", Lane.RL)]).results
-        assert isinstance(future.exception(timeout=SLACK_S + 10), CannotRun)
+        assert isinstance(waiting.exception(timeout=SLACK_S + 10), CannotRun)
         until(lambda: named in " ".join(service.readiness().problems), "readiness names what failed")
         readiness = service.readiness()
         assert (readiness.ready, readiness.workers) == (False, 0)
