@@ -46,6 +46,7 @@ MAX_FILES_BYTES = 1 << 31
 MORE_ZYGOTES = 2  # beside the first one: each has imported other modules, and holds their memory
 SHORTEST_LOOK_S = 0.002
 MEMORY_LOOK_S = 0.01
+FIRST_PROCESS = 1
 GVISOR_MEMORY_LOOK_S = 0.05  # a look costs milliseconds there, and of the box's own CPU
 GVISOR_CPU_LIMIT_TIMES = 32  # its clock runs many times too fast where threads wait for a CPU: a second line only
 COPIED_AT_ONCE = 1 << 20
@@ -373,6 +374,8 @@ class Supervisor:
 
     def _sweep(self) -> float:
         """Kill and reap what outlived the child until nothing is left; return the CPU seconds it had used."""
+        if self._gvisor is not None and os.getpid() != FIRST_PROCESS:
+            self._kill_uid()  # gVisor gives orphans to the first process, whoever asked for them
         if self._children.read_bytes() == self._zygotes_alone:
             return 0.0
         ours = self._zygote_pids()
