@@ -13,7 +13,7 @@ types_log=$step_log.types
 types=$!
 trap 'kill "$types" 2>/dev/null; rm -f "$step_log" "$types_log"' EXIT
 missing=""
-for package in shellcheck prometheus docker-compose chromium; do # each is the name of its command, too
+for package in shellcheck prometheus docker-compose chromium runsc; do # each is the name of its command, too
     command -v "$package" >/dev/null || missing="$missing $package"
 done
 # shellcheck disable=SC2086 # it is a list of words

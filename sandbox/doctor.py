@@ -6,6 +6,8 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from sandbox.up import is_ready, local_engine_gaps, service_url
 CGROUPS = Path("/sys/fs/cgroup")
 SECCOMP_ACTIONS = Path("/proc/sys/kernel/seccomp/actions_avail")
 NAMESPACE_PATIENCE_S = 10.0
+DOCTORS_SLOT = 1_000  # away from the slots of a service that runs on this machine
 # CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID and CLONE_NEWNET: what the local engine's walls are made of.
 NEW_NAMESPACES = (
     "import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x10000000 | 0x00020000 | 0x20000000 | 0x40000000) != 0)"
@@ -40,7 +43,7 @@ class Finding:
 
 def examine(settings: UpSettings) -> list[Finding]:
     """All findings, in the order in which they are worth mending."""
-    looks = (_kernel, _namespaces, _engine, _redis, _service)
+    looks = (_kernel, _namespaces, _engine, _program, _redis, _service)
     return [finding for look in looks for finding in look(settings)]
 
 
@@ -106,6 +109,33 @@ def _docker_engine(settings: WorkerSettings) -> Iterator[Finding]:
     for name in IMAGES:
         found = "missing" if name in missing else image_tag(name)
         yield Finding(f"image {name}", name not in missing, found, "sandbox images build")
+
+
+def _program(settings: WorkerSettings) -> Iterator[Finding]:
+    """A real program in a box of its own: an engine that answers may still run nothing."""
+    from sandbox.box.slot import Slot
+    from sandbox.jobs.slot_check import prove
+    from sandbox.jobs.worker import make_engine
+
+    advice = "look at what failed; `sandbox run` tries other programs once the service is up"
+    with tempfile.TemporaryDirectory(prefix="doctor-") as home:
+        try:
+            engine = make_engine(settings.model_copy(update={"home": Path(home)}), DOCTORS_SLOT)
+            slot = Slot(engine, max_runs=1, max_age_s=60.0)
+            try:
+                began = time.monotonic()
+                prove(slot)
+                found = f"print(6 * 7) was judged accepted {time.monotonic() - began:.1f} s after its box was asked for"
+                missing = slot.missing_walls()
+            finally:
+                slot.close()
+                engine.close()
+        except SandboxError as error:
+            yield Finding("program", False, str(error), advice)
+            return
+    yield Finding("program", True, found)
+    for wall in missing:
+        yield Finding("wall", False, wall, "said in missing_walls; the threat model has what it means", needed=False)
 
 
 def _redis(settings: UpSettings) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ SandboxError
 │   └── Forbidden              the key's role may not do this
 ├── Refused                    asked well, but not now; carries retry_after_s
 │   ├── QueueFull
+│   ├── CannotRun              no worker can run programs: none is alive, or none can start a box
 │   ├── RateLimited            the key has spent its programs a second
 │   └── QuotaExceeded          the key has as many programs queued as it may
 ├── Cancelled                  the submission was cancelled before it ran
@@ -59,6 +60,17 @@ class Refused(SandboxError):
 
 class QueueFull(Refused):
     """The lane holds as many submissions as it may."""
+
+
+class CannotRun(Refused):
+    """No worker can run the program: none is alive, or no box starts.
+
+    `result` is the item's result as JSON for whoever cannot repeat one item alone; empty when there is none.
+    """
+
+    def __init__(self, message: str, retry_after_s: float = 5.0, result: bytes = b"") -> None:
+        super().__init__(message, retry_after_s)
+        self.result = result
 
 
 class RateLimited(Refused):

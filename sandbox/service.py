@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,14 +15,15 @@ from redis.exceptions import RedisError
 from sandbox import languages
 from sandbox.caller import CALLER
 from sandbox.config import QueueSettings
-from sandbox.errors import BadRequest, Cancelled, QueueUnavailable, SandboxError
+from sandbox.errors import BadRequest, Cancelled, CannotRun, QueueUnavailable, SandboxError
 from sandbox.ids import new_id
-from sandbox.jobs import envelope, keys, leases, watching
+from sandbox.jobs import envelope, watching
 from sandbox.jobs.connection import connect
 from sandbox.jobs.envelope import Item, Kind
 from sandbox.jobs.gpu_jobs import GpuJobs, gpu_job_id, is_gpu_job
 from sandbox.jobs.ledger import Ledger, anybody
 from sandbox.jobs.mailbox import Mailbox
+from sandbox.jobs.outage import OutageWatch, problems, slot_reports
 from sandbox.jobs.outbox import Outbox
 from sandbox.jobs.postman import Postman
 from sandbox.jobs.quotas import Quotas
@@ -71,7 +71,10 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether submissions would be served now, and what stands in the way."""
+    """Whether submissions would be served now, and what stands in the way.
+
+    `waiting_for_box_s` is the longest time for which a worker has needed a box that does not start.
+    """
 
     ready: bool
     workers: int
@@ -80,6 +83,7 @@ class Readiness:
     missing_walls: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     oldest_s: dict[str, float] = field(default_factory=dict)
+    waiting_for_box_s: float = 0.0
 
 
 class Service:
@@ -98,12 +102,15 @@ class Service:
         self._outbox = Outbox(self._redis, self._ledger)
         self._quotas = Quotas(self._redis, settings.queue_ttl_s)
         self._gpu_jobs = GpuJobs(self._redis, settings.queue_ttl_s, settings.result_ttl_s)
+        self._outage = OutageWatch(self._redis, settings.lease_s, self._fail_all_waiting)
 
     def start(self) -> None:
+        self._outage.start()
         self._postman.start()
         self._mailbox.start()
 
     def close(self) -> None:
+        self._outage.close()
         self._postman.close()
         self._mailbox.close()
         self._spooled.close()
@@ -125,7 +132,8 @@ class Service:
         A `callback` is for what is durable. With `reward`, whose programs the requests are, a durable batch's result is
         its rewards; it alone may be without requests.
 
-        Raises `errors.UnknownLanguage`, `errors.QueueFull`, `errors.QueueUnavailable`. The same idempotency key
+        Raises `errors.UnknownLanguage`, `errors.QueueFull`, `errors.QueueUnavailable`, and `errors.CannotRun` where
+        somebody would wait for a result although no worker can run programs. The same idempotency key
         within its life returns the first submission's ticket.
         """
         for position, request in enumerate(requests):
@@ -139,6 +147,8 @@ class Service:
                 first = self._ledger.first_with_key(idempotency_key, submission)
                 if first != submission:
                     return self._rejoin(first, durable)
+            if not durable:
+                self._refuse_in_outage(idempotency_key, submission)
             if durable or idempotency_key:
                 return self._submit_kept(kind, submission, requests, durable, batch, idempotency_key, callback, reward)
         except RedisError as error:
@@ -215,21 +225,22 @@ class Service:
     def readiness(self) -> Readiness:
         """One look at Redis and the workers; never raises."""
         try:
-            names = leases.slots(self._redis, self._settings.lease_s)
-            told = [text for text in self._redis.mget([keys.worker(name) for name in names]) if text] if names else []
+            reports = slot_reports(self._redis, self._settings.lease_s)
             oldest_s = watching.oldest_s(self._redis, time.time())
         except RedisError as error:
             return Readiness(False, 0, problems=[f"Redis does not answer: {error}"])
-        workers = [json.loads(text) for text in told]
+        alive = [report for report in reports if not report.starting]
+        workers = [report.described for report in alive if report.described]
         older = sum(worker.get("reads", 1) < envelope.VERSION for worker in workers)
         return Readiness(
-            ready=bool(names) and older < len(names),
-            workers=len(names),
+            ready=any(report.starts_boxes for report in alive) and older < len(alive),
+            workers=len(alive),
             queued=self._postman.waiting(),
             engine=",".join(sorted({worker["engine"] for worker in workers})),
             missing_walls=sorted({wall for worker in workers for wall in worker["missing_walls"]}),
-            problems=_problems(len(names), older),
+            problems=[*problems(reports), *_version_problems(len(alive), older)],
             oldest_s=oldest_s,
+            waiting_for_box_s=round(max((report.waits_s for report in reports), default=0.0), 3),
         )
 
     def live(self) -> LiveView:
@@ -239,7 +250,7 @@ class Service:
     def _submit_awaited(self, kind: Kind, submission: str, requests: Sequence[Request], batch: bool) -> Ticket:
         items = self._items(submission, requests, batch, kept=False)
         client = self._admit(items)
-        futures = self._mailbox.expect(item_id for item_id, _ in items)
+        futures = self._mailbox.expect([item_id for item_id, _ in items])
         _log_accepted(submission, kind, requests[0].priority, len(items))
         try:
             self._postman.accept(requests[0].priority, items, client)
@@ -250,6 +261,30 @@ class Service:
             self._spooled.forget(item_id for item_id, _ in items)
             raise
         return Ticket(submission, futures, client)
+
+    def _refuse_in_outage(self, idempotency_key: str, submission: str) -> None:
+        if self._outage.why:
+            if idempotency_key:
+                self._ledger.strike_out(idempotency_key, submission)
+            raise CannotRun("no worker can run programs now")
+
+    def _fail_all_waiting(self, why: str) -> None:
+        """Tell all clients that wait; what is kept stays in the queue. Raises RedisError."""
+        expected = self._mailbox.expected()
+        if not expected:
+            return
+        unsent = self._postman.withdraw_all()
+        dropped = [item_id for item_id, kept in expected.items() if not kept]
+        self._postman.answered(dropped)
+        self._mailbox.forget(expected, CannotRun("no worker can run programs now"))
+        self._spooled.forget(dropped)
+        logger.warning("clients were told that nothing runs", extra={"items": len(expected), "reason": why})
+        for client, item_ids in unsent.items():
+            if client:
+                self._quotas.release(client, item_ids)
+        sent = set(dropped).difference(*unsent.values())
+        for submission in {item_id.partition(".")[0] for item_id in sent}:
+            self._ledger.cancel(submission)
 
     def _answered(self, item_ids: Sequence[str]) -> None:
         self._spooled.forget(item_ids)
@@ -320,7 +355,7 @@ class Service:
             return Ticket(submission)
         entry = self._ledger.entry(submission)
         ids = [f"{submission}.{index}" for index in range(entry.total)] if entry.batch else [submission]
-        futures = self._mailbox.expect(ids)
+        futures = self._mailbox.expect(ids, kept=True)
         for index, result in self._ledger.read(submission, self._mailbox.reader).items():
             self._mailbox.put(ids[index], result)
         return Ticket(submission, futures)
@@ -374,9 +409,7 @@ def _log_accepted(submission: str, kind: Kind, lane: str, items: int) -> None:
     logger.info("accepted", extra={"submission": submission, "kind": kind, "lane": lane, "items": items})
 
 
-def _problems(workers: int, older: int) -> list[str]:
-    if not workers:
-        return ["no worker is alive"]
+def _version_problems(workers: int, older: int) -> list[str]:
     if older:
         return [f"{older} of {workers} workers are of an older version and pass on what this one sends: upgrade them"]
     return []

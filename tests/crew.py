@@ -38,6 +38,7 @@ class Crew:
         self._next_slot = first_slot
         self._workers: list[Worker] = []
         self._redis = connect(settings.effective_redis_url)
+        self.prelude = ""  # Python that runs in each worker first, ends with a semicolon
 
     def __enter__(self) -> Crew:
         return self
@@ -94,7 +95,11 @@ class Crew:
         }
         with self._log_file.open("ab") as log:
             worker = subprocess.Popen(
-                [sys.executable, "-c", COMMAND.format(express=list(map(str, express)), slot=self._next_slot)],
+                [
+                    sys.executable,
+                    "-c",
+                    self.prelude + COMMAND.format(express=list(map(str, express)), slot=self._next_slot),
+                ],
                 env=environment,
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,

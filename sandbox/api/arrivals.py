@@ -17,7 +17,7 @@ from fastapi import HTTPException, Request
 from starlette.requests import ClientDisconnect
 
 from sandbox.api.door import Context
-from sandbox.errors import SandboxError
+from sandbox.errors import CannotRun, SandboxError
 from sandbox.service import Ticket
 
 # Nearly every request is answered before this, and is spared the task that watches its connection.
@@ -78,15 +78,21 @@ class Arrivals(AsyncIterator[list[int]]):
 
     async def all(self) -> list[bytes]:
         """Every result in order; raises the first failed one's error."""
-        async for _ in self:
-            pass
-        return [future.result() for future in self._ticket.results]
+        results: list[bytes] = []
+        for result in await self.settled():
+            if isinstance(result, SandboxError):
+                raise result
+            results.append(result)
+        return results
 
     async def settled(self) -> list[bytes | SandboxError]:
-        """Every result in order, or the error that stands in its place."""
+        """Every result in order, or the error that stands in its place. Raises CannotRun where no item could run."""
         async for _ in self:
             pass
-        return [_settled(future) for future in self._ticket.results]
+        results = [_settled(future) for future in self._ticket.results]
+        if any(isinstance(result, CannotRun) for result in results):
+            return _without_those_that_could_not_run(results)
+        return results
 
     def _take(self) -> list[int]:
         indices = [self._done.popleft() for _ in range(len(self._done))]
@@ -121,6 +127,21 @@ class Arrivals(AsyncIterator[list[int]]):
         while (await self._request.receive())["type"] != "http.disconnect":
             pass
         self._finish(ClientDisconnect())
+
+
+def _without_those_that_could_not_run(results: list[bytes | SandboxError]) -> list[bytes | SandboxError]:
+    """A batch of which some items ran has a result for the others too, if their worker made one: internal_error.
+
+    Raises CannotRun where it is better to repeat the request: nothing ran, or nobody can run anything.
+    """
+    replaced: list[bytes | SandboxError] = []
+    for result in results:
+        if isinstance(result, CannotRun):
+            if not result.result or all(isinstance(each, CannotRun) for each in results):
+                raise result
+            result = result.result
+        replaced.append(result)
+    return replaced
 
 
 def _settled(future: Future[bytes]) -> bytes | SandboxError:

@@ -77,7 +77,7 @@ _PROBLEMS = {
     429: "the API key's rate or quota is spent; `Retry-After` says when",
     500: "our failure",
     502: "a box or the container engine failed",
-    503: "not now, for the queue is full or does not answer; `Retry-After` says when",
+    503: "not now: the queue is full or does not answer, or no worker can run programs; `Retry-After` says when",
     504: "no result within the server's time",
 }
 _SUBMISSION_PROBLEMS = (400, 401, 408, 409, 413, 415, 422, 429, 502, 503, 504)

@@ -36,7 +36,11 @@ async def live(request: Request) -> Response:
 
 @router.get("/health/ready", **answers(Readiness, also_with=503))
 def ready(request: Request) -> Response:
-    """200 when submissions would be served now, else 503; either way what stands in the way, and the walls missing."""
+    """200 when submissions would be served now, else 503; either way what stands in the way, and the walls missing.
+
+    Not ready is a service without a worker, one whose workers have all needed a box for more than 30 seconds that does
+    not start, and one without Redis. `problems` names each worker that waits for a box, since when, and why.
+    """
     readiness = context_of(request).service.readiness()
     return json_response(_READINESS.dump_json(readiness), 200 if readiness.ready else 503)
 

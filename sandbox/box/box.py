@@ -18,11 +18,13 @@ from typing import Any
 
 from sandbox.box.engine import Walls
 from sandbox.box.exhaustion import exhausted
+from sandbox.box.gvisor import GvisorWalls
 from sandbox.box.streams import Collected, Streams
 from sandbox.box.watch import UNWATCHED, BoxWatch, Stage
 from sandbox.errors import BoxError, BoxOutOfMemory
 from sandbox.runner import frames
 from sandbox.runner.contract import FileSpan, Limits, Mode, Outcome, Program, Run, Status, Usage
+from sandbox.runner.kernel import GVISOR
 
 SUPERVISOR_WALL_CEILING = 5.0
 WATCHDOG_GRACE_S = 15.0
@@ -61,12 +63,17 @@ class Box:
         self._sent = False
         self._warmed: list[tuple[str, ...]] = []
         self.runs = 0
+        self.retire = False  # it is not as it was before its program: not to be lent to another one
         self.tag = ""  # whose program it is: goes into the box with every request and must come back with its answer
         self.started_at = time.monotonic()
         walls.connection.settimeout(START_PATIENCE_S)
         hello = self._answer(START_PATIENCE_S)
         if hello.get("ready") is not True:
             raise BoxError("the supervisor did not say that it is ready")
+        self.missing_walls = [str(wall) for wall in hello.get("missing_walls", ())]
+        self._in_gvisor = hello.get("kernel") == GVISOR
+        if self._in_gvisor:
+            self._walls = GvisorWalls(walls)
 
     def load(self, program: Program) -> Outcome | None:
         """Make `program` the one that `run` runs; returns how compiling went, None where nothing is compiled.
@@ -164,9 +171,11 @@ class Box:
         deadline = time.monotonic() + limits.wall_time_s * SUPERVISOR_WALL_CEILING + WATCHDOG_GRACE_S
         with Streams(stdin, limits.output_kb * 1024, calls, channel, partner) as streams:
             request["streams"] = len(streams.theirs)
+            copied = self._memory_for_copies(request)
             try:
-                self._start(request, streams.theirs, files)
+                self._start(request, [*streams.theirs, *copied], files)
             except frames.FrameTooLarge as error:
+                frames.close_all(copied)
                 return Outcome(Status.INTERNAL_ERROR, message=f"the request is too large for a box: {error}")
             finally:
                 streams.close_theirs()
@@ -174,10 +183,11 @@ class Box:
             while not streams.wait_for(self._walls.connection, deadline):
                 self._send({"do": "kill"})  # the output grew over its limit
             answer, descriptors = self._receive()
+            descriptors += copied
             try:
                 if answer.get("tag") != self.tag:
                     raise BoxError("the answer is not to what was asked")
-                streams.drain()
+                held = self._drain(streams)
                 fetched = self._fetched(answer, descriptors, limits)
             finally:
                 frames.close_all(descriptors)
@@ -185,10 +195,27 @@ class Box:
             outcome = self._outcome(answer, streams, fetched, bool(partner))
             if error_number := _exec_error(answer):
                 outcome = self._not_executed(outcome, error_number, request["do"], test_command)
+            if held:
+                outcome = replace(outcome, status=Status.RUNTIME_ERROR, message=held)
+            self.retire = self.retire or bool(held) or answer.get("retire") is True
             sent, received = len(stdin) + _size(files), len(outcome.stdout) + len(outcome.stderr) + _size(fetched)
             stage: Stage = "compile" if request["do"] == "compile" else "run"
             self._watch.stage(stage, began, time.monotonic(), sent, received)
             return outcome if self._program is None else exhausted(outcome, self._program.memory_errors)
+
+    def _drain(self, streams: Streams) -> str:
+        """Read what is left of the output; returns why that does not end. Raises BoxError where that breaks the box.
+
+        gVisor has no collector for descriptors that sockets hold of each other: a program there can leave its output
+        open although no process of it is left, which the supervisor has seen to.
+        """
+        try:
+            streams.drain()
+        except BoxError as error:
+            if not self._in_gvisor:
+                raise
+            return str(error)
+        return ""
 
     def _limit_memory(self, memory_mb: int) -> None:
         if memory_mb == self._memory_mb:
@@ -200,6 +227,10 @@ class Box:
                 raise BoxError("the supervisor did not say that it has cleared up")
         self._walls.limit_memory(memory_mb)
         self._memory_mb = memory_mb
+
+    def _memory_for_copies(self, request: Mapping[str, Any]) -> list[int]:
+        """A memfd for the files to fetch: no descriptor comes out of gVisor, and one that goes in can be written."""
+        return [os.memfd_create("fetched", os.MFD_CLOEXEC)] if self._in_gvisor and request.get("fetch") else []
 
     def _start(self, request: dict[str, Any], streams: list[int], files: Mapping[str, bytes]) -> None:
         """Send a request, and with it the program when the supervisor does not have it yet."""
@@ -301,6 +332,9 @@ class Box:
         try:
             files: dict[str, bytes] = {}
             left = limits.file_mb << 20
+            if self._in_gvisor:
+                (copied,) = descriptors
+                return frames.unpack(copied, [(str(name), int(size)) for name, size in answer["parts"]], left)
             for (name, size), descriptor in zip(answer["parts"], descriptors, strict=True):
                 files.update(frames.unpack(descriptor, [(str(name), int(size))], left))
                 left -= int(size)

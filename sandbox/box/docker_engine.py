@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import socket
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -36,6 +37,9 @@ CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "IPC_LOCK", "KILL", "SETGID", "SETUID"]
 HOME_LABEL = "sandbox.home"
 CONNECT_PATIENCE_S = 30.0
 MISSING_SOURCE = "source path does not exist"  # how an engine says that it does not see what it is to mount
+LOOK_WHETHER_IT_RUNS_S = 2.0
+# gVisor's kernel is a process of the host, with threads for each thread inside; it ends when it is refused one.
+HOST_PROCESSES_OF_GVISOR = 8
 MEMORY_SLACK_BYTES = 2 * MIB  # the kernel charges memory to a cgroup in batches
 UNMEASURED_INTERPRETER_BYTES = 96 * MIB
 COMMAND = "import sys; sys.path.insert(0, '/opt/sandbox'); from sandbox.runner.supervisor import main; main()"
@@ -62,7 +66,7 @@ class DockerEngine:
         self._up: set[DockerWalls] = set()
         try:
             self._client = docker.from_env(timeout=60)
-            self._client.ping()
+            self._processes = settings.box_processes * self._host_processes_for_one()
         except (DockerException, requests.RequestException) as error:
             raise EngineUnavailable(
                 f"no Docker engine answers ({error}); start one, or run `sandbox doctor`"
@@ -85,10 +89,10 @@ class DockerEngine:
         try:
             listener.bind(str(folder / "worker.sock"))
             listener.listen(1)
-            listener.settimeout(CONNECT_PATIENCE_S)
+            listener.settimeout(LOOK_WHETHER_IT_RUNS_S)
             container = self._client.containers.create(image_tag(image), **self._options(name, folder))
             container.start()
-            connection, _ = listener.accept()
+            connection = _accepted(listener, container)
         except ImageNotFound as error:
             raise EngineUnavailable(
                 f"image {image_tag(image)} is missing; build it with `sandbox images build {image}`"
@@ -108,6 +112,13 @@ class DockerEngine:
         walls = DockerWalls(container, connection, self._up.discard)
         self._up.add(walls)
         return walls
+
+    def _host_processes_for_one(self) -> int:
+        """Processes and threads of the host that the runtime may take for one of a box."""
+        information = self._client.info()
+        name = self._settings.docker_runtime or information.get("DefaultRuntime", "")
+        runtime = json.dumps([name, (information.get("Runtimes") or {}).get(name)]).lower()
+        return HOST_PROCESSES_OF_GVISOR if any(word in runtime for word in ("runsc", "gvisor")) else 1
 
     def lacks(self, tool: str) -> bool:
         return False  # the images have what the table of languages names
@@ -151,7 +162,7 @@ class DockerEngine:
             "cap_drop": ["ALL"],
             "cap_add": CAPABILITIES,
             "security_opt": ["no-new-privileges"],
-            "pids_limit": settings.box_processes,
+            "pids_limit": self._processes,
             "mem_limit": 512 * MIB,
             "memswap_limit": 512 * MIB,
             "nano_cpus": int(settings.box_cpus * 1e9),
@@ -168,7 +179,12 @@ class DockerEngine:
         }
 
     def _arguments(self, uid_base: int) -> list[str]:
-        options = {"connect": "/run/sandbox/worker.sock", "uid_base": uid_base, "modules": PRELOADED}
+        options = {
+            "connect": "/run/sandbox/worker.sock",
+            "uid_base": uid_base,
+            "cpus": self._settings.box_cpus,
+            "modules": PRELOADED,
+        }
         return [json.dumps(options)]
 
 
@@ -240,6 +256,20 @@ def _group_that_may_be_gone() -> Iterator[None]:
         yield
     except OSError as error:
         raise BoxError(f"box gone: {error}") from error
+
+
+def _accepted(listener: socket.socket, container: Container) -> socket.socket:
+    """The supervisor's connection. Raises OSError, and DockerException when its container ended before."""
+    deadline = time.monotonic() + CONNECT_PATIENCE_S
+    while True:
+        try:
+            return listener.accept()[0]
+        except TimeoutError:
+            container.reload()  # raises NotFound: the engine removes a container that ended
+            if container.status != "running":
+                raise DockerException("its supervisor ended before it connected") from None
+            if time.monotonic() > deadline:
+                raise
 
 
 def _remove(container: Container | None) -> None:

@@ -10,11 +10,12 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 
 from sandbox.box.box import Box
 from sandbox.box.engine import Engine
 from sandbox.box.watch import UNWATCHED, BoxWatch
-from sandbox.errors import BoxError, EngineUnavailable
+from sandbox.errors import BoxError, EngineUnavailable, InfrastructureError
 from sandbox.languages import Language
 
 logger = logging.getLogger(__name__)
@@ -24,30 +25,68 @@ WHY = {
     "broken": "its run was broken off",
     "run_count": "it reached its run count",
     "age": "it reached its age",
+    "retired": "its kernel keeps something of its last program",
     "slot_closes": "its slot closes",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class BoxWait:
+    """A box that a slot needs and does not have. `since` is in seconds since the epoch; `why` is the last failure.
+
+    `only_image` says that the engine works and lacks this image.
+    """
+
+    image: str
+    since: float
+    why: str = ""
+    only_image: bool = False
 
 
 class Slot:
     """Boxes of one worker process, kept warm between programs.
 
     `tag` is what the boxes lent from now on are told of whose program they run. `starting` is the image of the box that
-    is being started, empty when none is.
+    is being started, empty when none is. `missing` is the place of the box that failed to start last, `doubtful` why
+    boxes that had started failed a program time after time; both are reset by whoever asks.
     """
 
     def __init__(self, engine: Engine, max_runs: int, max_age_s: float, watch: BoxWatch = UNWATCHED) -> None:
         self.watch = watch
         self.tag = ""
         self.starting = ""
+        self.doubtful = ""
+        self.missing = ""
         self._engine = engine
         self._max_runs = max_runs
         self._max_age_s = max_age_s
         self._boxes: dict[str, Box] = {}
+        self._waits: dict[str, BoxWait] = {}
+        self._missing_walls: set[str] = set()
 
     def warm(self, image: str) -> None:
         """Have a box of that image ready. Raises EngineUnavailable or BoxError."""
         if image not in self._boxes:
-            self._boxes[image] = self._started(image)
+            self._boxes[image] = self._started(image, image)
+
+    @property
+    def waiting(self) -> BoxWait | None:
+        """The box that has been missing for the longest time; None when none is. Read from any thread."""
+        return min(self.waits.values(), key=lambda wait: wait.since, default=None)
+
+    @property
+    def waits(self) -> dict[str, BoxWait]:
+        """The boxes that are missing, by place."""
+        return self._waits.copy()
+
+    def retry(self, place: str) -> None:
+        """Try once more to start a box that is missing. Raises EngineUnavailable or BoxError."""
+        if place in self._waits:
+            self._boxes[place] = self._started(place, self._waits[place].image)
+
+    def missing_walls(self) -> list[str]:
+        """What the kernel of its boxes cannot keep out, in words, as far as boxes have started."""
+        return [*self._engine.missing_walls(), *sorted(self._missing_walls)]
 
     def require(self, language: Language) -> None:
         """Raises EngineUnavailable where the boxes cannot run it, which is no program's fault."""
@@ -70,7 +109,7 @@ class Slot:
         began = time.monotonic()
         self.watch.used("box", place in self._boxes)
         if place not in self._boxes:
-            self._boxes[place] = self._started(image)
+            self._boxes[place] = self._started(place, image)
         box = self._boxes[place]
         box.tag = self.tag
         self.watch.stage("box", began, time.monotonic())
@@ -79,17 +118,27 @@ class Slot:
         except BaseException:
             self._discard(place, "broken")
             raise
-        if box.runs >= self._max_runs:
+        if box.retire:
+            self._discard(place, "retired")
+        elif box.runs >= self._max_runs:
             self._discard(place, "run_count")
         elif time.monotonic() - box.started_at >= self._max_age_s:
             self._discard(place, "age")
 
-    def _started(self, image: str) -> Box:
+    def _started(self, place: str, image: str) -> Box:
+        wait = self._waits.setdefault(place, BoxWait(image, time.time()))
         self.starting = image
         try:
             box = Box(self._engine.start(image), self.watch)
+        except InfrastructureError as error:
+            only_image = isinstance(error, EngineUnavailable)
+            self._waits[place] = replace(wait, why=str(error), only_image=only_image)
+            self.missing = place
+            raise
         finally:
             self.starting = ""
+        del self._waits[place]
+        self._missing_walls.update(box.missing_walls)
         self.watch.started(image)
         return box
 

@@ -19,7 +19,9 @@ from types import TracebackType
 
 from sandbox.errors import BoxError
 from sandbox.runner.contract import FileSpan
+from sandbox.runner.kernel import GVISOR, kernel_name
 
+IN_GVISOR = kernel_name() == GVISOR  # this process, as the local engine's worker in a pod: not the box alone
 PIPE_BYTES = 65_536
 LARGE_PIPE_BYTES = 1 << 20
 LAST_WRITER_PATIENCE_S = 2.0
@@ -147,7 +149,8 @@ class Streams:
     def _pipe(self) -> tuple[int, int]:
         ends = os.pipe()
         self._open.update(ends)
-        os.fchmod(ends[0], 0o666)  # so that the program's uid may open /dev/stdin and /dev/stdout by name
+        if not IN_GVISOR:  # where a pipe's mode is fixed
+            os.fchmod(ends[0], 0o666)  # so that the program's uid may open /dev/stdin and /dev/stdout by name
         return ends
 
     def __enter__(self) -> Streams:

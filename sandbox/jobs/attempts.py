@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from sandbox.box.box import Box
 from sandbox.box.slot import Slot
-from sandbox.errors import BoxError, BoxOutOfMemory, EngineUnavailable, InfrastructureError
+from sandbox.errors import BoxOutOfMemory, CannotRun, InfrastructureError
 from sandbox.languages import Language
 
 logger = logging.getLogger(__name__)
@@ -22,36 +23,46 @@ Answer = TypeVar("Answer")
 
 
 def in_some_box(slot: Slot, language: Language, work: Callable[[Box], Answer]) -> Answer:
-    """Do `work` in a box; where the box fails, in a new one, `TRIES` times in all. Raises InfrastructureError."""
+    """Do `work` in a box; where the box fails, in a new one, `TRIES` times in all.
+
+    Raises InfrastructureError, and CannotRun when no box starts for longer than our patience.
+    """
     slot.require(language)
-    for left in reversed(range(TRIES)):
+    left = TRIES
+    while True:
+        slot.missing = ""
         try:
             with slot.lend(language.image) as box:
                 return work(box)
         except InfrastructureError as error:
+            if slot.missing:
+                slot.watch.failed(type(error).__name__, True)
+                _await_box(slot, slot.missing)
+                continue
+            left -= 1
             logger.warning("box failed, %d tries left: %s", left, error, extra={"image": language.image})
+            took_all_memory = isinstance(error, BoxOutOfMemory)
             # A program that takes all memory of two boxes has shown whose doing that is.
-            again = bool(left) and not (isinstance(error, BoxOutOfMemory) and left < TRIES - 1)
+            again = bool(left) and not (took_all_memory and left < TRIES - 1)
             slot.watch.failed(type(error).__name__, again)
             if not again:
+                slot.doubtful = "" if took_all_memory else str(error)
                 raise
             time.sleep(0.1 * (TRIES - left - 1))
-            _await_box(slot, language.image)
-    raise AssertionError("unreachable")
 
 
-def _await_box(slot: Slot, image: str) -> None:
-    """Until a box can be started again, and no longer than our patience: an engine that is away is not the program's
-    doing, and the tries are for what may be. Whatever is wrong then, the next try tells."""
-    deadline, pause_s = time.monotonic() + ENGINE_PATIENCE_S, 0.1
-    while True:
-        try:
-            return slot.warm(image)
-        except EngineUnavailable:
-            return None
-        except BoxError as error:
-            if time.monotonic() > deadline:
-                return None
-            logger.warning("no box starts, waiting for the engine: %s", error, extra={"image": image})
-            time.sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+def _await_box(slot: Slot, place: str) -> None:
+    """Wait until the box that is missing starts. Raises CannotRun when our patience with the engine is over.
+
+    Patience counts from the first failure to start that box, so the programs behind do not wait anew. An image that is
+    missing does not come by waiting.
+    """
+    pause_s = 0.1
+    while (wait := slot.waits.get(place)) is not None:
+        if wait.only_image or time.time() - wait.since > ENGINE_PATIENCE_S:
+            raise CannotRun(f"no {wait.image} box starts: {wait.why}")
+        logger.warning("no box starts, waiting for the engine: %s", wait.why, extra={"image": wait.image})
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        with suppress(InfrastructureError):
+            slot.retry(place)

@@ -22,6 +22,8 @@ from sandbox.jobs.envelope import Item
 logger = logging.getLogger(__name__)
 
 HOLD_S = 0.02
+# Before a result, it says that no worker could run the item. A blank, so that who does not know it reads valid JSON.
+CANNOT_RUN = b" "
 
 # Keep a result and put its webhook among those to be delivered, both or neither: whatever dies in between, a result
 # that is there has had its webhook put there too.
@@ -61,6 +63,20 @@ class Courier:
             else:
                 self._mail[item.reader].append(addressed(item.id, result))
         self._holding.set()
+
+    def cannot_run(self, item: Item, result: bytes) -> None:
+        """Tell who waits for the item that it does not run here. A kept item needs no result for that: it stays queued.
+
+        Raises RedisError.
+        """
+        letter = CANNOT_RUN + result
+        if not item.kept:
+            self.take(item, letter)
+            return
+        pipeline = self._redis.pipeline(transaction=False)
+        for reader in self._redis.smembers(keys.readers(item.submission)):
+            post(pipeline, reader.decode(), [addressed(item.id, letter)])
+        pipeline.execute()
 
     def drop(self, item: Item) -> None:
         """An item that gets no result, for nobody wants it; told with the next results."""

@@ -135,6 +135,12 @@ class Journal:
         LOGGED.set({})
         self._watcher.slot_is("idle")
 
+    def waits(self) -> None:
+        """The slot has no box and cannot start one."""
+        self._journey = None
+        LOGGED.set({})
+        self._watcher.slot_is("warming")
+
     def reaped(self, envelopes: int) -> None:
         """So many envelopes were found whose worker is gone, and are queued again."""
         for _ in range(envelopes):

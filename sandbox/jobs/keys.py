@@ -21,6 +21,7 @@
 | sandbox:taskset:<sha256>     | hash   | task name -> task JSON                     | task_set_ttl_s after use   |
 | sandbox:senders              | zset   | process that sends envelopes -> when last  | a few seconds              |
 | sandbox:workers              | zset   | worker -> time of its last heartbeat       | pruned by the reaper       |
+| sandbox:starting             | zset   | worker that has run no program yet -> as above | pruned by the reaper   |
 | sandbox:worker:<name>        | string | a worker's description as JSON             | a few leases               |
 | sandbox:recent               | list   | what ended last, newest first, as JSON     | the last 500, for a day    |
 | sandbox:verdicts:<minute>    | hash   | second and verdict -> number               | five minutes               |
@@ -46,6 +47,7 @@ LANES = (Lane.RL, Lane.DEFAULT, Lane.BULK)  # in the order in which workers empt
 CLAIMS = PREFIX + "claims"
 SENDERS = PREFIX + "senders"
 WORKERS = PREFIX + "workers"
+STARTING = PREFIX + "starting"
 REAPER = PREFIX + "reaper"
 RECENT = PREFIX + "recent"
 WEBHOOKS_DUE = PREFIX + "webhooks:due"

@@ -60,11 +60,13 @@ class Heartbeat:
         self._describe = describe
         self._on_beat = on_beat
         self._on_reaped = on_reaped
+        self.starting = False  # until the slot has proved that it can run programs
+        self._beating = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        self._beat()
+        self.beat()
         self._thread.start()
 
     def stop(self) -> None:
@@ -73,6 +75,7 @@ class Heartbeat:
         self._thread.join(timeout=self._lease_s)
         try:
             self._redis.zrem(keys.WORKERS, self._name)
+            self._redis.zrem(keys.STARTING, self._name)
             self._redis.delete(keys.worker(self._name))
         except RedisError as error:
             logger.warning("could not sign off: %s", error)
@@ -80,7 +83,7 @@ class Heartbeat:
     def _run(self) -> None:
         while not self._ended.wait(self._lease_s / BEATS_PER_LEASE):
             try:
-                self._beat()
+                self.beat()
                 if self._redis.set(keys.REAPER, self._name, nx=True, px=1_000):
                     self._on_reaped(reap(self._redis, self._lease_s))
                     fairness.look_after(self._redis, self._lease_s)
@@ -88,11 +91,19 @@ class Heartbeat:
             except RedisError as error:
                 logger.warning("heartbeat missed: %s", error)
 
-    def _beat(self) -> None:
-        pipeline = self._redis.pipeline(transaction=False)
-        pipeline.zadd(keys.WORKERS, {self._name: time.time()})
-        pipeline.set(keys.worker(self._name), json.dumps(dict(self._describe())), ex=int(self._lease_s * 3) + 1)
-        pipeline.execute()
+    def beat(self) -> None:
+        """Report now. Raises RedisError."""
+        with self._beating:
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.set(keys.worker(self._name), json.dumps(dict(self._describe())), ex=int(self._lease_s * 3) + 1)
+            pipeline.zadd(keys.STARTING if self.starting else keys.WORKERS, {self._name: time.time()})
+            pipeline.execute()
+
+    def started(self) -> None:
+        """From here on the worker counts as one that takes programs. Raises RedisError."""
+        self.starting = False
+        self.beat()
+        self._redis.zrem(keys.STARTING, self._name)
 
 
 def alive(redis: Redis, lease_s: float) -> list[str]:
@@ -103,6 +114,11 @@ def alive(redis: Redis, lease_s: float) -> list[str]:
 def slots(redis: Redis, lease_s: float) -> list[str]:
     """Those of them that take whatever comes."""
     return [name for name in alive(redis, lease_s) if not name.endswith(EXPRESS)]
+
+
+def starting(redis: Redis, lease_s: float) -> list[str]:
+    """Names of the workers that have not proved yet that they can run programs."""
+    return [name.decode() for name in redis.zrangebyscore(keys.STARTING, time.time() - lease_s, "+inf")]
 
 
 def reap(redis: Redis, lease_s: float) -> int:
@@ -124,7 +140,8 @@ def reap(redis: Redis, lease_s: float) -> int:
                 reaped += 1
         if not old:
             redis.set(keys.depth(lane), sum_waiting(redis, lane))
-    redis.zremrangebyscore(keys.WORKERS, "-inf", time.time() - 10 * lease_s)
+    for known in (keys.WORKERS, keys.STARTING):
+        redis.zremrangebyscore(known, "-inf", time.time() - 10 * lease_s)
     return reaped
 
 

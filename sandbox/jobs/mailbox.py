@@ -18,8 +18,10 @@ from concurrent.futures import Future, InvalidStateError
 from redis import Redis
 from redis.exceptions import RedisError
 
+from sandbox.errors import CannotRun
 from sandbox.ids import new_id
 from sandbox.jobs import keys
+from sandbox.jobs.delivery import CANNOT_RUN
 from sandbox.jobs.spool import ELSEWHERE
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,7 @@ class Mailbox:
         self._on_arrival = on_arrival
         self._on_elsewhere = on_elsewhere
         self._futures: dict[str, Future[bytes]] = {}
+        self._kept: set[str] = set()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="mailbox", daemon=True)
 
@@ -60,15 +63,23 @@ class Mailbox:
         for future in self._futures.values():
             future.cancel()
 
-    def expect(self, item_ids: Iterable[str]) -> list[Future[bytes]]:
+    def expect(self, item_ids: Sequence[str], kept: bool = False) -> list[Future[bytes]]:
+        """A future for each item; `kept` ones have their results in Redis, too."""
         futures: list[Future[bytes]] = []
+        if kept:
+            self._kept.update(item_ids)
         for item_id in item_ids:
             futures.append(self._futures.setdefault(item_id, Future()))
         return futures
 
+    def expected(self) -> dict[str, bool]:
+        """The items somebody waits for, and whether they are kept."""
+        return {item_id: item_id in self._kept for item_id in self._futures.copy()}
+
     def forget(self, item_ids: Iterable[str], error: Exception) -> None:
         """Nobody will answer, or wants, these any more: their futures fail with `error`."""
         for item_id in item_ids:
+            self._kept.discard(item_id)
             future = self._futures.pop(item_id, None)
             if future is not None and not future.done():
                 future.set_exception(error)
@@ -78,6 +89,8 @@ class Mailbox:
         future = self._futures.pop(item_id, None)
         if future is None:
             return
+        if self._kept:
+            self._kept.discard(item_id)
         try:
             future.set_result(result)
         except InvalidStateError:  # the waiting client went away
@@ -113,6 +126,9 @@ class Mailbox:
             item_id, _, result = letter.partition(b" ")
             if result == ELSEWHERE:
                 self._on_elsewhere(item_id.decode())
+            elif result.startswith(CANNOT_RUN):
+                arrived.append(item_id.decode())
+                self.forget(arrived[-1:], CannotRun("no box starts for this program", result=result))
             else:
                 arrived.append(item_id.decode())
                 self.put(arrived[-1], result)

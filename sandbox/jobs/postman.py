@@ -124,6 +124,18 @@ class Postman:
             self._make_room(sent)  # a worker that skips a cancelled item does not answer it
             return sent
 
+    def withdraw_all(self) -> dict[str, list[str]]:
+        """Take back every item that is not sent yet; their ids by client."""
+        taken: dict[str, list[str]] = {}
+        with self._changed:
+            for trays in self._trays.values():
+                for client, tray in trays.items():
+                    if tray.waiting:
+                        self._bytes -= sum(len(item) for _, item in tray.waiting)
+                        taken.setdefault(client, []).extend(item_id for item_id, _ in tray.waiting)
+                        tray.waiting = deque()
+        return taken
+
     def answered(self, item_ids: Sequence[str]) -> None:
         """Items have their results: their envelopes may make room for the next."""
         with self._changed:

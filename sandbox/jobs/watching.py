@@ -28,7 +28,10 @@ def look(redis: Redis, lease_s: float, queued: Mapping[str, int]) -> LiveView:
 
 
 def _slots(redis: Redis, lease_s: float, now: float) -> list[LiveSlot]:
-    beats = {name.decode(): beat for name, beat in redis.zrange(keys.WORKERS, 0, -1, withscores=True)}
+    pipeline = redis.pipeline(transaction=False)
+    for known in (keys.STARTING, keys.WORKERS):
+        pipeline.zrange(known, 0, -1, withscores=True)
+    beats = {name.decode(): beat for found in pipeline.execute() for name, beat in found}
     if not beats:
         return []
     told = redis.mget([keys.worker(name) for name in beats])
@@ -42,6 +45,7 @@ def _slot(name: str, heard_s: float, lease_s: float, text: bytes | None) -> Live
     """A worker of another version may tell less of itself, or more: then it is alive, and nothing more is known."""
     described = {} if text is None else json.loads(text)
     silent = heard_s > lease_s or text is None
+    waiting = described.get("waiting") or {}
     state = described.get("state") if described.get("state") in get_args(SlotState) else "idle"
     return LiveSlot(
         name=name,
@@ -54,6 +58,8 @@ def _slot(name: str, heard_s: float, lease_s: float, text: bytes | None) -> Live
         running=None if silent else described.get("running"),
         done=described.get("done", 0),
         boxes=described.get("boxes", []),
+        waiting_since=waiting.get("since"),
+        waiting_for=waiting.get("why", ""),
     )
 
 

@@ -31,19 +31,21 @@ from rq.worker import WorkerStatus
 
 from sandbox import __version__
 from sandbox.box import cpus
+from sandbox.box.deferred import DeferredEngine
 from sandbox.box.engine import Engine
 from sandbox.box.pool import Pool
 from sandbox.box.slot import Slot
 from sandbox.config import WorkerSettings
-from sandbox.errors import InfrastructureError
+from sandbox.errors import CannotRun, InfrastructureError
 from sandbox.jobs import envelope, fairness, keys, leases, tasks
 from sandbox.jobs.activity import Activity
 from sandbox.jobs.connection import connect
 from sandbox.jobs.delivery import Courier
-from sandbox.jobs.envelope import Item, Unreadable
+from sandbox.jobs.envelope import Item, Sent, Unreadable
 from sandbox.jobs.journal import Journal, log_journey
 from sandbox.jobs.leases import Heartbeat
 from sandbox.jobs.perform import failed, perform
+from sandbox.jobs.slot_check import Proof, Recovery, SlotCheck, prove
 from sandbox.jobs.spool import ELSEWHERE, NotHere, Spool
 from sandbox.schema import Lane
 
@@ -75,6 +77,7 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         engine: Engine,
         journal: Journal,
         express: Sequence[Lane] = (),
+        proof: Proof | None = None,
     ) -> None:
         queues = [envelope.lane_queue(lane, redis) for lane in express or keys.LANES]
         super().__init__(queues, name=name, connection=redis, serializer=JSONSerializer, log_job_description=False)
@@ -93,12 +96,11 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         self._queue_of = {queue.key.encode(): queue for queue in queues}
         self._side_redis = connect(settings.effective_redis_url)
         self._spool = Spool(settings.home)
-        missing = engine.missing_walls()
+        self._missing_walls: list[str] = []
         self._description = {
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "engine": settings.engine,
-            "missing_walls": missing,
             "version": __version__,
             "reads": envelope.VERSION,
             "spool": self._spool.identity,
@@ -108,6 +110,8 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         self._heartbeat = Heartbeat(
             self._side_redis, name, settings.lease_s, self._described, self._give_back_rest, journal.reaped
         )
+        self._heartbeat.starting = proof is not None
+        self._check = SlotCheck(slot, proof, Recovery(on_wait=self._journal.waits, on_ready=self._ready_again))
         tasks.current.runner = self
 
     def bootstrap(self, *args: Any, **options: Any) -> None:
@@ -132,11 +136,25 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         """The next envelope, from the first lane that has one; None on request to stop."""
         while not self._stop_requested:
             self.heartbeat()
+            if not self._check.ready():
+                continue
             taken = self._stuck() if self._express else self._redis.blpop(self._lane_keys, timeout=TAKE_PATIENCE_S)
             if taken is not None:
                 queue = self._queue_of[taken[0]]
                 return Job(taken[1].decode(), connection=self._redis, serializer=JSONSerializer), queue
         return None
+
+    def _ready_again(self) -> None:
+        """Say at once that programs run here."""
+        self._journal.rests()
+        try:
+            self._missing_walls = self._slot.missing_walls()
+        except InfrastructureError as error:
+            logger.warning("the engine does not say which walls it lacks: %s", error)
+        try:
+            self._heartbeat.started()
+        except RedisError as error:
+            logger.warning("heartbeat missed: %s", error)
 
     def _stuck(self) -> tuple[bytes, bytes] | None:
         """Take what is the first of its lane for a second look already, while nothing of that lane runs: every slot has
@@ -180,12 +198,17 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
                 self._courier.drop(unwanted)
         with self._rest_lock:
             self._rest.extend(wanted)
+        not_run: list[Item] = []
         try:
             while (item := self._next()) is not None:
                 self._activity.begins(item)
                 self._journal.begins(item, self._lane)
                 self._slot.tag = f"{item.request} {item.id}" if item.request else item.id
-                result = self._performed(item)
+                try:
+                    result = self._performed(item)
+                except CannotRun as error:
+                    self._cannot_run(item, error, not_run)
+                    continue
                 self._courier.take(item, result)
                 if result != ELSEWHERE:
                     self._activity.ends(item, result)
@@ -194,6 +217,7 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
             self._busy_since = 0.0
             self._rest.clear()
             self._journal.rests()
+        self._return(not_run)
 
         def forget(ending: Pipeline) -> None:
             ending.decrby(keys.depth(self._lane), len(items))
@@ -214,9 +238,13 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
     def _performed(self, item: Item) -> bytes:
         """The item's result, also where our own code has a fault: an accepted item is never left without an answer."""
         try:
+            self._slot.doubtful = ""
             with self._spool.lent(item) as whole:
-                return perform(whole, self._slot)
-        except StopRequested:
+                result = perform(whole, self._slot)
+            if self._slot.doubtful:
+                self._check.prove_again(self._slot.doubtful)
+            return result
+        except (StopRequested, CannotRun):
             raise
         except NotHere as error:
             logger.info("an item is asked for anew: %s", error)
@@ -224,6 +252,34 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         except Exception as error:
             logger.exception("an item met a fault of ours", extra={"item": item.id})
             return failed(item, f"{type(error).__name__}: {error}")
+
+    def _cannot_run(self, item: Item, why: CannotRun, not_run: list[Item]) -> None:
+        """Keep an item in the queue where somebody may still run it, with all behind it if this slot serves nothing.
+
+        A client that waits for a program whose image alone is missing is told at once.
+        """
+        logger.error("an item cannot run: %s", why)
+        self._activity.stops()
+        self._journal.waits()
+        if not self._check.serves():
+            with self._rest_lock:
+                not_run += [item, *self._rest]
+                self._rest.clear()
+            return
+        self._courier.cannot_run(item, failed(item, str(why)))
+        if item.kept:
+            not_run.append(item)
+
+    def _return(self, items: Sequence[Item]) -> None:
+        """Queue items that could not run: at the front, or at the end where this slot would take them again at once."""
+        if items:
+            serves = self._check.serves()
+            sent = self._queue_again(items, at_front=not serves)
+            for submission in {item.submission for item in items if item.kept}:
+                if self._redis.exists(keys.job(submission)):  # it is queued again, at this envelope's place
+                    self._redis.hset(keys.job(submission), "envelope", sent.ids[0])
+            if serves:
+                time.sleep(PASS_ON_PAUSE_S)
 
     def _wanted(self, items: Sequence[Item]) -> Sequence[Item]:
         """The items that nobody cancelled and that have no kept result yet."""
@@ -269,21 +325,32 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
             slow = self._busy_since and time.monotonic() - self._busy_since > GIVE_BACK_AFTER_S
             if not slow or not self._rest:
                 return
-            rest = [item.model_dump_json().encode() for item in self._rest]
-            client, ttl_s = self._rest[0].client, self._settings.queue_ttl_s
-            queue = envelope.lane_queue(self._lane, self._side_redis)
-            if client:
-                lease_s = self._settings.lease_s
-                envelope.park(self._side_redis, queue, [rest], ttl_s, client, lease_s, at_front=True)
-            else:
-                envelope.send(self._side_redis, queue, [rest], time.time(), ttl_s, at_front=True)
+            self._queue_again(self._rest, at_front=True)
             self._rest.clear()
 
+    def _queue_again(self, items: Sequence[Item], at_front: bool) -> Sent:
+        """Put items of one client into an envelope of their own. Raises RedisError."""
+        content = [item.model_dump_json().encode() for item in items]
+        client, ttl_s, lease_s = items[0].client, self._settings.queue_ttl_s, self._settings.lease_s
+        queue = envelope.lane_queue(self._lane, self._side_redis)
+        if client:
+            return envelope.park(self._side_redis, queue, [content], ttl_s, client, lease_s, at_front)
+        return envelope.send(self._side_redis, queue, [content], time.time(), ttl_s, at_front)
+
     def _described(self) -> Mapping[str, Any]:
-        now = {**self._description, **self._activity.now(), "boxes": self._slot.places()}
+        waiting = self._check.waiting()
+        now = {
+            **self._description,
+            **self._activity.now(),
+            "missing_walls": self._missing_walls,
+            "boxes": self._slot.places(),
+            "waiting": waiting,
+        }
         if self._stop_requested:
             return {**now, "state": "draining"}
-        return {**now, "state": "warming"} if self._slot.starting else now
+        if self._slot.starting or not self._check.serves():
+            return {**now, "state": "warming"}
+        return now
 
 
 def make_engine(settings: WorkerSettings, slot: int) -> Engine:
@@ -301,11 +368,7 @@ def main(settings: WorkerSettings, slot: int, journal: Journal | None = None, ex
     """Work until SIGTERM or SIGINT; a program that runs then is finished first."""
     journal = Journal(readers=[log_journey]) if journal is None else journal
     redis = connect(settings.effective_redis_url)
-    try:
-        engine = make_engine(settings, slot)
-    except InfrastructureError as error:
-        logger.error("worker cannot start: %s", error)
-        return 1
+    engine: Engine = DeferredEngine(lambda: make_engine(settings, slot))
     # A local box has the CPUs of the worker that starts it.
     if settings.pin == "slots" or (settings.pin == "boxes" and settings.engine == "local"):
         os.sched_setaffinity(0, cpus.of_slot(slot, settings.slots))
@@ -315,14 +378,9 @@ def main(settings: WorkerSettings, slot: int, journal: Journal | None = None, ex
     max_runs = settings.box_max_runs if settings.isolation == "box" else FOR_ONE_PROGRAM
     boxes = Slot(engine, max_runs, settings.box_max_age_s, journal)
     name = f"{socket.gethostname()}-{os.getpid()}-{slot}{leases.EXPRESS if express else ''}"
+    proof = None if express else prove
     try:
-        if not express:
-            boxes.warm("python")
-        journal.rests()
-        SlotWorker(settings, boxes, redis, name, engine, journal, express).work(logging_level="WARNING")
-    except InfrastructureError as error:
-        logger.error("worker cannot work: %s", error)
-        return 1
+        SlotWorker(settings, boxes, redis, name, engine, journal, express, proof).work(logging_level="WARNING")
     finally:
         boxes.close()
         engine.close()

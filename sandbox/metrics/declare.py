@@ -72,6 +72,11 @@ QUEUE_AGE = _latest(
     "lane",
 )
 WORKERS = _latest("workers", "workers", "Workers alive on all hosts, when scraped")
+WAITING_FOR_BOX = _latest(
+    "waiting_for_box_seconds",
+    "seconds",
+    "Longest time for which a worker has needed a box that does not start, when scraped",
+)
 READY = _latest("ready", "ratio", "1 when submissions would be served, 0 when not, when scraped")
 
 # Workers: what was judged, and where the time went. A batch's items count each, a vote once.

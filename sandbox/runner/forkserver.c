@@ -239,7 +239,10 @@ static enum how_far run_program(const struct prepared *prepared, PyObject **erro
     if (prepared->behind >= 0) frame = *(char **)frame + prepared->behind;
     void *caller = *(void **)frame;
     PyObject *reseeded = PyObject_CallObject(prepared->reseed, NULL); /* else all programs would draw the same numbers */
-    if (!reseeded) fail("reseed");
+    if (!reseeded) { /* Python tries once more, and can say why not */
+        PyErr_Clear();
+        return NOT_READ;
+    }
     Py_DecRef(reseeded);
     *prepared->recursion_left = prepared->recursion_limit;
     *(void **)frame = NULL;

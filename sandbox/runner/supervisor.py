@@ -35,6 +35,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from sandbox.runner import frames, job, usage
+from sandbox.runner.gvisor import GvisorBox, kill_all_of
+from sandbox.runner.kernel import GVISOR, GVISOR_LACKS, kernel_name
 from sandbox.runner.words import Mode, Status
 from sandbox.runner.workspace import CannotPrepare, NotClean, Workspace
 
@@ -46,6 +48,10 @@ MORE_ZYGOTES = 2  # beside the first one: each has imported other modules, and h
 SHORTEST_LOOK_S = 0.002
 START_ALLOWANCE_S = 0.1  # a child is set up in 0.3 ms of CPU time
 MEMORY_LOOK_S = 0.01
+FIRST_PROCESS = 1
+GVISOR_MEMORY_LOOK_S = 0.05  # a look costs milliseconds there, and of the box's own CPU
+GVISOR_CPU_LIMIT_TIMES = 32  # its clock runs many times too fast where threads wait for a CPU: a second line only
+COPIED_AT_ONCE = 1 << 20
 PAGES_LOOK_S = 0.5
 MCL_CURRENT, MCL_ONFAULT = 1, 4
 PAGES_PER_MB = (1 << 20) // os.sysconf("SC_PAGE_SIZE")
@@ -135,7 +141,12 @@ class Supervisor:
         self._connection = connection
         self._workspace = Workspace(Path(options.root), [Path(place) for place in options.shared])
         self._next_uid = options.uid_base
-        self._watch_memory = options.watch_memory
+        self._kernel = kernel_name()
+        self._watch_memory = options.watch_memory or self._kernel == GVISOR
+        self._gvisor = GvisorBox() if self._kernel == GVISOR else None
+        self._memory_before_mb = 0.0
+        self._cpus = options.cpus or len(os.sched_getaffinity(0))
+        self._memory_look_s = GVISOR_MEMORY_LOOK_S if self._kernel == GVISOR else MEMORY_LOOK_S
         self._modules = options.modules
         self._fail_at = options.fail_at
         self._zygote = Zygote(options.modules, self._workspace.work, options.fail_at)
@@ -155,7 +166,16 @@ class Supervisor:
 
     def serve(self) -> None:
         self._zygote.wait_until_ready()
-        frames.send(self._connection, {"ready": True, "counts_memory": self._memory_kills.there, "pid": os.getpid()})
+        frames.send(
+            self._connection,
+            {
+                "ready": True,
+                "counts_memory": self._memory_kills.there,
+                "pid": os.getpid(),
+                "kernel": self._kernel,
+                "missing_walls": GVISOR_LACKS if self._kernel == GVISOR else (),
+            },
+        )
         while True:
             request, payload, descriptors = frames.receive(self._connection, large=True)
             self.tag = request.get("tag", "")
@@ -204,6 +224,7 @@ class Supervisor:
         limits, mode = request["limits"], Mode(request["mode"])
         self._choose_zygote(tuple(request.get("warm", ())))
         streams, rest = descriptors[: request["streams"]], descriptors[request["streams"] :]
+        copied = rest.pop(0) if request["fetch"] and self._kernel == GVISOR else None
         files = frames.spans(rest[0], request["parts"], MAX_FILES_BYTES) if "parts" in request else {}
         uid = self._take_uid()
         try:
@@ -218,11 +239,16 @@ class Supervisor:
         command = request.get("command") or self._program["run"]
         ending = self._execute([*command, *request["args"]], uid, limits, mode, streams)
         answer: dict[str, Any] = {"tag": self.tag, "outcome": self._outcome(ending, limits, mode)}
+        if self._gvisor is not None:
+            answer["retire"] = self._gvisor.tcp_connections() > 0
         fetched: list[int] = []
         if request["fetch"]:
             found = self._workspace.fetch(request["fetch"], limits["file_mb"])
             answer["parts"] = [(name, size) for name, size, _ in found]
             fetched += [descriptor for _, _, descriptor in found]
+        if copied is not None:
+            _copy(fetched, copied)
+            fetched.clear()
         frames.close_all(descriptors)
         descriptors.clear()
         frames.send(self._connection, answer, fetched)
@@ -260,8 +286,13 @@ class Supervisor:
     def _execute(
         self, command: Sequence[str], uid: int | None, limits: dict[str, Any], mode: Mode, streams: Sequence[int]
     ) -> Ending:
-        packed = job.pack(str(self._workspace.work), command, self._environment, mode, uid, limits)
+        kernel_limits = limits
+        if self._gvisor is not None:
+            kernel_limits = limits | {"cpu_time_s": limits["cpu_time_s"] * GVISOR_CPU_LIMIT_TIMES}
+        packed = job.pack(str(self._workspace.work), command, self._environment, mode, uid, kernel_limits)
         kills_before = self._memory_kills.read()
+        if self._gvisor is not None:
+            self._memory_before_mb = self._gvisor.memory_mb()
         box_before = self._box_clock.read() - self._own_cpu_time_s()
         began = time.monotonic()
         self._zygote.start(packed, streams)
@@ -276,7 +307,12 @@ class Supervisor:
             raise BoxBroken(f"the program was not started: {report.failure}")
         if ended - began > BOX_CLOCK_FROM_S and self._box_clock.there:
             cpu_time_s = max(cpu_time_s, self._box_clock.read() - self._own_cpu_time_s() - box_before)
-        out_of_memory = stopped == "memory" or self._memory_kills.read() > kills_before
+        out_of_memory = (
+            stopped == "memory"
+            or self._memory_kills.read() > kills_before
+            or (self._gvisor is not None and self._memory_taken_mb([]) > self._memory_limit_mb(limits))
+        )
+        cpu_time_s = self._possible_cpu_time_s(cpu_time_s, ended - began)
         return Ending(
             report.wait_status, cpu_time_s, ended - began, report.memory_mb, stopped, out_of_memory, exec_error
         )
@@ -291,7 +327,7 @@ class Supervisor:
         pages_before: float | None = None
         while True:
             if self._watch_memory and not stopped:
-                next_look = min(next_look, time.monotonic() + MEMORY_LOOK_S)
+                next_look = min(next_look, time.monotonic() + self._memory_look_s)
             ready = dict(self._poll.poll(max(0.0, next_look - time.monotonic()) * 1000 + 0.5))
             if self._connection.fileno() in ready:
                 frames.receive(self._connection)  # the one word a worker says during a run, or its end
@@ -313,8 +349,8 @@ class Supervisor:
         """Which limit is exceeded now, if any; else the seconds until one can be."""
         alive = self._alive()
         elapsed = time.monotonic() - began
-        cpu = sum(map(usage.process_cpu_time_s, alive))
-        if self._watch_memory and sum(map(usage.resident_mb, alive)) > limits["memory_mb"]:
+        cpu = self._possible_cpu_time_s(sum(map(usage.process_cpu_time_s, alive)), elapsed)
+        if self._watch_memory and self._memory_taken_mb(alive) > self._memory_limit_mb(limits):
             return "memory", 0.0
         if cpu >= limits["cpu_time_s"]:
             return "cpu", 0.0
@@ -323,6 +359,19 @@ class Supervisor:
         if wall_left <= 0 or elapsed > limits["wall_time_s"] * WALL_CEILING:
             return "wall", 0.0
         return "", max(SHORTEST_LOOK_S, min(limits["cpu_time_s"] - cpu, wall_left))
+
+    def _possible_cpu_time_s(self, counted_s: float, elapsed_s: float) -> float:
+        """gVisor counts for each process the time that it was ready to run, on a CPU or not."""
+        return min(counted_s, elapsed_s * self._cpus) if self._gvisor is not None else counted_s
+
+    def _memory_taken_mb(self, alive: Sequence[int]) -> float:
+        if self._gvisor is not None:
+            return self._gvisor.memory_mb() - self._memory_before_mb
+        return sum(map(usage.resident_mb, alive))
+
+    def _memory_limit_mb(self, limits: dict[str, Any]) -> float:
+        """Without a cgroup; a program's executable lies in the box's memory and counts apart."""
+        return float(limits["memory_mb"] + (self._workspace.kept_bytes() >> 20))
 
     def _alive(self) -> list[int]:
         """The processes of the program: the zygote's descendants, and those whose parents have ended, which are ours
@@ -335,10 +384,18 @@ class Supervisor:
         """Kill all that runs besides us and the zygote; return when it must be dead."""
         for pid in self._alive():
             _kill(pid)
+        self._kill_uid()
         return time.monotonic() + KILL_PATIENCE_S
+
+    def _kill_uid(self) -> None:
+        """On gVisor the list of processes takes longer to read than a process to fork and end."""
+        if self._gvisor is not None and self._next_uid is not None:
+            kill_all_of(self._next_uid)
 
     def _sweep(self) -> float:
         """Kill and reap what outlived the child until nothing is left; return the CPU seconds it had used."""
+        if self._gvisor is not None and os.getpid() != FIRST_PROCESS:
+            self._kill_uid()  # gVisor gives orphans to the first process, whoever asked for them
         if self._children.read_bytes() == self._zygotes_alone:
             return 0.0
         ours = self._zygote_pids()
@@ -348,6 +405,7 @@ class Supervisor:
             left = [pid for pid in usage.children(os.getpid()) if pid not in ours]
             if not left:
                 return used
+            self._kill_uid()
             for pid in left:
                 for victim in [pid, *usage.descendants(pid)]:
                     _kill(victim)
@@ -374,7 +432,7 @@ class Supervisor:
         resident = ending.memory_mb
         if mode is Mode.EXEC and resident > limits["memory_mb"] and resident <= self._zygote.resident_mb * 1.05:
             resident = 0.0
-        if ending.out_of_memory or resident > limits["memory_mb"]:
+        if ending.out_of_memory or resident > self._memory_limit_mb(limits):
             outcome["status"] = Status.MEMORY_LIMIT_EXCEEDED
         elif ending.stopped in {"cpu", "wall"} or ending.cpu_time_s > limits["cpu_time_s"]:
             outcome["status"] = Status.TIME_LIMIT_EXCEEDED
@@ -384,6 +442,16 @@ class Supervisor:
         else:
             outcome["status"] = Status.OK
         return outcome
+
+
+def _copy(sources: Sequence[int], target: int) -> None:
+    """Write the files one after the other into `target`, and close them."""
+    for source in sources:
+        while content := os.read(source, COPIED_AT_ONCE):
+            view = memoryview(content)
+            while view:
+                view = view[os.write(target, view) :]
+        os.close(source)
 
 
 def _kill(pid: int) -> None:
@@ -402,6 +470,7 @@ class Options(NamedTuple):
     shared: Sequence[str] = ("/tmp", "/dev/shm")  # writable places to keep empty
     uid_base: int | None = None  # uids above this one are ours to use; None: all runs share our uid
     watch_memory: bool = False  # no cgroup limits memory: watch it from here
+    cpus: float = 0.0  # that the box may use, where the engine limits them
     modules: Sequence[str] = ()  # for the zygote to import beforehand
     fail_at: int = 0  # for tests: the step of every child's start (`job.Step`) that fails
 

@@ -11,6 +11,7 @@ import os
 import time
 from pathlib import Path
 
+LISTS_CHILDREN = Path(f"/proc/self/task/{os.getpid()}/children").exists()  # gVisor does not
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 MOST_LOCKS = 4_096  # of 192 bytes each
 MOST_LOCKS_BYTES = 1 << 20  # of their list, 55 for each
@@ -138,6 +139,8 @@ def resident_mb(pid: int) -> float:
 
 def children(pid: int) -> list[int]:
     """Direct children of a process, of all its threads; empty when it is gone."""
+    if not LISTS_CHILDREN:
+        return _parents().get(pid, [])
     found: list[int] = []
     try:
         threads = os.listdir(f"/proc/{pid}/task")
@@ -150,10 +153,37 @@ def children(pid: int) -> list[int]:
 
 def descendants(pid: int) -> list[int]:
     """All living descendants of a process, parents before children."""
+    if not LISTS_CHILDREN:
+        return _descendants_in(_parents(), pid)
     found: list[int] = []
     waiting = children(pid)
     while waiting:
         child = waiting.pop()
         found.append(child)
         waiting += children(child)
+    return found
+
+
+def _parents() -> dict[int, list[int]]:
+    """The children of every process, from each one's own word about its parent."""
+    found: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if not name.isdecimal():
+            continue
+        try:
+            status = Path(f"/proc/{name}/stat").read_bytes()
+        except OSError:
+            continue
+        parent = int(status.rpartition(b")")[2].split()[1])  # a process may have any name, parentheses in it too
+        found.setdefault(parent, []).append(int(name))
+    return found
+
+
+def _descendants_in(children_of: dict[int, list[int]], pid: int) -> list[int]:
+    found: list[int] = []
+    waiting = list(children_of.get(pid, []))
+    while waiting:
+        child = waiting.pop()
+        found.append(child)
+        waiting += children_of.get(child, [])
     return found

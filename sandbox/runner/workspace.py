@@ -189,6 +189,9 @@ def open_beneath(root: Path, name: str, max_bytes: int) -> tuple[int, int] | Non
     try:
         *parents, last = name.split("/")
         for part in parents:
+            # Said apart, for gVisor follows a symbolic link in spite of O_NOFOLLOW where a directory is asked for.
+            if not stat.S_ISDIR(os.stat(part, dir_fd=opened[-1], follow_symlinks=False).st_mode):
+                return None
             opened.append(os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=opened[-1]))
         opened.append(os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=opened[-1]))
         status = os.fstat(opened[-1])

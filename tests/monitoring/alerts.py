@@ -62,8 +62,21 @@ ALERTS = (
         "max(sandbox_ready)",
         "< 1",
         "1m",
-        "Submissions are not served: no worker is alive, or Redis does not answer.",
-        "`curl /health/ready` says which of the two; start workers with `sandbox worker`, or Redis.",
+        "Submissions are not served: no worker is alive, none can start a box, or Redis does not answer.",
+        "`curl /health/ready` says which of them; start workers with `sandbox worker`, or Redis, or see"
+        " SandboxNoBoxStarts. Clients that wait get 503 meanwhile; durable submissions stay in the queue.",
+    ),
+    Alert(
+        "SandboxNoBoxStarts",
+        "page",
+        "max(sandbox_waiting_for_box_seconds or vector(0))",
+        "> 30",
+        "0m",
+        "A worker has been waiting for a box for more than half a minute.",
+        "`problems` of `/health/ready` name the worker, the image and why. If the engine does not answer, restart it;"
+        " if an image is missing, run `sandbox images build`; if the engine does not know the runtime, register it or"
+        " unset SANDBOX_DOCKER_RUNTIME. Then `sandbox doctor` on that host runs a real program. Workers keep trying,"
+        " so nothing else has to be restarted.",
     ),
     Alert(
         "SandboxSlotsDead",

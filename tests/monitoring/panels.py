@@ -210,6 +210,13 @@ RELIABILITY = Board(
                 Panel("Ready", "short", "1 when submissions would be served.", (("max(sandbox_ready)", ""),), "number"),
                 Panel("Workers", "short", "Workers alive, all hosts.", (("max(sandbox_workers)", ""),), "number"),
                 Panel(
+                    "Longest wait for a box",
+                    "s",
+                    "How long a worker has needed a box that does not start; above 30 s it is an alert.",
+                    (("max(sandbox_waiting_for_box_seconds)", ""),),
+                    "number",
+                ),
+                Panel(
                     "Dead slots",
                     "short",
                     "Slots whose process is gone and not started again yet.",

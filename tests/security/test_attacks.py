@@ -129,6 +129,9 @@ class Arena:
         self.broken.append(why)
         self._boxes.pop(image).close()
 
+    def retire(self, image: str) -> None:
+        self._boxes.pop(image).close()
+
     def close(self) -> None:
         for box in self._boxes.values():
             box.close()
@@ -216,6 +219,8 @@ def outcomes(arena: Arena, attack: Attack) -> Iterator[Outcome]:
             return
         for _ in range(attack.runs):
             yield box.run(attack.run())
+        if box.retire:  # as a slot does
+            arena.retire(image)
     except BoxError as error:
         arena.lose(image, attack.name)
         # A box that was killed for its program's memory is that program's end; any other loss is ours.

@@ -9,6 +9,6 @@ import os
 pipe = os.open("/dev/stdout", os.O_RDONLY | os.O_NONBLOCK)
 try:
     found = os.read(pipe, 4096)
-except BlockingIOError:
+except OSError:
     found = b""
 print("ESCAPED" if found else "contained")

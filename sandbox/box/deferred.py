@@ -1,0 +1,34 @@
+"""An engine that is made when the first box is needed, so that a worker can wait for it and say so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sandbox.box.engine import Engine, Walls
+
+
+class DeferredEngine:
+    """An `Engine` before the one that `make` returns; `make` is called again until it succeeds."""
+
+    def __init__(self, make: Callable[[], Engine]) -> None:
+        self._make = make
+        self._engine: Engine | None = None
+
+    def start(self, image: str) -> Walls:
+        return self._made().start(image)
+
+    def lacks(self, tool: str) -> bool:
+        return self._made().lacks(tool)
+
+    def missing_walls(self) -> list[str]:
+        return self._made().missing_walls()
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+
+    def _made(self) -> Engine:
+        """Raises EngineUnavailable."""
+        if self._engine is None:
+            self._engine = self._make()
+        return self._engine

@@ -1,0 +1,129 @@
+"""Notices that no worker can run programs, so that clients are told at once instead of waiting for minutes.
+
+A worker whose slot needs a box and cannot start one says so with its heartbeat. When every worker that is alive has
+waited for longer than `TOO_LONG_S` and runs nothing else meanwhile, or none has been alive for as long, submissions
+whose client would wait are refused, and those that wait already fail. Kept submissions stay in the queue.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from sandbox.jobs import keys, leases
+
+logger = logging.getLogger(__name__)
+
+TOO_LONG_S = 30.0
+LOOK_EVERY_S = 1.0
+MOST_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SlotReport:
+    """One worker's last heartbeat, as far as it tells whether programs run there. `waits_s` is 0 when it has a box."""
+
+    name: str
+    described: dict[str, Any]
+    starting: bool
+    waits_s: float
+
+    @property
+    def too_long(self) -> bool:
+        return self.waits_s > TOO_LONG_S
+
+    @property
+    def serves(self) -> bool:
+        """Whether it takes programs: it has what it needs, or has not waited for long, or has other boxes."""
+        return not self.starting and (not self.too_long or bool(self.described["waiting"].get("serves")))
+
+    @property
+    def starts_boxes(self) -> bool:
+        """Whether its engine does its work, as far as is known: a single missing image is not the engine's fault."""
+        return self.serves and (not self.too_long or bool(self.described["waiting"].get("only_image")))
+
+    def problem(self) -> str:
+        wait = self.described["waiting"]
+        since = datetime.fromtimestamp(wait["since"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        why = wait.get("why") or "its engine has not started one yet"
+        return f"{self.name} has been waiting for a box ({wait['image']}) since {since}, {self.waits_s:.0f} s: {why}"
+
+
+def slot_reports(redis: Redis, lease_s: float) -> list[SlotReport]:
+    """All workers that take whatever comes, and those that are starting. Raises RedisError."""
+    now = time.time()
+    alive, starting = leases.slots(redis, lease_s), leases.starting(redis, lease_s)
+    names = [*alive, *(name for name in starting if name not in alive)]
+    texts = redis.mget([keys.worker(name) for name in names]) if names else []
+    reports = []
+    for position, (name, text) in enumerate(zip(names, texts, strict=True)):
+        described = json.loads(text) if text else {}
+        wait = described.get("waiting")
+        waits_s = max(0.0, now - wait["since"]) if wait else 0.0
+        reports.append(SlotReport(name, described, position >= len(alive), waits_s))
+    return reports
+
+
+def problems(reports: Sequence[SlotReport]) -> list[str]:
+    """What keeps workers from running programs, in words; of many workers the first few."""
+    if not reports:
+        return ["no worker is alive"]
+    found = [] if any(not report.starting for report in reports) else ["no worker is ready yet"]
+    waiting = [report for report in reports if report.too_long or (report.starting and report.described.get("waiting"))]
+    found += [report.problem() for report in waiting[:MOST_NAMED]]
+    if len(waiting) > MOST_NAMED:
+        found.append(f"{len(waiting) - MOST_NAMED} more workers are waiting for a box")
+    return found
+
+
+class OutageWatch:
+    """Looks every second. `on_outage` is called in its thread at each look while nothing can run."""
+
+    def __init__(self, redis: Redis, lease_s: float, on_outage: Callable[[str], None]) -> None:
+        self._redis = redis
+        self._lease_s = lease_s
+        self._on_outage = on_outage
+        self._unserved_since = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="outage", daemon=True)
+        self.why = ""  # nothing runs; empty while something does
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._ended.set()
+        self._thread.join(timeout=2 * LOOK_EVERY_S)
+
+    def _run(self) -> None:
+        while not self._ended.wait(LOOK_EVERY_S):
+            try:
+                self._judge(slot_reports(self._redis, self._lease_s))
+                if self.why:
+                    self._on_outage(self.why)
+            except RedisError as error:
+                logger.warning("cannot see whether workers can run programs: %s", error)
+
+    def _judge(self, reports: Sequence[SlotReport]) -> None:
+        if any(report.serves for report in reports):
+            if self.why:
+                logger.info("programs run again")
+            self._unserved_since, self.why = 0.0, ""
+            return
+        now = time.monotonic()
+        self._unserved_since = self._unserved_since or now
+        # Workers that are alive have waited for long enough themselves; where there are none, one may just be starting.
+        if any(not report.starting for report in reports) or now - self._unserved_since > TOO_LONG_S:
+            why = "; ".join(problems(reports))
+            if not self.why:
+                logger.error("no programs can run: %s", why)
+            self.why = why

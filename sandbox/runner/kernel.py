@@ -1,0 +1,25 @@
+"""Which kernel a box runs on. gVisor is a kernel of its own that lacks some of Linux's limits and counters.
+
+Each of them is replaced by something else that holds, named here; nothing is left out on a Linux kernel.
+"""
+
+from __future__ import annotations
+
+import os
+
+GVISOR = "gvisor"
+# What gVisor answers to uname(2), the same in all its versions: pkg/sentry/syscalls/linux/linux64.go.
+_GVISOR_VERSION = "#1 SMP Sun Jan 10 15:06:54 PST 2016"
+
+GVISOR_LACKS = (
+    "gVisor: memory is watched 20 times a second, not limited by the kernel; beyond the host's limit the box ends",
+    "gVisor: CPU time is counted in steps of 10 ms, and wall time includes waiting for a free CPU",
+    "gVisor: programs can read the environment, the memory map and the list of descriptors of the box's own processes",
+    "gVisor: what sockets and pipes buffer is limited by the host for the whole box, not for each program",
+    "gVisor: no limit on POSIX message queues; the system-call filter denies all their calls",
+)
+
+
+def kernel_name() -> str:
+    """`gvisor`, or an empty string for Linux."""
+    return GVISOR if os.uname().version == _GVISOR_VERSION else ""

@@ -1,0 +1,97 @@
+"""A Docker engine of the tests' own that has gVisor's runtime, beside the machine's, which stays as it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+RUNTIME = "runsc"
+# One program needs no network, and its box one unix socket of the host's; ptrace needs no rights that a CI lacks.
+FLAGS = ("--network=none", "--platform=ptrace", "--host-uds=all")
+START_PATIENCE_S = 60.0
+STOP_PATIENCE_S = 30.0
+TRIAL_PATIENCE_S = 60.0
+
+
+class CannotStart(Exception):
+    """Why there is no gVisor here, in words."""
+
+
+class SecondEngine:
+    """`start` before use, `close` after. It has images only after `load`."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="gvisor-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        self.host = f"unix://{self._folder}/docker.sock"
+
+    def start(self) -> None:
+        """Raises CannotStart."""
+        for program in ("runsc", "dockerd"):
+            if shutil.which(program) is None:
+                raise CannotStart(f"no {program} here: apt-get install {program}")
+        if os.geteuid() != 0:
+            raise CannotStart("a Docker engine needs root")
+        wrapper = self._folder / RUNTIME
+        wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("runsc")} {" ".join(FLAGS)} "$@"\n')
+        wrapper.chmod(0o755)
+        command = [
+            "dockerd",
+            *("--data-root", str(self._folder / "data"), "--exec-root", str(self._folder / "exec")),
+            *("--pidfile", str(self._folder / "pid"), "--host", self.host),
+            *("--bridge=none", "--iptables=false", "--ip-masq=false"),
+            *("--add-runtime", f"{RUNTIME}={wrapper}"),
+        ]
+        with (self._folder / "dockerd.log").open("wb") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + START_PATIENCE_S
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise CannotStart(f"no second Docker engine starts here: {self._log()}")
+            time.sleep(0.1)
+
+    def load(self, tags: Iterable[str]) -> None:
+        """Copy images of the machine's engine. Raises CannotStart."""
+        with subprocess.Popen(["docker", "save", *tags], stdout=subprocess.PIPE) as save:
+            load = subprocess.run(["docker", "--host", self.host, "load"], stdin=save.stdout, capture_output=True)
+        if save.returncode or load.returncode:
+            raise CannotStart(f"images cannot be copied to the second engine: {load.stderr.decode()[-500:]}")
+
+    def try_out(self, tag: str) -> None:
+        """Run nothing under gVisor. Raises CannotStart."""
+        command = ["docker", "--host", self.host, "run", "--rm", "--runtime", RUNTIME, "--network=none", tag, "true"]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=TRIAL_PATIENCE_S)
+        except subprocess.TimeoutExpired as error:
+            raise CannotStart("runsc does not start a container here") from error
+        if done.returncode:
+            raise CannotStart(f"runsc cannot start here: {done.stderr.decode()[-500:]}")
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as connection:
+            try:
+                connection.settimeout(5.0)
+                connection.connect(self.host.removeprefix("unix://"))
+                connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+                return b" 200 " in connection.recv(64)
+            except OSError:
+                return False
+
+    def _log(self) -> str:
+        return (self._folder / "dockerd.log").read_text(errors="replace")[-500:]

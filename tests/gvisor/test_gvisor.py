@@ -1,0 +1,207 @@
+"""Programs, verdicts and attacks under gVisor's kernel, with an engine of the tests' own that has its runtime.
+
+Two boxes work side by side, and of the corpus and the comparison a sample is taken, drawn anew only when the programs
+change: all of it takes minutes of waiting for a kernel that intercepts each system call.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from sandbox.box.box import Box
+from sandbox.box.docker_engine import DockerEngine, remove_boxes
+from sandbox.config import QueueSettings, WorkerSettings
+from sandbox.runner.contract import Run, Status, Verdict
+from sandbox.runner.kernel import GVISOR_LACKS
+from sandbox.schema import VerifyRequest, VerifyResult
+from sandbox.service import Service
+from tests import test_corpus as corpus
+from tests.crew import ROOT, Crew
+from tests.differential import test_differential as differential
+from tests.gvisor.known import LACKING, LOSES_THE_BOX
+from tests.gvisor.second_engine import RUNTIME, CannotStart, SecondEngine
+from tests.redis_server import RedisServer
+from tests.security import test_attacks as security
+from tests.security.attack import GROUPS, Attack, attacks
+
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(300)]
+
+DATABASE = 5
+FIRST_SLOT = 140
+SIDE_BY_SIDE = 2
+COMPARED = 60
+SLOWER = 5.0  # what a program of many system calls takes under ptrace
+PATIENCE_S = 240.0
+Part = TypeVar("Part")
+
+
+@pytest.fixture(scope="module")
+def gvisor(images: dict[str, str]) -> Iterator[SecondEngine]:
+    """From here on, the engine of this process and of those that it starts."""
+    engine = SecondEngine()
+    before = os.environ.get("DOCKER_HOST")
+    try:
+        engine.start()
+        engine.load([images["python"], images["native"]])
+        engine.try_out(images["python"])
+        os.environ["DOCKER_HOST"] = engine.host
+        yield engine
+    except CannotStart as error:
+        pytest.skip(str(error))
+    finally:
+        os.environ.pop("DOCKER_HOST", None)
+        if before is not None:
+            os.environ["DOCKER_HOST"] = before
+        engine.close()
+
+
+@pytest.fixture(scope="module")
+def own_home(gvisor: SecondEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    home = Path("/tmp") / f"gv-{os.getpid()}"  # short, for a socket's path has at most 107 bytes
+    home.mkdir()
+    yield home
+    remove_boxes(home)
+
+
+@pytest.fixture(scope="module")
+def service(own_home: Path, redis_server: RedisServer) -> Iterator[Service]:
+    """Two real workers under gVisor, and the service before them."""
+    client = redis_server.client(DATABASE)
+    client.flushdb()
+    client.close()
+    settings = QueueSettings(home=own_home, redis_url=redis_server.url(DATABASE))
+    service = Service(settings)
+    with Crew(settings, FIRST_SLOT, SANDBOX_DOCKER_RUNTIME=RUNTIME) as crew:
+        crew.hire(SIDE_BY_SIDE)
+        service.start()
+        yield service
+        service.close()
+
+
+@pytest.fixture(scope="module")
+def engines(own_home: Path) -> Iterator[list[DockerEngine]]:
+    settings = WorkerSettings(home=own_home, docker_runtime=RUNTIME)
+    opened = [DockerEngine(settings, FIRST_SLOT + 8 + number) for number in range(SIDE_BY_SIDE)]
+    yield opened
+    for engine in opened:
+        engine.close()
+
+
+def _side_by_side(
+    parts: Iterable[Part], engines: list[DockerEngine], work: Callable[[DockerEngine, list[Part]], list[str]]
+) -> list[str]:
+    """What `work` finds in each engine's share of the parts."""
+    all_of_them = list(parts)
+    shares = [all_of_them[number :: len(engines)] for number in range(len(engines))]
+    with ThreadPoolExecutor(len(engines)) as threads:
+        return [found for share in threads.map(work, engines, shares) for found in share]
+
+
+def test_workers_are_ready_and_name_what_gvisor_lacks(service: Service) -> None:
+    readiness = service.readiness()
+    assert (readiness.ready, readiness.workers, readiness.problems) == (True, SIDE_BY_SIDE, [])
+    assert set(GVISOR_LACKS) <= set(readiness.missing_walls)
+
+
+def test_doctor_runs_a_program_and_names_what_gvisor_lacks(gvisor: SecondEngine, own_home: Path) -> None:
+    environment = {**os.environ, "SANDBOX_DOCKER_RUNTIME": RUNTIME, "SANDBOX_HOME": str(own_home), "COLUMNS": "300"}
+    command = [sys.executable, "-m", "sandbox", "doctor"]
+    shown = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True).stdout
+    rows = [line.split(None, 2) for line in shown.splitlines() if len(line.split()) > 2]
+    assert any(row[:2] == ["up", "program"] and "print(6 * 7) was judged accepted" in row[2] for row in rows), shown
+    assert all(wall in shown for wall in GVISOR_LACKS), shown
+
+
+def _sampled() -> dict[str, tuple[Verdict, VerifyRequest]]:
+    """Of each problem programs of a few verdicts, in one language or the other; all verdicts of all problems."""
+    sample: dict[str, tuple[Verdict, VerifyRequest]] = {}
+    for number, problem in enumerate(corpus.PROBLEMS):
+        by_verdict: dict[Verdict, list[str]] = {}
+        requests = corpus._requests(problem)
+        for name in sorted(requests):
+            by_verdict.setdefault(corpus._expected_verdict(corpus.CORPUS / problem / name), []).append(name)
+        for offset, (verdict, names) in enumerate(sorted(by_verdict.items())):
+            if (number + offset) % 3:
+                continue
+            name = names[(number + offset) % len(names)]
+            sample[f"{problem}/{name}"] = verdict, requests[name]
+    return sample
+
+
+def test_a_sample_of_the_corpus_gets_the_verdicts_it_is_named_after(service: Service) -> None:
+    sample = _sampled()
+    ticket = service.submit("verify", [request for _, request in sample.values()], batch=True)
+    wrong = []
+    for (name, (verdict, _)), future in zip(sample.items(), ticket.results, strict=True):
+        result = VerifyResult.model_validate_json(future.result(PATIENCE_S))
+        if result.verdict is not verdict:
+            wrong.append(f"{name}: {corpus._told(result)}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_fork_cannot_be_told_from_python3_under_gvisor(engines: list[DockerEngine]) -> None:
+    paths = [path for area in differential._areas().values() for path in area]
+
+    def differences(engine: DockerEngine, share: list[Path]) -> list[str]:
+        box = Box(engine.start("python"))
+        found = [differential._lasting_difference(box, path) for path in share]
+        box.close()
+        return [difference for difference in found if difference]
+
+    sample = random.Random(len(paths)).sample(paths, COMPARED)
+    found = _side_by_side(sample, engines, differences)
+    assert not found, "\n".join(found)
+
+
+def _patient(attack: Attack) -> Any:
+    """An attack whose many system calls do not run out of time, unless that is its point."""
+    if Status.TIME_LIMIT_EXCEEDED in attack.statuses:
+        return attack
+
+    class Patient(Attack):
+        def run(self) -> Run:
+            run = super().run()
+            limits = run.limits
+            return replace(
+                run,
+                limits=replace(limits, cpu_time_s=limits.cpu_time_s * SLOWER, wall_time_s=limits.wall_time_s * SLOWER),
+            )
+
+    return Patient(attack.path, attack.header)
+
+
+def _attempted(engine: DockerEngine, share: list[Attack]) -> list[str]:
+    arena = security.Arena(engine)
+    failures = []
+    for attack in share:
+        if attack.name in LOSES_THE_BOX:
+            attack = Attack(attack.path, attack.header | {"breaks": LOSES_THE_BOX[attack.name]})
+        found = security.attempt(arena, _patient(attack))
+        if attack.name in LACKING:
+            left = [one for one in found if one.startswith(("left behind", "broke", "the box broke"))]
+            failures += [f"{attack.name}: {one}" for one in left]
+        else:
+            failures += [f"{attack.name}: {one}" for one in found]
+    arena.close()
+    return failures
+
+
+def test_every_attack_is_contained(engines: list[DockerEngine]) -> None:
+    tried = [attack for group in GROUPS for attack in attacks(group) if attack.meant_for("docker")]
+    failures = _side_by_side(tried, engines, _attempted)
+    assert not failures, "\n".join([f"{len(failures)} failures in {len(tried)} attacks", *failures])
+
+
+def test_what_gvisor_lacks_are_attacks_that_there_are() -> None:
+    names = {attack.name for group in GROUPS for attack in attacks(group)}
+    assert names >= {*LACKING, *LOSES_THE_BOX}

@@ -1,0 +1,188 @@
+"""No box starts: the service says so within half a minute, tells its clients, keeps what is durable, and recovers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from sandbox.box.docker_engine import remove_boxes
+from sandbox.config import QueueSettings
+from sandbox.errors import CannotRun
+from sandbox.jobs import keys, outage
+from sandbox.jobs.attempts import ENGINE_PATIENCE_S
+from sandbox.schema import JobStatus, Lane
+from sandbox.service import Service
+from tests.crew import Crew
+from tests.engine_socket import EngineSocket
+from tests.jobs.waiting import finished, printed, printing, program, stdouts, until
+
+SLACK_S = 15.0  # for a busy machine, and a heartbeat a second
+SLOTS = 130
+A_NEW_BOX_EACH = {"SANDBOX_BOX_MAX_RUNS": "1"}
+
+
+@pytest.fixture
+def engine_socket(settings: QueueSettings) -> Iterator[EngineSocket]:
+    with EngineSocket(settings.home / "engine.sock") as opened:
+        yield opened
+
+
+@pytest.fixture
+def crew(images: dict[str, str], settings: QueueSettings, engine_socket: EngineSocket) -> Iterator[Crew]:
+    """Workers whose engine a test can take away, and that need a new box for each program."""
+    assert images
+    with Crew(settings, SLOTS, DOCKER_HOST=engine_socket.url, **A_NEW_BOX_EACH) as crew:
+        yield crew
+    remove_boxes(settings.home)
+
+
+def _failure(service: Service, lane: Lane) -> BaseException | None:
+    (future,) = service.submit("execute", [program("print(1)", lane)]).results
+    return future.exception(timeout=ENGINE_PATIENCE_S + SLACK_S)
+
+
+def test_an_engine_that_goes_away_is_noticed_and_one_that_comes_back_is_used(
+    service: Service, crew: Crew, engine_socket: EngineSocket
+) -> None:
+    crew.hire(2)
+    assert printed(service.submit("execute", printing(range(4)), batch=True)) == ["0", "1", "2", "3"]
+
+    engine_socket.close()
+    began = time.monotonic()
+    waiting = [
+        service.submit("execute", [program("print(1)", lane)] * 3, batch=True).results
+        for lane in (Lane.RL, Lane.DEFAULT, Lane.BULK)
+    ]
+    kept = service.submit("execute", printing(range(5)), durable=True, batch=True)
+    with_key = service.submit("execute", [program("print('once')")], idempotency_key="again")
+    failures = [future.exception(ENGINE_PATIENCE_S + SLACK_S) for futures in waiting for future in futures]
+    assert {type(failure) for failure in failures} == {CannotRun}
+    assert isinstance(with_key.results[0].exception(SLACK_S), CannotRun)
+    assert time.monotonic() - began < ENGINE_PATIENCE_S + SLACK_S
+
+    readiness = service.readiness()
+    assert not readiness.ready
+    assert readiness.waiting_for_box_s > outage.TOO_LONG_S
+    assert all("has been waiting for a box (python) since 20" in problem for problem in readiness.problems)
+    assert {slot.state for slot in service.live().slots} == {"warming"}
+    assert all(slot.waiting_since and slot.waiting_for for slot in service.live().slots)
+    for lane in (Lane.RL, Lane.DEFAULT, Lane.BULK):
+        with pytest.raises(CannotRun):
+            service.submit("execute", [program("print(1)", lane)])
+    with pytest.raises(CannotRun):
+        service.submit("execute", [program("print(1)")], idempotency_key="another")
+    late = service.submit("execute", [program("print('late')")], durable=True)
+    durable = [kept.id, late.id]
+    until(lambda: {service.job(job).status for job in durable} == {JobStatus.QUEUED}, "they are queued", SLACK_S)
+
+    engine_socket.open()
+    until(lambda: service.readiness().ready, "it is ready as soon as boxes start", SLACK_S)
+    until(lambda: not service.readiness().problems, "every worker has a box again", SLACK_S)
+    assert stdouts(finished(service, kept.id)) == ["0", "1", "2", "3", "4"]
+    assert stdouts(finished(service, late.id)) == ["late"]
+    until(lambda: _printed_or_none(service, "another") == "again", "clients are served again", SLACK_S)
+    assert printed(service.submit("execute", [program("print('once')")], idempotency_key="again")) == ["once"]
+
+
+def _printed_or_none(service: Service, key: str) -> str | None:
+    try:
+        return printed(service.submit("execute", [program("print('again')")], idempotency_key=key))[0]
+    except CannotRun:
+        return None
+
+
+def test_an_engine_that_hangs_holds_no_client_up(
+    service: Service, crew: Crew, engine_socket: EngineSocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "TOO_LONG_S", 3.0)
+    crew.hire()
+    engine_socket.hang()
+    kept = service.submit("execute", [program("print('kept')")], durable=True)
+    assert isinstance(_failure(service, Lane.RL), CannotRun)
+    assert not service.readiness().ready
+    engine_socket.close()
+    engine_socket.open()
+    until(lambda: service.readiness().ready, "it is ready as soon as the engine answers", SLACK_S)
+    assert stdouts(finished(service, kept.id)) == ["kept"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "named"),
+    [
+        ({"SANDBOX_DOCKER_RUNTIME": "no-such-runtime"}, "no-such-runtime"),
+        ({"DOCKER_HOST": "unix:///nowhere/docker.sock"}, "no Docker engine answers"),
+    ],
+    ids=["runtime", "socket"],
+)
+def test_a_worker_that_never_had_a_box_is_not_ready_and_says_why(
+    service: Service,
+    settings: QueueSettings,
+    redis: Redis,
+    images: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    broken: dict[str, str],
+    named: str,
+) -> None:
+    assert images
+    monkeypatch.setattr(outage, "TOO_LONG_S", 3.0)
+    kept = service.submit("execute", [program("print('kept')")], durable=True)
+    (waiting,) = service.submit("execute", [program("print(1)", Lane.RL)]).results
+    with Crew(settings, SLOTS, **broken) as crew:
+        worker = crew._start(())
+        until(lambda: redis.zcard(keys.STARTING), "the worker reports itself")
+        assert isinstance(waiting.exception(timeout=SLACK_S + 10), CannotRun)
+        until(lambda: named in " ".join(service.readiness().problems), "readiness names what failed")
+        readiness = service.readiness()
+        assert (readiness.ready, readiness.workers) == (False, 0)
+        assert worker.poll() is None, crew.log()
+        assert service.job(kept.id).status is JobStatus.QUEUED
+    with Crew(settings, SLOTS) as crew:
+        crew.hire()
+        assert stdouts(finished(service, kept.id)) == ["kept"]
+    until(lambda: not redis.exists(keys.STARTING), "workers that stopped are forgotten")
+    remove_boxes(settings.home)
+
+
+def test_without_any_worker_clients_wait_for_a_moment_and_not_for_minutes(
+    service: Service, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "TOO_LONG_S", 2.0)
+    (future,) = service.submit("execute", [program("print(1)")]).results
+    kept = service.submit("execute", [program("print(1)")], durable=True)
+    assert isinstance(future.exception(timeout=SLACK_S), CannotRun)
+    with pytest.raises(CannotRun):
+        service.submit("execute", [program("print(1)")])
+    assert service.job(kept.id).status is JobStatus.QUEUED
+    assert service.readiness().problems == ["no worker is alive"]
+    assert redis.llen(keys.rq_queue(Lane.DEFAULT)) >= 1
+
+
+def test_one_missing_image_fails_its_language_alone(
+    service: Service, settings: QueueSettings, redis: Redis, images: dict[str, str]
+) -> None:
+    """C++ has no image here: its clients are told at once, a batch's other items run, and Python does not notice."""
+    assert images
+    hidden = (
+        "from sandbox.box import docker_engine; tag = docker_engine.image_tag; "
+        "docker_engine.image_tag = lambda name: 'no-such-image:1' if name == 'native' else tag(name); "
+    )
+    with Crew(settings, SLOTS) as crew:
+        crew.prelude = hidden
+        crew.hire()
+        cpp = program("int main() {}").model_copy(update={"language": "cpp"})
+        (alone,) = service.submit("execute", [cpp]).results
+        failure = alone.exception(timeout=SLACK_S)
+        assert isinstance(failure, CannotRun)
+        assert b'"internal_error"' in failure.result
+        kept = service.submit("execute", [cpp, *printing([3])], durable=True, batch=True)
+        assert printed(service.submit("execute", printing(range(3)), batch=True)) == ["0", "1", "2"]
+        until(lambda: redis.hlen(keys.results(kept.id)) == 1, "what can run of a kept batch has run")
+        assert service.readiness().ready
+        assert service.job(kept.id).status is not JobStatus.FINISHED
+    with Crew(settings, SLOTS) as crew:
+        crew.hire()
+        assert stdouts(finished(service, kept.id)) == ["", "3"]
+    remove_boxes(settings.home)
