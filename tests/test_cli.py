@@ -290,6 +290,32 @@ def test_building_images_that_are_there_prints_their_names(images: dict[str, str
     assert sorted(done.stdout.decode().split()) == sorted(images.values())
 
 
+def test_an_image_is_built_by_its_name(images: dict[str, str]) -> None:
+    done = sandbox("images", "build", "python")
+    assert (done.returncode, done.stdout.decode().split()) == (0, [images["python"]])
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (["pyhton"], "unknown image 'pyhton'; the images are native, python, web, jvm, compiled, more"),
+        (["jvm", "--all"], "give image names or --all, not both"),
+    ],
+)
+def test_an_image_that_cannot_be_built_is_refused_by_name(words: list[str], fault: str) -> None:
+    done = sandbox("images", "build", *words)
+    assert (done.returncode, told(done)) == (2, f"sandbox: {fault}\n")
+
+
+@pytest.mark.usefixtures("images")
+def test_images_are_listed_with_their_languages_and_how_to_build_them() -> None:
+    rows = {line.split()[0]: line for line in sandbox("images", "list").stdout.decode().splitlines() if line.strip()}
+    assert rows["python"].split()[1] == "yes"
+    assert "bash" in rows["python"]
+    assert rows["jvm"].split()[1] in {"yes", "no"}
+    assert "kotlin" in rows["jvm"]
+
+
 def test_jobs_says_who_holds_which_gpu_until_when(oracle: Oracle, url: str) -> None:
     noon = 1_800_014_400.0
     oracle.gpu_leases = [

@@ -40,6 +40,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(synth.app, name="synth")
 keys.command("new")(api_keys.new)
 images.command("build")(machine.build_images)
+images.command("list")(machine.list_images)
 images.command("prune")(machine.prune_images)
 
 
