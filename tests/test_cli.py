@@ -192,8 +192,15 @@ def test_run_sends_input_arguments_limits_and_language(url: str, oracle: Oracle,
 def test_run_refuses_what_cannot_be(tmp_path: Path, name: str, code: bytes, words: list[str], fault: str) -> None:
     (tmp_path / name).write_bytes(code)
     done = sandbox("run", tmp_path / name, *words, "--url", NOWHERE)
-    assert done.returncode == 2
+    assert done.returncode == 64
     assert fault in told(done)
+
+
+@pytest.mark.parametrize(
+    "words", [["none.py"], [], ["--memory-mb", "many", "main.py"], ["main.py", "--url", "nowhere"]]
+)
+def test_run_never_leaves_a_usage_error_with_a_code_that_programs_use(words: list[str]) -> None:
+    assert sandbox("run", *words).returncode == 64
 
 
 def test_verify_counts_verdicts_and_is_content_with_all_accepted(url: str, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ Settings = TypeVar("Settings", bound="QueueSettings")
 EXAMPLE_URL = "http://127.0.0.1:8080"
 FAILED = 1
 MISUSED = 2
+RUN_MISUSED = 64  # EX_USAGE of sysexits(3): `run` leaves 1 and 2 to the program
 UNREACHABLE = 69  # EX_UNAVAILABLE of sysexits(3)
 INTERRUPTED = 130  # as a shell reports SIGINT
 ATTEMPTS = 3
