@@ -8,7 +8,20 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from sandbox import __version__, api_keys
-from sandbox.api import callbacks, door, gpu, guide, health, jobs, live, problems, rewards, submissions, web
+from sandbox.api import (
+    api_reference,
+    callbacks,
+    door,
+    gpu,
+    guide,
+    health,
+    jobs,
+    live,
+    problems,
+    rewards,
+    submissions,
+    web,
+)
 from sandbox.api.dialects import table as dialects
 from sandbox.api.documentation import Documented
 from sandbox.api.edge import Edge
@@ -50,6 +63,7 @@ def create_app(settings: ApiSettings, service: door.Door | None = None, number: 
         summary="Runs untrusted programs in resource-limited boxes and answers with verdicts",
         version=__version__,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -63,6 +77,7 @@ def create_app(settings: ApiSettings, service: door.Door | None = None, number: 
     app.include_router(jobs.router)
     app.include_router(callbacks.router)
     app.include_router(health.router)
+    app.include_router(api_reference.router)
     app.include_router(guide.router)
     app.include_router(live.router)
     app.include_router(web.router)

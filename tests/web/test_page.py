@@ -49,6 +49,16 @@ def test_a_run_with_an_expected_output_shows_the_difference(visit: OpenPage) -> 
     expect(lines).to_have_text([re.compile("one"), re.compile("three"), re.compile("two"), re.compile("four")])
     kinds = [line.get_attribute("class") for line in lines.all()]
     assert kinds == ["diff-same", "diff-missing", "diff-extra", "diff-same"]
+    expect(page.locator("#verdict")).to_have_text("Output differs")
+    expect(page.locator(".banner")).to_have_class(re.compile("tone-time"))
+    color = "element => getComputedStyle(element).color"
+    red = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--bad')").strip()
+    printed, wanted = (page.locator(f".diff .diff-{kind}").evaluate(color) for kind in ("extra", "missing"))
+    assert printed == "rgb({}, {}, {})".format(*bytes.fromhex(red.removeprefix("#")))
+    assert wanted not in {printed, page.locator(".banner").evaluate(color)}
+    page.get_by_label("Expected output").fill("one\ntwo\nfour")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("#verdict")).to_have_text("Ended well")
 
 
 def test_a_wrong_answer_says_which_test_and_what_was_printed(visit: OpenPage) -> None:
@@ -240,3 +250,14 @@ def _give(page: Page, key: str) -> None:
     expect(page.locator("#key-dialog")).to_be_visible()
     page.get_by_label("API key").fill(key)
     page.get_by_role("button", name="Use it").click()
+
+
+def test_the_api_can_be_tried_without_a_byte_from_elsewhere(visit: OpenPage, url: str) -> None:
+    one = visit()
+    one.page.goto(f"{url}/docs")
+    operation = one.page.locator("#operations-service-languages_languages_get")
+    operation.locator(".opblock-summary-control").click()
+    operation.get_by_role("button", name="Try it out").click()
+    operation.get_by_role("button", name="Execute").click()
+    expect(operation.locator(".live-responses-table")).to_contain_text("python")
+    one.picture("api-reference")
