@@ -424,10 +424,12 @@ def test_jobs_shows_whole_ids_and_why_a_job_failed_on_a_narrow_terminal(oracle: 
     job_id = f"gpu-{32 * 'e'}"
     progress = Progress(step=3, total=20, loss=0.5, message="the model is loading")
     running = GpuJob(id=job_id, status="running", kind="train_sft", progress=progress)
+    queued = GpuJob(id=job_id[:-1] + "d", status="queued", kind="generate", note="no GPU worker is alive: start one")
     failed = running.model_copy(update={"id": job_id[:-1] + "f", "error": "exit code 1:\nTraceback\nno [torch] here"})
-    oracle.jobs |= {job.id: job for job in (running, failed)}
+    oracle.jobs |= {job.id: job for job in (running, failed, queued)}
     shown = sandbox("jobs", "--url", url, COLUMNS="80").stdout.decode()
     assert running.id in shown
     assert failed.id in shown
     assert "step 3/20" in shown
+    assert "no GPU worker is alive" in " ".join(shown.split())
     assert "no [torch] here" in " ".join(shown.split())

@@ -144,12 +144,17 @@ def test_the_live_view_says_who_holds_which_gpu_until_when(visit: OpenPage) -> N
 def test_the_live_view_says_in_a_line_why_a_gpu_job_failed_and_all_of_it_on_a_click(visit: OpenPage) -> None:
     page = visit().page
     job = {"id": "gpu-1", "kind": "train_sft", "status": "failed", "progress": {"step": 0, "message": "loading"}}
-    pool = {"leases": [], "jobs": [{**job, "error": "it ended with exit code 1:\nTraceback\nNo module named 'torch'"}]}
+    waiting = {"id": "gpu-2", "kind": "generate", "status": "queued", "progress": {}, "note": "no GPU worker is alive"}
+    pool = {
+        "leases": [],
+        "jobs": [waiting, {**job, "error": "it ended with exit code 1:\nTraceback\nNo module named 'torch'"}],
+    }
     page.route("**/gpus", lambda route: route.fulfill(json=pool))
     page.get_by_role("link", name="Live").click()
     jobs = page.get_by_role("region", name="GPU jobs")
     why = jobs.get_by_text("No module named 'torch'", exact=True)
     expect(why).to_be_visible()
+    expect(jobs).to_contain_text("no GPU worker is alive")
     expect(jobs).not_to_contain_text("loading")
     expect(jobs.get_by_text("exit code 1")).to_be_hidden()
     why.click()
