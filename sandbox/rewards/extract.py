@@ -83,10 +83,8 @@ def extract(
         candidates = [block for block in candidates if fingerprint(block.code) not in skipped]
     if candidates:
         return _pick(candidates, wanted, options)
-    if not blocks and options.bare == "raw" and text.strip() and (wanted != "python" or parses(text)):
-        code = text.strip("\n")
-        return None if fingerprint(code) in skipped else Answer(code, wanted, closed=False)
-    return None
+    code = "" if blocks or options.bare == "none" else _bare(text, wanted)
+    return Answer(code, wanted, closed=False) if code and fingerprint(code) not in skipped else None
 
 
 def fingerprint(code: str) -> str:
@@ -113,6 +111,15 @@ def _find(text: str, wanted: str, options: Extraction) -> tuple[list[Block], lis
     return reading.blocks, candidates
 
 
+def _bare(text: str, wanted: str) -> str:
+    """The code that a text without a block is, up to marks that end it; in Python only where it parses."""
+    if wanted != "python" or parses(text):
+        return text.strip("\n") if text.strip() else ""
+    before, marks, _ = text.partition("```")
+    code = before.strip("\n")
+    return code if marks and code.strip() and not _PROSE.fullmatch(code.strip()) and parses(code) else ""
+
+
 def _begins_inside(reading: Reading, wanted: str) -> bool:
     """Whether a text begins with code whose fence stands in the prompt: code comes first, and one fence is missing."""
     before = (reading.before or "").strip()
@@ -121,13 +128,13 @@ def _begins_inside(reading: Reading, wanted: str) -> bool:
     return parses(reading.before or "") if wanted in {"", "python"} else not before.endswith(":")
 
 
-def text_of(completion: Completion) -> str:
+def text_of(completion: Completion | None) -> str:
     """The completion's own text: that of the last assistant message which has any, where it comes as messages."""
-    if isinstance(completion, str):
-        return completion
+    if completion is None or isinstance(completion, str):
+        return completion or ""
     for message in reversed(completion):
-        if message.get("role", "assistant") == "assistant":
-            text = _content(message.get("content"))
+        if isinstance(message, Mapping) and message.get("role", "assistant") == "assistant":
+            text = content_text(message.get("content"))
             if text.strip():
                 return text
     return ""
@@ -144,7 +151,8 @@ def parses(source: str) -> bool:
     return True
 
 
-def _content(content: object) -> str:
+def content_text(content: object) -> str:
+    """The text in a chat message's content: a string, or the text parts of a list."""
     if isinstance(content, str):
         return content
     if not isinstance(content, Sequence):

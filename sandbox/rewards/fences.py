@@ -25,11 +25,12 @@ from sandbox.errors import UnknownLanguage
 
 _WRAPPERS = frozenset({"markdown", "md"})
 # Names of fences in no language that is served here. Another word behind the marks in an open block closes it.
-_OTHER_NAMES = frozenset(
-    "asm bat clojure cmd conf console css csv cuda dart diff dockerfile elixir erlang gherkin glsl graphql html http"
-    " ini input json jsonl jsx julia kotlin kt latex lisp log makefile matlab mermaid nasm nim objc objectivec output"
-    " plain plaintext powershell proto ps1 pseudo pseudocode pycon regex result scala scheme scss solidity stderr stdin"
-    " stdout svelte swift terminal tex text toml tsx txt vb vue xml yaml yml zig zsh".split()
+_OTHER_NAMES = re.compile(
+    r"asm|bat|clojure|cmd|conf|console|css|csv|cuda|dart|diff|dockerfile|elixir|erlang|gherkin|glsl|graphql|html|http"
+    r"|ini|input|jsonl?|jsx|julia|kotlin|kt|latex|lisp|log|makefile|matlab|mermaid|nasm|nim|objc|objectivec|output"
+    r"|plain|plaintext|powershell|proto|ps1|pseudo|pseudocode|pycon|regex|result|scala|scheme|scss|solidity|stderr"
+    r"|stdin|stdout|svelte|swift|terminal|tex|text|toml|tsx|txt|vb|vue|xml|ya?ml|zig|zsh",
+    re.IGNORECASE,
 )
 # Indentation that a closing fence may have over its opening one (CommonMark): more makes it content, such as a fence
 # in a docstring.
@@ -38,7 +39,8 @@ _MAX_QUOTES = 16
 _MARKS = ("```", "~~~")
 _BLANK = " \t\r\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff"
 _PREFIX = re.compile(
-    rf"(?:[{_BLANK}]|>|[-*+](?=[ \t])|[0-9]{{1,9}}[.)](?=[ \t])|\*\*|</?\w{{1,32}}>|<[|\uff5c][^<>\s]{{1,60}}[|\uff5c]>)*+"
+    rf"(?:[{_BLANK}]|>|[-*+](?=[ \t])|[0-9]{{1,9}}[.)](?=[ \t])|\*\*|</?\w{{1,32}}>"
+    r"|<[|\uff5c][^<>\s]{1,60}[|\uff5c]>)*+"
 )
 _TAGS = re.compile(r"<[^<>]*>")
 _RUNS = re.compile(r"`{3,}|~{3,}")
@@ -102,14 +104,19 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The blocks that hold code, in order. `before` is the text before the first fence if that is one without a name.
+    """The blocks that hold code, in order.
 
-    `ends_open` is whether the text ended inside a block: its fences do not pair up.
+    `before` is the text before the first fence if that is one without a name, `open_block` the one the text ended in.
     """
 
     blocks: list[Block]
     before: str | None = None
-    ends_open: bool = False
+    open_block: Block | None = None
+
+    @property
+    def ends_open(self) -> bool:
+        """Whether the text ended inside a block: its fences do not pair up."""
+        return self.open_block is not None
 
 
 def read(text: str, thinking_tag: str = "", *, opened: str = "", lenient: bool = False) -> Reading:
@@ -119,10 +126,10 @@ def read(text: str, thinking_tag: str = "", *, opened: str = "", lenient: bool =
         reader.begin(Block(opened, "```"))
     lines = text.split("\n")
     first = reader.read(lines, thinking_tag)
-    ends_open = bool(reader.open) and not reader.finish()
+    open_block = reader.open[-1] if reader.open and not reader.finish() else None
     blocks = [block for found in reader.found for block in _unwrapped(found)]
     before = None if first is None or opened or reader.found[0].tag else "\n".join(lines[:first])
-    return Reading(blocks, before, ends_open)
+    return Reading(blocks, before, open_block)
 
 
 def starts_with_fence(text: str) -> bool:
@@ -289,7 +296,7 @@ def _opens(info: str, adjacent: bool) -> bool:
     if not words:
         return False
     if len(words) == 1 or adjacent:
-        return _is_name(info) or words[0].lower() in _OTHER_NAMES
+        return _is_name(info) or _OTHER_NAMES.fullmatch(words[0]) is not None
     return _is_name(words[0]) and words[1].startswith("{")
 
 

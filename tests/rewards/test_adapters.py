@@ -135,7 +135,9 @@ def test_openrlhfs_empty_lists_are_answered_with_empty_lists(body: Mapping[str, 
 
 def test_openrlhf_tries_again_where_a_reward_is_missing() -> None:
     with pytest.raises(InfrastructureError):
-        openrlhf_answer(rewards_of(verify_requests(openrlhf_request({"query": [GOOD], "labels": [TRUTH]})), [None]))
+        openrlhf_answer(
+            rewards_of(verify_requests(openrlhf_request({"query": [GOOD], "prompts": [""], "labels": [TRUTH]})), [None])
+        )
     with pytest.raises(BadRequest, match="label_key"):
         openrlhf_request({"query": [GOOD], "labels": []})
 
