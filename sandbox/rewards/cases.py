@@ -12,7 +12,8 @@
 | {"test_cases": [...]} or {"tests": [...]} of those          | open-r1's verification_info               |
 | JSON text of any of them, a Python literal, or a pack       | wherever a column has to be a string      |
 
-A pack is LiveCodeBench's and verl's: base64 of zlib of JSON, or of a pickled text of JSON.
+A pack is LiveCodeBench's and verl's: base64 of zlib of JSON, or of a pickled text of JSON. Programs of tasks that call
+a function by `fn_name` are run behind CALL_PREAMBLE: the graders that these data sets come with import as much.
 """
 
 from __future__ import annotations
@@ -34,6 +35,21 @@ from sandbox.errors import BadRequest
 from sandbox.schema import AssertTest, FunctionTest, TestCase
 from sandbox.schema.tests import AnyTest
 
+# The built-in functions come last: `math` and `operator` have a `pow` of their own.
+CALL_PREAMBLE = """\
+import bisect, collections, copy, datetime, functools, heapq, itertools, json, math, operator, random, re, string, sys
+from bisect import *
+from collections import *
+from functools import *
+from heapq import *
+from itertools import *
+from math import *
+from operator import *
+from string import *
+from typing import *
+from builtins import *
+"""
+
 _INPUT = ("input", "stdin")
 _OUTPUT = ("output", "expected_output", "expectedOutput", "expected")
 _NAME = ("fn_name", "func_name", "entry_point")
@@ -54,6 +70,10 @@ class TaskTests:
 
     tests: list[AnyTest]
     entry_point: str = ""
+
+    @property
+    def preamble(self) -> str:
+        return CALL_PREAMBLE if self.entry_point else ""
 
 
 def tests_of(value: Any) -> TaskTests:

@@ -52,6 +52,7 @@ class Options(TypedDict, total=False):
     extract: Extraction | Mapping[str, Any]
     language: str
     entry_point: str
+    preamble: str
     checker: Checker | Mapping[str, Any]
     limits: LimitsRequest | Mapping[str, Any]
 
@@ -237,7 +238,7 @@ def reward_request(
     if _are_references(tests):
         fields["tasks"] = list(tests)
     else:
-        fields |= _fields_of(_read_once(tests), fields.get("entry_point", ""))
+        fields |= _fields_of(_read_once(tests), fields)
     try:
         return RewardRequest(completions=[_sendable(completion) for completion in completions], **fields)
     except ValidationError as error:
@@ -290,8 +291,11 @@ def _read_once(tests: Sequence[Any]) -> list[TaskTests | BadRequest]:
     return [read[value if isinstance(value, str) else id(value)] for value in tests]
 
 
-def _fields_of(every: Sequence[TaskTests | BadRequest], entry_point: str) -> dict[str, Any]:
-    """The fields of a request with these tests. Raises BadRequest if none of them can be read."""
+def _fields_of(every: Sequence[TaskTests | BadRequest], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a request with these tests, which go before the given ones.
+
+    Raises BadRequest if none of the tests can be read.
+    """
     problems = ["" if isinstance(one, TaskTests) else str(one) for one in every]
     if every and all(problems):
         raise next(one for one in every if isinstance(one, BadRequest))
@@ -299,9 +303,11 @@ def _fields_of(every: Sequence[TaskTests | BadRequest], entry_point: str) -> dic
     if any(problems):
         logger.warning("%d of %d tasks have no tests that can be read: %s", *_counted(problems))
         fields["problems"] = problems
-    names = [one.entry_point if isinstance(one, TaskTests) else "" for one in every]
-    if any(names):
-        fields["entry_point"] = [name or entry_point for name in names]
+    for name in ("entry_point", "preamble"):
+        own = [getattr(one, name) if isinstance(one, TaskTests) else "" for one in every]
+        if any(own):
+            default = given.get(name, "")
+            fields[name] = [value or default for value in own] if isinstance(default, str) else default
     return fields
 
 

@@ -8,6 +8,7 @@ without a program has the policy's reward for that, a row whose tests cannot be 
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +35,10 @@ from sandbox.schema.reward import (
     RewardResult,
     Task,
 )
-from sandbox.schema.tests import called
+from sandbox.schema.tests import resolved
+
+# What is set of a program's submission.
+_FIELDS = frozenset({"language", "code", "tests", "checker", "limits", "stop_on_failure", "priority"})
 
 TaskLookup = Callable[[Sequence[str]], Mapping[str, Task]]
 
@@ -176,28 +180,22 @@ def _candidate(
     response = _response(request, text, prompt)
     length = len(response or text) if request.lengths is None else request.lengths[index]
     answer = None if response is None else _answer(request, response, language, prompt or NO_PROMPT)
-    why_not = "no code in the completion" if answer is None else _why_not(answer.code, answer.language)
+    why_not = UNKNOWN_RESPONSE if response is None else _why_not(answer, prompt or NO_PROMPT)
     if answer is None or why_not:
-        message = UNKNOWN_RESPONSE if response is None else why_not
-        return Candidate(language, len(chosen), weights, length, message=message), None
-    tests = [task.tests[test] for test in chosen]
+        return Candidate(language, len(chosen), weights, length, message=why_not), None
+    preamble = request.preamble if isinstance(request.preamble, str) else request.preamble[index]
     verify = VerifyRequest.model_construct(
-        _fields_set={"language", "code", "tests", "checker", "limits", "stop_on_failure", "priority"},
+        _fields_set={*_FIELDS, "entry_point"} if entry_point else {*_FIELDS},
         language=answer.language,
-        code=answer.code,
-        tests=tests,
+        code=with_preamble(preamble, answer.code) if preamble and named(answer.language).forked else answer.code,
+        tests=[resolved(task.tests[test], entry_point) for test in chosen],
+        entry_point=_entry_point(entry_point, answer.code) if entry_point else "",
         checker=task.checker or request.checker,
         limits=task.limits or request.limits,
         # The first failure settles a binary reward.
         stop_on_failure=request.policy.name == "binary",
         priority=request.priority,
     )
-    if entry_point:
-        called_tests = {
-            "entry_point": _entry_point(entry_point, answer.code),
-            "tests": [called(test) for test in tests],
-        }
-        verify = verify.model_copy(update=called_tests)
     return Candidate(answer.language, len(chosen), weights, length, answer.closed), verify
 
 
@@ -227,6 +225,17 @@ def _entry_point(name: str, code: str) -> str:
     return f"Solution.{name}"
 
 
+def with_preamble(preamble: str, code: str) -> str:
+    """Python source behind a preamble, which comes after the imports that have to be a program's first."""
+    if "__future__" not in code or not parses(code):
+        return f"{preamble.rstrip()}\n{code}"
+    body = ast.parse(code).body
+    ends = [node.end_lineno or 0 for node in body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
+    lines = code.split("\n")
+    end = max(ends, default=0)
+    return "\n".join([*lines[:end], preamble.rstrip(), *lines[end:]])
+
+
 def _response(request: RewardRequest, text: str, prompt: Prompt | None) -> str | None:
     """What the model wrote of a completion's text; None if that cannot be told."""
     text = text[-MAX_COMPLETION_CHARS:]
@@ -241,12 +250,14 @@ def _answer(request: RewardRequest, response: str, language: str, prompt: Prompt
     return extract(prompt.continued(response, options.thinking_tag), language, options, skipped=skipped)
 
 
-def _why_not(code: str, language: str) -> str:
-    """Why code cannot be run at all, which is the completion's fault and must not spoil its batch; empty if it can."""
-    if len(code) > MAX_CODE_CHARS:
+def _why_not(answer: Answer | None, prompt: Prompt) -> str:
+    """Why nothing can be run, which is the completion's fault and must not spoil its batch; empty if it can."""
+    if answer is None:
+        return "no code in the completion" + (" that is not the prompt's" if prompt.programs else "")
+    if len(answer.code) > MAX_CODE_CHARS:
         return f"code of over {MAX_CODE_CHARS} characters"
     try:
-        named(language)
+        named(answer.language)
     except UnknownLanguage:
         return "no telling in which language the code is; give `language`"
     return ""

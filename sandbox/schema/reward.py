@@ -14,6 +14,7 @@ from sandbox.runner.contract import Verdict
 from sandbox.schema.callbacks import CallbackUrl
 from sandbox.schema.checkers import Checker, TokensChecker
 from sandbox.schema.programs import (
+    MAX_CODE_CHARS,
     MAX_ITEMS,
     MAX_NAME_CHARS,
     MAX_TESTS,
@@ -31,6 +32,7 @@ Messages = list[Mapping[str, Any]]
 Tests = Annotated[list[RewardedTest], Field(min_length=1, max_length=MAX_TESTS)]
 TestsOrNone = Annotated[list[RewardedTest], Field(max_length=MAX_TESTS)]
 EntryPoint = Annotated[str, Field(max_length=MAX_NAME_CHARS)]
+Preamble = Annotated[str, Field(max_length=MAX_CODE_CHARS)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 TaskName = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
 TaskReference = Annotated[str, Field(pattern=r"^[0-9a-f]{64}/.+$", max_length=64 + 1 + MAX_NAME_CHARS)]
@@ -103,6 +105,9 @@ class RewardRequest(Wire):
     entry_point: EntryPoint | list[EntryPoint] = Field(
         "", description="for function tests: `solve`, or `Solution.twoSum`; one, or one for each completion"
     )
+    preamble: Preamble | list[Preamble] = Field(
+        "", description="Python source put before each program, behind its `from __future__` imports; one, or one each"
+    )
     weights: list[list[Weight]] | None = Field(None, description="with `tests`: one for each test")
     tasks: list[TaskReference] | None = Field(None, description="<set>/<name> of registered tasks, instead of `tests`")
     lengths: list[Annotated[int, Field(ge=0)]] | None = Field(
@@ -122,7 +127,7 @@ class RewardRequest(Wire):
             raise ValueError("give tests or tasks, and not both")
         for name in ("tests", "tasks", "weights", "prompts"):
             self._one_each(name, (1, len(self.completions)))
-        for name in ("lengths", "language", "entry_point", "problems"):
+        for name in ("lengths", "language", "entry_point", "preamble", "problems"):
             if not isinstance(getattr(self, name), str):
                 self._one_each(name, (len(self.completions),))
         if self.weights is not None:

@@ -96,7 +96,7 @@ def kind_of(test: Any) -> str:
 def kind_of_rewarded(test: Any) -> str:
     """Which kind a test of a reward request is: texts alone are a program's arguments and output.
 
-    With an entry point they are a function's; `called` makes them so.
+    With an entry point they are a function's: `resolved` tells the two apart.
     """
     kind = kind_of(test)
     if kind == "function" and isinstance(test, dict) and "kwargs" not in test:
@@ -106,11 +106,13 @@ def kind_of_rewarded(test: Any) -> str:
     return kind
 
 
-def called(test: Any) -> Any:
-    """A test of a submission that has an entry point: one with arguments and no input calls it."""
-    if isinstance(test, TestCase) and "args" in test.model_fields_set and not _STDIN_ONLY & test.model_fields_set:
+def resolved(test: Any, entry_point: str) -> Any:
+    """A test of a reward request as one of a submission, where arguments alone mean a call of the entry point."""
+    if not isinstance(test, TestCase) or "args" not in test.model_fields_set or _STDIN_ONLY & test.model_fields_set:
+        return test
+    if entry_point:
         return FunctionTest(args=list(test.args), expected=test.expected)
-    return test
+    return test.model_copy(update={"stdin": ""})
 
 
 _STDIN_ONLY = {"stdin", "stdin_base64", "expected_base64", "files", "expected_files"}
