@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sandbox import languages
-from sandbox.rewards.fences import Block, Reading, StillThinking, read, starts_with_fence, tag_language
+from sandbox.rewards.fences import Block, Reading, StillThinking, read, starts_with_fence
+from sandbox.rewards.fences import tag_language as tag_language
 
 Completion = str | Sequence[Mapping[str, Any]]
 
@@ -133,7 +134,7 @@ def text_of(completion: Completion | None) -> str:
     if completion is None or isinstance(completion, str):
         return completion or ""
     for message in reversed(completion):
-        if isinstance(message, Mapping) and message.get("role", "assistant") == "assistant":
+        if message.get("role", "assistant") == "assistant":
             text = content_text(message.get("content"))
             if text.strip():
                 return text

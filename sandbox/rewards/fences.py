@@ -75,7 +75,9 @@ class Block:
             lines = [_without_quotes(line, self.quotes) for line in lines]
         first = next((line for line in lines if line.strip()), "")
         indent = min(self.indent, _blanks(first))
-        return "\n".join(line[min(indent, _blanks(line)) :] for line in lines) if indent else "\n".join(lines)
+        if indent:
+            lines = [line[min(indent, _blanks(line)) :] for line in lines]
+        return "\n".join(lines)
 
     @property
     def has_code(self) -> bool:
@@ -140,7 +142,7 @@ def starts_with_fence(text: str) -> bool:
 
 def tag_language(tag: str) -> str:
     """The language a fence's tag names, by its own name where it is one of ours: `Python3`, `c++17`, `{.py}`."""
-    words = _WORD.findall(tag[:256])
+    words: list[str] = _WORD.findall(tag[:256])
     if not words:
         return ""
     word = words[0].lstrip(".").rstrip(".").lower().removeprefix("language-")

@@ -252,10 +252,13 @@ def _are_references(tests: Sequence[Any]) -> bool:
     return any(are)
 
 
-def _sendable(completion: Completion | None) -> str:
+def _sendable(completion: Any) -> str:
     """The completion's text as one that JSON can carry: what is wrong with one completion must not spoil its batch."""
-    text = text_of(completion) if isinstance(completion, str | Sequence) else ""
-    return _as_unicode(text[-MAX_COMPLETION_CHARS:])
+    if not isinstance(completion, str | Sequence):
+        return ""
+    if not isinstance(completion, str):
+        completion = [message for message in completion if isinstance(message, Mapping)]
+    return _as_unicode(text_of(completion)[-MAX_COMPLETION_CHARS:])
 
 
 def _sendable_prompt(prompt: Any) -> str | list[dict[str, Any]] | None:
