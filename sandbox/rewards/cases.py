@@ -76,7 +76,7 @@ class TaskTests:
         return CALL_PREAMBLE if self.entry_point else ""
 
 
-def tests_of(value: Any) -> TaskTests:
+def read_tests(value: Any) -> TaskTests:
     """Return the tests in `value`. Raises BadRequest if there are none, or they are in no known shape."""
     value = _plain(value)
     if isinstance(value, Mapping):
@@ -90,7 +90,7 @@ def tests_of(value: Any) -> TaskTests:
 
 def cases_of(value: Any) -> list[TestCase]:
     """Return the tests in `value`, of a program with stdin and stdout. Raises BadRequest."""
-    tests = tests_of(value).tests
+    tests = read_tests(value).tests
     cases = [test for test in tests if isinstance(test, TestCase)]
     if len(cases) < len(tests):
         raise BadRequest("tests that call a function: only a program with stdin is judged here", "tests")

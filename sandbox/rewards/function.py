@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypedDict
 from pydantic import ValidationError
 
 from sandbox.errors import BadRequest, InfrastructureError, Refused
-from sandbox.rewards.cases import TaskTests, tests_of
+from sandbox.rewards.cases import TaskTests, read_tests
 from sandbox.rewards.extract import Completion, Extraction, content_text, text_of
 from sandbox.rewards.request import Plan, rewards_of, verify_requests
 from sandbox.rewards.score import Policy
@@ -147,7 +147,7 @@ class TaskBatch:
 class RewardFunction:
     """Rewards, in the order of the completions; None for those that our failure kept from a verdict.
 
-    Each entry of `tests` is in any shape that `cases.tests_of` reads; an entry in no known shape has None for its
+    Each entry of `tests` is in any shape that `cases.read_tests` reads; an entry in no known shape has None for its
     reward, and a detail that says why. Raises BadRequest for options that are not valid, and if no tests can be read.
     """
 
@@ -288,7 +288,7 @@ def _read_once(tests: Sequence[Any]) -> list[TaskTests | BadRequest]:
         key = value if isinstance(value, str) else id(value)
         if key not in read:
             try:
-                read[key] = tests_of(value)
+                read[key] = read_tests(value)
             except BadRequest as error:
                 read[key] = error
     return [read[value if isinstance(value, str) else id(value)] for value in tests]
