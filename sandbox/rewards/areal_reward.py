@@ -46,7 +46,7 @@ def areal_reward(
     if name not in columns:
         raise BadRequest(f"no column of tests; name it: column=, of {sorted(columns)}", "tests")
     reward = RewardFunction(client or _lazy_client(url), options)
-    given = {"lengths": [len(completion_ids)], "language": columns.get("language")}
+    given = {"lengths": [len(completion_ids)], "language": columns.get("language"), "prompts": [prompt]}
     return numbers(reward([completions], [columns[name]], **given), missing)[0]
 
 

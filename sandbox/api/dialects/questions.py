@@ -19,7 +19,7 @@ class Body(BaseModel):
 
 
 async def body_of(request: Request) -> dict[str, Any]:
-    return (await bodies.read(request, Body)).model_extra or {}
+    return (await bodies.read_rows(request, Body)).model_extra or {}
 
 
 def options_of(request: Request) -> Options:
