@@ -6,16 +6,20 @@ reward(["```python\\nprint(42)\\n```"], [[{"input": "", "output": "42\\n"}]])  #
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TypedDict
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypedDict, cast
 
 from pydantic import ValidationError
 
 from sandbox.errors import BadRequest, InfrastructureError, Refused
 from sandbox.rewards.cases import TaskTests, read_tests
 from sandbox.rewards.extract import Completion, Extraction, content_text, text_of
+from sandbox.rewards.lazy_clients import LazyAsyncClient, LazyClient
+from sandbox.rewards.outage import OnOutage, OutagePolicy, Outages, look_for_service
 from sandbox.rewards.request import Plan, rewards_of, verify_requests
 from sandbox.rewards.score import Policy
 from sandbox.runner.contract import Verdict
@@ -25,8 +29,10 @@ from sandbox.schema.reward import MAX_COMPLETION_CHARS, RewardDetail, RewardRequ
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
+MAX_SHOWN_CHARS = 40
 REFERENCE = re.compile(r"[0-9a-f]{64}/.")
 _SURROGATES = re.compile("[\ud800-\udfff]")
+_A_TEST = {"input": "", "output": ""}
 
 
 class Verifier(Protocol):
@@ -46,7 +52,10 @@ class AsyncVerifier(Protocol):
 
 
 class Options(TypedDict, total=False):
-    """How to reward; each is a field of `RewardRequest`, and may be given as a mapping of its fields."""
+    """How to reward; each is a field of `RewardRequest`, and may be given as a mapping of its fields.
+
+    The last four say what to do while the service does not answer: see `sandbox.rewards.outage.OutagePolicy`.
+    """
 
     policy: Policy | str | Mapping[str, Any]
     extract: Extraction | Mapping[str, Any]
@@ -55,6 +64,24 @@ class Options(TypedDict, total=False):
     preamble: str
     checker: Checker | Mapping[str, Any]
     limits: LimitsRequest | Mapping[str, Any]
+    on_outage: OnOutage
+    patience_s: float
+    most_lost_batches: int
+    check_service: bool
+
+
+class Rounds(Protocol):
+    """One call's state between the requests it takes."""
+
+    def next(self) -> Any:
+        """What to send now; empty or None when there is no more."""
+
+    def take(self, answer: Any, /) -> None:
+        """The answer to what was sent last. What failed for no fault of its own is sent again."""
+
+    def give_up(self, error: Exception) -> None: ...
+
+    def result(self) -> RewardResult: ...
 
 
 class Batch:
@@ -114,13 +141,13 @@ class TaskBatch:
         """The completions whose reward is still missing; None when all is said, or no more can be."""
         if not self._left or self._tries == ATTEMPTS:
             return None
-        self._tries += 1
         self._sent = self._left
         return self._part(self._sent)
 
     def take(self, result: RewardResult) -> None:
         if len(result.rewards) != len(self._sent):
             raise InfrastructureError(f"{len(result.rewards)} rewards for {len(self._sent)} completions")
+        self._tries += 1
         for index, reward, detail in zip(self._sent, result.rewards, result.details, strict=True):
             self._rewards[index], self._details[index] = reward, detail
         self._left = [index for index in self._sent if self._rewards[index] is None]
@@ -144,7 +171,21 @@ class TaskBatch:
         return whole.model_copy(update=parts)
 
 
-class RewardFunction:
+class _Rewards:
+    """What both reward functions know: the options, checked, and how to meet an outage."""
+
+    def __init__(self, client: object, options: Options | None) -> None:
+        """Raises BadRequest for options that are not valid, InfrastructureError where no service is found."""
+        policy, fields = OutagePolicy.taken_from(options or {})
+        self._options = cast(Options, fields)
+        reward_request(["-"], [[_A_TEST]], self._options)
+        url = str(getattr(client, "url", "its URL"))
+        self._outages = Outages(policy, url)
+        if policy.check_service and isinstance(client, LazyClient | LazyAsyncClient):
+            look_for_service(url)
+
+
+class RewardFunction(_Rewards):
     """Rewards, in the order of the completions; None for those that our failure kept from a verdict.
 
     Each entry of `tests` is in any shape that `cases.read_tests` reads; an entry in no known shape has None for its
@@ -152,8 +193,8 @@ class RewardFunction:
     """
 
     def __init__(self, client: Verifier, options: Options | None = None) -> None:
+        super().__init__(client, options)
         self._client = client
-        self._options: Options = options or {}
 
     def __call__(self, completions: Sequence[Completion], tests: Sequence[Any], **given: Any) -> list[float | None]:
         return self.judge(completions, tests, **given).rewards
@@ -161,31 +202,34 @@ class RewardFunction:
     def judge(self, completions: Sequence[Completion], tests: Sequence[Any], **given: Any) -> RewardResult:
         """Rewards with their details; `given` are more fields of `RewardRequest`, such as weights or lengths."""
         request = reward_request(completions, tests, self._options, **given)
-        if request.tasks is not None:
-            return self._by_tasks(TaskBatch(request))
-        batch = Batch(verify_requests(request))
-        try:
-            while programs := batch.next():
-                batch.take(self._client.verify_batch(programs))
-        except (Refused, InfrastructureError) as error:
-            batch.give_up(error)
+        result = self._judged(request)
+        self._outages.count(result.rewards)
+        return result
+
+    def _judged(self, request: RewardRequest) -> RewardResult:
+        batch: Rounds = Batch(verify_requests(request)) if request.tasks is None else TaskBatch(request)
+        send: Callable[[Any], Any] = self._client.verify_batch if request.tasks is None else self._client.reward
+        patience = self._outages.begin()
+        while asked := batch.next():
+            try:
+                batch.take(send(asked))
+            except (Refused, InfrastructureError) as error:
+                pause_s = patience.pause_s(error)
+                if pause_s is None:
+                    batch.give_up(error)
+                    break
+                time.sleep(pause_s)
+            else:
+                patience.answered()
         return batch.result()
 
-    def _by_tasks(self, batch: TaskBatch) -> RewardResult:
-        try:
-            while (request := batch.next()) is not None:
-                batch.take(self._client.reward(request))
-        except (Refused, InfrastructureError) as error:
-            batch.give_up(error)
-        return batch.result()
 
-
-class AsyncRewardFunction:
+class AsyncRewardFunction(_Rewards):
     """`RewardFunction` for asyncio."""
 
     def __init__(self, client: AsyncVerifier, options: Options | None = None) -> None:
+        super().__init__(client, options)
         self._client = client
-        self._options: Options = options or {}
 
     async def __call__(
         self, completions: Sequence[Completion], tests: Sequence[Any], **given: Any
@@ -195,22 +239,25 @@ class AsyncRewardFunction:
     async def judge(self, completions: Sequence[Completion], tests: Sequence[Any], **given: Any) -> RewardResult:
         """Rewards with their details; `given` are more fields of `RewardRequest`, such as weights or lengths."""
         request = reward_request(completions, tests, self._options, **given)
-        if request.tasks is not None:
-            return await self._by_tasks(TaskBatch(request))
-        batch = Batch(verify_requests(request))
-        try:
-            while programs := batch.next():
-                batch.take(await self._client.verify_batch(programs))
-        except (Refused, InfrastructureError) as error:
-            batch.give_up(error)
-        return batch.result()
+        result = await self._judged(request)
+        self._outages.count(result.rewards)
+        return result
 
-    async def _by_tasks(self, batch: TaskBatch) -> RewardResult:
-        try:
-            while (request := batch.next()) is not None:
-                batch.take(await self._client.reward(request))
-        except (Refused, InfrastructureError) as error:
-            batch.give_up(error)
+    async def _judged(self, request: RewardRequest) -> RewardResult:
+        batch: Rounds = Batch(verify_requests(request)) if request.tasks is None else TaskBatch(request)
+        send: Callable[[Any], Any] = self._client.verify_batch if request.tasks is None else self._client.reward
+        patience = self._outages.begin()
+        while asked := batch.next():
+            try:
+                batch.take(await send(asked))
+            except (Refused, InfrastructureError) as error:
+                pause_s = patience.pause_s(error)
+                if pause_s is None:
+                    batch.give_up(error)
+                    break
+                await asyncio.sleep(pause_s)
+            else:
+                patience.answered()
         return batch.result()
 
 
@@ -242,7 +289,17 @@ def reward_request(
     try:
         return RewardRequest(completions=[_sendable(completion) for completion in completions], **fields)
     except ValidationError as error:
-        raise BadRequest(f"invalid reward request: {error}") from None
+        raise BadRequest(f"invalid reward request: {_faults_of(error)}") from None
+
+
+def _faults_of(error: ValidationError) -> str:
+    """Each fault with its field and, where that is short, its value."""
+    faults = []
+    for fault in error.errors(include_url=False, include_context=False):
+        value = fault["input"]
+        shown = f", not {value!r}" if isinstance(value, str | int | float) and len(str(value)) < MAX_SHOWN_CHARS else ""
+        faults.append(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}{shown}")
+    return "; ".join(faults)
 
 
 def _are_references(tests: Sequence[Any]) -> bool:

@@ -45,7 +45,7 @@ async def compute_score(
     **options: Unpack[Options],
 ) -> dict[str, float]:
     """The score of one solution: {score, acc, passed, total, answered}. Raises InfrastructureError."""
-    reward = AsyncRewardFunction(client or _lazy_async_client(url), options)
+    reward = AsyncRewardFunction(client or _lazy_async_client(url), {"check_service": False, **options})
     return _scores(await reward.judge([solution_str], [ground_truth], prompts=_prompts([extra_info])), missing)[0]
 
 
@@ -61,7 +61,7 @@ def compute_score_batch(
     **options: Unpack[Options],
 ) -> list[dict[str, float]]:
     """The scores of a batch, in its order, from one request. Raises InfrastructureError."""
-    reward = RewardFunction(client or _lazy_client(url), options)
+    reward = RewardFunction(client or _lazy_client(url), {"check_service": False, **options})
     prompts = None if extra_infos is None else _prompts(extra_infos)
     return _scores(reward.judge(solution_strs, ground_truths, prompts=prompts), missing)
 

@@ -104,7 +104,9 @@ def test_a_service_that_does_not_answer_is_none_and_not_a_wrong_answer(error: Ex
         def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
             raise error
 
-    assert RewardFunction(Gone(), {"policy": "x-coder"})([fenced("# 42"), "none"], [TESTS, TESTS]) == [None, -2.0]
+    assert RewardFunction(Gone(), {"policy": "x-coder", "on_outage": "none"})(
+        [fenced("# 42"), "none"], [TESTS, TESTS]
+    ) == [None, -2.0]
 
 
 async def test_a_service_that_does_not_answer_is_none_for_the_async_function_too() -> None:
@@ -112,7 +114,7 @@ async def test_a_service_that_does_not_answer_is_none_for_the_async_function_too
         async def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
             raise InfrastructureError("gone")
 
-    assert await AsyncRewardFunction(Gone())([fenced("# 42")], [TESTS]) == [None]
+    assert await AsyncRewardFunction(Gone(), {"on_outage": "none"})([fenced("# 42")], [TESTS]) == [None]
 
 
 def test_no_completions_are_no_request() -> None:
