@@ -32,7 +32,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from sandbox.errors import BadRequest
-from sandbox.schema import AssertTest, FunctionTest, TestCase
+from sandbox.schema import MAX_NAME_CHARS, MAX_TESTS, AssertTest, FunctionTest, TestCase
 from sandbox.schema.tests import AnyTest
 
 # The built-in functions come last: `math` and `operator` have a `pow` of their own.
@@ -78,13 +78,22 @@ class TaskTests:
 
 def read_tests(value: Any) -> TaskTests:
     """Return the tests in `value`. Raises BadRequest if there are none, or they are in no known shape."""
-    value = _plain(value)
+    try:
+        found = _read(_plain(value))
+    except RecursionError:
+        raise BadRequest("tests are nested too deeply", "tests") from None
+    if len(found.tests) > MAX_TESTS:
+        raise BadRequest(f"a task has {len(found.tests)} tests; {MAX_TESTS} are the most", "tests")
+    if len(found.entry_point) > MAX_NAME_CHARS:
+        raise BadRequest(f"the name of a function is over {MAX_NAME_CHARS} characters", "tests")
+    return found
+
+
+def _read(value: Any) -> TaskTests:
     if isinstance(value, Mapping):
         return _of_mapping(value)
     if isinstance(value, Sequence):
-        if value:
-            return _of_list(value, "")
-        raise BadRequest("a task has no tests; leave such tasks out of the data set", "tests")
+        return _of_list(value, "")
     raise BadRequest(f"tests of type {type(value).__name__}: give them in one of the shapes of the guide", "tests")
 
 
@@ -119,7 +128,7 @@ def _parsed(text: str | bytes) -> Any:
         return _unpacked(text)
     if text[:1] in {"[", "{", "("} and len(text) <= _MAX_LITERAL_CHARS:
         try:
-            return ast.literal_eval(text)
+            return _as_json(ast.literal_eval(text))
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             pass
     raise BadRequest(problem, "tests") from None
@@ -139,11 +148,16 @@ def _unpacked(text: str) -> Any:
         data = unpacker.decompress(b64decode(text, validate=True), _MAX_PACK_BYTES)
         if not unpacker.eof:
             raise BadRequest(f"packed tests are cut short, or over {_MAX_PACK_BYTES >> 20} MiB", "tests")
-        return _TextOnly(io.BytesIO(data)).load() if data[:1] == b"\x80" else json.loads(data)
+        return _as_json(_TextOnly(io.BytesIO(data)).load()) if data[:1] == b"\x80" else json.loads(data)
     except (binascii.Error, zlib.error, pickle.UnpicklingError, ValueError, EOFError, LookupError) as error:
         raise BadRequest(f"tests are packed text that cannot be read: {error}", "tests") from None
     except (TypeError, AttributeError, MemoryError, RecursionError, OverflowError) as error:
         raise BadRequest(f"tests are packed text that cannot be read: {type(error).__name__}", "tests") from None
+
+
+def _as_json(value: Any) -> Any:
+    """A Python value as JSON would have it: tuples as lists, keys as text. Raises TypeError and ValueError."""
+    return value if isinstance(value, str | bytes) else json.loads(json.dumps(value))
 
 
 def _of_mapping(value: Mapping[str, Any]) -> TaskTests:
@@ -234,7 +248,12 @@ def _assertion(source: Any) -> AssertTest:
 def _called_or_run(name: str, given: Any, expected: Any) -> AnyTest:
     if not name:
         return _test({"input": given, "output": expected})
-    return FunctionTest(args=_arguments(given), expected=_json(expected))
+    test = FunctionTest(args=_arguments(given), expected=_json(expected))
+    try:
+        json.dumps([test.args, test.expected], ensure_ascii=False).encode()
+    except (TypeError, ValueError) as error:
+        raise BadRequest(f"arguments and values of calls must be JSON: {error}", "tests") from None
+    return test
 
 
 def _arguments(given: Any) -> list[Any]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sandbox.errors import BadRequest, UnknownLanguage
-from sandbox.languages import named
+from sandbox.languages import named, table
 from sandbox.rewards.extract import Answer, extract, parses, tag_language, text_of
 from sandbox.rewards.prompts import NO_PROMPT, UNKNOWN_RESPONSE, Prompt, response_after_turn
 from sandbox.rewards.score import Judged, score
@@ -179,15 +179,14 @@ def _candidate(
     text = text_of(request.completions[index])
     response = _response(request, text, prompt)
     length = len(response or text) if request.lengths is None else request.lengths[index]
-    answer = None if response is None else _answer(request, response, language, prompt or NO_PROMPT)
+    answer = None if response is None else _answer(request, index, response, language, prompt or NO_PROMPT)
     why_not = UNKNOWN_RESPONSE if response is None else _why_not(answer, prompt or NO_PROMPT)
     if answer is None or why_not:
         return Candidate(language, len(chosen), weights, length, message=why_not), None
-    preamble = request.preamble if isinstance(request.preamble, str) else request.preamble[index]
     verify = VerifyRequest.model_construct(
         _fields_set={*_FIELDS, "entry_point"} if entry_point else {*_FIELDS},
         language=answer.language,
-        code=with_preamble(preamble, answer.code) if preamble and named(answer.language).forked else answer.code,
+        code=answer.code,
         tests=[resolved(task.tests[test], entry_point) for test in chosen],
         entry_point=_entry_point(entry_point, answer.code) if entry_point else "",
         checker=task.checker or request.checker,
@@ -244,10 +243,20 @@ def _response(request: RewardRequest, text: str, prompt: Prompt | None) -> str |
     return text if prompt is None else prompt.without_copy(text)
 
 
-def _answer(request: RewardRequest, response: str, language: str, prompt: Prompt) -> Answer | None:
+def _answer(request: RewardRequest, index: int, response: str, language: str, prompt: Prompt) -> Answer | None:
+    """The answer in a response, behind the preamble of its row."""
     options = request.extract
     skipped = prompt.programs if options.prompt_code == "skip" else frozenset()
-    return extract(prompt.continued(response, options.thinking_tag), language, options, skipped=skipped)
+    answer = extract(prompt.continued(response, options.thinking_tag), language, options, skipped=skipped)
+    preamble = request.preamble if isinstance(request.preamble, str) else request.preamble[index]
+    if answer is None or not preamble or not _is_python(answer.language):
+        return answer
+    return replace(answer, code=with_preamble(preamble, answer.code))
+
+
+def _is_python(name: str) -> bool:
+    language = table().get(name)
+    return language is not None and language.forked
 
 
 def _why_not(answer: Answer | None, prompt: Prompt) -> str:

@@ -170,3 +170,22 @@ class Hostile:
 def test_what_cannot_be_read_is_refused_with_the_reason(value: Any, why: str) -> None:
     with pytest.raises(BadRequest, match=why):
         read_tests(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"fn_name": "f" * 300, "inputs": [[1]], "outputs": [[1]]},
+        {"fn_name": "f", "inputs": [[{1}]], "outputs": [[1]]},
+        {"fn_name": "f", "inputs": [["\ud800"]], "outputs": [[1]]},
+        {"inputs": ["\ud800"], "outputs": [""]},
+        json.dumps({"fn_name": "f", "inputs": [["\ud800"]], "outputs": [[1]]}),
+        {"inputs": [""] * 10_001, "outputs": [""] * 10_001},
+        "{1, 2}",
+        '{"tests": ' * 900 + "[]" + "}" * 900,
+    ],
+    ids=range(8),
+)
+def test_what_could_not_be_sent_is_refused_with_its_row(value: Any) -> None:
+    with pytest.raises(BadRequest):
+        read_tests(value)
