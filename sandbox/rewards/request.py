@@ -16,7 +16,14 @@ from dataclasses import dataclass, replace
 from sandbox.errors import BadRequest, UnknownLanguage
 from sandbox.languages import named, table
 from sandbox.rewards.extract import Answer, extract, parses, tag_language, text_of
-from sandbox.rewards.prompts import NO_PROMPT, UNKNOWN_RESPONSE, Prompt, response_after_turn
+from sandbox.rewards.prompts import (
+    NO_PROMPT,
+    UNKNOWN_RESPONSE,
+    Prompt,
+    response_after_turn,
+    response_in_turns,
+    response_of_unknown,
+)
 from sandbox.rewards.score import Judged, score
 from sandbox.runner.contract import Verdict
 from sandbox.schema import (
@@ -240,7 +247,7 @@ def _response(request: RewardRequest, text: str, prompt: Prompt | None) -> str |
     text = text[-MAX_COMPLETION_CHARS:]
     if request.extract.prompt == "included":
         return response_after_turn(text) if prompt is None else prompt.response_in(text)
-    return text if prompt is None else prompt.without_copy(text)
+    return response_of_unknown(text) if prompt is None else response_in_turns(prompt.without_copy(text))
 
 
 def _answer(request: RewardRequest, index: int, response: str, language: str, prompt: Prompt) -> Answer | None:

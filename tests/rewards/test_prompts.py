@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.rewards.function import reward_request
-from sandbox.rewards.prompts import Prompt, response_after_turn
+from sandbox.rewards.prompts import Prompt, response_of_unknown
 from sandbox.rewards.request import verify_requests
 
 TESTS = [{"input": "", "output": "42"}]
@@ -98,6 +98,31 @@ def test_a_response_has_no_code_of_its_prompt_either() -> None:
     assert judged(f"{OWN}\nYours was:\n{ITS}", PROMPT)[0] == "print(6 * 7)"
 
 
+@pytest.mark.parametrize("name", [name for name in SEQUENCES if name.startswith(("in ", "padded", "with a b"))])
+def test_a_completion_that_begins_as_a_whole_sequence_is_one(name: str) -> None:
+    code, message = judged(SEQUENCES[name](PROMPT, "I do not know."), None)
+    assert code is None
+    assert message
+    found = judged(SEQUENCES[name](PROMPT, OWN), None)[0]
+    assert found == ("print(6 * 7)" if name.startswith("in ") else None)
+    assert judged(SEQUENCES[name](PROMPT, OWN), PROMPT)[0] == "print(6 * 7)"
+    assert judged(SEQUENCES[name](PROMPT, "No."), PROMPT)[0] is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<|im_start|>assistant\n" + OWN + "<|im_end|>",
+        "<think>\nThey wrote <|im_start|>user.\n</think>\n" + OWN,
+        "<|channel|>analysis<|message|>Easy.<|end|><|start|>assistant<|channel|>final<|message|>\n" + OWN,
+        "[1] is the list.\n" + OWN,
+        "<answer>" + OWN + "</answer><|endoftext|><|endoftext|>",
+    ],
+)
+def test_other_completions_are_responses(text: str) -> None:
+    assert judged(text, None)[0] == "print(6 * 7)"
+
+
 def test_of_messages_only_those_of_others_are_the_prompts() -> None:
     messages = [
         {"role": "user", "content": [{"type": "text", "text": f"Better than this?\n{ITS}"}]},
@@ -154,5 +179,5 @@ def test_a_megabyte_of_nonsense_is_read_in_no_time(text: str) -> None:
     Prompt.of(PROMPT).response_in(text)
     Prompt.of(PROMPT).without_copy(text)
     prompt.continued(text)
-    response_after_turn(text)
+    response_of_unknown(text)
     assert time.process_time() - began < 10.0
