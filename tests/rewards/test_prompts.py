@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ def chatml(prompt: str, response: str) -> str:
     )
 
 
-SEQUENCES = {
+SEQUENCES: dict[str, Callable[[str, str], str]] = {
     "as it is": lambda prompt, response: prompt + response,
     "padded": lambda prompt, response: "<|endoftext|>" * 9 + prompt + response + "<|endoftext|>",
     "padded by words": lambda prompt, response: "[PAD] [PAD] [CLS] " + prompt + " " + response,
@@ -58,7 +59,7 @@ SEQUENCES = {
 
 
 @pytest.mark.parametrize("sequence", SEQUENCES.values(), ids=SEQUENCES.keys())
-def test_of_a_whole_sequence_only_the_response_counts(sequence: Any) -> None:
+def test_of_a_whole_sequence_only_the_response_counts(sequence: Callable[[str, str], str]) -> None:
     assert judged(sequence(LONG, "I do not know."), LONG, prompt="included")[0] is None
     assert judged(sequence(LONG, f"So:\n{OWN}"), LONG, prompt="included") == ("print(6 * 7)", "")
     assert judged(sequence(LONG, f"So:\n{ITS}"), LONG, prompt="included")[0] is None
