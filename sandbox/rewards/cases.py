@@ -33,7 +33,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from sandbox.errors import BadRequest
-from sandbox.schema import MAX_NAME_CHARS, MAX_TESTS, AssertTest, FunctionTest, TestCase
+from sandbox.schema import MAX_NAME_CHARS, MAX_TESTS, AssertTest, CommandTest, FunctionTest, PytestTest, TestCase
 from sandbox.schema.tests import AnyTest
 
 # The built-in functions come last: `math` and `operator` have a `pow` of their own.
@@ -241,9 +241,9 @@ def _is_call(entry: Any, name: str) -> bool:
 
 
 def _test(entry: Any) -> AnyTest:
-    if isinstance(entry, TestCase) or not isinstance(entry, Mapping | str):
-        if isinstance(entry, TestCase | AssertTest | FunctionTest):
-            return entry
+    if isinstance(entry, TestCase | AssertTest | FunctionTest | CommandTest | PytestTest):
+        return entry
+    if not isinstance(entry, Mapping | str):
         raise BadRequest(f"a test of type {type(entry).__name__}; give mappings of input and output", "tests")
     if isinstance(entry, str):
         return _assertion(entry)
