@@ -20,19 +20,20 @@ from __future__ import annotations
 
 import ast
 import binascii
-import io
 import json
-import pickle
+import pickletools
 import zlib
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from sandbox.errors import BadRequest
-from sandbox.schema import AssertTest, FunctionTest, TestCase
+from sandbox.schema import MAX_NAME_CHARS, MAX_TESTS, AssertTest, CommandTest, FunctionTest, PytestTest, TestCase
 from sandbox.schema.tests import AnyTest
 
 # The built-in functions come last: `math` and `operator` have a `pow` of their own.
@@ -59,6 +60,9 @@ _OURS = frozenset(
 )
 _MAX_LITERAL_CHARS = 1 << 20
 _MAX_PACK_BYTES = 256 << 20
+_LEFT: ContextVar[list[int] | None] = ContextVar("bytes left to unpack", default=None)
+_TEXT_OPCODES = frozenset({"BINUNICODE", "BINUNICODE8", "SHORT_BINUNICODE"})
+_OTHER_OPCODES = frozenset({"PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT", "STOP"})
 _MAX_NESTING = 4
 
 _TEST: TypeAdapter[Any] = TypeAdapter(AnyTest)
@@ -78,13 +82,22 @@ class TaskTests:
 
 def read_tests(value: Any) -> TaskTests:
     """Return the tests in `value`. Raises BadRequest if there are none, or they are in no known shape."""
-    value = _plain(value)
+    try:
+        found = _read(_plain(value))
+    except RecursionError:
+        raise BadRequest("tests are nested too deeply", "tests") from None
+    if len(found.tests) > MAX_TESTS:
+        raise BadRequest(f"a task has {len(found.tests)} tests; {MAX_TESTS} are the most", "tests")
+    if len(found.entry_point) > MAX_NAME_CHARS:
+        raise BadRequest(f"the name of a function is over {MAX_NAME_CHARS} characters", "tests")
+    return found
+
+
+def _read(value: Any) -> TaskTests:
     if isinstance(value, Mapping):
         return _of_mapping(value)
     if isinstance(value, Sequence):
-        if value:
-            return _of_list(value, "")
-        raise BadRequest("a task has no tests; leave such tasks out of the data set", "tests")
+        return _of_list(value, "")
     raise BadRequest(f"tests of type {type(value).__name__}: give them in one of the shapes of the guide", "tests")
 
 
@@ -119,31 +132,52 @@ def _parsed(text: str | bytes) -> Any:
         return _unpacked(text)
     if text[:1] in {"[", "{", "("} and len(text) <= _MAX_LITERAL_CHARS:
         try:
-            return ast.literal_eval(text)
+            return _as_json(ast.literal_eval(text))
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             pass
     raise BadRequest(problem, "tests") from None
 
 
-class _TextOnly(pickle.Unpickler):
-    """Loads text, numbers and containers of them; a pickle that names anything else is refused."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"names {module}.{name}")
+@contextmanager
+def unpacking_at_most(size: int) -> Iterator[None]:
+    """Bound the bytes that all packs read in this context may unpack to, for packs of a stranger."""
+    token = _LEFT.set([size])
+    try:
+        yield
+    finally:
+        _LEFT.reset(token)
 
 
 def _unpacked(text: str) -> Any:
     """What base64 of zlib of JSON, or of a pickled text, holds. Raises BadRequest."""
+    left = _LEFT.get()
+    limit = min(_MAX_PACK_BYTES, left[0] if left is not None else _MAX_PACK_BYTES)
     try:
         unpacker = zlib.decompressobj()
-        data = unpacker.decompress(b64decode(text, validate=True), _MAX_PACK_BYTES)
+        data = unpacker.decompress(b64decode(text, validate=True), max(1, limit))
         if not unpacker.eof:
-            raise BadRequest(f"packed tests are cut short, or over {_MAX_PACK_BYTES >> 20} MiB", "tests")
-        return _TextOnly(io.BytesIO(data)).load() if data[:1] == b"\x80" else json.loads(data)
-    except (binascii.Error, zlib.error, pickle.UnpicklingError, ValueError, EOFError, LookupError) as error:
+            raise BadRequest(f"packed tests are cut short, or over {limit >> 20} MiB", "tests")
+        if left is not None:
+            left[0] -= len(data)
+        return _pickled_text(data) if data[:1] == b"\x80" else json.loads(data)
+    except (binascii.Error, zlib.error, ValueError, RecursionError) as error:
         raise BadRequest(f"tests are packed text that cannot be read: {error}", "tests") from None
-    except (TypeError, AttributeError, MemoryError, RecursionError, OverflowError) as error:
-        raise BadRequest(f"tests are packed text that cannot be read: {type(error).__name__}", "tests") from None
+
+
+def _pickled_text(data: bytes) -> str:
+    """The text that a pickle is of. Nothing is unpickled: a pickle of anything else is refused. Raises ValueError."""
+    text = None
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name in _TEXT_OPCODES and text is None:
+            text = argument
+        elif opcode.name not in _OTHER_OPCODES:
+            raise ValueError(f"a pickle of something else than one text: {opcode.name}")
+    return str(text or "")
+
+
+def _as_json(value: Any) -> Any:
+    """A Python value as JSON would have it: tuples as lists, keys as text. Raises TypeError and ValueError."""
+    return value if isinstance(value, str | bytes) else json.loads(json.dumps(value))
 
 
 def _of_mapping(value: Mapping[str, Any]) -> TaskTests:
@@ -207,9 +241,9 @@ def _is_call(entry: Any, name: str) -> bool:
 
 
 def _test(entry: Any) -> AnyTest:
-    if isinstance(entry, TestCase) or not isinstance(entry, Mapping | str):
-        if isinstance(entry, TestCase | AssertTest | FunctionTest):
-            return entry
+    if isinstance(entry, TestCase | AssertTest | FunctionTest | CommandTest | PytestTest):
+        return entry
+    if not isinstance(entry, Mapping | str):
         raise BadRequest(f"a test of type {type(entry).__name__}; give mappings of input and output", "tests")
     if isinstance(entry, str):
         return _assertion(entry)
@@ -234,7 +268,12 @@ def _assertion(source: Any) -> AssertTest:
 def _called_or_run(name: str, given: Any, expected: Any) -> AnyTest:
     if not name:
         return _test({"input": given, "output": expected})
-    return FunctionTest(args=_arguments(given), expected=_json(expected))
+    test = FunctionTest(args=_arguments(given), expected=_json(expected))
+    try:
+        json.dumps([test.args, test.expected], ensure_ascii=False).encode()
+    except (TypeError, ValueError) as error:
+        raise BadRequest(f"arguments and values of calls must be JSON: {error}", "tests") from None
+    return test
 
 
 def _arguments(given: Any) -> list[Any]:

@@ -1,7 +1,8 @@
 """Tell a prompt's text from the model's: no program that stands in the prompt earns a reward. Pure.
 
 Some trainers hand over a response, others the whole sequence: padding, the prompt as its chat template rendered it,
-then the response. Three rules keep the two apart:
+then the response. A completion that begins with padding, or with a turn of the user, is a whole sequence, whatever the
+trainer says. Three rules keep the two apart:
 
 1. In a whole sequence the response begins behind the prompt. The two are compared without white space and special
    tokens, and a prompt that was cut on the left, or that a template wraps, is found by its end. Where the prompt is not
@@ -34,11 +35,20 @@ _ASSISTANT = re.compile(
     r"|<\|start\|>assistant\b|<start_of_turn>model\b|<\|[Aa]ssistant\|>|<\uff5cAssistant\uff5c>|<\|CHATBOT_TOKEN\|>"
     r"|\[/INST\]"
 )
-_USER = re.compile(
+_USER_TOKENS = (
     r"<\|im_start\|>(?:user|system|tool)\b|<\|start_header_id\|>(?!assistant)|<\|header_start\|>(?!assistant)"
     r"|<\|start_of_role\|>(?!assistant)|<\|start\|>(?:user|system|developer)\b|<start_of_turn>user\b"
     r"|<\|(?:[Uu]ser|[Ss]ystem)\|>|<\uff5cUser\uff5c>|<\|(?:USER|SYSTEM)_TOKEN\|>|\[INST\]"
 )
+_USER = re.compile(_USER_TOKENS)
+# Tokens that a batch is padded with, or that a sequence begins with: no response begins so.
+_PADDING = (
+    r"<s>|</s>|<(?:pad|bos|eos|unk)>|\[(?:PAD|CLS|BOS)\]|<\|(?:endoftext|end_of_text|begin_of_text|startoftext|pad|padding"
+    r"|finetune_right_pad_id|eot_id|im_end)\|>|<\uff5cbegin\u2581of\u2581sentence\uff5c>"
+    r"|<\uff5cend\u2581of\u2581sentence\uff5c>|<\uff5c\u2581pad\u2581\uff5c>|<BOS_TOKEN>|<PAD>"
+)
+_BEGINS_PADDED = re.compile(rf"\s*+(?:{_PADDING})")
+_BEGINS_WITH_TURN = re.compile(rf"(?:\s|{_PADDING})*+(?:{_USER_TOKENS})")
 _TURN_END = re.compile(r"<\|(?:im_end|eot_id|eot|end|end_of_text|endoftext)\|>|<end_of_turn>|</s>|\[/INST\]")
 # A prompt's end that is long enough to be found in a sequence that lacks the prompt's beginning.
 _TAIL_CHARS = 64
@@ -104,6 +114,19 @@ class Prompt:
 
 
 NO_PROMPT = Prompt(())
+
+
+def response_of_unknown(completion: str) -> str | None:
+    """Return the response in a completion whose prompt is not known; None if it is a whole sequence all the same.
+
+    It is one if it begins with padding, or with a turn that is not the assistant's.
+    """
+    return response_after_turn(completion) if _BEGINS_PADDED.match(completion) else response_in_turns(completion)
+
+
+def response_in_turns(completion: str) -> str | None:
+    """Return the last turn of the assistant if a completion begins with another's turn, else the completion."""
+    return response_after_turn(completion) if _BEGINS_WITH_TURN.match(completion) else completion
 
 
 def response_after_turn(sequence: str) -> str | None:

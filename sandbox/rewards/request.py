@@ -13,10 +13,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sandbox.errors import BadRequest, UnknownLanguage
-from sandbox.languages import named
+from sandbox.errors import BadRequest, NotFound, UnknownLanguage
+from sandbox.languages import named, table
 from sandbox.rewards.extract import Answer, extract, parses, tag_language, text_of
-from sandbox.rewards.prompts import NO_PROMPT, UNKNOWN_RESPONSE, Prompt, response_after_turn
+from sandbox.rewards.prompts import (
+    NO_PROMPT,
+    UNKNOWN_RESPONSE,
+    Prompt,
+    response_after_turn,
+    response_in_turns,
+    response_of_unknown,
+)
 from sandbox.rewards.score import Judged, score
 from sandbox.runner.contract import Verdict
 from sandbox.schema import (
@@ -37,6 +44,8 @@ from sandbox.schema.reward import (
 )
 from sandbox.schema.tests import resolved
 
+# So many unknown tasks are rows of their own in a request; more are a request about a task set that is not there.
+_MAX_UNKNOWN = 32
 # What is set of a program's submission.
 _FIELDS = frozenset({"language", "code", "tests", "checker", "limits", "stop_on_failure", "priority"})
 
@@ -89,10 +98,7 @@ def verify_requests(request: RewardRequest, lookup: TaskLookup = no_task_sets) -
             candidate, program = _candidate(request, index, task, prompts[index])
         except BadRequest as error:
             first = first or error
-            candidate, program = (
-                Candidate(_language(request, index, task), 0, [], 0, message=str(error), usable=False),
-                None,
-            )
+            candidate, program = Candidate("", 0, [], 0, message=str(error), usable=False), None
         candidates.append(candidate if program is None else replace(candidate, program=programs.place_of(program)))
     if first is not None and not any(candidate.usable for candidate in candidates):
         raise first
@@ -132,10 +138,35 @@ def rewards_of(plan: Plan, results: Sequence[VerifyResult | None]) -> RewardResu
     return RewardResult(rewards=rewards, details=details)
 
 
-def _tasks(request: RewardRequest, lookup: TaskLookup) -> list[Task]:
-    """The task of each completion."""
+def _found(references: Sequence[str], lookup: TaskLookup) -> Mapping[str, Task | NotFound]:
+    """The tasks of these references, or why there is none. Raises NotFound if more than a few are unknown.
+
+    They are asked for together; where one is unknown, each half by itself, and so on.
+    """
+    found: dict[str, Task | NotFound] = {}
+    unknown = 0
+    parts = [references]
+    while parts:
+        part = parts.pop()
+        try:
+            found |= lookup(part)
+        except NotFound as error:
+            if len(part) == 1:
+                found[part[0]] = error
+                unknown += 1
+                if unknown > _MAX_UNKNOWN:
+                    raise
+            else:
+                half = len(part) // 2
+                parts += [part[half:], part[:half]]
+    return found
+
+
+def _tasks(request: RewardRequest, lookup: TaskLookup) -> list[Task | NotFound]:
+    """The task of each completion, or why it has none."""
+    tasks: list[Task | NotFound]
     if request.tasks is not None:
-        known = lookup(list(dict.fromkeys(request.tasks)))
+        known = _found(list(dict.fromkeys(request.tasks)), lookup) if request.tasks else {}
         tasks = [known[reference] for reference in request.tasks]
     else:
         every = request.tests or []
@@ -169,9 +200,11 @@ def _language(request: RewardRequest, index: int, task: Task) -> str:
 
 
 def _candidate(
-    request: RewardRequest, index: int, task: Task, prompt: Prompt | None
+    request: RewardRequest, index: int, task: Task | NotFound, prompt: Prompt | None
 ) -> tuple[Candidate, VerifyRequest | None]:
-    """A completion's way and its program, if it has one. Raises BadRequest for a row that cannot be used."""
+    """A completion's way and its program, if it has one. Raises BadRequest or NotFound for an unusable row."""
+    if isinstance(task, NotFound):
+        raise task
     language = _language(request, index, task)
     entry_point = _check_tests(request, index, task, language)
     chosen = request.policy.chosen(len(task.tests))
@@ -179,15 +212,14 @@ def _candidate(
     text = text_of(request.completions[index])
     response = _response(request, text, prompt)
     length = len(response or text) if request.lengths is None else request.lengths[index]
-    answer = None if response is None else _answer(request, response, language, prompt or NO_PROMPT)
-    why_not = UNKNOWN_RESPONSE if response is None else _why_not(answer, prompt or NO_PROMPT)
+    answer = None if response is None else _answer(request, index, response, language, prompt or NO_PROMPT)
+    why_not = UNKNOWN_RESPONSE if response is None else _why_not(answer, task, prompt or NO_PROMPT)
     if answer is None or why_not:
         return Candidate(language, len(chosen), weights, length, message=why_not), None
-    preamble = request.preamble if isinstance(request.preamble, str) else request.preamble[index]
     verify = VerifyRequest.model_construct(
         _fields_set={*_FIELDS, "entry_point"} if entry_point else {*_FIELDS},
         language=answer.language,
-        code=with_preamble(preamble, answer.code) if preamble and named(answer.language).forked else answer.code,
+        code=answer.code,
         tests=[resolved(task.tests[test], entry_point) for test in chosen],
         entry_point=_entry_point(entry_point, answer.code) if entry_point else "",
         checker=task.checker or request.checker,
@@ -207,7 +239,7 @@ def _check_tests(request: RewardRequest, index: int, task: Task, language: str) 
         raise BadRequest("a task has no tests; leave such tasks out of the data set", "tests")
     # A language that we lack is the caller's mistake, not the completion's.
     forked = named(tag_language(language)).forked if language else True
-    if not forked and any(isinstance(test, FunctionTest | AssertTest | PytestTest) for test in task.tests):
+    if not forked and _calls(task):
         raise BadRequest("function, assert and pytest tests are for Python alone", "tests")
     given = request.entry_point if isinstance(request.entry_point, str) else request.entry_point[index]
     entry_point = task.entry_point or given
@@ -241,16 +273,31 @@ def _response(request: RewardRequest, text: str, prompt: Prompt | None) -> str |
     text = text[-MAX_COMPLETION_CHARS:]
     if request.extract.prompt == "included":
         return response_after_turn(text) if prompt is None else prompt.response_in(text)
-    return text if prompt is None else prompt.without_copy(text)
+    return response_of_unknown(text) if prompt is None else response_in_turns(prompt.without_copy(text))
 
 
-def _answer(request: RewardRequest, response: str, language: str, prompt: Prompt) -> Answer | None:
+def _answer(request: RewardRequest, index: int, response: str, language: str, prompt: Prompt) -> Answer | None:
+    """The answer in a response, behind the preamble of its row."""
     options = request.extract
     skipped = prompt.programs if options.prompt_code == "skip" else frozenset()
-    return extract(prompt.continued(response, options.thinking_tag), language, options, skipped=skipped)
+    answer = extract(prompt.continued(response, options.thinking_tag), language, options, skipped=skipped)
+    preamble = request.preamble if isinstance(request.preamble, str) else request.preamble[index]
+    if answer is None or not preamble or not _is_python(answer.language):
+        return answer
+    return replace(answer, code=with_preamble(preamble, answer.code))
 
 
-def _why_not(answer: Answer | None, prompt: Prompt) -> str:
+def _is_python(name: str) -> bool:
+    language = table().get(name)
+    return language is not None and language.forked
+
+
+def _calls(task: Task) -> bool:
+    """Whether some of a task's tests call the program's functions, which is for Python alone."""
+    return any(isinstance(test, FunctionTest | AssertTest | PytestTest) for test in task.tests)
+
+
+def _why_not(answer: Answer | None, task: Task, prompt: Prompt) -> str:
     """Why nothing can be run, which is the completion's fault and must not spoil its batch; empty if it can."""
     if answer is None:
         return "no code in the completion" + (" that is not the prompt's" if prompt.programs else "")
@@ -260,6 +307,8 @@ def _why_not(answer: Answer | None, prompt: Prompt) -> str:
         named(answer.language)
     except UnknownLanguage:
         return "no telling in which language the code is; give `language`"
+    if not _is_python(answer.language) and _calls(task):
+        return "the tests call Python functions, and the code is in another language"
     return ""
 
 

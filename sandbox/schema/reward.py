@@ -20,6 +20,7 @@ from sandbox.schema.programs import (
     MAX_TESTS,
     Lane,
     LimitsRequest,
+    TestCase,
     Wire,
 )
 from sandbox.schema.tests import FunctionTest, RewardedTest
@@ -29,8 +30,9 @@ MAX_TASKS = 100_000
 NO_ENTRY_POINT = "tests with args and no stdin call a function: name the entry_point"
 
 Messages = list[Mapping[str, Any]]
-Tests = Annotated[list[RewardedTest], Field(min_length=1, max_length=MAX_TESTS)]
-TestsOrNone = Annotated[list[RewardedTest], Field(max_length=MAX_TESTS)]
+Tests = Annotated[list[TestCase], Field(min_length=1, max_length=MAX_TESTS)]
+RewardedTests = Annotated[list[RewardedTest], Field(min_length=1, max_length=MAX_TESTS)]
+RewardedTestsOrNone = Annotated[list[RewardedTest], Field(max_length=MAX_TESTS)]
 EntryPoint = Annotated[str, Field(max_length=MAX_NAME_CHARS)]
 Preamble = Annotated[str, Field(max_length=MAX_CODE_CHARS)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -48,7 +50,7 @@ PolicyChoice = Annotated[Policy, BeforeValidator(_named, json_schema_input_type=
 class Task(Wire):
     """What completions are judged on. What is left out is the reward request's to say."""
 
-    tests: Tests
+    tests: RewardedTests
     entry_point: EntryPoint = Field("", description="`solve`, or `Solution.twoSum`, for function tests")
     weights: list[Weight] | None = Field(None, description="one for each test, for the policy weighted")
     language: str | None = Field(None, max_length=64)
@@ -96,7 +98,7 @@ class RewardRequest(Wire):
         None,
         description="one for each completion, or one for all: code that stands in the prompt is not the answer",
     )
-    tests: list[TestsOrNone] | None = Field(
+    tests: list[RewardedTestsOrNone] | None = Field(
         None, description="one list for each completion, or one for all; a completion without tests has reward null"
     )
     problems: list[str] | None = Field(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sandbox.errors import BadRequest
-from sandbox.rewards.cases import cases_of, read_tests
+from sandbox.rewards.cases import cases_of, read_tests, unpacking_at_most
 from sandbox.schema import AssertTest, CommandTest, FunctionTest, TestCase
 
 EXPECTED = [("1\n", "2"), ("3\n", "4")]
@@ -109,6 +109,16 @@ def test_calls_of_a_function_are_read_in_every_shape(value: Any) -> None:
     assert "from typing import *" in read.preamble
 
 
+def test_packs_may_unpack_to_so_much_in_all() -> None:
+    pack = packed({"inputs": ["x" * 1000] * 100, "outputs": [""] * 100})
+    with unpacking_at_most(250_000):
+        assert len(read_tests(pack).tests) == len(read_tests(pack).tests) == 100
+        for _ in range(2):
+            with pytest.raises(BadRequest, match="cut short, or over"):
+                read_tests(pack)
+    assert len(read_tests(pack).tests) == 100
+
+
 def test_a_task_may_have_tests_of_several_kinds() -> None:
     value = {"fn_name": "f", "inputs": [[1], [2], "x"], "outputs": [1, 2, "x"], "assert_case": ["", "assert f(0)", ""]}
     assert [type(test) for test in read_tests(value).tests] == [FunctionTest, AssertTest, FunctionTest]
@@ -154,7 +164,7 @@ class Hostile:
 @pytest.mark.parametrize(
     ("value", "why"),
     [
-        (b64encode(zlib.compress(pickle.dumps(Hostile()))).decode(), "names builtins.print"),
+        (b64encode(zlib.compress(pickle.dumps(Hostile()))).decode(), "something else than one text"),
         (b64encode(zlib.compress(b"[1")).decode(), "cannot be read"),
         (packed(CALLS)[:-8], "cannot be read|cut short"),
         ("eJnonsense", "cannot be read"),
@@ -169,4 +179,23 @@ class Hostile:
 )
 def test_what_cannot_be_read_is_refused_with_the_reason(value: Any, why: str) -> None:
     with pytest.raises(BadRequest, match=why):
+        read_tests(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"fn_name": "f" * 300, "inputs": [[1]], "outputs": [[1]]},
+        {"fn_name": "f", "inputs": [[{1}]], "outputs": [[1]]},
+        {"fn_name": "f", "inputs": [["\ud800"]], "outputs": [[1]]},
+        {"inputs": ["\ud800"], "outputs": [""]},
+        json.dumps({"fn_name": "f", "inputs": [["\ud800"]], "outputs": [[1]]}),
+        {"inputs": [""] * 10_001, "outputs": [""] * 10_001},
+        "{1, 2}",
+        '{"tests": ' * 900 + "[]" + "}" * 900,
+    ],
+    ids=range(8),
+)
+def test_what_could_not_be_sent_is_refused_with_its_row(value: Any) -> None:
+    with pytest.raises(BadRequest):
         read_tests(value)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from sandbox.errors import BadRequest, InfrastructureError, QueueFull, UnknownLanguage
+from sandbox.errors import BadRequest, InfrastructureError, NotFound, QueueFull, UnknownLanguage
 from sandbox.rewards.function import AsyncRewardFunction, Options, RewardFunction, numbers, numbers_of
 from sandbox.rewards.group import with_mean
 from sandbox.rewards.lazy_clients import LazyAsyncClient, LazyClient
@@ -251,6 +251,33 @@ def test_rows_name_their_functions_and_get_the_imports_of_their_graders() -> Non
 def test_a_preamble_stands_behind_the_imports_that_must_be_first(code: str, whole: str | None) -> None:
     expected = code.replace("\n)\n", "\n)\nimport a\n") if whole is None else whole
     assert with_preamble("import a\n", code) == expected
+
+
+def test_code_in_another_language_than_its_tests_call_is_its_own_loss() -> None:
+    client = FakeClient()
+    completions = [fenced("int f;", "cpp"), fenced("# 42")]
+    result = RewardFunction(client, {"language": ""}).judge(completions, [["assert f()"], TESTS[:1]])
+    assert result.rewards == [0.0, 1.0]
+    assert "another language" in result.details[0].message
+
+
+def test_a_task_that_is_not_registered_leaves_its_own_row_without_a_reward() -> None:
+    known = {"0" * 64 + "/x": Task.model_validate({"tests": [{"stdin": "", "expected": "42"}]})}
+
+    def lookup(references: Sequence[str]) -> Mapping[str, Task]:
+        for reference in references:
+            if reference not in known:
+                raise NotFound(f"no task {reference}")
+        return known
+
+    names = ["0" * 64 + name for name in ("/y", "/x", "/x", "/z", "/y")]
+    body = RewardRequest(completions=[fenced("# 42")] * 5, tasks=names)
+    plan = verify_requests(body, lookup)
+    result = rewards_of(plan, [result_of(by_echo(program)) for program in plan.programs])
+    assert result.rewards == [None, 1.0, 1.0, None, None]
+    assert names[3] in result.details[3].message
+    with pytest.raises(NotFound):
+        verify_requests(RewardRequest(completions=["a"], tasks=names[:1]), lookup)
 
 
 def test_prompts_reach_the_service_with_tasks_too() -> None:

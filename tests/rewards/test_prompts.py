@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.rewards.function import reward_request
-from sandbox.rewards.prompts import Prompt, response_after_turn
+from sandbox.rewards.prompts import Prompt, response_of_unknown
 from sandbox.rewards.request import verify_requests
 
 TESTS = [{"input": "", "output": "42"}]
@@ -32,7 +33,7 @@ def chatml(prompt: str, response: str) -> str:
     )
 
 
-SEQUENCES = {
+SEQUENCES: dict[str, Callable[[str, str], str]] = {
     "as it is": lambda prompt, response: prompt + response,
     "padded": lambda prompt, response: "<|endoftext|>" * 9 + prompt + response + "<|endoftext|>",
     "padded by words": lambda prompt, response: "[PAD] [PAD] [CLS] " + prompt + " " + response,
@@ -58,7 +59,7 @@ SEQUENCES = {
 
 
 @pytest.mark.parametrize("sequence", SEQUENCES.values(), ids=SEQUENCES.keys())
-def test_of_a_whole_sequence_only_the_response_counts(sequence: Any) -> None:
+def test_of_a_whole_sequence_only_the_response_counts(sequence: Callable[[str, str], str]) -> None:
     assert judged(sequence(LONG, "I do not know."), LONG, prompt="included")[0] is None
     assert judged(sequence(LONG, f"So:\n{OWN}"), LONG, prompt="included") == ("print(6 * 7)", "")
     assert judged(sequence(LONG, f"So:\n{ITS}"), LONG, prompt="included")[0] is None
@@ -96,6 +97,31 @@ def test_a_response_has_no_code_of_its_prompt_either() -> None:
         assert "the prompt's" in message
     assert judged(f"{PROMPT}\n{OWN}", PROMPT)[0] == "print(6 * 7)"
     assert judged(f"{OWN}\nYours was:\n{ITS}", PROMPT)[0] == "print(6 * 7)"
+
+
+@pytest.mark.parametrize("name", [name for name in SEQUENCES if name.startswith(("in ", "padded", "with a b"))])
+def test_a_completion_that_begins_as_a_whole_sequence_is_one(name: str) -> None:
+    code, message = judged(SEQUENCES[name](PROMPT, "I do not know."), None)
+    assert code is None
+    assert message
+    found = judged(SEQUENCES[name](PROMPT, OWN), None)[0]
+    assert found == ("print(6 * 7)" if name.startswith("in ") else None)
+    assert judged(SEQUENCES[name](PROMPT, OWN), PROMPT)[0] == "print(6 * 7)"
+    assert judged(SEQUENCES[name](PROMPT, "No."), PROMPT)[0] is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<|im_start|>assistant\n" + OWN + "<|im_end|>",
+        "<think>\nThey wrote <|im_start|>user.\n</think>\n" + OWN,
+        "<|channel|>analysis<|message|>Easy.<|end|><|start|>assistant<|channel|>final<|message|>\n" + OWN,
+        "[1] is the list.\n" + OWN,
+        "<answer>" + OWN + "</answer><|endoftext|><|endoftext|>",
+    ],
+)
+def test_other_completions_are_responses(text: str) -> None:
+    assert judged(text, None)[0] == "print(6 * 7)"
 
 
 def test_of_messages_only_those_of_others_are_the_prompts() -> None:
@@ -154,5 +180,5 @@ def test_a_megabyte_of_nonsense_is_read_in_no_time(text: str) -> None:
     Prompt.of(PROMPT).response_in(text)
     Prompt.of(PROMPT).without_copy(text)
     prompt.continued(text)
-    response_after_turn(text)
+    response_of_unknown(text)
     assert time.process_time() - began < 10.0
