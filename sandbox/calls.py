@@ -6,6 +6,7 @@ Both clients speak through this; nothing here opens a connection.
 from __future__ import annotations
 
 import json
+import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
     from sandbox.schema.vote import VoteRequest, VoteResult
     from sandbox.service import Kind, Readiness
+
+logger = logging.getLogger(__name__)
 
 Program = ExecuteRequest | Mapping[str, Any]
 Submission = VerifyRequest | Mapping[str, Any]
@@ -272,10 +275,17 @@ class Polls:
     def __init__(self, timeout_s: float | None) -> None:
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._pause_s = 0.02
+        self._noted = ""
 
-    def next_s(self, job_id: str) -> float:
+    def next_s(self, job: Job) -> float:
+        """Return the seconds until the next look; log why a job does not start, once. Raises TimeoutError."""
+        note = str(getattr(job, "note", ""))  # of a GPU job
+        if note and note != self._noted:
+            logger.warning("job %s waits: %s", job.id, note)
+        self._noted = note
         if self._deadline is not None and time.monotonic() >= self._deadline:
-            raise TimeoutError(f"job {job_id} has not ended in time; it goes on, wait for it again or cancel it")
+            why = f": {note}" if note else ""
+            raise TimeoutError(f"job {job.id} has not ended in time{why}; it goes on, wait for it again or cancel it")
         self._pause_s = min(1.0, self._pause_s * 1.5)
         return self._pause_s
 

@@ -148,6 +148,14 @@ class ApiSettings(WebhookSettings):
     body_timeout_s: float = Field(
         30.0, gt=0, description="how long a body may take to arrive, to which each MiB of it adds a second"
     )
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65_535,
+        description="port on which the API shows its host's metrics without an API key, for a network that only"
+        " Prometheus reaches; 0: none",
+    )
+    metrics_host: str = Field("127.0.0.1", description="address of that port")
     request_timeout_s: float = Field(900.0, gt=0, description="how long a synchronous request may wait for its result")
 
 

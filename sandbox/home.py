@@ -7,16 +7,20 @@ file ever stands in the way; the owner's pid in the file is believed only togeth
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import json
 import os
+import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from sandbox.errors import InfrastructureError
 
+SETTINGS_FILE = "up.settings.json"
 PATIENCE_S = 0.5
 LOOK_S = 0.02
 
@@ -74,6 +78,30 @@ def running_pid(home: Path) -> int | None:
         if time.monotonic() > deadline:  # it was not just about to write its name
             raise NotUp(f"the service on {home} runs where this process cannot see it: in another container?")
         time.sleep(LOOK_S)
+
+
+def record_settings(home: Path, settings: Mapping[str, object]) -> None:
+    """Note what the owner of a home was started with, as salted hashes: some settings are secrets."""
+    salt = secrets.token_hex(16)
+    content = {"salt": salt, "settings": _hashed(salt, settings)}
+    (home / SETTINGS_FILE).write_text(json.dumps(content), encoding="utf-8")
+
+
+def changed_settings(home: Path, settings: Mapping[str, object]) -> list[str]:
+    """Return the names of the settings in which `settings` differ from those of the home's owner; [] if unknown."""
+    try:
+        recorded = json.loads((home / SETTINGS_FILE).read_bytes())
+        salt, before = recorded["salt"], recorded["settings"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return sorted(name for name, value in _hashed(salt, settings).items() if before.get(name) != value)
+
+
+def _hashed(salt: str, settings: Mapping[str, object]) -> dict[str, str]:
+    return {
+        name: hashlib.sha256(f"{salt} {json.dumps(value, sort_keys=True)}".encode()).hexdigest()
+        for name, value in settings.items()
+    }
 
 
 def _owner(home: Path) -> list[str] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -24,7 +25,7 @@ from sandbox import api_keys, embedded_redis
 from sandbox.caller import Caller
 from sandbox.config import ApiSettings, HostSettings, QueueSettings, UpSettings, WorkerSettings, environment_of
 from sandbox.errors import EngineUnavailable
-from sandbox.home import NotUp, make_home, owned_home, running_pid
+from sandbox.home import NotUp, changed_settings, make_home, owned_home, record_settings, running_pid
 from sandbox.tree import Child, Tree
 
 Report = Callable[[str], None]
@@ -45,6 +46,7 @@ def run(settings: UpSettings, report: Report, log_folder: Path | None = None) ->
     """
     refuse_open_door(settings)
     with owned_home(settings.home):
+        record_settings(settings.home, settings.model_dump(mode="json"))
         _check_port(settings)
         prepare_engine(settings, report)
         clear(settings)
@@ -197,6 +199,18 @@ def down(settings: UpSettings) -> bool:
         raise NotUp(f"process {pid} does not stop, not even when killed")
     clear(settings)
     return pid is not None
+
+
+def changed_since_start(settings: UpSettings) -> list[str]:
+    """Return the variables whose values differ from those that the running service was started with."""
+    return [f"SANDBOX_{name.upper()}" for name in changed_settings(settings.home, settings.model_dump(mode="json"))]
+
+
+def command_on(settings: QueueSettings, command: str) -> str:
+    """Return the command line of `sandbox COMMAND` for this home, with the variable that names it where needed."""
+    default = type(settings).model_fields["home"].get_default(call_default_factory=True)
+    variable = "" if settings.home == default else f"SANDBOX_HOME={shlex.quote(str(settings.home))} "
+    return f"{variable}sandbox {command}"
 
 
 def _signal_and_wait(home: Path, pid: int, number: signal.Signals, patience_s: float) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from sandbox import __version__, demo
 from sandbox.api.app import create_app
 from sandbox.cli import submissions
+from sandbox.cli.jsonl import Lines
 from sandbox.config import ApiSettings
 from sandbox.schema import ExecuteRequest, VerifyRequest
 from sandbox.schema.gpu import GpuJob, GpuLease, Progress
@@ -189,8 +192,15 @@ def test_run_sends_input_arguments_limits_and_language(url: str, oracle: Oracle,
 def test_run_refuses_what_cannot_be(tmp_path: Path, name: str, code: bytes, words: list[str], fault: str) -> None:
     (tmp_path / name).write_bytes(code)
     done = sandbox("run", tmp_path / name, *words, "--url", NOWHERE)
-    assert done.returncode == 2
+    assert done.returncode == 64
     assert fault in told(done)
+
+
+@pytest.mark.parametrize(
+    "words", [["none.py"], [], ["--memory-mb", "many", "main.py"], ["main.py", "--url", "nowhere"]]
+)
+def test_run_never_leaves_a_usage_error_with_a_code_that_programs_use(words: list[str]) -> None:
+    assert sandbox("run", *words).returncode == 64
 
 
 def test_verify_counts_verdicts_and_is_content_with_all_accepted(url: str, tmp_path: Path) -> None:
@@ -227,6 +237,89 @@ def test_verify_names_every_bad_line_and_judges_nothing(url: str, oracle: Oracle
     assert not oracle.submissions
 
 
+@pytest.mark.parametrize("word", ["-", "/dev/stdin"])
+def test_verify_reads_standard_input(word: str, url: str, tmp_path: Path) -> None:
+    given = write_set(tmp_path / "set.jsonl", [RIGHT, {**RIGHT, "code": "wrong_answer"}]).read_bytes()
+    done = sandbox("verify", word, "--out", "-", "--url", url, stdin=given)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["line"], row["verdict"]) for row in rows] == [(1, "accepted"), (2, "wrong_answer")]
+    assert "50.0%" in told(done)
+
+
+def test_verify_names_a_bad_line_of_standard_input(url: str) -> None:
+    done = sandbox("verify", "-", "--url", url, stdin=b"{}\n")
+    assert done.returncode == 2
+    assert "standard input, line 1: language" in told(done)
+
+
+def test_verify_names_a_file_that_is_not_there(url: str, tmp_path: Path) -> None:
+    done = sandbox("verify", tmp_path / "none.jsonl", "--url", url)
+    assert done.returncode == 2
+    assert f"cannot read {tmp_path}/none.jsonl: No such file or directory" in told(done)
+
+
+def test_verify_continues_behind_the_results_that_are_there(url: str, oracle: Oracle, tmp_path: Path) -> None:
+    given = write_set(tmp_path / "set.jsonl", [{**RIGHT, "limits": {"memory_mb": 100 + n}} for n in range(5)])
+    out = tmp_path / "results.jsonl"
+    sandbox("verify", given, "--out", out, "--url", url)
+    whole = out.read_bytes()
+    out.write_bytes(b"".join(whole.splitlines(keepends=True)[:2]) + b'{"line": 3, "verd')  # as a kill leaves it
+    oracle.submissions.clear()
+    done = sandbox("verify", given, "--out", out, "--url", url)
+    assert "holds 2 of 5 results; continuing" in told(done)
+    assert done.returncode == 0
+    assert "100.0%" in done.stdout.decode()
+    assert sum(len(submitted.requests) for submitted in oracle.submissions) == 3
+    lines = [json.loads(line) for line in out.read_bytes().splitlines()]
+    assert [line["line"] for line in lines] == [1, 2, 3, 4, 5]
+
+
+def test_verify_never_overwrites_other_results(url: str, tmp_path: Path) -> None:
+    out = tmp_path / "results.jsonl"
+    sandbox("verify", write_set(tmp_path / "a.jsonl", [RIGHT]), "--out", out, "--url", url)
+    before = out.read_bytes()
+    other = write_set(tmp_path / "b.jsonl", [{**RIGHT, "code": "wrong_answer"}])
+    done = sandbox("verify", other, "--out", out, "--url", url)
+    assert (done.returncode, out.read_bytes()) == (2, before)
+    assert "holds the results of another input" in told(done)
+    done = sandbox("verify", other, "--out", other, "--url", url)
+    assert done.returncode == 2
+    assert "something other than results" in told(done)
+
+
+def test_verify_writes_failures_alone_and_a_summary_for_machines(url: str, tmp_path: Path) -> None:
+    given = write_set(tmp_path / "set.jsonl", [RIGHT, {**RIGHT, "code": "wrong_answer"}, RIGHT])
+    out = tmp_path / "failed.jsonl"
+    done = sandbox("verify", given, "--out", out, "--failed-only", "--json", "--url", url)
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == {"total": 3, "verdicts": {"accepted": 2, "wrong_answer": 1}}
+    assert [json.loads(line)["line"] for line in out.read_text().splitlines()] == [2]
+    done = sandbox("verify", given, "--out", out, "--failed-only", "--url", url)
+    assert done.returncode == 2
+    assert "is not empty" in told(done)
+
+
+@pytest.mark.parametrize("command", ["verify", "vote"])
+def test_ctrl_c_says_what_is_kept_and_returns_at_once(command: str, tmp_path: Path) -> None:
+    vote = {"candidates": [{"language": "python", "code": "print(1)"}] * 3, "inputs": [{"stdin": ""}]}
+    given = write_set(tmp_path / "set.jsonl", [RIGHT if command == "verify" else vote])
+    out = tmp_path / "results.jsonl"
+    service = ServiceDouble(held=True)
+    with served(create_app(ApiSettings(home=tmp_path), service)) as url:
+        words = [sys.executable, "-m", "sandbox", command, str(given), "--out", str(out), "--url", url]
+        with subprocess.Popen(words, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
+            with service.changed:
+                assert service.changed.wait_for(lambda: service.submissions, 30)
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=20)
+        assert time.monotonic() - began < 5
+        with service.changed:
+            assert service.changed.wait_for(lambda: service.abandoned, 30)
+    assert process.returncode == 130
+    assert f"interrupted after 0 of 1 results; they are kept in {out}" in err.decode()
+
+
 def test_verify_has_something_to_judge(url: str, tmp_path: Path) -> None:
     done = sandbox("verify", write_set(tmp_path / "set.jsonl", [""]), "--url", url)
     assert done.returncode == 2
@@ -237,14 +330,14 @@ def test_a_line_ends_at_a_line_feed_and_nowhere_else(tmp_path: Path) -> None:
     code = "print('\u2028\x85')"
     given = tmp_path / "set.jsonl"
     given.write_text(json.dumps({**RIGHT, "code": code}, ensure_ascii=False) + "\n", encoding="utf-8")
-    assert submissions.check_submissions(given, {"python"}) == 1
+    assert [number for number, _ in Lines("set", given)] == [1]
 
 
 def test_a_long_set_travels_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submissions, "CHUNK_ITEMS", 3)
     monkeypatch.setattr(submissions, "CHUNK_BYTES", 100)
     given = write_set(tmp_path / "set.jsonl", ["x" * 10] * 4 + ["x" * 200, "x"])
-    chunks = [[number for number, _ in chunk] for chunk in submissions._chunks(given)]
+    chunks = [[number for number, _ in chunk] for chunk in submissions._chunks(Lines("set", given))]
     assert chunks == [[1, 2, 3], [4], [5], [6]]
 
 
@@ -290,6 +383,32 @@ def test_building_images_that_are_there_prints_their_names(images: dict[str, str
     assert sorted(done.stdout.decode().split()) == sorted(images.values())
 
 
+def test_an_image_is_built_by_its_name(images: dict[str, str]) -> None:
+    done = sandbox("images", "build", "python")
+    assert (done.returncode, done.stdout.decode().split()) == (0, [images["python"]])
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (["pyhton"], "unknown image 'pyhton'; the images are native, python, web, jvm, compiled, more"),
+        (["jvm", "--all"], "give image names or --all, not both"),
+    ],
+)
+def test_an_image_that_cannot_be_built_is_refused_by_name(words: list[str], fault: str) -> None:
+    done = sandbox("images", "build", *words)
+    assert (done.returncode, told(done)) == (2, f"sandbox: {fault}\n")
+
+
+@pytest.mark.usefixtures("images")
+def test_images_are_listed_with_their_languages_and_how_to_build_them() -> None:
+    rows = {line.split()[0]: line for line in sandbox("images", "list").stdout.decode().splitlines() if line.strip()}
+    assert rows["python"].split()[1] == "yes"
+    assert "bash" in rows["python"]
+    assert rows["jvm"].split()[1] in {"yes", "no"}
+    assert "kotlin" in rows["jvm"]
+
+
 def test_jobs_says_who_holds_which_gpu_until_when(oracle: Oracle, url: str) -> None:
     noon = 1_800_014_400.0
     oracle.gpu_leases = [
@@ -305,10 +424,12 @@ def test_jobs_shows_whole_ids_and_why_a_job_failed_on_a_narrow_terminal(oracle: 
     job_id = f"gpu-{32 * 'e'}"
     progress = Progress(step=3, total=20, loss=0.5, message="the model is loading")
     running = GpuJob(id=job_id, status="running", kind="train_sft", progress=progress)
+    queued = GpuJob(id=job_id[:-1] + "d", status="queued", kind="generate", note="no GPU worker is alive: start one")
     failed = running.model_copy(update={"id": job_id[:-1] + "f", "error": "exit code 1:\nTraceback\nno [torch] here"})
-    oracle.jobs |= {job.id: job for job in (running, failed)}
+    oracle.jobs |= {job.id: job for job in (running, failed, queued)}
     shown = sandbox("jobs", "--url", url, COLUMNS="80").stdout.decode()
     assert running.id in shown
     assert failed.id in shown
     assert "step 3/20" in shown
+    assert "no GPU worker is alive" in " ".join(shown.split())
     assert "no [torch] here" in " ".join(shown.split())

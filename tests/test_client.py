@@ -174,6 +174,16 @@ def test_waiting_ends_when_its_time_is_up(client: Client) -> None:
         client.wait(job.id, timeout_s=0.05)
 
 
+def test_waiting_for_a_gpu_job_that_nobody_can_start_says_so_at_once(
+    client: Client, service: ServiceDouble, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = client.start("generate", {"model": "m", "prompts": ["p"]})
+    service.jobs[job.id] = job.model_copy(update={"note": "no GPU worker is alive"})
+    with pytest.raises(TimeoutError, match="no GPU worker is alive"):
+        client.wait(job.id, timeout_s=0.2)
+    assert [record.getMessage() for record in caplog.records] == [f"job {job.id} waits: no GPU worker is alive"]
+
+
 def test_every_submitted_job_has_a_key_so_that_a_retry_queues_it_once(client: Client, service: ServiceDouble) -> None:
     client.submit("execute", EXECUTE)
     client.submit("execute", EXECUTE)

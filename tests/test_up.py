@@ -19,11 +19,20 @@ from sandbox import up
 from sandbox.box.docker_engine import HOME_LABEL
 from sandbox.config import ApiSettings, UpSettings
 from sandbox.errors import EngineUnavailable
-from sandbox.home import AlreadyUp, NotUp, owned_home, pid_file, running_pid
+from sandbox.home import (
+    AlreadyUp,
+    NotUp,
+    changed_settings,
+    owned_home,
+    pid_file,
+    record_settings,
+    running_pid,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_S = 60.0
 FIRST_SLOT = 0
+KEY_ENTRY = f"trainer:submit:{'0' * 64}"
 OWNER = """
 import sys, time
 from pathlib import Path
@@ -146,6 +155,39 @@ def test_a_second_up_says_that_one_runs_and_is_content(own_home: Path, owner: su
         assert f"already running on {own_home}, pid {owner.pid}" in done.stderr
 
 
+def test_a_second_up_with_other_settings_names_them_and_changes_nothing(own_home: Path) -> None:
+    started = UpSettings(home=own_home, engine="local", slots=2)
+    with owned_home(own_home):
+        record_settings(own_home, started.model_dump(mode="json"))
+        same = sandbox(own_home, "up", "--detach", SANDBOX_ENGINE="local", SANDBOX_SLOTS="2")
+        other = sandbox(own_home, "up", "--detach", "--slots", "3", SANDBOX_ENGINE="local", SANDBOX_API_KEYS=KEY_ENTRY)
+    assert (same.returncode, f"`SANDBOX_HOME={own_home} sandbox down` stops it" in same.stderr) == (0, True)
+    assert other.returncode == 3
+    assert "with other settings than these: SANDBOX_API_KEYS, SANDBOX_SLOTS." in other.stderr
+    assert f"`SANDBOX_HOME={own_home} sandbox up --replace` restarts it" in other.stderr
+
+
+def test_recorded_settings_hold_no_secret(own_home: Path) -> None:
+    record_settings(own_home, {"webhook_secret": "whsec_abc", "slots": 2})
+    assert "whsec_abc" not in (own_home / "up.settings.json").read_text()
+    assert changed_settings(own_home, {"webhook_secret": "whsec_abc", "slots": 2}) == []
+    assert changed_settings(own_home, {"webhook_secret": "whsec_abd", "slots": 2}) == ["webhook_secret"]
+
+
+def test_a_worker_does_not_share_the_home_of_a_running_service(own_home: Path, owner: subprocess.Popen[str]) -> None:
+    done = sandbox(own_home, "worker", SANDBOX_ENGINE="local")
+    assert done.returncode == 1
+    assert f"{own_home} belongs to the service with pid {owner.pid}" in done.stderr
+
+
+def test_a_worker_without_redis_says_so_in_one_line(own_home: Path) -> None:
+    done = sandbox(own_home, "worker", "--redis", "redis://:secret@127.0.0.1:9/0", SANDBOX_ENGINE="local")
+    assert done.returncode == 69
+    assert done.stderr.startswith("sandbox: Redis does not answer at redis://127.0.0.1:9/0: ")
+    assert done.stderr.count("\n") == 1
+    assert "secret" not in done.stderr
+
+
 def test_down_stops_the_owner_or_says_that_there_is_none(own_home: Path, owner: subprocess.Popen[str]) -> None:
     first = sandbox(own_home, "down", SANDBOX_ENGINE="local")
     assert (first.returncode, first.stderr) == (0, "stopped\n")
@@ -217,6 +259,9 @@ def test_from_up_to_down(docker_client: docker.DockerClient, images: dict[str, s
             started = sandbox(own_home, "up", "--slots", "1", "--port", str(port), "--detach")
             assert started.returncode == 0, started.stderr
             assert f"ready at http://127.0.0.1:{port}" in started.stderr
+            again = sandbox(own_home, "up", "--slots", "1", "--port", str(port), "--detach", "--replace")
+            assert again.returncode == 0, again.stderr
+            assert again.stderr.startswith("stopped\n")
             logs = {log.name for log in (own_home / "log").iterdir()}
             assert {"up.log", "redis.log", "worker-0.log", "api.log"} <= logs
             url = f"http://127.0.0.1:{port}"

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
 from fastapi import FastAPI
 
 from sandbox import __version__, api_keys
-from sandbox.api import callbacks, door, gpu, guide, health, jobs, live, problems, rewards, submissions, web
+from sandbox.api import (
+    api_reference,
+    callbacks,
+    door,
+    gpu,
+    guide,
+    health,
+    jobs,
+    live,
+    problems,
+    rewards,
+    submissions,
+    web,
+)
 from sandbox.api.dialects import table as dialects
 from sandbox.api.documentation import Documented
 from sandbox.api.edge import Edge
@@ -20,7 +33,17 @@ from sandbox.metrics.exporter import tracing_of
 from sandbox.metrics.files import folder_of
 from sandbox.metrics.instrument import MeteredApplication, MeteredService
 from sandbox.metrics.meters import Meters
+from sandbox.metrics.server import in_background
 from sandbox.service import Service
+
+
+def metrics_without_keys(
+    settings: ApiSettings, number: int, refresh: Callable[[], object]
+) -> AbstractContextManager[None]:
+    """Open the port for Prometheus, where the settings name one; one process of a host does."""
+    if not settings.metrics_port or number:
+        return nullcontext()
+    return in_background(folder_of(settings.home), settings.metrics_host, settings.metrics_port, refresh)
 
 
 def create_app(settings: ApiSettings, service: door.Door | None = None, number: int = 0) -> FastAPI:
@@ -37,9 +60,11 @@ def create_app(settings: ApiSettings, service: door.Door | None = None, number: 
             return
         own = Service(settings)
         own.start()
+        metered = MeteredService(own, meters)
         try:
-            door.open_for(app, door.Context(settings, MeteredService(own, meters), meters))
-            yield
+            door.open_for(app, door.Context(settings, metered, meters))
+            with metrics_without_keys(settings, number, metered.readiness):
+                yield
         finally:
             own.close()
             if tracing is not None:
@@ -50,6 +75,7 @@ def create_app(settings: ApiSettings, service: door.Door | None = None, number: 
         summary="Runs untrusted programs in resource-limited boxes and answers with verdicts",
         version=__version__,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -63,6 +89,7 @@ def create_app(settings: ApiSettings, service: door.Door | None = None, number: 
     app.include_router(jobs.router)
     app.include_router(callbacks.router)
     app.include_router(health.router)
+    app.include_router(api_reference.router)
     app.include_router(guide.router)
     app.include_router(live.router)
     app.include_router(web.router)

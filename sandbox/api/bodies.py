@@ -26,10 +26,40 @@ _MANY_ERRORS = 100_000
 Model = TypeVar("Model", bound=BaseModel)
 
 
+# An escape of JSON: a backslash, a pair of surrogates, or one alone, which stands for no character.
+_ESCAPE = re.compile(
+    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<alone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+
+
 async def read(request: Request, model: type[Model]) -> Model:
     """The body as `model`. Raises HTTPException 413 or 415, and RequestValidationError for what does not fit."""
     _check_type(request)
+    return _parsed(await raw(request), model)
+
+
+async def read_rows(request: Request, model: type[Model]) -> Model:
+    """The body as `model`, where one row's odd text must not spoil the others.
+
+    Text that is no Unicode, lone surrogates and bytes that are not UTF-8, has U+FFFD in its place.
+    """
+    _check_type(request)
     data = await raw(request)
+    try:
+        return _parsed(data, model)
+    except RequestValidationError as error:
+        mended = await asyncio.to_thread(_as_unicode, data) if error.errors()[0]["type"] == "json_invalid" else data
+        if mended == data:
+            raise
+    return _parsed(mended, model)
+
+
+def _as_unicode(data: bytes) -> bytes:
+    text = data.decode(errors="replace").encode()
+    return _ESCAPE.sub(lambda escape: b"\\ufffd" if escape["alone"] else escape[0], text)
+
+
+def _parsed(data: bytes, model: type[Model]) -> Model:
     if len(data) >= LARGE_BODY_BYTES:
         # Straight from JSON to the model, a text is decoded for each kind of test it may be of. What does not fit is
         # said below, in JSON's words.

@@ -22,7 +22,7 @@ from sandbox.caller import CALLER, Caller, Role
 from sandbox.errors import Forbidden, Unauthorized
 
 OPEN = frozenset({"/", "/health/live", "/health/ready", "/openapi.json", "/docs", "/guide", "/favicon.ico"})
-OPEN_BELOW = ("/guide/", "/web/")
+OPEN_BELOW = ("/docs/", "/guide/", "/web/")
 # What tells of all clients, or takes the whole machine.
 ADMIN = frozenset({"/metrics", "/live", "/gpus", "/generate", "/evaluate"})
 ADMIN_BELOW = ("/live/", "/train/", "/webhooks/")

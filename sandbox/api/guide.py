@@ -54,9 +54,10 @@ async def guide(request: Request) -> Response:
 
 @router.get("/guide/{page:path}")
 async def guide_page(request: Request, page: str) -> Response:
-    """One page by its path below `sandbox/docs`."""
+    """Return a page by its path below `sandbox/docs`; the suffix `.md` may be left out."""
     if not page:
         return RedirectResponse(FIRST_PAGE)
+    page = page if page in pages() else f"{page}.md"
     if page not in pages():
         raise HTTPException(404, "no such page of the guide; /guide lists them all")
     return HTMLResponse(rendered(page), headers=HEADERS)

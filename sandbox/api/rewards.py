@@ -28,7 +28,7 @@ SetId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="the SHA-256 
 
 async def reward(request: Request) -> Response:
     """Take the code out of each completion, judge it, and answer with the rewards in the completions' order."""
-    wanted = await bodies.read(request, RewardRequest)
+    wanted = await bodies.read_rows(request, RewardRequest)
     callback = callback_of(request, wanted.callback_url)
     if callback is not None or bodies.prefers_async(request):
         plan = await asyncio.to_thread(verify_requests, wanted, context_of(request).service.tasks)

@@ -64,6 +64,13 @@ def missing_images(client: docker.DockerClient) -> list[str]:
     return _missing(client, {name: image_tag(name) for name in IMAGES})
 
 
+def image_sizes(client: docker.DockerClient, names: Iterable[str]) -> dict[str, int]:
+    """Return the size in MB of those of `names` that are built from these sources. Raises `EngineUnavailable`."""
+    tags = {name: image_tag(name) for name in names}
+    absent = _missing(client, tags)
+    return {name: client.api.inspect_image(tag)["Size"] // 10**6 for name, tag in tags.items() if name not in absent}
+
+
 @functools.cache
 def image_tag(name: str) -> str:
     """The full name of the image `name` as these sources make it: `sandbox-<name>:<12 hex of their hash>`.

@@ -20,7 +20,9 @@ Settings = TypeVar("Settings", bound="QueueSettings")
 EXAMPLE_URL = "http://127.0.0.1:8080"
 FAILED = 1
 MISUSED = 2
+RUN_MISUSED = 64  # EX_USAGE of sysexits(3): `run` leaves 1 and 2 to the program
 UNREACHABLE = 69  # EX_UNAVAILABLE of sysexits(3)
+INTERRUPTED = 130  # as a shell reports SIGINT
 ATTEMPTS = 3
 PROBE_PATIENCE_S = 5.0
 
@@ -97,3 +99,24 @@ def _answers(url: str) -> bool:
         return httpx.get(f"{url}/health/live", timeout=PROBE_PATIENCE_S).status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def require_redis(settings: QueueSettings) -> None:
+    """End the command with one line where Redis does not answer."""
+    from redis import Redis
+    from redis.exceptions import RedisError
+
+    url = settings.effective_redis_url
+    client = Redis.from_url(url, socket_timeout=PROBE_PATIENCE_S, socket_connect_timeout=PROBE_PATIENCE_S)
+    try:
+        client.ping()
+    except RedisError as error:
+        shown = _without_password(url)
+        fail(f"Redis does not answer at {shown}: {error}. Name it with --redis or SANDBOX_REDIS_URL", UNREACHABLE)
+    finally:
+        client.close()
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

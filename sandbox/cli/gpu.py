@@ -115,6 +115,8 @@ def _how_far(job: GpuJob) -> str:
 
     if job.error:
         return escape(job.error.strip().splitlines()[-1])
+    if job.note:
+        return escape(job.note)
     progress = job.progress
     known = [f"step {progress.step}/{progress.total}" if progress.total else "", escape(progress.message)]
     for name, number in (

@@ -2,19 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from sandbox.cli.console import say, settings_of
+from sandbox.cli.console import MISUSED, fail, say, settings_of
 
 
-def build_images() -> None:
-    """Build the images that are missing."""
-    from sandbox.box.docker_images import IMAGES, engine_client, ensure_images
+def build_images(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Images to build; default: python, native and web. See `images list`.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Build all images: 30 languages, about 5 GB.")] = False,
+) -> None:
+    """Build images that are missing and print their tags."""
+    from sandbox.box.docker_images import IMAGES, ON_DEMAND, engine_client, ensure_images
 
+    known = (*IMAGES, *ON_DEMAND)
+    if every and names:
+        fail("give image names or --all, not both", MISUSED)
+    for name in names or ():
+        if name not in known:
+            fail(f"unknown image {name!r}; the images are {', '.join(known)}", MISUSED)
     with engine_client() as client:
-        tags = ensure_images(client, IMAGES, say)
+        tags = ensure_images(client, known if every else names or IMAGES, say)
     for tag in tags.values():
         typer.echo(tag)
+
+
+def list_images() -> None:
+    """List the images, their languages, and whether each is built here."""
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    from sandbox import languages
+    from sandbox.box.docker_images import IMAGES, ON_DEMAND, engine_client, image_sizes
+
+    known = (*IMAGES, *ON_DEMAND)
+    with engine_client() as client:
+        sizes = image_sizes(client, known)
+    table = Table("image", "built", "MB", "languages", box=SIMPLE)
+    for name in known:
+        size = sizes.get(name)
+        runs = (language.name for language in languages.table().values() if language.image == name)
+        table.add_row(name, "no" if size is None else "yes", "" if size is None else str(size), ", ".join(runs))
+    Console().print(table)
+    if len(sizes) < len(known):
+        say("Build more with `sandbox images build NAME`, or all with `sandbox images build --all`.")
 
 
 def prune_images() -> None:
@@ -22,7 +57,7 @@ def prune_images() -> None:
     from sandbox.box import docker_images
 
     with docker_images.engine_client() as client:
-        docker_images.prune_images(client, docker_images.IMAGES)
+        docker_images.prune_images(client, (*docker_images.IMAGES, *docker_images.ON_DEMAND))
 
 
 def doctor() -> None:

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from sandbox.cli.console import fail, say, settings_of
+from sandbox.cli.console import fail, require_redis, say, settings_of
 
 KEEP_ALIVE_S = 75
 STOP_PATIENCE_S = 10
 BACKLOG = 4_096
+CHANGED = 3  # exit code: a service runs here with other settings
 
 Slots = Annotated[int | None, typer.Option(min=1, help="Programs run at one time; default: one per core.")]
 
@@ -20,12 +21,14 @@ def up(
     slots: Slots = None,
     port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port of the API; default: 8080.")] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return once it is ready and leave it running.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Stop what runs on this home first.")] = False,
     log_to_files: Annotated[bool, typer.Option("--log-to-files", hidden=True)] = False,
 ) -> None:
-    """Redis, the API and the workers in one supervised process tree.
+    """Start Redis, the API and the workers in one supervised process tree.
 
     Settings come from the environment (SANDBOX_HOME, SANDBOX_REDIS_URL, SANDBOX_ENGINE ...). Logs are lines of JSON on
-    stderr or, detached, in the home folder's log/.
+    stderr or, detached, in the home folder's log/. If a service already runs on this home with the same settings, the
+    command changes nothing and exits with 0. With other settings it changes nothing, names them, and exits with 3.
     """
     from sandbox import up as service
     from sandbox.config import UpSettings
@@ -33,12 +36,22 @@ def up(
     from sandbox.logs import start_logging
 
     settings = settings_of(UpSettings, slots=slots, port=port)
+    stop_it = f"`{service.command_on(settings, 'down')}` stops it"
+    if replace and service.down(settings):
+        say("stopped")
     if (pid := running_pid(settings.home)) is not None:
-        say(f"already running on {settings.home}, pid {pid}; `sandbox down` stops it")
+        if changed := service.changed_since_start(settings):
+            restart = service.command_on(settings, "up --replace")
+            fail(
+                f"already running on {settings.home}, pid {pid}, with other settings than these: {', '.join(changed)}. "
+                f"Nothing was changed; `{restart}` restarts it with the new ones",
+                CHANGED,
+            )
+        say(f"already running on {settings.home}, pid {pid}; {stop_it}")
         return
     if detach:
         pid, url = service.detach(settings, say), service.service_url(settings)
-        say(f"ready at {url}, pid {pid}, logs in {service.log_folder_of(settings)}; `sandbox down` stops it")
+        say(f"ready at {url}, pid {pid}, logs in {service.log_folder_of(settings)}; {stop_it}")
         return
     start_logging(settings.log_level)
     try:
@@ -92,13 +105,20 @@ def worker(
     slots: Slots = None,
     redis: Annotated[str | None, typer.Option(help="The Redis to join; default: SANDBOX_REDIS_URL.")] = None,
 ) -> None:
-    """Workers alone, one supervised process a slot: all it takes for a host to join."""
+    """Start workers only, one supervised process per slot. This is all a new host needs to join."""
     from sandbox import up as service
     from sandbox.config import WorkerSettings, environment_of
+    from sandbox.home import running_pid
     from sandbox.logs import start_logging
     from sandbox.tree import Tree
 
     settings = settings_of(WorkerSettings, slots=slots, redis_url=redis)
+    if (pid := running_pid(settings.home)) is not None:
+        fail(
+            f"{settings.home} belongs to the service with pid {pid}, whose workers use its slots; "
+            "name another folder in SANDBOX_HOME"
+        )
+    require_redis(settings)
     service.prepare_engine(settings, say)
     start_logging(settings.log_level)
     service.forget_metrics(settings)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from sandbox.cli.console import MISUSED, Url, fail, faults_of, service_at
+from sandbox.cli.console import MISUSED, RUN_MISUSED, Url, fail, faults_of, service_at
+from sandbox.errors import BadRequest, SandboxError
 
 if TYPE_CHECKING:
     from sandbox.schema import ExecuteRequest, ExecuteResult, StageResult
@@ -24,6 +26,18 @@ EXIT_OF_STATUS = {
 }
 
 
+class RunCommand(TyperCommand):
+    """A command whose own usage errors cannot be mistaken for the exit code of the program that it runs."""
+
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        try:
+            return super().make_context(*args, **more)
+        except Exception as error:  # typer exports no base class of its usage errors
+            if getattr(error, "exit_code", None) == MISUSED:
+                error.exit_code = RUN_MISUSED  # type: ignore[attr-defined]
+            raise
+
+
 def run(
     program: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The source file.")],
     args: Annotated[
@@ -35,15 +49,21 @@ def run(
     memory_mb: Annotated[int | None, typer.Option(help="MiB it may use.")] = None,
     url: Url = "",
 ) -> None:
-    """Run one program: its output is ours, and so is its exit code.
+    """Run a program and pass through its output and exit code.
 
-    Where it has none of its own: 65 compile error, 70 our failure, 124 time limit, 137 memory limit, 153 output limit,
-    128 + n killed by signal n; 69 where no service answers, 2 for a request that cannot be. How it went is said in a
-    line on stderr.
+    If the program has no exit code of its own, the command exits with 65 for a compile error, 70 for a failure of the
+    service, 124 for the time limit, 137 for the memory limit, 153 for the output limit, or 128 + n for a program that
+    signal n killed. It exits with 64 for a request that is not valid and with 69 if no service answers. A line on
+    stderr says how the run went.
     """
     request = _request(program, args or [], language, stdin, {"cpu_time_s": cpu_time_s, "memory_mb": memory_mb})
-    with service_at(url) as client:
-        result = client.execute(request)
+    try:
+        with service_at(url) as client:
+            result = client.execute(request)
+    except BadRequest as error:
+        fail(str(error), RUN_MISUSED)
+    except SandboxError as error:
+        fail(str(error), EXIT_OF_STATUS["internal_error"])
     raise typer.Exit(show_run(result))
 
 
@@ -65,11 +85,11 @@ def _request(
             limits=LimitsRequest.model_validate(limits),
         )
     except UnknownLanguage as error:
-        fail(f"{error} with --language", MISUSED)
+        fail(f"{error} with --language", RUN_MISUSED)
     except UnicodeDecodeError as error:
-        fail(f"{program} is not UTF-8: {error}", MISUSED)
+        fail(f"{program} is not UTF-8: {error}", RUN_MISUSED)
     except ValidationError as error:
-        fail("\n".join(faults_of(error)), MISUSED)
+        fail("\n".join(faults_of(error)), RUN_MISUSED)
 
 
 def _input(path: Path | None) -> bytes:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sandbox.cli.console import MISUSED, Url, fail, faults_of, service_at
+from sandbox.cli.jsonl import STANDARD, Lines, Results, opened_lines, progress_of
 
 if TYPE_CHECKING:
     from sandbox.client import Client
@@ -21,53 +23,49 @@ ATTEMPTS = 6
 # What travels in one request: enough that all slots have work to its end, little enough for any server's body limit.
 CHUNK_ITEMS = 1_000
 CHUNK_BYTES = 32 << 20
-FAULTS_SHOWN = 20
+ACCEPTED = "accepted"
 
 Line = tuple[int, bytes]
 
 
 def verify(
-    submissions: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="One VerifyRequest as JSON a line.")],
-    out: Annotated[Path | None, typer.Option(help="Write each result as a line of JSON, in order.")] = None,
+    submissions: Annotated[Path, typer.Argument(help="One VerifyRequest as JSON a line; - for standard input.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Write each result as a line of JSON, in order; - for standard output.")
+    ] = None,
+    failed_only: Annotated[
+        bool, typer.Option("--failed-only", help="Write only results that are not accepted.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
     url: Url = "",
 ) -> None:
     """Judge many programs; exit code 0 only when every one is accepted.
 
-    Every line is looked at before the first program runs: a bad one ends the command with its number and field, and
-    exit code 2. Results carry the `line` of their submission.
+    Every line is checked before the first program runs: a bad one ends the command with its number and field, and
+    exit code 2. Results carry the `line` of their submission and its SHA-256, `submission`. If OUT already holds
+    results of these submissions, as an interrupted run leaves them, judging continues behind them. Ctrl-C ends with
+    exit code 130.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
-    counts: Counter[str] = Counter()
+    if failed_only and out is not None and out.is_file() and out.stat().st_size:
+        fail(f"{out} is not empty, and a file of failures alone cannot be resumed; name another file", MISUSED)
     with ExitStack() as stack:
+        lines = stack.enter_context(opened_lines(submissions))
         client = stack.enter_context(service_at(url, ATTEMPTS))
         known = {name for language in client.languages() for name in (language.name, *language.aliases)}
-        total = check_submissions(submissions, known)
-        results = stack.enter_context(_opened(out)) if out is not None else None
-        progress = stack.enter_context(Progress(console=Console(stderr=True), transient=True))
-        task = progress.add_task("judging", total=total)
-        for verdict in _judge(client, submissions, results):
-            counts[verdict] += 1
-            progress.advance(task)
-    _show_counts(counts)
-    raise typer.Exit(int(counts["accepted"] != total))
-
-
-def check_submissions(path: Path, languages: Collection[str]) -> int:
-    """How many submissions a file holds; one that is bad, or none at all, ends the command with what is wrong where."""
-    total, faults = 0, list[str]()
-    for number, line in _lines(path):
-        total += 1
-        fault = _fault(line, languages)
-        if fault:
-            faults.append(f"{path}, line {number}: {fault}")
-    if faults:
-        more = [f"and {len(faults) - FAULTS_SHOWN} more"] if len(faults) > FAULTS_SHOWN else []
-        fail("\n".join(["nothing was judged, for these lines are bad:", *faults[:FAULTS_SHOWN], *more]), MISUSED)
-    if not total:
-        fail(f"{path} holds no submission", MISUSED)
-    return total
+        digests = lines.check(partial(_fault, languages=known), "submission")
+        results = Results(out, digests, "submission")
+        counts = Counter(str(result["verdict"]) for result in results.kept)
+        try:
+            advance = stack.enter_context(progress_of("judging", len(digests), counts))
+            for number, result in _judge(client, lines, len(results.kept), counts):
+                if not (failed_only and result.verdict == ACCEPTED):
+                    results.write(number, result.model_dump(mode="json"))
+                advance()
+        except KeyboardInterrupt:
+            stack.close()
+            results.stop(counts.total())
+    _show_counts(counts, as_json, to_stderr=out is not None and str(out) == STANDARD)
+    raise typer.Exit(int(counts[ACCEPTED] != len(digests)))
 
 
 def _fault(line: bytes, languages: Collection[str]) -> str:
@@ -84,18 +82,10 @@ def _fault(line: bytes, languages: Collection[str]) -> str:
     return ""
 
 
-def _lines(path: Path) -> Iterator[Line]:
-    """Lines that are not blank, with their numbers. Split at line feeds only: JSON strings may hold other breaks."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                yield number, line
-
-
-def _chunks(path: Path) -> Iterator[list[Line]]:
+def _chunks(lines: Iterable[Line]) -> Iterator[list[Line]]:
     chunk: list[Line] = []
     size = 0
-    for number, line in _lines(path):
+    for number, line in lines:
         if chunk and (len(chunk) == CHUNK_ITEMS or size + len(line) > CHUNK_BYTES):
             yield chunk
             chunk, size = [], 0
@@ -105,19 +95,18 @@ def _chunks(path: Path) -> Iterator[list[Line]]:
         yield chunk
 
 
-def _judge(client: Client, path: Path, out: BinaryIO | None) -> Iterator[str]:
-    """The verdicts as they come; results are written in order, each once all before it are there."""
-    for chunk in _chunks(path):
+def _judge(client: Client, lines: Lines, done: int, counts: Counter[str]) -> Iterator[tuple[int, VerifyResult]]:
+    """Yield the results of all lines but the first `done` in order; count each verdict as soon as it is there."""
+    left = (line for place, line in enumerate(lines) if place >= done)
+    for chunk in _chunks(left):
         waiting: dict[int, VerifyResult] = {}
-        written = 0
+        given = 0
         for index, result in client.verify_stream([_request(line) for _, line in chunk]):
-            yield str(result.verdict)
-            if out is None:
-                continue
+            counts[str(result.verdict)] += 1
             waiting[index] = result
-            while written in waiting:
-                out.write(_result_line(chunk[written][0], waiting.pop(written)))
-                written += 1
+            while given in waiting:
+                yield chunk[given][0], waiting.pop(given)
+                given += 1
 
 
 def _request(line: bytes) -> VerifyRequest:
@@ -126,22 +115,14 @@ def _request(line: bytes) -> VerifyRequest:
     return VerifyRequest.model_validate_json(line)
 
 
-def _result_line(number: int, result: VerifyResult) -> bytes:
-    return json.dumps({"line": number, **result.model_dump(mode="json")}).encode() + b"\n"
-
-
-def _opened(out: Path) -> BinaryIO:
-    try:
-        return out.open("wb")
-    except OSError as error:
-        fail(f"cannot write {out}: {error.strerror}", MISUSED)
-
-
-def _show_counts(counts: Counter[str]) -> None:
+def _show_counts(counts: Counter[str], as_json: bool, to_stderr: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    if as_json:
+        typer.echo(json.dumps({"total": counts.total(), "verdicts": dict(counts.most_common())}), err=to_stderr)
+        return
     table = Table("verdict", "programs", "share")
     for verdict, count in counts.most_common():
         table.add_row(verdict, str(count), f"{count / counts.total():.1%}")
-    Console().print(table)
+    Console(stderr=to_stderr).print(table)

@@ -184,7 +184,7 @@ class AsyncClient:
             job = await self.job(job_id)
             if job.status in ENDED:
                 return job
-            await asyncio.sleep(polls.next_s(job_id))
+            await asyncio.sleep(polls.next_s(job))
 
     async def cancel(self, job_id: str) -> Job:
         """Cancel what has not run yet; raises NotFound."""

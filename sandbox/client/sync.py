@@ -187,7 +187,7 @@ class Client:
             job = self.job(job_id)
             if job.status in ENDED:
                 return job
-            time.sleep(polls.next_s(job_id))
+            time.sleep(polls.next_s(job))
 
     def cancel(self, job_id: str) -> Job:
         """Cancel what has not run yet; raises NotFound."""

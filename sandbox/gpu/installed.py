@@ -36,8 +36,8 @@ def lanes_that_work(lanes: Sequence[str], lacks: Mapping[str, str]) -> tuple[str
     if not able:
         raise InfrastructureError(
             f"a worker for the lanes {', '.join(lanes)} could do no job: {'; '.join(lacks[lane] for lane in lanes)}. "
-            "pip install 'sandbox[gpu]' there, name the interpreter that has it all in SANDBOX_GPU_PYTHON, or a service"
-            " that generates in SANDBOX_LLM_URL"
+            "Run pip install '.[gpu]' in a checkout, name an interpreter that has these packages in SANDBOX_GPU_PYTHON,"
+            " or a service that generates in SANDBOX_LLM_URL"
         )
     return able
 

@@ -39,6 +39,8 @@ class Judge:
                 "language": how.language,
                 "checker": how.checker,
                 "limits": how.limits,
+                "on_outage": "none",
+                "most_lost_batches": 0,
             },
         )
         self._full_marks = X_CODER_SCALE if how.policy.name == "x-coder" else 1.0

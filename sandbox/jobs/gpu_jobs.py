@@ -45,6 +45,7 @@ if redis.call('HGET', KEYS[1], 'worker') ~= ARGV[1] or redis.call('HGET', KEYS[1
   return 0
 end
 """
+NO_WORKER = "no GPU worker is alive: start one with `sandbox gpu-worker`"
 _LIVES = """
 local function lives(seconds)
   redis.call('EXPIRE', KEYS[1], seconds)
@@ -171,6 +172,7 @@ class GpuJobs:
             error=fields.get("error", ""),
             attempts=int(fields["attempts"]),
             worker=fields["worker"],
+            note=NO_WORKER if status is JobStatus.QUEUED and not self._any_worker_lives() else "",
         )
 
     def cancel(self, job_id: str) -> GpuJob:
@@ -281,6 +283,9 @@ class GpuJobs:
                 return False
             time.sleep(0.5)
         return True
+
+    def _any_worker_lives(self) -> bool:
+        return bool(self._redis.zcount(keys.GPU_WORKERS, self.now(), "+inf"))
 
     def _enqueue(self, kind: GpuKind, job_id: str) -> None:
         """As an RQ job of its own: RQ forgets the one of the attempt before when that ends, whatever its id."""

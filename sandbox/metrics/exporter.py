@@ -18,6 +18,6 @@ def tracing_of(settings: QueueSettings, process: str) -> Tracing | None:
     try:
         from sandbox.metrics.tracing import start_tracing
     except ImportError as error:
-        advice = "pip install 'sandbox[otel]', or leave SANDBOX_OTLP_ENDPOINT empty"
+        advice = "run pip install '.[otel]' in a checkout, or leave SANDBOX_OTLP_ENDPOINT empty"
         raise BadRequest(f"traces need OpenTelemetry ({error}): {advice}", "SANDBOX_OTLP_ENDPOINT") from error
     return start_tracing(settings.otlp_endpoint, settings.trace_ratio, process)

@@ -1,9 +1,11 @@
-"""`/metrics` of a host that has workers and no API."""
+"""`/metrics` on a port of its own: of a host without an API, or without the API keys that the API asks for."""
 
 from __future__ import annotations
 
 import logging
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -16,8 +18,11 @@ logger = logging.getLogger(__name__)
 PATIENCE_S = 10.0
 
 
-def server_of(folder: Path, host: str, port: int) -> ThreadingHTTPServer:
-    """Answers `GET /metrics` with what the processes of this host left in `folder`. Raises OSError for a taken port."""
+def server_of(folder: Path, host: str, port: int, refresh: Callable[[], object] | None = None) -> ThreadingHTTPServer:
+    """Return a server that answers `GET /metrics` with what the processes of this host left in `folder`.
+
+    It calls `refresh` before each answer, for gauges that are set when they are read. Raises OSError for a taken port.
+    """
     exposition = Exposition(folder)
 
     class Handler(BaseHTTPRequestHandler):
@@ -25,6 +30,8 @@ def server_of(folder: Path, host: str, port: int) -> ThreadingHTTPServer:
 
         def do_GET(self) -> None:
             found = urlsplit(self.path).path == "/metrics"
+            if found and refresh is not None:
+                refresh()
             body = exposition.text() if found else b"the metrics are at /metrics\n"
             self.send_response(200 if found else 404)
             self.send_header("Content-Type", CONTENT_TYPE if found else "text/plain; charset=utf-8")
@@ -36,6 +43,20 @@ def server_of(folder: Path, host: str, port: int) -> ThreadingHTTPServer:
             logger.debug(format, *args)
 
     return ThreadingHTTPServer((host, port), Handler)
+
+
+@contextmanager
+def in_background(folder: Path, host: str, port: int, refresh: Callable[[], object]) -> Iterator[None]:
+    """Serve `/metrics` from a thread of this process. Raises OSError for a taken port."""
+    with server_of(folder, host, port, refresh) as server:
+        thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
+        thread.start()
+        logger.info("metrics at http://%s:%d/metrics", host, server.server_address[1])
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def serve(folder: Path, host: str, port: int) -> None:

@@ -27,8 +27,9 @@ LOST = {"internal_error"}
 def record_rewards(meters: Meters, request: RewardRequest, result: RewardResult) -> None:
     """Count the answer to a POST /reward: its groups, its completions and their mean reward."""
     outcomes: list[Outcome] = []
-    for detail in result.details:
-        outcomes.append("no_code" if detail.verdict is None else _outcome(detail.verdict))
+    for detail, reward in zip(result.details, result.rewards, strict=True):
+        without: Outcome = "lost" if reward is None else "no_code"
+        outcomes.append(without if detail.verdict is None else _outcome(detail.verdict))
     _record(meters, list(_groups_of(request)), outcomes)
     known = [reward for reward in result.rewards if reward is not None]
     if known:
@@ -75,7 +76,7 @@ def _groups_of(request: RewardRequest) -> Iterable[Any]:
 
 def _task(tests: Sequence[Any]) -> tuple[int, Any]:
     """What tells two tasks apart: comparing all their tests would cost more than it is worth."""
-    return len(tests), tests[0]
+    return len(tests), tests[0] if tests else None
 
 
 def _outcome(verdict: str) -> Outcome:

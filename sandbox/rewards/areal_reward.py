@@ -45,8 +45,8 @@ def areal_reward(
     name = column or next((name for name in COLUMNS if name in columns), "")
     if name not in columns:
         raise BadRequest(f"no column of tests; name it: column=, of {sorted(columns)}", "tests")
-    reward = RewardFunction(client or _lazy_client(url), options)
-    given = {"lengths": [len(completion_ids)], "language": columns.get("language")}
+    reward = RewardFunction(client or _lazy_client(url), {"check_service": False, **(options or {})})
+    given = {"lengths": [len(completion_ids)], "language": columns.get("language"), "prompts": [prompt]}
     return numbers(reward([completions], [columns[name]], **given), missing)[0]
 
 

@@ -1,85 +1,333 @@
-"""Test cases out of the shapes that data sets have them in: ground truths, labels, verification_info columns.
+"""Read tests in the shapes that data sets have them in: ground truths, labels, verification_info columns.
 
-| shape                                              | found in                            |
-| -------------------------------------------------- | ----------------------------------- |
-| [{"stdin": ..., "expected": ...}, ...]             | this service                        |
-| [{"input": ..., "output": ...}, ...]               | open-r1                             |
-| [{"input": ..., "expectedOutput": ...}, ...]       | AReaL                               |
-| {"inputs": [...], "outputs": [...]}                | verl, PRIME, APPS, TACO             |
-| {"test_cases": [...]} or {"tests": [...]} of those | open-r1's verification_info         |
-| JSON text of any of them                           | wherever a column has to be a string |
+| shape                                                       | found in                                  |
+| ----------------------------------------------------------- | ----------------------------------------- |
+| [{"stdin": ..., "expected": ...}, ...], any kind of test    | this service                              |
+| [{"input": ..., "output": ...}, ...]                        | open-r1, LiveCodeBench                    |
+| [{"input": ..., "expectedOutput": ...}, ...]                | AReaL                                     |
+| {"inputs": [...], "outputs": [...]}                         | verl, PRIME, APPS, TACO                   |
+| {"fn_name": ..., "inputs": [...], "outputs": [...]}         | the same, for tasks that call a function  |
+| {"assert_case": [...], "inputs": [...], "outputs": [...]}   | verl                                      |
+| ["assert ...", ...] or {"test_list": [...]}                 | open-instruct, MBPP                       |
+| {"test_cases": [...]} or {"tests": [...]} of those          | open-r1's verification_info               |
+| JSON text of any of them, a Python literal, or a pack       | wherever a column has to be a string      |
+
+A pack is LiveCodeBench's and verl's: base64 of zlib of JSON, or of a pickled text of JSON. Programs of tasks that call
+a function by `fn_name` are run behind CALL_PREAMBLE: the graders that these data sets come with import as much.
 """
 
 from __future__ import annotations
 
+import ast
+import binascii
 import json
-from collections.abc import Mapping, Sequence
+import pickletools
+import zlib
+from base64 import b64decode
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from sandbox.errors import BadRequest
-from sandbox.schema import TestCase
+from sandbox.schema import MAX_NAME_CHARS, MAX_TESTS, AssertTest, CommandTest, FunctionTest, PytestTest, TestCase
+from sandbox.schema.tests import AnyTest
+
+# The built-in functions come last: `math` and `operator` have a `pow` of their own.
+CALL_PREAMBLE = """\
+import bisect, collections, copy, datetime, functools, heapq, itertools, json, math, operator, random, re, string, sys
+from bisect import *
+from collections import *
+from functools import *
+from heapq import *
+from itertools import *
+from math import *
+from operator import *
+from string import *
+from typing import *
+from builtins import *
+"""
 
 _INPUT = ("input", "stdin")
 _OUTPUT = ("output", "expected_output", "expectedOutput", "expected")
+_NAME = ("fn_name", "func_name", "entry_point")
+_LISTS = ("test_cases", "testcases", "tests", "test_list")
+_OURS = frozenset(
+    {"stdin", "stdin_base64", "expected", "expected_base64", "args", "kwargs", "assert", "pytest", "command"}
+)
+_MAX_LITERAL_CHARS = 1 << 20
+_MAX_PACK_BYTES = 256 << 20
+_LEFT: ContextVar[list[int] | None] = ContextVar("bytes left to unpack", default=None)
+_TEXT_OPCODES = frozenset({"BINUNICODE", "BINUNICODE8", "SHORT_BINUNICODE"})
+_OTHER_OPCODES = frozenset({"PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT", "STOP"})
+_MAX_NESTING = 4
+
+_TEST: TypeAdapter[Any] = TypeAdapter(AnyTest)
 
 
-def cases_of(value: Any) -> list[TestCase]:
-    """The test cases in `value`. Raises BadRequest where there are none, or they are not of this kind."""
-    value = _plain(value)
+@dataclass(frozen=True, slots=True)
+class TaskTests:
+    """The tests of one task, and the function that they call, if they call one by its name."""
+
+    tests: list[AnyTest]
+    entry_point: str = ""
+
+    @property
+    def preamble(self) -> str:
+        return CALL_PREAMBLE if self.entry_point else ""
+
+
+def read_tests(value: Any) -> TaskTests:
+    """Return the tests in `value`. Raises BadRequest if there are none, or they are in no known shape."""
+    try:
+        found = _read(_plain(value))
+    except RecursionError:
+        raise BadRequest("tests are nested too deeply", "tests") from None
+    if len(found.tests) > MAX_TESTS:
+        raise BadRequest(f"a task has {len(found.tests)} tests; {MAX_TESTS} are the most", "tests")
+    if len(found.entry_point) > MAX_NAME_CHARS:
+        raise BadRequest(f"the name of a function is over {MAX_NAME_CHARS} characters", "tests")
+    return found
+
+
+def _read(value: Any) -> TaskTests:
     if isinstance(value, Mapping):
         return _of_mapping(value)
     if isinstance(value, Sequence):
-        if value:
-            return [_case(entry) for entry in value]
-        raise BadRequest("a task has no tests; leave such tasks out of the data set", "tests")
+        return _of_list(value, "")
     raise BadRequest(f"tests of type {type(value).__name__}: give them in one of the shapes of the guide", "tests")
 
 
+def cases_of(value: Any) -> list[TestCase]:
+    """Return the tests in `value`, of a program with stdin and stdout. Raises BadRequest."""
+    tests = read_tests(value).tests
+    cases = [test for test in tests if isinstance(test, TestCase)]
+    if len(cases) < len(tests):
+        raise BadRequest("tests that call a function: only a program with stdin is judged here", "tests")
+    return cases
+
+
 def _plain(value: Any) -> Any:
-    """JSON text parsed, and arrays of NumPy, Arrow or Torch as lists."""
-    if isinstance(value, str | bytes):
-        try:
-            return json.loads(value)
-        except ValueError as error:
-            raise BadRequest(f"tests are text that is not JSON: {error}", "tests") from None
+    """Text parsed, and arrays of NumPy, Arrow or Torch as lists."""
+    for _ in range(_MAX_NESTING):
+        if not isinstance(value, str | bytes):
+            break
+        value = _parsed(value)
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-def _of_mapping(value: Mapping[str, Any]) -> list[TestCase]:
-    if value.get("fn_name") or value.get("assert_case"):
-        raise BadRequest("tests that call a function, not a program with stdin: these have no reward yet", "tests")
-    if "inputs" in value and "outputs" in value:
-        inputs, outputs = _plain(value["inputs"]), _plain(value["outputs"])
-        if len(inputs) != len(outputs):
-            raise BadRequest(f"tests have {len(inputs)} inputs and {len(outputs)} outputs", "tests")
-        return cases_of([{"input": some, "output": other} for some, other in zip(inputs, outputs, strict=True)])
-    for name in ("test_cases", "testcases", "tests"):
-        if name in value:
-            return cases_of(value[name])
-    raise BadRequest(f"no tests under any name we know, only {sorted(value)}", "tests")
-
-
-def _case(entry: Any) -> TestCase:
-    if isinstance(entry, TestCase):
-        return entry
-    if not isinstance(entry, Mapping):
-        raise BadRequest(f"a test of type {type(entry).__name__}; give mappings of input and output", "tests")
-    if entry.get("fn_name"):
-        raise BadRequest("tests that call a function, not a program with stdin: these have no reward yet", "tests")
+def _parsed(text: str | bytes) -> Any:
+    """Text as what it says. Raises BadRequest."""
     try:
-        if any(name in entry for name in ("stdin", "stdin_base64", "expected", "expected_base64")):
-            return TestCase.model_validate(dict(entry))
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        problem = f"tests are text that is not JSON: {error}"
+    if isinstance(text, bytes):
+        text = text.decode(errors="replace")
+    text = text.strip()
+    if text.startswith("eJ") or text.startswith("eN"):  # how base64 begins of what zlib has packed
+        return _unpacked(text)
+    if text[:1] in {"[", "{", "("} and len(text) <= _MAX_LITERAL_CHARS:
+        try:
+            return _as_json(ast.literal_eval(text))
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            pass
+    raise BadRequest(problem, "tests") from None
+
+
+@contextmanager
+def unpacking_at_most(size: int) -> Iterator[None]:
+    """Bound the bytes that all packs read in this context may unpack to, for packs of a stranger."""
+    token = _LEFT.set([size])
+    try:
+        yield
+    finally:
+        _LEFT.reset(token)
+
+
+def _unpacked(text: str) -> Any:
+    """What base64 of zlib of JSON, or of a pickled text, holds. Raises BadRequest."""
+    left = _LEFT.get()
+    limit = min(_MAX_PACK_BYTES, left[0] if left is not None else _MAX_PACK_BYTES)
+    try:
+        unpacker = zlib.decompressobj()
+        data = unpacker.decompress(b64decode(text, validate=True), max(1, limit))
+        if not unpacker.eof:
+            raise BadRequest(f"packed tests are cut short, or over {limit >> 20} MiB", "tests")
+        if left is not None:
+            left[0] -= len(data)
+        return _pickled_text(data) if data[:1] == b"\x80" else json.loads(data)
+    except (binascii.Error, zlib.error, ValueError, RecursionError) as error:
+        raise BadRequest(f"tests are packed text that cannot be read: {error}", "tests") from None
+
+
+def _pickled_text(data: bytes) -> str:
+    """The text that a pickle is of. Nothing is unpickled: a pickle of anything else is refused. Raises ValueError."""
+    text = None
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name in _TEXT_OPCODES and text is None:
+            text = argument
+        elif opcode.name not in _OTHER_OPCODES:
+            raise ValueError(f"a pickle of something else than one text: {opcode.name}")
+    return str(text or "")
+
+
+def _as_json(value: Any) -> Any:
+    """A Python value as JSON would have it: tuples as lists, keys as text. Raises TypeError and ValueError."""
+    return value if isinstance(value, str | bytes) else json.loads(json.dumps(value))
+
+
+def _of_mapping(value: Mapping[str, Any]) -> TaskTests:
+    name = _name_in(value)
+    if "inputs" in value and "outputs" in value:
+        return _of_columns(value, name)
+    if value.get("assert_case"):
+        return _of_list(_column(value, "assert_case"), name)
+    for key in _LISTS:
+        if key in value:
+            tests = _plain(value[key])
+            if isinstance(tests, Mapping):
+                return _of_mapping({**tests, "fn_name": name} if name else tests)
+            return _of_list(_column(value, key), name)
+    raise BadRequest(f"no tests under any name we know, only {sorted(map(str, value))}", "tests")
+
+
+def _of_columns(value: Mapping[str, Any], name: str) -> TaskTests:
+    """Tests whose inputs and outputs are two lists, with assertions in a third one perhaps."""
+    inputs, outputs = _column(value, "inputs"), _column(value, "outputs")
+    if len(inputs) != len(outputs):
+        raise BadRequest(f"tests have {len(inputs)} inputs and {len(outputs)} outputs", "tests")
+    asserts = _column(value, "assert_case") if value.get("assert_case") else [""] * len(inputs)
+    if len(asserts) != len(inputs):
+        raise BadRequest(f"tests have {len(inputs)} inputs and {len(asserts)} assertions", "tests")
+    if not inputs:
+        raise BadRequest("a task has no tests; leave such tasks out of the data set", "tests")
+    if name:
+        outputs = _unwrapped(outputs)
+    rows = zip(inputs, outputs, asserts, strict=True)
+    return TaskTests(
+        [_assertion(test) if test else _called_or_run(name, some, other) for some, other, test in rows], name
+    )
+
+
+def _of_list(entries: Sequence[Any], name: str) -> TaskTests:
+    if not entries:
+        raise BadRequest("a task has no tests; leave such tasks out of the data set", "tests")
+    names = {name} | {_name_in(entry) for entry in entries if isinstance(entry, Mapping)}
+    names.discard("")
+    if len(names) > 1:
+        raise BadRequest(f"tests of one task call several functions: {', '.join(sorted(names))}", "tests")
+    name = next(iter(names), "")
+    calls = [entry for entry in entries if _is_call(entry, name)]
+    wrapped = iter(_unwrapped([_first(entry, _OUTPUT) for entry in calls]))
+    return TaskTests(
+        [
+            _called_or_run(name, _first(entry, _INPUT), next(wrapped)) if _is_call(entry, name) else _test(entry)
+            for entry in entries
+        ],
+        name,
+    )
+
+
+def _is_call(entry: Any, name: str) -> bool:
+    """Whether an entry with an input and an output calls the function: the whole task does, or its type says so."""
+    if not name or not isinstance(entry, Mapping) or not any(key in entry for key in _INPUT):
+        return False
+    kind = entry.get("type") or entry.get("testtype")
+    return kind not in {"stdin_stdout", "stdin"} if kind else "stdin" not in entry
+
+
+def _test(entry: Any) -> AnyTest:
+    if isinstance(entry, TestCase | AssertTest | FunctionTest | CommandTest | PytestTest):
+        return entry
+    if not isinstance(entry, Mapping | str):
+        raise BadRequest(f"a test of type {type(entry).__name__}; give mappings of input and output", "tests")
+    if isinstance(entry, str):
+        return _assertion(entry)
+    try:
+        if _OURS & entry.keys() and "input" not in entry:
+            test: AnyTest = _TEST.validate_python(dict(entry))
+            return test
         return TestCase(stdin=_text(entry, _INPUT), expected=_text(entry, _OUTPUT))
     except ValidationError as error:
-        raise BadRequest(f"a test that cannot be: {error}", "tests") from None
+        raise BadRequest(f"invalid test: {error}", "tests") from None
+
+
+def _assertion(source: Any) -> AssertTest:
+    if not isinstance(source, str) or not source.strip():
+        raise BadRequest("an assertion must be Python source", "tests")
+    try:
+        return AssertTest.model_validate({"assert": source})
+    except ValidationError as error:
+        raise BadRequest(f"invalid test: {error}", "tests") from None
+
+
+def _called_or_run(name: str, given: Any, expected: Any) -> AnyTest:
+    if not name:
+        return _test({"input": given, "output": expected})
+    test = FunctionTest(args=_arguments(given), expected=_json(expected))
+    try:
+        json.dumps([test.args, test.expected], ensure_ascii=False).encode()
+    except (TypeError, ValueError) as error:
+        raise BadRequest(f"arguments and values of calls must be JSON: {error}", "tests") from None
+    return test
+
+
+def _arguments(given: Any) -> list[Any]:
+    """A call's arguments: a list of them, JSON text with one a line, or the only one."""
+    if isinstance(given, str):
+        return [_json(line) for line in given.split("\n")] if given.strip() else []
+    if given is None:
+        return []
+    return list(given) if isinstance(given, list | tuple) else [given]
+
+
+def _unwrapped(outputs: Sequence[Any]) -> Sequence[Any]:
+    """Expected values of calls. APPS, TACO and PRIME put each of a task's values in a list of its own."""
+    if outputs and all(isinstance(output, list | tuple) and len(output) == 1 for output in outputs):
+        return [output[0] for output in outputs]
+    return outputs
+
+
+def _json(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _name_in(value: Mapping[str, Any]) -> str:
+    metadata = value.get("metadata")
+    for key in _NAME:
+        if value.get(key):
+            return str(value[key])
+    return _name_in(metadata) if isinstance(metadata, Mapping) else ""
+
+
+def _column(value: Mapping[str, Any], key: str) -> Sequence[Any]:
+    column = _plain(value[key])
+    if not isinstance(column, Sequence) or isinstance(column, str | bytes):
+        raise BadRequest(f"{key} of type {type(column).__name__}; give a list", "tests")
+    return column
+
+
+def _first(entry: Mapping[str, Any], names: Sequence[str]) -> Any:
+    for name in names:
+        if name in entry:
+            return entry[name]
+    raise BadRequest(f"a test has none of {', '.join(names)}, only {sorted(map(str, entry))}", "tests")
 
 
 def _text(entry: Mapping[str, Any], names: Sequence[str]) -> str:
-    for name in names:
-        if name in entry:
-            value = entry[name]
-            # Some sets have a list of lines where others have one text.
-            return "\n".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    raise BadRequest(f"a test has none of {', '.join(names)}, only {sorted(entry)}", "tests")
+    value = _first(entry, names)
+    if value is None:
+        if names is _INPUT:
+            return ""
+        raise BadRequest("a test has no expected output", "tests")
+    # Some sets have a list of lines where others have one text.
+    return "\n".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,28 +1,32 @@
-"""Code out of a completion: past the thinking, out of the fences. Pure, and linear in the completion's length.
+"""Find the program in a completion: after the thinking, inside the code fences. Pure, and linear in its length.
 
-Theory of operation: a completion is read line by line, once, with string methods only. Fences are CommonMark's, read
-with the mercy that model output needs: a block may be indented as a whole, the last one may lack its end, and a fence
-with a language tag inside an open block begins another block (a draft that was never closed, or a Markdown block
-around the answer). What stands inside an open block is text: tags of thinking that a program prints are left alone.
+Theory of operation: `sandbox.rewards.fences` reads the text line by line, once, and returns its code blocks. This
+module removes the thinking before that, and afterwards picks the block that is the answer. A completion in which no
+fence opens a block at the start of a line is read a second time, where a fence after other text counts as well.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sandbox import languages
-from sandbox.errors import UnknownLanguage
+from sandbox.rewards.fences import Block, Reading, StillThinking, read, starts_with_fence
+from sandbox.rewards.fences import tag_language as tag_language
 
 Completion = str | Sequence[Mapping[str, Any]]
 
-_WRAPPERS = frozenset({"markdown", "md"})
-# Indentation that a closing fence may have over its opening one (CommonMark): more makes it content, such as a fence
-# in a docstring.
-_SLACK = 3
+# A token that ends a turn, pads a batch, or closes the answer: no part of a program when it is the last thing there is.
+_END_TOKEN = re.compile(
+    r"<[|\uff5c][^<>\s]{1,60}[|\uff5c]>|</?s>|<(?:pad|eos|end_of_turn|end_of_sentence)>|\[PAD\]"
+    r"|</(?:answer|final_answer|solution|response|output|code)>"
+)
+_END_TOKEN_CHARS = 64
+_PROSE = re.compile(r"[\w\s.,!?'\u2019-]*:?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,9 @@ class Extraction:
     expected language come before untagged ones; blocks in another language never count. `bare` says what text without
     any fence is: no answer, or (`raw`) the answer, in Python only where it parses. `thinking_tag` names the tag around
     thoughts, empty for none; `thinking_open` says that the prompt has opened it already, so that a completion that
-    never closes it has no answer.
+    never closes it has no answer. `fence_open` says that the prompt ends with an opened fence, so that the completion
+    begins with code. `prompt` is `included` where a completion is the whole sequence, its prompt first; `prompt_code`
+    says whether a block that stands in the prompt word for word may be the answer.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 -- read by pydantic at the edge, not a field
@@ -42,6 +48,9 @@ class Extraction:
     bare: Literal["none", "raw"] = "none"
     thinking_tag: str = "think"
     thinking_open: bool = False
+    fence_open: bool = False
+    prompt: Literal["separate", "included"] = "separate"
+    prompt_code: Literal["skip", "allow"] = "skip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,67 +62,83 @@ class Answer:
     closed: bool
 
 
-@dataclass(slots=True)
-class _Block:
-    tag: str
-    mark: str
-    indent: int
-    lines: list[str]
-    closed: bool = False
-    interrupted: bool = False
+def extract(
+    completion: Completion,
+    language: str = "",
+    options: Extraction = Extraction(),
+    *,
+    skipped: Collection[str] = (),
+) -> Answer | None:
+    """Return the answer of a completion, a text or chat messages; None if it has none.
 
-    @property
-    def code(self) -> str:
-        return "\n".join(_without_indent(line, self.indent) for line in self.lines)
-
-
-class _StillThinking(Exception):
-    """The completion ended inside a thought."""
-
-
-def extract(completion: Completion, language: str = "", options: Extraction = Extraction()) -> Answer | None:
-    """The answer of a completion, a text or chat messages; None where there is none.
-
-    `language` is the one the answer has to be in; empty, it is the answer's own tag that tells.
+    `language` is the one the answer has to be in; if it is empty, the answer's own tag decides. `skipped` are
+    fingerprints (`fingerprint`) of blocks that are not the answer: those of the prompt.
     """
     wanted = tag_language(language)
     try:
-        text = _after_thinking(text_of(completion), options)
-        blocks = _blocks(text, options.thinking_tag)
-    except _StillThinking:
+        text = _after_thinking(_without_end_tokens(text_of(completion)), options)
+        blocks, candidates = _find(text, wanted, options)
+    except StillThinking:
         return None
-    candidates = _candidates(blocks, wanted)
+    if skipped and candidates:
+        candidates = [block for block in candidates if fingerprint(block.code) not in skipped]
     if candidates:
         return _pick(candidates, wanted, options)
-    if not blocks and options.bare == "raw" and text.strip() and (wanted != "python" or parses(text)):
-        return Answer(text.strip("\n"), wanted, closed=False)
-    return None
+    code = "" if blocks or options.bare == "none" else _bare(text, wanted)
+    return Answer(code, wanted, closed=False) if code and fingerprint(code) not in skipped else None
 
 
-def text_of(completion: Completion) -> str:
+def fingerprint(code: str) -> str:
+    """Return what stays of code when white space is removed: equal for copies of one program."""
+    return "".join(code.split())
+
+
+def _find(text: str, wanted: str, options: Extraction) -> tuple[list[Block], list[Block]]:
+    """Return all blocks, and those of them that may be the answer. Raises StillThinking."""
+    tag = options.thinking_tag
+    opened = wanted or "text"
+    if options.fence_open and not starts_with_fence(text):
+        reading = read(text, tag, opened=opened)
+        return reading.blocks, _candidates(reading.blocks, wanted) if wanted else reading.blocks[:1]
+    reading = read(text, tag)
+    if options.bare == "raw" and _begins_inside(reading, wanted):
+        reading = read(text, tag, opened=opened)
+        return reading.blocks, _candidates(reading.blocks, wanted) if wanted else reading.blocks[:1]
+    candidates = _candidates(reading.blocks, wanted)
+    if not candidates and ("```" in text or "~~~" in text):
+        lenient = read(text, tag, lenient=True)
+        candidates = _candidates(lenient.blocks, wanted)
+        reading = lenient if candidates else reading
+    return reading.blocks, candidates
+
+
+def _bare(text: str, wanted: str) -> str:
+    """The code that a text without a block is, up to marks that end it; in Python only where it parses."""
+    if wanted != "python" or parses(text):
+        return text.strip("\n") if text.strip() else ""
+    before, marks, _ = text.partition("```")
+    code = before.strip("\n")
+    return code if marks and code.strip() and not _PROSE.fullmatch(code.strip()) and parses(code) else ""
+
+
+def _begins_inside(reading: Reading, wanted: str) -> bool:
+    """Whether a text begins with code whose fence stands in the prompt: code comes first, and one fence is missing."""
+    before = (reading.before or "").strip()
+    if not reading.ends_open or not before or _PROSE.fullmatch(before):
+        return False
+    return parses(reading.before or "") if wanted in {"", "python"} else not before.endswith(":")
+
+
+def text_of(completion: Completion | None) -> str:
     """The completion's own text: that of the last assistant message which has any, where it comes as messages."""
-    if isinstance(completion, str):
-        return completion
+    if completion is None or isinstance(completion, str):
+        return completion or ""
     for message in reversed(completion):
         if message.get("role", "assistant") == "assistant":
-            text = _content(message.get("content"))
+            text = content_text(message.get("content"))
             if text.strip():
                 return text
     return ""
-
-
-def tag_language(tag: str) -> str:
-    """The language a fence's tag names, by its own name where it is one of ours: `Python3`, `c++17`, `{.py}`."""
-    words = tag.strip().strip("{}").split(maxsplit=1)
-    if not words:
-        return ""
-    word = words[0].lstrip(".").rstrip(":,").lower()
-    for name in (word, word.rstrip("0123456789.")):
-        try:
-            return languages.named(name).name
-        except UnknownLanguage:
-            continue
-    return word
 
 
 def parses(source: str) -> bool:
@@ -127,13 +152,27 @@ def parses(source: str) -> bool:
     return True
 
 
-def _content(content: object) -> str:
+def content_text(content: object) -> str:
+    """The text in a chat message's content: a string, or the text parts of a list."""
     if isinstance(content, str):
         return content
     if not isinstance(content, Sequence):
         return ""
     parts = (part.get("text") for part in content if isinstance(part, Mapping))
     return "".join(part for part in parts if isinstance(part, str))
+
+
+def _without_end_tokens(text: str) -> str:
+    """The text without the tokens, and the closing tags of an answer, that stand at its very end."""
+    end = len(text.rstrip())
+    while end and text[end - 1] in ">]":
+        start = max(text.rfind("<", max(0, end - _END_TOKEN_CHARS), end), text.rfind("[PAD]", max(0, end - 5), end))
+        if start < 0 or _END_TOKEN.fullmatch(text, start, end) is None:
+            break
+        end = start
+        while end and text[end - 1].isspace():
+            end -= 1
+    return text if end == len(text.rstrip()) else text[:end]
 
 
 def _after_thinking(text: str, options: Extraction) -> str:
@@ -145,7 +184,7 @@ def _after_thinking(text: str, options: Extraction) -> str:
     if options.thinking_open or text.lstrip().startswith(start):
         _, closed, rest = text.partition(end)
         if not closed:
-            raise _StillThinking
+            raise StillThinking
         return rest
     before, closed, rest = text.partition(end)
     # An end without a start: the prompt opened it. A program that prints the tag has text around it on the line.
@@ -164,73 +203,7 @@ def _begins_line(text: str) -> bool:
     return not line or line.startswith(("```", "~~~"))
 
 
-def _blocks(text: str, thinking_tag: str, unwrap: bool = True) -> list[_Block]:
-    """All blocks that hold code, in the order of their beginnings. Raises _StillThinking."""
-    found: list[_Block] = []
-    open_blocks: list[_Block] = []
-    thinking = False
-    start, end = f"<{thinking_tag}>", f"</{thinking_tag}>"
-    for line in text.split("\n"):
-        if thinking or (thinking_tag and not open_blocks and line.lstrip().startswith(start)):
-            _, closed, line = line.partition(end)  # and what follows the thought is read on
-            thinking = not closed
-        if not thinking:
-            _read_line(line, open_blocks, found)
-    if thinking:
-        raise _StillThinking
-    whole = [block for block in found if not block.interrupted and any(map(str.strip, block.lines))]
-    if not unwrap:
-        return whole
-    return [inner for block in whole for inner in _unwrapped(block)]
-
-
-def _read_line(line: str, open_blocks: list[_Block], found: list[_Block]) -> None:
-    """Take one line into the innermost open block, or begin or end one with it."""
-    mark, tag, indent = _fence(line)
-    block = open_blocks[-1] if open_blocks else None
-    if block is None:
-        if mark:
-            _begin(_Block(tag, mark, indent, []), open_blocks, found)
-    elif not mark or not mark.startswith(block.mark) or indent > block.indent + _SLACK:
-        block.lines.append(line)
-    elif tag:
-        block.interrupted = True
-        _begin(_Block(tag, mark, indent, []), open_blocks, found)
-    else:
-        block.closed = True
-        open_blocks.pop()
-
-
-def _begin(block: _Block, open_blocks: list[_Block], found: list[_Block]) -> None:
-    open_blocks.append(block)
-    found.append(block)
-
-
-def _fence(line: str) -> tuple[str, str, int]:
-    """The marks, the tag and the indentation of a fence; no marks where the line is none."""
-    bare = line.lstrip(" \t")
-    if not bare.startswith(("```", "~~~")):
-        return "", "", 0
-    mark = bare[: len(bare) - len(bare.lstrip(bare[0]))]
-    tag = bare[len(mark) :].strip()
-    if mark[0] == "`" and "`" in tag:  # code within a line, not a fence
-        return "", "", 0
-    return mark, tag, len(line) - len(bare)
-
-
-def _unwrapped(block: _Block) -> list[_Block]:
-    """A Markdown block's own blocks, or the block itself."""
-    if tag_language(block.tag) not in _WRAPPERS:
-        return [block]
-    return _blocks(block.code, "", unwrap=False)
-
-
-def _without_indent(line: str, indent: int) -> str:
-    blank = len(line) - len(line.lstrip(" \t"))
-    return line[min(indent, blank) :]
-
-
-def _candidates(blocks: Sequence[_Block], wanted: str) -> list[_Block]:
+def _candidates(blocks: Sequence[Block], wanted: str) -> list[Block]:
     """The blocks that may be the answer: in the wanted language, or in any we know; failing those, untagged ones."""
     tagged = [block for block in blocks if block.tag and _fits(tag_language(block.tag), wanted)]
     return tagged or [block for block in blocks if not block.tag]
@@ -247,7 +220,7 @@ def _without_year(language: str) -> str:
     return language.rstrip("0123456789")
 
 
-def _pick(blocks: Sequence[_Block], wanted: str, options: Extraction) -> Answer:
+def _pick(blocks: Sequence[Block], wanted: str, options: Extraction) -> Answer:
     match options.which:
         case "last":
             chosen = [blocks[-1]]

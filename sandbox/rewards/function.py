@@ -6,26 +6,33 @@ reward(["```python\\nprint(42)\\n```"], [[{"input": "", "output": "42\\n"}]])  #
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TypedDict
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypedDict, cast
 
 from pydantic import ValidationError
 
 from sandbox.errors import BadRequest, InfrastructureError, Refused
-from sandbox.rewards.cases import cases_of
-from sandbox.rewards.extract import Completion, Extraction, text_of
+from sandbox.rewards.cases import TaskTests, read_tests
+from sandbox.rewards.extract import Completion, Extraction, content_text, text_of
+from sandbox.rewards.lazy_clients import LazyAsyncClient, LazyClient
+from sandbox.rewards.outage import OnOutage, OutagePolicy, Outages, look_for_service
 from sandbox.rewards.request import Plan, rewards_of, verify_requests
 from sandbox.rewards.score import Policy
 from sandbox.runner.contract import Verdict
-from sandbox.schema import MAX_ITEMS, Checker, LimitsRequest, TestCase, VerifyRequest, VerifyResult
+from sandbox.schema import MAX_ITEMS, Checker, LimitsRequest, VerifyRequest, VerifyResult
 from sandbox.schema.reward import MAX_COMPLETION_CHARS, RewardDetail, RewardRequest, RewardResult
 
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
+MAX_SHOWN_CHARS = 40
 REFERENCE = re.compile(r"[0-9a-f]{64}/.")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_A_TEST = {"input": "", "output": ""}
 
 
 class Verifier(Protocol):
@@ -45,13 +52,36 @@ class AsyncVerifier(Protocol):
 
 
 class Options(TypedDict, total=False):
-    """How to reward; each is a field of `RewardRequest`, and may be given as a mapping of its fields."""
+    """How to reward; each is a field of `RewardRequest`, and may be given as a mapping of its fields.
+
+    The last four say what to do while the service does not answer: see `sandbox.rewards.outage.OutagePolicy`.
+    """
 
     policy: Policy | str | Mapping[str, Any]
     extract: Extraction | Mapping[str, Any]
     language: str
+    entry_point: str
+    preamble: str
     checker: Checker | Mapping[str, Any]
     limits: LimitsRequest | Mapping[str, Any]
+    on_outage: OnOutage
+    patience_s: float
+    most_lost_batches: int
+    check_service: bool
+
+
+class Rounds(Protocol):
+    """One call's state between the requests it takes."""
+
+    def next(self) -> Any:
+        """What to send now; empty or None when there is no more."""
+
+    def take(self, answer: Any, /) -> None:
+        """The answer to what was sent last. What failed for no fault of its own is sent again."""
+
+    def give_up(self, error: Exception) -> None: ...
+
+    def result(self) -> RewardResult: ...
 
 
 class Batch:
@@ -100,7 +130,9 @@ class TaskBatch:
         self._request = request
         number = len(request.completions)
         self._rewards: list[float | None] = [None] * number
-        self._details = [RewardDetail(answered=False, message="the service did not answer")] * number
+        self._details = [
+            RewardDetail(answered=False, verdict=Verdict.INTERNAL_ERROR, message="the service did not answer")
+        ] * number
         self._left = list(range(number))
         self._tries = 0
         self._sent: list[int] = []
@@ -109,13 +141,13 @@ class TaskBatch:
         """The completions whose reward is still missing; None when all is said, or no more can be."""
         if not self._left or self._tries == ATTEMPTS:
             return None
-        self._tries += 1
         self._sent = self._left
         return self._part(self._sent)
 
     def take(self, result: RewardResult) -> None:
         if len(result.rewards) != len(self._sent):
             raise InfrastructureError(f"{len(result.rewards)} rewards for {len(self._sent)} completions")
+        self._tries += 1
         for index, reward, detail in zip(self._sent, result.rewards, result.details, strict=True):
             self._rewards[index], self._details[index] = reward, detail
         self._left = [index for index in self._sent if self._rewards[index] is None]
@@ -131,22 +163,38 @@ class TaskBatch:
     def _part(self, indices: Sequence[int]) -> RewardRequest:
         whole = self._request
         of_each = {"completions": whole.completions, "tasks": whole.tasks, "lengths": whole.lengths}
+        if whole.prompts is not None and len(whole.prompts) == len(whole.completions):
+            of_each["prompts"] = whole.prompts
         if isinstance(whole.language, list):
             of_each["language"] = whole.language
         parts = {name: [values[index] for index in indices] for name, values in of_each.items() if values is not None}
         return whole.model_copy(update=parts)
 
 
-class RewardFunction:
+class _Rewards:
+    """What both reward functions know: the options, checked, and how to meet an outage."""
+
+    def __init__(self, client: object, options: Options | None) -> None:
+        """Raises BadRequest for options that are not valid, InfrastructureError where no service is found."""
+        policy, fields = OutagePolicy.taken_from(options or {})
+        self._options = cast(Options, fields)
+        reward_request(["-"], [[_A_TEST]], self._options)
+        url = str(getattr(client, "url", "its URL"))
+        self._outages = Outages(policy, url)
+        if policy.check_service and isinstance(client, LazyClient | LazyAsyncClient):
+            look_for_service(url)
+
+
+class RewardFunction(_Rewards):
     """Rewards, in the order of the completions; None for those that our failure kept from a verdict.
 
-    Each entry of `tests` is in any shape that `cases.cases_of` reads. Raises BadRequest for tests or options that
-    cannot be.
+    Each entry of `tests` is in any shape that `cases.read_tests` reads; an entry in no known shape has None for its
+    reward, and a detail that says why. Raises BadRequest for options that are not valid, and if no tests can be read.
     """
 
     def __init__(self, client: Verifier, options: Options | None = None) -> None:
+        super().__init__(client, options)
         self._client = client
-        self._options: Options = options or {}
 
     def __call__(self, completions: Sequence[Completion], tests: Sequence[Any], **given: Any) -> list[float | None]:
         return self.judge(completions, tests, **given).rewards
@@ -154,31 +202,34 @@ class RewardFunction:
     def judge(self, completions: Sequence[Completion], tests: Sequence[Any], **given: Any) -> RewardResult:
         """Rewards with their details; `given` are more fields of `RewardRequest`, such as weights or lengths."""
         request = reward_request(completions, tests, self._options, **given)
-        if request.tasks is not None:
-            return self._by_tasks(TaskBatch(request))
-        batch = Batch(verify_requests(request))
-        try:
-            while programs := batch.next():
-                batch.take(self._client.verify_batch(programs))
-        except (Refused, InfrastructureError) as error:
-            batch.give_up(error)
+        result = self._judged(request)
+        self._outages.count(result.rewards)
+        return result
+
+    def _judged(self, request: RewardRequest) -> RewardResult:
+        batch: Rounds = Batch(verify_requests(request)) if request.tasks is None else TaskBatch(request)
+        send: Callable[[Any], Any] = self._client.verify_batch if request.tasks is None else self._client.reward
+        patience = self._outages.begin()
+        while asked := batch.next():
+            try:
+                batch.take(send(asked))
+            except (Refused, InfrastructureError) as error:
+                pause_s = patience.pause_s(error)
+                if pause_s is None:
+                    batch.give_up(error)
+                    break
+                time.sleep(pause_s)
+            else:
+                patience.answered()
         return batch.result()
 
-    def _by_tasks(self, batch: TaskBatch) -> RewardResult:
-        try:
-            while (request := batch.next()) is not None:
-                batch.take(self._client.reward(request))
-        except (Refused, InfrastructureError) as error:
-            batch.give_up(error)
-        return batch.result()
 
-
-class AsyncRewardFunction:
+class AsyncRewardFunction(_Rewards):
     """`RewardFunction` for asyncio."""
 
     def __init__(self, client: AsyncVerifier, options: Options | None = None) -> None:
+        super().__init__(client, options)
         self._client = client
-        self._options: Options = options or {}
 
     async def __call__(
         self, completions: Sequence[Completion], tests: Sequence[Any], **given: Any
@@ -188,31 +239,40 @@ class AsyncRewardFunction:
     async def judge(self, completions: Sequence[Completion], tests: Sequence[Any], **given: Any) -> RewardResult:
         """Rewards with their details; `given` are more fields of `RewardRequest`, such as weights or lengths."""
         request = reward_request(completions, tests, self._options, **given)
-        if request.tasks is not None:
-            return await self._by_tasks(TaskBatch(request))
-        batch = Batch(verify_requests(request))
-        try:
-            while programs := batch.next():
-                batch.take(await self._client.verify_batch(programs))
-        except (Refused, InfrastructureError) as error:
-            batch.give_up(error)
-        return batch.result()
+        result = await self._judged(request)
+        self._outages.count(result.rewards)
+        return result
 
-    async def _by_tasks(self, batch: TaskBatch) -> RewardResult:
-        try:
-            while (request := batch.next()) is not None:
-                batch.take(await self._client.reward(request))
-        except (Refused, InfrastructureError) as error:
-            batch.give_up(error)
+    async def _judged(self, request: RewardRequest) -> RewardResult:
+        batch: Rounds = Batch(verify_requests(request)) if request.tasks is None else TaskBatch(request)
+        send: Callable[[Any], Any] = self._client.verify_batch if request.tasks is None else self._client.reward
+        patience = self._outages.begin()
+        while asked := batch.next():
+            try:
+                batch.take(await send(asked))
+            except (Refused, InfrastructureError) as error:
+                pause_s = patience.pause_s(error)
+                if pause_s is None:
+                    batch.give_up(error)
+                    break
+                await asyncio.sleep(pause_s)
+            else:
+                patience.answered()
         return batch.result()
 
 
 def reward_request(
-    completions: Sequence[Completion], tests: Sequence[Any], options: Options, **given: Any
+    completions: Sequence[Completion | None],
+    tests: Sequence[Any],
+    options: Options,
+    *,
+    prompts: Sequence[Any] | None = None,
+    **given: Any,
 ) -> RewardRequest:
     """Completions and tests as a request. Raises BadRequest.
 
-    Tests are in any known shape, or all of them references to registered tasks, `<set>/<name>`.
+    Tests are in any known shape, or all of them references to registered tasks, `<set>/<name>`. `prompts` are texts or
+    chat messages, None where one is not known.
     """
     if len(tests) != len(completions):
         raise BadRequest(f"tests for {len(tests)} of {len(completions)} completions", "tests")
@@ -220,36 +280,116 @@ def reward_request(
         name: dict(value) if isinstance(value, Mapping) else value for name, value in options.items()
     }
     fields |= {name: value for name, value in given.items() if value is not None}
+    if prompts is not None and len(prompts) == len(completions):
+        fields["prompts"] = [_sendable_prompt(prompt) for prompt in prompts]
     if _are_references(tests):
         fields["tasks"] = list(tests)
     else:
-        fields["tests"] = _read_once(tests)
+        fields |= _fields_of(_read_once(tests), fields)
     try:
         return RewardRequest(completions=[_sendable(completion) for completion in completions], **fields)
     except ValidationError as error:
-        raise BadRequest(f"a reward that cannot be: {error}") from None
+        raise BadRequest(f"invalid reward request: {_faults_of(error)}") from None
+
+
+def _faults_of(error: ValidationError) -> str:
+    """Each fault with its field and, where that is short, its value."""
+    faults = []
+    for fault in error.errors(include_url=False, include_context=False):
+        value = fault["input"]
+        shown = f", not {value!r}" if isinstance(value, str | int | float) and len(str(value)) < MAX_SHOWN_CHARS else ""
+        faults.append(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}{shown}")
+    return "; ".join(faults)
 
 
 def _are_references(tests: Sequence[Any]) -> bool:
-    return bool(tests) and all(isinstance(value, str) and REFERENCE.match(value) for value in tests)
+    are = [isinstance(value, str) and REFERENCE.match(value) is not None for value in tests]
+    if any(are) and not all(are):
+        raise BadRequest("tests are text that is not JSON: task references and tests cannot be mixed", "tests")
+    return any(are)
 
 
-def _sendable(completion: Completion) -> str:
-    """The completion's text as one that JSON can carry: what one completion gets wrong must not spoil its batch."""
-    text = text_of(completion)[-MAX_COMPLETION_CHARS:]
-    return text if text.isascii() else text.encode(errors="replace").decode()  # lone surrogates
+def _sendable(completion: Any) -> str:
+    """The completion's text as one that JSON can carry: what is wrong with one completion must not spoil its batch."""
+    if not isinstance(completion, str | Sequence):
+        return ""
+    if not isinstance(completion, str):
+        completion = [message for message in completion if isinstance(message, Mapping)]
+    return _as_unicode(text_of(completion)[-MAX_COMPLETION_CHARS:])
 
 
-def _read_once(tests: Sequence[Any]) -> list[list[TestCase]]:
-    """Tests of each completion. A group's completions share theirs, as one object or as equal text: read it once."""
-    read: dict[Any, list[TestCase]] = {}
-    every = []
+def _sendable_prompt(prompt: Any) -> str | list[dict[str, Any]] | None:
+    if isinstance(prompt, str):
+        return _as_unicode(prompt)
+    if not isinstance(prompt, Sequence):
+        return None
+    messages = [message for message in prompt if isinstance(message, Mapping)]
+    return [
+        {"role": str(message.get("role", "")), "content": _as_unicode(content_text(message.get("content")))}
+        for message in messages
+    ]
+
+
+def _as_unicode(text: str) -> str:
+    """A text with its lone surrogates, which UTF-8 cannot carry, replaced."""
+    return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
+
+
+def _read_once(tests: Sequence[Any]) -> list[TaskTests | BadRequest]:
+    """Tests of each completion, or why there are none.
+
+    A group's completions share their tests, as one object or as equal text: these are read once.
+    """
+    read: dict[Any, TaskTests | BadRequest] = {}
     for value in tests:
         key = value if isinstance(value, str) else id(value)
         if key not in read:
-            read[key] = cases_of(value)
-        every.append(read[key])
-    return every
+            try:
+                read[key] = read_tests(value)
+            except BadRequest as error:
+                read[key] = error
+    return [read[value if isinstance(value, str) else id(value)] for value in tests]
+
+
+def _fields_of(every: Sequence[TaskTests | BadRequest], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a request with these tests, which go before the given ones.
+
+    Raises BadRequest if none of the tests can be read.
+    """
+    problems = ["" if isinstance(one, TaskTests) else str(one) for one in every]
+    if every and all(problems):
+        raise next(one for one in every if isinstance(one, BadRequest))
+    fields: dict[str, Any] = {"tests": [one.tests if isinstance(one, TaskTests) else [] for one in every]}
+    if any(problems):
+        logger.warning("%d of %d tasks have no tests that can be read: %s", *_counted(problems))
+        fields["problems"] = problems
+    for name in ("entry_point", "preamble"):
+        own = [getattr(one, name) if isinstance(one, TaskTests) else "" for one in every]
+        if any(own):
+            default = given.get(name, "")
+            fields[name] = [value or default for value in own] if isinstance(default, str) else default
+    return fields
+
+
+def _counted(problems: Sequence[str]) -> tuple[int, int, str]:
+    return sum(map(bool, problems)), len(problems), next(filter(None, problems))
+
+
+def numbers_of(result: RewardResult, missing: float | None) -> list[float]:
+    """A result's rewards for a trainer that knows no None: `missing` stands in for it.
+
+    Without `missing`, a row whose tests cannot be used gets 0, which gives its group no advantage, and a warning; a
+    failure of the service raises InfrastructureError.
+    """
+    return [
+        0.0 if missing is None and is_unusable(reward, detail) else _number(reward, missing)
+        for reward, detail in zip(result.rewards, result.details, strict=True)
+    ]
+
+
+def is_unusable(reward: float | None, detail: RewardDetail) -> bool:
+    """Whether a reward is missing because of its row, and not because the service failed."""
+    return reward is None and detail.verdict is None
 
 
 def numbers(rewards: Sequence[float | None], missing: float | None) -> list[float]:

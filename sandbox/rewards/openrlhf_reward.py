@@ -5,20 +5,25 @@
     reward_func = openrlhf_reward(policy="fraction")
 
 `rewards` train, `scores` are the fractions of tests passed by which OpenRLHF filters prompts. It cannot drop a
-sample: a reward that is missing raises, unless `missing` names the number to use.
+sample: a reward that is missing raises, unless `missing` names the number to use. A query is a whole sequence, prompt
+first: only what follows the prompt is judged, and a query whose prompt is not found in it has no answer. `problems` is
+there if a row could not be judged, and says for each row why.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Unpack
 
 from sandbox.client import DEFAULT_URL
 from sandbox.errors import BadRequest
-from sandbox.rewards.function import Options, RewardFunction, Verifier, numbers, reward_request
+from sandbox.rewards.extract import Extraction
+from sandbox.rewards.function import Options, RewardFunction, Verifier, is_unusable, numbers_of, reward_request
 from sandbox.rewards.lazy_clients import LazyClient
+from sandbox.rewards.prompts import UNKNOWN_RESPONSE
 from sandbox.schema.reward import RewardRequest, RewardResult
 
 
@@ -30,14 +35,15 @@ def openrlhf_reward(
     **options: Unpack[Options],
 ) -> Callable[..., dict[str, Any]]:
     """A `reward_func(queries, prompts, labels)`; labels are tests. Answers with tensors where there is Torch."""
-    reward = RewardFunction(client or LazyClient(url), options)
+    reward = RewardFunction(client or LazyClient(url), _of_sequences(options))
 
     def reward_func(
         queries: Sequence[str], prompts: Sequence[str], labels: Sequence[Any], **_: object
     ) -> dict[str, Any]:
-        answer = openrlhf_answer(reward.judge(_responses(queries, prompts), labels), missing)
+        answer = openrlhf_answer(reward.judge(queries, labels, prompts=prompts), missing)
         logs = {name: _tensor(values) for name, values in answer["extra_logs"].items()}
-        return {"rewards": _tensor(answer["rewards"]), "scores": _tensor(answer["scores"]), "extra_logs": logs}
+        tensors = {"rewards": _tensor(answer["rewards"]), "scores": _tensor(answer["scores"]), "extra_logs": logs}
+        return {**answer, **tensors}
 
     return reward_func
 
@@ -48,18 +54,23 @@ def openrlhf_request(body: Mapping[str, Any], options: Options | None = None) ->
     labels = _list(body, "labels")
     if len(labels) != len(queries):
         raise BadRequest(f"{len(labels)} labels for {len(queries)} queries; set --label_key to the tests", "labels")
-    return reward_request(_responses(queries, _list(body, "prompts")), labels, options or {})
+    return reward_request(queries, labels, _of_sequences(options or {}), prompts=_list(body, "prompts"))
 
 
 def openrlhf_answer(result: RewardResult, missing: float | None = None) -> dict[str, Any]:
     """What the remote form is answered with. Raises InfrastructureError, for a client that tries again."""
+    problems = [
+        detail.message if is_unusable(reward, detail) or detail.message == UNKNOWN_RESPONSE else ""
+        for reward, detail in zip(result.rewards, result.details, strict=True)
+    ]
     return {
-        "rewards": numbers(result.rewards, missing),
+        "rewards": numbers_of(result, missing),
         "scores": [detail.passed / detail.total if detail.total else 0.0 for detail in result.details],
         "extra_logs": {
             "answered": [float(detail.answered) for detail in result.details],
             "all_passed": [float(0 < detail.total == detail.passed) for detail in result.details],
         },
+        **({"problems": problems} if any(problems) else {}),
     }
 
 
@@ -72,11 +83,12 @@ def _list(body: Mapping[str, Any], name: str) -> list[Any]:
     return value
 
 
-def _responses(queries: Sequence[str], prompts: Sequence[str]) -> list[str]:
-    """What was generated: the queries less the prompts they begin with, for a prompt may hold code of its own."""
-    if len(prompts) != len(queries):
-        return list(queries)
-    return [query.removeprefix(prompt) for query, prompt in zip(queries, prompts, strict=True)]
+def _of_sequences(options: Options) -> Options:
+    """The options for whole sequences, unless they say themselves what a query is."""
+    given = options.get("extract", Extraction())
+    if isinstance(given, Extraction):
+        return {**options, "extract": replace(given, prompt="included")}
+    return {**options, "extract": {"prompt": "included", **given}}
 
 
 def _tensor(values: list[float]) -> Any:

@@ -14,14 +14,14 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol, Unpack
 
 from sandbox.client import DEFAULT_URL
-from sandbox.rewards.function import AsyncRewardFunction, AsyncVerifier, Options, numbers, reward_request
+from sandbox.rewards.function import AsyncRewardFunction, AsyncVerifier, Options, numbers_of, reward_request
 from sandbox.rewards.group import with_mean
 from sandbox.rewards.lazy_clients import LazyAsyncClient
 from sandbox.schema.reward import RewardRequest, RewardResult
 
 
 class Sample(Protocol):
-    """What is read and written of slime's own Sample. The label has the tests."""
+    """What is read and written of slime's own Sample. The label has the tests; the prompt is read if there is one."""
 
     response: str
     label: Any
@@ -40,22 +40,24 @@ def slime_reward(
 
     async def custom_rm(args: object, samples: Sample | Sequence[Sample], **_: object) -> float | list[float]:
         group = list(samples) if isinstance(samples, Sequence) else [samples]
-        rewards = await reward([sample.response for sample in group], [sample.label for sample in group])
-        for sample, value in zip(group, rewards, strict=True):
+        prompts = [getattr(sample, "prompt", None) for sample in group]
+        responses, labels = [sample.response for sample in group], [sample.label for sample in group]
+        result = await reward.judge(responses, labels, prompts=prompts)
+        for sample, value in zip(group, result.rewards, strict=True):
             if value is None:
                 sample.remove_sample = True
         if isinstance(samples, Sequence):
-            return with_mean(rewards) if missing is None else numbers(rewards, missing)
-        return numbers(rewards, missing)[0]
+            return with_mean(result.rewards) if missing is None else numbers_of(result, missing)
+        return numbers_of(result, missing)[0]
 
     return custom_rm
 
 
 def slime_request(body: Mapping[str, Any], options: Options | None = None) -> RewardRequest:
     """The reward request in the body {prompt, response, label} of the remote form. Raises BadRequest."""
-    return reward_request([body.get("response") or ""], [body.get("label")], options or {})
+    return reward_request([body.get("response")], [body.get("label")], options or {}, prompts=[body.get("prompt")])
 
 
 def slime_answer(result: RewardResult, missing: float | None = None) -> float:
     """The remote form's whole answer. Raises InfrastructureError, for a client that tries again."""
-    return numbers(result.rewards, missing)[0]
+    return numbers_of(result, missing)[0]

@@ -73,6 +73,7 @@ def _tests(columns: dict[str, Any], column: str) -> Sequence[Any]:
 def _given(columns: dict[str, Any], column: str, completion_ids: Sequence[Sequence[int]] | None) -> dict[str, Any]:
     return {
         "language": columns.get("language") or _own_languages(columns[column]),
+        "prompts": columns.get("prompts"),
         "lengths": None if completion_ids is None else [len(ids) for ids in completion_ids],
     }
 

@@ -26,10 +26,14 @@ def verifiers_reward(
     reward = AsyncRewardFunction(client or LazyAsyncClient(url), options)
 
     async def sandbox_reward(
-        completions: Sequence[Completion], answers: Sequence[Any], infos: Sequence[Mapping[str, Any]]
+        completions: Sequence[Completion],
+        answers: Sequence[Any],
+        infos: Sequence[Mapping[str, Any]],
+        prompts: Sequence[Any] | None = None,
     ) -> list[float]:
         tests = [_tests(answer, info) for answer, info in zip(answers, infos, strict=True)]
-        return with_mean(await reward(_messages(completions), tests))
+        known = None if prompts is None else _messages(prompts)
+        return with_mean(await reward(_messages(completions), tests, prompts=known))
 
     return sandbox_reward
 
@@ -40,8 +44,9 @@ def verifiers_rollout_reward(
     """A reward function for single rollouts, as in an evaluation; `missing` stands in for a missing reward."""
     reward = AsyncRewardFunction(client or LazyAsyncClient(url), options)
 
-    async def sandbox_reward(completion: Completion, answer: Any, info: Mapping[str, Any]) -> float:
-        return numbers(await reward(_messages([completion]), [_tests(answer, info)]), missing)[0]
+    async def sandbox_reward(completion: Completion, answer: Any, info: Mapping[str, Any], prompt: Any = "") -> float:
+        known = _messages([prompt])
+        return numbers(await reward(_messages([completion]), [_tests(answer, info)], prompts=known), missing)[0]
 
     return sandbox_reward
 

@@ -22,7 +22,7 @@ from sandbox.rewards.function import (
     Options,
     RewardFunction,
     Verifier,
-    numbers,
+    numbers_of,
 )
 from sandbox.rewards.lazy_clients import LazyAsyncClient, LazyClient
 from sandbox.schema.reward import RewardResult
@@ -45,8 +45,8 @@ async def compute_score(
     **options: Unpack[Options],
 ) -> dict[str, float]:
     """The score of one solution: {score, acc, passed, total, answered}. Raises InfrastructureError."""
-    reward = AsyncRewardFunction(client or _lazy_async_client(url), options)
-    return _scores(await reward.judge([solution_str], [ground_truth]), missing)[0]
+    reward = AsyncRewardFunction(client or _lazy_async_client(url), {"check_service": False, **options})
+    return _scores(await reward.judge([solution_str], [ground_truth], prompts=_prompts([extra_info])), missing)[0]
 
 
 def compute_score_batch(
@@ -61,8 +61,14 @@ def compute_score_batch(
     **options: Unpack[Options],
 ) -> list[dict[str, float]]:
     """The scores of a batch, in its order, from one request. Raises InfrastructureError."""
-    reward = RewardFunction(client or _lazy_client(url), options)
-    return _scores(reward.judge(solution_strs, ground_truths), missing)
+    reward = RewardFunction(client or _lazy_client(url), {"check_service": False, **options})
+    prompts = None if extra_infos is None else _prompts(extra_infos)
+    return _scores(reward.judge(solution_strs, ground_truths, prompts=prompts), missing)
+
+
+def _prompts(extra_infos: Sequence[Mapping[str, Any] | None]) -> list[Any]:
+    """The prompts, where the data set keeps them in `extra_info`: verl does not hand them over."""
+    return [(info.get("prompt") or info.get("question")) if info else None for info in extra_infos]
 
 
 def _scores(result: RewardResult, missing: float | None) -> list[dict[str, float]]:
@@ -74,5 +80,5 @@ def _scores(result: RewardResult, missing: float | None) -> list[dict[str, float
             "total": float(detail.total),
             "answered": float(detail.answered),
         }
-        for score, detail in zip(numbers(result.rewards, missing), result.details, strict=True)
+        for score, detail in zip(numbers_of(result, missing), result.details, strict=True)
     ]

@@ -268,6 +268,7 @@ class GpuJob(Job):
     error: str = ""
     attempts: int = Field(0, description="workers that have begun it; more than one: the first were lost")
     worker: str = ""
+    note: str = Field("", description="why a queued job does not start, where that is known")
 
 
 class GpuLease(Wire):

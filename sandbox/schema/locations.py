@@ -10,7 +10,7 @@ from sandbox.schema.checkers import Checker
 MAX_PART_CHARS = 100
 
 # Pydantic puts the chosen member's tag into the path, where the client's document has no such level.
-_TEST_TAGS = frozenset({"stdin", "function", "assert", "command"})
+_TEST_TAGS = frozenset({"stdin", "function", "assert", "command", "pytest"})
 _CHECKER_TAGS = frozenset(
     get_args(model.model_fields["type"].annotation)[0] for model in get_args(get_args(Checker)[0])
 )
@@ -22,7 +22,8 @@ def dotted_path(location: Sequence[int | str]) -> str:
     last: int | str = ""
     for part in location:
         tag_of_checker = last == "checker" and parts[-2:-1] != ["files"] and part in _CHECKER_TAGS
-        tag_of_test = isinstance(last, int) and parts[-2:-1] == ["tests"] and part in _TEST_TAGS
+        of_test = parts[-2:-1] == ["tests"] or (parts[-3:-2] == ["tests"] and parts[-2].isdecimal())
+        tag_of_test = isinstance(last, int) and of_test and part in _TEST_TAGS
         last = part
         if part != "[key]" and not tag_of_checker and not tag_of_test:
             parts.append(str(part)[:MAX_PART_CHARS])

@@ -14,6 +14,7 @@ from sandbox.runner.contract import Verdict
 from sandbox.schema.callbacks import CallbackUrl
 from sandbox.schema.checkers import Checker, TokensChecker
 from sandbox.schema.programs import (
+    MAX_CODE_CHARS,
     MAX_ITEMS,
     MAX_NAME_CHARS,
     MAX_TESTS,
@@ -22,12 +23,18 @@ from sandbox.schema.programs import (
     TestCase,
     Wire,
 )
+from sandbox.schema.tests import FunctionTest, RewardedTest
 
 MAX_COMPLETION_CHARS = 8 << 20
 MAX_TASKS = 100_000
+NO_ENTRY_POINT = "tests with args and no stdin call a function: name the entry_point"
 
-Text = Annotated[str, Field(max_length=MAX_COMPLETION_CHARS)]
+Messages = list[Mapping[str, Any]]
 Tests = Annotated[list[TestCase], Field(min_length=1, max_length=MAX_TESTS)]
+RewardedTests = Annotated[list[RewardedTest], Field(min_length=1, max_length=MAX_TESTS)]
+RewardedTestsOrNone = Annotated[list[RewardedTest], Field(max_length=MAX_TESTS)]
+EntryPoint = Annotated[str, Field(max_length=MAX_NAME_CHARS)]
+Preamble = Annotated[str, Field(max_length=MAX_CODE_CHARS)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 TaskName = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
 TaskReference = Annotated[str, Field(pattern=r"^[0-9a-f]{64}/.+$", max_length=64 + 1 + MAX_NAME_CHARS)]
@@ -43,7 +50,8 @@ PolicyChoice = Annotated[Policy, BeforeValidator(_named, json_schema_input_type=
 class Task(Wire):
     """What completions are judged on. What is left out is the reward request's to say."""
 
-    tests: Tests
+    tests: RewardedTests
+    entry_point: EntryPoint = Field("", description="`solve`, or `Solution.twoSum`, for function tests")
     weights: list[Weight] | None = Field(None, description="one for each test, for the policy weighted")
     language: str | None = Field(None, max_length=64)
     checker: Checker | None = None
@@ -53,6 +61,8 @@ class Task(Wire):
     def _weigh_all(self) -> Task:
         if self.weights is not None and len(self.weights) != len(self.tests):
             raise ValueError("weights must have one for each test")
+        if not self.entry_point and any(isinstance(test, FunctionTest) for test in self.tests):
+            raise ValueError(NO_ENTRY_POINT)
         return self
 
 
@@ -80,10 +90,26 @@ class RewardRequest(Wire):
     `tests`, `weights` and `tasks` have one entry for each completion, or one for all of them. Give `tests` or `tasks`.
     """
 
-    completions: list[Text | list[Mapping[str, Any]]] = Field(
-        max_length=MAX_ITEMS, description="texts, or chat messages of which the last one by the assistant counts"
+    completions: list[str | Messages | None] = Field(
+        max_length=MAX_ITEMS,
+        description="texts, or chat messages of which the last one by the assistant counts; null: there is none",
     )
-    tests: list[Tests] | None = None
+    prompts: list[str | Messages | None] | None = Field(
+        None,
+        description="one for each completion, or one for all: code that stands in the prompt is not the answer",
+    )
+    tests: list[RewardedTestsOrNone] | None = Field(
+        None, description="one list for each completion, or one for all; a completion without tests has reward null"
+    )
+    problems: list[str] | None = Field(
+        None, description="why the tests of a completion cannot be used, empty where they can: its reward is null"
+    )
+    entry_point: EntryPoint | list[EntryPoint] = Field(
+        "", description="for function tests: `solve`, or `Solution.twoSum`; one, or one for each completion"
+    )
+    preamble: Preamble | list[Preamble] = Field(
+        "", description="Python source put before each program, behind its `from __future__` imports; one, or one each"
+    )
     weights: list[list[Weight]] | None = Field(None, description="with `tests`: one for each test")
     tasks: list[TaskReference] | None = Field(None, description="<set>/<name> of registered tasks, instead of `tests`")
     lengths: list[Annotated[int, Field(ge=0)]] | None = Field(
@@ -101,11 +127,11 @@ class RewardRequest(Wire):
     def _fits_together(self) -> RewardRequest:
         if (self.tests is None) == (self.tasks is None):
             raise ValueError("give tests or tasks, and not both")
-        for name in ("tests", "tasks", "weights"):
+        for name in ("tests", "tasks", "weights", "prompts"):
             self._one_each(name, (1, len(self.completions)))
-        self._one_each("lengths", (len(self.completions),))
-        if isinstance(self.language, list):
-            self._one_each("language", (len(self.completions),))
+        for name in ("lengths", "language", "entry_point", "preamble", "problems"):
+            if not isinstance(getattr(self, name), str):
+                self._one_each(name, (len(self.completions),))
         if self.weights is not None:
             self._weigh_all(self.weights)
         return self

@@ -87,12 +87,31 @@ def kind_of(test: Any) -> str:
         return "pytest"
     if "command" in test:
         return "command"
-    if (
-        not {"stdin", "stdin_base64", "expected_base64", "files", "expected_files"} & test.keys()
-        and {"args", "kwargs"} & test.keys()
-    ):
+    if not _STDIN_ONLY & test.keys() and {"args", "kwargs"} & test.keys():
         return "function"
     return "stdin"
+
+
+def kind_of_rewarded(test: Any) -> str:
+    """Which kind a test of a reward request is: texts alone are a program's arguments and output.
+
+    With an entry point they are a function's: `resolved` tells the two apart.
+    """
+    kind = kind_of(test)
+    if kind == "function" and isinstance(test, dict) and "kwargs" not in test:
+        args, expected = test["args"], test.get("expected", "")
+        if isinstance(expected, str) and isinstance(args, list) and all(isinstance(each, str) for each in args):
+            return "stdin"
+    return kind
+
+
+def resolved(test: Any, entry_point: str) -> Any:
+    """A test of a reward request as one of a submission, where arguments alone mean a call of the entry point."""
+    if not isinstance(test, TestCase) or "args" not in test.model_fields_set or _STDIN_ONLY & test.model_fields_set:
+        return test
+    if entry_point:
+        return FunctionTest(args=list(test.args), expected=test.expected)
+    return test.model_copy(update={"stdin": ""})
 
 
 _STDIN_ONLY = {"stdin", "stdin_base64", "expected_base64", "files", "expected_files"}
@@ -103,11 +122,12 @@ _KINDS: tuple[tuple[type[Wire], str], ...] = (
     (PytestTest, "pytest"),
 )
 
-AnyTest = Annotated[
+_Test = (
     Annotated[TestCase, Tag("stdin")]
     | Annotated[FunctionTest, Tag("function")]
     | Annotated[AssertTest, Tag("assert")]
     | Annotated[CommandTest, Tag("command")]
-    | Annotated[PytestTest, Tag("pytest")],
-    Discriminator(kind_of),
-]
+    | Annotated[PytestTest, Tag("pytest")]
+)
+AnyTest = Annotated[_Test, Discriminator(kind_of)]
+RewardedTest = Annotated[_Test, Discriminator(kind_of_rewarded)]

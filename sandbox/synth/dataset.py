@@ -109,7 +109,7 @@ def _write_parquet(path: Path, content: list[Record]) -> None:
     try:
         arrow, parquet = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     except ImportError:
-        raise BadRequest("Parquet needs pyarrow: pip install 'sandbox[synth]'") from None
+        raise BadRequest("Parquet needs pyarrow: run pip install '.[synth]' in a checkout") from None
     parquet.write_table(arrow.Table.from_pylist(content), path)
 
 

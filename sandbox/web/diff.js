@@ -21,6 +21,10 @@ export function difference(expected, printed) {
   ];
 }
 
+export function isSame(lines) {
+  return lines.every((line) => line.kind === "same");
+}
+
 function linesOf(text) {
   const lines = text.replace(/\n$/, "").split("\n");
   return text === "" ? [] : lines;
@@ -64,7 +68,7 @@ function walked(left, right, best, width) {
 
 export function diffList(expected, printed) {
   const lines = difference(expected, printed);
-  const same = lines.every((line) => line.kind === "same");
+  const same = isSame(lines);
   const legend = same
     ? h("p", { class: "muted" }, "The same, line by line.")
     : h("p", { class: "legend" }, h("span", { class: "diff-missing" }, "− expected"), " ", h("span", { class: "diff-extra" }, "+ printed"));

@@ -49,6 +49,7 @@ function item(job) {
     tokens ? `${Math.round(tokens)} tokens/s` : "",
     left ? `${seconds(left)} left` : "",
     job.error ? "" : message,
+    job.note,
   ].filter(Boolean);
   const bar = total ? h("progress", { max: total, "aria-label": `Progress of ${job.id}` }) : null;
   if (bar) bar.value = Math.min(step, total);

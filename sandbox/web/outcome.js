@@ -1,7 +1,7 @@
 // What came of a program: verdict, usage, outputs, and where they differ from what was expected.
 
 import { h, replace } from "./dom.js";
-import { diffList } from "./diff.js";
+import { diffList, difference, isSame } from "./diff.js";
 import { chip, memory, seconds, tone, words } from "./verdicts.js";
 
 const SHOWN_CHARACTERS = 100_000;
@@ -17,8 +17,9 @@ export function failed(problem) {
 
 export function executed(result, expected) {
   const compiling = result.status === "compile_error" ? result.compile : null;
+  const differs = result.status === "ok" && expected && !isSame(difference(expected, result.stdout));
   return h("div", {},
-    banner(result.status, ending(result)),
+    banner(differs ? "output_differs" : result.status, differs ? "the program ended well" : ending(result)),
     facts([["CPU", seconds(result.usage.cpu_time_s)], ["Elapsed", seconds(result.usage.wall_time_s)],
       ["Memory", memory(result.usage.memory_mb)], ["Waited", seconds(result.queue_time_s)], compiled(result.compile)]),
     result.message && h("p", { class: "muted" }, result.message),

@@ -5,6 +5,7 @@ import { h } from "./dom.js";
 const TABLE = {
   accepted: ["AC", "Accepted", "good"],
   ok: ["OK", "Ended well", "good"],
+  output_differs: ["OD", "Output differs", "time"], // the page's own: a run that ended well and printed something else
   wrong_answer: ["WA", "Wrong answer", "bad"],
   time_limit_exceeded: ["TL", "Time limit exceeded", "time"],
   memory_limit_exceeded: ["ML", "Memory limit exceeded", "memory"],
@@ -15,7 +16,7 @@ const TABLE = {
   skipped: ["–", "Skipped", "skipped"],
 };
 
-export const VERDICTS = Object.keys(TABLE);
+export const VERDICTS = Object.keys(TABLE).filter((verdict) => verdict !== "output_differs");
 export const code = (verdict) => TABLE[verdict]?.[0] ?? "?";
 export const words = (verdict) => TABLE[verdict]?.[1] ?? String(verdict);
 export const tone = (verdict) => TABLE[verdict]?.[2] ?? "skipped";

@@ -13,12 +13,12 @@ from starlette.types import ASGIApp
 
 
 @contextmanager
-def served(app: ASGIApp, http: type[asyncio.Protocol] | None = None) -> Iterator[str]:
+def served(app: ASGIApp, http: type[asyncio.Protocol] | None = None, port: int = 0) -> Iterator[str]:
     """The URL of `app`, served by a thread of this process; `http` is another protocol than uvicorn's own."""
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
-        port=0,
+        port=port,
         log_level="warning",
         ws="none",
         timeout_graceful_shutdown=5,
@@ -33,8 +33,7 @@ def served(app: ASGIApp, http: type[asyncio.Protocol] | None = None) -> Iterator
             assert thread.is_alive()
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()

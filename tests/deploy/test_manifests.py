@@ -198,6 +198,21 @@ def test_what_scales_the_workers_is_a_metric_that_there_is() -> None:
     assert scaled["spec"]["scaleTargetRef"]["name"] in {each["metadata"]["name"] for each in workers}
 
 
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_prometheus_may_scrape_every_pod_and_needs_no_key(name: str) -> None:
+    """On the port that the annotation names, which the container opens for metrics and the network policy lets in."""
+    [pod] = [each for each in _documents(KUBERNETES / "base" / f"{name}.yaml") if each["kind"] == "Deployment"]
+    template = pod["spec"]["template"]
+    port = template["metadata"]["annotations"]["prometheus.io/port"]
+    [container] = template["spec"]["containers"]
+    assert {"name": "metrics", "containerPort": int(port)} in container["ports"]
+    variables = {each["name"]: each.get("value") for each in container["env"]}
+    assert port in {variables.get("SANDBOX_METRICS_PORT"), variables.get("SANDBOX_WORKER_METRICS_PORT")}
+    policies = {each["metadata"]["name"]: each["spec"] for each in _documents(KUBERNETES / "base" / "network.yaml")}
+    monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    assert {"from": [monitoring], "ports": [{"port": int(port)}]} in policies[name]["ingress"]
+
+
 def test_systemd_reads_every_unit(tmp_path: Path) -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:

@@ -42,7 +42,7 @@ def test_one_of_two_trainers_is_enough_and_a_service_elsewhere_needs_nothing(pac
 
 def test_what_works_is_kept_and_a_worker_without_work_is_an_error() -> None:
     assert lanes_that_work(LANES, {TRAINING: "no trl"}) == (SERVING,)
-    with pytest.raises(InfrastructureError, match=r"lanes gpu-train could do no job: no trl\. pip install"):
+    with pytest.raises(InfrastructureError, match=r"lanes gpu-train could do no job: no trl\. Run pip install"):
         lanes_that_work([TRAINING], {TRAINING: "no trl"})
 
 

@@ -43,6 +43,17 @@ def test_a_job_that_runs_for_longer_than_jobs_are_kept_stays_wanted_and_is_kept_
     assert jobs.job(job_id).result == {"steps": 1}
 
 
+def test_a_queued_job_says_that_no_worker_is_alive_until_one_is(jobs: GpuJobs) -> None:
+    job = jobs.submit(GpuKind.GENERATE, REQUEST)
+    assert job.note == "no GPU worker is alive: start one with `sandbox gpu-worker`"
+    assert jobs.pool().jobs[0].note == job.note
+    jobs.renew("w", [], "", 10)
+    assert jobs.job(job.id).note == ""
+    jobs.claim(job.id, "w")
+    jobs.renew("w", [], job.id, 0)
+    assert jobs.job(job.id).note == "", "a job that runs is not waiting"
+
+
 def test_a_report_keeps_a_job_alive_too(jobs: GpuJobs) -> None:
     job_id = _running(jobs)
     for step in range(4):

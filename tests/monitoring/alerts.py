@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 from tests.monitoring import panels
 
-RUNBOOKS = "how-to/runbooks"
+# Prometheus puts the service's address into the links: the external label `sandbox_url` of its configuration.
+SERVICE_URL = '{{ or $externalLabels.sandbox_url "http://127.0.0.1:8080" }}'
+RUNBOOKS = f"{SERVICE_URL}/guide/how-to/runbooks"
 WINDOW = "5m"
 
 
@@ -36,7 +38,7 @@ class Alert:
             "annotations": {
                 "summary": self.summary,
                 "runbook": self.runbook,
-                "runbook_url": f"/guide/{RUNBOOKS}#{self.name.lower()}",
+                "runbook_url": f"{RUNBOOKS}#{self.name.lower()}",
             },
         }
 

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,11 +14,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import yaml
 
 from sandbox.metrics.declare import METRICS
 from tests.conftest import unavailable
-from tests.monitoring.alerts import ALERTS, Alert
+from tests.monitoring.alerts import ALERTS, SERVICE_URL, Alert
 from tests.monitoring.conftest import Observed
 from tests.monitoring.made import ROOT, made
 from tests.monitoring.observed import Load, Prometheus, receiver
@@ -66,7 +69,43 @@ def test_every_alert_has_a_runbook_in_the_guide() -> None:
     for alert in ALERTS:
         assert f"## {alert.name}\n" in page
         assert alert.runbook in page
-        assert alert.rule["annotations"]["runbook_url"] == f"/guide/how-to/runbooks#{alert.name.lower()}"
+
+
+def test_every_alert_links_to_its_entry_of_a_page_that_is_served(observed: Observed) -> None:
+    for alert in ALERTS:
+        url = alert.rule["annotations"]["runbook_url"].replace(SERVICE_URL, observed.url)
+        answer = httpx.get(url, timeout=30, trust_env=False)
+        assert answer.status_code == 200, url
+        assert f'id="{url.partition("#")[2]}"' in answer.text, url
+
+
+@pytest.mark.parametrize(
+    ("labels", "service"),
+    [({}, "http://127.0.0.1:8080"), ({"sandbox_url": "https://sandbox.example"}, "https://sandbox.example")],
+)
+def test_prometheus_puts_the_services_address_into_the_link(
+    labels: dict[str, str], service: str, tmp_path: Path
+) -> None:
+    if shutil.which("promtool") is None:
+        unavailable("no promtool here: apt-get install prometheus")
+    [down] = [alert for alert in ALERTS if alert.name == "SandboxTargetDown"]
+    annotations = down.rule["annotations"] | {
+        "summary": down.summary.replace("{{ $labels.instance }}", "host:1"),
+        "runbook_url": f"{service}/guide/how-to/runbooks#sandboxtargetdown",
+    }
+    expected = {
+        "exp_labels": {"severity": "page", "job": "sandbox", "instance": "host:1"},
+        "exp_annotations": annotations,
+    }
+    test = {
+        "external_labels": labels,
+        "input_series": [{"series": 'up{job="sandbox",instance="host:1"}', "values": "0x10"}],
+        "alert_rule_test": [{"eval_time": "5m", "alertname": down.name, "exp_alerts": [expected]}],
+    }
+    shutil.copy(ROOT / "deploy/prometheus/rules.yml", tmp_path)
+    (tmp_path / "test.yml").write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "tests": [test]}))
+    done = subprocess.run(["promtool", "test", "rules", "test.yml"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")

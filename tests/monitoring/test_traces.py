@@ -73,5 +73,5 @@ assert not [name for name in sys.modules if name.startswith(("sandbox.metrics.tr
 
 def test_a_collector_without_the_packages_is_a_mistake_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sandbox.metrics.tracing", None)
-    with pytest.raises(BadRequest, match=r"pip install 'sandbox\[otel\]'"):
+    with pytest.raises(BadRequest, match=r"pip install '\.\[otel\]'"):
         tracing_of(ApiSettings(otlp_endpoint="http://127.0.0.1:4318"), "api")

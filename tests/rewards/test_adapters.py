@@ -135,9 +135,43 @@ def test_openrlhfs_empty_lists_are_answered_with_empty_lists(body: Mapping[str, 
 
 def test_openrlhf_tries_again_where_a_reward_is_missing() -> None:
     with pytest.raises(InfrastructureError):
-        openrlhf_answer(rewards_of(verify_requests(openrlhf_request({"query": [GOOD], "labels": [TRUTH]})), [None]))
+        openrlhf_answer(
+            rewards_of(verify_requests(openrlhf_request({"query": [GOOD], "prompts": [""], "labels": [TRUTH]})), [None])
+        )
     with pytest.raises(BadRequest, match="label_key"):
         openrlhf_request({"query": [GOOD], "labels": []})
+
+
+def test_openrlhf_is_told_which_rows_could_not_be_judged() -> None:
+    prompt = fenced("# 42")
+    labels = [TRUTH, TRUTH, None, TRUTH]
+    body = {"query": [prompt, GOOD, GOOD, None], "prompts": [prompt, "Other:" + prompt, "", ""], "labels": labels}
+    answer = openrlhf_answer(rewarded(openrlhf_request(body, {"policy": "fraction"})))
+    assert answer["rewards"] == [0.0, 0.0, 0.0, 0.0]
+    assert [bool(problem) for problem in answer["problems"]] == [False, True, True, False]
+
+
+def test_adapters_hand_over_the_prompts_that_they_get() -> None:
+    trl = trl_reward(client=FakeClient(), policy="fraction")
+    assert trl(**{**trl_call([GOOD], tests=[TESTS]), "prompts": [[{"role": "user", "content": GOOD}]]}) == [0.0]
+    for info, score in (({"prompt": GOOD}, 0.0), ({"question": GOOD}, 0.0), ({"prompt": "Q"}, 0.5), (None, 0.5)):
+        scores = compute_score_batch(["code"], [GOOD], [TRUTH], [info], client=FakeClient(), policy="fraction")
+        assert scores[0]["score"] == score
+    assert areal_reward(GOOD, GOOD, [1], [2], client=FakeClient(), options={"policy": "fraction"}, tests=TRUTH) == 0.0
+    slime = {"prompt": [{"role": "user", "content": GOOD}], "response": GOOD, "label": TRUTH}
+    assert slime_answer(rewarded(slime_request(slime, {"policy": "fraction"}))) == 0.0
+    rubric = verifiers_reward(client=FakeAsyncClient(), policy="fraction")
+    row = {"completions": [GOOD], "answers": [TRUTH], "infos": [{}]}
+    assert by_name(rubric, **row, prompts=[GOOD]) == [0.0]
+    assert by_name(rubric, **row) == [0.5]
+    rollout = verifiers_rollout_reward(missing=-1.0, client=FakeAsyncClient(), policy="fraction")
+    assert by_name(rollout, completion=GOOD, prompt=GOOD, answer=TRUTH, info={}) == 0.0
+
+
+async def test_slimes_sample_has_its_prompt() -> None:
+    sample = Sample(GOOD, TRUTH)
+    sample.prompt = GOOD  # type: ignore[attr-defined]
+    assert await slime_reward(client=FakeAsyncClient(), policy="fraction")(object(), [sample]) == [0.0]
 
 
 # slime: samples, alone and in groups.

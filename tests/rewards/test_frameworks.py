@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from loadtest.own_service import free_port
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings, GpuSettings
 from sandbox.errors import QueueFull
@@ -177,6 +180,79 @@ def test_trls_grpo_trainer_calls_our_rewards_and_learns_from_them(url: str, tmp_
         runs = completion in {RIGHT, "```python\nprint(5)\n```"}
         assert reward == (5.0 if completion == RIGHT else 0.0 if runs else -2.0), completion
     assert told["fraction"][-1] > told["fraction"][0] + 0.3, told["fraction"]
+
+
+# Two steps, and a word after the first batch of rewards; with `argv` for how patient the reward function is.
+TWO_STEPS = (
+    GRPO.replace("url, folder = sys.argv[1:]", "url, folder, options = sys.argv[1:]")
+    .replace('trl_reward(url, policy="x-coder")', "trl_reward(url, **json.loads(options))")
+    .replace("max_steps=12", "max_steps=2")
+    .replace(', trl_async_reward(url, policy="fraction", name="fraction")', "")
+    .replace("    return rewards\n", "    print('rewarded', flush=True)\n    return rewards\n")
+)
+AWAY_S = 30.0
+
+
+@contextmanager
+def two_steps(url: str, folder: Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    try:
+        python = interpreter(TRL)
+    except CannotInstall as error:
+        unavailable(str(error))
+    command = [str(python), "-c", TWO_STEPS, url, str(folder), json.dumps(options)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=surroundings(), stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def until_rewarded(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line == "rewarded\n":
+            return
+    pytest.fail("the training ended before its first rewards")
+
+
+def test_a_training_waits_for_a_service_that_is_away_and_has_all_its_rewards(
+    live_service: Service, tmp_path: Path
+) -> None:
+    app, port = create_app(ApiSettings(home=tmp_path), live_service), free_port()
+    with ExitStack() as stack:
+        with served(app, port=port) as url:
+            process = stack.enter_context(two_steps(url, tmp_path, policy="x-coder"))
+            until_rewarded(process)
+        time.sleep(AWAY_S)
+        with served(app, port=port):
+            out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err[-4000:]
+    rewards = [reward for _, reward in json.loads(out.splitlines()[-1])["called"]]
+    assert len(rewards) == 2 * 16
+    assert None not in rewards
+    assert f"the service at {url} answers again" in err
+
+
+def test_a_training_stops_when_the_service_is_gone_for_good(live_service: Service, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        with served(create_app(ApiSettings(home=tmp_path), live_service)) as url:
+            process = stack.enter_context(two_steps(url, tmp_path, patience_s=5))
+            until_rewarded(process)
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert f"the service at {url} gave no verdicts for 5 s" in err.splitlines()[-1]
+
+
+def test_a_training_does_not_start_without_a_service_or_with_a_policy_that_there_is_not(
+    url: str, tmp_path: Path
+) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    for address, options, fault in ((nowhere, {}, f"answers at {nowhere}"), (url, {"policy": "binry"}, "binry")):
+        with two_steps(address, tmp_path, **options) as process:
+            _, err = process.communicate(timeout=120)
+        assert process.returncode == 1
+        assert fault in err
 
 
 def test_verls_sandbox_fusion_scoring(url: str) -> None:

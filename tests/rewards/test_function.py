@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from sandbox.errors import BadRequest, InfrastructureError, QueueFull, UnknownLanguage
-from sandbox.rewards.function import AsyncRewardFunction, Options, RewardFunction, numbers
+from sandbox.errors import BadRequest, InfrastructureError, NotFound, QueueFull, UnknownLanguage
+from sandbox.rewards.function import AsyncRewardFunction, Options, RewardFunction, numbers, numbers_of
 from sandbox.rewards.group import with_mean
 from sandbox.rewards.lazy_clients import LazyAsyncClient, LazyClient
-from sandbox.rewards.request import rewards_of, verify_requests
+from sandbox.rewards.request import rewards_of, verify_requests, with_preamble
 from sandbox.rewards.score import Policy
 from sandbox.runner.contract import Verdict
 from sandbox.schema import MAX_CODE_CHARS, Lane, VerifyRequest, VerifyResult
@@ -103,7 +104,9 @@ def test_a_service_that_does_not_answer_is_none_and_not_a_wrong_answer(error: Ex
         def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
             raise error
 
-    assert RewardFunction(Gone(), {"policy": "x-coder"})([fenced("# 42"), "none"], [TESTS, TESTS]) == [None, -2.0]
+    assert RewardFunction(Gone(), {"policy": "x-coder", "on_outage": "none"})(
+        [fenced("# 42"), "none"], [TESTS, TESTS]
+    ) == [None, -2.0]
 
 
 async def test_a_service_that_does_not_answer_is_none_for_the_async_function_too() -> None:
@@ -111,7 +114,7 @@ async def test_a_service_that_does_not_answer_is_none_for_the_async_function_too
         async def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
             raise InfrastructureError("gone")
 
-    assert await AsyncRewardFunction(Gone())([fenced("# 42")], [TESTS]) == [None]
+    assert await AsyncRewardFunction(Gone(), {"on_outage": "none"})([fenced("# 42")], [TESTS]) == [None]
 
 
 def test_no_completions_are_no_request() -> None:
@@ -188,6 +191,101 @@ def test_a_trainer_that_cannot_drop_samples_gets_the_number_it_named_or_an_error
 def test_the_mean_of_the_group_stands_in_for_a_missing_reward() -> None:
     assert with_mean([1.0, None, 0.0]) == [1.0, 0.5, 0.0]
     assert with_mean([None, None]) == [0.0, 0.0]
+
+
+def test_a_row_whose_tests_cannot_be_read_has_no_reward_and_says_why() -> None:
+    client = FakeClient()
+    tests: list[object] = [TESTS, None, "no tests", json.dumps(TESTS), []]
+    result = RewardFunction(client, {"policy": "fraction"}).judge([fenced("# 42")] * 5, tests)
+    assert result.rewards == [0.5, None, None, 0.5, None]
+    assert [bool(detail.message) for detail in result.details] == [False, True, True, False, True]
+    assert len(client.batches) == 1
+    assert numbers_of(result, None) == [0.5, 0.0, 0.0, 0.5, 0.0]
+    assert numbers_of(result, -1.0) == [0.5, -1.0, -1.0, 0.5, -1.0]
+    with pytest.raises(BadRequest, match="no tests"):
+        RewardFunction(client)([fenced("# 42")] * 2, [[], []])
+
+
+def test_a_row_in_a_language_that_is_not_served_has_no_reward() -> None:
+    languages = ["python", "cobol", "python"]
+    result = RewardFunction(FakeClient(), {"policy": "fraction"}).judge(
+        [fenced("# 42")] * 3, [TESTS] * 3, language=languages
+    )
+    assert result.rewards == [0.5, None, 0.5]
+    assert "cobol" in result.details[1].message
+    with pytest.raises(InfrastructureError):
+        numbers_of(RewardFunction(FakeClient(failing)).judge([fenced("# 42")], [TESTS]), None)
+
+
+def test_a_completion_that_is_none_or_odd_has_no_code() -> None:
+    completions: list[Any] = [None, 7, [None, {"role": "assistant", "content": fenced("# 42")}], [], {"a": 1}]
+    rewards = RewardFunction(FakeClient(), {"policy": "x-coder"})(completions, [TESTS] * 5)
+    assert rewards == [-2.0, -2.0, 2.5, -2.0, -2.0]
+
+
+def test_rows_name_their_functions_and_get_the_imports_of_their_graders() -> None:
+    client = FakeClient(failing)
+    code = "from __future__ import annotations\nclass Solution:\n    def f(self, n): return n"
+    own = "def f(n): return n\nclass Solution: pass"
+    calls = {"fn_name": "f", "inputs": [[1]], "outputs": [[1]]}
+    RewardFunction(client)([fenced(code), fenced(own), fenced("# 42")], [calls, calls, TESTS])
+    method, function, program = client.batches[0]
+    assert (method.entry_point, function.entry_point, program.entry_point) == ("Solution.f", "f", "")
+    assert method.code.startswith("from __future__ import annotations\nimport ")
+    assert method.code.endswith("\nfrom builtins import *\nclass Solution:\n    def f(self, n): return n")
+    assert function.code.startswith("import ")
+    assert program.code == "# 42"
+    assert VerifyRequest.model_validate_json(method.model_dump_json(exclude_unset=True)) == method
+
+
+@pytest.mark.parametrize(
+    ("code", "whole"),
+    [
+        ("x = 1", "import a\nx = 1"),
+        ('"""Doc."""\nfrom __future__ import (\n    annotations,\n)\nx = 1', None),
+        ("from __future__ import annotations; x = 1", "from __future__ import annotations; x = 1\nimport a"),
+        ("from __future__ import (", "import a\nfrom __future__ import ("),
+        ("x = '__future__'", "import a\nx = '__future__'"),
+    ],
+)
+def test_a_preamble_stands_behind_the_imports_that_must_be_first(code: str, whole: str | None) -> None:
+    expected = code.replace("\n)\n", "\n)\nimport a\n") if whole is None else whole
+    assert with_preamble("import a\n", code) == expected
+
+
+def test_code_in_another_language_than_its_tests_call_is_its_own_loss() -> None:
+    client = FakeClient()
+    completions = [fenced("int f;", "cpp"), fenced("# 42")]
+    result = RewardFunction(client, {"language": ""}).judge(completions, [["assert f()"], TESTS[:1]])
+    assert result.rewards == [0.0, 1.0]
+    assert "another language" in result.details[0].message
+
+
+def test_a_task_that_is_not_registered_leaves_its_own_row_without_a_reward() -> None:
+    known = {"0" * 64 + "/x": Task.model_validate({"tests": [{"stdin": "", "expected": "42"}]})}
+
+    def lookup(references: Sequence[str]) -> Mapping[str, Task]:
+        for reference in references:
+            if reference not in known:
+                raise NotFound(f"no task {reference}")
+        return known
+
+    names = ["0" * 64 + name for name in ("/y", "/x", "/x", "/z", "/y")]
+    body = RewardRequest(completions=[fenced("# 42")] * 5, tasks=names)
+    plan = verify_requests(body, lookup)
+    result = rewards_of(plan, [result_of(by_echo(program)) for program in plan.programs])
+    assert result.rewards == [None, 1.0, 1.0, None, None]
+    assert names[3] in result.details[3].message
+    with pytest.raises(NotFound):
+        verify_requests(RewardRequest(completions=["a"], tasks=names[:1]), lookup)
+
+
+def test_prompts_reach_the_service_with_tasks_too() -> None:
+    client = FakeClient()
+    client.tasks = {"0" * 64 + "/x": Task.model_validate({"tests": [{"stdin": "", "expected": "42"}]})}
+    prompts = [fenced("# 42"), "Q"]
+    rewards = RewardFunction(client)([fenced("# 42")] * 2, ["0" * 64 + "/x"] * 2, prompts=prompts)
+    assert rewards == [0.0, 1.0]
 
 
 # The request of POST /reward.

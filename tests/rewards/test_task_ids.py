@@ -53,7 +53,7 @@ def test_a_service_that_fails_gives_none() -> None:
         def reward(self, request: RewardRequest) -> RewardResult:
             raise InfrastructureError("down")
 
-    assert RewardFunction(Broken())([fenced("# 1")], [f"{SET}/1"]) == [None]
+    assert RewardFunction(Broken(), {"on_outage": "none"})([fenced("# 1")], [f"{SET}/1"]) == [None]
 
 
 def test_a_reference_among_other_tests_is_no_reference() -> None:

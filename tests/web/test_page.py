@@ -49,6 +49,16 @@ def test_a_run_with_an_expected_output_shows_the_difference(visit: OpenPage) -> 
     expect(lines).to_have_text([re.compile("one"), re.compile("three"), re.compile("two"), re.compile("four")])
     kinds = [line.get_attribute("class") for line in lines.all()]
     assert kinds == ["diff-same", "diff-missing", "diff-extra", "diff-same"]
+    expect(page.locator("#verdict")).to_have_text("Output differs")
+    expect(page.locator(".banner")).to_have_class(re.compile("tone-time"))
+    color = "element => getComputedStyle(element).color"
+    red = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--bad')").strip()
+    printed, wanted = (page.locator(f".diff .diff-{kind}").evaluate(color) for kind in ("extra", "missing"))
+    assert printed == "rgb({}, {}, {})".format(*bytes.fromhex(red.removeprefix("#")))
+    assert wanted not in {printed, page.locator(".banner").evaluate(color)}
+    page.get_by_label("Expected output").fill("one\ntwo\nfour")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("#verdict")).to_have_text("Ended well")
 
 
 def test_a_wrong_answer_says_which_test_and_what_was_printed(visit: OpenPage) -> None:
@@ -134,12 +144,17 @@ def test_the_live_view_says_who_holds_which_gpu_until_when(visit: OpenPage) -> N
 def test_the_live_view_says_in_a_line_why_a_gpu_job_failed_and_all_of_it_on_a_click(visit: OpenPage) -> None:
     page = visit().page
     job = {"id": "gpu-1", "kind": "train_sft", "status": "failed", "progress": {"step": 0, "message": "loading"}}
-    pool = {"leases": [], "jobs": [{**job, "error": "it ended with exit code 1:\nTraceback\nNo module named 'torch'"}]}
+    waiting = {"id": "gpu-2", "kind": "generate", "status": "queued", "progress": {}, "note": "no GPU worker is alive"}
+    pool = {
+        "leases": [],
+        "jobs": [waiting, {**job, "error": "it ended with exit code 1:\nTraceback\nNo module named 'torch'"}],
+    }
     page.route("**/gpus", lambda route: route.fulfill(json=pool))
     page.get_by_role("link", name="Live").click()
     jobs = page.get_by_role("region", name="GPU jobs")
     why = jobs.get_by_text("No module named 'torch'", exact=True)
     expect(why).to_be_visible()
+    expect(jobs).to_contain_text("no GPU worker is alive")
     expect(jobs).not_to_contain_text("loading")
     expect(jobs.get_by_text("exit code 1")).to_be_hidden()
     why.click()
@@ -240,3 +255,14 @@ def _give(page: Page, key: str) -> None:
     expect(page.locator("#key-dialog")).to_be_visible()
     page.get_by_label("API key").fill(key)
     page.get_by_role("button", name="Use it").click()
+
+
+def test_the_api_can_be_tried_without_a_byte_from_elsewhere(visit: OpenPage, url: str) -> None:
+    one = visit()
+    one.page.goto(f"{url}/docs")
+    operation = one.page.locator("#operations-service-languages_languages_get")
+    operation.locator(".opblock-summary-control").click()
+    operation.get_by_role("button", name="Try it out").click()
+    operation.get_by_role("button", name="Execute").click()
+    expect(operation.locator(".live-responses-table")).to_contain_text("python")
+    one.picture("api-reference")

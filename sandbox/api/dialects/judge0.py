@@ -300,7 +300,7 @@ def _expected_of(tasks: TaskLookup, set_id: str) -> bytes | None:
         return None
     reference = f"{set_id}/{TASK}"
     test = tasks([reference])[reference].tests[0]
-    return test.expected_bytes
+    return test.expected_bytes if isinstance(test, TestCase) else None
 
 
 def _of_job(job: Job, expected: bytes | None, shape: Shape) -> dict[str, Any]:

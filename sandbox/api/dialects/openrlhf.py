@@ -5,11 +5,9 @@ A reward that is missing is an error, for OpenRLHF tries five times, unless the 
 
 from __future__ import annotations
 
-import asyncio
-
 from fastapi import Request, Response
 
-from sandbox.api.dialects.questions import body_of, missing_of, options_of
+from sandbox.api.dialects.questions import missing_of, wanted_of
 from sandbox.api.dialects.tongue import Dialect, answered
 from sandbox.api.problems import Described
 from sandbox.api.rewards import rewarded
@@ -27,6 +25,6 @@ DIALECT = Dialect("openrlhf", tell)
 
 @DIALECT.post("", "/get_reward")
 async def reward(request: Request) -> Response:
-    body, missing = await body_of(request), missing_of(request)
-    wanted = await asyncio.to_thread(openrlhf_request, body, options_of(request))
+    missing = missing_of(request)
+    wanted = await wanted_of(request, openrlhf_request)
     return answered(openrlhf_answer(await rewarded(request, wanted), missing))

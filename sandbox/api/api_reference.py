@@ -1,0 +1,55 @@
+"""`/docs`: try the API on a page. Swagger UI is served from the installed package `fastapi-offline`, not from a CDN."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from starlette.responses import HTMLResponse
+
+router = APIRouter(include_in_schema=False)
+
+MEDIA_TYPES = {"swagger-ui.css": "text/css; charset=utf-8", "swagger-ui-bundle.js": "text/javascript; charset=utf-8"}
+# Swagger UI sets style attributes and draws its icons from data URLs; every script is a file of this service.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+# Addresses are relative, so they are right behind a proxy's path too.
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Sandbox API</title>
+<link rel="icon" href="web/icon.svg">
+<link rel="stylesheet" href="docs/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="web/api_reference.js"></script>
+</body>
+</html>
+"""
+
+
+@router.get("/docs")
+async def page(request: Request) -> Response:
+    """The page; it reads `/openapi.json` and holds no data itself."""
+    return HTMLResponse(PAGE, headers={"Content-Security-Policy": POLICY})
+
+
+@router.get("/docs/{name}")
+async def part(request: Request, name: str) -> Response:
+    """One file of Swagger UI."""
+    if name not in MEDIA_TYPES:
+        raise HTTPException(404, "no such part of the page")
+    headers = {"Cache-Control": "max-age=86400", "X-Content-Type-Options": "nosniff"}
+    return Response(_content(name), headers=headers, media_type=MEDIA_TYPES[name])
+
+
+@cache
+def _content(name: str) -> bytes:
+    return files("fastapi_offline").joinpath("static", name).read_bytes()

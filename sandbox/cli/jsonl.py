@@ -1,0 +1,157 @@
+"""Files of JSON lines on the command line: check a whole file first, judge it, and resume after a kill.
+
+Every result carries the `line` of the input it belongs to and the SHA-256 of that line. Results are written in the
+order of the input, so whatever a kill leaves is a prefix, and the same command continues behind it. Input that cannot
+be read twice (standard input, a pipe) is copied to a temporary file first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+from sandbox.cli.console import INTERRUPTED, MISUSED, fail, say
+
+STANDARD = "-"
+FAULTS_SHOWN = 20
+TALLY_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A file of JSON lines that can be read any number of times; `name` is what messages call it."""
+
+    name: str
+    path: Path
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        """Yield lines that are not blank, with their numbers. JSON strings may hold other breaks than line feeds."""
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, line
+
+    def check(self, fault_of: Callable[[bytes], str], what: str) -> dict[int, str]:
+        """Return the digest of each line by its number. Bad lines, or none at all, end the command with exit code 2."""
+        digests, faults = dict[int, str](), list[str]()
+        for number, line in self:
+            digests[number] = hashlib.sha256(line.strip()).hexdigest()
+            if fault := fault_of(line):
+                faults.append(f"{self.name}, line {number}: {fault}")
+        if faults:
+            more = [f"and {len(faults) - FAULTS_SHOWN} more"] if len(faults) > FAULTS_SHOWN else []
+            fail("\n".join(["nothing was run, because these lines are bad:", *faults[:FAULTS_SHOWN], *more]), MISUSED)
+        if not digests:
+            fail(f"{self.name} holds no {what}", MISUSED)
+        return digests
+
+
+@contextmanager
+def opened_lines(path: Path) -> Iterator[Lines]:
+    """Open a file, a pipe, or standard input (`-`). A path that cannot be read ends the command with exit code 2."""
+    name = "standard input" if str(path) == STANDARD else str(path)
+    try:
+        with sys.stdin.buffer if str(path) == STANDARD else path.open("rb") as file:
+            if str(path) != STANDARD and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                yield Lines(name, path)
+                return
+            with tempfile.NamedTemporaryFile(prefix="sandbox-", suffix=".jsonl") as copy:
+                shutil.copyfileobj(file, copy)
+                copy.flush()
+                yield Lines(name, Path(copy.name))
+    except OSError as error:
+        if str(error.filename) != str(path):
+            raise
+        fail(f"cannot read {name}: {error.strerror}", MISUSED)
+
+
+class Results:
+    """Where results go: a file that is resumed, standard output (`-`), or nowhere (None).
+
+    `key` is the field that holds a line's digest.
+    """
+
+    def __init__(self, out: Path | None, digests: dict[int, str], key: str) -> None:
+        self.kept: list[dict[str, Any]] = []
+        self._out, self._key, self._digests = out, key, digests
+        self._file: BinaryIO | None = None
+        if out is not None and str(out) == STANDARD:
+            self._file = sys.stdout.buffer
+        elif out is not None:
+            self.kept = self._resumed(out)
+            try:
+                self._file = out.open("ab")
+            except OSError as error:
+                fail(f"cannot write {out}: {error.strerror}", MISUSED)
+        if self.kept:
+            say(f"{out} holds {len(self.kept)} of {len(digests)} results; continuing behind them")
+
+    def write(self, number: int, result: dict[str, Any]) -> None:
+        if self._file is not None:
+            line = {"line": number, self._key: self._digests[number], **result}
+            self._file.write(json.dumps(line).encode() + b"\n")
+            self._file.flush()
+
+    def stop(self, done: int) -> NoReturn:
+        """End the command at once after Ctrl-C, without waiting for requests that are under way."""
+        what = f"interrupted after {done} of {len(self._digests)} results"
+        if self._out is None or str(self._out) == STANDARD:
+            say(f"sandbox: {what}; without --out FILE none are kept")
+        else:
+            say(f"sandbox: {what}; they are kept in {self._out}. Run the same command again to continue.")
+        sys.stdout.flush()
+        os._exit(INTERRUPTED)
+
+    def _resumed(self, out: Path) -> list[dict[str, Any]]:
+        """Return the results that the file holds, after cutting off half a line. Other content is never overwritten."""
+        if not out.exists() or not out.is_file():
+            return []
+        with out.open("rb") as file:
+            whole = [line for line in file if line.endswith(b"\n")]
+        try:
+            kept = [json.loads(line) for line in whole]
+            found = [(result["line"], result[self._key]) for result in kept]
+        except (ValueError, KeyError, TypeError):
+            fail(f"{out} holds something other than results of this command; name another file", MISUSED)
+        if found != list(self._digests.items())[: len(found)]:
+            fail(f"{out} holds the results of another input; name another file, or remove it", MISUSED)
+        try:
+            with out.open("r+b") as file:
+                file.truncate(sum(map(len, whole)))
+        except OSError as error:
+            fail(f"cannot write {out}: {error.strerror}", MISUSED)
+        return kept
+
+
+@contextmanager
+def progress_of(what: str, total: int, counts: Counter[str]) -> Iterator[Callable[[], None]]:
+    """Show a progress bar on stderr with the count, the rate and a tally of `counts`; yields what advances it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    before, began = counts.total(), time.monotonic()
+    columns = (
+        *(TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn()),
+        *(TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), TextColumn("{task.fields[tally]}")),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=total, completed=before, rate="", tally="")
+
+        def advance() -> None:
+            rate = (counts.total() - before) / max(time.monotonic() - began, 1e-3)
+            tally = "  ".join(f"{name} {count}" for name, count in counts.most_common(TALLY_SHOWN))
+            progress.update(task, completed=counts.total(), rate=f"{rate:.0f}/s", tally=tally)
+
+        yield advance

@@ -1,0 +1,356 @@
+"""Read the code blocks of a Markdown text that a model wrote. Pure, and linear in the text's length.
+
+Theory of operation: the text is read line by line, once, with string methods and regular expressions that cannot
+backtrack; a line without a fence costs one search. Fences are CommonMark's, with the latitude that model output needs:
+
+- A fence may stand in a quote or in a list item, behind a byte order mark or behind a tag such as `<answer>`. Behind
+  other text it opens a block if it names a language; a lenient reading does not ask for the name.
+- A closing fence may be followed by other text, or follow the last statement on its line (`print(1)```). Marks inside
+  a string or a comment are code.
+- A block may be indented as a whole, and the last one may lack its end.
+- A fence with a language inside an open block begins another block: the open one is a draft that was never closed, or
+  a Markdown block around the answer.
+
+What stands inside an open block is text: tags of thinking that a program prints are left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sandbox import languages
+from sandbox.errors import UnknownLanguage
+
+_WRAPPERS = frozenset({"markdown", "md"})
+# Names of fences in no language that is served here. Another word behind the marks in an open block closes it.
+_OTHER_NAMES = re.compile(
+    r"asm|bat|clojure|cmd|conf|console|css|csv|cuda|dart|diff|dockerfile|elixir|erlang|gherkin|glsl|graphql|html|http"
+    r"|ini|input|jsonl?|jsx|julia|kotlin|kt|latex|lisp|log|makefile|matlab|mermaid|nasm|nim|objc|objectivec|output"
+    r"|plain|plaintext|powershell|proto|ps1|pseudo|pseudocode|pycon|regex|result|scala|scheme|scss|solidity|stderr"
+    r"|stdin|stdout|svelte|swift|terminal|tex|text|toml|tsx|txt|vb|vue|xml|ya?ml|zig|zsh",
+    re.IGNORECASE,
+)
+# Indentation that a closing fence may have over its opening one (CommonMark): more makes it content, such as a fence
+# in a docstring.
+_SLACK = 3
+_MAX_QUOTES = 16
+_MARKS = ("```", "~~~")
+_BLANK = " \t\r\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff"
+_PREFIX = re.compile(
+    rf"(?:[{_BLANK}]|>|[-*+](?=[ \t])|[0-9]{{1,9}}[.)](?=[ \t])|\*\*|</?\w{{1,32}}>"
+    r"|<[|\uff5c][^<>\s]{1,60}[|\uff5c]>)*+"
+)
+_TAGS = re.compile(r"<[^<>]*>")
+_RUNS = re.compile(r"`{3,}|~{3,}")
+_WORD = re.compile(r"[\w+#.\-]+")
+_SPAN = re.compile(r"```([\w+#.\-]+)[ \t]+([^`]+)```")
+_COMMENTS = ("#", "//", "/*", "* ", "-- ", ";", "%")
+
+
+class StillThinking(Exception):
+    """The text ended inside a thought."""
+
+
+@dataclass(slots=True)
+class Block:
+    """One fenced block. `quotes` is how deep in quotes its fence stands, `indent` how far its lines are moved right."""
+
+    tag: str
+    mark: str
+    indent: int = 0
+    quotes: int = 0
+    lines: list[str] = field(default_factory=list)
+    closed: bool = False
+    interrupted: bool = False
+    _quoted: bool = False
+    _scanned: int = 0
+    _in_text: bool = False
+
+    @property
+    def code(self) -> str:
+        lines: Sequence[str] = self.lines
+        if self.quotes:
+            lines = [_without_quotes(line, self.quotes) for line in lines]
+        first = next((line for line in lines if line.strip()), "")
+        indent = min(self.indent, _blanks(first))
+        if indent:
+            lines = [line[min(indent, _blanks(line)) :] for line in lines]
+        return "\n".join(lines)
+
+    @property
+    def has_code(self) -> bool:
+        return any(map(str.strip, self.lines))
+
+    def leaves_quote(self, line: str) -> bool:
+        """Whether a line stands outside the quote that the block began in: its earlier lines are quoted, it is not."""
+        quoted = line.lstrip(_BLANK).startswith(">")
+        leaves = self._quoted and not quoted
+        self._quoted = self._quoted or quoted
+        return leaves
+
+    def ends_before(self, code: str) -> bool:
+        """Whether marks right behind `code`, on the block's next line, are its end and not part of the program."""
+        bare = code.strip()
+        if not bare or bare.startswith(_COMMENTS) or bare == "*":
+            return False
+        for line in self.lines[self._scanned :]:
+            self._in_text ^= _opens_text(line)
+        self._scanned = len(self.lines)
+        if self._in_text ^ _opens_text(code):
+            return False
+        plain = code.replace('"""', "").replace("'''", "").replace('\\"', "").replace("\\'", "")
+        return plain.count('"') % 2 == 0 and plain.count("'") % 2 == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The blocks that hold code, in order.
+
+    `before` is the text before the first fence if that is one without a name, `open_block` the one the text ended in.
+    """
+
+    blocks: list[Block]
+    before: str | None = None
+    open_block: Block | None = None
+
+    @property
+    def ends_open(self) -> bool:
+        """Whether the text ended inside a block: its fences do not pair up."""
+        return self.open_block is not None
+
+
+def read(text: str, thinking_tag: str = "", *, opened: str = "", lenient: bool = False) -> Reading:
+    """Read all blocks. `opened` is the tag of a fence before the text. Raises StillThinking."""
+    reader = _Reader(lenient)
+    if opened:
+        reader.begin(Block(opened, "```"))
+    lines = text.split("\n")
+    first = reader.read(lines, thinking_tag)
+    open_block = reader.open[-1] if reader.open and not reader.finish() else None
+    blocks = [block for found in reader.found for block in _unwrapped(found)]
+    before = None if first is None or opened or reader.found[0].tag else "\n".join(lines[:first])
+    return Reading(blocks, before, open_block)
+
+
+def starts_with_fence(text: str) -> bool:
+    """Whether the first line that is not blank begins with a fence."""
+    line = text.lstrip().split("\n", 1)[0]
+    return line[_prefix(line) :].startswith(_MARKS)
+
+
+def tag_language(tag: str) -> str:
+    """The language a fence's tag names, by its own name where it is one of ours: `Python3`, `c++17`, `{.py}`."""
+    words: list[str] = _WORD.findall(tag[:256])
+    if not words:
+        return ""
+    word = words[0].lstrip(".").rstrip(".").lower().removeprefix("language-")
+    for name in (word, word.rstrip("0123456789.-")):
+        try:
+            return languages.named(name).name
+        except UnknownLanguage:
+            continue
+    return word
+
+
+class _Reader:
+    """The blocks found so far, and those still open, the innermost last."""
+
+    def __init__(self, lenient: bool) -> None:
+        self.found: list[Block] = []
+        self.open: list[Block] = []
+        self._lenient = lenient
+
+    def read(self, lines: Sequence[str], thinking_tag: str) -> int | None:
+        """Read the lines; return the number of the one with the first fence. Raises StillThinking."""
+        thinking = False
+        first = None
+        start, end = f"<{thinking_tag}>", f"</{thinking_tag}>"
+        for number, line in enumerate(lines):
+            if thinking or (thinking_tag and not self.open and line.lstrip().startswith(start)):
+                _, closed, line = line.partition(end)  # and what follows the thought is read on
+                thinking = not closed
+            if not thinking:
+                self._read_line(line)
+                if first is None and self.found:
+                    first = number
+        if thinking:
+            raise StillThinking
+        return first
+
+    def begin(self, block: Block) -> None:
+        self.open.append(block)
+        self.found.append(block)
+
+    def finish(self) -> bool:
+        """End the last block if a fence of other marks than it began with closes it; return whether one does."""
+        block = self.open[-1]
+        if _is_wrapper(block.tag):
+            return False
+        for number, line in enumerate(block.lines):
+            bare = _without_quotes(line, block.quotes).strip(_BLANK)
+            if bare.startswith(_MARKS) and not bare.strip(bare[0]):
+                del block.lines[number:]
+                block.closed = True
+                return True
+        return False
+
+    def _read_line(self, line: str) -> None:
+        block = self.open[-1] if self.open else None
+        if block is not None and block.quotes and block.leaves_quote(line):
+            self.open.pop()
+            block = None
+        if "```" not in line and "~~~" not in line:
+            if block is not None:
+                block.lines.append(line)
+        elif block is None:
+            self._read_outside(line)
+        else:
+            self._read_inside(block, line)
+
+    def _read_outside(self, line: str) -> None:
+        """Read a line with marks on it that stands in no block."""
+        end = _prefix(line)
+        bare = line[end:]
+        if bare.startswith(_MARKS):
+            mark, info = _split(bare)
+            if mark[0] == "~" or "`" not in info:  # else it is code within a line, not a fence
+                quotes, indent = _depth(line[:end])
+                self.begin(Block(info, mark, indent, quotes))
+                return
+        self._read_behind_text(line, end)
+
+    def _read_behind_text(self, line: str, prefix: int) -> None:
+        runs = list(_RUNS.finditer(line))
+        if len(runs) % 2 == 0:
+            if self._lenient:
+                self._read_span(line)
+            return
+        info = line[runs[-1].end() :].strip(_BLANK)
+        if _is_name(info) or (self._lenient and (not info or _WORD.fullmatch(info))):
+            quotes, indent = _depth(line[:prefix])
+            self.begin(Block(info, runs[-1].group(), indent, quotes))
+
+    def _read_span(self, line: str) -> None:
+        """Take code within a line for a block if it begins with the name of a language."""
+        for name, code in _SPAN.findall(line):
+            if _is_language(name):
+                self.found.append(Block(name, "```", lines=[code.strip()], closed=True))
+
+    def _read_inside(self, block: Block, line: str) -> None:
+        """Read a line with marks on it that stands in a block."""
+        text = _without_quotes(line, block.quotes)
+        bare = text.lstrip(_BLANK)
+        if bare.startswith(block.mark) and len(text) - len(bare) <= block.indent + _SLACK:
+            mark, info = _split(bare)
+            if mark[0] == "~" or "`" not in info:
+                self._read_fence(block, Block(info, mark, len(text) - len(bare), block.quotes), bare[len(mark) :])
+                return
+        start = text.find(block.mark)
+        if start > 0 and block.ends_before(text[:start]):
+            mark, info = _split(text[start:])
+            if mark[0] == "`" or not info:
+                block.lines.append(text[:start])
+                self._close(block)
+                if _is_name(info):
+                    self.begin(Block(info, mark))
+                return
+        block.lines.append(line)
+
+    def _read_fence(self, block: Block, fence: Block, behind: str) -> None:
+        """Read a fence at the start of a line: it begins another block, or ends the open one."""
+        if _opens(fence.tag, adjacent=not behind[:1].isspace()):
+            block.interrupted = True
+            self.begin(fence)
+        else:
+            self._close(block)
+
+    def _close(self, block: Block) -> None:
+        block.closed = True
+        self.open.pop()
+
+
+def _prefix(line: str) -> int:
+    """How much of a line is what may stand before a fence: blanks, quote and list marks, tags."""
+    found = _PREFIX.match(line)
+    return found.end() if found is not None else 0
+
+
+def _depth(prefix: str) -> tuple[int, int]:
+    """How deep in quotes a prefix is, and how far right of them what follows it stands."""
+    inner = prefix[prefix.rfind(">") + 1 :] if ">" in _TAGS.sub("", prefix) else prefix
+    quotes = min(_TAGS.sub("", prefix).count(">"), _MAX_QUOTES)
+    if "<" in prefix:
+        return quotes, 0
+    return quotes, len(inner.removeprefix(" ") if quotes else inner.lstrip("\ufeff\u200b\u200c\u200d\u2060"))
+
+
+def _split(bare: str) -> tuple[str, str]:
+    """The marks that a text begins with, and what follows them."""
+    mark = bare[: len(bare) - len(bare.lstrip(bare[0]))]
+    return mark, bare[len(mark) :].strip(_BLANK)
+
+
+def _opens(info: str, adjacent: bool) -> bool:
+    """Whether a fence with this behind its marks begins a block inside an open one."""
+    words = info.split(maxsplit=1)
+    if not words:
+        return False
+    if len(words) == 1 or adjacent:
+        return _is_name(info) or _OTHER_NAMES.fullmatch(words[0]) is not None
+    return _is_name(words[0]) and words[1].startswith("{")
+
+
+def _is_name(info: str) -> bool:
+    return _is_language(info) or _is_wrapper(info)
+
+
+def _is_language(info: str) -> bool:
+    """Whether this names a language that is served, with options perhaps: `python title=...`, and no sentence."""
+    words = info.split()
+    if not words or not re.match(r"\{?\.?\w", info):
+        return False
+    return tag_language(words[0]) in languages.table() and all("=" in word or "}" in word for word in words[1:])
+
+
+def _is_wrapper(tag: str) -> bool:
+    return tag_language(tag) in _WRAPPERS
+
+
+def _opens_text(line: str) -> bool:
+    """Whether a line begins, or ends, a string in triple quotes."""
+    return (line.count('"""') + line.count("'''")) % 2 == 1
+
+
+def _blanks(line: str) -> int:
+    return len(line) - len(line.lstrip(" \t"))
+
+
+def _without_quotes(line: str, depth: int) -> str:
+    stripped = 0
+    for _ in range(depth):
+        rest = line.lstrip(_BLANK)
+        if not rest.startswith(">"):
+            break
+        line, stripped = rest[1:], stripped + 1
+    return line.removeprefix(" ") if stripped else line
+
+
+def _unwrapped(block: Block) -> list[Block]:
+    """The blocks that hold code: a Markdown block's own ones, or the block itself."""
+    if block.interrupted or not block.has_code:
+        return []
+    if not _is_wrapper(block.tag):
+        return [_with_name(block)]
+    reader = _Reader(lenient=False)
+    reader.read(block.code.split("\n"), "")
+    return [_with_name(inner) for inner in reader.found if not inner.interrupted and inner.has_code]
+
+
+def _with_name(block: Block) -> Block:
+    """The block, tagged with the language that its first line names by itself where its fence names none."""
+    name = block.lines[0].strip()
+    if block.tag or not 1 < len(name) < 12 or not _is_language(name) or not any(map(str.strip, block.lines[1:])):
+        return block
+    return Block(name, block.mark, block.indent, block.quotes, block.lines[1:], block.closed)

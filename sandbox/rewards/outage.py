@@ -1,0 +1,130 @@
+"""What a reward function does while the service does not answer: wait, and stop the training when waiting is in vain.
+
+A trainer that gets no rewards does not notice: it makes steps with a loss of 0 until its run is over. So the default is
+to wait for `patience_s`, as long as a deployment or a reboot takes, and then to raise. With `on_outage="none"` the
+rewards of a batch are None at once, which a trainer drops from the group; several such batches in a row raise.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import httpx
+
+from sandbox.errors import BadRequest, InfrastructureError
+
+logger = logging.getLogger(__name__)
+
+OnOutage = Literal["wait", "none"]
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 10.0
+REMINDER_S = 30.0
+PROBE_PATIENCE_S = 10.0
+
+
+class ServiceLost(InfrastructureError):
+    """The service did not answer for as long as a reward function was to wait, or gave no reward batch after batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutagePolicy:
+    """How a reward function meets an outage.
+
+    on_outage: `wait` for the service, or give `none` for the rewards of a batch at once.
+    patience_s: seconds to wait in one batch before `ServiceLost` is raised.
+    most_lost_batches: batches in a row without a single reward before `ServiceLost` is raised; 0: never.
+    check_service: whether to look for the service when the reward function is built.
+    """
+
+    on_outage: OnOutage = "wait"
+    patience_s: float = 600.0
+    most_lost_batches: int = 3
+    check_service: bool = True
+
+    @classmethod
+    def taken_from(cls, options: Mapping[str, Any]) -> tuple[OutagePolicy, dict[str, Any]]:
+        """Return the policy in `options`, and the other options. Raises BadRequest."""
+        own = {name: options[name] for name in cls.__slots__ if name in options}
+        policy = cls(**own)
+        if policy.on_outage not in get_args(OnOutage):
+            raise BadRequest(f"on_outage is {policy.on_outage!r}; it must be one of {get_args(OnOutage)}", "on_outage")
+        if policy.patience_s < 0 or policy.most_lost_batches < 0:
+            raise BadRequest("patience_s and most_lost_batches must not be negative", "patience_s")
+        return policy, {name: value for name, value in options.items() if name not in own}
+
+
+class Outages:
+    """The outages of one reward function; `url` is for messages."""
+
+    def __init__(self, policy: OutagePolicy, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.policy = policy
+        self._url = url
+        self._clock = clock
+        self._lost_batches = 0
+
+    def begin(self) -> Patience:
+        return Patience(self.policy, self._url, self._clock)
+
+    def count(self, rewards: Sequence[float | None]) -> None:
+        """Take note of a batch's rewards. Raises ServiceLost after too many batches without one."""
+        self._lost_batches = (
+            0 if not rewards or any(reward is not None for reward in rewards) else self._lost_batches + 1
+        )
+        if self.policy.most_lost_batches and self._lost_batches >= self.policy.most_lost_batches:
+            raise ServiceLost(
+                f"{self._lost_batches} batches in a row got no reward from the service at {self._url}; see "
+                f"{self._url}/health/ready and the warnings above. `most_lost_batches` sets how many are borne"
+            )
+
+
+class Patience:
+    """The waiting of one batch."""
+
+    def __init__(self, policy: OutagePolicy, url: str, clock: Callable[[], float]) -> None:
+        self._policy, self._url, self._clock = policy, url, clock
+        self._since: float | None = None
+        self._reminded_at = float("-inf")
+        self._pause_s = FIRST_PAUSE_S
+
+    def answered(self) -> None:
+        if self._since is not None:
+            logger.warning("the service at %s answers again, after %.0f s", self._url, self._clock() - self._since)
+        self._since, self._pause_s = None, FIRST_PAUSE_S
+
+    def pause_s(self, error: Exception) -> float | None:
+        """Return the seconds to wait before the next try, or None to give up this batch. Raises ServiceLost."""
+        if self._policy.on_outage == "none":
+            return None
+        now = self._clock()
+        self._since = now if self._since is None else self._since
+        left = self._policy.patience_s - (now - self._since)
+        if left <= 0:
+            raise ServiceLost(
+                f"the service at {self._url} gave no verdicts for {self._policy.patience_s:.0f} s: {error}. "
+                "`patience_s` sets how long to wait"
+            ) from error
+        if now - self._reminded_at >= REMINDER_S:
+            self._reminded_at = now
+            logger.warning("the service at %s does not answer, waiting up to %.0f s more: %s", self._url, left, error)
+        pause, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
+        return min(random.uniform(pause / 2, pause), left)
+
+
+def look_for_service(url: str) -> None:
+    """Raise InfrastructureError, which names the URL, unless a service answers there."""
+    try:
+        answer = httpx.get(f"{url.rstrip('/')}/health/live", timeout=PROBE_PATIENCE_S)
+        problem = "" if answer.status_code == 200 else f"it answered with status {answer.status_code}"
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        problem = str(error) or type(error).__name__
+    if problem:
+        raise InfrastructureError(
+            f"no sandbox service answers at {url}: {problem}. Start one with `sandbox up`, name its URL, or pass "
+            "check_service=False to look for it at the first batch only"
+        )

@@ -1,0 +1,217 @@
+"""Tell a prompt's text from the model's: no program that stands in the prompt earns a reward. Pure.
+
+Some trainers hand over a response, others the whole sequence: padding, the prompt as its chat template rendered it,
+then the response. A completion that begins with padding, or with a turn of the user, is a whole sequence, whatever the
+trainer says. Three rules keep the two apart:
+
+1. In a whole sequence the response begins behind the prompt. The two are compared without white space and special
+   tokens, and a prompt that was cut on the left, or that a template wraps, is found by its end. Where the prompt is not
+   known, or not found, the last token that opens the assistant's turn decides. If there is none either, the response is
+   unknown and has no answer.
+2. A code block that equals one of the prompt's, white space aside, is not the answer, wherever it stands.
+3. A prompt that ends inside a code fence is continued by the response: the fence, and the code behind it, count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.rewards.extract import content_text, fingerprint
+from sandbox.rewards.fences import read, starts_with_fence
+
+# What a tokenizer adds or loses between a prompt and its sequence: white space, special tokens, the rest of a character
+# that was cut in two.
+_NOISE = re.compile(
+    r"(?:[\s\u200b\u200c\u200d\u2060\ufeff\ufffd]|<[|\uff5c][^<>\s]{1,60}[|\uff5c]>|</?s>"
+    r"|<(?:pad|bos|eos|unk|start_of_turn|end_of_turn|begin_of_sentence|end_of_sentence)>"
+    r"|\[(?:PAD|CLS|SEP|BOS|EOS|UNK)\])++"
+)
+_ASSISTANT = re.compile(
+    r"<\|im_start\|>assistant\b|<\|start_header_id\|>assistant<\|end_header_id\|>"
+    r"|<\|header_start\|>assistant<\|header_end\|>|<\|start_of_role\|>assistant<\|end_of_role\|>"
+    r"|<\|start\|>assistant\b|<start_of_turn>model\b|<\|[Aa]ssistant\|>|<\uff5cAssistant\uff5c>|<\|CHATBOT_TOKEN\|>"
+    r"|\[/INST\]"
+)
+_USER_TOKENS = (
+    r"<\|im_start\|>(?:user|system|tool)\b|<\|start_header_id\|>(?!assistant)|<\|header_start\|>(?!assistant)"
+    r"|<\|start_of_role\|>(?!assistant)|<\|start\|>(?:user|system|developer)\b|<start_of_turn>user\b"
+    r"|<\|(?:[Uu]ser|[Ss]ystem)\|>|<\uff5cUser\uff5c>|<\|(?:USER|SYSTEM)_TOKEN\|>|\[INST\]"
+)
+_USER = re.compile(_USER_TOKENS)
+# Tokens that a batch is padded with, or that a sequence begins with: no response begins so.
+_PADDING = (
+    r"<s>|</s>|<(?:pad|bos|eos|unk)>|\[(?:PAD|CLS|BOS)\]|<\|(?:endoftext|end_of_text|begin_of_text|startoftext|pad|padding"
+    r"|finetune_right_pad_id|eot_id|im_end)\|>|<\uff5cbegin\u2581of\u2581sentence\uff5c>"
+    r"|<\uff5cend\u2581of\u2581sentence\uff5c>|<\uff5c\u2581pad\u2581\uff5c>|<BOS_TOKEN>|<PAD>"
+)
+_BEGINS_PADDED = re.compile(rf"\s*+(?:{_PADDING})")
+_BEGINS_WITH_TURN = re.compile(rf"(?:\s|{_PADDING})*+(?:{_USER_TOKENS})")
+_TURN_END = re.compile(r"<\|(?:im_end|eot_id|eot|end|end_of_text|endoftext)\|>|<end_of_turn>|</s>|\[/INST\]")
+# A prompt's end that is long enough to be found in a sequence that lacks the prompt's beginning.
+_TAIL_CHARS = 64
+# A prompt that is shorter is looked for at the sequence's beginning only.
+_FIND_CHARS = 8
+_OPENING_CHARS = 256
+
+UNKNOWN_RESPONSE = "cannot tell the response from the prompt: the prompt is missing, or not in the text"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is known of a completion's prompt.
+
+    `texts` are its parts in order, `programs` the fingerprints of its code blocks, `opened` is the fence that it leaves
+    open and what follows that.
+    """
+
+    texts: tuple[str, ...]
+    programs: frozenset[str] = frozenset()
+    opened: str = ""
+
+    @staticmethod
+    def of(prompt: str | Sequence[Mapping[str, Any]]) -> Prompt:
+        """Read a prompt, a text or chat messages. Code in earlier turns of the assistant is the model's own."""
+        if isinstance(prompt, str):
+            return Prompt((prompt,), _programs([prompt]), _opened(prompt))
+        messages = [(message.get("role"), content_text(message.get("content"))) for message in prompt]
+        programs = _programs(text for role, text in messages if role != "assistant")
+        prefill = messages[-1][1] if messages and messages[-1][0] == "assistant" else ""
+        return Prompt(tuple(text for _, text in messages), programs, _opened(prefill))
+
+    def response_in(self, sequence: str) -> str | None:
+        """Return the response of a whole sequence; None if it cannot be told from the prompt."""
+        if not any(text.strip() for text in self.texts):
+            return sequence
+        if len(self.texts) == 1 and sequence.startswith(self.texts[0]):
+            return _behind_opening(sequence, len(self.texts[0]))
+        end = _end_of(self.texts, sequence)
+        if end is not None:
+            return _behind_opening(sequence, end)
+        response = response_after_turn(sequence)
+        return sequence if response is None and not self.programs and not self.opened else response
+
+    def without_copy(self, response: str) -> str:
+        """Return a response without the prompt, if it is a sequence after all that begins with a prompt with code."""
+        if not self.programs or len(self.texts) != 1:
+            return response
+        text = self.texts[0]
+        if response.startswith(text):
+            return response[len(text) :]
+        end = _end_of(self.texts, response[: 4 * len(text) + 4096], anywhere=False)
+        return response if end is None else response[end:]
+
+    def continued(self, response: str, thinking_tag: str = "") -> str:
+        """Return the response behind the fence that the prompt leaves open, if it goes on inside it."""
+        if not self.opened or starts_with_fence(response) or _thinks(response, thinking_tag):
+            return response
+        reading = read(response)
+        if reading.blocks and not reading.ends_open:
+            return response  # its own fences pair up: it is complete without the prompt's
+        return self.opened + ("" if "\n" in self.opened or response.startswith("\n") else "\n") + response
+
+
+NO_PROMPT = Prompt(())
+
+
+def response_of_unknown(completion: str) -> str | None:
+    """Return the response in a completion whose prompt is not known; None if it is a whole sequence all the same.
+
+    It is one if it begins with padding, or with a turn that is not the assistant's.
+    """
+    return response_after_turn(completion) if _BEGINS_PADDED.match(completion) else response_in_turns(completion)
+
+
+def response_in_turns(completion: str) -> str | None:
+    """Return the last turn of the assistant if a completion begins with another's turn, else the completion."""
+    return response_after_turn(completion) if _BEGINS_WITH_TURN.match(completion) else completion
+
+
+def response_after_turn(sequence: str) -> str | None:
+    """Return what follows the last token that opens a turn of the assistant; None if another turn was opened later."""
+    end = max((opening.end() for opening in _ASSISTANT.finditer(sequence)), default=None)
+    return None if end is None or _USER.search(sequence, end) else sequence[end:]
+
+
+def _behind_opening(sequence: str, end: int) -> str:
+    """What follows the prompt's end, less the tokens that a template puts there to open the assistant's turn."""
+    opening = _ASSISTANT.search(sequence, end, end + _OPENING_CHARS)
+    if opening is not None and not any(_NOISE.split(sequence[end : opening.start()])):
+        end = opening.end()
+    return sequence[end:]
+
+
+def _programs(texts: Iterable[str]) -> frozenset[str]:
+    found = [block for text in texts if "```" in text or "~~~" in text for block in _blocks(text)]
+    return frozenset(fingerprint(code) for code in found)
+
+
+def _blocks(text: str) -> list[str]:
+    return [block.code for lenient in (False, True) for block in read(text, lenient=lenient).blocks]
+
+
+def _opened(text: str) -> str:
+    """The fence that a text leaves open, and what follows it; empty if there is none, or its turn has ended."""
+    if "```" not in text and "~~~" not in text:
+        return ""
+    block = read(text).open_block
+    if block is None or _TURN_END.search(block.tag) or _TURN_END.search(block.code):
+        return ""
+    return f"{block.mark}{block.tag}" + ("\n" + block.code if block.lines else "")
+
+
+def _thinks(response: str, tag: str) -> bool:
+    return bool(tag) and response.lstrip().startswith(f"<{tag}>")
+
+
+def _end_of(texts: Sequence[str], sequence: str, anywhere: bool = True) -> int | None:
+    """Where the prompt's texts end in a sequence, one after the other; None if they are not all there."""
+    pieces = _pieces(sequence)
+    squeezed = "".join(sequence[start:end] for start, end in pieces)
+    position = 0
+    for number, text in enumerate(texts):
+        wanted = "".join(_NOISE.split(text))
+        found = _find(wanted, squeezed, position, anywhere=anywhere, cut=number == 0)
+        if found is None:
+            return None
+        position = found
+    return _place(pieces, position)
+
+
+def _find(wanted: str, squeezed: str, position: int, *, anywhere: bool, cut: bool) -> int | None:
+    """Where `wanted` ends in the squeezed text: at the position, or later, or only its end if it was cut."""
+    if squeezed.startswith(wanted, position):
+        return position + len(wanted)
+    if not anywhere or len(wanted) < _FIND_CHARS:
+        return None
+    start = squeezed.find(wanted, position)
+    if start < 0 and cut and len(wanted) > _TAIL_CHARS:
+        wanted = wanted[-_TAIL_CHARS:]
+        start = squeezed.find(wanted, position)
+    return start + len(wanted) if start >= 0 else None
+
+
+def _pieces(text: str) -> list[tuple[int, int]]:
+    """The spans of a text between its noise."""
+    spans = []
+    start = 0
+    for noise in _NOISE.finditer(text):
+        if noise.start() > start:
+            spans.append((start, noise.start()))
+        start = noise.end()
+    if start < len(text):
+        spans.append((start, len(text)))
+    return spans
+
+
+def _place(pieces: Sequence[tuple[int, int]], position: int) -> int:
+    """The place in the text of a position in its pieces, put together."""
+    place = 0
+    for start, end in pieces:
+        if position <= 0:
+            break
+        place = min(end, start + position)
+        position -= end - start
+    return place

@@ -1,0 +1,3 @@
+// Starts Swagger UI on /docs.
+
+SwaggerUIBundle({ url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null });
