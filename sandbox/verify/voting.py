@@ -6,10 +6,13 @@ poll of its own, and its label comes about like this:
 1. Only runs that ended well vote. Where the policy says one vote per program, candidates that are the same program
    after normalisation (`normal_form`) are one voter; when its runs that ended well do not agree with each other, it
    is not deterministic there and abstains.
-2. Votes are grouped by the checker's equivalence. Not every rule is transitive (0, 0.9 and 1.8 under a tolerance of
-   1), so the order is fixed: candidates vote by index, each joins the first group whose first member it agrees with,
-   as output against expectation, or founds the next group. A group's output is its first member's. Equal bytes are
-   always together.
+2. Votes are grouped by the checker's equivalence. Where agreement is transitive each output is read once, and
+   outputs of one form (`checkers.form`) are a group. Not every rule is transitive (0, 0.9 and 1.8 under a tolerance
+   of 1), so the order is fixed: candidates vote by index, each joins the first group whose first member it agrees
+   with, as output against expectation, or founds the next group. A group's output is its first member's. Equal bytes
+   are always together. Comparing outputs pair by pair is bounded: all comparisons of one input may read
+   `READ_FACTOR` times the bytes of its different outputs, and `READ_FREE` bytes more. An input that needs more has no
+   label (`too_many_outputs`). The bound counts bytes and not seconds, so that a busy machine changes no label.
 3. The largest group is the label if it has `min_votes` votes, its share of all votes reaches `quorum`, and it is
    `margin` votes ahead of the next. Several largest groups are a tie: no label, unless the policy names a tie-break,
    which then replaces the margin; the shares still have to suffice.
@@ -33,6 +36,8 @@ from sandbox.verify.judge import CheckerChoice
 Tie = Literal["none", "first", "smallest", "random"]
 Weights = Literal["uniform", "confidence", "discrimination", "size", "declared"]
 Matrix = Sequence[Sequence[Outcome]]
+
+READ_FACTOR, READ_FREE = 4, 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class NoLabel(StrEnum):
     MIN_VOTES = "min_votes"
     QUORUM = "quorum"
     MARGIN = "margin"
+    TOO_MANY_OUTPUTS = "too_many_outputs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +121,11 @@ def label_inputs(
 def _poll(
     outcomes: Sequence[Outcome], checker: CheckerChoice, policy: Policy, voters: Sequence[int], draw: str
 ) -> Label:
-    groups, abstained = _ballot(_grouped(outcomes, checker), voters)
     failed = [index for index, outcome in enumerate(outcomes) if not outcome.ended_well]
+    grouped = _grouped(outcomes, checker)
+    if grouped is None:
+        return _not_compared(len(outcomes), failed)
+    groups, abstained = _ballot(grouped, voters)
     absent = tuple(sorted({*failed, *abstained}))
     if not groups:
         return Label(why=NoLabel.NO_VOTES, abstained=absent)
@@ -138,17 +147,36 @@ def _poll(
     )
 
 
-def _grouped(outcomes: Sequence[Outcome], checker: CheckerChoice) -> list[_Group]:
+def _not_compared(candidates: int, failed: Sequence[int]) -> Label:
+    """The label of an input whose outputs are too many to compare: everybody who ended well dissents."""
+    cast = tuple(sorted({*range(candidates)} - {*failed}))
+    return Label(why=NoLabel.TOO_MANY_OUTPUTS, cast=len(cast), dissenters=cast, abstained=tuple(failed))
+
+
+def _grouped(outcomes: Sequence[Outcome], checker: CheckerChoice) -> list[_Group] | None:
+    """The groups in the order of their first members; None where comparing all outputs would take too long."""
     groups: list[_Group] = []
     of_bytes: dict[bytes, _Group] = {}
+    of_form: dict[bytes, _Group] = {}
+    left = READ_FREE + READ_FACTOR * sum(map(len, {outcome.stdout for outcome in outcomes if outcome.ended_well}))
     for index, outcome in enumerate(outcomes):
         if not outcome.ended_well:
             continue
         group = of_bytes.get(outcome.stdout)
         if group is None:
-            group = next((known for known in groups if agree(checker, outcome.stdout, known.output)), None)
-            if group is None:
-                group = _Group(outcome.stdout)
+            form = checkers.form(checker.kind, outcome.stdout, **checker.options)
+            if form is not None:
+                group = of_form.setdefault(sha256(form).digest(), _Group(outcome.stdout))
+            else:
+                for known in groups:
+                    left -= len(outcome.stdout) + len(known.output)
+                    if left < 0:
+                        return None
+                    if agree(checker, outcome.stdout, known.output):
+                        group = known
+                        break
+                group = group or _Group(outcome.stdout)
+            if not group.members:
                 groups.append(group)
             of_bytes[outcome.stdout] = group
         group.members.append(index)

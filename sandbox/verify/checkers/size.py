@@ -8,6 +8,9 @@ expected output has bytes is wrong.
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from sandbox.verify.checkers.failure import CheckerFailed
 
 LENGTH_FACTOR, LENGTH_FREE = 64, 64 << 10
@@ -25,6 +28,16 @@ def has_too_many(actual: bytes, expected: bytes, marks: bytes) -> bool:
     """Whether an output has far more marks than one that agrees with `expected` can have."""
     allowed = min(MARKS_FREE + MARKS_FACTOR * len(expected), 2 * MOST_MARKS)
     return len(actual) > allowed and _count(actual, marks) > allowed
+
+
+def is_too_large(answer: bytes, expected: Any) -> bool:
+    """Whether an encoded value (`runner.values`) is far larger than any encoding of the expected one, or has far more
+    parts. An encoded value has at most a dozen marks for each character of the same value in JSON.
+    """
+    if len(answer) <= LENGTH_FREE:
+        return False
+    size = len(json.dumps(expected, separators=(",", ":")))
+    return len(answer) > LENGTH_FREE + LENGTH_FACTOR * size or _count(answer, b"[]{},:") > LENGTH_FREE + 12 * size
 
 
 def require_judgeable(expected: bytes, marks: bytes) -> None:
