@@ -142,6 +142,12 @@ def judge_opinion(outcome: Outcome, checker: Outcome, full_score: float) -> Case
     return CaseVerdict(verdict, said.message, outcome.exit_code, outcome.signal, outcome.usage, said.score)
 
 
+def judge_overload(outcome: Outcome, checker: Outcome) -> CaseVerdict:
+    """A run whose output made the user's checker or interactor exceed its limits, which it keeps on other output."""
+    told = f"the output made the checker exceed its limits: {checker.status.value}"
+    return CaseVerdict(Verdict.WRONG_ANSWER, told, outcome.exit_code, outcome.signal, outcome.usage)
+
+
 def judge_interaction(program: Outcome, interactor: Outcome, first: Ended, full_score: float) -> CaseVerdict:
     """A program and an interactor that spoke with each other."""
     said = interaction(program, interactor, first, full_score)

@@ -39,9 +39,7 @@ def values_within(found: float, wanted: float, absolute: float, relative: float)
     return _near(found, wanted, doubles[0], doubles[1], absolute, relative)
 
 
-def _near(
-    found: str | float, wanted: str | float, one: float, other: float, absolute: float, relative: float
-) -> bool:
+def _near(found: str | float, wanted: str | float, one: float, other: float, absolute: float, relative: float) -> bool:
     if math.isfinite(one) and math.isfinite(other):
         apart, allowed = abs(one - other), max(absolute, relative * abs(other))
         doubt = (abs(one) + abs(other) + allowed) * _ROUNDING + _SMALLEST

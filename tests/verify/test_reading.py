@@ -1,4 +1,4 @@
-"""Outputs are read a block at a time: the same verdicts as read at once, and forms that are equal where outputs agree."""
+"""Outputs are read a block at a time, with the same verdicts; and forms are equal where outputs agree."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ BLOCKS = [1, 3, 7]
 @st.composite
 def pairs(draw: st.DrawFn) -> tuple[bytes, bytes]:
     """Two outputs that are often nearly the same."""
-    words = st.sampled_from([b"1", b"1.0", b"a", b"A", b"nan", b"10", b"77777777777", b"\xc2\xa0", b"x\vy", b"-0", b"[1]"])
+    words = st.sampled_from(
+        [b"1", b"1.0", b"a", b"A", b"nan", b"10", b"77777777777", b"\xc2\xa0", b"x\vy", b"-0", b"[1]"]
+    )
     gaps = st.sampled_from([b" ", b"\n", b"\n\n", b" \n", b"\r\n", b"\f", b"\t", b""])
     parts = draw(st.lists(st.tuples(words, gaps), max_size=12))
     other = [
