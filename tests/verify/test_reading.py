@@ -45,6 +45,7 @@ def test_reading_in_blocks_decides_as_reading_at_once(
     at_once = check(kind, *pair)
     with monkeypatch.context() as patch:
         patch.setattr(pieces, "BLOCK_BYTES", block)
+        patch.setattr(pieces, "COUNTED_BYTES", block)
         in_blocks = check(kind, *pair)
     assert in_blocks.accepted == at_once.accepted
     assert not in_blocks.failed

@@ -14,6 +14,7 @@ from secrets import token_bytes
 from typing import AnyStr
 
 BLOCK_BYTES = 1 << 16
+COUNTED_BYTES = 1 << 20  # up to here pieces are counted one by one, which takes 100 bytes for each
 SPACES = b" \t\n\r\v\f"
 _SALT = token_bytes(16)
 

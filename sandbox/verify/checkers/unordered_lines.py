@@ -11,7 +11,7 @@ from sandbox.verify.checkers.lines import BLANKS
 def difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    large = len(actual) + len(expected) > pieces.BLOCK_BYTES
+    large = len(actual) + len(expected) > pieces.COUNTED_BYTES
     return pieces.difference_in_any_order("line", _lines(actual), _lines(expected), large)
 
 

@@ -8,7 +8,7 @@ from sandbox.verify.checkers import pieces
 def difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    large = len(actual) + len(expected) > pieces.BLOCK_BYTES
+    large = len(actual) + len(expected) > pieces.COUNTED_BYTES
     return pieces.difference_in_any_order("token", pieces.tokens(actual), pieces.tokens(expected), large)
 
 
