@@ -147,7 +147,9 @@ class Supervisor:
         self._zygotes_alone = b"%d " % self._zygote.pid
         self._program: dict[str, Any] = {}
         self._environment = ""
-        self._waited_s = self._looked_at = 0.0  # how long the run's processes have waited for a CPU, as of the last look
+        self._waited_s = self._looked_at = (
+            0.0  # how long the run's processes have waited for a CPU, as of the last look
+        )
         self.tag = ""  # of the request that is being served: comes back with its answer
         self._poll = select.poll()
         self._poll.register(self._zygote.socket, select.POLLIN)

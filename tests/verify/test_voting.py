@@ -191,7 +191,20 @@ def test_small_outputs_that_all_differ_are_compared_under_every_rule() -> None:
 
 
 def test_outputs_that_are_equal_are_kept_once() -> None:
-    keep = Interned().keep
-    one, other = keep(ran(b"x" * 1_000)), keep(ran(b"x" * 999 + b"x"))
+    interned = Interned()
+    interned.begin_candidate()
+    one, other = interned.keep(ran(b"x" * 1_000)), interned.keep(ran(b"x" * 999 + b"x"))
     assert one.stdout is other.stdout
-    assert keep(Outcome(Status.RUNTIME_ERROR, stdout=b"y", stderr=b"z")).stdout == b""
+    assert interned.keep(Outcome(Status.RUNTIME_ERROR, stdout=b"y", stderr=b"z")).stdout == b""
+
+
+def test_a_vote_keeps_a_bounded_amount_of_output_and_no_candidate_takes_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(voting, "MOST_KEPT_BYTES", 400)
+    interned = Interned()
+    statuses = []
+    for candidate in range(6):
+        interned.begin_candidate()
+        statuses.append([interned.keep(ran(b"%d%d" % (candidate, run) * 20)).status for run in range(3)])
+    kept, over = Status.OK, Status.OUTPUT_LIMIT_EXCEEDED
+    assert statuses == [[kept, kept, over]] * 5 + [[over] * 3]
+    assert interned.keep(ran(b"00" * 20)).status is kept, "what is kept already costs nothing"
