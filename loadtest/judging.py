@@ -18,7 +18,7 @@ from collections.abc import Callable
 from sandbox.verify import checkers
 
 MB = 1 << 20
-CAP_S = 15
+CAP_S = 60
 SMALL = {
     "json": b'{"a": [1, 2.5], "b": "x"}',
     "humaneval": b"[1, 2, (3, 4)]",
