@@ -73,6 +73,7 @@ class Language:
     compile_limits: Limits = COMPILE_LIMITS
     environment: Mapping[str, str] = field(default_factory=dict, hash=False)
     memory_errors: tuple[bytes, ...] = ()
+    syntax_check: tuple[str, ...] = ()
 
     def program(self, code: str | bytes) -> Program:
         source = code.encode() if isinstance(code, str) else code
@@ -108,6 +109,7 @@ def _entry(name: str, row: Mapping[str, Any]) -> Language:
         compile_limits=replace(COMPILE_LIMITS, **row.get("compile_limits", {})),
         environment=MappingProxyType(row.get("environment", {})),
         memory_errors=tuple(text.encode() for text in row.get("memory_errors", ())),
+        syntax_check=tuple(row.get("syntax_check", ())),
     )
 
 

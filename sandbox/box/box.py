@@ -19,7 +19,7 @@ from typing import Any
 from sandbox.box.engine import Walls
 from sandbox.box.exhaustion import exhausted
 from sandbox.box.gvisor import GvisorWalls
-from sandbox.box.streams import Collected, Streams
+from sandbox.box.streams import Collected, Spoken, Streams
 from sandbox.box.watch import UNWATCHED, BoxWatch, Stage
 from sandbox.errors import BoxError, BoxOutOfMemory
 from sandbox.runner import frames
@@ -112,11 +112,14 @@ class Box:
         request = {"do": "run", "args": (), "fetch": (), "mode": mode}
         return self._observe(request, stdin, limits, files, channel=channel)
 
-    def converse(self, run: Run, partner: Sequence[int]) -> Outcome:
-        """Run the loaded program with stdin and stdout lent to it: another program has their other ends."""
+    def converse(self, run: Run, partner: Sequence[int], spoken: Spoken | None = None) -> Outcome:
+        """Run the loaded program with stdin and stdout lent to it: another program has their other ends.
+
+        With `spoken`, which is filled in, what it says is held to the output limit.
+        """
         program = self._loaded()
         request = {"do": "run", "args": run.args, "fetch": (), "mode": program.mode}
-        return self._observe(request, b"", run.limits, run.files, partner=partner)
+        return self._observe(request, b"", run.limits, run.files, partner=partner, spoken=spoken)
 
     def _warm(self, program: Program, mode: Mode) -> None:
         """Have an interpreter that has imported what the program will; done once a box, and remembered by it."""
@@ -148,6 +151,7 @@ class Box:
         calls: bytes | None = None,
         channel: Sequence[int] = (),
         partner: Sequence[int] = (),
+        spoken: Spoken | None = None,
     ) -> Outcome:
         """Send a request that starts a program, feed and drain its streams, and read how it ended."""
         self.runs += 1
@@ -169,7 +173,7 @@ class Box:
         ):
             request["warm"] = self._program.warm
         deadline = time.monotonic() + limits.wall_time_s * SUPERVISOR_WALL_CEILING + WATCHDOG_GRACE_S
-        with Streams(stdin, limits.output_kb * 1024, calls, channel, partner) as streams:
+        with Streams(stdin, limits.output_kb * 1024, calls, channel, partner, spoken) as streams:
             request["streams"] = len(streams.theirs)
             copied = self._memory_for_copies(request)
             try:

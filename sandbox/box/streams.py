@@ -14,6 +14,7 @@ import select
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -99,6 +100,39 @@ class _Spliced:
         return self._done < self.span.size
 
 
+@dataclass
+class Spoken:
+    """What a program has said to its partner: how much, the last byte of it, and when."""
+
+    size: int = 0
+    last: bytes = b""
+    at: float = field(default_factory=time.monotonic)
+
+
+class _Relay:
+    """Passes a program's output on to its partner, at the partner's pace, up to the output limit."""
+
+    def __init__(self, source: int, target: int, limit_bytes: int, spoken: Spoken) -> None:
+        self.source, self.target = source, target
+        self.truncated = False
+        self._limit_bytes = limit_bytes
+        self._spoken = spoken
+        self._left = b""
+
+    def take(self, chunk: bytes) -> None:
+        """Note what was said. What is over the limit is not passed on."""
+        self._spoken.size += len(chunk)
+        self._spoken.last, self._spoken.at = chunk[-1:], time.monotonic()
+        self.truncated = self.truncated or self._spoken.size > self._limit_bytes
+        self._left = b"" if self.truncated else chunk
+
+    def give(self) -> bool:
+        """Whether something is left after what the partner's pipe has taken now. Raises BrokenPipeError."""
+        with suppress(BlockingIOError):
+            self._left = self._left[os.write(self.target, self._left) :] if self._left else b""
+        return bool(self._left)
+
+
 class Streams:
     """Use as a context manager; `theirs` are the ends to give away: stdin to read, stdout and stderr to write."""
 
@@ -109,10 +143,12 @@ class Streams:
         calls: bytes | None = None,
         channel: Sequence[int] = (),
         partner: Sequence[int] = (),
+        spoken: Spoken | None = None,
     ) -> None:
         """`calls` opens two more pipes, for calls to the program and its answers; `channel` lends two instead.
 
-        `partner` lends stdin and stdout, for a program that speaks with another one; its stdout is not collected.
+        `partner` lends stdin and stdout, for a program that speaks with another one; its stdout is not collected. With
+        `spoken` its stdout passes through here on the way, which holds it to the output limit and notes what it says.
         """
         self._open: set[int] = set()
         self._readers: dict[int, Collected] = {}
@@ -120,7 +156,12 @@ class Streams:
         self._span = stdin if isinstance(stdin, FileSpan) else None
         self._told_over_limit = False
         self._poll = select.poll()
-        self.theirs = [] if partner else [self._fed(stdin), self._drained(output_limit_bytes)]
+        self._relay: _Relay | None = None
+        if partner and spoken is not None:
+            self.theirs = [self._relayed(partner[1], output_limit_bytes, spoken)]
+            partner = partner[:1]
+        else:
+            self.theirs = [] if partner else [self._fed(stdin), self._drained(output_limit_bytes)]
         self.theirs.append(self._drained(output_limit_bytes))
         if calls is not None:
             self.theirs += [self._fed(calls), self._drained(ANSWERS_LIMIT_BYTES)]
@@ -146,6 +187,17 @@ class Streams:
         self._poll.register(ours, select.POLLIN)
         return theirs
 
+    def _relayed(self, partner: int, limit_bytes: int, spoken: Spoken) -> int:
+        """A pipe whose content goes on to `partner`; returns its writing end."""
+        ours, theirs = self._pipe()
+        target = os.dup(partner)
+        self._open.add(target)
+        for descriptor in (ours, target):
+            os.set_blocking(descriptor, False)
+        self._relay = _Relay(ours, target, limit_bytes, spoken)
+        self._poll.register(ours, select.POLLIN)
+        return theirs
+
     def _pipe(self) -> tuple[int, int]:
         ends = os.pipe()
         self._open.update(ends)
@@ -166,7 +218,8 @@ class Streams:
 
     @property
     def over_limit(self) -> bool:
-        return any(reader.truncated for reader in self._readers.values())
+        relayed = self._relay is not None and self._relay.truncated
+        return relayed or any(reader.truncated for reader in self._readers.values())
 
     def close_theirs(self) -> None:
         for descriptor in self._ours_to_close:
@@ -204,6 +257,8 @@ class Streams:
         are closed by its garbage collector, which runs when some unix socket is closed.
         """
         deadline = time.monotonic() + LAST_WRITER_PATIENCE_S
+        if self._relay is not None:
+            self._pass_on_the_rest(self._relay, deadline)
         for descriptor in [one for one in self._readers if one in self._open]:
             while self._read(descriptor):
                 pass
@@ -222,6 +277,8 @@ class Streams:
                 answered = True
             elif descriptor in self._feeds:
                 self._feed(descriptor)
+            elif self._relay is not None and descriptor in {self._relay.source, self._relay.target}:
+                self._pass_on(self._relay, descriptor)
             else:
                 self._read(descriptor)
         return answered
@@ -240,6 +297,54 @@ class Streams:
             _enlarge(descriptor)
         self._readers[descriptor].add(chunk)
         return True
+
+    def _pass_on(self, relay: _Relay, ready: int) -> None:
+        """Read from the program, or write to its partner, whichever is ready: one at a time, so nothing piles up."""
+        try:
+            if ready == relay.source:
+                chunk = os.read(relay.source, PIPE_BYTES)
+                if not chunk:
+                    self._poll.unregister(relay.source)
+                    self._close(relay.source)
+                    return
+                relay.take(chunk)
+            if relay.give() == (ready == relay.target):
+                return
+        except BlockingIOError:
+            return
+        except BrokenPipeError:  # the partner is gone, and nobody reads in its place: so the program learns
+            self._poll.unregister(ready)
+            self._close(relay.source)
+            return
+        other = relay.target if ready == relay.source else relay.source
+        self._poll.unregister(ready)
+        self._poll.register(other, select.POLLOUT if other == relay.target else select.POLLIN)
+
+    def _pass_on_the_rest(self, relay: _Relay, deadline: float) -> None:
+        """Give the partner all that the program left behind. The partner's own limits end this."""
+        if relay.source not in self._open:
+            return
+        os.set_blocking(relay.target, True)
+        try:
+            while relay.give():
+                pass
+            while chunk := self._read_late(relay.source, deadline):
+                relay.take(chunk)
+                while relay.give():
+                    pass
+        except BrokenPipeError:
+            pass
+
+    def _read_late(self, descriptor: int, deadline: float) -> bytes:
+        """What a program that is gone has left in a pipe; empty at the end."""
+        while True:
+            try:
+                return os.read(descriptor, PIPE_BYTES)
+            except BlockingIOError:
+                for one in socket.socketpair():
+                    one.close()
+                if not _readable(descriptor, COLLECTION_PATIENCE_S) and time.monotonic() > deadline:
+                    raise BoxError("a process of the program outlived it and still holds its output") from None
 
     def _feed(self, descriptor: int) -> None:
         try:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
+import struct
+import termios
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sandbox import languages
 from sandbox.box.box import NO_FILES, Box
 from sandbox.box.slot import Slot
+from sandbox.box.streams import Spoken
 from sandbox.languages import Language
 from sandbox.runner import values
-from sandbox.runner.contract import Limits, Mode, Outcome, Run, Status, Usage
+from sandbox.runner.contract import Limits, Mode, Outcome, Program, Run, Status, Usage
 from sandbox.schema import (
     AssertTest,
     Checker,
@@ -29,7 +34,7 @@ from sandbox.schema import (
     VerifyRequest,
 )
 from sandbox.schema.tests import AnyTest
-from sandbox.verify.checkers.program import ARGUMENTS, Ended, checker_files
+from sandbox.verify.checkers.program import ARGUMENTS, LIMITS, OUTPUT, Ended, checker_files, guarded
 from sandbox.verify.judge import (
     CaseVerdict,
     CheckerChoice,
@@ -42,6 +47,7 @@ from sandbox.verify.judge import (
     judge_interaction,
     judge_opinion,
     judge_outcome,
+    judge_overload,
 )
 
 NO_PROGRAM = ""
@@ -50,6 +56,8 @@ PYTEST = ("sandbox.runner.pytest_file",)  # what the interpreter of such tests h
 TEST_LIMITS = Limits()
 TEST_PATIENCE_S = 2.0
 INTERACTOR_PATIENCE_S = 2.0
+LONG_SILENCE = 0.5  # of the time that both may be idle
+GUARDED = frozenset({"python", "pypy"})  # checkers in these languages run under `python_guard`
 PIPE_BYTES = 65_536
 PIPE_PATIENCE_S = 0.1
 WALL_TIME = "wall time"  # the supervisor's word for what it stopped a program
@@ -109,7 +117,11 @@ class Trials:
             return judge_files(outcome, stdout, test.expected_files, self._checker)
         if not isinstance(checker, ProgramChecker) or not outcome.ended_well:
             return judge_outcome(outcome, test.expected_bytes, self._checker)
-        return judge_opinion(outcome, self._asked(checker, test, outcome.stdout), checker.full_score)
+        said = self._asked(checker, test, outcome.stdout)
+        # Whoever causes a limit bears it: a checker that keeps its limits on the expected output lost them to this one.
+        if said.status in LIMITS and self._asked(checker, test, test.expected_bytes).status not in LIMITS:
+            return judge_overload(outcome, said)
+        return judge_opinion(outcome, said, checker.full_score)
 
     def _asked(self, checker: ProgramChecker, test: TestCase, stdout: bytes) -> Outcome:
         """What the user's checker, in its own box, makes of an output."""
@@ -132,13 +144,18 @@ class Trials:
         files = checker_files(test.stdin_bytes, b"", test.expected_bytes)
         theirs = Run(args=ARGUMENTS, files=files, limits=patient)
         ours = Run(args=tuple(test.args), files=test.files, limits=limits)
-        outcome, interactor, first = self._conversation(box, ours, theirs)
+        outcome, interactor, heard = self._conversation(box, ours, theirs)
+        first = heard.ended[0]
         if first is Ended.PROGRAM and outcome.message == WALL_TIME and not _is_busy(interactor.usage):
-            first = Ended.NEITHER
+            patience_s = min(checker.idle_time_s, wall_time_s) * LONG_SILENCE
+            first = Ended.WITHHELD if heard.program_is_owed_an_answer(patience_s) else Ended.NEITHER
+        driven = first is Ended.INTERACTOR and interactor.status in LIMITS
+        if driven and outcome.status not in LIMITS and box.run(theirs).status not in LIMITS:
+            return judge_overload(outcome, interactor)
         return judge_interaction(outcome, interactor, first, checker.full_score)
 
-    def _conversation(self, box: Box, ours: Run, theirs: Run) -> tuple[Outcome, Outcome, Ended]:
-        """How the program and the interactor ended, and which of them first.
+    def _conversation(self, box: Box, ours: Run, theirs: Run) -> tuple[Outcome, Outcome, Heard]:
+        """How the program and the interactor ended, and what passed between them.
 
         We hold their ends of the pipes as well, each until we know that its owner has ended. So neither can see the
         other's end, and end of that, before we know who was first. What is written to one that has ended goes nowhere:
@@ -148,30 +165,35 @@ class Trials:
         to_interactor, from_program = os.pipe()
         unread, unheard = os.dup(to_program), os.dup(to_interactor)
         end_of = {Ended.PROGRAM: os.dup(from_program), Ended.INTERACTOR: os.dup(from_interactor)}
-        ended: list[Ended] = []
+        heard = Heard()
 
         def converse(who: Ended, where: Box, run: Run, streams: list[int]) -> Outcome:
             try:
-                return where.converse(run, streams)
+                return where.converse(run, streams, heard.spoken if who is Ended.PROGRAM else None)
             finally:
-                ended.append(who)
+                if who is Ended.PROGRAM and not heard.ended:
+                    heard.program_ends(unread, unheard)
+                heard.ended.append(who)
                 os.close(end_of[who])
 
-        def discard(stream: int) -> None:
-            """Read until nobody can write any more, or both have ended and nothing comes."""
+        def discard(stream: int) -> int:
+            """Read until nobody can write any more, or both have ended and nothing comes; return how much was read."""
+            read = 0
             with open(stream, "rb", buffering=0) as pipe:
                 while True:
                     if _is_readable(pipe.fileno()):
-                        if not pipe.read(PIPE_BYTES):
-                            return
-                    elif len(ended) == 2:
-                        return
+                        chunk = pipe.read(PIPE_BYTES)
+                        if not chunk:
+                            return read
+                        read += len(chunk)
+                    elif len(heard.ended) == 2:
+                        return read
 
         def program() -> Outcome:
             try:
                 return converse(Ended.PROGRAM, self._box, ours, [to_program, from_program])
             finally:
-                discard(unread)
+                heard.withheld = discard(unread)
 
         with ThreadPoolExecutor(2) as side:
             running = side.submit(program)
@@ -184,7 +206,7 @@ class Trials:
                 side.submit(discard, unheard)
             else:
                 os.close(unheard)
-        return running.result(), interactor, ended[0]
+        return running.result(), interactor, heard
 
     def _box_of(self, checker: ProgramChecker | InteractiveChecker) -> tuple[Box, Outcome | None]:
         """The user's checker, loaded in a box of its own, and its outcome if it does not compile."""
@@ -192,8 +214,11 @@ class Trials:
             language = languages.named(checker.language)
             self._slot.require(language)
             self._checkers_box = self._rest.enter_context(self._slot.lend_beside(language.image, "checker"))
-            compiled = self._checkers_box.load(language.program(checker.code))
-            self._checker_broken = None if compiled is None or compiled.ended_well else compiled
+            loaded = self._checkers_box.load(_checker_program(language, checker))
+            if loaded is None and language.syntax_check:
+                loaded = self._checkers_box.run(Run(command=language.syntax_check, limits=language.compile_limits))
+            broken = loaded is not None and not loaded.ended_well
+            self._checker_broken = replace(loaded, status=Status.COMPILE_ERROR) if loaded and broken else None
         return self._checkers_box, self._checker_broken
 
     def _command(self, test: CommandTest) -> CaseVerdict:
@@ -237,6 +262,47 @@ class Trials:
             self._beside[role] = self._rest.enter_context(self._slot.lend_beside(self._language.image, role))
             self._beside[role].load(replace(self._language.program(NO_PROGRAM), warm=warm))
         return self._beside[role]
+
+
+def _checker_program(language: Language, checker: ProgramChecker | InteractiveChecker) -> Program:
+    """The user's checker as a program; Python's own exit code says too little, so a guard runs it."""
+    program = language.program(checker.code)
+    if language.name not in GUARDED:
+        return program
+    output = OUTPUT if isinstance(checker, ProgramChecker) else ""
+    return replace(program, source=guarded(checker.code, output))
+
+
+@dataclass
+class Heard:
+    """What passed between a program and its interactor, and who ended first."""
+
+    spoken: Spoken = field(default_factory=Spoken)
+    ended: list[Ended] = field(default_factory=list)
+    withheld: int = 0  # bytes for the program that it had not read when it ended
+    _silent_s: float = 0.0
+    _read_all: bool = False
+    _unheard: int = 0
+
+    def program_ends(self, unread: int, unheard: int) -> None:
+        """Note how things stand: `unread` is the pipe to the program, `unheard` the one to the interactor."""
+        self._silent_s = time.monotonic() - self.spoken.at
+        self._read_all, self._unheard = not _waiting_in(unread), _waiting_in(unheard)
+
+    def program_is_owed_an_answer(self, patience_s: float) -> bool:
+        """Whether the program had said a whole line, read all there was, and waited for an answer in vain.
+
+        The answer is in the interactor's buffer, for it comes out once the program is gone; or the interactor has not
+        read the question. A question asked at the last moment proves nothing, hence the patience.
+        """
+        asked = self.spoken.size > 0 and self.spoken.last.isspace() and self._silent_s >= patience_s
+        return asked and self._read_all and (self._unheard > 0 or self.withheld > 0)
+
+
+def _waiting_in(pipe: int) -> int:
+    """How many bytes a pipe holds."""
+    count: int = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0]
+    return count
 
 
 def _is_readable(pipe: int) -> bool:

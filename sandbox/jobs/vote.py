@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from sandbox import languages
 from sandbox.box.box import Box
@@ -27,8 +28,9 @@ def vote(item_id: str, request: VoteRequest, slot: Slot, queue_time_s: float, de
     messages: list[str] = []
     matrix: list[list[Outcome]] = []
     for candidate in request.candidates:
-        outcomes, message = _row(candidate, runs, slot)
-        matrix.append([interned.keep(outcome) for outcome in outcomes])
+        interned.begin_candidate()
+        outcomes, message = _row(candidate, runs, slot, interned.keep)
+        matrix.append(outcomes)
         messages.append(message)
     same_as = normal_form.same_programs([(languages.named(one.language).name, one.code) for one in request.candidates])
     election = golden.elect(
@@ -51,7 +53,9 @@ def vote(item_id: str, request: VoteRequest, slot: Slot, queue_time_s: float, de
     )
 
 
-def _row(candidate: Candidate, runs: list[Run], slot: Slot) -> tuple[list[Outcome], str]:
+def _row(
+    candidate: Candidate, runs: list[Run], slot: Slot, keep: Callable[[Outcome], Outcome]
+) -> tuple[list[Outcome], str]:
     """One candidate's outcomes, and what its compiler said where it did not compile."""
     language = languages.named(candidate.language)
 
@@ -60,7 +64,7 @@ def _row(candidate: Candidate, runs: list[Run], slot: Slot) -> tuple[list[Outcom
         if compiled is not None and not compiled.ended_well:
             said = compiled.stderr.decode(errors="replace")[:COMPILE_MESSAGE_CHARS] or compiled.message
             return [Outcome(Status.COMPILE_ERROR, message=compiled.message)] * len(runs), said
-        return [box.run(run) for run in runs], ""
+        return [keep(box.run(run)) for run in runs], ""
 
     try:
         return in_some_box(slot, language, in_box)

@@ -7,7 +7,8 @@ which the worker made: no byte of stdin, stdout or stderr comes through here. It
 that the child has ended, waking only to hold the limits:
 
 * CPU time of the whole tree, from process clocks, so that a fork buys no extra time;
-* wall time less the time its processes waited for a free CPU, so that a busy machine changes no verdict;
+* wall time less the time its processes waited for a free CPU, so that a busy machine changes no verdict. A run that
+  ends by itself is held to the same measure, so that one which ends at its limit has one verdict;
 * the worker's word `kill` (the output grew too large), or the worker's end, upon which the box ends too.
 
 Then it kills whatever is left, which it recognises by descent and not by name, answers, and clears every writable
@@ -53,6 +54,8 @@ GVISOR_MEMORY_LOOK_S = 0.05  # a look costs milliseconds there, and of the box's
 GVISOR_CPU_LIMIT_TIMES = 32  # its clock runs many times too fast where threads wait for a CPU: a second line only
 COPIED_AT_ONCE = 1 << 20
 PAGES_LOOK_S = 0.5
+LAST_LOOK_S = 0.01  # before the wall limit: what the processes waited is known when they end at it
+UNWATCHED_S = 0.02  # longer without a look, and this supervisor itself waited for a CPU
 MCL_CURRENT, MCL_ONFAULT = 1, 4
 PAGES_PER_MB = (1 << 20) // os.sysconf("SC_PAGE_SIZE")
 BOX_CLOCK_FROM_S = 0.02  # runs shorter than this cannot hide CPU time worth asking the cgroup for
@@ -78,6 +81,7 @@ class Ending(NamedTuple):
     memory_mb: float
     stopped: str = ""
     out_of_memory: bool = False
+    waited_s: float = 0.0  # of the wall time, for a free CPU
     exec_error: int = 0  # the errno with which its command could not be run
 
 
@@ -159,6 +163,9 @@ class Supervisor:
         self._zygotes_alone = b"%d " % self._zygote.pid
         self._program: dict[str, Any] = {}
         self._environment = ""
+        self._waited_s = self._looked_at = (
+            0.0  # how long the run's processes have waited for a CPU, as of the last look
+        )
         self.tag = ""  # of the request that is being served: comes back with its answer
         self._poll = select.poll()
         self._poll.register(self._zygote.socket, select.POLLIN)
@@ -296,6 +303,7 @@ class Supervisor:
         box_before = self._box_clock.read() - self._own_cpu_time_s()
         began = time.monotonic()
         self._zygote.start(packed, streams)
+        self._waited_s, self._looked_at = 0.0, began
         stopped = self._watch(began, limits)
         report = self._zygote.report()
         ended = time.monotonic()
@@ -313,8 +321,16 @@ class Supervisor:
             or (self._gvisor is not None and self._memory_taken_mb([]) > self._memory_limit_mb(limits))
         )
         cpu_time_s = self._possible_cpu_time_s(cpu_time_s, ended - began)
+        waited_s = self._waited_s + max(0.0, ended - self._looked_at - UNWATCHED_S)
         return Ending(
-            report.wait_status, cpu_time_s, ended - began, report.memory_mb, stopped, out_of_memory, exec_error
+            report.wait_status,
+            cpu_time_s,
+            ended - began,
+            report.memory_mb,
+            stopped,
+            out_of_memory,
+            waited_s,
+            exec_error,
         )
 
     def _own_cpu_time_s(self) -> float:
@@ -323,7 +339,7 @@ class Supervisor:
     def _watch(self, began: float, limits: dict[str, Any]) -> str:
         """Hold the limits until the zygote reports; return why the program was stopped, or an empty string."""
         stopped = ""
-        next_look = began + min(limits["cpu_time_s"], limits["wall_time_s"], PAGES_LOOK_S)
+        next_look = began + min(limits["cpu_time_s"], max(0.0, limits["wall_time_s"] - LAST_LOOK_S), PAGES_LOOK_S)
         pages_before: float | None = None
         while True:
             if self._watch_memory and not stopped:
@@ -355,10 +371,12 @@ class Supervisor:
         if cpu >= limits["cpu_time_s"]:
             return "cpu", 0.0
         waited = min(max(map(usage.waited_for_cpu_s, alive), default=0.0), elapsed)
+        self._waited_s, self._looked_at = max(waited, self._waited_s), began + elapsed
         wall_left = limits["wall_time_s"] - (elapsed - waited)
         if wall_left <= 0 or elapsed > limits["wall_time_s"] * WALL_CEILING:
             return "wall", 0.0
-        return "", max(SHORTEST_LOOK_S, min(limits["cpu_time_s"] - cpu, wall_left))
+        unwatched = wall_left - LAST_LOOK_S if wall_left > LAST_LOOK_S + SHORTEST_LOOK_S else wall_left
+        return "", max(SHORTEST_LOOK_S, min(limits["cpu_time_s"] - cpu, unwatched))
 
     def _possible_cpu_time_s(self, counted_s: float, elapsed_s: float) -> float:
         """gVisor counts for each process the time that it was ready to run, on a CPU or not."""
@@ -432,11 +450,13 @@ class Supervisor:
         resident = ending.memory_mb
         if mode is Mode.EXEC and resident > limits["memory_mb"] and resident <= self._zygote.resident_mb * 1.05:
             resident = 0.0
+        over_cpu = ending.stopped == "cpu" or ending.cpu_time_s > limits["cpu_time_s"]
+        over_wall = ending.stopped == "wall" or ending.wall_time_s - ending.waited_s > limits["wall_time_s"]
         if ending.out_of_memory or resident > self._memory_limit_mb(limits):
             outcome["status"] = Status.MEMORY_LIMIT_EXCEEDED
-        elif ending.stopped in {"cpu", "wall"} or ending.cpu_time_s > limits["cpu_time_s"]:
+        elif over_cpu or over_wall:
             outcome["status"] = Status.TIME_LIMIT_EXCEEDED
-            outcome["message"] = "wall time" if ending.stopped == "wall" else "CPU time"
+            outcome["message"] = "CPU time" if over_cpu and ending.stopped != "wall" else "wall time"
         elif signalled or outcome["exit_code"] != 0:
             outcome["status"] = Status.RUNTIME_ERROR
         else:

@@ -3,7 +3,8 @@
 Theory of operation, after the labels are there (`voting`):
 
 1. Each cell of the matrix gets a verdict: a run that ended well is accepted or wrong_answer against its input's
-   label, and `skipped` where there is none; any other run is called what it is.
+   label, and `skipped` where there is none; any other run is called what it is. The label's supporters are accepted;
+   only an output that is none of theirs is judged.
 2. Labelled inputs get weights. `uniform`: 1. `confidence`: the label's share of the votes. `discrimination`: 4 p (1 -
    p), with p the share of candidates that pass; 1 where half do, 0 where all or none do (if that is so everywhere,
    uniform). `size`: 1 + log2(1 + bytes of input). `declared`: what the request says.
@@ -81,7 +82,14 @@ def elect(
     weights of that name: one number for each input.
     """
     labels = label_inputs(matrix, checker, policy, same_as)
-    verdicts = [[_verdict(*cell, checker) for cell in zip(row, labels, strict=True)] for row in matrix]
+    supporters = [frozenset(label.supporters) for label in labels]
+    verdicts = [
+        [
+            Verdict.ACCEPTED if label.expected is not None and index in agreeing else _verdict(outcome, label, checker)
+            for outcome, label, agreeing in zip(row, labels, supporters, strict=True)
+        ]
+        for index, row in enumerate(matrix)
+    ]
     weights = _weights(policy, labels, verdicts, inputs, declared)
     selection, holdout = split(
         [position for position, label in enumerate(labels) if label.expected is not None], policy

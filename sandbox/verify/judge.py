@@ -16,9 +16,11 @@ from sandbox.runner.values import NotPlain
 from sandbox.verify import checkers
 from sandbox.verify.checkers.failure import CheckerFailed
 from sandbox.verify.checkers.program import Ended, interaction, opinion
+from sandbox.verify.checkers.size import is_too_large
 from sandbox.verify.values import same, too_many
 
 MESSAGE_CHARS = 500
+LAST_LINE_BYTES = 64 << 10  # a longer last line is cut at its beginning
 
 # How a run that did not end well is called on a test. A run that ended well is up to the checker.
 _VERDICT_OF_STATUS = {
@@ -140,6 +142,12 @@ def judge_opinion(outcome: Outcome, checker: Outcome, full_score: float) -> Case
     return CaseVerdict(verdict, said.message, outcome.exit_code, outcome.signal, outcome.usage, said.score)
 
 
+def judge_overload(outcome: Outcome, checker: Outcome) -> CaseVerdict:
+    """A run whose output made the user's checker or interactor exceed its limits, which it keeps on other output."""
+    told = f"the output made the checker exceed its limits: {checker.status.value}"
+    return CaseVerdict(Verdict.WRONG_ANSWER, told, outcome.exit_code, outcome.signal, outcome.usage)
+
+
 def judge_interaction(program: Outcome, interactor: Outcome, first: Ended, full_score: float) -> CaseVerdict:
     """A program and an interactor that spoke with each other."""
     said = interaction(program, interactor, first, full_score)
@@ -162,6 +170,9 @@ def judge_call(outcome: Outcome, expected: Any, checker: CheckerChoice) -> CaseV
         return judge_outcome(outcome, b"", checker)
     tolerances = checker.options if checker.kind == "float" else {}
     try:
+        if is_too_large(outcome.answers, expected):
+            told = "the value is far larger than what is expected"
+            return CaseVerdict(Verdict.WRONG_ANSWER, told, outcome.exit_code, outcome.signal, outcome.usage)
         answer = {} if too_many(outcome.answers) else json.loads(outcome.answers)
         if "error" in answer:
             told = f"{answer['kind']}: {answer['error']}"[:MESSAGE_CHARS]
@@ -245,7 +256,7 @@ def _whole_file(ended: CaseVerdict, parts: tuple[Part, ...]) -> CaseVerdict:
 
 def last_line(output: bytes) -> str:
     """The line of a traceback that says what happened."""
-    lines = output.decode(errors="replace").strip().splitlines()
+    lines = output.rstrip()[-LAST_LINE_BYTES:].decode(errors="replace").strip().splitlines()
     return lines[-1][:MESSAGE_CHARS] if lines else ""
 
 

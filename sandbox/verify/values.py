@@ -6,13 +6,13 @@ whose making or hashing could take for ever.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sandbox.runner import values
 from sandbox.runner.values import NotPlain
+from sandbox.verify.tolerance import values_within
 
 MAX_DEPTH = 400
 MAX_DEPTH_IN_SETS = 50
@@ -45,7 +45,8 @@ def same(actual: Any, expected: Any, absolute: float = 0.0, relative: float = 0.
             return False
         return all(same(one, other, absolute, relative, depth + 1) for one, other in zip(items, expected, strict=True))
     value = values.decode(actual) if kind else content
-    if isinstance(value, float) or isinstance(expected, float):
+    loose = bool(absolute or relative) and type(value) is type(expected) is int
+    if loose or isinstance(value, float) or isinstance(expected, float):
         return _same_number(value, expected, absolute, relative)
     return bool(value == expected)
 
@@ -131,14 +132,4 @@ def _same_number(actual: Any, expected: Any, absolute: float, relative: float) -
     numbers = (int, float)
     if not (isinstance(actual, numbers) and isinstance(expected, numbers)):
         return bool(actual == expected)
-    if actual == expected:
-        return True
-    try:
-        one, other = float(actual), float(expected)
-    except OverflowError:
-        return False
-    if math.isnan(one) or math.isnan(other):
-        return math.isnan(one) and math.isnan(other)
-    if math.isinf(one) or math.isinf(other):
-        return False
-    return abs(one - other) <= max(absolute, relative * abs(other))
+    return values_within(actual, expected, absolute, relative)

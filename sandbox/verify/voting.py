@@ -6,10 +6,14 @@ poll of its own, and its label comes about like this:
 1. Only runs that ended well vote. Where the policy says one vote per program, candidates that are the same program
    after normalisation (`normal_form`) are one voter; when its runs that ended well do not agree with each other, it
    is not deterministic there and abstains.
-2. Votes are grouped by the checker's equivalence. Not every rule is transitive (0, 0.9 and 1.8 under a tolerance of
-   1), so the order is fixed: candidates vote by index, each joins the first group whose first member it agrees with,
-   as output against expectation, or founds the next group. A group's output is its first member's. Equal bytes are
-   always together.
+2. Votes are grouped by the checker's equivalence. Where agreement is transitive each output is read once, and
+   outputs of one form (`checkers.form`) are a group. Not every rule is transitive (0, 0.9 and 1.8 under a tolerance
+   of 1), so the order is fixed: candidates vote by index, each joins the first group whose first member it agrees
+   with, as output against expectation, or founds the next group. A group's output is its first member's. Equal bytes
+   are always together. Comparing outputs pair by pair is bounded: all comparisons of one input may read
+   `READ_FACTOR` times the bytes of its different outputs, and `READ_FREE` bytes more; a common beginning is free. An
+   input that needs more has no label (`too_many_outputs`). The bound counts bytes and not seconds, so that a busy
+   machine changes no label.
 3. The largest group is the label if it has `min_votes` votes, its share of all votes reaches `quorum`, and it is
    `margin` votes ahead of the next. Several largest groups are a tie: no label, unless the policy names a tie-break,
    which then replaces the margin; the shares still have to suffice.
@@ -26,13 +30,18 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Literal
 
-from sandbox.runner.contract import Outcome
+from sandbox.runner.contract import Outcome, Status
 from sandbox.verify import checkers
+from sandbox.verify.checkers.pieces import common_prefix
 from sandbox.verify.judge import CheckerChoice
 
 Tie = Literal["none", "first", "smallest", "random"]
 Weights = Literal["uniform", "confidence", "discrimination", "size", "declared"]
 Matrix = Sequence[Sequence[Outcome]]
+
+READ_FACTOR, READ_FREE = 4, 8 << 20
+MOST_KEPT_BYTES = 128 << 20
+TOO_MUCH_OUTPUT = "the outputs of this vote that differ are larger than it may keep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,7 @@ class NoLabel(StrEnum):
     MIN_VOTES = "min_votes"
     QUORUM = "quorum"
     MARGIN = "margin"
+    TOO_MANY_OUTPUTS = "too_many_outputs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +125,11 @@ def label_inputs(
 def _poll(
     outcomes: Sequence[Outcome], checker: CheckerChoice, policy: Policy, voters: Sequence[int], draw: str
 ) -> Label:
-    groups, abstained = _ballot(_grouped(outcomes, checker), voters)
     failed = [index for index, outcome in enumerate(outcomes) if not outcome.ended_well]
+    grouped = _grouped(outcomes, checker)
+    if grouped is None:
+        return _not_compared(len(outcomes), failed)
+    groups, abstained = _ballot(grouped, voters)
     absent = tuple(sorted({*failed, *abstained}))
     if not groups:
         return Label(why=NoLabel.NO_VOTES, abstained=absent)
@@ -138,21 +151,44 @@ def _poll(
     )
 
 
-def _grouped(outcomes: Sequence[Outcome], checker: CheckerChoice) -> list[_Group]:
+def _not_compared(candidates: int, failed: Sequence[int]) -> Label:
+    """The label of an input whose outputs are too many to compare: everybody who ended well dissents."""
+    cast = tuple(sorted({*range(candidates)} - {*failed}))
+    return Label(why=NoLabel.TOO_MANY_OUTPUTS, cast=len(cast), dissenters=cast, abstained=tuple(failed))
+
+
+def _grouped(outcomes: Sequence[Outcome], checker: CheckerChoice) -> list[_Group] | None:
+    """The groups in the order of their first members; None where comparing all outputs would take too long."""
     groups: list[_Group] = []
     of_bytes: dict[bytes, _Group] = {}
+    of_form: dict[bytes, _Group] = {}
+    left = READ_FREE + READ_FACTOR * sum(map(len, {outcome.stdout for outcome in outcomes if outcome.ended_well}))
     for index, outcome in enumerate(outcomes):
         if not outcome.ended_well:
             continue
         group = of_bytes.get(outcome.stdout)
         if group is None:
-            group = next((known for known in groups if agree(checker, outcome.stdout, known.output)), None)
-            if group is None:
-                group = _Group(outcome.stdout)
+            form = checkers.form(checker.kind, outcome.stdout, **checker.options)
+            if form is not None:
+                group = of_form.setdefault(sha256(form).digest(), _Group(outcome.stdout))
+            else:
+                for known in groups:
+                    left -= _to_read(outcome.stdout, known.output)
+                    if left < 0:
+                        return None
+                    if agree(checker, outcome.stdout, known.output):
+                        group = known
+                        break
+                group = group or _Group(outcome.stdout)
+            if not group.members:
                 groups.append(group)
             of_bytes[outcome.stdout] = group
         group.members.append(index)
     return groups
+
+
+def _to_read(one: bytes, other: bytes) -> int:
+    return len(one) + len(other) - 2 * common_prefix(one, other)
 
 
 def agree(checker: CheckerChoice, output: bytes, expected: bytes) -> bool:
@@ -200,19 +236,44 @@ def drawn(what: str) -> bytes:
 
 
 class Interned:
-    """Keeps one copy of each output of an input: candidates that agree print the same bytes, up to 16 MiB each."""
+    """Keeps one copy of each output: candidates that agree print the same bytes, up to 4 MiB each.
+
+    What is kept is bounded, for all outputs of a vote stay in memory until it is counted. Different outputs take at
+    most `MOST_KEPT_BYTES` together, and those that one candidate is the first to print at most a quarter of that. A
+    run beyond either has exceeded its output limit.
+    """
 
     def __init__(self) -> None:
         self._seen: dict[bytes, bytes] = {}
+        self._left = MOST_KEPT_BYTES
+        self._candidates_left = 0
+
+    def begin_candidate(self) -> None:
+        self._candidates_left = MOST_KEPT_BYTES // 4
 
     def keep(self, outcome: Outcome) -> Outcome:
         """The outcome with what a vote needs: stdout shared, no stderr, no files, and no output of a failed run."""
-        stdout = self._seen.setdefault(outcome.stdout, outcome.stdout) if outcome.ended_well else b""
+        status, message, kept = outcome.status, outcome.message, b""
+        if outcome.ended_well:
+            found = self._seen.get(outcome.stdout)
+            if found is not None or self._takes(outcome.stdout):
+                kept = outcome.stdout if found is None else found
+            else:
+                status, message = Status.OUTPUT_LIMIT_EXCEEDED, TOO_MUCH_OUTPUT
         return Outcome(
-            outcome.status,
+            status,
             exit_code=outcome.exit_code,
             signal=outcome.signal,
-            stdout=stdout,
+            stdout=kept,
             usage=outcome.usage,
-            message=outcome.message,
+            message=message,
         )
+
+    def _takes(self, output: bytes) -> bool:
+        """Keep a new output if there is room for it."""
+        if len(output) > min(self._left, self._candidates_left):
+            return False
+        self._left -= len(output)
+        self._candidates_left -= len(output)
+        self._seen[output] = output
+        return True

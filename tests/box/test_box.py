@@ -107,6 +107,21 @@ def test_a_sleeper_ends_at_the_wall_limit(box: Box) -> None:
     assert outcome.usage.cpu_time_s < 0.5
 
 
+@pytest.mark.parametrize("mode", ["forked", "exec"])
+def test_a_program_that_ends_at_its_wall_limit_has_exceeded_it(box: Box, mode: str) -> None:
+    code = "import time\ntime.sleep(0.3)" + ("  # sys.modules" if mode == "exec" else "")
+    for _ in range(20):
+        outcome = run_in(box, code, wall_time_s=0.3)
+        assert outcome.status is Status.TIME_LIMIT_EXCEEDED, outcome
+        assert (outcome.message, outcome.usage.wall_time_s >= 0.3) == ("wall time", True)
+
+
+def test_a_program_that_ends_before_its_wall_limit_has_kept_it(box: Box) -> None:
+    for _ in range(10):
+        outcome = run_in(box, "import time; time.sleep(0.2)", wall_time_s=0.3)
+        assert outcome.status is Status.OK, outcome
+
+
 def test_a_program_that_waits_for_input_nobody_gives_sees_its_end(box: Box) -> None:
     assert run_in(box, "print(repr(open(0).read()))").stdout == b"''\n"
 

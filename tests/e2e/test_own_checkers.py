@@ -118,6 +118,113 @@ sys.exit(1 if there else 0)
     assert [result.verdict.value for result in results] == [ACCEPTED] * 3
 
 
+READS = "import sys\ngiven = open(sys.argv[2]).read()\n"
+
+
+@pytest.mark.parametrize(
+    "checker",
+    [
+        "import sys\nsys.exit(0",
+        "if True:\nprint(1)",
+        READS + "import no_such_module",
+        READS + "from math import flor",
+        READS + "x = math.floor(1.5)",
+        READS + "def right(text):\n    return text == wanted\nsys.exit(0 if right(given) else 1)",
+        READS + "sys.exti(0)",
+        "import sys\nanswer = int(open(sys.argv[3]).read())",
+        "import sys\nopen(sys.argv[4])",
+        "1 / 0",
+    ],
+)
+@pytest.mark.parametrize("output", ["42", "one", ""])
+def test_a_checker_with_a_mistake_of_its_own_is_an_internal_error_whatever_the_output(
+    client: Client, checker: str, output: str
+) -> None:
+    (result,) = checked(client, f"print({output!r})", [{"expected": "x"}], checker)
+    assert result.verdict.value == INTERNAL, result.message
+    assert "Error" in result.message
+
+
+@pytest.mark.parametrize(
+    "checker",
+    [
+        READS + "number = int(given)",
+        READS + "first = given.split()[5]",
+        READS + "assert given == 'x', 'no\\nNameError: name is not defined'",
+        READS + "for token in given.split('one')[2:]:\n    last = token\nprint(last)",
+        READS + "eval(given)",
+        READS + "raise Exception(given + '\\nModuleNotFoundError: No module named x')",
+        "import pathlib, sys\nint(pathlib.Path(sys.argv[2]).read_text())",
+        "import subprocess, sys\nint(subprocess.check_output(['cat', sys.argv[2]]))",
+    ],
+)
+def test_an_output_that_a_checker_cannot_read_is_a_wrong_answer(client: Client, checker: str) -> None:
+    (result,) = checked(client, "print('one')", [{"expected": "x"}], checker)
+    assert result.verdict.value == WRONG, result.message
+
+
+def test_a_checker_is_the_main_program_of_its_own(client: Client) -> None:
+    checker = """
+\"\"\"A checker.\"\"\"
+from __future__ import annotations
+import dataclasses, pickle, sys
+@dataclasses.dataclass
+class Pair:
+    a: int
+    b: Undefined
+assert __name__ == "__main__" and __doc__ == "A checker." and __file__.endswith("main.py")
+assert sys.modules["__main__"].Pair is Pair and pickle.loads(pickle.dumps(Pair(1, 2))) == Pair(1, 2)
+assert not {"run", "OutputWatch", "os"} & globals().keys()
+if open(sys.argv[2]).read() == "1\\n":
+    print("seen")
+    sys.exit(0)
+"""
+    (result,) = checked(client, "print(1)", [{"expected": "1"}], checker)
+    assert (result.verdict.value, result.message) == (ACCEPTED, "seen")
+
+
+@pytest.mark.parametrize(
+    ("language", "source"),
+    [("bash", "if true; then exit 0"), ("javascript", "const a = (;"), ("cpp", "int main( {")],
+)
+def test_a_checker_that_does_not_parse_is_an_internal_error_in_every_language(
+    client: Client, language: str, source: str
+) -> None:
+    (result,) = checked(client, "print(1)", [{"expected": "1"}], source, language=language)
+    assert result.verdict.value == INTERNAL, result.message
+
+
+@pytest.mark.parametrize("language", ["bash", "javascript"])
+def test_a_checker_in_a_script_language_decides(client: Client, language: str) -> None:
+    source = {
+        "bash": 'test "$(cat "$2")" = "$(cat "$3")"',
+        "javascript": 'const read = require("fs").readFileSync;'
+        "process.exit(read(process.argv[3]).equals(read(process.argv[4])) ? 0 : 1);",
+    }[language]
+    tests = [{"expected": "1\n"}, {"expected": "2\n"}]
+    assert [one.verdict.value for one in checked(client, "print(1)", tests, source, language=language)] == [
+        ACCEPTED,
+        WRONG,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("checker", "code"),
+    [
+        (READS + "while 'loop' in given: pass", "print('loop')"),
+        (READS + "x = [bytearray(10_000) for c in given]", "print('x' * 60_000)"),
+        (READS + "print(given * 3)", "print('x' * 60_000)"),
+    ],
+)
+def test_an_output_that_drives_a_checker_over_its_limits_is_a_wrong_answer(
+    client: Client, checker: str, code: str
+) -> None:
+    limits = {"cpu_time_s": 0.5, "memory_mb": 64, "output_kb": 64}
+    results = checked(client, code, [{"expected": "1"}, {}], checker, limits=limits)
+    assert [result.verdict.value for result in results] == [WRONG, WRONG], results[0].message
+    assert "exceed its limits" in results[0].message
+
+
 INTERACTOR = """
 import sys
 secret, asked = int(open(sys.argv[1]).read()), 0
@@ -217,3 +324,69 @@ int main() {
     choice = {"type": "interactive", "language": "python", "code": INTERACTOR}
     result = client.verify({"language": "cpp", "code": code, "tests": [{"stdin": "17"}], "checker": choice})
     assert (result.verdict, result.tests[0].message) == (ACCEPTED, "7 questions")
+
+
+NEVER_FLUSHES = INTERACTOR.replace(", flush=True", "")
+ASKS_A_LINE = "import sys\nprint(50, flush=True)\nsys.stdin.readline()"
+
+
+@pytest.mark.parametrize(
+    "interactor",
+    [
+        NEVER_FLUSHES,
+        "import sys, time\nsys.stdin.readline()\nsys.stdout.write('<\\n')\nsys.stdin.readline()",
+        "import time\ntime.sleep(60)",
+    ],
+)
+@pytest.mark.parametrize("code", [HALVING, ASKS_A_LINE])
+def test_an_interactor_that_keeps_its_answer_is_to_blame_for_the_silence(
+    client: Client, interactor: str, code: str
+) -> None:
+    result = conversed(client, code, interactor, limits={"cpu_time_s": 0.5, "wall_time_s": 10})
+    assert result.verdict.value == INTERNAL
+    assert "flush" in result.message
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import sys\nprint(50, end='', flush=True)\nsys.stdin.readline()",  # the line has no end
+        "import time\ntime.sleep(0.9)\nprint(50, flush=True)\nfor _ in range(9): input()",  # asked at the last moment
+        "import sys, time\nprint(50, flush=True)\ntime.sleep(60)",  # the answer is there
+        "import sys\nsys.stdin.readline()",
+    ],
+)
+def test_a_program_that_stands_still_by_itself_bears_the_time_limit(client: Client, code: str) -> None:
+    result = conversed(client, code, limits={"cpu_time_s": 0.5, "wall_time_s": 10})
+    assert result.verdict == "time_limit_exceeded"
+
+
+def test_a_program_that_floods_its_interactor_is_to_blame(client: Client) -> None:
+    patient = "import sys\nfor line in sys.stdin:\n    pass\nsys.exit(0)"
+    flood = "while True: print('7' * 1_000)"
+    limits = {"cpu_time_s": 5, "wall_time_s": 30, "output_kb": 256}
+    result = conversed(client, flood, patient, limits=limits)
+    assert result.verdict == "output_limit_exceeded"
+    greedy = "import sys\nwords = []\nfor line in sys.stdin:\n    words.append(bytearray(100_000))\nsys.exit(0)"
+    result = conversed(client, "for i in range(20_000): print(i)", greedy, limits=limits)
+    assert (result.verdict.value, result.score) == (WRONG, 0)
+    assert "exceed its limits" in result.message
+
+
+def test_an_interactor_reads_all_that_a_program_said_before_it_ended(client: Client) -> None:
+    slow = (
+        "import sys, time\ntime.sleep(0.3)\ntext = sys.stdin.read()\n"
+        "sys.exit(0 if text == 'x' * 3_000_000 + '\\n' else 1)"
+    )
+    assert conversed(client, "print('x' * 3_000_000)", slow).verdict.value == ACCEPTED
+
+
+@pytest.mark.parametrize(
+    "interactor", ["import sys\nsys.exit(", "import numpi", "import sys\nline = sys.stdin.readline()\nprint(lime)"]
+)
+def test_an_interactor_with_a_mistake_of_its_own_is_an_internal_error(client: Client, interactor: str) -> None:
+    assert conversed(client, "print(1)", interactor).verdict.value == INTERNAL
+
+
+def test_an_interactor_that_cannot_read_what_a_program_says_calls_it_wrong(client: Client) -> None:
+    assert conversed(client, "print('x')", "number = int(input())").verdict.value == WRONG

@@ -283,12 +283,89 @@ def test_a_json_value_of_very_many_brackets_is_read() -> None:
     assert not check("json", b"[" + deep + b"]", deep).accepted
 
 
-@pytest.mark.parametrize(("pattern", "why"), [(b"(a+)+b", "took over"), (b"(", "not a regular expression")])
-def test_a_regular_expression_that_cannot_decide_fails_the_checker(pattern: bytes, why: str) -> None:
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        (b"(", "not a regular expression"),
+        (b"(?:a?|b?)" * 40 + b"(?!)", "even on an empty output"),
+    ],
+)
+def test_a_regular_expression_that_cannot_decide_on_any_output_fails_the_checker(pattern: bytes, why: str) -> None:
     checked = check("regex", b"a" * 40, pattern)
     assert checked.failed
     assert why in checked.message
     assert check("regex", b"a", b"a").accepted, "the next expression has a matcher again"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "output"),
+    [
+        (rb"(\d+ ?)+\.", b"1" * 60),
+        (rb"([a-z]+)*!", b"abcd" * 20),
+        (rb"(x*)*y|(?:a|aa)+b", b"a" * 90),
+        (rb"(\w+\s?)*:", b"word " * 50 + b"-"),
+    ],
+)
+def test_an_output_that_makes_a_regular_expression_run_out_is_wrong(pattern: bytes, output: bytes) -> None:
+    checked = check("regex", output, pattern)
+    assert (checked.accepted, checked.failed) == (False, False)
+    assert "the output makes" in checked.message
+    assert check("regex", b"a", b"a").accepted, "the next expression has a matcher again"
+
+
+def test_a_long_run_of_digits_is_read_once() -> None:
+    before = time.process_time()
+    for end in (b"x", b"..", b"e", b"e+"):
+        assert not check("float", b"7" * 60_000 + end, b"42").accepted
+    assert time.process_time() - before < 2  # a digit at a time it takes minutes
+
+
+@pytest.mark.parametrize(
+    ("output", "expected", "absolute", "relative", "accepted"),
+    [
+        ("0.34", "0.33", 0.01, 0, True),
+        ("0.35", "0.33", 0.02, 0, True),
+        ("1.1", "1", 0, 0.1, True),
+        ("-0.9", "-1", 0.1, 0, True),
+        ("1e-3", "0.002", 0.001, 0, True),
+        ("103", "100", 0, 0.03, True),
+        ("0.3400000000000000001", "0.33", 0.01, 0, False),
+        ("1.10001", "1", 0, 0.1, False),
+        ("9007199254740993", "9007199254740992", 0, 0, False),
+        ("9007199254740993", "9007199254740992", 1, 0, True),
+        ("9007199254740994", "9007199254740992", 1, 0, False),
+        ("1" + "0" * 60, "1" + "0" * 59 + "1", 0, 0, False),
+        ("1" + "0" * 60, "1" + "0" * 59 + "1", 1, 0, True),
+        ("1.00", "1", 0, 0, True),
+        ("-0.0", "0", 0, 0, True),
+        ("5e-16", "0", 1e-15, 1e-5, True),
+        ("5e-324", "0", 0, 0, False),
+        ("1e-400", "0", 0, 0, False),
+        ("1e-400", "0", 1e-300, 0, True),
+        ("1e309", "1e309", 0, 0, True),
+        ("10e308", "1e309", 0, 0, True),
+        ("1.1e309", "1e309", 0, 0.1, True),
+        ("1.2e309", "1e309", 0, 0.1, False),
+        ("1e309", "inf", 1e300, 1, False),
+        ("inf", "Infinity", 0, 0, True),
+        ("-inf", "inf", 1e300, 1, False),
+        ("nan", "-NaN", 0, 0, True),
+        ("nan", "1", 1e300, 1, False),
+        ("1_0", "10", 1, 0, False),
+        ("0x1p3", "8", 1, 0, False),
+        ("snan", "snan ", 0, 0, True),
+        ("1.", "1", 0, 0, True),
+        (".5", "0.5", 0, 0, True),
+    ],
+)
+def test_numbers_are_compared_in_decimal(
+    output: str, expected: str, absolute: float, relative: float, accepted: bool
+) -> None:
+    options = {"absolute": absolute, "relative": relative}
+    assert check("float", output.encode(), expected.encode(), **options).accepted is accepted
+    if all(re.fullmatch(r"-?(0|[1-9]\d*)(\.\d+)?(e-?\d+)?", number) for number in (output, expected)):
+        one, other = (f"[{number}]".encode() for number in (output, expected))
+        assert check("json", one, other, **options).accepted is accepted
 
 
 @pytest.mark.parametrize("error", [CheckerFailed("lost"), RecursionError(), MemoryError(), ValueError("bug")])

@@ -142,6 +142,30 @@ def test_tolerances_reach_into_lists_and_dicts() -> None:
     assert not same(value, {"a": [1, [2]]}, absolute=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("value", "expected", "absolute", "relative", "equal"),
+    [
+        (0.34, 0.33, 0.01, 0.0, True),
+        ([1.01], [1], 0.01, 0.0, True),
+        (110, 100, 0.0, 0.1, True),
+        (111, 100, 0.0, 0.1, False),
+        (1.1, 1, 0.0, 0.1, True),
+        (0.35, 0.33, 0.01, 0.0, False),
+        (2**53 + 1, 2.0**53, 0.0, 0.0, False),
+        (2**53 + 1, 2**53, 0.0, 1e-16, False),
+        (10**400, 10**400 + 1, 1.0, 0.0, True),
+        (10**400, 1.0, 1.0, 1.0, False),
+        (math.inf, 10**400, 1.0, 1.0, False),
+        (math.nan, math.nan, 0.1, 0.0, True),
+        (True, False, 1.0, 0.0, False),
+        (True, 1, 1.0, 0.0, True),
+        ("1", 1, 1.0, 0.0, False),
+    ],
+)
+def test_tolerances_are_decimal(value: Any, expected: Any, absolute: float, relative: float, equal: bool) -> None:
+    assert same(travelled(value), expected, absolute, relative) is equal
+
+
 class Everything(int):
     def __eq__(self, other: object) -> bool:
         return True

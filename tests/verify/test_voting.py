@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.runner.contract import Outcome, Status
+from sandbox.verify import checkers, voting
 from sandbox.verify.judge import CheckerChoice
 from sandbox.verify.voting import X_CODER, X_CODER_CHECKER, Interned, Label, NoLabel, Policy, Tie, label_inputs
 from tests.verify.polls import CRASHED, LOST, NOT_COMPILED, TIMED_OUT, Cell, column, matrix, ran
@@ -157,8 +158,53 @@ def test_every_poll_adds_up(outputs: list[list[str]], tie: Tie, once: bool, data
         assert one.tie == (one.votes == one.runner_up and one.votes > 0)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    sorted(checkers.FORMS),
+)
+def test_each_output_is_read_once_where_agreement_is_an_equivalence(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[bytes] = []
+    monkeypatch.setattr("sandbox.verify.checkers.check", None)
+    form = checkers.form
+    monkeypatch.setattr(checkers, "form", lambda kind, output: read.append(output) or form(kind, output))
+    outputs = [b"%d" % number for number in range(200)]
+    found = label(*outputs, *outputs, b"7 ", checker=CheckerChoice(kind, {}), policy=Policy(quorum=0))
+    assert read == [*outputs, b"7 "]
+    assert (found.votes, found.cast) == ((2, 401) if kind == "exact" else (3, 401))
+
+
+def test_outputs_that_are_too_many_to_compare_pair_by_pair_label_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(voting, "READ_FREE", 1_000)
+    outputs = [b"%d " % number + b"0.5 " * 100 for number in range(20)]
+    found = label(CRASHED, *outputs, *outputs, checker=FLOAT, policy=Policy(min_votes=1, quorum=0, tie="first"))
+    assert (found.expected, found.why, found.votes, found.cast) == (None, NoLabel.TOO_MANY_OUTPUTS, 0, 40)
+    assert (found.supporters, found.dissenters, found.abstained) == ((), tuple(range(1, 41)), (0,))
+    respelled = [b"0.5 " * 100 + b"0" * number for number in range(1, 21)]
+    assert label(*respelled, checker=FLOAT).votes == 20, "all agree with the first: as many comparisons as outputs"
+
+
+def test_small_outputs_that_all_differ_are_compared_under_every_rule() -> None:
+    found = label(
+        *(f"{number}" for number in range(256)), checker=FLOAT, policy=Policy(min_votes=1, tie="first", quorum=0)
+    )
+    assert (found.expected, found.votes, found.cast) == (b"0", 1, 256)
+
+
 def test_outputs_that_are_equal_are_kept_once() -> None:
-    keep = Interned().keep
-    one, other = keep(ran(b"x" * 1_000)), keep(ran(b"x" * 999 + b"x"))
+    interned = Interned()
+    interned.begin_candidate()
+    one, other = interned.keep(ran(b"x" * 1_000)), interned.keep(ran(b"x" * 999 + b"x"))
     assert one.stdout is other.stdout
-    assert keep(Outcome(Status.RUNTIME_ERROR, stdout=b"y", stderr=b"z")).stdout == b""
+    assert interned.keep(Outcome(Status.RUNTIME_ERROR, stdout=b"y", stderr=b"z")).stdout == b""
+
+
+def test_a_vote_keeps_a_bounded_amount_of_output_and_no_candidate_takes_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(voting, "MOST_KEPT_BYTES", 400)
+    interned = Interned()
+    statuses = []
+    for candidate in range(6):
+        interned.begin_candidate()
+        statuses.append([interned.keep(ran(b"%d%d" % (candidate, run) * 20)).status for run in range(3)])
+    kept, over = Status.OK, Status.OUTPUT_LIMIT_EXCEEDED
+    assert statuses == [[kept, kept, over]] * 5 + [[over] * 3]
+    assert interned.keep(ran(b"00" * 20)).status is kept, "what is kept already costs nothing"

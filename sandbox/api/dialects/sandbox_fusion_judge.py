@@ -31,8 +31,8 @@ LANGUAGES = {"nodejs": "javascript"}
 DEFAULT_TIMEOUT_S = 20.0
 TOTAL_TIMEOUT_S = 300.0
 SHOWN_CHARS = 1_000
-# The peer: lines equal, or each a number within a relative 1e-5.
-STDIO_CHECKER = {"type": "float", "absolute": 0.0, "relative": 1e-5}
+# The peer: lines equal, or each a number within a relative 1e-5 of the expected one, or of 1e-10 where that is smaller.
+STDIO_CHECKER = {"type": "float", "absolute": 1e-15, "relative": 1e-5}
 IMPORTS = (
     "import collections, copy, datetime, functools, hashlib, heapq, itertools, math, random, re, string, sys\n"
     "from typing import *\n"

@@ -3,13 +3,16 @@
 A rule takes (actual, expected) and its options and returns why they differ, or an empty string. Equal bytes agree
 under every rule except `regex`, where what is expected is a pattern. Rules raise on no bytes; one that cannot decide
 raises CheckerFailed, and `check` says so in `failed`, so that the judge reports internal_error and never
-wrong_answer.
+wrong_answer. Which output a rule refuses to read, and which expected output, is in `size`.
+
+A rule under which agreement is an equivalence also has a form: bytes that are equal for two outputs exactly when the
+outputs agree. A vote compares forms, so it reads each output once.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,13 +28,14 @@ from sandbox.verify.checkers import (
     lines,
     livecodebench,
     regex,
+    size,
     tokens,
     unordered_lines,
     unordered_tokens,
 )
 from sandbox.verify.checkers.failure import CheckerFailed
 
-__all__ = ["RULES", "Checked", "CheckerFailed", "Rule", "check"]
+__all__ = ["RULES", "Checked", "CheckerFailed", "Rule", "check", "form"]
 
 logger = logging.getLogger(__name__)
 
@@ -68,9 +72,27 @@ RULES: dict[str, Rule] = {
 }
 
 
+FORMS: Mapping[str, Callable[..., bytes | None]] = {
+    "exact": exact.form,
+    "lines": lines.form,
+    "tokens": tokens.form,
+    "unordered_lines": unordered_lines.form,
+    "unordered_tokens": unordered_tokens.form,
+    "case_insensitive": case_insensitive.form,
+    "json": json_value.form,
+    "livecodebench": livecodebench.form,
+    "codeforces": codeforces.form,
+    "code-judge": code_judge.form,
+    "humaneval": humaneval.form,
+}
+_PATTERNS = frozenset({"regex"})  # rules whose expected text is no output
+
+
 def check(kind: str, actual: bytes, expected: bytes, **options: Any) -> Checked:
     """Apply the rule `kind`. Raises KeyError for one that does not exist, and nothing else."""
     rule = RULES[kind]
+    if size.is_too_long(actual, expected) and kind not in _PATTERNS:
+        return Checked(accepted=False, message=size.TOO_LONG)
     try:
         why = rule(actual, expected, **options)
     except CheckerFailed as failure:
@@ -79,3 +101,15 @@ def check(kind: str, actual: bytes, expected: bytes, **options: Any) -> Checked:
         logger.exception("checker %s failed on %d and %d bytes", kind, len(actual), len(expected))
         return Checked(accepted=False, message=f"the checker failed: {type(error).__name__}", failed=True)
     return Checked(accepted=not why, message=why)
+
+
+def form(kind: str, output: bytes, **options: Any) -> bytes | None:
+    """The output's form under a rule that is an equivalence; None under one that is not.
+
+    An output that the rule cannot read agrees with the same bytes alone.
+    """
+    make = FORMS.get(kind)
+    try:
+        return None if make is None else make(output, **options)
+    except CheckerFailed:
+        return b"not read " + output

@@ -6,6 +6,8 @@ a line's end count. That grader fails on output that is not UTF-8; here such byt
 
 from __future__ import annotations
 
+from sandbox.verify.checkers.pieces import common_prefix
+
 
 def difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
@@ -13,11 +15,16 @@ def difference(actual: bytes, expected: bytes) -> str:
     found, wanted = stripped(actual), stripped(expected)
     if found == wanted:
         return ""
-    line = next(
-        (n for n, (a, b) in enumerate(zip(found.split("\n"), wanted.split("\n"), strict=False), 1) if a != b), 0
-    )
-    return f"line {line} of the stripped output differs" if line else "the stripped output has other lines at its end"
+    same = common_prefix(found, wanted)
+    longer = max(found, wanted, key=len)
+    if same == min(len(found), len(wanted)) and longer[same] == "\n":
+        return "the stripped output has other lines at its end"
+    return f"line {1 + longer.count(chr(10), 0, same)} of the stripped output differs"
+
+
+def form(output: bytes) -> bytes:
+    return stripped(output).encode(errors="surrogateescape")
 
 
 def stripped(output: bytes) -> str:
-    return output.decode(errors="surrogateescape").strip()
+    return output.strip().decode(errors="surrogateescape").strip()

@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import re
 
+from sandbox.verify.checkers import pieces
+
+SPACES = b" \t\r\n"
 _TOKEN = re.compile(rb"[^ \t\r\n]+")
 
 
 def difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    found, wanted = _TOKEN.findall(actual), _TOKEN.findall(expected)
-    if found == wanted:
-        return ""
-    for number, (one, other) in enumerate(zip(found, wanted, strict=False), start=1):
-        if one != other:
-            return f"token {number} differs"
-    return f"{len(found)} tokens, not {len(wanted)}"
+    start = pieces.differ_from(actual, expected, SPACES)
+    found, wanted = (pieces.tokens(output, start, _split, SPACES) for output in (actual, expected))
+    return pieces.first_difference("token", found, wanted, start=start)
+
+
+def form(output: bytes) -> bytes:
+    return b" ".join(_split(output))
+
+
+def _split(output: bytes) -> list[bytes]:
+    """`bytes.split` is ten times as fast, and takes two more bytes for white space."""
+    return _TOKEN.findall(output) if b"\v" in output or b"\f" in output else output.split()

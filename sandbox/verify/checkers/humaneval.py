@@ -8,6 +8,9 @@ texts have to be equal once stripped, as if `print` had shown strings.
 A literal is None, a bool, an int, a float, a string or bytes, or a tuple, list, set or dict of literals at most 200
 deep (Python's own limit). Complex numbers, and strings set side by side, are not read. Every value is reduced to a
 canonical form: Python's parser takes gigabytes, and its hashes of ints can be made to collide.
+
+What is read is bounded: an output with far more brackets, commas and colons than the expected literal can have is
+wrong without being read, and an expected output with more than 1,048,576 of them is refused (`internal_error`).
 """
 
 from __future__ import annotations
@@ -18,7 +21,10 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from sandbox.verify.checkers import size
+
 MAX_DEPTH = 200
+MARKS = b"[](){},:"
 _MAX_DIGITS = 4_300
 _TOKEN = re.compile(
     r"""\s*+(?:(?P<mark>[\[\](){},:])
@@ -49,11 +55,34 @@ class _Container:
 def difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
+    size.require_judgeable(expected, MARKS)
     try:
-        return "" if canonical(actual) == canonical(expected) else "the values differ"
+        wanted = canonical(expected)
     except NotALiteral:
-        same = actual.decode(errors="surrogateescape").strip() == expected.decode(errors="surrogateescape").strip()
-        return "" if same else "the texts differ, and are not both literals"
+        return _text_difference(actual, expected)
+    if size.has_too_many(actual, expected, MARKS):
+        return size.TOO_MANY
+    try:
+        return "" if canonical(actual) == wanted else "the values differ"
+    except NotALiteral:
+        return _text_difference(actual, expected)
+
+
+def form(output: bytes) -> bytes:
+    size.require_judgeable(output, MARKS)
+    try:
+        return canonical(output).encode(errors="surrogatepass")
+    except NotALiteral:
+        return b"text " + _stripped(output).encode(errors="surrogateescape")
+
+
+def _text_difference(actual: bytes, expected: bytes) -> str:
+    same = _stripped(actual) == _stripped(expected)
+    return "" if same else "the texts differ, and are not both literals"
+
+
+def _stripped(output: bytes) -> str:
+    return output.strip().decode(errors="surrogateescape").strip()
 
 
 def canonical(data: bytes) -> str:

@@ -1,12 +1,14 @@
 """One JSON value each, equal in structure: an object's keys in any order, an array's items in theirs.
 
 Of a key given twice the last counts. Numbers are equal when their decimal values are, exactly and whatever their size
-(1 is
-1.0 and 10e-1), or when near enough, where the options give a tolerance, by the rule of `floats`. true is not 1. NaN,
-   Infinity and -Infinity are read as Python and JavaScript libraries print them, and agree with themselves. White
-   space between tokens does not count. Text that is not JSON, or not UTF-8, agrees only with the same bytes.
+(1 is 1.0 and 10e-1), or when near enough, where the options give a tolerance, by the rule of `floats`. true is not 1.
+NaN, Infinity and -Infinity are read as Python and JavaScript libraries print them, and agree with themselves. White
+space between tokens does not count. Text that is not JSON, or not UTF-8, agrees only with the same bytes.
 
-Reading and comparing keep stacks of their own: a million brackets are a deep value, not a crash.
+What is read is bounded. The brackets, braces, commas and colons of an output are counted before it is parsed: one with
+far more of them than the expected value can have is wrong. An expected value with more than 1,048,576 of them is
+refused (`internal_error`): it would take more memory than a worker may. Reading and comparing keep stacks of their own:
+a million brackets are a deep value, not a crash.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import json
 import re
 from collections.abc import Callable
 
-from sandbox.verify.checkers import floats
+from sandbox.verify.checkers import floats, size
 
 _TOKEN = re.compile(
     r"""[ \t\n\r]*+(?:(?P<mark>[\[\]{},:])
@@ -27,6 +29,7 @@ _TOKEN = re.compile(
 _BLANK = re.compile(r"[ \t\n\r]*+")
 _WORDS = {"true": True, "false": False, "null": None}
 _LONGEST_EXPONENT = 18
+MARKS = b"[]{},:"
 
 
 class Number(str):
@@ -45,30 +48,61 @@ class NotJSON(ValueError):
     """The text is not one JSON value."""
 
 
+class TooDeep(Exception):
+    """The value is nested deeper than the standard library's reader goes."""
+
+
 def difference(actual: bytes, expected: bytes, absolute: float = 0.0, relative: float = 0.0) -> str:
     if actual == expected:
         return ""
+    size.require_judgeable(expected, MARKS)
+    if size.has_too_many(actual, expected, MARKS):
+        return size.TOO_MANY
     try:
-        wanted = read(expected)
+        wanted, deep = _read(expected)
     except NotJSON:
         return "what is expected is not JSON, and the bytes differ"
     try:
-        found = read(actual)
+        found = read(actual) if deep else _read_shallow(actual)
     except NotJSON as error:
         return f"the output is not one JSON value: {error}"
+    except TooDeep:
+        return "the output is nested deeper than what is expected"
     return _difference(found, wanted, absolute, relative)
+
+
+def form(output: bytes, absolute: float = 0.0, relative: float = 0.0) -> bytes | None:
+    """Bytes that are equal for outputs that agree; None with a tolerance, under which agreement is not transitive."""
+    if absolute or relative:
+        return None
+    size.require_judgeable(output, MARKS)
+    try:
+        value = read(output)
+    except NotJSON:
+        return b"not JSON " + output
+    return _form(value).encode(errors="surrogatepass")
 
 
 def read(data: bytes) -> Value:
     """The one value in `data`; raises NotJSON."""
+    return _read(data)[0]
+
+
+def _read(data: bytes) -> tuple[Value, bool]:
+    """The value, and whether it was too deep for the standard library's reader."""
     try:
-        text = data.decode()
+        return _read_shallow(data), False
+    except TooDeep:
+        return read_deep(data.decode()), True
+
+
+def _read_shallow(data: bytes) -> Value:
+    try:
+        return _FAST(data.decode())
     except UnicodeDecodeError as error:
         raise NotJSON("it is not UTF-8") from error
-    try:
-        return _FAST(text)
     except RecursionError:
-        return read_deep(text)
+        raise TooDeep from None
     except ValueError as error:
         raise NotJSON(str(error)) from error
 
@@ -184,6 +218,39 @@ def _difference(found: Value, wanted: Value, absolute: float, relative: float) -
         elif type(one) is not type(other) or one != other:
             return f"a value at depth {depth} differs"
     return ""
+
+
+def _form(value: Value) -> str:
+    """One spelling for values that are equal; every part ends with a mark, so that none begins another."""
+    parts: list[str] = []
+    left: list[Value | _End] = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, _End):
+            parts.append(one)
+        elif isinstance(one, list):
+            parts.append("[")
+            left.append(_ARRAY_END)
+            left.extend(reversed(one))
+        elif isinstance(one, dict):
+            parts.append("{")
+            left.append(_OBJECT_END)
+            for key in sorted(one, reverse=True):
+                left += (one[key], key)
+        elif isinstance(one, Number):
+            parts.append("/".join(map(str, _decimal(one))) + ",")
+        else:
+            parts.append(json.dumps(one) + ",")
+    return "".join(parts)
+
+
+class _End(str):
+    """The end of a container that is being spelled."""
+
+    __slots__ = ()
+
+
+_ARRAY_END, _OBJECT_END = _End("]"), _End("}")
 
 
 def _same_scalar(one: Value, other: Value) -> bool:

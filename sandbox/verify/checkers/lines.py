@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from sandbox.verify.checkers import pieces
+
 BLANKS = b" \t\r\v\f"
 
 
 def difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    found, wanted = _lines(actual), _lines(expected)
-    for number, (one, other) in enumerate(zip(found, wanted, strict=False), start=1):
-        if one != other:
-            return f"line {number} differs"
-    if len(found) != len(wanted):
-        return f"{len(found)} lines, not {len(wanted)}"
-    return ""
+    actual, expected = actual.rstrip(), expected.rstrip()  # blanks and line feeds: all of ASCII's white space
+    start = pieces.differ_from(actual, expected, b"\n")
+    return pieces.first_difference("line", _lines(actual, start), _lines(expected, start), start=start)
 
 
-def _lines(output: bytes) -> list[bytes]:
-    lines = [line.rstrip(BLANKS) for line in output.split(b"\n")]
-    while lines and not lines[-1]:
-        lines.pop()
-    return lines
+def form(output: bytes) -> bytes:
+    return b"\n".join(_lines(output.rstrip()))
+
+
+def _lines(output: bytes, start: int = 0) -> Iterator[bytes]:
+    return (line.rstrip(BLANKS) for line in pieces.lines(output, b"\n", start))

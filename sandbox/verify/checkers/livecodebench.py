@@ -8,27 +8,54 @@ but 0.1 is not 0.1000001 and NaN is nothing. Where that grader would break down 
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from collections.abc import Iterable, Iterator
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
+
+from sandbox.verify.checkers import pieces
+
+_TOKEN = re.compile(r"\S+")
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
 def difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    found, wanted = _lines(actual), _lines(expected)
-    if len(found) != len(wanted):
-        return f"{len(found)} lines, not {len(wanted)}"
-    for number, (one, other) in enumerate(zip(found, wanted, strict=True), start=1):
-        if one != other and not _same_numbers(one, other):
-            return f"line {number} differs"
-    return ""
+    return pieces.first_difference("line", _lines(actual), _lines(expected), _same_numbers)
 
 
-def _lines(output: bytes) -> list[str]:
-    return [line.strip() for line in output.decode(errors="surrogateescape").strip().split("\n")]
+def form(output: bytes) -> bytes:
+    return "\n".join(map(_line_form, _lines(output))).encode(errors="surrogateescape")
+
+
+def _lines(output: bytes) -> Iterator[str]:
+    text = output.strip().decode(errors="surrogateescape").strip()
+    return (line.strip() for line in pieces.lines(text, "\n"))
+
+
+def _tokens(line: str) -> Iterable[str]:
+    if len(line) <= pieces.BLOCK_BYTES:
+        return line.split()
+    return (match[0] for match in _TOKEN.finditer(line))
 
 
 def _same_numbers(one: str, other: str) -> bool:
     try:
-        return [Decimal(token) for token in one.split()] == [Decimal(token) for token in other.split()]
-    except (InvalidOperation, ValueError):  # a token is no number, or a NaN refuses to be compared
+        return all(Decimal(a) == Decimal(b) for a, b in zip(_tokens(one), _tokens(other), strict=True))
+    except (InvalidOperation, ValueError):  # a token is no number, a NaN refuses to be compared, or one line is longer
         return False
+
+
+def _line_form(line: str) -> str:
+    """The values of a line of numbers, each in its one spelling; another line as it is, after a mark."""
+    try:
+        return " ".join(map(_value_form, _tokens(line)))
+    except (InvalidOperation, ValueError):
+        return "=" + line
+
+
+def _value_form(token: str) -> str:
+    number = Decimal(token)
+    if number.is_nan():
+        raise InvalidOperation
+    return str(number.normalize(_EXACT)) if number else "0"

@@ -18,6 +18,9 @@ code  in testlib         verdict
 50+n  _pc(n), n <= 100   score = n %; accepted when it is 100 (a testlib compiled with TESTSYS)
 ====  =================  ===========================================================================
 
+A Python checker that raises an exception exits with 1 where the program's output is what it could not read, and with 3
+where it is the checker's own mistake; `python_guard` tells them apart.
+
 Points stand at the beginning of the message, after the word "points" if it is there. Any other exit code, a signal, a
 limit exceeded, or points that are no number means that the checker failed: internal_error, never wrong_answer. The
 message is the checker's stderr (its stdout where that is empty, which an interactor's never is), cut at 500
@@ -30,6 +33,8 @@ import math
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from pathlib import Path
 
 from sandbox.runner.contract import Outcome, Status, Verdict
 from sandbox.verify.checkers.failure import CheckerFailed
@@ -37,11 +42,12 @@ from sandbox.verify.checkers.failure import CheckerFailed
 INPUT, OUTPUT, ANSWER = "input.txt", "output.txt", "answer.txt"
 ARGUMENTS = (INPUT, OUTPUT, ANSWER)
 MAX_MESSAGE_CHARS = 500
+WITHHELD = "the interactor failed: the program waited for an answer that it had not sent; does it flush its output?"
 
 _OK, _FAIL, _POINTS = 0, 3, 7
 _WRONG = frozenset({1, 2, 4, 8})
 _PERCENT = range(50, 151)
-_LIMITS = frozenset({Status.TIME_LIMIT_EXCEEDED, Status.MEMORY_LIMIT_EXCEEDED, Status.OUTPUT_LIMIT_EXCEEDED})
+LIMITS = frozenset({Status.TIME_LIMIT_EXCEEDED, Status.MEMORY_LIMIT_EXCEEDED, Status.OUTPUT_LIMIT_EXCEEDED})
 _LEADING_POINTS = re.compile(r"\s*(?:points?\b[\s=:]*)?([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)(?!\S)", re.ASCII)
 
 
@@ -55,11 +61,15 @@ class Opinion:
 
 
 class Ended(StrEnum):
-    """Which of the two ended first in an interaction; neither, when they waited for each other."""
+    """Which of the two ended first in an interaction; neither, when they waited for each other.
+
+    `withheld` is neither, too: the program waited for an answer that the interactor had not sent.
+    """
 
     PROGRAM = "program"
     INTERACTOR = "interactor"
     NEITHER = "neither"
+    WITHHELD = "withheld"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,16 @@ class Interaction:
     message: str = ""
 
 
+@cache
+def _guard() -> str:
+    return Path(__file__).with_name("python_guard.py").read_text(encoding="utf-8")
+
+
+def guarded(source: str, output: str) -> bytes:
+    """A Python program that runs the checker `source`. `output` is the file it is to judge, empty for an interactor."""
+    return f"{_guard()}\n\nrun({source!r}, __file__, {output!r})\n".encode()
+
+
 def checker_files(stdin: bytes, stdout: bytes, answer: bytes) -> dict[str, bytes]:
     """The files of a checker's run, to go with `ARGUMENTS`."""
     return {INPUT: stdin, OUTPUT: stdout, ANSWER: answer}
@@ -79,7 +99,7 @@ def checker_files(stdin: bytes, stdout: bytes, answer: bytes) -> dict[str, bytes
 def opinion(outcome: Outcome, full_score: float = 1.0) -> Opinion:
     """Read the outcome of a checker's run. Raises CheckerFailed where it says nothing about the program."""
     message = _message(outcome)
-    if outcome.status in _LIMITS or outcome.status in {Status.INTERNAL_ERROR, Status.COMPILE_ERROR}:
+    if outcome.status in LIMITS or outcome.status in {Status.INTERNAL_ERROR, Status.COMPILE_ERROR}:
         raise CheckerFailed(f"{outcome.status.value} {outcome.message}".rstrip())
     code = outcome.exit_code
     if code is None or outcome.signal is not None:
@@ -106,7 +126,9 @@ def interaction(program: Outcome, interactor: Outcome, first: Ended, full_score:
         return Interaction(Verdict.INTERNAL_ERROR, message=program.message)
     if first is Ended.NEITHER:
         return Interaction(Verdict.TIME_LIMIT_EXCEEDED, message="program and interactor waited for each other")
-    its_own = not program.ended_well and (first is Ended.PROGRAM or program.status in _LIMITS)
+    if first is Ended.WITHHELD:
+        return Interaction(Verdict.INTERNAL_ERROR, message=WITHHELD)
+    its_own = not program.ended_well and (first is Ended.PROGRAM or program.status in LIMITS)
     if its_own:
         return Interaction(Verdict(program.status.value), message=program.message)
     try:
@@ -132,5 +154,5 @@ def _points(message: str) -> float:
 
 
 def _message(outcome: Outcome) -> str:
-    text = (outcome.stderr.strip() or outcome.stdout.strip()).decode(errors="replace")
+    text = (outcome.stderr.strip() or outcome.stdout.strip())[: 4 * MAX_MESSAGE_CHARS + 4].decode(errors="replace")
     return text if len(text) <= MAX_MESSAGE_CHARS else text[: MAX_MESSAGE_CHARS - 1] + "…"

@@ -3,10 +3,11 @@
 Python's syntax; text is UTF-8, and bytes that are not match `.` one by one. White space at the end of the output and
 line ends at the end of the pattern do not count, for both are usually there by accident.
 
-An expression can take for ever ("(a+)+b"), so it runs in a child process with a limit of 2 s of CPU time and 1 GiB of
-memory, which does not depend on how busy the machine is. One child serves a process for all its expressions (0.1 ms
-each; a start costs 15 ms) and is replaced after one that ran out. An expression that runs out, or is none, fails the
-checker: the verdict is internal_error, for the program is not to blame.
+An expression can take forever ("(a+)+b"), so it runs in a child process with a limit of 192 MiB of memory, and of CPU
+time: 2 s to compile, and 0.25 s plus 0.1 s for each MiB of output to match. How busy the machine is does not matter.
+One child serves a process for all its expressions (0.1 ms each; a start costs 15 ms) and is replaced after one that ran
+out. Whoever causes a limit bears it. An expression that runs out on an output, and not on an empty one, was driven
+there by the output: wrong_answer. One that runs out on nothing as well, or is none, fails the checker: internal_error.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ from typing import IO
 
 from sandbox.verify.checkers.failure import CheckerFailed
 
-CPU_TIME_S = 2.0
+COMPILE_TIME_S = 2.0
+MATCH_TIME_S, MATCH_TIME_S_PER_MB = 0.25, 0.1
 PATIENCE_S = 120.0  # a child that neither answers nor uses CPU for so long is starved or stuck
 MAX_PATTERN_BYTES = 64 << 10
 _MATCHER = Path(__file__).with_name("regex_matcher.py")
-_REQUEST = struct.Struct("<IIId?")
+_REQUEST = struct.Struct("<IIIdd?")
 
 
 def difference(
@@ -44,12 +46,23 @@ def difference(
     if len(pattern) > MAX_PATTERN_BYTES:
         raise CheckerFailed(f"the regular expression is over {MAX_PATTERN_BYTES} bytes")
     flags = re.IGNORECASE * ignore_case | re.MULTILINE * multiline | re.DOTALL * dot_all
-    answer = _matcher.ask(pattern, actual.rstrip(), int(flags), search)
+    try:
+        answer = _matcher.ask(pattern, actual.rstrip(), int(flags), search)
+    except RanOut:
+        try:
+            _matcher.ask(pattern, b"", int(flags), search)
+        except RanOut as failure:
+            raise CheckerFailed(f"the regular expression {failure}, even on an empty output") from None
+        return "the output makes the regular expression run out of time or memory"
     if answer == "match":
         return ""
     if answer == "no match":
         return "the output does not match the regular expression"
     raise CheckerFailed(answer)
+
+
+class RanOut(Exception):
+    """The expression used up its CPU time or its memory."""
 
 
 class _Matcher:
@@ -64,10 +77,13 @@ class _Matcher:
         with self._lock:
             child = self._started()
             try:
-                return _exchange(child, pattern, text, flags, search)
+                answer = _exchange(child, pattern, text, flags, search)
             except (OSError, TimeoutError):
                 self._stop()
-                raise CheckerFailed(f"the regular expression took over {CPU_TIME_S:g} s or too much memory") from None
+                raise RanOut("takes too much CPU time or memory") from None
+        if answer == "no memory":
+            raise RanOut("takes too much memory")
+        return answer
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._child is None or self._owner != os.getpid() or self._child.poll() is not None:
@@ -100,7 +116,8 @@ class _Matcher:
 
 def _exchange(child: subprocess.Popen[bytes], pattern: bytes, text: bytes, flags: int, search: bool) -> str:
     to_child, from_child = _pipe(child.stdin), _pipe(child.stdout)
-    to_child.write(_REQUEST.pack(len(pattern), len(text), flags, CPU_TIME_S, search) + pattern)
+    match_time_s = MATCH_TIME_S + MATCH_TIME_S_PER_MB * len(text) / (1 << 20)
+    to_child.write(_REQUEST.pack(len(pattern), len(text), flags, COMPILE_TIME_S, match_time_s, search) + pattern)
     to_child.write(text)
     to_child.flush()
     if not select.select([from_child], [], [], PATIENCE_S)[0]:

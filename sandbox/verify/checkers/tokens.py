@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from sandbox.verify.checkers import pieces
+
 
 def difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    found, wanted = actual.split(), expected.split()
-    if found == wanted:
-        return ""
-    for number, (one, other) in enumerate(zip(found, wanted, strict=False), start=1):
-        if one != other:
-            return f"token {number} differs"
-    return f"{len(found)} tokens, not {len(wanted)}"
+    start = pieces.differ_from(actual, expected, pieces.SPACES)
+    found, wanted = pieces.tokens(actual, start), pieces.tokens(expected, start)
+    return pieces.first_difference("token", found, wanted, start=start)
+
+
+def form(output: bytes) -> bytes:
+    return b" ".join(output.split())

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator
 
+from sandbox.verify.checkers import pieces
 from sandbox.verify.checkers.lines import BLANKS
 
 
 def difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    found, wanted = _lines(actual), _lines(expected)
-    if len(found) != len(wanted):
-        return f"{len(found)} lines, not {len(wanted)}"
-    return "" if Counter(found) == Counter(wanted) else "the lines are not the same"
+    large = len(actual) + len(expected) > pieces.COUNTED_BYTES
+    return pieces.difference_in_any_order("line", _lines(actual), _lines(expected), large)
 
 
-def _lines(output: bytes) -> list[bytes]:
-    return [line for line in (line.rstrip(BLANKS) for line in output.split(b"\n")) if line]
+def form(output: bytes) -> bytes:
+    return b"\n".join(sorted(_lines(output)))
+
+
+def _lines(output: bytes) -> Iterator[bytes]:
+    return filter(None, (line.rstrip(BLANKS) for line in pieces.lines(output.rstrip(), b"\n")))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from sandbox.verify.checkers import pieces
 
 
 def difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    found, wanted = actual.split(), expected.split()
-    if len(found) != len(wanted):
-        return f"{len(found)} tokens, not {len(wanted)}"
-    return "" if Counter(found) == Counter(wanted) else "the tokens are not the same"
+    large = len(actual) + len(expected) > pieces.COUNTED_BYTES
+    return pieces.difference_in_any_order("token", pieces.tokens(actual), pieces.tokens(expected), large)
+
+
+def form(output: bytes) -> bytes:
+    return b" ".join(sorted(output.split()))

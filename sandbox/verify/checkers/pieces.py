@@ -1,0 +1,126 @@
+"""The tokens and lines of an output, read a block at a time.
+
+A rule that splits 16 MB at once holds eight million small objects, most of which it never looks at. Read in blocks,
+two outputs are compared piece by piece in constant memory, and reading stops at the first difference.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice, zip_longest
+from secrets import token_bytes
+from typing import AnyStr
+
+BLOCK_BYTES = 1 << 16
+COUNTED_BYTES = 1 << 20  # up to here pieces are counted one by one, which takes 100 bytes for each
+SPACES = b" \t\n\r\v\f"
+_SALT = token_bytes(16)
+
+
+def tokens(
+    output: bytes, start: int = 0, split: Callable[[bytes], list[bytes]] = bytes.split, spaces: bytes = SPACES
+) -> Iterable[bytes]:
+    """The tokens of `output` from byte `start` on. `split` cuts a block into tokens at the bytes in `spaces`."""
+    if len(output) - start <= BLOCK_BYTES:
+        return split(output[start:] if start else output)
+    return chain.from_iterable(_token_blocks(output, start, split, spaces))
+
+
+def _token_blocks(
+    output: bytes, start: int, split: Callable[[bytes], list[bytes]], spaces: bytes
+) -> Iterator[list[bytes]]:
+    size = BLOCK_BYTES
+    while start < len(output):
+        block = output[start : start + size]
+        start += len(block)
+        found = split(block)
+        size = BLOCK_BYTES
+        if start < len(output) and block[-1] not in spaces:  # the last token may go on
+            start -= len(found[-1])
+            if len(found) == 1:
+                size = 2 * len(found[0]) + BLOCK_BYTES
+            found.pop()
+        yield found
+
+
+def lines(output: AnyStr, newline: AnyStr, start: int = 0) -> Iterator[AnyStr]:
+    """The same lines as `output.split(newline)`, from `start` on."""
+    while (end := output.find(newline, start + BLOCK_BYTES)) >= 0:
+        yield from output[start:end].split(newline)
+        start = end + 1
+    yield from output[start:].split(newline)
+
+
+def first_difference(
+    what: str,
+    found: Iterable[AnyStr],
+    wanted: Iterable[AnyStr],
+    same: Callable[[AnyStr, AnyStr], bool] = operator.eq,
+    start: int = 0,
+) -> str:
+    """Where two sequences of pieces differ first, or an empty string. `start`: the byte they were read from."""
+    if isinstance(found, list) and found == wanted:
+        return ""
+    number = 0
+    where = f" from byte {start} on" if start else ""
+    for one, other in zip_longest(found, wanted):
+        number += 1
+        if one == other:
+            continue
+        if one is None:
+            return f"the output ends after {number - 1} {what}s{where}"
+        if other is None:
+            return f"the output goes on after {number - 1} {what}s{where}"
+        if not same(one, other):
+            return f"{what} {number}{where} differs"
+    return ""
+
+
+def difference_in_any_order(what: str, found: Iterable[bytes], wanted: Iterable[bytes], large: bool) -> str:
+    """Why two collections of pieces are not the same multiset, or an empty string.
+
+    Large ones are compared by their number and the sum of their pieces' hashes. The hashes are keyed and salted, so
+    nobody outside can make two collections with one sum.
+    """
+    if not large:
+        few, many = list(found), list(wanted)
+        if len(few) != len(many):
+            return f"{len(few)} {what}s, not {len(many)}"
+        return "" if Counter(few) == Counter(many) else f"the {what}s are not the same"
+    expected_sum = expected_count = 0
+    for piece in wanted:
+        expected_sum += hash(_SALT + piece)
+        expected_count += 1
+    found_sum = found_count = 0
+    for piece in islice(found, expected_count + 1):
+        found_sum += hash(_SALT + piece)
+        found_count += 1
+    if found_count != expected_count:
+        ends = "ends" if found_count < expected_count else "goes on"
+        return f"the output {ends} after {min(found_count, expected_count)} {what}s"
+    return "" if found_sum == expected_sum else f"the {what}s are not the same"
+
+
+def common_prefix(one: AnyStr, other: AnyStr) -> int:
+    """How many leading bytes or characters are equal, by halving: one at a time takes a second on 16 MiB."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def differ_from(actual: bytes, expected: bytes, ends: bytes) -> int:
+    """The byte from which two outputs have to be read: the start of the first piece that differs.
+
+    0 for small outputs, where looking for it costs more than reading. `ends` are the bytes that end a piece.
+    """
+    if len(actual) <= BLOCK_BYTES:
+        return 0
+    prefix = common_prefix(actual, expected)
+    return 1 + max(actual.rfind(end, 0, prefix) for end in ends)

@@ -1,0 +1,115 @@
+"""Runs a user's Python checker in its box and tells its own faults from what a program's output did to it.
+
+Python exits with 1 for every uncaught exception, and 1 is `wrong_answer` for a checker. That is right where the output
+cannot be read (`int("one")`). It is wrong where the checker would fail on any output, so those failures exit with 3,
+testlib's code for a checker that failed:
+
+* the source is not Python;
+* a module that the source names is missing, or lacks what the source takes from it;
+* a name is unknown that the source binds nowhere;
+* anything raised before the checker opened the program's output, or started a process that may have.
+
+`program.guarded` appends a call of `run` with the checker's source to the text of this file. The checker is `__main__`
+in a namespace of its own. This file imports little, for it runs each time a checker does, and it is Python 3.9, for
+PyPy runs it too.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import CodeType, ModuleType, TracebackType
+from typing import Any
+
+CHECKER_FAILED = 3
+# Audit events after which somebody else may have read the output.
+_HANDS_ON = ("subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.fork", "ctypes.")
+
+
+class OutputWatch:
+    """Knows whether the program's output has been opened."""
+
+    def __init__(self, output: str) -> None:
+        self.opened = not output
+        self._name = output
+
+    def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and not self.opened:
+            path = arguments[0]
+            if isinstance(path, bytes):
+                path = os.fsdecode(path)
+            self.opened = isinstance(path, int) or str(path).rpartition("/")[2] == self._name
+        elif event.startswith(_HANDS_ON):
+            self.opened = True
+
+
+def run(source: str, path: str, output: str) -> None:
+    """Run `source` as the main program."""
+    try:
+        code: CodeType = compile(source, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        fail(source, path, error, None, CHECKER_FAILED)
+    guard, main = sys.modules["__main__"], ModuleType("__main__")
+    main.__dict__.update(__file__=path, __builtins__=guard.__dict__["__builtins__"], __annotations__={})
+    sys.modules["__main__"] = main
+    watch = OutputWatch(output)
+    if output and hasattr(sys, "addaudithook"):
+        sys.addaudithook(watch.audit)
+    else:
+        watch.opened = True
+    try:
+        exec(code, main.__dict__)
+    except SystemExit:
+        raise
+    except BaseException as error:
+        if sys.excepthook is not sys.__excepthook__:
+            raise
+        trace = error.__traceback__ and error.__traceback__.tb_next
+        own = not watch.opened or is_own_mistake(error, trace, source, path)
+        fail(source, path, error, trace, CHECKER_FAILED if own else 1)
+
+
+def fail(source: str, path: str, error: BaseException, trace: TracebackType | None, code: int) -> None:
+    """Report an exception as Python does, its last line first, and exit."""
+    import linecache
+    import traceback
+
+    linecache.cache[path] = (len(source), None, source.splitlines(keepends=True), path)
+    sys.stderr.write("".join(traceback.format_exception_only(type(error), error)))
+    traceback.print_exception(type(error), error, trace)
+    raise SystemExit(code)
+
+
+def is_own_mistake(error: BaseException, trace: TracebackType | None, source: str, path: str) -> bool:
+    """Whether the exception comes from how the source is written, whatever the output was."""
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    name = str(getattr(error, "name", None) or "")
+    if isinstance(error, NameError) and not name:  # before Python 3.10
+        name = str(error).split("'")[1]
+    if isinstance(error, ImportError):
+        return name.partition(".")[0] in source
+    if trace is None or trace.tb_frame.f_code.co_filename != path:  # evaluated text, or a library's frame
+        return False
+    if isinstance(error, AttributeError):
+        return isinstance(getattr(error, "obj", None), ModuleType) and f".{name}" in source
+    return isinstance(error, NameError) and name not in bound_names(source)
+
+
+def bound_names(source: str) -> set[str]:
+    """Every name that the source binds anywhere."""
+    import ast
+
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            names.add(node.id)
+        elif isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif isinstance(node, ast.alias):
+            names.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(getattr(node, "name", None), str):  # functions, classes, handlers, patterns
+            names.add(node.name)  # type: ignore[attr-defined]
+        elif isinstance(node, (ast.Global, ast.Nonlocal)):
+            names.update(node.names)
+    return names

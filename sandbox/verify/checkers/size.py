@@ -1,0 +1,50 @@
+"""Bounds on what a checker reads: no output makes judging cost far more than its expected output does.
+
+Two cheap looks come before any parsing. An output that is very much longer than the expected one is wrong under every
+rule but `regex`. For the rules that build values, the marks that separate values are counted, which takes 2 ns a
+byte: a value has no more parts than its text has characters, so an output with several times as many marks as the
+expected output has bytes is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sandbox.verify.checkers.failure import CheckerFailed
+
+LENGTH_FACTOR, LENGTH_FREE = 64, 64 << 10
+MARKS_FACTOR, MARKS_FREE = 2, 1_000
+MOST_MARKS = 1 << 20
+TOO_LONG = "the output is far longer than what is expected"
+TOO_MANY = "the output has far more parts than what is expected"
+
+
+def is_too_long(actual: bytes, expected: bytes) -> bool:
+    return len(actual) > LENGTH_FREE + LENGTH_FACTOR * len(expected)
+
+
+def has_too_many(actual: bytes, expected: bytes, marks: bytes) -> bool:
+    """Whether an output has far more marks than one that agrees with `expected` can have."""
+    allowed = min(MARKS_FREE + MARKS_FACTOR * len(expected), 2 * MOST_MARKS)
+    return len(actual) > allowed and _count(actual, marks) > allowed
+
+
+def is_too_large(answer: bytes, expected: Any) -> bool:
+    """Whether an encoded value (`runner.values`) is far larger than any encoding of the expected one, or has far more
+    parts. An encoded value has at most a dozen marks for each character of the same value in JSON.
+    """
+    if len(answer) <= LENGTH_FREE:
+        return False
+    size = len(json.dumps(expected, separators=(",", ":")))
+    return len(answer) > LENGTH_FREE + LENGTH_FACTOR * size or _count(answer, b"[]{},:") > LENGTH_FREE + 12 * size
+
+
+def require_judgeable(expected: bytes, marks: bytes) -> None:
+    """Raise CheckerFailed for an expected output with more parts than a worker may hold in memory."""
+    if len(expected) > MOST_MARKS and _count(expected, marks) > MOST_MARKS:
+        raise CheckerFailed(f"what is expected has more than {MOST_MARKS} parts, which is more than this checker reads")
+
+
+def _count(output: bytes, marks: bytes) -> int:
+    return len(output) - len(output.translate(None, marks))

@@ -1,0 +1,77 @@
+"""Whether one number is near enough to another, by exact decimal arithmetic.
+
+A number is within the tolerances when it differs from the expected one by at most `absolute`, or by at most `relative`
+times the expected one. Numbers and tolerances are taken as they are spelled: 0.34 is within 0.01 of 0.33, although the
+doubles nearest to them are further apart, and 2**53 + 1 is not within 0 of 2**53, although both are one double.
+
+Doubles decide where the difference and the tolerance are clearly apart, which is nearly always; only the rest is
+computed in decimal. NaN agrees with NaN, an infinity with the same infinity, and neither with anything else.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, DecimalException
+from functools import lru_cache
+
+# A double's relative error is 2**-53; four of them are in a difference.
+_ROUNDING = 4.5e-16
+_SMALLEST = 1e-300  # below it doubles lose digits
+# Enough digits that differences of ordinary numbers are exact; longer ones are rounded far beyond any tolerance.
+_EXACT = Context(prec=2_000, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
+
+
+def within(found: str, wanted: str, absolute: float, relative: float) -> bool:
+    """Compare two numbers spelled in decimal, as `float` reads them; without underscores."""
+    try:
+        return _near(found, wanted, float(found), float(wanted), absolute, relative)
+    except (ValueError, DecimalException):  # no number, or an exponent of 18 digits
+        return False
+
+
+def values_within(found: float, wanted: float, absolute: float, relative: float) -> bool:
+    """Compare two ints or floats; a float stands for the shortest decimal that spells it."""
+    if found == wanted:
+        return True
+    doubles = [_as_double(one) for one in (found, wanted)]
+    if not absolute and not relative:
+        return math.isnan(doubles[0]) and math.isnan(doubles[1])
+    return _near(found, wanted, doubles[0], doubles[1], absolute, relative)
+
+
+def _near(found: str | float, wanted: str | float, one: float, other: float, absolute: float, relative: float) -> bool:
+    if math.isfinite(one) and math.isfinite(other):
+        apart, allowed = abs(one - other), max(absolute, relative * abs(other))
+        doubt = (abs(one) + abs(other) + allowed) * _ROUNDING + _SMALLEST
+        if abs(apart - allowed) > doubt:
+            return apart < allowed
+    return _near_in_decimal(_exact(found), _exact(wanted), _exact(absolute), _exact(relative))
+
+
+def _near_in_decimal(found: Decimal, wanted: Decimal, absolute: Decimal, relative: Decimal) -> bool:
+    if found.is_nan() or wanted.is_nan():
+        return found.is_nan() and wanted.is_nan()
+    if found.is_infinite() or wanted.is_infinite():
+        return found == wanted
+    apart = _EXACT.abs(_EXACT.subtract(found, wanted))
+    if not apart:
+        return found == wanted
+    return apart <= max(absolute, _EXACT.multiply(relative, _EXACT.abs(wanted)))
+
+
+def _as_double(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+@lru_cache(maxsize=64)
+def _exact_tolerance(value: float) -> Decimal:
+    return Decimal(repr(value))
+
+
+def _exact(value: str | float) -> Decimal:
+    if isinstance(value, str):
+        return Decimal(value)
+    return Decimal(value) if isinstance(value, int) else _exact_tolerance(value)
