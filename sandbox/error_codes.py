@@ -11,6 +11,7 @@ from sandbox.errors import (
     Cancelled,
     EngineUnavailable,
     Forbidden,
+    IdempotencyKeyReused,
     InfrastructureError,
     NotFound,
     QueueFull,
@@ -50,6 +51,7 @@ TABLE = (
         UnknownLanguage, "unknown-language", 422, "Unknown language", "no such language; GET /languages lists them all"
     ),
     ErrorCode(NotFound, "not-found", 404, "Not found"),
+    ErrorCode(IdempotencyKeyReused, "idempotency-key-reused", 422, "Idempotency-Key used for another request"),
     ErrorCode(Unauthorized, "unauthorized", 401, "API key missing or unknown"),
     ErrorCode(Forbidden, "forbidden", 403, "Not with this API key"),
     ErrorCode(BadRequest, "bad-request", 422, "Request that cannot be served"),

@@ -4,6 +4,7 @@ SandboxError
 ├── BadRequest                 the client asked for something that cannot be; never retried
 │   ├── UnknownLanguage
 │   ├── NotFound               no such job, or its result has expired
+│   ├── IdempotencyKeyReused   the Idempotency-Key was used for another request
 │   ├── Unauthorized           no API key, or none that is known
 │   └── Forbidden              the key's role may not do this
 ├── Refused                    asked well, but not now; carries retry_after_s
@@ -39,6 +40,10 @@ class UnknownLanguage(BadRequest):
 
 class NotFound(BadRequest):
     """No such job, or its result has expired."""
+
+
+class IdempotencyKeyReused(BadRequest):
+    """The Idempotency-Key was used for another request."""
 
 
 class Unauthorized(BadRequest):

@@ -18,10 +18,11 @@ from sandbox.caller import CALLER
 from sandbox.config import QueueSettings
 from sandbox.errors import BadRequest, Cancelled, QueueUnavailable, SandboxError
 from sandbox.ids import new_id
-from sandbox.jobs import envelope, keys, leases, watching
+from sandbox.jobs import envelope, idempotency, keys, leases, watching
 from sandbox.jobs.connection import connect
 from sandbox.jobs.envelope import Item, Kind
-from sandbox.jobs.gpu_jobs import GpuJobs, gpu_job_id, is_gpu_job
+from sandbox.jobs.gpu_jobs import GpuJobs, is_gpu_job
+from sandbox.jobs.idempotency import KeyedRequest
 from sandbox.jobs.ledger import Ledger, anybody
 from sandbox.jobs.mailbox import Mailbox
 from sandbox.jobs.outbox import Outbox
@@ -125,40 +126,39 @@ class Service:
         A `callback` is for what is durable. With `reward`, whose programs the requests are, a durable batch's result is
         its rewards; it alone may be without requests.
 
-        Raises `errors.UnknownLanguage`, `errors.QueueFull`, `errors.QueueUnavailable`. The same idempotency key
-        within its life returns the first submission's ticket.
+        Raises `errors.UnknownLanguage`, `errors.QueueFull`, `errors.QueueUnavailable`. The same idempotency key with
+        the same request returns the first submission's ticket within the key's life; with another request it raises
+        `errors.IdempotencyKeyReused`.
         """
         for position, request in enumerate(requests):
             _check(request, position if batch else None)
+        keyed = None
+        if idempotency_key:
+            route = ["reward" if reward is not None else kind, "batch" if batch else "one"]
+            asked = [*(requests if reward is None else [reward]), *([] if callback is None else [callback])]
+            keyed = KeyedRequest.of(_caller_id(), idempotency_key, idempotency.fingerprint_of(route, asked))
         submission = new_id()
-        caller = CALLER.get()
-        if caller is not None and idempotency_key:
-            idempotency_key = f"{caller.id} {idempotency_key}"  # one client's keys are not another's
         try:
-            if idempotency_key:
-                first = self._ledger.first_with_key(idempotency_key, submission)
-                if first != submission:
-                    return self._rejoin(first, durable)
-            if durable or idempotency_key:
-                return self._submit_kept(kind, submission, requests, durable, batch, idempotency_key, callback, reward)
+            if keyed is not None and (first := idempotency.first(self._redis, keyed)):
+                return self._rejoin(first, durable)
+            if durable or keyed is not None:
+                return self._submit_kept(kind, submission, requests, durable, batch, keyed, callback, reward)
         except RedisError as error:
             raise QueueUnavailable(f"the queue does not answer: {error}") from error
         return self._submit_awaited(kind, submission, requests, batch)
 
     def job(self, job_id: str) -> Job:
         """The state of a kept submission or GPU job. Raises `errors.NotFound` or `errors.QueueUnavailable`."""
+        may_see = _may_see()
         if is_gpu_job(job_id):
-            return _from_redis(lambda: self._gpu_jobs.job(job_id))
-        try:
-            caller = CALLER.get()
-            return self._ledger.job(job_id, anybody if caller is None else caller.may_see)
-        except RedisError as error:
-            raise QueueUnavailable(f"the queue does not answer: {error}") from error
+            return _from_redis(lambda: self._gpu_jobs.job(job_id, may_see))
+        return _from_redis(lambda: self._ledger.job(job_id, may_see))
 
     def cancel(self, job_id: str) -> Job:
         """Cancel what has not run yet, and a GPU job that runs; raises `errors.NotFound` or `QueueUnavailable`."""
         if is_gpu_job(job_id):
-            return _from_redis(lambda: self._gpu_jobs.cancel(job_id))
+            may_see = _may_see()
+            return _from_redis(lambda: self._gpu_jobs.cancel(job_id, may_see))
         job = self.job(job_id)
         if job.result is None:
             self._ledger.cancel(job_id)
@@ -200,13 +200,20 @@ class Service:
         _from_redis(lambda: self._outbox.revive(webhook_id))
 
     def start_on_gpu(self, kind: GpuKind, request: GpuRequest, idempotency_key: str = "") -> GpuJob:
-        """Queue a GPU job; the same key within its life is the same job. Raises `errors.QueueUnavailable`."""
-        known = gpu_job_id(kind, idempotency_key) if idempotency_key else ""
-        return _from_redis(lambda: self._gpu_jobs.submit(kind, request, known))
+        """Queue a GPU job; the same key with the same request within its life returns the first job.
+
+        Raises `errors.IdempotencyKeyReused` or `errors.QueueUnavailable`.
+        """
+        caller_id, keyed = _caller_id(), None
+        if idempotency_key:
+            fingerprint = idempotency.fingerprint_of(["gpu", kind.value], [request])
+            keyed = KeyedRequest.of(caller_id, idempotency_key, fingerprint)
+        return _from_redis(lambda: self._gpu_jobs.submit(kind, request, caller_id, keyed))
 
     def gpu_events(self, job_id: str, start: int) -> list[bytes]:
-        """A GPU job's events from number `start` on, as JSON. Raises `errors.QueueUnavailable`."""
-        return _from_redis(lambda: self._gpu_jobs.events(job_id, start))
+        """A GPU job's events from number `start` on, as JSON. Raises `errors.NotFound` or `errors.QueueUnavailable`."""
+        may_see = _may_see()
+        return _from_redis(lambda: self._gpu_jobs.events(job_id, start, may_see))
 
     def gpu_pool(self) -> GpuPool:
         """Leases and latest jobs. Raises `errors.QueueUnavailable`."""
@@ -244,8 +251,7 @@ class Service:
         try:
             self._postman.accept(requests[0].priority, items, client)
         except SandboxError as error:
-            if client:
-                self._quotas.release(client, [item_id for item_id, _ in items])
+            self._release(client, items)
             self._mailbox.forget([item_id for item_id, _ in items], error)
             self._spooled.forget(item_id for item_id, _ in items)
             raise
@@ -275,14 +281,17 @@ class Service:
         requests: Sequence[Request],
         durable: bool,
         batch: bool,
-        idempotency_key: str,
+        keyed: KeyedRequest | None,
         callback: Callback | None,
         reward: RewardRequest | None,
     ) -> Ticket:
         items = self._items(submission, requests, batch, kept=True, callback=callback)
         lane = requests[0].priority if reward is None else reward.priority
-        client = self._admit_kept(items, submission, idempotency_key)
-        self._ledger.open(submission, kind, len(items), batch, lane, client, callback, reward)
+        client = self._admit(items)
+        first = self._ledger.open(submission, kind, len(items), batch, lane, client, callback, reward, keyed)
+        if first != submission:  # a duplicate was faster
+            self._release(client, items)
+            return self._rejoin(first, durable)
         if not items:
             if callback is not None:
                 self._outbox.put(submission)
@@ -292,9 +301,8 @@ class Service:
         try:
             self._ledger.sent_in(submission, self._postman.send_now(lane, items, client))
         except SandboxError:
-            if client:
-                self._quotas.release(client, [item_id for item_id, _ in items])
-            self._ledger.strike_out(idempotency_key, submission)
+            self._release(client, items)
+            self._ledger.strike_out(submission, keyed)
             self._mailbox.forget([item_id for item_id, _ in items], Cancelled("not accepted"))
             raise
         return ticket
@@ -307,12 +315,10 @@ class Service:
         self._quotas.admit(caller, [item_id for item_id, _ in items])
         return caller.id
 
-    def _admit_kept(self, items: Sequence[tuple[str, bytes]], submission: str, idempotency_key: str) -> str:
-        try:
-            return self._admit(items)
-        except SandboxError:
-            self._ledger.strike_out(idempotency_key, submission)
-            raise
+    def _release(self, client: str, items: Sequence[tuple[str, bytes]]) -> None:
+        """Take back what `_admit` counted."""
+        if client:
+            self._quotas.release(client, [item_id for item_id, _ in items])
 
     def _rejoin(self, submission: str, durable: bool) -> Ticket:
         """A ticket for a submission that is kept already; its results come from the ledger or by mail."""
@@ -336,8 +342,7 @@ class Service:
         now = time.time()
         called_for: dict[str, Any] = {} if callback is None else {"callback": "item" if callback.each else "batch"}
         reader = "" if kept else self._mailbox.reader
-        caller = CALLER.get()
-        client = "" if caller is None else caller.id
+        client = _caller_id()
         origin = ORIGIN.get()
         items = []
         for position, request in enumerate(requests):
@@ -363,6 +368,18 @@ class Service:
             return self._spooled.lightened(item)
         except RedisError:  # the queue's trouble, and told where the item is sent
             return item
+
+
+def _caller_id() -> str:
+    """The id of the API key that the current request came with; empty where there are no keys."""
+    caller = CALLER.get()
+    return "" if caller is None else caller.id
+
+
+def _may_see() -> Callable[[str], bool]:
+    """Tell whose jobs the current caller may see and cancel."""
+    caller = CALLER.get()
+    return anybody if caller is None else caller.may_see
 
 
 def _packed(item: Item) -> bytes:

@@ -94,7 +94,8 @@ _SUBMISSION_HEADERS = [
     {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "a repeated request with the same key gets the first one's job and results",
+        "description": "a repeated request with the same key gets the first one's job and results; another request with"
+        " it gets 422",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
         "example": "step-17-prompt-3",
     },

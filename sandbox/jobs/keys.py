@@ -12,7 +12,7 @@
 | sandbox:results:<id>         | hash   | item index -> result JSON                  | as its job                 |
 | sandbox:readers:<id>         | set    | processes that wait for a kept submission  | as its job                 |
 | sandbox:cancelled:<id>       | string | the submission is not wanted any more      | queue_ttl_s                |
-| sandbox:idempotency:<digest> | string | the submission first made with this key    | result_ttl_s               |
+| sandbox:idempotency:<digest> | string | the submission first made with this key    | as its job                 |
 | sandbox:bucket:<key id>      | hash   | tokens that an API key has left, and when  | until the bucket is full   |
 | sandbox:queued:<key id>      | zset   | item ids of an API key, without a result   | queue_ttl_s after the last |
 | sandbox:parked:<lane>:<key>  | list   | envelopes of an API key that wait in turn  | while there are any        |
