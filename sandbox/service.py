@@ -155,7 +155,7 @@ class Service:
         return _from_redis(lambda: self._ledger.job(job_id, may_see))
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel what has not run yet, and a GPU job that runs; raises `errors.NotFound` or `QueueUnavailable`."""
+        """Cancel what has not run yet, and stop what runs; raises `errors.NotFound` or `QueueUnavailable`."""
         if is_gpu_job(job_id):
             may_see = _may_see()
             return _from_redis(lambda: self._gpu_jobs.cancel(job_id, may_see))
@@ -165,7 +165,7 @@ class Service:
         return self.job(job_id)
 
     def abandon(self, ticket: Ticket) -> None:
-        """The client of a synchronous submission went away: drop what has not run yet."""
+        """The client of a synchronous submission went away: cancel the rest of it."""
         waiting = [position for position, future in enumerate(ticket.results) if not future.done()]
         ids = {ticket.id, *(f"{ticket.id}.{position}" for position in waiting)}
         sent = self._postman.withdraw(ids)

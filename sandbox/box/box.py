@@ -16,6 +16,7 @@ from typing import Any
 
 from sandbox.box.engine import Walls
 from sandbox.box.exhaustion import exhausted
+from sandbox.box.stop import StopSignal
 from sandbox.box.streams import Collected, Streams
 from sandbox.box.watch import UNWATCHED, BoxWatch, Stage
 from sandbox.errors import BoxError, BoxOutOfMemory
@@ -33,7 +34,10 @@ NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
 
 class Box:
-    """A started box. Every method raises BoxError when the box, not the program, failed; then only `close` is left."""
+    """A started box. Every method raises BoxError when the box, not the program, failed; then only `close` is left.
+
+    Those that run a program raise Cancelled while `stop` is set, and leave the box as it is after any run.
+    """
 
     def __init__(self, walls: Walls, watch: BoxWatch = UNWATCHED) -> None:
         self._walls = walls
@@ -45,6 +49,7 @@ class Box:
         self._warmed: list[tuple[str, ...]] = []
         self.runs = 0
         self.tag = ""  # whose program it is: goes into the box with every request and must come back with its answer
+        self.stop: StopSignal | None = None  # ends a run from another thread
         self.started_at = time.monotonic()
         walls.connection.settimeout(START_PATIENCE_S)
         hello = self._answer(START_PATIENCE_S)
@@ -144,12 +149,13 @@ class Box:
         with Streams(stdin, limits.output_kb * 1024, calls, channel, partner) as streams:
             request["streams"] = len(streams.theirs)
             try:
+                self._check_stop()
                 self._start(request, streams.theirs, files)
             finally:
                 streams.close_theirs()
                 frames.close_all([*channel, *partner])
-            while not streams.wait_for(self._walls.connection, deadline):
-                self._send({"do": "kill"})  # the output grew over its limit
+            while not streams.wait_for(self._walls.connection, deadline, self.stop):
+                self._send({"do": "kill"})  # the output grew over its limit, or the run is not wanted any more
             answer, descriptors = self._receive()
             try:
                 if answer.get("tag") != self.tag:
@@ -158,12 +164,18 @@ class Box:
                 fetched = self._fetched(answer, descriptors, limits)
             finally:
                 frames.close_all(descriptors)
+            self._check_stop()
             self._kept_mb = _kept_mb(answer) or self._kept_mb
             outcome = self._outcome(answer, streams, fetched, bool(partner))
             sent, received = len(stdin) + _size(files), len(outcome.stdout) + len(outcome.stderr) + _size(fetched)
             stage: Stage = "compile" if request["do"] == "compile" else "run"
             self._watch.stage(stage, began, time.monotonic(), sent, received)
             return outcome if self._program is None else exhausted(outcome, self._program.memory_errors)
+
+    def _check_stop(self) -> None:
+        """Raise Cancelled when the run is not wanted any more; the box itself is as good as after any other run."""
+        if self.stop is not None:
+            self.stop.check()
 
     def _limit_memory(self, memory_mb: int) -> None:
         if memory_mb == self._memory_mb:

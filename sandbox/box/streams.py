@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from sandbox.box.stop import StopSignal
 from sandbox.errors import BoxError
 from sandbox.runner.contract import FileSpan
 
@@ -117,6 +118,7 @@ class Streams:
         self._feeds: dict[int, _Written | _Spliced] = {}
         self._span = stdin if isinstance(stdin, FileSpan) else None
         self._told_over_limit = False
+        self._told_to_stop = False
         self._poll = select.poll()
         self.theirs = [] if partner else [self._fed(stdin), self._drained(output_limit_bytes)]
         self.theirs.append(self._drained(output_limit_bytes))
@@ -175,11 +177,14 @@ class Streams:
             reader.complete()
         return list(self._readers.values())
 
-    def wait_for(self, connection: socket.socket, deadline: float) -> bool:
-        """Feed and drain until `connection` has an answer (True), or the output has just gone over its limit
-        (False).
+    def wait_for(self, connection: socket.socket, deadline: float, stop: StopSignal | None = None) -> bool:
+        """Feed and drain until `connection` has an answer (True), or the program has to be killed (False).
+
+        That is when its output has just gone over its limit, or `stop` was set; each is told once.
         """
         self._poll.register(connection, select.POLLIN)
+        if stop is not None and not self._told_to_stop:
+            self._poll.register(stop, select.POLLIN)
         try:
             while True:
                 left = deadline - time.monotonic()
@@ -191,8 +196,14 @@ class Streams:
                 if self.over_limit and not self._told_over_limit:
                     self._told_over_limit = True
                     return False
+                if stop is not None and stop.is_set and not self._told_to_stop:
+                    self._told_to_stop = True
+                    self._poll.unregister(stop)
+                    return False
         finally:
             self._poll.unregister(connection)
+            if stop is not None and not self._told_to_stop:
+                self._poll.unregister(stop)
 
     def drain(self) -> None:
         """Read what is left in the pipes once the program is gone; every writer must be gone with it.
@@ -219,7 +230,7 @@ class Streams:
                 answered = True
             elif descriptor in self._feeds:
                 self._feed(descriptor)
-            else:
+            elif descriptor in self._readers:
                 self._read(descriptor)
         return answered
 

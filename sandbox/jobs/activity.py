@@ -90,6 +90,10 @@ class Activity:
             self._rates[int(now), verdict] += 1
             self._ended.append(Ended(item, verdict, passed, total, now, now - began))
 
+    def drops(self) -> None:
+        """The current item ends here without a result; the slot is idle."""
+        self._now = None
+
     def now(self) -> Mapping[str, Any]:
         """What goes out with the heartbeat."""
         current = self._now

@@ -22,7 +22,10 @@ Answer = TypeVar("Answer")
 
 
 def in_some_box(slot: Slot, language: Language, work: Callable[[Box], Answer]) -> Answer:
-    """Do `work` in a box; where the box fails, in a new one, `TRIES` times in all. Raises InfrastructureError."""
+    """Do `work` in a box; where the box fails, in a new one, `TRIES` times in all.
+
+    Raises InfrastructureError, and Cancelled when the slot is told to stop.
+    """
     slot.require(language)
     for left in reversed(range(TRIES)):
         try:
@@ -45,6 +48,7 @@ def _await_box(slot: Slot, image: str) -> None:
     doing, and the tries are for what may be. Whatever is wrong then, the next try tells."""
     deadline, pause_s = time.monotonic() + ENGINE_PATIENCE_S, 0.1
     while True:
+        slot.stop.check()
         try:
             return slot.warm(image)
         except EngineUnavailable:

@@ -5,7 +5,7 @@ three round trips of a dozen commands, where RQ's bookkeeping for retries, resul
 does not have makes 57 (measured: 11 ms of CPU a job, with Redis 14). What RQ keeps for dead workers is done here by a
 claim on the envelope and a heartbeat behind it (`leases`), within seconds instead of minutes. And a worker gives back
 what its envelope still holds when the current program takes long: the rest then runs elsewhere instead of waiting
-behind it.
+behind it. The thread that does so looks as well whether the submission that runs was cancelled, and stops it then.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from sandbox.box.engine import Engine
 from sandbox.box.pool import Pool
 from sandbox.box.slot import Slot
 from sandbox.config import WorkerSettings
-from sandbox.errors import InfrastructureError
+from sandbox.errors import Cancelled, InfrastructureError
 from sandbox.jobs import envelope, fairness, keys, leases, tasks
 from sandbox.jobs.activity import Activity
 from sandbox.jobs.connection import connect
@@ -51,6 +51,7 @@ logger = logging.getLogger(__name__)
 
 GIVE_BACK_AFTER_S = 0.25
 GIVE_BACK_LOOK_S = 0.1
+CANCEL_LOOK_S = 0.3
 EXPRESS_LOOK_S = 0.2
 PUBLISH_EVERY_S = 0.4
 PASS_ON_PAUSE_S = 0.2
@@ -85,6 +86,8 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         self._lane = Lane.DEFAULT
         self._rest: deque[Item] = deque()
         self._rest_lock = threading.Lock()
+        self._submission = ""  # of the item that runs
+        self._cancelled: set[str] = set()  # submissions that were found cancelled while one of their items ran
         self._busy_since = 0.0
         self._rq_beat_at = 0.0
         self._lane_keys = [queue.key for queue in queues]
@@ -186,13 +189,16 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
                 self._journal.begins(item, self._lane)
                 self._slot.tag = f"{item.request} {item.id}" if item.request else item.id
                 result = self._performed(item)
+                if result is None:
+                    self._courier.drop(item)
+                    self._activity.drops()
+                    continue
                 self._courier.take(item, result)
                 if result != ELSEWHERE:
                     self._activity.ends(item, result)
                     self._journal.ends(result)
         finally:
-            self._busy_since = 0.0
-            self._rest.clear()
+            self._forget_rest()
             self._journal.rests()
 
         def forget(ending: Pipeline) -> None:
@@ -211,13 +217,18 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         pipeline.execute()
         time.sleep(PASS_ON_PAUSE_S)
 
-    def _performed(self, item: Item) -> bytes:
-        """The item's result, also where our own code has a fault: an accepted item is never left without an answer."""
+    def _performed(self, item: Item) -> bytes | None:
+        """The item's result, also where our own code has a fault: an accepted item is never left without an answer.
+
+        None when the submission was cancelled meanwhile.
+        """
         try:
             with self._spool.lent(item) as whole:
                 return perform(whole, self._slot)
         except StopRequested:
             raise
+        except Cancelled:
+            return None
         except NotHere as error:
             logger.info("an item is asked for anew: %s", error)
             return ELSEWHERE
@@ -241,18 +252,43 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         ]
 
     def _next(self) -> Item | None:
+        """The next item that is still wanted, from which on the slot may be used again after a stop."""
         with self._rest_lock:
+            self._slot.stop.clear()
             self._busy_since = time.monotonic()
+            while self._rest and self._rest[0].submission in self._cancelled:
+                self._courier.drop(self._rest.popleft())
+            self._submission = self._rest[0].submission if self._rest else ""
             return self._rest.popleft() if self._rest else None
 
+    def _forget_rest(self) -> None:
+        with self._rest_lock:
+            self._busy_since = 0.0
+            self._submission = ""
+            self._rest.clear()
+            self._cancelled.clear()
+
+    def _stop_if_cancelled(self) -> None:
+        """Stop the item that runs when its submission was cancelled. Raises RedisError."""
+        submission = self._submission
+        if not submission or submission in self._cancelled or not self._side_redis.exists(keys.cancelled(submission)):
+            return
+        with self._rest_lock:
+            if submission == self._submission:
+                self._cancelled.add(submission)
+                self._slot.stop.set()
+
     def _watch_rest(self) -> None:
-        told_at = 0.0
+        told_at = looked_at = 0.0
         while True:
             time.sleep(GIVE_BACK_LOOK_S)
             try:
                 self._give_back_rest()
+                if time.monotonic() - looked_at >= CANCEL_LOOK_S:
+                    looked_at = time.monotonic()
+                    self._stop_if_cancelled()
             except RedisError as error:
-                logger.warning("could not give back what waits here: %s", error)
+                logger.warning("could not give back what waits here, or see what was cancelled: %s", error)
             if time.monotonic() - told_at >= PUBLISH_EVERY_S:
                 told_at = time.monotonic()
                 self._publish_activity()
