@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from base64 import b64decode
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -53,6 +53,14 @@ def _networks(text: str) -> str:
     for part in text.replace(",", " ").split():
         ip_network(part)
     return text
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address or a name is this machine's own, as seen by itself alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class _Settings(BaseSettings):
@@ -143,6 +151,12 @@ class ApiSettings(WebhookSettings):
     )
     public_without_keys: bool = Field(
         False, description="listen beyond loopback although there are no API keys: whoever can connect can run programs"
+    )
+    allowed_hosts: str = Field(
+        "",
+        description="names that a request's Host header may have besides localhost and loopback addresses, such as"
+        " sandbox.internal,proxy; `*`: any. Empty: any, but where the service listens on loopback without API keys"
+        " no other, so that no web page reaches it under a name of its own",
     )
     header_timeout_s: float = Field(20.0, gt=0, description="how long a request's headers may take to arrive")
     body_timeout_s: float = Field(
