@@ -192,7 +192,8 @@ class Trials:
             language = languages.named(checker.language)
             self._slot.require(language)
             self._checkers_box = self._rest.enter_context(self._slot.lend_beside(language.image, "checker"))
-            compiled = self._checkers_box.load(language.program(checker.code))
+            compile_limits = checker.limits.resolve_compile(language.compile_limits)
+            compiled = self._checkers_box.load(language.program(checker.code, compile_limits))
             self._checker_broken = None if compiled is None or compiled.ended_well else compiled
         return self._checkers_box, self._checker_broken
 

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,7 +43,8 @@ FOREIGN = [
 
 
 async def ask(hosts: frozenset[str] | None, host: str, path: str = "/execute") -> httpx.Response:
-    app = create_app(ApiSettings(home=Path("unused")), ServiceDouble(), hosts=hosts)
+    with tempfile.TemporaryDirectory() as home:
+        app = create_app(ApiSettings(home=Path(home)), ServiceDouble(), hosts=hosts)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
         return await client.post(path, json=EXECUTE, headers={"Host": host})
 
