@@ -86,6 +86,17 @@ class QueueSettings(_Settings):
     max_queued_mb: int = Field(
         2_048, ge=1, description="MiB of submissions one API process may hold before it answers 503"
     )
+    max_kept_mb: int = Field(
+        0,
+        ge=0,
+        description="MiB that Redis may keep of jobs' requests and results and of task sets, before it answers 503;"
+        " 0: half of what Redis may use, or any number where it has no limit",
+    )
+    redis_max_mb: int = Field(
+        0,
+        ge=0,
+        description="MiB that the embedded Redis may use (its maxmemory); 0: a quarter of this machine's memory",
+    )
 
     log_level: LogLevel = Field("info", description="least level of the lines that are logged")
     otlp_endpoint: str = Field(
@@ -148,6 +159,11 @@ class ApiSettings(WebhookSettings):
     key_burst: int = Field(0, ge=0, description="programs one API key may ask for at once; 0: a second's worth")
     key_max_queued: int = Field(
         50_000, ge=0, description="programs one API key may have waiting for their results; 0: any number"
+    )
+    key_max_kept_mb: int = Field(
+        1_024,
+        ge=0,
+        description="MiB of jobs' requests and results and of task sets that one API key may have kept; 0: any number",
     )
     public_without_keys: bool = Field(
         False, description="listen beyond loopback although there are no API keys: whoever can connect can run programs"

@@ -20,6 +20,8 @@ from sandbox.errors import (
     RateLimited,
     Refused,
     SandboxError,
+    StorageFull,
+    StorageQuotaExceeded,
     Unauthorized,
     UnknownLanguage,
 )
@@ -58,6 +60,8 @@ TABLE = (
     ErrorCode(QueueFull, "queue-full", 503, "Queue full"),
     ErrorCode(RateLimited, "rate-limited", 429, "Too many programs a second"),
     ErrorCode(QuotaExceeded, "quota-exceeded", 429, "Too many programs queued"),
+    ErrorCode(StorageQuotaExceeded, "storage-quota-exceeded", 507, "Too many bytes kept"),
+    ErrorCode(StorageFull, "storage-full", 503, "No room in the queue's Redis"),
     ErrorCode(Refused, "refused", 503, "Refused for now"),
     ErrorCode(Cancelled, "cancelled", 409, "Cancelled before it ran"),
     ErrorCode(BoxOutOfMemory, "box-out-of-memory", 502, "Box ran out of memory", _TRY_AGAIN),

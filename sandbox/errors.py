@@ -10,7 +10,9 @@ SandboxError
 ├── Refused                    asked well, but not now; carries retry_after_s
 │   ├── QueueFull
 │   ├── RateLimited            the key has spent its programs a second
-│   └── QuotaExceeded          the key has as many programs queued as it may
+│   ├── QuotaExceeded          the key has as many programs queued as it may
+│   ├── StorageQuotaExceeded   the key keeps as many bytes as it may
+│   └── StorageFull            the queue's Redis has no room left
 ├── Cancelled                  the submission was cancelled before it ran
 └── InfrastructureError        our failure; retried on another box, then reported as internal_error
     ├── BoxError               a box broke, hung, could not be proved clean or answered nonsense
@@ -72,6 +74,14 @@ class RateLimited(Refused):
 
 class QuotaExceeded(Refused):
     """The key has as many programs queued as it may."""
+
+
+class StorageQuotaExceeded(Refused):
+    """The key keeps as many bytes of results, requests and task sets as it may."""
+
+
+class StorageFull(Refused):
+    """The queue's Redis has no room for the request or for its results."""
 
 
 class Cancelled(SandboxError):

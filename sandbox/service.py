@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from sandbox import languages
 from sandbox.caller import CALLER
 from sandbox.config import QueueSettings
-from sandbox.errors import BadRequest, Cancelled, QueueUnavailable, SandboxError
+from sandbox.errors import BadRequest, Cancelled, SandboxError
 from sandbox.ids import new_id
 from sandbox.jobs import envelope, idempotency, keys, leases, watching
 from sandbox.jobs.connection import connect
@@ -29,6 +29,7 @@ from sandbox.jobs.outbox import Outbox
 from sandbox.jobs.postman import Postman
 from sandbox.jobs.quotas import Quotas
 from sandbox.jobs.spool import SpooledItems
+from sandbox.jobs.storage import Storage, of_submission, refusal_of
 from sandbox.jobs.tasksets import TaskSets
 from sandbox.languages import Language
 from sandbox.origin import ORIGIN
@@ -81,6 +82,7 @@ class Readiness:
     missing_walls: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     oldest_s: dict[str, float] = field(default_factory=dict)
+    storage_bytes: dict[str, int] = field(default_factory=dict)
 
 
 class Service:
@@ -94,7 +96,8 @@ class Service:
         )
         self._mailbox = Mailbox(self._redis, self._answered, self._send_whole)
         self._spooled = SpooledItems(settings.home, self._redis, settings.lease_s)
-        self._task_sets = TaskSets(self._redis, settings.task_set_ttl_s)
+        self._storage = Storage(self._redis, settings.max_kept_mb)
+        self._task_sets = TaskSets(self._redis, settings.task_set_ttl_s, store=self._storage)
         self._ledger = Ledger(self._redis, settings.queue_ttl_s, settings.result_ttl_s, self._task_sets.get)
         self._outbox = Outbox(self._redis, self._ledger)
         self._quotas = Quotas(self._redis, settings.queue_ttl_s)
@@ -103,10 +106,12 @@ class Service:
     def start(self) -> None:
         self._postman.start()
         self._mailbox.start()
+        self._storage.start()
 
     def close(self) -> None:
         self._postman.close()
         self._mailbox.close()
+        self._storage.close()
         self._spooled.close()
         self._redis.close()
 
@@ -126,9 +131,9 @@ class Service:
         A `callback` is for what is durable. With `reward`, whose programs the requests are, a durable batch's result is
         its rewards; it alone may be without requests.
 
-        Raises `errors.UnknownLanguage`, `errors.QueueFull`, `errors.QueueUnavailable`. The same idempotency key with
-        the same request returns the first submission's ticket within the key's life; with another request it raises
-        `errors.IdempotencyKeyReused`.
+        Raises `errors.UnknownLanguage`, a subclass of `errors.Refused`, or `errors.QueueUnavailable`. The same
+        idempotency key with the same request returns the first submission's ticket within the key's life; with another
+        request it raises `errors.IdempotencyKeyReused`.
         """
         for position, request in enumerate(requests):
             _check(request, position if batch else None)
@@ -141,10 +146,11 @@ class Service:
         try:
             if keyed is not None and (first := idempotency.first(self._redis, keyed)):
                 return self._rejoin(first, durable)
+            self._storage.admit()
             if durable or keyed is not None:
                 return self._submit_kept(kind, submission, requests, durable, batch, keyed, callback, reward)
         except RedisError as error:
-            raise QueueUnavailable(f"the queue does not answer: {error}") from error
+            raise refusal_of(error) from error
         return self._submit_awaited(kind, submission, requests, batch)
 
     def job(self, job_id: str) -> Job:
@@ -161,8 +167,14 @@ class Service:
             return _from_redis(lambda: self._gpu_jobs.cancel(job_id, may_see))
         job = self.job(job_id)
         if job.result is None:
-            self._ledger.cancel(job_id)
+            _from_redis(lambda: self._cancel(job_id))
         return self.job(job_id)
+
+    def _cancel(self, job_id: str) -> None:
+        self._ledger.cancel(job_id)
+        entry = self._ledger.entry(job_id)
+        if entry.done < entry.total:
+            self._storage.end(of_submission(job_id), entry.request_bytes, self._settings.result_ttl_s)
 
     def abandon(self, ticket: Ticket) -> None:
         """The client of a synchronous submission went away: cancel the rest of it."""
@@ -175,13 +187,16 @@ class Service:
             try:
                 self._ledger.cancel(ticket.id)
             except RedisError as error:
-                raise QueueUnavailable(f"the queue does not answer: {error}") from error
+                raise refusal_of(error) from error
         self._mailbox.forget(ids, Cancelled("the client went away"))
         self._spooled.forget(ids)
 
     def put_tasks(self, set_id: str, body: bytes) -> TaskSetInfo:
-        """Register a task set's JSON under its SHA-256. Raises `errors.BadRequest` or `errors.QueueUnavailable`."""
-        return _from_redis(lambda: self._task_sets.put(set_id, body))
+        """Register a task set's JSON under its SHA-256.
+
+        Raises `errors.BadRequest`, `errors.StorageFull`, `errors.StorageQuotaExceeded` or `errors.QueueUnavailable`.
+        """
+        return _from_redis(lambda: self._task_sets.put(set_id, body, _caller_id(), _most_kept()))
 
     def task_set(self, set_id: str) -> TaskSetInfo:
         """What is registered under this id. Raises `errors.NotFound` or `errors.QueueUnavailable`."""
@@ -208,6 +223,7 @@ class Service:
         if idempotency_key:
             fingerprint = idempotency.fingerprint_of(["gpu", kind.value], [request])
             keyed = KeyedRequest.of(caller_id, idempotency_key, fingerprint)
+        _from_redis(lambda: self._storage.check(len(request.model_dump_json(exclude_unset=True))))
         return _from_redis(lambda: self._gpu_jobs.submit(kind, request, caller_id, keyed))
 
     def gpu_events(self, job_id: str, start: int) -> list[bytes]:
@@ -230,13 +246,14 @@ class Service:
         workers = [json.loads(text) for text in told]
         older = sum(worker.get("reads", 1) < envelope.VERSION for worker in workers)
         return Readiness(
-            ready=bool(names) and older < len(names),
+            ready=bool(names) and older < len(names) and self._storage.has_room,
             workers=len(names),
             queued=self._postman.waiting(),
             engine=",".join(sorted({worker["engine"] for worker in workers})),
             missing_walls=sorted({wall for worker in workers for wall in worker["missing_walls"]}),
-            problems=_problems(len(names), older),
+            problems=[*_problems(len(names), older), *self._storage.problems()],
             oldest_s=oldest_s,
+            storage_bytes=self._storage.told(),
         )
 
     def live(self) -> LiveView:
@@ -288,9 +305,18 @@ class Service:
         items = self._items(submission, requests, batch, kept=True, callback=callback)
         lane = requests[0].priority if reward is None else reward.priority
         client = self._admit(items)
-        first = self._ledger.open(submission, kind, len(items), batch, lane, client, callback, reward, keyed)
+        request_bytes = sum(len(item) for _, item in items)
+        try:
+            self._charge(submission, request_bytes, reward)
+        except (SandboxError, RedisError):
+            self._release(client, items)
+            raise
+        first = self._ledger.open(
+            submission, kind, len(items), batch, lane, client, callback, reward, keyed, request_bytes, _most_kept()
+        )
         if first != submission:  # a duplicate was faster
             self._release(client, items)
+            self._storage.forget(of_submission(submission))
             return self._rejoin(first, durable)
         if not items:
             if callback is not None:
@@ -303,6 +329,7 @@ class Service:
         except SandboxError:
             self._release(client, items)
             self._ledger.strike_out(submission, keyed)
+            self._storage.forget(of_submission(submission))
             self._mailbox.forget([item_id for item_id, _ in items], Cancelled("not accepted"))
             raise
         return ticket
@@ -314,6 +341,12 @@ class Service:
             return ""
         self._quotas.admit(caller, [item_id for item_id, _ in items])
         return caller.id
+
+    def _charge(self, submission: str, request_bytes: int, reward: RewardRequest | None) -> None:
+        """Count what this submission makes Redis keep, until it expires."""
+        size = request_bytes + (0 if reward is None else len(reward.model_dump_json(exclude_unset=True)))
+        life_s = self._settings.queue_ttl_s + self._settings.result_ttl_s
+        self._storage.keep(of_submission(submission), _caller_id(), size, life_s, _most_kept())
 
     def _release(self, client: str, items: Sequence[tuple[str, bytes]]) -> None:
         """Take back what `_admit` counted."""
@@ -376,6 +409,12 @@ def _caller_id() -> str:
     return "" if caller is None else caller.id
 
 
+def _most_kept() -> int:
+    """How many bytes may be kept for the current caller; 0: any number."""
+    caller = CALLER.get()
+    return 0 if caller is None else caller.max_kept_mb << 20
+
+
 def _may_see() -> Callable[[str], bool]:
     """Tell whose jobs the current caller may see and cancel."""
     caller = CALLER.get()
@@ -403,7 +442,7 @@ def _from_redis(ask: Callable[[], Answer]) -> Answer:
     try:
         return ask()
     except RedisError as error:
-        raise QueueUnavailable(f"the queue does not answer: {error}") from error
+        raise refusal_of(error) from error
 
 
 def _check(request: Request, position: int | None) -> None:

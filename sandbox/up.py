@@ -68,7 +68,7 @@ def _children(settings: UpSettings, log_folder: Path | None) -> list[Child]:
     redis_url, url = settings.effective_redis_url, service_url(settings)
     children = []
     if not settings.redis_url:
-        command = embedded_redis.command(settings.home)
+        command = embedded_redis.command(settings.home, settings.redis_max_mb)
         children.append(Child("redis", command, answers=lambda: embedded_redis.answers(redis_url)))
     children += worker_children(settings, environment)
     for number in range(processes):

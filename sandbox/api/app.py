@@ -75,7 +75,14 @@ def create_app(
     dialects.add_to(app.router)
     app.add_middleware(Shortcut, routes=shortcuts(app.router.routes))
     if settings.api_keys:
-        default = Caller("", Role.SUBMIT, settings.key_rate, settings.key_burst, settings.key_max_queued)
+        default = Caller(
+            "",
+            Role.SUBMIT,
+            settings.key_rate,
+            settings.key_burst,
+            settings.key_max_queued,
+            settings.key_max_kept_mb,
+        )
         keyring = api_keys.parse(settings.api_keys, default)
         app.add_middleware(Guard, keyring=keyring, root_dialect=settings.root_dialect)
     if hosts is not None:

@@ -79,8 +79,9 @@ _PROBLEMS = {
     502: "a box or the container engine failed",
     503: "not now, for the queue is full or does not answer; `Retry-After` says when",
     504: "no result within the server's time",
+    507: "the API key keeps as many bytes as it may; `Retry-After` says when to try again",
 }
-_SUBMISSION_PROBLEMS = (400, 401, 408, 409, 413, 415, 422, 429, 502, 503, 504)
+_SUBMISSION_PROBLEMS = (400, 401, 408, 409, 413, 415, 422, 429, 502, 503, 504, 507)
 
 _SUBMISSION_HEADERS = [
     {
@@ -133,7 +134,7 @@ def batch_submission(body: type[BaseModel], results: type[BaseModel], result: ty
 def stored(body: type[BaseModel], result: type[BaseModel]) -> dict[str, Any]:
     """`responses` and `openapi_extra` of a route that keeps what it is sent."""
     return {
-        "responses": _answered(result, 400, 401, 408, 413, 415, 422, 503),
+        "responses": _answered(result, 400, 401, 408, 413, 415, 422, 503, 507),
         "openapi_extra": {"parameters": [_REQUEST_ID], "requestBody": _body(body)},
     }
 

@@ -1,7 +1,8 @@
 """Results on their way back: into the mail of the process that waits, and into Redis where they are to be kept.
 
 A kept result is written once (HSETNX), so that an envelope run twice yields one result and one webhook. Who waits may
-be told twice, and counts the first.
+be told twice, and counts the first. What is kept is charged to its owner (`storage`), and a large result that its owner
+has no room for is kept without its outputs.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 
-from sandbox.jobs import keys, quotas
+from sandbox.jobs import keys, quotas, storage
 from sandbox.jobs.envelope import Item
 
 logger = logging.getLogger(__name__)
@@ -41,9 +42,10 @@ return is_new
 class Courier:
     """Collects results and delivers them in one round trip, at the latest `HOLD_S` after the first."""
 
-    def __init__(self, redis: Redis, result_ttl_s: int) -> None:
+    def __init__(self, redis: Redis, result_ttl_s: int, max_kept_mb: int = 0) -> None:
         self._redis = redis
         self._result_ttl_s = result_ttl_s
+        self._max_kept_mb = max_kept_mb
         self._mail: dict[str, list[bytes]] = defaultdict(list)
         self._kept: list[tuple[Item, bytes]] = []
         self._released: dict[str, list[str]] = defaultdict(list)
@@ -101,24 +103,53 @@ class Courier:
     def _keep(self) -> None:
         if not self._kept:
             return
+        self._shorten_what_has_no_room()
         pipeline = self._redis.pipeline(transaction=False)
         for item, result in self._kept:
             _keep_one(pipeline, item, result)
             pipeline.hlen(keys.results(item.submission))
-            pipeline.hget(keys.job(item.submission), "total")
+            pipeline.hmget(keys.job(item.submission), "total", "request_bytes")
             pipeline.smembers(keys.readers(item.submission))
         answers = pipeline.execute()
         pipeline = self._redis.pipeline(transaction=False)
+        growth: dict[str, int] = defaultdict(int)
+        ended: set[str] = set()
         for position, (item, result) in enumerate(self._kept):
-            _, done, total, readers = answers[4 * position : 4 * position + 4]
+            is_new, done, (total, request_bytes), readers = answers[4 * position : 4 * position + 4]
+            growth[item.submission] += len(result) * is_new
             if total is not None and done >= int(total):
+                if item.submission not in ended:
+                    ended.add(item.submission)
+                    growth[item.submission] -= int(request_bytes or 0)
                 for key in (keys.job, keys.results, keys.readers, keys.reward):
                     pipeline.expire(key(item.submission), self._result_ttl_s)
             # Also where the result was there already: its first try may have ended between keeping and telling.
             for reader in readers:
                 post(pipeline, reader.decode(), [addressed(item.id, result)])
+        storage.change(
+            pipeline,
+            [
+                (storage.of_submission(submission), size, self._result_ttl_s if submission in ended else None)
+                for submission, size in growth.items()
+            ],
+        )
         pipeline.execute()
         self._kept.clear()
+
+    def _shorten_what_has_no_room(self) -> None:
+        large = [
+            (at, item, result)
+            for at, (item, result) in enumerate(self._kept)
+            if len(result) > storage.LARGE_RESULT_BYTES and item.vote is None
+        ]
+        if not large:
+            return
+        wanted = [(item.client, item.submission, len(result)) for _, item, result in large]
+        for (at, item, result), fits in zip(
+            large, storage.have_room(self._redis, wanted, self._max_kept_mb), strict=True
+        ):
+            if not fits:
+                self._kept[at] = (item, storage.without_outputs(result))
 
 
 def _keep_one(pipeline: Pipeline, item: Item, result: bytes) -> None:

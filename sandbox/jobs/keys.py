@@ -19,6 +19,9 @@
 | sandbox:ring:<lane>          | list   | API keys that have something parked        | while there are any        |
 | sandbox:forwarded:<lane>     | zset   | envelopes sent on from the parked ones     | while there are any        |
 | sandbox:taskset:<sha256>     | hash   | task name -> task JSON                     | task_set_ttl_s after use   |
+| sandbox:kept:until           | zset   | what is kept, by when it expires           | the longest of them        |
+| sandbox:kept:sizes           | hash   | what is kept -> its bytes and its owner    | the longest of them        |
+| sandbox:kept:totals          | hash   | owner, or all -> bytes kept                | the longest of them        |
 | sandbox:senders              | zset   | process that sends envelopes -> when last  | a few seconds              |
 | sandbox:workers              | zset   | worker -> time of its last heartbeat       | pruned by the reaper       |
 | sandbox:worker:<name>        | string | a worker's description as JSON             | a few leases               |
@@ -48,6 +51,9 @@ SENDERS = PREFIX + "senders"
 WORKERS = PREFIX + "workers"
 REAPER = PREFIX + "reaper"
 RECENT = PREFIX + "recent"
+KEPT_UNTIL = PREFIX + "kept:until"
+KEPT_SIZES = PREFIX + "kept:sizes"
+KEPT_TOTALS = PREFIX + "kept:totals"
 WEBHOOKS_DUE = PREFIX + "webhooks:due"
 WEBHOOKS_DEAD = PREFIX + "webhooks:dead"
 GPU_JOBS = PREFIX + "gpu:jobs"

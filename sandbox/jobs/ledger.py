@@ -38,6 +38,7 @@ class Entry:
     lane: str
     done: int
     cancelled: bool
+    request_bytes: int = 0
     client: str = ""
     callback: Callback | None = None
 
@@ -62,9 +63,12 @@ class Ledger:
         callback: Callback | None = None,
         reward: RewardRequest | None = None,
         keyed: KeyedRequest | None = None,
+        request_bytes: int = 0,
+        most_kept: int = 0,
     ) -> str:
         """Record a submission before any of its items is sent; `reward` is what its results are to be made into.
 
+        `request_bytes` is what its items take until they have their results, `most_kept` its owner's quota of bytes.
         Returns its id, or that of an earlier submission with the same idempotency key; then nothing is recorded.
         Raises IdempotencyKeyReused.
         """
@@ -74,6 +78,8 @@ class Ledger:
             "batch": int(batch),
             "lane": lane,
             "created": time.time(),
+            "request_bytes": request_bytes,
+            "most_kept": most_kept,
         }
         if client:
             entry["client"] = client
@@ -114,6 +120,7 @@ class Ledger:
             lane=fields[b"lane"].decode(),
             done=int(done),
             cancelled=bool(cancelled),
+            request_bytes=int(fields.get(b"request_bytes", 0)),
             client=fields.get(b"client", b"").decode(),
             callback=Callback.model_validate_json(fields[b"callback"]) if b"callback" in fields else None,
         )

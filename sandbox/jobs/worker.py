@@ -16,8 +16,8 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from redis import Redis
 from redis.client import Pipeline
@@ -45,6 +45,7 @@ from sandbox.jobs.journal import Journal, log_journey
 from sandbox.jobs.leases import Heartbeat
 from sandbox.jobs.perform import failed, perform
 from sandbox.jobs.spool import ELSEWHERE, NotHere, Spool
+from sandbox.jobs.storage import is_full
 from sandbox.schema import Lane
 
 logger = logging.getLogger(__name__)
@@ -55,8 +56,10 @@ CANCEL_LOOK_S = 0.3
 EXPRESS_LOOK_S = 0.2
 PUBLISH_EVERY_S = 0.4
 PASS_ON_PAUSE_S = 0.2
+FULL_PAUSE_S = 1.0
 TAKE_PATIENCE_S = 5
 RQ_HEARTBEAT_S = 60.0
+Answer = TypeVar("Answer")
 FOR_ONE_PROGRAM = 0  # a box that was lent has reached its run count
 
 
@@ -82,7 +85,7 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         self._settings = settings
         self._slot = slot
         self._redis = redis
-        self._courier = Courier(redis, settings.result_ttl_s)
+        self._courier = Courier(redis, settings.result_ttl_s, settings.max_kept_mb)
         self._lane = Lane.DEFAULT
         self._rest: deque[Item] = deque()
         self._rest_lock = threading.Lock()
@@ -129,7 +132,12 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         """RQ's own heartbeat, by which its tools know us: now and then, not twice a job."""
         if pipeline is not None or time.monotonic() - self._rq_beat_at > RQ_HEARTBEAT_S:
             self._rq_beat_at = time.monotonic()
-            super().heartbeat(timeout, pipeline)
+            try:
+                super().heartbeat(timeout, pipeline)
+            except RedisError as error:
+                if not is_full(error):
+                    raise
+                logger.warning("Redis is full, RQ's tools may take this worker for gone: %s", error)
 
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
         """The next envelope, from the first lane that has one; None on request to stop."""
@@ -170,7 +178,7 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         """Run what an envelope still holds; deliver each result as it is there; forget the envelope."""
         pipeline = self._redis.pipeline(transaction=False)
         envelope.claim(pipeline, envelope_id, self.name)
-        content = pipeline.execute()[-1]
+        content = self._with_room(pipeline.execute)[-1]
         try:
             items = [] if content is None else envelope.read(content).items
         except Unreadable as error:
@@ -207,7 +215,18 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
             if not items or items[0].client:
                 fairness.done(ending, self._lane, envelope_id, self._settings.lease_s)
 
-        self._courier.flush(forget)
+        self._with_room(lambda: self._courier.flush(forget))
+
+    def _with_room(self, write: Callable[[], Answer]) -> Answer:
+        """Write to Redis, and while it is full try again: what was accepted waits for room and is not lost."""
+        while True:
+            try:
+                return write()
+            except RedisError as error:
+                if not is_full(error) or self._stop_requested:
+                    raise
+                logger.warning("Redis is full, trying again: %s", error)
+                time.sleep(FULL_PAUSE_S)
 
     def _pass_on(self, envelope_id: str, why: Unreadable) -> None:
         """A worker of the API's version takes it; ours pauses, lest the two of us do nothing else."""

@@ -19,7 +19,7 @@ class Wire(BaseModel):
     )
 
 
-_OF_COMPILING = frozenset({"compile_cpu_time_s", "compile_wall_time_s"})
+_OF_COMPILING = {"compile_cpu_time_s", "compile_wall_time_s"}
 
 
 class LimitsRequest(Wire):
