@@ -73,12 +73,14 @@ async def test_names_that_the_operator_gives_are_served_too() -> None:
 
 def test_where_the_host_is_checked() -> None:
     key = new_key("a", Role.SUBMIT).entry
-    assert allowed_hosts(ApiSettings(host="::1")) == {"::1"}
-    assert allowed_hosts(ApiSettings(host="127.0.0.2", public_without_keys=True)) == {"127.0.0.2"}
+    assert allowed_hosts(ApiSettings(host="::1")) == frozenset({"::1"})
+    assert allowed_hosts(ApiSettings(host="127.0.0.2", public_without_keys=True)) == frozenset({"127.0.0.2"})
     assert allowed_hosts(ApiSettings(api_keys=key)) is None
     assert allowed_hosts(ApiSettings(host="0.0.0.0", public_without_keys=True)) is None
     assert allowed_hosts(ApiSettings(allowed_hosts="*")) is None
-    assert allowed_hosts(ApiSettings(host="0.0.0.0", api_keys=key, allowed_hosts="a b")) == {"a", "b", "0.0.0.0"}
+    assert allowed_hosts(ApiSettings(host="0.0.0.0", api_keys=key, allowed_hosts="a b")) == frozenset(
+        {"a", "b", "0.0.0.0"}
+    )
 
 
 @contextmanager

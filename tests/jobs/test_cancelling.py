@@ -16,7 +16,7 @@ from sandbox.config import QueueSettings
 from sandbox.jobs import keys
 from sandbox.schema import ExecuteRequest, JobStatus, VerifyRequest
 from sandbox.schema.vote import VoteRequest
-from sandbox.service import Service
+from sandbox.service import Kind, Request, Service
 from tests.crew import Crew
 from tests.jobs.waiting import printed, printing, program, sleeping, until
 
@@ -44,7 +44,7 @@ def verify(code: str, tests: list[dict[str, Any]], **fields: Any) -> VerifyReque
     )
 
 
-RUNNING = {
+RUNNING: dict[str, tuple[Kind, Request]] = {
     "asleep in a test": ("verify", verify(SLEEP, [{"expected": ""}] * 5)),
     "busy in a test": ("verify", verify(SPIN, [{"expected": ""}] * 5)),
     "in one of many tests": ("verify", verify("import time\ntime.sleep(0.05)", [{"expected": ""}] * 2_000)),
@@ -80,7 +80,7 @@ def test_what_runs_is_stopped(
     kind, request = RUNNING[what]
     crew.hire()
     assert printed(service.submit("execute", printing([1]))) == ["1"]
-    job = service.submit(kind, [request], durable=True)  # type: ignore[arg-type]
+    job = service.submit(kind, [request], durable=True)
     until(lambda: redis.hlen(keys.CLAIMS) == 1, "the worker has it")
     time.sleep(0.7)
     before = boxes()

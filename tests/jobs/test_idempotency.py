@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -23,20 +24,22 @@ from tests.api.serving import served
 from tests.crew import Crew
 from tests.jobs.waiting import finished, printing, stdouts
 
-ADD = {"language": "python", "code": "print(sum(map(int, input().split())))"}
+Body = dict[str, Any]
+
+ADD: Body = {"language": "python", "code": "print(sum(map(int, input().split())))"}
 TEST = {"stdin": "2 3\n", "expected": "5\n"}
-VERIFY = {**ADD, "tests": [TEST]}
-VOTE = {"candidates": [ADD, {**ADD, "code": "print(5)"}], "inputs": [{"stdin": "2 3\n"}]}
-REWARD = {"completions": ["```python\nprint(5)\n```"], "tests": [[TEST]], "policy": "fraction"}
-GENERATE = {"model": "m", "prompts": ["p"]}
-EVALUATE = {"model": "m", "problems": [{"name": "n", "prompt": "p", "tests": [TEST]}]}
-TRAIN = {
+VERIFY: Body = {**ADD, "tests": [TEST]}
+VOTE: Body = {"candidates": [ADD, {**ADD, "code": "print(5)"}], "inputs": [{"stdin": "2 3\n"}]}
+REWARD: Body = {"completions": ["```python\nprint(5)\n```"], "tests": [[TEST]], "policy": "fraction"}
+GENERATE: Body = {"model": "m", "prompts": ["p"]}
+EVALUATE: Body = {"model": "m", "problems": [{"name": "n", "prompt": "p", "tests": [TEST]}]}
+TRAIN: Body = {
     "model": "m",
     "rows": [{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}],
 }
 
 # Route, its first body, and bodies that differ from it in one place each.
-ROUTES: dict[str, tuple[dict[str, object], list[dict[str, object]]]] = {
+ROUTES: dict[str, tuple[Body, list[Body]]] = {
     "/execute": (ADD, [{**ADD, "stdin": "1 1\n"}, {**ADD, "limits": {"cpu_time_s": 1}}, {**ADD, "priority": "rl"}]),
     "/verify": (VERIFY, [{**VERIFY, "code": "print(6)"}, {**VERIFY, "tests": [TEST, TEST]}]),
     "/execute/batch": ({"items": [ADD]}, [{"items": [ADD, ADD]}, {"items": [{**ADD, "args": ["1"]}]}]),
