@@ -63,7 +63,7 @@ TABLE = (
     ErrorCode(StorageQuotaExceeded, "storage-quota-exceeded", 507, "Too many bytes kept"),
     ErrorCode(StorageFull, "storage-full", 503, "No room in the queue's Redis"),
     ErrorCode(Refused, "refused", 503, "Refused for now"),
-    ErrorCode(Cancelled, "cancelled", 409, "Cancelled before it ran"),
+    ErrorCode(Cancelled, "cancelled", 409, "Cancelled"),
     ErrorCode(BoxOutOfMemory, "box-out-of-memory", 502, "Box ran out of memory", _TRY_AGAIN),
     ErrorCode(BoxError, "box-error", 502, "Box failed", _TRY_AGAIN),
     ErrorCode(EngineUnavailable, "engine-unavailable", 502, "Container engine unavailable", _TRY_AGAIN),

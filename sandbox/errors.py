@@ -13,7 +13,7 @@ SandboxError
 │   ├── QuotaExceeded          the key has as many programs queued as it may
 │   ├── StorageQuotaExceeded   the key keeps as many bytes as it may
 │   └── StorageFull            the queue's Redis has no room left
-├── Cancelled                  the submission was cancelled before it ran
+├── Cancelled                  the submission was cancelled before it had its result
 └── InfrastructureError        our failure; retried on another box, then reported as internal_error
     ├── BoxError               a box broke, hung, could not be proved clean or answered nonsense
     │   └── BoxOutOfMemory     the box itself was killed for the memory that its program took
@@ -85,7 +85,7 @@ class StorageFull(Refused):
 
 
 class Cancelled(SandboxError):
-    """The submission was cancelled before it ran."""
+    """The submission was cancelled before it had its result."""
 
 
 class InfrastructureError(SandboxError):

@@ -175,6 +175,7 @@ class Service:
         entry = self._ledger.entry(job_id)
         if entry.done < entry.total:
             self._storage.end(of_submission(job_id), entry.request_bytes, self._settings.result_ttl_s)
+            self._ledger.tell_cancelled(entry)
 
     def abandon(self, ticket: Ticket) -> None:
         """The client of a synchronous submission went away: cancel the rest of it."""
@@ -358,10 +359,12 @@ class Service:
         if durable:
             return Ticket(submission)
         entry = self._ledger.entry(submission)
-        ids = [f"{submission}.{index}" for index in range(entry.total)] if entry.batch else [submission]
+        ids = entry.item_ids
         futures = self._mailbox.expect(ids)
         for index, result in self._ledger.read(submission, self._mailbox.reader).items():
             self._mailbox.put(ids[index], result)
+        if entry.cancelled:
+            self._mailbox.forget(ids, Cancelled("the job was cancelled"))
         return Ticket(submission, futures)
 
     def _items(

@@ -70,7 +70,7 @@ _PROBLEMS = {
     403: "the API key's role may not do this",
     404: "no such job or task set, or it has expired",
     408: "the body takes too long to arrive",
-    409: "cancelled before it ran",
+    409: "cancelled before it had its result",
     413: "the body is over the limit",
     415: "not application/json",
     422: "a field is missing, misspelt or out of its range; `errors` has the paths",

@@ -14,7 +14,9 @@ from redis import Redis
 
 from sandbox.errors import NotFound
 from sandbox.jobs import idempotency, keys
+from sandbox.jobs.delivery import addressed, post
 from sandbox.jobs.idempotency import KeyedRequest
+from sandbox.jobs.spool import CANCELLED
 from sandbox.rewards.request import TaskLookup, no_task_sets, rewards_of, verify_requests
 from sandbox.schema import Job, JobStatus, VerifyResult
 from sandbox.schema.callbacks import Callback
@@ -41,6 +43,10 @@ class Entry:
     request_bytes: int = 0
     client: str = ""
     callback: Callback | None = None
+
+    @property
+    def item_ids(self) -> list[str]:
+        return [f"{self.id}.{index}" for index in range(self.total)] if self.batch else [self.id]
 
 
 class Ledger:
@@ -135,6 +141,20 @@ class Ledger:
 
     def cancel(self, submission: str) -> None:
         self._redis.set(keys.cancelled(submission), b"1", ex=self._life_s)
+
+    def tell_cancelled(self, entry: Entry) -> None:
+        """Tell those that wait for a kept submission that what is missing of it does not come any more."""
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.smembers(keys.readers(entry.id))
+        pipeline.hkeys(keys.results(entry.id))
+        readers, done = pipeline.execute()
+        there = {int(index) for index in done}
+        letters = [addressed(item_id, CANCELLED) for at, item_id in enumerate(entry.item_ids) if at not in there]
+        if readers and letters:
+            pipeline = self._redis.pipeline()
+            for reader in readers:
+                post(pipeline, reader.decode(), letters)
+            pipeline.execute()
 
     def job(self, submission: str, may_see: Callable[[str], bool] = anybody) -> Job:
         """The state of a kept submission, with its result when every item has one.

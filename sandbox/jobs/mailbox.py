@@ -18,9 +18,10 @@ from concurrent.futures import Future, InvalidStateError
 from redis import Redis
 from redis.exceptions import RedisError
 
+from sandbox.errors import Cancelled
 from sandbox.ids import new_id
 from sandbox.jobs import keys
-from sandbox.jobs.spool import ELSEWHERE
+from sandbox.jobs.spool import CANCELLED, ELSEWHERE
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +114,10 @@ class Mailbox:
             item_id, _, result = letter.partition(b" ")
             if result == ELSEWHERE:
                 self._on_elsewhere(item_id.decode())
+                continue
+            arrived.append(item_id.decode())
+            if result == CANCELLED:
+                self.forget(arrived[-1:], Cancelled("the job was cancelled"))
             else:
-                arrived.append(item_id.decode())
                 self.put(arrived[-1], result)
         self._on_arrival(arrived)

@@ -13,6 +13,7 @@ from redis import Redis
 from sandbox.box.docker_engine import HOME_LABEL
 from sandbox.caller import CALLER, Caller
 from sandbox.config import QueueSettings
+from sandbox.errors import Cancelled
 from sandbox.jobs import keys
 from sandbox.schema import ExecuteRequest, JobStatus, VerifyRequest
 from sandbox.schema.vote import VoteRequest
@@ -135,3 +136,23 @@ def test_a_job_that_is_not_cancelled_runs_to_its_end_beside_one_that_is(
     service.cancel(unwanted.id)
     assert printed(wanted) == ["done"]
     assert printed(service.submit("execute", printing(range(8)), batch=True)) == [str(number) for number in range(8)]
+
+
+def test_whoever_waits_for_a_job_that_is_cancelled_is_told_at_once(
+    service: Service, settings: QueueSettings, crew: Crew, redis: Redis
+) -> None:
+    other = Service(settings)
+    other.start()
+    try:
+        crew.hire()
+        requests = [program("print(1)"), program(SLEEP)]
+        waiting = [each.submit("execute", requests, batch=True, idempotency_key="k") for each in (service, other)]
+        until(lambda: redis.hlen(keys.results(waiting[0].id)) == 1, "one of them has its result")
+        service.cancel(waiting[0].id)
+        late = other.submit("execute", requests, batch=True, idempotency_key="k")
+        for ticket in (*waiting, late):
+            assert b'"stdout":"1\\n"' in ticket.results[0].result(10)
+            with pytest.raises(Cancelled):
+                ticket.results[1].result(10)
+    finally:
+        other.close()
