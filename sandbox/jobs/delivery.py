@@ -23,6 +23,8 @@ from sandbox.jobs.envelope import Item
 logger = logging.getLogger(__name__)
 
 HOLD_S = 0.02
+FULL_PAUSE_S = 0.5
+FULL_PATIENCE_S = 5.0  # how long Redis may be full until large results give up their outputs
 
 # Keep a result and put its webhook among those to be delivered, both or neither: whatever dies in between, a result
 # that is there has had its webhook put there too.
@@ -49,6 +51,7 @@ class Courier:
         self._mail: dict[str, list[bytes]] = defaultdict(list)
         self._kept: list[tuple[Item, bytes]] = []
         self._released: dict[str, list[str]] = defaultdict(list)
+        self._full_since = 0.0
         self._lock = threading.Lock()
         self._holding = threading.Event()
         threading.Thread(target=self._deliver_what_is_held, name="courier", daemon=True).start()
@@ -76,20 +79,29 @@ class Courier:
         Raises RedisError; then nothing is forgotten.
         """
         with self._lock:
-            self._keep()
-            if self._mail or self._released or then is not None:
-                # All or nothing: an envelope must not be forgotten where its results were refused.
-                pipeline = self._redis.pipeline(transaction=then is not None)
-                for reader, letters in self._mail.items():
-                    post(pipeline, reader, letters)
-                for client, item_ids in self._released.items():
-                    quotas.release(pipeline, client, item_ids)
-                if then is not None:
-                    then(pipeline)
-                pipeline.execute()
-                self._mail.clear()
-                self._released.clear()
-            self._holding.clear()
+            try:
+                self._flush(then)
+                self._full_since = 0.0
+            except RedisError as error:
+                if storage.is_full(error):
+                    self._make_do()
+                raise
+
+    def _flush(self, then: Callable[[Pipeline], None] | None) -> None:
+        self._keep()
+        if self._mail or self._released or then is not None:
+            # All or nothing: an envelope must not be forgotten where its results were refused.
+            pipeline = self._redis.pipeline(transaction=then is not None)
+            for reader, letters in self._mail.items():
+                post(pipeline, reader, letters)
+            for client, item_ids in self._released.items():
+                quotas.release(pipeline, client, item_ids)
+            if then is not None:
+                then(pipeline)
+            pipeline.execute()
+            self._mail.clear()
+            self._released.clear()
+        self._holding.clear()
 
     def _deliver_what_is_held(self) -> None:
         """Results must not wait for the program that runs after them, however long it takes."""
@@ -99,6 +111,8 @@ class Courier:
                 self.flush()
             except RedisError as error:
                 logger.warning("results wait for Redis: %s", error)
+                if storage.is_full(error):
+                    time.sleep(FULL_PAUSE_S)
 
     def _keep(self) -> None:
         if not self._kept:
@@ -136,6 +150,18 @@ class Courier:
         pipeline.execute()
         self._kept.clear()
 
+    def _make_do(self) -> None:
+        """Redis is full. What is sent counts as well, so a large result might never get in: send it without outputs."""
+        now = time.monotonic()
+        self._full_since = self._full_since or now
+        if now - self._full_since < FULL_PATIENCE_S:
+            return
+        self._kept = [(item, _shortened(result)) for item, result in self._kept]
+        for letters in self._mail.values():
+            for at, letter in enumerate(letters):
+                item_id, _, result = letter.partition(b" ")
+                letters[at] = item_id + b" " + _shortened(result)
+
     def _shorten_what_has_no_room(self) -> None:
         large = [
             (at, item, result)
@@ -150,6 +176,10 @@ class Courier:
         ):
             if not fits:
                 self._kept[at] = (item, storage.without_outputs(result))
+
+
+def _shortened(result: bytes) -> bytes:
+    return storage.without_outputs(result) if len(result) > storage.LARGE_RESULT_BYTES else result
 
 
 def _keep_one(pipeline: Pipeline, item: Item, result: bytes) -> None:

@@ -34,9 +34,10 @@ DEFAULT_KEPT_PART = 0.5  # of maxmemory, where no setting says how much may be k
 LOOK_EVERY_S = 1.0
 LOOK_AGAIN_BYTES = 1 << 20  # taken in since the last look, after which it is no longer believed
 RETRY_AFTER_S = 30.0
+RETRY_SOON_S = 5.0  # what is being sent counts as used, and may be over in a moment
 OVERHEAD_BYTES = 512  # of Redis for each thing that is kept
 LARGE_RESULT_BYTES = 16 << 10
-NOT_KEPT = "the output is not kept: there is no room left for what this API key keeps"
+NOT_KEPT = "the output is not kept: there is no room left for it"
 ALL = "all"
 
 _NAMES = (keys.KEPT_UNTIL, keys.KEPT_SIZES, keys.KEPT_TOTALS)
@@ -152,7 +153,7 @@ class Storage:
         """Raise StorageFull when Redis has no room for more work, as of the last look; no round trip."""
         if not self.has_room:
             raise StorageFull(
-                "the queue's Redis is nearly full: nothing is accepted until results expire", RETRY_AFTER_S
+                "the queue's Redis is nearly full: nothing is accepted until results expire", RETRY_SOON_S
             )
 
     def check(self, size: int) -> Room:

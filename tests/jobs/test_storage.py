@@ -25,7 +25,7 @@ from sandbox.schema.reward import TaskSet
 from sandbox.service import Service
 from tests.api.serving import served
 from tests.crew import Crew
-from tests.jobs.waiting import finished, printed, printing, program, sleeping, until
+from tests.jobs.waiting import awaited, finished, printed, printing, program, sleeping, until
 from tests.redis_server import RedisServer
 
 MB = 1 << 20
@@ -236,8 +236,8 @@ def test_kept_work_drives_it_to_its_bound_and_not_over_it(
             for result in results:
                 assert result["stdout"] == "x" * 2_000_000 + "\n" or storage.NOT_KEPT in result["message"]
             assert small_redis.info("memory")["used_memory"] < 40 * MB
-        assert printed(service.submit("execute", printing([1]))) == ["1"], "who waits for the result is served"
         until(lambda: _accepts(service), "what expires makes room", 60)
+        assert printed(service.submit("execute", printing([1]))) == ["1"]
     service.close()
 
 
@@ -299,6 +299,22 @@ def test_a_full_one_loses_nothing_that_was_accepted(
         assert (finished(small, kept.id).result or {})["stdout"] == "kept\n"
         results = (finished(small, queued.id).result or {})["results"]
         assert [result["stdout"].strip() for result in results] == [str(number) for number in range(20)]
+
+
+def test_a_result_too_large_for_a_full_one_arrives_without_its_output(
+    images: dict[str, str], small: Service, small_redis: Redis, own_settings: QueueSettings
+) -> None:
+    """What is being sent to Redis counts as used too, so this one would never get in."""
+    assert images
+    with Crew(own_settings, 124) as crew:
+        crew.hire()
+        large = program("import time\ntime.sleep(1.5)\nprint('x' * (8 << 20))")
+        waited_for = small.submit("execute", [large])
+        until(lambda: small_redis.hlen(keys.CLAIMS) == 1, "it runs")
+        small_redis.config_set("maxmemory", str(small_redis.info("memory")["used_memory"] + 4 * MB))
+        result = awaited(waited_for)[0]
+        assert (result.status, result.stdout, result.stdout_truncated) == ("ok", "", True)
+        assert storage.NOT_KEPT in result.message
 
 
 # --- over HTTP
