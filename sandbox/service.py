@@ -228,7 +228,12 @@ class Service:
         return _from_redis(lambda: self._gpu_jobs.submit(kind, request, caller_id, keyed))
 
     def gpu_events(self, job_id: str, start: int) -> list[bytes]:
-        """A GPU job's events from number `start` on, as JSON. Raises `errors.NotFound` or `errors.QueueUnavailable`."""
+        """A GPU job's events from number `start` on, as JSON; other jobs have none.
+
+        Raises `errors.NotFound` or `errors.QueueUnavailable`.
+        """
+        if not is_gpu_job(job_id):
+            return []
         may_see = _may_see()
         return _from_redis(lambda: self._gpu_jobs.events(job_id, start, may_see))
 

@@ -184,3 +184,7 @@ def test_a_gpu_job_is_for_admins_whatever_its_id_is(service: Service, settings: 
             assert "it never was, or its result has expired" in refused.json()["detail"]
         assert http.get(f"/jobs/{job['id']}", headers=bearer(boss.key)).json()["status"] == "queued"
         assert http.delete(f"/jobs/{job['id']}", headers=bearer(other.key)).json()["status"] == "cancelled"
+        own = http.post("/execute", json=ADD, headers={**bearer(trainer.key), "Prefer": "respond-async"}).json()
+        http.delete(f"/jobs/{own['id']}", headers=bearer(trainer.key))
+        events = http.get(f"/jobs/{own['id']}/events", headers=bearer(trainer.key))
+        assert (events.status_code, b'"cancelled"' in events.content) == (200, True)
