@@ -19,8 +19,8 @@ from sandbox.errors import BadRequest, Unauthorized
 SECRET_BYTES = 32
 _ID = re.compile(r"[a-z0-9-]{1,32}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_OPTION = re.compile(r"(rate|burst|queued)=(\d+(?:\.\d+)?)")
-_SHAPE = "must be id:role:sha256 with :rate=N :burst=N :queued=N as wished; `sandbox keys new` makes one"
+_OPTION = re.compile(r"(rate|burst|queued|kept)=(\d+(?:\.\d+)?)")
+_SHAPE = "must be id:role:sha256 with :rate=N :burst=N :queued=N :kept=MIB as wished; `sandbox keys new` makes one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,10 @@ def _entry(word: str, position: int, default: Caller) -> tuple[bytes, Caller]:
             caller = replace(caller, rate=number)
         elif name == "burst":
             caller = replace(caller, burst=int(number))
-        else:
+        elif name == "queued":
             caller = replace(caller, max_queued=int(number))
+        else:
+            caller = replace(caller, max_kept_mb=int(number))
     return bytes.fromhex(digest), caller
 
 

@@ -16,8 +16,8 @@ class Role(StrEnum):
 class Caller:
     """A client known by its key.
 
-    `rate` and `burst` count items (programs) a second and at once, `max_queued` items that have no result yet; 0 is no
-    limit.
+    `rate` and `burst` count items (programs) a second and at once, `max_queued` items that have no result yet,
+    `max_kept_mb` is the MiB of requests, results and task sets kept for it; 0 is no limit.
     """
 
     id: str
@@ -25,6 +25,7 @@ class Caller:
     rate: float = 0.0
     burst: int = 0
     max_queued: int = 0
+    max_kept_mb: int = 0
 
     def may_see(self, owner: str) -> bool:
         """Whether a job made by `owner` is this caller's business."""

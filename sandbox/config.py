@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from base64 import b64decode
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -55,6 +55,14 @@ def _networks(text: str) -> str:
     return text
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether an address or a name is this machine's own, as seen by itself alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SANDBOX_", frozen=True, extra="ignore")
 
@@ -77,6 +85,17 @@ class QueueSettings(_Settings):
     max_queued: int = Field(100_000, ge=1, description="submissions a lane may hold before it answers 503")
     max_queued_mb: int = Field(
         2_048, ge=1, description="MiB of submissions one API process may hold before it answers 503"
+    )
+    max_kept_mb: int = Field(
+        0,
+        ge=0,
+        description="MiB that Redis may keep of jobs' requests and results and of task sets, before it answers 503;"
+        " 0: half of what Redis may use, or any number where it has no limit",
+    )
+    redis_max_mb: int = Field(
+        0,
+        ge=0,
+        description="MiB that the embedded Redis may use (its maxmemory); 0: a quarter of this machine's memory",
     )
 
     log_level: LogLevel = Field("info", description="least level of the lines that are logged")
@@ -141,8 +160,19 @@ class ApiSettings(WebhookSettings):
     key_max_queued: int = Field(
         50_000, ge=0, description="programs one API key may have waiting for their results; 0: any number"
     )
+    key_max_kept_mb: int = Field(
+        1_024,
+        ge=0,
+        description="MiB of jobs' requests and results and of task sets that one API key may have kept; 0: any number",
+    )
     public_without_keys: bool = Field(
         False, description="listen beyond loopback although there are no API keys: whoever can connect can run programs"
+    )
+    allowed_hosts: str = Field(
+        "",
+        description="names that a request's Host header may have besides localhost and loopback addresses, such as"
+        " sandbox.internal,proxy; `*`: any. Empty: any, but where the service listens on loopback without API keys"
+        " no other, so that no web page reaches it under a name of its own",
     )
     header_timeout_s: float = Field(20.0, gt=0, description="how long a request's headers may take to arrive")
     body_timeout_s: float = Field(

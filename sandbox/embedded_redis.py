@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from sandbox.errors import QueueUnavailable
 
+LEAST_MB = 256
 LONGEST_SOCKET_PATH_BYTES = 107  # sun_path less its NUL: unix(7)
 
 
@@ -36,8 +37,11 @@ def _package_folders() -> list[Path]:
     return [] if spec is None else [Path(folder) for folder in spec.submodule_search_locations or ()]
 
 
-def command(home: Path) -> list[str]:
+def command(home: Path, max_mb: int = 0) -> list[str]:
     """The server's command line, its folder made. Raises QueueUnavailable.
+
+    `max_mb` is how many MiB it may use, 0: a quarter of the machine's memory. Past that it refuses writes and evicts
+    nothing.
 
     The server writes a change to its log before it answers, and the log to disk every second: a server that is killed
     loses nothing it has answered, a machine that loses power at most two seconds.
@@ -56,10 +60,17 @@ def command(home: Path) -> list[str]:
         "appendonly": "yes",
         "appendfsync": "everysec",
         "save": "",
+        "maxmemory": f"{max_mb or default_max_mb()}mb",
+        "maxmemory-policy": "noeviction",
         "daemonize": "no",
         "loglevel": "warning",
     }
     return [str(server), *(word for name, value in options.items() for word in (f"--{name}", value))]
+
+
+def default_max_mb() -> int:
+    """A quarter of the machine's memory: writing its log anew takes as much again, and the boxes need the rest."""
+    return max(LEAST_MB, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 22)
 
 
 def answers(url: str) -> bool:

@@ -4,14 +4,17 @@ SandboxError
 ├── BadRequest                 the client asked for something that cannot be; never retried
 │   ├── UnknownLanguage
 │   ├── NotFound               no such job, or its result has expired
+│   ├── IdempotencyKeyReused   the Idempotency-Key was used for another request
 │   ├── Unauthorized           no API key, or none that is known
 │   └── Forbidden              the key's role may not do this
 ├── Refused                    asked well, but not now; carries retry_after_s
 │   ├── QueueFull
 │   ├── CannotRun              no worker can run programs: none is alive, or none can start a box
 │   ├── RateLimited            the key has spent its programs a second
-│   └── QuotaExceeded          the key has as many programs queued as it may
-├── Cancelled                  the submission was cancelled before it ran
+│   ├── QuotaExceeded          the key has as many programs queued as it may
+│   ├── StorageQuotaExceeded   the key keeps as many bytes as it may
+│   └── StorageFull            the queue's Redis has no room left
+├── Cancelled                  the submission was cancelled before it had its result
 └── InfrastructureError        our failure; retried on another box, then reported as internal_error
     ├── BoxError               a box broke, hung, could not be proved clean or answered nonsense
     │   └── BoxOutOfMemory     the box itself was killed for the memory that its program took
@@ -40,6 +43,10 @@ class UnknownLanguage(BadRequest):
 
 class NotFound(BadRequest):
     """No such job, or its result has expired."""
+
+
+class IdempotencyKeyReused(BadRequest):
+    """The Idempotency-Key was used for another request."""
 
 
 class Unauthorized(BadRequest):
@@ -81,8 +88,16 @@ class QuotaExceeded(Refused):
     """The key has as many programs queued as it may."""
 
 
+class StorageQuotaExceeded(Refused):
+    """The key keeps as many bytes of results, requests and task sets as it may."""
+
+
+class StorageFull(Refused):
+    """The queue's Redis has no room for the request or for its results."""
+
+
 class Cancelled(SandboxError):
-    """The submission was cancelled before it ran."""
+    """The submission was cancelled before it had its result."""
 
 
 class InfrastructureError(SandboxError):

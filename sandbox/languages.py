@@ -75,7 +75,8 @@ class Language:
     memory_errors: tuple[bytes, ...] = ()
     syntax_check: tuple[str, ...] = ()
 
-    def program(self, code: str | bytes) -> Program:
+    def program(self, code: str | bytes, compile_limits: Limits | None = None) -> Program:
+        """The program of that source; `compile_limits` replace the language's own."""
         source = code.encode() if isinstance(code, str) else code
         if self.unix_newlines:
             source = source.replace(b"\r\n", b"\n")
@@ -87,7 +88,7 @@ class Language:
             keep=self.keep,
             mode=_mode(source) if self.forked else Mode.EXEC,
             warm=_warm(source) if self.forked else (),
-            compile_limits=self.compile_limits,
+            compile_limits=self.compile_limits if compile_limits is None else compile_limits,
             environment=self.environment,
             memory_errors=self.memory_errors,
         )

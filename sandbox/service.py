@@ -15,12 +15,13 @@ from redis.exceptions import RedisError
 from sandbox import languages
 from sandbox.caller import CALLER
 from sandbox.config import QueueSettings
-from sandbox.errors import BadRequest, Cancelled, CannotRun, QueueUnavailable, SandboxError
+from sandbox.errors import BadRequest, Cancelled, CannotRun, SandboxError
 from sandbox.ids import new_id
-from sandbox.jobs import envelope, watching
+from sandbox.jobs import envelope, idempotency, watching
 from sandbox.jobs.connection import connect
 from sandbox.jobs.envelope import Item, Kind
-from sandbox.jobs.gpu_jobs import GpuJobs, gpu_job_id, is_gpu_job
+from sandbox.jobs.gpu_jobs import GpuJobs, is_gpu_job
+from sandbox.jobs.idempotency import KeyedRequest
 from sandbox.jobs.ledger import Ledger, anybody
 from sandbox.jobs.mailbox import Mailbox
 from sandbox.jobs.outage import OutageWatch, problems, slot_reports
@@ -28,6 +29,7 @@ from sandbox.jobs.outbox import Outbox
 from sandbox.jobs.postman import Postman
 from sandbox.jobs.quotas import Quotas
 from sandbox.jobs.spool import SpooledItems
+from sandbox.jobs.storage import Storage, of_submission, refusal_of
 from sandbox.jobs.tasksets import TaskSets
 from sandbox.languages import Language
 from sandbox.origin import ORIGIN
@@ -84,6 +86,7 @@ class Readiness:
     problems: list[str] = field(default_factory=list)
     oldest_s: dict[str, float] = field(default_factory=dict)
     waiting_for_box_s: float = 0.0
+    storage_bytes: dict[str, int] = field(default_factory=dict)
 
 
 class Service:
@@ -97,7 +100,8 @@ class Service:
         )
         self._mailbox = Mailbox(self._redis, self._answered, self._send_whole)
         self._spooled = SpooledItems(settings.home, self._redis, settings.lease_s)
-        self._task_sets = TaskSets(self._redis, settings.task_set_ttl_s)
+        self._storage = Storage(self._redis, settings.max_kept_mb)
+        self._task_sets = TaskSets(self._redis, settings.task_set_ttl_s, store=self._storage)
         self._ledger = Ledger(self._redis, settings.queue_ttl_s, settings.result_ttl_s, self._task_sets.get)
         self._outbox = Outbox(self._redis, self._ledger)
         self._quotas = Quotas(self._redis, settings.queue_ttl_s)
@@ -108,11 +112,13 @@ class Service:
         self._outage.start()
         self._postman.start()
         self._mailbox.start()
+        self._storage.start()
 
     def close(self) -> None:
         self._outage.close()
         self._postman.close()
         self._mailbox.close()
+        self._storage.close()
         self._spooled.close()
         self._redis.close()
 
@@ -132,50 +138,57 @@ class Service:
         A `callback` is for what is durable. With `reward`, whose programs the requests are, a durable batch's result is
         its rewards; it alone may be without requests.
 
-        Raises `errors.UnknownLanguage`, `errors.QueueFull`, `errors.QueueUnavailable`, and `errors.CannotRun` where
-        somebody would wait for a result although no worker can run programs. The same idempotency key
-        within its life returns the first submission's ticket.
+        Raises `errors.UnknownLanguage`, a subclass of `errors.Refused`, `errors.QueueUnavailable`, or
+        `errors.CannotRun` where somebody would wait for a result although no worker can run programs. The same
+        idempotency key with the same request returns the first submission's ticket within the key's life; with another
+        request it raises `errors.IdempotencyKeyReused`.
         """
         for position, request in enumerate(requests):
             _check(request, position if batch else None)
+        keyed = None
+        if idempotency_key:
+            route = ["reward" if reward is not None else kind, "batch" if batch else "one"]
+            asked = [*(requests if reward is None else [reward]), *([] if callback is None else [callback])]
+            keyed = KeyedRequest.of(_caller_id(), idempotency_key, idempotency.fingerprint_of(route, asked))
         submission = new_id()
-        caller = CALLER.get()
-        if caller is not None and idempotency_key:
-            idempotency_key = f"{caller.id} {idempotency_key}"  # one client's keys are not another's
         try:
-            if idempotency_key:
-                first = self._ledger.first_with_key(idempotency_key, submission)
-                if first != submission:
-                    return self._rejoin(first, durable)
-            if not durable:
-                self._refuse_in_outage(idempotency_key, submission)
-            if durable or idempotency_key:
-                return self._submit_kept(kind, submission, requests, durable, batch, idempotency_key, callback, reward)
+            if keyed is not None and (first := idempotency.first(self._redis, keyed)):
+                return self._rejoin(first, durable)
+            if not durable and self._outage.why:
+                raise CannotRun("no worker can run programs now")
+            self._storage.admit()
+            if durable or keyed is not None:
+                return self._submit_kept(kind, submission, requests, durable, batch, keyed, callback, reward)
         except RedisError as error:
-            raise QueueUnavailable(f"the queue does not answer: {error}") from error
+            raise refusal_of(error) from error
         return self._submit_awaited(kind, submission, requests, batch)
 
     def job(self, job_id: str) -> Job:
         """The state of a kept submission or GPU job. Raises `errors.NotFound` or `errors.QueueUnavailable`."""
+        may_see = _may_see()
         if is_gpu_job(job_id):
-            return _from_redis(lambda: self._gpu_jobs.job(job_id))
-        try:
-            caller = CALLER.get()
-            return self._ledger.job(job_id, anybody if caller is None else caller.may_see)
-        except RedisError as error:
-            raise QueueUnavailable(f"the queue does not answer: {error}") from error
+            return _from_redis(lambda: self._gpu_jobs.job(job_id, may_see))
+        return _from_redis(lambda: self._ledger.job(job_id, may_see))
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel what has not run yet, and a GPU job that runs; raises `errors.NotFound` or `QueueUnavailable`."""
+        """Cancel what has not run yet, and stop what runs; raises `errors.NotFound` or `QueueUnavailable`."""
         if is_gpu_job(job_id):
-            return _from_redis(lambda: self._gpu_jobs.cancel(job_id))
+            may_see = _may_see()
+            return _from_redis(lambda: self._gpu_jobs.cancel(job_id, may_see))
         job = self.job(job_id)
         if job.result is None:
-            self._ledger.cancel(job_id)
+            _from_redis(lambda: self._cancel(job_id))
         return self.job(job_id)
 
+    def _cancel(self, job_id: str) -> None:
+        self._ledger.cancel(job_id)
+        entry = self._ledger.entry(job_id)
+        if entry.done < entry.total:
+            self._storage.end(of_submission(job_id), entry.request_bytes, self._settings.result_ttl_s)
+            self._ledger.tell_cancelled(entry)
+
     def abandon(self, ticket: Ticket) -> None:
-        """The client of a synchronous submission went away: drop what has not run yet."""
+        """The client of a synchronous submission went away: cancel the rest of it."""
         waiting = [position for position, future in enumerate(ticket.results) if not future.done()]
         ids = {ticket.id, *(f"{ticket.id}.{position}" for position in waiting)}
         sent = self._postman.withdraw(ids)
@@ -185,13 +198,16 @@ class Service:
             try:
                 self._ledger.cancel(ticket.id)
             except RedisError as error:
-                raise QueueUnavailable(f"the queue does not answer: {error}") from error
+                raise refusal_of(error) from error
         self._mailbox.forget(ids, Cancelled("the client went away"))
         self._spooled.forget(ids)
 
     def put_tasks(self, set_id: str, body: bytes) -> TaskSetInfo:
-        """Register a task set's JSON under its SHA-256. Raises `errors.BadRequest` or `errors.QueueUnavailable`."""
-        return _from_redis(lambda: self._task_sets.put(set_id, body))
+        """Register a task set's JSON under its SHA-256.
+
+        Raises `errors.BadRequest`, `errors.StorageFull`, `errors.StorageQuotaExceeded` or `errors.QueueUnavailable`.
+        """
+        return _from_redis(lambda: self._task_sets.put(set_id, body, _caller_id(), _most_kept()))
 
     def task_set(self, set_id: str) -> TaskSetInfo:
         """What is registered under this id. Raises `errors.NotFound` or `errors.QueueUnavailable`."""
@@ -210,13 +226,26 @@ class Service:
         _from_redis(lambda: self._outbox.revive(webhook_id))
 
     def start_on_gpu(self, kind: GpuKind, request: GpuRequest, idempotency_key: str = "") -> GpuJob:
-        """Queue a GPU job; the same key within its life is the same job. Raises `errors.QueueUnavailable`."""
-        known = gpu_job_id(kind, idempotency_key) if idempotency_key else ""
-        return _from_redis(lambda: self._gpu_jobs.submit(kind, request, known))
+        """Queue a GPU job; the same key with the same request within its life returns the first job.
+
+        Raises `errors.IdempotencyKeyReused` or `errors.QueueUnavailable`.
+        """
+        caller_id, keyed = _caller_id(), None
+        if idempotency_key:
+            fingerprint = idempotency.fingerprint_of(["gpu", kind.value], [request])
+            keyed = KeyedRequest.of(caller_id, idempotency_key, fingerprint)
+        _from_redis(lambda: self._storage.check(len(request.model_dump_json(exclude_unset=True))))
+        return _from_redis(lambda: self._gpu_jobs.submit(kind, request, caller_id, keyed))
 
     def gpu_events(self, job_id: str, start: int) -> list[bytes]:
-        """A GPU job's events from number `start` on, as JSON. Raises `errors.QueueUnavailable`."""
-        return _from_redis(lambda: self._gpu_jobs.events(job_id, start))
+        """A GPU job's events from number `start` on, as JSON; other jobs have none.
+
+        Raises `errors.NotFound` or `errors.QueueUnavailable`.
+        """
+        if not is_gpu_job(job_id):
+            return []
+        may_see = _may_see()
+        return _from_redis(lambda: self._gpu_jobs.events(job_id, start, may_see))
 
     def gpu_pool(self) -> GpuPool:
         """Leases and latest jobs. Raises `errors.QueueUnavailable`."""
@@ -233,14 +262,15 @@ class Service:
         workers = [report.described for report in alive if report.described]
         older = sum(worker.get("reads", 1) < envelope.VERSION for worker in workers)
         return Readiness(
-            ready=any(report.starts_boxes for report in alive) and older < len(alive),
+            ready=any(report.starts_boxes for report in alive) and older < len(alive) and self._storage.has_room,
             workers=len(alive),
             queued=self._postman.waiting(),
             engine=",".join(sorted({worker["engine"] for worker in workers})),
             missing_walls=sorted({wall for worker in workers for wall in worker["missing_walls"]}),
-            problems=[*problems(reports), *_version_problems(len(alive), older)],
+            problems=[*problems(reports), *_version_problems(len(alive), older), *self._storage.problems()],
             oldest_s=oldest_s,
             waiting_for_box_s=round(max((report.waits_s for report in reports), default=0.0), 3),
+            storage_bytes=self._storage.told(),
         )
 
     def live(self) -> LiveView:
@@ -255,18 +285,11 @@ class Service:
         try:
             self._postman.accept(requests[0].priority, items, client)
         except SandboxError as error:
-            if client:
-                self._quotas.release(client, [item_id for item_id, _ in items])
+            self._release(client, items)
             self._mailbox.forget([item_id for item_id, _ in items], error)
             self._spooled.forget(item_id for item_id, _ in items)
             raise
         return Ticket(submission, futures, client)
-
-    def _refuse_in_outage(self, idempotency_key: str, submission: str) -> None:
-        if self._outage.why:
-            if idempotency_key:
-                self._ledger.strike_out(idempotency_key, submission)
-            raise CannotRun("no worker can run programs now")
 
     def _fail_all_waiting(self, why: str) -> None:
         """Tell all clients that wait; what is kept stays in the queue. Raises RedisError."""
@@ -310,14 +333,26 @@ class Service:
         requests: Sequence[Request],
         durable: bool,
         batch: bool,
-        idempotency_key: str,
+        keyed: KeyedRequest | None,
         callback: Callback | None,
         reward: RewardRequest | None,
     ) -> Ticket:
         items = self._items(submission, requests, batch, kept=True, callback=callback)
         lane = requests[0].priority if reward is None else reward.priority
-        client = self._admit_kept(items, submission, idempotency_key)
-        self._ledger.open(submission, kind, len(items), batch, lane, client, callback, reward)
+        client = self._admit(items)
+        request_bytes = sum(len(item) for _, item in items)
+        try:
+            self._charge(submission, request_bytes, reward)
+        except (SandboxError, RedisError):
+            self._release(client, items)
+            raise
+        first = self._ledger.open(
+            submission, kind, len(items), batch, lane, client, callback, reward, keyed, request_bytes, _most_kept()
+        )
+        if first != submission:  # a duplicate was faster
+            self._release(client, items)
+            self._storage.forget(of_submission(submission))
+            return self._rejoin(first, durable)
         if not items:
             if callback is not None:
                 self._outbox.put(submission)
@@ -327,9 +362,9 @@ class Service:
         try:
             self._ledger.sent_in(submission, self._postman.send_now(lane, items, client))
         except SandboxError:
-            if client:
-                self._quotas.release(client, [item_id for item_id, _ in items])
-            self._ledger.strike_out(idempotency_key, submission)
+            self._release(client, items)
+            self._ledger.strike_out(submission, keyed)
+            self._storage.forget(of_submission(submission))
             self._mailbox.forget([item_id for item_id, _ in items], Cancelled("not accepted"))
             raise
         return ticket
@@ -342,22 +377,28 @@ class Service:
         self._quotas.admit(caller, [item_id for item_id, _ in items])
         return caller.id
 
-    def _admit_kept(self, items: Sequence[tuple[str, bytes]], submission: str, idempotency_key: str) -> str:
-        try:
-            return self._admit(items)
-        except SandboxError:
-            self._ledger.strike_out(idempotency_key, submission)
-            raise
+    def _charge(self, submission: str, request_bytes: int, reward: RewardRequest | None) -> None:
+        """Count what this submission makes Redis keep, until it expires."""
+        size = request_bytes + (0 if reward is None else len(reward.model_dump_json(exclude_unset=True)))
+        life_s = self._settings.queue_ttl_s + self._settings.result_ttl_s
+        self._storage.keep(of_submission(submission), _caller_id(), size, life_s, _most_kept())
+
+    def _release(self, client: str, items: Sequence[tuple[str, bytes]]) -> None:
+        """Take back what `_admit` counted."""
+        if client:
+            self._quotas.release(client, [item_id for item_id, _ in items])
 
     def _rejoin(self, submission: str, durable: bool) -> Ticket:
         """A ticket for a submission that is kept already; its results come from the ledger or by mail."""
         if durable:
             return Ticket(submission)
         entry = self._ledger.entry(submission)
-        ids = [f"{submission}.{index}" for index in range(entry.total)] if entry.batch else [submission]
+        ids = entry.item_ids
         futures = self._mailbox.expect(ids, kept=True)
         for index, result in self._ledger.read(submission, self._mailbox.reader).items():
             self._mailbox.put(ids[index], result)
+        if entry.cancelled:
+            self._mailbox.forget(ids, Cancelled("the job was cancelled"))
         return Ticket(submission, futures)
 
     def _items(
@@ -371,8 +412,7 @@ class Service:
         now = time.time()
         called_for: dict[str, Any] = {} if callback is None else {"callback": "item" if callback.each else "batch"}
         reader = "" if kept else self._mailbox.reader
-        caller = CALLER.get()
-        client = "" if caller is None else caller.id
+        client = _caller_id()
         origin = ORIGIN.get()
         items = []
         for position, request in enumerate(requests):
@@ -400,6 +440,24 @@ class Service:
             return item
 
 
+def _caller_id() -> str:
+    """The id of the API key that the current request came with; empty where there are no keys."""
+    caller = CALLER.get()
+    return "" if caller is None else caller.id
+
+
+def _most_kept() -> int:
+    """How many bytes may be kept for the current caller; 0: any number."""
+    caller = CALLER.get()
+    return 0 if caller is None else caller.max_kept_mb << 20
+
+
+def _may_see() -> Callable[[str], bool]:
+    """Tell whose jobs the current caller may see and cancel."""
+    caller = CALLER.get()
+    return anybody if caller is None else caller.may_see
+
+
 def _packed(item: Item) -> bytes:
     return item.model_dump_json(exclude_unset=True).encode()
 
@@ -419,7 +477,7 @@ def _from_redis(ask: Callable[[], Answer]) -> Answer:
     try:
         return ask()
     except RedisError as error:
-        raise QueueUnavailable(f"the queue does not answer: {error}") from error
+        raise refusal_of(error) from error
 
 
 def _check(request: Request, position: int | None) -> None:

@@ -7,7 +7,6 @@ not clear away, its containers and its socket, `down` and the next `up` do.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import shlex
 import signal
@@ -23,7 +22,15 @@ import httpx
 
 from sandbox import api_keys, embedded_redis
 from sandbox.caller import Caller
-from sandbox.config import ApiSettings, HostSettings, QueueSettings, UpSettings, WorkerSettings, environment_of
+from sandbox.config import (
+    ApiSettings,
+    HostSettings,
+    QueueSettings,
+    UpSettings,
+    WorkerSettings,
+    environment_of,
+    is_loopback,
+)
 from sandbox.errors import EngineUnavailable
 from sandbox.home import NotUp, changed_settings, make_home, owned_home, record_settings, running_pid
 from sandbox.tree import Child, Tree
@@ -63,7 +70,7 @@ def _children(settings: UpSettings, log_folder: Path | None) -> list[Child]:
     redis_url, url = settings.effective_redis_url, service_url(settings)
     children = []
     if not settings.redis_url:
-        command = embedded_redis.command(settings.home)
+        command = embedded_redis.command(settings.home, settings.redis_max_mb)
         children.append(Child("redis", command, answers=lambda: embedded_redis.answers(redis_url)))
     children += worker_children(settings, environment)
     for number in range(processes):
@@ -247,19 +254,12 @@ def refuse_open_door(settings: ApiSettings) -> None:
     """Raises NotUp where anybody beyond this machine could run programs, unless that was asked for by name."""
     if settings.api_keys:
         api_keys.parse(settings.api_keys, Caller(""))
-    elif not settings.public_without_keys and not _is_loopback(settings.host):
+    elif not settings.public_without_keys and not is_loopback(settings.host):
         raise NotUp(
             f"{settings.host} can be reached from other machines, and no API key is asked for. Make one with `sandbox"
             " keys new NAME` and put its entry into SANDBOX_API_KEYS, listen on 127.0.0.1, or, where something else"
             " keeps strangers out, say so: SANDBOX_PUBLIC_WITHOUT_KEYS=1"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _check_port(settings: ApiSettings) -> None:

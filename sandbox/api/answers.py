@@ -70,16 +70,23 @@ async def answer_later(
 
 
 async def settled(
-    request: Request, kind: Kind, items: Sequence[Submission], *, key: str = "", limit_s: float | None = None
+    request: Request,
+    kind: Kind,
+    items: Sequence[Submission],
+    *,
+    key: str = "",
+    reward: RewardRequest | None = None,
+    limit_s: float | None = None,
 ) -> list[bytes | SandboxError]:
     """Submit items as a batch, and wait for what each came to: its result as JSON, or the error in its place.
 
-    Raises what `Door.submit` and `Arrivals` raise; without items, nothing is submitted.
+    With a key, `reward` is the request that the items were made of: the key stands for that, even without items.
+    Raises what `Door.submit` and `Arrivals` raise; without items and without a key, nothing is submitted.
     """
-    if not items:
+    if not items and not key:
         return []
     context = context_of(request)
-    ticket = await _submit(context, kind, items, durable=False, batch=True, key=key)
+    ticket = await _submit(context, kind, items, durable=False, batch=True, key=key, reward=reward if key else None)
     with Arrivals(request, context, ticket, keep=bool(key), limit_s=limit_s) as arrivals:
         return await arrivals.settled()
 
@@ -132,9 +139,10 @@ async def _submit(
     batch: bool,
     key: str,
     large: bool = False,
+    reward: RewardRequest | None = None,
 ) -> Ticket:
     def submit() -> Ticket:
-        return context.service.submit(kind, items, durable=durable, batch=batch, idempotency_key=key)
+        return context.service.submit(kind, items, durable=durable, batch=batch, idempotency_key=key, reward=reward)
 
     # What is kept is written to Redis before it is accepted, and large texts to the spool; the rest is only put into a
     # list, and a thread costs more.

@@ -26,6 +26,7 @@ from sandbox.api.dialects import table as dialects
 from sandbox.api.documentation import Documented
 from sandbox.api.edge import Edge
 from sandbox.api.guard import Guard
+from sandbox.api.hosts import HostCheck
 from sandbox.api.shortcut import Shortcut, shortcuts
 from sandbox.caller import Caller, Role
 from sandbox.config import ApiSettings
@@ -46,9 +47,14 @@ def metrics_without_keys(
     return in_background(folder_of(settings.home), settings.metrics_host, settings.metrics_port, refresh)
 
 
-def create_app(settings: ApiSettings, service: door.Door | None = None, number: int = 0) -> FastAPI:
+def create_app(
+    settings: ApiSettings,
+    service: door.Door | None = None,
+    number: int = 0,
+    hosts: frozenset[str] | None = None,
+) -> FastAPI:
     """The API. A service that is given stays its owner's to start and close; without one it has its own. `number` tells
-    processes apart that serve the same home.
+    processes apart that serve the same home. `hosts` are the names that requests may be sent to; None: any.
     """
     meters = Meters(folder_of(settings.home), f"api-{number}" if number else "api")
     tracing = tracing_of(settings, "api")
@@ -96,9 +102,18 @@ def create_app(settings: ApiSettings, service: door.Door | None = None, number: 
     dialects.add_to(app.router)
     app.add_middleware(Shortcut, routes=shortcuts(app.router.routes))
     if settings.api_keys:
-        default = Caller("", Role.SUBMIT, settings.key_rate, settings.key_burst, settings.key_max_queued)
+        default = Caller(
+            "",
+            Role.SUBMIT,
+            settings.key_rate,
+            settings.key_burst,
+            settings.key_max_queued,
+            settings.key_max_kept_mb,
+        )
         keyring = api_keys.parse(settings.api_keys, default)
         app.add_middleware(Guard, keyring=keyring, root_dialect=settings.root_dialect)
+    if hosts is not None:
+        app.add_middleware(HostCheck, names=hosts)
     if tracing is not None:
         app.add_middleware(tracing.application)
     app.add_middleware(Edge)

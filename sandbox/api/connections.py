@@ -20,6 +20,8 @@ from sandbox.api.large_body import LargeBody
 MAX_HEAD_BYTES = 64 << 10
 HANDED_ON_BYTES = 1 << 20  # of a body of unknown length
 HANDED_ON_EVERY_S = 1.0
+REFUSED_FOR_S = 0.5  # how long, and how much, a client that was refused may go on sending: else it misses the answer
+REFUSED_BYTES = 8 << 20
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
@@ -34,8 +36,11 @@ class PatientProtocol(HttpToolsProtocol):
 
     header_timeout_s = 20.0
     _timer: asyncio.TimerHandle | None = None
+    _in_head = True  # or before one
+    _heads = 0
     _head_bytes = 0
-    _in_head = True
+    _frame_bytes = 0  # since the last piece of a body: what lies between chunks, and trailers
+    _refused_bytes = -1  # what a client that was refused has sent since; -1: this one was not
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -55,24 +60,45 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._refused_bytes >= 0:
+            self._discard(data)
+            return
         is_wanted = self._asked_for
-        super().data_received(data)
+        while self._in_head and self._head_bytes + len(data) > MAX_HEAD_BYTES:
+            room = MAX_HEAD_BYTES - self._head_bytes
+            if not room:
+                self._refuse(_TOO_LARGE)
+                return
+            head, data = data[:room], data[room:]
+            self._parse(head)
+            if self.transport.is_closing() or self._refused_bytes >= 0:
+                return
+        if data:
+            self._parse(data)
         if is_wanted and self._is_large and self._pieces:
             self._read_directly()
-        if self._in_head:
+
+    def _parse(self, data: bytes) -> None:
+        """Give data to the parser, and count what of it is neither body nor a whole head."""
+        was_in_head, heads = self._in_head, self._heads
+        self._frame_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and was_in_head and self._heads == heads:
             self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._close(_TOO_LARGE)
+        if self._in_head:
+            self._frame_bytes = 0
+        if self._frame_bytes > MAX_HEAD_BYTES:
+            self._refuse(_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._stop_timer()
-        self._in_head = True
         self._timer = self.loop.call_later(self.header_timeout_s, self._close, _TOO_SLOW)
 
     def on_headers_complete(self) -> None:
         self._stop_timer()
         self._in_head, self._head_bytes = False, 0
+        self._heads += 1
         declared = next((value for name, value in self.headers if name == b"content-length"), b"")
         self._most_bytes = int(declared) if declared.isdigit() else HANDED_ON_BYTES
         chunked = any(name == b"transfer-encoding" for name, _ in self.headers)
@@ -81,6 +107,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        self._frame_bytes = 0
         if self.cycle.response_complete:
             self._pieces, self._pieces_bytes = [], 0
             return
@@ -95,6 +122,7 @@ class PatientProtocol(HttpToolsProtocol):
             self.cycle.message_event.set()
 
     def on_message_complete(self) -> None:
+        self._in_head = True
         self._hand_on()
         super().on_message_complete()
 
@@ -154,6 +182,27 @@ class PatientProtocol(HttpToolsProtocol):
         if scope["path"].endswith("/events"):
             self.transport.close()
         super().shutdown()
+
+    def _refuse(self, words: bytes) -> None:
+        """Answer and end, but read on for a moment: closed at once, the connection is reset and the answer is lost."""
+        self._stop_timer()
+        if self.transport.is_closing():
+            return
+        self._refused_bytes = 0
+        self.pipeline.clear()
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.write(words)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self._timer = self.loop.call_later(REFUSED_FOR_S, self.transport.close)
+
+    def _discard(self, data: bytes) -> None:
+        self._refused_bytes += len(data)
+        if self._refused_bytes > REFUSED_BYTES:
+            self.transport.close()
 
     def _close(self, words: bytes) -> None:
         self._stop_timer()

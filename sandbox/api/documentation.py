@@ -70,7 +70,7 @@ _PROBLEMS = {
     403: "the API key's role may not do this",
     404: "no such job or task set, or it has expired",
     408: "the body takes too long to arrive",
-    409: "cancelled before it ran",
+    409: "cancelled before it had its result",
     413: "the body is over the limit",
     415: "not application/json",
     422: "a field is missing, misspelt or out of its range; `errors` has the paths",
@@ -79,8 +79,9 @@ _PROBLEMS = {
     502: "a box or the container engine failed",
     503: "not now: the queue is full or does not answer, or no worker can run programs; `Retry-After` says when",
     504: "no result within the server's time",
+    507: "the API key keeps as many bytes as it may; `Retry-After` says when to try again",
 }
-_SUBMISSION_PROBLEMS = (400, 401, 408, 409, 413, 415, 422, 429, 502, 503, 504)
+_SUBMISSION_PROBLEMS = (400, 401, 408, 409, 413, 415, 422, 429, 502, 503, 504, 507)
 
 _SUBMISSION_HEADERS = [
     {
@@ -94,7 +95,8 @@ _SUBMISSION_HEADERS = [
     {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "a repeated request with the same key gets the first one's job and results",
+        "description": "a repeated request with the same key gets the first one's job and results; another request with"
+        " it gets 422",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
         "example": "step-17-prompt-3",
     },
@@ -132,7 +134,7 @@ def batch_submission(body: type[BaseModel], results: type[BaseModel], result: ty
 def stored(body: type[BaseModel], result: type[BaseModel]) -> dict[str, Any]:
     """`responses` and `openapi_extra` of a route that keeps what it is sent."""
     return {
-        "responses": _answered(result, 400, 401, 408, 413, 415, 422, 503),
+        "responses": _answered(result, 400, 401, 408, 413, 415, 422, 503, 507),
         "openapi_extra": {"parameters": [_REQUEST_ID], "requestBody": _body(body)},
     }
 

@@ -95,7 +95,7 @@ def _of_ours(error: SandboxError) -> Described:
 
 def _below_body(field: str) -> str:
     """The service names fields as its caller does, who may know them to stand in the path, or has said it already."""
-    return field if field == "body" or field.startswith(("body.", "path.")) else f"body.{field}"
+    return field if field == "body" or field.startswith(("body.", "path.", "header.")) else f"body.{field}"
 
 
 def _retry_after(error: SandboxError) -> dict[str, str]:

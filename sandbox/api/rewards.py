@@ -42,7 +42,7 @@ async def rewarded(
 ) -> RewardResult:
     """The rewards of a request that is parsed. Reading code and scoring are in a thread: completions are large."""
     plan = await asyncio.to_thread(verify_requests, wanted, context_of(request).service.tasks)
-    results = await settled(request, "verify", plan.programs, key=key, limit_s=limit_s)
+    results = await settled(request, "verify", plan.programs, key=key, reward=wanted, limit_s=limit_s)
     rewards = await asyncio.to_thread(_scored, plan, results)
     record_rewards(context_of(request).meters, wanted, rewards)
     return rewards

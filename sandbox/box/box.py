@@ -19,6 +19,7 @@ from typing import Any
 from sandbox.box.engine import Walls
 from sandbox.box.exhaustion import exhausted
 from sandbox.box.gvisor import GvisorWalls
+from sandbox.box.stop import StopSignal
 from sandbox.box.streams import Collected, Spoken, Streams
 from sandbox.box.watch import UNWATCHED, BoxWatch, Stage
 from sandbox.errors import BoxError, BoxOutOfMemory
@@ -52,7 +53,10 @@ NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
 
 class Box:
-    """A started box. Every method raises BoxError when the box, not the program, failed; then only `close` is left."""
+    """A started box. Every method raises BoxError when the box, not the program, failed; then only `close` is left.
+
+    Those that run a program raise Cancelled while `stop` is set, and leave the box as it is after any run.
+    """
 
     def __init__(self, walls: Walls, watch: BoxWatch = UNWATCHED) -> None:
         self._walls = walls
@@ -65,6 +69,7 @@ class Box:
         self.runs = 0
         self.retire = False  # it is not as it was before its program: not to be lent to another one
         self.tag = ""  # whose program it is: goes into the box with every request and must come back with its answer
+        self.stop: StopSignal | None = None  # ends a run from another thread
         self.started_at = time.monotonic()
         walls.connection.settimeout(START_PATIENCE_S)
         hello = self._answer(START_PATIENCE_S)
@@ -177,6 +182,7 @@ class Box:
             request["streams"] = len(streams.theirs)
             copied = self._memory_for_copies(request)
             try:
+                self._check_stop()
                 self._start(request, [*streams.theirs, *copied], files)
             except frames.FrameTooLarge as error:
                 frames.close_all(copied)
@@ -184,8 +190,8 @@ class Box:
             finally:
                 streams.close_theirs()
                 frames.close_all([*channel, *partner])
-            while not streams.wait_for(self._walls.connection, deadline):
-                self._send({"do": "kill"})  # the output grew over its limit
+            while not streams.wait_for(self._walls.connection, deadline, self.stop):
+                self._send({"do": "kill"})  # the output grew over its limit, or the run is not wanted any more
             answer, descriptors = self._receive()
             descriptors += copied
             try:
@@ -195,6 +201,7 @@ class Box:
                 fetched = self._fetched(answer, descriptors, limits)
             finally:
                 frames.close_all(descriptors)
+            self._check_stop()
             self._kept_mb = _kept_mb(answer) or self._kept_mb
             outcome = self._outcome(answer, streams, fetched, bool(partner))
             if error_number := _exec_error(answer):
@@ -220,6 +227,11 @@ class Box:
                 raise
             return str(error)
         return ""
+
+    def _check_stop(self) -> None:
+        """Raise Cancelled when the run is not wanted any more; the box itself is as good as after any other run."""
+        if self.stop is not None:
+            self.stop.check()
 
     def _limit_memory(self, memory_mb: int) -> None:
         if memory_mb == self._memory_mb:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 
 from sandbox.box.box import Box
 from sandbox.box.engine import Engine
+from sandbox.box.stop import StopSignal
 from sandbox.box.watch import UNWATCHED, BoxWatch
-from sandbox.errors import BoxError, EngineUnavailable, InfrastructureError
+from sandbox.errors import BoxError, Cancelled, EngineUnavailable, InfrastructureError
 from sandbox.languages import Language
 
 logger = logging.getLogger(__name__)
@@ -46,14 +47,16 @@ class BoxWait:
 class Slot:
     """Boxes of one worker process, kept warm between programs.
 
-    `tag` is what the boxes lent from now on are told of whose program they run. `starting` is the image of the box that
-    is being started, empty when none is. `missing` is the place of the box that failed to start last, `doubtful` why
-    boxes that had started failed a program time after time; both are reset by whoever asks.
+    `tag` is what the boxes lent from now on are told of whose program they run. `stop` ends the current run from
+    another thread: every use of a box then raises Cancelled until it is cleared. `starting` is the image of the box
+    that is being started, empty when none is. `missing` is the place of the box that failed to start last, `doubtful`
+    why boxes that had started failed a program time after time; both are reset by whoever asks.
     """
 
     def __init__(self, engine: Engine, max_runs: int, max_age_s: float, watch: BoxWatch = UNWATCHED) -> None:
         self.watch = watch
         self.tag = ""
+        self.stop = StopSignal()
         self.starting = ""
         self.doubtful = ""
         self.missing = ""
@@ -111,13 +114,19 @@ class Slot:
         if place not in self._boxes:
             self._boxes[place] = self._started(place, image)
         box = self._boxes[place]
-        box.tag = self.tag
+        box.tag, box.stop = self.tag, self.stop
         self.watch.stage("box", began, time.monotonic())
         try:
             yield box
+        except Cancelled:  # the supervisor has killed the program and answered, as for any other end
+            self._discard_used_up(place, box)
+            raise
         except BaseException:
             self._discard(place, "broken")
             raise
+        self._discard_used_up(place, box)
+
+    def _discard_used_up(self, place: str, box: Box) -> None:
         if box.retire:
             self._discard(place, "retired")
         elif box.runs >= self._max_runs:

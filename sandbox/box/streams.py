@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from sandbox.box.stop import StopSignal
 from sandbox.errors import BoxError
 from sandbox.runner.contract import FileSpan
 from sandbox.runner.kernel import GVISOR, kernel_name
@@ -155,6 +156,7 @@ class Streams:
         self._feeds: dict[int, _Written | _Spliced] = {}
         self._span = stdin if isinstance(stdin, FileSpan) else None
         self._told_over_limit = False
+        self._told_to_stop = False
         self._poll = select.poll()
         self._relay: _Relay | None = None
         if partner and spoken is not None:
@@ -231,11 +233,14 @@ class Streams:
             reader.complete()
         return list(self._readers.values())
 
-    def wait_for(self, connection: socket.socket, deadline: float) -> bool:
-        """Feed and drain until `connection` has an answer (True), or the output has just gone over its limit
-        (False).
+    def wait_for(self, connection: socket.socket, deadline: float, stop: StopSignal | None = None) -> bool:
+        """Feed and drain until `connection` has an answer (True), or the program has to be killed (False).
+
+        That is when its output has just gone over its limit, or `stop` was set; each is told once.
         """
         self._poll.register(connection, select.POLLIN)
+        if stop is not None and not self._told_to_stop:
+            self._poll.register(stop, select.POLLIN)
         try:
             while True:
                 left = deadline - time.monotonic()
@@ -247,8 +252,14 @@ class Streams:
                 if self.over_limit and not self._told_over_limit:
                     self._told_over_limit = True
                     return False
+                if stop is not None and stop.is_set and not self._told_to_stop:
+                    self._told_to_stop = True
+                    self._poll.unregister(stop)
+                    return False
         finally:
             self._poll.unregister(connection)
+            if stop is not None and not self._told_to_stop:
+                self._poll.unregister(stop)
 
     def drain(self) -> None:
         """Read what is left in the pipes once the program is gone; every writer must be gone with it.
@@ -279,7 +290,7 @@ class Streams:
                 self._feed(descriptor)
             elif self._relay is not None and descriptor in {self._relay.source, self._relay.target}:
                 self._pass_on(self._relay, descriptor)
-            else:
+            elif descriptor in self._readers:
                 self._read(descriptor)
         return answered
 

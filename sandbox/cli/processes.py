@@ -76,6 +76,7 @@ def serve(number: Annotated[int, typer.Option(min=0, hidden=True)] = 0) -> None:
     from sandbox import up as service
     from sandbox.api.app import create_app
     from sandbox.api.connections import allow_many_connections, patient
+    from sandbox.api.hosts import allowed_hosts
     from sandbox.config import ApiSettings
     from sandbox.logs import start_logging
     from sandbox.memory import collect_rarely, keep_large_blocks
@@ -86,7 +87,7 @@ def serve(number: Annotated[int, typer.Option(min=0, hidden=True)] = 0) -> None:
     allow_many_connections()
     keep_large_blocks()
     config = uvicorn.Config(
-        create_app(settings, number=number),
+        create_app(settings, number=number, hosts=allowed_hosts(settings)),
         loop="uvloop",
         http=patient(settings.header_timeout_s),
         backlog=BACKLOG,

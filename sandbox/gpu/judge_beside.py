@@ -20,7 +20,7 @@ async def main(url: str, options: dict[str, Any]) -> None:
     loop = asyncio.get_running_loop()
     running: set[asyncio.Task[None]] = set()
     async with AsyncClient(url) as client:
-        reward = AsyncRewardFunction(client, {**options, "on_outage": "none", "most_lost_batches": 0})  # type: ignore[typeddict-item]
+        reward = AsyncRewardFunction(client, {**options, "on_outage": "none", "most_lost_batches": 0})  # type: ignore[arg-type]
         while line := await loop.run_in_executor(None, sys.stdin.buffer.readline):
             task = asyncio.create_task(answer(reward, json.loads(line)))
             running.add(task)

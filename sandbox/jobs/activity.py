@@ -90,8 +90,8 @@ class Activity:
             self._rates[int(now), verdict] += 1
             self._ended.append(Ended(item, verdict, passed, total, now, now - began))
 
-    def stops(self) -> None:
-        """What ran goes back to the queue; the slot is idle."""
+    def drops(self) -> None:
+        """The current item ends here without a result, or goes back to the queue; the slot is idle."""
         self._now = None
 
     def now(self) -> Mapping[str, Any]:

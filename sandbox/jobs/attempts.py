@@ -25,7 +25,8 @@ Answer = TypeVar("Answer")
 def in_some_box(slot: Slot, language: Language, work: Callable[[Box], Answer]) -> Answer:
     """Do `work` in a box; where the box fails, in a new one, `TRIES` times in all.
 
-    Raises InfrastructureError, and CannotRun when no box starts for longer than our patience.
+    Raises InfrastructureError, CannotRun when no box starts for longer than our patience, and Cancelled when the slot
+    is told to stop.
     """
     slot.require(language)
     left = TRIES
@@ -59,6 +60,7 @@ def _await_box(slot: Slot, place: str) -> None:
     """
     pause_s = 0.1
     while (wait := slot.waits.get(place)) is not None:
+        slot.stop.check()
         if wait.only_image or time.time() - wait.since > ENGINE_PATIENCE_S:
             raise CannotRun(f"no {wait.image} box starts: {wait.why}")
         logger.warning("no box starts, waiting for the engine: %s", wait.why, extra={"image": wait.image})

@@ -10,10 +10,9 @@ and with each renewal of its worker's lease: a training may take longer than a j
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from redis import Redis
@@ -22,7 +21,9 @@ from rq.serializers import JSONSerializer
 
 from sandbox.errors import NotFound
 from sandbox.ids import new_id
-from sandbox.jobs import keys
+from sandbox.jobs import idempotency, keys
+from sandbox.jobs.idempotency import KeyedRequest
+from sandbox.jobs.ledger import anybody
 from sandbox.schema import JobStatus
 from sandbox.schema.gpu import ENDED, GpuJob, GpuKind, GpuLease, GpuPool, GpuRequest, Progress
 
@@ -50,6 +51,8 @@ _LIVES = """
 local function lives(seconds)
   redis.call('EXPIRE', KEYS[1], seconds)
   redis.call('EXPIRE', KEYS[2], seconds)
+  local key = redis.call('HGET', KEYS[1], 'idempotency')
+  if key then redis.call('EXPIRE', key, seconds) end
 end
 """
 # Write fields of a job that this worker still has and nobody has ended; the answer says whether it was so.
@@ -122,11 +125,6 @@ return 1
 """
 
 
-def gpu_job_id(kind: GpuKind, idempotency_key: str) -> str:
-    """The id of the job that this key stands for."""
-    return PREFIX + hashlib.sha256(f"{kind.value} {idempotency_key}".encode()).hexdigest()[:32]
-
-
 def is_gpu_job(job_id: str) -> bool:
     return job_id.startswith(PREFIX)
 
@@ -139,28 +137,39 @@ class GpuJobs:
         self._life_s = queue_ttl_s + result_ttl_s
         self._result_ttl_s = result_ttl_s
 
-    def submit(self, kind: GpuKind, request: GpuRequest, job_id: str = "") -> GpuJob:
-        """Queue a job. The same `job_id` once more is the same job."""
-        job_id = job_id or PREFIX + new_id()
-        if not self._redis.hsetnx(keys.gpu_job(job_id), "kind", kind.value):
-            return self.job(job_id)
-        fields = {
+    def submit(self, kind: GpuKind, request: GpuRequest, client: str = "", keyed: KeyedRequest | None = None) -> GpuJob:
+        """Queue a job of the API key `client`, or return the one first made with the same idempotency key.
+
+        Raises IdempotencyKeyReused.
+        """
+        job_id = PREFIX + new_id()
+        fields: dict[str, str | int | float] = {
+            "kind": kind.value,
             "request": request.model_dump_json(exclude_unset=True),
             "status": JobStatus.QUEUED.value,
             "attempts": 0,
             "worker": "",
+            "client": client,
         }
+        if keyed is not None:
+            fields["idempotency"] = keyed.key
+            first = idempotency.open_with(self._redis, keyed, job_id, keys.gpu_job(job_id), fields, self._life_s)
+            if first != job_id:
+                return self.job(first)
         pipeline = self._redis.pipeline()
-        pipeline.hset(keys.gpu_job(job_id), mapping=fields)
-        pipeline.expire(keys.gpu_job(job_id), self._life_s)
+        if keyed is None:
+            pipeline.hset(keys.gpu_job(job_id), mapping=fields)
+            pipeline.expire(keys.gpu_job(job_id), self._life_s)
         pipeline.zadd(keys.GPU_JOBS, {job_id: self.now()})
         pipeline.execute()
         self._enqueue(kind, job_id)
         return self.job(job_id)
 
-    def job(self, job_id: str) -> GpuJob:
-        """Raises NotFound."""
+    def job(self, job_id: str, may_see: Callable[[str], bool] = anybody) -> GpuJob:
+        """Raises NotFound, also when the asker may not see jobs of the API key that it was made with."""
         fields = self._fields(job_id)
+        if not may_see(fields.get("client", "")):
+            raise _no_job(job_id)
         kind, status = GpuKind(fields["kind"]), JobStatus(fields["status"])
         return GpuJob(
             id=job_id,
@@ -175,16 +184,22 @@ class GpuJobs:
             note=NO_WORKER if status is JobStatus.QUEUED and not self._any_worker_lives() else "",
         )
 
-    def cancel(self, job_id: str) -> GpuJob:
+    def cancel(self, job_id: str, may_see: Callable[[str], bool] = anybody) -> GpuJob:
         """A job that runs is stopped within a second or two; an ended one stays as it is. Raises NotFound."""
-        self._fields(job_id)
+        self.job(job_id, may_see)
         self._eval(_CANCEL, job_id, self._result_ttl_s)
         return self.job(job_id)
 
-    def events(self, job_id: str, start: int) -> list[bytes]:
-        """What happened from event number `start` on, each as JSON: {"event": ..., "data": ...}."""
-        found: list[bytes] = self._redis.lrange(keys.gpu_events(job_id), start, -1)
-        return found
+    def events(self, job_id: str, start: int, may_see: Callable[[str], bool] = anybody) -> list[bytes]:
+        """What happened from event number `start` on, each as JSON: {"event": ..., "data": ...}. Raises NotFound."""
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.hget(keys.gpu_job(job_id), "client")
+        pipeline.lrange(keys.gpu_events(job_id), start, -1)
+        client, found = pipeline.execute()
+        if not may_see((client or b"").decode()):
+            raise _no_job(job_id)
+        events: list[bytes] = found
+        return events
 
     def pool(self) -> GpuPool:
         """The leases that hold now and the latest jobs."""
@@ -319,8 +334,12 @@ class GpuJobs:
     def _fields(self, job_id: str) -> dict[str, str]:
         fields = {name.decode(): value.decode() for name, value in self._redis.hgetall(keys.gpu_job(job_id)).items()}
         if "status" not in fields:
-            raise NotFound(f"no job {job_id!r}: it never was, or its result has expired", field="id")
+            raise _no_job(job_id)
         return fields
+
+
+def _no_job(job_id: str) -> NotFound:
+    return NotFound(f"no job {job_id!r}: it never was, or its result has expired", field="id")
 
 
 def has_ended(job: GpuJob) -> bool:

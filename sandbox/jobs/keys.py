@@ -12,13 +12,16 @@
 | sandbox:results:<id>         | hash   | item index -> result JSON                  | as its job                 |
 | sandbox:readers:<id>         | set    | processes that wait for a kept submission  | as its job                 |
 | sandbox:cancelled:<id>       | string | the submission is not wanted any more      | queue_ttl_s                |
-| sandbox:idempotency:<digest> | string | the submission first made with this key    | result_ttl_s               |
+| sandbox:idempotency:<digest> | string | the submission first made with this key    | as its job                 |
 | sandbox:bucket:<key id>      | hash   | tokens that an API key has left, and when  | until the bucket is full   |
 | sandbox:queued:<key id>      | zset   | item ids of an API key, without a result   | queue_ttl_s after the last |
 | sandbox:parked:<lane>:<key>  | list   | envelopes of an API key that wait in turn  | while there are any        |
 | sandbox:ring:<lane>          | list   | API keys that have something parked        | while there are any        |
 | sandbox:forwarded:<lane>     | zset   | envelopes sent on from the parked ones     | while there are any        |
 | sandbox:taskset:<sha256>     | hash   | task name -> task JSON                     | task_set_ttl_s after use   |
+| sandbox:kept:until           | zset   | what is kept, by when it expires           | the longest of them        |
+| sandbox:kept:sizes           | hash   | what is kept -> its bytes and its owner    | the longest of them        |
+| sandbox:kept:totals          | hash   | owner, or all -> bytes kept                | the longest of them        |
 | sandbox:senders              | zset   | process that sends envelopes -> when last  | a few seconds              |
 | sandbox:workers              | zset   | worker -> time of its last heartbeat       | pruned by the reaper       |
 | sandbox:starting             | zset   | worker that has run no program yet -> as above | pruned by the reaper   |
@@ -50,6 +53,9 @@ WORKERS = PREFIX + "workers"
 STARTING = PREFIX + "starting"
 REAPER = PREFIX + "reaper"
 RECENT = PREFIX + "recent"
+KEPT_UNTIL = PREFIX + "kept:until"
+KEPT_SIZES = PREFIX + "kept:sizes"
+KEPT_TOTALS = PREFIX + "kept:totals"
 WEBHOOKS_DUE = PREFIX + "webhooks:due"
 WEBHOOKS_DEAD = PREFIX + "webhooks:dead"
 GPU_JOBS = PREFIX + "gpu:jobs"

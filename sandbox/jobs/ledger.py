@@ -4,7 +4,6 @@ alone.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -14,14 +13,16 @@ from typing import Any
 from redis import Redis
 
 from sandbox.errors import NotFound
-from sandbox.jobs import keys
+from sandbox.jobs import idempotency, keys
+from sandbox.jobs.delivery import addressed, post
+from sandbox.jobs.idempotency import KeyedRequest
+from sandbox.jobs.spool import CANCELLED
 from sandbox.rewards.request import TaskLookup, no_task_sets, rewards_of, verify_requests
 from sandbox.schema import Job, JobStatus, VerifyResult
 from sandbox.schema.callbacks import Callback
 from sandbox.schema.reward import RewardRequest, RewardResult
 
 REWARD = "reward"
-IDEMPOTENCY_SALT = b"sandbox idempotency key "
 
 
 def anybody(owner: str) -> bool:
@@ -39,8 +40,13 @@ class Entry:
     lane: str
     done: int
     cancelled: bool
+    request_bytes: int = 0
     client: str = ""
     callback: Callback | None = None
+
+    @property
+    def item_ids(self) -> list[str]:
+        return [f"{self.id}.{index}" for index in range(self.total)] if self.batch else [self.id]
 
 
 class Ledger:
@@ -62,36 +68,46 @@ class Ledger:
         client: str = "",
         callback: Callback | None = None,
         reward: RewardRequest | None = None,
-    ) -> None:
-        """Write down a submission before any of its items is sent; `reward` is what its results are to be made into."""
-        pipeline = self._redis.pipeline()
-        entry = {"kind": kind, "total": total, "batch": int(batch), "lane": lane, "created": time.time()}
+        keyed: KeyedRequest | None = None,
+        request_bytes: int = 0,
+        most_kept: int = 0,
+    ) -> str:
+        """Record a submission before any of its items is sent; `reward` is what its results are to be made into.
+
+        `request_bytes` is what its items take until they have their results, `most_kept` its owner's quota of bytes.
+        Returns its id, or that of an earlier submission with the same idempotency key; then nothing is recorded.
+        Raises IdempotencyKeyReused.
+        """
+        entry: dict[str, str | int | float] = {
+            "kind": kind if reward is None else REWARD,
+            "total": total,
+            "batch": int(batch),
+            "lane": lane,
+            "created": time.time(),
+            "request_bytes": request_bytes,
+            "most_kept": most_kept,
+        }
         if client:
             entry["client"] = client
         if callback is not None:
             entry["callback"] = callback.model_dump_json()
         if reward is not None:
-            entry["kind"] = REWARD
-            pipeline.set(keys.reward(submission), reward.model_dump_json(exclude_unset=True), ex=self._life_s)
+            self._redis.set(keys.reward(submission), reward.model_dump_json(exclude_unset=True), ex=self._life_s)
+        if keyed is not None:
+            first = idempotency.open_with(self._redis, keyed, submission, keys.job(submission), entry, self._life_s)
+            if first != submission and reward is not None:
+                self._redis.delete(keys.reward(submission))
+            return first
+        pipeline = self._redis.pipeline()
         pipeline.hset(keys.job(submission), mapping=entry)
         pipeline.expire(keys.job(submission), self._life_s)
         pipeline.execute()
+        return submission
 
-    def first_with_key(self, idempotency_key: str, submission: str) -> str:
-        """The submission first made with this key: `submission` itself, or an earlier one."""
-        key = keys.idempotency(hashlib.sha256(IDEMPOTENCY_SALT + idempotency_key.encode()).hexdigest())
-        if self._redis.set(key, submission, nx=True, ex=self._life_s):
-            return submission
-        earlier = self._redis.get(key)
-        return submission if earlier is None else earlier.decode()
-
-    def strike_out(self, idempotency_key: str, submission: str) -> None:
-        """The submission was refused after all: forget it and its key."""
-        pipeline = self._redis.pipeline()
-        if idempotency_key:
-            pipeline.delete(keys.idempotency(hashlib.sha256(IDEMPOTENCY_SALT + idempotency_key.encode()).hexdigest()))
-        pipeline.delete(keys.job(submission), keys.readers(submission), keys.reward(submission))
-        pipeline.execute()
+    def strike_out(self, submission: str, keyed: KeyedRequest | None) -> None:
+        """Forget a submission that was refused after all, and its idempotency key."""
+        names = [keys.job(submission), keys.readers(submission), keys.reward(submission)]
+        self._redis.delete(*names, *([] if keyed is None else [keyed.key]))
 
     def entry(self, submission: str) -> Entry:
         """Raises NotFound."""
@@ -110,6 +126,7 @@ class Ledger:
             lane=fields[b"lane"].decode(),
             done=int(done),
             cancelled=bool(cancelled),
+            request_bytes=int(fields.get(b"request_bytes", 0)),
             client=fields.get(b"client", b"").decode(),
             callback=Callback.model_validate_json(fields[b"callback"]) if b"callback" in fields else None,
         )
@@ -124,6 +141,20 @@ class Ledger:
 
     def cancel(self, submission: str) -> None:
         self._redis.set(keys.cancelled(submission), b"1", ex=self._life_s)
+
+    def tell_cancelled(self, entry: Entry) -> None:
+        """Tell those that wait for a kept submission that what is missing of it does not come any more."""
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.smembers(keys.readers(entry.id))
+        pipeline.hkeys(keys.results(entry.id))
+        readers, done = pipeline.execute()
+        there = {int(index) for index in done}
+        letters = [addressed(item_id, CANCELLED) for at, item_id in enumerate(entry.item_ids) if at not in there]
+        if readers and letters:
+            pipeline = self._redis.pipeline()
+            for reader in readers:
+                post(pipeline, reader.decode(), letters)
+            pipeline.execute()
 
     def job(self, submission: str, may_see: Callable[[str], bool] = anybody) -> Job:
         """The state of a kept submission, with its result when every item has one.

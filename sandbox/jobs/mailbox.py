@@ -18,11 +18,11 @@ from concurrent.futures import Future, InvalidStateError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from sandbox.errors import CannotRun
+from sandbox.errors import Cancelled, CannotRun
 from sandbox.ids import new_id
 from sandbox.jobs import keys
 from sandbox.jobs.delivery import CANNOT_RUN
-from sandbox.jobs.spool import ELSEWHERE
+from sandbox.jobs.spool import CANCELLED, ELSEWHERE
 
 logger = logging.getLogger(__name__)
 
@@ -126,10 +126,12 @@ class Mailbox:
             item_id, _, result = letter.partition(b" ")
             if result == ELSEWHERE:
                 self._on_elsewhere(item_id.decode())
+                continue
+            arrived.append(item_id.decode())
+            if result == CANCELLED:
+                self.forget(arrived[-1:], Cancelled("the job was cancelled"))
             elif result.startswith(CANNOT_RUN):
-                arrived.append(item_id.decode())
                 self.forget(arrived[-1:], CannotRun("no box starts for this program", result=result))
             else:
-                arrived.append(item_id.decode())
                 self.put(arrived[-1], result)
         self._on_arrival(arrived)

@@ -25,9 +25,10 @@ from dataclasses import dataclass, field
 from redis import Redis
 from redis.exceptions import RedisError
 
-from sandbox.errors import QueueFull, QueueUnavailable
+from sandbox.errors import QueueFull
 from sandbox.ids import new_id
 from sandbox.jobs import envelope, keys, leases
+from sandbox.jobs.storage import refusal_of
 from sandbox.schema import Lane
 
 logger = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ class Postman:
         try:
             return self._send(lane, [content[at : at + size] for at in range(0, len(content), size)], client)[0]
         except RedisError as error:
-            raise QueueUnavailable(f"the queue does not answer: {error}") from error
+            raise refusal_of(error) from error
 
     def withdraw(self, item_ids: set[str]) -> set[str]:
         """Take items back that are not sent yet; returns the ids of those that were, whose room is given to others."""

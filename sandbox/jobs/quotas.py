@@ -15,8 +15,9 @@ from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from sandbox.caller import Caller
-from sandbox.errors import QueueUnavailable, QuotaExceeded, RateLimited
+from sandbox.errors import QuotaExceeded, RateLimited
 from sandbox.jobs import keys
+from sandbox.jobs.storage import refusal_of
 
 # Redis' own clock, so that several API processes agree.
 _ADMIT = """
@@ -55,7 +56,7 @@ class Quotas:
         self._admit = redis.register_script(_ADMIT)
 
     def admit(self, caller: Caller, item_ids: Sequence[str]) -> None:
-        """Count these items against the caller's limits. Raises RateLimited, QuotaExceeded or QueueUnavailable."""
+        """Count these items against the caller's limits. Raises RateLimited, QuotaExceeded, QueueUnavailable."""
         if not caller.rate and not caller.max_queued:
             return
         burst = max(1, caller.burst or round(caller.rate))
@@ -65,7 +66,7 @@ class Quotas:
                 args=[caller.rate, burst, caller.max_queued, self._queue_ttl_s, *item_ids],
             )
         except RedisError as error:
-            raise QueueUnavailable(f"the queue does not answer: {error}") from error
+            raise refusal_of(error) from error
         if refusal == b"rate":
             raise RateLimited(f"this key may ask for {caller.rate:g} programs a second", float(told))
         if refusal == b"queued":
@@ -80,7 +81,7 @@ class Quotas:
         try:
             release(self._redis, caller_id, item_ids)
         except RedisError as error:
-            raise QueueUnavailable(f"the queue does not answer: {error}") from error
+            raise refusal_of(error) from error
 
 
 def release(redis: Redis | Pipeline, caller_id: str, item_ids: Sequence[str]) -> None:

@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 LARGE_CHARS = 1 << 16  # a text of this size is worth a file
 ELSEWHERE = b"{}"  # a worker's letter for an item whose file it does not find
+CANCELLED = b""  # the letter for an item that gets no result any more
 LOOK_AT_WORKERS_EVERY_S = 1.0
 FORGOTTEN_AFTER_S = {".item": 86_400.0, ".kept": 3_600.0}
 KEPT_FILES = 16

@@ -8,30 +8,39 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import ValidationError
 from redis import Redis
 
 from sandbox.errors import BadRequest, NotFound
-from sandbox.jobs import keys
+from sandbox.jobs import keys, storage
 from sandbox.schema.reward import Task, TaskSet, TaskSetInfo
 
 CACHE_MB = 256
 FIELDS_AT_ONCE = 1_000
+MOST_REMEMBERED = 10_000
 
 
 class TaskSets:
-    """Thread-safe. A set lives for `ttl_s` after it was last put or used."""
+    """Thread-safe. A set lives for `ttl_s` after it was last put or used, and is charged to who put it first."""
 
-    def __init__(self, redis: Redis, ttl_s: int, cache_mb: int = CACHE_MB) -> None:
+    def __init__(
+        self, redis: Redis, ttl_s: int, cache_mb: int = CACHE_MB, store: storage.Storage | None = None
+    ) -> None:
         self._redis = redis
+        self._storage = store
+        self._used_at: dict[str, float] = {}
         self._ttl_s = ttl_s
         self._cache = _Cache(cache_mb << 20)
 
-    def put(self, set_id: str, body: bytes) -> TaskSetInfo:
-        """Register the set with this JSON. Raises BadRequest when it is no set, or `set_id` is not its SHA-256."""
+    def put(self, set_id: str, body: bytes, owner: str = "", most_kept: int = 0) -> TaskSetInfo:
+        """Register the set with this JSON for `owner`, whose quota of kept bytes is `most_kept`.
+
+        Raises BadRequest when it is no set or `set_id` is not its SHA-256, StorageFull and StorageQuotaExceeded.
+        """
         if TaskSet.id_of(body) != set_id:
             raise BadRequest(f"the body's SHA-256 is {TaskSet.id_of(body)}; put it under that", field="set")
         try:
@@ -40,6 +49,9 @@ class TaskSets:
             first = error.errors(include_url=False, include_input=False)[0]
             raise BadRequest(first["msg"], field=".".join(("body", *map(str, first["loc"])))) from None
         fields = {name: task.model_dump_json(exclude_unset=True).encode() for name, task in tasks.items()}
+        if self._storage is not None:
+            size = sum(len(name) + len(task) for name, task in fields.items())
+            self._storage.keep(storage.of_task_set(set_id), owner, size, self._ttl_s, most_kept)
         self._write(keys.task_set(set_id), fields)
         return TaskSetInfo(id=set_id, tasks=len(tasks))
 
@@ -84,12 +96,22 @@ class TaskSets:
             pipeline.hmget(keys.task_set(set_id), names)
         for set_id in wanted:
             pipeline.expire(keys.task_set(set_id), self._ttl_s)
+        storage.change(pipeline, [(storage.of_task_set(set_id), 0, self._ttl_s) for set_id in self._used_again(wanted)])
         answers = pipeline.execute()
         return [
             (set_id, name, data)
             for (set_id, names), values in zip(asked, answers, strict=False)
             for name, data in zip(names, values, strict=True)
         ]
+
+    def _used_again(self, set_ids: Iterable[str]) -> list[str]:
+        """Those of them whose account has not been told for a while that they live on."""
+        now = time.monotonic()
+        found = [set_id for set_id in set_ids if now - self._used_at.get(set_id, float("-inf")) > self._ttl_s / 100]
+        if len(self._used_at) > MOST_REMEMBERED:
+            self._used_at.clear()
+        self._used_at.update(dict.fromkeys(found, now))
+        return found
 
 
 class _Cache:

@@ -266,7 +266,7 @@ class Trials:
 
 def _checker_program(language: Language, checker: ProgramChecker | InteractiveChecker) -> Program:
     """The user's checker as a program; Python's own exit code says too little, so a guard runs it."""
-    program = language.program(checker.code)
+    program = language.program(checker.code, checker.limits.resolve_compile(language.compile_limits))
     if language.name not in GUARDED:
         return program
     output = OUTPUT if isinstance(checker, ProgramChecker) else ""

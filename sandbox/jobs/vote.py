@@ -13,6 +13,7 @@ from sandbox.jobs.attempts import in_some_box
 from sandbox.jobs.trials import checker_choice
 from sandbox.runner.contract import Limits, Outcome, Run, Status
 from sandbox.schema.vote import Candidate, VoteRequest, VoteResult
+from sandbox.schema.wire import LimitsRequest
 from sandbox.verify import golden, normal_form
 from sandbox.verify.voting import Interned
 
@@ -29,7 +30,7 @@ def vote(item_id: str, request: VoteRequest, slot: Slot, queue_time_s: float, de
     matrix: list[list[Outcome]] = []
     for candidate in request.candidates:
         interned.begin_candidate()
-        outcomes, message = _row(candidate, runs, slot, interned.keep)
+        outcomes, message = _row(candidate, request.limits, runs, slot, interned.keep)
         matrix.append(outcomes)
         messages.append(message)
     same_as = normal_form.same_programs([(languages.named(one.language).name, one.code) for one in request.candidates])
@@ -54,13 +55,17 @@ def vote(item_id: str, request: VoteRequest, slot: Slot, queue_time_s: float, de
 
 
 def _row(
-    candidate: Candidate, runs: list[Run], slot: Slot, keep: Callable[[Outcome], Outcome]
+    candidate: Candidate,
+    limits: LimitsRequest,
+    runs: list[Run],
+    slot: Slot,
+    keep: Callable[[Outcome], Outcome],
 ) -> tuple[list[Outcome], str]:
     """One candidate's outcomes, and what its compiler said where it did not compile."""
     language = languages.named(candidate.language)
 
     def in_box(box: Box) -> tuple[list[Outcome], str]:
-        compiled = box.load(language.program(candidate.code))
+        compiled = box.load(language.program(candidate.code, limits.resolve_compile(language.compile_limits)))
         if compiled is not None and not compiled.ended_well:
             said = compiled.stderr.decode(errors="replace")[:COMPILE_MESSAGE_CHARS] or compiled.message
             return [Outcome(Status.COMPILE_ERROR, message=compiled.message)] * len(runs), said

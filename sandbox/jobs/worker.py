@@ -5,7 +5,7 @@ three round trips of a dozen commands, where RQ's bookkeeping for retries, resul
 does not have makes 57 (measured: 11 ms of CPU a job, with Redis 14). What RQ keeps for dead workers is done here by a
 claim on the envelope and a heartbeat behind it (`leases`), within seconds instead of minutes. And a worker gives back
 what its envelope still holds when the current program takes long: the rest then runs elsewhere instead of waiting
-behind it.
+behind it. The thread that does so looks as well whether the submission that runs was cancelled, and stops it then.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from redis import Redis
 from redis.client import Pipeline
@@ -36,7 +36,7 @@ from sandbox.box.engine import Engine
 from sandbox.box.pool import Pool
 from sandbox.box.slot import Slot
 from sandbox.config import WorkerSettings
-from sandbox.errors import CannotRun, InfrastructureError
+from sandbox.errors import Cancelled, CannotRun, InfrastructureError
 from sandbox.jobs import envelope, fairness, keys, leases, tasks
 from sandbox.jobs.activity import Activity
 from sandbox.jobs.connection import connect
@@ -47,17 +47,21 @@ from sandbox.jobs.leases import Heartbeat
 from sandbox.jobs.perform import failed, perform
 from sandbox.jobs.slot_check import Proof, Recovery, SlotCheck, prove
 from sandbox.jobs.spool import ELSEWHERE, NotHere, Spool
+from sandbox.jobs.storage import is_full
 from sandbox.schema import Lane
 
 logger = logging.getLogger(__name__)
 
 GIVE_BACK_AFTER_S = 0.25
 GIVE_BACK_LOOK_S = 0.1
+CANCEL_LOOK_S = 0.3
 EXPRESS_LOOK_S = 0.2
 PUBLISH_EVERY_S = 0.4
 PASS_ON_PAUSE_S = 0.2
+FULL_PAUSE_S = 1.0
 TAKE_PATIENCE_S = 5
 RQ_HEARTBEAT_S = 60.0
+Answer = TypeVar("Answer")
 FOR_ONE_PROGRAM = 0  # a box that was lent has reached its run count
 
 
@@ -84,10 +88,12 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         self._settings = settings
         self._slot = slot
         self._redis = redis
-        self._courier = Courier(redis, settings.result_ttl_s)
+        self._courier = Courier(redis, settings.result_ttl_s, settings.max_kept_mb)
         self._lane = Lane.DEFAULT
         self._rest: deque[Item] = deque()
         self._rest_lock = threading.Lock()
+        self._submission = ""  # of the item that runs
+        self._cancelled: set[str] = set()  # submissions that were found cancelled while one of their items ran
         self._busy_since = 0.0
         self._rq_beat_at = 0.0
         self._lane_keys = [queue.key for queue in queues]
@@ -130,7 +136,12 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         """RQ's own heartbeat, by which its tools know us: now and then, not twice a job."""
         if pipeline is not None or time.monotonic() - self._rq_beat_at > RQ_HEARTBEAT_S:
             self._rq_beat_at = time.monotonic()
-            super().heartbeat(timeout, pipeline)
+            try:
+                super().heartbeat(timeout, pipeline)
+            except RedisError as error:
+                if not is_full(error):
+                    raise
+                logger.warning("Redis is full, RQ's tools may take this worker for gone: %s", error)
 
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
         """The next envelope, from the first lane that has one; None on request to stop."""
@@ -185,7 +196,7 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         """Run what an envelope still holds; deliver each result as it is there; forget the envelope."""
         pipeline = self._redis.pipeline(transaction=False)
         envelope.claim(pipeline, envelope_id, self.name)
-        content = pipeline.execute()[-1]
+        content = self._with_room(pipeline.execute)[-1]
         try:
             items = [] if content is None else envelope.read(content).items
         except Unreadable as error:
@@ -209,13 +220,16 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
                 except CannotRun as error:
                     self._cannot_run(item, error, not_run)
                     continue
+                if result is None:
+                    self._courier.drop(item)
+                    self._activity.drops()
+                    continue
                 self._courier.take(item, result)
                 if result != ELSEWHERE:
                     self._activity.ends(item, result)
                     self._journal.ends(result)
         finally:
-            self._busy_since = 0.0
-            self._rest.clear()
+            self._forget_rest()
             self._journal.rests()
         self._return(not_run)
 
@@ -225,7 +239,18 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
             if not items or items[0].client:
                 fairness.done(ending, self._lane, envelope_id, self._settings.lease_s)
 
-        self._courier.flush(forget)
+        self._with_room(lambda: self._courier.flush(forget))
+
+    def _with_room(self, write: Callable[[], Answer]) -> Answer:
+        """Write to Redis, and while it is full try again: what was accepted waits for room and is not lost."""
+        while True:
+            try:
+                return write()
+            except RedisError as error:
+                if not is_full(error) or self._stop_requested:
+                    raise
+                logger.warning("Redis is full, trying again: %s", error)
+                time.sleep(FULL_PAUSE_S)
 
     def _pass_on(self, envelope_id: str, why: Unreadable) -> None:
         """A worker of the API's version takes it; ours pauses, lest the two of us do nothing else."""
@@ -235,8 +260,11 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         pipeline.execute()
         time.sleep(PASS_ON_PAUSE_S)
 
-    def _performed(self, item: Item) -> bytes:
-        """The item's result, also where our own code has a fault: an accepted item is never left without an answer."""
+    def _performed(self, item: Item) -> bytes | None:
+        """The item's result, also where our own code has a fault: an accepted item is never left without an answer.
+
+        None when the submission was cancelled meanwhile.
+        """
         try:
             self._slot.doubtful = ""
             with self._spool.lent(item) as whole:
@@ -246,6 +274,8 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
             return result
         except (StopRequested, CannotRun):
             raise
+        except Cancelled:
+            return None
         except NotHere as error:
             logger.info("an item is asked for anew: %s", error)
             return ELSEWHERE
@@ -259,7 +289,7 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         A client that waits for a program whose image alone is missing is told at once.
         """
         logger.error("an item cannot run: %s", why)
-        self._activity.stops()
+        self._activity.drops()
         self._journal.waits()
         if not self._check.serves():
             with self._rest_lock:
@@ -297,18 +327,43 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         ]
 
     def _next(self) -> Item | None:
+        """The next item that is still wanted, from which on the slot may be used again after a stop."""
         with self._rest_lock:
+            self._slot.stop.clear()
             self._busy_since = time.monotonic()
+            while self._rest and self._rest[0].submission in self._cancelled:
+                self._courier.drop(self._rest.popleft())
+            self._submission = self._rest[0].submission if self._rest else ""
             return self._rest.popleft() if self._rest else None
 
+    def _forget_rest(self) -> None:
+        with self._rest_lock:
+            self._busy_since = 0.0
+            self._submission = ""
+            self._rest.clear()
+            self._cancelled.clear()
+
+    def _stop_if_cancelled(self) -> None:
+        """Stop the item that runs when its submission was cancelled. Raises RedisError."""
+        submission = self._submission
+        if not submission or submission in self._cancelled or not self._side_redis.exists(keys.cancelled(submission)):
+            return
+        with self._rest_lock:
+            if submission == self._submission:
+                self._cancelled.add(submission)
+                self._slot.stop.set()
+
     def _watch_rest(self) -> None:
-        told_at = 0.0
+        told_at = looked_at = 0.0
         while True:
             time.sleep(GIVE_BACK_LOOK_S)
             try:
                 self._give_back_rest()
+                if time.monotonic() - looked_at >= CANCEL_LOOK_S:
+                    looked_at = time.monotonic()
+                    self._stop_if_cancelled()
             except RedisError as error:
-                logger.warning("could not give back what waits here: %s", error)
+                logger.warning("could not give back what waits here, or see what was cancelled: %s", error)
             if time.monotonic() - told_at >= PUBLISH_EVERY_S:
                 told_at = time.monotonic()
                 self._publish_activity()

@@ -77,6 +77,13 @@ WAITING_FOR_BOX = _latest(
     "seconds",
     "Longest time for which a worker has needed a box that does not start, when scraped",
 )
+REDIS_MEMORY = _latest(
+    "redis_memory_bytes",
+    "bytes",
+    "Memory that the queue's Redis has in use (used) and may use (limit, 0 where it has none), when scraped",
+    "state",
+)
+KEPT = _latest("kept_bytes", "bytes", "Kept in Redis of jobs' requests and results and of task sets, when scraped")
 READY = _latest("ready", "ratio", "1 when submissions would be served, 0 when not, when scraped")
 
 # Workers: what was judged, and where the time went. A batch's items count each, a vote once.

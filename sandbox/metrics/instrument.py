@@ -88,6 +88,9 @@ class MeteredService:
         self._meters.gauge(declare.READY).set(readiness.ready)
         self._meters.gauge(declare.WORKERS).set(readiness.workers)
         self._meters.gauge(declare.WAITING_FOR_BOX).set(readiness.waiting_for_box_s)
+        for state in ("used", "limit"):
+            self._meters.gauge(declare.REDIS_MEMORY, state).set(readiness.storage_bytes.get(state, 0))
+        self._meters.gauge(declare.KEPT).set(readiness.storage_bytes.get("kept", 0))
         for lane, waiting in readiness.queued.items():
             self._meters.gauge(declare.QUEUED, lane).set(waiting)
             self._meters.gauge(declare.QUEUE_AGE, lane).set(readiness.oldest_s.get(lane, 0.0) if waiting else 0.0)

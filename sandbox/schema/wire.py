@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.runner.contract import Limits
@@ -15,6 +17,9 @@ class Wire(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", ser_json_bytes="base64", ser_json_inf_nan="constants", hide_input_in_errors=True
     )
+
+
+_OF_COMPILING = {"compile_cpu_time_s", "compile_wall_time_s"}
 
 
 class LimitsRequest(Wire):
@@ -34,12 +39,36 @@ class LimitsRequest(Wire):
     output_kb: int | None = Field(None, ge=1, le=131_072, description="KiB of stdout, and of stderr")
     file_mb: int | None = Field(None, ge=1, le=1_024, description="MiB of any one file written")
 
+    compile_cpu_time_s: float | None = Field(
+        None, gt=0, le=300, description="CPU seconds of compiling; default as the language's"
+    )
+    compile_wall_time_s: float | None = Field(
+        None,
+        gt=0,
+        le=900,
+        description="elapsed seconds of compiling; default 2 + 2 x compile_cpu_time_s when that is given, else as the"
+        " language's",
+    )
+
     def resolve(self, default: Limits) -> Limits:
-        """These limits, with what is left out taken from `default`."""
-        given = self.model_dump(exclude_none=True)
+        """Return the limits of a run, with what is left out taken from `default`."""
+        given = self.model_dump(exclude_none=True, exclude=_OF_COMPILING)
         if not given:
             return default
         if "cpu_time_s" in given and "wall_time_s" not in given:
             given["wall_time_s"] = 2.0 + 2.0 * given["cpu_time_s"]
         values = {name: getattr(default, name) for name in Limits.__slots__}
         return Limits(**{**values, **given})
+
+    def resolve_compile(self, default: Limits) -> Limits:
+        """Return the limits of compiling, with what is left out taken from `default`, which are the language's."""
+        cpu_time_s, wall_time_s = self.compile_cpu_time_s, self.compile_wall_time_s
+        if cpu_time_s is None and wall_time_s is None:
+            return default
+        if wall_time_s is None and cpu_time_s is not None:
+            wall_time_s = 2.0 + 2.0 * cpu_time_s
+        return replace(
+            default,
+            cpu_time_s=default.cpu_time_s if cpu_time_s is None else cpu_time_s,
+            wall_time_s=default.wall_time_s if wall_time_s is None else wall_time_s,
+        )

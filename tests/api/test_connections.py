@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 
 from sandbox.api.app import create_app
-from sandbox.api.connections import allow_many_connections, patient
+from sandbox.api.connections import MAX_HEAD_BYTES, allow_many_connections, patient
 from sandbox.config import ApiSettings
 from sandbox.schema import ExecuteRequest
 from tests.api.double import ServiceDouble
@@ -104,6 +104,51 @@ def test_headers_without_end_are_cut_off(address: tuple[str, int]) -> None:
             for _ in range(1_000):
                 connection.sendall(line)
                 time.sleep(0.001)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        HEAD + b"X-More: " + b"x" * 3_000_000 + b"\r\n\r\n",
+        HEAD + b"X-More: " + b"x" * 66_000 + b"\r\n\r\n",
+        HEAD + b"".join(b"X-%d: y\r\n" % number for number in range(200_000)) + b"\r\n",
+        b"GET /" + b"x" * 2_000_000 + b" HTTP/1.1\r\nHost: api\r\n\r\n",
+        HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY + HEAD + b"X-More: " + b"x" * 1_000_000,
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-Trailer: " + b"x" * 1_000_000,
+    ],
+    ids=["one header", "a little too much", "many headers", "path", "second request", "trailer"],
+)
+def test_a_client_that_sends_large_headers_is_told_so_whatever_it_still_sends(
+    address: tuple[str, int], service: ServiceDouble, head: bytes
+) -> None:
+    with socket.create_connection(address) as connection:
+        began = time.monotonic()
+        connection.sendall(head)
+        told = until_closed(connection)
+    assert b"HTTP/1.1 431 " in told
+    assert time.monotonic() - began < 5
+    assert len(service.submissions) == (1 if BODY in head else 0)
+
+
+def test_headers_up_to_the_limit_are_read_however_they_are_cut(address: tuple[str, int]) -> None:
+    close = HEAD + b"Connection: close\r\nContent-Length: %d\r\nX-More: " % len(BODY)
+    for total, status in ((MAX_HEAD_BYTES, b"200"), (MAX_HEAD_BYTES + 1, b"431")):
+        head = close + b"x" * (total - len(close) - 4) + b"\r\n\r\n"
+        for at in (1, 40_000, len(head) - 1):
+            with socket.create_connection(address) as connection:
+                connection.sendall(head[:at])
+                time.sleep(0.05)
+                connection.sendall(head[at:] + BODY)
+                assert until_closed(connection).startswith(b"HTTP/1.1 " + status)
+
+
+def test_many_small_requests_in_one_piece_are_no_large_header(address: tuple[str, int], service: ServiceDouble) -> None:
+    one = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+    last = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
+    with socket.create_connection(address) as connection:
+        connection.sendall(one * 900 + last)
+        assert until_closed(connection).count(b"HTTP/1.1 200 ") == 901
+    assert len(service.submissions) == 901
 
 
 def test_a_body_that_trickles_is_answered_with_408(address: tuple[str, int], service: ServiceDouble) -> None:

@@ -48,6 +48,31 @@ async def test_a_program_that_ends_well(http: httpx.AsyncClient, service: Servic
     assert isinstance(program, ExecuteRequest)
     assert (program.code, program.files, program.args) == ("a", {"data": b"\0\1"}, ["-v"])
     assert (program.limits.wall_time_s, program.limits.memory_mb) == (1.5, 64)
+    assert (program.limits.compile_cpu_time_s, program.limits.compile_wall_time_s) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "limits"),
+    [
+        ({"compile_timeout": 2_500}, (2.5, 2.5)),
+        ({"compile_timeout": 4_000, "compile_cpu_time": 1_500}, (1.5, 4.0)),
+        ({"compile_cpu_time": 700}, (0.7, None)),
+        ({"compile_timeout": 1e8}, (300, 900)),
+        ({"compile_timeout": 0, "compile_cpu_time": -1}, (None, None)),
+    ],
+)
+async def test_the_times_for_compiling_are_limits(
+    http: httpx.AsyncClient,
+    service: ServiceDouble,
+    script: Script,
+    asked: dict[str, float],
+    limits: tuple[float, float],
+) -> None:
+    script.runs["a"] = {}
+    assert (await http.post(URL, json={**EXECUTE, **asked})).status_code == 200
+    (program,) = service.submissions[0].requests
+    assert isinstance(program, ExecuteRequest)
+    assert (program.limits.compile_cpu_time_s, program.limits.compile_wall_time_s) == limits
 
 
 @pytest.mark.parametrize(

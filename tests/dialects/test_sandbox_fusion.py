@@ -48,6 +48,26 @@ async def test_a_program_that_ends_well(http: httpx.AsyncClient, service: Servic
     assert isinstance(program, ExecuteRequest)
     assert (program.stdin, program.files) == ("1\n", {"in": b"\0"})
     assert (program.limits.wall_time_s, program.limits.cpu_time_s, program.limits.memory_mb) == (10, 10, 1024)
+    assert (program.limits.compile_wall_time_s, program.limits.compile_cpu_time_s) == (10, 10)
+
+
+@pytest.mark.parametrize(("seconds", "limits"), [(1.5, (1.5, 1.5)), (5_000, (300, 900)), (0, (None, None))])
+async def test_the_time_for_compiling_is_a_limit(
+    http: httpx.AsyncClient, service: ServiceDouble, script: Script, seconds: float, limits: tuple[float, float]
+) -> None:
+    late = {"status": "compile_error", "signal": 9, "message": "time_limit_exceeded"}
+    script.runs["print(1)"] = {"status": "compile_error", "exit_code": None, "compile": late}
+    answer = (await http.post(f"{ROOT}/run_code", json={**RUN, "compile_timeout": seconds})).json()
+    assert (answer["status"], answer["run_result"]) == ("Failed", None)
+    compiled = answer["compile_result"]
+    assert (compiled["status"], compiled["return_code"]) == ("TimeLimitExceeded", None)
+    config = {"language": "cpp", "provided_data": {"test": [{"input": {"stdin": ""}, "output": {"stdout": "1"}}]}}
+    body = {"completion": "```cpp\nint main() {}\n```", "config": {**config, "compile_timeout": seconds}}
+    await http.post(f"{ROOT}/submit", json=body)
+    for submission in service.submissions:
+        wanted = submission.requests[0].limits
+        assert (wanted.compile_cpu_time_s, wanted.compile_wall_time_s) == limits
+    assert len(service.submissions) == 2
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,8 @@ class Execute(Foreign):
     run_timeout: float | None = Field(None, le=MAX_NUMBER)
     run_cpu_time: float | None = Field(None, le=MAX_NUMBER)
     run_memory_limit: float | None = None
+    compile_timeout: float | None = None
+    compile_cpu_time: float | None = None
 
 
 @DIALECT.post("/api/v2/execute")
@@ -121,8 +123,14 @@ def _program(asked: Execute, language: Language) -> ExecuteRequest:
             cpu_time_s=cpu_ms / 1_000,
             wall_time_s=wall_ms / 1_000,
             memory_mb=None if asked.run_memory_limit is None else asked.run_memory_limit / (1 << 20),
+            compile_cpu_time_s=_seconds(asked.compile_cpu_time or asked.compile_timeout),
+            compile_wall_time_s=_seconds(asked.compile_timeout),
         ),
     )
+
+
+def _seconds(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1_000
 
 
 def _content(file: File) -> bytes:

@@ -46,7 +46,7 @@ class RunCode(Foreign):
     code: str
     language: str
     stdin: str | None = None
-    compile_timeout: float = 10
+    compile_timeout: float = 10  # the peer's default
     run_timeout: float = 10
     memory_limit_MB: int = -1  # noqa: N815 -- the peer's spelling
     files: dict[str, str | None] = Field(default_factory=dict)
@@ -97,7 +97,13 @@ def _program(asked: RunCode) -> ExecuteRequest:
         files={name: data for name, data in asked.files.items() if data is not None},
         fetch_files=asked.fetch_files,
         # The peer's timeout is elapsed time; ours is the same, less the time spent waiting for a free CPU.
-        limits=limits_of(cpu_time_s=asked.run_timeout, wall_time_s=asked.run_timeout, memory_mb=asked.memory_limit_MB),
+        limits=limits_of(
+            cpu_time_s=asked.run_timeout,
+            wall_time_s=asked.run_timeout,
+            memory_mb=asked.memory_limit_MB,
+            compile_cpu_time_s=asked.compile_timeout,
+            compile_wall_time_s=asked.compile_timeout,
+        ),
         priority=Lane.RL,
     )
 
@@ -129,7 +135,7 @@ def failed(message: str) -> dict[str, Any]:
 
 
 def command(stage: StageResult) -> dict[str, Any]:
-    late = stage.status is Status.TIME_LIMIT_EXCEEDED
+    late = Status.TIME_LIMIT_EXCEEDED in {stage.status, stage.message}  # a compilation's message says what ended it
     stderr = stage.stderr
     if stage.message and stage.status is not Status.OK:
         stderr += f"{'' if not stderr or stderr.endswith(chr(10)) else chr(10)}{stage.message}\n"

@@ -118,7 +118,10 @@ async def evaluated(request: Request, asked: Submit, problem: Problem) -> Respon
         entry_point=problem.entry_point,
         checker=config.extra.get("checker") or problem.checker,
         limits=limits_of(
-            cpu_time_s=config.run_timeout or DEFAULT_TIMEOUT_S, wall_time_s=config.run_timeout or DEFAULT_TIMEOUT_S
+            cpu_time_s=config.run_timeout or DEFAULT_TIMEOUT_S,
+            wall_time_s=config.run_timeout or DEFAULT_TIMEOUT_S,
+            compile_cpu_time_s=config.compile_timeout,
+            compile_wall_time_s=config.compile_timeout,
         ),
         stop_on_failure=not config.extra.get("run_all_cases", False),
         priority=Lane.RL,

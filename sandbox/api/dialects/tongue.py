@@ -20,6 +20,8 @@ from sandbox.runner.contract import Status, Verdict
 from sandbox.schema import ExecuteRequest, ExecuteResult, LimitsRequest, TestResult, VerifyRequest, VerifyResult
 from sandbox.schema.locations import dotted_path
 
+MOST_COMPILE_CPU_TIME_S, MOST_COMPILE_WALL_TIME_S = 300.0, 900.0
+
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 Made = TypeVar("Made", bound=BaseModel)
 
@@ -100,10 +102,24 @@ def language_of(name: str, others: dict[str, str]) -> str:
 
 
 def limits_of(
-    *, cpu_time_s: float | None = None, wall_time_s: float | None = None, memory_mb: float | None = None
+    *,
+    cpu_time_s: float | None = None,
+    wall_time_s: float | None = None,
+    memory_mb: float | None = None,
+    compile_cpu_time_s: float | None = None,
+    compile_wall_time_s: float | None = None,
 ) -> LimitsRequest:
-    """Limits from a peer's numbers, of which None and what is not above 0 mean the default. Raises BadRequest."""
-    given = {"cpu_time_s": cpu_time_s, "wall_time_s": wall_time_s, "memory_mb": memory_mb}
+    """Limits from a peer's numbers, of which None and what is not above 0 mean the default. Raises BadRequest.
+
+    Peers' clients send generous times for compiling as a matter of course: more than the most is the most.
+    """
+    given = {
+        "cpu_time_s": cpu_time_s,
+        "wall_time_s": wall_time_s,
+        "memory_mb": memory_mb,
+        "compile_cpu_time_s": compile_cpu_time_s and min(compile_cpu_time_s, MOST_COMPILE_CPU_TIME_S),
+        "compile_wall_time_s": compile_wall_time_s and min(compile_wall_time_s, MOST_COMPILE_WALL_TIME_S),
+    }
     fields: dict[str, float] = {name: value for name, value in given.items() if value is not None and value > 0}
     if "memory_mb" in fields:
         fields["memory_mb"] = max(16, int(fields["memory_mb"]))

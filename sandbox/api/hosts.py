@@ -1,0 +1,61 @@
+"""The Host header, checked before everything else: a web page must not reach a service that asks for no key.
+
+A page's own name may be made to resolve to 127.0.0.1 (DNS rebinding). Its requests then reach a service on loopback as
+if they came from the same site, and the browser lets the page read the answers. Only the Host header tells them apart.
+"""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sandbox.api.problems import describe
+from sandbox.config import ApiSettings, is_loopback
+
+ANY = "*"
+
+
+def allowed_hosts(settings: ApiSettings) -> frozenset[str] | None:
+    """The names that requests may be sent to besides loopback's own; None where the Host header is not checked."""
+    names = frozenset(settings.allowed_hosts.replace(",", " ").lower().split())
+    if ANY in names or (not names and (settings.api_keys or not is_loopback(settings.host))):
+        return None
+    return names | {settings.host.lower()}
+
+
+class HostCheck:
+    """ASGI middleware: answers 421 to a request for another host, and 400 to one that does not say for which."""
+
+    def __init__(self, app: ASGIApp, names: frozenset[str]) -> None:
+        self._app = app
+        self._names = names
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (refusal := self._refusal(scope)) is not None:
+            await describe(refusal).response()(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> HTTPException | None:
+        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        if not hosts and scope["http_version"] == "1.0":  # no browser's request: those of health checks are
+            return None
+        if len(hosts) != 1:
+            return HTTPException(400, "send one Host header")
+        name = _name(hosts[0])
+        if name in self._names or is_loopback(name):
+            return None
+        return HTTPException(421, "this service is not served under that host; name it in SANDBOX_ALLOWED_HOSTS")
+
+
+def _name(host: str) -> str:
+    """The name or address in a Host header, without port, brackets and the root's dot; empty where it is malformed."""
+    if host.startswith("["):
+        name, bracket, port = host[1:].partition("]")
+        return name.lower() if bracket and _is_port(port) else ""
+    name, colon, port = host.partition(":")
+    return name.lower().removesuffix(".") if _is_port(colon + port) else ""
+
+
+def _is_port(text: str) -> bool:
+    return not text or (text[0] == ":" and (not text[1:] or text[1:].isdecimal()))

@@ -1,0 +1,289 @@
+"""What Redis has to hold for a while: results and requests of kept submissions, task sets. Bounded, so it never fills.
+
+Theory of operation. A full Redis refuses every write, results of accepted work included, so work has to be refused
+before. Two measures decide. The first is Redis' own: how much of its `maxmemory` is used, looked at every second. From
+`KEEP_BELOW` on nothing more is taken in to be kept, from `ACCEPT_BELOW` on nothing at all; what lies above is for the
+results of what was accepted. The second is an account of what is kept, by owner (an API key) and in all: a submission
+is charged with its requests, then with its results in their place, and a task set with its JSON, each until it
+expires. An owner over its quota is refused, and so are all when the sum is over `max_kept_mb`.
+
+Results are only known when they are there. What an owner without room left prints is not kept: its result says so,
+and has the status and all figures (`without_outputs`).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+from redis.client import Pipeline
+from redis.exceptions import OutOfMemoryError, RedisError
+
+from sandbox.errors import QueueUnavailable, SandboxError, StorageFull, StorageQuotaExceeded
+from sandbox.jobs import keys
+
+logger = logging.getLogger(__name__)
+
+KEEP_BELOW, ACCEPT_BELOW = 0.75, 0.9  # of maxmemory
+DEFAULT_KEPT_PART = 0.5  # of maxmemory, where no setting says how much may be kept
+LOOK_EVERY_S = 1.0
+LOOK_AGAIN_BYTES = 1 << 20  # taken in since the last look, after which it is no longer believed
+RETRY_AFTER_S = 30.0
+RETRY_SOON_S = 5.0  # what is being sent counts as used, and may be over in a moment
+OVERHEAD_BYTES = 512  # of Redis for each thing that is kept
+LARGE_RESULT_BYTES = 16 << 10
+NOT_KEPT = "the output is not kept: there is no room left for it"
+ALL = "all"
+
+_NAMES = (keys.KEPT_UNTIL, keys.KEPT_SIZES, keys.KEPT_TOTALS)
+_COMMON = """
+local time = redis.call('TIME')
+local now = tonumber(time[1])
+local function add(owner, size)
+  for _, field in ipairs({'all', 'of ' .. owner}) do
+    if redis.call('HINCRBY', KEYS[3], field, size) <= 0 then redis.call('HDEL', KEYS[3], field) end
+  end
+end
+local function entry(member)
+  local text = redis.call('HGET', KEYS[2], member)
+  if not text then return nil end
+  local size, owner = string.match(text, '^(%d+) (.*)$')
+  return tonumber(size), owner
+end
+local function forget(member)
+  local size, owner = entry(member)
+  redis.call('ZREM', KEYS[1], member)
+  redis.call('HDEL', KEYS[2], member)
+  if size then add(owner, -size) end
+end
+"""
+# A member that is there already only lives longer: a task set that is put again.
+_KEEP = (
+    _COMMON
+    + """
+local member, owner, size, life = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local most_of_owner, most = tonumber(ARGV[5]), tonumber(ARGV[6])
+for _, expired in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 1000)) do forget(expired) end
+if not entry(member) then
+  local of_owner = tonumber(redis.call('HGET', KEYS[3], 'of ' .. owner) or 0)
+  local all = tonumber(redis.call('HGET', KEYS[3], 'all') or 0)
+  if most_of_owner > 0 and of_owner + size > most_of_owner then return {'owner', of_owner} end
+  if most > 0 and all + size > most then return {'all', all} end
+  redis.call('HSET', KEYS[2], member, string.format('%d', size) .. ' ' .. owner)
+  add(owner, size)
+end
+redis.call('ZADD', KEYS[1], now + life, member)
+for _, key in ipairs(KEYS) do
+  if redis.call('TTL', key) < life then redis.call('EXPIRE', key, life) end
+end
+return {'', 0}
+"""
+)
+# ARGV: member, how much it grows, its life from now on or an empty string, in turn.
+_CHANGE = (
+    _COMMON
+    + """
+for at = 1, #ARGV, 3 do
+  local size, owner = entry(ARGV[at])
+  if size then
+    local changed = math.max(0, size + tonumber(ARGV[at + 1]))
+    redis.call('HSET', KEYS[2], ARGV[at], string.format('%d', changed) .. ' ' .. owner)
+    add(owner, changed - size)
+    if ARGV[at + 2] ~= '' then redis.call('ZADD', KEYS[1], now + tonumber(ARGV[at + 2]), ARGV[at]) end
+  end
+end
+"""
+)
+_FORGET = _COMMON + "for _, member in ipairs(ARGV) do forget(member) end"
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Redis' memory in bytes, used and at most (0: no limit), and what is kept by the account."""
+
+    used: int = 0
+    most: int = 0
+    kept: int = 0
+
+    @classmethod
+    def of(cls, memory: Mapping[str, Any], kept: bytes | None) -> Room:
+        return cls(int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0)), int(kept or 0))
+
+    @property
+    def part(self) -> float:
+        return self.used / self.most if self.most else 0.0
+
+    def most_kept(self, setting_mb: int) -> int:
+        """How many bytes may be kept in all; 0: any number."""
+        return setting_mb << 20 if setting_mb else int(self.most * DEFAULT_KEPT_PART)
+
+
+class Storage:
+    """Thread-safe. Works without `start`, and then looks at Redis only where a large thing is to be kept."""
+
+    def __init__(self, redis: Redis, max_kept_mb: int) -> None:
+        self._redis = redis
+        self._max_kept_mb = max_kept_mb
+        self._room = Room()
+        self._taken_in = 0  # bytes since the last look
+        self._closed = threading.Event()
+        self._keep = redis.register_script(_KEEP)
+        self._thread = threading.Thread(target=self._watch, name="storage", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closed.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=2 * LOOK_EVERY_S)
+
+    def look(self) -> Room:
+        """Look at Redis now. Raises RedisError."""
+        self._taken_in = 0
+        self._room = look(self._redis)
+        return self._room
+
+    def admit(self) -> None:
+        """Raise StorageFull when Redis has no room for more work, as of the last look; no round trip."""
+        if not self.has_room:
+            raise StorageFull(
+                "the queue's Redis is nearly full: nothing is accepted until results expire", RETRY_SOON_S
+            )
+
+    def check(self, size: int) -> Room:
+        """Raise StorageFull when Redis has no room for so many bytes more to be kept, or RedisError."""
+        self._taken_in += size
+        room = self.look() if self._taken_in > LOOK_AGAIN_BYTES or not self._room.used else self._room
+        if room.part >= KEEP_BELOW or (room.most and room.used + size > ACCEPT_BELOW * room.most):
+            raise StorageFull("the queue's Redis has no room for what is to be kept", RETRY_AFTER_S)
+        return room
+
+    def keep(self, member: str, owner: str, size: int, life_s: int, most_of_owner: int = 0) -> None:
+        """Charge `owner` with a thing that is kept for `life_s` seconds.
+
+        `most_of_owner` is its quota in bytes, 0: none. Raises StorageFull, StorageQuotaExceeded or RedisError.
+        """
+        size += OVERHEAD_BYTES
+        most = self.check(size).most_kept(self._max_kept_mb)
+        over, held = self._keep(keys=_NAMES, args=[member, owner, size, life_s, most_of_owner, most])
+        if over == b"owner":
+            told = f"{size} bytes more than the {held} of {most_of_owner} that this API key keeps already"
+            raise StorageQuotaExceeded(f"{told}: wait until results expire, or use smaller ones", RETRY_AFTER_S)
+        if over == b"all":
+            raise StorageFull(f"{size} bytes more than the {held} of {most} that are kept already", RETRY_AFTER_S)
+
+    def end(self, member: str, shrink: int, life_s: int) -> None:
+        """This member is `shrink` bytes smaller, and is kept for `life_s` seconds more. Raises RedisError."""
+        self._redis.eval(_CHANGE, len(_NAMES), *_NAMES, member, -shrink, life_s)
+
+    def forget(self, member: str) -> None:
+        """This member is not kept any more. Raises RedisError."""
+        self._redis.eval(_FORGET, len(_NAMES), *_NAMES, member)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether anything is accepted, as of the last look."""
+        return self._room.part < ACCEPT_BELOW
+
+    def told(self) -> dict[str, int]:
+        """Bytes as of the last look: Redis' memory in use, its limit (0: none), and what is kept."""
+        return {"used": self._room.used, "limit": self._room.most, "kept": self._room.kept}
+
+    def problems(self) -> list[str]:
+        """What the last look found wrong."""
+        told = f"Redis uses {self._room.used >> 20} of {self._room.most >> 20} MiB"
+        if not self.has_room:
+            return [f"{told}: nothing is accepted"]
+        if self._room.part >= KEEP_BELOW:
+            return [f"{told}: nothing more is kept, only requests whose client waits are accepted"]
+        return []
+
+    def _watch(self) -> None:
+        while not self._closed.wait(LOOK_EVERY_S):
+            try:
+                self.look()
+            except RedisError as error:
+                logger.warning("cannot see how full Redis is: %s", error)
+
+
+def look(redis: Redis) -> Room:
+    """Look at Redis' memory. Raises RedisError."""
+    pipeline = redis.pipeline(transaction=False)
+    pipeline.info("memory")
+    pipeline.hget(keys.KEPT_TOTALS, ALL)
+    return Room.of(*pipeline.execute())
+
+
+def of_submission(submission: str) -> str:
+    return f"job {submission}"
+
+
+def of_task_set(set_id: str) -> str:
+    return f"tasks {set_id}"
+
+
+def change(pipeline: Pipeline, changes: Sequence[tuple[str, int, int | None]]) -> None:
+    """Let members grow by a number of bytes each, and live so many seconds from now on, where that is not None."""
+    words = [word for member, growth, life_s in changes for word in (member, growth, "" if life_s is None else life_s)]
+    if words:
+        pipeline.eval(_CHANGE, len(_NAMES), *_NAMES, *words)
+
+
+def have_room(redis: Redis, wanted: Sequence[tuple[str, str, int]], max_kept_mb: int) -> list[bool]:
+    """Tell for each (owner, submission, size) whether so many bytes more may be kept. One round trip.
+
+    Raises RedisError.
+    """
+    pipeline = redis.pipeline(transaction=False)
+    pipeline.info("memory")
+    pipeline.hget(keys.KEPT_TOTALS, ALL)
+    for owner, submission, _ in wanted:
+        pipeline.hget(keys.KEPT_TOTALS, f"of {owner}")
+        pipeline.hget(keys.job(submission), "most_kept")
+    memory, kept, *told = pipeline.execute()
+    room = Room.of(memory, kept)
+    most, used, all_kept = room.most_kept(max_kept_mb), room.used, room.kept
+    fits = []
+    for (_, _, size), of_owner, most_of_owner in zip(wanted, told[::2], told[1::2], strict=True):
+        quota = int(most_of_owner or 0)
+        fit = not (
+            (quota and int(of_owner or 0) + size > quota)
+            or (most and all_kept + size > most)
+            or (room.most and used + size > ACCEPT_BELOW * room.most)
+        )
+        used, all_kept = used + size * fit, all_kept + size * fit
+        fits.append(fit)
+    return fits
+
+
+def without_outputs(result: bytes) -> bytes:
+    """An item's result as JSON without what its program and its compiler printed, and without files."""
+    fields = json.loads(result)
+    for stage in (fields, fields.get("compile") or {}):
+        for name in ("stdout", "stderr"):
+            if stage.get(name):
+                stage.update({name: "", f"{name}_truncated": True})
+            stage.pop(f"{name}_base64", None)
+    if "files" in fields:
+        fields["files"] = {}
+    if "message" in fields:
+        fields["message"] = f"{fields['message']}; {NOT_KEPT}" if fields["message"] else NOT_KEPT
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def is_full(error: RedisError) -> bool:
+    """Whether Redis refused a write because its memory is used up."""
+    return isinstance(error, OutOfMemoryError) or "OOM command not allowed" in str(error)
+
+
+def refusal_of(error: RedisError) -> SandboxError:
+    """The error that a failure of Redis is to a client."""
+    if is_full(error):
+        return StorageFull("the queue's Redis is full", RETRY_AFTER_S)
+    return QueueUnavailable(f"the queue does not answer: {error}")

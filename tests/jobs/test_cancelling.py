@@ -1,0 +1,158 @@
+"""A job that is cancelled while it runs is stopped, and its slot and its boxes serve the next one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import docker
+import pytest
+from redis import Redis
+
+from sandbox.box.docker_engine import HOME_LABEL
+from sandbox.caller import CALLER, Caller
+from sandbox.config import QueueSettings
+from sandbox.errors import Cancelled
+from sandbox.jobs import keys
+from sandbox.schema import ExecuteRequest, JobStatus, VerifyRequest
+from sandbox.schema.vote import VoteRequest
+from sandbox.service import Kind, Request, Service
+from tests.crew import Crew
+from tests.jobs.waiting import printed, printing, program, sleeping, until
+
+FREE_WITHIN_S = 3.0  # of a slot that would be taken for a minute; a second on a machine with nothing else to do
+SLEEP = "import time\ntime.sleep(60)\n"
+SPIN = "while True:\n    pass\n"
+LIMITS = {"cpu_time_s": 60, "wall_time_s": 120}
+SLOW_TO_COMPILE = """
+#include <array>
+template <int N> constexpr long f(long x) {
+    long s = 0;
+    for (int i = 0; i < 20000; ++i) s += (x * i) % 7;
+    return s + f<N - 1>(s);
+}
+template <> constexpr long f<0>(long x) { return x; }
+constexpr long value = f<800>(3);
+int main() { return value & 1; }
+"""
+TALKER = "print(1, flush=True)\nimport time\ntime.sleep(60)\n"
+
+
+def verify(code: str, tests: list[dict[str, Any]], **fields: Any) -> VerifyRequest:
+    return VerifyRequest.model_validate(
+        {"language": "python", "code": code, "tests": tests, "limits": LIMITS, **fields}
+    )
+
+
+RUNNING: dict[str, tuple[Kind, Request]] = {
+    "asleep in a test": ("verify", verify(SLEEP, [{"expected": ""}] * 5)),
+    "busy in a test": ("verify", verify(SPIN, [{"expected": ""}] * 5)),
+    "in one of many tests": ("verify", verify("import time\ntime.sleep(0.05)", [{"expected": ""}] * 2_000)),
+    "in an assert test": ("verify", verify("def f():\n    import time\n    time.sleep(60)", [{"assert": "f()"}] * 2)),
+    "in a conversation": (
+        "verify",
+        verify(SLEEP, [{"stdin": ""}], checker={"type": "interactive", "language": "python", "code": TALKER}),
+    ),
+    "in a vote": (
+        "vote",
+        VoteRequest.model_validate(
+            {
+                "candidates": [{"language": "python", "code": SLEEP + f"# {number}"} for number in range(3)],
+                "inputs": [{"stdin": "1\n"}, {"stdin": "2\n"}],
+                "limits": LIMITS,
+            }
+        ),
+    ),
+    "while it compiles": ("execute", ExecuteRequest(language="cpp", code=SLOW_TO_COMPILE)),
+}
+
+
+@pytest.fixture
+def boxes(docker_client: docker.DockerClient, settings: QueueSettings) -> Callable[[], set[str]]:
+    label = f"{HOME_LABEL}={settings.home}"
+    return lambda: {container.name for container in docker_client.containers.list(filters={"label": label})}
+
+
+@pytest.mark.parametrize("what", list(RUNNING))
+def test_what_runs_is_stopped(
+    service: Service, crew: Crew, redis: Redis, boxes: Callable[[], set[str]], what: str
+) -> None:
+    kind, request = RUNNING[what]
+    crew.hire()
+    assert printed(service.submit("execute", printing([1]))) == ["1"]
+    job = service.submit(kind, [request], durable=True)
+    until(lambda: redis.hlen(keys.CLAIMS) == 1, "the worker has it")
+    time.sleep(0.7)
+    before = boxes()
+    assert service.job(job.id).status is JobStatus.RUNNING
+    began = time.monotonic()
+    assert service.cancel(job.id).status is JobStatus.CANCELLED
+    assert printed(service.submit("execute", printing([2]))) == ["2"]
+    assert time.monotonic() - began < FREE_WITHIN_S
+    assert service.job(job.id).status is JobStatus.CANCELLED
+    assert boxes() >= before, "a box was thrown away"
+
+
+def test_of_a_batch_what_has_its_result_keeps_it_and_the_rest_does_not_run(
+    service: Service, crew: Crew, redis: Redis
+) -> None:
+    crew.hire()
+    job = service.submit("execute", [*printing(range(3)), *[sleeping(0.1)] * 600], batch=True, durable=True)
+    until(lambda: redis.hlen(keys.results(job.id)) > 10, "some of it has run")
+    began = time.monotonic()
+    service.cancel(job.id)
+    assert printed(service.submit("execute", printing([2]))) == ["2"]
+    assert time.monotonic() - began < 2 * FREE_WITHIN_S
+    assert service.job(job.id).status is JobStatus.CANCELLED
+    assert 10 < redis.hlen(keys.results(job.id)) < 200
+    until(lambda: not service.readiness().queued["default"], "nothing of it waits")
+    assert redis.keys("sandbox:envelope:*") == []
+
+
+def test_a_client_that_goes_away_has_its_running_program_stopped(service: Service, crew: Crew, redis: Redis) -> None:
+    crew.hire()
+    token = CALLER.set(Caller("small", max_queued=10))
+    try:
+        ticket = service.submit("execute", [program(SLEEP), program(SLEEP + "#")], batch=True)
+        until(lambda: redis.hlen(keys.CLAIMS) >= 1, "the worker has it")
+        time.sleep(0.5)
+        began = time.monotonic()
+        service.abandon(ticket)
+        assert printed(service.submit("execute", printing([2]))) == ["2"]
+        assert time.monotonic() - began < FREE_WITHIN_S
+        until(lambda: redis.zcard(keys.queued("small")) == 0, "none of it counts any more")
+    finally:
+        CALLER.reset(token)
+
+
+def test_a_job_that_is_not_cancelled_runs_to_its_end_beside_one_that_is(
+    service: Service, crew: Crew, redis: Redis
+) -> None:
+    crew.hire(2)
+    wanted = service.submit("execute", [sleeping(2.0, "done")])
+    unwanted = service.submit("execute", [program(SLEEP)], durable=True)
+    until(lambda: redis.hlen(keys.CLAIMS) == 2, "both run")
+    service.cancel(unwanted.id)
+    assert printed(wanted) == ["done"]
+    assert printed(service.submit("execute", printing(range(8)), batch=True)) == [str(number) for number in range(8)]
+
+
+def test_whoever_waits_for_a_job_that_is_cancelled_is_told_at_once(
+    service: Service, settings: QueueSettings, crew: Crew, redis: Redis
+) -> None:
+    other = Service(settings)
+    other.start()
+    try:
+        crew.hire()
+        requests = [program("print(1)"), program(SLEEP)]
+        waiting = [each.submit("execute", requests, batch=True, idempotency_key="k") for each in (service, other)]
+        until(lambda: redis.hlen(keys.results(waiting[0].id)) == 1, "one of them has its result")
+        service.cancel(waiting[0].id)
+        late = other.submit("execute", requests, batch=True, idempotency_key="k")
+        for ticket in (*waiting, late):
+            assert b'"stdout":"1\\n"' in ticket.results[0].result(10)
+            with pytest.raises(Cancelled):
+                ticket.results[1].result(10)
+    finally:
+        other.close()
