@@ -11,6 +11,7 @@ the kernel remembers the calls that are allowed whatever their arguments and doe
 from __future__ import annotations
 
 import errno
+import os
 import platform
 import struct
 from collections.abc import Mapping, Sequence
@@ -186,12 +187,14 @@ def _ioctl() -> Code:
     return [*load_argument(1), *choose({TERMINAL_INJECTION: deny(errno.EPERM)}, allow())]
 
 
-def _socket() -> Code:
+def _socket(ipv6: bool) -> Code:
     def protocols(known: Sequence[int]) -> Code:
         return [*load_argument(2), *choose(dict.fromkeys(known, allow()), deny(errno.EPROTONOSUPPORT))]
 
     families = {AF_UNIX: protocols(UNIX_PROTOCOLS)}
     for family, types in INTERNET_PROTOCOLS.items():
+        if family == AF_INET6 and not ipv6:
+            continue
         by_type = choose({kind: protocols(known) for kind, known in types.items()}, deny(errno.ESOCKTNOSUPPORT))
         families[family] = [*load_argument(1), Instruction(_AND, SOCKET_TYPE_MASK), *by_type]
     return [*load_argument(0), *choose(families, deny(errno.EAFNOSUPPORT))]
@@ -223,7 +226,12 @@ def _fcntl() -> Code:
     return [*load_argument(1), *choose(dict.fromkeys(OPEN_FILE_LOCKS, deny(errno.EINVAL)), allow())]
 
 
-def filter_program(machine: str = "") -> bytes:
+def has_ipv6() -> bool:
+    """Whether this kernel speaks IPv6 now. If not, it starts modprobe for each socket of that family."""
+    return os.path.exists("/proc/net/if_inet6")
+
+
+def filter_program(machine: str = "", ipv6: bool = True) -> bytes:
     """The filter as BPF instructions (struct sock_filter[]). Raises KeyError for an unknown architecture."""
     arch = ARCHITECTURES[machine or platform.machine()]
     calls: dict[int, Code] = {}
@@ -234,8 +242,8 @@ def filter_program(machine: str = "") -> bytes:
         arch.clone3: deny(errno.ENOSYS),  # its flags lie in memory where a filter cannot look; libc then uses clone
         arch.clone: _clone(),
         arch.ioctl: _ioctl(),
-        arch.socket: _socket(),
-        arch.socketpair: _socket(),
+        arch.socket: _socket(ipv6),
+        arch.socketpair: _socket(ipv6),
         arch.setsockopt: _setsockopt(),
         arch.prctl: _prctl(),
         arch.mmap: _mmap(),
