@@ -13,7 +13,7 @@ import shutil
 import socket
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +133,8 @@ class DockerEngine:
             walls.destroy()
         self._uids.close()
         self._client.close()
+        with suppress(OSError):  # it is not empty, or gone: another slot of this home uses it
+            self._folder.rmdir()
 
     def _options(self, name: str, folder: Path) -> dict[str, Any]:
         settings = self._settings
