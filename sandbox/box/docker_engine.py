@@ -14,7 +14,7 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ from sandbox.errors import BoxError, EngineUnavailable
 # What the supervisor needs to give each run its own uid, to kill what is left of it and to clear what it wrote.
 CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "IPC_LOCK", "KILL", "SETGID", "SETUID"]
 HOME_LABEL = "sandbox.home"
+# A run leaves nothing in the box's network: no port taken for a minute, nothing that TCP remembers of an address.
+SYSCTLS = {"net.ipv4.tcp_max_tw_buckets": "0", "net.ipv4.tcp_no_metrics_save": "1"}
 CONNECT_PATIENCE_S = 30.0
 MISSING_SOURCE = "source path does not exist"  # how an engine says that it does not see what it is to mount
 LOOK_WHETHER_IT_RUNS_S = 2.0
@@ -142,6 +144,8 @@ class DockerEngine:
             walls.destroy()
         self._uids.close()
         self._client.close()
+        with suppress(OSError):  # it is not empty, or gone: another slot of this home uses it
+            self._folder.rmdir()
 
     def _options(self, name: str, folder: Path) -> dict[str, Any]:
         settings = self._settings
@@ -156,7 +160,7 @@ class DockerEngine:
             "labels": {HOME_LABEL: str(settings.home)},
             "network_mode": "none",
             "dns": ["127.0.0.1"],  # else the file that names the host's resolvers is copied into the box
-            "sysctls": {"net.ipv4.tcp_max_tw_buckets": "0"},  # else a run's ports stay taken for a minute after it
+            "sysctls": SYSCTLS,
             "ipc_mode": "private",
             "read_only": True,
             "cap_drop": ["ALL"],

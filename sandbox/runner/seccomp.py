@@ -11,6 +11,7 @@ the kernel remembers the calls that are allowed whatever their arguments and doe
 from __future__ import annotations
 
 import errno
+import os
 import platform
 import struct
 from collections.abc import Mapping, Sequence
@@ -76,6 +77,7 @@ TERMINAL_INJECTION = 0x5412  # TIOCSTI
 PRCTL_SECCOMP, PRCTL_NAME_MEMORY = 22, 0x5356_4D41  # PR_SET_SECCOMP, PR_SET_VMA
 OPEN_FILE_LOCKS = (37, 38)  # F_OFD_SETLK, F_OFD_SETLKW: no process owns them, so nobody could count a box's own
 HUGE_MAPPING, HUGE_MEMORY_FILE = 0x4_0000, 0x4  # MAP_HUGETLB, MFD_HUGETLB: pages that count for no memory cgroup
+NOTIFICATION_PIPE = 0x80  # O_NOTIFICATION_PIPE: its pages count for no memory cgroup
 
 SOL_IP, SOL_SOCKET, SOL_TCP, SOL_IPV6 = 0, 1, 6, 41
 # SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_LOCK_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF, SO_ATTACH_REUSEPORT_EBPF
@@ -109,11 +111,12 @@ class Architecture(NamedTuple):
     mmap: int
     memfd_create: int
     fcntl: int
+    pipe2: int
 
 
 ARCHITECTURES = {
-    "x86_64": Architecture(0xC000_003E, 0, 56, 435, 41, 53, 16, 54, 157, 9, 319, 72),
-    "aarch64": Architecture(0xC000_00B7, 1, 220, 435, 198, 199, 29, 208, 167, 222, 279, 25),
+    "x86_64": Architecture(0xC000_003E, 0, 56, 435, 41, 53, 16, 54, 157, 9, 319, 72, 293),
+    "aarch64": Architecture(0xC000_00B7, 1, 220, 435, 198, 199, 29, 208, 167, 222, 279, 25, 59),
 }
 
 
@@ -186,12 +189,14 @@ def _ioctl() -> Code:
     return [*load_argument(1), *choose({TERMINAL_INJECTION: deny(errno.EPERM)}, allow())]
 
 
-def _socket() -> Code:
+def _socket(ipv6: bool) -> Code:
     def protocols(known: Sequence[int]) -> Code:
         return [*load_argument(2), *choose(dict.fromkeys(known, allow()), deny(errno.EPROTONOSUPPORT))]
 
     families = {AF_UNIX: protocols(UNIX_PROTOCOLS)}
     for family, types in INTERNET_PROTOCOLS.items():
+        if family == AF_INET6 and not ipv6:
+            continue
         by_type = choose({kind: protocols(known) for kind, known in types.items()}, deny(errno.ESOCKTNOSUPPORT))
         families[family] = [*load_argument(1), Instruction(_AND, SOCKET_TYPE_MASK), *by_type]
     return [*load_argument(0), *choose(families, deny(errno.EAFNOSUPPORT))]
@@ -223,7 +228,16 @@ def _fcntl() -> Code:
     return [*load_argument(1), *choose(dict.fromkeys(OPEN_FILE_LOCKS, deny(errno.EINVAL)), allow())]
 
 
-def filter_program(machine: str = "") -> bytes:
+def has_ipv6() -> bool:
+    """Whether this kernel speaks IPv6 now. If not, it starts modprobe for each socket of that family."""
+    return os.path.exists("/proc/net/if_inet6")
+
+
+def _pipe2() -> Code:
+    return [*load_argument(1), *if_any_bit(NOTIFICATION_PIPE, deny(errno.ENOPKG), allow())]
+
+
+def filter_program(machine: str = "", ipv6: bool = True) -> bytes:
     """The filter as BPF instructions (struct sock_filter[]). Raises KeyError for an unknown architecture."""
     arch = ARCHITECTURES[machine or platform.machine()]
     calls: dict[int, Code] = {}
@@ -234,13 +248,14 @@ def filter_program(machine: str = "") -> bytes:
         arch.clone3: deny(errno.ENOSYS),  # its flags lie in memory where a filter cannot look; libc then uses clone
         arch.clone: _clone(),
         arch.ioctl: _ioctl(),
-        arch.socket: _socket(),
-        arch.socketpair: _socket(),
+        arch.socket: _socket(ipv6),
+        arch.socketpair: _socket(ipv6),
         arch.setsockopt: _setsockopt(),
         arch.prctl: _prctl(),
         arch.mmap: _mmap(),
         arch.memfd_create: _memfd_create(),
         arch.fcntl: _fcntl(),
+        arch.pipe2: _pipe2(),
     }
     # ENOSYS also closes the x32 calls, whose numbers start at 0x40000000.
     return for_architecture(arch, choose(calls, allow(), NEWEST_KNOWN, deny(errno.ENOSYS)))

@@ -257,7 +257,7 @@ def main() -> None:
         except ImportError:  # the program will find the same
             continue
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    filter_program = seccomp.filter_program()
+    filter_program = seccomp.filter_program(ipv6=seccomp.has_ipv6())
     confine.allow_looks(False)  # where the host lends no uids, programs run as the user we are
     interpreter = Interpreter()
     interpreter.settle()

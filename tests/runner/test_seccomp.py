@@ -39,11 +39,11 @@ def test_every_architecture_has_a_filter_of_a_length_the_kernel_takes() -> None:
         assert 0 < len(program) // 8 <= 4096
 
 
-def _verdict(machine: str, name_or_number: str | int, *arguments: int) -> tuple[str, int]:
+def _verdict(machine: str, name_or_number: str | int, *arguments: int, ipv6: bool = True) -> tuple[str, int]:
     """The filter's answer to a call, and how many instructions it takes: the kernel's interpreter in a few lines."""
     arch = seccomp.ARCHITECTURES[machine]
     number = getattr(arch, name_or_number) if isinstance(name_or_number, str) else name_or_number
-    program = seccomp.filter_program(machine)
+    program = seccomp.filter_program(machine, ipv6)
     code = [struct.unpack_from("@HBBI", program, offset) for offset in range(0, len(program), 8)]
     words = [argument & (1 << 64) - 1 for argument in (*arguments, *[0] * (6 - len(arguments)))]
     data = struct.pack("=IIQ6Q", number & 0xFFFF_FFFF, arch.audit, 0, *words)
@@ -119,6 +119,8 @@ def test_every_number_is_answered_as_the_tables_say(machine: str) -> None:
         ("fcntl", (3, 1034), "allow"),
         ("fcntl", (3, 37), "EINVAL"),
         ("fcntl", (3, 38), "EINVAL"),
+        ("pipe2", (0, 0o2004000), "allow"),
+        ("pipe2", (0, 0x80), "ENOPKG"),
         ("memfd_create", (0, 1), "allow"),
         ("memfd_create", (0, 5), "ENOMEM"),
         *[("setsockopt", (3, 1, option), "EPERM") for option in (26, 27, 44, 50, 51, 52)],
@@ -138,6 +140,13 @@ def test_every_number_is_answered_as_the_tables_say(machine: str) -> None:
 def test_a_call_is_answered_by_its_arguments(machine: str, call: str, arguments: tuple[int, ...], answer: str) -> None:
     expected = "allow" if answer == "allow" else f"errno {getattr(errno, answer)}"
     assert _verdict(machine, call, *arguments)[0] == expected
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_a_kernel_without_ipv6_is_not_made_to_look_for_it(machine: str) -> None:
+    assert _verdict(machine, "socket", 10, 1, 0, ipv6=False)[0] == f"errno {errno.EAFNOSUPPORT}"
+    assert _verdict(machine, "socket", 2, 1, 0, ipv6=False)[0] == "allow"
+    assert _verdict(machine, "socket", 1, 1, 0, ipv6=False)[0] == "allow"
 
 
 def test_a_call_by_another_architectures_entrance_kills() -> None:
