@@ -75,7 +75,7 @@ class Slot:
     @property
     def waiting(self) -> BoxWait | None:
         """The box that has been missing for the longest time; None when none is. Read from any thread."""
-        return min(self.waits.values(), key=lambda wait: wait.since, default=None)
+        return min(self.waits.values(), key=lambda wait: wait.since, default=None) if self._waits else None
 
     @property
     def waits(self) -> dict[str, BoxWait]:

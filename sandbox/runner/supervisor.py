@@ -388,7 +388,9 @@ class Supervisor:
         return sum(map(usage.resident_mb, alive))
 
     def _memory_limit_mb(self, limits: dict[str, Any]) -> float:
-        """Without a cgroup; a program's executable lies in the box's memory and counts apart."""
+        """On gVisor a program's executable is part of what is measured, and counts apart."""
+        if self._gvisor is None:
+            return float(limits["memory_mb"])
         return float(limits["memory_mb"] + (self._workspace.kept_bytes() >> 20))
 
     def _alive(self) -> list[int]:

@@ -8,7 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from sandbox.runner import usage
+import pytest
+
+from sandbox.runner import kernel, usage
 
 GONE = 1 << 22  # no kernel gives a process this number
 
@@ -22,7 +24,12 @@ def test_the_cpu_time_of_a_process_is_its_own() -> None:
     assert usage.process_cpu_time_s(GONE) == 0.0
 
 
-def test_descendants_are_found_over_generations_and_threads() -> None:
+@pytest.mark.parametrize("lists_children", [True, False], ids=["Linux", "gVisor"])
+def test_descendants_are_found_over_generations_and_threads(
+    lists_children: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """gVisor lists no process's children: there every process is asked for its parent."""
+    monkeypatch.setattr(usage, "LISTS_CHILDREN", lists_children)
     code = (
         "import subprocess, sys, threading\n"
         "def start(): subprocess.run(['sleep', '60'])\n"
@@ -42,6 +49,10 @@ def test_descendants_are_found_over_generations_and_threads() -> None:
     process.kill()
     process.communicate()
     assert usage.descendants(process.pid) == usage.children(GONE) == []
+
+
+def test_linux_is_not_taken_for_gvisor() -> None:
+    assert kernel.kernel_name() == ("gvisor" if "gvisor" in Path("/proc/version").read_text().lower() else "")
 
 
 def test_a_counter_reads_a_number_or_the_one_behind_its_key(tmp_path: Path) -> None:

@@ -1,0 +1,182 @@
+"""Whether a slot can run programs, as its worker sees it: proved, doubted, waiting for a box, and well again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from sandbox import languages
+from sandbox.box.docker_engine import DockerEngine, remove_boxes
+from sandbox.box.engine import Engine, Walls
+from sandbox.box.slot import Slot
+from sandbox.config import QueueSettings, WorkerSettings
+from sandbox.errors import BoxError, CannotRun, EngineUnavailable, InfrastructureError
+from sandbox.jobs import attempts, keys
+from sandbox.jobs.attempts import in_some_box
+from sandbox.jobs.slot_check import Recovery, SlotCheck, prove
+from sandbox.service import Service
+from tests.crew import Crew
+from tests.jobs.waiting import until
+
+SLOT = 136
+PYTHON = languages.named("python")
+
+
+@dataclass
+class FailingEngine:
+    """Before a real engine: fails to start boxes of some images, with these errors."""
+
+    engine: Engine
+    failures: dict[str, InfrastructureError] = field(default_factory=dict)
+    starts: int = 0
+
+    def start(self, image: str) -> Walls:
+        self.starts += 1
+        if image in self.failures:
+            raise self.failures[image]
+        return self.engine.start(image)
+
+    def lacks(self, tool: str) -> bool:
+        return False
+
+    def missing_walls(self) -> list[str]:
+        return []
+
+    def close(self) -> None:
+        self.engine.close()
+
+
+@pytest.fixture
+def engine(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[FailingEngine]:
+    assert images
+    engine = FailingEngine(DockerEngine(WorkerSettings(home=Path(tmp_path_factory.mktemp("check"))), SLOT))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def slot(engine: FailingEngine) -> Iterator[Slot]:
+    slot = Slot(engine, 1_000, 1_000.0)
+    yield slot
+    slot.close()
+
+
+def _check(slot: Slot, events: list[str]) -> SlotCheck:
+    return SlotCheck(slot, prove, Recovery(lambda: events.append("waits"), lambda: events.append("ready")))
+
+
+def test_a_slot_is_ready_when_it_has_judged_a_program(slot: Slot) -> None:
+    events: list[str] = []
+    check = _check(slot, events)
+    assert not check.serves()
+    assert check.waiting() is not None
+    assert check.ready()
+    assert (events, check.waiting(), slot.places()) == (["ready"], None, ["python"])
+
+
+def test_a_slot_without_a_box_takes_nothing_says_why_and_recovers(slot: Slot, engine: FailingEngine) -> None:
+    events: list[str] = []
+    check = _check(slot, events)
+    engine.failures["python"] = BoxError("no space left")
+    began = time.time()
+    assert not check.ready()
+    waiting = check.waiting()
+    assert waiting is not None
+    assert (waiting["image"], waiting["why"], waiting["serves"]) == ("python", "no space left", False)
+    assert began - 1 <= waiting["since"] <= time.time()
+    assert not check.ready()
+    del engine.failures["python"]
+    assert check.ready()
+    assert events[-1] == "ready"
+    assert check.waiting() is None
+
+
+def test_an_image_that_does_not_start_leaves_the_others_served(
+    slot: Slot, engine: FailingEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "ENGINE_PATIENCE_S", 0.5)
+    check = _check(slot, [])
+    assert check.ready()
+    for failure in (EngineUnavailable("image gone"), BoxError("engine gone")):
+        engine.failures["native"] = failure
+        with pytest.raises(CannotRun, match="gone"):
+            in_some_box(slot, languages.named("cpp"), lambda box: None)
+        assert check.ready()
+        assert slot.places() == ["python"]
+        waiting = check.waiting()
+        assert waiting is not None
+        assert (waiting["image"], waiting["serves"]) == ("native", True)
+        assert waiting["only_image"] is isinstance(failure, EngineUnavailable)
+
+
+def test_failures_to_start_a_box_use_up_no_tries_of_the_program(slot: Slot, engine: FailingEngine) -> None:
+    class Flaky(FailingEngine):
+        def start(self, image: str) -> Walls:
+            self.starts += 1
+            if self.starts < 5:
+                raise BoxError("not yet")
+            return self.engine.start(image)
+
+    flaky = Flaky(engine)
+    patient = Slot(flaky, 1_000, 1_000.0)
+    assert in_some_box(patient, PYTHON, lambda box: "ran") == "ran"
+    assert flaky.starts == 5
+    patient.close()
+
+
+def test_a_program_that_breaks_every_box_is_told_from_a_slot_that_runs_nothing(slot: Slot) -> None:
+    check = _check(slot, [])
+    assert check.ready()
+
+    def breaks(box: object) -> None:
+        raise BoxError("broken by this program")
+
+    with pytest.raises(BoxError):
+        in_some_box(slot, PYTHON, breaks)
+    assert slot.doubtful == "broken by this program"
+    check.prove_again(slot.doubtful)
+    assert check.serves()
+
+
+def test_a_slot_that_no_longer_runs_the_known_program_takes_nothing(slot: Slot) -> None:
+    works = True
+
+    def proof(slot: Slot) -> None:
+        if not works:
+            raise BoxError("run not started")
+
+    events: list[str] = []
+    check = SlotCheck(slot, proof, Recovery(lambda: events.append("waits"), lambda: events.append("ready")))
+    assert check.ready()
+    works = False
+    with pytest.raises(CannotRun, match="run not started"):
+        check.prove_again("every box broke")
+    assert not check.ready()
+    works = True
+    assert check.ready()
+    assert (events[0], events[-1]) == ("ready", "ready")
+    assert "waits" in events
+
+
+def test_a_worker_whose_known_program_gets_another_verdict_is_never_ready(
+    service: Service, settings: QueueSettings, redis: Redis, images: dict[str, str]
+) -> None:
+    assert images
+    with Crew(settings, SLOT + 1) as crew:
+        crew.prelude = (
+            "from sandbox.jobs import slot_check; "
+            "slot_check.PROOF = slot_check.PROOF.model_copy(update={'code': 'print(41)'}); "
+        )
+        crew._start(())
+        until(
+            lambda: "print(6 * 7) was judged wrong_answer" in " ".join(service.readiness().problems),
+            "readiness says so",
+        )
+        assert not service.readiness().ready
+        assert redis.zcard(keys.WORKERS) == 0
+    remove_boxes(settings.home)
