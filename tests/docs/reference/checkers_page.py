@@ -19,8 +19,8 @@ checker that cannot decide makes the verdict `internal_error`, never `wrong_answ
 `interactive` are programs of yours; see [judge programs](../how-to/judge.md#your-own-checker) for what they are given
 and what their exit codes mean.
 
-What a checker reads is bounded, so that no output costs much more to judge than to print. An output that is more than 64
-times as long as the expected output, and 64 KiB longer, is wrong under every checker but `regex`, `program` and
+What a checker reads is bounded, so that no output costs much more to judge than to print. An output that is more than
+64 times as long as the expected output, and 64 KiB longer, is wrong under every checker but `regex`, `program` and
 `interactive`.
 """
 
