@@ -3,8 +3,8 @@
 Theory of operation, after the labels are there (`voting`):
 
 1. Each cell of the matrix gets a verdict: a run that ended well is accepted or wrong_answer against its input's
-   label, and `skipped` where there is none; any other run is called what it is. The label's supporters are accepted;
-   only an output that is none of theirs is judged.
+   label, and `skipped` where there is none; any other run is called what it is. The label's supporters are accepted.
+   Under a transitive rule its dissenters are wrong; under any other their outputs are judged.
 2. Labelled inputs get weights. `uniform`: 1. `confidence`: the label's share of the votes. `discrimination`: 4 p (1 -
    p), with p the share of candidates that pass; 1 where half do, 0 where all or none do (if that is so everywhere,
    uniform). `size`: 1 + log2(1 + bytes of input). `declared`: what the request says.
@@ -82,14 +82,7 @@ def elect(
     weights of that name: one number for each input.
     """
     labels = label_inputs(matrix, checker, policy, same_as)
-    supporters = [frozenset(label.supporters) for label in labels]
-    verdicts = [
-        [
-            Verdict.ACCEPTED if label.expected is not None and index in agreeing else _verdict(outcome, label, checker)
-            for outcome, label, agreeing in zip(row, labels, supporters, strict=True)
-        ]
-        for index, row in enumerate(matrix)
-    ]
+    verdicts = _verdicts(matrix, labels, checker)
     weights = _weights(policy, labels, verdicts, inputs, declared)
     selection, holdout = split(
         [position for position, label in enumerate(labels) if label.expected is not None], policy
@@ -101,10 +94,18 @@ def elect(
     return Election(labels, verdicts, weights, selection, holdout, standings, golden)
 
 
-def _verdict(outcome: Outcome, label: Label, checker: CheckerChoice) -> Verdict:
-    if outcome.ended_well and label.expected is None:
-        return Verdict.SKIPPED
-    return judge_outcome(outcome, label.expected or b"", checker).verdict
+def _verdicts(matrix: Matrix, labels: Sequence[Label], checker: CheckerChoice) -> list[list[Verdict]]:
+    verdicts = [[Verdict.SKIPPED] * len(labels) for _ in matrix]
+    for position, label in enumerate(labels):
+        known = dict.fromkeys(label.dissenters, Verdict.WRONG_ANSWER) if label.transitive else {}
+        known |= dict.fromkeys(label.supporters, Verdict.ACCEPTED)
+        for index, row in enumerate(matrix):
+            outcome = row[position]
+            if outcome.ended_well and label.expected is None:
+                continue
+            verdict = known.get(index)
+            verdicts[index][position] = verdict or judge_outcome(outcome, label.expected or b"", checker).verdict
+    return verdicts
 
 
 def split(labelled: Sequence[int], policy: Policy) -> tuple[list[int], list[int]]:

@@ -79,7 +79,10 @@ class NoLabel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One input's poll. `expected` is None without a label; `votes` are the largest group's, of `cast` altogether."""
+    """One input's poll. `expected` is None without a label; `votes` are the largest group's, of `cast` altogether.
+
+    `transitive`: outputs were grouped by their forms, so no dissenter's output agrees with the label.
+    """
 
     expected: bytes | None = None
     votes: int = 0
@@ -90,6 +93,7 @@ class Label:
     supporters: tuple[int, ...] = ()
     dissenters: tuple[int, ...] = ()
     abstained: tuple[int, ...] = ()
+    transitive: bool = False
 
     @property
     def confidence(self) -> float:
@@ -148,6 +152,7 @@ def _poll(
         supporters=tuple(winner.members),
         dissenters=tuple(sorted(index for group in groups if group is not winner for index in group.members)),
         abstained=absent,
+        transitive=checkers.form(checker.kind, b"", **checker.options) is not None,
     )
 
 

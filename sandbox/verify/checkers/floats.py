@@ -26,7 +26,8 @@ def difference(actual: bytes, expected: bytes, absolute: float = 1e-9, relative:
     start = pieces.differ_from(actual, expected, pieces.SPACES)
     found, wanted = pieces.tokens(actual, start), pieces.tokens(expected, start)
     same = partial(near, absolute=absolute, relative=relative)
-    return pieces.first_difference("token", found, wanted, same, start)
+    why = pieces.first_difference("token", found, wanted, same, start)
+    return f"{why} by more than the tolerance" if why.endswith("differs") else why
 
 
 def near(one: bytes, other: bytes, absolute: float, relative: float) -> bool:
