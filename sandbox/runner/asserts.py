@@ -14,7 +14,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -37,7 +37,24 @@ NO_PYTEST = "python3-pytest is not installed where this box runs"
 run_file: list[Callable[[str, Tested], NoReturn]] = []
 run_shared_file: list[Callable[[str, Reporter, Program], NoReturn]] = []
 
+STOPS = frozenset({"StopIteration", "StopAsyncIteration"})
 NOT_COMPILED = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
+
+
+class TestPeer(peers.Peer):
+    """A test's side of the conversation. `words` are those of its source."""
+
+    __test__ = False
+    words: frozenset[str] = frozenset()
+
+    def exchange(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Send a request. If a function raises StopIteration, that is a RuntimeError, as in a generator: it would end a
+        loop of the test, such as `all(map(check, cases))`. A source that mentions StopIteration gets it.
+        """
+        answer = super().exchange(request)
+        if answer.get("base") in STOPS and request["do"] != "next" and answer["base"] not in self.words:
+            return {**answer, "base": "RuntimeError"}
+        return answer
 
 
 class Tested:
@@ -49,13 +66,16 @@ class Tested:
         self.names = SourceNames()
         self.missing: set[str] = set()
         self.used = False
-        self.peer = peers.Peer(os.fdopen(os.dup(CALLS), "rb"), os.fdopen(os.dup(ANSWERS), "wb"), refuse, self._gone)
+        self.peer = TestPeer(os.fdopen(os.dup(CALLS), "rb"), os.fdopen(os.dup(ANSWERS), "wb"), refuse, self._gone)
         self.peer.look_up = self.find
 
-    def read(self, names: SourceNames) -> None:
-        """Take the names in the test's source: they decide what the program may be asked for."""
+    def read(self, names: SourceNames, bound: Iterable[str] = ()) -> None:
+        """Take the names in the test's source: they decide what the program may be asked for. `bound` are the free ones
+        that are bound for it.
+        """
         self.names = names
-        self.peer.names_to_come = names.free
+        self.peer.words = names.words
+        self.peer.names_to_come = names.free.difference(bound)
 
     def find(self, name: str) -> Any:
         """Look up a global of the program; return None if there is none."""
@@ -67,25 +87,23 @@ class Tested:
     def get(self, name: str, choosing: bool = True) -> Any:
         """Look up a global of the program. Without `choosing` it may not be a class. Raises KeyError.
 
-        A module of the program is one of the test's own process, if the test's source names it.
+        A module of the program is one of the test's own process, if the test's source names it. A name that the source
+        uses as a module is that module, whatever the program has under it.
         """
         answer = self._ask_for(name)
-        if "module" not in answer:
-            return self.peer.result(answer, choosing)
+        if name not in self.names.as_modules and "module" not in answer:
+            return self._checked(self.peer.result(answer, choosing))
         if choosing and name in self.names.modules:
             return self.names.modules[name]
         self.missing.add(name)
         raise KeyError(name)
 
-    def get_bare(self, name: str) -> Any:
-        """Look up a name that the test's source uses without binding it. Raises KeyError.
-
-        A name that the source uses as a module is that module, whatever the program has under it.
-        """
-        if name not in self.names.as_modules:
-            return self.get(name)
-        self._ask_for(name)
-        return self.names.modules[name]
+    def _checked(self, found: Any) -> Any:
+        """Refuse an exception class that would catch the test's own failed assertion."""
+        if isinstance(found, type) and issubclass(AssertionError, found):
+            self.peer.raised = TypeError(f"the program's name for {found.__name__}")
+            raise self.peer.raised
+        return found
 
     def _ask_for(self, name: str) -> dict[str, Any]:
         self.used = True
@@ -101,12 +119,12 @@ class Tested:
 
     def star_names(self) -> list[str]:
         """The names that `from solution import *` binds: public ones that the test's source mentions. It cannot bind
-        another one, which pytest or unittest might look for, nor hide a builtin or what the source imports itself.
+        another one, which pytest or unittest might look for, nor hide a builtin or what the source binds itself.
         """
         self.used = True
         told = self.peer.ask({"do": "names", "name": ""})
-        names = {name for name in told if isinstance(name, str) and not name.startswith("_")}
-        return sorted((names & self.names.words) - BUILTINS - self.names.imported)
+        names = {name for name in told or () if isinstance(name, str) and not name.startswith("_")}
+        return sorted((names & self.names.words) - BUILTINS - self.names.bound)
 
     def at_fault(self, error: BaseException | None) -> bool:
         """Whether an exception that ended the test is the program's, not the test's opinion of it."""
@@ -117,6 +135,15 @@ class Tested:
         if isinstance(error, AttributeError) and isinstance(error.obj, TestedModule):
             return True
         return error is not None and error is self.peer.raised
+
+    def is_broken_by(self, error: BaseException | None) -> bool:
+        """Whether an exception says that the test cannot run, whatever the program does: it imports what is not there.
+        The program can neither name a module nor raise the exception itself.
+        """
+        if not isinstance(error, ImportError) or self.at_fault(error):
+            return False
+        name = str(error.name).partition(".")[0]
+        return name in self.names.words and name not in self.module_names
 
     def _gone(self, why: str) -> NoReturn:
         """The program has ended before the test did; its own outcome says how."""
@@ -159,7 +186,7 @@ class Names(dict[str, Any]):
     def __missing__(self, name: str) -> Any:
         if name.startswith("__"):
             raise KeyError(name)
-        found = self._tested.get_bare(name)
+        found = self._tested.get(name)
         if isinstance(found, Remote | ModuleType):
             self[name] = found
         return found
@@ -231,7 +258,7 @@ def run_source(source: str, entry_point: str, builtins: Names, tested: Tested) -
     sys.argv[:] = [TEST_FILE]
     try:
         code = compile(source, TEST_FILE, "exec", dont_inherit=True)
-        tested.read(read_names(source, code, tested.module_names))
+        tested.read(read_names(source, code, tested.module_names), main.__dict__)
     except NOT_COMPILED as error:
         return BROKEN, last_line_of(error)
     runs = unittest_runs.watch(tested.at_fault) if "unittest" in all_names(code) else None
@@ -241,7 +268,7 @@ def run_source(source: str, entry_point: str, builtins: Names, tested: Tested) -
         if runs is None or not runs.results or not unittest_runs.is_main(request.__traceback__):
             return FAILED, reason_for(request)
     except BaseException as error:  # noqa: BLE001 - the test's verdict, whatever it raises
-        if isinstance(error, ImportError) and not tested.used:
+        if tested.is_broken_by(error):
             return BROKEN, last_line_of(error)
         return PROGRAM_FAILED if tested.at_fault(error) else FAILED, last_line_of(error)
     end, message = runs.outcome() if runs is not None and runs.results else (PASSED, "")

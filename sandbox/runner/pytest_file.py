@@ -44,6 +44,7 @@ OPTIONS = [
 ]
 NOT_OF_THE_TEST = "the program skipped the test"
 SKIPS = (pytest.skip.Exception, pytest.xfail.Exception, unittest.SkipTest)
+Judge = Callable[[BaseException | None], bool]
 LIBRARIES = (f"{Path(_pytest.__file__).parents[1]}/", f"{Path(os.__file__).parent}/")
 
 for _name in default_plugins:
@@ -53,15 +54,14 @@ for _name in default_plugins:
 class Teller:
     """A pytest plugin that reports the tests found, and each that has ended.
 
-    `at_fault` says whether an exception is the program's; `program_file` is the program's path where it shares this
-    process.
+    `at_fault` says whether an exception is the program's, and `is_broken_by` whether one that ended the collection says
+    that the file fails with any program. `program_file` is the program's path where it shares this process.
     """
 
-    def __init__(
-        self, report: Reporter, at_fault: Callable[[BaseException | None], bool], program_file: str = ""
-    ) -> None:
+    def __init__(self, report: Reporter, at_fault: Judge, is_broken_by: Judge, program_file: str = "") -> None:
         self._report = report
         self._at_fault = at_fault
+        self._is_broken_by = is_broken_by
         self._program_file = program_file
         self._broken = False
 
@@ -83,7 +83,8 @@ class Teller:
         self._broken = True
         while isinstance(error, Collector.CollectError) and error.__cause__ is not None:
             error = error.__cause__
-        self._report.tell(end=PROGRAM_FAILED if self._at_fault(error) else BROKEN, message=_last_line(text))
+        end = PROGRAM_FAILED if self._at_fault(error) else BROKEN if self._is_broken_by(error) else FAILED
+        self._report.tell(end=end, message=_last_line(text))
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Any:
@@ -100,11 +101,11 @@ class Teller:
             return PASSED, ""
         error = _error_of(call)
         if report.failed:
-            return PROGRAM_FAILED if self._at_fault(error) else FAILED, _message(call)
+            return PROGRAM_FAILED if self._at_fault(error) else FAILED, _message(report, call)
         skips = [one for one in (raised, error, error and error.__context__) if isinstance(one, SKIPS)]
         if not all(map(self._is_of_test, skips)):
             return PROGRAM_FAILED, NOT_OF_THE_TEST
-        return (PASSED, "") if hasattr(report, "wasxfail") else (SKIPPED, _message(call))
+        return (PASSED, "") if hasattr(report, "wasxfail") else (SKIPPED, _message(report, call))
 
     def _is_of_test(self, skip: BaseException) -> bool:
         """Whether a mark or a file of the test raised a skip: the innermost frame, but for those of libraries, is in a
@@ -125,15 +126,21 @@ def run(source: str, tested: Tested) -> NoReturn:
     """Run the file's tests against a program in another box. `test_program.py` must not be there yet."""
     tested.peer.own_modules = frozenset({Path(FILE).stem, "conftest"})
     beside = [_names_in(path.read_text(errors="replace"), tested) for path in _files()]
-    tested.names = merge(_names_in(source, tested), beside)
-    code = run_file(source, Teller(tested.report, tested.at_fault))
+    tested.read(merge(_names_in(source, tested), beside))
+
+    def is_broken_by(error: BaseException | None) -> bool:
+        own = isinstance(error, SyntaxError) and str(error.filename).startswith(f"{os.getcwd()}/")
+        return own or not tested.used or type(error) is NameError or tested.is_broken_by(error)
+
+    code = run_file(source, Teller(tested.report, tested.at_fault, is_broken_by))
     fault = bool(tested.missing or tested.peer.raised)
     end_session(tested.report, code, fault)
 
 
 def run_shared(source: str, report: Reporter, program: Program) -> NoReturn:
     """Run the file's tests in the process of the program they test."""
-    teller = Teller(report, shared.program_at_fault(program), program.path)
+    # What looks broken here is tried again where the program cannot have broken it.
+    teller = Teller(report, shared.program_at_fault(program), lambda error: True, program.path)
     end_session(report, run_file(source, teller), fault=False)
 
 
@@ -183,9 +190,9 @@ def _name_of(node_id: str) -> str:
     return node_id.partition("::")[2] or node_id
 
 
-def _message(call: pytest.CallInfo[None]) -> str:
-    if call.excinfo is None:
-        return ""
+def _message(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:
+    if call.excinfo is None:  # a test that passed and was marked to fail
+        return str(report.longrepr or "")[:MAX_MESSAGE]
     return call.excinfo.exconly(tryshort=True).partition("\n")[0][:MAX_MESSAGE]
 
 

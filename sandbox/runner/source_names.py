@@ -31,13 +31,13 @@ _WORD = re.compile(r"\w+")
 
 
 class SourceNames(NamedTuple):
-    """`free`: global names that the source uses and does not bind; those of builtins are not among them. `imported`:
-    names that it imports at its top level. `words`: all words in it. `modules`: the allowed modules it names, and
-    `as_modules` those of their names that are free and that it takes attributes of.
+    """`free`: global names that the source uses and does not bind; those of builtins are not among them. `bound`: names
+    that it binds at its top level. `words`: all words in it. `modules`: the allowed modules it names, and `as_modules`
+    those of their names that are free and that it takes attributes of.
     """
 
     free: frozenset[str] = frozenset()
-    imported: frozenset[str] = frozenset()
+    bound: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
     modules: Mapping[str, ModuleType] = MappingProxyType({})
     as_modules: frozenset[str] = frozenset()
@@ -47,21 +47,22 @@ def read_names(source: str, code: CodeType, programs: Iterable[str]) -> SourceNa
     """Find the names of a test's source and import the modules among them. `programs` are the names under which the
     test can import the program.
     """
-    free, imported = _global_names(source)
+    free, bound = _global_names(source)
     used = set(all_names(code))
     modules = _modules_used(source, free & NAMES_OF_MODULES)
     as_modules = frozenset(modules)
     if not used.isdisjoint(programs):  # `from solution import math`, `solution.math.sqrt(2)`
         modules |= {name: module for name in used & NAMES_OF_MODULES if (module := _import(name)) is not None}
-    return SourceNames(free - BUILTINS, imported, frozenset(_WORD.findall(source)), modules, as_modules)
+    return SourceNames(free - BUILTINS, bound, frozenset(_WORD.findall(source)), modules, as_modules)
 
 
 def merge(first: SourceNames, rest: Sequence[SourceNames]) -> SourceNames:
-    """The names of a pytest file and of the files beside it. None of them is free: such files import what they use."""
+    """The names of a pytest file and of the files beside it. None counts as free: such files import what they use."""
     return SourceNames(
-        imported=first.imported,
+        bound=first.bound,
         words=first.words.union(*(names.words for names in rest)),
         modules={name: module for names in (first, *rest) for name, module in names.modules.items()},
+        as_modules=first.as_modules.union(*(names.as_modules for names in rest)),
     )
 
 
@@ -74,22 +75,16 @@ def all_names(code: CodeType) -> Iterator[str]:
 
 
 def _global_names(source: str) -> tuple[frozenset[str], frozenset[str]]:
-    """The global names that a source uses and does not bind, and those that it imports at its top level."""
+    """The global names that a source uses and does not bind, and those that it binds at its top level."""
     top = symtable.symtable(source, "test.py", "exec")
-    bound: set[str] = set()
-    imported: set[str] = set()
-    for symbol in top.get_symbols():
-        if symbol.is_assigned() or symbol.is_imported():
-            bound.add(symbol.get_name())
-        if symbol.is_imported():
-            imported.add(symbol.get_name())
+    bound = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
     used: set[str] = set()
     scopes = [top]
     while scopes:
         scope = scopes.pop()
         scopes += scope.get_children()
-        used.update(symbol.get_name() for symbol in scope.get_symbols() if symbol.is_global() or not symbol.is_local())
-    return frozenset(used - bound), frozenset(imported)
+        used.update(symbol.get_name() for symbol in scope.get_symbols() if symbol.is_global())
+    return frozenset(used - bound), frozenset(bound)
 
 
 def _modules_used(source: str, names: frozenset[str]) -> dict[str, ModuleType]:
