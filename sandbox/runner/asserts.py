@@ -249,7 +249,7 @@ def discard_stdout() -> None:
 def run_source(source: str, entry_point: str, builtins: Names, tested: Tested) -> tuple[str, str]:
     """Run an assert test; return how it ended, and why."""
     main = ModuleType("__main__")
-    main.__dict__["__builtins__"] = builtins
+    main.__dict__.update(__builtins__=builtins, __file__=f"{os.getcwd()}/{TEST_FILE}")
     if entry_point:
         function = EntryPoint(tested, entry_point)
         main.__dict__.update({"candidate": function, function.__name__: function})
@@ -262,16 +262,18 @@ def run_source(source: str, entry_point: str, builtins: Names, tested: Tested) -
     except NOT_COMPILED as error:
         return BROKEN, last_line_of(error)
     runs = unittest_runs.watch(tested.at_fault) if "unittest" in all_names(code) else None
+    exit_code: object = None
     try:
         exec(code, main.__dict__)
     except SystemExit as request:
-        if runs is None or not runs.results or not unittest_runs.is_main(request.__traceback__):
+        if not (runs and runs.results and unittest_runs.ended_by_test(request.__traceback__, TEST_FILE)):
             return FAILED, reason_for(request)
+        exit_code = request.code
     except BaseException as error:  # noqa: BLE001 - the test's verdict, whatever it raises
         if tested.is_broken_by(error):
             return BROKEN, last_line_of(error)
         return PROGRAM_FAILED if tested.at_fault(error) else FAILED, last_line_of(error)
-    end, message = runs.outcome() if runs is not None and runs.results else (PASSED, "")
+    end, message = runs.outcome(exit_code) if runs and runs.results else (PASSED, "")
     return (end, message) if tested.used or end != PASSED else (BROKEN, NEVER_USED)
 
 

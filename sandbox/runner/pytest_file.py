@@ -11,7 +11,7 @@ import inspect
 import os
 import sys
 import unittest
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -141,16 +141,19 @@ def run_shared(source: str, report: Reporter, program: Program) -> NoReturn:
     """Run the file's tests in the process of the program they test."""
     # What looks broken here is tried again where the program cannot have broken it.
     teller = Teller(report, shared.program_at_fault(program), lambda error: True, program.path)
-    end_session(report, run_file(source, teller), fault=False)
+    options = [] if program.conftest else ["--noconftest"]
+    end_session(report, run_file(source, teller, options), fault=False)
 
 
-def run_file(source: str, teller: Teller) -> int:
+def run_file(source: str, teller: Teller, options: Sequence[str] = ()) -> int:
     """Run pytest on the file in the current directory; return its exit code."""
     Path(FILE).write_text(source)
     sys.dont_write_bytecode = True
     sys.path.insert(0, os.getcwd())
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+        os.environ.pop(name, None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    return int(pytest.main([*OPTIONS, FILE], plugins=[teller]))
+    return int(pytest.main([*OPTIONS, *options, FILE], plugins=[teller]))
 
 
 def end_session(report: Reporter, code: int, fault: bool) -> NoReturn:

@@ -6,7 +6,8 @@ pass by ending early: the worker sends the test only after it has received the k
 before the program began, and the test has passed only when this process reports the nonce that came with it.
 
 Until the end is reported, nothing here calls what a program can have replaced: functions of `os` and `sys` are taken
-when this module is imported, exceptions are told apart by their types alone, and the program sees none of our frames.
+when this module is imported, exceptions are told apart by their types alone, and the program finds none of our objects,
+neither by its callers' frames nor by the garbage collector, which does not list what is frozen.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import builtins
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from gc import freeze
 from os import _exit, getpid, read, write
 from sys import exc_info, setprofile, settrace
 from types import CodeType, ModuleType, TracebackType
@@ -34,7 +36,9 @@ _exec, _compile = exec, compile
 
 
 class Program(NamedTuple):
-    """The program that has run in this process: its module, its file, and what was here before it ran."""
+    """The program that has run in this process: its module, its file, and what was here before it ran. `conftest` says
+    whether there was a conftest.py, which is the test's: one that the program has written would be a plugin of pytest.
+    """
 
     module: ModuleType
     path: str
@@ -42,6 +46,7 @@ class Program(NamedTuple):
     process: int
     builtins: Mapping[str, Any]
     call: FramelessCall
+    conftest: bool
 
 
 def pack(nonce: str, kind: str, entry_point: str, modules: Iterable[str], source: str) -> bytes:
@@ -52,7 +57,10 @@ def pack(nonce: str, kind: str, entry_point: str, modules: Iterable[str], source
 
 def prepare(module: ModuleType, path: str, pristine: Mapping[str, Any], call: FramelessCall) -> Program:
     """Read the key. Call this before the program runs."""
-    return Program(module, path, _read_all(0).strip(), getpid(), pristine, call)
+    conftest = os.path.exists("conftest.py")
+    program = Program(module, path, _read_all(0).strip(), getpid(), pristine, call, conftest)
+    freeze()
+    return program
 
 
 def run_test(program: Program) -> NoReturn:
@@ -63,6 +71,7 @@ def run_test(program: Program) -> NoReturn:
         _exit(0)
     nonce, kind, entry_point, modules, source = fields
     report = Reporter(ANSWERS, nonce, program.process)
+    freeze()
     settrace(None)
     setprofile(None)
     vars(builtins).update(program.builtins)
@@ -97,17 +106,19 @@ def _run_source(source: str, entry_point: str, report: Reporter, program: Progra
         report.tell(end=BROKEN, message=asserts.last_line_of(error))
         _exit(0)
     runs = unittest_runs.watch(program_at_fault(program)) if "unittest" in all_names(code) else None
+    exit_code: object = None
     try:
         program.call(_exec, code, namespace)
     except BaseException as error:  # noqa: BLE001 - the test's verdict, whatever it raises
         kind, trace = type(error), exc_info()[2]
-        by_unittest = runs is not None and bool(runs.results) and kind is SystemExit and unittest_runs.is_main(trace)
-        if not by_unittest:
+        if kind is SystemExit and runs and runs.results and unittest_runs.ended_by_test(trace, asserts.TEST_FILE):
+            exit_code = error.code  # type: ignore[attr-defined]
+        else:
             # First the end, then the reason: to say why may call what the program has defined.
             report.tell(end=_end_of(kind, trace, program))
             report.tell(message=asserts.reason_for(error))
             _exit(0)
-    end, message = runs.outcome() if runs is not None and runs.results else (PASSED, "")
+    end, message = runs.outcome(exit_code) if runs and runs.results else (PASSED, "")
     if end is PASSED and not _tests_something(tree):
         end, message = BROKEN, TESTS_NOTHING
     report.tell(end=end, message=message)

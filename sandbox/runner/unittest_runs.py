@@ -41,8 +41,10 @@ class Runs:
 
         unittest.TextTestRunner.run, unittest.TestResult.addError = run_and_keep, keep_error
 
-    def outcome(self) -> tuple[str, str]:
-        """How the tests ended, and why. Tests that did not run at all are no success."""
+    def outcome(self, exit_code: object = None) -> tuple[str, str]:
+        """How the tests ended, and why. A run without tests is no success, nor is one after which the source exits with
+        another code than 0.
+        """
         failures = [failure for result in self.results for failure in result.failures]
         errors = [error for result in self.results for error in result.errors]
         unexpected = [test for result in self.results for test in result.unexpectedSuccesses]
@@ -56,7 +58,7 @@ class Runs:
             return BROKEN, NO_TESTS
         if all(result.testsRun <= len(result.skipped) for result in self.results):
             return BROKEN, ALL_SKIPPED
-        return PASSED, ""
+        return (FAILED, f"exit code {exit_code}") if exit_code else (PASSED, "")
 
 
 def watch(at_fault: Callable[[BaseException | None], bool]) -> Runs:
@@ -66,11 +68,13 @@ def watch(at_fault: Callable[[BaseException | None], bool]) -> Runs:
     return runs
 
 
-def is_main(trace: TracebackType | None) -> bool:
-    """Whether it was unittest.main() that raised, by the traceback of a SystemExit."""
+def ended_by_test(trace: TracebackType | None, file: str) -> bool:
+    """Whether it was unittest.main(), or the test's source in `file`, that raised, by the traceback of a SystemExit."""
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return trace is not None and trace.tb_frame.f_globals.get("__name__") == MAIN
+    if trace is None:
+        return False
+    return trace.tb_frame.f_globals.get("__name__") == MAIN or trace.tb_frame.f_code.co_filename == file
 
 
 def _name(test: Any) -> str:
