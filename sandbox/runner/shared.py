@@ -139,9 +139,13 @@ def _is_fault(kind: type[BaseException], trace: TracebackType | None, program: P
     """Whether an exception is the program's: it raised it, or it lacks a name that the test uses."""
     if kind is NameError or kind is ImportError:
         return True
-    while trace is not None and trace.tb_next is not None:
+    folder, innermost = os.path.dirname(program.path) + "/", ""
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if file == asserts.TEST_FILE or file.startswith(folder):
+            innermost = file
         trace = trace.tb_next
-    return trace is not None and trace.tb_frame.f_code.co_filename == program.path
+    return innermost == program.path
 
 
 def _candidate(namespace: Mapping[str, Any], entry_point: str) -> dict[str, Any]:
