@@ -42,19 +42,29 @@ NOT_COMPILED = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowEr
 
 
 class TestPeer(peers.Peer):
-    """A test's side of the conversation. `words` are those of its source."""
+    """A test's side of the conversation. `words` are those of its source.
+
+    If a function of the program raises StopIteration, that is a RuntimeError, as in a generator: it would end a loop of
+    the test, such as `all(map(check, cases))`. A source that mentions StopIteration gets it.
+    """
 
     __test__ = False
     words: frozenset[str] = frozenset()
+    _asked = ""
 
     def exchange(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Send a request. If a function raises StopIteration, that is a RuntimeError, as in a generator: it would end a
-        loop of the test, such as `all(map(check, cases))`. A source that mentions StopIteration gets it.
-        """
         answer = super().exchange(request)
-        if answer.get("base") in STOPS and request["do"] != "next" and answer["base"] not in self.words:
-            return {**answer, "base": "RuntimeError"}
+        self._asked = request["do"]
         return answer
+
+    def result(self, answer: dict[str, Any], choosing: bool = False) -> Any:
+        try:
+            return super().result(answer, choosing)
+        except (StopIteration, StopAsyncIteration) as error:
+            if self._asked != "call" or not self.words.isdisjoint(STOPS):
+                raise
+            self.raised = RuntimeError(f"the program raised {type(error).__name__}")
+            raise self.raised from None
 
 
 class Tested:

@@ -155,7 +155,7 @@ def test_objects_functions_and_exceptions_of_the_program_can_be_tested(client: C
         ("from solution import absent", BROKE, f"{IMPORT_ERROR} 'absent' from 'solution' (unknown location)"),
         ("import solution\nsolution.absent", BROKE, "AttributeError: the program has no absent"),
         ("statistics.mean([1])", BROKE, "NameError: name 'statistics' is not defined"),
-        ("list(map(lambda n: stop(), [1]))", BROKE, "RuntimeError: 3"),
+        ("list(map(lambda n: stop(), [1]))", BROKE, "RuntimeError: the program raised StopIteration"),
         ("each(lambda n: 1 / 0, [1])", BROKE, "ZeroDivisionError: division by zero"),
     ],
 )
