@@ -16,7 +16,7 @@ ROOT = Path(sandbox.__file__).parent
 SHARED = {"errors", "config", "schema", "languages", "error_codes", "caller", "origin", "ids"}
 MAY_IMPORT = {
     "runner": set[str](),
-    "verify": {"runner.contract", "runner.values", "runner.functions", "errors"},
+    "verify": {"runner.contract", "runner.reports", "runner.values", "errors"},
     "box": {"runner", "errors", "config", "languages"},
     "jobs": {"runner", "verify", "box", "rewards.request", *SHARED},
     "metrics": {"api.door", "service", "box", "jobs", "runner", *SHARED},  # decorators around its consumers' Protocols

@@ -117,6 +117,21 @@ class Box:
         request = {"do": "run", "args": (), "fetch": (), "mode": mode}
         return self._observe(request, stdin, limits, files, channel=channel)
 
+    def run_shared(
+        self, key: bytes, test: bytes, limits: Limits, files: Mapping[str, bytes], warm: tuple[str, ...] = ()
+    ) -> Outcome:
+        """Run the loaded Python program and then a test in its process; the outcome's answers are the key and what the
+        test reported.
+
+        The test is sent once the process has answered with the key, which it has on stdin. `warm` names the large
+        modules that its interpreter has imported instead of the program's own.
+        """
+        program = self._loaded()
+        modules = warm or program.warm
+        self._warm(replace(program, warm=modules), Mode.SHARED)
+        request = {"do": "run", "args": (), "fetch": (), "mode": Mode.SHARED, "warm": modules}
+        return self._observe(request, key, limits, files, calls=test, calls_after=key)
+
     def converse(self, run: Run, partner: Sequence[int], spoken: Spoken | None = None) -> Outcome:
         """Run the loaded program with stdin and stdout lent to it: another program has their other ends.
 
@@ -157,6 +172,7 @@ class Box:
         channel: Sequence[int] = (),
         partner: Sequence[int] = (),
         spoken: Spoken | None = None,
+        calls_after: bytes = b"",
     ) -> Outcome:
         """Send a request that starts a program, feed and drain its streams, and read how it ended."""
         self.runs += 1
@@ -175,10 +191,11 @@ class Box:
             self._program is not None
             and self._program.warm in self._warmed
             and request.get("mode", Mode.EXEC) != Mode.EXEC
+            and "warm" not in request
         ):
             request["warm"] = self._program.warm
         deadline = time.monotonic() + limits.wall_time_s * SUPERVISOR_WALL_CEILING + WATCHDOG_GRACE_S
-        with Streams(stdin, limits.output_kb * 1024, calls, channel, partner, spoken) as streams:
+        with Streams(stdin, limits.output_kb * 1024, calls, channel, partner, spoken, calls_after) as streams:
             request["streams"] = len(streams.theirs)
             copied = self._memory_for_copies(request)
             try:

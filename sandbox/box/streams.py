@@ -134,6 +134,17 @@ class _Relay:
         return bool(self._left)
 
 
+@dataclass
+class _Held:
+    """Calls that wait for the answers to begin as they must."""
+
+    pipe: int
+    content: bytes
+    wanted: bytes
+    answers: int
+    received: bytes = b""
+
+
 class Streams:
     """Use as a context manager; `theirs` are the ends to give away: stdin to read, stdout and stderr to write."""
 
@@ -145,8 +156,10 @@ class Streams:
         channel: Sequence[int] = (),
         partner: Sequence[int] = (),
         spoken: Spoken | None = None,
+        calls_after: bytes = b"",
     ) -> None:
-        """`calls` opens two more pipes, for calls to the program and its answers; `channel` lends two instead.
+        """`calls` opens two more pipes, for calls to the program and its answers; `channel` lends two instead. With
+        `calls_after`, the calls are written when the answers begin with it, and not at all when they begin otherwise.
 
         `partner` lends stdin and stdout, for a program that speaks with another one; its stdout is not collected. With
         `spoken` its stdout passes through here on the way, which holds it to the output limit and notes what it says.
@@ -165,7 +178,12 @@ class Streams:
         else:
             self.theirs = [] if partner else [self._fed(stdin), self._drained(output_limit_bytes)]
         self.theirs.append(self._drained(output_limit_bytes))
-        if calls is not None:
+        self._held: _Held | None = None
+        if calls is not None and calls_after:
+            theirs, ours = self._pipe()
+            self.theirs += [theirs, self._drained(ANSWERS_LIMIT_BYTES)]
+            self._held = _Held(ours, calls, calls_after, answers=list(self._readers)[-1])
+        elif calls is not None:
             self.theirs += [self._fed(calls), self._drained(ANSWERS_LIMIT_BYTES)]
         self._ours_to_close = list(self.theirs)
         self.theirs = [*partner, *self.theirs, *channel]
@@ -173,13 +191,16 @@ class Streams:
     def _fed(self, content: bytes | FileSpan) -> int:
         """A pipe that gives `content`; returns its reading end."""
         theirs, ours = self._pipe()
+        self._begin_feed(ours, content)
+        return theirs
+
+    def _begin_feed(self, ours: int, content: bytes | FileSpan) -> None:
         os.set_blocking(ours, False)
         if len(content) > PIPE_BYTES:
             _enlarge(ours)
         self._feeds[ours] = _Spliced(content) if isinstance(content, FileSpan) else _Written(content)
         self._poll.register(ours, select.POLLOUT)
         self._feed(ours)
-        return theirs
 
     def _drained(self, limit_bytes: int) -> int:
         """A pipe whose content is collected; returns its writing end."""
@@ -303,10 +324,14 @@ class Streams:
         if not chunk:
             self._poll.unregister(descriptor)
             self._close(descriptor)
+            if self._held is not None and descriptor == self._held.answers:
+                self._close(self._held.pipe)
             return False
         if len(chunk) == PIPE_BYTES:
             _enlarge(descriptor)
         self._readers[descriptor].add(chunk)
+        if self._held is not None and descriptor == self._held.answers:
+            self._release(self._held, chunk)
         return True
 
     def _pass_on(self, relay: _Relay, ready: int) -> None:
@@ -356,6 +381,16 @@ class Streams:
                     one.close()
                 if not _readable(descriptor, COLLECTION_PATIENCE_S) and time.monotonic() > deadline:
                     raise BoxError("a process of the program outlived it and still holds its output") from None
+
+    def _release(self, held: _Held, chunk: bytes) -> None:
+        """Write the calls, or close their pipe, once enough has been answered to know which."""
+        held.received += chunk[: len(held.wanted)]
+        if not held.wanted.startswith(held.received[: len(held.wanted)]):
+            self._held = None
+            self._close(held.pipe)
+        elif len(held.received) >= len(held.wanted):
+            self._held = None
+            self._begin_feed(held.pipe, held.content)
 
     def _feed(self, descriptor: int) -> None:
         try:

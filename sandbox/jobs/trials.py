@@ -5,11 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import select
 import struct
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -20,8 +21,8 @@ from sandbox.box.box import NO_FILES, Box
 from sandbox.box.slot import Slot
 from sandbox.box.streams import Spoken
 from sandbox.languages import Language
-from sandbox.runner import values
-from sandbox.runner.contract import Limits, Mode, Outcome, Program, Run, Status, Usage
+from sandbox.runner import shared, values
+from sandbox.runner.contract import Limits, Mode, Outcome, Program, Run, Status, Usage, Verdict
 from sandbox.schema import (
     AssertTest,
     Checker,
@@ -36,6 +37,7 @@ from sandbox.schema import (
 from sandbox.schema.tests import AnyTest
 from sandbox.verify.checkers.program import ARGUMENTS, LIMITS, OUTPUT, Ended, checker_files, guarded
 from sandbox.verify.judge import (
+    CANNOT_RUN,
     CaseVerdict,
     CheckerChoice,
     Trial,
@@ -48,9 +50,12 @@ from sandbox.verify.judge import (
     judge_opinion,
     judge_outcome,
     judge_overload,
+    judge_shared,
+    judge_shared_file,
 )
 
 NO_PROGRAM = ""
+NONCE_BYTES = 16
 PYTEST = ("sandbox.runner.pytest_file",)  # what the interpreter of such tests has imported beforehand
 # What a test may use, whatever little its program may: it is not the one that is judged.
 TEST_LIMITS = Limits()
@@ -78,6 +83,7 @@ class Trials:
         self._box = box
         self._slot = slot
         self._checker = checker_choice(request.checker)
+        self._shared = request.isolation == "shared"
         self._beside: dict[str, Box] = {}
         self._checkers_box: Box | None = None
         self._checker_broken: Outcome | None = None
@@ -97,8 +103,8 @@ class Trials:
         if isinstance(test, FunctionTest):
             return lambda: self._call(test)
         if isinstance(test, PytestTest):
-            return lambda: self._file(test)
-        return lambda: self._assert(test)
+            return lambda: self._file_shared(test) if self._shared else self._file(test)
+        return lambda: self._assert_shared(test) if self._shared else self._assert(test)
 
     def _run(self, test: TestCase) -> CaseVerdict:
         checker = self._request.checker
@@ -235,12 +241,40 @@ class Trials:
         return judge_call(outcome, test.expected, self._checker)
 
     def _assert(self, test: AssertTest) -> CaseVerdict:
-        source = {"source": test.assertion, "entry_point": self._request.entry_point}
-        return judge_assertion(*self._beside_program(self._box_beside("test", ()), source))
+        nonce = secrets.token_hex(NONCE_BYTES)
+        source = {"source": test.assertion, "entry_point": self._request.entry_point, "nonce": nonce}
+        return judge_assertion(*self._beside_program(self._box_beside("test", ()), source), nonce)
 
     def _file(self, test: PytestTest) -> CaseVerdict:
-        source = {"file": test.source, "modules": test.modules}
-        return judge_file(*self._beside_program(self._box_beside("pytest", PYTEST), source, test.files))
+        nonce = secrets.token_hex(NONCE_BYTES)
+        source = {"file": test.source, "modules": test.modules, "nonce": nonce}
+        return judge_file(*self._beside_program(self._box_beside("pytest", PYTEST), source, test.files), nonce)
+
+    def _assert_shared(self, test: AssertTest) -> CaseVerdict:
+        entry_point = self._request.entry_point
+        nonce, outcome = self._run_shared(shared.SOURCE, entry_point, (), test.assertion)
+        return self._confirmed(judge_shared(outcome, nonce), lambda: self._assert(test))
+
+    def _file_shared(self, test: PytestTest) -> CaseVerdict:
+        nonce, outcome = self._run_shared(shared.FILE, "", test.modules, test.source, test.files)
+        return self._confirmed(judge_shared_file(outcome, nonce), lambda: self._file(test))
+
+    def _run_shared(
+        self, kind: str, entry_point: str, modules: Sequence[str], source: str, files: Mapping[str, bytes] = NO_FILES
+    ) -> tuple[str, Outcome]:
+        """Run the program and a test in one process; the test's nonce, and how the process ended."""
+        key, nonce = secrets.token_hex(NONCE_BYTES), secrets.token_hex(NONCE_BYTES)
+        test = shared.pack(nonce, kind, entry_point, modules, source)
+        warm = PYTEST if kind == shared.FILE else ()
+        return nonce, self._box.run_shared(key.encode(), test, self._limits, files, warm)
+
+    def _confirmed(self, verdict: CaseVerdict, separate: Trial) -> CaseVerdict:
+        """A test that cannot run is nobody's wrong answer, but a program in its process can break it. So the same test
+        runs once more, out of the program's reach; it must be broken there, too.
+        """
+        if verdict.verdict is not Verdict.INTERNAL_ERROR or separate().verdict is Verdict.INTERNAL_ERROR:
+            return verdict
+        return replace(verdict, verdict=Verdict.RUNTIME_ERROR, message=verdict.message.removeprefix(CANNOT_RUN))
 
     def _beside_program(
         self, beside: Box, source: dict[str, Any], files: Mapping[str, bytes] = NO_FILES

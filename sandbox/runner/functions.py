@@ -1,20 +1,16 @@
-"""Calls into a program from outside its process: the program's side, and the side of a test that calls it.
+"""Calls into a program from outside its process: the program's side.
 
 A function test is one call: a line of JSON {"name", "args", "kwargs"} from the worker, and its answer, {"value"} or
 {"error", "kind"}. The worker compares.
 
-An assert test and a test file run in another process, in another box, as the program's peer (`peers`). They see the
-program's functions and classes as stand-ins that ask the program; the program sees the calls and never the test. What
-a test compares are values made of builtin types, so it can be told nothing else: not an object that equals everything,
-not a patched builtin, no early exit.
+An assert test and a test file run in another process, in another box, as the program's peer (`peers`); their side of it
+is in `asserts`.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
-import symtable
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -22,16 +18,11 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from sandbox.runner import peers, values
-from sandbox.runner.remotes import Remote
 from sandbox.runner.values import NotPlain
 
 # Descriptors. On the program's side calls come in by 3 and answers leave by 4; a test's are the other way round.
 CALLS, ANSWERS = 3, 4
 PROGRAM_NAME = "solution"  # not __main__: what a program does when it is the main program is not wanted here
-TEST_NAME = "test"
-TEST_FAILED, CALL_FAILED, TEST_BROKEN = 1, 3, 4  # exit codes of a test
-run_file: list[Callable[[str, Tested], NoReturn]] = []  # `pytest_file`'s, where an interpreter has imported it
-LIBRARIES = sys.stdlib_module_names | {"numpy", "pandas", "scipy", "sympy", "networkx"}
 FUNCTION_TYPES = {"ListNode": values.linked, "TreeNode": values.tree}
 
 
@@ -105,12 +96,11 @@ def serve_test(namespace: dict[str, Any], calls: Any, answers: Any, first: bytes
             namespace[name] = peer.decoded(request["value"])
             return {"value": None}
         if request["do"] == "names":
-            public = [name for name in namespace if not name.startswith("_")]
-            return {"value": [name for name in public if not isinstance(namespace[name], ModuleType)]}
+            return {"value": [name for name in namespace if not name.startswith("_")]}
         if name.partition(".")[0] not in namespace:
             return {"missing": name}
         if isinstance(namespace.get(name), ModuleType):
-            return {"module": namespace[name].__name__}
+            return {"module": True}  # which one is for the test to know
         return {"value": peer.encoded(named(namespace, name) if "." in name else namespace[name])}
 
     peer = peers.Peer(calls, answers, reply, left, taken)
@@ -124,173 +114,3 @@ def left(why: str) -> NoReturn:
     """The test has ended while the program was calling it back."""
     sys.stdout.flush()
     os._exit(0)
-
-
-class Tested:
-    """The program as its test sees it."""
-
-    def __init__(self) -> None:
-        self.peer = peers.Peer(os.fdopen(os.dup(CALLS), "rb"), os.fdopen(os.dup(ANSWERS), "wb"), refused, gone)
-        self.missing: set[str] = set()
-        self.peer.look_up = self.find
-
-    def find(self, name: str) -> Any:
-        """What the program calls so, None where that is nothing."""
-        try:
-            return self.get(name)
-        except KeyError:
-            return None
-
-    def get(self, name: str, choosing: bool = True) -> Any:
-        """What the program calls so; without `choosing` it may not be a class. Raises KeyError."""
-        answer = self.peer.exchange({"do": "get", "name": name})
-        if answer.get("missing") == name:
-            self.missing.add(name.partition(".")[0])
-            raise KeyError(name)
-        if "module" in answer:
-            return imported(answer["module"])
-        return self.peer.result(answer, choosing)
-
-    def set(self, name: str, value: Any) -> None:
-        self.peer.ask({"do": "set", "name": name, "value": self.peer.encoded(value)})
-
-    def names(self) -> list[str]:
-        names: list[str] = self.peer.ask({"do": "names", "name": ""})
-        return names
-
-    def at_fault(self, error: BaseException) -> bool:
-        """Whether an exception that ended the test is the program's, not the test's opinion of it."""
-        return error is self.peer.raised or (isinstance(error, NameError) and error.name in self.missing)
-
-
-def imported(name: Any) -> ModuleType:
-    """A module that the program imported and its test uses as if it had: one of our own, and only such as is installed.
-    Raises KeyError.
-    """
-    if isinstance(name, str) and name.partition(".")[0] in LIBRARIES:
-        return importlib.import_module(name)
-    raise KeyError(name)
-
-
-def refused(request: dict[str, Any]) -> dict[str, Any]:
-    raise TypeError(f"{request.get('do')} is not for the program to ask")
-
-
-def gone(why: str) -> NoReturn:
-    """The program has ended before the test did: how, is told by its own outcome."""
-    os.write(2, f"{why or 'the program ended before the test did'}\n".encode(errors="replace"))
-    os._exit(CALL_FAILED)
-
-
-class EntryPoint:
-    """The function under test, by its name: a method is one of a new instance at each call."""
-
-    def __init__(self, tested: Tested, name: str) -> None:
-        self._tested, self._name = tested, name
-        self._function: Any = None
-        self.__name__ = self.__qualname__ = name.rpartition(".")[2]
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._function is None:
-            try:
-                self._function = self._tested.get(self._name, choosing=False)
-            except KeyError:
-                self._tested.peer.raised = NameError(f"the program has no {self._name}")
-                raise self._tested.peer.raised from None
-        function = self._function
-        if "." in self._name:
-            self._function = None
-        return function(*args, **kwargs)
-
-
-class Names(dict[str, Any]):
-    """A test's builtins: names that neither the test nor Python has are the program's."""
-
-    def __init__(self, builtins: Mapping[str, Any], tested: Tested) -> None:
-        super().__init__(builtins)
-        self._tested = tested
-
-    def __missing__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise KeyError(name)
-        found = self._tested.get(name)
-        if isinstance(found, Remote):
-            self[name] = found
-        return found
-
-
-class TestedModule(ModuleType):
-    """The program as a module that a test imports."""
-
-    def __init__(self, name: str, tested: Tested) -> None:
-        super().__init__(name)
-        self.__dict__["_tested"] = tested
-
-    def __getattr__(self, name: str) -> Any:
-        tested: Tested = self.__dict__["_tested"]
-        if name == "__all__":
-            return tested.names()
-        try:
-            if name.startswith("__"):
-                raise KeyError(name)
-            return tested.get(name)
-        except KeyError:
-            raise AttributeError(f"the program has no {name}", name=name, obj=self) from None
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name.startswith("__"):
-            super().__setattr__(name, value)
-        else:
-            self.__dict__["_tested"].set(name, value)
-
-
-def run_test(builtins: Mapping[str, Any]) -> NoReturn:
-    """Run the test on stdin against the program behind the descriptors; exits with one of the codes above, or 0."""
-    request = json.loads(sys.stdin.buffer.read())
-    tested = Tested()
-    for name in {PROGRAM_NAME, "main", *request.get("modules", ())}:
-        sys.modules[name] = TestedModule(name, tested)
-    if "file" in request:
-        if not run_file:
-            print("python3-pytest is not installed where this box runs", file=sys.stderr, flush=True)
-            os._exit(TEST_BROKEN)
-        run_file[0](request["file"], tested)
-    tested.peer.own_modules = frozenset({TEST_NAME})
-    namespace: dict[str, Any] = {"__name__": TEST_NAME, "__builtins__": Names(builtins, tested)}
-    if request["entry_point"]:
-        function = EntryPoint(tested, request["entry_point"])
-        namespace.update({"candidate": function, function.__name__: function})
-    os._exit(outcome_of(request["source"], namespace, tested))
-
-
-def free_names(source: str) -> frozenset[str]:
-    """The global names that a test uses and does not make."""
-    scopes = [symtable.symtable(source, "test.py", "exec")]
-    made = {symbol.get_name() for symbol in scopes[0].get_symbols() if symbol.is_assigned() or symbol.is_imported()}
-    used: set[str] = set()
-    while scopes:
-        scope = scopes.pop()
-        scopes += scope.get_children()
-        used.update(symbol.get_name() for symbol in scope.get_symbols() if symbol.is_global() or not symbol.is_local())
-    return frozenset(used - made)
-
-
-def outcome_of(source: str, namespace: dict[str, Any], tested: Tested) -> int:
-    """The exit code that says how the test went."""
-    try:
-        code = compile(source, "test.py", "exec", dont_inherit=True)
-        tested.peer.names_to_come = free_names(source)
-    except (SyntaxError, ValueError) as error:
-        traceback.print_exception(error)
-        return TEST_BROKEN
-    try:
-        exec(code, namespace)
-    except SystemExit as request:
-        return TEST_FAILED if request.code else 0
-    except BaseException as error:  # noqa: BLE001 - the test's verdict, whatever it raises
-        traceback.print_exception(error)
-        return CALL_FAILED if tested.at_fault(error) else TEST_FAILED
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    return 0

@@ -22,11 +22,11 @@ import signal
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
-from sandbox.runner import functions, generators, values
+from sandbox.runner import asserts, functions, generators, shared, values
 from sandbox.runner.contract import Mode
 from sandbox.runner.frameless import FramelessCall
 
@@ -79,10 +79,12 @@ class Interpreter:
             self.refuse(error, command)
         self.reseed()
         if mode is Mode.TEST:
-            functions.run_test(self._builtins)
+            asserts.run_test(self._builtins)
         set_arguments(command, path[: -len(command[1]) - 1])
         if mode is Mode.SERVE:
             serve(code, self.frameless)
+        if mode is Mode.SHARED:
+            share(code, path, self._builtins, self.frameless)
         exit_code = run_main(code, fresh_main(path), self.frameless)
         del code
         if mode is Mode.FORK_PLAIN:
@@ -159,13 +161,30 @@ def execute(command: list[str]) -> NoReturn:
 
 def serve(code: CodeType, call: FramelessCall) -> NoReturn:
     """Run the program as a module and answer calls to its functions."""
+    module = program_module()
+    run_as_module(code, module, call)
+    functions.serve(module.__dict__)
+
+
+def share(code: CodeType, path: str, pristine: Mapping[str, Any], call: FramelessCall) -> NoReturn:
+    """Run the program as a module, and then a test in this process."""
+    program = shared.prepare(program_module(), path, pristine, call)
+    run_as_module(code, program.module, call)
+    shared.run_test(program)
+
+
+def program_module() -> ModuleType:
     module = ModuleType(functions.PROGRAM_NAME)
     module.__dict__.update(ListNode=values.ListNode, TreeNode=values.TreeNode)
     sys.modules[functions.PROGRAM_NAME] = module
+    return module
+
+
+def run_as_module(code: CodeType, module: ModuleType, call: FramelessCall) -> None:
+    """Run the program; end the process as it does, unless it ends well."""
     exit_code = run_main(code, module.__dict__, call)
     if exit_code:
         leave(exit_code)
-    functions.serve(module.__dict__)
 
 
 def set_arguments(command: Sequence[str], directory: str) -> None:

@@ -39,7 +39,8 @@ class Mode(IntEnum):
     """How a program is started: a new image of its command, or a fork of the warm interpreter.
 
     `FORK_PLAIN` is for a program that leaves nothing for the interpreter's end to do: no open file, no suspended
-    generator. `SERVE` answers calls to the program's functions; `TEST` runs a test that makes such calls (`functions`).
+    generator. `SERVE` answers calls to the program's functions (`functions`); `TEST` runs a test that makes such calls
+    (`asserts`). `SHARED` runs the program and then a test in the same process (`shared`).
     """
 
     EXEC = 0
@@ -47,3 +48,4 @@ class Mode(IntEnum):
     FORK_PLAIN = 2
     SERVE = 3
     TEST = 4
+    SHARED = 5

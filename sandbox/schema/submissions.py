@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import ConfigDict, Field, model_validator
 
 from sandbox.schema.callbacks import CallbackFor, CallbackUrl
@@ -9,6 +11,8 @@ from sandbox.schema.checkers import Checker, InteractiveChecker, ProgramChecker,
 from sandbox.schema.programs import MAX_ITEMS, MAX_NAME_CHARS, MAX_TESTS, Lane, TestCase, refuse_own_files
 from sandbox.schema.tests import AnyTest, AssertTest, FunctionTest
 from sandbox.schema.wire import MAX_CODE_CHARS, LimitsRequest, Wire
+
+Isolation = Literal["separate", "shared"]
 
 _PROGRAMS = (ProgramChecker, InteractiveChecker)
 
@@ -38,6 +42,11 @@ class VerifyRequest(Wire):
     checker: Checker = TokensChecker(type="tokens")
     limits: LimitsRequest = LimitsRequest()
     stop_on_failure: bool = False
+    isolation: Isolation = Field(
+        "separate",
+        description="where assert tests and pytest files run: in another box than the program, or in its process, "
+        "where the program can tamper with them",
+    )
     priority: Lane = Lane.DEFAULT
 
     @model_validator(mode="after")

@@ -39,7 +39,7 @@ class AssertTest(Wire):
     """Python source that raises on failure, run in a box of its own against the submission's functions. Python only.
 
     The source calls the functions by their names, or the `entry_point` as `candidate`. It compares values made of
-    builtin types, and the program never sees it.
+    builtin types, and the program never sees it. It passes by reaching its end after it has used the program.
     """
 
     __test__ = False

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sandbox.runner import reports
 from sandbox.runner.contract import Outcome, Status, Usage, Verdict
-from sandbox.runner.functions import CALL_FAILED, TEST_BROKEN, TEST_FAILED
 from sandbox.runner.values import NotPlain
 from sandbox.verify import checkers
 from sandbox.verify.checkers.failure import CheckerFailed
@@ -87,6 +87,7 @@ class CheckerChoice:
 
 
 Trial = Callable[[], CaseVerdict]
+EXACT = CheckerChoice("exact", {})  # for a run that did not end well, which no checker sees
 
 
 def judge(trials: Sequence[Trial], stop_on_failure: bool = False) -> Judgement:
@@ -186,63 +187,99 @@ def judge_call(outcome: Outcome, expected: Any, checker: CheckerChoice) -> CaseV
     return CaseVerdict(verdict, message, outcome.exit_code, outcome.signal, outcome.usage)
 
 
-def judge_assertion(program: Outcome, test: Outcome) -> CaseVerdict:
-    """A test that ran beside a program and called it: the program's own bad end first, then what the test said."""
+def judge_assertion(program: Outcome, test: Outcome, nonce: str) -> CaseVerdict:
+    """A test that ran beside a program and called it: the program's own bad end first, then what the test reported."""
     if not program.ended_well:
-        return judge_outcome(program, b"", CheckerChoice("exact", {}))
-    if test.ended_well:
-        return CaseVerdict(Verdict.ACCEPTED, "", program.exit_code, program.signal, program.usage)
-    if test.exit_code == CALL_FAILED:
-        verdict, message = Verdict.RUNTIME_ERROR, last_line(test.stderr) or "the program ended before the test did"
-    elif test.exit_code == TEST_FAILED:
-        verdict, message = Verdict.WRONG_ANSWER, last_line(test.stderr)
-    elif test.exit_code == TEST_BROKEN:
-        verdict, message = Verdict.INTERNAL_ERROR, f"the test cannot run: {last_line(test.stderr)}"
+        return judge_outcome(program, b"", EXACT)
+    return _judge_end(program, test, reports.read(test.stdout, nonce))
+
+
+def judge_shared(run: Outcome, nonce: str) -> CaseVerdict:
+    """A test that ran in the program's process. Without a report that has the nonce, the program has ended it."""
+    if not run.ended_well:
+        return judge_outcome(run, b"", EXACT)
+    return _judge_end(run, None, reports.read(run.answers, nonce))
+
+
+# By how a test says that it ended.
+_VERDICT_OF_END = {
+    reports.PASSED: Verdict.ACCEPTED,
+    reports.FAILED: Verdict.WRONG_ANSWER,
+    reports.PROGRAM_FAILED: Verdict.RUNTIME_ERROR,
+    reports.BROKEN: Verdict.INTERNAL_ERROR,
+}
+ENDED_EARLY = "the program ended before the test did"
+CANNOT_RUN = "the test cannot run: "
+NO_END = "the test ended its process before it reached its end"
+
+
+def _judge_end(program: Outcome, test: Outcome | None, told: Sequence[Mapping[str, str]]) -> CaseVerdict:
+    """The verdict on a program that ended well, by the first report of an end. `test` is None where it had no process
+    of its own.
+    """
+    place = next((place for place, report in enumerate(told) if report.get("end") in _VERDICT_OF_END), None)
+    if place is not None:
+        verdict = _VERDICT_OF_END[told[place]["end"]]
+        message = next((report["message"] for report in told[place:] if "message" in report), "")[:MESSAGE_CHARS]
+        if verdict is Verdict.INTERNAL_ERROR:
+            message = f"{CANNOT_RUN}{message}"
+    elif test is None:
+        verdict, message = Verdict.RUNTIME_ERROR, ENDED_EARLY
+    elif test.ended_well:
+        verdict, message = Verdict.WRONG_ANSWER, NO_END
     else:
         verdict, message = _VERDICT_OF_STATUS[test.status], f"the test itself: {test.status.value}"
     return CaseVerdict(verdict, message, program.exit_code, program.signal, program.usage)
 
 
 _VERDICT_OF_PART = {
-    "passed": Verdict.ACCEPTED,
-    "failed": Verdict.WRONG_ANSWER,
-    "error": Verdict.RUNTIME_ERROR,
-    "skipped": Verdict.SKIPPED,
+    reports.PASSED: Verdict.ACCEPTED,
+    reports.FAILED: Verdict.WRONG_ANSWER,
+    reports.PROGRAM_FAILED: Verdict.RUNTIME_ERROR,
+    reports.SKIPPED: Verdict.SKIPPED,
 }
+NO_REPORT = "the test was found and never ended"
 
 
-def judge_file(program: Outcome, test: Outcome) -> CaseVerdict:
-    """A pytest file that ran beside a program, by the lines it told (`runner.pytest_file`).
+def judge_file(program: Outcome, test: Outcome, nonce: str) -> CaseVerdict:
+    """A pytest file that ran beside a program, by its reports (`runner.pytest_file`)."""
+    told = reports.read(test.stdout, nonce)
+    ended = _judge_end(program, test, told) if program.ended_well else judge_outcome(program, b"", EXACT)
+    silent = not any("outcome" in report or report.get("end", reports.PASSED) != reports.PASSED for report in told)
+    if silent and program.ended_well and test.ended_well:
+        # The file ended pytest by itself before its first test had ended, which a program in another box cannot do.
+        return _whole_file(replace(ended, verdict=Verdict.ACCEPTED), ())
+    return _whole_file(ended, _parts(ended, told))
 
-    The score is the share of its functions that passed, of those not skipped. One during which the program ended, and
-    all after it, get the verdict of that.
+
+def judge_shared_file(run: Outcome, nonce: str) -> CaseVerdict:
+    """A pytest file that ran in the program's process."""
+    told = reports.read(run.answers, nonce)
+    ended = _judge_end(run, None, told) if run.ended_well else judge_outcome(run, b"", EXACT)
+    return _whole_file(ended, _parts(ended, told))
+
+
+def _parts(ended: CaseVerdict, told: Sequence[Mapping[str, str]]) -> tuple[Part, ...]:
+    """The verdict of each test function that was found. One without a report has not passed: it gets the verdict of how
+    the file ended.
     """
-    ended = judge_assertion(program, test)
-    told = [line for line in map(_told, test.stdout.splitlines()) if line]
-    broken = next((line for line in told if "broken" in line), None)
-    if broken is not None:
-        verdict = Verdict.RUNTIME_ERROR if broken.get("fault") else Verdict.INTERNAL_ERROR
-        return replace(ended, verdict=verdict, message=str(broken["broken"]), parts=())
-    found = dict.fromkeys(str(name) for line in told for name in line.get("found", ()))
+    found = dict.fromkeys(report["found"] for report in told if "found" in report)
     parts: dict[str, Part] = {}
-    for line in told:
-        name = str(line.get("name"))
-        if name in found and (name not in parts or parts[name].verdict in {Verdict.ACCEPTED, Verdict.SKIPPED}):
-            parts[name] = Part(name, _VERDICT_OF_PART[line["outcome"]], str(line["message"]))
-    if ended.verdict is not Verdict.ACCEPTED:
-        parts.update({name: Part(name, ended.verdict, ended.message) for name in found if name not in parts})
-    return _whole_file(ended, tuple(parts.values()))
+    for report in told:
+        name, verdict = report.get("name", ""), _VERDICT_OF_PART.get(report.get("outcome", ""))
+        if verdict and name in found and (name not in parts or parts[name].verdict in _MAY_CHANGE):
+            parts[name] = Part(name, verdict, report.get("message", "")[:MESSAGE_CHARS])
+    silent = Part("", ended.verdict, ended.message)
+    if ended.verdict is Verdict.ACCEPTED:
+        silent = Part("", Verdict.WRONG_ANSWER, NO_REPORT)
+    return tuple(parts.get(name) or replace(silent, name=name) for name in found)
 
 
-def _told(line: bytes) -> dict[str, Any]:
-    try:
-        told = json.loads(line)
-    except ValueError:  # cut short by the end of the test
-        return {}
-    return told if isinstance(told, dict) else {}
+_MAY_CHANGE = {Verdict.ACCEPTED, Verdict.SKIPPED}  # by what comes of a test's teardown
 
 
 def _whole_file(ended: CaseVerdict, parts: tuple[Part, ...]) -> CaseVerdict:
+    """The verdict on a file: its score is the share of its functions that passed, of those not skipped."""
     judged = [part for part in parts if part.verdict is not Verdict.SKIPPED]
     if not judged:
         if ended.verdict is Verdict.ACCEPTED:

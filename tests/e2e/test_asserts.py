@@ -10,6 +10,9 @@ import pytest
 from sandbox.client import Client
 from tests.e2e.verdicts import ACCEPTED, BROKE, WRONG, judged, verdicts
 
+CANNOT_RUN = "the test cannot run: "
+IMPORT_ERROR = "ImportError: cannot import name"
+NEVER_USED = "the test never used the program, so it tests nothing"
 CHEATS = Path(__file__).parents[1] / "security/attacks/cheating"
 
 
@@ -38,6 +41,8 @@ def test_a_method_is_called_of_a_new_instance_each_time(client: Client) -> None:
 
 PROGRAM = """
 import math
+import numpy as np
+import pandas as pd
 from collections import namedtuple, OrderedDict
 class Pair:
     def __init__(self, a, b):
@@ -83,6 +88,10 @@ def merge(a, b):
     return a
 def add_all(group):
     return sum(one.weight() for one in group)
+def copy(items, item):
+    return [*items, item]
+def stop():
+    raise StopIteration(3)
 """
 
 
@@ -109,7 +118,16 @@ def add_all(group):
         "def f(n):\n    raise KeyError(n)\ntry:\n    each(f, [8])\nexcept KeyError as e:\n    assert e.args == (8,)",
         "import numpy as np\nassert (each(np.sum, [np.array([1, 2])]) == np.array([3])).all()",
         "assert math.gcd(4, 6) == 2",
-        "import sys\nsys.exit()",
+        "import solution\nassert solution.math.gcd(4, 6) == solution.math.gcd(6, 4) == 2",
+        "from solution import math as m\nassert m.gcd(4, 6) == 2 and pair",
+        "from solution import *\nassert math.gcd(4, 6) == 2 and adder(1)(1) == 2",
+        "assert np.sum([adder(2)(1), 1]) == 4 == pd.Series([adder(1)(1), 2]).sum()",
+        "assert copy([1], 2) == [1, 2]",
+        "if __name__ == '__main__':\n    assert adder(1)(1) == 2\nelse:\n    assert 0",
+        "class Box:\n    pass\nimport pickle, sys\nassert pickle.loads(pickle.dumps(Box())) and adder(1)(1)\n"
+        "assert sys.modules['__main__'].Box is Box and sys.argv == ['test.py']",
+        "try:\n    stop()\nexcept StopIteration as error:\n    assert error.value == 3",
+        "import os\nif os.fork() == 0:\n    raise ValueError\nassert adder(1)(1) == 2",
     ],
 )
 def test_objects_functions_and_exceptions_of_the_program_can_be_tested(client: Client, source: str) -> None:
@@ -129,12 +147,130 @@ def test_objects_functions_and_exceptions_of_the_program_can_be_tested(client: C
         ("assert Pair(1, 2) < 3", WRONG, "TypeError: '<' not supported between instances of 'RemoteObject' and 'int'"),
         ("assert (", "internal_error", "the test cannot run: SyntaxError: '(' was never closed"),
         ("import sys\nsys.exit(1)", WRONG, ""),
+        ("import sys\nassert adder(1)(1) == 2\nsys.exit()", WRONG, "the test called sys.exit() before its end"),
+        ("import sys\nadder(1)\nsys.exit('too bad')", WRONG, "too bad"),
+        ("raise SystemExit(0)", WRONG, "the test called sys.exit() before its end"),
+        ("import os\nassert adder(1)\nos._exit(0)", WRONG, "the test ended its process before it reached its end"),
+        ("import absent", "internal_error", f"{CANNOT_RUN}ModuleNotFoundError: No module named 'absent'"),
+        ("from solution import absent", BROKE, f"{IMPORT_ERROR} 'absent' from 'solution' (unknown location)"),
+        ("import solution\nsolution.absent", BROKE, "AttributeError: the program has no absent"),
+        ("statistics.mean([1])", BROKE, "NameError: name 'statistics' is not defined"),
+        ("list(map(lambda n: stop(), [1]))", BROKE, "RuntimeError: the program raised StopIteration"),
         ("each(lambda n: 1 / 0, [1])", BROKE, "ZeroDivisionError: division by zero"),
     ],
 )
 def test_a_test_that_fails_says_why(client: Client, source: str, verdict: str, message: str) -> None:
     (result,) = judged(client, PROGRAM, [{"assert": source}])
     assert (result.verdict, result.message) == (verdict, message)
+
+
+UNITTEST = """
+import unittest
+class TestAdd(unittest.TestCase):
+    def test_add(self):
+        self.assertEqual(add(1, 2), 3)
+"""
+RUN_BY_HAND = """
+suite = unittest.defaultTestLoader.loadTestsFromTestCase(TestAdd)
+result = unittest.TextTestRunner().run(suite)
+"""
+ALL_SKIPPED = UNITTEST.replace("class", "@unittest.skip('no')\nclass")
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "unittest.main()",
+        "if __name__ == '__main__':\n    unittest.main(verbosity=2)",
+        "unittest.main(argv=['first-arg-is-ignored'], exit=False)",
+        "assert unittest.main(exit=False).result.wasSuccessful()",
+        RUN_BY_HAND,
+        f"{RUN_BY_HAND}assert result.wasSuccessful()",
+        f"{RUN_BY_HAND}import sys\nsys.exit(not result.wasSuccessful())",
+        f"{RUN_BY_HAND}import sys\nsys.exit(0 if result.wasSuccessful() else 1)",
+    ],
+)
+@pytest.mark.parametrize("isolation", ["separate", "shared"])
+def test_unittest_finds_the_tests_of_the_source_and_says_how_they_went(
+    client: Client, ending: str, isolation: str
+) -> None:
+    tests = [{"assert": f"{UNITTEST}{ending}"}]
+    right, wrong, broken = (f"def add(a, b):\n    return {value}" for value in ("a + b", "a - b", "c"))
+    (result,) = judged(client, right, tests, isolation=isolation)
+    assert (result.verdict, result.message) == (ACCEPTED, "")
+    (result,) = judged(client, wrong, tests, isolation=isolation)
+    assert result.verdict == WRONG
+    assert "AssertionError" in result.message
+    (result,) = judged(client, broken, tests, isolation=isolation)
+    assert result.verdict in {BROKE, WRONG}
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("", NEVER_USED),
+        ("# TODO\n'a test'\nimport math\nCASES = [1, 2]", NEVER_USED),
+        ("def check(candidate):\n    assert candidate(1, 2) == 3", NEVER_USED),
+        ("def test_add():\n    assert add(1, 2) == 3", NEVER_USED),
+        ("class TestAdd:\n    def test_add(self):\n        assert add(1, 2) == 3", NEVER_USED),
+        (UNITTEST, NEVER_USED),
+        ("import unittest\nunittest.main()", "unittest ran no test"),
+        ("import unittest\nassert add(1, 2)\nunittest.main(exit=False)", "unittest ran no test"),
+        (f"add(1, 2)\n{ALL_SKIPPED}unittest.main()", "unittest skipped every test"),
+    ],
+)
+@pytest.mark.parametrize("isolation", ["separate", "shared"])
+def test_a_source_that_tests_nothing_is_nobodys_success(client: Client, source: str, why: str, isolation: str) -> None:
+    code = "def add(a, b):\n    return a - b"
+    (result,) = judged(client, code, [{"assert": source}], entry_point="add", isolation=isolation)
+    assert result.verdict == "internal_error"
+    assert result.message.startswith(CANNOT_RUN)
+    if isolation == "separate" or why != NEVER_USED:
+        assert result.message == f"{CANNOT_RUN}{why}"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "async def check():\n    assert add(1, 2) == 3\ncheck()",
+        "def cases():\n    yield add(1, 2) == 3\ncases()",
+        "for case in []:\n    assert add(*case) == 3",
+        "import solution",
+    ],
+)
+def test_a_source_that_never_gets_to_the_program_tests_nothing(client: Client, source: str) -> None:
+    (result,) = judged(client, "def add(a, b):\n    return a - b", [{"assert": source}])
+    assert (result.verdict, result.message) == ("internal_error", f"{CANNOT_RUN}{NEVER_USED}")
+
+
+def test_a_program_cannot_stand_for_the_failed_assertion_of_a_test(client: Client) -> None:
+    source = "try:\n    withdraw(9)\n    assert False\nexcept TooMuch:\n    pass"
+    honest = "class TooMuch(Exception):\n    pass\ndef withdraw(n):\n    raise TooMuch"
+    assert asserted(client, honest, source) == [ACCEPTED]
+    for alias in ("AssertionError", "Exception"):
+        assert asserted(client, f"TooMuch = {alias}\ndef withdraw(n):\n    return n", source) == [BROKE]
+
+
+@pytest.mark.parametrize("name", ["sorted", "candidate", "numbers", "expected", "check", "result"])
+def test_a_class_that_only_bears_a_name_of_the_tests_is_not_trusted(client: Client, name: str) -> None:
+    code = f"""
+class Liar:
+    __len__ = lambda self: 3
+    __iter__ = lambda self: iter([1, 2, 3])
+    __bool__ = lambda self: True
+Liar.__name__ = {name!r}
+{name} = Liar
+def solve(numbers): return Liar()
+"""
+    source = """
+def check(candidate):
+    numbers, expected = [3, 1, 2], 3
+    result = candidate(numbers)
+    assert len(result) == expected and all(n in sorted(numbers) for n in result for _ in range(expected))
+    assert [result for _ in numbers]
+"""
+    for call in ("check(candidate)", "check(solve)"):
+        assert asserted(client, code, f"{source}{call}", entry_point="solve") == [BROKE]
 
 
 def test_each_test_has_a_program_of_its_own(client: Client) -> None:

@@ -174,7 +174,68 @@ def test_a_file_that_cannot_be_run_is_nobodys_wrong_answer(
     assert message in result.message
 
 
-LINE = '{"name": "test_it", "outcome": "passed", "message": ""}'
+@pytest.mark.parametrize(
+    "middle",
+    [
+        "pytest.exit('enough', 0)",
+        "raise KeyboardInterrupt",
+        "os._exit(0)",
+        "signal.raise_signal(signal.SIGKILL)",
+        "request.session.shouldstop = 'enough'",
+    ],
+)
+def test_a_test_that_was_found_and_never_ended_has_not_passed(client: Client, middle: str) -> None:
+    source = f"""
+import os, pytest, signal
+from solution import total
+def test_first(): assert total([1]) == 1
+def test_middle(request): {middle}
+def test_last(): assert total([1]) == 1
+"""
+    result = file_result(client, source)
+    verdict_of = {name: verdict for name, (verdict, _) in parts(result).items()}
+    assert verdict_of["test_first"] == ACCEPTED
+    assert verdict_of["test_last"] in {WRONG, BROKE}
+    assert result.verdict in {WRONG, BROKE}
+    assert result.score <= 2 / 3
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict"),
+    [
+        ("assert total([1, 2]) == 4", WRONG),
+        ("FIRST = total([1, 2])[0]", WRONG),
+        ("FIRST = total(['a'])", BROKE),
+        ("import nothing_like_it", "internal_error"),
+        ("import math\nfrom math import no_such_function", "internal_error"),
+        ("eval('total([1, 2]) +')", WRONG),
+        ("total([1, 2])\nno_such_name", "internal_error"),
+    ],
+)
+def test_a_file_that_fails_while_it_is_imported_is_judged_by_who_failed(
+    client: Client, body: str, verdict: str
+) -> None:
+    result = file_result(client, f"from solution import total\n{body}\ndef test_it(): assert total([1]) == 1")
+    assert (result.verdict, result.parts, result.score) == (verdict, [], 0)
+
+
+def test_a_conftest_that_lacks_something_of_the_program_is_the_programs_fault(client: Client) -> None:
+    for imported, verdict in (("solution", BROKE), ("nothing_like_it", "internal_error")):
+        conftest = base64.b64encode(f"from {imported} import absent".encode()).decode()
+        result = file_result(client, "def test_it(): pass", files={"conftest.py": conftest})
+        assert (result.verdict, result.parts) == (verdict, [])
+
+
+def test_a_star_import_binds_what_the_file_mentions(client: Client) -> None:
+    code = "import math\nLIMIT = 3\n_hidden = 1\ndef total(items):\n    return sum(items)\ndef test_easy():\n    pass\n"
+    source = """
+from solution import *
+def test_names():
+    assert total([1, 2]) == LIMIT == math.floor(3.5)
+    assert "test_" + "easy" not in globals() and "_hidden" not in globals()
+"""
+    result = file_result(client, source, code)
+    assert parts(result) == {"test_names": (ACCEPTED, "")}
 
 
 @pytest.mark.parametrize(
@@ -189,9 +250,13 @@ LINE = '{"name": "test_it", "outcome": "passed", "message": ""}'
         'import os\nos.write(1, b\'{"name": "test_it", "outcome": "passed", "message": ""}\\n\')\ndef solve(*_): 0',
         "open('conftest.py', 'w').write('collect_ignore_glob = [\"*\"]')\ndef solve(*_): 0",
         "class solve:\n    __eq__ = lambda *_: True\n    def __init__(self, *_): pass",
+        "import types\nsolve = types.ModuleType('unittest.__main__')",
+        "import types\nsolve = types.ModuleType('test.test_winreg')",
+        "import types\nsolve = types.ModuleType('no.such')",
+        "pytestmark = []\ndef solve(*_): 0\ndef test_easy(): pass\ndef setup_module(*_): raise SystemExit(0)",
     ],
 )
 def test_a_trick_is_not_paid(client: Client, trick: str) -> None:
     result = file_result(client, "from solution import *\ndef test_it():\n    assert solve([3, 4]) == 7", trick)
-    assert result.verdict != ACCEPTED
+    assert result.verdict in {WRONG, BROKE}
     assert result.score == 0

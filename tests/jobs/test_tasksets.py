@@ -12,6 +12,7 @@ from redis import Redis
 from sandbox.errors import BadRequest, NotFound
 from sandbox.jobs import keys
 from sandbox.jobs.tasksets import TaskSets
+from sandbox.schema import TestCase
 from tests.redis_server import RedisServer
 
 TTL_S = 100
@@ -40,17 +41,22 @@ def sets(redis: Redis) -> TaskSets:
     return TaskSets(redis, TTL_S)
 
 
+def stdio(test: object) -> TestCase:
+    assert isinstance(test, TestCase)
+    return test
+
+
 def test_a_set_is_put_under_its_hash_and_read_by_reference(sets: TaskSets) -> None:
     assert sets.put(SET, BODY).model_dump() == {"id": SET, "tasks": 2}
     tasks = sets.get([f"{SET}/sum", f"{SET}/näh/er"])
     assert tasks[f"{SET}/sum"].language == "cpp"
     assert tasks[f"{SET}/sum"].weights == [2.0]
-    assert [test.stdin_bytes for test in tasks[f"{SET}/näh/er"].tests] == [b"", b"\xff"]
+    assert [stdio(test).stdin_bytes for test in tasks[f"{SET}/näh/er"].tests] == [b"", b"\xff"]
 
 
 def test_another_process_reads_what_one_has_put(sets: TaskSets, redis: Redis) -> None:
     sets.put(SET, BODY)
-    assert TaskSets(redis, TTL_S).get([f"{SET}/sum"])[f"{SET}/sum"].tests[0].expected == "3\n"
+    assert stdio(TaskSets(redis, TTL_S).get([f"{SET}/sum"])[f"{SET}/sum"].tests[0]).expected == "3\n"
 
 
 def test_putting_twice_is_harmless_and_what_was_read_is_not_read_again(sets: TaskSets, redis: Redis) -> None:
@@ -113,4 +119,4 @@ def test_a_set_with_many_tasks_is_written_whole(sets: TaskSets) -> None:
     name = sha256(body).hexdigest()
     assert sets.put(name, body).tasks == 2_500
     found = sets.get([f"{name}/{number}" for number in range(2_500)])
-    assert found[f"{name}/2499"].tests[0].expected == "2499"
+    assert stdio(found[f"{name}/2499"].tests[0]).expected == "2499"

@@ -9,7 +9,8 @@ import pytest
 from sandbox.box.slot import Slot
 from sandbox.jobs.perform import verify
 from sandbox.runner.contract import Verdict
-from sandbox.schema import AssertTest, VerifyRequest
+from sandbox.schema import AnyTest, AssertTest, LimitsRequest, PytestTest, VerifyRequest
+from sandbox.schema.submissions import Isolation
 from tests.security.attack import Attack, attacks
 
 ASSERT_ATTACKS = [attack for attack in attacks("cheating") if attack.needs == "asserts"]
@@ -21,7 +22,61 @@ ASSERTIONS = (
     "import math\nassert math.isclose(candidate([3, 4]), 7) and isinstance(candidate([3, 4]), int)",
     "want = 7\ngot = solve([3, 4])\nassert all([got == want, str(got) == '7', abs(got - want) == 0])",
 )
-HONEST = "def solve(numbers):\n    return sum(numbers)\n"
+UNITTEST = """
+import unittest
+class Solve(unittest.TestCase):
+    def test_pair(self):
+        self.assertEqual(solve([3, 4]), 7)
+"""
+# The same without an entry point, where the source finds the program by itself.
+BARE_ASSERTIONS = (
+    "assert solve([3, 4]) == 7",
+    "from solution import solve\nassert solve([3, 4]) == 7",
+    "import main\nassert main.solve([3, 4]) == 7",
+    "CASES = [([3, 4], 7)]\nfrom solution import *\nassert all(map(lambda case: solve(case[0]) == case[1], CASES))",
+    "assert math.isclose(solve([3, 4]), 7)",
+    "got = solve([3, 4])\nassert sorted([got]) == [7] and len(str(got)) == 1 and isinstance(got, int)",
+    "got = solve([3, 4])\nassert len(range(got)) == 7",
+    f"{UNITTEST}unittest.main()",
+    f"from solution import *\n{UNITTEST}unittest.main(exit=False)",
+)
+PYTEST_FILES = (
+    "from solution import solve\ndef test_it():\n    assert solve([3, 4]) == 7",
+    f"from main import solve\n{UNITTEST}",
+    """
+import pytest
+CASES = [([3, 4], 7), ([7], 7)]
+from solution import *
+@pytest.mark.parametrize(("numbers", "expected"), CASES)
+def test_it(numbers, expected):
+    assert solve(numbers) == expected
+""",
+    """
+import pytest
+import solution
+@pytest.fixture
+def got():
+    return solution.solve([3, 4])
+class TestSolve:
+    def test_it(self, got):
+        assert [got] == [7]
+""",
+)
+HONEST = "import math\ndef solve(numbers):\n    return sum(numbers)\n"
+# In the program's process these pass some test: an object there may be equal to everything, and what a test uses may be
+# the program's. That is what `"isolation": "shared"` gives up.
+TAMPERING = frozenset(
+    {
+        "asserts_equal_int",
+        "asserts_equal_to_all",
+        "asserts_module_of_its_own",
+        "asserts_named_like_builtins",
+        "asserts_patch_builtins",
+        "asserts_stack",
+        "asserts_star_import",
+        "asserts_stop_iteration",
+    }
+)
 
 
 def _request(code: str, assertions: Sequence[str] = ASSERTIONS) -> VerifyRequest:
@@ -29,13 +84,36 @@ def _request(code: str, assertions: Sequence[str] = ASSERTIONS) -> VerifyRequest
     return VerifyRequest(language="python", code=code, entry_point="solve", tests=tests)
 
 
+def _bare_request(code: str, isolation: Isolation = "separate") -> VerifyRequest:
+    tests: list[AnyTest] = [AssertTest(assertion=assertion) for assertion in BARE_ASSERTIONS]
+    tests += [PytestTest(source=source) for source in PYTEST_FILES]
+    limits = LimitsRequest(cpu_time_s=2.0, wall_time_s=5.0)
+    return VerifyRequest(language="python", code=code, tests=tests, isolation=isolation, limits=limits)
+
+
 def test_all_the_assert_attacks_are_tried() -> None:
-    assert len(ASSERT_ATTACKS) >= 13
+    assert len(ASSERT_ATTACKS) >= 24
 
 
 def test_an_honest_program_passes_every_assert(slot: Slot) -> None:
     result = verify("honest", _request(HONEST), slot, 0.0)
     assert (result.verdict, result.score) == (Verdict.ACCEPTED, 1.0), result
+
+
+@pytest.mark.parametrize("isolation", ["separate", "shared"])
+def test_an_honest_program_passes_every_form_of_test(isolation: Isolation, slot: Slot) -> None:
+    result = verify("honest", _bare_request(HONEST, isolation), slot, 0.0)
+    assert (result.verdict, result.score) == (Verdict.ACCEPTED, 1.0), result
+
+
+@pytest.mark.parametrize("isolation", ["separate", "shared"])
+@pytest.mark.parametrize("attack", ASSERT_ATTACKS, ids=lambda attack: attack.path.stem)
+def test_an_attack_passes_no_form_of_test_and_breaks_none(attack: Attack, isolation: Isolation, slot: Slot) -> None:
+    if isolation == "shared" and attack.path.stem in TAMPERING:
+        pytest.skip("shared isolation does not claim to contain it")
+    result = verify("attack", _bare_request(attack.path.read_text(), isolation), slot, 0.0)
+    assert (result.passed, result.score) == (0, 0.0), (attack.header["attack"], result)
+    assert {test.verdict for test in result.tests} <= {Verdict.WRONG_ANSWER, Verdict.RUNTIME_ERROR}, result
 
 
 @pytest.mark.parametrize("attack", ASSERT_ATTACKS, ids=lambda attack: attack.path.stem)

@@ -14,9 +14,13 @@ from sandbox.verify.judge import (
     CheckerChoice,
     Trial,
     judge,
+    judge_assertion,
     judge_call,
     judge_exit,
+    judge_file,
     judge_outcome,
+    judge_shared,
+    judge_shared_file,
     not_compiled,
 )
 
@@ -146,3 +150,75 @@ def test_what_did_not_compile_is_a_compile_error_on_every_test() -> None:
     assert judgement.verdict is Verdict.COMPILE_ERROR
     assert [case.verdict for case in judgement.cases] == [Verdict.COMPILE_ERROR] * 3
     assert judgement.passed == 0
+
+
+NONCE = "ab" * 16
+WELL = Outcome(Status.OK, exit_code=0)
+
+
+def told(*reports: str) -> bytes:
+    return b"".join(b'{"nonce":"%b",%b}\n' % (NONCE.encode(), report.encode()) for report in reports)
+
+
+def reported(*reports: str, status: Status = Status.OK) -> Outcome:
+    return Outcome(status, stdout=told(*reports), answers=told(*reports))
+
+
+@pytest.mark.parametrize(
+    ("reports", "verdict"),
+    [
+        (['"end":"passed"'], Verdict.ACCEPTED),
+        (['"end":"failed"', '"end":"passed"'], Verdict.WRONG_ANSWER),
+        (['"end":"error"'], Verdict.RUNTIME_ERROR),
+        (['"end":"broken"'], Verdict.INTERNAL_ERROR),
+        (['"end":"well"'], Verdict.WRONG_ANSWER),
+        ([], Verdict.WRONG_ANSWER),
+    ],
+)
+def test_an_assert_test_is_judged_by_the_first_end_that_it_reports(reports: list[str], verdict: Verdict) -> None:
+    assert judge_assertion(WELL, reported(*reports), NONCE).verdict is verdict
+    shared = judge_shared(reported(*reports), NONCE).verdict
+    assert shared is (verdict if reports and "well" not in reports[0] else Verdict.RUNTIME_ERROR)
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.OK])
+def test_a_report_does_not_save_a_program_that_did_not_end_well(status: Status) -> None:
+    passed = reported('"end":"passed"', status=status)
+    assert judge_assertion(passed, reported('"end":"passed"'), NONCE).verdict.value == status.value
+    assert judge_shared(passed, NONCE).verdict.value == status.value
+
+
+def test_an_end_with_another_nonce_is_none() -> None:
+    test = reported('"end":"passed"')
+    assert judge_assertion(WELL, test, "cd" * 16).verdict is Verdict.WRONG_ANSWER
+    assert judge_shared(test, "cd" * 16).verdict is Verdict.RUNTIME_ERROR
+
+
+FOUND = ['"found":"test_a"', '"found":"test_b"']
+A_PASSED = '"name":"test_a","outcome":"passed","message":""'
+
+
+@pytest.mark.parametrize("judged", [judge_shared_file, lambda test, nonce: judge_file(WELL, test, nonce)])
+def test_a_test_function_without_a_report_has_not_passed(judged: Callable[[Outcome, str], CaseVerdict]) -> None:
+    case = judged(reported(*FOUND, A_PASSED, '"end":"passed"'), NONCE)
+    assert (case.verdict, case.score) == (Verdict.WRONG_ANSWER, 0.5)
+    assert case.parts is not None
+    assert [part.verdict for part in case.parts] == [Verdict.ACCEPTED, Verdict.WRONG_ANSWER]
+    case = judged(reported(*FOUND, A_PASSED), NONCE)
+    assert (case.verdict is not Verdict.ACCEPTED, case.score) == (True, 0.5)
+
+
+def test_what_was_not_found_and_what_skips_count_for_nothing() -> None:
+    other = '"name":"test_c","outcome":"passed","message":""'
+    skipped = '"name":"test_b","outcome":"skipped","message":"no"'
+    case = judge_file(WELL, reported(*FOUND, other, A_PASSED, skipped, '"end":"passed"'), NONCE)
+    assert (case.verdict, case.score) == (Verdict.ACCEPTED, 1.0)
+    assert case.parts is not None
+    assert [part.name for part in case.parts] == ["test_a", "test_b"]
+
+
+def test_a_failing_teardown_takes_back_a_pass_and_nothing_gives_one_back() -> None:
+    failed = '"name":"test_a","outcome":"failed","message":"no"'
+    for reports in ([A_PASSED, failed], [failed, A_PASSED]):
+        case = judge_file(WELL, reported(FOUND[0], *reports, '"end":"passed"'), NONCE)
+        assert (case.verdict, case.score, case.message) == (Verdict.WRONG_ANSWER, 0.0, "test_a: no")

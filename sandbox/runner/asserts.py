@@ -1,0 +1,309 @@
+"""Assert tests: source that raises on failure, in another process and box than the program it tests.
+
+The source sees the program's functions and classes as stand-ins that ask the program (`peers`). The program sees the
+calls and never the test. The test compares values made of builtin types, so the program cannot answer with an object
+that equals everything, and its patched builtins and early exits stay in its own box.
+
+The source runs as `python3 test.py` would run it: it is `__main__`, and `unittest.main()` finds its classes. It passes
+by reaching its end after it has used the program, and says so to the worker (`reports`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from sandbox.runner import peers, unittest_runs
+from sandbox.runner.functions import ANSWERS, CALLS, PROGRAM_NAME
+from sandbox.runner.remotes import Remote
+from sandbox.runner.reports import BROKEN, FAILED, PASSED, PROGRAM_FAILED, Reporter
+from sandbox.runner.source_names import BUILTINS, SourceNames, all_names, read_names
+
+if TYPE_CHECKING:
+    from sandbox.runner.shared import Program
+
+PROGRAM_NAMES = frozenset({PROGRAM_NAME, "main"})
+TEST_FILE = "test.py"
+MAX_MESSAGE_CHARS = 500
+ENDED_EARLY = "the program ended before the test did"
+NEVER_USED = "the test never used the program, so it tests nothing"
+NO_PYTEST = "python3-pytest is not installed where this box runs"
+# The functions of `pytest_file` that run a file; an interpreter that has not imported that module has none.
+run_file: list[Callable[[str, Tested], NoReturn]] = []
+run_shared_file: list[Callable[[str, Reporter, Program], NoReturn]] = []
+
+STOPS = frozenset({"StopIteration", "StopAsyncIteration"})
+NOT_COMPILED = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
+
+
+class TestPeer(peers.Peer):
+    """A test's side of the conversation. `words` are those of its source.
+
+    If a function of the program raises StopIteration, that is a RuntimeError, as in a generator: it would end a loop of
+    the test, such as `all(map(check, cases))`. A source that mentions StopIteration gets it.
+    """
+
+    __test__ = False
+    words: frozenset[str] = frozenset()
+    _asked = ""
+
+    def exchange(self, request: dict[str, Any]) -> dict[str, Any]:
+        answer = super().exchange(request)
+        self._asked = request["do"]
+        return answer
+
+    def result(self, answer: dict[str, Any], choosing: bool = False) -> Any:
+        try:
+            return super().result(answer, choosing)
+        except (StopIteration, StopAsyncIteration) as error:
+            if self._asked != "call" or not self.words.isdisjoint(STOPS):
+                raise
+            self.raised = RuntimeError(f"the program raised {type(error).__name__}")
+            raise self.raised from None
+
+
+class Tested:
+    """The program as its test sees it. `names` are those in the test's source."""
+
+    def __init__(self, report: Reporter, modules: frozenset[str] = PROGRAM_NAMES) -> None:
+        self.report = report
+        self.module_names = modules
+        self.names = SourceNames()
+        self.missing: set[str] = set()
+        self.used = False
+        self.peer = TestPeer(os.fdopen(os.dup(CALLS), "rb"), os.fdopen(os.dup(ANSWERS), "wb"), refuse, self._gone)
+        self.peer.look_up = self.find
+
+    def read(self, names: SourceNames, bound: Iterable[str] = ()) -> None:
+        """Take the names in the test's source: they decide what the program may be asked for. `bound` are the free ones
+        that are bound for it.
+        """
+        self.names = names
+        self.peer.words = names.words
+        self.peer.names_to_come = names.free.difference(bound)
+
+    def find(self, name: str) -> Any:
+        """Look up a global of the program; return None if there is none."""
+        try:
+            return self.get(name)
+        except KeyError:
+            return None
+
+    def get(self, name: str, choosing: bool = True) -> Any:
+        """Look up a global of the program. Without `choosing` it may not be a class. Raises KeyError.
+
+        A module of the program is one of the test's own process, if the test's source names it. A name that the source
+        uses as a module is that module, whatever the program has under it.
+        """
+        answer = self._ask_for(name)
+        if name not in self.names.as_modules and "module" not in answer:
+            return self._checked(self.peer.result(answer, choosing))
+        if choosing and name in self.names.modules:
+            return self.names.modules[name]
+        self.missing.add(name)
+        raise KeyError(name)
+
+    def _checked(self, found: Any) -> Any:
+        """Refuse an exception class that would catch the test's own failed assertion."""
+        if isinstance(found, type) and issubclass(AssertionError, found):
+            self.peer.raised = TypeError(f"the program's name for {found.__name__}")
+            raise self.peer.raised
+        return found
+
+    def _ask_for(self, name: str) -> dict[str, Any]:
+        self.used = True
+        answer = self.peer.exchange({"do": "get", "name": name})
+        if answer.get("missing") == name:
+            self.missing.add(name.partition(".")[0])
+            raise KeyError(name)
+        return answer
+
+    def set(self, name: str, value: Any) -> None:
+        self.used = True
+        self.peer.ask({"do": "set", "name": name, "value": self.peer.encoded(value)})
+
+    def star_names(self) -> list[str]:
+        """The names that `from solution import *` binds: public ones that the test's source mentions. It cannot bind
+        another one, which pytest or unittest might look for, nor hide a builtin or what the source binds itself.
+        """
+        self.used = True
+        told = self.peer.ask({"do": "names", "name": ""})
+        names = {name for name in told or () if isinstance(name, str) and not name.startswith("_")}
+        return sorted((names & self.names.words) - BUILTINS - self.names.bound)
+
+    def at_fault(self, error: BaseException | None) -> bool:
+        """Whether an exception that ended the test is the program's, not the test's opinion of it."""
+        if isinstance(error, NameError):
+            return error is self.peer.raised or error.name in self.missing
+        if type(error) is ImportError:
+            return error is self.peer.raised or (error.name in self.module_names and bool(self.missing))
+        if isinstance(error, AttributeError) and isinstance(error.obj, TestedModule):
+            return True
+        return error is not None and error is self.peer.raised
+
+    def is_broken_by(self, error: BaseException | None) -> bool:
+        """Whether an exception says that the test cannot run, whatever the program does: it imports what is not there.
+        The program can neither name a module nor raise the exception itself.
+        """
+        if not isinstance(error, ImportError) or self.at_fault(error):
+            return False
+        name = str(error.name).partition(".")[0]
+        return name in self.names.words and name not in self.module_names
+
+    def _gone(self, why: str) -> NoReturn:
+        """The program has ended before the test did; its own outcome says how."""
+        self.report.tell(end=PROGRAM_FAILED, message=(why or ENDED_EARLY)[:MAX_MESSAGE_CHARS])
+        os._exit(0)
+
+
+def refuse(request: dict[str, Any]) -> dict[str, Any]:
+    raise TypeError(f"{request.get('do')} is not for the program to ask")
+
+
+class EntryPoint:
+    """The function under test, by its name. Each call of a method is one of a new instance."""
+
+    def __init__(self, tested: Tested, name: str) -> None:
+        self._tested, self._name = tested, name
+        self._function: Any = None
+        self.__name__ = self.__qualname__ = name.rpartition(".")[2]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._function is None:
+            try:
+                self._function = self._tested.get(self._name, choosing=False)
+            except KeyError:
+                self._tested.peer.raised = NameError(f"the program has no {self._name}")
+                raise self._tested.peer.raised from None
+        function = self._function
+        if "." in self._name:
+            self._function = None
+        return function(*args, **kwargs)
+
+
+class Names(dict[str, Any]):
+    """A test's builtins: names that neither the test nor Python has are the program's."""
+
+    def __init__(self, builtins: Mapping[str, Any], tested: Tested) -> None:
+        super().__init__(builtins)
+        self._tested = tested
+
+    def __missing__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise KeyError(name)
+        found = self._tested.get(name)
+        if isinstance(found, Remote | ModuleType):
+            self[name] = found
+        return found
+
+
+class TestedModule(ModuleType):
+    """The program as a module that a test imports."""
+
+    def __init__(self, name: str, tested: Tested) -> None:
+        super().__init__(name)
+        self.__dict__["_tested"] = tested
+
+    def __getattr__(self, name: str) -> Any:
+        tested: Tested = self.__dict__["_tested"]
+        if name == "__all__":
+            return tested.star_names()
+        try:
+            if name.startswith("__"):
+                raise KeyError(name)
+            return tested.get(name)
+        except KeyError:
+            raise AttributeError(f"the program has no {name}", name=name, obj=self) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("__"):
+            super().__setattr__(name, value)
+        else:
+            self.__dict__["_tested"].set(name, value)
+
+
+def run_test(builtins: Mapping[str, Any]) -> NoReturn:
+    """Run the test on stdin against the program behind the descriptors, and report how it ended."""
+    request = json.loads(sys.stdin.buffer.read())
+    report = Reporter(os.dup(1), request["nonce"])
+    discard_stdout()
+    tested = Tested(report, PROGRAM_NAMES.union(request.get("modules", ())))
+    for name in tested.module_names:
+        sys.modules[name] = TestedModule(name, tested)
+    if "file" in request:
+        run_pytest(request["file"], tested)
+    end, message = run_source(request["source"], request["entry_point"], Names(builtins, tested), tested)
+    report.tell(end=end, message=message)
+    os._exit(0)
+
+
+def run_pytest(source: str, tested: Tested) -> NoReturn:
+    if run_file:
+        run_file[0](source, tested)
+    tested.report.tell(end=BROKEN, message=NO_PYTEST)
+    os._exit(0)
+
+
+def discard_stdout() -> None:
+    """Send what the test prints nowhere: only its reports are read."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
+def run_source(source: str, entry_point: str, builtins: Names, tested: Tested) -> tuple[str, str]:
+    """Run an assert test; return how it ended, and why."""
+    main = ModuleType("__main__")
+    main.__dict__.update(__builtins__=builtins, __file__=f"{os.getcwd()}/{TEST_FILE}")
+    if entry_point:
+        function = EntryPoint(tested, entry_point)
+        main.__dict__.update({"candidate": function, function.__name__: function})
+    tested.peer.own_modules = frozenset({main.__name__})
+    sys.modules["__main__"] = main
+    sys.argv[:] = [TEST_FILE]
+    try:
+        code = compile(source, TEST_FILE, "exec", dont_inherit=True)
+        tested.read(read_names(source, code, tested.module_names), main.__dict__)
+    except NOT_COMPILED as error:
+        return BROKEN, last_line_of(error)
+    runs = unittest_runs.watch(tested.at_fault) if "unittest" in all_names(code) else None
+    exit_code: object = None
+    try:
+        exec(code, main.__dict__)
+    except SystemExit as request:
+        if not (runs and runs.results and unittest_runs.ended_by_test(request.__traceback__, TEST_FILE)):
+            return FAILED, reason_for(request)
+        exit_code = request.code
+    except BaseException as error:  # noqa: BLE001 - the test's verdict, whatever it raises
+        if tested.is_broken_by(error):
+            return BROKEN, last_line_of(error)
+        return PROGRAM_FAILED if tested.at_fault(error) else FAILED, last_line_of(error)
+    end, message = runs.outcome(exit_code) if runs and runs.results else (PASSED, "")
+    return (end, message) if tested.used or end != PASSED else (BROKEN, NEVER_USED)
+
+
+def reason_for(error: BaseException) -> str:
+    """Say why a test failed. An exit code other than 0 speaks for itself."""
+    if not isinstance(error, SystemExit):
+        return last_line_of(error)
+    if not error.code:
+        return "the test called sys.exit() before its end"
+    return "" if isinstance(error.code, int) else last_line(str(error.code))
+
+
+def last_line_of(error: BaseException) -> str:
+    """The last line of an exception's traceback."""
+    try:
+        return last_line("".join(traceback.format_exception_only(error)))
+    except Exception:  # noqa: BLE001 - its __str__ is the test's
+        return type(error).__name__
+
+
+def last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1][:MAX_MESSAGE_CHARS] if lines else ""

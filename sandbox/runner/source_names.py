@@ -1,0 +1,111 @@
+"""The names in a test's source, and the modules that they stand for.
+
+A test may use a module that only the program imports: `math.isclose(...)` without an `import math` of its own. The test
+then gets a module of its own process. Which one follows from the name in the test's source alone, never from what the
+program says about it, and all of them are imported before the program answers anything. So a program cannot make the
+test import a module, nor put an object of its own in a module's place.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import re
+import symtable
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import CodeType, MappingProxyType, ModuleType
+from typing import NamedTuple
+
+ALIASES = {"np": "numpy", "pd": "pandas", "nx": "networkx", "dt": "datetime"}
+NUMERIC = frozenset({"numpy", "pandas", "scipy", "sympy", "networkx"})
+# To import these does something, or they are of no use to a test.
+_WITH_EFFECTS = frozenset(
+    {"antigravity", "ensurepip", "idlelib", "lib2to3", "pip", "site", "test", "this", "tkinter", "turtle", "turtledemo"}
+)
+MODULES = (sys.stdlib_module_names - _WITH_EFFECTS) | NUMERIC
+NAMES_OF_MODULES = MODULES | frozenset(ALIASES)
+BUILTINS = frozenset(dir(builtins))
+_WORD = re.compile(r"\w+")
+
+
+class SourceNames(NamedTuple):
+    """`free`: global names that the source uses and does not bind; those of builtins are not among them. `bound`: names
+    that it binds at its top level. `words`: all words in it. `modules`: the allowed modules it names, and `as_modules`
+    those of their names that are free and that it takes attributes of.
+    """
+
+    free: frozenset[str] = frozenset()
+    bound: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
+    modules: Mapping[str, ModuleType] = MappingProxyType({})
+    as_modules: frozenset[str] = frozenset()
+
+
+def read_names(source: str, code: CodeType, programs: Iterable[str]) -> SourceNames:
+    """Find the names of a test's source and import the modules among them. `programs` are the names under which the
+    test can import the program.
+    """
+    free, bound = _global_names(source)
+    used = set(all_names(code))
+    modules = _modules_used(source, free & NAMES_OF_MODULES)
+    as_modules = frozenset(modules)
+    if not used.isdisjoint(programs):  # `from solution import math`, `solution.math.sqrt(2)`
+        modules |= {name: module for name in used & NAMES_OF_MODULES if (module := _import(name)) is not None}
+    return SourceNames(free - BUILTINS, bound, frozenset(_WORD.findall(source)), modules, as_modules)
+
+
+def merge(first: SourceNames, rest: Sequence[SourceNames]) -> SourceNames:
+    """The names of a pytest file and of the files beside it. None counts as free: such files import what they use."""
+    return SourceNames(
+        bound=first.bound,
+        words=first.words.union(*(names.words for names in rest)),
+        modules={name: module for names in (first, *rest) for name, module in names.modules.items()},
+        as_modules=first.as_modules.union(*(names.as_modules for names in rest)),
+    )
+
+
+def all_names(code: CodeType) -> Iterator[str]:
+    """Yield the names of globals, attributes and imports in a code object and those inside it."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from all_names(constant)
+
+
+def _global_names(source: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The global names that a source uses and does not bind, and those that it binds at its top level."""
+    top = symtable.symtable(source, "test.py", "exec")
+    bound = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+    used: set[str] = set()
+    scopes = [top]
+    while scopes:
+        scope = scopes.pop()
+        scopes += scope.get_children()
+        used.update(symbol.get_name() for symbol in scope.get_symbols() if symbol.is_global())
+    return frozenset(used - bound), frozenset(bound)
+
+
+def _modules_used(source: str, names: frozenset[str]) -> dict[str, ModuleType]:
+    """Of these names, those that the source uses as modules: it takes attributes of them that the module has."""
+    if not names:
+        return {}
+    attributes: dict[str, set[str]] = {}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names:
+            attributes.setdefault(node.value.id, set()).add(node.attr)
+    found = {}
+    for name, wanted in attributes.items():
+        module = _import(name)
+        if module is not None and all(hasattr(module, attribute) for attribute in wanted):
+            found[name] = module
+    return found
+
+
+def _import(name: str) -> ModuleType | None:
+    """Import an allowed module by its name or alias; return None if it is not installed."""
+    try:
+        return importlib.import_module(ALIASES.get(name, name))
+    except ImportError:
+        return None

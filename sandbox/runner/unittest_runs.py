@@ -1,0 +1,81 @@
+"""What unittest found when a test's source ran it, by `unittest.main()` or a `TextTestRunner` of its own.
+
+A source that ends with `unittest.main()` leaves by SystemExit, and one with `unittest.main(exit=False)` reaches its end
+even if every test failed. So neither says how the tests went; the results of the runs do.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from sandbox.runner.reports import BROKEN, FAILED, PASSED, PROGRAM_FAILED
+
+NO_TESTS = "unittest ran no test"
+ALL_SKIPPED = "unittest skipped every test"
+MAIN = "unittest.main"  # the module that ends the process when its tests have run
+
+
+class Runs:
+    """The results of the runs so far. `at_fault` says whether an exception is the program's."""
+
+    def __init__(self, at_fault: Callable[[BaseException | None], bool]) -> None:
+        self.results: list[Any] = []
+        self._at_fault = at_fault
+        self._first_error: BaseException | None = None
+
+    def watch(self, unittest: Any) -> None:
+        """Keep the result of each run, and the first exception that was no failed assertion."""
+        run, add_error = unittest.TextTestRunner.run, unittest.TestResult.addError
+
+        def run_and_keep(runner: Any, test: Any) -> Any:
+            result = run(runner, test)
+            self.results.append(result)
+            return result
+
+        def keep_error(result: Any, test: Any, error: Any) -> None:
+            self._first_error = self._first_error or error[1]
+            add_error(result, test, error)
+
+        unittest.TextTestRunner.run, unittest.TestResult.addError = run_and_keep, keep_error
+
+    def outcome(self, exit_code: object = None) -> tuple[str, str]:
+        """How the tests ended, and why. A run without tests is no success, nor is one after which the source exits with
+        another code than 0.
+        """
+        failures = [failure for result in self.results for failure in result.failures]
+        errors = [error for result in self.results for error in result.errors]
+        unexpected = [test for result in self.results for test in result.unexpectedSuccesses]
+        if failures or errors:
+            test, text = (failures or errors)[0]
+            end = FAILED if failures or not self._at_fault(self._first_error) else PROGRAM_FAILED
+            return end, f"{_name(test)}: {text.strip().rpartition(chr(10))[2]}"
+        if unexpected:
+            return FAILED, f"{_name(unexpected[0])}: unexpected success"
+        if not any(result.testsRun for result in self.results):
+            return BROKEN, NO_TESTS
+        if all(result.testsRun <= len(result.skipped) for result in self.results):
+            return BROKEN, ALL_SKIPPED
+        return (FAILED, f"exit code {exit_code}") if exit_code else (PASSED, "")
+
+
+def watch(at_fault: Callable[[BaseException | None], bool]) -> Runs:
+    """Watch the runs of unittest in this process from now on."""
+    runs = Runs(at_fault)
+    runs.watch(importlib.import_module("unittest"))
+    return runs
+
+
+def ended_by_test(trace: TracebackType | None, file: str) -> bool:
+    """Whether it was unittest.main(), or the test's source in `file`, that raised, by the traceback of a SystemExit."""
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return False
+    return trace.tb_frame.f_globals.get("__name__") == MAIN or trace.tb_frame.f_code.co_filename == file
+
+
+def _name(test: Any) -> str:
+    return str(test.id()).removeprefix("__main__.")

@@ -1,0 +1,59 @@
+"""Reports of tests: read by their nonce, whatever else a process has written."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from sandbox.runner import reports
+from sandbox.runner.reports import Reporter
+
+NONCE = "0f" * 16
+
+
+def written(*fields: dict[str, str], process: int = 0) -> bytes:
+    """The bytes of these reports."""
+    reading, writing = os.pipe()
+    report = Reporter(writing, NONCE, process)
+    for each in fields:
+        report.tell(**each)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        return pipe.read()
+
+
+def test_what_is_told_is_read() -> None:
+    told = [{"found": "test_a"}, {"name": 'test_"\n\u2028', "outcome": "passed", "message": ""}, {"end": "passed"}]
+    assert [{**report, "nonce": NONCE} for report in told] == reports.read(written(*told), NONCE)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b'{"nonce":"","end":"passed"}\n',
+        b'{"end":"passed","nonce":"0f"}\n',
+        b'{"nonce":"%b","end":"passed"}\n' % (b"0e" * 16),
+        b"\n" * 100_000,
+        b"[" * 100_000,
+        b"\xff\x00passed",
+    ],
+)
+def test_nothing_is_read_without_the_nonce(content: bytes) -> None:
+    assert reports.read(content, NONCE) == []
+
+
+def test_reports_are_found_between_anything_else_and_a_broken_one_says_nothing() -> None:
+    whole = written({"end": "failed"})
+    content = b"noise" + whole[:-3] + b"\n" + b"\xff" + whole + b"[1]\n" + whole[: len(whole) // 2]
+    assert [report.get("end") for report in reports.read(content, NONCE)] == [None, "failed"]
+
+
+def test_half_a_surrogate_pair_becomes_a_question_mark() -> None:
+    (report,) = reports.read(written({"message": "\ud800!"}), NONCE)
+    assert report["message"] == "?!"
+
+
+def test_another_process_reports_nothing() -> None:
+    assert written({"end": "passed"}, process=os.getpid() + 1) == b""

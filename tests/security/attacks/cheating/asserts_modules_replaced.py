@@ -1,0 +1,12 @@
+# attack: replace modules in sys.modules by ones that the test must not import
+# contained: the test's process has modules of its own
+# expect: wrong_answer
+# uses: asserts
+
+import sys
+import types
+
+for name in ("math", "solution", "main", "__main__", "unittest"):
+    sys.modules[name] = types.ModuleType("unittest.__main__")
+math = sys.modules["math"]
+solve = sys.modules["solution"]
