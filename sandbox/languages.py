@@ -72,8 +72,12 @@ class Language:
     compile_limits: Limits = COMPILE_LIMITS
     environment: Mapping[str, str] = field(default_factory=dict, hash=False)
     memory_errors: tuple[bytes, ...] = ()
+    checked: Language | None = None
 
-    def program(self, code: str | bytes) -> Program:
+    def program(self, code: str | bytes, debug_checks: bool = False) -> Program:
+        """Return a program in this language. With `debug_checks`, its failing assertions stop it."""
+        if debug_checks and self.checked is not None:
+            return self.checked.program(code)
         source = code.encode() if isinstance(code, str) else code
         return Program(
             source=source,
@@ -104,6 +108,7 @@ def _entry(name: str, row: Mapping[str, Any]) -> Language:
         compile_limits=replace(COMPILE_LIMITS, **row.get("compile_limits", {})),
         environment=MappingProxyType(row.get("environment", {})),
         memory_errors=tuple(text.encode() for text in row.get("memory_errors", ())),
+        checked=_entry(name, {**row, **row["debug_checks"], "debug_checks": {}}) if row.get("debug_checks") else None,
     )
 
 

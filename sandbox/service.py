@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from pydantic_core import PydanticSerializationError
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -366,7 +367,11 @@ class Service:
 
 
 def _packed(item: Item) -> bytes:
-    return item.model_dump_json(exclude_unset=True).encode()
+    """An item as JSON. Raises BadRequest for values that a Python caller can build and JSON cannot carry."""
+    try:
+        return item.model_dump_json(exclude_unset=True).encode()
+    except PydanticSerializationError as error:
+        raise BadRequest(f"a value in the request has no form in JSON: {error}") from None
 
 
 def _log_accepted(submission: str, kind: Kind, lane: str, items: int) -> None:

@@ -203,11 +203,11 @@ class Trials:
     def _call(self, test: FunctionTest) -> CaseVerdict:
         call = {
             "name": self._request.entry_point,
-            "args": [values.encode(item) for item in test.args],
+            "args": [values.encode(item) for item in _arguments(test)],
             "kwargs": {name: values.encode(item) for name, item in test.kwargs.items()},
         }
         outcome = self._box.call(json.dumps(call).encode() + b"\n", self._limits)
-        return judge_call(outcome, test.expected, self._checker)
+        return judge_call(outcome, test.expected, self._checker, test.alternatives)
 
     def _assert(self, test: AssertTest) -> CaseVerdict:
         source = {"source": test.assertion, "entry_point": self._request.entry_point}
@@ -237,6 +237,20 @@ class Trials:
             self._beside[role] = self._rest.enter_context(self._slot.lend_beside(self._language.image, role))
             self._beside[role].load(replace(self._language.program(NO_PROGRAM), warm=warm))
         return self._beside[role]
+
+
+def _arguments(test: FunctionTest) -> list[Any]:
+    """The arguments, with integer keys where the test asks for those that JSON cannot write."""
+    if not test.integer_keys:
+        return test.args
+    return [_with_integer_keys(item) if isinstance(item, dict) else item for item in test.args]
+
+
+def _with_integer_keys(item: dict[str, Any]) -> dict[Any, Any]:
+    try:
+        return {int(key): value for key, value in item.items()}
+    except ValueError:  # not every key is a whole number
+        return item
 
 
 def _is_readable(pipe: int) -> bool:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from sandbox.runner.contract import FileSpan, Outcome, Status, Usage, Verdict
 from sandbox.schema.callbacks import CallbackFor, CallbackUrl
+from sandbox.schema.wire import DEBUG_CHECKS
 from sandbox.schema.wire import MAX_CODE_CHARS as MAX_CODE_CHARS
 from sandbox.schema.wire import LimitsRequest as LimitsRequest
 from sandbox.schema.wire import Wire as Wire
@@ -122,6 +123,7 @@ class ExecuteRequest(ProgramInput):
     code: str = Field(max_length=MAX_CODE_CHARS)
     fetch_files: list[FilePath] = Field(default_factory=list, max_length=MAX_FILES)
     limits: LimitsRequest = LimitsRequest()
+    debug_checks: bool = Field(False, description=DEBUG_CHECKS)
     priority: Lane = Lane.DEFAULT
 
 

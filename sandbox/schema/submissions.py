@@ -8,7 +8,7 @@ from sandbox.schema.callbacks import CallbackFor, CallbackUrl
 from sandbox.schema.checkers import Checker, InteractiveChecker, ProgramChecker, TokensChecker
 from sandbox.schema.programs import MAX_ITEMS, MAX_NAME_CHARS, MAX_TESTS, Lane, TestCase
 from sandbox.schema.tests import AnyTest, FunctionTest
-from sandbox.schema.wire import MAX_CODE_CHARS, LimitsRequest, Wire
+from sandbox.schema.wire import DEBUG_CHECKS, MAX_CODE_CHARS, LimitsRequest, Wire
 
 _PROGRAMS = (ProgramChecker, InteractiveChecker)
 
@@ -38,6 +38,7 @@ class VerifyRequest(Wire):
     checker: Checker = TokensChecker(type="tokens")
     limits: LimitsRequest = LimitsRequest()
     stop_on_failure: bool = False
+    debug_checks: bool = Field(False, description=DEBUG_CHECKS)
     priority: Lane = Lane.DEFAULT
 
     @model_validator(mode="after")

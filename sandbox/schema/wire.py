@@ -17,6 +17,11 @@ class Wire(BaseModel):
     )
 
 
+DEBUG_CHECKS = (
+    "Java's and Kotlin's assert, C#'s Debug.Assert, and Rust's debug_assert! and overflow checks stop a program"
+)
+
+
 class LimitsRequest(Wire):
     """What a run may use; what is left out takes the server's default."""
 

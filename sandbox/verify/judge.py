@@ -156,17 +156,19 @@ def judge_exit(outcome: Outcome) -> CaseVerdict:
     return CaseVerdict(verdict, message, outcome.exit_code, outcome.signal, outcome.usage)
 
 
-def judge_call(outcome: Outcome, expected: Any, checker: CheckerChoice) -> CaseVerdict:
-    """A function's answer against the expected value."""
+def judge_call(
+    outcome: Outcome, expected: Any, checker: CheckerChoice, alternatives: Sequence[Any] = ()
+) -> CaseVerdict:
+    """Compare a function's answer with the expected value, and with each of the alternatives until one is equal."""
     if not outcome.ended_well:
         return judge_outcome(outcome, b"", checker)
     tolerances = checker.options if checker.kind == "float" else {}
     try:
         answer = {} if too_many(outcome.answers) else json.loads(outcome.answers)
         if "error" in answer:
-            told = f"{answer['kind']}: {answer['error']}"[:MESSAGE_CHARS]
+            told = sendable(f"{answer['kind']}: {answer['error']}"[:MESSAGE_CHARS])
             return CaseVerdict(Verdict.RUNTIME_ERROR, told, outcome.exit_code, outcome.signal, outcome.usage)
-        right = same(answer["value"], expected, **tolerances)
+        right = any(same(answer["value"], value, **tolerances) for value in (expected, *alternatives))
     except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, NotPlain):
         # an early exit, or something else than a value on the channel
         told = "the function returned no value"
@@ -211,13 +213,13 @@ def judge_file(program: Outcome, test: Outcome) -> CaseVerdict:
     broken = next((line for line in told if "broken" in line), None)
     if broken is not None:
         verdict = Verdict.RUNTIME_ERROR if broken.get("fault") else Verdict.INTERNAL_ERROR
-        return replace(ended, verdict=verdict, message=str(broken["broken"]), parts=())
-    found = dict.fromkeys(str(name) for line in told for name in line.get("found", ()))
+        return replace(ended, verdict=verdict, message=sendable(str(broken["broken"])), parts=())
+    found = dict.fromkeys(sendable(str(name)) for line in told for name in line.get("found", ()))
     parts: dict[str, Part] = {}
     for line in told:
-        name = str(line.get("name"))
+        name = sendable(str(line.get("name")))
         if name in found and (name not in parts or parts[name].verdict in {Verdict.ACCEPTED, Verdict.SKIPPED}):
-            parts[name] = Part(name, _VERDICT_OF_PART[line["outcome"]], str(line["message"]))
+            parts[name] = Part(name, _VERDICT_OF_PART[line["outcome"]], sendable(str(line["message"])))
     if ended.verdict is not Verdict.ACCEPTED:
         parts.update({name: Part(name, ended.verdict, ended.message) for name in found if name not in parts})
     return _whole_file(ended, tuple(parts.values()))
@@ -241,6 +243,11 @@ def _whole_file(ended: CaseVerdict, parts: tuple[Part, ...]) -> CaseVerdict:
     verdict, message = (Verdict.ACCEPTED, "") if worst is None else (worst.verdict, f"{worst.name}: {worst.message}")
     passed = sum(part.verdict is Verdict.ACCEPTED for part in judged)
     return replace(ended, verdict=verdict, message=message, points=passed / len(judged), parts=parts)
+
+
+def sendable(text: str) -> str:
+    """Return a text that UTF-8 can carry: JSON from a box may hold lone surrogates, which a result cannot."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def last_line(output: bytes) -> str:

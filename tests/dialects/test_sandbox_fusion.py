@@ -240,7 +240,7 @@ async def test_livecodebench_calls_functions_or_gives_stdin(http: httpx.AsyncCli
     assert isinstance(first, VerifyRequest)
     assert isinstance(second, VerifyRequest)
     assert first.entry_point == "Solution.f"
-    assert first.tests == [FunctionTest(args=[[1, 2], 3], expected=[4])]
+    assert first.tests == [FunctionTest(args=[[1, 2], 3], expected=[4], alternatives=[4])]
     assert second.tests == [TestCase(stdin="1", expected="2")]
 
 

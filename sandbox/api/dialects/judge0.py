@@ -33,10 +33,9 @@ from sandbox.runner.contract import Status
 from sandbox.schema import MAX_ITEMS, ExecuteRequest, ExecuteResult, Job, JobStatus, StageResult, TestCase
 from sandbox.schema.callbacks import Callback, CallbackUrl
 from sandbox.schema.reward import Task, TaskSet
-from sandbox.verify import checkers
 
 TASK = "expected"
-CHECKER = "code-judge"
+_BLANKS = b"\0 \t\r\v\f\n"
 _SHOWN = ("token", "time", "memory", "stdout", "stderr", "compile_output", "message", "status")
 
 
@@ -313,7 +312,7 @@ def _of_job(job: Job, expected: bytes | None, shape: Shape) -> dict[str, Any]:
 
 def _ended(result: ExecuteResult, expected: bytes | None, shape: Shape) -> dict[str, Any]:
     output, errors = _output(result)
-    accepted = expected is None or checkers.check(CHECKER, output, expected).accepted
+    accepted = expected is None or _stripped(output) == _stripped(expected)
     message = result.message.encode() or (
         f"Exited with error status {result.exit_code}".encode() if result.exit_code else b""
     )
@@ -330,6 +329,11 @@ def _ended(result: ExecuteResult, expected: bytes | None, shape: Shape) -> dict[
         wall_time=f"{result.usage.wall_time_s:.3f}",
         memory=round(result.usage.memory_mb * 1_024),
     ) | ({"time": None, "wall_time": None, "memory": None} if result.status is Status.COMPILE_ERROR else {})
+
+
+def _stripped(text: bytes) -> bytes:
+    """A text as the peer compares it: without the blanks at the end of each line and of the whole."""
+    return b"\n".join(line.rstrip(_BLANKS) for line in text.split(b"\n")).rstrip(_BLANKS)
 
 
 def _output(stage: StageResult) -> tuple[bytes, bytes]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Coroutine, Sequence
+from math import isfinite
 from typing import Any, TypeVar
 
 import orjson
@@ -77,7 +79,36 @@ class Dialect:
 
 
 def answered(value: Any, status: int = 200) -> Response:
-    return json_response(orjson.dumps(value), status)
+    return json_response(encoded(value), status)
+
+
+def encoded(value: Any) -> bytes:
+    """A value as JSON, whatever a client sent: orjson knows neither integers beyond 64 bits nor lone surrogates."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return json.dumps(_without_nan(value)).encode()
+
+
+def _without_nan(value: Any) -> Any:
+    """The value with null in place of numbers that JSON does not have, as orjson writes them."""
+    if isinstance(value, dict):
+        return {str(name): _without_nan(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def parsed(value: Any, field: str = "") -> Any:
+    """JSON text parsed; any other value, and text that is not JSON, as it is. Raises BadRequest."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+    except RecursionError:
+        raise BadRequest(f"{field or 'a JSON text'} is nested too deep", field) from None
 
 
 def made(model: type[Made], **fields: Any) -> Made:

@@ -25,6 +25,7 @@ from sandbox.verify.checkers import (
     lines,
     livecodebench,
     regex,
+    sandbox_fusion,
     tokens,
     unordered_lines,
     unordered_tokens,
@@ -64,6 +65,7 @@ RULES: dict[str, Rule] = {
     "apps": apps.difference,
     "codeforces": codeforces.difference,
     "code-judge": code_judge.difference,
+    "sandbox-fusion": sandbox_fusion.difference,
     "humaneval": humaneval.difference,
 }
 
