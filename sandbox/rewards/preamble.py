@@ -3,10 +3,10 @@
 | preamble               | names                                                                | recursion limit |
 | ---------------------- | -------------------------------------------------------------------- | --------------- |
 | `livecodebench(limit)` | everything in the modules STARRED, and those modules                 | the grader's    |
-| `humaneval(*sources)`  | the modules NAMED, everything in `typing` and `collections`; `np`    | Python's own    |
+| `humaneval(*sources)`  | the modules NAMED, `hashlib`, NumPy, all of `typing`, `collections`  | Python's own    |
 
-Programs written for those graders use `List`, `deque` or `sqrt` without importing them. A preamble is one line, so a
-traceback's line numbers are off by one, and it follows the `from __future__` imports of what comes after it, because
+Programs written for those graders use `List`, `deque` or `sqrt` without importing them. A preamble has few lines, by
+which the line numbers of a traceback are off. It follows the `from __future__` imports of what comes after it, because
 Python allows them nowhere else.
 """
 
@@ -24,12 +24,16 @@ STARRED = (
 )
 NAMED = (
     *("math", "re", "sys", "copy", "datetime", "itertools", "collections", "heapq", "statistics", "functools"),
-    *("hashlib", "string"),
+    "string",
 )
 LIVECODEBENCH_RECURSION = 50_000
 SANDBOX_FUSION_RECURSION = 600_000
 
-_NUMPY = re.compile(r"\b(?:np|numpy)\b")
+# What is slow to import is imported for sources that name it.
+_NAMED_ALONE = (
+    (re.compile(r"\bhashlib\b"), "import hashlib\n"),
+    (re.compile(r"\b(?:np|numpy)\b"), "import numpy; import numpy as np\n"),
+)
 
 
 def livecodebench(recursion_limit: int = LIVECODEBENCH_RECURSION) -> str:
@@ -40,9 +44,9 @@ def livecodebench(recursion_limit: int = LIVECODEBENCH_RECURSION) -> str:
 
 
 def humaneval(*sources: str) -> str:
-    """Return the preamble that HumanEval programs get. NumPy is slow to import, so it is there if a source names it."""
-    modules = f"import {', '.join(NAMED)}; from typing import *; from collections import *\n"
-    return modules + ("import numpy; import numpy as np\n" if any(map(_NUMPY.search, sources)) else "")
+    """Return the preamble that HumanEval programs get; `sources` are the program and its test."""
+    alone = "".join(line for pattern, line in _NAMED_ALONE if any(map(pattern.search, sources)))
+    return f"import {', '.join(NAMED)}; from typing import *; from collections import *\n{alone}"
 
 
 def joined(*parts: str) -> str:

@@ -244,7 +244,8 @@ async def test_open_instruct_fails_what_is_no_test_and_refuses_what_is_no_list(h
     path = "/dialects/open_instruct/test_program"
     answer = (await http.post(path, json={"program": "a", "tests": ["assert (", "assert 1", 5]})).json()
     assert answer == {"results": [0, 1, 0], "runtimes": [-1.0, 0.02, -1.0]}
-    for nothing in (None, "", [], "[]"):
+    empty: list[Any] = [None, "", [], "[]"]
+    for nothing in empty:
         assert (await http.post(path, json={"program": "a", "tests": nothing})).json()["results"] == []
     for garbage in ("garbage", '{"a": 1}', {"a": 1}, 5):
         assert (await http.post(path, json={"program": "a", "tests": garbage})).status_code == 422

@@ -331,7 +331,7 @@ async def test_the_default_time_limits_are_the_peers(
     http: httpx.AsyncClient, service: ServiceDouble, data: dict[str, Any], config: dict[str, Any], timeout_s: int
 ) -> None:
     await http.post(f"{ROOT}/submit", json=_submit(data, **config))
-    limits = service.submissions[0].requests[0].limits  # type: ignore[union-attr]
+    limits = service.submissions[0].requests[0].limits
     assert (limits.cpu_time_s, limits.wall_time_s) == (timeout_s, timeout_s)
 
 

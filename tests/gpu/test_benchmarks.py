@@ -112,7 +112,7 @@ def test_the_rest_of_a_function_and_the_whole_of_it_both_make_a_program(completi
         "    return 2 * x\n\ndef other(:\n",
         "    return 2 * x\n```\nThat is it.",
         "def double(x):\n    return 2 * x\n\nprint(input())",
-        "```python\nfrom __future__ import annotations\ndouble = lambda x: reduce_(x)\ndef reduce_(x: List[int]): return 2 * x\n```",
+        "```python\nfrom __future__ import annotations\ndef double(x: List[int]): return 2 * x\n```",
         " Sure:\n```python\ndef double(x):\n    return len(Counter()) + math.floor(2 * x)\n```",
     ],
 )

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from sandbox import languages
 from sandbox.rewards.preamble import humaneval, joined, livecodebench
+from sandbox.runner.contract import Mode
 
 
 @pytest.fixture(autouse=True)
@@ -40,14 +42,20 @@ def f(xs: List[int], where: Optional[Dict[str, int]] = None) -> int:
 
 def test_humaneval_programs_have_modules_and_numpy_where_they_name_it() -> None:
     assert "numpy" not in humaneval("x = 1", "snp = 2")
-    assert "import numpy as np" in humaneval("x = 1", "np.allclose(x, 1)")
-    names = _names(joined(humaneval(""), "x: List[int] = [hashlib.md5(b'').digest_size, math.floor(1.5)]\n"))
+    assert "import numpy as np\n" in humaneval("x = 1", "np.allclose(x, 1)")
+    program = "x: List[int] = [hashlib.md5(b'').digest_size, math.floor(1.5)]\n"
+    names = _names(joined(humaneval(program), program))
     assert names["x"] == [16, 1]
 
 
 @pytest.mark.parametrize("preamble", [livecodebench(), humaneval("")])
 def test_a_preamble_is_one_line_so_that_tracebacks_are_off_by_one(preamble: str) -> None:
     assert preamble.count("\n") == 1
+
+
+@pytest.mark.parametrize("preamble", [livecodebench(), humaneval("")])
+def test_a_preamble_does_not_change_how_a_program_is_started(preamble: str) -> None:
+    assert languages.named("python").program(f"{preamble}print(input())").mode is Mode.FORK_PLAIN
 
 
 @pytest.mark.parametrize(
