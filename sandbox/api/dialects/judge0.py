@@ -23,7 +23,7 @@ from pydantic import Field
 from sandbox.api import bodies
 from sandbox.api.callbacks import callback_of
 from sandbox.api.dialects import judge0_tables as tables
-from sandbox.api.dialects.tongue import Dialect, Foreign, answered, executed, limits_of, made
+from sandbox.api.dialects.tongue import Dialect, Foreign, answered, checks_of, executed, limits_of, made
 from sandbox.api.door import Door, context_of
 from sandbox.api.problems import Described
 from sandbox.errors import BadRequest, NotFound
@@ -197,13 +197,15 @@ def _program(asked: Submission, base64: bool) -> ExecuteRequest:
         limits["file_mb"] = max(1, ceil(asked.max_file_size / 1_024))
     if asked.max_processes_and_or_threads is not None:
         limits["processes"] = asked.max_processes_and_or_threads
+    language = tables.language_of(asked.language_id)
     return made(
         ExecuteRequest,
-        language=tables.language_of(asked.language_id),
+        language=language,
         code=_text(asked.source_code, base64, "source_code"),
         stdin_base64=_bytes(asked.stdin or "", base64, "stdin"),
         args=_arguments(asked.command_line_arguments or ""),
         limits=limits,
+        **checks_of(language, "rust"),
     )
 
 

@@ -130,6 +130,12 @@ def language_of(name: str, others: dict[str, str]) -> str:
         raise BadRequest(f"language {name[:64]!r} is not served here; {known} are", "language") from error
 
 
+def checks_of(language: str, only: str = "") -> dict[str, bool]:
+    """`debug_checks` for a language that has some, or for the only one in which the peer has them."""
+    wanted = languages.named(language).checked is not None and only in {"", language}
+    return {"debug_checks": True} if wanted else {}
+
+
 def limits_of(
     *, cpu_time_s: float | None = None, wall_time_s: float | None = None, memory_mb: float | None = None
 ) -> LimitsRequest:
