@@ -10,11 +10,13 @@ import ast
 import re
 from collections.abc import Iterator
 
-from sandbox.rewards.extract import parses
+from sandbox.rewards import extract
 from sandbox.rewards.preamble import joined
 
 # A line within brackets or quotes may stand at the left too: that many places are tried before the first one is taken.
 MAX_CUTS = 8
+# A function that a prompt asks for is shorter. A longer text is cut without a look at whether it parses.
+MAX_PARSED_CHARS = 1 << 16
 _STATEMENT = re.compile(
     r"import\s+\w|from\s+\S+\s+import\b|(?:async\s+)?def\s|class\s+\w+\s*[(:]|@\w|[A-Za-z_]\w*\s*=\s*[^\s=]"
 )
@@ -83,6 +85,11 @@ def before_tests(program: str) -> str:
         return program
     end = re.compile(r"^(?:assert\b|\"\"\"|if __name__ ==)", re.MULTILINE).search(program, start.end())
     return program if end is None else program[: end.start()]
+
+
+def parses(source: str) -> bool:
+    """Return whether a source of bearable length is Python."""
+    return len(source) <= MAX_PARSED_CHARS and extract.parses(source)
 
 
 def _margins(text: str, start: int = 0) -> Iterator[int]:

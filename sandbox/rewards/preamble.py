@@ -16,6 +16,7 @@ import re
 import tokenize
 from collections.abc import Iterator
 from io import StringIO
+from itertools import islice
 
 # `typing` comes before `collections`, so that `Counter` is the class; `builtins` comes last, so that `pow` is Python's.
 STARRED = (
@@ -27,6 +28,7 @@ NAMED = (
     "string",
 )
 LIVECODEBENCH_RECURSION = 50_000
+MAX_HEAD_TOKENS = 10_000  # before and among the imports from `__future__`
 SANDBOX_FUSION_RECURSION = 600_000
 
 # What is slow to import is imported for sources that name it.
@@ -83,7 +85,7 @@ def _future_imports(source: str) -> Iterator[list[tokenize.TokenInfo]]:
     """Yield the tokens of each import from `__future__` at the top. What follows those need not be Python."""
     words: list[tokenize.TokenInfo] = []
     try:
-        for token in tokenize.generate_tokens(StringIO(source).readline):
+        for token in islice(tokenize.generate_tokens(StringIO(source).readline), MAX_HEAD_TOKENS):
             if token.type in {tokenize.COMMENT, tokenize.NL}:
                 continue
             if token.type != tokenize.NEWLINE and token.string != ";":

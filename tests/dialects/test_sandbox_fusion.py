@@ -269,6 +269,29 @@ async def test_a_number_that_json_does_not_have_is_null_in_an_answer(http: httpx
     assert test["test_info"] == {"fn_name": "f", "input": [None], "output": 10**40}
 
 
+@pytest.mark.parametrize(
+    ("completion", "language", "code"),
+    [
+        ("```python\na\n```\n```python\nb\n```", "python", "a"),
+        ("```\na\n```\n```python\nb\n```", "python", "b"),
+        ("```text\na\n```\n```\nb\n```\n```\nc\n```", "python", "b"),
+        ("```python\na", "python", "a"),
+        ("a = 1\n```\nThat is all.", "python", "a = 1\n"),
+        ("int main() {}\n```", "cpp", "int main() {}\n"),
+        ("Code\n```\nprint(1)\n", "python", "print(1)\n"),
+        ("Prose:\n```cpp\nint main() {}\n```", "python", ""),
+        ("Prose:\n```python\na\n```", "cpp", ""),
+        ("I do not know.", "python", "I do not know."),
+        ("def f(): ...\n\nThis is f.", "python", "def f(): ...\n"),
+    ],
+)
+async def test_the_first_block_in_the_language_is_the_answer(
+    http: httpx.AsyncClient, completion: str, language: str, code: str
+) -> None:
+    body = _submit({"test": CASES}, completion, language=language)
+    assert (await http.post(f"{ROOT}/submit", json=body)).json()["extracted_code"] == code
+
+
 PACKED = base64.b64encode(zlib.compress(pickle.dumps('[{"input": "3", "output": "6", "testtype": "stdin"}]'))).decode()
 
 

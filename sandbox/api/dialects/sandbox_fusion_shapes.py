@@ -23,9 +23,10 @@ from sandbox.api.dialects.tongue import language_of, parsed
 from sandbox.errors import BadRequest
 from sandbox.languages import named
 from sandbox.rewards import continuation, preamble
-from sandbox.rewards.extract import Extraction, extract, parses
+from sandbox.rewards.extract import Extraction, extract
 from sandbox.rewards.function_cases import Call, function_test
 from sandbox.rewards.packed_tests import NotPacked, unpacked
+from sandbox.schema import MAX_CODE_CHARS
 
 LANGUAGES = {"nodejs": "javascript"}
 FIELD = "config.provided_data"
@@ -267,13 +268,25 @@ def _calls(asked: Submit, name: str, calls: Sequence[Call], run_timeout_s: float
 
 def _extracted(completion: str, language: str) -> str:
     """The first code block in the language. Without a fence, or with only its end, the text before it is code."""
+    text, fence, rest = completion.partition("```")
+    if not fence and len(text) > MAX_CODE_CHARS:
+        return text  # too long for a program, which is said where one is made of it
+    if fence and _is_end_of_code(text, rest, language):
+        return text
     answer = extract(completion, language, Extraction(which="first", bare="raw"))
     if answer is not None:
         return answer.code
-    text, fence, _ = completion.partition("```")
-    if language != "python" or parses(text):
-        return text
     return "" if fence else continuation.definitions_in(text) or text
+
+
+def _is_end_of_code(text: str, rest: str, language: str) -> bool:
+    """Whether the first fence closes code, of which the prompt has opened the block, rather than begin a block."""
+    tag, _, after = rest.partition("\n")
+    if tag.strip() or "```" in after or not text.strip():
+        return False
+    if language != "python":
+        return not after.strip()
+    return continuation.parses(text) and not (after.strip() and continuation.parses(after))
 
 
 def _language(asked: Submit) -> str:
