@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from sandbox.errors import BadRequest
 from sandbox.rewards import preamble
-from sandbox.rewards.packed_tests import unpacked
+from sandbox.rewards.packed_tests import unpack_tests
 from sandbox.schema import AnyTest, AssertTest, FunctionTest, LiveCodeBenchChecker, TestCase, TokensChecker
 from sandbox.schema.gpu import EvalProblem
 
@@ -43,11 +43,11 @@ def problems_of(shape: str, rows: Sequence[Row]) -> list[EvalProblem]:
 
 def humaneval(row: Row) -> EvalProblem:
     name = str(row["task_id"])
-    imports = preamble.humaneval(row["prompt"], row["test"])
+    imports = preamble.humaneval_preamble(row["prompt"], row["test"])
     return EvalProblem(
         name=name,
         prompt=f"{ASK}Complete this function:\n\n```python\n{row['prompt']}```",
-        tests=[AssertTest(assertion=preamble.joined(imports, f"{row['test']}\ncheck({row['entry_point']})\n"))],
+        tests=[AssertTest(assertion=preamble.join_parts(imports, f"{row['test']}\ncheck({row['entry_point']})\n"))],
         entry_point=row["entry_point"],
         imports=imports,
         before=row["prompt"],
@@ -57,13 +57,14 @@ def humaneval(row: Row) -> EvalProblem:
 def mbpp(row: Row) -> EvalProblem:
     """Both versions: the original's `text` and `test_setup_code`, the sanitized one's `prompt` and `test_imports`."""
     asserts = [str(line) for line in row["test_list"]]
-    setup = "\n".join([*row.get("test_imports", []), row.get("test_setup_code", "")]).strip()
+    imports = [str(line) for line in row.get("test_imports", [])]
+    setup = "\n".join([*imports, row.get("test_setup_code", "")]).strip()
     shown = "\n".join(asserts)
     return EvalProblem(
         name=f"MBPP/{row['task_id']}",
         prompt=f"{ASK}{row.get('text') or row['prompt']}\nYour code should pass these tests:\n\n{shown}",
         tests=[AssertTest(assertion=f"{setup}\n{line}\n".lstrip()) for line in asserts],
-        imports=preamble.humaneval(setup),
+        imports=preamble.humaneval_preamble(setup) + "".join(f"{line}\n" for line in imports),
     )
 
 
@@ -83,7 +84,7 @@ def livecodebench(row: Row) -> EvalProblem:
         difficulty=str(row.get("difficulty") or ""),
         released=None if not row.get("contest_date") else date.fromisoformat(str(row["contest_date"])[:10]),
         checker=TokensChecker(type="tokens") if name else LiveCodeBenchChecker(type="livecodebench"),
-        imports=preamble.livecodebench(),
+        imports=preamble.livecodebench_preamble(),
     )
 
 
@@ -100,7 +101,7 @@ def _cases(value: Any) -> list[Row]:
     try:
         found = json.loads(value)
     except ValueError:
-        found = unpacked(value)
+        found = unpack_tests(value)
     if not isinstance(found, list):
         raise ValueError("test cases that are not a list")
     return found

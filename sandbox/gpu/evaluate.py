@@ -20,9 +20,9 @@ from sandbox.gpu.job import CurrentJob
 from sandbox.gpu.pass_at_k import mean, pass_at_k
 from sandbox.gpu.picture import picture
 from sandbox.gpu.verdicts import Judged
-from sandbox.rewards.continuation import completed, continues, through_function
+from sandbox.rewards.continuation import complete_prompt, continues, cut_after_function
 from sandbox.rewards.extract import extract
-from sandbox.rewards.preamble import joined
+from sandbox.rewards.preamble import join_parts
 from sandbox.runner.contract import Verdict
 from sandbox.schema import Lane, VerifyRequest, VerifyResult
 from sandbox.schema.gpu import EvalProblem, EvaluateRequest, Message
@@ -98,13 +98,13 @@ def program_of(problem: EvalProblem, completion: str) -> str:
     if problem.before and continues(problem.before, completion):
         code = completion
     elif answer is None and "```" not in completion:
-        code = through_function(completion, problem.entry_point) if problem.before else completion
+        code = cut_after_function(completion, problem.entry_point) if problem.before else completion
     else:
         code = "" if answer is None else answer.code
     if not code.strip():
         return ""
-    program = completed(problem.before, code) if problem.before else code
-    return joined(problem.imports, program, problem.after)
+    program = complete_prompt(problem.before, code) if problem.before else code
+    return join_parts(problem.imports, program, problem.after)
 
 
 def evaluate(job: CurrentJob, request: EvaluateRequest, model: str, completions: Completions) -> dict[str, Any]:

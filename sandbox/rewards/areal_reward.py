@@ -80,7 +80,7 @@ def program_of(language: str, code: str) -> str:
     """The program that AReaL's grader makes of a completion's code: in Python, with imports before it."""
     if language != "python":
         return code
-    return preamble.joined(preamble.livecodebench(preamble.SANDBOX_FUSION_RECURSION), code)
+    return preamble.join_parts(preamble.livecodebench_preamble(preamble.SANDBOX_FUSION_RECURSION), code)
 
 
 def functioncall_answer(body: Mapping[str, Any], result: VerifyResult) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from sandbox.rewards import extract
-from sandbox.rewards.preamble import joined
+from sandbox.rewards.preamble import join_parts
 
 # A line within brackets or quotes may stand at the left too: that many places are tried before the first one is taken.
 MAX_CUTS = 8
@@ -34,17 +34,17 @@ def continues(prompt: str, completion: str) -> bool:
     """Return whether a completion goes on in the function that its prompt begins, rather than talk about it."""
     if not is_continuation(completion):
         return False
-    return "```" not in completion or parses(f"{prompt}\n{rest_of_function(prompt, completion)}")
+    return "```" not in completion or parses(f"{prompt}\n{cut_continuation(prompt, completion)}")
 
 
-def completed(prompt: str, code: str) -> str:
+def complete_prompt(prompt: str, code: str) -> str:
     """Return the program of a prompt that begins a function, and a completion: its rest, or the function once more."""
     if is_continuation(code):
-        return joined(f"{prompt}\n", rest_of_function(prompt, code))
-    return joined(f"{prompt}\n", "    pass\n\n\n", code)
+        return join_parts(f"{prompt}\n", cut_continuation(prompt, code))
+    return join_parts(f"{prompt}\n", "    pass\n\n\n", code)
 
 
-def rest_of_function(prompt: str, completion: str) -> str:
+def cut_continuation(prompt: str, completion: str) -> str:
     """Return the completion of `prompt` up to the first line at the left margin that the function can end before."""
     cuts = list(_margins(completion))
     for cut in cuts[:MAX_CUTS]:
@@ -53,7 +53,7 @@ def rest_of_function(prompt: str, completion: str) -> str:
     return completion[: cuts[0]] if cuts else completion
 
 
-def through_function(program: str, name: str) -> str:
+def cut_after_function(program: str, name: str) -> str:
     """Return a program that defines `name` without what follows it, except for more definitions."""
     name = name.partition(".")[0]
     found = re.search(rf"^(?:async\s+def|def|class)\s+{re.escape(name)}\b", program, re.MULTILINE)
@@ -65,7 +65,7 @@ def through_function(program: str, name: str) -> str:
     return program
 
 
-def definitions_in(text: str) -> str:
+def find_definitions(text: str) -> str:
     """Return the imports, definitions and constants at the left margin of a text that is not Python as a whole."""
     kept: list[str] = []
     inside = False
@@ -78,7 +78,7 @@ def definitions_in(text: str) -> str:
     return code if _DEFINITION.search(code) else ""
 
 
-def before_tests(program: str) -> str:
+def cut_before_tests(program: str) -> str:
     """Return a program up to the asserts, the triple quotes or the `__main__` block that follow a definition."""
     start = _DEFINITION.search(program)
     if start is None:

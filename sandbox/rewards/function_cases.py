@@ -28,7 +28,7 @@ class Call:
         return cls(given, wanted, lenient=True)
 
 
-def function_test(call: Call) -> dict[str, Any]:
+def build_function_test(call: Call) -> dict[str, Any]:
     """The call as the fields of a `FunctionTest`."""
     arguments = call.arguments
     test: dict[str, Any] = {"args": arguments, "expected": call.wanted}

@@ -36,7 +36,7 @@ class NotPacked(ValueError):
     """The text is not tests in a packed form."""
 
 
-def unpacked(text: str, limit: int = MAX_UNPACKED_BYTES) -> Any:
+def unpack_tests(text: str, limit: int = MAX_UNPACKED_BYTES) -> Any:
     """Return what is packed in a text: what JSON can hold, with JSON text parsed. Raises NotPacked."""
     try:
         compressed = b64decode("".join(text.split()), validate=True)

@@ -1,9 +1,9 @@
 """The imports that a data set's own grader puts before a Python program.
 
-| preamble               | names                                                                | recursion limit |
-| ---------------------- | -------------------------------------------------------------------- | --------------- |
-| `livecodebench(limit)` | everything in the modules STARRED, and those modules                 | the grader's    |
-| `humaneval(*sources)`  | the modules NAMED, `hashlib`, NumPy, all of `typing`, `collections`  | Python's own    |
+| preamble                        | names                                                            | recursion limit |
+| ------------------------------- | ---------------------------------------------------------------- | --------------- |
+| `livecodebench_preamble(limit)` | everything in the modules STARRED, and those modules             | the grader's    |
+| `humaneval_preamble(*sources)`  | the modules NAMED, hashlib, NumPy, all of typing and collections | Python's own    |
 
 Programs written for those graders use `List`, `deque` or `sqrt` without importing them. A preamble has few lines, by
 which the line numbers of a traceback are off. It follows the `from __future__` imports of what comes after it, because
@@ -38,20 +38,20 @@ _NAMED_ALONE = (
 )
 
 
-def livecodebench(recursion_limit: int = LIVECODEBENCH_RECURSION) -> str:
+def livecodebench_preamble(recursion_limit: int = LIVECODEBENCH_RECURSION) -> str:
     """Return the preamble of LiveCodeBench's grader, of which other graders have copies with another limit."""
     everything = "; ".join(f"from {name} import *" for name in STARRED)
     modules = ", ".join(name for name in STARRED if name not in {"typing", "builtins"})
     return f"{everything}; import {modules}; sys.setrecursionlimit({recursion_limit})\n"
 
 
-def humaneval(*sources: str) -> str:
+def humaneval_preamble(*sources: str) -> str:
     """Return the preamble that HumanEval programs get; `sources` are the program and its test."""
     alone = "".join(line for pattern, line in _NAMED_ALONE if any(map(pattern.search, sources)))
     return f"import {', '.join(NAMED)}; from typing import *; from collections import *\n{alone}"
 
 
-def joined(*parts: str) -> str:
+def join_parts(*parts: str) -> str:
     """Join parts of a program in their order, with the `from __future__` imports of all of them at the top."""
     if not any("__future__" in part for part in parts):
         return "".join(parts)

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from sandbox.rewards.continuation import (
-    before_tests,
-    completed,
+    complete_prompt,
     continues,
-    definitions_in,
-    rest_of_function,
-    through_function,
+    cut_after_function,
+    cut_before_tests,
+    cut_continuation,
+    find_definitions,
 )
 
 PROMPT = 'def add(a, b):\n    """Sum."""\n'
@@ -40,11 +40,11 @@ def _adds(source: str) -> bool:
     ],
 )
 def test_the_rest_of_a_function_or_the_whole_of_it_completes_a_prompt(completion: str) -> None:
-    assert _adds(completed(PROMPT, completion))
+    assert _adds(complete_prompt(PROMPT, completion))
 
 
 def test_a_rest_that_no_cut_makes_parse_ends_at_the_first_line_at_the_left() -> None:
-    assert rest_of_function(PROMPT, "    return (\nnothing\nat all") == "    return (\n"
+    assert cut_continuation(PROMPT, "    return (\nnothing\nat all") == "    return (\n"
 
 
 @pytest.mark.parametrize(
@@ -74,24 +74,24 @@ def test_what_talks_about_a_function_does_not_continue_it(completion: str, does:
     ],
 )
 def test_a_program_ends_after_its_function_but_for_definitions(program: str) -> None:
-    assert _adds(through_function(program, "add"))
+    assert _adds(cut_after_function(program, "add"))
 
 
 def test_a_program_without_the_function_is_left_alone() -> None:
     for name in ("add", "", "Solution.add"):
-        assert through_function("def sub(a, b): ...\nprint(1)\n", name) == "def sub(a, b): ...\nprint(1)\n"
+        assert cut_after_function("def sub(a, b): ...\nprint(1)\n", name) == "def sub(a, b): ...\nprint(1)\n"
 
 
 def test_definitions_are_found_between_prose() -> None:
     code = "import math\nLIMIT = 7\n\ndef add(a,\n        b,\n):\n    return a + b\n"
     text = f"Here you are:\n\n{code}\nIt adds, and from here on it's prose."
-    assert _adds(definitions_in(text))
-    assert "prose" not in definitions_in(text)
-    assert definitions_in("I do not know.\nimport this") == ""
+    assert _adds(find_definitions(text))
+    assert "prose" not in find_definitions(text)
+    assert find_definitions("I do not know.\nimport this") == ""
 
 
 @pytest.mark.parametrize("end", ["assert add(1, 1) == 3", '"""', "if __name__ == '__main__':\n    add(input())"])
 def test_a_program_ends_before_tests_of_its_own(end: str) -> None:
     program = '"""Module."""\nassert True\ndef add(a, b):\n    return a + b\n'
-    assert before_tests(program + end) == program
-    assert before_tests("assert False") == "assert False"
+    assert cut_before_tests(program + end) == program
+    assert cut_before_tests("assert False") == "assert False"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sandbox import languages
-from sandbox.rewards.preamble import humaneval, joined, livecodebench
+from sandbox.rewards.preamble import humaneval_preamble, join_parts, livecodebench_preamble
 from sandbox.runner.contract import Mode
 
 
@@ -34,26 +34,26 @@ counts = Counter("hello")
 def f(xs: List[int], where: Optional[Dict[str, int]] = None) -> int:
     return bisect.bisect_left(xs, 3) + reduce(xor, xs) + pow(2, 5, 7)
 """
-    names = _names(joined(livecodebench(12_345), program))
+    names = _names(join_parts(livecodebench_preamble(12_345), program))
     assert names["counts"]["l"] == 2
     assert names["pow"] is pow
     assert sys.getrecursionlimit() == 12_345
 
 
 def test_humaneval_programs_have_modules_and_numpy_where_they_name_it() -> None:
-    assert "numpy" not in humaneval("x = 1", "snp = 2")
-    assert "import numpy as np\n" in humaneval("x = 1", "np.allclose(x, 1)")
+    assert "numpy" not in humaneval_preamble("x = 1", "snp = 2")
+    assert "import numpy as np\n" in humaneval_preamble("x = 1", "np.allclose(x, 1)")
     program = "x: List[int] = [hashlib.md5(b'').digest_size, math.floor(1.5)]\n"
-    names = _names(joined(humaneval(program), program))
+    names = _names(join_parts(humaneval_preamble(program), program))
     assert names["x"] == [16, 1]
 
 
-@pytest.mark.parametrize("preamble", [livecodebench(), humaneval("")])
+@pytest.mark.parametrize("preamble", [livecodebench_preamble(), humaneval_preamble("")])
 def test_a_preamble_is_one_line_so_that_tracebacks_are_off_by_one(preamble: str) -> None:
     assert preamble.count("\n") == 1
 
 
-@pytest.mark.parametrize("preamble", [livecodebench(), humaneval("")])
+@pytest.mark.parametrize("preamble", [livecodebench_preamble(), humaneval_preamble("")])
 def test_a_preamble_does_not_change_how_a_program_is_started(preamble: str) -> None:
     assert languages.named("python").program(f"{preamble}print(input())").mode is Mode.FORK_PLAIN
 
@@ -71,18 +71,18 @@ def test_a_preamble_does_not_change_how_a_program_is_started(preamble: str) -> N
     ],
 )
 def test_a_preamble_comes_behind_the_future_imports_of_its_program(program: str) -> None:
-    names = _names(joined("before = 1\n", program))
+    names = _names(join_parts("before = 1\n", program))
     assert (names["before"], names["x"]) == (1, 1)
 
 
 def test_future_imports_of_every_part_are_at_the_top_once() -> None:
     prompt = '"""Task."""\nfrom __future__ import annotations\ndef f(x):\n'
     answer = "from __future__ import annotations\nfrom __future__ import generator_stop\ndef f(x: Later): return x\n"
-    source = joined("before = 1\n", prompt, "    pass\n", answer)
+    source = join_parts("before = 1\n", prompt, "    pass\n", answer)
     assert source.count("import annotations") == 1
     assert _names(source)["f"](3) == 3
 
 
 def test_a_part_that_is_no_python_is_left_alone() -> None:
     for broken in ("from __future__ import annotations\ndef f(:\n", "  __future__ '''", "from __future__\n"):
-        assert joined("", broken).endswith(broken.partition("\n")[2])
+        assert join_parts("", broken).endswith(broken.partition("\n")[2])

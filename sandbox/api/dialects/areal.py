@@ -20,13 +20,13 @@ from sandbox.api.dialects.tongue import (
     language_of,
     limits_of,
     made,
-    parsed,
+    parse_json_text,
     verified,
 )
 from sandbox.api.problems import Described
 from sandbox.errors import BadRequest
 from sandbox.rewards.areal_reward import functioncall_answer, functioncall_request, program_of
-from sandbox.rewards.function_cases import Call, function_test
+from sandbox.rewards.function_cases import Call, build_function_test
 from sandbox.runner.contract import Status
 from sandbox.schema import ExecuteRequest, ExecuteResult, Lane, VerifyRequest
 
@@ -109,12 +109,12 @@ def _cases(call: FunctionCall) -> list[tuple[Any, Any]]:
 
 def _called(call: FunctionCall, cases: list[tuple[Any, Any]]) -> VerifyRequest:
     """A program whose function is called: inputs are JSON values, one a line; the expected output is JSON."""
-    calls = [Call(_arguments(given), parsed(wanted), lenient=True) for given, wanted in cases]
+    calls = [Call(_arguments(given), parse_json_text(wanted), lenient=True) for given, wanted in cases]
     return made(
         VerifyRequest,
         language=language_of(call.language, {}),
         code=program_of("python", call.code),
-        tests=[function_test(each) for each in calls],
+        tests=[build_function_test(each) for each in calls],
         entry_point=f"Solution.{call.entryFunction}" if "class Solution" in call.code else call.entryFunction,
         limits=limits_of(cpu_time_s=call.timeout, memory_mb=call.memory),
         stop_on_failure=bool(call.isFastFail),
@@ -124,7 +124,7 @@ def _called(call: FunctionCall, cases: list[tuple[Any, Any]]) -> VerifyRequest:
 
 def _arguments(given: Any) -> Any:
     if isinstance(given, str):
-        return [parsed(line) for line in given.split("\n") if line.strip()]
+        return [parse_json_text(line) for line in given.split("\n") if line.strip()]
     return given
 
 

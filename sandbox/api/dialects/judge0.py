@@ -23,7 +23,7 @@ from pydantic import Field
 from sandbox.api import bodies
 from sandbox.api.callbacks import callback_of
 from sandbox.api.dialects import judge0_tables as tables
-from sandbox.api.dialects.tongue import Dialect, Foreign, answered, checks_of, executed, limits_of, made
+from sandbox.api.dialects.tongue import Dialect, Foreign, answered, executed, limits_of, made, select_debug_checks
 from sandbox.api.door import Door, context_of
 from sandbox.api.problems import Described
 from sandbox.errors import BadRequest, NotFound
@@ -205,7 +205,7 @@ def _program(asked: Submission, base64: bool) -> ExecuteRequest:
         stdin_base64=_bytes(asked.stdin or "", base64, "stdin"),
         args=_arguments(asked.command_line_arguments or ""),
         limits=limits,
-        **checks_of(language, "rust"),
+        **select_debug_checks(language, "rust"),
     )
 
 

@@ -11,13 +11,13 @@ from typing import Any
 from fastapi import Request, Response
 
 from sandbox.api import bodies
-from sandbox.api.dialects.tongue import Dialect, Foreign, answered, limits_of, made, parsed, verified
+from sandbox.api.dialects.tongue import Dialect, Foreign, answered, limits_of, made, parse_json_text, verified
 from sandbox.api.problems import Described
 from sandbox.errors import BadRequest, InfrastructureError
 from sandbox.rewards import preamble
 from sandbox.rewards.cases import cases_of
 from sandbox.rewards.extract import parses
-from sandbox.rewards.packed_tests import NotPacked, unpacked
+from sandbox.rewards.packed_tests import NotPacked, unpack_tests
 from sandbox.runner.contract import Verdict
 from sandbox.schema import Lane, VerifyRequest
 
@@ -57,7 +57,7 @@ async def test_program_stdio(request: Request) -> Response:
     """Run a program, after LiveCodeBench's imports, on inputs."""
     asked = await bodies.read(request, TestProgram)
     tests = await asyncio.to_thread(_decoded, asked.tests)
-    program = preamble.joined(preamble.livecodebench(), asked.program)
+    program = preamble.join_parts(preamble.livecodebench_preamble(), asked.program)
     results, runtimes = await _tested(request, asked, program, cases_of(tests) if tests else [])
     return answered({"results": results, "runtimes": runtimes})
 
@@ -71,9 +71,9 @@ def _decoded(tests: Any) -> list[Any]:
     """The tests in a list, in JSON text or packed. Raises BadRequest."""
     if not tests:
         return []
-    found = parsed(tests, "tests")
+    found = parse_json_text(tests, "tests")
     try:
-        found = unpacked(found) if isinstance(found, str) else found
+        found = unpack_tests(found) if isinstance(found, str) else found
     except NotPacked as error:
         raise BadRequest(f"tests are neither JSON nor packed tests: {error}", "tests") from None
     if not isinstance(found, list):

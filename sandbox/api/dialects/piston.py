@@ -15,7 +15,7 @@ from pydantic import Field
 
 from sandbox import languages
 from sandbox.api import bodies
-from sandbox.api.dialects.tongue import Dialect, Foreign, answered, checks_of, executed, limits_of, made
+from sandbox.api.dialects.tongue import Dialect, Foreign, answered, executed, limits_of, made, select_debug_checks
 from sandbox.api.problems import Described
 from sandbox.errors import BadRequest, UnknownLanguage
 from sandbox.languages import Language
@@ -124,7 +124,7 @@ def _program(asked: Execute, language: Language) -> ExecuteRequest:
             wall_time_s=wall_ms / 1_000,
             memory_mb=None if asked.run_memory_limit is None else asked.run_memory_limit / (1 << 20),
         ),
-        **checks_of(language.name, "rust"),
+        **select_debug_checks(language.name, "rust"),
     )
 
 

@@ -16,7 +16,16 @@ from sandbox.api import bodies
 from sandbox.api.dialects import sandbox_fusion_judge as judge
 from sandbox.api.dialects import sandbox_fusion_jupyter as jupyter
 from sandbox.api.dialects import sandbox_fusion_shapes as shapes
-from sandbox.api.dialects.tongue import Dialect, Foreign, answered, checks_of, executed, language_of, limits_of, made
+from sandbox.api.dialects.tongue import (
+    Dialect,
+    Foreign,
+    answered,
+    executed,
+    language_of,
+    limits_of,
+    made,
+    select_debug_checks,
+)
 from sandbox.api.problems import Described
 from sandbox.runner.contract import Status
 from sandbox.schema import ExecuteRequest, ExecuteResult, Lane, StageResult
@@ -101,7 +110,7 @@ def _program(asked: RunCode) -> ExecuteRequest:
         # The peer's timeout is elapsed time; ours is the same, less the time spent waiting for a free CPU.
         limits=limits_of(cpu_time_s=asked.run_timeout, wall_time_s=asked.run_timeout, memory_mb=asked.memory_limit_MB),
         priority=Lane.RL,
-        **checks_of(language),
+        **select_debug_checks(language),
     )
 
 

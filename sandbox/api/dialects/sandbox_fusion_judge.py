@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import Request, Response
 from pydantic import Field
 
-from sandbox.api.dialects.tongue import Foreign, answered, checks_of, limits_of, made, verified
+from sandbox.api.dialects.tongue import Foreign, answered, limits_of, made, select_debug_checks, verified
 from sandbox.errors import BadRequest
 from sandbox.runner.contract import Verdict
 from sandbox.schema import Lane, TestResult, VerifyRequest, VerifyResult
@@ -72,7 +72,7 @@ async def evaluated(request: Request, asked: Submit, problem: Problem) -> Respon
         limits=limits_of(cpu_time_s=run_timeout_s, wall_time_s=run_timeout_s),
         stop_on_failure=not config.extra.get("run_all_cases", False),
         priority=Lane.RL,
-        **checks_of(problem.language),
+        **select_debug_checks(problem.language),
     )
     (result,) = await verified(request, [submission], limit_s=_total_timeout_s(config))
     return answered(_answer(asked, problem, result))

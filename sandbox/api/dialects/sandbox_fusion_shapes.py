@@ -19,13 +19,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sandbox.api.dialects.sandbox_fusion_judge import Problem, Submit
-from sandbox.api.dialects.tongue import language_of, parsed
+from sandbox.api.dialects.tongue import language_of, parse_json_text
 from sandbox.errors import BadRequest
 from sandbox.languages import named
 from sandbox.rewards import continuation, preamble
 from sandbox.rewards.extract import Extraction, extract
-from sandbox.rewards.function_cases import Call, function_test
-from sandbox.rewards.packed_tests import NotPacked, unpacked
+from sandbox.rewards.function_cases import Call, build_function_test
+from sandbox.rewards.packed_tests import NotPacked, unpack_tests
 from sandbox.schema import MAX_CODE_CHARS
 
 LANGUAGES = {"nodejs": "javascript"}
@@ -65,7 +65,7 @@ def scalebox_problem(asked: Submit) -> Problem:
     """ScaleBox's `test_cases`: columns of inputs and outputs, a list of cases, or the test of a HumanEval row."""
     _refuse_code_of_the_client(asked)
     field = f"{FIELD}.test_cases"
-    cases = parsed(_row(asked).get("test_cases"), field)
+    cases = parse_json_text(_row(asked).get("test_cases"), field)
     if isinstance(cases, list):
         cases = _columns(cases, field)
     if not isinstance(cases, dict):
@@ -74,12 +74,16 @@ def scalebox_problem(asked: Submit) -> Problem:
         return _humaneval(asked, cases, freeform=True)
     if cases.get("type") not in {None, "", "stdin_stdout", "function_call"}:
         raise BadRequest("type must be stdin_stdout, function_call or assert", f"{field}.type")
-    pairs = _pairs(parsed(cases.get("input")), parsed(cases.get("output")), field, ("input", "output"))
+    pairs = _pairs(
+        parse_json_text(cases.get("input")), parse_json_text(cases.get("output")), field, ("input", "output")
+    )
     name = cases.get("fn_name") or ""
     if cases.get("type") == "stdin_stdout" or not (name or cases.get("type")):
         return _stdio(asked, pairs, STDIO_CHECKER)
     if cases.get("json_input"):
-        pairs = [(_lines(given), [parsed(wanted)] if isinstance(given, str) else wanted) for given, wanted in pairs]
+        pairs = [
+            (_lines(given), [parse_json_text(wanted)] if isinstance(given, str) else wanted) for given, wanted in pairs
+        ]
     if any(isinstance(wanted, list) and not wanted for _, wanted in pairs):
         raise BadRequest("an output is a list that holds the value, and one is empty", f"{field}.output")
     calls = [Call(given, wanted[0] if isinstance(wanted, list) else wanted) for given, wanted in pairs]
@@ -95,7 +99,7 @@ def _columns(cases: Sequence[Any], field: str) -> dict[str, Any]:
 
 def _common_oj(asked: Submit, row: Mapping[str, Any]) -> Problem:
     field = f"{FIELD}.test"
-    cases = parsed(row.get("test"), field)
+    cases = parse_json_text(row.get("test"), field)
     if not isinstance(cases, list) or not all(isinstance(case, dict) and _is_stdio(case) for case in cases):
         raise BadRequest("test: [{input: {stdin}, output: {stdout}}] is needed", field)
     files = [name for case in cases for name in ({*case["input"]} | {*case.get("output", {})}) - {"stdin", "stdout"}]
@@ -119,19 +123,19 @@ def _humaneval(asked: Submit, row: Mapping[str, Any], freeform: bool = False) ->
     freeform = freeform or bool(asked.config.extra.get("is_freeform"))
     code = asked.completion
     if freeform or not continuation.continues(prompt, code):
-        code = _extracted(code, "python")
+        code = _extract_code(code, "python")
         if "```" not in asked.completion:
-            code = continuation.through_function(code, name)
+            code = continuation.cut_after_function(code, name)
     if continuation.is_continuation(code):
-        code = continuation.rest_of_function(prompt, code)
+        code = continuation.cut_continuation(prompt, code)
     whole = (freeform or "```" in asked.completion) and not continuation.is_continuation(code)
-    program = code if whole else continuation.completed(prompt, code)
-    imports = preamble.humaneval(program, test)
+    program = code if whole else continuation.complete_prompt(prompt, code)
+    imports = preamble.humaneval_preamble(program, test)
     return Problem(
         extracted=code,
-        code=preamble.joined(imports, program),
+        code=preamble.join_parts(imports, program),
         language="python",
-        tests=[{"assert": preamble.joined(imports, f"{test}\ncheck(candidate)\n")}],
+        tests=[{"assert": preamble.join_parts(imports, f"{test}\ncheck(candidate)\n")}],
         shown=[None],
         checker=STDIO_CHECKER,
         run_timeout_s=TIMEOUT_S,
@@ -141,21 +145,21 @@ def _humaneval(asked: Submit, row: Mapping[str, Any], freeform: bool = False) ->
 
 def _mbpp(asked: Submit, row: Mapping[str, Any]) -> Problem:
     """Asserts, and what the row imports for them. The completion ends at [DONE], or where tests of its own begin."""
-    asserts = parsed(row.get("test") if row.get("test") is not None else row.get("test_list"), f"{FIELD}.test")
+    asserts = parse_json_text(row.get("test") if row.get("test") is not None else row.get("test_list"), f"{FIELD}.test")
     if not isinstance(asserts, list) or not all(isinstance(each, str) for each in asserts):
         raise BadRequest("test: [assert, ...] is needed", f"{FIELD}.test")
-    labels = parsed(row.get("labels"))
-    imports = parsed(row.get("test_imports")) or []
+    labels = parse_json_text(row.get("labels"))
+    imports = parse_json_text(row.get("test_imports")) or []
     setup = (labels.get("test_setup_code") if isinstance(labels, dict) else "") or row.get("test_setup_code") or ""
     if not isinstance(imports, list) or not isinstance(setup, str):
         raise BadRequest("test_imports is a list, test_setup_code a text", FIELD)
     before = "\n".join([*map(str, imports), setup])
-    code = continuation.before_tests(_extracted(_between_marks(asked.completion), "python"))
+    code = continuation.cut_before_tests(_extract_code(_between_marks(asked.completion), "python"))
     # The peer's program sees what its tests import, for both are one file there.
     given = "".join(f"{line}\n" for line in _IMPORT.findall(before))
     return Problem(
         extracted=code,
-        code=preamble.joined(preamble.humaneval(code), given, code),
+        code=preamble.join_parts(preamble.humaneval_preamble(code), given, code),
         language="python",
         tests=[{"assert": f"{before}\n{each}\n"} for each in asserts],
         shown=[{"assert": each} for each in asserts],
@@ -172,24 +176,24 @@ def _between_marks(completion: str) -> str:
 
 
 def _livecodebench(asked: Submit, row: Mapping[str, Any]) -> Problem:
-    test = _perhaps_packed(row.get("test"), f"{FIELD}.test")
+    test = _read_packed(row.get("test"), f"{FIELD}.test")
     if isinstance(test, dict) and "input_output" in test:
-        test = parsed(test["input_output"], f"{FIELD}.test.input_output")
+        test = parse_json_text(test["input_output"], f"{FIELD}.test.input_output")
     if isinstance(test, dict) and "inputs" in test:
         name = test.get("fn_name") or ""
         pairs = _pairs(test["inputs"], test.get("outputs"), f"{FIELD}.test", ("inputs", "outputs"))
     else:
         cases = [*_cases(row, "public_test_cases"), *_cases(row, "private_test_cases")]
-        metadata = parsed(row.get("metadata"))
+        metadata = parse_json_text(row.get("metadata"))
         called = any(case.get("testtype") == "functional" for case in cases)
         name = metadata.get("func_name", "") if called and isinstance(metadata, dict) else ""
         if called and not name:
             raise BadRequest("functional tests need func_name in metadata", f"{FIELD}.metadata")
         pairs = [(case["input"], case["output"]) for case in cases]
     if name:
-        calls = [Call.of_livecodebench(_lines(given), parsed(wanted)) for given, wanted in pairs]
+        calls = [Call.of_livecodebench(_lines(given), parse_json_text(wanted)) for given, wanted in pairs]
         return _calls(asked, str(name), calls, LIVECODEBENCH_TIMEOUT_S)
-    limit = preamble.livecodebench(preamble.SANDBOX_FUSION_RECURSION)
+    limit = preamble.livecodebench_preamble(preamble.SANDBOX_FUSION_RECURSION)
     return _stdio(asked, pairs, LIVECODEBENCH_CHECKER, limit, LIVECODEBENCH_TIMEOUT_S)
 
 
@@ -198,7 +202,7 @@ def _cases(row: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     value = row.get(name)
     if value is None or value == "":
         return []
-    cases = _perhaps_packed(value, f"{FIELD}.{name}")
+    cases = _read_packed(value, f"{FIELD}.{name}")
     if not isinstance(cases, list) or not all(
         isinstance(case, dict) and {"input", "output"} <= case.keys() for case in cases
     ):
@@ -206,12 +210,12 @@ def _cases(row: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     return cases
 
 
-def _perhaps_packed(value: Any, field: str) -> Any:
-    value = parsed(value, field)
+def _read_packed(value: Any, field: str) -> Any:
+    value = parse_json_text(value, field)
     if not isinstance(value, str) or not value.strip():
         return value
     try:
-        return unpacked(value)
+        return unpack_tests(value)
     except NotPacked as error:
         raise BadRequest(f"{field.rpartition('.')[2]} is neither JSON nor packed tests: {error}", field) from None
 
@@ -232,7 +236,7 @@ def _stdio(
     run_timeout_s: float = 0.0,
 ) -> Problem:
     language = _language(asked)
-    code = _extracted(asked.completion, language)
+    code = _extract_code(asked.completion, language)
     texts = [(_text(given), _text(wanted)) for given, wanted in pairs]
     compiled = bool(named(language).compile_command)
     return Problem(
@@ -248,17 +252,17 @@ def _stdio(
 
 def _program(code: str, language: str, imports: str) -> str:
     if language == "python":
-        return preamble.joined(imports, code)
+        return preamble.join_parts(imports, code)
     return with_php_tag(code) if language == "php" else code
 
 
 def _calls(asked: Submit, name: str, calls: Sequence[Call], run_timeout_s: float) -> Problem:
-    code = _extracted(asked.completion, _language(asked))
+    code = _extract_code(asked.completion, _language(asked))
     return Problem(
         extracted=code,
-        code=preamble.joined(preamble.livecodebench(preamble.SANDBOX_FUSION_RECURSION), code),
+        code=preamble.join_parts(preamble.livecodebench_preamble(preamble.SANDBOX_FUSION_RECURSION), code),
         language=_language(asked),
-        tests=[function_test(call) for call in calls],
+        tests=[build_function_test(call) for call in calls],
         shown=[{"fn_name": name, "input": call.given, "output": call.wanted} for call in calls],
         checker=STDIO_CHECKER,
         run_timeout_s=run_timeout_s,
@@ -266,20 +270,20 @@ def _calls(asked: Submit, name: str, calls: Sequence[Call], run_timeout_s: float
     )
 
 
-def _extracted(completion: str, language: str) -> str:
+def _extract_code(completion: str, language: str) -> str:
     """The first code block in the language. Without a fence, or with only its end, the text before it is code."""
     text, fence, rest = completion.partition("```")
     if not fence and len(text) > MAX_CODE_CHARS:
         return text  # too long for a program, which is said where one is made of it
-    if fence and _is_end_of_code(text, rest, language):
+    if fence and _ends_code(text, rest, language):
         return text
     answer = extract(completion, language, Extraction(which="first", bare="raw"))
     if answer is not None:
         return answer.code
-    return "" if fence else continuation.definitions_in(text) or text
+    return "" if fence else continuation.find_definitions(text) or text
 
 
-def _is_end_of_code(text: str, rest: str, language: str) -> bool:
+def _ends_code(text: str, rest: str, language: str) -> bool:
     """Whether the first fence closes code, of which the prompt has opened the block, rather than begin a block."""
     tag, _, after = rest.partition("\n")
     if tag.strip() or "```" in after or not text.strip():
@@ -319,4 +323,4 @@ def _text(value: Any) -> str:
 
 def _lines(text: Any) -> Any:
     """Arguments as LiveCodeBench writes them: a JSON value a line."""
-    return [parsed(line) for line in text.split("\n") if line.strip()] if isinstance(text, str) else text
+    return [parse_json_text(line) for line in text.split("\n") if line.strip()] if isinstance(text, str) else text

@@ -79,10 +79,10 @@ class Dialect:
 
 
 def answered(value: Any, status: int = 200) -> Response:
-    return json_response(encoded(value), status)
+    return json_response(to_json(value), status)
 
 
-def encoded(value: Any) -> bytes:
+def to_json(value: Any) -> bytes:
     """A value as JSON, whatever a client sent: orjson knows neither integers beyond 64 bits nor lone surrogates."""
     try:
         return orjson.dumps(value)
@@ -99,7 +99,7 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
-def parsed(value: Any, field: str = "") -> Any:
+def parse_json_text(value: Any, field: str = "") -> Any:
     """JSON text parsed; any other value, and text that is not JSON, as it is. Raises BadRequest."""
     if not isinstance(value, str):
         return value
@@ -130,7 +130,7 @@ def language_of(name: str, others: dict[str, str]) -> str:
         raise BadRequest(f"language {name[:64]!r} is not served here; {known} are", "language") from error
 
 
-def checks_of(language: str, only: str = "") -> dict[str, bool]:
+def select_debug_checks(language: str, only: str = "") -> dict[str, bool]:
     """`debug_checks` for a language that has some, or for the only one in which the peer has them."""
     wanted = languages.named(language).checked is not None and only in {"", language}
     return {"debug_checks": True} if wanted else {}
