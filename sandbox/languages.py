@@ -74,7 +74,7 @@ class Language:
     memory_errors: tuple[bytes, ...] = ()
     checked: Language | None = None
 
-    def program(self, code: str | bytes, debug_checks: bool = False) -> Program:
+    def program(self, code: str | bytes, *, debug_checks: bool = False) -> Program:
         """Return a program in this language. With `debug_checks`, its failing assertions stop it."""
         if debug_checks and self.checked is not None:
             return self.checked.program(code)

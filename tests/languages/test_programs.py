@@ -212,7 +212,7 @@ def test_an_assertion_that_fails_ends_a_program_with_debug_checks_alone(
     ended = {}
     for checked in (False, True):
         with slot.lend(language.image) as box:
-            compiled = box.load(language.program(FAILS_AN_ASSERTION[name], checked))
+            compiled = box.load(language.program(FAILS_AN_ASSERTION[name], debug_checks=checked))
             assert compiled is None or compiled.ended_well, compiled
             ended[checked] = box.run(Run())
     assert ended[False].status is Status.OK

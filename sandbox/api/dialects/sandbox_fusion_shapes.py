@@ -70,15 +70,16 @@ def scalebox_problem(asked: Submit) -> Problem:
         cases = _columns(cases, field)
     if not isinstance(cases, dict):
         raise BadRequest("test_cases with input and output are needed", field)
-    if cases.get("type") == "assert":
+    kind = cases.get("type") or ""
+    if kind == "assert":
         return _humaneval(asked, cases, freeform=True)
-    if cases.get("type") not in {None, "", "stdin_stdout", "function_call"}:
+    if kind not in ("", "stdin_stdout", "function_call"):
         raise BadRequest("type must be stdin_stdout, function_call or assert", f"{field}.type")
     pairs = _pairs(
         parse_json_text(cases.get("input")), parse_json_text(cases.get("output")), field, ("input", "output")
     )
     name = cases.get("fn_name") or ""
-    if cases.get("type") == "stdin_stdout" or not (name or cases.get("type")):
+    if kind == "stdin_stdout" or not (name or kind):
         return _stdio(asked, pairs, STDIO_CHECKER)
     if cases.get("json_input"):
         pairs = [
