@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from sandbox import error_codes
 from sandbox.errors import BadRequest, InfrastructureError, NotFound, Refused, SandboxError
@@ -145,17 +146,25 @@ def unreachable(error: httpx.HTTPError) -> InfrastructureError:
 def encoded(kind: str, request: Program | Submission) -> bytes:
     """A request as JSON, without what is left to the server's defaults; raises BadRequest for a bad mapping."""
     if not isinstance(request, Mapping):
-        return request.model_dump_json(exclude_unset=True).encode()
+        return _json_of(request)
     return _checked(ExecuteRequest if kind == "execute" else VerifyRequest, request)
 
 
 def _checked(model: type[BaseModel], request: Any) -> bytes:
     """A model of that type, or a mapping of its shape, as JSON; raises BadRequest for a bad mapping."""
     try:
-        return model.model_validate(request).model_dump_json(exclude_unset=True).encode()
+        return _json_of(model.model_validate(request))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise BadRequest(str(error), dotted_path(("body", *first["loc"]))) from None
+
+
+def _json_of(request: BaseModel) -> bytes:
+    """Raises BadRequest for values that have no form in JSON, such as lone surrogates."""
+    try:
+        return request.model_dump_json(exclude_unset=True).encode()
+    except PydanticSerializationError as error:
+        raise BadRequest(f"a value in the request has no form in JSON: {error}") from None
 
 
 def _batch(kind: Kind, requests: Sequence[Program | Submission]) -> bytes:

@@ -74,9 +74,16 @@ class Language:
     environment: Mapping[str, str] = field(default_factory=dict, hash=False)
     memory_errors: tuple[bytes, ...] = ()
     syntax_check: tuple[str, ...] = ()
+    checked: Language | None = None
 
-    def program(self, code: str | bytes, compile_limits: Limits | None = None) -> Program:
-        """The program of that source; `compile_limits` replace the language's own."""
+    def program(
+        self, code: str | bytes, compile_limits: Limits | None = None, *, debug_checks: bool = False
+    ) -> Program:
+        """Return a program in this language. `compile_limits` replace the language's own; with `debug_checks`, its
+        failing assertions stop it.
+        """
+        if debug_checks and self.checked is not None:
+            return self.checked.program(code, compile_limits)
         source = code.encode() if isinstance(code, str) else code
         if self.unix_newlines:
             source = source.replace(b"\r\n", b"\n")
@@ -111,6 +118,7 @@ def _entry(name: str, row: Mapping[str, Any]) -> Language:
         environment=MappingProxyType(row.get("environment", {})),
         memory_errors=tuple(text.encode() for text in row.get("memory_errors", ())),
         syntax_check=tuple(row.get("syntax_check", ())),
+        checked=_entry(name, {**row, **row["debug_checks"], "debug_checks": {}}) if row.get("debug_checks") else None,
     )
 
 

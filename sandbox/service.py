@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from pydantic_core import PydanticSerializationError
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -459,7 +460,11 @@ def _may_see() -> Callable[[str], bool]:
 
 
 def _packed(item: Item) -> bytes:
-    return item.model_dump_json(exclude_unset=True).encode()
+    """An item as JSON. Raises BadRequest for values that a Python caller can build and JSON cannot carry."""
+    try:
+        return item.model_dump_json(exclude_unset=True).encode()
+    except PydanticSerializationError as error:
+        raise BadRequest(f"a value in the request has no form in JSON: {error}") from None
 
 
 def _log_accepted(submission: str, kind: Kind, lane: str, items: int) -> None:

@@ -184,6 +184,7 @@ EXAMPLES: dict[str, Any] = {
     "SftRequest": {"model": "org/model", "rows": [_SFT_ROW], "steps": 100},
     "SftRow": _SFT_ROW,
     "RunningItem": _RUNNING,
+    "SandboxFusionChecker": {"type": "sandbox-fusion"},
     "StageResult": _COMPILED,
     "Task": _TASK,
     "TaskSet": {"tasks": {"sum": _TASK}},

@@ -1,5 +1,7 @@
 """Rows of public benchmarks as problems: HumanEval's, MBPP's and LiveCodeBench's shapes.
 
+Programs get the imports of each set's own grader (`sandbox.rewards.preamble`).
+
 | shape         | prompt                          | judged by                                        |
 | ------------- | ------------------------------- | ------------------------------------------------ |
 | humaneval     | prompt: a function's head       | test: `check(candidate)`, run in a box of its own |
@@ -9,11 +11,7 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
-import pickle
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -21,6 +19,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from sandbox.errors import BadRequest
+from sandbox.rewards import preamble
+from sandbox.rewards.packed_tests import unpack_tests
 from sandbox.schema import AnyTest, AssertTest, FunctionTest, LiveCodeBenchChecker, TestCase, TokensChecker
 from sandbox.schema.gpu import EvalProblem
 
@@ -42,11 +42,14 @@ def problems_of(shape: str, rows: Sequence[Row]) -> list[EvalProblem]:
 
 
 def humaneval(row: Row) -> EvalProblem:
+    name = str(row["task_id"])
+    imports = preamble.humaneval_preamble(row["prompt"], row["test"])
     return EvalProblem(
-        name=str(row["task_id"]),
+        name=name,
         prompt=f"{ASK}Complete this function:\n\n```python\n{row['prompt']}```",
-        tests=[AssertTest(assertion=f"{row['test']}\ncheck({row['entry_point']})\n")],
+        tests=[AssertTest(assertion=preamble.join_parts(imports, f"{row['test']}\ncheck({row['entry_point']})\n"))],
         entry_point=row["entry_point"],
+        imports=imports,
         before=row["prompt"],
     )
 
@@ -54,12 +57,14 @@ def humaneval(row: Row) -> EvalProblem:
 def mbpp(row: Row) -> EvalProblem:
     """Both versions: the original's `text` and `test_setup_code`, the sanitized one's `prompt` and `test_imports`."""
     asserts = [str(line) for line in row["test_list"]]
-    setup = "\n".join([*row.get("test_imports", []), row.get("test_setup_code", "")]).strip()
+    imports = [str(line) for line in row.get("test_imports", [])]
+    setup = "\n".join([*imports, row.get("test_setup_code", "")]).strip()
     shown = "\n".join(asserts)
     return EvalProblem(
         name=f"MBPP/{row['task_id']}",
         prompt=f"{ASK}{row.get('text') or row['prompt']}\nYour code should pass these tests:\n\n{shown}",
         tests=[AssertTest(assertion=f"{setup}\n{line}\n".lstrip()) for line in asserts],
+        imports=preamble.humaneval_preamble(setup) + "".join(f"{line}\n" for line in imports),
     )
 
 
@@ -79,6 +84,7 @@ def livecodebench(row: Row) -> EvalProblem:
         difficulty=str(row.get("difficulty") or ""),
         released=None if not row.get("contest_date") else date.fromisoformat(str(row["contest_date"])[:10]),
         checker=TokensChecker(type="tokens") if name else LiveCodeBenchChecker(type="livecodebench"),
+        imports=preamble.livecodebench_preamble(),
     )
 
 
@@ -93,9 +99,11 @@ def _cases(value: Any) -> list[Row]:
     if not isinstance(value, str):
         return list(value)
     try:
-        found: list[Row] = json.loads(value)
+        found = json.loads(value)
     except ValueError:
-        found = json.loads(_text_in_pickle(zlib.decompress(base64.b64decode(value))))
+        found = unpack_tests(value)
+    if not isinstance(found, list):
+        raise ValueError("test cases that are not a list")
     return found
 
 
@@ -107,17 +115,3 @@ def _call(case: Row) -> AnyTest:
     """Arguments stand one a line, each as JSON."""
     args = [json.loads(line) for line in str(case["input"]).splitlines() if line.strip()]
     return FunctionTest(args=args, expected=json.loads(case["output"]))
-
-
-class _TextOnly(pickle.Unpickler):
-    """A pickle that names any class or function is not a text."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise ValueError(f"a pickled {module}.{name} where a text should be")
-
-
-def _text_in_pickle(data: bytes) -> str:
-    text = _TextOnly(io.BytesIO(data)).load()
-    if not isinstance(text, str):
-        raise ValueError("test cases that are neither JSON nor a packed text")
-    return text

@@ -20,7 +20,9 @@ from sandbox.gpu.job import CurrentJob
 from sandbox.gpu.pass_at_k import mean, pass_at_k
 from sandbox.gpu.picture import picture
 from sandbox.gpu.verdicts import Judged
+from sandbox.rewards.continuation import complete_prompt, continues, cut_after_function
 from sandbox.rewards.extract import extract
+from sandbox.rewards.preamble import join_parts
 from sandbox.runner.contract import Verdict
 from sandbox.schema import Lane, VerifyRequest, VerifyResult
 from sandbox.schema.gpu import EvalProblem, EvaluateRequest, Message
@@ -88,18 +90,21 @@ def _right(result: VerifyResult) -> bool | None:
 def program_of(problem: EvalProblem, completion: str) -> str:
     """The program to judge, empty where there is none.
 
-    A completion without any fence is taken as the code itself. Behind a problem's `before` comes what the completion
-    has: the rest of a function begun there, which is indented, or the whole function once more.
+    A completion without any fence is taken as the code itself. After a problem's `before` comes what the completion
+    has: the rest of a function begun there, which is indented and ends where the indentation does, or the whole
+    function once more.
     """
     answer = extract(completion, "python")
-    code = completion if answer is None and "```" not in completion else "" if answer is None else answer.code
+    if problem.before and continues(problem.before, completion):
+        code = completion
+    elif answer is None and "```" not in completion:
+        code = cut_after_function(completion, problem.entry_point) if problem.before else completion
+    else:
+        code = "" if answer is None else answer.code
     if not code.strip():
         return ""
-    if not problem.before:
-        return code + problem.after
-    first = next(line for line in code.splitlines() if line.strip())
-    joint = "" if first[0].isspace() else "    pass\n\n\n"
-    return f"{problem.before}{joint}{code}{problem.after}"
+    program = complete_prompt(problem.before, code) if problem.before else code
+    return join_parts(problem.imports, program, problem.after)
 
 
 def evaluate(job: CurrentJob, request: EvaluateRequest, model: str, completions: Completions) -> dict[str, Any]:

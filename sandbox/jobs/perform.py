@@ -63,7 +63,8 @@ def execute(item_id: str, request: ExecuteRequest, slot: Slot, queue_time_s: flo
     )
 
     def in_box(box: Box) -> tuple[Outcome | None, Outcome]:
-        compiled = box.load(language.program(request.code, request.limits.resolve_compile(language.compile_limits)))
+        compile_limits = request.limits.resolve_compile(language.compile_limits)
+        compiled = box.load(language.program(request.code, compile_limits, debug_checks=request.debug_checks))
         if compiled is not None and not compiled.ended_well:
             return compiled, Outcome(Status.COMPILE_ERROR, message=compiled.message)
         return compiled, box.run(run)
@@ -89,7 +90,8 @@ def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float
     began = time.monotonic()
 
     def in_box(box: Box) -> tuple[Outcome | None, Judgement]:
-        compiled = box.load(language.program(request.code, request.limits.resolve_compile(language.compile_limits)))
+        compile_limits = request.limits.resolve_compile(language.compile_limits)
+        compiled = box.load(language.program(request.code, compile_limits, debug_checks=request.debug_checks))
         if compiled is not None and not compiled.ended_well:
             return compiled, not_compiled(len(request.tests))
         with Trials(request, language, limits, box, slot) as trials:

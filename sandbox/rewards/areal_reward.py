@@ -16,12 +16,13 @@ from pydantic import ValidationError
 
 from sandbox.client import DEFAULT_URL
 from sandbox.errors import BadRequest
+from sandbox.rewards import preamble
 from sandbox.rewards.cases import cases_of
 from sandbox.rewards.extract import tag_language
 from sandbox.rewards.function import Options, RewardFunction, Verifier, numbers
 from sandbox.rewards.lazy_clients import LazyClient
 from sandbox.runner.contract import Verdict
-from sandbox.schema import Lane, LimitsRequest, VerifyRequest, VerifyResult
+from sandbox.schema import Lane, LimitsRequest, LiveCodeBenchChecker, VerifyRequest, VerifyResult
 
 COLUMNS = ("tests", "input_output", "test_cases")
 
@@ -60,17 +61,26 @@ def functioncall_request(body: Mapping[str, Any]) -> VerifyRequest:
             "tests that call a function, not a program with stdin: these have no reward yet", "entryFunction"
         )
     timeout, memory = body.get("timeout"), body.get("memory")
+    language = tag_language(str(body.get("language") or "python"))
     try:
         return VerifyRequest(
-            language=tag_language(str(body.get("language") or "python")),
-            code=body.get("code") or "",
+            language=language,
+            code=program_of(language, body.get("code") or ""),
             tests=cases_of(body.get("testcases")),
+            checker=LiveCodeBenchChecker(type="livecodebench"),
             limits=LimitsRequest(cpu_time_s=timeout or None, memory_mb=memory or None),
             stop_on_failure=bool(body.get("isFastFail")),
             priority=Lane.RL,
         )
     except ValidationError as error:
         raise BadRequest(f"a function call that cannot be: {error}") from None
+
+
+def program_of(language: str, code: str) -> str:
+    """The program that AReaL's grader makes of a completion's code: in Python, with imports before it."""
+    if language != "python":
+        return code
+    return preamble.join_parts(preamble.livecodebench_preamble(preamble.SANDBOX_FUSION_RECURSION), code)
 
 
 def functioncall_answer(body: Mapping[str, Any], result: VerifyResult) -> dict[str, Any]:

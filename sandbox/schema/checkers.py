@@ -97,6 +97,12 @@ class CodeJudgeChecker(Wire):
     type: Literal["code-judge"]
 
 
+class SandboxFusionChecker(Wire):
+    """As SandboxFusion grades stdout: stripped lines equal in any case, or each one number within a relative 1e-5."""
+
+    type: Literal["sandbox-fusion"]
+
+
 class HumanEvalChecker(Wire):
     """As the `==` of HumanEval's asserts: both outputs are Python literals and equal as such, or the same text."""
 
@@ -156,6 +162,7 @@ Checker = Annotated[
     | AppsChecker
     | CodeforcesChecker
     | CodeJudgeChecker
+    | SandboxFusionChecker
     | HumanEvalChecker
     | ProgramChecker
     | InteractiveChecker,

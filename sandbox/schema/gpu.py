@@ -209,14 +209,15 @@ class GrpoRequest(TrainRequest):
 class EvalProblem(Wire):
     """One problem of an evaluation, whatever set it is from.
 
-    `before` and `after` are put around a completion's code: HumanEval's prompt, say. `difficulty` and `released` are
-    what results are grouped by.
+    `before` and `after` are put around a completion's code: HumanEval's prompt, say. `imports` comes before all of
+    that, but after `from __future__` imports. `difficulty` and `released` are what results are grouped by.
     """
 
     name: str = Field(min_length=1, max_length=MAX_NAME_CHARS)
     prompt: str | list[Message]
     tests: list[AnyTest] = Field(min_length=1)
     entry_point: str = ""
+    imports: str = Field("", description="source that a set's own grader puts before a program")
     before: str = ""
     after: str = ""
     difficulty: str = ""

@@ -18,6 +18,7 @@ from sandbox import languages
 from sandbox.errors import UnknownLanguage
 from sandbox.runner.contract import FileSpan, Outcome, Status, Usage, Verdict
 from sandbox.schema.callbacks import CallbackFor, CallbackUrl
+from sandbox.schema.wire import DEBUG_CHECKS
 from sandbox.schema.wire import MAX_CODE_CHARS as MAX_CODE_CHARS
 from sandbox.schema.wire import LimitsRequest as LimitsRequest
 from sandbox.schema.wire import Wire as Wire
@@ -147,6 +148,7 @@ class ExecuteRequest(ProgramInput):
     code: str = Field(max_length=MAX_CODE_CHARS)
     fetch_files: list[FilePath] = Field(default_factory=list, max_length=MAX_FILES)
     limits: LimitsRequest = LimitsRequest()
+    debug_checks: bool = Field(False, description=DEBUG_CHECKS)
     priority: Lane = Lane.DEFAULT
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from sandbox.schema.callbacks import CallbackFor, CallbackUrl
 from sandbox.schema.checkers import Checker, InteractiveChecker, ProgramChecker, TokensChecker
 from sandbox.schema.programs import MAX_ITEMS, MAX_NAME_CHARS, MAX_TESTS, Lane, TestCase, refuse_own_files
 from sandbox.schema.tests import AnyTest, AssertTest, FunctionTest
-from sandbox.schema.wire import MAX_CODE_CHARS, LimitsRequest, Wire
+from sandbox.schema.wire import DEBUG_CHECKS, MAX_CODE_CHARS, LimitsRequest, Wire
 
 Isolation = Literal["separate", "shared"]
 
@@ -47,6 +47,7 @@ class VerifyRequest(Wire):
         description="where assert tests and pytest files run: in another box than the program, or in its process, "
         "where the program can tamper with them",
     )
+    debug_checks: bool = Field(False, description=DEBUG_CHECKS)
     priority: Lane = Lane.DEFAULT
 
     @model_validator(mode="after")

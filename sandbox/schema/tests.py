@@ -33,6 +33,13 @@ class FunctionTest(Wire):
     args: list[Any] = Field(default_factory=list)
     kwargs: dict[str, Any] = Field(default_factory=dict)
     expected: Any = None
+    alternatives: list[Any] = Field(
+        default_factory=list, max_length=16, description="values that are as right as `expected`"
+    )
+    integer_keys: bool = Field(
+        False,
+        description="an argument that is an object whose keys are all whole numbers arrives as a dict with int keys",
+    )
 
 
 class AssertTest(Wire):

@@ -20,6 +20,9 @@ class Wire(BaseModel):
 
 
 _OF_COMPILING = {"compile_cpu_time_s", "compile_wall_time_s"}
+DEBUG_CHECKS = (
+    "Java's and Kotlin's assert, C#'s Debug.Assert, and Rust's debug_assert! and overflow checks stop a program"
+)
 
 
 class LimitsRequest(Wire):

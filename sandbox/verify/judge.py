@@ -165,8 +165,10 @@ def judge_exit(outcome: Outcome) -> CaseVerdict:
     return CaseVerdict(verdict, message, outcome.exit_code, outcome.signal, outcome.usage)
 
 
-def judge_call(outcome: Outcome, expected: Any, checker: CheckerChoice) -> CaseVerdict:
-    """A function's answer against the expected value."""
+def judge_call(
+    outcome: Outcome, expected: Any, checker: CheckerChoice, alternatives: Sequence[Any] = ()
+) -> CaseVerdict:
+    """Compare a function's answer with the expected value, and with each of the alternatives until one is equal."""
     if not outcome.ended_well:
         return judge_outcome(outcome, b"", checker)
     tolerances = checker.options if checker.kind == "float" else {}
@@ -176,9 +178,9 @@ def judge_call(outcome: Outcome, expected: Any, checker: CheckerChoice) -> CaseV
             return CaseVerdict(Verdict.WRONG_ANSWER, told, outcome.exit_code, outcome.signal, outcome.usage)
         answer = {} if too_many(outcome.answers) else json.loads(outcome.answers)
         if "error" in answer:
-            told = f"{answer['kind']}: {answer['error']}"[:MESSAGE_CHARS]
+            told = sendable(f"{answer['kind']}: {answer['error']}"[:MESSAGE_CHARS])
             return CaseVerdict(Verdict.RUNTIME_ERROR, told, outcome.exit_code, outcome.signal, outcome.usage)
-        right = same(answer["value"], expected, **tolerances)
+        right = any(same(answer["value"], value, **tolerances) for value in (expected, *alternatives))
     except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, NotPlain):
         # an early exit, or something else than a value on the channel
         told = "the function returned no value"
@@ -220,7 +222,8 @@ def _judge_end(program: Outcome, test: Outcome | None, told: Sequence[Mapping[st
     place = next((place for place, report in enumerate(told) if report.get("end") in _VERDICT_OF_END), None)
     if place is not None:
         verdict = _VERDICT_OF_END[told[place]["end"]]
-        message = next((report["message"] for report in told[place:] if "message" in report), "")[:MESSAGE_CHARS]
+        message = next((report["message"] for report in told[place:] if "message" in report), "")
+        message = sendable(message)[:MESSAGE_CHARS]
         if verdict is Verdict.INTERNAL_ERROR:
             message = f"{CANNOT_RUN}{message}"
     elif test is None:
@@ -263,12 +266,12 @@ def _parts(ended: CaseVerdict, told: Sequence[Mapping[str, str]]) -> tuple[Part,
     """The verdict of each test function that was found. One without a report has not passed: it gets the verdict of how
     the file ended.
     """
-    found = dict.fromkeys(report["found"] for report in told if "found" in report)
+    found = dict.fromkeys(sendable(report["found"]) for report in told if "found" in report)
     parts: dict[str, Part] = {}
     for report in told:
-        name, verdict = report.get("name", ""), _VERDICT_OF_PART.get(report.get("outcome", ""))
+        name, verdict = sendable(report.get("name", "")), _VERDICT_OF_PART.get(report.get("outcome", ""))
         if verdict and name in found and (name not in parts or parts[name].verdict in _MAY_CHANGE):
-            parts[name] = Part(name, verdict, report.get("message", "")[:MESSAGE_CHARS])
+            parts[name] = Part(name, verdict, sendable(report.get("message", ""))[:MESSAGE_CHARS])
     silent = Part("", ended.verdict, ended.message)
     if ended.verdict is Verdict.ACCEPTED:
         silent = Part("", Verdict.WRONG_ANSWER, NO_REPORT)
@@ -289,6 +292,11 @@ def _whole_file(ended: CaseVerdict, parts: tuple[Part, ...]) -> CaseVerdict:
     verdict, message = (Verdict.ACCEPTED, "") if worst is None else (worst.verdict, f"{worst.name}: {worst.message}")
     passed = sum(part.verdict is Verdict.ACCEPTED for part in judged)
     return replace(ended, verdict=verdict, message=message, points=passed / len(judged), parts=parts)
+
+
+def sendable(text: str) -> str:
+    """Return a text that UTF-8 can carry: JSON from a box may hold lone surrogates, which a result cannot."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def last_line(output: bytes) -> str:

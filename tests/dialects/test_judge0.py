@@ -150,3 +150,26 @@ async def test_the_tables(http: httpx.AsyncClient) -> None:
     assert (await http.get(f"{ROOT}/config_info")).json()["max_submission_batch_size"] == 100
     assert (await http.get(f"{ROOT}/workers")).json()[0]["size"] == 3
     assert (await http.get(f"{ROOT}/system_info")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("stdout", "expected", "accepted"),
+    [
+        ("1 2 \n3\t\n", "1 2\n3", True),
+        ("1\n\n2\n\n\n", "1\r\n  \r\n2\r\n", True),
+        ("", " \n\n", True),
+        (" 1", "1", False),
+        ("\n1", "1", False),
+        ("1  2", "1 2", False),
+        ("YES", "yes", False),
+        ("1\n\n2", "1\n2", False),
+        ("1.0", "1", False),
+    ],
+)
+async def test_lines_are_compared_without_their_blanks_at_the_right(
+    http: httpx.AsyncClient, script: Script, stdout: str, expected: str, accepted: bool
+) -> None:
+    script.runs["a"] = {"stdout": stdout}
+    body = {**SUBMISSION, "expected_output": expected}
+    answer = (await http.post(f"{ROOT}/submissions", params=WAIT, json=body)).json()
+    assert answer["status"]["id"] == (3 if accepted else 4)

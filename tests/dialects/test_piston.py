@@ -151,3 +151,22 @@ async def test_large_bodies_are_a_matter_of_the_setting(tmp_path: Path, service:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as http:
         body = {**EXECUTE, "files": [{"content": "a"}, {"name": "big", "content": "x" * (30 << 20)}]}
         assert (await http.post(URL, json=body)).status_code == 200
+
+
+async def test_the_program_is_the_first_file_that_is_text(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+    files = [{"name": "data", "content": "AAE=", "encoding": "base64"}, {"content": "a"}, {"content": "b"}]
+    assert (await http.post(URL, json={**EXECUTE, "files": files, "stdin": None, "args": None})).status_code == 200
+    (program,) = service.submissions[0].requests
+    assert isinstance(program, ExecuteRequest)
+    assert (program.code, program.files) == ("a", {"data": b"\0\1", "file2.code": b"b"})
+
+
+@pytest.mark.parametrize(("language", "checked"), [("rust", True), ("java", False), ("python", False)])
+async def test_rust_is_compiled_with_the_checks_that_the_peer_compiles_in(
+    http: httpx.AsyncClient, service: ServiceDouble, language: str, checked: bool
+) -> None:
+    await http.post(URL, json={**EXECUTE, "language": language})
+    body = {"source_code": "a", "language_id": {"rust": 73, "java": 62, "python": 71}[language]}
+    await http.post("/dialects/judge0/submissions", params={"wait": "true"}, json=body)
+    programs = [request for submitted in service.submissions for request in submitted.requests]
+    assert [isinstance(each, ExecuteRequest) and each.debug_checks for each in programs] == [checked, checked]

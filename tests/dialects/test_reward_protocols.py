@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import pickle
+import zlib
 from typing import Any
 
 import httpx
@@ -163,3 +167,85 @@ async def test_areal_tries_our_failures_again_and_nothing_that_cannot_be(
     assert {result["errorType"] for result in lost.json()["results"]} == {"SystemError"}
     service.refusal = QueueFull("full")
     assert (await http.post(AREAL, json=CALL)).status_code == 503
+
+
+async def test_areal_sends_programs_that_test_themselves(http: httpx.AsyncClient, script: Script) -> None:
+    body = {**CALL, "testcases": []}
+    passed = {"uid": "u", "success": True, "results": [{"success": True, "reason": "", "errorType": ""}]}
+    assert (await http.post(AREAL, json=body)).json() == passed
+    script.runs["a"] = {"status": "runtime_error", "exit_code": 1, "stderr": "Traceback\nAssertionError: no\n"}
+    failed = {"success": False, "reason": "AssertionError: no", "errorType": "UnknownError"}
+    assert (await http.post(AREAL, json={**body, "uid": 2**70})).json() == {
+        "uid": 2**70,
+        "success": False,
+        "results": [failed],
+    }
+    script.runs["a"] = {"status": "internal_error", "exit_code": None, "message": "a box broke"}
+    assert (await http.post(AREAL, json=body)).json()["results"][0]["errorType"] == "SystemError"
+
+
+@pytest.mark.parametrize("name", ["", "f"])
+@pytest.mark.parametrize(
+    "cases",
+    [
+        [{"input": "1"}],
+        [{"expectedOutput": "1"}],
+        {"inputs": ["1", "2"], "outputs": ["1"]},
+        {"inputs": ["1"], "outputs": ["1", "2"]},
+        {"inputs": ["1"]},
+        [1],
+        "1",
+    ],
+)
+async def test_areals_cases_that_do_not_pair_are_refused(
+    http: httpx.AsyncClient, service: ServiceDouble, name: str, cases: Any
+) -> None:
+    answer = await http.post(AREAL, json={**CALL, "entryFunction": name, "testcases": cases})
+    assert (answer.status_code, answer.json()["success"]) == (200, False)
+    assert answer.json()["results"][0]["errorType"] == "UnknownError"
+    assert not service.submissions
+
+
+async def test_areals_values_may_be_wrapped_and_its_keys_numbers(
+    http: httpx.AsyncClient, service: ServiceDouble
+) -> None:
+    cases = [{"input": '{"1": 2}', "expectedOutput": "[2]"}, {"input": "1\n2", "expectedOutput": "[1, 2]"}]
+    await http.post(AREAL, json={**CALL, "entryFunction": "f", "testcases": cases})
+    assert _only(service).tests == [
+        FunctionTest(args=[{"1": 2}], expected=[2], alternatives=[2], integer_keys=True),
+        FunctionTest(args=[1, 2], expected=[1, 2]),
+    ]
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        '["assert f(1) == 2", "assert 0"]',
+        base64.b64encode(zlib.compress(pickle.dumps(["assert f(1) == 2", "assert 0"]))).decode(),
+    ],
+)
+async def test_open_instructs_tests_may_be_text(
+    http: httpx.AsyncClient, service: ServiceDouble, script: Script, tests: str
+) -> None:
+    script.verdicts["a"] = ["accepted", "wrong_answer"]
+    answer = await http.post("/dialects/open_instruct/test_program", json={"program": "a", "tests": tests})
+    assert answer.json()["results"] == [1, 0]
+    assert _only(service).tests[1] == AssertTest(assertion="assert 0")
+
+
+async def test_open_instructs_cases_may_be_text(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+    for tests in (json.dumps(TESTS), base64.b64encode(zlib.compress(pickle.dumps(TESTS))).decode()):
+        body = {"program": "a", "tests": tests}
+        assert (await http.post("/dialects/open_instruct/test_program_stdio", json=body)).json()["results"] == [1, 1]
+        assert _only(service).tests == [TestCase(stdin="1", expected="2"), TestCase(stdin="2", expected="4")]
+
+
+async def test_open_instruct_fails_what_is_no_test_and_refuses_what_is_no_list(http: httpx.AsyncClient) -> None:
+    path = "/dialects/open_instruct/test_program"
+    answer = (await http.post(path, json={"program": "a", "tests": ["assert (", "assert 1", 5]})).json()
+    assert answer == {"results": [0, 1, 0], "runtimes": [-1.0, 0.02, -1.0]}
+    empty: list[Any] = [None, "", [], "[]"]
+    for nothing in empty:
+        assert (await http.post(path, json={"program": "a", "tests": nothing})).json()["results"] == []
+    for garbage in ("garbage", '{"a": 1}', {"a": 1}, 5):
+        assert (await http.post(path, json={"program": "a", "tests": garbage})).status_code == 422

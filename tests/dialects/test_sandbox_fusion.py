@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import pickle
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -260,8 +264,133 @@ async def test_livecodebench_calls_functions_or_gives_stdin(http: httpx.AsyncCli
     assert isinstance(first, VerifyRequest)
     assert isinstance(second, VerifyRequest)
     assert first.entry_point == "Solution.f"
-    assert first.tests == [FunctionTest(args=[[1, 2], 3], expected=[4])]
+    assert first.tests == [FunctionTest(args=[[1, 2], 3], expected=[4], alternatives=[4])]
     assert second.tests == [TestCase(stdin="1", expected="2")]
+
+
+async def test_answers_carry_any_integer_and_any_text(http: httpx.AsyncClient) -> None:
+    tests = {"inputs": [f"{10**40}", '"\\ud83d"'], "outputs": [f"[{-(10**30)}]", '"\\udc00"'], "fn_name": "f"}
+    body = {
+        **_submit({"test": tests}, "```python\ndef f(x): ...\n```", dataset_type="LiveCodeBenchDataset"),
+        "id": 2**70,
+    }
+    response = await http.post(f"{ROOT}/submit", json=body)
+    assert response.status_code == 200
+    answer = json.loads(response.text)
+    assert answer["id"] == 2**70
+    assert [test["test_info"]["input"] for test in answer["tests"]] == [[10**40], ["\ud83d"]]
+    assert [test["test_info"]["output"] for test in answer["tests"]] == [[-(10**30)], "\udc00"]
+
+
+async def test_a_number_that_json_does_not_have_is_null_in_an_answer(http: httpx.AsyncClient) -> None:
+    tests = {"inputs": ["NaN"], "outputs": [f"{10**40}"], "fn_name": "f"}
+    body = _submit({"test": tests}, "```python\ndef f(x): ...\n```", dataset_type="LiveCodeBenchDataset")
+    (test,) = (await http.post(f"{ROOT}/submit", json=body)).json()["tests"]
+    assert test["test_info"] == {"fn_name": "f", "input": [None], "output": 10**40}
+
+
+@pytest.mark.parametrize(
+    ("completion", "language", "code"),
+    [
+        ("```python\na\n```\n```python\nb\n```", "python", "a"),
+        ("```\na\n```\n```python\nb\n```", "python", "b"),
+        ("```text\na\n```\n```\nb\n```\n```\nc\n```", "python", "b"),
+        ("```python\na", "python", "a"),
+        ("a = 1\n```\nThat is all.", "python", "a = 1\n"),
+        ("int main() {}\n```", "cpp", "int main() {}\n"),
+        ("Code\n```\nprint(1)\n", "python", "print(1)\n"),
+        ("Prose:\n```cpp\nint main() {}\n```", "python", ""),
+        ("Prose:\n```python\na\n```", "cpp", ""),
+        ("I do not know.", "python", "I do not know."),
+        ("def f(): ...\n\nThis is f.", "python", "def f(): ...\n"),
+    ],
+)
+async def test_the_first_block_in_the_language_is_the_answer(
+    http: httpx.AsyncClient, completion: str, language: str, code: str
+) -> None:
+    body = _submit({"test": CASES}, completion, language=language)
+    assert (await http.post(f"{ROOT}/submit", json=body)).json()["extracted_code"] == code
+
+
+PACKED = base64.b64encode(zlib.compress(pickle.dumps('[{"input": "3", "output": "6", "testtype": "stdin"}]'))).decode()
+
+
+async def test_private_tests_are_unpacked(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+    public = '[{"input": "1", "output": "2", "testtype": "stdin"}]'
+    for row in (
+        {"public_test_cases": public, "private_test_cases": PACKED},
+        {"public_test_cases": public, "private_test_cases": '[{"input": "3", "output": "6"}]'},
+        {"public_test_cases": public, "private_test_cases": [{"input": "3", "output": "6"}], "metadata": "{}"},
+    ):
+        assert (await http.post(f"{ROOT}/submit", json=_submit(row))).json()["accepted"] is True
+        tests = service.submissions[-1].requests[0].tests  # type: ignore[union-attr]
+        assert tests == [TestCase(stdin="1", expected="2"), TestCase(stdin="3", expected="6")]
+    packed = {"input_output": '{"inputs": ["1"], "outputs": ["2"]}'}
+    whole = base64.b64encode(zlib.compress(pickle.dumps(packed))).decode()
+    await http.post(f"{ROOT}/submit", json=_submit({"test": whole}, dataset_type="LiveCodeBenchDataset"))
+    assert service.submissions[-1].requests[0].tests == [TestCase(stdin="1", expected="2")]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("row", "field"),
+    [
+        ({"public_test_cases": "[]", "private_test_cases": "garbage"}, "private_test_cases"),
+        ({"public_test_cases": "[]", "private_test_cases": '["a text"]'}, "private_test_cases"),
+        ({"public_test_cases": "[]", "private_test_cases": '{"input": "1"}'}, "private_test_cases"),
+        ({"public_test_cases": [1], "private_test_cases": ""}, "public_test_cases"),
+        ({"public_test_cases": '[{"input": "1"}]'}, "public_test_cases"),
+        ({"public_test_cases": '[{"input": "1", "output": "1", "testtype": "functional"}]'}, "metadata"),
+        ({"test": {"inputs": ["1", "2"], "outputs": ["1"]}}, "test"),
+        ({"test": {"inputs": ["1"]}}, "test"),
+        ({"test": {"inputs": "12", "outputs": "12"}}, "test"),
+        ({"test": "garbage"}, "test"),
+        ({"test_cases": {"input": ["1", "2"], "output": ["1"]}}, "test_cases"),
+        ({"test_cases": {"input": "12", "output": "12"}}, "test_cases"),
+        ({"test_cases": [{"input": "1"}]}, "test_cases"),
+        ({"test_cases": {"type": "function_call", "fn_name": "f", "input": [[1]], "output": [[]]}}, "output"),
+        ({"test_cases": {"type": "cases", "input": [], "output": []}}, "type"),
+    ],
+)
+async def test_tests_that_are_lost_or_do_not_pair_are_named(
+    http: httpx.AsyncClient, row: dict[str, Any], field: str
+) -> None:
+    kind = "" if "test_cases" in row else "LiveCodeBenchDataset"
+    response = await http.post(f"{ROOT}/submit", json=_submit(row, dataset_type=kind))
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["loc"][-1] == field
+
+
+@pytest.mark.parametrize(
+    ("data", "config", "timeout_s"),
+    [
+        ({"test": CASES}, {}, 20),
+        ({"test": CASES}, {"language": "cpp"}, 10),
+        ({"test": CASES}, {"language": "cpp", "run_timeout": 3}, 3),
+        ({"test": {"inputs": ["1"], "outputs": ["1"]}}, {"dataset_type": "LiveCodeBenchDataset"}, 6),
+        ({"test_list": ["assert f(1)"]}, {}, 20),
+    ],
+)
+async def test_the_default_time_limits_are_the_peers(
+    http: httpx.AsyncClient, service: ServiceDouble, data: dict[str, Any], config: dict[str, Any], timeout_s: int
+) -> None:
+    await http.post(f"{ROOT}/submit", json=_submit(data, **config))
+    limits = service.submissions[0].requests[0].limits
+    assert (limits.cpu_time_s, limits.wall_time_s) == (timeout_s, timeout_s)
+
+
+@pytest.mark.parametrize("total_timeout", ["soon", -1, [1], 1e999])
+async def test_a_total_timeout_that_is_none_is_refused(http: httpx.AsyncClient, total_timeout: Any) -> None:
+    body = _submit({"test": CASES}, extra={"total_timeout": total_timeout})
+    response = await http.post(f"{ROOT}/submit", content=json.dumps(body), headers={"Content-Type": "application/json"})
+    assert response.status_code == 422
+
+
+async def test_programs_run_with_the_assertions_that_the_peers_commands_enable(
+    http: httpx.AsyncClient, service: ServiceDouble
+) -> None:
+    await http.post(f"{ROOT}/run_code", json={**RUN, "language": "java"})
+    await http.post(f"{ROOT}/submit", json=_submit({"test": CASES}, language="java"))
+    assert [submitted.requests[0].debug_checks for submitted in service.submissions] == [True, True]  # type: ignore[union-attr]
 
 
 async def test_scalebox_has_columns_of_cases(http: httpx.AsyncClient, service: ServiceDouble) -> None:

@@ -106,6 +106,38 @@ def test_the_rest_of_a_function_and_the_whole_of_it_both_make_a_program(completi
     assert names["double"](21) == 42
 
 
+@pytest.mark.parametrize(
+    "completion",
+    [
+        "    return 2 * x\n\ndef other(:\n",
+        "    return 2 * x\n```\nThat is it.",
+        "def double(x):\n    return 2 * x\n\nprint(input())",
+        "```python\nfrom __future__ import annotations\ndef double(x: List[int]): return 2 * x\n```",
+        " Sure:\n```python\ndef double(x):\n    return len(Counter()) + math.floor(2 * x)\n```",
+    ],
+)
+def test_a_function_ends_where_it_does_and_has_the_graders_imports(completion: str) -> None:
+    (problem,) = problems_of("humaneval", [HUMANEVAL])
+    names: dict[str, Any] = {}
+    exec(compile(program_of(problem, completion), "main.py", "exec", dont_inherit=True), names)
+    assert names["double"](21) == 42
+
+
+def test_livecodebench_and_mbpp_programs_have_the_graders_imports() -> None:
+    (live,) = problems_of("livecodebench", [LIVE])
+    program = program_of(live, "```python\nfrom __future__ import annotations\nprint(sqrt(4))\n```")
+    assert program.startswith("from __future__ import annotations\n")
+    assert "sys.setrecursionlimit(50000)\npass\nprint(sqrt(4))" in program
+    (mbpp,) = problems_of("mbpp", [{"task_id": 2, "prompt": "Add.", "test_list": ["assert f(1)"]}])
+    names: dict[str, Any] = {}
+    exec(program_of(mbpp, "```python\ndef f(xs: List[int]): return deque(xs)\n```"), names)
+    assert list(names["f"]([1])) == [1]
+
+
+def test_problems_without_a_data_set_get_no_imports() -> None:
+    assert program_of(_problem("a", date(2024, 1, 5), "easy"), "print(1)") == "print(1)"
+
+
 def test_a_completion_without_code_makes_none() -> None:
     (problem,) = problems_of("humaneval", [HUMANEVAL])
     assert program_of(problem, "```\n```") == ""

@@ -208,3 +208,45 @@ def test_a_java_program_without_main_is_a_runtime_error(slot: Slot, needs_image:
     outcome = run_once(slot, "class Nothing {}", language="java", memory_mb=512)
     assert outcome.status is Status.RUNTIME_ERROR
     assert b"Main" in outcome.stderr
+
+
+FAILS_AN_ASSERTION = {
+    "java": """
+        public class Main {
+            public static void main(String[] args) { System.out.println(1); assert args.length == 7 : "no"; }
+        }
+    """,
+    "kotlin": 'fun main(args: Array<String>) { println(1)\n assert(args.size == 7) { "no" } }',
+    "csharp": """
+        using System; using System.Diagnostics;
+        class P { static void Main(string[] args) { Console.WriteLine(1); Debug.Assert(args.Length == 7, "no"); } }
+    """,
+    "rust": """
+        fn main() {
+            println!("1");
+            let last = std::env::args().count() as u8 + 254;
+            println!("{}", last.wrapping_add(1));
+            println!("{}", last + 1);
+        }
+    """,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("name", sorted(FAILS_AN_ASSERTION))
+def test_an_assertion_that_fails_ends_a_program_with_debug_checks_alone(
+    slot: Slot, needs_image: NeedsImage, name: str
+) -> None:
+    language = languages.named(name)
+    needs_image(language.image)
+    ended = {}
+    for checked in (False, True):
+        with slot.lend(language.image) as box:
+            compiled = box.load(language.program(FAILS_AN_ASSERTION[name], debug_checks=checked))
+            assert compiled is None or compiled.ended_well, compiled
+            ended[checked] = box.run(Run())
+    assert ended[False].status is Status.OK
+    assert ended[True].status is Status.RUNTIME_ERROR
+    assert ended[True].stdout.startswith(b"1\n")
+    assert ended[True].stderr

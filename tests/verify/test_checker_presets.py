@@ -65,6 +65,42 @@ def test_code_judge_compares_stripped_texts(pair: tuple[str, str]) -> None:
 
 @MANY
 @given(pair=pairs())
+def test_sandbox_fusion_compares_lines_in_any_case_and_lines_that_are_a_number(pair: tuple[str, str]) -> None:
+    def near(one: str, other: str) -> bool:
+        try:
+            return abs(float(one) - float(other)) / max(abs(float(other)), 1e-10) < 1e-5
+        except ValueError:
+            return False
+
+    found, wanted = ([line.strip().lower() for line in text.strip().split("\n")] for text in pair)
+    same = len(found) == len(wanted) and all(
+        one == other or near(one, other) for one, other in zip(found, wanted, strict=True)
+    )
+    assert says("sandbox-fusion", pair) == same
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "accepted"),
+    [
+        ("5e-16", "0", True),
+        ("1e-14", "0", False),
+        ("100000.9", "100000", True),
+        ("100002", "100000", False),
+        ("Yes\n no ", "YES\nNO", True),
+        ("1 2", "1.0 2.0", False),
+        ("1\n2", "1 2", False),
+        ("1\n2\n3", "1\n2", False),
+        ("inf", "1e400", False),
+        ("nan", "NaN", True),
+        ("9" * 2_000, "8" * 2_000, False),
+    ],
+)
+def test_sandbox_fusion_by_hand(actual: str, expected: str, accepted: bool) -> None:
+    assert says("sandbox-fusion", (actual, expected)) is accepted
+
+
+@MANY
+@given(pair=pairs())
 def test_codeforces_compares_testlib_tokens(pair: tuple[str, str]) -> None:
     def words(text: str) -> list[str]:
         return [word for word in re.split("[ \t\r\n]", text) if word]

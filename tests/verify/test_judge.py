@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 
@@ -143,6 +144,19 @@ def test_a_command_that_is_the_test_says_it_by_its_exit_code(outcome: Outcome, v
 def test_an_answer_that_is_no_value_is_the_programs_fault_and_raises_nothing(answers: bytes) -> None:
     verdict = judge_call(Outcome(Status.OK, exit_code=0, answers=answers), 1, TOKENS).verdict
     assert verdict in {Verdict.RUNTIME_ERROR, Verdict.WRONG_ANSWER}
+
+
+def test_an_alternative_is_as_right_as_the_expected_value() -> None:
+    outcome = Outcome(Status.OK, exit_code=0, answers=b'{"value":6}')
+    assert judge_call(outcome, [6], TOKENS).verdict is Verdict.WRONG_ANSWER
+    assert judge_call(outcome, [6], TOKENS, [6]).verdict is Verdict.ACCEPTED
+    assert judge_call(outcome, [7], TOKENS, [7]).verdict is Verdict.WRONG_ANSWER
+
+
+def test_lone_surrogates_that_a_program_raises_do_not_break_its_result() -> None:
+    answers = json.dumps({"error": "half of \ud83d", "kind": "ValueError"}).encode()
+    case = judge_call(Outcome(Status.OK, exit_code=0, answers=answers), 1, TOKENS)
+    assert (case.verdict, case.message) == (Verdict.RUNTIME_ERROR, "ValueError: half of ?")
 
 
 def test_what_did_not_compile_is_a_compile_error_on_every_test() -> None:

@@ -6,18 +6,29 @@ with 200 and its reason, and what is our failure, or a full queue, is worth tryi
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request, Response
+from pydantic import Field
 
-from sandbox.api.dialects.questions import body_of
-from sandbox.api.dialects.tongue import Dialect, answered, language_of, limits_of, made, verified
+from sandbox.api import bodies
+from sandbox.api.dialects.tongue import (
+    Dialect,
+    Foreign,
+    answered,
+    executed,
+    language_of,
+    limits_of,
+    made,
+    parse_json_text,
+    verified,
+)
 from sandbox.api.problems import Described
 from sandbox.errors import BadRequest
-from sandbox.rewards.areal_reward import functioncall_answer, functioncall_request
-from sandbox.schema import Lane, VerifyRequest
+from sandbox.rewards.areal_reward import functioncall_answer, functioncall_request, program_of
+from sandbox.rewards.function_cases import Call, build_function_test
+from sandbox.runner.contract import Status
+from sandbox.schema import ExecuteRequest, ExecuteResult, Lane, VerifyRequest
 
 
 def tell(told: Described) -> Response:
@@ -31,53 +42,93 @@ def tell(told: Described) -> Response:
 DIALECT = Dialect("areal", tell)
 
 
+class FunctionCall(Foreign):
+    """What the client sends; it sends a program with tests of its own without any testcases."""
+
+    uid: Any = ""
+    language: str = "python"
+    code: str = ""
+    entryFunction: str | None = ""  # noqa: N815 -- the peer's spelling
+    isFastFail: bool | None = False  # noqa: N815
+    testcases: list[dict[str, Any]] | dict[str, Any] = Field(default_factory=list)
+    timeout: float | None = None
+    memory: float | None = None
+
+
 @DIALECT.post("/apis/functioncalls")
 async def functioncalls(request: Request) -> Response:
-    body = await body_of(request)
+    call = await bodies.read(request, FunctionCall)
+    body = call.model_dump()
     try:
-        submission = _called(body) if body.get("entryFunction") else functioncall_request(body)
+        if not call.testcases:
+            (ended,) = await executed(request, [_unit_tests(call)])
+            return answered(_ended(call, ended))
+        submission = _called(call, _cases(call)) if call.entryFunction else functioncall_request(body)
     except BadRequest as error:
-        return answered(_failed(str(body.get("uid") or ""), str(error)))
+        return answered(_failed(call.uid, str(error)))
     (result,) = await verified(request, [submission])
     return answered(functioncall_answer(body, result))
 
 
-def _called(body: Mapping[str, Any]) -> VerifyRequest:
-    """A program whose function is called: inputs are JSON values, one a line; the expected output is JSON."""
-    code, name = str(body.get("code") or ""), str(body["entryFunction"])
-    cases = body.get("testcases")
-    if not isinstance(cases, list) or not all(isinstance(case, Mapping) for case in cases):
-        raise BadRequest("testcases: [{input, expectedOutput}] is needed", "testcases")
+def _unit_tests(call: FunctionCall) -> ExecuteRequest:
+    """A program that ends with tests of itself: it passes when it ends well."""
+    language = language_of(call.language, {})
     return made(
-        VerifyRequest,
-        language=language_of(str(body.get("language") or "python"), {}),
-        code=code,
-        tests=[
-            {"args": _arguments(case.get("input")), "expected": _value(case.get("expectedOutput"))} for case in cases
-        ],
-        entry_point=f"Solution.{name}" if "class Solution" in code else name,
-        limits=limits_of(cpu_time_s=body.get("timeout"), memory_mb=body.get("memory")),
-        stop_on_failure=bool(body.get("isFastFail")),
+        ExecuteRequest,
+        language=language,
+        code=program_of(language, call.code),
+        limits=limits_of(cpu_time_s=call.timeout, memory_mb=call.memory),
         priority=Lane.RL,
     )
 
 
-def _arguments(given: Any) -> list[Any]:
+def _ended(call: FunctionCall, result: ExecuteResult) -> dict[str, Any]:
+    passed = result.status is Status.OK
+    lines = (result.stderr if result.compile is None else result.stderr or result.compile.stderr).strip().splitlines()
+    reason = "" if passed else result.message or (lines[-1] if lines else result.status.value)
+    error = "" if passed else "SystemError" if result.status is Status.INTERNAL_ERROR else "UnknownError"
+    return {
+        "uid": call.uid,
+        "success": passed,
+        "results": [{"success": passed, "reason": reason, "errorType": error}],
+    }
+
+
+def _cases(call: FunctionCall) -> list[tuple[Any, Any]]:
+    """Inputs and expected outputs: a list of cases, or the columns of a data set's row."""
+    given = call.testcases
+    if isinstance(given, list):
+        if not all({"input", "expectedOutput"} <= case.keys() for case in given):
+            raise BadRequest("testcases: [{input, expectedOutput}] is needed", "testcases")
+        return [(case["input"], case["expectedOutput"]) for case in given]
+    inputs, outputs = given.get("inputs"), given.get("outputs")
+    if not isinstance(inputs, list) or not isinstance(outputs, list) or len(inputs) != len(outputs):
+        raise BadRequest("testcases need as many outputs as inputs", "testcases")
+    return list(zip(inputs, outputs, strict=True))
+
+
+def _called(call: FunctionCall, cases: list[tuple[Any, Any]]) -> VerifyRequest:
+    """A program whose function is called: inputs are JSON values, one a line; the expected output is JSON."""
+    calls = [Call(_arguments(given), parse_json_text(wanted), lenient=True) for given, wanted in cases]
+    return made(
+        VerifyRequest,
+        language=language_of(call.language, {}),
+        code=program_of("python", call.code),
+        tests=[build_function_test(each) for each in calls],
+        entry_point=f"Solution.{call.entryFunction}" if "class Solution" in call.code else call.entryFunction,
+        limits=limits_of(cpu_time_s=call.timeout, memory_mb=call.memory),
+        stop_on_failure=bool(call.isFastFail),
+        priority=Lane.RL,
+    )
+
+
+def _arguments(given: Any) -> Any:
     if isinstance(given, str):
-        return [_value(line) for line in given.split("\n")]
-    return given if isinstance(given, list) else [given]
+        return [parse_json_text(line) for line in given.split("\n") if line.strip()]
+    return given
 
 
-def _value(text: Any) -> Any:
-    if not isinstance(text, str):
-        return text
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _failed(uid: str, reason: str) -> dict[str, Any]:
+def _failed(uid: Any, reason: str) -> dict[str, Any]:
     return {
         "uid": uid,
         "success": False,

@@ -23,7 +23,7 @@ from pydantic import Field
 from sandbox.api import bodies
 from sandbox.api.callbacks import callback_of
 from sandbox.api.dialects import judge0_tables as tables
-from sandbox.api.dialects.tongue import Dialect, Foreign, answered, executed, limits_of, made
+from sandbox.api.dialects.tongue import Dialect, Foreign, answered, executed, limits_of, made, select_debug_checks
 from sandbox.api.door import Door, context_of
 from sandbox.api.problems import Described
 from sandbox.errors import BadRequest, NotFound
@@ -33,10 +33,9 @@ from sandbox.runner.contract import Status
 from sandbox.schema import MAX_ITEMS, ExecuteRequest, ExecuteResult, Job, JobStatus, StageResult, TestCase
 from sandbox.schema.callbacks import Callback, CallbackUrl
 from sandbox.schema.reward import Task, TaskSet
-from sandbox.verify import checkers
 
 TASK = "expected"
-CHECKER = "code-judge"
+_BLANKS = b"\0 \t\r\v\f\n"
 _SHOWN = ("token", "time", "memory", "stdout", "stderr", "compile_output", "message", "status")
 
 
@@ -198,13 +197,15 @@ def _program(asked: Submission, base64: bool) -> ExecuteRequest:
         limits["file_mb"] = max(1, ceil(asked.max_file_size / 1_024))
     if asked.max_processes_and_or_threads is not None:
         limits["processes"] = asked.max_processes_and_or_threads
+    language = tables.language_of(asked.language_id)
     return made(
         ExecuteRequest,
-        language=tables.language_of(asked.language_id),
+        language=language,
         code=_text(asked.source_code, base64, "source_code"),
         stdin_base64=_bytes(asked.stdin or "", base64, "stdin"),
         args=_arguments(asked.command_line_arguments or ""),
         limits=limits,
+        **select_debug_checks(language, "rust"),
     )
 
 
@@ -313,7 +314,7 @@ def _of_job(job: Job, expected: bytes | None, shape: Shape) -> dict[str, Any]:
 
 def _ended(result: ExecuteResult, expected: bytes | None, shape: Shape) -> dict[str, Any]:
     output, errors = _output(result)
-    accepted = expected is None or checkers.check(CHECKER, output, expected).accepted
+    accepted = expected is None or _stripped(output) == _stripped(expected)
     message = result.message.encode() or (
         f"Exited with error status {result.exit_code}".encode() if result.exit_code else b""
     )
@@ -330,6 +331,11 @@ def _ended(result: ExecuteResult, expected: bytes | None, shape: Shape) -> dict[
         wall_time=f"{result.usage.wall_time_s:.3f}",
         memory=round(result.usage.memory_mb * 1_024),
     ) | ({"time": None, "wall_time": None, "memory": None} if result.status is Status.COMPILE_ERROR else {})
+
+
+def _stripped(text: bytes) -> bytes:
+    """A text as the peer compares it: without the blanks at the end of each line and of the whole."""
+    return b"\n".join(line.rstrip(_BLANKS) for line in text.split(b"\n")).rstrip(_BLANKS)
 
 
 def _output(stage: StageResult) -> tuple[bytes, bytes]:

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from sandbox import languages
 from sandbox.api import bodies
-from sandbox.api.dialects.tongue import Dialect, Foreign, answered, executed, limits_of, made
+from sandbox.api.dialects.tongue import Dialect, Foreign, answered, executed, limits_of, made, select_debug_checks
 from sandbox.api.problems import Described
 from sandbox.errors import BadRequest, UnknownLanguage
 from sandbox.languages import Language
@@ -60,8 +60,8 @@ class Execute(Foreign):
     language: str
     version: str
     files: list[File] = Field(min_length=1)
-    stdin: str = ""
-    args: list[str] = Field(default_factory=list)
+    stdin: str | None = None
+    args: list[str] | None = None
     run_timeout: float | None = Field(None, le=MAX_NUMBER)
     run_cpu_time: float | None = Field(None, le=MAX_NUMBER)
     run_memory_limit: float | None = None
@@ -107,7 +107,9 @@ def _version(language: Language) -> str:
 
 
 def _program(asked: Execute, language: Language) -> ExecuteRequest:
-    main, *others = asked.files
+    # The program is the first file that is text.
+    place = next((index for index, each in enumerate(asked.files) if each.encoding == "utf8"), 0)
+    others = {index: each for index, each in enumerate(asked.files) if index != place}
     if others and language.compile_command:
         raise BadRequest(f"{language.name} is compiled from one file here", "files")
     wall_ms = RUN_TIMEOUT_MS if asked.run_timeout is None else asked.run_timeout
@@ -115,10 +117,10 @@ def _program(asked: Execute, language: Language) -> ExecuteRequest:
     return made(
         ExecuteRequest,
         language=language.name,
-        code=_text(_content(main)),
-        stdin=asked.stdin,
-        args=asked.args,
-        files={each.name or f"file{index}.code": _content(each) for index, each in enumerate(others, start=1)},
+        code=_text(_content(asked.files[place])),
+        stdin=asked.stdin or "",
+        args=asked.args or [],
+        files={each.name or f"file{index}.code": _content(each) for index, each in others.items()},
         limits=limits_of(
             cpu_time_s=cpu_ms / 1_000,
             wall_time_s=wall_ms / 1_000,
@@ -126,6 +128,7 @@ def _program(asked: Execute, language: Language) -> ExecuteRequest:
             compile_cpu_time_s=_seconds(asked.compile_cpu_time or asked.compile_timeout),
             compile_wall_time_s=_seconds(asked.compile_timeout),
         ),
+        **select_debug_checks(language.name, "rust"),
     )
 
 
@@ -150,7 +153,7 @@ def _text(source: bytes) -> str:
     try:
         return source.decode()
     except UnicodeDecodeError as error:
-        raise BadRequest("the first file, the program, is not UTF-8", "files.0") from error
+        raise BadRequest("the program, which is the first file, is not UTF-8", "files.0") from error
 
 
 def _answer(language: Language, result: ExecuteResult) -> dict[str, Any]:

@@ -15,7 +15,17 @@ from pydantic import Field
 from sandbox.api import bodies
 from sandbox.api.dialects import sandbox_fusion_judge as judge
 from sandbox.api.dialects import sandbox_fusion_jupyter as jupyter
-from sandbox.api.dialects.tongue import Dialect, Foreign, answered, executed, language_of, limits_of, made
+from sandbox.api.dialects import sandbox_fusion_shapes as shapes
+from sandbox.api.dialects.tongue import (
+    Dialect,
+    Foreign,
+    answered,
+    executed,
+    language_of,
+    limits_of,
+    made,
+    select_debug_checks,
+)
 from sandbox.api.problems import Described
 from sandbox.runner.contract import Status
 from sandbox.schema import ExecuteRequest, ExecuteResult, Lane, StageResult
@@ -74,13 +84,13 @@ async def run_jupyter(request: Request) -> Response:
 @DIALECT.post("/submit")
 async def submit(request: Request) -> Response:
     asked = await bodies.read(request, judge.Submit)
-    return await judge.evaluated(request, asked, await asyncio.to_thread(judge.problem_of, asked))
+    return await judge.evaluated(request, asked, await asyncio.to_thread(shapes.problem_of, asked))
 
 
 @DIALECT.post("/common_evaluate_batch")
 async def common_evaluate_batch(request: Request) -> Response:
     asked = await bodies.read(request, judge.Submit)
-    return await judge.evaluated(request, asked, await asyncio.to_thread(judge.scalebox_problem, asked))
+    return await judge.evaluated(request, asked, await asyncio.to_thread(shapes.scalebox_problem, asked))
 
 
 @DIALECT.get("/v1/ping")
@@ -89,10 +99,11 @@ async def ping(request: Request) -> Response:
 
 
 def _program(asked: RunCode) -> ExecuteRequest:
+    language = language_of(asked.language, shapes.LANGUAGES)
     return made(
         ExecuteRequest,
-        language=language_of(asked.language, judge.LANGUAGES),
-        code=asked.code,
+        language=language,
+        code=shapes.with_php_tag(asked.code) if language == "php" else asked.code,
         stdin=asked.stdin or "",
         files={name: data for name, data in asked.files.items() if data is not None},
         fetch_files=asked.fetch_files,
@@ -105,6 +116,7 @@ def _program(asked: RunCode) -> ExecuteRequest:
             compile_wall_time_s=asked.compile_timeout,
         ),
         priority=Lane.RL,
+        **select_debug_checks(language),
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Coroutine, Sequence
+from math import isfinite
 from typing import Any, TypeVar
 
 import orjson
@@ -79,7 +81,36 @@ class Dialect:
 
 
 def answered(value: Any, status: int = 200) -> Response:
-    return json_response(orjson.dumps(value), status)
+    return json_response(to_json(value), status)
+
+
+def to_json(value: Any) -> bytes:
+    """A value as JSON, whatever a client sent: orjson knows neither integers beyond 64 bits nor lone surrogates."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return json.dumps(_without_nan(value)).encode()
+
+
+def _without_nan(value: Any) -> Any:
+    """The value with null in place of numbers that JSON does not have, as orjson writes them."""
+    if isinstance(value, dict):
+        return {str(name): _without_nan(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def parse_json_text(value: Any, field: str = "") -> Any:
+    """JSON text parsed; any other value, and text that is not JSON, as it is. Raises BadRequest."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+    except RecursionError:
+        raise BadRequest(f"{field or 'a JSON text'} is nested too deep", field) from None
 
 
 def made(model: type[Made], **fields: Any) -> Made:
@@ -99,6 +130,12 @@ def language_of(name: str, others: dict[str, str]) -> str:
     except UnknownLanguage as error:
         known = ", ".join(languages.table())
         raise BadRequest(f"language {name[:64]!r} is not served here; {known} are", "language") from error
+
+
+def select_debug_checks(language: str, only: str = "") -> dict[str, bool]:
+    """`debug_checks` for a language that has some, or for the only one in which the peer has them."""
+    wanted = languages.named(language).checked is not None and only in {"", language}
+    return {"debug_checks": True} if wanted else {}
 
 
 def limits_of(

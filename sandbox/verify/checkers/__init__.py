@@ -28,6 +28,7 @@ from sandbox.verify.checkers import (
     lines,
     livecodebench,
     regex,
+    sandbox_fusion,
     size,
     tokens,
     unordered_lines,
@@ -68,6 +69,7 @@ RULES: dict[str, Rule] = {
     "apps": apps.difference,
     "codeforces": codeforces.difference,
     "code-judge": code_judge.difference,
+    "sandbox-fusion": sandbox_fusion.difference,
     "humaneval": humaneval.difference,
 }
 

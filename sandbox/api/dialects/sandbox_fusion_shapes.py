@@ -1,0 +1,327 @@
+"""The data sets' rows that SandboxFusion judges, given in the request, as programs and tests.
+
+| dataset_type         | provided_data                                                                          |
+| -------------------- | -------------------------------------------------------------------------------------- |
+| CommonOJDataset      | {test: [{input: {stdin}, output: {stdout}}]}                                           |
+| HumanEvalDataset     | {prompt, test, entry_point}                                                            |
+| MBPPDataset          | {test: [assert, ...], labels: {test_setup_code}}, or MBPP's own {test_list, ...}       |
+| LiveCodeBenchDataset | {test: {inputs, outputs, fn_name?}}, or its own {public_test_cases, ...}; may be packed |
+| (ScaleBox)           | {test_cases: {type, input: [], output: [], fn_name, json_input}}                       |
+
+What the peer appends to the program and runs with it, a function call or an assert, runs here beside the program. The
+peer's first code block is the answer, and its preamble of imports is before the program (`sandbox.rewards.preamble`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sandbox.api.dialects.sandbox_fusion_judge import Problem, Submit
+from sandbox.api.dialects.tongue import language_of, parse_json_text
+from sandbox.errors import BadRequest
+from sandbox.languages import named
+from sandbox.rewards import continuation, preamble
+from sandbox.rewards.extract import Extraction, extract
+from sandbox.rewards.function_cases import Call, build_function_test
+from sandbox.rewards.packed_tests import NotPacked, unpack_tests
+from sandbox.schema import MAX_CODE_CHARS
+
+LANGUAGES = {"nodejs": "javascript"}
+FIELD = "config.provided_data"
+STDIO_CHECKER = {"type": "sandbox-fusion"}
+LIVECODEBENCH_CHECKER = {"type": "livecodebench"}
+# The peer's limits for one run where the request has none: of LiveCodeBench, of languages it compiles, of the others.
+LIVECODEBENCH_TIMEOUT_S = 6.0
+COMPILED_TIMEOUT_S = 10.0
+TIMEOUT_S = 20.0
+
+_IMPORT = re.compile(r"^(?:import|from)\s.*$", re.MULTILINE)
+
+
+def with_php_tag(code: str) -> str:
+    """PHP source with the opening tag that the peer adds where it is missing."""
+    return code if "<?" in code else f"<?php\n{code}"
+
+
+def problem_of(asked: Submit) -> Problem:
+    """The problem in `config.provided_data`. Raises BadRequest for data of no shape that is known here."""
+    _refuse_code_of_the_client(asked)
+    row = _row(asked)
+    kind = (asked.config.dataset_type or asked.dataset).lower()
+    if "test_cases" in row:
+        return scalebox_problem(asked)
+    if "humaneval" in kind or {"entry_point", "prompt"} <= row.keys():
+        return _humaneval(asked, row)
+    if "mbpp" in kind or "test_list" in row:
+        return _mbpp(asked, row)
+    if "livecodebench" in kind or "public_test_cases" in row or "private_test_cases" in row:
+        return _livecodebench(asked, row)
+    return _common_oj(asked, row)
+
+
+def scalebox_problem(asked: Submit) -> Problem:
+    """ScaleBox's `test_cases`: columns of inputs and outputs, a list of cases, or the test of a HumanEval row."""
+    _refuse_code_of_the_client(asked)
+    field = f"{FIELD}.test_cases"
+    cases = parse_json_text(_row(asked).get("test_cases"), field)
+    if isinstance(cases, list):
+        cases = _columns(cases, field)
+    if not isinstance(cases, dict):
+        raise BadRequest("test_cases with input and output are needed", field)
+    kind = cases.get("type") or ""
+    if kind == "assert":
+        return _humaneval(asked, cases, freeform=True)
+    if kind not in ("", "stdin_stdout", "function_call"):
+        raise BadRequest("type must be stdin_stdout, function_call or assert", f"{field}.type")
+    pairs = _pairs(
+        parse_json_text(cases.get("input")), parse_json_text(cases.get("output")), field, ("input", "output")
+    )
+    name = cases.get("fn_name") or ""
+    if kind == "stdin_stdout" or not (name or kind):
+        return _stdio(asked, pairs, STDIO_CHECKER)
+    if cases.get("json_input"):
+        pairs = [
+            (_lines(given), [parse_json_text(wanted)] if isinstance(given, str) else wanted) for given, wanted in pairs
+        ]
+    if any(isinstance(wanted, list) and not wanted for _, wanted in pairs):
+        raise BadRequest("an output is a list that holds the value, and one is empty", f"{field}.output")
+    calls = [Call(given, wanted[0] if isinstance(wanted, list) else wanted) for given, wanted in pairs]
+    return _calls(asked, str(name), calls, TIMEOUT_S)
+
+
+def _columns(cases: Sequence[Any], field: str) -> dict[str, Any]:
+    if not all(isinstance(case, dict) and {"input", "output"} <= case.keys() for case in cases):
+        raise BadRequest("each case needs input and output", field)
+    first = cases[0] if cases else {}
+    return {**first, "input": [case["input"] for case in cases], "output": [case["output"] for case in cases]}
+
+
+def _common_oj(asked: Submit, row: Mapping[str, Any]) -> Problem:
+    field = f"{FIELD}.test"
+    cases = parse_json_text(row.get("test"), field)
+    if not isinstance(cases, list) or not all(isinstance(case, dict) and _is_stdio(case) for case in cases):
+        raise BadRequest("test: [{input: {stdin}, output: {stdout}}] is needed", field)
+    files = [name for case in cases for name in ({*case["input"]} | {*case.get("output", {})}) - {"stdin", "stdout"}]
+    if files:
+        raise BadRequest(f"tests with other files than stdin and stdout: {files[0]}", field)
+    pairs = [(case["input"].get("stdin", ""), case.get("output", {}).get("stdout", "")) for case in cases]
+    return _stdio(asked, pairs, STDIO_CHECKER)
+
+
+def _is_stdio(case: Mapping[str, Any]) -> bool:
+    return isinstance(case.get("input"), dict) and isinstance(case.get("output", {}), dict)
+
+
+def _humaneval(asked: Submit, row: Mapping[str, Any], freeform: bool = False) -> Problem:
+    """A function that `test` checks. Without `is_freeform` the completion continues the prompt; a whole function is
+    taken too.
+    """
+    if not isinstance(row.get("test"), str) or not row.get("entry_point") or _language(asked) != "python":
+        raise BadRequest("prompt, test and entry_point are needed, and the language is python", FIELD)
+    name, prompt, test = str(row["entry_point"]), str(row.get("prompt") or ""), row["test"]
+    freeform = freeform or bool(asked.config.extra.get("is_freeform"))
+    code = asked.completion
+    if freeform or not continuation.continues(prompt, code):
+        code = _extract_code(code, "python")
+        if "```" not in asked.completion:
+            code = continuation.cut_after_function(code, name)
+    if continuation.is_continuation(code):
+        code = continuation.cut_continuation(prompt, code)
+    whole = (freeform or "```" in asked.completion) and not continuation.is_continuation(code)
+    program = code if whole else continuation.complete_prompt(prompt, code)
+    imports = preamble.humaneval_preamble(program, test)
+    return Problem(
+        extracted=code,
+        code=preamble.join_parts(imports, program),
+        language="python",
+        tests=[{"assert": preamble.join_parts(imports, f"{test}\ncheck(candidate)\n")}],
+        shown=[None],
+        checker=STDIO_CHECKER,
+        run_timeout_s=TIMEOUT_S,
+        entry_point=name,
+    )
+
+
+def _mbpp(asked: Submit, row: Mapping[str, Any]) -> Problem:
+    """Asserts, and what the row imports for them. The completion ends at [DONE], or where tests of its own begin."""
+    asserts = parse_json_text(row.get("test") if row.get("test") is not None else row.get("test_list"), f"{FIELD}.test")
+    if not isinstance(asserts, list) or not all(isinstance(each, str) for each in asserts):
+        raise BadRequest("test: [assert, ...] is needed", f"{FIELD}.test")
+    labels = parse_json_text(row.get("labels"))
+    imports = parse_json_text(row.get("test_imports")) or []
+    setup = (labels.get("test_setup_code") if isinstance(labels, dict) else "") or row.get("test_setup_code") or ""
+    if not isinstance(imports, list) or not isinstance(setup, str):
+        raise BadRequest("test_imports is a list, test_setup_code a text", FIELD)
+    before = "\n".join([*map(str, imports), setup])
+    code = continuation.cut_before_tests(_extract_code(_between_marks(asked.completion), "python"))
+    # The peer's program sees what its tests import, for both are one file there.
+    given = "".join(f"{line}\n" for line in _IMPORT.findall(before))
+    return Problem(
+        extracted=code,
+        code=preamble.join_parts(preamble.humaneval_preamble(code), given, code),
+        language="python",
+        tests=[{"assert": f"{before}\n{each}\n"} for each in asserts],
+        shown=[{"assert": each} for each in asserts],
+        checker=STDIO_CHECKER,
+        run_timeout_s=TIMEOUT_S,
+    )
+
+
+def _between_marks(completion: str) -> str:
+    """The answer to a few-shot prompt, in which answers stand between [BEGIN] and [DONE]."""
+    before, _, _ = completion.partition("[DONE]")
+    _, begun, rest = before.partition("[BEGIN]")
+    return rest if begun else before
+
+
+def _livecodebench(asked: Submit, row: Mapping[str, Any]) -> Problem:
+    test = _read_packed(row.get("test"), f"{FIELD}.test")
+    if isinstance(test, dict) and "input_output" in test:
+        test = parse_json_text(test["input_output"], f"{FIELD}.test.input_output")
+    if isinstance(test, dict) and "inputs" in test:
+        name = test.get("fn_name") or ""
+        pairs = _pairs(test["inputs"], test.get("outputs"), f"{FIELD}.test", ("inputs", "outputs"))
+    else:
+        cases = [*_cases(row, "public_test_cases"), *_cases(row, "private_test_cases")]
+        metadata = parse_json_text(row.get("metadata"))
+        called = any(case.get("testtype") == "functional" for case in cases)
+        name = metadata.get("func_name", "") if called and isinstance(metadata, dict) else ""
+        if called and not name:
+            raise BadRequest("functional tests need func_name in metadata", f"{FIELD}.metadata")
+        pairs = [(case["input"], case["output"]) for case in cases]
+    if name:
+        calls = [Call.of_livecodebench(_lines(given), parse_json_text(wanted)) for given, wanted in pairs]
+        return _calls(asked, str(name), calls, LIVECODEBENCH_TIMEOUT_S)
+    limit = preamble.livecodebench_preamble(preamble.SANDBOX_FUSION_RECURSION)
+    return _stdio(asked, pairs, LIVECODEBENCH_CHECKER, limit, LIVECODEBENCH_TIMEOUT_S)
+
+
+def _cases(row: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """A column of cases, which may be JSON text or packed. Raises BadRequest for what is neither."""
+    value = row.get(name)
+    if value is None or value == "":
+        return []
+    cases = _read_packed(value, f"{FIELD}.{name}")
+    if not isinstance(cases, list) or not all(
+        isinstance(case, dict) and {"input", "output"} <= case.keys() for case in cases
+    ):
+        raise BadRequest(f"{name} must be a list of cases with input and output", f"{FIELD}.{name}")
+    return cases
+
+
+def _read_packed(value: Any, field: str) -> Any:
+    value = parse_json_text(value, field)
+    if not isinstance(value, str) or not value.strip():
+        return value
+    try:
+        return unpack_tests(value)
+    except NotPacked as error:
+        raise BadRequest(f"{field.rpartition('.')[2]} is neither JSON nor packed tests: {error}", field) from None
+
+
+def _pairs(inputs: Any, outputs: Any, field: str, names: tuple[str, str]) -> list[tuple[Any, Any]]:
+    if not isinstance(inputs, list) or not isinstance(outputs, list):
+        raise BadRequest(f"{names[0]} and {names[1]} must be lists", field)
+    if len(inputs) != len(outputs):
+        raise BadRequest(f"{len(inputs)} {names[0]} and {len(outputs)} {names[1]}", field)
+    return list(zip(inputs, outputs, strict=True))
+
+
+def _stdio(
+    asked: Submit,
+    pairs: Sequence[tuple[Any, Any]],
+    checker: dict[str, Any],
+    imports: str = "",
+    run_timeout_s: float = 0.0,
+) -> Problem:
+    language = _language(asked)
+    code = _extract_code(asked.completion, language)
+    texts = [(_text(given), _text(wanted)) for given, wanted in pairs]
+    compiled = bool(named(language).compile_command)
+    return Problem(
+        extracted=code,
+        code=_program(code, language, imports),
+        language=language,
+        tests=[{"stdin": given, "expected": wanted} for given, wanted in texts],
+        shown=[{"input": {"stdin": given}, "output": {"stdout": wanted}} for given, wanted in texts],
+        checker=checker,
+        run_timeout_s=run_timeout_s or (COMPILED_TIMEOUT_S if compiled else TIMEOUT_S),
+    )
+
+
+def _program(code: str, language: str, imports: str) -> str:
+    if language == "python":
+        return preamble.join_parts(imports, code)
+    return with_php_tag(code) if language == "php" else code
+
+
+def _calls(asked: Submit, name: str, calls: Sequence[Call], run_timeout_s: float) -> Problem:
+    code = _extract_code(asked.completion, _language(asked))
+    return Problem(
+        extracted=code,
+        code=preamble.join_parts(preamble.livecodebench_preamble(preamble.SANDBOX_FUSION_RECURSION), code),
+        language=_language(asked),
+        tests=[build_function_test(call) for call in calls],
+        shown=[{"fn_name": name, "input": call.given, "output": call.wanted} for call in calls],
+        checker=STDIO_CHECKER,
+        run_timeout_s=run_timeout_s,
+        entry_point=f"Solution.{name}" if "class Solution" in code else name,
+    )
+
+
+def _extract_code(completion: str, language: str) -> str:
+    """The first code block in the language. Without a fence, or with only its end, the text before it is code."""
+    text, fence, rest = completion.partition("```")
+    if not fence and len(text) > MAX_CODE_CHARS:
+        return text  # too long for a program, which is said where one is made of it
+    if fence and _ends_code(text, rest, language):
+        return text
+    answer = extract(completion, language, Extraction(which="first", bare="raw"))
+    if answer is not None:
+        return answer.code
+    return "" if fence else continuation.find_definitions(text) or text
+
+
+def _ends_code(text: str, rest: str, language: str) -> bool:
+    """Whether the first fence closes code, of which the prompt has opened the block, rather than begin a block."""
+    tag, _, after = rest.partition("\n")
+    if tag.strip() or "```" in after or not text.strip():
+        return False
+    if language != "python":
+        return not after.strip()
+    return continuation.parses(text) and not (after.strip() and continuation.parses(after))
+
+
+def _language(asked: Submit) -> str:
+    return language_of(asked.config.language or "python", LANGUAGES)
+
+
+def _row(asked: Submit) -> dict[str, Any]:
+    data = asked.config.provided_data
+    if isinstance(data, list):
+        data = next((row for row in data if row.get("id") == asked.id or row.get("task_id") == asked.id), None)
+    if not data:
+        raise BadRequest("only data given in the request is judged: config.provided_data", FIELD)
+    return data
+
+
+def _refuse_code_of_the_client(asked: Submit) -> None:
+    """The peer runs these outside the box or as another program; taken for nothing they would change verdicts."""
+    if asked.config.custom_extract_logic:
+        raise BadRequest("custom_extract_logic is not served: send the code alone", "config.custom_extract_logic")
+    if asked.config.extra.get("special_judge_program"):
+        raise BadRequest(
+            "special_judge_program is not served: give extra.checker, as POST /verify takes it", "config.extra"
+        )
+
+
+def _text(value: Any) -> str:
+    """An input or output as text: some sets have a list of lines."""
+    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _lines(text: Any) -> Any:
+    """Arguments as LiveCodeBench writes them: a JSON value a line."""
+    return [parse_json_text(line) for line in text.split("\n") if line.strip()] if isinstance(text, str) else text

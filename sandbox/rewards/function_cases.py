@@ -1,0 +1,41 @@
+"""Calls to a function as data sets write them, as function tests.
+
+JSON and the sets' own graders leave two things open, and both are settled here as the graders do: an expected value may
+be wrapped in a list of one (APPS, TACO), and an only argument that is an object with whole numbers for keys is a dict
+with int keys, which JSON cannot write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The arguments of one call, and the value that it has to return; `lenient` settles what is left open."""
+
+    given: Any
+    wanted: Any
+    lenient: bool = False
+
+    @property
+    def arguments(self) -> list[Any]:
+        return list(self.given) if isinstance(self.given, list) else [self.given]
+
+    @classmethod
+    def of_livecodebench(cls, given: Any, wanted: Any) -> Call:
+        return cls(given, wanted, lenient=True)
+
+
+def build_function_test(call: Call) -> dict[str, Any]:
+    """The call as the fields of a `FunctionTest`."""
+    arguments = call.arguments
+    test: dict[str, Any] = {"args": arguments, "expected": call.wanted}
+    if not call.lenient:
+        return test
+    if isinstance(call.wanted, list) and len(call.wanted) == 1:
+        test["alternatives"] = list(call.wanted)
+    if len(arguments) == 1 and isinstance(arguments[0], dict):
+        test["integer_keys"] = True
+    return test
