@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from sandbox.api.door import context_of
+from sandbox.api.json_limits import limit_error
 
 NDJSON = "application/x-ndjson"
 
@@ -69,7 +70,10 @@ def _parsed(data: bytes, model: type[Model]) -> Model:
         # One pass from bytes to model in pydantic's core; through FastAPI's own parsing it is json.loads and a walk.
         return model.model_validate_json(data)
     except ValidationError as error:
-        raise RequestValidationError(_errors(error)) from None
+        errors = _errors(error)
+        if errors[0]["type"] == "json_invalid" and (named := limit_error(data, errors[0]["msg"])) is not None:
+            errors = [named]
+        raise RequestValidationError(errors) from None
 
 
 async def raw(request: Request) -> bytes:
