@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from sandbox.box.engine import Engine, Walls
+from sandbox.errors import EngineUnavailable
 
 
 class DeferredEngine:
@@ -18,7 +20,10 @@ class DeferredEngine:
         return self._made().start(image)
 
     def lacks(self, tool: str) -> bool:
-        return self._made().lacks(tool)
+        """False without an engine: then no box starts either, and that is what is wrong."""
+        with suppress(EngineUnavailable):
+            return self._made().lacks(tool)
+        return False
 
     def missing_walls(self) -> list[str]:
         return self._made().missing_walls()

@@ -20,6 +20,7 @@ SECRET = "redis://:hunter2@10.0.0.1"
 FAILURES: list[tuple[SandboxError, int, str | None]] = [
     (errors.QueueFull("lane default is full", retry_after_s=2.2), 503, "3"),
     (errors.Refused("draining", retry_after_s=0.01), 503, "1"),
+    (errors.CannotRun(SECRET), 503, "5"),
     (errors.Cancelled("cancelled by DELETE"), 409, None),
     (errors.QueueUnavailable(SECRET), 503, "1"),
     (errors.EngineUnavailable(SECRET), 502, None),

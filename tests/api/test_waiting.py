@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ import pytest
 
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
+from sandbox.errors import CannotRun
 from tests.api.double import ServiceDouble
 from tests.api.serving import served
 from tests.api.test_submissions import BODIES, EXECUTE, LINES
@@ -84,6 +86,37 @@ def test_a_stream_brings_each_result_when_it_is_ready(settings: ApiSettings, ser
             assert (line["index"], line["result"]["stdout"]) == (index, str(index))
         assert list(lines) == []
     assert service.abandoned == []
+
+
+INTERNAL_ERROR = json.dumps({"status": "internal_error", "message": "no box starts"}).encode()
+
+
+@pytest.mark.parametrize("path", [*BODIES, "/reward"])
+def test_a_client_that_waits_while_nothing_runs_is_told_to_come_back(
+    settings: ApiSettings, service: ServiceDouble, path: str
+) -> None:
+    body = BODIES.get(path, {"completions": ["```python\nprint(1)\n```"], "tests": [[{"expected": "1"}]]})
+    service.held, service.failure = False, CannotRun("no worker can run programs now")
+    with served(create_app(settings, service)) as url:
+        response = httpx.post(f"{url}{path}", json=body)
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    assert response.json()["type"] == "urn:sandbox:cannot-run"
+
+
+@pytest.mark.parametrize(("result", "status"), [(INTERNAL_ERROR, 200), (b"", 503)], ids=["worker", "outage"])
+def test_a_batch_of_which_one_item_cannot_run_keeps_the_results_of_the_others(
+    settings: ApiSettings, service: ServiceDouble, result: bytes, status: int
+) -> None:
+    with served(create_app(settings, service)) as url, ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(httpx.post, f"{url}/execute/batch", json={"items": [EXECUTE] * 3})
+        submitted = service.wait_for_submission()
+        submitted.ticket.results[1].set_exception(CannotRun("no image", result=result))
+        service.answer(submitted, 0)
+        service.answer(submitted, 2)
+        response = waiting.result(20)
+    assert response.status_code == status
+    if status == 200:
+        assert [one["status"] for one in response.json()["results"]] == ["ok", "internal_error", "ok"]
 
 
 @pytest.mark.parametrize("path", BODIES)

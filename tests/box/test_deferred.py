@@ -1,0 +1,50 @@
+"""An engine that is made when the first box is needed, and made again until that succeeds."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.box.deferred import DeferredEngine
+from sandbox.box.engine import Engine, Walls
+from sandbox.errors import BoxError, EngineUnavailable
+
+
+class Made:
+    """Starts nothing, and has no compiler."""
+
+    def start(self, image: str) -> Walls:
+        raise BoxError(f"started {image}")
+
+    def lacks(self, tool: str) -> bool:
+        return tool == "g++"
+
+    def missing_walls(self) -> list[str]:
+        return ["a wall"]
+
+    def close(self) -> None:
+        return
+
+
+def test_it_is_made_once_and_as_soon_as_that_works() -> None:
+    made: list[Made] = []
+    answers = False
+
+    def make() -> Engine:
+        if not answers:
+            raise EngineUnavailable("no engine answers")
+        made.append(Made())
+        return made[-1]
+
+    engine = DeferredEngine(make)
+    engine.close()
+    for _ in range(2):
+        with pytest.raises(EngineUnavailable, match="no engine answers"):
+            engine.start("python")
+    assert not engine.lacks("g++")  # what is wrong is the engine, not the compiler
+    answers = True
+    for _ in range(2):
+        with pytest.raises(BoxError, match="started python"):
+            engine.start("python")
+    assert engine.lacks("g++")
+    assert engine.missing_walls() == ["a wall"]
+    assert len(made) == 1
