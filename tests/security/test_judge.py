@@ -131,3 +131,19 @@ sys.exit(0 if eval(text) == 7 else 1)
         }
     )
     assert verify("attack", request, slot, 0.0).verdict is Verdict.WRONG_ANSWER
+
+
+@pytest.mark.parametrize(
+    ("pattern", "code"),
+    [
+        (r"(\w+\s?)*:", "print('word ' * 50 + '-')"),
+        (r"(\d+ ?)+\.", "print('1' * 60)"),
+        (r"(?s)(.|\n)*end", "print('x' * 5_000_000)"),
+    ],
+)
+def test_no_output_leaves_a_regular_expression_without_a_verdict(slot: Slot, pattern: str, code: str) -> None:
+    tests = [{"expected": pattern}]
+    request = VerifyRequest.model_validate(
+        {"language": "python", "code": code, "tests": tests, "checker": {"type": "regex"}}
+    )
+    assert verify("attack", request, slot, 0.0).verdict is Verdict.WRONG_ANSWER
