@@ -4,8 +4,8 @@ The lines are comments of the form `name: value`. Required are `attack` and `con
 allowed statuses. Optional are `stdout` (a regular expression), `limits` and `compile_limits` (JSON objects over the
 defaults here), `stdin`, `fetch` (names of files, JSON), `runs` (how often it is run), `victim` (a program reads a
 secret from its stdin first), `expected`, `checker` and `verdict` (what the judge must say), `breaks` (why the box may
-be lost), `uses` (what it needs that is not tested here), `engines` (those it is meant for) and `isolations` (of an attack
-on assert tests, where it is contained: `separate` unless it says more).
+be lost), `uses` (what it needs that is not tested here), `engines` (those it is meant for) and `isolations` (where an
+attack on assert tests is contained: `separate`, unless it says more).
 """
 
 from __future__ import annotations
