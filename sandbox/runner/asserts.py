@@ -50,9 +50,11 @@ class TestPeer(peers.Peer):
 
     __test__ = False
     words: frozenset[str] = frozenset()
+    used = False  # whether the test has asked the program for anything
     _asked = ""
 
     def exchange(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.used = True
         answer = super().exchange(request)
         self._asked = request["do"]
         return answer
@@ -75,7 +77,6 @@ class Tested:
         self.module_names = modules
         self.names = SourceNames()
         self.missing: set[str] = set()
-        self.used = False
         self.peer = TestPeer(os.fdopen(os.dup(CALLS), "rb"), os.fdopen(os.dup(ANSWERS), "wb"), refuse, self._gone)
         self.peer.look_up = self.find
 
@@ -116,7 +117,6 @@ class Tested:
         return found
 
     def _ask_for(self, name: str) -> dict[str, Any]:
-        self.used = True
         answer = self.peer.exchange({"do": "get", "name": name})
         if answer.get("missing") == name:
             self.missing.add(name.partition(".")[0])
@@ -124,14 +124,12 @@ class Tested:
         return answer
 
     def set(self, name: str, value: Any) -> None:
-        self.used = True
         self.peer.ask({"do": "set", "name": name, "value": self.peer.encoded(value)})
 
     def star_names(self) -> list[str]:
         """The names that `from solution import *` binds: public ones that the test's source mentions. It cannot bind
         another one, which pytest or unittest might look for, nor hide a builtin or what the source binds itself.
         """
-        self.used = True
         told = self.peer.ask({"do": "names", "name": ""})
         names = {name for name in told or () if isinstance(name, str) and not name.startswith("_")}
         return sorted((names & self.names.words) - BUILTINS - self.names.bound)
@@ -284,7 +282,7 @@ def run_source(source: str, entry_point: str, builtins: Names, tested: Tested) -
             return BROKEN, last_line_of(error)
         return PROGRAM_FAILED if tested.at_fault(error) else FAILED, last_line_of(error)
     end, message = runs.outcome(exit_code) if runs and runs.results else (PASSED, "")
-    return (end, message) if tested.used or end != PASSED else (BROKEN, NEVER_USED)
+    return (end, message) if tested.peer.used or end != PASSED else (BROKEN, NEVER_USED)
 
 
 def reason_for(error: BaseException) -> str:

@@ -130,7 +130,7 @@ def run(source: str, tested: Tested) -> NoReturn:
 
     def is_broken_by(error: BaseException | None) -> bool:
         own = isinstance(error, SyntaxError) and str(error.filename).startswith(f"{os.getcwd()}/")
-        return own or not tested.used or type(error) is NameError or tested.is_broken_by(error)
+        return own or not tested.peer.used or type(error) is NameError or tested.is_broken_by(error)
 
     code = run_file(source, Teller(tested.report, tested.at_fault, is_broken_by))
     fault = bool(tested.missing or tested.peer.raised)

@@ -4,7 +4,8 @@ The lines are comments of the form `name: value`. Required are `attack` and `con
 allowed statuses. Optional are `stdout` (a regular expression), `limits` and `compile_limits` (JSON objects over the
 defaults here), `stdin`, `fetch` (names of files, JSON), `runs` (how often it is run), `victim` (a program reads a
 secret from its stdin first), `expected`, `checker` and `verdict` (what the judge must say), `breaks` (why the box may
-be lost), `uses` (what it needs that is not tested here) and `engines` (those it is meant for).
+be lost), `uses` (what it needs that is not tested here), `engines` (those it is meant for) and `isolations` (where an
+attack on assert tests is contained: `separate`, unless it says more).
 """
 
 from __future__ import annotations
@@ -53,6 +54,10 @@ class Attack:
     @property
     def runs(self) -> int:
         return int(self.header.get("runs", "1"))
+
+    def contained_in(self, isolation: str) -> bool:
+        """Whether an attack on assert tests is claimed to be contained under this `isolation` of a request."""
+        return isolation in self.header.get("isolations", "separate").split(", ")
 
     def meant_for(self, engine: str) -> bool:
         return not self.needs and engine in self.header.get("engines", "docker, local")

@@ -63,20 +63,6 @@ class TestSolve:
 """,
 )
 HONEST = "import math\ndef solve(numbers):\n    return sum(numbers)\n"
-# In the program's process these pass some test: an object there may be equal to everything, and what a test uses may be
-# the program's. That is what `"isolation": "shared"` gives up.
-TAMPERING = frozenset(
-    {
-        "asserts_equal_int",
-        "asserts_equal_to_all",
-        "asserts_module_of_its_own",
-        "asserts_named_like_builtins",
-        "asserts_patch_builtins",
-        "asserts_stack",
-        "asserts_star_import",
-        "asserts_stop_iteration",
-    }
-)
 
 
 def _request(code: str, assertions: Sequence[str] = ASSERTIONS) -> VerifyRequest:
@@ -109,8 +95,8 @@ def test_an_honest_program_passes_every_form_of_test(isolation: Isolation, slot:
 @pytest.mark.parametrize("isolation", ["separate", "shared"])
 @pytest.mark.parametrize("attack", ASSERT_ATTACKS, ids=lambda attack: attack.path.stem)
 def test_an_attack_passes_no_form_of_test_and_breaks_none(attack: Attack, isolation: Isolation, slot: Slot) -> None:
-    if isolation == "shared" and attack.path.stem in TAMPERING:
-        pytest.skip("shared isolation does not claim to contain it")
+    if not attack.contained_in(isolation):
+        pytest.skip("in the program's process, what a test uses and what it compares may be the program's")
     result = verify("attack", _bare_request(attack.path.read_text(), isolation), slot, 0.0)
     assert (result.passed, result.score) == (0, 0.0), (attack.header["attack"], result)
     assert {test.verdict for test in result.tests} <= {Verdict.WRONG_ANSWER, Verdict.RUNTIME_ERROR}, result

@@ -2,6 +2,7 @@
 # contained: a name of the program's for AssertionError, or for what it is, is refused
 # expect: wrong_answer
 # uses: asserts
+# isolations: separate, shared
 
 TooShort = NotFound = AssertionError
 Failure = Exception

@@ -2,6 +2,7 @@
 # contained: the statement raises the interpreter's own class
 # expect: wrong_answer
 # uses: asserts
+# isolations: separate, shared
 
 import builtins
 

@@ -2,6 +2,7 @@
 # contained: expected values are computed beforehand
 # expect: wrong_answer
 # uses: asserts
+# isolations: separate, shared
 
 def solve(*arguments):
     for argument in arguments:

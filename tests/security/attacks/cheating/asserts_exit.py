@@ -2,6 +2,7 @@
 # contained: a test passes only when its end was reached, told by a word the program does not know
 # expect: wrong_answer
 # uses: asserts
+# isolations: separate, shared
 
 import os
 

@@ -2,6 +2,7 @@
 # contained: a report counts only with the test's nonce, on a descriptor of the test's process
 # expect: wrong_answer
 # uses: asserts
+# isolations: separate, shared
 
 import os
 

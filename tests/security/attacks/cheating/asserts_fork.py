@@ -2,6 +2,7 @@
 # contained: the exit code alone passes nothing
 # expect: wrong_answer
 # uses: asserts
+# isolations: separate, shared
 
 import os
 

@@ -2,6 +2,7 @@
 # contained: the test imports no module that the program names
 # expect: wrong_answer
 # uses: asserts
+# isolations: separate, shared
 
 import types
 

@@ -2,6 +2,7 @@
 # contained: which module a test uses follows from the test's source alone
 # expect: wrong_answer
 # uses: asserts
+# isolations: separate, shared
 
 import types
 

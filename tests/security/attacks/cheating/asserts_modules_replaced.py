@@ -2,6 +2,7 @@
 # contained: the test's process has modules of its own
 # expect: wrong_answer
 # uses: asserts
+# isolations: separate, shared
 
 import sys
 import types

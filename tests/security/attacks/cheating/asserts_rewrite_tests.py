@@ -2,6 +2,7 @@
 # contained: tests are not files beside the program
 # expect: wrong_answer
 # uses: asserts
+# isolations: separate, shared
 
 import glob
 

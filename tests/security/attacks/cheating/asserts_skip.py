@@ -2,6 +2,7 @@
 # contained: what the program raises is an error of the program
 # expect: wrong_answer
 # uses: asserts
+# isolations: separate, shared
 
 import unittest
 

@@ -2,6 +2,7 @@
 # contained: as with an exit
 # expect: wrong_answer
 # uses: asserts
+# isolations: separate, shared
 
 def solve(*arguments):
     raise SystemExit(0)
