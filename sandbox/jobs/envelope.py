@@ -7,11 +7,12 @@ ms.
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from redis import Redis
@@ -103,6 +104,19 @@ def read(content: bytes) -> Envelope:
     if parsed.version > VERSION:
         raise Unreadable(f"its format is {parsed.version}, this worker reads up to {VERSION}")
     return parsed
+
+
+def read_headers(content: bytes) -> list[tuple[Item, dict[str, Any]]]:
+    """Return the items of an envelope that cannot be read as a whole: each without its request, and that as raw JSON.
+
+    Raises Unreadable where not even that can be read.
+    """
+    try:
+        raw = [dict(item) for item in json.loads(content)["items"]]
+        requests = [{kind: item.pop(kind) for kind in get_args(Kind) if item.get(kind) is not None} for item in raw]
+        return list(zip(map(Item.model_validate, raw), requests, strict=True))
+    except (ValueError, LookupError, TypeError) as error:
+        raise Unreadable(f"its items cannot be told apart: {type(error).__name__}") from error
 
 
 def lane_queue(lane: Lane, redis: Redis) -> Queue:
@@ -208,6 +222,6 @@ def pass_on(pipeline: Pipeline, lane: str, envelope_id: str) -> None:
 
 def done(pipeline: Pipeline, lane: str, envelope_id: str) -> None:
     """Forget an envelope whose every item has its result."""
-    pipeline.delete(keys.envelope(envelope_id), Job.key_for(envelope_id))
+    pipeline.delete(keys.envelope(envelope_id), keys.passes(envelope_id), Job.key_for(envelope_id))
     pipeline.zrem(keys.outstanding(lane), envelope_id)
     pipeline.hdel(keys.CLAIMS, envelope_id)

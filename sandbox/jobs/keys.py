@@ -3,6 +3,7 @@
 | key                          | type   | what                                       | life                       |
 | ---------------------------- | ------ | ------------------------------------------ | -------------------------- |
 | sandbox:envelope:<id>        | string | an envelope's items as JSON                | queue_ttl_s or until done  |
+| sandbox:passes:<id>          | string | workers that could not read an envelope    | queue_ttl_s or until done  |
 | sandbox:outstanding:<lane>   | zset   | envelopes not done yet, by time of sending | while there are any        |
 | sandbox:claims               | hash   | envelope -> worker that has it             | while there are any        |
 | sandbox:depth:<lane>         | string | items waiting in the lane                  | reset by the reaper        |
@@ -65,6 +66,10 @@ GPU_WORKERS = PREFIX + "gpu:workers"
 
 def envelope(envelope_id: str) -> str:
     return f"{PREFIX}envelope:{envelope_id}"
+
+
+def passes(envelope_id: str) -> str:
+    return f"{PREFIX}passes:{envelope_id}"
 
 
 def outstanding(lane: str) -> str:

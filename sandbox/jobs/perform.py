@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from typing import Any
 
 from sandbox import languages
 from sandbox.box.box import Box
@@ -50,6 +51,27 @@ def failed(item: Item, why: str) -> bytes:
         )
         return result.model_dump_json().encode()
     return StageResult(status=Status.INTERNAL_ERROR, message=told).model_dump_json().encode()
+
+
+def failed_unread(item: Item, request: dict[str, Any], why: str) -> bytes:
+    """The result of an item whose request could not be read; `request` is its raw JSON by kind."""
+    result: dict[str, Any] = {"id": item.id, "status": Status.INTERNAL_ERROR, "message": why[:FAILURE_CHARS]}
+    if "verify" in request:
+        number = len(request["verify"].get("tests", ())) or 1
+        test = TestResult(verdict=Verdict.INTERNAL_ERROR, message=why[:FAILURE_CHARS])
+        return (
+            VerifyResult(
+                id=item.id,
+                verdict=Verdict.INTERNAL_ERROR,
+                passed=0,
+                total=number,
+                score=0.0,
+                tests=[test] * number,
+            )
+            .model_dump_json()
+            .encode()
+        )
+    return ExecuteResult.model_validate(result).model_dump_json().encode()
 
 
 def execute(item_id: str, request: ExecuteRequest, slot: Slot, queue_time_s: float) -> ExecuteResult:

@@ -44,7 +44,7 @@ from sandbox.jobs.delivery import Courier
 from sandbox.jobs.envelope import Item, Sent, Unreadable
 from sandbox.jobs.journal import Journal, log_journey
 from sandbox.jobs.leases import Heartbeat
-from sandbox.jobs.perform import failed, perform
+from sandbox.jobs.perform import failed, failed_unread, perform
 from sandbox.jobs.slot_check import Proof, Recovery, SlotCheck, prove
 from sandbox.jobs.spool import ELSEWHERE, NotHere, Spool
 from sandbox.jobs.storage import is_full
@@ -58,6 +58,7 @@ CANCEL_LOOK_S = 0.3
 EXPRESS_LOOK_S = 0.2
 PUBLISH_EVERY_S = 0.4
 PASS_ON_PAUSE_S = 0.2
+MOST_PASSES = 150  # 30 s of one idle worker: long enough for a rolling upgrade to bring a newer one
 FULL_PAUSE_S = 1.0
 TAKE_PATIENCE_S = 5
 RQ_HEARTBEAT_S = 60.0
@@ -200,7 +201,7 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         try:
             items = [] if content is None else envelope.read(content).items
         except Unreadable as error:
-            self._pass_on(envelope_id, error)
+            self._pass_on(envelope_id, content or b"", error)
             return
         wanted = self._wanted(items)
         if len(wanted) < len(items):
@@ -232,6 +233,10 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
             self._forget_rest()
             self._journal.rests()
         self._return(not_run)
+        self._forget(envelope_id, items)
+
+    def _forget(self, envelope_id: str, items: Sequence[Item]) -> None:
+        """Deliver what was taken, and forget the envelope in the same round trip."""
 
         def forget(ending: Pipeline) -> None:
             ending.decrby(keys.depth(self._lane), len(items))
@@ -252,13 +257,32 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
                 logger.warning("Redis is full, trying again: %s", error)
                 time.sleep(FULL_PAUSE_S)
 
-    def _pass_on(self, envelope_id: str, why: Unreadable) -> None:
-        """A worker of the API's version takes it; ours pauses, lest the two of us do nothing else."""
+    def _pass_on(self, envelope_id: str, content: bytes, why: Unreadable) -> None:
+        """Leave an envelope to a worker of the API's version, and pause so that one gets it.
+
+        One that nobody can read after many tries is answered: its clients would wait until their time is up.
+        """
+        passes = self._redis.incr(keys.passes(envelope_id))
+        self._redis.expire(keys.passes(envelope_id), self._settings.queue_ttl_s)
+        if passes > MOST_PASSES:
+            self._answer_unread(envelope_id, content, why)
+            return
         logger.warning("passed on, upgrade this worker: %s", why, extra={"envelope": envelope_id})
         pipeline = self._redis.pipeline()
         envelope.pass_on(pipeline, self._lane, envelope_id)
         pipeline.execute()
         time.sleep(PASS_ON_PAUSE_S)
+
+    def _answer_unread(self, envelope_id: str, content: bytes, why: Unreadable) -> None:
+        logger.error("no worker can read an envelope: %s", why, extra={"envelope": envelope_id})
+        try:
+            headers = envelope.read_headers(content)
+        except Unreadable as error:
+            logger.error("its items have no result: %s", error, extra={"envelope": envelope_id})
+            headers = []
+        for item, request in headers:
+            self._courier.take(item, failed_unread(item, request, f"no worker can read the request: {why}"))
+        self._forget(envelope_id, [item for item, _ in headers])
 
     def _performed(self, item: Item) -> bytes | None:
         """The item's result, also where our own code has a fault: an accepted item is never left without an answer.

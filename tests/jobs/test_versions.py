@@ -7,7 +7,9 @@ import json
 import pytest
 from redis import Redis
 
+from sandbox import service as service_module
 from sandbox.jobs import envelope, keys
+from sandbox.schema import VerifyRequest
 from sandbox.service import Service
 from tests import crew as crew_module
 from tests.crew import Crew
@@ -60,6 +62,35 @@ def test_an_older_worker_passes_on_what_it_cannot_read_and_a_newer_one_runs_it(
     assert stdouts(finished(service, kept.id)) == [str(number) for number in range(5)]
     assert service.readiness().ready
     until(lambda: redis.hlen(keys.CLAIMS) == 0, "nothing is claimed any more")
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_what_no_worker_can_read_is_answered_as_our_failure(
+    durable: bool, service: Service, crew: Crew, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = service_module._packed
+
+    def with_a_field_of_the_future(item: envelope.Item) -> bytes:
+        return packed(item).replace(b'"code":"print(1)"', b'"code":"print(1)","future":1')
+
+    monkeypatch.setattr(service_module, "_packed", with_a_field_of_the_future)
+    patient = f"from sandbox.jobs import worker; worker.MOST_PASSES = 3; {crew_module.COMMAND}"
+    with monkeypatch.context() as patch:
+        patch.setattr(crew_module, "COMMAND", patient)
+        crew.hire()
+    tests = [{"expected": "1"}, {"expected": "2"}]
+    verify = VerifyRequest.model_validate({"language": "python", "code": "print(1)", "tests": tests})
+    ticket = service.submit("verify", [verify], durable=durable)
+    if durable:
+        result = finished(service, ticket.id).result
+    else:
+        result = json.loads(ticket.results[0].result(30))
+    assert result is not None
+    assert (result["verdict"], result["total"]) == ("internal_error", 2)
+    assert "no worker can read the request" in result["tests"][1]["message"]
+    until(lambda: redis.hlen(keys.CLAIMS) == 0, "nothing is claimed any more")
+    assert redis.keys("sandbox:envelope:*") == []
+    assert redis.keys("sandbox:passes:*") == []
 
 
 def test_a_newer_worker_runs_what_an_older_service_sends(
