@@ -155,10 +155,11 @@ class Trials:
         if first is Ended.PROGRAM and outcome.message == WALL_TIME and not _is_busy(interactor.usage):
             patience_s = min(checker.idle_time_s, wall_time_s) * LONG_SILENCE
             first = Ended.WITHHELD if heard.program_is_owed_an_answer(patience_s) else Ended.NEITHER
-        driven = first is Ended.INTERACTOR and interactor.status in LIMITS
-        if driven and outcome.status not in LIMITS and box.run(theirs).status not in LIMITS:
-            return judge_overload(outcome, interactor)
-        return judge_interaction(outcome, interactor, first, checker.full_score)
+        case = judge_interaction(outcome, interactor, first, checker.full_score)
+        # Whoever causes a limit bears it: an interactor that keeps its limits in silence lost them to this program.
+        failed = case.verdict is Verdict.INTERNAL_ERROR and first in {Ended.PROGRAM, Ended.INTERACTOR}
+        driven = failed and outcome.status is not Status.INTERNAL_ERROR and interactor.status in LIMITS
+        return judge_overload(outcome, interactor) if driven and box.run(theirs).status not in LIMITS else case
 
     def _conversation(self, box: Box, ours: Run, theirs: Run) -> tuple[Outcome, Outcome, Heard]:
         """How the program and the interactor ended, and what passed between them.

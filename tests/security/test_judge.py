@@ -80,6 +80,8 @@ CAREFUL = "import sys\nfor line in sys.stdin:\n    if not line.strip().isdigit()
         "import sys\nwhile True:\n    sys.stdout.write('7' * 100_000)",
         "import os\nfor _ in range(200): os.write(1, b'7\\n' * 10_000)\ninput()",
         "import os, time\nos.write(1, b'7\\n')\ntime.sleep(60)",
+        "print('7\\n' * 100_000)",
+        "print('7' * 1_000_000)",
         "import os, signal\nos.write(1, b'7\\n' * 9)\nos.kill(os.getpid(), signal.SIGSTOP)",
         "import os\nos.close(1)\nos.read(0, 1)",
         "import os, time\ntime.sleep(1.45)\nos.write(1, b'7\\n')\ntime.sleep(60)",

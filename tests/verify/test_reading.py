@@ -115,3 +115,4 @@ def test_a_value_may_be_spelled_far_longer_than_it_is_expected() -> None:
     assert check("json", b'["\\u0061\\u0062\\u0063"]', b'["abc"]').accepted
     assert check("humaneval", b"((((([[((1))]])))))", b"[[1]]").accepted
     assert check("apps", b"7\n" * 100, b"7\n").accepted
+    assert check("apps", b"         7" * 5_000, b"7 " * 4_000).accepted

@@ -26,14 +26,17 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from sandbox.verify.checkers import pieces, size
 
 ABSOLUTE, RELATIVE = 1e-8, 1e-5
-MARKS = b" \t\n\v\f\r\x1c\x1d\x1e\x1f"
+LINE_ENDS = b"\n\v\f\r\x1c\x1d\x1e"
+SPACES = LINE_ENDS + b" \t\x1f"
+SPACES_FACTOR = 16  # columns may be padded
 
 
 def difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    size.require_judgeable(expected, MARKS)
-    if size.has_too_many(actual, expected, MARKS):
+    size.require_judgeable(expected, SPACES)
+    too_many_lines = size.has_too_many(actual, expected, LINE_ENDS)
+    if too_many_lines or size.has_too_many(actual, expected, SPACES, SPACES_FACTOR):
         return size.TOO_MANY
     found = actual.decode(errors="surrogateescape").splitlines()
     text = expected.decode(errors="surrogateescape")

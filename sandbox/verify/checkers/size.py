@@ -24,9 +24,9 @@ def is_too_long(actual: bytes, expected: bytes) -> bool:
     return len(actual) > LENGTH_FREE + LENGTH_FACTOR * len(expected)
 
 
-def has_too_many(actual: bytes, expected: bytes, marks: bytes) -> bool:
+def has_too_many(actual: bytes, expected: bytes, marks: bytes, factor: int = MARKS_FACTOR) -> bool:
     """Whether an output has far more marks than one that agrees with `expected` can have."""
-    allowed = min(MARKS_FREE + MARKS_FACTOR * len(expected), 2 * MOST_MARKS)
+    allowed = MARKS_FREE + min(factor * len(expected), MOST_MARKS)
     return len(actual) > allowed and _count(actual, marks) > allowed
 
 
