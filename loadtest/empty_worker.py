@@ -46,6 +46,9 @@ class NoEngine:
     def start(self, image: str) -> Walls:
         raise EngineUnavailable("an empty slot has no boxes")
 
+    def lacks_image(self, image: str) -> bool:
+        return False
+
     def lacks(self, tool: str) -> bool:
         return False
 

@@ -14,6 +14,7 @@ from sandbox.errors import (
     Forbidden,
     IdempotencyKeyReused,
     InfrastructureError,
+    LanguageNotInstalled,
     NotFound,
     QueueFull,
     QueueUnavailable,
@@ -53,6 +54,7 @@ TABLE = (
     ErrorCode(
         UnknownLanguage, "unknown-language", 422, "Unknown language", "no such language; GET /languages lists them all"
     ),
+    ErrorCode(LanguageNotInstalled, "language-not-installed", 422, "Language not installed"),
     ErrorCode(NotFound, "not-found", 404, "Not found"),
     ErrorCode(IdempotencyKeyReused, "idempotency-key-reused", 422, "Idempotency-Key used for another request"),
     ErrorCode(Unauthorized, "unauthorized", 401, "API key missing or unknown"),

@@ -3,6 +3,7 @@
 SandboxError
 ├── BadRequest                 the client asked for something that cannot be; never retried
 │   ├── UnknownLanguage
+│   ├── LanguageNotInstalled   no worker has what this language needs
 │   ├── NotFound               no such job, or its result has expired
 │   ├── IdempotencyKeyReused   the Idempotency-Key was used for another request
 │   ├── Unauthorized           no API key, or none that is known
@@ -39,6 +40,10 @@ class BadRequest(SandboxError):
 
 class UnknownLanguage(BadRequest):
     """The language is not in the table."""
+
+
+class LanguageNotInstalled(BadRequest):
+    """The language is in the table, and no worker has what it needs."""
 
 
 class NotFound(BadRequest):

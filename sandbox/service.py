@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from sandbox import languages
 from sandbox.caller import CALLER
 from sandbox.config import QueueSettings
-from sandbox.errors import BadRequest, Cancelled, CannotRun, SandboxError
+from sandbox.errors import BadRequest, Cancelled, CannotRun, LanguageNotInstalled, SandboxError
 from sandbox.ids import new_id
 from sandbox.jobs import envelope, idempotency, watching
 from sandbox.jobs.connection import connect
@@ -145,7 +145,9 @@ class Service:
         request it raises `errors.IdempotencyKeyReused`.
         """
         for position, request in enumerate(requests):
-            _check(request, position if batch else None)
+            # A reward batch with one such program has rewards for the others.
+            missing = self._outage.missing_languages if reward is None else frozenset()
+            _check(request, position if batch else None, missing)
         keyed = None
         if idempotency_key:
             route = ["reward" if reward is not None else kind, "batch" if batch else "one"]
@@ -251,6 +253,10 @@ class Service:
     def gpu_pool(self) -> GpuPool:
         """Leases and latest jobs. Raises `errors.QueueUnavailable`."""
         return _from_redis(self._gpu_jobs.pool)
+
+    def missing_languages(self) -> frozenset[str]:
+        """The languages that no worker can run, as far as is known."""
+        return self._outage.missing_languages
 
     def readiness(self) -> Readiness:
         """One look at Redis and the workers; never raises."""
@@ -485,18 +491,18 @@ def _from_redis(ask: Callable[[], Answer]) -> Answer:
         raise refusal_of(error) from error
 
 
-def _check(request: Request, position: int | None) -> None:
-    """Raises BadRequest with the field at fault."""
+def _check(request: Request, position: int | None, missing: frozenset[str]) -> None:
+    """Raises BadRequest with the field at fault. `missing` are the languages that no worker can run."""
     prefix = "" if position is None else f"items.{position}."
     if isinstance(request, VoteRequest):
         for index, candidate in enumerate(request.candidates):
-            _language(candidate.language, f"{prefix}candidates.{index}.language")
+            _language(candidate.language, f"{prefix}candidates.{index}.language", missing)
         return
-    language = _language(request.language, prefix + "language")
+    language = _language(request.language, prefix + "language", missing)
     if not isinstance(request, VerifyRequest):
         return
     if isinstance(request.checker, ProgramChecker | InteractiveChecker):
-        _language(request.checker.language, f"{prefix}checker.language")
+        _language(request.checker.language, f"{prefix}checker.language", missing)
     if not language.forked:
         for index, test in enumerate(request.tests):
             if isinstance(test, FunctionTest | AssertTest | PytestTest):
@@ -505,9 +511,16 @@ def _check(request: Request, position: int | None) -> None:
                 )
 
 
-def _language(name: str, field: str) -> Language:
+def _language(name: str, field: str, missing: frozenset[str]) -> Language:
     try:
-        return languages.named(name)
+        language = languages.named(name)
     except BadRequest as error:
         error.field = field
         raise
+    if language.name in missing:
+        raise LanguageNotInstalled(
+            f"{language.name} is not installed: run `sandbox images build {language.image}` on the workers' hosts, or, "
+            "with the local engine, install its commands there",
+            field,
+        )
+    return language

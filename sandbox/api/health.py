@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter
@@ -24,8 +24,11 @@ _LANGUAGES = TypeAdapter(list[LanguageInfo])
 
 @router.get("/languages", **answers(list[LanguageInfo]))
 async def languages(request: Request) -> Response:
-    """The languages programs may be in; a name or any of its aliases goes into `language`."""
-    return json_response(_language_table())
+    """The languages programs may be in; a name or any of its aliases goes into `language`.
+
+    A request in a language that is not `available` answers 422 and says how to install it.
+    """
+    return json_response(_language_table(context_of(request).service.missing_languages()))
 
 
 @router.get("/health/live", **answers(Live))
@@ -53,11 +56,15 @@ def metrics(request: Request) -> Response:
     return Response(context.meters.text(), headers={"Content-Type": meters.CONTENT_TYPE})
 
 
-@cache
-def _language_table() -> bytes:
+@lru_cache(maxsize=4)
+def _language_table(missing: frozenset[str]) -> bytes:
     infos = [
         LanguageInfo(
-            name=each.name, version=each.version, aliases=list(each.aliases), compiled=bool(each.compile_command)
+            name=each.name,
+            version=each.version,
+            aliases=list(each.aliases),
+            compiled=bool(each.compile_command),
+            available=each.name not in missing,
         )
         for each in table.table().values()
     ]

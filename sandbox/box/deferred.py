@@ -25,6 +25,9 @@ class DeferredEngine:
             return self._made().lacks(tool)
         return False
 
+    def lacks_image(self, image: str) -> bool:
+        return self._made().lacks_image(image)
+
     def missing_walls(self) -> list[str]:
         return self._made().missing_walls()
 

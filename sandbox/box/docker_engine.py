@@ -26,7 +26,7 @@ from docker.types import Mount
 
 from sandbox.box import cpus
 from sandbox.box.cgroup import MIB, MemoryGroup
-from sandbox.box.docker_images import image_tag
+from sandbox.box.docker_images import image_tag, missing_images
 from sandbox.box.socket_folder import folder_at_home, remove_socket_folders, socket_folder
 from sandbox.box.uids import UidBlock
 from sandbox.config import WorkerSettings
@@ -124,6 +124,9 @@ class DockerEngine:
 
     def lacks(self, tool: str) -> bool:
         return False  # the images have what the table of languages names
+
+    def lacks_image(self, image: str) -> bool:
+        return image in missing_images(self._client, [image])
 
     def missing_walls(self) -> list[str]:
         info = self._client.info()

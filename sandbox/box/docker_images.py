@@ -59,9 +59,9 @@ def engine_client(timeout_s: float = 60.0) -> Iterator[docker.DockerClient]:
         client.close()
 
 
-def missing_images(client: docker.DockerClient) -> list[str]:
-    """Those of `IMAGES` that these sources need and the engine lacks. Raises `EngineUnavailable`."""
-    return _missing(client, {name: image_tag(name) for name in IMAGES})
+def missing_images(client: docker.DockerClient, names: Iterable[str] = IMAGES) -> list[str]:
+    """Return those of `names` that the engine lacks as these sources make them. Raises `EngineUnavailable`."""
+    return _missing(client, {name: image_tag(name) for name in names})
 
 
 def image_sizes(client: docker.DockerClient, names: Iterable[str]) -> dict[str, int]:

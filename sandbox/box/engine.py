@@ -40,6 +40,9 @@ class Engine(Protocol):
     def lacks(self, tool: str) -> bool:
         """Whether its boxes are without this program; only where they use the machine's own."""
 
+    def lacks_image(self, image: str) -> bool:
+        """Whether it has no such image to start boxes from. Raises EngineUnavailable."""
+
     def missing_walls(self) -> list[str]:
         """What this engine cannot keep out, in words; empty when every wall is up."""
 

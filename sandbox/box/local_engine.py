@@ -135,6 +135,9 @@ class LocalEngine:
     def lacks(self, tool: str) -> bool:
         return shutil.which(tool, path=SEARCH_PATH) is None
 
+    def lacks_image(self, image: str) -> bool:
+        return False  # its boxes have the machine's own programs
+
     def missing_walls(self) -> list[str]:
         walls = self.host.missing()
         if "one user" not in " ".join(walls) and self.host.uid_base(self._uids, 0, self._settings.box_max_runs) is None:

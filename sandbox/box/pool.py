@@ -57,6 +57,9 @@ class Pool:
     def lacks(self, tool: str) -> bool:
         return self._engine.lacks(tool)
 
+    def lacks_image(self, image: str) -> bool:
+        return self._engine.lacks_image(image)
+
     def missing_walls(self) -> list[str]:
         return self._engine.missing_walls()
 

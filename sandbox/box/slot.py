@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
+from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.box.engine import Engine
 from sandbox.box.stop import StopSignal
@@ -93,11 +94,21 @@ class Slot:
 
     def require(self, language: Language) -> None:
         """Raises EngineUnavailable where the boxes cannot run it, which is no program's fault."""
+        if command := self._missing_command(language):
+            raise EngineUnavailable(f"{language.name}: {command} {NOT_INSTALLED}; install it, or use Docker's engine")
+
+    def missing_languages(self) -> list[str]:
+        """The languages that its boxes cannot run. Raises EngineUnavailable."""
+        table = languages.table().values()
+        images = {image for image in {each.image for each in table} if self._engine.lacks_image(image)}
+        return [each.name for each in table if each.image in images or self._missing_command(each)]
+
+    def _missing_command(self, language: Language) -> str:
+        """The first command of a language that the boxes are without; empty where there is none."""
         for command in (language.compile_command, language.run_command):
             if command and not command[0].startswith("./") and self._engine.lacks(command[0]):
-                raise EngineUnavailable(
-                    f"{language.name}: {command[0]} {NOT_INSTALLED}; install it, or use Docker's engine"
-                )
+                return command[0]
+        return ""
 
     def lend(self, image: str) -> AbstractContextManager[Box]:
         """A clean box of that image, for one program."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from sandbox.cli.jsonl import STANDARD, Lines, Results, opened_lines, progress_o
 
 if TYPE_CHECKING:
     from sandbox.client import Client
-    from sandbox.schema import VerifyRequest, VerifyResult
+    from sandbox.schema import LanguageInfo, VerifyRequest, VerifyResult
 
 ATTEMPTS = 6
 # What travels in one request: enough that all slots have work to its end, little enough for any server's body limit.
@@ -51,7 +51,7 @@ def verify(
     with ExitStack() as stack:
         lines = stack.enter_context(opened_lines(submissions))
         client = stack.enter_context(service_at(url, ATTEMPTS))
-        known = {name for language in client.languages() for name in (language.name, *language.aliases)}
+        known = {name: language for language in client.languages() for name in (language.name, *language.aliases)}
         digests = lines.check(partial(_fault, languages=known), "submission")
         results = Results(out, digests, "submission")
         counts = Counter(str(result["verdict"]) for result in results.kept)
@@ -68,7 +68,7 @@ def verify(
     raise typer.Exit(int(counts[ACCEPTED] != len(digests)))
 
 
-def _fault(line: bytes, languages: Collection[str]) -> str:
+def _fault(line: bytes, languages: Mapping[str, LanguageInfo]) -> str:
     from pydantic import ValidationError
 
     from sandbox.schema import VerifyRequest
@@ -77,9 +77,10 @@ def _fault(line: bytes, languages: Collection[str]) -> str:
         request = VerifyRequest.model_validate_json(line)
     except ValidationError as error:
         return faults_of(error)[0]
-    if request.language.lower() not in languages:
+    language = languages.get(request.language.lower())
+    if language is None:
         return f"language: the service has no {request.language!r}"
-    return ""
+    return "" if language.available else f"language: no worker of the service has {language.name}"
 
 
 def _chunks(lines: Iterable[Line]) -> Iterator[list[Line]]:

@@ -85,6 +85,12 @@ def problems(reports: Sequence[SlotReport]) -> list[str]:
     return found
 
 
+def missing_everywhere(reports: Sequence[SlotReport]) -> frozenset[str]:
+    """The languages that every worker says it cannot run."""
+    lacking = [frozenset(report.described.get("missing_languages", ())) for report in reports if report.serves]
+    return frozenset.intersection(*lacking) if lacking else frozenset()
+
+
 class OutageWatch:
     """Looks every second. `on_outage` is called in its thread at each look while nothing can run."""
 
@@ -96,6 +102,7 @@ class OutageWatch:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="outage", daemon=True)
         self.why = ""  # nothing runs; empty while something does
+        self.missing_languages: frozenset[str] = frozenset()  # those that no worker can run, as far as is known
 
     def start(self) -> None:
         self._thread.start()
@@ -107,7 +114,9 @@ class OutageWatch:
     def _run(self) -> None:
         while not self._ended.wait(LOOK_EVERY_S):
             try:
-                self._judge(slot_reports(self._redis, self._lease_s))
+                reports = slot_reports(self._redis, self._lease_s)
+                self._judge(reports)
+                self.missing_languages = missing_everywhere(reports)
                 if self.why:
                     self._on_outage(self.why)
             except RedisError as error:

@@ -17,6 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from redis import Redis
@@ -58,6 +59,7 @@ CANCEL_LOOK_S = 0.3
 EXPRESS_LOOK_S = 0.2
 PUBLISH_EVERY_S = 0.4
 PASS_ON_PAUSE_S = 0.2
+LANGUAGES_LOOK_S = 10.0
 MOST_PASSES = 150  # 30 s of one idle worker: long enough for a rolling upgrade to bring a newer one
 FULL_PAUSE_S = 1.0
 TAKE_PATIENCE_S = 5
@@ -104,6 +106,8 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         self._side_redis = connect(settings.effective_redis_url)
         self._spool = Spool(settings.home)
         self._missing_walls: list[str] = []
+        self._lacking: list[str] = []
+        self._languages_seen_at = float("-inf")
         self._description = {
             "host": socket.gethostname(),
             "pid": os.getpid(),
@@ -424,12 +428,22 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
             "missing_walls": self._missing_walls,
             "boxes": self._slot.places(),
             "waiting": waiting,
+            "missing_languages": self._missing_languages(),
         }
         if self._stop_requested:
             return {**now, "state": "draining"}
         if self._slot.starting or not self._check.serves():
             return {**now, "state": "warming"}
         return now
+
+    def _missing_languages(self) -> list[str]:
+        """Asked for now and then only: an image may be built while this runs."""
+        now = time.monotonic()
+        if now - self._languages_seen_at > LANGUAGES_LOOK_S:
+            self._languages_seen_at = now
+            with suppress(InfrastructureError):
+                self._lacking = self._slot.missing_languages()
+        return self._lacking
 
 
 def make_engine(settings: WorkerSettings, slot: int) -> Engine:

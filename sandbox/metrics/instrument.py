@@ -83,6 +83,9 @@ class MeteredService:
         self._meters.counter(declare.ABANDONED).inc()
         self._service.abandon(ticket)
 
+    def missing_languages(self) -> frozenset[str]:
+        return self._service.missing_languages()
+
     def readiness(self) -> Readiness:
         readiness = self._service.readiness()
         self._meters.gauge(declare.READY).set(readiness.ready)

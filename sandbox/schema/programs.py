@@ -299,6 +299,7 @@ class LanguageInfo(Wire):
     version: str
     aliases: list[str]
     compiled: bool
+    available: bool = Field(True, description="whether a worker has what this language needs")
 
 
 class Problem(BaseModel):

@@ -110,9 +110,10 @@ async function loadLanguages() {
   try {
     const languages = await ask("languages");
     const wanted = parts.wanted ?? parts.language.value;
-    replace(parts.language, languages.map((each) => h("option", { value: each.name }, `${each.name} · ${each.version}`)));
+    replace(parts.language, languages.map((each) => h("option", { value: each.name, disabled: !each.available },
+      each.available ? `${each.name} · ${each.version}` : `${each.name} · not installed`)));
     const found = languages.find((each) => each.name === wanted || each.aliases.includes(wanted));
-    parts.language.value = found ? found.name : languages[0].name;
+    parts.language.value = found?.available ? found.name : languages.find((each) => each.available).name;
   } catch (problem) {
     replace(parts.result, failed(problem));
   }

@@ -43,6 +43,7 @@ class ServiceDouble:
     refusal: SandboxError | Exception | None = None
     failure: SandboxError | None = None
     state: Readiness = field(default_factory=lambda: Readiness(True, 2, {"rl": 0, "default": 3, "bulk": 0}, "docker"))
+    missing: frozenset[str] = frozenset()
     view: LiveView = field(default_factory=lambda: LiveView(at=0.0, slots=[], lanes=[], seconds=[], recent=[]))
     submissions: list[Submitted] = field(default_factory=list)
     abandoned: list[str] = field(default_factory=list)
@@ -97,6 +98,9 @@ class ServiceDouble:
         with self.changed:
             self.abandoned.append(ticket.id)
             self.changed.notify_all()
+
+    def missing_languages(self) -> frozenset[str]:
+        return self.missing
 
     def readiness(self) -> Readiness:
         return self.state

@@ -26,6 +26,12 @@ async def test_languages_are_the_tables(http: httpx.AsyncClient) -> None:
     assert {info.name: info.compiled for info in infos}.items() >= {"python": False, "cpp": True}.items()
 
 
+async def test_a_language_that_no_worker_has_is_not_available(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+    service.missing = frozenset({"java", "kotlin"})
+    infos = {info["name"]: info["available"] for info in (await http.get("/languages")).json()}
+    assert [name for name, available in infos.items() if not available] == ["java", "kotlin"]
+
+
 async def test_it_is_live_whatever_the_service_does(http: httpx.AsyncClient, service: ServiceDouble) -> None:
     service.state = Readiness(False, 0)
     assert (await http.get("/health/live")).json() == {"status": "ok"}

@@ -15,6 +15,9 @@ class Made:
     def start(self, image: str) -> Walls:
         raise BoxError(f"started {image}")
 
+    def lacks_image(self, image: str) -> bool:
+        return False
+
     def lacks(self, tool: str) -> bool:
         return tool == "g++"
 

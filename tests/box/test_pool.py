@@ -103,6 +103,9 @@ class BrokenEngine:
             raise EngineUnavailable("not now")
         return self._engine.start(image)
 
+    def lacks_image(self, image: str) -> bool:
+        return False
+
     def lacks(self, tool: str) -> bool:
         return False
 

@@ -10,7 +10,7 @@ from redis import Redis
 
 from sandbox.box.docker_engine import remove_boxes
 from sandbox.config import QueueSettings
-from sandbox.errors import CannotRun
+from sandbox.errors import CannotRun, LanguageNotInstalled
 from sandbox.jobs import keys, outage
 from sandbox.jobs.attempts import ENGINE_PATIENCE_S
 from sandbox.schema import JobStatus, Lane
@@ -185,4 +185,30 @@ def test_one_missing_image_fails_its_language_alone(
     with Crew(settings, SLOTS) as crew:
         crew.hire()
         assert stdouts(finished(service, kept.id)) == ["", "3"]
+    remove_boxes(settings.home)
+
+
+def test_a_language_that_no_worker_has_is_refused_with_what_installs_it(
+    service: Service, settings: QueueSettings, images: dict[str, str]
+) -> None:
+    assert images
+    with Crew(settings, SLOTS) as crew:
+        crew.prelude = (
+            "from sandbox.box import docker_images; tag = docker_images.image_tag; "
+            "docker_images.image_tag = lambda name: 'no-such-image:1' if name == 'native' else tag(name); "
+        )
+        crew.hire()
+        until(lambda: "cpp" in service.missing_languages(), "the worker has told what it lacks")
+        assert {"c", "cpp", "cpp17", "cpp20"} <= service.missing_languages()
+        assert not {"python", "bash", "javascript"} & service.missing_languages()
+        cpp = program("int main() {}").model_copy(update={"language": "c++"})
+        with pytest.raises(
+            LanguageNotInstalled, match="cpp is not installed: run `sandbox images build native`"
+        ) as one:
+            service.submit("execute", [cpp])
+        assert one.value.field == "language"
+        with pytest.raises(LanguageNotInstalled) as several:
+            service.submit("execute", [*printing([1]), cpp], batch=True)
+        assert several.value.field == "items.1.language"
+        assert printed(service.submit("execute", printing(range(2)), batch=True)) == ["0", "1"]
     remove_boxes(settings.home)

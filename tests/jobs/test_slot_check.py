@@ -41,6 +41,9 @@ class FailingEngine:
             raise self.failures[image]
         return self.engine.start(image)
 
+    def lacks_image(self, image: str) -> bool:
+        return False
+
     def lacks(self, tool: str) -> bool:
         return False
 
