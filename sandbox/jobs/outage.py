@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 TOO_LONG_S = 30.0
 LOOK_EVERY_S = 1.0
+LOOK_IN_OUTAGE_S = 0.1  # so that clients are served as soon as readiness says so
 MOST_NAMED = 10
 
 
@@ -92,7 +93,7 @@ def missing_everywhere(reports: Sequence[SlotReport]) -> frozenset[str]:
 
 
 class OutageWatch:
-    """Looks every second. `on_outage` is called in its thread at each look while nothing can run."""
+    """Looks every second, and more often while nothing can run. Its thread calls `on_outage` at each such look."""
 
     def __init__(self, redis: Redis, lease_s: float, on_outage: Callable[[str], None]) -> None:
         self._redis = redis
@@ -112,7 +113,7 @@ class OutageWatch:
         self._thread.join(timeout=2 * LOOK_EVERY_S)
 
     def _run(self) -> None:
-        while not self._ended.wait(LOOK_EVERY_S):
+        while not self._ended.wait(LOOK_IN_OUTAGE_S if self.why else LOOK_EVERY_S):
             try:
                 reports = slot_reports(self._redis, self._lease_s)
                 self._judge(reports)

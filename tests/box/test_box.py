@@ -18,7 +18,8 @@ from sandbox.box.box import Box
 from sandbox.box.docker_engine import HOME_LABEL, DockerEngine
 from sandbox.box.slot import Slot
 from sandbox.errors import BoxError
-from sandbox.runner.contract import Outcome, Run, Status
+from sandbox.runner.contract import Mode, Outcome, Run, Status
+from sandbox.runner.supervisor import Ending, Supervisor
 from tests.box.running import run_in, run_once
 
 MB = 1 << 20
@@ -109,11 +110,34 @@ def test_a_sleeper_ends_at_the_wall_limit(box: Box) -> None:
 
 @pytest.mark.parametrize("mode", ["forked", "exec"])
 def test_a_program_that_ends_at_its_wall_limit_has_exceeded_it(box: Box, mode: str) -> None:
+    if os.getloadavg()[0] > (os.cpu_count() or 1):
+        pytest.skip("the machine is busy: what its programs waited for a CPU is not counted, and decides here")
     code = "import time\ntime.sleep(0.3)" + ("  # sys.modules" if mode == "exec" else "")
     for _ in range(20):
         outcome = run_in(box, code, wall_time_s=0.3)
         assert outcome.status is Status.TIME_LIMIT_EXCEEDED, outcome
         assert (outcome.message, outcome.usage.wall_time_s >= 0.3) == ("wall time", True)
+
+
+@pytest.mark.parametrize(
+    ("ending", "status", "message"),
+    [
+        (Ending(0, 0.1, 0.9999, 1.0), Status.OK, ""),
+        (Ending(0, 0.1, 1.0, 1.0), Status.OK, ""),
+        (Ending(0, 0.1, 1.0001, 1.0), Status.TIME_LIMIT_EXCEEDED, "wall time"),
+        (Ending(0, 0.1, 1.0001, 1.0, stopped="wall"), Status.TIME_LIMIT_EXCEEDED, "wall time"),
+        (Ending(256, 0.1, 1.0001, 1.0), Status.TIME_LIMIT_EXCEEDED, "wall time"),
+        (Ending(0, 0.1, 1.5, 1.0, waited_s=0.6), Status.OK, ""),
+        (Ending(0, 0.1, 1.5, 1.0, waited_s=0.4), Status.TIME_LIMIT_EXCEEDED, "wall time"),
+        (Ending(0, 0.5001, 0.6, 1.0), Status.TIME_LIMIT_EXCEEDED, "CPU time"),
+        (Ending(0, 0.5001, 1.6, 1.0), Status.TIME_LIMIT_EXCEEDED, "CPU time"),
+    ],
+)
+def test_measured_times_decide_at_the_limit(ending: Ending, status: Status, message: str) -> None:
+    limits = {"cpu_time_s": 0.5, "wall_time_s": 1.0, "memory_mb": 64}
+    supervisor: Any = None
+    outcome = Supervisor._outcome(supervisor, ending, limits, Mode.FORK)
+    assert (outcome["status"], outcome["message"]) == (status, message)
 
 
 def test_a_program_that_ends_before_its_wall_limit_has_kept_it(box: Box) -> None:

@@ -45,7 +45,7 @@ class SecondEngine:
             "dockerd",
             *("--data-root", str(self._folder / "data"), "--exec-root", str(self._folder / "exec")),
             *("--pidfile", str(self._folder / "pid"), "--host", self.host),
-            *("--bridge=none", "--iptables=false", "--ip-masq=false"),
+            *("--bridge=none", "--iptables=false", "--ip-masq=false", "--shutdown-timeout=3"),
             *("--add-runtime", f"{RUNTIME}={wrapper}"),
         ]
         with (self._folder / "dockerd.log").open("wb") as log:

@@ -97,8 +97,8 @@ def _printed_or_none(service: Service, key: str) -> str | None:
 def test_an_engine_that_hangs_holds_no_client_up(
     service: Service, crew: Crew, engine_socket: EngineSocket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outage, "TOO_LONG_S", 3.0)
     crew.hire()
+    monkeypatch.setattr(outage, "TOO_LONG_S", 3.0)
     engine_socket.hang()
     kept = service.submit("execute", [program("print('kept')")], durable=True)
     assert isinstance(_failure(service, Lane.RL), CannotRun)
