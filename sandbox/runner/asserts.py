@@ -60,10 +60,11 @@ class TestPeer(peers.Peer):
         return answer
 
     def result(self, answer: dict[str, Any], choosing: bool = False) -> Any:
+        asked = self._asked  # to read the answer may take more questions
         try:
             return super().result(answer, choosing)
         except (StopIteration, StopAsyncIteration) as error:
-            if self._asked != "call" or not self.words.isdisjoint(STOPS):
+            if asked != "call" or not self.words.isdisjoint(STOPS):
                 raise
             self.raised = RuntimeError(f"the program raised {type(error).__name__}")
             raise self.raised from None
