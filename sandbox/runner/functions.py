@@ -21,8 +21,9 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, NoReturn
 
-from sandbox.runner import peers, values
-from sandbox.runner.remotes import Remote
+from sandbox.runner import arguments, peers, values
+from sandbox.runner.remotes import Remote, RemoteClass
+from sandbox.runner.tested_builtin import called_builtin
 from sandbox.runner.values import NotPlain
 
 # Descriptors. On the program's side calls come in by 3 and answers leave by 4; a test's are the other way round.
@@ -32,7 +33,6 @@ TEST_NAME = "test"
 TEST_FAILED, CALL_FAILED, TEST_BROKEN = 1, 3, 4  # exit codes of a test
 run_file: list[Callable[[str, Tested], NoReturn]] = []  # `pytest_file`'s, where an interpreter has imported it
 LIBRARIES = sys.stdlib_module_names | {"numpy", "pandas", "scipy", "sympy", "networkx"}
-FUNCTION_TYPES = {"ListNode": values.linked, "TreeNode": values.tree}
 
 
 def serve(namespace: dict[str, Any]) -> NoReturn:
@@ -51,12 +51,12 @@ def serve(namespace: dict[str, Any]) -> NoReturn:
 
 
 def answered(namespace: Mapping[str, Any], call: dict[str, Any]) -> dict[str, Any]:
-    """Make one call; its answer. What the program raises is printed to its stderr, as an uncaught exception is."""
+    """Make one call and return its answer. What the program raises is printed to its stderr, as if it were uncaught."""
     try:
         function = named(namespace, call["name"])
-        args = [taken(function, position, values.decode(item)) for position, item in enumerate(call["args"])]
+        args = [values.decode(item) for item in call["args"]]
         kwargs = {name: values.decode(item) for name, item in call["kwargs"].items()}
-        return {"value": values.encode(function(*args, **kwargs))}
+        return {"value": arguments.call_for_value(function, args, kwargs)}
     except NotPlain as error:
         print(f"TypeError: {error}", file=sys.stderr)
         return {"error": str(error)[:1000], "kind": "TypeError"}
@@ -78,42 +78,29 @@ def named(namespace: Mapping[str, Any], name: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-def taken(function: Callable[..., Any], position: int, value: Any) -> Any:
-    """An argument as the function declares it: a list becomes a ListNode or TreeNode where its annotation says so."""
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
-    if code is None or not (value is None or isinstance(value, list)):
-        return value
-    items: list[Any] = value or []
-    offset = 1 if hasattr(function, "__self__") else 0
-    names = code.co_varnames[: code.co_argcount]
-    if position + offset >= len(names):
-        return value
-    declared = str(getattr(function, "__annotations__", {}).get(names[position + offset], ""))
-    for name, build in FUNCTION_TYPES.items():
-        if name in declared:
-            nested = items and all(isinstance(item, list) for item in items) and "list[" in declared.lower()
-            return [build(item) for item in items] if nested else build(items)
-    return value
-
-
 def serve_test(namespace: dict[str, Any], calls: Any, answers: Any, first: bytes) -> None:
     """Be the peer of a test until it has ended."""
 
     def reply(request: dict[str, Any]) -> dict[str, Any]:
         name = request["name"]
+        if request["do"] == "delete":
+            namespace.pop(name, None)
+            return {"value": None}
         if request["do"] == "set":
             namespace[name] = peer.decoded(request["value"])
             return {"value": None}
         if request["do"] == "names":
-            public = [name for name in namespace if not name.startswith("_")]
+            public = [name for name in namespace if not name.startswith("_") and name not in given]
             return {"value": [name for name in public if not isinstance(namespace[name], ModuleType)]}
-        if name.partition(".")[0] not in namespace:
+        if name.partition(".")[0] not in namespace or (name in given and name not in arguments.NODES):
             return {"missing": name}
         if isinstance(namespace.get(name), ModuleType):
             return {"module": namespace[name].__name__}
-        return {"value": peer.encoded(named(namespace, name) if "." in name else namespace[name])}
+        return peer.lent(named(namespace, name) if "." in name else namespace[name])
 
-    peer = peers.Peer(calls, answers, reply, left, taken)
+    given = arguments.given_names(namespace)
+    peer = peers.Peer(calls, answers, reply, left, arguments.call)
+    peer.own_modules = frozenset({PROGRAM_NAME, "__main__"})
     try:
         peer.answer_all(first)
     except BaseException as error:  # noqa: BLE001 - the program's boundary: SystemExit and all
@@ -134,25 +121,31 @@ class Tested:
         self.missing: set[str] = set()
         self.peer.look_up = self.find
 
-    def find(self, name: str) -> Any:
+    def find(self, name: str, choosing: bool = True) -> Any:
         """What the program calls so, None where that is nothing."""
         try:
-            return self.get(name)
+            return self.get(name, choosing)
         except KeyError:
             return None
 
     def get(self, name: str, choosing: bool = True) -> Any:
-        """What the program calls so; without `choosing` it may not be a class. Raises KeyError."""
+        """What the program calls so; without `choosing` the test does not name it as a class. Raises KeyError."""
         answer = self.peer.exchange({"do": "get", "name": name})
         if answer.get("missing") == name:
             self.missing.add(name.partition(".")[0])
             raise KeyError(name)
         if "module" in answer:
             return imported(answer["module"])
-        return self.peer.result(answer, choosing)
+        found = self.peer.result(answer)
+        if choosing:
+            self.peer.name_found(found, name)
+        return found
 
     def set(self, name: str, value: Any) -> None:
         self.peer.ask({"do": "set", "name": name, "value": self.peer.encoded(value)})
+
+    def delete(self, name: str) -> None:
+        self.peer.ask({"do": "delete", "name": name})
 
     def names(self) -> list[str]:
         names: list[str] = self.peer.ask({"do": "names", "name": ""})
@@ -202,19 +195,42 @@ class EntryPoint:
             self._function = None
         return function(*args, **kwargs)
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name not in {"__doc__", "__wrapped__", "__signature__", "__annotations__"}:
+            raise AttributeError(name)
+        return getattr(self._tested.get(self._name, choosing=False), name)
+
 
 class Names(dict[str, Any]):
-    """A test's builtins: names that neither the test nor Python has are the program's."""
+    """A test's builtins: names that neither the test nor Python has are the program's. So is the entry point, under its
+    own name and as `candidate`, and a function named like a builtin if that is what the source tests.
+    """
 
-    def __init__(self, builtins: Mapping[str, Any], tested: Tested) -> None:
+    def __init__(self, builtins: Mapping[str, Any], tested: Tested, entry_point: str = "") -> None:
         super().__init__(builtins)
-        self._tested = tested
+        self._tested, self._entry_point = tested, entry_point
+        self._entry_names = {"candidate", entry_point.rpartition(".")[2]} if entry_point else set()
+        self._builtins = builtins
+        self.look_up(*self._entry_names)
+
+    def look_up(self, *names: str) -> None:
+        """Look these names up in the program though Python has them, too."""
+        for name in names:
+            self.pop(name, None)
 
     def __missing__(self, name: str) -> Any:
+        if name in self._entry_names:
+            found = entry_point(self._tested, self._entry_point)
+            self.update(dict.fromkeys(self._entry_names, found))
+            return found
+        if name in self._builtins:
+            found = self._tested.find(name)
+            self[name] = self._builtins[name] if found is None else found
+            return self[name]
         if name.startswith("__"):
             raise KeyError(name)
         found = self._tested.get(name)
-        if isinstance(found, Remote):
+        if isinstance(found, Remote | RemoteClass):
             self[name] = found
         return found
 
@@ -243,6 +259,9 @@ class TestedModule(ModuleType):
         else:
             self.__dict__["_tested"].set(name, value)
 
+    def __delattr__(self, name: str) -> None:
+        self.__dict__["_tested"].delete(name)
+
 
 def run_test(builtins: Mapping[str, Any]) -> NoReturn:
     """Run the test on stdin against the program behind the descriptors; exits with one of the codes above, or 0."""
@@ -256,11 +275,16 @@ def run_test(builtins: Mapping[str, Any]) -> NoReturn:
             os._exit(TEST_BROKEN)
         run_file[0](request["file"], tested)
     tested.peer.own_modules = frozenset({TEST_NAME})
-    namespace: dict[str, Any] = {"__name__": TEST_NAME, "__builtins__": Names(builtins, tested)}
-    if request["entry_point"]:
-        function = EntryPoint(tested, request["entry_point"])
-        namespace.update({"candidate": function, function.__name__: function})
-    os._exit(outcome_of(request["source"], namespace, tested))
+    names = Names(builtins, tested, request["entry_point"])
+    namespace: dict[str, Any] = {"__name__": TEST_NAME, "__builtins__": names}
+    os._exit(outcome_of(request["source"], namespace, tested, names))
+
+
+def entry_point(tested: Tested, name: str) -> Any:
+    """The function or class under test itself, or for a method what calls it on a new instance each time."""
+    found = None if "." in name else tested.find(name, choosing=False)
+    tested.peer.name_entry_point(found, name)
+    return EntryPoint(tested, name) if found is None else found
 
 
 def free_names(source: str) -> frozenset[str]:
@@ -275,11 +299,14 @@ def free_names(source: str) -> frozenset[str]:
     return frozenset(used - made)
 
 
-def outcome_of(source: str, namespace: dict[str, Any], tested: Tested) -> int:
+def outcome_of(source: str, namespace: dict[str, Any], tested: Tested, names: Names) -> int:
     """The exit code that says how the test went."""
     try:
         code = compile(source, "test.py", "exec", dont_inherit=True)
-        tested.peer.names_to_come = free_names(source)
+        free = free_names(source)
+        tested.peer.names_to_come, tested.peer.source = free, source
+        if not free - peers.BUILTINS and (name := called_builtin(source)):
+            names.look_up(name)
     except (SyntaxError, ValueError) as error:
         traceback.print_exception(error)
         return TEST_BROKEN

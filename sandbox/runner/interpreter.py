@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
-from sandbox.runner import functions, values
+from sandbox.runner import arguments, functions
 from sandbox.runner.contract import Mode
 from sandbox.runner.frameless import FramelessCall
 
@@ -155,7 +155,7 @@ def execute(command: list[str]) -> NoReturn:
 def serve(code: CodeType, call: FramelessCall) -> NoReturn:
     """Run the program as a module and answer calls to its functions."""
     module = ModuleType(functions.PROGRAM_NAME)
-    module.__dict__.update(ListNode=values.ListNode, TreeNode=values.TreeNode)
+    module.__dict__.update(arguments.GIVEN)
     sys.modules[functions.PROGRAM_NAME] = module
     exit_code = run_main(code, module.__dict__, call)
     if exit_code:

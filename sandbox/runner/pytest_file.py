@@ -82,6 +82,7 @@ def run(source: str, tested: Tested) -> NoReturn:
     sys.path.insert(0, os.getcwd())
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     tested.peer.own_modules = frozenset({Path(FILE).stem, "conftest"})
+    tested.peer.source = source
     pytest.main([*OPTIONS, FILE], plugins=[Teller(told, tested)])
     os._exit(0)
 
