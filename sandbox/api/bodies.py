@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
+from sandbox.api import json_limits
 from sandbox.api.door import context_of
 
 NDJSON = "application/x-ndjson"
@@ -39,7 +40,11 @@ async def read(request: Request, model: type[Model]) -> Model:
         # One pass from bytes to model in pydantic's core; through FastAPI's own parsing it is json.loads and a walk.
         return model.model_validate_json(data)
     except ValidationError as error:
-        raise RequestValidationError(_errors(error)) from None
+        errors = _errors(error)
+        if errors[0]["type"] == "json_invalid" and (found := await asyncio.to_thread(json_limits.exceeded, data)):
+            path, limit = found
+            errors = [{"type": "value_error", "loc": ("body", *path), "msg": limit}]
+        raise RequestValidationError(errors) from None
 
 
 async def raw(request: Request) -> bytes:

@@ -81,12 +81,21 @@ class Box:
         return self._observe(request, b"", limits, calls=calls)
 
     def run_beside(
-        self, mode: Mode, stdin: bytes, limits: Limits, channel: Sequence[int], files: Mapping[str, bytes] = NO_FILES
+        self,
+        mode: Mode,
+        stdin: bytes,
+        limits: Limits,
+        channel: Sequence[int],
+        files: Mapping[str, bytes] = NO_FILES,
+        allowance: int | None = None,
     ) -> Outcome:
-        """Run the loaded Python program as one side of `channel`, two descriptors lent to it as 3 and 4."""
+        """Run the loaded Python program as one side of `channel`, descriptors lent to it as 3, 4 and so on.
+
+        `allowance` is a pipe from which the supervisor reads how much CPU time is allowed besides (`runner.allowance`).
+        """
         self._warm(self._loaded(), mode)
         request = {"do": "run", "args": (), "fetch": (), "mode": mode}
-        return self._observe(request, stdin, limits, files, channel=channel)
+        return self._observe(request, stdin, limits, files, channel=channel, allowance=allowance)
 
     def run_shared(
         self, key: bytes, test: bytes, limits: Limits, files: Mapping[str, bytes], warm: tuple[str, ...] = ()
@@ -140,6 +149,7 @@ class Box:
         channel: Sequence[int] = (),
         partner: Sequence[int] = (),
         calls_after: bytes = b"",
+        allowance: int | None = None,
     ) -> Outcome:
         """Send a request that starts a program, feed and drain its streams, and read how it ended."""
         self.runs += 1
@@ -160,11 +170,12 @@ class Box:
         deadline = time.monotonic() + limits.wall_time_s * SUPERVISOR_WALL_CEILING + WATCHDOG_GRACE_S
         with Streams(stdin, limits.output_kb * 1024, calls, channel, partner, calls_after) as streams:
             request["streams"] = len(streams.theirs)
+            last = () if allowance is None else (allowance,)
             try:
-                self._start(request, streams.theirs, files)
+                self._start(request, streams.theirs, files, last)
             finally:
                 streams.close_theirs()
-                frames.close_all([*channel, *partner])
+                frames.close_all([*channel, *partner, *last])
             while not streams.wait_for(self._walls.connection, deadline):
                 self._send({"do": "kill"})  # the output grew over its limit
             answer, descriptors = self._receive()
@@ -193,8 +204,12 @@ class Box:
         self._walls.limit_memory(memory_mb)
         self._memory_mb = memory_mb
 
-    def _start(self, request: dict[str, Any], streams: list[int], files: Mapping[str, bytes]) -> None:
+    def _start(
+        self, request: dict[str, Any], streams: list[int], files: Mapping[str, bytes], allowance: Sequence[int] = ()
+    ) -> None:
         """Send a request, and with it the program when the supervisor does not have it yet."""
+        if allowance:
+            request["allowance"] = True
         lent: list[int] = []
         payload = b""
         try:
@@ -203,7 +218,7 @@ class Box:
             if files:
                 descriptor, request["parts"] = frames.pack("files", files)
                 lent.append(descriptor)
-            self._send(request, [*streams, *lent], payload)
+            self._send(request, [*streams, *lent, *allowance], payload)
             self._sent = True
         finally:
             frames.close_all(lent)

@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from sandbox.runner import frames, job, usage
+from sandbox.runner.allowance import Allowance
 from sandbox.runner.words import Mode, Status
 from sandbox.runner.workspace import NotClean, Workspace
 
@@ -142,6 +143,7 @@ class Supervisor:
         self._children = usage.KernelFile(Path(f"/proc/self/task/{os.getpid()}/children"))
         self._zygotes_alone = b"%d " % self._zygote.pid
         self._program: dict[str, Any] = {}
+        self._allowance = Allowance()
         self._environment = ""
         self.tag = ""  # of the request that is being served: comes back with its answer
         self._poll = select.poll()
@@ -184,6 +186,7 @@ class Supervisor:
         self._workspace.load(parts, program["keep"])
 
     def _compile(self, limits: dict[str, Any], descriptors: list[int]) -> None:
+        self._allowance = Allowance()
         uid = self._take_uid()
         self._choose_zygote(())
         self._workspace.prepare(uid, {}, with_kept=False)
@@ -199,6 +202,7 @@ class Supervisor:
         limits, mode = request["limits"], Mode(request["mode"])
         self._choose_zygote(tuple(request.get("warm", ())))
         streams, rest = descriptors[: request["streams"]], descriptors[request["streams"] :]
+        self._allowance = Allowance(rest[-1] if request.get("allowance") else None)
         files = frames.unpack(rest[0], request["parts"], MAX_FILES_BYTES) if "parts" in request else {}
         uid = self._take_uid()
         self._workspace.prepare(uid, files)
@@ -247,7 +251,9 @@ class Supervisor:
     def _execute(
         self, command: Sequence[str], uid: int | None, limits: dict[str, Any], mode: Mode, streams: Sequence[int]
     ) -> Ending:
-        packed = job.pack(str(self._workspace.work), command, self._environment, mode, uid, limits)
+        # The kernel's own limit of CPU time is the second line: it knows of no allowance.
+        kernel_limits = {**limits, "cpu_time_s": limits["cpu_time_s"] + self._allowance.most_s}
+        packed = job.pack(str(self._workspace.work), command, self._environment, mode, uid, kernel_limits)
         kills_before = self._memory_kills.read()
         box_before = self._box_clock.read() - self._own_cpu_time_s()
         began = time.monotonic()
@@ -296,13 +302,20 @@ class Supervisor:
         cpu = sum(map(usage.process_cpu_time_s, alive))
         if self._watch_memory and sum(map(usage.resident_mb, alive)) > limits["memory_mb"]:
             return "memory", 0.0
-        if cpu >= limits["cpu_time_s"]:
+        cpu_limit, wall_limit = limits["cpu_time_s"], limits["wall_time_s"]
+        if cpu >= cpu_limit or elapsed >= wall_limit:
+            cpu_limit, wall_limit = (limit + self._allowance.read_s() for limit in (cpu_limit, wall_limit))
+        if cpu >= cpu_limit:
             return "cpu", 0.0
         waited = min(max(map(usage.waited_for_cpu_s, alive), default=0.0), elapsed)
-        wall_left = limits["wall_time_s"] - (elapsed - waited)
-        if wall_left <= 0 or elapsed > limits["wall_time_s"] * WALL_CEILING:
+        wall_left = wall_limit - (elapsed - waited)
+        if wall_left <= 0 or elapsed > wall_limit * WALL_CEILING:
             return "wall", 0.0
-        return "", max(SHORTEST_LOOK_S, min(limits["cpu_time_s"] - cpu, wall_left))
+        return "", max(SHORTEST_LOOK_S, min(cpu_limit - cpu, wall_left))
+
+    def _exceeds(self, cpu_time_s: float, limits: dict[str, Any]) -> bool:
+        limit: float = limits["cpu_time_s"]
+        return cpu_time_s > limit and cpu_time_s > limit + self._allowance.read_s()
 
     def _alive(self) -> list[int]:
         """The processes of the program: the zygote's descendants, and those whose parents have ended, which are ours
@@ -354,7 +367,7 @@ class Supervisor:
             resident = 0.0
         if ending.out_of_memory or resident > limits["memory_mb"]:
             outcome["status"] = Status.MEMORY_LIMIT_EXCEEDED
-        elif ending.stopped in {"cpu", "wall"} or ending.cpu_time_s > limits["cpu_time_s"]:
+        elif ending.stopped in {"cpu", "wall"} or self._exceeds(ending.cpu_time_s, limits):
             outcome["status"] = Status.TIME_LIMIT_EXCEEDED
             outcome["message"] = "wall time" if ending.stopped == "wall" else "CPU time"
         elif signalled or outcome["exit_code"] != 0:

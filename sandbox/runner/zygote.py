@@ -125,7 +125,7 @@ def serve(connection: socket.socket, filter_program: bytes, interpreter: Interpr
     """The same in Python."""
     confine.gain_nothing()
     confine.Filter(filter_program).install()
-    rights = socket.CMSG_SPACE(6 * 4)
+    rights = socket.CMSG_SPACE(7 * 4)
     # libc's fork: os.fork() spends 0.85 ms on locks and threads that a process of one thread does not have
     fork = ctypes.PyDLL(None).fork
     gc.collect()

@@ -118,6 +118,23 @@ async def test_a_bad_body_is_refused_with_the_path_of_its_fault(
     assert service.submissions == []
 
 
+@pytest.mark.parametrize(
+    ("expected", "field"),
+    [
+        ("1" * 4_301, "body.tests.0.expected"),
+        ("[1, -" + "9" * 5_000 + "]", "body.tests.0.expected.1"),
+        ('{"a": [' + "1" * 10_000 + "]}", "body.tests.0.expected.a.0"),
+        ("[" * 250 + "]" * 250, "body.tests.0.expected.0.0.0.0.0"),
+    ],
+)
+async def test_json_beyond_a_limit_names_the_field(http: httpx.AsyncClient, expected: str, field: str) -> None:
+    request = {"language": "python", "code": "", "entry_point": "f", "tests": [{"args": [], "expected": None}]}
+    body = json.dumps(request).replace("null", expected)
+    response = await http.post("/verify", content=body, headers=JSON)
+    assert response.status_code == 422
+    assert [error.field for error in problem_of(response).errors or ()] == [field]
+
+
 @pytest.mark.parametrize("path", POSTS)
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
 async def test_broken_json_is_a_400(http: httpx.AsyncClient, path: str, broken: bytes) -> None:
