@@ -13,8 +13,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
+from sandbox.api import json_limits
 from sandbox.api.door import context_of
-from sandbox.api.json_limits import limit_error
 
 NDJSON = "application/x-ndjson"
 
@@ -36,7 +36,7 @@ _ESCAPE = re.compile(
 async def read(request: Request, model: type[Model]) -> Model:
     """The body as `model`. Raises HTTPException 413 or 415, and RequestValidationError for what does not fit."""
     _check_type(request)
-    return _parsed(await raw(request), model)
+    return await _parsed(await raw(request), model)
 
 
 async def read_rows(request: Request, model: type[Model]) -> Model:
@@ -47,12 +47,12 @@ async def read_rows(request: Request, model: type[Model]) -> Model:
     _check_type(request)
     data = await raw(request)
     try:
-        return _parsed(data, model)
+        return await _parsed(data, model)
     except RequestValidationError as error:
         mended = await asyncio.to_thread(_as_unicode, data) if error.errors()[0]["type"] == "json_invalid" else data
         if mended == data:
             raise
-    return _parsed(mended, model)
+    return await _parsed(mended, model)
 
 
 def _as_unicode(data: bytes) -> bytes:
@@ -60,7 +60,7 @@ def _as_unicode(data: bytes) -> bytes:
     return _ESCAPE.sub(lambda escape: b"\\ufffd" if escape["alone"] else escape[0], text)
 
 
-def _parsed(data: bytes, model: type[Model]) -> Model:
+async def _parsed(data: bytes, model: type[Model]) -> Model:
     if len(data) >= LARGE_BODY_BYTES:
         # Straight from JSON to the model, a text is decoded for each kind of test it may be of. What does not fit is
         # said below, in JSON's words.
@@ -71,8 +71,9 @@ def _parsed(data: bytes, model: type[Model]) -> Model:
         return model.model_validate_json(data)
     except ValidationError as error:
         errors = _errors(error)
-        if errors[0]["type"] == "json_invalid" and (named := limit_error(data, errors[0]["msg"])) is not None:
-            errors = [named]
+        if errors[0]["type"] == "json_invalid" and (found := await asyncio.to_thread(json_limits.exceeded, data)):
+            path, limit = found
+            errors = [{"type": "value_error", "loc": ("body", *path), "msg": limit}]
         raise RequestValidationError(errors) from None
 
 

@@ -1,47 +1,45 @@
-"""JSON that the reader cannot take although it is JSON: integers of thousands of digits, and very deep nesting.
-
-Such a body is not malformed, so the answer names the field and the limit instead of a syntax error.
-"""
+"""JSON that is valid and that the reader of request bodies does not take: very long integers and very deep nesting."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
-MAX_DIGITS = 4_300  # what Python converts; beyond it takes quadratic time
+MAX_DIGITS = 4_300
 MAX_DEPTH = 200
-_OUT_OF_RANGE, _TOO_DEEP = "number out of range", "recursion limit exceeded"
+PATH_PARTS = 8  # of the place of an error; a path of 200 brackets tells nobody anything
+TOO_LONG = f"an integer may have at most {MAX_DIGITS} digits"
+TOO_DEEP = f"arrays and objects may be nested at most {MAX_DEPTH} deep"
+Path = tuple[str | int, ...]
 
 
 class _TooLong:
-    """Stands for an integer that is too long."""
+    """Stands for an integer of too many digits, which would take quadratic time to read."""
 
 
-def limit_error(data: bytes, message: str) -> dict[str, Any] | None:
-    """Return the error that names the limit which `data` exceeds, given the reader's message; None if it is no such."""
-    if _TOO_DEEP in message:
-        return _error((), f"is nested more than {MAX_DEPTH} levels deep")
-    if _OUT_OF_RANGE not in message:
-        return None
+def exceeded(data: bytes) -> tuple[Path, str] | None:
+    """Find what a body exceeds: the path to the value and what the limit is. None for a body that is not JSON,
+    or so deep that nobody can tell.
+    """
     try:
-        document = json.loads(data, parse_int=lambda text: _TooLong if len(text) > MAX_DIGITS else 0)
+        content = json.loads(data, parse_int=lambda digits: _TooLong() if len(digits) > MAX_DIGITS else 0)
     except (ValueError, RecursionError):
         return None
-    return _error(_path_to_long_integer(document), f"integers may have at most {MAX_DIGITS} digits")
+    for path, value in _values(content):
+        if isinstance(value, _TooLong):
+            return path[:PATH_PARTS], TOO_LONG
+        if len(path) >= MAX_DEPTH:
+            return path[:PATH_PARTS], TOO_DEEP
+    return None
 
 
-def _path_to_long_integer(document: Any) -> tuple[str | int, ...]:
-    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), document)]
+def _values(content: Any) -> Iterator[tuple[Path, Any]]:
+    """The collections and the long integers in a JSON document, each with its path."""
+    waiting: list[tuple[Path, Any]] = [((), content)]
     while waiting:
         path, value = waiting.pop()
-        if value is _TooLong:
-            return path
-        if isinstance(value, dict):
-            waiting += [((*path, name), item) for name, item in value.items()]
-        elif isinstance(value, list):
-            waiting += [((*path, index), item) for index, item in enumerate(value) if not isinstance(item, str)]
-    return ()
-
-
-def _error(path: tuple[str | int, ...], message: str) -> dict[str, Any]:
-    return {"type": "value_error", "loc": ("body", *path), "msg": message}
+        yield path, value
+        if isinstance(value, dict | list):
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            waiting += [((*path, key), item) for key, item in items if isinstance(item, dict | list | _TooLong)]

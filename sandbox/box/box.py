@@ -110,12 +110,21 @@ class Box:
         return self._observe(request, b"", limits, calls=calls)
 
     def run_beside(
-        self, mode: Mode, stdin: bytes, limits: Limits, channel: Sequence[int], files: Mapping[str, bytes] = NO_FILES
+        self,
+        mode: Mode,
+        stdin: bytes,
+        limits: Limits,
+        channel: Sequence[int],
+        files: Mapping[str, bytes] = NO_FILES,
+        allowance: int | None = None,
     ) -> Outcome:
-        """Run the loaded Python program as one side of `channel`, two descriptors lent to it as 3 and 4."""
+        """Run the loaded Python program as one side of `channel`, descriptors lent to it as 3, 4 and so on.
+
+        `allowance` is a pipe from which the supervisor reads how much CPU time is allowed besides (`runner.allowance`).
+        """
         self._warm(self._loaded(), mode)
         request = {"do": "run", "args": (), "fetch": (), "mode": mode}
-        return self._observe(request, stdin, limits, files, channel=channel)
+        return self._observe(request, stdin, limits, files, channel=channel, allowance=allowance)
 
     def run_shared(
         self, key: bytes, test: bytes, limits: Limits, files: Mapping[str, bytes], warm: tuple[str, ...] = ()
@@ -173,6 +182,7 @@ class Box:
         partner: Sequence[int] = (),
         spoken: Spoken | None = None,
         calls_after: bytes = b"",
+        allowance: int | None = None,
     ) -> Outcome:
         """Send a request that starts a program, feed and drain its streams, and read how it ended."""
         self.runs += 1
@@ -198,15 +208,16 @@ class Box:
         with Streams(stdin, limits.output_kb * 1024, calls, channel, partner, spoken, calls_after) as streams:
             request["streams"] = len(streams.theirs)
             copied = self._memory_for_copies(request)
+            last = () if allowance is None else (allowance,)
             try:
                 self._check_stop()
-                self._start(request, [*streams.theirs, *copied], files)
+                self._start(request, [*streams.theirs, *copied], files, last)
             except frames.FrameTooLarge as error:
                 frames.close_all(copied)
                 return Outcome(Status.INTERNAL_ERROR, message=f"the request is too large for a box: {error}")
             finally:
                 streams.close_theirs()
-                frames.close_all([*channel, *partner])
+                frames.close_all([*channel, *partner, *last])
             while not streams.wait_for(self._walls.connection, deadline, self.stop):
                 self._send({"do": "kill"})  # the output grew over its limit, or the run is not wanted any more
             answer, descriptors = self._receive()
@@ -265,8 +276,12 @@ class Box:
         """A memfd for the files to fetch: no descriptor comes out of gVisor, and one that goes in can be written."""
         return [os.memfd_create("fetched", os.MFD_CLOEXEC)] if self._in_gvisor and request.get("fetch") else []
 
-    def _start(self, request: dict[str, Any], streams: list[int], files: Mapping[str, bytes]) -> None:
+    def _start(
+        self, request: dict[str, Any], streams: list[int], files: Mapping[str, bytes], allowance: Sequence[int] = ()
+    ) -> None:
         """Send a request, and with it the program when the supervisor does not have it yet."""
+        if allowance:
+            request["allowance"] = True
         lent: list[int] = []
         payload = b""
         try:
@@ -275,7 +290,7 @@ class Box:
             if files:
                 descriptor, request["parts"] = frames.pack("files", files)
                 lent.append(descriptor)
-            self._send(request, [*streams, *lent], payload)
+            self._send(request, [*streams, *lent, *allowance], payload)
             self._sent = True
         finally:
             frames.close_all(lent)

@@ -63,6 +63,7 @@ TEST_PATIENCE_S = 2.0
 INTERACTOR_PATIENCE_S = 2.0
 LONG_SILENCE = 0.5  # of the time that both may be idle
 GUARDED = frozenset({"python", "pypy"})  # checkers in these languages run under `python_guard`
+FREE_BYTES, TRANSPORT_NS = 100_000, 100  # what it costs to decode an argument, a byte; small ones cost next to nothing
 PIPE_BYTES = 65_536
 PIPE_PATIENCE_S = 0.1
 WALL_TIME = "wall time"  # the supervisor's word for what it stopped a program
@@ -238,8 +239,17 @@ class Trials:
             "args": [values.encode(item) for item in _arguments(test)],
             "kwargs": {name: values.encode(item) for name, item in test.kwargs.items()},
         }
-        outcome = self._box.call(json.dumps(call).encode() + b"\n", self._limits)
+        line = json.dumps(call).encode() + b"\n"
+        outcome = self._box.call(line, self._with_transport(len(line)))
         return judge_call(outcome, test.expected, self._checker, test.alternatives)
+
+    def _with_transport(self, size: int) -> Limits:
+        """The limits of a call with that many bytes of arguments: to decode them is not the program's work."""
+        if size < FREE_BYTES:
+            return self._limits
+        transport_s = size * TRANSPORT_NS * 1e-9
+        wall_time_s = self._limits.wall_time_s + transport_s
+        return replace(self._limits, cpu_time_s=self._limits.cpu_time_s + transport_s, wall_time_s=wall_time_s)
 
     def _assert(self, test: AssertTest) -> CaseVerdict:
         nonce = secrets.token_hex(NONCE_BYTES)
@@ -283,14 +293,18 @@ class Trials:
         """How the program ended in its box and the test in another, two pipes between them."""
         calls_out, calls_in = os.pipe()
         answers_out, answers_in = os.pipe()
+        allowance, account = os.pipe()
         # The program waits while the test starts and thinks; the test has limits of its own.
         served = replace(self._limits, wall_time_s=self._limits.wall_time_s + TEST_PATIENCE_S)
         patient = replace(TEST_LIMITS, wall_time_s=max(TEST_LIMITS.wall_time_s, served.wall_time_s + TEST_PATIENCE_S))
         with ThreadPoolExecutor(1) as side:
-            program = side.submit(self._box.run_beside, Mode.SERVE, b"", served, [calls_out, answers_in])
+            program = side.submit(self._serve, served, [calls_out, answers_in], allowance)
             told = json.dumps(source).encode()
-            tested = beside.run_beside(Mode.TEST, told, patient, [answers_out, calls_in], files)
+            tested = beside.run_beside(Mode.TEST, told, patient, [answers_out, calls_in, account], files)
         return program.result(), tested
+
+    def _serve(self, limits: Limits, channel: list[int], allowance: int) -> Outcome:
+        return self._box.run_beside(Mode.SERVE, b"", limits, channel, allowance=allowance)
 
     def _box_beside(self, role: str, warm: tuple[str, ...]) -> Box:
         if role not in self._beside:

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from sandbox.runner import peers, unittest_runs
 from sandbox.runner.functions import ANSWERS, CALLS, PROGRAM_NAME
-from sandbox.runner.remotes import Remote
+from sandbox.runner.remotes import Remote, RemoteClass
 from sandbox.runner.reports import BROKEN, FAILED, PASSED, PROGRAM_FAILED, Reporter
 from sandbox.runner.source_names import BUILTINS, SourceNames, all_names, read_names
+from sandbox.runner.tested_builtin import called_builtin
 
 if TYPE_CHECKING:
     from sandbox.runner.shared import Program
@@ -37,36 +38,18 @@ NO_PYTEST = "python3-pytest is not installed where this box runs"
 run_file: list[Callable[[str, Tested], NoReturn]] = []
 run_shared_file: list[Callable[[str, Reporter, Program], NoReturn]] = []
 
-STOPS = frozenset({"StopIteration", "StopAsyncIteration"})
 NOT_COMPILED = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 
 
 class TestPeer(peers.Peer):
-    """A test's side of the conversation. `words` are those of its source.
-
-    If a function of the program raises StopIteration, that is a RuntimeError, as in a generator: it would end a loop of
-    the test, such as `all(map(check, cases))`. A source that mentions StopIteration gets it.
-    """
+    """A test's side of the conversation, which knows whether the test has asked the program for anything."""
 
     __test__ = False
-    words: frozenset[str] = frozenset()
-    used = False  # whether the test has asked the program for anything
-    _asked = ""
+    used = False
 
     def exchange(self, request: dict[str, Any]) -> dict[str, Any]:
         self.used = True
-        answer = super().exchange(request)
-        self._asked = request["do"]
-        return answer
-
-    def result(self, answer: dict[str, Any], choosing: bool = False) -> Any:
-        try:
-            return super().result(answer, choosing)
-        except (StopIteration, StopAsyncIteration) as error:
-            if self._asked != "call" or not self.words.isdisjoint(STOPS):
-                raise
-            self.raised = RuntimeError(f"the program raised {type(error).__name__}")
-            raise self.raised from None
+        return super().exchange(request)
 
 
 class Tested:
@@ -85,13 +68,12 @@ class Tested:
         that are bound for it.
         """
         self.names = names
-        self.peer.words = names.words
         self.peer.names_to_come = names.free.difference(bound)
 
-    def find(self, name: str) -> Any:
+    def find(self, name: str, choosing: bool = True) -> Any:
         """Look up a global of the program; return None if there is none."""
         try:
-            return self.get(name)
+            return self.get(name, choosing)
         except KeyError:
             return None
 
@@ -103,7 +85,10 @@ class Tested:
         """
         answer = self._ask_for(name)
         if name not in self.names.as_modules and "module" not in answer:
-            return self._checked(self.peer.result(answer, choosing))
+            found = self._checked(self.peer.result(answer))
+            if choosing:
+                self.peer.name_found(found, name)
+            return found
         if choosing and name in self.names.modules:
             return self.names.modules[name]
         self.missing.add(name)
@@ -125,6 +110,9 @@ class Tested:
 
     def set(self, name: str, value: Any) -> None:
         self.peer.ask({"do": "set", "name": name, "value": self.peer.encoded(value)})
+
+    def delete(self, name: str) -> None:
+        self.peer.ask({"do": "delete", "name": name})
 
     def star_names(self) -> list[str]:
         """The names that `from solution import *` binds: public ones that the test's source mentions. It cannot bind
@@ -183,19 +171,42 @@ class EntryPoint:
             self._function = None
         return function(*args, **kwargs)
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name not in {"__doc__", "__wrapped__", "__signature__", "__annotations__"}:
+            raise AttributeError(name)
+        return getattr(self._tested.get(self._name, choosing=False), name)
+
 
 class Names(dict[str, Any]):
-    """A test's builtins: names that neither the test nor Python has are the program's."""
+    """A test's builtins: names that neither the test nor Python has are the program's. So is the entry point, under its
+    own name and as `candidate`, and a function named like a builtin if that is what the source tests.
+    """
 
-    def __init__(self, builtins: Mapping[str, Any], tested: Tested) -> None:
+    def __init__(self, builtins: Mapping[str, Any], tested: Tested, entry_point: str = "") -> None:
         super().__init__(builtins)
-        self._tested = tested
+        self._tested, self._entry_point = tested, entry_point
+        self._entry_names = {"candidate", entry_point.rpartition(".")[2]} if entry_point else set()
+        self._builtins = builtins
+        self.look_up(*self._entry_names)
+
+    def look_up(self, *names: str) -> None:
+        """Look these names up in the program though Python has them, too."""
+        for name in names:
+            self.pop(name, None)
 
     def __missing__(self, name: str) -> Any:
+        if name in self._entry_names:
+            found = entry_point(self._tested, self._entry_point)
+            self.update(dict.fromkeys(self._entry_names, found))
+            return found
+        if name in self._builtins:
+            found = self._tested.find(name)
+            self[name] = self._builtins[name] if found is None else found
+            return self[name]
         if name.startswith("__"):
             raise KeyError(name)
         found = self._tested.get(name)
-        if isinstance(found, Remote | ModuleType):
+        if isinstance(found, Remote | RemoteClass | ModuleType):
             self[name] = found
         return found
 
@@ -224,6 +235,9 @@ class TestedModule(ModuleType):
         else:
             self.__dict__["_tested"].set(name, value)
 
+    def __delattr__(self, name: str) -> None:
+        self.__dict__["_tested"].delete(name)
+
 
 def run_test(builtins: Mapping[str, Any]) -> NoReturn:
     """Run the test on stdin against the program behind the descriptors, and report how it ended."""
@@ -235,7 +249,7 @@ def run_test(builtins: Mapping[str, Any]) -> NoReturn:
         sys.modules[name] = TestedModule(name, tested)
     if "file" in request:
         run_pytest(request["file"], tested)
-    end, message = run_source(request["source"], request["entry_point"], Names(builtins, tested), tested)
+    end, message = run_source(request["source"], Names(builtins, tested, request["entry_point"]), tested)
     report.tell(end=end, message=message)
     os._exit(0)
 
@@ -254,19 +268,26 @@ def discard_stdout() -> None:
     os.close(nowhere)
 
 
-def run_source(source: str, entry_point: str, builtins: Names, tested: Tested) -> tuple[str, str]:
+def entry_point(tested: Tested, name: str) -> Any:
+    """The function or class under test itself, or for a method what calls it on a new instance each time."""
+    found = None if "." in name else tested.find(name, choosing=False)
+    tested.peer.name_entry_point(found, name)
+    return EntryPoint(tested, name) if found is None else found
+
+
+def run_source(source: str, builtins: Names, tested: Tested) -> tuple[str, str]:
     """Run an assert test; return how it ended, and why."""
     main = ModuleType("__main__")
     main.__dict__.update(__builtins__=builtins, __file__=f"{os.getcwd()}/{TEST_FILE}")
-    if entry_point:
-        function = EntryPoint(tested, entry_point)
-        main.__dict__.update({"candidate": function, function.__name__: function})
     tested.peer.own_modules = frozenset({main.__name__})
     sys.modules["__main__"] = main
     sys.argv[:] = [TEST_FILE]
     try:
         code = compile(source, TEST_FILE, "exec", dont_inherit=True)
-        tested.read(read_names(source, code, tested.module_names), main.__dict__)
+        tested.read(read_names(source, code, tested.module_names))
+        tested.peer.source = source
+        if not tested.names.free and (name := called_builtin(source)):
+            builtins.look_up(name)
     except NOT_COMPILED as error:
         return BROKEN, last_line_of(error)
     runs = unittest_runs.watch(tested.at_fault) if "unittest" in all_names(code) else None

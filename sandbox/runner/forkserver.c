@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 enum { EXEC = 0, FORK = 1, FORK_PLAIN = 2 }; /* contract.Mode */
-enum { DESCRIPTORS = 4, WITH_CHANNEL = 6, NOT_STARTED = 127 };
+enum { DESCRIPTORS = 4, WITH_CHANNEL = 6, MOST_DESCRIPTORS = 7, NOT_STARTED = 127 };
 /* confine.py */
 enum { OPEN_FILES = 512, MOST_OPEN_FILES = 4096, LOCKED_BYTES = 65536, PENDING_SIGNALS = 1024 };
 /* job.Step: what a child does before its program begins. */
@@ -328,10 +328,11 @@ static pid_t start_sharing(const struct job *job, const int *descriptors, int co
 
 static double seconds(struct timeval time) { return time.tv_sec + time.tv_usec * 1e-6; }
 
-/* A job, the three standard streams and perhaps the two ends of a channel for calls; returns how many came. */
+/* A job, the three standard streams, perhaps the two ends of a channel for calls, and for a test the pipe of its account;
+   returns how many came. */
 static int receive(int connection, int *descriptors) {
     char word[16];
-    char rights[CMSG_SPACE(WITH_CHANNEL * sizeof(int))];
+    char rights[CMSG_SPACE(MOST_DESCRIPTORS * sizeof(int))];
     struct iovec part = {word, sizeof word};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = rights, .msg_controllen = sizeof rights};
     ssize_t size;
@@ -340,7 +341,7 @@ static int receive(int connection, int *descriptors) {
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     if (size <= 0 || !header) return 0;
     int count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    if (count != DESCRIPTORS && count != WITH_CHANNEL) return 0;
+    if (count != DESCRIPTORS && (count < WITH_CHANNEL || count > MOST_DESCRIPTORS)) return 0;
     memcpy(descriptors, CMSG_DATA(header), count * sizeof(int));
     return count;
 }
@@ -362,7 +363,7 @@ int serve(
     int oom_score = open_oom_score();
     int may_share = oom_score >= 0;
     if (may_share) close(oom_score);
-    int descriptors[WITH_CHANNEL];
+    int descriptors[MOST_DESCRIPTORS];
     int count;
     while ((count = receive(connection, descriptors))) {
         size_t size;

@@ -17,13 +17,12 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, NoReturn
 
-from sandbox.runner import peers, values
+from sandbox.runner import arguments, peers, values
 from sandbox.runner.values import NotPlain
 
 # Descriptors. On the program's side calls come in by 3 and answers leave by 4; a test's are the other way round.
 CALLS, ANSWERS = 3, 4
 PROGRAM_NAME = "solution"  # not __main__: what a program does when it is the main program is not wanted here
-FUNCTION_TYPES = {"ListNode": values.linked, "TreeNode": values.tree}
 
 
 def serve(namespace: dict[str, Any]) -> NoReturn:
@@ -42,12 +41,12 @@ def serve(namespace: dict[str, Any]) -> NoReturn:
 
 
 def answered(namespace: Mapping[str, Any], call: dict[str, Any]) -> dict[str, Any]:
-    """Make one call; its answer. What the program raises is printed to its stderr, as an uncaught exception is."""
+    """Make one call and return its answer. What the program raises is printed to its stderr, as if it were uncaught."""
     try:
         function = named(namespace, call["name"])
-        args = [taken(function, position, values.decode(item)) for position, item in enumerate(call["args"])]
+        args = [values.decode(item) for item in call["args"]]
         kwargs = {name: values.decode(item) for name, item in call["kwargs"].items()}
-        return {"value": values.encode(function(*args, **kwargs))}
+        return {"value": arguments.call_for_value(function, args, kwargs)}
     except NotPlain as error:
         print(f"TypeError: {error}", file=sys.stderr)
         return {"error": str(error)[:1000], "kind": "TypeError"}
@@ -69,41 +68,28 @@ def named(namespace: Mapping[str, Any], name: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-def taken(function: Callable[..., Any], position: int, value: Any) -> Any:
-    """An argument as the function declares it: a list becomes a ListNode or TreeNode where its annotation says so."""
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
-    if code is None or not (value is None or isinstance(value, list)):
-        return value
-    items: list[Any] = value or []
-    offset = 1 if hasattr(function, "__self__") else 0
-    names = code.co_varnames[: code.co_argcount]
-    if position + offset >= len(names):
-        return value
-    declared = str(getattr(function, "__annotations__", {}).get(names[position + offset], ""))
-    for name, build in FUNCTION_TYPES.items():
-        if name in declared:
-            nested = items and all(isinstance(item, list) for item in items) and "list[" in declared.lower()
-            return [build(item) for item in items] if nested else build(items)
-    return value
-
-
 def serve_test(namespace: dict[str, Any], calls: Any, answers: Any, first: bytes) -> None:
     """Be the peer of a test until it has ended."""
 
     def reply(request: dict[str, Any]) -> dict[str, Any]:
         name = request["name"]
+        if request["do"] == "delete":
+            namespace.pop(name, None)
+            return {"value": None}
         if request["do"] == "set":
             namespace[name] = peer.decoded(request["value"])
             return {"value": None}
         if request["do"] == "names":
-            return {"value": [name for name in namespace if not name.startswith("_")]}
-        if name.partition(".")[0] not in namespace:
+            return {"value": [name for name in namespace if not name.startswith("_") and name not in given]}
+        if name.partition(".")[0] not in namespace or (name in given and name not in arguments.NODES):
             return {"missing": name}
         if isinstance(namespace.get(name), ModuleType):
             return {"module": True}  # which one is for the test to know
-        return {"value": peer.encoded(named(namespace, name) if "." in name else namespace[name])}
+        return peer.lent(named(namespace, name) if "." in name else namespace[name])
 
-    peer = peers.Peer(calls, answers, reply, left, taken)
+    given = arguments.given_names(namespace)
+    peer = peers.Peer(calls, answers, reply, left, arguments.call)
+    peer.own_modules = frozenset({PROGRAM_NAME, "__main__"})
     try:
         peer.answer_all(first)
     except BaseException as error:  # noqa: BLE001 - the program's boundary: SystemExit and all

@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
-from sandbox.runner import asserts, functions, generators, shared, values
+from sandbox.runner import arguments, asserts, functions, generators, shared
 from sandbox.runner.contract import Mode
 from sandbox.runner.frameless import FramelessCall
 
@@ -175,7 +175,7 @@ def share(code: CodeType, path: str, pristine: Mapping[str, Any], call: Frameles
 
 def program_module() -> ModuleType:
     module = ModuleType(functions.PROGRAM_NAME)
-    module.__dict__.update(ListNode=values.ListNode, TreeNode=values.TreeNode)
+    module.__dict__.update(arguments.GIVEN)
     sys.modules[functions.PROGRAM_NAME] = module
     return module
 

@@ -1,36 +1,38 @@
 """Two processes that use each other's functions and objects: a test and the program it tests, in two boxes.
 
 Each writes lines of JSON to the other: requests and answers. Whoever waits for an answer serves requests meanwhile, so
-a program may call back what a test passed to it. Plain values are copied (`values`); what is not plain travels by
-reference, and is used through a `Remote` that asks its owner.
+a program may call back what a test passed to it. A request names the thread it belongs to, where that is not the main
+one, and each thread of the one side has one on the other (`turns`). Values are copied (`values`, `library_values`);
+what is not a value travels by reference (`references`) and is used through a stand-in that asks its owner (`remotes`).
 
-A test must not be had by an object of the program's that agrees with everything. So a `Remote` never equals a plain
-value and is never compared or calculated with one; and what a function of the program's returns is a plain value, a
-function or an iterator, or else an object of a class that the test itself has named.
+A test must not be fooled by an object of the program's that agrees with everything. What the program returns is one of
+these: a value that is rebuilt here, with the `==` of the builtin or standard-library type that it is; a function or an
+iterator, which equals nothing else; or an object of a class, which is believed as far as the test's own source has
+asked for that (`remotes` has the levels). The program never decides whether a value equals the expected one, unless
+the test treats that value as an object of the program's class.
 """
 
 from __future__ import annotations
 
 import builtins
-import json
-import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import IO, Any, NoReturn
 
-from sandbox.runner import values
-from sandbox.runner.remotes import BINARY, REMOTES, UNARY, Remote, RemoteObject
+from sandbox.runner import changes, descriptions, values
+from sandbox.runner.allowance import open_account
+from sandbox.runner.coroutines import Loop, Steps
+from sandbox.runner.loans import Loans, lends
+from sandbox.runner.permissions import check
+from sandbox.runner.raised import Errors
+from sandbox.runner.references import References
+from sandbox.runner.remotes import NAMED, PLAIN_ATTRIBUTES, STRANGER, Remote, RemoteClass, RemoteFunction, believe
+from sandbox.runner.specials import OPERATIONS
+from sandbox.runner.turns import PROGRAM, TEST, Turns
+from sandbox.runner.used_as_objects import makers_of_objects
 from sandbox.runner.values import NotPlain
 
-MAX_TEXT = 1_000
-CALLABLES = frozenset({"function", "method", "builtin_function_or_method", "partial"})
-OPERATIONS: dict[str, Callable[..., Any]] = {
-    **{name: getattr(operator, name) for name in (*UNARY, *BINARY, "getitem", "setitem", "delitem")},
-    **{function.__name__: function for function in (getattr, setattr, len, iter, next, str, repr, bool)},
-    "call": lambda target, *args, **kwargs: target(*args, **kwargs),
-    "isinstance": lambda target, value: isinstance(value, target),
-    "enter": lambda target: type(target).__enter__(target),
-    "leave": lambda target: type(target).__exit__(target, None, None, None),
-}
+CALLS = frozenset({"call", "method"})
+BUILTINS = frozenset(dir(builtins))
 
 
 class Peer:
@@ -42,232 +44,277 @@ class Peer:
         answers: IO[bytes],
         serve: Callable[[dict[str, Any]], dict[str, Any]],
         leave: Callable[[str], NoReturn],
-        taken: Callable[[Callable[..., Any], int, Any], Any] | None = None,
+        call: Callable[..., Any] | None = None,
     ) -> None:
-        """`taken` makes an argument what a function wants. A side that has it, the program's, trusts the other: it
-        takes any object by reference, and does anything with its own that it is asked for.
+        """`call` calls a function with arguments as it declares them. A side that has it, the program's, trusts the
+        other: it takes any object by reference, and does anything with its own that it is asked for.
         """
-        self._in, self._out = requests, answers
-        self._serve, self._leave, self._taken = serve, leave, taken
-        self._trusting = taken is not None
-        self._objects: list[Any] = []
-        self._numbers: dict[int, int] = {}
-        self._classes: dict[int, Any] = {}
-        self._named: set[int] = set()
-        self._choosing = False
+        self._serve, self.leave = serve, leave
+        self._call = call
+        self.trusting = call is not None
+        self.program_name = "program"
+        self.references = References(self)
+        self.errors: Errors = Errors(self)
+        self._running: Loop | None = None
+        self._loans = Loans()
+        side, account = (PROGRAM, None) if self.trusting else (TEST, open_account())
+        self._turns = Turns(requests, answers, self.answer, leave, side, account)
         self.raised: BaseException | None = None
 
-    def ask(self, request: dict[str, Any], choosing: bool = False) -> Any:
-        """Send a request; the value it is answered with. Raises what the other side raised."""
-        return self.result(self.exchange(request), choosing)
-
-    def result(self, answer: dict[str, Any], choosing: bool = False) -> Any:
-        """The value of an answer. Raises what the other side raised."""
-        if "error" in answer:
-            self.raised = self._rebuilt(answer)
-            raise self.raised
-        try:
-            return self.decoded(answer.get("value"), choosing)
-        except NotPlain as error:
-            self.raised = TypeError(str(error))
-            raise self.raised from None
-
-    def exchange(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Send a request and answer the other side's until its answer comes."""
-        self._write(request)
-        while True:
-            message = self._read()
-            if message is None:
-                self._leave("")
-            if "do" in message:
-                self._write(self.answer(message))
-            else:
-                return message
-
-    def answer_all(self, first: bytes) -> None:
-        """Answer requests, of which the first was read already, until there are no more."""
-        message: dict[str, Any] | None = self._parsed(first)
-        while message is not None:
-            self._write(self.answer(message))
-            message = self._read()
-
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        try:
-            if request["do"] not in OPERATIONS:
-                return self._serve(request)
-            target, *args = (self.decoded(item) for item in request["args"])
-            kwargs = {name: self.decoded(item) for name, item in request.get("kwargs", {}).items()}
-            if self._taken is None:
-                self._check(request["do"], target, args)
-            elif request["do"] == "call":
-                args = [self._taken(target, position, item) for position, item in enumerate(args)]
-            answer = {"value": self.encoded(OPERATIONS[request["do"]](target, *args, **kwargs))}
-            after = [self.encoded(item) for item in args]
-            return answer if after == request["args"][1:] else {**answer, "args": after}
-        except Exception as error:  # noqa: BLE001 - it is the asker's
-            return self.error(error)
-
-    def error(self, error: BaseException) -> dict[str, Any]:
-        """An exception as an answer; its builtin class, and its own where that is another."""
-        chain = [one for one in type(error).__mro__ if issubclass(one, BaseException)]
-        own = [one for one in chain if getattr(builtins, one.__name__, None) is not one]
-        base = next(one.__name__ for one in chain if one not in own)
-        answer: dict[str, Any] = {"error": _text(error), "kind": type(error).__name__, "base": base}
-        answer["own"] = [[self._number(one), one.__name__] for one in own]
-        try:
-            answer["args"] = [self.encoded(item) for item in error.args]
-            answer["object"] = self._number(error) if own else None
-        except NotPlain:
-            answer["args"] = [answer["error"]]
-        return answer
-
-    def encoded(self, value: Any) -> Any:
-        return values.encode(value, 0, self)
-
-    def decoded(self, value: Any, choosing: bool = False) -> Any:
-        before, self._choosing = self._choosing, choosing
-        try:
-            return values.decode(value, self)
-        finally:
-            self._choosing = before
-
-    def known(self, value: Any) -> Any:
-        if isinstance(value, Remote):
-            return {"yours": value._number}
-        number = getattr(value, "_remote_number", None) if isinstance(value, type | BaseException) else None
-        return None if number is None else {"yours": number}
-
-    def refer(self, value: Any) -> Any:
-        if isinstance(value, type) and issubclass(value, BaseException):
-            error = self.error(value.__new__(value))
-            return {"mine": ["exception", self._number(value), value.__name__, error["base"], error["own"]]}
-        kind = "class" if isinstance(value, type) else "iterator" if isinstance(value, Iterator) else "object"
-        if kind == "object" and (type(value).__name__ in CALLABLES or type(value) is type(len)):
-            kind = "function"
-        owner = type(value) if kind == "object" else value
-        name = getattr(owner, "__name__", kind)
-        return {"mine": [kind, self._number(value), str(name)[:MAX_TEXT], self._number(owner)]}
-
-    def take(self, kind: str, content: Any) -> Any:
-        if kind == "yours":
-            return self._objects[content]
-        shape, number, name, *more = content
-        if shape == "exception":
-            if not (self._trusting or self._choosing):
-                raise NotPlain(f"the class {name} is not a plain value")
-            self._named.add(number)
-            return self._exception_class(more[0], more[1])
-        if shape == "class":
-            if not (self._trusting or self._choosing):
-                raise NotPlain(f"the class {name} is not a plain value")
-            self._named.add(number)
-        elif shape == "object" and not (self._trusting or self._is_named(name, more[0])):
-            raise NotPlain(f"a {name} is not a plain value")
-        return REMOTES[shape](self, number, name)
-
-    def _is_named(self, name: str, number: int) -> bool:
-        if number not in self._named and name in self.names_to_come:
-            self.look_up(name)
-        return number in self._named
-
-    def _number(self, value: Any) -> int:
-        if id(value) not in self._numbers:
-            self._numbers[id(value)] = len(self._objects)
-            self._objects.append(value)
-        return self._numbers[id(value)]
-
-    def _check(self, operation: str, target: Any, args: list[Any]) -> None:
-        """What the program may do with a test's objects: call functions and iterate, and use public attributes of
-        instances of the test's own classes. Nothing by which it could read the test.
-        """
-        own = type(target).__module__ in self.own_modules
-        function = type(target).__name__ in CALLABLES
-        if operation in {"next", "iter", "len", "str", "repr", "bool"} or (operation == "call" and (own or function)):
-            return
-        if operation == "getattr" and own and isinstance(args[0], str) and not args[0].startswith("_"):
-            return
-        raise TypeError(f"{operation} of an object of the test is not for the program")
-
-    # Of a test: the modules it is in, the names it will look up in the program, and how.
+    # Of a side that does not trust the other: the modules its own classes are in, the names its source will look up
+    # in the program, and how.
     own_modules: frozenset[str] = frozenset()
     names_to_come: frozenset[str] = frozenset()
     look_up: Callable[[str], Any] = staticmethod(lambda name: None)
+    source = ""
+    _makers: frozenset[str] | None = None
 
-    def _rebuilt(self, answer: dict[str, Any]) -> BaseException:
-        base = _builtin(answer.get("base"))
-        if not issubclass(base, Exception):
-            self._leave(f"{answer['kind']}: {answer['error']}")
-        text = str(answer["error"])
+    # Asking.
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        """Send a request and return the value it is answered with. Raises what the other side raised."""
+        return self.result(self.exchange(request))
+
+    def exchange(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Send a request, and answer the other side's until its answer comes."""
+        if self._loans:
+            self._settle()
+        return self._turns.exchange(request)
+
+    def _settle(self) -> None:
+        """Have the other side's containers hold what the copies hold that were made of them."""
+        for number, changed in self._loans.settle(self.references):
+            self._turns.exchange({"do": "settle", "args": [{"yours": number}], "changes": changed})
+
+    def result(self, answer: dict[str, Any]) -> Any:
+        """The value of an answer. Raises what the other side raised."""
         try:
-            args = [self.decoded(item) for item in answer.get("args", [])]
-        except NotPlain:
-            args = [text]
-        if not answer.get("own"):
-            try:
-                return base(*args)
-            except TypeError:
-                return base(text)
-        kind = self._exception_class(answer["base"], answer["own"])
-        error: BaseException = kind.__new__(kind)
-        error.args = tuple(args)
-        error.__dict__.update(_text=text, _remote_number=answer.get("object"), _peer=self)
-        return error
+            if "raised" in answer:
+                self.raised = self.errors.decode(answer["raised"])
+                if hasattr(self.raised, "__dict__"):
+                    self.raised.__dict__["_caught"] = True  # not returned in place of a value
+            else:
+                value = self.decoded(answer.get("value"))
+                if "loan" in answer and not self.trusting and lends(value):
+                    self._loans.begin(answer["loan"], value)
+                return value
+        except (NotPlain, LookupError, TypeError, AttributeError) as error:
+            self.raised = TypeError(str(error))
+            raise self.raised from None
+        raise self.raised
 
-    def _exception_class(self, base: str, own: list[list[Any]]) -> Any:
-        """A class of ours for one of the other side's, whose classes between it and the builtin one are kept, too."""
-        found: Any = _builtin(base)
-        if not issubclass(found, Exception):
-            found = Exception
-        for number, name in reversed(own):
-            if number not in self._classes:
-                members = {"_remote_number": number, "_peer": self, **_EXCEPTION_MEMBERS}
-                self._classes[number] = type(str(name), (found,), members)
-            found = self._classes[number]
-        return found
-
-    def _write(self, message: dict[str, Any]) -> None:
+    def operate(self, operation: str, *args: Any, **kwargs: Any) -> Any:
+        """Have the other side do something with its objects."""
         try:
-            self._out.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
-            self._out.flush()
-        except BrokenPipeError:
-            self._leave("")
+            return self._operate(operation, *args, **kwargs)
+        except (StopIteration, StopAsyncIteration) as error:
+            kind = StopIteration if isinstance(error, StopIteration) else StopAsyncIteration
+            if operation not in CALLS or self.trusting or kind.__name__ in self.source:
+                raise
+            # As in a generator: it would end a loop of the test, such as `all(map(check, cases))`.
+            self.raised = RuntimeError(f"the program raised {kind.__name__}")
+            raise self.raised from None
 
-    def _read(self) -> dict[str, Any] | None:
-        line = self._in.readline()
-        return self._parsed(line) if line.endswith(b"\n") else None
-
-    def _parsed(self, line: bytes) -> dict[str, Any]:
+    def _operate(self, operation: str, *args: Any, **kwargs: Any) -> Any:
+        request: dict[str, Any] = {"do": operation, "args": [self.encoded(item) for item in args]}
+        if kwargs:
+            request["kwargs"] = {name: self.encoded(item) for name, item in kwargs.items()}
+        answer = self.exchange(request)
+        if "changes" not in answer and "part" not in answer:
+            return self.result(answer)
+        before = self.references.parts
+        self.references.parts = parts = changes.containers([*args, *kwargs.values()])
         try:
-            message = json.loads(line)
-        except (ValueError, RecursionError):
-            message = None
-        if not isinstance(message, dict):
-            self._leave("the other side does not speak as agreed")
-        return message
+            self._apply(parts, answer.get("changes", ()))
+            return parts[answer["part"]] if "part" in answer else self.result(answer)
+        except (NotPlain, LookupError, TypeError, ValueError) as error:
+            if error is self.raised:
+                raise
+            self.raised = TypeError(f"not the arguments that were passed: {error}")
+            raise self.raised from None
+        finally:
+            self.references.parts = before
+
+    def _apply(self, parts: list[Any], changed: Any) -> None:
+        for number, content in changed:
+            changes.apply(parts[number], [self.decoded(item) for item in content])
+
+    def operate_guarded(self, kind: Any, operation: str, *args: Any) -> Any:
+        """The same for what only an object of a class that the test names may do."""
+        if self.level(kind) == STRANGER:
+            self._refuse(kind)
+        return self.operate(operation, *args)
+
+    def check_attribute(self, kind: Any, name: str) -> None:
+        """An object of a class that the test does not name is no stand-in for a value: it has no attribute of one."""
+        if name in PLAIN_ATTRIBUTES and self.level(kind) == STRANGER:
+            self._refuse(kind)
+
+    def level(self, kind: Any) -> int:
+        """How far objects of a class are believed (`remotes`)."""
+        level: int = getattr(kind, "_level", STRANGER)
+        if level == STRANGER and kind.__name__ in self.names_to_come and kind.__name__ not in BUILTINS:
+            self.look_up(kind.__name__)
+            level = getattr(kind, "_level", STRANGER)
+        return level
+
+    def name_found(self, found: Any, name: str) -> None:
+        """The test has looked up a name. A class is believed to be one if its name is written as those of classes are,
+        and more if the source uses what it makes as objects.
+        """
+        if type(found) is RemoteFunction:
+            object.__setattr__(found, "_found_as", (*found._found_as, name))
+        elif getattr(found, "_level", NAMED) == STRANGER:
+            if self.expects_objects_of((name,)):
+                believe(found)
+            elif name not in BUILTINS and (plain := name.lstrip("_"))[:1].isupper() and "_" not in plain:
+                type.__setattr__(found, "_level", NAMED)
+
+    def name_entry_point(self, found: Any, name: str) -> None:
+        """The same for the entry point, which the request names: nobody says whether it is a class."""
+        names = ("candidate", name)
+        if type(found) is RemoteFunction:
+            object.__setattr__(found, "_found_as", names)
+        elif getattr(found, "_level", NAMED) == STRANGER and self.expects_objects_of(names):
+            believe(found)
+
+    def expects_objects_of(self, names: tuple[str, ...]) -> bool:
+        """Whether the test's source uses what these names make as objects."""
+        if self._makers is None:
+            self._makers = makers_of_objects(self.source) - BUILTINS
+        return not self._makers.isdisjoint(names)
+
+    def about(self, remote: Any) -> dict[str, Any]:
+        """The metadata of a function of the other side's."""
+        return descriptions.metadata(self.operate("about", remote), self.decoded)
+
+    def describe(self, number: int) -> dict[str, Any]:
+        """What the other side says of a class of its own. Raises NotPlain."""
+        answer = self.exchange({"do": "describe", "args": [{"yours": number}]})
+        described = answer.get("description")
+        if not isinstance(described, dict):
+            raise NotPlain(f"a class that is not described: {answer.get('raised')}")
+        return described
+
+    def await_object(self, remote: Remote) -> Any:
+        return Steps(self, remote).__await__()
+
+    def derive(self, name: str, bases: tuple[type, ...], members: dict[str, Any], options: dict[str, Any]) -> int:
+        """Have the other side define a class whose methods are functions of this side's; return its number."""
+        remotes = [base for base in bases if isinstance(base, RemoteClass)]
+        kept = {key: value for key, value in members.items() if _is_sendable(value)}
+        found = self.operate("derive", name, remotes, kept, options)
+        return int(found)
+
+    def register_class(self, built: Any, number: int) -> None:
+        self.references.register_class(built, number)
+
+    # Answering.
+
+    def answer_all(self, first: bytes) -> None:
+        """Answer requests, of which the first was read already, until there are no more."""
+        self._turns.answer_all(first)
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            operation = request["do"]
+            if operation not in OPERATIONS and operation not in _OF_PEERS and operation not in CALLS:
+                return self._serve(request)
+            args = [self.decoded(item) for item in request["args"]]
+            kwargs = {str(name): self.decoded(item) for name, item in request.get("kwargs", {}).items()}
+            if not self.trusting:
+                check(self, operation, args)
+            if operation in CALLS:
+                return self._answer_call(operation, args, kwargs)
+            if operation == "describe":
+                return {"description": self._describe(*args)}
+            if operation == "settle":
+                return self._answer_settle(args[0], request["changes"])
+            if operation in OPERATIONS:
+                return self.lent(OPERATIONS[operation](*args, **kwargs), operation == "getattr")
+            return {"value": self.encoded(_OF_PEERS[operation](self, *args, **kwargs))}
+        except Exception as error:  # noqa: BLE001 - it is the asker's
+            return {"raised": self.errors.encode(error)}
+
+    def lent(self, value: Any, may_lend: bool = True) -> dict[str, Any]:
+        """The answer with a value; a container that a test may change is lent to it."""
+        answer = {"value": self.encoded(value)}
+        if may_lend and self.trusting and lends(value):
+            answer["loan"] = self.references.number_of(value)
+        return answer
+
+    def _answer_settle(self, container: Any, changed: list[Any]) -> dict[str, Any]:
+        before = self.references.parts
+        self.references.parts = parts = changes.containers([container])
+        try:
+            self._apply(parts, changed)
+        finally:
+            self.references.parts = before
+        return {"value": None}
+
+    def _answer_call(self, operation: str, args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+        function, *rest = args
+        if operation == "method":
+            function, rest = getattr(function, rest[0]), rest[1:]
+        watch = changes.Watch([*args, *kwargs.values()])
+        try:
+            value = self._call(function, rest, kwargs) if self._call else function(*rest, **kwargs)
+            number = watch.number_of(value)
+            answer = {"part": number} if number is not None else {"value": self.encoded(value)}
+        except Exception as error:  # noqa: BLE001 - it is the asker's
+            answer = {"raised": self.errors.encode(error)}
+        changed = watch.changed(self.references)
+        return {**answer, "changes": changed} if changed else answer
+
+    @property
+    def _loop(self) -> Loop:
+        """The event loop for coroutines of this side, made when the first one is asked for."""
+        if self._running is None:
+            self._running = Loop()
+        return self._running
+
+    def _describe(self, kind: type) -> dict[str, Any]:
+        return descriptions.of_class(kind, self.encoded, self.references.is_shared)
+
+    def _about(self, function: Any) -> dict[str, Any]:
+        return descriptions.of_function(function, self.encoded, self.trusting)
+
+    def _derive(self, name: str, bases: list[type], members: dict[str, Any], options: dict[str, Any]) -> int:
+        own = {key: _method(value) if isinstance(value, RemoteFunction) else value for key, value in members.items()}
+        kind = type(bases[0])(name, tuple(bases), {"__module__": bases[0].__module__, **own}, **options)
+        return self.references.number_of(kind)
+
+    def encoded(self, value: Any) -> Any:
+        return values.encode(value, 0, self.references)
+
+    def decoded(self, value: Any) -> Any:
+        return values.decode(value, self.references)
+
+    def _refuse(self, kind: Any) -> NoReturn:
+        self.raised = TypeError(f"a {kind.__name__} is not a plain value")
+        raise self.raised
 
 
-def _exception_text(error: Any) -> str:
-    return str(getattr(error, "_text", ""))
+_OF_PEERS: dict[str, Callable[..., Any]] = {
+    "settle": Peer._answer_settle,
+    "describe": Peer._describe,
+    "about": Peer._about,
+    "derive": Peer._derive,
+    "task": lambda peer, awaitable: peer._loop.start(awaitable),
+    "step": lambda peer, number: peer._loop.step(number),
+    "outcome": lambda peer, number: peer._loop.outcome(number),
+    "cancel": lambda peer, number: peer._loop.cancel(number),
+}
 
 
-def _exception_attribute(error: Any, name: str) -> Any:
-    number = error.__dict__.get("_remote_number")
-    if name.startswith("_") or number is None:
-        raise AttributeError(name)
-    return RemoteObject(error._peer, number, type(error).__name__)._do("getattr", name)
+def _method(function: RemoteFunction) -> Callable[..., Any]:
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(self, *args, **kwargs)
+
+    call.__name__ = function.__name__
+    return call
 
 
-_EXCEPTION_MEMBERS = {"__str__": _exception_text, "__getattr__": _exception_attribute, "__module__": "program"}
-
-
-def _builtin(name: Any) -> type[BaseException]:
-    """A builtin exception by its name; Exception for what is none."""
-    found = getattr(builtins, name, None) if isinstance(name, str) else None
-    return found if isinstance(found, type) and issubclass(found, BaseException) else Exception
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)[:MAX_TEXT]
-    except Exception:  # noqa: BLE001 - its __str__ is the program's
-        return ""
+def _is_sendable(value: Any) -> bool:
+    """Whether a member of a class body can be one of a class of the other side's as well."""
+    return not isinstance(value, property | classmethod | staticmethod)

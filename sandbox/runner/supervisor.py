@@ -36,6 +36,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from sandbox.runner import frames, job, usage
+from sandbox.runner.allowance import Allowance
 from sandbox.runner.gvisor import GvisorBox, kill_all_of
 from sandbox.runner.kernel import GVISOR, GVISOR_LACKS, kernel_name
 from sandbox.runner.words import Mode, Status
@@ -162,6 +163,7 @@ class Supervisor:
         self._children = usage.KernelFile(Path(f"/proc/self/task/{os.getpid()}/children"))
         self._zygotes_alone = b"%d " % self._zygote.pid
         self._program: dict[str, Any] = {}
+        self._allowance = Allowance()
         self._environment = ""
         self._waited_s = self._looked_at = (
             0.0  # how long the run's processes have waited for a CPU, as of the last look
@@ -188,7 +190,9 @@ class Supervisor:
             self.tag = request.get("tag", "")
             try:
                 if "program" in request:
-                    self._take_program(request["program"], payload, descriptors, request["streams"])
+                    self._take_program(
+                        request["program"], payload, descriptors, request["streams"] + self._copies(request)
+                    )
                 if request["do"] == "compile":
                     self._compile(request["limits"], descriptors)
                 elif request["do"] == "run":
@@ -204,18 +208,23 @@ class Supervisor:
                 frames.close_all(descriptors)
             self._workspace.clear()
 
-    def _take_program(self, program: dict[str, Any], payload: bytes, descriptors: list[int], streams: int) -> None:
+    def _take_program(self, program: dict[str, Any], payload: bytes, descriptors: list[int], place: int) -> None:
         if program["inline"]:
             parts = frames.split(payload, program["parts"])
         else:
-            parts = frames.unpack(descriptors[streams], program["parts"], MAX_FILES_BYTES)
-            os.close(descriptors.pop(streams))
+            parts = frames.unpack(descriptors[place], program["parts"], MAX_FILES_BYTES)
+            os.close(descriptors.pop(place))
         self._program = program
         variables = {**ENVIRONMENT, "HOME": str(self._workspace.work), **program["environment"]}
         self._environment = job.environment_block(variables)
         self._workspace.load(parts, program["keep"])
 
+    def _copies(self, request: dict[str, Any]) -> bool:
+        """Whether a memfd for the files to fetch comes behind the streams."""
+        return self._kernel == GVISOR and bool(request.get("fetch"))
+
     def _compile(self, limits: dict[str, Any], descriptors: list[int]) -> None:
+        self._allowance = Allowance()
         uid = self._take_uid()
         self._choose_zygote(())
         self._workspace.prepare(uid, {}, with_kept=False)
@@ -231,7 +240,8 @@ class Supervisor:
         limits, mode = request["limits"], Mode(request["mode"])
         self._choose_zygote(tuple(request.get("warm", ())))
         streams, rest = descriptors[: request["streams"]], descriptors[request["streams"] :]
-        copied = rest.pop(0) if request["fetch"] and self._kernel == GVISOR else None
+        copied = rest.pop(0) if self._copies(request) else None
+        self._allowance = Allowance(rest[-1] if request.get("allowance") else None)
         files = frames.spans(rest[0], request["parts"], MAX_FILES_BYTES) if "parts" in request else {}
         uid = self._take_uid()
         try:
@@ -293,9 +303,11 @@ class Supervisor:
     def _execute(
         self, command: Sequence[str], uid: int | None, limits: dict[str, Any], mode: Mode, streams: Sequence[int]
     ) -> Ending:
-        kernel_limits = limits
+        # The kernel's own limit of CPU time is the second line: it knows of no allowance.
+        cpu_limit_s = limits["cpu_time_s"] + self._allowance.most_s
         if self._gvisor is not None:
-            kernel_limits = limits | {"cpu_time_s": limits["cpu_time_s"] * GVISOR_CPU_LIMIT_TIMES}
+            cpu_limit_s *= GVISOR_CPU_LIMIT_TIMES
+        kernel_limits = limits | {"cpu_time_s": cpu_limit_s}
         packed = job.pack(str(self._workspace.work), command, self._environment, mode, uid, kernel_limits)
         kills_before = self._memory_kills.read()
         if self._gvisor is not None:
@@ -368,15 +380,21 @@ class Supervisor:
         cpu = self._possible_cpu_time_s(sum(map(usage.process_cpu_time_s, alive)), elapsed)
         if self._watch_memory and self._memory_taken_mb(alive) > self._memory_limit_mb(limits):
             return "memory", 0.0
-        if cpu >= limits["cpu_time_s"]:
+        cpu_limit, wall_limit = limits["cpu_time_s"], limits["wall_time_s"]
+        if cpu >= cpu_limit or elapsed >= wall_limit:
+            cpu_limit, wall_limit = (limit + self._allowance.read_s() for limit in (cpu_limit, wall_limit))
+        if cpu >= cpu_limit:
             return "cpu", 0.0
         waited = min(max(map(usage.waited_for_cpu_s, alive), default=0.0), elapsed)
         self._waited_s, self._looked_at = max(waited, self._waited_s), began + elapsed
-        wall_left = limits["wall_time_s"] - (elapsed - waited)
-        if wall_left <= 0 or elapsed > limits["wall_time_s"] * WALL_CEILING:
+        wall_left = wall_limit - (elapsed - waited)
+        if wall_left <= 0 or elapsed > wall_limit * WALL_CEILING:
             return "wall", 0.0
         unwatched = wall_left - LAST_LOOK_S if wall_left > LAST_LOOK_S + SHORTEST_LOOK_S else wall_left
-        return "", max(SHORTEST_LOOK_S, min(limits["cpu_time_s"] - cpu, unwatched))
+        return "", max(SHORTEST_LOOK_S, min(cpu_limit - cpu, unwatched))
+
+    def _exceeds(self, time_s: float, limit_s: float) -> bool:
+        return time_s > limit_s and time_s > limit_s + self._allowance.read_s()
 
     def _possible_cpu_time_s(self, counted_s: float, elapsed_s: float) -> float:
         """gVisor counts for each process the time that it was ready to run, on a CPU or not."""
@@ -452,8 +470,9 @@ class Supervisor:
         resident = ending.memory_mb
         if mode is Mode.EXEC and resident > limits["memory_mb"] and resident <= self._zygote.resident_mb * 1.05:
             resident = 0.0
-        over_cpu = ending.stopped == "cpu" or ending.cpu_time_s > limits["cpu_time_s"]
-        over_wall = ending.stopped == "wall" or ending.wall_time_s - ending.waited_s > limits["wall_time_s"]
+        over_cpu = ending.stopped == "cpu" or self._exceeds(ending.cpu_time_s, limits["cpu_time_s"])
+        spent_s = ending.wall_time_s - ending.waited_s
+        over_wall = ending.stopped == "wall" or self._exceeds(spent_s, limits["wall_time_s"])
         if ending.out_of_memory or resident > self._memory_limit_mb(limits):
             outcome["status"] = Status.MEMORY_LIMIT_EXCEEDED
         elif over_cpu or over_wall:

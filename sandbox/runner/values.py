@@ -1,8 +1,11 @@
-"""Plain Python values as JSON, losslessly, for calls that cross a box's wall.
+"""Plain Python values as JSON, losslessly, for calls that cross from one box to another.
 
 JSON alone loses what Python tells apart: tuples, sets, bytes, keys that are not strings, complex numbers, infinities. A
 value that JSON has is itself; any other is an object with one key that names its kind. Nothing is ever rebuilt from a
-class name: what comes out of `decode` is made of builtin types only, with their own `==`, whatever sent it.
+class name: what comes out of `decode` is made of builtin types only, with their own `==`, whoever sent it.
+
+Two peers that talk with each other send more: values of the standard library (`library_values`) and references to what
+is not a value (`references`). They pass a `References` to say how.
 """
 
 from __future__ import annotations
@@ -12,56 +15,44 @@ import importlib
 import math
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 from types import GeneratorType
 from typing import Any, Protocol
 
 MAX_DEPTH = 400
-MAX_NODES = 2_000_000
+MAX_INT_BITS = 8_192  # longer ones travel as hexadecimal: decimal digits take quadratic time, and 4,300 are a limit
 MAX_FRACTION_BITS = 65_536  # what is reduced to lowest terms in quadratic time must be small
 
 NUMPY_TYPE = re.compile(r"[<>|=][biufcUS]\d+")
+LARGE_INT = 1 << (MAX_INT_BITS - 1)
+_AS_THEY_ARE = frozenset({str, bool, type(None)})
+_IN_JSON = frozenset({str, bool, type(None), int, float})
 
 
 class NotPlain(Exception):
     """A value that is not made of builtin types, too deep, or not an encoded value at all."""
 
 
-class ListNode:
-    """A linked list's node, as the problem sets that speak of one define it."""
-
-    def __init__(self, val: Any = 0, next: Any = None) -> None:
-        self.val = val
-        self.next = next
-
-
-class TreeNode:
-    """A binary tree's node, as the problem sets that speak of one define it."""
-
-    def __init__(self, val: Any = 0, left: Any = None, right: Any = None) -> None:
-        self.val = val
-        self.left = left
-        self.right = right
-
-
 class References(Protocol):
-    """How values that are not plain travel between two that talk with each other: by reference."""
+    """How values that are not made of builtin types travel between two that talk with each other."""
 
-    def known(self, value: Any) -> Any:
-        """The encoding of a value that is the other side's, None for any other."""
+    keeps_arrays: bool  # whether numpy's arrays stay arrays
 
-    def refer(self, value: Any) -> Any:
-        """The encoding of a value of ours that is not plain."""
+    def encode(self, value: Any, depth: int) -> Any:
+        """Encode a value that is more than its builtin base; return None for any other."""
 
-    def take(self, kind: str, content: Any) -> Any:
-        """What an encoding of `known` or `refer` stands for."""
+    def refer(self, value: Any, depth: int) -> Any:
+        """Encode a value that has no builtin base. Raises NotPlain."""
+
+    def decode(self, kind: str, content: Any) -> Any:
+        """Decode what `encode` or `refer` of the other side wrote. Raises NotPlain."""
 
 
 def encode(value: Any, depth: int = 0, references: References | None = None) -> Any:
-    """A value as what JSON has. Subclasses become their builtin base; numpy's arrays become lists, and so do iterators
-    where nothing travels by reference. Raises NotPlain.
+    """Turn a value into what JSON has. Subclasses become their builtin base and numpy's arrays become lists. So do
+    iterators, unless there are references. Raises NotPlain.
     """
     if value is None or value is True or value is False:
         return value
@@ -71,26 +62,37 @@ def encode(value: Any, depth: int = 0, references: References | None = None) -> 
     if kind is str:
         return value
     if kind is int:
-        return value if value.bit_length() < 8_192 else {"int": hex(value)}
+        return value if value.bit_length() < MAX_INT_BITS else {"int": hex(value)}
     if kind is float:
         return value if math.isfinite(value) else {"float": repr(value)}
     if kind is list:
-        return [encode(item, depth + 1, references) for item in value]
+        return value if _is_json(value) else [encode(item, depth + 1, references) for item in value]
     if kind is tuple:
-        return {"tuple": [encode(item, depth + 1, references) for item in value]}
+        return {"tuple": [*value] if _is_json(value) else [encode(item, depth + 1, references) for item in value]}
     if kind is dict:
-        return _encode_mapping(value, depth, references)
+        return {"dict": encode_pairs(value, depth, references)}
     return _encode_other(value, depth, references)
 
 
-def _encode_mapping(value: dict[Any, Any], depth: int, references: References | None) -> dict[str, Any]:
+def _is_json(items: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether all items are written as they are. Most long lists hold one type, and that is quick to see."""
+    kinds = set(map(type, items))
+    if kinds <= _AS_THEY_ARE:
+        return True
+    if kinds == {int}:
+        return bool(max(abs(min(items)), max(items)) < LARGE_INT)
+    return kinds == {float} and all(map(math.isfinite, items))
+
+
+def encode_pairs(value: Any, depth: int, references: References | None) -> list[Any]:
+    """Encode a mapping's keys and values; through the builtin, whatever a subclass has replaced."""
     pairs = dict.items(value)
-    return {"dict": [[encode(key, depth + 1, references), encode(item, depth + 1, references)] for key, item in pairs]}
+    return [[encode(key, depth + 1, references), encode(item, depth + 1, references)] for key, item in pairs]
 
 
 def _encode_other(value: Any, depth: int, references: References | None) -> Any:
-    if references is not None and (known := references.known(value)) is not None:
-        return known
+    if references is not None and (encoded := references.encode(value, depth)) is not None:
+        return encoded
     if isinstance(value, set | frozenset):
         items = set.union(set(), value)  # through the builtin, whatever the subclass has replaced
         kind = "frozenset" if isinstance(value, frozenset) else "set"
@@ -110,26 +112,22 @@ def _encode_other(value: Any, depth: int, references: References | None) -> Any:
 
 
 def _encode_shaped(value: Any, depth: int, references: References | None) -> Any:
-    """What is known by its shape: iterators, numpy's arrays and scalars, the nodes of lists and trees."""
+    """Encode what has a builtin equivalent but no builtin base: ranges, deques, views, numpy's arrays and scalars."""
     if isinstance(value, range):
         return {"range": [value.start, value.stop, value.step]}
     if isinstance(value, deque) or type(value) in _VIEWS:
         items = [encode(item, depth + 1, references) for item in value]
         return {"deque": items} if isinstance(value, deque) else items
-    if references is None and isinstance(value, Iterator | GeneratorType):
-        return [encode(item, depth + 1) for item in value]
-    if hasattr(value, "tolist") and type(value).__module__.partition(".")[0] == "numpy":
+    if not isinstance(value, type) and type(value).__module__.partition(".")[0] == "numpy" and hasattr(value, "tolist"):
         items = encode(value.tolist(), depth, references)
-        if references is not None and type(value).__name__ == "ndarray" and NUMPY_TYPE.fullmatch(value.dtype.str):
-            return {"ndarray": [value.dtype.str, items]}
+        keeps = references is not None and references.keeps_arrays
+        if keeps and type(value).__name__ == "ndarray" and NUMPY_TYPE.fullmatch(value.dtype.str):
+            return {"ndarray": [value.dtype.str, items, list(value.shape)]}
         return items
-    if not isinstance(value, type) and hasattr(value, "val"):
-        if hasattr(value, "next"):
-            return encode(list_of(value), depth, references)
-        if hasattr(value, "left") and hasattr(value, "right"):
-            return encode(levels_of(value), depth, references)
     if references is not None:
-        return references.refer(value)
+        return references.refer(value, depth)
+    if isinstance(value, Iterator | GeneratorType):
+        return [encode(item, depth + 1) for item in value]
     raise NotPlain(f"a {type(value).__name__} is not a plain value")
 
 
@@ -148,7 +146,7 @@ _BASES: tuple[tuple[type, Any], ...] = (
 def decode(value: Any, references: References | None = None) -> Any:
     """The value that `encode` was given, made of builtin types. Raises NotPlain."""
     if isinstance(value, list):
-        return [decode(item, references) for item in value]
+        return value if _IN_JSON.issuperset(map(type, value)) else [decode(item, references) for item in value]
     if not isinstance(value, dict):
         return value
     if len(value) != 1:
@@ -156,14 +154,14 @@ def decode(value: Any, references: References | None = None) -> Any:
     ((kind, content),) = value.items()
     try:
         if kind in _COLLECTIONS:
-            return _COLLECTIONS[kind](decode(item, references) for item in content)
+            return _COLLECTIONS[kind]([decode(item, references) for item in content])
         if kind == "dict":
             return {_hashable(decode(key, references)): decode(item, references) for key, item in content}
-        if references is not None and kind in REFERENCES:
-            return references.take(kind, content)
-        if references is not None and kind == "ndarray":
-            return _array(content)
-        return _DECODERS[kind](content)
+        if kind in _DECODERS:
+            return _DECODERS[kind](content)
+        if references is not None:
+            return _array(content) if kind == "ndarray" else references.decode(kind, content)
+        raise NotPlain(f"no kind of value is called {kind:.100}")
     except (LookupError, TypeError, ValueError, ArithmeticError) as error:
         raise NotPlain(f"not an encoded value: {error!r}") from error
 
@@ -172,11 +170,17 @@ def _hashable(value: Any) -> Any:
     return tuple(map(_hashable, value)) if isinstance(value, list) else value
 
 
+def _distinct(found: Any, items: list[Any]) -> Any:
+    if len(found) != len(items):
+        raise ValueError("a set that holds an item twice")
+    return found
+
+
 def _array(content: Any) -> Any:
-    kind, items = content
+    kind, items, shape = content
     if not NUMPY_TYPE.fullmatch(kind):
         raise ValueError("not an array of plain values")
-    return importlib.import_module("numpy").array(decode(items), dtype=kind)
+    return importlib.import_module("numpy").array(decode(items), dtype=kind).reshape(shape)
 
 
 def _fraction(content: Any) -> Fraction:
@@ -185,11 +189,10 @@ def _fraction(content: Any) -> Fraction:
     return Fraction(int(content[0], 16), int(content[1], 16))
 
 
-REFERENCES = frozenset({"mine", "yours"})
 _COLLECTIONS: dict[str, Any] = {
     "tuple": tuple,
-    "set": lambda items: set(map(_hashable, items)),
-    "frozenset": lambda items: frozenset(map(_hashable, items)),
+    "set": lambda items: _distinct(set(map(_hashable, items)), items),
+    "frozenset": lambda items: _distinct(frozenset(map(_hashable, items)), items),
     "deque": deque,
 }
 _DECODERS: dict[str, Any] = {
@@ -201,57 +204,3 @@ _DECODERS: dict[str, Any] = {
     "decimal": Decimal,
     "range": lambda content: range(*map(int, content)),
 }
-
-
-def linked(items: Iterable[Any]) -> ListNode | None:
-    """A linked list of the items."""
-    head: ListNode | None = None
-    for item in reversed([*items]):
-        head = ListNode(item, head)
-    return head
-
-
-def list_of(node: Any) -> list[Any]:
-    """A linked list's values. Raises NotPlain for one that has no end."""
-    values: list[Any] = []
-    while node is not None:
-        values.append(node.val)
-        node = node.next
-        if len(values) > MAX_NODES:
-            raise NotPlain("a linked list without an end")
-    return values
-
-
-def tree(levels: Iterable[Any]) -> TreeNode | None:
-    """A binary tree from its values level by level, None where a child is missing."""
-    values = iter(levels)
-    first = next(values, None)
-    if first is None:
-        return None
-    root = TreeNode(first)
-    waiting = deque([root])
-    while waiting:
-        node = waiting.popleft()
-        for side in ("left", "right"):
-            value = next(values, None)
-            if value is not None:
-                child = TreeNode(value)
-                setattr(node, side, child)
-                waiting.append(child)
-    return root
-
-
-def levels_of(root: Any) -> list[Any]:
-    """A binary tree's values level by level, None where a child is missing, none at the end."""
-    values: list[Any] = []
-    waiting = deque([root])
-    while waiting:
-        node = waiting.popleft()
-        values.append(None if node is None else node.val)
-        if node is not None:
-            waiting += (node.left, node.right)
-        if len(values) > MAX_NODES:
-            raise NotPlain("a tree without an end")
-    while values and values[-1] is None:
-        values.pop()
-    return values

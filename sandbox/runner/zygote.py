@@ -176,7 +176,7 @@ def serve(connection: socket.socket, filter_program: bytes, interpreter: Interpr
     progress = Progress(fail_at)
     confine.gain_nothing()
     confine.Filter(filter_program).install()
-    rights = socket.CMSG_SPACE(6 * 4)
+    rights = socket.CMSG_SPACE(7 * 4)
     # libc's fork: os.fork() spends 0.85 ms on locks and threads that a process of one thread does not have
     libc = ctypes.PyDLL(None, use_errno=True)
     gc.collect()

@@ -25,7 +25,8 @@ class FunctionTest(Wire):
     """Call the submission's `entry_point` and compare the value it returns, outside the box. Python only.
 
     Tuples equal lists, a key that is an int equals the same key written as a string, NaN equals NaN. With a `float`
-    checker numbers may differ by its tolerances; any other checker leaves Python's `==`.
+    checker numbers may differ by its tolerances. With an unordered checker a set equals a list of its items, and a list
+    equals another one in any order. Any other checker leaves Python's `==`, by which a set equals no list.
     """
 
     __test__ = False  # not a pytest class, whatever its name says

@@ -17,10 +17,11 @@ from sandbox.verify import checkers
 from sandbox.verify.checkers.failure import CheckerFailed
 from sandbox.verify.checkers.program import Ended, interaction, opinion
 from sandbox.verify.checkers.size import is_too_large
-from sandbox.verify.values import same, too_many
+from sandbox.verify.values import EQUAL, Rule, same, too_many
 
 MESSAGE_CHARS = 500
 LAST_LINE_BYTES = 64 << 10  # a longer last line is cut at its beginning
+UNORDERED = frozenset({"unordered_lines", "unordered_tokens"})
 
 # How a run that did not end well is called on a test. A run that ended well is up to the checker.
 _VERDICT_OF_STATUS = {
@@ -171,7 +172,7 @@ def judge_call(
     """Compare a function's answer with the expected value, and with each of the alternatives until one is equal."""
     if not outcome.ended_well:
         return judge_outcome(outcome, b"", checker)
-    tolerances = checker.options if checker.kind == "float" else {}
+    rule = rule_of(checker)
     try:
         if is_too_large(outcome.answers, expected):
             told = "the value is far larger than what is expected"
@@ -180,13 +181,20 @@ def judge_call(
         if "error" in answer:
             told = sendable(f"{answer['kind']}: {answer['error']}"[:MESSAGE_CHARS])
             return CaseVerdict(Verdict.RUNTIME_ERROR, told, outcome.exit_code, outcome.signal, outcome.usage)
-        right = any(same(answer["value"], value, **tolerances) for value in (expected, *alternatives))
+        right = any(same(answer["value"], value, rule) for value in (expected, *alternatives))
     except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, NotPlain):
         # an early exit, or something else than a value on the channel
         told = "the function returned no value"
         return CaseVerdict(Verdict.RUNTIME_ERROR, told, outcome.exit_code, outcome.signal, outcome.usage)
     verdict, message = (Verdict.ACCEPTED, "") if right else (Verdict.WRONG_ANSWER, "another value is expected")
     return CaseVerdict(verdict, message, outcome.exit_code, outcome.signal, outcome.usage)
+
+
+def rule_of(checker: CheckerChoice) -> Rule:
+    """What a checker of outputs means for values: tolerances, or any order. The others leave Python's `==`."""
+    if checker.kind == "float":
+        return Rule(**checker.options)
+    return Rule(any_order=True) if checker.kind in UNORDERED else EQUAL
 
 
 def judge_assertion(program: Outcome, test: Outcome, nonce: str) -> CaseVerdict:

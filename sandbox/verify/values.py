@@ -1,14 +1,15 @@
 """Whether the value a function returned is the one a test expects.
 
-What came out of a box is compared as it came, in `runner.values`' encoding: nothing hostile is made into an object
-whose making or hashing could take for ever.
+What came out of a box is compared as it came, in the encoding of `runner.values`: no hostile answer is turned into an
+object that could take forever to build or to hash. A program can write anything as its answer, so a frame that
+`encode` never writes, such as a set that holds an item twice, is refused.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sandbox.runner import values
 from sandbox.runner.values import NotPlain
@@ -17,37 +18,70 @@ from sandbox.verify.tolerance import values_within
 MAX_DEPTH = 400
 MAX_DEPTH_IN_SETS = 50
 MAX_COLLECTIONS = 3_000_000  # each takes a hundred bytes here and two in an answer
+STRING_CHUNK_BYTES = 1 << 16
 _SEQUENCES = frozenset({"tuple", "deque"})
 _SETS = frozenset({"set", "frozenset"})
 
 
+class Rule(NamedTuple):
+    """How far a value may differ from the expected one: numbers by the tolerances, collections by their order."""
+
+    absolute: float = 0.0
+    relative: float = 0.0
+    any_order: bool = False
+
+
+EQUAL = Rule()
+
+
 def too_many(answer: bytes) -> bool:
-    """Whether an encoded answer holds more lists and objects than a worker should make."""
-    return answer.count(b"[") + answer.count(b"{") > MAX_COLLECTIONS
+    """Whether an encoded answer holds more lists and objects than a worker should build."""
+    if answer.count(b"[") + answer.count(b"{") <= MAX_COLLECTIONS:
+        return False
+    return _collections_outside_strings(answer) > MAX_COLLECTIONS
 
 
-def same(actual: Any, expected: Any, absolute: float = 0.0, relative: float = 0.0, depth: int = 0) -> bool:
-    """Compare an encoded value with what JSON says is right. Raises NotPlain for what is not encoded so.
+def _collections_outside_strings(answer: bytes) -> int:
+    """Count the brackets that open a list or an object. A bracket within a string opens nothing."""
+    found, inside = 0, False
+    text = answer.replace(b"\\\\", b"").replace(b'\\"', b"")
+    for start in range(0, len(text), STRING_CHUNK_BYTES):
+        for index, part in enumerate(text[start : start + STRING_CHUNK_BYTES].split(b'"')):
+            inside = inside if index == 0 else not inside
+            if not inside:
+                found += part.count(b"[") + part.count(b"{")
+    return found
 
-    JSON has neither tuples nor sets nor keys that are not strings: a tuple is compared as a list, a set with a list in
-    any order, a key with the key as JSON writes it. NaN equals NaN. Numbers equal by value, or within the tolerances.
+
+def same(actual: Any, expected: Any, rule: Rule = EQUAL, depth: int = 0) -> bool:
+    """Compare an encoded value with the expected one, as JSON has it. Raises NotPlain for a frame nobody encodes.
+
+    JSON has no tuples and no keys that are not strings: a tuple is compared as a list, a key with the key as JSON
+    writes it. NaN equals NaN. Numbers are equal by value, or within the tolerances. A set equals no list unless the
+    rule says that order does not matter. The nodes of a linked list or a tree equal the list of their values, and an
+    empty one also equals None, because LeetCode writes both.
     """
     if depth > MAX_DEPTH:
         return False
     kind, content = _opened(actual)
+    if kind == "nodes":
+        return not content if expected is None else same(content, expected, rule, depth)
     if kind == "dict":
-        return isinstance(expected, Mapping) and _same_mapping(content, expected, absolute, relative, depth)
+        return isinstance(expected, Mapping) and _same_mapping(content, expected, rule, depth)
     if kind in _SETS:
-        return isinstance(expected, list | tuple) and _same_set(content, expected)
+        _refuse_duplicates(content)
+        return rule.any_order and isinstance(expected, list | tuple) and _same_in_any_order(content, expected)
     if kind in _SEQUENCES or kind == "range":
         items = values.decode(actual) if kind == "range" else content
         if not isinstance(expected, list | tuple) or not _as_long(items, expected):
             return False
-        return all(same(one, other, absolute, relative, depth + 1) for one, other in zip(items, expected, strict=True))
+        if rule.any_order and depth == 0 and _same_in_any_order(items, expected):
+            return True
+        return all(same(one, other, rule, depth + 1) for one, other in zip(items, expected, strict=True))
     value = values.decode(actual) if kind else content
-    loose = bool(absolute or relative) and type(value) is type(expected) is int
+    loose = bool(rule.absolute or rule.relative) and type(value) is type(expected) is int
     if loose or isinstance(value, float) or isinstance(expected, float):
-        return _same_number(value, expected, absolute, relative)
+        return _same_number(value, expected, rule)
     return bool(value == expected)
 
 
@@ -60,7 +94,7 @@ def _opened(encoded: Any) -> tuple[str, Any]:
     if len(encoded) != 1:
         raise NotPlain("an object with other than one key")
     ((kind, content),) = encoded.items()
-    if kind in _SEQUENCES | _SETS | {"dict", "range"} and not isinstance(content, list):
+    if kind in _SEQUENCES | _SETS | {"dict", "range", "nodes"} and not isinstance(content, list):
         raise NotPlain(f"a {kind} that is none")
     return kind, content
 
@@ -72,8 +106,13 @@ def _as_long(items: Sequence[Any], expected: Sequence[Any]) -> bool:
         return False
 
 
-def _same_set(content: list[Any], expected: Sequence[Any]) -> bool:
-    """Each item has one of its own among the expected; for a frozenset that is a list in any order."""
+def _refuse_duplicates(content: Sequence[Any]) -> None:
+    if len(set(map(_canonical, content))) != len(content):
+        raise NotPlain("a set that holds an item twice")
+
+
+def _same_in_any_order(content: Sequence[Any], expected: Sequence[Any]) -> bool:
+    """Whether each item has one of its own among the expected; a frozenset matches a list in any order."""
     if len(content) != len(expected):
         return False
     wanted = [values.encode(item) for item in expected]
@@ -87,15 +126,15 @@ def _same_set(content: list[Any], expected: Sequence[Any]) -> bool:
     return loose == Counter(map(_canonical, frozen))
 
 
-def _same_mapping(pairs: list[Any], expected: Mapping[str, Any], absolute: float, relative: float, depth: int) -> bool:
+def _same_mapping(pairs: list[Any], expected: Mapping[str, Any], rule: Rule, depth: int) -> bool:
     try:
         by_name = {_as_json_key(key): value for key, value in pairs}
     except (TypeError, ValueError) as error:
-        raise NotPlain("a dict that is none") from error
+        raise NotPlain("not the pairs of a dict") from error
     if len(by_name) != len(pairs) or by_name.keys() != {_as_json_key(key) for key in expected}:
         return False
     found = ((by_name[_as_json_key(key)], value) for key, value in expected.items())
-    return all(same(one, other, absolute, relative, depth + 1) for one, other in found)
+    return all(same(one, other, rule, depth + 1) for one, other in found)
 
 
 def _as_json_key(key: Any) -> str:
@@ -115,7 +154,7 @@ def _canonical(encoded: Any, depth: int = 0) -> str:
     kind, content = _opened(encoded)
     if kind in _SETS:
         return "{" + ",".join(sorted(_canonical(item, depth + 1) for item in content)) + "}"
-    if kind in _SEQUENCES:
+    if kind in _SEQUENCES or kind == "nodes":
         return "[" + ",".join(_canonical(item, depth + 1) for item in content) + "]"
     if kind == "dict":
         pairs = (f"{_canonical(key, depth + 1)}:{_canonical(item, depth + 1)}" for key, item in content)
@@ -128,8 +167,12 @@ def _canonical(encoded: Any, depth: int = 0) -> str:
     return f"{type(value).__name__} {value!r}"
 
 
-def _same_number(actual: Any, expected: Any, absolute: float, relative: float) -> bool:
+def _same_number(actual: Any, expected: Any, rule: Rule) -> bool:
+    """Python's `==`, which compares an int and a float exactly, or a difference of at most the larger tolerance.
+
+    The difference is taken in decimal, of the numbers as they are written: 0.33 and 0.34 differ by 0.01.
+    """
     numbers = (int, float)
     if not (isinstance(actual, numbers) and isinstance(expected, numbers)):
         return bool(actual == expected)
-    return values_within(actual, expected, absolute, relative)
+    return values_within(actual, expected, rule.absolute, rule.relative)

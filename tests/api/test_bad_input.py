@@ -90,6 +90,7 @@ BROKEN = {
     "not utf-8": b'{"language": "python", "code": "\xff"}',
     "lone surrogate": b'{"language": "python", "code": "\\ud800"}',
     "two documents": b"{} {}",
+    "too deep": b"[" * 10_000,
     "a form": b"language=python&code=x",
 }
 
@@ -117,32 +118,29 @@ async def test_a_bad_body_is_refused_with_the_path_of_its_fault(
     assert service.submissions == []
 
 
+@pytest.mark.parametrize(
+    ("expected", "field"),
+    [
+        ("1" * 4_301, "body.tests.0.expected"),
+        ("[1, -" + "9" * 5_000 + "]", "body.tests.0.expected.1"),
+        ('{"a": [' + "1" * 10_000 + "]}", "body.tests.0.expected.a.0"),
+        ("[" * 250 + "]" * 250, "body.tests.0.expected.0.0.0.0.0"),
+    ],
+)
+async def test_json_beyond_a_limit_names_the_field(http: httpx.AsyncClient, expected: str, field: str) -> None:
+    request = {"language": "python", "code": "", "entry_point": "f", "tests": [{"args": [], "expected": None}]}
+    body = json.dumps(request).replace("null", expected)
+    response = await http.post("/verify", content=body, headers=JSON)
+    assert response.status_code == 422
+    assert [error.field for error in problem_of(response).errors or ()] == [field]
+
+
 @pytest.mark.parametrize("path", POSTS)
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
 async def test_broken_json_is_a_400(http: httpx.AsyncClient, path: str, broken: bytes) -> None:
     response = await http.post(path, content=broken, headers=JSON)
     assert response.status_code == 400
     assert "the body is not JSON" in problem_of(response).detail
-
-
-@pytest.mark.parametrize(
-    ("test", "field", "message"),
-    [
-        (b'{"args": [1, {"n": -%s}], "expected": 1}' % (b"7" * 5_000), "body.tests.1.args.1.n", "at most 4300 digits"),
-        (b'{"args": [], "expected": %s}' % (b"9" * 4_301), "body.tests.1.expected", "at most 4300 digits"),
-        (b'{"args": %s1%s, "expected": 1}' % (b"[" * 250, b"]" * 250), "body", "more than 200 levels deep"),
-        (b"[" * 10_000, "body", "more than 200 levels deep"),
-    ],
-)
-async def test_json_beyond_the_limits_of_the_reader_is_a_422_with_its_field(
-    test: bytes, field: str, message: str, http: httpx.AsyncClient
-) -> None:
-    body = b'{"language": "python", "code": "", "entry_point": "f", "tests": [{"args": [], "expected": 1}, %s]}' % test
-    answer = await http.post("/verify", content=body, headers=JSON)
-    assert answer.status_code == 422
-    [error] = answer.json()["errors"]
-    assert error["field"] == field
-    assert message in error["message"]
 
 
 @pytest.mark.parametrize("path", POSTS)

@@ -142,9 +142,10 @@ def test_objects_functions_and_exceptions_of_the_program_can_be_tested(client: C
         ("assert pair(1, 2) == Pair(2, 2), 'why'", WRONG, "AssertionError: why"),
         ("fail(2)", BROKE, "program.Bad: bad 2"),
         ("absent(2)", BROKE, "NameError: name 'absent' is not defined"),
-        ("pair(1, 2)", BROKE, "TypeError: a Pair is not a plain value"),
+        ("assert len(pair(1, 2)) == 2", BROKE, "TypeError: a Pair is not a plain value"),
+        ("assert pair(1, 2) == (1, 2)", WRONG, "AssertionError"),
         ("assert Pair(1, 2) == (1, 2)", WRONG, "AssertionError"),
-        ("assert Pair(1, 2) < 3", WRONG, "TypeError: '<' not supported between instances of 'RemoteObject' and 'int'"),
+        ("assert Pair(1, 2) < 3", BROKE, "AttributeError: 'int' object has no attribute 'a'"),
         ("assert (", "internal_error", "the test cannot run: SyntaxError: '(' was never closed"),
         ("import sys\nsys.exit(1)", WRONG, ""),
         ("import sys\nassert adder(1)(1) == 2\nsys.exit()", WRONG, "the test called sys.exit() before its end"),
@@ -410,6 +411,137 @@ def test_a_trick_is_not_paid(client: Client, trick: str) -> None:
     for entry_point in ("solve", ""):
         found = asserted(client, TRICKS[trick], *SECRETS, entry_point=entry_point, limits=limits)
         assert ACCEPTED not in found, (entry_point, found)
+
+
+def test_the_cost_of_carrying_calls_is_not_the_programs(client: Client) -> None:
+    code = """
+def last(items):
+    return items[-1]
+def pairs(n):
+    return [[i, i] for i in range(n)]
+def inc(n):
+    return n + 1
+def spin(n):
+    while True:
+        pass
+"""
+    sources = [
+        "assert last(list(range(1_500_000))) == 1_499_999",
+        "assert last([[i] for i in range(100_000)]) == [99_999]",
+        "assert all(inc(n) == n + 1 for n in range(15_000))",
+        "assert len(pairs(50_000)) == 50_000",
+        "assert inc(1) == 2\nspin(1)",
+    ]
+    limits = {"cpu_time_s": 0.25, "memory_mb": 1024}
+    assert asserted(client, code, *sources, limits=limits) == [*[ACCEPTED] * 4, "time_limit_exceeded"]
+
+
+LYING_METHODS = """
+    def __eq__(self, other): return True
+    __ne__ = lambda self, other: False
+    __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __eq__
+    __hash__ = lambda self: hash(42)
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __mod__ = __truediv__ = lambda self, o: self
+    __abs__ = __neg__ = __round__ = lambda self, *a: self
+    __len__ = __int__ = __index__ = lambda self: 2
+    __float__ = lambda self: 42.0
+    __iter__ = lambda self: iter([1, 2])
+    __getitem__ = lambda self, key: self
+    __bool__ = lambda self: True
+    startswith = endswith = isdigit = count = index = lambda self, *a: True
+"""
+LIARS = {
+    "an object": f"class Liar:{LYING_METHODS}def solve(*_): return Liar()",
+    "an instance of the name": f"class solve:\n    def __init__(self, *_): pass{LYING_METHODS}",
+    "an int": f"class Liar(int):{LYING_METHODS}def solve(*_): return Liar(0)",
+    "a list": f"class Liar(list):{LYING_METHODS}def solve(*_): return Liar()",
+    "a named tuple": f"from typing import NamedTuple\nclass Liar(NamedTuple):\n    x: int = 0{LYING_METHODS}"
+    "def solve(*_): return Liar()",
+    "an enumeration": f"import enum\nclass Liar(enum.Enum):\n    X = 0{LYING_METHODS}def solve(*_): return Liar.X",
+    "an exception": f"class Liar(Exception):{LYING_METHODS}def solve(*_): return Liar()",
+    "a dataclass": f"import dataclasses\n@dataclasses.dataclass(eq=False)\nclass Liar:\n    x: int = 0{LYING_METHODS}"
+    "def solve(*_): return Liar()",
+    "a class named like a builtin": f"class sorted:{LYING_METHODS}def solve(*_): return sorted()",
+    "a class named like what the test imports": f"class math:{LYING_METHODS}def solve(*_): return math()",
+    "a mock": "from unittest.mock import MagicMock, ANY\ndef solve(*_): return ANY",
+    "a metaclass": f"class Meta(type):{LYING_METHODS}class Liar(metaclass=Meta): pass\ndef solve(*_): return Liar",
+    "a function": "def solve(*_):\n    def f(*_): return True\n    return f",
+    "builtins of its own": "def all(*_): return True\nany = isinstance = callable = all\ndef sum(*_): return 0\n"
+    "len = abs = sum\ndef sorted(*_): return [1, 2]\ndef solve(*_): return 0",
+    "an iterator without an end": "import itertools\ndef solve(*_): return itertools.repeat(42)",
+}
+PROPERTIES = [
+    "assert candidate(1) == 42",
+    "assert abs(candidate(1) - 42) < 1e-6",
+    "import math\nassert math.isclose(candidate(1), 42)",
+    "import math\nassert math.fabs(candidate(1) - 42) == 0",
+    "assert 40 < candidate(1) < 44",
+    "assert candidate(1) % 42 == 0 and candidate(1) > 5 and len(str(candidate(1))) == 2",
+    "assert int(candidate(1)) == 42 == round(candidate(1))",
+    "assert 7 in candidate(1) and len(candidate(1)) == 3",
+    "assert sorted(candidate(1)) == [1, 2, 3]",
+    "assert sum(candidate(1)) == 6 and len(candidate(1)) == 3",
+    "assert set(candidate(1)) == {1, 2, 3}",
+    "r = candidate(1)\nassert len(r) == 2 and r[0] == 3 and r[1] == 4",
+    "assert candidate(1)[0] == 5",
+    "assert candidate('x').startswith('y') and candidate('x').count('z') == 1",
+    "assert all(candidate(n) == n * n for n in range(5))",
+    "assert {42: 'right'}[candidate(1)] == 'right'",
+    "assert candidate(1) in (41, 42, 43)",
+    "assert [candidate(1), 1] == [42, 1] and (candidate(1),) == (42,)",
+    "import unittest\nt = unittest.TestCase()\nt.assertEqual(candidate(1), 42)\nt.assertAlmostEqual(candidate(1), 42)",
+    "import pytest\nassert candidate(1) == pytest.approx(42)",
+    "import numpy as np\nassert np.allclose(candidate(1), [42, 43])",
+    "import numpy as np\nnp.testing.assert_array_equal(candidate(1), [42, 43])",
+    "assert isinstance(candidate(1), int) and candidate(1) == 42",
+    "def norm(x):\n    return x.val if hasattr(x, 'val') else x\nassert norm(candidate(1)) == 42",
+]
+
+
+@pytest.mark.parametrize("liar", LIARS)
+def test_an_object_that_lies_is_not_believed(client: Client, liar: str) -> None:
+    limits = {"cpu_time_s": 0.5, "memory_mb": 128, "output_kb": 256}
+    for entry_point in ("solve", ""):
+        tests = PROPERTIES if entry_point else [test.replace("candidate", "solve") for test in PROPERTIES]
+        found = asserted(client, LIARS[liar], *tests, entry_point=entry_point, limits=limits)
+        assert ACCEPTED not in found, (entry_point, tests[found.index(ACCEPTED)])
+
+
+FORGED = {
+    "an unknown kind": {"value": {"no such kind": 1}},
+    "a set that holds an item twice": {"value": {"set": [1, 1]}},
+    "a text for an int": {"value": {"int": 5}},
+    "a text for a list": {"value": {"tuple": "ab"}},
+    "deep nesting": {"value": [[[[[[0]]]]]] * 2},
+    "a class that nobody described": {"value": {"class": [10**9, "int"]}},
+    "an object of an int": {"value": {"object": [0, {"global": ["builtins", "int"]}]}},
+    "a number below zero": {"value": {"yours": -1}},
+    "a module": {"value": {"global": ["os", "system"]}},
+    "a builtin that reaches out": {"value": {"global": ["builtins", "eval"]}},
+    "a pattern that never ends": {"value": {"pattern": ["(a+)+$", 0]}},
+    "an argument that was not passed": {"part": 3},
+    "a change of what was not passed": {"value": 1, "changes": [[7, [1]]]},
+    "a change of a number": {"value": 1, "changes": [[0, 5]]},
+    "an error of no class": {"raised": {"error": "x", "kind": "x", "class": 5}},
+    "an error that is no error": {"raised": {"error": "x", "kind": "int", "class": {"global": ["builtins", "int"]}}},
+    "a date that is none": {"value": {"date": [0, 0, 0]}},
+    "an enumeration of nothing": {"value": {"enum": [{"global": ["builtins", "int"]}, "real", 0]}},
+    "a thread that nobody started": {"value": 42, "at": "test 5"},
+    "no object": [42],
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_forged_answer_passes_no_assert(client: Client, name: str) -> None:
+    code = f"""
+import json, os
+def solve(*_):
+    os.write(4, json.dumps({FORGED[name]!r}).encode() + b"\\n")
+    return 0
+"""
+    sources = ["assert solve([3]) == 42", "assert solve([3]) == [42]\nassert solve([3]) == 42"]
+    limits = {"cpu_time_s": 0.5, "wall_time_s": 2}
+    assert ACCEPTED not in asserted(client, code, *sources, entry_point="solve", limits=limits)
 
 
 @pytest.mark.parametrize("path", sorted(CHEATS.glob("asserts_*.py")), ids=lambda path: path.stem)

@@ -55,8 +55,7 @@ def test_a_function_and_a_method_of_a_class_are_called_by_name(client: Client) -
         ("True", 1, 2),
         ("1.0", 1, 1.5),
         ("'1'", "1", 1),
-        ("{3, 1, 2}", [2, 3, 1], [1, 2, 2]),
-        ("{(1, 2), frozenset({3})}", [[1, 2], [3]], [[1, 2], [4]]),
+        ("1e18", 10**18, 10**18 + 1),
         ("range(3)", [0, 1, 2], [0, 1, 3]),
         ("__import__('collections').deque([1, 2])", [1, 2], [2, 1]),
         ("__import__('collections').Counter('aab')", {"a": 2, "b": 1}, {"a": 2}),
@@ -95,6 +94,16 @@ def test_floats_differ_by_the_tolerances_of_a_float_checker_alone(client: Client
     assert verdicts(client, code, tests, entry_point="solve") == [WRONG]
 
 
+@pytest.mark.parametrize("checker", ["unordered_lines", "unordered_tokens"])
+def test_a_set_is_a_list_under_an_unordered_checker_alone(client: Client, checker: str) -> None:
+    tests = [{"args": [[3, 1, 2]], "expected": expected} for expected in ([1, 2, 3], [2, 3, 1], [1, 2, 2], [1, 2])]
+    for made in ("set", "frozenset", "list"):
+        code = f"def solve(a):\n    return {made}(a)"
+        loose = verdicts(client, code, tests, entry_point="solve", checker={"type": checker})
+        assert loose == [ACCEPTED, ACCEPTED, WRONG, WRONG]
+        assert verdicts(client, code, tests, entry_point="solve") == [WRONG] * 4
+
+
 def test_ten_megabytes_come_back(client: Client) -> None:
     code = "def solve(n):\n    return ['x' * 1000] * n"
     tests = [{"args": [10_500], "expected": ["x" * 1000] * 10_500}]
@@ -128,6 +137,89 @@ class Solution:
     ]:
         test = {"args": [given], "expected": expected}
         assert verdicts(client, code, [test], entry_point=f"Solution.{name}") == [ACCEPTED], name
+
+
+LEETCODE = """
+class ListNode:
+    def __init__(self, x):
+        self.val = x
+        self.next = None
+    def last(self):
+        return self.next.last() if self.next else self.val
+class Solution:
+    def own(self, head: ListNode):
+        return isinstance(head, ListNode)
+    def last(self, head: "Optional[ListNode]") -> int:
+        return head.last()
+    def drop(self, head: Optional[ListNode], val: int) -> Optional[ListNode]:
+        while head and head.val == val:
+            head = head.next
+        return head
+    def untyped(self, head: ListNode):
+        return head
+    def many(self, lists: List[Optional[ListNode]]) -> int:
+        return len(lists)
+    def split(self, heads: List[ListNode]) -> List[Optional[ListNode]]:
+        return [*heads, None]
+    def prune(self, root: Optional[TreeNode]) -> Optional[TreeNode]:
+        return None if root is None or root.val == 0 else root
+    def nothing(self, numbers: List[int]) -> None:
+        return None
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "expected", "verdict"),
+    [
+        ("own", [[1, 2]], True, ACCEPTED),
+        ("last", [[1, 2, 3]], 3, ACCEPTED),
+        ("drop", [[7, 7], 7], [], ACCEPTED),
+        ("drop", [[7, 7], 7], None, ACCEPTED),
+        ("drop", [[7, 8], 7], [8], ACCEPTED),
+        ("drop", [[7, 8], 7], [], WRONG),
+        ("drop", [[], 7], [], ACCEPTED),
+        ("untyped", [[]], [], ACCEPTED),
+        ("many", [[]], 0, ACCEPTED),
+        ("many", [[[], [1]]], 2, ACCEPTED),
+        ("split", [[[1], []]], [[1], [], []], ACCEPTED),
+        ("prune", [[0, 1]], [], ACCEPTED),
+        ("prune", [[1, None, 2]], [1, None, 2], ACCEPTED),
+        ("prune", [[1, None, 2]], [1, 2], WRONG),
+        ("nothing", [[1]], None, ACCEPTED),
+        ("nothing", [[1]], [], WRONG),
+    ],
+)
+def test_linked_lists_and_trees_are_what_leetcode_writes(
+    client: Client, name: str, args: list[Any], expected: Any, verdict: str
+) -> None:
+    test = {"args": args, "expected": expected}
+    assert verdicts(client, LEETCODE, [test], entry_point=f"Solution.{name}") == [verdict]
+    if name in {"own", "last", "drop"}:
+        by_name = {"kwargs": dict(zip(("head", "val"), args, strict=False)), "expected": expected}
+        assert verdicts(client, LEETCODE, [by_name], entry_point=f"Solution.{name}") == [verdict]
+
+
+def test_a_coroutine_is_run_and_an_asynchronous_generator_is_collected(client: Client) -> None:
+    code = """
+import asyncio
+async def solve(n):
+    await asyncio.sleep(0)
+    return n * 2
+async def count(n):
+    for i in range(n):
+        yield i
+"""
+    tests = [{"args": [2], "expected": 4}, {"args": [2], "expected": 5}]
+    assert verdicts(client, code, tests, entry_point="solve") == [ACCEPTED, WRONG]
+    assert verdicts(client, code, [{"args": [3], "expected": [0, 1, 2]}], entry_point="count") == [ACCEPTED]
+
+
+def test_large_arguments_and_strings_of_brackets_are_not_charged_to_the_program(client: Client) -> None:
+    limits = {"cpu_time_s": 0.5, "memory_mb": 1024}
+    tests = [{"args": [list(range(1_000_000))], "expected": 1_000_000}]
+    assert verdicts(client, "def solve(a):\n    return len(a)", tests, entry_point="solve", limits=limits) == [ACCEPTED]
+    tests = [{"args": [3_100_000], "expected": "{"}, {"args": [1], "expected": "{"}]
+    assert verdicts(client, "def solve(n):\n    return '{' * n", tests, entry_point="solve") == [WRONG, ACCEPTED]
 
 
 def test_what_the_program_prints_or_reads_does_not_disturb(client: Client) -> None:
@@ -210,6 +302,11 @@ SAME_HASH = "', '.join(str(k * (2**61 - 1)) for k in range(1, 60_000))"
     [
         ("'{\"dict\": [[' + " + SAME_HASH.replace("', '", "', 1], ['") + " + ', 1]]}'", WRONG),
         ("'{\"set\": [' + " + SAME_HASH + " + ']}'", WRONG),
+        ("'{\"set\": [1, 1]}'", BROKE),
+        ("'{\"set\": ' + '[' * 60 + ']' * 60 + '}'", BROKE),
+        ("'{\"int\": 1}'", BROKE),
+        ("'{\"date\": [2024, 1, 1]}'", BROKE),
+        ("'{\"part\": 0}'", BROKE),
         ("'{\"fraction\": [\"0x1' + '3' * 1_000_000 + '\", \"0x1' + '7' * 1_000_000 + '\"]}'", BROKE),
         ("'[' + '[],' * 4_000_000 + '[]]'", WRONG),
         ("'[' * 2_000_000", WRONG),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from sandbox.runner import values
 from sandbox.runner.values import NotPlain
-from sandbox.verify.values import MAX_COLLECTIONS, same, too_many
+from sandbox.verify.values import MAX_COLLECTIONS, Rule, same, too_many
 
 RELAXED = settings(max_examples=100, deadline=None)
 SCALARS = st.one_of(
@@ -100,12 +100,14 @@ def test_tuples_are_lists_and_keys_are_texts_and_nothing_else_is_the_same(value:
 
 @RELAXED
 @given(items=st.sets(st.one_of(SCALARS, st.tuples(SCALARS, SCALARS)), max_size=6), data=st.data())
-def test_a_set_is_the_same_as_its_items_in_any_order(items: set[Any], data: st.DataObject) -> None:
+def test_a_set_is_no_list_unless_order_does_not_matter(items: set[Any], data: st.DataObject) -> None:
     shuffled = data.draw(st.permutations(list(items)))
-    assert same(travelled(items), shuffled)
-    assert not same(travelled(items), [*shuffled, "one more"])
+    assert not same(travelled(items), shuffled)
+    assert same(travelled(items), shuffled, ANY_ORDER)
+    assert same(travelled([*items]), shuffled, ANY_ORDER)
+    assert not same(travelled(items), [*shuffled, "one more"], ANY_ORDER)
     if shuffled:
-        assert not same(travelled(items), [*shuffled[1:], "another"])
+        assert not same(travelled(items), [*shuffled[1:], "another"], ANY_ORDER)
 
 
 @pytest.mark.parametrize(
@@ -115,11 +117,28 @@ def test_a_set_is_the_same_as_its_items_in_any_order(items: set[Any], data: st.D
         ({(1, 2), frozenset({1, 2})}, [[2, 1], [2, 1]], False),
         ({frozenset({1}), frozenset()}, [[], [1]], True),
         ({1, 2}, [1.0, True + 1], True),
+        ([[2, 1], [1]], [[1], [2, 1]], True),
+        ([[2, 1], [1]], [[1], [1, 2]], False),
+        ([{1, 2}, 3], [3, [2, 1]], True),
+    ],
+)
+def test_what_is_the_same_in_any_order(value: Any, expected: Any, equal: bool) -> None:
+    assert same(travelled(value), expected, ANY_ORDER) is equal
+    assert not same(travelled(value), expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "equal"),
+    [
         ({1: 1, "1": 2}, {"1": 1}, False),
         (math.nan, math.nan, True),
         ([math.nan], [0], False),
         (math.inf, 1e308, False),
         (10**400, 1.0, False),
+        (1e18, 10**18 + 1, False),
+        (10**18 + 1, 1e18, False),
+        (1e18, 10**18, True),
+        ({"x": (2.0**53,)}, {"x": [2**53 + 1]}, False),
         (True, 1, True),
         ("1", 1, False),
         (b"a", "a", False),
@@ -137,9 +156,31 @@ def test_same_by_example(value: Any, expected: Any, equal: bool) -> None:
 
 def test_tolerances_reach_into_lists_and_dicts() -> None:
     value = travelled({"a": (1.0001, [2])})
-    assert same(value, {"a": [1, [2.0001]]}, absolute=1e-3)
-    assert same(value, {"a": [1, [2]]}, relative=1e-3)
-    assert not same(value, {"a": [1, [2]]}, absolute=1e-5)
+    assert same(value, {"a": [1, [2.0001]]}, Rule(absolute=1e-3))
+    assert same(value, {"a": [1, [2]]}, Rule(relative=1e-3))
+    assert not same(value, {"a": [1, [2]]}, Rule(absolute=1e-5))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "rule", "equal"),
+    [
+        (0.34, 0.33, Rule(absolute=0.01), True),
+        (0.3401, 0.33, Rule(absolute=0.01), False),
+        (100, 101, Rule(relative=0.01), True),
+        (2**53, 2**53 + 2, Rule(absolute=1), False),
+        (1e308, -1e308, Rule(relative=3), True),
+        (math.inf, 1.0, Rule(absolute=1e9), False),
+        (math.nan, 1.0, Rule(absolute=1e9), False),
+        (1 << 5_000, 1.0, Rule(relative=1e9), False),
+    ],
+)
+def test_a_difference_is_taken_of_the_numbers_as_they_are_written(
+    value: Any, expected: Any, rule: Rule, equal: bool
+) -> None:
+    assert same(travelled(value), expected, rule) is equal
+
+
+ANY_ORDER = Rule(any_order=True)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +204,7 @@ def test_tolerances_reach_into_lists_and_dicts() -> None:
     ],
 )
 def test_tolerances_are_decimal(value: Any, expected: Any, absolute: float, relative: float, equal: bool) -> None:
-    assert same(travelled(value), expected, absolute, relative) is equal
+    assert same(travelled(value), expected, Rule(absolute, relative)) is equal
 
 
 class Everything(int):
@@ -192,6 +233,11 @@ def test_what_is_not_plain_is_refused(value: Any) -> None:
         {"decimal": "x"},
         {"mine": ["object", 0, "x", 0]},
         {"yours": 0},
+        {"set": [1, 1]},
+        {"frozenset": [[1], {"tuple": [1]}]},
+        {"nodes": [1]},
+        {"date": [2024, 1, 1]},
+        {"no such kind": 0},
         {"ndarray": ["<i8", [1]]},
         {"a": 1, "b": 2},
         {"bytes": "?"},
@@ -209,8 +255,28 @@ def test_keys_of_one_hash_cost_no_more_than_others() -> None:
     pairs = [[number * (2**61 - 1), 1] for number in range(1, 100_000)]
     began = time.process_time()
     assert not same({"dict": pairs}, {"1": 1})
-    assert not same({"set": [key for key, _ in pairs]}, list(range(len(pairs))))
+    assert not same({"set": [key for key, _ in pairs]}, list(range(len(pairs))), ANY_ORDER)
     assert time.process_time() - began < 20  # quadratic would be minutes; an idle machine takes 0.3 s
+
+
+@pytest.mark.parametrize("forged", [{"set": [1, 1]}, {"set": [[1], {"tuple": [1]}]}, {"set": [1, 1.0]}])
+def test_a_set_that_holds_an_item_twice_is_refused(forged: Any) -> None:
+    for rule in (Rule(), ANY_ORDER):
+        with pytest.raises(NotPlain):
+            same(forged, [1, 1], rule)
+
+
+@pytest.mark.parametrize(("nodes", "expected", "equal"), [([], None, True), ([], [], True), ([1], [1], True)])
+def test_the_nodes_of_a_list_are_its_values_and_an_empty_one_is_none(nodes: Any, expected: Any, equal: bool) -> None:
+    assert same({"nodes": nodes}, expected) is equal
+    assert not same({"nodes": nodes}, [2])
+    assert not same({"nodes": [1]}, None)
+
+
+@pytest.mark.parametrize("text", ["[" * 4_000_000, '\\"[' * 2_000_000, "\\\\", '"' * 7 + "{" * 10])
+def test_brackets_in_a_string_open_nothing(text: str) -> None:
+    assert not too_many(json.dumps({"value": text}).encode())
+    assert too_many(json.dumps({"value": text}).encode() + b"[" * (MAX_COLLECTIONS + 1))
 
 
 def test_an_answer_of_too_many_lists_is_told_by_its_brackets() -> None:

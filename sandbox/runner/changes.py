@@ -1,0 +1,150 @@
+"""What a call did to the containers among its arguments, so that the caller's own change as well.
+
+Both sides number the containers in the order in which they occur. The callee remembers what was in each, item by item,
+and compares by identity: that costs a fraction of encoding them again. It sends the content of those that changed, in
+which one of the original containers is its number, so the caller's lists keep their identity however they were moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from operator import is_
+from typing import Any
+
+from sandbox.runner import values
+from sandbox.runner.values import References
+
+_SCALARS = frozenset({str, bool, type(None), int, float, bytes})
+_MAPPINGS = frozenset({"dict", "Counter", "OrderedDict", "defaultdict"})
+_SEQUENCES = frozenset({"list", "deque"})
+_OTHERS = frozenset({"set", "bytearray", "array", "ndarray"})
+_VIEWS = frozenset({"dict_keys", "dict_values", "dict_items"})  # they arrive as lists
+_NAMES = _MAPPINGS | _SEQUENCES | _OTHERS | _VIEWS
+_MODULES = frozenset({"builtins", "collections", "array", "numpy"})
+
+
+def _shape(value: Any) -> str:
+    """The name of the container that a value arrives as; an empty string for anything else."""
+    kind = type(value)
+    name = kind.__name__
+    if name in _NAMES and kind.__module__ in _MODULES:
+        return name
+    if isinstance(value, list):
+        return "list"
+    return "dict" if isinstance(value, dict) else "set" if isinstance(value, set) else ""
+
+
+def is_container(value: Any) -> bool:
+    """Whether a value is one of the containers that arrive as what they are."""
+    return _shape(value) in _NAMES - _VIEWS - {"ndarray"} and type(value).__module__ in _MODULES
+
+
+def containers(items: Iterable[Any]) -> list[Any]:
+    """All containers in some values, in the order in which they occur; one that occurs twice arrives as two."""
+    found: list[Any] = []
+    waiting = [iter(items)]
+    while waiting:
+        for item in waiting[-1]:
+            if type(item) in _SCALARS:
+                continue
+            shape = _shape(item)
+            if shape:
+                found.append(item)
+            inner = _inner(item, shape) if shape or isinstance(item, tuple) else None
+            if inner is not None:
+                waiting.append(inner)
+                break
+        else:
+            waiting.pop()
+    return found
+
+
+def _inner(item: Any, shape: str) -> Any:
+    """The values in a container among which there may be containers; None where there are none."""
+    if shape in _MAPPINGS:
+        return iter(item.values())
+    if shape in _OTHERS or _SCALARS.issuperset(map(type, item)):
+        return None
+    return iter(item)
+
+
+class Watch:
+    """The containers among the arguments of a call, and what was in them before it."""
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self._containers = containers(items)
+        self._before = [_content(one) for one in self._containers]
+        self._numbers = {id(one): number for number, one in enumerate(self._containers)}
+
+    def number_of(self, value: Any) -> int | None:
+        """The number of a container of these; None for any other value."""
+        return self._numbers.get(id(value))
+
+    def changed(self, references: References) -> list[Any]:
+        """The number and the encoded content of each container that is not as it was."""
+        changes: list[Any] = []
+        for number, (container, before) in enumerate(zip(self._containers, self._before, strict=True)):
+            after = _content(container)
+            if len(after) != len(before) or not _identical(after, before, container):
+                changes.append([number, [self._encoded(item, references) for item in after]])
+        return changes
+
+    def _encoded(self, item: Any, references: References) -> Any:
+        number = self._numbers.get(id(item))
+        return values.encode(item, 0, references) if number is None else {"part": number}
+
+
+def _content(container: Any) -> Any:
+    """What is in a container, as a flat sequence that keeps it alive."""
+    shape = _shape(container)
+    if shape in _MAPPINGS:
+        return [*container.keys(), *container.values()]
+    if shape == "ndarray":
+        return (container.copy(),)
+    return (bytes(container),) if shape == "bytearray" else (*container,)
+
+
+def _identical(after: Any, before: Any, container: Any) -> bool:
+    shape = _shape(container)
+    if shape == "ndarray":
+        one, other = after[0], before[0]
+        return bool(one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes())
+    if shape in {"array", "bytearray"}:
+        return bool(after == before)
+    return all(map(is_, after, before))
+
+
+def apply(container: Any, content: list[Any]) -> None:
+    """Make a container hold what the other side's holds."""
+    shape = _shape(container)
+    if shape in _MAPPINGS:
+        half = len(content) // 2
+        container.clear()
+        for key, value in zip(content[:half], content[half:], strict=True):
+            container[key] = value
+    elif shape == "ndarray":
+        container[...] = content[0]
+    elif shape and shape not in _VIEWS:
+        _REPLACE.get(shape, _replace)(container, content)
+
+
+def _replace(container: Any, content: list[Any]) -> None:
+    container[:] = content
+
+
+def _refill(container: Any, content: list[Any]) -> None:
+    container.clear()
+    (container.update if isinstance(container, set) else container.extend)(content)
+
+
+def _replace_array(container: Any, content: list[Any]) -> None:
+    del container[:]
+    container.extend(content)
+
+
+_REPLACE: dict[str, Callable[[Any, list[Any]], None]] = {
+    "set": _refill,
+    "deque": _refill,
+    "array": _replace_array,
+    "bytearray": lambda container, content: container.__setitem__(slice(None), content[0]),
+}

@@ -1,0 +1,159 @@
+"""Values of the standard library as JSON: dates, counters, paths and the like, each rebuilt as what it was.
+
+They travel between a test and its program only. Every one is built of builtin values by a constructor named here, so
+its `==` is the standard library's, whoever sent it. A subclass that a program defines is not among them: it travels as
+its builtin base.
+"""
+
+from __future__ import annotations
+
+import base64
+import collections
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.runner import values
+from sandbox.runner.values import References
+
+
+def encode(value: Any, depth: int, references: References) -> Any:
+    """Encode a value of the standard library; return None for any other."""
+    kind = type(value)
+    name = _NAMES.get((kind.__module__, kind.__qualname__))
+    if name is None or (name == "bounded_deque" and value.maxlen is None):
+        return None
+    return {name: _ENCODERS[name](value, lambda item: values.encode(item, depth + 1, references))}
+
+
+def decode(kind: str, content: Any, references: References) -> Any:
+    """Build the value that `encode` was given. Raises what the constructor raises, and LookupError."""
+    return _DECODERS[kind](content, lambda item: values.decode(item, references))
+
+
+Encode = Callable[[Any], Any]
+Decode = Callable[[Any], Any]
+
+
+def _of(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)
+
+
+def _encode_dict(value: Any, encode: Encode) -> Any:
+    return [[encode(key), encode(item)] for key, item in dict.items(value)]
+
+
+def _encode_moment(value: Any, encode: Encode) -> Any:
+    """A date, a time or both: the fields, `fold` and the time zone."""
+    fields = ("year", "month", "day", "hour", "minute", "second", "microsecond")
+    numbers = [getattr(value, name) for name in fields if hasattr(value, name)]
+    return [numbers, value.fold, encode(value.tzinfo)]
+
+
+def _decode_moment(name: str) -> Callable[[Any, Decode], Any]:
+    def decode_moment(content: Any, decode: Decode) -> Any:
+        numbers, fold, zone = content
+        return _of("datetime", name)(*map(int, numbers), tzinfo=decode(zone), fold=int(fold))
+
+    return decode_moment
+
+
+def _encode_zone(value: Any, encode: Encode) -> Any:
+    offset, *name = value.__getinitargs__()
+    return [encode(offset), *name]
+
+
+def _text_of(module: str, name: str) -> Callable[[Any, Decode], Any]:
+    return lambda content, decode: _of(module, name)(str(content))
+
+
+def _decode_defaultdict(content: Any, decode: Decode) -> Any:
+    factory, pairs = content
+    return collections.defaultdict(decode(factory), _pairs(pairs, decode))
+
+
+def _decode_wrapper(name: str) -> Callable[[Any, Decode], Any]:
+    return lambda content, decode: getattr(collections, name)(decode(content))
+
+
+def _pairs(content: Any, decode: Decode) -> list[Any]:
+    return [(decode(key), decode(item)) for key, item in content]
+
+
+_MOMENTS = ("datetime", "time")
+_TEXTS = {
+    "uuid": ("UUID",),
+    "pathlib": ("PurePosixPath", "PureWindowsPath", "PosixPath"),
+    "ipaddress": ("IPv4Address", "IPv6Address", "IPv4Network", "IPv6Network", "IPv4Interface", "IPv6Interface"),
+}
+# Where a class is defined: how its values are written and how they are read.
+_KINDS: dict[tuple[str, str], tuple[Callable[[Any, Encode], Any], Callable[[Any, Decode], Any]]] = {
+    ("collections", "Counter"): (
+        _encode_dict,
+        lambda content, decode: collections.Counter(dict(_pairs(content, decode))),
+    ),
+    ("collections", "OrderedDict"): (
+        _encode_dict,
+        lambda content, decode: collections.OrderedDict(_pairs(content, decode)),
+    ),
+    ("collections", "defaultdict"): (
+        lambda value, encode: [encode(value.default_factory), _encode_dict(value, encode)],
+        _decode_defaultdict,
+    ),
+    ("collections", "ChainMap"): (
+        lambda value, encode: [encode(one) for one in value.maps],
+        lambda content, decode: collections.ChainMap(*map(decode, content)),
+    ),
+    **{
+        ("collections", name): (lambda value, encode: encode(value.data), _decode_wrapper(name))
+        for name in ("UserDict", "UserList", "UserString")
+    },
+    ("builtins", "mappingproxy"): (
+        _encode_dict,
+        lambda content, decode: _of("types", "MappingProxyType")(dict(_pairs(content, decode))),
+    ),
+    ("collections", "deque"): (
+        lambda value, encode: [encode([*value]), value.maxlen],
+        lambda content, decode: collections.deque(decode(content[0]), content[1]),
+    ),
+    ("builtins", "bytearray"): (
+        lambda value, encode: base64.b64encode(bytes(value)).decode(),
+        lambda content, decode: bytearray(base64.b64decode(content, validate=True)),
+    ),
+    ("builtins", "memoryview"): (
+        lambda value, encode: base64.b64encode(bytes(value)).decode(),
+        lambda content, decode: memoryview(base64.b64decode(content, validate=True)),
+    ),
+    ("builtins", "slice"): (
+        lambda value, encode: [encode(item) for item in (value.start, value.stop, value.step)],
+        lambda content, decode: slice(*map(decode, content)),
+    ),
+    ("builtins", "ellipsis"): (lambda value, encode: 0, lambda content, decode: ...),
+    ("builtins", "NotImplementedType"): (lambda value, encode: 0, lambda content, decode: NotImplemented),
+    ("datetime", "date"): (
+        lambda value, encode: [value.year, value.month, value.day],
+        lambda content, decode: _of("datetime", "date")(*map(int, content)),
+    ),
+    ("datetime", "timedelta"): (
+        lambda value, encode: [value.days, value.seconds, value.microseconds],
+        lambda content, decode: _of("datetime", "timedelta")(*map(int, content)),
+    ),
+    ("datetime", "timezone"): (
+        _encode_zone,
+        lambda content, decode: _of("datetime", "timezone")(decode(content[0]), *map(str, content[1:])),
+    ),
+    ("zoneinfo", "ZoneInfo"): (lambda value, encode: value.key, _text_of("zoneinfo", "ZoneInfo")),
+    ("array", "array"): (
+        lambda value, encode: [value.typecode, value.tolist()],
+        lambda content, decode: _of("array", "array")(str(content[0]), content[1]),
+    ),
+    **{("datetime", name): (_encode_moment, _decode_moment(name)) for name in _MOMENTS},
+    **{
+        (module, name): (lambda value, encode: str(value), _text_of(module, name))
+        for module, names in _TEXTS.items()
+        for name in names
+    },
+}
+_NAMES = {key: "bounded_deque" if key[1] == "deque" else key[1] for key in _KINDS}
+_ENCODERS = {_NAMES[key]: pair[0] for key, pair in _KINDS.items()}
+_DECODERS = {_NAMES[key]: pair[1] for key, pair in _KINDS.items()}

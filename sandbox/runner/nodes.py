@@ -1,0 +1,147 @@
+"""The nodes of linked lists and binary trees, which problem sets write as lists.
+
+A program may bring a `ListNode` or `TreeNode` of its own; where it does, nodes are built of that class.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import GeneratorType
+from typing import Any
+
+from sandbox.runner import values as codec
+from sandbox.runner.values import NotPlain
+
+MAX_NODES = 2_000_000
+LIST_OF = re.compile(r"\b(list|sequence|iterable|deque|tuple)\[", re.IGNORECASE)
+NODE = re.compile(r"\b(ListNode|TreeNode)\b")
+
+
+class ListNode:
+    """A linked list's node, as the problem sets that speak of one define it."""
+
+    def __init__(self, val: Any = 0, next: Any = None) -> None:
+        self.val = val
+        self.next = next
+
+
+class TreeNode:
+    """A binary tree's node, as the problem sets that speak of one define it."""
+
+    def __init__(self, val: Any = 0, left: Any = None, right: Any = None) -> None:
+        self.val = val
+        self.left = left
+        self.right = right
+
+
+def linked(items: Iterable[Any], kind: type = ListNode) -> Any:
+    """Build a linked list of the items; None for an empty one."""
+    head: Any = None
+    for item in reversed([*items]):
+        node = kind(item)
+        node.next = head
+        head = node
+    return head
+
+
+def list_of(node: Any) -> list[Any]:
+    """Return a linked list's values. Raises NotPlain for one that has no end."""
+    values: list[Any] = []
+    while node is not None:
+        values.append(node.val)
+        node = node.next
+        if len(values) > MAX_NODES:
+            raise NotPlain("a linked list without an end")
+    return values
+
+
+def tree(levels: Iterable[Any], kind: type = TreeNode) -> Any:
+    """Build a binary tree from its values level by level, with None where a child is missing; None for an empty one."""
+    values = iter(levels)
+    first = next(values, None)
+    if first is None:
+        return None
+    root = kind(first)
+    waiting: deque[Any] = deque([root])
+    while waiting:
+        node = waiting.popleft()
+        for side in ("left", "right"):
+            value = next(values, None)
+            if value is not None:
+                child = kind(value)
+                setattr(node, side, child)
+                waiting.append(child)
+    return root
+
+
+def levels_of(root: Any) -> list[Any]:
+    """Return a binary tree's values level by level, with None where a child is missing but not at the end."""
+    values: list[Any] = []
+    waiting = deque([root])
+    while waiting:
+        node = waiting.popleft()
+        values.append(None if node is None else node.val)
+        if node is not None:
+            waiting += (node.left, node.right)
+        if len(values) > MAX_NODES:
+            raise NotPlain("a tree without an end")
+    while values and values[-1] is None:
+        values.pop()
+    return values
+
+
+def build(declared: Any, value: Any, namespace: Mapping[str, Any]) -> Any:
+    """Make an argument what its annotation says: a list becomes the nodes of a list or a tree, of the program's own
+    class where it has one. Any other value stays as it is.
+    """
+    if not (value is None or type(value) is list):
+        return value
+    text = declared if isinstance(declared, str) else str(declared)
+    name = NODE.search(text)
+    if name is None:
+        return value
+    own = namespace.get(name[1])
+    make: Callable[..., Any] = linked if name[1] == "ListNode" else tree
+    kinds = (own,) if isinstance(own, type) else ()
+    if LIST_OF.search(text[: name.start()]):
+        return [make(item or (), *kinds) if item is None or type(item) is list else item for item in value or ()]
+    return make(value or (), *kinds)
+
+
+def is_declared(function: Any) -> bool:
+    """Whether a function returns nodes, by its annotations: those of its arguments where the result has none."""
+    annotations = getattr(function, "__annotations__", None) or {}
+    if "return" in annotations:
+        return NODE.search(str(annotations["return"])) is not None
+    return any(NODE.search(str(declared)) for declared in annotations.values())
+
+
+class AsLists:
+    """References for a value that leaves for good: iterators and nodes become lists, and nothing is referred to."""
+
+    keeps_arrays = False
+
+    def encode(self, value: Any, depth: int) -> Any:
+        return None
+
+    def refer(self, value: Any, depth: int) -> Any:
+        if isinstance(value, Iterator | GeneratorType):
+            return [codec.encode(item, depth + 1, self) for item in value]
+        items = values_of(value)
+        if items is None:
+            raise NotPlain(f"a {type(value).__name__} is not a plain value")
+        return {"nodes": codec.encode(items, depth, self)}
+
+    def decode(self, kind: str, content: Any) -> Any:
+        raise NotPlain(f"no kind of value is called {kind:.100}")
+
+
+def values_of(value: Any) -> list[Any] | None:
+    """Return the values of a linked list or a tree; None for what is neither."""
+    if isinstance(value, type) or not hasattr(value, "val"):
+        return None
+    if hasattr(value, "left") and hasattr(value, "right"):
+        return levels_of(value)
+    return list_of(value) if hasattr(value, "next") else None

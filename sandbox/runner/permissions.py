@@ -1,0 +1,63 @@
+"""What a program may do with the objects of its test: use them, and never read or change the test by them.
+
+It may call what it was passed, iterate, calculate and compare. It sees public attributes, and may set those that are
+not methods, for a list node of the test's is there to be linked. It reaches no frame, no module and no code, and it
+cannot replace a method that the test will call.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sandbox.runner.peers import Peer
+
+CLOSED = (
+    types.FrameType,
+    types.TracebackType,
+    types.ModuleType,
+    types.CodeType,
+    types.GeneratorType,
+    types.CoroutineType,
+    types.AsyncGeneratorType,
+)
+GENERATOR_METHODS = frozenset({"send", "throw", "close", "asend", "athrow", "aclose"})
+MOCK = "unittest.mock"
+# Of a mock: by these a program could make an assertion of the test's pass.
+MOCK_SETTINGS = frozenset({"configure_mock", "mock_add_spec", "attach_mock"})
+
+
+def check(peer: Peer, operation: str, args: list[Any]) -> None:
+    """Raises TypeError for what is not for the program to do, and AttributeError for what it is not shown."""
+    if operation in {"getattr", "method"}:
+        if not _may_read(args[0], args[1]):
+            raise AttributeError(f"{args[1]!r} of an object of the test is not for the program")
+        return
+    if operation in {"setattr", "delattr"}:
+        allowed = _may_set(peer, args[0], args[1])
+    elif operation == "vars":
+        allowed = type(args[0]).__module__ in peer.own_modules
+    else:
+        allowed = operation not in {"derive", "inherited", "plain", "settle"}
+    if not allowed:
+        raise TypeError(f"{operation} of an object of the test is not for the program")
+
+
+def _may_read(target: Any, name: Any) -> bool:
+    if not isinstance(name, str):
+        return False
+    if isinstance(target, CLOSED):
+        return name in GENERATOR_METHODS
+    if type(target).__module__ == MOCK and name in MOCK_SETTINGS:
+        return False
+    return not name.startswith("_")
+
+
+def _may_set(peer: Peer, target: Any, name: Any) -> bool:
+    if not isinstance(name, str) or name.startswith("_") or isinstance(target, type):
+        return False
+    kind = type(target)
+    if kind.__module__ == MOCK:
+        return not hasattr(kind, name)
+    return kind.__module__ in peer.own_modules and not callable(getattr(kind, name, None))

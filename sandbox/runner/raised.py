@@ -1,0 +1,92 @@
+"""Exceptions that cross: each is rebuilt as one of the same builtin class, or of a class for the other side's own.
+
+An exception that comes back to the side that raised it is the very same object again.
+"""
+
+from __future__ import annotations
+
+import builtins
+from typing import TYPE_CHECKING, Any
+
+from sandbox.runner import values
+from sandbox.runner.values import NotPlain
+
+if TYPE_CHECKING:
+    from sandbox.runner.peers import Peer
+
+MAX_TEXT = 10_000
+MAX_CAUSES = 20
+
+
+class Errors:
+    """Encodes and decodes the exceptions of one side."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    def encode(self, error: BaseException, causes: int = 0) -> dict[str, Any]:
+        """Encode an exception: its text, its class, its arguments and what caused it."""
+        references = self._peer.references
+        number = error.__dict__.get("_number")
+        text = text_of(error)
+        encoded: dict[str, Any] = {"error": text, "kind": type(error).__name__}
+        if number is not None:
+            return {**encoded, "yours": number}
+        encoded["class"] = references.encode_class(type(error))
+        encoded["number"] = references.number_of(error)
+        try:
+            encoded["args"] = [values.encode(item, 0, references) for item in error.args]
+        except (NotPlain, TypeError):
+            encoded["args"] = [text]
+        if error.__cause__ is not None and causes < MAX_CAUSES:
+            encoded["cause"] = self.encode(error.__cause__, causes + 1)
+        return encoded
+
+    def decode(self, encoded: dict[str, Any]) -> BaseException:
+        """Build the exception. One that is no `Exception` ends this side: it is not the test's to catch."""
+        references = self._peer.references
+        if "yours" in encoded:
+            found = references.decode("yours", encoded["yours"])
+            if isinstance(found, BaseException):
+                return found
+            raise NotPlain("not an exception")
+        text = str(encoded["error"])[:MAX_TEXT]
+        kind = values.decode(encoded["class"], references)
+        if not (isinstance(kind, type) and issubclass(kind, Exception)):
+            self._peer.leave(f"{encoded['kind']}: {text}")
+        try:
+            args = [values.decode(item, references) for item in encoded.get("args", [])]
+        except NotPlain:
+            args = [text]
+        error: BaseException = self._built(kind, args, text)
+        number = encoded.get("number")
+        if type(number) is int and hasattr(error, "__dict__"):
+            error.__dict__.update(_number=number, _text=text)
+        if "cause" in encoded:
+            error.__cause__ = self.decode(encoded["cause"])
+        return error
+
+    def _built(self, kind: Any, args: list[Any], text: str) -> Any:
+        if getattr(kind, "_class_number", None) is None:
+            try:
+                return kind(*args)
+            except Exception:  # noqa: BLE001 - a builtin one that takes other arguments than it keeps
+                return Exception(text) if issubclass(kind, builtins.BaseExceptionGroup) else _bare(kind, args)
+        return _bare(kind, args)
+
+
+def _bare(kind: Any, args: list[Any]) -> Any:
+    """An exception with its arguments, whatever its class's constructor wants."""
+    try:
+        error = kind.__new__(kind, *args)
+    except Exception:  # noqa: BLE001 - as above
+        error = Exception.__new__(kind)
+    error.args = tuple(args)
+    return error
+
+
+def text_of(error: BaseException) -> str:
+    try:
+        return str(error)[:MAX_TEXT]
+    except Exception:  # noqa: BLE001 - its __str__ is the program's
+        return ""
