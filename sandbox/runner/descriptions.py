@@ -10,7 +10,6 @@ from __future__ import annotations
 import collections
 import dataclasses
 import inspect
-import keyword
 import sys
 from collections.abc import Callable
 from types import FunctionType, SimpleNamespace, WrapperDescriptorType
@@ -299,7 +298,8 @@ def _build_enumeration(
 ) -> type:
     enum = sys.modules["enum"]
     values = described["enum"]
-    if values["kind"] not in ENUM_KINDS or any(keyword.iskeyword(str(one)) for one, _ in values["members"]):
+    contents = [(str(one), decode(value)) for one, value in values["members"]]
+    if values["kind"] not in ENUM_KINDS or not all(_is_member(*one) for one in contents):
         raise ValueError("not an enumeration")
     base = getattr(enum, values["kind"])
     mixin = {"str": str, "int": int, "float": float}.get(values["mixin"]) if values["kind"] == "Enum" else None
@@ -307,8 +307,8 @@ def _build_enumeration(
     namespace = enum.EnumMeta.__prepare__(name, bases)
     for key, value in {**members, "__getattr__": _ask_of_value}.items():
         namespace[key] = value
-    for member, value in values["members"]:
-        namespace[str(member)] = decode(value)
+    for member, value in contents:
+        namespace[member] = value
     built: Any = enum.EnumMeta(name, bases, namespace)
     own: dict[str, Any] = {one: special_method(one) for one in described["special"] if one in _OF_MEMBERS}
     for method in described["methods"]:
@@ -318,6 +318,11 @@ def _build_enumeration(
     for key, value in own.items():
         type.__setattr__(built, key, value)
     return built  # type: ignore[no-any-return]
+
+
+def _is_member(name: str, value: Any) -> bool:
+    """Whether a name and a value can be a member's. A function in its place would be a method of the members."""
+    return name.isidentifier() and not name.startswith("_") and name != "mro" and not hasattr(type(value), "__get__")
 
 
 _OF_MEMBERS = frozenset({"__str__", "__format__", "__lt__", "__le__", "__gt__", "__ge__", "__call__"})

@@ -37,7 +37,9 @@ def check(peer: Peer, operation: str, args: list[Any]) -> None:
     if operation in {"setattr", "delattr"}:
         allowed = _may_set(peer, args[0], args[1])
     elif operation == "vars":
-        allowed = type(args[0]).__module__ in peer.own_modules
+        allowed = type(args[0]).__module__ in peer.own_modules and not any(
+            name.startswith("_") for name in vars(args[0])
+        )
     else:
         allowed = operation not in {"derive", "inherited", "plain", "settle"}
     if not allowed:

@@ -21,6 +21,7 @@ from weakref import WeakValueDictionary
 from sandbox.runner import descriptions, library_values, values
 from sandbox.runner.coroutines import RemoteAsyncIterator, remote_coroutine
 from sandbox.runner.remotes import (
+    PLAIN_ATTRIBUTES,
     Remote,
     RemoteFunction,
     RemoteGenerator,
@@ -210,6 +211,8 @@ class References:
         items = [values.decode(item, self) for item in content[1]]
         if not issubclass(kind, tuple) or len(items) != len(kind._fields):
             raise NotPlain("not a named tuple")
+        if any(field in PLAIN_ATTRIBUTES and callable(item) for field, item in zip(kind._fields, items, strict=True)):
+            raise NotPlain("a named tuple with a method of a plain value")
         return tuple.__new__(kind, items)
 
     def _global(self, content: Any) -> Any:
