@@ -18,6 +18,7 @@ from sandbox.box.box import Box
 from sandbox.box.docker_engine import HOME_LABEL, DockerEngine
 from sandbox.box.slot import Slot
 from sandbox.errors import BoxError
+from sandbox.runner.allowance import Allowance
 from sandbox.runner.contract import Mode, Outcome, Run, Status
 from sandbox.runner.supervisor import Ending, Supervisor
 from tests.box.running import run_in, run_once
@@ -135,7 +136,8 @@ def test_a_program_that_ends_at_its_wall_limit_has_exceeded_it(box: Box, mode: s
 )
 def test_measured_times_decide_at_the_limit(ending: Ending, status: Status, message: str) -> None:
     limits = {"cpu_time_s": 0.5, "wall_time_s": 1.0, "memory_mb": 64}
-    supervisor: Any = None
+    supervisor: Any = Supervisor.__new__(Supervisor)
+    supervisor._allowance, supervisor._gvisor = Allowance(), None
     outcome = Supervisor._outcome(supervisor, ending, limits, Mode.FORK)
     assert (outcome["status"], outcome["message"]) == (status, message)
 

@@ -22,6 +22,7 @@ LACKING = {
     "escalating/device_nodes.c": "a node can be made, and leads to none of the host's devices: gVisor has only its own",
     "escalating/int80_calls.c": "gVisor has no 32-bit calls: they fail instead of ending the program",
     "staying/descriptors_in_flight.c": "descriptors that sockets hold of each other stay open there: a runtime error",
+    "starving/file_locks.py": "gVisor has no /proc/locks to count; locks lie in its own memory, which the host limits",
     "starving/cpu_never_waited_for.c": "gVisor has no clock of the whole box; the wall limit holds",
 }
 # The box may be lost, and is replaced; the verdict is the program's.

@@ -183,7 +183,8 @@ def test_huge_outputs_take_seconds(kind: str, shape: str) -> None:
     data = HUGE[shape]()
     for change in (data + b" \n", data[:-1] + b"8", data + b"\nx"):
         before = time.process_time()
-        assert not check(kind, change, data).failed
+        found = check(kind, change, data)
+        assert not found.failed or "more than this checker reads" in found.message
         assert time.process_time() - before < 30  # quadratic would be far more; an idle machine takes 0.1 to 1.5 s
 
 
