@@ -20,7 +20,7 @@ import stat
 import threading
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import (
     O_CLOEXEC,
     O_CREAT,
@@ -133,7 +133,8 @@ class SharedFiles:
             if "folders" in files:
                 self._set_folders(files["folders"])
                 for folder in self.folders:
-                    makedirs(path.dirname(folder), 0o700, exist_ok=True)
+                    with suppress(OSError):  # what cannot be made is missing, as far as the program can see
+                        makedirs(path.dirname(folder), 0o700, exist_ok=True)
             self._apply(files)
 
     def _set_folders(self, folders: list[str]) -> None:

@@ -65,8 +65,11 @@ class Turns:
             self._write(self._answer(message), at)
 
     def answer_all(self, first: bytes) -> None:
-        """Answer the main thread's requests, of which the first was read already, until there are no more."""
+        """Answer requests until there are no more. The first was read already."""
         message: Message | None = self._parsed(first)
+        if message is not None and message.get("at", MAIN) != MAIN:  # the test's first request is of another thread
+            self._hand_over(message)
+            message = self._next(MAIN)
         while message is not None:
             self._write(self._answer(message), MAIN)
             message = self._next(MAIN)
@@ -168,12 +171,12 @@ class Turns:
             message = None
         if not isinstance(message, dict):
             self._leave("the other side does not speak as agreed")
-        if message.get("threads"):
-            self._shared()
         if "files" in message:
             self._take_files(message.pop("files"))
         if self._asks_for_files is not None:
             self._asks_for_files.received(line, message)
+        if message.get("threads"):
+            self._shared()
         return message
 
 

@@ -499,6 +499,7 @@ def test_it(tmp_path):
     limits = {"output_kb": 65_536, "file_mb": 64, "cpu_time_s": 5}
     result = file_result(client, source, FORGED.format(files=files), limits=limits)
     assert (result.verdict, result.score) == (BROKE, 0), result
+    assert result.message.startswith("test_it: ") or "the temporary files of the program: " in result.message, result
 
 
 def test_a_forged_answer_follows_no_link_and_stays_out_of_other_folders(client: Client) -> None:
