@@ -1,10 +1,10 @@
 """The CPU time that carrying a test's calls takes in the program's process: allowed on top of the program's limit.
 
 A program must read the arguments it is passed and write the values it returns, and neither is its own work. Only the
-test's process can say how much that was: it counts the calls, the bytes and the collections in them, and writes what
-they cost into a pipe that the supervisor of the program's box reads. The program has no end of that pipe. What it makes
-the test do counts as well, but only up to a second in all: it could send any number of bytes and call back forever, and
-its iterators need not end.
+test's process can say how much that was: it counts the calls, the bytes and the collections in them, and the files that
+both share. It writes what they cost into a pipe that the supervisor of the program's box reads. The program has no end
+of that pipe. What it makes the test do counts as well, but only up to a second in all: it could send any number of
+bytes and call back forever, and its iterators need not end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import struct
 
 ACCOUNT = 5  # the descriptor of the pipe in the test's process
-CALL_NS, BYTE_NS, COLLECTION_NS = 25_000, 30, 4_000
+CALL_NS, BYTE_NS, COLLECTION_NS, FILE_NS = 25_000, 30, 4_000, 15_000
 MOST_DRIVEN_NS = 1_000_000_000
 MOST_S = 30.0
 RECORD_FROM_NS = 500_000
@@ -40,6 +40,10 @@ class Account:
 
     def received(self, line: bytes) -> None:
         self._pending_ns += self._driven(_cost_ns(line))
+
+    def looked_at_files(self, count: int) -> None:
+        """Count a look at all shared files. The program may have made them, so it counts as driven."""
+        self._pending_ns += self._driven(count * FILE_NS)
 
     def _driven(self, cost: int) -> int:
         cost = min(cost, MOST_DRIVEN_NS - self._driven_ns)

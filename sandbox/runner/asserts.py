@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sandbox.runner import peers, unittest_runs
+from sandbox.runner import peers, shared_files, unittest_runs
 from sandbox.runner.functions import ANSWERS, CALLS, PROGRAM_NAME
 from sandbox.runner.remotes import Remote, RemoteClass
 from sandbox.runner.reports import BROKEN, FAILED, PASSED, PROGRAM_FAILED, Reporter
@@ -69,6 +69,8 @@ class Tested:
         """
         self.names = names
         self.peer.names_to_come = names.free.difference(bound)
+        if not names.words.isdisjoint(shared_files.WORDS):
+            self.peer.share_files(shared_files.TestFiles(self._gone, self._break_off))
 
     def find(self, name: str, choosing: bool = True) -> Any:
         """Look up a global of the program; return None if there is none."""
@@ -144,6 +146,11 @@ class Tested:
     def _gone(self, why: str) -> NoReturn:
         """The program has ended before the test did; its own outcome says how."""
         self.report.tell(end=PROGRAM_FAILED, message=(why or ENDED_EARLY)[:MAX_MESSAGE_CHARS])
+        os._exit(0)
+
+    def _break_off(self, why: str) -> NoReturn:
+        """The test cannot run with any program."""
+        self.report.tell(end=BROKEN, message=why[:MAX_MESSAGE_CHARS])
         os._exit(0)
 
 

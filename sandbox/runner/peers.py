@@ -16,16 +16,18 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
+from contextlib import suppress
 from typing import IO, Any, NoReturn
 
 from sandbox.runner import changes, descriptions, values
 from sandbox.runner.allowance import open_account
 from sandbox.runner.coroutines import Loop, Steps
 from sandbox.runner.loans import Loans, lends
-from sandbox.runner.permissions import check
+from sandbox.runner.permissions import MOCK, check
 from sandbox.runner.raised import Errors
 from sandbox.runner.references import References
 from sandbox.runner.remotes import NAMED, PLAIN_ATTRIBUTES, STRANGER, Remote, RemoteClass, RemoteFunction, believe
+from sandbox.runner.shared_files import TestFiles
 from sandbox.runner.specials import OPERATIONS
 from sandbox.runner.turns import PROGRAM, TEST, Turns
 from sandbox.runner.used_as_objects import makers_of_objects
@@ -68,6 +70,7 @@ class Peer:
     look_up: Callable[[str], Any] = staticmethod(lambda name: None)
     source = ""
     _makers: frozenset[str] | None = None
+    _files: TestFiles | None = None
 
     # Asking.
 
@@ -80,6 +83,18 @@ class Peer:
         if self._loans:
             self._settle()
         return self._turns.exchange(request)
+
+    def share_files(self, files: TestFiles) -> None:
+        """Share the temporary files of the test with its program."""
+        self._files = files
+        self._turns.share_files(files)
+
+    def mention(self, value: Any) -> None:
+        """An object of this side's goes to the other by reference. If it is a path, the path is shared."""
+        kind = type(value)
+        if self._files is not None and hasattr(kind, "__fspath__") and kind.__module__ != MOCK:
+            with suppress(Exception):  # it is the test's own
+                self._files.mention(kind.__fspath__(value))
 
     def _settle(self) -> None:
         """Have the other side's containers hold what the copies hold that were made of them."""

@@ -105,6 +105,7 @@ class References:
                 return {"async iterator": number}
             if isinstance(value, Iterator) and module in _ITERATORS:
                 return {"generator" if hasattr(value, "send") else "iterator": number}
+        self._peer.mention(value)
         return {"object": [number, self._own_class(type(value))]}
 
     def encode_class(self, kind: type) -> Any:

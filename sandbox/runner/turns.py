@@ -14,6 +14,8 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
+from sandbox.runner.shared_files import SharedFiles, TestFiles
+
 if TYPE_CHECKING:
     from sandbox.runner.allowance import Account
 
@@ -43,6 +45,12 @@ class Turns:
         self._side, self._account = side, account
         self._main = threading.get_ident()
         self._threads: Threads | None = None
+        self._files: SharedFiles | None = None
+        self._asks_for_files: TestFiles | None = None  # the same, on the test's side
+
+    def share_files(self, files: TestFiles) -> None:
+        """Share the temporary files of the test from now on."""
+        self._files = self._asks_for_files = files
 
     def exchange(self, request: Message) -> Message:
         """Send a request, and answer the other side's until its answer comes."""
@@ -57,8 +65,11 @@ class Turns:
             self._write(self._answer(message), at)
 
     def answer_all(self, first: bytes) -> None:
-        """Answer the main thread's requests, of which the first was read already, until there are no more."""
+        """Answer requests until there are no more. The first was read already."""
         message: Message | None = self._parsed(first)
+        if message is not None and message.get("at", MAIN) != MAIN:  # the test's first request is of another thread
+            self._hand_over(message)
+            message = self._next(MAIN)
         while message is not None:
             self._write(self._answer(message), MAIN)
             message = self._next(MAIN)
@@ -113,18 +124,39 @@ class Turns:
             message["threads"] = True
             self._shared()
         line = json.dumps(message, separators=(",", ":")).encode() + b"\n"
-        if self._account is not None:
-            self._account.sent(line, driven=message.get("do", "next") == "next")
         try:
             if self._threads is None:
-                self._out.write(line)
-                self._out.flush()
+                self._send(line, message)
                 return
             with self._threads.writing:
-                self._out.write(line)
-                self._out.flush()
+                self._send(line, message)
         except BrokenPipeError:
             self._leave("")
+
+    def _send(self, line: bytes, message: Message) -> None:
+        if self._files is not None:
+            line = self._with_files(line, "do" in message)
+        if self._account is not None:
+            self._account.sent(line, driven=message.get("do", "next") == "next")
+        self._out.write(line)
+        self._out.flush()
+
+    def _with_files(self, line: bytes, is_request: bool) -> bytes:
+        """Add to a message what has changed in the shared folders. Only a request of the test says what is shared."""
+        files, asks = self._files, self._asks_for_files
+        if files is None:
+            return line
+        line = asks.attach_to_request(line) if is_request and asks is not None else files.attach(line)
+        if self._account is not None:
+            self._account.looked_at_files(files.count)
+        return line
+
+    def _take_files(self, files: Any) -> None:
+        if self._files is None:
+            if self._side != PROGRAM:
+                self._leave("the other side does not speak as agreed")
+            self._files = SharedFiles()
+        self._files.apply(files)
 
     def _read(self) -> Message | None:
         line = self._in.readline()
@@ -139,6 +171,10 @@ class Turns:
             message = None
         if not isinstance(message, dict):
             self._leave("the other side does not speak as agreed")
+        if "files" in message:
+            self._take_files(message.pop("files"))
+        if self._asks_for_files is not None:
+            self._asks_for_files.received(line, message)
         if message.get("threads"):
             self._shared()
         return message

@@ -39,6 +39,74 @@ def test_a_method_is_called_of_a_new_instance_each_time(client: Client) -> None:
     assert asserted(client, code, source, entry_point="Solution.count") == [ACCEPTED]
 
 
+def test_a_test_and_its_program_have_the_same_temporary_files(client: Client) -> None:
+    code = """
+import pathlib
+def count(path):
+    return len(open(path).read().split())
+def double(source, target):
+    pathlib.Path(target).write_bytes(pathlib.Path(source).read_bytes() * 2)
+"""
+    in_unittest = """
+import os, tempfile, unittest
+class Files(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.path = os.path.join(self.folder, "a.txt")
+    def test_count(self):
+        with open(self.path, "w") as file:
+            file.write("a b")
+        self.assertEqual(count(self.path), 2)
+    def test_double(self):
+        with open(self.path, "wb") as file:
+            file.write(bytes(100_000))
+        double(self.path, target=self.path)
+        self.assertEqual(os.path.getsize(self.path), 200_000)
+unittest.main()
+"""
+    in_threads = """
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+with tempfile.TemporaryDirectory() as folder:
+    def asked(number):
+        path = Path(folder) / str(number)
+        path.write_text("a " * number)
+        double(path, f"{path}.out")
+        return count(path), len(Path(f"{path}.out").read_text().split())
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(asked, range(12))) == [(n, 2 * n) for n in range(12)]
+"""
+    in_a_list = """
+import tempfile
+path = tempfile.mktemp()
+open(path, "w").write("a b c")
+assert [count(name) for name in [path]] == [3]
+open(path, "w").write("d e f")
+assert count(path) == 3
+open("/tmp/by-name.txt", "w").write("a")
+assert count("/tmp/by-name.txt") == 1
+"""
+    wrong = 'import tempfile\npath = tempfile.mktemp()\nopen(path, "w").write("a b")\nassert count(path) == 3'
+    found = asserted(client, code, in_unittest, in_threads, in_a_list, wrong)
+    assert found == [ACCEPTED, ACCEPTED, ACCEPTED, WRONG]
+
+
+def test_carrying_files_costs_the_program_nothing(client: Client) -> None:
+    code = "def size(path):\n    return len(open(path, 'rb').read())"
+    source = """
+import tempfile
+from pathlib import Path
+with tempfile.TemporaryDirectory() as folder:
+    for number in range(200):
+        (Path(folder) / str(number)).write_bytes(bytes(60_000))
+    for _ in range(100):
+        assert size(Path(folder) / "7") == 60_000
+"""
+    limits = {"cpu_time_s": 0.3, "wall_time_s": 10}
+    assert asserted(client, code, source, limits=limits) == [ACCEPTED]
+
+
 PROGRAM = """
 import math
 import numpy as np

@@ -260,3 +260,265 @@ def test_a_trick_is_not_paid(client: Client, trick: str) -> None:
     result = file_result(client, "from solution import *\ndef test_it():\n    assert solve([3, 4]) == 7", trick)
     assert result.verdict in {WRONG, BROKE}
     assert result.score == 0
+
+
+FILES_PROGRAM = """
+import json, os, shutil
+from pathlib import Path
+DEFAULT = None
+def count(path):
+    return len(open(path).read().split())
+def count_all(paths, *, more=None):
+    return sum(map(count, paths)) + sum(map(count, (more or {}).values()))
+def count_configured():
+    return count(DEFAULT)
+def save(path, text="x"):
+    with open(path, "w") as file:
+        file.write(text)
+def save_later(path):
+    yield 1
+    save(path)
+    yield 2
+def tidy(folder):
+    for path in Path(folder).rglob("*.tmp"):
+        path.unlink()
+    shutil.rmtree(Path(folder) / "old")
+    (Path(folder) / "new" / "deep").mkdir(parents=True)
+    (Path(folder) / "new" / "deep" / "a.bin").write_bytes(bytes(range(256)))
+def append(path):
+    with open(path, "a") as file:
+        file.write("+")
+def save_and_tell(path, tell):
+    save(path, "now")
+    return tell(path)
+def exists(path):
+    return os.path.exists(path)
+class Store:
+    def __init__(self, path):
+        self.path = path
+        self.values = json.loads(Path(path).read_text()) if Path(path).exists() else {}
+    def put(self, key, value):
+        self.values[key] = value
+        Path(self.path).write_text(json.dumps(self.values))
+"""
+FILES_FILE = """
+import os, tempfile
+from pathlib import Path
+import pytest
+import solution
+from solution import *
+
+def test_str(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("a b c")
+    assert count(str(path)) == 3
+
+def test_containers(tmp_path, tmp_path_factory):
+    first, second = tmp_path / "a", tmp_path_factory.mktemp("data") / "b"
+    first.write_text("a b")
+    second.write_text("c")
+    assert count_all([first, str(second)], more={"x": first}) == 5
+
+def test_tmpdir(tmpdir):
+    tmpdir.join("a").write("a b")
+    assert count(tmpdir.join("a")) == 2
+    save(tmpdir / "b", "c")
+    assert tmpdir.join("b").read() == "c"
+
+def test_tempfile():
+    with tempfile.NamedTemporaryFile("w+") as file:
+        file.write("a b")
+        file.flush()
+        assert count(file.name) == 2
+        append(file.name)
+        file.seek(0)
+        assert file.read() == "a b+"
+    with tempfile.TemporaryDirectory() as folder:
+        save(path=os.path.join(folder, "out"))
+        assert os.listdir(folder) == ["out"]
+    assert not exists(folder)
+
+def test_changes_both_ways(tmp_path):
+    path = tmp_path / "a.txt"
+    for number in range(5):
+        path.write_text(str(number))
+        append(path)
+        assert path.read_text() == f"{number}+"
+    path.unlink()
+    assert not exists(path)
+
+def test_folders(tmp_path):
+    (tmp_path / "old" / "er").mkdir(parents=True)
+    (tmp_path / "a.tmp").touch()
+    (tmp_path / "b.txt").touch()
+    tidy(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["b.txt", "new"]
+    assert (tmp_path / "new/deep/a.bin").read_bytes() == bytes(range(256))
+
+def test_an_object_that_keeps_its_path(tmp_path):
+    store = Store(tmp_path / "db")
+    store.put("a", 1)
+    assert (tmp_path / "db").read_text() == '{"a": 1}'
+    store.put("b", 2)
+    assert Store(tmp_path / "db").values == {"a": 1, "b": 2}
+
+def test_global(tmp_path, monkeypatch):
+    (tmp_path / "a").write_text("a b c d")
+    monkeypatch.setattr(solution, "DEFAULT", tmp_path / "a")
+    assert count_configured() == 4
+
+def test_generator_and_callback(tmp_path):
+    steps = save_later(tmp_path / "a")
+    assert next(steps) == 1 and not (tmp_path / "a").exists()
+    assert next(steps) == 2 and (tmp_path / "a").read_text() == "x"
+    assert save_and_tell(tmp_path / "b", lambda path: Path(path).read_text()) == "now"
+
+def test_errors_modes_and_times(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        count(tmp_path / "missing")
+    with pytest.raises(IsADirectoryError):
+        count(tmp_path)
+    path = tmp_path / "a"
+    path.touch()
+    os.utime(path, (5, 5))
+    path.chmod(0o750)
+    assert exists(path)
+    status = path.stat()
+    assert (status.st_mtime, status.st_mode & 0o777) == (5, 0o750)
+
+def test_wrong(tmp_path):
+    save(tmp_path / "a")
+    assert (tmp_path / "a").read_text() == "y"
+"""
+
+
+def test_temporary_files_are_the_programs_too(client: Client) -> None:
+    result = file_result(client, FILES_FILE, FILES_PROGRAM)
+    found = parts(result)
+    assert found.pop("test_wrong") == (WRONG, "AssertionError: assert 'x' == 'y'")
+    assert len(found) == 10
+    assert set(found.values()) == {(ACCEPTED, "")}, found
+
+
+def test_a_folder_of_another_test_and_the_files_beside_it_are_not_shared(client: Client) -> None:
+    code = """
+import glob, os
+def look(path):
+    return sorted(glob.glob("/tmp/**", recursive=True) + os.listdir("."))
+def echo(path):
+    return path.replace("test_b", "test_a")
+def exists(path):
+    return os.path.exists(path)
+"""
+    source = """
+import os
+from solution import *
+def test_a(tmp_path):
+    (tmp_path / "secret").touch()
+def test_b(tmp_path):
+    (tmp_path / "mine").touch()
+    (tmp_path / "link").symlink_to(os.getcwd() + "/test_program.py")
+    found = look(os.path.join(tmp_path, ""))
+    assert [name.rpartition("/")[2] for name in found if "test_b0/" in name] == ["mine"]
+    assert not [name for name in found if "secret" in name or "test_program" in name]
+    other = echo(str(tmp_path))
+    assert os.path.exists(other) and not exists(other)
+    assert not exists(os.getcwd() + "/test_program.py")
+"""
+    assert parts(file_result(client, source, code)) == {"test_a": (ACCEPTED, ""), "test_b": (ACCEPTED, "")}
+
+
+@pytest.mark.parametrize("files", ["[b'x' * (1 << 20)] * 17", "[b''] * 1_001"])
+def test_a_test_that_shares_too_much_cannot_run(client: Client, files: str) -> None:
+    start = f"""
+from solution import total
+def test_it(tmp_path):
+    for number, content in enumerate({files}):
+        (tmp_path / str(number)).write_bytes(content)
+"""
+    # Once the program has returned something, it may be the one that makes the test write so much.
+    for calls, verdict in (("", "internal_error"), ("    assert total([1]) == 1\n", BROKE)):
+        result = file_result(client, f"{start}{calls}    total([str(tmp_path)])\n")
+        assert (result.verdict, result.score) == (verdict, 0), result
+        message = "the temporary folders that the test shares with the program hold over 1,000 files or 16 MiB"
+        assert message in result.message
+
+
+@pytest.mark.parametrize(
+    "body", ["path.write_bytes(b'x' * (17 << 20))", "[open(f'{path}{n}', 'w') for n in range(2000)]"]
+)
+def test_a_program_that_leaves_too_much_is_at_fault(client: Client, body: str) -> None:
+    source = "from solution import save\ndef test_it(tmp_path):\n    save(tmp_path / 'a')\n"
+    result = file_result(client, source, f"def save(path):\n    {body}\n")
+    assert (result.verdict, result.score) == (BROKE, 0)
+
+
+FORGED = """
+import json, os
+def solve(path):
+    files = {files}
+    line = json.dumps({{"value": 0, "files": files}}).replace("FOLDER", os.path.dirname(path)).encode()
+    os.write(4, line + b"\\n")
+    return 0
+"""
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        '{"changed": [["FOLDER/../../../../etc/x", "", 0, 0]]}',
+        '{"changed": [["FOLDER/../test_it1/x", "", 0, 0]]}',
+        '{"changed": [["/tmp/x", "", 0, 0]]}',
+        '{"changed": [["FOLDERx", "", 0, 0]]}',
+        '{"changed": [["FOLDER//x", "", 0, 0]]}',
+        '{"changed": [["FOLDER/x\\0", "", 0, 0]]}',
+        '{"changed": [["FOLDER/\\ud800", "", 0, 0]]}',
+        '{"changed": [["FOLDER/x", "", 0, 1 << 70]]}',
+        '{"changed": [["FOLDER/x", 5, 0, 0]]}',
+        '{"changed": [["FOLDER/x", "!", 0, 0, 0]]}',
+        '{"changed": [[["FOLDER"], ""]]}',
+        '{"changed": [["FOLDER/%d" % n, None] for n in range(1000)]}',
+        '{"changed": [["FOLDER/x", "A" * (24 << 20), 0, 0]]}',
+        '{"changed": 5}',
+        '{"gone": [os.getcwd() + "/test_program.py"]}',
+        '{"gone": ["/tmp"]}',
+        '{"gone": 7}',
+        '{"refused": 1}',
+        "[]",
+        "7",
+        "None",
+    ],
+)
+def test_a_forged_answer_changes_no_other_file(client: Client, files: str) -> None:
+    source = """
+from solution import solve
+def test_it(tmp_path):
+    assert solve(str(tmp_path / "a")) == 0
+"""
+    limits = {"output_kb": 65_536, "file_mb": 64, "cpu_time_s": 5}
+    result = file_result(client, source, FORGED.format(files=files), limits=limits)
+    assert (result.verdict, result.score) == (BROKE, 0), result
+    assert result.message.startswith("test_it: ") or "the temporary files of the program: " in result.message, result
+
+
+def test_a_forged_answer_follows_no_link_and_stays_out_of_other_folders(client: Client) -> None:
+    files = """{"folders": ["/tmp"], "gone": ["FOLDER/link"], "changed": [
+        ["FOLDER/link", "eA==", 511, 0], ["FOLDER/linked/test_program.py", "eA==", 511, 0],
+        ["FOLDER/linked/new", None], ["FOLDER/hard", "eA==", 511, 0], ["FOLDER/a/b", "eA==", 511, 0]]}"""
+    source = """
+import os
+from solution import solve
+def test_it(tmp_path, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other") / "kept"
+    other.write_text("kept")
+    (tmp_path / "link").symlink_to(other)
+    (tmp_path / "linked").symlink_to(os.getcwd())
+    os.link(other, tmp_path / "hard")
+    assert solve(str(tmp_path / "a")) == 0
+    assert (tmp_path / "link").read_text() == other.read_text() == "kept"
+    assert (tmp_path / "hard").read_text() == "x"
+    assert len(open("test_program.py").read()) > 100 and not os.path.exists("new")
+    assert not (tmp_path / "a").exists()
+"""
+    result = file_result(client, source, FORGED.format(files=files))
+    assert parts(result) == {"test_it": (ACCEPTED, "")}

@@ -61,6 +61,14 @@ class TestSolve:
     def test_it(self, got):
         assert [got] == [7]
 """,
+    """
+import solution
+def test_it(tmp_path):
+    (tmp_path / "numbers").write_text("3 4")
+    solution.FOLDER = str(tmp_path)
+    assert solution.solve([3, 4]) == 7
+    assert (tmp_path / "numbers").read_text() == "3 4"
+""",
 )
 HONEST = "import math\ndef solve(numbers):\n    return sum(numbers)\n"
 

@@ -1,0 +1,439 @@
+"""The temporary files of a test, which its program reads and writes although it runs in another box.
+
+A folder directly beneath `/tmp`, such as one that `tempfile` makes, or one that pytest makes for a test, is shared from
+the first request of the test that names a path in it. Each side then sends what has changed in it with its next
+message, and the other side applies that before it reads the message. A test whose source mentions no temporary files
+shares none.
+
+The program may say anything here, so the test believes little of it. It applies changes to regular files and folders
+inside the shared folders alone, and never through a symbolic link. A folder that the program has named before the test
+did is never shared. Nothing else of the test's box is read or written for the program.
+
+The functions of `os` are taken when this module is imported: a test may patch them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+import threading
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from os import (
+    O_CLOEXEC,
+    O_CREAT,
+    O_DIRECTORY,
+    O_NOFOLLOW,
+    O_NONBLOCK,
+    O_RDONLY,
+    O_TRUNC,
+    O_WRONLY,
+    close,
+    fchmod,
+    fsencode,
+    fstat,
+    getcwd,
+    geteuid,
+    listdir,
+    lstat,
+    makedirs,
+    mkdir,
+    path,
+    read,
+    rmdir,
+    stat_result,
+    unlink,
+    utime,
+    write,
+)
+from os import open as open_file
+from os import stat as stat_file
+from time import time_ns
+from typing import Any, NamedTuple, NoReturn
+
+MAX_FILES = 1_000  # folders count as well
+MAX_BYTES = 16 << 20
+MAX_FOLDERS = 16
+MAX_NAMED_BY_PROGRAM = 1_000
+MAX_PATH_CHARS = 4_096
+TOO_MANY = f"over {MAX_FILES:,} files or {MAX_BYTES >> 20} MiB"
+ROOT = "/tmp"
+# A source that has none of these words shares no files.
+WORDS = frozenset({"tmp_path", "tmp_path_factory", "tmpdir", "tmpdir_factory", "tempfile", "tmp"})
+CLOCK_STEP_NS = 50_000_000  # a file system's clock may stand still for that long
+MAX_TIME_NS = 1 << 62
+_PREFIX = f"{ROOT}/".encode()
+_PART = rb"""(?:\\u[0-9a-f]{4}|[^\x00-\x20"'\\/:;,=()<>|&*?`])+"""
+# A folder's name in a line of JSON, and whether a string begins with it.
+_FOLDER = re.compile(rb'("?)%b((?:pytest-of-%b/pytest-%b/)?%b)' % (_PREFIX, _PART, _PART, _PART))
+# pytest looks for its mark on each function of the program that a test file imports.
+_PROBE = re.compile(rb'\{"do":"getattr","args":\[\{"yours":\d+\},"_pytest\w*"\]\}')
+Files = dict[str, Any]
+
+
+class Refused(ValueError):
+    """A change that is not for the other side to make."""
+
+
+class TooMuch(Exception):
+    """The shared folders hold more than is shared."""
+
+
+class Seen(NamedTuple):
+    """A file as both sides have it. `settled`: no later write can have left the same `identity`."""
+
+    identity: tuple[int, ...]
+    mode: int
+    modified_ns: int
+    size: int
+    digest: int
+    settled: bool
+
+    def is_like(self, other: Seen) -> bool:
+        if stat.S_ISDIR(self.mode):
+            return stat.S_ISDIR(other.mode)
+        return self.mode == other.mode and self.modified_ns == other.modified_ns and self.digest == other.digest
+
+
+class SharedFiles:
+    """One side's copy of the shared folders. This is the program's side, which is told what is shared."""
+
+    def __init__(self) -> None:
+        self.folders: list[str] = []
+        self._seen: dict[str, Seen] = {}
+        self._received: set[str] = set()  # files whose content is the other side's
+        self._lock = threading.Lock()
+
+    @property
+    def count(self) -> int:
+        """How many files are shared."""
+        return len(self._seen)
+
+    def attach(self, line: bytes, named: bool = False) -> bytes:
+        """Add what has changed in the shared folders to a message. `named` says that there are others than before."""
+        if not self.folders:
+            return line
+        with self._lock:
+            try:
+                files = self._changes()
+            except TooMuch:
+                files = self._refuse()
+            if named:
+                files["folders"] = self.folders
+            if not files:
+                return line
+            return line[:-2] + b',"files":' + json.dumps(files, separators=(",", ":")).encode() + b"}\n"
+
+    def _refuse(self) -> Files:
+        return {"refused": True}
+
+    def apply(self, files: Any) -> None:
+        """Make the changes that came with a message. Raises Refused."""
+        with self._lock:
+            if "folders" in files:
+                self._set_folders(files["folders"])
+                for folder in self.folders:
+                    with suppress(OSError):  # what cannot be made is missing, as far as the program can see
+                        makedirs(path.dirname(folder), 0o700, exist_ok=True)
+            self._apply(files)
+
+    def _set_folders(self, folders: list[str]) -> None:
+        self.folders = folders
+        self._seen = {name: seen for name, seen in self._seen.items() if self._folder_of(name)}
+        self._received.intersection_update(self._seen)
+
+    def _folder_of(self, name: str) -> str:
+        """The shared folder that a path is, or is in; an empty string if there is none."""
+        return next((one for one in self.folders if name == one or name.startswith(f"{one}/")), "")
+
+    # What has changed here.
+
+    def _changes(self) -> Files:
+        found = self._scan()
+        gone = [name for name, seen in self._seen.items() if _kind(found.get(name)) != stat.S_IFMT(seen.mode)]
+        for name in gone:
+            del self._seen[name]
+            self._received.discard(name)
+        changed = [entry for name, status in found.items() if (entry := self._changed(name, status)) is not None]
+        return {key: value for key, value in (("gone", gone), ("changed", changed)) if value}
+
+    def _changed(self, name: str, status: stat_result) -> list[Any] | None:
+        """What to send of a file; None if it is as both sides have it."""
+        before = self._seen.get(name)
+        if before is not None and before.settled and before.identity == _identity(status):
+            return None
+        content = b"" if stat.S_ISDIR(status.st_mode) else _content(name, status.st_size)
+        self._seen[name] = now = _look(status, content)
+        if before is not None and now.is_like(before):
+            return None
+        if stat.S_ISDIR(status.st_mode):
+            return [name, None]
+        return [name, b64encode(content).decode(), stat.S_IMODE(status.st_mode) & 0o777, status.st_mtime_ns]
+
+    def _scan(self) -> dict[str, stat_result]:
+        """The regular files and folders in the shared folders, each folder before what is in it. Raises TooMuch."""
+        found: dict[str, stat_result] = {}
+        size = 0
+        waiting = [*self.folders]
+        while waiting:
+            name = waiting.pop()
+            status = _status(name)
+            if status is None:
+                continue
+            found[name] = status
+            if stat.S_ISDIR(status.st_mode):
+                waiting += [f"{name}/{entry}" for entry in _entries(name)]
+            else:
+                size += status.st_size
+            if len(found) > MAX_FILES or size > MAX_BYTES:
+                raise TooMuch
+        return found
+
+    # What the other side has changed.
+
+    def _apply(self, files: Any) -> None:
+        try:
+            if "refused" in files:
+                raise ValueError(TOO_MANY)
+            gone = [self._checked(name) for name in files.get("gone", ())]
+            changed = [self._checked_entry(*entry) for entry in files.get("changed", ())]
+        except (TypeError, ValueError, AttributeError) as error:
+            raise Refused(str(error)) from error
+        sizes = {name: seen.size for name, seen in self._seen.items()}
+        for name in gone:
+            sizes.pop(name, None)
+        sizes.update((name, len(content or b"")) for name, content, _, _ in changed)
+        if len(sizes) > MAX_FILES or sum(sizes.values()) > MAX_BYTES:
+            raise Refused(TOO_MANY)
+        for name in sorted(gone, reverse=True):
+            self._seen.pop(name, None)
+            self._received.discard(name)
+            self._do(_remove, name)
+        for name, content, mode, modified_ns in changed:
+            status = self._do(_write, name, content, mode, modified_ns)
+            if status is not None:
+                self._seen[name] = _look(status, content or b"")
+                self._received.add(name)
+
+    def _do(self, change: Callable[..., Any], name: str, *content: Any) -> Any:
+        """Make a change beneath the root; return None if it cannot be made, as where a folder is a symbolic link."""
+        try:
+            with _parent_of(name) as parent:
+                return change(parent, path.basename(name), *content)
+        except OSError:
+            return None
+
+    def _checked(self, name: Any) -> str:
+        if type(name) is not str or len(name) > MAX_PATH_CHARS or not self._folder_of(name):
+            raise ValueError("a path outside the shared folders")
+        if not {"", ".", ".."}.isdisjoint(name.split("/")[1:]) or b"\0" in fsencode(name):
+            raise ValueError("not a plain path")
+        return name
+
+    def _checked_entry(
+        self, name: Any, content: Any, mode: Any = 0, modified_ns: Any = 0
+    ) -> tuple[str, bytes | None, int, int]:
+        if type(mode) is not int or type(modified_ns) is not int or not 0 <= modified_ns < MAX_TIME_NS:
+            raise ValueError("not a mode and a time")
+        return self._checked(name), None if content is None else b64decode(content), mode & 0o777, modified_ns
+
+
+class TestFiles(SharedFiles):
+    """The test's side: it decides what is shared. `leave` ends a test whose program does what it may not, and
+    `break_off` one that cannot run with any program.
+    """
+
+    __test__ = False
+
+    def __init__(self, leave: Callable[[str], NoReturn], break_off: Callable[[str], NoReturn]) -> None:
+        super().__init__()
+        self._leave, self._break_off = leave, break_off
+        self._private = (getcwd(), path.dirname(path.abspath(__file__)))
+        self._named_by_program: set[str] = set()
+        self._named: set[str] = set()
+        self._mentioned: list[bytes] = []
+        self._is_probed = False  # whether it is pytest that asks
+        self._influenced = False  # whether the program can have had a say in what the test wrote
+
+    def mention(self, name: Any) -> None:
+        """Take a path that the next request names although it is not in it: that of an object such as `tmpdir`."""
+        if isinstance(name, str):
+            self._mentioned.append(json.dumps(name).encode())
+
+    def received(self, line: bytes, message: Any) -> None:
+        """Remember the folders that a message of the program names, and whether it says more than what a function is."""
+        value = message.get("value")
+        if not self._is_probed and not (type(value) is dict and [*value] == ["function"]):
+            self._influenced = True
+        if b"\\" in line:  # what is escaped may be anything
+            try:
+                line = json.dumps(message).encode()
+            except RecursionError:
+                self._leave("a value that is nested too deep")
+        if _PREFIX in line and len(self._named_by_program) < MAX_NAMED_BY_PROGRAM:
+            self._named_by_program.update(_folder(name) for _, name in _FOLDER.findall(line))
+
+    def attach_to_request(self, line: bytes) -> bytes:
+        """The same as `attach`, for a message that may name folders."""
+        self._is_probed = _PROBE.match(line) is not None
+        return self.attach(line, self._mentioned != [] or _PREFIX in line)
+
+    def attach(self, line: bytes, named: bool = False) -> bytes:
+        return super().attach(line, named and self._share_named(line))
+
+    def _share_named(self, line: bytes) -> bool:
+        """Share the folders that a request names; return whether there are new ones."""
+        mentioned, self._mentioned = self._mentioned, []
+        with self._lock:
+            found = sorted(
+                {(_folder(name), bool(quote)) for quote, name in _FOLDER.findall(b" ".join([line, *mentioned]))}
+            )
+            names = [name for name, is_path in found if self._may_share(name, is_path)]
+            new = [name for name in dict.fromkeys(names) if name not in self.folders]
+            old = [name for name in self.folders if name not in names]
+            if not new:
+                return False
+            known = sum(seen.size for seen in self._seen.values())
+            if known > MAX_BYTES // 2 or len(self._seen) > MAX_FILES // 2:
+                old = []
+            again = [name for name in self.folders if name in names]
+            self._named.update(new)
+            self._set_folders([*old, *again, *new][-MAX_FOLDERS:])
+            return True
+
+    def _may_share(self, folder: str, is_path: bool) -> bool:
+        """Whether to share a folder. One that does not exist yet must be part of a string that is a path."""
+        if folder in self._named:
+            return True
+        if folder in self._named_by_program or len(self._named_by_program) >= MAX_NAMED_BY_PROGRAM:
+            return False
+        parts = folder.split("/")[2:]
+        if not {".", ".."}.isdisjoint(parts) or (len(parts) == 1 and parts[0].startswith("pytest-of-")):
+            return False
+        if any(f"{place}/".startswith(f"{folder}/") for place in self._private):
+            return False
+        try:
+            status = lstat(folder)
+        except OSError:
+            return is_path
+        return status.st_uid == geteuid() and path.realpath(folder) == folder
+
+    def _refuse(self) -> Files:
+        """End the test. No program can have its test end as one that cannot run, by what it returned or wrote."""
+        end = self._leave if self._influenced or self._received else self._break_off
+        end(f"the temporary folders that the test shares with the program hold {TOO_MANY}")
+
+    def apply(self, files: Any) -> None:
+        with self._lock:
+            try:
+                self._apply(files)
+            except Refused as error:
+                self._leave(f"the temporary files of the program: {error}")
+
+
+def _folder(name: bytes) -> str:
+    """The folder that `_FOLDER` has found."""
+    return f"{ROOT}/" + str(json.loads(b'"%b"' % name))
+
+
+def _kind(status: stat_result | None) -> int:
+    return 0 if status is None else stat.S_IFMT(status.st_mode)
+
+
+def _identity(status: stat_result) -> tuple[int, ...]:
+    return (status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def _look(status: stat_result, content: bytes) -> Seen:
+    settled = stat.S_ISDIR(status.st_mode) or status.st_ctime_ns < time_ns() - CLOCK_STEP_NS
+    return Seen(_identity(status), status.st_mode, status.st_mtime_ns, len(content), hash(content), settled)
+
+
+def _status(name: str) -> stat_result | None:
+    """The status of a regular file or a folder; None for anything else."""
+    try:
+        status = lstat(name)
+    except OSError:
+        return None
+    return status if stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode) else None
+
+
+def _entries(folder: str) -> list[str]:
+    try:
+        return sorted(listdir(folder), reverse=True)
+    except OSError:
+        return []
+
+
+def _content(name: str, size: int) -> bytes:
+    """The content of a file; nothing if it cannot be read."""
+    try:
+        descriptor = open_file(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        parts = []
+        while size > 0 and (part := read(descriptor, size)):
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+    except OSError:
+        return b""
+    finally:
+        close(descriptor)
+
+
+@contextmanager
+def _parent_of(name: str) -> Iterator[int]:
+    """Open the folder that a path beneath the root is in. Raises OSError if there is a symbolic link on the way."""
+    descriptor = open_file(ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    try:
+        for part in name[len(ROOT) + 1 :].split("/")[:-1]:
+            # Checked on its own, because gVisor follows a symbolic link in spite of O_NOFOLLOW with O_DIRECTORY.
+            if not stat.S_ISDIR(stat_file(part, dir_fd=descriptor, follow_symlinks=False).st_mode):
+                raise NotADirectoryError(part)
+            parent = descriptor
+            descriptor = open_file(part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, dir_fd=parent)
+            close(parent)
+        yield descriptor
+    finally:
+        close(descriptor)
+
+
+def _remove(parent: int, name: str) -> None:
+    mode = stat_file(name, dir_fd=parent, follow_symlinks=False).st_mode
+    if stat.S_ISDIR(mode):
+        rmdir(name, dir_fd=parent)
+    elif stat.S_ISREG(mode):
+        unlink(name, dir_fd=parent)
+
+
+def _write(parent: int, name: str, content: bytes | None, mode: int, modified_ns: int) -> stat_result | None:
+    """Write a file, or make a folder if there is no content; return its status, None if something else is there."""
+    try:
+        before = stat_file(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        before = None
+    if before is not None and not (stat.S_ISREG(before.st_mode) or stat.S_ISDIR(before.st_mode)):
+        return None
+    if content is None:
+        if before is None:
+            mkdir(name, 0o700, dir_fd=parent)
+        status = stat_file(name, dir_fd=parent, follow_symlinks=False)
+        return status if stat.S_ISDIR(status.st_mode) else None
+    # A hard link may be in a folder that is not shared.
+    if before is not None and (before.st_nlink > 1 or not before.st_mode & stat.S_IWUSR):
+        _remove(parent, name)
+    flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
+    descriptor = open_file(name, flags, 0o600, dir_fd=parent)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[write(descriptor, view) :]
+        fchmod(descriptor, mode)
+        utime(descriptor, ns=(modified_ns, modified_ns))
+        return fstat(descriptor)
+    finally:
+        close(descriptor)
