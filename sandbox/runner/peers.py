@@ -22,7 +22,7 @@ from sandbox.runner import changes, descriptions, values
 from sandbox.runner.allowance import open_account
 from sandbox.runner.coroutines import Loop, Steps
 from sandbox.runner.loans import Loans, lends
-from sandbox.runner.permissions import check
+from sandbox.runner.permissions import check, check_target
 from sandbox.runner.raised import Errors
 from sandbox.runner.references import References
 from sandbox.runner.remotes import NAMED, PLAIN_ATTRIBUTES, STRANGER, Remote, RemoteClass, RemoteFunction, believe
@@ -220,6 +220,8 @@ class Peer:
             operation = request["do"]
             if operation not in OPERATIONS and operation not in _OF_PEERS and operation not in CALLS:
                 return self._serve(request)
+            if not self.trusting:
+                check_target(operation, request["args"])
             args = [self.decoded(item) for item in request["args"]]
             kwargs = {str(name): self.decoded(item) for name, item in request.get("kwargs", {}).items()}
             if not self.trusting:
