@@ -32,6 +32,9 @@ from sandbox.runner.used_as_objects import makers_of_objects
 from sandbox.runner.values import NotPlain
 
 CALLS = frozenset({"call", "method"})
+# What may end an iteration by raising StopIteration or StopAsyncIteration.
+_MAY_END = frozenset({"next", "resume", "inherited", "anext", "task", "step", "outcome", "cancel"})
+_ITERATING = frozenset({"__next__", "__anext__"})
 BUILTINS = frozenset(dir(builtins))
 
 
@@ -109,7 +112,8 @@ class Peer:
             return self._operate(operation, *args, **kwargs)
         except (StopIteration, StopAsyncIteration) as error:
             kind = StopIteration if isinstance(error, StopIteration) else StopAsyncIteration
-            if operation not in CALLS or self.trusting or kind.__name__ in self.source:
+            may_end = operation in _MAY_END or (operation == "special" and args[1] in _ITERATING)
+            if may_end or self.trusting or kind.__name__ in self.source:
                 raise
             # As in a generator: it would end a loop of the test, such as `all(map(check, cases))`.
             self.raised = RuntimeError(f"the program raised {kind.__name__}")
@@ -138,6 +142,17 @@ class Peer:
     def _apply(self, parts: list[Any], changed: Any) -> None:
         for number, content in changed:
             changes.apply(parts[number], [self.decoded(item) for item in content])
+
+    def leave_block(self, operation: str, target: Remote, error: BaseException | None) -> Any:
+        """Leave a `with` block by `exit` or `aexit`. A failed assertion of the test is not for the program to swallow,
+        unless the test's source speaks of AssertionError.
+        """
+        suppressed = self.operate(operation, target, error)
+        if self.trusting or error is None or (isinstance(error, Exception) and not isinstance(error, AssertionError)):
+            return suppressed
+        if "AssertionError" in self.source or getattr(error, "_caught", False):
+            return suppressed
+        return _without_suppressing(suppressed) if operation == "aexit" else False
 
     def operate_guarded(self, kind: Any, operation: str, *args: Any) -> Any:
         """The same for what only an object of a class that the test names may do."""
@@ -307,6 +322,11 @@ _OF_PEERS: dict[str, Callable[..., Any]] = {
     "outcome": lambda peer, number: peer._loop.outcome(number),
     "cancel": lambda peer, number: peer._loop.cancel(number),
 }
+
+
+async def _without_suppressing(leaving: Any) -> bool:
+    await leaving
+    return False
 
 
 def _method(function: RemoteFunction) -> Callable[..., Any]:
