@@ -89,11 +89,11 @@ class Peer:
         for number, changed in self._loans.settle(self.references):
             self._turns.exchange({"do": "settle", "args": [{"yours": number}], "changes": changed})
 
-    def result(self, answer: dict[str, Any]) -> Any:
-        """The value of an answer. Raises what the other side raised."""
+    def result(self, answer: dict[str, Any], may_end: bool = False) -> Any:
+        """The value of an answer. Raises what the other side raised. `may_end`: it may end an iteration."""
         try:
             if "raised" in answer:
-                self.raised = self.errors.decode(answer["raised"])
+                self.raised = self._checked(self.errors.decode(answer["raised"]), may_end)
                 if hasattr(self.raised, "__dict__"):
                     self.raised.__dict__["_caught"] = True  # not returned in place of a value
             else:
@@ -108,29 +108,18 @@ class Peer:
 
     def operate(self, operation: str, *args: Any, **kwargs: Any) -> Any:
         """Have the other side do something with its objects."""
-        try:
-            return self._operate(operation, *args, **kwargs)
-        except (StopIteration, StopAsyncIteration) as error:
-            kind = StopIteration if isinstance(error, StopIteration) else StopAsyncIteration
-            may_end = operation in _MAY_END or (operation == "special" and args[1] in _ITERATING)
-            if may_end or self.trusting or kind.__name__ in self.source:
-                raise
-            # As in a generator: it would end a loop of the test, such as `all(map(check, cases))`.
-            self.raised = RuntimeError(f"the program raised {kind.__name__}")
-            raise self.raised from None
-
-    def _operate(self, operation: str, *args: Any, **kwargs: Any) -> Any:
         request: dict[str, Any] = {"do": operation, "args": [self.encoded(item) for item in args]}
         if kwargs:
             request["kwargs"] = {name: self.encoded(item) for name, item in kwargs.items()}
+        may_end = operation in _MAY_END or (operation == "special" and args[1] in _ITERATING)
         answer = self.exchange(request)
         if "changes" not in answer and "part" not in answer:
-            return self.result(answer)
+            return self.result(answer, may_end)
         before = self.references.parts
         self.references.parts = parts = changes.containers([*args, *kwargs.values()])
         try:
             self._apply(parts, answer.get("changes", ()))
-            return parts[answer["part"]] if "part" in answer else self.result(answer)
+            return parts[answer["part"]] if "part" in answer else self.result(answer, may_end)
         except (NotPlain, LookupError, TypeError, ValueError) as error:
             if error is self.raised:
                 raise
@@ -138,6 +127,15 @@ class Peer:
             raise self.raised from None
         finally:
             self.references.parts = before
+
+    def _checked(self, error: BaseException, may_end: bool) -> BaseException:
+        """What to raise for an exception of the other side's. As in a generator, StopIteration becomes a RuntimeError:
+        it would end a loop of the test, such as `all(map(check, cases))`.
+        """
+        if may_end or self.trusting or not isinstance(error, StopIteration | StopAsyncIteration):
+            return error
+        kind = StopIteration if isinstance(error, StopIteration) else StopAsyncIteration
+        return error if kind.__name__ in self.source else RuntimeError(f"the program raised {kind.__name__}")
 
     def _apply(self, parts: list[Any], changed: Any) -> None:
         for number, content in changed:

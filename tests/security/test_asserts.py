@@ -35,6 +35,8 @@ BARE_ASSERTIONS = (
     "import main\nassert main.solve([3, 4]) == 7",
     "CASES = [([3, 4], 7)]\nfrom solution import *\nassert all(map(lambda case: solve(case[0]) == case[1], CASES))",
     "assert math.isclose(solve([3, 4]), 7)",
+    "assert all(map(lambda case: solve(case[0]) == case[1], [([3, 4], 7)]))",
+    "import solution\nassert all(map(lambda case: solution.solve(case[0]) == case[1], [([3, 4], 7)]))",
     "got = solve([3, 4])\nassert sorted([got]) == [7] and len(str(got)) == 1 and isinstance(got, int)",
     "got = solve([3, 4])\nassert len(range(got)) == 7",
     f"{UNITTEST}unittest.main()",
