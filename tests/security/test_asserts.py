@@ -172,3 +172,18 @@ def test_a_block_of_the_program_suppresses_what_is_no_failed_assertion(slot: Slo
     ]
     result = verify("quiet", VerifyRequest(language="python", code=code, tests=tests), slot, 0.0)
     assert (result.verdict, result.score) == (Verdict.ACCEPTED, 1.0), result
+
+
+@pytest.mark.parametrize("kind", ["NameError", "ImportError", "ModuleNotFoundError"])
+def test_what_a_program_raises_while_its_file_is_collected_does_not_make_the_file_broken(kind: str, slot: Slot) -> None:
+    code = f"""
+class Noisy:
+    def __repr__(self):
+        raise ValueError("another exception, raised for the text of the first")
+    __str__ = __repr__
+def solve(numbers):
+    raise {kind}(Noisy())
+"""
+    source = "from solution import solve\nGOT = solve([3, 4])\ndef test_it():\n    assert GOT == 7"
+    request = VerifyRequest(language="python", code=code, tests=[PytestTest(source=source)])
+    assert verify("attack", request, slot, 0.0).verdict is Verdict.RUNTIME_ERROR
