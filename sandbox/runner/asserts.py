@@ -125,14 +125,16 @@ class Tested:
         return sorted((names & self.names.words) - BUILTINS - self.names.bound)
 
     def at_fault(self, error: BaseException | None) -> bool:
-        """Whether an exception that ended the test is the program's, not the test's opinion of it."""
-        if isinstance(error, NameError):
-            return error is self.peer.raised or error.name in self.missing
-        if type(error) is ImportError:
-            return error is self.peer.raised or (error.name in self.module_names and bool(self.missing))
-        if isinstance(error, AttributeError) and isinstance(error.obj, TestedModule):
+        """Whether an exception that ended the test is the program's, not the test's opinion of it. The program may have
+        raised others since, when the text of this one was asked for.
+        """
+        if error is not None and (error is self.peer.raised or vars(error).get("_caught")):
             return True
-        return error is not None and error is self.peer.raised
+        if isinstance(error, NameError):
+            return error.name in self.missing
+        if type(error) is ImportError:
+            return error.name in self.module_names and bool(self.missing)
+        return isinstance(error, AttributeError) and isinstance(error.obj, TestedModule)
 
     def is_broken_by(self, error: BaseException | None) -> bool:
         """Whether an exception says that the test cannot run, whatever the program does: it imports what is not there.

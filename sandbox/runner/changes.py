@@ -18,7 +18,7 @@ _SCALARS = frozenset({str, bool, type(None), int, float, bytes})
 _MAPPINGS = frozenset({"dict", "Counter", "OrderedDict", "defaultdict"})
 _SEQUENCES = frozenset({"list", "deque"})
 _OTHERS = frozenset({"set", "bytearray", "array", "ndarray"})
-_VIEWS = frozenset({"dict_keys", "dict_values", "dict_items"})  # they arrive as lists
+_VIEWS = frozenset({"dict_keys", "dict_values", "dict_items"})
 _NAMES = _MAPPINGS | _SEQUENCES | _OTHERS | _VIEWS
 _MODULES = frozenset({"builtins", "collections", "array", "numpy"})
 

@@ -42,6 +42,8 @@ def of_class(kind: type, encode: Callable[[Any], Any], shared: Callable[[type], 
         "based": issubclass(kind, BUILTIN_BASES),
         "error": issubclass(kind, BaseException),
     }
+    if described["error"]:
+        described["home"] = [kind.__module__, kind.__qualname__]
     if issubclass(kind, tuple) and isinstance(getattr(kind, "_fields", None), tuple):
         described["record"] = [*kind._fields]  # type: ignore[attr-defined]
         described["defaults"] = [encode(value) for value in getattr(kind, "_field_defaults", {}).values()]
@@ -155,7 +157,9 @@ def build_class(peer: Peer, number: int, described: dict[str, Any], decode: Call
     }
     special = [one for one in described["special"] if one in SPECIAL]
     if described["error"]:
-        return _build_error(peer, number, name, [decode(base) for base in described["bases"]], members, special)
+        known = _library_error(described.get("home"))
+        bases = [decode(base) for base in described["bases"]] if known is None else [known]
+        return _build_error(peer, number, name, bases, members, special)
     if "record" in described:
         return _build_record(peer, number, name, described, members, decode)
     if "enum" in described:
@@ -183,6 +187,22 @@ def build_class(peer: Peer, number: int, described: dict[str, Any], decode: Call
         fields = [(str(field), Any, dataclasses.field(init=bool(init))) for field, init in described["fields"]]
         members["__dataclass_fields__"] = dataclasses.make_dataclass("fields", fields).__dataclass_fields__  # type: ignore[attr-defined]
     return RemoteClass(name, tuple(bases) or (RemoteObject,), members)
+
+
+def _library_error(home: Any) -> Any:
+    """The exception class of the standard library that one of the other side's is, such as `json.JSONDecodeError`, so
+    that a test can catch it as that. None for any other, for one of a module that this process has not imported by
+    itself, and for one that a test framework reads as more than an error, as it does `unittest.SkipTest`.
+    """
+    module, name = map(str, home or ("", ""))
+    if module not in sys.modules or module.partition(".")[0] not in _RAISING_MODULES:
+        return None
+    found = vars(sys.modules[module]).get(name)
+    is_error = isinstance(found, type) and issubclass(found, Exception) and not issubclass(AssertionError, found)
+    return found if is_error and getattr(found, "__module__", "") == module else None
+
+
+_RAISING_MODULES = (sys.stdlib_module_names | {"numpy"}) - {"builtins", "unittest", "doctest", "bdb", "pdb", "test"}
 
 
 def _build_error(

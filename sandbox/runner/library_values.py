@@ -108,6 +108,18 @@ _KINDS: dict[tuple[str, str], tuple[Callable[[Any, Encode], Any], Callable[[Any,
         ("collections", name): (lambda value, encode: encode(value.data), _decode_wrapper(name))
         for name in ("UserDict", "UserList", "UserString")
     },
+    ("builtins", "dict_keys"): (
+        lambda value, encode: encode([*value]),
+        lambda content, decode: dict.fromkeys(decode(content)).keys(),
+    ),
+    ("builtins", "dict_values"): (
+        lambda value, encode: encode([*value]),
+        lambda content, decode: dict(enumerate(decode(content))).values(),
+    ),
+    ("builtins", "dict_items"): (
+        lambda value, encode: encode([*value]),
+        lambda content, decode: dict(decode(content)).items(),
+    ),
     ("builtins", "mappingproxy"): (
         _encode_dict,
         lambda content, decode: _of("types", "MappingProxyType")(dict(_pairs(content, decode))),

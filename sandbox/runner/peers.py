@@ -23,7 +23,7 @@ from sandbox.runner import changes, descriptions, values
 from sandbox.runner.allowance import open_account
 from sandbox.runner.coroutines import Loop, Steps
 from sandbox.runner.loans import Loans, lends
-from sandbox.runner.permissions import MOCK, check
+from sandbox.runner.permissions import MOCK, check, check_target
 from sandbox.runner.raised import Errors
 from sandbox.runner.references import References
 from sandbox.runner.remotes import NAMED, PLAIN_ATTRIBUTES, STRANGER, Remote, RemoteClass, RemoteFunction, believe
@@ -34,6 +34,9 @@ from sandbox.runner.used_as_objects import makers_of_objects
 from sandbox.runner.values import NotPlain
 
 CALLS = frozenset({"call", "method"})
+# What may end an iteration by raising StopIteration or StopAsyncIteration.
+_MAY_END = frozenset({"next", "resume", "inherited", "anext", "task", "step", "outcome", "cancel"})
+_ITERATING = frozenset({"__next__", "__anext__"})
 BUILTINS = frozenset(dir(builtins))
 
 
@@ -101,11 +104,11 @@ class Peer:
         for number, changed in self._loans.settle(self.references):
             self._turns.exchange({"do": "settle", "args": [{"yours": number}], "changes": changed})
 
-    def result(self, answer: dict[str, Any]) -> Any:
-        """The value of an answer. Raises what the other side raised."""
+    def result(self, answer: dict[str, Any], may_end: bool = False) -> Any:
+        """The value of an answer. Raises what the other side raised. `may_end`: it may end an iteration."""
         try:
             if "raised" in answer:
-                self.raised = self.errors.decode(answer["raised"])
+                self.raised = self._checked(self.errors.decode(answer["raised"]), may_end)
                 if hasattr(self.raised, "__dict__"):
                     self.raised.__dict__["_caught"] = True  # not returned in place of a value
             else:
@@ -120,28 +123,18 @@ class Peer:
 
     def operate(self, operation: str, *args: Any, **kwargs: Any) -> Any:
         """Have the other side do something with its objects."""
-        try:
-            return self._operate(operation, *args, **kwargs)
-        except (StopIteration, StopAsyncIteration) as error:
-            kind = StopIteration if isinstance(error, StopIteration) else StopAsyncIteration
-            if operation not in CALLS or self.trusting or kind.__name__ in self.source:
-                raise
-            # As in a generator: it would end a loop of the test, such as `all(map(check, cases))`.
-            self.raised = RuntimeError(f"the program raised {kind.__name__}")
-            raise self.raised from None
-
-    def _operate(self, operation: str, *args: Any, **kwargs: Any) -> Any:
         request: dict[str, Any] = {"do": operation, "args": [self.encoded(item) for item in args]}
         if kwargs:
             request["kwargs"] = {name: self.encoded(item) for name, item in kwargs.items()}
+        may_end = operation in _MAY_END or (operation == "special" and args[1] in _ITERATING)
         answer = self.exchange(request)
         if "changes" not in answer and "part" not in answer:
-            return self.result(answer)
+            return self.result(answer, may_end)
         before = self.references.parts
         self.references.parts = parts = changes.containers([*args, *kwargs.values()])
         try:
             self._apply(parts, answer.get("changes", ()))
-            return parts[answer["part"]] if "part" in answer else self.result(answer)
+            return parts[answer["part"]] if "part" in answer else self.result(answer, may_end)
         except (NotPlain, LookupError, TypeError, ValueError) as error:
             if error is self.raised:
                 raise
@@ -150,9 +143,29 @@ class Peer:
         finally:
             self.references.parts = before
 
+    def _checked(self, error: BaseException, may_end: bool) -> BaseException:
+        """What to raise for an exception of the other side's. As in a generator, StopIteration becomes a RuntimeError:
+        it would end a loop of the test, such as `all(map(check, cases))`.
+        """
+        if may_end or self.trusting or not isinstance(error, StopIteration | StopAsyncIteration):
+            return error
+        kind = StopIteration if isinstance(error, StopIteration) else StopAsyncIteration
+        return error if kind.__name__ in self.source else RuntimeError(f"the program raised {kind.__name__}")
+
     def _apply(self, parts: list[Any], changed: Any) -> None:
         for number, content in changed:
             changes.apply(parts[number], [self.decoded(item) for item in content])
+
+    def leave_block(self, operation: str, target: Remote, error: BaseException | None) -> Any:
+        """Leave a `with` block by `exit` or `aexit`. A failed assertion of the test is not for the program to swallow,
+        unless the test's source speaks of AssertionError.
+        """
+        suppressed = self.operate(operation, target, error)
+        if self.trusting or error is None or (isinstance(error, Exception) and not isinstance(error, AssertionError)):
+            return suppressed
+        if "AssertionError" in self.source or getattr(error, "_caught", False):
+            return suppressed
+        return _without_suppressing(suppressed) if operation == "aexit" else False
 
     def operate_guarded(self, kind: Any, operation: str, *args: Any) -> Any:
         """The same for what only an object of a class that the test names may do."""
@@ -235,6 +248,8 @@ class Peer:
             operation = request["do"]
             if operation not in OPERATIONS and operation not in _OF_PEERS and operation not in CALLS:
                 return self._serve(request)
+            if not self.trusting:
+                check_target(operation, request["args"])
             args = [self.decoded(item) for item in request["args"]]
             kwargs = {str(name): self.decoded(item) for name, item in request.get("kwargs", {}).items()}
             if not self.trusting:
@@ -320,6 +335,11 @@ _OF_PEERS: dict[str, Callable[..., Any]] = {
     "outcome": lambda peer, number: peer._loop.outcome(number),
     "cancel": lambda peer, number: peer._loop.cancel(number),
 }
+
+
+async def _without_suppressing(leaving: Any) -> bool:
+    await leaving
+    return False
 
 
 def _method(function: RemoteFunction) -> Callable[..., Any]:

@@ -1,14 +1,18 @@
 """What a program may do with the objects of its test: use them, and never read or change the test by them.
 
-It may call what it was passed, iterate, calculate and compare. It sees public attributes, and may set those that are
-not methods, for a list node of the test's is there to be linked. It reaches no frame, no module and no code, and it
-cannot replace a method that the test will call.
+It may call what it was passed, iterate, calculate and compare. It may do nothing with an object that it was not passed:
+a path, a class or a text that it makes up itself would act in the test's process. It sees public attributes, and may
+set those that are not methods, for a list node of the test's is there to be linked. It reaches no frame, no module and
+no code, and it cannot replace a method that the test will call.
 """
 
 from __future__ import annotations
 
 import types
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from sandbox.runner.specials import OPERATORS
 
 if TYPE_CHECKING:
     from sandbox.runner.peers import Peer
@@ -26,6 +30,27 @@ GENERATOR_METHODS = frozenset({"send", "throw", "close", "asend", "athrow", "acl
 MOCK = "unittest.mock"
 # Of a mock: by these a program could make an assertion of the test's pass.
 MOCK_SETTINGS = frozenset({"configure_mock", "mock_add_spec", "attach_mock"})
+NUMBERED = frozenset({"step", "outcome", "cancel"})  # of a task, which is named by its number alone
+
+
+def check_target(operation: str, encoded: Sequence[Any]) -> None:
+    """Raises TypeError unless an operation is one on an object of the test. `encoded` are its arguments, as received:
+    decoded ones no longer say who made them. An operator has the object on either side.
+    """
+    if operation in NUMBERED:
+        return
+    if not any(map(_is_own, encoded if operation in OPERATORS else encoded[:1])):
+        raise TypeError(f"{operation} of an object that is not the test's is not for the program to ask")
+
+
+def _is_own(encoded: Any) -> bool:
+    """Whether an encoded value is an object of the receiver's, or a value of one of its classes."""
+    if not isinstance(encoded, dict):
+        return False
+    if "raised" in encoded:
+        return isinstance(encoded["raised"], dict) and "yours" in encoded["raised"]
+    values = encoded.get("enum", encoded.get("record"))
+    return _is_own(values[0]) if isinstance(values, list) and values else "yours" in encoded
 
 
 def check(peer: Peer, operation: str, args: list[Any]) -> None:

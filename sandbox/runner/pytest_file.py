@@ -21,6 +21,7 @@ from _pytest.config import default_plugins
 from _pytest.nodes import Collector
 
 from sandbox.runner import asserts, shared
+from sandbox.runner.remotes import RemoteClass
 from sandbox.runner.reports import BROKEN, FAILED, PASSED, PROGRAM_FAILED, SKIPPED, Reporter
 from sandbox.runner.source_names import SourceNames, merge, read_names
 
@@ -120,6 +121,23 @@ class Teller:
         if not self._program_file or not innermost:
             return True
         return innermost != self._program_file and innermost.startswith(f"{os.path.dirname(self._program_file)}/")
+
+
+def restoring(change: Callable[..., None]) -> Callable[..., None]:
+    """Have monkeypatch restore what it changes of a class of the program's, too: it looks in the `__dict__` of a class
+    for what was there before, and a stand-in has none.
+    """
+
+    def change_and_keep(patch: Any, target: Any, name: Any, *args: Any, **kwargs: Any) -> None:
+        before = getattr(target, name, None) if isinstance(target, RemoteClass) else None
+        change(patch, target, name, *args, **kwargs)
+        if before is not None:
+            patch._setattr[-1] = (target, name, before)
+
+    return change_and_keep
+
+
+pytest.MonkeyPatch.setattr = restoring(pytest.MonkeyPatch.setattr)  # type: ignore[method-assign]
 
 
 def run(source: str, tested: Tested) -> NoReturn:

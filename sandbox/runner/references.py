@@ -222,7 +222,11 @@ class References:
             return _found(importlib.import_module(module), name)
         if module in _SAFE_MODULES:
             found = _found(importlib.import_module(module), name)
-            if isinstance(found, type) or (module == "builtins" and name in _SAFE_BUILTINS):
+            if isinstance(found, type):  # no class that the module has only imported, such as `types.CodeType`
+                is_its_own = found.__module__ == module or found in _UNNAMED
+            else:
+                is_its_own = module == "builtins" and name in _SAFE_BUILTINS
+            if is_its_own:
                 return found
         raise NotPlain(f"{module}.{name} is not a plain value")
 

@@ -333,9 +333,9 @@ def special_method(name: str, is_iterator: bool = False) -> Callable[..., Any]:
     if name == "__contains__":
         return lambda self, item: bool(self._peer.operate_guarded(type(self), "contains", self, item))
     if name == "__exit__":
-        return lambda self, kind, error, trace: self._peer.operate("exit", self, error)
+        return lambda self, kind, error, trace: self._peer.leave_block("exit", self, error)
     if name == "__aexit__":
-        return lambda self, kind, error, trace: self._peer.operate("aexit", self, error)
+        return lambda self, kind, error, trace: self._peer.leave_block("aexit", self, error)
     if name == "__await__":
         return lambda self: self._peer.await_object(self)
     if name in _FREE or name in _FREE_ASYNCHRONOUS:

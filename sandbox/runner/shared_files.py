@@ -263,7 +263,7 @@ class TestFiles(SharedFiles):
             self._mentioned.append(json.dumps(name).encode())
 
     def received(self, line: bytes, message: Any) -> None:
-        """Remember the folders that a message of the program names, and whether it says more than what a function is."""
+        """Remember the folders that a message of the program names, and whether it is more than a function."""
         value = message.get("value")
         if not self._is_probed and not (type(value) is dict and [*value] == ["function"]):
             self._influenced = True

@@ -24,6 +24,8 @@ BINARY: dict[str, tuple[str, bool]] = {
     **{f"__i{name}__": (f"i{name}", False) for name in (*ARITHMETIC, *LOGIC) if name != "divmod"},
 }
 CONVERSIONS = {f"__{name}__": name for name in UNARY}
+# The operations that take two operands and have the object on either side.
+OPERATORS = frozenset({*(name for name, _ in BINARY.values()), "eq", "ne"})
 # Called on the object's class by name.
 READING = (
     *("__len__", "__iter__", "__next__", "__reversed__", "__getitem__", "__bytes__", "__fspath__", "__length_hint__"),

@@ -522,3 +522,27 @@ def test_it(tmp_path, tmp_path_factory):
 """
     result = file_result(client, source, FORGED.format(files=files))
     assert parts(result) == {"test_it": (ACCEPTED, "")}
+
+
+def test_monkeypatch_restores_the_attributes_of_a_class(client: Client) -> None:
+    code = """
+class Account:
+    total = 0
+    def greet(self):
+        return "hi"
+    @staticmethod
+    def same(x):
+        return x
+"""
+    source = """
+from solution import Account
+def test_patched(monkeypatch):
+    monkeypatch.setattr(Account, "total", 100)
+    monkeypatch.setattr(Account, "greet", lambda self: "yo")
+    monkeypatch.setattr(Account, "same", staticmethod(lambda x: x + 1))
+    assert (Account.total, Account().greet(), Account.same(1)) == (100, "yo", 2)
+def test_restored():
+    assert (Account.total, Account().greet(), Account.same(1)) == (0, "hi", 1)
+"""
+    (test,) = client.verify({"language": "python", "code": code, "tests": [{"pytest": source}]}).tests
+    assert (test.verdict, test.score) == (ACCEPTED, 1.0), test

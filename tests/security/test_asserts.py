@@ -35,6 +35,8 @@ BARE_ASSERTIONS = (
     "import main\nassert main.solve([3, 4]) == 7",
     "CASES = [([3, 4], 7)]\nfrom solution import *\nassert all(map(lambda case: solve(case[0]) == case[1], CASES))",
     "assert math.isclose(solve([3, 4]), 7)",
+    "assert all(map(lambda case: solve(case[0]) == case[1], [([3, 4], 7)]))",
+    "import solution\nassert all(map(lambda case: solution.solve(case[0]) == case[1], [([3, 4], 7)]))",
     "got = solve([3, 4])\nassert sorted([got]) == [7] and len(str(got)) == 1 and isinstance(got, int)",
     "got = solve([3, 4])\nassert len(range(got)) == 7",
     f"{UNITTEST}unittest.main()",
@@ -70,6 +72,36 @@ def test_it(tmp_path):
     assert (tmp_path / "numbers").read_text() == "3 4"
 """,
 )
+# Asserts on what the program returns as an object.
+OBJECT_ASSERTIONS = (
+    "with solve([3, 4]) as total:\n    assert total == 7",
+    "with contextlib.ExitStack() as stack:\n    assert stack.enter_context(solve([3, 4])) == 7",
+    "async def check():\n    async with solve([3, 4]) as total:\n        assert total == 7\nasyncio.run(check())",
+    "assert all(map(lambda numbers: solve(numbers).value == sum(numbers), [[3, 4], [5]]))",
+    "assert all(map(lambda numbers: Solved(numbers).value == sum(numbers), [[3, 4], [5]]))",
+    "assert all(map(lambda numbers: Solved()[0] + 1 == sum(numbers), [[3, 4]]))",
+    "assert all(map(lambda numbers: Solved() == Solved(), [[3, 4], [5]]))",
+    "assert [*map(lambda numbers: len(Solved()), [[3, 4]])] == [2]",
+)
+HONEST_OBJECT = """
+class Solved:
+    def __init__(self, numbers=()):
+        self.value = sum(numbers)
+    __enter__ = lambda self: self.value
+    __exit__ = lambda self, *raised: None
+    async def __aenter__(self):
+        return self.value
+    async def __aexit__(self, *raised):
+        return None
+    def __eq__(self, other):
+        return self.value == other.value
+    def __len__(self):
+        return 2
+    def __getitem__(self, key):
+        return 6
+def solve(numbers):
+    return Solved(numbers)
+"""
 HONEST = "import math\ndef solve(numbers):\n    return sum(numbers)\n"
 
 
@@ -117,3 +149,49 @@ def test_an_attack_on_asserts_passes_none_and_leaves_the_next_program_unharmed(a
     assert result.score == 0.0
     assert {test.verdict for test in result.tests} <= {Verdict.WRONG_ANSWER, Verdict.RUNTIME_ERROR}, result
     assert verify("honest", _request(HONEST, ASSERTIONS[:1]), slot, 0.0).verdict is Verdict.ACCEPTED
+
+
+OBJECT_ATTACKS = [
+    attack for attack in ASSERT_ATTACKS if "swallow" in attack.path.stem or "operators" in attack.path.stem
+]
+
+
+@pytest.mark.parametrize("attack", OBJECT_ATTACKS, ids=lambda attack: attack.path.stem)
+def test_an_object_ends_no_assertion_early(attack: Attack, slot: Slot) -> None:
+    imports = "import asyncio, contextlib\n"
+    tests: list[AnyTest] = [AssertTest(assertion=imports + assertion) for assertion in OBJECT_ASSERTIONS]
+    result = verify("attack", VerifyRequest(language="python", code=attack.path.read_text(), tests=tests), slot, 0.0)
+    assert (result.passed, result.score) == (0, 0.0), (attack.header["attack"], result)
+
+
+def test_an_honest_object_passes(slot: Slot) -> None:
+    tests: list[AnyTest] = [AssertTest(assertion=f"import asyncio, contextlib\n{text}") for text in OBJECT_ASSERTIONS]
+    result = verify("honest", VerifyRequest(language="python", code=HONEST_OBJECT, tests=tests), slot, 0.0)
+    assert (result.verdict, result.score) == (Verdict.ACCEPTED, 1.0), result
+
+
+def test_a_block_of_the_program_suppresses_what_is_no_failed_assertion(slot: Slot) -> None:
+    code = "class Quiet:\n    __enter__ = lambda self: 5\n    __exit__ = lambda self, *raised: True"
+    tests: list[AnyTest] = [
+        AssertTest(assertion="with Quiet() as five:\n    assert five == 5\n    raise ValueError"),
+        AssertTest(
+            assertion="try:\n    with Quiet():\n        raise AssertionError\nexcept AssertionError:\n    1 / 0"
+        ),
+    ]
+    result = verify("quiet", VerifyRequest(language="python", code=code, tests=tests), slot, 0.0)
+    assert (result.verdict, result.score) == (Verdict.ACCEPTED, 1.0), result
+
+
+@pytest.mark.parametrize("kind", ["NameError", "ImportError", "ModuleNotFoundError"])
+def test_what_a_program_raises_while_its_file_is_collected_does_not_make_the_file_broken(kind: str, slot: Slot) -> None:
+    code = f"""
+class Noisy:
+    def __repr__(self):
+        raise ValueError("another exception, raised for the text of the first")
+    __str__ = __repr__
+def solve(numbers):
+    raise {kind}(Noisy())
+"""
+    source = "from solution import solve\nGOT = solve([3, 4])\ndef test_it():\n    assert GOT == 7"
+    request = VerifyRequest(language="python", code=code, tests=[PytestTest(source=source)])
+    assert verify("attack", request, slot, 0.0).verdict is Verdict.RUNTIME_ERROR
