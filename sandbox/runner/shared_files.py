@@ -70,6 +70,7 @@ _PART = rb"""(?:\\u[0-9a-f]{4}|[^\x00-\x20"'\\/:;,=()<>|&*?`])+"""
 _FOLDER = re.compile(rb'("?)%b((?:pytest-of-%b/pytest-%b/)?%b)' % (_PREFIX, _PART, _PART, _PART))
 # pytest looks for its mark on each function of the program that a test file imports.
 _PROBE = re.compile(rb'\{"do":"getattr","args":\[\{"yours":\d+\},"_pytest\w*"\]\}')
+_LOOK_UP = frozenset({"value", "at", "threads"})  # the fields of an answer that is a value and changes nothing
 Files = dict[str, Any]
 
 
@@ -263,10 +264,10 @@ class TestFiles(SharedFiles):
             self._mentioned.append(json.dumps(name).encode())
 
     def received(self, line: bytes, message: Any) -> None:
-        """Remember the folders that a message of the program names, and whether it says more than what a function is."""
+        """Remember the folders that a message of the program names, and whether it says more than what a name is."""
         value = message.get("value")
-        if not self._is_probed and not (type(value) is dict and [*value] == ["function"]):
-            self._influenced = True
+        says_where = type(value) is dict and [*value] == ["function"] and _LOOK_UP.issuperset(message)
+        self._influenced |= not (says_where or self._is_probed)
         if b"\\" in line:  # what is escaped may be anything
             try:
                 line = json.dumps(message).encode()
