@@ -35,7 +35,7 @@ class Errors:
         encoded["class"] = references.encode_class(type(error))
         encoded["number"] = references.number_of(error)
         try:
-            encoded["args"] = [values.encode(item, 0, references) for item in error.args]
+            encoded["args"] = [values.encode(item, 0, references) for item in _arguments_of(error)]
         except (NotPlain, TypeError):
             encoded["args"] = [text]
         if error.__cause__ is not None and causes < MAX_CAUSES:
@@ -83,6 +83,16 @@ def _bare(kind: Any, args: list[Any]) -> Any:
         error = Exception.__new__(kind)
     error.args = tuple(args)
     return error
+
+
+def _arguments_of(error: BaseException) -> tuple[Any, ...]:
+    """The arguments that build an exception again. An OSError keeps the names of files apart from its others."""
+    if isinstance(error, OSError) and type(error).__module__ == "builtins" and len(error.args) == 2:
+        if error.filename2 is not None:
+            return (*error.args, error.filename, None, error.filename2)
+        if error.filename is not None:
+            return (*error.args, error.filename)
+    return error.args
 
 
 def text_of(error: BaseException) -> str:

@@ -8,8 +8,6 @@ shares none.
 The program may say anything here, so the test believes little of it. It applies changes to regular files and folders
 inside the shared folders alone, and never through a symbolic link. A folder that the program has named before the test
 did is never shared. Nothing else of the test's box is read or written for the program.
-
-The functions of `os` are taken when this module is imported: a test may patch them.
 """
 
 from __future__ import annotations
@@ -19,39 +17,13 @@ import re
 import stat
 import threading
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from os import (
-    O_CLOEXEC,
-    O_CREAT,
-    O_DIRECTORY,
-    O_NOFOLLOW,
-    O_NONBLOCK,
-    O_RDONLY,
-    O_TRUNC,
-    O_WRONLY,
-    close,
-    fchmod,
-    fsencode,
-    fstat,
-    getcwd,
-    geteuid,
-    listdir,
-    lstat,
-    makedirs,
-    mkdir,
-    path,
-    read,
-    rmdir,
-    stat_result,
-    unlink,
-    utime,
-    write,
-)
-from os import open as open_file
-from os import stat as stat_file
+from collections.abc import Callable
+from contextlib import suppress
+from os import fsencode, getcwd, geteuid, lstat, makedirs, path, stat_result
 from time import time_ns
 from typing import Any, NamedTuple, NoReturn
+
+from sandbox.runner.temporary_files import ROOT, content_of, entries_of, open_parent_of, remove, status_of, write_file
 
 MAX_FILES = 1_000  # folders count as well
 MAX_BYTES = 16 << 20
@@ -59,7 +31,6 @@ MAX_FOLDERS = 16
 MAX_NAMED_BY_PROGRAM = 1_000
 MAX_PATH_CHARS = 4_096
 TOO_MANY = f"over {MAX_FILES:,} files or {MAX_BYTES >> 20} MiB"
-ROOT = "/tmp"
 # A source that has none of these words shares no files.
 WORDS = frozenset({"tmp_path", "tmp_path_factory", "tmpdir", "tmpdir_factory", "tempfile", "tmp"})
 CLOCK_STEP_NS = 50_000_000  # a file system's clock may stand still for that long
@@ -70,6 +41,7 @@ _PART = rb"""(?:\\u[0-9a-f]{4}|[^\x00-\x20"'\\/:;,=()<>|&*?`])+"""
 _FOLDER = re.compile(rb'("?)%b((?:pytest-of-%b/pytest-%b/)?%b)' % (_PREFIX, _PART, _PART, _PART))
 # pytest looks for its mark on each function of the program that a test file imports.
 _PROBE = re.compile(rb'\{"do":"getattr","args":\[\{"yours":\d+\},"_pytest\w*"\]\}')
+_LOOK_UP = frozenset({"value", "at", "threads"})  # the fields of an answer that is a value and changes nothing
 Files = dict[str, Any]
 
 
@@ -164,7 +136,7 @@ class SharedFiles:
         before = self._seen.get(name)
         if before is not None and before.settled and before.identity == _identity(status):
             return None
-        content = b"" if stat.S_ISDIR(status.st_mode) else _content(name, status.st_size)
+        content = b"" if stat.S_ISDIR(status.st_mode) else content_of(name, status.st_size)
         self._seen[name] = now = _look(status, content)
         if before is not None and now.is_like(before):
             return None
@@ -179,12 +151,12 @@ class SharedFiles:
         waiting = [*self.folders]
         while waiting:
             name = waiting.pop()
-            status = _status(name)
+            status = status_of(name)
             if status is None:
                 continue
             found[name] = status
             if stat.S_ISDIR(status.st_mode):
-                waiting += [f"{name}/{entry}" for entry in _entries(name)]
+                waiting += [f"{name}/{entry}" for entry in entries_of(name)]
             else:
                 size += status.st_size
             if len(found) > MAX_FILES or size > MAX_BYTES:
@@ -210,9 +182,9 @@ class SharedFiles:
         for name in sorted(gone, reverse=True):
             self._seen.pop(name, None)
             self._received.discard(name)
-            self._do(_remove, name)
+            self._do(remove, name)
         for name, content, mode, modified_ns in changed:
-            status = self._do(_write, name, content, mode, modified_ns)
+            status = self._do(write_file, name, content, mode, modified_ns)
             if status is not None:
                 self._seen[name] = _look(status, content or b"")
                 self._received.add(name)
@@ -220,7 +192,7 @@ class SharedFiles:
     def _do(self, change: Callable[..., Any], name: str, *content: Any) -> Any:
         """Make a change beneath the root; return None if it cannot be made, as where a folder is a symbolic link."""
         try:
-            with _parent_of(name) as parent:
+            with open_parent_of(name) as parent:
                 return change(parent, path.basename(name), *content)
         except OSError:
             return None
@@ -265,8 +237,8 @@ class TestFiles(SharedFiles):
     def received(self, line: bytes, message: Any) -> None:
         """Remember the folders that a message of the program names, and whether it is more than a function."""
         value = message.get("value")
-        if not self._is_probed and not (type(value) is dict and [*value] == ["function"]):
-            self._influenced = True
+        says_where = type(value) is dict and [*value] == ["function"] and _LOOK_UP.issuperset(message)
+        self._influenced |= not (says_where or self._is_probed)
         if b"\\" in line:  # what is escaped may be anything
             try:
                 line = json.dumps(message).encode()
@@ -349,91 +321,3 @@ def _identity(status: stat_result) -> tuple[int, ...]:
 def _look(status: stat_result, content: bytes) -> Seen:
     settled = stat.S_ISDIR(status.st_mode) or status.st_ctime_ns < time_ns() - CLOCK_STEP_NS
     return Seen(_identity(status), status.st_mode, status.st_mtime_ns, len(content), hash(content), settled)
-
-
-def _status(name: str) -> stat_result | None:
-    """The status of a regular file or a folder; None for anything else."""
-    try:
-        status = lstat(name)
-    except OSError:
-        return None
-    return status if stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode) else None
-
-
-def _entries(folder: str) -> list[str]:
-    try:
-        return sorted(listdir(folder), reverse=True)
-    except OSError:
-        return []
-
-
-def _content(name: str, size: int) -> bytes:
-    """The content of a file; nothing if it cannot be read."""
-    try:
-        descriptor = open_file(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        parts = []
-        while size > 0 and (part := read(descriptor, size)):
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
-    except OSError:
-        return b""
-    finally:
-        close(descriptor)
-
-
-@contextmanager
-def _parent_of(name: str) -> Iterator[int]:
-    """Open the folder that a path beneath the root is in. Raises OSError if there is a symbolic link on the way."""
-    descriptor = open_file(ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    try:
-        for part in name[len(ROOT) + 1 :].split("/")[:-1]:
-            # Checked on its own, because gVisor follows a symbolic link in spite of O_NOFOLLOW with O_DIRECTORY.
-            if not stat.S_ISDIR(stat_file(part, dir_fd=descriptor, follow_symlinks=False).st_mode):
-                raise NotADirectoryError(part)
-            parent = descriptor
-            descriptor = open_file(part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, dir_fd=parent)
-            close(parent)
-        yield descriptor
-    finally:
-        close(descriptor)
-
-
-def _remove(parent: int, name: str) -> None:
-    mode = stat_file(name, dir_fd=parent, follow_symlinks=False).st_mode
-    if stat.S_ISDIR(mode):
-        rmdir(name, dir_fd=parent)
-    elif stat.S_ISREG(mode):
-        unlink(name, dir_fd=parent)
-
-
-def _write(parent: int, name: str, content: bytes | None, mode: int, modified_ns: int) -> stat_result | None:
-    """Write a file, or make a folder if there is no content; return its status, None if something else is there."""
-    try:
-        before = stat_file(name, dir_fd=parent, follow_symlinks=False)
-    except FileNotFoundError:
-        before = None
-    if before is not None and not (stat.S_ISREG(before.st_mode) or stat.S_ISDIR(before.st_mode)):
-        return None
-    if content is None:
-        if before is None:
-            mkdir(name, 0o700, dir_fd=parent)
-        status = stat_file(name, dir_fd=parent, follow_symlinks=False)
-        return status if stat.S_ISDIR(status.st_mode) else None
-    # A hard link may be in a folder that is not shared.
-    if before is not None and (before.st_nlink > 1 or not before.st_mode & stat.S_IWUSR):
-        _remove(parent, name)
-    flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
-    descriptor = open_file(name, flags, 0o600, dir_fd=parent)
-    try:
-        view = memoryview(content)
-        while view:
-            view = view[write(descriptor, view) :]
-        fchmod(descriptor, mode)
-        utime(descriptor, ns=(modified_ns, modified_ns))
-        return fstat(descriptor)
-    finally:
-        close(descriptor)

@@ -374,8 +374,9 @@ def test_generator_and_callback(tmp_path):
     assert save_and_tell(tmp_path / "b", lambda path: Path(path).read_text()) == "now"
 
 def test_errors_modes_and_times(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="missing") as caught:
         count(tmp_path / "missing")
+    assert caught.value.filename == str(tmp_path / "missing") and caught.value.args[0] == caught.value.errno == 2
     with pytest.raises(IsADirectoryError):
         count(tmp_path)
     path = tmp_path / "a"
