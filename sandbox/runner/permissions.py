@@ -30,14 +30,15 @@ GENERATOR_METHODS = frozenset({"send", "throw", "close", "asend", "athrow", "acl
 MOCK = "unittest.mock"
 # Of a mock: by these a program could make an assertion of the test's pass.
 MOCK_SETTINGS = frozenset({"configure_mock", "mock_add_spec", "attach_mock"})
-NUMBERED = frozenset({"step", "outcome", "cancel"})  # of a task, which is named by its number alone
+# Of a task, which is named by its number, or begun of what can be awaited: the program's own coroutines, too.
+OF_TASKS = frozenset({"task", "step", "outcome", "cancel"})
 
 
 def check_target(operation: str, encoded: Sequence[Any]) -> None:
     """Raises TypeError unless an operation is one on an object of the test. `encoded` are its arguments, as received:
     decoded ones no longer say who made them. An operator has the object on either side.
     """
-    if operation in NUMBERED:
+    if operation in OF_TASKS:
         return
     if not any(map(_is_own, encoded if operation in OPERATORS else encoded[:1])):
         raise TypeError(f"{operation} of an object that is not the test's is not for the program to ask")
