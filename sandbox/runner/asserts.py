@@ -294,7 +294,7 @@ def run_source(source: str, builtins: Names, tested: Tested) -> tuple[str, str]:
     try:
         code = compile(source, TEST_FILE, "exec", dont_inherit=True)
         tested.read(read_names(source, code, tested.module_names))
-        tested.peer.source = source
+        tested.peer.set_source(source)
         if not tested.names.free and (name := called_builtin(source)):
             builtins.look_up(name)
     except NOT_COMPILED as error:

@@ -72,8 +72,13 @@ class Peer:
     names_to_come: frozenset[str] = frozenset()
     look_up: Callable[[str], Any] = staticmethod(lambda name: None)
     source = ""
+    catches_exits = False  # whether its source may catch the SystemExit that a function of the program raises
     _makers: frozenset[str] | None = None
     _files: TestFiles | None = None
+
+    def set_source(self, source: str) -> None:
+        """Say what the test is, so that it gets the exceptions that it speaks of."""
+        self.source, self.catches_exits = source, "SystemExit" in source
 
     # Asking.
 
@@ -126,6 +131,8 @@ class Peer:
         request: dict[str, Any] = {"do": operation, "args": [self.encoded(item) for item in args]}
         if kwargs:
             request["kwargs"] = {name: self.encoded(item) for name, item in kwargs.items()}
+        if self.catches_exits:
+            request["exits"] = True
         may_end = operation in _MAY_END or (operation == "special" and args[1] in _ITERATING)
         answer = self.exchange(request)
         if "changes" not in answer and "part" not in answer:
@@ -244,6 +251,7 @@ class Peer:
         self._turns.answer_all(first)
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        caught = (Exception, SystemExit) if self.trusting and request.get("exits") else (Exception,)
         try:
             operation = request["do"]
             if operation not in OPERATIONS and operation not in _OF_PEERS and operation not in CALLS:
@@ -255,7 +263,7 @@ class Peer:
             if not self.trusting:
                 check(self, operation, args)
             if operation in CALLS:
-                return self._answer_call(operation, args, kwargs)
+                return self._answer_call(operation, args, kwargs, caught)
             if operation == "describe":
                 return {"description": self._describe(*args)}
             if operation == "settle":
@@ -263,7 +271,7 @@ class Peer:
             if operation in OPERATIONS:
                 return self.lent(OPERATIONS[operation](*args, **kwargs), operation == "getattr")
             return {"value": self.encoded(_OF_PEERS[operation](self, *args, **kwargs))}
-        except Exception as error:  # noqa: BLE001 - it is the asker's
+        except caught as error:  # it is the asker's
             return {"raised": self.errors.encode(error)}
 
     def lent(self, value: Any, may_lend: bool = True) -> dict[str, Any]:
@@ -282,7 +290,9 @@ class Peer:
             self.references.parts = before
         return {"value": None}
 
-    def _answer_call(self, operation: str, args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    def _answer_call(
+        self, operation: str, args: list[Any], kwargs: dict[str, Any], caught: tuple[type[BaseException], ...]
+    ) -> dict[str, Any]:
         function, *rest = args
         if operation == "method":
             function, rest = getattr(function, rest[0]), rest[1:]
@@ -291,7 +301,7 @@ class Peer:
             value = self._call(function, rest, kwargs) if self._call else function(*rest, **kwargs)
             number = watch.number_of(value)
             answer = {"part": number} if number is not None else {"value": self.encoded(value)}
-        except Exception as error:  # noqa: BLE001 - it is the asker's
+        except caught as error:  # it is the asker's
             answer = {"raised": self.errors.encode(error)}
         changed = watch.changed(self.references)
         return {**answer, "changes": changed} if changed else answer

@@ -143,7 +143,7 @@ pytest.MonkeyPatch.setattr = restoring(pytest.MonkeyPatch.setattr)  # type: igno
 def run(source: str, tested: Tested) -> NoReturn:
     """Run the file's tests against a program in another box. `test_program.py` must not be there yet."""
     tested.peer.own_modules = frozenset({Path(FILE).stem, "conftest"})
-    tested.peer.source = source
+    tested.peer.set_source(source)
     beside = [_names_in(path.read_text(errors="replace"), tested) for path in _files()]
     tested.read(merge(_names_in(source, tested), beside))
 

@@ -43,7 +43,9 @@ class Errors:
         return encoded
 
     def decode(self, encoded: dict[str, Any]) -> BaseException:
-        """Build the exception. One that is no `Exception` ends this side: it is not the test's to catch."""
+        """Build the exception. One that is no `Exception` ends this side, unless it is a SystemExit that the test may
+        catch.
+        """
         references = self._peer.references
         if "yours" in encoded:
             found = references.decode("yours", encoded["yours"])
@@ -52,7 +54,8 @@ class Errors:
             raise NotPlain("not an exception")
         text = str(encoded["error"])[:MAX_TEXT]
         kind = values.decode(encoded["class"], references)
-        if not (isinstance(kind, type) and issubclass(kind, Exception)):
+        crossing = (Exception, SystemExit) if self._peer.catches_exits else Exception
+        if not (isinstance(kind, type) and issubclass(kind, crossing)):
             self._peer.leave(f"{encoded['kind']}: {text}")
         try:
             args = [values.decode(item, references) for item in encoded.get("args", [])]

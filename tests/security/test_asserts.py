@@ -39,11 +39,14 @@ BARE_ASSERTIONS = (
     "import solution\nassert all(map(lambda case: solution.solve(case[0]) == case[1], [([3, 4], 7)]))",
     "got = solve([3, 4])\nassert sorted([got]) == [7] and len(str(got)) == 1 and isinstance(got, int)",
     "got = solve([3, 4])\nassert len(range(got)) == 7",
+    "try:\n    got = solve([3, 4])\nexcept SystemExit as error:\n    got = error.code\nassert got == 7",
     f"{UNITTEST}unittest.main()",
+    f"{UNITTEST}assert SystemExit\nunittest.main()",
     f"from solution import *\n{UNITTEST}unittest.main(exit=False)",
 )
 PYTEST_FILES = (
     "from solution import solve\ndef test_it():\n    assert solve([3, 4]) == 7",
+    "import solution\nGOT = solution.solve([3, 4])  # no SystemExit\ndef test_it():\n    assert GOT == 7",
     f"from main import solve\n{UNITTEST}",
     """
 import pytest
