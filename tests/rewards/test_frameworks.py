@@ -182,13 +182,15 @@ def test_trls_grpo_trainer_calls_our_rewards_and_learns_from_them(url: str, tmp_
     assert told["fraction"][-1] > told["fraction"][0] + 0.3, told["fraction"]
 
 
-# Two steps, and a word after the first batch of rewards; with `argv` for how patient the reward function is.
+# Two steps. After each batch of rewards it says a word and waits for a line; `argv` says how patient the function is.
 TWO_STEPS = (
     GRPO.replace("url, folder = sys.argv[1:]", "url, folder, options = sys.argv[1:]")
     .replace('trl_reward(url, policy="x-coder")', "trl_reward(url, **json.loads(options))")
     .replace("max_steps=12", "max_steps=2")
     .replace(', trl_async_reward(url, policy="fraction", name="fraction")', "")
-    .replace("    return rewards\n", "    print('rewarded', flush=True)\n    return rewards\n")
+    .replace(
+        "    return rewards\n", "    print('rewarded', flush=True)\n    sys.stdin.readline()\n    return rewards\n"
+    )
 )
 AWAY_S = 30.0
 
@@ -201,7 +203,7 @@ def two_steps(url: str, folder: Path, **options: Any) -> Iterator[subprocess.Pop
         unavailable(str(error))
     command = [str(python), "-c", TWO_STEPS, url, str(folder), json.dumps(options)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, env=surroundings(), stdout=pipe, stderr=pipe, text=True) as process:
+    with subprocess.Popen(command, env=surroundings(), stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         try:
             yield process
         finally:
@@ -216,6 +218,12 @@ def until_rewarded(process: subprocess.Popen[str]) -> None:
     pytest.fail("the training ended before its first rewards")
 
 
+def go_on(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n" * 2)  # one for each step
+    process.stdin.flush()
+
+
 def test_a_training_waits_for_a_service_that_is_away_and_has_all_its_rewards(
     live_service: Service, tmp_path: Path
 ) -> None:
@@ -224,6 +232,7 @@ def test_a_training_waits_for_a_service_that_is_away_and_has_all_its_rewards(
         with served(app, port=port) as url:
             process = stack.enter_context(two_steps(url, tmp_path, policy="x-coder"))
             until_rewarded(process)
+        go_on(process)
         time.sleep(AWAY_S)
         with served(app, port=port):
             out, err = process.communicate(timeout=120)
@@ -239,6 +248,7 @@ def test_a_training_stops_when_the_service_is_gone_for_good(live_service: Servic
         with served(create_app(ApiSettings(home=tmp_path), live_service)) as url:
             process = stack.enter_context(two_steps(url, tmp_path, patience_s=5))
             until_rewarded(process)
+        go_on(process)
         _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert f"the service at {url} gave no verdicts for 5 s" in err.splitlines()[-1]
