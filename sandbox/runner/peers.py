@@ -14,7 +14,6 @@ the test treats that value as an object of the program's class.
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Any, NoReturn
@@ -28,6 +27,7 @@ from sandbox.runner.raised import Errors
 from sandbox.runner.references import References
 from sandbox.runner.remotes import NAMED, PLAIN_ATTRIBUTES, STRANGER, Remote, RemoteClass, RemoteFunction, believe
 from sandbox.runner.shared_files import TestFiles
+from sandbox.runner.source_names import BUILTINS
 from sandbox.runner.specials import OPERATIONS
 from sandbox.runner.turns import PROGRAM, TEST, Turns
 from sandbox.runner.used_as_objects import makers_of_objects
@@ -37,7 +37,6 @@ CALLS = frozenset({"call", "method"})
 # What may end an iteration by raising StopIteration or StopAsyncIteration.
 _MAY_END = frozenset({"next", "resume", "inherited", "anext", "task", "step", "outcome", "cancel"})
 _ITERATING = frozenset({"__next__", "__anext__"})
-BUILTINS = frozenset(dir(builtins))
 
 
 class Peer:

@@ -20,14 +20,17 @@ from weakref import WeakValueDictionary
 
 from sandbox.runner import descriptions, library_values, values
 from sandbox.runner.coroutines import RemoteAsyncIterator, remote_coroutine
+from sandbox.runner.permissions import MOCK
 from sandbox.runner.remotes import (
     PLAIN_ATTRIBUTES,
+    STRANGER,
     Remote,
     RemoteFunction,
     RemoteGenerator,
     RemoteIterator,
     RemoteObject,
 )
+from sandbox.runner.source_names import NUMERIC
 from sandbox.runner.specials import BUILTIN_BASES, plain_base
 from sandbox.runner.values import NotPlain
 
@@ -35,8 +38,7 @@ if TYPE_CHECKING:
     from sandbox.runner.peers import Peer
 
 MAX_NAME = 1_000
-MOCK = "unittest.mock"  # a mock passes for everything, so it is an object
-LIBRARIES = sys.stdlib_module_names | {"numpy", "pandas", "scipy", "sympy", "networkx"}
+LIBRARIES = sys.stdlib_module_names | NUMERIC
 _VALUES = frozenset({set, frozenset, bytes, complex, range, Fraction, Decimal})
 _ROUTINES = (FunctionType, MethodType, BuiltinFunctionType, functools.partial, type(functools.cache(len)))
 # Builtins that a program may hand to its test as they are: they compute, and reach nothing.
@@ -186,7 +188,7 @@ class References:
     def _object(self, content: Any) -> Any:
         number, kind, *plain = content
         built = values.decode(kind, self)
-        if plain and (self._peer.trusting or self._peer.level(built) == 0):
+        if plain and (self._peer.trusting or self._peer.level(built) == STRANGER):
             return values.decode(plain[0], self)
         if not (isinstance(built, type) and issubclass(built, RemoteObject)):
             raise NotPlain("an object of a class that is not its sender's")

@@ -22,6 +22,7 @@ BROKEN = "broken"  # the test fails whatever the program does, or tests nothing
 # The outcomes of one test function of a pytest file: the value of `outcome`.
 SKIPPED = "skipped"
 
+ENDED_EARLY = "the program ended before the test did"
 MAX_REPORT_BYTES = 65_536
 MAX_REPORTS = 100_000
 

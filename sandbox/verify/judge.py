@@ -218,7 +218,6 @@ _VERDICT_OF_END = {
     reports.PROGRAM_FAILED: Verdict.RUNTIME_ERROR,
     reports.BROKEN: Verdict.INTERNAL_ERROR,
 }
-ENDED_EARLY = "the program ended before the test did"
 CANNOT_RUN = "the test cannot run: "
 NO_END = "the test ended its process before it reached its end"
 
@@ -235,7 +234,7 @@ def _judge_end(program: Outcome, test: Outcome | None, told: Sequence[Mapping[st
         if verdict is Verdict.INTERNAL_ERROR:
             message = f"{CANNOT_RUN}{message}"
     elif test is None:
-        verdict, message = Verdict.RUNTIME_ERROR, ENDED_EARLY
+        verdict, message = Verdict.RUNTIME_ERROR, reports.ENDED_EARLY
     elif test.ended_well:
         verdict, message = Verdict.WRONG_ANSWER, NO_END
     else:
