@@ -34,6 +34,7 @@ from sandbox.runner.used_as_objects import makers_of_objects
 from sandbox.runner.values import NotPlain
 
 CALLS = frozenset({"call", "method"})
+_ANSWERED_APART = CALLS | {"describe", "settle"}  # with more than a value
 # What may end an iteration by raising StopIteration or StopAsyncIteration.
 _MAY_END = frozenset({"next", "resume", "inherited", "anext", "task", "step", "outcome", "cancel"})
 _ITERATING = frozenset({"__next__", "__anext__"})
@@ -253,7 +254,7 @@ class Peer:
         caught = (Exception, SystemExit) if self.trusting and request.get("exits") else (Exception,)
         try:
             operation = request["do"]
-            if operation not in OPERATIONS and operation not in _OF_PEERS and operation not in CALLS:
+            if operation not in OPERATIONS and operation not in _OF_PEERS and operation not in _ANSWERED_APART:
                 return self._serve(request)
             if not self.trusting:
                 check_target(operation, request["args"])
@@ -335,8 +336,6 @@ class Peer:
 
 
 _OF_PEERS: dict[str, Callable[..., Any]] = {
-    "settle": Peer._answer_settle,
-    "describe": Peer._describe,
     "about": Peer._about,
     "derive": Peer._derive,
     "task": lambda peer, awaitable: peer._loop.start(awaitable),

@@ -86,7 +86,7 @@ class References:
             return encoded
         if issubclass(kind, BUILTIN_BASES) and self._peer.trusting and kind.__module__ in self._peer.own_modules:
             plain = values.encode(plain_base(value), depth, self)
-            return {"object": [self._number(value), self._own_class(kind), plain]}
+            return {"object": [self.number_of(value), self._own_class(kind), plain]}
         if kind is re.Pattern and not self._peer.trusting and isinstance(value.pattern, str):
             return {"pattern": [value.pattern, value.flags]}
         return self._encode_global(value) if callable(value) and not issubclass(kind, RemoteObject) else None
@@ -96,7 +96,7 @@ class References:
             if self._peer.trusting:
                 raise NotPlain("a module is not a plain value")
             return {"global": [value.__name__, ""]}
-        number = self._number(value)
+        number = self.number_of(value)
         if isinstance(value, _ROUTINES) or type(value).__name__ in _METHOD_TYPES:
             return {"function": [number, _name_of(value), _kind_of(value)]}
         module = type(value).__module__
@@ -119,11 +119,7 @@ class References:
     def _own_class(self, kind: type) -> Any:
         if id(kind) in self._class_numbers:
             return {"yours": self._class_numbers[id(kind)]}
-        return {"class": [self._number(kind), kind.__name__[:MAX_NAME]]}
-
-    def number_of(self, value: Any) -> int:
-        """The number of an object of ours; it gets one where it has none."""
-        return self._number(value)
+        return {"class": [self.number_of(kind), kind.__name__[:MAX_NAME]]}
 
     def is_shared(self, kind: type) -> bool:
         """Whether the other side need not know a base class: a library's, whose methods count as the derived one's."""
@@ -148,7 +144,8 @@ class References:
             return name in _SAFE_BUILTINS
         return module in _SAFE_MODULES and isinstance(_found(sys.modules.get(module), name), type)
 
-    def _number(self, value: Any) -> int:
+    def number_of(self, value: Any) -> int:
+        """Return the number of an object of ours; it gets one where it has none."""
         number = self._numbers.get(id(value))
         if number is None:
             number = self._numbers[id(value)] = len(self._objects)
