@@ -26,6 +26,7 @@ from sandbox.errors import BoxError, BoxOutOfMemory
 from sandbox.runner import frames
 from sandbox.runner.contract import FileSpan, Limits, Mode, Outcome, Program, Run, Status, Usage
 from sandbox.runner.kernel import GVISOR
+from sandbox.runner.reports import sendable
 
 SUPERVISOR_WALL_CEILING = 5.0
 WATCHDOG_GRACE_S = 15.0
@@ -328,7 +329,7 @@ class Box:
             usage = Usage(seconds, wall_s, self._memory(memory_mb))
             exit_code = None if told["exit_code"] is None else int(told["exit_code"])
             signal = None if told["signal"] is None else int(told["signal"])
-            message = _words(told["message"])
+            message = sendable(str(told["message"])[:MESSAGE_CHARS])
             stopped = str(told["stopped"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BoxError(f"the supervisor's answer is not an outcome: {error!r}") from error
@@ -407,7 +408,7 @@ class Box:
         if "broken" in answer:
             frames.close_all(descriptors)
             kind = BoxOutOfMemory if self._walls.ran_out_of_memory() else BoxError
-            raise kind(f"box broken: {_words(answer['broken'])}")
+            raise kind(f"box broken: {sendable(str(answer['broken'])[:MESSAGE_CHARS])}")
         return answer, descriptors
 
     def _answer(self, patience_s: float) -> dict[str, Any]:
@@ -420,11 +421,6 @@ class Box:
 
 def _size(files: Mapping[str, bytes]) -> int:
     return sum(map(len, files.values())) if files else 0
-
-
-def _words(told: Any) -> str:
-    """Text of a box as it can be sent on: half a pair of UTF-16 is text in JSON, but cannot be encoded."""
-    return str(told)[:MESSAGE_CHARS].encode(errors="replace").decode()
 
 
 def _finite(told: Any) -> float:

@@ -184,7 +184,7 @@ def judge_call(
             return _case(outcome, Verdict.WRONG_ANSWER, told)
         answer = {} if too_many(outcome.answers) else json.loads(outcome.answers)
         if "error" in answer:
-            told = sendable(f"{answer['kind']}: {answer['error']}"[:MESSAGE_CHARS])
+            told = reports.sendable(f"{answer['kind']}: {answer['error']}"[:MESSAGE_CHARS])
             return _case(outcome, Verdict.RUNTIME_ERROR, told)
         right = any(same(answer["value"], value, rule) for value in (expected, *alternatives))
     except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, NotPlain):
@@ -304,11 +304,6 @@ def _whole_file(ended: CaseVerdict, parts: tuple[Part, ...]) -> CaseVerdict:
     verdict, message = (Verdict.ACCEPTED, "") if worst is None else (worst.verdict, f"{worst.name}: {worst.message}")
     passed = sum(part.verdict is Verdict.ACCEPTED for part in judged)
     return replace(ended, verdict=verdict, message=message, points=passed / len(judged), parts=parts)
-
-
-def sendable(text: str) -> str:
-    """Return a text that UTF-8 can carry: JSON from a box may hold lone surrogates, which a result cannot."""
-    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def last_line(output: bytes) -> str:
