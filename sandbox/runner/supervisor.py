@@ -489,9 +489,7 @@ def _copy(sources: Sequence[int], target: int) -> None:
     """Write the files one after the other into `target`, and close them."""
     for source in sources:
         while content := os.read(source, COPIED_AT_ONCE):
-            view = memoryview(content)
-            while view:
-                view = view[os.write(target, view) :]
+            frames.write_all(target, content)
         os.close(source)
 
 
