@@ -403,13 +403,14 @@ class Box:
         try:
             answer, _, descriptors = frames.receive(self._walls.connection)
         except (frames.FrameError, OSError) as error:
-            kind = BoxOutOfMemory if self._walls.ran_out_of_memory() else BoxError
-            raise kind(f"box gone: {error}") from error
+            raise self._kind_of_failure()(f"box gone: {error}") from error
         if "broken" in answer:
             frames.close_all(descriptors)
-            kind = BoxOutOfMemory if self._walls.ran_out_of_memory() else BoxError
-            raise kind(f"box broken: {sendable(str(answer['broken'])[:MESSAGE_CHARS])}")
+            raise self._kind_of_failure()(f"box broken: {sendable(str(answer['broken'])[:MESSAGE_CHARS])}")
         return answer, descriptors
+
+    def _kind_of_failure(self) -> type[BoxError]:
+        return BoxOutOfMemory if self._walls.ran_out_of_memory() else BoxError
 
     def _answer(self, patience_s: float) -> dict[str, Any]:
         self._walls.connection.settimeout(patience_s)
@@ -455,10 +456,4 @@ def _limits_header(limits: Limits) -> dict[str, Any]:
 def _compile_error(outcome: Outcome) -> Outcome:
     """A compilation that did not end well is the program's error, whatever ended it; the message keeps the reason."""
     reason = outcome.message if outcome.status is Status.RUNTIME_ERROR else outcome.status.value
-    return Outcome(
-        **{
-            **{name: getattr(outcome, name) for name in Outcome.__slots__},
-            "status": Status.COMPILE_ERROR,
-            "message": reason,
-        }
-    )
+    return replace(outcome, status=Status.COMPILE_ERROR, message=reason)

@@ -165,9 +165,8 @@ class Supervisor:
         self._program: dict[str, Any] = {}
         self._allowance = Allowance()
         self._environment = ""
-        self._waited_s = self._looked_at = (
-            0.0  # how long the run's processes have waited for a CPU, as of the last look
-        )
+        # How long the run's processes have waited for a CPU, as of the last look.
+        self._waited_s = self._looked_at = 0.0
         self.tag = ""  # of the request that is being served: comes back with its answer
         self._poll = select.poll()
         self._poll.register(self._zygote.socket, select.POLLIN)
@@ -196,7 +195,7 @@ class Supervisor:
                 if request["do"] == "compile":
                     self._compile(request["limits"], descriptors)
                 elif request["do"] == "run":
-                    self._run(request, payload, descriptors)
+                    self._run(request, descriptors)
                 elif request["do"] == "warm":
                     self._warm(tuple(request["modules"]))
                     frames.send(self._connection, {"warm": True})
@@ -236,7 +235,7 @@ class Supervisor:
         descriptors.clear()
         frames.send(self._connection, {"tag": self.tag, "outcome": outcome, "kept_bytes": self._workspace.kept_bytes()})
 
-    def _run(self, request: dict[str, Any], payload: bytes, descriptors: list[int]) -> None:
+    def _run(self, request: dict[str, Any], descriptors: list[int]) -> None:
         limits, mode = request["limits"], Mode(request["mode"])
         self._choose_zygote(tuple(request.get("warm", ())))
         streams, rest = descriptors[: request["streams"]], descriptors[request["streams"] :]
