@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import lru_cache
 from types import MappingProxyType
@@ -122,10 +123,13 @@ class Box:
         """Run the loaded Python program as one side of `channel`, descriptors lent to it as 3, 4 and so on.
 
         `allowance` is a pipe from which the supervisor reads how much CPU time is allowed besides (`runner.allowance`).
+        All of them are closed here, however the run ends.
         """
-        self._warm(self._loaded(), mode)
-        request = {"do": "run", "args": (), "fetch": (), "mode": mode}
-        return self._observe(request, stdin, limits, files, channel=channel, allowance=allowance)
+        last = () if allowance is None else (allowance,)
+        with _closing([*channel, *last]) as lent:
+            self._warm(self._loaded(), mode)
+            request = {"do": "run", "args": (), "fetch": (), "mode": mode}
+            return self._observe(request, stdin, limits, files, channel=channel, allowance=last, lent=lent)
 
     def run_shared(
         self, key: bytes, test: bytes, limits: Limits, files: Mapping[str, bytes], warm: tuple[str, ...] = ()
@@ -145,11 +149,12 @@ class Box:
     def converse(self, run: Run, partner: Sequence[int], spoken: Spoken | None = None) -> Outcome:
         """Run the loaded program with stdin and stdout lent to it: another program has their other ends.
 
-        With `spoken`, which is filled in, what it says is held to the output limit.
+        With `spoken`, which is filled in, what it says is held to the output limit. `partner` is closed here, however
+        the run ends.
         """
-        program = self._loaded()
-        request = {"do": "run", "args": run.args, "fetch": (), "mode": program.mode}
-        return self._observe(request, b"", run.limits, run.files, partner=partner, spoken=spoken)
+        with _closing(partner) as lent:
+            request = {"do": "run", "args": run.args, "fetch": (), "mode": self._loaded().mode}
+            return self._observe(request, b"", run.limits, run.files, partner=partner, spoken=spoken, lent=lent)
 
     def _warm(self, program: Program, mode: Mode) -> None:
         """Have an interpreter that has imported what the program will; done once a box, and remembered by it."""
@@ -183,13 +188,17 @@ class Box:
         partner: Sequence[int] = (),
         spoken: Spoken | None = None,
         calls_after: bytes = b"",
-        allowance: int | None = None,
+        allowance: Sequence[int] = (),
+        lent: ExitStack | None = None,
     ) -> Outcome:
-        """Send a request that starts a program, feed and drain its streams, and read how it ended."""
+        """Send a request that starts a program, feed and drain its streams, and read how it ended.
+
+        `lent` closes the descriptors that are lent to the program. That is done once it has them, so that it sees the
+        end of what its partner says.
+        """
         self.runs += 1
         began = time.monotonic()
         if _size(files) > limits.memory_mb << 20:
-            frames.close_all([*channel, *partner])
             return Outcome(Status.MEMORY_LIMIT_EXCEEDED, message="the run's files are larger than its memory")
         self._limit_memory(limits.memory_mb + self._kept_mb)
         self._walls.begin_run()
@@ -206,30 +215,30 @@ class Box:
         ):
             request["warm"] = self._program.warm
         deadline = time.monotonic() + limits.wall_time_s * SUPERVISOR_WALL_CEILING + WATCHDOG_GRACE_S
-        with Streams(stdin, limits.output_kb * 1024, calls, channel, partner, spoken, calls_after) as streams:
+        with (
+            Streams(stdin, limits.output_kb * 1024, calls, channel, partner, spoken, calls_after) as streams,
+            ExitStack() as ours,
+        ):
             request["streams"] = len(streams.theirs)
             copied = self._memory_for_copies(request)
-            last = () if allowance is None else (allowance,)
+            ours.callback(frames.close_all, copied)
             try:
                 self._check_stop()
-                self._start(request, [*streams.theirs, *copied], files, last)
+                self._start(request, [*streams.theirs, *copied], files, allowance)
             except frames.FrameTooLarge as error:
-                frames.close_all(copied)
                 return Outcome(Status.INTERNAL_ERROR, message=f"the request is too large for a box: {error}")
             finally:
                 streams.close_theirs()
-                frames.close_all([*channel, *partner, *last])
+                if lent is not None:
+                    lent.close()
             while not streams.wait_for(self._walls.connection, deadline, self.stop):
                 self._send({"do": "kill"})  # the output grew over its limit, or the run is not wanted any more
             answer, descriptors = self._receive()
-            descriptors += copied
-            try:
-                if answer.get("tag") != self.tag:
-                    raise BoxError("the answer is not to what was asked")
-                held = self._drain(streams)
-                fetched = self._fetched(answer, descriptors, limits)
-            finally:
-                frames.close_all(descriptors)
+            ours.callback(frames.close_all, descriptors)
+            if answer.get("tag") != self.tag:
+                raise BoxError("the answer is not to what was asked")
+            held = self._drain(streams)
+            fetched = self._fetched(answer, [*descriptors, *copied], limits)
             self._check_stop()
             self._kept_mb = _kept_mb(answer) or self._kept_mb
             outcome = self._outcome(answer, streams, fetched, bool(partner))
@@ -418,6 +427,13 @@ class Box:
         frames.close_all(descriptors)
         self._walls.connection.settimeout(None)
         return answer
+
+
+def _closing(descriptors: Sequence[int]) -> ExitStack:
+    """Return what closes these descriptors, once: at the end of its `with` block, or before."""
+    closing = ExitStack()
+    closing.callback(frames.close_all, descriptors)
+    return closing
 
 
 def _size(files: Mapping[str, bytes]) -> int:

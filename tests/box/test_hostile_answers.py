@@ -8,9 +8,11 @@ import os
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +20,7 @@ from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.errors import BoxError
 from sandbox.runner import frames
-from sandbox.runner.contract import Limits, Run, Status
+from sandbox.runner.contract import Limits, Mode, Outcome, Run, Status
 from sandbox.schema import StageResult
 
 LENGTH = struct.Struct("=I")
@@ -172,3 +174,34 @@ def test_no_descriptor_is_left_open_by_a_hostile_answer() -> None:
         _run_against(_framed(answer), 3)
         _run_against(answer, 3)
     assert count() == before
+
+
+class OutOfReach(TakenOver):
+    """Walls that cannot be moved any more."""
+
+    def limit_memory(self, memory_mb: int) -> None:
+        raise BoxError("box gone")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda box, lent: box.run_beside(Mode.SERVE, b"", LIMITS, lent[:2], allowance=lent[2]),
+        lambda box, lent: box.converse(Run(limits=LIMITS), lent),
+    ],
+)
+def test_what_is_lent_to_a_program_is_closed_when_its_box_fails_before_the_run(
+    use: Callable[[Box, list[int]], Outcome],
+) -> None:
+    walls = OutOfReach(b"", 0, b"")
+    lent = [os.open(os.devnull, os.O_RDONLY) for _ in range(3)]
+    try:
+        box = Box(walls)
+        box.load(languages.named("python").program("print(1)"))
+        with pytest.raises(BoxError):
+            use(box, lent)
+    finally:
+        walls.destroy()
+    for descriptor in lent:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
