@@ -28,13 +28,12 @@ from sandbox.runner import frames
 from sandbox.runner.contract import FileSpan, Limits, Mode, Outcome, Program, Run, Status, Usage
 from sandbox.runner.kernel import GVISOR
 from sandbox.runner.reports import sendable
+from sandbox.runner.words import MORE_ZYGOTES, WALL_CEILING
 
-SUPERVISOR_WALL_CEILING = 5.0
 WATCHDOG_GRACE_S = 15.0
 START_PATIENCE_S = 60.0
 NO_LIMIT_CHANGE = -1
 WARMING_MEMORY_MB = 1_024
-MOST_WARMED = 2  # as many as a supervisor keeps
 MAX_KEPT_BYTES = 1 << 31
 MESSAGE_CHARS = 1_000
 EXIT_NOT_RUN = 127  # as a shell has it
@@ -170,7 +169,7 @@ class Box:
         if self._answer(START_PATIENCE_S).get("warm") is not True:
             raise BoxError("the supervisor did not say that its interpreter is warm")
         self._warmed.append(program.warm)
-        del self._warmed[:-MOST_WARMED]
+        del self._warmed[:-MORE_ZYGOTES]
         self._walls.measure_own_memory()
         self._memory_mb = NO_LIMIT_CHANGE
 
@@ -214,7 +213,7 @@ class Box:
             and "warm" not in request
         ):
             request["warm"] = self._program.warm
-        deadline = time.monotonic() + limits.wall_time_s * SUPERVISOR_WALL_CEILING + WATCHDOG_GRACE_S
+        deadline = time.monotonic() + limits.wall_time_s * WALL_CEILING + WATCHDOG_GRACE_S
         with (
             Streams(stdin, limits.output_kb * 1024, calls, channel, partner, spoken, calls_after) as streams,
             ExitStack() as ours,

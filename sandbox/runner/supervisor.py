@@ -39,14 +39,12 @@ from sandbox.runner import frames, job, usage
 from sandbox.runner.allowance import Allowance
 from sandbox.runner.gvisor import GvisorBox, kill_all_of
 from sandbox.runner.kernel import GVISOR, GVISOR_LACKS, kernel_name
-from sandbox.runner.words import Mode, Status
+from sandbox.runner.words import MORE_ZYGOTES, WALL_CEILING, Mode, Status
 from sandbox.runner.workspace import CannotPrepare, NotClean, Workspace
 
 PR_SET_CHILD_SUBREAPER = 36
-WALL_CEILING = 5.0  # however busy the machine, a run ends after this many times its wall limit
 KILL_PATIENCE_S = 5.0
 MAX_FILES_BYTES = 1 << 31
-MORE_ZYGOTES = 2  # beside the first one: each has imported other modules, and holds their memory
 SHORTEST_LOOK_S = 0.002
 START_ALLOWANCE_S = 0.1  # a child is set up in 0.3 ms of CPU time
 MEMORY_LOOK_S = 0.01
