@@ -25,6 +25,7 @@ from sandbox.box.streams import Collected, Spoken, Streams
 from sandbox.box.watch import UNWATCHED, BoxWatch, Stage
 from sandbox.errors import BoxError, BoxOutOfMemory
 from sandbox.runner import frames
+from sandbox.runner.allowance import MOST_S
 from sandbox.runner.contract import FileSpan, Limits, Mode, Outcome, Program, Run, Status, Usage
 from sandbox.runner.kernel import GVISOR
 from sandbox.runner.reports import sendable
@@ -213,7 +214,8 @@ class Box:
             and "warm" not in request
         ):
             request["warm"] = self._program.warm
-        deadline = time.monotonic() + limits.wall_time_s * WALL_CEILING + WATCHDOG_GRACE_S
+        wall_time_s = limits.wall_time_s + (MOST_S if allowance else 0.0)
+        deadline = time.monotonic() + wall_time_s * WALL_CEILING + WATCHDOG_GRACE_S
         with (
             Streams(stdin, limits.output_kb * 1024, calls, channel, partner, spoken, calls_after) as streams,
             ExitStack() as ours,
