@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import lru_cache
 from types import MappingProxyType
@@ -24,15 +25,16 @@ from sandbox.box.streams import Collected, Spoken, Streams
 from sandbox.box.watch import UNWATCHED, BoxWatch, Stage
 from sandbox.errors import BoxError, BoxOutOfMemory
 from sandbox.runner import frames
+from sandbox.runner.allowance import MOST_S
 from sandbox.runner.contract import FileSpan, Limits, Mode, Outcome, Program, Run, Status, Usage
 from sandbox.runner.kernel import GVISOR
+from sandbox.runner.reports import sendable
+from sandbox.runner.words import MORE_ZYGOTES, WALL_CEILING
 
-SUPERVISOR_WALL_CEILING = 5.0
 WATCHDOG_GRACE_S = 15.0
 START_PATIENCE_S = 60.0
 NO_LIMIT_CHANGE = -1
 WARMING_MEMORY_MB = 1_024
-MOST_WARMED = 2  # as many as a supervisor keeps
 MAX_KEPT_BYTES = 1 << 31
 MESSAGE_CHARS = 1_000
 EXIT_NOT_RUN = 127  # as a shell has it
@@ -121,10 +123,13 @@ class Box:
         """Run the loaded Python program as one side of `channel`, descriptors lent to it as 3, 4 and so on.
 
         `allowance` is a pipe from which the supervisor reads how much CPU time is allowed besides (`runner.allowance`).
+        All of them are closed here, however the run ends.
         """
-        self._warm(self._loaded(), mode)
-        request = {"do": "run", "args": (), "fetch": (), "mode": mode}
-        return self._observe(request, stdin, limits, files, channel=channel, allowance=allowance)
+        last = () if allowance is None else (allowance,)
+        with _closing([*channel, *last]) as lent:
+            self._warm(self._loaded(), mode)
+            request = {"do": "run", "args": (), "fetch": (), "mode": mode}
+            return self._observe(request, stdin, limits, files, channel=channel, allowance=last, lent=lent)
 
     def run_shared(
         self, key: bytes, test: bytes, limits: Limits, files: Mapping[str, bytes], warm: tuple[str, ...] = ()
@@ -144,11 +149,12 @@ class Box:
     def converse(self, run: Run, partner: Sequence[int], spoken: Spoken | None = None) -> Outcome:
         """Run the loaded program with stdin and stdout lent to it: another program has their other ends.
 
-        With `spoken`, which is filled in, what it says is held to the output limit.
+        With `spoken`, which is filled in, what it says is held to the output limit. `partner` is closed here, however
+        the run ends.
         """
-        program = self._loaded()
-        request = {"do": "run", "args": run.args, "fetch": (), "mode": program.mode}
-        return self._observe(request, b"", run.limits, run.files, partner=partner, spoken=spoken)
+        with _closing(partner) as lent:
+            request = {"do": "run", "args": run.args, "fetch": (), "mode": self._loaded().mode}
+            return self._observe(request, b"", run.limits, run.files, partner=partner, spoken=spoken, lent=lent)
 
     def _warm(self, program: Program, mode: Mode) -> None:
         """Have an interpreter that has imported what the program will; done once a box, and remembered by it."""
@@ -164,7 +170,7 @@ class Box:
         if self._answer(START_PATIENCE_S).get("warm") is not True:
             raise BoxError("the supervisor did not say that its interpreter is warm")
         self._warmed.append(program.warm)
-        del self._warmed[:-MOST_WARMED]
+        del self._warmed[:-MORE_ZYGOTES]
         self._walls.measure_own_memory()
         self._memory_mb = NO_LIMIT_CHANGE
 
@@ -182,13 +188,17 @@ class Box:
         partner: Sequence[int] = (),
         spoken: Spoken | None = None,
         calls_after: bytes = b"",
-        allowance: int | None = None,
+        allowance: Sequence[int] = (),
+        lent: ExitStack | None = None,
     ) -> Outcome:
-        """Send a request that starts a program, feed and drain its streams, and read how it ended."""
+        """Send a request that starts a program, feed and drain its streams, and read how it ended.
+
+        `lent` closes the descriptors that are lent to the program. That is done once it has them, so that it sees the
+        end of what its partner says.
+        """
         self.runs += 1
         began = time.monotonic()
         if _size(files) > limits.memory_mb << 20:
-            frames.close_all([*channel, *partner])
             return Outcome(Status.MEMORY_LIMIT_EXCEEDED, message="the run's files are larger than its memory")
         self._limit_memory(limits.memory_mb + self._kept_mb)
         self._walls.begin_run()
@@ -204,31 +214,32 @@ class Box:
             and "warm" not in request
         ):
             request["warm"] = self._program.warm
-        deadline = time.monotonic() + limits.wall_time_s * SUPERVISOR_WALL_CEILING + WATCHDOG_GRACE_S
-        with Streams(stdin, limits.output_kb * 1024, calls, channel, partner, spoken, calls_after) as streams:
+        wall_time_s = limits.wall_time_s + (MOST_S if allowance else 0.0)
+        deadline = time.monotonic() + wall_time_s * WALL_CEILING + WATCHDOG_GRACE_S
+        with (
+            Streams(stdin, limits.output_kb * 1024, calls, channel, partner, spoken, calls_after) as streams,
+            ExitStack() as ours,
+        ):
             request["streams"] = len(streams.theirs)
             copied = self._memory_for_copies(request)
-            last = () if allowance is None else (allowance,)
+            ours.callback(frames.close_all, copied)
             try:
                 self._check_stop()
-                self._start(request, [*streams.theirs, *copied], files, last)
+                self._start(request, [*streams.theirs, *copied], files, allowance)
             except frames.FrameTooLarge as error:
-                frames.close_all(copied)
                 return Outcome(Status.INTERNAL_ERROR, message=f"the request is too large for a box: {error}")
             finally:
                 streams.close_theirs()
-                frames.close_all([*channel, *partner, *last])
+                if lent is not None:
+                    lent.close()
             while not streams.wait_for(self._walls.connection, deadline, self.stop):
                 self._send({"do": "kill"})  # the output grew over its limit, or the run is not wanted any more
             answer, descriptors = self._receive()
-            descriptors += copied
-            try:
-                if answer.get("tag") != self.tag:
-                    raise BoxError("the answer is not to what was asked")
-                held = self._drain(streams)
-                fetched = self._fetched(answer, descriptors, limits)
-            finally:
-                frames.close_all(descriptors)
+            ours.callback(frames.close_all, descriptors)
+            if answer.get("tag") != self.tag:
+                raise BoxError("the answer is not to what was asked")
+            held = self._drain(streams)
+            fetched = self._fetched(answer, [*descriptors, *copied], limits)
             self._check_stop()
             self._kept_mb = _kept_mb(answer) or self._kept_mb
             outcome = self._outcome(answer, streams, fetched, bool(partner))
@@ -328,7 +339,7 @@ class Box:
             usage = Usage(seconds, wall_s, self._memory(memory_mb))
             exit_code = None if told["exit_code"] is None else int(told["exit_code"])
             signal = None if told["signal"] is None else int(told["signal"])
-            message = _words(told["message"])
+            message = sendable(str(told["message"])[:MESSAGE_CHARS])
             stopped = str(told["stopped"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BoxError(f"the supervisor's answer is not an outcome: {error!r}") from error
@@ -402,13 +413,14 @@ class Box:
         try:
             answer, _, descriptors = frames.receive(self._walls.connection)
         except (frames.FrameError, OSError) as error:
-            kind = BoxOutOfMemory if self._walls.ran_out_of_memory() else BoxError
-            raise kind(f"box gone: {error}") from error
+            raise self._kind_of_failure()(f"box gone: {error}") from error
         if "broken" in answer:
             frames.close_all(descriptors)
-            kind = BoxOutOfMemory if self._walls.ran_out_of_memory() else BoxError
-            raise kind(f"box broken: {_words(answer['broken'])}")
+            raise self._kind_of_failure()(f"box broken: {sendable(str(answer['broken'])[:MESSAGE_CHARS])}")
         return answer, descriptors
+
+    def _kind_of_failure(self) -> type[BoxError]:
+        return BoxOutOfMemory if self._walls.ran_out_of_memory() else BoxError
 
     def _answer(self, patience_s: float) -> dict[str, Any]:
         self._walls.connection.settimeout(patience_s)
@@ -418,13 +430,15 @@ class Box:
         return answer
 
 
+def _closing(descriptors: Sequence[int]) -> ExitStack:
+    """Return what closes these descriptors, once: at the end of its `with` block, or before."""
+    closing = ExitStack()
+    closing.callback(frames.close_all, descriptors)
+    return closing
+
+
 def _size(files: Mapping[str, bytes]) -> int:
     return sum(map(len, files.values())) if files else 0
-
-
-def _words(told: Any) -> str:
-    """Text of a box as it can be sent on: half a pair of UTF-16 is text in JSON, but cannot be encoded."""
-    return str(told)[:MESSAGE_CHARS].encode(errors="replace").decode()
 
 
 def _finite(told: Any) -> float:
@@ -459,10 +473,4 @@ def _limits_header(limits: Limits) -> dict[str, Any]:
 def _compile_error(outcome: Outcome) -> Outcome:
     """A compilation that did not end well is the program's error, whatever ended it; the message keeps the reason."""
     reason = outcome.message if outcome.status is Status.RUNTIME_ERROR else outcome.status.value
-    return Outcome(
-        **{
-            **{name: getattr(outcome, name) for name in Outcome.__slots__},
-            "status": Status.COMPILE_ERROR,
-            "message": reason,
-        }
-    )
+    return replace(outcome, status=Status.COMPILE_ERROR, message=reason)

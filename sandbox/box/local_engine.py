@@ -140,7 +140,7 @@ class LocalEngine:
 
     def missing_walls(self) -> list[str]:
         walls = self.host.missing()
-        if "one user" not in " ".join(walls) and self.host.uid_base(self._uids, 0, self._settings.box_max_runs) is None:
+        if ONE_USER not in walls and self.host.uid_base(self._uids, 0, self._settings.box_max_runs) is None:
             walls.append(ONE_USER)
         cgroup = BoxCgroup.make(self._settings, self._slot)
         if cgroup is None:

@@ -283,11 +283,7 @@ class Streams:
                 self._poll.unregister(stop)
 
     def drain(self) -> None:
-        """Read what is left in the pipes once the program is gone; every writer must be gone with it.
-
-        The kernel may be a little later: descriptors that two unix sockets hold of each other, sent and never received,
-        are closed by its garbage collector, which runs when some unix socket is closed.
-        """
+        """Read what is left in the pipes once the program is gone; every writer must be gone with it."""
         deadline = time.monotonic() + LAST_WRITER_PATIENCE_S
         if self._relay is not None:
             self._pass_on_the_rest(self._relay, deadline)
@@ -295,12 +291,8 @@ class Streams:
             while self._read(descriptor):
                 pass
             while descriptor in self._open:
-                for one in socket.socketpair():
-                    one.close()
-                if _readable(descriptor, COLLECTION_PATIENCE_S):
-                    self._read(descriptor)
-                elif time.monotonic() > deadline:
-                    raise BoxError("a process of the program outlived it and still holds its output")
+                _wait_for_last_writer(descriptor, deadline)
+                self._read(descriptor)
 
     def _serve(self, events: list[tuple[int, int]], answer: int) -> bool:
         answered = False
@@ -377,10 +369,7 @@ class Streams:
             try:
                 return os.read(descriptor, PIPE_BYTES)
             except BlockingIOError:
-                for one in socket.socketpair():
-                    one.close()
-                if not _readable(descriptor, COLLECTION_PATIENCE_S) and time.monotonic() > deadline:
-                    raise BoxError("a process of the program outlived it and still holds its output") from None
+                _wait_for_last_writer(descriptor, deadline)
 
     def _release(self, held: _Held, chunk: bytes) -> None:
         """Write the calls, or close their pipe, once enough has been answered to know which."""
@@ -410,10 +399,18 @@ class Streams:
             os.close(descriptor)
 
 
-def _readable(descriptor: int, patience_s: float) -> bool:
+def _wait_for_last_writer(descriptor: int, deadline: float) -> None:
+    """Wait a moment for more to read in a pipe, or its end. Raises BoxError after the deadline.
+
+    The kernel may be later than the program's end: descriptors that two unix sockets hold of each other, sent and never
+    received, are closed by its garbage collector, which runs when some unix socket is closed.
+    """
+    for one in socket.socketpair():
+        one.close()
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(patience_s * 1000))
+    if not poll.poll(COLLECTION_PATIENCE_S * 1000) and time.monotonic() > deadline:
+        raise BoxError("a process of the program outlived it and still holds its output")
 
 
 def _enlarge(descriptor: int) -> None:

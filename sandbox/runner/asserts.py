@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from sandbox.runner import peers, shared_files, unittest_runs
 from sandbox.runner.functions import ANSWERS, CALLS, PROGRAM_NAME
 from sandbox.runner.remotes import Remote, RemoteClass
-from sandbox.runner.reports import BROKEN, FAILED, PASSED, PROGRAM_FAILED, Reporter
+from sandbox.runner.reports import BROKEN, ENDED_EARLY, FAILED, PASSED, PROGRAM_FAILED, Reporter
 from sandbox.runner.source_names import BUILTINS, SourceNames, all_names, read_names
 from sandbox.runner.tested_builtin import called_builtin
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 PROGRAM_NAMES = frozenset({PROGRAM_NAME, "main"})
 TEST_FILE = "test.py"
 MAX_MESSAGE_CHARS = 500
-ENDED_EARLY = "the program ended before the test did"
 NEVER_USED = "the test never used the program, so it tests nothing"
 NO_PYTEST = "python3-pytest is not installed where this box runs"
 # The functions of `pytest_file` that run a file; an interpreter that has not imported that module has none.

@@ -218,20 +218,24 @@ def _build_error(
     return ErrorClass(name, tuple(kinds), members)
 
 
-class ErrorClass(type):
-    """The class of exceptions for one of the other side's, which makes them. A class derived from it is this side's."""
+class ValueClass(type):
+    """The class of what is copied, such as named tuples: what it lacks is asked of the program's."""
 
     _peer: Peer
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        if "_class_number" in cls.__dict__:
-            return cls._peer.operate("call", cls, *args, **kwargs)
-        return super().__call__(*args, **kwargs)
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         return cls._peer.operate("getattr", cls, name)
+
+
+class ErrorClass(ValueClass):
+    """The class of exceptions for one of the other side's, which makes them. A class derived from it is this side's."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if "_class_number" in cls.__dict__:
+            return cls._peer.operate("call", cls, *args, **kwargs)
+        return super().__call__(*args, **kwargs)
 
 
 def _begin_error(error: Any, *args: Any, **kwargs: Any) -> None:
@@ -266,17 +270,6 @@ def _equal_errors(error: Any, other: Any) -> Any:
     if "_number" in error.__dict__ and isinstance(other, Exception) and "_number" in other.__dict__:
         return bool(error._peer.operate("eq", error, other))
     return NotImplemented
-
-
-class ValueClass(type):
-    """The class of named tuples that are copied: what they lack is asked of the program's."""
-
-    _peer: Peer
-
-    def __getattr__(cls, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return cls._peer.operate("getattr", cls, name)
 
 
 def _ask_of_value(value: Any, name: str) -> Any:

@@ -103,10 +103,14 @@ def receive(connection: socket.socket, large: bool = False) -> tuple[dict[str, A
 def memory_file(name: str, content: bytes) -> int:
     """A new memfd that holds `content`."""
     descriptor = os.memfd_create(name, os.MFD_CLOEXEC)
+    write_all(descriptor, content)
+    return descriptor
+
+
+def write_all(descriptor: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(descriptor, view) :]
-    return descriptor
 
 
 def read_memory_file(descriptor: int, size: int) -> bytes:
@@ -148,9 +152,7 @@ def pack(name: str, parts: Mapping[str, bytes]) -> tuple[int, Index]:
     descriptor = memory_file(name, b"")
     index = []
     for part, content in parts.items():
-        view = memoryview(content)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        write_all(descriptor, content)
         index.append((part, len(content)))
     return descriptor, index
 

@@ -76,6 +76,14 @@ def _decode_wrapper(name: str) -> Callable[[Any, Decode], Any]:
     return lambda content, decode: getattr(collections, name)(decode(content))
 
 
+def _encode_buffer(value: Any, encode: Encode) -> Any:
+    return base64.b64encode(bytes(value)).decode()
+
+
+def _decode_buffer(kind: Callable[[bytes], Any]) -> Callable[[Any, Decode], Any]:
+    return lambda content, decode: kind(base64.b64decode(content, validate=True))
+
+
 def _pairs(content: Any, decode: Decode) -> list[Any]:
     return [(decode(key), decode(item)) for key, item in content]
 
@@ -128,14 +136,7 @@ _KINDS: dict[tuple[str, str], tuple[Callable[[Any, Encode], Any], Callable[[Any,
         lambda value, encode: [encode([*value]), value.maxlen],
         lambda content, decode: collections.deque(decode(content[0]), content[1]),
     ),
-    ("builtins", "bytearray"): (
-        lambda value, encode: base64.b64encode(bytes(value)).decode(),
-        lambda content, decode: bytearray(base64.b64decode(content, validate=True)),
-    ),
-    ("builtins", "memoryview"): (
-        lambda value, encode: base64.b64encode(bytes(value)).decode(),
-        lambda content, decode: memoryview(base64.b64decode(content, validate=True)),
-    ),
+    **{("builtins", kind.__name__): (_encode_buffer, _decode_buffer(kind)) for kind in (bytearray, memoryview)},
     ("builtins", "slice"): (
         lambda value, encode: [encode(item) for item in (value.start, value.stop, value.step)],
         lambda content, decode: slice(*map(decode, content)),

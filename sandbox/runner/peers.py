@@ -14,7 +14,6 @@ the test treats that value as an object of the program's class.
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Any, NoReturn
@@ -28,16 +27,17 @@ from sandbox.runner.raised import Errors
 from sandbox.runner.references import References
 from sandbox.runner.remotes import NAMED, PLAIN_ATTRIBUTES, STRANGER, Remote, RemoteClass, RemoteFunction, believe
 from sandbox.runner.shared_files import TestFiles
+from sandbox.runner.source_names import BUILTINS
 from sandbox.runner.specials import OPERATIONS
 from sandbox.runner.turns import PROGRAM, TEST, Turns
 from sandbox.runner.used_as_objects import makers_of_objects
 from sandbox.runner.values import NotPlain
 
 CALLS = frozenset({"call", "method"})
+_ANSWERED_APART = CALLS | {"describe", "settle"}  # with more than a value
 # What may end an iteration by raising StopIteration or StopAsyncIteration.
 _MAY_END = frozenset({"next", "resume", "inherited", "anext", "task", "step", "outcome", "cancel"})
 _ITERATING = frozenset({"__next__", "__anext__"})
-BUILTINS = frozenset(dir(builtins))
 
 
 class Peer:
@@ -254,7 +254,7 @@ class Peer:
         caught = (Exception, SystemExit) if self.trusting and request.get("exits") else (Exception,)
         try:
             operation = request["do"]
-            if operation not in OPERATIONS and operation not in _OF_PEERS and operation not in CALLS:
+            if operation not in OPERATIONS and operation not in _OF_PEERS and operation not in _ANSWERED_APART:
                 return self._serve(request)
             if not self.trusting:
                 check_target(operation, request["args"])
@@ -336,8 +336,6 @@ class Peer:
 
 
 _OF_PEERS: dict[str, Callable[..., Any]] = {
-    "settle": Peer._answer_settle,
-    "describe": Peer._describe,
     "about": Peer._about,
     "derive": Peer._derive,
     "task": lambda peer, awaitable: peer._loop.start(awaitable),

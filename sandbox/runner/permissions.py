@@ -27,7 +27,7 @@ CLOSED = (
     types.AsyncGeneratorType,
 )
 GENERATOR_METHODS = frozenset({"send", "throw", "close", "asend", "athrow", "aclose"})
-MOCK = "unittest.mock"
+MOCK = "unittest.mock"  # a mock passes for everything, so it is an object
 # Of a mock: by these a program could make an assertion of the test's pass.
 MOCK_SETTINGS = frozenset({"configure_mock", "mock_add_spec", "attach_mock"})
 # Of a task, which is named by its number, or begun of what can be awaited: the program's own coroutines, too.

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 FILE = "test_program.py"
 PROGRAM_FILE = "main.py"
-MAX_MESSAGE = 500
 OPTIONS = [
     "-p",
     "no:cacheprovider",
@@ -214,13 +213,13 @@ def _name_of(node_id: str) -> str:
 
 def _message(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:
     if call.excinfo is None:  # a test that passed and was marked to fail
-        return str(report.longrepr or "")[:MAX_MESSAGE]
-    return call.excinfo.exconly(tryshort=True).partition("\n")[0][:MAX_MESSAGE]
+        return str(report.longrepr or "")[: asserts.MAX_MESSAGE_CHARS]
+    return call.excinfo.exconly(tryshort=True).partition("\n")[0][: asserts.MAX_MESSAGE_CHARS]
 
 
 def _last_line(text: str) -> str:
     lines = [line.removeprefix("E").strip() for line in text.splitlines() if line.startswith("E ")] or text.splitlines()
-    return (lines[-1] if lines else "")[:MAX_MESSAGE]
+    return (lines[-1] if lines else "")[: asserts.MAX_MESSAGE_CHARS]
 
 
 asserts.run_file.append(run)

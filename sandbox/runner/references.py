@@ -20,14 +20,17 @@ from weakref import WeakValueDictionary
 
 from sandbox.runner import descriptions, library_values, values
 from sandbox.runner.coroutines import RemoteAsyncIterator, remote_coroutine
+from sandbox.runner.permissions import MOCK
 from sandbox.runner.remotes import (
     PLAIN_ATTRIBUTES,
+    STRANGER,
     Remote,
     RemoteFunction,
     RemoteGenerator,
     RemoteIterator,
     RemoteObject,
 )
+from sandbox.runner.source_names import NUMERIC
 from sandbox.runner.specials import BUILTIN_BASES, plain_base
 from sandbox.runner.values import NotPlain
 
@@ -35,8 +38,7 @@ if TYPE_CHECKING:
     from sandbox.runner.peers import Peer
 
 MAX_NAME = 1_000
-MOCK = "unittest.mock"  # a mock passes for everything, so it is an object
-LIBRARIES = sys.stdlib_module_names | {"numpy", "pandas", "scipy", "sympy", "networkx"}
+LIBRARIES = sys.stdlib_module_names | NUMERIC
 _VALUES = frozenset({set, frozenset, bytes, complex, range, Fraction, Decimal})
 _ROUTINES = (FunctionType, MethodType, BuiltinFunctionType, functools.partial, type(functools.cache(len)))
 # Builtins that a program may hand to its test as they are: they compute, and reach nothing.
@@ -84,7 +86,7 @@ class References:
             return encoded
         if issubclass(kind, BUILTIN_BASES) and self._peer.trusting and kind.__module__ in self._peer.own_modules:
             plain = values.encode(plain_base(value), depth, self)
-            return {"object": [self._number(value), self._own_class(kind), plain]}
+            return {"object": [self.number_of(value), self._own_class(kind), plain]}
         if kind is re.Pattern and not self._peer.trusting and isinstance(value.pattern, str):
             return {"pattern": [value.pattern, value.flags]}
         return self._encode_global(value) if callable(value) and not issubclass(kind, RemoteObject) else None
@@ -94,7 +96,7 @@ class References:
             if self._peer.trusting:
                 raise NotPlain("a module is not a plain value")
             return {"global": [value.__name__, ""]}
-        number = self._number(value)
+        number = self.number_of(value)
         if isinstance(value, _ROUTINES) or type(value).__name__ in _METHOD_TYPES:
             return {"function": [number, _name_of(value), _kind_of(value)]}
         module = type(value).__module__
@@ -117,11 +119,7 @@ class References:
     def _own_class(self, kind: type) -> Any:
         if id(kind) in self._class_numbers:
             return {"yours": self._class_numbers[id(kind)]}
-        return {"class": [self._number(kind), kind.__name__[:MAX_NAME]]}
-
-    def number_of(self, value: Any) -> int:
-        """The number of an object of ours; it gets one where it has none."""
-        return self._number(value)
+        return {"class": [self.number_of(kind), kind.__name__[:MAX_NAME]]}
 
     def is_shared(self, kind: type) -> bool:
         """Whether the other side need not know a base class: a library's, whose methods count as the derived one's."""
@@ -146,7 +144,8 @@ class References:
             return name in _SAFE_BUILTINS
         return module in _SAFE_MODULES and isinstance(_found(sys.modules.get(module), name), type)
 
-    def _number(self, value: Any) -> int:
+    def number_of(self, value: Any) -> int:
+        """Return the number of an object of ours; it gets one where it has none."""
         number = self._numbers.get(id(value))
         if number is None:
             number = self._numbers[id(value)] = len(self._objects)
@@ -186,7 +185,7 @@ class References:
     def _object(self, content: Any) -> Any:
         number, kind, *plain = content
         built = values.decode(kind, self)
-        if plain and (self._peer.trusting or self._peer.level(built) == 0):
+        if plain and (self._peer.trusting or self._peer.level(built) == STRANGER):
             return values.decode(plain[0], self)
         if not (isinstance(built, type) and issubclass(built, RemoteObject)):
             raise NotPlain("an object of a class that is not its sender's")

@@ -35,8 +35,11 @@ FUNCTION_CLASSES: dict[str, type] = {
 }
 # What a function says of itself, besides what its other attributes are asked for.
 METADATA = ("__name__", "__qualname__", "__doc__", "__module__", "__annotations__", "__defaults__", "__kwdefaults__")
-_FREE = frozenset({"__dir__", "__format__", "__call__", "__enter__", "__exit__", "__get__", "__set__", "__set_name__"})
-_FREE_ASYNCHRONOUS = frozenset({"__await__", "__aenter__", "__aexit__", "__aiter__", "__anext__", "__bytes__"})
+# Special methods that an object of any class may be asked for.
+_FREE = frozenset(
+    {"__format__", "__bytes__", "__call__", "__enter__", "__get__", "__set__", "__set_name__"}
+    | {"__aenter__", "__aiter__", "__anext__"}
+)
 _PLAIN_TYPES = (str, int, float, complex, bytes, list, tuple, dict, set, frozenset, range, type(None))
 PLAIN_ATTRIBUTES = frozenset(name for kind in _PLAIN_TYPES for name in dir(kind))
 
@@ -332,13 +335,11 @@ def special_method(name: str, is_iterator: bool = False) -> Callable[..., Any]:
         return lambda self: self._peer.operate(name.strip("_"), self)
     if name == "__contains__":
         return lambda self, item: bool(self._peer.operate_guarded(type(self), "contains", self, item))
-    if name == "__exit__":
-        return lambda self, kind, error, trace: self._peer.leave_block("exit", self, error)
-    if name == "__aexit__":
-        return lambda self, kind, error, trace: self._peer.leave_block("aexit", self, error)
+    if name in {"__exit__", "__aexit__"}:
+        return lambda self, kind, error, trace: self._peer.leave_block(name.strip("_"), self, error)
     if name == "__await__":
         return lambda self: self._peer.await_object(self)
-    if name in _FREE or name in _FREE_ASYNCHRONOUS:
+    if name in _FREE:
         return lambda self, *args, **kwargs: self._peer.operate("special", self, name, *args, **kwargs)
     return lambda self, *args: self._peer.operate_guarded(type(self), "special", self, name, *args)
 

@@ -22,6 +22,7 @@ BROKEN = "broken"  # the test fails whatever the program does, or tests nothing
 # The outcomes of one test function of a pytest file: the value of `outcome`.
 SKIPPED = "skipped"
 
+ENDED_EARLY = "the program ended before the test did"
 MAX_REPORT_BYTES = 65_536
 MAX_REPORTS = 100_000
 
@@ -59,11 +60,11 @@ def read(content: bytes, nonce: str) -> list[dict[str, str]]:
         except (ValueError, RecursionError):  # cut short by the end of the test
             fields = {}
         if isinstance(fields, dict):
-            reports.append({str(name): _text(value) for name, value in fields.items()})
+            reports.append({str(name): sendable(value) for name, value in fields.items()})
         place = content.find(start, place + len(start))
     return reports
 
 
-def _text(value: object) -> str:
-    """A string that can be encoded: half a surrogate pair is text in JSON, and nowhere else."""
+def sendable(value: object) -> str:
+    """Return a text that can be encoded: half a surrogate pair is text in JSON, and nowhere else."""
     return str(value).encode(errors="replace").decode()

@@ -83,6 +83,13 @@ class SharedFiles:
         """How many files are shared."""
         return len(self._seen)
 
+    def received(self, line: bytes, message: Any) -> None:
+        """Take note of a message of the other side. Here there is nothing to note."""
+
+    def attach_to_request(self, line: bytes) -> bytes:
+        """The same as `attach`. Only a request of the test says what is shared."""
+        return self.attach(line)
+
     def attach(self, line: bytes, named: bool = False) -> bytes:
         """Add what has changed in the shared folders to a message. `named` says that there are others than before."""
         if not self.folders:

@@ -39,14 +39,12 @@ from sandbox.runner import frames, job, usage
 from sandbox.runner.allowance import Allowance
 from sandbox.runner.gvisor import GvisorBox, kill_all_of
 from sandbox.runner.kernel import GVISOR, GVISOR_LACKS, kernel_name
-from sandbox.runner.words import Mode, Status
+from sandbox.runner.words import MORE_ZYGOTES, WALL_CEILING, Mode, Status
 from sandbox.runner.workspace import CannotPrepare, NotClean, Workspace
 
 PR_SET_CHILD_SUBREAPER = 36
-WALL_CEILING = 5.0  # however busy the machine, a run ends after this many times its wall limit
 KILL_PATIENCE_S = 5.0
 MAX_FILES_BYTES = 1 << 31
-MORE_ZYGOTES = 2  # beside the first one: each has imported other modules, and holds their memory
 SHORTEST_LOOK_S = 0.002
 START_ALLOWANCE_S = 0.1  # a child is set up in 0.3 ms of CPU time
 MEMORY_LOOK_S = 0.01
@@ -165,9 +163,8 @@ class Supervisor:
         self._program: dict[str, Any] = {}
         self._allowance = Allowance()
         self._environment = ""
-        self._waited_s = self._looked_at = (
-            0.0  # how long the run's processes have waited for a CPU, as of the last look
-        )
+        # How long the run's processes have waited for a CPU, as of the last look.
+        self._waited_s = self._looked_at = 0.0
         self.tag = ""  # of the request that is being served: comes back with its answer
         self._poll = select.poll()
         self._poll.register(self._zygote.socket, select.POLLIN)
@@ -196,7 +193,7 @@ class Supervisor:
                 if request["do"] == "compile":
                     self._compile(request["limits"], descriptors)
                 elif request["do"] == "run":
-                    self._run(request, payload, descriptors)
+                    self._run(request, descriptors)
                 elif request["do"] == "warm":
                     self._warm(tuple(request["modules"]))
                     frames.send(self._connection, {"warm": True})
@@ -236,7 +233,7 @@ class Supervisor:
         descriptors.clear()
         frames.send(self._connection, {"tag": self.tag, "outcome": outcome, "kept_bytes": self._workspace.kept_bytes()})
 
-    def _run(self, request: dict[str, Any], payload: bytes, descriptors: list[int]) -> None:
+    def _run(self, request: dict[str, Any], descriptors: list[int]) -> None:
         limits, mode = request["limits"], Mode(request["mode"])
         self._choose_zygote(tuple(request.get("warm", ())))
         streams, rest = descriptors[: request["streams"]], descriptors[request["streams"] :]
@@ -489,9 +486,7 @@ def _copy(sources: Sequence[int], target: int) -> None:
     """Write the files one after the other into `target`, and close them."""
     for source in sources:
         while content := os.read(source, COPIED_AT_ONCE):
-            view = memoryview(content)
-            while view:
-                view = view[os.write(target, view) :]
+            frames.write_all(target, content)
         os.close(source)
 
 

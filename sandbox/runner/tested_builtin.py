@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import builtins
 
-_NAMES = frozenset(dir(builtins))
+from sandbox.runner.source_names import BUILTINS
 
 
 def called_builtin(source: str) -> str:
@@ -31,7 +31,7 @@ def called_builtin(source: str) -> str:
             bound.add(node.name)
         elif isinstance(node, ast.arg):
             bound.add(node.arg)
-    if (used - bound) - _NAMES:
+    if (used - bound) - BUILTINS:
         return ""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     innermost = {name for node in calls if (name := _name(node)) and name not in bound and not _has_call(node)}
@@ -40,7 +40,7 @@ def called_builtin(source: str) -> str:
 
 
 def _name(call: ast.Call) -> str:
-    return call.func.id if isinstance(call.func, ast.Name) and call.func.id in _NAMES else ""
+    return call.func.id if isinstance(call.func, ast.Name) and call.func.id in BUILTINS else ""
 
 
 def _has_call(call: ast.Call) -> bool:

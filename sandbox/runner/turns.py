@@ -46,11 +46,10 @@ class Turns:
         self._main = threading.get_ident()
         self._threads: Threads | None = None
         self._files: SharedFiles | None = None
-        self._asks_for_files: TestFiles | None = None  # the same, on the test's side
 
     def share_files(self, files: TestFiles) -> None:
         """Share the temporary files of the test from now on."""
-        self._files = self._asks_for_files = files
+        self._files = files
 
     def exchange(self, request: Message) -> Message:
         """Send a request, and answer the other side's until its answer comes."""
@@ -135,18 +134,15 @@ class Turns:
 
     def _send(self, line: bytes, message: Message) -> None:
         if self._files is not None:
-            line = self._with_files(line, "do" in message)
+            line = self._with_files(self._files, line, "do" in message)
         if self._account is not None:
             self._account.sent(line, driven=message.get("do", "next") == "next")
         self._out.write(line)
         self._out.flush()
 
-    def _with_files(self, line: bytes, is_request: bool) -> bytes:
-        """Add to a message what has changed in the shared folders. Only a request of the test says what is shared."""
-        files, asks = self._files, self._asks_for_files
-        if files is None:
-            return line
-        line = asks.attach_to_request(line) if is_request and asks is not None else files.attach(line)
+    def _with_files(self, files: SharedFiles, line: bytes, is_request: bool) -> bytes:
+        """Add to a message what has changed in the shared folders."""
+        line = files.attach_to_request(line) if is_request else files.attach(line)
         if self._account is not None:
             self._account.looked_at_files(files.count)
         return line
@@ -173,8 +169,8 @@ class Turns:
             self._leave("the other side does not speak as agreed")
         if "files" in message:
             self._take_files(message.pop("files"))
-        if self._asks_for_files is not None:
-            self._asks_for_files.received(line, message)
+        if self._files is not None:
+            self._files.received(line, message)
         if message.get("threads"):
             self._shared()
         return message

@@ -153,14 +153,14 @@ def children(pid: int) -> list[int]:
 
 def descendants(pid: int) -> list[int]:
     """All living descendants of a process, parents before children."""
-    if not LISTS_CHILDREN:
-        return _descendants_in(_parents(), pid)
+    listed = None if LISTS_CHILDREN else _parents()
     found: list[int] = []
-    waiting = children(pid)
+    waiting = [pid]
     while waiting:
-        child = waiting.pop()
-        found.append(child)
-        waiting += children(child)
+        parent = waiting.pop()
+        its_own = children(parent) if listed is None else listed.get(parent, [])
+        found += its_own
+        waiting += its_own
     return found
 
 
@@ -176,14 +176,4 @@ def _parents() -> dict[int, list[int]]:
             continue
         parent = int(status.rpartition(b")")[2].split()[1])  # a process may have any name, parentheses in it too
         found.setdefault(parent, []).append(int(name))
-    return found
-
-
-def _descendants_in(children_of: dict[int, list[int]], pid: int) -> list[int]:
-    found: list[int] = []
-    waiting = list(children_of.get(pid, []))
-    while waiting:
-        child = waiting.pop()
-        found.append(child)
-        waiting += children_of.get(child, [])
     return found

@@ -1,4 +1,4 @@
-"""The words for how a program is started and how it ended.
+"""The words for how a program is started and how it ended, and the numbers that a worker and its boxes agree on.
 
 Apart from the contract's classes because the supervisor of every box needs them and nothing else of those: what it does
 not import is memory that each box saves (`dataclasses` alone is 1.6 MB).
@@ -7,6 +7,9 @@ not import is memory that each box saves (`dataclasses` alone is 1.6 MB).
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
+
+WALL_CEILING = 5.0  # however busy the machine, a run ends after this many times its wall limit
+MORE_ZYGOTES = 2  # beside the first one: each has imported other modules, and holds their memory
 
 
 class Status(StrEnum):

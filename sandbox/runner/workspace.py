@@ -152,9 +152,7 @@ def write_file(path: str | Path, content: bytes | Span, uid: int | None, mode: i
         if isinstance(content, Span):
             copy_span(content, descriptor)
         else:
-            view = memoryview(content)
-            while view:
-                view = view[os.write(descriptor, view) :]
+            frames.write_all(descriptor, content)
         if uid is not None:
             os.fchown(descriptor, uid, uid)
     finally:

@@ -106,13 +106,18 @@ def judge(trials: Sequence[Trial], stop_on_failure: bool = False) -> Judgement:
     return Judgement(whole, verdicts)
 
 
+def _case(outcome: Outcome, verdict: Verdict, message: str = "", points: float | None = None) -> CaseVerdict:
+    """The verdict on a run, with how the run ended."""
+    return CaseVerdict(verdict, message, outcome.exit_code, outcome.signal, outcome.usage, points)
+
+
 def judge_outcome(outcome: Outcome, expected: bytes, checker: CheckerChoice) -> CaseVerdict:
     if outcome.ended_well:
         checked = checkers.check(checker.kind, outcome.stdout, expected, **checker.options)
         verdict, message = _VERDICT_OF_CHECK[checked.accepted, checked.failed], checked.message
     else:
         verdict, message = _VERDICT_OF_STATUS[outcome.status], outcome.message
-    return CaseVerdict(verdict, message, outcome.exit_code, outcome.signal, outcome.usage)
+    return _case(outcome, verdict, message)
 
 
 def judge_files(
@@ -126,11 +131,11 @@ def judge_files(
     for name, (content, right) in wanted.items():
         if content is None:
             missing = f"{name}: no such file, or it is over file_mb"
-            return CaseVerdict(Verdict.WRONG_ANSWER, missing, outcome.exit_code, outcome.signal, outcome.usage)
+            return _case(outcome, Verdict.WRONG_ANSWER, missing)
         case = judge_outcome(replace(outcome, stdout=content), right, checker)
         if case.verdict is not Verdict.ACCEPTED:
             return replace(case, message=f"{name}: {case.message}")
-    return CaseVerdict(Verdict.ACCEPTED, "", outcome.exit_code, outcome.signal, outcome.usage)
+    return _case(outcome, Verdict.ACCEPTED)
 
 
 def judge_opinion(outcome: Outcome, checker: Outcome, full_score: float) -> CaseVerdict:
@@ -139,21 +144,21 @@ def judge_opinion(outcome: Outcome, checker: Outcome, full_score: float) -> Case
         said = opinion(checker, full_score)
     except CheckerFailed as failure:
         told = f"the checker failed: {failure}"
-        return CaseVerdict(Verdict.INTERNAL_ERROR, told, outcome.exit_code, outcome.signal, outcome.usage)
+        return _case(outcome, Verdict.INTERNAL_ERROR, told)
     verdict = Verdict.ACCEPTED if said.accepted else Verdict.WRONG_ANSWER
-    return CaseVerdict(verdict, said.message, outcome.exit_code, outcome.signal, outcome.usage, said.score)
+    return _case(outcome, verdict, said.message, said.score)
 
 
 def judge_overload(outcome: Outcome, checker: Outcome) -> CaseVerdict:
     """A run whose output made the user's checker or interactor exceed its limits, which it keeps on other output."""
     told = f"the output made the checker exceed its limits: {checker.status.value}"
-    return CaseVerdict(Verdict.WRONG_ANSWER, told, outcome.exit_code, outcome.signal, outcome.usage)
+    return _case(outcome, Verdict.WRONG_ANSWER, told)
 
 
 def judge_interaction(program: Outcome, interactor: Outcome, first: Ended, full_score: float) -> CaseVerdict:
     """A program and an interactor that spoke with each other."""
     said = interaction(program, interactor, first, full_score)
-    return CaseVerdict(said.verdict, said.message, program.exit_code, program.signal, program.usage, said.score)
+    return _case(program, said.verdict, said.message, said.score)
 
 
 def judge_exit(outcome: Outcome) -> CaseVerdict:
@@ -163,7 +168,7 @@ def judge_exit(outcome: Outcome) -> CaseVerdict:
     else:
         verdict = Verdict.ACCEPTED if outcome.ended_well else _VERDICT_OF_STATUS[outcome.status]
     message = outcome.message or ("" if outcome.ended_well else last_line(outcome.stderr or outcome.stdout))
-    return CaseVerdict(verdict, message, outcome.exit_code, outcome.signal, outcome.usage)
+    return _case(outcome, verdict, message)
 
 
 def judge_call(
@@ -176,18 +181,18 @@ def judge_call(
     try:
         if is_too_large(outcome.answers, expected):
             told = "the value is far larger than what is expected"
-            return CaseVerdict(Verdict.WRONG_ANSWER, told, outcome.exit_code, outcome.signal, outcome.usage)
+            return _case(outcome, Verdict.WRONG_ANSWER, told)
         answer = {} if too_many(outcome.answers) else json.loads(outcome.answers)
         if "error" in answer:
-            told = sendable(f"{answer['kind']}: {answer['error']}"[:MESSAGE_CHARS])
-            return CaseVerdict(Verdict.RUNTIME_ERROR, told, outcome.exit_code, outcome.signal, outcome.usage)
+            told = reports.sendable(f"{answer['kind']}: {answer['error']}"[:MESSAGE_CHARS])
+            return _case(outcome, Verdict.RUNTIME_ERROR, told)
         right = any(same(answer["value"], value, rule) for value in (expected, *alternatives))
     except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, NotPlain):
         # an early exit, or something else than a value on the channel
         told = "the function returned no value"
-        return CaseVerdict(Verdict.RUNTIME_ERROR, told, outcome.exit_code, outcome.signal, outcome.usage)
+        return _case(outcome, Verdict.RUNTIME_ERROR, told)
     verdict, message = (Verdict.ACCEPTED, "") if right else (Verdict.WRONG_ANSWER, "another value is expected")
-    return CaseVerdict(verdict, message, outcome.exit_code, outcome.signal, outcome.usage)
+    return _case(outcome, verdict, message)
 
 
 def rule_of(checker: CheckerChoice) -> Rule:
@@ -218,7 +223,6 @@ _VERDICT_OF_END = {
     reports.PROGRAM_FAILED: Verdict.RUNTIME_ERROR,
     reports.BROKEN: Verdict.INTERNAL_ERROR,
 }
-ENDED_EARLY = "the program ended before the test did"
 CANNOT_RUN = "the test cannot run: "
 NO_END = "the test ended its process before it reached its end"
 
@@ -231,16 +235,16 @@ def _judge_end(program: Outcome, test: Outcome | None, told: Sequence[Mapping[st
     if place is not None:
         verdict = _VERDICT_OF_END[told[place]["end"]]
         message = next((report["message"] for report in told[place:] if "message" in report), "")
-        message = sendable(message)[:MESSAGE_CHARS]
+        message = message[:MESSAGE_CHARS]
         if verdict is Verdict.INTERNAL_ERROR:
             message = f"{CANNOT_RUN}{message}"
     elif test is None:
-        verdict, message = Verdict.RUNTIME_ERROR, ENDED_EARLY
+        verdict, message = Verdict.RUNTIME_ERROR, reports.ENDED_EARLY
     elif test.ended_well:
         verdict, message = Verdict.WRONG_ANSWER, NO_END
     else:
         verdict, message = _VERDICT_OF_STATUS[test.status], f"the test itself: {test.status.value}"
-    return CaseVerdict(verdict, message, program.exit_code, program.signal, program.usage)
+    return _case(program, verdict, message)
 
 
 _VERDICT_OF_PART = {
@@ -274,12 +278,12 @@ def _parts(ended: CaseVerdict, told: Sequence[Mapping[str, str]]) -> tuple[Part,
     """The verdict of each test function that was found. One without a report has not passed: it gets the verdict of how
     the file ended.
     """
-    found = dict.fromkeys(sendable(report["found"]) for report in told if "found" in report)
+    found = dict.fromkeys(report["found"] for report in told if "found" in report)
     parts: dict[str, Part] = {}
     for report in told:
-        name, verdict = sendable(report.get("name", "")), _VERDICT_OF_PART.get(report.get("outcome", ""))
+        name, verdict = report.get("name", ""), _VERDICT_OF_PART.get(report.get("outcome", ""))
         if verdict and name in found and (name not in parts or parts[name].verdict in _MAY_CHANGE):
-            parts[name] = Part(name, verdict, sendable(report.get("message", ""))[:MESSAGE_CHARS])
+            parts[name] = Part(name, verdict, report.get("message", "")[:MESSAGE_CHARS])
     silent = Part("", ended.verdict, ended.message)
     if ended.verdict is Verdict.ACCEPTED:
         silent = Part("", Verdict.WRONG_ANSWER, NO_REPORT)
@@ -300,11 +304,6 @@ def _whole_file(ended: CaseVerdict, parts: tuple[Part, ...]) -> CaseVerdict:
     verdict, message = (Verdict.ACCEPTED, "") if worst is None else (worst.verdict, f"{worst.name}: {worst.message}")
     passed = sum(part.verdict is Verdict.ACCEPTED for part in judged)
     return replace(ended, verdict=verdict, message=message, points=passed / len(judged), parts=parts)
-
-
-def sendable(text: str) -> str:
-    """Return a text that UTF-8 can carry: JSON from a box may hold lone surrogates, which a result cannot."""
-    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def last_line(output: bytes) -> str:

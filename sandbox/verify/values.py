@@ -15,7 +15,6 @@ from sandbox.runner import values
 from sandbox.runner.values import NotPlain
 from sandbox.verify.tolerance import values_within
 
-MAX_DEPTH = 400
 MAX_DEPTH_IN_SETS = 50
 MAX_COLLECTIONS = 3_000_000  # each takes a hundred bytes here and two in an answer
 STRING_CHUNK_BYTES = 1 << 16
@@ -61,7 +60,7 @@ def same(actual: Any, expected: Any, rule: Rule = EQUAL, depth: int = 0) -> bool
     rule says that order does not matter. The nodes of a linked list or a tree equal the list of their values, and an
     empty one also equals None, because LeetCode writes both.
     """
-    if depth > MAX_DEPTH:
+    if depth > values.MAX_DEPTH:
         return False
     kind, content = _opened(actual)
     if kind == "nodes":
@@ -141,7 +140,7 @@ def _as_json_key(key: Any) -> str:
     if isinstance(key, bool) or key is None:
         return {True: "true", False: "false", None: "null"}[key]
     if isinstance(key, int):
-        return hex(key) if key.bit_length() > 8_192 else str(key)
+        return hex(key) if key.bit_length() > values.MAX_INT_BITS else str(key)
     if isinstance(key, str | float):
         return str(key)
     return _canonical(key)

@@ -8,17 +8,24 @@ import os
 import socket
 import struct
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sandbox import languages
 from sandbox.box.box import Box
+from sandbox.box.stop import StopSignal
+from sandbox.box.streams import Streams
 from sandbox.errors import BoxError
 from sandbox.runner import frames
-from sandbox.runner.contract import Limits, Run, Status
+from sandbox.runner.allowance import MOST_S
+from sandbox.runner.contract import Limits, Mode, Outcome, Run, Status
+from sandbox.runner.words import WALL_CEILING
 from sandbox.schema import StageResult
 
 LENGTH = struct.Struct("=I")
@@ -172,3 +179,54 @@ def test_no_descriptor_is_left_open_by_a_hostile_answer() -> None:
         _run_against(_framed(answer), 3)
         _run_against(answer, 3)
     assert count() == before
+
+
+class OutOfReach(TakenOver):
+    """Walls that cannot be moved any more."""
+
+    def limit_memory(self, memory_mb: int) -> None:
+        raise BoxError("box gone")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda box, lent: box.run_beside(Mode.SERVE, b"", LIMITS, lent[:2], allowance=lent[2]),
+        lambda box, lent: box.converse(Run(limits=LIMITS), lent),
+    ],
+)
+def test_what_is_lent_to_a_program_is_closed_when_its_box_fails_before_the_run(
+    use: Callable[[Box, list[int]], Outcome],
+) -> None:
+    walls = OutOfReach(b"", 0, b"")
+    lent = [os.open(os.devnull, os.O_RDONLY) for _ in range(3)]
+    try:
+        box = Box(walls)
+        box.load(languages.named("python").program("print(1)"))
+        with pytest.raises(BoxError):
+            use(box, lent)
+    finally:
+        walls.destroy()
+    for descriptor in lent:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+
+
+def test_the_watchdog_gives_a_program_all_that_its_supervisor_may_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    deadlines: list[float] = []
+
+    def wait_for(streams: Streams, connection: socket.socket, deadline: float, stop: StopSignal | None) -> bool:
+        deadlines.append(deadline)
+        raise BoxError("no answer")
+
+    monkeypatch.setattr(Streams, "wait_for", wait_for)
+    walls = TakenOver(_framed(b"{}"), 0, b"")
+    began = time.monotonic()
+    try:
+        box = Box(walls)
+        box.load(languages.named("python").program("print(1)"))
+        with pytest.raises(BoxError):
+            box.run_beside(Mode.SERVE, b"", LIMITS, (), allowance=os.open(os.devnull, os.O_RDONLY))
+    finally:
+        walls.destroy()
+    assert deadlines[0] - began > (LIMITS.wall_time_s + MOST_S) * WALL_CEILING

@@ -6,7 +6,7 @@ a line's end count. That grader fails on output that is not UTF-8; here such byt
 
 from __future__ import annotations
 
-from sandbox.verify.checkers.pieces import common_prefix
+from sandbox.verify.checkers.pieces import common_prefix, stripped
 
 
 def difference(actual: bytes, expected: bytes) -> str:
@@ -24,7 +24,3 @@ def difference(actual: bytes, expected: bytes) -> str:
 
 def form(output: bytes) -> bytes:
     return stripped(output).encode(errors="surrogateescape")
-
-
-def stripped(output: bytes) -> str:
-    return output.strip().decode(errors="surrogateescape").strip()

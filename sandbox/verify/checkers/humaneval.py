@@ -21,7 +21,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from sandbox.verify.checkers import size
+from sandbox.verify.checkers import pieces, size
 
 MAX_DEPTH = 200
 MARKS = b"[](){},:"
@@ -73,16 +73,12 @@ def form(output: bytes) -> bytes:
     try:
         return canonical(output).encode(errors="surrogatepass")
     except NotALiteral:
-        return b"text " + _stripped(output).encode(errors="surrogateescape")
+        return b"text " + pieces.stripped(output).encode(errors="surrogateescape")
 
 
 def _text_difference(actual: bytes, expected: bytes) -> str:
-    same = _stripped(actual) == _stripped(expected)
+    same = pieces.stripped(actual) == pieces.stripped(expected)
     return "" if same else "the texts differ, and are not both literals"
-
-
-def _stripped(output: bytes) -> str:
-    return output.strip().decode(errors="surrogateescape").strip()
 
 
 def canonical(data: bytes) -> str:

@@ -29,8 +29,7 @@ def form(output: bytes) -> bytes:
 
 
 def _lines(output: bytes) -> Iterator[str]:
-    text = output.strip().decode(errors="surrogateescape").strip()
-    return (line.strip() for line in pieces.lines(text, "\n"))
+    return (line.strip() for line in pieces.lines(pieces.stripped(output), "\n"))
 
 
 def _tokens(line: str) -> Iterable[str]:

@@ -103,6 +103,11 @@ def difference_in_any_order(what: str, found: Iterable[bytes], wanted: Iterable[
     return "" if found_sum == expected_sum else f"the {what}s are not the same"
 
 
+def stripped(output: bytes) -> str:
+    """The text without what Python calls white space at both ends. Bytes that are not UTF-8 stay themselves."""
+    return output.strip().decode(errors="surrogateescape").strip()
+
+
 def common_prefix(one: AnyStr, other: AnyStr) -> int:
     """How many leading bytes or characters are equal, by halving: one at a time takes a second on 16 MiB."""
     low, high = 0, min(len(one), len(other))

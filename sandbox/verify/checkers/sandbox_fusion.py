@@ -7,7 +7,7 @@ the expected one, which counts as 1e-10 where it is smaller: 5e-16 is 0. NaN agr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from sandbox.verify.checkers import pieces
 
 RELATIVE, SMALLEST = 1e-5, 1e-10
 MAX_NUMBER_CHARS = 1_000
@@ -16,29 +16,18 @@ MAX_NUMBER_CHARS = 1_000
 def difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    found, wanted = _stripped(actual), _stripped(expected)
+    found, wanted = pieces.stripped(actual), pieces.stripped(expected)
     lines = found.count("\n"), wanted.count("\n")
     if lines[0] != lines[1]:  # before anything is made for each line
         return f"{lines[0] + 1} lines, not {lines[1] + 1}"
     found, wanted = found.lower(), wanted.lower()
     if found == wanted:
         return ""
-    for number, (one, other) in enumerate(zip(_lines(found), _lines(wanted), strict=True), start=1):
+    pairs = zip(pieces.lines(found, "\n"), pieces.lines(wanted, "\n"), strict=True)
+    for number, (one, other) in enumerate(pairs, start=1):
         if one != other and one.strip() != other.strip() and not _near(one, other):
             return f"line {number} differs"
     return ""
-
-
-def _stripped(output: bytes) -> str:
-    return output.strip().decode(errors="surrogateescape").strip()
-
-
-def _lines(text: str) -> Iterator[str]:
-    start = 0
-    while (end := text.find("\n", start)) >= 0:
-        yield text[start:end]
-        start = end + 1
-    yield text[start:]
 
 
 def _near(one: str, other: str) -> bool:
