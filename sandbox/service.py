@@ -299,7 +299,7 @@ class Service:
         return Ticket(submission, futures, client)
 
     def _fail_all_waiting(self, why: str) -> None:
-        """Tell all clients that wait; what is kept stays in the queue. Raises RedisError."""
+        """Tell all clients that wait; what is kept stays in the queue. Raises RedisError or SandboxError."""
         expected = self._mailbox.expected()
         if not expected:
             return
