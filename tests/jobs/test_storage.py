@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -15,7 +14,7 @@ from redis.exceptions import RedisError
 
 from sandbox.api.app import create_app
 from sandbox.api_keys import new_key, parse
-from sandbox.caller import CALLER, Caller, Role
+from sandbox.caller import Caller, Role
 from sandbox.config import ApiSettings, QueueSettings
 from sandbox.errors import StorageFull, StorageQuotaExceeded
 from sandbox.jobs import keys, storage
@@ -25,20 +24,11 @@ from sandbox.schema.reward import TaskSet
 from sandbox.service import Service
 from tests.api.serving import served
 from tests.crew import Crew
-from tests.jobs.waiting import awaited, finished, printed, printing, program, sleeping, until
+from tests.jobs.waiting import asked_by, awaited, finished, printed, printing, program, sleeping, until
 from tests.redis_server import RedisServer
 
 MB = 1 << 20
 PRINTS_A_MEGABYTE = program("print('x' * (1 << 20))")
-
-
-@contextmanager
-def asked_by(caller: Caller) -> Iterator[None]:
-    token = CALLER.set(caller)
-    try:
-        yield
-    finally:
-        CALLER.reset(token)
 
 
 def feeding(size: int) -> ExecuteRequest:
