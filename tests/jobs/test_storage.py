@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,20 +141,6 @@ def test_output_that_a_key_has_no_room_for_is_not_kept_and_its_result_says_so(
 
 
 # --- a Redis that fills
-
-
-@pytest.fixture
-def own_home() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="full-") as folder:  # short, for a socket's path has at most 107 bytes
-        yield Path(folder)
-
-
-@pytest.fixture
-def own_server(own_home: Path) -> Iterator[RedisServer]:
-    server = RedisServer(own_home)
-    server.start()
-    yield server
-    server.close()
 
 
 @pytest.fixture
