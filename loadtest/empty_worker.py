@@ -61,11 +61,10 @@ class NoEngine:
 
 def main() -> int:
     settings = WorkerSettings()
-    engine = NoEngine()
     name = f"{socket.gethostname()}-{os.getpid()}-empty"
-    slot = EmptySlot(engine, settings.box_max_runs, settings.box_max_age_s)
+    slot = EmptySlot(NoEngine(), settings.box_max_runs, settings.box_max_age_s)
     redis = connect(settings.effective_redis_url)
-    SlotWorker(settings, slot, redis, name, engine, Journal()).work(logging_level="WARNING")
+    SlotWorker(settings, slot, redis, name, Journal()).work(logging_level="WARNING")
     return 0
 
 

@@ -144,9 +144,9 @@ class Service:
         idempotency key with the same request returns the first submission's ticket within the key's life; with another
         request it raises `errors.IdempotencyKeyReused`.
         """
+        # A reward batch with one program in a missing language has rewards for the others.
+        missing = self._outage.missing_languages if reward is None else frozenset()
         for position, request in enumerate(requests):
-            # A reward batch with one such program has rewards for the others.
-            missing = self._outage.missing_languages if reward is None else frozenset()
             _check(request, position if batch else None, missing)
         keyed = None
         if idempotency_key:
@@ -299,7 +299,7 @@ class Service:
         return Ticket(submission, futures, client)
 
     def _fail_all_waiting(self, why: str) -> None:
-        """Tell all clients that wait; what is kept stays in the queue. Raises RedisError."""
+        """Tell all clients that wait; what is kept stays in the queue. Raises RedisError or SandboxError."""
         expected = self._mailbox.expected()
         if not expected:
             return

@@ -22,7 +22,6 @@ from sandbox.languages import Language
 
 logger = logging.getLogger(__name__)
 
-NOT_INSTALLED = "is not on this machine"
 WHY = {
     "broken": "its run was broken off",
     "run_count": "it reached its run count",
@@ -95,7 +94,9 @@ class Slot:
     def require(self, language: Language) -> None:
         """Raises EngineUnavailable where the boxes cannot run it, which is no program's fault."""
         if command := self._missing_command(language):
-            raise EngineUnavailable(f"{language.name}: {command} {NOT_INSTALLED}; install it, or use Docker's engine")
+            raise EngineUnavailable(
+                f"{language.name}: {command} is not on this machine; install it, or use Docker's engine"
+            )
 
     def missing_languages(self) -> list[str]:
         """The languages that its boxes cannot run. Raises EngineUnavailable."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sandbox.cli.console import Url, faults_of, say, service_at
-from sandbox.cli.jsonl import Lines, Results, opened_lines, progress_of
+from sandbox.cli.jsonl import STANDARD, Lines, Results, opened_lines, progress_of
 
 if TYPE_CHECKING:
     from sandbox.client import Client
@@ -26,7 +25,7 @@ AT_ONCE = 8
 
 def vote(
     problems: Annotated[Path, typer.Argument(help="One VoteRequest as JSON a line; - for standard input.")],
-    out: Annotated[Path, typer.Option(help="Write each result as a line of JSON, in order.")],
+    out: Annotated[Path, typer.Option(help="Write each result as a line of JSON, in order; - for standard output.")],
     at_once: Annotated[int, typer.Option(min=1, max=256, help="Votes under way at one time.")] = AT_ONCE,
     url: Url = "",
 ) -> None:
@@ -39,18 +38,21 @@ def vote(
         lines = stack.enter_context(opened_lines(problems))
         digests = lines.check(_fault, "problem")
         results = Results(out, digests, "problem")
-        counts = Counter(problems=len(results.kept))
+        counts, tally = Counter(problems=len(results.kept)), Counter[str]()
+        for result in results.kept:
+            _count(result, tally)
         client = stack.enter_context(service_at(url, ATTEMPTS))
         try:
             advance = stack.enter_context(progress_of("voting", len(digests), counts))
             for number, result in _votes(client, lines, len(results.kept), at_once):
                 results.write(number, result)
+                _count(result, tally)
                 counts["problems"] += 1
                 advance()
         except KeyboardInterrupt:
             stack.close()
             results.stop(counts["problems"])
-    _show_summary(out)
+    _show_summary(tally, to_stderr=str(out) == STANDARD)
 
 
 def _fault(line: bytes) -> str:
@@ -89,19 +91,16 @@ def _held(client: Client, request: VoteRequest) -> dict[str, Any]:
     return client.vote(request).model_dump(mode="json")
 
 
-def _show_summary(out: Path) -> None:
+def _show_summary(counts: Counter[str], to_stderr: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    counts: Counter[str] = Counter()
-    for line in out.open("rb"):
-        _count(json.loads(line), counts)
     table = Table("of", "number", "share")
     wholes = {"inputs labelled": "inputs", "ties": "inputs", "golden accepted": "problems"}
     for name in ("problems", "golden accepted", "candidates", "inputs", "inputs labelled", "ties", "internal errors"):
         whole = counts[wholes.get(name, "")]
         table.add_row(name, str(counts[name]), f"{counts[name] / whole:.1%}" if whole else "")
-    Console().print(table)
+    Console(stderr=to_stderr).print(table)
     if counts["internal errors"]:
         say("runs failed for no fault of theirs: vote again on the problems whose `internal_errors` is not 0")
 

@@ -19,6 +19,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
+from sandbox.errors import SandboxError
 from sandbox.jobs import keys, leases
 
 logger = logging.getLogger(__name__)
@@ -93,7 +94,10 @@ def missing_everywhere(reports: Sequence[SlotReport]) -> frozenset[str]:
 
 
 class OutageWatch:
-    """Looks every second, and more often while nothing can run. Its thread calls `on_outage` at each such look."""
+    """Looks every second, and more often while nothing can run. Its thread calls `on_outage` at each such look.
+
+    `on_outage` may raise RedisError or SandboxError.
+    """
 
     def __init__(self, redis: Redis, lease_s: float, on_outage: Callable[[str], None]) -> None:
         self._redis = redis
@@ -120,7 +124,7 @@ class OutageWatch:
                 self.missing_languages = missing_everywhere(reports)
                 if self.why:
                     self._on_outage(self.why)
-            except RedisError as error:
+            except (RedisError, SandboxError) as error:  # the thread must go on: only it ends the outage
                 logger.warning("cannot see whether workers can run programs: %s", error)
 
     def _judge(self, reports: Sequence[SlotReport]) -> None:

@@ -45,33 +45,23 @@ def failed(item: Item, why: str) -> bytes:
         fields = StageResult.fields_of(Outcome(Status.INTERNAL_ERROR, message=told))
         return ExecuteResult.model_construct(**fields, id=item.id).model_dump_json().encode()
     if item.verify is not None:
-        tests = [TestResult(verdict=Verdict.INTERNAL_ERROR, message=told) for _ in item.verify.tests]
-        result = VerifyResult(
-            id=item.id, verdict=Verdict.INTERNAL_ERROR, passed=0, total=len(tests), score=0.0, tests=tests
-        )
-        return result.model_dump_json().encode()
+        return _failed_verify(item, len(item.verify.tests), told)
     return StageResult(status=Status.INTERNAL_ERROR, message=told).model_dump_json().encode()
 
 
 def failed_unread(item: Item, request: dict[str, Any], why: str) -> bytes:
     """The result of an item whose request could not be read; `request` is its raw JSON by kind."""
-    result: dict[str, Any] = {"id": item.id, "status": Status.INTERNAL_ERROR, "message": why[:FAILURE_CHARS]}
+    told = why[:FAILURE_CHARS]
     if "verify" in request:
-        number = len(request["verify"].get("tests", ())) or 1
-        test = TestResult(verdict=Verdict.INTERNAL_ERROR, message=why[:FAILURE_CHARS])
-        return (
-            VerifyResult(
-                id=item.id,
-                verdict=Verdict.INTERNAL_ERROR,
-                passed=0,
-                total=number,
-                score=0.0,
-                tests=[test] * number,
-            )
-            .model_dump_json()
-            .encode()
-        )
-    return ExecuteResult.model_validate(result).model_dump_json().encode()
+        return _failed_verify(item, len(request["verify"].get("tests", ())) or 1, told)
+    return ExecuteResult(id=item.id, status=Status.INTERNAL_ERROR, message=told).model_dump_json().encode()
+
+
+def _failed_verify(item: Item, number: int, told: str) -> bytes:
+    """The result of an item with that many tests, none of which ran."""
+    tests = [TestResult(verdict=Verdict.INTERNAL_ERROR, message=told)] * number
+    result = VerifyResult(id=item.id, verdict=Verdict.INTERNAL_ERROR, passed=0, total=number, score=0.0, tests=tests)
+    return result.model_dump_json().encode()
 
 
 def execute(item_id: str, request: ExecuteRequest, slot: Slot, queue_time_s: float) -> ExecuteResult:

@@ -180,7 +180,7 @@ class Storage:
 
     def end(self, member: str, shrink: int, life_s: int) -> None:
         """This member is `shrink` bytes smaller, and is kept for `life_s` seconds more. Raises RedisError."""
-        self._redis.eval(_CHANGE, len(_NAMES), *_NAMES, member, -shrink, life_s)
+        change(self._redis, [(member, -shrink, life_s)])
 
     def forget(self, member: str) -> None:
         """This member is not kept any more. Raises RedisError."""
@@ -228,11 +228,14 @@ def of_task_set(set_id: str) -> str:
     return f"tasks {set_id}"
 
 
-def change(pipeline: Pipeline, changes: Sequence[tuple[str, int, int | None]]) -> None:
-    """Let members grow by a number of bytes each, and live so many seconds from now on, where that is not None."""
+def change(redis: Redis | Pipeline, changes: Sequence[tuple[str, int, int | None]]) -> None:
+    """Let members grow by a number of bytes each, and live so many seconds from now on, where that is not None.
+
+    Raises RedisError unless it is given a pipeline.
+    """
     words = [word for member, growth, life_s in changes for word in (member, growth, "" if life_s is None else life_s)]
     if words:
-        pipeline.eval(_CHANGE, len(_NAMES), *_NAMES, *words)
+        redis.eval(_CHANGE, len(_NAMES), *_NAMES, *words)
 
 
 def have_room(redis: Redis, wanted: Sequence[tuple[str, str, int]], max_kept_mb: int) -> list[bool]:

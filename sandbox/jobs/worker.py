@@ -81,7 +81,6 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         slot: Slot,
         redis: Redis,
         name: str,
-        engine: Engine,
         journal: Journal,
         express: Sequence[Lane] = (),
         proof: Proof | None = None,
@@ -473,7 +472,7 @@ def main(settings: WorkerSettings, slot: int, journal: Journal | None = None, ex
     name = f"{socket.gethostname()}-{os.getpid()}-{slot}{leases.EXPRESS if express else ''}"
     proof = None if express else prove
     try:
-        SlotWorker(settings, boxes, redis, name, engine, journal, express, proof).work(logging_level="WARNING")
+        SlotWorker(settings, boxes, redis, name, journal, express, proof).work(logging_level="WARNING")
     finally:
         boxes.close()
         engine.close()

@@ -19,6 +19,7 @@ class Wire(BaseModel):
     )
 
 
+MAX_COMPILE_CPU_TIME_S, MAX_COMPILE_WALL_TIME_S = 300, 900
 _OF_COMPILING = {"compile_cpu_time_s", "compile_wall_time_s"}
 DEBUG_CHECKS = (
     "Java's and Kotlin's assert, C#'s Debug.Assert, and Rust's debug_assert! and overflow checks stop a program"
@@ -43,12 +44,12 @@ class LimitsRequest(Wire):
     file_mb: int | None = Field(None, ge=1, le=1_024, description="MiB of any one file written")
 
     compile_cpu_time_s: float | None = Field(
-        None, gt=0, le=300, description="CPU seconds of compiling; default as the language's"
+        None, gt=0, le=MAX_COMPILE_CPU_TIME_S, description="CPU seconds of compiling; default as the language's"
     )
     compile_wall_time_s: float | None = Field(
         None,
         gt=0,
-        le=900,
+        le=MAX_COMPILE_WALL_TIME_S,
         description="elapsed seconds of compiling; default 2 + 2 x compile_cpu_time_s when that is given, else as the"
         " language's",
     )

@@ -1,4 +1,4 @@
-"""An API before a service double whose results are written by the test, by the code of the program."""
+"""An API before a service double whose results are written by the test, by the code of the program, or a real one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 from sandbox.schema import VerifyRequest
 from sandbox.schema.vote import VoteRequest
-from sandbox.service import Request
+from sandbox.service import Request, Service
 from tests.api.double import ServiceDouble
 
 # How the imports begin that graders put before a Python program, in a line of their own.
@@ -65,3 +65,19 @@ async def http(service: ServiceDouble, tmp_path: Path) -> AsyncIterator[httpx.As
     app = create_app(ApiSettings(home=tmp_path, max_body_mb=1, request_timeout_s=20), service)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
         yield client
+
+
+@pytest.fixture
+async def live_http(live_service: Service, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """The dialects before a real service."""
+    app = create_app(ApiSettings(home=tmp_path), live_service)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api/dialects", timeout=60) as client:
+        yield client
+
+
+async def post(http: httpx.AsyncClient, path: str, body: dict[str, Any]) -> Any:
+    """What a dialect answers to a body that it takes."""
+    response = await http.post(path, json=body)
+    assert response.status_code in {200, 201}, response.text
+    return response.json()

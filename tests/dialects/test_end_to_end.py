@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from sandbox.api.app import create_app
-from sandbox.config import ApiSettings
-from sandbox.service import Service
+from tests.dialects.conftest import post
 
 TESTS = [{"input": "2", "output": "4"}, {"input": "3", "output": "6"}]
 DOUBLE = "print(int(input()) * 2)"
@@ -19,21 +15,12 @@ CPP = "#include <iostream>\nint main() { int a; std::cin >> a; std::cout << a * 
 
 
 @pytest.fixture
-async def http(live_service: Service, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(ApiSettings(home=tmp_path), live_service)
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://api/dialects", timeout=60) as client:
-        yield client
-
-
-async def _post(http: httpx.AsyncClient, path: str, body: dict[str, Any]) -> Any:
-    response = await http.post(path, json=body)
-    assert response.status_code in {200, 201}, response.text
-    return response.json()
+def http(live_http: httpx.AsyncClient) -> httpx.AsyncClient:
+    return live_http
 
 
 async def _run_code(http: httpx.AsyncClient, code: str, **fields: Any) -> dict[str, Any]:
-    answer: dict[str, Any] = await _post(
+    answer: dict[str, Any] = await post(
         http, "/sandbox_fusion/run_code", {"code": code, "language": "python", **fields}
     )
     return answer
@@ -62,7 +49,7 @@ async def test_a_program_without_end_is_a_timeout(http: httpx.AsyncClient) -> No
 async def test_an_alarm_that_is_switched_off_ends_no_time_limit(http: httpx.AsyncClient) -> None:
     """code-judge's limit is an alarm in the program's own process."""
     body = {"type": "python", "solution": "import signal\nsignal.alarm(0)\nwhile True: pass", "expected_output": ""}
-    answer = await _post(http, "/code_judge/judge", body)
+    answer = await post(http, "/code_judge/judge", body)
     assert (answer["success"], answer["run_success"], answer["reason"]) == (False, False, "worker_timeout")
 
 
@@ -71,7 +58,7 @@ async def test_a_cpp_program_is_compiled_once_for_its_tests(http: httpx.AsyncCli
         {"type": "cpp", "solution": CPP, "input": str(number), "expected_output": str(number * 2 if number else 1)}
         for number in range(8)
     ]
-    answer = await _post(http, "/code_judge/judge/long-batch", {"type": "batch", "submissions": submissions})
+    answer = await post(http, "/code_judge/judge/long-batch", {"type": "batch", "submissions": submissions})
     assert [result["success"] for result in answer["results"]] == [False] + [True] * 7
 
 
@@ -98,20 +85,20 @@ async def test_submissions_are_judged(
     http: httpx.AsyncClient, data: dict[str, Any], completion: str, accepted: bool
 ) -> None:
     body = {"dataset": "x", "id": 1, "completion": completion, "config": {"language": "python", "provided_data": data}}
-    assert (await _post(http, "/sandbox_fusion/submit", body))["accepted"] is accepted
+    assert (await post(http, "/sandbox_fusion/submit", body))["accepted"] is accepted
 
 
 async def test_piston_runs_more_than_a_thousand_characters_of_output(http: httpx.AsyncClient) -> None:
     """The peer kills a program for more than 1,024 of them."""
     files = [{"content": "import beside\nprint(beside.text)"}, {"name": "beside.py", "content": "text = 'x' * 5000"}]
     body = {"language": "python", "version": "*", "files": files, "run_timeout": 20_000, "run_cpu_time": 3_000}
-    run = (await _post(http, "/piston/api/v2/execute", body))["run"]
+    run = (await post(http, "/piston/api/v2/execute", body))["run"]
     assert (run["status"], len(run["stdout"])) == (None, 5001)
 
 
 async def test_judge0_is_asked_again_until_it_is_done(http: httpx.AsyncClient) -> None:
     body = {"source_code": DOUBLE, "language_id": 71, "stdin": "2", "expected_output": "4"}
-    token = (await _post(http, "/judge0/submissions", body))["token"]
+    token = (await post(http, "/judge0/submissions", body))["token"]
     answer: dict[str, Any] = {"status": {"id": 1}}
     while answer["status"]["id"] < 3:
         answer = (await http.get(f"/judge0/submissions/{token}")).json()
@@ -121,17 +108,17 @@ async def test_judge0_is_asked_again_until_it_is_done(http: httpx.AsyncClient) -
 async def test_the_reward_protocols(http: httpx.AsyncClient) -> None:
     fenced = f"```python\n{DOUBLE}\n```"
     openrlhf = {"query": ["p" + fenced, "pnone"], "prompts": ["p", "p"], "labels": [TESTS, TESTS]}
-    assert (await _post(http, "/openrlhf", openrlhf))["rewards"] == [1.0, 0.0]
-    assert await _post(http, "/slime", {"prompt": "p", "response": fenced, "label": TESTS}) == 1.0
+    assert (await post(http, "/openrlhf", openrlhf))["rewards"] == [1.0, 0.0]
+    assert await post(http, "/slime", {"prompt": "p", "response": fenced, "label": TESTS}) == 1.0
     program = "def add(a, b):\n    return a + b\n"
     asserts = {"program": program, "tests": ["assert add(1, 2) == 3", "assert add(0, 0) == 1"]}
-    assert (await _post(http, "/open_instruct/test_program", asserts))["results"] == [1, 0]
+    assert (await post(http, "/open_instruct/test_program", asserts))["results"] == [1, 0]
     stdio = {"program": DOUBLE, "tests": TESTS, "max_execution_time": 5}
-    assert (await _post(http, "/open_instruct/test_program_stdio", stdio))["results"] == [1, 1]
+    assert (await post(http, "/open_instruct/test_program_stdio", stdio))["results"] == [1, 1]
     scripts = {"scripts": ["3 / 4", "raise ValueError('no')"], "languages": ["python", "python"], "timeout": 30}
-    good, bad = await _post(http, "/open_r1/execute_batch", scripts)
+    good, bad = await post(http, "/open_r1/execute_batch", scripts)
     assert good["execution"]["results"][0]["text"] == "0.75"
     assert bad["execution"]["error"]["name"] == "ValueError"
     case = {"input": "1\n2", "expectedOutput": "3"}
     call = {"uid": "u", "language": "PYTHON", "code": program, "entryFunction": "add", "testcases": [case]}
-    assert (await _post(http, "/areal/apis/functioncalls", call))["success"] is True
+    assert (await post(http, "/areal/apis/functioncalls", call))["success"] is True

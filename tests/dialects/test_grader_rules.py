@@ -8,30 +8,17 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from sandbox.api.app import create_app
-from sandbox.config import ApiSettings
-from sandbox.service import Service
+from tests.dialects.conftest import post
 
 
 @pytest.fixture
-async def http(live_service: Service, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(ApiSettings(home=tmp_path), live_service)
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://api/dialects", timeout=60) as client:
-        yield client
-
-
-async def _post(http: httpx.AsyncClient, path: str, body: dict[str, Any]) -> Any:
-    response = await http.post(path, json=body)
-    assert response.status_code in {200, 201}, response.text
-    return response.json()
+def http(live_http: httpx.AsyncClient) -> httpx.AsyncClient:
+    return live_http
 
 
 async def _accepted(
@@ -39,7 +26,7 @@ async def _accepted(
 ) -> bool:
     config = {"language": "python", "dataset_type": kind, "provided_data": row, "extra": extra or {}}
     body = {"dataset": "x", "id": 1, "completion": completion, "config": config}
-    return bool((await _post(http, "/sandbox_fusion/submit", body))["accepted"])
+    return bool((await post(http, "/sandbox_fusion/submit", body))["accepted"])
 
 
 def _fenced(code: str) -> str:
@@ -198,12 +185,12 @@ async def test_scalebox_checks_asserts_and_calls(http: httpx.AsyncClient) -> Non
     ):
         config = {"language": "python", "provided_data": {"test_cases": cases}}
         body = {"dataset": "x", "id": 1, "completion": _fenced(WHOLE), "config": config}
-        assert (await _post(http, path, body))["accepted"] is accepted, cases
+        assert (await post(http, path, body))["accepted"] is accepted, cases
 
 
 async def test_php_gets_the_tag_that_is_missing(http: httpx.AsyncClient) -> None:
     for code in ("echo 6 * 7;", "<?php echo 6 * 7;"):
-        answer = await _post(http, "/sandbox_fusion/run_code", {"language": "php", "code": code})
+        answer = await post(http, "/sandbox_fusion/run_code", {"language": "php", "code": code})
         assert answer["run_result"]["stdout"] == "42"
 
 
@@ -219,7 +206,7 @@ async def test_php_gets_the_tag_that_is_missing(http: httpx.AsyncClient) -> None
 )
 async def test_code_judge(http: httpx.AsyncClient, solution: str, expected: str, success: bool) -> None:
     body = {"type": "python", "solution": solution, "expected_output": expected}
-    assert (await _post(http, "/code_judge/judge", body))["success"] is success
+    assert (await post(http, "/code_judge/judge", body))["success"] is success
 
 
 @pytest.mark.parametrize(
@@ -236,13 +223,13 @@ async def test_open_instructs_asserts(
     http: httpx.AsyncClient, program: str, tests: list[str], results: list[int]
 ) -> None:
     body = {"program": program, "tests": tests, "max_execution_time": 5}
-    assert (await _post(http, "/open_instruct/test_program", body))["results"] == results
+    assert (await post(http, "/open_instruct/test_program", body))["results"] == results
 
 
 async def test_open_instructs_stdin(http: httpx.AsyncClient) -> None:
     tests = [{"input": "16\n", "output": "4"}, {"input": "2\n", "output": "1.4"}]
     body = {"program": "print(sqrt(int(input())), '')", "tests": json.dumps(tests), "max_execution_time": 5}
-    assert (await _post(http, "/open_instruct/test_program_stdio", body))["results"] == [1, 0]
+    assert (await post(http, "/open_instruct/test_program_stdio", body))["results"] == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -262,11 +249,11 @@ async def test_open_instructs_stdin(http: httpx.AsyncClient) -> None:
 )
 async def test_areal(http: httpx.AsyncClient, fields: dict[str, Any], success: bool) -> None:
     body = {"uid": "u", "language": "PYTHON", "entryFunction": "", "testcases": [], "timeout": 5, **fields}
-    assert (await _post(http, "/areal/apis/functioncalls", body))["success"] is success
+    assert (await post(http, "/areal/apis/functioncalls", body))["success"] is success
 
 
 async def test_judge0_compares_lines(http: httpx.AsyncClient) -> None:
     for source, expected, status in (("print('1 ')", "1\r\n", 3), ("print(' 1')", "1", 4), ("", "", 3)):
         body = {"source_code": source or "pass", "language_id": 71, "expected_output": expected}
-        answer = await _post(http, "/judge0/submissions?wait=true", body)
+        answer = await post(http, "/judge0/submissions?wait=true", body)
         assert answer["status"]["id"] == status, source

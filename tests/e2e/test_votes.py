@@ -152,6 +152,16 @@ def test_a_killed_command_goes_on_where_it_was_and_ends_in_the_same(url: str, tm
     ]
 
 
+def test_results_on_standard_output_have_their_summary_on_stderr(url: str, tmp_path: Path) -> None:
+    problems = tmp_path / "problems.jsonl"
+    problems.write_text(json.dumps(problem(0)) + "\n", encoding="utf-8")
+    voting = command(url, problems, "--out", "-")
+    results, told = voting.communicate(timeout=PATIENCE_S)
+    assert voting.returncode == 0, told
+    assert [json.loads(line)["line"] for line in results.splitlines()] == [1]
+    assert "golden accepted" in told
+
+
 def test_bad_problems_and_a_foreign_result_file_end_it_before_any_vote(url: str, tmp_path: Path) -> None:
     problems, out = tmp_path / "problems.jsonl", tmp_path / "out.jsonl"
     problems.write_text(json.dumps(problem(0)) + '\n{"candidates": []}\n', encoding="utf-8")

@@ -35,6 +35,21 @@ def settings(redis: Redis, redis_server: RedisServer) -> Iterator[QueueSettings]
 
 
 @pytest.fixture
+def own_home() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="own-") as folder:  # short, for a socket's path has at most 107 bytes
+        yield Path(folder)
+
+
+@pytest.fixture
+def own_server(own_home: Path) -> Iterator[RedisServer]:
+    """A Redis server that a test may kill or fill."""
+    server = RedisServer(own_home)
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
 def crew(images: dict[str, str], settings: QueueSettings) -> Iterator[Crew]:
     """Nobody is hired yet."""
     assert images

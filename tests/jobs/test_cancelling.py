@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 
 from sandbox.box.docker_engine import HOME_LABEL
-from sandbox.caller import CALLER, Caller
+from sandbox.caller import Caller
 from sandbox.config import QueueSettings
 from sandbox.errors import Cancelled
 from sandbox.jobs import keys
@@ -19,7 +19,7 @@ from sandbox.schema import ExecuteRequest, JobStatus, VerifyRequest
 from sandbox.schema.vote import VoteRequest
 from sandbox.service import Kind, Request, Service
 from tests.crew import Crew
-from tests.jobs.waiting import printed, printing, program, sleeping, until
+from tests.jobs.waiting import asked_by, printed, printing, program, sleeping, until
 
 FREE_WITHIN_S = 3.0  # of a slot that would be taken for a minute; a second on a machine with nothing else to do
 SLEEP = "import time\ntime.sleep(60)\n"
@@ -112,8 +112,7 @@ def test_of_a_batch_what_has_its_result_keeps_it_and_the_rest_does_not_run(
 
 def test_a_client_that_goes_away_has_its_running_program_stopped(service: Service, crew: Crew, redis: Redis) -> None:
     crew.hire()
-    token = CALLER.set(Caller("small", max_queued=10))
-    try:
+    with asked_by(Caller("small", max_queued=10)):
         ticket = service.submit("execute", [program(SLEEP), program(SLEEP + "#")], batch=True)
         until(lambda: redis.hlen(keys.CLAIMS) >= 1, "the worker has it")
         time.sleep(0.5)
@@ -122,8 +121,6 @@ def test_a_client_that_goes_away_has_its_running_program_stopped(service: Servic
         assert printed(service.submit("execute", printing([2]))) == ["2"]
         assert time.monotonic() - began < FREE_WITHIN_S
         until(lambda: redis.zcard(keys.queued("small")) == 0, "none of it counts any more")
-    finally:
-        CALLER.reset(token)
 
 
 def test_a_job_that_is_not_cancelled_runs_to_its_end_beside_one_that_is(

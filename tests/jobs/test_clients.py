@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from redis import Redis
 
-from sandbox.caller import CALLER, Caller, Role
+from sandbox.caller import Caller, Role
 from sandbox.errors import NotFound, QueueFull, QuotaExceeded, RateLimited
 from sandbox.jobs import keys
 from sandbox.schema import JobStatus
 from sandbox.service import Service
 from tests.crew import Crew
-from tests.jobs.waiting import awaited, finished, printed, printing, program, sleeping, stdouts, until
+from tests.jobs.waiting import asked_by, awaited, finished, printed, printing, program, sleeping, stdouts, until
 
 MANY = 100_000
 BATCH = 10_000
 GREEDY = Caller("greedy")
 MODEST = Caller("modest")
 BOSS = Caller("boss", Role.ADMIN)
-
-
-@contextmanager
-def asked_by(caller: Caller) -> Iterator[None]:
-    token = CALLER.set(caller)
-    try:
-        yield
-    finally:
-        CALLER.reset(token)
 
 
 def test_a_rate_lets_a_burst_pass_and_then_says_when_to_come_again(service: Service) -> None:

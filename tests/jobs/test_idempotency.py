@@ -13,7 +13,7 @@ from redis import Redis
 
 from sandbox.api.app import create_app
 from sandbox.api_keys import new_key
-from sandbox.caller import CALLER, Caller, Role
+from sandbox.caller import Caller, Role
 from sandbox.config import ApiSettings, QueueSettings
 from sandbox.errors import IdempotencyKeyReused
 from sandbox.jobs import keys
@@ -22,7 +22,7 @@ from sandbox.schema.gpu import GenerateRequest, GpuKind
 from sandbox.service import Service, Ticket
 from tests.api.serving import served
 from tests.crew import Crew
-from tests.jobs.waiting import finished, printing, stdouts
+from tests.jobs.waiting import asked_by, finished, printing, stdouts
 
 Body = dict[str, Any]
 
@@ -154,14 +154,11 @@ def test_what_a_request_may_differ_in_is_compared_and_the_order_of_fields_is_not
 
 def test_a_gpu_jobs_id_cannot_be_guessed_from_its_key(service: Service) -> None:
     request = GenerateRequest.model_validate(GENERATE)
-    token = CALLER.set(Caller("boss", Role.ADMIN))
-    try:
+    with asked_by(Caller("boss", Role.ADMIN)):
         mine = service.start_on_gpu(GpuKind.GENERATE, request, "step-1")
         assert service.start_on_gpu(GpuKind.GENERATE, request, "step-1").id == mine.id
-        CALLER.set(Caller("other", Role.ADMIN))
+    with asked_by(Caller("other", Role.ADMIN)):
         assert service.start_on_gpu(GpuKind.GENERATE, request, "step-1").id != mine.id
-    finally:
-        CALLER.reset(token)
     assert service.start_on_gpu(GpuKind.GENERATE, request, "step-1").id != mine.id
 
 

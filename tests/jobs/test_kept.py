@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import signal
-import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -167,20 +165,6 @@ def test_a_repetition_through_another_process_gets_them_too(
 
 
 # --- surviving
-
-
-@pytest.fixture
-def own_home() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="kept-") as folder:  # short, for a socket's path has at most 107 bytes
-        yield Path(folder)
-
-
-@pytest.fixture
-def own_server(own_home: Path) -> Iterator[RedisServer]:
-    server = RedisServer(own_home)
-    server.start()
-    yield server
-    server.close()
 
 
 @pytest.fixture

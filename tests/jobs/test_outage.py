@@ -10,7 +10,7 @@ from redis import Redis
 
 from sandbox.box.docker_engine import remove_boxes
 from sandbox.config import QueueSettings
-from sandbox.errors import CannotRun, LanguageNotInstalled
+from sandbox.errors import CannotRun, LanguageNotInstalled, QueueUnavailable
 from sandbox.jobs import keys, outage
 from sandbox.jobs.attempts import ENGINE_PATIENCE_S
 from sandbox.schema import JobStatus, Lane
@@ -158,6 +158,25 @@ def test_without_any_worker_clients_wait_for_a_moment_and_not_for_minutes(
     assert service.job(kept.id).status is JobStatus.QUEUED
     assert service.readiness().problems == ["no worker is alive"]
     assert redis.llen(keys.rq_queue(Lane.DEFAULT)) >= 1
+
+
+def test_the_watch_goes_on_when_clients_cannot_be_told(
+    redis: Redis, settings: QueueSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "TOO_LONG_S", 0.0)
+    told: list[str] = []
+
+    def fail(why: str) -> None:
+        told.append(why)
+        raise QueueUnavailable("the queue does not answer")
+
+    watch = outage.OutageWatch(redis, settings.lease_s, fail)
+    watch.start()
+    try:
+        until(lambda: len(told) > 1, "it looks again after a failure", SLACK_S)
+    finally:
+        watch.close()
+    assert set(told) == {"no worker is alive"}
 
 
 def test_one_missing_image_fails_its_language_alone(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -15,7 +13,7 @@ from redis.exceptions import RedisError
 
 from sandbox.api.app import create_app
 from sandbox.api_keys import new_key, parse
-from sandbox.caller import CALLER, Caller, Role
+from sandbox.caller import Caller, Role
 from sandbox.config import ApiSettings, QueueSettings
 from sandbox.errors import StorageFull, StorageQuotaExceeded
 from sandbox.jobs import keys, storage
@@ -25,20 +23,11 @@ from sandbox.schema.reward import TaskSet
 from sandbox.service import Service
 from tests.api.serving import served
 from tests.crew import Crew
-from tests.jobs.waiting import awaited, finished, printed, printing, program, sleeping, until
+from tests.jobs.waiting import asked_by, awaited, finished, printed, printing, program, sleeping, until
 from tests.redis_server import RedisServer
 
 MB = 1 << 20
 PRINTS_A_MEGABYTE = program("print('x' * (1 << 20))")
-
-
-@contextmanager
-def asked_by(caller: Caller) -> Iterator[None]:
-    token = CALLER.set(caller)
-    try:
-        yield
-    finally:
-        CALLER.reset(token)
 
 
 def feeding(size: int) -> ExecuteRequest:
@@ -152,20 +141,6 @@ def test_output_that_a_key_has_no_room_for_is_not_kept_and_its_result_says_so(
 
 
 # --- a Redis that fills
-
-
-@pytest.fixture
-def own_home() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="full-") as folder:  # short, for a socket's path has at most 107 bytes
-        yield Path(folder)
-
-
-@pytest.fixture
-def own_server(own_home: Path) -> Iterator[RedisServer]:
-    server = RedisServer(own_home)
-    server.start()
-    yield server
-    server.close()
 
 
 @pytest.fixture

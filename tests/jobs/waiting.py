@@ -1,15 +1,26 @@
-"""Wait for what must become true, and read results, as the tests of the queue do."""
+"""Ask as a caller, wait for what must become true, and read results, as the tests of the queue do."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from sandbox.caller import CALLER, Caller
 from sandbox.schema import ExecuteRequest, ExecuteResult, Job, JobStatus, Lane
 from sandbox.service import Service, Ticket
 
 PATIENCE_S = 60.0
+
+
+@contextmanager
+def asked_by(caller: Caller) -> Iterator[None]:
+    token = CALLER.set(caller)
+    try:
+        yield
+    finally:
+        CALLER.reset(token)
 
 
 def until(true: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> None:

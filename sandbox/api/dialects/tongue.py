@@ -21,8 +21,7 @@ from sandbox.errors import BadRequest, SandboxError, UnknownLanguage
 from sandbox.runner.contract import Status, Verdict
 from sandbox.schema import ExecuteRequest, ExecuteResult, LimitsRequest, TestResult, VerifyRequest, VerifyResult
 from sandbox.schema.locations import dotted_path
-
-MOST_COMPILE_CPU_TIME_S, MOST_COMPILE_WALL_TIME_S = 300.0, 900.0
+from sandbox.schema.wire import MAX_COMPILE_CPU_TIME_S, MAX_COMPILE_WALL_TIME_S
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 Made = TypeVar("Made", bound=BaseModel)
@@ -154,8 +153,8 @@ def limits_of(
         "cpu_time_s": cpu_time_s,
         "wall_time_s": wall_time_s,
         "memory_mb": memory_mb,
-        "compile_cpu_time_s": compile_cpu_time_s and min(compile_cpu_time_s, MOST_COMPILE_CPU_TIME_S),
-        "compile_wall_time_s": compile_wall_time_s and min(compile_wall_time_s, MOST_COMPILE_WALL_TIME_S),
+        "compile_cpu_time_s": compile_cpu_time_s and min(compile_cpu_time_s, MAX_COMPILE_CPU_TIME_S),
+        "compile_wall_time_s": compile_wall_time_s and min(compile_wall_time_s, MAX_COMPILE_WALL_TIME_S),
     }
     fields: dict[str, float] = {name: value for name, value in given.items() if value is not None and value > 0}
     if "memory_mb" in fields:
