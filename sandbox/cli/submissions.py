@@ -80,7 +80,7 @@ def _fault(line: bytes, languages: Mapping[str, LanguageInfo]) -> str:
     language = languages.get(request.language.lower())
     if language is None:
         return f"language: the service has no {request.language!r}"
-    return "" if language.available else f"language: no worker of the service has {language.name}"
+    return "" if language.available else f"language: no worker can run {language.name}"
 
 
 def _chunks(lines: Iterable[Line]) -> Iterator[list[Line]]:
