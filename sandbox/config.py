@@ -89,8 +89,8 @@ class QueueSettings(_Settings):
     max_kept_mb: int = Field(
         0,
         ge=0,
-        description="MiB that Redis may keep of jobs' requests and results and of task sets, before it answers 503;"
-        " 0: half of what Redis may use, or any number where it has no limit",
+        description="MiB of jobs' requests and results and of task sets that Redis may store; beyond that the service"
+        " answers 503. 0: half of what Redis may use, or no limit if Redis has none",
     )
     redis_max_mb: int = Field(
         0,
@@ -163,7 +163,7 @@ class ApiSettings(WebhookSettings):
     key_max_kept_mb: int = Field(
         1_024,
         ge=0,
-        description="MiB of jobs' requests and results and of task sets that one API key may have kept; 0: any number",
+        description="MiB of jobs' requests and results and of task sets stored for one API key; 0: no limit",
     )
     public_without_keys: bool = Field(
         False, description="listen beyond loopback although there are no API keys: whoever can connect can run programs"
@@ -171,8 +171,8 @@ class ApiSettings(WebhookSettings):
     allowed_hosts: str = Field(
         "",
         description="names that a request's Host header may have besides localhost and loopback addresses, such as"
-        " sandbox.internal,proxy; `*`: any. Empty: any, but where the service listens on loopback without API keys"
-        " no other, so that no web page reaches it under a name of its own",
+        " sandbox.internal,proxy; `*`: any name. Empty: any name, except if the service listens on loopback without"
+        " API keys: then no other name, so that no web page can reach it under one of its own names",
     )
     header_timeout_s: float = Field(20.0, gt=0, description="how long a request's headers may take to arrive")
     body_timeout_s: float = Field(
@@ -182,8 +182,8 @@ class ApiSettings(WebhookSettings):
         0,
         ge=0,
         le=65_535,
-        description="port on which the API shows its host's metrics without an API key, for a network that only"
-        " Prometheus reaches; 0: none",
+        description="port on which the API serves its host's metrics without an API key, for a network that only"
+        " Prometheus can reach; 0: none",
     )
     metrics_host: str = Field("127.0.0.1", description="address of that port")
     request_timeout_s: float = Field(900.0, gt=0, description="how long a synchronous request may wait for its result")

@@ -13,7 +13,7 @@ SandboxError
 │   ├── CannotRun              no worker can run programs: none is alive, or none can start a box
 │   ├── RateLimited            the key has spent its programs a second
 │   ├── QuotaExceeded          the key has as many programs queued as it may
-│   ├── StorageQuotaExceeded   the key keeps as many bytes as it may
+│   ├── StorageQuotaExceeded   the key is over its storage quota
 │   └── StorageFull            the queue's Redis has no room left
 ├── Cancelled                  the submission was cancelled before it had its result
 └── InfrastructureError        our failure; retried on another box, then reported as internal_error

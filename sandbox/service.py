@@ -76,7 +76,7 @@ class Ticket:
 class Readiness:
     """Whether submissions would be served now, and what stands in the way.
 
-    `waiting_for_box_s` is the longest time for which a worker has needed a box that does not start.
+    `waiting_for_box_s` is the longest time that a worker has been waiting for a box to start.
     """
 
     ready: bool
@@ -174,7 +174,7 @@ class Service:
         return _from_redis(lambda: self._ledger.job(job_id, may_see))
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel what has not run yet, and stop what runs; raises `errors.NotFound` or `QueueUnavailable`."""
+        """Cancel the rest of a job and stop its running programs; raises `errors.NotFound` or `QueueUnavailable`."""
         if is_gpu_job(job_id):
             may_see = _may_see()
             return _from_redis(lambda: self._gpu_jobs.cancel(job_id, may_see))

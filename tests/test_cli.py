@@ -317,7 +317,7 @@ def test_ctrl_c_says_what_is_kept_and_returns_at_once(command: str, tmp_path: Pa
         with service.changed:
             assert service.changed.wait_for(lambda: service.abandoned, 30)
     assert process.returncode == 130
-    assert f"interrupted after 0 of 1 results; they are kept in {out}" in err.decode()
+    assert f"interrupted after 0 of 1 results; they are saved in {out}" in err.decode()
 
 
 def test_verify_has_something_to_judge(url: str, tmp_path: Path) -> None:

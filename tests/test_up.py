@@ -163,7 +163,7 @@ def test_a_second_up_with_other_settings_names_them_and_changes_nothing(own_home
         other = sandbox(own_home, "up", "--detach", "--slots", "3", SANDBOX_ENGINE="local", SANDBOX_API_KEYS=KEY_ENTRY)
     assert (same.returncode, f"`SANDBOX_HOME={own_home} sandbox down` stops it" in same.stderr) == (0, True)
     assert other.returncode == 3
-    assert "with other settings than these: SANDBOX_API_KEYS, SANDBOX_SLOTS." in other.stderr
+    assert "with different settings: SANDBOX_API_KEYS, SANDBOX_SLOTS." in other.stderr
     assert f"`SANDBOX_HOME={own_home} sandbox up --replace` restarts it" in other.stderr
 
 

@@ -45,7 +45,7 @@ async def page(request: Request) -> Response:
 async def part(request: Request, name: str) -> Response:
     """One file of Swagger UI."""
     if name not in MEDIA_TYPES:
-        raise HTTPException(404, "no such part of the page")
+        raise HTTPException(404, "no such file")
     headers = {"Cache-Control": "max-age=86400", "X-Content-Type-Options": "nosniff"}
     return Response(_content(name), headers=headers, media_type=MEDIA_TYPES[name])
 

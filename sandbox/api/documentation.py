@@ -70,16 +70,16 @@ _PROBLEMS = {
     403: "the API key's role may not do this",
     404: "no such job or task set, or it has expired",
     408: "the body takes too long to arrive",
-    409: "cancelled before it had its result",
+    409: "the submission was cancelled before it finished",
     413: "the body is over the limit",
     415: "not application/json",
     422: "a field is missing, misspelt or out of its range; `errors` has the paths",
     429: "the API key's rate or quota is spent; `Retry-After` says when",
     500: "our failure",
     502: "a box or the container engine failed",
-    503: "not now: the queue is full or does not answer, or no worker can run programs; `Retry-After` says when",
+    503: "the queue is full or does not answer, or no worker can run programs; `Retry-After` says when to try again",
     504: "no result within the server's time",
-    507: "the API key keeps as many bytes as it may; `Retry-After` says when to try again",
+    507: "the API key is over its storage quota; `Retry-After` says when to try again",
 }
 _SUBMISSION_PROBLEMS = (400, 401, 408, 409, 413, 415, 422, 429, 502, 503, 504, 507)
 
@@ -95,8 +95,8 @@ _SUBMISSION_HEADERS = [
     {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "a repeated request with the same key gets the first one's job and results; another request with"
-        " it gets 422",
+        "description": "a repeated request with the same key gets the first one's job and results; a different request"
+        " with the same key gets 422",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
         "example": "step-17-prompt-3",
     },

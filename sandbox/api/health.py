@@ -26,7 +26,7 @@ _LANGUAGES = TypeAdapter(list[LanguageInfo])
 async def languages(request: Request) -> Response:
     """The languages programs may be in; a name or any of its aliases goes into `language`.
 
-    A request in a language that is not `available` answers 422 and says how to install it.
+    A request in a language that is not `available` gets 422 with instructions to install it.
     """
     return json_response(_language_table(context_of(request).service.missing_languages()))
 
@@ -41,8 +41,8 @@ async def live(request: Request) -> Response:
 def ready(request: Request) -> Response:
     """200 when submissions would be served now, else 503; either way what stands in the way, and the walls missing.
 
-    Not ready is a service without a worker, one whose workers have all needed a box for more than 30 seconds that does
-    not start, and one without Redis. `problems` names each worker that waits for a box, since when, and why.
+    The service is not ready if it has no workers, if Redis does not answer, or if every worker has been waiting for
+    more than 30 seconds for a box to start. `problems` names each worker that waits for a box, since when, and why.
     """
     readiness = context_of(request).service.readiness()
     return json_response(_READINESS.dump_json(readiness), 200 if readiness.ready else 503)

@@ -45,7 +45,7 @@ class HostCheck:
         name = _name(hosts[0])
         if name in self._names or is_loopback(name):
             return None
-        return HTTPException(421, "this service is not served under that host; name it in SANDBOX_ALLOWED_HOSTS")
+        return HTTPException(421, "this service does not answer to that host; add it to SANDBOX_ALLOWED_HOSTS")
 
 
 def _name(host: str) -> str:

@@ -24,5 +24,5 @@ def job(request: Request, job_id: JobId) -> Response:
 
 @router.delete("/{job_id}", **answers(Job, 404, 422, 503))
 def cancel(request: Request, job_id: JobId) -> Response:
-    """Cancel what of a job has not run yet, and stop what runs; a finished job stays as it is."""
+    """Cancel the rest of a job and stop its running programs; a finished job is not changed."""
     return json_response(context_of(request).service.cancel(job_id).model_dump_json())

@@ -47,7 +47,7 @@ async def page(request: Request) -> Response:
 async def part(request: Request, name: str) -> Response:
     """One of the page's files."""
     if name not in parts():
-        raise HTTPException(404, "no such part of the page")
+        raise HTTPException(404, "no such file")
     return _answer(request, name)
 
 

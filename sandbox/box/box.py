@@ -453,7 +453,7 @@ def _exec_error(answer: dict[str, Any]) -> int:
     """The errno with which a run's command could not be executed; 0 if it could."""
     error = answer["outcome"].get("exec_error", 0)
     if not isinstance(error, int) or not 0 <= error < 4096:
-        raise BoxError("the supervisor does not say how the command could not be run")
+        raise BoxError("the supervisor does not say why the command could not run")
     return error
 
 

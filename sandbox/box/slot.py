@@ -26,7 +26,7 @@ WHY = {
     "broken": "its run was broken off",
     "run_count": "it reached its run count",
     "age": "it reached its age",
-    "retired": "its kernel keeps something of its last program",
+    "retired": "its kernel keeps state of its last program",
     "slot_closes": "its slot closes",
 }
 

@@ -52,7 +52,9 @@ class Lines:
                 faults.append(f"{self.name}, line {number}: {fault}")
         if faults:
             more = [f"and {len(faults) - FAULTS_SHOWN} more"] if len(faults) > FAULTS_SHOWN else []
-            fail("\n".join(["nothing was run, because these lines are bad:", *faults[:FAULTS_SHOWN], *more]), MISUSED)
+            fail(
+                "\n".join(["nothing was run, because these lines are invalid:", *faults[:FAULTS_SHOWN], *more]), MISUSED
+            )
         if not digests:
             fail(f"{self.name} holds no {what}", MISUSED)
         return digests
@@ -96,7 +98,7 @@ class Results:
             except OSError as error:
                 fail(f"cannot write {out}: {error.strerror}", MISUSED)
         if self.kept:
-            say(f"{out} holds {len(self.kept)} of {len(digests)} results; continuing behind them")
+            say(f"{out} holds {len(self.kept)} of {len(digests)} results; continuing after them")
 
     def write(self, number: int, result: dict[str, Any]) -> None:
         if self._file is not None:
@@ -108,9 +110,9 @@ class Results:
         """End the command at once after Ctrl-C, without waiting for requests that are under way."""
         what = f"interrupted after {done} of {len(self._digests)} results"
         if self._out is None or str(self._out) == STANDARD:
-            say(f"sandbox: {what}; without --out FILE none are kept")
+            say(f"sandbox: {what}; without --out FILE none are saved")
         else:
-            say(f"sandbox: {what}; they are kept in {self._out}. Run the same command again to continue.")
+            say(f"sandbox: {what}; they are saved in {self._out}. Run the same command again to continue.")
         sys.stdout.flush()
         os._exit(INTERRUPTED)
 

@@ -43,7 +43,7 @@ def up(
         if changed := service.changed_since_start(settings):
             restart = service.command_on(settings, "up --replace")
             fail(
-                f"already running on {settings.home}, pid {pid}, with other settings than these: {', '.join(changed)}. "
+                f"already running on {settings.home}, pid {pid}, with different settings: {', '.join(changed)}. "
                 f"Nothing was changed; `{restart}` restarts it with the new ones",
                 CHANGED,
             )

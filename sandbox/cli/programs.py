@@ -137,9 +137,9 @@ def _pass_on(stage: StageResult) -> None:
 
 
 def demo(url: Url = "") -> None:
-    """Judge ten programs in five languages; exit code 1 when a verdict is not as it must be.
+    """Judge ten programs in five languages; exit code 1 if a verdict is not as expected.
 
-    A language that no worker has is left out.
+    Languages that no worker has are skipped.
     """
     from rich.box import SIMPLE
     from rich.console import Console

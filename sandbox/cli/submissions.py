@@ -41,9 +41,9 @@ def verify(
 ) -> None:
     """Judge many programs; exit code 0 only when every one is accepted.
 
-    Every line is checked before the first program runs: a bad one ends the command with its number and field, and
-    exit code 2. Results carry the `line` of their submission and its SHA-256, `submission`. If OUT already holds
-    results of these submissions, as an interrupted run leaves them, judging continues behind them. Ctrl-C ends with
+    Every line is checked before the first program runs. If a line is invalid, the command prints its number and field
+    and exits with 2. Each result has the `line` of its submission and its SHA-256, `submission`. If OUT already holds
+    results of these submissions, for example from an interrupted run, judging continues after them. Ctrl-C ends with
     exit code 130.
     """
     if failed_only and out is not None and out.is_file() and out.stat().st_size:
@@ -80,7 +80,7 @@ def _fault(line: bytes, languages: Mapping[str, LanguageInfo]) -> str:
     language = languages.get(request.language.lower())
     if language is None:
         return f"language: the service has no {request.language!r}"
-    return "" if language.available else f"language: no worker of the service has {language.name}"
+    return "" if language.available else f"language: no worker can run {language.name}"
 
 
 def _chunks(lines: Iterable[Line]) -> Iterator[list[Line]]:

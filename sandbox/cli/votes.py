@@ -31,8 +31,8 @@ def vote(
 ) -> None:
     """Label the inputs of many problems by the vote of their candidates.
 
-    If OUT already holds results of these problems, as an interrupted run leaves them, voting continues behind them.
-    Results carry the `line` of their problem and its SHA-256, `problem`. Ctrl-C ends with exit code 130.
+    If OUT already holds results of these problems, for example from an interrupted run, voting continues after them.
+    Each result has the `line` of its problem and its SHA-256, `problem`. Ctrl-C ends with exit code 130.
     """
     with ExitStack() as stack:
         lines = stack.enter_context(opened_lines(problems))

@@ -187,7 +187,7 @@ class AsyncClient:
             await asyncio.sleep(polls.next_s(job))
 
     async def cancel(self, job_id: str) -> Job:
-        """Cancel what has not run yet and stop what runs; raises NotFound."""
+        """Cancel the rest of a job and stop its running programs; raises NotFound."""
         return await self._send(calls.cancellation(job_id))
 
     async def start(self, kind: str, request: GpuRequest | Mapping[str, Any], *, idempotency_key: str = "") -> GpuJob:

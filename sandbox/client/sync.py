@@ -190,7 +190,7 @@ class Client:
             time.sleep(polls.next_s(job))
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel what has not run yet and stop what runs; raises NotFound."""
+        """Cancel the rest of a job and stop its running programs; raises NotFound."""
         return self._send(calls.cancellation(job_id))
 
     def start(self, kind: str, request: GpuRequest | Mapping[str, Any], *, idempotency_key: str = "") -> GpuJob:

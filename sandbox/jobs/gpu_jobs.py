@@ -339,7 +339,7 @@ class GpuJobs:
 
 
 def _no_job(job_id: str) -> NotFound:
-    return NotFound(f"no job {job_id!r}: it never was, or its result has expired", field="id")
+    return NotFound(f"no job {job_id!r}: it never existed, or its result has expired", field="id")
 
 
 def has_ended(job: GpuJob) -> bool:

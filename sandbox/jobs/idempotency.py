@@ -91,6 +91,6 @@ def _checked(value: bytes, request: KeyedRequest) -> str:
     submission, *rest = value.decode().split(" ")
     if rest and rest[0] != request.fingerprint:  # an older version wrote the id alone
         raise IdempotencyKeyReused(
-            "this key was used for another request: send that request again to get its result, or use a new key", FIELD
+            "this key was used for a different request: repeat that request to get its result, or use a new key", FIELD
         )
     return submission

@@ -20,9 +20,9 @@
 | sandbox:ring:<lane>          | list   | API keys that have something parked        | while there are any        |
 | sandbox:forwarded:<lane>     | zset   | envelopes sent on from the parked ones     | while there are any        |
 | sandbox:taskset:<sha256>     | hash   | task name -> task JSON                     | task_set_ttl_s after use   |
-| sandbox:kept:until           | zset   | what is kept, by when it expires           | the longest of them        |
-| sandbox:kept:sizes           | hash   | what is kept -> its bytes and its owner    | the longest of them        |
-| sandbox:kept:totals          | hash   | owner, or all -> bytes kept                | the longest of them        |
+| sandbox:kept:until           | zset   | stored jobs and task sets, by expiry        | the longest of them        |
+| sandbox:kept:sizes           | hash   | stored job or task set -> bytes and owner  | the longest of them        |
+| sandbox:kept:totals          | hash   | owner, or all -> bytes stored              | the longest of them        |
 | sandbox:senders              | zset   | process that sends envelopes -> when last  | a few seconds              |
 | sandbox:workers              | zset   | worker -> time of its last heartbeat       | pruned by the reaper       |
 | sandbox:starting             | zset   | worker that has run no program yet -> as above | pruned by the reaper   |

@@ -214,4 +214,4 @@ class Ledger:
 
 
 def _no_job(submission: str) -> NotFound:
-    return NotFound(f"no job {submission!r}: it never was, or its result has expired", field="id")
+    return NotFound(f"no job {submission!r}: it never existed, or its result has expired", field="id")

@@ -125,12 +125,12 @@ class OutageWatch:
                 if self.why:
                     self._on_outage(self.why)
             except (RedisError, SandboxError) as error:  # the thread must go on: only it ends the outage
-                logger.warning("cannot see whether workers can run programs: %s", error)
+                logger.warning("cannot check whether workers can run programs: %s", error)
 
     def _judge(self, reports: Sequence[SlotReport]) -> None:
         if any(report.serves for report in reports):
             if self.why:
-                logger.info("programs run again")
+                logger.info("programs can run again")
             self._unserved_since, self.why = 0.0, ""
             return
         now = time.monotonic()

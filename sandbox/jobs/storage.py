@@ -37,7 +37,7 @@ RETRY_AFTER_S = 30.0
 RETRY_SOON_S = 5.0  # what is being sent counts as used, and may be over in a moment
 OVERHEAD_BYTES = 512  # of Redis for each thing that is kept
 LARGE_RESULT_BYTES = 16 << 10
-NOT_KEPT = "the output is not kept: there is no room left for it"
+NOT_KEPT = "the output is not stored: there is no room left for it"
 ALL = "all"
 
 _NAMES = (keys.KEPT_UNTIL, keys.KEPT_SIZES, keys.KEPT_TOTALS)
@@ -153,7 +153,7 @@ class Storage:
         """Raise StorageFull when Redis has no room for more work, as of the last look; no round trip."""
         if not self.has_room:
             raise StorageFull(
-                "the queue's Redis is nearly full: nothing is accepted until results expire", RETRY_SOON_S
+                "the queue's Redis is nearly full: no work is accepted until results expire", RETRY_SOON_S
             )
 
     def check(self, size: int) -> Room:
@@ -161,7 +161,7 @@ class Storage:
         self._taken_in += size
         room = self.look() if self._taken_in > LOOK_AGAIN_BYTES or not self._room.used else self._room
         if room.part >= KEEP_BELOW or (room.most and room.used + size > ACCEPT_BELOW * room.most):
-            raise StorageFull("the queue's Redis has no room for what is to be kept", RETRY_AFTER_S)
+            raise StorageFull("the queue's Redis has no room for more jobs and task sets", RETRY_AFTER_S)
         return room
 
     def keep(self, member: str, owner: str, size: int, life_s: int, most_of_owner: int = 0) -> None:
@@ -173,10 +173,13 @@ class Storage:
         most = self.check(size).most_kept(self._max_kept_mb)
         over, held = self._keep(keys=_NAMES, args=[member, owner, size, life_s, most_of_owner, most])
         if over == b"owner":
-            told = f"{size} bytes more than the {held} of {most_of_owner} that this API key keeps already"
-            raise StorageQuotaExceeded(f"{told}: wait until results expire, or use smaller ones", RETRY_AFTER_S)
+            told = f"{size} more bytes are over this API key's quota, with {held} of {most_of_owner} bytes in use"
+            raise StorageQuotaExceeded(f"{told}: wait until results expire, or send less", RETRY_AFTER_S)
         if over == b"all":
-            raise StorageFull(f"{size} bytes more than the {held} of {most} that are kept already", RETRY_AFTER_S)
+            raise StorageFull(
+                f"{size} more bytes are over the limit for all clients, with {held} of {most} bytes in use",
+                RETRY_AFTER_S,
+            )
 
     def end(self, member: str, shrink: int, life_s: int) -> None:
         """This member is `shrink` bytes smaller, and is kept for `life_s` seconds more. Raises RedisError."""
@@ -199,9 +202,9 @@ class Storage:
         """What the last look found wrong."""
         told = f"Redis uses {self._room.used >> 20} of {self._room.most >> 20} MiB"
         if not self.has_room:
-            return [f"{told}: nothing is accepted"]
+            return [f"{told}: no work is accepted"]
         if self._room.part >= KEEP_BELOW:
-            return [f"{told}: nothing more is kept, only requests whose client waits are accepted"]
+            return [f"{told}: only requests whose client waits are accepted, no jobs or task sets"]
         return []
 
     def _watch(self) -> None:
@@ -209,7 +212,7 @@ class Storage:
             try:
                 self.look()
             except RedisError as error:
-                logger.warning("cannot see how full Redis is: %s", error)
+                logger.warning("cannot read the memory usage of Redis: %s", error)
 
 
 def look(redis: Redis) -> Room:

@@ -145,7 +145,7 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
             except RedisError as error:
                 if not is_full(error):
                     raise
-                logger.warning("Redis is full, RQ's tools may take this worker for gone: %s", error)
+                logger.warning("Redis is full, so RQ's tools may report this worker as gone: %s", error)
 
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
         """The next envelope, from the first lane that has one; None on request to stop."""
@@ -165,7 +165,7 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         try:
             self._missing_walls = self._slot.missing_walls()
         except InfrastructureError as error:
-            logger.warning("the engine does not say which walls it lacks: %s", error)
+            logger.warning("cannot ask the engine which isolation layers it lacks: %s", error)
         try:
             self._heartbeat.started()
         except RedisError as error:
@@ -390,7 +390,7 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
                     looked_at = time.monotonic()
                     self._stop_if_cancelled()
             except RedisError as error:
-                logger.warning("could not give back what waits here, or see what was cancelled: %s", error)
+                logger.warning("could not hand back waiting items or check for cancellations: %s", error)
             if time.monotonic() - told_at >= PUBLISH_EVERY_S:
                 told_at = time.monotonic()
                 self._publish_activity()

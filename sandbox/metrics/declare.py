@@ -75,15 +75,15 @@ WORKERS = _latest("workers", "workers", "Workers alive on all hosts, when scrape
 WAITING_FOR_BOX = _latest(
     "waiting_for_box_seconds",
     "seconds",
-    "Longest time for which a worker has needed a box that does not start, when scraped",
+    "Longest time that a worker has been waiting for a box to start, when scraped",
 )
 REDIS_MEMORY = _latest(
     "redis_memory_bytes",
     "bytes",
-    "Memory that the queue's Redis has in use (used) and may use (limit, 0 where it has none), when scraped",
+    "Memory that the queue's Redis uses (used) and may use (limit, 0 if it has none), when scraped",
     "state",
 )
-KEPT = _latest("kept_bytes", "bytes", "Kept in Redis of jobs' requests and results and of task sets, when scraped")
+KEPT = _latest("kept_bytes", "bytes", "Stored in Redis for jobs' requests and results and for task sets, when scraped")
 READY = _latest("ready", "ratio", "1 when submissions would be served, 0 when not, when scraped")
 
 # Workers: what was judged, and where the time went. A batch's items count each, a vote once.

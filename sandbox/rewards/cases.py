@@ -87,7 +87,7 @@ def read_tests(value: Any) -> TaskTests:
     except RecursionError:
         raise BadRequest("tests are nested too deeply", "tests") from None
     if len(found.tests) > MAX_TESTS:
-        raise BadRequest(f"a task has {len(found.tests)} tests; {MAX_TESTS} are the most", "tests")
+        raise BadRequest(f"a task has {len(found.tests)} tests; the maximum is {MAX_TESTS}", "tests")
     if len(found.entry_point) > MAX_NAME_CHARS:
         raise BadRequest(f"the name of a function is over {MAX_NAME_CHARS} characters", "tests")
     return found
@@ -106,7 +106,7 @@ def cases_of(value: Any) -> list[TestCase]:
     tests = read_tests(value).tests
     cases = [test for test in tests if isinstance(test, TestCase)]
     if len(cases) < len(tests):
-        raise BadRequest("tests that call a function: only a program with stdin is judged here", "tests")
+        raise BadRequest("only tests with stdin can be judged here, not tests that call a function", "tests")
     return cases
 
 
@@ -171,7 +171,7 @@ def _pickled_text(data: bytes) -> str:
         if opcode.name in _TEXT_OPCODES and text is None:
             text = argument
         elif opcode.name not in _OTHER_OPCODES:
-            raise ValueError(f"a pickle of something else than one text: {opcode.name}")
+            raise ValueError(f"a pickle of something other than one string: {opcode.name}")
     return str(text or "")
 
 
@@ -192,7 +192,7 @@ def _of_mapping(value: Mapping[str, Any]) -> TaskTests:
             if isinstance(tests, Mapping):
                 return _of_mapping({**tests, "fn_name": name} if name else tests)
             return _of_list(_column(value, key), name)
-    raise BadRequest(f"no tests under any name we know, only {sorted(map(str, value))}", "tests")
+    raise BadRequest(f"no known field holds tests; found only {sorted(map(str, value))}", "tests")
 
 
 def _of_columns(value: Mapping[str, Any], name: str) -> TaskTests:
@@ -320,7 +320,7 @@ def _first(entry: Mapping[str, Any], names: Sequence[str]) -> Any:
     for name in names:
         if name in entry:
             return entry[name]
-    raise BadRequest(f"a test has none of {', '.join(names)}, only {sorted(map(str, entry))}", "tests")
+    raise BadRequest(f"a test needs one of {', '.join(names)}, but has only {sorted(map(str, entry))}", "tests")
 
 
 def _text(entry: Mapping[str, Any], names: Sequence[str]) -> str:

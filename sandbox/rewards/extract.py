@@ -37,9 +37,9 @@ class Extraction:
     expected language come before untagged ones; blocks in another language never count. `bare` says what text without
     any fence is: no answer, or (`raw`) the answer, in Python only where it parses. `thinking_tag` names the tag around
     thoughts, empty for none; `thinking_open` says that the prompt has opened it already, so that a completion that
-    never closes it has no answer. `fence_open` says that the prompt ends with an opened fence, so that the completion
-    begins with code. `prompt` is `included` where a completion is the whole sequence, its prompt first; `prompt_code`
-    says whether a block that stands in the prompt word for word may be the answer.
+    never closes it has no answer. `fence_open` says that the prompt ends with an open fence, so that the completion
+    begins with code. `prompt` is `included` if a completion is the whole sequence, starting with its prompt;
+    `prompt_code` says whether a block that the prompt contains word for word may be the answer.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 -- read by pydantic at the edge, not a field

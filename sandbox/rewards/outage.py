@@ -79,7 +79,7 @@ class Outages:
         if self.policy.most_lost_batches and self._lost_batches >= self.policy.most_lost_batches:
             raise ServiceLost(
                 f"{self._lost_batches} batches in a row got no reward from the service at {self._url}; see "
-                f"{self._url}/health/ready and the warnings above. `most_lost_batches` sets how many are borne"
+                f"{self._url}/health/ready and the warnings above. Set `most_lost_batches` to tolerate more"
             )
 
 
@@ -126,5 +126,5 @@ def look_for_service(url: str) -> None:
     if problem:
         raise InfrastructureError(
             f"no sandbox service answers at {url}: {problem}. Start one with `sandbox up`, name its URL, or pass "
-            "check_service=False to look for it at the first batch only"
+            "check_service=False to contact it only at the first batch"
         )

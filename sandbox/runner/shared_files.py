@@ -250,7 +250,7 @@ class TestFiles(SharedFiles):
             try:
                 line = json.dumps(message).encode()
             except RecursionError:
-                self._leave("a value that is nested too deep")
+                self._leave("a value that is nested too deeply")
         if _PREFIX in line and len(self._named_by_program) < MAX_NAMED_BY_PROGRAM:
             self._named_by_program.update(_folder(name) for _, name in _FOLDER.findall(line))
 

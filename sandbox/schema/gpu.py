@@ -209,15 +209,15 @@ class GrpoRequest(TrainRequest):
 class EvalProblem(Wire):
     """One problem of an evaluation, whatever set it is from.
 
-    `before` and `after` are put around a completion's code: HumanEval's prompt, say. `imports` comes before all of
-    that, but after `from __future__` imports. `difficulty` and `released` are what results are grouped by.
+    `before` and `after` are added around a completion's code, for example HumanEval's prompt. `imports` comes before
+    all of that, but after `from __future__` imports. Results are grouped by `difficulty` and `released`.
     """
 
     name: str = Field(min_length=1, max_length=MAX_NAME_CHARS)
     prompt: str | list[Message]
     tests: list[AnyTest] = Field(min_length=1)
     entry_point: str = ""
-    imports: str = Field("", description="source that a set's own grader puts before a program")
+    imports: str = Field("", description="source that the data set's own grader puts before a program")
     before: str = ""
     after: str = ""
     difficulty: str = ""
@@ -269,7 +269,7 @@ class GpuJob(Job):
     error: str = ""
     attempts: int = Field(0, description="workers that have begun it; more than one: the first were lost")
     worker: str = ""
-    note: str = Field("", description="why a queued job does not start, where that is known")
+    note: str = Field("", description="why a queued job does not start, if known")
 
 
 class GpuLease(Wire):

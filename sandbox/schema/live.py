@@ -34,9 +34,9 @@ class LiveSlot(BaseModel):
     done: int = Field(0, description="results since the worker started")
     boxes: list[str] = Field(default_factory=list, description="warm boxes by image")
     waiting_since: float | None = Field(
-        None, description="since when it has needed a box that does not start, in seconds since the epoch"
+        None, description="since when it has been waiting for a box to start, in seconds since the epoch"
     )
-    waiting_for: str = Field("", description="why that box does not start")
+    waiting_for: str = Field("", description="why the box does not start")
 
 
 class LiveLane(BaseModel):

@@ -299,7 +299,7 @@ class LanguageInfo(Wire):
     version: str
     aliases: list[str]
     compiled: bool
-    available: bool = Field(True, description="whether a worker has what this language needs")
+    available: bool = Field(True, description="whether a worker can run programs in this language")
 
 
 class Problem(BaseModel):

@@ -92,23 +92,24 @@ class RewardRequest(Wire):
 
     completions: list[str | Messages | None] = Field(
         max_length=MAX_ITEMS,
-        description="texts, or chat messages of which the last one by the assistant counts; null: there is none",
+        description="texts, or chat messages, of which the assistant's last one counts; null: no completion",
     )
     prompts: list[str | Messages | None] | None = Field(
         None,
-        description="one for each completion, or one for all: code that stands in the prompt is not the answer",
+        description="one for each completion, or one for all; code that is also in the prompt is not the answer",
     )
     tests: list[RewardedTestsOrNone] | None = Field(
         None, description="one list for each completion, or one for all; a completion without tests has reward null"
     )
     problems: list[str] | None = Field(
-        None, description="why the tests of a completion cannot be used, empty where they can: its reward is null"
+        None, description="why the tests of a completion are unusable, which makes its reward null; empty if usable"
     )
     entry_point: EntryPoint | list[EntryPoint] = Field(
         "", description="for function tests: `solve`, or `Solution.twoSum`; one, or one for each completion"
     )
     preamble: Preamble | list[Preamble] = Field(
-        "", description="Python source put before each program, behind its `from __future__` imports; one, or one each"
+        "",
+        description="Python source inserted before each program, after its `from __future__` imports; one, or one each",
     )
     weights: list[list[Weight]] | None = Field(None, description="with `tests`: one for each test")
     tasks: list[TaskReference] | None = Field(None, description="<set>/<name> of registered tasks, instead of `tests`")

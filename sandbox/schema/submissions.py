@@ -44,7 +44,7 @@ class VerifyRequest(Wire):
     stop_on_failure: bool = False
     isolation: Isolation = Field(
         "separate",
-        description="where assert tests and pytest files run: in another box than the program, or in its process, "
+        description="where assert tests and pytest files run: in a separate box, or in the program's process, "
         "where the program can tamper with them",
     )
     debug_checks: bool = Field(False, description=DEBUG_CHECKS)

@@ -24,9 +24,9 @@ ModuleName = Annotated[str, Field(max_length=MAX_NAME_CHARS, pattern=r"^[^\W\d]\
 class FunctionTest(Wire):
     """Call the submission's `entry_point` and compare the value it returns, outside the box. Python only.
 
-    Tuples equal lists, a key that is an int equals the same key written as a string, NaN equals NaN. With a `float`
-    checker numbers may differ by its tolerances. With an unordered checker a set equals a list of its items, and a list
-    equals another one in any order. Any other checker leaves Python's `==`, by which a set equals no list.
+    Values are compared as by Python's `==`, except that tuples equal lists, an int key equals the same key written as a
+    string, and NaN equals NaN. With a `float` checker, numbers may differ by its tolerances. With an unordered checker,
+    lists match in any order and a set equals a list of its items; with any other checker, a set never equals a list.
     """
 
     __test__ = False  # not a pytest class, whatever its name says
@@ -35,11 +35,11 @@ class FunctionTest(Wire):
     kwargs: dict[str, Any] = Field(default_factory=dict)
     expected: Any = None
     alternatives: list[Any] = Field(
-        default_factory=list, max_length=16, description="values that are as right as `expected`"
+        default_factory=list, max_length=16, description="other values that are as correct as `expected`"
     )
     integer_keys: bool = Field(
         False,
-        description="an argument that is an object whose keys are all whole numbers arrives as a dict with int keys",
+        description="convert the keys of an argument to ints if it is an object whose keys are all whole numbers",
     )
 
 

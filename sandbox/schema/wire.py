@@ -21,9 +21,7 @@ class Wire(BaseModel):
 
 MAX_COMPILE_CPU_TIME_S, MAX_COMPILE_WALL_TIME_S = 300, 900
 _OF_COMPILING = {"compile_cpu_time_s", "compile_wall_time_s"}
-DEBUG_CHECKS = (
-    "Java's and Kotlin's assert, C#'s Debug.Assert, and Rust's debug_assert! and overflow checks stop a program"
-)
+DEBUG_CHECKS = "enable assert in Java and Kotlin, Debug.Assert in C#, and debug_assert! and overflow checks in Rust"
 
 
 class LimitsRequest(Wire):

@@ -139,7 +139,7 @@ def test_a_killed_command_goes_on_where_it_was_and_ends_in_the_same(url: str, tm
         file.write(b'{"line": 5, "prob')
 
     said, steps = command(url, problems, "--out", killed).communicate(timeout=PATIENCE_S)
-    assert f"holds {done} of 8 results; continuing behind them" in steps
+    assert f"holds {done} of 8 results; continuing after them" in steps
     command(url, problems, "--out", whole).communicate(timeout=PATIENCE_S)
     assert steady(killed) == steady(whole)
     assert [line["line"] for line in steady(whole)] == list(range(1, 9))

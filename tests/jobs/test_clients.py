@@ -77,7 +77,7 @@ def test_a_job_and_an_idempotency_key_are_nobody_elses_business(service: Service
     with asked_by(MODEST):
         assert service.submit("execute", printing([1]), durable=True, idempotency_key="step-1").id != mine.id
         for look in (service.job, service.cancel):
-            with pytest.raises(NotFound, match="it never was"):
+            with pytest.raises(NotFound, match="it never existed"):
                 look(mine.id)
     with asked_by(BOSS):
         assert service.cancel(mine.id).status is JobStatus.CANCELLED

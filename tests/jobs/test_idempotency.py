@@ -178,7 +178,7 @@ def test_a_gpu_job_is_for_admins_whatever_its_id_is(service: Service, settings: 
             refused = http.request(method, path.format(job["id"]), headers=bearer(trainer.key))
             unknown = http.request(method, path.format("gpu-" + "0" * 32), headers=bearer(trainer.key))
             assert (refused.status_code, unknown.status_code) == (404, 404)
-            assert "it never was, or its result has expired" in refused.json()["detail"]
+            assert "it never existed, or its result has expired" in refused.json()["detail"]
         assert http.get(f"/jobs/{job['id']}", headers=bearer(boss.key)).json()["status"] == "queued"
         assert http.delete(f"/jobs/{job['id']}", headers=bearer(other.key)).json()["status"] == "cancelled"
         own = http.post("/execute", json=ADD, headers={**bearer(trainer.key), "Prefer": "respond-async"}).json()

@@ -116,7 +116,7 @@ def test_all_together_have_a_bound_too(redis: Redis, settings: QueueSettings) ->
     for name in ("a", "b"):
         with asked_by(Caller(name, max_kept_mb=1)):
             service.submit("execute", [feeding(900_000)], durable=True)
-    with asked_by(Caller("c", max_kept_mb=1)), pytest.raises(StorageFull, match="kept already"):
+    with asked_by(Caller("c", max_kept_mb=1)), pytest.raises(StorageFull, match="over the limit for all clients"):
         service.submit("execute", [feeding(900_000)], durable=True)
     with pytest.raises(StorageFull):
         service.put_tasks(*task_set(900_000))
@@ -242,7 +242,7 @@ def test_before_it_is_full_it_refuses_what_is_kept_and_then_everything_and_says_
             keep()
     assert small.submit("execute", printing([1])).results
     fill(small_redis, storage.ACCEPT_BELOW + 0.02)
-    until(lambda: any("nothing is accepted" in problem for problem in small.readiness().problems), "it was seen")
+    until(lambda: any("no work is accepted" in problem for problem in small.readiness().problems), "it was seen")
     assert not small.readiness().ready
     told = small.readiness().storage_bytes
     assert told["used"] > 0.9 * told["limit"] == 0.9 * 40 * MB

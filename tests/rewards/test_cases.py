@@ -164,7 +164,7 @@ class Hostile:
 @pytest.mark.parametrize(
     ("value", "why"),
     [
-        (b64encode(zlib.compress(pickle.dumps(Hostile()))).decode(), "something else than one text"),
+        (b64encode(zlib.compress(pickle.dumps(Hostile()))).decode(), "something other than one string"),
         (b64encode(zlib.compress(b"[1")).decode(), "cannot be read"),
         (packed(CALLS)[:-8], "cannot be read|cut short"),
         ("eJnonsense", "cannot be read"),

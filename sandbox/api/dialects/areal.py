@@ -99,7 +99,7 @@ def _cases(call: FunctionCall) -> list[tuple[Any, Any]]:
     given = call.testcases
     if isinstance(given, list):
         if not all({"input", "expectedOutput"} <= case.keys() for case in given):
-            raise BadRequest("testcases: [{input, expectedOutput}] is needed", "testcases")
+            raise BadRequest("testcases must be a list of {input, expectedOutput}", "testcases")
         return [(case["input"], case["expectedOutput"]) for case in given]
     inputs, outputs = given.get("inputs"), given.get("outputs")
     if not isinstance(inputs, list) or not isinstance(outputs, list) or len(inputs) != len(outputs):

@@ -86,7 +86,7 @@ def scalebox_problem(asked: Submit) -> Problem:
             (_lines(given), [parse_json_text(wanted)] if isinstance(given, str) else wanted) for given, wanted in pairs
         ]
     if any(isinstance(wanted, list) and not wanted for _, wanted in pairs):
-        raise BadRequest("an output is a list that holds the value, and one is empty", f"{field}.output")
+        raise BadRequest("each output must be a list that holds the value, but one is empty", f"{field}.output")
     calls = [Call(given, wanted[0] if isinstance(wanted, list) else wanted) for given, wanted in pairs]
     return _calls(asked, str(name), calls, TIMEOUT_S)
 
@@ -102,10 +102,10 @@ def _common_oj(asked: Submit, row: Mapping[str, Any]) -> Problem:
     field = f"{FIELD}.test"
     cases = parse_json_text(row.get("test"), field)
     if not isinstance(cases, list) or not all(isinstance(case, dict) and _is_stdio(case) for case in cases):
-        raise BadRequest("test: [{input: {stdin}, output: {stdout}}] is needed", field)
+        raise BadRequest("test must be a list of {input: {stdin}, output: {stdout}}", field)
     files = [name for case in cases for name in ({*case["input"]} | {*case.get("output", {})}) - {"stdin", "stdout"}]
     if files:
-        raise BadRequest(f"tests with other files than stdin and stdout: {files[0]}", field)
+        raise BadRequest(f"tests may have only the files stdin and stdout, not {files[0]}", field)
     pairs = [(case["input"].get("stdin", ""), case.get("output", {}).get("stdout", "")) for case in cases]
     return _stdio(asked, pairs, STDIO_CHECKER)
 
@@ -119,7 +119,7 @@ def _humaneval(asked: Submit, row: Mapping[str, Any], freeform: bool = False) ->
     taken too.
     """
     if not isinstance(row.get("test"), str) or not row.get("entry_point") or _language(asked) != "python":
-        raise BadRequest("prompt, test and entry_point are needed, and the language is python", FIELD)
+        raise BadRequest("prompt, test and entry_point are required, and the language must be python", FIELD)
     name, prompt, test = str(row["entry_point"]), str(row.get("prompt") or ""), row["test"]
     freeform = freeform or bool(asked.config.extra.get("is_freeform"))
     code = asked.completion
@@ -148,12 +148,12 @@ def _mbpp(asked: Submit, row: Mapping[str, Any]) -> Problem:
     """Asserts, and what the row imports for them. The completion ends at [DONE], or where tests of its own begin."""
     asserts = parse_json_text(row.get("test") if row.get("test") is not None else row.get("test_list"), f"{FIELD}.test")
     if not isinstance(asserts, list) or not all(isinstance(each, str) for each in asserts):
-        raise BadRequest("test: [assert, ...] is needed", f"{FIELD}.test")
+        raise BadRequest("test must be a list of asserts", f"{FIELD}.test")
     labels = parse_json_text(row.get("labels"))
     imports = parse_json_text(row.get("test_imports")) or []
     setup = (labels.get("test_setup_code") if isinstance(labels, dict) else "") or row.get("test_setup_code") or ""
     if not isinstance(imports, list) or not isinstance(setup, str):
-        raise BadRequest("test_imports is a list, test_setup_code a text", FIELD)
+        raise BadRequest("test_imports must be a list and test_setup_code a string", FIELD)
     before = "\n".join([*map(str, imports), setup])
     code = continuation.cut_before_tests(_extract_code(_between_marks(asked.completion), "python"))
     # The peer's program sees what its tests import, for both are one file there.
@@ -303,17 +303,17 @@ def _row(asked: Submit) -> dict[str, Any]:
     if isinstance(data, list):
         data = next((row for row in data if row.get("id") == asked.id or row.get("task_id") == asked.id), None)
     if not data:
-        raise BadRequest("only data given in the request is judged: config.provided_data", FIELD)
+        raise BadRequest("only data in the request can be judged: set config.provided_data", FIELD)
     return data
 
 
 def _refuse_code_of_the_client(asked: Submit) -> None:
     """The peer runs these outside the box or as another program; taken for nothing they would change verdicts."""
     if asked.config.custom_extract_logic:
-        raise BadRequest("custom_extract_logic is not served: send the code alone", "config.custom_extract_logic")
+        raise BadRequest("custom_extract_logic is not supported: send only the code", "config.custom_extract_logic")
     if asked.config.extra.get("special_judge_program"):
         raise BadRequest(
-            "special_judge_program is not served: give extra.checker, as POST /verify takes it", "config.extra"
+            "special_judge_program is not supported: set extra.checker to a checker of POST /verify", "config.extra"
         )
 
 

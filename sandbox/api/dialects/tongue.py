@@ -109,7 +109,7 @@ def parse_json_text(value: Any, field: str = "") -> Any:
     except ValueError:
         return value
     except RecursionError:
-        raise BadRequest(f"{field or 'a JSON text'} is nested too deep", field) from None
+        raise BadRequest(f"{field or 'a JSON text'} is nested too deeply", field) from None
 
 
 def made(model: type[Made], **fields: Any) -> Made:

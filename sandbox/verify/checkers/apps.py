@@ -14,8 +14,8 @@ left out, and each line is stripped. They agree when any of these holds:
 
 An expected line of blanks only makes 3, 4 and 5 fail, as it does there. Bytes that are not UTF-8 are themselves.
 
-What is read is bounded, unlike there: an output with far more lines and tokens than the expected output has bytes is
-wrong, and an expected output with more than 1,048,576 of them is refused (`internal_error`).
+Unlike in APPS, the work is bounded: an output with far more lines and tokens than the expected output has bytes is
+wrong, and an expected output with more than 1,048,576 lines and tokens is refused (`internal_error`).
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Tokens equal, or both numbers that differ by at most `absolute`, or by at most `relative` times the expected one.
 
-Differences and tolerances are computed in decimal, as they are spelled: with `absolute` 0.01, 0.34 is near enough to
-0.33. NaN agrees with NaN whatever its sign, an infinity with the same infinity, and neither with anything else.
-Numbers are decimal, as C's strtod reads them less its hexadecimal form; Python's digit-grouping underscores are not
-numbers. A number too large for a double, such as 1e400, is no infinity: it is compared by its decimal value.
+Differences and tolerances are computed in decimal, from the numbers as written: with `absolute` 0.01, 0.34 is close
+enough to 0.33. NaN agrees with NaN whatever its sign, an infinity with the same infinity, and neither with anything
+else. Numbers are decimal and have the syntax of C's strtod without its hexadecimal form; a token with Python's
+digit-grouping underscores is not a number. A number too large for a double, such as 1e400, is not an infinity: it is
+compared by its decimal value.
 """
 
 from __future__ import annotations

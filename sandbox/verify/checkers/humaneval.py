@@ -9,8 +9,8 @@ A literal is None, a bool, an int, a float, a string or bytes, or a tuple, list,
 deep (Python's own limit). Complex numbers, and strings set side by side, are not read. Every value is reduced to a
 canonical form: Python's parser takes gigabytes, and its hashes of ints can be made to collide.
 
-What is read is bounded: an output with far more brackets, commas and colons than the expected literal can have is
-wrong without being read, and an expected output with more than 1,048,576 of them is refused (`internal_error`).
+The work is bounded: an output with far more brackets, commas and colons than the expected literal can have is wrong
+without being parsed, and an expected output with more than 1,048,576 of them is refused (`internal_error`).
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """One JSON value each, equal in structure: an object's keys in any order, an array's items in theirs.
 
-Of a key given twice the last counts. Numbers are equal when their decimal values are, exactly and whatever their size
-(1 is 1.0 and 10e-1), or when near enough, where the options give a tolerance, by the rule of `floats`. true is not 1.
-NaN, Infinity and -Infinity are read as Python and JavaScript libraries print them, and agree with themselves. White
-space between tokens does not count. Text that is not JSON, or not UTF-8, agrees only with the same bytes.
+If a key occurs twice, the last one counts. Numbers are equal when their decimal values are exactly equal, whatever
+their size (1 is 1.0 and 10e-1). If the options give a tolerance, numbers within it also agree, by the rule of `floats`.
+true is not 1. NaN, Infinity and -Infinity are read as Python and JavaScript libraries print them, and agree with
+themselves. White space between tokens does not count. Text that is not JSON, or not UTF-8, agrees only with the same
+bytes.
 
-What is read is bounded. The brackets, braces, commas and colons of an output are counted before it is parsed: one with
-far more of them than the expected value can have is wrong. An expected value with more than 1,048,576 of them is
-refused (`internal_error`): it would take more memory than a worker may. Reading and comparing keep stacks of their own:
-a million brackets are a deep value, not a crash.
+The work is bounded. The brackets, braces, commas and colons of an output are counted before it is parsed: an output
+with far more of them than the expected value can have is wrong. An expected value with more than 1,048,576 of them is
+refused (`internal_error`), because it would take more memory than a worker may use. Parsing and comparing use explicit
+stacks, so even a million nested brackets do not cause a crash.
 """
 
 from __future__ import annotations

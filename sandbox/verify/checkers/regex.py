@@ -3,11 +3,11 @@
 Python's syntax; text is UTF-8, and bytes that are not match `.` one by one. White space at the end of the output and
 line ends at the end of the pattern do not count, for both are usually there by accident.
 
-An expression can take forever ("(a+)+b"), so it runs in a child process with a limit of 192 MiB of memory, and of CPU
-time: 2 s to compile, and 0.25 s plus 0.1 s for each MiB of output to match. How busy the machine is does not matter.
-One child serves a process for all its expressions (0.1 ms each; a start costs 15 ms) and is replaced after one that ran
-out. Whoever causes a limit bears it. An expression that runs out on an output, and not on an empty one, was driven
-there by the output: wrong_answer. One that runs out on nothing as well, or is none, fails the checker: internal_error.
+An expression can take forever ("(a+)+b"), so it runs in a child process with limits: 192 MiB of memory, 2 s of CPU time
+to compile, and 0.25 s of CPU time plus 0.1 s for each MiB of output to match. The load of the machine does not matter.
+Each process uses one child for all its expressions (0.1 ms each; a start costs 15 ms) and replaces it after one exceeds
+its limits. If an expression exceeds them on an output but not on an empty one, the output is the cause: wrong_answer.
+If it also exceeds them on an empty output, or is not a valid expression, the checker fails: internal_error.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The rule by which SandboxFusion grades standard output.
 
-Both texts are stripped and split at line feeds, and there have to be as many lines. Two lines agree when they are equal
-once stripped, in any case, or when each is one number as Python's `float` reads it and they differ by less than 1e-5 of
-the expected one, which counts as 1e-10 where it is smaller: 5e-16 is 0. NaN agrees with NaN, an infinity with itself.
+Both texts are stripped and split at line feeds, and must have the same number of lines. Two lines agree if they are
+equal once stripped, ignoring case. They also agree if each is one number that Python's `float` accepts and they differ
+by less than 1e-5 of the expected number, or of 1e-10 if the expected number is smaller: 5e-16 is 0. NaN agrees with
+NaN, and an infinity with itself.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from sandbox.verify.checkers.failure import CheckerFailed
 LENGTH_FACTOR, LENGTH_FREE = 64, 64 << 10
 MARKS_FACTOR, MARKS_FREE = 2, 1_000
 MOST_MARKS = 1 << 20
-TOO_LONG = "the output is far longer than what is expected"
-TOO_MANY = "the output has far more parts than what is expected"
+TOO_LONG = "the output is far longer than the expected output"
+TOO_MANY = "the output has far more parts than the expected output"
 
 
 def is_too_long(actual: bytes, expected: bytes) -> bool:

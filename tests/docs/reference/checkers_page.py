@@ -15,13 +15,12 @@ INTRODUCTION = """
 `"checker": {"type": ..., options}` of `POST /verify` says when an output is right; `tokens` where nothing is said.
 Outputs are bytes: what is not UTF-8 is compared as it is. Equal bytes agree under every checker but `regex`. A
 checker that cannot decide makes the verdict `internal_error`, never `wrong_answer`. The presets `apps`, `codeforces`,
-`code-judge`, `humaneval`, `livecodebench` and `sandbox-fusion` decide as those projects do, their leniency included.
-`program` and `interactive` are programs of yours; see [judge programs](../how-to/judge.md#your-own-checker) for what
-they are given and what their exit codes mean.
+`code-judge`, `humaneval`, `livecodebench` and `sandbox-fusion` follow the rules of those projects, including their
+leniency. `program` and `interactive` run your own programs; see [judge
+programs](../how-to/judge.md#your-own-checker) for their arguments and exit codes.
 
-What a checker reads is bounded, so that no output costs much more to judge than to print. An output that is more than
-64 times as long as the expected output, and 64 KiB longer, is wrong under every checker but `regex`, `program` and
-`interactive`.
+The work of a checker is bounded, so no output costs much more to judge than to print. An output that is longer than 64
+times the expected output plus 64 KiB is wrong under every checker except `regex`, `program` and `interactive`.
 """
 
 

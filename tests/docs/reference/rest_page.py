@@ -15,8 +15,8 @@ INTRODUCTION = """
 # REST
 
 `/openapi.json` is the machine-readable copy of this page, on `/docs` you can try each operation, and `/guide` serves
-these pages. Bodies are JSON in UTF-8 (`Content-Type: application/json`). Unknown fields are refused, so a misspelt one
-is an error and not silence.
+these pages. Bodies are JSON in UTF-8 (`Content-Type: application/json`). Unknown fields are refused, so
+a misspelled field is an error and is never ignored.
 
 Bytes that are not UTF-8 travel in a twin of the field whose name ends in `_base64`: in a request instead of the
 field, in a result beside it, where the plain field then has replacement characters.
