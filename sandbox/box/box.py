@@ -29,7 +29,7 @@ from sandbox.runner.allowance import MOST_S
 from sandbox.runner.contract import FileSpan, Limits, Mode, Outcome, Program, Run, Status, Usage
 from sandbox.runner.kernel import GVISOR
 from sandbox.runner.reports import sendable
-from sandbox.runner.words import MORE_ZYGOTES, WALL_CEILING
+from sandbox.runner.words import ASSERT_TESTS, MORE_ZYGOTES, WALL_CEILING
 
 WATCHDOG_GRACE_S = 15.0
 START_PATIENCE_S = 60.0
@@ -101,13 +101,13 @@ class Box:
         # A module beside the script may bear the name of one the warm interpreter has already.
         shadowed = any(name.endswith(".py") or "/" in name for name in run.files)
         mode = Mode.EXEC if shadowed or run.command else program.mode
-        self._warm(program, mode)
+        self._warm(program.warm, mode)
         request = {"do": "run", "args": run.args, "fetch": run.fetch_files, "mode": mode, "command": run.command}
         return self._observe(request, run.stdin, run.limits, run.files)
 
     def call(self, calls: bytes, limits: Limits) -> Outcome:
         """Call functions of the loaded Python program, a line of JSON each; the outcome has the answers."""
-        self._warm(self._loaded(), Mode.SERVE)
+        self._warm(self._loaded().warm, Mode.SERVE)
         request = {"do": "run", "args": (), "fetch": (), "mode": Mode.SERVE}
         return self._observe(request, b"", limits, calls=calls)
 
@@ -127,8 +127,9 @@ class Box:
         """
         last = () if allowance is None else (allowance,)
         with _closing([*channel, *last]) as lent:
-            self._warm(self._loaded(), mode)
-            request = {"do": "run", "args": (), "fetch": (), "mode": mode}
+            modules = (*self._loaded().warm, ASSERT_TESTS)
+            self._warm(modules, mode)
+            request = {"do": "run", "args": (), "fetch": (), "mode": mode, "warm": modules}
             return self._observe(request, stdin, limits, files, channel=channel, allowance=last, lent=lent)
 
     def run_shared(
@@ -140,9 +141,8 @@ class Box:
         The test is sent once the process has answered with the key, which it has on stdin. `warm` names the large
         modules that its interpreter has imported instead of the program's own.
         """
-        program = self._loaded()
-        modules = warm or program.warm
-        self._warm(replace(program, warm=modules), Mode.SHARED)
+        modules = (*(warm or self._loaded().warm), ASSERT_TESTS)
+        self._warm(modules, Mode.SHARED)
         request = {"do": "run", "args": (), "fetch": (), "mode": Mode.SHARED, "warm": modules}
         return self._observe(request, key, limits, files, calls=test, calls_after=key)
 
@@ -156,20 +156,20 @@ class Box:
             request = {"do": "run", "args": run.args, "fetch": (), "mode": self._loaded().mode}
             return self._observe(request, b"", run.limits, run.files, partner=partner, spoken=spoken, lent=lent)
 
-    def _warm(self, program: Program, mode: Mode) -> None:
-        """Have an interpreter that has imported what the program will; done once a box, and remembered by it."""
-        if not program.warm or mode is Mode.EXEC:
+    def _warm(self, modules: tuple[str, ...], mode: Mode) -> None:
+        """Have an interpreter that has imported `modules`; done once a box, and remembered by it."""
+        if not modules or mode is Mode.EXEC:
             return
-        self._watch.used("interpreter", program.warm in self._warmed)
-        if program.warm in self._warmed:
-            self._warmed.remove(program.warm)
-            self._warmed.append(program.warm)
+        self._watch.used("interpreter", modules in self._warmed)
+        if modules in self._warmed:
+            self._warmed.remove(modules)
+            self._warmed.append(modules)
             return
         self._limit_memory(max(self._memory_mb, WARMING_MEMORY_MB))
-        self._send({"do": "warm", "modules": program.warm})
+        self._send({"do": "warm", "modules": modules})
         if self._answer(START_PATIENCE_S).get("warm") is not True:
             raise BoxError("the supervisor did not say that its interpreter is warm")
-        self._warmed.append(program.warm)
+        self._warmed.append(modules)
         del self._warmed[:-MORE_ZYGOTES]
         self._walls.measure_own_memory()
         self._memory_mb = NO_LIMIT_CHANGE

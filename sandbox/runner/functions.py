@@ -3,8 +3,8 @@
 A function test is one call: a line of JSON {"name", "args", "kwargs"} from the worker, and its answer, {"value"} or
 {"error", "kind"}. The worker compares.
 
-An assert test and a test file run in another process, in another box, as the program's peer (`peers`); their side of it
-is in `asserts`.
+An assert test and a test file run in another process, in another box, as the program's peer. Their side of the
+conversation is in `asserts`, the program's side in `served_program`.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from types import ModuleType
 from typing import Any, NoReturn
 
-from sandbox.runner import arguments, peers, values
+from sandbox.runner import arguments, values
 from sandbox.runner.values import NotPlain
 
 # Descriptors. On the program's side calls come in by 3 and answers leave by 4; a test's are the other way round.
 CALLS, ANSWERS = 3, 4
+ServeTest = Callable[[dict[str, Any], Any, Any, bytes], None]
 PROGRAM_NAME = "solution"  # not __main__: what a program does when it is the main program is not wanted here
 
 
-def serve(namespace: dict[str, Any]) -> NoReturn:
-    """Answer calls to the program's functions until the caller has no more; then leave."""
+def serve(namespace: dict[str, Any], serve_test: ServeTest | None) -> NoReturn:
+    """Answer the call of a function test, or be the peer of an assert test, by `serve_test`; then leave."""
     calls = os.fdopen(os.dup(CALLS), "rb")
     answers = os.fdopen(os.dup(ANSWERS), "wb")
     first = calls.readline()
     if first.startswith(b'{"name"'):
         answers.write(json.dumps(answered(namespace, json.loads(first)), separators=(",", ":")).encode() + b"\n")
         answers.flush()
-    elif first:
+    elif first and serve_test is not None:
         serve_test(namespace, calls, answers, first)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -66,37 +66,3 @@ def named(namespace: Mapping[str, Any], name: str) -> Callable[..., Any]:
     if not callable(found):
         raise TypeError(f"{name} is not callable")
     return found  # type: ignore[no-any-return]
-
-
-def serve_test(namespace: dict[str, Any], calls: Any, answers: Any, first: bytes) -> None:
-    """Be the peer of a test until it has ended."""
-
-    def reply(request: dict[str, Any]) -> dict[str, Any]:
-        name = request["name"]
-        if request["do"] == "delete":
-            namespace.pop(name, None)
-            return {"value": None}
-        if request["do"] == "set":
-            namespace[name] = peer.decoded(request["value"])
-            return {"value": None}
-        if request["do"] == "names":
-            return {"value": [name for name in namespace if not name.startswith("_") and name not in given]}
-        if name.partition(".")[0] not in namespace or (name in given and name not in arguments.NODES):
-            return {"missing": name}
-        if isinstance(namespace.get(name), ModuleType):
-            return {"module": True}  # which one is for the test to know
-        return peer.lent(named(namespace, name) if "." in name else namespace[name])
-
-    given = arguments.given_names(namespace)
-    peer = peers.Peer(calls, answers, reply, left, arguments.call)
-    peer.own_modules = frozenset({PROGRAM_NAME, "__main__"})
-    try:
-        peer.answer_all(first)
-    except BaseException as error:  # noqa: BLE001 - the program's boundary: SystemExit and all
-        traceback.print_exception(error)
-
-
-def left(why: str) -> NoReturn:
-    """The test has ended while the program was calling it back."""
-    sys.stdout.flush()
-    os._exit(0)

@@ -22,13 +22,14 @@ import signal
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
-from sandbox.runner import arguments, asserts, functions, generators, shared
+from sandbox.runner import arguments, functions, generators
 from sandbox.runner.contract import Mode
 from sandbox.runner.frameless import FramelessCall
+from sandbox.runner.words import ASSERT_TESTS
 
 EXIT_FLUSH_FAILED = 120
 EXIT_NOT_STARTED = 127
@@ -43,6 +44,7 @@ class Interpreter:
         self._exit_handlers = 0
         self._hidden: list[ModuleType] = []
         self._builtins = dict(vars(builtins))
+        self._assert_tests: Any = sys.modules.get(ASSERT_TESTS)  # None where this interpreter has not imported it
         self.reseed: Callable[[], object] = generators.reseeder()
 
     def settle(self) -> None:
@@ -79,17 +81,30 @@ class Interpreter:
             self.refuse(error, command)
         self.reseed()
         if mode is Mode.TEST:
-            asserts.run_test(self._builtins)
+            self._assert_tests.run_test(self._builtins)
         set_arguments(command, path[: -len(command[1]) - 1])
         if mode is Mode.SERVE:
-            serve(code, self.frameless)
+            self._serve(code)
         if mode is Mode.SHARED:
-            share(code, path, self._builtins, self.frameless)
+            self._share(code, path)
         exit_code = run_main(code, fresh_main(path), self.frameless)
         del code
         if mode is Mode.FORK_PLAIN:
             finish_plainly(exit_code)
         self._finish(exit_code)
+
+    def _serve(self, code: CodeType) -> NoReturn:
+        """Run the program as a module, and answer calls to its functions."""
+        module = program_module()
+        run_as_module(code, module, self.frameless)
+        functions.serve(module.__dict__, self._assert_tests and self._assert_tests.serve_test)
+
+    def _share(self, code: CodeType, path: str) -> NoReturn:
+        """Run the program as a module, and then a test in this process."""
+        program = self._assert_tests.prepare(program_module(), path, self._builtins, self.frameless)
+        run_as_module(code, program.module, self.frameless)
+        run_test: Callable[[Any], NoReturn] = self._assert_tests.run_shared
+        run_test(program)
 
     def refuse(self, error: BaseException | None, command: list[str]) -> NoReturn:
         """End as a script does that cannot be compiled."""
@@ -157,20 +172,6 @@ def execute(command: list[str]) -> NoReturn:
     except OSError as error:
         os.write(2, f"sandbox: cannot run {command[0]}: {error.strerror}\n".encode())
     os._exit(EXIT_NOT_STARTED)
-
-
-def serve(code: CodeType, call: FramelessCall) -> NoReturn:
-    """Run the program as a module and answer calls to its functions."""
-    module = program_module()
-    run_as_module(code, module, call)
-    functions.serve(module.__dict__)
-
-
-def share(code: CodeType, path: str, pristine: Mapping[str, Any], call: FramelessCall) -> NoReturn:
-    """Run the program as a module, and then a test in this process."""
-    program = shared.prepare(program_module(), path, pristine, call)
-    run_as_module(code, program.module, call)
-    shared.run_test(program)
 
 
 def program_module() -> ModuleType:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from enum import IntEnum, StrEnum
 
 WALL_CEILING = 5.0  # however busy the machine, a run ends after this many times its wall limit
-MORE_ZYGOTES = 2  # beside the first one: each has imported other modules, and holds their memory
+MORE_ZYGOTES = 3  # beside the first one: each has imported other modules, and holds their memory
+ASSERT_TESTS = "sandbox.runner.assert_tests"  # the module that an interpreter for such tests has imported
 
 
 class Status(StrEnum):

@@ -1,0 +1,46 @@
+"""The program's side of an assert test or a test file, which runs in another process (`asserts`)."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from types import ModuleType
+from typing import Any, NoReturn
+
+from sandbox.runner import arguments, peers
+from sandbox.runner.functions import PROGRAM_NAME, named
+
+
+def serve_test(namespace: dict[str, Any], calls: Any, answers: Any, first: bytes) -> None:
+    """Be the peer of a test until it has ended."""
+
+    def reply(request: dict[str, Any]) -> dict[str, Any]:
+        name = request["name"]
+        if request["do"] == "delete":
+            namespace.pop(name, None)
+            return {"value": None}
+        if request["do"] == "set":
+            namespace[name] = peer.decoded(request["value"])
+            return {"value": None}
+        if request["do"] == "names":
+            return {"value": [name for name in namespace if not name.startswith("_") and name not in given]}
+        if name.partition(".")[0] not in namespace or (name in given and name not in arguments.NODES):
+            return {"missing": name}
+        if isinstance(namespace.get(name), ModuleType):
+            return {"module": True}  # which one is for the test to know
+        return peer.lent(named(namespace, name) if "." in name else namespace[name])
+
+    given = arguments.given_names(namespace)
+    peer = peers.Peer(calls, answers, reply, left, arguments.call)
+    peer.own_modules = frozenset({PROGRAM_NAME, "__main__"})
+    try:
+        peer.answer_all(first)
+    except BaseException as error:  # noqa: BLE001 - the program's boundary: SystemExit and all
+        traceback.print_exception(error)
+
+
+def left(why: str) -> NoReturn:
+    """The test has ended while the program was calling it back."""
+    sys.stdout.flush()
+    os._exit(0)
