@@ -53,7 +53,7 @@ def test_every_shape_is_read(value: Any) -> None:
         ([], "no tests"),
         (None, "NoneType"),
         ("print", "not JSON"),
-        ({"a": 1}, "no tests under any name"),
+        ({"a": 1}, "no known field holds tests"),
         ([{"input": "1"}], "output"),
         ([1], "type int"),
         ({"inputs": ["1"], "outputs": []}, "1 inputs and 0 outputs"),
