@@ -4,6 +4,9 @@ These modules take 1.1 MB. Boxes start another warm interpreter for such tests, 
 else they would slow down each fork: it copies page tables (5 % of the CPU time of a short program).
 """
 
-from sandbox.runner.asserts import run_test as run_test
-from sandbox.runner.served_program import serve_test as serve_test
-from sandbox.runner.shared import prepare as prepare
+from sandbox.runner.asserts import run_test
+from sandbox.runner.served_program import serve_test
+from sandbox.runner.shared import prepare
+from sandbox.runner.shared import run_test as run_shared
+
+__all__ = ["prepare", "run_shared", "run_test", "serve_test"]

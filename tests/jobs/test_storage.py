@@ -69,7 +69,7 @@ def test_a_key_over_its_quota_is_refused_and_another_is_not(service: Service, re
         service.submit("execute", [feeding(700_000)], durable=True)
         before = set(redis.scan_iter("sandbox:*"))
         for options in ({"durable": True}, {"idempotency_key": "k"}):
-            with pytest.raises(StorageQuotaExceeded, match="over this API key.s quota") as refused:
+            with pytest.raises(StorageQuotaExceeded, match="over this API key's quota") as refused:
                 service.submit("execute", [feeding(700_000)], **options)
             assert refused.value.retry_after_s > 0
         set_id, body = task_set(700_000)
