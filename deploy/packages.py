@@ -24,7 +24,7 @@ UV_NAMES = {
 }
 
 
-def pip_settings(listed: str) -> dict[str, str]:
+def parse_pip_settings(listed: str) -> dict[str, str]:
     """By name, from `pip config list`, whose later lines win."""
     settings = {}
     for line in listed.splitlines():
@@ -33,13 +33,13 @@ def pip_settings(listed: str) -> dict[str, str]:
     return settings
 
 
-def uv_environment(settings: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
+def build_uv_environment(settings: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
     """What was told to uv itself stays."""
-    told = {UV_NAMES[name]: " ".join(value.split()) for name, value in settings.items() if name in UV_NAMES}
-    return {"UV_INDEX_STRATEGY": "unsafe-best-match", "UV_HTTP_TIMEOUT": "180", **told, **environment}
+    from_pip = {UV_NAMES[name]: " ".join(value.split()) for name, value in settings.items() if name in UV_NAMES}
+    return {"UV_INDEX_STRATEGY": "unsafe-best-match", "UV_HTTP_TIMEOUT": "180", **from_pip, **environment}
 
 
-def commands(uv: Path, python: str, words: Sequence[str]) -> list[list[str]]:
+def build_commands(uv: Path, python: str, words: Sequence[str]) -> list[list[str]]:
     """Those to try, in turn."""
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile", *words]
     return [*([[str(uv), "pip", "install", "--quiet", "--python", python, *words]] if uv.exists() else []), pip]
@@ -50,9 +50,9 @@ def main(words: Sequence[str]) -> int:
     if words[:1] == ["--into"]:
         python, words = words[1], words[2:]
     listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
-    environment = uv_environment(pip_settings(listed.stdout), os.environ)
+    environment = build_uv_environment(parse_pip_settings(listed.stdout), os.environ)
     code = 1
-    for command in commands(Path(sys.executable).with_name("uv"), python, words):
+    for command in build_commands(Path(sys.executable).with_name("uv"), python, words):
         code = subprocess.run(command, env=environment, check=False).returncode
         if code == 0:
             break

@@ -25,35 +25,35 @@ from pathlib import Path
 from typing import Any, Literal
 
 from loadtest.sample import Sample, WrongVerdict, check_verdicts
-from loadtest.workloads import ACCEPTED, CRASHED, SKIPPED, TOO_SLOW, WRONG, Case, Task, Workload, named
+from loadtest.workloads import ACCEPTED, CRASHED, SKIPPED, TOO_SLOW, WRONG, Case, Task, Workload, find_workload
 
-Kind = Literal["bare", "docker-run", "compile-each"]
-PYTHON = "/usr/bin/python3"
-COMPILE = ("g++", "-O2", "-std=gnu++20", "-pipe", "-w")
-DOCKER_RUN = ("docker", "run", "--rm", "-i", "--network", "none")
+PoolKind = Literal["bare", "docker-run", "compile-each"]
+DEFAULT_PYTHON = "/usr/bin/python3"
+COMPILE_COMMAND = ("g++", "-O2", "-std=gnu++20", "-pipe", "-w")
+DOCKER_RUN_COMMAND = ("docker", "run", "--rm", "-i", "--network", "none")
 
 
 @dataclass(frozen=True, slots=True)
-class Pythons:
+class Interpreters:
     """The bare side's interpreters; numpy may be in another one than the system's."""
 
-    plain: str = PYTHON
-    numpy: str = PYTHON
+    plain: str = DEFAULT_PYTHON
+    numpy: str = DEFAULT_PYTHON
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class WorkOrder:
     """What a worker of the pool is to do in one round."""
 
     workload: str
     python: str
-    first: int
-    number: int  # of programs; 0: as many as there is time for
+    first_index: int
+    program_count: int  # of programs; 0: as many as there is time for
     seconds: float
 
 
 @dataclass(slots=True)
-class Report:
+class WorkerReport:
     """What one worker did. Times are of CLOCK_MONOTONIC, so those of several workers can be compared."""
 
     started: float
@@ -69,19 +69,22 @@ class Pool:
     """A context manager; `run` is one round."""
 
     def __init__(
-        self, kind: Kind, cores: int, pythons: Pythons | None = None, images: dict[str, str] | None = None
+        self, kind: PoolKind, cores: int, interpreters: Interpreters | None = None, images: dict[str, str] | None = None
     ) -> None:
         self.name: str = kind
-        self._pythons = pythons or Pythons()
+        self._interpreters = interpreters or Interpreters()
         context = multiprocessing.get_context("spawn")
-        self._next: Synchronized[int] = context.Value("q", 0)
+        self._next_index: Synchronized[int] = context.Value("q", 0)
         self._workers: list[tuple[SpawnProcess, Connection]] = []
         for _ in range(cores):
-            ours, theirs = context.Pipe()
+            parent_end, worker_end = context.Pipe()
             process = context.Process(
-                target=work, args=(kind, images or {}, theirs, self._next), daemon=True, name=f"{kind}-pool"
+                target=run_worker,
+                args=(kind, images or {}, worker_end, self._next_index),
+                daemon=True,
+                name=f"{kind}-pool",
             )
-            self._workers.append((process, ours))
+            self._workers.append((process, parent_end))
 
     def __enter__(self) -> Pool:
         for process, _ in self._workers:
@@ -101,18 +104,18 @@ class Pool:
     def run(self, workload: Workload, seconds: float, concurrency: int = 0) -> Sample:
         """One round. A fixed number of programs is cut short where a container per test would take for ever."""
         workers = self._workers[: concurrency or (1 if workload.name.endswith("idle") else len(self._workers))]
-        number = workload.number_of_programs(len(self._workers))
+        number = workload.count_programs(len(self._workers))
         whole = number and self.name == "bare" and not workload.stream
-        first = Sample.fresh_index()
-        self._next.value = first
-        python = self._pythons.numpy if workload.family == "W6" else self._pythons.plain
+        first = Sample.draw_start_index()
+        self._next_index.value = first
+        python = self._interpreters.numpy if workload.family == "W6" else self._interpreters.plain
         for _, connection in workers:
-            connection.send(Order(workload.name, python, first, number, float("inf") if whole else seconds))
-        reports: list[Report] = [connection.recv() for _, connection in workers]
-        return summed(reports)
+            connection.send(WorkOrder(workload.name, python, first, number, float("inf") if whole else seconds))
+        reports: list[WorkerReport] = [connection.recv() for _, connection in workers]
+        return merge_reports(reports)
 
 
-def summed(reports: Sequence[Report]) -> Sample:
+def merge_reports(reports: Sequence[WorkerReport]) -> Sample:
     """Raises WrongVerdict when a worker saw one."""
     for report in reports:
         if report.wrong:
@@ -128,49 +131,49 @@ def summed(reports: Sequence[Report]) -> Sample:
     )
 
 
-def work(kind: Kind, images: dict[str, str], orders: Connection, following: Synchronized[int]) -> None:
+def run_worker(kind: PoolKind, images: dict[str, str], orders: Connection, next_index: Synchronized[int]) -> None:
     """A worker process: rounds until None comes."""
     with tempfile.TemporaryDirectory(prefix="loadtest-") as folder:
         orders.send(None)
         while (order := orders.recv()) is not None:
-            orders.send(one_round(order, side_of(kind, Path(folder), order.python, images).run, following))
+            orders.send(run_round(order, build_runner(kind, Path(folder), order.python, images).run, next_index))
 
 
-def side_of(kind: Kind, folder: Path, python: str, images: dict[str, str]) -> Bare | PerTest:
+def build_runner(kind: PoolKind, folder: Path, python: str, images: dict[str, str]) -> BareRunner | ContainerRunner:
     if kind == "docker-run":
-        return PerTest(folder, images)
-    return Bare(folder, python) if kind == "bare" else CompileEach(folder, python)
+        return ContainerRunner(folder, images)
+    return BareRunner(folder, python) if kind == "bare" else CompileEachRunner(folder, python)
 
 
-def one_round(order: Order, run: Any, following: Synchronized[int]) -> Report:
-    workload = named(order.workload)
-    report = Report(started=time.monotonic())
-    own, programs = cpu_s(resource.RUSAGE_SELF), cpu_s(resource.RUSAGE_CHILDREN)
+def run_round(order: WorkOrder, run: Any, next_index: Synchronized[int]) -> WorkerReport:
+    workload = find_workload(order.workload)
+    report = WorkerReport(started=time.monotonic())
+    own, programs = read_cpu_s(resource.RUSAGE_SELF), read_cpu_s(resource.RUSAGE_CHILDREN)
     try:
         while (began := time.monotonic()) < report.started + order.seconds:
-            with following.get_lock():
-                index = following.value
-                following.value += 1
-            if order.number and index >= order.first + order.number:
+            with next_index.get_lock():
+                index = next_index.value
+                next_index.value += 1
+            if order.program_count and index >= order.first_index + order.program_count:
                 break
             task = workload.make(index)
             check_verdicts(task, run(task))
-            report.verdicts += task.verdicts_given
+            report.verdicts += task.executed_tests
             report.latencies_s.append(time.monotonic() - began)
     except WrongVerdict as wrong:
         report.wrong = str(wrong)
     report.ended = time.monotonic()
-    report.own_cpu_s = cpu_s(resource.RUSAGE_SELF) - own
-    report.programs_cpu_s = cpu_s(resource.RUSAGE_CHILDREN) - programs
+    report.own_cpu_s = read_cpu_s(resource.RUSAGE_SELF) - own
+    report.programs_cpu_s = read_cpu_s(resource.RUSAGE_CHILDREN) - programs
     return report
 
 
-def cpu_s(who: int) -> float:
+def read_cpu_s(who: int) -> float:
     usage = resource.getrusage(who)
     return usage.ru_utime + usage.ru_stime
 
 
-class Bare:
+class BareRunner:
     """No walls: write the file, start the interpreter, compare."""
 
     def __init__(self, folder: Path, python: str) -> None:
@@ -178,30 +181,32 @@ class Bare:
         self._python = python
 
     def run(self, task: Task) -> list[str]:
-        command = self._command(task)
+        command = self._build_command(task)
         verdicts: list[str] = []
         for case in task.cases:
             failed = bool(verdicts) and verdicts[-1] != ACCEPTED and task.stop_on_failure
-            verdicts.append(SKIPPED if failed else judged(command, case, task))
+            verdicts.append(SKIPPED if failed else run_case(command, case, task))
         return verdicts
 
-    def _command(self, task: Task) -> list[str]:
+    def _build_command(self, task: Task) -> list[str]:
         source = self._folder / ("main.cpp" if task.language == "cpp" else "main.py")
         source.write_text(task.code)
         if task.language != "cpp":
             return [self._python, str(source)]
-        subprocess.run([*COMPILE, "-o", str(self._folder / "main"), str(source)], check=True, capture_output=True)
+        subprocess.run(
+            [*COMPILE_COMMAND, "-o", str(self._folder / "main"), str(source)], check=True, capture_output=True
+        )
         return [str(self._folder / "main")]
 
 
-class CompileEach(Bare):
+class CompileEachRunner(BareRunner):
     """As the bare side, but compiled for each test."""
 
     def run(self, task: Task) -> list[str]:
-        return [judged(self._command(task), case, task) for case in task.cases]
+        return [run_case(self._build_command(task), case, task) for case in task.cases]
 
 
-class PerTest:
+class ContainerRunner:
     """A container for each test, in which a compiled program is compiled first."""
 
     def __init__(self, folder: Path, images: dict[str, str]) -> None:
@@ -212,13 +217,13 @@ class PerTest:
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         os.chmod(folder, 0o755)  # noqa: PTH101 - mkdtemp makes it private, and the container's root may be another user
         try:
-            command = self._command(task, folder)
-            return [judged(command, case, task) for case in task.cases]
+            command = self._build_command(task, folder)
+            return [run_case(command, case, task) for case in task.cases]
         finally:
             shutil.rmtree(folder)
 
-    def _command(self, task: Task, folder: Path) -> list[str]:
-        mounted = [*DOCKER_RUN, "-v", f"{folder}:/w:ro"]
+    def _build_command(self, task: Task, folder: Path) -> list[str]:
+        mounted = [*DOCKER_RUN_COMMAND, "-v", f"{folder}:/w:ro"]
         if task.language == "cpp":
             (folder / "main.cpp").write_text(task.code)
             return [
@@ -226,13 +231,13 @@ class PerTest:
                 self._images["native"],
                 "sh",
                 "-c",
-                " ".join([*COMPILE, "-o /tmp/m /w/main.cpp && /tmp/m"]),
+                " ".join([*COMPILE_COMMAND, "-o /tmp/m /w/main.cpp && /tmp/m"]),
             ]
         (folder / "main.py").write_text(task.code)
         return [*mounted, self._images["python"], "python3", "/w/main.py"]
 
 
-def judged(command: Sequence[str], case: Case, task: Task) -> str:
+def run_case(command: Sequence[str], case: Case, task: Task) -> str:
     """The verdict of one plain run; the limit is of elapsed time, as `subprocess` has it."""
     try:
         done = subprocess.run(command, input=case.stdin.encode(), capture_output=True, timeout=task.cpu_limit_s)

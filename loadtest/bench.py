@@ -17,25 +17,25 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from loadtest.baselines import Pool, Pythons
-from loadtest.goals import GOALS, Goal, Held, held
-from loadtest.load import Unanswered
-from loadtest.own_service import Meter, OwnService, machine_cpu_s
+from loadtest.baselines import Interpreters, Pool
+from loadtest.goals import GOALS, Goal, MeasuredGoal, evaluate_goals
+from loadtest.load import MeasurementFailed
+from loadtest.own_service import CpuMeter, TemporaryService, read_machine_cpu_s
 from loadtest.sample import Sample, WrongVerdict
-from loadtest.sides import PEERS, HttpSide, Ours
-from loadtest.spread import Spread, percentile, ratios
-from loadtest.workloads import Workload, named
+from loadtest.sides import PEERS, HttpSide, SandboxDialect
+from loadtest.spread import Spread, compute_percentile, compute_ratios
+from loadtest.workloads import Workload, find_workload
 
-OURS: Final = "ours"
+SANDBOX: Final = "ours"
 BARE: Final = "bare"
 DOCKER_RUN: Final = "docker-run"
 COMPILE_EACH: Final = "compile-each"
-COMPILED = "W3 cpp-10"
-OUR_PROCESSES = ("api", "redis", "workers", "boxes")
-CURVE = (1, 2, 4, 8, 16, 32)
+COMPILED_WORKLOAD = "W3 cpp-10"
+SANDBOX_PROCESSES = ("api", "redis", "workers", "boxes")
+CURVE_CONCURRENCIES = (1, 2, 4, 8, 16, 32)
 CURVE_SECONDS = 1.5
 CURVE_ROUNDS = 3
-MOST_TOLD = 200  # characters of why a peer is left out
+MAX_REASON_CHARS = 200  # characters of why a peer is left out
 
 Say = Callable[[str], None]
 
@@ -84,7 +84,7 @@ class Row:
     samples: list[Sample]
     ratio: list[float] = field(default_factory=list)
     cpu_ratio: float = math.nan  # bare's CPU per verdict over this side's: what noise on the machine moves least
-    promises: list[Held] = field(default_factory=list)
+    measured_goals: list[MeasuredGoal] = field(default_factory=list)
 
     @property
     def rates(self) -> list[float]:
@@ -94,35 +94,35 @@ class Row:
     def latencies_ms(self) -> list[float]:
         return [latency * 1000 for sample in self.samples for latency in sample.latencies_s]
 
-    def latency_ms(self, percent: float) -> float:
-        return percentile(self.latencies_ms, percent)
+    def compute_latency_ms(self, percent: float) -> float:
+        return compute_percentile(self.latencies_ms, percent)
 
-    def cpu_ms(self, kind: str) -> float:
+    def compute_cpu_ms(self, kind: str) -> float:
         """Per verdict; NaN where it was not measured."""
-        known = [sample.cpu_ms(kind) for sample in self.samples if kind in sample.cpu_s]
-        return percentile(known, 50)
+        known = [sample.compute_cpu_ms(kind) for sample in self.samples if kind in sample.cpu_s]
+        return compute_percentile(known, 50)
 
     @property
     def overhead_ms(self) -> float:
         """CPU beyond the programs' own, per verdict, over all of our processes."""
-        return sum(self.cpu_ms(kind) for kind in OUR_PROCESSES) - self.program_ms
+        return sum(self.compute_cpu_ms(kind) for kind in SANDBOX_PROCESSES) - self.program_ms
 
     @property
     def program_ms(self) -> float:
         """CPU of the programs themselves per verdict, as the service's answers tell it."""
-        return percentile([1000 * sample.program_cpu_s / sample.verdicts for sample in self.samples], 50)
+        return compute_percentile([1000 * sample.program_cpu_s / sample.verdicts for sample in self.samples], 50)
 
     @property
     def all_cpu_ms(self) -> float:
         """CPU of all that took part, the generator's too, per verdict; NaN where not all of it was measured."""
-        if self.side == OURS:
-            return sum(self.cpu_ms(kind) for kind in ("generator", *OUR_PROCESSES))
+        if self.side == SANDBOX:
+            return sum(self.compute_cpu_ms(kind) for kind in ("generator", *SANDBOX_PROCESSES))
         if self.side == BARE:
-            return self.cpu_ms("generator") + self.cpu_ms("programs")
+            return self.compute_cpu_ms("generator") + self.compute_cpu_ms("programs")
         return math.nan
 
     @property
-    def others(self) -> float:
+    def others_share(self) -> float:
         """The share of the machine's cores that something else than this side used; NaN where it cannot be told."""
         found = []
         for sample in self.samples:
@@ -130,11 +130,11 @@ class Row:
             if "boxes" in sample.cpu_s or ("programs" in sample.cpu_s and self.side == BARE):
                 spare = sample.cpu_s["machine"] - mine
                 found.append(max(0.0, spare) / sample.measured_s / (os.cpu_count() or 1))
-        return percentile(found, 50)
+        return compute_percentile(found, 50)
 
     @property
     def tail_ms(self) -> float:
-        return percentile([sample.tail_s * 1000 for sample in self.samples if sample.tail_s is not None], 50)
+        return compute_percentile([sample.tail_s * 1000 for sample in self.samples if sample.tail_s is not None], 50)
 
 
 @dataclass(slots=True)
@@ -147,47 +147,49 @@ class Result:
     curve: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
 
     @property
-    def missed(self) -> list[tuple[Row, Held]]:
-        return [(row, promise) for row in self.rows for promise in row.promises if promise.mark == "missed"]
+    def missed(self) -> list[tuple[Row, MeasuredGoal]]:
+        return [(row, promise) for row in self.rows for promise in row.measured_goals if promise.mark == "missed"]
 
     @property
     def unmeasured(self) -> list[Goal]:
         """Promises for workloads that were run, of which nothing was measured."""
-        ours = {row.workload: row for row in self.rows if row.side == OURS}
-        told = {(name, promise.goal.measure) for name, row in ours.items() for promise in row.promises}
-        return [goal for goal in GOALS if goal.workload in ours and (goal.workload, goal.measure) not in told]
+        sandbox_rows = {row.workload: row for row in self.rows if row.side == SANDBOX}
+        covered = {(name, promise.goal.measure) for name, row in sandbox_rows.items() for promise in row.measured_goals}
+        return [
+            goal for goal in GOALS if goal.workload in sandbox_rows and (goal.workload, goal.measure) not in covered
+        ]
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {
             "machine": self.machine,
             "left_out": self.left_out,
             "curve": self.curve,
-            "rows": [row_as_json(row) for row in self.rows],
+            "rows": [row_to_json(row) for row in self.rows],
         }
 
 
-def row_as_json(row: Row) -> dict[str, Any]:
+def row_to_json(row: Row) -> dict[str, Any]:
     return {
         "workload": row.workload,
         "side": row.side,
-        "verdicts_per_s": asdict(Spread.of(row.rates)),
-        "ratio_to_bare": asdict(Spread.of(row.ratio)) if row.ratio else None,
-        "cpu_ratio_to_bare": _or_none(row.cpu_ratio),
-        "latency_ms": {f"p{percent}": row.latency_ms(percent) for percent in (1, 10, 25, 50, 75, 90, 99, 100)},
-        "cpu_ms_per_verdict": {kind: row.cpu_ms(kind) for kind in sorted(row.samples[0].cpu_s)},
+        "verdicts_per_s": asdict(Spread.from_values(row.rates)),
+        "ratio_to_bare": asdict(Spread.from_values(row.ratio)) if row.ratio else None,
+        "cpu_ratio_to_bare": _nan_to_none(row.cpu_ratio),
+        "latency_ms": {f"p{percent}": row.compute_latency_ms(percent) for percent in (1, 10, 25, 50, 75, 90, 99, 100)},
+        "cpu_ms_per_verdict": {kind: row.compute_cpu_ms(kind) for kind in sorted(row.samples[0].cpu_s)},
         "program_cpu_ms_per_verdict": [1000 * sample.program_cpu_s / sample.verdicts for sample in row.samples],
-        "all_cpu_ms_per_verdict": _or_none(row.all_cpu_ms),
-        "others_share_of_machine": _or_none(row.others),
-        "overhead_cpu_ms": _or_none(row.overhead_ms),
-        "tail_ms": _or_none(row.tail_ms),
+        "all_cpu_ms_per_verdict": _nan_to_none(row.all_cpu_ms),
+        "others_share_of_machine": _nan_to_none(row.others_share),
+        "overhead_cpu_ms": _nan_to_none(row.overhead_ms),
+        "tail_ms": _nan_to_none(row.tail_ms),
         "promises": [
-            {**asdict(promise.goal), "value": promise.value, "mark": promise.mark} for promise in row.promises
+            {**asdict(promise.goal), "value": promise.value, "mark": promise.mark} for promise in row.measured_goals
         ],
         "rounds": [{"verdicts": sample.verdicts, "elapsed_s": sample.elapsed_s} for sample in row.samples],
     }
 
 
-def _or_none(value: float) -> float | None:
+def _nan_to_none(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
@@ -196,21 +198,21 @@ def run(plan: Plan, say: Say) -> Result:
     with ExitStack() as stack:
         meter, sides = open_sides(plan, stack, say)
         left_out: list[str] = []
-        able = {workload: ready(workload, sides, plan, left_out, say) for workload in plan.workloads}
+        able = {workload: warm_up_sides(workload, sides, plan, left_out, say) for workload in plan.workloads}
         samples: dict[tuple[str, str], list[Sample]] = defaultdict(list)
         for number in range(plan.rounds):
             for workload, its_sides in able.items():
-                for side in turned(its_sides, number):
-                    sample = measured(side, workload, plan.seconds, meter)
+                for side in rotate_sides(its_sides, number):
+                    sample = measure_round(side, workload, plan.seconds, meter)
                     samples[workload.name, side.name].append(sample)
                     say(f"round {number + 1}/{plan.rounds}  {workload.name:<11} {side.name:<15} {sample.rate:8.1f}/s")
-        result = Result(machine(plan), rows_of(samples), left_out)
+        result = Result(describe_machine(plan), build_rows(samples), left_out)
         if plan.curve:
-            result.curve = curve(sides, min(CURVE_SECONDS, plan.seconds))
+            result.curve = measure_curve(sides, min(CURVE_SECONDS, plan.seconds))
     return result
 
 
-def open_sides(plan: Plan, stack: ExitStack, say: Say) -> tuple[Meter, list[Side]]:
+def open_sides(plan: Plan, stack: ExitStack, say: Say) -> tuple[CpuMeter, list[Side]]:
     """Every side up and ready, ours first."""
     import docker
 
@@ -219,57 +221,59 @@ def open_sides(plan: Plan, stack: ExitStack, say: Say) -> tuple[Meter, list[Side
     client = docker.from_env()
     images = ensure_images(client, IMAGES, say)
     client.close()
-    meter, url = Meter(0, Path()), plan.url
+    meter, url = CpuMeter(0, Path()), plan.url
     if not url:
         say(f"starting a service of our own with {plan.cores} slots")
-        service = stack.enter_context(OwnService(plan.cores))
+        service = stack.enter_context(TemporaryService(plan.cores))
         meter, url = service.meter, service.url
-    sides: list[Side] = [HttpSide(OURS, url, partial(Ours, slots=plan.cores), plan.cores)]
+    sides: list[Side] = [HttpSide(SANDBOX, url, partial(SandboxDialect, slots=plan.cores), plan.cores)]
     peers = [HttpSide(name, peer, PEERS[name], plan.cores) for name, peer in plan.peers.items()]
     for peer in peers:
-        peer.run(replace(named("W1 single"), programs=1), 1.0)  # what cannot do this either is no peer
+        peer.run(replace(find_workload("W1 single"), programs=1), 1.0)  # what cannot do this either is no peer
     sides += peers
-    sides.append(stack.enter_context(Pool(BARE, plan.cores, Pythons(plan.python, plan.numpy_python or plan.python))))
+    sides.append(
+        stack.enter_context(Pool(BARE, plan.cores, Interpreters(plan.python, plan.numpy_python or plan.python)))
+    )
     sides.append(stack.enter_context(Pool(COMPILE_EACH, plan.cores)))
     if plan.docker_run:
         sides.append(stack.enter_context(Pool(DOCKER_RUN, plan.cores, images=images)))
     return meter, sides
 
 
-def takes(side: Side, workload: Workload) -> bool:
+def can_run(side: Side, workload: Workload) -> bool:
     if side.name == COMPILE_EACH:
-        return workload.name == COMPILED
-    return workload.per_test or side.name != DOCKER_RUN
+        return workload.name == COMPILED_WORKLOAD
+    return workload.with_docker_run or side.name != DOCKER_RUN
 
 
-def ready(workload: Workload, sides: Sequence[Side], plan: Plan, left_out: list[str], say: Say) -> list[Side]:
+def warm_up_sides(workload: Workload, sides: Sequence[Side], plan: Plan, left_out: list[str], say: Say) -> list[Side]:
     """Run a little of it everywhere, so that no first time is measured; the sides that can run it.
 
     A peer that cannot (it cuts what a program writes, its interpreter has no numpy) is left out of this workload alone.
     """
     if workload.family == "W6":
-        reason = without_numpy(sides[0], plan)
+        reason = explain_missing_numpy(sides[0], plan)
         if reason:
             left_out.append(f"{workload.name}: {reason}")
             say(left_out[-1])
             return []
     say(f"warming up for {workload.name}")
     few = replace(workload, programs=2 * plan.cores, programs_per_core=0, batch=min(workload.batch, plan.cores))
-    able = [side for side in sides if takes(side, workload)]
+    able = [side for side in sides if can_run(side, workload)]
     for side in [side for side in able if not isinstance(side, Pool)]:
         try:
             side.run(few, 1.0)
-        except (WrongVerdict, Unanswered) as failure:
+        except (WrongVerdict, MeasurementFailed) as failure:
             if side.name not in PEERS:
                 raise
             able.remove(side)
             reason = str(failure).splitlines()[0].removesuffix(", of")  # without the program
-            left_out.append(f"{workload.name}: {side.name}: {reason[:MOST_TOLD]}")
+            left_out.append(f"{workload.name}: {side.name}: {reason[:MAX_REASON_CHARS]}")
             say(left_out[-1])
     return able
 
 
-def without_numpy(side: Side, plan: Plan) -> str:
+def explain_missing_numpy(side: Side, plan: Plan) -> str:
     """Why W6 cannot be measured; empty when it can."""
     import httpx
 
@@ -282,20 +286,20 @@ def without_numpy(side: Side, plan: Plan) -> str:
     return ""
 
 
-def turned(sides: Sequence[Side], number: int) -> list[Side]:
+def rotate_sides(sides: Sequence[Side], number: int) -> list[Side]:
     """Another side goes first in each round."""
     start = number % max(1, len(sides))
     return [*sides[start:], *sides[:start]]
 
 
-def measured(side: Side, workload: Workload, seconds: float, meter: Meter, concurrency: int = 0) -> Sample:
+def measure_round(side: Side, workload: Workload, seconds: float, meter: CpuMeter, concurrency: int = 0) -> Sample:
     """One round with the CPU of all that took part."""
-    before = meter.read() if side.name == OURS else {}
-    began, machine_before = time.monotonic(), machine_cpu_s()
+    before = meter.read() if side.name == SANDBOX else {}
+    began, machine_before = time.monotonic(), read_machine_cpu_s()
     sample = side.run(workload, seconds, concurrency)
     if not sample.verdicts:
-        raise Unanswered(f"{side.name} gave no verdict on {workload.name}")
-    sample.cpu_s["machine"] = machine_cpu_s() - machine_before
+        raise MeasurementFailed(f"{side.name} gave no verdict on {workload.name}")
+    sample.cpu_s["machine"] = read_machine_cpu_s() - machine_before
     sample.measured_s = time.monotonic() - began
     if before:
         after = meter.read()
@@ -303,53 +307,55 @@ def measured(side: Side, workload: Workload, seconds: float, meter: Meter, concu
     return sample
 
 
-def rows_of(samples: Mapping[tuple[str, str], Sequence[Sample]]) -> list[Row]:
+def build_rows(samples: Mapping[tuple[str, str], Sequence[Sample]]) -> list[Row]:
     """A row a side and workload, ours with the promises and what was measured of them."""
     rows = [Row(workload, side, list(rounds)) for (workload, side), rounds in samples.items()]
     by_name = {(row.workload, row.side): row for row in rows}
     for row in rows:
         bare = by_name.get((row.workload, BARE))
         if bare is not None:
-            row.ratio = ratios(row.rates, bare.rates)
+            row.ratio = compute_ratios(row.rates, bare.rates)
             row.cpu_ratio = bare.all_cpu_ms / row.all_cpu_ms
-        if row.side == OURS:
-            row.promises = held(row.workload, promised(row, by_name))
+        if row.side == SANDBOX:
+            row.measured_goals = evaluate_goals(row.workload, collect_measures(row, by_name))
     order = list(dict.fromkeys(row.workload for row in rows))
-    return sorted(rows, key=lambda row: (order.index(row.workload), row.side != OURS, row.side))
+    return sorted(rows, key=lambda row: (order.index(row.workload), row.side != SANDBOX, row.side))
 
 
-def promised(row: Row, by_name: Mapping[tuple[str, str], Row]) -> dict[str, float]:
+def collect_measures(row: Row, by_name: Mapping[tuple[str, str], Row]) -> dict[str, float]:
     """What was measured of that which may be promised."""
     values = {
-        "ratio": percentile(row.ratio, 50),
-        "p50_ms": row.latency_ms(50),
+        "ratio": compute_percentile(row.ratio, 50),
+        "p50_ms": row.compute_latency_ms(50),
         "tail_ms": row.tail_ms,
         "overhead_ms": row.overhead_ms,
     }
     judges = [by_name[row.workload, peer] for peer in (*PEERS, COMPILE_EACH) if (row.workload, peer) in by_name]
     if judges:
-        best = max(judges, key=lambda judge: percentile(judge.rates, 50))
-        values["ratio_to_judges"] = percentile(ratios(row.rates, best.rates), 50)
+        best = max(judges, key=lambda judge: compute_percentile(judge.rates, 50))
+        values["ratio_to_judges"] = compute_percentile(compute_ratios(row.rates, best.rates), 50)
     return {measure: value for measure, value in values.items() if not math.isnan(value)}
 
 
-def curve(sides: Sequence[Side], seconds: float) -> dict[str, list[tuple[int, float]]]:
+def measure_curve(sides: Sequence[Side], seconds: float) -> dict[str, list[tuple[int, float]]]:
     """Throughput of single tiny programs against the requests at one time, medians of a few rounds; a pool has no more
     workers than cores.
     """
-    tiny = named("W1 single")
+    tiny = find_workload("W1 single")
     rates: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for _ in range(CURVE_ROUNDS):
-        for concurrency in CURVE:
+        for concurrency in CURVE_CONCURRENCIES:
             for side in sides:
                 if side.name not in {DOCKER_RUN, COMPILE_EACH}:
                     rates[side.name][concurrency].append(side.run(tiny, seconds, concurrency).rate)
-    return {side: [(at, Spread.of(found).median) for at, found in points.items()] for side, points in rates.items()}
+    return {
+        side: [(at, Spread.from_values(found).median) for at, found in points.items()] for side, points in rates.items()
+    }
 
 
-def machine(plan: Plan) -> dict[str, Any]:
+def describe_machine(plan: Plan) -> dict[str, Any]:
     """What the figures come from."""
-    model = [line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    model = [line.split(":", 1)[1].strip() for line in _read_lines("/proc/cpuinfo") if line.startswith("model name")]
     return {
         "cpu": model[0] if model else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
@@ -368,7 +374,7 @@ def machine(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _lines(path: str) -> list[str]:
+def _read_lines(path: str) -> list[str]:
     try:
         return Path(path).read_text().splitlines()
     except OSError:

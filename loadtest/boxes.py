@@ -29,7 +29,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
-class Costs:
+class BoxCosts:
     """Of boxes of the Python image, one started after the other; memory after each has run one program."""
 
     ready_s: Spread
@@ -40,11 +40,11 @@ class Costs:
     def missed(self) -> bool:
         return self.ready_s.median > READY_FLOOR_S or self.own_mb.median > IDLE_FLOOR_MB
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def measure(number: int, say: Callable[[str], None]) -> Costs:
+def measure(number: int, say: Callable[[str], None]) -> BoxCosts:
     """Start that many boxes and keep them all until the end."""
     ready, first, memory = [], [], []
     with ExitStack() as stack:
@@ -60,21 +60,21 @@ def measure(number: int, say: Callable[[str], None]) -> Costs:
             stack.callback(box.close)
             ready.append(time.monotonic() - began)
             began = time.monotonic()
-            box.load(languages.named("python").program("print(1)"))
+            box.load(languages.get_language("python").build_program("print(1)"))
             box.run(Run())
             first.append(time.monotonic() - began)
             say(f"box {index + 1}/{number}  ready after {ready[-1]:.2f} s")
         for container in client.containers.list(ignore_removed=True, filters={"label": f"{HOME_LABEL}={home}"}):
-            memory.append(sum(own_mb(pid) for pid in processes_of(container)))
-    return Costs(Spread.of(ready), Spread.of(first), Spread.of(memory))
+            memory.append(sum(read_own_memory_mb(pid) for pid in list_pids(container)))
+    return BoxCosts(Spread.from_values(ready), Spread.from_values(first), Spread.from_values(memory))
 
 
-def processes_of(container: Any) -> Iterator[int]:
+def list_pids(container: Any) -> Iterator[int]:
     top = container.top(ps_args="-o pid")
     yield from (int(row[0]) for row in top["Processes"])
 
 
-def own_mb(pid: int) -> float:
+def read_own_memory_mb(pid: int) -> float:
     """Memory that is not a file's: its share of anonymous and shared pages (proc(5), smaps_rollup)."""
     fields = {}
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
@@ -83,11 +83,11 @@ def own_mb(pid: int) -> float:
     return (fields.get("Pss_Anon", 0) + fields.get("Pss_Shmem", 0)) / 1024
 
 
-def show(costs: Costs, console: Console) -> None:
-    def line(what: str, spread: Spread, unit: str, floor: str) -> str:
+def show(costs: BoxCosts, console: Console) -> None:
+    def format_line(what: str, spread: Spread, unit: str, floor: str) -> str:
         return f"{what:<34} {spread.median:7.3f} {unit} ({spread.p10:.3f}-{spread.p90:.3f}){floor}"
 
-    console.print(line("a box is ready after", costs.ready_s, "s ", f"   floor <= {READY_FLOOR_S:g} s"))
-    console.print(line("its first program takes", costs.first_run_s, "s ", ""))
-    console.print(line("idle memory of its own", costs.own_mb, "MB", f"   floor <= {IDLE_FLOOR_MB:g} MB"))
+    console.print(format_line("a box is ready after", costs.ready_s, "s ", f"   floor <= {READY_FLOOR_S:g} s"))
+    console.print(format_line("its first program takes", costs.first_run_s, "s ", ""))
+    console.print(format_line("idle memory of its own", costs.own_mb, "MB", f"   floor <= {IDLE_FLOOR_MB:g} MB"))
     console.print("[red]missed[/]" if costs.missed else "[green]both floors hold[/]")

@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loadtest.sides import verify_request
-from loadtest.workloads import rl_step
-from sandbox.ids import new_id
+from loadtest.sides import build_verify_request
+from loadtest.workloads import make_rl_step
+from sandbox.ids import generate_id
 from sandbox.runner.contract import Usage, Verdict
 from sandbox.schema import TestResult, VerifyResult
 
-PAGE = Path(__file__).resolve().parent.parent / "sandbox/docs/capacity.md"
+PAGE_PATH = Path(__file__).resolve().parent.parent / "sandbox/docs/capacity.md"
 PAGE_WIDTH = 120
-PROGRAMS, TESTS = 512 * 8, 10
-VERDICTS_WITHIN_S = (5.0, 20.0)
-FULL = 0.7  # of a core: what a process of which there is one, or each of a few, should be used to
-REDIS_TWICE = 2  # an envelope lies in Redis and in its log
+STEP_PROGRAMS, TESTS_PER_PROGRAM = 512 * 8, 10
+DEADLINES_S = (5.0, 20.0)
+TARGET_UTILIZATION = 0.7  # of a core: what a process of which there is one, or each of a few, should be used to
+REDIS_COPIES = 2  # an envelope lies in Redis and in its log
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredCosts:
     """Per test of an RL step (W5), on the host and slot count the figures are from; seconds of a core each."""
 
     slots: int
@@ -41,7 +41,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class Requirement:
     """What verdicts for so many tests within so many seconds take."""
 
     tests: int
@@ -53,35 +53,37 @@ class Need:
     network_mb_s: float
 
 
-def measured(folder: Path) -> Measured:
+def read_measurements(folder: Path) -> MeasuredCosts:
     steps: list[dict[str, Any]] = json.loads((folder / "scale.json").read_text())
     step = max((step for step in steps if step["workload"].startswith("W5")), key=lambda step: step["slots"])
     used, rate = step["cores_used"], step["rate"]["median"]
-    return Measured(
+    return MeasuredCosts(
         slots=step["slots"],
         rate=rate,
         api_s=used["api"] / rate,
         redis_s=used["redis"] / rate,
         workers_and_boxes_s=(used["workers"] + used["boxes"]) / rate,
-        program_bytes=body_bytes(),
-        result_bytes=answer_bytes(),
+        program_bytes=count_request_bytes(),
+        result_bytes=count_result_bytes(),
     )
 
 
-def body_bytes() -> int:
+def count_request_bytes() -> int:
     """Of one program of W5 with its tests, as it travels."""
-    return sum(map(len, verify_request(rl_step(1))))
+    return sum(map(len, build_verify_request(make_rl_step(1))))
 
 
-def answer_bytes() -> int:
+def count_result_bytes() -> int:
     """Of one program's result, as it travels."""
     usage = Usage(cpu_time_s=0.000612, wall_time_s=0.000598, memory_mb=1.234)
-    tests = [TestResult(verdict=Verdict.ACCEPTED, score=1.0, exit_code=0, usage=usage) for _ in range(TESTS)]
+    tests = [
+        TestResult(verdict=Verdict.ACCEPTED, score=1.0, exit_code=0, usage=usage) for _ in range(TESTS_PER_PROGRAM)
+    ]
     result = VerifyResult(
-        id=new_id(),
+        id=generate_id(),
         verdict=Verdict.ACCEPTED,
-        passed=TESTS,
-        total=TESTS,
+        passed=TESTS_PER_PROGRAM,
+        total=TESTS_PER_PROGRAM,
         score=1.0,
         tests=tests,
         queue_time_s=0.123456,
@@ -90,22 +92,22 @@ def answer_bytes() -> int:
     return len(result.model_dump_json())
 
 
-def need(times: int, within_s: float, found: Measured) -> Need:
-    tests = times * PROGRAMS * TESTS
+def compute_requirement(times: int, within_s: float, found: MeasuredCosts) -> Requirement:
+    tests = times * STEP_PROGRAMS * TESTS_PER_PROGRAM
     rate = tests / within_s
-    size = times * PROGRAMS * (found.program_bytes + found.result_bytes)
-    return Need(
+    size = times * STEP_PROGRAMS * (found.program_bytes + found.result_bytes)
+    return Requirement(
         tests=tests,
         within_s=within_s,
         slots=math.ceil(rate / found.slot_rate),
-        api_processes=math.ceil(rate * found.api_s / FULL),
+        api_processes=math.ceil(rate * found.api_s / TARGET_UTILIZATION),
         redis_cores=rate * found.redis_s,
-        redis_mb=REDIS_TWICE * size / 2**20,
+        redis_mb=REDIS_COPIES * size / 2**20,
         network_mb_s=2 * size / within_s / 2**20,
     )
 
 
-def row(times: int, one: Need) -> str:
+def format_row(times: int, one: Requirement) -> str:
     step = "512 x 8 x 10" if times == 1 else f"{times} times that"
     return (
         f"| {step} | {one.tests:,} | {one.within_s:g} s | {one.slots:,} | {one.api_processes:,} |"
@@ -113,7 +115,7 @@ def row(times: int, one: Need) -> str:
     )
 
 
-TEXT = """\
+PAGE_TEMPLATE = """\
 # Capacity
 
 Computed by `python -m loadtest capacity` from what `python -m loadtest scale` and `limits` measured; rerun them on your
@@ -150,11 +152,13 @@ it is enough for.
 """
 
 
-def page(folder: Path, where: str) -> str:
-    found = measured(folder)
+def render_page(folder: Path, where: str) -> str:
+    found = read_measurements(folder)
     limits: list[dict[str, Any]] = json.loads((folder / "limits.json").read_text())
-    rows = [row(times, need(times, within_s, found)) for times in (1, 100) for within_s in VERDICTS_WITHIN_S]
-    return TEXT.format(
+    rows = [
+        format_row(times, compute_requirement(times, within_s, found)) for times in (1, 100) for within_s in DEADLINES_S
+    ]
+    return PAGE_TEMPLATE.format(
         where=textwrap.fill(f"Measured: {where}.", PAGE_WIDTH),
         slot_rate=found.slot_rate,
         slots=found.slots,
@@ -164,13 +168,13 @@ def page(folder: Path, where: str) -> str:
         bytes=found.program_bytes,
         answer=found.result_bytes,
         rows="\n".join(rows),
-        full=FULL,
-        limits="\n".join(map(limit_row, limits)),
-        breaks=breaks(found),
+        full=TARGET_UTILIZATION,
+        limits="\n".join(map(format_limit_row, limits)),
+        breaks=describe_bottleneck(found),
     )
 
 
-def limit_row(limit: dict[str, Any]) -> str:
+def format_limit_row(limit: dict[str, Any]) -> str:
     api, redis = limit["cpu_ms"]["api"], limit["cpu_ms"]["redis"]
     return (
         f"| {limit['workload']} | {limit['hosts']} | {api:.2f} | {redis:.3f} | {1000 / api:,.0f} |"
@@ -178,12 +182,12 @@ def limit_row(limit: dict[str, Any]) -> str:
     )
 
 
-def breaks(found: Measured) -> str:
+def describe_bottleneck(found: MeasuredCosts) -> str:
     """In words, from the numbers: what there is only one of, and at which rate it is full."""
-    redis = FULL / found.redis_s
+    redis = TARGET_UTILIZATION / found.redis_s
     slots = redis / found.slot_rate
     return (
-        f"Redis is the one process there is one of. It is used to {FULL:.0%} of its core at {redis:,.0f} verdicts a\n"
+        f"Redis is the one process there is one of. It is used to {TARGET_UTILIZATION:.0%} of its core at {redis:,.0f} verdicts a\n"
         f"second, which is {slots:,.0f} slots of work like this. Beyond that, give each training run a service of its\n"
         "own (a Redis, API processes and worker hosts): runs share nothing, so nothing is lost by it. Before that, on\n"
         "one host, the cores end: API processes, Redis and the client take theirs from the slots."
@@ -191,5 +195,5 @@ def breaks(found: Measured) -> str:
 
 
 def write_page(folder: Path, where: str) -> Path:
-    PAGE.write_text(page(folder, where))
-    return PAGE
+    PAGE_PATH.write_text(render_page(folder, where))
+    return PAGE_PATH

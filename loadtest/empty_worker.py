@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sandbox.box.engine import Walls
+from sandbox.box.engine import BoxHandle
 from sandbox.box.slot import Slot
 from sandbox.config import WorkerSettings
 from sandbox.errors import EngineUnavailable
 from sandbox.jobs.connection import connect
-from sandbox.jobs.journal import Journal
+from sandbox.jobs.journal import ItemTracer
 from sandbox.jobs.worker import SlotWorker
 from sandbox.runner.contract import Outcome, Program, Run, Status
 
@@ -36,14 +36,14 @@ class EmptyBox:
 
 class EmptySlot(Slot):
     @contextmanager
-    def _lend(self, place: str, image: str) -> Iterator[Any]:
+    def _lend(self, box_key: str, image: str) -> Iterator[Any]:
         yield EmptyBox()
 
 
 class NoEngine:
     """Starts nothing."""
 
-    def start(self, image: str) -> Walls:
+    def start(self, image: str) -> BoxHandle:
         raise EngineUnavailable("an empty slot has no boxes")
 
     def lacks_image(self, image: str) -> bool:
@@ -52,7 +52,7 @@ class NoEngine:
     def lacks(self, tool: str) -> bool:
         return False
 
-    def missing_walls(self) -> list[str]:
+    def list_missing_isolation(self) -> list[str]:
         return []
 
     def close(self) -> None:
@@ -64,7 +64,7 @@ def main() -> int:
     name = f"{socket.gethostname()}-{os.getpid()}-empty"
     slot = EmptySlot(NoEngine(), settings.box_max_runs, settings.box_max_age_s)
     redis = connect(settings.effective_redis_url)
-    SlotWorker(settings, slot, redis, name, Journal()).work(logging_level="WARNING")
+    SlotWorker(settings, slot, redis, name, ItemTracer()).work(logging_level="WARNING")
     return 0
 
 

@@ -10,7 +10,7 @@ Measure = Literal["ratio", "ratio_to_judges", "p50_ms", "tail_ms", "overhead_ms"
 Mark = Literal["missed", "floor", "goal"]
 
 HIGHER_IS_BETTER = {"ratio", "ratio_to_judges"}
-SPELLED = {
+GOAL_FORMATS = {
     "ratio": "{}x bare",
     "ratio_to_judges": "{}x judges",
     "p50_ms": "{} ms p50",
@@ -28,18 +28,18 @@ class Goal:
     floor: float
     goal: float | None = None
 
-    def met_by(self, value: float, limit: float) -> bool:
+    def is_met_by(self, value: float, limit: float) -> bool:
         return value >= limit if self.measure in HIGHER_IS_BETTER else value <= limit
 
     def mark(self, value: float) -> Mark:
         """What a measured value reaches; NaN reaches nothing."""
-        if not self.met_by(value, self.floor):
+        if not self.is_met_by(value, self.floor):
             return "missed"
-        return "goal" if self.goal is None or self.met_by(value, self.goal) else "floor"
+        return "goal" if self.goal is None or self.is_met_by(value, self.goal) else "floor"
 
-    def spelled(self, limit: float) -> str:
+    def format_limit(self, limit: float) -> str:
         sign = ">=" if self.measure in HIGHER_IS_BETTER else "<="
-        return f"{sign} " + SPELLED[self.measure].format(f"{limit:g}")
+        return f"{sign} " + GOAL_FORMATS[self.measure].format(f"{limit:g}")
 
 
 # Of the rate per slot, from the fewest slots to the most.
@@ -63,7 +63,7 @@ GOALS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class MeasuredGoal:
     """A promise and what was measured of it."""
 
     goal: Goal
@@ -74,8 +74,10 @@ class Held:
         return self.goal.mark(self.value)
 
 
-def held(workload: str, measured: Mapping[str, float]) -> list[Held]:
+def evaluate_goals(workload: str, measured: Mapping[str, float]) -> list[MeasuredGoal]:
     """The promises for a workload of which something was measured."""
     return [
-        Held(goal, measured[goal.measure]) for goal in GOALS if goal.workload == workload and goal.measure in measured
+        MeasuredGoal(goal, measured[goal.measure])
+        for goal in GOALS
+        if goal.workload == workload and goal.measure in measured
     ]

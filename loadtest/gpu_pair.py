@@ -28,72 +28,74 @@ from loadtest.gpu_requests import JobFailed, say
 from sandbox.client import Client
 from sandbox.schema.gpu import GpuJob
 
-KEPT = "pair.json"
-PATIENCE_S = 240.0
-BOTH = {"gpus": 2, "processes": 2}
-AUTO = dict.fromkeys(("train_micro_batch_size_per_gpu", "gradient_accumulation_steps", "train_batch_size"), "auto")
-SHARDS: dict[str, dict[str, Any]] = {
+RESULTS_FILE = "pair.json"
+SERVER_TIMEOUT_S = 240.0
+BOTH_GPUS = {"gpus": 2, "processes": 2}
+AUTO_BATCH_SIZES = dict.fromkeys(
+    ("train_micro_batch_size_per_gpu", "gradient_accumulation_steps", "train_batch_size"), "auto"
+)
+SHARDINGS: dict[str, dict[str, Any]] = {
     "one": {},
     "ddp": {},
     "fsdp": {"fsdp": "full_shard auto_wrap"},
-    "zero2": {"deepspeed": {**AUTO, "bf16": {"enabled": "auto"}, "zero_optimization": {"stage": 2}}},
+    "zero2": {"deepspeed": {**AUTO_BATCH_SIZES, "bf16": {"enabled": "auto"}, "zero_optimization": {"stage": 2}}},
     "zero3": {
         "deepspeed": {
-            **AUTO,
+            **AUTO_BATCH_SIZES,
             "bf16": {"enabled": "auto"},
             "zero_optimization": {"stage": 3, "stage3_gather_16bit_weights_on_model_save": True},
         }
     },
 }
-GRPO = ("one", "processes", "two", "server")
+GRPO_LAYOUTS = ("one", "processes", "two", "server")
 TENSOR_PARALLEL = "tensor parallel"
 
 
-def posted(client: Client, options: argparse.Namespace, name: str) -> list[GpuJob]:
+def post_jobs(client: Client, options: argparse.Namespace, name: str) -> list[GpuJob]:
     """The jobs of a name."""
     kind, _, how = name.partition(" ")
     if kind == "sft":
-        request = ask.sft(options, 0)
-        settings = {**request["settings"], **SHARDS[how]}
-        return [client.start("train_sft", {**request, **({} if how == "one" else BOTH), "settings": settings})]
+        request = ask.build_sft_request(options, 0)
+        settings = {**request["settings"], **SHARDINGS[how]}
+        return [client.start("train_sft", {**request, **({} if how == "one" else BOTH_GPUS), "settings": settings})]
     if kind == "grpo":
         seeds = (0, 1) if how == "two" else (0,)
         processes = 2 if how == "processes" else 1
-        requests = [ask.grpo(options, seed, options.model, processes=processes) for seed in seeds]
+        requests = [ask.build_grpo_request(options, seed, options.model, processes=processes) for seed in seeds]
         return [client.start("train_grpo", {**request, "gpus": processes}) for request in requests]
-    request = ask.generation(options, ask.held_out_tasks(options.prompts), temperature=0.0)
+    request = ask.build_generate_request(options, ask.make_held_out_tasks(options.prompts), temperature=0.0)
     return [client.start("generate", request)]
 
 
-def trained(client: Client, options: argparse.Namespace, name: str, jobs: Sequence[GpuJob]) -> dict[str, Any]:
+def collect_results(client: Client, options: argparse.Namespace, name: str, jobs: Sequence[GpuJob]) -> dict[str, Any]:
     """What is kept of one name's jobs. Raises JobFailed."""
     began = time.monotonic()
     results = []
     for job in jobs:
-        now = ask.ended(client, job)
-        results.append({**(now.result or {}), "curve": ask.curve(options.url, job.id)})
+        now = ask.wait_for_job(client, job)
+        results.append({**(now.result or {}), "curve": ask.read_progress(options.url, job.id)})
         say(f"{name}: {now.result}")
-    told: dict[str, Any] = {"jobs": results, "waited_s": round(time.monotonic() - began, 1)}
+    record: dict[str, Any] = {"jobs": results, "waited_s": round(time.monotonic() - began, 1)}
     if name == TENSOR_PARALLEL and options.compare_url:
         try:
-            told["same_as_one_gpu"] = asyncio.run(_same(client, options, jobs[0]))
+            record["same_as_one_gpu"] = asyncio.run(_compare_outputs(client, options, jobs[0]))
         except httpx.HTTPError as error:
-            told["same_as_one_gpu"] = {"failure": f"{type(error).__name__}: {error}"}
-    return told
+            record["same_as_one_gpu"] = {"failure": f"{type(error).__name__}: {error}"}
+    return record
 
 
-async def _same(client: Client, options: argparse.Namespace, job: GpuJob) -> dict[str, Any]:
+async def _compare_outputs(client: Client, options: argparse.Namespace, job: GpuJob) -> dict[str, Any]:
     """How many prompts get the same words from a server on one GPU, and how far the others go together."""
     drawn = {
         event.data["prompt"]: event.data["completions"][0]
         for event in client.events(job.id)
         if event.event == "completion"
     }
-    tasks = ask.held_out_tasks(options.prompts)
+    tasks = ask.make_held_out_tasks(options.prompts)
     async with httpx.AsyncClient(timeout=300) as http:
-        await _answers(http, options.compare_url)
+        await _wait_for_server(http, options.compare_url)
 
-        async def one(messages: list[dict[str, str]]) -> str:
+        async def complete(messages: list[dict[str, str]]) -> str:
             body = {
                 "model": options.compare_model,
                 "messages": messages,
@@ -103,19 +105,19 @@ async def _same(client: Client, options: argparse.Namespace, job: GpuJob) -> dic
             answer = await http.post(f"{options.compare_url}/chat/completions", json=body)
             return str(answer.json()["choices"][0]["message"]["content"])
 
-        others = await asyncio.gather(*(one(ask.chat(task)) for task in tasks))
+        others = await asyncio.gather(*(complete(ask.build_messages(task)) for task in tasks))
     pairs = [(drawn[index], other) for index, other in enumerate(others)]
     return {
         "prompts": len(pairs),
-        "same": sum(one == other for one, other in pairs),
-        "mean_common_share": sum(_common(one, other) for one, other in pairs) / len(pairs),
+        "same": sum(complete == other for complete, other in pairs),
+        "mean_common_share": sum(_compute_common_prefix(complete, other) for complete, other in pairs) / len(pairs),
         "example": drawn[0][:400],
     }
 
 
-async def _answers(http: httpx.AsyncClient, url: str) -> None:
+async def _wait_for_server(http: httpx.AsyncClient, url: str) -> None:
     """Wait for a server that still starts."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + SERVER_TIMEOUT_S
     while time.monotonic() < deadline:
         with suppress(httpx.TransportError):
             await http.get(f"{url}/models")
@@ -123,7 +125,7 @@ async def _answers(http: httpx.AsyncClient, url: str) -> None:
         await asyncio.sleep(1.0)
 
 
-def _common(one: str, other: str) -> float:
+def _compute_common_prefix(one: str, other: str) -> float:
     """The part of the longer text that both begin with."""
     longest = max(len(one), len(other), 1)
     shortest = min(len(one), len(other))
@@ -132,7 +134,7 @@ def _common(one: str, other: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = [*(f"sft {how}" for how in SHARDS), *(f"grpo {how}" for how in GRPO), TENSOR_PARALLEL]
+    names = [*(f"sft {how}" for how in SHARDINGS), *(f"grpo {how}" for how in GRPO_LAYOUTS), TENSOR_PARALLEL]
     parser.add_argument("names", nargs="+", choices=names)
     parser.add_argument("--compare-url", default="", help="with tensor parallel: an OpenAI-compatible URL")
     parser.add_argument("--compare-model", default="", help="the same model's name there")
@@ -140,15 +142,15 @@ def main() -> None:
     options = parser.parse_args()
     failures = []
     with Client(options.url) as client:
-        jobs = {name: posted(client, options, name) for name in options.names}
+        jobs = {name: post_jobs(client, options, name) for name in options.names}
         for name, of_name in jobs.items():
             try:
-                told = trained(client, options, name, of_name)
+                record = collect_results(client, options, name, of_name)
             except JobFailed as failure:
                 failures.append(f"{name}: {failure}")
-                told = {"failure": str(failure)}
+                record = {"failure": str(failure)}
                 say(failures[-1])
-            ask.write(options.out, KEPT, {**ask.read(options.out, KEPT), name: told})
+            ask.write_json(options.out, RESULTS_FILE, {**ask.read_json(options.out, RESULTS_FILE), name: record})
     if failures:
         raise SystemExit("\n".join(failures))
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-BEFORE, AFTER, WAIT = "#88aacc", "#224466", "#cc3311"
-SHARES = ("#224466", "#dd8822", "#994455", "#117733")  # one for each share of wrong labels
+BEFORE_COLOUR, AFTER_COLOUR, WAIT_COLOUR = "#88aacc", "#224466", "#cc3311"
+SHARE_COLOURS = ("#224466", "#dd8822", "#994455", "#117733")  # one for each share of wrong labels
 
 Runs = dict[str, dict[str, Any]]
 
@@ -20,40 +20,40 @@ def draw(folder: Path) -> Path:
     late = folder / "grpo-late.json"
     figure = Figure(figsize=(13 if late.exists() else 9, 3.2), layout="constrained")
     bars, curves, *steps_axes = figure.subplots(1, 3 if late.exists() else 2)
-    _bars(bars, runs, _base_rate(folder))
-    shares = list(dict.fromkeys(map(share_of, runs)))
+    _draw_bars(bars, runs, _read_base_rate(folder))
+    shares = list(dict.fromkeys(map(parse_label_share, runs)))
     for name, run in runs.items():
         steps = [line for line in run["curve"] if line.get("reward") is not None]
-        place = shares.index(share_of(name))
-        first = name == next(one for one in runs if share_of(one) == shares[place])
+        place = shares.index(parse_label_share(name))
+        first = name == next(one for one in runs if parse_label_share(one) == shares[place])
         curves.plot(
             [line["step"] for line in steps],
             [line["reward"] for line in steps],
-            color=SHARES[place % len(SHARES)],
+            color=SHARE_COLOURS[place % len(SHARE_COLOURS)],
             linewidth=1.2,
             label=(shares[place] or "labels right") if first else None,
         )
     curves.set(xlabel="step", ylabel="mean reward", ylim=(0, 1), title="GRPO")
     curves.legend(fontsize="x-small")
     for axes in steps_axes:
-        _steps(axes, {"late": json.loads(late.read_text(encoding="utf-8")), "early": runs})
+        _draw_steps(axes, {"late": json.loads(late.read_text(encoding="utf-8")), "early": runs})
     path = folder / "training.png"
     figure.savefig(path, dpi=80)
     return path
 
 
-def share_of(name: str) -> str:
+def parse_label_share(name: str) -> str:
     """What a training's name says of its labels: "5% of labels wrong", or nothing."""
     return name.partition(", ")[2]
 
 
-def _base_rate(folder: Path) -> float | None:
+def _read_base_rate(folder: Path) -> float | None:
     """What the base model passes, where it was measured."""
     path = folder / "generate.json"
     return json.loads(path.read_text(encoding="utf-8")).get("pass_rate") if path.exists() else None
 
 
-def _steps(axes: Any, kinds: dict[str, Runs]) -> None:
+def _draw_steps(axes: Any, kinds: dict[str, Runs]) -> None:
     """A step of the first seed with each kind of verdicts, in seconds, drawn from the bottom up in its own order."""
     timings = [next(iter(runs.values()))["timing"] for runs in kinds.values()]
     bottom = [0.0] * len(timings)
@@ -62,24 +62,28 @@ def _steps(axes: Any, kinds: dict[str, Runs]) -> None:
         "wait for verdicts": [timing["verdict_s"] for timing in timings],
         "train": [timing["step_s"] - timing["generate_s"] - timing["verdict_s"] for timing in timings],
     }
-    for (name, seconds), colour in zip(parts.items(), (BEFORE, WAIT, AFTER), strict=True):
+    for (name, seconds), colour in zip(parts.items(), (BEFORE_COLOUR, WAIT_COLOUR, AFTER_COLOUR), strict=True):
         axes.bar(list(kinds), seconds, 0.6, bottom, label=name, color=colour)
         bottom = [low + more for low, more in zip(bottom, seconds, strict=True)]
     axes.set(ylabel="s", xlabel="verdicts", title="a step of GRPO", ylim=(0, max(bottom) * 1.4))
     axes.legend(fontsize="x-small", loc="upper right")
 
 
-def _bars(axes: Any, runs: Runs, base: float | None) -> None:
+def _draw_bars(axes: Any, runs: Runs, base: float | None) -> None:
     places = range(len(runs))
-    axes.bar([place - 0.2 for place in places], [run["held_out_before"] for run in runs.values()], 0.4, color=BEFORE)
-    axes.bar([place + 0.2 for place in places], [run["held_out_after"] for run in runs.values()], 0.4, color=AFTER)
+    axes.bar(
+        [place - 0.2 for place in places], [run["held_out_before"] for run in runs.values()], 0.4, color=BEFORE_COLOUR
+    )
+    axes.bar(
+        [place + 0.2 for place in places], [run["held_out_after"] for run in runs.values()], 0.4, color=AFTER_COLOUR
+    )
     axes.set(ylim=(0, 1.18), ylabel="held-out pass rate", title="after SFT (light) and after GRPO (dark)")
     axes.set_xticks(list(places), [name.partition(",")[0] for name in runs], fontsize="x-small")
     names = list(runs)
-    for share in dict.fromkeys(map(share_of, names)):
-        of_share = [place for place, name in enumerate(names) if share_of(name) == share]
+    for share in dict.fromkeys(map(parse_label_share, names)):
+        of_share = [place for place, name in enumerate(names) if parse_label_share(name) == share]
         middle = sum(of_share) / len(of_share)
         axes.text(middle, 1.16, share.replace(" of", "\nof"), ha="center", va="top", fontsize="x-small")
     axes.set_xlabel("seed")
     if base is not None:
-        axes.axhline(base, color=WAIT, linestyle="--")
+        axes.axhline(base, color=WAIT_COLOUR, linestyle="--")

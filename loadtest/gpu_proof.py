@@ -25,24 +25,24 @@ from typing import Any
 import httpx
 
 from loadtest import gpu_requests as ask
-from loadtest.gpu_requests import JobFailed, say, write
+from loadtest.gpu_requests import JobFailed, say, write_json
 from sandbox.client import Client
-from sandbox.gpu.families import FamilyTask
+from sandbox.gpu.families import ToyTask
 from sandbox.schema.gpu import GpuJob
 
 SEEDS = (0, 1, 2)
 
 
-def generate(options: argparse.Namespace) -> None:
+def run_generate(options: argparse.Namespace) -> None:
     """Bare requests to the servers and a verified job, in the order A B B A: what drifts hits both alike.
 
     Where several servers share the work, one of them alone is asked too, first and last.
     """
-    tasks = ask.held_out_tasks(options.prompts)
+    tasks = ask.make_held_out_tasks(options.prompts)
     runs: dict[str, list[dict[str, Any]]] = {"bare": [], "verified": []}
     with Client(options.url) as client:
         began = time.monotonic()
-        warm = _generated(client, options, tasks[:64])
+        warm = _run_generation(client, options, tasks[:64])
         say(f"the engine is warm after {time.monotonic() - began:.1f} s: {warm}")
         if warm["lost_verdicts"]:
             raise SystemExit(f"{warm['lost_verdicts']} verdicts are lost: mend the service first")
@@ -52,53 +52,56 @@ def generate(options: argparse.Namespace) -> None:
             order = ["bare_one_server", *order, "bare_one_server"]
         for kind in order:
             if kind == "bare":
-                run = asyncio.run(_bare(warm["served_by"], options, tasks))
+                run = asyncio.run(_run_bare(warm["served_by"], options, tasks))
             elif kind == "bare_one_server":
-                run = asyncio.run(_bare(warm["served_by"][:1], options, tasks))
+                run = asyncio.run(_run_bare(warm["served_by"][:1], options, tasks))
             else:
-                run = _generated(client, options, tasks)
+                run = _run_generation(client, options, tasks)
             say(f"{kind}: {run}")
             runs[kind].append(run)
-            write(options.out, "generate.json", {**_summary(runs), "warm_up": warm, "runs": runs})
+            write_json(options.out, "generate.json", {**_summarize(runs), "warm_up": warm, "runs": runs})
 
 
-def _summary(runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    def speed(kind: str) -> float:
+def _summarize(runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    def compute_speed(kind: str) -> float:
         of_kind = runs[kind]
         return sum(run["tokens"] for run in of_kind) / sum(run["generate_s"] for run in of_kind) if of_kind else 0.0
 
-    told: dict[str, Any] = {"bare_tokens_per_s": speed("bare"), "verified_tokens_per_s": speed("verified")}
+    figures: dict[str, Any] = {
+        "bare_tokens_per_s": compute_speed("bare"),
+        "verified_tokens_per_s": compute_speed("verified"),
+    }
     if runs["bare"] and runs["verified"]:
-        told["ratio"] = speed("verified") / speed("bare")
+        figures["ratio"] = compute_speed("verified") / compute_speed("bare")
     if runs.get("bare_one_server") and runs["bare"]:
-        told["bare_one_server_tokens_per_s"] = speed("bare_one_server")
-        told["speed_up_of_more_servers"] = speed("bare") / speed("bare_one_server")
+        figures["bare_one_server_tokens_per_s"] = compute_speed("bare_one_server")
+        figures["speed_up_of_more_servers"] = compute_speed("bare") / compute_speed("bare_one_server")
     if runs["verified"]:
-        told["last_token_to_last_verdict_s"] = max(run["last_token_to_last_verdict_s"] for run in runs["verified"])
-        told["verdicts_per_s"] = max(run["verdicts_per_s"] for run in runs["verified"])
-        told["overlap"] = min(run["overlap"] for run in runs["verified"])
-        told["pass_rate"] = sum(run["pass_rate"] for run in runs["verified"]) / len(runs["verified"])
-    return told
+        figures["last_token_to_last_verdict_s"] = max(run["last_token_to_last_verdict_s"] for run in runs["verified"])
+        figures["verdicts_per_s"] = max(run["verdicts_per_s"] for run in runs["verified"])
+        figures["overlap"] = min(run["overlap"] for run in runs["verified"])
+        figures["pass_rate"] = sum(run["pass_rate"] for run in runs["verified"]) / len(runs["verified"])
+    return figures
 
 
-def _generated(client: Client, options: argparse.Namespace, tasks: list[FamilyTask]) -> dict[str, Any]:
+def _run_generation(client: Client, options: argparse.Namespace, tasks: list[ToyTask]) -> dict[str, Any]:
     """One job with verdicts on the way."""
-    job = ask.ended(client, client.start("generate", ask.generation(options, tasks)))
+    job = ask.wait_for_job(client, client.start("generate", ask.build_generate_request(options, tasks)))
     return dict(job.result or {})
 
 
-async def _bare(urls: list[str], options: argparse.Namespace, tasks: list[FamilyTask]) -> dict[str, Any]:
+async def _run_bare(urls: list[str], options: argparse.Namespace, tasks: list[ToyTask]) -> dict[str, Any]:
     """The same requests by the shortest program there is, with nothing done about the answers."""
     limits = httpx.Limits(max_connections=None)
     began = time.monotonic()
     tokens = 0
-    model = (await _models(urls[0]))[0]
+    model = (await _list_models(urls[0]))[0]
     async with httpx.AsyncClient(timeout=600, limits=limits) as http:
 
-        async def one(index: int, task: FamilyTask) -> int:
+        async def complete(index: int, task: ToyTask) -> int:
             body = {
                 "model": model,
-                "messages": ask.chat(task),
+                "messages": ask.build_messages(task),
                 "n": options.n,
                 "temperature": 1.0,
                 "max_tokens": options.max_tokens,
@@ -106,70 +109,74 @@ async def _bare(urls: list[str], options: argparse.Namespace, tasks: list[Family
             answer = await http.post(f"{urls[index % len(urls)]}/chat/completions", json=body)
             return int(answer.json()["usage"]["completion_tokens"])
 
-        tokens = sum(await asyncio.gather(*(one(index, task) for index, task in enumerate(tasks))))
+        tokens = sum(await asyncio.gather(*(complete(index, task) for index, task in enumerate(tasks))))
     generate_s = time.monotonic() - began
     return {"tokens": tokens, "generate_s": round(generate_s, 3), "tokens_per_s": round(tokens / generate_s, 1)}
 
 
-async def _models(url: str) -> list[str]:
+async def _list_models(url: str) -> list[str]:
     async with httpx.AsyncClient() as http:
         return [model["id"] for model in (await http.get(f"{url}/models")).json()["data"]]
 
 
-def sft(options: argparse.Namespace) -> None:
+def run_sft(options: argparse.Namespace) -> None:
     """Supervised fine-tuning for each seed, all at the same time as far as there are workers."""
     with Client(options.url) as client:
         jobs = {
-            str(seed): client.start("train_sft", {**ask.sft(options, seed), "probe": ask.probe(options)})
+            str(seed): client.start(
+                "train_sft", {**ask.build_sft_request(options, seed), "probe": ask.build_probe(options)}
+            )
             for seed in SEEDS[: options.seeds]
         }
-        _keep_ends(client, options, "sft.json", jobs)
+        _save_results(client, options, "sft.json", jobs)
 
 
-def grpo(options: argparse.Namespace) -> None:
+def run_grpo(options: argparse.Namespace) -> None:
     """GRPO on each seed's fine-tuned model, with each share of wrong labels, all at the same time; kept beside others.
 
     A training that fails costs its own result only.
     """
-    tuned = ask.read(options.out, "sft.json")
+    tuned = ask.read_json(options.out, "sft.json")
     with Client(options.url) as client:
         jobs = {
-            name_of(seed, share): client.start("train_grpo", ask.grpo(options, int(seed), tuned[seed]["model"], share))
+            format_training_name(seed, share): client.start(
+                "train_grpo", ask.build_grpo_request(options, int(seed), tuned[seed]["model"], share)
+            )
             for share in options.wrong or [0.0]
             for seed in list(tuned)[: options.seeds]
         }
-        _keep_ends(client, options, "grpo-late.json" if options.late else "grpo.json", jobs)
+        _save_results(client, options, "grpo-late.json" if options.late else "grpo.json", jobs)
 
 
-def name_of(seed: str, wrong: float) -> str:
+def format_training_name(seed: str, wrong: float) -> str:
     """What a training is called in `grpo.json`."""
     return f"{seed}, {wrong:.0%} of labels wrong" if wrong else seed
 
 
-def _keep_ends(client: Client, options: argparse.Namespace, name: str, jobs: dict[str, GpuJob]) -> None:
+def _save_results(client: Client, options: argparse.Namespace, name: str, jobs: dict[str, GpuJob]) -> None:
     """Each job's result and curve, written as soon as it has ended. Raises JobFailed where one failed, at the end."""
-    told = ask.read(options.out, name)
+    results = ask.read_json(options.out, name)
     failures = []
     for seed, job in jobs.items():
         try:
-            ended = ask.ended(client, job)
+            ended = ask.wait_for_job(client, job)
         except JobFailed as failure:
             failures.append(f"{seed}: {failure}")
             say(failures[-1])
             continue
-        told[seed] = {**(ended.result or {}), "curve": ask.curve(options.url, job.id)}
+        results[seed] = {**(ended.result or {}), "curve": ask.read_progress(options.url, job.id)}
         say(f"{name}, {seed}: {ended.result}")
-        write(options.out, name, dict(sorted(told.items(), key=lambda item: _place_of(item[0]))))
+        write_json(options.out, name, dict(sorted(results.items(), key=lambda item: _get_sort_key(item[0]))))
     if failures:
         raise JobFailed("\n".join(failures))
 
 
-def _place_of(name: str) -> tuple[str, int]:
+def _get_sort_key(name: str) -> tuple[str, int]:
     seed, _, share = name.partition(", ")
     return share.rjust(40), int(seed)
 
 
-def evaluate(options: argparse.Namespace) -> None:
+def run_evaluate(options: argparse.Namespace) -> None:
     """pass@k of a model on a benchmark's rows."""
     rows = [json.loads(line) for line in options.rows_file.read_text(encoding="utf-8").splitlines() if line.strip()]
     request = {
@@ -180,7 +187,7 @@ def evaluate(options: argparse.Namespace) -> None:
         "sampling": {"n": options.n, "temperature": 0.2, "max_tokens": 384},
     }
     with Client(options.url) as client:
-        ended = ask.ended(client, client.start("evaluate", request))
+        ended = ask.wait_for_job(client, client.start("evaluate", request))
     result = dict(ended.result or {})
     result.pop("problems", None)
     drawn = base64.b64decode(result.pop("picture_base64", ""))
@@ -188,10 +195,10 @@ def evaluate(options: argparse.Namespace) -> None:
     if drawn:
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / f"evaluate-{options.shape}.png").write_bytes(drawn)
-    write(options.out, f"evaluate-{options.shape}.json", result)
+    write_json(options.out, f"evaluate-{options.shape}.json", result)
 
 
-def picture(options: argparse.Namespace) -> None:
+def draw_plots(options: argparse.Namespace) -> None:
     """Pass rates as bars beside the reward curves."""
     from loadtest.gpu_picture import draw
 
@@ -206,7 +213,13 @@ def main() -> None:
     parser.add_argument("--shape", default="humaneval")
     ask.add_options(parser)
     options = parser.parse_args()
-    commands = {"generate": generate, "sft": sft, "grpo": grpo, "evaluate": evaluate, "picture": picture}
+    commands = {
+        "generate": run_generate,
+        "sft": run_sft,
+        "grpo": run_grpo,
+        "evaluate": run_evaluate,
+        "picture": draw_plots,
+    }
     try:
         commands[options.command](options)
     except JobFailed as failure:

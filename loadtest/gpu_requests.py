@@ -12,16 +12,16 @@ from typing import Any
 import httpx
 
 from sandbox.client import Client
-from sandbox.gpu.families import FamilyTask, make, mislabel
+from sandbox.gpu.families import ToyTask, generate_tasks, mislabel
 from sandbox.schema.gpu import GpuJob, RlTask
 
 RESULTS = Path(__file__).parent / "results" / "gpu"
 HELD_OUT_SEED = 1_000
 PROBE_SEED = 2_000
 LIMITS = {"cpu_time_s": 0.1, "wall_time_s": 1.0}  # the tasks' references need milliseconds
-ENDED = {"finished", "failed", "cancelled"}
-GENERATIONS = 8
-NUMBERS: dict[str, float] = {
+ENDED_STATUSES = {"finished", "failed", "cancelled"}
+GENERATIONS_PER_PROMPT = 8
+NUMBER_OPTIONS: dict[str, float] = {
     "prompts": 512,
     "n": 8,
     "max-tokens": 128,
@@ -54,7 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--late", action="store_true", help="verdicts only when a step's last completion has ended")
     parser.add_argument("--rollouts", choices=["plain", "colocate", "server"], default="colocate")
     parser.add_argument("--generation-url", default="", help="with --rollouts server")
-    for name, default in NUMBERS.items():
+    for name, default in NUMBER_OPTIONS.items():
         parser.add_argument(f"--{name}", type=type(default), default=default)
 
 
@@ -62,37 +62,37 @@ def say(words: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {words}", file=sys.stderr, flush=True)
 
 
-def chat(task: FamilyTask) -> list[dict[str, str]]:
-    return [{"role": "user", "content": str(task.rl_task().prompt)}]
+def build_messages(task: ToyTask) -> list[dict[str, str]]:
+    return [{"role": "user", "content": str(task.to_rl_task().prompt)}]
 
 
-def tests_of(task: FamilyTask) -> list[dict[str, Any]]:
+def dump_tests(task: ToyTask) -> list[dict[str, Any]]:
     return [test.model_dump(mode="json", exclude_unset=True) for test in task.tests]
 
 
-def rl_row(task: FamilyTask) -> dict[str, Any]:
-    row: RlTask = task.rl_task()
+def build_rl_row(task: ToyTask) -> dict[str, Any]:
+    row: RlTask = task.to_rl_task()
     return row.model_dump(mode="json", exclude_unset=True)
 
 
-def held_out_tasks(number: int) -> list[FamilyTask]:
-    return make(number, HELD_OUT_SEED, held_out=True)
+def make_held_out_tasks(number: int) -> list[ToyTask]:
+    return generate_tasks(number, HELD_OUT_SEED, held_out=True)
 
 
-def generation(options: argparse.Namespace, tasks: list[FamilyTask], **sampling: Any) -> dict[str, Any]:
+def build_generate_request(options: argparse.Namespace, tasks: list[ToyTask], **sampling: Any) -> dict[str, Any]:
     """With verdicts on the way."""
     return {
         "model": options.model,
-        "messages": [chat(task) for task in tasks],
+        "messages": [build_messages(task) for task in tasks],
         "sampling": {"n": options.n, "temperature": 1.0, "max_tokens": options.max_tokens, **sampling},
-        "verify": {"tests": [tests_of(task) for task in tasks], "limits": LIMITS},
+        "verify": {"tests": [dump_tests(task) for task in tasks], "limits": LIMITS},
     }
 
 
-def sft(options: argparse.Namespace, seed: int) -> dict[str, Any]:
+def build_sft_request(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     return {
         "model": options.model,
-        "rows": [row.sft_row().model_dump(mode="json") for row in make(options.rows, seed)],
+        "rows": [row.to_sft_row().model_dump(mode="json") for row in generate_tasks(options.rows, seed)],
         "steps": options.sft_steps,
         "batch": options.sft_batch,
         "learning_rate": options.sft_rate,
@@ -103,31 +103,33 @@ def sft(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     }
 
 
-def probe(options: argparse.Namespace) -> dict[str, Any]:
+def build_probe(options: argparse.Namespace) -> dict[str, Any]:
     """Ends a fine-tuning where reinforcement has something to reinforce."""
     return {
-        "tasks": [rl_row(task) for task in make(options.probes, PROBE_SEED)],
+        "tasks": [build_rl_row(task) for task in generate_tasks(options.probes, PROBE_SEED)],
         "every_steps": options.probe_every,
         "max_tokens": options.max_tokens,
         "stop_at": options.stop_at,
     }
 
 
-def grpo(options: argparse.Namespace, seed: int, model: str, wrong: float = 0.0, processes: int = 1) -> dict[str, Any]:
+def build_grpo_request(
+    options: argparse.Namespace, seed: int, model: str, wrong_share: float = 0.0, processes: int = 1
+) -> dict[str, Any]:
     """A step's batch is the same for any number of processes; `wrong` is the share of wrong labels."""
-    tasks = make(options.rows, 10 + seed, tests=options.tests)
-    if wrong:
-        tasks = mislabel(tasks, wrong, seed)
+    tasks = generate_tasks(options.rows, 10 + seed, tests=options.tests)
+    if wrong_share:
+        tasks = mislabel(tasks, wrong_share, seed)
     # Logits of a whole step would take 20 GB a trainer: a part of it at a time.
-    batch = options.grpo_prompts * GENERATIONS
+    batch = options.grpo_prompts * GENERATIONS_PER_PROMPT
     part = max(1, batch // (options.grpo_parts * processes))
     return {
         "model": model,
-        "tasks": [rl_row(task) for task in tasks],
-        "held_out": [rl_row(task) for task in held_out_tasks(options.held_out)],
+        "tasks": [build_rl_row(task) for task in tasks],
+        "held_out": [build_rl_row(task) for task in make_held_out_tasks(options.held_out)],
         "steps": options.grpo_steps,
         "prompts_per_step": options.grpo_prompts,
-        "num_generations": GENERATIONS,
+        "num_generations": GENERATIONS_PER_PROMPT,
         "learning_rate": options.grpo_rate,
         "max_tokens": options.max_tokens,
         "limits": LIMITS,
@@ -135,7 +137,7 @@ def grpo(options: argparse.Namespace, seed: int, model: str, wrong: float = 0.0,
         "save_steps": 10_000,
         "seed": seed,
         "processes": processes,
-        **_rollouts(
+        **_build_rollout_fields(
             options,
             {
                 "gradient_checkpointing": False,
@@ -146,25 +148,25 @@ def grpo(options: argparse.Namespace, seed: int, model: str, wrong: float = 0.0,
     }
 
 
-def _rollouts(options: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:
+def _build_rollout_fields(options: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:
     """The engine beside a trainer is kept small, so that several trainers find room on a GPU."""
-    told: dict[str, Any] = {"rollouts": options.rollouts, "settings": settings}
+    rollout_fields: dict[str, Any] = {"rollouts": options.rollouts, "settings": settings}
     if options.rollouts == "server":
-        return {**told, "generation_url": options.generation_url}
+        return {**rollout_fields, "generation_url": options.generation_url}
     if options.rollouts == "colocate":
         engine = {"vllm_gpu_memory_utilization": 0.05, "vllm_max_model_length": 512}
         vllm = {"kv_cache_memory_bytes": 2 << 30, "dtype": "bfloat16"}
-        return {**told, "settings": {**settings, **engine}, "vllm": vllm}
-    return told
+        return {**rollout_fields, "settings": {**settings, **engine}, "vllm": vllm}
+    return rollout_fields
 
 
-def ended(client: Client, job: GpuJob) -> GpuJob:
+def wait_for_job(client: Client, job: GpuJob) -> GpuJob:
     """The job at its end. Raises JobFailed."""
     last = ""
     while True:
         now = client.job(job.id)
         assert isinstance(now, GpuJob)
-        if now.status in ENDED:
+        if now.status in ENDED_STATUSES:
             if now.status != "finished":
                 raise JobFailed(f"{job.kind} {job.id} {now.status}: {now.error}")
             return now
@@ -175,7 +177,7 @@ def ended(client: Client, job: GpuJob) -> GpuJob:
         time.sleep(2.0)
 
 
-def curve(url: str, job_id: str) -> list[dict[str, Any]]:
+def read_progress(url: str, job_id: str) -> list[dict[str, Any]]:
     """Every progress line of an ended job."""
     found = []
     event = ""
@@ -188,13 +190,13 @@ def curve(url: str, job_id: str) -> list[dict[str, Any]]:
     return found
 
 
-def write(folder: Path, name: str, told: dict[str, Any]) -> None:
+def write_json(folder: Path, name: str, content: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    (folder / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def read(folder: Path, name: str) -> dict[str, Any]:
+def read_json(folder: Path, name: str) -> dict[str, Any]:
     """What is there already; nothing where there is no such file."""
     path = folder / name
-    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return told
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return content

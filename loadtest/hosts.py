@@ -17,17 +17,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.limits import Stage
-from loadtest.scale import filling
-from loadtest.sides import HttpSide, Ours
+from loadtest.limits import Deployment
+from loadtest.scale import scale_concurrency
+from loadtest.sides import HttpSide, SandboxDialect
 from loadtest.spread import Spread
-from loadtest.workloads import named
+from loadtest.workloads import find_workload
 
 WORKLOADS = ("W1 single", "W1 batch64", "W2 py-20", "W5 rl-step")
 
 
 @dataclass(frozen=True, slots=True)
-class Spreading:
+class HostCountResult:
     """One workload with all the slots on so many hosts; `ratio` is its rate over that of the fewest hosts."""
 
     workload: str
@@ -37,7 +37,9 @@ class Spreading:
     ratio: float
 
 
-def run(counts: Sequence[int], slots: int, rounds: int, seconds: float, say: Callable[[str], None]) -> list[Spreading]:
+def run(
+    counts: Sequence[int], slots: int, rounds: int, seconds: float, say: Callable[[str], None]
+) -> list[HostCountResult]:
     """`slots` in all, shared out evenly. Raises ValueError, WrongVerdict or Unanswered."""
     if any(slots % hosts for hosts in counts):
         raise ValueError(f"{slots} slots cannot be shared out evenly among {', '.join(map(str, counts))} hosts")
@@ -47,29 +49,29 @@ def run(counts: Sequence[int], slots: int, rounds: int, seconds: float, say: Cal
         first = 1
         for hosts in counts:
             say(f"starting {hosts} hosts with {slots // hosts} slots each")
-            stage = stack.enter_context(Stage(hosts, slots // hosts, first))
+            deployment = stack.enter_context(Deployment(hosts, slots // hosts, first))
             first += hosts
-            sides[hosts] = HttpSide("ours", stage.url, partial(Ours, slots=slots), slots)
-            sides[hosts].run(filling(named("W1 batch64"), slots), 1.0)
+            sides[hosts] = HttpSide("ours", deployment.url, partial(SandboxDialect, slots=slots), slots)
+            sides[hosts].run(scale_concurrency(find_workload("W1 batch64"), slots), 1.0)
         for number in range(rounds):
             for name in WORKLOADS:
                 for hosts, side in sides.items():
-                    rate = side.run(filling(named(name), slots), seconds).rate
+                    rate = side.run(scale_concurrency(find_workload(name), slots), seconds).rate
                     rates[name, hosts].append(rate)
                     say(f"round {number + 1}/{rounds}  {name:<11} {hosts:>2} hosts {rate:9.1f}/s")
-    return compared(rates, slots)
+    return compare_host_counts(rates, slots)
 
 
-def compared(rates: dict[tuple[str, int], list[float]], slots: int) -> list[Spreading]:
+def compare_host_counts(rates: dict[tuple[str, int], list[float]], slots: int) -> list[HostCountResult]:
     fewest = min(hosts for _, hosts in rates)
-    spreads = {place: Spread.of(found) for place, found in rates.items()}
+    spreads = {place: Spread.from_values(found) for place, found in rates.items()}
     return [
-        Spreading(name, hosts, slots, spread, spread.median / spreads[name, fewest].median)
+        HostCountResult(name, hosts, slots, spread, spread.median / spreads[name, fewest].median)
         for (name, hosts), spread in sorted(spreads.items(), key=lambda one: (WORKLOADS.index(one[0][0]), one[0][1]))
     ]
 
 
-def show(found: Sequence[Spreading], console: Console) -> None:
+def show(found: Sequence[HostCountResult], console: Console) -> None:
     table = Table(title=f"{found[0].slots} slots, shared out")
     for title in ("workload", "hosts", "verdicts/s", "of the fewest"):
         table.add_column(title, justify="left" if title == "workload" else "right")
@@ -79,5 +81,5 @@ def show(found: Sequence[Spreading], console: Console) -> None:
     console.print(table)
 
 
-def as_json(found: Sequence[Spreading]) -> list[dict[str, Any]]:
+def to_json(found: Sequence[HostCountResult]) -> list[dict[str, Any]]:
     return [asdict(one) for one in found]

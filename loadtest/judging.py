@@ -18,8 +18,8 @@ from collections.abc import Callable
 from sandbox.verify import checkers
 
 MB = 1 << 20
-CAP_S = 60
-SMALL = {
+CPU_LIMIT_S = 60
+SMALL_EXPECTED = {
     "json": b'{"a": [1, 2.5], "b": "x"}',
     "humaneval": b"[1, 2, (3, 4)]",
     "regex": rb"\d+( \d+)*",
@@ -30,15 +30,15 @@ def _repeat(piece: bytes) -> Callable[[int], bytes]:
     return lambda size: (piece * (size // len(piece) + 1))[:size]
 
 
-def _numbers(size: int) -> bytes:
+def _make_numbers(size: int) -> bytes:
     return b" ".join(b"%d" % number for number in range(size // 8))
 
 
-def _lines(size: int) -> bytes:
+def _make_lines(size: int) -> bytes:
     return b"\n".join(b"%d" % number for number in range(size // 8))
 
 
-def _json_numbers(size: int) -> bytes:
+def _make_json_numbers(size: int) -> bytes:
     return b"[" + b",".join(b"%d.5" % number for number in range(size // 10)) + b"]"
 
 
@@ -52,9 +52,9 @@ SHAPES: dict[str, Callable[[int], bytes]] = {
     "commas": _repeat(b"1,"),
     "tokens": _repeat(b"7 "),
     "lines": _repeat(b"7\n"),
-    "numbers": _numbers,
-    "numbered lines": _lines,
-    "a list": _json_numbers,
+    "numbers": _make_numbers,
+    "numbered lines": _make_lines,
+    "a list": _make_json_numbers,
     "a list of ones": lambda size: b"[" + b"1," * (size // 2 - 1) + b"1]",
     "nested lists": lambda size: b"[" * (size // 2) + b"]" * (size // 2),
     "a long word": lambda size: b"7" * (size - 1) + b"x",
@@ -72,21 +72,21 @@ def measure(work: Callable[[], object]) -> tuple[float, float]:
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        resource.setrlimit(resource.RLIMIT_CPU, (CAP_S, CAP_S))
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S))
         signal.signal(signal.SIGXCPU, signal.SIG_DFL)
         work()
         os.write(writer, struct.pack("d", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
         os._exit(0)
     os.close(writer)
-    told = os.read(reader, 8)
+    report = os.read(reader, 8)
     os.close(reader)
     _, status, usage = os.wait4(child, 0)
-    if status or not told:
+    if status or not report:
         return float("inf"), usage.ru_maxrss / 1024
-    return usage.ru_utime + usage.ru_stime, struct.unpack("d", told)[0]
+    return usage.ru_utime + usage.ru_stime, struct.unpack("d", report)[0]
 
 
-def printing(output: bytes) -> float:
+def measure_printing(output: bytes) -> float:
     """CPU seconds of writing the output to a pipe that somebody reads."""
     reader, writer = os.pipe()
     child = os.fork()
@@ -117,9 +117,9 @@ def main() -> None:
     for shape in asked.shape or SHAPES:
         output = SHAPES[shape](asked.mb * MB)
         idle_s, idle_mb = measure(lambda: None)
-        print(f"{shape:16} {'print':18} {printing(output) - idle_s:7.2f} s", flush=True)
+        print(f"{shape:16} {'print':18} {measure_printing(output) - idle_s:7.2f} s", flush=True)
         for kind in asked.kind or checkers.RULES:
-            expected = output[:-2] + b"#]" if asked.large else SMALL.get(kind, b"42")
+            expected = output[:-2] + b"#]" if asked.large else SMALL_EXPECTED.get(kind, b"42")
 
             def judge(kind: str = kind, output: bytes = output, expected: bytes = expected) -> None:
                 checkers.check(kind, output, expected)

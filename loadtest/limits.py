@@ -22,28 +22,28 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.load import Unanswered
-from loadtest.own_service import free_port, machine_cpu_s, process_cpu_s, workers_at
+from loadtest.load import MeasurementFailed
+from loadtest.own_service import count_workers, find_free_port, read_machine_cpu_s, read_process_cpu_s
 from loadtest.sample import Sample
-from loadtest.sides import HttpSide, Ours
-from loadtest.workloads import Case, Task, Workload, right
-from sandbox.embedded_redis import answers, find_server
-from sandbox.gpu.children import tail
-from sandbox.up import api_processes
+from loadtest.sides import HttpSide, SandboxDialect
+from loadtest.workloads import Case, Task, Workload, make_accepted
+from sandbox.embedded_redis import find_server, is_answering
+from sandbox.gpu.children import read_tail
+from sandbox.up import compute_api_processes
 
-NETWORK = "10.87.{host}.{end}"
-PATIENCE_S = 60.0
-LAST_LINES = 5  # of a log
+LINK_ADDRESS = "10.87.{host}.{end}"
+START_TIMEOUT_S = 60.0
+LOG_TAIL_LINES = 5  # of a log
 
 
-def silent(index: int) -> Task:
+def make_silent(index: int) -> Task:
     """What an empty box gets right."""
-    return right(f"# {index}\n", Case("1 2\n", ""))
+    return make_accepted(f"# {index}\n", Case("1 2\n", ""))
 
 
 WORKLOADS = (
-    Workload("one POST each", silent, concurrency=64),
-    Workload("batches of 64", silent, batch=64, concurrency=4),
+    Workload("one POST each", make_silent, concurrency=64),
+    Workload("batches of 64", make_silent, batch=64, concurrency=4),
 )
 
 
@@ -57,7 +57,7 @@ class Limit:
     cpu_ms: dict[str, float]
     redis_bytes: float  # that Redis received and sent, a verdict
 
-    def capacity(self, kind: str) -> float:
+    def compute_capacity(self, kind: str) -> float:
         """Verdicts a second that one core of this kind of process is enough for."""
         return 1000 / self.cpu_ms[kind]
 
@@ -67,33 +67,33 @@ def run(counts: Sequence[int], seconds: float, say: Callable[[str], None]) -> li
     found = []
     for hosts in counts:
         with ExitStack() as stack:
-            stage = stack.enter_context(Stage(hosts))
+            deployment = stack.enter_context(Deployment(hosts))
             for workload in WORKLOADS:
-                stage.measure(workload, 1.0)
-                limit = stage.measure(workload, seconds)
+                deployment.measure(workload, 1.0)
+                limit = deployment.measure(workload, seconds)
                 say(f"{hosts} hosts  {workload.name:<14} {limit.rate:8.0f}/s")
                 found.append(limit)
     return found
 
 
-class Stage:
+class Deployment:
     """One Redis, its API, and hosts; a context manager.
 
     A host has one worker with empty boxes, and they share one API process; or so many `slots` with real boxes, and the
     API has as many processes as a service of all these slots. `first` is the number of the first host's namespace.
     """
 
-    def __init__(self, hosts: int, slots: int = 0, first: int = 1) -> None:
+    def __init__(self, hosts: int, slots: int = 0, first_namespace: int = 1) -> None:
         self._hosts = hosts
         self._slots = slots
-        self._first = first
+        self._first_namespace = first_namespace
         self._stack = ExitStack()
         self._home = Path()
         self._processes: dict[str, list[subprocess.Popen[bytes]]] = {"redis": [], "api": [], "workers": []}
         self.url = ""
         self._socket = ""
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> Deployment:
         try:
             self._start()
         except BaseException:
@@ -106,9 +106,9 @@ class Stage:
 
     def _start(self) -> None:
         self._home = home = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="limits-")))
-        numbers = range(self._first, self._first + self._hosts)
-        links = [self._stack.enter_context(namespace(number)) for number in numbers]
-        word, port, api_port = secrets.token_hex(16), free_port(), free_port()
+        numbers = range(self._first_namespace, self._first_namespace + self._hosts)
+        links = [self._stack.enter_context(create_namespace(number)) for number in numbers]
+        word, port, api_port = secrets.token_hex(16), find_free_port(), find_free_port()
         self._socket = f"unix://:{word}@{home}/redis.sock"
         options = {
             "bind": " ".join(["127.0.0.1", *(here for _, here in links if here)]),
@@ -122,28 +122,32 @@ class Stage:
         }
         settings = home / "redis.conf"
         settings.write_text("".join(f"{name} {value or chr(34) * 2}\n" for name, value in options.items()))
-        self._run("redis", [str(find_server()), str(settings)], home)
-        self._until(lambda: answers(self._socket), "Redis answers")
+        self._start_process("redis", [str(find_server()), str(settings)], home)
+        self._wait_until(lambda: is_answering(self._socket), "Redis answers")
         self.url = f"http://127.0.0.1:{api_port}"
-        processes = api_processes(self._hosts * self._slots) if self._slots else 1
+        processes = compute_api_processes(self._hosts * self._slots) if self._slots else 1
         served = {"REDIS_URL": self._socket, "PORT": str(api_port), "API_PROCESSES": str(processes)}
         for number in range(processes):
-            self._run("api", [sys.executable, "-m", "sandbox", "serve", "--number", str(number)], home, **served)
+            self._start_process(
+                "api", [sys.executable, "-m", "sandbox", "serve", "--number", str(number)], home, **served
+            )
         for number, (inside, here) in zip(numbers, links, strict=True):
             redis = f"redis://:{word}@{here or '127.0.0.1'}:{port}"
             command = [sys.executable, "-m", "loadtest.empty_worker"]
             if self._slots:
                 command = [sys.executable, "-m", "sandbox", "worker", "--slots", str(self._slots)]
-            self._run("workers", [*inside, *command], home / f"host{number}", REDIS_URL=redis, ENGINE="docker")
-        self._until(lambda: workers_at(self.url) == self._hosts * max(self._slots, 1), "all workers are there")
+            self._start_process(
+                "workers", [*inside, *command], home / f"host{number}", REDIS_URL=redis, ENGINE="docker"
+            )
+        self._wait_until(lambda: count_workers(self.url) == self._hosts * max(self._slots, 1), "all workers are there")
 
     def measure(self, workload: Workload, seconds: float) -> Limit:
-        side = HttpSide("ours", self.url, Ours, self._hosts)
-        before, bytes_before, machine = self._cpu_s(), self._redis_bytes(), machine_cpu_s()
+        side = HttpSide("ours", self.url, SandboxDialect, self._hosts)
+        before, bytes_before, machine = self._read_cpu_s(), self._read_redis_bytes(), read_machine_cpu_s()
         sample: Sample = side.run(workload, seconds)
-        after, bytes_after = self._cpu_s(), self._redis_bytes()
+        after, bytes_after = self._read_cpu_s(), self._read_redis_bytes()
         used = {kind: after[kind] - before[kind] for kind in before}
-        used |= {"generator": sample.cpu_s["generator"], "machine": machine_cpu_s() - machine}
+        used |= {"generator": sample.cpu_s["generator"], "machine": read_machine_cpu_s() - machine}
         return Limit(
             workload.name,
             self._hosts,
@@ -152,7 +156,7 @@ class Stage:
             (bytes_after - bytes_before) / sample.verdicts,
         )
 
-    def _run(self, kind: str, command: Sequence[str], home: Path, **settings: str) -> None:
+    def _start_process(self, kind: str, command: Sequence[str], home: Path, **settings: str) -> None:
         home.mkdir(exist_ok=True)
         places = [str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH", "")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))}
@@ -163,33 +167,35 @@ class Stage:
         self._stack.callback(process.terminate)
         self._processes[kind].append(process)
 
-    def _until(self, true: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while not true():
+    def _wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not condition():
             ended = [kind for kind, all_of in self._processes.items() for one in all_of if one.poll() is not None]
             if ended or time.monotonic() > deadline:
-                raise Unanswered(f"not reached: {what}; ended: {', '.join(ended) or 'nothing'}{self._last_words()}")
+                raise MeasurementFailed(
+                    f"not reached: {what}; ended: {', '.join(ended) or 'nothing'}{self._read_log_tails()}"
+                )
             time.sleep(0.05)
 
-    def _last_words(self) -> str:
-        return "".join(f"\n{log.stem}: {tail(log, LAST_LINES)}" for log in sorted(self._home.rglob("*.log")))
+    def _read_log_tails(self) -> str:
+        return "".join(f"\n{log.stem}: {read_tail(log, LOG_TAIL_LINES)}" for log in sorted(self._home.rglob("*.log")))
 
-    def _cpu_s(self) -> dict[str, float]:
-        return {kind: sum(process_cpu_s(one.pid) for one in all_of) for kind, all_of in self._processes.items()}
+    def _read_cpu_s(self) -> dict[str, float]:
+        return {kind: sum(read_process_cpu_s(one.pid) for one in all_of) for kind, all_of in self._processes.items()}
 
-    def _redis_bytes(self) -> int:
+    def _read_redis_bytes(self) -> int:
         from redis import Redis
 
         with Redis.from_url(self._socket) as client:
-            told = client.info("stats")
-        return int(told["total_net_input_bytes"]) + int(told["total_net_output_bytes"])
+            stats = client.info("stats")
+        return int(stats["total_net_input_bytes"]) + int(stats["total_net_output_bytes"])
 
 
 @contextmanager
-def namespace(number: int) -> Iterator[tuple[list[str], str]]:
+def create_namespace(number: int) -> Iterator[tuple[list[str], str]]:
     """A host: the command that enters it, and our address on the link to it; neither where we may not make one."""
     name, link = f"limits{number}", f"lim{number}"
-    here, there = (NETWORK.format(host=number, end=end) for end in (1, 2))
+    here, there = (LINK_ADDRESS.format(host=number, end=end) for end in (1, 2))
     try:
         for words in (
             f"netns add {name}",
@@ -230,11 +236,11 @@ def show(limits: Sequence[Limit], console: Console) -> None:
             str(limit.hosts),
             f"{limit.rate:.0f}",
             *(f"{limit.cpu_ms[kind]:.2f}" for kind in kinds),
-            *(f"{limit.capacity(kind):.0f}" for kind in ("api", "redis")),
+            *(f"{limit.compute_capacity(kind):.0f}" for kind in ("api", "redis")),
             f"{limit.redis_bytes:.0f}",
         )
     console.print(table)
 
 
-def as_json(limits: Sequence[Limit]) -> list[dict[str, Any]]:
+def to_json(limits: Sequence[Limit]) -> list[dict[str, Any]]:
     return [asdict(limit) for limit in limits]

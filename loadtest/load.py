@@ -16,47 +16,47 @@ from urllib.parse import urlsplit
 
 from loadtest.sample import Sample
 
-LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
+CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+CHUNKED_ENCODING = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 END_OF_CHUNKS = b"\r\n0\r\n\r\n"
-STOCK_BYTES = 96 << 20
-ANSWER_PATIENCE_S = 900.0
+MAX_PREBUILT_BYTES = 96 << 20
+RESPONSE_TIMEOUT_S = 900.0
 
 
-class Unanswered(Exception):
+class MeasurementFailed(Exception):
     """A side does not answer, or refuses, so there is nothing to measure."""
 
 
 @dataclass(slots=True)
-class Answer:
+class Response:
     """One response; `arrivals` has the time of each piece of a chunked one."""
 
     status: int
     pieces: list[bytes]
-    arrivals: list[float]
+    arrival_times_s: list[float]
     chunked: bool
 
     @property
     def body(self) -> bytes:
         raw = b"".join(self.pieces)
-        return b"".join(chunk for chunk, _ in chunks(raw)) if self.chunked else raw
+        return b"".join(chunk for chunk, _ in iterate_chunks(raw)) if self.chunked else raw
 
-    def timed_lines(self) -> Iterator[tuple[float, bytes]]:
+    def iterate_timed_lines(self) -> Iterator[tuple[float, bytes]]:
         """Each line of the body with the time its end came."""
         ends, total = [], 0
-        for piece, arrived in zip(self.pieces, self.arrivals, strict=True):
+        for piece, arrived in zip(self.pieces, self.arrival_times_s, strict=True):
             total += len(piece)
             ends.append((total, arrived))
         at = iter(ends)
         end, arrived = next(at)
-        for chunk, place in chunks(b"".join(self.pieces)):
+        for chunk, place in iterate_chunks(b"".join(self.pieces)):
             while place > end:
                 end, arrived = next(at)
             for line in chunk.splitlines():
                 yield arrived, line
 
 
-def chunks(raw: bytes) -> Iterator[tuple[bytes, int]]:
+def iterate_chunks(raw: bytes) -> Iterator[tuple[bytes, int]]:
     """The chunks of a chunked body, each with the place of its end in the raw bytes."""
     place = 0
     while True:
@@ -69,7 +69,7 @@ def chunks(raw: bytes) -> Iterator[tuple[bytes, int]]:
 
 
 @dataclass(slots=True)
-class Judged:
+class CheckResult:
     """What an answer was worth: verdicts, the CPU their programs used, and `Sample.tail_s`."""
 
     verdicts: int
@@ -82,10 +82,12 @@ class Request:
     """What to send, in pieces so that big parts are shared, and how to judge what comes back."""
 
     pieces: list[bytes]
-    check: Callable[[Answer], Judged]
+    check: Callable[[Response], CheckResult]
 
 
-def post(host: str, path: str, body: list[bytes], check: Callable[[Answer], Judged], stream: bool = False) -> Request:
+def build_post_request(
+    host: str, path: str, body: list[bytes], check: Callable[[Response], CheckResult], stream: bool = False
+) -> Request:
     accept = "application/x-ndjson" if stream else "application/json"
     head = (
         f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nAccept: {accept}\r\n"
@@ -96,30 +98,30 @@ def post(host: str, path: str, body: list[bytes], check: Callable[[Answer], Judg
     return Request([head.encode(), *body], check)
 
 
-class Wire(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     """One connection, one request at a time."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[Answer] | None = None
-        self._current: Answer | None = None
+        self._response: asyncio.Future[Response] | None = None
+        self._current: Response | None = None
         self._head = b""
-        self._left = 0
+        self._bytes_left = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "writelines")
         self._transport = transport  # type: ignore[assignment]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(Unanswered(f"the connection was lost: {exc or 'closed by the server'}"))
+        if self._response is not None and not self._response.done():
+            self._response.set_exception(MeasurementFailed(f"the connection was lost: {exc or 'closed by the server'}"))
 
-    def send(self, request: Request) -> asyncio.Future[Answer]:
+    def send(self, request: Request) -> asyncio.Future[Response]:
         assert self._transport is not None
-        self._answer = asyncio.get_running_loop().create_future()
+        self._response = asyncio.get_running_loop().create_future()
         self._head, self._current = b"", None
         self._transport.writelines(request.pieces)
-        return self._answer
+        return self._response
 
     def close(self) -> None:
         if self._transport is not None:
@@ -133,29 +135,29 @@ class Wire(asyncio.Protocol):
             if end < 0:
                 return
             data = self._head[end + 4 :]
-            self._current = self._begin(self._head[: end + 2])
+            self._current = self._begin_response(self._head[: end + 2])
         answer = self._current
         if data:
             answer.pieces.append(data)
-            answer.arrivals.append(now)
-            self._left -= len(data)
-        if self._complete(answer) and self._answer is not None and not self._answer.done():
-            self._answer.set_result(answer)
+            answer.arrival_times_s.append(now)
+            self._bytes_left -= len(data)
+        if self._is_complete(answer) and self._response is not None and not self._response.done():
+            self._response.set_result(answer)
 
-    def _begin(self, head: bytes) -> Answer:
-        length = LENGTH.search(head)
-        self._left = int(length[1]) if length else 0
-        return Answer(int(head[9:12]), [], [], CHUNKED.search(head) is not None)
+    def _begin_response(self, head: bytes) -> Response:
+        length = CONTENT_LENGTH.search(head)
+        self._bytes_left = int(length[1]) if length else 0
+        return Response(int(head[9:12]), [], [], CHUNKED_ENCODING.search(head) is not None)
 
-    def _complete(self, answer: Answer) -> bool:
+    def _is_complete(self, answer: Response) -> bool:
         if not answer.chunked:
-            return self._left <= 0
+            return self._bytes_left <= 0
         tail = b"".join(answer.pieces[-3:])
         return tail.endswith(END_OF_CHUNKS) or tail == END_OF_CHUNKS[2:]
 
 
 @dataclass(slots=True)
-class Drive:
+class LoadRound:
     """One round: `concurrency` connections, each sending the next request as soon as its last was answered."""
 
     url: str
@@ -164,43 +166,43 @@ class Drive:
     seconds: float
     sample: Sample = field(default_factory=Sample)
 
-    def run(self, whole: bool) -> Sample:
+    def run(self, send_all: bool) -> Sample:
         """`whole`: all requests, however long it takes. Raises Unanswered or WrongVerdict."""
         import uvloop
 
-        stock = self._stocked(whole)
+        stock = self._prebuild(send_all)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(self._all(stock, whole))
+            return runner.run(self._run_all(stock, send_all))
 
-    def _stocked(self, whole: bool) -> Iterator[Request]:
+    def _prebuild(self, send_all: bool) -> Iterator[Request]:
         """Requests made before the clock starts, as far as memory allows; the rest is made later."""
-        most = 1_000_000 if whole else int(800 * self.seconds) + self.concurrency
-        made, size = [], 0
+        most = 1_000_000 if send_all else int(800 * self.seconds) + self.concurrency
+        prebuilt, size = [], 0
         began = time.perf_counter()
         for request in islice(self.requests, most):
-            made.append(request)
+            prebuilt.append(request)
             size += sum(len(piece) for piece in request.pieces if len(piece) < 1 << 20)
-            if not whole and (size > STOCK_BYTES or time.perf_counter() - began > self.seconds):
+            if not send_all and (size > MAX_PREBUILT_BYTES or time.perf_counter() - began > self.seconds):
                 break
-        return _then(made, self.requests)
+        return _chain_requests(prebuilt, self.requests)
 
-    async def _all(self, requests: Iterator[Request], whole: bool) -> Sample:
+    async def _run_all(self, requests: Iterator[Request], send_all: bool) -> Sample:
         parts = urlsplit(self.url)
         loop = asyncio.get_running_loop()
-        wires: list[Wire] = []
+        wires: list[HttpConnection] = []
         tasks: list[asyncio.Task[None]] = []
         try:
             for _ in range(self.concurrency):
-                _, wire = await loop.create_connection(Wire, parts.hostname or "127.0.0.1", parts.port or 80)
+                _, wire = await loop.create_connection(HttpConnection, parts.hostname or "127.0.0.1", parts.port or 80)
                 wires.append(wire)
             began, cpu = time.perf_counter(), time.process_time()
-            deadline = float("inf") if whole else began + self.seconds
+            deadline = float("inf") if send_all else began + self.seconds
             # Not a TaskGroup: the first failure is to be raised as it is, not in a group.
-            tasks = [loop.create_task(self._one(wire, requests, deadline)) for wire in wires]
-            async with asyncio.timeout(self.seconds + ANSWER_PATIENCE_S):
+            tasks = [loop.create_task(self._run_connection(wire, requests, deadline)) for wire in wires]
+            async with asyncio.timeout(self.seconds + RESPONSE_TIMEOUT_S):
                 await asyncio.gather(*tasks)
         except (OSError, TimeoutError) as failure:
-            raise Unanswered(f"{self.url}: {str(failure) or 'no answer in time'}") from failure
+            raise MeasurementFailed(f"{self.url}: {str(failure) or 'no answer in time'}") from failure
         finally:
             for task in tasks:
                 task.cancel()
@@ -211,7 +213,7 @@ class Drive:
         self.sample.cpu_s["generator"] = time.process_time() - cpu
         return self.sample
 
-    async def _one(self, wire: Wire, requests: Iterator[Request], deadline: float) -> None:
+    async def _run_connection(self, wire: HttpConnection, requests: Iterator[Request], deadline: float) -> None:
         sample = self.sample
         for request in requests:
             began = time.perf_counter()
@@ -225,9 +227,9 @@ class Drive:
                 return
 
 
-def _then(made: list[Request], rest: Iterator[Request]) -> Iterator[Request]:
+def _chain_requests(prebuilt: list[Request], rest: Iterator[Request]) -> Iterator[Request]:
     """The made ones, each forgotten when it is taken, then the rest."""
-    made.reverse()
-    while made:
-        yield made.pop()
+    prebuilt.reverse()
+    while prebuilt:
+        yield prebuilt.pop()
     yield from rest

@@ -27,9 +27,14 @@ from sandbox.rewards.extract import extract
 NO_CODE = "no code"
 COLOURS = {"accepted": "#2ca02c", NO_CODE: "#c7c7c7"}
 FAILED_COLOUR = "#d62728"
-ASKED = "Write a Python program that reads from stdin and prints to stdout. {task} Answer with one code block."
+PROMPT_TEMPLATE = (
+    "Write a Python program that reads from stdin and prints to stdout. {task} Answer with one code block."
+)
 PROBLEMS: list[dict[str, Any]] = [
-    {"prompt": ASKED.format(task=task), "tests": [{"stdin": stdin, "expected": expected} for stdin, expected in tests]}
+    {
+        "prompt": PROMPT_TEMPLATE.format(task=task),
+        "tests": [{"stdin": stdin, "expected": expected} for stdin, expected in tests],
+    }
     for task, tests in {
         "Read two integers on one line and print their sum.": [("2 3\n", "5"), ("-4 4\n", "0"), ("10 99\n", "109")],
         "Read a line and print it reversed.": [("abc\n", "cba"), ("a b\n", "b a"), ("x\n", "x")],
@@ -70,7 +75,7 @@ class Timeline:
         """When the last verdict was there."""
         return max(each.judged_s for each in self.completions)
 
-    def summary(self) -> dict[str, float | int]:
+    def summarize(self) -> dict[str, float | int]:
         """Numbers of one step. `hidden` is the part of the judging's seconds that passed while others were written."""
         judged = [each for each in self.completions if each.verdict != NO_CODE]
         waits = [each.judged_s - each.ended_s for each in judged]
@@ -87,13 +92,13 @@ class Timeline:
         }
 
 
-class Step:
+class TrainingStep:
     """One training step's generation and judging, at the same time."""
 
     def __init__(self, llm: httpx.AsyncClient, service: AsyncClient, model: str, sampling: dict[str, Any]) -> None:
         self._llm = llm
         self._service = service
-        self._asked = {"model": model, "stream": True, **sampling}
+        self._request_fields = {"model": model, "stream": True, **sampling}
         self._done: asyncio.Queue[Completion | None] = asyncio.Queue()
         self._sent: list[Completion] = []
         self._start = time.monotonic()
@@ -103,8 +108,8 @@ class Step:
         """`number` completions of each problem. Raises httpx.HTTPError and what the client raises."""
         self._start = time.monotonic()
         writing = asyncio.create_task(self._write_all(problems, number))
-        async for index, result in self._service.verify_stream(self._submissions(problems)):
-            self._sent[index].judged_s = self._now_s()
+        async for index, result in self._service.verify_stream(self._iterate_submissions(problems)):
+            self._sent[index].judged_s = self._measure_elapsed_s()
             self._sent[index].verdict = result.verdict.value
         await writing
         return self.timeline
@@ -119,8 +124,8 @@ class Step:
             self._done.put_nowait(None)
 
     async def _write(self, problem: int, prompt: str) -> None:
-        completion = Completion(problem, self._now_s())
-        body = {**self._asked, "messages": [{"role": "user", "content": prompt}]}
+        completion = Completion(problem, self._measure_elapsed_s())
+        body = {**self._request_fields, "messages": [{"role": "user", "content": prompt}]}
         async with self._llm.stream("POST", "chat/completions", json=body) as answer:
             answer.raise_for_status()
             async for line in answer.aiter_lines():
@@ -128,10 +133,10 @@ class Step:
                     for choice in json.loads(line[5:])["choices"]:
                         completion.text += choice.get("delta", {}).get("content") or ""
                         completion.chunks += 1
-        completion.ended_s = self._now_s()
+        completion.ended_s = self._measure_elapsed_s()
         self._done.put_nowait(completion)
 
-    async def _submissions(self, problems: Sequence[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
+    async def _iterate_submissions(self, problems: Sequence[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
         """Programs in the order in which they are done; a completion without one has its verdict."""
         while (completion := await self._done.get()) is not None:
             self.timeline.completions.append(completion)
@@ -143,7 +148,7 @@ class Step:
             tests = problems[completion.problem]["tests"]
             yield {"language": "python", "code": answer.code, "tests": tests, "priority": "rl"}
 
-    def _now_s(self) -> float:
+    def _measure_elapsed_s(self) -> float:
         return time.monotonic() - self._start
 
 
@@ -161,10 +166,10 @@ def draw(timeline: Timeline, path: Path) -> None:
         width = max(each.judged_s - each.ended_s, timeline.judged_s / 300)  # a verdict of milliseconds is to be seen
         axes.barh(row, width, left=each.ended_s, height=0.8, color=COLOURS.get(each.verdict, FAILED_COLOUR))
     axes.axvline(timeline.written_s, color="#444444", linewidth=0.8, linestyle=":")
-    told = timeline.summary()
+    summary = timeline.summarize()
     axes.set_title(
-        f"{told['verdicts_before_the_last_token']} of {told['judged']} verdicts before the last token; "
-        f"the last one {told['tail_s']:.2f} s after it",
+        f"{summary['verdicts_before_the_last_token']} of {summary['judged']} verdicts before the last token; "
+        f"the last one {summary['tail_s']:.2f} s after it",
         loc="left",
         fontsize=10,
     )
@@ -177,7 +182,7 @@ def draw(timeline: Timeline, path: Path) -> None:
     plt.close(figure)
 
 
-async def measured(options: argparse.Namespace, problems: Sequence[dict[str, Any]]) -> Timeline:
+async def measure(options: argparse.Namespace, problems: Sequence[dict[str, Any]]) -> Timeline:
     sampling = {"temperature": options.temperature, "max_tokens": options.max_tokens}
     headers = {"Authorization": f"Bearer {options.llm_key}"} if options.llm_key else {}
     limits = httpx.Limits(max_connections=None)
@@ -185,7 +190,7 @@ async def measured(options: argparse.Namespace, problems: Sequence[dict[str, Any
         httpx.AsyncClient(base_url=options.llm, headers=headers, timeout=600.0, limits=limits) as llm,
         AsyncClient(options.url) as service,
     ):
-        return await Step(llm, service, options.model, sampling).run(problems, options.number)
+        return await TrainingStep(llm, service, options.model, sampling).run(problems, options.number)
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -202,12 +207,12 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--times", type=Path, help="where to write every completion's times, as JSON")
     options = parser.parse_args(words)
     lines = options.problems.read_text(encoding="utf-8").splitlines() if options.problems else []
-    timeline = asyncio.run(measured(options, [json.loads(line) for line in lines] or PROBLEMS))
+    timeline = asyncio.run(measure(options, [json.loads(line) for line in lines] or PROBLEMS))
     if options.times:
         options.times.write_text(json.dumps([asdict(each) for each in timeline.completions], indent=1))
     if options.picture:
         draw(timeline, options.picture)
-    print(json.dumps(timeline.summary()))
+    print(json.dumps(timeline.summarize()))
 
 
 if __name__ == "__main__":

@@ -18,11 +18,11 @@ from types import TracebackType
 import docker
 import httpx
 
-from loadtest.load import Unanswered
+from loadtest.load import MeasurementFailed
 from sandbox.box.docker_engine import HOME_LABEL
 
-START_PATIENCE_S = 120.0
-STOP_PATIENCE_S = 60.0
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 60.0
 PR_SET_PDEATHSIG = 1
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 CGROUPS = Path("/sys/fs/cgroup")
@@ -30,7 +30,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 CPU_FILES = ("cpuacct/docker/{}/cpuacct.usage", "docker/{}/cpu.stat", "system.slice/docker-{}.scope/cpu.stat")
 
 
-class OwnService:
+class TemporaryService:
     """A context manager: up and ready inside, nothing left after it. `settings` are named without their prefix."""
 
     def __init__(self, slots: int, **settings: str) -> None:
@@ -39,11 +39,11 @@ class OwnService:
         self._process: subprocess.Popen[bytes] | None = None
         self._home = Path()
         self.url = ""
-        self.meter = Meter(0, Path())
+        self.meter = CpuMeter(0, Path())
 
-    def __enter__(self) -> OwnService:
+    def __enter__(self) -> TemporaryService:
         self._home = Path(tempfile.mkdtemp(prefix="bench-"))  # short, for a socket's path has at most 107 bytes
-        port = free_port()
+        port = find_free_port()
         self.url = f"http://127.0.0.1:{port}"
         settings = self._settings | {
             "HOME": self._home,
@@ -61,14 +61,14 @@ class OwnService:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=end_with_parent,
+                preexec_fn=stop_with_parent,
             )
         try:
             self._wait_until_ready()
         except BaseException:
             self.close()
             raise
-        self.meter = Meter(self._process.pid, self._home)
+        self.meter = CpuMeter(self._process.pid, self._home)
         return self
 
     def __exit__(
@@ -80,7 +80,7 @@ class OwnService:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             try:
-                self._process.wait(STOP_PATIENCE_S)
+                self._process.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
@@ -94,14 +94,14 @@ class OwnService:
     def _wait_until_ready(self) -> None:
         """All workers there. Raises Unanswered with the end of the log."""
         assert self._process is not None
-        deadline = time.monotonic() + START_PATIENCE_S
-        while workers_at(self.url) < self._slots:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while count_workers(self.url) < self._slots:
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise Unanswered(f"the service did not start:\n{self._log.read_text(errors='replace')[-3000:]}")
+                raise MeasurementFailed(f"the service did not start:\n{self._log.read_text(errors='replace')[-3000:]}")
             time.sleep(0.1)
 
 
-def workers_at(url: str) -> int:
+def count_workers(url: str) -> int:
     """How many workers a service has; 0 where it does not answer."""
     try:
         return int(httpx.get(f"{url}/health/ready", timeout=5.0).json().get("workers", 0))
@@ -109,18 +109,18 @@ def workers_at(url: str) -> int:
         return 0
 
 
-def end_with_parent() -> None:
+def stop_with_parent() -> None:
     """In the child: should the benchmark be killed, the kernel stops the service."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
-class Meter:
+class CpuMeter:
     """CPU seconds so far of the processes below `sandbox up`, and of the boxes of its home folder."""
 
     def __init__(self, pid: int, home: Path) -> None:
@@ -138,36 +138,36 @@ class Meter:
         if self._client is None:
             return {}
         used = dict.fromkeys(["api", "redis", "workers"], 0.0)
-        for pid in descendants(self._pid):
-            kind = kind_of(command_line(pid))
+        for pid in iterate_descendants(self._pid):
+            kind = classify_process(read_command_line(pid))
             if kind is not None:
-                used[kind] += process_cpu_s(pid)
+                used[kind] += read_process_cpu_s(pid)
         for container in self._client.api.containers(filters={"label": f"{HOME_LABEL}={self._home}"}):
-            seen = container_cpu_s(container["Id"])
+            seen = read_container_cpu_s(container["Id"])
             if seen is not None:
                 self._boxes[container["Id"]] = seen
         used["boxes"] = sum(self._boxes.values())
         return used
 
 
-def descendants(pid: int) -> Iterator[int]:
+def iterate_descendants(pid: int) -> Iterator[int]:
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return
     for child in map(int, children):
         yield child
-        yield from descendants(child)
+        yield from iterate_descendants(child)
 
 
-def command_line(pid: int) -> Sequence[str]:
+def read_command_line(pid: int) -> Sequence[str]:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:
         return ()
 
 
-def kind_of(words: Sequence[str]) -> str | None:
+def classify_process(words: Sequence[str]) -> str | None:
     """Which of our processes a command line is; a Redis server has rewritten its own as one word."""
     if "worker-slot" in words:
         return "workers"
@@ -176,7 +176,7 @@ def kind_of(words: Sequence[str]) -> str | None:
     return "redis" if words and "-server" in words[0] else None
 
 
-def process_cpu_s(pid: int) -> float:
+def read_process_cpu_s(pid: int) -> float:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -184,7 +184,7 @@ def process_cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
-def container_cpu_s(container_id: str) -> float | None:
+def read_container_cpu_s(container_id: str) -> float | None:
     for pattern in CPU_FILES:
         try:
             text = (CGROUPS / pattern.format(container_id)).read_text()
@@ -196,7 +196,7 @@ def container_cpu_s(container_id: str) -> float | None:
     return None
 
 
-def machine_cpu_s() -> float:
+def read_machine_cpu_s() -> float:
     """CPU seconds the whole machine was busy so far; what runs beside the benchmark shows in it."""
     fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
     user, nice, system, _, _, irq, softirq = map(int, fields[:7])

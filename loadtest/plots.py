@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loadtest.bench import BARE, OURS, Result, Row
-from loadtest.scale import PLAIN, Step
+from loadtest.bench import BARE, SANDBOX, Result, Row
+from loadtest.scale import PLAIN_LOOPS, ScalePoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from loadtest.sweep import Series
 
 COLOURS = {
-    OURS: "#1f77b4",
+    SANDBOX: "#1f77b4",
     BARE: "#7f7f7f",
     "docker-run": "#bcbd22",
     "compile-each": "#8c564b",
     "sandbox-fusion": "#d62728",
     "code-judge": "#ff7f0e",
 }
-KINDS = {
+KIND_COLOURS = {
     "the program itself": "#8c8c8c",
     "box: fork, walls, supervisor": "#1f77b4",
     "workers": "#2ca02c",
@@ -32,20 +32,20 @@ KINDS = {
     "api": "#ff7f0e",
     "load generator": "#c7c7c7",
 }
-MOST_POINTS = 2_000
+MAX_POINTS = 2_000
 
 
 def draw_bench(result: Result, folder: Path) -> list[Path]:
     """Throughput against concurrency, latencies, and where the time goes."""
     written = []
     if result.curve:
-        written.append(_save(throughput(result.curve), folder / "bench_throughput.png"))
-    written.append(_save(latencies(result.rows), folder / "bench_latency.png"))
-    written.append(_save(where_time_goes(result.rows), folder / "bench_cpu.png"))
+        written.append(_save(plot_throughput(result.curve), folder / "bench_throughput.png"))
+    written.append(_save(plot_latencies(result.rows), folder / "bench_latency.png"))
+    written.append(_save(plot_cpu_breakdown(result.rows), folder / "bench_cpu.png"))
     return written
 
 
-def _figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+def _create_figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -64,8 +64,8 @@ def _save(figure: Figure, path: Path) -> Path:
     return path
 
 
-def throughput(curve: Mapping[str, Sequence[tuple[int, float]]]) -> Figure:
-    figure, (axis,) = _figure(1, 1, 7, 4.2)
+def plot_throughput(curve: Mapping[str, Sequence[tuple[int, float]]]) -> Figure:
+    figure, (axis,) = _create_figure(1, 1, 7, 4.2)
     for side, points in curve.items():
         axis.plot(*zip(*points, strict=True), marker="o", label=side, color=COLOURS.get(side))
     axis.set_xscale("log", base=2)
@@ -78,17 +78,17 @@ def throughput(curve: Mapping[str, Sequence[tuple[int, float]]]) -> Figure:
     return figure
 
 
-def latencies(rows: Sequence[Row]) -> Figure:
+def plot_latencies(rows: Sequence[Row]) -> Figure:
     """The distribution of request latencies, a panel a workload."""
     names = list(dict.fromkeys(row.workload for row in rows))
     columns = min(3, len(names))
     lines = math.ceil(len(names) / columns)
-    figure, axes = _figure(lines, columns, 4.2 * columns, 3.0 * lines)
+    figure, axes = _create_figure(lines, columns, 4.2 * columns, 3.0 * lines)
     for axis, name in zip(axes, names, strict=False):
         for row in rows:
             if row.workload == name:
                 values = sorted(row.latencies_ms)
-                values = values[:: max(1, len(values) // MOST_POINTS)]
+                values = values[:: max(1, len(values) // MAX_POINTS)]
                 share = [place / len(values) for place in range(len(values) + 1)]
                 axis.step([values[0], *values], share, where="post", label=row.side, color=COLOURS.get(row.side))
         axis.set_xscale("log")
@@ -102,15 +102,15 @@ def latencies(rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def where_time_goes(rows: Sequence[Row]) -> Figure:
+def plot_cpu_breakdown(rows: Sequence[Row]) -> Figure:
     """CPU per verdict by kind of process, as a share of what bare needs for the same workload."""
-    shown = [row for row in rows if row.side in {OURS, BARE}]
+    shown = [row for row in rows if row.side in {SANDBOX, BARE}]
     whole = {row.workload: row.all_cpu_ms for row in shown if row.side == BARE}
-    figure, (axis,) = _figure(1, 1, 9, 1.2 + 0.38 * len(shown))
-    parts = [parts_of(row) for row in shown]
+    figure, (axis,) = _create_figure(1, 1, 9, 1.2 + 0.38 * len(shown))
+    parts = [split_cpu_ms(row) for row in shown]
     scale = [100 / whole.get(row.workload, row.all_cpu_ms) for row in shown]
     left = [0.0] * len(shown)
-    for kind, colour in KINDS.items():
+    for kind, colour in KIND_COLOURS.items():
         widths = [part.get(kind, 0.0) * by for part, by in zip(parts, scale, strict=True)]
         axis.barh(range(len(shown)), widths, left=left, color=colour, label=kind)
         left = [start + width for start, width in zip(left, widths, strict=True)]
@@ -124,29 +124,29 @@ def where_time_goes(rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def parts_of(row: Row) -> dict[str, float]:
+def split_cpu_ms(row: Row) -> dict[str, float]:
     """Milliseconds by the names in KINDS; what was not measured is left out."""
     if row.side == BARE:
-        return {"the program itself": row.cpu_ms("programs"), "load generator": row.cpu_ms("generator")}
+        return {"the program itself": row.compute_cpu_ms("programs"), "load generator": row.compute_cpu_ms("generator")}
     program = row.program_ms
     found = {
         "the program itself": program,
-        "box: fork, walls, supervisor": max(0.0, row.cpu_ms("boxes") - program),
-        "workers": row.cpu_ms("workers"),
-        "redis": row.cpu_ms("redis"),
-        "api": row.cpu_ms("api"),
-        "load generator": row.cpu_ms("generator"),
+        "box: fork, walls, supervisor": max(0.0, row.compute_cpu_ms("boxes") - program),
+        "workers": row.compute_cpu_ms("workers"),
+        "redis": row.compute_cpu_ms("redis"),
+        "api": row.compute_cpu_ms("api"),
+        "load generator": row.compute_cpu_ms("generator"),
     }
     return {kind: value for kind, value in found.items() if not math.isnan(value)}
 
 
 def draw_sweep(series: Sequence[Series], folder: Path) -> list[Path]:
     """A picture each: the cost of a request, and of an item of it, against the size."""
-    return [_save(_sweep(one), folder / f"sweep_{one.name.replace(' ', '_')}.png") for one in series]
+    return [_save(_plot_series(one), folder / f"sweep_{one.name.replace(' ', '_')}.png") for one in series]
 
 
-def _sweep(series: Series) -> Figure:
-    figure, (whole, item) = _figure(1, 2, 9, 3.6)
+def _plot_series(series: Series) -> Figure:
+    figure, (whole, item) = _create_figure(1, 2, 9, 3.6)
     points: list[tuple[float, Any]] = [(point.size, point) for point in series.points]
     sizes = [size for size, _ in points]
     whole.errorbar(
@@ -169,13 +169,13 @@ def _sweep(series: Series) -> Figure:
     return figure
 
 
-def draw_scale(steps: Sequence[Step], folder: Path) -> list[Path]:
-    figure, (rate, efficiency) = _figure(1, 2, 10, 4)
+def draw_scale(steps: Sequence[ScalePoint], folder: Path) -> list[Path]:
+    figure, (rate, efficiency) = _create_figure(1, 2, 10, 4)
     usual = steps[0].pin
     for name in dict.fromkeys(step.workload for step in steps):
         mine = [step for step in steps if (step.workload, step.pin) == (name, usual)]
         slots = [step.slots for step in mine]
-        if name == PLAIN:
+        if name == PLAIN_LOOPS:
             efficiency.plot(slots, [step.efficiency for step in mine], color="#888888", linestyle="--", label=name)
             continue
         (line,) = rate.plot(slots, [step.rate.median for step in mine], marker="o", label=name)

@@ -33,12 +33,12 @@ class Sample:
     def rate(self) -> float:
         return self.verdicts / self.elapsed_s if self.elapsed_s else 0.0
 
-    def cpu_ms(self, kind: str) -> float:
+    def compute_cpu_ms(self, kind: str) -> float:
         """CPU milliseconds per verdict of one kind of process."""
         return 1000 * self.cpu_s.get(kind, 0.0) / self.verdicts if self.verdicts else 0.0
 
     @staticmethod
-    def fresh_index() -> int:
+    def draw_start_index() -> int:
         """Where a round starts to count its programs, so that no two rounds send the same one."""
         return secrets.randbits(32) * 1_000_000
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
-def percentile(values: Sequence[float], percent: float) -> float:
+def compute_percentile(values: Sequence[float], percent: float) -> float:
     """Linear between the two nearest; NaN of nothing."""
     if not values:
         return math.nan
@@ -27,16 +27,16 @@ class Spread:
     p90: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
-        return cls(percentile(values, 50), percentile(values, 10), percentile(values, 90))
+    def from_values(cls, values: Sequence[float]) -> Spread:
+        return cls(compute_percentile(values, 50), compute_percentile(values, 10), compute_percentile(values, 90))
 
 
-def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+def compute_ratios(values: Sequence[float], baseline: Sequence[float]) -> list[float]:
     """Round by round, for what slows a round slows both sides of it."""
-    return [mine / other for mine, other in zip(ours, theirs, strict=True) if other > 0]
+    return [mine / other for mine, other in zip(values, baseline, strict=True) if other > 0]
 
 
-def growth(sizes: Sequence[float], costs: Sequence[float]) -> float:
+def fit_growth_exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
     """The exponent of cost over size, by least squares on logarithms: 1 is linear, 0 is flat. NaN of one point."""
     points = [(math.log(size), math.log(cost)) for size, cost in zip(sizes, costs, strict=True) if size > 0 < cost]
     if len(points) < 2:

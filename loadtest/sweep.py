@@ -15,17 +15,17 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.load import Answer, Drive, Judged, Request, post
+from loadtest.load import CheckResult, LoadRound, Request, Response, build_post_request
 from loadtest.sample import Sample, WrongVerdict
-from loadtest.sides import Ours, parsed
-from loadtest.spread import Spread, growth
-from loadtest.workloads import TINY, Task, Workload, right, tiny_case, tiny_py
+from loadtest.sides import SandboxDialect, parse_json
+from loadtest.spread import Spread, fit_growth_exponent
+from loadtest.workloads import TINY_SOURCE, Task, Workload, make_accepted, make_tiny_case, make_tiny_py
 
 KB = 1024
 MB = 1024 * KB
-MOST_GROWTH = 1.15  # above this a cost grows faster than its input
-LINES = "# {number:06d} a line of a comment that makes a program long but does nothing to it at all\n"
-PRINTS = """\
+MAX_GROWTH = 1.15  # above this a cost grows faster than its input
+COMMENT_LINE = "# {number:06d} a line of a comment that makes a program long but does nothing to it at all\n"
+PRINT_SOURCE = """\
 import sys
 
 size = int(input())
@@ -34,9 +34,9 @@ text = line * (size // len(line) + 1)
 sys.stdout.write(text[:size])
 """
 # A size counts from this many times the cheapest request on: below, what every request costs hides how it grows.
-SMALLEST_SHARE = 4
+MIN_COST_RATIO = 4
 
-Make = Callable[[int, int, str], Request]
+RequestBuilder = Callable[[int, int, str], Request]
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Point:
 
     @property
     def spread(self) -> Spread:
-        return Spread.of(self.seconds)
+        return Spread.from_values(self.seconds)
 
 
 @dataclass(slots=True)
@@ -58,70 +58,84 @@ class Series:
     name: str
     unit: str
     item: str
-    make: Make
+    make: RequestBuilder
     points: list[Point]
 
     @property
     def growth(self) -> float:
         """The exponent over the upper sizes, where the input weighs more than what every request costs."""
-        upper = [point for point in self.points if point.size > 0 and self._weighs(point)]
-        return growth([point.size for point in upper], [point.spread.median for point in upper])
+        upper = [point for point in self.points if point.size > 0 and self._is_significant(point)]
+        return fit_growth_exponent([point.size for point in upper], [point.spread.median for point in upper])
 
     @property
     def linear(self) -> bool:
         """Flat or linear. With fewer than two sizes that weigh, nothing grows."""
-        return not self.growth > MOST_GROWTH
+        return not self.growth > MAX_GROWTH
 
-    def _weighs(self, point: Point) -> bool:
-        return point.spread.median > SMALLEST_SHARE * min(other.spread.median for other in self.points)
-
-
-def batch_of(size: int, index: int, host: str) -> Request:
-    return _ours([tiny_py(index + place) for place in range(size)], host, size)
+    def _is_significant(self, point: Point) -> bool:
+        return point.spread.median > MIN_COST_RATIO * min(other.spread.median for other in self.points)
 
 
-def tests_of(size: int, index: int, host: str) -> Request:
-    cases = (tiny_case(index, index + test) for test in range(size))
-    return _ours([right(TINY.format(index=index), *cases)], host, 1)
+def build_batch_request(size: int, index: int, host: str) -> Request:
+    return _build_verify_request([make_tiny_py(index + place) for place in range(size)], host, size)
 
 
-def source_of(size: int, index: int, host: str) -> Request:
-    task = tiny_py(index)
-    lines = (LINES.format(number=number) for number in range(size // len(LINES.format(number=0)) + 1))
+def build_tests_request(size: int, index: int, host: str) -> Request:
+    cases = (make_tiny_case(index, index + test) for test in range(size))
+    return _build_verify_request([make_accepted(TINY_SOURCE.format(index=index), *cases)], host, 1)
+
+
+def build_source_request(size: int, index: int, host: str) -> Request:
+    task = make_tiny_py(index)
+    lines = (COMMENT_LINE.format(number=number) for number in range(size // len(COMMENT_LINE.format(number=0)) + 1))
     code = task.code + "".join(lines)[: max(0, size - len(task.code))]
-    return _ours([Task(code, task.cases, task.verdicts)], host, 1)
+    return _build_verify_request([Task(code, task.cases, task.verdicts)], host, 1)
 
 
-def output_of(size: int, index: int, host: str) -> Request:
-    def check(answer: Answer) -> Judged:
-        result = parsed(answer)
+def build_output_request(size: int, index: int, host: str) -> Request:
+    def check(answer: Response) -> CheckResult:
+        result = parse_json(answer)
         if result["status"] != "ok" or len(result["stdout"]) != size:
             raise WrongVerdict(f"{result['status']} and {len(result['stdout'])} of {size} characters")
-        return Judged(1)
+        return CheckResult(1)
 
     body = {
         "language": "python",
-        "code": PRINTS.format(index=index),
+        "code": PRINT_SOURCE.format(index=index),
         "stdin": f"{size}\n",
         "limits": {"output_kb": 96 * KB, "memory_mb": 1024},
     }
-    return post(host, "/execute", [orjson.dumps(body)], check)
+    return build_post_request(host, "/execute", [orjson.dumps(body)], check)
 
 
-def _ours(tasks: Sequence[Task], host: str, batch: int) -> Request:
-    workload = Workload("sweep", tiny_py, batch=batch)
-    return next(Ours(host).requests(iter(tasks), workload))
+def _build_verify_request(tasks: Sequence[Task], host: str, batch: int) -> Request:
+    workload = Workload("sweep", make_tiny_py, batch=batch)
+    return next(SandboxDialect(host).build_requests(iter(tasks), workload))
 
 
-def input_series() -> list[Series]:
-    def points(*sizes: int) -> list[Point]:
+def build_input_series() -> list[Series]:
+    def make_points(*sizes: int) -> list[Point]:
         return [Point(size) for size in sizes]
 
     return [
-        Series("batch size", "programs a batch", "program", batch_of, points(1, 10, 100, 1_000, 10_000)),
-        Series("tests per program", "tests", "test", tests_of, points(1, 10, 100, 1_000)),
-        Series("source size", "bytes of source", "byte", source_of, points(KB, 8 * KB, 64 * KB, 256 * KB, MB)),
-        Series("output size", "bytes of output", "byte", output_of, points(0, 64 * KB, MB, 8 * MB, 32 * MB, 64 * MB)),
+        Series(
+            "batch size", "programs a batch", "program", build_batch_request, make_points(1, 10, 100, 1_000, 10_000)
+        ),
+        Series("tests per program", "tests", "test", build_tests_request, make_points(1, 10, 100, 1_000)),
+        Series(
+            "source size",
+            "bytes of source",
+            "byte",
+            build_source_request,
+            make_points(KB, 8 * KB, 64 * KB, 256 * KB, MB),
+        ),
+        Series(
+            "output size",
+            "bytes of output",
+            "byte",
+            build_output_request,
+            make_points(0, 64 * KB, MB, 8 * MB, 32 * MB, 64 * MB),
+        ),
     ]
 
 
@@ -130,8 +144,8 @@ def measure(series: Sequence[Series], url: str, rounds: int, say: Callable[[str]
     for number in range(rounds):
         for one in series:
             for point in one.points:
-                request = one.make(point.size, Sample.fresh_index(), urlsplit(url).netloc)
-                took = Drive(url, iter([request]), 1, 1.0).run(whole=True).elapsed_s
+                request = one.make(point.size, Sample.draw_start_index(), urlsplit(url).netloc)
+                took = LoadRound(url, iter([request]), 1, 1.0).run(send_all=True).elapsed_s
                 point.seconds.append(took)
                 say(f"round {number + 1}/{rounds}  {one.name:<18} {point.size:>10,}  {took * 1000:10.1f} ms")
 
@@ -157,7 +171,7 @@ def show(series: Sequence[Series], console: Console) -> None:
         console.print(f"{one.name}: {outcome}, {power}")
 
 
-def as_json(series: Sequence[Series]) -> list[dict[str, Any]]:
+def to_json(series: Sequence[Series]) -> list[dict[str, Any]]:
     return [
         {
             "what": one.name,

@@ -7,19 +7,26 @@ import math
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.bench import OURS, Result, Row
-from loadtest.goals import Held
+from loadtest.bench import SANDBOX, Result, Row
+from loadtest.goals import MeasuredGoal
 from loadtest.spread import Spread
 
 COLOURS = {"missed": "red", "floor": "yellow", "goal": "green"}
-CPU = {"load": "generator", "api": "api", "redis": "redis", "work": "workers", "box": "boxes", "prog": "programs"}
-NOISE = 0.1
-ABOUT = """\
+CPU_COLUMNS = {
+    "load": "generator",
+    "api": "api",
+    "redis": "redis",
+    "work": "workers",
+    "box": "boxes",
+    "prog": "programs",
+}
+MAX_NOISE_SHARE = 0.1
+CAPTION = """\
 A verdict is one test judged; medians of rounds (p10-p90). load to prog: milliseconds of CPU per verdict, of the load
 generator or the pool's own workers, of our processes and boxes, of bare programs (docker-run: of its client only).
 over: what our processes used beyond the programs themselves. cpu x: bare's CPU over ours, which noise moves least.
 noise: the share of the machine that others used. compile-each: bare, compiled anew for each test, as many judges do."""
-LEFT = ("workload", "side")
+LEFT_ALIGNED = ("workload", "side")
 
 
 def show(result: Result, console: Console) -> None:
@@ -29,68 +36,70 @@ def show(result: Result, console: Console) -> None:
         f"Linux {machine['kernel']}; {machine['rounds']} rounds of {machine['seconds']:g} s; "
         f"load average when done {machine['load_average'][0]:.1f}"
     )
-    console.print(table_of(result))
-    noisy = [row for row in result.rows if row.others > NOISE]
+    console.print(build_table(result))
+    noisy = [row for row in result.rows if row.others_share > MAX_NOISE_SHARE]
     if noisy:
-        worst = max(row.others for row in noisy)
+        worst = max(row.others_share for row in noisy)
         console.print(
             f"[red]noise[/]  other processes used up to {worst:.0%} of the machine: trust no rate of this run"
         )
     for line in result.left_out:
         console.print(f"[yellow]left out[/]  {line}")
     for goal in result.unmeasured:
-        console.print(f"[yellow]not measured[/]  {goal.workload}: {goal.spelled(goal.floor)}")
+        console.print(f"[yellow]not measured[/]  {goal.workload}: {goal.format_limit(goal.floor)}")
     for row, promise in result.missed:
         console.print(
-            f"[red]missed[/]  {row.workload}: {promise.goal.spelled(promise.goal.floor)}, is {promise.value:.2f}"
+            f"[red]missed[/]  {row.workload}: {promise.goal.format_limit(promise.goal.floor)}, is {promise.value:.2f}"
         )
 
 
-def table_of(result: Result) -> Table:
-    table = Table(caption=ABOUT, caption_justify="left", padding=(0, 1, 0, 0), pad_edge=False)
-    titles = ["workload", "side", "verdicts/s", "x bare", "cpu x", "p50 ms", "p99 ms", *CPU, "over", "noise"]
+def build_table(result: Result) -> Table:
+    table = Table(caption=CAPTION, caption_justify="left", padding=(0, 1, 0, 0), pad_edge=False)
+    titles = ["workload", "side", "verdicts/s", "x bare", "cpu x", "p50 ms", "p99 ms", *CPU_COLUMNS, "over", "noise"]
     for title in (*titles, "floor", "goal", "held"):
-        left = title in {*LEFT, "floor", "goal", "held"}
+        left = title in {*LEFT_ALIGNED, "floor", "goal", "held"}
         table.add_column(title, justify="left" if left else "right", no_wrap=True)
     for row in result.rows:
-        if row.side == OURS:
+        if row.side == SANDBOX:
             table.add_section()
-        table.add_row(*cells(row))
+        table.add_row(*format_cells(row))
     return table
 
 
-def cells(row: Row) -> list[str]:
-    ratio = Spread.of(row.ratio)
+def format_cells(row: Row) -> list[str]:
+    ratio = Spread.from_values(row.ratio)
     return [
         row.workload,
-        f"[bold]{row.side}[/]" if row.side == OURS else row.side,
-        spelled(Spread.of(row.rates), 0 if row.rates and max(row.rates) >= 100 else 1),
-        spelled(ratio, 2),
-        figure(row.cpu_ratio, 2),
-        latency(row.latency_ms(50)),
-        latency(row.latency_ms(99)),
-        *(figure(row.cpu_ms(kind), 2) for kind in CPU.values()),
-        figure(row.overhead_ms, 2),
-        "" if math.isnan(row.others) else f"{row.others:.0%}",
-        "\n".join(promise.goal.spelled(promise.goal.floor) for promise in row.promises),
-        "\n".join("" if goal is None else f"{goal:g}" for goal in (promise.goal.goal for promise in row.promises)),
-        "\n".join(map(outcome, row.promises)),
+        f"[bold]{row.side}[/]" if row.side == SANDBOX else row.side,
+        format_spread(Spread.from_values(row.rates), 0 if row.rates and max(row.rates) >= 100 else 1),
+        format_spread(ratio, 2),
+        format_number(row.cpu_ratio, 2),
+        format_latency(row.compute_latency_ms(50)),
+        format_latency(row.compute_latency_ms(99)),
+        *(format_number(row.compute_cpu_ms(kind), 2) for kind in CPU_COLUMNS.values()),
+        format_number(row.overhead_ms, 2),
+        "" if math.isnan(row.others_share) else f"{row.others_share:.0%}",
+        "\n".join(promise.goal.format_limit(promise.goal.floor) for promise in row.measured_goals),
+        "\n".join(
+            "" if goal is None else f"{goal:g}" for goal in (promise.goal.goal for promise in row.measured_goals)
+        ),
+        "\n".join(map(format_outcome, row.measured_goals)),
     ]
 
 
-def outcome(promise: Held) -> str:
+def format_outcome(promise: MeasuredGoal) -> str:
     return f"[{COLOURS[promise.mark]}]{promise.mark}[/] {promise.value:.2f}"
 
 
-def spelled(spread: Spread, digits: int) -> str:
+def format_spread(spread: Spread, digits: int) -> str:
     if math.isnan(spread.median):
         return ""
     return f"{spread.median:.{digits}f} ({spread.p10:.{digits}f}-{spread.p90:.{digits}f})"
 
 
-def latency(ms: float) -> str:
-    return figure(ms, 1 if ms < 1000 else 0)
+def format_latency(ms: float) -> str:
+    return format_number(ms, 1 if ms < 1000 else 0)
 
 
-def figure(value: float, digits: int) -> str:
+def format_number(value: float, digits: int) -> str:
     return "" if math.isnan(value) else f"{value:.{digits}f}"

@@ -10,7 +10,7 @@ import matplotlib as mpl
 from matplotlib import pyplot as plt
 
 SHOWN_RATES = (0.05, 0.10, 0.20, 0.30, 0.40, 0.50, 0.60)
-AT_SIZE = 16
+SHOWN_SIZE = 16
 INK, MUTED, PUBLISHED = "#222222", "#555555", "#d62728"
 
 
@@ -21,9 +21,9 @@ def draw(study: Mapping[str, Any], path: Path) -> None:
     )
     figure, ((labels, golden), (label_rules, golden_rules)) = plt.subplots(2, 2, figsize=(13, 9.5), dpi=110)
     published = study["published"]
-    by_size(labels, study, "label_accuracy", published["label_accuracy"])
+    draw_by_size(labels, study, "label_accuracy", published["label_accuracy"])
     labels.set_title("Right labels, % of all inputs (plurality: policy x-coder)")
-    by_size(golden, study, "golden_full_pass", published["golden_full_pass"])
+    draw_by_size(golden, study, "golden_full_pass", published["golden_full_pass"])
     golden.set_title("Golden candidate right on every input, % of problems (x-coder)")
     draw_label_rules(label_rules, study)
     draw_golden_rules(golden_rules, study)
@@ -40,7 +40,7 @@ def draw(study: Mapping[str, Any], path: Path) -> None:
     plt.close(figure)
 
 
-def series(study: Mapping[str, Any], policy: str, measure: str, **fixed: float) -> list[float]:
+def select_series(study: Mapping[str, Any], policy: str, measure: str, **fixed: float) -> list[float]:
     return [
         row[measure]
         for row in study["rows"]
@@ -48,18 +48,18 @@ def series(study: Mapping[str, Any], policy: str, measure: str, **fixed: float) 
     ]
 
 
-def by_size(axes: Any, study: Mapping[str, Any], measure: str, published: Mapping[str, float]) -> None:
+def draw_by_size(axes: Any, study: Mapping[str, Any], measure: str, published: Mapping[str, float]) -> None:
     """One line for each error rate over the number of candidates, named at its right end."""
     sizes = sorted({row["n"] for row in study["rows"]})
     colours = mpl.colormaps["viridis"]
     ends = []
     for number, rate in enumerate(SHOWN_RATES):
-        values = series(study, "x-coder", measure, error_rate=rate)
+        values = select_series(study, "x-coder", measure, error_rate=rate)
         colour = colours(0.88 * number / (len(SHOWN_RATES) - 1))
         axes.plot(range(len(sizes)), values, color=colour, linewidth=1.8, marker="o", markersize=4)
         ends.append((values[-1], f"{rate:.0%} wrong", colour))
     axes.set_ylim(*axes.get_ylim())
-    name_ends(axes, len(sizes) - 1, ends)
+    label_ends(axes, len(sizes) - 1, ends)
     places = [sizes.index(int(size)) for size in published]
     figures = list(published.values())
     axes.plot(places, figures, color=PUBLISHED, linewidth=0, marker="D", markersize=8, zorder=5)
@@ -76,10 +76,10 @@ def by_size(axes: Any, study: Mapping[str, Any], measure: str, published: Mappin
     axes.set_xticks(range(len(sizes)), [str(size) for size in sizes])
     axes.set_xlim(-0.15, len(sizes) - 0.55)
     axes.set_xlabel("candidates")
-    finish(axes)
+    style_axes(axes)
 
 
-def name_ends(axes: Any, place: int, ends: list[tuple[float, str, Any]]) -> None:
+def label_ends(axes: Any, place: int, ends: list[tuple[float, str, Any]]) -> None:
     """Names at the lines' right ends, pushed apart where they would cover each other."""
     low, high = axes.get_ylim()
     gap, lowest = (high - low) * 0.045, high
@@ -103,8 +103,8 @@ def draw_label_rules(axes: Any, study: Mapping[str, Any]) -> None:
         ("uniform", "labelled", "quorum 0.5, min 2: inputs that get a label", "#1f77b4", ":"),
         ("uniform", "label_accuracy_of_labelled", "quorum 0.5, min 2: right, of those labelled", "#2ca02c", "-"),
     ]
-    by_rate(axes, study, lines)
-    axes.set_title(f"Labels by rule, {AT_SIZE} candidates, %")
+    draw_by_rate(axes, study, lines)
+    axes.set_title(f"Labels by rule, {SHOWN_SIZE} candidates, %")
 
 
 def draw_golden_rules(axes: Any, study: Mapping[str, Any]) -> None:
@@ -122,20 +122,20 @@ def draw_golden_rules(axes: Any, study: Mapping[str, Any]) -> None:
         ("uniform", "golden_full_pass_of_accepted", "uniform: of those the hold-out accepted", "#2ca02c", "-"),
         ("uniform", "accepted", "uniform: problems with an accepted candidate", "#2ca02c", ":"),
     ]
-    by_rate(axes, study, lines)
-    axes.set_title(f"Golden candidate by policy, {AT_SIZE} candidates, % of problems")
+    draw_by_rate(axes, study, lines)
+    axes.set_title(f"Golden candidate by policy, {SHOWN_SIZE} candidates, % of problems")
 
 
-def by_rate(axes: Any, study: Mapping[str, Any], lines: list[tuple[str, str, str, str, str]]) -> None:
+def draw_by_rate(axes: Any, study: Mapping[str, Any], lines: list[tuple[str, str, str, str, str]]) -> None:
     for policy, measure, name, colour, style in lines:
-        values = series(study, policy, measure, n=AT_SIZE)
+        values = select_series(study, policy, measure, n=SHOWN_SIZE)
         places = [100 * rate for rate in SHOWN_RATES]
         axes.plot(places, values, color=colour, linestyle=style, linewidth=1.9, marker="o", markersize=3.5, label=name)
     axes.set_xlabel("error rate: % of candidates that are wrong somewhere")
-    finish(axes)
+    style_axes(axes)
 
 
-def finish(axes: Any) -> None:
+def style_axes(axes: Any) -> None:
     axes.grid(axis="y", color="#e5e5e5")
     axes.set_axisbelow(True)
     axes.set_ylim(top=101)

@@ -24,23 +24,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sandbox.runner.contract import Outcome, Status
-from sandbox.verify.golden import Election, elect
+from sandbox.verify.golden import VoteOutcome, decide_vote
 from sandbox.verify.judge import CheckerChoice
-from sandbox.verify.voting import X_CODER, X_CODER_CHECKER, Policy
+from sandbox.verify.voting import X_CODER_CHECKER, X_CODER_POLICY, Policy
 
 RESULTS = Path(__file__).parent / "results"
-SIZES = (4, 8, 16, 32)
+CANDIDATE_COUNTS = (4, 8, 16, 32)
 ERROR_RATES = (0.05, 0.10, 0.20, 0.30, 0.40, 0.50, 0.60)
-INPUTS = 20
-MISCONCEPTIONS = 3
-SHARED = 0.6  # of the wrong candidates hold a misconception others hold too
-CRASHES = 0.1  # of a wrong candidate's failures are crashes
+INPUT_COUNT = 20
+MISCONCEPTION_COUNT = 3
+SHARED_SHARE = 0.6  # of the wrong candidates hold a misconception others hold too
+CRASH_SHARE = 0.1  # of a wrong candidate's failures are crashes
 CONCENTRATION = 0.8  # of the beta: low, so problems differ much in how many candidates are wrong
 
 TOKENS = CheckerChoice("tokens", {})
 DEFAULT = Policy()
 POLICIES = {
-    "x-coder": (X_CODER_CHECKER, X_CODER),
+    "x-coder": (X_CODER_CHECKER, X_CODER_POLICY),
     "uniform": (TOKENS, DEFAULT),
     "confidence": (TOKENS, replace(DEFAULT, weights="confidence")),
     "discrimination": (TOKENS, replace(DEFAULT, weights="discrimination")),
@@ -71,43 +71,43 @@ class Tally:
     accepted: int = 0
     accepted_right: int = 0
 
-    def add(self, problem: Problem, election: Election) -> None:
-        pairs = list(zip(election.labels, problem.truth, strict=True))
+    def add(self, problem: Problem, vote_outcome: VoteOutcome) -> None:
+        pairs = list(zip(vote_outcome.labels, problem.truth, strict=True))
         self.problems += 1
         self.inputs += len(pairs)
         self.labelled += sum(label.expected is not None for label, _ in pairs)
         self.right += sum(label.expected == truth for label, truth in pairs)
-        index = election.golden.index
+        index = vote_outcome.golden.index
         full_pass = index is not None and [run.stdout for run in problem.outcomes[index]] == problem.truth
         self.golden_right += full_pass
-        self.accepted += election.golden.accepted
-        self.accepted_right += full_pass and election.golden.accepted
+        self.accepted += vote_outcome.golden.accepted
+        self.accepted_right += full_pass and vote_outcome.golden.accepted
 
-    def shares(self) -> dict[str, float]:
+    def compute_shares(self) -> dict[str, float]:
         return {
-            "label_accuracy": percent(self.right, self.inputs),
-            "labelled": percent(self.labelled, self.inputs),
-            "label_accuracy_of_labelled": percent(self.right, self.labelled),
-            "golden_full_pass": percent(self.golden_right, self.problems),
-            "accepted": percent(self.accepted, self.problems),
-            "golden_full_pass_of_accepted": percent(self.accepted_right, self.accepted),
+            "label_accuracy": compute_percent(self.right, self.inputs),
+            "labelled": compute_percent(self.labelled, self.inputs),
+            "label_accuracy_of_labelled": compute_percent(self.right, self.labelled),
+            "golden_full_pass": compute_percent(self.golden_right, self.problems),
+            "accepted": compute_percent(self.accepted, self.problems),
+            "golden_full_pass_of_accepted": compute_percent(self.accepted_right, self.accepted),
         }
 
 
-def percent(part: int, whole: int) -> float:
+def compute_percent(part: int, whole: int) -> float:
     return round(100 * part / whole, 2) if whole else 0.0
 
 
 def make_problem(dice: random.Random, error_rate: float) -> Problem:
     wrong_share = dice.betavariate(error_rate * CONCENTRATION, (1 - error_rate) * CONCENTRATION)
-    truth = [b"%d" % position for position in range(INPUTS)]
+    truth = [b"%d" % position for position in range(INPUT_COUNT)]
     right = [Outcome(Status.OK, exit_code=0, stdout=output) for output in truth]
-    shared = [make_wrong(dice, right, f"shared {number}") for number in range(MISCONCEPTIONS)]
+    shared = [make_wrong(dice, right, f"shared {number}") for number in range(MISCONCEPTION_COUNT)]
     outcomes = []
-    for candidate in range(max(SIZES)):
+    for candidate in range(max(CANDIDATE_COUNTS)):
         if dice.random() >= wrong_share:
             outcomes.append(right)
-        elif dice.random() < SHARED:
+        elif dice.random() < SHARED_SHARE:
             # misconceptions are not equally common: the first is twice as common as the next, and so on
             outcomes.append(dice.choices(shared, weights=[4, 2, 1])[0])
         else:
@@ -126,24 +126,24 @@ def make_wrong(dice: random.Random, right: Sequence[Outcome], name: str) -> list
 
 
 def make_failure(dice: random.Random, output: str) -> Outcome:
-    if dice.random() < CRASHES:
+    if dice.random() < CRASH_SHARE:
         return Outcome(Status.RUNTIME_ERROR, exit_code=1)
     # outputs have no white space, so that every checker sees one wrong token
     return Outcome(Status.OK, exit_code=0, stdout=output.replace(" ", "_").encode())
 
 
-def study(problems: int, seed: int) -> list[dict[str, object]]:
+def run_study(problems: int, seed: int) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
-    inputs = [b"%d" % position for position in range(INPUTS)]
+    inputs = [b"%d" % position for position in range(INPUT_COUNT)]
     for error_rate in ERROR_RATES:
         dice = random.Random(f"{seed} {error_rate}")
         made = [make_problem(dice, error_rate) for _ in range(problems)]
-        for size in SIZES:
+        for size in CANDIDATE_COUNTS:
             for name, (checker, policy) in POLICIES.items():
                 tally = Tally()
                 for problem in made:
-                    tally.add(problem, elect(problem.outcomes[:size], inputs, [""] * size, checker, policy))
-                rows.append({"policy": name, "n": size, "error_rate": error_rate, **tally.shares()})
+                    tally.add(problem, decide_vote(problem.outcomes[:size], inputs, [""] * size, checker, policy))
+                rows.append({"policy": name, "n": size, "error_rate": error_rate, **tally.compute_shares()})
         print(f"error rate {error_rate:.0%} done", flush=True)
     return rows
 
@@ -157,8 +157,8 @@ def main() -> None:
     numbers = RESULTS / "vote_study.json"
     if not options.redraw:
         RESULTS.mkdir(exist_ok=True)
-        rows = study(options.problems, options.seed)
-        about = {"problems": options.problems, "inputs": INPUTS, "seed": options.seed, "unit": "percent"}
+        rows = run_study(options.problems, options.seed)
+        about = {"problems": options.problems, "inputs": INPUT_COUNT, "seed": options.seed, "unit": "percent"}
         published = {"label_accuracy": PUBLISHED_LABELS, "golden_full_pass": PUBLISHED_GOLDEN}
         lines = ",\n".join(f"  {json.dumps(row)}" for row in rows)
         head = f'"about": {json.dumps(about)},\n"published": {json.dumps(published)}'

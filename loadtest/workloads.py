@@ -35,32 +35,32 @@ class Task:
     checker: str = "tokens"
 
     @property
-    def verdicts_given(self) -> int:
+    def executed_tests(self) -> int:
         """How many tests are run: those behind the first failure are not where that stops a program."""
         return len(self.verdicts) - self.verdicts.count(SKIPPED)
 
 
-def right(code: str, *cases: Case, language: str = "python") -> Task:
+def make_accepted(code: str, *cases: Case, language: str = "python") -> Task:
     return Task(code, cases, (ACCEPTED,) * len(cases), language)
 
 
-TINY = """\
+TINY_SOURCE = """\
 a, b = map(int, input().split())
 print(a + b + {index})
 """
 
 
-def tiny_py(index: int) -> Task:
+def make_tiny_py(index: int) -> Task:
     """W1: add two numbers, one test."""
-    return right(TINY.format(index=index), tiny_case(index, index))
+    return make_accepted(TINY_SOURCE.format(index=index), make_tiny_case(index, index))
 
 
-def tiny_case(index: int, seed: int) -> Case:
+def make_tiny_case(index: int, seed: int) -> Case:
     a, b = seed * 7919 % 10_007, seed * 104_729 % 10_009
     return Case(f"{a} {b}\n", f"{a + b + index}\n")
 
 
-LOOP = """\
+LOOP_SOURCE = """\
 def main():
     n, a = map(int, input().split())
     total = {index}
@@ -75,22 +75,22 @@ PY_20_STEPS = 90_000  # ~5 ms of CPU: 50-60 ns a step on the machine the issue's
 RL_STEPS = 10_000
 
 
-def loop_task(index: int, steps: int, tests: int, off: str = "") -> Task:
-    code = LOOP.format(index=index, off=off)
-    cases = tuple(loop_case(index, steps, index % 89 + test + 1) for test in range(tests))
-    return Task(code, cases, (WRONG if off else ACCEPTED,) * tests)
+def make_loop_task(index: int, steps: int, tests: int, wrong_suffix: str = "") -> Task:
+    code = LOOP_SOURCE.format(index=index, off=wrong_suffix)
+    cases = tuple(make_loop_case(index, steps, index % 89 + test + 1) for test in range(tests))
+    return Task(code, cases, (WRONG if wrong_suffix else ACCEPTED,) * tests)
 
 
-def loop_case(index: int, steps: int, factor: int) -> Case:
+def make_loop_case(index: int, steps: int, factor: int) -> Case:
     return Case(f"{steps} {factor}\n", f"{index + factor * (steps * (steps - 1) // 2)}\n")
 
 
-def py_20(index: int) -> Task:
+def make_py_20(index: int) -> Task:
     """W2: some 5 ms of CPU, 20 tests."""
-    return loop_task(index, PY_20_STEPS, 20)
+    return make_loop_task(index, PY_20_STEPS, 20)
 
 
-CPP = """\
+CPP_SOURCE = """\
 #include <bits/stdc++.h>
 using namespace std;
 
@@ -110,12 +110,14 @@ int main() {{
 """
 
 
-def cpp_10(index: int) -> Task:
+def make_cpp_10(index: int) -> Task:
     """W3: `<bits/stdc++.h>`, 10 tests."""
-    return right(CPP.format(index=index), *(cpp_case(index, test) for test in range(10)), language="cpp")
+    return make_accepted(
+        CPP_SOURCE.format(index=index), *(make_cpp_case(index, test) for test in range(10)), language="cpp"
+    )
 
 
-def cpp_case(index: int, test: int) -> Case:
+def make_cpp_case(index: int, test: int) -> Case:
     values = [(index + test * 31 + place * place) % 997 for place in range(20)]
     numbers = " ".join(map(str, values))
     return Case(f"20\n{numbers}\n", f"{sum(values) + index} {max(values)} {len(set(values))}\n")
@@ -123,34 +125,34 @@ def cpp_case(index: int, test: int) -> Case:
 
 MIXED_TESTS = 10
 MIXED_LIMIT_S = 2.0
-ENDLESS = "n = {index}\nwhile True:\n    n += 1\n"
-CRASH = "numbers = list(map(int, input().split()))\nprint(numbers[{index}])\n"
+ENDLESS_SOURCE = "n = {index}\nwhile True:\n    n += 1\n"
+CRASH_SOURCE = "numbers = list(map(int, input().split()))\nprint(numbers[{index}])\n"
 
 
-def mixed(index: int) -> Task:
+def make_mixed(index: int) -> Task:
     """W4: of 20 in a row 14 are right, 2 wrong, 2 crash, 1 never ends, 1 is C++. The first failure ends a program."""
     place = index * 7 % 20
     if place == 19:
-        task = cpp_10(index)
+        task = make_cpp_10(index)
         return Task(task.code, task.cases, task.verdicts, "cpp", stop_on_failure=True)
-    cases = tuple(tiny_case(index, index + test) for test in range(MIXED_TESTS))
-    code, verdict = TINY.format(index=index), ACCEPTED
+    cases = tuple(make_tiny_case(index, index + test) for test in range(MIXED_TESTS))
+    code, verdict = TINY_SOURCE.format(index=index), ACCEPTED
     if place == 18:
-        code, verdict = ENDLESS.format(index=index), TOO_SLOW
+        code, verdict = ENDLESS_SOURCE.format(index=index), TOO_SLOW
     elif place >= 16:
-        code, verdict = CRASH.format(index=index + 2), CRASHED
+        code, verdict = CRASH_SOURCE.format(index=index + 2), CRASHED
     elif place >= 14:
-        code, verdict = TINY.format(index=-index), WRONG
+        code, verdict = TINY_SOURCE.format(index=-index), WRONG
     verdicts = (ACCEPTED,) * MIXED_TESTS if verdict == ACCEPTED else (verdict, *(SKIPPED,) * (MIXED_TESTS - 1))
     return Task(code, cases, verdicts, cpu_limit_s=MIXED_LIMIT_S, stop_on_failure=True)
 
 
-def rl_step(index: int) -> Task:
+def make_rl_step(index: int) -> Task:
     """W5: of the 8 completions of a prompt two are wrong; ~0.6 ms of CPU, 10 tests."""
-    return loop_task(index, RL_STEPS, 10, " - 1" if index % 8 in {3, 6} else "")
+    return make_loop_task(index, RL_STEPS, 10, " - 1" if index % 8 in {3, 6} else "")
 
 
-NUMPY = """\
+NUMPY_SOURCE = """\
 import numpy as np
 
 n = int(input())
@@ -158,13 +160,13 @@ print(int(np.arange(n).sum()) + {index})
 """
 
 
-def imports(index: int) -> Task:
+def make_imports(index: int) -> Task:
     """W6: programs that import numpy."""
     n = 100 + index % 900
-    return right(NUMPY.format(index=index), Case(f"{n}\n", f"{n * (n - 1) // 2 + index}\n"))
+    return make_accepted(NUMPY_SOURCE.format(index=index), Case(f"{n}\n", f"{n * (n - 1) // 2 + index}\n"))
 
 
-ECHO = """\
+ECHO_SOURCE = """\
 import sys
 
 NUMBER = {index}
@@ -173,15 +175,15 @@ sys.stdout.buffer.write(sys.stdin.buffer.read())
 
 
 @cache
-def big_case() -> Case:
+def make_big_case() -> Case:
     line = "0123456789 abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXY\n"
     text = line * ((8 << 20) // len(line))
     return Case(text, text)
 
 
-def big_io(index: int) -> Task:
+def make_big_io(index: int) -> Task:
     """W7: 8 MB in, the same 8 MB out."""
-    return Task(ECHO.format(index=index), (big_case(),), (ACCEPTED,), checker="exact")
+    return Task(ECHO_SOURCE.format(index=index), (make_big_case(),), (ACCEPTED,), checker="exact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,44 +197,44 @@ class Workload:
     programs: int = 0  # a round's fixed number of programs
     programs_per_core: int = 0
     stream: bool = False  # results one by one, so that each one's arrival is seen
-    per_test: bool = True  # whether a container for each test is worth showing
+    with_docker_run: bool = True  # whether a container for each test is worth showing
 
     @property
     def family(self) -> str:
         return self.name.split()[0]
 
-    def number_of_programs(self, cores: int) -> int:
+    def count_programs(self, cores: int) -> int:
         """0: as many as the time allows."""
         return self.programs or self.programs_per_core * cores
 
     @property
     def language(self) -> str:
-        return "cpp" if self.make in {cpp_10, mixed} else "python"
+        return "cpp" if self.make in {make_cpp_10, make_mixed} else "python"
 
 
-ALL = (
-    Workload("W1 single", tiny_py),
-    Workload("W1 batch64", tiny_py, batch=64, concurrency=4, per_test=False),
-    Workload("W1 idle", tiny_py, concurrency=1, per_test=False),
-    Workload("W2 py-20", py_20),
-    Workload("W3 cpp-10", cpp_10, programs_per_core=4),
-    Workload("W3 idle", cpp_10, concurrency=1, programs=3, per_test=False),
-    Workload("W4 mixed", mixed, programs_per_core=40, per_test=False),
-    Workload("W5 rl-step", rl_step, batch=512, concurrency=1, programs=512, stream=True, per_test=False),
-    Workload("W6 imports", imports),
-    Workload("W7 big-io", big_io, concurrency=4),
+ALL_WORKLOADS = (
+    Workload("W1 single", make_tiny_py),
+    Workload("W1 batch64", make_tiny_py, batch=64, concurrency=4, with_docker_run=False),
+    Workload("W1 idle", make_tiny_py, concurrency=1, with_docker_run=False),
+    Workload("W2 py-20", make_py_20),
+    Workload("W3 cpp-10", make_cpp_10, programs_per_core=4),
+    Workload("W3 idle", make_cpp_10, concurrency=1, programs=3, with_docker_run=False),
+    Workload("W4 mixed", make_mixed, programs_per_core=40, with_docker_run=False),
+    Workload("W5 rl-step", make_rl_step, batch=512, concurrency=1, programs=512, stream=True, with_docker_run=False),
+    Workload("W6 imports", make_imports),
+    Workload("W7 big-io", make_big_io, concurrency=4),
 )
-FAMILIES = tuple(dict.fromkeys(workload.family for workload in ALL))
+FAMILIES = tuple(dict.fromkeys(workload.family for workload in ALL_WORKLOADS))
 
 
-def chosen(families: str) -> list[Workload]:
+def select_workloads(families: str) -> list[Workload]:
     """The workloads of `W1,W2`-like text; raises ValueError."""
     names = [name.strip().upper() for name in families.split(",") if name.strip()]
     unknown = set(names) - set(FAMILIES)
     if unknown or not names:
         raise ValueError(f"no workload {', '.join(sorted(unknown)) or families!r}: choose of {','.join(FAMILIES)}")
-    return [workload for workload in ALL if workload.family in names]
+    return [workload for workload in ALL_WORKLOADS if workload.family in names]
 
 
-def named(name: str) -> Workload:
-    return next(workload for workload in ALL if workload.name == name)
+def find_workload(name: str) -> Workload:
+    return next(workload for workload in ALL_WORKLOADS if workload.name == name)

@@ -20,7 +20,9 @@ SECRET_BYTES = 32
 _ID = re.compile(r"[a-z0-9-]{1,32}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _OPTION = re.compile(r"(rate|burst|queued|kept)=(\d+(?:\.\d+)?)")
-_SHAPE = "must be id:role:sha256 with :rate=N :burst=N :queued=N :kept=MIB as wished; `sandbox keys new` makes one"
+_ENTRY_FORMAT = (
+    "must be id:role:sha256 with :rate=N :burst=N :queued=N :kept=MIB as wished; `sandbox keys new` makes one"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,12 @@ class NewKey:
     entry: str
 
 
-def new_key(key_id: str, role: Role) -> NewKey:
+def generate_key(key_id: str, role: Role) -> NewKey:
     """A new random key. Raises BadRequest for an id that is none."""
     if not _ID.fullmatch(key_id):
         raise BadRequest("a key's id is 1 to 32 of a-z, 0-9 and dash", "id")
     key = f"sbx_{key_id}_{secrets.token_urlsafe(SECRET_BYTES)}"
-    return NewKey(key, f"{key_id}:{role}:{_digest(key.encode()).hex()}")
+    return NewKey(key, f"{key_id}:{role}:{_hash_key(key.encode()).hex()}")
 
 
 class Keyring:
@@ -45,9 +47,9 @@ class Keyring:
     def __init__(self, entries: Sequence[tuple[bytes, Caller]]) -> None:
         self._entries = entries
 
-    def caller(self, key: bytes) -> Caller:
+    def authenticate(self, key: bytes) -> Caller:
         """Whose key it is. Raises Unauthorized. Every entry is compared, in constant time, whichever fits."""
-        digest = _digest(key)
+        digest = _hash_key(key)
         found = None
         for known, caller in self._entries:
             if hmac.compare_digest(known, digest):
@@ -57,20 +59,22 @@ class Keyring:
         return found
 
 
-def parse(text: str, default: Caller) -> Keyring:
+def parse_keyring(text: str, default: Caller) -> Keyring:
     """The keyring of `SANDBOX_API_KEYS`: entries with commas or blanks between, what they leave out as in `default`.
 
     Raises BadRequest that tells the entry by its position, never by its content.
     """
-    entries = [_entry(word, position, default) for position, word in enumerate(re.split(r"[,\s]+", text.strip(", \n")))]
+    entries = [
+        _parse_entry(word, position, default) for position, word in enumerate(re.split(r"[,\s]+", text.strip(", \n")))
+    ]
     ids = [caller.id for _, caller in entries]
     if len(set(ids)) < len(ids):
         raise BadRequest("two keys have the same id; give each its own", "SANDBOX_API_KEYS")
     return Keyring(entries)
 
 
-def _entry(word: str, position: int, default: Caller) -> tuple[bytes, Caller]:
-    fault = BadRequest(f"SANDBOX_API_KEYS, entry {position + 1}: {_SHAPE}", "SANDBOX_API_KEYS")
+def _parse_entry(word: str, position: int, default: Caller) -> tuple[bytes, Caller]:
+    fault = BadRequest(f"SANDBOX_API_KEYS, entry {position + 1}: {_ENTRY_FORMAT}", "SANDBOX_API_KEYS")
     key_id, role, digest, *options = [*word.split(":"), "", "", ""][: max(3, word.count(":") + 1)]
     if not (_ID.fullmatch(key_id) and role in set(Role) and _DIGEST.fullmatch(digest)):
         raise fault
@@ -91,5 +95,5 @@ def _entry(word: str, position: int, default: Caller) -> tuple[bytes, Caller]:
     return bytes.fromhex(digest), caller
 
 
-def _digest(key: bytes) -> bytes:
+def _hash_key(key: bytes) -> bytes:
     return hashlib.sha256(key).digest()

@@ -32,4 +32,4 @@ class Caller:
         return self.role is Role.ADMIN or self.id == owner
 
 
-CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)
+CURRENT_CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)

@@ -14,10 +14,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Engine = Literal["docker", "local"]
+EngineName = Literal["docker", "local"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Isolation = Literal["box", "fresh"]
-Pinned = Literal["none", "boxes", "slots"]
+CpuPinning = Literal["none", "boxes", "slots"]
 RootDialect = Literal[
     "",
     "sandbox_fusion",
@@ -32,13 +32,13 @@ RootDialect = Literal[
 ]
 
 
-def _default_home() -> Path:
+def _find_default_home() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/sandbox")
     return Path(os.environ.get("XDG_STATE_HOME", Path.home() / ".local/state")) / "sandbox"
 
 
-def _secrets(text: str) -> str:
+def _check_webhook_secrets(text: str) -> str:
     for secret in text.split():
         try:
             key = b64decode(secret.removeprefix("whsec_"), validate=True)
@@ -49,7 +49,7 @@ def _secrets(text: str) -> str:
     return text
 
 
-def _networks(text: str) -> str:
+def _check_networks(text: str) -> str:
     for part in text.replace(",", " ").split():
         ip_network(part)
     return text
@@ -74,7 +74,7 @@ class QueueSettings(_Settings):
         "", repr=False, description="the Redis to use; empty: the embedded one that `sandbox up` owns"
     )
     home: Annotated[Path, AfterValidator(Path.absolute)] = Field(
-        default_factory=_default_home, description="where state lives: Redis data, sockets, pid files, logs"
+        default_factory=_find_default_home, description="where state lives: Redis data, sockets, pid files, logs"
     )
     result_ttl_s: int = Field(3_600, ge=1, description="how long a result can be fetched from /jobs")
     task_set_ttl_s: int = Field(604_800, ge=1, description="how long a task set is kept after it was last put or used")
@@ -118,13 +118,13 @@ class QueueSettings(_Settings):
 class WebhookSettings(QueueSettings):
     """`sandbox deliver`, which `sandbox up` starts where there is a secret; the API reads the first two as well."""
 
-    webhook_secret: Annotated[str, AfterValidator(_secrets)] = Field(
+    webhook_secret: Annotated[str, AfterValidator(_check_webhook_secrets)] = Field(
         "",
         repr=False,
         description="what webhooks are signed with, `whsec_` and base64; several, separated by blanks, while one"
         " replaces another; empty: no callbacks",
     )
-    webhook_networks: Annotated[str, AfterValidator(_networks)] = Field(
+    webhook_networks: Annotated[str, AfterValidator(_check_networks)] = Field(
         "", description="networks that may be called although they are not public, such as 10.0.0.0/8,127.0.0.1"
     )
     webhook_tries: int = Field(10, ge=1, description="requests made to deliver a webhook before it is given up")
@@ -204,7 +204,9 @@ class HostSettings(QueueSettings):
 class WorkerSettings(HostSettings):
     """`sandbox worker`."""
 
-    engine: Engine = Field("docker", description="docker, or local: no containers, fewer walls, chosen by name only")
+    engine: EngineName = Field(
+        "docker", description="docker, or local: no containers, fewer walls, chosen by name only"
+    )
     slots: int = Field(0, ge=0, description="programs run at one time; 0: one per core")
     isolation: Isolation = Field(
         "box", description="box: warm boxes, used again; fresh: a new container for each program, started beforehand"
@@ -218,7 +220,7 @@ class WorkerSettings(HostSettings):
         description="beside the slots, one idle worker for `rl` and one for `rl` and `default`: they take what waits"
         " behind long programs of other lanes",
     )
-    pin: Pinned = Field(
+    pin: CpuPinning = Field(
         "none",
         description="what stays on CPUs of its own: none; the boxes of each slot; or slots, boxes and worker together."
         " Only where nothing else needs the CPUs",
@@ -273,7 +275,7 @@ class GpuSettings(HostSettings):
         return [int(part) for part in self.gpus.split(",") if part.strip()]
 
     @property
-    def folder(self) -> Path:
+    def effective_gpu_folder(self) -> Path:
         return Path(self.gpu_folder).absolute() if self.gpu_folder else self.home / "gpu"
 
 
@@ -287,7 +289,7 @@ class ClientSettings(_Settings):
     api_key: str = Field("", repr=False, description="the key that this client sends; empty: none")
 
 
-def environment_of(settings: QueueSettings) -> dict[str, str]:
+def build_environment(settings: QueueSettings) -> dict[str, str]:
     """This process's environment with the settings in it: what its children are started with."""
     values = {f"SANDBOX_{name.upper()}": str(value) for name, value in settings.model_dump(mode="json").items()}
     return {**os.environ, **values}

@@ -18,14 +18,14 @@ from redis.exceptions import RedisError
 from sandbox import embedded_redis
 from sandbox.config import UpSettings, WorkerSettings
 from sandbox.errors import SandboxError
-from sandbox.up import is_ready, local_engine_gaps, service_url
+from sandbox.up import build_service_url, is_ready, list_local_isolation_gaps
 
-CGROUPS = Path("/sys/fs/cgroup")
+CGROUP_ROOT = Path("/sys/fs/cgroup")
 SECCOMP_ACTIONS = Path("/proc/sys/kernel/seccomp/actions_avail")
-NAMESPACE_PATIENCE_S = 10.0
-DOCTORS_SLOT = 1_000  # away from the slots of a service that runs on this machine
+NAMESPACE_TIMEOUT_S = 10.0
+DOCTOR_SLOT = 1_000  # away from the slots of a service that runs on this machine
 # CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID and CLONE_NEWNET: what the local engine's walls are made of.
-NEW_NAMESPACES = (
+NAMESPACE_PROBE = (
     "import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x10000000 | 0x00020000 | 0x20000000 | 0x40000000) != 0)"
 )
 
@@ -34,99 +34,101 @@ NEW_NAMESPACES = (
 class Finding:
     """One look: `needed` tells that the service cannot do without it."""
 
-    what: str
-    good: bool
-    found: str
+    name: str
+    passed: bool
+    detail: str
     advice: str = ""
-    needed: bool = True
+    is_required: bool = True
 
 
 def examine(settings: UpSettings) -> list[Finding]:
     """All findings, in the order in which they are worth mending."""
-    looks = (_kernel, _namespaces, _engine, _program, _redis, _service)
-    return [finding for look in looks for finding in look(settings)]
+    checks = (_check_kernel, _check_namespaces, _check_engine, _check_program, _check_redis, _check_service)
+    return [finding for check in checks for finding in check(settings)]
 
 
-def _kernel(settings: WorkerSettings) -> Iterator[Finding]:
+def _check_kernel(settings: WorkerSettings) -> Iterator[Finding]:
     known = platform.machine() in {"x86_64", "aarch64"}
     yield Finding("processor", known, platform.machine(), "run on x86_64 or aarch64")
     seccomp = SECCOMP_ACTIONS.exists()
     yield Finding("seccomp", seccomp, "filters" if seccomp else "none", "boot a kernel with CONFIG_SECCOMP_FILTER")
-    version = "v2" if (CGROUPS / "cgroup.controllers").exists() else "v1" if (CGROUPS / "memory").is_dir() else ""
+    version = (
+        "v2" if (CGROUP_ROOT / "cgroup.controllers").exists() else "v1" if (CGROUP_ROOT / "memory").is_dir() else ""
+    )
     in_docker = settings.engine == "docker"
     yield Finding(
         "cgroups", bool(version), version or "none", "boot a kernel with cgroups for memory, cpu and pids", in_docker
     )
-    direct = os.geteuid() == 0 and os.access(CGROUPS, os.W_OK)
+    direct = os.geteuid() == 0 and os.access(CGROUP_ROOT, os.W_OK)
     fast, slow = "writable: memory limits change in microseconds", "not writable: `docker update` changes them in 40 ms"
     yield Finding("cgroup files", direct, fast if direct else slow, "run workers as root on the engine's host", False)
 
 
-def _namespaces(settings: WorkerSettings) -> Iterator[Finding]:
+def _check_namespaces(settings: WorkerSettings) -> Iterator[Finding]:
     """Tried in a process of its own, for there is no way back from a namespace."""
-    tried = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", NEW_NAMESPACES], timeout=NAMESPACE_PATIENCE_S, check=False
+    completed = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", NAMESPACE_PROBE], timeout=NAMESPACE_TIMEOUT_S, check=False
     )
-    good = tried.returncode == 0
+    good = completed.returncode == 0
     found = "user, mount, pid, network" if good else "refused"
     advice = "sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000; only the local engine needs it"
-    yield Finding("namespaces", good, found, advice, needed=False)
+    yield Finding("namespaces", good, found, advice, is_required=False)
 
 
-def _engine(settings: WorkerSettings) -> Iterator[Finding]:
+def _check_engine(settings: WorkerSettings) -> Iterator[Finding]:
     try:
-        yield from _local_engine() if settings.engine == "local" else _docker_engine(settings)
+        yield from _check_local_engine() if settings.engine == "local" else _check_docker_engine(settings)
     except SandboxError as error:
         yield Finding(
             "engine", False, str(error), "sh deploy/up.sh installs and starts Docker; or SANDBOX_ENGINE=local"
         )
 
 
-def _local_engine() -> Iterator[Finding]:
-    gaps = local_engine_gaps()
+def _check_local_engine() -> Iterator[Finding]:
+    gaps = list_local_isolation_gaps()
     yield Finding("engine", True, "local: no containers")
-    yield from (Finding("wall", False, wall, "use the docker engine", needed=False) for wall in gaps)
+    yield from (Finding("wall", False, layer, "use the docker engine", is_required=False) for layer in gaps)
 
 
-def _docker_engine(settings: WorkerSettings) -> Iterator[Finding]:
-    from sandbox.box.docker_engine import engine_information
-    from sandbox.box.docker_images import IMAGES, engine_client, image_tag, missing_images
+def _check_docker_engine(settings: WorkerSettings) -> Iterator[Finding]:
+    from sandbox.box.docker_engine import fetch_engine_info
+    from sandbox.box.docker_images import IMAGES, compute_image_tag, find_missing_images, open_engine_client
 
-    information = engine_information()
+    information = fetch_engine_info()
     version, cgroups = information.get("ServerVersion"), information.get("CgroupVersion", "1")
     yield Finding("engine", True, f"Docker {version}, cgroup v{cgroups}, at {information['socket']}")
-    for name, wall in (("MemoryLimit", "memory limit"), ("CpuCfsQuota", "CPU limit"), ("PidsLimit", "process limit")):
+    for name, layer in (("MemoryLimit", "memory limit"), ("CpuCfsQuota", "CPU limit"), ("PidsLimit", "process limit")):
         up = bool(information.get(name))
-        yield Finding(f"wall: {wall}", up, "up" if up else "missing", "enable its cgroup when the kernel boots")
+        yield Finding(f"wall: {layer}", up, "up" if up else "missing", "enable its cgroup when the kernel boots")
     profile = any("seccomp" in option for option in information.get("SecurityOptions") or ())
     advice = "use an engine built with seccomp; each program still has our own filter"
-    yield Finding("wall: engine's seccomp profile", profile, "up" if profile else "missing", advice, needed=False)
+    yield Finding("wall: engine's seccomp profile", profile, "up" if profile else "missing", advice, is_required=False)
     runtime = settings.docker_runtime or information.get("DefaultRuntime", "")
     there = runtime in (information.get("Runtimes") or {})
     yield Finding("runtime", there, runtime if there else f"no {runtime}", f"register {runtime} with the engine")
-    with engine_client(timeout_s=10.0) as client:
-        missing = missing_images(client)
+    with open_engine_client(timeout_s=10.0) as client:
+        missing = find_missing_images(client)
     for name in IMAGES:
-        found = "missing" if name in missing else image_tag(name)
+        found = "missing" if name in missing else compute_image_tag(name)
         yield Finding(f"image {name}", name not in missing, found, "sandbox images build")
 
 
-def _program(settings: WorkerSettings) -> Iterator[Finding]:
+def _check_program(settings: WorkerSettings) -> Iterator[Finding]:
     """A real program in a box of its own: an engine that answers may still run nothing."""
     from sandbox.box.slot import Slot
-    from sandbox.jobs.slot_check import prove
+    from sandbox.jobs.slot_check import run_self_test
     from sandbox.jobs.worker import make_engine
 
     advice = "look at what failed; `sandbox run` tries other programs once the service is up"
     with tempfile.TemporaryDirectory(prefix="doctor-") as home:
         try:
-            engine = make_engine(settings.model_copy(update={"home": Path(home)}), DOCTORS_SLOT)
+            engine = make_engine(settings.model_copy(update={"home": Path(home)}), DOCTOR_SLOT)
             slot = Slot(engine, max_runs=1, max_age_s=60.0)
             try:
                 began = time.monotonic()
-                prove(slot)
+                run_self_test(slot)
                 found = f"print(6 * 7) was judged accepted {time.monotonic() - began:.1f} s after its box was asked for"
-                missing = slot.missing_walls()
+                missing = slot.list_missing_isolation()
             finally:
                 slot.close()
                 engine.close()
@@ -134,30 +136,38 @@ def _program(settings: WorkerSettings) -> Iterator[Finding]:
             yield Finding("program", False, str(error), advice)
             return
     yield Finding("program", True, found)
-    for wall in missing:
-        yield Finding("wall", False, wall, "said in missing_walls; the threat model has what it means", needed=False)
+    for layer in missing:
+        yield Finding(
+            "wall", False, layer, "said in missing_walls; the threat model has what it means", is_required=False
+        )
 
 
-def _redis(settings: UpSettings) -> Iterator[Finding]:
+def _check_redis(settings: UpSettings) -> Iterator[Finding]:
     if not settings.redis_url:
         try:
             yield Finding("redis server", True, str(embedded_redis.find_server()))
         except SandboxError as error:
             yield Finding("redis server", False, "none", str(error))
-    theirs = bool(settings.redis_url)
+    is_external = bool(settings.redis_url)
     client = Redis.from_url(settings.effective_redis_url, socket_timeout=5.0, socket_connect_timeout=5.0)
     try:
         yield Finding("redis", True, f"answers, version {client.info('server').get('redis_version', '?')}")
-        kept = client.config_get("appendonly").get("appendonly") == "yes"
-        yield Finding("redis persistence", kept, "on" if kept else "off", "set appendonly yes in it", needed=False)
+        is_persistent = client.config_get("appendonly").get("appendonly") == "yes"
+        yield Finding(
+            "redis persistence",
+            is_persistent,
+            "on" if is_persistent else "off",
+            "set appendonly yes in it",
+            is_required=False,
+        )
     except RedisError as error:
-        advice = "start it, or mend SANDBOX_REDIS_URL" if theirs else "`sandbox up` starts it"
-        yield Finding("redis", False, str(error), advice, needed=theirs)
+        advice = "start it, or mend SANDBOX_REDIS_URL" if is_external else "`sandbox up` starts it"
+        yield Finding("redis", False, str(error), advice, is_required=is_external)
     finally:
         client.close()
 
 
-def _service(settings: UpSettings) -> Iterator[Finding]:
-    url = service_url(settings)
+def _check_service(settings: UpSettings) -> Iterator[Finding]:
+    url = build_service_url(settings)
     ready = is_ready(url)
-    yield Finding("service", ready, f"{'ready' if ready else 'not ready'} at {url}", "`sandbox up`", needed=False)
+    yield Finding("service", ready, f"{'ready' if ready else 'not ready'} at {url}", "`sandbox up`", is_required=False)

@@ -50,7 +50,7 @@ class ErrorCode:
 _TRY_AGAIN = "our failure, not the program's: try again, and look at /health/ready and the server's log"
 
 # From the leaves to the root, so that the first match is the closest.
-TABLE = (
+ERROR_CODES = (
     ErrorCode(
         UnknownLanguage, "unknown-language", 422, "Unknown language", "no such language; GET /languages lists them all"
     ),
@@ -84,14 +84,14 @@ TABLE = (
     ErrorCode(SandboxError, "error", 500, "Internal error", _TRY_AGAIN),
 )
 
-_BY_TYPE = {code.type: code for code in TABLE}
+_BY_TYPE = {code.type: code for code in ERROR_CODES}
 
 
-def of(error: SandboxError) -> ErrorCode:
+def find_by_error(error: SandboxError) -> ErrorCode:
     """The code of an error: its class's own, or else its closest ancestor's."""
-    return next(code for code in TABLE if isinstance(error, code.error))
+    return next(code for code in ERROR_CODES if isinstance(error, code.error))
 
 
-def named(problem_type: str) -> ErrorCode | None:
+def find_by_type(problem_type: str) -> ErrorCode | None:
     """The code a problem document's `type` names; None for a type that is not ours."""
     return _BY_TYPE.get(problem_type)

@@ -15,157 +15,157 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-FIRST_LIMIT = 1_024
-LEAST_LIMIT = 1
-MOST_LIMIT = 65_536
-STEP = 64
-LONG_QUEUE_S = 5.0
-BETWEEN_DECREASES_S = 0.5
-MOST_AT_ONCE = 1_000
-MOST_BYTES = 32 << 20
+INITIAL_LIMIT = 1_024
+MIN_LIMIT = 1
+MAX_LIMIT = 65_536
+LIMIT_INCREASE = 64
+LONG_QUEUE_TIME_S = 5.0
+MIN_DECREASE_INTERVAL_S = 0.5
+MAX_BATCH_ITEMS = 1_000
+MAX_BATCH_BYTES = 32 << 20
 LINGER_S = 0.02
 
 
-class Window:
+class CongestionWindow:
     """How many items may be under way. Not thread-safe; whoever owns it is."""
 
-    def __init__(self, limit: float = FIRST_LIMIT, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, limit: float = INITIAL_LIMIT, clock: Callable[[], float] = time.monotonic) -> None:
         self.limit = limit
-        self.under_way = 0
+        self.in_flight = 0
         self._clock = clock
         self._decreased_at = float("-inf")
 
     def has_room(self, items: int) -> bool:
         """One request may always go, however large it is."""
-        return not self.under_way or self.under_way + items <= self.limit
+        return not self.in_flight or self.in_flight + items <= self.limit
 
-    def answered(self, items: int, queue_time_s: float) -> None:
+    def record_answer(self, items: int, queue_time_s: float) -> None:
         """So many items have their results, and waited at most so long in the service's queue."""
-        if queue_time_s > LONG_QUEUE_S:
-            self.refused()
+        if queue_time_s > LONG_QUEUE_TIME_S:
+            self.record_refusal()
         else:  # a whole window's worth of answers makes it one step wider
-            self.limit = min(MOST_LIMIT, self.limit + STEP * items / self.limit)
+            self.limit = min(MAX_LIMIT, self.limit + LIMIT_INCREASE * items / self.limit)
 
-    def refused(self) -> None:
+    def record_refusal(self) -> None:
         """Too much is under way. What was sent before the last decrease tells nothing new."""
         now = self._clock()
-        if now - self._decreased_at >= BETWEEN_DECREASES_S:
+        if now - self._decreased_at >= MIN_DECREASE_INTERVAL_S:
             self._decreased_at = now
-            self.limit = max(LEAST_LIMIT, self.limit / 2)
+            self.limit = max(MIN_LIMIT, self.limit / 2)
 
 
 class Gate:
     """A window that threads wait before."""
 
     def __init__(self) -> None:
-        self.window = Window()
+        self.window = CongestionWindow()
         self._changed = threading.Condition()
 
     @contextmanager
-    def room(self, items: int) -> Iterator[None]:
+    def reserve(self, items: int) -> Iterator[None]:
         """Room for so many items, as long as the context lasts."""
         with self._changed:
             self._changed.wait_for(lambda: not items or self.window.has_room(items))
-            self.window.under_way += items
+            self.window.in_flight += items
         try:
             yield
         finally:
             with self._changed:
-                self.window.under_way -= items
+                self.window.in_flight -= items
                 self._changed.notify_all()
 
-    def answered(self, items: int, queue_time_s: float) -> None:
+    def record_answer(self, items: int, queue_time_s: float) -> None:
         with self._changed:
-            self.window.answered(items, queue_time_s)
+            self.window.record_answer(items, queue_time_s)
 
-    def refused(self) -> None:
+    def record_refusal(self) -> None:
         with self._changed:
-            self.window.refused()
+            self.window.record_refusal()
 
 
 class AsyncGate:
     """A window that tasks of one event loop wait before."""
 
     def __init__(self) -> None:
-        self.window = Window()
-        self._waiting: list[asyncio.Future[None]] = []
+        self.window = CongestionWindow()
+        self._waiters: list[asyncio.Future[None]] = []
 
     @asynccontextmanager
-    async def room(self, items: int) -> AsyncIterator[None]:
+    async def reserve(self, items: int) -> AsyncIterator[None]:
         """Room for so many items, as long as the context lasts."""
         while items and not self.window.has_room(items):
             turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
+            self._waiters.append(turn)
             await turn
-        self.window.under_way += items
+        self.window.in_flight += items
         try:
             yield
         finally:
-            self.window.under_way -= items
-            waiting, self._waiting = self._waiting, []
+            self.window.in_flight -= items
+            waiting, self._waiters = self._waiters, []
             for turn in waiting:
                 if not turn.done():
                     turn.set_result(None)
 
-    def answered(self, items: int, queue_time_s: float) -> None:
-        self.window.answered(items, queue_time_s)
+    def record_answer(self, items: int, queue_time_s: float) -> None:
+        self.window.record_answer(items, queue_time_s)
 
-    def refused(self) -> None:
-        self.window.refused()
+    def record_refusal(self) -> None:
+        self.window.record_refusal()
 
 
-def number_of(items: object) -> int | None:
+def count_items(items: object) -> int | None:
     """How many there are, where that is known."""
     return len(items) if isinstance(items, Sized) else None
 
 
-def pieces(
-    items: Iterable[Item], encoded: Callable[[Item], bytes], most: Callable[[], float]
+def split_into_batches(
+    items: Iterable[Item], encode: Callable[[Item], bytes], max_items: Callable[[], float]
 ) -> Iterator[dict[int, bytes]]:
     """Items by index, so many at a time as the window lets through; read no further than that."""
-    piece: dict[int, bytes] = {}
+    batch: dict[int, bytes] = {}
     size = 0
     for index, item in enumerate(items):
-        data = encoded(item)
-        if piece and size + len(data) > MOST_BYTES:
-            yield piece
-            piece, size = {}, 0
-        piece[index] = data
+        data = encode(item)
+        if batch and size + len(data) > MAX_BATCH_BYTES:
+            yield batch
+            batch, size = {}, 0
+        batch[index] = data
         size += len(data)
-        if len(piece) >= min(MOST_AT_ONCE, most()):
-            yield piece
-            piece, size = {}, 0
-    if piece:
-        yield piece
+        if len(batch) >= min(MAX_BATCH_ITEMS, max_items()):
+            yield batch
+            batch, size = {}, 0
+    if batch:
+        yield batch
 
 
-async def pieces_as_they_come(
-    items: AsyncIterable[Item], encoded: Callable[[Item], bytes], most: Callable[[], float]
+async def split_async_into_batches(
+    items: AsyncIterable[Item], encode: Callable[[Item], bytes], max_items: Callable[[], float]
 ) -> AsyncIterator[dict[int, bytes]]:
     """The same for items that are made one by one: none waits longer than a moment for others to go with it."""
     source = enumerate_async(items)
-    coming: asyncio.Future[tuple[int, Item]] | None = None
-    piece: dict[int, bytes] = {}
+    next_item: asyncio.Future[tuple[int, Item]] | None = None
+    batch: dict[int, bytes] = {}
     try:
         while True:
-            coming = coming or asyncio.ensure_future(anext(source))
-            await asyncio.wait([coming], timeout=LINGER_S if piece else None)
-            if coming.done():
+            next_item = next_item or asyncio.ensure_future(anext(source))
+            await asyncio.wait([next_item], timeout=LINGER_S if batch else None)
+            if next_item.done():
                 try:
-                    index, item = coming.result()
+                    index, item = next_item.result()
                 except StopAsyncIteration:
                     break
-                coming = None
-                piece[index] = encoded(item)
-                if len(piece) < min(MOST_AT_ONCE, most()) and sum(map(len, piece.values())) < MOST_BYTES:
+                next_item = None
+                batch[index] = encode(item)
+                if len(batch) < min(MAX_BATCH_ITEMS, max_items()) and sum(map(len, batch.values())) < MAX_BATCH_BYTES:
                     continue
-            yield piece
-            piece = {}
-        if piece:
-            yield piece
+            yield batch
+            batch = {}
+        if batch:
+            yield batch
     finally:
-        if coming is not None:
-            coming.cancel()
+        if next_item is not None:
+            next_item.cancel()
 
 
 async def enumerate_async(items: AsyncIterable[Item]) -> AsyncIterator[tuple[int, Item]]:

@@ -6,20 +6,20 @@ import os
 from collections import deque
 
 ID_BYTES = 16
-MADE_AT_ONCE = 256
+IDS_PER_DRAW = 256
 
-_made: deque[str] = deque()
+_spare_ids: deque[str] = deque()
 
 
-def new_id() -> str:
+def generate_id() -> str:
     """Another id. Thread-safe. The kernel is asked for 256 at a time: asked for each, it was 5 % of a request."""
     try:
-        return _made.popleft()
+        return _spare_ids.popleft()
     except IndexError:
-        drawn = os.urandom(ID_BYTES * MADE_AT_ONCE).hex()
+        drawn = os.urandom(ID_BYTES * IDS_PER_DRAW).hex()
         ids = [drawn[at : at + 2 * ID_BYTES] for at in range(0, len(drawn), 2 * ID_BYTES)]
-        _made.extend(ids[1:])
+        _spare_ids.extend(ids[1:])
         return ids[0]
 
 
-os.register_at_fork(after_in_child=_made.clear)
+os.register_at_fork(after_in_child=_spare_ids.clear)

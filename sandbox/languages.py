@@ -19,32 +19,32 @@ COMPILE_LIMITS = Limits(cpu_time_s=30.0, wall_time_s=60.0, memory_mb=2_048, proc
 
 # A program whose source names a means of looking at the interpreter itself gets the real `python3 main.py`, ten
 # milliseconds slower: there a warm interpreter could be told from a fresh one.
-LOOKS_INSIDE = re.compile(
+INTROSPECTION = re.compile(
     rb"__del__|__subclasses__|_getframe|settrace|setprofile|audit|excepthook|unraisable|sys\.modules|path_importer_cache"
     rb"|meta_path|/proc/|native_id|\bctypes\b|\bweakref\b|builtins\.|\bgc\.(?!disable|enable)|\bre\._|threading\._|_thread"
     rb"|\bSIGINT\b|ResourceWarning|exit\(\(|['\"]\w+\.py['\"]"
 )
 # One that names none of these leaves nothing for the interpreter's end to close, join or call.
-LEAVES_WORK = re.compile(
+NEEDS_CLEANUP = re.compile(
     rb"open|yield|await|async|close|[Ff]ile|[Pp]ipe|subprocess|tempfile|Temporary|multiprocessing|concurrent|Pool|logging|sqlite"
     rb"|socket|shelve|detach|mmap|memmap|curses|exec|eval|import_module|__import__|atexit|thread|Thread|std(?:out|err)\s*="
 )
 
 
-def _mode(source: bytes) -> Mode:
+def _choose_mode(source: bytes) -> Mode:
     """How a Python program is started so that it cannot tell it from `python3 main.py`."""
-    if LOOKS_INSIDE.search(source) or not (source.isascii() or _is_utf8(source)):
+    if INTROSPECTION.search(source) or not (source.isascii() or _is_utf8(source)):
         return Mode.EXEC
-    return Mode.FORK if LEAVES_WORK.search(source) else Mode.FORK_PLAIN
+    return Mode.FORK if NEEDS_CLEANUP.search(source) else Mode.FORK_PLAIN
 
 
 # Modules of the python image whose import costs more than a fork (numpy: 100 ms); a program that imports some is forked
 # from an interpreter that has them.
-LARGE_MODULE = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(numpy|scipy|pandas|sympy|networkx)\b", re.MULTILINE)
+LARGE_MODULE_IMPORT = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(numpy|scipy|pandas|sympy|networkx)\b", re.MULTILINE)
 
 
-def _warm(source: bytes) -> tuple[str, ...]:
-    return tuple(sorted({name.decode() for name in LARGE_MODULE.findall(source)}))
+def _find_large_modules(source: bytes) -> tuple[str, ...]:
+    return tuple(sorted({name.decode() for name in LARGE_MODULE_IMPORT.findall(source)}))
 
 
 def _is_utf8(source: bytes) -> bool:
@@ -74,16 +74,16 @@ class Language:
     environment: Mapping[str, str] = field(default_factory=dict, hash=False)
     memory_errors: tuple[bytes, ...] = ()
     syntax_check: tuple[str, ...] = ()
-    checked: Language | None = None
+    with_debug_checks: Language | None = None
 
-    def program(
+    def build_program(
         self, code: str | bytes, compile_limits: Limits | None = None, *, debug_checks: bool = False
     ) -> Program:
         """Return a program in this language. `compile_limits` replace the language's own; with `debug_checks`, its
         failing assertions stop it.
         """
-        if debug_checks and self.checked is not None:
-            return self.checked.program(code, compile_limits)
+        if debug_checks and self.with_debug_checks is not None:
+            return self.with_debug_checks.build_program(code, compile_limits)
         source = code.encode() if isinstance(code, str) else code
         if self.unix_newlines:
             source = source.replace(b"\r\n", b"\n")
@@ -93,15 +93,15 @@ class Language:
             run_command=self.run_command,
             compile_command=self.compile_command,
             keep=self.keep,
-            mode=_mode(source) if self.forked else Mode.EXEC,
-            warm=_warm(source) if self.forked else (),
+            mode=_choose_mode(source) if self.forked else Mode.EXEC,
+            preload_modules=_find_large_modules(source) if self.forked else (),
             compile_limits=self.compile_limits if compile_limits is None else compile_limits,
             environment=self.environment,
             memory_errors=self.memory_errors,
         )
 
 
-def _entry(name: str, row: Mapping[str, Any]) -> Language:
+def _build_language(name: str, row: Mapping[str, Any]) -> Language:
     return Language(
         name=name,
         image=row["image"],
@@ -118,35 +118,37 @@ def _entry(name: str, row: Mapping[str, Any]) -> Language:
         environment=MappingProxyType(row.get("environment", {})),
         memory_errors=tuple(text.encode() for text in row.get("memory_errors", ())),
         syntax_check=tuple(row.get("syntax_check", ())),
-        checked=_entry(name, {**row, **row["debug_checks"], "debug_checks": {}}) if row.get("debug_checks") else None,
+        with_debug_checks=_build_language(name, {**row, **row["debug_checks"], "debug_checks": {}})
+        if row.get("debug_checks")
+        else None,
     )
 
 
 @cache
-def table() -> Mapping[str, Language]:
+def load_languages() -> Mapping[str, Language]:
     """All languages by name."""
     rows = tomllib.loads(files("sandbox").joinpath("languages.toml").read_text(encoding="utf-8"))
-    return MappingProxyType({name: _entry(name, row) for name, row in rows.items()})
+    return MappingProxyType({name: _build_language(name, row) for name, row in rows.items()})
 
 
 @cache
-def _names() -> Mapping[str, Language]:
-    names = {alias: language for language in table().values() for alias in language.aliases}
-    return MappingProxyType({**names, **table()})
+def _index_names() -> Mapping[str, Language]:
+    names = {alias: language for language in load_languages().values() for alias in language.aliases}
+    return MappingProxyType({**names, **load_languages()})
 
 
-def named(name: str) -> Language:
+def get_language(name: str) -> Language:
     """The language of that name or alias; raises UnknownLanguage."""
     try:
-        return _names()[name.lower()]
+        return _index_names()[name.lower()]
     except KeyError:
-        known = ", ".join(table())
+        known = ", ".join(load_languages())
         raise UnknownLanguage(f"unknown language {name!r}; known are {known}", field="language") from None
 
 
-def by_suffix(suffix: str) -> Language:
+def get_language_by_suffix(suffix: str) -> Language:
     """The language of files with that suffix, dot included; raises UnknownLanguage."""
-    for language in table().values():
+    for language in load_languages().values():
         if suffix.lower() in language.suffixes:
             return language
     raise UnknownLanguage(f"no language has files ending in {suffix!r}; name it", field="language")

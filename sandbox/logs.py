@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from sandbox.caller import CALLER
-from sandbox.origin import LOGGED
+from sandbox.caller import CURRENT_CALLER
+from sandbox.origin import LOG_FIELDS
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -26,28 +26,28 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
-            "time": f"{_second(int(record.created))}.{int(record.msecs):03}Z",
+            "time": f"{_format_second(int(record.created))}.{int(record.msecs):03}Z",
             "level": record.levelname.lower(),
             "process": record.process,
             "logger": record.name,
             "message": record.getMessage(),
-            **LOGGED.get(),
+            **LOG_FIELDS.get(),
         }
-        caller = CALLER.get()
+        caller = CURRENT_CALLER.get()
         if caller is not None:
             line["key"] = caller.id
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return _json(line)
+        return _encode_json(line)
 
 
 @lru_cache(maxsize=2)
-def _second(seconds: int) -> str:
+def _format_second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
-def _json(line: dict[str, Any]) -> str:
+def _encode_json(line: dict[str, Any]) -> str:
     try:
         text = orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
         # What some readers take for the end of a line, or a terminal for a command, is escaped below.

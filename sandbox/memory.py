@@ -6,12 +6,12 @@ import ctypes
 import gc
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-KEPT_BYTES = 64 << 20
-LARGEST_IN_HEAP_BYTES = 32 << 20  # the most that glibc takes
-OBJECTS_BETWEEN_COLLECTIONS = 10_000
+TRIM_THRESHOLD_BYTES = 64 << 20
+MMAP_THRESHOLD_BYTES = 32 << 20  # the most that glibc takes
+GC_THRESHOLD = 10_000
 
 
-def keep_large_blocks() -> None:
+def reuse_freed_blocks() -> None:
     """Have freed blocks of up to 32 MiB reused, rather than given back to the kernel and asked for again.
 
     A fresh block costs a page fault per 4 KiB, which is half of what a worker spends on 8 MB of output. At most 64 MiB
@@ -19,15 +19,15 @@ def keep_large_blocks() -> None:
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, LARGEST_IN_HEAP_BYTES)
-        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+        mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
+        mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES)
 
 
-def collect_rarely() -> None:
+def reduce_garbage_collection() -> None:
     """Call when a process is about to serve: what it has by then it keeps, and the collector need not look at it again.
 
     It looked after every 700 new objects, at many of those that were there: 5 % of the API's time.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    gc.set_threshold(GC_THRESHOLD)

@@ -9,14 +9,14 @@ from types import MappingProxyType
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class RequestIds:
     """`request` is the request's X-Request-ID, `trace` the W3C traceparent of the span it is served in."""
 
-    request: str = ""
-    trace: str = ""
+    request_id: str = ""
+    traceparent: str = ""
 
 
-NOWHERE = Origin()
-ORIGIN: ContextVar[Origin] = ContextVar("origin", default=NOWHERE)
+NO_REQUEST_IDS = RequestIds()
+CURRENT_REQUEST_IDS: ContextVar[RequestIds] = ContextVar("origin", default=NO_REQUEST_IDS)
 # Fields of every line that is logged meanwhile.
-LOGGED: ContextVar[Mapping[str, str]] = ContextVar("logged", default=MappingProxyType({}))
+LOG_FIELDS: ContextVar[Mapping[str, str]] = ContextVar("logged", default=MappingProxyType({}))

@@ -14,26 +14,26 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from sandbox import languages
-from sandbox.caller import CALLER
+from sandbox.caller import CURRENT_CALLER
 from sandbox.config import QueueSettings
 from sandbox.errors import BadRequest, Cancelled, CannotRun, LanguageNotInstalled, SandboxError
-from sandbox.ids import new_id
+from sandbox.ids import generate_id
 from sandbox.jobs import envelope, idempotency, watching
 from sandbox.jobs.connection import connect
-from sandbox.jobs.envelope import Item, Kind
+from sandbox.jobs.envelope import Item, SubmissionKind
 from sandbox.jobs.gpu_jobs import GpuJobs, is_gpu_job
 from sandbox.jobs.idempotency import KeyedRequest
-from sandbox.jobs.ledger import Ledger, anybody
-from sandbox.jobs.mailbox import Mailbox
-from sandbox.jobs.outage import OutageWatch, problems, slot_reports
-from sandbox.jobs.outbox import Outbox
-from sandbox.jobs.postman import Postman
+from sandbox.jobs.ledger import JobStore, allow_any_owner
+from sandbox.jobs.mailbox import ResultReader
+from sandbox.jobs.outage import OutageMonitor, list_problems, read_slot_reports
+from sandbox.jobs.outbox import WebhookQueue
+from sandbox.jobs.postman import BatchSender
 from sandbox.jobs.quotas import Quotas
-from sandbox.jobs.spool import SpooledItems
-from sandbox.jobs.storage import Storage, of_submission, refusal_of
+from sandbox.jobs.spool import ExternalizedItems
+from sandbox.jobs.storage import StorageLimiter, submission_member, translate_redis_error
 from sandbox.jobs.tasksets import TaskSets
 from sandbox.languages import Language
-from sandbox.origin import ORIGIN
+from sandbox.origin import CURRENT_REQUEST_IDS
 from sandbox.schema import (
     AssertTest,
     ExecuteRequest,
@@ -51,11 +51,11 @@ from sandbox.schema.live import LiveView
 from sandbox.schema.reward import RewardRequest, Task, TaskSetInfo
 from sandbox.schema.vote import VoteRequest
 
-__all__ = ["Kind", "Readiness", "Request", "Service", "Ticket"]
+__all__ = ["Readiness", "Service", "SubmissionKind", "SubmissionRequest", "Ticket"]
 
 logger = logging.getLogger(__name__)
 
-Request = ExecuteRequest | VerifyRequest | VoteRequest
+SubmissionRequest = ExecuteRequest | VerifyRequest | VoteRequest
 Answer = TypeVar("Answer")
 
 
@@ -96,37 +96,37 @@ class Service:
     def __init__(self, settings: QueueSettings) -> None:
         self._settings = settings
         self._redis: Redis = connect(settings.effective_redis_url)
-        self._postman = Postman(
+        self._sender = BatchSender(
             self._redis, settings.queue_ttl_s, settings.max_queued, settings.lease_s, settings.max_queued_mb << 20
         )
-        self._mailbox = Mailbox(self._redis, self._answered, self._send_whole)
-        self._spooled = SpooledItems(settings.home, self._redis, settings.lease_s)
-        self._storage = Storage(self._redis, settings.max_kept_mb)
-        self._task_sets = TaskSets(self._redis, settings.task_set_ttl_s, store=self._storage)
-        self._ledger = Ledger(self._redis, settings.queue_ttl_s, settings.result_ttl_s, self._task_sets.get)
-        self._outbox = Outbox(self._redis, self._ledger)
+        self._result_reader = ResultReader(self._redis, self._handle_results, self._resend_with_payload)
+        self._externalized = ExternalizedItems(settings.home, self._redis, settings.lease_s)
+        self._storage_limiter = StorageLimiter(self._redis, settings.max_kept_mb)
+        self._task_sets = TaskSets(self._redis, settings.task_set_ttl_s, storage_limiter=self._storage_limiter)
+        self._job_store = JobStore(self._redis, settings.queue_ttl_s, settings.result_ttl_s, self._task_sets.get)
+        self._webhook_queue = WebhookQueue(self._redis, self._job_store)
         self._quotas = Quotas(self._redis, settings.queue_ttl_s)
         self._gpu_jobs = GpuJobs(self._redis, settings.queue_ttl_s, settings.result_ttl_s)
-        self._outage = OutageWatch(self._redis, settings.lease_s, self._fail_all_waiting)
+        self._outage_monitor = OutageMonitor(self._redis, settings.lease_s, self._fail_all_waiting)
 
     def start(self) -> None:
-        self._outage.start()
-        self._postman.start()
-        self._mailbox.start()
-        self._storage.start()
+        self._outage_monitor.start()
+        self._sender.start()
+        self._result_reader.start()
+        self._storage_limiter.start()
 
     def close(self) -> None:
-        self._outage.close()
-        self._postman.close()
-        self._mailbox.close()
-        self._storage.close()
-        self._spooled.close()
+        self._outage_monitor.close()
+        self._sender.close()
+        self._result_reader.close()
+        self._storage_limiter.close()
+        self._externalized.close()
         self._redis.close()
 
     def submit(
         self,
-        kind: Kind,
-        requests: Sequence[Request],
+        kind: SubmissionKind,
+        requests: Sequence[SubmissionRequest],
         *,
         durable: bool = False,
         batch: bool = False,
@@ -145,206 +145,218 @@ class Service:
         request it raises `errors.IdempotencyKeyReused`.
         """
         # A reward batch with one program in a missing language has rewards for the others.
-        missing = self._outage.missing_languages if reward is None else frozenset()
+        missing = self._outage_monitor.missing_languages if reward is None else frozenset()
         for position, request in enumerate(requests):
-            _check(request, position if batch else None, missing)
+            _check_request(request, position if batch else None, missing)
         keyed = None
         if idempotency_key:
             route = ["reward" if reward is not None else kind, "batch" if batch else "one"]
             asked = [*(requests if reward is None else [reward]), *([] if callback is None else [callback])]
-            keyed = KeyedRequest.of(_caller_id(), idempotency_key, idempotency.fingerprint_of(route, asked))
-        submission = new_id()
+            keyed = KeyedRequest.create(
+                _get_caller_id(), idempotency_key, idempotency.compute_fingerprint(route, asked)
+            )
+        submission = generate_id()
         try:
-            if keyed is not None and (first := idempotency.first(self._redis, keyed)):
-                return self._rejoin(first, durable)
-            if not durable and self._outage.why:
+            if keyed is not None and (first := idempotency.find_submission(self._redis, keyed)):
+                return self._join_existing(first, durable)
+            if not durable and self._outage_monitor.reason:
                 raise CannotRun("no worker can run programs now")
-            self._storage.admit()
+            self._storage_limiter.admit()
             if durable or keyed is not None:
-                return self._submit_kept(kind, submission, requests, durable, batch, keyed, callback, reward)
+                return self._submit_stored(kind, submission, requests, durable, batch, keyed, callback, reward)
         except RedisError as error:
-            raise refusal_of(error) from error
+            raise translate_redis_error(error) from error
         return self._submit_awaited(kind, submission, requests, batch)
 
-    def job(self, job_id: str) -> Job:
+    def get_job(self, job_id: str) -> Job:
         """The state of a kept submission or GPU job. Raises `errors.NotFound` or `errors.QueueUnavailable`."""
-        may_see = _may_see()
+        owner_filter = _get_owner_filter()
         if is_gpu_job(job_id):
-            return _from_redis(lambda: self._gpu_jobs.job(job_id, may_see))
-        return _from_redis(lambda: self._ledger.job(job_id, may_see))
+            return _query_redis(lambda: self._gpu_jobs.get_job(job_id, owner_filter))
+        return _query_redis(lambda: self._job_store.get_job(job_id, owner_filter))
 
     def cancel(self, job_id: str) -> Job:
         """Cancel the rest of a job and stop its running programs; raises `errors.NotFound` or `QueueUnavailable`."""
         if is_gpu_job(job_id):
-            may_see = _may_see()
-            return _from_redis(lambda: self._gpu_jobs.cancel(job_id, may_see))
-        job = self.job(job_id)
+            owner_filter = _get_owner_filter()
+            return _query_redis(lambda: self._gpu_jobs.cancel(job_id, owner_filter))
+        job = self.get_job(job_id)
         if job.result is None:
-            _from_redis(lambda: self._cancel(job_id))
-        return self.job(job_id)
+            _query_redis(lambda: self._cancel(job_id))
+        return self.get_job(job_id)
 
     def _cancel(self, job_id: str) -> None:
-        self._ledger.cancel(job_id)
-        entry = self._ledger.entry(job_id)
-        if entry.done < entry.total:
-            self._storage.end(of_submission(job_id), entry.request_bytes, self._settings.result_ttl_s)
-            self._ledger.tell_cancelled(entry)
+        self._job_store.cancel(job_id)
+        record = self._job_store.get_record(job_id)
+        if record.done_count < record.item_count:
+            self._storage_limiter.shrink(submission_member(job_id), record.request_bytes, self._settings.result_ttl_s)
+            self._job_store.notify_cancelled(record)
 
     def abandon(self, ticket: Ticket) -> None:
         """The client of a synchronous submission went away: cancel the rest of it."""
         waiting = [position for position, future in enumerate(ticket.results) if not future.done()]
         ids = {ticket.id, *(f"{ticket.id}.{position}" for position in waiting)}
-        sent = self._postman.withdraw(ids)
+        sent = self._sender.withdraw(ids)
         if ticket.client:
             self._quotas.release(ticket.client, list(ids - sent))
         if sent:
             try:
-                self._ledger.cancel(ticket.id)
+                self._job_store.cancel(ticket.id)
             except RedisError as error:
-                raise refusal_of(error) from error
-        self._mailbox.forget(ids, Cancelled("the client went away"))
-        self._spooled.forget(ids)
+                raise translate_redis_error(error) from error
+        self._result_reader.fail(ids, Cancelled("the client went away"))
+        self._externalized.forget(ids)
 
     def put_tasks(self, set_id: str, body: bytes) -> TaskSetInfo:
         """Register a task set's JSON under its SHA-256.
 
         Raises `errors.BadRequest`, `errors.StorageFull`, `errors.StorageQuotaExceeded` or `errors.QueueUnavailable`.
         """
-        return _from_redis(lambda: self._task_sets.put(set_id, body, _caller_id(), _most_kept()))
+        return _query_redis(lambda: self._task_sets.put(set_id, body, _get_caller_id(), _get_max_stored_bytes()))
 
-    def task_set(self, set_id: str) -> TaskSetInfo:
+    def get_task_set(self, set_id: str) -> TaskSetInfo:
         """What is registered under this id. Raises `errors.NotFound` or `errors.QueueUnavailable`."""
-        return _from_redis(lambda: self._task_sets.info(set_id))
+        return _query_redis(lambda: self._task_sets.get_info(set_id))
 
-    def tasks(self, references: Sequence[str]) -> Mapping[str, Task]:
+    def get_tasks(self, references: Sequence[str]) -> Mapping[str, Task]:
         """The tasks of these `<set>/<name>`s. Raises `errors.NotFound` or `errors.QueueUnavailable`."""
-        return _from_redis(lambda: self._task_sets.get(references))
+        return _query_redis(lambda: self._task_sets.get(references))
 
-    def dead_webhooks(self) -> list[DeadWebhook]:
+    def list_dead_webhooks(self) -> list[DeadWebhook]:
         """The webhooks that were given up, the latest first. Raises `errors.QueueUnavailable`."""
-        return _from_redis(self._outbox.dead)
+        return _query_redis(self._webhook_queue.list_dead)
 
-    def revive_webhook(self, webhook_id: str) -> None:
+    def requeue_webhook(self, webhook_id: str) -> None:
         """Deliver a dead webhook after all. Raises `errors.NotFound` or `errors.QueueUnavailable`."""
-        _from_redis(lambda: self._outbox.revive(webhook_id))
+        _query_redis(lambda: self._webhook_queue.requeue(webhook_id))
 
-    def start_on_gpu(self, kind: GpuKind, request: GpuRequest, idempotency_key: str = "") -> GpuJob:
+    def start_gpu_job(self, kind: GpuKind, request: GpuRequest, idempotency_key: str = "") -> GpuJob:
         """Queue a GPU job; the same key with the same request within its life returns the first job.
 
         Raises `errors.IdempotencyKeyReused` or `errors.QueueUnavailable`.
         """
-        caller_id, keyed = _caller_id(), None
+        caller_id, keyed = _get_caller_id(), None
         if idempotency_key:
-            fingerprint = idempotency.fingerprint_of(["gpu", kind.value], [request])
-            keyed = KeyedRequest.of(caller_id, idempotency_key, fingerprint)
-        _from_redis(lambda: self._storage.check(len(request.model_dump_json(exclude_unset=True))))
-        return _from_redis(lambda: self._gpu_jobs.submit(kind, request, caller_id, keyed))
+            fingerprint = idempotency.compute_fingerprint(["gpu", kind.value], [request])
+            keyed = KeyedRequest.create(caller_id, idempotency_key, fingerprint)
+        _query_redis(lambda: self._storage_limiter.check_room(len(request.model_dump_json(exclude_unset=True))))
+        return _query_redis(lambda: self._gpu_jobs.submit(kind, request, caller_id, keyed))
 
-    def gpu_events(self, job_id: str, start: int) -> list[bytes]:
+    def read_gpu_events(self, job_id: str, start: int) -> list[bytes]:
         """A GPU job's events from number `start` on, as JSON; other jobs have none.
 
         Raises `errors.NotFound` or `errors.QueueUnavailable`.
         """
         if not is_gpu_job(job_id):
             return []
-        may_see = _may_see()
-        return _from_redis(lambda: self._gpu_jobs.events(job_id, start, may_see))
+        owner_filter = _get_owner_filter()
+        return _query_redis(lambda: self._gpu_jobs.read_events(job_id, start, owner_filter))
 
-    def gpu_pool(self) -> GpuPool:
+    def get_gpu_pool(self) -> GpuPool:
         """Leases and latest jobs. Raises `errors.QueueUnavailable`."""
-        return _from_redis(self._gpu_jobs.pool)
+        return _query_redis(self._gpu_jobs.get_pool)
 
-    def missing_languages(self) -> frozenset[str]:
+    def get_missing_languages(self) -> frozenset[str]:
         """The languages that no worker can run, as far as is known."""
-        return self._outage.missing_languages
+        return self._outage_monitor.missing_languages
 
-    def readiness(self) -> Readiness:
+    def check_readiness(self) -> Readiness:
         """One look at Redis and the workers; never raises."""
         try:
-            reports = slot_reports(self._redis, self._settings.lease_s)
-            oldest_s = watching.oldest_s(self._redis, time.time())
+            reports = read_slot_reports(self._redis, self._settings.lease_s)
+            oldest_s = watching.read_oldest_s(self._redis, time.time())
         except RedisError as error:
             return Readiness(False, 0, problems=[f"Redis does not answer: {error}"])
-        alive = [report for report in reports if not report.starting]
-        workers = [report.described for report in alive if report.described]
-        older = sum(worker.get("reads", 1) < envelope.VERSION for worker in workers)
+        alive = [report for report in reports if not report.is_starting]
+        workers = [report.description for report in alive if report.description]
+        older = sum(worker.get("reads", 1) < envelope.FORMAT_VERSION for worker in workers)
         return Readiness(
-            ready=any(report.starts_boxes for report in alive) and older < len(alive) and self._storage.has_room,
+            ready=any(report.starts_boxes for report in alive)
+            and older < len(alive)
+            and self._storage_limiter.has_room,
             workers=len(alive),
-            queued=self._postman.waiting(),
+            queued=self._sender.count_waiting(),
             engine=",".join(sorted({worker["engine"] for worker in workers})),
-            missing_walls=sorted({wall for worker in workers for wall in worker["missing_walls"]}),
-            problems=[*problems(reports), *_version_problems(len(alive), older), *self._storage.problems()],
+            missing_walls=sorted({layer for worker in workers for layer in worker["missing_walls"]}),
+            problems=[
+                *list_problems(reports),
+                *_list_version_problems(len(alive), older),
+                *self._storage_limiter.list_problems(),
+            ],
             oldest_s=oldest_s,
-            waiting_for_box_s=round(max((report.waits_s for report in reports), default=0.0), 3),
-            storage_bytes=self._storage.told(),
+            waiting_for_box_s=round(max((report.box_wait_s for report in reports), default=0.0), 3),
+            storage_bytes=self._storage_limiter.describe_usage(),
         )
 
-    def live(self) -> LiveView:
+    def get_live_view(self) -> LiveView:
         """What goes on now and what ended last. Raises `errors.QueueUnavailable`."""
-        return _from_redis(lambda: watching.look(self._redis, self._settings.lease_s, self._postman.waiting()))
+        return _query_redis(
+            lambda: watching.read_live_view(self._redis, self._settings.lease_s, self._sender.count_waiting())
+        )
 
-    def _submit_awaited(self, kind: Kind, submission: str, requests: Sequence[Request], batch: bool) -> Ticket:
-        items = self._items(submission, requests, batch, kept=False)
+    def _submit_awaited(
+        self, kind: SubmissionKind, submission: str, requests: Sequence[SubmissionRequest], batch: bool
+    ) -> Ticket:
+        items = self._build_items(submission, requests, batch, stored=False)
         client = self._admit(items)
-        futures = self._mailbox.expect([item_id for item_id, _ in items])
+        futures = self._result_reader.expect([item_id for item_id, _ in items])
         _log_accepted(submission, kind, requests[0].priority, len(items))
         try:
-            self._postman.accept(requests[0].priority, items, client)
+            self._sender.accept(requests[0].priority, items, client)
         except SandboxError as error:
             self._release(client, items)
-            self._mailbox.forget([item_id for item_id, _ in items], error)
-            self._spooled.forget(item_id for item_id, _ in items)
+            self._result_reader.fail([item_id for item_id, _ in items], error)
+            self._externalized.forget(item_id for item_id, _ in items)
             raise
         return Ticket(submission, futures, client)
 
-    def _fail_all_waiting(self, why: str) -> None:
+    def _fail_all_waiting(self, reason: str) -> None:
         """Tell all clients that wait; what is kept stays in the queue. Raises RedisError or SandboxError."""
-        expected = self._mailbox.expected()
+        expected = self._result_reader.list_expected()
         if not expected:
             return
-        unsent = self._postman.withdraw_all()
-        dropped = [item_id for item_id, kept in expected.items() if not kept]
-        self._postman.answered(dropped)
-        self._mailbox.forget(expected, CannotRun("no worker can run programs now"))
-        self._spooled.forget(dropped)
-        logger.warning("clients were told that nothing runs", extra={"items": len(expected), "reason": why})
+        unsent = self._sender.withdraw_all()
+        dropped = [item_id for item_id, stored in expected.items() if not stored]
+        self._sender.mark_answered(dropped)
+        self._result_reader.fail(expected, CannotRun("no worker can run programs now"))
+        self._externalized.forget(dropped)
+        logger.warning("clients were told that nothing runs", extra={"items": len(expected), "reason": reason})
         for client, item_ids in unsent.items():
             if client:
                 self._quotas.release(client, item_ids)
         sent = set(dropped).difference(*unsent.values())
         for submission in {item_id.partition(".")[0] for item_id in sent}:
-            self._ledger.cancel(submission)
+            self._job_store.cancel(submission)
 
-    def _answered(self, item_ids: Sequence[str]) -> None:
-        self._spooled.forget(item_ids)
-        self._postman.answered(item_ids)
+    def _handle_results(self, item_ids: Sequence[str]) -> None:
+        self._externalized.forget(item_ids)
+        self._sender.mark_answered(item_ids)
 
-    def _send_whole(self, item_id: str) -> None:
+    def _resend_with_payload(self, item_id: str) -> None:
         """A worker has no access to this item's large texts: send it again with them in it."""
-        self._postman.answered([item_id])
-        item = self._spooled.whole(item_id)
+        self._sender.mark_answered([item_id])
+        item = self._externalized.take_original(item_id)
         if item is None:
             return
         try:
             request = item.verify or item.execute
             lane = Lane.DEFAULT if request is None else request.priority
-            self._postman.accept(lane, [(item_id, _packed(item))], item.client)
+            self._sender.accept(lane, [(item_id, _encode_item(item))], item.client)
         except SandboxError as error:
-            self._mailbox.forget([item_id], error)
+            self._result_reader.fail([item_id], error)
 
-    def _submit_kept(
+    def _submit_stored(
         self,
-        kind: Kind,
+        kind: SubmissionKind,
         submission: str,
-        requests: Sequence[Request],
+        requests: Sequence[SubmissionRequest],
         durable: bool,
         batch: bool,
         keyed: KeyedRequest | None,
         callback: Callback | None,
         reward: RewardRequest | None,
     ) -> Ticket:
-        items = self._items(submission, requests, batch, kept=True, callback=callback)
+        items = self._build_items(submission, requests, batch, stored=True, callback=callback)
         lane = requests[0].priority if reward is None else reward.priority
         client = self._admit(items)
         request_bytes = sum(len(item) for _, item in items)
@@ -353,32 +365,42 @@ class Service:
         except (SandboxError, RedisError):
             self._release(client, items)
             raise
-        first = self._ledger.open(
-            submission, kind, len(items), batch, lane, client, callback, reward, keyed, request_bytes, _most_kept()
+        first = self._job_store.create(
+            submission,
+            kind,
+            len(items),
+            batch,
+            lane,
+            client,
+            callback,
+            reward,
+            keyed,
+            request_bytes,
+            _get_max_stored_bytes(),
         )
         if first != submission:  # a duplicate was faster
             self._release(client, items)
-            self._storage.forget(of_submission(submission))
-            return self._rejoin(first, durable)
+            self._storage_limiter.release(submission_member(submission))
+            return self._join_existing(first, durable)
         if not items:
             if callback is not None:
-                self._outbox.put(submission)
+                self._webhook_queue.enqueue(submission)
             return Ticket(submission)
-        ticket = Ticket(submission) if durable else self._rejoin(submission, durable)
+        ticket = Ticket(submission) if durable else self._join_existing(submission, durable)
         _log_accepted(submission, kind, lane, len(items))
         try:
-            self._ledger.sent_in(submission, self._postman.send_now(lane, items, client))
+            self._job_store.record_first_batch(submission, self._sender.send_now(lane, items, client))
         except SandboxError:
             self._release(client, items)
-            self._ledger.strike_out(submission, keyed)
-            self._storage.forget(of_submission(submission))
-            self._mailbox.forget([item_id for item_id, _ in items], Cancelled("not accepted"))
+            self._job_store.discard(submission, keyed)
+            self._storage_limiter.release(submission_member(submission))
+            self._result_reader.fail([item_id for item_id, _ in items], Cancelled("not accepted"))
             raise
         return ticket
 
     def _admit(self, items: Sequence[tuple[str, bytes]]) -> str:
         """The caller's id after these items were counted against its limits; without a caller an empty string."""
-        caller = CALLER.get()
+        caller = CURRENT_CALLER.get()
         if caller is None:
             return ""
         self._quotas.admit(caller, [item_id for item_id, _ in items])
@@ -388,84 +410,86 @@ class Service:
         """Count what this submission makes Redis keep, until it expires."""
         size = request_bytes + (0 if reward is None else len(reward.model_dump_json(exclude_unset=True)))
         life_s = self._settings.queue_ttl_s + self._settings.result_ttl_s
-        self._storage.keep(of_submission(submission), _caller_id(), size, life_s, _most_kept())
+        self._storage_limiter.charge(
+            submission_member(submission), _get_caller_id(), size, life_s, _get_max_stored_bytes()
+        )
 
     def _release(self, client: str, items: Sequence[tuple[str, bytes]]) -> None:
         """Take back what `_admit` counted."""
         if client:
             self._quotas.release(client, [item_id for item_id, _ in items])
 
-    def _rejoin(self, submission: str, durable: bool) -> Ticket:
+    def _join_existing(self, submission: str, durable: bool) -> Ticket:
         """A ticket for a submission that is kept already; its results come from the ledger or by mail."""
         if durable:
             return Ticket(submission)
-        entry = self._ledger.entry(submission)
-        ids = entry.item_ids
-        futures = self._mailbox.expect(ids, kept=True)
-        for index, result in self._ledger.read(submission, self._mailbox.reader).items():
-            self._mailbox.put(ids[index], result)
-        if entry.cancelled:
-            self._mailbox.forget(ids, Cancelled("the job was cancelled"))
+        record = self._job_store.get_record(submission)
+        ids = record.item_ids
+        futures = self._result_reader.expect(ids, stored=True)
+        for index, result in self._job_store.read_results(submission, self._result_reader.reader_id).items():
+            self._result_reader.resolve(ids[index], result)
+        if record.is_cancelled:
+            self._result_reader.fail(ids, Cancelled("the job was cancelled"))
         return Ticket(submission, futures)
 
-    def _items(
+    def _build_items(
         self,
         submission: str,
-        requests: Sequence[Request],
+        requests: Sequence[SubmissionRequest],
         batch: bool,
-        kept: bool,
+        stored: bool,
         callback: Callback | None = None,
     ) -> list[tuple[str, bytes]]:
         now = time.time()
         called_for: dict[str, Any] = {} if callback is None else {"callback": "item" if callback.each else "batch"}
-        reader = "" if kept else self._mailbox.reader
-        client = _caller_id()
-        origin = ORIGIN.get()
+        reader = "" if stored else self._result_reader.reader_id
+        client = _get_caller_id()
+        origin = CURRENT_REQUEST_IDS.get()
         items = []
         for position, request in enumerate(requests):
             item = Item(
                 submission=submission,
                 index=position if batch else None,
                 submitted_at=now,
-                kept=kept,
+                kept=stored,
                 reader=reader,
                 client=client,
-                request=origin.request,
-                trace=origin.trace,
+                request=origin.request_id,
+                trace=origin.traceparent,
                 execute=request if isinstance(request, ExecuteRequest) else None,
                 verify=request if isinstance(request, VerifyRequest) else None,
                 vote=request if isinstance(request, VoteRequest) else None,
                 **called_for,
             )
-            items.append((item.id, _packed(item if kept else self._lightened(item))))
+            items.append((item.id, _encode_item(item if stored else self._externalize(item))))
         return items
 
-    def _lightened(self, item: Item) -> Item:
+    def _externalize(self, item: Item) -> Item:
         try:
-            return self._spooled.lightened(item)
+            return self._externalized.externalize(item)
         except RedisError:  # the queue's trouble, and told where the item is sent
             return item
 
 
-def _caller_id() -> str:
+def _get_caller_id() -> str:
     """The id of the API key that the current request came with; empty where there are no keys."""
-    caller = CALLER.get()
+    caller = CURRENT_CALLER.get()
     return "" if caller is None else caller.id
 
 
-def _most_kept() -> int:
+def _get_max_stored_bytes() -> int:
     """How many bytes may be kept for the current caller; 0: any number."""
-    caller = CALLER.get()
+    caller = CURRENT_CALLER.get()
     return 0 if caller is None else caller.max_kept_mb << 20
 
 
-def _may_see() -> Callable[[str], bool]:
+def _get_owner_filter() -> Callable[[str], bool]:
     """Tell whose jobs the current caller may see and cancel."""
-    caller = CALLER.get()
-    return anybody if caller is None else caller.may_see
+    caller = CURRENT_CALLER.get()
+    return allow_any_owner if caller is None else caller.may_see
 
 
-def _packed(item: Item) -> bytes:
+def _encode_item(item: Item) -> bytes:
     """An item as JSON. Raises BadRequest for values that a Python caller can build and JSON cannot carry."""
     try:
         return item.model_dump_json(exclude_unset=True).encode()
@@ -473,36 +497,36 @@ def _packed(item: Item) -> bytes:
         raise BadRequest(f"a value in the request has no form in JSON: {error}") from None
 
 
-def _log_accepted(submission: str, kind: Kind, lane: str, items: int) -> None:
+def _log_accepted(submission: str, kind: SubmissionKind, lane: str, items: int) -> None:
     """By this line a request's id is known to be a submission's."""
     logger.info("accepted", extra={"submission": submission, "kind": kind, "lane": lane, "items": items})
 
 
-def _version_problems(workers: int, older: int) -> list[str]:
+def _list_version_problems(workers: int, older: int) -> list[str]:
     if older:
         return [f"{older} of {workers} workers are of an older version and pass on what this one sends: upgrade them"]
     return []
 
 
-def _from_redis(ask: Callable[[], Answer]) -> Answer:
+def _query_redis(query: Callable[[], Answer]) -> Answer:
     try:
-        return ask()
+        return query()
     except RedisError as error:
-        raise refusal_of(error) from error
+        raise translate_redis_error(error) from error
 
 
-def _check(request: Request, position: int | None, missing: frozenset[str]) -> None:
+def _check_request(request: SubmissionRequest, position: int | None, missing: frozenset[str]) -> None:
     """Raises BadRequest with the field at fault. `missing` are the languages that no worker can run."""
     prefix = "" if position is None else f"items.{position}."
     if isinstance(request, VoteRequest):
         for index, candidate in enumerate(request.candidates):
-            _language(candidate.language, f"{prefix}candidates.{index}.language", missing)
+            _check_language(candidate.language, f"{prefix}candidates.{index}.language", missing)
         return
-    language = _language(request.language, prefix + "language", missing)
+    language = _check_language(request.language, prefix + "language", missing)
     if not isinstance(request, VerifyRequest):
         return
     if isinstance(request.checker, ProgramChecker | InteractiveChecker):
-        _language(request.checker.language, f"{prefix}checker.language", missing)
+        _check_language(request.checker.language, f"{prefix}checker.language", missing)
     if not language.forked:
         for index, test in enumerate(request.tests):
             if isinstance(test, FunctionTest | AssertTest | PytestTest):
@@ -511,9 +535,9 @@ def _check(request: Request, position: int | None, missing: frozenset[str]) -> N
                 )
 
 
-def _language(name: str, field: str, missing: frozenset[str]) -> Language:
+def _check_language(name: str, field: str, missing: frozenset[str]) -> Language:
     try:
-        language = languages.named(name)
+        language = languages.get_language(name)
     except BadRequest as error:
         error.field = field
         raise

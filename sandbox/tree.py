@@ -27,15 +27,15 @@ from sandbox.errors import InfrastructureError
 logger = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1
-STOPPING = {signal.SIGTERM, signal.SIGINT}
-WATCHED = {signal.SIGCHLD, *STOPPING}
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+HANDLED_SIGNALS = {signal.SIGCHLD, *STOP_SIGNALS}
 FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 10.0
-STEADY_AFTER_S = 30.0
-LOOK_S = 0.5
-ANSWER_LOOK_S = 0.05
-ANSWER_PATIENCE_S = 60.0
-LONGEST_LOG_BYTES = 64 << 20
+MAX_PAUSE_S = 10.0
+STABLE_AFTER_S = 30.0
+POLL_INTERVAL_S = 0.5
+READY_POLL_INTERVAL_S = 0.05
+READY_TIMEOUT_S = 60.0
+MAX_LOG_BYTES = 64 << 20
 LOG_TAIL_LINES = 10
 
 
@@ -50,102 +50,104 @@ class Child:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] | None = None
-    stop_patience_s: float = 15.0
-    answers: Callable[[], bool] | None = None
+    stop_timeout_s: float = 15.0
+    is_ready: Callable[[], bool] | None = None
     log: Path | None = None
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
-    pause_s: float = FIRST_PAUSE_S
-    start_again_at: float = 0.0
+    restart_pause_s: float = FIRST_PAUSE_S
+    restart_at: float = 0.0
 
     @property
     def kind(self) -> str:
         return self.name.partition("-")[0]
 
 
-class DiedAtStart(InfrastructureError):
+class StartupFailed(InfrastructureError):
     """A child ended, or stayed silent, before it ever did its work."""
 
 
-class Tree:
+class ProcessTree:
     """`run` returns when a signal asked for it and every child has ended; raises DiedAtStart."""
 
     def __init__(self, children: Sequence[Child]) -> None:
         self._children = children
         self._prctl = ctypes.CDLL(None).prctl
         self._pid = os.getpid()
-        self._asked_to_stop = False
+        self._stop_requested = False
 
     def run(self) -> None:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)
         try:
             for child in self._children:
-                if not self._asked_to_stop:
+                if not self._stop_requested:
                     self._start(child)
-                    self._wait_for_answer(child)
-            while not self._asked_to_stop:
-                self._watch(LOOK_S)
+                    self._wait_until_ready(child)
+            while not self._stop_requested:
+                self._watch(POLL_INTERVAL_S)
         finally:
             self._stop()
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _wait(self, seconds: float) -> None:
         """Until a signal comes; notes one that asks to stop."""
-        caught = signal.sigtimedwait(WATCHED, seconds)
-        if caught is not None and caught.si_signo in STOPPING:
+        caught = signal.sigtimedwait(HANDLED_SIGNALS, seconds)
+        if caught is not None and caught.si_signo in STOP_SIGNALS:
             logger.info("stopping", extra={"signal": signal.Signals(caught.si_signo).name})
-            self._asked_to_stop = True
+            self._stop_requested = True
 
     def _watch(self, seconds: float) -> None:
         self._wait(seconds)
         for child in self._children:
-            if not self._asked_to_stop:
-                self._look_after(child)
+            if not self._stop_requested:
+                self._restart_if_ended(child)
 
-    def _wait_for_answer(self, child: Child) -> None:
-        deadline = time.monotonic() + ANSWER_PATIENCE_S
-        while child.answers is not None and not self._asked_to_stop:
-            if (code := _ended(child)) is not None:
-                raise DiedAtStart(f"{child.name} does not start: {_in_words(code)}{_log_tail(child)}")
-            if child.answers():
+    def _wait_until_ready(self, child: Child) -> None:
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while child.is_ready is not None and not self._stop_requested:
+            if (code := _reap_if_ended(child)) is not None:
+                raise StartupFailed(f"{child.name} does not start: {_describe_exit(code)}{_read_log_tail(child)}")
+            if child.is_ready():
                 return
             if time.monotonic() > deadline:
-                raise DiedAtStart(f"{child.name} does not answer after {ANSWER_PATIENCE_S:.0f} s{_log_tail(child)}")
-            self._wait(ANSWER_LOOK_S)
+                raise StartupFailed(
+                    f"{child.name} does not answer after {READY_TIMEOUT_S:.0f} s{_read_log_tail(child)}"
+                )
+            self._wait(READY_POLL_INTERVAL_S)
 
-    def _look_after(self, child: Child) -> None:
+    def _restart_if_ended(self, child: Child) -> None:
         now = time.monotonic()
         if child.process is None:
-            if now >= child.start_again_at:
+            if now >= child.restart_at:
                 self._start(child)
             return
-        code = _ended(child)
+        code = _reap_if_ended(child)
         if code is None:
             return
-        if now - child.started_at > STEADY_AFTER_S:
-            child.pause_s = FIRST_PAUSE_S
-        reason = {"reason": _in_words(code), "exit_code": code, "pause_s": child.pause_s}
+        if now - child.started_at > STABLE_AFTER_S:
+            child.restart_pause_s = FIRST_PAUSE_S
+        reason = {"reason": _describe_exit(code), "exit_code": code, "pause_s": child.restart_pause_s}
         logger.error("%s ended, starting it again", child.name, extra=reason)
-        child.start_again_at = now + child.pause_s
-        child.pause_s = min(2 * child.pause_s, LONGEST_PAUSE_S)
+        child.restart_at = now + child.restart_pause_s
+        child.restart_pause_s = min(2 * child.restart_pause_s, MAX_PAUSE_S)
 
     def _start(self, child: Child) -> None:
         with ExitStack() as opened:
-            output = opened.enter_context(_fresh(child.log).open("ab")) if child.log is not None else None
+            output = opened.enter_context(_rotate_log(child.log).open("ab")) if child.log is not None else None
             child.process = subprocess.Popen(
                 child.command,
                 env=child.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                preexec_fn=self._in_child,
+                preexec_fn=self._prepare_child,
                 start_new_session=True,
             )
         child.started_at = time.monotonic()
         logger.info("%s started", child.name, extra={"pid": child.process.pid})
 
-    def _in_child(self) -> None:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
+    def _prepare_child(self) -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
         self._prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != self._pid:
             os._exit(1)
@@ -159,22 +161,22 @@ class Tree:
             for child in group:
                 if child.process is not None:
                     child.process.terminate()
-            self._await_end(group)
+            self._wait_for_end(group)
 
-    def _await_end(self, group: Sequence[Child]) -> None:
+    def _wait_for_end(self, group: Sequence[Child]) -> None:
         started = time.monotonic()
-        while running := [child for child in group if child.process is not None and _ended(child) is None]:
+        while running := [child for child in group if child.process is not None and _reap_if_ended(child) is None]:
             for child in running:
                 assert child.process is not None
-                if time.monotonic() - started > child.stop_patience_s:
+                if time.monotonic() - started > child.stop_timeout_s:
                     logger.warning("%s does not stop, killed", child.name)
                     child.process.kill()
-            caught = signal.sigtimedwait(WATCHED, ANSWER_LOOK_S)
-            if caught is not None and caught.si_signo in STOPPING:
+            caught = signal.sigtimedwait(HANDLED_SIGNALS, READY_POLL_INTERVAL_S)
+            if caught is not None and caught.si_signo in STOP_SIGNALS:
                 started = float("-inf")
 
 
-def _ended(child: Child) -> int | None:
+def _reap_if_ended(child: Child) -> int | None:
     """The exit code of a child that ended, as subprocess gives it, once; what it left running is killed."""
     process = child.process
     # Reaped last: until then its number is its group's and nobody else's.
@@ -186,18 +188,18 @@ def _ended(child: Child) -> int | None:
     return process.wait()
 
 
-def _in_words(code: int) -> str:
+def _describe_exit(code: int) -> str:
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
-def _fresh(log: Path) -> Path:
+def _rotate_log(log: Path) -> Path:
     """The log's path; a log that has become long is put aside, and the one put aside before is gone."""
-    if log.exists() and log.stat().st_size > LONGEST_LOG_BYTES:
+    if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
         log.replace(log.with_suffix(".old.log"))
     return log
 
 
-def _log_tail(child: Child) -> str:
+def _read_log_tail(child: Child) -> str:
     if child.log is None:
         return ""
     lines = child.log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]

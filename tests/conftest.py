@@ -27,7 +27,7 @@ from sandbox.config import QueueSettings, WorkerSettings
 from sandbox.errors import EngineUnavailable
 from sandbox.runner.contract import Run
 from sandbox.service import Service
-from tests.crew import Crew
+from tests.crew import WorkerProcesses
 from tests.redis_server import RedisServer
 
 SLOT = 90
@@ -46,14 +46,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
-def unavailable(reason: str) -> NoReturn:
+def skip_or_fail(reason: str) -> NoReturn:
     """Skip with the reason on a laptop; fail with it in CI, where nothing may be missing."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
 
 
-def _connected() -> docker.DockerClient | str:
+def _connect_docker() -> docker.DockerClient | str:
     """The engine's client, or why there is none."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # the client leaves a socket open that could not connect
@@ -69,9 +69,9 @@ def _connected() -> docker.DockerClient | str:
 
 @pytest.fixture(scope="session")
 def docker_client() -> Iterator[docker.DockerClient]:
-    client = _connected()
+    client = _connect_docker()
     if isinstance(client, str):
-        unavailable(client)
+        skip_or_fail(client)
     yield client
     client.close()
 
@@ -83,7 +83,7 @@ def images(docker_client: docker.DockerClient) -> dict[str, str]:
     try:
         return ensure_images(docker_client, NEEDED_IMAGES, steps.append)
     except EngineUnavailable as error:
-        unavailable(f"the images cannot be built: {error}\n" + "\n".join(steps))
+        skip_or_fail(f"the images cannot be built: {error}\n" + "\n".join(steps))
 
 
 @pytest.fixture(scope="session")
@@ -124,7 +124,7 @@ def box(slot: Slot) -> Iterator[Box]:
     """A warm Python box. A test that leaves it broken fails, and the next one gets a new box."""
     with slot.lend("python") as box:
         yield box
-        box.load(languages.named("python").program(""))
+        box.load(languages.get_language("python").build_program(""))
         assert box.run(Run()).ended_well
 
 
@@ -142,10 +142,10 @@ def live_service(images: dict[str, str], redis_server: RedisServer, home: Path) 
     assert images
     folder = home / "live"
     folder.mkdir()
-    settings = QueueSettings(home=folder, redis_url=redis_server.url())
+    settings = QueueSettings(home=folder, redis_url=redis_server.build_url())
     service = Service(settings)
-    with Crew(settings) as crew:
-        crew.hire(2)
+    with WorkerProcesses(settings) as worker_processes:
+        worker_processes.start(2)
         service.start()
         yield service
         service.close()

@@ -18,8 +18,8 @@ from sandbox.schema import Lane
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_SLOT = 100  # away from the slots of a service that runs on the same machine
-START_PATIENCE_S = 60.0
-STOP_PATIENCE_S = 30.0
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 30.0
 COMMAND = (
     "import sys; from sandbox.config import WorkerSettings; from sandbox.jobs.worker import main; "
     "from sandbox.schema import Lane; "
@@ -29,7 +29,7 @@ COMMAND = (
 Worker = subprocess.Popen[bytes]
 
 
-class Crew:
+class WorkerProcesses:
     """Workers of one queue; a context manager that leaves none behind."""
 
     def __init__(self, settings: QueueSettings, first_slot: int = FIRST_SLOT, **environment: str) -> None:
@@ -40,40 +40,40 @@ class Crew:
         self._redis = connect(settings.effective_redis_url)
         self.prelude = ""  # Python that runs in each worker first, ends with a semicolon
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> WorkerProcesses:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.dismiss()
+        self.stop()
         self._redis.close()
 
-    def hire(self, number: int = 1, express: Sequence[Lane] = ()) -> list[Worker]:
+    def start(self, number: int = 1, reserved_lanes: Sequence[Lane] = ()) -> list[Worker]:
         """Start workers, and come back when all of them can take work."""
-        there = set(self._alive())
-        hired = [self._start(express) for _ in range(number)]
-        deadline = time.monotonic() + START_PATIENCE_S
-        while len(set(self._alive()) - there) < number:
-            assert all(worker.poll() is None for worker in hired), self.log()
-            assert time.monotonic() < deadline, self.log()
+        alive_before = set(self._list_alive())
+        started = [self._start_one(reserved_lanes) for _ in range(number)]
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while len(set(self._list_alive()) - alive_before) < number:
+            assert all(worker.poll() is None for worker in started), self.read_log()
+            assert time.monotonic() < deadline, self.read_log()
             time.sleep(0.05)
-        return hired
+        return started
 
-    def dismiss(self) -> None:
+    def stop(self) -> None:
         """Stop those that still run, politely, and then not."""
         for worker in self._workers:
             if worker.poll() is None:
                 worker.send_signal(signal.SIGTERM)
         for worker in self._workers:
             try:
-                worker.wait(STOP_PATIENCE_S)
+                worker.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 worker.kill()
                 worker.wait()
         self._workers.clear()
 
-    def log(self) -> str:
+    def read_log(self) -> str:
         """What the workers have said, the end of it."""
         return self._log_file.read_text(errors="replace")[-4000:]
 
@@ -81,10 +81,10 @@ class Crew:
     def _log_file(self) -> Path:
         return self._settings.home / "workers.log"
 
-    def _alive(self) -> list[str]:
-        return leases.alive(self._redis, self._settings.lease_s)
+    def _list_alive(self) -> list[str]:
+        return leases.list_alive(self._redis, self._settings.lease_s)
 
-    def _start(self, express: Sequence[Lane]) -> Worker:
+    def _start_one(self, reserved_lanes: Sequence[Lane]) -> Worker:
         environment = {
             "SANDBOX_SPARE_BOXES": "0",
             **os.environ,
@@ -98,7 +98,7 @@ class Crew:
                 [
                     sys.executable,
                     "-c",
-                    self.prelude + COMMAND.format(express=list(map(str, express)), slot=self._next_slot),
+                    self.prelude + COMMAND.format(express=list(map(str, reserved_lanes)), slot=self._next_slot),
                 ],
                 env=environment,
                 cwd=ROOT,

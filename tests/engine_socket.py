@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-ENGINE = "/var/run/docker.sock"
-CHUNK = 1 << 16
+ENGINE_SOCKET_PATH = "/var/run/docker.sock"
+CHUNK_BYTES = 1 << 16
 
 
 class EngineSocket:
@@ -70,14 +70,14 @@ class EngineSocket:
                     self._connections.append(near)
                     continue
                 far = socket.socket(socket.AF_UNIX)
-                far.connect(ENGINE)
+                far.connect(ENGINE_SOCKET_PATH)
                 self._connections += [near, far]
                 for source, target in ((near, far), (far, near)):
-                    threading.Thread(target=_pass_on, args=[source, target], daemon=True).start()
+                    threading.Thread(target=_forward, args=[source, target], daemon=True).start()
 
 
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
+def _forward(source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError):
-        while content := source.recv(CHUNK):
+        while content := source.recv(CHUNK_BYTES):
             target.sendall(content)
         target.shutdown(socket.SHUT_WR)

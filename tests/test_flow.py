@@ -17,26 +17,26 @@ from sandbox.calls import Retries
 from sandbox.client import AsyncClient, Client
 from sandbox.config import ApiSettings
 from sandbox.errors import Refused, UnknownLanguage
-from sandbox.flow import AsyncGate, Gate, Window
+from sandbox.flow import AsyncGate, CongestionWindow, Gate
 from sandbox.schema import VerifyResult
-from tests.api.double import ServiceDouble
-from tests.api.serving import served
+from tests.api.double import FakeService
+from tests.api.serving import serve_in_thread
 
 VERIFY = {"language": "python", "code": "print(1)", "tests": [{"stdin": "", "expected": "1\n"}]}
 
 
 @pytest.fixture
-def service() -> ServiceDouble:
-    return ServiceDouble()
+def service() -> FakeService:
+    return FakeService()
 
 
 @pytest.fixture
-def url(service: ServiceDouble, tmp_path: Path) -> Iterator[str]:
-    with served(create_app(ApiSettings(home=tmp_path, max_body_mb=1), service)) as address:
+def url(service: FakeService, tmp_path: Path) -> Iterator[str]:
+    with serve_in_thread(create_app(ApiSettings(home=tmp_path, max_body_mb=1), service)) as address:
         yield address
 
 
-def numbered(number: int) -> list[dict[str, Any]]:
+def build_items(number: int) -> list[dict[str, Any]]:
     return [{**VERIFY, "code": str(index)} for index in range(number)]
 
 
@@ -45,23 +45,23 @@ def numbered(number: int) -> list[dict[str, Any]]:
 
 def test_a_window_grows_by_a_step_for_each_windowful_and_halves_when_refused() -> None:
     now = 0.0
-    window = Window(100.0, clock=lambda: now)
+    window = CongestionWindow(100.0, clock=lambda: now)
     for _ in range(100):
-        window.answered(1, 0.1)
-    assert 100 + 0.7 * flow.STEP < window.limit <= 100 + flow.STEP
+        window.record_answer(1, 0.1)
+    assert 100 + 0.7 * flow.LIMIT_INCREASE < window.limit <= 100 + flow.LIMIT_INCREASE
     before = window.limit
-    window.refused()
-    window.refused()  # of what was sent before: tells nothing new
+    window.record_refusal()
+    window.record_refusal()  # of what was sent before: tells nothing new
     assert window.limit == before / 2
     now = 1.0
-    window.answered(1, flow.LONG_QUEUE_S + 1)
+    window.record_answer(1, flow.LONG_QUEUE_TIME_S + 1)
     assert window.limit == before / 4
     for later in range(2, 40):
         now = float(later)
-        window.refused()
-    assert window.limit == flow.LEAST_LIMIT
-    window.answered(10**9, 0.0)
-    assert window.limit == flow.MOST_LIMIT
+        window.record_refusal()
+    assert window.limit == flow.MIN_LIMIT
+    window.record_answer(10**9, 0.0)
+    assert window.limit == flow.MAX_LIMIT
 
 
 def test_one_request_may_always_go_and_others_wait_for_room() -> None:
@@ -70,16 +70,16 @@ def test_one_request_may_always_go_and_others_wait_for_room() -> None:
     entered = threading.Event()
 
     def enter() -> None:
-        with gate.room(1):
+        with gate.reserve(1):
             entered.set()
 
-    with gate.room(10):  # larger than the window
+    with gate.reserve(10):  # larger than the window
         thread = threading.Thread(target=enter)
         thread.start()
         assert not entered.wait(0.1)
     assert entered.wait(5)
     thread.join()
-    assert gate.window.under_way == 0
+    assert gate.window.in_flight == 0
 
 
 async def test_tasks_wait_for_room_too_and_one_that_is_cancelled_keeps_none() -> None:
@@ -87,21 +87,21 @@ async def test_tasks_wait_for_room_too_and_one_that_is_cancelled_keeps_none() ->
     gate.window.limit = 2
 
     async def hold(items: int, held: asyncio.Event) -> None:
-        async with gate.room(items):
+        async with gate.reserve(items):
             await held.wait()
 
     first, second = asyncio.Event(), asyncio.Event()
     tasks = [asyncio.create_task(hold(2, first)), asyncio.create_task(hold(1, second))]
     await asyncio.sleep(0)
-    assert gate.window.under_way == 2
+    assert gate.window.in_flight == 2
     tasks[1].cancel()
     first.set()
     await asyncio.wait(tasks)
-    assert gate.window.under_way == 0
+    assert gate.window.in_flight == 0
 
 
 def test_what_is_looked_at_needs_no_room(url: str) -> None:
-    with Client(url) as client, client._gate.room(10_000):
+    with Client(url) as client, client._gate.reserve(10_000):
         assert client.ready().ready
 
 
@@ -113,7 +113,7 @@ def test_results_go_to_a_function_and_progress_is_told(url: str) -> None:
     progress: list[tuple[int, int | None]] = []
     with Client(url) as client:
         client.verify_stream(
-            numbered(30), on_result=seen.__setitem__, on_progress=lambda done, total: progress.append((done, total))
+            build_items(30), on_result=seen.__setitem__, on_progress=lambda done, total: progress.append((done, total))
         )
         assert {index: seen[index].tests[0].message for index in seen} == {index: str(index) for index in range(30)}
         assert progress == [(done, 30) for done in range(1, 31)]
@@ -128,24 +128,24 @@ async def test_async_results_go_to_a_function_or_a_coroutine_function(url: str) 
         seen[index] = result.tests[0].message
 
     async with AsyncClient(url) as client:
-        await client.verify_stream(numbered(30), on_result=take)
+        await client.verify_stream(build_items(30), on_result=take)
         assert seen == {index: str(index) for index in range(30)}
         order: list[int] = []
-        await client.verify_stream(numbered(3), on_result=lambda index, _: order.append(index))
+        await client.verify_stream(build_items(3), on_result=lambda index, _: order.append(index))
         assert sorted(order) == [0, 1, 2]
 
 
-def test_a_stream_reads_no_further_than_its_window(url: str, service: ServiceDouble) -> None:
+def test_a_stream_reads_no_further_than_its_window(url: str, service: FakeService) -> None:
     read: list[int] = []
 
-    def made() -> Iterator[dict[str, Any]]:
-        for index, request in enumerate(numbered(25)):
+    def generate() -> Iterator[dict[str, Any]]:
+        for index, request in enumerate(build_items(25)):
             read.append(index)
             yield request
 
     with Client(url) as client:
         client._gate.window.limit = 10
-        results = client.verify_stream(made())
+        results = client.verify_stream(generate())
         next(results)
         assert len(read) == 10
         assert len(list(results)) == 24
@@ -157,97 +157,97 @@ async def test_results_come_while_items_are_still_being_made(url: str) -> None:
     """As a trainer does it whose model still generates."""
     rewarded = asyncio.Event()
 
-    async def generated() -> AsyncIterator[dict[str, Any]]:
-        yield numbered(1)[0]
+    async def generate() -> AsyncIterator[dict[str, Any]]:
+        yield build_items(1)[0]
         await asyncio.wait_for(rewarded.wait(), 10)  # there is no second completion before the first one's result
         yield {**VERIFY, "code": "second"}
 
     async with AsyncClient(url) as client:
         messages = []
-        async for index, result in client.verify_stream(generated()):
+        async for index, result in client.verify_stream(generate()):
             rewarded.set()
             messages.append((index, result.tests[0].message))
     assert messages == [(0, "0"), (1, "second")]
 
 
-async def test_items_made_in_one_moment_go_in_one_request(url: str, service: ServiceDouble) -> None:
-    async def generated() -> AsyncIterator[dict[str, Any]]:
-        for request in numbered(40):
+async def test_items_made_in_one_moment_go_in_one_request(url: str, service: FakeService) -> None:
+    async def generate() -> AsyncIterator[dict[str, Any]]:
+        for request in build_items(40):
             yield request
 
     async with AsyncClient(url) as client:
-        assert len([index async for index, _ in client.verify_stream(generated())]) == 40
+        assert len([index async for index, _ in client.verify_stream(generate())]) == 40
     assert [len(submitted.requests) for submitted in service.submissions] == [40]
 
 
 async def test_what_is_wrong_with_an_item_or_its_source_ends_the_stream(url: str) -> None:
-    async def broken() -> AsyncIterator[dict[str, Any]]:
+    async def fail_after_one() -> AsyncIterator[dict[str, Any]]:
         yield VERIFY
         raise RuntimeError("the model fell over")
 
     async with AsyncClient(url) as client:
         with pytest.raises(RuntimeError, match="fell over"):
-            async for _ in client.verify_stream(broken()):
+            async for _ in client.verify_stream(fail_after_one()):
                 pass
         with pytest.raises(UnknownLanguage):
             async for _ in client.verify_stream([{**VERIFY, "language": "cobol"}]):
                 pass
 
 
-async def test_an_async_stream_that_is_left_abandons_the_rest(url: str, service: ServiceDouble) -> None:
+async def test_an_async_stream_that_is_left_abandons_the_rest(url: str, service: FakeService) -> None:
     service.held = True
     async with AsyncClient(url) as client:
-        stream = client.verify_stream(numbered(3))
-        threading.Thread(target=lambda: service.answer(service.wait_for_submission(), 1)).start()
+        stream = client.verify_stream(build_items(3))
+        threading.Thread(target=lambda: service.set_result(service.wait_for_submission(), 1)).start()
         assert (await anext(stream))[0] == 1
         await stream.aclose()  # type: ignore[attr-defined]
         assert await asyncio.to_thread(service.wait_for_abandonment) == "job0"
 
 
-class Refusing:
+class RefusingServer:
     """A service that takes so many items in one request and refuses the rest, and breaks off its first answer."""
 
-    def __init__(self, most: int = 10**9, broken: bool = False) -> None:
-        self.most = most
+    def __init__(self, max_items: int = 10**9, broken: bool = False) -> None:
+        self.max_items = max_items
         self.broken = broken
-        self.asked: list[tuple[int, str]] = []
+        self.requests: list[tuple[int, str]] = []
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         import json
 
         items = json.loads(request.content)["items"]
-        self.asked.append((len(items), request.headers.get("idempotency-key", "")))
-        if len(items) > self.most:
+        self.requests.append((len(items), request.headers.get("idempotency-key", "")))
+        if len(items) > self.max_items:
             return httpx.Response(503, headers={"Retry-After": "0"}, json={"title": "full", "status": 503})
         results = [{"id": "a", "verdict": "accepted", "passed": 1, "total": 1, "score": 1.0, "tests": []}] * len(items)
         lines = [json.dumps({"index": index, "result": result}) for index, result in enumerate(results)]
-        if self.broken and len(self.asked) == 1:
+        if self.broken and len(self.requests) == 1:
             return httpx.Response(200, text="\n".join(lines[:2]) + "\n")
         return httpx.Response(200, text="\n".join(lines) + "\n")
 
 
 async def test_refusals_make_the_next_requests_smaller() -> None:
-    service = Refusing(most=300)
+    service = RefusingServer(max_items=300)
     retries = Retries(attempts=2, first_delay_s=0.0)
     async with AsyncClient(transport=httpx.MockTransport(service), retries=retries) as client:
         with pytest.raises(Refused):
             await client.verify_batch([VERIFY] * 400)
-        assert client._gate.window.limit == flow.FIRST_LIMIT / 2
+        assert client._gate.window.limit == flow.INITIAL_LIMIT / 2
         client._gate.window.limit = 200
         assert len([index async for index, _ in client.verify_stream([VERIFY] * 1_000)]) == 1_000
-    assert all(items <= 300 for items, _ in service.asked[2:])
+    assert all(items <= 300 for items, _ in service.requests[2:])
 
 
 async def test_with_a_key_a_broken_stream_asks_for_the_whole_again_and_tells_nothing_twice() -> None:
-    service = Refusing(broken=True)
+    service = RefusingServer(broken=True)
     retries = Retries(attempts=2, first_delay_s=0.0)
     async with AsyncClient(transport=httpx.MockTransport(service), retries=retries) as client:
         stream = client.verify_stream([VERIFY] * 5, idempotency_key="step-3")
         assert [index async for index, _ in stream] == [0, 1, 2, 3, 4]
-    assert service.asked == [(5, "step-3-0"), (5, "step-3-0")]
+    assert service.requests == [(5, "step-3-0"), (5, "step-3-0")]
 
 
-def test_a_repeated_stream_with_its_key_runs_nothing_twice(url: str, service: ServiceDouble) -> None:
+def test_a_repeated_stream_with_its_key_runs_nothing_twice(url: str, service: FakeService) -> None:
     with Client(url) as client:
-        assert len(list(client.verify_stream(numbered(3), idempotency_key="k"))) == 3
+        assert len(list(client.verify_stream(build_items(3), idempotency_key="k"))) == 3
     assert service.submissions[0].idempotency_key == "k-0"

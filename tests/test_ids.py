@@ -7,7 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from sandbox.ids import new_id
+from sandbox.ids import generate_id
 from tests.environments import ROOT
 
 FORKS = """
@@ -24,7 +24,7 @@ os._exit(0)
 
 def test_ids_are_32_hexadecimal_digits_and_no_two_are_equal() -> None:
     with ThreadPoolExecutor(8) as threads:
-        ids = [made for many in threads.map(lambda _: [new_id() for _ in range(1_000)], range(8)) for made in many]
+        ids = [made for many in threads.map(lambda _: [generate_id() for _ in range(1_000)], range(8)) for made in many]
     assert len(set(ids)) == 8_000
     assert all(re.fullmatch("[0-9a-f]{32}", each) for each in ids)
 

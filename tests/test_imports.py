@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "error_codes": {"errors"},
 }
 # These alone wire, so they may import what they like.
-WIRING = {"api", "cli", "__main__", "up", "tree", "doctor", "demo"}
+MAY_IMPORT_ANYTHING = {"api", "cli", "__main__", "up", "tree", "doctor", "demo"}
 TRAINERS = ["gpu/train_sft.py", "gpu/train_grpo.py", "gpu/reporting.py", "gpu/pretrained.py"]
 # Foreign packages that one place translates for all others.
 ONLY_IN = {
@@ -57,11 +57,11 @@ ONLY_IN = {
 Import = tuple[str, int]
 
 
-def _modules() -> list[Path]:
+def _list_modules() -> list[Path]:
     return sorted(path for path in ROOT.rglob("*.py") if "_images" not in path.parts)
 
 
-def _imports(path: Path) -> Iterator[Import]:
+def _find_imports(path: Path) -> Iterator[Import]:
     """Every module a file imports, wherever it does, with the line. Names imported from a package count as modules."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -71,44 +71,44 @@ def _imports(path: Path) -> Iterator[Import]:
             yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
 
 
-def _room(path: Path) -> str:
+def _get_room(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def _within(name: str, allowed: str) -> bool:
+def _is_within(name: str, allowed: str) -> bool:
     return name == allowed or name.startswith(allowed + ".")
 
 
-def _where(path: Path, line: int) -> str:
+def _format_location(path: Path, line: int) -> str:
     return f"{path.relative_to(ROOT.parent)}:{line}"
 
 
 @pytest.mark.parametrize("room", sorted(MAY_IMPORT))
 def test_a_room_imports_only_what_the_design_lets_it(room: str) -> None:
     faults = [
-        f"{_where(path, line)} imports {name}"
-        for path in _modules()
-        if _room(path) == room
-        for name, line in _imports(path)
-        if _within(name, "sandbox") and name not in {"sandbox", "sandbox.__version__"}
-        for ours in [name.removeprefix("sandbox.")]
-        if not any(_within(ours, allowed) for allowed in {room, *MAY_IMPORT[room]})
+        f"{_format_location(path, line)} imports {name}"
+        for path in _list_modules()
+        if _get_room(path) == room
+        for name, line in _find_imports(path)
+        if _is_within(name, "sandbox") and name not in {"sandbox", "sandbox.__version__"}
+        for module in [name.removeprefix("sandbox.")]
+        if not any(_is_within(module, allowed) for allowed in {room, *MAY_IMPORT[room]})
     ]
     assert not faults, "\n".join(faults)
 
 
 # Imported by the interpreters that run pytest files, and by no other.
-BESIDE_PYTEST_FILES = {"pytest_file.py": {"pytest", "_pytest"}}
+EXTRA_IMPORTS = {"pytest_file.py": {"pytest", "_pytest"}}
 
 
 def test_the_runner_needs_the_standard_library_only() -> None:
     faults = [
-        f"{_where(path, line)} imports {name}"
-        for path in _modules()
-        if _room(path) == "runner"
-        for name, line in _imports(path)
-        if name.partition(".")[0] not in sys.stdlib_module_names | BESIDE_PYTEST_FILES.get(path.name, set())
-        and not _within(name, "sandbox.runner")
+        f"{_format_location(path, line)} imports {name}"
+        for path in _list_modules()
+        if _get_room(path) == "runner"
+        for name, line in _find_imports(path)
+        if name.partition(".")[0] not in sys.stdlib_module_names | EXTRA_IMPORTS.get(path.name, set())
+        and not _is_within(name, "sandbox.runner")
     ]
     assert not faults, "\n".join(faults)
 
@@ -116,16 +116,16 @@ def test_the_runner_needs_the_standard_library_only() -> None:
 @pytest.mark.parametrize("package", sorted(ONLY_IN))
 def test_a_foreign_package_is_imported_in_its_own_place_only(package: str) -> None:
     faults = [
-        f"{_where(path, line)} imports {name}"
-        for path in _modules()
-        for name, line in _imports(path)
-        if _within(name, package)
+        f"{_format_location(path, line)} imports {name}"
+        for path in _list_modules()
+        for name, line in _find_imports(path)
+        if _is_within(name, package)
         if not any(path.is_relative_to(ROOT / place) for place in ONLY_IN[package])
     ]
     assert not faults, "\n".join(faults)
 
 
-def _reads_environment(path: Path) -> Iterator[int]:
+def _find_environment_reads(path: Path) -> Iterator[int]:
     """Lines that look a variable up; handing the whole environment on to a child is no reading."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         match node:
@@ -138,23 +138,23 @@ def _reads_environment(path: Path) -> Iterator[int]:
 def test_only_the_settings_read_the_environment() -> None:
     others = {"config.py", "box/docker_engine.py"}  # the latter: DOCKER_HOST, which is the Docker client's own
     faults = [
-        _where(path, line)
-        for path in _modules()
+        _format_location(path, line)
+        for path in _list_modules()
         if path.relative_to(ROOT).as_posix() not in others
-        for line in _reads_environment(path)
+        for line in _find_environment_reads(path)
     ]
     assert not faults, "\n".join(faults)
 
 
 def test_no_module_is_called_utils_or_the_like() -> None:
-    cellar = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "tools"}
-    assert not [path for path in _modules() if path.stem in cellar]
+    forbidden_names = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "tools"}
+    assert not [path for path in _list_modules() if path.stem in forbidden_names]
 
 
 def test_nothing_that_decides_a_verdict_is_in_an_image() -> None:
     """What is copied into the images is the runner; it can import neither checkers nor expected outputs."""
-    from sandbox.box.docker_images import IMAGES, _context
+    from sandbox.box.docker_images import IMAGES, _read_context
 
     for image in IMAGES:
-        ours = {name for name in _context(image) if name.startswith("sandbox/")}
-        assert all(name == "sandbox/__init__.py" or name.startswith("sandbox/runner/") for name in ours)
+        included = {name for name in _read_context(image) if name.startswith("sandbox/")}
+        assert all(name == "sandbox/__init__.py" or name.startswith("sandbox/runner/") for name in included)

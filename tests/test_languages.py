@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox import languages
-from sandbox.box.docker_images import IMAGES, ON_DEMAND
+from sandbox.box.docker_images import IMAGES, ON_DEMAND_IMAGES
 from sandbox.box.slot import Slot
 from sandbox.errors import UnknownLanguage
 from sandbox.runner.contract import Mode, Status
@@ -45,7 +45,7 @@ LOOPING = {
 
 
 def test_the_five_first_languages_have_every_kind_of_test_here() -> None:
-    assert set(ECHO) == set(FAILING) == set(LOOPING) <= set(languages.table())
+    assert set(ECHO) == set(FAILING) == set(LOOPING) <= set(languages.load_languages())
 
 
 @pytest.mark.parametrize("name", sorted(ECHO))
@@ -102,25 +102,25 @@ def test_endless_recursion_in_cpp_is_ended_by_its_memory(slot: Slot) -> None:
 
 
 def test_names_aliases_and_suffixes_lead_to_the_language() -> None:
-    assert languages.named("C++") is languages.table()["cpp"]
-    assert languages.by_suffix(".PY") is languages.table()["python"]
-    for name, language in languages.table().items():
-        assert languages.named(name) is language
+    assert languages.get_language("C++") is languages.load_languages()["cpp"]
+    assert languages.get_language_by_suffix(".PY") is languages.load_languages()["python"]
+    for name, language in languages.load_languages().items():
+        assert languages.get_language(name) is language
         for alias in language.aliases:
-            assert languages.named(alias) is language
+            assert languages.get_language(alias) is language
         for suffix in language.suffixes:
-            assert languages.by_suffix(suffix) is language
+            assert languages.get_language_by_suffix(suffix) is language
 
 
 def test_an_unknown_name_or_suffix_is_told_with_what_is_known() -> None:
     with pytest.raises(UnknownLanguage, match=r"cobol.*python"):
-        languages.named("cobol")
+        languages.get_language("cobol")
     with pytest.raises(UnknownLanguage, match=r"\.cob"):
-        languages.by_suffix(".cob")
+        languages.get_language_by_suffix(".cob")
 
 
 def test_no_two_languages_share_a_name_or_a_suffix() -> None:
-    rows = languages.table().values()
+    rows = languages.load_languages().values()
     names = [name for row in rows for name in (row.name, *row.aliases)]
     suffixes = [suffix for row in rows for suffix in row.suffixes]
     assert len(names) == len(set(names))
@@ -128,13 +128,13 @@ def test_no_two_languages_share_a_name_or_a_suffix() -> None:
 
 
 def test_every_language_has_an_image_of_ours_and_a_version() -> None:
-    for language in languages.table().values():
-        assert language.image in (*IMAGES, *ON_DEMAND)
+    for language in languages.load_languages().values():
+        assert language.image in (*IMAGES, *ON_DEMAND_IMAGES)
         assert language.version
 
 
 def test_a_compiled_language_says_what_to_keep_and_only_python_is_forked() -> None:
-    for language in languages.table().values():
+    for language in languages.load_languages().values():
         assert bool(language.compile_command) == bool(language.keep)
         assert language.forked == (language.name == "python")
 
@@ -149,4 +149,4 @@ def test_a_compiled_language_says_what_to_keep_and_only_python_is_forked() -> No
     ],
 )
 def test_how_a_python_program_is_started_depends_on_what_it_names(code: str | bytes, mode: Mode) -> None:
-    assert languages.named("python").program(code).mode is mode
+    assert languages.get_language("python").build_program(code).mode is mode

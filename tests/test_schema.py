@@ -27,7 +27,7 @@ PROGRAM = {"language": "python", "code": "print(1)"}
 VERIFY = {**PROGRAM, "tests": [{"stdin": "1", "expected": "1"}]}
 
 
-def _fault(model: type[Any], value: dict[str, Any]) -> str:
+def _find_error_path(model: type[Any], value: dict[str, Any]) -> str:
     """The dotted place of the only fault."""
     with pytest.raises(ValidationError) as refused:
         model.model_validate(value)
@@ -64,14 +64,14 @@ def test_the_least_that_is_needed_is_a_language_and_code() -> None:
     ],
 )
 def test_what_cannot_be_is_refused_with_its_place(change: dict[str, Any], place: str) -> None:
-    assert _fault(ExecuteRequest, {**PROGRAM, **change}) == place
+    assert _find_error_path(ExecuteRequest, {**PROGRAM, **change}) == place
 
 
 @pytest.mark.parametrize(
     "name", ["", "/etc/passwd", "../up", "a/../b", "a//b", "./a", "a/", "a\0b", "x" * 256, "/".join("a" * 17)]
 )
 def test_a_file_name_that_could_leave_the_directory_is_refused(name: str) -> None:
-    assert _fault(ExecuteRequest, {**PROGRAM, "fetch_files": [name]}) == "fetch_files.0"
+    assert _find_error_path(ExecuteRequest, {**PROGRAM, "fetch_files": [name]}) == "fetch_files.0"
     with pytest.raises(ValidationError):
         ExecuteRequest.model_validate({**PROGRAM, "files": {name: ""}})
 
@@ -82,17 +82,19 @@ def test_a_plain_relative_name_is_fine(name: str) -> None:
 
 
 def test_a_verification_needs_tests_and_a_known_checker() -> None:
-    assert _fault(VerifyRequest, {**VERIFY, "tests": []}) == "tests"
-    misspelt = _fault(VerifyRequest, {**VERIFY, "tests": [{"stdin": "1", "output": "1"}]})
+    assert _find_error_path(VerifyRequest, {**VERIFY, "tests": []}) == "tests"
+    misspelt = _find_error_path(VerifyRequest, {**VERIFY, "tests": [{"stdin": "1", "output": "1"}]})
     assert misspelt.startswith("tests.0.")
     assert misspelt.endswith(".output")
-    assert _fault(VerifyRequest, {**VERIFY, "checker": {"type": "guess"}}) == "checker"
-    assert _fault(VerifyRequest, {**VERIFY, "checker": {"type": "float", "absolute": -1}}).startswith("checker.float")
+    assert _find_error_path(VerifyRequest, {**VERIFY, "checker": {"type": "guess"}}) == "checker"
+    assert _find_error_path(VerifyRequest, {**VERIFY, "checker": {"type": "float", "absolute": -1}}).startswith(
+        "checker.float"
+    )
 
 
 def test_a_batch_has_at_least_one_item_and_names_the_bad_one() -> None:
-    assert _fault(ExecuteBatchRequest, {"items": []}) == "items"
-    assert _fault(ExecuteBatchRequest, {"items": [PROGRAM, {**PROGRAM, "code": 1}]}) == "items.1.code"
+    assert _find_error_path(ExecuteBatchRequest, {"items": []}) == "items"
+    assert _find_error_path(ExecuteBatchRequest, {"items": [PROGRAM, {**PROGRAM, "code": 1}]}) == "items.1.code"
 
 
 def test_bytes_come_through_json_unchanged() -> None:
@@ -128,7 +130,7 @@ def test_limits_of_compiling_are_the_languages_where_they_are_left_out() -> None
 
 
 def test_an_outcome_is_text_where_it_is_text_and_has_a_twin_where_not() -> None:
-    stage = StageResult.of(Outcome(Status.OK, exit_code=0, stdout="ü".encode(), stderr=b"\xff"))
+    stage = StageResult.from_outcome(Outcome(Status.OK, exit_code=0, stdout="ü".encode(), stderr=b"\xff"))
     assert (stage.stdout, stage.stdout_base64) == ("ü", None)
     assert (stage.stderr, stage.stderr_base64) == ("\N{REPLACEMENT CHARACTER}", b"\xff")
     assert StageResult.model_validate_json(stage.model_dump_json()) == stage

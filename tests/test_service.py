@@ -22,7 +22,7 @@ PROGRAM = ExecuteRequest(language="python", code="print(1)")
 
 @pytest.fixture
 def empty_redis(redis_server: RedisServer) -> Iterator[Redis]:
-    client = redis_server.client(DATABASE)
+    client = redis_server.connect(DATABASE)
     client.flushdb()
     yield client
     client.close()
@@ -32,7 +32,7 @@ def empty_redis(redis_server: RedisServer) -> Iterator[Redis]:
 def idle_service(empty_redis: Redis, redis_server: RedisServer, tmp_path: Path) -> Iterator[Service]:
     """A service that no worker serves; its lanes hold five."""
     assert empty_redis.dbsize() == 0
-    service = Service(QueueSettings(home=tmp_path, redis_url=redis_server.url(DATABASE), max_queued=5))
+    service = Service(QueueSettings(home=tmp_path, redis_url=redis_server.build_url(DATABASE), max_queued=5))
     service.start()
     yield service
     service.close()
@@ -53,13 +53,13 @@ def test_a_ticket_has_a_future_for_each_item(live_service: Service) -> None:
 def test_a_durable_ticket_has_none_and_its_job_has_the_result(idle_service: Service) -> None:
     ticket = idle_service.submit("execute", [PROGRAM], durable=True)
     assert ticket.results == []
-    assert idle_service.job(ticket.id).status is JobStatus.QUEUED
+    assert idle_service.get_job(ticket.id).status is JobStatus.QUEUED
 
 
 def test_a_synchronous_submission_is_no_job(idle_service: Service) -> None:
     ticket = idle_service.submit("execute", [PROGRAM])
     with pytest.raises(NotFound):
-        idle_service.job(ticket.id)
+        idle_service.get_job(ticket.id)
 
 
 def test_a_refused_submission_leaves_its_place_to_a_smaller_one(idle_service: Service) -> None:
@@ -77,12 +77,12 @@ def test_an_unknown_language_is_refused_before_anything_is_queued(idle_service: 
 
 
 def test_without_workers_it_is_not_ready_and_says_why(idle_service: Service) -> None:
-    readiness = idle_service.readiness()
+    readiness = idle_service.check_readiness()
     assert (readiness.ready, readiness.workers, readiness.problems) == (False, 0, ["no worker is alive"])
 
 
 def test_with_workers_it_is_ready_and_no_wall_is_missing_unnamed(live_service: Service) -> None:
-    readiness = live_service.readiness()
+    readiness = live_service.check_readiness()
     assert (readiness.ready, readiness.workers, readiness.engine, readiness.problems) == (True, 2, "docker", [])
 
 

@@ -20,24 +20,24 @@ from pathlib import Path
 
 CLASSES = Path("classes")
 # C1 alone and one collector thread: a compilation is over before more of them pay. The heap fits `COMPILE_LIMITS`.
-VIRTUAL_MACHINE = [
+JVM_OPTIONS = [
     *("-Xshare:auto", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"),
     *("-Xss16m", "-Xms128m", "-Xmx1200m"),
 ]
 KOTLIN, SCALA = Path("/usr/share/kotlin/kotlinc"), Path("/usr/share/scala/lib")
 
 
-def _class_path(folder: Path) -> str:
+def _build_class_path(folder: Path) -> str:
     return ":".join(map(str, sorted(folder.glob("*.jar"))))
 
 
 COMPILERS = {
     "java": ["-m", "jdk.compiler/com.sun.tools.javac.Main", "-encoding", "UTF-8", "-nowarn", "-proc:none"],
     "kotlin": [
-        *("-cp", _class_path(KOTLIN / "lib")),
+        *("-cp", _build_class_path(KOTLIN / "lib")),
         *("org.jetbrains.kotlin.cli.jvm.K2JVMCompiler", "-kotlin-home", str(KOTLIN), "-no-reflect", "-nowarn"),
     ],
-    "scala": ["-cp", _class_path(SCALA), "scala.tools.nsc.Main", "-usejavacp", "-nowarn"],
+    "scala": ["-cp", _build_class_path(SCALA), "scala.tools.nsc.Main", "-usejavacp", "-nowarn"],
 }
 # What a program needs at run time beside itself.
 LIBRARIES = {
@@ -48,7 +48,7 @@ LIBRARIES = {
 ARCHIVES = Path("/usr/local/share/build-jar")  # of each compiler's classes, loaded: a third to half of its time
 MISNAMED = re.compile(r"(?:class|interface|enum|record|@interface) (\w+) is public, should be declared in a file named")
 PUBLIC_STATIC = 0x0009
-MAIN = ("main", "([Ljava/lang/String;)V")
+MAIN_METHOD = ("main", "([Ljava/lang/String;)V")
 USUAL_NAMES = ("Main", "MainKt", "Solution")
 
 
@@ -57,7 +57,7 @@ def main() -> int:
     source, archive = Path(file), ARCHIVES / f"{language}.jsa"
     CLASSES.mkdir()
     sharing = f"-XX:ArchiveClassesAtExit={archive}" if options else f"-XX:SharedArchiveFile={archive}"
-    compiler = ["java", *VIRTUAL_MACHINE, sharing, *COMPILERS[language]]
+    compiler = ["java", *JVM_OPTIONS, sharing, *COMPILERS[language]]
     done = _compile(compiler, source)
     public_class = ""
     if language == "java" and (misnamed := MISNAMED.search(done.stderr)):
@@ -68,7 +68,7 @@ def main() -> int:
     sys.stderr.write(done.stderr)
     if done.returncode != 0:
         return done.returncode
-    _pack(_main_class(public_class, source.read_text("utf-8", errors="replace")), LIBRARIES[language])
+    _pack(_find_main_class(public_class, source.read_text("utf-8", errors="replace")), LIBRARIES[language])
     return 0
 
 
@@ -77,9 +77,13 @@ def _compile(compiler: list[str], source: Path) -> subprocess.CompletedProcess[s
     return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
 
 
-def _main_class(public_class: str, source: str) -> str:
+def _find_main_class(public_class: str, source: str) -> str:
     """Return the class to start: of those with a main method the public one, or one of a usual name, or the first."""
-    found = [_name(path) for path in sorted(CLASSES.rglob("*.class")) if MAIN in _public_static_methods(path)]
+    found = [
+        _get_class_name(path)
+        for path in sorted(CLASSES.rglob("*.class"))
+        if MAIN_METHOD in _find_public_static_methods(path)
+    ]
     usual = [public_class, *USUAL_NAMES]
 
     def rank(name: str) -> tuple[int, int]:
@@ -90,7 +94,7 @@ def _main_class(public_class: str, source: str) -> str:
     return min(found, key=rank, default="Main")  # without one, the launcher's own error says what is missing
 
 
-def _name(path: Path) -> str:
+def _get_class_name(path: Path) -> str:
     return ".".join(path.relative_to(CLASSES).with_suffix("").parts)
 
 
@@ -106,22 +110,22 @@ def _pack(main_class: str, libraries: list[Path]) -> None:
                 jar.write(path, path.relative_to(CLASSES))
 
 
-class _Reader:
+class _ClassFileReader:
     def __init__(self, content: bytes) -> None:
         self._content = content
-        self._at = 0
+        self._offset = 0
 
-    def take(self, layout: str) -> tuple[int, ...]:
-        values = struct.unpack_from(f">{layout}", self._content, self._at)
-        self._at += struct.calcsize(f">{layout}")
+    def unpack(self, layout: str) -> tuple[int, ...]:
+        values = struct.unpack_from(f">{layout}", self._content, self._offset)
+        self._offset += struct.calcsize(f">{layout}")
         return values
 
-    def text(self, size: int) -> str:
-        self._at += size
-        return self._content[self._at - size : self._at].decode(errors="replace")
+    def read_text(self, size: int) -> str:
+        self._offset += size
+        return self._content[self._offset - size : self._offset].decode(errors="replace")
 
     def skip(self, size: int) -> None:
-        self._at += size
+        self._offset += size
 
 
 # Bytes behind a constant's tag: Java Virtual Machine Specification, section 4.4.
@@ -131,30 +135,30 @@ CONSTANT_BYTES = {
 }
 
 
-def _public_static_methods(path: Path) -> list[tuple[str, str]]:
+def _find_public_static_methods(path: Path) -> list[tuple[str, str]]:
     """Name and descriptor of each, from the class file: specification, section 4.1."""
-    reader = _Reader(path.read_bytes())
-    _, _, _, count = reader.take("IHHH")
+    reader = _ClassFileReader(path.read_bytes())
+    _, _, _, count = reader.unpack("IHHH")
     texts: dict[int, str] = {}
     index = 1
     while index < count:
-        (tag,) = reader.take("B")
+        (tag,) = reader.unpack("B")
         if tag == 1:
-            texts[index] = reader.text(*reader.take("H"))
+            texts[index] = reader.read_text(*reader.unpack("H"))
         else:
             reader.skip(CONSTANT_BYTES[tag])
         index += 2 if tag in (5, 6) else 1
-    reader.take("HHH")
-    reader.skip(2 * reader.take("H")[0])
-    list(_members(reader, texts))
-    return list(_members(reader, texts))
+    reader.unpack("HHH")
+    reader.skip(2 * reader.unpack("H")[0])
+    list(_read_members(reader, texts))
+    return list(_read_members(reader, texts))
 
 
-def _members(reader: _Reader, texts: dict[int, str]) -> Iterator[tuple[str, str]]:
-    for _ in range(reader.take("H")[0]):
-        flags, name, descriptor, attributes = reader.take("HHHH")
+def _read_members(reader: _ClassFileReader, texts: dict[int, str]) -> Iterator[tuple[str, str]]:
+    for _ in range(reader.unpack("H")[0]):
+        flags, name, descriptor, attributes = reader.unpack("HHHH")
         for _ in range(attributes):
-            _, size = reader.take("HI")
+            _, size = reader.unpack("HI")
             reader.skip(size)
         if flags & PUBLIC_STATIC == PUBLIC_STATIC:
             yield texts[name], texts[descriptor]

@@ -10,71 +10,71 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from sandbox.api import bodies
-from sandbox.api.arrivals import Arrivals
-from sandbox.api.door import Context, context_of
-from sandbox.api.problems import describe
+from sandbox.api.arrivals import ResultWaiter
+from sandbox.api.door import ApiContext, get_context
+from sandbox.api.problems import describe_error
 from sandbox.errors import SandboxError
-from sandbox.metrics.steps import watch_batch
+from sandbox.metrics.steps import record_batch
 from sandbox.schema import Job, JobStatus, Lane, VerifyRequest
 from sandbox.schema.callbacks import Callback
 from sandbox.schema.reward import RewardRequest
-from sandbox.service import Kind, Ticket
-from sandbox.service import Request as Submission
+from sandbox.service import SubmissionKind, Ticket
+from sandbox.service import SubmissionRequest as Submission
 
 # Above this, turning a batch into envelopes would hold up the event loop for longer than handing it to a thread does.
-MANY_ITEMS = 32
+MAX_ITEMS_ON_EVENT_LOOP = 32
 
 
-async def answer(
+async def submit_and_respond(
     request: Request,
-    kind: Kind,
+    kind: SubmissionKind,
     items: Sequence[Submission],
     batch: bool = False,
     callback: Callback | None = None,
 ) -> Response:
     """Submit, and answer in the way the request's headers ask for; at once where there is a callback."""
     if callback is not None or bodies.prefers_async(request):
-        return await answer_later(request, kind, items, batch, callback)
-    context = context_of(request)
-    key = bodies.idempotency_key(request)
+        return await submit_and_respond_later(request, kind, items, batch, callback)
+    context = get_context(request)
+    key = bodies.read_idempotency_key(request)
     ticket = await _submit(context, kind, items, False, batch, key, bodies.is_large(request))
     if batch and items[0].priority is Lane.RL:
-        watch_batch(context.meters, [item for item in items if isinstance(item, VerifyRequest)], ticket.results)
-    limit_s = bodies.patience_s(request, context.settings.request_timeout_s)
-    arrivals = Arrivals(request, context, ticket, keep=bool(key), limit_s=limit_s)
-    if batch and bodies.accepts_lines(request):
-        return ResultLines(arrivals, ticket)
-    with arrivals:
-        results = await arrivals.all()
+        record_batch(context.meters, [item for item in items if isinstance(item, VerifyRequest)], ticket.results)
+    limit_s = bodies.read_wait_limit_s(request, context.settings.request_timeout_s)
+    waiter = ResultWaiter(request, context, ticket, keep=bool(key), limit_s=limit_s)
+    if batch and bodies.accepts_ndjson(request):
+        return NdjsonResponse(waiter, ticket)
+    with waiter:
+        results = await waiter.collect_results()
     # The results' bytes go out as the worker wrote them: nothing is parsed or validated again on the way.
-    return json_response(b'{"results":[' + b",".join(results) + b"]}" if batch else results[0])
+    return build_json_response(b'{"results":[' + b",".join(results) + b"]}" if batch else results[0])
 
 
-async def answer_later(
+async def submit_and_respond_later(
     request: Request,
-    kind: Kind,
+    kind: SubmissionKind,
     items: Sequence[Submission],
     batch: bool,
     callback: Callback | None = None,
     reward: RewardRequest | None = None,
 ) -> Response:
     """Submit, and answer where the result will be."""
-    context = context_of(request)
-    key = bodies.idempotency_key(request)
+    context = get_context(request)
+    key = bodies.read_idempotency_key(request)
     ticket = await asyncio.to_thread(
         lambda: context.service.submit(
             kind, items, durable=True, batch=batch, idempotency_key=key, callback=callback, reward=reward
         )
     )
-    return await _accepted(request, context, ticket, repeatable=bool(key) or not items)
+    return await _build_accepted_response(request, context, ticket, repeatable=bool(key) or not items)
 
 
-async def settled(
+async def submit_and_wait(
     request: Request,
-    kind: Kind,
+    kind: SubmissionKind,
     items: Sequence[Submission],
     *,
-    key: str = "",
+    idempotency_key: str = "",
     reward: RewardRequest | None = None,
     limit_s: float | None = None,
 ) -> list[bytes | SandboxError]:
@@ -83,80 +83,90 @@ async def settled(
     With a key, `reward` is the request that the items were made of: the key stands for that, even without items.
     Raises what `Door.submit` and `Arrivals` raise; without items and without a key, nothing is submitted.
     """
-    if not items and not key:
+    if not items and not idempotency_key:
         return []
-    context = context_of(request)
-    ticket = await _submit(context, kind, items, durable=False, batch=True, key=key, reward=reward if key else None)
-    with Arrivals(request, context, ticket, keep=bool(key), limit_s=limit_s) as arrivals:
-        return await arrivals.settled()
+    context = get_context(request)
+    ticket = await _submit(
+        context,
+        kind,
+        items,
+        durable=False,
+        batch=True,
+        idempotency_key=idempotency_key,
+        reward=reward if idempotency_key else None,
+    )
+    with ResultWaiter(request, context, ticket, keep=bool(idempotency_key), limit_s=limit_s) as waiter:
+        return await waiter.collect_results_and_errors()
 
 
-def json_response(content: str | bytes, status: int = 200) -> Response:
+def build_json_response(content: str | bytes, status: int = 200) -> Response:
     return Response(content, status, media_type="application/json")
 
 
-class ResultLines(Response):
+class NdjsonResponse(Response):
     """One line of JSON for each result as it is ready, with its index; what failed has a problem for a result."""
 
     media_type = bodies.NDJSON
 
-    def __init__(self, arrivals: Arrivals, ticket: Ticket) -> None:
+    def __init__(self, waiter: ResultWaiter, ticket: Ticket) -> None:
         super().__init__()
         del self.headers["content-length"]
-        self._arrivals = arrivals
+        self._waiter = waiter
         self._ticket = ticket
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         missing = set(range(len(self._ticket.results)))
         try:
-            with self._arrivals:
-                async for indices in self._arrivals:
+            with self._waiter:
+                async for indices in self._waiter:
                     missing.difference_update(indices)
-                    lines = b"".join(map(self._line, indices))
+                    lines = b"".join(map(self._render_line, indices))
                     await send({"type": "http.response.body", "body": lines, "more_body": True})
         except HTTPException as late:
-            lines = b"".join(_problem_line(index, late) for index in sorted(missing))
+            lines = b"".join(_render_problem_line(index, late) for index in sorted(missing))
             await send({"type": "http.response.body", "body": lines, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def _line(self, index: int) -> bytes:
+    def _render_line(self, index: int) -> bytes:
         try:
             return b'{"index":%d,"result":%s}\n' % (index, self._ticket.results[index].result())
         except SandboxError as error:
-            return _problem_line(index, error)
+            return _render_problem_line(index, error)
 
 
-def _problem_line(index: int, error: Exception) -> bytes:
-    return b'{"index":%d,"problem":%s}\n' % (index, describe(error).problem.model_dump_json().encode())
+def _render_problem_line(index: int, error: Exception) -> bytes:
+    return b'{"index":%d,"problem":%s}\n' % (index, describe_error(error).problem.model_dump_json().encode())
 
 
 async def _submit(
-    context: Context,
-    kind: Kind,
+    context: ApiContext,
+    kind: SubmissionKind,
     items: Sequence[Submission],
     durable: bool,
     batch: bool,
-    key: str,
+    idempotency_key: str,
     large: bool = False,
     reward: RewardRequest | None = None,
 ) -> Ticket:
     def submit() -> Ticket:
-        return context.service.submit(kind, items, durable=durable, batch=batch, idempotency_key=key, reward=reward)
+        return context.service.submit(
+            kind, items, durable=durable, batch=batch, idempotency_key=idempotency_key, reward=reward
+        )
 
     # What is kept is written to Redis before it is accepted, and large texts to the spool; the rest is only put into a
     # list, and a thread costs more.
-    if durable or key or large or len(items) > MANY_ITEMS:
+    if durable or idempotency_key or large or len(items) > MAX_ITEMS_ON_EVENT_LOOP:
         return await asyncio.to_thread(submit)
     return submit()
 
 
-async def _accepted(request: Request, context: Context, ticket: Ticket, repeatable: bool) -> Response:
+async def _build_accepted_response(request: Request, context: ApiContext, ticket: Ticket, repeatable: bool) -> Response:
     """202. A repeated request may find its job already run, so that one is looked up."""
     job = Job(id=ticket.id, status=JobStatus.QUEUED)
     if repeatable:
-        job = await asyncio.to_thread(context.service.job, ticket.id)
-    response = json_response(job.model_dump_json(), 202)
+        job = await asyncio.to_thread(context.service.get_job, ticket.id)
+    response = build_json_response(job.model_dump_json(), 202)
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/jobs/{ticket.id}"
     response.headers["Preference-Applied"] = "respond-async"
     return response

@@ -12,12 +12,12 @@ router = APIRouter(include_in_schema=False)
 
 MEDIA_TYPES = {"swagger-ui.css": "text/css; charset=utf-8", "swagger-ui-bundle.js": "text/javascript; charset=utf-8"}
 # Swagger UI sets style attributes and draws its icons from data URLs; every script is a file of this service.
-POLICY = (
+CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 # Addresses are relative, so they are right behind a proxy's path too.
-PAGE = """<!doctype html>
+PAGE_HTML = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -38,7 +38,7 @@ PAGE = """<!doctype html>
 @router.get("/docs")
 async def page(request: Request) -> Response:
     """The page; it reads `/openapi.json` and holds no data itself."""
-    return HTMLResponse(PAGE, headers={"Content-Security-Policy": POLICY})
+    return HTMLResponse(PAGE_HTML, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
 
 
 @router.get("/docs/{name}")
@@ -47,9 +47,9 @@ async def part(request: Request, name: str) -> Response:
     if name not in MEDIA_TYPES:
         raise HTTPException(404, "no such file")
     headers = {"Cache-Control": "max-age=86400", "X-Content-Type-Options": "nosniff"}
-    return Response(_content(name), headers=headers, media_type=MEDIA_TYPES[name])
+    return Response(_read_file(name), headers=headers, media_type=MEDIA_TYPES[name])
 
 
 @cache
-def _content(name: str) -> bytes:
+def _read_file(name: str) -> bytes:
     return files("fastapi_offline").joinpath("static", name).read_bytes()

@@ -23,41 +23,41 @@ from sandbox.api import (
     web,
 )
 from sandbox.api.dialects import table as dialects
-from sandbox.api.documentation import Documented
-from sandbox.api.edge import Edge
-from sandbox.api.guard import Guard
-from sandbox.api.hosts import HostCheck
-from sandbox.api.shortcut import Shortcut, shortcuts
+from sandbox.api.documentation import DocumentedApp
+from sandbox.api.edge import RequestIdMiddleware
+from sandbox.api.guard import ApiKeyMiddleware
+from sandbox.api.hosts import HostCheckMiddleware
+from sandbox.api.shortcut import FastRouteMiddleware, find_fast_routes
 from sandbox.caller import Caller, Role
 from sandbox.config import ApiSettings
-from sandbox.metrics.exporter import tracing_of
-from sandbox.metrics.files import folder_of
-from sandbox.metrics.instrument import MeteredApplication, MeteredService
-from sandbox.metrics.meters import Meters
-from sandbox.metrics.server import in_background
+from sandbox.metrics.exporter import configure_tracing
+from sandbox.metrics.files import get_metrics_folder
+from sandbox.metrics.instrument import InstrumentedService, MetricsMiddleware
+from sandbox.metrics.meters import MetricsRegistry
+from sandbox.metrics.server import serve_in_background
 from sandbox.service import Service
 
 
-def metrics_without_keys(
-    settings: ApiSettings, number: int, refresh: Callable[[], object]
+def open_metrics_port(
+    settings: ApiSettings, process_number: int, refresh: Callable[[], object]
 ) -> AbstractContextManager[None]:
     """Open the port for Prometheus, where the settings name one; one process of a host does."""
-    if not settings.metrics_port or number:
+    if not settings.metrics_port or process_number:
         return nullcontext()
-    return in_background(folder_of(settings.home), settings.metrics_host, settings.metrics_port, refresh)
+    return serve_in_background(get_metrics_folder(settings.home), settings.metrics_host, settings.metrics_port, refresh)
 
 
 def create_app(
     settings: ApiSettings,
-    service: door.Door | None = None,
-    number: int = 0,
+    service: door.SubmissionService | None = None,
+    process_number: int = 0,
     hosts: frozenset[str] | None = None,
 ) -> FastAPI:
     """The API. A service that is given stays its owner's to start and close; without one it has its own. `number` tells
     processes apart that serve the same home. `hosts` are the names that requests may be sent to; None: any.
     """
-    meters = Meters(folder_of(settings.home), f"api-{number}" if number else "api")
-    tracing = tracing_of(settings, "api")
+    meters = MetricsRegistry(get_metrics_folder(settings.home), f"api-{process_number}" if process_number else "api")
+    tracing = configure_tracing(settings, "api")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -66,17 +66,17 @@ def create_app(
             return
         own = Service(settings)
         own.start()
-        metered = MeteredService(own, meters)
+        metered = InstrumentedService(own, meters)
         try:
-            door.open_for(app, door.Context(settings, metered, meters))
-            with metrics_without_keys(settings, number, metered.readiness):
+            door.attach_context(app, door.ApiContext(settings, metered, meters))
+            with open_metrics_port(settings, process_number, metered.check_readiness):
                 yield
         finally:
             own.close()
             if tracing is not None:
                 tracing.close()
 
-    app = Documented(
+    app = DocumentedApp(
         title="Sandbox",
         summary="Runs untrusted programs in resource-limited boxes and answers with verdicts",
         version=__version__,
@@ -86,12 +86,12 @@ def create_app(
         redirect_slashes=False,
     )
     if service is not None:
-        door.open_for(app, door.Context(settings, MeteredService(service, meters), meters))
-    problems.handle(app)
-    dialects.add_root(app.router, settings.root_dialect)
-    submissions.add_to(app.router)
-    rewards.add_to(app.router)
-    gpu.add_to(app.router)
+        door.attach_context(app, door.ApiContext(settings, InstrumentedService(service, meters), meters))
+    problems.register_error_handlers(app)
+    dialects.add_root_routes(app.router, settings.root_dialect)
+    submissions.add_routes(app.router)
+    rewards.add_routes(app.router)
+    gpu.add_routes(app.router)
     app.include_router(jobs.router)
     app.include_router(callbacks.router)
     app.include_router(health.router)
@@ -99,8 +99,8 @@ def create_app(
     app.include_router(guide.router)
     app.include_router(live.router)
     app.include_router(web.router)
-    dialects.add_to(app.router)
-    app.add_middleware(Shortcut, routes=shortcuts(app.router.routes))
+    dialects.add_routes(app.router)
+    app.add_middleware(FastRouteMiddleware, routes=find_fast_routes(app.router.routes))
     if settings.api_keys:
         default = Caller(
             "",
@@ -110,12 +110,12 @@ def create_app(
             settings.key_max_queued,
             settings.key_max_kept_mb,
         )
-        keyring = api_keys.parse(settings.api_keys, default)
-        app.add_middleware(Guard, keyring=keyring, root_dialect=settings.root_dialect)
+        keyring = api_keys.parse_keyring(settings.api_keys, default)
+        app.add_middleware(ApiKeyMiddleware, keyring=keyring, root_dialect=settings.root_dialect)
     if hosts is not None:
-        app.add_middleware(HostCheck, names=hosts)
+        app.add_middleware(HostCheckMiddleware, names=hosts)
     if tracing is not None:
-        app.add_middleware(tracing.application)
-    app.add_middleware(Edge)
-    app.add_middleware(MeteredApplication, meters=meters)
+        app.add_middleware(tracing.wrap_application)
+    app.add_middleware(RequestIdMiddleware)
+    app.add_middleware(MetricsMiddleware, registry=meters)
     return app

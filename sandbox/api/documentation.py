@@ -16,16 +16,16 @@ from starlette.types import Receive, Scope, Send
 from sandbox import schema
 from sandbox.api.bodies import NDJSON
 from sandbox.api.examples import EXAMPLES
-from sandbox.api.problems import MEDIA_TYPE
+from sandbox.api.problems import PROBLEM_MEDIA_TYPE
 from sandbox.schema.callbacks import DeadWebhook
-from sandbox.schema.gpu import REQUESTS as GPU_REQUESTS
+from sandbox.schema.gpu import REQUEST_MODELS as GPU_REQUESTS
 from sandbox.schema.gpu import GpuJob, GpuPool
 from sandbox.schema.live import LiveView
 from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
 from sandbox.schema.vote import VoteRequest, VoteResult
 from sandbox.service import Readiness
 
-REQUESTS: tuple[type[BaseModel], ...] = (
+REQUEST_MODELS: tuple[type[BaseModel], ...] = (
     schema.ExecuteRequest,
     schema.ExecuteSubmission,
     schema.VerifyRequest,
@@ -45,7 +45,7 @@ class Live(BaseModel):
     status: str = "ok"
 
 
-RESULTS: tuple[type[Any], ...] = (
+RESPONSE_MODELS: tuple[type[Any], ...] = (
     schema.ExecuteResult,
     schema.VerifyResult,
     schema.ExecuteBatchResult,
@@ -64,7 +64,7 @@ RESULTS: tuple[type[Any], ...] = (
     GpuPool,
 )
 
-_PROBLEMS = {
+_PROBLEM_DESCRIPTIONS = {
     400: "the body is not JSON, or not the gzip it says it is",
     401: "no API key, or none that is known, where the service has keys",
     403: "the API key's role may not do this",
@@ -81,7 +81,7 @@ _PROBLEMS = {
     504: "no result within the server's time",
     507: "the API key is over its storage quota; `Retry-After` says when to try again",
 }
-_SUBMISSION_PROBLEMS = (400, 401, 408, 409, 413, 415, 422, 429, 502, 503, 504, 507)
+_SUBMISSION_STATUSES = (400, 401, 408, 409, 413, 415, 422, 429, 502, 503, 504, 507)
 
 _SUBMISSION_HEADERS = [
     {
@@ -101,7 +101,7 @@ _SUBMISSION_HEADERS = [
         "example": "step-17-prompt-3",
     },
 ]
-_REQUEST_ID = {
+_REQUEST_ID_HEADER = {
     "name": "X-Request-ID",
     "in": "header",
     "description": "1 to 128 visible ASCII characters; comes back with the answer and stands in the log; without it"
@@ -111,62 +111,67 @@ _REQUEST_ID = {
 }
 
 
-def submission(body: type[BaseModel], result: type[BaseModel], *problems: int) -> dict[str, Any]:
+def document_submission(body: type[BaseModel], result: type[BaseModel], *problems: int) -> dict[str, Any]:
     """`responses` and `openapi_extra` of a route that takes one submission."""
-    return _submission(body, {"application/json": _content(result)}, *problems)
+    return _build_submission(body, {"application/json": _build_content(result)}, *problems)
 
 
-def batch_submission(body: type[BaseModel], results: type[BaseModel], result: type[BaseModel]) -> dict[str, Any]:
+def document_batch_submission(
+    body: type[BaseModel], results: type[BaseModel], result: type[BaseModel]
+) -> dict[str, Any]:
     """The same for a batch, whose results may also come line by line."""
     line = {
         "type": "object",
         "required": ["index"],
         "properties": {
             "index": {"type": "integer"},
-            "result": _reference(result),
-            "problem": _reference(schema.Problem),
+            "result": _build_reference(result),
+            "problem": _build_reference(schema.Problem),
         },
         "description": "one such object a line: the item's index, and its result or else its problem",
     }
-    return _submission(body, {"application/json": _content(results), NDJSON: {"schema": line}})
+    return _build_submission(body, {"application/json": _build_content(results), NDJSON: {"schema": line}})
 
 
-def stored(body: type[BaseModel], result: type[BaseModel]) -> dict[str, Any]:
+def document_upload(body: type[BaseModel], result: type[BaseModel]) -> dict[str, Any]:
     """`responses` and `openapi_extra` of a route that keeps what it is sent."""
     return {
-        "responses": _answered(result, 400, 401, 408, 413, 415, 422, 503, 507),
-        "openapi_extra": {"parameters": [_REQUEST_ID], "requestBody": _body(body)},
+        "responses": _build_ok_responses(result, 400, 401, 408, 413, 415, 422, 503, 507),
+        "openapi_extra": {"parameters": [_REQUEST_ID_HEADER], "requestBody": _build_request_body(body)},
     }
 
 
-def answers(result: Any, *problems: int, also_with: int | None = None) -> dict[str, Any]:
+def document_response(result: Any, *problems: int, alternative_status: int | None = None) -> dict[str, Any]:
     """`responses` and `openapi_extra` of a route without a body."""
-    ok = {"description": "OK", "content": {"application/json": _content(result)}}
-    responses: dict[int | str, dict[str, Any]] = {200: ok, **_problems(401, *problems, 500)}
-    if also_with is not None:
-        responses[also_with] = {**ok, "description": "the same, when the answer is no"}
-    return {"responses": responses, "openapi_extra": {"parameters": [_REQUEST_ID]}}
+    ok = {"description": "OK", "content": {"application/json": _build_content(result)}}
+    responses: dict[int | str, dict[str, Any]] = {200: ok, **_build_problem_responses(401, *problems, 500)}
+    if alternative_status is not None:
+        responses[alternative_status] = {**ok, "description": "the same, when the answer is no"}
+    return {"responses": responses, "openapi_extra": {"parameters": [_REQUEST_ID_HEADER]}}
 
 
-def gpu_submission(body: type[BaseModel]) -> dict[str, Any]:
+def document_gpu_submission(body: type[BaseModel]) -> dict[str, Any]:
     """The same for a route that starts a GPU job: always 202."""
     location = {"description": "where the job is: `/jobs/{id}`", "schema": {"type": "string"}}
     accepted = {
         "description": "accepted",
         "headers": {"Location": location},
-        "content": {"application/json": _content(GpuJob)},
+        "content": {"application/json": _build_content(GpuJob)},
     }
     return {
         "status_code": 202,
-        "responses": {202: accepted, **_problems(400, 401, 403, 408, 413, 415, 422, 503, 500)},
-        "openapi_extra": {"parameters": [_SUBMISSION_HEADERS[1], _REQUEST_ID], "requestBody": _body(body)},
+        "responses": {202: accepted, **_build_problem_responses(400, 401, 403, 408, 413, 415, 422, 503, 500)},
+        "openapi_extra": {
+            "parameters": [_SUBMISSION_HEADERS[1], _REQUEST_ID_HEADER],
+            "requestBody": _build_request_body(body),
+        },
     }
 
 
-def job_events() -> dict[str, Any]:
+def document_job_events() -> dict[str, Any]:
     """The same for a job's events."""
-    told = event_stream(GpuJob)
-    told["responses"] |= _problems(401, 404, 422)
+    operation = document_event_stream(GpuJob)
+    operation["responses"] |= _build_problem_responses(401, 404, 422)
     last = {
         "name": "Last-Event-ID",
         "in": "header",
@@ -174,33 +179,33 @@ def job_events() -> dict[str, Any]:
         "schema": {"type": "string"},
         "example": "41",
     }
-    return {**told, "openapi_extra": {"parameters": [last, _REQUEST_ID]}}
+    return {**operation, "openapi_extra": {"parameters": [last, _REQUEST_ID_HEADER]}}
 
 
-def done(*problems: int) -> dict[str, Any]:
+def document_no_content(*problems: int) -> dict[str, Any]:
     """`responses` and `openapi_extra` of a route that takes no body and has nothing to say."""
     responses: dict[int | str, dict[str, Any]] = {204: {"description": "done", "content": {}}}
     return {
         "status_code": 204,
-        "responses": {**responses, **_problems(401, *problems, 500)},
-        "openapi_extra": {"parameters": [_REQUEST_ID]},
+        "responses": {**responses, **_build_problem_responses(401, *problems, 500)},
+        "openapi_extra": {"parameters": [_REQUEST_ID_HEADER]},
     }
 
 
-def event_stream(model: type[BaseModel]) -> dict[str, Any]:
+def document_event_stream(model: type[BaseModel]) -> dict[str, Any]:
     """`responses` and `openapi_extra` of a route that sends events of this model until its client goes."""
-    content = {"text/event-stream": {"schema": _reference(model)}}
-    responses = {200: {"description": "OK", "content": content}, **_problems(401, 403, 503, 500)}
-    return {"responses": responses, "openapi_extra": {"parameters": [_REQUEST_ID]}}
+    content = {"text/event-stream": {"schema": _build_reference(model)}}
+    responses = {200: {"description": "OK", "content": content}, **_build_problem_responses(401, 403, 503, 500)}
+    return {"responses": responses, "openapi_extra": {"parameters": [_REQUEST_ID_HEADER]}}
 
 
-def metrics_text() -> dict[str, Any]:
+def document_metrics() -> dict[str, Any]:
     content = {"text/plain": {"schema": {"type": "string"}, "example": "sandbox_ready 1.0\n"}}
-    responses = {200: {"description": "OK", "content": content}, **_problems(401, 403, 500)}
-    return {"responses": responses, "openapi_extra": {"parameters": [_REQUEST_ID]}}
+    responses = {200: {"description": "OK", "content": content}, **_build_problem_responses(401, 403, 500)}
+    return {"responses": responses, "openapi_extra": {"parameters": [_REQUEST_ID_HEADER]}}
 
 
-class Documented(FastAPI):
+class DocumentedApp(FastAPI):
     """FastAPI whose document also holds the models that routes handle as raw bytes."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -210,14 +215,14 @@ class Documented(FastAPI):
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
             document = super().openapi()
-            document.setdefault("components", {}).setdefault("schemas", {}).update(_schemas())
+            document.setdefault("components", {}).setdefault("schemas", {}).update(_build_schemas())
         assert self.openapi_schema is not None
         return self.openapi_schema
 
 
-def _schemas() -> dict[str, Any]:
-    modes: list[tuple[type[Any], JsonSchemaMode]] = [(model, "validation") for model in REQUESTS]
-    modes += [(model, "serialization") for model in RESULTS]
+def _build_schemas() -> dict[str, Any]:
+    modes: list[tuple[type[Any], JsonSchemaMode]] = [(model, "validation") for model in REQUEST_MODELS]
+    modes += [(model, "serialization") for model in RESPONSE_MODELS]
     inputs = [(model.__name__, mode, TypeAdapter[Any](model)) for model, mode in modes]
     _, found = TypeAdapter.json_schemas(inputs, ref_template="#/components/schemas/{model}")
     schemas: dict[str, Any] = found["$defs"]
@@ -226,46 +231,46 @@ def _schemas() -> dict[str, Any]:
     return schemas
 
 
-def _submission(body: type[BaseModel], content: dict[str, Any], *problems: int) -> dict[str, Any]:
+def _build_submission(body: type[BaseModel], content: dict[str, Any], *problems: int) -> dict[str, Any]:
     location = {"description": "where the job is: `/jobs/{id}`", "schema": {"type": "string"}}
     applied = {"description": "`respond-async`", "schema": {"type": "string"}}
     accepted = {
         "description": "accepted, with `Prefer: respond-async` or a callback",
         "headers": {"Location": location, "Preference-Applied": applied},
-        "content": {"application/json": _content(schema.Job)},
+        "content": {"application/json": _build_content(schema.Job)},
     }
     return {
         "responses": {
             200: {"description": "the result", "content": content},
             202: accepted,
-            **_problems(*_SUBMISSION_PROBLEMS, *problems, 500),
+            **_build_problem_responses(*_SUBMISSION_STATUSES, *problems, 500),
         },
         "openapi_extra": {
-            "parameters": [*_SUBMISSION_HEADERS, _REQUEST_ID],
-            "requestBody": _body(body),
+            "parameters": [*_SUBMISSION_HEADERS, _REQUEST_ID_HEADER],
+            "requestBody": _build_request_body(body),
         },
     }
 
 
-def _answered(result: type[BaseModel], *problems: int) -> dict[int | str, dict[str, Any]]:
-    ok = {"description": "OK", "content": {"application/json": _content(result)}}
-    return {200: ok, **_problems(401, *problems, 500)}
+def _build_ok_responses(result: type[BaseModel], *problems: int) -> dict[int | str, dict[str, Any]]:
+    ok = {"description": "OK", "content": {"application/json": _build_content(result)}}
+    return {200: ok, **_build_problem_responses(401, *problems, 500)}
 
 
-def _body(model: type[BaseModel]) -> dict[str, Any]:
-    return {"required": True, "content": {"application/json": _content(model)}}
+def _build_request_body(model: type[BaseModel]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": _build_content(model)}}
 
 
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    content = {MEDIA_TYPE: _content(schema.Problem)}
-    return {status: {"description": _PROBLEMS[status], "content": content} for status in statuses}
+def _build_problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    content = {PROBLEM_MEDIA_TYPE: _build_content(schema.Problem)}
+    return {status: {"description": _PROBLEM_DESCRIPTIONS[status], "content": content} for status in statuses}
 
 
-def _content(model: Any) -> dict[str, Any]:
+def _build_content(model: Any) -> dict[str, Any]:
     if members := get_args(model):  # list[Model]
-        return {"schema": {"type": "array", "items": _reference(members[0])}}
-    return {"schema": _reference(model)}
+        return {"schema": {"type": "array", "items": _build_reference(members[0])}}
+    return {"schema": _build_reference(model)}
 
 
-def _reference(model: type[Any]) -> dict[str, str]:
+def _build_reference(model: type[Any]) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{model.__name__}"}

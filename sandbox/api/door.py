@@ -9,22 +9,22 @@ from typing import Protocol
 from fastapi import FastAPI, Request
 
 from sandbox.config import ApiSettings
-from sandbox.metrics.meters import Meters
+from sandbox.metrics.meters import MetricsRegistry
 from sandbox.schema import Job
 from sandbox.schema.callbacks import Callback, DeadWebhook
 from sandbox.schema.gpu import GpuJob, GpuKind, GpuPool, GpuRequest
 from sandbox.schema.live import LiveView
 from sandbox.schema.reward import RewardRequest, Task, TaskSetInfo
-from sandbox.service import Kind, Readiness, Ticket
-from sandbox.service import Request as Submission
+from sandbox.service import Readiness, SubmissionKind, Ticket
+from sandbox.service import SubmissionRequest as Submission
 
 
-class Door(Protocol):
+class SubmissionService(Protocol):
     """`sandbox.service.Service` as the API sees it; see there."""
 
     def submit(
         self,
-        kind: Kind,
+        kind: SubmissionKind,
         requests: Sequence[Submission],
         *,
         durable: bool = False,
@@ -34,48 +34,48 @@ class Door(Protocol):
         reward: RewardRequest | None = None,
     ) -> Ticket: ...
 
-    def job(self, job_id: str) -> Job: ...
+    def get_job(self, job_id: str) -> Job: ...
 
     def cancel(self, job_id: str) -> Job: ...
 
     def abandon(self, ticket: Ticket) -> None: ...
 
-    def missing_languages(self) -> frozenset[str]: ...
+    def get_missing_languages(self) -> frozenset[str]: ...
 
-    def readiness(self) -> Readiness: ...
+    def check_readiness(self) -> Readiness: ...
 
-    def live(self) -> LiveView: ...
+    def get_live_view(self) -> LiveView: ...
 
     def put_tasks(self, set_id: str, body: bytes) -> TaskSetInfo: ...
 
-    def task_set(self, set_id: str) -> TaskSetInfo: ...
+    def get_task_set(self, set_id: str) -> TaskSetInfo: ...
 
-    def tasks(self, references: Sequence[str]) -> Mapping[str, Task]: ...
+    def get_tasks(self, references: Sequence[str]) -> Mapping[str, Task]: ...
 
-    def dead_webhooks(self) -> list[DeadWebhook]: ...
+    def list_dead_webhooks(self) -> list[DeadWebhook]: ...
 
-    def revive_webhook(self, webhook_id: str) -> None: ...
+    def requeue_webhook(self, webhook_id: str) -> None: ...
 
-    def start_on_gpu(self, kind: GpuKind, request: GpuRequest, idempotency_key: str = "") -> GpuJob: ...
+    def start_gpu_job(self, kind: GpuKind, request: GpuRequest, idempotency_key: str = "") -> GpuJob: ...
 
-    def gpu_events(self, job_id: str, start: int) -> list[bytes]: ...
+    def read_gpu_events(self, job_id: str, start: int) -> list[bytes]: ...
 
-    def gpu_pool(self) -> GpuPool: ...
+    def get_gpu_pool(self) -> GpuPool: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class ApiContext:
     """What every route may use."""
 
     settings: ApiSettings
-    service: Door
-    meters: Meters
+    service: SubmissionService
+    meters: MetricsRegistry
 
 
-def open_for(app: FastAPI, context: Context) -> None:
+def attach_context(app: FastAPI, context: ApiContext) -> None:
     app.state.context = context
 
 
-def context_of(request: Request) -> Context:
-    context: Context = request.app.state.context
+def get_context(request: Request) -> ApiContext:
+    context: ApiContext = request.app.state.context
     return context

@@ -9,20 +9,26 @@ from time import perf_counter
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox.api.problems import describe
-from sandbox.ids import new_id
-from sandbox.origin import LOGGED, ORIGIN, Origin
+from sandbox.api.problems import describe_error
+from sandbox.ids import generate_id
+from sandbox.origin import CURRENT_REQUEST_IDS, LOG_FIELDS, RequestIds
 
 log = logging.getLogger(__name__)
 
-HEADER = b"x-request-id"
-KEY = "sandbox.key"  # where the guard leaves the id of the caller's key
-QUIET = ("/health", "/metrics", "/live", "/web", "/favicon.ico")  # asked for every few seconds, and nobody's submission
+REQUEST_ID_HEADER = b"x-request-id"
+CALLER_ID_SCOPE_KEY = "sandbox.key"  # where the guard leaves the id of the caller's key
+UNLOGGED_PATH_PREFIXES = (
+    "/health",
+    "/metrics",
+    "/live",
+    "/web",
+    "/favicon.ico",
+)  # asked for every few seconds, and nobody's submission
 
-_GOOD = re.compile(rb"[\x21-\x7e]{1,128}")
+_VALID_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
 
-class Edge:
+class RequestIdMiddleware:
     """ASGI middleware. Not Starlette's BaseHTTPMiddleware: that one costs a task and two streams a request."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -32,17 +38,17 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
+        request_id = _choose_request_id(scope)
         began = perf_counter()
         status = 0
-        origin = ORIGIN.set(Origin(request=request_id.decode()))
-        logged = LOGGED.set({"request": request_id.decode()})
+        origin = CURRENT_REQUEST_IDS.set(RequestIds(request_id=request_id.decode()))
+        logged = LOG_FIELDS.set({"request": request_id.decode()})
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"].append((HEADER, request_id))
+                message["headers"].append((REQUEST_ID_HEADER, request_id))
             await send(message)
 
         try:
@@ -53,25 +59,25 @@ class Edge:
             log.exception("request %s failed", request_id.decode())
             if status:
                 raise
-            await describe(error).response()(scope, receive, send_with_id)
+            await describe_error(error).to_response()(scope, receive, send_with_id)
         finally:
-            _log_answer(scope, status, perf_counter() - began)
-            LOGGED.reset(logged)
-            ORIGIN.reset(origin)
+            _log_request(scope, status, perf_counter() - began)
+            LOG_FIELDS.reset(logged)
+            CURRENT_REQUEST_IDS.reset(origin)
 
 
-def _log_answer(scope: Scope, status: int, took_s: float) -> None:
-    if scope["path"].startswith(QUIET):
+def _log_request(scope: Scope, status: int, took_s: float) -> None:
+    if scope["path"].startswith(UNLOGGED_PATH_PREFIXES):
         return
-    told = {"method": scope["method"], "path": scope["path"], "status": status, "took_s": round(took_s, 6)}
-    if KEY in scope:
-        told["key"] = scope[KEY]
-    log.info("answered" if status else "client gone", extra=told)
+    fields = {"method": scope["method"], "path": scope["path"], "status": status, "took_s": round(took_s, 6)}
+    if CALLER_ID_SCOPE_KEY in scope:
+        fields["key"] = scope[CALLER_ID_SCOPE_KEY]
+    log.info("answered" if status else "client gone", extra=fields)
 
 
-def _request_id(scope: Scope) -> bytes:
+def _choose_request_id(scope: Scope) -> bytes:
     """The client's own id where it sent a good one, so that its log and ours can be read side by side."""
     for name, value in scope["headers"]:
-        if name == HEADER and _GOOD.fullmatch(value):
+        if name == REQUEST_ID_HEADER and _VALID_REQUEST_ID.fullmatch(value):
             return bytes(value)
-    return new_id().encode()
+    return generate_id().encode()

@@ -7,13 +7,17 @@ from typing import Any
 _SUM = "a, b = map(int, input().split())\nprint(a + b)"
 _ID = "0f8fad5bd9cb469fa16570867728950e"
 _USAGE = {"cpu_time_s": 0.004, "wall_time_s": 0.005, "memory_mb": 9.1}
-_COMPILED = {"status": "ok", "exit_code": 0, "usage": {"cpu_time_s": 0.41, "wall_time_s": 0.43, "memory_mb": 148.0}}
+_COMPILE_RESULT = {
+    "status": "ok",
+    "exit_code": 0,
+    "usage": {"cpu_time_s": 0.41, "wall_time_s": 0.43, "memory_mb": 148.0},
+}
 _TEST = {"stdin": "20 22\n", "expected": "42\n"}
 _TEST_RESULT = {"verdict": "accepted", "exit_code": 0, "usage": _USAGE}
-_EXECUTE = {"language": "python", "code": _SUM, "stdin": "20 22\n"}
-_VERIFY = {"language": "python", "code": _SUM, "tests": [_TEST]}
-_EXECUTED = {"id": _ID, "status": "ok", "exit_code": 0, "stdout": "42\n", "usage": _USAGE, "queue_time_s": 0.001}
-_VERIFIED = {
+_EXECUTE_REQUEST = {"language": "python", "code": _SUM, "stdin": "20 22\n"}
+_VERIFY_REQUEST = {"language": "python", "code": _SUM, "tests": [_TEST]}
+_EXECUTE_RESULT = {"id": _ID, "status": "ok", "exit_code": 0, "stdout": "42\n", "usage": _USAGE, "queue_time_s": 0.001}
+_VERIFY_RESULT = {
     "id": _ID,
     "verdict": "accepted",
     "passed": 1,
@@ -23,14 +27,14 @@ _VERIFIED = {
     "queue_time_s": 0.001,
     "run_time_s": 0.006,
 }
-_FIELD = {"field": "body.tests.3.stdin", "message": "Input should be a valid string"}
+_PROBLEM_FIELD = {"field": "body.tests.3.stdin", "message": "Input should be a valid string"}
 
-_SET = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+_TASK_SET_ID = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _CANDIDATE = {"language": "python", "code": _SUM}
 _TASK = {"tests": [_TEST], "language": "python"}
 _COMPLETION = f"```python\n{_SUM}\n```"
 _REWARD_DETAIL = {"answered": True, "language": "python", "verdict": "accepted", "passed": 1, "total": 1}
-_VOTE = {"candidates": [_CANDIDATE, _CANDIDATE], "inputs": ["20 22\n", "1 2\n"]}
+_VOTE_REQUEST = {"candidates": [_CANDIDATE, _CANDIDATE], "inputs": ["20 22\n", "1 2\n"]}
 _VOTE_LABEL = {
     "input": 0,
     "expected": "42\n",
@@ -50,7 +54,7 @@ _GOLDEN = {
     "holdout_pass_rate": 1.0,
     "accepted": True,
 }
-_STANDING = {"score": 1.0, "selection_passed": 1, "holdout_passed": 1, "cpu_time_s": 0.004, "same_as": 0}
+_CANDIDATE_SCORE = {"score": 1.0, "selection_passed": 1, "holdout_passed": 1, "cpu_time_s": 0.004, "same_as": 0}
 _TEST_SET = {"tests": [_TEST], "checker": {"type": "tokens"}}
 
 _MESSAGE = {"role": "user", "content": "Print the sum of the integers on standard input."}
@@ -70,7 +74,7 @@ _GPU_JOB = {
 _GPU_LEASE = {"gpu": "host-1/0", "worker": "host-1-gpu-0", "job": "gpu-7d3a", "until": 1780000000.0}
 
 # By the name a model has under `components`.
-_RUNNING = {"id": f"{_ID}.3", "kind": "verify", "language": "python", "lane": "rl"}
+_RUNNING_ITEM = {"id": f"{_ID}.3", "kind": "verify", "language": "python", "lane": "rl"}
 _LIVE_SLOT = {
     "name": "host-a-4711-0",
     "host": "host-a",
@@ -78,14 +82,14 @@ _LIVE_SLOT = {
     "state": "busy",
     "heard_s": 0.4,
     "since": 1795403496.1,
-    "running": _RUNNING,
+    "running": _RUNNING_ITEM,
     "done": 1917,
     "boxes": ["native", "python"],
 }
 _LIVE_LANE = {"name": "rl", "queued": 12, "oldest_s": 0.8}
 _LIVE_SECOND = {"at": 1795403495, "verdicts": {"accepted": 41, "wrong_answer": 23}}
 _LIVE_RESULT = {
-    **_RUNNING,
+    **_RUNNING_ITEM,
     "job": _ID,
     "verdict": "accepted",
     "passed": 1,
@@ -119,11 +123,11 @@ EXAMPLES: dict[str, Any] = {
         "error": "status 500",
         "died_at": 1_790_000_000.0,
     },
-    "ExecuteBatchRequest": {"items": [_EXECUTE]},
-    "ExecuteBatchResult": {"results": [{**_EXECUTED, "id": f"{_ID}.0"}]},
-    "ExecuteRequest": _EXECUTE,
-    "ExecuteResult": _EXECUTED,
-    "ExecuteSubmission": _EXECUTE,
+    "ExecuteBatchRequest": {"items": [_EXECUTE_REQUEST]},
+    "ExecuteBatchResult": {"results": [{**_EXECUTE_RESULT, "id": f"{_ID}.0"}]},
+    "ExecuteRequest": _EXECUTE_REQUEST,
+    "ExecuteResult": _EXECUTE_RESULT,
+    "ExecuteSubmission": _EXECUTE_REQUEST,
     "Extraction": {"which": "last", "thinking_tag": "think"},
     "EvalProblem": _PROBLEM,
     "EvaluateRequest": {"model": "org/model", "problems": [_PROBLEM], "k": [1, 8], "sampling": {"n": 8}},
@@ -141,7 +145,7 @@ EXAMPLES: dict[str, Any] = {
     "GrpoRequest": {"model": "job:gpu-7d3a", "tasks": [_RL_TASK], "rollouts": "colocate", "steps": 100},
     "HumanEvalChecker": {"type": "humaneval"},
     "InteractiveChecker": {"type": "interactive", "language": "python", "code": "print(1)", "idle_time_s": 2.0},
-    "Job": {"id": _ID, "status": "finished", "position": None, "result": _VERIFIED},
+    "Job": {"id": _ID, "status": "finished", "position": None, "result": _VERIFY_RESULT},
     "JsonChecker": {"type": "json"},
     "LanguageInfo": {"name": "cpp", "version": "g++ 12, C++20", "aliases": ["c++"], "compiled": True},
     "LimitsRequest": {"cpu_time_s": 2.0, "memory_mb": 256},
@@ -160,10 +164,10 @@ EXAMPLES: dict[str, Any] = {
         "type": "about:blank",
         "title": "Unprocessable Content",
         "status": 422,
-        "detail": f"{_FIELD['field']}: {_FIELD['message']}",
-        "errors": [_FIELD],
+        "detail": f"{_PROBLEM_FIELD['field']}: {_PROBLEM_FIELD['message']}",
+        "errors": [_PROBLEM_FIELD],
     },
-    "ProblemField": _FIELD,
+    "ProblemField": _PROBLEM_FIELD,
     "Progress": _PROGRESS,
     "ProgramChecker": {"type": "program", "language": "cpp", "code": "int main() { return 0; }"},
     "Readiness": {
@@ -183,12 +187,12 @@ EXAMPLES: dict[str, Any] = {
     "Sampling": _SAMPLING,
     "SftRequest": {"model": "org/model", "rows": [_SFT_ROW], "steps": 100},
     "SftRow": _SFT_ROW,
-    "RunningItem": _RUNNING,
+    "RunningItem": _RUNNING_ITEM,
     "SandboxFusionChecker": {"type": "sandbox-fusion"},
-    "StageResult": _COMPILED,
+    "StageResult": _COMPILE_RESULT,
     "Task": _TASK,
     "TaskSet": {"tasks": {"sum": _TASK}},
-    "TaskSetInfo": {"id": _SET, "tasks": 1},
+    "TaskSetInfo": {"id": _TASK_SET_ID, "tasks": 1},
     "TestCase": _TEST,
     "TestPart": {"name": "test_add", "verdict": "accepted", "message": ""},
     "TestResult": _TEST_RESULT,
@@ -198,22 +202,22 @@ EXAMPLES: dict[str, Any] = {
     "UnorderedTokensChecker": {"type": "unordered_tokens"},
     "Usage": _USAGE,
     "Verification": {"tests": [[_TEST]], "policy": "fraction"},
-    "VerifyBatchRequest": {"items": [_VERIFY]},
-    "VerifyBatchResult": {"results": [{**_VERIFIED, "id": f"{_ID}.0"}]},
-    "VerifyRequest": _VERIFY,
-    "VerifyResult": _VERIFIED,
-    "VerifySubmission": _VERIFY,
-    "VoteCandidate": _STANDING,
+    "VerifyBatchRequest": {"items": [_VERIFY_REQUEST]},
+    "VerifyBatchResult": {"results": [{**_VERIFY_RESULT, "id": f"{_ID}.0"}]},
+    "VerifyRequest": _VERIFY_REQUEST,
+    "VerifyResult": _VERIFY_RESULT,
+    "VerifySubmission": _VERIFY_REQUEST,
+    "VoteCandidate": _CANDIDATE_SCORE,
     "VoteGolden": _GOLDEN,
     "VoteInput": {"stdin": "20 22\n", "weight": 2.0},
     "VoteLabel": _VOTE_LABEL,
     "VotePolicy": {"name": "default", "quorum": 0.6, "seed": 7},
-    "VoteRequest": _VOTE,
+    "VoteRequest": _VOTE_REQUEST,
     "VoteResult": {
         "id": _ID,
         "labels": [_VOTE_LABEL],
         "golden": _GOLDEN,
-        "candidates": [_STANDING],
+        "candidates": [_CANDIDATE_SCORE],
         "matrix": [["accepted"]],
         "test_set": _TEST_SET,
     },

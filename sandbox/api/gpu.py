@@ -10,14 +10,14 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
 from sandbox.api import bodies
-from sandbox.api.answers import json_response
-from sandbox.api.documentation import answers, gpu_submission, job_events
-from sandbox.api.door import Door, context_of
+from sandbox.api.answers import build_json_response
+from sandbox.api.documentation import document_gpu_submission, document_job_events, document_response
+from sandbox.api.door import SubmissionService, get_context
 from sandbox.api.jobs import JobId
-from sandbox.api.lean import LeanRoute
+from sandbox.api.lean import FastRoute
 from sandbox.schema import Job
 from sandbox.schema.gpu import (
-    ENDED,
+    ENDED_STATUSES,
     EvaluateRequest,
     GenerateRequest,
     GpuKind,
@@ -29,67 +29,67 @@ from sandbox.schema.gpu import (
 
 router = APIRouter(tags=["gpu"])
 
-LOOK_S = 0.25
+POLL_INTERVAL_S = 0.25
 # A comment now and then keeps proxies from closing a stream that has nothing to tell.
-KEEP_ALIVE_LOOKS = 60
+KEEP_ALIVE_POLLS = 60
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 async def generate(request: Request) -> Response:
     """Completions of prompts, with verdicts while they are generated; they come as the job's events."""
-    return await _started(request, GpuKind.GENERATE, GenerateRequest)
+    return await _start_job(request, GpuKind.GENERATE, GenerateRequest)
 
 
 async def train_sft(request: Request) -> Response:
     """Fine-tune a model on chats."""
-    return await _started(request, GpuKind.SFT, SftRequest)
+    return await _start_job(request, GpuKind.SFT, SftRequest)
 
 
 async def train_grpo(request: Request) -> Response:
     """Reinforce a model on tasks, with this service as the reward."""
-    return await _started(request, GpuKind.GRPO, GrpoRequest)
+    return await _start_job(request, GpuKind.GRPO, GrpoRequest)
 
 
 async def evaluate(request: Request) -> Response:
     """pass@k and avg@n of a model on HumanEval-, MBPP- or LiveCodeBench-shaped problems, or on your own."""
-    return await _started(request, GpuKind.EVALUATE, EvaluateRequest)
+    return await _start_job(request, GpuKind.EVALUATE, EvaluateRequest)
 
 
-@router.get("/gpus", **answers(GpuPool, 503))
+@router.get("/gpus", **document_response(GpuPool, 503))
 def gpus(request: Request) -> Response:
     """Who holds which GPU, until when, and the latest GPU jobs."""
-    return json_response(context_of(request).service.gpu_pool().model_dump_json())
+    return build_json_response(get_context(request).service.get_gpu_pool().model_dump_json())
 
 
-@router.get("/jobs/{job_id}/events", response_class=StreamingResponse, **job_events())
+@router.get("/jobs/{job_id}/events", response_class=StreamingResponse, **document_job_events())
 async def events(request: Request, job_id: JobId) -> Response:
     """Server-sent events of a job until it ends: its state, its progress, its completions.
 
     Each has a number for its id; with `Last-Event-ID` a stream goes on behind it.
     """
-    service = context_of(request).service
-    await asyncio.to_thread(service.job, job_id)
+    service = get_context(request).service
+    await asyncio.to_thread(service.get_job, job_id)
     last = request.headers.get("last-event-id", "")
     start = int(last) + 1 if last.isdecimal() else 0
-    return StreamingResponse(_told(request, service, job_id, start), media_type="text/event-stream")
+    return StreamingResponse(_stream_events(request, service, job_id, start), media_type="text/event-stream")
 
 
-async def _started(request: Request, kind: GpuKind, model: type[GpuRequest]) -> Response:
-    wanted = await bodies.read(request, model)
-    key = bodies.idempotency_key(request)
-    job = await asyncio.to_thread(context_of(request).service.start_on_gpu, kind, wanted, key)
-    response = json_response(job.model_dump_json(), 202)
+async def _start_job(request: Request, kind: GpuKind, model: type[GpuRequest]) -> Response:
+    wanted = await bodies.parse_body(request, model)
+    key = bodies.read_idempotency_key(request)
+    job = await asyncio.to_thread(get_context(request).service.start_gpu_job, kind, wanted, key)
+    response = build_json_response(job.model_dump_json(), 202)
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/jobs/{job.id}"
     return response
 
 
-async def _told(request: Request, service: Door, job_id: str, start: int) -> AsyncIterator[bytes]:
+async def _stream_events(request: Request, service: SubmissionService, job_id: str, start: int) -> AsyncIterator[bytes]:
     """Looks first at the state and then at the events, so that none is missed when the job ends in between."""
-    seen, looks = "", 0
+    seen, polls = "", 0
     while not await request.is_disconnected():
-        job = await asyncio.to_thread(service.job, job_id)
-        for line in await asyncio.to_thread(service.gpu_events, job_id, start):
+        job = await asyncio.to_thread(service.get_job, job_id)
+        for line in await asyncio.to_thread(service.read_gpu_events, job_id, start):
             event = json.loads(line)
             yield b"id: %d\nevent: %s\ndata: %s\n\n" % (
                 start,
@@ -99,21 +99,21 @@ async def _told(request: Request, service: Door, job_id: str, start: int) -> Asy
             start += 1
         if job.status != seen:
             seen = job.status
-            yield b"event: state\ndata: %s\n\n" % _state(job)
-        if job.status in ENDED:
+            yield b"event: state\ndata: %s\n\n" % _render_state(job)
+        if job.status in ENDED_STATUSES:
             return
-        looks += 1
-        if looks % KEEP_ALIVE_LOOKS == 0:
+        polls += 1
+        if polls % KEEP_ALIVE_POLLS == 0:
             yield b": still there\n\n"
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(POLL_INTERVAL_S)
 
 
-def _state(job: Job) -> bytes:
+def _render_state(job: Job) -> bytes:
     """Without the result, which may be large and is at `/jobs/{id}`."""
     return job.model_copy(update={"result": None}).model_dump_json().encode()
 
 
-def add_to(router_of_app: APIRouter) -> None:
+def add_routes(app_router: APIRouter) -> None:
     """Before the router of jobs, whose paths are shorter."""
     routes: tuple[tuple[str, Endpoint, type[GpuRequest]], ...] = (
         ("/generate", generate, GenerateRequest),
@@ -122,12 +122,12 @@ def add_to(router_of_app: APIRouter) -> None:
         ("/evaluate", evaluate, EvaluateRequest),
     )
     for path, endpoint, model in routes:
-        router_of_app.add_api_route(
+        app_router.add_api_route(
             path,
             endpoint,
             methods=["POST"],
             tags=["gpu"],
-            route_class_override=LeanRoute,
-            **gpu_submission(model),
+            route_class_override=FastRoute,
+            **document_gpu_submission(model),
         )
-    router_of_app.include_router(router)
+    app_router.include_router(router)

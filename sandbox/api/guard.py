@@ -14,23 +14,23 @@ from collections.abc import Iterable
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox.api.dialects.table import DIALECTS, PREFIX
-from sandbox.api.edge import KEY
-from sandbox.api.problems import Described, describe
+from sandbox.api.dialects.table import DIALECTS, PATH_PREFIX
+from sandbox.api.edge import CALLER_ID_SCOPE_KEY
+from sandbox.api.problems import ProblemResponse, describe_error
 from sandbox.api_keys import Keyring
-from sandbox.caller import CALLER, Caller, Role
+from sandbox.caller import CURRENT_CALLER, Caller, Role
 from sandbox.errors import Forbidden, Unauthorized
 
-OPEN = frozenset({"/", "/health/live", "/health/ready", "/openapi.json", "/docs", "/guide", "/favicon.ico"})
-OPEN_BELOW = ("/docs/", "/guide/", "/web/")
+PUBLIC_PATHS = frozenset({"/", "/health/live", "/health/ready", "/openapi.json", "/docs", "/guide", "/favicon.ico"})
+PUBLIC_PATH_PREFIXES = ("/docs/", "/guide/", "/web/")
 # What tells of all clients, or takes the whole machine.
-ADMIN = frozenset({"/metrics", "/live", "/gpus", "/generate", "/evaluate"})
-ADMIN_BELOW = ("/live/", "/train/", "/webhooks/")
+ADMIN_PATHS = frozenset({"/metrics", "/live", "/gpus", "/generate", "/evaluate"})
+ADMIN_PATH_PREFIXES = ("/live/", "/train/", "/webhooks/")
 
-Headers = Iterable[tuple[bytes, bytes]]
+RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
-class Guard:
+class ApiKeyMiddleware:
     """ASGI middleware; not there at all when there are no keys."""
 
     def __init__(self, app: ASGIApp, keyring: Keyring, root_dialect: str) -> None:
@@ -39,49 +39,59 @@ class Guard:
         self._root_dialect = root_dialect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _is_open(scope["path"]):
+        if scope["type"] != "http" or _is_public(scope["path"]):
             await self._app(scope, receive, send)
             return
         try:
-            caller = self._let_in(scope["path"], scope["headers"])
+            caller = self._authorize(scope["path"], scope["headers"])
         except (Unauthorized, Forbidden) as error:
-            told = describe(error)
+            problem_response = describe_error(error)
             if isinstance(error, Unauthorized):
-                told = Described(told.problem, {"WWW-Authenticate": _challenge(scope["path"])})
-            await self._in_their_words(scope["path"], told)(scope, receive, send)
+                problem_response = ProblemResponse(
+                    problem_response.problem, {"WWW-Authenticate": _choose_challenge(scope["path"])}
+                )
+            await self._render_refusal(scope["path"], problem_response)(scope, receive, send)
             return
-        scope[KEY] = caller.id
-        token = CALLER.set(caller)
+        scope[CALLER_ID_SCOPE_KEY] = caller.id
+        token = CURRENT_CALLER.set(caller)
         try:
             await self._app(scope, receive, send)
         finally:
-            CALLER.reset(token)
+            CURRENT_CALLER.reset(token)
 
-    def _let_in(self, path: str, headers: Headers) -> Caller:
-        caller = self._keyring.caller(_key_in(headers))
-        if caller.role is not Role.ADMIN and (path in ADMIN or path.startswith(ADMIN_BELOW)):
+    def _authorize(self, path: str, headers: RawHeaders) -> Caller:
+        caller = self._keyring.authenticate(_extract_key(headers))
+        if caller.role is not Role.ADMIN and (path in ADMIN_PATHS or path.startswith(ADMIN_PATH_PREFIXES)):
             raise Forbidden("this path is for keys with the role admin")
         return caller
 
-    def _in_their_words(self, path: str, told: Described) -> ASGIApp:
+    def _render_refusal(self, path: str, problem_response: ProblemResponse) -> ASGIApp:
         """As the peer whose path it is says its errors."""
-        name = path.removeprefix(PREFIX + "/").split("/")[0] if path.startswith(PREFIX + "/") else self._root_dialect
+        name = (
+            path.removeprefix(PATH_PREFIX + "/").split("/")[0]
+            if path.startswith(PATH_PREFIX + "/")
+            else self._root_dialect
+        )
         if name not in DIALECTS:
-            return told.response()
-        response: Response = DIALECTS[name].told(told)
-        response.headers.update(told.headers)
+            return problem_response.to_response()
+        response: Response = DIALECTS[name].render_error(problem_response)
+        response.headers.update(problem_response.headers)
         return response
 
 
-def _is_open(path: str) -> bool:
-    return path in OPEN or path.startswith(OPEN_BELOW)
+def _is_public(path: str) -> bool:
+    return path in PUBLIC_PATHS or path.startswith(PUBLIC_PATH_PREFIXES)
 
 
-def _challenge(path: str) -> str:
-    return 'Basic realm="sandbox", charset="UTF-8"' if path in ADMIN or path.startswith(ADMIN_BELOW) else "Bearer"
+def _choose_challenge(path: str) -> str:
+    return (
+        'Basic realm="sandbox", charset="UTF-8"'
+        if path in ADMIN_PATHS or path.startswith(ADMIN_PATH_PREFIXES)
+        else "Bearer"
+    )
 
 
-def _key_in(headers: Headers) -> bytes:
+def _extract_key(headers: RawHeaders) -> bytes:
     """The key in the request's headers, or nothing, which is no key either."""
     for name, value in headers:
         if name == b"x-auth-token":
@@ -91,12 +101,12 @@ def _key_in(headers: Headers) -> bytes:
             if scheme.lower() == b"bearer":
                 return rest.strip()
             if scheme.lower() == b"basic":
-                return _password(rest.strip())
+                return _decode_password(rest.strip())
             return value.strip()  # peers whose clients send the bare token
     return b""
 
 
-def _password(encoded: bytes) -> bytes:
+def _decode_password(encoded: bytes) -> bytes:
     try:
         return b64decode(encoded, validate=True).partition(b":")[2]
     except BadBase64:

@@ -21,7 +21,7 @@ FIRST_PAGE = "index.md"
 # No script and nothing from outside, whatever a page says.
 HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"}
 
-_PAGE = """<!doctype html>
+_PAGE_TEMPLATE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -57,38 +57,38 @@ async def guide_page(request: Request, page: str) -> Response:
     """Return a page by its path below `sandbox/docs`; the suffix `.md` may be left out."""
     if not page:
         return RedirectResponse(FIRST_PAGE)
-    page = page if page in pages() else f"{page}.md"
-    if page not in pages():
+    page = page if page in list_pages() else f"{page}.md"
+    if page not in list_pages():
         raise HTTPException(404, "no such page of the guide; /guide lists them all")
-    return HTMLResponse(rendered(page), headers=HEADERS)
+    return HTMLResponse(render_page(page), headers=HEADERS)
 
 
 @cache
-def pages() -> frozenset[str]:
+def list_pages() -> frozenset[str]:
     """The paths of all pages; what is not among them is not looked for on the disk."""
     return frozenset(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.md"))
 
 
 @cache
-def rendered(page: str) -> str:
+def render_page(page: str) -> str:
     """One page as an HTML document."""
     text = (FOLDER / page).read_text(encoding="utf-8")
     title = text.partition("\n")[0].lstrip("# ")
     home = "../" * page.count("/") + FIRST_PAGE
-    return _PAGE.format(title=escape(title), home=home, body=_html(text))
+    return _PAGE_TEMPLATE.format(title=escape(title), home=home, body=_render_markdown(text))
 
 
-def _html(text: str) -> str:
+def _render_markdown(text: str) -> str:
     """CommonMark with tables; HTML in it is text. Headings get the anchors that forges give them."""
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = markdown.parse(text)
     for opening, content in pairwise(tokens):
         if opening.type == "heading_open":
-            opening.attrSet("id", anchor(content.content))
+            opening.attrSet("id", build_anchor(content.content))
     html: Any = markdown.renderer.render(tokens, markdown.options, {})
     return str(html)
 
 
-def anchor(heading: str) -> str:
+def build_anchor(heading: str) -> str:
     """`The way of a program` -> `the-way-of-a-program`."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")

@@ -9,9 +9,9 @@ from pydantic import TypeAdapter
 from starlette.responses import PlainTextResponse
 
 from sandbox import languages as table
-from sandbox.api.answers import json_response
-from sandbox.api.documentation import Live, answers, metrics_text
-from sandbox.api.door import context_of
+from sandbox.api.answers import build_json_response
+from sandbox.api.documentation import Live, document_metrics, document_response
+from sandbox.api.door import get_context
 from sandbox.metrics import meters
 from sandbox.schema import LanguageInfo
 from sandbox.service import Readiness
@@ -22,42 +22,42 @@ _READINESS = TypeAdapter(Readiness)
 _LANGUAGES = TypeAdapter(list[LanguageInfo])
 
 
-@router.get("/languages", **answers(list[LanguageInfo]))
+@router.get("/languages", **document_response(list[LanguageInfo]))
 async def languages(request: Request) -> Response:
     """The languages programs may be in; a name or any of its aliases goes into `language`.
 
     A request in a language that is not `available` gets 422 with instructions to install it.
     """
-    return json_response(_language_table(context_of(request).service.missing_languages()))
+    return build_json_response(_render_languages(get_context(request).service.get_missing_languages()))
 
 
-@router.get("/health/live", **answers(Live))
+@router.get("/health/live", **document_response(Live))
 async def live(request: Request) -> Response:
     """200 as long as this process serves requests."""
-    return json_response(Live().model_dump_json())
+    return build_json_response(Live().model_dump_json())
 
 
-@router.get("/health/ready", **answers(Readiness, also_with=503))
+@router.get("/health/ready", **document_response(Readiness, alternative_status=503))
 def ready(request: Request) -> Response:
     """200 when submissions would be served now, else 503; either way what stands in the way, and the walls missing.
 
     The service is not ready if it has no workers, if Redis does not answer, or if every worker has been waiting for
     more than 30 seconds for a box to start. `problems` names each worker that waits for a box, since when, and why.
     """
-    readiness = context_of(request).service.readiness()
-    return json_response(_READINESS.dump_json(readiness), 200 if readiness.ready else 503)
+    readiness = get_context(request).service.check_readiness()
+    return build_json_response(_READINESS.dump_json(readiness), 200 if readiness.ready else 503)
 
 
-@router.get("/metrics", response_class=PlainTextResponse, **metrics_text())
+@router.get("/metrics", response_class=PlainTextResponse, **document_metrics())
 def metrics(request: Request) -> Response:
     """This process's metrics in Prometheus' text format."""
-    context = context_of(request)
-    context.service.readiness()  # sets the gauges that are taken when scraped
-    return Response(context.meters.text(), headers={"Content-Type": meters.CONTENT_TYPE})
+    context = get_context(request)
+    context.service.check_readiness()  # sets the gauges that are taken when scraped
+    return Response(context.meters.render(), headers={"Content-Type": meters.CONTENT_TYPE})
 
 
 @lru_cache(maxsize=4)
-def _language_table(missing: frozenset[str]) -> bytes:
+def _render_languages(missing: frozenset[str]) -> bytes:
     infos = [
         LanguageInfo(
             name=each.name,
@@ -66,6 +66,6 @@ def _language_table(missing: frozenset[str]) -> bytes:
             compiled=bool(each.compile_command),
             available=each.name not in missing,
         )
-        for each in table.table().values()
+        for each in table.load_languages().values()
     ]
     return _LANGUAGES.dump_json(infos)

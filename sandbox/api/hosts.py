@@ -9,21 +9,21 @@ from __future__ import annotations
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox.api.problems import describe
+from sandbox.api.problems import describe_error
 from sandbox.config import ApiSettings, is_loopback
 
-ANY = "*"
+ANY_HOST = "*"
 
 
-def allowed_hosts(settings: ApiSettings) -> frozenset[str] | None:
+def resolve_allowed_hosts(settings: ApiSettings) -> frozenset[str] | None:
     """The names that requests may be sent to besides loopback's own; None where the Host header is not checked."""
     names = frozenset(settings.allowed_hosts.replace(",", " ").lower().split())
-    if ANY in names or (not names and (settings.api_keys or not is_loopback(settings.host))):
+    if ANY_HOST in names or (not names and (settings.api_keys or not is_loopback(settings.host))):
         return None
     return names | {settings.host.lower()}
 
 
-class HostCheck:
+class HostCheckMiddleware:
     """ASGI middleware: answers 421 to a request for another host, and 400 to one that does not say for which."""
 
     def __init__(self, app: ASGIApp, names: frozenset[str]) -> None:
@@ -31,24 +31,24 @@ class HostCheck:
         self._names = names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (refusal := self._refusal(scope)) is not None:
-            await describe(refusal).response()(scope, receive, send)
+        if scope["type"] == "http" and (refusal := self._check_host(scope)) is not None:
+            await describe_error(refusal).to_response()(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> HTTPException | None:
+    def _check_host(self, scope: Scope) -> HTTPException | None:
         hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
         if not hosts and scope["http_version"] == "1.0":  # no browser's request: those of health checks are
             return None
         if len(hosts) != 1:
             return HTTPException(400, "send one Host header")
-        name = _name(hosts[0])
+        name = _parse_host(hosts[0])
         if name in self._names or is_loopback(name):
             return None
         return HTTPException(421, "this service does not answer to that host; add it to SANDBOX_ALLOWED_HOSTS")
 
 
-def _name(host: str) -> str:
+def _parse_host(host: str) -> str:
     """The name or address in a Host header, without port, brackets and the root's dot; empty where it is malformed."""
     if host.startswith("["):
         name, bracket, port = host[1:].partition("]")

@@ -8,38 +8,40 @@ from typing import Any
 
 MAX_DIGITS = 4_300
 MAX_DEPTH = 200
-PATH_PARTS = 8  # of the place of an error; a path of 200 brackets tells nobody anything
+MAX_PATH_PARTS = 8  # of the place of an error; a path of 200 brackets tells nobody anything
 TOO_LONG = f"an integer may have at most {MAX_DIGITS} digits"
 TOO_DEEP = f"arrays and objects may be nested at most {MAX_DEPTH} deep"
-Path = tuple[str | int, ...]
+JsonPath = tuple[str | int, ...]
 
 
-class _TooLong:
+class _OversizedInteger:
     """Stands for an integer of too many digits, which would take quadratic time to read."""
 
 
-def exceeded(data: bytes) -> tuple[Path, str] | None:
+def find_violation(data: bytes) -> tuple[JsonPath, str] | None:
     """Find what a body exceeds: the path to the value and what the limit is. None for a body that is not JSON,
     or so deep that nobody can tell.
     """
     try:
-        content = json.loads(data, parse_int=lambda digits: _TooLong() if len(digits) > MAX_DIGITS else 0)
+        content = json.loads(data, parse_int=lambda digits: _OversizedInteger() if len(digits) > MAX_DIGITS else 0)
     except (ValueError, RecursionError):
         return None
-    for path, value in _values(content):
-        if isinstance(value, _TooLong):
-            return path[:PATH_PARTS], TOO_LONG
+    for path, value in _walk(content):
+        if isinstance(value, _OversizedInteger):
+            return path[:MAX_PATH_PARTS], TOO_LONG
         if len(path) >= MAX_DEPTH:
-            return path[:PATH_PARTS], TOO_DEEP
+            return path[:MAX_PATH_PARTS], TOO_DEEP
     return None
 
 
-def _values(content: Any) -> Iterator[tuple[Path, Any]]:
+def _walk(content: Any) -> Iterator[tuple[JsonPath, Any]]:
     """The collections and the long integers in a JSON document, each with its path."""
-    waiting: list[tuple[Path, Any]] = [((), content)]
+    waiting: list[tuple[JsonPath, Any]] = [((), content)]
     while waiting:
         path, value = waiting.pop()
         yield path, value
         if isinstance(value, dict | list):
             items = value.items() if isinstance(value, dict) else enumerate(value)
-            waiting += [((*path, key), item) for key, item in items if isinstance(item, dict | list | _TooLong)]
+            waiting += [
+                ((*path, key), item) for key, item in items if isinstance(item, dict | list | _OversizedInteger)
+            ]

@@ -12,13 +12,13 @@ import asyncio
 import ctypes
 from collections.abc import Callable, Sequence
 
-_new_bytes = ctypes.pythonapi.PyBytes_FromStringAndSize
-_new_bytes.argtypes, _new_bytes.restype = [ctypes.c_char_p, ctypes.c_ssize_t], ctypes.py_object
-_address_of = ctypes.pythonapi.PyBytes_AsString
-_address_of.argtypes, _address_of.restype = [ctypes.py_object], ctypes.c_void_p
+_allocate_bytes = ctypes.pythonapi.PyBytes_FromStringAndSize
+_allocate_bytes.argtypes, _allocate_bytes.restype = [ctypes.c_char_p, ctypes.c_ssize_t], ctypes.py_object
+_get_address = ctypes.pythonapi.PyBytes_AsString
+_get_address.argtypes, _get_address.restype = [ctypes.py_object], ctypes.c_void_p
 
 
-class LargeBody(asyncio.BufferedProtocol):
+class LargeBodyProtocol(asyncio.BufferedProtocol):
     """Reads `size` bytes, of which `begun` are there already.
 
     `done` gets them all, `broken_off` those that came after `begun`; one of the two is called, once. Whatever else
@@ -29,33 +29,33 @@ class LargeBody(asyncio.BufferedProtocol):
         self,
         owner: asyncio.Protocol,
         size: int,
-        begun: Sequence[bytes],
-        done: Callable[[bytes], None],
-        broken_off: Callable[[bytes], None],
+        received: Sequence[bytes],
+        on_complete: Callable[[bytes], None],
+        on_interrupted: Callable[[bytes], None],
     ) -> None:
         self._owner = owner
-        self._done = done
-        self._broken_off = broken_off
+        self._on_complete = on_complete
+        self._on_interrupted = on_interrupted
         # Memory that nobody has cleared: it is given away only when it is full.
-        self._body: bytes = _new_bytes(None, size)
-        self._room = memoryview((ctypes.c_char * size).from_address(_address_of(self._body))).cast("B")
-        self._filled = 0
-        for piece in begun:
-            self._room[self._filled : self._filled + len(piece)] = piece
-            self._filled += len(piece)
-        self._begun = self._filled
+        self._body: bytes = _allocate_bytes(None, size)
+        self._buffer = memoryview((ctypes.c_char * size).from_address(_get_address(self._body))).cast("B")
+        self._filled_bytes = 0
+        for piece in received:
+            self._buffer[self._filled_bytes : self._filled_bytes + len(piece)] = piece
+            self._filled_bytes += len(piece)
+        self._received_bytes = self._filled_bytes
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._room[self._filled :]
+        return self._buffer[self._filled_bytes :]
 
     def buffer_updated(self, number: int) -> None:
-        self._filled += number
-        if self._filled == len(self._room):
-            self._done(self._body)
+        self._filled_bytes += number
+        if self._filled_bytes == len(self._buffer):
+            self._on_complete(self._body)
 
-    def break_off(self) -> None:
+    def interrupt(self) -> None:
         """Give back what came, for the owner to go on with."""
-        self._broken_off(bytes(self._room[self._begun : self._filled]))
+        self._on_interrupted(bytes(self._buffer[self._received_bytes : self._filled_bytes]))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._owner.connection_lost(exc)

@@ -9,72 +9,72 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
-from sandbox.api.answers import json_response
-from sandbox.api.documentation import answers, event_stream
-from sandbox.api.door import Context, context_of
-from sandbox.api.problems import describe
+from sandbox.api.answers import build_json_response
+from sandbox.api.documentation import document_event_stream, document_response
+from sandbox.api.door import ApiContext, get_context
+from sandbox.api.problems import describe_error
 from sandbox.errors import SandboxError
 from sandbox.schema.live import LiveView
 
 router = APIRouter(tags=["live"])
 
-EVERY_S = 1.0
+REFRESH_INTERVAL_S = 1.0
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-class Lookout:
+class LiveViewCache:
     """One look at Redis a second for all who watch, however many they are."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ApiContext) -> None:
         self._context = context
         self._lock = asyncio.Lock()
         self._view: LiveView | None = None
-        self._looked_at = 0.0
+        self._read_at = 0.0
 
-    async def view(self) -> LiveView:
+    async def get_view(self) -> LiveView:
         """At most `EVERY_S` old. Raises QueueUnavailable."""
         async with self._lock:
-            if self._view is None or time.monotonic() - self._looked_at >= 0.9 * EVERY_S:
-                self._view = await asyncio.to_thread(self._context.service.live)
-                self._looked_at = time.monotonic()
+            if self._view is None or time.monotonic() - self._read_at >= 0.9 * REFRESH_INTERVAL_S:
+                self._view = await asyncio.to_thread(self._context.service.get_live_view)
+                self._read_at = time.monotonic()
             return self._view
 
 
-@router.get("/live", **answers(LiveView, 403, 503))
+@router.get("/live", **document_response(LiveView, 403, 503))
 async def live(request: Request) -> Response:
     """Slots, lanes, the verdicts of each of the last 120 seconds, and what ended last."""
-    return json_response((await _lookout(request).view()).model_dump_json())
+    return build_json_response((await _get_cache(request).get_view()).model_dump_json())
 
 
-@router.get("/live/events", response_class=Response, **event_stream(LiveView))
+@router.get("/live/events", response_class=Response, **document_event_stream(LiveView))
 async def events(request: Request) -> Response:
     """The same each second as server-sent events: `view`, whose `recent` has what is new; or `problem`."""
-    lookout = _lookout(request)
-    await lookout.view()  # what fails at once is a problem with a status
-    return StreamingResponse(_told(lookout), media_type="text/event-stream", headers=HEADERS)
+    cache = _get_cache(request)
+    await cache.get_view()  # what fails at once is a problem with a status
+    return StreamingResponse(_stream_events(cache), media_type="text/event-stream", headers=HEADERS)
 
 
-async def _told(lookout: Lookout) -> AsyncIterator[str]:
+async def _stream_events(cache: LiveViewCache) -> AsyncIterator[str]:
     seen: set[str] = set()
     while True:
         try:
-            view = await lookout.view()
+            view = await cache.get_view()
             fresh = [one for one in view.recent if one.id not in seen]
             seen = {one.id for one in view.recent}
-            yield event("view", view.model_copy(update={"recent": fresh}).model_dump_json())
+            yield format_event("view", view.model_copy(update={"recent": fresh}).model_dump_json())
         except SandboxError as error:
-            yield event("problem", describe(error).problem.model_dump_json())
-        await asyncio.sleep(EVERY_S)
+            yield format_event("problem", describe_error(error).problem.model_dump_json())
+        await asyncio.sleep(REFRESH_INTERVAL_S)
 
 
-def event(kind: str, data: str) -> str:
+def format_event(kind: str, data: str) -> str:
     """One server-sent event; `data` is one line."""
     return f"event: {kind}\ndata: {data}\n\n"
 
 
-def _lookout(request: Request) -> Lookout:
+def _get_cache(request: Request) -> LiveViewCache:
     state = request.app.state
     if not hasattr(state, "lookout"):
-        state.lookout = Lookout(context_of(request))
-    lookout: Lookout = state.lookout
-    return lookout
+        state.lookout = LiveViewCache(get_context(request))
+    cache: LiveViewCache = state.lookout
+    return cache

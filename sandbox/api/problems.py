@@ -19,86 +19,86 @@ from starlette.exceptions import HTTPException
 from sandbox import error_codes
 from sandbox.errors import BadRequest, InfrastructureError, QueueUnavailable, Refused, SandboxError
 from sandbox.schema import Problem, ProblemField
-from sandbox.schema.locations import dotted_path
+from sandbox.schema.locations import format_dotted_path
 
 log = logging.getLogger(__name__)
 
-MEDIA_TYPE = "application/problem+json"
+PROBLEM_MEDIA_TYPE = "application/problem+json"
 MAX_FIELDS = 20
 
 # RFC 9110's phrases, where older Pythons have others.
-_PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
+_STATUS_PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
-_ADVICE = {
+_STATUS_ADVICE = {
     404: "no such path; /openapi.json lists them all",
     405: "this path does not take that method; the Allow header says which it takes",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class ProblemResponse:
     """A problem, and the headers that go with it."""
 
     problem: Problem
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def response(self) -> Response:
+    def to_response(self) -> Response:
         body = self.problem.model_dump_json()
-        return Response(body, self.problem.status, headers=self.headers, media_type=MEDIA_TYPE)
+        return Response(body, self.problem.status, headers=self.headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
-def describe(error: Exception) -> Described:
+def describe_error(error: Exception) -> ProblemResponse:
     """The problem that an exception is to a client; one we did not raise on purpose is a bare 500."""
     if isinstance(error, SandboxError):
-        return _of_ours(error)
+        return _describe_sandbox_error(error)
     if isinstance(error, RequestValidationError):
-        return _of_invalid(error.errors())
+        return _describe_validation_errors(error.errors())
     if isinstance(error, HTTPException):
-        return _of_http(error)
-    return Described(_plain(500, "our failure; the server's log has it under this answer's X-Request-ID"))
+        return _describe_http_exception(error)
+    return ProblemResponse(_build_problem(500, "our failure; the server's log has it under this answer's X-Request-ID"))
 
 
-def handle(app: FastAPI) -> None:
+def register_error_handlers(app: FastAPI) -> None:
     """Answer these exceptions with problems; all others are answered where every request passes (`api.edge`)."""
 
-    async def answer(request: Request, error: Exception) -> Response:
-        return describe(error).response()
+    async def respond(request: Request, error: Exception) -> Response:
+        return describe_error(error).to_response()
 
     for kind in (SandboxError, RequestValidationError, HTTPException):
-        app.add_exception_handler(kind, answer)
+        app.add_exception_handler(kind, respond)
 
 
-def _plain(status: int, detail: str) -> Problem:
-    title = _PHRASES.get(status) or HTTPStatus(status).phrase
+def _build_problem(status: int, detail: str) -> Problem:
+    title = _STATUS_PHRASES.get(status) or HTTPStatus(status).phrase
     return Problem(title=title, status=status, detail=detail)
 
 
-def _of_http(error: HTTPException) -> Described:
+def _describe_http_exception(error: HTTPException) -> ProblemResponse:
     """`detail` is advice where a route gave some, else the phrase that Starlette puts there."""
     detail = error.detail
     if detail == HTTPStatus(error.status_code).phrase:
-        detail = _ADVICE.get(error.status_code, "")
-    return Described(_plain(error.status_code, detail), error.headers or {})
+        detail = _STATUS_ADVICE.get(error.status_code, "")
+    return ProblemResponse(_build_problem(error.status_code, detail), error.headers or {})
 
 
-def _of_ours(error: SandboxError) -> Described:
-    code = error_codes.of(error)
+def _describe_sandbox_error(error: SandboxError) -> ProblemResponse:
+    code = error_codes.find_by_error(error)
     if isinstance(error, InfrastructureError):
         log.error("%s: %s", code.name, error)
     detail = code.detail or str(error)
     fields = []
     if isinstance(error, BadRequest) and error.field:
-        fields = [ProblemField(field=_below_body(error.field), message=detail)]
+        fields = [ProblemField(field=_add_body_prefix(error.field), message=detail)]
     problem = Problem(type=code.type, title=code.title, status=code.status, detail=detail, errors=fields)
-    return Described(problem, _retry_after(error))
+    return ProblemResponse(problem, _build_retry_headers(error))
 
 
-def _below_body(field: str) -> str:
+def _add_body_prefix(field: str) -> str:
     """The service names fields as its caller does, who may know them to stand in the path, or has said it already."""
     return field if field == "body" or field.startswith(("body.", "path.", "header.")) else f"body.{field}"
 
 
-def _retry_after(error: SandboxError) -> dict[str, str]:
+def _build_retry_headers(error: SandboxError) -> dict[str, str]:
     if isinstance(error, Refused):
         return {"Retry-After": str(max(1, ceil(error.retry_after_s)))}
     if isinstance(error, QueueUnavailable):
@@ -106,20 +106,25 @@ def _retry_after(error: SandboxError) -> dict[str, str]:
     return {}
 
 
-def _of_invalid(errors: Sequence[Mapping[str, Any]]) -> Described:
+def _describe_validation_errors(errors: Sequence[Mapping[str, Any]]) -> ProblemResponse:
     """Where it is wrong and why, never what was sent."""
     first = errors[0]
     if first["type"] == "json_invalid":
-        return Described(_plain(400, f"the body is not JSON: {first['msg'].removeprefix('Invalid JSON: ')}"))
-    fields = [ProblemField(field=dotted_path(error["loc"]), message=_message(error)) for error in errors[:MAX_FIELDS]]
+        return ProblemResponse(
+            _build_problem(400, f"the body is not JSON: {first['msg'].removeprefix('Invalid JSON: ')}")
+        )
+    fields = [
+        ProblemField(field=format_dotted_path(error["loc"]), message=_extract_message(error))
+        for error in errors[:MAX_FIELDS]
+    ]
     detail = f"{fields[0].field}: {fields[0].message}"
     if len(errors) > 1:
         detail += f" (and {len(errors) - 1} more)"
-    problem = _plain(422, detail)
-    return Described(problem.model_copy(update={"errors": fields}))
+    problem = _build_problem(422, detail)
+    return ProblemResponse(problem.model_copy(update={"errors": fields}))
 
 
-def _message(error: Mapping[str, Any]) -> str:
+def _extract_message(error: Mapping[str, Any]) -> str:
     if error["type"] == "union_tag_invalid":  # pydantic's own words quote the tag that was sent
         return f"must be one of {error['ctx']['expected_tags']}"
     return str(error["msg"]).removeprefix("Value error, ")

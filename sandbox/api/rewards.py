@@ -10,63 +10,65 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from sandbox.api import bodies
-from sandbox.api.answers import answer_later, json_response, settled
-from sandbox.api.callbacks import callback_of
-from sandbox.api.documentation import answers, stored, submission
-from sandbox.api.door import context_of
-from sandbox.api.lean import LeanRoute
+from sandbox.api.answers import build_json_response, submit_and_respond_later, submit_and_wait
+from sandbox.api.callbacks import build_callback
+from sandbox.api.documentation import document_response, document_submission, document_upload
+from sandbox.api.door import get_context
+from sandbox.api.lean import FastRoute
 from sandbox.errors import BadRequest, SandboxError
 from sandbox.metrics.steps import record_rewards
-from sandbox.rewards.request import Plan, rewards_of, verify_requests
+from sandbox.rewards.request import RewardPlan, build_plan, score_results
 from sandbox.schema import VerifyResult
 from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
 
 router = APIRouter(tags=["rewards"])
 
-SetId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="the SHA-256 of the set's JSON, in hexadecimal")]
+TaskSetId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="the SHA-256 of the set's JSON, in hexadecimal")]
 
 
 async def reward(request: Request) -> Response:
     """Take the code out of each completion, judge it, and answer with the rewards in the completions' order."""
-    wanted = await bodies.read_rows(request, RewardRequest)
-    callback = callback_of(request, wanted.callback_url)
+    reward_request = await bodies.parse_body_leniently(request, RewardRequest)
+    callback = build_callback(request, reward_request.callback_url)
     if callback is not None or bodies.prefers_async(request):
-        plan = await asyncio.to_thread(verify_requests, wanted, context_of(request).service.tasks)
-        return await answer_later(request, "verify", plan.programs, True, callback, wanted)
-    result = await rewarded(request, wanted, bodies.idempotency_key(request))
-    return json_response(result.model_dump_json())
+        plan = await asyncio.to_thread(build_plan, reward_request, get_context(request).service.get_tasks)
+        return await submit_and_respond_later(request, "verify", plan.programs, True, callback, reward_request)
+    result = await compute_rewards(request, reward_request, bodies.read_idempotency_key(request))
+    return build_json_response(result.model_dump_json())
 
 
-async def rewarded(
-    request: Request, wanted: RewardRequest, key: str = "", *, limit_s: float | None = None
+async def compute_rewards(
+    request: Request, reward_request: RewardRequest, idempotency_key: str = "", *, limit_s: float | None = None
 ) -> RewardResult:
     """The rewards of a request that is parsed. Reading code and scoring are in a thread: completions are large."""
-    plan = await asyncio.to_thread(verify_requests, wanted, context_of(request).service.tasks)
-    results = await settled(request, "verify", plan.programs, key=key, reward=wanted, limit_s=limit_s)
-    rewards = await asyncio.to_thread(_scored, plan, results)
-    record_rewards(context_of(request).meters, wanted, rewards)
+    plan = await asyncio.to_thread(build_plan, reward_request, get_context(request).service.get_tasks)
+    results = await submit_and_wait(
+        request, "verify", plan.programs, idempotency_key=idempotency_key, reward=reward_request, limit_s=limit_s
+    )
+    rewards = await asyncio.to_thread(_score, plan, results)
+    record_rewards(get_context(request).meters, reward_request, rewards)
     return rewards
 
 
-@router.put("/tasks/{set_id}", **stored(TaskSet, TaskSetInfo))
-async def put_tasks(request: Request, set_id: SetId) -> Response:
+@router.put("/tasks/{set_id}", **document_upload(TaskSet, TaskSetInfo))
+async def put_tasks(request: Request, set_id: TaskSetId) -> Response:
     """Register a set of tasks under the SHA-256 of this very body; putting it again makes it live longer."""
     # Of any media type, as `curl --data-binary` sends it: no web page may send a PUT without asking.
-    body = await bodies.raw(request)
-    with _naming_the_path():
-        info = await asyncio.to_thread(context_of(request).service.put_tasks, set_id, body)
-    return json_response(info.model_dump_json())
+    body = await bodies.read_body(request)
+    with _point_errors_at_path():
+        info = await asyncio.to_thread(get_context(request).service.put_tasks, set_id, body)
+    return build_json_response(info.model_dump_json())
 
 
-@router.get("/tasks/{set_id}", **answers(TaskSetInfo, 404, 422, 503))
-def task_set(request: Request, set_id: SetId) -> Response:
+@router.get("/tasks/{set_id}", **document_response(TaskSetInfo, 404, 422, 503))
+def task_set(request: Request, set_id: TaskSetId) -> Response:
     """Whether a set is registered, and how many tasks it has."""
-    with _naming_the_path():
-        return json_response(context_of(request).service.task_set(set_id).model_dump_json())
+    with _point_errors_at_path():
+        return build_json_response(get_context(request).service.get_task_set(set_id).model_dump_json())
 
 
 @contextmanager
-def _naming_the_path() -> Iterator[None]:
+def _point_errors_at_path() -> Iterator[None]:
     """The set's id stands in the path here."""
     try:
         yield
@@ -76,22 +78,22 @@ def _naming_the_path() -> Iterator[None]:
         raise
 
 
-def _scored(plan: Plan, results: list[bytes | SandboxError]) -> RewardResult:
-    return rewards_of(plan, [_read(result) for result in results])
+def _score(plan: RewardPlan, results: list[bytes | SandboxError]) -> RewardResult:
+    return score_results(plan, [_parse_result(result) for result in results])
 
 
-def _read(result: bytes | SandboxError) -> VerifyResult | None:
+def _parse_result(result: bytes | SandboxError) -> VerifyResult | None:
     return None if isinstance(result, SandboxError) else VerifyResult.model_validate_json(result)
 
 
-def add_to(router_of_app: APIRouter) -> None:
+def add_routes(app_router: APIRouter) -> None:
     """`/reward` straight into the application's own router, as the other submissions."""
-    router_of_app.add_api_route(
+    app_router.add_api_route(
         "/reward",
         reward,
         methods=["POST"],
         tags=["rewards"],
-        route_class_override=LeanRoute,
-        **submission(RewardRequest, RewardResult, 404),
+        route_class_override=FastRoute,
+        **document_submission(RewardRequest, RewardResult, 404),
     )
-    router_of_app.include_router(router)
+    app_router.include_router(router)

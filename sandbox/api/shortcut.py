@@ -10,18 +10,18 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox.api.lean import LeanRoute
-from sandbox.api.problems import describe
+from sandbox.api.lean import FastRoute
+from sandbox.api.problems import describe_error
 from sandbox.errors import SandboxError
 
 
-class Shortcut:
+class FastRouteMiddleware:
     """ASGI middleware, the innermost; what is not in `routes` goes on as before.
 
     Between the last middleware and its endpoint a request spent a third of the event loop's time on it.
     """
 
-    def __init__(self, app: ASGIApp, routes: Mapping[str, LeanRoute]) -> None:
+    def __init__(self, app: ASGIApp, routes: Mapping[str, FastRoute]) -> None:
         self._app = app
         self._routes = routes
 
@@ -34,14 +34,14 @@ class Shortcut:
         try:
             response = await route.endpoint(Request(scope, receive, send))
         except (SandboxError, RequestValidationError, HTTPException) as error:
-            response = describe(error).response()
+            response = describe_error(error).to_response()
         await response(scope, receive, send)
 
 
-def shortcuts(routes: Iterable[BaseRoute]) -> dict[str, LeanRoute]:
+def find_fast_routes(routes: Iterable[BaseRoute]) -> dict[str, FastRoute]:
     """The lean ones for POST by path: of several with one path the first, which is the one the search would find."""
     found: dict[str, BaseRoute] = {}
     for route in routes:
         if "POST" in (getattr(route, "methods", None) or ()):
             found.setdefault(getattr(route, "path", ""), route)
-    return {path: route for path, route in found.items() if isinstance(route, LeanRoute) and "{" not in path}
+    return {path: route for path, route in found.items() if isinstance(route, FastRoute) and "{" not in path}

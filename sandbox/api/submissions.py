@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from sandbox.api import bodies
-from sandbox.api.answers import answer
-from sandbox.api.callbacks import callback_of
-from sandbox.api.documentation import batch_submission, submission
-from sandbox.api.lean import LeanRoute
+from sandbox.api.answers import submit_and_respond
+from sandbox.api.callbacks import build_callback
+from sandbox.api.documentation import document_batch_submission, document_submission
+from sandbox.api.lean import FastRoute
 from sandbox.schema import (
     ExecuteBatchRequest,
     ExecuteBatchResult,
@@ -24,45 +24,49 @@ from sandbox.schema.vote import VoteRequest, VoteResult
 
 async def execute(request: Request) -> Response:
     """Run one program once, and answer with its output and what it used."""
-    body = await bodies.read(request, ExecuteSubmission)
-    return await answer(request, "execute", [body], callback=callback_of(request, body.callback_url))
+    body = await bodies.parse_body(request, ExecuteSubmission)
+    return await submit_and_respond(request, "execute", [body], callback=build_callback(request, body.callback_url))
 
 
 async def verify(request: Request) -> Response:
     """Judge one program on many tests."""
-    body = await bodies.read(request, VerifySubmission)
-    return await answer(request, "verify", [body], callback=callback_of(request, body.callback_url))
+    body = await bodies.parse_body(request, VerifySubmission)
+    return await submit_and_respond(request, "verify", [body], callback=build_callback(request, body.callback_url))
 
 
 async def execute_batch(request: Request) -> Response:
     """Run many programs; results in the order of the items, or one a line as they are ready."""
-    body = await bodies.read(request, ExecuteBatchRequest)
-    callback = callback_of(request, body.callback_url, each=body.callback_for == "item")
-    return await answer(request, "execute", body.items, batch=True, callback=callback)
+    body = await bodies.parse_body(request, ExecuteBatchRequest)
+    callback = build_callback(request, body.callback_url, per_item=body.callback_for == "item")
+    return await submit_and_respond(request, "execute", body.items, batch=True, callback=callback)
 
 
 async def verify_batch(request: Request) -> Response:
     """Judge many programs; results in the order of the items, or one a line as they are ready."""
-    body = await bodies.read(request, VerifyBatchRequest)
-    callback = callback_of(request, body.callback_url, each=body.callback_for == "item")
-    return await answer(request, "verify", body.items, batch=True, callback=callback)
+    body = await bodies.parse_body(request, VerifyBatchRequest)
+    callback = build_callback(request, body.callback_url, per_item=body.callback_for == "item")
+    return await submit_and_respond(request, "verify", body.items, batch=True, callback=callback)
 
 
 async def vote(request: Request) -> Response:
     """Run every candidate on every input; the majority labels the inputs, the hold-out proves the golden candidate."""
-    body = await bodies.read(request, VoteRequest)
-    return await answer(request, "vote", [body], callback=callback_of(request, body.callback_url))
+    body = await bodies.parse_body(request, VoteRequest)
+    return await submit_and_respond(request, "vote", [body], callback=build_callback(request, body.callback_url))
 
 
-def add_to(router: APIRouter) -> None:
+def add_routes(router: APIRouter) -> None:
     """Straight into the application's own router: an included one is a second search for every request (15 us)."""
     for path, endpoint, documentation in (
-        ("/execute", execute, submission(ExecuteSubmission, ExecuteResult)),
-        ("/verify", verify, submission(VerifySubmission, VerifyResult)),
-        ("/execute/batch", execute_batch, batch_submission(ExecuteBatchRequest, ExecuteBatchResult, ExecuteResult)),
-        ("/verify/batch", verify_batch, batch_submission(VerifyBatchRequest, VerifyBatchResult, VerifyResult)),
-        ("/verify/vote", vote, submission(VoteRequest, VoteResult)),
+        ("/execute", execute, document_submission(ExecuteSubmission, ExecuteResult)),
+        ("/verify", verify, document_submission(VerifySubmission, VerifyResult)),
+        (
+            "/execute/batch",
+            execute_batch,
+            document_batch_submission(ExecuteBatchRequest, ExecuteBatchResult, ExecuteResult),
+        ),
+        ("/verify/batch", verify_batch, document_batch_submission(VerifyBatchRequest, VerifyBatchResult, VerifyResult)),
+        ("/verify/vote", vote, document_submission(VoteRequest, VoteResult)),
     ):
         router.add_api_route(
-            path, endpoint, methods=["POST"], tags=["submissions"], route_class_override=LeanRoute, **documentation
+            path, endpoint, methods=["POST"], tags=["submissions"], route_class_override=FastRoute, **documentation
         )

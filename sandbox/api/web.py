@@ -16,19 +16,19 @@ from fastapi import APIRouter, HTTPException, Request, Response
 router = APIRouter(include_in_schema=False)
 
 FOLDER = Path(str(files("sandbox").joinpath("web")))
-PAGE = "index.html"
+INDEX_FILE = "index.html"
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-POLICY = (
+CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; form-action 'none'; "
     "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 HEADERS = {
-    "Content-Security-Policy": POLICY,
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -40,26 +40,26 @@ HEADERS = {
 @router.get("/")
 async def page(request: Request) -> Response:
     """The page. It holds no data: what it shows it asks the API for, with the key that whoever sits before it has."""
-    return _answer(request, PAGE)
+    return _build_file_response(request, INDEX_FILE)
 
 
 @router.get("/web/{name}")
 async def part(request: Request, name: str) -> Response:
     """One of the page's files."""
-    if name not in parts():
+    if name not in load_files():
         raise HTTPException(404, "no such file")
-    return _answer(request, name)
+    return _build_file_response(request, name)
 
 
 @cache
-def parts() -> dict[str, tuple[bytes, str]]:
+def load_files() -> dict[str, tuple[bytes, str]]:
     """Every file of the page: its bytes, and the tag by which a browser knows that it has them already."""
     found = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.suffix in MEDIA_TYPES}
     return {name: (content, f'"{hashlib.sha256(content).hexdigest()[:32]}"') for name, content in found.items()}
 
 
-def _answer(request: Request, name: str) -> Response:
-    content, tag = parts()[name]
+def _build_file_response(request: Request, name: str) -> Response:
+    content, tag = load_files()[name]
     headers = {**HEADERS, "ETag": tag}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)

@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sandbox.runner.usage import Counter
+from sandbox.runner.usage import KernelCounter
 
 MIB = 1 << 20
 SOCKET_MEMORY_BYTES = 16 * MIB
-ROOT = Path("/sys/fs/cgroup")
+CGROUP_ROOT = Path("/sys/fs/cgroup")
 
 
-class MemoryGroup:
+class MemoryCgroup:
     """The memory cgroup of one container."""
 
     def __init__(self, folder: Path, version: int) -> None:
@@ -29,14 +29,14 @@ class MemoryGroup:
             else ("memory.usage_in_bytes", "memory.max_usage_in_bytes")
         )
         self._usage = os.open(folder / names[0], os.O_RDONLY | os.O_CLOEXEC)
-        self._peak = _opened_to_reset(folder / names[1])
-        self._kills = Counter(folder / ("memory.events" if version == 2 else "memory.oom_control"), b"oom_kill")
+        self._peak = _open_resettable(folder / names[1])
+        self._kills = KernelCounter(folder / ("memory.events" if version == 2 else "memory.oom_control"), b"oom_kill")
         self._kills_before = 0.0
-        self._before = 0
+        self._used_before_bytes = 0
         _limit_socket_memory(folder / "memory.kmem.tcp.limit_in_bytes")
 
     @classmethod
-    def of(cls, pid: int) -> MemoryGroup | None:
+    def open_for_process(cls, pid: int) -> MemoryCgroup | None:
         """The memory cgroup of a process of this host, if we may steer it."""
         try:
             lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
@@ -45,7 +45,7 @@ class MemoryGroup:
         for line in lines:
             _, controllers, path = line.split(":", 2)
             version = 1 if "memory" in controllers.split(",") else 2 if not controllers else 0
-            folder = ROOT / "memory" / path.lstrip("/") if version == 1 else ROOT / path.lstrip("/")
+            folder = CGROUP_ROOT / "memory" / path.lstrip("/") if version == 1 else CGROUP_ROOT / path.lstrip("/")
             limit = folder / ("memory.limit_in_bytes" if version == 1 else "memory.max")
             if version and os.access(limit, os.W_OK):
                 return cls(folder, version)
@@ -57,7 +57,7 @@ class MemoryGroup:
             if descriptor is not None:
                 os.close(descriptor)
 
-    def used_bytes(self) -> int:
+    def read_used_bytes(self) -> int:
         return int(os.pread(self._usage, 64, 0))
 
     def limit(self, limit_bytes: int) -> None:
@@ -78,21 +78,21 @@ class MemoryGroup:
         """Forget the peak so far, and the kills."""
         self._kills_before = self._kills.read()
         if self._peak is not None:
-            self._before = self.used_bytes()
+            self._used_before_bytes = self.read_used_bytes()
             os.pwrite(self._peak, b"0", 0)
 
-    def killed(self) -> bool:
+    def had_oom_kill(self) -> bool:
         """Whether the kernel has killed for want of memory since `begin_run`; False once the group is gone."""
         try:
             return self._kills.read() > self._kills_before
         except OSError:
             return False
 
-    def peak_mb(self) -> float | None:
+    def read_peak_mb(self) -> float | None:
         """MiB by which the peak since `begin_run` is above what was in use then; None where the kernel cannot tell."""
         if self._peak is None:
             return None
-        return max(0, int(os.pread(self._peak, 64, 0)) - self._before) / MIB
+        return max(0, int(os.pread(self._peak, 64, 0)) - self._used_before_bytes) / MIB
 
 
 def _limit_socket_memory(path: Path) -> None:
@@ -103,7 +103,7 @@ def _limit_socket_memory(path: Path) -> None:
         return
 
 
-def _opened_to_reset(path: Path) -> int | None:
+def _open_resettable(path: Path) -> int | None:
     """The peak's file, if writing to it resets it: always on v1, from Linux 6.12 on v2."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)

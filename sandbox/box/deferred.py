@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from sandbox.box.engine import Engine, Walls
+from sandbox.box.engine import BoxHandle, Engine
 from sandbox.errors import EngineUnavailable
 
 
@@ -16,26 +16,26 @@ class DeferredEngine:
         self._make = make
         self._engine: Engine | None = None
 
-    def start(self, image: str) -> Walls:
-        return self._made().start(image)
+    def start(self, image: str) -> BoxHandle:
+        return self._require_engine().start(image)
 
     def lacks(self, tool: str) -> bool:
         """False without an engine: then no box starts either, and that is what is wrong."""
         with suppress(EngineUnavailable):
-            return self._made().lacks(tool)
+            return self._require_engine().lacks(tool)
         return False
 
     def lacks_image(self, image: str) -> bool:
-        return self._made().lacks_image(image)
+        return self._require_engine().lacks_image(image)
 
-    def missing_walls(self) -> list[str]:
-        return self._made().missing_walls()
+    def list_missing_isolation(self) -> list[str]:
+        return self._require_engine().list_missing_isolation()
 
     def close(self) -> None:
         if self._engine is not None:
             self._engine.close()
 
-    def _made(self) -> Engine:
+    def _require_engine(self) -> Engine:
         """Raises EngineUnavailable."""
         if self._engine is None:
             self._engine = self._make()

@@ -25,9 +25,9 @@ from docker.models.containers import Container
 from docker.types import Mount
 
 from sandbox.box import cpus
-from sandbox.box.cgroup import MIB, MemoryGroup
-from sandbox.box.docker_images import image_tag, missing_images
-from sandbox.box.socket_folder import folder_at_home, remove_socket_folders, socket_folder
+from sandbox.box.cgroup import MIB, MemoryCgroup
+from sandbox.box.docker_images import compute_image_tag, find_missing_images
+from sandbox.box.socket_folder import ensure_socket_folder, get_fallback_folder, remove_socket_folders
 from sandbox.box.uids import UidBlock
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError, EngineUnavailable
@@ -37,22 +37,24 @@ CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "IPC_LOCK", "KILL", "SETGID", "SETUID"]
 HOME_LABEL = "sandbox.home"
 # A run leaves nothing in the box's network: no port taken for a minute, nothing that TCP remembers of an address.
 SYSCTLS = {"net.ipv4.tcp_max_tw_buckets": "0", "net.ipv4.tcp_no_metrics_save": "1"}
-CONNECT_PATIENCE_S = 30.0
-MISSING_SOURCE = "source path does not exist"  # how an engine says that it does not see what it is to mount
-LOOK_WHETHER_IT_RUNS_S = 2.0
+CONNECT_TIMEOUT_S = 30.0
+MISSING_MOUNT_SOURCE = "source path does not exist"  # how an engine says that it does not see what it is to mount
+CONTAINER_CHECK_INTERVAL_S = 2.0
 # gVisor's kernel is a process of the host, with threads for each thread inside; it ends when it is refused one.
-HOST_PROCESSES_OF_GVISOR = 8
+GVISOR_PROCESS_FACTOR = 8
 MEMORY_SLACK_BYTES = 2 * MIB  # the kernel charges memory to a cgroup in batches
 UNMEASURED_INTERPRETER_BYTES = 96 * MIB
-COMMAND = "import sys; sys.path.insert(0, '/opt/sandbox'); from sandbox.runner.supervisor import main; main()"
+SUPERVISOR_BOOTSTRAP = (
+    "import sys; sys.path.insert(0, '/opt/sandbox'); from sandbox.runner.supervisor import main; main()"
+)
 # Modules that programs use most, imported before the fork. Each is one the differential test runs with.
-PRELOADED = """
+PRELOADED_MODULES = """
     math cmath bisect heapq collections itertools functools operator re string random copy datetime decimal fractions
     statistics typing dataclasses enum json queue threading time io contextlib textwrap array struct traceback
 """.split()  # noqa: SIM905 - a list of words reads best as words
 
 
-class NotShared(Exception):
+class SocketFolderNotShared(Exception):
     """The engine does not see the folder of sockets: it has other temporary files than we have."""
 
 
@@ -62,27 +64,27 @@ class DockerEngine:
     def __init__(self, settings: WorkerSettings, slot: int) -> None:
         self._settings = settings
         self._slot = slot
-        self._cpus = "" if settings.pin == "none" else cpus.as_text(cpus.of_slot(slot, settings.slots))
-        self._started = 0
-        self._folder = socket_folder(settings.home)
-        self._up: set[DockerWalls] = set()
+        self._cpus = "" if settings.pin == "none" else cpus.format_cpu_list(cpus.assign_cpus(slot, settings.slots))
+        self._started_count = 0
+        self._folder = ensure_socket_folder(settings.home)
+        self._live_handles: set[DockerBoxHandle] = set()
         try:
             self._client = docker.from_env(timeout=60)
-            self._processes = settings.box_processes * self._host_processes_for_one()
+            self._process_limit = settings.box_processes * self._find_process_factor()
         except (DockerException, requests.RequestException) as error:
             raise EngineUnavailable(
                 f"no Docker engine answers ({error}); start one, or run `sandbox doctor`"
             ) from error
         self._uids = UidBlock()
 
-    def start(self, image: str) -> DockerWalls:
+    def start(self, image: str) -> DockerBoxHandle:
         try:
             return self._start(image)
-        except NotShared:
-            self._folder = folder_at_home(self._settings.home)
+        except SocketFolderNotShared:
+            self._folder = get_fallback_folder(self._settings.home)
             return self._start(image)
 
-    def _start(self, image: str) -> DockerWalls:
+    def _start(self, image: str) -> DockerBoxHandle:
         name = f"sandbox-{self._slot}-{uuid.uuid4().hex[:12]}"
         folder = self._folder / name
         folder.mkdir(parents=True, mode=0o700)
@@ -91,74 +93,74 @@ class DockerEngine:
         try:
             listener.bind(str(folder / "worker.sock"))
             listener.listen(1)
-            listener.settimeout(LOOK_WHETHER_IT_RUNS_S)
-            container = self._client.containers.create(image_tag(image), **self._options(name, folder))
+            listener.settimeout(CONTAINER_CHECK_INTERVAL_S)
+            container = self._client.containers.create(compute_image_tag(image), **self._build_options(name, folder))
             container.start()
-            connection = _accepted(listener, container)
+            connection = _accept_connection(listener, container)
         except ImageNotFound as error:
             raise EngineUnavailable(
-                f"image {image_tag(image)} is missing; build it with `sandbox images build {image}`"
+                f"image {compute_image_tag(image)} is missing; build it with `sandbox images build {image}`"
             ) from error
         except (DockerException, requests.RequestException, OSError) as error:
-            _remove(container)
+            _remove_container(container)
             if (
                 container is None
-                and MISSING_SOURCE in str(error)
-                and self._folder != folder_at_home(self._settings.home)
+                and MISSING_MOUNT_SOURCE in str(error)
+                and self._folder != get_fallback_folder(self._settings.home)
             ):
-                raise NotShared from error
+                raise SocketFolderNotShared from error
             raise BoxError(f"box {name} did not start: {error}") from error
         finally:
             listener.close()
             shutil.rmtree(folder, ignore_errors=True)
-        walls = DockerWalls(container, connection, self._up.discard)
-        self._up.add(walls)
-        return walls
+        handle = DockerBoxHandle(container, connection, self._live_handles.discard)
+        self._live_handles.add(handle)
+        return handle
 
-    def _host_processes_for_one(self) -> int:
+    def _find_process_factor(self) -> int:
         """Processes and threads of the host that the runtime may take for one of a box."""
         information = self._client.info()
         name = self._settings.docker_runtime or information.get("DefaultRuntime", "")
         runtime = json.dumps([name, (information.get("Runtimes") or {}).get(name)]).lower()
-        return HOST_PROCESSES_OF_GVISOR if any(word in runtime for word in ("runsc", "gvisor")) else 1
+        return GVISOR_PROCESS_FACTOR if any(word in runtime for word in ("runsc", "gvisor")) else 1
 
     def lacks(self, tool: str) -> bool:
         return False  # the images have what the table of languages names
 
     def lacks_image(self, image: str) -> bool:
-        return image in missing_images(self._client, [image])
+        return image in find_missing_images(self._client, [image])
 
-    def missing_walls(self) -> list[str]:
+    def list_missing_isolation(self) -> list[str]:
         info = self._client.info()
         missing = []
         if not any("seccomp" in option for option in info.get("SecurityOptions") or []):
             missing.append("the engine's own seccomp profile (each program still gets ours)")
-        for field, wall in (
+        for field, limit in (
             ("MemoryLimit", "memory limit"),
             ("CpuCfsQuota", "CPU limit"),
             ("PidsLimit", "process limit"),
         ):
             if not info.get(field):
-                missing.append(f"{wall}: the kernel's cgroups do not offer it")
+                missing.append(f"{limit}: the kernel's cgroups do not offer it")
         return missing
 
     def close(self) -> None:
-        for walls in list(self._up):
-            walls.destroy()
+        for handle in list(self._live_handles):
+            handle.destroy()
         self._uids.close()
         self._client.close()
         with suppress(OSError):  # it is not empty, or gone: another slot of this home uses it
             self._folder.rmdir()
 
-    def _options(self, name: str, folder: Path) -> dict[str, Any]:
+    def _build_options(self, name: str, folder: Path) -> dict[str, Any]:
         settings = self._settings
-        base = self._uids.base(self._started)
-        self._started += 1
+        base = self._uids.compute_base(self._started_count)
+        self._started_count += 1
         size = f"size={settings.box_tmpfs_mb}m,nr_inodes=65536"
         return {
             "name": name,
             "hostname": "box",
-            "command": ["/usr/bin/python3", "-I", "-S", "-c", COMMAND, *self._arguments(base)],
+            "command": ["/usr/bin/python3", "-I", "-S", "-c", SUPERVISOR_BOOTSTRAP, *self._build_arguments(base)],
             "auto_remove": True,
             "labels": {HOME_LABEL: str(settings.home)},
             "network_mode": "none",
@@ -169,7 +171,7 @@ class DockerEngine:
             "cap_drop": ["ALL"],
             "cap_add": CAPABILITIES,
             "security_opt": ["no-new-privileges"],
-            "pids_limit": self._processes,
+            "pids_limit": self._process_limit,
             "mem_limit": 512 * MIB,
             "memswap_limit": 512 * MIB,
             "nano_cpus": int(settings.box_cpus * 1e9),
@@ -185,79 +187,79 @@ class DockerEngine:
             "oom_kill_disable": False,
         }
 
-    def _arguments(self, uid_base: int) -> list[str]:
+    def _build_arguments(self, uid_base: int) -> list[str]:
         options = {
             "connect": "/run/sandbox/worker.sock",
             "uid_base": uid_base,
             "cpus": self._settings.box_cpus,
-            "modules": PRELOADED,
+            "modules": PRELOADED_MODULES,
         }
         return [json.dumps(options)]
 
 
-class DockerWalls:
+class DockerBoxHandle:
     """One running container; see `engine.Walls`."""
 
     def __init__(self, container: Container, connection: socket.socket, on_destroy: Any) -> None:
         self._container = container
         self.connection = connection
         self._on_destroy = on_destroy
-        self._group = self._memory_group()
+        self._cgroup = self._open_cgroup()
         self._own_bytes = 48 * MIB
-        self._group_measured = False
+        self._own_memory_measured = False
 
     def measure_own_memory(self) -> None:
-        if self._group is not None:
-            with _group_that_may_be_gone():
-                self._own_bytes = self._group.used_bytes() + MEMORY_SLACK_BYTES
-            self._group_measured = True
+        if self._cgroup is not None:
+            with _translate_cgroup_errors():
+                self._own_bytes = self._cgroup.read_used_bytes() + MEMORY_SLACK_BYTES
+            self._own_memory_measured = True
         else:
             self._own_bytes += UNMEASURED_INTERPRETER_BYTES
 
     def limit_memory(self, memory_mb: int) -> None:
-        if self._group is not None and not self._group_measured:
+        if self._cgroup is not None and not self._own_memory_measured:
             self.measure_own_memory()
         limit = self._own_bytes + memory_mb * MIB
         try:
-            if self._group is not None:
-                self._group.limit(limit)
+            if self._cgroup is not None:
+                self._cgroup.limit(limit)
             else:
                 self._container.update(mem_limit=limit, memswap_limit=limit)
         except (DockerException, requests.RequestException, OSError) as error:
             raise BoxError(f"memory limit of {memory_mb} MiB refused: {error}") from error
 
     def begin_run(self) -> None:
-        if self._group is not None:
-            with _group_that_may_be_gone():
-                self._group.begin_run()
+        if self._cgroup is not None:
+            with _translate_cgroup_errors():
+                self._cgroup.begin_run()
 
-    def peak_memory_mb(self) -> float | None:
-        if self._group is None:
+    def read_peak_memory_mb(self) -> float | None:
+        if self._cgroup is None:
             return None
-        with _group_that_may_be_gone():
-            return self._group.peak_mb()
+        with _translate_cgroup_errors():
+            return self._cgroup.read_peak_mb()
 
     def ran_out_of_memory(self) -> bool:
-        return self._group is not None and self._group.killed()
+        return self._cgroup is not None and self._cgroup.had_oom_kill()
 
     def destroy(self) -> None:
         self.connection.close()
-        if self._group is not None:
-            self._group.close()
-            self._group = None
-        _remove(self._container)
+        if self._cgroup is not None:
+            self._cgroup.close()
+            self._cgroup = None
+        _remove_container(self._container)
         self._on_destroy(self)
 
-    def _memory_group(self) -> MemoryGroup | None:
+    def _open_cgroup(self) -> MemoryCgroup | None:
         try:
             self._container.reload()
-            return MemoryGroup.of(int(self._container.attrs["State"]["Pid"]))
+            return MemoryCgroup.open_for_process(int(self._container.attrs["State"]["Pid"]))
         except (DockerException, requests.RequestException, OSError):
             return None
 
 
 @contextmanager
-def _group_that_may_be_gone() -> Iterator[None]:
+def _translate_cgroup_errors() -> Iterator[None]:
     """A container that ended takes its cgroup with it; reading that then fails with ENODEV."""
     try:
         yield
@@ -265,9 +267,9 @@ def _group_that_may_be_gone() -> Iterator[None]:
         raise BoxError(f"box gone: {error}") from error
 
 
-def _accepted(listener: socket.socket, container: Container) -> socket.socket:
+def _accept_connection(listener: socket.socket, container: Container) -> socket.socket:
     """The supervisor's connection. Raises OSError, and DockerException when its container ended before."""
-    deadline = time.monotonic() + CONNECT_PATIENCE_S
+    deadline = time.monotonic() + CONNECT_TIMEOUT_S
     while True:
         try:
             return listener.accept()[0]
@@ -279,7 +281,7 @@ def _accepted(listener: socket.socket, container: Container) -> socket.socket:
                 raise
 
 
-def _remove(container: Container | None) -> None:
+def _remove_container(container: Container | None) -> None:
     """Kill and remove; a container that is already gone, or going, is what we want."""
     if container is None:
         return
@@ -308,12 +310,12 @@ def remove_boxes(home: Path) -> int:
     except (DockerException, requests.RequestException):
         return 0
     for container in found:
-        _remove(container)
+        _remove_container(container)
     client.close()
     return len(found)
 
 
-def engine_information() -> Mapping[str, Any]:
+def fetch_engine_info() -> Mapping[str, Any]:
     """What the Docker engine says of itself. Raises EngineUnavailable."""
     try:
         client = docker.from_env(timeout=10)

@@ -6,7 +6,7 @@ import socket
 from typing import Protocol
 
 
-class Walls(Protocol):
+class BoxHandle(Protocol):
     """A started box: a supervisor behind walls, and our connection to it."""
 
     @property
@@ -21,7 +21,7 @@ class Walls(Protocol):
     def begin_run(self) -> None:
         """Start watching the peak of memory."""
 
-    def peak_memory_mb(self) -> float | None:
+    def read_peak_memory_mb(self) -> float | None:
         """The peak of the program's memory since `begin_run` in MiB, where the host lets us see it."""
 
     def ran_out_of_memory(self) -> bool:
@@ -34,7 +34,7 @@ class Walls(Protocol):
 class Engine(Protocol):
     """Makes boxes of an image's kind."""
 
-    def start(self, image: str) -> Walls:
+    def start(self, image: str) -> BoxHandle:
         """A new box, ready for frames. Raises EngineUnavailable or BoxError."""
 
     def lacks(self, tool: str) -> bool:
@@ -43,7 +43,7 @@ class Engine(Protocol):
     def lacks_image(self, image: str) -> bool:
         """Whether it has no such image to start boxes from. Raises EngineUnavailable."""
 
-    def missing_walls(self) -> list[str]:
+    def list_missing_isolation(self) -> list[str]:
         """What this engine cannot keep out, in words; empty when every wall is up."""
 
     def close(self) -> None:

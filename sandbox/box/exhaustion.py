@@ -13,7 +13,7 @@ from dataclasses import replace
 from sandbox.runner.contract import Outcome, Status
 
 
-def exhausted(outcome: Outcome, memory_errors: Sequence[bytes]) -> Outcome:
+def reclassify_out_of_memory(outcome: Outcome, memory_errors: Sequence[bytes]) -> Outcome:
     """The outcome; a memory limit where a program ended with an error and its runtime said that memory is used up."""
     if outcome.status is not Status.RUNTIME_ERROR:
         return outcome

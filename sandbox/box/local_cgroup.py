@@ -11,25 +11,25 @@ import time
 import uuid
 from pathlib import Path
 
-from sandbox.box.cgroup import MIB, ROOT, MemoryGroup
+from sandbox.box.cgroup import CGROUP_ROOT, MIB, MemoryCgroup
 from sandbox.config import WorkerSettings
 
-PARENT = "sandbox-local"
-PERIOD_US = 100_000
-FIRST_LIMIT_BYTES = 512 * MIB
-REMOVAL_PATIENCE_S = 2.0
+PARENT_NAME = "sandbox-local"
+CPU_PERIOD_US = 100_000
+INITIAL_LIMIT_BYTES = 512 * MIB
+REMOVAL_TIMEOUT_S = 2.0
 # Which controller a wall needs; without memory there is no point in the others.
-WALLS = {"memory": "memory", "pids": "processes", "cpu": "CPU"}
-V1_ALSO = ("cpuacct",)  # measures the CPU time of the box; no wall
+LIMIT_NAMES = {"memory": "memory", "pids": "processes", "cpu": "CPU"}
+V1_EXTRA_CONTROLLERS = ("cpuacct",)  # measures the CPU time of the box; no wall
 
 
 class BoxCgroup:
     """What was made for one box: its `folders`, `shown` where the box sees them; `lacking` are its missing walls."""
 
-    def __init__(self, root: Path = ROOT) -> None:
+    def __init__(self, root: Path = CGROUP_ROOT) -> None:
         self._root = root
         self.version = 2 if (root / "cgroup.controllers").exists() else 1
-        self.lacking: list[str] = []
+        self.missing_limits: list[str] = []
         self._by_controller: dict[str, Path] = {}
 
     @classmethod
@@ -38,7 +38,7 @@ class BoxCgroup:
         group = cls()
         name = f"{slot}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
         try:
-            group.fill(name, settings)
+            group.create_cgroups(name, settings)
         except OSError:
             group.remove()
             return None
@@ -49,49 +49,49 @@ class BoxCgroup:
         return list(dict.fromkeys(self._by_controller.values()))
 
     @property
-    def shown(self) -> list[tuple[str, str]]:
+    def bind_mounts(self) -> list[tuple[str, str]]:
         if self.version == 2:
-            return [(str(self._by_controller["memory"]), str(ROOT))]
-        return [(str(folder), f"{ROOT}/{name}") for name, folder in self._by_controller.items()]
+            return [(str(self._by_controller["memory"]), str(CGROUP_ROOT))]
+        return [(str(folder), f"{CGROUP_ROOT}/{name}") for name, folder in self._by_controller.items()]
 
-    def fill(self, name: str, settings: WorkerSettings) -> None:
+    def create_cgroups(self, name: str, settings: WorkerSettings) -> None:
         """Make the cgroups and set their limits. Raises OSError where memory cannot be limited."""
-        for controller in (*WALLS, *V1_ALSO):
+        for controller in (*LIMIT_NAMES, *V1_EXTRA_CONTROLLERS):
             try:
-                self._by_controller[controller] = self._made(controller, name)
+                self._by_controller[controller] = self._make_folder(controller, name)
             except OSError:
                 if controller == "memory":
                     raise
-                self.lacking += [WALLS[controller]] if controller in WALLS else []
+                self.missing_limits += [LIMIT_NAMES[controller]] if controller in LIMIT_NAMES else []
         self._limit("pids", {1: [("pids.max", str(settings.box_processes))]})
-        quota = int(settings.box_cpus * PERIOD_US)
-        v1_quota = [("cpu.cfs_period_us", str(PERIOD_US)), ("cpu.cfs_quota_us", str(quota))]
-        self._limit("cpu", {1: v1_quota, 2: [("cpu.max", f"{quota} {PERIOD_US}")]})
+        quota = int(settings.box_cpus * CPU_PERIOD_US)
+        v1_quota = [("cpu.cfs_period_us", str(CPU_PERIOD_US)), ("cpu.cfs_quota_us", str(quota))]
+        self._limit("cpu", {1: v1_quota, 2: [("cpu.max", f"{quota} {CPU_PERIOD_US}")]})
         if self.version == 2:
             swap = self._by_controller["memory"] / "memory.swap.max"
             if swap.exists():
                 swap.write_text("0")
 
-    def memory(self) -> MemoryGroup:
+    def open_memory_cgroup(self) -> MemoryCgroup:
         """Raises OSError."""
-        group = MemoryGroup(self._by_controller["memory"], self.version)
-        group.limit(FIRST_LIMIT_BYTES)
+        group = MemoryCgroup(self._by_controller["memory"], self.version)
+        group.limit(INITIAL_LIMIT_BYTES)
         return group
 
     def remove(self) -> None:
         """Remove the cgroups; what is still in them must be dying."""
-        patience = time.monotonic() + REMOVAL_PATIENCE_S
+        patience = time.monotonic() + REMOVAL_TIMEOUT_S
         for folder in self.folders:
-            while not removed(folder) and time.monotonic() < patience:
+            while not remove_cgroup(folder) and time.monotonic() < patience:
                 time.sleep(0.005)
 
-    def _made(self, controller: str, name: str) -> Path:
-        parent = self._root / PARENT
+    def _make_folder(self, controller: str, name: str) -> Path:
+        parent = self._root / PARENT_NAME
         if self.version == 1:
-            parent = self._root / controller / PARENT
+            parent = self._root / controller / PARENT_NAME
             if not parent.parent.is_dir():
                 raise FileNotFoundError(f"no cgroup controller {controller}")
-        elif controller in V1_ALSO:
+        elif controller in V1_EXTRA_CONTROLLERS:
             raise FileNotFoundError(f"no cgroup controller {controller}")
         parent.mkdir(exist_ok=True)
         if self.version == 2:
@@ -110,10 +110,10 @@ class BoxCgroup:
             for name, value in values.get(self.version, values[1]):
                 (self._by_controller[controller] / name).write_text(value)
         except OSError:
-            self.lacking.append(WALLS[controller])
+            self.missing_limits.append(LIMIT_NAMES[controller])
 
 
-def removed(folder: Path) -> bool:
+def remove_cgroup(folder: Path) -> bool:
     """Remove a cgroup; False while something is in it."""
     try:
         folder.rmdir()
@@ -126,7 +126,7 @@ def removed(folder: Path) -> bool:
 
 def remove_orphans() -> None:
     """Remove the cgroups of workers that are gone."""
-    for parent in (ROOT / PARENT, *ROOT.glob(f"*/{PARENT}")):
+    for parent in (CGROUP_ROOT / PARENT_NAME, *CGROUP_ROOT.glob(f"*/{PARENT_NAME}")):
         for folder in parent.glob("*-*-*") if parent.is_dir() else ():
             if not Path("/proc", folder.name.split("-")[1]).exists():
-                removed(folder)
+                remove_cgroup(folder)

@@ -15,52 +15,60 @@ from pathlib import Path
 from sandbox.errors import EngineUnavailable
 
 PYTHON = "/usr/bin/python3"
-OLDEST_PYTHON = (3, 11)
-PACKAGE = Path(__file__).resolve().parents[1]
-COMPILE = f"import sys, compileall; sys.exit(f'it is {{sys.version}}' if sys.version_info < {OLDEST_PYTHON} else 0)"
-PATIENCE_S = 60
+MIN_PYTHON_VERSION = (3, 11)
+PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
+VERSION_CHECK = (
+    f"import sys, compileall; sys.exit(f'it is {{sys.version}}' if sys.version_info < {MIN_PYTHON_VERSION} else 0)"
+)
+BUILD_TIMEOUT_S = 60
 
 
-def installed_runner(folder: Path) -> Path:
+def install_runner(folder: Path) -> Path:
     """The folder to put on the path, below `folder`. Raises EngineUnavailable."""
-    sources = [PACKAGE / "__init__.py", *sorted((PACKAGE / "runner").glob("*.py")), PACKAGE / "runner/forkserver.c"]
+    sources = [
+        PACKAGE_FOLDER / "__init__.py",
+        *sorted((PACKAGE_FOLDER / "runner").glob("*.py")),
+        PACKAGE_FOLDER / "runner/forkserver.c",
+    ]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     runner = folder / f"runner-{digest[:12]}"
     if runner.is_dir():
         return runner
     try:
-        making = Path(tempfile.mkdtemp(prefix="making-", dir=folder))
-        making.chmod(0o755)
-        _make(making, sources)
-        _put(making, runner)
+        staging = Path(tempfile.mkdtemp(prefix="making-", dir=folder))
+        staging.chmod(0o755)
+        _build_runner(staging, sources)
+        _publish(staging, runner)
     except (OSError, subprocess.SubprocessError) as error:
-        words = getattr(error, "stderr", "") or error
+        reason = getattr(error, "stderr", "") or error
         raise EngineUnavailable(
-            f"the local engine needs {PYTHON} of version {'.'.join(map(str, OLDEST_PYTHON))} or newer: {words}"
+            f"the local engine needs {PYTHON} of version {'.'.join(map(str, MIN_PYTHON_VERSION))} or newer: {reason}"
         ) from error
     return runner
 
 
-def _make(folder: Path, sources: list[Path]) -> None:
-    subprocess.run([PYTHON, "-I", "-S", "-c", COMPILE], check=True, capture_output=True, text=True, timeout=PATIENCE_S)
+def _build_runner(folder: Path, sources: list[Path]) -> None:
+    subprocess.run(
+        [PYTHON, "-I", "-S", "-c", VERSION_CHECK], check=True, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S
+    )
     for path in sources:
-        target = folder / "sandbox" / path.relative_to(PACKAGE)
+        target = folder / "sandbox" / path.relative_to(PACKAGE_FOLDER)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
     library = folder / "sandbox/runner/forkserver.so"
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler:
         command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(library.with_suffix(".c"))]
-        subprocess.run(command, check=False, capture_output=True, timeout=PATIENCE_S)
+        subprocess.run(command, check=False, capture_output=True, timeout=BUILD_TIMEOUT_S)
     command = [PYTHON, "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(folder)]
-    subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE_S)
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S)
 
 
-def _put(making: Path, runner: Path) -> None:
+def _publish(staging: Path, runner: Path) -> None:
     """Give the finished folder its name; another process may have been first."""
     try:
-        making.rename(runner)
+        staging.rename(runner)
     except OSError:
-        shutil.rmtree(making)
+        shutil.rmtree(staging)
         if not runner.is_dir():
             raise

@@ -13,45 +13,45 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from sandbox.box.engine import Engine, Walls
+from sandbox.box.engine import BoxHandle, Engine
 from sandbox.errors import BoxError, InfrastructureError
 
 logger = logging.getLogger(__name__)
 
 PAUSE_AFTER_FAILURE_S = 1.0
-CLOSE_PATIENCE_S = 60.0
+CLOSE_TIMEOUT_S = 60.0
 
 
-class Pool:
+class PrestartPool:
     """An `Engine` before another one. `start` by one thread at a time."""
 
-    def __init__(self, engine: Engine, ready: int) -> None:
+    def __init__(self, engine: Engine, ready_count: int) -> None:
         self._engine = engine
-        self._ready = ready
-        self._boxes: dict[str, deque[Walls]] = {}
-        self._used: deque[Walls] = deque()
-        self._awaited = ""
+        self._ready_count = ready_count
+        self._boxes: dict[str, deque[BoxHandle]] = {}
+        self._used: deque[BoxHandle] = deque()
+        self._awaited_image = ""
         self._failure: InfrastructureError | None = None
         self._closed = False
-        self._changed = threading.Condition()
+        self._state_changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="pool", daemon=True)
         self._thread.start()
 
-    def start(self, image: str) -> Walls:
+    def start(self, image: str) -> BoxHandle:
         """One that is ready, or the next. Raises EngineUnavailable or BoxError."""
-        with self._changed:
+        with self._state_changed:
             boxes = self._boxes.setdefault(image, deque())
-            self._awaited, self._failure = image, None
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: boxes or self._failure is not None or self._closed)
-            self._awaited = ""
+            self._awaited_image, self._failure = image, None
+            self._state_changed.notify_all()
+            self._state_changed.wait_for(lambda: boxes or self._failure is not None or self._closed)
+            self._awaited_image = ""
             if boxes:
-                walls = boxes.popleft()
-                self._changed.notify_all()  # there is one too few now
-                return LentWalls(walls, self._give_back)
-            raise self._why_none()
+                handle = boxes.popleft()
+                self._state_changed.notify_all()  # there is one too few now
+                return PooledBoxHandle(handle, self._release)
+            raise self._build_start_error()
 
-    def _why_none(self) -> InfrastructureError:
+    def _build_start_error(self) -> InfrastructureError:
         return BoxError("the pool is closed") if self._failure is None else self._failure
 
     def lacks(self, tool: str) -> bool:
@@ -60,93 +60,93 @@ class Pool:
     def lacks_image(self, image: str) -> bool:
         return self._engine.lacks_image(image)
 
-    def missing_walls(self) -> list[str]:
-        return self._engine.missing_walls()
+    def list_missing_isolation(self) -> list[str]:
+        return self._engine.list_missing_isolation()
 
     def close(self) -> None:
-        with self._changed:
+        with self._state_changed:
             self._closed = True
-            self._changed.notify_all()
-        self._thread.join(CLOSE_PATIENCE_S)
+            self._state_changed.notify_all()
+        self._thread.join(CLOSE_TIMEOUT_S)
         self._engine.close()
 
-    def _give_back(self, walls: Walls) -> None:
-        with self._changed:
-            self._used.append(walls)
-            self._changed.notify_all()
+    def _release(self, handle: BoxHandle) -> None:
+        with self._state_changed:
+            self._used.append(handle)
+            self._state_changed.notify_all()
 
     def _run(self) -> None:
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._used or self._wanted())
+            with self._state_changed:
+                self._state_changed.wait_for(lambda: self._closed or self._used or self._choose_next_image())
                 if self._closed:
                     break
-                image = self._wanted()
-                used = self._used.popleft() if self._used and not (image and image == self._awaited) else None
+                image = self._choose_next_image()
+                used = self._used.popleft() if self._used and not (image and image == self._awaited_image) else None
             if used is not None:
                 _destroy(used)
             elif image:
                 self._start_one(image)
-        for walls in (*self._used, *(walls for boxes in self._boxes.values() for walls in boxes)):
-            _destroy(walls)
+        for handle in (*self._used, *(handle for boxes in self._boxes.values() for handle in boxes)):
+            _destroy(handle)
 
-    def _wanted(self) -> str:
+    def _choose_next_image(self) -> str:
         """The image of which a box is to be started next; empty when there are enough."""
-        if self._awaited and not self._boxes[self._awaited]:
-            return self._awaited
-        return next((image for image, boxes in self._boxes.items() if len(boxes) < self._ready), "")
+        if self._awaited_image and not self._boxes[self._awaited_image]:
+            return self._awaited_image
+        return next((image for image, boxes in self._boxes.items() if len(boxes) < self._ready_count), "")
 
     def _start_one(self, image: str) -> None:
         try:
-            walls = self._engine.start(image)
+            handle = self._engine.start(image)
         except InfrastructureError as error:
             logger.warning("no box could be made ready: %s", error, extra={"image": image})
-            with self._changed:
+            with self._state_changed:
                 self._failure = error
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: self._closed or self._awaited, PAUSE_AFTER_FAILURE_S)
+                self._state_changed.notify_all()
+                self._state_changed.wait_for(lambda: self._closed or self._awaited_image, PAUSE_AFTER_FAILURE_S)
             return
-        with self._changed:
-            self._boxes[image].append(walls)
-            self._changed.notify_all()
+        with self._state_changed:
+            self._boxes[image].append(handle)
+            self._state_changed.notify_all()
 
 
-class LentWalls:
+class PooledBoxHandle:
     """A box of the pool; taken down by the pool's thread."""
 
-    def __init__(self, walls: Walls, give_back: Callable[[Walls], None]) -> None:
-        self._walls = walls
-        self._give_back: Callable[[Walls], None] | None = give_back
+    def __init__(self, handle: BoxHandle, release: Callable[[BoxHandle], None]) -> None:
+        self._handle = handle
+        self._release: Callable[[BoxHandle], None] | None = release
 
     @property
     def connection(self) -> socket.socket:
-        return self._walls.connection
+        return self._handle.connection
 
     def limit_memory(self, memory_mb: int) -> None:
-        self._walls.limit_memory(memory_mb)
+        self._handle.limit_memory(memory_mb)
 
     def measure_own_memory(self) -> None:
-        self._walls.measure_own_memory()
+        self._handle.measure_own_memory()
 
     def begin_run(self) -> None:
-        self._walls.begin_run()
+        self._handle.begin_run()
 
-    def peak_memory_mb(self) -> float | None:
-        return self._walls.peak_memory_mb()
+    def read_peak_memory_mb(self) -> float | None:
+        return self._handle.read_peak_memory_mb()
 
     def ran_out_of_memory(self) -> bool:
-        return self._walls.ran_out_of_memory()
+        return self._handle.ran_out_of_memory()
 
     def destroy(self) -> None:
         """Ends the box's processes now, by closing what they live on; what is left of it goes soon."""
-        if self._give_back is not None:
-            self._walls.connection.close()
-            self._give_back(self._walls)
-            self._give_back = None
+        if self._release is not None:
+            self._handle.connection.close()
+            self._release(self._handle)
+            self._release = None
 
 
-def _destroy(walls: Walls) -> None:
+def _destroy(handle: BoxHandle) -> None:
     try:
-        walls.destroy()
+        handle.destroy()
     except BoxError as error:
         logger.warning("a box could not be taken down: %s", error)

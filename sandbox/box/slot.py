@@ -16,13 +16,13 @@ from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.box.engine import Engine
 from sandbox.box.stop import StopSignal
-from sandbox.box.watch import UNWATCHED, BoxWatch
+from sandbox.box.watch import NULL_BOX_OBSERVER, BoxObserver
 from sandbox.errors import BoxError, Cancelled, EngineUnavailable, InfrastructureError
 from sandbox.languages import Language
 
 logger = logging.getLogger(__name__)
 
-WHY = {
+DISCARD_REASONS = {
     "broken": "its run was broken off",
     "run_count": "it reached its run count",
     "age": "it reached its age",
@@ -53,27 +53,29 @@ class Slot:
     why boxes that had started failed a program time after time; both are reset by whoever asks.
     """
 
-    def __init__(self, engine: Engine, max_runs: int, max_age_s: float, watch: BoxWatch = UNWATCHED) -> None:
-        self.watch = watch
+    def __init__(
+        self, engine: Engine, max_runs: int, max_age_s: float, observer: BoxObserver = NULL_BOX_OBSERVER
+    ) -> None:
+        self.observer = observer
         self.tag = ""
-        self.stop = StopSignal()
-        self.starting = ""
-        self.doubtful = ""
-        self.missing = ""
+        self.stop_signal = StopSignal()
+        self.starting_image = ""
+        self.repeated_failure = ""
+        self.failed_box_key = ""
         self._engine = engine
         self._max_runs = max_runs
         self._max_age_s = max_age_s
         self._boxes: dict[str, Box] = {}
         self._waits: dict[str, BoxWait] = {}
-        self._missing_walls: set[str] = set()
+        self._missing_isolation: set[str] = set()
 
     def warm(self, image: str) -> None:
         """Have a box of that image ready. Raises EngineUnavailable or BoxError."""
         if image not in self._boxes:
-            self._boxes[image] = self._started(image, image)
+            self._boxes[image] = self._start_box(image, image)
 
     @property
-    def waiting(self) -> BoxWait | None:
+    def longest_wait(self) -> BoxWait | None:
         """The box that has been missing for the longest time; None when none is. Read from any thread."""
         return min(self.waits.values(), key=lambda wait: wait.since, default=None) if self._waits else None
 
@@ -82,29 +84,29 @@ class Slot:
         """The boxes that are missing, by place."""
         return self._waits.copy()
 
-    def retry(self, place: str) -> None:
+    def retry(self, box_key: str) -> None:
         """Try once more to start a box that is missing. Raises EngineUnavailable or BoxError."""
-        if place in self._waits:
-            self._boxes[place] = self._started(place, self._waits[place].image)
+        if box_key in self._waits:
+            self._boxes[box_key] = self._start_box(box_key, self._waits[box_key].image)
 
-    def missing_walls(self) -> list[str]:
+    def list_missing_isolation(self) -> list[str]:
         """What the kernel of its boxes cannot keep out, in words, as far as boxes have started."""
-        return [*self._engine.missing_walls(), *sorted(self._missing_walls)]
+        return [*self._engine.list_missing_isolation(), *sorted(self._missing_isolation)]
 
-    def require(self, language: Language) -> None:
+    def require_language(self, language: Language) -> None:
         """Raises EngineUnavailable where the boxes cannot run it, which is no program's fault."""
-        if command := self._missing_command(language):
+        if command := self._find_missing_command(language):
             raise EngineUnavailable(
                 f"{language.name}: {command} is not on this machine; install it, or use Docker's engine"
             )
 
-    def missing_languages(self) -> list[str]:
+    def find_missing_languages(self) -> list[str]:
         """The languages that its boxes cannot run. Raises EngineUnavailable."""
-        table = languages.table().values()
+        table = languages.load_languages().values()
         images = {image for image in {each.image for each in table} if self._engine.lacks_image(image)}
-        return [each.name for each in table if each.image in images or self._missing_command(each)]
+        return [each.name for each in table if each.image in images or self._find_missing_command(each)]
 
-    def _missing_command(self, language: Language) -> str:
+    def _find_missing_command(self, language: Language) -> str:
         """The first command of a language that the boxes are without; empty where there is none."""
         for command in (language.compile_command, language.run_command):
             if command and not command[0].startswith("./") and self._engine.lacks(command[0]):
@@ -115,66 +117,66 @@ class Slot:
         """A clean box of that image, for one program."""
         return self._lend(image, image)
 
-    def lend_beside(self, image: str, role: str) -> AbstractContextManager[Box]:
+    def lend_secondary(self, image: str, role: str) -> AbstractContextManager[Box]:
         """Another one of that image, for what runs beside the program; `role` tells several such apart."""
         return self._lend(f"{image} {role}", image)
 
     @contextmanager
-    def _lend(self, place: str, image: str) -> Iterator[Box]:
+    def _lend(self, box_key: str, image: str) -> Iterator[Box]:
         began = time.monotonic()
-        self.watch.used("box", place in self._boxes)
-        if place not in self._boxes:
-            self._boxes[place] = self._started(place, image)
-        box = self._boxes[place]
-        box.tag, box.stop = self.tag, self.stop
-        self.watch.stage("box", began, time.monotonic())
+        self.observer.record_cache_use("box", box_key in self._boxes)
+        if box_key not in self._boxes:
+            self._boxes[box_key] = self._start_box(box_key, image)
+        box = self._boxes[box_key]
+        box.tag, box.stop_signal = self.tag, self.stop_signal
+        self.observer.record_phase("box", began, time.monotonic())
         try:
             yield box
         except Cancelled:  # the supervisor has killed the program and answered, as for any other end
-            self._discard_used_up(place, box)
+            self._discard_if_used_up(box_key, box)
             raise
         except BaseException:
-            self._discard(place, "broken")
+            self._discard(box_key, "broken")
             raise
-        self._discard_used_up(place, box)
+        self._discard_if_used_up(box_key, box)
 
-    def _discard_used_up(self, place: str, box: Box) -> None:
-        if box.retire:
-            self._discard(place, "retired")
+    def _discard_if_used_up(self, box_key: str, box: Box) -> None:
+        if box.should_retire:
+            self._discard(box_key, "retired")
         elif box.runs >= self._max_runs:
-            self._discard(place, "run_count")
+            self._discard(box_key, "run_count")
         elif time.monotonic() - box.started_at >= self._max_age_s:
-            self._discard(place, "age")
+            self._discard(box_key, "age")
 
-    def _started(self, place: str, image: str) -> Box:
-        wait = self._waits.setdefault(place, BoxWait(image, time.time()))
-        self.starting = image
+    def _start_box(self, box_key: str, image: str) -> Box:
+        wait = self._waits.setdefault(box_key, BoxWait(image, time.time()))
+        self.starting_image = image
         try:
-            box = Box(self._engine.start(image), self.watch)
+            box = Box(self._engine.start(image), self.observer)
         except InfrastructureError as error:
             only_image = isinstance(error, EngineUnavailable)
-            self._waits[place] = replace(wait, why=str(error), only_image=only_image)
-            self.missing = place
+            self._waits[box_key] = replace(wait, why=str(error), only_image=only_image)
+            self.failed_box_key = box_key
             raise
         finally:
-            self.starting = ""
-        del self._waits[place]
-        self._missing_walls.update(box.missing_walls)
-        self.watch.started(image)
+            self.starting_image = ""
+        del self._waits[box_key]
+        self._missing_isolation.update(box.missing_isolation)
+        self.observer.record_box_started(image)
         return box
 
-    def places(self) -> list[str]:
+    def list_box_keys(self) -> list[str]:
         """The boxes that are up now, each by its image and its role beside the program's; read from any thread."""
         return sorted(self._boxes.copy())
 
     def close(self) -> None:
-        for place in list(self._boxes):
-            self._discard(place, "slot_closes")
+        for box_key in list(self._boxes):
+            self._discard(box_key, "slot_closes")
 
-    def _discard(self, place: str, reason: str) -> None:
-        box = self._boxes.pop(place)
-        self.watch.ended(place.partition(" ")[0], reason)
-        logger.info("box destroyed: %s", WHY[reason], extra={"box": place, "runs": box.runs})
+    def _discard(self, box_key: str, reason: str) -> None:
+        box = self._boxes.pop(box_key)
+        self.observer.record_box_ended(box_key.partition(" ")[0], reason)
+        logger.info("box destroyed: %s", DISCARD_REASONS[reason], extra={"box": box_key, "runs": box.runs})
         try:
             box.close()
         except BoxError as error:

@@ -15,32 +15,32 @@ import tempfile
 from pathlib import Path
 
 
-def temporary_folder(home: Path) -> Path:
+def get_temporary_folder(home: Path) -> Path:
     """The folder of this home below the directory for temporary files; it need not exist."""
     return Path(tempfile.gettempdir()) / f"sandbox-{hashlib.sha256(os.fsencode(home)).hexdigest()[:12]}"
 
 
-def folder_at_home(home: Path) -> Path:
+def get_fallback_folder(home: Path) -> Path:
     return home / "boxes"
 
 
-def socket_folder(home: Path) -> Path:
+def ensure_socket_folder(home: Path) -> Path:
     """The temporary folder, made here if it is not there; the one at home if somebody else has taken that name."""
-    folder = temporary_folder(home)
+    folder = get_temporary_folder(home)
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        return folder if _is_ours_alone(folder) else folder_at_home(home)
+        return folder if _is_private(folder) else get_fallback_folder(home)
     except OSError:
-        return folder_at_home(home)
+        return get_fallback_folder(home)
 
 
 def remove_socket_folders(home: Path) -> None:
-    shutil.rmtree(folder_at_home(home), ignore_errors=True)
-    folder = temporary_folder(home)
-    if folder.exists() and _is_ours_alone(folder):
+    shutil.rmtree(get_fallback_folder(home), ignore_errors=True)
+    folder = get_temporary_folder(home)
+    if folder.exists() and _is_private(folder):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_ours_alone(folder: Path) -> bool:
+def _is_private(folder: Path) -> bool:
     status = folder.lstat()
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077

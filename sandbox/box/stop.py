@@ -30,7 +30,7 @@ class StopSignal:
             with suppress(BlockingIOError):
                 os.eventfd_read(self._descriptor)
 
-    def check(self) -> None:
+    def raise_if_set(self) -> None:
         """Raise Cancelled when set."""
         if self.is_set:
             raise Cancelled("cancelled while it ran")

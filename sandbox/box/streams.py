@@ -21,34 +21,34 @@ from types import TracebackType
 from sandbox.box.stop import StopSignal
 from sandbox.errors import BoxError
 from sandbox.runner.contract import FileSpan
-from sandbox.runner.kernel import GVISOR, kernel_name
+from sandbox.runner.kernel import GVISOR, detect_kernel
 
-IN_GVISOR = kernel_name() == GVISOR  # this process, as the local engine's worker in a pod: not the box alone
+IN_GVISOR = detect_kernel() == GVISOR  # this process, as the local engine's worker in a pod: not the box alone
 PIPE_BYTES = 65_536
 LARGE_PIPE_BYTES = 1 << 20
-LAST_WRITER_PATIENCE_S = 2.0
-COLLECTION_PATIENCE_S = 0.01
+LAST_WRITER_TIMEOUT_S = 2.0
+GC_POLL_INTERVAL_S = 0.01
 ANSWERS_LIMIT_BYTES = 64 << 20
-NO_SPLICE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}  # from a file system that has none
+SPLICE_UNSUPPORTED_ERRNOS = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}  # from a file system that has none
 
 
 @dataclass
-class Collected:
+class OutputBuffer:
     """What has been read of one output stream."""
 
     limit_bytes: int
     content: bytes = b""
     truncated: bool = False
-    size: int = 0
+    size_bytes: int = 0
     _parts: list[bytes | bytearray] = field(default_factory=list)
 
     def add(self, chunk: bytes) -> None:
         """Large chunks are kept as they are, small ones put together: a program may write byte by byte."""
-        room = self.limit_bytes - self.size
+        room = self.limit_bytes - self.size_bytes
         if len(chunk) > room:
             self.truncated = True
             chunk = chunk[:room]
-        self.size += len(chunk)
+        self.size_bytes += len(chunk)
         if len(chunk) >= PIPE_BYTES:
             self._parts.append(chunk)
         elif self._parts and isinstance(self._parts[-1], bytearray):
@@ -60,20 +60,20 @@ class Collected:
         self.content = b"".join(self._parts)
 
 
-class _Written:
+class _BytesFeed:
     """Bytes on their way into a pipe."""
 
     def __init__(self, content: bytes) -> None:
         self._left = memoryview(content)
 
-    def give(self, pipe: int) -> bool:
+    def write_some(self, pipe: int) -> bool:
         """Whether something is left after what the pipe has taken now. Raises BlockingIOError or BrokenPipeError."""
         if self._left:
             self._left = self._left[os.write(pipe, self._left) :]
         return bool(self._left)
 
 
-class _Spliced:
+class _SpliceFeed:
     """Pages of a file on their way into a pipe: the program reads them where they lie, and the worker never does.
 
     What it reads is what the file has then, so the file must not be written to before the program's processes are gone.
@@ -82,18 +82,18 @@ class _Spliced:
     def __init__(self, span: FileSpan) -> None:
         self.span = span
         self._done = 0
-        self._instead: _Written | None = None
+        self._fallback: _BytesFeed | None = None
 
-    def give(self, pipe: int) -> bool:
-        if self._instead is not None:
-            return self._instead.give(pipe)
+    def write_some(self, pipe: int) -> bool:
+        if self._fallback is not None:
+            return self._fallback.write_some(pipe)
         left, offset = self.span.size - self._done, self.span.offset + self._done
         try:
             moved = os.splice(self.span.descriptor, pipe, left, offset_src=offset, flags=os.SPLICE_F_NONBLOCK)
         except OSError as error:
-            if error.errno not in NO_SPLICE:
+            if error.errno not in SPLICE_UNSUPPORTED_ERRNOS:
                 raise
-            self._instead = _Written(self.span.read()[self._done :])
+            self._fallback = _BytesFeed(self.span.read()[self._done :])
             return True
         if not moved:
             raise BoxError("the file that a program's input lies in was cut short")
@@ -102,32 +102,32 @@ class _Spliced:
 
 
 @dataclass
-class Spoken:
+class RelayStats:
     """What a program has said to its partner: how much, the last byte of it, and when."""
 
-    size: int = 0
-    last: bytes = b""
-    at: float = field(default_factory=time.monotonic)
+    size_bytes: int = 0
+    last_byte: bytes = b""
+    last_write_at: float = field(default_factory=time.monotonic)
 
 
 class _Relay:
     """Passes a program's output on to its partner, at the partner's pace, up to the output limit."""
 
-    def __init__(self, source: int, target: int, limit_bytes: int, spoken: Spoken) -> None:
+    def __init__(self, source: int, target: int, limit_bytes: int, stats: RelayStats) -> None:
         self.source, self.target = source, target
         self.truncated = False
         self._limit_bytes = limit_bytes
-        self._spoken = spoken
+        self._stats = stats
         self._left = b""
 
-    def take(self, chunk: bytes) -> None:
+    def accept_chunk(self, chunk: bytes) -> None:
         """Note what was said. What is over the limit is not passed on."""
-        self._spoken.size += len(chunk)
-        self._spoken.last, self._spoken.at = chunk[-1:], time.monotonic()
-        self.truncated = self.truncated or self._spoken.size > self._limit_bytes
+        self._stats.size_bytes += len(chunk)
+        self._stats.last_byte, self._stats.last_write_at = chunk[-1:], time.monotonic()
+        self.truncated = self.truncated or self._stats.size_bytes > self._limit_bytes
         self._left = b"" if self.truncated else chunk
 
-    def give(self) -> bool:
+    def write_some(self) -> bool:
         """Whether something is left after what the partner's pipe has taken now. Raises BrokenPipeError."""
         with suppress(BlockingIOError):
             self._left = self._left[os.write(self.target, self._left) :] if self._left else b""
@@ -135,13 +135,13 @@ class _Relay:
 
 
 @dataclass
-class _Held:
+class _DeferredCalls:
     """Calls that wait for the answers to begin as they must."""
 
     pipe: int
     content: bytes
-    wanted: bytes
-    answers: int
+    expected_prefix: bytes
+    answers_pipe: int
     received: bytes = b""
 
 
@@ -155,8 +155,8 @@ class Streams:
         calls: bytes | None = None,
         channel: Sequence[int] = (),
         partner: Sequence[int] = (),
-        spoken: Spoken | None = None,
-        calls_after: bytes = b"",
+        relay_stats: RelayStats | None = None,
+        answer_prefix: bytes = b"",
     ) -> None:
         """`calls` opens two more pipes, for calls to the program and its answers; `channel` lends two instead. With
         `calls_after`, the calls are written when the answers begin with it, and not at all when they begin otherwise.
@@ -165,63 +165,63 @@ class Streams:
         `spoken` its stdout passes through here on the way, which holds it to the output limit and notes what it says.
         """
         self._open: set[int] = set()
-        self._readers: dict[int, Collected] = {}
-        self._feeds: dict[int, _Written | _Spliced] = {}
+        self._readers: dict[int, OutputBuffer] = {}
+        self._feeds: dict[int, _BytesFeed | _SpliceFeed] = {}
         self._span = stdin if isinstance(stdin, FileSpan) else None
-        self._told_over_limit = False
-        self._told_to_stop = False
+        self._reported_over_limit = False
+        self._reported_stop = False
         self._poll = select.poll()
         self._relay: _Relay | None = None
-        if partner and spoken is not None:
-            self.theirs = [self._relayed(partner[1], output_limit_bytes, spoken)]
+        if partner and relay_stats is not None:
+            self.program_ends = [self._open_relay(partner[1], output_limit_bytes, relay_stats)]
             partner = partner[:1]
         else:
-            self.theirs = [] if partner else [self._fed(stdin), self._drained(output_limit_bytes)]
-        self.theirs.append(self._drained(output_limit_bytes))
-        self._held: _Held | None = None
-        if calls is not None and calls_after:
-            theirs, ours = self._pipe()
-            self.theirs += [theirs, self._drained(ANSWERS_LIMIT_BYTES)]
-            self._held = _Held(ours, calls, calls_after, answers=list(self._readers)[-1])
+            self.program_ends = [] if partner else [self._open_feed(stdin), self._open_drain(output_limit_bytes)]
+        self.program_ends.append(self._open_drain(output_limit_bytes))
+        self._deferred_calls: _DeferredCalls | None = None
+        if calls is not None and answer_prefix:
+            program_end, write_end = self._open_pipe()
+            self.program_ends += [program_end, self._open_drain(ANSWERS_LIMIT_BYTES)]
+            self._deferred_calls = _DeferredCalls(write_end, calls, answer_prefix, answers_pipe=list(self._readers)[-1])
         elif calls is not None:
-            self.theirs += [self._fed(calls), self._drained(ANSWERS_LIMIT_BYTES)]
-        self._ours_to_close = list(self.theirs)
-        self.theirs = [*partner, *self.theirs, *channel]
+            self.program_ends += [self._open_feed(calls), self._open_drain(ANSWERS_LIMIT_BYTES)]
+        self._owned_program_ends = list(self.program_ends)
+        self.program_ends = [*partner, *self.program_ends, *channel]
 
-    def _fed(self, content: bytes | FileSpan) -> int:
+    def _open_feed(self, content: bytes | FileSpan) -> int:
         """A pipe that gives `content`; returns its reading end."""
-        theirs, ours = self._pipe()
-        self._begin_feed(ours, content)
-        return theirs
+        program_end, write_end = self._open_pipe()
+        self._begin_feed(write_end, content)
+        return program_end
 
-    def _begin_feed(self, ours: int, content: bytes | FileSpan) -> None:
-        os.set_blocking(ours, False)
+    def _begin_feed(self, write_end: int, content: bytes | FileSpan) -> None:
+        os.set_blocking(write_end, False)
         if len(content) > PIPE_BYTES:
-            _enlarge(ours)
-        self._feeds[ours] = _Spliced(content) if isinstance(content, FileSpan) else _Written(content)
-        self._poll.register(ours, select.POLLOUT)
-        self._feed(ours)
+            _enlarge_pipe(write_end)
+        self._feeds[write_end] = _SpliceFeed(content) if isinstance(content, FileSpan) else _BytesFeed(content)
+        self._poll.register(write_end, select.POLLOUT)
+        self._feed(write_end)
 
-    def _drained(self, limit_bytes: int) -> int:
+    def _open_drain(self, limit_bytes: int) -> int:
         """A pipe whose content is collected; returns its writing end."""
-        ours, theirs = self._pipe()
-        os.set_blocking(ours, False)
-        self._readers[ours] = Collected(limit_bytes)
-        self._poll.register(ours, select.POLLIN)
-        return theirs
+        read_end, program_end = self._open_pipe()
+        os.set_blocking(read_end, False)
+        self._readers[read_end] = OutputBuffer(limit_bytes)
+        self._poll.register(read_end, select.POLLIN)
+        return program_end
 
-    def _relayed(self, partner: int, limit_bytes: int, spoken: Spoken) -> int:
+    def _open_relay(self, partner: int, limit_bytes: int, stats: RelayStats) -> int:
         """A pipe whose content goes on to `partner`; returns its writing end."""
-        ours, theirs = self._pipe()
+        read_end, program_end = self._open_pipe()
         target = os.dup(partner)
         self._open.add(target)
-        for descriptor in (ours, target):
+        for descriptor in (read_end, target):
             os.set_blocking(descriptor, False)
-        self._relay = _Relay(ours, target, limit_bytes, spoken)
-        self._poll.register(ours, select.POLLIN)
-        return theirs
+        self._relay = _Relay(read_end, target, limit_bytes, stats)
+        self._poll.register(read_end, select.POLLIN)
+        return program_end
 
-    def _pipe(self) -> tuple[int, int]:
+    def _open_pipe(self) -> tuple[int, int]:
         ends = os.pipe()
         self._open.update(ends)
         if not IN_GVISOR:  # where a pipe's mode is fixed
@@ -235,7 +235,7 @@ class Streams:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None and self._span is not None:
-            self._span.in_doubt = True
+            self._span.tainted = True
         for descriptor in list(self._open):
             self._close(descriptor)
 
@@ -244,11 +244,11 @@ class Streams:
         relayed = self._relay is not None and self._relay.truncated
         return relayed or any(reader.truncated for reader in self._readers.values())
 
-    def close_theirs(self) -> None:
-        for descriptor in self._ours_to_close:
+    def close_program_ends(self) -> None:
+        for descriptor in self._owned_program_ends:
             self._close(descriptor)
 
-    def collected(self) -> list[Collected]:
+    def complete_outputs(self) -> list[OutputBuffer]:
         """stdout, stderr and, where there were calls, their answers; complete."""
         for reader in self._readers.values():
             reader.complete()
@@ -260,7 +260,7 @@ class Streams:
         That is when its output has just gone over its limit, or `stop` was set; each is told once.
         """
         self._poll.register(connection, select.POLLIN)
-        if stop is not None and not self._told_to_stop:
+        if stop is not None and not self._reported_stop:
             self._poll.register(stop, select.POLLIN)
         try:
             while True:
@@ -268,25 +268,25 @@ class Streams:
                 events = self._poll.poll(max(0.0, left) * 1000)
                 if not events:
                     raise BoxError("the supervisor holds no limits any more: no answer within the watchdog's time")
-                if self._serve(events, connection.fileno()):
+                if self._handle_events(events, connection.fileno()):
                     return True
-                if self.over_limit and not self._told_over_limit:
-                    self._told_over_limit = True
+                if self.over_limit and not self._reported_over_limit:
+                    self._reported_over_limit = True
                     return False
-                if stop is not None and stop.is_set and not self._told_to_stop:
-                    self._told_to_stop = True
+                if stop is not None and stop.is_set and not self._reported_stop:
+                    self._reported_stop = True
                     self._poll.unregister(stop)
                     return False
         finally:
             self._poll.unregister(connection)
-            if stop is not None and not self._told_to_stop:
+            if stop is not None and not self._reported_stop:
                 self._poll.unregister(stop)
 
     def drain(self) -> None:
         """Read what is left in the pipes once the program is gone; every writer must be gone with it."""
-        deadline = time.monotonic() + LAST_WRITER_PATIENCE_S
+        deadline = time.monotonic() + LAST_WRITER_TIMEOUT_S
         if self._relay is not None:
-            self._pass_on_the_rest(self._relay, deadline)
+            self._forward_rest(self._relay, deadline)
         for descriptor in [one for one in self._readers if one in self._open]:
             while self._read(descriptor):
                 pass
@@ -294,15 +294,15 @@ class Streams:
                 _wait_for_last_writer(descriptor, deadline)
                 self._read(descriptor)
 
-    def _serve(self, events: list[tuple[int, int]], answer: int) -> bool:
+    def _handle_events(self, events: list[tuple[int, int]], answer_descriptor: int) -> bool:
         answered = False
         for descriptor, _ in events:
-            if descriptor == answer:
+            if descriptor == answer_descriptor:
                 answered = True
             elif descriptor in self._feeds:
                 self._feed(descriptor)
             elif self._relay is not None and descriptor in {self._relay.source, self._relay.target}:
-                self._pass_on(self._relay, descriptor)
+                self._forward(self._relay, descriptor)
             elif descriptor in self._readers:
                 self._read(descriptor)
         return answered
@@ -316,17 +316,17 @@ class Streams:
         if not chunk:
             self._poll.unregister(descriptor)
             self._close(descriptor)
-            if self._held is not None and descriptor == self._held.answers:
-                self._close(self._held.pipe)
+            if self._deferred_calls is not None and descriptor == self._deferred_calls.answers_pipe:
+                self._close(self._deferred_calls.pipe)
             return False
         if len(chunk) == PIPE_BYTES:
-            _enlarge(descriptor)
+            _enlarge_pipe(descriptor)
         self._readers[descriptor].add(chunk)
-        if self._held is not None and descriptor == self._held.answers:
-            self._release(self._held, chunk)
+        if self._deferred_calls is not None and descriptor == self._deferred_calls.answers_pipe:
+            self._release(self._deferred_calls, chunk)
         return True
 
-    def _pass_on(self, relay: _Relay, ready: int) -> None:
+    def _forward(self, relay: _Relay, ready: int) -> None:
         """Read from the program, or write to its partner, whichever is ready: one at a time, so nothing piles up."""
         try:
             if ready == relay.source:
@@ -335,8 +335,8 @@ class Streams:
                     self._poll.unregister(relay.source)
                     self._close(relay.source)
                     return
-                relay.take(chunk)
-            if relay.give() == (ready == relay.target):
+                relay.accept_chunk(chunk)
+            if relay.write_some() == (ready == relay.target):
                 return
         except BlockingIOError:
             return
@@ -348,22 +348,22 @@ class Streams:
         self._poll.unregister(ready)
         self._poll.register(other, select.POLLOUT if other == relay.target else select.POLLIN)
 
-    def _pass_on_the_rest(self, relay: _Relay, deadline: float) -> None:
+    def _forward_rest(self, relay: _Relay, deadline: float) -> None:
         """Give the partner all that the program left behind. The partner's own limits end this."""
         if relay.source not in self._open:
             return
         os.set_blocking(relay.target, True)
         try:
-            while relay.give():
+            while relay.write_some():
                 pass
-            while chunk := self._read_late(relay.source, deadline):
-                relay.take(chunk)
-                while relay.give():
+            while chunk := self._read_leftover(relay.source, deadline):
+                relay.accept_chunk(chunk)
+                while relay.write_some():
                     pass
         except BrokenPipeError:
             pass
 
-    def _read_late(self, descriptor: int, deadline: float) -> bytes:
+    def _read_leftover(self, descriptor: int, deadline: float) -> bytes:
         """What a program that is gone has left in a pipe; empty at the end."""
         while True:
             try:
@@ -371,19 +371,19 @@ class Streams:
             except BlockingIOError:
                 _wait_for_last_writer(descriptor, deadline)
 
-    def _release(self, held: _Held, chunk: bytes) -> None:
+    def _release(self, deferred: _DeferredCalls, chunk: bytes) -> None:
         """Write the calls, or close their pipe, once enough has been answered to know which."""
-        held.received += chunk[: len(held.wanted)]
-        if not held.wanted.startswith(held.received[: len(held.wanted)]):
-            self._held = None
-            self._close(held.pipe)
-        elif len(held.received) >= len(held.wanted):
-            self._held = None
-            self._begin_feed(held.pipe, held.content)
+        deferred.received += chunk[: len(deferred.expected_prefix)]
+        if not deferred.expected_prefix.startswith(deferred.received[: len(deferred.expected_prefix)]):
+            self._deferred_calls = None
+            self._close(deferred.pipe)
+        elif len(deferred.received) >= len(deferred.expected_prefix):
+            self._deferred_calls = None
+            self._begin_feed(deferred.pipe, deferred.content)
 
     def _feed(self, descriptor: int) -> None:
         try:
-            more = self._feeds[descriptor].give(descriptor)
+            more = self._feeds[descriptor].write_some(descriptor)
         except BlockingIOError:
             return
         except BrokenPipeError:  # the program does not want the rest
@@ -409,11 +409,11 @@ def _wait_for_last_writer(descriptor: int, deadline: float) -> None:
         one.close()
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    if not poll.poll(COLLECTION_PATIENCE_S * 1000) and time.monotonic() > deadline:
+    if not poll.poll(GC_POLL_INTERVAL_S * 1000) and time.monotonic() > deadline:
         raise BoxError("a process of the program outlived it and still holds its output")
 
 
-def _enlarge(descriptor: int) -> None:
+def _enlarge_pipe(descriptor: int) -> None:
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, LARGE_PIPE_BYTES)
     except OSError:  # over the user's share of pipe memory: slower, not wrong

@@ -13,28 +13,28 @@ import socket
 FIRST_UID = 1_000_000
 UIDS_PER_BOX = 65_536
 BOXES_PER_BLOCK = 64  # a slot's boxes take turns, for the last one may still be on its way out
-MOST_BLOCKS = 1_023  # of 32-bit numbers
+MAX_BLOCKS = 1_023  # of 32-bit numbers
 
 
 class UidBlock:
     """The lowest block that nobody on this machine holds, held until `close`."""
 
     def __init__(self) -> None:
-        self._held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._lock_socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.number = 0
-        while self.number < MOST_BLOCKS - 1 and not self._take():
+        while self.number < MAX_BLOCKS - 1 and not self._take():
             self.number += 1
 
-    def base(self, started: int) -> int:
+    def compute_base(self, box_index: int) -> int:
         """The box that is the `started`th one of its slot has the uids above this one."""
-        return FIRST_UID + (self.number * BOXES_PER_BLOCK + started % BOXES_PER_BLOCK) * UIDS_PER_BOX
+        return FIRST_UID + (self.number * BOXES_PER_BLOCK + box_index % BOXES_PER_BLOCK) * UIDS_PER_BOX
 
     def close(self) -> None:
-        self._held.close()
+        self._lock_socket.close()
 
     def _take(self) -> bool:
         try:
-            self._held.bind(f"\0sandbox-uids-{self.number}")
+            self._lock_socket.bind(f"\0sandbox-uids-{self.number}")
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise

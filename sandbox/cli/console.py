@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 Settings = TypeVar("Settings", bound="QueueSettings")
 
 EXAMPLE_URL = "http://127.0.0.1:8080"
-FAILED = 1
-MISUSED = 2
-RUN_MISUSED = 64  # EX_USAGE of sysexits(3): `run` leaves 1 and 2 to the program
-UNREACHABLE = 69  # EX_UNAVAILABLE of sysexits(3)
-INTERRUPTED = 130  # as a shell reports SIGINT
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+EXIT_RUN_USAGE = 64  # EX_USAGE of sysexits(3): `run` leaves 1 and 2 to the program
+EXIT_UNREACHABLE = 69  # EX_UNAVAILABLE of sysexits(3)
+EXIT_INTERRUPTED = 130  # as a shell reports SIGINT
 ATTEMPTS = 3
-PROBE_PATIENCE_S = 5.0
+PROBE_TIMEOUT_S = 5.0
 
 
-def fail(message: str, code: int = FAILED) -> NoReturn:
+def fail(message: str, code: int = EXIT_FAILURE) -> NoReturn:
     """Say what went wrong and leave."""
     typer.echo(f"sandbox: {message}", err=True)
     raise SystemExit(code)
@@ -38,7 +38,7 @@ def say(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def _checked_url(url: str) -> str:
+def _check_url(url: str) -> str:
     parts = urlsplit(url)
     if url and (parts.scheme not in {"http", "https"} or not parts.hostname):
         raise typer.BadParameter(f"{url!r} is no URL; give one like {EXAMPLE_URL}")
@@ -49,13 +49,13 @@ Url = Annotated[
     str,
     typer.Option(
         envvar="SANDBOX_URL",
-        callback=_checked_url,
+        callback=_check_url,
         help="Where the service answers; default: at SANDBOX_HOST and SANDBOX_PORT.",
     ),
 ]
 
 
-def settings_of(kind: type[Settings], **given: Any) -> Settings:
+def read_settings(kind: type[Settings], **given: Any) -> Settings:
     """The settings of a process: the environment's, and over them the options that were given."""
     from pydantic import ValidationError
 
@@ -63,40 +63,40 @@ def settings_of(kind: type[Settings], **given: Any) -> Settings:
         return kind(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         faults = [(str(fault["loc"][0]).upper(), fault["msg"]) for fault in error.errors(include_url=False)]
-        fail("\n".join(f"SANDBOX_{name}: {message}" for name, message in faults), MISUSED)
+        fail("\n".join(f"SANDBOX_{name}: {message}" for name, message in faults), EXIT_USAGE)
 
 
-def faults_of(error: ValidationError) -> list[str]:
+def format_faults(error: ValidationError) -> list[str]:
     """What does not fit, each fault in a line after the field it is in."""
     faults = error.errors(include_url=False, include_input=False, include_context=False)
     return [": ".join(filter(None, (".".join(map(str, fault["loc"])), fault["msg"]))) for fault in faults]
 
 
 @contextmanager
-def service_at(url: str, attempts: int = ATTEMPTS) -> Iterator[Client]:
+def connect_to_service(url: str, attempts: int = ATTEMPTS) -> Iterator[Client]:
     """A client of the service, else of the one in our settings; where none answers, the command ends with advice."""
     from sandbox.client import Client, Retries
     from sandbox.config import ApiSettings
     from sandbox.errors import InfrastructureError
-    from sandbox.up import service_url
+    from sandbox.up import build_service_url
 
-    url = url or service_url(settings_of(ApiSettings))
+    url = url or build_service_url(read_settings(ApiSettings))
 
     try:
         with Client(url, retries=Retries(attempts=attempts)) as client:
             yield client
     except InfrastructureError as error:
-        if _answers(url):
+        if _is_alive(url):
             raise
         advice = "is it running? Start it with `sandbox up`, or name it with --url or SANDBOX_URL"
-        fail(f"no service answers at {url}: {advice}\n({error})", UNREACHABLE)
+        fail(f"no service answers at {url}: {advice}\n({error})", EXIT_UNREACHABLE)
 
 
-def _answers(url: str) -> bool:
+def _is_alive(url: str) -> bool:
     import httpx
 
     try:
-        return httpx.get(f"{url}/health/live", timeout=PROBE_PATIENCE_S).status_code == 200
+        return httpx.get(f"{url}/health/live", timeout=PROBE_TIMEOUT_S).status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -107,16 +107,16 @@ def require_redis(settings: QueueSettings) -> None:
     from redis.exceptions import RedisError
 
     url = settings.effective_redis_url
-    client = Redis.from_url(url, socket_timeout=PROBE_PATIENCE_S, socket_connect_timeout=PROBE_PATIENCE_S)
+    client = Redis.from_url(url, socket_timeout=PROBE_TIMEOUT_S, socket_connect_timeout=PROBE_TIMEOUT_S)
     try:
         client.ping()
     except RedisError as error:
-        shown = _without_password(url)
-        fail(f"Redis does not answer at {shown}: {error}. Name it with --redis or SANDBOX_REDIS_URL", UNREACHABLE)
+        shown = _hide_password(url)
+        fail(f"Redis does not answer at {shown}: {error}. Name it with --redis or SANDBOX_REDIS_URL", EXIT_UNREACHABLE)
     finally:
         client.close()
 
 
-def _without_password(url: str) -> str:
+def _hide_password(url: str) -> str:
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

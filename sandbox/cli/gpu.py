@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sandbox.cli.console import Url, service_at, settings_of
+from sandbox.cli.console import Url, connect_to_service, read_settings
 
 if TYPE_CHECKING:
     from sandbox.schema.gpu import GpuJob, GpuPool
 
-STOP_PATIENCE_S = 60.0
+STOP_TIMEOUT_S = 60.0
 
 
 def gpu_worker(
@@ -25,27 +25,27 @@ def gpu_worker(
     import logging
     import sys
 
-    from sandbox.config import GpuSettings, environment_of
-    from sandbox.gpu.installed import lacking, lanes_that_work
-    from sandbox.gpu.worker import lanes_of
+    from sandbox.config import GpuSettings, build_environment
+    from sandbox.gpu.installed import find_missing_by_lane, select_working_lanes
+    from sandbox.gpu.worker import select_lanes
     from sandbox.logs import start_logging
-    from sandbox.tree import Child, Tree
-    from sandbox.up import metrics_children
+    from sandbox.tree import Child, ProcessTree
+    from sandbox.up import build_metrics_children
 
-    settings = settings_of(GpuSettings, gpus=gpus, gpu_workers=workers, redis_url=redis)
+    settings = read_settings(GpuSettings, gpus=gpus, gpu_workers=workers, redis_url=redis)
     start_logging(settings.log_level)
-    lacks = lacking(settings)
+    lacks = find_missing_by_lane(settings)
     for share in range(settings.gpu_workers):
-        lanes_that_work(lanes_of(settings, share), lacks)
+        select_working_lanes(select_lanes(settings, share), lacks)
     for lane, words in lacks.items():
         logging.getLogger(__name__).warning("no jobs of the lane %s are taken here: %s", lane, words)
     command = [sys.executable, "-m", "sandbox", "gpu-worker-share", "--share"]
-    environment = environment_of(settings)
+    environment = build_environment(settings)
     workers_of_host = [
-        Child(f"gpu-{share}", [*command, str(share)], environment, stop_patience_s=STOP_PATIENCE_S)
+        Child(f"gpu-{share}", [*command, str(share)], environment, stop_timeout_s=STOP_TIMEOUT_S)
         for share in range(settings.gpu_workers)
     ]
-    Tree([*metrics_children(settings, environment), *workers_of_host]).run()
+    ProcessTree([*build_metrics_children(settings, environment), *workers_of_host]).run()
 
 
 def gpu_worker_share(share: Annotated[int, typer.Option(min=0)]) -> None:
@@ -53,13 +53,13 @@ def gpu_worker_share(share: Annotated[int, typer.Option(min=0)]) -> None:
     from sandbox.config import GpuSettings
     from sandbox.gpu.worker import main as work
     from sandbox.logs import start_logging
-    from sandbox.metrics.files import folder_of
-    from sandbox.metrics.gpu import GpuMeters
-    from sandbox.metrics.meters import Meters
+    from sandbox.metrics.files import get_metrics_folder
+    from sandbox.metrics.gpu import GpuMetrics
+    from sandbox.metrics.meters import MetricsRegistry
 
-    settings = settings_of(GpuSettings)
+    settings = read_settings(GpuSettings)
     start_logging(settings.log_level)
-    watch = GpuMeters(Meters(folder_of(settings.home), f"gpu-{share}"))
+    watch = GpuMetrics(MetricsRegistry(get_metrics_folder(settings.home), f"gpu-{share}"))
     raise typer.Exit(work(settings, share, watch))
 
 
@@ -71,18 +71,18 @@ def jobs(
     """Jobs: the GPU pool's and how far they are, who holds which GPU, and the kept submissions that ended last."""
     import time
 
-    from sandbox.calls import ENDED
-    from sandbox.cli.watching import show_kept
+    from sandbox.calls import ENDED_STATUSES
+    from sandbox.cli.watching import show_durable_jobs
 
-    with service_at(url) as client:
+    with connect_to_service(url) as client:
         if not job_id:
             _show_pool(client.gpus())
-            show_kept(client.live())
+            show_durable_jobs(client.live())
             return
         while True:
             job = client.job(job_id)
-            typer.echo(job.model_dump_json(exclude={"result"} if follow and job.status not in ENDED else None))
-            if not follow or job.status in ENDED:
+            typer.echo(job.model_dump_json(exclude={"result"} if follow and job.status not in ENDED_STATUSES else None))
+            if not follow or job.status in ENDED_STATUSES:
                 return
             time.sleep(1.0)
 
@@ -94,22 +94,22 @@ def _show_pool(pool: GpuPool) -> None:
 
     leases = Table("gpu", "worker", Column("job", no_wrap=True), "until", box=SIMPLE, pad_edge=False)
     for lease in pool.leases:
-        leases.add_row(lease.gpu, lease.worker, lease.job or "idle", _clock(lease.until))
+        leases.add_row(lease.gpu, lease.worker, lease.job or "idle", _format_clock(lease.until))
     jobs = Table(Column("job", no_wrap=True), "kind", "status", "how far", box=SIMPLE, pad_edge=False)
     for job in pool.jobs:
-        jobs.add_row(job.id, job.kind, job.status, _how_far(job))
+        jobs.add_row(job.id, job.kind, job.status, _describe_progress(job))
     if pool.leases or pool.jobs:
         Console().print(leases, jobs)
 
 
-def _clock(seconds: float) -> str:
+def _format_clock(seconds: float) -> str:
     """A time of day here."""
     from datetime import UTC, datetime
 
     return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%H:%M:%S}"
 
 
-def _how_far(job: GpuJob) -> str:
+def _describe_progress(job: GpuJob) -> str:
     """What is known of its progress; of a job that failed, the last line of why."""
     from rich.markup import escape
 

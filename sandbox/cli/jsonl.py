@@ -22,15 +22,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-from sandbox.cli.console import INTERRUPTED, MISUSED, fail, say
+from sandbox.cli.console import EXIT_INTERRUPTED, EXIT_USAGE, fail, say
 
-STANDARD = "-"
-FAULTS_SHOWN = 20
-TALLY_SHOWN = 4
+STANDARD_STREAM = "-"
+MAX_FAULTS_SHOWN = 20
+MAX_TALLY_SHOWN = 4
 
 
 @dataclass(frozen=True)
-class Lines:
+class JsonlFile:
     """A file of JSON lines that can be read any number of times; `name` is what messages call it."""
 
     name: str
@@ -43,62 +43,63 @@ class Lines:
                 if line.strip():
                     yield number, line
 
-    def check(self, fault_of: Callable[[bytes], str], what: str) -> dict[int, str]:
+    def check(self, find_fault: Callable[[bytes], str], what: str) -> dict[int, str]:
         """Return the digest of each line by its number. Bad lines, or none at all, end the command with exit code 2."""
         digests, faults = dict[int, str](), list[str]()
         for number, line in self:
             digests[number] = hashlib.sha256(line.strip()).hexdigest()
-            if fault := fault_of(line):
+            if fault := find_fault(line):
                 faults.append(f"{self.name}, line {number}: {fault}")
         if faults:
-            more = [f"and {len(faults) - FAULTS_SHOWN} more"] if len(faults) > FAULTS_SHOWN else []
+            more = [f"and {len(faults) - MAX_FAULTS_SHOWN} more"] if len(faults) > MAX_FAULTS_SHOWN else []
             fail(
-                "\n".join(["nothing was run, because these lines are invalid:", *faults[:FAULTS_SHOWN], *more]), MISUSED
+                "\n".join(["nothing was run, because these lines are invalid:", *faults[:MAX_FAULTS_SHOWN], *more]),
+                EXIT_USAGE,
             )
         if not digests:
-            fail(f"{self.name} holds no {what}", MISUSED)
+            fail(f"{self.name} holds no {what}", EXIT_USAGE)
         return digests
 
 
 @contextmanager
-def opened_lines(path: Path) -> Iterator[Lines]:
+def open_jsonl(path: Path) -> Iterator[JsonlFile]:
     """Open a file, a pipe, or standard input (`-`). A path that cannot be read ends the command with exit code 2."""
-    name = "standard input" if str(path) == STANDARD else str(path)
+    name = "standard input" if str(path) == STANDARD_STREAM else str(path)
     try:
-        with sys.stdin.buffer if str(path) == STANDARD else path.open("rb") as file:
-            if str(path) != STANDARD and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                yield Lines(name, path)
+        with sys.stdin.buffer if str(path) == STANDARD_STREAM else path.open("rb") as file:
+            if str(path) != STANDARD_STREAM and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                yield JsonlFile(name, path)
                 return
             with tempfile.NamedTemporaryFile(prefix="sandbox-", suffix=".jsonl") as copy:
                 shutil.copyfileobj(file, copy)
                 copy.flush()
-                yield Lines(name, Path(copy.name))
+                yield JsonlFile(name, Path(copy.name))
     except OSError as error:
         if str(error.filename) != str(path):
             raise
-        fail(f"cannot read {name}: {error.strerror}", MISUSED)
+        fail(f"cannot read {name}: {error.strerror}", EXIT_USAGE)
 
 
-class Results:
+class ResultsWriter:
     """Where results go: a file that is resumed, standard output (`-`), or nowhere (None).
 
     `key` is the field that holds a line's digest.
     """
 
     def __init__(self, out: Path | None, digests: dict[int, str], key: str) -> None:
-        self.kept: list[dict[str, Any]] = []
+        self.existing: list[dict[str, Any]] = []
         self._out, self._key, self._digests = out, key, digests
         self._file: BinaryIO | None = None
-        if out is not None and str(out) == STANDARD:
+        if out is not None and str(out) == STANDARD_STREAM:
             self._file = sys.stdout.buffer
         elif out is not None:
-            self.kept = self._resumed(out)
+            self.existing = self._read_existing(out)
             try:
                 self._file = out.open("ab")
             except OSError as error:
-                fail(f"cannot write {out}: {error.strerror}", MISUSED)
-        if self.kept:
-            say(f"{out} holds {len(self.kept)} of {len(digests)} results; continuing after them")
+                fail(f"cannot write {out}: {error.strerror}", EXIT_USAGE)
+        if self.existing:
+            say(f"{out} holds {len(self.existing)} of {len(digests)} results; continuing after them")
 
     def write(self, number: int, result: dict[str, Any]) -> None:
         if self._file is not None:
@@ -109,14 +110,14 @@ class Results:
     def stop(self, done: int) -> NoReturn:
         """End the command at once after Ctrl-C, without waiting for requests that are under way."""
         what = f"interrupted after {done} of {len(self._digests)} results"
-        if self._out is None or str(self._out) == STANDARD:
+        if self._out is None or str(self._out) == STANDARD_STREAM:
             say(f"sandbox: {what}; without --out FILE none are saved")
         else:
             say(f"sandbox: {what}; they are saved in {self._out}. Run the same command again to continue.")
         sys.stdout.flush()
-        os._exit(INTERRUPTED)
+        os._exit(EXIT_INTERRUPTED)
 
-    def _resumed(self, out: Path) -> list[dict[str, Any]]:
+    def _read_existing(self, out: Path) -> list[dict[str, Any]]:
         """Return the results that the file holds, after cutting off half a line. Other content is never overwritten."""
         if not out.exists() or not out.is_file():
             return []
@@ -126,19 +127,19 @@ class Results:
             kept = [json.loads(line) for line in whole]
             found = [(result["line"], result[self._key]) for result in kept]
         except (ValueError, KeyError, TypeError):
-            fail(f"{out} holds something other than results of this command; name another file", MISUSED)
+            fail(f"{out} holds something other than results of this command; name another file", EXIT_USAGE)
         if found != list(self._digests.items())[: len(found)]:
-            fail(f"{out} holds the results of another input; name another file, or remove it", MISUSED)
+            fail(f"{out} holds the results of another input; name another file, or remove it", EXIT_USAGE)
         try:
             with out.open("r+b") as file:
                 file.truncate(sum(map(len, whole)))
         except OSError as error:
-            fail(f"cannot write {out}: {error.strerror}", MISUSED)
+            fail(f"cannot write {out}: {error.strerror}", EXIT_USAGE)
         return kept
 
 
 @contextmanager
-def progress_of(what: str, total: int, counts: Counter[str]) -> Iterator[Callable[[], None]]:
+def show_progress(what: str, total: int, counts: Counter[str]) -> Iterator[Callable[[], None]]:
     """Show a progress bar on stderr with the count, the rate and a tally of `counts`; yields what advances it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -153,7 +154,7 @@ def progress_of(what: str, total: int, counts: Counter[str]) -> Iterator[Callabl
 
         def advance() -> None:
             rate = (counts.total() - before) / max(time.monotonic() - began, 1e-3)
-            tally = "  ".join(f"{name} {count}" for name, count in counts.most_common(TALLY_SHOWN))
+            tally = "  ".join(f"{name} {count}" for name, count in counts.most_common(MAX_TALLY_SHOWN))
             progress.update(task, completed=counts.total(), rate=f"{rate:.0f}/s", tally=tally)
 
         yield advance

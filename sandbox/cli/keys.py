@@ -19,9 +19,9 @@ def new(
     The key is shown once and kept nowhere. Rate, burst and quota of this one key may be added to its entry:
     `:rate=100:burst=500:queued=10000`.
     """
-    from sandbox.api_keys import new_key
+    from sandbox.api_keys import generate_key
 
-    made = new_key(name, role)
+    made = generate_key(name, role)
     say("for the client, as SANDBOX_API_KEY:")
     typer.echo(made.key)
     say("for the server, in SANDBOX_API_KEYS, after a comma where there are others:")

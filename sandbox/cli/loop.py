@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from sandbox.cli.console import MISUSED, Url, fail, say, service_at
-from sandbox.cli.synth import Concurrency, Folder, LlmKey, LlmUrl, Seed, data_rows, run_stages, show_rows
+from sandbox.cli.console import EXIT_USAGE, Url, connect_to_service, fail, say
+from sandbox.cli.synth import Concurrency, Folder, LlmKey, LlmUrl, Seed, read_dataset_rows, run_stages, show_rows
 
-More = Annotated[
+ExtraFields = Annotated[
     Path | None, typer.Option(exists=True, dir_okay=False, help="JSON with `sft` and `grpo`: more fields.")
 ]
 
@@ -25,7 +25,7 @@ def loop(
     max_tokens: Annotated[int, typer.Option(min=1, help="Of a completion.")] = 1_024,
     cpu_time_s: Annotated[float, typer.Option(min=0.01, help="CPU limit of a completion's program.")] = 2.0,
     rollouts: Annotated[str, typer.Option(help="plain, or colocate: vLLM on the GPUs that train.")] = "plain",
-    settings: More = None,
+    settings: ExtraFields = None,
     seed: Seed = 0,
     llm_url: LlmUrl = "",
     llm_key: LlmKey = "",
@@ -37,16 +37,16 @@ def loop(
     FOLDER is a run that `sandbox synth new` made. A fifth of its tasks is held out, and the model is evaluated on them
     before, between and after. After a kill, or a failure, the same command goes on.
     """
-    from sandbox.synth.loop import Data, Loop, Plan, StepFailed, draw
+    from sandbox.synth.loop import Plan, StepFailed, TrainingData, TrainingLoop, draw
     from sandbox.synth.pipeline import STAGES
 
-    more = _more(settings)
+    more = _read_extra_fields(settings)
     run_stages(folder, STAGES, llm_url, llm_key, concurrency, False, url)
-    data = Data.of(data_rows(folder, "sft"), data_rows(folder, "rl"), seed)
+    data = TrainingData.from_rows(read_dataset_rows(folder, "sft"), read_dataset_rows(folder, "rl"), seed)
     plan = Plan(train, sft_steps, grpo_steps, completions, max_tokens, cpu_time_s, rollouts, seed, **more)
-    with service_at(url) as client:
+    with connect_to_service(url) as client:
         try:
-            report = Loop(folder, data, plan, client, say).run()
+            report = TrainingLoop(folder, data, plan, client, say).run()
         except StepFailed as failure:
             fail(f"{failure}; the same command tries it again")
         except KeyboardInterrupt:
@@ -55,13 +55,13 @@ def loop(
     draw(report, folder / "loop.png")
 
 
-def _more(path: Path | None) -> dict[str, dict[str, Any]]:
+def _read_extra_fields(path: Path | None) -> dict[str, dict[str, Any]]:
     if path is None:
         return {}
     try:
         more = json.loads(path.read_bytes())
     except ValueError as error:
-        fail(f"{path} is not JSON: {error}", MISUSED)
+        fail(f"{path} is not JSON: {error}", EXIT_USAGE)
     if not isinstance(more, dict) or not set(more) <= {"sft", "grpo"}:
-        fail(f"{path}: an object with `sft` and `grpo` is expected", MISUSED)
+        fail(f"{path}: an object with `sft` and `grpo` is expected", EXIT_USAGE)
     return more

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sandbox.cli.console import MISUSED, fail, say, settings_of
+from sandbox.cli.console import EXIT_USAGE, fail, read_settings, say
 
 
 def build_images(
@@ -16,15 +16,15 @@ def build_images(
     every: Annotated[bool, typer.Option("--all", help="Build all images: 30 languages, about 5 GB.")] = False,
 ) -> None:
     """Build images that are missing and print their tags."""
-    from sandbox.box.docker_images import IMAGES, ON_DEMAND, engine_client, ensure_images
+    from sandbox.box.docker_images import IMAGES, ON_DEMAND_IMAGES, ensure_images, open_engine_client
 
-    known = (*IMAGES, *ON_DEMAND)
+    known = (*IMAGES, *ON_DEMAND_IMAGES)
     if every and names:
-        fail("give image names or --all, not both", MISUSED)
+        fail("give image names or --all, not both", EXIT_USAGE)
     for name in names or ():
         if name not in known:
-            fail(f"unknown image {name!r}; the images are {', '.join(known)}", MISUSED)
-    with engine_client() as client:
+            fail(f"unknown image {name!r}; the images are {', '.join(known)}", EXIT_USAGE)
+    with open_engine_client() as client:
         tags = ensure_images(client, known if every else names or IMAGES, say)
     for tag in tags.values():
         typer.echo(tag)
@@ -37,15 +37,15 @@ def list_images() -> None:
     from rich.table import Table
 
     from sandbox import languages
-    from sandbox.box.docker_images import IMAGES, ON_DEMAND, engine_client, image_sizes
+    from sandbox.box.docker_images import IMAGES, ON_DEMAND_IMAGES, open_engine_client, read_image_sizes
 
-    known = (*IMAGES, *ON_DEMAND)
-    with engine_client() as client:
-        sizes = image_sizes(client, known)
+    known = (*IMAGES, *ON_DEMAND_IMAGES)
+    with open_engine_client() as client:
+        sizes = read_image_sizes(client, known)
     table = Table("image", "built", "MB", "languages", box=SIMPLE)
     for name in known:
         size = sizes.get(name)
-        runs = (language.name for language in languages.table().values() if language.image == name)
+        runs = (language.name for language in languages.load_languages().values() if language.image == name)
         table.add_row(name, "no" if size is None else "yes", "" if size is None else str(size), ", ".join(runs))
     Console().print(table)
     if len(sizes) < len(known):
@@ -56,8 +56,8 @@ def prune_images() -> None:
     """Remove older builds that nothing uses."""
     from sandbox.box import docker_images
 
-    with docker_images.engine_client() as client:
-        docker_images.prune_images(client, (*docker_images.IMAGES, *docker_images.ON_DEMAND))
+    with docker_images.open_engine_client() as client:
+        docker_images.prune_images(client, (*docker_images.IMAGES, *docker_images.ON_DEMAND_IMAGES))
 
 
 def doctor() -> None:
@@ -70,11 +70,11 @@ def doctor() -> None:
     from sandbox.config import UpSettings
     from sandbox.doctor import examine
 
-    findings = examine(settings_of(UpSettings))
+    findings = examine(read_settings(UpSettings))
     table = Table("", "what", Column("found", overflow="fold"), "what to do", box=SIMPLE)
     for finding in findings:
-        mark = "[green]up[/]" if finding.good else "[red]missing[/]" if finding.needed else "[yellow]without[/]"
-        advice = "" if finding.good else finding.advice
-        table.add_row(mark, *map(escape, (finding.what, finding.found, advice)))
+        mark = "[green]up[/]" if finding.passed else "[red]missing[/]" if finding.is_required else "[yellow]without[/]"
+        advice = "" if finding.passed else finding.advice
+        table.add_row(mark, *map(escape, (finding.name, finding.detail, advice)))
     Console().print(table)
-    raise typer.Exit(int(any(finding.needed and not finding.good for finding in findings)))
+    raise typer.Exit(int(any(finding.is_required and not finding.passed for finding in findings)))

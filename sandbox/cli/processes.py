@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from sandbox.cli.console import fail, require_redis, say, settings_of
+from sandbox.cli.console import fail, read_settings, require_redis, say
 
 KEEP_ALIVE_S = 75
-STOP_PATIENCE_S = 10
+STOP_TIMEOUT_S = 10
 BACKLOG = 4_096
-CHANGED = 3  # exit code: a service runs here with other settings
+EXIT_SETTINGS_CHANGED = 3  # exit code: a service runs here with other settings
 
 Slots = Annotated[int | None, typer.Option(min=1, help="Programs run at one time; default: one per core.")]
 
@@ -32,31 +32,31 @@ def up(
     """
     from sandbox import up as service
     from sandbox.config import UpSettings
-    from sandbox.home import AlreadyUp, running_pid
+    from sandbox.home import AlreadyRunning, find_running_pid
     from sandbox.logs import start_logging
 
-    settings = settings_of(UpSettings, slots=slots, port=port)
-    stop_it = f"`{service.command_on(settings, 'down')}` stops it"
-    if replace and service.down(settings):
+    settings = read_settings(UpSettings, slots=slots, port=port)
+    stop_it = f"`{service.format_command(settings, 'down')}` stops it"
+    if replace and service.stop(settings):
         say("stopped")
-    if (pid := running_pid(settings.home)) is not None:
-        if changed := service.changed_since_start(settings):
-            restart = service.command_on(settings, "up --replace")
+    if (pid := find_running_pid(settings.home)) is not None:
+        if changed := service.find_changed_variables(settings):
+            restart = service.format_command(settings, "up --replace")
             fail(
                 f"already running on {settings.home}, pid {pid}, with different settings: {', '.join(changed)}. "
                 f"Nothing was changed; `{restart}` restarts it with the new ones",
-                CHANGED,
+                EXIT_SETTINGS_CHANGED,
             )
         say(f"already running on {settings.home}, pid {pid}; {stop_it}")
         return
     if detach:
-        pid, url = service.detach(settings, say), service.service_url(settings)
-        say(f"ready at {url}, pid {pid}, logs in {service.log_folder_of(settings)}; {stop_it}")
+        pid, url = service.start_detached(settings, say), service.build_service_url(settings)
+        say(f"ready at {url}, pid {pid}, logs in {service.get_log_folder(settings)}; {stop_it}")
         return
     start_logging(settings.log_level)
     try:
-        service.run(settings, say, service.log_folder_of(settings) if log_to_files else None)
-    except AlreadyUp as other:  # it came up between our look and our start
+        service.run(settings, say, service.get_log_folder(settings) if log_to_files else None)
+    except AlreadyRunning as other:  # it came up between our look and our start
         say(str(other))
 
 
@@ -65,8 +65,8 @@ def down() -> None:
     from sandbox import up as service
     from sandbox.config import UpSettings
 
-    settings = settings_of(UpSettings)
-    say("stopped" if service.down(settings) else f"nothing runs on {settings.home}")
+    settings = read_settings(UpSettings)
+    say("stopped" if service.stop(settings) else f"nothing runs on {settings.home}")
 
 
 def serve(number: Annotated[int, typer.Option(min=0, hidden=True)] = 0) -> None:
@@ -75,30 +75,30 @@ def serve(number: Annotated[int, typer.Option(min=0, hidden=True)] = 0) -> None:
 
     from sandbox import up as service
     from sandbox.api.app import create_app
-    from sandbox.api.connections import allow_many_connections, patient
-    from sandbox.api.hosts import allowed_hosts
+    from sandbox.api.connections import build_timeout_protocol, raise_open_file_limit
+    from sandbox.api.hosts import resolve_allowed_hosts
     from sandbox.config import ApiSettings
     from sandbox.logs import start_logging
-    from sandbox.memory import collect_rarely, keep_large_blocks
+    from sandbox.memory import reduce_garbage_collection, reuse_freed_blocks
 
-    settings = settings_of(ApiSettings)
-    service.refuse_open_door(settings)
+    settings = read_settings(ApiSettings)
+    service.refuse_public_without_keys(settings)
     start_logging(settings.log_level)
-    allow_many_connections()
-    keep_large_blocks()
+    raise_open_file_limit()
+    reuse_freed_blocks()
     config = uvicorn.Config(
-        create_app(settings, number=number, hosts=allowed_hosts(settings)),
+        create_app(settings, process_number=number, hosts=resolve_allowed_hosts(settings)),
         loop="uvloop",
-        http=patient(settings.header_timeout_s),
+        http=build_timeout_protocol(settings.header_timeout_s),
         backlog=BACKLOG,
         ws="none",
         access_log=False,
         log_config=None,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=STOP_PATIENCE_S,
+        timeout_graceful_shutdown=STOP_TIMEOUT_S,
     )
-    collect_rarely()
-    with service.listener(settings) as listener, suppress(KeyboardInterrupt):
+    reduce_garbage_collection()
+    with service.open_listener(settings) as listener, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -108,13 +108,13 @@ def worker(
 ) -> None:
     """Start workers only, one supervised process per slot. This is all a new host needs to join."""
     from sandbox import up as service
-    from sandbox.config import WorkerSettings, environment_of
-    from sandbox.home import running_pid
+    from sandbox.config import WorkerSettings, build_environment
+    from sandbox.home import find_running_pid
     from sandbox.logs import start_logging
-    from sandbox.tree import Tree
+    from sandbox.tree import ProcessTree
 
-    settings = settings_of(WorkerSettings, slots=slots, redis_url=redis)
-    if (pid := running_pid(settings.home)) is not None:
+    settings = read_settings(WorkerSettings, slots=slots, redis_url=redis)
+    if (pid := find_running_pid(settings.home)) is not None:
         fail(
             f"{settings.home} belongs to the service with pid {pid}, whose workers use its slots; "
             "name another folder in SANDBOX_HOME"
@@ -122,9 +122,11 @@ def worker(
     require_redis(settings)
     service.prepare_engine(settings, say)
     start_logging(settings.log_level)
-    service.forget_metrics(settings)
-    environment = environment_of(settings)
-    Tree([*service.metrics_children(settings, environment), *service.worker_children(settings, environment)]).run()
+    service.remove_stale_metrics(settings)
+    environment = build_environment(settings)
+    ProcessTree(
+        [*service.build_metrics_children(settings, environment), *service.build_worker_children(settings, environment)]
+    ).run()
 
 
 def worker_slot(
@@ -133,27 +135,27 @@ def worker_slot(
 ) -> None:
     """One slot; started by `up` and `worker`."""
     from sandbox.config import WorkerSettings
-    from sandbox.jobs.journal import Journal, log_journey
+    from sandbox.jobs.journal import ItemTracer, log_trace
     from sandbox.jobs.worker import main as work
     from sandbox.logs import start_logging
-    from sandbox.memory import collect_rarely, keep_large_blocks
-    from sandbox.metrics.exporter import tracing_of
-    from sandbox.metrics.files import folder_of
-    from sandbox.metrics.meters import Meters
-    from sandbox.metrics.worker import WorkerMeters
+    from sandbox.memory import reduce_garbage_collection, reuse_freed_blocks
+    from sandbox.metrics.exporter import configure_tracing
+    from sandbox.metrics.files import get_metrics_folder
+    from sandbox.metrics.meters import MetricsRegistry
+    from sandbox.metrics.worker import WorkerMetrics
     from sandbox.schema import Lane
 
-    settings = settings_of(WorkerSettings)
+    settings = read_settings(WorkerSettings)
     start_logging(settings.log_level)
-    keep_large_blocks()
-    meters = Meters(folder_of(settings.home), f"{'express' if express else 'worker'}-{slot}")
-    tracing = tracing_of(settings, "worker")
-    journal = Journal(
-        WorkerMeters(meters, "express" if express else "slot"),
-        [log_journey, *([] if tracing is None else [tracing.journeys])],
+    reuse_freed_blocks()
+    meters = MetricsRegistry(get_metrics_folder(settings.home), f"{'express' if express else 'worker'}-{slot}")
+    tracing = configure_tracing(settings, "worker")
+    item_trace = ItemTracer(
+        WorkerMetrics(meters, "express" if express else "slot"),
+        [log_trace, *([] if tracing is None else [tracing.span_writer])],
     )
-    collect_rarely()
-    code = work(settings, slot, journal, [Lane(lane) for lane in express.split(",") if lane])
+    reduce_garbage_collection()
+    code = work(settings, slot, item_trace, [Lane(lane) for lane in express.split(",") if lane])
     if tracing is not None:
         tracing.close()
     raise typer.Exit(code)
@@ -167,41 +169,41 @@ def deliver() -> None:
     from sandbox.api.dialects import judge0
     from sandbox.config import WebhookSettings
     from sandbox.jobs.connection import connect
-    from sandbox.jobs.deliverer import Deliverer
-    from sandbox.jobs.ledger import Ledger
-    from sandbox.jobs.outbox import Outbox
+    from sandbox.jobs.deliverer import WebhookSender
+    from sandbox.jobs.ledger import JobStore
+    from sandbox.jobs.outbox import WebhookQueue
     from sandbox.jobs.tasksets import TaskSets
     from sandbox.logs import start_logging
-    from sandbox.metrics.files import folder_of
-    from sandbox.metrics.meters import Meters
-    from sandbox.metrics.webhooks import WebhookMeters
+    from sandbox.metrics.files import get_metrics_folder
+    from sandbox.metrics.meters import MetricsRegistry
+    from sandbox.metrics.webhooks import WebhookMetrics
 
-    settings = settings_of(WebhookSettings)
+    settings = read_settings(WebhookSettings)
     if not settings.webhook_secret:
         fail("webhooks are signed: set SANDBOX_WEBHOOK_SECRET, made with echo whsec_$(openssl rand -base64 32)")
     start_logging(settings.log_level)
     redis = connect(settings.effective_redis_url)
     tasks = TaskSets(redis, settings.task_set_ttl_s)
-    ledger = Ledger(redis, settings.queue_ttl_s, settings.result_ttl_s, tasks.get)
-    outbox = Outbox(redis, ledger, {judge0.DIALECT.name: judge0.callback_body(tasks.get)})
-    watch = WebhookMeters(Meters(folder_of(settings.home), "deliver"))
+    job_store = JobStore(redis, settings.queue_ttl_s, settings.result_ttl_s, tasks.get)
+    webhook_queue = WebhookQueue(redis, job_store, {judge0.DIALECT.name: judge0.make_callback_renderer(tasks.get)})
+    watch = WebhookMetrics(MetricsRegistry(get_metrics_folder(settings.home), "deliver"))
 
-    async def until_stopped() -> None:
-        deliverer = Deliverer(settings, outbox, watch)
+    async def run_until_stopped() -> None:
+        deliverer = WebhookSender(settings, webhook_queue, watch)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, deliverer.stop)
         await deliverer.run()
 
-    asyncio.run(until_stopped())
+    asyncio.run(run_until_stopped())
 
 
 def host_metrics() -> None:
     """The metrics of this host's workers; started by `worker` and `gpu-worker`."""
     from sandbox.config import HostSettings
     from sandbox.logs import start_logging
-    from sandbox.metrics.files import folder_of
+    from sandbox.metrics.files import get_metrics_folder
     from sandbox.metrics.server import serve
 
-    settings = settings_of(HostSettings)
+    settings = read_settings(HostSettings)
     start_logging(settings.log_level)
-    serve(folder_of(settings.home), settings.worker_metrics_host, settings.worker_metrics_port)
+    serve(get_metrics_folder(settings.home), settings.worker_metrics_host, settings.worker_metrics_port)

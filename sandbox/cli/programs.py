@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from sandbox.cli.console import MISUSED, RUN_MISUSED, Url, fail, faults_of, service_at
+from sandbox.cli.console import EXIT_RUN_USAGE, EXIT_USAGE, Url, connect_to_service, fail, format_faults
 from sandbox.errors import BadRequest, SandboxError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Exit codes of `sandbox run` where the program has none of its own: 65 and 70 of sysexits(3), 124 as timeout(1), 137
 # and 153 as a shell tells SIGKILL and SIGXFSZ.
-EXIT_OF_STATUS = {
+EXIT_CODE_BY_STATUS = {
     "compile_error": 65,
     "internal_error": 70,
     "time_limit_exceeded": 124,
@@ -33,8 +33,8 @@ class RunCommand(TyperCommand):
         try:
             return super().make_context(*args, **more)
         except Exception as error:  # typer exports no base class of its usage errors
-            if getattr(error, "exit_code", None) == MISUSED:
-                error.exit_code = RUN_MISUSED  # type: ignore[attr-defined]
+            if getattr(error, "exit_code", None) == EXIT_USAGE:
+                error.exit_code = EXIT_RUN_USAGE  # type: ignore[attr-defined]
             raise
 
 
@@ -56,18 +56,18 @@ def run(
     signal n killed. It exits with 64 for a request that is not valid and with 69 if no service answers. A line on
     stderr says how the run went.
     """
-    request = _request(program, args or [], language, stdin, {"cpu_time_s": cpu_time_s, "memory_mb": memory_mb})
+    request = _build_request(program, args or [], language, stdin, {"cpu_time_s": cpu_time_s, "memory_mb": memory_mb})
     try:
-        with service_at(url) as client:
+        with connect_to_service(url) as client:
             result = client.execute(request)
     except BadRequest as error:
-        fail(str(error), RUN_MISUSED)
+        fail(str(error), EXIT_RUN_USAGE)
     except SandboxError as error:
-        fail(str(error), EXIT_OF_STATUS["internal_error"])
+        fail(str(error), EXIT_CODE_BY_STATUS["internal_error"])
     raise typer.Exit(show_run(result))
 
 
-def _request(
+def _build_request(
     program: Path, args: list[str], language: str, stdin: Path | None, limits: dict[str, float | int | None]
 ) -> ExecuteRequest:
     from pydantic import ValidationError
@@ -78,21 +78,21 @@ def _request(
 
     try:
         return ExecuteRequest(
-            language=language or languages.by_suffix(program.suffix).name,
+            language=language or languages.get_language_by_suffix(program.suffix).name,
             code=program.read_text(encoding="utf-8"),
-            stdin_base64=_input(stdin),
+            stdin_base64=_read_stdin(stdin),
             args=args,
             limits=LimitsRequest.model_validate(limits),
         )
     except UnknownLanguage as error:
-        fail(f"{error} with --language", RUN_MISUSED)
+        fail(f"{error} with --language", EXIT_RUN_USAGE)
     except UnicodeDecodeError as error:
-        fail(f"{program} is not UTF-8: {error}", RUN_MISUSED)
+        fail(f"{program} is not UTF-8: {error}", EXIT_RUN_USAGE)
     except ValidationError as error:
-        fail("\n".join(faults_of(error)), RUN_MISUSED)
+        fail("\n".join(format_faults(error)), EXIT_RUN_USAGE)
 
 
-def _input(path: Path | None) -> bytes:
+def _read_stdin(path: Path | None) -> bytes:
     if path is not None:
         return path.read_bytes()
     return b"" if sys.stdin.isatty() else sys.stdin.buffer.read()
@@ -105,20 +105,20 @@ def show_run(result: ExecuteResult) -> int:
 
     status = str(result.status)
     if result.compile is not None and status == "compile_error":
-        _pass_on(result.compile)
-    _pass_on(result)
+        _print_output(result.compile)
+    _print_output(result)
     used, colour = result.usage, "green" if status == "ok" else "red"
-    told = escape(f" ({result.message})") if result.message else ""
+    detail = escape(f" ({result.message})") if result.message else ""
     Console(stderr=True, highlight=False, soft_wrap=True).print(
-        f"[{colour}]{status}[/]{told}  cpu {used.cpu_time_s * 1000:.1f} ms  "
+        f"[{colour}]{status}[/]{detail}  cpu {used.cpu_time_s * 1000:.1f} ms  "
         f"wall {used.wall_time_s * 1000:.1f} ms  memory {used.memory_mb:.1f} MiB"
     )
-    return _exit_code(result, status)
+    return _choose_exit_code(result, status)
 
 
-def _exit_code(result: ExecuteResult, status: str) -> int:
-    if status in EXIT_OF_STATUS:
-        return EXIT_OF_STATUS[status]
+def _choose_exit_code(result: ExecuteResult, status: str) -> int:
+    if status in EXIT_CODE_BY_STATUS:
+        return EXIT_CODE_BY_STATUS[status]
     if result.signal is not None:
         return 128 + result.signal
     if result.exit_code is not None:
@@ -126,7 +126,7 @@ def _exit_code(result: ExecuteResult, status: str) -> int:
     return int(status != "ok")
 
 
-def _pass_on(stage: StageResult) -> None:
+def _print_output(stage: StageResult) -> None:
     """What was printed, byte for byte."""
     for stream, text, data in (
         (sys.stdout, stage.stdout, stage.stdout_base64),
@@ -147,21 +147,21 @@ def demo(url: Url = "") -> None:
 
     from sandbox.demo import PROGRAMS
 
-    with service_at(url) as client:
+    with connect_to_service(url) as client:
         missing = {each.name for each in client.languages() if not each.available}
         shown_programs = [shown for shown in PROGRAMS if shown.language not in missing]
-        results = client.verify_batch([shown.request() for shown in shown_programs])
+        results = client.verify_batch([shown.build_request() for shown in shown_programs])
     table = Table("program", "language", Column("verdict", no_wrap=True), "cpu ms", "MiB", box=SIMPLE)
     right = True
     for shown in (each for each in PROGRAMS if each.language in missing):
-        table.add_row(shown.what, shown.language, "[yellow]not installed[/]", "", "")
+        table.add_row(shown.description, shown.language, "[yellow]not installed[/]", "", "")
     for shown, result in zip(shown_programs, results, strict=True):
-        as_expected = result.verdict == shown.verdict
+        as_expected = result.verdict == shown.expected_verdict
         right = right and as_expected
-        told = result.verdict if as_expected else f"{result.verdict}, not {shown.verdict}"
-        verdict = f"[{'green' if as_expected else 'red'}]{told}[/]"
+        outcome = result.verdict if as_expected else f"{result.verdict}, not {shown.expected_verdict}"
+        verdict = f"[{'green' if as_expected else 'red'}]{outcome}[/]"
         cpu_ms = sum(test.usage.cpu_time_s for test in result.tests) * 1000
         memory_mb = max((test.usage.memory_mb for test in result.tests), default=0.0)
-        table.add_row(shown.what, shown.language, verdict, f"{cpu_ms:.1f}", f"{memory_mb:.1f}")
+        table.add_row(shown.description, shown.language, verdict, f"{cpu_ms:.1f}", f"{memory_mb:.1f}")
     Console().print(table)
     raise typer.Exit(int(not right))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sandbox.cli.console import MISUSED, Url, fail, faults_of, service_at
-from sandbox.cli.jsonl import STANDARD, Lines, Results, opened_lines, progress_of
+from sandbox.cli.console import EXIT_USAGE, Url, connect_to_service, fail, format_faults
+from sandbox.cli.jsonl import STANDARD_STREAM, JsonlFile, ResultsWriter, open_jsonl, show_progress
 
 if TYPE_CHECKING:
     from sandbox.client import Client
@@ -47,28 +47,28 @@ def verify(
     exit code 130.
     """
     if failed_only and out is not None and out.is_file() and out.stat().st_size:
-        fail(f"{out} is not empty, and a file of failures alone cannot be resumed; name another file", MISUSED)
+        fail(f"{out} is not empty, and a file of failures alone cannot be resumed; name another file", EXIT_USAGE)
     with ExitStack() as stack:
-        lines = stack.enter_context(opened_lines(submissions))
-        client = stack.enter_context(service_at(url, ATTEMPTS))
+        lines = stack.enter_context(open_jsonl(submissions))
+        client = stack.enter_context(connect_to_service(url, ATTEMPTS))
         known = {name: language for language in client.languages() for name in (language.name, *language.aliases)}
-        digests = lines.check(partial(_fault, languages=known), "submission")
-        results = Results(out, digests, "submission")
-        counts = Counter(str(result["verdict"]) for result in results.kept)
+        digests = lines.check(partial(_find_fault, languages=known), "submission")
+        results = ResultsWriter(out, digests, "submission")
+        counts = Counter(str(result["verdict"]) for result in results.existing)
         try:
-            advance = stack.enter_context(progress_of("judging", len(digests), counts))
-            for number, result in _judge(client, lines, len(results.kept), counts):
+            advance = stack.enter_context(show_progress("judging", len(digests), counts))
+            for number, result in _judge(client, lines, len(results.existing), counts):
                 if not (failed_only and result.verdict == ACCEPTED):
                     results.write(number, result.model_dump(mode="json"))
                 advance()
         except KeyboardInterrupt:
             stack.close()
             results.stop(counts.total())
-    _show_counts(counts, as_json, to_stderr=out is not None and str(out) == STANDARD)
+    _show_counts(counts, as_json, to_stderr=out is not None and str(out) == STANDARD_STREAM)
     raise typer.Exit(int(counts[ACCEPTED] != len(digests)))
 
 
-def _fault(line: bytes, languages: Mapping[str, LanguageInfo]) -> str:
+def _find_fault(line: bytes, languages: Mapping[str, LanguageInfo]) -> str:
     from pydantic import ValidationError
 
     from sandbox.schema import VerifyRequest
@@ -76,14 +76,14 @@ def _fault(line: bytes, languages: Mapping[str, LanguageInfo]) -> str:
     try:
         request = VerifyRequest.model_validate_json(line)
     except ValidationError as error:
-        return faults_of(error)[0]
+        return format_faults(error)[0]
     language = languages.get(request.language.lower())
     if language is None:
         return f"language: the service has no {request.language!r}"
     return "" if language.available else f"language: no worker can run {language.name}"
 
 
-def _chunks(lines: Iterable[Line]) -> Iterator[list[Line]]:
+def _split_chunks(lines: Iterable[Line]) -> Iterator[list[Line]]:
     chunk: list[Line] = []
     size = 0
     for number, line in lines:
@@ -96,13 +96,13 @@ def _chunks(lines: Iterable[Line]) -> Iterator[list[Line]]:
         yield chunk
 
 
-def _judge(client: Client, lines: Lines, done: int, counts: Counter[str]) -> Iterator[tuple[int, VerifyResult]]:
+def _judge(client: Client, lines: JsonlFile, done: int, counts: Counter[str]) -> Iterator[tuple[int, VerifyResult]]:
     """Yield the results of all lines but the first `done` in order; count each verdict as soon as it is there."""
     left = (line for place, line in enumerate(lines) if place >= done)
-    for chunk in _chunks(left):
+    for chunk in _split_chunks(left):
         waiting: dict[int, VerifyResult] = {}
         given = 0
-        for index, result in client.verify_stream([_request(line) for _, line in chunk]):
+        for index, result in client.verify_stream([_parse_request(line) for _, line in chunk]):
             counts[str(result.verdict)] += 1
             waiting[index] = result
             while given in waiting:
@@ -110,7 +110,7 @@ def _judge(client: Client, lines: Lines, done: int, counts: Counter[str]) -> Ite
                 given += 1
 
 
-def _request(line: bytes) -> VerifyRequest:
+def _parse_request(line: bytes) -> VerifyRequest:
     from sandbox.schema import VerifyRequest
 
     return VerifyRequest.model_validate_json(line)

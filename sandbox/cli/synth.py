@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sandbox.cli.console import MISUSED, Url, fail, faults_of, say, service_at
+from sandbox.cli.console import EXIT_USAGE, Url, connect_to_service, fail, format_faults, say
 
 if TYPE_CHECKING:
     from sandbox.synth.pipeline import OnProgress, Pipeline
@@ -27,7 +27,7 @@ Concurrency = Annotated[int, typer.Option(min=1, max=1_024, help="Calls under wa
 Parquet = Annotated[bool, typer.Option("--parquet", help="Write the data set as Parquet too; needs pyarrow.")]
 Steps = Annotated[int, typer.Option(min=1, help="Steps of each training job.")]
 Repeats = Annotated[int, typer.Option(min=1, help="Trainings of each point, with seeds that count up.")]
-More = Annotated[
+ExtraFields = Annotated[
     Path | None, typer.Option("--settings", exists=True, dir_okay=False, help="JSON: more fields of each request.")
 ]
 TrainModel = Annotated[str, typer.Option("--train", help="Train this model on each point, by GPU jobs, and wait.")]
@@ -51,23 +51,23 @@ def new(
     """Make a run: a folder with its recipe, `recipe.json`, which has more to set; edit it before you begin."""
     from pydantic import ValidationError
 
-    from sandbox.synth.recipe import RECIPE, Recipe
+    from sandbox.synth.recipe import RUN_CONFIG_FILE, RunConfig
 
-    given = {"tasks": tasks, "solutions": solutions, "rounds": rounds, "seed": seed, "prompts": _full(prompts)}
+    given = {"tasks": tasks, "solutions": solutions, "rounds": rounds, "seed": seed, "prompts": _resolve(prompts)}
     try:
-        recipe = Recipe(
+        run_config = RunConfig(
             examples=examples.resolve(),
             model=model,
             benchmarks=[path.resolve() for path in benchmark or []],
             **{name: value for name, value in given.items() if value is not None},
         )
     except ValidationError as error:
-        fail("\n".join(faults_of(error)), MISUSED)
-    recipe.write(folder)
-    say(f"{folder / RECIPE}; now: sandbox synth run {folder}")
+        fail("\n".join(format_faults(error)), EXIT_USAGE)
+    run_config.write(folder)
+    say(f"{folder / RUN_CONFIG_FILE}; now: sandbox synth run {folder}")
 
 
-def _full(path: Path | None) -> Path | None:
+def _resolve(path: Path | None) -> Path | None:
     return path.resolve() if path is not None else None
 
 
@@ -76,10 +76,10 @@ def prompts(folder: Annotated[Path, typer.Argument(help="Where copies go.")]) ->
     """Copy the prompts to a folder, to be edited there and named by `new --prompts`."""
     import shutil
 
-    from sandbox.synth.prompts import FOLDER
+    from sandbox.synth.prompts import PROMPTS_FOLDER
 
     folder.mkdir(parents=True, exist_ok=True)
-    for source in sorted(FOLDER.glob("*.md")):
+    for source in sorted(PROMPTS_FOLDER.glob("*.md")):
         if (folder / source.name).exists():
             say(f"{folder / source.name} is there and stays")
             continue
@@ -100,7 +100,7 @@ def run(
     """All stages, or those up to one; after a kill the same command goes on where it was."""
     from sandbox.synth.pipeline import STAGES
 
-    _known(until, STAGES)
+    _check_stage(until, STAGES)
     run_stages(folder, STAGES[: STAGES.index(until) + 1], llm_url, llm_key, concurrency, parquet, url)
 
 
@@ -117,13 +117,13 @@ def stage(
     """One stage; the earlier ones must be complete."""
     from sandbox.synth.pipeline import STAGES
 
-    _known(name, STAGES)
+    _check_stage(name, STAGES)
     run_stages(folder, (name,), llm_url, llm_key, concurrency, parquet, url)
 
 
-def _known(name: str, stages: tuple[str, ...]) -> None:
+def _check_stage(name: str, stages: tuple[str, ...]) -> None:
     if name not in stages:
-        fail(f"no stage {name!r}; stages are {', '.join(stages)}", MISUSED)
+        fail(f"no stage {name!r}; stages are {', '.join(stages)}", EXIT_USAGE)
 
 
 def run_stages(
@@ -134,17 +134,17 @@ def run_stages(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from sandbox.synth.pipeline import Pipeline, Services
+    from sandbox.synth.pipeline import Endpoints, Pipeline
 
-    services = Services(llm_url, llm_key, _service_url(url), concurrency)
+    services = Endpoints(llm_url, llm_key, _resolve_service_url(url), concurrency)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        pipeline = Pipeline(folder, services, _shown(progress))
+        pipeline = Pipeline(folder, services, _build_progress_callback(progress))
         dead_end = ""
         try:
             for name in names:
                 asyncio.run(pipeline.run(name, parquet))
-                if dead_end := pipeline.dead_end(name):
+                if dead_end := pipeline.find_dead_end(name):
                     break
         except KeyboardInterrupt:
             fail("stopped; the same command goes on from here", 130)
@@ -153,7 +153,7 @@ def run_stages(
         fail(f"{dead_end}; see {folder / name}.jsonl, and try another model, prompts or examples")
 
 
-def _shown(progress: Any) -> OnProgress:
+def _build_progress_callback(progress: Any) -> OnProgress:
     bars: dict[str, Any] = {}
 
     def on_progress(stage: str, done: int, total: int) -> None:
@@ -164,12 +164,12 @@ def _shown(progress: Any) -> OnProgress:
     return on_progress
 
 
-def _service_url(url: str) -> str:
-    from sandbox.cli.console import settings_of
+def _resolve_service_url(url: str) -> str:
+    from sandbox.cli.console import read_settings
     from sandbox.config import ApiSettings
-    from sandbox.up import service_url
+    from sandbox.up import build_service_url
 
-    return url or service_url(settings_of(ApiSettings))
+    return url or build_service_url(read_settings(ApiSettings))
 
 
 @app.command()
@@ -181,27 +181,27 @@ def summary(
 ) -> None:
     """What each stage yielded and cost, also of a run that is under way."""
     if as_json:
-        typer.echo(json.dumps(_summary_rows(folder, (price_in, price_out)), indent=2))
+        typer.echo(json.dumps(_build_summary_rows(folder, (price_in, price_out)), indent=2))
     else:
         _show_summary(folder, (price_in, price_out))
 
 
-def _summary_rows(folder: Path, prices: tuple[float, float]) -> list[dict[str, Any]]:
+def _build_summary_rows(folder: Path, prices: tuple[float, float]) -> list[dict[str, Any]]:
     from sandbox.errors import BadRequest
     from sandbox.synth import statistics
 
-    pipeline = _pipeline(folder)
+    pipeline = _open_pipeline(folder)
     try:
-        evolution = pipeline.tree()
+        evolution = pipeline.replay_evolution()
     except BadRequest:  # not evolved yet
         evolution = None
-    rows = statistics.summary(folder, pipeline.recipe, evolution, prices)
+    rows = statistics.summarize_run(folder, pipeline.run_config, evolution, prices)
     (folder / "summary.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     return rows
 
 
 def _show_summary(folder: Path, prices: tuple[float, float]) -> None:
-    rows = _summary_rows(folder, prices)
+    rows = _build_summary_rows(folder, prices)
     hidden = set() if any(prices) else {"cost"}
     show_rows([{name: value for name, value in row.items() if name not in hidden} for row in rows])
 
@@ -222,10 +222,10 @@ def _is_deep(value: Any) -> bool:
     return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(each, dict) for each in value))
 
 
-def _pipeline(folder: Path, url: str = "") -> Pipeline:
-    from sandbox.synth.pipeline import Pipeline, Services
+def _open_pipeline(folder: Path, url: str = "") -> Pipeline:
+    from sandbox.synth.pipeline import Endpoints, Pipeline
 
-    return Pipeline(folder, Services(url=url), lambda *_: None)
+    return Pipeline(folder, Endpoints(sandbox_url=url), lambda *_: None)
 
 
 @app.command()
@@ -255,13 +255,13 @@ def budget(
     import asyncio
 
     from sandbox.client import AsyncClient
-    from sandbox.synth.study import budget as study_budget
+    from sandbox.synth.study import run_budget_study as study_budget
 
-    async def held() -> list[dict[str, Any]]:
-        async with AsyncClient(_service_url(url)) as client:
-            return await study_budget(_pipeline(folder), client, solutions, say)
+    async def run_votes() -> list[dict[str, Any]]:
+        async with AsyncClient(_resolve_service_url(url)) as client:
+            return await study_budget(_open_pipeline(folder), client, solutions, say)
 
-    show_rows(asyncio.run(held()))
+    show_rows(asyncio.run(run_votes()))
 
 
 @study.command()
@@ -271,20 +271,20 @@ def scaling(
     train: TrainModel = "",
     steps: Steps = 100,
     repeats: Repeats = 1,
-    settings: More = None,
+    settings: ExtraFields = None,
     seed: Seed = 0,
     url: Url = "",
 ) -> None:
     """Data size: nested parts of the SFT rows, and a training job on each."""
-    from sandbox.synth.study import scaling as study_scaling
+    from sandbox.synth.study import prepare_scaling_study as study_scaling
 
-    sft, rl = data_rows(folder, "sft"), data_rows(folder, "rl")
-    _trained(
+    sft, rl = read_dataset_rows(folder, "sft"), read_dataset_rows(folder, "rl")
+    _run_training_study(
         folder,
         "scaling",
         lambda: study_scaling(folder, sft, rl, part, seed),
         train,
-        _more(settings, steps),
+        _read_extra_fields(settings, steps),
         repeats,
         url,
     )
@@ -297,53 +297,59 @@ def labels(
     train: TrainModel = "",
     steps: Steps = 100,
     repeats: Repeats = 1,
-    settings: More = None,
+    settings: ExtraFields = None,
     seed: Seed = 0,
     url: Url = "",
 ) -> None:
     """Wrong labels: the RL rows with shares of them, and a GRPO job on each."""
-    from sandbox.synth.study import wrong_labels
+    from sandbox.synth.study import prepare_label_noise_study
 
-    rl = data_rows(folder, "rl")
-    _trained(
-        folder, "labels", lambda: wrong_labels(folder, rl, wrong, seed), train, _more(settings, steps), repeats, url
+    rl = read_dataset_rows(folder, "rl")
+    _run_training_study(
+        folder,
+        "labels",
+        lambda: prepare_label_noise_study(folder, rl, wrong, seed),
+        train,
+        _read_extra_fields(settings, steps),
+        repeats,
+        url,
     )
 
 
-def data_rows(folder: Path, name: str) -> list[dict[str, Any]]:
-    from sandbox.synth.dataset import FOLDER, read_rows
+def read_dataset_rows(folder: Path, name: str) -> list[dict[str, Any]]:
+    from sandbox.synth.dataset import DATASET_FOLDER, read_rows
 
-    return read_rows(folder / FOLDER / f"{name}.jsonl")
+    return read_rows(folder / DATASET_FOLDER / f"{name}.jsonl")
 
 
-def _more(path: Path | None, steps: int) -> dict[str, Any]:
+def _read_extra_fields(path: Path | None, steps: int) -> dict[str, Any]:
     if path is None:
         return {"steps": steps}
     try:
         more = json.loads(path.read_bytes())
     except ValueError as error:
-        fail(f"{path} is not JSON: {error}", MISUSED)
+        fail(f"{path} is not JSON: {error}", EXIT_USAGE)
     if not isinstance(more, dict):
-        fail(f"{path}: an object with fields of the request is expected", MISUSED)
+        fail(f"{path}: an object with fields of the request is expected", EXIT_USAGE)
     return {"steps": steps, **more}
 
 
-def _trained(
+def _run_training_study(
     folder: Path,
     name: str,
-    make: Callable[[], list[dict[str, Any]]],
+    build_points: Callable[[], list[dict[str, Any]]],
     model: str,
-    more: dict[str, Any],
+    extra_fields: dict[str, Any],
     repeats: int,
     url: str,
 ) -> None:
-    from sandbox.synth.study import keep, train
+    from sandbox.synth.study import save_points, train
 
-    points = make()
+    points = build_points()
     if model:
-        with service_at(url) as client:
-            points = train(client, points, {"model": model, **more}, repeats, say)
-    keep(folder, name, points)
+        with connect_to_service(url) as client:
+            points = train(client, points, {"model": model, **extra_fields}, repeats, say)
+    save_points(folder, name, points)
     show_rows(points)
     if model and any(set(point["statuses"]) != {"finished"} for point in points):
         fail("not every training job finished; see `sandbox jobs`")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sandbox.cli.console import Url, faults_of, say, service_at
-from sandbox.cli.jsonl import STANDARD, Lines, Results, opened_lines, progress_of
+from sandbox.cli.console import Url, connect_to_service, format_faults, say
+from sandbox.cli.jsonl import STANDARD_STREAM, JsonlFile, ResultsWriter, open_jsonl, show_progress
 
 if TYPE_CHECKING:
     from sandbox.client import Client
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 6
 # Enough that a service of many slots has work to its end; results are written in order, so more is held back.
-AT_ONCE = 8
+DEFAULT_CONCURRENCY = 8
 
 
 def vote(
     problems: Annotated[Path, typer.Argument(help="One VoteRequest as JSON a line; - for standard input.")],
     out: Annotated[Path, typer.Option(help="Write each result as a line of JSON, in order; - for standard output.")],
-    at_once: Annotated[int, typer.Option(min=1, max=256, help="Votes under way at one time.")] = AT_ONCE,
+    at_once: Annotated[int, typer.Option(min=1, max=256, help="Votes under way at one time.")] = DEFAULT_CONCURRENCY,
     url: Url = "",
 ) -> None:
     """Label the inputs of many problems by the vote of their candidates.
@@ -35,16 +35,16 @@ def vote(
     Each result has the `line` of its problem and its SHA-256, `problem`. Ctrl-C ends with exit code 130.
     """
     with ExitStack() as stack:
-        lines = stack.enter_context(opened_lines(problems))
-        digests = lines.check(_fault, "problem")
-        results = Results(out, digests, "problem")
-        counts, tally = Counter(problems=len(results.kept)), Counter[str]()
-        for result in results.kept:
+        lines = stack.enter_context(open_jsonl(problems))
+        digests = lines.check(_find_fault, "problem")
+        results = ResultsWriter(out, digests, "problem")
+        counts, tally = Counter(problems=len(results.existing)), Counter[str]()
+        for result in results.existing:
             _count(result, tally)
-        client = stack.enter_context(service_at(url, ATTEMPTS))
+        client = stack.enter_context(connect_to_service(url, ATTEMPTS))
         try:
-            advance = stack.enter_context(progress_of("voting", len(digests), counts))
-            for number, result in _votes(client, lines, len(results.kept), at_once):
+            advance = stack.enter_context(show_progress("voting", len(digests), counts))
+            for number, result in _run_votes(client, lines, len(results.existing), at_once):
                 results.write(number, result)
                 _count(result, tally)
                 counts["problems"] += 1
@@ -52,10 +52,10 @@ def vote(
         except KeyboardInterrupt:
             stack.close()
             results.stop(counts["problems"])
-    _show_summary(tally, to_stderr=str(out) == STANDARD)
+    _show_summary(tally, to_stderr=str(out) == STANDARD_STREAM)
 
 
-def _fault(line: bytes) -> str:
+def _find_fault(line: bytes) -> str:
     from pydantic import ValidationError
 
     from sandbox.schema.vote import VoteRequest
@@ -63,11 +63,11 @@ def _fault(line: bytes) -> str:
     try:
         VoteRequest.model_validate_json(line)
     except ValidationError as error:
-        return faults_of(error)[0]
+        return format_faults(error)[0]
     return ""
 
 
-def _votes(client: Client, lines: Lines, done: int, at_once: int) -> Iterator[tuple[int, dict[str, Any]]]:
+def _run_votes(client: Client, lines: JsonlFile, done: int, at_once: int) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the results of all lines but the first `done` in order, with several votes under way at one time."""
     from sandbox.schema.vote import VoteRequest
 
@@ -77,7 +77,7 @@ def _votes(client: Client, lines: Lines, done: int, at_once: int) -> Iterator[tu
         for place, (number, line) in enumerate(lines):
             if place < done:
                 continue
-            under_way.append((number, pool.submit(_held, client, VoteRequest.model_validate_json(line))))
+            under_way.append((number, pool.submit(_run_vote, client, VoteRequest.model_validate_json(line))))
             if len(under_way) >= at_once:
                 first, result = under_way.popleft()
                 yield first, result.result()
@@ -87,7 +87,7 @@ def _votes(client: Client, lines: Lines, done: int, at_once: int) -> Iterator[tu
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _held(client: Client, request: VoteRequest) -> dict[str, Any]:
+def _run_vote(client: Client, request: VoteRequest) -> dict[str, Any]:
     return client.vote(request).model_dump(mode="json")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sandbox.cli.console import Url, fail, say, service_at, settings_of
+from sandbox.cli.console import Url, connect_to_service, fail, read_settings, say
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
     from sandbox.schema.live import LiveResult, LiveSlot, LiveView
 
-RATE_OVER_S = 10
+RATE_WINDOW_S = 10
 BARS = " ▁▂▃▄▅▆▇█"
-GRAPH_S = 60
-RECENT_SHOWN = 12
+GRAPH_WINDOW_S = 60
+MAX_RECENT_SHOWN = 12
 COLOURS = {"accepted": "green", "ok": "green", "internal_error": "bold red", "busy": "green", "silent": "red"}
-SHORTEST_ID = 8  # as many characters of an id are enough
-ID_SHOWN = 10
-IDS = ("submission", "item", "request", "webhook", "job")
-SHOWN_FIRST = ("time", "level", "process", "logger", "message", "traceback")
+MIN_ID_CHARS = 8  # as many characters of an id are enough
+ID_CHARS_SHOWN = 10
+ID_FIELDS = ("submission", "item", "request", "webhook", "job")
+LEADING_FIELDS = ("time", "level", "process", "logger", "message", "traceback")
 
 
 def top(
@@ -44,43 +44,45 @@ def top(
     from rich.live import Live
 
     console = Console()
-    with service_at(url) as client:
+    with connect_to_service(url) as client:
         if once:
-            console.print(_drawn(client.live()))
+            console.print(_render_view(client.live()))
             return
-        with Live(_drawn(client.live()), console=console, screen=console.is_terminal, auto_refresh=False) as shown:
+        with Live(
+            _render_view(client.live()), console=console, screen=console.is_terminal, auto_refresh=False
+        ) as shown:
             try:
                 while True:
                     time.sleep(every_s)
-                    shown.update(_drawn(client.live()), refresh=True)
+                    shown.update(_render_view(client.live()), refresh=True)
             except KeyboardInterrupt:
                 return
 
 
-def _drawn(view: LiveView) -> Group:
+def _render_view(view: LiveView) -> Group:
     from rich.console import Group
 
-    recent = _recent(view.recent[:RECENT_SHOWN], view.at)
-    return Group(_headline(view), _lanes(view), _slots(view.slots, view.at), recent)
+    recent = _render_recent(view.recent[:MAX_RECENT_SHOWN], view.at)
+    return Group(_render_headline(view), _render_lanes(view), _render_slots(view.slots, view.at), recent)
 
 
-def _headline(view: LiveView) -> str:
+def _render_headline(view: LiveView) -> str:
     """The rate of the last whole seconds, and a picture of the last minute."""
     by_second = {second.at: sum(second.verdicts.values()) for second in view.seconds}
     now = int(view.at)
     verdicts: Counter[str] = Counter()
     for second in view.seconds:
-        if now - RATE_OVER_S <= second.at < now:
+        if now - RATE_WINDOW_S <= second.at < now:
             verdicts.update(second.verdicts)
-    counts = [by_second.get(at, 0) for at in range(now - GRAPH_S, now)]
+    counts = [by_second.get(at, 0) for at in range(now - GRAPH_WINDOW_S, now)]
     most = max(counts)
     graph = "".join(BARS[-(-count * (len(BARS) - 1) // most)] if most else BARS[0] for count in counts)
-    parts = "  ".join(f"{_coloured(name)} {number / RATE_OVER_S:.1f}" for name, number in verdicts.most_common())
-    rate = f"[bold]{verdicts.total() / RATE_OVER_S:.1f} verdicts/s[/]"
+    parts = "  ".join(f"{_colorize(name)} {number / RATE_WINDOW_S:.1f}" for name, number in verdicts.most_common())
+    rate = f"[bold]{verdicts.total() / RATE_WINDOW_S:.1f} verdicts/s[/]"
     return f"{rate}  {parts}\n{graph} most in a second: {most}"
 
 
-def _lanes(view: LiveView) -> Table:
+def _render_lanes(view: LiveView) -> Table:
     from rich.box import SIMPLE
     from rich.table import Column, Table
 
@@ -88,11 +90,11 @@ def _lanes(view: LiveView) -> Table:
         "lane", Column("queued", justify="right"), Column("oldest", justify="right"), box=SIMPLE, pad_edge=False
     )
     for lane in view.lanes:
-        table.add_row(lane.name, str(lane.queued), _ago(lane.oldest_s) if lane.oldest_s else "")
+        table.add_row(lane.name, str(lane.queued), _format_age(lane.oldest_s) if lane.oldest_s else "")
     return table
 
 
-def _slots(slots: Sequence[LiveSlot], now: float) -> Table:
+def _render_slots(slots: Sequence[LiveSlot], now: float) -> Table:
     from rich.box import SIMPLE
     from rich.table import Column, Table
 
@@ -101,12 +103,12 @@ def _slots(slots: Sequence[LiveSlot], now: float) -> Table:
     for slot in slots:
         running, since = slot.running, slot.since
         works_on = "" if running is None else f"{running.kind} {running.language} {running.lane} {running.id[:12]}"
-        for_s = _ago(now - since) if since is not None and running is not None else ""
-        table.add_row(slot.name, _coloured(slot.state), works_on, for_s, ", ".join(slot.boxes), str(slot.done))
+        for_s = _format_age(now - since) if since is not None and running is not None else ""
+        table.add_row(slot.name, _colorize(slot.state), works_on, for_s, ", ".join(slot.boxes), str(slot.done))
     return table
 
 
-def _recent(results: Sequence[LiveResult], now: float) -> Table:
+def _render_recent(results: Sequence[LiveResult], now: float) -> Table:
     from rich.box import SIMPLE
     from rich.table import Column, Table
 
@@ -115,14 +117,14 @@ def _recent(results: Sequence[LiveResult], now: float) -> Table:
     table = Table(*left, *right, box=SIMPLE, pad_edge=False, collapse_padding=True)
     for one in results:
         tests = "" if one.total is None else f"{one.passed}/{one.total}"
-        times = (_short(one.queued_s), _short(one.took_s), _ago(max(0.0, now - one.at)))
+        times = (_format_duration(one.queued_s), _format_duration(one.took_s), _format_age(max(0.0, now - one.at)))
         start, dot, item = one.id.partition(".")
-        shown = start[:ID_SHOWN] + dot + item
-        table.add_row(shown, one.language, _coloured(one.verdict), tests, *times)
+        shown = start[:ID_CHARS_SHOWN] + dot + item
+        table.add_row(shown, one.language, _colorize(one.verdict), tests, *times)
     return table
 
 
-def show_kept(view: LiveView) -> None:
+def show_durable_jobs(view: LiveView) -> None:
     """The submissions sent with `respond-async` or a key that have results among the latest, and their verdicts."""
     from rich.box import SIMPLE
     from rich.console import Console
@@ -133,26 +135,28 @@ def show_kept(view: LiveView) -> None:
         if one.job is not None:
             by_job.setdefault(one.job, []).append(one)
     table = Table(Column("submission", no_wrap=True), "kind", "lane", "verdicts", "ended", box=SIMPLE, pad_edge=False)
-    for job, results in list(by_job.items())[:RECENT_SHOWN]:
+    for job, results in list(by_job.items())[:MAX_RECENT_SHOWN]:
         verdicts = Counter(one.verdict for one in results)
-        told = "  ".join(f"{_coloured(verdict)} {number}" for verdict, number in verdicts.most_common())
+        verdict_counts = "  ".join(f"{_colorize(verdict)} {number}" for verdict, number in verdicts.most_common())
         last = max(one.at for one in results)
-        table.add_row(job, results[0].kind, results[0].lane, told, f"{_ago(max(0.0, view.at - last))} ago")
+        table.add_row(
+            job, results[0].kind, results[0].lane, verdict_counts, f"{_format_age(max(0.0, view.at - last))} ago"
+        )
     Console().print(table)
 
 
-def _coloured(word: str) -> str:
+def _colorize(word: str) -> str:
     colour = COLOURS.get(word, "yellow" if word not in {"idle", "skipped"} else "dim")
     return f"[{colour}]{word}[/]"
 
 
-def _short(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     if seconds >= 1:
         return f"{seconds:.1f} s"
     return f"{seconds * 1000:.1f} ms" if seconds < 0.1 else f"{seconds * 1000:.0f} ms"
 
 
-def _ago(seconds: float) -> str:
+def _format_age(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
@@ -170,43 +174,47 @@ def logs(
     An id leads to the others: a submission's to its request's, an X-Request-ID's to its submissions'. Logs of other
     hosts, or of a journal, come with --file: journalctl -o cat -u 'sandbox*' | sandbox logs ID --file -
     """
-    sources = file or _log_files()
-    lines = [(source.stem, line) for source in sources for line in _read(source)]
-    ids = _related(an_id, _holding(lines, {an_id.partition(".")[0]}))
-    about = [line for line in _holding(lines, ids) if _is_about(line[1], ids)]
+    sources = file or _find_log_files()
+    lines = [(source.stem, line) for source in sources for line in _read_log(source)]
+    ids = _collect_related_ids(an_id, _filter_lines(lines, {an_id.partition(".")[0]}))
+    about = [line for line in _filter_lines(lines, ids) if _is_about(line[1], ids)]
     found = sorted(about, key=lambda line: str(line[1].get("time", "")))
     if not found:
         fail(f"no line about {an_id} in {', '.join(map(str, sources)) or 'the home, which has no logs'}")
     for source, line in found:
-        typer.echo(json.dumps(line) if as_json else _told(source, line))
+        typer.echo(json.dumps(line) if as_json else _format_log_line(source, line))
 
 
-def _log_files() -> list[Path]:
+def _find_log_files() -> list[Path]:
     from sandbox.config import QueueSettings
-    from sandbox.up import log_folder_of
+    from sandbox.up import get_log_folder
 
-    folder = log_folder_of(settings_of(QueueSettings))
+    folder = get_log_folder(read_settings(QueueSettings))
     if not folder.is_dir():
         say(f"{folder} is not there: `sandbox up --detach` logs to it; name other logs with --file")
     return sorted(folder.glob("*.log"))
 
 
-def _read(path: Path) -> list[bytes]:
+def _read_log(path: Path) -> list[bytes]:
     try:
         return sys.stdin.buffer.readlines() if str(path) == "-" else path.read_bytes().splitlines()
     except OSError as error:
         fail(f"cannot read {path}: {error.strerror}")
 
 
-def _holding(lines: Iterable[tuple[str, bytes]], ids: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _filter_lines(lines: Iterable[tuple[str, bytes]], ids: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The lines of JSON that have one of these ids somewhere; to read every line would take long."""
     words = [an_id.encode() for an_id in ids]
     for source, line in lines:
-        if line.startswith(b"{") and any(word in line for word in words) and (found := _parsed(line)) is not None:
+        if (
+            line.startswith(b"{")
+            and any(word in line for word in words)
+            and (found := _parse_log_line(line)) is not None
+        ):
             yield source, found
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
+def _parse_log_line(line: bytes) -> dict[str, Any] | None:
     try:
         found = json.loads(line)
     except ValueError:  # the end of a log that is being written
@@ -214,11 +222,11 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _related(an_id: str, lines: Iterable[tuple[str, dict[str, Any]]]) -> set[str]:
+def _collect_related_ids(an_id: str, lines: Iterable[tuple[str, dict[str, Any]]]) -> set[str]:
     """The id, and those that stand beside it: a request has its submissions, a submission its request."""
     related = {an_id}
     for _, line in lines:
-        meant = [name for name in IDS if _fits(an_id, str(line.get(name, "")))]
+        meant = [name for name in ID_FIELDS if _matches_id(an_id, str(line.get(name, "")))]
         related |= {str(line[name]) for name in meant}
         if meant and "request" in line:
             related.add(str(line["request"]))
@@ -227,23 +235,23 @@ def _related(an_id: str, lines: Iterable[tuple[str, dict[str, Any]]]) -> set[str
     return related
 
 
-def _fits(an_id: str, whole: str) -> bool:
+def _matches_id(an_id: str, full_id: str) -> bool:
     """`sandbox top` shows the beginning of an id, and an item's number behind it."""
     start, _, item = an_id.partition(".")
-    if whole == an_id or len(start) < SHORTEST_ID:
-        return whole == an_id
-    return whole.startswith(start) and (not item or whole.endswith(f".{item}"))
+    if full_id == an_id or len(start) < MIN_ID_CHARS:
+        return full_id == an_id
+    return full_id.startswith(start) and (not item or full_id.endswith(f".{item}"))
 
 
 def _is_about(line: dict[str, Any], ids: set[str]) -> bool:
     """Of a request's many submissions only those that were asked for."""
     if "submission" in line:
         return bool(ids & {str(line["submission"]), str(line.get("item"))})
-    return bool(ids & {str(line[name]) for name in IDS if name in line})
+    return bool(ids & {str(line[name]) for name in ID_FIELDS if name in line})
 
 
-def _told(source: str, line: dict[str, Any]) -> str:
-    more = " ".join(f"{name}={value}" for name, value in line.items() if name not in SHOWN_FIRST)
+def _format_log_line(source: str, line: dict[str, Any]) -> str:
+    more = " ".join(f"{name}={value}" for name, value in line.items() if name not in LEADING_FIELDS)
     traceback = f"\n{line['traceback']}" if "traceback" in line else ""
     return (
         f"{line.get('time', '')} {source:<10} {line.get('level', ''):<7} {line.get('message', '')}  {more}{traceback}"

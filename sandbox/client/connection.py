@@ -15,10 +15,10 @@ Progress = Callable[[int, int | None], object]
 """Called with the number of results so far, and of all, None where that is not known."""
 
 # A stream that meets one of these asks again for what is missing.
-OUTLIVED = (Refused, QueueUnavailable, *CONNECTION_ERRORS)
+RECONNECT_ERRORS = (Refused, QueueUnavailable, *CONNECTION_ERRORS)
 
 
-def key_header(api_key: str | None) -> dict[str, str]:
+def build_auth_headers(api_key: str | None) -> dict[str, str]:
     if api_key is None:
         # Imported here: reading settings brings a package along that no call needs.
         from sandbox.config import ClientSettings
@@ -27,9 +27,9 @@ def key_header(api_key: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 
-def timeout(timeout_s: float) -> httpx.Timeout:
+def build_timeout(timeout_s: float) -> httpx.Timeout:
     return httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0), pool=None)
 
 
-def limits(connections: int) -> httpx.Limits:
+def build_limits(connections: int) -> httpx.Limits:
     return httpx.Limits(max_connections=connections, max_keepalive_connections=connections)

@@ -26,10 +26,10 @@ from sandbox.schema.gpu import EvalProblem
 
 Row = Mapping[str, Any]
 
-ASK = "Answer with the complete program in one ```python code block.\n\n"
+INSTRUCTION = "Answer with the complete program in one ```python code block.\n\n"
 
 
-def problems_of(shape: str, rows: Sequence[Row]) -> list[EvalProblem]:
+def read_problems(shape: str, rows: Sequence[Row]) -> list[EvalProblem]:
     """Raises BadRequest with the row at fault."""
     problems = []
     for index, row in enumerate(rows):
@@ -41,12 +41,12 @@ def problems_of(shape: str, rows: Sequence[Row]) -> list[EvalProblem]:
     return problems
 
 
-def humaneval(row: Row) -> EvalProblem:
+def read_humaneval(row: Row) -> EvalProblem:
     name = str(row["task_id"])
-    imports = preamble.humaneval_preamble(row["prompt"], row["test"])
+    imports = preamble.build_humaneval_preamble(row["prompt"], row["test"])
     return EvalProblem(
         name=name,
-        prompt=f"{ASK}Complete this function:\n\n```python\n{row['prompt']}```",
+        prompt=f"{INSTRUCTION}Complete this function:\n\n```python\n{row['prompt']}```",
         tests=[AssertTest(assertion=preamble.join_parts(imports, f"{row['test']}\ncheck({row['entry_point']})\n"))],
         entry_point=row["entry_point"],
         imports=imports,
@@ -54,7 +54,7 @@ def humaneval(row: Row) -> EvalProblem:
     )
 
 
-def mbpp(row: Row) -> EvalProblem:
+def read_mbpp(row: Row) -> EvalProblem:
     """Both versions: the original's `text` and `test_setup_code`, the sanitized one's `prompt` and `test_imports`."""
     asserts = [str(line) for line in row["test_list"]]
     imports = [str(line) for line in row.get("test_imports", [])]
@@ -62,40 +62,40 @@ def mbpp(row: Row) -> EvalProblem:
     shown = "\n".join(asserts)
     return EvalProblem(
         name=f"MBPP/{row['task_id']}",
-        prompt=f"{ASK}{row.get('text') or row['prompt']}\nYour code should pass these tests:\n\n{shown}",
+        prompt=f"{INSTRUCTION}{row.get('text') or row['prompt']}\nYour code should pass these tests:\n\n{shown}",
         tests=[AssertTest(assertion=f"{setup}\n{line}\n".lstrip()) for line in asserts],
-        imports=preamble.humaneval_preamble(setup) + "".join(f"{line}\n" for line in imports),
+        imports=preamble.build_humaneval_preamble(setup) + "".join(f"{line}\n" for line in imports),
     )
 
 
-def livecodebench(row: Row) -> EvalProblem:
+def read_livecodebench(row: Row) -> EvalProblem:
     """Private cases may be packed as the set has them: base64 of zlib of a pickled JSON text."""
     metadata = row.get("metadata") or {}
     metadata = json.loads(metadata) if isinstance(metadata, str) else metadata
-    cases = [*_cases(row["public_test_cases"]), *_cases(row.get("private_test_cases") or [])]
+    cases = [*_read_cases(row["public_test_cases"]), *_read_cases(row.get("private_test_cases") or [])]
     name = metadata.get("func_name") or ""
     starter = row.get("starter_code") or ""
     how = f"Begin with this:\n\n```python\n{starter}\n```" if starter else "Read standard input, print the answer."
     return EvalProblem(
         name=str(row.get("question_id") or row["question_title"]),
-        prompt=f"{ASK}{row['question_content']}\n\n{how}",
-        tests=[_call(case) if name else _program(case) for case in cases],
+        prompt=f"{INSTRUCTION}{row['question_content']}\n\n{how}",
+        tests=[_build_function_test(case) if name else _build_stdin_test(case) for case in cases],
         entry_point=f"Solution.{name}" if name and "class Solution" in starter else name,
         difficulty=str(row.get("difficulty") or ""),
         released=None if not row.get("contest_date") else date.fromisoformat(str(row["contest_date"])[:10]),
         checker=TokensChecker(type="tokens") if name else LiveCodeBenchChecker(type="livecodebench"),
-        imports=preamble.livecodebench_preamble(),
+        imports=preamble.build_livecodebench_preamble(),
     )
 
 
 READERS: dict[str, Callable[[Row], EvalProblem]] = {
-    "humaneval": humaneval,
-    "mbpp": mbpp,
-    "livecodebench": livecodebench,
+    "humaneval": read_humaneval,
+    "mbpp": read_mbpp,
+    "livecodebench": read_livecodebench,
 }
 
 
-def _cases(value: Any) -> list[Row]:
+def _read_cases(value: Any) -> list[Row]:
     if not isinstance(value, str):
         return list(value)
     try:
@@ -107,11 +107,11 @@ def _cases(value: Any) -> list[Row]:
     return found
 
 
-def _program(case: Row) -> AnyTest:
+def _build_stdin_test(case: Row) -> AnyTest:
     return TestCase(stdin=case["input"], expected=case["output"])
 
 
-def _call(case: Row) -> AnyTest:
+def _build_function_test(case: Row) -> AnyTest:
     """Arguments stand one a line, each as JSON."""
     args = [json.loads(line) for line in str(case["input"]).splitlines() if line.strip()]
     return FunctionTest(args=args, expected=json.loads(case["output"]))

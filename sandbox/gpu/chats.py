@@ -5,7 +5,7 @@ from __future__ import annotations
 from sandbox.schema.gpu import Message
 
 
-def chat_of(prompt: str | list[Message]) -> list[dict[str, str]]:
+def to_messages(prompt: str | list[Message]) -> list[dict[str, str]]:
     """A prompt as the chat that trainers and their templates read."""
     if isinstance(prompt, str):
         return [{"role": "user", "content": prompt}]

@@ -12,66 +12,66 @@ import httpx
 
 from sandbox.errors import BadRequest, InfrastructureError
 from sandbox.gpu.engine import Engine
-from sandbox.passing import PASSING, pause_s
+from sandbox.passing import TRANSIENT_STATUSES, compute_pause_s
 from sandbox.schema.gpu import Message, Sampling
 
 TIMEOUT_S = 3_600.0
 ATTEMPTS = 8
 FIRST_PAUSE_S = 0.5
-SHOWN = 500
+MAX_SHOWN_CHARS = 500
 
 Prompt = str | list[Message]
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class CompletionGroup:
     """All completions of one prompt; `at` is when the last token of them was here (time.monotonic)."""
 
-    prompt: int
+    prompt_index: int
     texts: list[str]
     finish_reasons: list[str]
     tokens: int
     prompt_tokens: int
-    at: float
+    finished_at: float
 
 
-class Completions:
+class CompletionClient:
     """Asks the servers of an engine in turn, with a bound on what each has at a time."""
 
-    def __init__(self, engine: Engine, requests: int, key: str = "") -> None:
+    def __init__(self, engine: Engine, requests_per_server: int, api_key: str = "") -> None:
         self._engine = engine
-        self._requests = requests
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._requests_per_server = requests_per_server
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
-    async def warm(self, model: str) -> list[str]:
+    async def warm_up(self, model: str) -> list[str]:
         """See that the model is served, so that nothing else is waited for later; where. Raises NoEngine."""
         return await asyncio.to_thread(self._engine.serve, model)
 
-    async def of(
-        self, model: str, prompts: Sequence[Prompt], sampling: Sampling, without: Container[int] = ()
-    ) -> AsyncGenerator[Group, None]:
+    async def generate(
+        self, model: str, prompts: Sequence[Prompt], sampling: Sampling, skip: Container[int] = ()
+    ) -> AsyncGenerator[CompletionGroup, None]:
         """Groups in the order in which they are ready, but for the prompts `without`.
 
         Raises NoEngine, BadRequest and InfrastructureError.
         """
         urls = await asyncio.to_thread(self._engine.serve, model)
-        room = asyncio.Semaphore(self._requests * len(urls))
+        room = asyncio.Semaphore(self._requests_per_server * len(urls))
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
         async with httpx.AsyncClient(timeout=TIMEOUT_S, limits=limits, headers=self._headers, trust_env=False) as http:
-            asked = [
-                asyncio.create_task(self._ask(http, room, urls, index, model, prompt, sampling))
+            tasks = [
+                asyncio.create_task(self._request_group(http, room, urls, index, model, prompt, sampling))
                 for index, prompt in enumerate(prompts)
-                if index not in without
+                if index not in skip
             ]
             try:
-                for ready in asyncio.as_completed(asked):
+                for ready in asyncio.as_completed(tasks):
                     yield await ready
             finally:
-                for task in asked:
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(*asked, return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _ask(
+    async def _request_group(
         self,
         http: httpx.AsyncClient,
         room: asyncio.Semaphore,
@@ -80,26 +80,26 @@ class Completions:
         model: str,
         prompt: Prompt,
         sampling: Sampling,
-    ) -> Group:
-        path, body = request_of(model, prompt, sampling)
+    ) -> CompletionGroup:
+        path, body = build_request(model, prompt, sampling)
         async with room:
             for attempt in range(ATTEMPTS):
                 response: httpx.Response | None = None
                 try:
                     response = await http.post(urls[index % len(urls)] + path, json=body)
-                    failure = f"answers {response.status_code}: {response.text[:SHOWN]}"
+                    failure = f"answers {response.status_code}: {response.text[:MAX_SHOWN_CHARS]}"
                 except httpx.TransportError as error:
                     failure = f"does not answer: {type(error).__name__}: {error}"
-                if response is not None and response.status_code not in PASSING:
-                    return _group(index, response)
+                if response is not None and response.status_code not in TRANSIENT_STATUSES:
+                    return _parse_group(index, response)
                 if attempt + 1 < ATTEMPTS:
-                    await asyncio.sleep(pause_s(attempt, FIRST_PAUSE_S, response))
+                    await asyncio.sleep(compute_pause_s(attempt, FIRST_PAUSE_S, response))
                     # Answers at once while the servers are well, and starts again the one that is not.
                     urls = await asyncio.to_thread(self._engine.serve, model)
         raise InfrastructureError(f"the model's server, asked {ATTEMPTS} times, {failure}")
 
 
-def request_of(model: str, prompt: Prompt, sampling: Sampling) -> tuple[str, dict[str, Any]]:
+def build_request(model: str, prompt: Prompt, sampling: Sampling) -> tuple[str, dict[str, Any]]:
     """Path and body of one prompt's request."""
     body: dict[str, Any] = {
         "model": model,
@@ -117,31 +117,37 @@ def request_of(model: str, prompt: Prompt, sampling: Sampling) -> tuple[str, dic
     return "/chat/completions", {**body, "messages": [message.model_dump() for message in prompt]}
 
 
-def _group(index: int, response: httpx.Response) -> Group:
+def _parse_group(index: int, response: httpx.Response) -> CompletionGroup:
     if response.status_code >= 500:
-        raise InfrastructureError(f"the model's server answers {response.status_code}: {response.text[:SHOWN]}")
+        raise InfrastructureError(
+            f"the model's server answers {response.status_code}: {response.text[:MAX_SHOWN_CHARS]}"
+        )
     if response.status_code == 404:
-        raise BadRequest(f"model: the model's server does not serve it (404): {response.text[:SHOWN]}", "model")
+        raise BadRequest(
+            f"model: the model's server does not serve it (404): {response.text[:MAX_SHOWN_CHARS]}", "model"
+        )
     if response.status_code != 200:
-        words = f"the model's server refuses the prompt ({response.status_code}): {response.text[:SHOWN]}"
+        words = f"the model's server refuses the prompt ({response.status_code}): {response.text[:MAX_SHOWN_CHARS]}"
         raise BadRequest(words, f"prompts.{index}")
     try:
-        told = response.json()
-        choices = sorted(told["choices"], key=lambda choice: choice.get("index", 0))
-        texts = [_text(choice) for choice in choices]
-        usage = told.get("usage") or {}
+        payload = response.json()
+        choices = sorted(payload["choices"], key=lambda choice: choice.get("index", 0))
+        texts = [_read_text(choice) for choice in choices]
+        usage = payload.get("usage") or {}
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise InfrastructureError(f"the model's server answers in another shape: {response.text[:SHOWN]}") from None
-    return Group(
-        prompt=index,
+        raise InfrastructureError(
+            f"the model's server answers in another shape: {response.text[:MAX_SHOWN_CHARS]}"
+        ) from None
+    return CompletionGroup(
+        prompt_index=index,
         texts=texts,
         finish_reasons=[choice.get("finish_reason") or "" for choice in choices],
         tokens=usage.get("completion_tokens") or 0,
         prompt_tokens=usage.get("prompt_tokens") or 0,
-        at=time.monotonic(),
+        finished_at=time.monotonic(),
     )
 
 
-def _text(choice: dict[str, Any]) -> str:
+def _read_text(choice: dict[str, Any]) -> str:
     text = choice["message"]["content"] if "message" in choice else choice["text"]
     return text or ""

@@ -23,13 +23,13 @@ from typing import Any
 from sandbox.errors import BadRequest
 from sandbox.schema.gpu import Progress
 
-JOB = "job:"
+JOB_PREFIX = "job:"
 JOB_ID = re.compile(r"[A-Za-z0-9-]+")
-NOT_OF_THE_HUB = re.compile(r"[:@]")
+INVALID_HUB_CHARS = re.compile(r"[:@]")
 
 
 @dataclass(frozen=True, slots=True)
-class JobFolder:
+class JobDir:
     """Names in the folder, and how they are read and written."""
 
     path: Path
@@ -48,89 +48,89 @@ class JobFolder:
 
     def write_order(self, order: dict[str, Any]) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
-        _write(self.path / "order.json", order)
+        _write_json(self.path / "order.json", order)
 
-    def order(self) -> dict[str, Any]:
-        return _read(self.path / "order.json")
+    def read_order(self) -> dict[str, Any]:
+        return _read_json(self.path / "order.json")
 
-    def tell(self, progress: Progress, **more: Any) -> None:
+    def append_progress(self, progress: Progress, **more: Any) -> None:
         """Append a line; `more` is kept for whoever measures, and travels no further."""
         line = progress.model_dump(exclude_none=True) | ({"more": more} if more else {})
         with (self.path / "progress.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
-    def told(self, after: int) -> tuple[list[dict[str, Any]], int]:
+    def read_progress(self, offset: int) -> tuple[list[dict[str, Any]], int]:
         """The whole lines behind byte `after`, and the byte to ask from next."""
         try:
             with (self.path / "progress.jsonl").open("rb") as file:
-                file.seek(after)
+                file.seek(offset)
                 data = file.read()
         except FileNotFoundError:
-            return [], after
+            return [], offset
         end = data.rfind(b"\n") + 1
-        return [json.loads(line) for line in data[:end].splitlines()], after + end
+        return [json.loads(line) for line in data[:end].splitlines()], offset + end
 
-    def finish(self, result: dict[str, Any]) -> None:
-        _write(self.path / "result.json", result)
+    def write_result(self, result: dict[str, Any]) -> None:
+        _write_json(self.path / "result.json", result)
 
-    def result(self) -> dict[str, Any] | None:
+    def read_result(self) -> dict[str, Any] | None:
         """None while there is none."""
         path = self.path / "result.json"
-        return _read(path) if path.exists() else None
+        return _read_json(path) if path.exists() else None
 
-    def refuse(self, error: str, field: str) -> None:
+    def write_refusal(self, error: str, field: str) -> None:
         """The request is at fault, and trying it again would not help."""
-        _write(self.path / "refused.json", {"message": error, "field": field})
+        _write_json(self.path / "refused.json", {"message": error, "field": field})
 
-    def refusal(self) -> BadRequest | None:
+    def read_refusal(self) -> BadRequest | None:
         """What was refused since `forget_refusal`."""
         path = self.path / "refused.json"
-        return BadRequest(**_read(path)) if path.exists() else None
+        return BadRequest(**_read_json(path)) if path.exists() else None
 
-    def forget_refusal(self) -> None:
+    def clear_refusal(self) -> None:
         (self.path / "refused.json").unlink(missing_ok=True)
 
-    def last_checkpoint(self) -> Path | None:
+    def find_last_checkpoint(self) -> Path | None:
         """The latest that was written to its end: the trainer's state is the last of its files."""
         whole = [path for path in self.checkpoints.glob("checkpoint-*") if (path / "trainer_state.json").exists()]
         return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
-def place_of(model: str, folder: Path) -> str:
+def resolve_model(model: str, root: Path) -> str:
     """What a model's name stands for: a folder below `folder`, or a name of the model hub.
 
     Raises BadRequest for a path that leads out of the folder, and for a job that made no model.
     """
-    if model.startswith(JOB):
-        job_id = model.removeprefix(JOB)
-        made = JobFolder(folder / "jobs" / job_id).model
-        if not JOB_ID.fullmatch(job_id) or not made.is_dir():
+    if model.startswith(JOB_PREFIX):
+        job_id = model.removeprefix(JOB_PREFIX)
+        model_dir = JobDir(root / "jobs" / job_id).model
+        if not JOB_ID.fullmatch(job_id) or not model_dir.is_dir():
             raise BadRequest(f"{model} made no model on this host", "model")
-        return str(made)
-    return str(path) if (path := inside(model, folder, "model")).exists() else _hub_name(model)
+        return str(model_dir)
+    return str(path) if (path := resolve_inside(model, root, "model")).exists() else _check_hub_name(model)
 
 
-def inside(name: str, folder: Path, field: str) -> Path:
+def resolve_inside(name: str, root: Path, field: str) -> Path:
     """A path below `folder`. Raises BadRequest for one that leads out of it."""
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):
+    path = (root / name).resolve()
+    if not path.is_relative_to(root.resolve()):
         raise BadRequest(f"{name!r} leads out of SANDBOX_GPU_FOLDER", field)
     return path
 
 
-def _hub_name(model: str) -> str:
-    if model.startswith(("/", ".")) or model.count("/") > 1 or NOT_OF_THE_HUB.search(model):
+def _check_hub_name(model: str) -> str:
+    if model.startswith(("/", ".")) or model.count("/") > 1 or INVALID_HUB_CHARS.search(model):
         raise BadRequest(f"no model {model!r} below SANDBOX_GPU_FOLDER on this host, nor can the hub have one", "model")
     return model
 
 
-def _write(path: Path, value: dict[str, Any]) -> None:
+def _write_json(path: Path, value: dict[str, Any]) -> None:
     """Whole or not at all: a reader never meets half a file, nor do processes that write the same one."""
     new = path.with_suffix(f".{os.getpid()}.new")
     new.write_text(json.dumps(value), encoding="utf-8")
     new.replace(path)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return value

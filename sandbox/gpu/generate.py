@@ -14,18 +14,18 @@ from typing import Any, Protocol
 
 from sandbox.client import AsyncClient
 from sandbox.gpu import told
-from sandbox.gpu.completions import Completions, Group, Prompt
+from sandbox.gpu.completions import CompletionClient, CompletionGroup, Prompt
 from sandbox.gpu.job import CurrentJob
-from sandbox.gpu.verdicts import Judge, Judged
+from sandbox.gpu.verdicts import CompletionJudge, GroupVerdict
 from sandbox.schema.gpu import GenerateRequest, Progress, Sampling
 
-TELL_EVERY_S = 0.25
+PUBLISH_INTERVAL_S = 0.25
 
 
 class GroupJudge(Protocol):
-    async def judge(self, prompt: int, completions: Sequence[str]) -> Judged: ...
+    async def judge(self, prompt: int, completions: Sequence[str]) -> GroupVerdict: ...
 
-    def judged_before(self, prompt: int, judged: Judged) -> None:
+    def restore_verdict(self, prompt: int, verdict: GroupVerdict) -> None:
         """An earlier attempt at the job has this verdict."""
 
 
@@ -33,7 +33,7 @@ class GroupJudge(Protocol):
 class Timeline:
     """When tokens and verdicts came, in seconds from the first request on; counts are those of earlier attempts too."""
 
-    began: float = field(default_factory=time.monotonic)
+    started_at: float = field(default_factory=time.monotonic)
     tokens: int = 0
     prompt_tokens: int = 0
     completions: int = 0
@@ -42,101 +42,101 @@ class Timeline:
     resumed_from: int = 0
     tokens_before: int = 0
     verdicts_before: int = 0
-    marked: int = 0
-    right: int = 0
-    lost: int = 0
+    judged_count: int = 0
+    correct_count: int = 0
+    lost_count: int = 0
     rewards: list[float] = field(default_factory=list)
 
-    def drawn(self, group: Group) -> None:
-        self._count(group)
-        self.last_token_at = max(self.last_token_at, group.at)
+    def record_group(self, group: CompletionGroup) -> None:
+        self._count_group(group)
+        self.last_token_at = max(self.last_token_at, group.finished_at)
 
-    def drawn_before(self, group: Group) -> None:
-        self._count(group)
+    def restore_group(self, group: CompletionGroup) -> None:
+        self._count_group(group)
         self.resumed_from += 1
         self.tokens_before += group.tokens
 
-    def judged(self, judged: Judged) -> None:
-        self.verdicts.append((judged.at, len(judged.rewards)))
-        self._mark(judged)
+    def record_verdict(self, verdict: GroupVerdict) -> None:
+        self.verdicts.append((verdict.judged_at, len(verdict.rewards)))
+        self._count_verdict(verdict)
 
-    def judged_before(self, judged: Judged) -> None:
-        self.verdicts_before += len(judged.rewards)
-        self._mark(judged)
+    def restore_verdict(self, verdict: GroupVerdict) -> None:
+        self.verdicts_before += len(verdict.rewards)
+        self._count_verdict(verdict)
 
-    def _count(self, group: Group) -> None:
+    def _count_group(self, group: CompletionGroup) -> None:
         self.tokens += group.tokens
         self.prompt_tokens += group.prompt_tokens
         self.completions += len(group.texts)
 
-    def _mark(self, judged: Judged) -> None:
-        self.rewards += [reward for reward in judged.rewards if reward is not None]
-        self.lost += sum(reward is None for reward in judged.rewards)
-        self.marked += sum(right is not None for right in judged.right)
-        self.right += sum(bool(right) for right in judged.right)
+    def _count_verdict(self, verdict: GroupVerdict) -> None:
+        self.rewards += [reward for reward in verdict.rewards if reward is not None]
+        self.lost_count += sum(reward is None for reward in verdict.rewards)
+        self.judged_count += sum(right is not None for right in verdict.correct)
+        self.correct_count += sum(bool(right) for right in verdict.correct)
 
     @property
     def pass_rate(self) -> float | None:
         """Of the completions that have a verdict: one that we failed to judge is neither right nor wrong."""
-        return self.right / self.marked if self.marked else None
+        return self.correct_count / self.judged_count if self.judged_count else None
 
-    def tokens_per_s(self, now: float) -> float | None:
+    def compute_tokens_per_s(self, now: float) -> float | None:
         """Of this attempt."""
-        passed_s = now - self.began
+        passed_s = now - self.started_at
         return round((self.tokens - self.tokens_before) / passed_s, 1) if passed_s > 0 else None
 
-    def summary(self) -> dict[str, Any]:
+    def summarize(self) -> dict[str, Any]:
         """What a job answers. `overlap` is the share of verdicts that were there when the last token was.
 
         Speeds and times are those of the last attempt; `resumed_from` says how many prompts were drawn before it.
         """
-        last_token_at = max(self.began, self.last_token_at)
+        last_token_at = max(self.started_at, self.last_token_at)
         answer: dict[str, Any] = {
             "completions": self.completions,
             "tokens": self.tokens,
             "prompt_tokens": self.prompt_tokens,
-            "generate_s": round(last_token_at - self.began, 3),
-            "tokens_per_s": self.tokens_per_s(last_token_at),
+            "generate_s": round(last_token_at - self.started_at, 3),
+            "tokens_per_s": self.compute_tokens_per_s(last_token_at),
             "resumed_from": self.resumed_from,
         }
         if not self.verdicts and not self.verdicts_before:
             return answer
-        last = max((at for at, _ in self.verdicts), default=self.began)
+        last = max((at for at, _ in self.verdicts), default=self.started_at)
         number = sum(count for _, count in self.verdicts)
-        early = sum(count for at, count in self.verdicts if at <= last_token_at)
+        early_count = sum(count for at, count in self.verdicts if at <= last_token_at)
         return answer | {
             "verdicts": self.verdicts_before + number,
-            "lost_verdicts": self.lost,
+            "lost_verdicts": self.lost_count,
             "pass_rate": self.pass_rate,
             "mean_reward": sum(self.rewards) / len(self.rewards) if self.rewards else None,
-            "verdicts_per_s": round(number / (last - self.began), 1) if last > self.began else None,
+            "verdicts_per_s": round(number / (last - self.started_at), 1) if last > self.started_at else None,
             "last_token_to_last_verdict_s": round(max(0.0, last - last_token_at), 3),
-            "overlap": round(early / number, 4) if number else None,
+            "overlap": round(early_count / number, 4) if number else None,
         }
 
 
-class Telling:
+class EventPublisher:
     """Collects a job's events and sends them together, a few times a second; `done` are prompts with all they get."""
 
     def __init__(self, job: CurrentJob, total: int, done: int) -> None:
         self._job = job
         self._total = total
-        self._before = done
+        self._done_before = done
         self._completions: list[bytes] = []
         self._verdicts: list[bytes] = []
-        self.done = done
+        self.done_count = done
 
-    def completion(self, group: Group) -> None:
-        self._completions.append(told.completion(group))
+    def add_completion(self, group: CompletionGroup) -> None:
+        self._completions.append(told.encode_completion(group))
 
-    def verdict(self, prompt: int, judged: Judged) -> None:
-        self._verdicts.append(told.verdict(prompt, judged))
+    def add_verdict(self, prompt: int, verdict: GroupVerdict) -> None:
+        self._verdicts.append(told.encode_verdict(prompt, verdict))
 
-    async def keep_telling(self, timeline: Timeline) -> None:
+    async def publish_periodically(self, timeline: Timeline) -> None:
         """Until it is cancelled; raises Cancelled when the job is."""
         while True:
-            await asyncio.sleep(TELL_EVERY_S)
-            self._job.stop_if_unwanted()
+            await asyncio.sleep(PUBLISH_INTERVAL_S)
+            self._job.raise_if_stopped()
             await asyncio.to_thread(self.flush, timeline)
 
     def flush(self, timeline: Timeline) -> None:
@@ -145,93 +145,95 @@ class Telling:
         verdicts, self._verdicts = self._verdicts, []
         if not completions and not verdicts:
             return
-        self._job.tell(told.COMPLETION, completions)
-        self._job.tell(told.VERDICT, verdicts)
-        with (self._job.folder.path / "completions.jsonl").open("ab") as file:
+        self._job.publish_events(told.COMPLETION, completions)
+        self._job.publish_events(told.VERDICT, verdicts)
+        with (self._job.directory.path / "completions.jsonl").open("ab") as file:
             file.writelines(line + b"\n" for line in completions + verdicts)
-        now, done = time.monotonic(), self.done - self._before
-        self._job.report(
+        now, done = time.monotonic(), self.done_count - self._done_before
+        self._job.report_progress(
             Progress(
-                step=self.done,
+                step=self.done_count,
                 total=self._total,
                 reward=sum(timeline.rewards) / len(timeline.rewards) if timeline.rewards else None,
                 pass_rate=timeline.pass_rate,
-                tokens_per_s=timeline.tokens_per_s(now),
-                eta_s=round((now - timeline.began) / done * (self._total - self.done), 1) if done else None,
+                tokens_per_s=timeline.compute_tokens_per_s(now),
+                eta_s=round((now - timeline.started_at) / done * (self._total - self.done_count), 1) if done else None,
             )
         )
 
 
-def generate(job: CurrentJob, request: GenerateRequest, model: str, completions: Completions) -> dict[str, Any]:
+def generate(job: CurrentJob, request: GenerateRequest, model: str, completions: CompletionClient) -> dict[str, Any]:
     """Do a job of the kind generate; completions are its events. Raises SandboxError."""
     prompts: Sequence[Prompt] = request.prompts or request.messages or []
     return asyncio.run(_generate(job, request, model, prompts, completions))
 
 
 async def _generate(
-    job: CurrentJob, request: GenerateRequest, model: str, prompts: Sequence[Prompt], completions: Completions
+    job: CurrentJob, request: GenerateRequest, model: str, prompts: Sequence[Prompt], completions: CompletionClient
 ) -> dict[str, Any]:
     async with AsyncClient(job.settings.url) as client:
-        judge = None if request.verify is None else Judge(client, request.verify)
-        timeline = await drawn_and_judged(job, model, prompts, request.sampling, completions, judge)
-    return timeline.summary() | {"served_by": await completions.warm(model)}
+        judge = None if request.verify is None else CompletionJudge(client, request.verify)
+        timeline = await generate_and_judge(job, model, prompts, request.sampling, completions, judge)
+    return timeline.summarize() | {"served_by": await completions.warm_up(model)}
 
 
-async def drawn_and_judged(
+async def generate_and_judge(
     job: CurrentJob,
     model: str,
     prompts: Sequence[Prompt],
     sampling: Sampling,
-    completions: Completions,
+    completions: CompletionClient,
     judge: GroupJudge | None,
 ) -> Timeline:
     """Every prompt's completions and their verdicts, both at the same time, but for what was told before."""
-    before = told.read(await asyncio.to_thread(job.events))
-    whole = before.groups if judge is None else before.judged
-    telling = Telling(job, len(prompts), len(whole))
-    await completions.warm(model)
+    logged = told.read_events(await asyncio.to_thread(job.read_events))
+    finished = logged.groups if judge is None else logged.verdicts
+    publisher = EventPublisher(job, len(prompts), len(finished))
+    await completions.warm_up(model)
     timeline = Timeline()
-    _restore(timeline, before, judge)
-    teller = asyncio.create_task(telling.keep_telling(timeline))
+    _restore(timeline, logged, judge)
+    publishing = asyncio.create_task(publisher.publish_periodically(timeline))
 
-    async def judge_one(group: Group) -> None:
+    async def judge_one(group: CompletionGroup) -> None:
         if judge is not None:
-            judged = await judge.judge(group.prompt, group.texts)
-            timeline.judged(judged)
-            telling.verdict(group.prompt, judged)
-        telling.done += 1
+            verdict = await judge.judge(group.prompt_index, group.texts)
+            timeline.record_verdict(verdict)
+            publisher.add_verdict(group.prompt_index, verdict)
+        publisher.done_count += 1
 
-    async def all_of_them() -> None:
-        unjudged = [] if judge is None else [group for group in before.groups.values() if group.prompt not in whole]
+    async def generate_all() -> None:
+        unjudged = (
+            [] if judge is None else [group for group in logged.groups.values() if group.prompt_index not in finished]
+        )
         judging = [asyncio.create_task(judge_one(group)) for group in unjudged]
         try:
-            async for group in completions.of(model, prompts, sampling, before.groups):
-                timeline.drawn(group)
-                telling.completion(group)
+            async for group in completions.generate(model, prompts, sampling, logged.groups):
+                timeline.record_group(group)
+                publisher.add_completion(group)
                 judging.append(asyncio.create_task(judge_one(group)))
             await asyncio.gather(*judging)
         finally:
             for task in judging:
                 task.cancel()
 
-    work = asyncio.create_task(all_of_them())
+    work = asyncio.create_task(generate_all())
     try:
-        await asyncio.wait({work, teller}, return_when=asyncio.FIRST_COMPLETED)
-        if teller.done():
-            teller.result()
+        await asyncio.wait({work, publishing}, return_when=asyncio.FIRST_COMPLETED)
+        if publishing.done():
+            publishing.result()
         await work
-        await asyncio.to_thread(telling.flush, timeline)
+        await asyncio.to_thread(publisher.flush, timeline)
     finally:
-        for task in (work, teller):
+        for task in (work, publishing):
             task.cancel()
-        await asyncio.gather(work, teller, return_exceptions=True)
+        await asyncio.gather(work, publishing, return_exceptions=True)
     return timeline
 
 
-def _restore(timeline: Timeline, before: told.Told, judge: GroupJudge | None) -> None:
-    for group in before.groups.values():
-        timeline.drawn_before(group)
-    for prompt, judged in before.judged.items():
-        timeline.judged_before(judged)
+def _restore(timeline: Timeline, logged: told.LoggedEvents, judge: GroupJudge | None) -> None:
+    for group in logged.groups.values():
+        timeline.restore_group(group)
+    for prompt, verdict in logged.verdicts.items():
+        timeline.restore_verdict(verdict)
         if judge is not None:
-            judge.judged_before(prompt, judged)
+            judge.restore_verdict(prompt, verdict)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sandbox.config import GpuSettings
 from sandbox.errors import Cancelled
-from sandbox.gpu.folder import JobFolder
-from sandbox.gpu.watch import UNWATCHED, GpuWatch
+from sandbox.gpu.folder import JobDir
+from sandbox.gpu.watch import NULL_GPU_OBSERVER, GpuObserver
 from sandbox.jobs.gpu_jobs import GpuJobs
 from sandbox.schema.gpu import Progress
 
@@ -24,30 +24,30 @@ class CurrentJob:
     gpus: Sequence[int]
     settings: GpuSettings
     jobs: GpuJobs
-    unwanted: threading.Event
+    stop_requested: threading.Event
     kind: str = ""
-    watch: GpuWatch = UNWATCHED
+    observer: GpuObserver = NULL_GPU_OBSERVER
 
     @property
-    def folder(self) -> JobFolder:
-        return JobFolder(self.root / "jobs" / self.id)
+    def directory(self) -> JobDir:
+        return JobDir(self.root / "jobs" / self.id)
 
     @property
     def root(self) -> Path:
-        return self.settings.folder
+        return self.settings.effective_gpu_folder
 
-    def report(self, progress: Progress) -> None:
-        self.watch.reported(self.kind, progress)
+    def report_progress(self, progress: Progress) -> None:
+        self.observer.record_progress(self.kind, progress)
         self.jobs.report(self.id, self.worker, progress)
 
-    def tell(self, event: str, data: Sequence[bytes]) -> None:
-        self.jobs.tell(self.id, self.worker, event, data)
+    def publish_events(self, event: str, data: Sequence[bytes]) -> None:
+        self.jobs.append_events(self.id, self.worker, event, data)
 
-    def events(self) -> list[bytes]:
+    def read_events(self) -> list[bytes]:
         """All that was told of this job, by whichever worker."""
-        return self.jobs.events(self.id, 0)
+        return self.jobs.read_events(self.id, 0)
 
-    def stop_if_unwanted(self) -> None:
+    def raise_if_stopped(self) -> None:
         """Raises Cancelled."""
-        if self.unwanted.is_set():
+        if self.stop_requested.is_set():
             raise Cancelled("the job was cancelled, or given to another worker")

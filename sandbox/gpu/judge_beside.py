@@ -22,22 +22,22 @@ async def main(url: str, options: dict[str, Any]) -> None:
     async with AsyncClient(url) as client:
         reward = AsyncRewardFunction(client, {**options, "on_outage": "none", "most_lost_batches": 0})  # type: ignore[arg-type]
         while line := await loop.run_in_executor(None, sys.stdin.buffer.readline):
-            task = asyncio.create_task(answer(reward, json.loads(line)))
+            task = asyncio.create_task(answer_query(reward, json.loads(line)))
             running.add(task)
             task.add_done_callback(running.discard)
         for task in running:
             task.cancel()
 
 
-async def answer(reward: AsyncRewardFunction, question: dict[str, Any]) -> None:
-    told: dict[str, Any] = {"number": question["number"]}
-    places, completions, tokens = zip(*question["drawn"], strict=True)
+async def answer_query(reward: AsyncRewardFunction, query: dict[str, Any]) -> None:
+    response: dict[str, Any] = {"number": query["number"]}
+    places, completions, tokens = zip(*query["drawn"], strict=True)
     try:
-        tests = [question["tests"][place] for place in places]
-        told["rewards"] = await reward(completions, tests, lengths=list(tokens))
+        tests = [query["tests"][place] for place in places]
+        response["rewards"] = await reward(completions, tests, lengths=list(tokens))
     except Exception as error:  # noqa: BLE001 - whoever asked asks again, and hears it then
-        told["problem"] = f"{type(error).__name__}: {error}"
-    sys.stdout.write(json.dumps(told) + "\n")
+        response["problem"] = f"{type(error).__name__}: {error}"
+    sys.stdout.write(json.dumps(response) + "\n")
     sys.stdout.flush()
 
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def pass_at_k(n: int, right: int, k: int) -> float:
+def estimate_pass_at_k(n: int, correct: int, k: int) -> float:
     """The chance that at least one of k completions is right, unbiased from n of which `right` are.
 
     1 - C(n - right, k) / C(n, k), as a product so that nothing overflows (Chen et al. 2021, arXiv 2107.03374, eq. 1).
     Raises ValueError where k is over n.
     """
-    if not 0 <= right <= n or not 1 <= k <= n:
-        raise ValueError(f"pass@{k} of {right} right among {n}")
-    if n - right < k:
+    if not 0 <= correct <= n or not 1 <= k <= n:
+        raise ValueError(f"pass@{k} of {correct} right among {n}")
+    if n - correct < k:
         return 1.0
     missed = 1.0
-    for drawn in range(n - right + 1, n + 1):
+    for drawn in range(n - correct + 1, n + 1):
         missed *= 1.0 - k / drawn
     return 1.0 - missed
 
 
-def mean(values: Iterable[float]) -> float | None:
+def compute_mean(values: Iterable[float]) -> float | None:
     """None of nothing."""
     found = list(values)
     return sum(found) / len(found) if found else None

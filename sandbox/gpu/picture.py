@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 
-def picture(result: dict[str, Any], path: Path) -> str:
+def plot_scores(result: dict[str, Any], path: Path) -> str:
     """Draw to `path`; the PNG as base64, empty where matplotlib is not installed."""
     try:
         from matplotlib.figure import Figure
@@ -25,12 +25,12 @@ def picture(result: dict[str, Any], path: Path) -> str:
         axes[1].plot(list(by_month), list(by_month.values()), marker="o", color="#4477aa")
         axes[1].set(ylim=(0, 1), title="by month of release")
         axes[1].tick_params(axis="x", rotation=60)
-        _mark(axes[1], list(by_month), result.get("cutoff", {}).get("date", "")[:7])
+        _draw_cutoff(axes[1], list(by_month), result.get("cutoff", {}).get("date", "")[:7])
     figure.savefig(path, dpi=90)
     return base64.b64encode(path.read_bytes()).decode()
 
 
-def _mark(axis: Any, months: list[str], cutoff: str) -> None:
+def _draw_cutoff(axis: Any, months: list[str], cutoff: str) -> None:
     """A line in front of the first month from the cutoff on."""
     place = next((index for index, month in enumerate(months) if cutoff and month >= cutoff), None)
     if place is not None:

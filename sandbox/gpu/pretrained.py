@@ -7,21 +7,21 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from sandbox.gpu.folder import JobFolder
-from sandbox.gpu.mistakes import asked_for
+from sandbox.gpu.folder import JobDir
+from sandbox.gpu.mistakes import report_request_errors
 
 
-def pretrained(folder: JobFolder, model: str) -> tuple[Any, Any]:
+def load_pretrained(job_dir: JobDir, model: str) -> tuple[Any, Any]:
     """Model and tokenizer, by a path or a name of the hub; one that is nowhere is the request's mistake."""
-    with asked_for(folder, "model"):
+    with report_request_errors(job_dir, "model"):
         tokenizer = AutoTokenizer.from_pretrained(model)
         return AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32), tokenizer
 
 
-def save(trainer: Any, tokenizer: Any, folder: JobFolder) -> None:
+def save_model(trainer: Any, tokenizer: Any, job_dir: JobDir) -> None:
     """Write what was trained into the folder; called by every process, of which each may have a part of it."""
     if trainer.is_fsdp_enabled:  # whatever checkpoints are made of: with shards, nothing would be written here
         trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
-    trainer.save_model(str(folder.model))
+    trainer.save_model(str(job_dir.model))
     if trainer.is_world_process_zero():
-        tokenizer.save_pretrained(str(folder.model))
+        tokenizer.save_pretrained(str(job_dir.model))

@@ -15,9 +15,9 @@ from typing import Any
 
 from sandbox.config import GpuSettings
 from sandbox.errors import BadRequest
-from sandbox.gpu.chats import chat_of
-from sandbox.gpu.folder import JobFolder
-from sandbox.gpu.reward_options import reward_options
+from sandbox.gpu.chats import to_messages
+from sandbox.gpu.folder import JobDir
+from sandbox.gpu.reward_options import build_reward_options
 from sandbox.schema.gpu import GrpoRequest, RlTask
 
 X_CODER_SFT = {"learning_rate": 5e-5, "epochs": 8}  # fields of POST /train/sft, which has a cosine schedule
@@ -36,50 +36,50 @@ X_CODER_RL: dict[str, Any] = {
     "actor_rollout_ref.rollout.temperature": 1.0,
 }
 # Not `custom_reward_function` at the top, which verl 0.9 still has in its configuration and no longer reads.
-REWARD = "reward.custom_reward_function"
-STATE = ["model", "optimizer", "extra"]
-KEPT: dict[str, Any] = {
-    "actor_rollout_ref.actor.checkpoint.save_contents": [*STATE, "hf_model"],  # what `job:<id>` stands for
-    "actor_rollout_ref.actor.checkpoint.load_contents": STATE,
+REWARD_FUNCTION_KEY = "reward.custom_reward_function"
+CHECKPOINT_STATE = ["model", "optimizer", "extra"]
+CHECKPOINT_OVERRIDES: dict[str, Any] = {
+    "actor_rollout_ref.actor.checkpoint.save_contents": [*CHECKPOINT_STATE, "hf_model"],  # what `job:<id>` stands for
+    "actor_rollout_ref.actor.checkpoint.load_contents": CHECKPOINT_STATE,
     "trainer.max_actor_ckpt_to_keep": 2,
     "trainer.resume_mode": "auto",
     "trainer.logger": ["console", "file"],
 }
 MAX_PROMPT_TOKENS = 2_048  # longer prompts are left out, which the log tells; verl's own 512 would be too few
-TOKENS_AT_ONCE = 16_384  # verl's own, of a micro batch
+MICRO_BATCH_TOKENS = 16_384  # verl's own, of a micro batch
 DATA_SOURCE = "sandbox"
-OVERRIDES, METRICS = "overrides.json", "metrics.jsonl"
+OVERRIDES_FILE, METRICS_FILE = "overrides.json", "metrics.jsonl"
 
 
-def verl_command(folder: JobFolder, request: GrpoRequest, settings: GpuSettings, gpus: int) -> list[str]:
+def prepare_verl_command(job_dir: JobDir, request: GrpoRequest, settings: GpuSettings, gpus: int) -> list[str]:
     """Write the data as verl reads it, and the command that trains on it; the overrides are kept beside them."""
-    order = folder.order()
-    tasks = request.tasks or tasks_in(Path(order["dataset"]))
-    train, held_out = folder.path / "train.jsonl", folder.path / "held_out.jsonl"
+    order = job_dir.read_order()
+    tasks = request.tasks or load_tasks(Path(order["dataset"]))
+    train, held_out = job_dir.path / "train.jsonl", job_dir.path / "held_out.jsonl"
     # An epoch of less than a step has no step at all.
     write_rows(train, tasks * -(-request.prompts_per_step // len(tasks)))
     write_rows(held_out, request.held_out or tasks[:1])
     values = {
         **X_CODER_RL,
-        **KEPT,
-        **_reward(request, settings.url),
-        **_of_request(request),
+        **CHECKPOINT_OVERRIDES,
+        **_build_reward_overrides(request, settings.url),
+        **_build_request_overrides(request),
         "data.train_files": str(train),
         "data.val_files": str(held_out),
         "actor_rollout_ref.model.path": order["model"],
-        "trainer.default_local_dir": str(folder.checkpoints),
+        "trainer.default_local_dir": str(job_dir.checkpoints),
         "trainer.n_gpus_per_node": max(1, gpus),
-        **_ray(folder, settings.ray_address),
+        **_build_ray_overrides(job_dir, settings.ray_address),
         **request.settings,
     }
     longest = int(values["data.max_prompt_length"]) + int(values["data.max_response_length"])
-    values.setdefault("actor_rollout_ref.actor.ppo_max_token_len_per_gpu", max(TOKENS_AT_ONCE, longest))
-    lines = [f"{name}={hydra(value)}" for name, value in values.items()]
-    (folder.path / OVERRIDES).write_text(json.dumps(lines, indent=1), encoding="utf-8")
-    return [settings.gpu_python or sys.executable, "-m", "sandbox.gpu.train_verl", str(folder.path)]
+    values.setdefault("actor_rollout_ref.actor.ppo_max_token_len_per_gpu", max(MICRO_BATCH_TOKENS, longest))
+    lines = [f"{name}={format_hydra_value(value)}" for name, value in values.items()]
+    (job_dir.path / OVERRIDES_FILE).write_text(json.dumps(lines, indent=1), encoding="utf-8")
+    return [settings.gpu_python or sys.executable, "-m", "sandbox.gpu.train_verl", str(job_dir.path)]
 
 
-def tasks_in(dataset: Path) -> list[RlTask]:
+def load_tasks(dataset: Path) -> list[RlTask]:
     """Raises BadRequest for lines that are no tasks, and where there are none."""
     try:
         with dataset.open(encoding="utf-8") as file:
@@ -91,16 +91,16 @@ def tasks_in(dataset: Path) -> list[RlTask]:
     return tasks
 
 
-def _reward(request: GrpoRequest, url: str) -> dict[str, Any]:
-    options = {"url": url, **reward_options(request)}
+def _build_reward_overrides(request: GrpoRequest, url: str) -> dict[str, Any]:
+    options = {"url": url, **build_reward_options(request)}
     return {
-        f"{REWARD}.path": "pkg://sandbox.rewards.verl_reward",
-        f"{REWARD}.name": "compute_score",
-        **{f"+{REWARD}.reward_kwargs.{name}": value for name, value in options.items() if value != {}},
+        f"{REWARD_FUNCTION_KEY}.path": "pkg://sandbox.rewards.verl_reward",
+        f"{REWARD_FUNCTION_KEY}.name": "compute_score",
+        **{f"+{REWARD_FUNCTION_KEY}.reward_kwargs.{name}": value for name, value in options.items() if value != {}},
     }
 
 
-def _of_request(request: GrpoRequest) -> dict[str, Any]:
+def _build_request_overrides(request: GrpoRequest) -> dict[str, Any]:
     return {
         "actor_rollout_ref.actor.optim.lr": request.learning_rate,
         "actor_rollout_ref.actor.clip_ratio_high": request.epsilon_high,
@@ -123,23 +123,25 @@ def _of_request(request: GrpoRequest) -> dict[str, Any]:
     }
 
 
-def _ray(folder: JobFolder, address: str) -> dict[str, Any]:
+def _build_ray_overrides(job_dir: JobDir, address: str) -> dict[str, Any]:
     """A cluster of the job's own where none is named: without a word Ray would join whatever runs on the host."""
     ray = "+ray_kwargs.ray_init"
-    told = {f"{ray}.address": address} if address else {f"{ray}.address": "local", f"{ray}.include_dashboard": False}
-    return {**told, f"{ray}.runtime_env.env_vars.VERL_FILE_LOGGER_PATH": str(folder.path / METRICS)}
+    address_overrides = (
+        {f"{ray}.address": address} if address else {f"{ray}.address": "local", f"{ray}.include_dashboard": False}
+    )
+    return {**address_overrides, f"{ray}.runtime_env.env_vars.VERL_FILE_LOGGER_PATH": str(job_dir.path / METRICS_FILE)}
 
 
-def hydra(value: Any) -> str:
+def format_hydra_value(value: Any) -> str:
     """A value in the grammar of Hydra's overrides, whose names have no quotes."""
     if isinstance(value, dict):
-        return "{" + ",".join(f"{name}:{hydra(each)}" for name, each in value.items()) + "}"
+        return "{" + ",".join(f"{name}:{format_hydra_value(each)}" for name, each in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(map(hydra, value)) + "]"
-    return _quoted(value) if isinstance(value, str) else json.dumps(value)
+        return "[" + ",".join(map(format_hydra_value, value)) + "]"
+    return _quote(value) if isinstance(value, str) else json.dumps(value)
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     """A backslash stands for itself, but before a quote, the end, or what would else be an interpolation."""
     text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
     return '"' + re.sub(r'(\\*)("|\Z)', lambda found: found[1] * 2 + (found[2] and '\\"'), text) + '"'
@@ -151,7 +153,7 @@ def write_rows(path: Path, tasks: list[RlTask]) -> None:
         for index, task in enumerate(tasks):
             row = {
                 "data_source": DATA_SOURCE,
-                "prompt": chat_of(task.prompt),
+                "prompt": to_messages(task.prompt),
                 "reward_model": {
                     "style": "rule",
                     "ground_truth": json.dumps(

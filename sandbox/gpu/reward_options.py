@@ -8,7 +8,7 @@ from typing import Any
 from sandbox.schema.gpu import GrpoRequest
 
 
-def reward_options(request: GrpoRequest) -> dict[str, Any]:
+def build_reward_options(request: GrpoRequest) -> dict[str, Any]:
     """Options of the reward functions (`sandbox.rewards.function.Options`)."""
     policy = dataclasses.asdict(request.policy)
     return {

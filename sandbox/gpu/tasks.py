@@ -9,17 +9,17 @@ class GpuJobRunner(Protocol):
     def run_gpu_job(self, job_id: str) -> None: ...
 
 
-class _Current:
+class _CurrentWorker:
     """The one worker of this process, set once when it starts."""
 
     runner: GpuJobRunner | None = None
 
 
-current = _Current()
+current_worker = _CurrentWorker()
 
 
-def perform(job_id: str) -> None:
+def run_job(job_id: str) -> None:
     """Do one GPU job."""
-    if current.runner is None:
+    if current_worker.runner is None:
         raise RuntimeError("GPU jobs run in a GPU worker (`sandbox gpu-worker`), not in a plain RQ worker")
-    current.runner.run_gpu_job(job_id)
+    current_worker.runner.run_gpu_job(job_id)

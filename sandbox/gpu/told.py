@@ -15,43 +15,43 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.gpu.completions import Group
-from sandbox.gpu.verdicts import Judged
+from sandbox.gpu.completions import CompletionGroup
+from sandbox.gpu.verdicts import GroupVerdict
 
 COMPLETION, VERDICT = "completion", "verdict"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LoggedEvents:
     """By prompt; a prompt whose worker was lost in between has its completions and no verdict."""
 
-    groups: dict[int, Group] = field(default_factory=dict)
-    judged: dict[int, Judged] = field(default_factory=dict)
+    groups: dict[int, CompletionGroup] = field(default_factory=dict)
+    verdicts: dict[int, GroupVerdict] = field(default_factory=dict)
 
 
-def read(events: Iterable[bytes]) -> Told:
+def read_events(events: Iterable[bytes]) -> LoggedEvents:
     """What earlier attempts have told; times are not among it."""
-    told = Told()
+    logged = LoggedEvents()
     for line in events:
         event = json.loads(line)
         data: dict[str, Any] = event["data"]
         if event["event"] == COMPLETION:
-            told.groups[data["prompt"]] = Group(
-                prompt=data["prompt"],
+            logged.groups[data["prompt"]] = CompletionGroup(
+                prompt_index=data["prompt"],
                 texts=data["completions"],
                 finish_reasons=data["finish"],
                 tokens=data.get("tokens", 0),
                 prompt_tokens=data.get("prompt_tokens", 0),
-                at=0.0,
+                finished_at=0.0,
             )
         elif event["event"] == VERDICT:
-            told.judged[data["prompt"]] = Judged(data["rewards"], data["right"], data.get("vote"), 0.0)
-    return told
+            logged.verdicts[data["prompt"]] = GroupVerdict(data["rewards"], data["right"], data.get("vote"), 0.0)
+    return logged
 
 
-def completion(group: Group) -> bytes:
+def encode_completion(group: CompletionGroup) -> bytes:
     data = {
-        "prompt": group.prompt,
+        "prompt": group.prompt_index,
         "completions": group.texts,
         "finish": group.finish_reasons,
         "tokens": group.tokens,
@@ -60,6 +60,6 @@ def completion(group: Group) -> bytes:
     return json.dumps(data).encode()
 
 
-def verdict(prompt: int, judged: Judged) -> bytes:
-    data: dict[str, Any] = {"prompt": prompt, "rewards": judged.rewards, "right": judged.right}
-    return json.dumps(data | ({"vote": judged.vote} if judged.vote is not None else {})).encode()
+def encode_verdict(prompt: int, verdict: GroupVerdict) -> bytes:
+    data: dict[str, Any] = {"prompt": prompt, "rewards": verdict.rewards, "right": verdict.correct}
+    return json.dumps(data | ({"vote": verdict.vote} if verdict.vote is not None else {})).encode()

@@ -20,62 +20,62 @@ from datasets import Dataset
 from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from sandbox.gpu.chats import chat_of
-from sandbox.gpu.folder import JobFolder
-from sandbox.gpu.mistakes import asked_for
-from sandbox.gpu.pretrained import pretrained, save
-from sandbox.gpu.reporting import Reporter, timing
+from sandbox.gpu.chats import to_messages
+from sandbox.gpu.folder import JobDir
+from sandbox.gpu.mistakes import report_request_errors
+from sandbox.gpu.pretrained import load_pretrained, save_model
+from sandbox.gpu.reporting import ProgressReporter, summarize_timing
 from sandbox.rewards.trl_reward import trl_reward
 from sandbox.schema.gpu import Probe, Progress, SftRequest
 
-PROBED_AT_ONCE = 128
+PROBE_BATCH_SIZE = 128
 
 
-def main(folder: JobFolder) -> None:
-    order = folder.order()
+def main(job_dir: JobDir) -> None:
+    order = job_dir.read_order()
     request = SftRequest.model_validate(order["request"])
-    with asked_for(folder, "settings"):
-        args = config(folder, request)
-    model, tokenizer = pretrained(folder, order["model"])
-    with asked_for(folder, "dataset"):
-        learnt = rows(request, order)
-    reporter = Reporter(folder)
-    prober = None if request.probe is None else Prober(folder, request.probe, order["url"], tokenizer)
+    with report_request_errors(job_dir, "settings"):
+        args = build_config(job_dir, request)
+    model, tokenizer = load_pretrained(job_dir, order["model"])
+    with report_request_errors(job_dir, "dataset"):
+        examples = load_rows(request, order)
+    reporter = ProgressReporter(job_dir)
+    prober = None if request.probe is None else Prober(job_dir, request.probe, order["url"], tokenizer)
     callbacks: list[TrainerCallback] = [reporter] if prober is None else [reporter, prober]
     trainer = SFTTrainer(
         model=model,
         args=args,
-        train_dataset=Dataset.from_list(learnt),
+        train_dataset=Dataset.from_list(examples),
         processing_class=tokenizer,
         callbacks=callbacks,
     )
-    with asked_for(folder, "max_tokens"):
-        see_that_something_is_learnt(trainer, len(learnt))
+    with report_request_errors(job_dir, "max_tokens"):
+        require_training_rows(trainer, len(examples))
     if request.probe is not None:
-        with asked_for(folder, "probe"):
-            see_that_one_process_has_the_model(trainer)
-    checkpoint = folder.last_checkpoint()
+        with report_request_errors(job_dir, "probe"):
+            require_unsharded_model(trainer)
+    checkpoint = job_dir.find_last_checkpoint()
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    save(trainer, tokenizer, folder)
+    save_model(trainer, tokenizer, job_dir)
     if trainer.is_world_process_zero():
         losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-        folder.finish(
+        job_dir.write_result(
             {
-                "model": f"job:{folder.path.name}",
+                "model": f"job:{job_dir.path.name}",
                 "steps": trainer.state.global_step,
                 "loss_first": losses[0] if losses else None,
                 "loss_last": losses[-1] if losses else None,
-                "pass_rate": None if prober is None else prober.pass_rate(trainer.model),
-                "timing": timing(folder, trainer.state.global_step if checkpoint is None else 0),
+                "pass_rate": None if prober is None else prober.measure_pass_rate(trainer.model),
+                "timing": summarize_timing(job_dir, trainer.state.global_step if checkpoint is None else 0),
                 "resumed_from": 0 if checkpoint is None else int(checkpoint.name.rpartition("-")[2]),
             }
         )
 
 
-def config(folder: JobFolder, request: SftRequest) -> SFTConfig:
+def build_config(job_dir: JobDir, request: SftRequest) -> SFTConfig:
     """TRL's settings; those of the request's `settings` win."""
-    ours: dict[str, Any] = {
-        "output_dir": str(folder.checkpoints),
+    defaults: dict[str, Any] = {
+        "output_dir": str(job_dir.checkpoints),
         "max_steps": request.steps if request.epochs is None else -1,
         "num_train_epochs": request.epochs or 1.0,
         "per_device_train_batch_size": request.batch,
@@ -92,10 +92,10 @@ def config(folder: JobFolder, request: SftRequest) -> SFTConfig:
         "dataloader_pin_memory": torch.cuda.is_available(),
         "disable_tqdm": True,
     }
-    return SFTConfig(**{**ours, **request.settings})
+    return SFTConfig(**{**defaults, **request.settings})
 
 
-def rows(request: SftRequest, order: dict[str, Any]) -> list[dict[str, Any]]:
+def load_rows(request: SftRequest, order: dict[str, Any]) -> list[dict[str, Any]]:
     """A prompt and its completion each, so that loss is taken on the completion."""
     if request.rows is not None:
         chats = [[message.model_dump() for message in row.messages] for row in request.rows]
@@ -105,13 +105,13 @@ def rows(request: SftRequest, order: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"prompt": chat[:-1], "completion": chat[-1:]} for chat in chats]
 
 
-def see_that_something_is_learnt(trainer: SFTTrainer, rows: int) -> None:
+def require_training_rows(trainer: SFTTrainer, row_count: int) -> None:
     """Raises ValueError where TRL dropped every row: what is learnt begins behind the place where a row is cut."""
     if not len(trainer.train_dataset):
-        raise ValueError(f"none of the {rows} rows has a part of its answer within them")
+        raise ValueError(f"none of the {row_count} rows has a part of its answer within them")
 
 
-def see_that_one_process_has_the_model(trainer: SFTTrainer) -> None:
+def require_unsharded_model(trainer: SFTTrainer) -> None:
     """Raises ValueError where each process has a part of it."""
     deepspeed = trainer.accelerator.state.deepspeed_plugin
     if trainer.is_fsdp_enabled or (deepspeed is not None and deepspeed.zero_stage == 3):
@@ -121,8 +121,8 @@ def see_that_one_process_has_the_model(trainer: SFTTrainer) -> None:
 class Prober(TrainerCallback):  # type: ignore[misc]
     """Measures the pass rate of a few tasks now and then, with the real service, and stops where it is enough."""
 
-    def __init__(self, folder: JobFolder, probe: Probe, url: str, tokenizer: Any) -> None:
-        self._folder = folder
+    def __init__(self, job_dir: JobDir, probe: Probe, url: str, tokenizer: Any) -> None:
+        self._job_dir = job_dir
         self._probe = probe
         self._tokenizer = tokenizer
         self._reward = trl_reward(url, policy="binary")
@@ -130,25 +130,27 @@ class Prober(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **rest: Any) -> None:
         if state.global_step % self._probe.every_steps:
             return
-        enough = [state.is_world_process_zero and self._is_enough(state, model)]
-        broadcast_object_list(enough)
-        if enough[0]:
+        should_stop = [state.is_world_process_zero and self._should_stop(state, model)]
+        broadcast_object_list(should_stop)
+        if should_stop[0]:
             control.should_training_stop = True
 
-    def _is_enough(self, state: Any, model: Any) -> bool:
+    def _should_stop(self, state: Any, model: Any) -> bool:
         """Measures and tells."""
-        rate = self.pass_rate(model)
+        rate = self.measure_pass_rate(model)
         words = "" if rate is not None else "no verdict on the probe: the service failed"
-        self._folder.tell(Progress(step=state.global_step, total=state.max_steps, pass_rate=rate, message=words))
+        self._job_dir.append_progress(
+            Progress(step=state.global_step, total=state.max_steps, pass_rate=rate, message=words)
+        )
         return rate is not None and self._probe.stop_at is not None and rate >= self._probe.stop_at
 
-    def pass_rate(self, model: Any) -> float | None:
+    def measure_pass_rate(self, model: Any) -> float | None:
         """Of the model as it is; None where no completion has a verdict."""
         tasks = self._probe.tasks
         completions: list[str] = []
-        for start in range(0, len(tasks), PROBED_AT_ONCE):
+        for start in range(0, len(tasks), PROBE_BATCH_SIZE):
             completions += self._complete(
-                model, [chat_of(task.prompt) for task in tasks[start : start + PROBED_AT_ONCE]]
+                model, [to_messages(task.prompt) for task in tasks[start : start + PROBE_BATCH_SIZE]]
             )
         tests = [[test.model_dump(mode="json") for test in task.tests] for task in tasks]
         known = [reward for reward in self._reward(completions=completions, tests=tests) if reward is not None]
@@ -176,4 +178,4 @@ class Prober(TrainerCallback):  # type: ignore[misc]
 
 
 if __name__ == "__main__":
-    main(JobFolder(Path(sys.argv[1])))
+    main(JobDir(Path(sys.argv[1])))

@@ -9,14 +9,14 @@ from typing import Any
 
 from sandbox.errors import BadRequest, InfrastructureError
 from sandbox.gpu import recipes
-from sandbox.gpu.children import Children, Process, stop, tail
-from sandbox.gpu.engine import HOST, environment_on, free_port
-from sandbox.gpu.folder import inside, place_of
+from sandbox.gpu.children import Process, SubprocessStarter, read_tail, stop_process
+from sandbox.gpu.engine import HOST, build_environment, find_free_port
+from sandbox.gpu.folder import resolve_inside, resolve_model
 from sandbox.gpu.job import CurrentJob
 from sandbox.schema.gpu import GpuKind, GrpoRequest, Progress, TrainRequest
 
-LOOK_S = 0.25
-WRONG_OPTIONS = 2  # argparse's exit code; a launcher whose program failed has 1
+POLL_INTERVAL_S = 0.25
+USAGE_ERROR_EXIT_CODE = 2  # argparse's exit code; a launcher whose program failed has 1
 MODULES = {GpuKind.SFT: "sandbox.gpu.train_sft", GpuKind.GRPO: "sandbox.gpu.train_grpo"}
 
 
@@ -24,49 +24,49 @@ class TrainingFailed(InfrastructureError):
     """The process ended without a result: its words are in the message. Tried again, it goes on from its checkpoint."""
 
 
-def train(job: CurrentJob, kind: GpuKind, request: TrainRequest, children: Children) -> dict[str, Any]:
+def train(job: CurrentJob, kind: GpuKind, request: TrainRequest, subprocesses: SubprocessStarter) -> dict[str, Any]:
     """Do a training job in a process of its own. Raises BadRequest, Cancelled and TrainingFailed."""
     gpus = job.gpus
-    job.folder.write_order(order(job, request))
+    job.directory.write_order(build_order(job, request))
     if isinstance(request, GrpoRequest) and request.backend == "verl":
-        command = recipes.verl_command(job.folder, request, job.settings, len(gpus))
+        command = recipes.prepare_verl_command(job.directory, request, job.settings, len(gpus))
     else:
-        gpus = gpus_of(request, gpus)
-        command = command_of(kind, request, job)
-    job.folder.forget_refusal()
-    following = _Following(job)
-    process = children.start(command, environment(gpus), job.folder.log, job.folder.path)
+        gpus = select_gpus(request, gpus)
+        command = build_command(kind, request, job)
+    job.directory.clear_refusal()
+    follower = _ProgressFollower(job)
+    process = subprocesses.start(command, build_training_environment(gpus), job.directory.log, job.directory.path)
     try:
-        _follow(process, job, following)
+        _follow(process, job, follower)
     finally:
-        stop(process)
-    following.look()
-    if (refusal := job.folder.refusal()) is not None:
+        stop_process(process)
+    follower.report_new()
+    if (refusal := job.directory.read_refusal()) is not None:
         raise refusal
-    result = job.folder.result()
+    result = job.directory.read_result()
     if result is None or process.returncode:
-        if process.returncode == WRONG_OPTIONS and request.launch:
-            raise BadRequest(f"launch: accelerate refuses its options:\n{tail(job.folder.log)}", "launch")
-        raise TrainingFailed(f"training ended with exit code {process.returncode}:\n{tail(job.folder.log)}")
+        if process.returncode == USAGE_ERROR_EXIT_CODE and request.launch:
+            raise BadRequest(f"launch: accelerate refuses its options:\n{read_tail(job.directory.log)}", "launch")
+        raise TrainingFailed(f"training ended with exit code {process.returncode}:\n{read_tail(job.directory.log)}")
     return result
 
 
-def order(job: CurrentJob, request: TrainRequest) -> dict[str, Any]:
+def build_order(job: CurrentJob, request: TrainRequest) -> dict[str, Any]:
     """What the process is told. Raises BadRequest for a model or data set that is not there."""
-    told: dict[str, Any] = {
+    order: dict[str, Any] = {
         "request": request.model_dump(mode="json", exclude_unset=True),
-        "model": place_of(request.model, job.root),
+        "model": resolve_model(request.model, job.root),
         "url": job.settings.url,
     }
     if request.dataset is not None:
-        path = inside(request.dataset, job.root, "dataset")
+        path = resolve_inside(request.dataset, job.root, "dataset")
         if not path.is_file():
             raise BadRequest(f"no data set {request.dataset!r} below SANDBOX_GPU_FOLDER on this host", "dataset")
-        told["dataset"] = str(path)
-    return told
+        order["dataset"] = str(path)
+    return order
 
 
-def gpus_of(request: TrainRequest, gpus: Sequence[int]) -> Sequence[int]:
+def select_gpus(request: TrainRequest, gpus: Sequence[int]) -> Sequence[int]:
     """Those that the training is shown: a GPU for each process. Raises BadRequest where there are too few.
 
     One process that sees several would split each batch over them by threads (`DataParallel`), which nobody asked for.
@@ -77,19 +77,19 @@ def gpus_of(request: TrainRequest, gpus: Sequence[int]) -> Sequence[int]:
     return gpus if request.launch else gpus[: max(request.gpus, request.processes)]
 
 
-def environment(gpus: Sequence[int]) -> dict[str, str]:
+def build_training_environment(gpus: Sequence[int]) -> dict[str, str]:
     """Of a process that trains on these GPUs, with a meeting place that no other training on this host has."""
-    return {**environment_on(gpus), "MASTER_ADDR": HOST, "MASTER_PORT": str(free_port())}
+    return {**build_environment(gpus), "MASTER_ADDR": HOST, "MASTER_PORT": str(find_free_port())}
 
 
-def command_of(kind: GpuKind, request: TrainRequest, job: CurrentJob) -> list[str]:
+def build_command(kind: GpuKind, request: TrainRequest, job: CurrentJob) -> list[str]:
     """One process, or accelerate's launcher over several; options of the request's `launch` are the launcher's."""
     python = job.settings.gpu_python or sys.executable
-    program = ["-m", MODULES[kind], str(job.folder.path)]
+    program = ["-m", MODULES[kind], str(job.directory.path)]
     if request.processes == 1 and not request.launch:
         return [python, *program]
-    launch = {"main_process_port": free_port(), **request.launch}
-    options = [part for name, value in launch.items() for part in _option(name, value)]
+    launch = {"main_process_port": find_free_port(), **request.launch}
+    options = [part for name, value in launch.items() for part in _format_option(name, value)]
     return [
         python,
         *("-m", "accelerate.commands.launch", "--num_processes", str(request.processes)),
@@ -98,30 +98,30 @@ def command_of(kind: GpuKind, request: TrainRequest, job: CurrentJob) -> list[st
     ]
 
 
-def _option(name: str, value: Any) -> list[str]:
+def _format_option(name: str, value: Any) -> list[str]:
     if value is True:
         return [f"--{name}"]
     return [] if value in (False, None) else [f"--{name}", str(value)]
 
 
-class _Following:
+class _ProgressFollower:
     """Hands on what the process has told since the last look."""
 
     def __init__(self, job: CurrentJob) -> None:
         self._job = job
-        self._read = 0
+        self._offset = 0
         # What an earlier try told is told already.
-        _, self._read = job.folder.told(0)
+        _, self._offset = job.directory.read_progress(0)
 
-    def look(self) -> None:
-        lines, self._read = self._job.folder.told(self._read)
+    def report_new(self) -> None:
+        lines, self._offset = self._job.directory.read_progress(self._offset)
         for line in lines:
-            self._job.watch.took(line.pop("more", {}))
-            self._job.report(Progress.model_validate(line))
+            self._job.observer.record_step_times(line.pop("more", {}))
+            self._job.report_progress(Progress.model_validate(line))
 
 
-def _follow(process: Process, job: CurrentJob, following: _Following) -> None:
+def _follow(process: Process, job: CurrentJob, follower: _ProgressFollower) -> None:
     while process.poll() is None:
-        job.stop_if_unwanted()
-        following.look()
-        time.sleep(LOOK_S)
+        job.raise_if_stopped()
+        follower.report_new()
+        time.sleep(POLL_INTERVAL_S)

@@ -16,73 +16,73 @@ from sandbox.schema.gpu import Verification
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class GroupVerdict:
     """What the service said of one prompt's completions; `right` is None where a completion has no verdict."""
 
     rewards: list[float | None]
-    right: list[bool | None]
+    correct: list[bool | None]
     vote: dict[str, Any] | None
-    at: float
+    judged_at: float
 
 
-class Judge:
+class CompletionJudge:
     """Judges groups as the request's `verify` says."""
 
-    def __init__(self, client: AsyncClient, how: Verification) -> None:
+    def __init__(self, client: AsyncClient, verification: Verification) -> None:
         self._client = client
-        self._how = how
+        self._verification = verification
         self._reward = AsyncRewardFunction(
             client,
             {
-                "policy": how.policy,
-                "extract": how.extract,
-                "language": how.language,
-                "checker": how.checker,
-                "limits": how.limits,
+                "policy": verification.policy,
+                "extract": verification.extract,
+                "language": verification.language,
+                "checker": verification.checker,
+                "limits": verification.limits,
                 "on_outage": "none",
                 "most_lost_batches": 0,
             },
         )
-        self._full_marks = X_CODER_SCALE if how.policy.name == "x-coder" else 1.0
+        self._max_reward = X_CODER_SCALE if verification.policy.name == "x-coder" else 1.0
 
-    async def judge(self, prompt: int, completions: Sequence[str]) -> Judged:
+    async def judge(self, prompt: int, completions: Sequence[str]) -> GroupVerdict:
         """Never raises for what the service fails at: such verdicts are None."""
-        if self._how.vote is not None:
-            return await self._voted(_each(self._how.vote, prompt), completions)
-        tests = _each(self._how.tests or [], prompt)
+        if self._verification.vote is not None:
+            return await self._vote(_select_entry(self._verification.vote, prompt), completions)
+        tests = _select_entry(self._verification.tests or [], prompt)
         rewards = await self._reward(completions, [tests] * len(completions))
-        right = [None if reward is None else reward >= self._full_marks for reward in rewards]
-        return Judged(rewards, right, None, time.monotonic())
+        right = [None if reward is None else reward >= self._max_reward for reward in rewards]
+        return GroupVerdict(rewards, right, None, time.monotonic())
 
-    def judged_before(self, prompt: int, judged: Judged) -> None:
+    def restore_verdict(self, prompt: int, verdict: GroupVerdict) -> None:
         """Nothing of it is needed here."""
 
-    async def _voted(self, inputs: Sequence[str], completions: Sequence[str]) -> Judged:
+    async def _vote(self, inputs: Sequence[str], completions: Sequence[str]) -> GroupVerdict:
         """Candidates are the completions with code; the golden one is named by its place among the completions."""
-        answers = [extract(text, self._how.language, self._how.extract) for text in completions]
+        answers = [extract(text, self._verification.language, self._verification.extract) for text in completions]
         places = [place for place, answer in enumerate(answers) if answer is not None]
         request = {
             "candidates": [
                 {"language": answer.language, "code": answer.code} for answer in answers if answer is not None
             ],
             "inputs": list(inputs),
-            "limits": self._how.limits.model_dump(exclude_none=True),
+            "limits": self._verification.limits.model_dump(exclude_none=True),
         }
         nothing: list[bool | None] = [None] * len(completions)
         if not places:
-            return Judged([None] * len(completions), nothing, {"golden": None, "labels": []}, time.monotonic())
+            return GroupVerdict([None] * len(completions), nothing, {"golden": None, "labels": []}, time.monotonic())
         try:
-            told = await self._client.vote(request)
+            vote_result = await self._client.vote(request)
         except (BadRequest, Refused, InfrastructureError) as error:
-            return Judged([None] * len(completions), nothing, {"problem": str(error)}, time.monotonic())
-        vote = told.model_dump(mode="json", include={"labels", "golden", "test_set"})
+            return GroupVerdict([None] * len(completions), nothing, {"problem": str(error)}, time.monotonic())
+        vote = vote_result.model_dump(mode="json", include={"labels", "golden", "test_set"})
         if vote.get("golden"):
             vote["golden"]["completion"] = places[vote["golden"]["index"]]
         scores: list[float | None] = [None] * len(completions)
-        for place, standing in zip(places, told.candidates, strict=True):
-            scores[place] = standing.score
-        return Judged(scores, nothing, vote, time.monotonic())
+        for place, candidate in zip(places, vote_result.candidates, strict=True):
+            scores[place] = candidate.score
+        return GroupVerdict(scores, nothing, vote, time.monotonic())
 
 
-def _each(entries: Sequence[Any], prompt: int) -> Any:
+def _select_entry(entries: Sequence[Any], prompt: int) -> Any:
     return entries[0] if len(entries) == 1 else entries[prompt]

@@ -9,5 +9,5 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-utilities: Any = importlib.import_module("verl.utils.import_utils")
-utilities.is_trl_available = lambda: False
+import_utils: Any = importlib.import_module("verl.utils.import_utils")
+import_utils.is_trl_available = lambda: False

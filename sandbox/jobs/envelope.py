@@ -23,17 +23,17 @@ from rq.serializers import JSONSerializer
 from rq.utils import now as rq_now
 from rq.utils import utcformat
 
-from sandbox.ids import new_id
+from sandbox.ids import generate_id
 from sandbox.jobs import fairness, keys
 from sandbox.schema import ExecuteRequest, Lane, VerifyRequest
 from sandbox.schema.vote import VoteRequest
 
-Kind = Literal["execute", "verify", "vote"]
-Push = Literal["LPUSH", "RPUSH", ""]
-TASK = "sandbox.jobs.tasks.perform_envelope"
-FOREVER = -1
-VERSION = 1  # of an envelope's format
-_SOME_ID = b"0" * 32
+SubmissionKind = Literal["execute", "verify", "vote"]
+PushCommand = Literal["LPUSH", "RPUSH", ""]
+RQ_FUNCTION = "sandbox.jobs.tasks.perform_envelope"
+NO_TIMEOUT = -1
+FORMAT_VERSION = 1  # of an envelope's format
+_PLACEHOLDER_ID = b"0" * 32
 
 
 class Item(BaseModel):
@@ -65,7 +65,7 @@ class Item(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentBatches:
     """Envelopes' ids, and what their lane holds now: items that have no worker yet, envelopes that are not done."""
 
     ids: list[str]
@@ -73,11 +73,11 @@ class Sent:
     outstanding: int
 
 
-class Unreadable(Exception):
+class UnreadableBatch(Exception):
     """An envelope of a format that this version does not know."""
 
 
-class Envelope(BaseModel):
+class JobBatch(BaseModel):
     """Versions of the service may differ by one: a worker reads envelopes of its own format and of the one before.
 
     Raise `VERSION` when an older worker that leaves out what it does not know would run a program wrongly, and give
@@ -92,17 +92,17 @@ class Envelope(BaseModel):
 
 def pack(items: Sequence[bytes]) -> bytes:
     """Items, each as JSON, as the JSON of an envelope."""
-    return b'{"version":%d,"items":[' % VERSION + b",".join(items) + b"]}"
+    return b'{"version":%d,"items":[' % FORMAT_VERSION + b",".join(items) + b"]}"
 
 
-def read(content: bytes) -> Envelope:
+def parse_batch(content: bytes) -> JobBatch:
     """Raises Unreadable, without a word of the content."""
     try:
-        parsed = Envelope.model_validate_json(content)
+        parsed = JobBatch.model_validate_json(content)
     except ValidationError as error:
-        raise Unreadable(f"{error.error_count()} fields are not as this version knows them") from error
-    if parsed.version > VERSION:
-        raise Unreadable(f"its format is {parsed.version}, this worker reads up to {VERSION}")
+        raise UnreadableBatch(f"{error.error_count()} fields are not as this version knows them") from error
+    if parsed.version > FORMAT_VERSION:
+        raise UnreadableBatch(f"its format is {parsed.version}, this worker reads up to {FORMAT_VERSION}")
     return parsed
 
 
@@ -113,43 +113,45 @@ def read_headers(content: bytes) -> list[tuple[Item, dict[str, Any]]]:
     """
     try:
         raw = [dict(item) for item in json.loads(content)["items"]]
-        requests = [{kind: item.pop(kind) for kind in get_args(Kind) if item.get(kind) is not None} for item in raw]
+        requests = [
+            {kind: item.pop(kind) for kind in get_args(SubmissionKind) if item.get(kind) is not None} for item in raw
+        ]
         return list(zip(map(Item.model_validate, raw), requests, strict=True))
     except (ValueError, LookupError, TypeError) as error:
-        raise Unreadable(f"its items cannot be told apart: {type(error).__name__}") from error
+        raise UnreadableBatch(f"its items cannot be told apart: {type(error).__name__}") from error
 
 
-def lane_queue(lane: Lane, redis: Redis) -> Queue:
+def get_lane_queue(lane: Lane, redis: Redis) -> Queue:
     return Queue(lane.value, connection=redis, serializer=JSONSerializer)
 
 
 def send(
-    redis: Redis, queue: Queue, envelopes: Sequence[Sequence[bytes]], now: float, ttl_s: int, at_front: bool = False
-) -> Sent:
+    redis: Redis, queue: Queue, batches: Sequence[Sequence[bytes]], now: float, ttl_s: int, at_front: bool = False
+) -> SentBatches:
     """Queue envelopes of items in one round trip."""
-    ids = [new_id() for _ in envelopes]
-    push: Push = "LPUSH" if at_front else "RPUSH"
-    depth, outstanding = _write(redis, queue, dict(zip(ids, envelopes, strict=True)), ttl_s, push, now)
-    return Sent(ids, depth, outstanding)
+    ids = [generate_id() for _ in batches]
+    push: PushCommand = "LPUSH" if at_front else "RPUSH"
+    depth, outstanding = _write(redis, queue, dict(zip(ids, batches, strict=True)), ttl_s, push, now)
+    return SentBatches(ids, depth, outstanding)
 
 
-def park(
+def send_for_client(
     redis: Redis,
     queue: Queue,
-    envelopes: Sequence[Sequence[bytes]],
+    batches: Sequence[Sequence[bytes]],
     ttl_s: int,
     client: str,
     lease_s: float,
     at_front: bool = False,
-) -> Sent:
+) -> SentBatches:
     """`send` for what is to wait in turn with other clients' envelopes."""
-    ids = [new_id() for _ in envelopes]
+    ids = [generate_id() for _ in batches]
     pipeline = redis.pipeline()
-    _write(pipeline, queue, dict(zip(ids, envelopes, strict=True)), ttl_s)
-    fairness.park(pipeline, queue.name, client, ids, at_front)
-    fairness.forward(pipeline, queue.name, lease_s)
+    _write(pipeline, queue, dict(zip(ids, batches, strict=True)), ttl_s)
+    fairness.enqueue_client(pipeline, queue.name, client, ids, at_front)
+    fairness.admit(pipeline, queue.name, lease_s)
     depth, outstanding = pipeline.execute()[0]
-    return Sent(ids, depth, outstanding)
+    return SentBatches(ids, depth, outstanding)
 
 
 # Write envelopes and their jobs, push them unless they are to be parked, and count their items.
@@ -174,31 +176,31 @@ return {redis.call('INCRBY', KEYS[4], items), redis.call('ZCARD', KEYS[3])}
 def _write(
     redis: Redis,
     queue: Queue,
-    envelopes: Mapping[str, Sequence[bytes]],
+    batches: Mapping[str, Sequence[bytes]],
     ttl_s: int,
-    push: Push = "",
+    push: PushCommand = "",
     now: float = 0.0,
 ) -> Any:
     """`redis` may be a pipeline; what it answers is `Sent.depth` and `Sent.outstanding`."""
-    common, data = _job_fields(queue.name)
+    common, data = _build_job_fields(queue.name)
     at = utcformat(rq_now())
     fields = ["created_at", at, "enqueued_at", at, *common]
-    written = [Queue.redis_queues_keys, queue.key, keys.outstanding(queue.name), keys.depth(queue.name)]
-    told: list[Any] = [ttl_s, push, now, sum(map(len, envelopes.values())), len(fields), *fields]
-    for envelope_id, items in envelopes.items():
-        written += [keys.envelope(envelope_id), Job.key_for(envelope_id)]
-        told += [envelope_id, pack(items), data.replace(_SOME_ID, envelope_id.encode())]
-    return redis.eval(_WRITE, len(written), *written, *told)
+    script_keys = [Queue.redis_queues_keys, queue.key, keys.outstanding(queue.name), keys.depth(queue.name)]
+    arguments: list[Any] = [ttl_s, push, now, sum(map(len, batches.values())), len(fields), *fields]
+    for batch_id, items in batches.items():
+        script_keys += [keys.job_batch(batch_id), Job.key_for(batch_id)]
+        arguments += [batch_id, pack(items), data.replace(_PLACEHOLDER_ID, batch_id.encode())]
+    return redis.eval(_WRITE, len(script_keys), *script_keys, *arguments)
 
 
 @lru_cache
-def _job_fields(lane: str) -> tuple[list[str | int], bytes]:
+def _build_job_fields(lane: str) -> tuple[list[str | int], bytes]:
     """What all jobs' hashes have as `rq.job.Job` writes and reads them: names and values in turn, and the data for
     `_SOME_ID`.
     """
-    job = Job(_SOME_ID.decode(), connection=Redis(), serializer=JSONSerializer)
-    job._func_name, job._args, job._kwargs, job._instance = TASK, (job.id,), {}, None
-    job.origin, job.timeout, job.result_ttl = lane, FOREVER, 0
+    job = Job(_PLACEHOLDER_ID.decode(), connection=Redis(), serializer=JSONSerializer)
+    job._func_name, job._args, job._kwargs, job._instance = RQ_FUNCTION, (job.id,), {}, None
+    job.origin, job.timeout, job.result_ttl = lane, NO_TIMEOUT, 0
     job._status = JobStatus.QUEUED
     fields: dict[str, Any] = job.to_dict(include_meta=False, include_result=False)
     data = zlib.decompress(fields.pop("data"))  # RQ reads it plain, too, and packing it takes longer than sending it
@@ -207,21 +209,21 @@ def _job_fields(lane: str) -> tuple[list[str | int], bytes]:
     return [word for field in fields.items() for word in field], data
 
 
-def claim(pipeline: Pipeline, envelope_id: str, worker: str) -> None:
+def claim(pipeline: Pipeline, batch_id: str, worker: str) -> None:
     """Say that a worker has it; the pipeline's last answer is the envelope's content."""
-    pipeline.hset(keys.CLAIMS, envelope_id, worker)
-    pipeline.hset(Job.key_for(envelope_id), mapping={"status": JobStatus.STARTED.value, "worker_name": worker})
-    pipeline.get(keys.envelope(envelope_id))
+    pipeline.hset(keys.CLAIMS, batch_id, worker)
+    pipeline.hset(Job.key_for(batch_id), mapping={"status": JobStatus.STARTED.value, "worker_name": worker})
+    pipeline.get(keys.job_batch(batch_id))
 
 
-def pass_on(pipeline: Pipeline, lane: str, envelope_id: str) -> None:
+def return_to_lane(pipeline: Pipeline, lane: str, batch_id: str) -> None:
     """Give a claimed envelope back to the end of its lane, for a worker that can read it."""
-    pipeline.hdel(keys.CLAIMS, envelope_id)
-    pipeline.rpush(keys.rq_queue(lane), envelope_id)
+    pipeline.hdel(keys.CLAIMS, batch_id)
+    pipeline.rpush(keys.rq_queue(lane), batch_id)
 
 
-def done(pipeline: Pipeline, lane: str, envelope_id: str) -> None:
+def delete_batch(pipeline: Pipeline, lane: str, batch_id: str) -> None:
     """Forget an envelope whose every item has its result."""
-    pipeline.delete(keys.envelope(envelope_id), keys.passes(envelope_id), Job.key_for(envelope_id))
-    pipeline.zrem(keys.outstanding(lane), envelope_id)
-    pipeline.hdel(keys.CLAIMS, envelope_id)
+    pipeline.delete(keys.job_batch(batch_id), keys.unreadable_returns(batch_id), Job.key_for(batch_id))
+    pipeline.zrem(keys.outstanding(lane), batch_id)
+    pipeline.hdel(keys.CLAIMS, batch_id)

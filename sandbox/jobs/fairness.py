@@ -18,14 +18,14 @@ from redis.client import Pipeline
 
 from sandbox.jobs import keys
 
-FORWARDED_PER_WORKER = 2
+ADMITTED_PER_WORKER = 2
 
-_PARK = """
+_ENQUEUE_CLIENT = """
 for position = 3, #ARGV do redis.call(ARGV[2], KEYS[1], ARGV[position]) end
 if redis.call('LPOS', KEYS[2], ARGV[1]) == false then redis.call('RPUSH', KEYS[2], ARGV[1]) end
 """
 
-_FORWARD = """
+_ADMIT = """
 local alive = redis.call('ZCOUNT', KEYS[5], ARGV[2] - ARGV[3], '+inf')
 local room = math.max(1, alive) * ARGV[4] - redis.call('ZCARD', KEYS[4])
 while room > 0 do
@@ -44,44 +44,46 @@ end
 """
 
 
-def park(pipeline: Pipeline, lane: str, client: str, envelope_ids: Sequence[str], at_front: bool) -> None:
+def enqueue_client(pipeline: Pipeline, lane: str, client: str, batch_ids: Sequence[str], at_front: bool) -> None:
     """Put envelopes behind what this client has parked, or before it."""
     push = "LPUSH" if at_front else "RPUSH"
-    pipeline.eval(_PARK, 2, keys.parked(lane, client), keys.ring(lane), client, push, *envelope_ids)
-
-
-def forward(redis: Redis | Pipeline, lane: str, lease_s: float) -> None:
-    """Fill the lane with parked envelopes, as many as the workers can soon take."""
-    redis.eval(
-        _FORWARD,
-        5,
-        keys.ring(lane),
-        keys.rq_queue(lane),
-        keys.outstanding(lane),
-        keys.forwarded(lane),
-        keys.WORKERS,
-        keys.parked(lane, ""),
-        time.time(),
-        lease_s,
-        FORWARDED_PER_WORKER,
+    pipeline.eval(
+        _ENQUEUE_CLIENT, 2, keys.client_queue(lane, client), keys.client_rotation(lane), client, push, *batch_ids
     )
 
 
-def done(pipeline: Pipeline, lane: str, envelope_id: str, lease_s: float) -> None:
+def admit(redis: Redis | Pipeline, lane: str, lease_s: float) -> None:
+    """Fill the lane with parked envelopes, as many as the workers can soon take."""
+    redis.eval(
+        _ADMIT,
+        5,
+        keys.client_rotation(lane),
+        keys.rq_queue(lane),
+        keys.outstanding(lane),
+        keys.admitted(lane),
+        keys.WORKERS,
+        keys.client_queue(lane, ""),
+        time.time(),
+        lease_s,
+        ADMITTED_PER_WORKER,
+    )
+
+
+def finish_batch(pipeline: Pipeline, lane: str, batch_id: str, lease_s: float) -> None:
     """An envelope ended: it makes room for the next that is parked."""
-    pipeline.zrem(keys.forwarded(lane), envelope_id)
-    forward(pipeline, lane, lease_s)
+    pipeline.zrem(keys.admitted(lane), batch_id)
+    admit(pipeline, lane, lease_s)
 
 
-def look_after(redis: Redis, lease_s: float) -> None:
+def admit_stalled(redis: Redis, lease_s: float) -> None:
     """Forward what stands still: workers came, or an envelope ended without a word. One round trip if nothing waits."""
     pipeline = redis.pipeline(transaction=False)
     for lane in keys.LANES:
-        pipeline.exists(keys.ring(lane))
-    for lane, waits in zip(keys.LANES, pipeline.execute(), strict=True):
-        if not waits:
+        pipeline.exists(keys.client_rotation(lane))
+    for lane, has_waiting in zip(keys.LANES, pipeline.execute(), strict=True):
+        if not has_waiting:
             continue
-        for envelope_id in redis.zrange(keys.forwarded(lane), 0, -1):
-            if redis.zscore(keys.outstanding(lane), envelope_id) is None:
-                redis.zrem(keys.forwarded(lane), envelope_id)
-        forward(redis, lane, lease_s)
+        for batch_id in redis.zrange(keys.admitted(lane), 0, -1):
+            if redis.zscore(keys.outstanding(lane), batch_id) is None:
+                redis.zrem(keys.admitted(lane), batch_id)
+        admit(redis, lane, lease_s)

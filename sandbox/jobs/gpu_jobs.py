@@ -20,25 +20,25 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from sandbox.errors import NotFound
-from sandbox.ids import new_id
+from sandbox.ids import generate_id
 from sandbox.jobs import idempotency, keys
 from sandbox.jobs.idempotency import KeyedRequest
-from sandbox.jobs.ledger import anybody
+from sandbox.jobs.ledger import allow_any_owner
 from sandbox.schema import JobStatus
-from sandbox.schema.gpu import ENDED, GpuJob, GpuKind, GpuLease, GpuPool, GpuRequest, Progress
+from sandbox.schema.gpu import ENDED_STATUSES, GpuJob, GpuKind, GpuLease, GpuPool, GpuRequest, Progress
 
-PREFIX = "gpu-"
-SERVING, TRAINING = "gpu", "gpu-train"
-LANES = (SERVING, TRAINING)
-LANE_OF = {
-    GpuKind.GENERATE: SERVING,
-    GpuKind.EVALUATE: SERVING,
-    GpuKind.SFT: TRAINING,
-    GpuKind.GRPO: TRAINING,
+JOB_ID_PREFIX = "gpu-"
+SERVING_LANE, TRAINING_LANE = "gpu", "gpu-train"
+LANES = (SERVING_LANE, TRAINING_LANE)
+LANE_BY_KIND = {
+    GpuKind.GENERATE: SERVING_LANE,
+    GpuKind.EVALUATE: SERVING_LANE,
+    GpuKind.SFT: TRAINING_LANE,
+    GpuKind.GRPO: TRAINING_LANE,
 }
-TASK = "sandbox.gpu.tasks.perform"
-FOREVER = -1
-SHOWN = 100
+RQ_FUNCTION = "sandbox.gpu.tasks.perform"
+NO_TIMEOUT = -1
+MAX_LISTED_JOBS = 100
 
 # KEYS are always the job's hash and its events, which expire together.
 _IS_CLAIMANT = """
@@ -46,8 +46,8 @@ if redis.call('HGET', KEYS[1], 'worker') ~= ARGV[1] or redis.call('HGET', KEYS[1
   return 0
 end
 """
-NO_WORKER = "no GPU worker is alive: start one with `sandbox gpu-worker`"
-_LIVES = """
+NO_WORKER_NOTE = "no GPU worker is alive: start one with `sandbox gpu-worker`"
+_SET_EXPIRY = """
 local function lives(seconds)
   redis.call('EXPIRE', KEYS[1], seconds)
   redis.call('EXPIRE', KEYS[2], seconds)
@@ -56,20 +56,20 @@ local function lives(seconds)
 end
 """
 # Write fields of a job that this worker still has and nobody has ended; the answer says whether it was so.
-_AS_CLAIMANT = f"""
-{_LIVES}{_IS_CLAIMANT}
+_WRITE_AS_CLAIMANT = f"""
+{_SET_EXPIRY}{_IS_CLAIMANT}
 for index = 3, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[index], ARGV[index + 1]) end
 lives(ARGV[2])
 return 1
 """
-_TELL = f"""
-{_LIVES}{_IS_CLAIMANT}
+_APPEND_EVENTS = f"""
+{_SET_EXPIRY}{_IS_CLAIMANT}
 for index = 3, #ARGV do redis.call('RPUSH', KEYS[2], ARGV[index]) end
 lives(ARGV[2])
 return 1
 """
 _CLAIM = f"""
-{_LIVES}
+{_SET_EXPIRY}
 local status = redis.call('HGET', KEYS[1], 'status')
 if status ~= 'queued' then return 0 end
 redis.call('HSET', KEYS[1], 'status', 'running', 'worker', ARGV[1])
@@ -77,7 +77,7 @@ lives(ARGV[2])
 return redis.call('HINCRBY', KEYS[1], 'attempts', 1)
 """
 _CANCEL = f"""
-{_LIVES}
+{_SET_EXPIRY}
 local status = redis.call('HGET', KEYS[1], 'status')
 if status == 'queued' or status == 'running' then
   redis.call('HSET', KEYS[1], 'status', 'cancelled')
@@ -86,8 +86,8 @@ end
 return 1
 """
 # From a worker that is gone: back to the queue, or given up when it was tried often enough.
-_TAKE_BACK = f"""
-{_LIVES}{_IS_CLAIMANT}
+_REQUEUE = f"""
+{_SET_EXPIRY}{_IS_CLAIMANT}
 if tonumber(redis.call('HGET', KEYS[1], 'attempts')) >= tonumber(ARGV[2]) then
   redis.call('HSET', KEYS[1], 'status', 'failed', 'error', ARGV[3])
   lives(ARGV[5])
@@ -126,7 +126,7 @@ return 1
 
 
 def is_gpu_job(job_id: str) -> bool:
-    return job_id.startswith(PREFIX)
+    return job_id.startswith(JOB_ID_PREFIX)
 
 
 class GpuJobs:
@@ -134,7 +134,7 @@ class GpuJobs:
 
     def __init__(self, redis: Redis, queue_ttl_s: int, result_ttl_s: int) -> None:
         self._redis = redis
-        self._life_s = queue_ttl_s + result_ttl_s
+        self._ttl_s = queue_ttl_s + result_ttl_s
         self._result_ttl_s = result_ttl_s
 
     def submit(self, kind: GpuKind, request: GpuRequest, client: str = "", keyed: KeyedRequest | None = None) -> GpuJob:
@@ -142,7 +142,7 @@ class GpuJobs:
 
         Raises IdempotencyKeyReused.
         """
-        job_id = PREFIX + new_id()
+        job_id = JOB_ID_PREFIX + generate_id()
         fields: dict[str, str | int | float] = {
             "kind": kind.value,
             "request": request.model_dump_json(exclude_unset=True),
@@ -153,70 +153,70 @@ class GpuJobs:
         }
         if keyed is not None:
             fields["idempotency"] = keyed.key
-            first = idempotency.open_with(self._redis, keyed, job_id, keys.gpu_job(job_id), fields, self._life_s)
+            first = idempotency.create_or_find(self._redis, keyed, job_id, keys.gpu_job(job_id), fields, self._ttl_s)
             if first != job_id:
-                return self.job(first)
+                return self.get_job(first)
         pipeline = self._redis.pipeline()
         if keyed is None:
             pipeline.hset(keys.gpu_job(job_id), mapping=fields)
-            pipeline.expire(keys.gpu_job(job_id), self._life_s)
-        pipeline.zadd(keys.GPU_JOBS, {job_id: self.now()})
+            pipeline.expire(keys.gpu_job(job_id), self._ttl_s)
+        pipeline.zadd(keys.GPU_JOBS, {job_id: self.read_time()})
         pipeline.execute()
         self._enqueue(kind, job_id)
-        return self.job(job_id)
+        return self.get_job(job_id)
 
-    def job(self, job_id: str, may_see: Callable[[str], bool] = anybody) -> GpuJob:
+    def get_job(self, job_id: str, may_see: Callable[[str], bool] = allow_any_owner) -> GpuJob:
         """Raises NotFound, also when the asker may not see jobs of the API key that it was made with."""
-        fields = self._fields(job_id)
+        fields = self._read_fields(job_id)
         if not may_see(fields.get("client", "")):
-            raise _no_job(job_id)
+            raise _build_not_found(job_id)
         kind, status = GpuKind(fields["kind"]), JobStatus(fields["status"])
         return GpuJob(
             id=job_id,
             kind=kind,
             status=status,
-            position=self._position(kind, fields.get("queued_as", "")) if status is JobStatus.QUEUED else None,
+            position=self._find_position(kind, fields.get("queued_as", "")) if status is JobStatus.QUEUED else None,
             result=json.loads(fields["result"]) if "result" in fields else None,
             progress=Progress.model_validate_json(fields.get("progress", "{}")),
             error=fields.get("error", ""),
             attempts=int(fields["attempts"]),
             worker=fields["worker"],
-            note=NO_WORKER if status is JobStatus.QUEUED and not self._any_worker_lives() else "",
+            note=NO_WORKER_NOTE if status is JobStatus.QUEUED and not self._has_live_worker() else "",
         )
 
-    def cancel(self, job_id: str, may_see: Callable[[str], bool] = anybody) -> GpuJob:
+    def cancel(self, job_id: str, may_see: Callable[[str], bool] = allow_any_owner) -> GpuJob:
         """A job that runs is stopped within a second or two; an ended one stays as it is. Raises NotFound."""
-        self.job(job_id, may_see)
+        self.get_job(job_id, may_see)
         self._eval(_CANCEL, job_id, self._result_ttl_s)
-        return self.job(job_id)
+        return self.get_job(job_id)
 
-    def events(self, job_id: str, start: int, may_see: Callable[[str], bool] = anybody) -> list[bytes]:
+    def read_events(self, job_id: str, start: int, may_see: Callable[[str], bool] = allow_any_owner) -> list[bytes]:
         """What happened from event number `start` on, each as JSON: {"event": ..., "data": ...}. Raises NotFound."""
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.hget(keys.gpu_job(job_id), "client")
         pipeline.lrange(keys.gpu_events(job_id), start, -1)
         client, found = pipeline.execute()
         if not may_see((client or b"").decode()):
-            raise _no_job(job_id)
+            raise _build_not_found(job_id)
         events: list[bytes] = found
         return events
 
-    def pool(self) -> GpuPool:
+    def get_pool(self) -> GpuPool:
         """The leases that hold now and the latest jobs."""
         jobs = []
-        for name in self._known()[:SHOWN]:
+        for name in self._list_job_ids()[:MAX_LISTED_JOBS]:
             try:
-                jobs.append(self.job(name).model_copy(update={"result": None}))
+                jobs.append(self.get_job(name).model_copy(update={"result": None}))
             except NotFound:
                 continue
-        return GpuPool(leases=self.leases(), jobs=jobs)
+        return GpuPool(leases=self.list_leases(), jobs=jobs)
 
-    def leases(self) -> list[GpuLease]:
-        now = self.now()
+    def list_leases(self) -> list[GpuLease]:
+        now = self.read_time()
         held = [GpuLease.model_validate_json(text) for text in self._redis.hvals(keys.GPU_LEASES)]
         return sorted((lease for lease in held if lease.until > now), key=lambda lease: lease.gpu)
 
-    def now(self) -> float:
+    def read_time(self) -> float:
         """Redis' own time, which leases go by."""
         seconds, microseconds = self._redis.time()
         return float(seconds) + float(microseconds) / 1e6
@@ -225,26 +225,26 @@ class GpuJobs:
 
     def claim(self, job_id: str, worker: str) -> tuple[GpuKind, bytes] | None:
         """Take a queued job: its kind and its request's JSON. None when it is not to be run any more."""
-        if not self._eval(_CLAIM, job_id, worker, self._life_s):
+        if not self._eval(_CLAIM, job_id, worker, self._ttl_s):
             return None
         kind, request = self._redis.hmget(keys.gpu_job(job_id), "kind", "request")
         return GpuKind(kind.decode()), request
 
     def is_wanted(self, job_id: str, worker: str) -> bool:
         """Whether the job runs still and is this worker's: neither cancelled nor given to another."""
-        told = self._redis.hmget(keys.gpu_job(job_id), "status", "worker")
-        return bool(told == [JobStatus.RUNNING.value.encode(), worker.encode()])
+        state = self._redis.hmget(keys.gpu_job(job_id), "status", "worker")
+        return bool(state == [JobStatus.RUNNING.value.encode(), worker.encode()])
 
     def report(self, job_id: str, worker: str, progress: Progress) -> None:
         text = progress.model_dump_json(exclude_none=True)
         if self._write(job_id, worker, {"progress": text}):
-            self.tell(job_id, worker, "progress", [text.encode()])
+            self.append_events(job_id, worker, "progress", [text.encode()])
 
-    def tell(self, job_id: str, worker: str, event: str, data: Iterable[bytes]) -> None:
+    def append_events(self, job_id: str, worker: str, event: str, data: Iterable[bytes]) -> None:
         """Append events whose data is JSON already; of a job that is not this worker's any more nothing is told."""
         lines = [b'{"event":"%s","data":%s}' % (event.encode(), each) for each in data]
         if lines:
-            self._eval(_TELL, job_id, worker, self._life_s, *lines)
+            self._eval(_APPEND_EVENTS, job_id, worker, self._ttl_s, *lines)
 
     def finish(self, job_id: str, worker: str, result: Mapping[str, Any]) -> bool:
         fields = {"status": JobStatus.FINISHED.value, "result": json.dumps(result)}
@@ -253,11 +253,11 @@ class GpuJobs:
     def fail(self, job_id: str, worker: str, error: str) -> bool:
         return self._write(job_id, worker, {"status": JobStatus.FAILED.value, "error": error}, self._result_ttl_s)
 
-    def hand_back(self, job_id: str, worker: str, attempts: int, error: str) -> bool:
+    def requeue(self, job_id: str, worker: str, max_attempts: int, error: str) -> bool:
         """Queue a job again that its worker could not end; False when it was tried `attempts` times and has failed."""
-        outcome = self._eval(_TAKE_BACK, job_id, worker, attempts, error, self._life_s, self._result_ttl_s)
+        outcome = self._eval(_REQUEUE, job_id, worker, max_attempts, error, self._ttl_s, self._result_ttl_s)
         if outcome == 1:
-            self._enqueue(GpuKind(self._fields(job_id)["kind"]), job_id)
+            self._enqueue(GpuKind(self._read_fields(job_id)["kind"]), job_id)
         return outcome == 1
 
     def renew(self, worker: str, gpus: Sequence[str], job_id: str, lease_s: float) -> GpuLease | None:
@@ -273,54 +273,54 @@ class GpuJobs:
         """What another worker holds by now stays that one's."""
         self._redis.eval(_RELEASE, 2, keys.GPU_LEASES, keys.GPU_WORKERS, worker, *gpus)
 
-    def reap(self, attempts: int) -> list[str]:
+    def reap(self, max_attempts: int) -> list[str]:
         """Queue the jobs of workers whose lease ended once more; returns their ids."""
-        now = self.now()
+        now = self.read_time()
         living = {name.decode() for name in self._redis.zrangebyscore(keys.GPU_WORKERS, now, "+inf")}
-        taken_back = []
-        for name in reversed(self._known()):
+        requeued = []
+        for name in reversed(self._list_job_ids()):
             status, worker, kind = self._redis.hmget(keys.gpu_job(name), "status", "worker", "kind")
             if status == b"running" and worker.decode() not in living:
-                words = f"its worker {worker.decode()} was lost, {attempts} times in all"
-                if self.hand_back(name, worker.decode(), attempts, words):
-                    taken_back.append(name)
+                error = f"its worker {worker.decode()} was lost, {max_attempts} times in all"
+                if self.requeue(name, worker.decode(), max_attempts, error):
+                    requeued.append(name)
             elif status == b"queued" and self._is_lost(GpuKind(kind.decode()), name):
                 self._enqueue(GpuKind(kind.decode()), name)
-                taken_back.append(name)
+                requeued.append(name)
         self._redis.zremrangebyscore(keys.GPU_WORKERS, "-inf", now)
-        return taken_back
+        return requeued
 
     def _is_lost(self, kind: GpuKind, job_id: str) -> bool:
         """Queued, and in no queue: its worker died between taking and claiming it. Looked at twice."""
         for _ in range(2):
             status, rq_id = self._redis.hmget(keys.gpu_job(job_id), "status", "queued_as")
-            if status != b"queued" or (rq_id and self._position(kind, rq_id.decode()) is not None):
+            if status != b"queued" or (rq_id and self._find_position(kind, rq_id.decode()) is not None):
                 return False
             time.sleep(0.5)
         return True
 
-    def _any_worker_lives(self) -> bool:
-        return bool(self._redis.zcount(keys.GPU_WORKERS, self.now(), "+inf"))
+    def _has_live_worker(self) -> bool:
+        return bool(self._redis.zcount(keys.GPU_WORKERS, self.read_time(), "+inf"))
 
     def _enqueue(self, kind: GpuKind, job_id: str) -> None:
         """As an RQ job of its own: RQ forgets the one of the attempt before when that ends, whatever its id."""
-        queue = Queue(LANE_OF[kind], connection=self._redis, serializer=JSONSerializer)
-        rq_id = f"{job_id}-{new_id()[:8]}"
+        queue = Queue(LANE_BY_KIND[kind], connection=self._redis, serializer=JSONSerializer)
+        rq_id = f"{job_id}-{generate_id()[:8]}"
         self._redis.hset(keys.gpu_job(job_id), "queued_as", rq_id)
-        queue.enqueue_call(TASK, args=(job_id,), job_id=rq_id, timeout=FOREVER, result_ttl=0, failure_ttl=0)
+        queue.enqueue_call(RQ_FUNCTION, args=(job_id,), job_id=rq_id, timeout=NO_TIMEOUT, result_ttl=0, failure_ttl=0)
 
-    def _position(self, kind: GpuKind, rq_id: str) -> int | None:
-        position = self._redis.lpos(keys.rq_queue(LANE_OF[kind]), rq_id)
+    def _find_position(self, kind: GpuKind, rq_id: str) -> int | None:
+        position = self._redis.lpos(keys.rq_queue(LANE_BY_KIND[kind]), rq_id)
         return None if position is None else int(position)
 
-    def _write(self, job_id: str, worker: str, fields: Mapping[str, str], life_s: int = 0) -> bool:
+    def _write(self, job_id: str, worker: str, fields: Mapping[str, str], ttl_s: int = 0) -> bool:
         pairs = [part for pair in fields.items() for part in pair]
-        return bool(self._eval(_AS_CLAIMANT, job_id, worker, life_s or self._life_s, *pairs))
+        return bool(self._eval(_WRITE_AS_CLAIMANT, job_id, worker, ttl_s or self._ttl_s, *pairs))
 
     def _eval(self, script: str, job_id: str, *arguments: str | bytes | int) -> int:
         return int(self._redis.eval(script, 2, keys.gpu_job(job_id), keys.gpu_events(job_id), *arguments))
 
-    def _known(self) -> list[str]:
+    def _list_job_ids(self) -> list[str]:
         """The jobs that have not expired, newest first; the others are forgotten here."""
         names = [name.decode() for name in self._redis.zrevrange(keys.GPU_JOBS, 0, -1)]
         pipeline = self._redis.pipeline(transaction=False)
@@ -331,16 +331,16 @@ class GpuJobs:
             self._redis.zrem(keys.GPU_JOBS, *expired)
         return [name for name in names if there[name]]
 
-    def _fields(self, job_id: str) -> dict[str, str]:
+    def _read_fields(self, job_id: str) -> dict[str, str]:
         fields = {name.decode(): value.decode() for name, value in self._redis.hgetall(keys.gpu_job(job_id)).items()}
         if "status" not in fields:
-            raise _no_job(job_id)
+            raise _build_not_found(job_id)
         return fields
 
 
-def _no_job(job_id: str) -> NotFound:
+def _build_not_found(job_id: str) -> NotFound:
     return NotFound(f"no job {job_id!r}: it never existed, or its result has expired", field="id")
 
 
 def has_ended(job: GpuJob) -> bool:
-    return job.status in ENDED
+    return job.status in ENDED_STATUSES

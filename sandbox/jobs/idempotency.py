@@ -20,16 +20,16 @@ from sandbox.errors import IdempotencyKeyReused
 from sandbox.jobs import keys
 
 SALT = b"sandbox idempotency key "
-FIELD = "header.Idempotency-Key"
+HEADER_FIELD = "header.Idempotency-Key"
 
-_FIRST = """
+_LOOK_UP = """
 local first = redis.call('GET', KEYS[1])
 local record = first and string.match(first, '^%S+ %S+ (%S+)$')
 if record and redis.call('EXISTS', record) == 0 then first = false end
 """
-_FIND = _FIRST + "return first"
-_OPEN = (
-    _FIRST
+_FIND = _LOOK_UP + "return first"
+_CREATE = (
+    _LOOK_UP
     + """
 if first then return first end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
@@ -48,13 +48,13 @@ class KeyedRequest:
     fingerprint: str
 
     @classmethod
-    def of(cls, caller_id: str, idempotency_key: str, fingerprint: str) -> KeyedRequest:
+    def create(cls, caller_id: str, idempotency_key: str, fingerprint: str) -> KeyedRequest:
         """Two callers may use the same key; the blank, which no key contains, separates it from the caller's id."""
         text = f"{caller_id} {idempotency_key}" if caller_id else idempotency_key
         return cls(keys.idempotency(hashlib.sha256(SALT + text.encode()).hexdigest()), fingerprint)
 
 
-def fingerprint_of(route: Sequence[str], models: Iterable[BaseModel]) -> str:
+def compute_fingerprint(route: Sequence[str], models: Iterable[BaseModel]) -> str:
     """Return a hash of the parsed request, whatever order its JSON fields had."""
     digest = hashlib.sha256("\0".join(route).encode())
     for model in models:
@@ -64,33 +64,34 @@ def fingerprint_of(route: Sequence[str], models: Iterable[BaseModel]) -> str:
     return digest.hexdigest()
 
 
-def first(redis: Redis, request: KeyedRequest) -> str:
+def find_submission(redis: Redis, request: KeyedRequest) -> str:
     """Return the id of the submission first made with this key, or an empty string. Raises IdempotencyKeyReused."""
     value = redis.eval(_FIND, 1, request.key)
-    return "" if value is None else _checked(value, request)
+    return "" if value is None else _check_fingerprint(value, request)
 
 
-def open_with(
+def create_or_find(
     redis: Redis,
     request: KeyedRequest,
     submission: str,
     record: str,
     fields: Mapping[str, str | int | float],
-    life_s: int,
+    ttl_s: int,
 ) -> str:
     """Write the hash `record` of a new submission, unless the key has one; return the id of the one it has now.
 
     Raises IdempotencyKeyReused.
     """
     pairs = [part for pair in fields.items() for part in pair]
-    value = redis.eval(_OPEN, 2, request.key, record, f"{submission} {request.fingerprint} {record}", life_s, *pairs)
-    return submission if value is None else _checked(value, request)
+    value = redis.eval(_CREATE, 2, request.key, record, f"{submission} {request.fingerprint} {record}", ttl_s, *pairs)
+    return submission if value is None else _check_fingerprint(value, request)
 
 
-def _checked(value: bytes, request: KeyedRequest) -> str:
+def _check_fingerprint(value: bytes, request: KeyedRequest) -> str:
     submission, *rest = value.decode().split(" ")
     if rest and rest[0] != request.fingerprint:  # an older version wrote the id alone
         raise IdempotencyKeyReused(
-            "this key was used for a different request: repeat that request to get its result, or use a new key", FIELD
+            "this key was used for a different request: repeat that request to get its result, or use a new key",
+            HEADER_FIELD,
         )
     return submission

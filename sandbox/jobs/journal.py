@@ -16,20 +16,20 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from sandbox import languages
-from sandbox.box.watch import UNWATCHED, Cache, Stage
+from sandbox.box.watch import NULL_BOX_OBSERVER, Cache, Phase
 from sandbox.errors import BadRequest
 from sandbox.jobs import activity
 from sandbox.jobs.envelope import Item
-from sandbox.origin import LOGGED
+from sandbox.origin import LOG_FIELDS
 
 logger = logging.getLogger(__name__)
 
 SlotState = Literal["warming", "idle", "busy"]
-MOST_STAGES = 256  # kept one by one for traces; beyond that their sums alone
+MAX_PHASES = 256  # kept one by one for traces; beyond that their sums alone
 
 
 @dataclass(slots=True)
-class Journey:
+class ItemTrace:
     """One item's way.
 
     `began` and `ended` are seconds since the epoch, stages are seconds after `began`; `total` counts the tests, where
@@ -40,151 +40,153 @@ class Journey:
     lane: str
     kind: str
     language: str
-    began: float
-    ended: float = 0.0
+    started_at: float
+    ended_at: float = 0.0
     result: bytes = b""
     verdict: str = ""
-    total: int = 0
-    stages: list[tuple[Stage, float, float]] = field(default_factory=list)
-    seconds: dict[Stage, float] = field(default_factory=dict)
+    test_count: int = 0
+    phases: list[tuple[Phase, float, float]] = field(default_factory=list)
+    seconds_by_phase: dict[Phase, float] = field(default_factory=dict)
     covered_s: float = 0.0
     covered_until_s: float = 0.0
-    sent: int = 0
-    received: int = 0
-    uses: dict[tuple[Cache, bool], int] = field(default_factory=dict)
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    cache_uses: dict[tuple[Cache, bool], int] = field(default_factory=dict)
 
     @property
     def queued_s(self) -> float:
-        return max(0.0, self.began - self.item.submitted_at)
+        return max(0.0, self.started_at - self.item.submitted_at)
 
     @property
     def took_s(self) -> float:
-        return max(0.0, self.ended - self.began)
+        return max(0.0, self.ended_at - self.started_at)
 
     @property
     def judge_s(self) -> float:
         return max(0.0, self.took_s - self.covered_s)
 
 
-class Watcher(Protocol):
+class WorkerObserver(Protocol):
     """Told what becomes of a worker's boxes and items."""
 
-    def started(self, image: str) -> None: ...
+    def record_box_started(self, image: str) -> None: ...
 
-    def ended(self, image: str, reason: str) -> None: ...
+    def record_box_ended(self, image: str, reason: str) -> None: ...
 
-    def failed(self, reason: str, again: bool) -> None: ...
+    def record_failure(self, reason: str, will_retry: bool) -> None: ...
 
-    def slot_is(self, state: SlotState) -> None: ...
+    def set_slot_state(self, state: SlotState) -> None: ...
 
-    def arrived(self, journey: Journey) -> None: ...
+    def record_trace(self, trace: ItemTrace) -> None: ...
 
 
-class Blind:
+class NullObserver:
     """Sees nothing."""
 
-    started = UNWATCHED.started
-    ended = UNWATCHED.ended
-    failed = UNWATCHED.failed
+    record_box_started = NULL_BOX_OBSERVER.record_box_started
+    record_box_ended = NULL_BOX_OBSERVER.record_box_ended
+    record_failure = NULL_BOX_OBSERVER.record_failure
 
-    def slot_is(self, state: SlotState) -> None:
+    def set_slot_state(self, state: SlotState) -> None:
         return
 
-    def arrived(self, journey: Journey) -> None:
+    def record_trace(self, trace: ItemTrace) -> None:
         return
 
 
-class Journal:
+class ItemTracer:
     """One worker's. `box.watch.BoxWatch` for its slot; `begins`, `ends` and `rests` are the worker's to call."""
 
-    def __init__(self, watcher: Watcher | None = None, readers: Sequence[Callable[[Journey], None]] = ()) -> None:
-        self._watcher: Watcher = Blind() if watcher is None else watcher
-        self._readers = readers
-        self._journey: Journey | None = None
-        self._began = 0.0
+    def __init__(
+        self, observer: WorkerObserver | None = None, trace_handlers: Sequence[Callable[[ItemTrace], None]] = ()
+    ) -> None:
+        self._observer: WorkerObserver = NullObserver() if observer is None else observer
+        self._trace_handlers = trace_handlers
+        self._trace: ItemTrace | None = None
+        self._started = 0.0
         self._lock = threading.Lock()  # a program and its interactor run side by side
-        self.started = self._watcher.started
-        self.ended = self._watcher.ended
-        self.failed = self._watcher.failed
-        self._watcher.slot_is("warming")
+        self.record_box_started = self._observer.record_box_started
+        self.record_box_ended = self._observer.record_box_ended
+        self.record_failure = self._observer.record_failure
+        self._observer.set_slot_state("warming")
 
-    def begins(self, item: Item, lane: str) -> None:
+    def start_item(self, item: Item, lane: str) -> None:
         """From here on, what the slot says is about this item."""
-        LOGGED.set(fields_of(item, lane))
-        self._journey = Journey(item, lane, activity.kind_of(item), language_of(item), time.time())
-        self._began = time.monotonic()
-        self._watcher.slot_is("busy")
+        LOG_FIELDS.set(build_log_fields(item, lane))
+        self._trace = ItemTrace(item, lane, activity.get_kind(item), get_canonical_language(item), time.time())
+        self._started = time.monotonic()
+        self._observer.set_slot_state("busy")
 
-    def ends(self, result: bytes) -> None:
+    def finish_item(self, result: bytes) -> None:
         """The item has its result, as JSON."""
-        journey = self._journey
-        if journey is None:
+        trace = self._trace
+        if trace is None:
             return
-        self._journey = None
-        journey.ended = journey.began + time.monotonic() - self._began
-        journey.result = result
-        journey.verdict, _, total = activity.verdict_of(result)
-        journey.total = total or 0
-        self._watcher.arrived(journey)
-        for read in self._readers:
-            read(journey)
+        self._trace = None
+        trace.ended_at = trace.started_at + time.monotonic() - self._started
+        trace.result = result
+        trace.verdict, _, total = activity.parse_verdict(result)
+        trace.test_count = total or 0
+        self._observer.record_trace(trace)
+        for handle_trace in self._trace_handlers:
+            handle_trace(trace)
 
-    def rests(self) -> None:
+    def set_idle(self) -> None:
         """Nothing is left to do here for now."""
-        self._journey = None
-        LOGGED.set({})
-        self._watcher.slot_is("idle")
+        self._trace = None
+        LOG_FIELDS.set({})
+        self._observer.set_slot_state("idle")
 
-    def waits(self) -> None:
+    def set_warming(self) -> None:
         """The slot has no box and cannot start one."""
-        self._journey = None
-        LOGGED.set({})
-        self._watcher.slot_is("warming")
+        self._trace = None
+        LOG_FIELDS.set({})
+        self._observer.set_slot_state("warming")
 
-    def reaped(self, envelopes: int) -> None:
+    def record_reaped(self, batches: int) -> None:
         """So many envelopes were found whose worker is gone, and are queued again."""
-        for _ in range(envelopes):
-            self.failed("worker_gone", True)
+        for _ in range(batches):
+            self.record_failure("worker_gone", True)
 
-    def stage(self, stage: Stage, began: float, ended: float, sent: int = 0, received: int = 0) -> None:
-        journey = self._journey
-        if stage == "box" and ended - began > 0.001:
-            self._watcher.slot_is("busy" if journey is not None else "idle")
-        if journey is None:
+    def record_phase(self, phase: Phase, began: float, ended: float, sent: int = 0, received: int = 0) -> None:
+        trace = self._trace
+        if phase == "box" and ended - began > 0.001:
+            self._observer.set_slot_state("busy" if trace is not None else "idle")
+        if trace is None:
             return
         with self._lock:
-            from_s, until_s = began - self._began, ended - self._began
-            if len(journey.stages) < MOST_STAGES:
-                journey.stages.append((stage, from_s, until_s))
-            journey.seconds[stage] = journey.seconds.get(stage, 0.0) + ended - began
-            journey.covered_s += max(0.0, until_s - max(from_s, journey.covered_until_s))
-            journey.covered_until_s = max(until_s, journey.covered_until_s)
-            journey.sent += sent
-            journey.received += received
+            from_s, until_s = began - self._started, ended - self._started
+            if len(trace.phases) < MAX_PHASES:
+                trace.phases.append((phase, from_s, until_s))
+            trace.seconds_by_phase[phase] = trace.seconds_by_phase.get(phase, 0.0) + ended - began
+            trace.covered_s += max(0.0, until_s - max(from_s, trace.covered_until_s))
+            trace.covered_until_s = max(until_s, trace.covered_until_s)
+            trace.sent_bytes += sent
+            trace.received_bytes += received
 
-    def used(self, cache: Cache, hit: bool) -> None:
+    def record_cache_use(self, cache: Cache, hit: bool) -> None:
         if cache == "box" and not hit:
-            self._watcher.slot_is("warming")
-        if self._journey is not None:
-            uses = self._journey.uses
+            self._observer.set_slot_state("warming")
+        if self._trace is not None:
+            uses = self._trace.cache_uses
             uses[cache, hit] = uses.get((cache, hit), 0) + 1
 
 
-def log_journey(journey: Journey) -> None:
+def log_trace(trace: ItemTrace) -> None:
     """A line for each item that has its result; its ids are in every line logged meanwhile."""
     logger.info(
-        "judged" if journey.kind == "verify" else "ran",
+        "judged" if trace.kind == "verify" else "ran",
         extra={
-            "kind": journey.kind,
-            "language": journey.language,
-            "verdict": journey.verdict,
-            "queued_s": round(journey.queued_s, 6),
-            "took_s": round(journey.took_s, 6),
+            "kind": trace.kind,
+            "language": trace.language,
+            "verdict": trace.verdict,
+            "queued_s": round(trace.queued_s, 6),
+            "took_s": round(trace.took_s, 6),
         },
     )
 
 
-def fields_of(item: Item, lane: str) -> dict[str, str]:
+def build_log_fields(item: Item, lane: str) -> dict[str, str]:
     """What every log line about an item says: its ids, and its lane."""
     fields = {"submission": item.submission, "lane": lane}
     if item.index is not None:
@@ -196,10 +198,10 @@ def fields_of(item: Item, lane: str) -> dict[str, str]:
     return fields
 
 
-def language_of(item: Item) -> str:
+def get_canonical_language(item: Item) -> str:
     """The table's name, and not the client's alias: what a client makes up must not become a series of its own."""
-    name = activity.language_of(item)
+    name = activity.get_language(item)
     try:
-        return languages.named(name).name
+        return languages.get_language(name).name
     except BadRequest:
         return "several" if "+" in name else "unknown"

@@ -46,17 +46,17 @@ from __future__ import annotations
 from sandbox.schema import Lane
 
 PREFIX = "sandbox:"
-MAIL_TTL_S = 120
+MESSAGES_TTL_S = 120
 LANES = (Lane.RL, Lane.DEFAULT, Lane.BULK)  # in the order in which workers empty them
 CLAIMS = PREFIX + "claims"
 SENDERS = PREFIX + "senders"
 WORKERS = PREFIX + "workers"
 STARTING = PREFIX + "starting"
 REAPER = PREFIX + "reaper"
-RECENT = PREFIX + "recent"
-KEPT_UNTIL = PREFIX + "kept:until"
-KEPT_SIZES = PREFIX + "kept:sizes"
-KEPT_TOTALS = PREFIX + "kept:totals"
+RECENT_RESULTS = PREFIX + "recent"
+STORED_UNTIL = PREFIX + "kept:until"
+STORED_SIZES = PREFIX + "kept:sizes"
+STORED_TOTALS = PREFIX + "kept:totals"
 WEBHOOKS_DUE = PREFIX + "webhooks:due"
 WEBHOOKS_DEAD = PREFIX + "webhooks:dead"
 GPU_JOBS = PREFIX + "gpu:jobs"
@@ -64,12 +64,12 @@ GPU_LEASES = PREFIX + "gpu:leases"
 GPU_WORKERS = PREFIX + "gpu:workers"
 
 
-def envelope(envelope_id: str) -> str:
-    return f"{PREFIX}envelope:{envelope_id}"
+def job_batch(batch_id: str) -> str:
+    return f"{PREFIX}envelope:{batch_id}"
 
 
-def passes(envelope_id: str) -> str:
-    return f"{PREFIX}passes:{envelope_id}"
+def unreadable_returns(batch_id: str) -> str:
+    return f"{PREFIX}passes:{batch_id}"
 
 
 def outstanding(lane: str) -> str:
@@ -80,11 +80,11 @@ def depth(lane: str) -> str:
     return f"{PREFIX}depth:{lane}"
 
 
-def mail(reader: str) -> str:
+def messages(reader: str) -> str:
     return f"{PREFIX}mail:{reader}"
 
 
-def mail_round(reader: str, number: int) -> str:
+def messages_in_round(reader: str, number: int) -> str:
     return f"{PREFIX}mail:{reader}:{number}"
 
 
@@ -112,23 +112,23 @@ def task_set(set_id: str) -> str:
     return f"{PREFIX}taskset:{set_id}"
 
 
-def bucket(caller_id: str) -> str:
+def token_bucket(caller_id: str) -> str:
     return f"{PREFIX}bucket:{caller_id}"
 
 
-def queued(caller_id: str) -> str:
+def queued_items(caller_id: str) -> str:
     return f"{PREFIX}queued:{caller_id}"
 
 
-def parked(lane: str, client: str) -> str:
+def client_queue(lane: str, client: str) -> str:
     return f"{PREFIX}parked:{lane}:{client}"
 
 
-def ring(lane: str) -> str:
+def client_rotation(lane: str) -> str:
     return f"{PREFIX}ring:{lane}"
 
 
-def forwarded(lane: str) -> str:
+def admitted(lane: str) -> str:
     return f"{PREFIX}forwarded:{lane}"
 
 
@@ -152,7 +152,7 @@ def gpu_events(job_id: str) -> str:
     return f"{PREFIX}gpu:events:{job_id}"
 
 
-def verdicts(minute: int) -> str:
+def verdict_counts(minute: int) -> str:
     return f"{PREFIX}verdicts:{minute}"
 
 

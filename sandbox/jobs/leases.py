@@ -24,13 +24,13 @@ from sandbox.jobs import fairness, keys
 
 logger = logging.getLogger(__name__)
 
-BEATS_PER_LEASE = 4
-EXPRESS = "-express"  # the end of the name of a worker that only takes what nobody else does
+HEARTBEATS_PER_LEASE = 4
+RESERVED_SUFFIX = "-express"  # the end of the name of a worker that only takes what nobody else does
 LOST_AFTER_S = 3.0
-LOOKED_AT_ONCE = 200
+REAP_LIMIT = 200
 
 # Give one envelope back, if it is still claimed by the worker we found dead.
-_GIVE_BACK = """
+_REQUEUE = """
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
 redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('LPUSH', KEYS[2], ARGV[1])
@@ -60,9 +60,9 @@ class Heartbeat:
         self._describe = describe
         self._on_beat = on_beat
         self._on_reaped = on_reaped
-        self.starting = False  # until the slot has proved that it can run programs
-        self._beating = threading.Lock()
-        self._ended = threading.Event()
+        self.is_starting = False  # until the slot has proved that it can run programs
+        self._beat_lock = threading.Lock()
+        self._stop_requested = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -71,7 +71,7 @@ class Heartbeat:
 
     def stop(self) -> None:
         """Stop, and say at once that this worker is gone."""
-        self._ended.set()
+        self._stop_requested.set()
         self._thread.join(timeout=self._lease_s)
         try:
             self._redis.zrem(keys.WORKERS, self._name)
@@ -81,71 +81,69 @@ class Heartbeat:
             logger.warning("could not sign off: %s", error)
 
     def _run(self) -> None:
-        while not self._ended.wait(self._lease_s / BEATS_PER_LEASE):
+        while not self._stop_requested.wait(self._lease_s / HEARTBEATS_PER_LEASE):
             try:
                 self.beat()
                 if self._redis.set(keys.REAPER, self._name, nx=True, px=1_000):
                     self._on_reaped(reap(self._redis, self._lease_s))
-                    fairness.look_after(self._redis, self._lease_s)
+                    fairness.admit_stalled(self._redis, self._lease_s)
                 self._on_beat()
             except RedisError as error:
                 logger.warning("heartbeat missed: %s", error)
 
     def beat(self) -> None:
         """Report now. Raises RedisError."""
-        with self._beating:
+        with self._beat_lock:
             pipeline = self._redis.pipeline(transaction=False)
             pipeline.set(keys.worker(self._name), json.dumps(dict(self._describe())), ex=int(self._lease_s * 3) + 1)
-            pipeline.zadd(keys.STARTING if self.starting else keys.WORKERS, {self._name: time.time()})
+            pipeline.zadd(keys.STARTING if self.is_starting else keys.WORKERS, {self._name: time.time()})
             pipeline.execute()
 
-    def started(self) -> None:
+    def mark_ready(self) -> None:
         """From here on the worker counts as one that takes programs. Raises RedisError."""
-        self.starting = False
+        self.is_starting = False
         self.beat()
         self._redis.zrem(keys.STARTING, self._name)
 
 
-def alive(redis: Redis, lease_s: float) -> list[str]:
+def list_alive(redis: Redis, lease_s: float) -> list[str]:
     """Names of the workers whose last heartbeat is no older than a lease."""
     return [name.decode() for name in redis.zrangebyscore(keys.WORKERS, time.time() - lease_s, "+inf")]
 
 
-def slots(redis: Redis, lease_s: float) -> list[str]:
+def list_slot_workers(redis: Redis, lease_s: float) -> list[str]:
     """Those of them that take whatever comes."""
-    return [name for name in alive(redis, lease_s) if not name.endswith(EXPRESS)]
+    return [name for name in list_alive(redis, lease_s) if not name.endswith(RESERVED_SUFFIX)]
 
 
-def starting(redis: Redis, lease_s: float) -> list[str]:
+def list_starting(redis: Redis, lease_s: float) -> list[str]:
     """Names of the workers that have not proved yet that they can run programs."""
     return [name.decode() for name in redis.zrangebyscore(keys.STARTING, time.time() - lease_s, "+inf")]
 
 
 def reap(redis: Redis, lease_s: float) -> int:
     """Give orphaned envelopes back to their lanes; returns how many."""
-    living = set(alive(redis, lease_s))
+    living = set(list_alive(redis, lease_s))
     claims = {name.decode(): worker.decode() for name, worker in redis.hgetall(keys.CLAIMS).items()}
     reaped = 0
     for lane in keys.LANES:
-        old = redis.zrangebyscore(
-            keys.outstanding(lane), "-inf", time.time() - LOST_AFTER_S, start=0, num=LOOKED_AT_ONCE
-        )
-        for envelope_id in map(bytes.decode, old):
-            worker = claims.get(envelope_id)
+        old = redis.zrangebyscore(keys.outstanding(lane), "-inf", time.time() - LOST_AFTER_S, start=0, num=REAP_LIMIT)
+        for batch_id in map(bytes.decode, old):
+            worker = claims.get(batch_id)
             if worker is not None and worker not in living:
-                reaped += _give_back(redis, lane, envelope_id, worker)
-            elif worker is None and _is_lost(redis, lane, envelope_id):
-                redis.lpush(keys.rq_queue(lane), envelope_id)
-                logger.warning("envelope was lost on its way, queued again", extra={"envelope": envelope_id})
+                reaped += _requeue(redis, lane, batch_id, worker)
+            elif worker is None and _is_lost(redis, lane, batch_id):
+                redis.lpush(keys.rq_queue(lane), batch_id)
+                logger.warning("envelope was lost on its way, queued again", extra={"envelope": batch_id})
                 reaped += 1
         if not old:
-            redis.set(keys.depth(lane), sum_waiting(redis, lane))
+            redis.set(keys.depth(lane), count_waiting(redis, lane))
     for known in (keys.WORKERS, keys.STARTING):
         redis.zremrangebyscore(known, "-inf", time.time() - 10 * lease_s)
     return reaped
 
 
-def sum_waiting(redis: Redis, lane: str) -> int:
+def count_waiting(redis: Redis, lane: str) -> int:
     """Zero when the lane is empty, else its depth as counted: a worker that died may have left the count too high."""
     pipeline = redis.pipeline()
     pipeline.zcard(keys.outstanding(lane))
@@ -154,22 +152,20 @@ def sum_waiting(redis: Redis, lane: str) -> int:
     return int(depth or 0) if outstanding else 0
 
 
-def _give_back(redis: Redis, lane: str, envelope_id: str, worker: str) -> int:
-    given = int(redis.eval(_GIVE_BACK, 2, keys.CLAIMS, keys.rq_queue(lane), envelope_id, worker))
-    if given:
-        logger.warning(
-            "worker is gone, its envelope is queued again", extra={"worker": worker, "envelope": envelope_id}
-        )
-    return given
+def _requeue(redis: Redis, lane: str, batch_id: str, worker: str) -> int:
+    requeued = int(redis.eval(_REQUEUE, 2, keys.CLAIMS, keys.rq_queue(lane), batch_id, worker))
+    if requeued:
+        logger.warning("worker is gone, its envelope is queued again", extra={"worker": worker, "envelope": batch_id})
+    return requeued
 
 
-def _is_lost(redis: Redis, lane: str, envelope_id: str) -> bool:
+def _is_lost(redis: Redis, lane: str, batch_id: str) -> bool:
     """Neither in its queue, nor claimed meanwhile, nor done."""
-    if redis.lpos(keys.rq_queue(lane), envelope_id) is not None:
+    if redis.lpos(keys.rq_queue(lane), batch_id) is not None:
         return False
     time.sleep(0.01)  # between being taken and being claimed a healthy worker needs a millisecond
     pipeline = redis.pipeline()
-    pipeline.hexists(keys.CLAIMS, envelope_id)
-    pipeline.zscore(keys.outstanding(lane), envelope_id)
+    pipeline.hexists(keys.CLAIMS, batch_id)
+    pipeline.zscore(keys.outstanding(lane), batch_id)
     claimed, sent = pipeline.execute()
     return not claimed and sent is not None

@@ -19,15 +19,15 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from sandbox.errors import Cancelled, CannotRun
-from sandbox.ids import new_id
+from sandbox.ids import generate_id
 from sandbox.jobs import keys
-from sandbox.jobs.delivery import CANNOT_RUN
-from sandbox.jobs.spool import CANCELLED, ELSEWHERE
+from sandbox.jobs.delivery import CANNOT_RUN_PREFIX
+from sandbox.jobs.spool import CANCELLED_MESSAGE, PAYLOAD_MISSING
 
 logger = logging.getLogger(__name__)
 
-BLOCK_S = 1.0
-AT_ONCE = 512
+BLOCK_TIMEOUT_S = 1.0
+MAX_MESSAGES_PER_ROUND = 512
 
 # Forget the last round, add what has come to what is read in this one, and read that.
 _COLLECT = """
@@ -39,18 +39,18 @@ return redis.call('LRANGE', KEYS[2], 0, -1)
 """
 
 
-class Mailbox:
+class ResultReader:
     """Thread-safe. `expect` before the item is sent, `start` before use, `close` after."""
 
     def __init__(
-        self, redis: Redis, on_arrival: Callable[[Sequence[str]], None], on_elsewhere: Callable[[str], None]
+        self, redis: Redis, on_results: Callable[[Sequence[str]], None], on_payload_missing: Callable[[str], None]
     ) -> None:
-        self.reader = new_id()
+        self.reader_id = generate_id()
         self._redis = redis
-        self._on_arrival = on_arrival
-        self._on_elsewhere = on_elsewhere
+        self._on_results = on_results
+        self._on_payload_missing = on_payload_missing
         self._futures: dict[str, Future[bytes]] = {}
-        self._kept: set[str] = set()
+        self._stored_ids: set[str] = set()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="mailbox", daemon=True)
 
@@ -59,38 +59,38 @@ class Mailbox:
 
     def close(self) -> None:
         self._closed = True
-        self._thread.join(timeout=2 * BLOCK_S)
+        self._thread.join(timeout=2 * BLOCK_TIMEOUT_S)
         for future in self._futures.values():
             future.cancel()
 
-    def expect(self, item_ids: Sequence[str], kept: bool = False) -> list[Future[bytes]]:
+    def expect(self, item_ids: Sequence[str], stored: bool = False) -> list[Future[bytes]]:
         """A future for each item; `kept` ones have their results in Redis, too."""
         futures: list[Future[bytes]] = []
-        if kept:
-            self._kept.update(item_ids)
+        if stored:
+            self._stored_ids.update(item_ids)
         for item_id in item_ids:
             futures.append(self._futures.setdefault(item_id, Future()))
         return futures
 
-    def expected(self) -> dict[str, bool]:
+    def list_expected(self) -> dict[str, bool]:
         """The items somebody waits for, and whether they are kept."""
-        return {item_id: item_id in self._kept for item_id in self._futures.copy()}
+        return {item_id: item_id in self._stored_ids for item_id in self._futures.copy()}
 
-    def forget(self, item_ids: Iterable[str], error: Exception) -> None:
+    def fail(self, item_ids: Iterable[str], error: Exception) -> None:
         """Nobody will answer, or wants, these any more: their futures fail with `error`."""
         for item_id in item_ids:
-            self._kept.discard(item_id)
+            self._stored_ids.discard(item_id)
             future = self._futures.pop(item_id, None)
             if future is not None and not future.done():
                 future.set_exception(error)
 
-    def put(self, item_id: str, result: bytes) -> None:
+    def resolve(self, item_id: str, result: bytes) -> None:
         """A result found elsewhere, or come by mail; the first one counts."""
         future = self._futures.pop(item_id, None)
         if future is None:
             return
-        if self._kept:
-            self._kept.discard(item_id)
+        if self._stored_ids:
+            self._stored_ids.discard(item_id)
         try:
             future.set_result(result)
         except InvalidStateError:  # the waiting client went away
@@ -101,37 +101,45 @@ class Mailbox:
         may_wait = True
         while not self._closed:
             try:
-                self._hand_out(self._collect(number, BLOCK_S if may_wait else 0.0))
+                self._dispatch(self._collect(number, BLOCK_TIMEOUT_S if may_wait else 0.0))
                 number, may_wait = number + 1, True
             except RedisError as error:
                 logger.warning("mail waits for Redis: %s", error)
                 time.sleep(0.2)
                 may_wait = False  # the round may have its letters already
 
-    def _collect(self, number: int, patience_s: float) -> list[bytes]:
+    def _collect(self, number: int, timeout_s: float) -> list[bytes]:
         """This round's letters, as soon as there is one: one round trip."""
-        come, read = keys.mail(self.reader), keys.mail_round(self.reader, number)
+        inbox, round_list = keys.messages(self.reader_id), keys.messages_in_round(self.reader_id, number)
         pipeline = self._redis.pipeline(transaction=False)
-        if patience_s:
-            pipeline.blmove(come, read, patience_s)
-        pipeline.eval(_COLLECT, 3, come, read, keys.mail_round(self.reader, number - 1), AT_ONCE, keys.MAIL_TTL_S)
-        letters: list[bytes] = pipeline.execute()[-1]
-        return letters
+        if timeout_s:
+            pipeline.blmove(inbox, round_list, timeout_s)
+        pipeline.eval(
+            _COLLECT,
+            3,
+            inbox,
+            round_list,
+            keys.messages_in_round(self.reader_id, number - 1),
+            MAX_MESSAGES_PER_ROUND,
+            keys.MESSAGES_TTL_S,
+        )
+        messages: list[bytes] = pipeline.execute()[-1]
+        return messages
 
-    def _hand_out(self, letters: Sequence[bytes]) -> None:
-        if not letters:
+    def _dispatch(self, messages: Sequence[bytes]) -> None:
+        if not messages:
             return
         arrived = []
-        for letter in letters:
-            item_id, _, result = letter.partition(b" ")
-            if result == ELSEWHERE:
-                self._on_elsewhere(item_id.decode())
+        for message in messages:
+            item_id, _, result = message.partition(b" ")
+            if result == PAYLOAD_MISSING:
+                self._on_payload_missing(item_id.decode())
                 continue
             arrived.append(item_id.decode())
-            if result == CANCELLED:
-                self.forget(arrived[-1:], Cancelled("the job was cancelled"))
-            elif result.startswith(CANNOT_RUN):
-                self.forget(arrived[-1:], CannotRun("no box starts for this program", result=result))
+            if result == CANCELLED_MESSAGE:
+                self.fail(arrived[-1:], Cancelled("the job was cancelled"))
+            elif result.startswith(CANNOT_RUN_PREFIX):
+                self.fail(arrived[-1:], CannotRun("no box starts for this program", result=result))
             else:
-                self.put(arrived[-1], result)
-        self._on_arrival(arrived)
+                self.resolve(arrived[-1], result)
+        self._on_results(arrived)

@@ -14,19 +14,19 @@ from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.box.slot import Slot
 from sandbox.errors import BoxOutOfMemory, InfrastructureError
-from sandbox.jobs.attempts import in_some_box
+from sandbox.jobs.attempts import run_with_retries
 from sandbox.jobs.envelope import Item
-from sandbox.jobs.trials import Trials
+from sandbox.jobs.trials import TestRuns
 from sandbox.jobs.vote import vote
 from sandbox.runner.contract import Limits, Outcome, Run, Status, Verdict
 from sandbox.schema import ExecuteRequest, ExecuteResult, StageResult, TestPart, TestResult, VerifyRequest, VerifyResult
-from sandbox.verify.judge import Judgement, judge, not_compiled
+from sandbox.verify.judge import Judgement, judge, judge_not_compiled
 
 DEFAULT_LIMITS = Limits()
-FAILURE_CHARS = 500
+MAX_FAILURE_CHARS = 500
 
 
-def perform(item: Item, slot: Slot) -> bytes:
+def execute_item(item: Item, slot: Slot) -> bytes:
     """The item's result as JSON, whatever happens to its program."""
     queue_time_s = max(0.0, time.time() - item.submitted_at)
     if item.execute is not None:
@@ -38,34 +38,36 @@ def perform(item: Item, slot: Slot) -> bytes:
     raise ValueError(f"item {item.id} asks for nothing")
 
 
-def failed(item: Item, why: str) -> bytes:
+def build_failure_result(item: Item, reason: str) -> bytes:
     """The result of an item that our own fault kept from being performed: internal_error, never a wrong answer."""
-    told = why[:FAILURE_CHARS]
+    message = reason[:MAX_FAILURE_CHARS]
     if item.execute is not None:
-        fields = StageResult.fields_of(Outcome(Status.INTERNAL_ERROR, message=told))
+        fields = StageResult.build_fields(Outcome(Status.INTERNAL_ERROR, message=message))
         return ExecuteResult.model_construct(**fields, id=item.id).model_dump_json().encode()
     if item.verify is not None:
-        return _failed_verify(item, len(item.verify.tests), told)
-    return StageResult(status=Status.INTERNAL_ERROR, message=told).model_dump_json().encode()
+        return _build_verify_failure(item, len(item.verify.tests), message)
+    return StageResult(status=Status.INTERNAL_ERROR, message=message).model_dump_json().encode()
 
 
-def failed_unread(item: Item, request: dict[str, Any], why: str) -> bytes:
+def build_unread_failure_result(item: Item, request: dict[str, Any], reason: str) -> bytes:
     """The result of an item whose request could not be read; `request` is its raw JSON by kind."""
-    told = why[:FAILURE_CHARS]
+    message = reason[:MAX_FAILURE_CHARS]
     if "verify" in request:
-        return _failed_verify(item, len(request["verify"].get("tests", ())) or 1, told)
-    return ExecuteResult(id=item.id, status=Status.INTERNAL_ERROR, message=told).model_dump_json().encode()
+        return _build_verify_failure(item, len(request["verify"].get("tests", ())) or 1, message)
+    return ExecuteResult(id=item.id, status=Status.INTERNAL_ERROR, message=message).model_dump_json().encode()
 
 
-def _failed_verify(item: Item, number: int, told: str) -> bytes:
+def _build_verify_failure(item: Item, test_count: int, message: str) -> bytes:
     """The result of an item with that many tests, none of which ran."""
-    tests = [TestResult(verdict=Verdict.INTERNAL_ERROR, message=told)] * number
-    result = VerifyResult(id=item.id, verdict=Verdict.INTERNAL_ERROR, passed=0, total=number, score=0.0, tests=tests)
+    tests = [TestResult(verdict=Verdict.INTERNAL_ERROR, message=message)] * test_count
+    result = VerifyResult(
+        id=item.id, verdict=Verdict.INTERNAL_ERROR, passed=0, total=test_count, score=0.0, tests=tests
+    )
     return result.model_dump_json().encode()
 
 
 def execute(item_id: str, request: ExecuteRequest, slot: Slot, queue_time_s: float) -> ExecuteResult:
-    language = languages.named(request.language)
+    language = languages.get_language(request.language)
     run = Run(
         stdin=request.stdin_source,
         args=tuple(request.args),
@@ -74,47 +76,47 @@ def execute(item_id: str, request: ExecuteRequest, slot: Slot, queue_time_s: flo
         limits=request.limits.resolve(DEFAULT_LIMITS),
     )
 
-    def in_box(box: Box) -> tuple[Outcome | None, Outcome]:
+    def run_in_box(box: Box) -> tuple[Outcome | None, Outcome]:
         compile_limits = request.limits.resolve_compile(language.compile_limits)
-        compiled = box.load(language.program(request.code, compile_limits, debug_checks=request.debug_checks))
+        compiled = box.load(language.build_program(request.code, compile_limits, debug_checks=request.debug_checks))
         if compiled is not None and not compiled.ended_well:
             return compiled, Outcome(Status.COMPILE_ERROR, message=compiled.message)
         return compiled, box.run(run)
 
     try:
-        compiled, outcome = in_some_box(slot, language, in_box)
+        compiled, outcome = run_with_retries(slot, language, run_in_box)
     except BoxOutOfMemory as error:
         compiled, outcome = None, Outcome(Status.MEMORY_LIMIT_EXCEEDED, message=str(error))
     except InfrastructureError as error:
         compiled, outcome = None, Outcome(Status.INTERNAL_ERROR, message=str(error))
     return ExecuteResult.model_construct(
-        **StageResult.fields_of(outcome),
+        **StageResult.build_fields(outcome),
         id=item_id,
-        compile=None if compiled is None else StageResult.of(compiled),
+        compile=None if compiled is None else StageResult.from_outcome(compiled),
         files=dict(outcome.files),
         queue_time_s=round(queue_time_s, 6),
     )
 
 
 def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float) -> VerifyResult:
-    language = languages.named(request.language)
+    language = languages.get_language(request.language)
     limits = request.limits.resolve(DEFAULT_LIMITS)
     began = time.monotonic()
 
-    def in_box(box: Box) -> tuple[Outcome | None, Judgement]:
+    def judge_in_box(box: Box) -> tuple[Outcome | None, Judgement]:
         compile_limits = request.limits.resolve_compile(language.compile_limits)
-        compiled = box.load(language.program(request.code, compile_limits, debug_checks=request.debug_checks))
+        compiled = box.load(language.build_program(request.code, compile_limits, debug_checks=request.debug_checks))
         if compiled is not None and not compiled.ended_well:
-            return compiled, not_compiled(len(request.tests))
-        with Trials(request, language, limits, box, slot) as trials:
+            return compiled, judge_not_compiled(len(request.tests))
+        with TestRuns(request, language, limits, box, slot) as trials:
             return compiled, judge(trials, request.stop_on_failure)
 
     message = ""
     try:
-        compiled, judgement = in_some_box(slot, language, in_box)
+        compiled, judgement = run_with_retries(slot, language, judge_in_box)
     except InfrastructureError as error:
-        took_the_box = isinstance(error, BoxOutOfMemory)
-        verdict = Verdict.MEMORY_LIMIT_EXCEEDED if took_the_box else Verdict.INTERNAL_ERROR
+        box_out_of_memory = isinstance(error, BoxOutOfMemory)
+        verdict = Verdict.MEMORY_LIMIT_EXCEEDED if box_out_of_memory else Verdict.INTERNAL_ERROR
         compiled, judgement, message = None, Judgement(verdict, []), str(error)
     return VerifyResult.model_construct(
         id=item_id,
@@ -135,7 +137,7 @@ def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float
             for case in judgement.cases
         ]
         or [TestResult(verdict=judgement.verdict, message=message) for _ in request.tests],
-        compile=None if compiled is None else StageResult.of(compiled),
+        compile=None if compiled is None else StageResult.from_outcome(compiled),
         queue_time_s=round(queue_time_s, 6),
         run_time_s=round(time.monotonic() - began, 6),
     )

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from sandbox.caller import Caller
 from sandbox.errors import QuotaExceeded, RateLimited
 from sandbox.jobs import keys
-from sandbox.jobs.storage import refusal_of
+from sandbox.jobs.storage import translate_redis_error
 
 # Redis' own clock, so that several API processes agree.
 _ADMIT = """
@@ -53,7 +53,7 @@ class Quotas:
     def __init__(self, redis: Redis, queue_ttl_s: int) -> None:
         self._redis = redis
         self._queue_ttl_s = queue_ttl_s
-        self._admit = redis.register_script(_ADMIT)
+        self._admit_script = redis.register_script(_ADMIT)
 
     def admit(self, caller: Caller, item_ids: Sequence[str]) -> None:
         """Count these items against the caller's limits. Raises RateLimited, QuotaExceeded, QueueUnavailable."""
@@ -61,17 +61,17 @@ class Quotas:
             return
         burst = max(1, caller.burst or round(caller.rate))
         try:
-            refusal, told = self._admit(
-                keys=[keys.bucket(caller.id), keys.queued(caller.id)],
+            refusal, value = self._admit_script(
+                keys=[keys.token_bucket(caller.id), keys.queued_items(caller.id)],
                 args=[caller.rate, burst, caller.max_queued, self._queue_ttl_s, *item_ids],
             )
         except RedisError as error:
-            raise refusal_of(error) from error
+            raise translate_redis_error(error) from error
         if refusal == b"rate":
-            raise RateLimited(f"this key may ask for {caller.rate:g} programs a second", float(told))
+            raise RateLimited(f"this key may ask for {caller.rate:g} programs a second", float(value))
         if refusal == b"queued":
             raise QuotaExceeded(
-                f"this key has {int(told)} of {caller.max_queued} programs queued, too many to add {len(item_ids)}"
+                f"this key has {int(value)} of {caller.max_queued} programs queued, too many to add {len(item_ids)}"
             )
 
     def release(self, caller_id: str, item_ids: Sequence[str]) -> None:
@@ -81,9 +81,9 @@ class Quotas:
         try:
             release(self._redis, caller_id, item_ids)
         except RedisError as error:
-            raise refusal_of(error) from error
+            raise translate_redis_error(error) from error
 
 
 def release(redis: Redis | Pipeline, caller_id: str, item_ids: Sequence[str]) -> None:
     """These items wait no longer."""
-    redis.zrem(keys.queued(caller_id), *item_ids)
+    redis.zrem(keys.queued_items(caller_id), *item_ids)

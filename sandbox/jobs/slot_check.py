@@ -20,19 +20,19 @@ from sandbox.schema import TestCase, VerifyRequest
 
 logger = logging.getLogger(__name__)
 
-PROOF_IMAGE = "python"
-PROOF = VerifyRequest(language="python", code="print(6 * 7)\n", tests=[TestCase(expected="42\n")])
+SELF_TEST_IMAGE = "python"
+SELF_TEST = VerifyRequest(language="python", code="print(6 * 7)\n", tests=[TestCase(expected="42\n")])
 FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 1.0
-TRY_WHILE_SERVING_S = 2.0  # a slot that still has boxes of other images runs their programs in between
+MAX_PAUSE_S = 1.0
+RETRY_WHILE_SERVING_S = 2.0  # a slot that still has boxes of other images runs their programs in between
 LOG_EVERY_S = 30.0
-Proof = Callable[[Slot], None]
+SelfTest = Callable[[Slot], None]
 
 
-def prove(slot: Slot) -> None:
+def run_self_test(slot: Slot) -> None:
     """Judge a program whose verdict is known. Raises InfrastructureError or CannotRun with what failed."""
-    slot.warm(PROOF_IMAGE)
-    result = verify("proof", PROOF, slot, 0.0)
+    slot.warm(SELF_TEST_IMAGE)
+    result = verify("proof", SELF_TEST, slot, 0.0)
     if result.verdict is not Verdict.ACCEPTED:
         message = next((test.message for test in result.tests if test.message), "")
         raise InfrastructureError(
@@ -41,7 +41,7 @@ def prove(slot: Slot) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Recovery:
+class SlotCallbacks:
     """What a check calls: `on_wait` when the slot stops serving, `on_ready` when it can run programs again."""
 
     on_wait: Callable[[], None]
@@ -51,78 +51,78 @@ class Recovery:
 class SlotCheck:
     """`ready` and `prove_again` are the worker thread's to call; the rest may be called from any thread."""
 
-    def __init__(self, slot: Slot, proof: Proof | None, recovery: Recovery) -> None:
+    def __init__(self, slot: Slot, self_test: SelfTest | None, callbacks: SlotCallbacks) -> None:
         self._slot = slot
-        self._proof = proof
-        self._recovery = recovery
-        self._unproven = None if proof is None else BoxWait(PROOF_IMAGE, time.time())
+        self._self_test = self_test
+        self._callbacks = callbacks
+        self._self_test_wait = None if self_test is None else BoxWait(SELF_TEST_IMAGE, time.time())
         self._next_try_at = 0.0
         self._pause_s = FIRST_PAUSE_S
         self._logged_at = float("-inf")
-        self._well = False
+        self._is_healthy = False
 
-    def prove_again(self, why: str) -> None:
+    def repeat_self_test(self, reason: str) -> None:
         """Boxes break time after time: see whether the known program runs, to tell whose fault it is.
 
         Raises CannotRun when it does not. Then the slot takes no programs until it does.
         """
-        if self._proof is None:
+        if self._self_test is None:
             return
-        self._unproven = BoxWait(PROOF_IMAGE, time.time(), why)
-        self._try()
-        if self._unproven is not None:
-            raise CannotRun(f"no program runs in the boxes of this slot: {self._unproven.why}")
+        self._self_test_wait = BoxWait(SELF_TEST_IMAGE, time.time(), reason)
+        self._retry_start()
+        if self._self_test_wait is not None:
+            raise CannotRun(f"no program runs in the boxes of this slot: {self._self_test_wait.why}")
 
-    def serves(self) -> bool:
+    def can_serve(self) -> bool:
         """Whether there is anything the slot can run now."""
-        return self._unproven is None and (self._slot.waiting is None or bool(self._slot.places()))
+        return self._self_test_wait is None and (self._slot.longest_wait is None or bool(self._slot.list_box_keys()))
 
-    def waiting(self) -> dict[str, Any] | None:
+    def describe_wait(self) -> dict[str, Any] | None:
         """What goes out with the heartbeat: which box is missing, since when and why; None when none is."""
-        waits = [wait for wait in (self._unproven, self._slot.waiting) if wait is not None]
+        waits = [wait for wait in (self._self_test_wait, self._slot.longest_wait) if wait is not None]
         if not waits:
             return None
         first = min(waits, key=lambda wait: wait.since)
         why = first.why or next((wait.why for wait in waits if wait.why), "")
-        return {**asdict(first), "why": why, "serves": self.serves() and not self._slot.starting}
+        return {**asdict(first), "why": why, "serves": self.can_serve() and not self._slot.starting_image}
 
-    def ready(self) -> bool:
+    def ensure_ready(self) -> bool:
         """Try again whatever does not start; return whether the worker may take programs. May pause."""
-        if self._well and self._unproven is None and self._slot.waiting is None:
+        if self._is_healthy and self._self_test_wait is None and self._slot.longest_wait is None:
             return True
         if time.monotonic() >= self._next_try_at:
-            self._try()
-        if not self.serves():
+            self._retry_start()
+        if not self.can_serve():
             time.sleep(self._pause_s)
             return False
-        if not self._well:
-            self._well, self._pause_s, self._logged_at = True, FIRST_PAUSE_S, float("-inf")
-            self._recovery.on_ready()
+        if not self._is_healthy:
+            self._is_healthy, self._pause_s, self._logged_at = True, FIRST_PAUSE_S, float("-inf")
+            self._callbacks.on_ready()
         return True
 
-    def _try(self) -> None:
-        for place in self._slot.waits:
+    def _retry_start(self) -> None:
+        for box_key in self._slot.waits:
             try:
-                self._slot.retry(place)
+                self._slot.retry(box_key)
             except InfrastructureError as error:
-                self._failed(error)
-        if self._unproven is None or self._proof is None:
+                self._handle_failure(error)
+        if self._self_test_wait is None or self._self_test is None:
             return
         try:
-            self._proof(self._slot)
+            self._self_test(self._slot)
         except (InfrastructureError, CannotRun) as error:
-            self._unproven = replace(self._unproven, why=str(error))
-            self._failed(error)
+            self._self_test_wait = replace(self._self_test_wait, why=str(error))
+            self._handle_failure(error)
         else:
-            self._unproven = None
+            self._self_test_wait = None
 
-    def _failed(self, error: Exception) -> None:
-        serves = self.serves()
-        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
-        self._next_try_at = time.monotonic() + (TRY_WHILE_SERVING_S if serves else 0.0)
+    def _handle_failure(self, error: Exception) -> None:
+        can_serve = self.can_serve()
+        self._pause_s = min(2 * self._pause_s, MAX_PAUSE_S)
+        self._next_try_at = time.monotonic() + (RETRY_WHILE_SERVING_S if can_serve else 0.0)
         if time.monotonic() - self._logged_at > LOG_EVERY_S:
             self._logged_at = time.monotonic()
             logger.error("waiting for a box: %s", error)
-        if not serves:
-            self._well = False
-            self._recovery.on_wait()
+        if not can_serve:
+            self._is_healthy = False
+            self._callbacks.on_wait()

@@ -30,7 +30,7 @@ from typing import TypeVar
 from pydantic import PrivateAttr
 from redis import Redis
 
-from sandbox.ids import new_id
+from sandbox.ids import generate_id
 from sandbox.jobs import keys, leases
 from sandbox.jobs.envelope import Item
 from sandbox.runner.contract import FileSpan
@@ -39,85 +39,85 @@ from sandbox.schema.programs import ProgramInput
 
 logger = logging.getLogger(__name__)
 
-LARGE_CHARS = 1 << 16  # a text of this size is worth a file
-ELSEWHERE = b"{}"  # a worker's letter for an item whose file it does not find
-CANCELLED = b""  # the letter for an item that gets no result any more
-LOOK_AT_WORKERS_EVERY_S = 1.0
-FORGOTTEN_AFTER_S = {".item": 86_400.0, ".kept": 3_600.0}
-KEPT_FILES = 16
-KEPT_FILE_BYTES = 32 << 20
+MIN_PAYLOAD_CHARS = 1 << 16  # a text of this size is worth a file
+PAYLOAD_MISSING = b"{}"  # a worker's letter for an item whose file it does not find
+CANCELLED_MESSAGE = b""  # the letter for an item that gets no result any more
+WORKER_CHECK_INTERVAL_S = 1.0
+FILE_TTL_S = {".item": 86_400.0, ".kept": 3_600.0}
+MAX_REUSABLE_FILES = 16
+MAX_REUSABLE_FILE_BYTES = 32 << 20
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _as_utf8 = ctypes.pythonapi.PyUnicode_AsUTF8AndSize
 _as_utf8.argtypes, _as_utf8.restype = [ctypes.py_object, ctypes.c_void_p], ctypes.c_void_p
 Span = tuple[int, int]  # offset and size in bytes
-Asked = TypeVar("Asked", ExecuteRequest, VerifyRequest)
+RequestT = TypeVar("RequestT", ExecuteRequest, VerifyRequest)
 
 
-class NotHere(Exception):
+class PayloadMissing(Exception):
     """This host has no such file."""
 
 
-class SpooledItems:
+class ExternalizedItems:
     """The items of one process whose large texts are in the spool, until their results are there. Thread-safe."""
 
     def __init__(self, home: Path, redis: Redis, lease_s: float) -> None:
         self._redis = redis
         self._lease_s = lease_s
-        self._whole: dict[str, Item] = {}
-        self._shared_by_all = False
-        self._looked_at = float("-inf")
-        self._spool: Spool | None = None
+        self._originals: dict[str, Item] = {}
+        self._all_workers_share = False
+        self._checked_at = float("-inf")
+        self._payload_files: PayloadFiles | None = None
         try:
-            self._spool = Spool(home)
-            self._spool.sweep()
+            self._payload_files = PayloadFiles(home)
+            self._payload_files.sweep()
         except OSError as error:
             logger.warning("large texts travel through Redis: %s", error)
 
-    def lightened(self, item: Item) -> Item:
+    def externalize(self, item: Item) -> Item:
         """The item to send: without its large texts where every worker finds them in the spool. Raises RedisError."""
         request = item.verify or item.execute
-        if self._spool is None or request is None or not large_texts(request) or not self._shared():
+        if self._payload_files is None or request is None or not find_large_texts(request) or not self._is_shared():
             return item
         try:
-            lighter = self._spool.without_texts(item)
+            externalized = self._payload_files.externalize_item(item)
         except OSError as error:
             logger.warning("large texts travel through Redis: %s", error)
             return item
-        self._whole[item.id] = item
-        return lighter
+        self._originals[item.id] = item
+        return externalized
 
-    def whole(self, item_id: str) -> Item | None:
+    def take_original(self, item_id: str) -> Item | None:
         """The item as it was, to be sent again; it does not count as spooled any more."""
-        self._drop(item_id)
-        return self._whole.pop(item_id, None)
+        self._drop_file(item_id)
+        return self._originals.pop(item_id, None)
 
     def forget(self, item_ids: Iterable[str]) -> None:
         """These have their results, or nobody waits for them."""
         for item_id in item_ids:
-            if self._whole.pop(item_id, None) is not None:
-                self._drop(item_id)
+            if self._originals.pop(item_id, None) is not None:
+                self._drop_file(item_id)
 
     def close(self) -> None:
-        if self._spool is not None:
-            self._spool.close()
+        if self._payload_files is not None:
+            self._payload_files.close()
 
-    def _drop(self, item_id: str) -> None:
-        if self._spool is not None:
-            self._spool.drop(item_id)
+    def _drop_file(self, item_id: str) -> None:
+        if self._payload_files is not None:
+            self._payload_files.drop(item_id)
 
-    def _shared(self) -> bool:
+    def _is_shared(self) -> bool:
         """Whether every worker has the same spool as this process, as of a moment ago."""
         now = time.monotonic()
-        if now - self._looked_at > LOOK_AT_WORKERS_EVERY_S and self._spool is not None:
-            names = leases.alive(self._redis, self._lease_s)
-            told = self._redis.mget([keys.worker(name) for name in names]) if names else []
-            spools = {json.loads(text).get("spool") for text in told if text}
-            self._shared_by_all = spools == {self._spool.identity}
-            self._looked_at = now
-        return self._shared_by_all
+        if now - self._checked_at > WORKER_CHECK_INTERVAL_S and self._payload_files is not None:
+            names = leases.list_alive(self._redis, self._lease_s)
+            descriptions = self._redis.mget([keys.worker(name) for name in names]) if names else []
+            identities = {json.loads(text).get("spool") for text in descriptions if text}
+            self._all_workers_share = identities == {self._payload_files.identity}
+            self._checked_at = now
+        return self._all_workers_share
 
 
-class Spool:
+class PayloadFiles:
     """The files below one folder; `identity` tells whether two processes have the same one. Thread-safe.
 
     A file that is dropped is kept for the next item, up to `KEPT_FILES` of at most 32 MiB: to write over pages that are
@@ -127,101 +127,101 @@ class Spool:
     def __init__(self, home: Path) -> None:
         self._folder = home / "spool"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._kept: deque[Path] = deque()
-        self.identity = self._identity()
+        self._reusable: deque[Path] = deque()
+        self.identity = self._read_identity()
 
-    def without_texts(self, item: Item) -> Item:
+    def externalize_item(self, item: Item) -> Item:
         """The item without its large texts, which are in a file now. Raises OSError."""
         if item.verify is not None:
-            verify, spans = self.take_out(item.id, item.verify)
+            verify, spans = self.externalize(item.id, item.verify)
             return item.model_copy(update={"verify": verify, "spooled": spans})
         if item.execute is not None:
-            execute, spans = self.take_out(item.id, item.execute)
+            execute, spans = self.externalize(item.id, item.execute)
             return item.model_copy(update={"execute": execute, "spooled": spans})
         return item
 
-    def take_out(self, item_id: str, request: Asked) -> tuple[Asked, dict[str, Span]]:
+    def externalize(self, item_id: str, request: RequestT) -> tuple[RequestT, dict[str, Span]]:
         """The request without its large texts, which are in a file now, and where in that file each is.
 
         Raises OSError, and then there is no file.
         """
-        texts = large_texts(request)
+        texts = find_large_texts(request)
         if not texts:
             return request, {}
         spans: dict[str, Span] = {}
         try:
-            with self._opened(item_id) as file:
+            with self._open_file(item_id) as file:
                 for place, text in texts.items():
-                    written = utf8(text)
+                    written = encode_utf8(text)
                     spans[place] = (file.seek(-(-file.tell() // PAGE_BYTES) * PAGE_BYTES), len(written))
                     while written:
                         written = written[file.write(written) or 0 :]
         except OSError:
-            self._remove_all_of_ours(item_id)
+            self._remove_own_files(item_id)
             raise
-        return _without(request, texts), spans
+        return _remove_texts(request, texts), spans
 
     @contextmanager
-    def lent(self, item: Item) -> Iterator[Item]:
+    def restore_item(self, item: Item) -> Iterator[Item]:
         """The item with its large texts, as long as the context lasts. Raises NotHere."""
         if not item.spooled:
             yield item
         elif item.verify is not None:
-            with self.put_back(item.id, item.verify, item.spooled) as verify:
+            with self.restore(item.id, item.verify, item.spooled) as verify:
                 yield item.model_copy(update={"verify": verify})
         elif item.execute is not None:
-            with self.put_back(item.id, item.execute, item.spooled) as execute:
+            with self.restore(item.id, item.execute, item.spooled) as execute:
                 yield item.model_copy(update={"execute": execute})
         else:
             yield item
 
     @contextmanager
-    def put_back(self, item_id: str, request: Asked, spans: Mapping[str, Span]) -> Iterator[Asked]:
+    def restore(self, item_id: str, request: RequestT, spans: Mapping[str, Span]) -> Iterator[RequestT]:
         """The request as it was, as long as the context lasts. Raises NotHere."""
-        path = self._path(item_id)
+        path = self._build_path(item_id)
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise NotHere(f"{item_id}: {error}") from error
+            raise PayloadMissing(f"{item_id}: {error}") from error
         try:
-            found = _found(descriptor, path, spans)
+            found = _open_spans(descriptor, path, spans)
             try:
-                yield _with(request, found)
+                yield _insert_texts(request, found)
             finally:
-                if any(span.in_doubt for span in found.values()):
+                if any(span.tainted for span in found.values()):
                     path.unlink(missing_ok=True)
         finally:
             os.close(descriptor)
 
     def drop(self, item_id: str) -> None:
-        path = self._path(item_id)
+        path = self._build_path(item_id)
         with suppress(OSError):
-            if len(self._kept) < KEPT_FILES and path.stat().st_size <= KEPT_FILE_BYTES:
-                kept = path.with_name(f"{new_id()}.kept")
-                path.rename(kept)
-                self._kept.append(kept)
+            if len(self._reusable) < MAX_REUSABLE_FILES and path.stat().st_size <= MAX_REUSABLE_FILE_BYTES:
+                reusable = path.with_name(f"{generate_id()}.kept")
+                path.rename(reusable)
+                self._reusable.append(reusable)
             else:
                 path.unlink()
 
     def close(self) -> None:
         """Remove the files that are kept."""
-        while self._kept:
+        while self._reusable:
             with suppress(OSError):
-                self._kept.pop().unlink()
+                self._reusable.pop().unlink()
 
     def sweep(self) -> None:
         """Remove what processes left that were killed; a kept file that somebody misses is made anew."""
         for path in self._folder.iterdir():
             with suppress(OSError):
-                if time.time() - path.stat().st_mtime > FORGOTTEN_AFTER_S.get(path.suffix, float("inf")):
+                if time.time() - path.stat().st_mtime > FILE_TTL_S.get(path.suffix, float("inf")):
                     path.unlink()
 
-    def _opened(self, item_id: str) -> FileIO:
+    def _open_file(self, item_id: str) -> FileIO:
         """The item's file, to be written from its start: a kept one, or a new one. Raises OSError."""
-        path = self._path(item_id)
-        while self._kept:
+        path = self._build_path(item_id)
+        while self._reusable:
             with suppress(IndexError, OSError):  # none is kept any more, or another process has swept it away
-                self._kept.pop().rename(path)
+                self._reusable.pop().rename(path)
                 file = FileIO(path, "r+")
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -231,26 +231,26 @@ class Spool:
                     file.close()
         return FileIO(path, "x")
 
-    def _remove_all_of_ours(self, item_id: str) -> None:
+    def _remove_own_files(self, item_id: str) -> None:
         """Give a disk that is full what it can have back."""
         with suppress(OSError):
-            self._path(item_id).unlink()
+            self._build_path(item_id).unlink()
         self.close()
 
-    def _path(self, item_id: str) -> Path:
+    def _build_path(self, item_id: str) -> Path:
         return self._folder / f"{item_id}.item"
 
-    def _identity(self) -> str:
+    def _read_identity(self) -> str:
         """The content of a file that whoever comes first writes."""
-        mine = self._folder / f"identity.{new_id()}"
-        mine.write_text(mine.name)
+        candidate = self._folder / f"identity.{generate_id()}"
+        candidate.write_text(candidate.name)
         with suppress(FileExistsError):
-            os.link(mine, self._folder / "identity")
-        mine.unlink()
+            os.link(candidate, self._folder / "identity")
+        candidate.unlink()
         return (self._folder / "identity").read_text()
 
 
-def utf8(text: str) -> memoryview:
+def encode_utf8(text: str) -> memoryview:
     """The text in UTF-8; where it is ASCII these are the bytes it has in memory, not copied, as long as it lives."""
     if not text.isascii():
         return memoryview(text.encode())
@@ -259,21 +259,21 @@ def utf8(text: str) -> memoryview:
     return memoryview((ctypes.c_char * size.value).from_address(address)).cast("B")
 
 
-def large_texts(request: ExecuteRequest | VerifyRequest) -> dict[str, str]:
+def find_large_texts(request: ExecuteRequest | VerifyRequest) -> dict[str, str]:
     """By their place: `stdin`, or `3.expected` for that of a test."""
     if isinstance(request, ExecuteRequest):
-        return {"stdin": request.stdin} if len(request.stdin) >= LARGE_CHARS else {}
+        return {"stdin": request.stdin} if len(request.stdin) >= MIN_PAYLOAD_CHARS else {}
     texts = {}
     for position, test in enumerate(request.tests):
         if isinstance(test, TestCase):
-            if len(test.stdin) >= LARGE_CHARS:
+            if len(test.stdin) >= MIN_PAYLOAD_CHARS:
                 texts[f"{position}.stdin"] = test.stdin
-            if len(test.expected) >= LARGE_CHARS:
+            if len(test.expected) >= MIN_PAYLOAD_CHARS:
                 texts[f"{position}.expected"] = test.expected
     return texts
 
 
-def _without(request: Asked, texts: Mapping[str, str]) -> Asked:
+def _remove_texts(request: RequestT, texts: Mapping[str, str]) -> RequestT:
     if isinstance(request, ExecuteRequest):
         return request.model_copy(update={"stdin": ""})
     tests = list(request.tests)
@@ -283,21 +283,21 @@ def _without(request: Asked, texts: Mapping[str, str]) -> Asked:
     return request.model_copy(update={"tests": tests})
 
 
-def _found(descriptor: int, path: Path, spans: Mapping[str, Span]) -> dict[str, FileSpan]:
+def _open_spans(descriptor: int, path: Path, spans: Mapping[str, Span]) -> dict[str, FileSpan]:
     """The texts in an open file that nobody writes to from now on. Raises NotHere."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        told = os.fstat(descriptor)
+        status = os.fstat(descriptor)
         # A file that has its name still, and is locked, belongs to this item: it loses that name before it is reused.
-        there = os.path.samestat(told, path.stat())
+        there = os.path.samestat(status, path.stat())
     except OSError as error:
-        raise NotHere(f"{path.name}: {error}") from error
-    if not there or any(offset + size > told.st_size for offset, size in spans.values()):
-        raise NotHere(f"{path.name} is incomplete")
+        raise PayloadMissing(f"{path.name}: {error}") from error
+    if not there or any(offset + size > status.st_size for offset, size in spans.values()):
+        raise PayloadMissing(f"{path.name} is incomplete")
     return {place: FileSpan(descriptor, offset, size) for place, (offset, size) in spans.items()}
 
 
-class _FedFromFile(ProgramInput):
+class _FileBacked(ProgramInput):
     """What a request or a test with its stdin in a file has beside its other fields."""
 
     _span: FileSpan = PrivateAttr()
@@ -311,21 +311,21 @@ class _FedFromFile(ProgramInput):
         return self._span
 
 
-class _ExecuteFromFile(_FedFromFile, ExecuteRequest):
+class _FileBackedExecute(_FileBacked, ExecuteRequest):
     pass
 
 
-class _CaseFromFile(_FedFromFile, TestCase):
+class _FileBackedCase(_FileBacked, TestCase):
     pass
 
 
-Fed = TypeVar("Fed", _ExecuteFromFile, _CaseFromFile)
+FileBackedT = TypeVar("FileBackedT", _FileBackedExecute, _FileBackedCase)
 
 
-def _with(request: Asked, found: Mapping[str, FileSpan]) -> Asked:
+def _insert_texts(request: RequestT, found: Mapping[str, FileSpan]) -> RequestT:
     """Inputs where they lie, and expected outputs as bytes: it is so that they are needed."""
     if isinstance(request, ExecuteRequest):
-        execute: Asked = _fed(_ExecuteFromFile, request, found["stdin"])
+        execute: RequestT = _build_file_backed(_FileBackedExecute, request, found["stdin"])
         return execute
     tests = list(request.tests)
     for place, span in found.items():
@@ -333,13 +333,13 @@ def _with(request: Asked, found: Mapping[str, FileSpan]) -> Asked:
         test = tests[int(position)]
         assert isinstance(test, TestCase)
         if field == "stdin":
-            tests[int(position)] = _fed(_CaseFromFile, test, span)
+            tests[int(position)] = _build_file_backed(_FileBackedCase, test, span)
         else:
             tests[int(position)] = test.model_copy(update={"expected_base64": span.read()})
     return request.model_copy(update={"tests": tests})
 
 
-def _fed(kind: type[Fed], request: ProgramInput, span: FileSpan) -> Fed:
-    fed = kind.model_construct(request.model_fields_set, **request.__dict__)
-    fed._span = span
-    return fed
+def _build_file_backed(kind: type[FileBackedT], request: ProgramInput, span: FileSpan) -> FileBackedT:
+    file_backed = kind.model_construct(request.model_fields_set, **request.__dict__)
+    file_backed._span = span
+    return file_backed

@@ -29,19 +29,19 @@ from sandbox.jobs import keys
 
 logger = logging.getLogger(__name__)
 
-KEEP_BELOW, ACCEPT_BELOW = 0.75, 0.9  # of maxmemory
-DEFAULT_KEPT_PART = 0.5  # of maxmemory, where no setting says how much may be kept
-LOOK_EVERY_S = 1.0
-LOOK_AGAIN_BYTES = 1 << 20  # taken in since the last look, after which it is no longer believed
+STORE_BELOW_FRACTION, ACCEPT_BELOW_FRACTION = 0.75, 0.9  # of maxmemory
+DEFAULT_STORED_FRACTION = 0.5  # of maxmemory, where no setting says how much may be kept
+CHECK_INTERVAL_S = 1.0
+RECHECK_AFTER_BYTES = 1 << 20  # taken in since the last look, after which it is no longer believed
 RETRY_AFTER_S = 30.0
 RETRY_SOON_S = 5.0  # what is being sent counts as used, and may be over in a moment
 OVERHEAD_BYTES = 512  # of Redis for each thing that is kept
 LARGE_RESULT_BYTES = 16 << 10
-NOT_KEPT = "the output is not stored: there is no room left for it"
-ALL = "all"
+NOT_STORED_MESSAGE = "the output is not stored: there is no room left for it"
+ALL_OWNERS = "all"
 
-_NAMES = (keys.KEPT_UNTIL, keys.KEPT_SIZES, keys.KEPT_TOTALS)
-_COMMON = """
+_KEYS = (keys.STORED_UNTIL, keys.STORED_SIZES, keys.STORED_TOTALS)
+_FUNCTIONS = """
 local time = redis.call('TIME')
 local now = tonumber(time[1])
 local function add(owner, size)
@@ -63,8 +63,8 @@ local function forget(member)
 end
 """
 # A member that is there already only lives longer: a task set that is put again.
-_KEEP = (
-    _COMMON
+_CHARGE = (
+    _FUNCTIONS
     + """
 local member, owner, size, life = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local most_of_owner, most = tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -86,7 +86,7 @@ return {'', 0}
 )
 # ARGV: member, how much it grows, its life from now on or an empty string, in turn.
 _CHANGE = (
-    _COMMON
+    _FUNCTIONS
     + """
 for at = 1, #ARGV, 3 do
   local size, owner = entry(ARGV[at])
@@ -99,41 +99,41 @@ for at = 1, #ARGV, 3 do
 end
 """
 )
-_FORGET = _COMMON + "for _, member in ipairs(ARGV) do forget(member) end"
+_RELEASE = _FUNCTIONS + "for _, member in ipairs(ARGV) do forget(member) end"
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class RedisUsage:
     """Redis' memory in bytes, used and at most (0: no limit), and what is kept by the account."""
 
-    used: int = 0
-    most: int = 0
-    kept: int = 0
+    used_bytes: int = 0
+    max_bytes: int = 0
+    stored_bytes: int = 0
 
     @classmethod
-    def of(cls, memory: Mapping[str, Any], kept: bytes | None) -> Room:
-        return cls(int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0)), int(kept or 0))
+    def from_redis(cls, memory: Mapping[str, Any], stored: bytes | None) -> RedisUsage:
+        return cls(int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0)), int(stored or 0))
 
     @property
-    def part(self) -> float:
-        return self.used / self.most if self.most else 0.0
+    def used_fraction(self) -> float:
+        return self.used_bytes / self.max_bytes if self.max_bytes else 0.0
 
-    def most_kept(self, setting_mb: int) -> int:
+    def compute_max_stored_bytes(self, max_kept_mb: int) -> int:
         """How many bytes may be kept in all; 0: any number."""
-        return setting_mb << 20 if setting_mb else int(self.most * DEFAULT_KEPT_PART)
+        return max_kept_mb << 20 if max_kept_mb else int(self.max_bytes * DEFAULT_STORED_FRACTION)
 
 
-class Storage:
+class StorageLimiter:
     """Thread-safe. Works without `start`, and then looks at Redis only where a large thing is to be kept."""
 
     def __init__(self, redis: Redis, max_kept_mb: int) -> None:
         self._redis = redis
         self._max_kept_mb = max_kept_mb
-        self._room = Room()
-        self._taken_in = 0  # bytes since the last look
+        self._usage = RedisUsage()
+        self._accepted_bytes = 0  # bytes since the last look
         self._closed = threading.Event()
-        self._keep = redis.register_script(_KEEP)
-        self._thread = threading.Thread(target=self._watch, name="storage", daemon=True)
+        self._charge_script = redis.register_script(_CHARGE)
+        self._thread = threading.Thread(target=self._refresh_periodically, name="storage", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -141,13 +141,13 @@ class Storage:
     def close(self) -> None:
         self._closed.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=2 * LOOK_EVERY_S)
+            self._thread.join(timeout=2 * CHECK_INTERVAL_S)
 
-    def look(self) -> Room:
+    def refresh(self) -> RedisUsage:
         """Look at Redis now. Raises RedisError."""
-        self._taken_in = 0
-        self._room = look(self._redis)
-        return self._room
+        self._accepted_bytes = 0
+        self._usage = read_usage(self._redis)
+        return self._usage
 
     def admit(self) -> None:
         """Raise StorageFull when Redis has no room for more work, as of the last look; no round trip."""
@@ -156,119 +156,125 @@ class Storage:
                 "the queue's Redis is nearly full: no work is accepted until results expire", RETRY_SOON_S
             )
 
-    def check(self, size: int) -> Room:
+    def check_room(self, size_bytes: int) -> RedisUsage:
         """Raise StorageFull when Redis has no room for so many bytes more to be kept, or RedisError."""
-        self._taken_in += size
-        room = self.look() if self._taken_in > LOOK_AGAIN_BYTES or not self._room.used else self._room
-        if room.part >= KEEP_BELOW or (room.most and room.used + size > ACCEPT_BELOW * room.most):
+        self._accepted_bytes += size_bytes
+        usage = (
+            self.refresh() if self._accepted_bytes > RECHECK_AFTER_BYTES or not self._usage.used_bytes else self._usage
+        )
+        if usage.used_fraction >= STORE_BELOW_FRACTION or (
+            usage.max_bytes and usage.used_bytes + size_bytes > ACCEPT_BELOW_FRACTION * usage.max_bytes
+        ):
             raise StorageFull("the queue's Redis has no room for more jobs and task sets", RETRY_AFTER_S)
-        return room
+        return usage
 
-    def keep(self, member: str, owner: str, size: int, life_s: int, most_of_owner: int = 0) -> None:
+    def charge(self, member: str, owner: str, size_bytes: int, ttl_s: int, owner_max_bytes: int = 0) -> None:
         """Charge `owner` with a thing that is kept for `life_s` seconds.
 
         `most_of_owner` is its quota in bytes, 0: none. Raises StorageFull, StorageQuotaExceeded or RedisError.
         """
-        size += OVERHEAD_BYTES
-        most = self.check(size).most_kept(self._max_kept_mb)
-        over, held = self._keep(keys=_NAMES, args=[member, owner, size, life_s, most_of_owner, most])
+        size_bytes += OVERHEAD_BYTES
+        most = self.check_room(size_bytes).compute_max_stored_bytes(self._max_kept_mb)
+        over, held = self._charge_script(keys=_KEYS, args=[member, owner, size_bytes, ttl_s, owner_max_bytes, most])
         if over == b"owner":
-            told = f"{size} more bytes are over this API key's quota, with {held} of {most_of_owner} bytes in use"
-            raise StorageQuotaExceeded(f"{told}: wait until results expire, or send less", RETRY_AFTER_S)
+            reason = (
+                f"{size_bytes} more bytes are over this API key's quota, with {held} of {owner_max_bytes} bytes in use"
+            )
+            raise StorageQuotaExceeded(f"{reason}: wait until results expire, or send less", RETRY_AFTER_S)
         if over == b"all":
             raise StorageFull(
-                f"{size} more bytes are over the limit for all clients, with {held} of {most} bytes in use",
+                f"{size_bytes} more bytes are over the limit for all clients, with {held} of {most} bytes in use",
                 RETRY_AFTER_S,
             )
 
-    def end(self, member: str, shrink: int, life_s: int) -> None:
+    def shrink(self, member: str, freed_bytes: int, ttl_s: int) -> None:
         """This member is `shrink` bytes smaller, and is kept for `life_s` seconds more. Raises RedisError."""
-        change(self._redis, [(member, -shrink, life_s)])
+        adjust_charges(self._redis, [(member, -freed_bytes, ttl_s)])
 
-    def forget(self, member: str) -> None:
+    def release(self, member: str) -> None:
         """This member is not kept any more. Raises RedisError."""
-        self._redis.eval(_FORGET, len(_NAMES), *_NAMES, member)
+        self._redis.eval(_RELEASE, len(_KEYS), *_KEYS, member)
 
     @property
     def has_room(self) -> bool:
         """Whether anything is accepted, as of the last look."""
-        return self._room.part < ACCEPT_BELOW
+        return self._usage.used_fraction < ACCEPT_BELOW_FRACTION
 
-    def told(self) -> dict[str, int]:
+    def describe_usage(self) -> dict[str, int]:
         """Bytes as of the last look: Redis' memory in use, its limit (0: none), and what is kept."""
-        return {"used": self._room.used, "limit": self._room.most, "kept": self._room.kept}
+        return {"used": self._usage.used_bytes, "limit": self._usage.max_bytes, "kept": self._usage.stored_bytes}
 
-    def problems(self) -> list[str]:
+    def list_problems(self) -> list[str]:
         """What the last look found wrong."""
-        told = f"Redis uses {self._room.used >> 20} of {self._room.most >> 20} MiB"
+        usage = f"Redis uses {self._usage.used_bytes >> 20} of {self._usage.max_bytes >> 20} MiB"
         if not self.has_room:
-            return [f"{told}: no work is accepted"]
-        if self._room.part >= KEEP_BELOW:
-            return [f"{told}: only requests whose client waits are accepted, no jobs or task sets"]
+            return [f"{usage}: no work is accepted"]
+        if self._usage.used_fraction >= STORE_BELOW_FRACTION:
+            return [f"{usage}: only requests whose client waits are accepted, no jobs or task sets"]
         return []
 
-    def _watch(self) -> None:
-        while not self._closed.wait(LOOK_EVERY_S):
+    def _refresh_periodically(self) -> None:
+        while not self._closed.wait(CHECK_INTERVAL_S):
             try:
-                self.look()
+                self.refresh()
             except RedisError as error:
                 logger.warning("cannot read the memory usage of Redis: %s", error)
 
 
-def look(redis: Redis) -> Room:
+def read_usage(redis: Redis) -> RedisUsage:
     """Look at Redis' memory. Raises RedisError."""
     pipeline = redis.pipeline(transaction=False)
     pipeline.info("memory")
-    pipeline.hget(keys.KEPT_TOTALS, ALL)
-    return Room.of(*pipeline.execute())
+    pipeline.hget(keys.STORED_TOTALS, ALL_OWNERS)
+    return RedisUsage.from_redis(*pipeline.execute())
 
 
-def of_submission(submission: str) -> str:
+def submission_member(submission: str) -> str:
     return f"job {submission}"
 
 
-def of_task_set(set_id: str) -> str:
+def task_set_member(set_id: str) -> str:
     return f"tasks {set_id}"
 
 
-def change(redis: Redis | Pipeline, changes: Sequence[tuple[str, int, int | None]]) -> None:
+def adjust_charges(redis: Redis | Pipeline, changes: Sequence[tuple[str, int, int | None]]) -> None:
     """Let members grow by a number of bytes each, and live so many seconds from now on, where that is not None.
 
     Raises RedisError unless it is given a pipeline.
     """
     words = [word for member, growth, life_s in changes for word in (member, growth, "" if life_s is None else life_s)]
     if words:
-        redis.eval(_CHANGE, len(_NAMES), *_NAMES, *words)
+        redis.eval(_CHANGE, len(_KEYS), *_KEYS, *words)
 
 
-def have_room(redis: Redis, wanted: Sequence[tuple[str, str, int]], max_kept_mb: int) -> list[bool]:
+def find_fitting(redis: Redis, candidates: Sequence[tuple[str, str, int]], max_kept_mb: int) -> list[bool]:
     """Tell for each (owner, submission, size) whether so many bytes more may be kept. One round trip.
 
     Raises RedisError.
     """
     pipeline = redis.pipeline(transaction=False)
     pipeline.info("memory")
-    pipeline.hget(keys.KEPT_TOTALS, ALL)
-    for owner, submission, _ in wanted:
-        pipeline.hget(keys.KEPT_TOTALS, f"of {owner}")
+    pipeline.hget(keys.STORED_TOTALS, ALL_OWNERS)
+    for owner, submission, _ in candidates:
+        pipeline.hget(keys.STORED_TOTALS, f"of {owner}")
         pipeline.hget(keys.job(submission), "most_kept")
-    memory, kept, *told = pipeline.execute()
-    room = Room.of(memory, kept)
-    most, used, all_kept = room.most_kept(max_kept_mb), room.used, room.kept
+    memory, stored, *replies = pipeline.execute()
+    usage = RedisUsage.from_redis(memory, stored)
+    most, used, total_stored = usage.compute_max_stored_bytes(max_kept_mb), usage.used_bytes, usage.stored_bytes
     fits = []
-    for (_, _, size), of_owner, most_of_owner in zip(wanted, told[::2], told[1::2], strict=True):
-        quota = int(most_of_owner or 0)
+    for (_, _, size), owner_stored, owner_max_bytes in zip(candidates, replies[::2], replies[1::2], strict=True):
+        quota = int(owner_max_bytes or 0)
         fit = not (
-            (quota and int(of_owner or 0) + size > quota)
-            or (most and all_kept + size > most)
-            or (room.most and used + size > ACCEPT_BELOW * room.most)
+            (quota and int(owner_stored or 0) + size > quota)
+            or (most and total_stored + size > most)
+            or (usage.max_bytes and used + size > ACCEPT_BELOW_FRACTION * usage.max_bytes)
         )
-        used, all_kept = used + size * fit, all_kept + size * fit
+        used, total_stored = used + size * fit, total_stored + size * fit
         fits.append(fit)
     return fits
 
 
-def without_outputs(result: bytes) -> bytes:
+def remove_outputs(result: bytes) -> bytes:
     """An item's result as JSON without what its program and its compiler printed, and without files."""
     fields = json.loads(result)
     for stage in (fields, fields.get("compile") or {}):
@@ -279,17 +285,17 @@ def without_outputs(result: bytes) -> bytes:
     if "files" in fields:
         fields["files"] = {}
     if "message" in fields:
-        fields["message"] = f"{fields['message']}; {NOT_KEPT}" if fields["message"] else NOT_KEPT
+        fields["message"] = f"{fields['message']}; {NOT_STORED_MESSAGE}" if fields["message"] else NOT_STORED_MESSAGE
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def is_full(error: RedisError) -> bool:
+def is_redis_full(error: RedisError) -> bool:
     """Whether Redis refused a write because its memory is used up."""
     return isinstance(error, OutOfMemoryError) or "OOM command not allowed" in str(error)
 
 
-def refusal_of(error: RedisError) -> SandboxError:
+def translate_redis_error(error: RedisError) -> SandboxError:
     """The error that a failure of Redis is to a client."""
-    if is_full(error):
+    if is_redis_full(error):
         return StorageFull("the queue's Redis is full", RETRY_AFTER_S)
     return QueueUnavailable(f"the queue does not answer: {error}")

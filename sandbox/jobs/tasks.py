@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class EnvelopeRunner(Protocol):
-    def run_envelope(self, envelope_id: str) -> None: ...
+class BatchRunner(Protocol):
+    def run_batch(self, batch_id: str) -> None: ...
 
 
-class _Current:
+class _CurrentWorker:
     """The one worker of this process, set once when it starts."""
 
-    runner: EnvelopeRunner | None = None
+    runner: BatchRunner | None = None
 
 
-current = _Current()
+current_worker = _CurrentWorker()
 
 
-def perform_envelope(envelope_id: str) -> None:
+def run_batch(batch_id: str) -> None:
     """Run every item of an envelope and deliver each result."""
-    if current.runner is None:
+    if current_worker.runner is None:
         raise RuntimeError("envelopes run in a sandbox worker (`sandbox worker`), not in a plain RQ worker")
-    current.runner.run_envelope(envelope_id)
+    current_worker.runner.run_batch(batch_id)

@@ -19,47 +19,51 @@ from sandbox.errors import BadRequest, NotFound
 from sandbox.jobs import keys, storage
 from sandbox.schema.reward import Task, TaskSet, TaskSetInfo
 
-CACHE_MB = 256
-FIELDS_AT_ONCE = 1_000
-MOST_REMEMBERED = 10_000
+DEFAULT_CACHE_MB = 256
+MAX_FIELDS_PER_WRITE = 1_000
+MAX_REMEMBERED_SETS = 10_000
 
 
 class TaskSets:
     """Thread-safe. A set lives for `ttl_s` after it was last put or used, and is charged to who put it first."""
 
     def __init__(
-        self, redis: Redis, ttl_s: int, cache_mb: int = CACHE_MB, store: storage.Storage | None = None
+        self,
+        redis: Redis,
+        ttl_s: int,
+        cache_mb: int = DEFAULT_CACHE_MB,
+        storage_limiter: storage.StorageLimiter | None = None,
     ) -> None:
         self._redis = redis
-        self._storage = store
-        self._used_at: dict[str, float] = {}
+        self._storage_limiter = storage_limiter
+        self._renewed_at: dict[str, float] = {}
         self._ttl_s = ttl_s
-        self._cache = _Cache(cache_mb << 20)
+        self._cache = _TaskCache(cache_mb << 20)
 
-    def put(self, set_id: str, body: bytes, owner: str = "", most_kept: int = 0) -> TaskSetInfo:
+    def put(self, set_id: str, body: bytes, owner: str = "", max_stored_bytes: int = 0) -> TaskSetInfo:
         """Register the set with this JSON for `owner`, whose quota of kept bytes is `most_kept`.
 
         Raises BadRequest when it is no set or `set_id` is not its SHA-256, StorageFull and StorageQuotaExceeded.
         """
-        if TaskSet.id_of(body) != set_id:
-            raise BadRequest(f"the body's SHA-256 is {TaskSet.id_of(body)}; put it under that", field="set")
+        if TaskSet.compute_id(body) != set_id:
+            raise BadRequest(f"the body's SHA-256 is {TaskSet.compute_id(body)}; put it under that", field="set")
         try:
             tasks = TaskSet.model_validate_json(body).tasks
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             raise BadRequest(first["msg"], field=".".join(("body", *map(str, first["loc"])))) from None
         fields = {name: task.model_dump_json(exclude_unset=True).encode() for name, task in tasks.items()}
-        if self._storage is not None:
+        if self._storage_limiter is not None:
             size = sum(len(name) + len(task) for name, task in fields.items())
-            self._storage.keep(storage.of_task_set(set_id), owner, size, self._ttl_s, most_kept)
+            self._storage_limiter.charge(storage.task_set_member(set_id), owner, size, self._ttl_s, max_stored_bytes)
         self._write(keys.task_set(set_id), fields)
         return TaskSetInfo(id=set_id, tasks=len(tasks))
 
-    def info(self, set_id: str) -> TaskSetInfo:
+    def get_info(self, set_id: str) -> TaskSetInfo:
         """What is registered under this id, so that a client need not send it again. Raises NotFound."""
         count = int(self._redis.hlen(keys.task_set(set_id)))
         if not count:
-            raise _unknown(set_id, "")
+            raise _build_not_found(set_id, "")
         return TaskSetInfo(id=set_id, tasks=count)
 
     def get(self, references: Sequence[str]) -> Mapping[str, Task]:
@@ -73,7 +77,7 @@ class TaskSets:
                 names.append(name)
         for set_id, name, data in self._read(wanted):
             if data is None:
-                raise _unknown(set_id, name)
+                raise _build_not_found(set_id, name)
             reference = f"{set_id}/{name}"
             found[reference] = Task.model_validate_json(data)
             self._cache.put(reference, found[reference], len(data))
@@ -83,8 +87,8 @@ class TaskSets:
         """All or nothing: a set is never half there for a reader."""
         names = list(fields)
         pipeline = self._redis.pipeline()
-        for start in range(0, len(names), FIELDS_AT_ONCE):
-            pipeline.hset(key, mapping={name: fields[name] for name in names[start : start + FIELDS_AT_ONCE]})
+        for start in range(0, len(names), MAX_FIELDS_PER_WRITE):
+            pipeline.hset(key, mapping={name: fields[name] for name in names[start : start + MAX_FIELDS_PER_WRITE]})
         pipeline.expire(key, self._ttl_s)
         pipeline.execute()
 
@@ -96,7 +100,10 @@ class TaskSets:
             pipeline.hmget(keys.task_set(set_id), names)
         for set_id in wanted:
             pipeline.expire(keys.task_set(set_id), self._ttl_s)
-        storage.change(pipeline, [(storage.of_task_set(set_id), 0, self._ttl_s) for set_id in self._used_again(wanted)])
+        storage.adjust_charges(
+            pipeline,
+            [(storage.task_set_member(set_id), 0, self._ttl_s) for set_id in self._select_due_renewals(wanted)],
+        )
         answers = pipeline.execute()
         return [
             (set_id, name, data)
@@ -104,22 +111,22 @@ class TaskSets:
             for name, data in zip(names, values, strict=True)
         ]
 
-    def _used_again(self, set_ids: Iterable[str]) -> list[str]:
+    def _select_due_renewals(self, set_ids: Iterable[str]) -> list[str]:
         """Those of them whose account has not been told for a while that they live on."""
         now = time.monotonic()
-        found = [set_id for set_id in set_ids if now - self._used_at.get(set_id, float("-inf")) > self._ttl_s / 100]
-        if len(self._used_at) > MOST_REMEMBERED:
-            self._used_at.clear()
-        self._used_at.update(dict.fromkeys(found, now))
+        found = [set_id for set_id in set_ids if now - self._renewed_at.get(set_id, float("-inf")) > self._ttl_s / 100]
+        if len(self._renewed_at) > MAX_REMEMBERED_SETS:
+            self._renewed_at.clear()
+        self._renewed_at.update(dict.fromkeys(found, now))
         return found
 
 
-class _Cache:
+class _TaskCache:
     """The tasks used last, up to a size in bytes of their JSON."""
 
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._used = 0
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._used_bytes = 0
         self._tasks: OrderedDict[str, tuple[Task, int]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -132,14 +139,14 @@ class _Cache:
 
     def put(self, reference: str, task: Task, size: int) -> None:
         with self._lock:
-            if reference in self._tasks or size > self._size:
+            if reference in self._tasks or size > self._max_bytes:
                 return
             self._tasks[reference] = task, size
-            self._used += size
-            while self._used > self._size:
-                self._used -= self._tasks.popitem(last=False)[1][1]
+            self._used_bytes += size
+            while self._used_bytes > self._max_bytes:
+                self._used_bytes -= self._tasks.popitem(last=False)[1][1]
 
 
-def _unknown(set_id: str, name: str) -> NotFound:
+def _build_not_found(set_id: str, name: str) -> NotFound:
     what = f"no task {json.dumps(name)} in set {set_id}" if name else f"no task set {set_id}"
     return NotFound(f"{what}: it was never put, or has expired; PUT /tasks/{set_id} once more", field="tasks")

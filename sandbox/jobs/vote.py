@@ -9,15 +9,15 @@ from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.box.slot import Slot
 from sandbox.errors import InfrastructureError
-from sandbox.jobs.attempts import in_some_box
-from sandbox.jobs.trials import checker_choice
+from sandbox.jobs.attempts import run_with_retries
+from sandbox.jobs.trials import build_checker_choice
 from sandbox.runner.contract import Limits, Outcome, Run, Status
 from sandbox.schema.vote import Candidate, VoteRequest, VoteResult
 from sandbox.schema.wire import LimitsRequest
 from sandbox.verify import golden, normal_form
-from sandbox.verify.voting import Interned
+from sandbox.verify.voting import OutputInterner
 
-COMPILE_MESSAGE_CHARS = 4_000
+MAX_COMPILE_MESSAGE_CHARS = 4_000
 
 
 def vote(item_id: str, request: VoteRequest, slot: Slot, queue_time_s: float, default_limits: Limits) -> VoteResult:
@@ -25,27 +25,29 @@ def vote(item_id: str, request: VoteRequest, slot: Slot, queue_time_s: float, de
     began = time.monotonic()
     limits = request.effective_limits.resolve(default_limits)
     runs = [Run(stdin=one.stdin_bytes, args=tuple(one.args), files=one.files, limits=limits) for one in request.inputs]
-    interned = Interned()
+    interned = OutputInterner()
     messages: list[str] = []
     matrix: list[list[Outcome]] = []
     for candidate in request.candidates:
         interned.begin_candidate()
-        outcomes, message = _row(candidate, request.limits, runs, slot, interned.keep)
+        outcomes, message = _run_candidate(candidate, request.limits, runs, slot, interned.intern_outcome)
         matrix.append(outcomes)
         messages.append(message)
-    same_as = normal_form.same_programs([(languages.named(one.language).name, one.code) for one in request.candidates])
-    election = golden.elect(
+    same_as = normal_form.find_first_equivalents(
+        [(languages.get_language(one.language).name, one.code) for one in request.candidates]
+    )
+    vote_outcome = golden.decide_vote(
         matrix,
         [one.stdin_bytes for one in request.inputs],
         [one.code for one in request.candidates],
-        checker_choice(request.effective_checker),
+        build_checker_choice(request.effective_checker),
         request.policy.resolve(),
         same_as=same_as,
         declared=[one.weight for one in request.inputs],
     )
-    return VoteResult.of(
+    return VoteResult.from_outcome(
         request,
-        election,
+        vote_outcome,
         same_as,
         id=item_id,
         compile_messages=messages,
@@ -54,24 +56,24 @@ def vote(item_id: str, request: VoteRequest, slot: Slot, queue_time_s: float, de
     )
 
 
-def _row(
+def _run_candidate(
     candidate: Candidate,
     limits: LimitsRequest,
     runs: list[Run],
     slot: Slot,
-    keep: Callable[[Outcome], Outcome],
+    intern_outcome: Callable[[Outcome], Outcome],
 ) -> tuple[list[Outcome], str]:
     """One candidate's outcomes, and what its compiler said where it did not compile."""
-    language = languages.named(candidate.language)
+    language = languages.get_language(candidate.language)
 
-    def in_box(box: Box) -> tuple[list[Outcome], str]:
-        compiled = box.load(language.program(candidate.code, limits.resolve_compile(language.compile_limits)))
+    def run_in_box(box: Box) -> tuple[list[Outcome], str]:
+        compiled = box.load(language.build_program(candidate.code, limits.resolve_compile(language.compile_limits)))
         if compiled is not None and not compiled.ended_well:
-            said = compiled.stderr.decode(errors="replace")[:COMPILE_MESSAGE_CHARS] or compiled.message
+            said = compiled.stderr.decode(errors="replace")[:MAX_COMPILE_MESSAGE_CHARS] or compiled.message
             return [Outcome(Status.COMPILE_ERROR, message=compiled.message)] * len(runs), said
-        return [keep(box.run(run)) for run in runs], ""
+        return [intern_outcome(box.run(run)) for run in runs], ""
 
     try:
-        return in_some_box(slot, language, in_box)
+        return run_with_retries(slot, language, run_in_box)
     except InfrastructureError as error:
         return [Outcome(Status.INTERNAL_ERROR, message=str(error))] * len(runs), ""

@@ -20,7 +20,7 @@ class Metric:
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
-    over_processes: Literal["sum", "latest"] = "sum"
+    aggregation: Literal["sum", "latest"] = "sum"
 
 
 def _counter(name: str, unit: str, meaning: str, *labels: str) -> Metric:
@@ -32,7 +32,7 @@ def _gauge(name: str, unit: str, meaning: str, *labels: str) -> Metric:
 
 
 def _latest(name: str, unit: str, meaning: str, *labels: str) -> Metric:
-    return Metric(f"sandbox_{name}", "gauge", unit, meaning, labels, over_processes="latest")
+    return Metric(f"sandbox_{name}", "gauge", unit, meaning, labels, aggregation="latest")
 
 
 def _seconds(name: str, meaning: str, *labels: str) -> Metric:
@@ -52,19 +52,19 @@ HTTP_REQUESTS = _counter("http_requests", "requests", "HTTP requests answered", 
 HTTP_DURATION = _seconds(
     "http_request_duration", "From a request's first byte to its answer's last, waiting for results included", "route"
 )
-HTTP_BODY = _bytes("http_request_body", "Size of request bodies", "route")
-HTTP_ANSWER = _bytes("http_response_body", "Size of answers' bodies", "route")
+HTTP_REQUEST_BODY = _bytes("http_request_body", "Size of request bodies", "route")
+HTTP_RESPONSE_BODY = _bytes("http_response_body", "Size of answers' bodies", "route")
 HTTP_IN_FLIGHT = _gauge("http_requests_in_flight", "requests", "HTTP requests that wait for their answer now")
 SUBMISSIONS = _counter("submissions", "submissions", "Submissions accepted", "kind", "lane", "mode")
 PROGRAMS = _counter("programs", "programs", "Programs accepted, batches' items each", "kind", "language", "lane")
 REFUSALS = _counter("submissions_refused", "submissions", "Submissions that were not accepted", "reason")
-ABANDONED = _counter(
+SUBMISSIONS_ABANDONED = _counter(
     "submissions_abandoned",
     "submissions",
     "Synchronous submissions dropped because the client went away or its time was up",
 )
-CANCELLED = _counter("jobs_cancelled", "jobs", "Jobs that a client asked to cancel")
-QUEUED = _latest("queue_submissions", "submissions", "Submissions that wait for a worker, when scraped", "lane")
+JOBS_CANCELLED = _counter("jobs_cancelled", "jobs", "Jobs that a client asked to cancel")
+QUEUE_DEPTH = _latest("queue_submissions", "submissions", "Submissions that wait for a worker, when scraped", "lane")
 QUEUE_AGE = _latest(
     "queue_oldest_seconds",
     "seconds",
@@ -83,7 +83,9 @@ REDIS_MEMORY = _latest(
     "Memory that the queue's Redis uses (used) and may use (limit, 0 if it has none), when scraped",
     "state",
 )
-KEPT = _latest("kept_bytes", "bytes", "Stored in Redis for jobs' requests and results and for task sets, when scraped")
+STORED_BYTES = _latest(
+    "kept_bytes", "bytes", "Stored in Redis for jobs' requests and results and for task sets, when scraped"
+)
 READY = _latest("ready", "ratio", "1 when submissions would be served, 0 when not, when scraped")
 
 # Workers: what was judged, and where the time went. A batch's items count each, a vote once.
@@ -91,9 +93,11 @@ VERDICTS = _counter("verdicts", "programs", "Programs that have their result", "
 TESTS = _counter("tests", "tests", "Tests that programs were judged on", "language", "lane", "verdict")
 QUEUE_WAIT = _seconds("queue_wait", "From acceptance until a worker took the program up", "lane")
 BOX_WAIT = _seconds("box_wait", "Until the program's box was there: nothing for a warm one", "language")
-COMPILE = _seconds("compile", "Compiling one program", "language")
-RUN = _seconds("run", "All runs of one program together", "language")
-JUDGE = _seconds("judge", "Comparing one program's outputs: its time in a box less compiling and running", "kind")
+COMPILE_DURATION = _seconds("compile", "Compiling one program", "language")
+RUN_DURATION = _seconds("run", "All runs of one program together", "language")
+JUDGE_DURATION = _seconds(
+    "judge", "Comparing one program's outputs: its time in a box less compiling and running", "kind"
+)
 END_TO_END = _seconds("end_to_end", "From acceptance until the result is written", "kind", "lane")
 SLOTS = _gauge(
     "slots",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sandbox.metrics.tracing import Tracing
 
 
-def tracing_of(settings: QueueSettings, process: str) -> Tracing | None:
+def configure_tracing(settings: QueueSettings, process: str) -> Tracing | None:
     """The tracing of this process, None without a collector. Raises BadRequest where the packages are missing."""
     if not settings.otlp_endpoint:
         return None

@@ -25,13 +25,13 @@ from sandbox.metrics.declare import METRICS, Metric
 
 logger = logging.getLogger(__name__)
 
-VERSION = hashlib.sha256(repr(METRICS).encode()).hexdigest()[:8]
-LOCK_PATIENCE_S = 0.3
-LOCK_LOOK_S = 0.01
-_GAUGES = {"sum": "gauge_livesum", "latest": "gauge_livemostrecent"}
+DEFINITIONS_HASH = hashlib.sha256(repr(METRICS).encode()).hexdigest()[:8]
+LOCK_TIMEOUT_S = 0.3
+LOCK_POLL_INTERVAL_S = 0.01
+_GAUGE_MODES = {"sum": "gauge_livesum", "latest": "gauge_livemostrecent"}
 
 
-def folder_of(home: Path) -> Path:
+def get_metrics_folder(home: Path) -> Path:
     return home / "metrics"
 
 
@@ -42,56 +42,56 @@ class ProcessFiles:
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self.name, self._lock = _taken(folder, role)
+            self.name, self._lock = _acquire_name(folder, role)
         except OSError as error:
             logger.warning("%s cannot be used (%s): /metrics shows this process alone", folder, error.strerror)
             self._temporary = tempfile.TemporaryDirectory(prefix="sandbox-metrics-")
             folder = Path(self._temporary.name)
-            self.name, self._lock = _taken(folder, role)
+            self.name, self._lock = _acquire_name(folder, role)
         self.folder = folder
-        self._dicts: dict[str, MmapedDict] = {}
+        self._open_files: dict[str, MmapedDict] = {}
 
-    def dict_of(self, metric: Metric) -> MmapedDict:
+    def open_file(self, metric: Metric) -> MmapedDict:
         """The file that holds this metric's values."""
-        kind = _GAUGES[metric.over_processes] if metric.kind == "gauge" else metric.kind
-        if kind not in self._dicts:
+        kind = _GAUGE_MODES[metric.aggregation] if metric.kind == "gauge" else metric.kind
+        if kind not in self._open_files:
             path = self.folder / f"{kind}_{self.name}.db"
             if metric.kind == "gauge":
                 path.unlink(missing_ok=True)  # those of the role's last holder, who is dead
-            self._dicts[kind] = MmapedDict(str(path))  # type: ignore[no-untyped-call]
-        return self._dicts[kind]
+            self._open_files[kind] = MmapedDict(str(path))  # type: ignore[no-untyped-call]
+        return self._open_files[kind]
 
     def close(self) -> None:
         """Safe to call twice."""
-        for values in self._dicts.values():
+        for values in self._open_files.values():
             values.close()  # type: ignore[no-untyped-call]
-        self._dicts.clear()
+        self._open_files.clear()
         self._lock.close()
         if self._temporary is not None:
             self._temporary.cleanup()
             self._temporary = None
 
 
-def living_and_dead(folder: Path) -> tuple[list[str], list[str]]:
+def list_living_and_dead(folder: Path) -> tuple[list[str], list[str]]:
     """Names of the processes that hold their lock, and of those that ended."""
     living, dead = list[str](), list[str]()
-    for path in folder.glob(f"*-{VERSION}.lock"):
+    for path in folder.glob(f"*-{DEFINITIONS_HASH}.lock"):
         (dead if _is_free(path) else living).append(path.stem)
     return living, dead
 
 
-def files_to_read(folder: Path) -> list[str]:
+def list_readable_files(folder: Path) -> list[str]:
     """Every process's counters and histograms, and the gauges of the living. Raises OSError."""
-    _, dead = living_and_dead(folder)
+    _, dead = list_living_and_dead(folder)
     gone = set(dead)
     return [
         str(path)
-        for path in sorted(folder.glob(f"*-{VERSION}.db"))
+        for path in sorted(folder.glob(f"*-{DEFINITIONS_HASH}.db"))
         if not (path.name.startswith("gauge_") and path.stem.rpartition("_")[2] in gone)
     ]
 
 
-def clear(folder: Path) -> None:
+def remove_dead_files(folder: Path) -> None:
     """Forget the processes that ended: called before new ones are started, whose number may be smaller."""
     for path in list(folder.glob("*.lock")):
         if _is_free(path):
@@ -99,27 +99,27 @@ def clear(folder: Path) -> None:
                 file.unlink(missing_ok=True)
 
 
-def _taken(folder: Path, role: str) -> tuple[str, IO[bytes]]:
+def _acquire_name(folder: Path, role: str) -> tuple[str, IO[bytes]]:
     """The first name of this role that nobody living has, and its lock."""
-    for name in _names(role):
+    for name in _generate_names(role):
         lock = (folder / f"{name}.lock").open("ab")
-        if _locked(lock):
+        if _try_lock(lock):
             return name, lock
         lock.close()
     raise AssertionError("unreachable")
 
 
-def _names(role: str) -> Iterator[str]:
-    yield f"{role}-{VERSION}"
+def _generate_names(role: str) -> Iterator[str]:
+    yield f"{role}-{DEFINITIONS_HASH}"
     number = 2
     while True:
-        yield f"{role}.{number}-{VERSION}"
+        yield f"{role}.{number}-{DEFINITIONS_HASH}"
         number += 1
 
 
-def _locked(lock: IO[bytes]) -> bool:
+def _try_lock(lock: IO[bytes]) -> bool:
     """With a moment's patience, for a scrape may be looking."""
-    deadline = time.monotonic() + LOCK_PATIENCE_S
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -127,7 +127,7 @@ def _locked(lock: IO[bytes]) -> bool:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 return False
-            time.sleep(LOCK_LOOK_S)
+            time.sleep(LOCK_POLL_INTERVAL_S)
 
 
 def _is_free(path: Path) -> bool:

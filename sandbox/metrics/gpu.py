@@ -8,74 +8,74 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sandbox.metrics import declare
 from sandbox.metrics.declare import Metric
-from sandbox.metrics.meters import Meters
+from sandbox.metrics.meters import MetricsRegistry
 from sandbox.schema.gpu import Progress
 
 # vLLM's own names (https://docs.vllm.ai/en/latest/design/metrics.html), with the one that older versions use.
-RUNNING = "vllm:num_requests_running"
-WAITING = "vllm:num_requests_waiting"
-KV_CACHE = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
-TOKENS = {"vllm:prompt_tokens_total": "prompt", "vllm:generation_tokens_total": "completion"}
+RUNNING_METRIC = "vllm:num_requests_running"
+WAITING_METRIC = "vllm:num_requests_waiting"
+KV_CACHE_METRICS = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
+TOKEN_METRICS = {"vllm:prompt_tokens_total": "prompt", "vllm:generation_tokens_total": "completion"}
 # What a training process tells of a step: seconds of it, and the metric they belong to.
-TIMES = {"generate_s": declare.GPU_GENERATION_SECONDS, "verdict_s": declare.GPU_VERDICT_WAIT_SECONDS}
+TIME_METRICS = {"generate_s": declare.GPU_GENERATION_SECONDS, "verdict_s": declare.GPU_VERDICT_WAIT_SECONDS}
 
 
-class GpuMeters:
+class GpuMetrics:
     """One GPU worker's numbers; `gpu.watch.GpuWatch` for its jobs."""
 
-    def __init__(self, meters: Meters) -> None:
-        self._meters = meters
+    def __init__(self, registry: MetricsRegistry) -> None:
+        self._registry = registry
         self._tokens_before: dict[tuple[int, str], float] = {}
 
-    def began(self, kind: str) -> None:
-        self._meters.gauge(declare.GPU_JOBS_RUNNING, kind).inc()
+    def record_start(self, kind: str) -> None:
+        self._registry.gauge(declare.GPU_JOBS_RUNNING, kind).inc()
 
-    def ended(self, kind: str, status: str) -> None:
-        self._meters.gauge(declare.GPU_JOBS_RUNNING, kind).dec()
-        self._meters.counter(declare.GPU_JOBS, kind, status).inc()
+    def record_end(self, kind: str, status: str) -> None:
+        self._registry.gauge(declare.GPU_JOBS_RUNNING, kind).dec()
+        self._registry.counter(declare.GPU_JOBS, kind, status).inc()
 
-    def reported(self, kind: str, progress: Progress) -> None:
-        told = (
+    def record_progress(self, kind: str, progress: Progress) -> None:
+        gauges = (
             (declare.GPU_LOSS, progress.loss),
             (declare.GPU_REWARD, progress.reward),
             (declare.GPU_PASS_RATE, progress.pass_rate),
             (declare.GPU_JOB_SPEED, progress.tokens_per_s),
         )
-        self._meters.gauge(declare.GPU_STEP, kind).set(progress.step)
-        for metric, value in told:
+        self._registry.gauge(declare.GPU_STEP, kind).set(progress.step)
+        for metric, value in gauges:
             if value is not None:
-                self._meters.gauge(metric, kind).set(value)
+                self._registry.gauge(metric, kind).set(value)
 
-    def took(self, seconds: Mapping[str, float | None]) -> None:
+    def record_step_times(self, seconds: Mapping[str, float | None]) -> None:
         """Where the time of some steps went: `generate_s`, `verdict_s`, and `step_s` that holds both."""
         known = {name: value for name, value in seconds.items() if isinstance(value, int | float) and value > 0}
-        for name, metric in TIMES.items():
-            self._meters.counter(metric).inc(known.get(name, 0.0))
+        for name, metric in TIME_METRICS.items():
+            self._registry.counter(metric).inc(known.get(name, 0.0))
         training_s = known.get("step_s", 0.0) - known.get("generate_s", 0.0) - known.get("verdict_s", 0.0)
-        self._meters.counter(declare.GPU_TRAINING_SECONDS).inc(max(0.0, training_s))
+        self._registry.counter(declare.GPU_TRAINING_SECONDS).inc(max(0.0, training_s))
 
-    def servers(self, texts: Sequence[str]) -> None:
+    def record_server_metrics(self, texts: Sequence[str]) -> None:
         """What each of this worker's generation servers answered at /metrics; none of them run: nothing to tell."""
-        found = [_samples(text) for text in texts]
-        self._sum(declare.GPU_RUNNING, [one.get(RUNNING, 0.0) for one in found])
-        self._sum(declare.GPU_WAITING, [one.get(WAITING, 0.0) for one in found])
-        used = [one[name] for one in found for name in KV_CACHE if name in one]
-        self._meters.gauge(declare.GPU_KV_CACHE).set(max(used, default=0.0))
-        for place, one in enumerate(found):
-            for name, direction in TOKENS.items():
-                self._count_tokens(place, direction, one.get(name, 0.0))
+        found = [_parse_samples(text) for text in texts]
+        self._set_sum(declare.GPU_RUNNING, [one.get(RUNNING_METRIC, 0.0) for one in found])
+        self._set_sum(declare.GPU_WAITING, [one.get(WAITING_METRIC, 0.0) for one in found])
+        used = [one[name] for one in found for name in KV_CACHE_METRICS if name in one]
+        self._registry.gauge(declare.GPU_KV_CACHE).set(max(used, default=0.0))
+        for server, one in enumerate(found):
+            for name, direction in TOKEN_METRICS.items():
+                self._count_tokens(server, direction, one.get(name, 0.0))
 
-    def _sum(self, metric: Metric, values: Sequence[float]) -> None:
-        self._meters.gauge(metric).set(sum(values))
+    def _set_sum(self, metric: Metric, values: Sequence[float]) -> None:
+        self._registry.gauge(metric).set(sum(values))
 
-    def _count_tokens(self, place: int, direction: str, now: float) -> None:
+    def _count_tokens(self, server: int, direction: str, now: float) -> None:
         """A server that was started anew counts from zero."""
-        before = self._tokens_before.get((place, direction), 0.0)
-        self._tokens_before[place, direction] = now
-        self._meters.counter(declare.GPU_TOKENS, direction).inc(now - before if now >= before else now)
+        before = self._tokens_before.get((server, direction), 0.0)
+        self._tokens_before[server, direction] = now
+        self._registry.counter(declare.GPU_TOKENS, direction).inc(now - before if now >= before else now)
 
 
-def _samples(text: str) -> dict[str, float]:
+def _parse_samples(text: str) -> dict[str, float]:
     """A server's numbers by name, summed over the models it serves. What is no metrics text has none."""
     found: dict[str, float] = {}
     try:

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 from sandbox import languages
 from sandbox.errors import SandboxError
 from sandbox.metrics import declare
-from sandbox.metrics.meters import Meters
+from sandbox.metrics.meters import MetricsRegistry
 from sandbox.schema.vote import VoteRequest
 
 if TYPE_CHECKING:
-    from sandbox.api.door import Door
+    from sandbox.api.door import SubmissionService
     from sandbox.schema import Job
     from sandbox.schema.callbacks import Callback, DeadWebhook
     from sandbox.schema.gpu import GpuJob, GpuKind, GpuPool, GpuRequest
     from sandbox.schema.live import LiveView
     from sandbox.schema.reward import RewardRequest, Task, TaskSetInfo
-    from sandbox.service import Kind, Readiness, Request, Ticket
+    from sandbox.service import Readiness, SubmissionKind, SubmissionRequest, Ticket
 
 # Any other word a client sends as a method must not become a series of its own.
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -28,20 +28,20 @@ _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
+AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
-class MeteredService:
+class InstrumentedService:
     """A service that counts what it is asked."""
 
-    def __init__(self, service: Door, meters: Meters) -> None:
+    def __init__(self, service: SubmissionService, registry: MetricsRegistry) -> None:
         self._service = service
-        self._meters = meters
+        self._registry = registry
 
     def submit(
         self,
-        kind: Kind,
-        requests: Sequence[Request],
+        kind: SubmissionKind,
+        requests: Sequence[SubmissionRequest],
         *,
         durable: bool = False,
         batch: bool = False,
@@ -60,91 +60,91 @@ class MeteredService:
                 reward=reward,
             )
         except SandboxError as error:
-            self._meters.counter(declare.REFUSALS, type(error).__name__).inc()
+            self._registry.counter(declare.REFUSALS, type(error).__name__).inc()
             raise
         mode = "async" if durable else "sync"
-        waits_in = requests[0].priority if reward is None else reward.priority
-        self._meters.counter(declare.SUBMISSIONS, kind, waits_in, mode).inc()
-        for (name, lane), number in Counter(_programs(requests)).items():
+        priority = requests[0].priority if reward is None else reward.priority
+        self._registry.counter(declare.SUBMISSIONS, kind, priority, mode).inc()
+        for (name, lane), number in Counter(_list_programs(requests)).items():
             # The table's name, not the client's alias: what a client makes up must not become a series of its own.
-            language = languages.named(name).name
-            self._meters.counter(declare.PROGRAMS, kind, language, lane).inc(number)
+            language = languages.get_language(name).name
+            self._registry.counter(declare.PROGRAMS, kind, language, lane).inc(number)
         return ticket
 
-    def job(self, job_id: str) -> Job:
-        return self._service.job(job_id)
+    def get_job(self, job_id: str) -> Job:
+        return self._service.get_job(job_id)
 
     def cancel(self, job_id: str) -> Job:
         job = self._service.cancel(job_id)
-        self._meters.counter(declare.CANCELLED).inc()
+        self._registry.counter(declare.JOBS_CANCELLED).inc()
         return job
 
     def abandon(self, ticket: Ticket) -> None:
-        self._meters.counter(declare.ABANDONED).inc()
+        self._registry.counter(declare.SUBMISSIONS_ABANDONED).inc()
         self._service.abandon(ticket)
 
-    def missing_languages(self) -> frozenset[str]:
-        return self._service.missing_languages()
+    def get_missing_languages(self) -> frozenset[str]:
+        return self._service.get_missing_languages()
 
-    def readiness(self) -> Readiness:
-        readiness = self._service.readiness()
-        self._meters.gauge(declare.READY).set(readiness.ready)
-        self._meters.gauge(declare.WORKERS).set(readiness.workers)
-        self._meters.gauge(declare.WAITING_FOR_BOX).set(readiness.waiting_for_box_s)
+    def check_readiness(self) -> Readiness:
+        readiness = self._service.check_readiness()
+        self._registry.gauge(declare.READY).set(readiness.ready)
+        self._registry.gauge(declare.WORKERS).set(readiness.workers)
+        self._registry.gauge(declare.WAITING_FOR_BOX).set(readiness.waiting_for_box_s)
         for state in ("used", "limit"):
-            self._meters.gauge(declare.REDIS_MEMORY, state).set(readiness.storage_bytes.get(state, 0))
-        self._meters.gauge(declare.KEPT).set(readiness.storage_bytes.get("kept", 0))
+            self._registry.gauge(declare.REDIS_MEMORY, state).set(readiness.storage_bytes.get(state, 0))
+        self._registry.gauge(declare.STORED_BYTES).set(readiness.storage_bytes.get("kept", 0))
         for lane, waiting in readiness.queued.items():
-            self._meters.gauge(declare.QUEUED, lane).set(waiting)
-            self._meters.gauge(declare.QUEUE_AGE, lane).set(readiness.oldest_s.get(lane, 0.0) if waiting else 0.0)
+            self._registry.gauge(declare.QUEUE_DEPTH, lane).set(waiting)
+            self._registry.gauge(declare.QUEUE_AGE, lane).set(readiness.oldest_s.get(lane, 0.0) if waiting else 0.0)
         return readiness
 
-    def live(self) -> LiveView:
-        return self._service.live()
+    def get_live_view(self) -> LiveView:
+        return self._service.get_live_view()
 
     def put_tasks(self, set_id: str, body: bytes) -> TaskSetInfo:
         return self._service.put_tasks(set_id, body)
 
-    def task_set(self, set_id: str) -> TaskSetInfo:
-        return self._service.task_set(set_id)
+    def get_task_set(self, set_id: str) -> TaskSetInfo:
+        return self._service.get_task_set(set_id)
 
-    def tasks(self, references: Sequence[str]) -> Mapping[str, Task]:
-        return self._service.tasks(references)
+    def get_tasks(self, references: Sequence[str]) -> Mapping[str, Task]:
+        return self._service.get_tasks(references)
 
-    def dead_webhooks(self) -> list[DeadWebhook]:
-        return self._service.dead_webhooks()
+    def list_dead_webhooks(self) -> list[DeadWebhook]:
+        return self._service.list_dead_webhooks()
 
-    def revive_webhook(self, webhook_id: str) -> None:
-        self._service.revive_webhook(webhook_id)
+    def requeue_webhook(self, webhook_id: str) -> None:
+        self._service.requeue_webhook(webhook_id)
 
-    def start_on_gpu(self, kind: GpuKind, request: GpuRequest, idempotency_key: str = "") -> GpuJob:
-        return self._service.start_on_gpu(kind, request, idempotency_key)
+    def start_gpu_job(self, kind: GpuKind, request: GpuRequest, idempotency_key: str = "") -> GpuJob:
+        return self._service.start_gpu_job(kind, request, idempotency_key)
 
-    def gpu_events(self, job_id: str, start: int) -> list[bytes]:
-        return self._service.gpu_events(job_id, start)
+    def read_gpu_events(self, job_id: str, start: int) -> list[bytes]:
+        return self._service.read_gpu_events(job_id, start)
 
-    def gpu_pool(self) -> GpuPool:
-        return self._service.gpu_pool()
+    def get_gpu_pool(self) -> GpuPool:
+        return self._service.get_gpu_pool()
 
 
-def _programs(requests: Iterable[Request]) -> Iterable[tuple[str, str]]:
+def _list_programs(requests: Iterable[SubmissionRequest]) -> Iterable[tuple[str, str]]:
     """Language and lane of every program; a vote has many."""
     for request in requests:
-        languages_of = (
+        names = (
             [candidate.language for candidate in request.candidates]
             if isinstance(request, VoteRequest)
             else [request.language]
         )
-        yield from ((language, request.priority) for language in languages_of)
+        yield from ((language, request.priority) for language in names)
 
 
-class MeteredApplication:
+class MetricsMiddleware:
     """An ASGI application whose requests are counted and timed, by route template and not by path."""
 
-    def __init__(self, app: Application, meters: Meters) -> None:
+    def __init__(self, app: AsgiApp, registry: MetricsRegistry) -> None:
         self._app = app
-        self._meters = meters
-        self._in_flight = meters.gauge(declare.HTTP_IN_FLIGHT)
+        self._registry = registry
+        self._in_flight = registry.gauge(declare.HTTP_IN_FLIGHT)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -154,13 +154,13 @@ class MeteredApplication:
         received = 0
         sent = 0
 
-        async def counted_receive() -> Message:
+        async def receive_and_count() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
             return message
 
-        async def watched_send(message: Message) -> None:
+        async def send_and_count(message: Message) -> None:
             nonlocal status, sent
             status = message.get("status", status)
             sent += len(message.get("body", b""))
@@ -169,7 +169,7 @@ class MeteredApplication:
         start = perf_counter()
         self._in_flight.inc()
         try:
-            await self._app(scope, counted_receive, watched_send)
+            await self._app(scope, receive_and_count, send_and_count)
         finally:
             self._in_flight.dec()
             self._record(scope, status, perf_counter() - start, received, sent)
@@ -177,8 +177,8 @@ class MeteredApplication:
     def _record(self, scope: Message, status: int, duration_s: float, received: int, sent: int) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        self._meters.counter(declare.HTTP_REQUESTS, method, route, str(status or "client_gone")).inc()
-        self._meters.histogram(declare.HTTP_DURATION, route).observe(duration_s)
+        self._registry.counter(declare.HTTP_REQUESTS, method, route, str(status or "client_gone")).inc()
+        self._registry.histogram(declare.HTTP_DURATION, route).observe(duration_s)
         if received:
-            self._meters.histogram(declare.HTTP_BODY, route).observe(received)
-        self._meters.histogram(declare.HTTP_ANSWER, route).observe(sent)
+            self._registry.histogram(declare.HTTP_REQUEST_BODY, route).observe(received)
+        self._registry.histogram(declare.HTTP_RESPONSE_BODY, route).observe(sent)

@@ -23,19 +23,19 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.utils import floatToGoString
 
 from sandbox.metrics.declare import METRICS, SLOTS, Metric
-from sandbox.metrics.files import ProcessFiles, files_to_read, living_and_dead
+from sandbox.metrics.files import ProcessFiles, list_living_and_dead, list_readable_files
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 WORKER_ROLE = "worker"
 Lock = AbstractContextManager[bool]
 
 
-class Value:
+class FileValue:
     """One number of a file, which outlasts the process."""
 
     def __init__(self, file: MmapedDict, metric: Metric, name: str, labels: dict[str, str]) -> None:
         self._file = file
-        self._key = mmap_key(_family_name(metric), name, list(labels), list(labels.values()), metric.help)
+        self._key = mmap_key(_get_family_name(metric), name, list(labels), list(labels.values()), metric.help)
         self._now = file.read_value(self._key)[0]  # type: ignore[no-untyped-call]
 
     def add(self, amount: float) -> None:
@@ -50,7 +50,7 @@ class Value:
 class Counter:
     """Goes up."""
 
-    def __init__(self, value: Value, lock: Lock) -> None:
+    def __init__(self, value: FileValue, lock: Lock) -> None:
         self._value = value
         self._lock = lock
 
@@ -62,7 +62,7 @@ class Counter:
 class Gauge:
     """Goes up and down."""
 
-    def __init__(self, value: Value, lock: Lock) -> None:
+    def __init__(self, value: FileValue, lock: Lock) -> None:
         self._value = value
         self._lock = lock
         self._now = 0.0
@@ -84,7 +84,7 @@ class Gauge:
 class Histogram:
     """Counts observations by size, and adds them up."""
 
-    def __init__(self, total: Value, bounds: tuple[float, ...], buckets: list[Value], lock: Lock) -> None:
+    def __init__(self, total: FileValue, bounds: tuple[float, ...], buckets: list[FileValue], lock: Lock) -> None:
         self._total = total
         self._bounds = bounds
         self._buckets = buckets
@@ -96,17 +96,17 @@ class Histogram:
             self._buckets[bisect_left(self._bounds, amount)].add(1.0)
 
 
-Live = Counter | Gauge | Histogram
+Instrument = Counter | Gauge | Histogram
 
 
-class Meters:
+class MetricsRegistry:
     """One process's metrics, below `folder`, under the name of its role. Thread-safe; files are made at first use."""
 
     def __init__(self, folder: Path, role: str) -> None:
         self._folder = folder
         self._role = role
         self._lock = threading.RLock()
-        self._kept: dict[tuple[str, tuple[str, ...]], Live] = {}
+        self._instruments: dict[tuple[str, tuple[str, ...]], Instrument] = {}
 
     def close(self) -> None:
         """Give the role back. Counting afterwards is a mistake."""
@@ -120,45 +120,45 @@ class Meters:
         return files
 
     def counter(self, metric: Metric, *labels: str) -> Counter:
-        return cast(Counter, self._series(metric, labels))
+        return cast(Counter, self._get_instrument(metric, labels))
 
     def gauge(self, metric: Metric, *labels: str) -> Gauge:
-        return cast(Gauge, self._series(metric, labels))
+        return cast(Gauge, self._get_instrument(metric, labels))
 
     def histogram(self, metric: Metric, *labels: str) -> Histogram:
-        return cast(Histogram, self._series(metric, labels))
+        return cast(Histogram, self._get_instrument(metric, labels))
 
-    def text(self) -> bytes:
+    def render(self) -> bytes:
         """The metrics of all processes that share the folder, in Prometheus' text format."""
         with self._lock:
-            self._begin()
-        return Exposition(self._files.folder).text()
+            self._initialize_unlabeled()
+        return Exposition(self._files.folder).render()
 
-    def _begin(self) -> None:
+    def _initialize_unlabeled(self) -> None:
         """What never happened is 0 and not absent, so that the first time it does is seen as a rise."""
         for metric in METRICS:
-            if not metric.labels and metric.kind != "gauge" and (metric.name, ()) not in self._kept:
-                self._kept[metric.name, ()] = self._build(metric, ())
+            if not metric.labels and metric.kind != "gauge" and (metric.name, ()) not in self._instruments:
+                self._instruments[metric.name, ()] = self._build(metric, ())
 
-    def _series(self, metric: Metric, labels: tuple[str, ...]) -> Live:
+    def _get_instrument(self, metric: Metric, labels: tuple[str, ...]) -> Instrument:
         try:
-            return self._kept[metric.name, labels]
+            return self._instruments[metric.name, labels]
         except KeyError:
             with self._lock:
-                if not self._kept:
-                    self._begin()
-                if (metric.name, labels) not in self._kept:
-                    self._kept[metric.name, labels] = self._build(metric, labels)
-                return self._kept[metric.name, labels]
+                if not self._instruments:
+                    self._initialize_unlabeled()
+                if (metric.name, labels) not in self._instruments:
+                    self._instruments[metric.name, labels] = self._build(metric, labels)
+                return self._instruments[metric.name, labels]
 
-    def _build(self, metric: Metric, values: tuple[str, ...]) -> Live:
+    def _build(self, metric: Metric, values: tuple[str, ...]) -> Instrument:
         labels = dict(zip(metric.labels, values, strict=True))
-        file = self._files.dict_of(metric)
+        file = self._files.open_file(metric)
         if metric.kind == "histogram":
             bounds = [*map(floatToGoString, metric.buckets), "+Inf"]
-            buckets = [Value(file, metric, f"{metric.name}_bucket", {**labels, "le": bound}) for bound in bounds]
-            return Histogram(Value(file, metric, f"{metric.name}_sum", labels), metric.buckets, buckets, self._lock)
-        value = Value(file, metric, metric.name, labels)
+            buckets = [FileValue(file, metric, f"{metric.name}_bucket", {**labels, "le": bound}) for bound in bounds]
+            return Histogram(FileValue(file, metric, f"{metric.name}_sum", labels), metric.buckets, buckets, self._lock)
+        value = FileValue(file, metric, metric.name, labels)
         return Counter(value, self._lock) if metric.kind == "counter" else Gauge(value, self._lock)
 
 
@@ -171,13 +171,13 @@ class Exposition:
         ProcessCollector(registry=self._registry)
         self._registry.register(self)
 
-    def text(self) -> bytes:
+    def render(self) -> bytes:
         return generate_latest(self._registry)
 
     def collect(self) -> Iterable[Family]:
-        merged = {each.name: each for each in MultiProcessCollector.merge(files_to_read(self._folder))}  # type: ignore[no-untyped-call]
+        merged = {each.name: each for each in MultiProcessCollector.merge(list_readable_files(self._folder))}  # type: ignore[no-untyped-call]
         for metric in METRICS:
-            name = _family_name(metric)
+            name = _get_family_name(metric)
             family = merged.get(name, Family(name, metric.help, metric.kind))
             if metric is SLOTS:
                 self._add_dead_slots(family)
@@ -185,12 +185,12 @@ class Exposition:
 
     def _add_dead_slots(self, family: Family) -> None:
         """The dead do not say so themselves."""
-        living, dead = living_and_dead(self._folder)
+        living, dead = list_living_and_dead(self._folder)
         if any(name.startswith(WORKER_ROLE) for name in [*living, *dead]):
             number = sum(name.startswith(WORKER_ROLE) for name in dead)
             family.add_sample(SLOTS.name, {"state": "dead", "role": "slot"}, number)
 
 
-def _family_name(metric: Metric) -> str:
+def _get_family_name(metric: Metric) -> str:
     """The library keeps a counter's family without the ending of its sample."""
     return metric.name.removesuffix("_total")

@@ -15,10 +15,12 @@ from sandbox.metrics.meters import CONTENT_TYPE, Exposition
 
 logger = logging.getLogger(__name__)
 
-PATIENCE_S = 10.0
+REQUEST_TIMEOUT_S = 10.0
 
 
-def server_of(folder: Path, host: str, port: int, refresh: Callable[[], object] | None = None) -> ThreadingHTTPServer:
+def build_server(
+    folder: Path, host: str, port: int, refresh: Callable[[], object] | None = None
+) -> ThreadingHTTPServer:
     """Return a server that answers `GET /metrics` with what the processes of this host left in `folder`.
 
     It calls `refresh` before each answer, for gauges that are set when they are read. Raises OSError for a taken port.
@@ -26,13 +28,13 @@ def server_of(folder: Path, host: str, port: int, refresh: Callable[[], object] 
     exposition = Exposition(folder)
 
     class Handler(BaseHTTPRequestHandler):
-        timeout = PATIENCE_S
+        timeout = REQUEST_TIMEOUT_S
 
         def do_GET(self) -> None:
             found = urlsplit(self.path).path == "/metrics"
             if found and refresh is not None:
                 refresh()
-            body = exposition.text() if found else b"the metrics are at /metrics\n"
+            body = exposition.render() if found else b"the metrics are at /metrics\n"
             self.send_response(200 if found else 404)
             self.send_header("Content-Type", CONTENT_TYPE if found else "text/plain; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))
@@ -46,9 +48,9 @@ def server_of(folder: Path, host: str, port: int, refresh: Callable[[], object] 
 
 
 @contextmanager
-def in_background(folder: Path, host: str, port: int, refresh: Callable[[], object]) -> Iterator[None]:
+def serve_in_background(folder: Path, host: str, port: int, refresh: Callable[[], object]) -> Iterator[None]:
     """Serve `/metrics` from a thread of this process. Raises OSError for a taken port."""
-    with server_of(folder, host, port, refresh) as server:
+    with build_server(folder, host, port, refresh) as server:
         thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
         thread.start()
         logger.info("metrics at http://%s:%d/metrics", host, server.server_address[1])
@@ -63,7 +65,7 @@ def serve(folder: Path, host: str, port: int) -> None:
     """Until SIGTERM or SIGINT. Where the port is taken, as by the other kind of workers here, that one is enough."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     try:
-        opened = server_of(folder, host, port)
+        opened = build_server(folder, host, port)
     except OSError as error:
         logger.warning("no metrics at port %d: %s; if workers of another kind show them, all is well", port, error)
         signal.sigwait({signal.SIGTERM, signal.SIGINT})

@@ -14,77 +14,85 @@ from itertools import groupby
 from typing import Any, Literal
 
 from sandbox.errors import SandboxError
-from sandbox.jobs.activity import verdict_of
+from sandbox.jobs.activity import parse_verdict
 from sandbox.metrics import declare
-from sandbox.metrics.meters import Meters
+from sandbox.metrics.meters import MetricsRegistry
 from sandbox.schema import VerifyRequest
 from sandbox.schema.reward import RewardRequest, RewardResult
 
-Outcome = Literal["pass", "fail", "no_code", "lost"]
-LOST = {"internal_error"}
+CompletionOutcome = Literal["pass", "fail", "no_code", "lost"]
+LOST_VERDICTS = {"internal_error"}
 
 
-def record_rewards(meters: Meters, request: RewardRequest, result: RewardResult) -> None:
+def record_rewards(registry: MetricsRegistry, request: RewardRequest, result: RewardResult) -> None:
     """Count the answer to a POST /reward: its groups, its completions and their mean reward."""
-    outcomes: list[Outcome] = []
+    outcomes: list[CompletionOutcome] = []
     for detail, reward in zip(result.details, result.rewards, strict=True):
-        without: Outcome = "lost" if reward is None else "no_code"
-        outcomes.append(without if detail.verdict is None else _outcome(detail.verdict))
-    _record(meters, list(_groups_of(request)), outcomes)
+        without: CompletionOutcome = "lost" if reward is None else "no_code"
+        outcomes.append(without if detail.verdict is None else _classify_verdict(detail.verdict))
+    _record(registry, list(_list_task_keys(request)), outcomes)
     known = [reward for reward in result.rewards if reward is not None]
     if known:
-        meters.gauge(declare.REWARD_MEAN, request.policy.name).set(sum(known) / len(known))
+        registry.gauge(declare.REWARD_MEAN, request.policy.name).set(sum(known) / len(known))
 
 
-def watch_batch(meters: Meters, items: Sequence[VerifyRequest], results: Sequence[Future[bytes]]) -> None:
+def record_batch(registry: MetricsRegistry, items: Sequence[VerifyRequest], results: Sequence[Future[bytes]]) -> None:
     """Count a batch once its last result is there, in the thread that brings it; one of no verify requests has none."""
     if len(items) != len(results):
         return
-    left = len(results)
+    remaining = len(results)
     lock = threading.Lock()
 
-    def one_done(_: Future[bytes]) -> None:
-        nonlocal left
+    def handle_result(_: Future[bytes]) -> None:
+        nonlocal remaining
         with lock:
-            left -= 1
-            if left:
+            remaining -= 1
+            if remaining:
                 return
-        _record(meters, [_task(item.tests) for item in items], [_outcome_of(result) for result in results])
+        _record(
+            registry, [_build_task_key(item.tests) for item in items], [_classify_result(result) for result in results]
+        )
 
     for result in results:
-        result.add_done_callback(one_done)
+        result.add_done_callback(handle_result)
 
 
-def _record(meters: Meters, tasks: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
+def _record(registry: MetricsRegistry, tasks: Sequence[Any], outcomes: Sequence[CompletionOutcome]) -> None:
     """`tasks` has for each completion what its neighbours of the same task have too."""
     for outcome, number in Counter(outcomes).items():
-        meters.counter(declare.REWARD_COMPLETIONS, outcome).inc(number)
-    at = 0
-    for _, same in groupby(tasks):
-        size = len(list(same))
-        told = set(outcomes[at : at + size]) - {"lost"}
-        at += size
-        if size > 1 and told:
-            name = "mixed" if "pass" in told and len(told) > 1 else "all_pass" if told == {"pass"} else "all_fail"
-            meters.counter(declare.REWARD_GROUPS, name).inc()
+        registry.counter(declare.REWARD_COMPLETIONS, outcome).inc(number)
+    position = 0
+    for _, group in groupby(tasks):
+        size = len(list(group))
+        known_outcomes = set(outcomes[position : position + size]) - {"lost"}
+        position += size
+        if size > 1 and known_outcomes:
+            name = (
+                "mixed"
+                if "pass" in known_outcomes and len(known_outcomes) > 1
+                else "all_pass"
+                if known_outcomes == {"pass"}
+                else "all_fail"
+            )
+            registry.counter(declare.REWARD_GROUPS, name).inc()
 
 
-def _groups_of(request: RewardRequest) -> Iterable[Any]:
-    every = request.tasks if request.tasks is not None else [_task(tests) for tests in request.tests or []]
+def _list_task_keys(request: RewardRequest) -> Iterable[Any]:
+    every = request.tasks if request.tasks is not None else [_build_task_key(tests) for tests in request.tests or []]
     return list(every) * len(request.completions) if len(every) == 1 else every
 
 
-def _task(tests: Sequence[Any]) -> tuple[int, Any]:
+def _build_task_key(tests: Sequence[Any]) -> tuple[int, Any]:
     """What tells two tasks apart: comparing all their tests would cost more than it is worth."""
     return len(tests), tests[0] if tests else None
 
 
-def _outcome(verdict: str) -> Outcome:
-    return "pass" if verdict == "accepted" else "lost" if verdict in LOST else "fail"
+def _classify_verdict(verdict: str) -> CompletionOutcome:
+    return "pass" if verdict == "accepted" else "lost" if verdict in LOST_VERDICTS else "fail"
 
 
-def _outcome_of(result: Future[bytes]) -> Outcome:
+def _classify_result(result: Future[bytes]) -> CompletionOutcome:
     try:
-        return "lost" if result.cancelled() else _outcome(verdict_of(result.result())[0])
+        return "lost" if result.cancelled() else _classify_verdict(parse_verdict(result.result())[0])
     except SandboxError:
         return "lost"

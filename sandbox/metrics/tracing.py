@@ -24,13 +24,13 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox import __version__
-from sandbox.jobs.journal import Journey
-from sandbox.origin import ORIGIN
+from sandbox.jobs.journal import ItemTrace
+from sandbox.origin import CURRENT_REQUEST_IDS
 
-UNTRACED = ("/health", "/metrics", "/live", "/web", "/guide", "/docs")
+UNTRACED_PATHS = ("/health", "/metrics", "/live", "/web", "/guide", "/docs")
 _PROPAGATOR = TraceContextTextMapPropagator()
-NOTHING: Mapping[str, str] = MappingProxyType({})
-_UNSAMPLED = "-00"  # how the traceparent of a trace that nobody records ends
+NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
+_UNSAMPLED_SUFFIX = "-00"  # how the traceparent of a trace that nobody records ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ class Tracing:
     tracer: Tracer
     close: Callable[[], None]
 
-    def application(self, app: ASGIApp) -> TracedApplication:
-        return TracedApplication(app, self.tracer)
+    def wrap_application(self, app: ASGIApp) -> TracingMiddleware:
+        return TracingMiddleware(app, self.tracer)
 
     @property
-    def journeys(self) -> TracedJourneys:
-        return TracedJourneys(self.tracer)
+    def span_writer(self) -> ItemSpanWriter:
+        return ItemSpanWriter(self.tracer)
 
 
 def start_tracing(endpoint: str, ratio: float, process: str) -> Tracing:
@@ -58,7 +58,7 @@ def start_tracing(endpoint: str, ratio: float, process: str) -> Tracing:
     return Tracing(provider.get_tracer("sandbox", __version__), provider.shutdown)
 
 
-class TracedApplication:
+class TracingMiddleware:
     """ASGI middleware: a span for each request, a child of the client's where it sent a traceparent."""
 
     def __init__(self, app: ASGIApp, tracer: Tracer) -> None:
@@ -66,90 +66,98 @@ class TracedApplication:
         self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(UNTRACED):
+        if scope["type"] != "http" or scope["path"].startswith(UNTRACED_PATHS):
             await self._app(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         with self._tracer.start_as_current_span(
             scope["method"], context=_PROPAGATOR.extract(headers), kind=SpanKind.SERVER
         ) as span:
-            origin = ORIGIN.get()
-            token = ORIGIN.set(replace(origin, trace=_traceparent(span)))
+            request_ids = CURRENT_REQUEST_IDS.get()
+            token = CURRENT_REQUEST_IDS.set(replace(request_ids, traceparent=_format_traceparent(span)))
 
-            async def watched_send(message: Message) -> None:
+            async def send_and_record_status(message: Message) -> None:
                 if message["type"] == "http.response.start":
                     span.set_attribute("http.response.status_code", message["status"])
                 await send(message)
 
             try:
-                await self._app(scope, receive, watched_send)
+                await self._app(scope, receive, send_and_record_status)
             finally:
-                ORIGIN.reset(token)
+                CURRENT_REQUEST_IDS.reset(token)
                 route = getattr(scope.get("route"), "path", "")
                 span.update_name(f"{scope['method']} {route}".strip())
                 span.set_attributes(
-                    {"http.request.method": scope["method"], "http.route": route, "sandbox.request": origin.request}
+                    {
+                        "http.request.method": scope["method"],
+                        "http.route": route,
+                        "sandbox.request": request_ids.request_id,
+                    }
                 )
 
 
-class TracedJourneys:
+class ItemSpanWriter:
     """Makes the spans of a journey: the queue, the item, and in it the box, its runs and the judging between them."""
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
 
-    def __call__(self, journey: Journey) -> None:
-        trace = journey.item.trace
-        if not trace or trace.endswith(_UNSAMPLED):
+    def __call__(self, item_trace: ItemTrace) -> None:
+        trace = item_trace.item.trace
+        if not trace or trace.endswith(_UNSAMPLED_SUFFIX):
             return
-        above = _PROPAGATOR.extract({"traceparent": trace})
-        queued = {"sandbox.lane": journey.lane}
-        self._span("queue", above, journey.item.submitted_at, journey.began, queued, SpanKind.CONSUMER)
-        item = self._span(journey.kind, above, journey.began, journey.ended, _told(journey))
-        self._stages(journey, set_span_in_context(item, above))
+        parent = _PROPAGATOR.extract({"traceparent": trace})
+        queued = {"sandbox.lane": item_trace.lane}
+        self._write_span(
+            "queue", parent, item_trace.item.submitted_at, item_trace.started_at, queued, SpanKind.CONSUMER
+        )
+        item = self._write_span(
+            item_trace.kind, parent, item_trace.started_at, item_trace.ended_at, _build_attributes(item_trace)
+        )
+        self._write_phases(item_trace, set_span_in_context(item, parent))
 
-    def _stages(self, journey: Journey, context: Context) -> None:
+    def _write_phases(self, item_trace: ItemTrace, context: Context) -> None:
         """What follows a run, until the next or the end, is judging."""
         until, ran = 0.0, False
-        for stage, from_s, until_s in sorted(journey.stages, key=lambda one: one[1]):
+        for phase, from_s, until_s in sorted(item_trace.phases, key=lambda one: one[1]):
             if ran and from_s > until:
-                self._span("judge", context, journey.began + until, journey.began + from_s)
-            name = "box" if stage == "box" else f"box {stage}"
-            self._span(name, context, journey.began + from_s, journey.began + until_s)
-            until, ran = max(until, until_s), stage == "run"
-        if ran and journey.took_s > until:
-            self._span("judge", context, journey.began + until, journey.ended)
+                self._write_span("judge", context, item_trace.started_at + until, item_trace.started_at + from_s)
+            name = "box" if phase == "box" else f"box {phase}"
+            self._write_span(name, context, item_trace.started_at + from_s, item_trace.started_at + until_s)
+            until, ran = max(until, until_s), phase == "run"
+        if ran and item_trace.took_s > until:
+            self._write_span("judge", context, item_trace.started_at + until, item_trace.ended_at)
 
-    def _span(
+    def _write_span(
         self,
         name: str,
         context: Context,
         began: float,
         ended: float,
-        told: Mapping[str, str] = NOTHING,
+        attributes: Mapping[str, str] = NO_ATTRIBUTES,
         kind: SpanKind = SpanKind.INTERNAL,
     ) -> Span:
         """One that is over; times are seconds since the epoch."""
-        span = self._tracer.start_span(name, context, kind, dict(told), start_time=int(began * 1e9))
-        if told.get("sandbox.verdict") == "internal_error":
+        span = self._tracer.start_span(name, context, kind, dict(attributes), start_time=int(began * 1e9))
+        if attributes.get("sandbox.verdict") == "internal_error":
             span.set_status(Status(StatusCode.ERROR))
         span.end(int(ended * 1e9))
         return span
 
 
-def _told(journey: Journey) -> dict[str, str]:
-    item = journey.item
+def _build_attributes(item_trace: ItemTrace) -> dict[str, str]:
+    item = item_trace.item
     return {
         "sandbox.submission": item.submission,
         "sandbox.item": item.id,
         "sandbox.request": item.request,
         "sandbox.key": item.client,
-        "sandbox.language": journey.language,
-        "sandbox.verdict": journey.verdict,
+        "sandbox.language": item_trace.language,
+        "sandbox.verdict": item_trace.verdict,
     }
 
 
-def _traceparent(span: Span) -> str:
+def _format_traceparent(span: Span) -> str:
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier, set_span_in_context(span))
     return carrier.get("traceparent", "")

@@ -9,53 +9,53 @@ from typing import Literal
 
 from sandbox.box.watch import Cache
 from sandbox.errors import BoxError, BoxOutOfMemory, EngineUnavailable
-from sandbox.jobs.journal import Journey, SlotState
+from sandbox.jobs.journal import ItemTrace, SlotState
 from sandbox.metrics import declare
-from sandbox.metrics.meters import Meters
+from sandbox.metrics.meters import MetricsRegistry
 
-Role = Literal["slot", "express"]
+WorkerRole = Literal["slot", "express"]
 STATES: tuple[SlotState, ...] = ("warming", "idle", "busy")
 CACHES: tuple[Cache, ...] = ("box", "interpreter")
-REASONS = (BoxError.__name__, BoxOutOfMemory.__name__, EngineUnavailable.__name__, "worker_gone")
+FAILURE_REASONS = (BoxError.__name__, BoxOutOfMemory.__name__, EngineUnavailable.__name__, "worker_gone")
 # A quotation mark inside a JSON string has a backslash before it, so no message can look like this.
 _VERDICT = re.compile(rb'"verdict":"(\w+)"')
 
 
-class WorkerMeters:
+class WorkerMetrics:
     """One worker's numbers; `jobs.journal.Watcher` for its journal. An express worker's slot is one apart."""
 
-    def __init__(self, meters: Meters, role: Role = "slot") -> None:
-        self._meters = meters
+    def __init__(self, registry: MetricsRegistry, role: WorkerRole = "slot") -> None:
+        self._registry = registry
         self._role = role
-        self._states = {state: meters.gauge(declare.SLOTS, state, role) for state in STATES}
+        self._states = {state: registry.gauge(declare.SLOTS, state, role) for state in STATES}
         self._state: SlotState | None = None
-        self._series: dict[tuple[str, str, str], _Series] = {}
+        self._series: dict[tuple[str, str, str], _LabeledSeries] = {}
         for gauge in self._states.values():
             gauge.set(0)
         # What never happened is 0 and not absent: so the first failure is a rise, and a ratio has both its terms.
         for cache in CACHES:
-            meters.counter(declare.CACHE_HITS, cache)
-            meters.counter(declare.CACHE_MISSES, cache)
-        for reason in REASONS:
-            meters.counter(declare.FAILURES, reason)
-            meters.counter(declare.RETRIES, reason)
+            registry.counter(declare.CACHE_HITS, cache)
+            registry.counter(declare.CACHE_MISSES, cache)
+        for reason in FAILURE_REASONS:
+            registry.counter(declare.FAILURES, reason)
+            registry.counter(declare.RETRIES, reason)
 
-    def started(self, image: str) -> None:
-        self._meters.counter(declare.BOXES_CREATED, image).inc()
-        self._meters.gauge(declare.BOXES, image).inc()
+    def record_box_started(self, image: str) -> None:
+        self._registry.counter(declare.BOXES_CREATED, image).inc()
+        self._registry.gauge(declare.BOXES, image).inc()
 
-    def ended(self, image: str, reason: str) -> None:
-        self._meters.counter(declare.BOXES_DESTROYED, image, reason).inc()
-        self._meters.gauge(declare.BOXES, image).dec()
+    def record_box_ended(self, image: str, reason: str) -> None:
+        self._registry.counter(declare.BOXES_DESTROYED, image, reason).inc()
+        self._registry.gauge(declare.BOXES, image).dec()
         if reason in {"age", "run_count"}:
-            self._meters.counter(declare.BOXES_RECYCLED, image, reason).inc()
+            self._registry.counter(declare.BOXES_RECYCLED, image, reason).inc()
 
-    def failed(self, reason: str, again: bool) -> None:
-        self._meters.counter(declare.FAILURES, reason).inc()
-        if again:
-            self._meters.counter(declare.RETRIES, reason).inc()
+    def record_failure(self, reason: str, will_retry: bool) -> None:
+        self._registry.counter(declare.FAILURES, reason).inc()
+        if will_retry:
+            self._registry.counter(declare.RETRIES, reason).inc()
 
-    def slot_is(self, state: SlotState) -> None:
+    def set_slot_state(self, state: SlotState) -> None:
         if state == self._state:
             return
         if self._state is not None:
@@ -63,36 +63,36 @@ class WorkerMeters:
         self._states[state].set(1)
         self._state = state
 
-    def arrived(self, journey: Journey) -> None:
-        of = journey.kind, journey.lane, journey.language
+    def record_trace(self, trace: ItemTrace) -> None:
+        labels = trace.kind, trace.lane, trace.language
         try:
-            series = self._series[of]
+            series = self._series[labels]
         except KeyError:
-            series = self._series[of] = _Series(self._meters, self._role, *of)
-        series.count(journey)
+            series = self._series[labels] = _LabeledSeries(self._registry, self._role, *labels)
+        series.count(trace)
 
 
-class _Series:
+class _LabeledSeries:
     """What is counted of one kind, lane and language: found once, for looking a series up costs as much as counting."""
 
-    def __init__(self, meters: Meters, role: Role, kind: str, lane: str, language: str) -> None:
-        self._verdict = partial(meters.counter, declare.VERDICTS, kind, language, lane)
-        self._test = partial(meters.counter, declare.TESTS, language, lane)
-        self._cache_hits = partial(meters.counter, declare.CACHE_HITS)
-        self._cache_misses = partial(meters.counter, declare.CACHE_MISSES)
-        self._queue_wait = meters.histogram(declare.QUEUE_WAIT, lane)
-        self._end_to_end = meters.histogram(declare.END_TO_END, kind, lane)
-        self._box_wait = meters.histogram(declare.BOX_WAIT, language)
-        self._compile = partial(meters.histogram, declare.COMPILE, language)
-        self._run = meters.histogram(declare.RUN, language)
-        self._judge = meters.histogram(declare.JUDGE, kind)
-        self._busy = meters.counter(declare.SLOT_BUSY, role)
-        self._input = meters.counter(declare.BOX_INPUT)
-        self._output = meters.counter(declare.BOX_OUTPUT)
+    def __init__(self, registry: MetricsRegistry, role: WorkerRole, kind: str, lane: str, language: str) -> None:
+        self._verdict = partial(registry.counter, declare.VERDICTS, kind, language, lane)
+        self._test = partial(registry.counter, declare.TESTS, language, lane)
+        self._cache_hits = partial(registry.counter, declare.CACHE_HITS)
+        self._cache_misses = partial(registry.counter, declare.CACHE_MISSES)
+        self._queue_wait = registry.histogram(declare.QUEUE_WAIT, lane)
+        self._end_to_end = registry.histogram(declare.END_TO_END, kind, lane)
+        self._box_wait = registry.histogram(declare.BOX_WAIT, language)
+        self._compile = partial(registry.histogram, declare.COMPILE_DURATION, language)
+        self._run = registry.histogram(declare.RUN_DURATION, language)
+        self._judge = registry.histogram(declare.JUDGE_DURATION, kind)
+        self._busy = registry.counter(declare.SLOT_BUSY, role)
+        self._input = registry.counter(declare.BOX_INPUT)
+        self._output = registry.counter(declare.BOX_OUTPUT)
 
-    def count(self, journey: Journey) -> None:
-        queued_s, took_s, seconds = journey.queued_s, journey.took_s, journey.seconds
-        self._verdict(journey.verdict).inc()
+    def count(self, trace: ItemTrace) -> None:
+        queued_s, took_s, seconds = trace.queued_s, trace.took_s, trace.seconds_by_phase
+        self._verdict(trace.verdict).inc()
         self._queue_wait.observe(queued_s)
         self._end_to_end.observe(queued_s + took_s)
         self._busy.inc(took_s)
@@ -100,17 +100,17 @@ class _Series:
         self._run.observe(seconds.get("run", 0.0))
         if "compile" in seconds:
             self._compile().observe(seconds["compile"])
-        self._judge.observe(journey.judge_s)
-        self._input.inc(journey.sent)
-        self._output.inc(journey.received)
-        for (cache, hit), number in journey.uses.items():
+        self._judge.observe(trace.judge_s)
+        self._input.inc(trace.sent_bytes)
+        self._output.inc(trace.received_bytes)
+        for (cache, hit), number in trace.cache_uses.items():
             (self._cache_hits if hit else self._cache_misses)(cache).inc(number)
-        if journey.kind == "verify":
-            self._count_tests(journey)
+        if trace.kind == "verify":
+            self._count_tests(trace)
 
-    def _count_tests(self, journey: Journey) -> None:
-        if journey.verdict == "accepted" and journey.total:  # every test is, so there is nothing to look for
-            self._test("accepted").inc(journey.total)
+    def _count_tests(self, trace: ItemTrace) -> None:
+        if trace.verdict == "accepted" and trace.test_count:  # every test is, so there is nothing to look for
+            self._test("accepted").inc(trace.test_count)
             return
-        for verdict, number in Counter(_VERDICT.findall(journey.result)[1:]).items():
+        for verdict, number in Counter(_VERDICT.findall(trace.result)[1:]).items():
             self._test(verdict.decode()).inc(number)

@@ -17,16 +17,16 @@ from pydantic import ValidationError
 from sandbox.client import DEFAULT_URL
 from sandbox.errors import BadRequest
 from sandbox.rewards import preamble
-from sandbox.rewards.cases import cases_of
+from sandbox.rewards.cases import read_stdin_tests
 from sandbox.rewards.extract import tag_language
-from sandbox.rewards.function import Options, RewardFunction, Verifier, numbers
+from sandbox.rewards.function import RewardFunction, RewardOptions, Verifier, require_rewards
 from sandbox.rewards.lazy_clients import LazyClient
 from sandbox.runner.contract import Verdict
 from sandbox.schema import Lane, LimitsRequest, LiveCodeBenchChecker, VerifyRequest, VerifyResult
 
-COLUMNS = ("tests", "input_output", "test_cases")
+TEST_COLUMNS = ("tests", "input_output", "test_cases")
 
-_lazy_client = cache(LazyClient)
+_get_lazy_client = cache(LazyClient)
 
 
 def areal_reward(
@@ -39,16 +39,16 @@ def areal_reward(
     column: str = "",
     missing: float | None = None,
     client: Verifier | None = None,
-    options: Options | None = None,
+    options: RewardOptions | None = None,
     **columns: Any,
 ) -> float:
     """The reward of one completion on the tests in `column`, or in the first of COLUMNS there is."""
-    name = column or next((name for name in COLUMNS if name in columns), "")
+    name = column or next((name for name in TEST_COLUMNS if name in columns), "")
     if name not in columns:
         raise BadRequest(f"no column of tests; name it: column=, of {sorted(columns)}", "tests")
-    reward = RewardFunction(client or _lazy_client(url), {"check_service": False, **(options or {})})
+    reward = RewardFunction(client or _get_lazy_client(url), {"check_service": False, **(options or {})})
     given = {"lengths": [len(completion_ids)], "language": columns.get("language"), "prompts": [prompt]}
-    return numbers(reward([completions], [columns[name]], **given), missing)[0]
+    return require_rewards(reward([completions], [columns[name]], **given), missing)[0]
 
 
 def functioncall_request(body: Mapping[str, Any]) -> VerifyRequest:
@@ -65,8 +65,8 @@ def functioncall_request(body: Mapping[str, Any]) -> VerifyRequest:
     try:
         return VerifyRequest(
             language=language,
-            code=program_of(language, body.get("code") or ""),
-            tests=cases_of(body.get("testcases")),
+            code=build_program(language, body.get("code") or ""),
+            tests=read_stdin_tests(body.get("testcases")),
             checker=LiveCodeBenchChecker(type="livecodebench"),
             limits=LimitsRequest(cpu_time_s=timeout or None, memory_mb=memory or None),
             stop_on_failure=bool(body.get("isFastFail")),
@@ -76,11 +76,11 @@ def functioncall_request(body: Mapping[str, Any]) -> VerifyRequest:
         raise BadRequest(f"a function call that cannot be: {error}") from None
 
 
-def program_of(language: str, code: str) -> str:
+def build_program(language: str, code: str) -> str:
     """The program that AReaL's grader makes of a completion's code: in Python, with imports before it."""
     if language != "python":
         return code
-    return preamble.join_parts(preamble.livecodebench_preamble(preamble.SANDBOX_FUSION_RECURSION), code)
+    return preamble.join_parts(preamble.build_livecodebench_preamble(preamble.SANDBOX_FUSION_RECURSION_LIMIT), code)
 
 
 def functioncall_answer(body: Mapping[str, Any], result: VerifyResult) -> dict[str, Any]:
@@ -92,14 +92,14 @@ def functioncall_answer(body: Mapping[str, Any], result: VerifyResult) -> dict[s
             {
                 "success": test.verdict is Verdict.ACCEPTED,
                 "reason": test.message or ("" if test.verdict is Verdict.ACCEPTED else test.verdict.value),
-                "errorType": _error_type(test.verdict),
+                "errorType": _map_error_type(test.verdict),
             }
             for test in result.tests
         ],
     }
 
 
-def _error_type(verdict: Verdict) -> str:
+def _map_error_type(verdict: Verdict) -> str:
     match verdict:
         case Verdict.ACCEPTED:
             return ""

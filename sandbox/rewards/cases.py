@@ -51,21 +51,21 @@ from typing import *
 from builtins import *
 """
 
-_INPUT = ("input", "stdin")
-_OUTPUT = ("output", "expected_output", "expectedOutput", "expected")
-_NAME = ("fn_name", "func_name", "entry_point")
-_LISTS = ("test_cases", "testcases", "tests", "test_list")
-_OURS = frozenset(
+_INPUT_KEYS = ("input", "stdin")
+_OUTPUT_KEYS = ("output", "expected_output", "expectedOutput", "expected")
+_ENTRY_POINT_KEYS = ("fn_name", "func_name", "entry_point")
+_LIST_KEYS = ("test_cases", "testcases", "tests", "test_list")
+_NATIVE_KEYS = frozenset(
     {"stdin", "stdin_base64", "expected", "expected_base64", "args", "kwargs", "assert", "pytest", "command"}
 )
 _MAX_LITERAL_CHARS = 1 << 20
 _MAX_PACK_BYTES = 256 << 20
-_LEFT: ContextVar[list[int] | None] = ContextVar("bytes left to unpack", default=None)
+_UNPACK_BUDGET: ContextVar[list[int] | None] = ContextVar("bytes left to unpack", default=None)
 _TEXT_OPCODES = frozenset({"BINUNICODE", "BINUNICODE8", "SHORT_BINUNICODE"})
 _OTHER_OPCODES = frozenset({"PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT", "STOP"})
 _MAX_NESTING = 4
 
-_TEST: TypeAdapter[Any] = TypeAdapter(AnyTest)
+_TEST_ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyTest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class TaskTests:
 def read_tests(value: Any) -> TaskTests:
     """Return the tests in `value`. Raises BadRequest if there are none, or they are in no known shape."""
     try:
-        found = _read(_plain(value))
+        found = _read(_to_plain(value))
     except RecursionError:
         raise BadRequest("tests are nested too deeply", "tests") from None
     if len(found.tests) > MAX_TESTS:
@@ -95,13 +95,13 @@ def read_tests(value: Any) -> TaskTests:
 
 def _read(value: Any) -> TaskTests:
     if isinstance(value, Mapping):
-        return _of_mapping(value)
+        return _read_mapping(value)
     if isinstance(value, Sequence):
-        return _of_list(value, "")
+        return _read_list(value, "")
     raise BadRequest(f"tests of type {type(value).__name__}: give them in one of the shapes of the guide", "tests")
 
 
-def cases_of(value: Any) -> list[TestCase]:
+def read_stdin_tests(value: Any) -> list[TestCase]:
     """Return the tests in `value`, of a program with stdin and stdout. Raises BadRequest."""
     tests = read_tests(value).tests
     cases = [test for test in tests if isinstance(test, TestCase)]
@@ -110,16 +110,16 @@ def cases_of(value: Any) -> list[TestCase]:
     return cases
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     """Text parsed, and arrays of NumPy, Arrow or Torch as lists."""
     for _ in range(_MAX_NESTING):
         if not isinstance(value, str | bytes):
             break
-        value = _parsed(value)
+        value = _parse_text(value)
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-def _parsed(text: str | bytes) -> Any:
+def _parse_text(text: str | bytes) -> Any:
     """Text as what it says. Raises BadRequest."""
     try:
         return json.loads(text)
@@ -129,28 +129,28 @@ def _parsed(text: str | bytes) -> Any:
         text = text.decode(errors="replace")
     text = text.strip()
     if text.startswith("eJ") or text.startswith("eN"):  # how base64 begins of what zlib has packed
-        return _unpacked(text)
+        return _unpack(text)
     if text[:1] in {"[", "{", "("} and len(text) <= _MAX_LITERAL_CHARS:
         try:
-            return _as_json(ast.literal_eval(text))
+            return _to_json_value(ast.literal_eval(text))
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             pass
     raise BadRequest(problem, "tests") from None
 
 
 @contextmanager
-def unpacking_at_most(size: int) -> Iterator[None]:
+def limit_unpacking(max_bytes: int) -> Iterator[None]:
     """Bound the bytes that all packs read in this context may unpack to, for packs of a stranger."""
-    token = _LEFT.set([size])
+    token = _UNPACK_BUDGET.set([max_bytes])
     try:
         yield
     finally:
-        _LEFT.reset(token)
+        _UNPACK_BUDGET.reset(token)
 
 
-def _unpacked(text: str) -> Any:
+def _unpack(text: str) -> Any:
     """What base64 of zlib of JSON, or of a pickled text, holds. Raises BadRequest."""
-    left = _LEFT.get()
+    left = _UNPACK_BUDGET.get()
     limit = min(_MAX_PACK_BYTES, left[0] if left is not None else _MAX_PACK_BYTES)
     try:
         unpacker = zlib.decompressobj()
@@ -159,12 +159,12 @@ def _unpacked(text: str) -> Any:
             raise BadRequest(f"packed tests are cut short, or over {limit >> 20} MiB", "tests")
         if left is not None:
             left[0] -= len(data)
-        return _pickled_text(data) if data[:1] == b"\x80" else json.loads(data)
+        return _read_pickled_text(data) if data[:1] == b"\x80" else json.loads(data)
     except (binascii.Error, zlib.error, ValueError, RecursionError) as error:
         raise BadRequest(f"tests are packed text that cannot be read: {error}", "tests") from None
 
 
-def _pickled_text(data: bytes) -> str:
+def _read_pickled_text(data: bytes) -> str:
     """The text that a pickle is of. Nothing is unpickled: a pickle of anything else is refused. Raises ValueError."""
     text = None
     for opcode, argument, _ in pickletools.genops(data):
@@ -175,57 +175,63 @@ def _pickled_text(data: bytes) -> str:
     return str(text or "")
 
 
-def _as_json(value: Any) -> Any:
+def _to_json_value(value: Any) -> Any:
     """A Python value as JSON would have it: tuples as lists, keys as text. Raises TypeError and ValueError."""
     return value if isinstance(value, str | bytes) else json.loads(json.dumps(value))
 
 
-def _of_mapping(value: Mapping[str, Any]) -> TaskTests:
-    name = _name_in(value)
+def _read_mapping(value: Mapping[str, Any]) -> TaskTests:
+    name = _find_entry_point(value)
     if "inputs" in value and "outputs" in value:
-        return _of_columns(value, name)
+        return _read_columns(value, name)
     if value.get("assert_case"):
-        return _of_list(_column(value, "assert_case"), name)
-    for key in _LISTS:
+        return _read_list(_read_column(value, "assert_case"), name)
+    for key in _LIST_KEYS:
         if key in value:
-            tests = _plain(value[key])
+            tests = _to_plain(value[key])
             if isinstance(tests, Mapping):
-                return _of_mapping({**tests, "fn_name": name} if name else tests)
-            return _of_list(_column(value, key), name)
+                return _read_mapping({**tests, "fn_name": name} if name else tests)
+            return _read_list(_read_column(value, key), name)
     raise BadRequest(f"no known field holds tests; found only {sorted(map(str, value))}", "tests")
 
 
-def _of_columns(value: Mapping[str, Any], name: str) -> TaskTests:
+def _read_columns(value: Mapping[str, Any], name: str) -> TaskTests:
     """Tests whose inputs and outputs are two lists, with assertions in a third one perhaps."""
-    inputs, outputs = _column(value, "inputs"), _column(value, "outputs")
+    inputs, outputs = _read_column(value, "inputs"), _read_column(value, "outputs")
     if len(inputs) != len(outputs):
         raise BadRequest(f"tests have {len(inputs)} inputs and {len(outputs)} outputs", "tests")
-    asserts = _column(value, "assert_case") if value.get("assert_case") else [""] * len(inputs)
+    asserts = _read_column(value, "assert_case") if value.get("assert_case") else [""] * len(inputs)
     if len(asserts) != len(inputs):
         raise BadRequest(f"tests have {len(inputs)} inputs and {len(asserts)} assertions", "tests")
     if not inputs:
         raise BadRequest("a task has no tests; leave such tasks out of the data set", "tests")
     if name:
-        outputs = _unwrapped(outputs)
+        outputs = _unwrap_outputs(outputs)
     rows = zip(inputs, outputs, asserts, strict=True)
     return TaskTests(
-        [_assertion(test) if test else _called_or_run(name, some, other) for some, other, test in rows], name
+        [
+            _build_assertion(test) if test else _build_call_or_stdin_test(name, some, other)
+            for some, other, test in rows
+        ],
+        name,
     )
 
 
-def _of_list(entries: Sequence[Any], name: str) -> TaskTests:
+def _read_list(entries: Sequence[Any], name: str) -> TaskTests:
     if not entries:
         raise BadRequest("a task has no tests; leave such tasks out of the data set", "tests")
-    names = {name} | {_name_in(entry) for entry in entries if isinstance(entry, Mapping)}
+    names = {name} | {_find_entry_point(entry) for entry in entries if isinstance(entry, Mapping)}
     names.discard("")
     if len(names) > 1:
         raise BadRequest(f"tests of one task call several functions: {', '.join(sorted(names))}", "tests")
     name = next(iter(names), "")
     calls = [entry for entry in entries if _is_call(entry, name)]
-    wrapped = iter(_unwrapped([_first(entry, _OUTPUT) for entry in calls]))
+    wrapped = iter(_unwrap_outputs([_get_first(entry, _OUTPUT_KEYS) for entry in calls]))
     return TaskTests(
         [
-            _called_or_run(name, _first(entry, _INPUT), next(wrapped)) if _is_call(entry, name) else _test(entry)
+            _build_call_or_stdin_test(name, _get_first(entry, _INPUT_KEYS), next(wrapped))
+            if _is_call(entry, name)
+            else _build_test(entry)
             for entry in entries
         ],
         name,
@@ -234,29 +240,29 @@ def _of_list(entries: Sequence[Any], name: str) -> TaskTests:
 
 def _is_call(entry: Any, name: str) -> bool:
     """Whether an entry with an input and an output calls the function: the whole task does, or its type says so."""
-    if not name or not isinstance(entry, Mapping) or not any(key in entry for key in _INPUT):
+    if not name or not isinstance(entry, Mapping) or not any(key in entry for key in _INPUT_KEYS):
         return False
     kind = entry.get("type") or entry.get("testtype")
     return kind not in {"stdin_stdout", "stdin"} if kind else "stdin" not in entry
 
 
-def _test(entry: Any) -> AnyTest:
+def _build_test(entry: Any) -> AnyTest:
     if isinstance(entry, TestCase | AssertTest | FunctionTest | CommandTest | PytestTest):
         return entry
     if not isinstance(entry, Mapping | str):
         raise BadRequest(f"a test of type {type(entry).__name__}; give mappings of input and output", "tests")
     if isinstance(entry, str):
-        return _assertion(entry)
+        return _build_assertion(entry)
     try:
-        if _OURS & entry.keys() and "input" not in entry:
-            test: AnyTest = _TEST.validate_python(dict(entry))
+        if _NATIVE_KEYS & entry.keys() and "input" not in entry:
+            test: AnyTest = _TEST_ADAPTER.validate_python(dict(entry))
             return test
-        return TestCase(stdin=_text(entry, _INPUT), expected=_text(entry, _OUTPUT))
+        return TestCase(stdin=_get_text(entry, _INPUT_KEYS), expected=_get_text(entry, _OUTPUT_KEYS))
     except ValidationError as error:
         raise BadRequest(f"invalid test: {error}", "tests") from None
 
 
-def _assertion(source: Any) -> AssertTest:
+def _build_assertion(source: Any) -> AssertTest:
     if not isinstance(source, str) or not source.strip():
         raise BadRequest("an assertion must be Python source", "tests")
     try:
@@ -265,10 +271,10 @@ def _assertion(source: Any) -> AssertTest:
         raise BadRequest(f"invalid test: {error}", "tests") from None
 
 
-def _called_or_run(name: str, given: Any, expected: Any) -> AnyTest:
+def _build_call_or_stdin_test(name: str, given: Any, expected: Any) -> AnyTest:
     if not name:
-        return _test({"input": given, "output": expected})
-    test = FunctionTest(args=_arguments(given), expected=_json(expected))
+        return _build_test({"input": given, "output": expected})
+    test = FunctionTest(args=_read_arguments(given), expected=_parse_json(expected))
     try:
         json.dumps([test.args, test.expected], ensure_ascii=False).encode()
     except (TypeError, ValueError) as error:
@@ -276,23 +282,23 @@ def _called_or_run(name: str, given: Any, expected: Any) -> AnyTest:
     return test
 
 
-def _arguments(given: Any) -> list[Any]:
+def _read_arguments(given: Any) -> list[Any]:
     """A call's arguments: a list of them, JSON text with one a line, or the only one."""
     if isinstance(given, str):
-        return [_json(line) for line in given.split("\n")] if given.strip() else []
+        return [_parse_json(line) for line in given.split("\n")] if given.strip() else []
     if given is None:
         return []
     return list(given) if isinstance(given, list | tuple) else [given]
 
 
-def _unwrapped(outputs: Sequence[Any]) -> Sequence[Any]:
+def _unwrap_outputs(outputs: Sequence[Any]) -> Sequence[Any]:
     """Expected values of calls. APPS, TACO and PRIME put each of a task's values in a list of its own."""
     if outputs and all(isinstance(output, list | tuple) and len(output) == 1 for output in outputs):
         return [output[0] for output in outputs]
     return outputs
 
 
-def _json(value: Any) -> Any:
+def _parse_json(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
@@ -301,32 +307,32 @@ def _json(value: Any) -> Any:
         return value
 
 
-def _name_in(value: Mapping[str, Any]) -> str:
+def _find_entry_point(value: Mapping[str, Any]) -> str:
     metadata = value.get("metadata")
-    for key in _NAME:
+    for key in _ENTRY_POINT_KEYS:
         if value.get(key):
             return str(value[key])
-    return _name_in(metadata) if isinstance(metadata, Mapping) else ""
+    return _find_entry_point(metadata) if isinstance(metadata, Mapping) else ""
 
 
-def _column(value: Mapping[str, Any], key: str) -> Sequence[Any]:
-    column = _plain(value[key])
+def _read_column(value: Mapping[str, Any], key: str) -> Sequence[Any]:
+    column = _to_plain(value[key])
     if not isinstance(column, Sequence) or isinstance(column, str | bytes):
         raise BadRequest(f"{key} of type {type(column).__name__}; give a list", "tests")
     return column
 
 
-def _first(entry: Mapping[str, Any], names: Sequence[str]) -> Any:
+def _get_first(entry: Mapping[str, Any], names: Sequence[str]) -> Any:
     for name in names:
         if name in entry:
             return entry[name]
     raise BadRequest(f"a test needs one of {', '.join(names)}, but has only {sorted(map(str, entry))}", "tests")
 
 
-def _text(entry: Mapping[str, Any], names: Sequence[str]) -> str:
-    value = _first(entry, names)
+def _get_text(entry: Mapping[str, Any], names: Sequence[str]) -> str:
+    value = _get_first(entry, names)
     if value is None:
-        if names is _INPUT:
+        if names is _INPUT_KEYS:
             return ""
         raise BadRequest("a test has no expected output", "tests")
     # Some sets have a list of lines where others have one text.

@@ -21,7 +21,7 @@ _STATEMENT = re.compile(
     r"import\s+\w|from\s+\S+\s+import\b|(?:async\s+)?def\s|class\s+\w+\s*[(:]|@\w|[A-Za-z_]\w*\s*=\s*[^\s=]"
 )
 _DEFINITION = re.compile(r"^(?:async\s+def|def|class)\s", re.MULTILINE)
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign)
+_DEFINITION_NODES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign)
 
 
 def is_continuation(completion: str) -> bool:
@@ -30,7 +30,7 @@ def is_continuation(completion: str) -> bool:
     return first[:1].isspace()
 
 
-def continues(prompt: str, completion: str) -> bool:
+def continues_function(prompt: str, completion: str) -> bool:
     """Return whether a completion goes on in the function that its prompt begins, rather than talk about it."""
     if not is_continuation(completion):
         return False
@@ -46,7 +46,7 @@ def complete_prompt(prompt: str, code: str) -> str:
 
 def cut_continuation(prompt: str, completion: str) -> str:
     """Return the completion of `prompt` up to the first line at the left margin that the function can end before."""
-    cuts = list(_margins(completion))
+    cuts = list(_find_margin_lines(completion))
     for cut in cuts[:MAX_CUTS]:
         if parses(f"{prompt}\n{completion[:cut]}"):
             return completion[:cut]
@@ -59,22 +59,22 @@ def cut_after_function(program: str, name: str) -> str:
     found = re.search(rf"^(?:async\s+def|def|class)\s+{re.escape(name)}\b", program, re.MULTILINE)
     if found is None or not name:
         return program
-    for cut in list(_margins(program, found.end()))[:MAX_CUTS]:
+    for cut in list(_find_margin_lines(program, found.end()))[:MAX_CUTS]:
         if parses(program[:cut]):
-            return program[:cut] + _definitions(program, cut)
+            return program[:cut] + _find_later_definitions(program, cut)
     return program
 
 
 def find_definitions(text: str) -> str:
     """Return the imports, definitions and constants at the left margin of a text that is not Python as a whole."""
-    kept: list[str] = []
+    definition_lines: list[str] = []
     inside = False
     for line in text.split("\n"):
         if line.strip() and not line[0].isspace():
             inside = _STATEMENT.match(line) is not None or (inside and line[0] in ")]}")
         if inside:
-            kept.append(line)
-    code = "\n".join(kept)
+            definition_lines.append(line)
+    code = "\n".join(definition_lines)
     return code if _DEFINITION.search(code) else ""
 
 
@@ -92,7 +92,7 @@ def parses(source: str) -> bool:
     return len(source) <= MAX_PARSED_CHARS and extract.parses(source)
 
 
-def _margins(text: str, start: int = 0) -> Iterator[int]:
+def _find_margin_lines(text: str, start: int = 0) -> Iterator[int]:
     """Yield where the lines begin, after the one at `start`, that have something at the left margin."""
     at = text.find("\n", start) + 1
     while at:
@@ -101,20 +101,20 @@ def _margins(text: str, start: int = 0) -> Iterator[int]:
         at = text.find("\n", at) + 1
 
 
-def _definitions(program: str, start: int) -> str:
+def _find_later_definitions(program: str, start: int) -> str:
     """The definitions after `start`; none where the rest does not parse."""
     if not parses(program):
         return ""
     first = program.count("\n", 0, start) + 1
     lines = program.split("\n")
-    kept = [
-        "\n".join(lines[_first_line(node) - 1 : node.end_lineno])
+    definitions = [
+        "\n".join(lines[_find_first_line(node) - 1 : node.end_lineno])
         for node in ast.parse(program).body
-        if isinstance(node, _DEFINITIONS) and node.lineno >= first
+        if isinstance(node, _DEFINITION_NODES) and node.lineno >= first
     ]
-    return "\n".join(kept) + "\n" if kept else ""
+    return "\n".join(definitions) + "\n" if definitions else ""
 
 
-def _first_line(node: ast.stmt) -> int:
+def _find_first_line(node: ast.stmt) -> int:
     decorators: list[ast.expr] = getattr(node, "decorator_list", [])
     return min([node.lineno, *(each.lineno for each in decorators)])

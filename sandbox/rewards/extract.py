@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sandbox import languages
-from sandbox.rewards.fences import Block, Reading, StillThinking, read, starts_with_fence
+from sandbox.rewards.fences import BlockScan, CodeBlock, StillThinking, scan_blocks, starts_with_fence
 from sandbox.rewards.fences import tag_language as tag_language
 
 Completion = str | Sequence[Mapping[str, Any]]
@@ -76,15 +76,15 @@ def extract(
     """
     wanted = tag_language(language)
     try:
-        text = _after_thinking(_without_end_tokens(text_of(completion)), options)
-        blocks, candidates = _find(text, wanted, options)
+        text = _strip_thinking(_strip_end_tokens(get_completion_text(completion)), options)
+        blocks, candidates = _find_blocks(text, wanted, options)
     except StillThinking:
         return None
     if skipped and candidates:
         candidates = [block for block in candidates if fingerprint(block.code) not in skipped]
     if candidates:
-        return _pick(candidates, wanted, options)
-    code = "" if blocks or options.bare == "none" else _bare(text, wanted)
+        return _pick_answer(candidates, wanted, options)
+    code = "" if blocks or options.bare == "none" else _read_unfenced(text, wanted)
     return Answer(code, wanted, closed=False) if code and fingerprint(code) not in skipped else None
 
 
@@ -93,26 +93,26 @@ def fingerprint(code: str) -> str:
     return "".join(code.split())
 
 
-def _find(text: str, wanted: str, options: Extraction) -> tuple[list[Block], list[Block]]:
+def _find_blocks(text: str, wanted: str, options: Extraction) -> tuple[list[CodeBlock], list[CodeBlock]]:
     """Return all blocks, and those of them that may be the answer. Raises StillThinking."""
     tag = options.thinking_tag
     opened = wanted or "text"
     if options.fence_open and not starts_with_fence(text):
-        reading = read(text, tag, opened=opened)
-        return reading.blocks, _candidates(reading.blocks, wanted) if wanted else reading.blocks[:1]
-    reading = read(text, tag)
-    if options.bare == "raw" and _begins_inside(reading, wanted):
-        reading = read(text, tag, opened=opened)
-        return reading.blocks, _candidates(reading.blocks, wanted) if wanted else reading.blocks[:1]
-    candidates = _candidates(reading.blocks, wanted)
+        reading = scan_blocks(text, tag, opened=opened)
+        return reading.blocks, _select_candidates(reading.blocks, wanted) if wanted else reading.blocks[:1]
+    reading = scan_blocks(text, tag)
+    if options.bare == "raw" and _begins_inside_block(reading, wanted):
+        reading = scan_blocks(text, tag, opened=opened)
+        return reading.blocks, _select_candidates(reading.blocks, wanted) if wanted else reading.blocks[:1]
+    candidates = _select_candidates(reading.blocks, wanted)
     if not candidates and ("```" in text or "~~~" in text):
-        lenient = read(text, tag, lenient=True)
-        candidates = _candidates(lenient.blocks, wanted)
+        lenient = scan_blocks(text, tag, lenient=True)
+        candidates = _select_candidates(lenient.blocks, wanted)
         reading = lenient if candidates else reading
     return reading.blocks, candidates
 
 
-def _bare(text: str, wanted: str) -> str:
+def _read_unfenced(text: str, wanted: str) -> str:
     """The code that a text without a block is, up to marks that end it; in Python only where it parses."""
     if wanted != "python" or parses(text):
         return text.strip("\n") if text.strip() else ""
@@ -121,7 +121,7 @@ def _bare(text: str, wanted: str) -> str:
     return code if marks and code.strip() and not _PROSE.fullmatch(code.strip()) and parses(code) else ""
 
 
-def _begins_inside(reading: Reading, wanted: str) -> bool:
+def _begins_inside_block(reading: BlockScan, wanted: str) -> bool:
     """Whether a text begins with code whose fence stands in the prompt: code comes first, and one fence is missing."""
     before = (reading.before or "").strip()
     if not reading.ends_open or not before or _PROSE.fullmatch(before):
@@ -129,13 +129,13 @@ def _begins_inside(reading: Reading, wanted: str) -> bool:
     return parses(reading.before or "") if wanted in {"", "python"} else not before.endswith(":")
 
 
-def text_of(completion: Completion | None) -> str:
+def get_completion_text(completion: Completion | None) -> str:
     """The completion's own text: that of the last assistant message which has any, where it comes as messages."""
     if completion is None or isinstance(completion, str):
         return completion or ""
     for message in reversed(completion):
         if message.get("role", "assistant") == "assistant":
-            text = content_text(message.get("content"))
+            text = get_content_text(message.get("content"))
             if text.strip():
                 return text
     return ""
@@ -152,7 +152,7 @@ def parses(source: str) -> bool:
     return True
 
 
-def content_text(content: object) -> str:
+def get_content_text(content: object) -> str:
     """The text in a chat message's content: a string, or the text parts of a list."""
     if isinstance(content, str):
         return content
@@ -162,7 +162,7 @@ def content_text(content: object) -> str:
     return "".join(part for part in parts if isinstance(part, str))
 
 
-def _without_end_tokens(text: str) -> str:
+def _strip_end_tokens(text: str) -> str:
     """The text without the tokens, and the closing tags of an answer, that stand at its very end."""
     end = len(text.rstrip())
     while end and text[end - 1] in ">]":
@@ -175,7 +175,7 @@ def _without_end_tokens(text: str) -> str:
     return text if end == len(text.rstrip()) else text[:end]
 
 
-def _after_thinking(text: str, options: Extraction) -> str:
+def _strip_thinking(text: str, options: Extraction) -> str:
     """The text after thoughts that the completion, or the prompt before it, begins with."""
     tag = options.thinking_tag
     if not tag:
@@ -203,24 +203,24 @@ def _begins_line(text: str) -> bool:
     return not line or line.startswith(("```", "~~~"))
 
 
-def _candidates(blocks: Sequence[Block], wanted: str) -> list[Block]:
+def _select_candidates(blocks: Sequence[CodeBlock], wanted: str) -> list[CodeBlock]:
     """The blocks that may be the answer: in the wanted language, or in any we know; failing those, untagged ones."""
-    tagged = [block for block in blocks if block.tag and _fits(tag_language(block.tag), wanted)]
+    tagged = [block for block in blocks if block.tag and _is_wanted_language(tag_language(block.tag), wanted)]
     return tagged or [block for block in blocks if not block.tag]
 
 
-def _fits(language: str, wanted: str) -> bool:
+def _is_wanted_language(language: str, wanted: str) -> bool:
     """C++ of any year is an answer where C++ is wanted: `cpp`, `cpp17` and `cpp20` are standards of one language."""
     if not wanted:
-        return language in languages.table()
-    return _without_year(language) == _without_year(wanted)
+        return language in languages.load_languages()
+    return _strip_standard(language) == _strip_standard(wanted)
 
 
-def _without_year(language: str) -> str:
+def _strip_standard(language: str) -> str:
     return language.rstrip("0123456789")
 
 
-def _pick(blocks: Sequence[Block], wanted: str, options: Extraction) -> Answer:
+def _pick_answer(blocks: Sequence[CodeBlock], wanted: str, options: Extraction) -> Answer:
     match options.which:
         case "last":
             chosen = [blocks[-1]]

@@ -34,18 +34,18 @@ _OTHER_NAMES = re.compile(
 )
 # Indentation that a closing fence may have over its opening one (CommonMark): more makes it content, such as a fence
 # in a docstring.
-_SLACK = 3
+_MAX_EXTRA_INDENT = 3
 _MAX_QUOTES = 16
-_MARKS = ("```", "~~~")
+_FENCE_MARKS = ("```", "~~~")
 _BLANK = " \t\r\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff"
 _PREFIX = re.compile(
     rf"(?:[{_BLANK}]|>|[-*+](?=[ \t])|[0-9]{{1,9}}[.)](?=[ \t])|\*\*|</?\w{{1,32}}>"
     r"|<[|\uff5c][^<>\s]{1,60}[|\uff5c]>)*+"
 )
 _TAGS = re.compile(r"<[^<>]*>")
-_RUNS = re.compile(r"`{3,}|~{3,}")
+_MARK_RUN = re.compile(r"`{3,}|~{3,}")
 _WORD = re.compile(r"[\w+#.\-]+")
-_SPAN = re.compile(r"```([\w+#.\-]+)[ \t]+([^`]+)```")
+_INLINE_CODE = re.compile(r"```([\w+#.\-]+)[ \t]+([^`]+)```")
 _COMMENTS = ("#", "//", "/*", "* ", "-- ", ";", "%")
 
 
@@ -54,29 +54,29 @@ class StillThinking(Exception):
 
 
 @dataclass(slots=True)
-class Block:
+class CodeBlock:
     """One fenced block. `quotes` is how deep in quotes its fence stands, `indent` how far its lines are moved right."""
 
     tag: str
     mark: str
     indent: int = 0
-    quotes: int = 0
+    quote_depth: int = 0
     lines: list[str] = field(default_factory=list)
     closed: bool = False
     interrupted: bool = False
     _quoted: bool = False
-    _scanned: int = 0
-    _in_text: bool = False
+    _scanned_lines: int = 0
+    _in_string: bool = False
 
     @property
     def code(self) -> str:
         lines: Sequence[str] = self.lines
-        if self.quotes:
-            lines = [_without_quotes(line, self.quotes) for line in lines]
+        if self.quote_depth:
+            lines = [_strip_quotes(line, self.quote_depth) for line in lines]
         first = next((line for line in lines if line.strip()), "")
-        indent = min(self.indent, _blanks(first))
+        indent = min(self.indent, _count_indent(first))
         if indent:
-            lines = [line[min(indent, _blanks(line)) :] for line in lines]
+            lines = [line[min(indent, _count_indent(line)) :] for line in lines]
         return "\n".join(lines)
 
     @property
@@ -95,25 +95,25 @@ class Block:
         bare = code.strip()
         if not bare or bare.startswith(_COMMENTS) or bare == "*":
             return False
-        for line in self.lines[self._scanned :]:
-            self._in_text ^= _opens_text(line)
-        self._scanned = len(self.lines)
-        if self._in_text ^ _opens_text(code):
+        for line in self.lines[self._scanned_lines :]:
+            self._in_string ^= _toggles_string(line)
+        self._scanned_lines = len(self.lines)
+        if self._in_string ^ _toggles_string(code):
             return False
         plain = code.replace('"""', "").replace("'''", "").replace('\\"', "").replace("\\'", "")
         return plain.count('"') % 2 == 0 and plain.count("'") % 2 == 0
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class BlockScan:
     """The blocks that hold code, in order.
 
     `before` is the text before the first fence if that is one without a name, `open_block` the one the text ended in.
     """
 
-    blocks: list[Block]
+    blocks: list[CodeBlock]
     before: str | None = None
-    open_block: Block | None = None
+    open_block: CodeBlock | None = None
 
     @property
     def ends_open(self) -> bool:
@@ -121,23 +121,23 @@ class Reading:
         return self.open_block is not None
 
 
-def read(text: str, thinking_tag: str = "", *, opened: str = "", lenient: bool = False) -> Reading:
+def scan_blocks(text: str, thinking_tag: str = "", *, opened: str = "", lenient: bool = False) -> BlockScan:
     """Read all blocks. `opened` is the tag of a fence before the text. Raises StillThinking."""
-    reader = _Reader(lenient)
+    reader = _BlockScanner(lenient)
     if opened:
-        reader.begin(Block(opened, "```"))
+        reader.begin_block(CodeBlock(opened, "```"))
     lines = text.split("\n")
-    first = reader.read(lines, thinking_tag)
-    open_block = reader.open[-1] if reader.open and not reader.finish() else None
-    blocks = [block for found in reader.found for block in _unwrapped(found)]
-    before = None if first is None or opened or reader.found[0].tag else "\n".join(lines[:first])
-    return Reading(blocks, before, open_block)
+    first = reader.scan(lines, thinking_tag)
+    open_block = reader.open_blocks[-1] if reader.open_blocks and not reader.close_mismatched() else None
+    blocks = [block for found in reader.blocks for block in _unwrap(found)]
+    before = None if first is None or opened or reader.blocks[0].tag else "\n".join(lines[:first])
+    return BlockScan(blocks, before, open_block)
 
 
 def starts_with_fence(text: str) -> bool:
     """Whether the first line that is not blank begins with a fence."""
     line = text.lstrip().split("\n", 1)[0]
-    return line[_prefix(line) :].startswith(_MARKS)
+    return line[_measure_prefix(line) :].startswith(_FENCE_MARKS)
 
 
 def tag_language(tag: str) -> str:
@@ -148,58 +148,58 @@ def tag_language(tag: str) -> str:
     word = words[0].lstrip(".").rstrip(".").lower().removeprefix("language-")
     for name in (word, word.rstrip("0123456789.-")):
         try:
-            return languages.named(name).name
+            return languages.get_language(name).name
         except UnknownLanguage:
             continue
     return word
 
 
-class _Reader:
+class _BlockScanner:
     """The blocks found so far, and those still open, the innermost last."""
 
     def __init__(self, lenient: bool) -> None:
-        self.found: list[Block] = []
-        self.open: list[Block] = []
+        self.blocks: list[CodeBlock] = []
+        self.open_blocks: list[CodeBlock] = []
         self._lenient = lenient
 
-    def read(self, lines: Sequence[str], thinking_tag: str) -> int | None:
+    def scan(self, lines: Sequence[str], thinking_tag: str) -> int | None:
         """Read the lines; return the number of the one with the first fence. Raises StillThinking."""
         thinking = False
         first = None
         start, end = f"<{thinking_tag}>", f"</{thinking_tag}>"
         for number, line in enumerate(lines):
-            if thinking or (thinking_tag and not self.open and line.lstrip().startswith(start)):
+            if thinking or (thinking_tag and not self.open_blocks and line.lstrip().startswith(start)):
                 _, closed, line = line.partition(end)  # and what follows the thought is read on
                 thinking = not closed
             if not thinking:
                 self._read_line(line)
-                if first is None and self.found:
+                if first is None and self.blocks:
                     first = number
         if thinking:
             raise StillThinking
         return first
 
-    def begin(self, block: Block) -> None:
-        self.open.append(block)
-        self.found.append(block)
+    def begin_block(self, block: CodeBlock) -> None:
+        self.open_blocks.append(block)
+        self.blocks.append(block)
 
-    def finish(self) -> bool:
+    def close_mismatched(self) -> bool:
         """End the last block if a fence of other marks than it began with closes it; return whether one does."""
-        block = self.open[-1]
+        block = self.open_blocks[-1]
         if _is_wrapper(block.tag):
             return False
         for number, line in enumerate(block.lines):
-            bare = _without_quotes(line, block.quotes).strip(_BLANK)
-            if bare.startswith(_MARKS) and not bare.strip(bare[0]):
+            bare = _strip_quotes(line, block.quote_depth).strip(_BLANK)
+            if bare.startswith(_FENCE_MARKS) and not bare.strip(bare[0]):
                 del block.lines[number:]
                 block.closed = True
                 return True
         return False
 
     def _read_line(self, line: str) -> None:
-        block = self.open[-1] if self.open else None
-        if block is not None and block.quotes and block.leaves_quote(line):
-            self.open.pop()
+        block = self.open_blocks[-1] if self.open_blocks else None
+        if block is not None and block.quote_depth and block.leaves_quote(line):
+            self.open_blocks.pop()
             block = None
         if "```" not in line and "~~~" not in line:
             if block is not None:
@@ -211,73 +211,75 @@ class _Reader:
 
     def _read_outside(self, line: str) -> None:
         """Read a line with marks on it that stands in no block."""
-        end = _prefix(line)
+        end = _measure_prefix(line)
         bare = line[end:]
-        if bare.startswith(_MARKS):
-            mark, info = _split(bare)
+        if bare.startswith(_FENCE_MARKS):
+            mark, info = _split_fence(bare)
             if mark[0] == "~" or "`" not in info:  # else it is code within a line, not a fence
-                quotes, indent = _depth(line[:end])
-                self.begin(Block(info, mark, indent, quotes))
+                quotes, indent = _measure_depth(line[:end])
+                self.begin_block(CodeBlock(info, mark, indent, quotes))
                 return
         self._read_behind_text(line, end)
 
     def _read_behind_text(self, line: str, prefix: int) -> None:
-        runs = list(_RUNS.finditer(line))
+        runs = list(_MARK_RUN.finditer(line))
         if len(runs) % 2 == 0:
             if self._lenient:
                 self._read_span(line)
             return
         info = line[runs[-1].end() :].strip(_BLANK)
         if _is_name(info) or (self._lenient and (not info or _WORD.fullmatch(info))):
-            quotes, indent = _depth(line[:prefix])
-            self.begin(Block(info, runs[-1].group(), indent, quotes))
+            quotes, indent = _measure_depth(line[:prefix])
+            self.begin_block(CodeBlock(info, runs[-1].group(), indent, quotes))
 
     def _read_span(self, line: str) -> None:
         """Take code within a line for a block if it begins with the name of a language."""
-        for name, code in _SPAN.findall(line):
+        for name, code in _INLINE_CODE.findall(line):
             if _is_language(name):
-                self.found.append(Block(name, "```", lines=[code.strip()], closed=True))
+                self.blocks.append(CodeBlock(name, "```", lines=[code.strip()], closed=True))
 
-    def _read_inside(self, block: Block, line: str) -> None:
+    def _read_inside(self, block: CodeBlock, line: str) -> None:
         """Read a line with marks on it that stands in a block."""
-        text = _without_quotes(line, block.quotes)
+        text = _strip_quotes(line, block.quote_depth)
         bare = text.lstrip(_BLANK)
-        if bare.startswith(block.mark) and len(text) - len(bare) <= block.indent + _SLACK:
-            mark, info = _split(bare)
+        if bare.startswith(block.mark) and len(text) - len(bare) <= block.indent + _MAX_EXTRA_INDENT:
+            mark, info = _split_fence(bare)
             if mark[0] == "~" or "`" not in info:
-                self._read_fence(block, Block(info, mark, len(text) - len(bare), block.quotes), bare[len(mark) :])
+                self._read_fence(
+                    block, CodeBlock(info, mark, len(text) - len(bare), block.quote_depth), bare[len(mark) :]
+                )
                 return
         start = text.find(block.mark)
         if start > 0 and block.ends_before(text[:start]):
-            mark, info = _split(text[start:])
+            mark, info = _split_fence(text[start:])
             if mark[0] == "`" or not info:
                 block.lines.append(text[:start])
                 self._close(block)
                 if _is_name(info):
-                    self.begin(Block(info, mark))
+                    self.begin_block(CodeBlock(info, mark))
                 return
         block.lines.append(line)
 
-    def _read_fence(self, block: Block, fence: Block, behind: str) -> None:
+    def _read_fence(self, block: CodeBlock, fence: CodeBlock, behind: str) -> None:
         """Read a fence at the start of a line: it begins another block, or ends the open one."""
-        if _opens(fence.tag, adjacent=not behind[:1].isspace()):
+        if _opens_block(fence.tag, adjacent=not behind[:1].isspace()):
             block.interrupted = True
-            self.begin(fence)
+            self.begin_block(fence)
         else:
             self._close(block)
 
-    def _close(self, block: Block) -> None:
+    def _close(self, block: CodeBlock) -> None:
         block.closed = True
-        self.open.pop()
+        self.open_blocks.pop()
 
 
-def _prefix(line: str) -> int:
+def _measure_prefix(line: str) -> int:
     """How much of a line is what may stand before a fence: blanks, quote and list marks, tags."""
     found = _PREFIX.match(line)
     return found.end() if found is not None else 0
 
 
-def _depth(prefix: str) -> tuple[int, int]:
+def _measure_depth(prefix: str) -> tuple[int, int]:
     """How deep in quotes a prefix is, and how far right of them what follows it stands."""
     inner = prefix[prefix.rfind(">") + 1 :] if ">" in _TAGS.sub("", prefix) else prefix
     quotes = min(_TAGS.sub("", prefix).count(">"), _MAX_QUOTES)
@@ -286,13 +288,13 @@ def _depth(prefix: str) -> tuple[int, int]:
     return quotes, len(inner.removeprefix(" ") if quotes else inner.lstrip("\ufeff\u200b\u200c\u200d\u2060"))
 
 
-def _split(bare: str) -> tuple[str, str]:
+def _split_fence(bare: str) -> tuple[str, str]:
     """The marks that a text begins with, and what follows them."""
     mark = bare[: len(bare) - len(bare.lstrip(bare[0]))]
     return mark, bare[len(mark) :].strip(_BLANK)
 
 
-def _opens(info: str, adjacent: bool) -> bool:
+def _opens_block(info: str, adjacent: bool) -> bool:
     """Whether a fence with this behind its marks begins a block inside an open one."""
     words = info.split(maxsplit=1)
     if not words:
@@ -311,23 +313,25 @@ def _is_language(info: str) -> bool:
     words = info.split()
     if not words or not re.match(r"\{?\.?\w", info):
         return False
-    return tag_language(words[0]) in languages.table() and all("=" in word or "}" in word for word in words[1:])
+    return tag_language(words[0]) in languages.load_languages() and all(
+        "=" in word or "}" in word for word in words[1:]
+    )
 
 
 def _is_wrapper(tag: str) -> bool:
     return tag_language(tag) in _WRAPPERS
 
 
-def _opens_text(line: str) -> bool:
+def _toggles_string(line: str) -> bool:
     """Whether a line begins, or ends, a string in triple quotes."""
     return (line.count('"""') + line.count("'''")) % 2 == 1
 
 
-def _blanks(line: str) -> int:
+def _count_indent(line: str) -> int:
     return len(line) - len(line.lstrip(" \t"))
 
 
-def _without_quotes(line: str, depth: int) -> str:
+def _strip_quotes(line: str, depth: int) -> str:
     stripped = 0
     for _ in range(depth):
         rest = line.lstrip(_BLANK)
@@ -337,20 +341,20 @@ def _without_quotes(line: str, depth: int) -> str:
     return line.removeprefix(" ") if stripped else line
 
 
-def _unwrapped(block: Block) -> list[Block]:
+def _unwrap(block: CodeBlock) -> list[CodeBlock]:
     """The blocks that hold code: a Markdown block's own ones, or the block itself."""
     if block.interrupted or not block.has_code:
         return []
     if not _is_wrapper(block.tag):
-        return [_with_name(block)]
-    reader = _Reader(lenient=False)
-    reader.read(block.code.split("\n"), "")
-    return [_with_name(inner) for inner in reader.found if not inner.interrupted and inner.has_code]
+        return [_tag_by_first_line(block)]
+    reader = _BlockScanner(lenient=False)
+    reader.scan(block.code.split("\n"), "")
+    return [_tag_by_first_line(inner) for inner in reader.blocks if not inner.interrupted and inner.has_code]
 
 
-def _with_name(block: Block) -> Block:
+def _tag_by_first_line(block: CodeBlock) -> CodeBlock:
     """The block, tagged with the language that its first line names by itself where its fence names none."""
     name = block.lines[0].strip()
     if block.tag or not 1 < len(name) < 12 or not _is_language(name) or not any(map(str.strip, block.lines[1:])):
         return block
-    return Block(name, block.mark, block.indent, block.quotes, block.lines[1:], block.closed)
+    return CodeBlock(name, block.mark, block.indent, block.quote_depth, block.lines[1:], block.closed)

@@ -12,30 +12,30 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ExpectedCall:
     """The arguments of one call, and the value that it has to return; `lenient` settles what is left open."""
 
-    given: Any
-    wanted: Any
+    raw_arguments: Any
+    expected: Any
     lenient: bool = False
 
     @property
     def arguments(self) -> list[Any]:
-        return list(self.given) if isinstance(self.given, list) else [self.given]
+        return list(self.raw_arguments) if isinstance(self.raw_arguments, list) else [self.raw_arguments]
 
     @classmethod
-    def of_livecodebench(cls, given: Any, wanted: Any) -> Call:
-        return cls(given, wanted, lenient=True)
+    def from_livecodebench(cls, raw_arguments: Any, expected: Any) -> ExpectedCall:
+        return cls(raw_arguments, expected, lenient=True)
 
 
-def build_function_test(call: Call) -> dict[str, Any]:
+def build_function_test(call: ExpectedCall) -> dict[str, Any]:
     """The call as the fields of a `FunctionTest`."""
     arguments = call.arguments
-    test: dict[str, Any] = {"args": arguments, "expected": call.wanted}
+    test: dict[str, Any] = {"args": arguments, "expected": call.expected}
     if not call.lenient:
         return test
-    if isinstance(call.wanted, list) and len(call.wanted) == 1:
-        test["alternatives"] = list(call.wanted)
+    if isinstance(call.expected, list) and len(call.expected) == 1:
+        test["alternatives"] = list(call.expected)
     if len(arguments) == 1 and isinstance(arguments[0], dict):
         test["integer_keys"] = True
     return test

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def with_mean(rewards: Sequence[float | None]) -> list[float]:
+def fill_with_mean(rewards: Sequence[float | None]) -> list[float]:
     """Missing rewards as the mean of the others.
 
     The mean of the group, its baseline, then stays what it is, and the sample's own advantage is 0: it teaches

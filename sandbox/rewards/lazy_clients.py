@@ -22,29 +22,29 @@ class LazyClient:
 
     def __init__(self, url: str = DEFAULT_URL) -> None:
         self.url = url
-        self._owner = 0
+        self._owner_pid = 0
         self._client: Client | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.url,)
 
     def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
-        return self._here().verify_batch(submissions)
+        return self._get_client().verify_batch(submissions)
 
     def execute_batch(self, programs: Sequence[ExecuteRequest]) -> list[ExecuteResult]:
-        return self._here().execute_batch(programs)
+        return self._get_client().execute_batch(programs)
 
     def reward(self, request: RewardRequest) -> RewardResult:
-        return self._here().reward(request)
+        return self._get_client().reward(request)
 
     def close(self) -> None:
-        if self._client is not None and self._owner == os.getpid():
+        if self._client is not None and self._owner_pid == os.getpid():
             self._client.close()
         self._client = None
 
-    def _here(self) -> Client:
-        if self._client is None or self._owner != os.getpid():
-            self._owner, self._client = os.getpid(), Client(self.url)
+    def _get_client(self) -> Client:
+        if self._client is None or self._owner_pid != os.getpid():
+            self._owner_pid, self._client = os.getpid(), Client(self.url)
         return self._client
 
 
@@ -59,10 +59,10 @@ class LazyAsyncClient:
         return type(self), (self.url,)
 
     async def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
-        return await self._here().verify_batch(submissions)
+        return await self._get_client().verify_batch(submissions)
 
     async def reward(self, request: RewardRequest) -> RewardResult:
-        return await self._here().reward(request)
+        return await self._get_client().reward(request)
 
     async def close(self) -> None:
         """Close the running loop's connections."""
@@ -70,7 +70,7 @@ class LazyAsyncClient:
         if client is not None:
             await client.close()
 
-    def _here(self) -> AsyncClient:
+    def _get_client(self) -> AsyncClient:
         loop = asyncio.get_running_loop()
         client = self._clients.get(loop)
         if client is None:

@@ -18,7 +18,7 @@ from typing import Protocol, Unpack
 from sandbox.client import DEFAULT_URL
 from sandbox.errors import InfrastructureError, Refused
 from sandbox.rewards.extract import parses, tag_language
-from sandbox.rewards.function import Options, Verifier
+from sandbox.rewards.function import RewardOptions, Verifier
 from sandbox.rewards.lazy_clients import LazyClient
 from sandbox.rewards.trl_reward import Rewards, trl_reward
 from sandbox.runner.contract import Status
@@ -37,7 +37,7 @@ class Executor(Protocol):
 
 
 def open_r1_reward(
-    url: str = DEFAULT_URL, *, client: Verifier | None = None, **options: Unpack[Options]
+    url: str = DEFAULT_URL, *, client: Verifier | None = None, **options: Unpack[RewardOptions]
 ) -> Callable[..., Rewards]:
     """The fraction of tests passed, or another policy, on the column `verification_info`."""
     options.setdefault("policy", "fraction")
@@ -54,21 +54,21 @@ class SandboxProvider:
         """One reward for each script: 0.0 for one that fails, None where we failed."""
         if not scripts:
             return []
-        programs = [_program(script, language) for script, language in zip(scripts, languages, strict=True)]
+        programs = [_build_program(script, language) for script, language in zip(scripts, languages, strict=True)]
         try:
-            return [_reward(result) for result in self._client.execute_batch(programs)]
+            return [_read_reward(result) for result in self._client.execute_batch(programs)]
         except (Refused, InfrastructureError) as error:
             logger.warning("%d scripts have no reward: %s", len(scripts), error)
             return [None] * len(scripts)
 
 
-def _program(script: str, language: str) -> ExecuteRequest:
+def _build_program(script: str, language: str) -> ExecuteRequest:
     name = tag_language(language)
-    code = with_result_printed(script) if name == "python" else script
+    code = print_last_expression(script) if name == "python" else script
     return ExecuteRequest(language=name, code=code, limits=SCRIPT_LIMITS, priority=Lane.RL)
 
 
-def with_result_printed(script: str) -> str:
+def print_last_expression(script: str) -> str:
     """The script, printing the value of its last expression: where open-r1 runs these, a notebook shows that."""
     if not parses(script):
         return script
@@ -82,7 +82,7 @@ def with_result_printed(script: str) -> str:
     return ast.unparse(ast.fix_missing_locations(ast.Module([*tree.body[:-1], printed], [])))
 
 
-def _reward(result: ExecuteResult) -> float | None:
+def _read_reward(result: ExecuteResult) -> float | None:
     if result.status is Status.INTERNAL_ERROR:
         return None
     lines = result.stdout.split()

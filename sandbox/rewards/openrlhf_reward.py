@@ -21,7 +21,14 @@ from typing import Any, Unpack
 from sandbox.client import DEFAULT_URL
 from sandbox.errors import BadRequest
 from sandbox.rewards.extract import Extraction
-from sandbox.rewards.function import Options, RewardFunction, Verifier, is_unusable, numbers_of, reward_request
+from sandbox.rewards.function import (
+    RewardFunction,
+    RewardOptions,
+    Verifier,
+    build_reward_request,
+    is_unusable,
+    require_result_rewards,
+)
 from sandbox.rewards.lazy_clients import LazyClient
 from sandbox.rewards.prompts import UNKNOWN_RESPONSE
 from sandbox.schema.reward import RewardRequest, RewardResult
@@ -32,29 +39,31 @@ def openrlhf_reward(
     *,
     missing: float | None = None,
     client: Verifier | None = None,
-    **options: Unpack[Options],
+    **options: Unpack[RewardOptions],
 ) -> Callable[..., dict[str, Any]]:
     """A `reward_func(queries, prompts, labels)`; labels are tests. Answers with tensors where there is Torch."""
-    reward = RewardFunction(client or LazyClient(url), _of_sequences(options))
+    reward = RewardFunction(client or LazyClient(url), _mark_prompt_included(options))
 
     def reward_func(
         queries: Sequence[str], prompts: Sequence[str], labels: Sequence[Any], **_: object
     ) -> dict[str, Any]:
         answer = openrlhf_answer(reward.judge(queries, labels, prompts=prompts), missing)
-        logs = {name: _tensor(values) for name, values in answer["extra_logs"].items()}
-        tensors = {"rewards": _tensor(answer["rewards"]), "scores": _tensor(answer["scores"]), "extra_logs": logs}
+        logs = {name: _to_tensor(values) for name, values in answer["extra_logs"].items()}
+        tensors = {"rewards": _to_tensor(answer["rewards"]), "scores": _to_tensor(answer["scores"]), "extra_logs": logs}
         return {**answer, **tensors}
 
     return reward_func
 
 
-def openrlhf_request(body: Mapping[str, Any], options: Options | None = None) -> RewardRequest:
+def openrlhf_request(body: Mapping[str, Any], options: RewardOptions | None = None) -> RewardRequest:
     """The reward request in the body {query, prompts, labels} of the remote form. Raises BadRequest."""
-    queries = _list(body, "query")
-    labels = _list(body, "labels")
+    queries = _read_list(body, "query")
+    labels = _read_list(body, "labels")
     if len(labels) != len(queries):
         raise BadRequest(f"{len(labels)} labels for {len(queries)} queries; set --label_key to the tests", "labels")
-    return reward_request(queries, labels, _of_sequences(options or {}), prompts=_list(body, "prompts"))
+    return build_reward_request(
+        queries, labels, _mark_prompt_included(options or {}), prompts=_read_list(body, "prompts")
+    )
 
 
 def openrlhf_answer(result: RewardResult, missing: float | None = None) -> dict[str, Any]:
@@ -64,7 +73,7 @@ def openrlhf_answer(result: RewardResult, missing: float | None = None) -> dict[
         for reward, detail in zip(result.rewards, result.details, strict=True)
     ]
     return {
-        "rewards": numbers_of(result, missing),
+        "rewards": require_result_rewards(result, missing),
         "scores": [detail.passed / detail.total if detail.total else 0.0 for detail in result.details],
         "extra_logs": {
             "answered": [float(detail.answered) for detail in result.details],
@@ -74,7 +83,7 @@ def openrlhf_answer(result: RewardResult, missing: float | None = None) -> dict[
     }
 
 
-def _list(body: Mapping[str, Any], name: str) -> list[Any]:
+def _read_list(body: Mapping[str, Any], name: str) -> list[Any]:
     value = body.get(name)
     if value is None:
         return []
@@ -83,7 +92,7 @@ def _list(body: Mapping[str, Any], name: str) -> list[Any]:
     return value
 
 
-def _of_sequences(options: Options) -> Options:
+def _mark_prompt_included(options: RewardOptions) -> RewardOptions:
     """The options for whole sequences, unless they say themselves what a query is."""
     given = options.get("extract", Extraction())
     if isinstance(given, Extraction):
@@ -91,7 +100,7 @@ def _of_sequences(options: Options) -> Options:
     return {**options, "extract": {"prompt": "included", **given}}
 
 
-def _tensor(values: list[float]) -> Any:
+def _to_tensor(values: list[float]) -> Any:
     if find_spec("torch") is None:
         return values
     return import_module("torch").tensor(values)

@@ -23,9 +23,9 @@ logger = logging.getLogger(__name__)
 OnOutage = Literal["wait", "none"]
 
 FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 10.0
-REMINDER_S = 30.0
-PROBE_PATIENCE_S = 10.0
+MAX_PAUSE_S = 10.0
+REMINDER_INTERVAL_S = 30.0
+PROBE_TIMEOUT_S = 10.0
 
 
 class ServiceLost(InfrastructureError):
@@ -48,7 +48,7 @@ class OutagePolicy:
     check_service: bool = True
 
     @classmethod
-    def taken_from(cls, options: Mapping[str, Any]) -> tuple[OutagePolicy, dict[str, Any]]:
+    def split_options(cls, options: Mapping[str, Any]) -> tuple[OutagePolicy, dict[str, Any]]:
         """Return the policy in `options`, and the other options. Raises BadRequest."""
         own = {name: options[name] for name in cls.__slots__ if name in options}
         policy = cls(**own)
@@ -59,7 +59,7 @@ class OutagePolicy:
         return policy, {name: value for name, value in options.items() if name not in own}
 
 
-class Outages:
+class OutageTracker:
     """The outages of one reward function; `url` is for messages."""
 
     def __init__(self, policy: OutagePolicy, url: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -68,10 +68,10 @@ class Outages:
         self._clock = clock
         self._lost_batches = 0
 
-    def begin(self) -> Patience:
-        return Patience(self.policy, self._url, self._clock)
+    def start_batch(self) -> BatchWait:
+        return BatchWait(self.policy, self._url, self._clock)
 
-    def count(self, rewards: Sequence[float | None]) -> None:
+    def record_rewards(self, rewards: Sequence[float | None]) -> None:
         """Take note of a batch's rewards. Raises ServiceLost after too many batches without one."""
         self._lost_batches = (
             0 if not rewards or any(reward is not None for reward in rewards) else self._lost_batches + 1
@@ -83,43 +83,45 @@ class Outages:
             )
 
 
-class Patience:
+class BatchWait:
     """The waiting of one batch."""
 
     def __init__(self, policy: OutagePolicy, url: str, clock: Callable[[], float]) -> None:
         self._policy, self._url, self._clock = policy, url, clock
-        self._since: float | None = None
+        self._silent_since: float | None = None
         self._reminded_at = float("-inf")
         self._pause_s = FIRST_PAUSE_S
 
-    def answered(self) -> None:
-        if self._since is not None:
-            logger.warning("the service at %s answers again, after %.0f s", self._url, self._clock() - self._since)
-        self._since, self._pause_s = None, FIRST_PAUSE_S
+    def record_answer(self) -> None:
+        if self._silent_since is not None:
+            logger.warning(
+                "the service at %s answers again, after %.0f s", self._url, self._clock() - self._silent_since
+            )
+        self._silent_since, self._pause_s = None, FIRST_PAUSE_S
 
-    def pause_s(self, error: Exception) -> float | None:
+    def compute_pause_s(self, error: Exception) -> float | None:
         """Return the seconds to wait before the next try, or None to give up this batch. Raises ServiceLost."""
         if self._policy.on_outage == "none":
             return None
         now = self._clock()
-        self._since = now if self._since is None else self._since
-        left = self._policy.patience_s - (now - self._since)
+        self._silent_since = now if self._silent_since is None else self._silent_since
+        left = self._policy.patience_s - (now - self._silent_since)
         if left <= 0:
             raise ServiceLost(
                 f"the service at {self._url} gave no verdicts for {self._policy.patience_s:.0f} s: {error}. "
                 "`patience_s` sets how long to wait"
             ) from error
-        if now - self._reminded_at >= REMINDER_S:
+        if now - self._reminded_at >= REMINDER_INTERVAL_S:
             self._reminded_at = now
             logger.warning("the service at %s does not answer, waiting up to %.0f s more: %s", self._url, left, error)
-        pause, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
+        pause, self._pause_s = self._pause_s, min(2 * self._pause_s, MAX_PAUSE_S)
         return min(random.uniform(pause / 2, pause), left)
 
 
-def look_for_service(url: str) -> None:
+def probe_service(url: str) -> None:
     """Raise InfrastructureError, which names the URL, unless a service answers there."""
     try:
-        answer = httpx.get(f"{url.rstrip('/')}/health/live", timeout=PROBE_PATIENCE_S)
+        answer = httpx.get(f"{url.rstrip('/')}/health/live", timeout=PROBE_TIMEOUT_S)
         problem = "" if answer.status_code == 200 else f"it answered with status {answer.status_code}"
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         problem = str(error) or type(error).__name__

@@ -49,19 +49,19 @@ def unpack_tests(text: str, limit: int = MAX_UNPACKED_BYTES) -> Any:
     if not unpacker.eof:
         raise NotPacked("the zlib data is cut short")
     try:
-        value = _Reader(limit).read(data) if data.startswith(_PICKLE) else data.decode()
-        return _parsed(value) if isinstance(value, str) else value
+        value = _PickleReader(limit).read(data) if data.startswith(_PICKLE) else data.decode()
+        return _parse_json(value) if isinstance(value, str) else value
     except (ValueError, RecursionError) as error:
         raise NotPacked(f"what is packed is not JSON: {error}") from None
 
 
-def _parsed(text: str) -> Any:
+def _parse_json(text: str) -> Any:
     if len(_JSON_STRING.sub("", text)) > MAX_STRUCTURE_CHARS:
         raise ValueError("too many values")
     return json.loads(text)
 
 
-class _Reader:
+class _PickleReader:
     """Reads a pickle that holds strings, numbers, lists, tuples and dicts. `limit` bounds its strings together.
 
     A string may stand in several places, a list or a dict may not: a few bytes that repeat those make a value of any
@@ -69,7 +69,7 @@ class _Reader:
     """
 
     def __init__(self, limit: int) -> None:
-        self._left = limit
+        self._chars_left = limit
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
 
@@ -79,13 +79,13 @@ class _Reader:
             for number, (instruction, argument, _) in enumerate(pickletools.genops(data)):
                 if number > MAX_INSTRUCTIONS:
                     raise ValueError("too many values")
-                self._do(instruction.name, argument)
+                self._execute(instruction.name, argument)
             (value,) = self._stack
         except (IndexError, KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"not a pickle of plain values ({error})") from None
         return value
 
-    def _do(self, name: str, argument: Any) -> None:
+    def _execute(self, name: str, argument: Any) -> None:
         stack = self._stack
         if name in _STRINGS:
             self._push_text(argument)
@@ -102,16 +102,16 @@ class _Reader:
         elif name in _TUPLES:
             stack.append([stack.pop() for _ in range(_TUPLES[name])][::-1])
         elif name == "TUPLE":
-            items = self._since_mark()
+            items = self._pop_to_mark()
             stack.append(items)
         elif name == "APPEND":
             item = stack.pop()
             stack[-1].append(item)
         elif name == "APPENDS":
-            items = self._since_mark()
+            items = self._pop_to_mark()
             stack[-1].extend(items)
         elif name in {"SETITEM", "SETITEMS"}:
-            items = self._since_mark() if name == "SETITEMS" else [stack.pop(), stack.pop()][::-1]
+            items = self._pop_to_mark() if name == "SETITEMS" else [stack.pop(), stack.pop()][::-1]
             stack[-1].update(zip(items[::2], items[1::2], strict=True))
         elif name == "MEMOIZE" or name in _PUTS:
             self._memo[len(self._memo) if name == "MEMOIZE" else argument] = stack[-1]
@@ -123,12 +123,12 @@ class _Reader:
     def _push_text(self, text: Any) -> None:
         if not isinstance(text, str):
             raise ValueError("a list or a dict that stands in several places")
-        self._left -= len(text)
-        if self._left < 0:
+        self._chars_left -= len(text)
+        if self._chars_left < 0:
             raise ValueError("too long")
         self._stack.append(text)
 
-    def _since_mark(self) -> list[Any]:
+    def _pop_to_mark(self) -> list[Any]:
         place = len(self._stack) - 1
         while self._stack[place] is not _MARK:
             place -= 1

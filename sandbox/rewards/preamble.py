@@ -19,36 +19,36 @@ from io import StringIO
 from itertools import islice
 
 # `typing` comes before `collections`, so that `Counter` is the class; `builtins` comes last, so that `pow` is Python's.
-STARRED = (
+STAR_IMPORTED_MODULES = (
     *("string", "re", "datetime", "typing", "collections", "heapq", "bisect", "copy", "math", "random"),
     *("statistics", "itertools", "functools", "operator", "io", "sys", "json", "builtins"),
 )
-NAMED = (
+NAMED_MODULES = (
     *("math", "re", "sys", "copy", "datetime", "itertools", "collections", "heapq", "statistics", "functools"),
     "string",
 )
-LIVECODEBENCH_RECURSION = 50_000
+LIVECODEBENCH_RECURSION_LIMIT = 50_000
 MAX_HEAD_TOKENS = 10_000  # before and among the imports from `__future__`
-SANDBOX_FUSION_RECURSION = 600_000
+SANDBOX_FUSION_RECURSION_LIMIT = 600_000
 
 # What is slow to import is imported for sources that name it.
-_NAMED_ALONE = (
+_IMPORTS_ON_DEMAND = (
     (re.compile(r"\bhashlib\b"), "import hashlib\n"),
     (re.compile(r"\b(?:np|numpy)\b"), "import numpy; import numpy as np\n"),
 )
 
 
-def livecodebench_preamble(recursion_limit: int = LIVECODEBENCH_RECURSION) -> str:
+def build_livecodebench_preamble(recursion_limit: int = LIVECODEBENCH_RECURSION_LIMIT) -> str:
     """Return the preamble of LiveCodeBench's grader, of which other graders have copies with another limit."""
-    everything = "; ".join(f"from {name} import *" for name in STARRED)
-    modules = ", ".join(name for name in STARRED if name not in {"typing", "builtins"})
+    everything = "; ".join(f"from {name} import *" for name in STAR_IMPORTED_MODULES)
+    modules = ", ".join(name for name in STAR_IMPORTED_MODULES if name not in {"typing", "builtins"})
     return f"{everything}; import {modules}; sys.setrecursionlimit({recursion_limit})\n"
 
 
-def humaneval_preamble(*sources: str) -> str:
+def build_humaneval_preamble(*sources: str) -> str:
     """Return the preamble that HumanEval programs get; `sources` are the program and its test."""
-    alone = "".join(line for pattern, line in _NAMED_ALONE if any(map(pattern.search, sources)))
-    return f"import {', '.join(NAMED)}; from typing import *; from collections import *\n{alone}"
+    alone = "".join(line for pattern, line in _IMPORTS_ON_DEMAND if any(map(pattern.search, sources)))
+    return f"import {', '.join(NAMED_MODULES)}; from typing import *; from collections import *\n{alone}"
 
 
 def join_parts(*parts: str) -> str:
@@ -58,44 +58,44 @@ def join_parts(*parts: str) -> str:
     futures: list[str] = []
     rests: list[str] = []
     for part in parts:
-        own, rest = _without_future_imports(part)
+        own, rest = _split_future_imports(part)
         futures += own
         rests.append(rest)
     return "".join(f"{each}\n" for each in dict.fromkeys(futures)) + "".join(rests)
 
 
-def _without_future_imports(source: str) -> tuple[list[str], str]:
+def _split_future_imports(source: str) -> tuple[list[str], str]:
     """Split off the imports from `__future__` that a source begins with; the rest keeps its number of lines."""
     starts = [0]
     for line in source.split("\n"):
         starts.append(starts[-1] + len(line) + 1)
     futures: list[str] = []
-    kept: list[str] = []
+    rest_parts: list[str] = []
     at = 0
-    for words in _future_imports(source):
+    for words in _find_future_imports(source):
         (first_line, first), (last_line, last) = words[0].start, words[-1].end
         begin, end = starts[first_line - 1] + first, starts[last_line - 1] + last
         futures.append(" ".join(word.string for word in words))
-        kept += [source[at:begin], "pass", "\n" * source.count("\n", begin, end)]
+        rest_parts += [source[at:begin], "pass", "\n" * source.count("\n", begin, end)]
         at = end
-    return futures, "".join([*kept, source[at:]])
+    return futures, "".join([*rest_parts, source[at:]])
 
 
-def _future_imports(source: str) -> Iterator[list[tokenize.TokenInfo]]:
+def _find_future_imports(source: str) -> Iterator[list[tokenize.TokenInfo]]:
     """Yield the tokens of each import from `__future__` at the top. What follows those need not be Python."""
-    words: list[tokenize.TokenInfo] = []
+    tokens: list[tokenize.TokenInfo] = []
     try:
         for token in islice(tokenize.generate_tokens(StringIO(source).readline), MAX_HEAD_TOKENS):
             if token.type in {tokenize.COMMENT, tokenize.NL}:
                 continue
             if token.type != tokenize.NEWLINE and token.string != ";":
-                words.append(token)
-            elif [word.string for word in words[:2]] == ["from", "__future__"]:
-                yield words
-                words = []
-            elif words and any(word.type != tokenize.STRING for word in words):
+                tokens.append(token)
+            elif [word.string for word in tokens[:2]] == ["from", "__future__"]:
+                yield tokens
+                tokens = []
+            elif tokens and any(word.type != tokenize.STRING for word in tokens):
                 return
             else:
-                words = []
+                tokens = []
     except (tokenize.TokenError, SyntaxError):
         return

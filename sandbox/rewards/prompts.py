@@ -19,8 +19,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.rewards.extract import content_text, fingerprint
-from sandbox.rewards.fences import read, starts_with_fence
+from sandbox.rewards.extract import fingerprint, get_content_text
+from sandbox.rewards.fences import scan_blocks, starts_with_fence
 
 # What a tokenizer adds or loses between a prompt and its sequence: white space, special tokens, the rest of a character
 # that was cut in two.
@@ -53,7 +53,7 @@ _TURN_END = re.compile(r"<\|(?:im_end|eot_id|eot|end|end_of_text|endoftext)\|>|<
 # A prompt's end that is long enough to be found in a sequence that lacks the prompt's beginning.
 _TAIL_CHARS = 64
 # A prompt that is shorter is looked for at the sequence's beginning only.
-_FIND_CHARS = 8
+_MIN_SEARCH_CHARS = 8
 _OPENING_CHARS = 256
 
 UNKNOWN_RESPONSE = "cannot tell the response from the prompt: the prompt is missing, or not in the text"
@@ -68,74 +68,76 @@ class Prompt:
     """
 
     texts: tuple[str, ...]
-    programs: frozenset[str] = frozenset()
-    opened: str = ""
+    code_fingerprints: frozenset[str] = frozenset()
+    open_fence: str = ""
 
     @staticmethod
-    def of(prompt: str | Sequence[Mapping[str, Any]]) -> Prompt:
+    def parse(prompt: str | Sequence[Mapping[str, Any]]) -> Prompt:
         """Read a prompt, a text or chat messages. Code in earlier turns of the assistant is the model's own."""
         if isinstance(prompt, str):
-            return Prompt((prompt,), _programs([prompt]), _opened(prompt))
-        messages = [(message.get("role"), content_text(message.get("content"))) for message in prompt]
-        programs = _programs(text for role, text in messages if role != "assistant")
+            return Prompt((prompt,), _fingerprint_blocks([prompt]), _find_open_fence(prompt))
+        messages = [(message.get("role"), get_content_text(message.get("content"))) for message in prompt]
+        programs = _fingerprint_blocks(text for role, text in messages if role != "assistant")
         prefill = messages[-1][1] if messages and messages[-1][0] == "assistant" else ""
-        return Prompt(tuple(text for _, text in messages), programs, _opened(prefill))
+        return Prompt(tuple(text for _, text in messages), programs, _find_open_fence(prefill))
 
-    def response_in(self, sequence: str) -> str | None:
+    def find_response(self, sequence: str) -> str | None:
         """Return the response of a whole sequence; None if it cannot be told from the prompt."""
         if not any(text.strip() for text in self.texts):
             return sequence
         if len(self.texts) == 1 and sequence.startswith(self.texts[0]):
-            return _behind_opening(sequence, len(self.texts[0]))
-        end = _end_of(self.texts, sequence)
+            return _skip_turn_opening(sequence, len(self.texts[0]))
+        end = _find_prompt_end(self.texts, sequence)
         if end is not None:
-            return _behind_opening(sequence, end)
-        response = response_after_turn(sequence)
-        return sequence if response is None and not self.programs and not self.opened else response
+            return _skip_turn_opening(sequence, end)
+        response = find_response_after_turn(sequence)
+        return sequence if response is None and not self.code_fingerprints and not self.open_fence else response
 
-    def without_copy(self, response: str) -> str:
+    def strip_copy(self, response: str) -> str:
         """Return a response without the prompt, if it is a sequence after all that begins with a prompt with code."""
-        if not self.programs or len(self.texts) != 1:
+        if not self.code_fingerprints or len(self.texts) != 1:
             return response
         text = self.texts[0]
         if response.startswith(text):
             return response[len(text) :]
-        end = _end_of(self.texts, response[: 4 * len(text) + 4096], anywhere=False)
+        end = _find_prompt_end(self.texts, response[: 4 * len(text) + 4096], anywhere=False)
         return response if end is None else response[end:]
 
-    def continued(self, response: str, thinking_tag: str = "") -> str:
+    def prepend_open_fence(self, response: str, thinking_tag: str = "") -> str:
         """Return the response behind the fence that the prompt leaves open, if it goes on inside it."""
-        if not self.opened or starts_with_fence(response) or _thinks(response, thinking_tag):
+        if not self.open_fence or starts_with_fence(response) or _starts_with_thinking(response, thinking_tag):
             return response
-        reading = read(response)
+        reading = scan_blocks(response)
         if reading.blocks and not reading.ends_open:
             return response  # its own fences pair up: it is complete without the prompt's
-        return self.opened + ("" if "\n" in self.opened or response.startswith("\n") else "\n") + response
+        return self.open_fence + ("" if "\n" in self.open_fence or response.startswith("\n") else "\n") + response
 
 
 NO_PROMPT = Prompt(())
 
 
-def response_of_unknown(completion: str) -> str | None:
+def find_response_without_prompt(completion: str) -> str | None:
     """Return the response in a completion whose prompt is not known; None if it is a whole sequence all the same.
 
     It is one if it begins with padding, or with a turn that is not the assistant's.
     """
-    return response_after_turn(completion) if _BEGINS_PADDED.match(completion) else response_in_turns(completion)
+    return (
+        find_response_after_turn(completion) if _BEGINS_PADDED.match(completion) else find_response_in_turns(completion)
+    )
 
 
-def response_in_turns(completion: str) -> str | None:
+def find_response_in_turns(completion: str) -> str | None:
     """Return the last turn of the assistant if a completion begins with another's turn, else the completion."""
-    return response_after_turn(completion) if _BEGINS_WITH_TURN.match(completion) else completion
+    return find_response_after_turn(completion) if _BEGINS_WITH_TURN.match(completion) else completion
 
 
-def response_after_turn(sequence: str) -> str | None:
+def find_response_after_turn(sequence: str) -> str | None:
     """Return what follows the last token that opens a turn of the assistant; None if another turn was opened later."""
     end = max((opening.end() for opening in _ASSISTANT.finditer(sequence)), default=None)
     return None if end is None or _USER.search(sequence, end) else sequence[end:]
 
 
-def _behind_opening(sequence: str, end: int) -> str:
+def _skip_turn_opening(sequence: str, end: int) -> str:
     """What follows the prompt's end, less the tokens that a template puts there to open the assistant's turn."""
     opening = _ASSISTANT.search(sequence, end, end + _OPENING_CHARS)
     if opening is not None and not any(_NOISE.split(sequence[end : opening.start()])):
@@ -143,48 +145,48 @@ def _behind_opening(sequence: str, end: int) -> str:
     return sequence[end:]
 
 
-def _programs(texts: Iterable[str]) -> frozenset[str]:
-    found = [block for text in texts if "```" in text or "~~~" in text for block in _blocks(text)]
+def _fingerprint_blocks(texts: Iterable[str]) -> frozenset[str]:
+    found = [block for text in texts if "```" in text or "~~~" in text for block in _list_block_codes(text)]
     return frozenset(fingerprint(code) for code in found)
 
 
-def _blocks(text: str) -> list[str]:
-    return [block.code for lenient in (False, True) for block in read(text, lenient=lenient).blocks]
+def _list_block_codes(text: str) -> list[str]:
+    return [block.code for lenient in (False, True) for block in scan_blocks(text, lenient=lenient).blocks]
 
 
-def _opened(text: str) -> str:
+def _find_open_fence(text: str) -> str:
     """The fence that a text leaves open, and what follows it; empty if there is none, or its turn has ended."""
     if "```" not in text and "~~~" not in text:
         return ""
-    block = read(text).open_block
+    block = scan_blocks(text).open_block
     if block is None or _TURN_END.search(block.tag) or _TURN_END.search(block.code):
         return ""
     return f"{block.mark}{block.tag}" + ("\n" + block.code if block.lines else "")
 
 
-def _thinks(response: str, tag: str) -> bool:
+def _starts_with_thinking(response: str, tag: str) -> bool:
     return bool(tag) and response.lstrip().startswith(f"<{tag}>")
 
 
-def _end_of(texts: Sequence[str], sequence: str, anywhere: bool = True) -> int | None:
+def _find_prompt_end(texts: Sequence[str], sequence: str, anywhere: bool = True) -> int | None:
     """Where the prompt's texts end in a sequence, one after the other; None if they are not all there."""
-    pieces = _pieces(sequence)
+    pieces = _split_at_noise(sequence)
     squeezed = "".join(sequence[start:end] for start, end in pieces)
     position = 0
     for number, text in enumerate(texts):
         wanted = "".join(_NOISE.split(text))
-        found = _find(wanted, squeezed, position, anywhere=anywhere, cut=number == 0)
+        found = _find_text_end(wanted, squeezed, position, anywhere=anywhere, cut=number == 0)
         if found is None:
             return None
         position = found
-    return _place(pieces, position)
+    return _map_position(pieces, position)
 
 
-def _find(wanted: str, squeezed: str, position: int, *, anywhere: bool, cut: bool) -> int | None:
+def _find_text_end(wanted: str, squeezed: str, position: int, *, anywhere: bool, cut: bool) -> int | None:
     """Where `wanted` ends in the squeezed text: at the position, or later, or only its end if it was cut."""
     if squeezed.startswith(wanted, position):
         return position + len(wanted)
-    if not anywhere or len(wanted) < _FIND_CHARS:
+    if not anywhere or len(wanted) < _MIN_SEARCH_CHARS:
         return None
     start = squeezed.find(wanted, position)
     if start < 0 and cut and len(wanted) > _TAIL_CHARS:
@@ -193,7 +195,7 @@ def _find(wanted: str, squeezed: str, position: int, *, anywhere: bool, cut: boo
     return start + len(wanted) if start >= 0 else None
 
 
-def _pieces(text: str) -> list[tuple[int, int]]:
+def _split_at_noise(text: str) -> list[tuple[int, int]]:
     """The spans of a text between its noise."""
     spans = []
     start = 0
@@ -206,7 +208,7 @@ def _pieces(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def _place(pieces: Sequence[tuple[int, int]], position: int) -> int:
+def _map_position(pieces: Sequence[tuple[int, int]], position: int) -> int:
     """The place in the text of a position in its pieces, put together."""
     place = 0
     for start, end in pieces:

@@ -14,17 +14,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sandbox.errors import BadRequest, NotFound, UnknownLanguage
-from sandbox.languages import named, table
-from sandbox.rewards.extract import Answer, extract, parses, tag_language, text_of
+from sandbox.languages import get_language, load_languages
+from sandbox.rewards.extract import Answer, extract, get_completion_text, parses, tag_language
 from sandbox.rewards.prompts import (
     NO_PROMPT,
     UNKNOWN_RESPONSE,
     Prompt,
-    response_after_turn,
-    response_in_turns,
-    response_of_unknown,
+    find_response_after_turn,
+    find_response_in_turns,
+    find_response_without_prompt,
 )
-from sandbox.rewards.score import Judged, score
+from sandbox.rewards.score import CompletionResult, score
 from sandbox.runner.contract import Verdict
 from sandbox.schema import (
     MAX_CODE_CHARS,
@@ -36,109 +36,109 @@ from sandbox.schema import (
 )
 from sandbox.schema.reward import (
     MAX_COMPLETION_CHARS,
-    NO_ENTRY_POINT,
+    NO_ENTRY_POINT_MESSAGE,
     RewardDetail,
     RewardRequest,
     RewardResult,
     Task,
 )
-from sandbox.schema.tests import resolved
+from sandbox.schema.tests import resolve_test
 
 # So many unknown tasks are rows of their own in a request; more are a request about a task set that is not there.
-_MAX_UNKNOWN = 32
+_MAX_UNKNOWN_TASKS = 32
 # What is set of a program's submission.
-_FIELDS = frozenset({"language", "code", "tests", "checker", "limits", "stop_on_failure", "priority"})
+_SUBMISSION_FIELDS = frozenset({"language", "code", "tests", "checker", "limits", "stop_on_failure", "priority"})
 
 TaskLookup = Callable[[Sequence[str]], Mapping[str, Task]]
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class PlannedCompletion:
     """One completion's way: what was found in it, and the index of its program, None when there is nothing to run.
 
     `usable` is False if the row has no reward, whatever the completion is; the message says why.
     """
 
     language: str
-    tests: int
+    test_count: int
     weights: Sequence[float]
     length: int
-    closed: bool = False
-    program: int | None = None
+    fence_closed: bool = False
+    program_index: int | None = None
     message: str = ""
     usable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RewardPlan:
     """What to verify, and what to make of it."""
 
     request: RewardRequest
-    candidates: list[Candidate]
+    completions: list[PlannedCompletion]
     programs: list[VerifyRequest]
 
 
-def no_task_sets(references: Sequence[str]) -> Mapping[str, Task]:
+def refuse_task_lookup(references: Sequence[str]) -> Mapping[str, Task]:
     """The lookup of one who has no task sets."""
     raise BadRequest("tasks are known to the service only: send `tests`, or POST /reward", field="tasks")
 
 
-def verify_requests(request: RewardRequest, lookup: TaskLookup = no_task_sets) -> Plan:
+def build_plan(request: RewardRequest, lookup: TaskLookup = refuse_task_lookup) -> RewardPlan:
     """The programs of the completions that have one. Raises BadRequest, and whatever `lookup` raises.
 
     Rows that cannot be used are a bad request if all of them are.
     """
-    tasks = _tasks(request, lookup)
-    prompts = _prompts(request)
-    candidates: list[Candidate] = []
-    programs = _Programs()
+    tasks = _resolve_tasks(request, lookup)
+    prompts = _read_prompts(request)
+    candidates: list[PlannedCompletion] = []
+    programs = _UniquePrograms()
     first: BadRequest | None = None
     for index, task in enumerate(tasks):
         try:
-            candidate, program = _candidate(request, index, task, prompts[index])
+            candidate, program = _plan_completion(request, index, task, prompts[index])
         except BadRequest as error:
             first = first or error
-            candidate, program = Candidate("", 0, [], 0, message=str(error), usable=False), None
-        candidates.append(candidate if program is None else replace(candidate, program=programs.place_of(program)))
+            candidate, program = PlannedCompletion("", 0, [], 0, message=str(error), usable=False), None
+        candidates.append(candidate if program is None else replace(candidate, program_index=programs.add(program)))
     if first is not None and not any(candidate.usable for candidate in candidates):
         raise first
-    return Plan(request, candidates, programs.all)
+    return RewardPlan(request, candidates, programs.programs)
 
 
-class _Programs:
+class _UniquePrograms:
     """The programs of a plan, each once: completions of one prompt are often the same, and then share a verdict."""
 
     def __init__(self) -> None:
-        self.all: list[VerifyRequest] = []
-        self._places: dict[str, list[int]] = {}
+        self.programs: list[VerifyRequest] = []
+        self._indices_by_code: dict[str, list[int]] = {}
 
-    def place_of(self, program: VerifyRequest) -> int:
-        same_code = self._places.setdefault(program.code, [])
+    def add(self, program: VerifyRequest) -> int:
+        same_code = self._indices_by_code.setdefault(program.code, [])
         for place in same_code:
-            if self.all[place] == program:
+            if self.programs[place] == program:
                 return place
-        same_code.append(len(self.all))
-        self.all.append(program)
+        same_code.append(len(self.programs))
+        self.programs.append(program)
         return same_code[-1]
 
 
-def rewards_of(plan: Plan, results: Sequence[VerifyResult | None]) -> RewardResult:
+def score_results(plan: RewardPlan, results: Sequence[VerifyResult | None]) -> RewardResult:
     """The rewards, in the order of the completions, from the programs' results in theirs; None is a lost result."""
     if len(results) != len(plan.programs):
         raise ValueError(f"{len(results)} results for {len(plan.programs)} programs")
     rewards: list[float | None] = []
     details: list[RewardDetail] = []
-    for candidate in plan.candidates:
-        result = None if candidate.program is None else results[candidate.program]
-        if not candidate.usable or (candidate.program is not None and result is None):
+    for candidate in plan.completions:
+        result = None if candidate.program_index is None else results[candidate.program_index]
+        if not candidate.usable or (candidate.program_index is not None and result is None):
             rewards.append(None)
         else:
-            rewards.append(score(plan.request.policy, _judged(plan, candidate, result)))
-        details.append(_detail(candidate, result))
+            rewards.append(score(plan.request.policy, _build_completion_result(plan, candidate, result)))
+        details.append(_build_detail(candidate, result))
     return RewardResult(rewards=rewards, details=details)
 
 
-def _found(references: Sequence[str], lookup: TaskLookup) -> Mapping[str, Task | NotFound]:
+def _look_up_tasks(references: Sequence[str], lookup: TaskLookup) -> Mapping[str, Task | NotFound]:
     """The tasks of these references, or why there is none. Raises NotFound if more than a few are unknown.
 
     They are asked for together; where one is unknown, each half by itself, and so on.
@@ -154,7 +154,7 @@ def _found(references: Sequence[str], lookup: TaskLookup) -> Mapping[str, Task |
             if len(part) == 1:
                 found[part[0]] = error
                 unknown += 1
-                if unknown > _MAX_UNKNOWN:
+                if unknown > _MAX_UNKNOWN_TASKS:
                     raise
             else:
                 half = len(part) // 2
@@ -162,11 +162,11 @@ def _found(references: Sequence[str], lookup: TaskLookup) -> Mapping[str, Task |
     return found
 
 
-def _tasks(request: RewardRequest, lookup: TaskLookup) -> list[Task | NotFound]:
+def _resolve_tasks(request: RewardRequest, lookup: TaskLookup) -> list[Task | NotFound]:
     """The task of each completion, or why it has none."""
     tasks: list[Task | NotFound]
     if request.tasks is not None:
-        known = _found(list(dict.fromkeys(request.tasks)), lookup) if request.tasks else {}
+        known = _look_up_tasks(list(dict.fromkeys(request.tasks)), lookup) if request.tasks else {}
         tasks = [known[reference] for reference in request.tasks]
     else:
         every = request.tests or []
@@ -179,7 +179,7 @@ def _tasks(request: RewardRequest, lookup: TaskLookup) -> list[Task | NotFound]:
     return tasks * len(request.completions) if len(tasks) == 1 else tasks[: len(request.completions)]
 
 
-def _prompts(request: RewardRequest) -> list[Prompt | None]:
+def _read_prompts(request: RewardRequest) -> list[Prompt | None]:
     """The prompt of each completion, None where it is not known. A group's completions share theirs: read it once."""
     known = request.prompts or [None]
     read: dict[str | int, Prompt] = {}
@@ -190,45 +190,45 @@ def _prompts(request: RewardRequest) -> list[Prompt | None]:
             continue
         key = prompt if isinstance(prompt, str) else id(prompt)
         if key not in read:
-            read[key] = Prompt.of(prompt)
+            read[key] = Prompt.parse(prompt)
         prompts.append(read[key])
     return prompts * len(request.completions) if len(prompts) == 1 else prompts
 
 
-def _language(request: RewardRequest, index: int, task: Task) -> str:
+def _select_language(request: RewardRequest, index: int, task: Task) -> str:
     return task.language or (request.language if isinstance(request.language, str) else request.language[index])
 
 
-def _candidate(
+def _plan_completion(
     request: RewardRequest, index: int, task: Task | NotFound, prompt: Prompt | None
-) -> tuple[Candidate, VerifyRequest | None]:
+) -> tuple[PlannedCompletion, VerifyRequest | None]:
     """A completion's way and its program, if it has one. Raises BadRequest or NotFound for an unusable row."""
     if isinstance(task, NotFound):
         raise task
-    language = _language(request, index, task)
+    language = _select_language(request, index, task)
     entry_point = _check_tests(request, index, task, language)
-    chosen = request.policy.chosen(len(task.tests))
-    weights = [task.weights[test] for test in chosen] if task.weights else []
-    text = text_of(request.completions[index])
-    response = _response(request, text, prompt)
+    counted_tests = request.policy.select_tests(len(task.tests))
+    weights = [task.weights[test] for test in counted_tests] if task.weights else []
+    text = get_completion_text(request.completions[index])
+    response = _find_response(request, text, prompt)
     length = len(response or text) if request.lengths is None else request.lengths[index]
-    answer = None if response is None else _answer(request, index, response, language, prompt or NO_PROMPT)
-    why_not = UNKNOWN_RESPONSE if response is None else _why_not(answer, task, prompt or NO_PROMPT)
-    if answer is None or why_not:
-        return Candidate(language, len(chosen), weights, length, message=why_not), None
+    answer = None if response is None else _extract_answer(request, index, response, language, prompt or NO_PROMPT)
+    problem = UNKNOWN_RESPONSE if response is None else _explain_unrunnable(answer, task, prompt or NO_PROMPT)
+    if answer is None or problem:
+        return PlannedCompletion(language, len(counted_tests), weights, length, message=problem), None
     verify = VerifyRequest.model_construct(
-        _fields_set={*_FIELDS, "entry_point"} if entry_point else {*_FIELDS},
+        _fields_set={*_SUBMISSION_FIELDS, "entry_point"} if entry_point else {*_SUBMISSION_FIELDS},
         language=answer.language,
         code=answer.code,
-        tests=[resolved(task.tests[test], entry_point) for test in chosen],
-        entry_point=_entry_point(entry_point, answer.code) if entry_point else "",
+        tests=[resolve_test(task.tests[test], entry_point) for test in counted_tests],
+        entry_point=_resolve_entry_point(entry_point, answer.code) if entry_point else "",
         checker=task.checker or request.checker,
         limits=task.limits or request.limits,
         # The first failure settles a binary reward.
         stop_on_failure=request.policy.name == "binary",
         priority=request.priority,
     )
-    return Candidate(answer.language, len(chosen), weights, length, answer.closed), verify
+    return PlannedCompletion(answer.language, len(counted_tests), weights, length, answer.closed), verify
 
 
 def _check_tests(request: RewardRequest, index: int, task: Task, language: str) -> str:
@@ -238,26 +238,26 @@ def _check_tests(request: RewardRequest, index: int, task: Task, language: str) 
     if not task.tests:
         raise BadRequest("a task has no tests; leave such tasks out of the data set", "tests")
     # A language that we lack is the caller's mistake, not the completion's.
-    forked = named(tag_language(language)).forked if language else True
-    if not forked and _calls(task):
+    forked = get_language(tag_language(language)).forked if language else True
+    if not forked and _has_call_tests(task):
         raise BadRequest("function, assert and pytest tests are for Python alone", "tests")
     given = request.entry_point if isinstance(request.entry_point, str) else request.entry_point[index]
     entry_point = task.entry_point or given
     if not entry_point and any(isinstance(test, FunctionTest) for test in task.tests):
-        raise BadRequest(NO_ENTRY_POINT, "entry_point")
+        raise BadRequest(NO_ENTRY_POINT_MESSAGE, "entry_point")
     if entry_point and not all(part.isidentifier() for part in entry_point.split(".")):
         raise BadRequest("entry_point must be a name, or a class and a method: Solution.twoSum", "entry_point")
     return entry_point
 
 
-def _entry_point(name: str, code: str) -> str:
+def _resolve_entry_point(name: str, code: str) -> str:
     """The name in this program: a method of its class Solution, unless the program defines the function itself."""
     if "." in name or "class Solution" not in code or re.search(rf"^(?:async )?def {name}\b", code, re.MULTILINE):
         return name
     return f"Solution.{name}"
 
 
-def with_preamble(preamble: str, code: str) -> str:
+def insert_preamble(preamble: str, code: str) -> str:
     """Python source behind a preamble, which comes after the imports that have to be a program's first."""
     if "__future__" not in code or not parses(code):
         return f"{preamble.rstrip()}\n{code}"
@@ -268,84 +268,86 @@ def with_preamble(preamble: str, code: str) -> str:
     return "\n".join([*lines[:end], preamble.rstrip(), *lines[end:]])
 
 
-def _response(request: RewardRequest, text: str, prompt: Prompt | None) -> str | None:
+def _find_response(request: RewardRequest, text: str, prompt: Prompt | None) -> str | None:
     """What the model wrote of a completion's text; None if that cannot be told."""
     text = text[-MAX_COMPLETION_CHARS:]
     if request.extract.prompt == "included":
-        return response_after_turn(text) if prompt is None else prompt.response_in(text)
-    return response_of_unknown(text) if prompt is None else response_in_turns(prompt.without_copy(text))
+        return find_response_after_turn(text) if prompt is None else prompt.find_response(text)
+    return find_response_without_prompt(text) if prompt is None else find_response_in_turns(prompt.strip_copy(text))
 
 
-def _answer(request: RewardRequest, index: int, response: str, language: str, prompt: Prompt) -> Answer | None:
+def _extract_answer(request: RewardRequest, index: int, response: str, language: str, prompt: Prompt) -> Answer | None:
     """The answer in a response, behind the preamble of its row."""
     options = request.extract
-    skipped = prompt.programs if options.prompt_code == "skip" else frozenset()
-    answer = extract(prompt.continued(response, options.thinking_tag), language, options, skipped=skipped)
+    skipped = prompt.code_fingerprints if options.prompt_code == "skip" else frozenset()
+    answer = extract(prompt.prepend_open_fence(response, options.thinking_tag), language, options, skipped=skipped)
     preamble = request.preamble if isinstance(request.preamble, str) else request.preamble[index]
     if answer is None or not preamble or not _is_python(answer.language):
         return answer
-    return replace(answer, code=with_preamble(preamble, answer.code))
+    return replace(answer, code=insert_preamble(preamble, answer.code))
 
 
 def _is_python(name: str) -> bool:
-    language = table().get(name)
+    language = load_languages().get(name)
     return language is not None and language.forked
 
 
-def _calls(task: Task) -> bool:
+def _has_call_tests(task: Task) -> bool:
     """Whether some of a task's tests call the program's functions, which is for Python alone."""
     return any(isinstance(test, FunctionTest | AssertTest | PytestTest) for test in task.tests)
 
 
-def _why_not(answer: Answer | None, task: Task, prompt: Prompt) -> str:
+def _explain_unrunnable(answer: Answer | None, task: Task, prompt: Prompt) -> str:
     """Why nothing can be run, which is the completion's fault and must not spoil its batch; empty if it can."""
     if answer is None:
-        return "no code in the completion" + (" that is not the prompt's" if prompt.programs else "")
+        return "no code in the completion" + (" that is not the prompt's" if prompt.code_fingerprints else "")
     if len(answer.code) > MAX_CODE_CHARS:
         return f"code of over {MAX_CODE_CHARS} characters"
     try:
-        named(answer.language)
+        get_language(answer.language)
     except UnknownLanguage:
         return "no telling in which language the code is; give `language`"
-    if not _is_python(answer.language) and _calls(task):
+    if not _is_python(answer.language) and _has_call_tests(task):
         return "the tests call Python functions, and the code is in another language"
     return ""
 
 
-def _judged(plan: Plan, candidate: Candidate, result: VerifyResult | None) -> Judged:
-    return Judged(
-        answered=candidate.program is not None,
-        verdicts=[] if result is None else _verdicts(result),
-        parses=result is None or _parses(plan, candidate, result),
+def _build_completion_result(
+    plan: RewardPlan, candidate: PlannedCompletion, result: VerifyResult | None
+) -> CompletionResult:
+    return CompletionResult(
+        answered=candidate.program_index is not None,
+        verdicts=[] if result is None else _list_verdicts(result),
+        parses=result is None or _is_program(plan, candidate, result),
         weights=candidate.weights,
-        well_formed=candidate.closed,
+        well_formed=candidate.fence_closed,
         length=candidate.length,
     )
 
 
-def _verdicts(result: VerifyResult) -> list[Verdict]:
+def _list_verdicts(result: VerifyResult) -> list[Verdict]:
     """Each test's verdict. The whole's counts where it is our failure: a result cut short is no result."""
     if result.verdict is Verdict.INTERNAL_ERROR or len(result.tests) != result.total:
         return [Verdict.INTERNAL_ERROR] * max(1, result.total)
     return [test.verdict for test in result.tests]
 
 
-def _parses(plan: Plan, candidate: Candidate, result: VerifyResult) -> bool:
+def _is_program(plan: RewardPlan, candidate: PlannedCompletion, result: VerifyResult) -> bool:
     """Whether the code is a program. Python says so by failing every test; only then is it worth a look here."""
-    if plan.request.policy.name != "x-coder" or candidate.language != "python" or candidate.program is None:
+    if plan.request.policy.name != "x-coder" or candidate.language != "python" or candidate.program_index is None:
         return True
     failed = all(test.verdict is Verdict.RUNTIME_ERROR for test in result.tests)
-    return not failed or parses(plan.programs[candidate.program].code)
+    return not failed or parses(plan.programs[candidate.program_index].code)
 
 
-def _detail(candidate: Candidate, result: VerifyResult | None) -> RewardDetail:
+def _build_detail(candidate: PlannedCompletion, result: VerifyResult | None) -> RewardDetail:
     if result is None:
-        lost = candidate.program is not None
+        lost = candidate.program_index is not None
         return RewardDetail(
             answered=lost,
             language=candidate.language,
             verdict=Verdict.INTERNAL_ERROR if lost else None,
-            total=candidate.tests,
+            total=candidate.test_count,
             message="the service did not answer" if lost else candidate.message,
         )
     return RewardDetail(

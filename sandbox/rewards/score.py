@@ -57,19 +57,19 @@ class Policy:
         if self.length_buffer < 0 or (self.max_length is not None and self.length_buffer > self.max_length):
             raise ValueError("length_buffer must be between 0 and max_length")
 
-    def chosen(self, tests: int) -> list[int]:
+    def select_tests(self, test_count: int) -> list[int]:
         """Which of that many tests count, in order. The same for every completion, for ever, on every machine."""
-        if self.k is None or self.k >= tests:
-            return list(range(tests))
+        if self.k is None or self.k >= test_count:
+            return list(range(test_count))
         if self.seed is None:
             return list(range(self.k))
         # Not random.sample: nothing promises that another Python draws the same.
-        ranked = sorted(range(tests), key=lambda index: sha256(f"{self.seed}:{index}".encode()).digest())
+        ranked = sorted(range(test_count), key=lambda index: sha256(f"{self.seed}:{index}".encode()).digest())
         return sorted(ranked[: self.k])
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class CompletionResult:
     """What is known of one completion: the verdict on each of its tests, none where it was not run.
 
     `parses` is False for code that is no program at all. `weights` is empty or has one for each test.
@@ -83,43 +83,43 @@ class Judged:
     length: int = 0
 
 
-def score(policy: Policy, judged: Judged) -> float | None:
+def score(policy: Policy, completion: CompletionResult) -> float | None:
     """The reward of one completion; None when our own failure stands in for a verdict that counts."""
-    counted = policy.chosen(len(judged.verdicts))
-    if any(judged.verdicts[index] is Verdict.INTERNAL_ERROR for index in counted):
+    counted = policy.select_tests(len(completion.verdicts))
+    if any(completion.verdicts[index] is Verdict.INTERNAL_ERROR for index in counted):
         return None
-    return _value(policy, judged, counted) + _terms(policy, judged)
+    return _compute_base_reward(policy, completion, counted) + _compute_adjustments(policy, completion)
 
 
-def _value(policy: Policy, judged: Judged, counted: Sequence[int]) -> float:
-    passed = [judged.verdicts[index] is Verdict.ACCEPTED for index in counted]
+def _compute_base_reward(policy: Policy, completion: CompletionResult, counted: Sequence[int]) -> float:
+    passed = [completion.verdicts[index] is Verdict.ACCEPTED for index in counted]
     match policy.name:
         case "binary":
             return float(bool(passed) and all(passed))
         case "fraction" | "first-k":
-            return _fraction(passed)
+            return _compute_fraction(passed)
         case "weighted":
-            return _fraction(passed, judged.weights)
+            return _compute_fraction(passed, completion.weights)
         case "x-coder":
-            return X_CODER_SCALE * _fraction(passed) if _is_program(judged) else X_CODER_NO_ANSWER
+            return X_CODER_SCALE * _compute_fraction(passed) if _is_program(completion) else X_CODER_NO_ANSWER
 
 
-def _fraction(passed: Sequence[bool], weights: Sequence[float] = ()) -> float:
+def _compute_fraction(passed: Sequence[bool], weights: Sequence[float] = ()) -> float:
     if not weights:
         return sum(passed) / len(passed) if passed else 0.0
     total = sum(weights)
     return sum(weight for weight, good in zip(weights, passed, strict=True) if good) / total if total > 0 else 0.0
 
 
-def _is_program(judged: Judged) -> bool:
-    return judged.answered and judged.parses and Verdict.COMPILE_ERROR not in judged.verdicts
+def _is_program(completion: CompletionResult) -> bool:
+    return completion.answered and completion.parses and Verdict.COMPILE_ERROR not in completion.verdicts
 
 
-def _terms(policy: Policy, judged: Judged) -> float:
-    bonus = policy.format_bonus if judged.answered and judged.well_formed else 0.0
+def _compute_adjustments(policy: Policy, completion: CompletionResult) -> float:
+    bonus = policy.format_bonus if completion.answered and completion.well_formed else 0.0
     if policy.max_length is None:
         return bonus
-    over = judged.length - (policy.max_length - policy.length_buffer)
+    over = completion.length - (policy.max_length - policy.length_buffer)
     if over <= 0:
         return bonus
     return bonus - policy.length_penalty * (min(1.0, over / policy.length_buffer) if policy.length_buffer else 1.0)

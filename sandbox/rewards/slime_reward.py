@@ -14,8 +14,14 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol, Unpack
 
 from sandbox.client import DEFAULT_URL
-from sandbox.rewards.function import AsyncRewardFunction, AsyncVerifier, Options, numbers_of, reward_request
-from sandbox.rewards.group import with_mean
+from sandbox.rewards.function import (
+    AsyncRewardFunction,
+    AsyncVerifier,
+    RewardOptions,
+    build_reward_request,
+    require_result_rewards,
+)
+from sandbox.rewards.group import fill_with_mean
 from sandbox.rewards.lazy_clients import LazyAsyncClient
 from sandbox.schema.reward import RewardRequest, RewardResult
 
@@ -33,7 +39,7 @@ def slime_reward(
     *,
     missing: float | None = None,
     client: AsyncVerifier | None = None,
-    **options: Unpack[Options],
+    **options: Unpack[RewardOptions],
 ) -> Callable[..., Coroutine[Any, Any, float | list[float]]]:
     """A `custom_rm(args, sample)` that also takes a list of samples, and then returns a list."""
     reward = AsyncRewardFunction(client or LazyAsyncClient(url), options)
@@ -47,17 +53,19 @@ def slime_reward(
             if value is None:
                 sample.remove_sample = True
         if isinstance(samples, Sequence):
-            return with_mean(result.rewards) if missing is None else numbers_of(result, missing)
-        return numbers_of(result, missing)[0]
+            return fill_with_mean(result.rewards) if missing is None else require_result_rewards(result, missing)
+        return require_result_rewards(result, missing)[0]
 
     return custom_rm
 
 
-def slime_request(body: Mapping[str, Any], options: Options | None = None) -> RewardRequest:
+def slime_request(body: Mapping[str, Any], options: RewardOptions | None = None) -> RewardRequest:
     """The reward request in the body {prompt, response, label} of the remote form. Raises BadRequest."""
-    return reward_request([body.get("response")], [body.get("label")], options or {}, prompts=[body.get("prompt")])
+    return build_reward_request(
+        [body.get("response")], [body.get("label")], options or {}, prompts=[body.get("prompt")]
+    )
 
 
 def slime_answer(result: RewardResult, missing: float | None = None) -> float:
     """The remote form's whole answer. Raises InfrastructureError, for a client that tries again."""
-    return numbers_of(result, missing)[0]
+    return require_result_rewards(result, missing)[0]

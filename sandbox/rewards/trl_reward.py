@@ -14,7 +14,7 @@ from typing import Any, Unpack
 from sandbox.client import DEFAULT_URL
 from sandbox.errors import BadRequest
 from sandbox.rewards.extract import Completion
-from sandbox.rewards.function import AsyncRewardFunction, AsyncVerifier, Options, RewardFunction, Verifier
+from sandbox.rewards.function import AsyncRewardFunction, AsyncVerifier, RewardFunction, RewardOptions, Verifier
 from sandbox.rewards.lazy_clients import LazyAsyncClient, LazyClient
 
 Rewards = list[float | None]
@@ -26,7 +26,7 @@ def trl_reward(
     column: str = "tests",
     name: str = "sandbox_reward",
     client: Verifier | None = None,
-    **options: Unpack[Options],
+    **options: Unpack[RewardOptions],
 ) -> Callable[..., Rewards]:
     """A reward function on the data set's `column` of tests; a `language` column, where there is one, counts."""
     reward = RewardFunction(client or LazyClient(url), options)
@@ -34,7 +34,7 @@ def trl_reward(
     def sandbox_reward(
         completions: Sequence[Completion], completion_ids: Sequence[Sequence[int]] | None = None, **columns: Any
     ) -> Rewards:
-        return reward(completions, _tests(columns, column), **_given(columns, column, completion_ids))
+        return reward(completions, _select_tests(columns, column), **_build_fields(columns, column, completion_ids))
 
     sandbox_reward.__name__ = name
     return sandbox_reward
@@ -46,7 +46,7 @@ def trl_async_reward(
     column: str = "tests",
     name: str = "sandbox_reward",
     client: AsyncVerifier | None = None,
-    **options: Unpack[Options],
+    **options: Unpack[RewardOptions],
 ) -> Callable[..., Coroutine[Any, Any, Rewards]]:
     """`trl_reward` as a coroutine function: TRL awaits several of these at one time."""
     reward = AsyncRewardFunction(client or LazyAsyncClient(url), options)
@@ -54,13 +54,15 @@ def trl_async_reward(
     async def sandbox_reward(
         completions: Sequence[Completion], completion_ids: Sequence[Sequence[int]] | None = None, **columns: Any
     ) -> Rewards:
-        return await reward(completions, _tests(columns, column), **_given(columns, column, completion_ids))
+        return await reward(
+            completions, _select_tests(columns, column), **_build_fields(columns, column, completion_ids)
+        )
 
     sandbox_reward.__name__ = name
     return sandbox_reward
 
 
-def _tests(columns: dict[str, Any], column: str) -> Sequence[Any]:
+def _select_tests(columns: dict[str, Any], column: str) -> Sequence[Any]:
     if column not in columns:
         known = sorted(name for name, value in columns.items() if isinstance(value, list))
         raise BadRequest(
@@ -70,15 +72,17 @@ def _tests(columns: dict[str, Any], column: str) -> Sequence[Any]:
     return tests
 
 
-def _given(columns: dict[str, Any], column: str, completion_ids: Sequence[Sequence[int]] | None) -> dict[str, Any]:
+def _build_fields(
+    columns: dict[str, Any], column: str, completion_ids: Sequence[Sequence[int]] | None
+) -> dict[str, Any]:
     return {
-        "language": columns.get("language") or _own_languages(columns[column]),
+        "language": columns.get("language") or _find_test_languages(columns[column]),
         "prompts": columns.get("prompts"),
         "lengths": None if completion_ids is None else [len(ids) for ids in completion_ids],
     }
 
 
-def _own_languages(tests: Sequence[Any]) -> list[str] | None:
+def _find_test_languages(tests: Sequence[Any]) -> list[str] | None:
     """The languages that the tests themselves name, as open-r1's verification_info does; None unless all do."""
     languages = [value.get("language") for value in tests if isinstance(value, Mapping)]
     named = [language for language in languages if isinstance(language, str)]

@@ -14,13 +14,13 @@ from typing import Any, Unpack
 
 from sandbox.client import DEFAULT_URL
 from sandbox.rewards.extract import Completion
-from sandbox.rewards.function import AsyncRewardFunction, AsyncVerifier, Options, numbers
-from sandbox.rewards.group import with_mean
+from sandbox.rewards.function import AsyncRewardFunction, AsyncVerifier, RewardOptions, require_rewards
+from sandbox.rewards.group import fill_with_mean
 from sandbox.rewards.lazy_clients import LazyAsyncClient
 
 
 def verifiers_reward(
-    url: str = DEFAULT_URL, *, client: AsyncVerifier | None = None, **options: Unpack[Options]
+    url: str = DEFAULT_URL, *, client: AsyncVerifier | None = None, **options: Unpack[RewardOptions]
 ) -> Callable[..., Coroutine[Any, Any, list[float]]]:
     """A group reward function; the plural names of its parameters tell a Rubric so."""
     reward = AsyncRewardFunction(client or LazyAsyncClient(url), options)
@@ -31,38 +31,40 @@ def verifiers_reward(
         infos: Sequence[Mapping[str, Any]],
         prompts: Sequence[Any] | None = None,
     ) -> list[float]:
-        tests = [_tests(answer, info) for answer, info in zip(answers, infos, strict=True)]
-        known = None if prompts is None else _messages(prompts)
-        return with_mean(await reward(_messages(completions), tests, prompts=known))
+        tests = [_select_tests(answer, info) for answer, info in zip(answers, infos, strict=True)]
+        known = None if prompts is None else _to_plain_completions(prompts)
+        return fill_with_mean(await reward(_to_plain_completions(completions), tests, prompts=known))
 
     return sandbox_reward
 
 
 def verifiers_rollout_reward(
-    url: str = DEFAULT_URL, *, missing: float, client: AsyncVerifier | None = None, **options: Unpack[Options]
+    url: str = DEFAULT_URL, *, missing: float, client: AsyncVerifier | None = None, **options: Unpack[RewardOptions]
 ) -> Callable[..., Coroutine[Any, Any, float]]:
     """A reward function for single rollouts, as in an evaluation; `missing` stands in for a missing reward."""
     reward = AsyncRewardFunction(client or LazyAsyncClient(url), options)
 
     async def sandbox_reward(completion: Completion, answer: Any, info: Mapping[str, Any], prompt: Any = "") -> float:
-        known = _messages([prompt])
-        return numbers(await reward(_messages([completion]), [_tests(answer, info)], prompts=known), missing)[0]
+        known = _to_plain_completions([prompt])
+        return require_rewards(
+            await reward(_to_plain_completions([completion]), [_select_tests(answer, info)], prompts=known), missing
+        )[0]
 
     return sandbox_reward
 
 
-def _tests(answer: Any, info: Mapping[str, Any] | None) -> Any:
+def _select_tests(answer: Any, info: Mapping[str, Any] | None) -> Any:
     return info["tests"] if info and "tests" in info else answer
 
 
-def _messages(completions: Sequence[Any]) -> list[Completion]:
+def _to_plain_completions(completions: Sequence[Any]) -> list[Completion]:
     """Messages as plain mappings: newer verifiers have them as pydantic models."""
     return [
-        completion if isinstance(completion, str) else [_message(message) for message in completion]
+        completion if isinstance(completion, str) else [_to_plain_message(message) for message in completion]
         for completion in completions
     ]
 
 
-def _message(message: Any) -> Mapping[str, Any]:
+def _to_plain_message(message: Any) -> Mapping[str, Any]:
     plain: Mapping[str, Any] = message if isinstance(message, Mapping) else message.model_dump()
     return plain

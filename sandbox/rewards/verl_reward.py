@@ -19,16 +19,16 @@ from sandbox.client import DEFAULT_URL
 from sandbox.rewards.function import (
     AsyncRewardFunction,
     AsyncVerifier,
-    Options,
     RewardFunction,
+    RewardOptions,
     Verifier,
-    numbers_of,
+    require_result_rewards,
 )
 from sandbox.rewards.lazy_clients import LazyAsyncClient, LazyClient
 from sandbox.schema.reward import RewardResult
 
-_lazy_client = cache(LazyClient)
-_lazy_async_client = cache(LazyAsyncClient)
+_get_lazy_client = cache(LazyClient)
+_get_lazy_async_client = cache(LazyAsyncClient)
 
 
 async def compute_score(
@@ -42,11 +42,13 @@ async def compute_score(
     client: AsyncVerifier | None = None,
     reward_router_address: object = None,
     reward_model_tokenizer: object = None,
-    **options: Unpack[Options],
+    **options: Unpack[RewardOptions],
 ) -> dict[str, float]:
     """The score of one solution: {score, acc, passed, total, answered}. Raises InfrastructureError."""
-    reward = AsyncRewardFunction(client or _lazy_async_client(url), {"check_service": False, **options})
-    return _scores(await reward.judge([solution_str], [ground_truth], prompts=_prompts([extra_info])), missing)[0]
+    reward = AsyncRewardFunction(client or _get_lazy_async_client(url), {"check_service": False, **options})
+    return _build_scores(
+        await reward.judge([solution_str], [ground_truth], prompts=_find_prompts([extra_info])), missing
+    )[0]
 
 
 def compute_score_batch(
@@ -58,20 +60,20 @@ def compute_score_batch(
     url: str = DEFAULT_URL,
     missing: float | None = None,
     client: Verifier | None = None,
-    **options: Unpack[Options],
+    **options: Unpack[RewardOptions],
 ) -> list[dict[str, float]]:
     """The scores of a batch, in its order, from one request. Raises InfrastructureError."""
-    reward = RewardFunction(client or _lazy_client(url), {"check_service": False, **options})
-    prompts = None if extra_infos is None else _prompts(extra_infos)
-    return _scores(reward.judge(solution_strs, ground_truths, prompts=prompts), missing)
+    reward = RewardFunction(client or _get_lazy_client(url), {"check_service": False, **options})
+    prompts = None if extra_infos is None else _find_prompts(extra_infos)
+    return _build_scores(reward.judge(solution_strs, ground_truths, prompts=prompts), missing)
 
 
-def _prompts(extra_infos: Sequence[Mapping[str, Any] | None]) -> list[Any]:
+def _find_prompts(extra_infos: Sequence[Mapping[str, Any] | None]) -> list[Any]:
     """The prompts, where the data set keeps them in `extra_info`: verl does not hand them over."""
     return [(info.get("prompt") or info.get("question")) if info else None for info in extra_infos]
 
 
-def _scores(result: RewardResult, missing: float | None) -> list[dict[str, float]]:
+def _build_scores(result: RewardResult, missing: float | None) -> list[dict[str, float]]:
     return [
         {
             "score": score,
@@ -80,5 +82,5 @@ def _scores(result: RewardResult, missing: float | None) -> list[dict[str, float
             "total": float(detail.total),
             "answered": float(detail.answered),
         }
-        for score, detail in zip(numbers_of(result, missing), result.details, strict=True)
+        for score, detail in zip(require_result_rewards(result, missing), result.details, strict=True)
     ]

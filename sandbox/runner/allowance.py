@@ -13,41 +13,41 @@ import fcntl
 import os
 import struct
 
-ACCOUNT = 5  # the descriptor of the pipe in the test's process
+ALLOWANCE_DESCRIPTOR = 5  # the descriptor of the pipe in the test's process
 CALL_NS, BYTE_NS, COLLECTION_NS, FILE_NS = 25_000, 30, 4_000, 15_000
-MOST_DRIVEN_NS = 1_000_000_000
-MOST_S = 30.0
-RECORD_FROM_NS = 500_000
+MAX_PROGRAM_CAUSED_NS = 1_000_000_000
+MAX_ALLOWANCE_S = 30.0
+MIN_RECORD_NS = 500_000
 _RECORD = struct.Struct("<I")  # microseconds
 _READ_BYTES = 4_096
 
 
-class Account:
+class AllowanceRecorder:
     """The test's side: what was carried and not yet written down."""
 
     def __init__(self, descriptor: int) -> None:
         os.set_blocking(descriptor, False)
         self._descriptor = descriptor
         self._pending_ns = 0
-        self._driven_ns = 0
+        self._program_caused_ns = 0
 
-    def sent(self, line: bytes, driven: bool) -> None:
+    def count_sent(self, line: bytes, caused_by_program: bool) -> None:
         """Count a message to the program. `driven`: it is the program that made the test send it."""
-        cost = CALL_NS + _cost_ns(line)
-        self._pending_ns += self._driven(cost) if driven else cost
-        if self._pending_ns >= RECORD_FROM_NS:
+        cost = CALL_NS + _estimate_cost_ns(line)
+        self._pending_ns += self._cap_program_caused(cost) if caused_by_program else cost
+        if self._pending_ns >= MIN_RECORD_NS:
             self._write()
 
-    def received(self, line: bytes) -> None:
-        self._pending_ns += self._driven(_cost_ns(line))
+    def count_received(self, line: bytes) -> None:
+        self._pending_ns += self._cap_program_caused(_estimate_cost_ns(line))
 
-    def looked_at_files(self, count: int) -> None:
+    def count_files(self, count: int) -> None:
         """Count a look at all shared files. The program may have made them, so it counts as driven."""
-        self._pending_ns += self._driven(count * FILE_NS)
+        self._pending_ns += self._cap_program_caused(count * FILE_NS)
 
-    def _driven(self, cost: int) -> int:
-        cost = min(cost, MOST_DRIVEN_NS - self._driven_ns)
-        self._driven_ns += cost
+    def _cap_program_caused(self, cost: int) -> int:
+        cost = min(cost, MAX_PROGRAM_CAUSED_NS - self._program_caused_ns)
+        self._program_caused_ns += cost
         return cost
 
     def _write(self) -> None:
@@ -60,20 +60,20 @@ class Account:
             self._pending_ns = 0
 
 
-def _cost_ns(line: bytes) -> int:
+def _estimate_cost_ns(line: bytes) -> int:
     return len(line) * BYTE_NS + (line.count(b"[") + line.count(b"{")) * COLLECTION_NS
 
 
-def open_account() -> Account | None:
+def open_recorder() -> AllowanceRecorder | None:
     """The account of this process; None where it has no pipe for one."""
     try:
-        writable = fcntl.fcntl(ACCOUNT, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
-        return Account(ACCOUNT) if writable else None
+        writable = fcntl.fcntl(ALLOWANCE_DESCRIPTOR, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
+        return AllowanceRecorder(ALLOWANCE_DESCRIPTOR) if writable else None
     except OSError:
         return None
 
 
-class Allowance:
+class CpuAllowance:
     """The supervisor's side: how much has been allowed so far. Without a descriptor it is nothing."""
 
     def __init__(self, descriptor: int | None = None) -> None:
@@ -83,7 +83,7 @@ class Allowance:
             os.set_blocking(descriptor, False)
 
     def read_s(self) -> float:
-        while self._descriptor is not None and self._total_s < MOST_S:
+        while self._descriptor is not None and self._total_s < MAX_ALLOWANCE_S:
             try:
                 records = os.read(self._descriptor, _READ_BYTES)
             except BlockingIOError:
@@ -92,9 +92,9 @@ class Allowance:
                 self._descriptor = None
             records = records[: len(records) - len(records) % _RECORD.size]
             self._total_s += sum(value for (value,) in _RECORD.iter_unpack(records)) * 1e-6
-        return min(self._total_s, MOST_S)
+        return min(self._total_s, MAX_ALLOWANCE_S)
 
     @property
-    def most_s(self) -> float:
+    def max_s(self) -> float:
         """How much it may become."""
-        return 0.0 if self._descriptor is None else MOST_S
+        return 0.0 if self._descriptor is None else MAX_ALLOWANCE_S

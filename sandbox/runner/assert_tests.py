@@ -7,6 +7,6 @@ else they would slow down each fork: it copies page tables (5 % of the CPU time 
 from sandbox.runner.asserts import run_test
 from sandbox.runner.served_program import serve_test
 from sandbox.runner.shared import prepare
-from sandbox.runner.shared import run_test as run_shared
+from sandbox.runner.shared import run_shared_test as run_shared
 
 __all__ = ["prepare", "run_shared", "run_test", "serve_test"]

@@ -19,7 +19,7 @@ import resource
 import signal
 import struct
 
-from sandbox.runner.job import Job
+from sandbox.runner.job import LaunchSpec
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
@@ -27,15 +27,15 @@ PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
 SECCOMP_MODE_FILTER = 2
 
-OPEN_FILES, MOST_OPEN_FILES = 512, 4_096
-LOCKED_BYTES = 65_536
-PENDING_SIGNALS = 1_024  # timers included
-NO_CORE = (
+SOFT_OPEN_FILES, MAX_OPEN_FILES = 512, 4_096
+MAX_LOCKED_BYTES = 65_536
+MAX_PENDING_SIGNALS = 1_024  # timers included
+CORE_LIMIT_BYTES = (
     1  # with 0 the kernel still starts the helper a host may name in core_pattern; 1 byte stops that, too: core(5)
 )
 
 
-class Filter:
+class SyscallFilter:
     """A compiled system-call filter; children inherit it."""
 
     def __init__(self, program: bytes) -> None:
@@ -53,34 +53,36 @@ class Filter:
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
-def set_limits(job: Job) -> None:
+def set_limits(spec: LaunchSpec) -> None:
     """Kernel limits for this process and what it starts. The CPU limit here is the second line: it counts whole
     seconds. Raises OSError or ValueError if the host's hard limits are below what the program is promised.
     """
-    resource.setrlimit(resource.RLIMIT_CPU, (job.cpu_seconds, _hard(resource.RLIMIT_CPU)))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (job.file_bytes, job.file_bytes))
-    if _hard(resource.RLIMIT_CORE) != 0:
-        resource.setrlimit(resource.RLIMIT_CORE, (NO_CORE, NO_CORE))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, _at_most(resource.RLIMIT_NOFILE, MOST_OPEN_FILES)))
-    resource.setrlimit(resource.RLIMIT_NPROC, (job.processes, job.processes))
-    resource.setrlimit(resource.RLIMIT_STACK, (job.memory_bytes, _hard(resource.RLIMIT_STACK)))
-    _lower(resource.RLIMIT_MEMLOCK, LOCKED_BYTES)
-    _lower(resource.RLIMIT_MSGQUEUE, 0)
-    _lower(resource.RLIMIT_SIGPENDING, PENDING_SIGNALS)
+    resource.setrlimit(resource.RLIMIT_CPU, (spec.cpu_limit_s, _get_hard_limit(resource.RLIMIT_CPU)))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (spec.file_bytes, spec.file_bytes))
+    if _get_hard_limit(resource.RLIMIT_CORE) != 0:
+        resource.setrlimit(resource.RLIMIT_CORE, (CORE_LIMIT_BYTES, CORE_LIMIT_BYTES))
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (SOFT_OPEN_FILES, _cap_to_hard_limit(resource.RLIMIT_NOFILE, MAX_OPEN_FILES))
+    )
+    resource.setrlimit(resource.RLIMIT_NPROC, (spec.processes, spec.processes))
+    resource.setrlimit(resource.RLIMIT_STACK, (spec.memory_bytes, _get_hard_limit(resource.RLIMIT_STACK)))
+    _lower_limit(resource.RLIMIT_MEMLOCK, MAX_LOCKED_BYTES)
+    _lower_limit(resource.RLIMIT_MSGQUEUE, 0)
+    _lower_limit(resource.RLIMIT_SIGPENDING, MAX_PENDING_SIGNALS)
 
 
-def _hard(kind: int) -> int:
+def _get_hard_limit(kind: int) -> int:
     return resource.getrlimit(kind)[1]
 
 
-def _at_most(kind: int, value: int) -> int:
-    hard = _hard(kind)
+def _cap_to_hard_limit(kind: int, value: int) -> int:
+    hard = _get_hard_limit(kind)
     return value if hard == resource.RLIM_INFINITY else min(hard, value)
 
 
-def _lower(kind: int, value: int) -> None:
+def _lower_limit(kind: int, value: int) -> None:
     """A limit that protects the kernel alone. A kernel that does not have it, such as gVisor's, refuses with EPERM."""
-    lowered = _at_most(kind, value)
+    lowered = _cap_to_hard_limit(kind, value)
     try:
         resource.setrlimit(kind, (lowered, lowered))
     except ValueError:  # how `resource` reports EPERM
@@ -90,12 +92,12 @@ def _lower(kind: int, value: int) -> None:
             raise
 
 
-def allow_looks(allowed: bool) -> None:
+def set_dumpable(dumpable: bool) -> None:
     """Whether processes of our own user may read and write this one's memory through /proc."""
-    _prctl(PR_SET_DUMPABLE, int(allowed), 0, 0, 0)
+    _prctl(PR_SET_DUMPABLE, int(dumpable), 0, 0, 0)
 
 
-def be_first_for_the_oom_killer() -> None:
+def raise_oom_score() -> None:
     """So that running out of memory costs the program its life, never the supervisor."""
     descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
     try:
@@ -104,7 +106,7 @@ def be_first_for_the_oom_killer() -> None:
         os.close(descriptor)
 
 
-def become(uid: int | None) -> None:
+def switch_user(uid: int | None) -> None:
     """Give up root for good: no groups, no capabilities, a uid nobody else has. None where the host lends no uids."""
     if uid is not None:
         os.setgroups([])
@@ -119,7 +121,7 @@ def die_with_parent() -> None:
         raise OSError(ctypes.get_errno(), "parent-death signal")
 
 
-def gain_nothing() -> None:
+def set_no_new_privileges() -> None:
     """No set-user-ID file gives this process or its descendants anything, for good; a filter asks for it."""
     if _prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "no_new_privs refused")

@@ -14,7 +14,7 @@ from sandbox.runner.words import Mode as Mode
 from sandbox.runner.words import Status as Status
 from sandbox.runner.words import Verdict as Verdict
 
-MEMORY_LIMIT = "{memory_mb}"
+MEMORY_LIMIT_PLACEHOLDER = "{memory_mb}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +59,16 @@ class Program:
     compile_command: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     mode: Mode = Mode.EXEC
-    warm: tuple[str, ...] = ()
+    preload_modules: tuple[str, ...] = ()
     compile_limits: Limits = field(default_factory=Limits)
     environment: Mapping[str, str] = field(default_factory=dict)
     memory_errors: tuple[bytes, ...] = ()
 
-    def sized_command(self, limits: Limits) -> tuple[str, ...]:
+    def fill_memory_limit(self, limits: Limits) -> tuple[str, ...]:
         """The run command with the memory limit filled in; empty where it does not depend on that."""
-        if not any(MEMORY_LIMIT in part for part in self.run_command):
+        if not any(MEMORY_LIMIT_PLACEHOLDER in part for part in self.run_command):
             return ()
-        return tuple(part.replace(MEMORY_LIMIT, str(limits.memory_mb)) for part in self.run_command)
+        return tuple(part.replace(MEMORY_LIMIT_PLACEHOLDER, str(limits.memory_mb)) for part in self.run_command)
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class FileSpan:
     descriptor: int
     offset: int
     size: int
-    in_doubt: bool = False
+    tainted: bool = False
 
     def __len__(self) -> int:
         return self.size

@@ -10,35 +10,35 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from sandbox.runner.remotes import Remote
+from sandbox.runner.remotes import Proxy
 
 if TYPE_CHECKING:
-    from sandbox.runner.peers import Peer
+    from sandbox.runner.peers import RpcPeer
 
-LONGEST_PAUSE_S = 0.05
+MAX_PAUSE_S = 0.05
 POLL_S = 0.001
 CANCELLED = -1  # in place of a pause
 
 
-def remote_coroutine(peer: Peer, remote: Remote) -> Any:
+def wrap_remote_coroutine(peer: RpcPeer, proxy: Proxy) -> Any:
     """A coroutine here for one of the other side's: anything that takes a coroutine takes it."""
 
     async def run() -> Any:
-        return await Steps(peer, remote)
+        return await RemoteTask(peer, proxy)
 
     return run()
 
 
-class Steps:
+class RemoteTask:
     """An awaitable: the other side's coroutine as a task there, until it is done."""
 
-    def __init__(self, peer: Peer, remote: Remote) -> None:
-        self._peer, self._remote = peer, remote
+    def __init__(self, peer: RpcPeer, proxy: Proxy) -> None:
+        self._peer, self._proxy = peer, proxy
 
     def __await__(self) -> Generator[Any, None, Any]:
         import asyncio  # only where a test or a program has coroutines
 
-        task = self._peer.operate("task", self._remote)
+        task = self._peer.operate("task", self._proxy)
         try:
             while True:
                 pause = self._peer.operate("step", task)
@@ -46,13 +46,13 @@ class Steps:
                     return self._peer.operate("outcome", task)
                 if pause == CANCELLED:
                     raise asyncio.CancelledError
-                yield from asyncio.sleep(min(float(pause), LONGEST_PAUSE_S)).__await__()
+                yield from asyncio.sleep(min(float(pause), MAX_PAUSE_S)).__await__()
         except (asyncio.CancelledError, GeneratorExit):
             self._peer.operate("cancel", task)
             raise
 
 
-class RemoteAsyncIterator(Remote):
+class AsyncIteratorProxy(Proxy):
     """An asynchronous generator or iterator."""
 
     __slots__ = ()
@@ -61,7 +61,7 @@ class RemoteAsyncIterator(Remote):
         return self
 
     def __anext__(self) -> Any:
-        return remote_coroutine(self._peer, self._peer.operate("anext", self))
+        return wrap_remote_coroutine(self._peer, self._peer.operate("anext", self))
 
     def asend(self, value: Any) -> Any:
         return self._peer.operate("method", self, "asend", value)
@@ -73,14 +73,14 @@ class RemoteAsyncIterator(Remote):
         return self._peer.operate("method", self, "aclose")
 
 
-class Loop:
+class TaskLoop:
     """The event loop of the owner's side, made when the first coroutine is asked for. Its tasks have numbers."""
 
     def __init__(self) -> None:
         self._loop: Any = None
         self._tasks: dict[int, Any] = {}
 
-    def start(self, awaitable: Any) -> int:
+    def start_task(self, awaitable: Any) -> int:
         """Make a task of an awaitable, in the loop that runs now where one does; return its number."""
         import asyncio
 
@@ -93,10 +93,10 @@ class Loop:
         number = len(self._tasks)
         while number in self._tasks:
             number += 1
-        self._tasks[number] = loop.create_task(_awaited(awaitable))
+        self._tasks[number] = loop.create_task(_await(awaitable))
         return number
 
-    def step(self, number: int) -> float | None:
+    def run_step(self, number: int) -> float | None:
         """Run what is ready; return None once the task is done, else how long there is nothing to do, in seconds."""
         import asyncio
 
@@ -114,14 +114,14 @@ class Loop:
         waiting = [timer.when() for timer in self._loop._scheduled if not timer.cancelled()]
         return max(0.0, min(waiting) - self._loop.time()) if waiting else POLL_S
 
-    def outcome(self, number: int) -> Any:
+    def take_result(self, number: int) -> Any:
         """The result of a task that is done. Raises what it raised."""
         return self._tasks.pop(number).result()
 
-    def cancel(self, number: int) -> None:
+    def cancel_task(self, number: int) -> None:
         self._tasks[number].cancel()
-        self.step(number)
+        self.run_step(number)
 
 
-async def _awaited(awaitable: Any) -> Any:
+async def _await(awaitable: Any) -> Any:
     return await awaitable

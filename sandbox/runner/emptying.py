@@ -11,34 +11,34 @@ from __future__ import annotations
 import os
 
 
-def empty(place: str) -> None:
+def clear_directory(root: str) -> None:
     """Remove all that is in `place`, a directory of ours; return once a look at it finds nothing. Raises OSError."""
     found = True
     while found:
         found = False
-        with os.scandir(place) as entries:
+        with os.scandir(root) as entries:
             for entry in entries:
                 found = True
                 if entry.is_dir(follow_symlinks=False):
-                    _take_apart(entry.path, place)
+                    _remove_subdirectory(entry.path, root)
                 else:
                     os.unlink(entry.path)
 
 
-def _take_apart(directory: str, place: str) -> None:
+def _remove_subdirectory(directory: str, root: str) -> None:
     """Remove a directory with its files; the directories in it move to `place`."""
-    make_ours(directory)
-    moved = f"{place}/{os.urandom(8).hex()}"  # a name the program cannot have guessed and taken
+    take_ownership(directory)
+    moved = f"{root}/{os.urandom(8).hex()}"  # a name the program cannot have guessed and taken
     with os.scandir(directory) as entries:
         for number, entry in enumerate(entries):
             if entry.is_dir(follow_symlinks=False):
-                make_ours(entry.path)  # moving a directory writes into it, too
+                take_ownership(entry.path)  # moving a directory writes into it, too
                 os.rename(entry.path, f"{moved}-{number}")
             else:
                 os.unlink(entry.path)
     os.rmdir(directory)
 
 
-def make_ours(directory: str) -> None:
+def take_ownership(directory: str) -> None:
     os.chown(directory, os.geteuid(), -1)
     os.chmod(directory, 0o700)

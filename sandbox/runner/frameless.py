@@ -19,18 +19,18 @@ from typing import Any, NamedTuple
 # Include/cpython/pystate.h.
 _LAYOUTS = {(3, 11): (16, 8, 1), (3, 12): (20, 0, 0), (3, 13): (20, None, 0)}
 _PROBE_LIMIT = 12_347
-_PROOF = "import sys; proved = sys._getframe().f_back is None"
+_PROOF_SOURCE = "import sys; proved = sys._getframe().f_back is None"
 
 
-class Fields(NamedTuple):
+class ThreadStateFields(NamedTuple):
     """Where a thread keeps its recursion limit and what points to its frame, which in a cframe lies `behind`."""
 
-    limit_address: int
-    pointer_address: int
-    behind: int | None
+    recursion_limit_address: int
+    frame_pointer_address: int
+    cframe_offset: int | None
 
 
-class FramelessCall:
+class HiddenFrameCall:
     """Call it with a builtin, such as exec or a functools.partial, and its arguments; whatever that raises comes
     through.
 
@@ -39,7 +39,7 @@ class FramelessCall:
     """
 
     def __init__(self) -> None:
-        self.fields = _proved_fields()
+        self.fields = _prove_fields()
 
     def __call__(self, builtin: Callable[..., Any], *arguments: Any) -> None:
         if self.fields is None:
@@ -60,7 +60,7 @@ class FramelessCall:
             frame.value = caller
 
 
-def _found_fields() -> Fields | None:
+def _find_fields() -> ThreadStateFields | None:
     """Addresses of the recursion limit and of the frame (or cframe) pointer in this thread's state."""
     layout = _LAYOUTS.get(sys.version_info[:2])
     if layout is None or sys.implementation.name != "cpython":
@@ -74,21 +74,21 @@ def _found_fields() -> Fields | None:
         for address in range(state + 24, state + 120, 4):
             remaining, limit = (ctypes.c_int.from_address(address + offset).value for offset in (0, 4))
             if limit == _PROBE_LIMIT and 0 < limit - remaining < 200:
-                return Fields(address + 4, (address + 4 + layout[0] + 7) // 8 * 8, layout[1])
+                return ThreadStateFields(address + 4, (address + 4 + layout[0] + 7) // 8 * 8, layout[1])
     finally:
         sys.setrecursionlimit(before)
     return None
 
 
-def _proved_fields() -> Fields | None:
-    fields = _found_fields()
+def _prove_fields() -> ThreadStateFields | None:
+    fields = _find_fields()
     if fields is None:
         return None
     pid = os.fork()
     if pid == 0:
-        call = FramelessCall.__new__(FramelessCall)
+        call = HiddenFrameCall.__new__(HiddenFrameCall)
         call.fields = fields
         namespace: dict[str, Any] = {}
-        call(exec, compile(_PROOF, "proof", "exec"), namespace)
+        call(exec, compile(_PROOF_SOURCE, "proof", "exec"), namespace)
         os._exit(0 if namespace["proved"] and sys._getframe().f_back is not None else 1)
     return fields if os.waitpid(pid, 0)[1] == 0 else None

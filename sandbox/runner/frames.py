@@ -24,10 +24,10 @@ MAX_DESCRIPTORS = 128  # a run's three streams and lent files, or the files fetc
 _DESCRIPTOR_BYTES = array.array("i").itemsize
 _RIGHTS_SPACE = socket.CMSG_SPACE(MAX_DESCRIPTORS * _DESCRIPTOR_BYTES)
 _LENGTH = struct.Struct("=I")
-_IN_MEMORY_FILE = 1 << 31  # set in the length of a header that is not in the datagram
+_HEADER_IN_MEMORY_FILE = 1 << 31  # set in the length of a header that is not in the datagram
 
 
-Index = Sequence[tuple[str, int]]
+PartIndex = Sequence[tuple[str, int]]
 
 
 class FrameError(Exception):
@@ -54,9 +54,11 @@ def send(
     if len(text) + len(payload) <= MAX_FRAME_BYTES:
         _send(connection, [_LENGTH.pack(len(text)), text, payload], descriptors)
         return
-    memory_descriptor = memory_file("header", text)
+    memory_descriptor = create_memory_file("header", text)
     try:
-        _send(connection, [_LENGTH.pack(len(text) | _IN_MEMORY_FILE), payload], [memory_descriptor, *descriptors])
+        _send(
+            connection, [_LENGTH.pack(len(text) | _HEADER_IN_MEMORY_FILE), payload], [memory_descriptor, *descriptors]
+        )
     finally:
         os.close(memory_descriptor)
 
@@ -69,7 +71,7 @@ def _send(connection: socket.socket, parts: Sequence[bytes], descriptors: Sequen
         raise ConnectionClosed(f"frame not sent: {error}") from error
 
 
-def receive(connection: socket.socket, large: bool = False) -> tuple[dict[str, Any], bytes, list[int]]:
+def receive(connection: socket.socket, allow_large_header: bool = False) -> tuple[dict[str, Any], bytes, list[int]]:
     """Wait for one frame; its header, its payload, and the descriptors that came with it, which the caller must
     close. `large` accepts a header in a memfd.
     """
@@ -79,28 +81,28 @@ def receive(connection: socket.socket, large: bool = False) -> tuple[dict[str, A
         )
     except OSError as error:
         raise ConnectionClosed(f"frame not received: {error}") from error
-    descriptors = received_descriptors(ancillary)
+    descriptors = extract_descriptors(ancillary)
     if not datagram:
-        close_all(descriptors)
+        close_descriptors(descriptors)
         raise ConnectionClosed("connection closed")
     try:
         if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
             raise FrameError("frame truncated")
         length, end = _LENGTH.unpack_from(datagram)[0], _LENGTH.size
-        if large and length & _IN_MEMORY_FILE and descriptors:
-            text = read_memory_file(descriptors.pop(0), min(length ^ _IN_MEMORY_FILE, MAX_HEADER_BYTES))
+        if allow_large_header and length & _HEADER_IN_MEMORY_FILE and descriptors:
+            text = read_memory_file(descriptors.pop(0), min(length ^ _HEADER_IN_MEMORY_FILE, MAX_HEADER_BYTES))
         else:
             text, end = datagram[end : end + length], end + length
         header = json.loads(text)
         if not isinstance(header, dict):
             raise FrameError("frame header is not an object")
     except (OSError, ValueError, RecursionError, struct.error, FrameError) as error:
-        close_all(descriptors)
+        close_descriptors(descriptors)
         raise FrameError(f"not a frame: {error}") from error
     return header, datagram[end:], descriptors
 
 
-def memory_file(name: str, content: bytes) -> int:
+def create_memory_file(name: str, content: bytes) -> int:
     """A new memfd that holds `content`."""
     descriptor = os.memfd_create(name, os.MFD_CLOEXEC)
     write_all(descriptor, content)
@@ -124,7 +126,7 @@ def read_memory_file(descriptor: int, size: int) -> bytes:
         os.close(descriptor)
 
 
-def received_descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+def extract_descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
     """The file descriptors in the ancillary data of one recvmsg call."""
     descriptors = array.array("i")
     for level, kind, data in ancillary:
@@ -133,12 +135,12 @@ def received_descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
     return list(descriptors)
 
 
-def close_all(descriptors: Sequence[int]) -> None:
+def close_descriptors(descriptors: Sequence[int]) -> None:
     for descriptor in descriptors:
         os.close(descriptor)
 
 
-def inline(parts: Mapping[str, bytes]) -> tuple[bytes, Index] | None:
+def pack_inline(parts: Mapping[str, bytes]) -> tuple[bytes, PartIndex] | None:
     """Parts as a payload and the (name, size in bytes) list that splits it; None when they are too large for a
     frame.
     """
@@ -147,9 +149,9 @@ def inline(parts: Mapping[str, bytes]) -> tuple[bytes, Index] | None:
     return b"".join(parts.values()), [(name, len(content)) for name, content in parts.items()]
 
 
-def pack(name: str, parts: Mapping[str, bytes]) -> tuple[int, Index]:
+def pack_memory_file(name: str, parts: Mapping[str, bytes]) -> tuple[int, PartIndex]:
     """Write parts into a new memfd; its descriptor and the (part name, size in bytes) list that unpacks it."""
-    descriptor = memory_file(name, b"")
+    descriptor = create_memory_file(name, b"")
     index = []
     for part, content in parts.items():
         write_all(descriptor, content)
@@ -157,7 +159,7 @@ def pack(name: str, parts: Mapping[str, bytes]) -> tuple[int, Index]:
     return descriptor, index
 
 
-def split(payload: bytes, index: Index) -> dict[str, bytes]:
+def split_payload(payload: bytes, index: PartIndex) -> dict[str, bytes]:
     """The parts of a payload."""
     parts: dict[str, bytes] = {}
     offset = 0
@@ -175,7 +177,7 @@ class Span(NamedTuple):
     size: int
 
 
-def spans(descriptor: int, index: Index, max_bytes: int) -> dict[str, Span]:
+def locate_parts(descriptor: int, index: PartIndex, max_bytes: int) -> dict[str, Span]:
     """The parts of a memfd packed by the other side, which is not trusted to tell the truth about sizes."""
     total = sum(size for _, size in index)
     if total > max_bytes or any(size < 0 for _, size in index):
@@ -188,10 +190,10 @@ def spans(descriptor: int, index: Index, max_bytes: int) -> dict[str, Span]:
     return found
 
 
-def unpack(descriptor: int, index: Index, max_bytes: int) -> dict[str, bytes]:
+def unpack_memory_file(descriptor: int, index: PartIndex, max_bytes: int) -> dict[str, bytes]:
     """Read the parts of a memfd; see `spans`."""
     parts: dict[str, bytes] = {}
-    for part, (_, offset, size) in spans(descriptor, index, max_bytes).items():
+    for part, (_, offset, size) in locate_parts(descriptor, index, max_bytes).items():
         content = bytearray()
         while len(content) < size:
             chunk = os.pread(descriptor, min(size - len(content), 1 << 20), offset + len(content))

@@ -17,21 +17,21 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from sandbox.runner import arguments, values
-from sandbox.runner.values import NotPlain
+from sandbox.runner.values import UnsupportedValue
 
 # Descriptors. On the program's side calls come in by 3 and answers leave by 4; a test's are the other way round.
-CALLS, ANSWERS = 3, 4
+CALLS_DESCRIPTOR, ANSWERS_DESCRIPTOR = 3, 4
 ServeTest = Callable[[dict[str, Any], Any, Any, bytes], None]
-PROGRAM_NAME = "solution"  # not __main__: what a program does when it is the main program is not wanted here
+PROGRAM_MODULE_NAME = "solution"  # not __main__: what a program does when it is the main program is not wanted here
 
 
 def serve(namespace: dict[str, Any], serve_test: ServeTest | None) -> NoReturn:
     """Answer the call of a function test, or be the peer of an assert test, by `serve_test`; then leave."""
-    calls = os.fdopen(os.dup(CALLS), "rb")
-    answers = os.fdopen(os.dup(ANSWERS), "wb")
+    calls = os.fdopen(os.dup(CALLS_DESCRIPTOR), "rb")
+    answers = os.fdopen(os.dup(ANSWERS_DESCRIPTOR), "wb")
     first = calls.readline()
     if first.startswith(b'{"name"'):
-        answers.write(json.dumps(answered(namespace, json.loads(first)), separators=(",", ":")).encode() + b"\n")
+        answers.write(json.dumps(answer_call(namespace, json.loads(first)), separators=(",", ":")).encode() + b"\n")
         answers.flush()
     elif first and serve_test is not None:
         serve_test(namespace, calls, answers, first)
@@ -40,14 +40,14 @@ def serve(namespace: dict[str, Any], serve_test: ServeTest | None) -> NoReturn:
     os._exit(0)
 
 
-def answered(namespace: Mapping[str, Any], call: dict[str, Any]) -> dict[str, Any]:
+def answer_call(namespace: Mapping[str, Any], call: dict[str, Any]) -> dict[str, Any]:
     """Make one call and return its answer. What the program raises is printed to its stderr, as if it were uncaught."""
     try:
-        function = named(namespace, call["name"])
+        function = find_function(namespace, call["name"])
         args = [values.decode(item) for item in call["args"]]
         kwargs = {name: values.decode(item) for name, item in call["kwargs"].items()}
         return {"value": arguments.call_for_value(function, args, kwargs)}
-    except NotPlain as error:
+    except UnsupportedValue as error:
         print(f"TypeError: {error}", file=sys.stderr)
         return {"error": str(error)[:1000], "kind": "TypeError"}
     except BaseException as error:  # noqa: BLE001 - the program's boundary: SystemExit and all
@@ -55,7 +55,7 @@ def answered(namespace: Mapping[str, Any], call: dict[str, Any]) -> dict[str, An
         return {"error": str(error)[:1000], "kind": type(error).__name__}
 
 
-def named(namespace: Mapping[str, Any], name: str) -> Callable[..., Any]:
+def find_function(namespace: Mapping[str, Any], name: str) -> Callable[..., Any]:
     """`solve`, or `Solution.twoSum`: a method of a new instance."""
     first, *rest = name.split(".")
     if first not in namespace:

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from typing import Any
 
 
-def reseeder() -> Callable[[], object]:
+def build_reseeder() -> Callable[[], object]:
     """Return what seeds every generator that exists now from the operating system's entropy; call it in a child."""
-    seeds = [seed for item in gc.get_objects() if (seed := _seed_of(item)) is not None]
+    seeds = [seed for item in gc.get_objects() if (seed := _build_seeder(item)) is not None]
     if len(seeds) == 1:
         return seeds[0]
 
@@ -29,7 +29,7 @@ def reseeder() -> Callable[[], object]:
     return reseed
 
 
-def _seed_of(item: Any) -> Callable[[], object] | None:
+def _build_seeder(item: Any) -> Callable[[], object] | None:
     kind = type(item)
     if issubclass(kind, random.Random) and not issubclass(kind, random.SystemRandom):
         # Generators start without a stored Gaussian value, so the C method alone is enough. Without an argument it

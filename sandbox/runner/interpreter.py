@@ -28,8 +28,8 @@ from typing import Any, NoReturn
 
 from sandbox.runner import arguments, functions, generators
 from sandbox.runner.contract import Mode
-from sandbox.runner.frameless import FramelessCall
-from sandbox.runner.words import ASSERT_TESTS
+from sandbox.runner.frameless import HiddenFrameCall
+from sandbox.runner.words import HARNESS_MODULE
 
 EXIT_FLUSH_FAILED = 120
 EXIT_NOT_STARTED = 127
@@ -39,96 +39,96 @@ class Interpreter:
     """Made once in the zygote; `become` is called in each child and never returns."""
 
     def __init__(self) -> None:
-        self.frameless = FramelessCall()
-        self._known: frozenset[str] = frozenset()
-        self._exit_handlers = 0
-        self._hidden: list[ModuleType] = []
+        self.call_hidden = HiddenFrameCall()
+        self._preloaded_modules: frozenset[str] = frozenset()
+        self._exit_handler_count = 0
+        self._hidden_modules: list[ModuleType] = []
         self._builtins = dict(vars(builtins))
-        self._assert_tests: Any = sys.modules.get(ASSERT_TESTS)  # None where this interpreter has not imported it
-        self.reseed: Callable[[], object] = generators.reseeder()
+        self._harness: Any = sys.modules.get(HARNESS_MODULE)  # None where this interpreter has not imported it
+        self.reseed: Callable[[], object] = generators.build_reseeder()
 
-    def settle(self) -> None:
+    def finish_loading(self) -> None:
         """Call when everything is imported: what is loaded now is nothing of a program's, and of ours it sees
         nothing.
         """
         for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
-            self._hidden.append(sys.modules.pop(name))
-        self._known = frozenset(sys.modules) - {"__main__"}
-        self._exit_handlers = atexit._ncallbacks()
+            self._hidden_modules.append(sys.modules.pop(name))
+        self._preloaded_modules = frozenset(sys.modules) - {"__main__"}
+        self._exit_handler_count = atexit._ncallbacks()
         self._warm_up()
 
-    def prepare(self, directory: str, command: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    def prepare_main(self, directory: str, command: Sequence[str]) -> tuple[str, dict[str, Any]]:
         """Have everything of the script command[1] but its code: its path, and the namespace it is to run in."""
-        self._hidden.append(sys.modules["__main__"])
+        self._hidden_modules.append(sys.modules["__main__"])
         path = f"{directory}/{command[1]}"
         set_arguments(command, directory)
-        return path, fresh_main(path)
+        return path, create_main_module(path)
 
-    def end(self, error: BaseException | None, mode: Mode) -> NoReturn:
+    def end_script(self, error: BaseException | None, mode: Mode) -> NoReturn:
         """End as a script does that raised `error`, or nothing."""
-        exit_code = exit_code_after(error)
+        exit_code = report_exit(error)
         del error
         if mode is Mode.FORK_PLAIN:
             finish_plainly(exit_code)
-        self._finish(exit_code)
+        self._finalize(exit_code)
 
-    def become(self, command: list[str], mode: Mode) -> NoReturn:
+    def run_script(self, command: list[str], mode: Mode) -> NoReturn:
         """Be command[0] running the script command[1] of the current directory."""
         path = f"{os.getcwd()}/{command[1]}"
         try:
-            code = compile(read(path), path, "exec", dont_inherit=True)
+            code = compile(read_file(path), path, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, OSError, RecursionError, MemoryError) as error:
-            self.refuse(error, command)
+            self.end_uncompiled(error, command)
         self.reseed()
         if mode is Mode.TEST:
-            self._assert_tests.run_test(self._builtins)
+            self._harness.run_test(self._builtins)
         set_arguments(command, path[: -len(command[1]) - 1])
         if mode is Mode.SERVE:
-            self._serve(code)
+            self._serve_calls(code)
         if mode is Mode.SHARED:
-            self._share(code, path)
-        exit_code = run_main(code, fresh_main(path), self.frameless)
+            self._run_with_test(code, path)
+        exit_code = run_main(code, create_main_module(path), self.call_hidden)
         del code
         if mode is Mode.FORK_PLAIN:
             finish_plainly(exit_code)
-        self._finish(exit_code)
+        self._finalize(exit_code)
 
-    def _serve(self, code: CodeType) -> NoReturn:
+    def _serve_calls(self, code: CodeType) -> NoReturn:
         """Run the program as a module, and answer calls to its functions."""
-        module = program_module()
-        run_as_module(code, module, self.frameless)
-        functions.serve(module.__dict__, self._assert_tests and self._assert_tests.serve_test)
+        module = create_program_module()
+        run_as_module(code, module, self.call_hidden)
+        functions.serve(module.__dict__, self._harness and self._harness.serve_test)
 
-    def _share(self, code: CodeType, path: str) -> NoReturn:
+    def _run_with_test(self, code: CodeType, path: str) -> NoReturn:
         """Run the program as a module, and then a test in this process."""
-        program = self._assert_tests.prepare(program_module(), path, self._builtins, self.frameless)
-        run_as_module(code, program.module, self.frameless)
-        run_test: Callable[[Any], NoReturn] = self._assert_tests.run_shared
+        program = self._harness.prepare(create_program_module(), path, self._builtins, self.call_hidden)
+        run_as_module(code, program.module, self.call_hidden)
+        run_test: Callable[[Any], NoReturn] = self._harness.run_shared
         run_test(program)
 
-    def refuse(self, error: BaseException | None, command: list[str]) -> NoReturn:
+    def end_uncompiled(self, error: BaseException | None, command: list[str]) -> NoReturn:
         """End as a script does that cannot be compiled."""
-        if isinstance(error, SyntaxError) and has_a_place(error, read(command[1])):
-            self.end(error, Mode.FORK_PLAIN)
-        execute(command)
+        if isinstance(error, SyntaxError) and has_source_position(error, read_file(command[1])):
+            self.end_script(error, Mode.FORK_PLAIN)
+        exec_command(command)
 
-    def _finish(self, exit_code: int) -> NoReturn:
+    def _finalize(self, exit_code: int) -> NoReturn:
         """End as Py_FinalizeEx would, in its order, without freeing what the kernel frees anyway."""
         if getattr(sys, "stdout", None) is not sys.__stdout__ or getattr(sys, "stderr", None) is not sys.__stderr__:
             # replaced streams are called in ways best left to the interpreter
-            self.frameless(ctypes.pythonapi.Py_Exit, exit_code)
-        self.frameless(functools.partial(threading._shutdown))  # type: ignore[attr-defined]
-        if atexit._ncallbacks() != self._exit_handlers:
-            self.frameless(atexit._run_exitfuncs)
+            self.call_hidden(ctypes.pythonapi.Py_Exit, exit_code)
+        self.call_hidden(functools.partial(threading._shutdown))  # type: ignore[attr-defined]
+        if atexit._ncallbacks() != self._exit_handler_count:
+            self.call_hidden(atexit._run_exitfuncs)
         sys.setswitchinterval(1000.0)
         if not flush_standard_streams():
             exit_code = EXIT_FLUSH_FAILED
         if gc.isenabled():
             gc.collect()
-        tear_down_modules(self._known)
+        tear_down_modules(self._preloaded_modules)
         flush_quietly("stdout")
         flush_quietly("stderr")
-        leave(exit_code)
+        exit_process(exit_code)
 
     def _warm_up(self) -> None:
         """Touch once what every child will touch: the first compile() of a process costs 2.6 ms, a later one 0.05."""
@@ -136,10 +136,10 @@ class Interpreter:
             b"import sys\na, b = map(int, '1 2'.split())\nfor i in range(3):\n    a += sum(x * x for x in [b, i])\n"
         )
         for _ in range(3):
-            self.frameless(exec, compile(source, "warm.py", "exec", dont_inherit=True), {"__name__": "warm"})
+            self.call_hidden(exec, compile(source, "warm.py", "exec", dont_inherit=True), {"__name__": "warm"})
 
 
-def read(path: str) -> bytes:
+def read_file(path: str) -> bytes:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         size = os.fstat(descriptor).st_size
@@ -148,7 +148,7 @@ def read(path: str) -> bytes:
         os.close(descriptor)
 
 
-def has_a_place(error: SyntaxError, source: bytes) -> bool:
+def has_source_position(error: SyntaxError, source: bytes) -> bool:
     """Whether the error is at some place in the source. The interpreter reads a file line by line, and has other words
     and another place for a wrong encoding, and for an end that comes too early.
     """
@@ -164,7 +164,7 @@ def restore_signals() -> None:
         signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
-def execute(command: list[str]) -> NoReturn:
+def exec_command(command: list[str]) -> NoReturn:
     """Become another program."""
     restore_signals()
     try:
@@ -174,18 +174,18 @@ def execute(command: list[str]) -> NoReturn:
     os._exit(EXIT_NOT_STARTED)
 
 
-def program_module() -> ModuleType:
-    module = ModuleType(functions.PROGRAM_NAME)
-    module.__dict__.update(arguments.GIVEN)
-    sys.modules[functions.PROGRAM_NAME] = module
+def create_program_module() -> ModuleType:
+    module = ModuleType(functions.PROGRAM_MODULE_NAME)
+    module.__dict__.update(arguments.PREDEFINED_NAMES)
+    sys.modules[functions.PROGRAM_MODULE_NAME] = module
     return module
 
 
-def run_as_module(code: CodeType, module: ModuleType, call: FramelessCall) -> None:
+def run_as_module(code: CodeType, module: ModuleType, call: HiddenFrameCall) -> None:
     """Run the program; end the process as it does, unless it ends well."""
     exit_code = run_main(code, module.__dict__, call)
     if exit_code:
-        leave(exit_code)
+        exit_process(exit_code)
 
 
 def set_arguments(command: Sequence[str], directory: str) -> None:
@@ -194,7 +194,7 @@ def set_arguments(command: Sequence[str], directory: str) -> None:
     sys.path[0] = directory
 
 
-def fresh_main(path: str) -> dict[str, Any]:
+def create_main_module(path: str) -> dict[str, Any]:
     """A `__main__` module as the interpreter makes it for a script; returns its namespace."""
     main = ModuleType("__main__")
     main.__loader__ = importlib.machinery.SourceFileLoader("__main__", path)
@@ -203,25 +203,25 @@ def fresh_main(path: str) -> dict[str, Any]:
     return main.__dict__
 
 
-def run_main(code: CodeType, namespace: dict[str, Any], call: FramelessCall) -> int:
+def run_main(code: CodeType, namespace: dict[str, Any], call: HiddenFrameCall) -> int:
     """Run the program; report what it did not catch; return the interpreter's exit code, -SIGINT for an interrupt."""
     try:
         call(exec, code, namespace)
     except BaseException as error:  # noqa: BLE001 - the process boundary of the program itself
-        return exit_code_after(error)
-    return exit_code_after(None)
+        return report_exit(error)
+    return report_exit(None)
 
 
-def exit_code_after(error: BaseException | None) -> int:
+def report_exit(error: BaseException | None) -> int:
     """The exit code of a program that ended with this exception, which is reported, or without one."""
     flush_quietly("stderr")
     flush_quietly("stdout")
     if error is None:
         return 0
-    return exit_code_of(error) if isinstance(error, SystemExit) else report_uncaught(error)
+    return handle_system_exit(error) if isinstance(error, SystemExit) else report_uncaught(error)
 
 
-def exit_code_of(request: SystemExit) -> int:
+def handle_system_exit(request: SystemExit) -> int:
     """What `python3` makes of a SystemExit: None is 0, an int is itself, anything else is printed and is 1."""
     flush_quietly("stdout")
     code = request.code
@@ -255,7 +255,7 @@ def report_uncaught(error: BaseException) -> int:
     try:
         sys.excepthook(kind, error, trace)
     except SystemExit as request:
-        return exit_code_of(request)
+        return handle_system_exit(request)
     except BaseException as second:  # noqa: BLE001 - as the interpreter does
         second.__traceback__ = second.__traceback__.tb_next if second.__traceback__ else None
         print("Error in sys.excepthook:", file=sys.stderr)
@@ -268,24 +268,24 @@ def report_uncaught(error: BaseException) -> int:
 
 def finish_plainly(exit_code: int) -> NoReturn:
     """End a program that has nothing to be closed: flush, and go."""
-    leave(exit_code if flush_standard_streams() else EXIT_FLUSH_FAILED)
+    exit_process(exit_code if flush_standard_streams() else EXIT_FLUSH_FAILED)
 
 
-def leave(exit_code: int) -> NoReturn:
+def exit_process(exit_code: int) -> NoReturn:
     if exit_code == -signal.SIGINT:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
     os._exit(exit_code & 0xFF)
 
 
-def tear_down_modules(known: frozenset[str]) -> None:
+def tear_down_modules(preloaded: frozenset[str]) -> None:
     """Destroy the program's modules, so that its finalisers run and its open files are flushed."""
     for name in ("last_type", "last_value", "last_traceback"):
         if hasattr(sys, name):
             setattr(sys, name, None)
     alive = []
     for name, module in list(sys.modules.items()):
-        if name not in known and isinstance(module, ModuleType):
+        if name not in preloaded and isinstance(module, ModuleType):
             alive.append(weakref.ref(module))
             sys.modules[name] = None  # type: ignore[assignment]
     del module, name
@@ -329,4 +329,4 @@ def flush_standard_streams() -> bool:
     return flushed
 
 
-_OWN_FILES = frozenset({__file__, sys.modules[FramelessCall.__module__].__file__})
+_OWN_FILES = frozenset({__file__, sys.modules[HiddenFrameCall.__module__].__file__})

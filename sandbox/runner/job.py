@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 from sandbox.runner.words import Mode
 
 MIB = 1 << 20
-CPU_SECONDS_BEYOND = 2  # the kernel's limit counts whole seconds and is the second line behind the supervisor's clock
+CPU_LIMIT_MARGIN_S = 2  # the kernel's limit counts whole seconds and is the second line behind the supervisor's clock
 KEEP_UID = -1
-MAX_VARIABLES = 256
+MAX_ENVIRONMENT_VARIABLES = 256
 _NUMBERS = struct.Struct("=7q")
 _REPORT = struct.Struct("=ihhdd")
 
 
-class Step(IntEnum):
+class SetupStep(IntEnum):
     """What a child does before its program begins, in this order; `enum step` of forkserver.c."""
 
     STARTED = 0  # the program has begun: how it ends is its own doing
@@ -38,7 +38,7 @@ class Step(IntEnum):
     EXEC = 10
 
 
-class Job(NamedTuple):
+class LaunchSpec(NamedTuple):
     """What one child becomes. `uid` is None where the host lends no uids."""
 
     directory: str
@@ -46,13 +46,13 @@ class Job(NamedTuple):
     environment: Mapping[str, str]
     mode: Mode
     uid: int | None
-    cpu_seconds: int
+    cpu_limit_s: int
     memory_bytes: int
     processes: int
     file_bytes: int
 
 
-class Report(NamedTuple):
+class ExitReport(NamedTuple):
     """How a child ended, as wait4 tells: CPU seconds with those of the children it waited for, and peak resident
     MiB.
 
@@ -62,13 +62,13 @@ class Report(NamedTuple):
     wait_status: int
     cpu_time_s: float
     memory_mb: float
-    step: Step = Step.STARTED
+    step: SetupStep = SetupStep.STARTED
     error: int = 0
 
     @property
     def failure(self) -> str:
         """Why the program was not started; empty if it was."""
-        if self.step is Step.STARTED:
+        if self.step is SetupStep.STARTED:
             return ""
         return f"{self.step.name.lower()}: {os.strerror(self.error) if self.error else 'killed'}"
 
@@ -80,7 +80,7 @@ def pack(
     numbers = _NUMBERS.pack(
         KEEP_UID if uid is None else uid,
         mode,
-        int(limits["cpu_time_s"]) + CPU_SECONDS_BEYOND,
+        int(limits["cpu_time_s"]) + CPU_LIMIT_MARGIN_S,
         limits["memory_mb"] * MIB,
         limits["processes"],
         limits["file_mb"] * MIB,
@@ -90,23 +90,23 @@ def pack(
     return numbers + strings.encode("utf-8", "surrogateescape")
 
 
-def environment_block(environment: Mapping[str, str]) -> str:
-    if len(environment) > MAX_VARIABLES:
-        raise ValueError(f"more than {MAX_VARIABLES} environment variables")
+def pack_environment(environment: Mapping[str, str]) -> str:
+    if len(environment) > MAX_ENVIRONMENT_VARIABLES:
+        raise ValueError(f"more than {MAX_ENVIRONMENT_VARIABLES} environment variables")
     return "".join(f"{name}={value}\0" for name, value in environment.items())
 
 
-def unpack(content: bytes) -> Job:
+def unpack(content: bytes) -> LaunchSpec:
     """For the zygote without its C library."""
     uid, mode, cpu_seconds, memory_bytes, processes, file_bytes, arguments = _NUMBERS.unpack_from(content)
     directory, *strings = content[_NUMBERS.size :].decode("utf-8", "surrogateescape").split("\0")
-    return Job(
+    return LaunchSpec(
         directory=directory,
         command=tuple(strings[:arguments]),
         environment=dict(variable.split("=", 1) for variable in strings[arguments:] if variable),
         mode=Mode(mode),
         uid=None if uid == KEEP_UID else uid,
-        cpu_seconds=cpu_seconds,
+        cpu_limit_s=cpu_seconds,
         memory_bytes=memory_bytes,
         processes=processes,
         file_bytes=file_bytes,
@@ -114,12 +114,12 @@ def unpack(content: bytes) -> Job:
 
 
 def pack_report(
-    wait_status: int, cpu_time_s: float, memory_mb: float, step: int = Step.STARTED, error: int = 0
+    wait_status: int, cpu_time_s: float, memory_mb: float, step: int = SetupStep.STARTED, error: int = 0
 ) -> bytes:
     return _REPORT.pack(wait_status, step, error, cpu_time_s, memory_mb)
 
 
-def unpack_report(content: bytes) -> Report:
+def unpack_report(content: bytes) -> ExitReport:
     """Raises struct.error or ValueError for anything that is not a report."""
     wait_status, step, error, cpu_time_s, memory_mb = _REPORT.unpack(content)
-    return Report(wait_status, cpu_time_s, memory_mb, Step(step), error)
+    return ExitReport(wait_status, cpu_time_s, memory_mb, SetupStep(step), error)

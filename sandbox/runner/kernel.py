@@ -11,7 +11,7 @@ GVISOR = "gvisor"
 # What gVisor answers to uname(2), the same in all its versions: pkg/sentry/syscalls/linux/linux64.go.
 _GVISOR_VERSION = "#1 SMP Sun Jan 10 15:06:54 PST 2016"
 
-GVISOR_LACKS = (
+GVISOR_MISSING_ISOLATION = (
     "gVisor: memory is watched 20 times a second, not limited by the kernel; beyond the host's limit the box ends",
     "gVisor: CPU time is counted in steps of 10 ms, and wall time includes waiting for a free CPU",
     "gVisor: programs can read the environment, the memory map and the list of descriptors of the box's own processes",
@@ -20,6 +20,6 @@ GVISOR_LACKS = (
 )
 
 
-def kernel_name() -> str:
+def detect_kernel() -> str:
     """`gvisor`, or an empty string for Linux."""
     return GVISOR if os.uname().version == _GVISOR_VERSION else ""

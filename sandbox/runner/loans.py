@@ -11,47 +11,49 @@ import sys
 from typing import Any, NamedTuple
 
 from sandbox.runner import changes
-from sandbox.runner.values import References
+from sandbox.runner.values import ReferenceCodec
 
-MOST_LOANS = 32
-MOST_ITEMS = 10_000
-OWN_REFERENCES = 3  # to the copy: of the loan, of its watch, and of the call that counts them
+MAX_TRACKED_COPIES = 32
+MAX_TRACKED_ITEMS = 10_000
+OWN_REFERENCE_COUNT = 3  # to the copy: of the loan, of its watch, and of the call that counts them
 
 
-class Loan(NamedTuple):
+class TrackedCopy(NamedTuple):
     """The program's number for the container, the test's copy, and what was in it."""
 
     number: int
     copy: Any
-    watch: changes.Watch
+    snapshot: changes.ContainerSnapshot
 
 
-def lends(value: Any) -> bool:
+def is_trackable(value: Any) -> bool:
     """Whether a container is lent: a large one costs too much to look through each time."""
-    return changes.is_container(value) and len(value) <= MOST_ITEMS
+    return changes.is_container(value) and len(value) <= MAX_TRACKED_ITEMS
 
 
-class Loans:
+class TrackedCopies:
     """The loans of one test."""
 
     def __init__(self) -> None:
-        self._loans: list[Loan] = []
+        self._copies: list[TrackedCopy] = []
 
-    def begin(self, number: int, copy: Any) -> None:
-        self._loans.append(Loan(number, copy, changes.Watch([copy])))
-        del self._loans[:-MOST_LOANS]
+    def add(self, number: int, copy: Any) -> None:
+        self._copies.append(TrackedCopy(number, copy, changes.ContainerSnapshot([copy])))
+        del self._copies[:-MAX_TRACKED_COPIES]
 
-    def settle(self, references: References) -> list[tuple[int, list[Any]]]:
+    def collect_changes(self, references: ReferenceCodec) -> list[tuple[int, list[Any]]]:
         """Return what has changed in each copy since it was last looked at."""
-        loans, self._loans = self._loans, []
+        loans, self._copies = self._copies, []
         settled = []
         for loan in loans:
-            changed = loan.watch.changed(references)
+            changed = loan.snapshot.encode_changes(references)
             if changed:
                 settled.append((loan.number, changed))
-            if sys.getrefcount(loan.copy) > OWN_REFERENCES:
-                self._loans.append(Loan(loan.number, loan.copy, changes.Watch([loan.copy])) if changed else loan)
+            if sys.getrefcount(loan.copy) > OWN_REFERENCE_COUNT:
+                self._copies.append(
+                    TrackedCopy(loan.number, loan.copy, changes.ContainerSnapshot([loan.copy])) if changed else loan
+                )
         return settled
 
     def __bool__(self) -> bool:
-        return bool(self._loans)
+        return bool(self._copies)

@@ -36,7 +36,7 @@ from typing import Any, NoReturn
 
 from sandbox.runner import confine, mounts, seccomp, usage
 
-FLAGS = {
+CLONE_FLAGS = {
     "user": 0x1000_0000,
     "mount": 0x0002_0000,
     "pid": 0x2000_0000,
@@ -44,8 +44,8 @@ FLAGS = {
     "ipc": 0x0800_0000,
     "uts": 0x0400_0000,
 }
-NEW_CGROUP = 0x0200_0000
-CLONE = {"x86_64": 56, "aarch64": 220}
+CLONE_NEWCGROUP = 0x0200_0000
+CLONE_CALL_NUMBERS = {"x86_64": 56, "aarch64": 220}
 CAPABILITY_NUMBERS = {
     "CHOWN": 0,
     "DAC_OVERRIDE": 1,
@@ -58,15 +58,15 @@ CAPABILITY_NUMBERS = {
 CAPABILITY_VERSION = 0x2008_0522
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 36, 38
 PROGRAM_UID = 1000  # what the one user of a box is called inside where the host lends no more
-REMOVAL_PATIENCE_S = 2.0
+REMOVAL_TIMEOUT_S = 2.0
 # What is of no use without the step that failed: a pid namespace shows the wrong /proc without mounts of its own.
-FALLS_WITH = {"proc": {"pid"}, "mount": {"mount", "pid"}, "uts": {"uts"}}
-WEAKER_IDS = {"all": "range", "range": "one"}
+DEPENDENT_KINDS = {"proc": {"pid"}, "mount": {"mount", "pid"}, "uts": {"uts"}}
+WEAKER_ID_MAPPINGS = {"all": "range", "range": "one"}
 
 _libc = ctypes.PyDLL(None, use_errno=True)
 
 
-class Refused(Exception):
+class IsolationRefused(Exception):
     """The kernel does not give one of the walls; `step` says which."""
 
     def __init__(self, step: str, reason: str) -> None:
@@ -82,7 +82,7 @@ def has_capability(name: str) -> bool:
     return False
 
 
-def mapped_ids() -> list[list[int]]:
+def read_id_ranges() -> list[list[int]]:
     """The uids of our own user namespace, as [first, count] pairs."""
     lines = Path("/proc/self/uid_map").read_text().splitlines()
     return [[int(first), int(count)] for first, _, count in map(str.split, lines)]
@@ -92,21 +92,21 @@ def clone(kinds: Iterable[str]) -> int:
     """Fork into new namespaces of these kinds. Raises Refused."""
     flags = int(signal.SIGCHLD)
     for kind in kinds:
-        flags |= FLAGS[kind]
-    pid = int(_libc.syscall(CLONE[platform.machine()], ctypes.c_ulong(flags), None, None, None, None))
+        flags |= CLONE_FLAGS[kind]
+    pid = int(_libc.syscall(CLONE_CALL_NUMBERS[platform.machine()], ctypes.c_ulong(flags), None, None, None, None))
     if pid < 0:
-        raise Refused("clone", os.strerror(ctypes.get_errno()))
+        raise IsolationRefused("clone", os.strerror(ctypes.get_errno()))
     return pid
 
 
-def refused_kinds(kinds: set[str]) -> set[str]:
+def find_refused_kinds(kinds: set[str]) -> set[str]:
     """Which of the kinds the kernel does not give, each tried by itself; all, where it gives no user namespace."""
     root = {"user"} & kinds
     refused = set()
     for kind in sorted(kinds, key=lambda kind: kind != "user"):
         try:
             pid = clone(root | {kind})
-        except Refused:
+        except IsolationRefused:
             if kind == "user":
                 return kinds
             refused.add(kind)
@@ -125,7 +125,7 @@ def map_ids(pid: int, plan: dict[str, Any]) -> None:
             Path(f"/proc/{pid}/uid_map").write_text(f"{PROGRAM_UID} {os.geteuid()} 1")
             Path(f"/proc/{pid}/gid_map").write_text(f"{PROGRAM_UID} {os.getegid()} 1")
         elif plan["ids"] == "all":
-            lines = "".join(f"{first} {first} {count}\n" for first, count in mapped_ids())
+            lines = "".join(f"{first} {first} {count}\n" for first, count in read_id_ranges())
             Path(f"/proc/{pid}/uid_map").write_text(lines)
             Path(f"/proc/{pid}/gid_map").write_text(lines)
         else:
@@ -136,21 +136,21 @@ def map_ids(pid: int, plan: dict[str, Any]) -> None:
                 numbers = map(str, (pid, 0, own, 1, 1, first, count))
                 subprocess.run([tool, *numbers], check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError, TypeError) as error:
-        raise Refused("ids", str(error)) from error
+        raise IsolationRefused("ids", str(error)) from error
 
 
 def join_cgroups(folders: Sequence[str]) -> None:
     for folder in folders:
         Path(folder, "cgroup.procs").write_text("0")
-    _libc.unshare(NEW_CGROUP)  # refused only where other walls are, too; the folders outside are not shown anyway
+    _libc.unshare(CLONE_NEWCGROUP)  # refused only where other walls are, too; the folders outside are not shown anyway
 
 
-def give_up_capabilities(kept: Sequence[str]) -> None:
+def give_up_capabilities(names: Sequence[str]) -> None:
     """Keep only those of the named ones that we have, and let nothing we start ever have more."""
     for number in range(64):
-        if number not in {CAPABILITY_NUMBERS[name] for name in kept}:
+        if number not in {CAPABILITY_NUMBERS[name] for name in names}:
             _libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)  # without CAP_SETPCAP: no_new_privs below does as much
-    mask = sum(1 << CAPABILITY_NUMBERS[name] for name in kept if has_capability(name))
+    mask = sum(1 << CAPABILITY_NUMBERS[name] for name in names if has_capability(name))
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
     sets = (ctypes.c_uint32 * 6)(mask, mask, 0, 0, 0, 0)
     if _libc.capset(header, sets) != 0 or _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
@@ -169,16 +169,16 @@ def lift_limits() -> None:
             continue
 
 
-def no_network() -> bytes:
+def build_unix_only_filter() -> bytes:
     """A system-call filter for a box without a network namespace: unix sockets only. Each program's lies on it."""
     arch = seccomp.ARCHITECTURES[platform.machine()]
-    unix_only = seccomp.choose({socket.AF_UNIX: seccomp.allow()}, seccomp.deny(errno.EAFNOSUPPORT))
+    unix_only = seccomp.branch_on_value({socket.AF_UNIX: seccomp.allow()}, seccomp.deny(errno.EAFNOSUPPORT))
     sockets = [*seccomp.load_argument(0), *unix_only]
-    code = seccomp.choose({arch.socket: sockets}, seccomp.allow())
-    return seccomp.for_architecture(arch, code)
+    code = seccomp.branch_on_value({arch.socket: sockets}, seccomp.allow())
+    return seccomp.build_for_architecture(arch, code)
 
 
-def put_up_walls(plan: dict[str, Any], kinds: set[str]) -> None:
+def set_up_isolation(plan: dict[str, Any], kinds: set[str]) -> None:
     """In the box's first process: everything that clone itself did not do. Raises Refused."""
     step = "cgroup"
     try:
@@ -189,42 +189,42 @@ def put_up_walls(plan: dict[str, Any], kinds: set[str]) -> None:
         step = "mount"
         if "mount" in kinds:
             uid = PROGRAM_UID if plan["ids"] == "one" else 0
-            mounts.enter(plan["place"], {**plan["tree"], "uid": uid}, "pid" in kinds)
+            mounts.enter_root(plan["place"], {**plan["tree"], "uid": uid}, "pid" in kinds)
         step = "capabilities"
         lift_limits()
         give_up_capabilities(plan["capabilities"])
         if "network" not in kinds:
-            confine.Filter(no_network()).install()
+            confine.SyscallFilter(build_unix_only_filter()).install()
     except mounts.ProcRefused as error:
-        raise Refused("proc", str(error)) from error
+        raise IsolationRefused("proc", str(error)) from error
     except OSError as error:
-        raise Refused(step, str(error)) from error
+        raise IsolationRefused(step, str(error)) from error
 
 
-def be_the_box(plan: dict[str, Any], kinds: set[str], go: int, report: int) -> NoReturn:
+def run_box_process(plan: dict[str, Any], kinds: set[str], go_pipe: int, report_pipe: int) -> NoReturn:
     """The child of clone: wait for `go`, put up the walls, report, become the supervisor."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.read(go, 1) != b"g":
+    if os.read(go_pipe, 1) != b"g":
         os._exit(1)
     try:
-        put_up_walls(plan, kinds)
-    except Refused as error:
-        os.write(report, json.dumps([error.step, error.reason]).encode())
+        set_up_isolation(plan, kinds)
+    except IsolationRefused as error:
+        os.write(report_pipe, json.dumps([error.step, error.reason]).encode())
         os._exit(1)
-    os.write(report, b"[]")
+    os.write(report_pipe, b"[]")
     if plan["probe"]:
         os._exit(0)
-    for descriptor in (go, plan["leash"]):
+    for descriptor in (go_pipe, plan["leash"]):
         os.close(descriptor)
-    supervise(plan, kinds)
+    run_supervisor(plan, kinds)
 
 
-def supervise(plan: dict[str, Any], kinds: set[str]) -> NoReturn:
+def run_supervisor(plan: dict[str, Any], kinds: set[str]) -> NoReturn:
     """Import the supervisor anew, by the path it has inside, and be it. `report` stays open until this process ends."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
         del sys.modules[name]
     if "mount" in kinds:
-        sys.path[0] = mounts.RUNNER
+        sys.path[0] = mounts.RUNNER_DIR
     from sandbox.runner import supervisor
     from sandbox.runner import usage as usage_inside
 
@@ -234,48 +234,48 @@ def supervise(plan: dict[str, Any], kinds: set[str]) -> NoReturn:
     supervisor.main()
 
 
-def start(plan: dict[str, Any], kinds: set[str]) -> tuple[int, int]:
+def start_box(plan: dict[str, Any], kinds: set[str]) -> tuple[int, int]:
     """Make the box's first process; returns its pid and a pipe that closes when it ends. Raises Refused."""
-    go_read, go = os.pipe()
-    report, report_write = os.pipe()
+    go_read, go_write = os.pipe()
+    report_read, report_write = os.pipe()
     try:
         pid = clone(kinds)
-    except Refused:
-        for descriptor in (go_read, go, report, report_write):
+    except IsolationRefused:
+        for descriptor in (go_read, go_write, report_read, report_write):
             os.close(descriptor)
         raise
     if pid == 0:
-        os.close(go)
-        os.close(report)
-        be_the_box(plan, kinds, go_read, report_write)
+        os.close(go_write)
+        os.close(report_read)
+        run_box_process(plan, kinds, go_read, report_write)
     os.close(go_read)
     os.close(report_write)
     try:
         if "user" in kinds:
             map_ids(pid, plan)
-        os.write(go, b"g")
-        refusal = json.loads(os.read(report, 65_536) or b'["start", "it ended"]')
+        os.write(go_write, b"g")
+        refusal = json.loads(os.read(report_read, 65_536) or b'["start", "it ended"]')
         if refusal:
-            raise Refused(*refusal)
+            raise IsolationRefused(*refusal)
     except BaseException:
-        os.close(report)
+        os.close(report_read)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         raise
     finally:
-        os.close(go)
-    return pid, report
+        os.close(go_write)
+    return pid, report_read
 
 
-def watch(pid: int, ended: int, leash: int) -> None:
+def wait_for_end(pid: int, end_pipe: int, leash_pipe: int) -> None:
     """Wait for the end of the box or of its worker; then leave no process of it."""
     poll = select.poll()
-    for descriptor in (ended, leash):
+    for descriptor in (end_pipe, leash_pipe):
         poll.register(descriptor, select.POLLIN)
     poll.poll()
     kill(pid)
     os.waitpid(pid, 0)  # returns when every process of its pid namespace is gone
-    while left := usage.descendants(os.getpid()):
+    while left := usage.list_descendants(os.getpid()):
         for one in left:
             kill(one)
         try:
@@ -293,9 +293,9 @@ def kill(pid: int) -> None:
 
 def remove_traces(plan: dict[str, Any]) -> None:
     """The box's cgroups, which the kernel may hold on to for a moment, and its folder where it has no tree."""
-    patience = time.monotonic() + REMOVAL_PATIENCE_S
+    deadline = time.monotonic() + REMOVAL_TIMEOUT_S
     for folder in plan["cgroups"]:
-        while os.path.isdir(folder) and time.monotonic() < patience:
+        while os.path.isdir(folder) and time.monotonic() < deadline:
             try:
                 os.rmdir(folder)
             except OSError:
@@ -306,35 +306,41 @@ def remove_traces(plan: dict[str, Any]) -> None:
 
 def probe(plan: dict[str, Any]) -> dict[str, Any]:
     """What this host gives: the kinds of namespaces, how user ids are mapped, and the reason of each refusal."""
-    kinds, reasons = set(FLAGS), {}
+    kinds, reasons = set(CLONE_FLAGS), {}
     plan["ids"] = "all" if os.geteuid() == 0 else "range"
     if has_capability("SYS_ADMIN"):
         kinds -= {"user"}
         plan["ids"] = "host"
-    going = True
-    while going:
+    works = True
+    while works:
         try:
-            pid, ended = start(plan, kinds)
-        except Refused as error:
+            pid, end_pipe = start_box(plan, kinds)
+        except IsolationRefused as error:
             reasons[error.step] = error.reason
-            going = do_without(plan, kinds, error.step)
+            works = drop_refused_step(plan, kinds, error.step)
             continue
-        os.close(ended)
+        os.close(end_pipe)
         os.waitpid(pid, 0)
         break
-    answer = {"kinds": sorted(kinds), "ids": plan["ids"], "reasons": reasons, "works": going}
-    return {**answer, "uids": mapped_ids(), "python": list(sys.version_info[:2])}
+    answer = {"kinds": sorted(kinds), "ids": plan["ids"], "reasons": reasons, "works": works}
+    return {**answer, "uids": read_id_ranges(), "python": list(sys.version_info[:2])}
 
 
-def do_without(plan: dict[str, Any], kinds: set[str], step: str) -> bool:
+def drop_refused_step(plan: dict[str, Any], kinds: set[str], step: str) -> bool:
     """Take out of the plan what was refused at `step`; False where nothing is left to take out."""
-    if step == "ids" and plan["ids"] in WEAKER_IDS:
-        plan["ids"] = WEAKER_IDS[plan["ids"]]
+    if step == "ids" and plan["ids"] in WEAKER_ID_MAPPINGS:
+        plan["ids"] = WEAKER_ID_MAPPINGS[plan["ids"]]
         return True
-    fallen = refused_kinds(kinds) if step == "clone" else set(kinds) if step == "ids" else FALLS_WITH.get(step, set())
-    if not fallen & kinds:
+    dropped = (
+        find_refused_kinds(kinds)
+        if step == "clone"
+        else set(kinds)
+        if step == "ids"
+        else DEPENDENT_KINDS.get(step, set())
+    )
+    if not dropped & kinds:
         return False
-    kinds -= fallen
+    kinds -= dropped
     if not kinds:
         plan["ids"] = "host" if has_capability("SETUID") and has_capability("SETGID") else "one"
     return True
@@ -351,10 +357,10 @@ def main() -> NoReturn:
         os._exit(0)
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
-        pid, ended = start(plan, set(plan["kinds"]))
+        pid, end_pipe = start_box(plan, set(plan["kinds"]))
         os.close(plan["connection"])
-        watch(pid, ended, plan["leash"])
-    except Refused as error:
+        wait_for_end(pid, end_pipe, plan["leash"])
+    except IsolationRefused as error:
         print(error, file=sys.stderr, flush=True)
     finally:
         remove_traces(plan)

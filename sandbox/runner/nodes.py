@@ -12,11 +12,11 @@ from types import GeneratorType
 from typing import Any
 
 from sandbox.runner import values as codec
-from sandbox.runner.values import NotPlain
+from sandbox.runner.values import UnsupportedValue
 
 MAX_NODES = 2_000_000
-LIST_OF = re.compile(r"\b(list|sequence|iterable|deque|tuple)\[", re.IGNORECASE)
-NODE = re.compile(r"\b(ListNode|TreeNode)\b")
+LIST_ANNOTATION = re.compile(r"\b(list|sequence|iterable|deque|tuple)\[", re.IGNORECASE)
+NODE_ANNOTATION = re.compile(r"\b(ListNode|TreeNode)\b")
 
 
 class ListNode:
@@ -36,7 +36,7 @@ class TreeNode:
         self.right = right
 
 
-def linked(items: Iterable[Any], kind: type = ListNode) -> Any:
+def build_linked_list(items: Iterable[Any], kind: type = ListNode) -> Any:
     """Build a linked list of the items; None for an empty one."""
     head: Any = None
     for item in reversed([*items]):
@@ -46,18 +46,18 @@ def linked(items: Iterable[Any], kind: type = ListNode) -> Any:
     return head
 
 
-def list_of(node: Any) -> list[Any]:
+def read_linked_list(node: Any) -> list[Any]:
     """Return a linked list's values. Raises NotPlain for one that has no end."""
     values: list[Any] = []
     while node is not None:
         values.append(node.val)
         node = node.next
         if len(values) > MAX_NODES:
-            raise NotPlain("a linked list without an end")
+            raise UnsupportedValue("a linked list without an end")
     return values
 
 
-def tree(levels: Iterable[Any], kind: type = TreeNode) -> Any:
+def build_tree(levels: Iterable[Any], kind: type = TreeNode) -> Any:
     """Build a binary tree from its values level by level, with None where a child is missing; None for an empty one."""
     values = iter(levels)
     first = next(values, None)
@@ -76,7 +76,7 @@ def tree(levels: Iterable[Any], kind: type = TreeNode) -> Any:
     return root
 
 
-def levels_of(root: Any) -> list[Any]:
+def read_tree_levels(root: Any) -> list[Any]:
     """Return a binary tree's values level by level, with None where a child is missing but not at the end."""
     values: list[Any] = []
     waiting = deque([root])
@@ -86,39 +86,39 @@ def levels_of(root: Any) -> list[Any]:
         if node is not None:
             waiting += (node.left, node.right)
         if len(values) > MAX_NODES:
-            raise NotPlain("a tree without an end")
+            raise UnsupportedValue("a tree without an end")
     while values and values[-1] is None:
         values.pop()
     return values
 
 
-def build(declared: Any, value: Any, namespace: Mapping[str, Any]) -> Any:
+def convert_argument(annotation: Any, value: Any, namespace: Mapping[str, Any]) -> Any:
     """Make an argument what its annotation says: a list becomes the nodes of a list or a tree, of the program's own
     class where it has one. Any other value stays as it is.
     """
     if not (value is None or type(value) is list):
         return value
-    text = declared if isinstance(declared, str) else str(declared)
-    name = NODE.search(text)
+    text = annotation if isinstance(annotation, str) else str(annotation)
+    name = NODE_ANNOTATION.search(text)
     if name is None:
         return value
     own = namespace.get(name[1])
-    make: Callable[..., Any] = linked if name[1] == "ListNode" else tree
+    make: Callable[..., Any] = build_linked_list if name[1] == "ListNode" else build_tree
     kinds = (own,) if isinstance(own, type) else ()
-    if LIST_OF.search(text[: name.start()]):
+    if LIST_ANNOTATION.search(text[: name.start()]):
         return [make(item or (), *kinds) if item is None or type(item) is list else item for item in value or ()]
     return make(value or (), *kinds)
 
 
-def is_declared(function: Any) -> bool:
+def returns_nodes(function: Any) -> bool:
     """Whether a function returns nodes, by its annotations: those of its arguments where the result has none."""
     annotations = getattr(function, "__annotations__", None) or {}
     if "return" in annotations:
-        return NODE.search(str(annotations["return"])) is not None
-    return any(NODE.search(str(declared)) for declared in annotations.values())
+        return NODE_ANNOTATION.search(str(annotations["return"])) is not None
+    return any(NODE_ANNOTATION.search(str(declared)) for declared in annotations.values())
 
 
-class AsLists:
+class NodeListCodec:
     """References for a value that leaves for good: iterators and nodes become lists, and nothing is referred to."""
 
     keeps_arrays = False
@@ -126,22 +126,22 @@ class AsLists:
     def encode(self, value: Any, depth: int) -> Any:
         return None
 
-    def refer(self, value: Any, depth: int) -> Any:
+    def encode_reference(self, value: Any, depth: int) -> Any:
         if isinstance(value, Iterator | GeneratorType):
             return [codec.encode(item, depth + 1, self) for item in value]
-        items = values_of(value)
+        items = read_nodes(value)
         if items is None:
-            raise NotPlain(f"a {type(value).__name__} is not a plain value")
+            raise UnsupportedValue(f"a {type(value).__name__} is not a plain value")
         return {"nodes": codec.encode(items, depth, self)}
 
     def decode(self, kind: str, content: Any) -> Any:
-        raise NotPlain(f"no kind of value is called {kind:.100}")
+        raise UnsupportedValue(f"no kind of value is called {kind:.100}")
 
 
-def values_of(value: Any) -> list[Any] | None:
+def read_nodes(value: Any) -> list[Any] | None:
     """Return the values of a linked list or a tree; None for what is neither."""
     if isinstance(value, type) or not hasattr(value, "val"):
         return None
     if hasattr(value, "left") and hasattr(value, "right"):
-        return levels_of(value)
-    return list_of(value) if hasattr(value, "next") else None
+        return read_tree_levels(value)
+    return read_linked_list(value) if hasattr(value, "next") else None

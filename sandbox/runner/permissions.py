@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from sandbox.runner.specials import OPERATORS
 
 if TYPE_CHECKING:
-    from sandbox.runner.peers import Peer
+    from sandbox.runner.peers import RpcPeer
 
-CLOSED = (
+OPAQUE_TYPES = (
     types.FrameType,
     types.TracebackType,
     types.ModuleType,
@@ -27,18 +27,18 @@ CLOSED = (
     types.AsyncGeneratorType,
 )
 GENERATOR_METHODS = frozenset({"send", "throw", "close", "asend", "athrow", "aclose"})
-MOCK = "unittest.mock"  # a mock passes for everything, so it is an object
+MOCK_MODULE = "unittest.mock"  # a mock passes for everything, so it is an object
 # Of a mock: by these a program could make an assertion of the test's pass.
 MOCK_SETTINGS = frozenset({"configure_mock", "mock_add_spec", "attach_mock"})
 # Of a task, which is named by its number, or begun of what can be awaited: the program's own coroutines, too.
-OF_TASKS = frozenset({"task", "step", "outcome", "cancel"})
+TASK_OPERATIONS = frozenset({"task", "step", "outcome", "cancel"})
 
 
 def check_target(operation: str, encoded: Sequence[Any]) -> None:
     """Raises TypeError unless an operation is one on an object of the test. `encoded` are its arguments, as received:
     decoded ones no longer say who made them. An operator has the object on either side.
     """
-    if operation in OF_TASKS:
+    if operation in TASK_OPERATIONS:
         return
     if not any(map(_is_own, encoded if operation in OPERATORS else encoded[:1])):
         raise TypeError(f"{operation} of an object that is not the test's is not for the program to ask")
@@ -54,14 +54,14 @@ def _is_own(encoded: Any) -> bool:
     return _is_own(values[0]) if isinstance(values, list) and values else "yours" in encoded
 
 
-def check(peer: Peer, operation: str, args: list[Any]) -> None:
+def check_operation(peer: RpcPeer, operation: str, args: list[Any]) -> None:
     """Raises TypeError for what is not for the program to do, and AttributeError for what it is not shown."""
     if operation in {"getattr", "method"}:
-        if not _may_read(args[0], args[1]):
+        if not _can_read(args[0], args[1]):
             raise AttributeError(f"{args[1]!r} of an object of the test is not for the program")
         return
     if operation in {"setattr", "delattr"}:
-        allowed = _may_set(peer, args[0], args[1])
+        allowed = _can_set(peer, args[0], args[1])
     elif operation == "vars":
         allowed = type(args[0]).__module__ in peer.own_modules and not any(
             name.startswith("_") for name in vars(args[0])
@@ -72,20 +72,20 @@ def check(peer: Peer, operation: str, args: list[Any]) -> None:
         raise TypeError(f"{operation} of an object of the test is not for the program")
 
 
-def _may_read(target: Any, name: Any) -> bool:
+def _can_read(target: Any, name: Any) -> bool:
     if not isinstance(name, str):
         return False
-    if isinstance(target, CLOSED):
+    if isinstance(target, OPAQUE_TYPES):
         return name in GENERATOR_METHODS
-    if type(target).__module__ == MOCK and name in MOCK_SETTINGS:
+    if type(target).__module__ == MOCK_MODULE and name in MOCK_SETTINGS:
         return False
     return not name.startswith("_")
 
 
-def _may_set(peer: Peer, target: Any, name: Any) -> bool:
+def _can_set(peer: RpcPeer, target: Any, name: Any) -> bool:
     if not isinstance(name, str) or name.startswith("_") or isinstance(target, type):
         return False
     kind = type(target)
-    if kind.__module__ == MOCK:
+    if kind.__module__ == MOCK_MODULE:
         return not hasattr(kind, name)
     return kind.__module__ in peer.own_modules and not callable(getattr(kind, name, None))

@@ -9,34 +9,34 @@ import builtins
 from typing import TYPE_CHECKING, Any
 
 from sandbox.runner import values
-from sandbox.runner.values import NotPlain
+from sandbox.runner.values import UnsupportedValue
 
 if TYPE_CHECKING:
-    from sandbox.runner.peers import Peer
+    from sandbox.runner.peers import RpcPeer
 
-MAX_TEXT = 10_000
+MAX_TEXT_CHARS = 10_000
 MAX_CAUSES = 20
 
 
-class Errors:
+class ExceptionCodec:
     """Encodes and decodes the exceptions of one side."""
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: RpcPeer) -> None:
         self._peer = peer
 
     def encode(self, error: BaseException, causes: int = 0) -> dict[str, Any]:
         """Encode an exception: its text, its class, its arguments and what caused it."""
         references = self._peer.references
         number = error.__dict__.get("_number")
-        text = text_of(error)
+        text = get_text(error)
         encoded: dict[str, Any] = {"error": text, "kind": type(error).__name__}
         if number is not None:
             return {**encoded, "yours": number}
         encoded["class"] = references.encode_class(type(error))
-        encoded["number"] = references.number_of(error)
+        encoded["number"] = references.get_number(error)
         try:
-            encoded["args"] = [values.encode(item, 0, references) for item in _arguments_of(error)]
-        except (NotPlain, TypeError):
+            encoded["args"] = [values.encode(item, 0, references) for item in _get_arguments(error)]
+        except (UnsupportedValue, TypeError):
             encoded["args"] = [text]
         if error.__cause__ is not None and causes < MAX_CAUSES:
             encoded["cause"] = self.encode(error.__cause__, causes + 1)
@@ -51,17 +51,17 @@ class Errors:
             found = references.decode("yours", encoded["yours"])
             if isinstance(found, BaseException):
                 return found
-            raise NotPlain("not an exception")
-        text = str(encoded["error"])[:MAX_TEXT]
+            raise UnsupportedValue("not an exception")
+        text = str(encoded["error"])[:MAX_TEXT_CHARS]
         kind = values.decode(encoded["class"], references)
         crossing = (Exception, SystemExit) if self._peer.catches_exits else Exception
         if not (isinstance(kind, type) and issubclass(kind, crossing)):
-            self._peer.leave(f"{encoded['kind']}: {text}")
+            self._peer.end_process(f"{encoded['kind']}: {text}")
         try:
             args = [values.decode(item, references) for item in encoded.get("args", [])]
-        except NotPlain:
+        except UnsupportedValue:
             args = [text]
-        error: BaseException = self._built(kind, args, text)
+        error: BaseException = self._build(kind, args, text)
         number = encoded.get("number")
         if type(number) is int and hasattr(error, "__dict__"):
             error.__dict__.update(_number=number, _text=text)
@@ -69,16 +69,16 @@ class Errors:
             error.__cause__ = self.decode(encoded["cause"])
         return error
 
-    def _built(self, kind: Any, args: list[Any], text: str) -> Any:
+    def _build(self, kind: Any, args: list[Any], text: str) -> Any:
         if getattr(kind, "_class_number", None) is None:
             try:
                 return kind(*args)
             except Exception:  # noqa: BLE001 - a builtin one that takes other arguments than it keeps
-                return Exception(text) if issubclass(kind, builtins.BaseExceptionGroup) else _bare(kind, args)
-        return _bare(kind, args)
+                return Exception(text) if issubclass(kind, builtins.BaseExceptionGroup) else _build_bare(kind, args)
+        return _build_bare(kind, args)
 
 
-def _bare(kind: Any, args: list[Any]) -> Any:
+def _build_bare(kind: Any, args: list[Any]) -> Any:
     """An exception with its arguments, whatever its class's constructor wants."""
     try:
         error = kind.__new__(kind, *args)
@@ -88,7 +88,7 @@ def _bare(kind: Any, args: list[Any]) -> Any:
     return error
 
 
-def _arguments_of(error: BaseException) -> tuple[Any, ...]:
+def _get_arguments(error: BaseException) -> tuple[Any, ...]:
     """The arguments that build an exception again. An OSError keeps the names of files apart from its others."""
     if isinstance(error, OSError) and type(error).__module__ == "builtins" and len(error.args) == 2:
         if error.filename2 is not None:
@@ -98,8 +98,8 @@ def _arguments_of(error: BaseException) -> tuple[Any, ...]:
     return error.args
 
 
-def text_of(error: BaseException) -> str:
+def get_text(error: BaseException) -> str:
     try:
-        return str(error)[:MAX_TEXT]
+        return str(error)[:MAX_TEXT_CHARS]
     except Exception:  # noqa: BLE001 - its __str__ is the program's
         return ""

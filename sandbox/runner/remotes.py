@@ -22,12 +22,12 @@ import types
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from sandbox.runner.specials import BINARY, CONVERSIONS, SPECIAL
+from sandbox.runner.specials import BINARY_METHODS, CONVERSION_METHODS, SPECIAL_METHODS
 
 if TYPE_CHECKING:
-    from sandbox.runner.peers import Peer
+    from sandbox.runner.peers import RpcPeer
 
-STRANGER, NAMED, BELIEVED = 0, 1, 2
+UNTRUSTED, NAMED, TRUSTED = 0, 1, 2
 FUNCTION_CLASSES: dict[str, type] = {
     "function": types.FunctionType,
     "method": types.MethodType,
@@ -36,27 +36,27 @@ FUNCTION_CLASSES: dict[str, type] = {
 # What a function says of itself, besides what its other attributes are asked for.
 METADATA = ("__name__", "__qualname__", "__doc__", "__module__", "__annotations__", "__defaults__", "__kwdefaults__")
 # Special methods that an object of any class may be asked for.
-_FREE = frozenset(
+_UNGUARDED_METHODS = frozenset(
     {"__format__", "__bytes__", "__call__", "__enter__", "__get__", "__set__", "__set_name__"}
     | {"__aenter__", "__aiter__", "__anext__"}
 )
 _PLAIN_TYPES = (str, int, float, complex, bytes, list, tuple, dict, set, frozenset, range, type(None))
-PLAIN_ATTRIBUTES = frozenset(name for kind in _PLAIN_TYPES for name in dir(kind))
+PLAIN_VALUE_ATTRIBUTES = frozenset(name for kind in _PLAIN_TYPES for name in dir(kind))
 
 
-class Remote:
+class Proxy:
     """Something that belongs to the other side."""
 
     __slots__ = ("__weakref__", "_number", "_peer")
-    _peer: Peer
+    _peer: RpcPeer
     _number: int
 
-    def __init__(self, peer: Peer, number: int) -> None:
+    def __init__(self, peer: RpcPeer, number: int) -> None:
         object.__setattr__(self, "_peer", peer)
         object.__setattr__(self, "_number", number)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return _restore, (hold(self._peer.operate("deepcopy", self)),)
+        return _restore, (keep_for_pickle(self._peer.operate("deepcopy", self)),)
 
     def __copy__(self) -> Any:
         return self._peer.operate("copy", self)
@@ -65,34 +65,34 @@ class Remote:
         return self._peer.operate("deepcopy", self)
 
 
-class RemoteFunction(Remote):
+class FunctionProxy(Proxy):
     """A function or a bound method."""
 
-    __slots__ = ("_about", "_found_as", "_kind", "_name")
-    _about: dict[str, Any] | None
-    _found_as: tuple[str, ...]  # the names under which the test has looked it up
+    __slots__ = ("_kind", "_lookup_names", "_metadata", "_name")
+    _metadata: dict[str, Any] | None
+    _lookup_names: tuple[str, ...]  # the names under which the test has looked it up
     _kind: str
     _name: str
 
-    def __init__(self, peer: Peer, number: int, name: str, kind: str) -> None:
+    def __init__(self, peer: RpcPeer, number: int, name: str, kind: str) -> None:
         super().__init__(peer, number)
-        for attribute, value in (("_name", name), ("_kind", kind), ("_about", None), ("_found_as", ())):
+        for attribute, value in (("_name", name), ("_kind", kind), ("_metadata", None), ("_lookup_names", ())):
             object.__setattr__(self, attribute, value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         result = self._peer.operate("call", self, *args, **kwargs)
-        if self._found_as:
+        if self._lookup_names:
             first = result[0] if type(result) in (list, tuple) and result else result
-            if isinstance(type(first), RemoteClass) and self._peer.expects_objects_of(self._found_as):
-                believe(type(first))
+            if isinstance(type(first), ClassProxy) and self._peer.expects_objects_of(self._lookup_names):
+                trust_class(type(first))
         return result
 
     def __getattr__(self, name: str) -> Any:
         if name in METADATA or name in {"__code__", "__signature__"}:
-            about = self._about
+            about = self._metadata
             if about is None:
-                about = self._peer.about(self)
-                object.__setattr__(self, "_about", about)
+                about = self._peer.fetch_metadata(self)
+                object.__setattr__(self, "_metadata", about)
             if name in about:
                 return about[name]
             raise AttributeError(name)
@@ -105,7 +105,7 @@ class RemoteFunction(Remote):
     def __setattr__(self, name: str, value: Any) -> None:
         if name in METADATA or name == "__signature__":
             self.__getattr__("__name__")
-            about = self._about
+            about = self._metadata
             assert about is not None
             about[name] = value
         elif not name.startswith("__"):
@@ -125,7 +125,7 @@ class RemoteFunction(Remote):
         return FUNCTION_CLASSES.get(self._kind, type(self))
 
 
-class RemoteMethod(RemoteFunction):
+class MethodProxy(FunctionProxy):
     """A method of a remote object, not asked for before it is needed: most are called at once."""
 
     __slots__ = ("_owner",)
@@ -135,8 +135,8 @@ class RemoteMethod(RemoteFunction):
             ("_peer", owner._peer),
             ("_name", name),
             ("_kind", "method"),
-            ("_about", None),
-            ("_found_as", ()),
+            ("_metadata", None),
+            ("_lookup_names", ()),
         ):
             object.__setattr__(self, attribute, value)
         object.__setattr__(self, "_owner", owner)
@@ -150,17 +150,17 @@ class RemoteMethod(RemoteFunction):
         return self._peer.operate("method", self._owner, self._name, *args, **kwargs)
 
 
-def _asked(name: str) -> Any:
-    return property(lambda self: RemoteFunction.__getattr__(self, name))
+def _build_forwarding_property(name: str) -> Any:
+    return property(lambda self: FunctionProxy.__getattr__(self, name))
 
 
 # A class has these attributes itself, and an instance would find those: properties come first.
-for _kind in (RemoteFunction, RemoteMethod):
+for _kind in (FunctionProxy, MethodProxy):
     for _name in ("__doc__", "__module__", "__annotations__"):
-        setattr(_kind, _name, _asked(_name))
+        setattr(_kind, _name, _build_forwarding_property(_name))
 
 
-class RemoteIterator(Remote):
+class IteratorProxy(Proxy):
     """An iterator. Once it has ended it stays ended, as Python's own do, whatever its owner would say."""
 
     __slots__ = ("_ended",)
@@ -178,7 +178,7 @@ class RemoteIterator(Remote):
             raise
 
 
-class RemoteGenerator(RemoteIterator):
+class GeneratorProxy(IteratorProxy):
     __slots__ = ()
 
     def send(self, value: Any) -> Any:
@@ -195,18 +195,18 @@ class RemoteGenerator(RemoteIterator):
         return types.GeneratorType
 
 
-class RemoteClass(type):
+class ClassProxy(type):
     """The class of the stand-ins for one class of the other side's."""
 
-    _class_peer: Peer
+    _class_peer: RpcPeer
     _class_number: int
-    _level: int
+    _trust_level: int
     _methods: frozenset[str]
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> Any:
         if "_class_number" in namespace:
             return super().__new__(mcs, name, bases, namespace)
-        return derive(mcs, name, bases, namespace, options)
+        return derive_class(mcs, name, bases, namespace, options)
 
     def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> None:
         super().__init__(name, bases, namespace)
@@ -218,10 +218,10 @@ class RemoteClass(type):
         if name.startswith("__") and name not in {"__signature__", "__wrapped__", "__members__", "__match_args__"}:
             raise AttributeError(name)
         if name == "__signature__":
-            return cls._class_peer.about(cls)[name]
+            return cls._class_peer.fetch_metadata(cls)[name]
         cls._class_peer.check_attribute(cls, name)
         found = cls._class_peer.operate("getattr", cls, name)
-        believe_by(cls, name)
+        trust_class_by_attribute(cls, name)
         return found
 
     def __setattr__(cls, name: str, value: Any) -> None:
@@ -231,14 +231,14 @@ class RemoteClass(type):
         derived = cls.__dict__.get("_derived", False)
         if not name.startswith("__") or (derived and callable(value)):
             cls._class_peer.operate("setattr", cls, name, value)
-        if derived or name in SPECIAL:
+        if derived or name in SPECIAL_METHODS:
             super().__setattr__(name, value)
 
     def __delattr__(cls, name: str) -> None:
         cls._class_peer.operate("delattr", cls, name)
 
     def __instancecheck__(cls, instance: Any) -> bool:
-        believe(cls)
+        trust_class(cls)
         return super().__instancecheck__(instance)
 
     def __getitem__(cls, key: Any) -> Any:
@@ -257,18 +257,18 @@ class RemoteClass(type):
         return True
 
 
-def believe(kind: Any) -> None:
+def trust_class(kind: Any) -> None:
     """The test uses a class as a class, so it expects the objects of the program's."""
-    type.__setattr__(kind, "_level", BELIEVED)
+    type.__setattr__(kind, "_trust_level", TRUSTED)
 
 
-def believe_by(kind: Any, name: str) -> None:
+def trust_class_by_attribute(kind: Any, name: str) -> None:
     """The test has used an attribute that the object has. Where no plain value has it, the test expects an object."""
-    if name not in PLAIN_ATTRIBUTES:
-        believe(kind)
+    if name not in PLAIN_VALUE_ATTRIBUTES:
+        trust_class(kind)
 
 
-class RemoteObject(Remote):
+class ObjectProxy(Proxy):
     """An instance of a class of the other side's. Its special methods are those of its own stand-in class."""
 
     __slots__ = ()
@@ -280,25 +280,25 @@ class RemoteObject(Remote):
             raise AttributeError(name)
         kind: Any = type(self)
         self._peer.check_attribute(kind, name)
-        found = RemoteMethod(self, name) if name in kind._methods else self._peer.operate("getattr", self, name)
-        believe_by(kind, name)
+        found = MethodProxy(self, name) if name in kind._methods else self._peer.operate("getattr", self, name)
+        trust_class_by_attribute(kind, name)
         return found
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._peer.operate("setattr", self, name, value)
-        believe_by(type(self), name)
+        trust_class_by_attribute(type(self), name)
 
     def __delattr__(self, name: str) -> None:
         self._peer.operate("delattr", self, name)
 
     def __eq__(self, other: object) -> Any:
-        if isinstance(other, Remote):
-            asked = self._compares or self._based
+        if isinstance(other, Proxy):
+            asked = self._defines_eq or self._has_builtin_base
             return self._number == other._number or (asked and self._peer.operate("eq", self, other))
-        level = self._peer.level(type(self))
-        if self._compares:
-            return self._peer.operate("eq", self, other) if level == BELIEVED else NotImplemented
-        if self._based and level != STRANGER:
+        level = self._peer.get_trust_level(type(self))
+        if self._defines_eq:
+            return self._peer.operate("eq", self, other) if level == TRUSTED else NotImplemented
+        if self._has_builtin_base and level != UNTRUSTED:
             return bool(self._peer.operate("plain", self) == other)
         return NotImplemented
 
@@ -317,65 +317,65 @@ class RemoteObject(Remote):
     def __str__(self) -> str:
         return str(self._peer.operate("str", self))
 
-    _compares = False  # whether the class defines an order of its own for ==
-    _based = False  # whether the class has a builtin base, whose value can be asked for
+    _defines_eq = False  # whether the class defines an order of its own for ==
+    _has_builtin_base = False  # whether the class has a builtin base, whose value can be asked for
     _methods: frozenset[str] = frozenset()
-    _level = STRANGER
+    _trust_level = UNTRUSTED
 
 
-def special_method(name: str, is_iterator: bool = False) -> Callable[..., Any]:
+def build_special_method(name: str, is_iterator: bool = False) -> Callable[..., Any]:
     """Make the method of a stand-in class that forwards a special method."""
     if is_iterator and name in {"__iter__", "__next__"}:
         return lambda self: self._peer.operate("special", self, name)
-    if name in BINARY:
-        return _binary(*BINARY[name])
-    if name in CONVERSIONS:
-        return _guarded(CONVERSIONS[name])
+    if name in BINARY_METHODS:
+        return _build_binary_method(*BINARY_METHODS[name])
+    if name in CONVERSION_METHODS:
+        return _build_guarded_method(CONVERSION_METHODS[name])
     if name in {"__hash__", "__bool__", "__str__", "__repr__"}:
         return lambda self: self._peer.operate(name.strip("_"), self)
     if name == "__contains__":
-        return lambda self, item: bool(self._peer.operate_guarded(type(self), "contains", self, item))
+        return lambda self, item: bool(self._peer.operate_if_trusted(type(self), "contains", self, item))
     if name in {"__exit__", "__aexit__"}:
-        return lambda self, kind, error, trace: self._peer.leave_block(name.strip("_"), self, error)
+        return lambda self, kind, error, trace: self._peer.exit_context(name.strip("_"), self, error)
     if name == "__await__":
         return lambda self: self._peer.await_object(self)
-    if name in _FREE:
+    if name in _UNGUARDED_METHODS:
         return lambda self, *args, **kwargs: self._peer.operate("special", self, name, *args, **kwargs)
-    return lambda self, *args: self._peer.operate_guarded(type(self), "special", self, name, *args)
+    return lambda self, *args: self._peer.operate_if_trusted(type(self), "special", self, name, *args)
 
 
-def _binary(operation: str, swapped: bool) -> Callable[..., Any]:
+def _build_binary_method(operation: str, swapped: bool) -> Callable[..., Any]:
     def operate(self: Any, other: Any, *more: Any) -> Any:
         operands = (other, self) if swapped else (self, other)
-        return self._peer.operate_guarded(type(self), operation, *operands, *more)
+        return self._peer.operate_if_trusted(type(self), operation, *operands, *more)
 
     return operate
 
 
-def _guarded(operation: str) -> Callable[..., Any]:
-    return lambda self, *args: self._peer.operate_guarded(type(self), operation, self, *args)
+def _build_guarded_method(operation: str) -> Callable[..., Any]:
+    return lambda self, *args: self._peer.operate_if_trusted(type(self), operation, self, *args)
 
 
-def derive(
-    mcs: type[RemoteClass], name: str, bases: tuple[type, ...], namespace: dict[str, Any], options: dict[str, Any]
+def derive_class(
+    mcs: type[ClassProxy], name: str, bases: tuple[type, ...], namespace: dict[str, Any], options: dict[str, Any]
 ) -> Any:
     """Define a class here that derives from classes of the other side: it gets a class of its own there, whose methods
     call back, and its methods here reach those of the bases by `super()`.
     """
-    remote = next(base for base in bases if isinstance(base, RemoteClass))
+    remote = next(base for base in bases if isinstance(base, ClassProxy))
     peer = remote._class_peer
     for base in bases:
-        if isinstance(base, RemoteClass):
-            believe(base)
-    members = {key: value for key, value in namespace.items() if key not in _OF_A_CLASS}
-    number = peer.derive(name, bases, members, options)
+        if isinstance(base, ClassProxy):
+            trust_class(base)
+    members = {key: value for key, value in namespace.items() if key not in _CLASS_BODY_NAMES}
+    number = peer.derive_class(name, bases, members, options)
     layer_namespace: dict[str, Any] = {"_class_number": remote._class_number, "__slots__": ()}
-    for method in {*remote._methods, *(key for key in SPECIAL if hasattr(remote, key)), "__init__"}:
-        layer_namespace[method] = _inherited(remote, method)
+    for method in {*remote._methods, *(key for key in SPECIAL_METHODS if hasattr(remote, key)), "__init__"}:
+        layer_namespace[method] = _build_inherited_method(remote, method)
     layer = type.__new__(mcs, f"super({remote.__name__})", tuple(b for b in bases if b is not object), layer_namespace)
-    own = {"_class_number": number, "_derived": True, "_level": BELIEVED, **namespace}
+    own = {"_class_number": number, "_derived": True, "_trust_level": TRUSTED, **namespace}
     if "__eq__" in namespace:
-        own["_compares"] = True
+        own["_defines_eq"] = True
         own.setdefault("__hash__", None)
     own["_methods"] = frozenset()
     own.pop("__slots__", None)
@@ -385,25 +385,25 @@ def derive(
     return derived
 
 
-_OF_A_CLASS = frozenset({"__module__", "__qualname__", "__classcell__", "__dict__", "__weakref__", "__slots__"})
+_CLASS_BODY_NAMES = frozenset({"__module__", "__qualname__", "__classcell__", "__dict__", "__weakref__", "__slots__"})
 
 
-def _inherited(owner: Any, name: str) -> Callable[..., Any]:
+def _build_inherited_method(owner: Any, name: str) -> Callable[..., Any]:
     return lambda self, *args, **kwargs: owner._class_peer.operate("inherited", owner, name, self, *args, **kwargs)
 
 
-_held: list[Any] = []
+_pickled_values: list[Any] = []
 
 
-def hold(value: Any) -> int:
+def keep_for_pickle(value: Any) -> int:
     """Keep what a pickle stands for: it is only ever loaded by the process that wrote it."""
-    if not _held:
+    if not _pickled_values:
         # A pickle names this function by a module that can be imported, and none of ours can be.
         _restore.__module__, _restore.__qualname__ = copyreg.__name__, _restore.__name__
         vars(copyreg)[_restore.__name__] = _restore
-    _held.append(value)
-    return len(_held) - 1
+    _pickled_values.append(value)
+    return len(_pickled_values) - 1
 
 
 def _restore(index: int) -> Any:
-    return _held[index].__deepcopy__({})
+    return _pickled_values[index].__deepcopy__({})

@@ -32,13 +32,13 @@ class Reporter:
     that the test forked does not speak for it.
     """
 
-    def __init__(self, descriptor: int, nonce: str, process: int = 0) -> None:
+    def __init__(self, descriptor: int, nonce: str, pid: int = 0) -> None:
         self._descriptor = descriptor
-        self._process = process or getpid()
+        self._pid = pid or getpid()
         self._start = f'{{"nonce":{quote(nonce)}'
 
-    def tell(self, **fields: str) -> None:
-        if getpid() != self._process:
+    def emit(self, **fields: str) -> None:
+        if getpid() != self._pid:
             return
         text = self._start
         for name in fields:
@@ -48,7 +48,7 @@ class Reporter:
             line = line[write(self._descriptor, line) :]
 
 
-def read(content: bytes, nonce: str) -> list[dict[str, str]]:
+def read_reports(content: bytes, nonce: str) -> list[dict[str, str]]:
     """Return the reports with this nonce in what a test has written, in their order."""
     start = b'{"nonce":"%b"' % nonce.encode()
     reports: list[dict[str, str]] = []
@@ -60,11 +60,11 @@ def read(content: bytes, nonce: str) -> list[dict[str, str]]:
         except (ValueError, RecursionError):  # cut short by the end of the test
             fields = {}
         if isinstance(fields, dict):
-            reports.append({str(name): sendable(value) for name, value in fields.items()})
+            reports.append({str(name): replace_surrogates(value) for name, value in fields.items()})
         place = content.find(start, place + len(start))
     return reports
 
 
-def sendable(value: object) -> str:
+def replace_surrogates(value: object) -> str:
     """Return a text that can be encoded: half a surrogate pair is text in JSON, and nowhere else."""
     return str(value).encode(errors="replace").decode()

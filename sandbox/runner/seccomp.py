@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 # Denied system calls by group, as (x86_64, aarch64) numbers; None where the architecture has no such call. Source:
 # the kernel's arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
-DENIED: dict[str, dict[str, tuple[int | None, int | None]]] = {
+DENIED_CALLS: dict[str, dict[str, tuple[int | None, int | None]]] = {
     "other processes' memory": {
         "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272),
         "pidfd_getfd": (438, 438), "process_madvise": (440, 440), "process_mrelease": (448, 448),
@@ -58,34 +58,34 @@ DENIED: dict[str, dict[str, tuple[int | None, int | None]]] = {
         "uselib": (134, None), "ustat": (136, None), "sysfs": (139, None), "nfsservctl": (180, 42),
     },
 }  # fmt: skip
-NEWEST_KNOWN = 470
+NEWEST_KNOWN_CALL = 470
 # They answer 0 and do nothing: the kernel would write out the file systems of the whole machine for them.
-PRETENDED: dict[str, tuple[int, int]] = {"sync": (162, 81), "syncfs": (306, 267)}
+IGNORED_CALLS: dict[str, tuple[int, int]] = {"sync": (162, 81), "syncfs": (306, 267)}
 
 # No new namespaces, and no CLONE_PARENT: its process would be the zygote's child, which nobody looks for.
 DENIED_CLONE_FLAGS = 0x7E02_0000 | 0x0000_0080 | 0x0000_8000
 AF_UNIX, AF_INET, AF_INET6 = 1, 2, 10  # the box's network namespace holds nothing but loopback
-STREAM, DATAGRAM = 1, 2
+SOCK_STREAM, SOCK_DGRAM = 1, 2
 # For any other pair the kernel starts modprobe, on the host and at nobody's expense, to look for a module.
 INTERNET_PROTOCOLS: dict[int, dict[int, tuple[int, ...]]] = {
-    AF_INET: {STREAM: (0, 6), DATAGRAM: (0, 17, 1)},
-    AF_INET6: {STREAM: (0, 6), DATAGRAM: (0, 17)},
+    AF_INET: {SOCK_STREAM: (0, 6), SOCK_DGRAM: (0, 17, 1)},
+    AF_INET6: {SOCK_STREAM: (0, 6), SOCK_DGRAM: (0, 17)},
 }
 UNIX_PROTOCOLS = (0, 1)
 SOCKET_TYPE_MASK = 0xF  # the rest are SOCK_NONBLOCK and SOCK_CLOEXEC
 TERMINAL_INJECTION = 0x5412  # TIOCSTI
 PRCTL_SECCOMP, PRCTL_NAME_MEMORY = 22, 0x5356_4D41  # PR_SET_SECCOMP, PR_SET_VMA
-OPEN_FILE_LOCKS = (37, 38)  # F_OFD_SETLK, F_OFD_SETLKW: no process owns them, so nobody could count a box's own
+OPEN_FILE_LOCK_COMMANDS = (37, 38)  # F_OFD_SETLK, F_OFD_SETLKW: no process owns them, so nobody could count a box's own
 HUGE_MAPPING, HUGE_MEMORY_FILE = 0x4_0000, 0x4  # MAP_HUGETLB, MFD_HUGETLB: pages that count for no memory cgroup
 NOTIFICATION_PIPE = 0x80  # O_NOTIFICATION_PIPE: its pages count for no memory cgroup
 
 SOL_IP, SOL_SOCKET, SOL_TCP, SOL_IPV6 = 0, 1, 6, 41
 # SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_LOCK_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF, SO_ATTACH_REUSEPORT_EBPF
-SOCKET_FILTERS = (26, 27, 44, 50, 51, 52)
+SOCKET_FILTER_OPTIONS = (26, 27, 44, 50, 51, 52)
 NEWEST_SOCKET_OPTION = 84
 # What the other levels leave open, as first and last option of a range. Not open are memberships in groups, flow
 # labels, keys and upper-layer protocols: the kernel allocates for each of these.
-OPEN_OPTIONS: dict[int, tuple[tuple[int, int], ...]] = {
+ALLOWED_SOCKET_OPTIONS: dict[int, tuple[tuple[int, int], ...]] = {
     SOL_IP: ((1, 3), (5, 15), (19, 34), (49, 51)),
     SOL_TCP: ((1, 13), (16, 18), (23, 30), (34, 37)),
     SOL_IPV6: ((1, 1), (16, 19), (23, 26), (29, 29), (33, 33), (49, 52), (66, 67), (70, 76)),
@@ -93,13 +93,13 @@ OPEN_OPTIONS: dict[int, tuple[tuple[int, int], ...]] = {
 
 _LOAD, _JUMP, _JEQ, _JGE, _JSET, _AND, _RETURN = 0x20, 0x05, 0x15, 0x35, 0x45, 0x54, 0x06
 _ALLOW, _KILL, _ERRNO = 0x7FFF_0000, 0x8000_0000, 0x0005_0000
-_NUMBER, _ARCHITECTURE, _FARTHEST_BRANCH = 0, 4, 0xFF  # where the call's data has them; a branch is one byte
+_NUMBER_OFFSET, _ARCHITECTURE_OFFSET, _MAX_BRANCH = 0, 4, 0xFF  # where the call's data has them; a branch is one byte
 
 
 class Architecture(NamedTuple):
     """The numbers that the filter needs of one architecture; `column` is its place in the tables above."""
 
-    audit: int
+    audit_id: int
     column: int
     clone: int
     clone3: int
@@ -128,34 +128,39 @@ class Instruction(NamedTuple):
     if_true: int = 0
     if_false: int = 0
 
-    def packed(self) -> bytes:
+    def pack(self) -> bytes:
         return struct.pack("@HBBI", self.code, self.if_true, self.if_false, self.value & 0xFFFF_FFFF)
 
 
-Code = list[Instruction]
+Instructions = list[Instruction]
 
 
-def allow() -> Code:
+def allow() -> Instructions:
     return [Instruction(_RETURN, _ALLOW)]
 
 
-def deny(error: int) -> Code:
+def deny(error: int) -> Instructions:
     """Answer the call with this error; 0 answers it with success. Either way the kernel does nothing."""
     return [Instruction(_RETURN, _ERRNO | error)]
 
 
-def load_argument(index: int) -> Code:
+def load_argument(index: int) -> Instructions:
     """The low 32 bits of an argument, which is all that the kernel reads of an int."""
     return [Instruction(_LOAD, 16 + 8 * index)]
 
 
-def if_any_bit(mask: int, then: Code, otherwise: Code) -> Code:
+def branch_on_bits(mask: int, then: Instructions, otherwise: Instructions) -> Instructions:
     return [Instruction(_JSET, mask, 0, len(then)), *then, *otherwise]
 
 
-def choose(cases: Mapping[int, Code], otherwise: Code, newest: int | None = None, above: Code | None = None) -> Code:
+def branch_on_value(
+    cases: Mapping[int, Instructions],
+    otherwise: Instructions,
+    newest: int | None = None,
+    above: Instructions | None = None,
+) -> Instructions:
     """Go on with the case of the value that is loaded, by binary search; `above` is for values above `newest`."""
-    segments: list[tuple[int, Code]] = [(0, otherwise)]  # from this value on, until the next segment begins
+    segments: list[tuple[int, Instructions]] = [(0, otherwise)]  # from this value on, until the next segment begins
     for value in sorted(cases):
         if segments[-1][0] == value:
             segments.pop()
@@ -164,68 +169,70 @@ def choose(cases: Mapping[int, Code], otherwise: Code, newest: int | None = None
         segments.append((value + 1, otherwise))
     if newest is not None and above is not None:
         segments = [segment for segment in segments if segment[0] <= newest] + [(newest + 1, above)]
-    return _search(segments)
+    return _build_search(segments)
 
 
-def _search(segments: Sequence[tuple[int, Code]]) -> Code:
+def _build_search(segments: Sequence[tuple[int, Instructions]]) -> Instructions:
     if len(segments) == 1:
         return segments[0][1]
     middle = len(segments) // 2
-    below, above = _search(segments[:middle]), _search(segments[middle:])
-    if len(below) <= _FARTHEST_BRANCH:
+    below, above = _build_search(segments[:middle]), _build_search(segments[middle:])
+    if len(below) <= _MAX_BRANCH:
         return [Instruction(_JGE, segments[middle][0], len(below), 0), *below, *above]
     return [Instruction(_JGE, segments[middle][0], 0, 1), Instruction(_JUMP, len(below)), *below, *above]
 
 
-def choose_range(ranges: Sequence[tuple[int, int]], inside: Code, outside: Code) -> Code:
-    return choose({value: inside for first, last in ranges for value in range(first, last + 1)}, outside)
+def branch_on_ranges(ranges: Sequence[tuple[int, int]], inside: Instructions, outside: Instructions) -> Instructions:
+    return branch_on_value({value: inside for first, last in ranges for value in range(first, last + 1)}, outside)
 
 
-def _clone() -> Code:
-    return [*load_argument(0), *if_any_bit(DENIED_CLONE_FLAGS, deny(errno.EPERM), allow())]
+def _filter_clone() -> Instructions:
+    return [*load_argument(0), *branch_on_bits(DENIED_CLONE_FLAGS, deny(errno.EPERM), allow())]
 
 
-def _ioctl() -> Code:
-    return [*load_argument(1), *choose({TERMINAL_INJECTION: deny(errno.EPERM)}, allow())]
+def _filter_ioctl() -> Instructions:
+    return [*load_argument(1), *branch_on_value({TERMINAL_INJECTION: deny(errno.EPERM)}, allow())]
 
 
-def _socket(ipv6: bool) -> Code:
-    def protocols(known: Sequence[int]) -> Code:
-        return [*load_argument(2), *choose(dict.fromkeys(known, allow()), deny(errno.EPROTONOSUPPORT))]
+def _filter_socket(ipv6: bool) -> Instructions:
+    def filter_protocols(known: Sequence[int]) -> Instructions:
+        return [*load_argument(2), *branch_on_value(dict.fromkeys(known, allow()), deny(errno.EPROTONOSUPPORT))]
 
-    families = {AF_UNIX: protocols(UNIX_PROTOCOLS)}
+    families = {AF_UNIX: filter_protocols(UNIX_PROTOCOLS)}
     for family, types in INTERNET_PROTOCOLS.items():
         if family == AF_INET6 and not ipv6:
             continue
-        by_type = choose({kind: protocols(known) for kind, known in types.items()}, deny(errno.ESOCKTNOSUPPORT))
+        by_type = branch_on_value(
+            {kind: filter_protocols(known) for kind, known in types.items()}, deny(errno.ESOCKTNOSUPPORT)
+        )
         families[family] = [*load_argument(1), Instruction(_AND, SOCKET_TYPE_MASK), *by_type]
-    return [*load_argument(0), *choose(families, deny(errno.EAFNOSUPPORT))]
+    return [*load_argument(0), *branch_on_value(families, deny(errno.EAFNOSUPPORT))]
 
 
-def _setsockopt() -> Code:
+def _filter_setsockopt() -> Instructions:
     unknown = deny(errno.ENOPROTOOPT)
-    filters = dict.fromkeys(SOCKET_FILTERS, deny(errno.EPERM))
-    levels = {SOL_SOCKET: [*load_argument(2), *choose(filters, allow(), NEWEST_SOCKET_OPTION, unknown)]}
-    for level, ranges in OPEN_OPTIONS.items():
-        levels[level] = [*load_argument(2), *choose_range(ranges, allow(), unknown)]
-    return [*load_argument(1), *choose(levels, unknown)]
+    filters = dict.fromkeys(SOCKET_FILTER_OPTIONS, deny(errno.EPERM))
+    levels = {SOL_SOCKET: [*load_argument(2), *branch_on_value(filters, allow(), NEWEST_SOCKET_OPTION, unknown)]}
+    for level, ranges in ALLOWED_SOCKET_OPTIONS.items():
+        levels[level] = [*load_argument(2), *branch_on_ranges(ranges, allow(), unknown)]
+    return [*load_argument(1), *branch_on_value(levels, unknown)]
 
 
-def _prctl() -> Code:
+def _filter_prctl() -> Instructions:
     options = {PRCTL_SECCOMP: deny(errno.EPERM), PRCTL_NAME_MEMORY: deny(errno.EINVAL)}
-    return [*load_argument(0), *choose(options, allow())]
+    return [*load_argument(0), *branch_on_value(options, allow())]
 
 
-def _mmap() -> Code:
-    return [*load_argument(3), *if_any_bit(HUGE_MAPPING, deny(errno.ENOMEM), allow())]
+def _filter_mmap() -> Instructions:
+    return [*load_argument(3), *branch_on_bits(HUGE_MAPPING, deny(errno.ENOMEM), allow())]
 
 
-def _memfd_create() -> Code:
-    return [*load_argument(1), *if_any_bit(HUGE_MEMORY_FILE, deny(errno.ENOMEM), allow())]
+def _filter_memfd_create() -> Instructions:
+    return [*load_argument(1), *branch_on_bits(HUGE_MEMORY_FILE, deny(errno.ENOMEM), allow())]
 
 
-def _fcntl() -> Code:
-    return [*load_argument(1), *choose(dict.fromkeys(OPEN_FILE_LOCKS, deny(errno.EINVAL)), allow())]
+def _filter_fcntl() -> Instructions:
+    return [*load_argument(1), *branch_on_value(dict.fromkeys(OPEN_FILE_LOCK_COMMANDS, deny(errno.EINVAL)), allow())]
 
 
 def has_ipv6() -> bool:
@@ -233,43 +240,43 @@ def has_ipv6() -> bool:
     return os.path.exists("/proc/net/if_inet6")
 
 
-def _pipe2() -> Code:
-    return [*load_argument(1), *if_any_bit(NOTIFICATION_PIPE, deny(errno.ENOPKG), allow())]
+def _filter_pipe2() -> Instructions:
+    return [*load_argument(1), *branch_on_bits(NOTIFICATION_PIPE, deny(errno.ENOPKG), allow())]
 
 
-def filter_program(machine: str = "", ipv6: bool = True) -> bytes:
+def build_filter(machine: str = "", ipv6: bool = True) -> bytes:
     """The filter as BPF instructions (struct sock_filter[]). Raises KeyError for an unknown architecture."""
     arch = ARCHITECTURES[machine or platform.machine()]
-    calls: dict[int, Code] = {}
-    for group in DENIED.values():
+    calls: dict[int, Instructions] = {}
+    for group in DENIED_CALLS.values():
         calls |= {number: deny(errno.EPERM) for pair in group.values() if (number := pair[arch.column]) is not None}
-    calls |= {pair[arch.column]: deny(0) for pair in PRETENDED.values()}
+    calls |= {pair[arch.column]: deny(0) for pair in IGNORED_CALLS.values()}
     calls |= {
         arch.clone3: deny(errno.ENOSYS),  # its flags lie in memory where a filter cannot look; libc then uses clone
-        arch.clone: _clone(),
-        arch.ioctl: _ioctl(),
-        arch.socket: _socket(ipv6),
-        arch.socketpair: _socket(ipv6),
-        arch.setsockopt: _setsockopt(),
-        arch.prctl: _prctl(),
-        arch.mmap: _mmap(),
-        arch.memfd_create: _memfd_create(),
-        arch.fcntl: _fcntl(),
-        arch.pipe2: _pipe2(),
+        arch.clone: _filter_clone(),
+        arch.ioctl: _filter_ioctl(),
+        arch.socket: _filter_socket(ipv6),
+        arch.socketpair: _filter_socket(ipv6),
+        arch.setsockopt: _filter_setsockopt(),
+        arch.prctl: _filter_prctl(),
+        arch.mmap: _filter_mmap(),
+        arch.memfd_create: _filter_memfd_create(),
+        arch.fcntl: _filter_fcntl(),
+        arch.pipe2: _filter_pipe2(),
     }
     # ENOSYS also closes the x32 calls, whose numbers start at 0x40000000.
-    return for_architecture(arch, choose(calls, allow(), NEWEST_KNOWN, deny(errno.ENOSYS)))
+    return build_for_architecture(arch, branch_on_value(calls, allow(), NEWEST_KNOWN_CALL, deny(errno.ENOSYS)))
 
 
-def for_architecture(arch: Architecture, code: Code) -> bytes:
+def build_for_architecture(arch: Architecture, code: Instructions) -> bytes:
     """A filter for calls by this architecture's entrance, their number loaded; a call by another one kills."""
     return b"".join(
-        instruction.packed()
+        instruction.pack()
         for instruction in (
-            Instruction(_LOAD, _ARCHITECTURE),
-            Instruction(_JEQ, arch.audit, 1, 0),
+            Instruction(_LOAD, _ARCHITECTURE_OFFSET),
+            Instruction(_JEQ, arch.audit_id, 1, 0),
             Instruction(_RETURN, _KILL),
-            Instruction(_LOAD, _NUMBER),
+            Instruction(_LOAD, _NUMBER_OFFSET),
             *code,
         )
     )

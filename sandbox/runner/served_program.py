@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from sandbox.runner import arguments, peers
-from sandbox.runner.functions import PROGRAM_NAME, named
+from sandbox.runner.functions import PROGRAM_MODULE_NAME, find_function
 
 
 def serve_test(namespace: dict[str, Any], calls: Any, answers: Any, first: bytes) -> None:
@@ -21,26 +21,26 @@ def serve_test(namespace: dict[str, Any], calls: Any, answers: Any, first: bytes
             namespace.pop(name, None)
             return {"value": None}
         if request["do"] == "set":
-            namespace[name] = peer.decoded(request["value"])
+            namespace[name] = peer.decode(request["value"])
             return {"value": None}
         if request["do"] == "names":
-            return {"value": [name for name in namespace if not name.startswith("_") and name not in given]}
-        if name.partition(".")[0] not in namespace or (name in given and name not in arguments.NODES):
+            return {"value": [name for name in namespace if not name.startswith("_") and name not in predefined]}
+        if name.partition(".")[0] not in namespace or (name in predefined and name not in arguments.NODE_CLASSES):
             return {"missing": name}
         if isinstance(namespace.get(name), ModuleType):
             return {"module": True}  # which one is for the test to know
-        return peer.lent(named(namespace, name) if "." in name else namespace[name])
+        return peer.build_value_answer(find_function(namespace, name) if "." in name else namespace[name])
 
-    given = arguments.given_names(namespace)
-    peer = peers.Peer(calls, answers, reply, left, arguments.call)
-    peer.own_modules = frozenset({PROGRAM_NAME, "__main__"})
+    predefined = arguments.find_predefined_names(namespace)
+    peer = peers.RpcPeer(calls, answers, reply, end_process, arguments.call_for_test)
+    peer.own_modules = frozenset({PROGRAM_MODULE_NAME, "__main__"})
     try:
         peer.answer_all(first)
     except BaseException as error:  # noqa: BLE001 - the program's boundary: SystemExit and all
         traceback.print_exception(error)
 
 
-def left(why: str) -> NoReturn:
+def end_process(why: str) -> NoReturn:
     """The test has ended while the program was calling it back."""
     sys.stdout.flush()
     os._exit(0)

@@ -24,18 +24,18 @@ from types import CodeType, ModuleType, TracebackType
 from typing import Any, NamedTuple, NoReturn
 
 from sandbox.runner import asserts, unittest_runs
-from sandbox.runner.frameless import FramelessCall
-from sandbox.runner.functions import ANSWERS, CALLS, named
+from sandbox.runner.frameless import HiddenFrameCall
+from sandbox.runner.functions import ANSWERS_DESCRIPTOR, CALLS_DESCRIPTOR, find_function
 from sandbox.runner.reports import BROKEN, FAILED, PASSED, PROGRAM_FAILED, Reporter
-from sandbox.runner.source_names import all_names
+from sandbox.runner.source_names import iterate_names
 
-SOURCE, FILE = "source", "file"  # the kinds of tests
-READ_BYTES = 1 << 20
+SOURCE_TEST, FILE_TEST = "source", "file"  # the kinds of tests
+READ_CHUNK_BYTES = 1 << 20
 TESTS_NOTHING = "the source calls nothing and asserts nothing, so it tests nothing"
 _exec, _compile = exec, compile
 
 
-class Program(NamedTuple):
+class SharedProgram(NamedTuple):
     """The program that has run in this process: its module, its file, and what was here before it ran. `conftest` says
     whether there was a conftest.py, which is the test's: one that the program has written would be a plugin of pytest.
     """
@@ -43,99 +43,99 @@ class Program(NamedTuple):
     module: ModuleType
     path: str
     key: bytes
-    process: int
+    pid: int
     builtins: Mapping[str, Any]
-    call: FramelessCall
-    conftest: bool
+    call_hidden: HiddenFrameCall
+    has_conftest: bool
 
 
-def pack(nonce: str, kind: str, entry_point: str, modules: Iterable[str], source: str) -> bytes:
+def pack_test(nonce: str, kind: str, entry_point: str, modules: Iterable[str], source: str) -> bytes:
     """Write a test as `run_test` reads it: lines of text, because a program can replace any parser."""
     head = "\n".join([nonce, kind, entry_point, " ".join(modules)])
     return f"{head}\n{source}".encode("utf-8", "surrogatepass")
 
 
-def prepare(module: ModuleType, path: str, pristine: Mapping[str, Any], call: FramelessCall) -> Program:
+def prepare(module: ModuleType, path: str, pristine: Mapping[str, Any], call: HiddenFrameCall) -> SharedProgram:
     """Read the key. Call this before the program runs."""
     conftest = os.path.exists("conftest.py")
-    program = Program(module, path, _read_all(0).strip(), getpid(), pristine, call, conftest)
+    program = SharedProgram(module, path, _read_all(0).strip(), getpid(), pristine, call, conftest)
     freeze()
     return program
 
 
-def run_test(program: Program) -> NoReturn:
+def run_shared_test(program: SharedProgram) -> NoReturn:
     """Ask the worker for the test, run it, and report how it ended. A child that the program forked reports nothing."""
-    write(ANSWERS, program.key + b"\n")
-    fields = _read_all(CALLS).decode("utf-8", "surrogatepass").split("\n", 4)
+    write(ANSWERS_DESCRIPTOR, program.key + b"\n")
+    fields = _read_all(CALLS_DESCRIPTOR).decode("utf-8", "surrogatepass").split("\n", 4)
     if len(fields) < 5:
         _exit(0)
     nonce, kind, entry_point, modules, source = fields
-    report = Reporter(ANSWERS, nonce, program.process)
+    reporter = Reporter(ANSWERS_DESCRIPTOR, nonce, program.pid)
     freeze()
     settrace(None)
     setprofile(None)
     vars(builtins).update(program.builtins)
-    for name in (*asserts.PROGRAM_NAMES, *modules.split()):
+    for name in (*asserts.PROGRAM_MODULE_NAMES, *modules.split()):
         sys.modules[name] = program.module
     os.chdir(os.path.dirname(program.path))
     sys.argv[:] = [asserts.TEST_FILE]
     asserts.discard_stdout()
-    if kind == FILE:
-        _run_file(source, report, program)
-    _run_source(source, entry_point, report, program)
+    if kind == FILE_TEST:
+        _run_file(source, reporter, program)
+    _run_source(source, entry_point, reporter, program)
 
 
-def _run_file(source: str, report: Reporter, program: Program) -> NoReturn:
-    if asserts.run_shared_file:
-        asserts.run_shared_file[0](source, report, program)
-    report.tell(end=BROKEN, message=asserts.NO_PYTEST)
+def _run_file(source: str, reporter: Reporter, program: SharedProgram) -> NoReturn:
+    if asserts.SHARED_PYTEST_RUNNERS:
+        asserts.SHARED_PYTEST_RUNNERS[0](source, reporter, program)
+    reporter.emit(end=BROKEN, message=asserts.PYTEST_NOT_INSTALLED)
     _exit(0)
 
 
-def _run_source(source: str, entry_point: str, report: Reporter, program: Program) -> NoReturn:
+def _run_source(source: str, entry_point: str, reporter: Reporter, program: SharedProgram) -> NoReturn:
     """Run an assert test in the program's namespace, which becomes that of `__main__`."""
     namespace = program.module.__dict__
     namespace.update(__name__="__main__", __builtins__=builtins)
     sys.modules["__main__"] = program.module
     if entry_point:
-        namespace.update(_candidate(namespace, entry_point))
+        namespace.update(_build_candidate(namespace, entry_point))
     try:
         tree: Any = _compile(source, asserts.TEST_FILE, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
         code: CodeType = _compile(tree, asserts.TEST_FILE, "exec", dont_inherit=True)
-    except asserts.NOT_COMPILED as error:
-        report.tell(end=BROKEN, message=asserts.last_line_of(error))
+    except asserts.COMPILE_ERRORS as error:
+        reporter.emit(end=BROKEN, message=asserts.format_last_line(error))
         _exit(0)
-    runs = unittest_runs.watch(program_at_fault(program)) if "unittest" in all_names(code) else None
+    runs = unittest_runs.watch_runs(build_fault_check(program)) if "unittest" in iterate_names(code) else None
     exit_code: object = None
     try:
-        program.call(_exec, code, namespace)
+        program.call_hidden(_exec, code, namespace)
     except BaseException as error:  # noqa: BLE001 - the test's verdict, whatever it raises
         kind, trace = type(error), exc_info()[2]
-        if kind is SystemExit and runs and runs.results and unittest_runs.ended_by_test(trace, asserts.TEST_FILE):
+        if kind is SystemExit and runs and runs.results and unittest_runs.is_ended_by_test(trace, asserts.TEST_FILE):
             exit_code = error.code  # type: ignore[attr-defined]
         else:
             # First the end, then the reason: to say why may call what the program has defined.
-            report.tell(end=_end_of(kind, trace, program))
-            report.tell(message=asserts.reason_for(error))
+            reporter.emit(end=_classify_end(kind, trace, program))
+            reporter.emit(message=asserts.explain_failure(error))
             _exit(0)
-    end, message = runs.outcome(exit_code) if runs and runs.results else (PASSED, "")
+    end, message = runs.summarize(exit_code) if runs and runs.results else (PASSED, "")
     if end is PASSED and not _tests_something(tree):
         end, message = BROKEN, TESTS_NOTHING
-    report.tell(end=end, message=message)
+    reporter.emit(end=end, message=message)
     _exit(0)
 
 
-def _end_of(kind: type[BaseException], trace: TracebackType | None, program: Program) -> str:
+def _classify_end(kind: type[BaseException], trace: TracebackType | None, program: SharedProgram) -> str:
     if kind is ModuleNotFoundError:
         return BROKEN
-    return PROGRAM_FAILED if _is_fault(kind, trace, program) else FAILED
+    return PROGRAM_FAILED if _is_program_fault(kind, trace, program) else FAILED
 
 
-def program_at_fault(program: Program) -> Any:
-    return lambda error: error is not None and _is_fault(type(error), error.__traceback__, program)
+def build_fault_check(program: SharedProgram) -> Any:
+    return lambda error: error is not None and _is_program_fault(type(error), error.__traceback__, program)
 
 
-def _is_fault(kind: type[BaseException], trace: TracebackType | None, program: Program) -> bool:
+def _is_program_fault(kind: type[BaseException], trace: TracebackType | None, program: SharedProgram) -> bool:
     """Whether an exception is the program's: it raised it, or it lacks a name that the test uses."""
     if kind is NameError or kind is ImportError:
         return True
@@ -148,13 +148,13 @@ def _is_fault(kind: type[BaseException], trace: TracebackType | None, program: P
     return innermost == program.path
 
 
-def _candidate(namespace: Mapping[str, Any], entry_point: str) -> dict[str, Any]:
+def _build_candidate(namespace: Mapping[str, Any], entry_point: str) -> dict[str, Any]:
     """The function under test, under its own name and as `candidate`. Each call of a method has a new instance."""
     if "." not in entry_point and entry_point in namespace:
         return {"candidate": namespace[entry_point]}
 
     def candidate(*args: Any, **kwargs: Any) -> Any:
-        return named(namespace, entry_point)(*args, **kwargs)
+        return find_function(namespace, entry_point)(*args, **kwargs)
 
     return {"candidate": candidate, entry_point.rpartition(".")[2]: candidate}
 
@@ -173,6 +173,6 @@ def _tests_something(tree: ast.AST) -> bool:
 
 def _read_all(descriptor: int) -> bytes:
     content = b""
-    while chunk := read(descriptor, READ_BYTES):
+    while chunk := read(descriptor, READ_CHUNK_BYTES):
         content += chunk
     return content

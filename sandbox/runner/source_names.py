@@ -18,15 +18,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import CodeType, MappingProxyType, ModuleType
 from typing import NamedTuple
 
-ALIASES = {"np": "numpy", "pd": "pandas", "nx": "networkx", "dt": "datetime"}
-NUMERIC = frozenset({"numpy", "pandas", "scipy", "sympy", "networkx"})
+MODULE_ALIASES = {"np": "numpy", "pd": "pandas", "nx": "networkx", "dt": "datetime"}
+NUMERIC_PACKAGES = frozenset({"numpy", "pandas", "scipy", "sympy", "networkx"})
 # To import these does something, or they are of no use to a test.
-_WITH_EFFECTS = frozenset(
+_MODULES_WITH_EFFECTS = frozenset(
     {"antigravity", "ensurepip", "idlelib", "lib2to3", "pip", "site", "test", "this", "tkinter", "turtle", "turtledemo"}
 )
-MODULES = (sys.stdlib_module_names - _WITH_EFFECTS) | NUMERIC
-NAMES_OF_MODULES = MODULES | frozenset(ALIASES)
-BUILTINS = frozenset(dir(builtins))
+ALLOWED_MODULES = (sys.stdlib_module_names - _MODULES_WITH_EFFECTS) | NUMERIC_PACKAGES
+MODULE_NAMES = ALLOWED_MODULES | frozenset(MODULE_ALIASES)
+BUILTIN_NAMES = frozenset(dir(builtins))
 _WORD = re.compile(r"\w+")
 
 
@@ -43,20 +43,20 @@ class SourceNames(NamedTuple):
     as_modules: frozenset[str] = frozenset()
 
 
-def read_names(source: str, code: CodeType, programs: Iterable[str]) -> SourceNames:
+def read_names(source: str, code: CodeType, program_modules: Iterable[str]) -> SourceNames:
     """Find the names of a test's source and import the modules among them. `programs` are the names under which the
     test can import the program.
     """
-    free, bound = _global_names(source)
-    used = set(all_names(code))
-    modules = _modules_used(source, free & NAMES_OF_MODULES)
+    free, bound = _find_global_names(source)
+    used = set(iterate_names(code))
+    modules = _find_modules(source, free & MODULE_NAMES)
     as_modules = frozenset(modules)
-    if not used.isdisjoint(programs):  # `from solution import math`, `solution.math.sqrt(2)`
-        modules |= {name: module for name in used & NAMES_OF_MODULES if (module := _import(name)) is not None}
-    return SourceNames(free - BUILTINS, bound, frozenset(_WORD.findall(source)), modules, as_modules)
+    if not used.isdisjoint(program_modules):  # `from solution import math`, `solution.math.sqrt(2)`
+        modules |= {name: module for name in used & MODULE_NAMES if (module := _import(name)) is not None}
+    return SourceNames(free - BUILTIN_NAMES, bound, frozenset(_WORD.findall(source)), modules, as_modules)
 
 
-def merge(first: SourceNames, rest: Sequence[SourceNames]) -> SourceNames:
+def merge_names(first: SourceNames, rest: Sequence[SourceNames]) -> SourceNames:
     """The names of a pytest file and of the files beside it. None counts as free: such files import what they use."""
     return SourceNames(
         bound=first.bound,
@@ -66,15 +66,15 @@ def merge(first: SourceNames, rest: Sequence[SourceNames]) -> SourceNames:
     )
 
 
-def all_names(code: CodeType) -> Iterator[str]:
+def iterate_names(code: CodeType) -> Iterator[str]:
     """Yield the names of globals, attributes and imports in a code object and those inside it."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from all_names(constant)
+            yield from iterate_names(constant)
 
 
-def _global_names(source: str) -> tuple[frozenset[str], frozenset[str]]:
+def _find_global_names(source: str) -> tuple[frozenset[str], frozenset[str]]:
     """The global names that a source uses and does not bind, and those that it binds at its top level."""
     top = symtable.symtable(source, "test.py", "exec")
     bound = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
@@ -87,7 +87,7 @@ def _global_names(source: str) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(used - bound), frozenset(bound)
 
 
-def _modules_used(source: str, names: frozenset[str]) -> dict[str, ModuleType]:
+def _find_modules(source: str, names: frozenset[str]) -> dict[str, ModuleType]:
     """Of these names, those that the source uses as modules: it takes attributes of them that the module has."""
     if not names:
         return {}
@@ -106,6 +106,6 @@ def _modules_used(source: str, names: frozenset[str]) -> dict[str, ModuleType]:
 def _import(name: str) -> ModuleType | None:
     """Import an allowed module by its name or alias; return None if it is not installed."""
     try:
-        return importlib.import_module(ALIASES.get(name, name))
+        return importlib.import_module(MODULE_ALIASES.get(name, name))
     except ImportError:
         return None

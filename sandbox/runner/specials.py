@@ -18,35 +18,35 @@ ORDER = ("lt", "le", "gt", "ge")
 BUILTIN_BASES = (str, bytes, int, float, complex, list, tuple, dict, set, frozenset)
 UNARY = ("neg", "pos", "abs", "invert", "int", "float", "complex", "index", "trunc", "floor", "ceil", "round")
 # Special method: the operation, and whether the operands change places.
-BINARY: dict[str, tuple[str, bool]] = {
+BINARY_METHODS: dict[str, tuple[str, bool]] = {
     **{f"__{name}__": (name, False) for name in (*ARITHMETIC, *LOGIC, *ORDER)},
     **{f"__r{name}__": (name, True) for name in (*ARITHMETIC, *LOGIC)},
     **{f"__i{name}__": (f"i{name}", False) for name in (*ARITHMETIC, *LOGIC) if name != "divmod"},
 }
-CONVERSIONS = {f"__{name}__": name for name in UNARY}
+CONVERSION_METHODS = {f"__{name}__": name for name in UNARY}
 # The operations that take two operands and have the object on either side.
-OPERATORS = frozenset({*(name for name, _ in BINARY.values()), "eq", "ne"})
+OPERATORS = frozenset({*(name for name, _ in BINARY_METHODS.values()), "eq", "ne"})
 # Called on the object's class by name.
-READING = (
+READING_METHODS = (
     *("__len__", "__iter__", "__next__", "__reversed__", "__getitem__", "__bytes__", "__fspath__", "__length_hint__"),
     "__format__",
 )
-WRITING = ("__setitem__", "__delitem__")
-CALLING = ("__call__", "__enter__", "__get__", "__set__", "__delete__", "__set_name__")
-ASYNCHRONOUS = ("__await__", "__aiter__", "__anext__", "__aenter__", "__aexit__")
-SPECIAL = frozenset(
-    {*BINARY, *CONVERSIONS, *READING, *WRITING, *CALLING, *ASYNCHRONOUS}
+WRITING_METHODS = ("__setitem__", "__delitem__")
+CALLING_METHODS = ("__call__", "__enter__", "__get__", "__set__", "__delete__", "__set_name__")
+ASYNC_METHODS = ("__await__", "__aiter__", "__anext__", "__aenter__", "__aexit__")
+SPECIAL_METHODS = frozenset(
+    {*BINARY_METHODS, *CONVERSION_METHODS, *READING_METHODS, *WRITING_METHODS, *CALLING_METHODS, *ASYNC_METHODS}
     | {"__exit__", "__contains__", "__eq__", "__ne__", "__hash__", "__bool__", "__str__", "__repr__"}
 )
 
 
-def _operator(name: str) -> Callable[..., Any]:
+def _get_operator(name: str) -> Callable[..., Any]:
     if name == "divmod":
         return divmod
     return getattr(operator, f"{name}_" if name in {"and", "or"} else name)  # type: ignore[no-any-return]
 
 
-def bound(target: Any, name: str) -> Any:
+def bind_special_method(target: Any, name: str) -> Any:
     """Look up a special method as Python does: on the object's class, bound to the object."""
     kind = type(target)
     for base in kind.__mro__:
@@ -58,21 +58,21 @@ def bound(target: Any, name: str) -> Any:
 
 def call_special(target: Any, name: str, *args: Any, **kwargs: Any) -> Any:
     """Call a special method."""
-    if name not in SPECIAL:
+    if name not in SPECIAL_METHODS:
         raise TypeError(f"{name} is not a special method that can be called from outside")
-    return target(*args, **kwargs) if name == "__call__" else bound(target, name)(*args)
+    return target(*args, **kwargs) if name == "__call__" else bind_special_method(target, name)(*args)
 
 
-def leave_context(target: Any, error: BaseException | None) -> Any:
+def exit_context(target: Any, error: BaseException | None) -> Any:
     """Leave a `with` block, with the exception that ended it."""
-    return bound(target, "__exit__")(None if error is None else type(error), error, None)
+    return bind_special_method(target, "__exit__")(None if error is None else type(error), error, None)
 
 
-async def leave_asynchronous_context(target: Any, error: BaseException | None) -> Any:
-    return await bound(target, "__aexit__")(None if error is None else type(error), error, None)
+async def exit_async_context(target: Any, error: BaseException | None) -> Any:
+    return await bind_special_method(target, "__aexit__")(None if error is None else type(error), error, None)
 
 
-def plain_base(value: Any) -> Any:
+def extract_builtin_value(value: Any) -> Any:
     """The builtin value that an object of a derived class holds; read through the builtin's own methods."""
     base: Any = next((base for base in BUILTIN_BASES if isinstance(value, base)), None)
     if base in (list, tuple, set, frozenset):
@@ -80,11 +80,11 @@ def plain_base(value: Any) -> Any:
     if base is dict:
         return dict(dict.items(value))
     if base is not None:
-        return _SCALARS[base](value)
+        return _SCALAR_READERS[base](value)
     raise TypeError(f"a {type(value).__name__} has no builtin value")
 
 
-_SCALARS: dict[type, Callable[[Any], Any]] = {
+_SCALAR_READERS: dict[type, Callable[[Any], Any]] = {
     str: lambda value: str.__str__(value),
     bytes: lambda value: bytes.__getitem__(value, slice(None)),
     int: lambda value: int.__int__(value),
@@ -93,7 +93,7 @@ _SCALARS: dict[type, Callable[[Any], Any]] = {
 }
 
 
-def resume(generator: Any, name: str, *args: Any) -> Any:
+def resume_generator(generator: Any, name: str, *args: Any) -> Any:
     """Go on with a generator. Unlike another call, this one may raise StopIteration."""
     if name not in {"send", "throw", "close"}:
         raise TypeError(f"a generator is not resumed by {name}")
@@ -101,7 +101,7 @@ def resume(generator: Any, name: str, *args: Any) -> Any:
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
-    **{name: _operator(name) for name in (*ARITHMETIC, *LOGIC, *ORDER, "eq", "ne", "neg", "pos", "abs", "invert")},
+    **{name: _get_operator(name) for name in (*ARITHMETIC, *LOGIC, *ORDER, "eq", "ne", "neg", "pos", "abs", "invert")},
     **{f"i{name}": getattr(operator, f"i{name}") for name in (*ARITHMETIC, *LOGIC) if name != "divmod"},
     **{function.__name__: function for function in (math.trunc, math.floor, math.ceil, operator.index)},
     **{function.__name__: function for function in (int, float, complex, round, str, repr, bool, hash, dir)},
@@ -109,12 +109,12 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     **{function.__name__: function for function in (len, operator.getitem, operator.contains)},
     "pow": pow,
     "special": call_special,
-    "exit": leave_context,
-    "aexit": leave_asynchronous_context,
-    "anext": lambda iterator: bound(iterator, "__anext__")(),
+    "exit": exit_context,
+    "aexit": exit_async_context,
+    "anext": lambda iterator: bind_special_method(iterator, "__anext__")(),
     "inherited": lambda kind, name, *args, **kwargs: getattr(kind, name)(*args, **kwargs),
-    "plain": plain_base,
-    "resume": resume,
+    "plain": extract_builtin_value,
+    "resume": resume_generator,
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
     "vars": vars,

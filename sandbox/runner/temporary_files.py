@@ -33,10 +33,10 @@ from os import (
 from os import open as open_file
 from os import stat as stat_file
 
-ROOT = "/tmp"
+TEMPORARY_ROOT = "/tmp"
 
 
-def status_of(name: str) -> stat_result | None:
+def read_status(name: str) -> stat_result | None:
     """The status of a regular file or a folder; None for anything else."""
     try:
         status = lstat(name)
@@ -45,14 +45,14 @@ def status_of(name: str) -> stat_result | None:
     return status if stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode) else None
 
 
-def entries_of(folder: str) -> list[str]:
+def list_entries(folder: str) -> list[str]:
     try:
         return sorted(listdir(folder), reverse=True)
     except OSError:
         return []
 
 
-def content_of(name: str, size: int) -> bytes:
+def read_content(name: str, size: int) -> bytes:
     """The content of a file; nothing if it cannot be read."""
     try:
         descriptor = open_file(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
@@ -71,11 +71,11 @@ def content_of(name: str, size: int) -> bytes:
 
 
 @contextmanager
-def open_parent_of(name: str) -> Iterator[int]:
+def open_parent(name: str) -> Iterator[int]:
     """Open the folder that a path beneath the root is in. Raises OSError if there is a symbolic link on the way."""
-    descriptor = open_file(ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    descriptor = open_file(TEMPORARY_ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     try:
-        for part in name[len(ROOT) + 1 :].split("/")[:-1]:
+        for part in name[len(TEMPORARY_ROOT) + 1 :].split("/")[:-1]:
             # Checked on its own, because gVisor follows a symbolic link in spite of O_NOFOLLOW with O_DIRECTORY.
             if not stat.S_ISDIR(stat_file(part, dir_fd=descriptor, follow_symlinks=False).st_mode):
                 raise NotADirectoryError(part)

@@ -11,10 +11,10 @@ from __future__ import annotations
 import ast
 import builtins
 
-from sandbox.runner.source_names import BUILTINS
+from sandbox.runner.source_names import BUILTIN_NAMES
 
 
-def called_builtin(source: str) -> str:
+def find_tested_builtin(source: str) -> str:
     """Return the builtin name that a source tests, an empty string where it tests another function."""
     try:
         tree = ast.parse(source)
@@ -31,16 +31,18 @@ def called_builtin(source: str) -> str:
             bound.add(node.name)
         elif isinstance(node, ast.arg):
             bound.add(node.arg)
-    if (used - bound) - BUILTINS:
+    if (used - bound) - BUILTIN_NAMES:
         return ""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    innermost = {name for node in calls if (name := _name(node)) and name not in bound and not _has_call(node)}
+    innermost = {
+        name for node in calls if (name := _get_builtin_name(node)) and name not in bound and not _has_call(node)
+    }
     functions = {name for name in innermost if not _is_exception(name)}
     return functions.pop() if len(functions) == 1 else ""
 
 
-def _name(call: ast.Call) -> str:
-    return call.func.id if isinstance(call.func, ast.Name) and call.func.id in BUILTINS else ""
+def _get_builtin_name(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) and call.func.id in BUILTIN_NAMES else ""
 
 
 def _has_call(call: ast.Call) -> bool:

@@ -15,18 +15,18 @@ from sandbox.runner.reports import BROKEN, FAILED, PASSED, PROGRAM_FAILED
 
 NO_TESTS = "unittest ran no test"
 ALL_SKIPPED = "unittest skipped every test"
-MAIN = "unittest.main"  # the module that ends the process when its tests have run
+UNITTEST_MAIN_MODULE = "unittest.main"  # the module that ends the process when its tests have run
 
 
-class Runs:
+class UnittestRuns:
     """The results of the runs so far. `at_fault` says whether an exception is the program's."""
 
-    def __init__(self, at_fault: Callable[[BaseException | None], bool]) -> None:
+    def __init__(self, is_at_fault: Callable[[BaseException | None], bool]) -> None:
         self.results: list[Any] = []
-        self._at_fault = at_fault
+        self._is_at_fault = is_at_fault
         self._first_error: BaseException | None = None
 
-    def watch(self, unittest: Any) -> None:
+    def patch_unittest(self, unittest: Any) -> None:
         """Keep the result of each run, and the first exception that was no failed assertion."""
         run, add_error = unittest.TextTestRunner.run, unittest.TestResult.addError
 
@@ -41,7 +41,7 @@ class Runs:
 
         unittest.TextTestRunner.run, unittest.TestResult.addError = run_and_keep, keep_error
 
-    def outcome(self, exit_code: object = None) -> tuple[str, str]:
+    def summarize(self, exit_code: object = None) -> tuple[str, str]:
         """How the tests ended, and why. A run without tests is no success, nor is one after which the source exits with
         another code than 0.
         """
@@ -50,10 +50,10 @@ class Runs:
         unexpected = [test for result in self.results for test in result.unexpectedSuccesses]
         if failures or errors:
             test, text = (failures or errors)[0]
-            end = FAILED if failures or not self._at_fault(self._first_error) else PROGRAM_FAILED
-            return end, f"{_name(test)}: {text.strip().rpartition(chr(10))[2]}"
+            end = FAILED if failures or not self._is_at_fault(self._first_error) else PROGRAM_FAILED
+            return end, f"{_get_test_name(test)}: {text.strip().rpartition(chr(10))[2]}"
         if unexpected:
-            return FAILED, f"{_name(unexpected[0])}: unexpected success"
+            return FAILED, f"{_get_test_name(unexpected[0])}: unexpected success"
         if not any(result.testsRun for result in self.results):
             return BROKEN, NO_TESTS
         if all(result.testsRun <= len(result.skipped) for result in self.results):
@@ -61,21 +61,21 @@ class Runs:
         return (FAILED, f"exit code {exit_code}") if exit_code else (PASSED, "")
 
 
-def watch(at_fault: Callable[[BaseException | None], bool]) -> Runs:
+def watch_runs(is_at_fault: Callable[[BaseException | None], bool]) -> UnittestRuns:
     """Watch the runs of unittest in this process from now on."""
-    runs = Runs(at_fault)
-    runs.watch(importlib.import_module("unittest"))
+    runs = UnittestRuns(is_at_fault)
+    runs.patch_unittest(importlib.import_module("unittest"))
     return runs
 
 
-def ended_by_test(trace: TracebackType | None, file: str) -> bool:
+def is_ended_by_test(trace: TracebackType | None, file: str) -> bool:
     """Whether it was unittest.main(), or the test's source in `file`, that raised, by the traceback of a SystemExit."""
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     if trace is None:
         return False
-    return trace.tb_frame.f_globals.get("__name__") == MAIN or trace.tb_frame.f_code.co_filename == file
+    return trace.tb_frame.f_globals.get("__name__") == UNITTEST_MAIN_MODULE or trace.tb_frame.f_code.co_filename == file
 
 
-def _name(test: Any) -> str:
+def _get_test_name(test: Any) -> str:
     return str(test.id()).removeprefix("__main__.")

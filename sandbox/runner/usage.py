@@ -11,10 +11,10 @@ import os
 import time
 from pathlib import Path
 
-LISTS_CHILDREN = Path(f"/proc/self/task/{os.getpid()}/children").exists()  # gVisor does not
+HAS_CHILDREN_FILE = Path(f"/proc/self/task/{os.getpid()}/children").exists()  # gVisor does not
 CGROUP_ROOT = Path("/sys/fs/cgroup")
-MOST_LOCKS = 4_096  # of 192 bytes each
-MOST_LOCKS_BYTES = 1 << 20  # of their list, 55 for each
+MAX_FILE_LOCKS = 4_096  # of 192 bytes each
+MAX_LOCK_LIST_BYTES = 1 << 20  # of their list, 55 for each
 
 
 class KernelFile:
@@ -29,7 +29,7 @@ class KernelFile:
                 return
 
     @property
-    def there(self) -> bool:
+    def exists(self) -> bool:
         return self._descriptor is not None
 
     def close(self) -> None:
@@ -41,7 +41,7 @@ class KernelFile:
         return b"" if self._descriptor is None else os.pread(self._descriptor, 4096, 0)
 
 
-class Counter(KernelFile):
+class KernelCounter(KernelFile):
     """One number in such a file: the whole of it, or the one behind `key`."""
 
     def __init__(self, path: Path | None, key: bytes = b"", scale: float = 1.0) -> None:
@@ -66,47 +66,47 @@ class FileLocks(KernelFile):
     memory to a cgroup.
     """
 
-    def too_many(self) -> bool:
+    def is_over_limit(self) -> bool:
         count = offset = 0
-        while self._descriptor is not None and offset < MOST_LOCKS_BYTES:
+        while self._descriptor is not None and offset < MAX_LOCK_LIST_BYTES:
             lines = os.pread(self._descriptor, 65_536, offset)
             if not lines:
                 break
             offset += len(lines)
             count += lines.count(b"POSIX")
-        return count > MOST_LOCKS
+        return count > MAX_FILE_LOCKS
 
 
-def file_locks() -> FileLocks:
+def open_file_locks() -> FileLocks:
     """Empty where this process is not the first of its pid namespace: it would see the locks of the whole machine."""
     return FileLocks(Path("/proc/locks") if os.getpid() == 1 else None)
 
 
-def out_of_memory_kills() -> Counter:
+def open_oom_kill_counter() -> KernelCounter:
     """How many processes of this box the kernel has killed for want of memory."""
-    v2 = Counter(CGROUP_ROOT / "memory.events", b"oom_kill")
-    return v2 if v2.there else Counter(CGROUP_ROOT / "memory/memory.oom_control", b"oom_kill")
+    v2 = KernelCounter(CGROUP_ROOT / "memory.events", b"oom_kill")
+    return v2 if v2.exists else KernelCounter(CGROUP_ROOT / "memory/memory.oom_control", b"oom_kill")
 
 
-def pages_read_back() -> Counter:
+def open_refault_counter() -> KernelCounter:
     """Pages of files that the kernel took from this box for want of memory, and that were needed again."""
-    v2 = Counter(CGROUP_ROOT / "memory.stat", b"workingset_refault_file")
-    return v2 if v2.there else Counter(CGROUP_ROOT / "memory/memory.stat", b"workingset_refault_file")
+    v2 = KernelCounter(CGROUP_ROOT / "memory.stat", b"workingset_refault_file")
+    return v2 if v2.exists else KernelCounter(CGROUP_ROOT / "memory/memory.stat", b"workingset_refault_file")
 
 
-def box_cpu_time_s() -> Counter:
+def open_box_cpu_clock() -> KernelCounter:
     """CPU seconds of everything in this box since it began, processes that nobody waited for included."""
-    v2 = Counter(CGROUP_ROOT / "cpu.stat", b"usage_usec", 1e-6)
-    if v2.there:
+    v2 = KernelCounter(CGROUP_ROOT / "cpu.stat", b"usage_usec", 1e-6)
+    if v2.exists:
         return v2
     for controller in ("cpuacct", "cpu,cpuacct"):
-        v1 = Counter(CGROUP_ROOT / controller / "cpuacct.usage", scale=1e-9)
-        if v1.there:
+        v1 = KernelCounter(CGROUP_ROOT / controller / "cpuacct.usage", scale=1e-9)
+        if v1.exists:
             return v1
-    return Counter(None)
+    return KernelCounter(None)
 
 
-def process_cpu_time_s(pid: int) -> float:
+def read_process_cpu_time_s(pid: int) -> float:
     """CPU seconds of one live process, all its threads; 0 when it is gone."""
     try:
         return time.clock_gettime((~pid << 3) | 2)
@@ -114,7 +114,7 @@ def process_cpu_time_s(pid: int) -> float:
         return 0.0
 
 
-def waited_for_cpu_s(pid: int) -> float:
+def read_cpu_wait_s(pid: int) -> float:
     """Seconds that the most delayed thread of a process was ready to run but had no CPU; 0 where nobody counts them.
 
     Sleeping does not count: what waits for something else than a CPU is not forgiven, however busy the machine is.
@@ -128,7 +128,7 @@ def waited_for_cpu_s(pid: int) -> float:
     return waited * 1e-9
 
 
-def resident_mb(pid: int) -> float:
+def read_resident_mb(pid: int) -> float:
     """Resident memory of one process in MiB; 0 when it is gone."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_bytes().split()[1])
@@ -137,10 +137,10 @@ def resident_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 
-def children(pid: int) -> list[int]:
+def list_children(pid: int) -> list[int]:
     """Direct children of a process, of all its threads; empty when it is gone."""
-    if not LISTS_CHILDREN:
-        return _parents().get(pid, [])
+    if not HAS_CHILDREN_FILE:
+        return _map_children().get(pid, [])
     found: list[int] = []
     try:
         threads = os.listdir(f"/proc/{pid}/task")
@@ -151,20 +151,20 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def descendants(pid: int) -> list[int]:
+def list_descendants(pid: int) -> list[int]:
     """All living descendants of a process, parents before children."""
-    listed = None if LISTS_CHILDREN else _parents()
+    listed = None if HAS_CHILDREN_FILE else _map_children()
     found: list[int] = []
     waiting = [pid]
     while waiting:
         parent = waiting.pop()
-        its_own = children(parent) if listed is None else listed.get(parent, [])
+        its_own = list_children(parent) if listed is None else listed.get(parent, [])
         found += its_own
         waiting += its_own
     return found
 
 
-def _parents() -> dict[int, list[int]]:
+def _map_children() -> dict[int, list[int]]:
     """The children of every process, from each one's own word about its parent."""
     found: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):

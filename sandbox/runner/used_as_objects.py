@@ -9,10 +9,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from sandbox.runner.remotes import PLAIN_ATTRIBUTES
+from sandbox.runner.remotes import PLAIN_VALUE_ATTRIBUTES
 
 
-def makers_of_objects(source: str) -> frozenset[str]:
+def find_object_factories(source: str) -> frozenset[str]:
     """Return the names that a source calls and of whose result it uses an attribute that no plain value has."""
     try:
         nodes = [*ast.walk(ast.parse(source))]
@@ -20,27 +20,31 @@ def makers_of_objects(source: str) -> frozenset[str]:
         return frozenset()
     made_by: dict[str, set[str]] = {}
     for node in nodes:
-        for variable, call in _bindings(node):
-            if name := _called(call):
+        for variable, call in _iterate_bindings(node):
+            if name := _get_called_name(call):
                 made_by.setdefault(variable, set()).add(name)
     makers: set[str] = set()
     for node in nodes:
-        if isinstance(node, ast.Attribute) and node.attr not in PLAIN_ATTRIBUTES and not node.attr.startswith("__"):
-            for root in _roots(node.value):
-                makers |= made_by.get(root.id, set()) if isinstance(root, ast.Name) else {_called(root)}
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr not in PLAIN_VALUE_ATTRIBUTES
+            and not node.attr.startswith("__")
+        ):
+            for root in _find_roots(node.value):
+                makers |= made_by.get(root.id, set()) if isinstance(root, ast.Name) else {_get_called_name(root)}
     return frozenset(makers - {""})
 
 
-def _roots(node: ast.expr) -> list[ast.expr]:
+def _find_roots(node: ast.expr) -> list[ast.expr]:
     """The names and calls of whose values an expression is made: `a` and `b()` of `(a + b())[0]`."""
     if isinstance(node, ast.BinOp):
-        return [*_roots(node.left), *_roots(node.right)]
+        return [*_find_roots(node.left), *_find_roots(node.right)]
     if isinstance(node, ast.UnaryOp):
-        return _roots(node.operand)
-    return _roots(node.value) if isinstance(node, ast.Subscript) else [node]
+        return _find_roots(node.operand)
+    return _find_roots(node.value) if isinstance(node, ast.Subscript) else [node]
 
 
-def _bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+def _iterate_bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     """The variables that a statement or expression binds, each with what it is bound to, or an item of."""
     if isinstance(node, ast.Assign):
         targets, value = node.targets, node.value
@@ -57,7 +61,7 @@ def _bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
             yield target.id, value
 
 
-def _called(node: ast.expr) -> str:
+def _get_called_name(node: ast.expr) -> str:
     """The name that an expression calls: `make` of `make()` and of `solution.make()`, an empty string for another."""
     if not isinstance(node, ast.Call):
         return ""

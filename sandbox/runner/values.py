@@ -25,17 +25,17 @@ MAX_DEPTH = 400
 MAX_INT_BITS = 8_192  # longer ones travel as hexadecimal: decimal digits take quadratic time, and 4,300 are a limit
 MAX_FRACTION_BITS = 65_536  # what is reduced to lowest terms in quadratic time must be small
 
-NUMPY_TYPE = re.compile(r"[<>|=][biufcUS]\d+")
+NUMPY_DTYPE = re.compile(r"[<>|=][biufcUS]\d+")
 LARGE_INT = 1 << (MAX_INT_BITS - 1)
-_AS_THEY_ARE = frozenset({str, bool, type(None)})
-_IN_JSON = frozenset({str, bool, type(None), int, float})
+_UNCHANGED_TYPES = frozenset({str, bool, type(None)})
+_JSON_SCALARS = frozenset({str, bool, type(None), int, float})
 
 
-class NotPlain(Exception):
+class UnsupportedValue(Exception):
     """A value that is not made of builtin types, too deep, or not an encoded value at all."""
 
 
-class References(Protocol):
+class ReferenceCodec(Protocol):
     """How values that are not made of builtin types travel between two that talk with each other."""
 
     keeps_arrays: bool  # whether numpy's arrays stay arrays
@@ -43,21 +43,21 @@ class References(Protocol):
     def encode(self, value: Any, depth: int) -> Any:
         """Encode a value that is more than its builtin base; return None for any other."""
 
-    def refer(self, value: Any, depth: int) -> Any:
+    def encode_reference(self, value: Any, depth: int) -> Any:
         """Encode a value that has no builtin base. Raises NotPlain."""
 
     def decode(self, kind: str, content: Any) -> Any:
         """Decode what `encode` or `refer` of the other side wrote. Raises NotPlain."""
 
 
-def encode(value: Any, depth: int = 0, references: References | None = None) -> Any:
+def encode(value: Any, depth: int = 0, references: ReferenceCodec | None = None) -> Any:
     """Turn a value into what JSON has. Subclasses become their builtin base and numpy's arrays become lists. So do
     iterators, unless there are references. Raises NotPlain.
     """
     if value is None or value is True or value is False:
         return value
     if depth > MAX_DEPTH:
-        raise NotPlain(f"nested over {MAX_DEPTH} deep")
+        raise UnsupportedValue(f"nested over {MAX_DEPTH} deep")
     kind = type(value)
     if kind is str:
         return value
@@ -77,20 +77,20 @@ def encode(value: Any, depth: int = 0, references: References | None = None) -> 
 def _is_json(items: list[Any] | tuple[Any, ...]) -> bool:
     """Whether all items are written as they are. Most long lists hold one type, and that is quick to see."""
     kinds = set(map(type, items))
-    if kinds <= _AS_THEY_ARE:
+    if kinds <= _UNCHANGED_TYPES:
         return True
     if kinds == {int}:
         return bool(max(abs(min(items)), max(items)) < LARGE_INT)
     return kinds == {float} and all(map(math.isfinite, items))
 
 
-def encode_pairs(value: Any, depth: int, references: References | None) -> list[Any]:
+def encode_pairs(value: Any, depth: int, references: ReferenceCodec | None) -> list[Any]:
     """Encode a mapping's keys and values; through the builtin, whatever a subclass has replaced."""
     pairs = dict.items(value)
     return [[encode(key, depth + 1, references), encode(item, depth + 1, references)] for key, item in pairs]
 
 
-def _encode_other(value: Any, depth: int, references: References | None) -> Any:
+def _encode_other(value: Any, depth: int, references: ReferenceCodec | None) -> Any:
     if references is not None and (encoded := references.encode(value, depth)) is not None:
         return encoded
     if isinstance(value, set | frozenset):
@@ -105,35 +105,35 @@ def _encode_other(value: Any, depth: int, references: References | None) -> Any:
         return {"fraction": [hex(value.numerator), hex(value.denominator)]}
     if isinstance(value, Decimal):
         return {"decimal": Decimal.__str__(value)}
-    for base, plain in _BASES:
+    for base, plain in _BUILTIN_BASES:
         if isinstance(value, base):
             return encode(plain(value), depth, references)
-    return _encode_shaped(value, depth, references)
+    return _encode_equivalent(value, depth, references)
 
 
-def _encode_shaped(value: Any, depth: int, references: References | None) -> Any:
+def _encode_equivalent(value: Any, depth: int, references: ReferenceCodec | None) -> Any:
     """Encode what has a builtin equivalent but no builtin base: ranges, deques, views, numpy's arrays and scalars."""
     if isinstance(value, range):
         return {"range": [value.start, value.stop, value.step]}
-    if isinstance(value, deque) or type(value) in _VIEWS:
+    if isinstance(value, deque) or type(value) in _VIEW_TYPES:
         items = [encode(item, depth + 1, references) for item in value]
         return {"deque": items} if isinstance(value, deque) else items
     if not isinstance(value, type) and type(value).__module__.partition(".")[0] == "numpy" and hasattr(value, "tolist"):
         items = encode(value.tolist(), depth, references)
         keeps = references is not None and references.keeps_arrays
-        if keeps and type(value).__name__ == "ndarray" and NUMPY_TYPE.fullmatch(value.dtype.str):
+        if keeps and type(value).__name__ == "ndarray" and NUMPY_DTYPE.fullmatch(value.dtype.str):
             return {"ndarray": [value.dtype.str, items, list(value.shape)]}
         return items
     if references is not None:
-        return references.refer(value, depth)
+        return references.encode_reference(value, depth)
     if isinstance(value, Iterator | GeneratorType):
         return [encode(item, depth + 1) for item in value]
-    raise NotPlain(f"a {type(value).__name__} is not a plain value")
+    raise UnsupportedValue(f"a {type(value).__name__} is not a plain value")
 
 
-_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
+_VIEW_TYPES: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 # Through the builtin's own iterator and value, never through a method the subclass may have replaced.
-_BASES: tuple[tuple[type, Any], ...] = (
+_BUILTIN_BASES: tuple[tuple[type, Any], ...] = (
     (str, lambda value: str.__str__(value)),
     (int, lambda value: int.__int__(value)),
     (float, lambda value: float.__float__(value)),
@@ -143,47 +143,47 @@ _BASES: tuple[tuple[type, Any], ...] = (
 )
 
 
-def decode(value: Any, references: References | None = None) -> Any:
+def decode(value: Any, references: ReferenceCodec | None = None) -> Any:
     """The value that `encode` was given, made of builtin types. Raises NotPlain."""
     if isinstance(value, list):
-        return value if _IN_JSON.issuperset(map(type, value)) else [decode(item, references) for item in value]
+        return value if _JSON_SCALARS.issuperset(map(type, value)) else [decode(item, references) for item in value]
     if not isinstance(value, dict):
         return value
     if len(value) != 1:
-        raise NotPlain("an object with other than one key")
+        raise UnsupportedValue("an object with other than one key")
     ((kind, content),) = value.items()
     try:
         if kind in _COLLECTIONS:
             return _COLLECTIONS[kind]([decode(item, references) for item in content])
         if kind == "dict":
-            return {_hashable(decode(key, references)): decode(item, references) for key, item in content}
+            return {_make_hashable(decode(key, references)): decode(item, references) for key, item in content}
         if kind in _DECODERS:
             return _DECODERS[kind](content)
         if references is not None:
-            return _array(content) if kind == "ndarray" else references.decode(kind, content)
-        raise NotPlain(f"no kind of value is called {kind:.100}")
+            return _decode_array(content) if kind == "ndarray" else references.decode(kind, content)
+        raise UnsupportedValue(f"no kind of value is called {kind:.100}")
     except (LookupError, TypeError, ValueError, ArithmeticError) as error:
-        raise NotPlain(f"not an encoded value: {error!r}") from error
+        raise UnsupportedValue(f"not an encoded value: {error!r}") from error
 
 
-def _hashable(value: Any) -> Any:
-    return tuple(map(_hashable, value)) if isinstance(value, list) else value
+def _make_hashable(value: Any) -> Any:
+    return tuple(map(_make_hashable, value)) if isinstance(value, list) else value
 
 
-def _distinct(found: Any, items: list[Any]) -> Any:
+def _check_distinct(found: Any, items: list[Any]) -> Any:
     if len(found) != len(items):
         raise ValueError("a set that holds an item twice")
     return found
 
 
-def _array(content: Any) -> Any:
+def _decode_array(content: Any) -> Any:
     kind, items, shape = content
-    if not NUMPY_TYPE.fullmatch(kind):
+    if not NUMPY_DTYPE.fullmatch(kind):
         raise ValueError("not an array of plain values")
     return importlib.import_module("numpy").array(decode(items), dtype=kind).reshape(shape)
 
 
-def _fraction(content: Any) -> Fraction:
+def _decode_fraction(content: Any) -> Fraction:
     if max(map(len, content)) * 4 > MAX_FRACTION_BITS + 64:
         raise ValueError("a fraction of too large numbers")
     return Fraction(int(content[0], 16), int(content[1], 16))
@@ -191,8 +191,8 @@ def _fraction(content: Any) -> Fraction:
 
 _COLLECTIONS: dict[str, Any] = {
     "tuple": tuple,
-    "set": lambda items: _distinct(set(map(_hashable, items)), items),
-    "frozenset": lambda items: _distinct(frozenset(map(_hashable, items)), items),
+    "set": lambda items: _check_distinct(set(map(_make_hashable, items)), items),
+    "frozenset": lambda items: _check_distinct(frozenset(map(_make_hashable, items)), items),
     "deque": deque,
 }
 _DECODERS: dict[str, Any] = {
@@ -200,7 +200,7 @@ _DECODERS: dict[str, Any] = {
     "float": float,
     "bytes": lambda content: base64.b64decode(content, validate=True),
     "complex": lambda content: complex(float(content[0]), float(content[1])),
-    "fraction": _fraction,
+    "fraction": _decode_fraction,
     "decimal": Decimal,
     "range": lambda content: range(*map(int, content)),
 }

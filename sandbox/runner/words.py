@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from enum import IntEnum, StrEnum
 
-WALL_CEILING = 5.0  # however busy the machine, a run ends after this many times its wall limit
-MORE_ZYGOTES = 3  # beside the first one: each has imported other modules, and holds their memory
-ASSERT_TESTS = "sandbox.runner.assert_tests"  # the module that an interpreter for such tests has imported
+MAX_WALL_TIME_FACTOR = 5.0  # however busy the machine, a run ends after this many times its wall limit
+MAX_EXTRA_ZYGOTES = 3  # beside the first one: each has imported other modules, and holds their memory
+HARNESS_MODULE = "sandbox.runner.assert_tests"  # the module that an interpreter for such tests has imported
 
 
 class Status(StrEnum):

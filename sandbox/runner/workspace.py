@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sandbox.runner import frames
-from sandbox.runner.emptying import empty, make_ours
+from sandbox.runner.emptying import clear_directory, take_ownership
 from sandbox.runner.frames import Span
 
 MIB = 1 << 20
-REQUEST_ERRORS = {
+REQUEST_ERRNOS = {
     errno.EEXIST,
     errno.EINVAL,
     errno.EISDIR,
@@ -28,42 +28,42 @@ REQUEST_ERRORS = {
 }
 
 
-class NotClean(Exception):
+class CleanupFailed(Exception):
     """Something a program left behind cannot be removed; the box has to go."""
 
 
-class CannotPrepare(Exception):
+class CannotPlaceFiles(Exception):
     """The run's files cannot be laid out, which is the request's doing: the box is as good as before."""
 
 
 class Workspace:
     """`root` is ours; `shared` are the world-writable places that must be empty between runs."""
 
-    def __init__(self, root: Path, shared: Sequence[Path]) -> None:
+    def __init__(self, root: Path, shared_dirs: Sequence[Path]) -> None:
         self._root = root
         self._same_user = False
         self._program = root / "program"
         self.work = root / "work"
         self._work = str(self.work)
-        self._shared = [str(place) for place in shared if place.is_dir()]
+        self._shared_dirs = [str(place) for place in shared_dirs if place.is_dir()]
         self._sources: dict[str, bytes] = {}
-        self._kept: tuple[str, ...] = ()
+        self._build_outputs: tuple[str, ...] = ()
         self._program.mkdir(mode=0o700, exist_ok=True)
         os.chmod(root, 0o711)  # for nobody to list: an engine may have mounted it with the mode of the folder beneath
 
-    def load(self, parts: Mapping[str, bytes], kept: Sequence[str] = ()) -> None:
+    def load(self, parts: Mapping[str, bytes], build_outputs: Sequence[str] = ()) -> None:
         """Take a new program; parts named in `kept` are executables that every run finds, read-only, in its
         directory.
         """
         for name in os.listdir(self._program):
             os.unlink(self._program / name)
-        self._kept = tuple(kept)
-        self._sources = {name: content for name, content in parts.items() if name not in kept}
-        for name in kept:
+        self._build_outputs = tuple(build_outputs)
+        self._sources = {name: content for name, content in parts.items() if name not in build_outputs}
+        for name in build_outputs:
             if name in parts:
                 write_file(self._program / name, parts[name], None, 0o755)
 
-    def keep(self, names: Sequence[str]) -> bool:
+    def keep_build_outputs(self, names: Sequence[str]) -> bool:
         """Make files of the finished compilation the program's; False where one is missing or not a plain file."""
         for name in names:
             built = self.work / name
@@ -78,32 +78,34 @@ class Workspace:
             os.chmod(self._program / name, 0o755)
         return True
 
-    def prepare(self, uid: int | None, files: Mapping[str, bytes | Span], with_kept: bool = True) -> None:
+    def prepare(self, uid: int | None, files: Mapping[str, bytes | Span], with_build_outputs: bool = True) -> None:
         """A fresh work directory for one run, holding the program and the run's own files. Raises CannotPrepare."""
         self._same_user = uid is None
         os.mkdir(self._work, 0o700)
         for name, content in self._sources.items():
             write_file(f"{self._work}/{name}", content, uid)
-        if with_kept:
-            for name in self._kept:
+        if with_build_outputs:
+            for name in self._build_outputs:
                 if name not in files:
                     os.link(self._program / name, self.work / name)
         for name, part in files.items():
             try:
-                make_parents(self.work, name, uid)
+                create_parents(self.work, name, uid)
                 write_file(self.work / name, part, uid)
             except OSError as error:
-                if error.errno not in REQUEST_ERRORS:
+                if error.errno not in REQUEST_ERRNOS:
                     raise
-                raise CannotPrepare(f"files: {name!r}: {error.strerror}") from error
+                raise CannotPlaceFiles(f"files: {name!r}: {error.strerror}") from error
         if uid is not None:
             os.chown(self._work, uid, uid)
 
-    def kept_bytes(self) -> int:
+    def measure_build_outputs(self) -> int:
         """What the program's own files take of the box's memory."""
-        return sum(os.stat(self._program / name).st_size for name in self._kept if (self._program / name).exists())
+        return sum(
+            os.stat(self._program / name).st_size for name in self._build_outputs if (self._program / name).exists()
+        )
 
-    def fetch(self, names: Sequence[str], max_mb: int) -> list[tuple[str, int, int]]:
+    def open_outputs(self, names: Sequence[str], max_mb: int) -> list[tuple[str, int, int]]:
         """Files a run left in its directory, as (name, size in bytes, open descriptor): those that exist and are plain
         files, together at most `max_mb`. Opened and not read: the program may have left no memory to read them into.
         """
@@ -120,29 +122,29 @@ class Workspace:
         """Remove all that a run left; raises NotClean where that cannot be done or proved."""
         try:
             self._clear_work()
-            for place in self._shared:
-                empty(place)
+            for place in self._shared_dirs:
+                clear_directory(place)
             if self._same_user:
-                self._prove_untouched()
+                self._check_untouched()
         except OSError as error:
-            raise NotClean(str(error)) from error
+            raise CleanupFailed(str(error)) from error
 
-    def _prove_untouched(self) -> None:
+    def _check_untouched(self) -> None:
         """Where the host lends no uids, a program could also write into the folders that are ours."""
-        for place, known in ((self._root, {"program"}), (self._program, {*self._kept})):
+        for place, known in ((self._root, {"program"}), (self._program, {*self._build_outputs})):
             if not known.issuperset(os.listdir(place)):
-                raise NotClean(f"a program wrote into {place}")
+                raise CleanupFailed(f"a program wrote into {place}")
 
     def _clear_work(self) -> None:
         """Most runs leave just the program: two calls then, where rmtree makes twenty."""
         try:
-            for name in (*self._sources, *self._kept):
+            for name in (*self._sources, *self._build_outputs):
                 os.unlink(f"{self._work}/{name}")
             os.rmdir(self._work)
         except OSError:
             if self.work.exists():
-                make_ours(self._work)
-                empty(self._work)
+                take_ownership(self._work)
+                clear_directory(self._work)
                 os.rmdir(self._work)
 
 
@@ -169,7 +171,7 @@ def copy_span(span: Span, target: int) -> None:
         done += copied
 
 
-def make_parents(root: Path, name: str, uid: int | None) -> None:
+def create_parents(root: Path, name: str, uid: int | None) -> None:
     directory = root
     for part in name.split("/")[:-1]:
         directory = directory / part
@@ -199,4 +201,4 @@ def open_beneath(root: Path, name: str, max_bytes: int) -> tuple[int, int] | Non
     except OSError:
         return None
     finally:
-        frames.close_all(opened)
+        frames.close_descriptors(opened)

@@ -28,15 +28,15 @@ from typing import NoReturn
 from sandbox.runner import confine, frames, job, seccomp
 from sandbox.runner.contract import Mode
 from sandbox.runner.interpreter import EXIT_NOT_STARTED, Interpreter, restore_signals
-from sandbox.runner.job import Step
+from sandbox.runner.job import SetupStep
 
-LIBRARY = f"{os.path.dirname(__file__)}/forkserver.so"
+FORK_SERVER_LIBRARY = f"{os.path.dirname(__file__)}/forkserver.so"
 SCRIPT_COMMAND = ("python3", "main.py")  # what `languages.toml` has for a Python program without arguments
 RAN, NOT_COMPILED = 1, 2  # `enum how_far` of forkserver.c
-_KIBI = 1024.0
+_KIB_PER_MIB = 1024.0
 
 
-class Prepared(ctypes.Structure):
+class PreparedScript(ctypes.Structure):
     """`struct prepared` of forkserver.c."""
 
     _fields_ = (
@@ -57,7 +57,7 @@ class Prepared(ctypes.Structure):
     )
 
 
-class Returned(ctypes.Structure):
+class ReturnedChild(ctypes.Structure):
     """`struct returned` of forkserver.c."""
 
     _fields_ = (
@@ -69,15 +69,15 @@ class Returned(ctypes.Structure):
     )
 
 
-def prepared(interpreter: Interpreter, directory: str) -> Prepared | None:
+def prepare_script(interpreter: Interpreter, directory: str) -> PreparedScript | None:
     """What a run of `python3 main.py` in `directory` needs, made once; None where this interpreter's frames are not
     known.
     """
-    fields = interpreter.frameless.fields
+    fields = interpreter.call_hidden.fields
     if fields is None:
         return None
-    path, namespace = interpreter.prepare(directory, SCRIPT_COMMAND)
-    return Prepared(
+    path, namespace = interpreter.prepare_main(directory, SCRIPT_COMMAND)
+    return PreparedScript(
         directory=os.fsencode(directory),
         executable=SCRIPT_COMMAND[0].encode(),
         script=SCRIPT_COMMAND[1].encode(),
@@ -88,10 +88,10 @@ def prepared(interpreter: Interpreter, directory: str) -> Prepared | None:
         standard_output=sys.stdout,
         standard_error=sys.stderr,
         feature_version=sys.version_info.minor,
-        behind=-1 if fields.behind is None else fields.behind,
-        recursion_left=fields.limit_address - 4,
+        behind=-1 if fields.cframe_offset is None else fields.cframe_offset,
+        recursion_left=fields.recursion_limit_address - 4,
         recursion_limit=sys.getrecursionlimit(),
-        frame=fields.pointer_address,
+        frame=fields.frame_pointer_address,
     )
 
 
@@ -99,35 +99,35 @@ def serve_in_c(
     connection: socket.socket, filter_program: bytes, interpreter: Interpreter, directory: str, fail_at: int
 ) -> None:
     """Hand the loop to C; comes back in a confined child that is to be Python, or when the supervisor is gone."""
-    library = ctypes.PyDLL(LIBRARY)
+    library = ctypes.PyDLL(FORK_SERVER_LIBRARY)
     code = ctypes.create_string_buffer(filter_program, len(filter_program))
     length = ctypes.c_ushort(len(filter_program) // 8)
-    returned = Returned()
+    returned = ReturnedChild()
     gc.collect()
     gc.freeze()
-    ready = prepared(
+    prepared = prepare_script(
         interpreter, directory
     )  # not frozen: the collector is to take the program's namespace as any other
-    reference = None if ready is None else ctypes.byref(ready)
+    reference = None if prepared is None else ctypes.byref(prepared)
     if not library.serve(connection.fileno(), code, length, reference, ctypes.byref(returned), fail_at):
         return
     mode = Mode(returned.mode)
-    del ready, reference  # the program's namespace must go with its module
+    del prepared, reference  # the program's namespace must go with its module
     error = ctypes.cast(returned.error, ctypes.py_object).value if returned.error else None
     if returned.how_far == RAN:
-        interpreter.end(error, mode)
+        interpreter.end_script(error, mode)
     if returned.how_far == NOT_COMPILED:
-        interpreter.refuse(error, list(SCRIPT_COMMAND))
+        interpreter.end_uncompiled(error, list(SCRIPT_COMMAND))
     address = returned.strings
     command = []
     for _ in range(returned.arguments):
         argument = ctypes.string_at(address)
         address += len(argument) + 1
         command.append(os.fsdecode(argument))
-    interpreter.become(command, mode)
+    interpreter.run_script(command, mode)
 
 
-class Progress:
+class SetupProgress:
     """How far a child has come, in a page that it shares with the zygote; `struct progress` of forkserver.c.
 
     No program can write it: an exec drops the page, and what is forked unmaps it before its program begins.
@@ -145,7 +145,7 @@ class Progress:
         self._page = ctypes.c_void_p(page)
         self._fields = (ctypes.c_int16 * 2).from_address(page)
 
-    def begin(self, step: Step) -> None:
+    def begin(self, step: SetupStep) -> None:
         """A step begins. Raises OSError at the one that a test has named."""
         self._fields[0], self._fields[1] = step, 0
         if step == -self._fail_at:
@@ -153,16 +153,16 @@ class Progress:
         if step == self._fail_at:
             raise OSError(errno.ECANCELED, "a test fails this step")
 
-    def fail(self, error: BaseException, step: Step | None = None) -> NoReturn:
+    def fail(self, error: BaseException, step: SetupStep | None = None) -> NoReturn:
         """End a child at that step, or the one that it had begun."""
         self._fields[0] = self._fields[0] if step is None else step
         self._fields[1] = getattr(error, "errno", None) or errno.EINVAL
         os._exit(EXIT_NOT_STARTED)
 
-    def started(self) -> None:
-        self._fields[0] = Step.STARTED
+    def mark_started(self) -> None:
+        self._fields[0] = SetupStep.STARTED
 
-    def let_go(self) -> None:
+    def unmap(self) -> None:
         del self._fields
         self._libc.munmap(self._page, self._SIZE)
 
@@ -173,9 +173,9 @@ class Progress:
 
 def serve(connection: socket.socket, filter_program: bytes, interpreter: Interpreter, fail_at: int) -> None:
     """The same in Python."""
-    progress = Progress(fail_at)
-    confine.gain_nothing()
-    confine.Filter(filter_program).install()
+    progress = SetupProgress(fail_at)
+    confine.set_no_new_privileges()
+    confine.SyscallFilter(filter_program).install()
     rights = socket.CMSG_SPACE(7 * 4)
     # libc's fork: os.fork() spends 0.85 ms on locks and threads that a process of one thread does not have
     libc = ctypes.PyDLL(None, use_errno=True)
@@ -185,67 +185,67 @@ def serve(connection: socket.socket, filter_program: bytes, interpreter: Interpr
         payload, ancillary, _, _ = connection.recvmsg(16, rights)
         if not payload:
             return
-        descriptors = frames.received_descriptors(ancillary)
+        descriptors = frames.extract_descriptors(ancillary)
         status, cpu_time_s, memory_mb, error = EXIT_NOT_STARTED << 8, 0.0, 0.0, 0
         try:
-            progress.begin(Step.FORK)
+            progress.begin(SetupStep.FORK)
             pid = libc.fork()
             if pid < 0:
                 error = ctypes.get_errno()
         except OSError as refusal:
             pid, error = -1, refusal.errno or 0
         if pid == 0:
-            be_the_child(descriptors, interpreter, progress)
-        frames.close_all(descriptors)
+            run_child(descriptors, interpreter, progress)
+        frames.close_descriptors(descriptors)
         if pid > 0:
             _, status, used = os.wait4(pid, 0)
-            cpu_time_s, memory_mb = used.ru_utime + used.ru_stime, used.ru_maxrss / _KIBI
+            cpu_time_s, memory_mb = used.ru_utime + used.ru_stime, used.ru_maxrss / _KIB_PER_MIB
         step, failed = progress.read()
         connection.send(job.pack_report(status, cpu_time_s, memory_mb, step, error or failed))
 
 
-def be_the_child(descriptors: list[int], interpreter: Interpreter, progress: Progress) -> NoReturn:
+def run_child(descriptors: list[int], interpreter: Interpreter, progress: SetupProgress) -> NoReturn:
     try:
-        mine = confined(descriptors, progress)
+        spec = confine_child(descriptors, progress)
     except BaseException as error:  # noqa: BLE001 - the process boundary: nothing of ours may run on unconfined
         progress.fail(error)
-    if mine.mode is not Mode.EXEC:
-        progress.started()
-        progress.let_go()
-        interpreter.become(list(mine.command), mine.mode)
+    if spec.mode is not Mode.EXEC:
+        progress.mark_started()
+        progress.unmap()
+        interpreter.run_script(list(spec.command), spec.mode)
     os.environ.clear()
-    os.environ.update(mine.environment)
+    os.environ.update(spec.environment)
     restore_signals()
     try:
-        progress.begin(Step.EXEC)
-        progress.started()  # now: what comes after a successful exec is the program's
-        os.execvp(mine.command[0], mine.command)
+        progress.begin(SetupStep.EXEC)
+        progress.mark_started()  # now: what comes after a successful exec is the program's
+        os.execvp(spec.command[0], spec.command)
     except BaseException as error:  # noqa: BLE001 - as above
-        progress.fail(error, Step.EXEC)
+        progress.fail(error, SetupStep.EXEC)
 
 
-def confined(descriptors: list[int], progress: Progress) -> job.Job:
+def confine_child(descriptors: list[int], progress: SetupProgress) -> job.LaunchSpec:
     """Read the job that came with the descriptors, and become the process that its program will be."""
-    progress.begin(Step.DESCRIPTORS)
-    mine = job.unpack(os.pread(descriptors[0], os.fstat(descriptors[0]).st_size, 0))
+    progress.begin(SetupStep.DESCRIPTORS)
+    spec = job.unpack(os.pread(descriptors[0], os.fstat(descriptors[0]).st_size, 0))
     for number, descriptor in enumerate(descriptors[1:]):
         os.dup2(descriptor, number)
     os.closerange(len(descriptors) - 1, 1024)
-    progress.begin(Step.SESSION)
+    progress.begin(SetupStep.SESSION)
     os.setsid()
-    progress.begin(Step.DIRECTORY)
-    os.chdir(mine.directory)
-    progress.begin(Step.VISIBILITY)
-    confine.allow_looks(True)
-    progress.begin(Step.OOM_SCORE)
-    confine.be_first_for_the_oom_killer()
-    progress.begin(Step.LIMITS)
-    confine.set_limits(mine)
-    progress.begin(Step.USER)
-    confine.become(mine.uid)
-    progress.begin(Step.DEATH_SIGNAL)
+    progress.begin(SetupStep.DIRECTORY)
+    os.chdir(spec.directory)
+    progress.begin(SetupStep.VISIBILITY)
+    confine.set_dumpable(True)
+    progress.begin(SetupStep.OOM_SCORE)
+    confine.raise_oom_score()
+    progress.begin(SetupStep.LIMITS)
+    confine.set_limits(spec)
+    progress.begin(SetupStep.USER)
+    confine.switch_user(spec.uid)
+    progress.begin(SetupStep.DEATH_SIGNAL)
     confine.die_with_parent()
-    return mine
+    return spec
 
 
 def main() -> None:
@@ -257,13 +257,13 @@ def main() -> None:
         except ImportError:  # the program will find the same
             continue
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    filter_program = seccomp.filter_program(ipv6=seccomp.has_ipv6())
-    confine.allow_looks(False)  # where the host lends no uids, programs run as the user we are
+    filter_program = seccomp.build_filter(ipv6=seccomp.has_ipv6())
+    confine.set_dumpable(False)  # where the host lends no uids, programs run as the user we are
     interpreter = Interpreter()
-    interpreter.settle()
+    interpreter.finish_loading()
     connection.send(b"ready")
     fail_at = int(sys.argv[3])
-    if os.path.exists(LIBRARY):
+    if os.path.exists(FORK_SERVER_LIBRARY):
         serve_in_c(connection, filter_program, interpreter, sys.argv[2], fail_at)
     else:
         serve(connection, filter_program, interpreter, fail_at)

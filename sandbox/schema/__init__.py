@@ -52,7 +52,7 @@ from sandbox.schema.programs import (
     TestResult,
     VerifyBatchResult,
     VerifyResult,
-    Wire,
+    WireModel,
 )
 from sandbox.schema.submissions import VerifyBatchRequest, VerifyRequest, VerifySubmission
 from sandbox.schema.tests import AnyTest, AssertTest, CommandTest, FunctionTest, PytestTest
@@ -114,5 +114,5 @@ __all__ = [
     "VerifyRequest",
     "VerifyResult",
     "VerifySubmission",
-    "Wire",
+    "WireModel",
 ]

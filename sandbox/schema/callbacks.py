@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from sandbox.schema.wire import Wire
+from sandbox.schema.wire import WireModel
 
 MAX_URL_CHARS = 2_048
 
 
-def _callable(url: str) -> str:
+def _check_callback_url(url: str) -> str:
     """Which address a name stands for is looked at when it is called, for until then it may change."""
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError("must be ASCII without spaces; encode the rest as %XX")
@@ -31,7 +31,7 @@ def _callable(url: str) -> str:
 CallbackUrl = Annotated[
     str,
     Field(max_length=MAX_URL_CHARS, description="answer 202 at once, and POST the result here as a signed webhook"),
-    AfterValidator(_callable),
+    AfterValidator(_check_callback_url),
 ]
 CallbackFor = Annotated[
     Literal["batch", "item"],
@@ -39,7 +39,7 @@ CallbackFor = Annotated[
 ]
 
 
-class Callback(Wire):
+class Callback(WireModel):
     """Whom to call, and when, as it is kept with a submission.
 
     `style` is the shape of the body; `detail` is what that shape needs to know beyond the result.
@@ -51,7 +51,7 @@ class Callback(Wire):
     detail: str = ""
 
 
-class DeadWebhook(Wire):
+class DeadWebhook(WireModel):
     """A webhook that was given up. `url` is without its query, which may hold a secret."""
 
     id: str = Field(description="as `webhook-id` had it")

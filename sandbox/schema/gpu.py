@@ -14,7 +14,7 @@ from sandbox.schema.checkers import Checker, TokensChecker
 from sandbox.schema.programs import MAX_NAME_CHARS, Job, JobStatus
 from sandbox.schema.reward import PolicyChoice, Tests
 from sandbox.schema.tests import AnyTest
-from sandbox.schema.wire import LimitsRequest, Wire
+from sandbox.schema.wire import LimitsRequest, WireModel
 
 MAX_PROMPTS = 10_000
 MAX_PROMPT_CHARS = 1 << 20
@@ -25,7 +25,7 @@ Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARS)]
 # calls its models: `qwen2.5:7b`, `ft:gpt-4o-mini:us::id`, `@cf/meta/llama-3`. Which paths it may stand for is judged
 # where one is made of it (`sandbox.gpu.folder.place_of`). It is an argument of commands, so it begins with no dash.
 ModelName = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[A-Za-z0-9_./@][A-Za-z0-9_./:@-]*$")]
-FilePath = Annotated[str, Field(min_length=1, max_length=512)]
+DatasetPath = Annotated[str, Field(min_length=1, max_length=512)]
 Settings = dict[str, Any]
 
 
@@ -36,14 +36,14 @@ class GpuKind(StrEnum):
     EVALUATE = "evaluate"
 
 
-class Message(Wire):
+class Message(WireModel):
     """One turn of a chat."""
 
     role: Literal["system", "user", "assistant"]
     content: str = Field(max_length=MAX_PROMPT_CHARS)
 
 
-class Sampling(Wire):
+class Sampling(WireModel):
     """How completions are drawn."""
 
     n: int = Field(1, ge=1, le=1_024, description="completions of each prompt")
@@ -54,14 +54,14 @@ class Sampling(Wire):
     seed: int | None = Field(None, description="for engines that draw the same completions again from it")
 
 
-class GpuRequest(Wire):
+class GpuRequest(WireModel):
     """What every GPU job says."""
 
     model: ModelName
     gpus: int = Field(1, ge=1, le=64, description="GPUs of one worker that the job needs")
 
 
-class Verification(Wire):
+class Verification(WireModel):
     """What completions are judged on while more of them are generated: tests, or a vote over inputs."""
 
     tests: list[Tests] | None = Field(None, description="one list for each prompt, or one for all of them")
@@ -73,7 +73,7 @@ class Verification(Wire):
     limits: LimitsRequest = LimitsRequest()
 
     @model_validator(mode="after")
-    def _one_of_them(self) -> Verification:
+    def _check_one_source(self) -> Verification:
         if (self.tests is None) == (self.vote is None):
             raise ValueError("give tests or vote, and not both")
         return self
@@ -88,7 +88,7 @@ class GenerateRequest(GpuRequest):
     verify: Verification | None = None
 
     @model_validator(mode="after")
-    def _fits_together(self) -> GenerateRequest:
+    def _check_combination(self) -> GenerateRequest:
         if (self.prompts is None) == (self.messages is None):
             raise ValueError("give prompts or messages, and not both")
         number = len(self.prompts or self.messages or [])
@@ -99,7 +99,7 @@ class GenerateRequest(GpuRequest):
         return self
 
 
-class RlTask(Wire):
+class RlTask(WireModel):
     """A prompt, and the tests that reward its completions."""
 
     prompt: str | list[Message]
@@ -107,19 +107,19 @@ class RlTask(Wire):
     name: str = Field("", max_length=MAX_NAME_CHARS)
 
 
-class SftRow(Wire):
+class SftRow(WireModel):
     """A chat whose last message is what is learnt."""
 
     messages: list[Message] = Field(min_length=2)
 
     @model_validator(mode="after")
-    def _ends_with_an_answer(self) -> SftRow:
+    def _check_last_message(self) -> SftRow:
         if self.messages[-1].role != "assistant":
             raise ValueError("the last message must be the assistant's: it is what is learnt")
         return self
 
 
-class Probe(Wire):
+class Probe(WireModel):
     """Tasks whose pass rate is measured while a model is trained, and the rate at which that is enough."""
 
     tasks: list[RlTask] = Field(min_length=1, max_length=1_000)
@@ -131,7 +131,7 @@ class Probe(Wire):
 class TrainRequest(GpuRequest):
     """What both ways of training have in common."""
 
-    dataset: FilePath | None = Field(None, description="JSON lines below SANDBOX_GPU_FOLDER, instead of rows")
+    dataset: DatasetPath | None = Field(None, description="JSON lines below SANDBOX_GPU_FOLDER, instead of rows")
     steps: int = Field(100, ge=1, le=10_000_000)
     save_steps: int = Field(50, ge=1, description="steps between checkpoints, from which a lost job goes on")
     seed: int = 0
@@ -154,13 +154,13 @@ class SftRequest(TrainRequest):
     probe: Probe | None = None
 
     @model_validator(mode="after")
-    def _has_rows(self) -> SftRequest:
+    def _check_source(self) -> SftRequest:
         if (self.rows is None) == (self.dataset is None):
             raise ValueError("give rows or dataset, and not both")
         return self
 
     @model_validator(mode="after")
-    def _can_be_probed(self) -> SftRequest:
+    def _check_probe(self) -> SftRequest:
         if self.probe is not None and self.settings.get("fsdp"):
             raise ValueError(
                 "probe does not go with settings.fsdp: one process draws for it, and has a part of the model"
@@ -200,13 +200,13 @@ class GrpoRequest(TrainRequest):
     )
 
     @model_validator(mode="after")
-    def _has_tasks(self) -> GrpoRequest:
+    def _check_source(self) -> GrpoRequest:
         if (self.tasks is None) == (self.dataset is None):
             raise ValueError("give tasks or dataset, and not both")
         return self
 
 
-class EvalProblem(Wire):
+class EvalProblem(WireModel):
     """One problem of an evaluation, whatever set it is from.
 
     `before` and `after` are added around a completion's code, for example HumanEval's prompt. `imports` comes before
@@ -230,7 +230,7 @@ class EvaluateRequest(GpuRequest):
 
     problems: list[EvalProblem] | None = Field(None, min_length=1, max_length=MAX_PROMPTS)
     rows: list[dict[str, Any]] | None = Field(None, min_length=1, max_length=MAX_PROMPTS)
-    dataset: FilePath | None = Field(None, description="JSON lines of such rows, below SANDBOX_GPU_FOLDER")
+    dataset: DatasetPath | None = Field(None, description="JSON lines of such rows, below SANDBOX_GPU_FOLDER")
     shape: Literal["humaneval", "mbpp", "livecodebench"] | None = None
     k: list[Annotated[int, Field(ge=1)]] = Field(default_factory=lambda: [1], min_length=1)
     sampling: Sampling = Sampling(temperature=0.2)
@@ -238,7 +238,7 @@ class EvaluateRequest(GpuRequest):
     limits: LimitsRequest = LimitsRequest()
 
     @model_validator(mode="after")
-    def _fits_together(self) -> EvaluateRequest:
+    def _check_combination(self) -> EvaluateRequest:
         if sum(source is not None for source in (self.problems, self.rows, self.dataset)) != 1:
             raise ValueError("give problems, rows or dataset, and one of them only")
         if (self.problems is None) != (self.shape is not None):
@@ -248,7 +248,7 @@ class EvaluateRequest(GpuRequest):
         return self
 
 
-class Progress(Wire):
+class Progress(WireModel):
     """How far a GPU job is; what does not apply is null."""
 
     step: int = 0
@@ -272,7 +272,7 @@ class GpuJob(Job):
     note: str = Field("", description="why a queued job does not start, if known")
 
 
-class GpuLease(Wire):
+class GpuLease(WireModel):
     """Who holds a GPU, and until when unless the lease is renewed."""
 
     gpu: str = Field(description="host/index")
@@ -281,17 +281,17 @@ class GpuLease(Wire):
     until: float = Field(description="seconds since 1970")
 
 
-class GpuPool(Wire):
+class GpuPool(WireModel):
     """What `GET /gpus` answers: the leases that hold now, and the latest jobs, newest first."""
 
     leases: list[GpuLease]
     jobs: list[GpuJob]
 
 
-REQUESTS: dict[GpuKind, type[GpuRequest]] = {
+REQUEST_MODELS: dict[GpuKind, type[GpuRequest]] = {
     GpuKind.GENERATE: GenerateRequest,
     GpuKind.SFT: SftRequest,
     GpuKind.GRPO: GrpoRequest,
     GpuKind.EVALUATE: EvaluateRequest,
 }
-ENDED = frozenset({JobStatus.FINISHED, JobStatus.CANCELLED, JobStatus.FAILED})
+ENDED_STATUSES = frozenset({JobStatus.FINISHED, JobStatus.CANCELLED, JobStatus.FAILED})

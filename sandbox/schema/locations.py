@@ -16,15 +16,15 @@ _CHECKER_TAGS = frozenset(
 )
 
 
-def dotted_path(location: Sequence[int | str]) -> str:
+def format_dotted_path(location: Sequence[int | str]) -> str:
     """A location as pydantic tells it, without the tags of unions."""
     parts: list[str] = []
     last: int | str = ""
     for part in location:
-        tag_of_checker = last == "checker" and parts[-2:-1] != ["files"] and part in _CHECKER_TAGS
-        of_test = parts[-2:-1] == ["tests"] or (parts[-3:-2] == ["tests"] and parts[-2].isdecimal())
-        tag_of_test = isinstance(last, int) and of_test and part in _TEST_TAGS
+        is_checker_tag = last == "checker" and parts[-2:-1] != ["files"] and part in _CHECKER_TAGS
+        is_in_tests = parts[-2:-1] == ["tests"] or (parts[-3:-2] == ["tests"] and parts[-2].isdecimal())
+        is_test_tag = isinstance(last, int) and is_in_tests and part in _TEST_TAGS
         last = part
-        if part != "[key]" and not tag_of_checker and not tag_of_test:
+        if part != "[key]" and not is_checker_tag and not is_test_tag:
             parts.append(str(part)[:MAX_PART_CHARS])
     return ".".join(parts)

@@ -21,7 +21,7 @@ from sandbox.schema.callbacks import CallbackFor, CallbackUrl
 from sandbox.schema.wire import DEBUG_CHECKS
 from sandbox.schema.wire import MAX_CODE_CHARS as MAX_CODE_CHARS
 from sandbox.schema.wire import LimitsRequest as LimitsRequest
-from sandbox.schema.wire import Wire as Wire
+from sandbox.schema.wire import WireModel as WireModel
 
 MAX_STDIN_CHARS = 64 << 20
 MAX_ARGUMENT_CHARS = 16_384
@@ -48,7 +48,7 @@ class JobStatus(StrEnum):
     FAILED = "failed"  # GPU jobs only: a submission always has a result
 
 
-def _decoded(value: Any) -> bytes:
+def _decode_base64(value: Any) -> bytes:
     if isinstance(value, bytes):
         return value
     if not isinstance(value, str):
@@ -59,7 +59,7 @@ def _decoded(value: Any) -> bytes:
         raise ValueError(f"is not valid base64: {error}") from error
 
 
-def _relative_path(name: str) -> str:
+def _check_relative_path(name: str) -> str:
     parts = name.split("/")
     if not name or len(name.encode()) > MAX_PATH_BYTES or name.startswith("/") or "\0" in name:
         raise ValueError(f"must be a relative path of 1 to {MAX_PATH_BYTES} bytes in UTF-8 without NUL")
@@ -68,14 +68,14 @@ def _relative_path(name: str) -> str:
     return name
 
 
-def _argument(text: str) -> str:
+def _check_argument(text: str) -> str:
     if "\0" in text:
         raise ValueError("must not contain NUL")
     text.encode()  # half a surrogate pair is no argument: raises ValueError
     return text
 
 
-def _file_tree(files: dict[str, bytes]) -> dict[str, bytes]:
+def _check_file_tree(files: dict[str, bytes]) -> dict[str, bytes]:
     for name in files:
         parts = name.split("/")
         for depth in range(1, len(parts)):
@@ -85,10 +85,10 @@ def _file_tree(files: dict[str, bytes]) -> dict[str, bytes]:
     return files
 
 
-def refuse_own_files(names: Iterable[str], language: str, field: str) -> None:
+def reject_program_files(names: Iterable[str], language: str, field: str) -> None:
     """Raise ValueError if a test's file is, or lies below, a file of the program itself."""
     try:
-        known = languages.named(language)
+        known = languages.get_language(language)
     except UnknownLanguage:  # reported by whoever runs it
         return
     for name in names:
@@ -99,15 +99,15 @@ def refuse_own_files(names: Iterable[str], language: str, field: str) -> None:
 
 Base64Data = Annotated[
     bytes,
-    BeforeValidator(_decoded, json_schema_input_type=str),
+    BeforeValidator(_decode_base64, json_schema_input_type=str),
     PlainSerializer(lambda value: b64encode(value).decode(), return_type=str, when_used="json"),
 ]
-FilePath = Annotated[str, AfterValidator(_relative_path)]
-Files = Annotated[dict[FilePath, Base64Data], Field(max_length=MAX_FILES), AfterValidator(_file_tree)]
-Argument = Annotated[str, Field(max_length=MAX_ARGUMENT_CHARS), AfterValidator(_argument)]
+FilePath = Annotated[str, AfterValidator(_check_relative_path)]
+Files = Annotated[dict[FilePath, Base64Data], Field(max_length=MAX_FILES), AfterValidator(_check_file_tree)]
+Argument = Annotated[str, Field(max_length=MAX_ARGUMENT_CHARS), AfterValidator(_check_argument)]
 
 
-class ProgramInput(Wire):
+class ProgramInput(WireModel):
     """What goes into one run."""
 
     stdin: str = Field("", max_length=MAX_STDIN_CHARS)
@@ -116,7 +116,7 @@ class ProgramInput(Wire):
     files: Files = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _one_stdin(self) -> ProgramInput:
+    def _check_stdin_and_args(self) -> ProgramInput:
         if self.stdin and self.stdin_base64 is not None:
             raise ValueError("give stdin or stdin_base64, not both")
         if sum(map(len, self.args)) > MAX_ARGUMENT_CHARS:
@@ -152,8 +152,8 @@ class ExecuteRequest(ProgramInput):
     priority: Lane = Lane.DEFAULT
 
     @model_validator(mode="after")
-    def _files_fit(self) -> ExecuteRequest:
-        refuse_own_files(self.files, self.language, "files")
+    def _check_files(self) -> ExecuteRequest:
+        reject_program_files(self.files, self.language, "files")
         return self
 
 
@@ -186,13 +186,13 @@ class TestCase(ProgramInput):
         return self.expected.encode() if self.expected_base64 is None else self.expected_base64
 
 
-class ExecuteBatchRequest(Wire):
+class ExecuteBatchRequest(WireModel):
     items: list[ExecuteRequest] = Field(min_length=1, max_length=MAX_ITEMS)
     callback_url: CallbackUrl | None = None
     callback_for: CallbackFor = "batch"
 
 
-class StageResult(Wire):
+class StageResult(WireModel):
     """How one stage, compiling or running, ended."""
 
     status: Status
@@ -208,7 +208,7 @@ class StageResult(Wire):
     message: str = Field("", description="why, where the status alone does not tell")
 
     @staticmethod
-    def fields_of(outcome: Outcome) -> dict[str, Any]:
+    def build_fields(outcome: Outcome) -> dict[str, Any]:
         """An outcome as this model's fields: text where it is UTF-8, a base64 twin beside it where not."""
         fields: dict[str, Any] = {
             "status": outcome.status,
@@ -228,8 +228,8 @@ class StageResult(Wire):
         return fields
 
     @classmethod
-    def of(cls, outcome: Outcome) -> StageResult:
-        return cls.model_construct(**cls.fields_of(outcome))
+    def from_outcome(cls, outcome: Outcome) -> StageResult:
+        return cls.model_construct(**cls.build_fields(outcome))
 
 
 class ExecuteResult(StageResult):
@@ -241,7 +241,7 @@ class ExecuteResult(StageResult):
     queue_time_s: float = 0.0
 
 
-class TestPart(Wire):
+class TestPart(WireModel):
     """One test function of a pytest file."""
 
     __test__ = False
@@ -251,7 +251,7 @@ class TestPart(Wire):
     message: str = ""
 
 
-class TestResult(Wire):
+class TestResult(WireModel):
     __test__ = False  # not a pytest class, whatever its name says
 
     verdict: Verdict
@@ -263,7 +263,7 @@ class TestResult(Wire):
     parts: list[TestPart] | None = Field(None, description="of a pytest file: its test functions")
 
 
-class VerifyResult(Wire):
+class VerifyResult(WireModel):
     """What `POST /verify` answers. `score` is passed / total."""
 
     id: str
@@ -277,15 +277,15 @@ class VerifyResult(Wire):
     run_time_s: float = 0.0
 
 
-class ExecuteBatchResult(Wire):
+class ExecuteBatchResult(WireModel):
     results: list[ExecuteResult]
 
 
-class VerifyBatchResult(Wire):
+class VerifyBatchResult(WireModel):
     results: list[VerifyResult]
 
 
-class Job(Wire):
+class Job(WireModel):
     """One submission made with `Prefer: respond-async`; `result` is there once `status` is finished."""
 
     id: str
@@ -294,7 +294,7 @@ class Job(Wire):
     result: dict[str, Any] | None = Field(None, description="what the synchronous call would have answered")
 
 
-class LanguageInfo(Wire):
+class LanguageInfo(WireModel):
     name: str
     version: str
     aliases: list[str]

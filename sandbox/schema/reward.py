@@ -21,18 +21,18 @@ from sandbox.schema.programs import (
     Lane,
     LimitsRequest,
     TestCase,
-    Wire,
+    WireModel,
 )
 from sandbox.schema.tests import FunctionTest, RewardedTest
 
 MAX_COMPLETION_CHARS = 8 << 20
 MAX_TASKS = 100_000
-NO_ENTRY_POINT = "tests with args and no stdin call a function: name the entry_point"
+NO_ENTRY_POINT_MESSAGE = "tests with args and no stdin call a function: name the entry_point"
 
 Messages = list[Mapping[str, Any]]
 Tests = Annotated[list[TestCase], Field(min_length=1, max_length=MAX_TESTS)]
 RewardedTests = Annotated[list[RewardedTest], Field(min_length=1, max_length=MAX_TESTS)]
-RewardedTestsOrNone = Annotated[list[RewardedTest], Field(max_length=MAX_TESTS)]
+RewardedTestsOrEmpty = Annotated[list[RewardedTest], Field(max_length=MAX_TESTS)]
 EntryPoint = Annotated[str, Field(max_length=MAX_NAME_CHARS)]
 Preamble = Annotated[str, Field(max_length=MAX_CODE_CHARS)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -40,14 +40,14 @@ TaskName = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
 TaskReference = Annotated[str, Field(pattern=r"^[0-9a-f]{64}/.+$", max_length=64 + 1 + MAX_NAME_CHARS)]
 
 
-def _named(value: Any) -> Any:
+def _expand_policy_name(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-PolicyChoice = Annotated[Policy, BeforeValidator(_named, json_schema_input_type=PolicyName | Policy)]
+PolicyChoice = Annotated[Policy, BeforeValidator(_expand_policy_name, json_schema_input_type=PolicyName | Policy)]
 
 
-class Task(Wire):
+class Task(WireModel):
     """What completions are judged on. What is left out is the reward request's to say."""
 
     tests: RewardedTests
@@ -58,33 +58,33 @@ class Task(Wire):
     limits: LimitsRequest | None = None
 
     @model_validator(mode="after")
-    def _weigh_all(self) -> Task:
+    def _check_tests(self) -> Task:
         if self.weights is not None and len(self.weights) != len(self.tests):
             raise ValueError("weights must have one for each test")
         if not self.entry_point and any(isinstance(test, FunctionTest) for test in self.tests):
-            raise ValueError(NO_ENTRY_POINT)
+            raise ValueError(NO_ENTRY_POINT_MESSAGE)
         return self
 
 
-class TaskSet(Wire):
+class TaskSet(WireModel):
     """Tasks by name. Registered under the SHA-256 of its JSON bytes; `<that>/<name>` then names a task."""
 
     tasks: dict[TaskName, Task] = Field(min_length=1, max_length=MAX_TASKS)
 
     @staticmethod
-    def id_of(body: bytes) -> str:
+    def compute_id(body: bytes) -> str:
         """The id of the set with this JSON: what `sha256sum` says of the file."""
         return sha256(body).hexdigest()
 
 
-class TaskSetInfo(Wire):
+class TaskSetInfo(WireModel):
     """What `PUT /tasks/{set}` answers."""
 
     id: str
     tasks: int
 
 
-class RewardRequest(Wire):
+class RewardRequest(WireModel):
     """Completions to reward.
 
     `tests`, `weights` and `tasks` have one entry for each completion, or one for all of them. Give `tests` or `tasks`.
@@ -98,7 +98,7 @@ class RewardRequest(Wire):
         None,
         description="one for each completion, or one for all; code that is also in the prompt is not the answer",
     )
-    tests: list[RewardedTestsOrNone] | None = Field(
+    tests: list[RewardedTestsOrEmpty] | None = Field(
         None, description="one list for each completion, or one for all; a completion without tests has reward null"
     )
     problems: list[str] | None = Field(
@@ -125,31 +125,31 @@ class RewardRequest(Wire):
     callback_url: CallbackUrl | None = None
 
     @model_validator(mode="after")
-    def _fits_together(self) -> RewardRequest:
+    def _check_combination(self) -> RewardRequest:
         if (self.tests is None) == (self.tasks is None):
             raise ValueError("give tests or tasks, and not both")
         for name in ("tests", "tasks", "weights", "prompts"):
-            self._one_each(name, (1, len(self.completions)))
+            self._check_count(name, (1, len(self.completions)))
         for name in ("lengths", "language", "entry_point", "preamble", "problems"):
             if not isinstance(getattr(self, name), str):
-                self._one_each(name, (len(self.completions),))
+                self._check_count(name, (len(self.completions),))
         if self.weights is not None:
-            self._weigh_all(self.weights)
+            self._check_weights(self.weights)
         return self
 
-    def _one_each(self, name: str, allowed: tuple[int, ...]) -> None:
+    def _check_count(self, name: str, allowed: tuple[int, ...]) -> None:
         value = getattr(self, name)
         if value is not None and self.completions and len(value) not in allowed:
             raise ValueError(f"{name} has {len(value)} entries for {len(self.completions)} completions")
 
-    def _weigh_all(self, weights: list[list[float]]) -> None:
+    def _check_weights(self, weights: list[list[float]]) -> None:
         if self.tests is None or len(weights) != len(self.tests):
             raise ValueError("weights go with tests, a list for each list")
         if any(len(some) != len(tests) for some, tests in zip(weights, self.tests, strict=True)):
             raise ValueError("weights must have one for each test")
 
 
-class RewardDetail(Wire):
+class RewardDetail(WireModel):
     """Why a reward is what it is. `verdict` is null for a completion that was not run."""
 
     answered: bool
@@ -160,7 +160,7 @@ class RewardDetail(Wire):
     message: str = ""
 
 
-class RewardResult(Wire):
+class RewardResult(WireModel):
     """What `POST /reward` answers, in the order of the completions. A null reward is our failure: drop the sample."""
 
     rewards: list[float | None]

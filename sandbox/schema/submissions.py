@@ -8,16 +8,16 @@ from pydantic import ConfigDict, Field, model_validator
 
 from sandbox.schema.callbacks import CallbackFor, CallbackUrl
 from sandbox.schema.checkers import Checker, InteractiveChecker, ProgramChecker, TokensChecker
-from sandbox.schema.programs import MAX_ITEMS, MAX_NAME_CHARS, MAX_TESTS, Lane, TestCase, refuse_own_files
+from sandbox.schema.programs import MAX_ITEMS, MAX_NAME_CHARS, MAX_TESTS, Lane, TestCase, reject_program_files
 from sandbox.schema.tests import AnyTest, AssertTest, FunctionTest
-from sandbox.schema.wire import DEBUG_CHECKS, MAX_CODE_CHARS, LimitsRequest, Wire
+from sandbox.schema.wire import DEBUG_CHECKS, MAX_CODE_CHARS, LimitsRequest, WireModel
 
 Isolation = Literal["separate", "shared"]
 
-_PROGRAMS = (ProgramChecker, InteractiveChecker)
+_PROGRAM_CHECKERS = (ProgramChecker, InteractiveChecker)
 
 
-class VerifyRequest(Wire):
+class VerifyRequest(WireModel):
     """Judge one program on many tests."""
 
     model_config = ConfigDict(
@@ -51,16 +51,16 @@ class VerifyRequest(Wire):
     priority: Lane = Lane.DEFAULT
 
     @model_validator(mode="after")
-    def _tests_fit(self) -> VerifyRequest:
+    def _check_tests(self) -> VerifyRequest:
         for position, test in enumerate(self.tests):
             if isinstance(test, FunctionTest) and not self.entry_point:
                 raise ValueError(
                     f"tests.{position} has args and no stdin, so it calls a function: name the entry_point"
                 )
-            if isinstance(test, TestCase) and test.expected_files and isinstance(self.checker, _PROGRAMS):
+            if isinstance(test, TestCase) and test.expected_files and isinstance(self.checker, _PROGRAM_CHECKERS):
                 raise ValueError(f"tests.{position}.expected_files: a {self.checker.type} checker judges no files")
             if not isinstance(test, FunctionTest | AssertTest) and test.files:
-                refuse_own_files(test.files, self.language, f"tests.{position}.files")
+                reject_program_files(test.files, self.language, f"tests.{position}.files")
         if self.entry_point and not all(part.isidentifier() for part in self.entry_point.split(".")):
             raise ValueError("entry_point must be a name, or a class and a method: Solution.twoSum")
         return self
@@ -72,7 +72,7 @@ class VerifySubmission(VerifyRequest):
     callback_url: CallbackUrl | None = None
 
 
-class VerifyBatchRequest(Wire):
+class VerifyBatchRequest(WireModel):
     items: list[VerifyRequest] = Field(min_length=1, max_length=MAX_ITEMS)
     callback_url: CallbackUrl | None = None
     callback_for: CallbackFor = "batch"

@@ -13,15 +13,15 @@ from sandbox.schema.programs import (
     Argument,
     Files,
     TestCase,
-    Wire,
+    WireModel,
 )
 
-MAX_COMMAND_WORDS = 64
+MAX_COMMAND_ARGUMENTS = 64
 
 ModuleName = Annotated[str, Field(max_length=MAX_NAME_CHARS, pattern=r"^[^\W\d]\w*$")]
 
 
-class FunctionTest(Wire):
+class FunctionTest(WireModel):
     """Call the submission's `entry_point` and compare the value it returns, outside the box. Python only.
 
     Values are compared as by Python's `==`, except that tuples equal lists, an int key equals the same key written as a
@@ -43,7 +43,7 @@ class FunctionTest(Wire):
     )
 
 
-class AssertTest(Wire):
+class AssertTest(WireModel):
     """Python source that raises on failure, run in a box of its own against the submission's functions. Python only.
 
     The source calls the functions by their names, or the `entry_point` as `candidate`. It compares values made of
@@ -56,7 +56,7 @@ class AssertTest(Wire):
     assertion: str = Field(alias="assert", max_length=MAX_CODE_CHARS)
 
 
-class PytestTest(Wire):
+class PytestTest(WireModel):
     """The source of a pytest file, run by pytest in a box of its own against the submission. Python only.
 
     It imports the program as `solution` or `main`, or by another name of `modules`. The score is the share of its test
@@ -71,7 +71,7 @@ class PytestTest(Wire):
     modules: list[ModuleName] = Field(default_factory=list, max_length=16)
 
 
-class CommandTest(Wire):
+class CommandTest(WireModel):
     """Run a command in the program's directory, in its box; exit code 0 passes.
 
     The command runs beside the program's files, so a program that writes its own answer to it cannot be told from one
@@ -80,12 +80,12 @@ class CommandTest(Wire):
 
     __test__ = False
 
-    command: list[Argument] = Field(min_length=1, max_length=MAX_COMMAND_WORDS)
+    command: list[Argument] = Field(min_length=1, max_length=MAX_COMMAND_ARGUMENTS)
     stdin: str = Field("", max_length=MAX_ARGUMENT_CHARS * 64)
     files: Files = Field(default_factory=dict)
 
 
-def kind_of(test: Any) -> str:
+def classify_test(test: Any) -> str:
     """Which kind a test is, by the fields it has."""
     if not isinstance(test, dict):
         return next((name for kind, name in _KINDS if isinstance(test, kind)), "stdin")
@@ -95,17 +95,17 @@ def kind_of(test: Any) -> str:
         return "pytest"
     if "command" in test:
         return "command"
-    if not _STDIN_ONLY & test.keys() and {"args", "kwargs"} & test.keys():
+    if not _STDIN_FIELDS & test.keys() and {"args", "kwargs"} & test.keys():
         return "function"
     return "stdin"
 
 
-def kind_of_rewarded(test: Any) -> str:
+def classify_rewarded_test(test: Any) -> str:
     """Which kind a test of a reward request is: texts alone are a program's arguments and output.
 
     With an entry point they are a function's: `resolved` tells the two apart.
     """
-    kind = kind_of(test)
+    kind = classify_test(test)
     if kind == "function" and isinstance(test, dict) and "kwargs" not in test:
         args, expected = test["args"], test.get("expected", "")
         if isinstance(expected, str) and isinstance(args, list) and all(isinstance(each, str) for each in args):
@@ -113,17 +113,17 @@ def kind_of_rewarded(test: Any) -> str:
     return kind
 
 
-def resolved(test: Any, entry_point: str) -> Any:
+def resolve_test(test: Any, entry_point: str) -> Any:
     """A test of a reward request as one of a submission, where arguments alone mean a call of the entry point."""
-    if not isinstance(test, TestCase) or "args" not in test.model_fields_set or _STDIN_ONLY & test.model_fields_set:
+    if not isinstance(test, TestCase) or "args" not in test.model_fields_set or _STDIN_FIELDS & test.model_fields_set:
         return test
     if entry_point:
         return FunctionTest(args=list(test.args), expected=test.expected)
     return test.model_copy(update={"stdin": ""})
 
 
-_STDIN_ONLY = {"stdin", "stdin_base64", "expected_base64", "files", "expected_files"}
-_KINDS: tuple[tuple[type[Wire], str], ...] = (
+_STDIN_FIELDS = {"stdin", "stdin_base64", "expected_base64", "files", "expected_files"}
+_KINDS: tuple[tuple[type[WireModel], str], ...] = (
     (FunctionTest, "function"),
     (AssertTest, "assert"),
     (CommandTest, "command"),
@@ -137,5 +137,5 @@ _Test = (
     | Annotated[CommandTest, Tag("command")]
     | Annotated[PytestTest, Tag("pytest")]
 )
-AnyTest = Annotated[_Test, Discriminator(kind_of)]
-RewardedTest = Annotated[_Test, Discriminator(kind_of_rewarded)]
+AnyTest = Annotated[_Test, Discriminator(classify_test)]
+RewardedTest = Annotated[_Test, Discriminator(classify_rewarded_test)]

@@ -13,10 +13,10 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from sandbox.runner.contract import Verdict
 from sandbox.schema.callbacks import CallbackUrl
 from sandbox.schema.checkers import Checker, CodeJudgeChecker, EquivalenceChecker, TokensChecker
-from sandbox.schema.programs import MAX_STDIN_CHARS, Base64Data, Lane, ProgramInput, TestCase, refuse_own_files
-from sandbox.schema.wire import MAX_CODE_CHARS, LimitsRequest, Wire
+from sandbox.schema.programs import MAX_STDIN_CHARS, Base64Data, Lane, ProgramInput, TestCase, reject_program_files
+from sandbox.schema.wire import MAX_CODE_CHARS, LimitsRequest, WireModel
 from sandbox.verify import voting
-from sandbox.verify.golden import Election, Standing
+from sandbox.verify.golden import CandidateScore, VoteOutcome
 
 MAX_CANDIDATES = 256
 MAX_INPUTS = 1_000
@@ -26,7 +26,7 @@ MAX_OUTPUT_KB = 4_096
 DEFAULT_OUTPUT_KB = 1_024
 
 
-class Candidate(Wire):
+class Candidate(WireModel):
     language: str = Field(max_length=64)
     code: str = Field(max_length=MAX_CODE_CHARS)
 
@@ -37,23 +37,23 @@ class VoteInput(ProgramInput):
     weight: float = Field(1.0, ge=0, le=1e6, description="declared difficulty, for the policy's weights `declared`")
 
 
-def _as_input(value: Any) -> Any:
+def _expand_stdin(value: Any) -> Any:
     return {"stdin": value} if isinstance(value, str) else value
 
 
-def _as_policy(value: Any) -> Any:
+def _expand_policy_name(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-class VotePolicy(Wire):
+class VotePolicy(WireModel):
     """A preset by name, and what is to differ from it. `"x-coder"` alone is `{"name": "x-coder"}`."""
 
     name: Literal["default", "x-coder"] = "default"
     quorum: float | None = Field(None, ge=0, le=1, description="share of the votes cast that a label needs; 0.5")
     min_votes: int | None = Field(None, ge=1, le=MAX_CANDIDATES, description="votes that a label needs; 2")
     margin: int | None = Field(None, ge=0, le=MAX_CANDIDATES, description="votes ahead of the next output; 1")
-    tie: voting.Tie | None = Field(None, description="which of several largest groups labels; none")
-    weights: voting.Weights | None = Field(None, description="what tests weigh when candidates are scored; uniform")
+    tie: voting.TieBreak | None = Field(None, description="which of several largest groups labels; none")
+    weights: voting.Weighting | None = Field(None, description="what tests weigh when candidates are scored; uniform")
     holdout_fraction: float | None = Field(
         None, ge=0, le=0.9, description="share of the labelled inputs kept from the choice of the golden candidate; 0.3"
     )
@@ -67,7 +67,7 @@ class VotePolicy(Wire):
         return replace(voting.PRESETS[self.name], **self.model_dump(exclude={"name"}, exclude_none=True))
 
 
-class VoteRequest(Wire):
+class VoteRequest(WireModel):
     """Label inputs by the majority of candidates, and choose the golden candidate."""
 
     model_config = ConfigDict(
@@ -87,26 +87,28 @@ class VoteRequest(Wire):
     )
 
     candidates: list[Candidate] = Field(min_length=1, max_length=MAX_CANDIDATES)
-    inputs: list[Annotated[VoteInput, BeforeValidator(_as_input, json_schema_input_type=str | VoteInput)]] = Field(
+    inputs: list[Annotated[VoteInput, BeforeValidator(_expand_stdin, json_schema_input_type=str | VoteInput)]] = Field(
         min_length=1, max_length=MAX_INPUTS
     )
     checker: EquivalenceChecker | None = Field(
         None, description="when two outputs agree; default tokens, or code-judge under the policy x-coder"
     )
-    policy: Annotated[VotePolicy, BeforeValidator(_as_policy, json_schema_input_type=str | VotePolicy)] = VotePolicy()
+    policy: Annotated[VotePolicy, BeforeValidator(_expand_policy_name, json_schema_input_type=str | VotePolicy)] = (
+        VotePolicy()
+    )
     limits: LimitsRequest = LimitsRequest(output_kb=DEFAULT_OUTPUT_KB)
     priority: Lane = Lane.DEFAULT
     callback_url: CallbackUrl | None = None
 
     @model_validator(mode="after")
-    def _bounded(self) -> VoteRequest:
+    def _check_size(self) -> VoteRequest:
         if len(self.candidates) * len(self.inputs) > MAX_RUNS:
             raise ValueError(f"candidates times inputs is over {MAX_RUNS}; split the inputs over several votes")
         if (self.limits.output_kb or 0) > MAX_OUTPUT_KB:
             raise ValueError(f"limits.output_kb is at most {MAX_OUTPUT_KB} in a vote")
         for position, each in enumerate(self.inputs):
             for language in {candidate.language for candidate in self.candidates} if each.files else ():
-                refuse_own_files(each.files, language, f"inputs.{position}.files")
+                reject_program_files(each.files, language, f"inputs.{position}.files")
         return self
 
     @property
@@ -123,7 +125,7 @@ class VoteRequest(Wire):
         return self.limits.model_copy(update={"output_kb": DEFAULT_OUTPUT_KB})
 
 
-class VoteLabel(Wire):
+class VoteLabel(WireModel):
     """One input's poll; candidates are named by index."""
 
     input: int = Field(description="position in the request's inputs")
@@ -140,8 +142,8 @@ class VoteLabel(Wire):
     held_out: bool = False
 
     @classmethod
-    def of(cls, position: int, label: voting.Label, weight: float, held_out: bool) -> VoteLabel:
-        text, data = _text(label.expected)
+    def from_label(cls, position: int, label: voting.Label, weight: float, held_out: bool) -> VoteLabel:
+        text, data = _decode_text(label.expected)
         return cls(
             input=position,
             expected=text,
@@ -158,7 +160,7 @@ class VoteLabel(Wire):
         )
 
 
-class VoteGolden(Wire):
+class VoteGolden(WireModel):
     index: int | None = Field(None, description="the chosen candidate; null when none passes anything")
     score: float
     holdout_passed: int
@@ -167,7 +169,7 @@ class VoteGolden(Wire):
     accepted: bool = Field(description="it passes every held-out test")
 
 
-class VoteCandidate(Wire):
+class VoteCandidate(WireModel):
     score: float = Field(description="weighted share of passes on the selection part, 0 to 1")
     selection_passed: int
     holdout_passed: int
@@ -176,7 +178,7 @@ class VoteCandidate(Wire):
     compile_message: str = ""
 
 
-class TestSet(Wire):
+class TestSet(WireModel):
     """The labelled tests: add `language` and `code`, and post it to `/verify`."""
 
     __test__ = False  # not a pytest class, whatever its name says
@@ -185,7 +187,7 @@ class TestSet(Wire):
     checker: Checker
 
 
-class VoteResult(Wire):
+class VoteResult(WireModel):
     """What `POST /verify/vote` answers. A cell of `matrix` is `skipped` where its input has no label."""
 
     id: str
@@ -199,10 +201,10 @@ class VoteResult(Wire):
     run_time_s: float = 0.0
 
     @classmethod
-    def of(
+    def from_outcome(
         cls,
         request: VoteRequest,
-        election: Election,
+        outcome: VoteOutcome,
         same_as: list[int],
         *,
         id: str,
@@ -211,33 +213,35 @@ class VoteResult(Wire):
         run_time_s: float = 0.0,
     ) -> VoteResult:
         """The answer to `request`, whose outcomes led to `election`."""
-        held = set(election.holdout)
+        held = set(outcome.holdout)
         messages = compile_messages or [""] * len(request.candidates)
         return cls(
             id=id,
             labels=[
-                VoteLabel.of(position, label, election.weights[position], position in held)
-                for position, label in enumerate(election.labels)
+                VoteLabel.from_label(position, label, outcome.weights[position], position in held)
+                for position, label in enumerate(outcome.labels)
             ],
-            golden=_golden(election),
-            candidates=[_candidate(*parts) for parts in zip(election.standings, same_as, messages, strict=True)],
-            matrix=election.verdicts,
+            golden=_build_golden(outcome),
+            candidates=[
+                _build_candidate(*parts) for parts in zip(outcome.candidate_scores, same_as, messages, strict=True)
+            ],
+            matrix=outcome.verdicts,
             test_set=TestSet(
                 tests=[
-                    _test(given, label.expected)
-                    for given, label in zip(request.inputs, election.labels, strict=True)
+                    _build_test(given, label.expected)
+                    for given, label in zip(request.inputs, outcome.labels, strict=True)
                     if label.expected is not None
                 ],
                 checker=request.effective_checker,
             ),
-            internal_errors=sum(row.count(Verdict.INTERNAL_ERROR) for row in election.verdicts),
+            internal_errors=sum(row.count(Verdict.INTERNAL_ERROR) for row in outcome.verdicts),
             queue_time_s=round(queue_time_s, 6),
             run_time_s=round(run_time_s, 6),
         )
 
 
-def _golden(election: Election) -> VoteGolden:
-    golden = election.golden
+def _build_golden(outcome: VoteOutcome) -> VoteGolden:
+    golden = outcome.golden
     return VoteGolden(
         index=golden.index,
         score=round(golden.score, 6),
@@ -248,24 +252,24 @@ def _golden(election: Election) -> VoteGolden:
     )
 
 
-def _candidate(standing: Standing, same_as: int, compile_message: str) -> VoteCandidate:
+def _build_candidate(candidate_score: CandidateScore, same_as: int, compile_message: str) -> VoteCandidate:
     return VoteCandidate(
-        score=round(standing.score, 6),
-        selection_passed=standing.selection_passed,
-        holdout_passed=standing.holdout_passed,
-        cpu_time_s=round(standing.cpu_time_s, 6),
+        score=round(candidate_score.score, 6),
+        selection_passed=candidate_score.selection_passed,
+        holdout_passed=candidate_score.holdout_passed,
+        cpu_time_s=round(candidate_score.cpu_time_s, 6),
         same_as=same_as,
         compile_message=compile_message,
     )
 
 
-def _test(given: VoteInput, expected: bytes) -> TestCase:
+def _build_test(given: VoteInput, expected: bytes) -> TestCase:
     fields = given.model_dump(exclude={"weight"}, exclude_defaults=True)
-    text, data = _text(expected)
+    text, data = _decode_text(expected)
     return TestCase(**fields, expected="" if data is not None else text or "", expected_base64=data)
 
 
-def _text(data: bytes | None) -> tuple[str | None, bytes | None]:
+def _decode_text(data: bytes | None) -> tuple[str | None, bytes | None]:
     """Bytes as text, and as themselves beside it where they are not UTF-8."""
     if data is None:
         return None, None

@@ -11,7 +11,7 @@ from sandbox.runner.contract import Limits
 MAX_CODE_CHARS = 1 << 20
 
 
-class Wire(BaseModel):
+class WireModel(BaseModel):
     """Frozen, and strict about names: a misspelt field is an error that names it, not silence."""
 
     model_config = ConfigDict(
@@ -20,11 +20,11 @@ class Wire(BaseModel):
 
 
 MAX_COMPILE_CPU_TIME_S, MAX_COMPILE_WALL_TIME_S = 300, 900
-_OF_COMPILING = {"compile_cpu_time_s", "compile_wall_time_s"}
+_COMPILE_FIELDS = {"compile_cpu_time_s", "compile_wall_time_s"}
 DEBUG_CHECKS = "enable assert in Java and Kotlin, Debug.Assert in C#, and debug_assert! and overflow checks in Rust"
 
 
-class LimitsRequest(Wire):
+class LimitsRequest(WireModel):
     """What a run may use; what is left out takes the server's default."""
 
     cpu_time_s: float | None = Field(
@@ -54,7 +54,7 @@ class LimitsRequest(Wire):
 
     def resolve(self, default: Limits) -> Limits:
         """Return the limits of a run, with what is left out taken from `default`."""
-        given = self.model_dump(exclude_none=True, exclude=_OF_COMPILING)
+        given = self.model_dump(exclude_none=True, exclude=_COMPILE_FIELDS)
         if not given:
             return default
         if "cpu_time_s" in given and "wall_time_s" not in given:

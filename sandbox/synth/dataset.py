@@ -14,13 +14,13 @@ from typing import Any
 
 from sandbox.errors import BadRequest
 from sandbox.synth.lines import Record, dump
-from sandbox.synth.recipe import Recipe
-from sandbox.synth.similarity import Benchmarks, near_duplicates
+from sandbox.synth.recipe import RunConfig
+from sandbox.synth.similarity import Benchmarks, find_near_duplicates
 
 CONFIGURATIONS = ("sft", "rl")
-FOLDER = "dataset"
+DATASET_FOLDER = "dataset"
 
-CARD = """---
+CARD_TEMPLATE = """---
 configs:
 - config_name: sft
   data_files: sft.{ending}
@@ -34,45 +34,46 @@ tests and its difficulty by the candidates' pass rate. Made with the model `{mod
 """
 
 
-def rows(
-    recipe: Recipe, prompt: Any, tasks: list[Record], solutions: list[Record], votes: list[Record]
+def build_rows(
+    run_config: RunConfig, build_prompt: Any, tasks: list[Record], solutions: list[Record], votes: list[Record]
 ) -> tuple[list[Record], list[Record], dict[str, Any]]:
     """SFT rows, RL rows, and what was left out and why. `prompt` makes a statement into what a model is asked."""
     statements = {task["key"]: task for task in tasks}
     completions = {solution["key"]: solution["completion"] for solution in solutions}
     voted = [vote for vote in votes if vote.get("labelled")]
-    left_out = _left_out(recipe, [statements[vote["key"]]["statement"] for vote in voted])
+    left_out = _find_excluded(run_config, [statements[vote["key"]]["statement"] for vote in voted])
     sft, rl = [], []
     for place, vote in enumerate(voted):
         if place in left_out:
             continue
         task = statements[vote["key"]]
-        asked = prompt(task["statement"])
-        rl.append(_rl_row(task, vote, asked))
+        prompt_text = build_prompt(task["statement"])
+        rl.append(_build_rl_row(task, vote, prompt_text))
         if vote["accepted"]:
-            sft.append(_sft_row(task, asked, completions[vote["golden"]]))
+            sft.append(_build_sft_row(task, prompt_text, completions[vote["golden"]]))
     why = Counter(reason.partition(":")[0] for reason in left_out.values())
     return sft, rl, {"labelled_tasks": len(voted), "left_out": dict(sorted(why.items()))}
 
 
-def _left_out(recipe: Recipe, texts: list[str]) -> dict[int, str]:
+def _find_excluded(run_config: RunConfig, texts: list[str]) -> dict[int, str]:
     """Indices of copies and of contaminated texts, with the reason."""
-    known = Benchmarks(recipe.overlap_words)
-    known.read(recipe.benchmarks)
+    known = Benchmarks(run_config.overlap_words)
+    known.read(run_config.benchmarks)
     reasons = {
-        index: f"near duplicate: {first}" for index, first in near_duplicates(texts, recipe.near_duplicate).items()
+        index: f"near duplicate: {first}"
+        for index, first in find_near_duplicates(texts, run_config.near_duplicate).items()
     }
     for index, text in enumerate(texts):
-        if (source := known.source_of(text)) is not None:
+        if (source := known.find_source(text)) is not None:
             reasons[index] = f"contaminated: {source}"
     return reasons
 
 
-def _rl_row(task: Record, vote: Record, asked: str) -> Record:
+def _build_rl_row(task: Record, vote: Record, prompt: str) -> Record:
     tests = [{"stdin": test.get("stdin", ""), "expected": test["expected"]} for test in vote["test_set"]["tests"]]
     return {
         "name": task["key"],
-        "prompt": asked,
+        "prompt": prompt,
         "tests": tests,
         "difficulty": vote["difficulty"],
         "pass_rate": vote["pass_rate"],
@@ -82,25 +83,30 @@ def _rl_row(task: Record, vote: Record, asked: str) -> Record:
     }
 
 
-def _sft_row(task: Record, asked: str, completion: str) -> Record:
+def _build_sft_row(task: Record, prompt: str, completion: str) -> Record:
     return {
         "name": task["key"],
-        "messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": completion}],
+        "messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": completion}],
         "style": task["style"],
     }
 
 
-def write(folder: Path, recipe: Recipe, sft: list[Record], rl: list[Record], parquet: bool) -> None:
+def write_dataset(folder: Path, run_config: RunConfig, sft: list[Record], rl: list[Record], parquet: bool) -> None:
     """The files, and the card that tells `load_dataset` which is what."""
-    place = folder / FOLDER
+    place = folder / DATASET_FOLDER
     place.mkdir(exist_ok=True)
     for name, content in zip(CONFIGURATIONS, (sft, rl), strict=True):
         (place / f"{name}.jsonl").write_bytes(b"".join(map(dump, content)))
         if parquet:
             _write_parquet(place / f"{name}.parquet", content)
     ending = "parquet" if parquet else "jsonl"
-    card = CARD.format(
-        ending=ending, solutions=recipe.solutions, sft=len(sft), rl=len(rl), model=recipe.model, seed=recipe.seed
+    card = CARD_TEMPLATE.format(
+        ending=ending,
+        solutions=run_config.solutions,
+        sft=len(sft),
+        rl=len(rl),
+        model=run_config.model,
+        seed=run_config.seed,
     )
     (place / "README.md").write_text(card, encoding="utf-8")
 

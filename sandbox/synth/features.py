@@ -5,31 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.synth.lines import Record, Unit
-from sandbox.synth.model import Model, Unparsable, json_object, strings
+from sandbox.synth.model import ChatModel, Unparsable, clean_strings, parse_json_object
 from sandbox.synth.prompts import Prompts
-from sandbox.synth.tree import KINDS, FeatureTree, Path
+from sandbox.synth.tree import KINDS, FeaturePath, FeatureTree
 
-NAMES_OF_A_KIND = 12
-NEW_NAMES = 8
-SHOWN = 40
+MAX_NAMES_PER_KIND = 12
+MAX_NEW_NAMES = 8
+MAX_NAMES_SHOWN = 40
 
 
-async def extract(unit: Unit, model: Model, prompts: Prompts) -> Record:
+async def extract_features(unit: Unit, model: ChatModel, prompts: Prompts) -> Record:
     """The features of one example program, by kind."""
-    inquiry = model.inquiry("features", unit.key)
-    found = await inquiry.parsed(prompts.fill("features", code=unit.given["code"]), _by_kind)
-    return {"features": found or {}, "failed": found is None, "usage": inquiry.usage.record()}
+    session = model.start_session("features", unit.key)
+    found = await session.ask_until_parsed(prompts.fill("features", code=unit.payload["code"]), _parse_features)
+    return {"features": found or {}, "failed": found is None, "usage": session.usage.to_record()}
 
 
-def _by_kind(text: str) -> dict[str, list[str]]:
-    told = json_object(text)
-    found = {kind: strings(told.get(kind), NAMES_OF_A_KIND) for kind in KINDS}
+def _parse_features(text: str) -> dict[str, list[str]]:
+    answer = parse_json_object(text)
+    found = {kind: clean_strings(answer.get(kind), MAX_NAMES_PER_KIND) for kind in KINDS}
     if not any(found.values()):
         raise Unparsable
     return found
 
 
-def seed_tree(lines: list[Record]) -> FeatureTree:
+def build_seed_tree(lines: list[Record]) -> FeatureTree:
     """The tree that the examples' features make."""
     tree = FeatureTree()
     for line in lines:
@@ -47,67 +47,69 @@ class Evolution:
 
     def __init__(self, seeds: FeatureTree, rounds: int, features_max: int) -> None:
         self.tree = seeds
-        self.seeds = len(seeds)
+        self.seed_count = len(seeds)
         self._rounds = rounds
-        self._max = features_max
+        self._features_max = features_max
         self._frontier = seeds.paths
         self.units: list[Unit] = []
-        self._taken = 0
+        self._lines_read = 0
         self._round = 0
 
-    def next_round(self, lines: list[Record]) -> bool:
+    def start_next_round(self, lines: list[Record]) -> bool:
         """Take in what is told so far, and ask on; False when the evolution is over."""
         if self._round:
-            self._frontier = self._take(lines[self._taken :])
-            self._taken = len(lines)
-        if self._round >= self._rounds or not self._frontier or len(self.tree) >= self._max:
+            self._frontier = self._add_proposals(lines[self._lines_read :])
+            self._lines_read = len(lines)
+        if self._round >= self._rounds or not self._frontier or len(self.tree) >= self._features_max:
             return False
         self._round += 1
-        self.units += [Unit(f"{self._round}/{' > '.join(path)}", self._shown(path)) for path in self._frontier]
+        self.units += [
+            Unit(f"{self._round}/{' > '.join(path)}", self._describe_feature(path)) for path in self._frontier
+        ]
         return True
 
-    def _shown(self, path: Path) -> dict[str, Any]:
+    def _describe_feature(self, path: FeaturePath) -> dict[str, Any]:
         return {
             "path": list(path),
-            "siblings": self.tree.children(path[:-1])[:SHOWN],
-            "children": self.tree.children(path)[:SHOWN],
+            "siblings": self.tree.list_children(path[:-1])[:MAX_NAMES_SHOWN],
+            "children": self.tree.list_children(path)[:MAX_NAMES_SHOWN],
         }
 
-    def _take(self, lines: list[Record]) -> list[Path]:
+    def _add_proposals(self, lines: list[Record]) -> list[FeaturePath]:
         """New paths, breadth before depth."""
-        new: list[Path] = []
+        new: list[FeaturePath] = []
         for line in lines:
             path = tuple(line["path"])
             proposed = [(path[:-1], name) for name in line["siblings"]] + [(path, name) for name in line["children"]]
             for parent, name in proposed:
-                if len(self.tree) < self._max and (added := self.tree.add(parent, name)):
+                if len(self.tree) < self._features_max and (added := self.tree.add(parent, name)):
                     new.append(added)
         return new
 
 
-async def evolve(unit: Unit, model: Model, prompts: Prompts) -> Record:
+async def evolve(unit: Unit, model: ChatModel, prompts: Prompts) -> Record:
     """Siblings and children that the model proposes for one feature."""
-    given = unit.given
-    inquiry = model.inquiry("evolve", unit.key)
+    payload = unit.payload
+    session = model.start_session("evolve", unit.key)
     prompt = prompts.fill(
         "evolve",
-        feature=" > ".join(given["path"]),
-        siblings=", ".join(given["siblings"]) or "none",
-        children=", ".join(given["children"]) or "none",
+        feature=" > ".join(payload["path"]),
+        siblings=", ".join(payload["siblings"]) or "none",
+        children=", ".join(payload["children"]) or "none",
     )
-    told = await inquiry.parsed(prompt, _proposals)
-    siblings, children = told or ([], [])
+    proposals = await session.ask_until_parsed(prompt, _parse_proposals)
+    siblings, children = proposals or ([], [])
     return {
-        "path": given["path"],
+        "path": payload["path"],
         "siblings": siblings,
         "children": children,
-        "failed": told is None,
-        "usage": inquiry.usage.record(),
+        "failed": proposals is None,
+        "usage": session.usage.to_record(),
     }
 
 
-def _proposals(text: str) -> tuple[list[str], list[str]]:
-    told = json_object(text)
-    if not {"siblings", "children"} & told.keys():
+def _parse_proposals(text: str) -> tuple[list[str], list[str]]:
+    answer = parse_json_object(text)
+    if not {"siblings", "children"} & answer.keys():
         raise Unparsable
-    return strings(told.get("siblings"), NEW_NAMES), strings(told.get("children"), NEW_NAMES)
+    return clean_strings(answer.get("siblings"), MAX_NEW_NAMES), clean_strings(answer.get("children"), MAX_NEW_NAMES)

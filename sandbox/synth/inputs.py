@@ -9,59 +9,63 @@ from sandbox.client import AsyncClient
 from sandbox.rewards.extract import extract
 from sandbox.schema import ExecuteResult
 from sandbox.synth.lines import Record, Unit
-from sandbox.synth.model import Model, Unparsable
+from sandbox.synth.model import ChatModel, Unparsable
 from sandbox.synth.prompts import Prompts
-from sandbox.synth.recipe import Recipe
+from sandbox.synth.recipe import RunConfig
 
 LIMITS = {"cpu_time_s": 10, "wall_time_s": 30, "output_kb": 1024}
 
 
-async def make(unit: Unit, model: Model, prompts: Prompts, client: AsyncClient, recipe: Recipe) -> Record:
+async def generate_inputs(
+    unit: Unit, model: ChatModel, prompts: Prompts, client: AsyncClient, run_config: RunConfig
+) -> Record:
     """Inputs of one task: generated, checked by the validator, each once."""
-    inquiry = model.inquiry("inputs", unit.key)
-    statement = unit.given["statement"]
-    generator = await inquiry.parsed(prompts.fill("generator", statement=statement), _program)
-    validator = await inquiry.parsed(prompts.fill("validator", statement=statement), _program)
+    session = model.start_session("inputs", unit.key)
+    statement = unit.payload["statement"]
+    generator = await session.ask_until_parsed(prompts.fill("generator", statement=statement), _parse_program)
+    validator = await session.ask_until_parsed(prompts.fill("validator", statement=statement), _parse_program)
     kept: list[Record] = []
     dropped: Counter[str] = Counter()
     if generator and validator:
-        kept, dropped = await _run(generator, validator, client, recipe)
+        kept, dropped = await _generate_and_validate(generator, validator, client, run_config)
     return {
         "inputs": kept,
         "dropped": dict(sorted(dropped.items())),
         "generator": generator or "",
         "validator": validator or "",
         "failed": not kept,
-        "usage": inquiry.usage.record(),
+        "usage": session.usage.to_record(),
     }
 
 
-def _program(text: str) -> str:
+def _parse_program(text: str) -> str:
     answer = extract(text, "python")
     if answer is None:
         raise Unparsable
     return answer.code
 
 
-def _asked(recipe: Recipe) -> Iterator[tuple[str, int]]:
+def _list_generator_runs(run_config: RunConfig) -> Iterator[tuple[str, int]]:
     for kind, number in (
-        ("random", recipe.random_inputs),
-        ("edge", recipe.edge_inputs),
-        ("stress", recipe.stress_inputs),
+        ("random", run_config.random_inputs),
+        ("edge", run_config.edge_inputs),
+        ("stress", run_config.stress_inputs),
     ):
         for place in range(number):
-            yield kind, recipe.seed * 1_000 + place
+            yield kind, run_config.seed * 1_000 + place
 
 
-async def _run(
-    generator: str, validator: str, client: AsyncClient, recipe: Recipe
+async def _generate_and_validate(
+    generator: str, validator: str, client: AsyncClient, run_config: RunConfig
 ) -> tuple[list[Record], Counter[str]]:
-    asked = list(_asked(recipe))
-    made = await client.execute_batch([_program_run(generator, args=[kind, str(seed)]) for kind, seed in asked])
+    generator_runs = list(_list_generator_runs(run_config))
+    generated = await client.execute_batch(
+        [_build_request(generator, args=[kind, str(seed)]) for kind, seed in generator_runs]
+    )
     dropped: Counter[str] = Counter()
     texts: dict[str, str] = {}
-    for (kind, _), result in zip(asked, made, strict=True):
-        fault = _fault(result, recipe.input_chars)
+    for (kind, _), result in zip(generator_runs, generated, strict=True):
+        fault = _find_fault(result, run_config.input_chars)
         if not fault and result.stdout in texts:
             fault = "duplicate"
         if fault:
@@ -70,7 +74,7 @@ async def _run(
             texts[result.stdout] = kind
     if not texts:
         return [], dropped
-    checked = await client.execute_batch([_program_run(validator, stdin=text) for text in texts])
+    checked = await client.execute_batch([_build_request(validator, stdin=text) for text in texts])
     valid = [result.status == "ok" for result in checked]
     dropped += Counter({"invalid": valid.count(False)})
     return [
@@ -78,11 +82,11 @@ async def _run(
     ], dropped
 
 
-def _program_run(code: str, stdin: str = "", args: list[str] | None = None) -> Record:
+def _build_request(code: str, stdin: str = "", args: list[str] | None = None) -> Record:
     return {"language": "python", "code": code, "stdin": stdin, "args": args or [], "limits": LIMITS}
 
 
-def _fault(result: ExecuteResult, input_chars: int) -> str:
+def _find_fault(result: ExecuteResult, input_chars: int) -> str:
     if result.status != "ok":
         return "generator failed"
     if not result.stdout or result.stdout_base64 is not None:

@@ -25,7 +25,7 @@ def corrupt(rows: Sequence[Record], share: float, seed: int) -> tuple[list[Recor
         {
             **row,
             "tests": [
-                {**test, "expected": _other(row, place, seed)} if (number, place) in wrong else test
+                {**test, "expected": _pick_wrong_label(row, place, seed)} if (number, place) in wrong else test
                 for place, test in enumerate(row["tests"])
             ],
         }
@@ -33,7 +33,7 @@ def corrupt(rows: Sequence[Record], share: float, seed: int) -> tuple[list[Recor
     ], len(wrong)
 
 
-def _other(row: Record, place: int, seed: int) -> str:
+def _pick_wrong_label(row: Record, place: int, seed: int) -> str:
     right: str = row["tests"][place]["expected"]
     others = sorted({test["expected"] for test in row["tests"] if test["expected"].split() != right.split()})
     return random.Random(f"{seed}/{row['name']}/{place}").choice(others) if others else right.rstrip("\n") + " wrong\n"

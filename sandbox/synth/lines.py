@@ -20,10 +20,10 @@ from typing import Any
 from sandbox.errors import BadRequest
 
 Record = dict[str, Any]
-Work = Callable[["Unit"], Awaitable[Record]]
-Progress = Callable[[int, int], object]
+UnitHandler = Callable[["Unit"], Awaitable[Record]]
+ProgressCallback = Callable[[int, int], object]
 
-AHEAD = 2
+LOOKAHEAD_FACTOR = 2
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,17 @@ class Unit:
     """What one line is made from; the line has the key as its `key`."""
 
     key: str
-    given: Any
+    payload: Any
 
 
-def read(path: Path) -> list[Record]:
+def read_records(path: Path) -> list[Record]:
     """The lines of a file of ours; none where there is no file."""
     if not path.exists():
         return []
-    return [json.loads(line) for line in whole_lines(path)]
+    return [json.loads(line) for line in iterate_complete_lines(path)]
 
 
-def whole_lines(path: Path) -> Iterator[bytes]:
+def iterate_complete_lines(path: Path) -> Iterator[bytes]:
     """Lines that have their end."""
     with path.open("rb") as file:
         for line in file:
@@ -53,25 +53,25 @@ def dump(record: Record) -> bytes:
     return json.dumps(record, ensure_ascii=False).encode(errors="surrogatepass") + b"\n"
 
 
-def digest(path: Path) -> str:
+def hash_file(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 class Stage:
     """The file of one stage. Raises BadRequest where it was begun from something else than `made_from`."""
 
-    def __init__(self, folder: Path, name: str, made_from: str) -> None:
+    def __init__(self, folder: Path, name: str, fingerprint: str) -> None:
         self.name = name
         self.path = folder / f"{name}.jsonl"
         self._state = folder / f"{name}.state.json"
-        self._made_from = made_from
+        self._fingerprint = fingerprint
         before = json.loads(self._state.read_bytes()) if self._state.exists() else {}
-        if self.path.exists() and before.get("made_from") not in {None, made_from}:
+        if self.path.exists() and before.get("made_from") not in {None, fingerprint}:
             raise BadRequest(
                 f"{self.path} was begun with another recipe, prompts or earlier stage; "
                 "remove it to make it anew, or put back what was changed"
             )
-        self._tell(complete=bool(before.get("complete")) and self.path.exists())
+        self._write_state(complete=bool(before.get("complete")) and self.path.exists())
 
     @property
     def complete(self) -> bool:
@@ -79,45 +79,47 @@ class Stage:
 
     def finish(self) -> list[Record]:
         self.path.touch()
-        self._tell(complete=True)
-        return read(self.path)
+        self._write_state(complete=True)
+        return read_records(self.path)
 
-    def _tell(self, complete: bool) -> None:
-        told = json.dumps({"made_from": self._made_from, "complete": complete})
+    def _write_state(self, complete: bool) -> None:
+        content = json.dumps({"made_from": self._fingerprint, "complete": complete})
         scratch = self._state.with_suffix(".new")
-        scratch.write_text(told, encoding="utf-8")
+        scratch.write_text(content, encoding="utf-8")
         scratch.replace(self._state)
 
-    async def produce(self, units: Sequence[Unit], work: Work, concurrency: int, on_progress: Progress) -> list[Record]:
+    async def produce(
+        self, units: Sequence[Unit], work: UnitHandler, concurrency: int, on_progress: ProgressCallback
+    ) -> list[Record]:
         """The lines of all units; those that are not there yet are made, `concurrency` at a time."""
-        done = self._resumed(units)
+        done = self._resume(units)
         on_progress(done, len(units))
-        going: deque[tuple[Unit, asyncio.Task[Record]]] = deque()
+        in_flight: deque[tuple[Unit, asyncio.Task[Record]]] = deque()
         waiting = iter(units[done:])
-        room = asyncio.Semaphore(concurrency)
+        semaphore = asyncio.Semaphore(concurrency)
         try:
             with self.path.open("ab") as out:
                 while True:
-                    while len(going) < concurrency * AHEAD and (unit := next(waiting, None)) is not None:
-                        going.append((unit, asyncio.create_task(_within(room, work, unit))))
-                    if not going:
+                    while len(in_flight) < concurrency * LOOKAHEAD_FACTOR and (unit := next(waiting, None)) is not None:
+                        in_flight.append((unit, asyncio.create_task(_run_limited(semaphore, work, unit))))
+                    if not in_flight:
                         break
-                    unit, task = going[0]
+                    unit, task = in_flight[0]
                     record = await task
-                    going.popleft()
+                    in_flight.popleft()
                     out.write(dump({"key": unit.key, **record}))
                     out.flush()
                     done += 1
                     on_progress(done, len(units))
         finally:
-            await _ended([task for _, task in going])
-        return read(self.path)
+            await _cancel_all([task for _, task in in_flight])
+        return read_records(self.path)
 
-    def _resumed(self, units: Sequence[Unit]) -> int:
+    def _resume(self, units: Sequence[Unit]) -> int:
         """How many lines are there; half a line at the end is cut off."""
         if not self.path.exists():
             return 0
-        lines = list(whole_lines(self.path))
+        lines = list(iterate_complete_lines(self.path))
         with self.path.open("r+b") as file:
             file.truncate(sum(map(len, lines)))
         keys = [json.loads(line)["key"] for line in lines]
@@ -126,12 +128,12 @@ class Stage:
         return len(keys)
 
 
-async def _within(room: asyncio.Semaphore, work: Work, unit: Unit) -> Record:
-    async with room:
+async def _run_limited(semaphore: asyncio.Semaphore, work: UnitHandler, unit: Unit) -> Record:
+    async with semaphore:
         return await work(unit)
 
 
-async def _ended(tasks: Sequence[asyncio.Task[Record]]) -> None:
+async def _cancel_all(tasks: Sequence[asyncio.Task[Record]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -22,11 +22,11 @@ from sandbox.client import Client
 from sandbox.errors import BadRequest, SandboxError
 from sandbox.schema import JobStatus
 from sandbox.schema.gpu import EvaluateRequest, GpuJob, GrpoRequest, SftRequest
-from sandbox.schema.locations import dotted_path
+from sandbox.schema.locations import format_dotted_path
 from sandbox.synth.lines import Record, dump
-from sandbox.synth.study import Progress, rl_task, split, without
+from sandbox.synth.study import MessageCallback, exclude_held_out, split, to_rl_task
 
-REPORT = "loop.json"
+REPORT_FILE = "loop.json"
 STEPS = ("evaluate base", "sft", "evaluate sft", "grpo", "evaluate grpo")
 
 
@@ -51,7 +51,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Data:
+class TrainingData:
     """A run's rows, dealt out: no task that is held out is in any row that is learnt from."""
 
     sft: list[Record]
@@ -59,23 +59,23 @@ class Data:
     held_out: list[Record]
 
     @classmethod
-    def of(cls, sft: Sequence[Record], rl: Sequence[Record], seed: int) -> Data:
+    def from_rows(cls, sft: Sequence[Record], rl: Sequence[Record], seed: int) -> TrainingData:
         """Raises BadRequest where there are too few."""
         train, held_out = split(rl, seed)
-        learnt = without(held_out, sft)
+        learnt = exclude_held_out(held_out, sft)
         if not learnt:
             raise BadRequest("no task has a golden solution but those that are held out: make more tasks")
         return cls(learnt, train, held_out)
 
-    def told(self) -> Record:
+    def count_rows(self) -> Record:
         return {"sft_rows": len(self.sft), "rl_tasks": len(self.rl), "held_out_tasks": len(self.held_out)}
 
 
-class Loop:
+class TrainingLoop:
     """One run's folder, whose data set is there, and the service that trains."""
 
-    def __init__(self, folder: Path, data: Data, plan: Plan, client: Client, say: Progress) -> None:
-        self._path = folder / REPORT
+    def __init__(self, folder: Path, data: TrainingData, plan: Plan, client: Client, say: MessageCallback) -> None:
+        self._path = folder / REPORT_FILE
         self._data = data
         self._plan = plan
         self._client = client
@@ -86,88 +86,90 @@ class Loop:
     def run(self) -> Record:
         """All steps, as far as they are not done; the report. Raises StepFailed, and BadRequest before any is begun."""
         plan = self._plan
-        self._check()
-        self._step("evaluate base", "evaluate", self._evaluation(plan.model))
-        tuned = self._step("sft", "train_sft", self._tuning())["result"]["model"]
-        self._step("evaluate sft", "evaluate", self._evaluation(tuned))
-        reinforced = self._step("grpo", "train_grpo", self._reinforcement(tuned))["result"]["model"]
-        self._step("evaluate grpo", "evaluate", self._evaluation(reinforced))
-        return self.report()
+        self._check_requests()
+        self._run_step("evaluate base", "evaluate", self._build_evaluate_request(plan.model))
+        tuned = self._run_step("sft", "train_sft", self._build_sft_request())["result"]["model"]
+        self._run_step("evaluate sft", "evaluate", self._build_evaluate_request(tuned))
+        reinforced = self._run_step("grpo", "train_grpo", self._build_grpo_request(tuned))["result"]["model"]
+        self._run_step("evaluate grpo", "evaluate", self._build_evaluate_request(reinforced))
+        return self.build_report()
 
-    def report(self) -> Record:
-        steps = [self._told(name) for name in STEPS if name in self._steps]
-        return {"model": self._plan.model, "seed": self._plan.seed, "data": self._data.told(), "table": steps}
+    def build_report(self) -> Record:
+        steps = [self._build_row(name) for name in STEPS if name in self._steps]
+        return {"model": self._plan.model, "seed": self._plan.seed, "data": self._data.count_rows(), "table": steps}
 
-    def _check(self) -> None:
+    def _check_requests(self) -> None:
         """A mistake in the plan is said now, not after hours of training."""
         try:
-            EvaluateRequest.model_validate(self._evaluation(self._plan.model))
-            SftRequest.model_validate(self._tuning())
-            GrpoRequest.model_validate(self._reinforcement("job:sft"))
+            EvaluateRequest.model_validate(self._build_evaluate_request(self._plan.model))
+            SftRequest.model_validate(self._build_sft_request())
+            GrpoRequest.model_validate(self._build_grpo_request("job:sft"))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            raise BadRequest(f"{error.title}: {dotted_path(first['loc'])}: {first['msg']}") from None
+            raise BadRequest(f"{error.title}: {format_dotted_path(first['loc'])}: {first['msg']}") from None
 
-    def _tuning(self) -> Record:
+    def _build_sft_request(self) -> Record:
         plan = self._plan
         rows = [{"messages": row["messages"]} for row in self._data.sft]
-        ours = {"model": plan.model, "rows": rows, "steps": plan.sft_steps, "max_tokens": 2 * plan.max_tokens}
-        return {**ours, "seed": plan.seed, **plan.sft}
+        defaults = {"model": plan.model, "rows": rows, "steps": plan.sft_steps, "max_tokens": 2 * plan.max_tokens}
+        return {**defaults, "seed": plan.seed, **plan.sft}
 
-    def _reinforcement(self, model: str) -> Record:
+    def _build_grpo_request(self, model: str) -> Record:
         plan = self._plan
-        ours = {
+        defaults = {
             "model": model,
-            "tasks": list(map(rl_task, self._data.rl)),
+            "tasks": list(map(to_rl_task, self._data.rl)),
             "steps": plan.grpo_steps,
             "max_tokens": plan.max_tokens,
             "rollouts": plan.rollouts,
             "limits": {"cpu_time_s": plan.cpu_time_s},
             "seed": plan.seed,
         }
-        return {**ours, **plan.grpo}
+        return {**defaults, **plan.grpo}
 
-    def _evaluation(self, model: str) -> Record:
+    def _build_evaluate_request(self, model: str) -> Record:
         plan = self._plan
         return {
             "model": model,
-            "problems": list(map(rl_task, self._data.held_out)),
+            "problems": list(map(to_rl_task, self._data.held_out)),
             "k": sorted({1, plan.completions}),
             "sampling": {"n": plan.completions, "temperature": 1.0, "max_tokens": plan.max_tokens},
             "limits": {"cpu_time_s": plan.cpu_time_s},
         }
 
-    def _step(self, name: str, kind: str, request: Record) -> Record:
-        asked = hashlib.sha256(dump(request)).hexdigest()
+    def _run_step(self, name: str, kind: str, request: Record) -> Record:
+        request_digest = hashlib.sha256(dump(request)).hexdigest()
         known = self._steps.get(name, {})
-        if known.get("asked") != asked:
-            known = {"asked": asked, "failures": 0}
+        if known.get("asked") != request_digest:
+            known = {"asked": request_digest, "failures": 0}
             for following in STEPS[STEPS.index(name) :]:
                 self._steps.pop(following, None)  # of another plan
         if "result" in known:
             self._say(f"{name}: done before")
             return known
-        job = self._client.start(kind, request, idempotency_key=f"loop-{asked}-{known['failures']}")
-        self._keep(name, {**known, "job": job.id, "began": known.get("began", time.time())})
+        job = self._client.start(kind, request, idempotency_key=f"loop-{request_digest}-{known['failures']}")
+        self._save_step(name, {**known, "job": job.id, "began": known.get("began", time.time())})
         self._say(f"{name}: job {job.id}; `sandbox jobs {job.id} --follow` shows it")
         ended = self._client.wait(job.id)
         if ended.status is not JobStatus.FINISHED:
-            self._keep(name, {"asked": asked, "failures": known["failures"] + 1, "job": job.id})
+            self._save_step(name, {"asked": request_digest, "failures": known["failures"] + 1, "job": job.id})
             why = ended.error if isinstance(ended, GpuJob) else ""
             raise StepFailed(f"{name}: job {job.id} is {ended.status.value}{why and f': {why}'}")
         result = {key: value for key, value in (ended.result or {}).items() if key != "picture_base64"}
         took_s = round(time.time() - self._steps[name]["began"], 1)
-        return self._keep(name, {**self._steps[name], "took_s": took_s, "result": result})
+        return self._save_step(name, {**self._steps[name], "took_s": took_s, "result": result})
 
-    def _keep(self, name: str, step: Record) -> Record:
+    def _save_step(self, name: str, step: Record) -> Record:
         """Written at once, and whole: a kill must not cost what is known."""
         self._steps[name] = step
         being_written = self._path.with_suffix(".new")
-        being_written.write_text(json.dumps({**self.report(), "steps": self._steps}, indent=2) + "\n", encoding="utf-8")
+        being_written.write_text(
+            json.dumps({**self.build_report(), "steps": self._steps}, indent=2) + "\n", encoding="utf-8"
+        )
         being_written.replace(self._path)
         return step
 
-    def _told(self, name: str) -> Record:
+    def _build_row(self, name: str) -> Record:
         """A row of the report: what does not apply is null."""
         step = self._steps[name]
         result = step.get("result", {})
@@ -177,13 +179,13 @@ class Loop:
             "job": step.get("job", ""),
             "took_s": step.get("took_s"),
             "steps": result.get("steps"),
-            "loss": _rounded(result.get("loss_last")),
-            "pass@1": _rounded(scores.get("pass@1")),
-            f"pass@{self._plan.completions}": _rounded(scores.get(f"pass@{self._plan.completions}")),
+            "loss": _round_or_none(result.get("loss_last")),
+            "pass@1": _round_or_none(scores.get("pass@1")),
+            f"pass@{self._plan.completions}": _round_or_none(scores.get(f"pass@{self._plan.completions}")),
         }
 
 
-def _rounded(value: float | None) -> float | None:
+def _round_or_none(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 

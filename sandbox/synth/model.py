@@ -14,15 +14,15 @@ from typing import Any, TypeVar
 import httpx
 
 from sandbox.errors import BadRequest, InfrastructureError
-from sandbox.passing import PASSING, pause_s
+from sandbox.passing import TRANSIENT_STATUSES, compute_pause_s
 
 ATTEMPTS = 6
 FIRST_DELAY_S = 0.5
-PATIENCE_S = 600.0
-SEEDS = 1 << 31
-WRONG_SHOWN = 300
+REQUEST_TIMEOUT_S = 600.0
+SEED_LIMIT = 1 << 31
+ERROR_EXCERPT_CHARS = 300
 # vLLM, OpenAI ("context_length_exceeded") and llama.cpp refuse in such words what their model has no room for.
-NO_ROOM = re.compile(r"context.?length|context.?size|context.?window", re.IGNORECASE)
+CONTEXT_EXCEEDED = re.compile(r"context.?length|context.?size|context.?window", re.IGNORECASE)
 
 Parsed = TypeVar("Parsed")
 
@@ -40,13 +40,13 @@ class Usage:
     completion_tokens: int = 0
     too_long: int = 0
 
-    def record(self) -> dict[str, int]:
-        told = {
+    def to_record(self) -> dict[str, int]:
+        record = {
             "calls": self.calls,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
         }
-        return told | ({"too_long": self.too_long} if self.too_long else {})
+        return record | ({"too_long": self.too_long} if self.too_long else {})
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,18 @@ class Completion:
 
     text: str
     tokens: int
-    whole: bool
+    complete: bool
 
 
 class Unparsable(Exception):
     """A completion is not what the prompt asked for; it is drawn again with another seed."""
 
 
-class TooLong(Exception):
+class PromptTooLong(Exception):
     """A prompt, with the completion's `max_tokens`, is more than the model's context: its line fails, and no other."""
 
 
-class Model:
+class ChatModel:
     """One model of one service; close it."""
 
     def __init__(
@@ -83,16 +83,16 @@ class Model:
         self._name = name
         self._seed = seed
         self._sampling = {"temperature": temperature, "max_tokens": max_tokens}
-        self._room = asyncio.Semaphore(concurrency)
+        self._semaphore = asyncio.Semaphore(concurrency)
         self.concurrency = concurrency
         self._http = httpx.AsyncClient(
             base_url=url.rstrip("/"),
             headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(PATIENCE_S, connect=10.0),
+            timeout=httpx.Timeout(REQUEST_TIMEOUT_S, connect=10.0),
             limits=httpx.Limits(max_connections=concurrency),
         )
 
-    async def __aenter__(self) -> Model:
+    async def __aenter__(self) -> ChatModel:
         return self
 
     async def __aexit__(
@@ -100,9 +100,9 @@ class Model:
     ) -> None:
         await self._http.aclose()
 
-    def inquiry(self, *key: object) -> Inquiry:
+    def start_session(self, *key: object) -> PromptSession:
         """The calls for one line of output: their seeds are drawn from the run's seed and `key`."""
-        return Inquiry(self, "/".join(map(str, (self._seed, *key))))
+        return PromptSession(self, "/".join(map(str, (self._seed, *key))))
 
     async def chat(self, prompt: str, seed: int) -> tuple[Completion, dict[str, Any]]:
         """One completion, and the service's own count of tokens. Raises TooLong, ModelFailed and BadRequest."""
@@ -112,17 +112,19 @@ class Model:
             "seed": seed,
             **self._sampling,
         }
-        async with self._room:
-            told = await self._post(body)
+        async with self._semaphore:
+            payload = await self._post(body)
         try:
-            choice = told["choices"][0]
+            choice = payload["choices"][0]
             text = choice["message"]["content"] or ""
             thoughts = choice["message"].get("reasoning_content") or ""
         except (KeyError, IndexError, TypeError, AttributeError):
-            raise ModelFailed(f"the model's service answers in another shape: {str(told)[:WRONG_SHOWN]}") from None
+            raise ModelFailed(
+                f"the model's service answers in another shape: {str(payload)[:ERROR_EXCERPT_CHARS]}"
+            ) from None
         if thoughts:
             text = f"<think>\n{thoughts}\n</think>\n{text}"
-        usage = told.get("usage") or {}
+        usage = payload.get("usage") or {}
         tokens = usage.get("completion_tokens") or len(text.split())
         return Completion(text, tokens, choice.get("finish_reason") != "length"), usage
 
@@ -131,7 +133,7 @@ class Model:
         response: httpx.Response | None = None
         for attempt in range(ATTEMPTS):
             if attempt:
-                await asyncio.sleep(pause_s(attempt - 1, FIRST_DELAY_S, response))
+                await asyncio.sleep(compute_pause_s(attempt - 1, FIRST_DELAY_S, response))
             response = None
             try:
                 response = await self._http.post("/chat/completions", json=body)
@@ -139,27 +141,27 @@ class Model:
                 failure = f"{type(error).__name__}: {error}"
                 continue
             if response.status_code == 200:
-                return self._read(response)
-            failure = f"{response.status_code}: {response.text[:WRONG_SHOWN]}"
-            if response.status_code == 400 and NO_ROOM.search(response.text):
-                raise TooLong(failure)
-            if response.status_code not in PASSING:
+                return self._decode_json(response)
+            failure = f"{response.status_code}: {response.text[:ERROR_EXCERPT_CHARS]}"
+            if response.status_code == 400 and CONTEXT_EXCEEDED.search(response.text):
+                raise PromptTooLong(failure)
+            if response.status_code not in TRANSIENT_STATUSES:
                 raise BadRequest(f"the model's service refuses: {failure}")
         raise ModelFailed(f"the model's service at {self._http.base_url} fails, {ATTEMPTS} times: {failure}")
 
-    def _read(self, response: httpx.Response) -> dict[str, Any]:
+    def _decode_json(self, response: httpx.Response) -> dict[str, Any]:
         try:
-            told: dict[str, Any] = response.json()
+            payload: dict[str, Any] = response.json()
         except json.JSONDecodeError:
-            raise ModelFailed(f"the model's service answers no JSON: {response.text[:WRONG_SHOWN]}") from None
-        return told
+            raise ModelFailed(f"the model's service answers no JSON: {response.text[:ERROR_EXCERPT_CHARS]}") from None
+        return payload
 
 
 @dataclass
-class Inquiry:
+class PromptSession:
     """The calls for one line: their seeds follow from its key, so a resumed run asks the same again."""
 
-    model: Model
+    model: ChatModel
     key: str
     usage: Usage = field(default_factory=Usage)
 
@@ -168,27 +170,27 @@ class Inquiry:
         digest = hashlib.sha256(f"{self.key}/{self.usage.calls}".encode()).digest()
         self.usage.calls += 1
         try:
-            completion, usage = await self.model.chat(prompt, int.from_bytes(digest[:8], "big") % SEEDS)
-        except TooLong:
+            completion, usage = await self.model.chat(prompt, int.from_bytes(digest[:8], "big") % SEED_LIMIT)
+        except PromptTooLong:
             self.usage.too_long += 1
             raise
         self.usage.prompt_tokens += usage.get("prompt_tokens") or len(prompt.split())
         self.usage.completion_tokens += completion.tokens
         return completion
 
-    async def parsed(self, prompt: str, parse: Callable[[str], Parsed], attempts: int = 3) -> Parsed | None:
+    async def ask_until_parsed(self, prompt: str, parse: Callable[[str], Parsed], attempts: int = 3) -> Parsed | None:
         """The first completion that `parse` takes; None where `attempts` are Unparsable, or the prompt is too long."""
         for _ in range(attempts):
             try:
                 return parse((await self.ask(prompt)).text)
             except Unparsable:
                 continue
-            except TooLong:
+            except PromptTooLong:
                 break
         return None
 
 
-def json_object(text: str) -> dict[str, Any]:
+def parse_json_object(text: str) -> dict[str, Any]:
     """The JSON object in a completion, whatever is said around it. Raises Unparsable."""
     answer = text.rpartition("</think>")[2]
     start = answer.find("{")
@@ -204,7 +206,7 @@ def json_object(text: str) -> dict[str, Any]:
     raise Unparsable
 
 
-def strings(value: Any, at_most: int) -> list[str]:
+def clean_strings(value: Any, at_most: int) -> list[str]:
     """The texts of a list, stripped and not empty; whatever else is in it is left out."""
     entries = value if isinstance(value, list) else []
     return [entry.strip() for entry in entries if isinstance(entry, str) and entry.strip()][:at_most]

@@ -12,28 +12,28 @@ from pathlib import Path
 from sandbox.client import AsyncClient
 from sandbox.errors import BadRequest
 from sandbox.synth import dataset, features, inputs, solutions, statistics, tasks, votes
-from sandbox.synth.lines import Record, Stage, Unit, Work, digest, read
-from sandbox.synth.model import Model
+from sandbox.synth.lines import Record, Stage, Unit, UnitHandler, hash_file, read_records
+from sandbox.synth.model import ChatModel
 from sandbox.synth.prompts import Prompts
-from sandbox.synth.recipe import Recipe, read_recipe
+from sandbox.synth.recipe import RunConfig, read_run_config
 
 STAGES = ("features", "evolved", "tasks", "inputs", "solutions", "votes", "dataset")
-DRAWN = ("model", "seed", "temperature", "max_tokens")
+SAMPLING_FIELDS = ("model", "seed", "temperature", "max_tokens")
 # What each stage's lines follow from: fields of the recipe, prompts, and the stages whose files it reads.
-MADE_FROM: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
-    "features": (DRAWN, ("features",), ()),
-    "evolved": ((*DRAWN, "rounds", "features_max"), ("evolve",), ("features",)),
+STAGE_DEPENDENCIES: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
+    "features": (SAMPLING_FIELDS, ("features",), ()),
+    "evolved": ((*SAMPLING_FIELDS, "rounds", "features_max"), ("evolve",), ("features",)),
     "tasks": (
-        (*DRAWN, "tasks", "styles", "features_offered"),
+        (*SAMPLING_FIELDS, "tasks", "styles", "features_offered"),
         ("select", "write", "style-codeforces", "style-leetcode", "style-atcoder"),
         ("features", "evolved"),
     ),
     "inputs": (
-        (*DRAWN, "random_inputs", "edge_inputs", "stress_inputs", "input_chars"),
+        (*SAMPLING_FIELDS, "random_inputs", "edge_inputs", "stress_inputs", "input_chars"),
         ("generator", "validator"),
         ("tasks",),
     ),
-    "solutions": ((*DRAWN, "solutions", "language", "solution_tokens"), ("solve",), ("tasks",)),
+    "solutions": ((*SAMPLING_FIELDS, "solutions", "language", "solution_tokens"), ("solve",), ("tasks",)),
     "votes": (("seed", "language", "policy"), (), ("inputs", "solutions")),
 }
 
@@ -41,172 +41,174 @@ OnProgress = Callable[[str, int, int], object]
 
 
 @dataclass(frozen=True)
-class Services:
+class Endpoints:
     """What stages call: a model's service, and ours. Only the stages that need one connect to it."""
 
     llm_url: str = ""
     llm_key: str = ""
-    url: str = ""
+    sandbox_url: str = ""
     concurrency: int = 16
 
 
 class Pipeline:
     """One run's folder."""
 
-    def __init__(self, folder: Path, services: Services, on_progress: OnProgress) -> None:
+    def __init__(self, folder: Path, endpoints: Endpoints, on_progress: OnProgress) -> None:
         self.folder = folder
-        self.recipe: Recipe = read_recipe(folder)
-        self.prompts = Prompts(self.recipe.prompts)
-        self._services = services
+        self.run_config: RunConfig = read_run_config(folder)
+        self.prompts = Prompts(self.run_config.prompts)
+        self._endpoints = endpoints
         self._on_progress = on_progress
 
     async def run(self, name: str, parquet: bool = False) -> None:
         """One stage, as far as it is not made yet. Raises BadRequest where an earlier one is not complete."""
         if name == "dataset":
-            self._dataset(parquet)
+            self._write_dataset(parquet)
             return
-        stage = self._stage(name)
+        stage = self._open_stage(name)
         if stage.complete:
-            lines = len(read(stage.path))
+            lines = len(read_records(stage.path))
             self._on_progress(name, lines, lines)
             return
         async with AsyncExitStack() as stack:
-            await self._make(stage, stack)
+            await self._run_stage(stage, stack)
         stage.finish()
 
-    def _stage(self, name: str) -> Stage:
-        fields, prompts, before = MADE_FROM[name]
-        parts = [self.recipe.fingerprint(*fields), self.prompts.fingerprint(*prompts)]
-        parts += [digest(self._ended(earlier)) for earlier in before]
+    def _open_stage(self, name: str) -> Stage:
+        fields, prompts, before = STAGE_DEPENDENCIES[name]
+        parts = [self.run_config.compute_fingerprint(*fields), self.prompts.compute_fingerprint(*prompts)]
+        parts += [hash_file(self._require_output(earlier)) for earlier in before]
         if name == "features":
-            parts.append(_readable(self.recipe.examples))
+            parts.append(_hash_examples(self.run_config.examples))
         return Stage(self.folder, name, hashlib.sha256("\0".join(parts).encode()).hexdigest())
 
-    def _ended(self, name: str) -> Path:
+    def _require_output(self, name: str) -> Path:
         """The file of a stage that is complete."""
         state = self.folder / f"{name}.state.json"
         if not state.exists() or not json.loads(state.read_bytes())["complete"]:
             raise BadRequest(f"the stage {name} is not complete; run `sandbox synth run {self.folder} --until {name}`")
         return self.folder / f"{name}.jsonl"
 
-    def dead_end(self, name: str) -> str:
+    def find_dead_end(self, name: str) -> str:
         """Why the stages behind a complete one have nothing to work on; empty where they have."""
-        if name in statistics.CONSEQUENTIAL:
-            kept, lines = statistics.kept_of(self.folder, name)
+        if name in statistics.REQUIRED_STAGES:
+            kept, lines = statistics.count_usable_lines(self.folder, name)
             if not kept:
                 return f"the stage {name} kept none of its {lines} lines, so there is nothing for those behind it"
         return ""
 
-    def lines(self, name: str) -> list[Record]:
-        return read(self._ended(name))
+    def read_stage(self, name: str) -> list[Record]:
+        return read_records(self._require_output(name))
 
-    async def _make(self, stage: Stage, stack: AsyncExitStack) -> None:
+    async def _run_stage(self, stage: Stage, stack: AsyncExitStack) -> None:
         if stage.name == "evolved":
-            await self._evolve(stage, await self._model(stack))
+            await self._evolve(stage, await self._open_model(stack))
             return
-        units = self._units(stage.name)
+        units = self._build_units(stage.name)
         if stage.name == "votes":
-            client = await self._client(stack)
-            await self._produce(stage, units, lambda unit: votes.hold(unit, client, self.recipe))
+            client = await self._open_client(stack)
+            await self._produce(stage, units, lambda unit: votes.run_vote(unit, client, self.run_config))
             return
-        model = await self._model(stack)
+        model = await self._open_model(stack)
         if stage.name == "features":
-            await self._produce(stage, units, lambda unit: features.extract(unit, model, self.prompts))
+            await self._produce(stage, units, lambda unit: features.extract_features(unit, model, self.prompts))
         elif stage.name == "tasks":
-            await self._produce(stage, units, lambda unit: tasks.write(unit, model, self.prompts))
+            await self._produce(stage, units, lambda unit: tasks.write_task(unit, model, self.prompts))
         elif stage.name == "solutions":
-            await self._produce(stage, units, lambda unit: solutions.solve(unit, model, self.prompts, self.recipe))
+            await self._produce(stage, units, lambda unit: solutions.solve(unit, model, self.prompts, self.run_config))
         else:
-            client = await self._client(stack)
-            await self._produce(stage, units, lambda unit: inputs.make(unit, model, self.prompts, client, self.recipe))
+            client = await self._open_client(stack)
+            await self._produce(
+                stage, units, lambda unit: inputs.generate_inputs(unit, model, self.prompts, client, self.run_config)
+            )
 
-    def _units(self, name: str) -> list[Unit]:
+    def _build_units(self, name: str) -> list[Unit]:
         if name == "features":
-            return _examples(self.recipe.examples)
+            return _read_examples(self.run_config.examples)
         if name == "tasks":
-            return tasks.units(self.recipe, self.tree().tree)
-        written = [task for task in self.lines("tasks") if not task["failed"]]
+            return tasks.build_units(self.run_config, self.replay_evolution().tree)
+        written = [task for task in self.read_stage("tasks") if not task["failed"]]
         if name == "inputs":
             return [Unit(task["key"], task) for task in written]
         if name == "solutions":
-            return solutions.units(self.recipe, written)
-        return votes.units(written, self.lines("inputs"), self.lines("solutions"))
+            return solutions.build_units(self.run_config, written)
+        return votes.build_units(written, self.read_stage("inputs"), self.read_stage("solutions"))
 
-    def tree(self) -> features.Evolution:
+    def replay_evolution(self) -> features.Evolution:
         """The evolved tree, replayed from its lines."""
-        evolution = self._seeded()
-        lines = self.lines("evolved")
-        while evolution.next_round(lines[: len(evolution.units)]):
+        evolution = self._start_evolution()
+        lines = self.read_stage("evolved")
+        while evolution.start_next_round(lines[: len(evolution.units)]):
             pass
         return evolution
 
-    def _seeded(self) -> features.Evolution:
-        seeds = features.seed_tree(self.lines("features"))
+    def _start_evolution(self) -> features.Evolution:
+        seeds = features.build_seed_tree(self.read_stage("features"))
         if not len(seeds):
             raise BadRequest("no example gave a feature; see features.jsonl, and try another model or examples")
-        return features.Evolution(seeds, self.recipe.rounds, self.recipe.features_max)
+        return features.Evolution(seeds, self.run_config.rounds, self.run_config.features_max)
 
-    async def _evolve(self, stage: Stage, model: Model) -> None:
-        evolution = self._seeded()
+    async def _evolve(self, stage: Stage, model: ChatModel) -> None:
+        evolution = self._start_evolution()
         lines: list[Record] = []
-        earlier = len(read(stage.path))
-        while evolution.next_round(lines):
+        earlier = len(read_records(stage.path))
+        while evolution.start_next_round(lines):
             # What a kill has left may reach into later rounds: only this round's lines are compared and added.
             if earlier > len(evolution.units):
-                lines = read(stage.path)[: len(evolution.units)]
+                lines = read_records(stage.path)[: len(evolution.units)]
                 continue
             lines = await self._produce(stage, evolution.units, lambda unit: features.evolve(unit, model, self.prompts))
 
-    async def _produce(self, stage: Stage, units: list[Unit], work: Work) -> list[Record]:
+    async def _produce(self, stage: Stage, units: list[Unit], work: UnitHandler) -> list[Record]:
         return await stage.produce(
             units,
             work,
-            self._services.concurrency,
+            self._endpoints.concurrency,
             lambda done, total: self._on_progress(stage.name, done, total),
         )
 
-    def _dataset(self, parquet: bool) -> None:
-        recipe = self.recipe
-        sft, rl, left_out = dataset.rows(
-            recipe,
-            lambda statement: self.prompts.fill("solve", statement=statement, language=recipe.language),
-            self.lines("tasks"),
-            self.lines("solutions"),
-            self.lines("votes"),
+    def _write_dataset(self, parquet: bool) -> None:
+        run_config = self.run_config
+        sft, rl, left_out = dataset.build_rows(
+            run_config,
+            lambda statement: self.prompts.fill("solve", statement=statement, language=run_config.language),
+            self.read_stage("tasks"),
+            self.read_stage("solutions"),
+            self.read_stage("votes"),
         )
-        dataset.write(self.folder, recipe, sft, rl, parquet)
-        told = statistics.of_rows(sft, rl, left_out)
-        statistics.write(self.folder / dataset.FOLDER, told)
+        dataset.write_dataset(self.folder, run_config, sft, rl, parquet)
+        dataset_stats = statistics.summarize_rows(sft, rl, left_out)
+        statistics.write_statistics(self.folder / dataset.DATASET_FOLDER, dataset_stats)
         self._on_progress("dataset", len(rl), left_out["labelled_tasks"])
 
-    async def _model(self, stack: AsyncExitStack) -> Model:
-        if not self._services.llm_url:
+    async def _open_model(self, stack: AsyncExitStack) -> ChatModel:
+        if not self._endpoints.llm_url:
             raise BadRequest("which model service? Give --llm-url or SANDBOX_LLM_URL, such as http://127.0.0.1:8000/v1")
-        recipe = self.recipe
+        run_config = self.run_config
         return await stack.enter_async_context(
-            Model(
-                self._services.llm_url,
-                recipe.model,
-                key=self._services.llm_key,
-                seed=recipe.seed,
-                temperature=recipe.temperature,
-                max_tokens=recipe.max_tokens,
-                concurrency=self._services.concurrency,
+            ChatModel(
+                self._endpoints.llm_url,
+                run_config.model,
+                key=self._endpoints.llm_key,
+                seed=run_config.seed,
+                temperature=run_config.temperature,
+                max_tokens=run_config.max_tokens,
+                concurrency=self._endpoints.concurrency,
             )
         )
 
-    async def _client(self, stack: AsyncExitStack) -> AsyncClient:
-        return await stack.enter_async_context(AsyncClient(self._services.url))
+    async def _open_client(self, stack: AsyncExitStack) -> AsyncClient:
+        return await stack.enter_async_context(AsyncClient(self._endpoints.sandbox_url))
 
 
-def _readable(path: Path) -> str:
+def _hash_examples(path: Path) -> str:
     try:
-        return digest(path)
+        return hash_file(path)
     except OSError as error:
         raise BadRequest(f"examples: cannot read {path}: {error.strerror}") from None
 
 
-def _examples(path: Path) -> list[Unit]:
+def _read_examples(path: Path) -> list[Unit]:
     rows = dataset.read_rows(path)
     if not rows or not all(isinstance(row.get("code"), str) for row in rows):
         raise BadRequest(f"{path}: every line is to be an object with a program's text as `code`")

@@ -8,7 +8,7 @@ from string import Template
 
 from sandbox.errors import BadRequest
 
-FOLDER = Path(__file__).parent / "prompts"
+PROMPTS_FOLDER = Path(__file__).parent / "prompts"
 
 
 class Prompts:
@@ -16,7 +16,7 @@ class Prompts:
 
     def __init__(self, override: Path | None = None) -> None:
         self._override = override
-        known = {path.name for path in FOLDER.glob("*.md")}
+        known = {path.name for path in PROMPTS_FOLDER.glob("*.md")}
         if override is None:
             return
         if not override.is_dir():
@@ -27,13 +27,13 @@ class Prompts:
     def fill(self, name: str, **fields: str) -> str:
         """The prompt's text with its fields. Raises BadRequest for a field that the prompt's file made up."""
         try:
-            return Template(self.text(name)).substitute(fields)
+            return Template(self.read_text(name)).substitute(fields)
         except (KeyError, ValueError) as error:
             raise BadRequest(f"prompt {name}.md: {error}; its fields are {sorted(fields)}, a dollar is $$") from None
 
-    def text(self, name: str) -> str:
+    def read_text(self, name: str) -> str:
         own = self._override / f"{name}.md" if self._override is not None else None
-        return (own if own is not None and own.exists() else FOLDER / f"{name}.md").read_text(encoding="utf-8")
+        return (own if own is not None and own.exists() else PROMPTS_FOLDER / f"{name}.md").read_text(encoding="utf-8")
 
-    def fingerprint(self, *names: str) -> str:
-        return hashlib.sha256("\0".join(self.text(name) for name in names).encode()).hexdigest()
+    def compute_fingerprint(self, *names: str) -> str:
+        return hashlib.sha256("\0".join(self.read_text(name) for name in names).encode()).hexdigest()

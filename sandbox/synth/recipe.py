@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from sandbox.errors import BadRequest
 
-RECIPE = "recipe.json"
+RUN_CONFIG_FILE = "recipe.json"
 Style = Literal["codeforces", "leetcode", "atcoder"]
 
 
-class Recipe(BaseModel):
+class RunConfig(BaseModel):
     """Style weights are the paper's; the other defaults make a run that is small enough to look at."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,7 +45,7 @@ class Recipe(BaseModel):
 
     @field_validator("styles")
     @classmethod
-    def _some_weight(cls, styles: dict[Style, float]) -> dict[Style, float]:
+    def _check_weights(cls, styles: dict[Style, float]) -> dict[Style, float]:
         if min(styles.values()) < 0 or not sum(styles.values()):
             raise ValueError("weights are not negative, and one is more than 0")
         return styles
@@ -53,21 +53,21 @@ class Recipe(BaseModel):
     def write(self, folder: Path) -> None:
         """Make the run's folder. Raises BadRequest where another recipe is there."""
         folder.mkdir(parents=True, exist_ok=True)
-        if (folder / RECIPE).exists() and read_recipe(folder) != self:
-            raise BadRequest(f"{folder / RECIPE} is there and differs; edit it, or choose another folder")
-        (folder / RECIPE).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        if (folder / RUN_CONFIG_FILE).exists() and read_run_config(folder) != self:
+            raise BadRequest(f"{folder / RUN_CONFIG_FILE} is there and differs; edit it, or choose another folder")
+        (folder / RUN_CONFIG_FILE).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
-    def fingerprint(self, *fields: str) -> str:
+    def compute_fingerprint(self, *fields: str) -> str:
         """What tells whether the part of the recipe that a stage was begun with is still the same."""
         chosen = self.model_dump(mode="json", include=set(fields))
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
 
-def read_recipe(folder: Path) -> Recipe:
+def read_run_config(folder: Path) -> RunConfig:
     """The recipe of a run's folder. Raises BadRequest."""
     try:
-        return Recipe.model_validate_json((folder / RECIPE).read_bytes())
+        return RunConfig.model_validate_json((folder / RUN_CONFIG_FILE).read_bytes())
     except OSError:
         raise BadRequest(f"{folder} is no run; make one with `sandbox synth new {folder} ...`") from None
     except ValidationError as error:
-        raise BadRequest(f"{folder / RECIPE}: {error}") from None
+        raise BadRequest(f"{folder / RUN_CONFIG_FILE}: {error}") from None

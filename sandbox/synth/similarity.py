@@ -17,33 +17,33 @@ ROWS = 4
 _PRIME = (1 << 61) - 1
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     return re.findall(r"\w+", text.casefold())
 
 
-def runs(text: str, length: int) -> set[tuple[str, ...]]:
+def extract_ngrams(text: str, length: int) -> set[tuple[str, ...]]:
     """Every `length` words in a row; of a shorter text all its words."""
-    said = words(text)
+    said = split_words(text)
     return {tuple(said[start : start + length]) for start in range(max(1, len(said) - length + 1))} if said else set()
 
 
-def jaccard(one: set[tuple[str, ...]], other: set[tuple[str, ...]]) -> float:
+def compute_jaccard(one: set[tuple[str, ...]], other: set[tuple[str, ...]]) -> float:
     return len(one & other) / len(one | other) if one or other else 1.0
 
 
-def near_duplicates(texts: Sequence[str], threshold: float) -> dict[int, int]:
+def find_near_duplicates(texts: Sequence[str], threshold: float) -> dict[int, int]:
     """Each text that repeats an earlier one that stays, with that one's index.
 
     MinHash bands (Broder 1997) propose pairs, and the exact Jaccard similarity of their shingles decides; at the
     default threshold of 0.7 the bands miss 2 pairs in 10,000.
     """
-    shingles = [runs(text, SHINGLE_WORDS) for text in texts]
+    shingles = [extract_ngrams(text, SHINGLE_WORDS) for text in texts]
     buckets: dict[tuple[int, tuple[int, ...]], list[int]] = {}
     copies: dict[int, int] = {}
     for index, own in enumerate(shingles):
-        keys = list(_bands(own))
+        keys = list(_compute_bands(own))
         rivals = sorted({rival for key in keys for rival in buckets.get(key, [])})
-        original = next((rival for rival in rivals if jaccard(own, shingles[rival]) >= threshold), None)
+        original = next((rival for rival in rivals if compute_jaccard(own, shingles[rival]) >= threshold), None)
         if original is not None:
             copies[index] = original
             continue
@@ -52,18 +52,18 @@ def near_duplicates(texts: Sequence[str], threshold: float) -> dict[int, int]:
     return copies
 
 
-def _bands(shingles: set[tuple[str, ...]]) -> Iterator[tuple[int, tuple[int, ...]]]:
+def _compute_bands(shingles: set[tuple[str, ...]]) -> Iterator[tuple[int, tuple[int, ...]]]:
     hashes = [_hash(" ".join(shingle)) for shingle in shingles] or [0]
     for band in range(BANDS):
         row = range(band * ROWS, (band + 1) * ROWS)
-        yield band, tuple(min((_factor(place) * value + place) % _PRIME for value in hashes) for place in row)
+        yield band, tuple(min((_derive_factor(place) * value + place) % _PRIME for value in hashes) for place in row)
 
 
 def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=7).digest(), "big")
 
 
-def _factor(place: int) -> int:
+def _derive_factor(place: int) -> int:
     return _hash(f"factor {place}") | 1
 
 
@@ -72,7 +72,7 @@ class Benchmarks:
 
     def __init__(self, length: int) -> None:
         self._length = length
-        self._runs: dict[tuple[str, ...], str] = {}
+        self._ngrams: dict[tuple[str, ...], str] = {}
 
     def read(self, paths: Iterable[Path]) -> None:
         """Take every text of JSON lines, or else each file whole. Raises BadRequest for a file that is not there."""
@@ -81,33 +81,33 @@ class Benchmarks:
                 content = path.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 raise BadRequest(f"benchmarks: cannot read {path}: {error}") from None
-            for number, text in enumerate(_texts(content), start=1):
+            for number, text in enumerate(_parse_texts(content), start=1):
                 self.add(f"{path.name}:{number}", text)
 
     def add(self, name: str, text: str) -> None:
-        if len(words(text)) >= self._length:
-            for run in runs(text, self._length):
-                self._runs.setdefault(run, name)
+        if len(split_words(text)) >= self._length:
+            for run in extract_ngrams(text, self._length):
+                self._ngrams.setdefault(run, name)
 
-    def source_of(self, text: str) -> str | None:
+    def find_source(self, text: str) -> str | None:
         """The benchmark's place that a text shares a run with."""
-        shared = [self._runs[run] for run in runs(text, self._length) if run in self._runs]
+        shared = [self._ngrams[run] for run in extract_ngrams(text, self._length) if run in self._ngrams]
         return min(shared) if shared else None
 
 
-def _texts(content: str) -> Iterator[str]:
+def _parse_texts(content: str) -> Iterator[str]:
     try:
         rows = [json.loads(line) for line in content.splitlines() if line.strip()]
     except ValueError:
         yield content
         return
     for row in rows:
-        yield "\n".join(_strings(row))
+        yield "\n".join(_collect_strings(row))
 
 
-def _strings(value: Any) -> Iterator[str]:
+def _collect_strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict | list):
         for inner in value.values() if isinstance(value, dict) else value:
-            yield from _strings(inner)
+            yield from _collect_strings(inner)

@@ -6,53 +6,53 @@ import re
 
 from sandbox.rewards.extract import extract, parses
 from sandbox.synth.lines import Record, Unit
-from sandbox.synth.model import Completion, Model, TooLong
+from sandbox.synth.model import ChatModel, Completion, PromptTooLong
 from sandbox.synth.prompts import Prompts
-from sandbox.synth.recipe import Recipe
+from sandbox.synth.recipe import RunConfig
 
 FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 
 
-def units(recipe: Recipe, tasks: list[Record]) -> list[Unit]:
+def build_units(run_config: RunConfig, tasks: list[Record]) -> list[Unit]:
     return [
         Unit(f"{task['key']}/{sample:03}", {"task": task["key"], "statement": task["statement"]})
         for task in tasks
-        for sample in range(recipe.solutions)
+        for sample in range(run_config.solutions)
     ]
 
 
-async def solve(unit: Unit, model: Model, prompts: Prompts, recipe: Recipe) -> Record:
+async def solve(unit: Unit, model: ChatModel, prompts: Prompts, run_config: RunConfig) -> Record:
     """One candidate; `dropped` says why it is none."""
-    inquiry = model.inquiry("solutions", unit.key)
-    prompt = prompts.fill("solve", statement=unit.given["statement"], language=recipe.language)
+    session = model.start_session("solutions", unit.key)
+    prompt = prompts.fill("solve", statement=unit.payload["statement"], language=run_config.language)
     text = ""
     try:
-        completion = await inquiry.ask(prompt)
-    except TooLong:
+        completion = await session.ask(prompt)
+    except PromptTooLong:
         code, dropped = "", "prompt too long"
     else:
         text = completion.text
-        code, dropped = filtered(completion, recipe.language, recipe.solution_tokens)
+        code, dropped = filter_completion(completion, run_config.language, run_config.solution_tokens)
     return {
-        "task": unit.given["task"],
+        "task": unit.payload["task"],
         "completion": text,
         "code": code,
         "dropped": dropped,
-        "usage": inquiry.usage.record(),
+        "usage": session.usage.to_record(),
     }
 
 
-def filtered(completion: Completion, language: str, tokens: tuple[int, int]) -> tuple[str, str]:
+def filter_completion(completion: Completion, language: str, token_range: tuple[int, int]) -> tuple[str, str]:
     """The code of a completion that may vote, or why it may not."""
     answer = extract(completion.text, language)
-    if not completion.whole:
+    if not completion.complete:
         return "", "cut off"
     if answer is None:
         return "", "no code block"
     if len(FENCE.findall(completion.text.rpartition("</think>")[2])) != 2:
         return "", "not one code block"
-    if not tokens[0] <= completion.tokens <= tokens[1]:
-        return "", "too short" if completion.tokens < tokens[0] else "too long"
+    if not token_range[0] <= completion.tokens <= token_range[1]:
+        return "", "too short" if completion.tokens < token_range[0] else "too long"
     if language == "python" and not parses(answer.code):
         return "", "does not parse"
     return answer.code, ""

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.synth.features import Evolution
-from sandbox.synth.lines import Record, read
-from sandbox.synth.recipe import Recipe
+from sandbox.synth.lines import Record, read_records
+from sandbox.synth.recipe import RunConfig
 
 DIFFICULTIES = ("easy", "medium", "hard")
-PER = 1_000_000
+TOKENS_PER_PRICE = 1_000_000
 
 
-def of_rows(sft: list[Record], rl: list[Record], left_out: dict[str, Any]) -> dict[str, Any]:
+def summarize_rows(sft: list[Record], rl: list[Record], left_out: dict[str, Any]) -> dict[str, Any]:
     """The data set in numbers."""
     tests = [len(row["tests"]) for row in rl]
     counted = Counter(row["difficulty"] for row in rl)
@@ -34,42 +34,44 @@ def of_rows(sft: list[Record], rl: list[Record], left_out: dict[str, Any]) -> di
     }
 
 
-def write(folder: Path, told: dict[str, Any]) -> None:
+def write_statistics(folder: Path, dataset_stats: dict[str, Any]) -> None:
     """statistics.json, and statistics.png where matplotlib is installed."""
-    (folder / "statistics.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    (folder / "statistics.json").write_text(json.dumps(dataset_stats, indent=2) + "\n", encoding="utf-8")
     try:
         from matplotlib.figure import Figure
     except ImportError:
         return
     figure = Figure(figsize=(10, 6), layout="constrained")
     axes = figure.subplots(2, 3)
-    axes[0][0].bar(list(told["difficulty"]), list(told["difficulty"].values()))
+    axes[0][0].bar(list(dataset_stats["difficulty"]), list(dataset_stats["difficulty"].values()))
     axes[0][0].set(title="difficulty by pass rate", ylabel="tasks")
-    axes[0][1].bar(list(told["styles"]), list(told["styles"].values()))
+    axes[0][1].bar(list(dataset_stats["styles"]), list(dataset_stats["styles"].values()))
     axes[0][1].set(title="style")
-    axes[0][2].hist(told["pass_rates"], bins=10, range=(0, 1))
+    axes[0][2].hist(dataset_stats["pass_rates"], bins=10, range=(0, 1))
     axes[0][2].set(title="pass rate of candidates")
-    axes[1][0].hist(told["confidences"], bins=10, range=(0, 1))
+    axes[1][0].hist(dataset_stats["confidences"], bins=10, range=(0, 1))
     axes[1][0].set(title="mean confidence of labels", ylabel="tasks")
-    axes[1][1].hist(told["statement_words"], bins=12)
+    axes[1][1].hist(dataset_stats["statement_words"], bins=12)
     axes[1][1].set(title="words of a prompt")
-    names = list(told["features"])[:10][::-1]
-    axes[1][2].barh(names, [told["features"][name] for name in names])
+    names = list(dataset_stats["features"])[:10][::-1]
+    axes[1][2].barh(names, [dataset_stats["features"][name] for name in names])
     axes[1][2].set(title="features")
     axes[1][2].tick_params(labelsize=7)
     # No date and no version in the file: the same data set makes the same picture.
     figure.savefig(folder / "statistics.png", dpi=80, metadata={"Software": None})
 
 
-def summary(folder: Path, recipe: Recipe, evolution: Evolution | None, prices: tuple[float, float]) -> list[Record]:
+def summarize_run(
+    folder: Path, run_config: RunConfig, evolution: Evolution | None, prices: tuple[float, float]
+) -> list[Record]:
     """One row a stage: its lines, what it yielded, its calls, tokens and cost; prices are for a million tokens."""
     rows = []
-    for stage, kept in _KEPT.items():
-        lines = read(folder / f"{stage}.jsonl")
+    for stage, is_usable in _USABLE_LINE.items():
+        lines = read_records(folder / f"{stage}.jsonl")
         usage = Counter[str]()
         for line in lines:
             usage.update(line.get("usage", {}))
-        good = sum(map(kept, lines))
+        good = sum(map(is_usable, lines))
         rows.append(
             {
                 "stage": stage,
@@ -77,15 +79,19 @@ def summary(folder: Path, recipe: Recipe, evolution: Evolution | None, prices: t
                 "kept": good,
                 "yield": round(good / len(lines), 4) if lines else None,
                 **{name: usage[name] for name in ("calls", "prompt_tokens", "completion_tokens")},
-                "cost": round((usage["prompt_tokens"] * prices[0] + usage["completion_tokens"] * prices[1]) / PER, 6),
-                "notes": ", ".join(filter(None, [_notes(stage, lines, evolution), _too_long(usage["too_long"])])),
+                "cost": round(
+                    (usage["prompt_tokens"] * prices[0] + usage["completion_tokens"] * prices[1]) / TOKENS_PER_PRICE, 6
+                ),
+                "notes": ", ".join(
+                    filter(None, [_describe_stage(stage, lines, evolution), _describe_too_long(usage["too_long"])])
+                ),
             }
         )
-    rows.append(_dataset_row(folder, recipe))
+    rows.append(_build_dataset_row(folder, run_config))
     return rows
 
 
-_KEPT = {
+_USABLE_LINE = {
     "features": lambda line: not line["failed"],
     "evolved": lambda line: not line["failed"],
     "tasks": lambda line: not line["failed"],
@@ -94,25 +100,25 @@ _KEPT = {
     "votes": lambda line: line["accepted"],
 }
 
-CONSEQUENTIAL = ("features", "tasks", "inputs", "solutions")  # without one line of these there is no data set
+REQUIRED_STAGES = ("features", "tasks", "inputs", "solutions")  # without one line of these there is no data set
 
 
-def kept_of(folder: Path, stage: str) -> tuple[int, int]:
+def count_usable_lines(folder: Path, stage: str) -> tuple[int, int]:
     """How many of a stage's lines the stages behind it can use, and how many it has."""
-    lines = read(folder / f"{stage}.jsonl")
-    return sum(map(_KEPT[stage], lines)), len(lines)
+    lines = read_records(folder / f"{stage}.jsonl")
+    return sum(map(_USABLE_LINE[stage], lines)), len(lines)
 
 
-def _too_long(calls: int) -> str:
+def _describe_too_long(calls: int) -> str:
     return f"{calls} prompts longer than the model's context" if calls else ""
 
 
-def _notes(stage: str, lines: list[Record], evolution: Evolution | None) -> str:
+def _describe_stage(stage: str, lines: list[Record], evolution: Evolution | None) -> str:
     counts: Counter[str] = Counter()
     if stage == "evolved" and evolution is not None:
         tree = evolution.tree
-        kinds = ", ".join(f"{number} {kind}" for kind, number in tree.by_kind().items())
-        return f"{evolution.seeds} -> {len(tree)} features ({kinds}), {tree.duplicates} duplicates"
+        kinds = ", ".join(f"{number} {kind}" for kind, number in tree.count_by_kind().items())
+        return f"{evolution.seed_count} -> {len(tree)} features ({kinds}), {tree.duplicates} duplicates"
     if stage == "tasks":
         counts.update(line["style"] for line in lines)
     elif stage == "inputs":
@@ -128,17 +134,17 @@ def _notes(stage: str, lines: list[Record], evolution: Evolution | None) -> str:
     return ", ".join(f"{number} {name}" for name, number in counts.items())
 
 
-def _dataset_row(folder: Path, recipe: Recipe) -> Record:
+def _build_dataset_row(folder: Path, run_config: RunConfig) -> Record:
     path = folder / "dataset" / "statistics.json"
-    told = json.loads(path.read_bytes()) if path.exists() else {}
-    made, labelled = told.get("rl_rows", 0), told.get("labelled_tasks", 0)
-    left_out = ", ".join(f"{number} {reason}" for reason, number in told.get("left_out", {}).items())
+    dataset_stats = json.loads(path.read_bytes()) if path.exists() else {}
+    made, labelled = dataset_stats.get("rl_rows", 0), dataset_stats.get("labelled_tasks", 0)
+    left_out = ", ".join(f"{number} {reason}" for reason, number in dataset_stats.get("left_out", {}).items())
     return {
         "stage": "dataset",
         "lines": labelled,
         "kept": made,
-        "yield": round(made / recipe.tasks, 4) if told else None,
+        "yield": round(made / run_config.tasks, 4) if dataset_stats else None,
         **dict.fromkeys(("calls", "prompt_tokens", "completion_tokens"), 0),
         "cost": 0.0,
-        "notes": ", ".join(filter(None, [f"{told.get('sft_rows', 0)} SFT rows", f"{made} RL rows", left_out])),
+        "notes": ", ".join(filter(None, [f"{dataset_stats.get('sft_rows', 0)} SFT rows", f"{made} RL rows", left_out])),
     }

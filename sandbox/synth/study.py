@@ -18,58 +18,60 @@ from sandbox.errors import BadRequest
 from sandbox.synth.labels import corrupt
 from sandbox.synth.lines import Record, Unit, dump
 from sandbox.synth.pipeline import Pipeline
-from sandbox.synth.votes import hold, units
+from sandbox.synth.votes import build_units, run_vote
 
-FOLDER = "studies"
-HELD_OUT = 0.2
+STUDIES_FOLDER = "studies"
+HELD_OUT_SHARE = 0.2
 
-Progress = Callable[[str], object]
+MessageCallback = Callable[[str], object]
 
 
-def _place(folder: Path) -> Path:
-    place = folder / FOLDER
+def _create_folder(folder: Path) -> Path:
+    place = folder / STUDIES_FOLDER
     place.mkdir(exist_ok=True)
     return place
 
 
-async def budget(pipeline: Pipeline, client: AsyncClient, total: int, say: Progress) -> list[Record]:
+async def run_budget_study(pipeline: Pipeline, client: AsyncClient, total: int, say: MessageCallback) -> list[Record]:
     """Many tasks with few solutions, or few with many, at `total` solutions altogether.
 
     Labels are compared with those of the run's own vote, which has all solutions: `agreement` is the share of labels
     that are the same, of those that both have.
     """
-    recipe = pipeline.recipe
-    tasks = [task for task in pipeline.lines("tasks") if not task["failed"]]
-    everything = units(tasks, pipeline.lines("inputs"), pipeline.lines("solutions"))
-    full = {line["key"]: line for line in pipeline.lines("votes")}
+    run_config = pipeline.run_config
+    tasks = [task for task in pipeline.read_stage("tasks") if not task["failed"]]
+    everything = build_units(tasks, pipeline.read_stage("inputs"), pipeline.read_stage("solutions"))
+    full = {line["key"]: line for line in pipeline.read_stage("votes")}
     points = []
-    for number in _powers(recipe.solutions):
+    for number in _list_powers_of_two(run_config.solutions):
         chosen = everything[: total // number]
         if len(chosen) * number < total:
             say(f"{number} solutions: {len(everything)} tasks with inputs are too few for {total} solutions")
             continue
-        lines = [await _vote_of_first(unit, number, client, pipeline) for unit in chosen]
-        points.append(_point(number, lines, full))
+        lines = [await _vote_on_first_samples(unit, number, client, pipeline) for unit in chosen]
+        points.append(_build_point(number, lines, full))
         say(f"{len(chosen)} tasks x {number} solutions")
     if not points:
         raise BadRequest(f"a budget of {total} solutions is more than this run has; give less with --solutions")
-    _write(_place(pipeline.folder) / "budget", points, "solutions a task", "solutions", ("accepted", "agreement"))
+    _write_points(
+        _create_folder(pipeline.folder) / "budget", points, "solutions a task", "solutions", ("accepted", "agreement")
+    )
     return points
 
 
-def _powers(most: int) -> list[int]:
+def _list_powers_of_two(most: int) -> list[int]:
     return [1 << power for power in range(1, most.bit_length()) if 1 << power <= most]
 
 
-async def _vote_of_first(unit: Unit, number: int, client: AsyncClient, pipeline: Pipeline) -> Record:
+async def _vote_on_first_samples(unit: Unit, number: int, client: AsyncClient, pipeline: Pipeline) -> Record:
     """A vote of those of the first `number` samples that passed the filter."""
-    first = [each for each in unit.given["candidates"] if int(each["key"].rpartition("/")[2]) < number]
-    line = await hold(Unit(unit.key, {**unit.given, "candidates": first}), client, pipeline.recipe)
+    first = [each for each in unit.payload["candidates"] if int(each["key"].rpartition("/")[2]) < number]
+    line = await run_vote(Unit(unit.key, {**unit.payload, "candidates": first}), client, pipeline.run_config)
     return {"key": unit.key, **line}
 
 
-def _point(number: int, lines: list[Record], full: dict[str, Record]) -> Record:
-    both = [pair for line in lines for pair in _labels_of_both(line, full[line["key"]])]
+def _build_point(number: int, lines: list[Record], full: dict[str, Record]) -> Record:
+    both = [pair for line in lines for pair in _pair_labels(line, full[line["key"]])]
     same = sum(one.split() == other.split() for one, other in both)
     accepted = sum(line["accepted"] for line in lines)
     return {
@@ -82,12 +84,12 @@ def _point(number: int, lines: list[Record], full: dict[str, Record]) -> Record:
     }
 
 
-def _labels_of_both(line: Record, full: Record) -> list[tuple[str, str]]:
-    labels, reference = _labels(line), _labels(full)
+def _pair_labels(line: Record, full: Record) -> list[tuple[str, str]]:
+    labels, reference = _read_labels(line), _read_labels(full)
     return [(labels[given], reference[given]) for given in labels if given in reference]
 
 
-def _labels(line: Record) -> dict[str, str]:
+def _read_labels(line: Record) -> dict[str, str]:
     tests = line.get("test_set", {}).get("tests", [])
     return {test.get("stdin", ""): test["expected"] for test in tests}
 
@@ -96,36 +98,38 @@ def split(rows: Sequence[Record], seed: int) -> tuple[list[Record], list[Record]
     """Rows to train on and rows held out, by the seed."""
     order = list(rows)
     random.Random(f"{seed}/split").shuffle(order)
-    cut = max(1, round(len(order) * HELD_OUT))
+    cut = max(1, round(len(order) * HELD_OUT_SHARE))
     if len(order) <= cut:
         raise BadRequest(f"{len(order)} rows are too few to hold some out")
     return order[cut:], order[:cut]
 
 
-def without(held_out: Sequence[Record], rows: Sequence[Record]) -> list[Record]:
+def exclude_held_out(held_out: Sequence[Record], rows: Sequence[Record]) -> list[Record]:
     """The rows that are of no task that is held out."""
     kept_out = {row["name"] for row in held_out}
     return [row for row in rows if row["name"] not in kept_out]
 
 
-def scaling(folder: Path, sft: list[Record], rl: list[Record], parts: Sequence[float], seed: int) -> list[Record]:
+def prepare_scaling_study(
+    folder: Path, sft: list[Record], rl: list[Record], parts: Sequence[float], seed: int
+) -> list[Record]:
     """Nested parts of the SFT rows, each a file and the body of its POST /train/sft; tasks held out are in none."""
     _, held_out = split(rl, seed)
-    train = without(held_out, sft)
+    train = exclude_held_out(held_out, sft)
     random.Random(f"{seed}/scaling").shuffle(train)
     points = []
     for part in sorted(parts):
         rows = train[: max(1, round(part * len(train)))]
         body = {
             "rows": [{"messages": row["messages"]} for row in rows],
-            "probe": {"tasks": list(map(rl_task, held_out))},
+            "probe": {"tasks": list(map(to_rl_task, held_out))},
             "seed": seed,
         }
-        points.append(_handed_over(_place(folder) / "scaling", f"{part:g}", "train_sft", rows, body))
+        points.append(_write_point(_create_folder(folder) / "scaling", f"{part:g}", "train_sft", rows, body))
     return points
 
 
-def wrong_labels(folder: Path, rl: list[Record], shares: Sequence[float], seed: int) -> list[Record]:
+def prepare_label_noise_study(folder: Path, rl: list[Record], shares: Sequence[float], seed: int) -> list[Record]:
     """The RL rows with shares of their labels wrong, each a file and the body of its POST /train/grpo.
 
     Held-out tasks keep their right labels: they are what is measured.
@@ -134,18 +138,18 @@ def wrong_labels(folder: Path, rl: list[Record], shares: Sequence[float], seed: 
     points = []
     for share in sorted(shares):
         rows, number = corrupt(train, share, seed)
-        body = {"tasks": list(map(rl_task, rows)), "held_out": list(map(rl_task, held_out)), "seed": seed}
-        point = _handed_over(_place(folder) / "labels", f"{share:g}", "train_grpo", rows, body)
+        body = {"tasks": list(map(to_rl_task, rows)), "held_out": list(map(to_rl_task, held_out)), "seed": seed}
+        point = _write_point(_create_folder(folder) / "labels", f"{share:g}", "train_grpo", rows, body)
         points.append({**point, "wrong": number, "tests": sum(len(row["tests"]) for row in rows)})
     return points
 
 
-def rl_task(row: Record) -> Record:
+def to_rl_task(row: Record) -> Record:
     """What a training job takes of an RL row."""
     return {name: row[name] for name in ("name", "prompt", "tests")}
 
 
-def _handed_over(folder: Path, name: str, kind: str, rows: list[Record], body: dict[str, Any]) -> Record:
+def _write_point(folder: Path, name: str, kind: str, rows: list[Record], body: dict[str, Any]) -> Record:
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.jsonl").write_bytes(b"".join(map(dump, rows)))
     request = folder / f"{name}.request.json"
@@ -153,21 +157,23 @@ def _handed_over(folder: Path, name: str, kind: str, rows: list[Record], body: d
     return {"point": name, "rows": len(rows), "kind": kind, "request": str(request)}
 
 
-def train(client: Client, points: list[Record], more: Record, repeats: int, say: Progress) -> list[Record]:
+def train(
+    client: Client, points: list[Record], extra_fields: Record, repeats: int, say: MessageCallback
+) -> list[Record]:
     """Post each point's request as GPU jobs, with `more` fields, which win, and seeds that count up from the point's.
 
     All are posted before one is waited for: as many run at a time as there are workers. Points get their jobs' results.
     """
     posted: list[list[str]] = []
     for point in points:
-        body = {**json.loads(Path(point["request"]).read_bytes()), **more}
+        body = {**json.loads(Path(point["request"]).read_bytes()), **extra_fields}
         jobs = [client.start(point["kind"], {**body, "seed": body["seed"] + place}) for place in range(repeats)]
         posted.append([job.id for job in jobs])
         say(f"{point['point']}: {', '.join(posted[-1])}")
-    return [_trained(client, point, jobs) for point, jobs in zip(points, posted, strict=True)]
+    return [_collect_results(client, point, jobs) for point, jobs in zip(points, posted, strict=True)]
 
 
-def _trained(client: Client, point: Record, jobs: Sequence[str]) -> Record:
+def _collect_results(client: Client, point: Record, jobs: Sequence[str]) -> Record:
     """A point with what its jobs came to: `pass_rate` is the mean of those that have one."""
     ended = [client.wait(job) for job in jobs]
     results = [job.model_dump()["result"] or {} for job in ended]
@@ -184,14 +190,14 @@ def _trained(client: Client, point: Record, jobs: Sequence[str]) -> Record:
     }
 
 
-def keep(folder: Path, name: str, points: list[Record]) -> None:
+def save_points(folder: Path, name: str, points: list[Record]) -> None:
     """The points as JSON, and as a picture where they were trained on."""
-    drawn = ("pass_rate",) if all(point.get("pass_rate") is not None for point in points) else ()
+    plotted = ("pass_rate",) if all(point.get("pass_rate") is not None for point in points) else ()
     label, x = ("SFT rows", "rows") if name == "scaling" else ("share of wrong labels", "point")
-    _write(_place(folder) / name, points, label, x, drawn)
+    _write_points(_create_folder(folder) / name, points, label, x, plotted)
 
 
-def _write(path: Path, points: list[Record], label: str, x: str, names: Sequence[str]) -> None:
+def _write_points(path: Path, points: list[Record], label: str, x: str, names: Sequence[str]) -> None:
     """The points as JSON, and as a picture where matplotlib is installed."""
     path.with_suffix(".json").write_text(json.dumps(points, indent=2) + "\n", encoding="utf-8")
     try:

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 KINDS = ("algorithms", "data_structures", "techniques")
-NAME_CHARS = 80
+MAX_NAME_CHARS = 80
 
-Path = tuple[str, ...]
+FeaturePath = tuple[str, ...]
 
 
-def normal(name: str) -> str:
+def normalize_name(name: str) -> str:
     """How names are compared: `Segment Trees` is `segment-tree`."""
     words = re.findall(r"[^\W_]+", name.casefold())
     return " ".join(
@@ -25,14 +25,14 @@ class FeatureTree:
 
     def __init__(self) -> None:
         self._seen: set[tuple[str, str]] = set()
-        self._paths: dict[Path, None] = {}
+        self._paths: dict[FeaturePath, None] = {}
         self.duplicates = 0
 
-    def add(self, parent: Sequence[str], name: str) -> Path | None:
+    def add(self, parent: Sequence[str], name: str) -> FeaturePath | None:
         """The new path; None for a name that its kind has already, or that is none."""
         name = " ".join(name.split())
-        key = (parent[0], normal(name))
-        if not key[1] or len(name) > NAME_CHARS:
+        key = (parent[0], normalize_name(name))
+        if not key[1] or len(name) > MAX_NAME_CHARS:
             return None
         if key in self._seen:
             self.duplicates += 1
@@ -43,25 +43,25 @@ class FeatureTree:
         return path
 
     @property
-    def paths(self) -> list[Path]:
+    def paths(self) -> list[FeaturePath]:
         return list(self._paths)
 
     def __len__(self) -> int:
         return len(self._paths)
 
-    def children(self, parent: Sequence[str]) -> list[str]:
+    def list_children(self, parent: Sequence[str]) -> list[str]:
         """Names right below a path."""
         above = tuple(parent)
         return [path[-1] for path in self._paths if path[:-1] == above]
 
-    def by_kind(self) -> dict[str, int]:
+    def count_by_kind(self) -> dict[str, int]:
         counts = Counter(path[0] for path in self._paths)
         return {kind: counts[kind] for kind in KINDS}
 
-    def by_depth(self) -> dict[int, int]:
+    def count_by_depth(self) -> dict[int, int]:
         return dict(sorted(Counter(len(path) - 1 for path in self._paths).items()))
 
 
-def outline(paths: Iterable[Path]) -> str:
+def format_outline(paths: Iterable[FeaturePath]) -> str:
     """Paths as lines for a prompt."""
     return "\n".join("- " + " > ".join(path) for path in paths)

@@ -9,13 +9,13 @@ from sandbox.errors import InfrastructureError
 from sandbox.runner.contract import Verdict
 from sandbox.schema.vote import VoteResult
 from sandbox.synth.lines import Record, Unit
-from sandbox.synth.recipe import Recipe
+from sandbox.synth.recipe import RunConfig
 
-FEWEST = 2
-EASY, HARD = 0.75, 0.35
+MIN_CANDIDATES = 2
+EASY_PASS_RATE, HARD_PASS_RATE = 0.75, 0.35
 
 
-def units(tasks: list[Record], inputs: list[Record], solutions: list[Record]) -> list[Unit]:
+def build_units(tasks: list[Record], inputs: list[Record], solutions: list[Record]) -> list[Unit]:
     """One unit for each task that has inputs."""
     candidates: dict[str, list[Record]] = {}
     for solution in solutions:
@@ -29,31 +29,31 @@ def units(tasks: list[Record], inputs: list[Record], solutions: list[Record]) ->
     ]
 
 
-async def hold(unit: Unit, client: AsyncClient, recipe: Recipe) -> Record:
+async def run_vote(unit: Unit, client: AsyncClient, run_config: RunConfig) -> Record:
     """One task's vote; what differs from run to run, such as times, is left out of the line."""
-    candidates, inputs = unit.given["candidates"], unit.given["inputs"]
-    if len(candidates) < FEWEST:
+    candidates, inputs = unit.payload["candidates"], unit.payload["inputs"]
+    if len(candidates) < MIN_CANDIDATES:
         return {"accepted": False, "why": "too few candidates", "candidates": len(candidates), "inputs": len(inputs)}
-    result = await client.vote(request(candidates, inputs, recipe))
+    result = await client.vote(build_vote_request(candidates, inputs, run_config))
     if result.internal_errors:
         raise InfrastructureError(f"{unit.key}: {result.internal_errors} runs failed for no fault of theirs; run again")
-    return told(result, candidates)
+    return build_record(result, candidates)
 
 
-def request(candidates: list[Record], inputs: list[Record], recipe: Recipe) -> dict[str, Any]:
+def build_vote_request(candidates: list[Record], inputs: list[Record], run_config: RunConfig) -> dict[str, Any]:
     return {
-        "candidates": [{"language": recipe.language, "code": candidate["code"]} for candidate in candidates],
+        "candidates": [{"language": run_config.language, "code": candidate["code"]} for candidate in candidates],
         "inputs": [given["stdin"] for given in inputs],
-        "policy": {"seed": recipe.seed, **recipe.policy},
+        "policy": {"seed": run_config.seed, **run_config.policy},
         "priority": "bulk",
     }
 
 
-def told(result: VoteResult, candidates: list[Record]) -> Record:
+def build_record(result: VoteResult, candidates: list[Record]) -> Record:
     """What a vote's line keeps."""
     labelled = [label for label in result.labels if label.expected is not None]
     golden = result.golden
-    rate = pass_rate(result)
+    rate = compute_pass_rate(result)
     return {
         "accepted": golden.accepted,
         "why": "" if golden.accepted else "no label" if not labelled else "golden failed the hold-out",
@@ -65,17 +65,17 @@ def told(result: VoteResult, candidates: list[Record]) -> Record:
         "golden": candidates[golden.index]["key"] if golden.index is not None else None,
         "holdout": [golden.holdout_passed, golden.holdout_total],
         "pass_rate": rate,
-        "difficulty": difficulty(rate),
+        "difficulty": classify_difficulty(rate),
         "test_set": result.test_set.model_dump(mode="json", exclude_defaults=True),
     }
 
 
-def pass_rate(result: VoteResult) -> float:
+def compute_pass_rate(result: VoteResult) -> float:
     """Share of the candidates that pass every labelled test."""
     judged = [[verdict for verdict in row if verdict is not Verdict.SKIPPED] for row in result.matrix]
     passing = sum(bool(row) and all(verdict is Verdict.ACCEPTED for verdict in row) for row in judged)
     return round(passing / len(judged), 6) if judged else 0.0
 
 
-def difficulty(rate: float) -> str:
-    return "easy" if rate >= EASY else "medium" if rate >= HARD else "hard"
+def classify_difficulty(rate: float) -> str:
+    return "easy" if rate >= EASY_PASS_RATE else "medium" if rate >= HARD_PASS_RATE else "hard"

@@ -26,14 +26,14 @@ from dataclasses import dataclass
 
 from sandbox.runner.contract import Outcome, Verdict
 from sandbox.verify.judge import CheckerChoice, judge_outcome
-from sandbox.verify.voting import Label, Matrix, Policy, drawn, label_inputs
+from sandbox.verify.voting import Label, OutcomeMatrix, Policy, compute_seeded_hash, label_inputs
 
 SAME_SPEED_FACTOR = 1.5
 SAME_SPEED_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CandidateScore:
     """One candidate: its weighted share of passes on the selection part, and its passes on each part."""
 
     score: float
@@ -43,7 +43,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Golden:
+class GoldenCandidate:
     """The chosen candidate, or none; `accepted` once the hold-out bears it out."""
 
     index: int | None
@@ -54,7 +54,7 @@ class Golden:
 
 
 @dataclass(frozen=True, slots=True)
-class Election:
+class VoteOutcome:
     """All that a vote decides. `selection` and `holdout` are input positions, `weights` theirs (0 without a label)."""
 
     labels: list[Label]
@@ -62,12 +62,12 @@ class Election:
     weights: list[float]
     selection: list[int]
     holdout: list[int]
-    standings: list[Standing]
-    golden: Golden
+    candidate_scores: list[CandidateScore]
+    golden: GoldenCandidate
 
 
-def elect(
-    matrix: Matrix,
+def decide_vote(
+    matrix: OutcomeMatrix,
     inputs: Sequence[bytes],
     sources: Sequence[str],
     checker: CheckerChoice,
@@ -75,26 +75,27 @@ def elect(
     *,
     same_as: Sequence[int] | None = None,
     declared: Sequence[float] | None = None,
-) -> Election:
+) -> VoteOutcome:
     """Label the inputs and choose the golden candidate.
 
     `matrix[candidate][input]` is how each run ended. `same_as` is for `one_vote_per_program`, `declared` for the
     weights of that name: one number for each input.
     """
     labels = label_inputs(matrix, checker, policy, same_as)
-    verdicts = _verdicts(matrix, labels, checker)
-    weights = _weights(policy, labels, verdicts, inputs, declared)
+    verdicts = _judge_matrix(matrix, labels, checker)
+    weights = _compute_weights(policy, labels, verdicts, inputs, declared)
     selection, holdout = split(
         [position for position, label in enumerate(labels) if label.expected is not None], policy
     )
-    standings = [
-        _standing(row, outcomes, weights, selection, holdout) for row, outcomes in zip(verdicts, matrix, strict=True)
+    candidate_scores = [
+        _score_candidate(row, outcomes, weights, selection, holdout)
+        for row, outcomes in zip(verdicts, matrix, strict=True)
     ]
-    golden = _golden(standings, sources, len(selection), len(holdout), policy)
-    return Election(labels, verdicts, weights, selection, holdout, standings, golden)
+    golden = _choose_golden(candidate_scores, sources, len(selection), len(holdout), policy)
+    return VoteOutcome(labels, verdicts, weights, selection, holdout, candidate_scores, golden)
 
 
-def _verdicts(matrix: Matrix, labels: Sequence[Label], checker: CheckerChoice) -> list[list[Verdict]]:
+def _judge_matrix(matrix: OutcomeMatrix, labels: Sequence[Label], checker: CheckerChoice) -> list[list[Verdict]]:
     verdicts = [[Verdict.SKIPPED] * len(labels) for _ in matrix]
     for position, label in enumerate(labels):
         known = dict.fromkeys(label.dissenters, Verdict.WRONG_ANSWER) if label.transitive else {}
@@ -112,11 +113,11 @@ def split(labelled: Sequence[int], policy: Policy) -> tuple[list[int], list[int]
     """Selection and hold-out, each in order of position."""
     wanted = round(policy.holdout_fraction * len(labelled))
     held = min(max(wanted, 1 if policy.holdout_fraction > 0 else 0), max(len(labelled) - 1, 0))
-    shuffled = sorted(labelled, key=lambda position: drawn(f"{policy.seed}:holdout:{position}"))
+    shuffled = sorted(labelled, key=lambda position: compute_seeded_hash(f"{policy.seed}:holdout:{position}"))
     return sorted(shuffled[held:]), sorted(shuffled[:held])
 
 
-def _weights(
+def _compute_weights(
     policy: Policy,
     labels: Sequence[Label],
     verdicts: Sequence[Sequence[Verdict]],
@@ -127,7 +128,7 @@ def _weights(
     if policy.weights == "confidence":
         weights = [label.confidence for label in labels]
     elif policy.weights == "discrimination":
-        weights = [_discrimination([row[position] for row in verdicts]) for position in range(len(labels))]
+        weights = [_compute_discrimination([row[position] for row in verdicts]) for position in range(len(labels))]
     elif policy.weights == "size":
         weights = [1 + math.log2(1 + len(data)) for data in inputs]
     elif policy.weights == "declared" and declared is not None:
@@ -138,22 +139,22 @@ def _weights(
     return weights if any(weights) else [float(there) for there in labelled]
 
 
-def _discrimination(column: Sequence[Verdict]) -> float:
+def _compute_discrimination(column: Sequence[Verdict]) -> float:
     share = sum(verdict is Verdict.ACCEPTED for verdict in column) / len(column)
     return 4 * share * (1 - share)
 
 
-def _standing(
+def _score_candidate(
     verdicts: Sequence[Verdict],
     outcomes: Sequence[Outcome],
     weights: Sequence[float],
     selection: Sequence[int],
     holdout: Sequence[int],
-) -> Standing:
+) -> CandidateScore:
     passed = [position for position in selection if verdicts[position] is Verdict.ACCEPTED]
     total = math.fsum(weights[position] for position in selection)
     gained = math.fsum(weights[position] for position in passed)
-    return Standing(
+    return CandidateScore(
         score=gained / total if total else len(passed) / max(len(selection), 1),
         selection_passed=len(passed),
         holdout_passed=sum(verdicts[position] is Verdict.ACCEPTED for position in holdout),
@@ -161,23 +162,27 @@ def _standing(
     )
 
 
-def _golden(
-    standings: Sequence[Standing], sources: Sequence[str], selected: int, held_out: int, policy: Policy
-) -> Golden:
-    best = max((standing.score for standing in standings if standing.selection_passed), default=None)
+def _choose_golden(
+    candidate_scores: Sequence[CandidateScore],
+    sources: Sequence[str],
+    selection_size: int,
+    holdout_size: int,
+    policy: Policy,
+) -> GoldenCandidate:
+    best = max((candidate.score for candidate in candidate_scores if candidate.selection_passed), default=None)
     if best is None:
-        return Golden(None, 0.0, 0, held_out, accepted=False)
-    equals = [index for index, one in enumerate(standings) if one.score == best and one.selection_passed]
+        return GoldenCandidate(None, 0.0, 0, holdout_size, accepted=False)
+    equals = [index for index, one in enumerate(candidate_scores) if one.score == best and one.selection_passed]
     if policy.golden_tie == "fastest":
-        equals = _fastest(equals, standings, selected)
+        equals = _select_fastest(equals, candidate_scores, selection_size)
         equals.sort(key=lambda index: len(sources[index]))
-    winner = standings[equals[0]]
-    proved = held_out > 0 or policy.holdout_fraction == 0
-    accepted = proved and winner.holdout_passed == held_out
-    return Golden(equals[0], winner.score, winner.holdout_passed, held_out, accepted)
+    winner = candidate_scores[equals[0]]
+    proved = holdout_size > 0 or policy.holdout_fraction == 0
+    accepted = proved and winner.holdout_passed == holdout_size
+    return GoldenCandidate(equals[0], winner.score, winner.holdout_passed, holdout_size, accepted)
 
 
-def _fastest(equals: Sequence[int], standings: Sequence[Standing], runs: int) -> list[int]:
-    least = min(standings[index].cpu_time_s for index in equals)
-    limit = max(least * SAME_SPEED_FACTOR, least + SAME_SPEED_S * runs)
-    return [index for index in equals if standings[index].cpu_time_s <= limit]
+def _select_fastest(equals: Sequence[int], candidate_scores: Sequence[CandidateScore], run_count: int) -> list[int]:
+    least = min(candidate_scores[index].cpu_time_s for index in equals)
+    limit = max(least * SAME_SPEED_FACTOR, least + SAME_SPEED_S * run_count)
+    return [index for index in equals if candidate_scores[index].cpu_time_s <= limit]

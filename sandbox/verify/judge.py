@@ -12,16 +12,16 @@ from typing import Any
 
 from sandbox.runner import reports
 from sandbox.runner.contract import Outcome, Status, Usage, Verdict
-from sandbox.runner.values import NotPlain
+from sandbox.runner.values import UnsupportedValue
 from sandbox.verify import checkers
 from sandbox.verify.checkers.failure import CheckerFailed
-from sandbox.verify.checkers.program import Ended, interaction, opinion
+from sandbox.verify.checkers.program import FirstToEnd, decide_interaction, read_checker_result
 from sandbox.verify.checkers.size import is_too_large
-from sandbox.verify.values import EQUAL, Rule, same, too_many
+from sandbox.verify.values import EXACT_EQUALITY, EqualityRule, has_too_many_collections, values_equal
 
-MESSAGE_CHARS = 500
-LAST_LINE_BYTES = 64 << 10  # a longer last line is cut at its beginning
-UNORDERED = frozenset({"unordered_lines", "unordered_tokens"})
+MAX_MESSAGE_CHARS = 500
+MAX_LAST_LINE_BYTES = 64 << 10  # a longer last line is cut at its beginning
+UNORDERED_CHECKERS = frozenset({"unordered_lines", "unordered_tokens"})
 
 # How a run that did not end well is called on a test. A run that ended well is up to the checker.
 _VERDICT_OF_STATUS = {
@@ -43,7 +43,7 @@ _VERDICT_OF_CHECK = {
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FunctionVerdict:
     """One test function of a file of them."""
 
     name: str
@@ -59,7 +59,7 @@ class CaseVerdict:
     signal: int | None = None
     usage: Usage = field(default_factory=Usage)
     points: float | None = None
-    parts: tuple[Part, ...] | None = None
+    parts: tuple[FunctionVerdict, ...] | None = None
 
     @property
     def score(self) -> float:
@@ -87,26 +87,28 @@ class CheckerChoice:
     options: dict[str, Any]
 
 
-Trial = Callable[[], CaseVerdict]
+TestRun = Callable[[], CaseVerdict]
 EXACT = CheckerChoice("exact", {})  # for a run that did not end well, which no checker sees
 
 
-def judge(trials: Sequence[Trial], stop_on_failure: bool = False) -> Judgement:
+def judge(test_runs: Sequence[TestRun], stop_on_failure: bool = False) -> Judgement:
     """Make every trial, one a test. What a trial raises comes through: it is no verdict."""
     verdicts: list[CaseVerdict] = []
     whole = Verdict.ACCEPTED
-    for trial in trials:
+    for run_test in test_runs:
         if stop_on_failure and whole is not Verdict.ACCEPTED:
             verdicts.append(CaseVerdict(Verdict.SKIPPED))
             continue
-        verdict = trial()
+        verdict = run_test()
         verdicts.append(verdict)
         if whole is Verdict.ACCEPTED:
             whole = verdict.verdict
     return Judgement(whole, verdicts)
 
 
-def _case(outcome: Outcome, verdict: Verdict, message: str = "", points: float | None = None) -> CaseVerdict:
+def _build_case_verdict(
+    outcome: Outcome, verdict: Verdict, message: str = "", points: float | None = None
+) -> CaseVerdict:
     """The verdict on a run, with how the run ended."""
     return CaseVerdict(verdict, message, outcome.exit_code, outcome.signal, outcome.usage, points)
 
@@ -117,7 +119,7 @@ def judge_outcome(outcome: Outcome, expected: bytes, checker: CheckerChoice) -> 
         verdict, message = _VERDICT_OF_CHECK[checked.accepted, checked.failed], checked.message
     else:
         verdict, message = _VERDICT_OF_STATUS[outcome.status], outcome.message
-    return _case(outcome, verdict, message)
+    return _build_case_verdict(outcome, verdict, message)
 
 
 def judge_files(
@@ -131,34 +133,34 @@ def judge_files(
     for name, (content, right) in wanted.items():
         if content is None:
             missing = f"{name}: no such file, or it is over file_mb"
-            return _case(outcome, Verdict.WRONG_ANSWER, missing)
+            return _build_case_verdict(outcome, Verdict.WRONG_ANSWER, missing)
         case = judge_outcome(replace(outcome, stdout=content), right, checker)
         if case.verdict is not Verdict.ACCEPTED:
             return replace(case, message=f"{name}: {case.message}")
-    return _case(outcome, Verdict.ACCEPTED)
+    return _build_case_verdict(outcome, Verdict.ACCEPTED)
 
 
-def judge_opinion(outcome: Outcome, checker: Outcome, full_score: float) -> CaseVerdict:
+def judge_checker_result(outcome: Outcome, checker: Outcome, full_score: float) -> CaseVerdict:
     """A run that ended well, by what the user's checker said of its output."""
     try:
-        said = opinion(checker, full_score)
+        result = read_checker_result(checker, full_score)
     except CheckerFailed as failure:
-        told = f"the checker failed: {failure}"
-        return _case(outcome, Verdict.INTERNAL_ERROR, told)
-    verdict = Verdict.ACCEPTED if said.accepted else Verdict.WRONG_ANSWER
-    return _case(outcome, verdict, said.message, said.score)
+        reason = f"the checker failed: {failure}"
+        return _build_case_verdict(outcome, Verdict.INTERNAL_ERROR, reason)
+    verdict = Verdict.ACCEPTED if result.accepted else Verdict.WRONG_ANSWER
+    return _build_case_verdict(outcome, verdict, result.message, result.score)
 
 
-def judge_overload(outcome: Outcome, checker: Outcome) -> CaseVerdict:
+def judge_checker_overload(outcome: Outcome, checker: Outcome) -> CaseVerdict:
     """A run whose output made the user's checker or interactor exceed its limits, which it keeps on other output."""
-    told = f"the output made the checker exceed its limits: {checker.status.value}"
-    return _case(outcome, Verdict.WRONG_ANSWER, told)
+    reason = f"the output made the checker exceed its limits: {checker.status.value}"
+    return _build_case_verdict(outcome, Verdict.WRONG_ANSWER, reason)
 
 
-def judge_interaction(program: Outcome, interactor: Outcome, first: Ended, full_score: float) -> CaseVerdict:
+def judge_interaction(program: Outcome, interactor: Outcome, first: FirstToEnd, full_score: float) -> CaseVerdict:
     """A program and an interactor that spoke with each other."""
-    said = interaction(program, interactor, first, full_score)
-    return _case(program, said.verdict, said.message, said.score)
+    result = decide_interaction(program, interactor, first, full_score)
+    return _build_case_verdict(program, result.verdict, result.message, result.score)
 
 
 def judge_exit(outcome: Outcome) -> CaseVerdict:
@@ -167,8 +169,8 @@ def judge_exit(outcome: Outcome) -> CaseVerdict:
         verdict = Verdict.WRONG_ANSWER
     else:
         verdict = Verdict.ACCEPTED if outcome.ended_well else _VERDICT_OF_STATUS[outcome.status]
-    message = outcome.message or ("" if outcome.ended_well else last_line(outcome.stderr or outcome.stdout))
-    return _case(outcome, verdict, message)
+    message = outcome.message or ("" if outcome.ended_well else extract_last_line(outcome.stderr or outcome.stdout))
+    return _build_case_verdict(outcome, verdict, message)
 
 
 def judge_call(
@@ -177,43 +179,43 @@ def judge_call(
     """Compare a function's answer with the expected value, and with each of the alternatives until one is equal."""
     if not outcome.ended_well:
         return judge_outcome(outcome, b"", checker)
-    rule = rule_of(checker)
+    rule = choose_equality_rule(checker)
     try:
         if is_too_large(outcome.answers, expected):
-            told = "the value is far larger than what is expected"
-            return _case(outcome, Verdict.WRONG_ANSWER, told)
-        answer = {} if too_many(outcome.answers) else json.loads(outcome.answers)
+            reason = "the value is far larger than what is expected"
+            return _build_case_verdict(outcome, Verdict.WRONG_ANSWER, reason)
+        answer = {} if has_too_many_collections(outcome.answers) else json.loads(outcome.answers)
         if "error" in answer:
-            told = reports.sendable(f"{answer['kind']}: {answer['error']}"[:MESSAGE_CHARS])
-            return _case(outcome, Verdict.RUNTIME_ERROR, told)
-        right = any(same(answer["value"], value, rule) for value in (expected, *alternatives))
-    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, NotPlain):
+            reason = reports.replace_surrogates(f"{answer['kind']}: {answer['error']}"[:MAX_MESSAGE_CHARS])
+            return _build_case_verdict(outcome, Verdict.RUNTIME_ERROR, reason)
+        right = any(values_equal(answer["value"], value, rule) for value in (expected, *alternatives))
+    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, UnsupportedValue):
         # an early exit, or something else than a value on the channel
-        told = "the function returned no value"
-        return _case(outcome, Verdict.RUNTIME_ERROR, told)
+        reason = "the function returned no value"
+        return _build_case_verdict(outcome, Verdict.RUNTIME_ERROR, reason)
     verdict, message = (Verdict.ACCEPTED, "") if right else (Verdict.WRONG_ANSWER, "another value is expected")
-    return _case(outcome, verdict, message)
+    return _build_case_verdict(outcome, verdict, message)
 
 
-def rule_of(checker: CheckerChoice) -> Rule:
+def choose_equality_rule(checker: CheckerChoice) -> EqualityRule:
     """What a checker of outputs means for values: tolerances, or any order. The others leave Python's `==`."""
     if checker.kind == "float":
-        return Rule(**checker.options)
-    return Rule(any_order=True) if checker.kind in UNORDERED else EQUAL
+        return EqualityRule(**checker.options)
+    return EqualityRule(any_order=True) if checker.kind in UNORDERED_CHECKERS else EXACT_EQUALITY
 
 
 def judge_assertion(program: Outcome, test: Outcome, nonce: str) -> CaseVerdict:
     """A test that ran beside a program and called it: the program's own bad end first, then what the test reported."""
     if not program.ended_well:
         return judge_outcome(program, b"", EXACT)
-    return _judge_end(program, test, reports.read(test.stdout, nonce))
+    return _judge_end(program, test, reports.read_reports(test.stdout, nonce))
 
 
 def judge_shared(run: Outcome, nonce: str) -> CaseVerdict:
     """A test that ran in the program's process. Without a report that has the nonce, the program has ended it."""
     if not run.ended_well:
         return judge_outcome(run, b"", EXACT)
-    return _judge_end(run, None, reports.read(run.answers, nonce))
+    return _judge_end(run, None, reports.read_reports(run.answers, nonce))
 
 
 # By how a test says that it ended.
@@ -223,28 +225,28 @@ _VERDICT_OF_END = {
     reports.PROGRAM_FAILED: Verdict.RUNTIME_ERROR,
     reports.BROKEN: Verdict.INTERNAL_ERROR,
 }
-CANNOT_RUN = "the test cannot run: "
-NO_END = "the test ended its process before it reached its end"
+CANNOT_RUN_PREFIX = "the test cannot run: "
+NO_END_MESSAGE = "the test ended its process before it reached its end"
 
 
-def _judge_end(program: Outcome, test: Outcome | None, told: Sequence[Mapping[str, str]]) -> CaseVerdict:
+def _judge_end(program: Outcome, test: Outcome | None, test_reports: Sequence[Mapping[str, str]]) -> CaseVerdict:
     """The verdict on a program that ended well, by the first report of an end. `test` is None where it had no process
     of its own.
     """
-    place = next((place for place, report in enumerate(told) if report.get("end") in _VERDICT_OF_END), None)
-    if place is not None:
-        verdict = _VERDICT_OF_END[told[place]["end"]]
-        message = next((report["message"] for report in told[place:] if "message" in report), "")
-        message = message[:MESSAGE_CHARS]
+    index = next((index for index, report in enumerate(test_reports) if report.get("end") in _VERDICT_OF_END), None)
+    if index is not None:
+        verdict = _VERDICT_OF_END[test_reports[index]["end"]]
+        message = next((report["message"] for report in test_reports[index:] if "message" in report), "")
+        message = message[:MAX_MESSAGE_CHARS]
         if verdict is Verdict.INTERNAL_ERROR:
-            message = f"{CANNOT_RUN}{message}"
+            message = f"{CANNOT_RUN_PREFIX}{message}"
     elif test is None:
         verdict, message = Verdict.RUNTIME_ERROR, reports.ENDED_EARLY
     elif test.ended_well:
-        verdict, message = Verdict.WRONG_ANSWER, NO_END
+        verdict, message = Verdict.WRONG_ANSWER, NO_END_MESSAGE
     else:
         verdict, message = _VERDICT_OF_STATUS[test.status], f"the test itself: {test.status.value}"
-    return _case(program, verdict, message)
+    return _build_case_verdict(program, verdict, message)
 
 
 _VERDICT_OF_PART = {
@@ -253,47 +255,49 @@ _VERDICT_OF_PART = {
     reports.PROGRAM_FAILED: Verdict.RUNTIME_ERROR,
     reports.SKIPPED: Verdict.SKIPPED,
 }
-NO_REPORT = "the test was found and never ended"
+NO_REPORT_MESSAGE = "the test was found and never ended"
 
 
 def judge_file(program: Outcome, test: Outcome, nonce: str) -> CaseVerdict:
     """A pytest file that ran beside a program, by its reports (`runner.pytest_file`)."""
-    told = reports.read(test.stdout, nonce)
-    ended = _judge_end(program, test, told) if program.ended_well else judge_outcome(program, b"", EXACT)
-    silent = not any("outcome" in report or report.get("end", reports.PASSED) != reports.PASSED for report in told)
+    test_reports = reports.read_reports(test.stdout, nonce)
+    ended = _judge_end(program, test, test_reports) if program.ended_well else judge_outcome(program, b"", EXACT)
+    silent = not any(
+        "outcome" in report or report.get("end", reports.PASSED) != reports.PASSED for report in test_reports
+    )
     if silent and program.ended_well and test.ended_well:
         # The file ended pytest by itself before its first test had ended, which a program in another box cannot do.
-        return _whole_file(replace(ended, verdict=Verdict.ACCEPTED), ())
-    return _whole_file(ended, _parts(ended, told))
+        return _judge_whole_file(replace(ended, verdict=Verdict.ACCEPTED), ())
+    return _judge_whole_file(ended, _collect_parts(ended, test_reports))
 
 
 def judge_shared_file(run: Outcome, nonce: str) -> CaseVerdict:
     """A pytest file that ran in the program's process."""
-    told = reports.read(run.answers, nonce)
-    ended = _judge_end(run, None, told) if run.ended_well else judge_outcome(run, b"", EXACT)
-    return _whole_file(ended, _parts(ended, told))
+    test_reports = reports.read_reports(run.answers, nonce)
+    ended = _judge_end(run, None, test_reports) if run.ended_well else judge_outcome(run, b"", EXACT)
+    return _judge_whole_file(ended, _collect_parts(ended, test_reports))
 
 
-def _parts(ended: CaseVerdict, told: Sequence[Mapping[str, str]]) -> tuple[Part, ...]:
+def _collect_parts(ended: CaseVerdict, test_reports: Sequence[Mapping[str, str]]) -> tuple[FunctionVerdict, ...]:
     """The verdict of each test function that was found. One without a report has not passed: it gets the verdict of how
     the file ended.
     """
-    found = dict.fromkeys(report["found"] for report in told if "found" in report)
-    parts: dict[str, Part] = {}
-    for report in told:
+    found = dict.fromkeys(report["found"] for report in test_reports if "found" in report)
+    parts: dict[str, FunctionVerdict] = {}
+    for report in test_reports:
         name, verdict = report.get("name", ""), _VERDICT_OF_PART.get(report.get("outcome", ""))
         if verdict and name in found and (name not in parts or parts[name].verdict in _MAY_CHANGE):
-            parts[name] = Part(name, verdict, report.get("message", "")[:MESSAGE_CHARS])
-    silent = Part("", ended.verdict, ended.message)
+            parts[name] = FunctionVerdict(name, verdict, report.get("message", "")[:MAX_MESSAGE_CHARS])
+    silent = FunctionVerdict("", ended.verdict, ended.message)
     if ended.verdict is Verdict.ACCEPTED:
-        silent = Part("", Verdict.WRONG_ANSWER, NO_REPORT)
+        silent = FunctionVerdict("", Verdict.WRONG_ANSWER, NO_REPORT_MESSAGE)
     return tuple(parts.get(name) or replace(silent, name=name) for name in found)
 
 
 _MAY_CHANGE = {Verdict.ACCEPTED, Verdict.SKIPPED}  # by what comes of a test's teardown
 
 
-def _whole_file(ended: CaseVerdict, parts: tuple[Part, ...]) -> CaseVerdict:
+def _judge_whole_file(ended: CaseVerdict, parts: tuple[FunctionVerdict, ...]) -> CaseVerdict:
     """The verdict on a file: its score is the share of its functions that passed, of those not skipped."""
     judged = [part for part in parts if part.verdict is not Verdict.SKIPPED]
     if not judged:
@@ -306,12 +310,12 @@ def _whole_file(ended: CaseVerdict, parts: tuple[Part, ...]) -> CaseVerdict:
     return replace(ended, verdict=verdict, message=message, points=passed / len(judged), parts=parts)
 
 
-def last_line(output: bytes) -> str:
+def extract_last_line(output: bytes) -> str:
     """The line of a traceback that says what happened."""
-    lines = output.rstrip()[-LAST_LINE_BYTES:].decode(errors="replace").strip().splitlines()
-    return lines[-1][:MESSAGE_CHARS] if lines else ""
+    lines = output.rstrip()[-MAX_LAST_LINE_BYTES:].decode(errors="replace").strip().splitlines()
+    return lines[-1][:MAX_MESSAGE_CHARS] if lines else ""
 
 
-def not_compiled(cases: int) -> Judgement:
+def judge_not_compiled(case_count: int) -> Judgement:
     """A program that did not compile has run on nothing."""
-    return Judgement(Verdict.COMPILE_ERROR, [CaseVerdict(Verdict.COMPILE_ERROR) for _ in range(cases)])
+    return Judgement(Verdict.COMPILE_ERROR, [CaseVerdict(Verdict.COMPILE_ERROR) for _ in range(case_count)])

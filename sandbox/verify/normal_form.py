@@ -15,35 +15,35 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 _PYTHON = frozenset({"python", "pypy"})
-_LONGEST_TOKENIZED = 1 << 16  # characters, 0.3 s when every one is a token; longer sources are text
-_SILENT = frozenset({token.COMMENT, token.NL, token.ENCODING, token.ENDMARKER})
+_MAX_TOKENIZED_CHARS = 1 << 16  # characters, 0.3 s when every one is a token; longer sources are text
+_IGNORED_TOKENS = frozenset({token.COMMENT, token.NL, token.ENCODING, token.ENDMARKER})
 _LAYOUT = {token.NEWLINE: "\n", token.INDENT: "\t>", token.DEDENT: "\t<"}
 
 
-def same_programs(programs: Sequence[tuple[str, str]]) -> list[int]:
+def find_first_equivalents(programs: Sequence[tuple[str, str]]) -> list[int]:
     """For each (language, code) the index of the first that is the same program; languages by their canonical names."""
     first: dict[bytes, int] = {}
-    return [first.setdefault(_key(language, code), index) for index, (language, code) in enumerate(programs)]
+    return [first.setdefault(_compute_key(language, code), index) for index, (language, code) in enumerate(programs)]
 
 
-def normal_form(language: str, code: str) -> str:
-    if language in _PYTHON and len(code) <= _LONGEST_TOKENIZED:
+def normalize_source(language: str, code: str) -> str:
+    if language in _PYTHON and len(code) <= _MAX_TOKENIZED_CHARS:
         try:
-            return _tokens(code)
+            return _normalize_tokens(code)
         except (tokenize.TokenError, SyntaxError, ValueError):  # not Python: let it be text
             pass
     return " ".join(code.split())
 
 
-def _tokens(code: str) -> str:
+def _normalize_tokens(code: str) -> str:
     lines = io.StringIO(code)
     return "\0".join(
         _LAYOUT.get(found.type, found.string)
         for found in tokenize.generate_tokens(lines.readline)
-        if found.type not in _SILENT
+        if found.type not in _IGNORED_TOKENS
     )
 
 
-def _key(language: str, code: str) -> bytes:
-    form = f"{language}\0{normal_form(language, code)}"
+def _compute_key(language: str, code: str) -> bytes:
+    form = f"{language}\0{normalize_source(language, code)}"
     return sha256(form.encode(errors="surrogatepass")).digest()

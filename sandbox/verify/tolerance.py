@@ -18,48 +18,50 @@ from functools import lru_cache
 _ROUNDING = 4.5e-16
 _SMALLEST = 1e-300  # below it doubles lose digits
 # Enough digits that differences of ordinary numbers are exact; longer ones are rounded far beyond any tolerance.
-_EXACT = Context(prec=2_000, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
+_EXACT_CONTEXT = Context(prec=2_000, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 
 
-def within(found: str, wanted: str, absolute: float, relative: float) -> bool:
+def are_numerals_close(found: str, wanted: str, absolute: float, relative: float) -> bool:
     """Compare two numbers spelled in decimal, as `float` reads them; without underscores."""
     try:
-        return _near(found, wanted, float(found), float(wanted), absolute, relative)
+        return _are_close(found, wanted, float(found), float(wanted), absolute, relative)
     except (ValueError, DecimalException):  # no number, or an exponent of 18 digits
         return False
 
 
-def values_within(found: float, wanted: float, absolute: float, relative: float) -> bool:
+def are_numbers_close(found: float, wanted: float, absolute: float, relative: float) -> bool:
     """Compare two ints or floats; a float stands for the shortest decimal that spells it."""
     if found == wanted:
         return True
-    doubles = [_as_double(one) for one in (found, wanted)]
+    doubles = [_to_double(one) for one in (found, wanted)]
     if not absolute and not relative:
         return math.isnan(doubles[0]) and math.isnan(doubles[1])
-    return _near(found, wanted, doubles[0], doubles[1], absolute, relative)
+    return _are_close(found, wanted, doubles[0], doubles[1], absolute, relative)
 
 
-def _near(found: str | float, wanted: str | float, one: float, other: float, absolute: float, relative: float) -> bool:
+def _are_close(
+    found: str | float, wanted: str | float, one: float, other: float, absolute: float, relative: float
+) -> bool:
     if math.isfinite(one) and math.isfinite(other):
         apart, allowed = abs(one - other), max(absolute, relative * abs(other))
         doubt = (abs(one) + abs(other) + allowed) * _ROUNDING + _SMALLEST
         if abs(apart - allowed) > doubt:
             return apart < allowed
-    return _near_in_decimal(_exact(found), _exact(wanted), _exact(absolute), _exact(relative))
+    return _are_decimals_close(_to_decimal(found), _to_decimal(wanted), _to_decimal(absolute), _to_decimal(relative))
 
 
-def _near_in_decimal(found: Decimal, wanted: Decimal, absolute: Decimal, relative: Decimal) -> bool:
+def _are_decimals_close(found: Decimal, wanted: Decimal, absolute: Decimal, relative: Decimal) -> bool:
     if found.is_nan() or wanted.is_nan():
         return found.is_nan() and wanted.is_nan()
     if found.is_infinite() or wanted.is_infinite():
         return found == wanted
-    apart = _EXACT.abs(_EXACT.subtract(found, wanted))
+    apart = _EXACT_CONTEXT.abs(_EXACT_CONTEXT.subtract(found, wanted))
     if not apart:
         return found == wanted
-    return apart <= max(absolute, _EXACT.multiply(relative, _EXACT.abs(wanted)))
+    return apart <= max(absolute, _EXACT_CONTEXT.multiply(relative, _EXACT_CONTEXT.abs(wanted)))
 
 
-def _as_double(value: float) -> float:
+def _to_double(value: float) -> float:
     try:
         return float(value)
     except OverflowError:
@@ -67,11 +69,11 @@ def _as_double(value: float) -> float:
 
 
 @lru_cache(maxsize=64)
-def _exact_tolerance(value: float) -> Decimal:
+def _tolerance_to_decimal(value: float) -> Decimal:
     return Decimal(repr(value))
 
 
-def _exact(value: str | float) -> Decimal:
+def _to_decimal(value: str | float) -> Decimal:
     if isinstance(value, str):
         return Decimal(value)
-    return Decimal(value) if isinstance(value, int) else _exact_tolerance(value)
+    return Decimal(value) if isinstance(value, int) else _tolerance_to_decimal(value)

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sandbox.runner import values
-from sandbox.runner.values import NotPlain
-from sandbox.verify.tolerance import values_within
+from sandbox.runner.values import UnsupportedValue
+from sandbox.verify.tolerance import are_numbers_close
 
 MAX_DEPTH_IN_SETS = 50
 MAX_COLLECTIONS = 3_000_000  # each takes a hundred bytes here and two in an answer
@@ -22,7 +22,7 @@ _SEQUENCES = frozenset({"tuple", "deque"})
 _SETS = frozenset({"set", "frozenset"})
 
 
-class Rule(NamedTuple):
+class EqualityRule(NamedTuple):
     """How far a value may differ from the expected one: numbers by the tolerances, collections by their order."""
 
     absolute: float = 0.0
@@ -30,17 +30,17 @@ class Rule(NamedTuple):
     any_order: bool = False
 
 
-EQUAL = Rule()
+EXACT_EQUALITY = EqualityRule()
 
 
-def too_many(answer: bytes) -> bool:
+def has_too_many_collections(answer: bytes) -> bool:
     """Whether an encoded answer holds more lists and objects than a worker should build."""
     if answer.count(b"[") + answer.count(b"{") <= MAX_COLLECTIONS:
         return False
-    return _collections_outside_strings(answer) > MAX_COLLECTIONS
+    return _count_collections(answer) > MAX_COLLECTIONS
 
 
-def _collections_outside_strings(answer: bytes) -> int:
+def _count_collections(answer: bytes) -> int:
     """Count the brackets that open a list or an object. A bracket within a string opens nothing."""
     found, inside = 0, False
     text = answer.replace(b"\\\\", b"").replace(b'\\"', b"")
@@ -52,7 +52,7 @@ def _collections_outside_strings(answer: bytes) -> int:
     return found
 
 
-def same(actual: Any, expected: Any, rule: Rule = EQUAL, depth: int = 0) -> bool:
+def values_equal(actual: Any, expected: Any, rule: EqualityRule = EXACT_EQUALITY, depth: int = 0) -> bool:
     """Compare an encoded value with the expected one, as JSON has it. Raises NotPlain for a frame nobody encodes.
 
     JSON has no tuples and no keys that are not strings: a tuple is compared as a list, a key with the key as JSON
@@ -62,43 +62,43 @@ def same(actual: Any, expected: Any, rule: Rule = EQUAL, depth: int = 0) -> bool
     """
     if depth > values.MAX_DEPTH:
         return False
-    kind, content = _opened(actual)
+    kind, content = _unpack(actual)
     if kind == "nodes":
-        return not content if expected is None else same(content, expected, rule, depth)
+        return not content if expected is None else values_equal(content, expected, rule, depth)
     if kind == "dict":
-        return isinstance(expected, Mapping) and _same_mapping(content, expected, rule, depth)
+        return isinstance(expected, Mapping) and _mappings_equal(content, expected, rule, depth)
     if kind in _SETS:
         _refuse_duplicates(content)
-        return rule.any_order and isinstance(expected, list | tuple) and _same_in_any_order(content, expected)
+        return rule.any_order and isinstance(expected, list | tuple) and _equal_in_any_order(content, expected)
     if kind in _SEQUENCES or kind == "range":
         items = values.decode(actual) if kind == "range" else content
-        if not isinstance(expected, list | tuple) or not _as_long(items, expected):
+        if not isinstance(expected, list | tuple) or not _lengths_equal(items, expected):
             return False
-        if rule.any_order and depth == 0 and _same_in_any_order(items, expected):
+        if rule.any_order and depth == 0 and _equal_in_any_order(items, expected):
             return True
-        return all(same(one, other, rule, depth + 1) for one, other in zip(items, expected, strict=True))
+        return all(values_equal(one, other, rule, depth + 1) for one, other in zip(items, expected, strict=True))
     value = values.decode(actual) if kind else content
     loose = bool(rule.absolute or rule.relative) and type(value) is type(expected) is int
     if loose or isinstance(value, float) or isinstance(expected, float):
-        return _same_number(value, expected, rule)
+        return _numbers_equal(value, expected, rule)
     return bool(value == expected)
 
 
-def _opened(encoded: Any) -> tuple[str, Any]:
+def _unpack(encoded: Any) -> tuple[str, Any]:
     """Kind and content of an encoded value; a list is a tuple here, and what JSON has itself is of no kind."""
     if isinstance(encoded, list):
         return "tuple", encoded
     if not isinstance(encoded, dict):
         return "", encoded
     if len(encoded) != 1:
-        raise NotPlain("an object with other than one key")
+        raise UnsupportedValue("an object with other than one key")
     ((kind, content),) = encoded.items()
     if kind in _SEQUENCES | _SETS | {"dict", "range", "nodes"} and not isinstance(content, list):
-        raise NotPlain(f"a {kind} that is none")
+        raise UnsupportedValue(f"a {kind} that is none")
     return kind, content
 
 
-def _as_long(items: Sequence[Any], expected: Sequence[Any]) -> bool:
+def _lengths_equal(items: Sequence[Any], expected: Sequence[Any]) -> bool:
     try:
         return len(items) == len(expected)
     except OverflowError:  # a range longer than any list
@@ -106,57 +106,57 @@ def _as_long(items: Sequence[Any], expected: Sequence[Any]) -> bool:
 
 
 def _refuse_duplicates(content: Sequence[Any]) -> None:
-    if len(set(map(_canonical, content))) != len(content):
-        raise NotPlain("a set that holds an item twice")
+    if len(set(map(_canonicalize, content))) != len(content):
+        raise UnsupportedValue("a set that holds an item twice")
 
 
-def _same_in_any_order(content: Sequence[Any], expected: Sequence[Any]) -> bool:
+def _equal_in_any_order(content: Sequence[Any], expected: Sequence[Any]) -> bool:
     """Whether each item has one of its own among the expected; a frozenset matches a list in any order."""
     if len(content) != len(expected):
         return False
     wanted = [values.encode(item) for item in expected]
-    left = Counter(map(_canonical, wanted))
-    frozen = [item for item in content if _opened(item)[0] in _SETS]
-    left.subtract(_canonical(item) for item in content if _opened(item)[0] not in _SETS)
+    left = Counter(map(_canonicalize, wanted))
+    frozen = [item for item in content if _unpack(item)[0] in _SETS]
+    left.subtract(_canonicalize(item) for item in content if _unpack(item)[0] not in _SETS)
     if not frozen or min(left.values()) < 0:
         return not any(left.values())
-    in_any_order = {_canonical(item): _canonical({"set": item}) for item in wanted if isinstance(item, list)}
+    in_any_order = {_canonicalize(item): _canonicalize({"set": item}) for item in wanted if isinstance(item, list)}
     loose = Counter(in_any_order.get(text, text) for text in left.elements())
-    return loose == Counter(map(_canonical, frozen))
+    return loose == Counter(map(_canonicalize, frozen))
 
 
-def _same_mapping(pairs: list[Any], expected: Mapping[str, Any], rule: Rule, depth: int) -> bool:
+def _mappings_equal(pairs: list[Any], expected: Mapping[str, Any], rule: EqualityRule, depth: int) -> bool:
     try:
-        by_name = {_as_json_key(key): value for key, value in pairs}
+        by_name = {_to_json_key(key): value for key, value in pairs}
     except (TypeError, ValueError) as error:
-        raise NotPlain("not the pairs of a dict") from error
-    if len(by_name) != len(pairs) or by_name.keys() != {_as_json_key(key) for key in expected}:
+        raise UnsupportedValue("not the pairs of a dict") from error
+    if len(by_name) != len(pairs) or by_name.keys() != {_to_json_key(key) for key in expected}:
         return False
-    found = ((by_name[_as_json_key(key)], value) for key, value in expected.items())
-    return all(same(one, other, rule, depth + 1) for one, other in found)
+    found = ((by_name[_to_json_key(key)], value) for key, value in expected.items())
+    return all(values_equal(one, other, rule, depth + 1) for one, other in found)
 
 
-def _as_json_key(key: Any) -> str:
+def _to_json_key(key: Any) -> str:
     if isinstance(key, bool) or key is None:
         return {True: "true", False: "false", None: "null"}[key]
     if isinstance(key, int):
         return hex(key) if key.bit_length() > values.MAX_INT_BITS else str(key)
     if isinstance(key, str | float):
         return str(key)
-    return _canonical(key)
+    return _canonicalize(key)
 
 
-def _canonical(encoded: Any, depth: int = 0) -> str:
+def _canonicalize(encoded: Any, depth: int = 0) -> str:
     """One text for encoded values that are equal, and only for those: hashed with a key nobody outside knows."""
     if depth > MAX_DEPTH_IN_SETS:
-        raise NotPlain(f"nested over {MAX_DEPTH_IN_SETS} deep in a set")
-    kind, content = _opened(encoded)
+        raise UnsupportedValue(f"nested over {MAX_DEPTH_IN_SETS} deep in a set")
+    kind, content = _unpack(encoded)
     if kind in _SETS:
-        return "{" + ",".join(sorted(_canonical(item, depth + 1) for item in content)) + "}"
+        return "{" + ",".join(sorted(_canonicalize(item, depth + 1) for item in content)) + "}"
     if kind in _SEQUENCES or kind == "nodes":
-        return "[" + ",".join(_canonical(item, depth + 1) for item in content) + "]"
+        return "[" + ",".join(_canonicalize(item, depth + 1) for item in content) + "]"
     if kind == "dict":
-        pairs = (f"{_canonical(key, depth + 1)}:{_canonical(item, depth + 1)}" for key, item in content)
+        pairs = (f"{_canonicalize(key, depth + 1)}:{_canonicalize(item, depth + 1)}" for key, item in content)
         return "{" + ",".join(sorted(pairs)) + ":}"
     value = values.decode(encoded) if kind else content
     if isinstance(value, bool | int):
@@ -166,7 +166,7 @@ def _canonical(encoded: Any, depth: int = 0) -> str:
     return f"{type(value).__name__} {value!r}"
 
 
-def _same_number(actual: Any, expected: Any, rule: Rule) -> bool:
+def _numbers_equal(actual: Any, expected: Any, rule: EqualityRule) -> bool:
     """Python's `==`, which compares an int and a float exactly, or a difference of at most the larger tolerance.
 
     The difference is taken in decimal, of the numbers as they are written: 0.33 and 0.34 differ by 0.01.
@@ -174,4 +174,4 @@ def _same_number(actual: Any, expected: Any, rule: Rule) -> bool:
     numbers = (int, float)
     if not (isinstance(actual, numbers) and isinstance(expected, numbers)):
         return bool(actual == expected)
-    return values_within(actual, expected, rule.absolute, rule.relative)
+    return are_numbers_close(actual, expected, rule.absolute, rule.relative)

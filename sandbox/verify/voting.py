@@ -32,16 +32,16 @@ from typing import Literal
 
 from sandbox.runner.contract import Outcome, Status
 from sandbox.verify import checkers
-from sandbox.verify.checkers.pieces import common_prefix
+from sandbox.verify.checkers.pieces import count_common_prefix
 from sandbox.verify.judge import CheckerChoice
 
-Tie = Literal["none", "first", "smallest", "random"]
-Weights = Literal["uniform", "confidence", "discrimination", "size", "declared"]
-Matrix = Sequence[Sequence[Outcome]]
+TieBreak = Literal["none", "first", "smallest", "random"]
+Weighting = Literal["uniform", "confidence", "discrimination", "size", "declared"]
+OutcomeMatrix = Sequence[Sequence[Outcome]]
 
-READ_FACTOR, READ_FREE = 4, 8 << 20
-MOST_KEPT_BYTES = 128 << 20
-TOO_MUCH_OUTPUT = "the outputs of this vote that differ are larger than it may keep"
+READ_FACTOR, READ_FREE_BYTES = 4, 8 << 20
+MAX_STORED_BYTES = 128 << 20
+TOO_MUCH_OUTPUT_MESSAGE = "the outputs of this vote that differ are larger than it may keep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ class Policy:
     quorum: float = 0.5  # share of the votes cast that a label needs
     min_votes: int = 2  # votes that a label needs
     margin: int = 1  # votes that a label needs to be ahead of the next output
-    tie: Tie = "none"
+    tie: TieBreak = "none"
     one_vote_per_program: bool = False
-    weights: Weights = "uniform"
+    weights: Weighting = "uniform"
     holdout_fraction: float = 0.3  # of the labelled inputs; rounded, but never all of them
     seed: int = 0
     golden_tie: Literal["fastest", "first"] = "fastest"
@@ -61,9 +61,9 @@ class Policy:
 
 # The X-Coder repository's released code: plurality of stripped outputs, and the first of the best candidates. It breaks
 # ties at random; by first index, it repeats.
-X_CODER = Policy(quorum=0.0, min_votes=1, margin=0, tie="first", holdout_fraction=0.0, golden_tie="first")
+X_CODER_POLICY = Policy(quorum=0.0, min_votes=1, margin=0, tie="first", holdout_fraction=0.0, golden_tie="first")
 X_CODER_CHECKER = CheckerChoice("code-judge", {})
-PRESETS = {"default": Policy(), "x-coder": X_CODER}
+PRESETS = {"default": Policy(), "x-coder": X_CODER_POLICY}
 
 
 class NoLabel(StrEnum):
@@ -111,7 +111,7 @@ class _Group:
 
 
 def label_inputs(
-    matrix: Matrix, checker: CheckerChoice, policy: Policy, same_as: Sequence[int] | None = None
+    matrix: OutcomeMatrix, checker: CheckerChoice, policy: Policy, same_as: Sequence[int] | None = None
 ) -> list[Label]:
     """One label for each input, from `matrix[candidate][input]`.
 
@@ -121,27 +121,27 @@ def label_inputs(
     voters = list(range(len(matrix))) if same_as is None or not policy.one_vote_per_program else list(same_as)
     inputs = len(matrix[0]) if matrix else 0
     return [
-        _poll([row[position] for row in matrix], checker, policy, voters, f"{policy.seed}:tie:{position}")
+        _label_input([row[position] for row in matrix], checker, policy, voters, f"{policy.seed}:tie:{position}")
         for position in range(inputs)
     ]
 
 
-def _poll(
-    outcomes: Sequence[Outcome], checker: CheckerChoice, policy: Policy, voters: Sequence[int], draw: str
+def _label_input(
+    outcomes: Sequence[Outcome], checker: CheckerChoice, policy: Policy, voters: Sequence[int], seed_text: str
 ) -> Label:
     failed = [index for index, outcome in enumerate(outcomes) if not outcome.ended_well]
-    grouped = _grouped(outcomes, checker)
+    grouped = _group_outputs(outcomes, checker)
     if grouped is None:
-        return _not_compared(len(outcomes), failed)
-    groups, abstained = _ballot(grouped, voters)
+        return _build_uncompared_label(len(outcomes), failed)
+    groups, abstained = _count_votes(grouped, voters)
     absent = tuple(sorted({*failed, *abstained}))
     if not groups:
         return Label(why=NoLabel.NO_VOTES, abstained=absent)
     ranked = sorted(groups, key=lambda group: -group.votes)  # stable: among equals, the first founded
     tied = [group for group in ranked if group.votes == ranked[0].votes]
     cast, runner_up = sum(group.votes for group in groups), ranked[1].votes if len(ranked) > 1 else 0
-    winner = _of_tied(tied, policy.tie, draw)
-    why = _refusal(winner.votes, cast, runner_up, len(tied) > 1, policy)
+    winner = _break_tie(tied, policy.tie, seed_text)
+    why = _find_refusal(winner.votes, cast, runner_up, len(tied) > 1, policy)
     return Label(
         expected=None if why else winner.output,
         votes=winner.votes,
@@ -152,36 +152,36 @@ def _poll(
         supporters=tuple(winner.members),
         dissenters=tuple(sorted(index for group in groups if group is not winner for index in group.members)),
         abstained=absent,
-        transitive=checkers.form(checker.kind, b"", **checker.options) is not None,
+        transitive=checkers.canonicalize(checker.kind, b"", **checker.options) is not None,
     )
 
 
-def _not_compared(candidates: int, failed: Sequence[int]) -> Label:
+def _build_uncompared_label(candidates: int, failed: Sequence[int]) -> Label:
     """The label of an input whose outputs are too many to compare: everybody who ended well dissents."""
     cast = tuple(sorted({*range(candidates)} - {*failed}))
     return Label(why=NoLabel.TOO_MANY_OUTPUTS, cast=len(cast), dissenters=cast, abstained=tuple(failed))
 
 
-def _grouped(outcomes: Sequence[Outcome], checker: CheckerChoice) -> list[_Group] | None:
+def _group_outputs(outcomes: Sequence[Outcome], checker: CheckerChoice) -> list[_Group] | None:
     """The groups in the order of their first members; None where comparing all outputs would take too long."""
     groups: list[_Group] = []
     of_bytes: dict[bytes, _Group] = {}
     of_form: dict[bytes, _Group] = {}
-    left = READ_FREE + READ_FACTOR * sum(map(len, {outcome.stdout for outcome in outcomes if outcome.ended_well}))
+    left = READ_FREE_BYTES + READ_FACTOR * sum(map(len, {outcome.stdout for outcome in outcomes if outcome.ended_well}))
     for index, outcome in enumerate(outcomes):
         if not outcome.ended_well:
             continue
         group = of_bytes.get(outcome.stdout)
         if group is None:
-            form = checkers.form(checker.kind, outcome.stdout, **checker.options)
+            form = checkers.canonicalize(checker.kind, outcome.stdout, **checker.options)
             if form is not None:
                 group = of_form.setdefault(sha256(form).digest(), _Group(outcome.stdout))
             else:
                 for known in groups:
-                    left -= _to_read(outcome.stdout, known.output)
+                    left -= _count_bytes_to_read(outcome.stdout, known.output)
                     if left < 0:
                         return None
-                    if agree(checker, outcome.stdout, known.output):
+                    if outputs_agree(checker, outcome.stdout, known.output):
                         group = known
                         break
                 group = group or _Group(outcome.stdout)
@@ -192,16 +192,16 @@ def _grouped(outcomes: Sequence[Outcome], checker: CheckerChoice) -> list[_Group
     return groups
 
 
-def _to_read(one: bytes, other: bytes) -> int:
-    return len(one) + len(other) - 2 * common_prefix(one, other)
+def _count_bytes_to_read(one: bytes, other: bytes) -> int:
+    return len(one) + len(other) - 2 * count_common_prefix(one, other)
 
 
-def agree(checker: CheckerChoice, output: bytes, expected: bytes) -> bool:
+def outputs_agree(checker: CheckerChoice, output: bytes, expected: bytes) -> bool:
     """Whether the checker lets `output` pass for `expected`. A checker that fails has seen no agreement."""
     return checkers.check(checker.kind, output, expected, **checker.options).accepted
 
 
-def _ballot(groups: list[_Group], voters: Sequence[int]) -> tuple[list[_Group], list[int]]:
+def _count_votes(groups: list[_Group], voters: Sequence[int]) -> tuple[list[_Group], list[int]]:
     """Count each voter once; returns the groups with votes, and who abstained for not being deterministic."""
     ballots: dict[int, list[_Group]] = {}
     for group in groups:
@@ -215,15 +215,15 @@ def _ballot(groups: list[_Group], voters: Sequence[int]) -> tuple[list[_Group], 
     return [group for group in groups if group.votes], abstained
 
 
-def _of_tied(tied: Sequence[_Group], tie: Tie, draw: str) -> _Group:
-    if tie == "smallest":
+def _break_tie(tied: Sequence[_Group], tie_break: TieBreak, seed_text: str) -> _Group:
+    if tie_break == "smallest":
         return min(tied, key=lambda group: group.output)
-    if tie == "random":
-        return min(tied, key=lambda group: drawn(f"{draw}:{group.members[0]}"))
+    if tie_break == "random":
+        return min(tied, key=lambda group: compute_seeded_hash(f"{seed_text}:{group.members[0]}"))
     return tied[0]
 
 
-def _refusal(votes: int, cast: int, runner_up: int, tied: bool, policy: Policy) -> NoLabel | None:
+def _find_refusal(votes: int, cast: int, runner_up: int, tied: bool, policy: Policy) -> NoLabel | None:
     if tied and policy.tie == "none":
         return NoLabel.TIE
     if votes < policy.min_votes:
@@ -235,12 +235,12 @@ def _refusal(votes: int, cast: int, runner_up: int, tied: bool, policy: Policy) 
     return None
 
 
-def drawn(what: str) -> bytes:
+def compute_seeded_hash(seed_text: str) -> bytes:
     """A draw from the hash of its name: the same everywhere and always."""
-    return sha256(what.encode()).digest()
+    return sha256(seed_text.encode()).digest()
 
 
-class Interned:
+class OutputInterner:
     """Keeps one copy of each output: candidates that agree print the same bytes, up to 4 MiB each.
 
     What is kept is bounded, for all outputs of a vote stay in memory until it is counted. Different outputs take at
@@ -250,35 +250,35 @@ class Interned:
 
     def __init__(self) -> None:
         self._seen: dict[bytes, bytes] = {}
-        self._left = MOST_KEPT_BYTES
-        self._candidates_left = 0
+        self._left_bytes = MAX_STORED_BYTES
+        self._candidate_left_bytes = 0
 
     def begin_candidate(self) -> None:
-        self._candidates_left = MOST_KEPT_BYTES // 4
+        self._candidate_left_bytes = MAX_STORED_BYTES // 4
 
-    def keep(self, outcome: Outcome) -> Outcome:
+    def intern_outcome(self, outcome: Outcome) -> Outcome:
         """The outcome with what a vote needs: stdout shared, no stderr, no files, and no output of a failed run."""
-        status, message, kept = outcome.status, outcome.message, b""
+        status, message, stored = outcome.status, outcome.message, b""
         if outcome.ended_well:
             found = self._seen.get(outcome.stdout)
-            if found is not None or self._takes(outcome.stdout):
-                kept = outcome.stdout if found is None else found
+            if found is not None or self._store(outcome.stdout):
+                stored = outcome.stdout if found is None else found
             else:
-                status, message = Status.OUTPUT_LIMIT_EXCEEDED, TOO_MUCH_OUTPUT
+                status, message = Status.OUTPUT_LIMIT_EXCEEDED, TOO_MUCH_OUTPUT_MESSAGE
         return Outcome(
             status,
             exit_code=outcome.exit_code,
             signal=outcome.signal,
-            stdout=kept,
+            stdout=stored,
             usage=outcome.usage,
             message=message,
         )
 
-    def _takes(self, output: bytes) -> bool:
+    def _store(self, output: bytes) -> bool:
         """Keep a new output if there is room for it."""
-        if len(output) > min(self._left, self._candidates_left):
+        if len(output) > min(self._left_bytes, self._candidate_left_bytes):
             return False
-        self._left -= len(output)
-        self._candidates_left -= len(output)
+        self._left_bytes -= len(output)
+        self._candidate_left_bytes -= len(output)
         self._seen[output] = output
         return True

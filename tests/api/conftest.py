@@ -11,12 +11,12 @@ from fastapi import FastAPI
 
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
-from tests.api.double import ServiceDouble
+from tests.api.double import FakeService
 
 
 @pytest.fixture
-def service() -> ServiceDouble:
-    return ServiceDouble()
+def service() -> FakeService:
+    return FakeService()
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def settings(tmp_path: Path) -> ApiSettings:
 
 
 @pytest.fixture
-def app(service: ServiceDouble, settings: ApiSettings) -> FastAPI:
+def app(service: FakeService, settings: ApiSettings) -> FastAPI:
     return create_app(settings, service)
 
 

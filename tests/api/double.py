@@ -18,15 +18,15 @@ from sandbox.schema.gpu import GpuJob, GpuKind, GpuLease, GpuPool, GpuRequest
 from sandbox.schema.live import LiveView
 from sandbox.schema.reward import RewardRequest, Task, TaskSet, TaskSetInfo
 from sandbox.schema.vote import VoteRequest
-from sandbox.service import Kind, Readiness, Request, Ticket
+from sandbox.service import Readiness, SubmissionKind, SubmissionRequest, Ticket
 
 
 @dataclass
-class Submitted:
+class SubmitCall:
     """What one call of `submit` was given."""
 
-    kind: Kind
-    requests: list[Request]
+    kind: SubmissionKind
+    requests: list[SubmissionRequest]
     durable: bool
     batch: bool
     idempotency_key: str
@@ -36,31 +36,33 @@ class Submitted:
 
 
 @dataclass
-class ServiceDouble:
+class FakeService:
     """Results are there at once, unless `held`: then the test sets them by `answer`, from a thread as the service."""
 
     held: bool = False
     refusal: SandboxError | Exception | None = None
     failure: SandboxError | None = None
-    state: Readiness = field(default_factory=lambda: Readiness(True, 2, {"rl": 0, "default": 3, "bulk": 0}, "docker"))
-    missing: frozenset[str] = frozenset()
-    view: LiveView = field(default_factory=lambda: LiveView(at=0.0, slots=[], lanes=[], seconds=[], recent=[]))
-    submissions: list[Submitted] = field(default_factory=list)
+    reported_readiness: Readiness = field(
+        default_factory=lambda: Readiness(True, 2, {"rl": 0, "default": 3, "bulk": 0}, "docker")
+    )
+    unavailable_languages: frozenset[str] = frozenset()
+    live_view: LiveView = field(default_factory=lambda: LiveView(at=0.0, slots=[], lanes=[], seconds=[], recent=[]))
+    submissions: list[SubmitCall] = field(default_factory=list)
     abandoned: list[str] = field(default_factory=list)
     jobs: dict[str, Job] = field(default_factory=dict)
     gpu_requests: list[GpuRequest] = field(default_factory=list)
     gpu_leases: list[GpuLease] = field(default_factory=list)
     events: list[bytes] = field(default_factory=list)
-    dead: list[DeadWebhook] = field(default_factory=list)
+    dead_letters: list[DeadWebhook] = field(default_factory=list)
     task_sets: dict[str, TaskSet] = field(default_factory=dict)
     # What an item's result is, instead of `result_bytes`.
-    results: Callable[[Request], dict[str, Any]] | None = None
+    results: Callable[[SubmissionRequest], dict[str, Any]] | None = None
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def submit(
         self,
-        kind: Kind,
-        requests: Sequence[Request],
+        kind: SubmissionKind,
+        requests: Sequence[SubmissionRequest],
         *,
         durable: bool = False,
         batch: bool = False,
@@ -77,21 +79,21 @@ class ServiceDouble:
             self.jobs[ticket.id] = Job(id=ticket.id, status=JobStatus.QUEUED, position=0)
         with self.changed:
             self.submissions.append(
-                Submitted(kind, list(requests), durable, batch, idempotency_key, ticket, callback, reward)
+                SubmitCall(kind, list(requests), durable, batch, idempotency_key, ticket, callback, reward)
             )
             self.changed.notify_all()
         if not self.held:
-            threading.Thread(target=self._answer_all, args=(self.submissions[-1],)).start()
+            threading.Thread(target=self._set_all_results, args=(self.submissions[-1],)).start()
         return ticket
 
-    def job(self, job_id: str) -> Job:
+    def get_job(self, job_id: str) -> Job:
         try:
             return self.jobs[job_id]
         except KeyError:
             raise NotFound(f"no job {job_id}") from None
 
     def cancel(self, job_id: str) -> Job:
-        self.jobs[job_id] = self.job(job_id).model_copy(update={"status": JobStatus.CANCELLED, "position": None})
+        self.jobs[job_id] = self.get_job(job_id).model_copy(update={"status": JobStatus.CANCELLED, "position": None})
         return self.jobs[job_id]
 
     def abandon(self, ticket: Ticket) -> None:
@@ -99,13 +101,13 @@ class ServiceDouble:
             self.abandoned.append(ticket.id)
             self.changed.notify_all()
 
-    def missing_languages(self) -> frozenset[str]:
-        return self.missing
+    def get_missing_languages(self) -> frozenset[str]:
+        return self.unavailable_languages
 
-    def readiness(self) -> Readiness:
-        return self.state
+    def check_readiness(self) -> Readiness:
+        return self.reported_readiness
 
-    def start_on_gpu(self, kind: GpuKind, request: GpuRequest, idempotency_key: str = "") -> GpuJob:
+    def start_gpu_job(self, kind: GpuKind, request: GpuRequest, idempotency_key: str = "") -> GpuJob:
         if self.refusal is not None:
             raise self.refusal
         job = GpuJob(id=f"gpu-{idempotency_key or len(self.jobs)}", kind=kind, status=JobStatus.QUEUED, position=0)
@@ -113,62 +115,62 @@ class ServiceDouble:
         self.jobs[job.id] = job
         return job
 
-    def gpu_events(self, job_id: str, start: int) -> list[bytes]:
+    def read_gpu_events(self, job_id: str, start: int) -> list[bytes]:
         return self.events[start:]
 
-    def gpu_pool(self) -> GpuPool:
+    def get_gpu_pool(self) -> GpuPool:
         if self.refusal is not None:
             raise self.refusal
         return GpuPool(leases=self.gpu_leases, jobs=[job for job in self.jobs.values() if isinstance(job, GpuJob)])
 
-    def live(self) -> LiveView:
+    def get_live_view(self) -> LiveView:
         if self.refusal is not None:
             raise self.refusal
-        return self.view
+        return self.live_view
 
-    def dead_webhooks(self) -> list[DeadWebhook]:
-        return self.dead
+    def list_dead_webhooks(self) -> list[DeadWebhook]:
+        return self.dead_letters
 
-    def revive_webhook(self, webhook_id: str) -> None:
-        left = [each for each in self.dead if each.id != webhook_id]
-        if len(left) == len(self.dead):
+    def requeue_webhook(self, webhook_id: str) -> None:
+        left = [each for each in self.dead_letters if each.id != webhook_id]
+        if len(left) == len(self.dead_letters):
             raise NotFound(f"no dead webhook {webhook_id}")
-        self.dead = left
+        self.dead_letters = left
 
     def put_tasks(self, set_id: str, body: bytes) -> TaskSetInfo:
         if self.refusal is not None:
             raise self.refusal
-        if TaskSet.id_of(body) != set_id:
+        if TaskSet.compute_id(body) != set_id:
             raise BadRequest("another hash", field="set")
         self.task_sets[set_id] = TaskSet.model_validate_json(body)
-        return self.task_set(set_id)
+        return self.get_task_set(set_id)
 
-    def task_set(self, set_id: str) -> TaskSetInfo:
+    def get_task_set(self, set_id: str) -> TaskSetInfo:
         if set_id not in self.task_sets:
             raise NotFound(f"no task set {set_id}", field="tasks")
         return TaskSetInfo(id=set_id, tasks=len(self.task_sets[set_id].tasks))
 
-    def tasks(self, references: Sequence[str]) -> Mapping[str, Task]:
+    def get_tasks(self, references: Sequence[str]) -> Mapping[str, Task]:
         found = {}
         for reference in references:
             set_id, _, name = reference.partition("/")
-            self.task_set(set_id)
+            self.get_task_set(set_id)
             found[reference] = self.task_sets[set_id].tasks[name]
         return found
 
-    def answer(self, submitted: Submitted, index: int) -> None:
+    def set_result(self, submitted: SubmitCall, index: int) -> None:
         """Set one held result."""
         future = submitted.ticket.results[index]
         if self.failure is not None:
             future.set_exception(self.failure)
         elif self.results is not None:
             future.set_result(
-                _json({"id": f"{submitted.ticket.id}.{index}", **self.results(submitted.requests[index])})
+                _dump_json({"id": f"{submitted.ticket.id}.{index}", **self.results(submitted.requests[index])})
             )
         else:
-            future.set_result(result_bytes(submitted.kind, submitted.requests[index], f"{submitted.ticket.id}.{index}"))
+            future.set_result(build_result(submitted.kind, submitted.requests[index], f"{submitted.ticket.id}.{index}"))
 
-    def wait_for_submission(self, number: int = 0) -> Submitted:
+    def wait_for_submission(self, number: int = 0) -> SubmitCall:
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.submissions) > number, timeout=10)
         return self.submissions[number]
@@ -178,30 +180,30 @@ class ServiceDouble:
             assert self.changed.wait_for(lambda: self.abandoned, timeout=10)
         return self.abandoned[0]
 
-    def _answer_all(self, submitted: Submitted) -> None:
+    def _set_all_results(self, submitted: SubmitCall) -> None:
         for index in reversed(range(len(submitted.ticket.results))):  # not in order, as workers answer
-            self.answer(submitted, index)
+            self.set_result(submitted, index)
 
 
-def result_bytes(kind: Kind, request: Request, result_id: str) -> bytes:
+def build_result(kind: SubmissionKind, request: SubmissionRequest, result_id: str) -> bytes:
     """A result that tells its request apart by repeating its code as stdout or message."""
     if isinstance(request, VoteRequest):
-        return _json({**EXAMPLES["VoteResult"], "id": result_id})
+        return _dump_json({**EXAMPLES["VoteResult"], "id": result_id})
     if kind == "execute":
-        return _json({"id": result_id, "status": "ok", "exit_code": 0, "stdout": request.code})
+        return _dump_json({"id": result_id, "status": "ok", "exit_code": 0, "stdout": request.code})
     test = {"verdict": "accepted", "message": request.code}
-    return _json({"id": result_id, "verdict": "accepted", "passed": 1, "total": 1, "score": 1.0, "tests": [test]})
+    return _dump_json({"id": result_id, "verdict": "accepted", "passed": 1, "total": 1, "score": 1.0, "tests": [test]})
 
 
-def _json(value: dict[str, Any]) -> bytes:
+def _dump_json(value: dict[str, Any]) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _check_language(request: Request, position: int | None) -> None:
+def _check_language(request: SubmissionRequest, position: int | None) -> None:
     if isinstance(request, VoteRequest):
         return
     try:
-        languages.named(request.language)
+        languages.get_language(request.language)
     except BadRequest as error:
         error.field = "language" if position is None else f"items.{position}.language"
         raise

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 
 @contextmanager
-def served(app: ASGIApp, http: type[asyncio.Protocol] | None = None, port: int = 0) -> Iterator[str]:
+def serve_in_thread(app: ASGIApp, protocol: type[asyncio.Protocol] | None = None, port: int = 0) -> Iterator[str]:
     """The URL of `app`, served by a thread of this process; `http` is another protocol than uvicorn's own."""
     config = uvicorn.Config(
         app,
@@ -22,7 +22,7 @@ def served(app: ASGIApp, http: type[asyncio.Protocol] | None = None, port: int =
         log_level="warning",
         ws="none",
         timeout_graceful_shutdown=5,
-        http="auto" if http is None else http,
+        http="auto" if protocol is None else protocol,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

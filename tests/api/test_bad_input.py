@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from sandbox.schema import MAX_ITEMS, Problem
-from tests.api.double import ServiceDouble
+from tests.api.double import FakeService
 from tests.api.test_submissions import BODIES, EXECUTE, VERIFY
 
 SECRET = "hunter2hunter2"
@@ -95,7 +95,7 @@ BROKEN = {
 }
 
 
-def problem_of(response: httpx.Response) -> Problem:
+def parse_problem(response: httpx.Response) -> Problem:
     """The response's problem, held to the one shape."""
     assert response.headers["content-type"] == "application/problem+json"
     assert set(response.json()) == {"type", "title", "status", "detail", "errors"}
@@ -108,10 +108,10 @@ def problem_of(response: httpx.Response) -> Problem:
 
 @pytest.mark.parametrize(("path", "body", "status", "field"), BAD_BODIES)
 async def test_a_bad_body_is_refused_with_the_path_of_its_fault(
-    http: httpx.AsyncClient, service: ServiceDouble, path: str, body: Any, status: int, field: str
+    http: httpx.AsyncClient, service: FakeService, path: str, body: Any, status: int, field: str
 ) -> None:
     response = await http.post(path, content=json.dumps(body), headers=JSON)
-    problem = problem_of(response)
+    problem = parse_problem(response)
     assert (response.status_code, problem.errors[0].field) == (status, field)
     assert problem.errors[0].message
     assert SECRET not in response.text
@@ -132,7 +132,7 @@ async def test_json_beyond_a_limit_names_the_field(http: httpx.AsyncClient, expe
     body = json.dumps(request).replace("null", expected)
     response = await http.post("/verify", content=body, headers=JSON)
     assert response.status_code == 422
-    assert [error.field for error in problem_of(response).errors or ()] == [field]
+    assert [error.field for error in parse_problem(response).errors or ()] == [field]
 
 
 @pytest.mark.parametrize("path", POSTS)
@@ -140,7 +140,7 @@ async def test_json_beyond_a_limit_names_the_field(http: httpx.AsyncClient, expe
 async def test_broken_json_is_a_400(http: httpx.AsyncClient, path: str, broken: bytes) -> None:
     response = await http.post(path, content=broken, headers=JSON)
     assert response.status_code == 400
-    assert "the body is not JSON" in problem_of(response).detail
+    assert "the body is not JSON" in parse_problem(response).detail
 
 
 @pytest.mark.parametrize("path", POSTS)
@@ -149,36 +149,36 @@ async def test_another_content_type_is_a_415(http: httpx.AsyncClient, path: str,
     headers = {} if content_type is None else {"Content-Type": content_type}
     response = await http.post(path, content=json.dumps(BODIES[path]).encode(), headers=headers)
     assert response.status_code == 415
-    assert "application/json" in problem_of(response).detail
+    assert "application/json" in parse_problem(response).detail
 
 
 @pytest.mark.parametrize("path", POSTS)
 async def test_a_body_in_an_encoding_that_is_not_known_is_a_415(http: httpx.AsyncClient, path: str) -> None:
     response = await http.post(path, content=b"x", headers={**JSON, "Content-Encoding": "br"})
     assert response.status_code == 415
-    assert "Content-Encoding" in problem_of(response).detail
+    assert "Content-Encoding" in parse_problem(response).detail
 
 
 @pytest.mark.parametrize("path", POSTS)
 async def test_a_body_declared_over_the_limit_is_a_413(http: httpx.AsyncClient, path: str) -> None:
     response = await http.post(path, content=b" " * ((1 << 20) + 1), headers=JSON)
     assert response.status_code == 413
-    assert "1 MiB" in problem_of(response).detail
+    assert "1 MiB" in parse_problem(response).detail
 
 
 @pytest.mark.parametrize("path", POSTS)
 async def test_a_body_that_grows_over_the_limit_is_a_413_before_it_ends(http: httpx.AsyncClient, path: str) -> None:
     sent = 0
 
-    async def endless() -> AsyncIterator[bytes]:
+    async def send_forever() -> AsyncIterator[bytes]:
         nonlocal sent
         while True:
             sent += 1
             yield b" " * 65_536
 
-    response = await http.post(path, content=endless(), headers=JSON)
+    response = await http.post(path, content=send_forever(), headers=JSON)
     assert response.status_code == 413
-    assert problem_of(response).title == "Content Too Large"
+    assert parse_problem(response).title == "Content Too Large"
     assert sent == 17
 
 
@@ -190,7 +190,7 @@ async def test_a_body_of_the_limit_exactly_passes(http: httpx.AsyncClient) -> No
 
 async def test_many_faults_are_counted_and_the_first_are_listed(http: httpx.AsyncClient) -> None:
     response = await http.post("/execute/batch", json={"items": [{}] * 500})
-    problem = problem_of(response)
+    problem = parse_problem(response)
     assert len(problem.errors) == 20
     assert "and 999 more" in problem.detail
 
@@ -200,7 +200,7 @@ async def test_a_flood_of_faults_is_only_counted(http: httpx.AsyncClient) -> Non
     response = await http.post("/execute", content=flood.encode(), headers=JSON)
     assert len(flood) < 1 << 20
     assert response.status_code == 422
-    assert problem_of(response).errors[0].field == "body"
+    assert parse_problem(response).errors[0].field == "body"
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
@@ -217,7 +217,7 @@ async def test_a_job_that_is_not_there(
     http: httpx.AsyncClient, method: str, job_id: str, status: int, field: str
 ) -> None:
     response = await http.request(method, f"/jobs/{job_id}")
-    problem = problem_of(response)
+    problem = parse_problem(response)
     assert response.status_code == status
     assert [each.field for each in problem.errors] == ([field] if field else [])
 
@@ -226,7 +226,7 @@ async def test_a_job_that_is_not_there(
 async def test_an_unknown_path_is_a_404(http: httpx.AsyncClient, path: str) -> None:
     response = await http.get(path)
     assert response.status_code == 404
-    assert "no such path" in problem_of(response).detail
+    assert "no such path" in parse_problem(response).detail
 
 
 async def test_a_method_a_route_does_not_take_is_a_405(http: httpx.AsyncClient, app: FastAPI) -> None:
@@ -235,7 +235,7 @@ async def test_a_method_a_route_does_not_take_is_a_405(http: httpx.AsyncClient, 
             response = await http.request(method, path.replace("{job_id}", "a"))
             assert response.status_code == 405, (method, path)
             assert response.headers["allow"]
-            assert "Allow" in problem_of(response).detail
+            assert "Allow" in parse_problem(response).detail
 
 
 async def test_routes_without_a_body_ignore_what_is_sent_to_them(http: httpx.AsyncClient) -> None:

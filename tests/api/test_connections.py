@@ -16,26 +16,26 @@ import pytest
 import uvicorn
 
 from sandbox.api.app import create_app
-from sandbox.api.connections import MAX_HEAD_BYTES, allow_many_connections, patient
+from sandbox.api.connections import MAX_HEAD_BYTES, build_timeout_protocol, raise_open_file_limit
 from sandbox.config import ApiSettings
 from sandbox.schema import ExecuteRequest
-from tests.api.double import ServiceDouble
+from tests.api.double import FakeService
 
-IDLE = 1_000
+IDLE_CONNECTIONS = 1_000
 HEAD = b"POST /execute HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\n"
 BODY = b'{"language":"python","code":"x"}'
 
 
 @contextmanager
-def listening(settings: ApiSettings, service: ServiceDouble, loop: str = "uvloop") -> Iterator[tuple[str, int]]:
+def run_api(settings: ApiSettings, service: FakeService, loop: str = "uvloop") -> Iterator[tuple[str, int]]:
     """The API as `sandbox serve` serves it, in a thread."""
-    with serving(create_app(settings, service), settings, loop) as address:
+    with run_server(create_app(settings, service), settings, loop) as address:
         yield address
 
 
 @contextmanager
-def serving(app: Callable[..., Any], settings: ApiSettings, loop: str = "uvloop") -> Iterator[tuple[str, int]]:
-    allow_many_connections()
+def run_server(app: Callable[..., Any], settings: ApiSettings, loop: str = "uvloop") -> Iterator[tuple[str, int]]:
+    raise_open_file_limit()
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
@@ -43,7 +43,7 @@ def serving(app: Callable[..., Any], settings: ApiSettings, loop: str = "uvloop"
         log_level="error",
         ws="none",
         loop=loop,
-        http=patient(settings.header_timeout_s),
+        http=build_timeout_protocol(settings.header_timeout_s),
         backlog=4_096,
         timeout_graceful_shutdown=2,
     )
@@ -62,24 +62,24 @@ def serving(app: Callable[..., Any], settings: ApiSettings, loop: str = "uvloop"
 
 
 @pytest.fixture
-def address(service: ServiceDouble, tmp_path: Path) -> Iterator[tuple[str, int]]:
+def address(service: FakeService, tmp_path: Path) -> Iterator[tuple[str, int]]:
     settings = ApiSettings(home=tmp_path, header_timeout_s=0.7, body_timeout_s=0.7, max_body_mb=1)
-    with listening(settings, service) as address:
+    with run_api(settings, service) as address:
         yield address
 
 
-def until_closed(connection: socket.socket) -> bytes:
+def read_until_closed(connection: socket.socket) -> bytes:
     connection.settimeout(10)
-    told = b""
+    received = b""
     while data := connection.recv(65_536):
-        told += data
-    return told
+        received += data
+    return received
 
 
 def test_a_connection_that_says_nothing_is_closed(address: tuple[str, int]) -> None:
     with socket.create_connection(address) as connection:
         began = time.monotonic()
-        assert until_closed(connection) == b""
+        assert read_until_closed(connection) == b""
         assert 0.5 < time.monotonic() - began < 5
 
 
@@ -119,13 +119,13 @@ def test_headers_without_end_are_cut_off(address: tuple[str, int]) -> None:
     ids=["one header", "a little too much", "many headers", "path", "second request", "trailer"],
 )
 def test_a_client_that_sends_large_headers_is_told_so_whatever_it_still_sends(
-    address: tuple[str, int], service: ServiceDouble, head: bytes
+    address: tuple[str, int], service: FakeService, head: bytes
 ) -> None:
     with socket.create_connection(address) as connection:
         began = time.monotonic()
         connection.sendall(head)
-        told = until_closed(connection)
-    assert b"HTTP/1.1 431 " in told
+        received = read_until_closed(connection)
+    assert b"HTTP/1.1 431 " in received
     assert time.monotonic() - began < 5
     assert len(service.submissions) == (1 if BODY in head else 0)
 
@@ -139,31 +139,31 @@ def test_headers_up_to_the_limit_are_read_however_they_are_cut(address: tuple[st
                 connection.sendall(head[:at])
                 time.sleep(0.05)
                 connection.sendall(head[at:] + BODY)
-                assert until_closed(connection).startswith(b"HTTP/1.1 " + status)
+                assert read_until_closed(connection).startswith(b"HTTP/1.1 " + status)
 
 
-def test_many_small_requests_in_one_piece_are_no_large_header(address: tuple[str, int], service: ServiceDouble) -> None:
+def test_many_small_requests_in_one_piece_are_no_large_header(address: tuple[str, int], service: FakeService) -> None:
     one = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
     last = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
     with socket.create_connection(address) as connection:
         connection.sendall(one * 900 + last)
-        assert until_closed(connection).count(b"HTTP/1.1 200 ") == 901
+        assert read_until_closed(connection).count(b"HTTP/1.1 200 ") == 901
     assert len(service.submissions) == 901
 
 
-def test_a_body_that_trickles_is_answered_with_408(address: tuple[str, int], service: ServiceDouble) -> None:
+def test_a_body_that_trickles_is_answered_with_408(address: tuple[str, int], service: FakeService) -> None:
     with socket.create_connection(address) as connection:
         connection.sendall(HEAD + b"Content-Length: 100000\r\n\r\n" + BODY)
-        told = until_closed(connection)
-    assert told.startswith(b"HTTP/1.1 408 ")
+        received = read_until_closed(connection)
+    assert received.startswith(b"HTTP/1.1 408 ")
     assert not service.submissions
 
 
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
-def test_a_large_body_arrives_whole_however_it_is_cut(service: ServiceDouble, tmp_path: Path, loop: str) -> None:
+def test_a_large_body_arrives_whole_however_it_is_cut(service: FakeService, tmp_path: Path, loop: str) -> None:
     text = "0123456789abcdef" * 200_000
     body = b'{"language":"python","code":"x","stdin":"%s"}' % text.encode()
-    with listening(ApiSettings(home=tmp_path), service, loop) as address:
+    with run_api(ApiSettings(home=tmp_path), service, loop) as address:
         for length in (b"Content-Length: %d\r\n\r\n" % len(body), b"Transfer-Encoding: chunked\r\n\r\n"):
             for pause_at in (1, 70_000, 2_000_000, len(body)):
                 with socket.create_connection(address) as connection:
@@ -174,18 +174,16 @@ def test_a_large_body_arrives_whole_however_it_is_cut(service: ServiceDouble, tm
                         time.sleep(0.1)
                     if b"chunked" in length and pause_at < len(body):
                         connection.sendall(b"0\r\n\r\n")
-                    assert until_closed(connection).startswith(b"HTTP/1.1 200 ")
+                    assert read_until_closed(connection).startswith(b"HTTP/1.1 200 ")
     arrived = [request for submission in service.submissions for request in submission.requests]
     assert [request.stdin == text for request in arrived if isinstance(request, ExecuteRequest)] == [True] * 8
 
 
 @pytest.mark.parametrize("pause_s", [0.0, 1.3])
-def test_large_bodies_follow_each_other_on_one_connection(
-    service: ServiceDouble, tmp_path: Path, pause_s: float
-) -> None:
+def test_large_bodies_follow_each_other_on_one_connection(service: FakeService, tmp_path: Path, pause_s: float) -> None:
     """Read past the parser, which must not miss where the next request begins; with a pause, given back to it."""
     texts = [str(number) * 3_000_000 for number in range(3)]
-    with listening(ApiSettings(home=tmp_path), service) as address, socket.create_connection(address) as connection:
+    with run_api(ApiSettings(home=tmp_path), service) as address, socket.create_connection(address) as connection:
         for text in texts:
             body = b'{"language":"python","code":"x","stdin":"%s"}' % text.encode()
             connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body))
@@ -193,15 +191,13 @@ def test_large_bodies_follow_each_other_on_one_connection(
             time.sleep(pause_s)
             connection.sendall(body[2_000_000:])
         connection.sendall(HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY)
-        assert until_closed(connection).count(b"HTTP/1.1 200 ") == 4
+        assert read_until_closed(connection).count(b"HTTP/1.1 200 ") == 4
     arrived = [request for submission in service.submissions for request in submission.requests]
     assert [request.stdin for request in arrived if isinstance(request, ExecuteRequest)] == [*texts, ""]
 
 
-def test_a_client_that_goes_in_the_middle_of_a_large_body_leaves_nothing(
-    service: ServiceDouble, tmp_path: Path
-) -> None:
-    with listening(ApiSettings(home=tmp_path), service) as address:
+def test_a_client_that_goes_in_the_middle_of_a_large_body_leaves_nothing(service: FakeService, tmp_path: Path) -> None:
+    with run_api(ApiSettings(home=tmp_path), service) as address:
         for _ in range(3):
             with socket.create_connection(address) as connection:
                 connection.sendall(HEAD + b"Content-Length: 8000000\r\n\r\n" + b" " * 3_000_000)
@@ -222,7 +218,7 @@ def test_after_an_answer_that_did_not_wait_for_a_large_body_the_next_request_is_
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
         await send({"type": "http.response.body", "body": b"done"})
 
-    with serving(impatient, ApiSettings(home=tmp_path)) as address, socket.create_connection(address) as connection:
+    with run_server(impatient, ApiSettings(home=tmp_path)) as address, socket.create_connection(address) as connection:
         connection.settimeout(10)
         connection.sendall(HEAD + b"Content-Length: 8000000\r\n\r\n" + b" " * 2_000_000)
         assert b"done" in connection.recv(65_536)
@@ -245,7 +241,7 @@ def test_of_a_body_that_nobody_asks_for_little_is_read(tmp_path: Path) -> None:
         await send({"type": "http.response.body", "body": b"%d" % read})
 
     size, piece = 64 << 20, b" " * (1 << 20)
-    with serving(app, ApiSettings(home=tmp_path)) as address, socket.create_connection(address) as connection:
+    with run_server(app, ApiSettings(home=tmp_path)) as address, socket.create_connection(address) as connection:
         connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % size)
         connection.settimeout(1)
         sent = 0
@@ -256,7 +252,7 @@ def test_of_a_body_that_nobody_asks_for_little_is_read(tmp_path: Path) -> None:
         asked_for.set()
         connection.settimeout(20)
         connection.sendall(b" " * (size - sent))
-        assert b"\r\n%d\r\n" % size in until_closed(connection)
+        assert b"\r\n%d\r\n" % size in read_until_closed(connection)
 
 
 def test_requests_sent_one_after_another_without_waiting_are_all_served(address: tuple[str, int]) -> None:
@@ -265,7 +261,7 @@ def test_requests_sent_one_after_another_without_waiting_are_all_served(address:
     last = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     with socket.create_connection(address) as connection:
         connection.sendall(one * 3 + last)
-        assert until_closed(connection).count(b"HTTP/1.1 200 ") == 4
+        assert read_until_closed(connection).count(b"HTTP/1.1 200 ") == 4
 
 
 def test_a_slow_but_steady_client_is_served(address: tuple[str, int]) -> None:
@@ -275,12 +271,12 @@ def test_a_slow_but_steady_client_is_served(address: tuple[str, int]) -> None:
         connection.sendall(b"Content-Length: %d\r\n\r\n" % len(BODY))
         time.sleep(0.3)
         connection.sendall(BODY)
-        assert until_closed(connection).startswith(b"HTTP/1.1 200 ")
+        assert read_until_closed(connection).startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_thousand_idle_connections_keep_nobody_out(service: ServiceDouble, tmp_path: Path) -> None:
-    with listening(ApiSettings(home=tmp_path, header_timeout_s=30), service) as address, ExitStack() as opened:
-        for _ in range(IDLE):
+def test_a_thousand_idle_connections_keep_nobody_out(service: FakeService, tmp_path: Path) -> None:
+    with run_api(ApiSettings(home=tmp_path, header_timeout_s=30), service) as address, ExitStack() as opened:
+        for _ in range(IDLE_CONNECTIONS):
             opened.enter_context(socket.create_connection(address))
         began = time.monotonic()
         url = f"http://{address[0]}:{address[1]}"
@@ -290,9 +286,7 @@ def test_a_thousand_idle_connections_keep_nobody_out(service: ServiceDouble, tmp
         assert time.monotonic() - began < 5
 
 
-def test_a_client_that_goes_while_it_waits_has_its_work_dropped(
-    address: tuple[str, int], service: ServiceDouble
-) -> None:
+def test_a_client_that_goes_while_it_waits_has_its_work_dropped(address: tuple[str, int], service: FakeService) -> None:
     service.held = True
     connection = socket.create_connection(address)
     connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY)
@@ -301,7 +295,7 @@ def test_a_client_that_goes_while_it_waits_has_its_work_dropped(
     assert service.wait_for_abandonment() == "job0"
 
 
-def test_a_request_waits_no_longer_than_it_says_it_would(address: tuple[str, int], service: ServiceDouble) -> None:
+def test_a_request_waits_no_longer_than_it_says_it_would(address: tuple[str, int], service: FakeService) -> None:
     service.held = True
     began = time.monotonic()
     response = httpx.post(

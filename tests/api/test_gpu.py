@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.schema import JobStatus
 from sandbox.schema.gpu import GenerateRequest
-from tests.api.double import ServiceDouble
+from tests.api.double import FakeService
 
 TEST = {"stdin": "1\n", "expected": "1\n"}
 TASK = {"prompt": "p", "tests": [TEST]}
@@ -70,7 +70,7 @@ async def test_models_have_the_names_that_services_give_them(http: httpx.AsyncCl
     assert (await http.post("/generate", json={**GOOD["/generate"], "model": model})).status_code == 202
 
 
-async def test_events_go_on_behind_the_last_one_seen(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+async def test_events_go_on_behind_the_last_one_seen(http: httpx.AsyncClient, service: FakeService) -> None:
     job = (await http.post("/generate", json=GOOD["/generate"])).json()
     service.events = [b'{"event":"progress","data":{"step":%d}}' % step for step in range(3)]
     service.jobs[job["id"]] = service.jobs[job["id"]].model_copy(update={"status": JobStatus.FINISHED})
@@ -85,7 +85,7 @@ async def test_events_of_a_job_that_never_was_are_a_404(http: httpx.AsyncClient)
     assert (await http.get("/jobs/gpu-none/events")).status_code == 404
 
 
-async def test_the_pool_lists_its_jobs(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+async def test_the_pool_lists_its_jobs(http: httpx.AsyncClient, service: FakeService) -> None:
     await http.post("/generate", json=GOOD["/generate"])
     assert [job["kind"] for job in (await http.get("/gpus")).json()["jobs"]] == ["generate"]
     assert isinstance(service.gpu_requests[0], GenerateRequest)

@@ -24,7 +24,7 @@ async def test_a_proxys_path_is_kept(http: httpx.AsyncClient) -> None:
     assert urljoin("https://host/sandbox/guide", answer.headers["location"]) == "https://host/sandbox/guide/index.md"
 
 
-@pytest.mark.parametrize("page", sorted(guide.pages()))
+@pytest.mark.parametrize("page", sorted(guide.list_pages()))
 async def test_a_page_and_all_it_links_to_are_served(page: str, http: httpx.AsyncClient) -> None:
     answer = await http.get(f"/guide/{page}")
     assert answer.status_code == 200
@@ -45,11 +45,11 @@ async def test_what_is_no_page_is_not_found(path: str, http: httpx.AsyncClient) 
 
 
 def test_html_in_a_page_is_text() -> None:
-    assert "<script>" not in guide._html("a <script>alert(1)</script> [x](javascript:alert(1))")
-    assert 'href="javascript' not in guide._html("[x](javascript:alert(1))")
+    assert "<script>" not in guide._render_markdown("a <script>alert(1)</script> [x](javascript:alert(1))")
+    assert 'href="javascript' not in guide._render_markdown("[x](javascript:alert(1))")
 
 
 def test_headings_have_anchors_and_tables_are_tables() -> None:
-    html = guide._html("## The `way` of it\n\n| a | b |\n| --- | --- |\n| `x|y` | `x\\|y` |\n")
+    html = guide._render_markdown("## The `way` of it\n\n| a | b |\n| --- | --- |\n| `x|y` | `x\\|y` |\n")
     assert '<h2 id="the-way-of-it">' in html
     assert "<table>" in html

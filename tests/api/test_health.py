@@ -15,37 +15,37 @@ from sandbox.config import ApiSettings
 from sandbox.errors import QueueFull
 from sandbox.schema import Job, LanguageInfo
 from sandbox.service import Readiness
-from tests.api.double import ServiceDouble
+from tests.api.double import FakeService
 from tests.api.test_submissions import BODIES, EXECUTE
 
 
 async def test_languages_are_the_tables(http: httpx.AsyncClient) -> None:
     response = await http.get("/languages")
     infos = TypeAdapter(list[LanguageInfo]).validate_json(response.content)
-    assert [info.name for info in infos] == list(languages.table())
+    assert [info.name for info in infos] == list(languages.load_languages())
     assert {info.name: info.compiled for info in infos}.items() >= {"python": False, "cpp": True}.items()
 
 
-async def test_a_language_that_no_worker_has_is_not_available(http: httpx.AsyncClient, service: ServiceDouble) -> None:
-    service.missing = frozenset({"java", "kotlin"})
+async def test_a_language_that_no_worker_has_is_not_available(http: httpx.AsyncClient, service: FakeService) -> None:
+    service.unavailable_languages = frozenset({"java", "kotlin"})
     infos = {info["name"]: info["available"] for info in (await http.get("/languages")).json()}
     assert [name for name, available in infos.items() if not available] == ["java", "kotlin"]
 
 
-async def test_it_is_live_whatever_the_service_does(http: httpx.AsyncClient, service: ServiceDouble) -> None:
-    service.state = Readiness(False, 0)
+async def test_it_is_live_whatever_the_service_does(http: httpx.AsyncClient, service: FakeService) -> None:
+    service.reported_readiness = Readiness(False, 0)
     assert (await http.get("/health/live")).json() == {"status": "ok"}
 
 
-async def test_readiness_is_told_in_full(http: httpx.AsyncClient, service: ServiceDouble) -> None:
-    service.state = Readiness(True, 2, {"rl": 1}, "local", ["seccomp"])
+async def test_readiness_is_told_in_full(http: httpx.AsyncClient, service: FakeService) -> None:
+    service.reported_readiness = Readiness(True, 2, {"rl": 1}, "local", ["seccomp"])
     response = await http.get("/health/ready")
     assert response.status_code == 200
-    assert TypeAdapter(Readiness).validate_json(response.content) == service.state
+    assert TypeAdapter(Readiness).validate_json(response.content) == service.reported_readiness
 
 
-async def test_not_being_ready_is_a_503_that_says_why(http: httpx.AsyncClient, service: ServiceDouble) -> None:
-    service.state = Readiness(False, 0, problems=["no worker is alive"])
+async def test_not_being_ready_is_a_503_that_says_why(http: httpx.AsyncClient, service: FakeService) -> None:
+    service.reported_readiness = Readiness(False, 0, problems=["no worker is alive"])
     response = await http.get("/health/ready")
     assert response.status_code == 503
     assert response.json()["problems"] == ["no worker is alive"]
@@ -61,7 +61,7 @@ async def test_a_job_is_told_and_cancelled(http: httpx.AsyncClient) -> None:
     assert (await http.get(location)).json()["status"] == "cancelled"
 
 
-async def test_metrics_count_what_happened(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+async def test_metrics_count_what_happened(http: httpx.AsyncClient, service: FakeService) -> None:
     await http.post("/execute", json={**EXECUTE, "language": "py", "priority": "rl"})
     await http.post("/verify/batch", json=BODIES["/verify/batch"])
     await http.post("/execute", json={})
@@ -101,7 +101,7 @@ async def test_the_application_builds_starts_and_closes_its_own_service(
 ) -> None:
     events: list[str] = []
 
-    class Own(ServiceDouble):
+    class OwnService(FakeService):
         def __init__(self, given: ApiSettings) -> None:
             super().__init__()
             assert given is settings
@@ -113,7 +113,7 @@ async def test_the_application_builds_starts_and_closes_its_own_service(
         def close(self) -> None:
             events.append("closed")
 
-    monkeypatch.setattr(app_module, "Service", Own)
+    monkeypatch.setattr(app_module, "Service", OwnService)
     app: FastAPI = app_module.create_app(settings)
     assert events == []
     async with app.router.lifespan_context(app):

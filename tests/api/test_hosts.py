@@ -16,15 +16,24 @@ import httpx
 import pytest
 
 from sandbox.api.app import create_app
-from sandbox.api.hosts import allowed_hosts
-from sandbox.api_keys import new_key
+from sandbox.api.hosts import resolve_allowed_hosts
+from sandbox.api_keys import generate_key
 from sandbox.caller import Role
 from sandbox.config import ApiSettings
-from tests.api.double import ServiceDouble
+from tests.api.double import FakeService
 from tests.api.test_submissions import EXECUTE
 
-OWN = ["localhost", "LOCALHOST:8080", "localhost.", "127.0.0.1", "127.0.0.1:8080", "127.9.9.9", "[::1]", "[::1]:8080"]
-FOREIGN = [
+LOOPBACK_HOSTS = [
+    "localhost",
+    "LOCALHOST:8080",
+    "localhost.",
+    "127.0.0.1",
+    "127.0.0.1:8080",
+    "127.9.9.9",
+    "[::1]",
+    "[::1]:8080",
+]
+FOREIGN_HOSTS = [
     "evil.example",
     "evil.example:8080",
     "localhost.evil.example",
@@ -44,20 +53,20 @@ FOREIGN = [
 
 async def ask(hosts: frozenset[str] | None, host: str, path: str = "/execute") -> httpx.Response:
     with tempfile.TemporaryDirectory() as home:
-        app = create_app(ApiSettings(home=Path(home)), ServiceDouble(), hosts=hosts)
+        app = create_app(ApiSettings(home=Path(home)), FakeService(), hosts=hosts)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
         return await client.post(path, json=EXECUTE, headers={"Host": host})
 
 
-@pytest.mark.parametrize("host", OWN)
+@pytest.mark.parametrize("host", LOOPBACK_HOSTS)
 async def test_loopbacks_own_names_are_served(host: str) -> None:
-    assert (await ask(allowed_hosts(ApiSettings()), host)).status_code == 200
+    assert (await ask(resolve_allowed_hosts(ApiSettings()), host)).status_code == 200
 
 
-@pytest.mark.parametrize("host", FOREIGN)
+@pytest.mark.parametrize("host", FOREIGN_HOSTS)
 async def test_another_name_is_refused_on_every_path(host: str) -> None:
     for path in ("/execute", "/dialects/piston/api/v2/execute", "/nothing"):
-        refused = await ask(allowed_hosts(ApiSettings()), host, path)
+        refused = await ask(resolve_allowed_hosts(ApiSettings()), host, path)
         assert refused.status_code == 421
         assert refused.headers["content-type"] == "application/problem+json"
         assert refused.headers["x-request-id"]
@@ -65,20 +74,20 @@ async def test_another_name_is_refused_on_every_path(host: str) -> None:
 
 
 async def test_names_that_the_operator_gives_are_served_too() -> None:
-    hosts = allowed_hosts(ApiSettings(allowed_hosts="sandbox.internal, Proxy"))
+    hosts = resolve_allowed_hosts(ApiSettings(allowed_hosts="sandbox.internal, Proxy"))
     for host in ("sandbox.internal", "proxy:80", "localhost"):
         assert (await ask(hosts, host)).status_code == 200
     assert (await ask(hosts, "other.internal")).status_code == 421
 
 
 def test_where_the_host_is_checked() -> None:
-    key = new_key("a", Role.SUBMIT).entry
-    assert allowed_hosts(ApiSettings(host="::1")) == frozenset({"::1"})
-    assert allowed_hosts(ApiSettings(host="127.0.0.2", public_without_keys=True)) == frozenset({"127.0.0.2"})
-    assert allowed_hosts(ApiSettings(api_keys=key)) is None
-    assert allowed_hosts(ApiSettings(host="0.0.0.0", public_without_keys=True)) is None
-    assert allowed_hosts(ApiSettings(allowed_hosts="*")) is None
-    assert allowed_hosts(ApiSettings(host="0.0.0.0", api_keys=key, allowed_hosts="a b")) == frozenset(
+    key = generate_key("a", Role.SUBMIT).entry
+    assert resolve_allowed_hosts(ApiSettings(host="::1")) == frozenset({"::1"})
+    assert resolve_allowed_hosts(ApiSettings(host="127.0.0.2", public_without_keys=True)) == frozenset({"127.0.0.2"})
+    assert resolve_allowed_hosts(ApiSettings(api_keys=key)) is None
+    assert resolve_allowed_hosts(ApiSettings(host="0.0.0.0", public_without_keys=True)) is None
+    assert resolve_allowed_hosts(ApiSettings(allowed_hosts="*")) is None
+    assert resolve_allowed_hosts(ApiSettings(host="0.0.0.0", api_keys=key, allowed_hosts="a b")) == frozenset(
         {"a", "b", "0.0.0.0"}
     )
 
@@ -106,7 +115,7 @@ def serve_process(home: Path) -> Iterator[int]:
         process.wait()
 
 
-def raw(port: int, request: bytes) -> bytes:
+def send_raw(port: int, request: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.settimeout(20)
         connection.sendall(request)
@@ -116,8 +125,8 @@ def raw(port: int, request: bytes) -> bytes:
 def test_the_command_checks_it(tmp_path: Path) -> None:
     path = b"GET /health/live HTTP/1.1\r\n"
     with serve_process(tmp_path) as port:
-        assert raw(port, path + b"Host: localhost:%d\r\n\r\n" % port).startswith(b"HTTP/1.1 200")
-        assert raw(port, path + b"Host: rebound.example:%d\r\n\r\n" % port).startswith(b"HTTP/1.1 421")
-        assert raw(port, path + b"Host: localhost\r\nHost: rebound.example\r\n\r\n").startswith(b"HTTP/1.1 400")
-        assert raw(port, path + b"Accept: */*\r\n\r\n").startswith(b"HTTP/1.1 400")
-        assert raw(port, b"GET /health/live HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
+        assert send_raw(port, path + b"Host: localhost:%d\r\n\r\n" % port).startswith(b"HTTP/1.1 200")
+        assert send_raw(port, path + b"Host: rebound.example:%d\r\n\r\n" % port).startswith(b"HTTP/1.1 421")
+        assert send_raw(port, path + b"Host: localhost\r\nHost: rebound.example\r\n\r\n").startswith(b"HTTP/1.1 400")
+        assert send_raw(port, path + b"Accept: */*\r\n\r\n").startswith(b"HTTP/1.1 400")
+        assert send_raw(port, b"GET /health/live HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")

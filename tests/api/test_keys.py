@@ -13,23 +13,23 @@ import httpx
 import pytest
 
 from sandbox.api.app import create_app
-from sandbox.api_keys import new_key, parse
-from sandbox.caller import CALLER, Caller, Role
+from sandbox.api_keys import generate_key, parse_keyring
+from sandbox.caller import CURRENT_CALLER, Caller, Role
 from sandbox.cli import app
 from sandbox.client import AsyncClient, Client
 from sandbox.config import ApiSettings
 from sandbox.errors import BadRequest, Unauthorized
-from sandbox.home import NotUp
+from sandbox.home import LifecycleError
 from sandbox.schema import Problem
-from sandbox.up import refuse_open_door
-from tests.api.double import ServiceDouble
-from tests.api.serving import served
+from sandbox.up import refuse_public_without_keys
+from tests.api.double import FakeService
+from tests.api.serving import serve_in_thread
 from tests.api.test_submissions import EXECUTE, VERIFY
 
-TRAINER = new_key("trainer", Role.SUBMIT)
-BOSS = new_key("boss", Role.ADMIN)
-KEYS = f"{TRAINER.entry}:rate=100:burst=500:queued=10000, {BOSS.entry}"
-CLOSED = [
+TRAINER = generate_key("trainer", Role.SUBMIT)
+ADMIN = generate_key("boss", Role.ADMIN)
+KEYS = f"{TRAINER.entry}:rate=100:burst=500:queued=10000, {ADMIN.entry}"
+PROTECTED_ROUTES = [
     ("POST", "/execute"),
     ("POST", "/verify"),
     ("POST", "/execute/batch"),
@@ -49,20 +49,26 @@ CLOSED = [
 ]
 
 
-def bearer(key: str) -> dict[str, str]:
+def build_bearer_header(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
 @pytest.fixture
-async def guarded(service: ServiceDouble, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+async def guarded(service: FakeService, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(ApiSettings(home=tmp_path, max_body_mb=1, api_keys=KEYS), service)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
         yield client
 
 
-@pytest.mark.parametrize(("method", "path"), CLOSED)
+@pytest.mark.parametrize(("method", "path"), PROTECTED_ROUTES)
 async def test_without_a_key_nothing_is_served(guarded: httpx.AsyncClient, method: str, path: str) -> None:
-    for headers in ({}, bearer(""), bearer(TRAINER.key[:-1]), bearer(TRAINER.key + "x"), {"Authorization": "Basic ?"}):
+    for headers in (
+        {},
+        build_bearer_header(""),
+        build_bearer_header(TRAINER.key[:-1]),
+        build_bearer_header(TRAINER.key + "x"),
+        {"Authorization": "Basic ?"},
+    ):
         response = await guarded.request(method, path, headers=headers, json=EXECUTE)
         assert response.status_code == 401
         assert response.headers["www-authenticate"].split()[0] in {"Bearer", "Basic"}
@@ -76,7 +82,7 @@ async def test_health_and_pages_that_are_the_same_for_all_are_open(guarded: http
 @pytest.mark.parametrize(
     "headers",
     [
-        bearer(TRAINER.key),
+        build_bearer_header(TRAINER.key),
         {"Authorization": f"bearer  {TRAINER.key} "},
         {"Authorization": TRAINER.key},
         {"X-Auth-Token": TRAINER.key},
@@ -85,13 +91,13 @@ async def test_health_and_pages_that_are_the_same_for_all_are_open(guarded: http
 )
 async def test_a_known_key_is_let_in_however_it_comes(guarded: httpx.AsyncClient, headers: dict[str, str]) -> None:
     assert (await guarded.post("/verify", json=VERIFY, headers=headers)).status_code == 200
-    assert CALLER.get() is None
+    assert CURRENT_CALLER.get() is None
 
 
 async def test_what_tells_of_all_clients_is_for_admins(guarded: httpx.AsyncClient) -> None:
-    response = await guarded.get("/metrics", headers=bearer(TRAINER.key))
+    response = await guarded.get("/metrics", headers=build_bearer_header(TRAINER.key))
     assert (response.status_code, Problem.model_validate_json(response.content).type) == (403, "urn:sandbox:forbidden")
-    assert (await guarded.get("/metrics", headers=bearer(BOSS.key))).status_code == 200
+    assert (await guarded.get("/metrics", headers=build_bearer_header(ADMIN.key))).status_code == 200
 
 
 async def test_a_dialect_refuses_in_its_own_words(guarded: httpx.AsyncClient) -> None:
@@ -104,28 +110,28 @@ async def test_a_dialect_refuses_in_its_own_words(guarded: httpx.AsyncClient) ->
 
 
 async def test_a_key_is_in_no_answer_and_in_no_log(
-    guarded: httpx.AsyncClient, service: ServiceDouble, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    guarded: httpx.AsyncClient, service: FakeService, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     caplog.set_level(logging.DEBUG)
     service.refusal = RuntimeError("boom")
     answers = [
-        await guarded.post("/execute", json=EXECUTE, headers=bearer(TRAINER.key)),
-        await guarded.post("/execute", json=EXECUTE, headers=bearer(TRAINER.key + "x")),
-        await guarded.get("/metrics", headers=bearer(TRAINER.key)),
-        await guarded.get("/metrics", headers=bearer(BOSS.key)),
+        await guarded.post("/execute", json=EXECUTE, headers=build_bearer_header(TRAINER.key)),
+        await guarded.post("/execute", json=EXECUTE, headers=build_bearer_header(TRAINER.key + "x")),
+        await guarded.get("/metrics", headers=build_bearer_header(TRAINER.key)),
+        await guarded.get("/metrics", headers=build_bearer_header(ADMIN.key)),
     ]
-    told = "".join(answer.text + str(answer.headers) for answer in answers) + caplog.text
-    told += repr(ApiSettings(home=tmp_path, api_keys=KEYS))
+    output = "".join(answer.text + str(answer.headers) for answer in answers) + caplog.text
+    output += repr(ApiSettings(home=tmp_path, api_keys=KEYS))
     secret = TRAINER.key.split("_", 2)[2]
     assert "boom" in caplog.text
-    assert secret not in told
-    assert TRAINER.entry.split(":")[2] not in told
+    assert secret not in output
+    assert TRAINER.entry.split(":")[2] not in output
 
 
 def test_an_entry_tells_role_rate_burst_and_quota() -> None:
-    ring = parse(KEYS, Caller("", rate=1.0, burst=2, max_queued=3))
-    assert ring.caller(TRAINER.key.encode()) == Caller("trainer", Role.SUBMIT, 100.0, 500, 10_000)
-    assert ring.caller(BOSS.key.encode()) == Caller("boss", Role.ADMIN, 1.0, 2, 3)
+    ring = parse_keyring(KEYS, Caller("", rate=1.0, burst=2, max_queued=3))
+    assert ring.authenticate(TRAINER.key.encode()) == Caller("trainer", Role.SUBMIT, 100.0, 500, 10_000)
+    assert ring.authenticate(ADMIN.key.encode()) == Caller("boss", Role.ADMIN, 1.0, 2, 3)
 
 
 @pytest.mark.parametrize(
@@ -135,20 +141,20 @@ def test_an_entry_tells_role_rate_burst_and_quota() -> None:
         "a:root:" + "0" * 64,
         "a:admin:" + "0" * 63,
         "A b:admin:" + "0" * 64,
-        f"{BOSS.entry}:fast=1",
-        KEYS + "," + BOSS.entry,
+        f"{ADMIN.entry}:fast=1",
+        KEYS + "," + ADMIN.entry,
     ],
     ids=range(6),
 )
 def test_an_entry_that_is_wrong_is_refused_and_not_repeated(entries: str) -> None:
     with pytest.raises(BadRequest) as caught:
-        parse(entries, Caller(""))
+        parse_keyring(entries, Caller(""))
     assert entries.split(":")[-1] not in str(caught.value).replace("rate=N", "")
 
 
 def test_a_keys_id_has_no_strange_characters() -> None:
     with pytest.raises(BadRequest):
-        new_key("a\nb", Role.SUBMIT)
+        generate_key("a\nb", Role.SUBMIT)
 
 
 def test_every_entry_is_compared_in_constant_time_whichever_fits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,24 +165,24 @@ def test_every_entry_is_compared_in_constant_time_whichever_fits(monkeypatch: py
         return known == digest
 
     monkeypatch.setattr("sandbox.api_keys.hmac.compare_digest", compare)
-    ring = parse(KEYS, Caller(""))
-    ring.caller(TRAINER.key.encode())
+    ring = parse_keyring(KEYS, Caller(""))
+    ring.authenticate(TRAINER.key.encode())
     with pytest.raises(Unauthorized):
-        ring.caller(b"none")
+        ring.authenticate(b"none")
     assert len(compared) == 4
 
 
 def test_beyond_loopback_keys_or_a_word_are_needed(tmp_path: Path) -> None:
     for host in ("0.0.0.0", "::", "10.0.0.1", "example.org"):
-        with pytest.raises(NotUp, match="sandbox keys new"):
-            refuse_open_door(ApiSettings(home=tmp_path, host=host))
-        refuse_open_door(ApiSettings(home=tmp_path, host=host, api_keys=KEYS))
-        refuse_open_door(ApiSettings(home=tmp_path, host=host, public_without_keys=True))
+        with pytest.raises(LifecycleError, match="sandbox keys new"):
+            refuse_public_without_keys(ApiSettings(home=tmp_path, host=host))
+        refuse_public_without_keys(ApiSettings(home=tmp_path, host=host, api_keys=KEYS))
+        refuse_public_without_keys(ApiSettings(home=tmp_path, host=host, public_without_keys=True))
     for host in ("127.0.0.1", "127.8.8.8", "::1", "localhost"):
-        refuse_open_door(ApiSettings(home=tmp_path, host=host))
+        refuse_public_without_keys(ApiSettings(home=tmp_path, host=host))
 
 
-async def test_a_gzip_body_is_unpacked(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+async def test_a_gzip_body_is_unpacked(http: httpx.AsyncClient, service: FakeService) -> None:
     packed = gzip.compress(b'{"language":"python","code":"print(1)"}', mtime=0)
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     assert (await http.post("/execute", content=packed, headers=headers)).json()["stdout"] == "print(1)"
@@ -201,8 +207,8 @@ async def test_a_gzip_body_that_is_a_bomb_or_broken_is_refused(
     assert (await http.post("/execute", content=body, headers=headers)).status_code == status
 
 
-def test_the_clients_send_their_key(service: ServiceDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with served(create_app(ApiSettings(home=tmp_path, api_keys=KEYS), service)) as url:
+def test_the_clients_send_their_key(service: FakeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve_in_thread(create_app(ApiSettings(home=tmp_path, api_keys=KEYS), service)) as url:
         with Client(url) as stranger, pytest.raises(Unauthorized):
             stranger.execute(EXECUTE)
         with Client(url, api_key=TRAINER.key) as known:
@@ -221,5 +227,5 @@ def test_the_clients_send_their_key(service: ServiceDouble, tmp_path: Path, monk
 def test_the_command_makes_a_key_that_its_entry_lets_in(capsys: pytest.CaptureFixture[str]) -> None:
     app(["keys", "new", "ci", "--role", "admin"], standalone_mode=False)
     key, entry = capsys.readouterr().out.split()
-    assert parse(entry, Caller("")).caller(key.encode()) == Caller("ci", Role.ADMIN)
+    assert parse_keyring(entry, Caller("")).authenticate(key.encode()) == Caller("ci", Role.ADMIN)
     assert key.partition("_")[0] == "sbx"

@@ -14,15 +14,15 @@ from fastapi import FastAPI
 
 from sandbox.api import live
 from sandbox.api.app import create_app
-from sandbox.api.connections import patient
+from sandbox.api.connections import build_timeout_protocol
 from sandbox.config import ApiSettings
 from sandbox.errors import QueueUnavailable
 from sandbox.schema.live import LiveLane, LiveResult, LiveView
-from tests.api.double import ServiceDouble
-from tests.api.serving import served
+from tests.api.double import FakeService
+from tests.api.serving import serve_in_thread
 
 
-def _result(number: int) -> LiveResult:
+def _build_result(number: int) -> LiveResult:
     return LiveResult(
         id=f"job{number}",
         kind="verify",
@@ -38,74 +38,74 @@ def _result(number: int) -> LiveResult:
     )
 
 
-def _view(*numbers: int) -> LiveView:
+def _build_view(*numbers: int) -> LiveView:
     lanes = [LiveLane(name="rl", queued=3, oldest_s=1.5)]
-    return LiveView(at=1.0, slots=[], lanes=lanes, seconds=[], recent=[_result(number) for number in numbers])
+    return LiveView(at=1.0, slots=[], lanes=lanes, seconds=[], recent=[_build_result(number) for number in numbers])
 
 
-async def _events(app: FastAPI, number: int) -> list[tuple[str, Any]]:
+async def _collect_events(app: FastAPI, number: int) -> list[tuple[str, Any]]:
     """The first events, told to this process without a network."""
-    lookout = live.Lookout(app.state.context)
-    told = live._told(lookout)
-    lines = [await anext(told) for _ in range(number)]
-    await told.aclose()  # type: ignore[attr-defined]
-    return [_parsed(line) for line in lines]
+    cache = live.LiveViewCache(app.state.context)
+    stream = live._stream_events(cache)
+    lines = [await anext(stream) for _ in range(number)]
+    await stream.aclose()  # type: ignore[attr-defined]
+    return [_parse_event(line) for line in lines]
 
 
-def _parsed(text: str) -> tuple[str, Any]:
+def _parse_event(text: str) -> tuple[str, Any]:
     kind, data, *rest = text.split("\n")
     assert rest == ["", ""]
     return kind.removeprefix("event: "), json.loads(data.removeprefix("data: "))
 
 
-async def test_one_look_tells_slots_lanes_and_results(http: httpx.AsyncClient, service: ServiceDouble) -> None:
-    service.view = _view(2, 1)
-    told = (await http.get("/live")).json()
-    assert told["lanes"] == [{"name": "rl", "queued": 3, "oldest_s": 1.5}]
-    assert [one["id"] for one in told["recent"]] == ["job2", "job1"]
+async def test_one_look_tells_slots_lanes_and_results(http: httpx.AsyncClient, service: FakeService) -> None:
+    service.live_view = _build_view(2, 1)
+    view = (await http.get("/live")).json()
+    assert view["lanes"] == [{"name": "rl", "queued": 3, "oldest_s": 1.5}]
+    assert [one["id"] for one in view["recent"]] == ["job2", "job1"]
 
 
 async def test_events_tell_each_result_once(
-    app: FastAPI, service: ServiceDouble, monkeypatch: pytest.MonkeyPatch
+    app: FastAPI, service: FakeService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "EVERY_S", 0.0)
-    service.view = _view(2, 1)
-    (kind, first), (_, second) = await _events(app, 2)
+    monkeypatch.setattr(live, "REFRESH_INTERVAL_S", 0.0)
+    service.live_view = _build_view(2, 1)
+    (kind, first), (_, second) = await _collect_events(app, 2)
     assert kind == "view"
     assert [one["id"] for one in first["recent"]] == ["job2", "job1"]
     assert second["recent"] == []
 
 
 async def test_events_go_on_when_the_queue_does_not_answer_for_a_while(
-    app: FastAPI, service: ServiceDouble, monkeypatch: pytest.MonkeyPatch
+    app: FastAPI, service: FakeService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "EVERY_S", 0.0)
-    lookout = live.Lookout(app.state.context)
-    told = live._told(lookout)
-    assert _parsed(await anext(told))[0] == "view"
+    monkeypatch.setattr(live, "REFRESH_INTERVAL_S", 0.0)
+    cache = live.LiveViewCache(app.state.context)
+    stream = live._stream_events(cache)
+    assert _parse_event(await anext(stream))[0] == "view"
     service.refusal = QueueUnavailable("Redis does not answer")
-    kind, problem = _parsed(await anext(told))
+    kind, problem = _parse_event(await anext(stream))
     assert (kind, problem["status"]) == ("problem", 503)
     service.refusal = None
-    assert _parsed(await anext(told))[0] == "view"
+    assert _parse_event(await anext(stream))[0] == "view"
 
 
-async def test_many_who_watch_cost_one_look(app: FastAPI, service: ServiceDouble) -> None:
+async def test_many_who_watch_cost_one_look(app: FastAPI, service: FakeService) -> None:
     looks = 0
 
-    def counted() -> LiveView:
+    def count_look() -> LiveView:
         nonlocal looks
         looks += 1
-        return _view()
+        return _build_view()
 
-    service.live = counted  # type: ignore[method-assign]
-    lookout = live.Lookout(app.state.context)
-    await asyncio.gather(*(lookout.view() for _ in range(50)))
+    service.get_live_view = count_look  # type: ignore[method-assign]
+    cache = live.LiveViewCache(app.state.context)
+    await asyncio.gather(*(cache.get_view() for _ in range(50)))
     assert looks == 1
 
 
 async def test_a_queue_that_does_not_answer_is_a_problem_from_the_start(
-    http: httpx.AsyncClient, service: ServiceDouble
+    http: httpx.AsyncClient, service: FakeService
 ) -> None:
     service.refusal = QueueUnavailable("Redis does not answer")
     answer = await http.get("/live/events")
@@ -113,10 +113,10 @@ async def test_a_queue_that_does_not_answer_is_a_problem_from_the_start(
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_a_server_that_stops_does_not_wait_for_who_watches(settings: ApiSettings, service: ServiceDouble) -> None:
+def test_a_server_that_stops_does_not_wait_for_who_watches(settings: ApiSettings, service: FakeService) -> None:
     app = create_app(settings, service)
     with ExitStack() as client:
-        with served(app, http=patient(20)) as url:
+        with serve_in_thread(app, protocol=build_timeout_protocol(20)) as url:
             answer = client.enter_context(httpx.stream("GET", f"{url}/live/events"))
             assert answer.headers["content-type"].startswith("text/event-stream")
             lines = answer.iter_lines()

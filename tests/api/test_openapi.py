@@ -60,7 +60,7 @@ def _walk(node: Any) -> Iterator[dict[str, Any]]:
         yield from _walk(child)
 
 
-def _operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+def _list_operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
     return [(method, path, each) for path, item in document["paths"].items() for method, each in item.items()]
 
 
@@ -69,7 +69,7 @@ async def test_the_document_is_served(http: httpx.AsyncClient, document: dict[st
 
 
 def test_it_has_every_route(document: dict[str, Any]) -> None:
-    assert {(method, path) for method, path, _ in _operations(document)} >= ROUTES
+    assert {(method, path) for method, path, _ in _list_operations(document)} >= ROUTES
 
 
 def test_every_reference_resolves(document: dict[str, Any]) -> None:
@@ -82,7 +82,7 @@ def test_every_reference_resolves(document: dict[str, Any]) -> None:
 
 
 def test_every_operation_tells_its_answers_problems_and_words(document: dict[str, Any]) -> None:
-    for method, path, operation in _operations(document):
+    for method, path, operation in _list_operations(document):
         assert operation["description"], path
         assert {"200", "202", "204"} & set(operation["responses"]), path
         for status, response in operation["responses"].items():
@@ -92,7 +92,7 @@ def test_every_operation_tells_its_answers_problems_and_words(document: dict[str
 
 
 def test_every_submission_route_tells_its_body_and_headers(document: dict[str, Any]) -> None:
-    for method, path, operation in _operations(document):
+    for method, path, operation in _list_operations(document):
         if method == "post" and not path.startswith("/webhooks/"):
             assert operation["requestBody"]["content"]["application/json"]["schema"]["$ref"], path
             names = {parameter["name"] for parameter in operation["parameters"]}

@@ -10,8 +10,8 @@ import pytest
 
 from sandbox import error_codes, errors
 from sandbox.errors import SandboxError
-from tests.api.double import ServiceDouble
-from tests.api.test_bad_input import problem_of
+from tests.api.double import FakeService
+from tests.api.test_bad_input import parse_problem
 from tests.api.test_submissions import BODIES, EXECUTE
 
 SECRET = "redis://:hunter2@10.0.0.1"
@@ -35,24 +35,24 @@ every_failure = pytest.mark.parametrize(
 )
 
 
-def _subclasses(kind: type[SandboxError]) -> set[type[SandboxError]]:
-    return {kind}.union(*(_subclasses(child) for child in kind.__subclasses__()))
+def _find_subclasses(kind: type[SandboxError]) -> set[type[SandboxError]]:
+    return {kind}.union(*(_find_subclasses(child) for child in kind.__subclasses__()))
 
 
 def test_every_exception_of_ours_has_a_code_of_its_own() -> None:
-    ours = {kind for kind in _subclasses(SandboxError) if kind.__module__ == errors.__name__}
-    assert {code.error for code in error_codes.TABLE} == ours
+    ours = {kind for kind in _find_subclasses(SandboxError) if kind.__module__ == errors.__name__}
+    assert {code.error for code in error_codes.ERROR_CODES} == ours
     for kind in ours:
-        code = error_codes.of(kind("why"))
+        code = error_codes.find_by_error(kind("why"))
         assert code.error is kind
-        assert error_codes.named(code.type) is code
+        assert error_codes.find_by_type(code.type) is code
 
 
 @pytest.mark.parametrize("path", BODIES)
 @every_failure
 async def test_what_refuses_a_submission_is_a_problem(
     http: httpx.AsyncClient,
-    service: ServiceDouble,
+    service: FakeService,
     path: str,
     error: SandboxError,
     status: int,
@@ -60,9 +60,9 @@ async def test_what_refuses_a_submission_is_a_problem(
 ) -> None:
     service.refusal = error
     response = await http.post(path, json=BODIES[path])
-    problem = problem_of(response)
+    problem = parse_problem(response)
     assert response.status_code == status
-    assert problem.type == error_codes.of(error).type
+    assert problem.type == error_codes.find_by_error(error).type
     assert response.headers.get("retry-after") == retry_after
     assert "hunter2" not in response.text
 
@@ -71,7 +71,7 @@ async def test_what_refuses_a_submission_is_a_problem(
 @every_failure
 async def test_what_a_result_fails_with_is_the_same_problem(
     http: httpx.AsyncClient,
-    service: ServiceDouble,
+    service: FakeService,
     path: str,
     error: SandboxError,
     status: int,
@@ -80,21 +80,21 @@ async def test_what_a_result_fails_with_is_the_same_problem(
     service.failure = error
     response = await http.post(path, json=BODIES[path])
     assert response.status_code == status
-    assert problem_of(response).type == error_codes.of(error).type
+    assert parse_problem(response).type == error_codes.find_by_error(error).type
     assert response.headers.get("retry-after") == retry_after
 
 
-async def test_a_refusal_comes_before_a_stream_begins(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+async def test_a_refusal_comes_before_a_stream_begins(http: httpx.AsyncClient, service: FakeService) -> None:
     service.refusal = errors.QueueFull("full")
     response = await http.post(
         "/execute/batch", json=BODIES["/execute/batch"], headers={"Accept": "application/x-ndjson"}
     )
     assert response.status_code == 503
-    problem_of(response)
+    parse_problem(response)
 
 
 async def test_a_failed_result_in_a_stream_is_a_line_with_its_problem(
-    http: httpx.AsyncClient, service: ServiceDouble
+    http: httpx.AsyncClient, service: FakeService
 ) -> None:
     service.failure = errors.Cancelled("cancelled by DELETE")
     response = await http.post(
@@ -106,7 +106,7 @@ async def test_a_failed_result_in_a_stream_is_a_line_with_its_problem(
 
 
 async def test_an_infrastructure_failures_words_go_to_the_log_alone(
-    http: httpx.AsyncClient, service: ServiceDouble, caplog: pytest.LogCaptureFixture
+    http: httpx.AsyncClient, service: FakeService, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.refusal = errors.QueueUnavailable("connection refused at 10.0.0.1")
     with caplog.at_level(logging.ERROR):
@@ -116,20 +116,20 @@ async def test_an_infrastructure_failures_words_go_to_the_log_alone(
 
 
 async def test_an_exception_nobody_expected_is_logged_under_the_requests_id_and_told_as_a_500(
-    http: httpx.AsyncClient, service: ServiceDouble, caplog: pytest.LogCaptureFixture
+    http: httpx.AsyncClient, service: FakeService, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.refusal = ZeroDivisionError(SECRET)
     response = await http.post("/execute", json=EXECUTE, headers={"X-Request-ID": "rollout-7"})
     assert response.status_code == 500
     assert "hunter2" not in response.text
-    problem_of(response)
+    parse_problem(response)
     assert "request rollout-7 failed" in caplog.text
     assert "ZeroDivisionError" in caplog.text
 
 
-async def test_a_waiting_job_lookup_fails_the_same_way(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+async def test_a_waiting_job_lookup_fails_the_same_way(http: httpx.AsyncClient, service: FakeService) -> None:
     response = await http.get("/jobs/none")
-    assert problem_of(response).type == "urn:sandbox:not-found"
+    assert parse_problem(response).type == "urn:sandbox:not-found"
 
 
 def test_the_checkers_tags_are_known_to_the_path_writer() -> None:

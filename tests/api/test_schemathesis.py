@@ -13,14 +13,14 @@ from hypothesis.errors import Unsatisfiable
 
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
-from tests.api.double import ServiceDouble
-from tests.api.serving import served
+from tests.api.double import FakeService
+from tests.api.serving import serve_in_thread
 
 # Bad requests take long to make up, and there are fewer ways to answer them.
-REQUESTS_EACH = {schemathesis.GenerationMode.POSITIVE: 5, schemathesis.GenerationMode.NEGATIVE: 2}
-ENDLESS = "/live/events"
+EXAMPLES_BY_MODE = {schemathesis.GenerationMode.POSITIVE: 5, schemathesis.GenerationMode.NEGATIVE: 2}
+STREAMING_PATH = "/live/events"
 # What the double behind the API cannot answer as the service does.
-UNSERVED = "^/(gpu|generate|train|evaluate|webhooks)"
+UNSUPPORTED_PATHS = "^/(gpu|generate|train|evaluate|webhooks)"
 CHECKS = [
     "not_a_server_error",
     "status_code_conformance",
@@ -47,9 +47,9 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[schemathesis.BaseS
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     settings = ApiSettings(home=tmp_path_factory.mktemp("api"), max_body_mb=1, request_timeout_s=20)
-    with served(create_app(settings, ServiceDouble())) as url:
+    with serve_in_thread(create_app(settings, FakeService())) as url:
         schema = schemathesis.openapi.from_url(f"{url}/openapi.json", config=accept_too_large())
-        yield schema.exclude(path=ENDLESS).exclude(path_regex=UNSERVED)
+        yield schema.exclude(path=STREAMING_PATH).exclude(path_regex=UNSUPPORTED_PATHS)
     logger.setLevel(level)
 
 
@@ -64,7 +64,7 @@ def test_every_answer_is_one_the_document_tells_of(
         operation = found.ok()  # type: ignore[union-attr]  # the document has been parsed
 
         @settings(
-            max_examples=REQUESTS_EACH[mode],
+            max_examples=EXAMPLES_BY_MODE[mode],
             derandomize=True,
             database=None,
             deadline=None,

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.schema import ExecuteResult, Job, Lane, VerifyResult
 from sandbox.schema.vote import VoteRequest
-from tests.api.double import ServiceDouble
+from tests.api.double import FakeService
 
 EXECUTE: dict[str, Any] = {"language": "python", "code": "print(1)"}
 VERIFY: dict[str, Any] = {"language": "python", "code": "print(1)", "tests": [{"stdin": "", "expected": "1\n"}]}
@@ -22,15 +22,15 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 SINGLE = ["/execute", "/verify"]
 BATCH = ["/execute/batch", "/verify/batch"]
-LINES = {"Accept": "application/x-ndjson"}
-ASYNC = {"Prefer": "respond-async"}
+ACCEPT_NDJSON = {"Accept": "application/x-ndjson"}
+PREFER_ASYNC = {"Prefer": "respond-async"}
 
 every_route = pytest.mark.parametrize("path", [*SINGLE, *BATCH])
 every_batch_route = pytest.mark.parametrize("path", BATCH)
 
 
 async def test_execute_answers_the_results_bytes_as_the_service_gave_them(
-    http: httpx.AsyncClient, service: ServiceDouble
+    http: httpx.AsyncClient, service: FakeService
 ) -> None:
     response = await http.post("/execute", json=EXECUTE)
     assert response.status_code == 200
@@ -40,7 +40,7 @@ async def test_execute_answers_the_results_bytes_as_the_service_gave_them(
 
 
 async def test_verify_answers_the_results_bytes_as_the_service_gave_them(
-    http: httpx.AsyncClient, service: ServiceDouble
+    http: httpx.AsyncClient, service: FakeService
 ) -> None:
     response = await http.post("/verify", json=VERIFY)
     assert response.status_code == 200
@@ -48,7 +48,7 @@ async def test_verify_answers_the_results_bytes_as_the_service_gave_them(
 
 
 @every_route
-async def test_the_service_gets_the_parsed_requests(http: httpx.AsyncClient, service: ServiceDouble, path: str) -> None:
+async def test_the_service_gets_the_parsed_requests(http: httpx.AsyncClient, service: FakeService, path: str) -> None:
     await http.post(path, json=BODIES[path])
     (submitted,) = service.submissions
     assert submitted.kind == path.split("/")[1]
@@ -59,7 +59,7 @@ async def test_the_service_gets_the_parsed_requests(http: httpx.AsyncClient, ser
 
 
 async def test_every_field_of_an_execute_request_reaches_the_service(
-    http: httpx.AsyncClient, service: ServiceDouble
+    http: httpx.AsyncClient, service: FakeService
 ) -> None:
     body = {
         **EXECUTE,
@@ -91,7 +91,7 @@ async def test_a_batchs_results_come_in_the_order_of_its_items(http: httpx.Async
 @every_batch_route
 async def test_with_ndjson_each_result_is_a_line_with_its_index(http: httpx.AsyncClient, path: str) -> None:
     items = [{**BODIES[path]["items"][0], "code": f"print({index})"} for index in range(50)]
-    response = await http.post(path, json={"items": items}, headers=LINES)
+    response = await http.post(path, json={"items": items}, headers=ACCEPT_NDJSON)
     assert response.headers["content-type"].startswith("application/x-ndjson")
     lines = [json.loads(line) for line in response.text.splitlines()]
     assert sorted(line["index"] for line in lines) == list(range(50))
@@ -100,9 +100,9 @@ async def test_with_ndjson_each_result_is_a_line_with_its_index(http: httpx.Asyn
 
 @every_route
 async def test_with_prefer_respond_async_the_answer_is_a_job(
-    http: httpx.AsyncClient, service: ServiceDouble, path: str
+    http: httpx.AsyncClient, service: FakeService, path: str
 ) -> None:
-    response = await http.post(path, json=BODIES[path], headers=ASYNC)
+    response = await http.post(path, json=BODIES[path], headers=PREFER_ASYNC)
     assert response.status_code == 202
     assert response.headers["location"] == "/jobs/job0"
     assert response.headers["preference-applied"] == "respond-async"
@@ -112,9 +112,7 @@ async def test_with_prefer_respond_async_the_answer_is_a_job(
 
 
 @pytest.mark.parametrize("header", ["respond-async", "Respond-Async", "wait=10, respond-async", "respond-async; x=1"])
-async def test_prefer_is_read_as_rfc_7240_writes_it(
-    http: httpx.AsyncClient, service: ServiceDouble, header: str
-) -> None:
+async def test_prefer_is_read_as_rfc_7240_writes_it(http: httpx.AsyncClient, service: FakeService, header: str) -> None:
     assert (await http.post("/execute", json=EXECUTE, headers={"Prefer": header})).status_code == 202
 
 
@@ -123,9 +121,9 @@ async def test_other_preferences_are_ignored(http: httpx.AsyncClient) -> None:
     assert response.status_code == 200
 
 
-@pytest.mark.parametrize("extra", [{}, ASYNC])
+@pytest.mark.parametrize("extra", [{}, PREFER_ASYNC])
 async def test_an_idempotency_key_reaches_the_service(
-    http: httpx.AsyncClient, service: ServiceDouble, extra: dict[str, str]
+    http: httpx.AsyncClient, service: FakeService, extra: dict[str, str]
 ) -> None:
     key = "!" + "k" * 253 + "~"
     response = await http.post("/execute", json=EXECUTE, headers={"Idempotency-Key": key, **extra})
@@ -159,13 +157,13 @@ async def test_a_missing_or_bad_request_id_is_replaced(http: httpx.AsyncClient, 
     assert len(response.headers["x-request-id"]) == 32
 
 
-async def test_a_vote_is_one_submission(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+async def test_a_vote_is_one_submission(http: httpx.AsyncClient, service: FakeService) -> None:
     vote = {"candidates": [{"language": "python", "code": "print(1)"}], "inputs": ["1", {"stdin": "2", "weight": 2}]}
     response = await http.post("/verify/vote", json=vote)
     assert response.status_code == 200
     assert response.content == service.submissions[0].ticket.results[0].result()
     assert service.submissions[0].kind == "vote"
-    job = await http.post("/verify/vote", json=vote, headers=ASYNC)
+    job = await http.post("/verify/vote", json=vote, headers=PREFER_ASYNC)
     assert (job.status_code, service.submissions[1].durable) == (202, True)
     bad = await http.post("/verify/vote", json={**vote, "inputs": []})
     assert (bad.status_code, bad.json()["errors"][0]["field"]) == (422, "body.inputs")

@@ -37,8 +37,8 @@ async def test_everything_it_names_is_served_and_is_our_own(http: httpx.AsyncCli
     for name in named:
         answer = await http.get(f"/{name}")
         assert answer.status_code == 200, name
-        assert answer.headers["content-security-policy"] == web.POLICY
-    assert {Path(name).name for name in named} | {"index.html"} == set(web.parts()), "a file that nobody asks for"
+        assert answer.headers["content-security-policy"] == web.CONTENT_SECURITY_POLICY
+    assert {Path(name).name for name in named} | {"index.html"} == set(web.load_files()), "a file that nobody asks for"
 
 
 @pytest.mark.parametrize("path", sorted(web.FOLDER.iterdir()), ids=lambda path: path.name)

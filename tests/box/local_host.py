@@ -30,7 +30,7 @@ NOBODY = 65_534
 SYS_ADMIN = 21
 
 
-def give_up(rights: list[str]) -> None:
+def drop_rights(rights: list[str]) -> None:
     if "plain" in rights:
         header, sets = (ctypes.c_uint32 * 2)(0x2008_0522, 0), (ctypes.c_uint32 * 6)()
         libc = ctypes.CDLL(None)
@@ -44,43 +44,43 @@ def give_up(rights: list[str]) -> None:
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
     if "filtered" in rights:
-        confine.gain_nothing()
-        confine.Filter(container_filter()).install()
+        confine.set_no_new_privileges()
+        confine.SyscallFilter(build_container_filter()).install()
 
 
-def container_filter() -> bytes:
+def build_container_filter() -> bytes:
     """A filter that refuses namespaces and mounts, and lets programs below it have a filter of their own."""
     arch = seccomp.ARCHITECTURES[platform.machine()]
     refused = seccomp.deny(errno.EPERM)
-    flags = [*seccomp.load_argument(0), *seccomp.if_any_bit(seccomp.DENIED_CLONE_FLAGS, refused, seccomp.allow())]
-    calls = {pair[arch.column] or 0: refused for pair in seccomp.DENIED["namespaces and mounts"].values()}
+    flags = [*seccomp.load_argument(0), *seccomp.branch_on_bits(seccomp.DENIED_CLONE_FLAGS, refused, seccomp.allow())]
+    calls = {pair[arch.column] or 0: refused for pair in seccomp.DENIED_CALLS["namespaces and mounts"].values()}
     calls |= {arch.clone: flags, arch.clone3: seccomp.deny(errno.ENOSYS)}
-    return seccomp.for_architecture(arch, seccomp.choose(calls, seccomp.allow()))
+    return seccomp.build_for_architecture(arch, seccomp.branch_on_value(calls, seccomp.allow()))
 
 
-def answer(slot: Slot, request: dict[str, Any]) -> dict[str, Any]:
+def run_request(slot: Slot, request: dict[str, Any]) -> dict[str, Any]:
     """A box that broke is replaced and the run repeated, as a worker does."""
     request.setdefault("language", "python")
     try:
         outcome, first_try = run_once(slot, **request), True
     except BoxError:
         outcome, first_try = run_once(slot, **request), False
-    words = {"stdout": outcome.stdout[:4096].decode(), "stderr": outcome.stderr[:4096].decode()}
-    return {"status": outcome.status, "first_try": first_try, **words}
+    streams = {"stdout": outcome.stdout[:4096].decode(), "stderr": outcome.stderr[:4096].decode()}
+    return {"status": outcome.status, "first_try": first_try, **streams}
 
 
-def say(words: object) -> None:
-    sys.stdout.write(json.dumps(words) + "\n")
+def print_json(value: object) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
     sys.stdout.flush()
 
 
 def main() -> None:
-    give_up(sys.argv[2].split("+"))
+    drop_rights(sys.argv[2].split("+"))
     engine = LocalEngine(WorkerSettings(home=Path(sys.argv[1])), slot=47)
     slot = Slot(engine, max_runs=1_000, max_age_s=3_600)
-    say(engine.missing_walls())
+    print_json(engine.list_missing_isolation())
     for line in sys.stdin:
-        say(answer(slot, json.loads(line)))
+        print_json(run_request(slot, json.loads(line)))
     slot.close()
     engine.close()
 

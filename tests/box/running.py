@@ -19,7 +19,7 @@ def run_in(box: Box, code: str | bytes, *, language: str = "python", stdin: byte
     """Load and run; `options` are fields of Limits or of Run. How compiling ended, if it did not end well."""
     limits = {name: options.pop(name) for name in Limits.__slots__ if name in options}
     source = dedent(code) if isinstance(code, str) else code
-    compiled = box.load(languages.named(language).program(source))
+    compiled = box.load(languages.get_language(language).build_program(source))
     if compiled is not None and not compiled.ended_well:
         return compiled
     return box.run(Run(stdin=stdin, limits=replace(LIMITS, **limits), **options))
@@ -27,5 +27,5 @@ def run_in(box: Box, code: str | bytes, *, language: str = "python", stdin: byte
 
 def run_once(slot: Slot, code: str, *, language: str, **options: Any) -> Outcome:
     """The same in a warm box of the language's image."""
-    with slot.lend(languages.named(language).image) as box:
+    with slot.lend(languages.get_language(language).image) as box:
         return run_in(box, code, language=language, **options)

@@ -18,9 +18,9 @@ from sandbox.box.box import Box
 from sandbox.box.docker_engine import HOME_LABEL, DockerEngine
 from sandbox.box.slot import Slot
 from sandbox.errors import BoxError
-from sandbox.runner.allowance import Allowance
+from sandbox.runner.allowance import CpuAllowance
 from sandbox.runner.contract import Mode, Outcome, Run, Status
-from sandbox.runner.supervisor import Ending, Supervisor
+from sandbox.runner.supervisor import ExitInfo, Supervisor
 from tests.box.running import run_in, run_once
 
 MB = 1 << 20
@@ -35,10 +35,10 @@ def burn(seconds):
 
 
 @contextmanager
-def _busy_machine(loops: int) -> Iterator[None]:
+def _occupy_cpus(process_count: int) -> Iterator[None]:
     """Other programs that want every CPU; each a session of its own, for a session shares one share of it."""
     command = [sys.executable, "-c", "while True: pass"]
-    rivals = [subprocess.Popen(command, start_new_session=True) for _ in range(loops)]
+    rivals = [subprocess.Popen(command, start_new_session=True) for _ in range(process_count)]
     try:
         yield
     finally:
@@ -123,22 +123,22 @@ def test_a_program_that_ends_at_its_wall_limit_has_exceeded_it(box: Box, mode: s
 @pytest.mark.parametrize(
     ("ending", "status", "message"),
     [
-        (Ending(0, 0.1, 0.9999, 1.0), Status.OK, ""),
-        (Ending(0, 0.1, 1.0, 1.0), Status.OK, ""),
-        (Ending(0, 0.1, 1.0001, 1.0), Status.TIME_LIMIT_EXCEEDED, "wall time"),
-        (Ending(0, 0.1, 1.0001, 1.0, stopped="wall"), Status.TIME_LIMIT_EXCEEDED, "wall time"),
-        (Ending(256, 0.1, 1.0001, 1.0), Status.TIME_LIMIT_EXCEEDED, "wall time"),
-        (Ending(0, 0.1, 1.5, 1.0, waited_s=0.6), Status.OK, ""),
-        (Ending(0, 0.1, 1.5, 1.0, waited_s=0.4), Status.TIME_LIMIT_EXCEEDED, "wall time"),
-        (Ending(0, 0.5001, 0.6, 1.0), Status.TIME_LIMIT_EXCEEDED, "CPU time"),
-        (Ending(0, 0.5001, 1.6, 1.0), Status.TIME_LIMIT_EXCEEDED, "CPU time"),
+        (ExitInfo(0, 0.1, 0.9999, 1.0), Status.OK, ""),
+        (ExitInfo(0, 0.1, 1.0, 1.0), Status.OK, ""),
+        (ExitInfo(0, 0.1, 1.0001, 1.0), Status.TIME_LIMIT_EXCEEDED, "wall time"),
+        (ExitInfo(0, 0.1, 1.0001, 1.0, stop_reason="wall"), Status.TIME_LIMIT_EXCEEDED, "wall time"),
+        (ExitInfo(256, 0.1, 1.0001, 1.0), Status.TIME_LIMIT_EXCEEDED, "wall time"),
+        (ExitInfo(0, 0.1, 1.5, 1.0, cpu_wait_s=0.6), Status.OK, ""),
+        (ExitInfo(0, 0.1, 1.5, 1.0, cpu_wait_s=0.4), Status.TIME_LIMIT_EXCEEDED, "wall time"),
+        (ExitInfo(0, 0.5001, 0.6, 1.0), Status.TIME_LIMIT_EXCEEDED, "CPU time"),
+        (ExitInfo(0, 0.5001, 1.6, 1.0), Status.TIME_LIMIT_EXCEEDED, "CPU time"),
     ],
 )
-def test_measured_times_decide_at_the_limit(ending: Ending, status: Status, message: str) -> None:
+def test_measured_times_decide_at_the_limit(exit_info: ExitInfo, status: Status, message: str) -> None:
     limits = {"cpu_time_s": 0.5, "wall_time_s": 1.0, "memory_mb": 64}
     supervisor: Any = Supervisor.__new__(Supervisor)
-    supervisor._allowance, supervisor._gvisor = Allowance(), None
-    outcome = Supervisor._outcome(supervisor, ending, limits, Mode.FORK)
+    supervisor._allowance, supervisor._gvisor = CpuAllowance(), None
+    outcome = Supervisor._build_outcome(supervisor, exit_info, limits, Mode.FORK)
     assert (outcome["status"], outcome["message"]) == (status, message)
 
 
@@ -153,14 +153,14 @@ def test_a_program_that_waits_for_input_nobody_gives_sees_its_end(box: Box) -> N
 
 
 def test_a_program_is_not_punished_for_waiting_for_a_busy_cpu(box: Box) -> None:
-    with _busy_machine(os.cpu_count() or 1):
+    with _occupy_cpus(os.cpu_count() or 1):
         outcome = run_in(box, BURN + "burn(0.7)", cpu_time_s=5.0, wall_time_s=1.0)
     assert outcome.status is Status.OK, outcome
     assert 0.7 <= outcome.usage.cpu_time_s < 5.0
 
 
 def test_a_sleeper_is_caught_on_a_busy_machine_too(box: Box) -> None:
-    with _busy_machine(4):
+    with _occupy_cpus(4):
         outcome = run_in(box, "import time; time.sleep(60)", wall_time_s=0.5)
     assert outcome.status is Status.TIME_LIMIT_EXCEEDED
     assert outcome.usage.wall_time_s < 10.0
@@ -517,11 +517,11 @@ def test_the_program_cannot_change_what_is_run_next(box: Box) -> None:
 def newest_container(docker_client: docker.DockerClient, home: Path) -> Callable[[], Any]:
     """The container of the box that was started last; its first process is the supervisor."""
 
-    def found() -> Any:
-        ours = docker_client.containers.list(filters={"label": f"{HOME_LABEL}={home}"})
-        return max(ours, key=lambda container: str(container.attrs["Created"]))
+    def find_newest() -> Any:
+        containers = docker_client.containers.list(filters={"label": f"{HOME_LABEL}={home}"})
+        return max(containers, key=lambda container: str(container.attrs["Created"]))
 
-    return found
+    return find_newest
 
 
 def test_a_box_whose_supervisor_is_killed_between_runs_says_so(

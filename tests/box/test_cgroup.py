@@ -10,13 +10,13 @@ import docker
 import pytest
 
 from sandbox.box.box import Box
-from sandbox.box.cgroup import MIB, ROOT, MemoryGroup
-from sandbox.box.cpus import as_text, of_slot
+from sandbox.box.cgroup import CGROUP_ROOT, MIB, MemoryCgroup
+from sandbox.box.cpus import assign_cpus, format_cpu_list
 from sandbox.box.docker_engine import CAPABILITIES, HOME_LABEL, DockerEngine
 from sandbox.config import WorkerSettings
 from tests.box.running import run_in
 
-SLACK = 40 * MIB  # what a box may hold besides the program: supervisor, warm interpreter, kernel
+SLACK_BYTES = 40 * MIB  # what a box may hold besides the program: supervisor, warm interpreter, kernel
 
 
 @pytest.fixture
@@ -40,22 +40,22 @@ def container(docker_client: docker.DockerClient, own_box: Box, settings: Worker
 
 
 @pytest.fixture
-def group(container: Any) -> Iterator[MemoryGroup]:
-    found = MemoryGroup.of(int(container.attrs["State"]["Pid"]))
+def group(container: Any) -> Iterator[MemoryCgroup]:
+    found = MemoryCgroup.open_for_process(int(container.attrs["State"]["Pid"]))
     if found is None:
         pytest.skip("the engine's cgroups cannot be written from here, so its own update is used")
     yield found
     found.close()
 
 
-def _limit_bytes(container: Any) -> int:
+def _read_limit_bytes(container: Any) -> int:
     pid = int(container.attrs["State"]["Pid"])
     for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers == "memory":
-            return int((ROOT / "memory" / path.lstrip("/") / "memory.limit_in_bytes").read_text())
-        if not controllers and (ROOT / path.lstrip("/") / "memory.max").exists():
-            return int((ROOT / path.lstrip("/") / "memory.max").read_text())
+            return int((CGROUP_ROOT / "memory" / path.lstrip("/") / "memory.limit_in_bytes").read_text())
+        if not controllers and (CGROUP_ROOT / path.lstrip("/") / "memory.max").exists():
+            return int((CGROUP_ROOT / path.lstrip("/") / "memory.max").read_text())
     raise AssertionError("the container has no memory cgroup")
 
 
@@ -85,23 +85,23 @@ def test_the_only_thing_mounted_from_the_host_is_the_sockets_folder_and_it_is_em
 
 
 def test_the_kernels_limit_follows_each_runs_limit_up_and_down(
-    container: Any, own_box: Box, group: MemoryGroup
+    container: Any, own_box: Box, group: MemoryCgroup
 ) -> None:
-    assert group.used_bytes() > 0
+    assert group.read_used_bytes() > 0
     for memory_mb in (64, 512, 32, 128, 128):
         assert run_in(own_box, "print(1)", memory_mb=memory_mb).ended_well
-        assert memory_mb * MIB < _limit_bytes(container) < memory_mb * MIB + SLACK
+        assert memory_mb * MIB < _read_limit_bytes(container) < memory_mb * MIB + SLACK_BYTES
 
 
 def test_the_limit_comes_down_after_a_run_that_used_all_of_it(container: Any, own_box: Box) -> None:
     fill = "import os\nwith open('/dev/shm/big', 'wb') as file:\n    for _ in range(300): file.write(b'x' * (1 << 20))"
     assert run_in(own_box, fill, memory_mb=512, file_mb=400).ended_well
     assert run_in(own_box, "print(1)", memory_mb=32).ended_well
-    assert _limit_bytes(container) < 32 * MIB + SLACK
+    assert _read_limit_bytes(container) < 32 * MIB + SLACK_BYTES
 
 
-def test_the_peak_is_of_this_run_alone(own_box: Box, group: MemoryGroup) -> None:
-    if group.peak_mb() is None:
+def test_the_peak_is_of_this_run_alone(own_box: Box, group: MemoryCgroup) -> None:
+    if group.read_peak_mb() is None:
         pytest.skip("this kernel does not let the peak be reset")
     large = run_in(own_box, "block = b'x' * (80 << 20)")
     small = run_in(own_box, "print(1)")
@@ -117,7 +117,7 @@ def test_the_process_limit_is_the_boxs(container: Any, own_box: Box, settings: W
 
 
 def test_a_process_of_no_container_has_no_group_to_steer() -> None:
-    assert MemoryGroup.of(1 << 22) is None
+    assert MemoryCgroup.open_for_process(1 << 22) is None
 
 
 def test_a_pinned_box_has_the_cpus_of_its_slot_alone(
@@ -125,12 +125,12 @@ def test_a_pinned_box_has_the_cpus_of_its_slot_alone(
 ) -> None:
     assert images
     settings = WorkerSettings(home=tmp_path_factory.mktemp("pinned"), slots=2, pin="boxes")
-    mine = of_slot(1, 2)
+    mine = assign_cpus(1, 2)
     engine = DockerEngine(settings, 1)
     box = Box(engine.start("python"))
     try:
         (one,) = docker_client.containers.list(filters={"label": f"{HOME_LABEL}={settings.home}"})
-        assert one.attrs["HostConfig"]["CpusetCpus"] == as_text(mine)
+        assert one.attrs["HostConfig"]["CpusetCpus"] == format_cpu_list(mine)
         assert run_in(box, "import os; print(os.sched_getaffinity(0))").stdout.decode().strip() == str(set(mine))
     finally:
         engine.close()

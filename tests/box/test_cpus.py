@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.box.cpus import as_text, of_slot
+from sandbox.box.cpus import assign_cpus, format_cpu_list
 
 
 @pytest.fixture
@@ -34,22 +34,22 @@ def eight_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_each_slot_has_whole_cores_or_a_thread(eight_threads: Path, slots: int, expected: list[str]) -> None:
-    assert [as_text(of_slot(slot, slots, eight_threads)) for slot in range(slots)] == expected
+    assert [format_cpu_list(assign_cpus(slot, slots, eight_threads)) for slot in range(slots)] == expected
 
 
 def test_without_a_number_there_is_a_slot_for_each_cpu(eight_threads: Path) -> None:
-    assert of_slot(7, 0, eight_threads) == {7}
+    assert assign_cpus(7, 0, eight_threads) == {7}
 
 
 def test_an_express_worker_may_be_anywhere(eight_threads: Path) -> None:
-    assert of_slot(4, 4, eight_threads) == set(range(8))
+    assert assign_cpus(4, 4, eight_threads) == set(range(8))
 
 
 def test_only_cpus_that_may_be_used_are_given(eight_threads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 5, 6})
-    assert [sorted(of_slot(slot, 2, eight_threads)) for slot in range(2)] == [[1, 5], [6]]
+    assert [sorted(assign_cpus(slot, 2, eight_threads)) for slot in range(2)] == [[1, 5], [6]]
 
 
 def test_a_machine_that_tells_no_topology_has_a_core_a_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    assert [of_slot(slot, 2, tmp_path) for slot in range(2)] == [{0}, {1}]
+    assert [assign_cpus(slot, 2, tmp_path) for slot in range(2)] == [{0}, {1}]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from sandbox.box.deferred import DeferredEngine
-from sandbox.box.engine import Engine, Walls
+from sandbox.box.engine import BoxHandle, Engine
 from sandbox.errors import BoxError, EngineUnavailable
 
 
-class Made:
+class StubEngine:
     """Starts nothing, and has no compiler."""
 
-    def start(self, image: str) -> Walls:
+    def start(self, image: str) -> BoxHandle:
         raise BoxError(f"started {image}")
 
     def lacks_image(self, image: str) -> bool:
@@ -21,7 +21,7 @@ class Made:
     def lacks(self, tool: str) -> bool:
         return tool == "g++"
 
-    def missing_walls(self) -> list[str]:
+    def list_missing_isolation(self) -> list[str]:
         return ["a wall"]
 
     def close(self) -> None:
@@ -29,13 +29,13 @@ class Made:
 
 
 def test_it_is_made_once_and_as_soon_as_that_works() -> None:
-    made: list[Made] = []
+    made: list[StubEngine] = []
     answers = False
 
     def make() -> Engine:
         if not answers:
             raise EngineUnavailable("no engine answers")
-        made.append(Made())
+        made.append(StubEngine())
         return made[-1]
 
     engine = DeferredEngine(make)
@@ -49,5 +49,5 @@ def test_it_is_made_once_and_as_soon_as_that_works() -> None:
         with pytest.raises(BoxError, match="started python"):
             engine.start("python")
     assert engine.lacks("g++")
-    assert engine.missing_walls() == ["a wall"]
+    assert engine.list_missing_isolation() == ["a wall"]
     assert len(made) == 1

@@ -18,15 +18,15 @@ import pytest
 import requests
 
 from sandbox.box import docker_images
-from sandbox.box.docker_images import IMAGES, ensure_base, ensure_images, image_tag, prune_images
+from sandbox.box.docker_images import IMAGES, compute_image_tag, ensure_base, ensure_images, prune_images
 from sandbox.errors import EngineUnavailable
 
 ROOT = Path(docker_images.__file__).resolve().parents[2]
 DOCKERFILE = "ARG BASE\nFROM ${BASE}\nCOPY sandbox /opt/sandbox/sandbox\n"
-NOBODY_IN_PARTICULAR = "70001:70001"
+UNPRIVILEGED_USER = "70001:70001"
 HEADERS = Path(__file__).parent / "headers"
 # CPU time of an empty program with the precompiled header, as a share of what it takes with the header as text.
-COST_OF_HEADER = """
+HEADER_COST_SCRIPT = """
 import resource, subprocess
 def cpu_s(*more):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -64,9 +64,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (folder / "Dockerfile").write_text(DOCKERFILE)
     monkeypatch.setattr(docker_images, "_PACKAGE", package)
     monkeypatch.setattr(docker_images, "IMAGES", ("selftest", "othertest"))
-    image_tag.cache_clear()
+    compute_image_tag.cache_clear()
     yield package
-    image_tag.cache_clear()
+    compute_image_tag.cache_clear()
 
 
 @pytest.fixture
@@ -79,22 +79,22 @@ def swept(client: docker.DockerClient) -> Iterator[None]:
                 client.api.remove_image(tag, force=True)
 
 
-def tag_now(name: str) -> str:
-    image_tag.cache_clear()
-    return image_tag(name)
+def compute_fresh_tag(name: str) -> str:
+    compute_image_tag.cache_clear()
+    return compute_image_tag(name)
 
 
 def change_runner(package: Path, text: str) -> None:
     (package / "runner" / "__init__.py").write_text(text)
-    image_tag.cache_clear()
+    compute_image_tag.cache_clear()
 
 
 def run_in(client: docker.DockerClient, name: str, *command: str) -> str:
     """What `command` prints in a container as strict as a box, as a uid that no file belongs to."""
     output = client.containers.run(
-        image_tag(name),
+        compute_image_tag(name),
         list(command),
-        user=NOBODY_IN_PARTICULAR,
+        user=UNPRIVILEGED_USER,
         read_only=True,
         network_mode="none",
         cap_drop=["ALL"],
@@ -108,55 +108,55 @@ def run_in(client: docker.DockerClient, name: str, *command: str) -> str:
 
 
 def test_a_tag_names_the_image_and_twelve_digits_of_its_content() -> None:
-    name, _, digits = image_tag("python").partition(":")
+    name, _, digits = compute_image_tag("python").partition(":")
     assert name == "sandbox-python"
     assert len(digits) == 12
     assert set(digits) <= set("0123456789abcdef")
 
 
 def test_a_changed_runner_changes_every_tag(package: Path) -> None:
-    before = tag_now("selftest"), tag_now("othertest")
+    before = compute_fresh_tag("selftest"), compute_fresh_tag("othertest")
     change_runner(package, "second = 2\n")
-    after = tag_now("selftest"), tag_now("othertest")
+    after = compute_fresh_tag("selftest"), compute_fresh_tag("othertest")
     assert before[0] != after[0]
     assert before[1] != after[1]
 
 
 def test_a_changed_dockerfile_changes_the_tag_of_its_own_image_only(package: Path) -> None:
-    before = tag_now("selftest"), tag_now("othertest")
+    before = compute_fresh_tag("selftest"), compute_fresh_tag("othertest")
     (package.parent / "images" / "selftest" / "Dockerfile").write_text(DOCKERFILE + "RUN true\n")
-    assert tag_now("selftest") != before[0]
-    assert tag_now("othertest") == before[1]
+    assert compute_fresh_tag("selftest") != before[0]
+    assert compute_fresh_tag("othertest") == before[1]
 
 
 def test_bytecode_beside_the_runner_does_not_change_the_tag(package: Path) -> None:
-    before = tag_now("selftest")
+    before = compute_fresh_tag("selftest")
     (package / "runner" / "__pycache__").mkdir()
     (package / "runner" / "__pycache__" / "left.pyc").write_bytes(b"left behind")
-    assert tag_now("selftest") == before
+    assert compute_fresh_tag("selftest") == before
 
 
 def test_a_process_keeps_to_its_tag_while_the_sources_change(package: Path) -> None:
-    before = image_tag("selftest")
+    before = compute_image_tag("selftest")
     (package / "runner" / "__init__.py").write_text("edited = 3\n")
-    assert image_tag("selftest") == before
+    assert compute_image_tag("selftest") == before
 
 
 def test_an_installed_package_uses_the_sources_it_carries(package: Path) -> None:
-    from_checkout = tag_now("selftest")
+    from_checkout = compute_fresh_tag("selftest")
     shutil.move(package.parent / "images", package / "_images")
-    assert tag_now("selftest") == from_checkout
+    assert compute_fresh_tag("selftest") == from_checkout
 
 
 def test_a_package_without_sources_says_to_install_again(package: Path) -> None:
     shutil.rmtree(package.parent / "images")
     with pytest.raises(EngineUnavailable, match="install the package again"):
-        tag_now("selftest")
+        compute_fresh_tag("selftest")
 
 
 def test_an_unknown_image_is_refused_with_the_known_ones() -> None:
     with pytest.raises(EngineUnavailable, match="native, python, web"):
-        image_tag("cobol")
+        compute_image_tag("cobol")
 
 
 @pytest.mark.docker
@@ -164,7 +164,7 @@ def test_an_unknown_image_is_refused_with_the_known_ones() -> None:
 def test_what_is_missing_is_built_once(client: docker.DockerClient, package: Path) -> None:
     steps: list[str] = []
     tags = ensure_images(client, ["selftest"], steps.append)
-    assert tags == {"selftest": image_tag("selftest")}
+    assert tags == {"selftest": compute_image_tag("selftest")}
     assert any("building" in step for step in steps)
     assert not any("\n" in step for step in steps)
     steps.clear()
@@ -212,7 +212,7 @@ def test_two_at_a_time_build_once(client: docker.DockerClient) -> None:
 def test_a_failed_build_shows_the_end_of_its_log_and_what_to_do(client: docker.DockerClient, package: Path) -> None:
     dockerfile = package.parent / "images" / "selftest" / "Dockerfile"
     dockerfile.write_text("ARG BASE\nFROM ${BASE}\nRUN echo the cellar is flooded; exit 7\n")
-    image_tag.cache_clear()
+    compute_image_tag.cache_clear()
     with pytest.raises(EngineUnavailable) as failure:
         ensure_images(client, ["selftest"], lambda step: None)
     assert "the cellar is flooded" in str(failure.value)
@@ -238,21 +238,21 @@ def test_where_no_registry_has_the_base_it_is_made_with_debootstrap(
     client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where this machine's own base was made so (as on a machine that had none), it is looked at instead."""
-    if client.images.list(docker_images.BASE, filters={"label": docker_images.MADE_HERE}):
-        assert ensure_base(client, print_nothing) == docker_images.BASE
-        assert debian_of(client, docker_images.BASE).startswith("12")
+    if client.images.list(docker_images.BASE_IMAGE, filters={"label": docker_images.DEBOOTSTRAP_LABEL}):
+        assert ensure_base(client, print_nothing) == docker_images.BASE_IMAGE
+        assert read_debian_version(client, docker_images.BASE_IMAGE).startswith("12")
         return
     if os.geteuid() != 0 or not shutil.which("debootstrap"):
         pytest.skip("needs root and debootstrap")
     made = "sandbox-base-selftest:bookworm"
-    monkeypatch.setattr(docker_images, "BASE", made)
-    monkeypatch.setattr(docker_images, "OFFICIAL_BASE", "sandbox-base-that-nobody-publishes:bookworm")
+    monkeypatch.setattr(docker_images, "BASE_IMAGE", made)
+    monkeypatch.setattr(docker_images, "OFFICIAL_BASE_IMAGE", "sandbox-base-that-nobody-publishes:bookworm")
     steps: list[str] = []
     try:
         assert ensure_base(client, steps.append) == made
         assert any("debootstrap" in step for step in steps)
-        assert client.images.list(made, filters={"label": docker_images.MADE_HERE})
-        assert debian_of(client, made).startswith("12")
+        assert client.images.list(made, filters={"label": docker_images.DEBOOTSTRAP_LABEL})
+        assert read_debian_version(client, made).startswith("12")
     finally:
         with suppress(docker.errors.ImageNotFound):
             client.api.remove_image(made, force=True)
@@ -262,8 +262,8 @@ def test_where_no_registry_has_the_base_it_is_made_with_debootstrap(
 def test_without_debootstrap_the_missing_base_says_how_to_get_it(
     client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(docker_images, "BASE", "sandbox-base-selftest:bookworm")
-    monkeypatch.setattr(docker_images, "OFFICIAL_BASE", "sandbox-base-that-nobody-publishes:bookworm")
+    monkeypatch.setattr(docker_images, "BASE_IMAGE", "sandbox-base-selftest:bookworm")
+    monkeypatch.setattr(docker_images, "OFFICIAL_BASE_IMAGE", "sandbox-base-that-nobody-publishes:bookworm")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EngineUnavailable, match="apt-get install debootstrap"):
         ensure_base(client, lambda step: None)
@@ -351,10 +351,10 @@ def test_a_program_does_the_same_with_the_precompiled_header_and_without(
 def test_the_precompiled_header_leaves_next_to_nothing_to_do(client: docker.DockerClient) -> None:
     """With the templates of its inline functions left to each program it is a third of the header's cost as text."""
     ensure_images(client, IMAGES, print_nothing)
-    assert float(run_in(client, "native", "python3", "-c", COST_OF_HEADER)) < 1 / 8
+    assert float(run_in(client, "native", "python3", "-c", HEADER_COST_SCRIPT)) < 1 / 8
 
 
-def debian_of(client: docker.DockerClient, image: str) -> str:
+def read_debian_version(client: docker.DockerClient, image: str) -> str:
     release: bytes = client.containers.run(image, ["cat", "/etc/debian_version"], network_mode="none", remove=True)
     return release.decode()
 

@@ -23,9 +23,9 @@ from sandbox.box.stop import StopSignal
 from sandbox.box.streams import Streams
 from sandbox.errors import BoxError
 from sandbox.runner import frames
-from sandbox.runner.allowance import MOST_S
+from sandbox.runner.allowance import MAX_ALLOWANCE_S
 from sandbox.runner.contract import Limits, Mode, Outcome, Run, Status
-from sandbox.runner.words import WALL_CEILING
+from sandbox.runner.words import MAX_WALL_TIME_FACTOR
 from sandbox.schema import StageResult
 
 LENGTH = struct.Struct("=I")
@@ -65,32 +65,32 @@ ANSWERS = st.fixed_dictionaries(
 )
 
 
-class TakenOver:
+class HostileBoxHandle:
     """Walls whose supervisor says what the test wants, to every question."""
 
     def __init__(self, answer: bytes, descriptors: int, out: bytes) -> None:
-        self.connection, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.connection, self._supervisor_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._answer, self._descriptors, self._out = answer, descriptors, out
-        frames.send(self._theirs, {"ready": True})
+        frames.send(self._supervisor_end, {"ready": True})
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     def _run(self) -> None:
         with suppress(OSError, frames.FrameError):
             while True:
-                asked, _, descriptors = frames.receive(self._theirs)
+                request, _, descriptors = frames.receive(self._supervisor_end)
                 if len(descriptors) > 1:
                     with suppress(OSError):
                         os.write(descriptors[1], self._out)
-                frames.close_all(descriptors)
-                if asked["do"] == "kill":
+                frames.close_descriptors(descriptors)
+                if request["do"] == "kill":
                     continue
-                if asked["do"] in {"warm", "settle"}:
-                    frames.send(self._theirs, {"warm": True, "settled": True})
+                if request["do"] in {"warm", "settle"}:
+                    frames.send(self._supervisor_end, {"warm": True, "settled": True})
                     continue
                 lent = [os.open(os.devnull, os.O_RDONLY) for _ in range(self._descriptors)]
-                self._theirs.sendmsg([self._answer], _rights(lent))
-                frames.close_all(lent)
+                self._supervisor_end.sendmsg([self._answer], _build_rights_message(lent))
+                frames.close_descriptors(lent)
 
     def limit_memory(self, memory_mb: int) -> None: ...
 
@@ -98,30 +98,30 @@ class TakenOver:
 
     def begin_run(self) -> None: ...
 
-    def peak_memory_mb(self) -> float | None:
+    def read_peak_memory_mb(self) -> float | None:
         return None
 
     def ran_out_of_memory(self) -> bool:
         return False
 
     def destroy(self) -> None:
-        self._theirs.shutdown(socket.SHUT_RDWR)
+        self._supervisor_end.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self.connection.close()
-        self._theirs.close()
+        self._supervisor_end.close()
 
 
-def _rights(descriptors: list[int]) -> list[tuple[int, int, bytes]]:
+def _build_rights_message(descriptors: list[int]) -> list[tuple[int, int, bytes]]:
     if not descriptors:
         return []
     return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"{len(descriptors)}i", *descriptors))]
 
 
 def _run_against(answer: bytes, descriptors: int = 0, out: bytes = b"out") -> None:
-    walls = TakenOver(answer, descriptors, out)
+    handle = HostileBoxHandle(answer, descriptors, out)
     try:
-        box = Box(walls)
-        box.load(languages.named("python").program("print(1)"))
+        box = Box(handle)
+        box.load(languages.get_language("python").build_program("print(1)"))
         try:
             outcome = box.run(Run(limits=LIMITS))
         except BoxError:
@@ -129,13 +129,13 @@ def _run_against(answer: bytes, descriptors: int = 0, out: bytes = b"out") -> No
         assert isinstance(outcome.status, Status)
         assert all(map(math.isfinite, (outcome.usage.cpu_time_s, outcome.usage.wall_time_s, outcome.usage.memory_mb)))
         assert len(outcome.stdout) <= LIMITS.output_kb * 1024
-        told = json.loads(StageResult.of(outcome).model_dump_json())
-        StageResult.model_validate(told)
+        payload = json.loads(StageResult.from_outcome(outcome).model_dump_json())
+        StageResult.model_validate(payload)
     finally:
-        walls.destroy()
+        handle.destroy()
 
 
-def _framed(header: bytes) -> bytes:
+def _frame(header: bytes) -> bytes:
     return LENGTH.pack(len(header)) + header
 
 
@@ -152,18 +152,18 @@ def _framed(header: bytes) -> bytes:
 def test_an_answer_of_any_content_is_an_outcome_or_costs_the_box(
     answer: dict[str, object], descriptors: int, out: bytes
 ) -> None:
-    _run_against(_framed(json.dumps({"tag": "", **answer}).encode()), descriptors, out)
+    _run_against(_frame(json.dumps({"tag": "", **answer}).encode()), descriptors, out)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 @given(
     datagram=st.binary(min_size=1, max_size=200)
-    | st.binary(max_size=100).map(_framed)
-    | st.text(alphabet='{}[]",:0 \\', max_size=60).map(lambda text: _framed(text.encode())),
+    | st.binary(max_size=100).map(_frame)
+    | st.text(alphabet='{}[]",:0 \\', max_size=60).map(lambda text: _frame(text.encode())),
     descriptors=st.integers(0, 3),
 )
-@example(_framed(b"[" * 100_000), 0)
-@example(_framed(b'{"a":' + b"9" * 10_000 + b"}"), 0)
+@example(_frame(b"[" * 100_000), 0)
+@example(_frame(b'{"a":' + b"9" * 10_000 + b"}"), 0)
 @example(LENGTH.pack(0xFFFFFFFF) + b"{}", 2)
 def test_a_datagram_of_any_bytes_is_a_frame_or_costs_the_box(datagram: bytes, descriptors: int) -> None:
     _run_against(datagram, descriptors)
@@ -173,15 +173,15 @@ def test_no_descriptor_is_left_open_by_a_hostile_answer() -> None:
     def count() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))
 
-    _run_against(_framed(b"{}"), 3)
+    _run_against(_frame(b"{}"), 3)
     before = count()
     for answer in (b"{}", b"[]", json.dumps({"outcome": GOOD, "parts": [["f", 9]], "tag": ""}).encode(), b"\xff"):
-        _run_against(_framed(answer), 3)
+        _run_against(_frame(answer), 3)
         _run_against(answer, 3)
     assert count() == before
 
 
-class OutOfReach(TakenOver):
+class LostBoxHandle(HostileBoxHandle):
     """Walls that cannot be moved any more."""
 
     def limit_memory(self, memory_mb: int) -> None:
@@ -191,22 +191,22 @@ class OutOfReach(TakenOver):
 @pytest.mark.parametrize(
     "use",
     [
-        lambda box, lent: box.run_beside(Mode.SERVE, b"", LIMITS, lent[:2], allowance=lent[2]),
-        lambda box, lent: box.converse(Run(limits=LIMITS), lent),
+        lambda box, lent: box.run_with_channel(Mode.SERVE, b"", LIMITS, lent[:2], allowance=lent[2]),
+        lambda box, lent: box.run_interactive(Run(limits=LIMITS), lent),
     ],
 )
 def test_what_is_lent_to_a_program_is_closed_when_its_box_fails_before_the_run(
     use: Callable[[Box, list[int]], Outcome],
 ) -> None:
-    walls = OutOfReach(b"", 0, b"")
+    handle = LostBoxHandle(b"", 0, b"")
     lent = [os.open(os.devnull, os.O_RDONLY) for _ in range(3)]
     try:
-        box = Box(walls)
-        box.load(languages.named("python").program("print(1)"))
+        box = Box(handle)
+        box.load(languages.get_language("python").build_program("print(1)"))
         with pytest.raises(BoxError):
             use(box, lent)
     finally:
-        walls.destroy()
+        handle.destroy()
     for descriptor in lent:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(descriptor)
@@ -220,13 +220,13 @@ def test_the_watchdog_gives_a_program_all_that_its_supervisor_may_allow(monkeypa
         raise BoxError("no answer")
 
     monkeypatch.setattr(Streams, "wait_for", wait_for)
-    walls = TakenOver(_framed(b"{}"), 0, b"")
+    handle = HostileBoxHandle(_frame(b"{}"), 0, b"")
     began = time.monotonic()
     try:
-        box = Box(walls)
-        box.load(languages.named("python").program("print(1)"))
+        box = Box(handle)
+        box.load(languages.get_language("python").build_program("print(1)"))
         with pytest.raises(BoxError):
-            box.run_beside(Mode.SERVE, b"", LIMITS, (), allowance=os.open(os.devnull, os.O_RDONLY))
+            box.run_with_channel(Mode.SERVE, b"", LIMITS, (), allowance=os.open(os.devnull, os.O_RDONLY))
     finally:
-        walls.destroy()
-    assert deadlines[0] - began > (LIMITS.wall_time_s + MOST_S) * WALL_CEILING
+        handle.destroy()
+    assert deadlines[0] - began > (LIMITS.wall_time_s + MAX_ALLOWANCE_S) * MAX_WALL_TIME_FACTOR

@@ -21,7 +21,7 @@ from sandbox import languages
 from sandbox.box import cgroup, local_cgroup, local_engine
 from sandbox.box.box import Box
 from sandbox.box.local_cgroup import BoxCgroup
-from sandbox.box.local_engine import Host, LocalEngine
+from sandbox.box.local_engine import HostIsolation, LocalEngine
 from sandbox.box.slot import Slot
 from sandbox.box.uids import UidBlock
 from sandbox.config import WorkerSettings
@@ -35,7 +35,7 @@ RIGHTS = ["root", "plain", "nobody", "filtered", "nobody+filtered"]
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up rights to try lesser hosts")
 
 
-class Worker:
+class RestrictedWorker:
     """The process of `local_host`, spoken to in lines of JSON. A copy: the checkout may be where only root may read."""
 
     def __init__(self, rights: str) -> None:
@@ -51,7 +51,7 @@ class Worker:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.missing: list[str] = self._read()
+        self.missing_isolation: list[str] = self._read()
 
     def run(self, code: str, **options: Any) -> dict[str, Any]:
         assert self.process.stdin is not None
@@ -72,8 +72,8 @@ class Worker:
 
 
 @contextmanager
-def _worker(rights: str) -> Iterator[Worker]:
-    worker = Worker(rights)
+def _run_worker(rights: str) -> Iterator[RestrictedWorker]:
+    worker = RestrictedWorker(rights)
     try:
         yield worker
     finally:
@@ -81,17 +81,17 @@ def _worker(rights: str) -> Iterator[Worker]:
 
 
 @pytest.fixture(scope="module", params=RIGHTS)
-def anywhere(request: pytest.FixtureRequest) -> Iterator[Worker]:
-    with _worker(request.param) as worker:
+def any_worker(request: pytest.FixtureRequest) -> Iterator[RestrictedWorker]:
+    with _run_worker(request.param) as worker:
         yield worker
 
 
 @pytest.fixture(scope="module", params=["root", "plain", "nobody"])
-def walled(request: pytest.FixtureRequest) -> Iterator[Worker]:
+def isolated_worker(request: pytest.FixtureRequest) -> Iterator[RestrictedWorker]:
     """Where the kernel gives namespaces."""
-    with _worker(request.param) as worker:
-        if any("file system" in wall for wall in worker.missing):
-            pytest.skip(f"this kernel gives no namespaces: {worker.missing[0]}")
+    with _run_worker(request.param) as worker:
+        if any("file system" in layer for layer in worker.missing_isolation):
+            pytest.skip(f"this kernel gives no namespaces: {worker.missing_isolation[0]}")
         yield worker
 
 
@@ -102,7 +102,7 @@ def engine(tmp_path: Path) -> Iterator[LocalEngine]:
     engine.close()
 
 
-def _launchers(home: Path) -> set[int]:
+def _find_launchers(home: Path) -> set[int]:
     """Processes of the local boxes of that home, launchers and supervisors alike."""
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
@@ -115,11 +115,11 @@ def _launchers(home: Path) -> set[int]:
     return found
 
 
-def _cgroups_of(pid: int) -> list[Path]:
-    return list(cgroup.ROOT.glob(f"**/{local_cgroup.PARENT}/*-{pid}-*"))
+def _find_cgroups(pid: int) -> list[Path]:
+    return list(cgroup.CGROUP_ROOT.glob(f"**/{local_cgroup.PARENT_NAME}/*-{pid}-*"))
 
 
-def _soon(condition: Callable[[], object]) -> bool:
+def _wait_until(condition: Callable[[], object]) -> bool:
     patience = time.monotonic() + 10
     while not condition():
         if time.monotonic() > patience:
@@ -131,10 +131,10 @@ def _soon(condition: Callable[[], object]) -> bool:
 # --- verdicts, on every kind of host
 
 
-def test_python_and_c_programs_run(anywhere: Worker) -> None:
-    assert anywhere.run("input()")["status"] == "runtime_error"
-    assert anywhere.run("print(sum(range(10)))")["stdout"] == "45\n"
-    assert anywhere.run(HELLO, language="c")["stdout"].startswith("hi ")
+def test_python_and_c_programs_run(any_worker: RestrictedWorker) -> None:
+    assert any_worker.run("input()")["status"] == "runtime_error"
+    assert any_worker.run("print(sum(range(10)))")["stdout"] == "45\n"
+    assert any_worker.run(HELLO, language="c")["stdout"].startswith("hi ")
 
 
 @pytest.mark.parametrize(
@@ -150,11 +150,11 @@ def test_python_and_c_programs_run(anywhere: Worker) -> None:
         ("int main(void) { return 3 }", {"language": "c"}, "compile_error"),
     ],
 )
-def test_verdicts_are_right(anywhere: Worker, code: str, limits: dict[str, Any], status: str) -> None:
-    assert anywhere.run(code, **limits)["status"] == status
+def test_verdicts_are_right(any_worker: RestrictedWorker, code: str, limits: dict[str, Any], status: str) -> None:
+    assert any_worker.run(code, **limits)["status"] == status
 
 
-def test_nothing_a_run_leaves_is_there_for_the_next(anywhere: Worker) -> None:
+def test_nothing_a_run_leaves_is_there_for_the_next(any_worker: RestrictedWorker) -> None:
     leave = """
         import os, subprocess
         open("left", "w").close()
@@ -162,17 +162,17 @@ def test_nothing_a_run_leaves_is_there_for_the_next(anywhere: Worker) -> None:
             if os.path.exists("/box"): open(place, "w").close()
         subprocess.Popen(["sleep", "600"], start_new_session=True)
     """
-    assert anywhere.run(leave)["status"] == "ok"
+    assert any_worker.run(leave)["status"] == "ok"
     look = """
         import os
         print([name for place in (".", "/tmp", "/dev/shm") for name in os.listdir(place) if name == "left"])
         pids = [name for name in os.listdir("/proc") if name.isdigit()] if os.path.exists("/box") else []
         print("sleep\\n" in [open(f"/proc/{pid}/comm").read() for pid in pids])
     """
-    assert anywhere.run(look)["stdout"] == "[]\nFalse\n"
+    assert any_worker.run(look)["stdout"] == "[]\nFalse\n"
 
 
-def test_no_program_reaches_a_network(anywhere: Worker) -> None:
+def test_no_program_reaches_a_network(any_worker: RestrictedWorker) -> None:
     code = """
         import socket
         try:
@@ -180,10 +180,10 @@ def test_no_program_reaches_a_network(anywhere: Worker) -> None:
         except OSError as error:
             print(error.errno in (97, 99, 101))
     """
-    assert anywhere.run(code)["stdout"] == "True\n"
+    assert any_worker.run(code)["stdout"] == "True\n"
 
 
-def test_no_program_reaches_the_zygote_or_the_supervisor(anywhere: Worker) -> None:
+def test_no_program_reaches_the_zygote_or_the_supervisor(any_worker: RestrictedWorker) -> None:
     code = """
         import os
         parent = os.getppid()
@@ -196,27 +196,27 @@ def test_no_program_reaches_the_zygote_or_the_supervisor(anywhere: Worker) -> No
                 except PermissionError:
                     pass
     """
-    assert anywhere.run(code)["stdout"] == ""
+    assert any_worker.run(code)["stdout"] == ""
 
 
-def test_a_program_has_no_capability_and_gains_none(anywhere: Worker) -> None:
+def test_a_program_has_no_capability_and_gains_none(any_worker: RestrictedWorker) -> None:
     code = (
         "print({line.split()[1] for line in open('/proc/self/status') if line[:6] in ('CapEff', 'CapPrm', 'CapInh')})"
     )
-    assert anywhere.run(code)["stdout"] == "{'0000000000000000'}\n"
+    assert any_worker.run(code)["stdout"] == "{'0000000000000000'}\n"
 
 
 # --- walls, where there are namespaces
 
 
-def test_a_program_sees_no_process_of_the_machine(walled: Worker) -> None:
+def test_a_program_sees_no_process_of_the_machine(isolated_worker: RestrictedWorker) -> None:
     code = (
         "import os\nprint(sorted(int(pid) for pid in os.listdir('/proc') if pid.isdigit())[:2], os.getpid() < 99_999)"
     )
-    assert walled.run(code)["stdout"].startswith("[1, 2] True")
+    assert isolated_worker.run(code)["stdout"].startswith("[1, 2] True")
 
 
-def test_a_program_sees_little_of_the_machines_files_and_writes_none(walled: Worker) -> None:
+def test_a_program_sees_little_of_the_machines_files_and_writes_none(isolated_worker: RestrictedWorker) -> None:
     code = """
         import os
         hidden = ("root", "home", "work", "srv", "mnt", "etc/shadow", "proc/1/root/root")
@@ -229,58 +229,58 @@ def test_a_program_sees_little_of_the_machines_files_and_writes_none(walled: Wor
             except OSError:
                 pass
     """
-    answer = walled.run(code)
+    answer = isolated_worker.run(code)
     seen, *written = answer["stdout"].splitlines()
     assert seen == "[]"
-    if not any(wall.startswith("users") for wall in walled.missing):
+    if not any(wall.startswith("users") for wall in isolated_worker.missing_isolation):
         assert written == []
     assert not set(written) - {"written /box", "written /box/program"}
     # Where they share our user, a box whose folders were written to is not used again.
-    assert walled.run("print(1)")["first_try"] is not bool(written)
+    assert isolated_worker.run("print(1)")["first_try"] is not bool(written)
 
 
-def test_there_are_a_handful_of_devices_and_no_other_network_interface(walled: Worker) -> None:
+def test_there_are_a_handful_of_devices_and_no_other_network_interface(isolated_worker: RestrictedWorker) -> None:
     code = """
         import os
         print(sorted(os.listdir("/dev")))
         print([line.split(":")[0].strip() for line in open("/proc/net/dev") if ":" in line])
         print(os.uname().nodename, os.urandom(2) != b"", len(open("/dev/zero", "rb").read(3)))
     """
-    devices, interfaces, rest = walled.run(code)["stdout"].splitlines()
+    devices, interfaces, rest = isolated_worker.run(code)["stdout"].splitlines()
     assert devices == str(sorted("fd full null random shm stderr stdin stdout urandom zero".split()))  # noqa: SIM905
     assert "eth" not in interfaces
     assert rest == "box True 3"
 
 
-def test_files_in_memory_have_a_size(walled: Worker) -> None:
+def test_files_in_memory_have_a_size(isolated_worker: RestrictedWorker) -> None:
     code = (
         "import os\nprint([os.statvfs(p).f_blocks * os.statvfs(p).f_frsize >> 20 for p in ('/tmp', '.', '/dev/shm')])"
     )
-    assert walled.run(code)["stdout"] == "[512, 512, 512]\n"
+    assert isolated_worker.run(code)["stdout"] == "[512, 512, 512]\n"
 
 
 # --- what is missing is said
 
 
 def test_root_with_cgroups_lacks_nothing() -> None:
-    with _worker("root") as worker:
+    with _run_worker("root") as worker:
         group = BoxCgroup.make(WorkerSettings(home=worker.home), 49)
         if group is None:
             pytest.skip("this machine's cgroups cannot be written")
         group.remove()
-        assert worker.missing == []
+        assert worker.missing_isolation == []
 
 
 def test_nobody_is_told_of_users_and_memory() -> None:
-    with _worker("nobody") as worker:
-        text = "\n".join(worker.missing)
+    with _run_worker("nobody") as worker:
+        text = "\n".join(worker.missing_isolation)
         assert "memory, process and CPU limits by the kernel" in text
         assert "newuidmap" in text or shutil.which("newuidmap")
 
 
 def test_without_namespaces_each_missing_wall_is_named_with_what_to_do() -> None:
-    with _worker("nobody+filtered") as worker:
-        assert [wall.partition(":")[0] for wall in worker.missing] == [
+    with _run_worker("nobody+filtered") as worker:
+        assert [wall.partition(":")[0] for wall in worker.missing_isolation] == [
             "file system",
             "processes",
             "network",
@@ -289,18 +289,18 @@ def test_without_namespaces_each_missing_wall_is_named_with_what_to_do() -> None
             "users",
             "memory, process and CPU limits by the kernel (cgroup)",
         ]
-        assert "seccomp=unconfined" in worker.missing[0]
+        assert "seccomp=unconfined" in worker.missing_isolation[0]
 
 
 def test_the_module_says_the_same_as_an_engine(engine: LocalEngine) -> None:
-    assert local_engine.missing_walls() == engine.missing_walls()
+    assert local_engine.list_missing_isolation() == engine.list_missing_isolation()
 
 
 # --- an engine's boxes
 
 
 def test_a_box_is_up_in_half_a_second(engine: LocalEngine) -> None:
-    assert engine.host.kinds is not None
+    assert engine.host.namespaces is not None
     took = []
     for _ in range(3):
         began = time.monotonic()
@@ -312,17 +312,17 @@ def test_a_box_is_up_in_half_a_second(engine: LocalEngine) -> None:
 
 def test_a_destroyed_box_leaves_no_process_and_no_cgroup(engine: LocalEngine, tmp_path: Path) -> None:
     box = Box(engine.start("python"))
-    assert len(_launchers(tmp_path)) == 2
+    assert len(_find_launchers(tmp_path)) == 2
     box.close()
     box.close()
-    assert _launchers(tmp_path) == set()
-    assert _cgroups_of(os.getpid()) == []
+    assert _find_launchers(tmp_path) == set()
+    assert _find_cgroups(os.getpid()) == []
 
 
 @pytest.mark.parametrize("rights", RIGHTS)
 def test_a_worker_killed_in_mid_run_leaves_nothing(rights: str) -> None:
     before = set(Path(tempfile.gettempdir()).glob("sandbox-47-*"))
-    worker = Worker(rights)
+    worker = RestrictedWorker(rights)
     assert worker.run("print(1)")["status"] == "ok"
     folders = set(Path(tempfile.gettempdir()).glob("sandbox-47-*")) - before
     assert bool(folders) is ("filtered" in rights)
@@ -330,17 +330,17 @@ def test_a_worker_killed_in_mid_run_leaves_nothing(rights: str) -> None:
     endless = "import subprocess, time\nsubprocess.Popen(['sleep', '987654'], start_new_session=True)\ntime.sleep(60)"
     worker.process.stdin.write(json.dumps({"code": endless}) + "\n")
     worker.process.stdin.flush()
-    assert _soon(lambda: _running("987654"))
+    assert _wait_until(lambda: _is_running("987654"))
     os.kill(worker.process.pid, signal.SIGKILL)
     worker.close()
-    assert _soon(lambda: not _running("987654"))
-    assert _soon(lambda: not _launchers(worker.home))
-    assert _soon(lambda: not _cgroups_of(worker.process.pid))
-    assert _soon(lambda: not any(folder.exists() for folder in folders))
+    assert _wait_until(lambda: not _is_running("987654"))
+    assert _wait_until(lambda: not _find_launchers(worker.home))
+    assert _wait_until(lambda: not _find_cgroups(worker.process.pid))
+    assert _wait_until(lambda: not any(folder.exists() for folder in folders))
     assert str(worker.home) not in Path("/proc/mounts").read_text()
 
 
-def _running(argument: str) -> bool:
+def _is_running(argument: str) -> bool:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if folder.joinpath("cmdline").read_bytes() == f"sleep\0{argument}\0".encode():
@@ -358,42 +358,46 @@ def test_cgroups_that_a_worker_left_are_removed_by_the_next(tmp_path: Path, monk
         left = BoxCgroup.make(WorkerSettings(home=tmp_path), 49)
     if left is None:
         pytest.skip("this machine's cgroups cannot be written")
-    assert _cgroups_of(gone.pid)
+    assert _find_cgroups(gone.pid)
     LocalEngine(WorkerSettings(home=tmp_path), slot=49).close()
-    assert _cgroups_of(gone.pid) == []
+    assert _find_cgroups(gone.pid) == []
 
 
 def test_cgroups_of_version_2_get_their_limits_in_the_files_of_version_2(tmp_path: Path) -> None:
     """On folders that look like a version 2 hierarchy."""
     (tmp_path / "cgroup.controllers").write_text("cpu memory pids\n")
-    (tmp_path / local_cgroup.PARENT).mkdir()
-    for folder in (tmp_path, tmp_path / local_cgroup.PARENT):
+    (tmp_path / local_cgroup.PARENT_NAME).mkdir()
+    for folder in (tmp_path, tmp_path / local_cgroup.PARENT_NAME):
         (folder / "cgroup.subtree_control").write_text("cpu memory pids\n")
     group = BoxCgroup(tmp_path)
-    group.fill("1-2-3", WorkerSettings(home=tmp_path, box_cpus=1.5, box_processes=99))
+    group.create_cgroups("1-2-3", WorkerSettings(home=tmp_path, box_cpus=1.5, box_processes=99))
     (folder,) = group.folders
     assert (folder / "pids.max").read_text() == "99"
     assert (folder / "cpu.max").read_text() == "150000 100000"
-    assert group.shown == [(str(folder), "/sys/fs/cgroup")]
-    assert group.lacking == []
+    assert group.bind_mounts == [(str(folder), "/sys/fs/cgroup")]
+    assert group.missing_limits == []
 
 
 def test_a_language_that_is_not_installed_is_named(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     slot = Slot(engine, 10, 60.0)
-    slot.require(languages.named("cpp"))
+    slot.require_language(languages.get_language("cpp"))
     monkeypatch.setattr(local_engine, "SEARCH_PATH", "/nowhere")
     with pytest.raises(EngineUnavailable, match=r"cpp: g\+\+ is not on this machine; install it"):
-        slot.require(languages.named("cpp"))
+        slot.require_language(languages.get_language("cpp"))
     with pytest.raises(EngineUnavailable, match="javascript: node is not on this machine; install it"):
-        slot.require(languages.named("javascript"))
+        slot.require_language(languages.get_language("javascript"))
 
 
 def test_boxes_get_uids_of_their_own_as_far_as_the_host_lends_them() -> None:
     everything, container = [[0, 4_294_967_295]], [[0, 65_536]]
     with closing(UidBlock()) as first, closing(UidBlock()) as second:
-        host = Host((), "host", everything)
-        assert host.uid_base(first, 0, 20_000) != host.uid_base(second, 0, 20_000)
-        assert Host((), "host", container).uid_base(first, 0, 20_000) == local_engine.FIRST_LENT_UID
-        assert Host((), "range", everything).uid_base(first, 0, 20_000) == local_engine.FIRST_LENT_UID
-        assert Host((), "host", container).uid_base(first, 0, 80_000) is None
-        assert Host((), "one", everything).uid_base(first, 0, 20_000) is None
+        host = HostIsolation((), "host", everything)
+        assert host.find_uid_base(first, 0, 20_000) != host.find_uid_base(second, 0, 20_000)
+        assert (
+            HostIsolation((), "host", container).find_uid_base(first, 0, 20_000) == local_engine.FIRST_SUBORDINATE_UID
+        )
+        assert (
+            HostIsolation((), "range", everything).find_uid_base(first, 0, 20_000) == local_engine.FIRST_SUBORDINATE_UID
+        )
+        assert HostIsolation((), "host", container).find_uid_base(first, 0, 80_000) is None
+        assert HostIsolation((), "one", everything).find_uid_base(first, 0, 20_000) is None

@@ -16,7 +16,7 @@ from sandbox.box.box import Box
 from sandbox.box.docker_engine import DockerEngine, remove_boxes
 from sandbox.box.engine import Engine
 from sandbox.box.local_engine import LocalEngine
-from sandbox.box.socket_folder import folder_at_home, socket_folder, temporary_folder
+from sandbox.box.socket_folder import ensure_socket_folder, get_fallback_folder, get_temporary_folder
 from sandbox.box.uids import BOXES_PER_BLOCK, FIRST_UID, UIDS_PER_BOX, UidBlock
 from sandbox.config import WorkerSettings
 from tests.box.running import run_in
@@ -34,8 +34,8 @@ def engines(request: pytest.FixtureRequest) -> Iterator[list[Engine]]:
     with ExitStack() as stack:
         homes = [Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="alices-home-"))) for _ in range(2)]
         made = [stack.enter_context(closing(kind(WorkerSettings(home=home), 0))) for home in homes]
-        if made[0].missing_walls():
-            pytest.skip(f"this machine lacks {made[0].missing_walls()}")
+        if made[0].list_missing_isolation():
+            pytest.skip(f"this machine lacks {made[0].list_missing_isolation()}")
         yield made
         for home in homes:
             remove_boxes(home)
@@ -63,8 +63,8 @@ def test_a_block_of_uids_is_free_again_when_its_holder_is_gone() -> None:
         second.close()
         with closing(UidBlock()) as third:
             assert third.number == second.number
-        assert first.base(0) == first.base(BOXES_PER_BLOCK) >= FIRST_UID
-        assert first.base(1) - first.base(0) == UIDS_PER_BOX
+        assert first.compute_base(0) == first.compute_base(BOXES_PER_BLOCK) >= FIRST_UID
+        assert first.compute_base(1) - first.compute_base(0) == UIDS_PER_BOX
 
 
 def test_an_engine_that_has_other_temporary_files_gets_its_socket_at_home(
@@ -74,25 +74,25 @@ def test_an_engine_that_has_other_temporary_files_gets_its_socket_at_home(
     with closing(DockerEngine(WorkerSettings(home=home), 0)) as engine:
         create = ContainerCollection.create
 
-        def elsewhere(*arguments: Any, **options: Any) -> Any:
+        def create_without_source(*arguments: Any, **options: Any) -> Any:
             source = Path(options["mounts"][0]["Source"])
-            if source.is_relative_to(temporary_folder(home)):
+            if source.is_relative_to(get_temporary_folder(home)):
                 shutil.rmtree(source)  # the engine does not see it
             return create(*arguments, **options)
 
-        monkeypatch.setattr(ContainerCollection, "create", elsewhere)
+        monkeypatch.setattr(ContainerCollection, "create", create_without_source)
         with closing(Box(engine.start("python"))) as box:
             assert run_in(box, "print(1)").ended_well
-        assert engine._folder == folder_at_home(home)
+        assert engine._folder == get_fallback_folder(home)
 
 
 def test_a_folder_that_others_may_enter_is_not_used(tmp_path: Path) -> None:
-    folder = temporary_folder(tmp_path)
+    folder = get_temporary_folder(tmp_path)
     folder.mkdir(mode=0o755)
     try:
-        assert socket_folder(tmp_path) == folder_at_home(tmp_path)
+        assert ensure_socket_folder(tmp_path) == get_fallback_folder(tmp_path)
         folder.chmod(0o700)
-        assert socket_folder(tmp_path) == folder
+        assert ensure_socket_folder(tmp_path) == folder
         (folder / "left").mkdir()
         remove_boxes(tmp_path)
         assert not folder.exists()

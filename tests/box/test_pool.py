@@ -11,17 +11,17 @@ import pytest
 
 from sandbox import languages
 from sandbox.box.docker_engine import HOME_LABEL, DockerEngine
-from sandbox.box.engine import Engine, Walls
-from sandbox.box.pool import Pool
+from sandbox.box.engine import BoxHandle, Engine
+from sandbox.box.pool import PrestartPool
 from sandbox.box.slot import Slot
 from sandbox.config import WorkerSettings
 from sandbox.errors import EngineUnavailable
-from sandbox.jobs.worker import FOR_ONE_PROGRAM
+from sandbox.jobs.worker import ONE_PROGRAM_PER_BOX
 from sandbox.runner.contract import Run, Status
 from sandbox.service import Service
 from tests.box.running import run_in
-from tests.crew import Crew
-from tests.jobs.waiting import printed, program, until
+from tests.crew import WorkerProcesses
+from tests.jobs.waiting import await_outputs, build_program, wait_until
 from tests.redis_server import RedisServer
 
 SLOT = 93
@@ -42,8 +42,8 @@ def containers(docker_client: docker.DockerClient, own_home: Path) -> Callable[[
 @pytest.fixture
 def slot(images: dict[str, str], own_home: Path) -> Iterator[Slot]:
     assert images
-    pool = Pool(DockerEngine(WorkerSettings(home=own_home), SLOT), READY)
-    slot = Slot(pool, FOR_ONE_PROGRAM, 3_600.0)
+    pool = PrestartPool(DockerEngine(WorkerSettings(home=own_home), SLOT), READY)
+    slot = Slot(pool, ONE_PROGRAM_PER_BOX, 3_600.0)
     yield slot
     slot.close()
     pool.close()
@@ -53,26 +53,28 @@ def test_every_program_has_a_container_of_its_own_and_nothing_is_left(
     slot: Slot, containers: Callable[[], set[str]]
 ) -> None:
     slot.warm("python")
-    until(lambda: len(containers()) == 1 + READY, "some are ready")
+    wait_until(lambda: len(containers()) == 1 + READY, "some are ready")
     uids = set()
     for _ in range(4):
         with slot.lend("python") as box:
             box.load(
-                languages.named("python").program("import os, socket; print(os.getpid(), open('/tmp/x', 'w').name)")
+                languages.get_language("python").build_program(
+                    "import os, socket; print(os.getpid(), open('/tmp/x', 'w').name)"
+                )
             )
             outcomes = [box.run(Run()) for _ in range(2)]  # a program's tests are in one box
             assert [each.status for each in outcomes] == [Status.OK, Status.OK]
         uids.add(box.started_at)
     assert len(uids) == 4
-    until(lambda: len(containers()) == READY, "used ones are gone, and some are ready")
+    wait_until(lambda: len(containers()) == READY, "used ones are gone, and some are ready")
     slot.close()
 
 
 def test_closing_leaves_no_container(
     images: dict[str, str], own_home: Path, containers: Callable[[], set[str]]
 ) -> None:
-    pool = Pool(DockerEngine(WorkerSettings(home=own_home), SLOT), READY)
-    slot = Slot(pool, FOR_ONE_PROGRAM, 3_600.0)
+    pool = PrestartPool(DockerEngine(WorkerSettings(home=own_home), SLOT), READY)
+    slot = Slot(pool, ONE_PROGRAM_PER_BOX, 3_600.0)
     with slot.lend("python") as box:
         assert run_in(box, "print(1)").stdout == b"1\n"
     slot.close()
@@ -83,10 +85,10 @@ def test_closing_leaves_no_container(
 def test_a_spare_is_made_as_soon_as_the_first_is_lent(
     images: dict[str, str], own_home: Path, containers: Callable[[], set[str]]
 ) -> None:
-    pool = Pool(DockerEngine(WorkerSettings(home=own_home), SLOT), 1)
-    walls = pool.start("python")
-    until(lambda: len(containers()) == 2, "a spare waits")
-    walls.destroy()
+    pool = PrestartPool(DockerEngine(WorkerSettings(home=own_home), SLOT), 1)
+    handle = pool.start("python")
+    wait_until(lambda: len(containers()) == 2, "a spare waits")
+    handle.destroy()
     pool.close()
 
 
@@ -97,7 +99,7 @@ class BrokenEngine:
         self._engine = engine
         self.failures = failures
 
-    def start(self, image: str) -> Walls:
+    def start(self, image: str) -> BoxHandle:
         if self.failures:
             self.failures -= 1
             raise EngineUnavailable("not now")
@@ -109,7 +111,7 @@ class BrokenEngine:
     def lacks(self, tool: str) -> bool:
         return False
 
-    def missing_walls(self) -> list[str]:
+    def list_missing_isolation(self) -> list[str]:
         return []
 
     def close(self) -> None:
@@ -117,26 +119,26 @@ class BrokenEngine:
 
 
 def test_a_failure_to_start_is_told_to_who_waits_and_is_not_for_ever(images: dict[str, str], own_home: Path) -> None:
-    pool = Pool(BrokenEngine(DockerEngine(WorkerSettings(home=own_home), SLOT), 1), 0)
+    pool = PrestartPool(BrokenEngine(DockerEngine(WorkerSettings(home=own_home), SLOT), 1), 0)
     with pytest.raises(EngineUnavailable, match="not now"):
         pool.start("python")
-    walls = pool.start("python")
-    walls.destroy()
-    walls.destroy()
+    handle = pool.start("python")
+    handle.destroy()
+    handle.destroy()
     pool.close()
 
 
 def test_a_worker_with_fresh_boxes_serves_and_leaves_nothing(
     images: dict[str, str], redis_server: RedisServer, own_home: Path, containers: Callable[[], set[str]]
 ) -> None:
-    settings = WorkerSettings(home=own_home, redis_url=redis_server.url(2))
+    settings = WorkerSettings(home=own_home, redis_url=redis_server.build_url(2))
     service = Service(settings)
     service.start()
     plant = "import os; print(os.path.exists('/tmp/planted')); open('/tmp/planted', 'w')"
-    with Crew(settings, 160, SANDBOX_ISOLATION="fresh") as crew:
-        crew.hire()
+    with WorkerProcesses(settings, 160, SANDBOX_ISOLATION="fresh") as crew:
+        crew.start()
         began = time.monotonic()
-        assert printed(service.submit("execute", [program(plant)] * 6, batch=True)) == ["False"] * 6
+        assert await_outputs(service.submit("execute", [build_program(plant)] * 6, batch=True)) == ["False"] * 6
         assert time.monotonic() - began < 60
     service.close()
-    until(lambda: containers() == set(), "no container is left")
+    wait_until(lambda: containers() == set(), "no container is left")

@@ -15,17 +15,17 @@ from sandbox.box.box import Box
 from sandbox.box.docker_engine import DockerEngine
 from sandbox.box.local_engine import LocalEngine
 from sandbox.box.slot import Slot
-from sandbox.box.watch import Unwatched
+from sandbox.box.watch import NullBoxObserver
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError
 from sandbox.jobs.perform import execute, verify
-from sandbox.rewards.score import Judged, Policy, score
+from sandbox.rewards.score import CompletionResult, Policy, score
 from sandbox.runner.contract import Limits, Run, Status, Verdict
-from sandbox.runner.job import Step
+from sandbox.runner.job import SetupStep
 from sandbox.schema import CommandTest, ExecuteRequest, TestCase, VerifyRequest
 
 SLOT = 89
-STEPS = [Step.FORK, Step.DIRECTORY, Step.LIMITS, Step.USER, Step.EXEC]
+STEPS = [SetupStep.FORK, SetupStep.DIRECTORY, SetupStep.LIMITS, SetupStep.USER, SetupStep.EXEC]
 
 
 class FailingDocker(DockerEngine):
@@ -33,31 +33,31 @@ class FailingDocker(DockerEngine):
 
     fail_at, failing_boxes = 0, 0
 
-    def _arguments(self, uid_base: int) -> list[str]:
+    def _build_arguments(self, uid_base: int) -> list[str]:
         self.failing_boxes -= 1
-        options = json.loads(super()._arguments(uid_base)[0])
+        options = json.loads(super()._build_arguments(uid_base)[0])
         return [json.dumps(options | ({"fail_at": self.fail_at} if self.failing_boxes >= 0 else {}))]
 
 
 class FailingLocal(LocalEngine):
     fail_at, failing_boxes = 0, 0
 
-    def _supervisor_options(self, *arguments: Any, **named: Any) -> dict[str, Any]:
+    def _build_supervisor_options(self, *arguments: Any, **named: Any) -> dict[str, Any]:
         self.failing_boxes -= 1
-        options = super()._supervisor_options(*arguments, **named)
+        options = super()._build_supervisor_options(*arguments, **named)
         return options | ({"fail_at": self.fail_at} if self.failing_boxes >= 0 else {})
 
 
-class Failures(Unwatched):
+class FailureRecorder(NullBoxObserver):
     def __init__(self) -> None:
-        self.again: list[bool] = []
-        self.ended_as: list[str] = []
+        self.retries: list[bool] = []
+        self.end_reasons: list[str] = []
 
-    def failed(self, reason: str, again: bool) -> None:
-        self.again.append(again)
+    def record_failure(self, reason: str, will_retry: bool) -> None:
+        self.retries.append(will_retry)
 
-    def ended(self, image: str, reason: str) -> None:
-        self.ended_as.append(reason)
+    def record_box_ended(self, image: str, reason: str) -> None:
+        self.end_reasons.append(reason)
 
 
 @pytest.fixture(params=["docker", "local"])
@@ -73,42 +73,42 @@ def failing(request: pytest.FixtureRequest, home: Path) -> Iterator[FailingDocke
 
 
 @pytest.fixture
-def watch() -> Failures:
-    return Failures()
+def recorder() -> FailureRecorder:
+    return FailureRecorder()
 
 
 @pytest.fixture
-def failing_slot(failing: FailingDocker | FailingLocal, watch: Failures) -> Iterator[Slot]:
-    slot = Slot(failing, 1_000, 3_600.0, watch)
+def failing_slot(failing: FailingDocker | FailingLocal, recorder: FailureRecorder) -> Iterator[Slot]:
+    slot = Slot(failing, 1_000, 3_600.0, recorder)
     yield slot
     slot.close()
 
 
-def _code(step: Step) -> str:
+def _build_code(step: SetupStep) -> str:
     """What needs that step: only a program that looks at its interpreter is executed, all others are forked."""
-    return "import sys\nprint(input(), sys.modules and '')" if step is Step.EXEC else "print(input())"
+    return "import sys\nprint(input(), sys.modules and '')" if step is SetupStep.EXEC else "print(input())"
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_failure_at_a_step_of_the_start_is_not_the_programs(
-    failing: FailingDocker | FailingLocal, failing_slot: Slot, watch: Failures, step: Step
+    failing: FailingDocker | FailingLocal, failing_slot: Slot, recorder: FailureRecorder, step: SetupStep
 ) -> None:
     failing.fail_at, failing.failing_boxes = step, 1
     tests = [TestCase(stdin="1", expected="1"), TestCase(stdin="2", expected="2")]
-    result = verify("x", VerifyRequest(language="python", code=_code(step), tests=tests), failing_slot, 0.0)
+    result = verify("x", VerifyRequest(language="python", code=_build_code(step), tests=tests), failing_slot, 0.0)
     assert (result.verdict, result.passed) == (Verdict.ACCEPTED, 2), result
-    assert (watch.again, watch.ended_as) == ([True], ["broken"])
+    assert (recorder.retries, recorder.end_reasons) == ([True], ["broken"])
 
 
 def test_where_no_box_can_start_a_program_the_result_says_so_and_pays_nothing(
-    failing: FailingDocker | FailingLocal, failing_slot: Slot, watch: Failures
+    failing: FailingDocker | FailingLocal, failing_slot: Slot, recorder: FailureRecorder
 ) -> None:
-    failing.fail_at, failing.failing_boxes = Step.LIMITS, 1_000
+    failing.fail_at, failing.failing_boxes = SetupStep.LIMITS, 1_000
     request = VerifyRequest(language="python", code="print(1)", tests=[TestCase(expected="1")])
     result = verify("x", request, failing_slot, 0.0)
-    assert (result.verdict, watch.again) == (Verdict.INTERNAL_ERROR, [True, True, False])
+    assert (result.verdict, recorder.retries) == (Verdict.INTERNAL_ERROR, [True, True, False])
     assert "limits: Operation canceled" in result.tests[0].message
-    assert score(Policy(), Judged(True, [test.verdict for test in result.tests])) is None
+    assert score(Policy(), CompletionResult(True, [test.verdict for test in result.tests])) is None
     ran = execute("x", ExecuteRequest(language="c", code="int main(void) { return 0; }"), failing_slot, 0.0)
     assert (ran.status, ran.compile, ran.exit_code) == (Status.INTERNAL_ERROR, None, None)
 
@@ -116,7 +116,7 @@ def test_where_no_box_can_start_a_program_the_result_says_so_and_pays_nothing(
 @pytest.mark.parametrize("code", ["print(1)", "import sys\nsys.modules\nprint(1)"])
 @pytest.mark.parametrize("limit", ["cpu_time_s", "wall_time_s"])
 def test_a_limit_too_small_for_any_start_is_a_time_limit(box: Box, code: str, limit: str) -> None:
-    box.load(languages.named("python").program(code))
+    box.load(languages.get_language("python").build_program(code))
     for time_s in (1e-9, 1e-5, 1e-4, 5e-4, 1e-3):
         limits = Limits(cpu_time_s=time_s) if limit == "cpu_time_s" else Limits(wall_time_s=time_s)
         outcome = box.run(Run(limits=limits))
@@ -124,25 +124,25 @@ def test_a_limit_too_small_for_any_start_is_a_time_limit(box: Box, code: str, li
 
 
 def test_a_host_that_takes_a_right_away_later_is_not_the_programs_failure(
-    engine: DockerEngine, watch: Failures
+    engine: DockerEngine, recorder: FailureRecorder
 ) -> None:
     """As an administrator, or a container engine, may set limits of processes that run."""
-    slot = Slot(engine, 1_000, 3_600.0, watch)
+    slot = Slot(engine, 1_000, 3_600.0, recorder)
     request = VerifyRequest(language="python", code="print(1)", tests=[TestCase(expected="1")])
     assert verify("x", request, slot, 0.0).verdict is Verdict.ACCEPTED
-    (walls,) = [each for each in engine._up if each is slot._boxes["python"]._walls]
-    for process in walls._container.top()["Processes"]:
+    (handle,) = [each for each in engine._live_handles if each is slot._boxes["python"]._handle]
+    for process in handle._container.top()["Processes"]:
         resource.prlimit(int(process[1]), resource.RLIMIT_NOFILE, (300, 300))
     result = verify("x", request, slot, 0.0)
     slot.close()
-    assert (result.verdict, watch.again, watch.ended_as[0]) == (Verdict.ACCEPTED, [True], "broken")
+    assert (result.verdict, recorder.retries, recorder.end_reasons[0]) == (Verdict.ACCEPTED, [True], "broken")
 
 
 @pytest.mark.parametrize(
     "command", [["nonexistent-command"], ["./nothing-here"], ["./main.py"], ["/etc"], ["true", "x" * (1 << 17)]]
 )
 def test_a_test_whose_command_does_not_exist_is_the_tests_mistake(box: Box, command: list[str]) -> None:
-    box.load(languages.named("python").program("X = 1"))
+    box.load(languages.get_language("python").build_program("X = 1"))
     outcome = box.run(Run(command=tuple(command)))
     assert (outcome.status, outcome.exit_code) == (Status.INTERNAL_ERROR, None), outcome
     assert outcome.message.startswith(f"the test's command: cannot run {command[0]!r}: ")
@@ -165,7 +165,7 @@ def test_a_program_whose_executable_is_none_failed_itself(slot: Slot) -> None:
     int main(void) { return 0; }
     """
     with slot.lend("native") as box:
-        compiled = box.load(languages.named("c").program(code))
+        compiled = box.load(languages.get_language("c").build_program(code))
         assert compiled is not None
         if compiled.ended_well:
             outcome = box.run(Run())
@@ -173,18 +173,18 @@ def test_a_program_whose_executable_is_none_failed_itself(slot: Slot) -> None:
 
 
 def test_an_interpreter_that_is_missing_from_the_image_is_our_failure(fresh_box: Box) -> None:
-    fresh_box.load(languages.named("php").program("<?php echo 1;"))
+    fresh_box.load(languages.get_language("php").build_program("<?php echo 1;"))
     with pytest.raises(BoxError, match="cannot run 'php': No such file or directory"):
         fresh_box.run(Run())
 
 
 def test_a_compiler_that_is_missing_from_the_image_is_our_failure(fresh_box: Box) -> None:
     with pytest.raises(BoxError, match="cannot run 'rustc': No such file or directory"):
-        fresh_box.load(languages.named("rust").program("fn main() {}"))
+        fresh_box.load(languages.get_language("rust").build_program("fn main() {}"))
 
 
 @pytest.mark.parametrize("code", ["import os; os._exit(127)", "import sys; sys.modules; sys.exit(127)"])
 def test_a_program_cannot_make_its_end_look_like_ours(box: Box, code: str) -> None:
-    box.load(languages.named("python").program(code))
+    box.load(languages.get_language("python").build_program(code))
     outcome = box.run(Run(limits=Limits(memory_mb=64)))
     assert (outcome.status, outcome.exit_code) == (Status.RUNTIME_ERROR, 127)

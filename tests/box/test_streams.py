@@ -28,31 +28,31 @@ def span(tmp_path: Path) -> Iterator[FileSpan]:
         yield FileSpan(file.fileno(), OFFSET, SIZE)
 
 
-def read_by_a_program(span: FileSpan) -> bytes:
+def read_through_stdin(span: FileSpan) -> bytes:
     """What somebody reads at the far end of stdin, in small pieces, while the streams are served."""
-    ours, theirs = socket.socketpair()
+    worker_end, supervisor_end = socket.socketpair()
     read = bytearray()
-    with ours, theirs, Streams(span, 1 << 10) as streams:
-        stdin = os.dup(streams.theirs[0])
-        streams.close_theirs()
+    with worker_end, supervisor_end, Streams(span, 1 << 10) as streams:
+        stdin = os.dup(streams.program_ends[0])
+        streams.close_program_ends()
 
-        def program() -> None:
+        def read_stdin() -> None:
             while chunk := os.read(stdin, 50_000):
                 read.extend(chunk)
             os.close(stdin)
             with suppress(OSError):  # nobody waits any more
-                theirs.send(b"ended")
+                supervisor_end.send(b"ended")
 
-        running = Thread(target=program)
+        running = Thread(target=read_stdin)
         running.start()
-        assert streams.wait_for(ours, time.monotonic() + 20)
+        assert streams.wait_for(worker_end, time.monotonic() + 20)
         running.join()
     return bytes(read)
 
 
 def test_a_span_of_a_file_is_read_whole_and_nothing_else(span: FileSpan) -> None:
-    assert read_by_a_program(span) == CONTENT[OFFSET : OFFSET + SIZE]
-    assert not span.in_doubt
+    assert read_through_stdin(span) == CONTENT[OFFSET : OFFSET + SIZE]
+    assert not span.tainted
 
 
 @pytest.mark.parametrize("after", [0, 2])
@@ -62,22 +62,22 @@ def test_a_file_system_without_splice_is_read_and_written(
     splice = os.splice
     calls = iter(range(1_000))
 
-    def refused(*args: int, **options: int) -> int:
+    def refuse_splice(*args: int, **options: int) -> int:
         if next(calls) >= after:
             raise OSError(errno.EINVAL, "no splice here")
         return splice(*args, **options)
 
-    monkeypatch.setattr(os, "splice", refused)
-    assert read_by_a_program(span) == CONTENT[OFFSET : OFFSET + SIZE]
+    monkeypatch.setattr(os, "splice", refuse_splice)
+    assert read_through_stdin(span) == CONTENT[OFFSET : OFFSET + SIZE]
 
 
 def test_a_file_that_was_cut_short_is_no_shorter_input(span: FileSpan, tmp_path: Path) -> None:
     os.truncate(tmp_path / "texts", OFFSET + 100_000)
     with pytest.raises(BoxError, match="cut short"):
-        read_by_a_program(span)
+        read_through_stdin(span)
 
 
 def test_a_box_that_fails_leaves_the_file_in_doubt(span: FileSpan) -> None:
     with pytest.raises(BoxError, match="gone"), Streams(span, 1 << 10):
         raise BoxError("gone")
-    assert span.in_doubt
+    assert span.tainted

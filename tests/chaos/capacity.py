@@ -11,21 +11,21 @@ from pathlib import Path
 
 import httpx
 
-from tests.chaos.stage import Stage
+from tests.chaos.stage import Deployment
 
 PROGRAM = {"language": "python", "code": "import time; time.sleep(0.05); print(1)"}
 OFFERED_FACTOR = 10
 
 
 @dataclass
-class Offered:
+class OverloadResult:
     """Answers by status, the seconds that the accepted ones took, and the Retry-After of the refused."""
 
-    answers: Counter[int] = field(default_factory=Counter)
+    statuses: Counter[int] = field(default_factory=Counter)
     latencies_s: list[float] = field(default_factory=list)
     retry_after: set[str] = field(default_factory=set)
-    refused_in_s: list[float] = field(default_factory=list)
-    live_in_s: list[float] = field(default_factory=list)
+    refusal_times_s: list[float] = field(default_factory=list)
+    liveness_times_s: list[float] = field(default_factory=list)
     memory_mb: list[float] = field(default_factory=list)
 
     @property
@@ -33,43 +33,43 @@ class Offered:
         return statistics.quantiles(self.latencies_s, n=20)[-1]
 
 
-def offer(stage: Stage, clients: int, seconds: float) -> Offered:
+def run_overload(deployment: Deployment, clients: int, seconds: float) -> OverloadResult:
     """Closed-loop clients that come back at once, refused or not; and a look at the API's life and memory."""
-    offered = Offered()
+    result = OverloadResult()
     lock = threading.Lock()
     ends_at = time.monotonic() + seconds
 
     def ask() -> None:
-        with httpx.Client(base_url=stage.url, timeout=60.0, trust_env=False) as client:
+        with httpx.Client(base_url=deployment.url, timeout=60.0, trust_env=False) as client:
             while time.monotonic() < ends_at:
                 began = time.monotonic()
                 answer = client.post("/execute", json=PROGRAM)
                 took = time.monotonic() - began
                 with lock:
-                    offered.answers[answer.status_code] += 1
+                    result.statuses[answer.status_code] += 1
                     if answer.status_code == 200:
-                        offered.latencies_s.append(took)
+                        result.latencies_s.append(took)
                     else:
-                        offered.retry_after.add(answer.headers.get("retry-after", ""))
-                        offered.refused_in_s.append(took)
+                        result.retry_after.add(answer.headers.get("retry-after", ""))
+                        result.refusal_times_s.append(took)
                 if answer.status_code != 200:
                     time.sleep(0.2)
 
     threads = [threading.Thread(target=ask) for _ in range(clients)]
     for thread in threads:
         thread.start()
-    with httpx.Client(base_url=stage.url, timeout=30.0, trust_env=False) as client:
+    with httpx.Client(base_url=deployment.url, timeout=30.0, trust_env=False) as client:
         while time.monotonic() < ends_at:
             began = time.monotonic()
             assert client.get("/health/live").status_code == 200
-            offered.live_in_s.append(time.monotonic() - began)
-            offered.memory_mb.append(resident_mb(stage.api))
+            result.liveness_times_s.append(time.monotonic() - began)
+            result.memory_mb.append(read_resident_mb(deployment.api_pid))
             time.sleep(0.2)
     for thread in threads:
         thread.join()
-    return offered
+    return result
 
 
-def resident_mb(pid: int) -> float:
+def read_resident_mb(pid: int) -> float:
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * 4_096 / (1 << 20)

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from docker.errors import DockerException
 
-from tests.chaos.stage import LEASE_S, Stage, descendants, until_gone
+from tests.chaos.stage import LEASE_S, Deployment, find_descendants, wait_until_gone
 
 DISK_FULL_S = 4.0
-MEMORY_GROUPS = Path("/sys/fs/cgroup/memory")
-TIGHT_BYTES = 16 << 10
+MEMORY_CGROUP_ROOT = Path("/sys/fs/cgroup/memory")
+TIGHT_LIMIT_BYTES = 16 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,47 +29,47 @@ class Fault:
     engine (one of its own)."""
 
     name: str
-    words: str
-    strike: Callable[[Stage], None]
-    needs: str = "plain"
+    description: str
+    inject: Callable[[Deployment], None]
+    environment: str = "plain"
 
 
 def _kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
-    until_gone(pid)
+    wait_until_gone(pid)
 
 
-def kill_worker(stage: Stage) -> None:
-    _kill(random.choice(stage.workers))
+def kill_worker(deployment: Deployment) -> None:
+    _kill(random.choice(deployment.worker_pids))
 
 
-def kill_all_workers(stage: Stage) -> None:
-    for pid in stage.workers:
+def kill_all_workers(deployment: Deployment) -> None:
+    for pid in deployment.worker_pids:
         _kill(pid)
 
 
-def _supervisor(stage: Stage) -> int:
-    pids = [int(box.attrs["State"]["Pid"]) for box in stage.boxes()]
+def _find_supervisor(deployment: Deployment) -> int:
+    pids = [int(box.attrs["State"]["Pid"]) for box in deployment.list_boxes()]
     return next(pid for pid in pids if pid)
 
 
-def kill_supervisor(stage: Stage) -> None:
-    _kill(_supervisor(stage))
+def kill_supervisor(deployment: Deployment) -> None:
+    _kill(_find_supervisor(deployment))
 
 
-def kill_zygote(stage: Stage) -> None:
-    _kill(descendants(_supervisor(stage))[0])
+def kill_zygote(deployment: Deployment) -> None:
+    _kill(find_descendants(_find_supervisor(deployment))[0])
 
 
-def kill_containers(stage: Stage) -> None:
-    for box in stage.boxes():
+def kill_containers(deployment: Deployment) -> None:
+    for box in deployment.list_boxes():
         with suppress(DockerException):
             box.kill()
 
 
-def stop_worker(stage: Stage) -> None:
+def stop_worker(deployment: Deployment) -> None:
     """Longer than its lease: its envelopes run elsewhere, and then it wakes."""
-    pid = random.choice(stage.workers)
+    pid = random.choice(deployment.worker_pids)
     os.kill(pid, signal.SIGSTOP)
     try:
         time.sleep(3 * LEASE_S)
@@ -77,17 +77,17 @@ def stop_worker(stage: Stage) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
-def kill_api(stage: Stage) -> None:
-    _kill(stage.api)
+def kill_api(deployment: Deployment) -> None:
+    _kill(deployment.api_pid)
 
 
-def restart_redis(stage: Stage) -> None:
-    _kill(stage.redis_server)
+def restart_redis(deployment: Deployment) -> None:
+    _kill(deployment.redis_pid)
 
 
-def fill_disk(stage: Stage) -> None:
+def fill_disk(deployment: Deployment) -> None:
     """The home's file system takes no byte more, for some seconds."""
-    filler = stage.home / "filler"
+    filler = deployment.home / "filler"
     try:
         with filler.open("wb", buffering=0) as file, suppress(OSError):
             while True:
@@ -100,30 +100,30 @@ def fill_disk(stage: Stage) -> None:
         filler.unlink()
 
 
-def take_memory(stage: Stage) -> None:
+def take_memory(deployment: Deployment) -> None:
     """The kernel kills a worker for want of memory, as it does on a machine that has none left."""
-    group = MEMORY_GROUPS / f"chaos-{os.getpid()}"
+    group = MEMORY_CGROUP_ROOT / f"chaos-{os.getpid()}"
     group.mkdir()
-    victim = random.choice(stage.workers)
+    victim = random.choice(deployment.worker_pids)
     try:
         (group / "cgroup.procs").write_text(str(victim))
-        (group / "memory.limit_in_bytes").write_text(str(TIGHT_BYTES))
-        until_gone(victim)
+        (group / "memory.limit_in_bytes").write_text(str(TIGHT_LIMIT_BYTES))
+        wait_until_gone(victim)
     finally:
         with suppress(OSError):
-            (MEMORY_GROUPS / "cgroup.procs").write_text(str(victim))
+            (MEMORY_CGROUP_ROOT / "cgroup.procs").write_text(str(victim))
         time.sleep(0.2)
         group.rmdir()
 
 
-SHORT = (
+QUICK_FAULTS = (
     Fault("kill-worker", "kill -9 of a worker", kill_worker),
     Fault("kill-containers", "kill of every container", kill_containers),
     Fault("stop-worker", "SIGSTOP of a worker for three leases, then SIGCONT", stop_worker),
     Fault("restart-redis", "kill -9 of Redis, which starts again with what it kept", restart_redis),
 )
-PLAIN = (
-    *SHORT,
+PLAIN_FAULTS = (
+    *QUICK_FAULTS,
     Fault("kill-all-workers", "kill -9 of every worker at once", kill_all_workers),
     Fault("kill-supervisor", "kill -9 of a box's supervisor", kill_supervisor),
     Fault("kill-zygote", "kill -9 of a box's zygote", kill_zygote),

@@ -13,34 +13,34 @@ from pathlib import Path
 import docker
 from docker.errors import DockerException
 
-from sandbox.box.docker_images import engine_client, ensure_images
+from sandbox.box.docker_images import ensure_images, open_engine_client
 from tests.chaos.faults import Fault
-from tests.chaos.stage import Stage, staged
-from tests.jobs.waiting import until
-from tests.redis_server import PERSISTENCE, server_binary
+from tests.chaos.stage import Deployment, run_deployment
+from tests.jobs.waiting import wait_until
+from tests.redis_server import PERSISTENCE, find_server_binary
 
 TMPFS_SIZE = "48m"
-ENGINE_PATIENCE_S = 60.0
-DOWN_S = 3.0
-CUT_S = 6.0
-Ground = Callable[[Path], AbstractContextManager[Stage]]
+ENGINE_TIMEOUT_S = 60.0
+ENGINE_DOWN_S = 3.0
+NETWORK_DOWN_S = 6.0
+Environment = Callable[[Path], AbstractContextManager[Deployment]]
 
 
 @contextmanager
-def plain(folder: Path) -> Iterator[Stage]:
-    with staged(home=folder / "home") as stage:
-        yield stage
+def deploy_plain(folder: Path) -> Iterator[Deployment]:
+    with run_deployment(home=folder / "home") as deployment:
+        yield deployment
 
 
 @contextmanager
-def on_tmpfs(folder: Path) -> Iterator[Stage]:
+def deploy_on_tmpfs(folder: Path) -> Iterator[Deployment]:
     """The home is a small file system of its own."""
     home = folder / "home"
     home.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={TMPFS_SIZE},mode=700", "tmpfs", str(home)], check=True)
     try:
-        with staged(home=home) as stage:
-            yield stage
+        with run_deployment(home=home) as deployment:
+            yield deployment
     finally:
         subprocess.run(["umount", "-l", str(home)], check=True)
 
@@ -71,7 +71,7 @@ class OwnEngine:
                 stderr=log,
                 start_new_session=True,
             )
-        until(self._answers, "the engine answers", ENGINE_PATIENCE_S)
+        wait_until(self._is_answering, "the engine answers", ENGINE_TIMEOUT_S)
 
     def load(self, tags: Sequence[str]) -> None:
         """Copy images over from the machine's engine."""
@@ -85,13 +85,13 @@ class OwnEngine:
         self._process.wait()
 
     @property
-    def containerd(self) -> int:
+    def containerd_pid(self) -> int:
         return int((self._folder / "exec/containerd/containerd.pid").read_text())
 
     def stop(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait(ENGINE_PATIENCE_S)
+            self._process.wait(ENGINE_TIMEOUT_S)
         for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
             where = line.split()[1]
             if where.startswith(f"{self._folder}/"):
@@ -100,7 +100,7 @@ class OwnEngine:
             with suppress(OSError):
                 group.rmdir()
 
-    def _answers(self) -> bool:
+    def _is_answering(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, (self._folder / "dockerd.log").read_text()[-2_000:]
         with suppress(DockerException):
@@ -115,53 +115,53 @@ _engine: list[OwnEngine] = []
 
 
 @contextmanager
-def own_engine(folder: Path) -> Iterator[Stage]:
+def deploy_on_own_engine(folder: Path) -> Iterator[Deployment]:
     engine = OwnEngine(folder)
-    with engine_client() as client:
+    with open_engine_client() as client:
         tags = ensure_images(client, ("python", "native", "web"), lambda line: None)
     engine.start()
     try:
         engine.load(list(tags.values()))
         _engine.append(engine)
-        with staged(home=folder / "home", docker_host=engine.host) as stage:
-            yield stage
+        with run_deployment(home=folder / "home", docker_host=engine.host) as deployment:
+            yield deployment
     finally:
         _engine.clear()
         engine.stop()
 
 
-def kill_dockerd(stage: Stage) -> None:
+def kill_dockerd(deployment: Deployment) -> None:
     """For three seconds there is no engine, nor a box; the machine's init starts the engine again."""
-    supervisors = [int(box.attrs["State"]["Pid"]) for box in stage.boxes()]
+    supervisors = [int(box.attrs["State"]["Pid"]) for box in deployment.list_boxes()]
     _engine[0].kill()
     for pid in filter(None, supervisors):
         os.kill(pid, signal.SIGKILL)
-    time.sleep(DOWN_S)
+    time.sleep(ENGINE_DOWN_S)
     _engine[0].start()
 
 
-def kill_containerd(stage: Stage) -> None:
-    os.kill(_engine[0].containerd, signal.SIGKILL)
-    time.sleep(DOWN_S)
+def kill_containerd(deployment: Deployment) -> None:
+    os.kill(_engine[0].containerd_pid, signal.SIGKILL)
+    time.sleep(ENGINE_DOWN_S)
 
 
-class Cable:
+class NetworkLink:
     """A network namespace with one link to this machine."""
 
     def __init__(self) -> None:
         self.name = f"chaos{os.getpid() % 10_000}"
         self._link = f"cx{os.getpid() % 10_000}"
-        self.here, self.there = "10.213.77.1", "10.213.77.2"
+        self.local_address, self.remote_address = "10.213.77.1", "10.213.77.2"
 
-    def lay(self) -> None:
+    def create(self) -> None:
         far = f"{self._link}n"
         for command in (
             f"netns add {self.name}",
             f"link add {self._link} type veth peer name {far}",
             f"link set {far} netns {self.name}",
-            f"addr add {self.here}/30 dev {self._link}",
+            f"addr add {self.local_address}/30 dev {self._link}",
             f"link set {self._link} up",
-            f"-n {self.name} addr add {self.there}/30 dev {far}",
+            f"-n {self.name} addr add {self.remote_address}/30 dev {far}",
             f"-n {self.name} link set {far} up",
             f"-n {self.name} link set lo up",
         ):
@@ -170,7 +170,7 @@ class Cable:
     def cut(self) -> None:
         subprocess.run(["ip", "link", "set", self._link, "down"], check=True)
 
-    def heal(self) -> None:
+    def restore(self) -> None:
         subprocess.run(["ip", "link", "set", self._link, "up"], check=True)
 
     def remove(self) -> None:
@@ -178,58 +178,77 @@ class Cable:
         subprocess.run(["ip", "netns", "del", self.name], check=False)
 
 
-_cable: list[Cable] = []
+_link: list[NetworkLink] = []
 
 
 @contextmanager
-def across_a_network(folder: Path) -> Iterator[Stage]:
+def deploy_across_network(folder: Path) -> Iterator[Deployment]:
     """Redis over TCP; two workers in this machine's network, and two more beyond a cable."""
-    cable = Cable()
-    cable.lay()
+    link = NetworkLink()
+    link.create()
     redis = subprocess.Popen(
         [
-            *(server_binary(), "--bind", cable.here, "--protected-mode", "no", "--port", "6390", "--dir", str(folder)),
+            *(
+                find_server_binary(),
+                "--bind",
+                link.local_address,
+                "--protected-mode",
+                "no",
+                "--port",
+                "6390",
+                "--dir",
+                str(folder),
+            ),
             *PERSISTENCE,
         ],
         stdout=subprocess.DEVNULL,
     )
-    url = f"redis://{cable.here}:6390"
+    url = f"redis://{link.local_address}:6390"
     try:
-        _cable.append(cable)
-        with staged(home=folder / "home", redis_url=url) as stage, _far_workers(stage, cable, url):
-            yield stage
+        _link.append(link)
+        with (
+            run_deployment(home=folder / "home", redis_url=url) as deployment,
+            _run_remote_workers(deployment, link, url),
+        ):
+            yield deployment
     finally:
-        _cable.clear()
+        _link.clear()
         redis.terminate()
         redis.wait()
-        cable.remove()
+        link.remove()
 
 
 @contextmanager
-def _far_workers(stage: Stage, cable: Cable, url: str) -> Iterator[None]:
-    home = stage.home.with_name("far")
+def _run_remote_workers(deployment: Deployment, link: NetworkLink, url: str) -> Iterator[None]:
+    home = deployment.home.with_name("far")
     home.mkdir()
-    command = ["ip", "netns", "exec", cable.name, *stage.command("worker", "--slots", "2", "--redis", url)]
+    command = ["ip", "netns", "exec", link.name, *deployment.build_command("worker", "--slots", "2", "--redis", url)]
     with (home / "log").open("wb") as log:
-        far = subprocess.Popen(
-            command, env={**stage.environment, "SANDBOX_HOME": str(home)}, cwd=stage.root, stdout=log, stderr=log
+        workers = subprocess.Popen(
+            command,
+            env={**deployment.environment, "SANDBOX_HOME": str(home)},
+            cwd=deployment.root,
+            stdout=log,
+            stderr=log,
         )
     try:
-        until(lambda: len(stage.redis().zrange("sandbox:workers", 0, -1)) >= 4, "all workers are there")
+        wait_until(
+            lambda: len(deployment.connect_redis().zrange("sandbox:workers", 0, -1)) >= 4, "all workers are there"
+        )
         yield
     finally:
-        far.send_signal(signal.SIGTERM)
-        far.wait(60)
+        workers.send_signal(signal.SIGTERM)
+        workers.wait(60)
 
 
-def cut_network(stage: Stage) -> None:
+def cut_network(deployment: Deployment) -> None:
     """Longer than a lease; the engine beyond the cable is still there, Redis is not."""
-    _cable[0].cut()
-    time.sleep(CUT_S)
-    _cable[0].heal()
+    _link[0].cut()
+    time.sleep(NETWORK_DOWN_S)
+    _link[0].restore()
 
 
-RARE = (
+ENVIRONMENT_FAULTS = (
     Fault("cut-network", "network between two of four workers and Redis cut for six seconds", cut_network, "net"),
     Fault("kill-containerd", "kill -9 of containerd", kill_containerd, "engine"),
     Fault(
@@ -239,4 +258,9 @@ RARE = (
         "engine",
     ),
 )
-GROUNDS: dict[str, Ground] = {"plain": plain, "tmpfs": on_tmpfs, "net": across_a_network, "engine": own_engine}
+ENVIRONMENTS: dict[str, Environment] = {
+    "plain": deploy_plain,
+    "tmpfs": deploy_on_tmpfs,
+    "net": deploy_across_network,
+    "engine": deploy_on_own_engine,
+}

@@ -15,7 +15,7 @@ from sandbox.schema import JobStatus
 
 CLIENTS = 6
 PAUSE_S = 0.15
-ANSWER_PATIENCE_S = 90.0
+ANSWER_TIMEOUT_S = 90.0
 # More patient than a fault is long, and not so patient that coming back is measured late.
 RETRIES = Retries(attempts=60, max_delay_s=0.5)
 SLOW_EVERY = 10
@@ -27,23 +27,23 @@ class Tally:
     """What became of every submission. `wrong` tells of results that are not what their program printed."""
 
     accepted: int = 0
-    ends: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
-    ended_at: list[float] = field(default_factory=list)
+    finished_at: list[float] = field(default_factory=list)
     latencies_s: list[float] = field(default_factory=list)
     refused: int = 0
 
-    def rate_after(self, moment: float, window_s: float = 1.0) -> float:
+    def compute_rate_after(self, moment: float, window_s: float = 1.0) -> float:
         """Results a second in the window that begins at `moment` (of the monotonic clock)."""
-        ended = sorted(self.ended_at)
+        ended = sorted(self.finished_at)
         count = bisect.bisect(ended, moment + window_s) - bisect.bisect(ended, moment)
         return count / window_s
 
-    def back_after_s(self, healed_at: float, usual: float) -> float | None:
+    def compute_recovery_s(self, healed_at: float, usual_rate: float) -> float | None:
         """Seconds from `healed_at` to the first second that brought half of the usual rate; None for never."""
-        for at in sorted(each for each in self.ended_at if each >= healed_at):
-            if self.rate_after(at - 0.001) >= usual / 2:
+        for at in sorted(each for each in self.finished_at if each >= healed_at):
+            if self.compute_rate_after(at - 0.001) >= usual_rate / 2:
                 return at - healed_at
         return None
 
@@ -74,55 +74,57 @@ class Load:
         self._stop.set()
         for thread in self._threads:
             if thread.is_alive():
-                thread.join(2 * ANSWER_PATIENCE_S)
+                thread.join(2 * ANSWER_TIMEOUT_S)
                 assert not thread.is_alive(), "a client still waits"
 
-    def usual_rate(self, seconds: float) -> float:
+    def measure_rate(self, seconds: float) -> float:
         """Results a second, taken from the next `seconds`."""
         began = time.monotonic()
         time.sleep(seconds)
-        return self.tally.rate_after(began, seconds)
+        return self.tally.compute_rate_after(began, seconds)
 
     def _run(self, index: int) -> None:
-        with Client(self._url, retries=RETRIES, timeout_s=ANSWER_PATIENCE_S, api_key=self._api_key) as client:
+        with Client(self._url, retries=RETRIES, timeout_s=ANSWER_TIMEOUT_S, api_key=self._api_key) as client:
             while not self._stop.is_set():
                 with self._lock:
                     self._number += 1
                     number = self._number
-                self._one(client, number, kept=index % 2 == 1)
+                self._submit_one(client, number, durable=index % 2 == 1)
                 time.sleep(self._pause_s * random.uniform(0.5, 1.5))
 
-    def _one(self, client: Client, number: int, kept: bool) -> None:
+    def _submit_one(self, client: Client, number: int, durable: bool) -> None:
         nap = f"import time; time.sleep({SLOW_S}); " if number % SLOW_EVERY == 0 else ""
         request = {"language": "python", "code": f"{nap}print({number} * 7)"}
         began = time.monotonic()
         try:
-            results = self._kept(client, request, number) if kept else [self._awaited(client, request)]
+            results = (
+                self._execute_durable(client, request, number) if durable else [self._execute_awaited(client, request)]
+            )
         except (SandboxError, TimeoutError) as error:
             with self._lock:
-                self.tally.lost.append(f"{'kept' if kept else 'awaited'} {number}: {type(error).__name__}: {error}")
+                self.tally.lost.append(f"{'kept' if durable else 'awaited'} {number}: {type(error).__name__}: {error}")
             return
         with self._lock:
-            self.tally.ended_at.append(time.monotonic())
+            self.tally.finished_at.append(time.monotonic())
             self.tally.latencies_s.append(time.monotonic() - began)
             for status, stdout, message in results:
-                self.tally.ends[status] += 1
+                self.tally.statuses[status] += 1
                 if status == "ok" and stdout != f"{number * 7}\n":
                     self.tally.wrong.append(f"{number}: {stdout!r}")
                 elif status != "ok":
                     self.tally.wrong.append(f"{number}: {status}: {message}")
 
-    def _awaited(self, client: Client, request: dict[str, str]) -> tuple[str, str, str]:
+    def _execute_awaited(self, client: Client, request: dict[str, str]) -> tuple[str, str, str]:
         result = client.execute(request)
         with self._lock:
             self.tally.accepted += 1
         return result.status, result.stdout, result.message
 
-    def _kept(self, client: Client, request: dict[str, str], number: int) -> list[tuple[str, str, str]]:
+    def _execute_durable(self, client: Client, request: dict[str, str], number: int) -> list[tuple[str, str, str]]:
         job = client.submit("execute", [request] * 2, idempotency_key=f"{id(self)}-{number}")
         with self._lock:
             self.tally.accepted += 2
-        job = client.wait(job.id, ANSWER_PATIENCE_S)
+        job = client.wait(job.id, ANSWER_TIMEOUT_S)
         assert job.status is JobStatus.FINISHED, job.status
         assert job.result is not None
         return [(each["status"], each["stdout"], each["message"]) for each in job.result["results"]]

@@ -9,27 +9,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from sandbox.client import Client
-from tests.chaos.stage import Stage
+from tests.chaos.stage import Deployment
 from tests.test_corpus import PROBLEMS
-from tests.test_corpus import _requests as requests_of
+from tests.test_corpus import _build_requests as requests_of
 
-OVERLOAD = 8
+OVERLOAD_FACTOR = 8
 TIMEOUT_S = 3_000.0
 
 
-def judged(stage: Stage, problems: Sequence[str] = PROBLEMS) -> dict[str, str]:
+def collect_verdicts(deployment: Deployment, problems: Sequence[str] = PROBLEMS) -> dict[str, str]:
     """The verdict of every program, and of each of its tests."""
     requests = {f"{problem}/{name}": request for problem in problems for name, request in requests_of(problem).items()}
-    with Client(stage.url, timeout_s=TIMEOUT_S) as client:
+    with Client(deployment.url, timeout_s=TIMEOUT_S) as client:
         results = client.verify_stream(list(requests.values()))
-        told = {
+        verdicts = {
             index: ",".join([result.verdict, *(test.verdict for test in result.tests)]) for index, result in results
         }
-    return {name: told[index] for index, name in enumerate(requests)}
+    return {name: verdicts[index] for index, name in enumerate(requests)}
 
 
 @contextmanager
-def overload(factor: int = OVERLOAD) -> Iterator[None]:
+def overload_cpu(factor: int = OVERLOAD_FACTOR) -> Iterator[None]:
     """So many busy processes for each core."""
     number = factor * len(os.sched_getaffinity(0))
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(number)]
@@ -41,5 +41,5 @@ def overload(factor: int = OVERLOAD) -> Iterator[None]:
             process.wait()
 
 
-def changed(quiet: Mapping[str, str], busy: Mapping[str, str]) -> list[str]:
+def list_changes(quiet: Mapping[str, str], busy: Mapping[str, str]) -> list[str]:
     return [f"{name}: {quiet[name]} -> {busy[name]}" for name in quiet if busy[name] != quiet[name]]

@@ -19,26 +19,33 @@ from docker.models.containers import Container
 from redis import Redis
 
 from sandbox.box.docker_engine import HOME_LABEL
-from sandbox.box.socket_folder import folder_at_home, temporary_folder
+from sandbox.box.socket_folder import get_fallback_folder, get_temporary_folder
 from sandbox.up import is_ready
-from tests.jobs.waiting import until
+from tests.jobs.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-START_PATIENCE_S = 120.0
-STOP_PATIENCE_S = 90.0
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 90.0
 LEASE_S = 2.0
 # What a service that has nothing to do may keep in Redis for ever: numbers and the names of living workers.
-LASTING = ("sandbox:workers", "sandbox:depth:", "sandbox:recent", "sandbox:gpu:", "rq:queues", "rq:worker")
+PERMANENT_KEY_PREFIXES = (
+    "sandbox:workers",
+    "sandbox:depth:",
+    "sandbox:recent",
+    "sandbox:gpu:",
+    "rq:queues",
+    "rq:worker",
+)
 
 
-class Stage:
+class Deployment:
     """`start` before use; `stop` returns what was left behind, in words."""
 
     def __init__(self, home: Path, slots: int = 2, docker_host: str = "", **settings: str) -> None:
         self.home = home
         self.root = ROOT
         self.slots = slots
-        self.port = _free_port()
+        self.port = _find_free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {
             **os.environ,
@@ -60,7 +67,7 @@ class Stage:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self._tree = subprocess.Popen(
-                self.command("up"),
+                self.build_command("up"),
                 env=self.environment,
                 cwd=self.root,
                 stdin=subprocess.DEVNULL,
@@ -68,53 +75,53 @@ class Stage:
                 stderr=log,
                 start_new_session=True,
             )
-        until(
-            lambda: self._tree is None or self._tree.poll() is not None or is_ready(self.url), "ready", START_PATIENCE_S
+        wait_until(
+            lambda: self._tree is None or self._tree.poll() is not None or is_ready(self.url), "ready", START_TIMEOUT_S
         )
-        assert self._tree.poll() is None, self.tail()
+        assert self._tree.poll() is None, self.read_log_tail()
 
-    def command(self, *words: str) -> list[str]:
+    def build_command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "sandbox", *words]
 
-    def tail(self) -> str:
+    def read_log_tail(self) -> str:
         return self.log.read_text(errors="replace")[-3_000:]
 
-    def redis(self) -> Redis:
+    def connect_redis(self) -> Redis:
         return Redis.from_url(self.environment.get("SANDBOX_REDIS_URL") or f"unix://{self.home}/redis.sock")
 
-    def pids(self, *words: str) -> list[int]:
+    def find_pids(self, *words: str) -> list[int]:
         """Processes of this tree, by words of their command line."""
         assert self._tree is not None
         found = []
-        for pid, command in _commands():
-            if all(word in command for word in words) and _parent(pid) == self._tree.pid:
+        for pid, command in _iterate_commands():
+            if all(word in command for word in words) and _read_parent(pid) == self._tree.pid:
                 found.append(pid)
         return found
 
     @property
-    def workers(self) -> list[int]:
-        return self.pids("worker-slot")
+    def worker_pids(self) -> list[int]:
+        return self.find_pids("worker-slot")
 
     @property
-    def api(self) -> int:
-        return self.pids("sandbox serve")[0]
+    def api_pid(self) -> int:
+        return self.find_pids("sandbox serve")[0]
 
     @property
-    def redis_server(self) -> int:
-        return self.pids("redis.sock")[0]
+    def redis_pid(self) -> int:
+        return self.find_pids("redis.sock")[0]
 
-    def boxes(self) -> list[Container]:
+    def list_boxes(self) -> list[Container]:
         label = {"label": f"{HOME_LABEL}={self.home}"}
         found: list[Container] = self._docker.containers.list(all=True, filters=label, ignore_removed=True)
         return found
 
-    def idle(self) -> list[str]:
+    def find_leaked_keys(self) -> list[str]:
         """What Redis holds that nothing will take out: looked at when there is no more to do."""
-        with self.redis() as redis:
+        with self.connect_redis() as redis:
             return [
                 key.decode()
                 for key in redis.scan_iter()
-                if not key.decode().startswith(LASTING) and redis.ttl(key) == -1
+                if not key.decode().startswith(PERMANENT_KEY_PREFIXES) and redis.ttl(key) == -1
             ]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> list[str]:
@@ -122,55 +129,57 @@ class Stage:
         if self._tree is None:
             return []
         self._tree.send_signal(number)
-        self._tree.wait(STOP_PATIENCE_S)
+        self._tree.wait(STOP_TIMEOUT_S)
         self._tree = None
         with suppress(AssertionError):
-            until(lambda: not self.left(), "nothing is left", 20.0)
-        left = self.left()
+            wait_until(lambda: not self.find_leftovers(), "nothing is left", 20.0)
+        leftovers = self.find_leftovers()
         self._docker.close()
-        return left
+        return leftovers
 
-    def left(self) -> list[str]:
+    def find_leftovers(self) -> list[str]:
         mounts = Path("/proc/self/mounts").read_text().splitlines()
         inside = [line for line in mounts if f" {self.home}/" in line]
         # A process of ours has our home in its environment or its command line.
-        processes = [f"process {pid}: {told[:120]}" for pid, told in _environments() if str(self.home) in told]
-        places = (folder_at_home(self.home), temporary_folder(self.home))
+        processes = [f"process {pid}: {text[:120]}" for pid, text in _iterate_environments() if str(self.home) in text]
+        places = (get_fallback_folder(self.home), get_temporary_folder(self.home))
         folders = [str(path) for place in places if place.is_dir() for path in place.iterdir()]
-        return [*(f"container {box.name}" for box in self.boxes()), *inside, *processes, *folders]
+        return [*(f"container {box.name}" for box in self.list_boxes()), *inside, *processes, *folders]
 
 
 @contextmanager
-def staged(slots: int = 2, docker_host: str = "", home: Path | None = None, **settings: str) -> Iterator[Stage]:
+def run_deployment(
+    slots: int = 2, docker_host: str = "", home: Path | None = None, **settings: str
+) -> Iterator[Deployment]:
     """A service that is up; whatever happens, it is down afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-    stage = Stage(folder / "home" if home is None else home, slots, docker_host, **settings)
-    stage.home.mkdir(exist_ok=True)
+    deployment = Deployment(folder / "home" if home is None else home, slots, docker_host, **settings)
+    deployment.home.mkdir(exist_ok=True)
     try:
-        stage.start()
-        yield stage
+        deployment.start()
+        yield deployment
     finally:
         with suppress(subprocess.TimeoutExpired):
-            stage.stop()
+            deployment.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _free_port() -> int:
+def _find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _commands() -> Iterator[tuple[int, str]]:
+def _iterate_commands() -> Iterator[tuple[int, str]]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             with suppress(OSError):
                 yield int(folder.name), (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
 
 
-def _environments() -> Iterator[tuple[int, str]]:
+def _iterate_environments() -> Iterator[tuple[int, str]]:
     me = os.getpid()
-    for pid, command in _commands():
+    for pid, command in _iterate_commands():
         if pid == me:
             continue
         with suppress(OSError):
@@ -178,15 +187,15 @@ def _environments() -> Iterator[tuple[int, str]]:
             yield pid, command + " " + environment
 
 
-def _parent(pid: int) -> int:
+def _read_parent(pid: int) -> int:
     with suppress(OSError):
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     return 0
 
 
-def descendants(pid: int) -> list[int]:
+def find_descendants(pid: int) -> list[int]:
     """Children first, then theirs."""
-    parents: Mapping[int, int] = {each: _parent(each) for each, _ in _commands()}
+    parents: Mapping[int, int] = {each: _read_parent(each) for each, _ in _iterate_commands()}
     found, level = [], [pid]
     while level:
         level = [each for each, parent in parents.items() if parent in level]
@@ -194,8 +203,8 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def until_gone(pid: int, patience_s: float = 20.0) -> None:
-    deadline = time.monotonic() + patience_s
+def wait_until_gone(pid: int, timeout_s: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout_s
     while Path(f"/proc/{pid}").exists():
         assert time.monotonic() < deadline, f"process {pid} does not end"
         time.sleep(0.02)

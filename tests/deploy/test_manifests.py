@@ -32,7 +32,7 @@ SETTINGS = {
 Resource = dict[str, Any]
 
 
-def _compose(*files: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def _run_compose(*files: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """`docker compose config`, by the plugin or by Debian's docker-compose; skipped where there is neither."""
     plugin = ["docker", "compose"] if shutil.which("docker") else []
     if plugin and subprocess.run([*plugin, "version"], check=False, capture_output=True).returncode:
@@ -50,18 +50,18 @@ def _compose(*files: str, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
-def _services(*files: str, **environment: str) -> Resource:
-    done = _compose(*files, **environment)
+def _load_services(*files: str, **environment: str) -> Resource:
+    done = _run_compose(*files, **environment)
     assert done.returncode == 0, done.stderr
     services: Resource = yaml.safe_load(done.stdout)["services"]
     return services
 
 
-def _documents(path: Path) -> list[Resource]:
+def _load_documents(path: Path) -> list[Resource]:
     return [each for each in yaml.safe_load_all(path.read_text(encoding="utf-8")) if each]
 
 
-def _built(overlay: Path) -> list[Resource]:
+def _build_overlay(overlay: Path) -> list[Resource]:
     """What kustomize makes of an overlay."""
     kubectl = shutil.which("kubectl")
     if kubectl is None:
@@ -73,37 +73,37 @@ def _built(overlay: Path) -> list[Resource]:
     return [each for each in yaml.safe_load_all(done.stdout) if each]
 
 
-def _pods(resources: list[Resource]) -> Iterator[tuple[str, Resource]]:
+def _iterate_pods(resources: list[Resource]) -> Iterator[tuple[str, Resource]]:
     for each in resources:
         if each["kind"] in {"Deployment", "StatefulSet", "DaemonSet"}:
             yield each["metadata"]["name"], each["spec"]["template"]["spec"]
 
 
-def _named(resources: list[Resource], kind: str) -> set[str]:
+def _collect_names(resources: list[Resource], kind: str) -> set[str]:
     return {each["metadata"]["name"] for each in resources if each["kind"] == kind}
 
 
 def test_compose_has_every_part_and_publishes_to_this_machine_alone() -> None:
-    services = _services("compose.yaml", REDIS_PASSWORD="secret")
+    services = _load_services("compose.yaml", REDIS_PASSWORD="secret")
     assert {"redis", "api", "worker"} <= services.keys()
-    told = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))["services"]
-    assert told["gpu-worker"]["profiles"] == ["gpu"]
-    assert told["deliver"]["profiles"] == ["webhooks"]
-    assert {"prometheus", "grafana"} <= told.keys()
-    for name, service in told.items():
+    declared = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    assert declared["gpu-worker"]["profiles"] == ["gpu"]
+    assert declared["deliver"]["profiles"] == ["webhooks"]
+    assert {"prometheus", "grafana"} <= declared.keys()
+    for name, service in declared.items():
         for port in service.get("ports", []):
             assert str(port).startswith(("${SANDBOX_LISTEN:-127.0.0.1}:", "127.0.0.1:")), name
 
 
 def test_compose_refuses_to_start_a_redis_without_a_password() -> None:
-    done = _compose("compose.yaml")
+    done = _run_compose("compose.yaml")
     assert done.returncode != 0
     assert "REDIS_PASSWORD" in done.stderr + done.stdout or "deploy/.env" in done.stderr
 
 
 def test_with_the_rootless_engine_the_worker_is_not_root_and_has_no_socket_of_roots_engine() -> None:
     files = ("compose.yaml", "compose.rootless.yaml")
-    worker = _services(*files, REDIS_PASSWORD="secret", SANDBOX_ENGINE_UID="1001")["worker"]
+    worker = _load_services(*files, REDIS_PASSWORD="secret", SANDBOX_ENGINE_UID="1001")["worker"]
     assert worker["user"] == "1001:1001"
     assert "/var/run/docker.sock:/var/run" not in str(worker["volumes"])
     assert worker["environment"]["DOCKER_HOST"] == "unix:///run/engine/docker.sock"
@@ -133,8 +133,8 @@ def test_every_setting_in_these_files_is_one() -> None:
 
 @pytest.mark.parametrize("path", KUSTOMIZATIONS, ids=lambda path: path.parent.name)
 def test_a_kustomization_names_files_that_are_there_and_no_file_is_left_out(path: Path) -> None:
-    (told,) = _documents(path)
-    named = [*told.get("resources", []), *told.get("components", [])]
+    (kustomization,) = _load_documents(path)
+    named = [*kustomization.get("resources", []), *kustomization.get("components", [])]
     for name in named:
         target = path.parent / name
         assert target.is_file() or (target / "kustomization.yaml").is_file(), name
@@ -149,27 +149,27 @@ def test_a_kustomization_names_files_that_are_there_and_no_file_is_left_out(path
     ids=lambda path: f"{path.parent.name}-{path.stem}",
 )
 def test_a_resource_is_what_kubernetes_takes(path: Path) -> None:
-    for resource in _documents(path):
+    for resource in _load_documents(path):
         if resource["kind"] not in FOREIGN_KINDS:
             kubernetes_validate.validate(resource, KUBERNETES_VERSION, strict=True)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
 def test_an_overlay_builds_and_is_what_kubernetes_takes(overlay: Path) -> None:
-    resources = _built(overlay)
+    resources = _build_overlay(overlay)
     for resource in resources:
         if resource["kind"] in {"Deployment", "DaemonSet"}:  # what is patched; the rest is checked as it lies there
             kubernetes_validate.validate(resource, KUBERNETES_VERSION, strict=True)
-    assert {"api", "worker"} <= {name.removesuffix("-on-node") for name, _ in _pods(resources)}
-    assert "deny-all" in _named(resources, "NetworkPolicy")
-    assert "api" in _named(resources, "PodDisruptionBudget")
+    assert {"api", "worker"} <= {name.removesuffix("-on-node") for name, _ in _iterate_pods(resources)}
+    assert "deny-all" in _collect_names(resources, "NetworkPolicy")
+    assert "api" in _collect_names(resources, "PodDisruptionBudget")
     everywhere = {"Namespace", "RuntimeClass"}
     assert all(each["metadata"]["namespace"] == "sandbox" for each in resources if each["kind"] not in everywhere)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
 def test_programs_run_on_nodes_of_their_own_without_the_clusters_token(overlay: Path) -> None:
-    for name, pod in _pods(_built(overlay)):
+    for name, pod in _iterate_pods(_build_overlay(overlay)):
         assert pod["automountServiceAccountToken"] is False, name
         if name.startswith("worker"):
             assert any(each["key"] == "sandbox.io/untrusted" for each in pod["tolerations"])
@@ -179,9 +179,9 @@ def test_programs_run_on_nodes_of_their_own_without_the_clusters_token(overlay: 
 
 
 def test_in_production_nothing_runs_programs_but_under_another_kernel_and_redis_is_elsewhere() -> None:
-    resources = _built(KUBERNETES / "overlays" / "production")
-    pods = dict(_pods(resources))
-    assert pods["worker"]["runtimeClassName"] in _named(resources, "RuntimeClass")
+    resources = _build_overlay(KUBERNETES / "overlays" / "production")
+    pods = dict(_iterate_pods(resources))
+    assert pods["worker"]["runtimeClassName"] in _collect_names(resources, "RuntimeClass")
     assert "redis" not in pods
     for name in ("api", "worker", "gpu-worker", "deliver"):
         variables = {each["name"]: each for each in pods[name]["containers"][0]["env"]}
@@ -189,26 +189,28 @@ def test_in_production_nothing_runs_programs_but_under_another_kernel_and_redis_
 
 
 def test_what_scales_the_workers_is_a_metric_that_there_is() -> None:
-    (scaled,) = _documents(KUBERNETES / "components" / "keda" / "scaled-object.yaml")
+    (scaled,) = _load_documents(KUBERNETES / "components" / "keda" / "scaled-object.yaml")
     (trigger,) = scaled["spec"]["triggers"]
     named = re.findall(r"sandbox_\w+", trigger["metadata"]["query"])
     assert named
     assert set(named) <= {metric.name for metric in METRICS}
-    workers = [each for each in _documents(KUBERNETES / "base" / "worker.yaml") if each["kind"] == "Deployment"]
+    workers = [each for each in _load_documents(KUBERNETES / "base" / "worker.yaml") if each["kind"] == "Deployment"]
     assert scaled["spec"]["scaleTargetRef"]["name"] in {each["metadata"]["name"] for each in workers}
 
 
 @pytest.mark.parametrize("name", ["api", "worker"])
 def test_prometheus_may_scrape_every_pod_and_needs_no_key(name: str) -> None:
     """On the port that the annotation names, which the container opens for metrics and the network policy lets in."""
-    [pod] = [each for each in _documents(KUBERNETES / "base" / f"{name}.yaml") if each["kind"] == "Deployment"]
+    [pod] = [each for each in _load_documents(KUBERNETES / "base" / f"{name}.yaml") if each["kind"] == "Deployment"]
     template = pod["spec"]["template"]
     port = template["metadata"]["annotations"]["prometheus.io/port"]
     [container] = template["spec"]["containers"]
     assert {"name": "metrics", "containerPort": int(port)} in container["ports"]
     variables = {each["name"]: each.get("value") for each in container["env"]}
     assert port in {variables.get("SANDBOX_METRICS_PORT"), variables.get("SANDBOX_WORKER_METRICS_PORT")}
-    policies = {each["metadata"]["name"]: each["spec"] for each in _documents(KUBERNETES / "base" / "network.yaml")}
+    policies = {
+        each["metadata"]["name"]: each["spec"] for each in _load_documents(KUBERNETES / "base" / "network.yaml")
+    }
     monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     assert {"from": [monitoring], "ports": [{"port": int(port)}]} in policies[name]["ingress"]
 

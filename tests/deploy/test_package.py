@@ -14,19 +14,19 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.box.docker_images import IMAGES, image_tag
-from tests.test_up import free_port
+from sandbox.box.docker_images import IMAGES, compute_image_tag
+from tests.test_up import find_free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("requirements.lock", "requirements-test.lock", "requirements-uv.lock")
 
 
-def locked(name: str) -> dict[str, str]:
+def read_lock(name: str) -> dict[str, str]:
     """Package -> version of a lock file."""
     return dict(re.findall(r"^([a-z0-9._-]+)==([^\s;]+)", (ROOT / name).read_text(), re.MULTILINE))
 
 
-def wanted(requirements: list[str]) -> set[str]:
+def parse_package_names(requirements: list[str]) -> set[str]:
     return {re.split(r"[\[<>=~! ]", requirement, maxsplit=1)[0].lower() for requirement in requirements}
 
 
@@ -58,7 +58,7 @@ def test_every_locked_package_has_its_hashes(name: str) -> None:
 
 
 def test_the_tests_run_against_the_packages_that_the_service_runs_on() -> None:
-    service, tests = locked("requirements.lock"), locked("requirements-test.lock")
+    service, tests = read_lock("requirements.lock"), read_lock("requirements-test.lock")
     assert service.items() <= tests.items()
 
 
@@ -66,8 +66,8 @@ def test_every_dependency_is_locked(project: dict[str, object]) -> None:
     dependencies, extras = project["dependencies"], project["optional-dependencies"]
     assert isinstance(dependencies, list)
     assert isinstance(extras, dict)
-    assert wanted(dependencies) <= set(locked("requirements.lock"))
-    assert wanted(extras["test"]) <= set(locked("requirements-test.lock"))
+    assert parse_package_names(dependencies) <= set(read_lock("requirements.lock"))
+    assert parse_package_names(extras["test"]) <= set(read_lock("requirements-test.lock"))
 
 
 def test_the_wheel_carries_what_the_service_needs(wheel: Path) -> None:
@@ -89,7 +89,7 @@ def test_the_wheel_makes_the_same_images_as_the_checkout(wheel: Path, tmp_path: 
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}"]
     printed = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout.split()
     assert Path(printed[0]).is_relative_to(tmp_path)
-    assert printed[1:] == [image_tag(name) for name in IMAGES]
+    assert printed[1:] == [compute_image_tag(name) for name in IMAGES]
 
 
 @pytest.mark.slow
@@ -103,7 +103,7 @@ def test_an_installed_wheel_serves_without_the_repository(wheel: Path, tmp_path:
     zipfile.ZipFile(wheel).extractall(packages)
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     with tempfile.TemporaryDirectory(prefix="wheel-") as home:
-        environment = {"PATH": os.environ["PATH"], "SANDBOX_HOME": home, "SANDBOX_PORT": str(free_port())}
+        environment = {"PATH": os.environ["PATH"], "SANDBOX_HOME": home, "SANDBOX_PORT": str(find_free_port())}
 
         def sandbox(*words: str) -> str:
             command = [str(python), "-m", "sandbox", *words]

@@ -38,7 +38,7 @@ class Machine:
             (programs / name).write_text(STUB)
             (programs / name).chmod(0o755)
 
-    def shell(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run_shell(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("SANDBOX_", "DOCKER_"))}
         return subprocess.run(
             ["sh", *command],
@@ -50,8 +50,8 @@ class Machine:
             timeout=60,
         )
 
-    def source(self, commands: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return self.shell("-euc", f"root={self.root}; . deploy/machine.sh; {commands}", **environment)
+    def run_sourced(self, commands: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return self.run_shell("-euc", f"root={self.root}; . deploy/machine.sh; {commands}", **environment)
 
     @property
     def calls(self) -> list[str]:
@@ -83,13 +83,13 @@ def test_ci_runs_the_command_that_people_run() -> None:
 
 
 def test_an_unknown_command_says_which_there_are(machine: Machine) -> None:
-    done = machine.shell("deploy/up.sh", "sideways")
+    done = machine.run_shell("deploy/up.sh", "sideways")
     assert done.returncode == 1
     assert "up.sh [stop]" in done.stderr
 
 
 def test_the_local_engine_is_used_when_chosen_and_its_missing_walls_are_said(machine: Machine) -> None:
-    done = machine.shell("deploy/up.sh", SANDBOX_ENGINE="local")
+    done = machine.run_shell("deploy/up.sh", SANDBOX_ENGINE="local")
     assert done.returncode == 0, done.stderr
     assert "missing: the container's own memory, process and CPU limits" in done.stderr
     assert [call for call in machine.calls if call.startswith("sandbox ")] == ["sandbox up --detach", "sandbox demo"]
@@ -97,7 +97,7 @@ def test_the_local_engine_is_used_when_chosen_and_its_missing_walls_are_said(mac
 
 
 def test_where_no_engine_can_be_had_it_is_said_and_the_local_engine_taken(machine: Machine) -> None:
-    done = machine.shell("deploy/up.sh", DOCKER_HOST="unix:///nonexistent/docker.sock")
+    done = machine.run_shell("deploy/up.sh", DOCKER_HOST="unix:///nonexistent/docker.sock")
     assert done.returncode == 0, done.stderr
     assert "nothing answers at DOCKER_HOST" in done.stdout
     assert "LOCAL engine" in done.stderr
@@ -105,9 +105,9 @@ def test_where_no_engine_can_be_had_it_is_said_and_the_local_engine_taken(machin
 
 
 def test_a_second_run_installs_and_starts_nothing(machine: Machine) -> None:
-    machine.shell("deploy/up.sh", SANDBOX_ENGINE="local")
+    machine.run_shell("deploy/up.sh", SANDBOX_ENGINE="local")
     first = len(machine.calls)
-    done = machine.shell("deploy/up.sh", SANDBOX_ENGINE="local")
+    done = machine.run_shell("deploy/up.sh", SANDBOX_ENGINE="local")
     again = machine.calls[first:]
     assert "up to date" in done.stdout
     assert not any("packages.py" in call or call == "sandbox up --detach" for call in again)
@@ -115,11 +115,11 @@ def test_a_second_run_installs_and_starts_nothing(machine: Machine) -> None:
 
 
 def test_a_changed_lock_is_installed(machine: Machine) -> None:
-    machine.source("ensure_package requirements.lock")
+    machine.run_sourced("ensure_package requirements.lock")
     with (machine.root / "requirements.lock").open("a") as lock:
         lock.write("# changed\n")
     before = len(machine.calls)
-    machine.source("ensure_package requirements.lock")
+    machine.run_sourced("ensure_package requirements.lock")
     assert any("packages.py" in call and "--require-hashes" in call for call in machine.calls[before:])
 
 
@@ -127,7 +127,7 @@ def test_a_failed_step_shows_its_output_and_what_to_do(machine: Machine) -> None
     (machine.root / ".venv" / "bin" / "python").write_text(
         '#!/bin/sh\n[ "$1" = -c ] || { echo no such index; exit 1; }\n'
     )
-    done = machine.shell("deploy/up.sh", SANDBOX_ENGINE="local")
+    done = machine.run_shell("deploy/up.sh", SANDBOX_ENGINE="local")
     assert done.returncode == 1
     assert "no such index" in done.stderr
     assert "what to do: check that pip reaches its package index" in done.stderr
@@ -137,13 +137,13 @@ def test_a_python_that_is_too_old_is_passed_over(machine: Machine, tmp_path: Pat
     old = tmp_path / "old-python"
     old.write_text("#!/bin/sh\nexit 1\n")
     old.chmod(0o755)
-    done = machine.source("find_python", PYTHON=str(old))
+    done = machine.run_sourced("find_python", PYTHON=str(old))
     assert done.returncode == 0
     assert "old-python" not in done.stdout
 
 
 def test_stop_takes_the_service_down_and_leaves_an_engine_it_did_not_start(machine: Machine) -> None:
-    done = machine.shell("deploy/up.sh", "stop")
+    done = machine.run_shell("deploy/up.sh", "stop")
     assert done.returncode == 0, done.stderr
     assert "sandbox down" in machine.calls
     assert "dockerd" not in done.stdout
@@ -155,7 +155,7 @@ def test_stop_spares_a_process_that_has_the_engine_s_old_number(machine: Machine
     bystander = subprocess.Popen(["sleep", "60"])
     try:
         (state / "dockerd.pid").write_text(f"{bystander.pid}\n")
-        done = machine.shell("deploy/up.sh", "stop")
+        done = machine.run_shell("deploy/up.sh", "stop")
         assert done.returncode == 0, done.stderr
         assert bystander.poll() is None
         assert not (state / "dockerd.pid").exists()

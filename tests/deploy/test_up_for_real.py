@@ -17,7 +17,7 @@ import pytest
 from sandbox.box.docker_engine import HOME_LABEL
 
 ROOT = Path(__file__).resolve().parents[2]
-LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "tests", "results", "*.egg-info")
+IGNORED_FILES = shutil.ignore_patterns(".*", "__pycache__", "tests", "results", "*.egg-info")
 SECOND_RUN_S = 60.0  # it takes seconds; the machine may be busy
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -27,12 +27,12 @@ class Checkout:
     def __init__(self, folder: Path) -> None:
         self.root = folder / "checkout"
         self.home = folder / "home"
-        shutil.copytree(ROOT, self.root, ignore=LEFT_OUT)
+        shutil.copytree(ROOT, self.root, ignore=IGNORED_FILES)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
 
-    def up(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run_up(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_")}
         environment = {**kept, "SANDBOX_HOME": str(self.home), "SANDBOX_PORT": str(self.port), "SANDBOX_SLOTS": "1"}
         return subprocess.run(
@@ -53,11 +53,11 @@ def checkout(docker_client: docker.DockerClient, images: dict[str, str]) -> Iter
     with tempfile.TemporaryDirectory(prefix="up-") as folder:  # short, for a socket's path has at most 107 bytes
         made = Checkout(Path(folder))
         yield made
-        made.up("stop")
+        made.run_up("stop")
 
 
 def test_one_command_from_a_checkout_to_verdicts(checkout: Checkout, docker_client: docker.DockerClient) -> None:
-    first = checkout.up()
+    first = checkout.run_up()
     assert first.returncode == 0, first.stdout + first.stderr
     steps = [line for line in first.stdout.splitlines() if line.startswith("==> ")]
     assert [step.split(":")[0] for step in steps if "python" in step] == ["==> python", "==> python"]
@@ -67,12 +67,12 @@ def test_one_command_from_a_checkout_to_verdicts(checkout: Checkout, docker_clie
     assert first.stdout.split("Next:")[1].count("\n    ") == 3
 
     began = time.monotonic()
-    second = checkout.up()
+    second = checkout.run_up()
     assert second.returncode == 0, second.stdout + second.stderr
     assert time.monotonic() - began < SECOND_RUN_S
     assert not [word for word in ("installing", "making", "starting", "building") if word in second.stdout]
 
-    stopped = checkout.up("stop")
+    stopped = checkout.run_up("stop")
     assert stopped.returncode == 0, stopped.stderr
     assert not docker_client.containers.list(
         all=True, ignore_removed=True, filters={"label": f"{HOME_LABEL}={checkout.home}"}

@@ -13,30 +13,30 @@ from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 from sandbox.schema import VerifyRequest
 from sandbox.schema.vote import VoteRequest
-from sandbox.service import Request, Service
-from tests.api.double import ServiceDouble
+from sandbox.service import Service, SubmissionRequest
+from tests.api.double import FakeService
 
 # How the imports begin that graders put before a Python program, in a line of their own.
-IMPORTS = ("from string import *", "import math, re")
+GRADER_IMPORTS = ("from string import *", "import math, re")
 USAGE = {"cpu_time_s": 0.01, "wall_time_s": 0.02, "memory_mb": 9.0}
 
 
-class Script:
+class ScriptedResults:
     """What programs come to: by code, an execute result's fields, or a verify result's verdicts."""
 
     def __init__(self) -> None:
         self.runs: dict[str, dict[str, Any]] = {}
         self.verdicts: dict[str, list[str]] = {}
-        self.compiler: dict[str, dict[str, Any]] = {}
+        self.compile_results: dict[str, dict[str, Any]] = {}
 
-    def __call__(self, request: Request) -> dict[str, Any]:
+    def __call__(self, request: SubmissionRequest) -> dict[str, Any]:
         assert not isinstance(request, VoteRequest)
-        code = request.code.partition("\n")[2] if request.code.startswith(IMPORTS) else request.code
+        code = request.code.partition("\n")[2] if request.code.startswith(GRADER_IMPORTS) else request.code
         if isinstance(request, VerifyRequest):
-            return self._verified(request, code)
+            return self._build_verify_result(request, code)
         return {"status": "ok", "exit_code": 0, "stdout": "", "usage": USAGE, **self.runs.get(code, {})}
 
-    def _verified(self, request: VerifyRequest, code: str) -> dict[str, Any]:
+    def _build_verify_result(self, request: VerifyRequest, code: str) -> dict[str, Any]:
         verdicts = self.verdicts.get(code, ["accepted"] * len(request.tests))
         assert len(verdicts) == len(request.tests)
         passed = verdicts.count("accepted")
@@ -46,22 +46,22 @@ class Script:
             "total": len(verdicts),
             "score": passed / len(verdicts),
             "tests": [{"verdict": verdict, "usage": USAGE} for verdict in verdicts],
-            "compile": self.compiler.get(code),
+            "compile": self.compile_results.get(code),
         }
 
 
 @pytest.fixture
-def script() -> Script:
-    return Script()
+def script() -> ScriptedResults:
+    return ScriptedResults()
 
 
 @pytest.fixture
-def service(script: Script) -> ServiceDouble:
-    return ServiceDouble(results=script)
+def service(script: ScriptedResults) -> FakeService:
+    return FakeService(results=script)
 
 
 @pytest.fixture
-async def http(service: ServiceDouble, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+async def http(service: FakeService, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(ApiSettings(home=tmp_path, max_body_mb=1, request_timeout_s=20), service)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
         yield client

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from starlette.routing import Route
 
 from sandbox.api.app import create_app
-from sandbox.api.dialects.table import PREFIX
-from sandbox.api.dialects.tongue import Foreign
+from sandbox.api.dialects.table import PATH_PREFIX
+from sandbox.api.dialects.tongue import PeerRequest
 from sandbox.config import ApiSettings
-from tests.api.double import ServiceDouble
+from tests.api.double import FakeService
 
-REQUESTS_EACH = 8
+EXAMPLES_PER_PATH = 8
 VALUES = [
     *("python", "cpp", "bash", "print(1)", "def f(x): return x", "assert f(1) == 1", "```python\nprint(1)\n```", "*"),
     *(
@@ -40,56 +40,56 @@ VALUES = [
 ]
 
 
-def _words(kind: type[Foreign]) -> set[str]:
-    return {name for each in kind.__subclasses__() for name in (*each.model_fields, *_words(each))}
+def _collect_field_names(kind: type[PeerRequest]) -> set[str]:
+    return {name for each in kind.__subclasses__() for name in (*each.model_fields, *_collect_field_names(each))}
 
 
-def _paths() -> list[str]:
+def _list_post_paths() -> list[str]:
     with tempfile.TemporaryDirectory() as home:
-        routes = create_app(ApiSettings(home=Path(home)), ServiceDouble()).routes
+        routes = create_app(ApiSettings(home=Path(home)), FakeService()).routes
     return sorted(
         route.path
         for route in routes
-        if isinstance(route, Route) and route.path.startswith(PREFIX) and "POST" in (route.methods or ())
+        if isinstance(route, Route) and route.path.startswith(PATH_PREFIX) and "POST" in (route.methods or ())
     )
 
 
 SCALARS = st.sampled_from(VALUES) | st.text(max_size=5) | st.integers(-2, 200) | st.floats(allow_nan=False)
-WORDS = st.sampled_from(sorted(_words(Foreign)))
+FIELD_NAMES = st.sampled_from(sorted(_collect_field_names(PeerRequest)))
 BODIES: st.SearchStrategy[Any] = st.recursive(
-    SCALARS, lambda some: st.lists(some, max_size=3) | st.dictionaries(WORDS, some, max_size=6), max_leaves=15
+    SCALARS, lambda some: st.lists(some, max_size=3) | st.dictionaries(FIELD_NAMES, some, max_size=6), max_leaves=15
 )
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("path", _paths())
+@pytest.mark.parametrize("path", _list_post_paths())
 def test_a_dialect_answers_any_body_in_json(path: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "sandbox")  # until this test ends
-    app = create_app(ApiSettings(home=tmp_path, max_body_mb=1, request_timeout_s=5), ServiceDouble())
+    app = create_app(ApiSettings(home=tmp_path, max_body_mb=1, request_timeout_s=5), FakeService())
     failures: list[str] = []
 
     @settings(
-        max_examples=REQUESTS_EACH,
+        max_examples=EXAMPLES_PER_PATH,
         deadline=None,
         derandomize=True,
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(body=st.dictionaries(WORDS, BODIES, max_size=10) | BODIES)
+    @given(body=st.dictionaries(FIELD_NAMES, BODIES, max_size=10) | BODIES)
     def ask(body: Any) -> None:
-        answer = _asked(app, path, json.dumps(body).encode())
+        answer = _post(app, path, json.dumps(body).encode())
         if answer.status_code >= 500:
             failures.append(f"{answer.status_code} {answer.text[:200]} for {json.dumps(body)[:500]}")
         answer.json()
 
     ask()
     for broken in (b"", b"{", b"\xff", b"[" * 5_000, b'{"a":' * 5_000, b"NaN"):
-        answer = _asked(app, path, broken)
+        answer = _post(app, path, broken)
         assert answer.status_code < 500, (path, broken[:20], answer.text)
     assert not failures, "\n".join(failures[:5])
 
 
-def _asked(app: Any, path: str, body: bytes) -> httpx.Response:
+def _post(app: Any, path: str, body: bytes) -> httpx.Response:
     import anyio
 
     async def ask() -> httpx.Response:

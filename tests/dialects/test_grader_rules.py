@@ -21,7 +21,7 @@ def http(live_http: httpx.AsyncClient) -> httpx.AsyncClient:
     return live_http
 
 
-async def _accepted(
+async def _is_accepted(
     http: httpx.AsyncClient, kind: str, row: dict[str, Any], completion: str, extra: dict[str, Any] | None = None
 ) -> bool:
     config = {"language": "python", "dataset_type": kind, "provided_data": row, "extra": extra or {}}
@@ -29,7 +29,7 @@ async def _accepted(
     return bool((await post(http, "/sandbox_fusion/submit", body))["accepted"])
 
 
-def _fenced(code: str) -> str:
+def _wrap_in_fence(code: str) -> str:
     return f"```python\n{code}\n```"
 
 
@@ -38,7 +38,7 @@ HUMANEVAL = {
     "test": "def check(candidate):\n    assert candidate(20, 22) == 42\n",
     "entry_point": "add",
 }
-WHOLE = "def add(a, b):\n    return a + b"
+WHOLE_FUNCTION = "def add(a, b):\n    return a + b"
 
 
 @pytest.mark.parametrize(
@@ -49,13 +49,31 @@ WHOLE = "def add(a, b):\n    return a + b"
         pytest.param("    return a + b\n\ndef sub(a, b):\n    retu", {}, True, id="is cut where the function ends"),
         pytest.param("    return a + b\nraise ValueError\n", {}, True, id="is cut before a statement"),
         pytest.param("    return a + b\n```\nprint(1)", {}, True, id="is cut at a closing fence"),
-        pytest.param(f"{WHOLE}\n\nassert add(1, 1) == 3\n", {}, True, id="the whole function"),
-        pytest.param(f"Here:\n{WHOLE}\n\nThat adds.", {}, True, id="the whole function between prose"),
-        pytest.param(f"{_fenced(WHOLE)}\nUse it:\n{_fenced('print(add(1, 2))')}", {}, True, id="the first block"),
-        pytest.param(f"{_fenced(WHOLE)}\n{_fenced('x = 1')}", {"is_freeform": True}, True, id="the first, freeform"),
-        pytest.param(f"```text\n1\n```\n{_fenced(WHOLE)}", {"is_freeform": True}, True, id="the first of its language"),
+        pytest.param(f"{WHOLE_FUNCTION}\n\nassert add(1, 1) == 3\n", {}, True, id="the whole function"),
+        pytest.param(f"Here:\n{WHOLE_FUNCTION}\n\nThat adds.", {}, True, id="the whole function between prose"),
         pytest.param(
-            _fenced(f"from __future__ import annotations\n{WHOLE}"), {"is_freeform": True}, True, id="future imports"
+            f"{_wrap_in_fence(WHOLE_FUNCTION)}\nUse it:\n{_wrap_in_fence('print(add(1, 2))')}",
+            {},
+            True,
+            id="the first block",
+        ),
+        pytest.param(
+            f"{_wrap_in_fence(WHOLE_FUNCTION)}\n{_wrap_in_fence('x = 1')}",
+            {"is_freeform": True},
+            True,
+            id="the first, freeform",
+        ),
+        pytest.param(
+            f"```text\n1\n```\n{_wrap_in_fence(WHOLE_FUNCTION)}",
+            {"is_freeform": True},
+            True,
+            id="the first of its language",
+        ),
+        pytest.param(
+            _wrap_in_fence(f"from __future__ import annotations\n{WHOLE_FUNCTION}"),
+            {"is_freeform": True},
+            True,
+            id="future imports",
         ),
         pytest.param("    return int(np.add(a, b)) + len(Counter())\n", {}, True, id="imports of the grader"),
         pytest.param("    return reduce(lambda x, y: x + y, [a, b])\n", {}, False, id="no other imports"),
@@ -64,12 +82,12 @@ WHOLE = "def add(a, b):\n    return a + b"
 async def test_humaneval_of_sandbox_fusion(
     http: httpx.AsyncClient, completion: str, extra: dict[str, Any], accepted: bool
 ) -> None:
-    assert await _accepted(http, "HumanEvalDataset", HUMANEVAL, completion, extra) is accepted
+    assert await _is_accepted(http, "HumanEvalDataset", HUMANEVAL, completion, extra) is accepted
 
 
 async def test_a_humaneval_prompt_may_have_future_imports(http: httpx.AsyncClient) -> None:
     row = {**HUMANEVAL, "prompt": "from __future__ import annotations\n" + HUMANEVAL["prompt"]}
-    assert await _accepted(http, "HumanEvalDataset", row, "    return a + b\n")
+    assert await _is_accepted(http, "HumanEvalDataset", row, "    return a + b\n")
 
 
 MBPP = {"test_list": ["assert root(4) == 2", "assert math.isclose(root(9), 3)"], "test_imports": ["import math"]}
@@ -79,7 +97,7 @@ ROOT = "def root(x):\n    return x ** 0.5"
 @pytest.mark.parametrize(
     ("completion", "accepted"),
     [
-        pytest.param(_fenced(ROOT), True, id="a block"),
+        pytest.param(_wrap_in_fence(ROOT), True, id="a block"),
         pytest.param(f"[BEGIN]\n{ROOT}\n[DONE]\n\nNext task: cubes", True, id="between the few-shot marks"),
         pytest.param(f"{ROOT}\n[DONE]\n[BEGIN]\ndef root(x):\n    return 0", True, id="up to the mark"),
         pytest.param(f"{ROOT}\nassert root(4) == 5", True, id="up to an assert"),
@@ -91,34 +109,47 @@ ROOT = "def root(x):\n    return x ** 0.5"
     ],
 )
 async def test_mbpp_of_sandbox_fusion(http: httpx.AsyncClient, completion: str, accepted: bool) -> None:
-    assert await _accepted(http, "MBPPDataset", MBPP, completion) is accepted
+    assert await _is_accepted(http, "MBPPDataset", MBPP, completion) is accepted
 
 
-def _calls(given: str, wanted: str) -> dict[str, Any]:
+def _build_call_row(given: str, wanted: str) -> dict[str, Any]:
     return {"test": {"fn_name": "f", "inputs": [given], "outputs": [wanted]}}
 
 
 @pytest.mark.parametrize(
     ("row", "code", "accepted"),
     [
-        pytest.param(_calls("[1, 2]\n3", "6"), "def f(xs, y): return sum(xs) + y", True, id="a value a line"),
-        pytest.param(_calls("[1, 2]", "[3]"), "def f(xs): return sum(xs)", True, id="a wrapped value"),
-        pytest.param(_calls("[1, 2]", "[3]"), "def f(xs): return [sum(xs)]", True, id="a list of one"),
-        pytest.param(_calls("[1, 2]", "[1, 2]"), "def f(xs): return xs[0]", False, id="not the first of several"),
-        pytest.param(_calls('{"1": 2}', "2"), "def f(graph): return graph[1]", True, id="keys that are numbers"),
-        pytest.param(_calls('{"a": 2}', "2"), "def f(graph): return graph['a']", True, id="keys that are not"),
-        pytest.param(_calls('{"1": 2}', '{"1": 3}'), "def f(graph): return {1: graph[1] + 1}", True, id="a dict"),
-        pytest.param(_calls("2", "[[1, 2]]"), "def f(n): return [(1, n)]", True, id="tuples are lists"),
-        pytest.param(_calls(f"{10**30}", f"{10**30 + 1}"), "def f(n): return n + 1", True, id="large integers"),
-        pytest.param(_calls("1", "2"), "class Solution:\n    def f(self, n): return n + 1", True, id="a method"),
+        pytest.param(_build_call_row("[1, 2]\n3", "6"), "def f(xs, y): return sum(xs) + y", True, id="a value a line"),
+        pytest.param(_build_call_row("[1, 2]", "[3]"), "def f(xs): return sum(xs)", True, id="a wrapped value"),
+        pytest.param(_build_call_row("[1, 2]", "[3]"), "def f(xs): return [sum(xs)]", True, id="a list of one"),
         pytest.param(
-            _calls("[3, 1]", "1"),
+            _build_call_row("[1, 2]", "[1, 2]"), "def f(xs): return xs[0]", False, id="not the first of several"
+        ),
+        pytest.param(
+            _build_call_row('{"1": 2}', "2"), "def f(graph): return graph[1]", True, id="keys that are numbers"
+        ),
+        pytest.param(_build_call_row('{"a": 2}', "2"), "def f(graph): return graph['a']", True, id="keys that are not"),
+        pytest.param(
+            _build_call_row('{"1": 2}', '{"1": 3}'), "def f(graph): return {1: graph[1] + 1}", True, id="a dict"
+        ),
+        pytest.param(_build_call_row("2", "[[1, 2]]"), "def f(n): return [(1, n)]", True, id="tuples are lists"),
+        pytest.param(
+            _build_call_row(f"{10**30}", f"{10**30 + 1}"), "def f(n): return n + 1", True, id="large integers"
+        ),
+        pytest.param(
+            _build_call_row("1", "2"), "class Solution:\n    def f(self, n): return n + 1", True, id="a method"
+        ),
+        pytest.param(
+            _build_call_row("[3, 1]", "1"),
             "class Solution:\n    def f(self, xs: List[int]) -> int: return min(xs, default=inf) + len(deque())",
             True,
             id="imports of the grader",
         ),
         pytest.param(
-            _calls("5000", "5000"), "def f(n): return n and 1 + f(n - 1)", True, id="recursion limit of the grader"
+            _build_call_row("5000", "5000"),
+            "def f(n): return n and 1 + f(n - 1)",
+            True,
+            id="recursion limit of the grader",
         ),
         pytest.param({"test": {"inputs": ["16"], "outputs": ["4.0"]}}, "print(sqrt(int(input())))", True, id="stdin"),
         pytest.param(
@@ -140,7 +171,7 @@ def _calls(given: str, wanted: str) -> dict[str, Any]:
 async def test_livecodebench_of_sandbox_fusion(
     http: httpx.AsyncClient, row: dict[str, Any], code: str, accepted: bool
 ) -> None:
-    assert await _accepted(http, "LiveCodeBenchDataset", row, _fenced(code)) is accepted
+    assert await _is_accepted(http, "LiveCodeBenchDataset", row, _wrap_in_fence(code)) is accepted
 
 
 async def test_private_tests_of_livecodebench_count(http: httpx.AsyncClient) -> None:
@@ -149,8 +180,8 @@ async def test_private_tests_of_livecodebench_count(http: httpx.AsyncClient) -> 
         "public_test_cases": '[{"input": "1", "output": "2", "testtype": "stdin"}]',
         "private_test_cases": base64.b64encode(zlib.compress(private.encode())).decode(),
     }
-    assert not await _accepted(http, "", row, _fenced("print(2)"))
-    assert await _accepted(http, "", row, _fenced("print(int(input()) * 2)"))
+    assert not await _is_accepted(http, "", row, _wrap_in_fence("print(2)"))
+    assert await _is_accepted(http, "", row, _wrap_in_fence("print(int(input()) * 2)"))
 
 
 @pytest.mark.parametrize(
@@ -167,12 +198,12 @@ async def test_private_tests_of_livecodebench_count(http: httpx.AsyncClient) -> 
 )
 async def test_stdout_of_sandbox_fusion(http: httpx.AsyncClient, stdout: str, wanted: str, accepted: bool) -> None:
     row = {"test": [{"input": {"stdin": ""}, "output": {"stdout": wanted}}]}
-    assert await _accepted(http, "CommonOJDataset", row, _fenced(f"print({stdout!r})")) is accepted
+    assert await _is_accepted(http, "CommonOJDataset", row, _wrap_in_fence(f"print({stdout!r})")) is accepted
 
 
 async def test_common_oj_programs_get_no_imports(http: httpx.AsyncClient) -> None:
     row = {"test": [{"input": {"stdin": ""}, "output": {"stdout": "2.0"}}]}
-    assert not await _accepted(http, "CommonOJDataset", row, _fenced("print(sqrt(4))"))
+    assert not await _is_accepted(http, "CommonOJDataset", row, _wrap_in_fence("print(sqrt(4))"))
 
 
 async def test_scalebox_checks_asserts_and_calls(http: httpx.AsyncClient) -> None:
@@ -184,7 +215,7 @@ async def test_scalebox_checks_asserts_and_calls(http: httpx.AsyncClient) -> Non
         ({"type": "function_call", "fn_name": "add", "input": [[20, 22]], "output": [[[42]]]}, False),
     ):
         config = {"language": "python", "provided_data": {"test_cases": cases}}
-        body = {"dataset": "x", "id": 1, "completion": _fenced(WHOLE), "config": config}
+        body = {"dataset": "x", "id": 1, "completion": _wrap_in_fence(WHOLE_FUNCTION), "config": config}
         assert (await post(http, path, body))["accepted"] is accepted, cases
 
 
@@ -235,13 +266,17 @@ async def test_open_instructs_stdin(http: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("fields", "success"),
     [
-        pytest.param({"code": f"{WHOLE}\nassert add(1, 2) == 3"}, True, id="tests of its own"),
-        pytest.param({"code": f"{WHOLE}\nassert add(1, 2) == 4"}, False, id="tests of its own that fail"),
+        pytest.param({"code": f"{WHOLE_FUNCTION}\nassert add(1, 2) == 3"}, True, id="tests of its own"),
+        pytest.param({"code": f"{WHOLE_FUNCTION}\nassert add(1, 2) == 4"}, False, id="tests of its own that fail"),
         pytest.param({"code": "x: List[int] = [1]"}, True, id="imports of the grader"),
         pytest.param({"code": "#include <cassert>\nint main() { assert(0); }", "language": "CPP"}, False, id="in C++"),
         pytest.param({"code": "print(sqrt(4))", "testcases": [{"input": "", "expectedOutput": "2"}]}, True, id="stdin"),
         pytest.param(
-            {"code": WHOLE, "entryFunction": "add", "testcases": [{"input": "20\n22", "expectedOutput": "[42]"}]},
+            {
+                "code": WHOLE_FUNCTION,
+                "entryFunction": "add",
+                "testcases": [{"input": "20\n22", "expectedOutput": "[42]"}],
+            },
             True,
             id="a wrapped value",
         ),

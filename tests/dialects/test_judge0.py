@@ -10,25 +10,27 @@ import pytest
 
 from sandbox.errors import QueueFull
 from sandbox.schema import ExecuteRequest, JobStatus
-from tests.api.double import ServiceDouble
-from tests.dialects.conftest import USAGE, Script
+from tests.api.double import FakeService
+from tests.dialects.conftest import USAGE, ScriptedResults
 
 ROOT = "/dialects/judge0"
 SUBMISSION: dict[str, Any] = {"source_code": "a", "language_id": 71, "stdin": "1"}
 WAIT = {"wait": "true"}
 
 
-def _b64(text: str) -> str:
+def _encode_base64(text: str) -> str:
     return b64encode(text.encode()).decode()
 
 
-def _finish(service: ServiceDouble, job_id: str, **result: Any) -> None:
+def _finish(service: FakeService, job_id: str, **result: Any) -> None:
     whole = {"id": job_id, "status": "ok", "exit_code": 0, "usage": USAGE, **result}
     update = {"status": JobStatus.FINISHED, "result": whole}
     service.jobs[job_id] = service.jobs[job_id].model_copy(update=update)
 
 
-async def test_waiting_brings_the_result(http: httpx.AsyncClient, service: ServiceDouble, script: Script) -> None:
+async def test_waiting_brings_the_result(
+    http: httpx.AsyncClient, service: FakeService, script: ScriptedResults
+) -> None:
     script.runs["a"] = {"stdout": "2\n"}
     body = {**SUBMISSION, "expected_output": "2", "command_line_arguments": "-v 'a b'", "memory_limit": 65536}
     response = await http.post(f"{ROOT}/submissions", params=WAIT, json=body)
@@ -50,9 +52,9 @@ async def test_waiting_brings_the_result(http: httpx.AsyncClient, service: Servi
     assert (program.limits.cpu_time_s, program.limits.wall_time_s) == (5, 10)
 
 
-async def test_base64_goes_both_ways(http: httpx.AsyncClient, script: Script, service: ServiceDouble) -> None:
+async def test_base64_goes_both_ways(http: httpx.AsyncClient, script: ScriptedResults, service: FakeService) -> None:
     script.runs["a"] = {"stdout": "\ufffd", "stdout_base64": "/w=="}
-    body = {**SUBMISSION, "source_code": _b64("a"), "stdin": _b64("1\n")}
+    body = {**SUBMISSION, "source_code": _encode_base64("a"), "stdin": _encode_base64("1\n")}
     response = await http.post(f"{ROOT}/submissions", params={**WAIT, "base64_encoded": "true"}, json=body)
     assert response.json()["stdout"] == "/w=="
     assert service.submissions[0].requests[0].stdin_bytes == b"1\n"  # type: ignore[union-attr]
@@ -74,7 +76,7 @@ async def test_base64_goes_both_ways(http: httpx.AsyncClient, script: Script, se
     ],
 )
 async def test_every_end_has_its_status(
-    http: httpx.AsyncClient, script: Script, result: dict[str, Any], status: int
+    http: httpx.AsyncClient, script: ScriptedResults, result: dict[str, Any], status: int
 ) -> None:
     script.runs["a"] = result
     body = {**SUBMISSION, "expected_output": "2"}
@@ -83,7 +85,7 @@ async def test_every_end_has_its_status(
     assert answer["compile_output"] == ("no" if status == 6 else None)
 
 
-async def test_a_token_is_asked_for_until_it_is_done(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+async def test_a_token_is_asked_for_until_it_is_done(http: httpx.AsyncClient, service: FakeService) -> None:
     created = await http.post(f"{ROOT}/submissions", json={**SUBMISSION, "expected_output": "2"})
     assert (created.status_code, set(created.json())) == (201, {"token"})
     url = f"{ROOT}/submissions/{created.json()['token']}"
@@ -97,7 +99,7 @@ async def test_a_token_is_asked_for_until_it_is_done(http: httpx.AsyncClient, se
     }
 
 
-async def test_a_batch_is_created_and_shown_in_order(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+async def test_a_batch_is_created_and_shown_in_order(http: httpx.AsyncClient, service: FakeService) -> None:
     body = {"submissions": [SUBMISSION, {**SUBMISSION, "expected_output": "2"}]}
     tokens = [each["token"] for each in (await http.post(f"{ROOT}/submissions/batch", json=body)).json()]
     _finish(service, "job0", stdout="0")
@@ -110,7 +112,7 @@ async def test_a_batch_is_created_and_shown_in_order(http: httpx.AsyncClient, se
     ]
 
 
-async def test_a_full_queue_is_told_as_the_peer_does(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+async def test_a_full_queue_is_told_as_the_peer_does(http: httpx.AsyncClient, service: FakeService) -> None:
     service.refusal = QueueFull("full")
     response = await http.post(f"{ROOT}/submissions", json=SUBMISSION)
     assert (response.status_code, response.json()) == (503, {"error": "queue is full"})
@@ -167,7 +169,7 @@ async def test_the_tables(http: httpx.AsyncClient) -> None:
     ],
 )
 async def test_lines_are_compared_without_their_blanks_at_the_right(
-    http: httpx.AsyncClient, script: Script, stdout: str, expected: str, accepted: bool
+    http: httpx.AsyncClient, script: ScriptedResults, stdout: str, expected: str, accepted: bool
 ) -> None:
     script.runs["a"] = {"stdout": stdout}
     body = {**SUBMISSION, "expected_output": expected}

@@ -12,9 +12,9 @@ import pytest
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 from sandbox.service import Service
-from tests.api.serving import served
+from tests.api.serving import serve_in_thread
 
-TABLE = """
+TABLE_CLASS = """
 class Table:
     def _repr_html_(self):
         return '<b>1</b>'
@@ -22,36 +22,38 @@ class Table:
     def __repr__(self):
         return 'T'
 """
-NOTHING: dict[str, Any] = {"stdout": "", "stderr": "", "display": [], "error": []}
+EMPTY_CELL: dict[str, Any] = {"stdout": "", "stderr": "", "display": [], "error": []}
 
 
 @pytest.fixture(scope="module")
 def url(live_service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(create_app(ApiSettings(home=tmp_path_factory.mktemp("api")), live_service)) as address:
+    with serve_in_thread(create_app(ApiSettings(home=tmp_path_factory.mktemp("api")), live_service)) as address:
         yield f"{address}/dialects/sandbox_fusion/run_jupyter"
 
 
-def ran(url: str, *cells: str, **more: Any) -> dict[str, Any]:
+def run_cells(url: str, *cells: str, **more: Any) -> dict[str, Any]:
     answer = httpx.post(url, json={"cells": list(cells), **more}, timeout=60)
     assert answer.status_code == 200, answer.text
-    told: dict[str, Any] = answer.json()
-    return told
+    answer_body: dict[str, Any] = answer.json()
+    return answer_body
 
 
 def test_cells_share_a_namespace_and_each_has_its_own_output(url: str) -> None:
-    told = ran(url, "a = 123", "a", "print(a)", "import sys; _ = sys.stderr.write('odd')", "a + 1;")
-    assert (told["status"], told["message"], told["driver"]["status"]) == ("Success", "", "Finished")
-    assert told["cells"] == [
-        NOTHING,
-        {**NOTHING, "display": [{"text/plain": "123"}]},
-        {**NOTHING, "stdout": "123\n"},
-        {**NOTHING, "stderr": "odd"},
-        NOTHING,
+    result = run_cells(url, "a = 123", "a", "print(a)", "import sys; _ = sys.stderr.write('odd')", "a + 1;")
+    assert (result["status"], result["message"], result["driver"]["status"]) == ("Success", "", "Finished")
+    assert result["cells"] == [
+        EMPTY_CELL,
+        {**EMPTY_CELL, "display": [{"text/plain": "123"}]},
+        {**EMPTY_CELL, "stdout": "123\n"},
+        {**EMPTY_CELL, "stderr": "odd"},
+        EMPTY_CELL,
     ]
 
 
 def test_a_cell_that_raises_does_not_keep_the_next_from_running(url: str) -> None:
-    cells = ran(url, "a = 'hello'", "def f():\n    return 1 / 0\nf()", "print(a", "raise SystemExit(3)", "a")["cells"]
+    cells = run_cells(url, "a = 'hello'", "def f():\n    return 1 / 0\nf()", "print(a", "raise SystemExit(3)", "a")[
+        "cells"
+    ]
     assert [cell["error"][0]["ename"] if cell["error"] else "" for cell in cells] == [
         "", "ZeroDivisionError", "SyntaxError", "SystemExit", "",
     ]  # fmt: skip
@@ -65,9 +67,9 @@ def test_a_cell_that_raises_does_not_keep_the_next_from_running(url: str) -> Non
 
 
 def test_rich_values_children_and_await(url: str) -> None:
-    cells = ran(
+    cells = run_cells(
         url,
-        TABLE,
+        TABLE_CLASS,
         "display(1, Table()); Table()",
         "import os; os.system('echo from a child'); print('after')",
         "import asyncio\nawait asyncio.sleep(0.01, 'slept')",
@@ -83,33 +85,36 @@ def test_rich_values_children_and_await(url: str) -> None:
 
 
 def test_files_go_in_and_come_out(url: str) -> None:
-    told = ran(
+    result = run_cells(
         url,
         "open('out.txt', 'w').write(open('in.txt').read().upper())",
         files={"in.txt": b64encode(b"text").decode()},
         fetch_files=["out.txt"],
     )
-    assert told["cells"][0]["display"] == [{"text/plain": "4"}]
-    assert b64decode(told["files"]["out.txt"]) == b"TEXT"
+    assert result["cells"][0]["display"] == [{"text/plain": "4"}]
+    assert b64decode(result["files"]["out.txt"]) == b"TEXT"
 
 
 def test_every_request_has_a_kernel_of_its_own(url: str) -> None:
-    ran(url, "leftover = 1; open('left.txt', 'w').close()")
-    cells = ran(url, "leftover", "import os; os.path.exists('left.txt')")["cells"]
+    run_cells(url, "leftover = 1; open('left.txt', 'w').close()")
+    cells = run_cells(url, "leftover", "import os; os.path.exists('left.txt')")["cells"]
     assert cells[0]["error"][0]["ename"] == "NameError"
     assert cells[1]["display"] == [{"text/plain": "False"}]
 
 
 @pytest.mark.parametrize("limit", [{"cell_timeout": 0.5}, {"total_timeout": 1}])
 def test_cells_that_take_too_long_fail_the_notebook(url: str, limit: dict[str, float]) -> None:
-    told = ran(url, "1", "while True: pass", "2", **limit)
-    assert (told["status"], told["driver"]["status"], told["cells"]) == ("Failed", "TimeLimitExceeded", [])
+    result = run_cells(url, "1", "while True: pass", "2", **limit)
+    assert (result["status"], result["driver"]["status"], result["cells"]) == ("Failed", "TimeLimitExceeded", [])
 
 
 def test_a_kernel_that_dies_fails_the_notebook(url: str) -> None:
-    told = ran(url, "1", "import os; os._exit(7)")
-    assert (told["status"], told["driver"]["return_code"], told["cells"]) == ("Failed", 7, [])
-    assert ran(url, "import os; os.write(1, b'x' * 300_000); print(1)")["cells"][0]["stdout"] == "x" * 300_000 + "1\n"
+    result = run_cells(url, "1", "import os; os._exit(7)")
+    assert (result["status"], result["driver"]["return_code"], result["cells"]) == ("Failed", 7, [])
+    assert (
+        run_cells(url, "import os; os.write(1, b'x' * 300_000); print(1)")["cells"][0]["stdout"]
+        == "x" * 300_000 + "1\n"
+    )
 
 
 def test_a_notebook_that_cannot_be_is_refused_in_the_peers_words(url: str) -> None:

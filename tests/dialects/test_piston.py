@@ -12,8 +12,8 @@ from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 from sandbox.errors import QueueFull
 from sandbox.schema import ExecuteRequest
-from tests.api.double import ServiceDouble
-from tests.dialects.conftest import Script
+from tests.api.double import FakeService
+from tests.dialects.conftest import ScriptedResults
 
 URL = "/dialects/piston/api/v2/execute"
 EXECUTE: dict[str, Any] = {"language": "python", "version": "*", "files": [{"content": "a"}]}
@@ -31,7 +31,7 @@ STAGE = {
 }
 
 
-async def test_a_program_that_ends_well(http: httpx.AsyncClient, service: ServiceDouble, script: Script) -> None:
+async def test_a_program_that_ends_well(http: httpx.AsyncClient, service: FakeService, script: ScriptedResults) -> None:
     script.runs["a"] = {"stdout": "1", "stderr": "2"}
     files = [
         {"name": "main.py", "content": "61", "encoding": "hex"},
@@ -63,8 +63,8 @@ async def test_a_program_that_ends_well(http: httpx.AsyncClient, service: Servic
 )
 async def test_the_times_for_compiling_are_limits(
     http: httpx.AsyncClient,
-    service: ServiceDouble,
-    script: Script,
+    service: FakeService,
+    script: ScriptedResults,
     asked: dict[str, float],
     limits: tuple[float, float],
 ) -> None:
@@ -93,13 +93,13 @@ async def test_the_times_for_compiling_are_limits(
     ],
 )
 async def test_a_program_that_fails(
-    http: httpx.AsyncClient, script: Script, result: dict[str, Any], stage: dict[str, Any]
+    http: httpx.AsyncClient, script: ScriptedResults, result: dict[str, Any], stage: dict[str, Any]
 ) -> None:
     script.runs["a"] = result
     assert (await http.post(URL, json=EXECUTE)).json()["run"] == {**STAGE, **stage}
 
 
-async def test_when_compiling_fails_run_is_a_copy_of_it(http: httpx.AsyncClient, script: Script) -> None:
+async def test_when_compiling_fails_run_is_a_copy_of_it(http: httpx.AsyncClient, script: ScriptedResults) -> None:
     compiled = {"status": "runtime_error", "exit_code": 1, "stderr": "no"}
     script.runs["a"] = {"status": "compile_error", "exit_code": None, "compile": compiled}
     answer = (await http.post(URL, json={**EXECUTE, "language": "c++"})).json()
@@ -134,7 +134,7 @@ async def test_another_content_type_is_a_415(http: httpx.AsyncClient) -> None:
     assert (response.status_code, set(response.json())) == (415, {"message"})
 
 
-async def test_overload_is_a_503(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+async def test_overload_is_a_503(http: httpx.AsyncClient, service: FakeService) -> None:
     service.refusal = QueueFull("full", 2)
     response = await http.post(URL, json=EXECUTE)
     assert (response.status_code, response.headers["retry-after"]) == (503, "2")
@@ -146,14 +146,14 @@ async def test_runtimes_are_the_table(http: httpx.AsyncClient) -> None:
     assert "py" in runtimes["python"]["aliases"]
 
 
-async def test_large_bodies_are_a_matter_of_the_setting(tmp_path: Path, service: ServiceDouble) -> None:
+async def test_large_bodies_are_a_matter_of_the_setting(tmp_path: Path, service: FakeService) -> None:
     app = create_app(ApiSettings(home=tmp_path, max_body_mb=40), service)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as http:
         body = {**EXECUTE, "files": [{"content": "a"}, {"name": "big", "content": "x" * (30 << 20)}]}
         assert (await http.post(URL, json=body)).status_code == 200
 
 
-async def test_the_program_is_the_first_file_that_is_text(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+async def test_the_program_is_the_first_file_that_is_text(http: httpx.AsyncClient, service: FakeService) -> None:
     files = [{"name": "data", "content": "AAE=", "encoding": "base64"}, {"content": "a"}, {"content": "b"}]
     assert (await http.post(URL, json={**EXECUTE, "files": files, "stdin": None, "args": None})).status_code == 200
     (program,) = service.submissions[0].requests
@@ -163,7 +163,7 @@ async def test_the_program_is_the_first_file_that_is_text(http: httpx.AsyncClien
 
 @pytest.mark.parametrize(("language", "checked"), [("rust", True), ("java", False), ("python", False)])
 async def test_rust_is_compiled_with_the_checks_that_the_peer_compiles_in(
-    http: httpx.AsyncClient, service: ServiceDouble, language: str, checked: bool
+    http: httpx.AsyncClient, service: FakeService, language: str, checked: bool
 ) -> None:
     await http.post(URL, json={**EXECUTE, "language": language})
     body = {"source_code": "a", "language_id": {"rust": 73, "java": 62, "python": 71}[language]}

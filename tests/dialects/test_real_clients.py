@@ -13,9 +13,9 @@ import pytest
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 from sandbox.service import Service
-from tests.api.serving import served
-from tests.conftest import unavailable
-from tests.environments import CLIENTS, CannotInstall, interpreter
+from tests.api.serving import serve_in_thread
+from tests.conftest import skip_or_fail
+from tests.environments import CLIENTS, CannotInstall, ensure_python
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(400)]
 
@@ -71,26 +71,26 @@ print(json.dumps({
 def python() -> Path:
     """An interpreter of its own that has the clients, kept from one session to the next."""
     try:
-        return interpreter(CLIENTS)
+        return ensure_python(CLIENTS)
     except CannotInstall as error:
-        unavailable(str(error))
+        skip_or_fail(str(error))
 
 
 @pytest.fixture(scope="module")
 def url(live_service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(create_app(ApiSettings(home=tmp_path_factory.mktemp("api")), live_service)) as address:
+    with serve_in_thread(create_app(ApiSettings(home=tmp_path_factory.mktemp("api")), live_service)) as address:
         yield address
 
 
-def _said(python: Path, script: str, url: str) -> dict[str, Any]:
+def _run_client(python: Path, script: str, url: str) -> dict[str, Any]:
     ended = subprocess.run([python, "-c", script, url], capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0, ended.stderr[-3000:]
-    said: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
-    return said
+    report: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return report
 
 
 def test_the_sandbox_fusion_sdk(python: Path, url: str) -> None:
-    assert _said(python, SANDBOX_FUSION, url) == {
+    assert _run_client(python, SANDBOX_FUSION, url) == {
         "good": ["Success", "21\n"],
         "late": ["Failed", "TimeLimitExceeded"],
         "cpp": ["Failed", None, 1],
@@ -101,7 +101,7 @@ def test_the_sandbox_fusion_sdk(python: Path, url: str) -> None:
 
 
 def test_the_judge0_sdk(python: Path, url: str) -> None:
-    assert _said(python, JUDGE0, url) == {
+    assert _run_client(python, JUDGE0, url) == {
         "one": ["Accepted", "hello\n"],
         "many": [["Accepted", "4\n"], ["Wrong Answer", "6\n"]],
         "bad": ["Compilation Error", True],

@@ -13,21 +13,23 @@ import pytest
 
 from sandbox.errors import BoxError, QueueFull
 from sandbox.schema import AssertTest, FunctionTest, TestCase, VerifyRequest
-from tests.api.double import ServiceDouble
-from tests.dialects.conftest import Script
+from tests.api.double import FakeService
+from tests.dialects.conftest import ScriptedResults
 
 TESTS = [{"input": "1", "output": "2"}, {"input": "2", "output": "4"}]
 FENCED = "```python\na\n```"
 
 
-def _only(service: ServiceDouble) -> VerifyRequest:
+def _get_only_request(service: FakeService) -> VerifyRequest:
     (request,) = service.submissions[-1].requests
     assert isinstance(request, VerifyRequest)
     return request
 
 
 @pytest.mark.parametrize("path", ["/dialects/openrlhf", "/dialects/openrlhf/get_reward"])
-async def test_openrlhf_gets_rewards_scores_and_logs(http: httpx.AsyncClient, script: Script, path: str) -> None:
+async def test_openrlhf_gets_rewards_scores_and_logs(
+    http: httpx.AsyncClient, script: ScriptedResults, path: str
+) -> None:
     script.verdicts["a"] = ["accepted", "wrong_answer"]
     body = {"query": ["p" + FENCED, "pnone"], "prompts": ["p", "p"], "labels": [TESTS, TESTS]}
     response = await http.post(path, params={"policy": "fraction"}, json=body)
@@ -44,7 +46,7 @@ async def test_openrlhf_may_send_empty_lists(http: httpx.AsyncClient) -> None:
 
 
 async def test_a_missing_reward_is_an_error_unless_the_url_names_a_number(
-    http: httpx.AsyncClient, service: ServiceDouble
+    http: httpx.AsyncClient, service: FakeService
 ) -> None:
     service.failure = BoxError("gone")
     openrlhf = {"query": [FENCED], "prompts": [""], "labels": [TESTS]}
@@ -58,7 +60,7 @@ async def test_a_missing_reward_is_an_error_unless_the_url_names_a_number(
     assert (response.status_code, response.headers["retry-after"]) == (503, "3")
 
 
-async def test_slimes_whole_answer_is_the_reward(http: httpx.AsyncClient, script: Script) -> None:
+async def test_slimes_whole_answer_is_the_reward(http: httpx.AsyncClient, script: ScriptedResults) -> None:
     script.verdicts["a"] = ["accepted", "wrong_answer"]
     body = {"prompt": "p", "response": FENCED, "label": TESTS}
     assert (await http.post("/dialects/slime?policy=x-coder", json=body)).json() == 2.5
@@ -66,30 +68,32 @@ async def test_slimes_whole_answer_is_the_reward(http: httpx.AsyncClient, script
 
 
 async def test_open_instruct_runs_asserts_and_inputs(
-    http: httpx.AsyncClient, service: ServiceDouble, script: Script
+    http: httpx.AsyncClient, service: FakeService, script: ScriptedResults
 ) -> None:
     script.verdicts["a"] = ["accepted", "wrong_answer"]
     body: dict[str, Any] = {"program": "a", "tests": ["assert f(1) == 2", "assert 0"], "max_execution_time": 2}
     answer = (await http.post("/dialects/open_instruct/test_program", json=body)).json()
     assert answer == {"results": [1, 0], "runtimes": [0.02, 0.02]}
-    assert _only(service).tests[0] == AssertTest(assertion="assert f(1) == 2")
-    assert _only(service).limits.wall_time_s == 2
+    assert _get_only_request(service).tests[0] == AssertTest(assertion="assert f(1) == 2")
+    assert _get_only_request(service).limits.wall_time_s == 2
     answer = (await http.post("/dialects/open_instruct/test_program_stdio", json={**body, "tests": TESTS})).json()
     assert answer["results"] == [1, 0]
-    assert _only(service).tests[1] == TestCase(stdin="2", expected="4")
+    assert _get_only_request(service).tests[1] == TestCase(stdin="2", expected="4")
     empty = await http.post("/dialects/open_instruct/test_program", json={**body, "tests": []})
     assert empty.json() == {"results": [], "runtimes": []}
     assert (await http.get("/dialects/open_instruct/health")).json() == {"status": "healthy"}
 
 
-async def test_open_instruct_gets_an_http_error_for_our_failure(http: httpx.AsyncClient, script: Script) -> None:
+async def test_open_instruct_gets_an_http_error_for_our_failure(
+    http: httpx.AsyncClient, script: ScriptedResults
+) -> None:
     script.verdicts["a"] = ["accepted", "internal_error"]
     body = {"program": "a", "tests": ["assert 1", "assert 1"]}
     assert (await http.post("/dialects/open_instruct/test_program", json=body)).status_code == 500
 
 
 async def test_open_r1_gets_executions_in_order(
-    http: httpx.AsyncClient, service: ServiceDouble, script: Script
+    http: httpx.AsyncClient, service: FakeService, script: ScriptedResults
 ) -> None:
     script.runs = {
         "print(2 / 4)": {"stdout": "log\n0.5\n"},
@@ -135,7 +139,7 @@ AREAL = "/dialects/areal/apis/functioncalls"
 
 
 async def test_areal_gets_a_result_for_each_case(
-    http: httpx.AsyncClient, service: ServiceDouble, script: Script
+    http: httpx.AsyncClient, service: FakeService, script: ScriptedResults
 ) -> None:
     script.verdicts["a"] = ["accepted", "wrong_answer"]
     answer = (await http.post(AREAL, json=CALL)).json()
@@ -147,18 +151,18 @@ async def test_areal_gets_a_result_for_each_case(
             {"success": False, "reason": "wrong_answer", "errorType": "UnknownError"},
         ],
     }
-    assert (_only(service).stop_on_failure, _only(service).limits.memory_mb) == (True, 256)
+    assert (_get_only_request(service).stop_on_failure, _get_only_request(service).limits.memory_mb) == (True, 256)
 
 
-async def test_areal_calls_functions(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+async def test_areal_calls_functions(http: httpx.AsyncClient, service: FakeService) -> None:
     cases = [{"input": "[1]\n2", "expectedOutput": "3"}]
     body = {**CALL, "entryFunction": "f", "testcases": cases}
     assert (await http.post(AREAL, json=body)).json()["success"] is True
-    assert _only(service).tests == [FunctionTest(args=[[1], 2], expected=3)]
+    assert _get_only_request(service).tests == [FunctionTest(args=[[1], 2], expected=3)]
 
 
 async def test_areal_tries_our_failures_again_and_nothing_that_cannot_be(
-    http: httpx.AsyncClient, service: ServiceDouble
+    http: httpx.AsyncClient, service: FakeService
 ) -> None:
     bad = await http.post(AREAL, json={**CALL, "language": "latin", "entryFunction": "f"})
     assert (bad.status_code, bad.json()["results"][0]["errorType"]) == (200, "UnknownError")
@@ -169,7 +173,7 @@ async def test_areal_tries_our_failures_again_and_nothing_that_cannot_be(
     assert (await http.post(AREAL, json=CALL)).status_code == 503
 
 
-async def test_areal_sends_programs_that_test_themselves(http: httpx.AsyncClient, script: Script) -> None:
+async def test_areal_sends_programs_that_test_themselves(http: httpx.AsyncClient, script: ScriptedResults) -> None:
     body = {**CALL, "testcases": []}
     passed = {"uid": "u", "success": True, "results": [{"success": True, "reason": "", "errorType": ""}]}
     assert (await http.post(AREAL, json=body)).json() == passed
@@ -198,7 +202,7 @@ async def test_areal_sends_programs_that_test_themselves(http: httpx.AsyncClient
     ],
 )
 async def test_areals_cases_that_do_not_pair_are_refused(
-    http: httpx.AsyncClient, service: ServiceDouble, name: str, cases: Any
+    http: httpx.AsyncClient, service: FakeService, name: str, cases: Any
 ) -> None:
     answer = await http.post(AREAL, json={**CALL, "entryFunction": name, "testcases": cases})
     assert (answer.status_code, answer.json()["success"]) == (200, False)
@@ -206,12 +210,10 @@ async def test_areals_cases_that_do_not_pair_are_refused(
     assert not service.submissions
 
 
-async def test_areals_values_may_be_wrapped_and_its_keys_numbers(
-    http: httpx.AsyncClient, service: ServiceDouble
-) -> None:
+async def test_areals_values_may_be_wrapped_and_its_keys_numbers(http: httpx.AsyncClient, service: FakeService) -> None:
     cases = [{"input": '{"1": 2}', "expectedOutput": "[2]"}, {"input": "1\n2", "expectedOutput": "[1, 2]"}]
     await http.post(AREAL, json={**CALL, "entryFunction": "f", "testcases": cases})
-    assert _only(service).tests == [
+    assert _get_only_request(service).tests == [
         FunctionTest(args=[{"1": 2}], expected=[2], alternatives=[2], integer_keys=True),
         FunctionTest(args=[1, 2], expected=[1, 2]),
     ]
@@ -225,19 +227,22 @@ async def test_areals_values_may_be_wrapped_and_its_keys_numbers(
     ],
 )
 async def test_open_instructs_tests_may_be_text(
-    http: httpx.AsyncClient, service: ServiceDouble, script: Script, tests: str
+    http: httpx.AsyncClient, service: FakeService, script: ScriptedResults, tests: str
 ) -> None:
     script.verdicts["a"] = ["accepted", "wrong_answer"]
     answer = await http.post("/dialects/open_instruct/test_program", json={"program": "a", "tests": tests})
     assert answer.json()["results"] == [1, 0]
-    assert _only(service).tests[1] == AssertTest(assertion="assert 0")
+    assert _get_only_request(service).tests[1] == AssertTest(assertion="assert 0")
 
 
-async def test_open_instructs_cases_may_be_text(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+async def test_open_instructs_cases_may_be_text(http: httpx.AsyncClient, service: FakeService) -> None:
     for tests in (json.dumps(TESTS), base64.b64encode(zlib.compress(pickle.dumps(TESTS))).decode()):
         body = {"program": "a", "tests": tests}
         assert (await http.post("/dialects/open_instruct/test_program_stdio", json=body)).json()["results"] == [1, 1]
-        assert _only(service).tests == [TestCase(stdin="1", expected="2"), TestCase(stdin="2", expected="4")]
+        assert _get_only_request(service).tests == [
+            TestCase(stdin="1", expected="2"),
+            TestCase(stdin="2", expected="4"),
+        ]
 
 
 async def test_open_instruct_fails_what_is_no_test_and_refuses_what_is_no_list(http: httpx.AsyncClient) -> None:

@@ -16,13 +16,13 @@ from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 from sandbox.errors import BoxError, EngineUnavailable, InfrastructureError, QueueFull, QueueUnavailable
 from sandbox.schema import AssertTest, ExecuteRequest, FunctionTest, TestCase, VerifyRequest
-from tests.api.double import ServiceDouble
-from tests.api.serving import served
-from tests.dialects.conftest import Script
+from tests.api.double import FakeService
+from tests.api.serving import serve_in_thread
+from tests.dialects.conftest import ScriptedResults
 
 ROOT = "/dialects/sandbox_fusion"
 # As verl's client sends it.
-RUN = {
+RUN_CODE_BODY = {
     "compile_timeout": 10,
     "run_timeout": 10,
     "code": "print(1)",
@@ -32,22 +32,22 @@ RUN = {
     "files": {},
     "fetch_files": [],
 }
-RAN = {"status": "Finished", "execution_time": 0.02, "return_code": 0, "stdout": "", "stderr": ""}
+COMMAND_RESULT = {"status": "Finished", "execution_time": 0.02, "return_code": 0, "stdout": "", "stderr": ""}
 ANSWER = {
     "status": "Success",
     "message": "",
     "compile_result": None,
-    "run_result": RAN,
+    "run_result": COMMAND_RESULT,
     "executor_pod_name": None,
     "files": {},
 }
 
 
-async def test_a_program_that_ends_well(http: httpx.AsyncClient, service: ServiceDouble, script: Script) -> None:
+async def test_a_program_that_ends_well(http: httpx.AsyncClient, service: FakeService, script: ScriptedResults) -> None:
     script.runs["print(1)"] = {"stdout": "1\n", "files": {"out": "AA=="}}
-    response = await http.post(f"{ROOT}/run_code", json={**RUN, "files": {"in": "AA==", "not": None}})
+    response = await http.post(f"{ROOT}/run_code", json={**RUN_CODE_BODY, "files": {"in": "AA==", "not": None}})
     assert response.status_code == 200
-    assert response.json() == {**ANSWER, "run_result": {**RAN, "stdout": "1\n"}, "files": {"out": "AA=="}}
+    assert response.json() == {**ANSWER, "run_result": {**COMMAND_RESULT, "stdout": "1\n"}, "files": {"out": "AA=="}}
     (program,) = service.submissions[0].requests
     assert isinstance(program, ExecuteRequest)
     assert (program.stdin, program.files) == ("1\n", {"in": b"\0"})
@@ -57,11 +57,11 @@ async def test_a_program_that_ends_well(http: httpx.AsyncClient, service: Servic
 
 @pytest.mark.parametrize(("seconds", "limits"), [(1.5, (1.5, 1.5)), (5_000, (300, 900)), (0, (None, None))])
 async def test_the_time_for_compiling_is_a_limit(
-    http: httpx.AsyncClient, service: ServiceDouble, script: Script, seconds: float, limits: tuple[float, float]
+    http: httpx.AsyncClient, service: FakeService, script: ScriptedResults, seconds: float, limits: tuple[float, float]
 ) -> None:
     late = {"status": "compile_error", "signal": 9, "message": "time_limit_exceeded"}
     script.runs["print(1)"] = {"status": "compile_error", "exit_code": None, "compile": late}
-    answer = (await http.post(f"{ROOT}/run_code", json={**RUN, "compile_timeout": seconds})).json()
+    answer = (await http.post(f"{ROOT}/run_code", json={**RUN_CODE_BODY, "compile_timeout": seconds})).json()
     assert (answer["status"], answer["run_result"]) == ("Failed", None)
     compiled = answer["compile_result"]
     assert (compiled["status"], compiled["return_code"]) == ("TimeLimitExceeded", None)
@@ -88,55 +88,62 @@ async def test_the_time_for_compiling_is_a_limit(
     ],
 )
 async def test_a_program_that_fails(
-    http: httpx.AsyncClient, script: Script, result: dict[str, Any], run: dict[str, Any]
+    http: httpx.AsyncClient, script: ScriptedResults, result: dict[str, Any], run: dict[str, Any]
 ) -> None:
     script.runs["print(1)"] = result
-    response = await http.post(f"{ROOT}/run_code", json=RUN)
-    assert response.json() == {**ANSWER, "status": "Failed", "run_result": {**RAN, **run}}
+    response = await http.post(f"{ROOT}/run_code", json=RUN_CODE_BODY)
+    assert response.json() == {**ANSWER, "status": "Failed", "run_result": {**COMMAND_RESULT, **run}}
 
 
-async def test_what_does_not_compile_has_a_compile_result_alone(http: httpx.AsyncClient, script: Script) -> None:
+async def test_what_does_not_compile_has_a_compile_result_alone(
+    http: httpx.AsyncClient, script: ScriptedResults
+) -> None:
     stage = {"status": "runtime_error", "exit_code": 1, "stderr": "main.cpp:1: no\n"}
     script.runs["x"] = {"status": "compile_error", "exit_code": None, "compile": stage}
     answer = (await http.post(f"{ROOT}/run_code", json={"code": "x", "language": "cpp"})).json()
     assert (answer["status"], answer["run_result"]) == ("Failed", None)
-    assert answer["compile_result"] == {**RAN, "execution_time": 0.0, "return_code": 1, "stderr": "main.cpp:1: no\n"}
+    assert answer["compile_result"] == {
+        **COMMAND_RESULT,
+        "execution_time": 0.0,
+        "return_code": 1,
+        "stderr": "main.cpp:1: no\n",
+    }
 
 
 async def test_our_failure_is_a_sandbox_error_and_no_wrong_answer(
-    http: httpx.AsyncClient, service: ServiceDouble, script: Script
+    http: httpx.AsyncClient, service: FakeService, script: ScriptedResults
 ) -> None:
     script.runs["print(1)"] = {"status": "internal_error", "exit_code": None, "message": "a box broke"}
-    response = await http.post(f"{ROOT}/run_code", json=RUN)
+    response = await http.post(f"{ROOT}/run_code", json=RUN_CODE_BODY)
     assert (response.status_code, response.json()["status"]) == (200, "SandboxError")
     assert response.json()["run_result"] is None
     service.failure = BoxError("secret")
-    response = await http.post(f"{ROOT}/run_code", json=RUN)
+    response = await http.post(f"{ROOT}/run_code", json=RUN_CODE_BODY)
     assert response.json()["status"] == "SandboxError"
     assert "secret" not in response.text
     service.refusal = EngineUnavailable("secret")
-    assert (await http.post(f"{ROOT}/run_code", json=RUN)).json()["status"] == "SandboxError"
+    assert (await http.post(f"{ROOT}/run_code", json=RUN_CODE_BODY)).json()["status"] == "SandboxError"
     service.refusal = InfrastructureError("secret")
-    assert (await http.post(f"{ROOT}/run_code", json=RUN)).json()["status"] == "SandboxError"
+    assert (await http.post(f"{ROOT}/run_code", json=RUN_CODE_BODY)).json()["status"] == "SandboxError"
 
 
 @pytest.mark.parametrize("refusal", [QueueFull("full"), QueueUnavailable("no Redis")])
 @pytest.mark.parametrize("path", ["/run_code", "/submit", "/common_evaluate_batch"])
 async def test_overload_is_a_504_for_verl_tries_again_on_nothing_else(
-    http: httpx.AsyncClient, service: ServiceDouble, refusal: Exception, path: str
+    http: httpx.AsyncClient, service: FakeService, refusal: Exception, path: str
 ) -> None:
     service.refusal = refusal
-    body = RUN if path == "/run_code" else SUBMIT_STDIO
+    body = RUN_CODE_BODY if path == "/run_code" else SUBMIT_STDIO
     assert (await http.post(ROOT + path, json=body)).status_code == 504
 
 
 def test_a_result_that_would_come_after_verl_has_hung_up_is_a_504_before(
-    tmp_path: Path, service: ServiceDouble, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, service: FakeService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sandbox.api.dialects.sandbox_fusion.GRACE_S", 0.1)
     service.held = True
-    with served(create_app(ApiSettings(home=tmp_path), service)) as url:
-        body = {**RUN, "compile_timeout": 0.1, "run_timeout": 0.1}
+    with serve_in_thread(create_app(ApiSettings(home=tmp_path), service)) as url:
+        body = {**RUN_CODE_BODY, "compile_timeout": 0.1, "run_timeout": 0.1}
         response = httpx.post(f"{url}{ROOT}/run_code", json=body, timeout=10)
     assert response.status_code == 504
     assert service.wait_for_abandonment() == "job0"
@@ -149,7 +156,7 @@ def test_a_result_that_would_come_after_verl_has_hung_up_is_a_504_before(
 async def test_a_request_that_cannot_be_is_a_422_in_fastapis_shape(
     http: httpx.AsyncClient, change: dict[str, Any], field: str
 ) -> None:
-    response = await http.post(f"{ROOT}/run_code", json={**RUN, **change})
+    response = await http.post(f"{ROOT}/run_code", json={**RUN_CODE_BODY, **change})
     assert response.status_code == 422
     assert field in response.json()["detail"][0]["loc"]
 
@@ -174,16 +181,16 @@ SUBMIT_STDIO: dict[str, Any] = {
 }
 
 
-def _submit(data: dict[str, Any], completion: str = FENCED, **config: Any) -> dict[str, Any]:
+def _build_submit_body(data: dict[str, Any], completion: str = FENCED, **config: Any) -> dict[str, Any]:
     given = {"language": "python", "provided_data": data, **config}
     return {"dataset": "x", "id": 7, "completion": completion, "config": given}
 
 
 async def test_common_oj_is_judged_test_by_test(
-    http: httpx.AsyncClient, service: ServiceDouble, script: Script
+    http: httpx.AsyncClient, service: FakeService, script: ScriptedResults
 ) -> None:
     script.verdicts[CODE] = ["accepted", "wrong_answer"]
-    body = _submit({"test": CASES}, dataset_type="CommonOJDataset", extra={"run_all_cases": True})
+    body = _build_submit_body({"test": CASES}, dataset_type="CommonOJDataset", extra={"run_all_cases": True})
     answer = (await http.post(f"{ROOT}/submit", json=body)).json()
     assert (answer["id"], answer["accepted"], answer["extracted_code"]) == (7, False, CODE)
     assert [test["passed"] for test in answer["tests"]] == [True, False]
@@ -195,10 +202,10 @@ async def test_common_oj_is_judged_test_by_test(
 
 
 async def test_data_may_be_json_text_and_rows_that_are_chosen_by_id(
-    http: httpx.AsyncClient, service: ServiceDouble
+    http: httpx.AsyncClient, service: FakeService
 ) -> None:
     rows = [{"id": 6, "test": "[]"}, {"id": 7, "test": '[{"input": {"stdin": "1"}, "output": {"stdout": "2"}}]'}]
-    response = await http.post(f"{ROOT}/submit", json={**_submit({}), "config": {"provided_data": rows}})
+    response = await http.post(f"{ROOT}/submit", json={**_build_submit_body({}), "config": {"provided_data": rows}})
     assert response.json()["accepted"] is True
     (submission,) = service.submissions[0].requests
     assert isinstance(submission, VerifyRequest)
@@ -206,23 +213,23 @@ async def test_data_may_be_json_text_and_rows_that_are_chosen_by_id(
     assert isinstance(submission.tests[0], TestCase)
 
 
-async def test_skipped_tests_are_not_there_as_with_the_peer(http: httpx.AsyncClient, script: Script) -> None:
+async def test_skipped_tests_are_not_there_as_with_the_peer(http: httpx.AsyncClient, script: ScriptedResults) -> None:
     script.verdicts[CODE] = ["time_limit_exceeded", "skipped"]
-    (test,) = (await http.post(f"{ROOT}/submit", json=_submit({"test": CASES}))).json()["tests"]
+    (test,) = (await http.post(f"{ROOT}/submit", json=_build_submit_body({"test": CASES}))).json()["tests"]
     assert test["exec_info"]["run_result"]["status"] == "TimeLimitExceeded"
 
 
-async def test_our_failure_on_a_test_is_a_sandbox_error_there(http: httpx.AsyncClient, script: Script) -> None:
+async def test_our_failure_on_a_test_is_a_sandbox_error_there(http: httpx.AsyncClient, script: ScriptedResults) -> None:
     script.verdicts[CODE] = ["internal_error", "internal_error"]
-    tests = (await http.post(f"{ROOT}/submit", json=_submit({"test": CASES}))).json()["tests"]
+    tests = (await http.post(f"{ROOT}/submit", json=_build_submit_body({"test": CASES}))).json()["tests"]
     assert [test["exec_info"]["status"] for test in tests] == ["SandboxError"] * 2
 
 
 async def test_humaneval_runs_the_prompt_with_the_completion_and_its_test_beside_it(
-    http: httpx.AsyncClient, service: ServiceDouble
+    http: httpx.AsyncClient, service: FakeService
 ) -> None:
     row = {"prompt": "def double(x):\n", "test": "def check(f):\n    assert f(2) == 4\n", "entry_point": "double"}
-    await http.post(f"{ROOT}/submit", json=_submit(row, completion="    return x * 2\n"))
+    await http.post(f"{ROOT}/submit", json=_build_submit_body(row, completion="    return x * 2\n"))
     (submission,) = service.submissions[0].requests
     assert isinstance(submission, VerifyRequest)
     assert submission.code.endswith("def double(x):\n\n    return x * 2\n")
@@ -240,9 +247,9 @@ async def test_humaneval_runs_the_prompt_with_the_completion_and_its_test_beside
     ],
 )
 async def test_mbpp_has_a_test_for_each_assert(
-    http: httpx.AsyncClient, service: ServiceDouble, row: dict[str, Any]
+    http: httpx.AsyncClient, service: FakeService, row: dict[str, Any]
 ) -> None:
-    answer = (await http.post(f"{ROOT}/submit", json=_submit(row, dataset_type="MBPPDataset"))).json()
+    answer = (await http.post(f"{ROOT}/submit", json=_build_submit_body(row, dataset_type="MBPPDataset"))).json()
     assert (answer["accepted"], len(answer["tests"])) == (True, 2)
     (submission,) = service.submissions[0].requests
     assert isinstance(submission, VerifyRequest)
@@ -251,14 +258,14 @@ async def test_mbpp_has_a_test_for_each_assert(
     assert first.assertion.startswith("import math\n")
 
 
-async def test_livecodebench_calls_functions_or_gives_stdin(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+async def test_livecodebench_calls_functions_or_gives_stdin(http: httpx.AsyncClient, service: FakeService) -> None:
     called = {"input_output": '{"inputs": ["[1, 2]\\n3"], "outputs": ["[4]"], "fn_name": "f"}'}
     completion = "```python\nclass Solution:\n    def f(self, a, b): ...\n```"
     for row, text in (
         ({"test": called}, completion),
         ({"public_test_cases": '[{"input": "1", "output": "2", "testtype": "stdin"}]'}, FENCED),
     ):
-        body = _submit(row, completion=text, dataset_type="LiveCodeBenchDataset")
+        body = _build_submit_body(row, completion=text, dataset_type="LiveCodeBenchDataset")
         assert (await http.post(f"{ROOT}/submit", json=body)).json()["accepted"] is True
     first, second = (submitted.requests[0] for submitted in service.submissions)
     assert isinstance(first, VerifyRequest)
@@ -271,7 +278,7 @@ async def test_livecodebench_calls_functions_or_gives_stdin(http: httpx.AsyncCli
 async def test_answers_carry_any_integer_and_any_text(http: httpx.AsyncClient) -> None:
     tests = {"inputs": [f"{10**40}", '"\\ud83d"'], "outputs": [f"[{-(10**30)}]", '"\\udc00"'], "fn_name": "f"}
     body = {
-        **_submit({"test": tests}, "```python\ndef f(x): ...\n```", dataset_type="LiveCodeBenchDataset"),
+        **_build_submit_body({"test": tests}, "```python\ndef f(x): ...\n```", dataset_type="LiveCodeBenchDataset"),
         "id": 2**70,
     }
     response = await http.post(f"{ROOT}/submit", json=body)
@@ -284,7 +291,7 @@ async def test_answers_carry_any_integer_and_any_text(http: httpx.AsyncClient) -
 
 async def test_a_number_that_json_does_not_have_is_null_in_an_answer(http: httpx.AsyncClient) -> None:
     tests = {"inputs": ["NaN"], "outputs": [f"{10**40}"], "fn_name": "f"}
-    body = _submit({"test": tests}, "```python\ndef f(x): ...\n```", dataset_type="LiveCodeBenchDataset")
+    body = _build_submit_body({"test": tests}, "```python\ndef f(x): ...\n```", dataset_type="LiveCodeBenchDataset")
     (test,) = (await http.post(f"{ROOT}/submit", json=body)).json()["tests"]
     assert test["test_info"] == {"fn_name": "f", "input": [None], "output": 10**40}
 
@@ -308,26 +315,26 @@ async def test_a_number_that_json_does_not_have_is_null_in_an_answer(http: httpx
 async def test_the_first_block_in_the_language_is_the_answer(
     http: httpx.AsyncClient, completion: str, language: str, code: str
 ) -> None:
-    body = _submit({"test": CASES}, completion, language=language)
+    body = _build_submit_body({"test": CASES}, completion, language=language)
     assert (await http.post(f"{ROOT}/submit", json=body)).json()["extracted_code"] == code
 
 
 PACKED = base64.b64encode(zlib.compress(pickle.dumps('[{"input": "3", "output": "6", "testtype": "stdin"}]'))).decode()
 
 
-async def test_private_tests_are_unpacked(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+async def test_private_tests_are_unpacked(http: httpx.AsyncClient, service: FakeService) -> None:
     public = '[{"input": "1", "output": "2", "testtype": "stdin"}]'
     for row in (
         {"public_test_cases": public, "private_test_cases": PACKED},
         {"public_test_cases": public, "private_test_cases": '[{"input": "3", "output": "6"}]'},
         {"public_test_cases": public, "private_test_cases": [{"input": "3", "output": "6"}], "metadata": "{}"},
     ):
-        assert (await http.post(f"{ROOT}/submit", json=_submit(row))).json()["accepted"] is True
+        assert (await http.post(f"{ROOT}/submit", json=_build_submit_body(row))).json()["accepted"] is True
         tests = service.submissions[-1].requests[0].tests  # type: ignore[union-attr]
         assert tests == [TestCase(stdin="1", expected="2"), TestCase(stdin="3", expected="6")]
     packed = {"input_output": '{"inputs": ["1"], "outputs": ["2"]}'}
     whole = base64.b64encode(zlib.compress(pickle.dumps(packed))).decode()
-    await http.post(f"{ROOT}/submit", json=_submit({"test": whole}, dataset_type="LiveCodeBenchDataset"))
+    await http.post(f"{ROOT}/submit", json=_build_submit_body({"test": whole}, dataset_type="LiveCodeBenchDataset"))
     assert service.submissions[-1].requests[0].tests == [TestCase(stdin="1", expected="2")]  # type: ignore[union-attr]
 
 
@@ -355,7 +362,7 @@ async def test_tests_that_are_lost_or_do_not_pair_are_named(
     http: httpx.AsyncClient, row: dict[str, Any], field: str
 ) -> None:
     kind = "" if "test_cases" in row else "LiveCodeBenchDataset"
-    response = await http.post(f"{ROOT}/submit", json=_submit(row, dataset_type=kind))
+    response = await http.post(f"{ROOT}/submit", json=_build_submit_body(row, dataset_type=kind))
     assert response.status_code == 422
     assert response.json()["detail"][0]["loc"][-1] == field
 
@@ -371,34 +378,34 @@ async def test_tests_that_are_lost_or_do_not_pair_are_named(
     ],
 )
 async def test_the_default_time_limits_are_the_peers(
-    http: httpx.AsyncClient, service: ServiceDouble, data: dict[str, Any], config: dict[str, Any], timeout_s: int
+    http: httpx.AsyncClient, service: FakeService, data: dict[str, Any], config: dict[str, Any], timeout_s: int
 ) -> None:
-    await http.post(f"{ROOT}/submit", json=_submit(data, **config))
+    await http.post(f"{ROOT}/submit", json=_build_submit_body(data, **config))
     limits = service.submissions[0].requests[0].limits
     assert (limits.cpu_time_s, limits.wall_time_s) == (timeout_s, timeout_s)
 
 
 @pytest.mark.parametrize("total_timeout", ["soon", -1, [1], 1e999])
 async def test_a_total_timeout_that_is_none_is_refused(http: httpx.AsyncClient, total_timeout: Any) -> None:
-    body = _submit({"test": CASES}, extra={"total_timeout": total_timeout})
+    body = _build_submit_body({"test": CASES}, extra={"total_timeout": total_timeout})
     response = await http.post(f"{ROOT}/submit", content=json.dumps(body), headers={"Content-Type": "application/json"})
     assert response.status_code == 422
 
 
 async def test_programs_run_with_the_assertions_that_the_peers_commands_enable(
-    http: httpx.AsyncClient, service: ServiceDouble
+    http: httpx.AsyncClient, service: FakeService
 ) -> None:
-    await http.post(f"{ROOT}/run_code", json={**RUN, "language": "java"})
-    await http.post(f"{ROOT}/submit", json=_submit({"test": CASES}, language="java"))
+    await http.post(f"{ROOT}/run_code", json={**RUN_CODE_BODY, "language": "java"})
+    await http.post(f"{ROOT}/submit", json=_build_submit_body({"test": CASES}, language="java"))
     assert [submitted.requests[0].debug_checks for submitted in service.submissions] == [True, True]  # type: ignore[union-attr]
 
 
-async def test_scalebox_has_columns_of_cases(http: httpx.AsyncClient, service: ServiceDouble) -> None:
+async def test_scalebox_has_columns_of_cases(http: httpx.AsyncClient, service: FakeService) -> None:
     calls = {"type": "function_call", "fn_name": "f", "input": [[1, 2], [3, 4]], "output": [[3], [7]]}
     text = {**calls, "json_input": True, "input": ["[1]\n2"], "output": ["3"]}
     stdio = {"type": "stdin_stdout", "fn_name": None, "input": ["1"], "output": ["2"]}
     for cases in (calls, text, stdio):
-        response = await http.post(f"{ROOT}/common_evaluate_batch", json=_submit({"test_cases": cases}))
+        response = await http.post(f"{ROOT}/common_evaluate_batch", json=_build_submit_body({"test_cases": cases}))
         assert response.json()["accepted"] is True
     tests = [submitted.requests[0].tests for submitted in service.submissions]  # type: ignore[union-attr]
     assert tests == [
@@ -422,15 +429,15 @@ async def test_scalebox_has_columns_of_cases(http: httpx.AsyncClient, service: S
 async def test_data_that_is_not_served_is_refused_and_not_misjudged(
     http: httpx.AsyncClient, data: Any, extra: dict[str, Any]
 ) -> None:
-    assert (await http.post(f"{ROOT}/submit", json=_submit(data, extra=extra))).status_code == 422
+    assert (await http.post(f"{ROOT}/submit", json=_build_submit_body(data, extra=extra))).status_code == 422
 
 
-async def test_it_is_at_the_root_by_setting(tmp_path: Path, service: ServiceDouble) -> None:
+async def test_it_is_at_the_root_by_setting(tmp_path: Path, service: FakeService) -> None:
     app = create_app(ApiSettings(home=tmp_path, root_dialect="sandbox_fusion"), service)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as http:
-        assert (await http.post("/run_code", json=RUN)).json()["status"] == "Success"
+        assert (await http.post("/run_code", json=RUN_CODE_BODY)).json()["status"] == "Success"
         assert (await http.post("/execute", json={"language": "python", "code": "1"})).status_code == 200
 
 
 async def test_a_body_over_the_setting_is_a_413(http: httpx.AsyncClient) -> None:
-    assert (await http.post(f"{ROOT}/run_code", json={**RUN, "stdin": "x" * (2 << 20)})).status_code == 413
+    assert (await http.post(f"{ROOT}/run_code", json={**RUN_CODE_BODY, "stdin": "x" * (2 << 20)})).status_code == 413

@@ -22,9 +22,9 @@ class Case(NamedTuple):
     tests: tuple[tuple[str, str], ...]
 
 
-def cases() -> list[Case]:
+def load_cases() -> list[Case]:
     return [
-        _case(f"{path.stem}: {name.strip()}", body)
+        _parse_case(f"{path.stem}: {name.strip()}", body)
         for path in sorted(FOLDER.glob("*.txt"))
         for name, _, body in (text.partition("\n") for text in _split(path.read_text(), "=== ")[1:])
     ]
@@ -35,20 +35,20 @@ def _split(text: str, mark: str) -> list[str]:
     return f"\n{text}".split(f"\n{mark}")
 
 
-def _case(name: str, body: str) -> Case:
+def _parse_case(name: str, body: str) -> Case:
     program, *parts = _split(body, "--- ")
     program = program.removeprefix("\n") + "\n"
     wrong, tests = [], []
     for part in parts:
         head, _, text = part.partition("\n")
         if head.startswith("wrong"):
-            wrong.append(_changed(program, head.removeprefix("wrong").lstrip(":").strip(), text + "\n"))
+            wrong.append(_apply_rule(program, head.removeprefix("wrong").lstrip(":").strip(), text + "\n"))
         else:
             tests.append((head.removeprefix("test").strip(), text + "\n"))
     return Case(name, program, tuple(wrong), tuple(tests))
 
 
-def _changed(program: str, rule: str, text: str) -> str:
+def _apply_rule(program: str, rule: str, text: str) -> str:
     if not rule:
         return text
     old, new = rule.replace("⏎", "\n").split(" => ")

@@ -10,7 +10,7 @@ PIECES: list[str] = [*"()[}':=,\\ \t\n\r\f\x1aé“", '"""', "==", "    "]
 WORDS = ["if", "else", "return", "yield", "await", "break", "lambda", "def f(:", "f'{", "1 is 1", "0x", "1_", "*a"]
 
 
-def broken(sources: Sequence[bytes], number: int, seed: int) -> Iterator[bytes]:
+def generate_broken_programs(sources: Sequence[bytes], number: int, seed: int) -> Iterator[bytes]:
     """So many programs that have a syntax error, each with one to three edits; the same for the same seed."""
     chance = random.Random(seed)
     while number:
@@ -19,13 +19,13 @@ def broken(sources: Sequence[bytes], number: int, seed: int) -> Iterator[bytes]:
         except UnicodeDecodeError:
             continue
         for _ in range(chance.randint(1, 3)):
-            text = _edited(text, chance)
+            text = _edit(text, chance)
         if not _compiles(text):
             number -= 1
             yield text.encode()
 
 
-def _edited(text: str, chance: random.Random) -> str:
+def _edit(text: str, chance: random.Random) -> str:
     start = chance.randrange(len(text) + 1)
     end = min(len(text), start + chance.randint(1, 12))
     how = chance.randrange(5)

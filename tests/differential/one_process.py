@@ -19,7 +19,7 @@ WALL_TIME_S = 10
 MODULES = ("asyncio", "numpy", "pytest", "unittest.mock", "concurrent.futures", "decimal", "zoneinfo", "uuid")
 
 
-def run(program: str, entry_point: str, test: str) -> None:
+def run_test(program: str, entry_point: str, test: str) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_TIME_S, CPU_TIME_S))
     signal.alarm(WALL_TIME_S)
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -28,10 +28,10 @@ def run(program: str, entry_point: str, test: str) -> None:
     module = types.ModuleType("__main__")
     sys.modules.update(__main__=module, solution=module, main=module)
     exec(compile(program, "program.py", "exec", dont_inherit=True), module.__dict__)
-    exec(compile(candidate(entry_point) + test, "test.py", "exec", dont_inherit=True), module.__dict__)
+    exec(compile(render_candidate(entry_point) + test, "test.py", "exec", dont_inherit=True), module.__dict__)
 
 
-def candidate(entry_point: str) -> str:
+def render_candidate(entry_point: str) -> str:
     """The line that gives the function under test its other name. A method is one of a new instance at each call."""
     kind, _, method = entry_point.rpartition(".")
     if kind:
@@ -48,7 +48,7 @@ def main() -> None:
         if child == 0:
             code = 1
             try:
-                run(*json.loads(line))
+                run_test(*json.loads(line))
                 code = 0
             finally:
                 os._exit(code)

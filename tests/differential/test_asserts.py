@@ -12,32 +12,32 @@ import pytest
 
 from sandbox.client import Client
 from tests.differential import one_process
-from tests.differential.assert_corpus import Case, cases
+from tests.differential.assert_corpus import Case, load_cases
 from tests.e2e.conftest import client as client
 from tests.e2e.conftest import url as url
 from tests.e2e.verdicts import ACCEPTED
 
-LEAST_TESTS = 400
-AT_ONCE = 4
+MIN_TESTS = 400
+CONCURRENCY = 4
 PROCESSES = 2
 Pair = tuple[str, str, str]
 
 
 @cache
-def plain_verdicts() -> dict[Pair, bool]:
+def compute_plain_verdicts() -> dict[Pair, bool]:
     """Whether Python itself passes a test, for each program of each case."""
     pairs = [
         (program, entry_point, test)
-        for case in cases()
+        for case in load_cases()
         for program in (case.program, *case.wrong)
         for entry_point, test in case.tests
     ]
     parts = [pairs[::PROCESSES], pairs[1::PROCESSES]]
     with ThreadPoolExecutor(PROCESSES) as threads:
-        return {pair: verdict for part in threads.map(_asked, parts) for pair, verdict in part}
+        return {pair: verdict for part in threads.map(_judge_in_one_process, parts) for pair, verdict in part}
 
 
-def _asked(pairs: list[Pair]) -> list[tuple[Pair, bool]]:
+def _judge_in_one_process(pairs: list[Pair]) -> list[tuple[Pair, bool]]:
     requests = "".join(json.dumps(pair) + "\n" for pair in pairs)
     answers = subprocess.run(
         [sys.executable, one_process.__file__], input=requests, stdout=subprocess.PIPE, text=True, check=True
@@ -45,12 +45,12 @@ def _asked(pairs: list[Pair]) -> list[tuple[Pair, bool]]:
     return list(zip(pairs, map(json.loads, answers.stdout.splitlines()), strict=True))
 
 
-def differences(client: Client, case: Case, program: str) -> list[str]:
+def find_differences(client: Client, case: Case, program: str) -> list[str]:
     """The tests on which we differ from Python. A wrong program is asked only the tests that it fails there."""
     found = []
     by_entry_point: dict[str, list[str]] = {}
     for entry_point, test in case.tests:
-        if program == case.program or not plain_verdicts()[program, entry_point, test]:
+        if program == case.program or not compute_plain_verdicts()[program, entry_point, test]:
             by_entry_point.setdefault(entry_point, []).append(test)
     for entry_point, tests in by_entry_point.items():
         request = {
@@ -60,28 +60,28 @@ def differences(client: Client, case: Case, program: str) -> list[str]:
             "tests": [{"assert": test} for test in tests],
         }
         for test, result in zip(tests, client.verify(request).tests, strict=True):
-            if (result.verdict == ACCEPTED) != plain_verdicts()[program, entry_point, test]:
+            if (result.verdict == ACCEPTED) != compute_plain_verdicts()[program, entry_point, test]:
                 found.append(f"{result.verdict.value}: {result.message}\n{test}")
     return found
 
 
 def test_there_are_many_tests_and_each_program_has_a_wrong_version() -> None:
-    assert sum(len(case.tests) for case in cases()) >= LEAST_TESTS
-    assert all(case.wrong for case in cases())
+    assert sum(len(case.tests) for case in load_cases()) >= MIN_TESTS
+    assert all(case.wrong for case in load_cases())
 
 
 @pytest.mark.timeout(300)
 def test_python_passes_every_test_with_the_right_program_and_fails_some_with_each_wrong_one() -> None:
-    verdicts = plain_verdicts()
-    for case in cases():
+    verdicts = compute_plain_verdicts()
+    for case in load_cases():
         assert all(verdicts[case.program, *test] for test in case.tests), case.name
         for program in case.wrong:
             assert not all(verdicts[program, *test] for test in case.tests), (case.name, program)
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", load_cases(), ids=lambda case: case.name)
 def test_no_right_program_is_refused_and_no_wrong_one_is_accepted(client: Client, case: Case) -> None:
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        found = list(threads.map(lambda program: differences(client, case, program), (case.program, *case.wrong)))
+    with ThreadPoolExecutor(CONCURRENCY) as threads:
+        found = list(threads.map(lambda program: find_differences(client, case, program), (case.program, *case.wrong)))
     assert not any(found), "\n".join(difference for one in found for difference in one)

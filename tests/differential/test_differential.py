@@ -17,11 +17,11 @@ import pytest
 from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.runner.contract import Mode, Outcome, Run
-from tests.differential.broken import broken
+from tests.differential.broken import generate_broken_programs
 
 PROGRAMS = Path(__file__).parent / "programs"
-LOOKS = 3
-BROKEN = 300  # programs with a syntax error
+MAX_ATTEMPTS = 3
+BROKEN_PROGRAMS = 300  # programs with a syntax error
 # Programs that do differ, and why that is all right. One that no longer does fails the test below: strike it out.
 # They are written here, for what parses them as files (linters, editors) may meet the same limit as the compiler.
 KNOWN_DIFFERENT = {
@@ -34,16 +34,16 @@ Observed = tuple[bytes, bytes, int | None, int | None]
 
 
 @functools.cache
-def _areas() -> dict[str, list[Path]]:
+def _group_programs() -> dict[str, list[Path]]:
     """The programs that are started as forks, by area, which is the first word of their names."""
     areas: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(PROGRAMS.glob("*.py")):
-        if languages.named("python").program(path.read_bytes()).mode is not Mode.EXEC:
+        if languages.get_language("python").build_program(path.read_bytes()).mode is not Mode.EXEC:
             areas[path.stem.partition("_")[0]].append(path)
     return dict(areas)
 
 
-def _run_of(path: Path) -> Run:
+def _build_run(path: Path) -> Run:
     stdin, args = path.with_suffix(".stdin"), path.with_suffix(".args")
     return Run(
         stdin=stdin.read_bytes() if stdin.exists() else b"",
@@ -51,29 +51,29 @@ def _run_of(path: Path) -> Run:
     )
 
 
-def _observed(outcome: Outcome) -> Observed:
+def _observe(outcome: Outcome) -> Observed:
     return outcome.stdout, outcome.stderr, outcome.exit_code, outcome.signal
 
 
-def _both(box: Box, source: bytes, run: Run) -> tuple[Observed, Observed]:
+def _run_both(box: Box, source: bytes, run: Run) -> tuple[Observed, Observed]:
     """What is seen of a program started the usual way, and as `python3 main.py`, in the same box."""
-    program = languages.named("python").program(source)
+    program = languages.get_language("python").build_program(source)
     box.load(program)
-    usual = _observed(box.run(run))
+    usual = _observe(box.run(run))
     box.load(dataclasses.replace(program, mode=Mode.EXEC))
-    return usual, _observed(box.run(run))
+    return usual, _observe(box.run(run))
 
 
-def _lasting_difference(box: Box, path: Path) -> str:
+def _find_lasting_difference(box: Box, path: Path) -> str:
     """None of them may last; one of programs that sleep, so that others come first, may come of a busy machine."""
-    for _ in range(LOOKS if b"sleep(" in path.read_bytes() else 1):
-        usual, real = _both(box, path.read_bytes(), _run_of(path))
+    for _ in range(MAX_ATTEMPTS if b"sleep(" in path.read_bytes() else 1):
+        usual, real = _run_both(box, path.read_bytes(), _build_run(path))
         if usual == real:
             return ""
-    return _difference(path.stem, usual, real)
+    return _format_difference(path.stem, usual, real)
 
 
-def _difference(name: str, usual: Observed, real: Observed) -> str:
+def _format_difference(name: str, usual: Observed, real: Observed) -> str:
     lines = [
         f"    {what}: {one!r:.400}\n    not {' ' * len(what)} {other!r:.400}"
         for what, one, other in zip(("stdout", "stderr", "exit code", "signal"), usual, real, strict=True)
@@ -83,34 +83,36 @@ def _difference(name: str, usual: Observed, real: Observed) -> str:
 
 
 def test_at_least_200_programs_are_compared() -> None:
-    assert sum(map(len, _areas().values())) >= 200
+    assert sum(map(len, _group_programs().values())) >= 200
 
 
 def test_most_programs_are_started_as_forks() -> None:
-    assert sum(map(len, _areas().values())) > len(list(PROGRAMS.glob("*.py"))) / 2
+    assert sum(map(len, _group_programs().values())) > len(list(PROGRAMS.glob("*.py"))) / 2
 
 
-@pytest.mark.parametrize("area", sorted(_areas()))
+@pytest.mark.parametrize("area", sorted(_group_programs()))
 def test_a_fork_cannot_be_told_from_python3_in(area: str, box: Box) -> None:
-    differences = [difference for path in _areas()[area] if (difference := _lasting_difference(box, path))]
+    differences = [
+        difference for path in _group_programs()[area] if (difference := _find_lasting_difference(box, path))
+    ]
     assert not differences, "\n".join(differences)
 
 
 def test_a_syntax_error_reads_as_python3_writes_it(box: Box) -> None:
     sources = [path.read_bytes() for path in sorted(PROGRAMS.glob("*.py"))]
     compared, differences = 0, []
-    for source in broken(sources, BROKEN, seed=1):
-        if languages.named("python").program(source).mode is not Mode.EXEC:
-            usual, real = _both(box, source, Run())
+    for source in generate_broken_programs(sources, BROKEN_PROGRAMS, seed=1):
+        if languages.get_language("python").build_program(source).mode is not Mode.EXEC:
+            usual, real = _run_both(box, source, Run())
             compared += 1
             if usual != real:
-                differences.append(_difference(repr(source), usual, real))
+                differences.append(_format_difference(repr(source), usual, real))
     assert not differences, "\n".join(differences)
-    assert compared > BROKEN / 2
+    assert compared > BROKEN_PROGRAMS / 2
 
 
 def test_a_syntax_error_costs_no_new_interpreter(box: Box) -> None:
-    program = languages.named("python").program("if x = 2:\n    pass\n")
+    program = languages.get_language("python").build_program("if x = 2:\n    pass\n")
     box.load(program)
     fork = min(box.run(Run()).usage.cpu_time_s for _ in range(5))
     box.load(dataclasses.replace(program, mode=Mode.EXEC))
@@ -120,5 +122,5 @@ def test_a_syntax_error_costs_no_new_interpreter(box: Box) -> None:
 @pytest.mark.parametrize("name", sorted(KNOWN_DIFFERENT))
 def test_what_is_known_to_differ_still_does(name: str, box: Box) -> None:
     why, source = KNOWN_DIFFERENT[name]
-    usual, real = _both(box, source, Run())
+    usual, real = _run_both(box, source, Run())
     assert usual != real, f"{name} differs no more ({why}); strike it out"

@@ -43,8 +43,8 @@ SEEDED = {
 LIMITS = Limits(cpu_time_s=20.0, wall_time_s=40.0, memory_mb=1_024)
 
 
-def _outputs(box: Box, source: str, runs: int) -> list[bytes]:
-    box.load(languages.named("python").program(source))
+def _collect_outputs(box: Box, source: str, runs: int) -> list[bytes]:
+    box.load(languages.get_language("python").build_program(source))
     outcomes = [box.run(Run(limits=LIMITS)) for _ in range(runs)]
     assert all(outcome.ended_well for outcome in outcomes), outcomes[0].stderr.decode()
     return [outcome.stdout for outcome in outcomes]
@@ -52,13 +52,13 @@ def _outputs(box: Box, source: str, runs: int) -> list[bytes]:
 
 @pytest.mark.parametrize("name", DRAWS)
 def test_no_two_runs_draw_the_same_from(name: str, box: Box) -> None:
-    outputs = _outputs(box, DRAWS[name], 3)
+    outputs = _collect_outputs(box, DRAWS[name], 3)
     assert len(set(outputs)) == len(outputs), outputs
 
 
 @pytest.mark.parametrize("name", SEEDED)
 def test_what_a_program_seeds_is_the_same_in_each_run(name: str, box: Box) -> None:
-    assert len(set(_outputs(box, SEEDED[name], 2))) == 1
+    assert len(set(_collect_outputs(box, SEEDED[name], 2))) == 1
 
 
 @pytest.mark.parametrize("module", ["random", "numpy.random", "sympy.core.random"])
@@ -66,7 +66,9 @@ def test_no_two_calls_of_a_function_draw_the_same_from(module: str, box: Box) ->
     draw = {"random": "random", "numpy.random": "rand", "sympy.core.random": "rng.random"}[module]
     root = module.partition(".")[0]
     box.load(
-        languages.named("python").program(f"import {root}\nimport {module}\ndef f():\n    return {module}.{draw}()")
+        languages.get_language("python").build_program(
+            f"import {root}\nimport {module}\ndef f():\n    return {module}.{draw}()"
+        )
     )
     call = json.dumps({"name": "f", "args": [], "kwargs": {}}).encode() + b"\n"
     answers = [box.call(call, LIMITS).answers for _ in range(3)]

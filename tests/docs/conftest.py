@@ -17,11 +17,11 @@ from sandbox.box.docker_engine import remove_boxes
 
 ROOT = Path(__file__).resolve().parents[2]
 WEBHOOK_SECRET = "whsec_" + "dGhlIGV4YW1wbGVzIG9mIHRoZSBndWlkZSBrbm93IGl0"
-PROGRAM = f'#!/bin/sh\nexec "{sys.executable}" -m sandbox "$@"\n'
+SANDBOX_SCRIPT = f'#!/bin/sh\nexec "{sys.executable}" -m sandbox "$@"\n'
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningService:
     """A service that runs, and the environment in which `sandbox` and `python3` are what a user has."""
 
     url: str
@@ -29,35 +29,40 @@ class Running:
 
 
 @pytest.fixture(scope="module")
-def running(images: dict[str, str]) -> Iterator[Running]:
+def running(images: dict[str, str]) -> Iterator[RunningService]:
     assert images
     with tempfile.TemporaryDirectory(prefix="sandbox-docs-") as folder:
         home, programs = Path(folder) / "home", Path(folder) / "bin"
         programs.mkdir()
-        (programs / "sandbox").write_text(PROGRAM)
+        (programs / "sandbox").write_text(SANDBOX_SCRIPT)
         (programs / "sandbox").chmod(0o755)
-        port = _free_port()
+        port = _find_free_port()
         url = f"http://127.0.0.1:{port}"
-        ours = {"SANDBOX_HOME": str(home), "SANDBOX_PORT": str(port), "SANDBOX_SLOTS": "1", "SANDBOX_URL": url}
-        ours |= {"SANDBOX_WEBHOOK_SECRET": WEBHOOK_SECRET, "SANDBOX_WEBHOOK_NETWORKS": "127.0.0.1"}
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_")}
+        service_settings = {
+            "SANDBOX_HOME": str(home),
+            "SANDBOX_PORT": str(port),
+            "SANDBOX_SLOTS": "1",
+            "SANDBOX_URL": url,
+        }
+        service_settings |= {"SANDBOX_WEBHOOK_SECRET": WEBHOOK_SECRET, "SANDBOX_WEBHOOK_NETWORKS": "127.0.0.1"}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_")}
         path = f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-        environment = {**kept, **ours, "PATH": path, "PYTHONPATH": str(ROOT)}
+        environment = {**inherited, **service_settings, "PATH": path, "PYTHONPATH": str(ROOT)}
         try:
-            _sandbox("up", "--detach", environment=environment)
-            yield Running(url, environment)
+            _run_sandbox("up", "--detach", environment=environment)
+            yield RunningService(url, environment)
         finally:
-            _sandbox("down", environment=environment)
+            _run_sandbox("down", environment=environment)
         assert remove_boxes(home) == 0, "`sandbox down` left boxes"
 
 
-def _sandbox(*words: str, environment: Mapping[str, str]) -> None:
-    command = [sys.executable, "-m", "sandbox", *words]
+def _run_sandbox(*arguments: str, environment: Mapping[str, str]) -> None:
+    command = [sys.executable, "-m", "sandbox", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=110)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def _free_port() -> int:
+def _find_free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]

@@ -11,9 +11,9 @@ from typing import Any
 from markdown_it import MarkdownIt
 
 # What is another in every run.
-VOLATILE = {"id", "cpu_time_s", "wall_time_s", "memory_mb", "queue_time_s", "run_time_s"}
-RUN = {"sh", "python"}
-OUTPUT = {"text", "json"}
+VOLATILE_KEYS = {"id", "cpu_time_s", "wall_time_s", "memory_mb", "queue_time_s", "run_time_s"}
+RUN_LANGUAGES = {"sh", "python"}
+OUTPUT_LANGUAGES = {"text", "json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +24,27 @@ class Example:
     line: int
 
 
-def examples(page: Path) -> list[Example]:
+def read_examples(page: Path) -> list[Example]:
     """In order; a block without an output after it is not run."""
     tokens = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
     return [
         Example(code.info, code.content, output.content, code.map[0] + 1 if code.map else 0)
         for code, output in pairwise(tokens)
-        if code.type == output.type == "fence" and code.info in RUN and output.info in OUTPUT
+        if code.type == output.type == "fence" and code.info in RUN_LANGUAGES and output.info in OUTPUT_LANGUAGES
     ]
 
 
-def comparable(output: str) -> Any:
+def normalize_output(output: str) -> Any:
     """JSON, or a line of it each, without what is volatile; else the text."""
     for documents in ([output], output.splitlines()):
         try:
-            return [_steady(json.loads(document)) for document in documents]
+            return [_mask_volatile(json.loads(document)) for document in documents]
         except ValueError:
             continue
     return output
 
 
-def _steady(value: Any) -> Any:
+def _mask_volatile(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: "..." if key in VOLATILE else _steady(each) for key, each in value.items()}
-    return [_steady(each) for each in value] if isinstance(value, list) else value
+        return {key: "..." if key in VOLATILE_KEYS else _mask_volatile(each) for key, each in value.items()}
+    return [_mask_volatile(each) for each in value] if isinstance(value, list) else value

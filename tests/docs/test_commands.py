@@ -27,41 +27,41 @@ SETTINGS = {
     for name in kind.model_fields
 }
 # Read by this repository's own tests and tools.
-OF_TESTS = re.compile(r"SANDBOX_(TEST_\w+|IMAGE|GPU_IMAGE|WORKER_HOME|ENGINE_UID|LISTEN)$")
+TEST_ONLY_SETTINGS = re.compile(r"SANDBOX_(TEST_\w+|IMAGE|GPU_IMAGE|WORKER_HOME|ENGINE_UID|LISTEN)$")
 
 
-def quoted(text: str) -> Iterator[str]:
+def find_commands(text: str) -> Iterator[str]:
     """The commands in a text: lines of code and what stands in backticks."""
     for found in COMMAND.finditer(text):
         yield found.group().strip()
 
 
-def in_page(page: Path) -> Iterator[str]:
+def find_in_page(page: Path) -> Iterator[str]:
     for token in MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8")):
         if token.type in {"fence", "code_block"} and token.info in {"", "sh", "bash", "console"}:
             for line in token.content.splitlines():
-                yield from quoted(line)
+                yield from find_commands(line)
         for child in token.children or []:
             if child.type == "code_inline" and child.content.startswith("sandbox "):
-                yield from quoted(child.content)
+                yield from find_commands(child.content)
 
 
-def in_source(path: Path) -> Iterator[str]:
+def find_in_source(path: Path) -> Iterator[str]:
     """The commands in backticks in a module's strings, help texts and docstrings."""
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             for content in re.findall(r"`(sandbox [a-z][^`]*)`", node.value):
-                yield from quoted(content)
+                yield from find_commands(content)
 
 
-def all_commands() -> dict[str, str]:
+def collect_commands() -> dict[str, str]:
     """Every quoted command, and where it is quoted first."""
     found: dict[str, str] = {}
     for page in PAGES:
-        for command in in_page(page):
+        for command in find_in_page(page):
             found.setdefault(command, page.relative_to(ROOT).as_posix())
     for path in sorted((ROOT / "sandbox").rglob("*.py")):
-        for command in in_source(path):
+        for command in find_in_source(path):
             found.setdefault(command, path.relative_to(ROOT).as_posix())
     for alert in ALERTS:
         for content in re.findall(r"`(sandbox [^`]*)`", alert.runbook):
@@ -70,17 +70,17 @@ def all_commands() -> dict[str, str]:
 
 
 @cache
-def top() -> Any:
+def load_root_command() -> Any:
     return typer.main.get_command(cli.app)
 
 
-def refusal(words: list[str]) -> str:
+def find_usage_error(arguments: list[str]) -> str:
     """What the command line would say of these words, leaving aside whether files exist and numbers are numbers."""
-    command, path = top(), "sandbox"
+    command, path = load_root_command(), "sandbox"
     while hasattr(command, "commands"):
-        if not words or words[0].startswith("-"):
+        if not arguments or arguments[0].startswith("-"):
             return ""
-        name, *words = words
+        name, *arguments = arguments
         if name == "COMMAND":  # stands for any
             return ""
         if name not in command.commands:
@@ -88,29 +88,29 @@ def refusal(words: list[str]) -> str:
         command, path = command.commands[name], f"{path} {name}"
     context = command.context_class(command, info_name=path, **command.context_settings)
     try:
-        command.make_parser(context).parse_args(args=words)
+        command.make_parser(context).parse_args(args=arguments)
     except Exception as error:  # noqa: BLE001 - typer exports no base class of its usage errors
         return f"{path}: {error}"
     return ""
 
 
 def test_the_check_finds_what_is_wrong() -> None:
-    assert "no command 'imagine'" in refusal(["images", "imagine"])
-    assert refusal(["images", "build", "--every"])
-    assert refusal(["images", "build", "jvm"]) == ""
-    assert refusal(["worker", "--redis", "URL"]) == ""
+    assert "no command 'imagine'" in find_usage_error(["images", "imagine"])
+    assert find_usage_error(["images", "build", "--every"])
+    assert find_usage_error(["images", "build", "jvm"]) == ""
+    assert find_usage_error(["worker", "--redis", "URL"]) == ""
 
 
-@pytest.mark.parametrize(("command", "where"), all_commands().items(), ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("command", "where"), collect_commands().items(), ids=lambda value: str(value)[:60])
 def test_a_quoted_command_is_taken(command: str, where: str) -> None:
-    words = shlex.split(command.replace("...", "").rstrip("\\ "))[1:]
-    assert refusal(words) == "", f"{where} quotes `{command}`"
+    arguments = shlex.split(command.replace("...", "").rstrip("\\ "))[1:]
+    assert find_usage_error(arguments) == "", f"{where} quotes `{command}`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_a_setting_that_a_page_names_is_one(page: Path) -> None:
     named = set(re.findall(r"\bSANDBOX_[A-Z][A-Z_]*[A-Z]\b", page.read_text(encoding="utf-8")))
-    assert {name for name in named - SETTINGS if not OF_TESTS.match(name)} == set()
+    assert {name for name in named - SETTINGS if not TEST_ONLY_SETTINGS.match(name)} == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

@@ -9,38 +9,42 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.conftest import ROOT, Running
-from tests.docs.examples import Example, comparable, examples
+from tests.docs.conftest import ROOT, RunningService
+from tests.docs.examples import Example, normalize_output, read_examples
 
 DOCS = ROOT / "sandbox" / "docs"
-PAGES = [ROOT / "README.md", *sorted(page for page in DOCS.rglob("*.md") if examples(page))]
+PAGES = [ROOT / "README.md", *sorted(page for page in DOCS.rglob("*.md") if read_examples(page))]
 URL = "http://127.0.0.1:8080"
 TOOLS = ("curl", "jq")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_the_examples_of_a_page_have_the_output_that_follows_them(page: Path, running: Running, tmp_path: Path) -> None:
+def test_the_examples_of_a_page_have_the_output_that_follows_them(
+    page: Path, running: RunningService, tmp_path: Path
+) -> None:
     left_out = []
-    for example in examples(page):
-        if missing := _missing(example):
+    for example in read_examples(page):
+        if missing := _find_missing_tool(example):
             left_out.append(f"line {example.line} needs {missing}: apt install {missing}")
             continue
-        assert comparable(_printed(example, running, tmp_path)) == comparable(example.output), f"line {example.line}"
+        assert normalize_output(_run_example(example, running, tmp_path)) == normalize_output(example.output), (
+            f"line {example.line}"
+        )
     if left_out:
         pytest.skip(f"{page.name}, {'; '.join(left_out)}")
 
 
 def test_the_readme_shows_curl_and_python() -> None:
-    assert [example.language for example in examples(ROOT / "README.md")] == ["sh", "python"]
+    assert [example.language for example in read_examples(ROOT / "README.md")] == ["sh", "python"]
 
 
-def _missing(example: Example) -> str:
+def _find_missing_tool(example: Example) -> str:
     """The first tool that a shell example needs and this machine lacks."""
     wanted = [tool for tool in TOOLS if tool in example.source and example.language == "sh"]
     return next((tool for tool in wanted if shutil.which(tool) is None), "")
 
 
-def _printed(example: Example, running: Running, folder: Path) -> str:
+def _run_example(example: Example, running: RunningService, folder: Path) -> str:
     command = ["sh", "-e", "-c", example.source] if example.language == "sh" else [sys.executable, "-c", example.source]
     command[-1] = command[-1].replace(URL, running.url)
     done = subprocess.run(

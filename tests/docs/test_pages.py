@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from sandbox.api.guide import anchor
+from sandbox.api.guide import build_anchor
 from sandbox.languages import COMPILE_LIMITS
 from sandbox.runner.contract import Limits, Status, Verdict
 from sandbox.schema import LimitsRequest
@@ -23,7 +23,7 @@ PAGES = [*sorted(DOCS.rglob("*.md")), *sorted(ROOT.glob("*.md")), *sorted(ROOT.g
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
 
-def links(page: Path) -> list[str]:
+def find_links(page: Path) -> list[str]:
     """The targets of a page's links that lead into this repository."""
     tokens = MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8"))
     inline = [child for token in tokens for child in token.children or [] if child.type == "link_open"]
@@ -32,31 +32,31 @@ def links(page: Path) -> list[str]:
 
 
 @cache  # the REST page has hundreds of links into itself
-def anchors(page: Path) -> set[str]:
+def find_anchors(page: Path) -> set[str]:
     tokens = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
     pairs = pairwise(tokens)
-    return {anchor(content.content) for opening, content in pairs if opening.type == "heading_open"}
+    return {build_anchor(content.content) for opening, content in pairs if opening.type == "heading_open"}
 
 
 @every_page
 def test_every_link_leads_somewhere(page: Path) -> None:
-    for target in links(page):
+    for target in find_links(page):
         name, _, fragment = target.partition("#")
         linked = (page.parent / name).resolve() if name else page
         assert linked.is_file(), f"{target}: there is no {linked.relative_to(ROOT)}"
         if fragment:
-            assert fragment in anchors(linked), target
+            assert fragment in find_anchors(linked), target
 
 
 def test_links_of_the_guide_stay_in_the_guide() -> None:
     """What is served at /guide has nothing beside it."""
     for page in DOCS.rglob("*.md"):
-        for target in links(page):
+        for target in find_links(page):
             assert (page.parent / target.partition("#")[0]).resolve().is_relative_to(DOCS), f"{page.name}: {target}"
 
 
 def test_the_index_names_every_page() -> None:
-    named = {(DOCS / target.partition("#")[0]).resolve() for target in links(DOCS / "index.md")}
+    named = {(DOCS / target.partition("#")[0]).resolve() for target in find_links(DOCS / "index.md")}
     assert named >= set(DOCS.rglob("*.md")) - {DOCS / "index.md"}
 
 
@@ -65,8 +65,8 @@ def test_the_readme_names_every_room() -> None:
     assert layout is not None
     package = ROOT / "sandbox"
     modules = [path.name for path in package.glob("*.py") if path.name != "__init__.py"]
-    rooms = {f"{Path(name).parts[0]}/" for name in _files(package)} | {
-        f"{Path(name).parts[0]}/" for name in _files(ROOT)
+    rooms = {f"{Path(name).parts[0]}/" for name in _list_files(package)} | {
+        f"{Path(name).parts[0]}/" for name in _list_files(ROOT)
     }
     missing = [name for name in [*modules, *sorted(rooms)] if not re.search(rf"(?<![\w/]){re.escape(name)}", layout[1])]
     assert not missing, f"the README's layout does not name {missing}"
@@ -88,7 +88,7 @@ def test_the_limits_page_has_every_limit_its_default_and_its_most() -> None:
         assert float(most) == next(rule.le for rule in field.metadata if hasattr(rule, "le"))
 
 
-def _files(folder: Path) -> list[str]:
+def _list_files(folder: Path) -> list[str]:
     """What is in folders below `folder`, by git where there is one: a build's leavings are no room."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "."],

@@ -24,79 +24,79 @@ from tests.docs.reference import (
 )
 
 
-def text(name: str) -> str:
+def read_page(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def now() -> dict[str, str]:
-    from tests.docs.reference import made
+    from tests.docs.reference import build_pages
 
-    return made()
+    return build_pages()
 
 
 @pytest.mark.parametrize("name", sorted(PAGES))
 def test_a_page_is_what_the_code_says(name: str, now: dict[str, str]) -> None:
-    assert text(name) == now[name], f"{name} is out of date: run {COMMAND}"
+    assert read_page(name) == now[name], f"{name} is out of date: run {COMMAND}"
 
 
 def test_every_setting_is_there_and_says_what_it_means() -> None:
-    for settings in settings_page.classes():
-        for name, field in settings_page.own_fields(settings).items():
-            assert f"`{settings_page.variable(name)}`" in text("settings.md")
+    for settings in settings_page.list_settings_classes():
+        for name, field in settings_page.list_own_fields(settings).items():
+            assert f"`{settings_page.format_variable(name)}`" in read_page("settings.md")
             assert field.description, f"{name} has no description"
 
 
 def test_every_metric_is_there() -> None:
     for metric in METRICS:
-        assert f"`{metric.name}`" in text("metrics.md")
+        assert f"`{metric.name}`" in read_page("metrics.md")
 
 
 def test_every_route_and_model_is_there() -> None:
-    document = rest_page.document()
+    document = rest_page.build_document()
     for path, operations in document["paths"].items():
         for method in operations:
-            assert f"### {method.upper()} {path}\n" in text("rest.md")
+            assert f"### {method.upper()} {path}\n" in read_page("rest.md")
     for model in document["components"]["schemas"]:
-        assert f"### {model}\n" in text("rest.md")
+        assert f"### {model}\n" in read_page("rest.md")
 
 
 def test_every_command_and_option_is_there_and_says_what_it_does() -> None:
-    for name, command in cli_page.commands():
-        assert f"## {name}\n" in text("cli.md")
+    for name, command in cli_page.list_commands():
+        assert f"## {name}\n" in read_page("cli.md")
         assert command.help, name
-        for option in cli_page.options(command):
-            assert f"`{cli_page.spelling(option)}`" in text("cli.md")
+        for option in cli_page.list_options(command):
+            assert f"`{cli_page.format_spelling(option)}`" in read_page("cli.md")
             assert option.help, f"{name} {option.name} has no help"
 
 
 def test_both_clients_have_the_same_methods_and_every_one_is_there() -> None:
     from sandbox.client import AsyncClient, Client
 
-    names = [name for name, _, _ in client_page.methods(Client)]
-    assert names == [name for name, _, _ in client_page.methods(AsyncClient)]
+    names = [name for name, _, _ in client_page.list_methods(Client)]
+    assert names == [name for name, _, _ in client_page.list_methods(AsyncClient)]
     for name in names:
-        assert text("client.md").count(f"`{name}(") == 2
+        assert read_page("client.md").count(f"`{name}(") == 2
 
 
 def test_every_checker_is_there() -> None:
-    assert set(checkers_page.kinds()) >= set(RULES)
-    for kind in checkers_page.kinds():
-        assert f"## {kind}\n" in text("checkers.md")
+    assert set(checkers_page.list_checkers()) >= set(RULES)
+    for kind in checkers_page.list_checkers():
+        assert f"## {kind}\n" in read_page("checkers.md")
 
 
 def test_every_redis_key_is_there() -> None:
-    told = {key.partition("<")[0] for key, *_ in redis_page.rows()}
-    made = {_prefix(function) for name, function in vars(keys).items() if _makes_a_key(name, function)}
+    documented = {key.partition("<")[0] for key, *_ in redis_page.parse_rows()}
+    built = {_compute_prefix(function) for name, function in vars(keys).items() if _is_key_builder(name, function)}
     constants = {
         value for name, value in vars(keys).items() if isinstance(value, str) and value.startswith(keys.PREFIX)
     }
-    assert told == {key for key in made | constants if key.startswith(keys.PREFIX) and key != keys.PREFIX}
+    assert documented == {key for key in built | constants if key.startswith(keys.PREFIX) and key != keys.PREFIX}
 
 
-def _makes_a_key(name: str, function: object) -> bool:
+def _is_key_builder(name: str, function: object) -> bool:
     return isinstance(function, FunctionType) and function.__module__ == keys.__name__ and not name.startswith("_")
 
 
-def _prefix(function: Callable[..., str]) -> str:
+def _compute_prefix(function: Callable[..., str]) -> str:
     return function(*["<" for _ in inspect.signature(function).parameters]).partition("<")[0]

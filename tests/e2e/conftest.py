@@ -11,17 +11,17 @@ from sandbox.api.app import create_app
 from sandbox.client import Client
 from sandbox.config import ApiSettings
 from sandbox.service import Service
-from tests.api.serving import served
+from tests.api.serving import serve_in_thread
 from tests.redis_server import RedisServer
 
 
 @pytest.fixture(scope="session")
 def url(live_service: Service, redis_server: RedisServer, home: Path) -> Iterator[str]:
     """The API has a service of its own before the workers of the session."""
-    assert live_service.readiness().ready
+    assert live_service.check_readiness().ready
     folder = home / "rest"
     folder.mkdir(exist_ok=True)
-    with served(create_app(ApiSettings(home=folder, redis_url=redis_server.url()))) as url:
+    with serve_in_thread(create_app(ApiSettings(home=folder, redis_url=redis_server.build_url()))) as url:
         yield url
 
 

@@ -28,7 +28,7 @@ SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
 }
 
 
-def mutants(prompt: str, solution: str, count: int, seed: int) -> list[str]:
+def make_mutants(prompt: str, solution: str, count: int, seed: int) -> list[str]:
     """So many programs, each with one change in the solution and none in the prompt before it. May be fewer."""
     tree = ast.parse(prompt + solution)
     first_line = prompt.count("\n") + 1
@@ -36,8 +36,8 @@ def mutants(prompt: str, solution: str, count: int, seed: int) -> list[str]:
     nodes = [node for node in ast.walk(tree) if getattr(node, "lineno", 0) >= first_line]
     found: dict[str, None] = {}
     for node in random.Random(seed).sample(nodes, len(nodes)):
-        other = changed(node)
-        source = original if other is None else ast.unparse(_With(node, other).visit(copy.copy(tree)))
+        other = mutate_node(node)
+        source = original if other is None else ast.unparse(_NodeReplacer(node, other).visit(copy.copy(tree)))
         if source != original:
             found[source] = None
         if len(found) == count:
@@ -45,7 +45,7 @@ def mutants(prompt: str, solution: str, count: int, seed: int) -> list[str]:
     return list(found)
 
 
-def changed(node: ast.AST) -> ast.AST | None:
+def mutate_node(node: ast.AST) -> ast.AST | None:
     """The one change there is for a node of that kind, None where there is none."""
     other: Any = copy.copy(node)
     match node:
@@ -76,7 +76,7 @@ def changed(node: ast.AST) -> ast.AST | None:
     return other  # type: ignore[no-any-return]  # a copy of the node
 
 
-class _With(ast.NodeTransformer):
+class _NodeReplacer(ast.NodeTransformer):
     """Puts one node in another's place, on a copy of all above it."""
 
     def __init__(self, node: ast.AST, other: ast.AST) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.client import Client
-from tests.e2e.verdicts import ACCEPTED, BROKE, WRONG, judged, verdicts
+from tests.e2e.verdicts import ACCEPTED, CRASHED, WRONG, judge_tests, read_verdicts
 
 CANNOT_RUN = "the test cannot run: "
 IMPORT_ERROR = "ImportError: cannot import name"
@@ -16,8 +16,8 @@ NEVER_USED = "the test never used the program, so it tests nothing"
 CHEATS = Path(__file__).parents[1] / "security/attacks/cheating"
 
 
-def asserted(client: Client, code: str, *sources: str, **fields: Any) -> list[str]:
-    return verdicts(client, code, [{"assert": source} for source in sources], **fields)
+def run_asserts(client: Client, code: str, *sources: str, **fields: Any) -> list[str]:
+    return read_verdicts(client, code, [{"assert": source} for source in sources], **fields)
 
 
 def test_a_test_calls_the_program_by_name_or_as_candidate(client: Client) -> None:
@@ -30,13 +30,13 @@ def test_a_test_calls_the_program_by_name_or_as_candidate(client: Client) -> Non
         "from solution import *\nassert add(LIMIT) == 4",
         "assert add(1, 2) == 4",
     ]
-    assert asserted(client, code, *sources, entry_point="add") == [*[ACCEPTED] * 5, WRONG]
+    assert run_asserts(client, code, *sources, entry_point="add") == [*[ACCEPTED] * 5, WRONG]
 
 
 def test_a_method_is_called_of_a_new_instance_each_time(client: Client) -> None:
     code = "class Solution:\n    n = 0\n    def count(self):\n        self.n += 1\n        return self.n"
     source = "assert candidate() == candidate() == count() == 1"
-    assert asserted(client, code, source, entry_point="Solution.count") == [ACCEPTED]
+    assert run_asserts(client, code, source, entry_point="Solution.count") == [ACCEPTED]
 
 
 def test_a_test_and_its_program_have_the_same_temporary_files(client: Client) -> None:
@@ -88,7 +88,7 @@ open("/tmp/by-name.txt", "w").write("a")
 assert count("/tmp/by-name.txt") == 1
 """
     wrong = 'import tempfile\npath = tempfile.mktemp()\nopen(path, "w").write("a b")\nassert count(path) == 3'
-    found = asserted(client, code, in_unittest, in_threads, in_a_list, wrong)
+    found = run_asserts(client, code, in_unittest, in_threads, in_a_list, wrong)
     assert found == [ACCEPTED, ACCEPTED, ACCEPTED, WRONG]
 
 
@@ -104,7 +104,7 @@ with tempfile.TemporaryDirectory() as folder:
         assert size(Path(folder) / "7") == 60_000
 """
     limits = {"cpu_time_s": 0.3, "wall_time_s": 10}
-    assert asserted(client, code, source, limits=limits) == [ACCEPTED]
+    assert run_asserts(client, code, source, limits=limits) == [ACCEPTED]
 
 
 PROGRAM = """
@@ -199,7 +199,7 @@ def stop():
     ],
 )
 def test_objects_functions_and_exceptions_of_the_program_can_be_tested(client: Client, source: str) -> None:
-    (result,) = judged(client, PROGRAM, [{"assert": source}])
+    (result,) = judge_tests(client, PROGRAM, [{"assert": source}])
     assert (result.verdict, result.message) == (ACCEPTED, "")
 
 
@@ -208,12 +208,12 @@ def test_objects_functions_and_exceptions_of_the_program_can_be_tested(client: C
     [
         ("assert adder(3)(4) == 8", WRONG, "AssertionError"),
         ("assert pair(1, 2) == Pair(2, 2), 'why'", WRONG, "AssertionError: why"),
-        ("fail(2)", BROKE, "program.Bad: bad 2"),
-        ("absent(2)", BROKE, "NameError: name 'absent' is not defined"),
-        ("assert len(pair(1, 2)) == 2", BROKE, "TypeError: a Pair is not a plain value"),
+        ("fail(2)", CRASHED, "program.Bad: bad 2"),
+        ("absent(2)", CRASHED, "NameError: name 'absent' is not defined"),
+        ("assert len(pair(1, 2)) == 2", CRASHED, "TypeError: a Pair is not a plain value"),
         ("assert pair(1, 2) == (1, 2)", WRONG, "AssertionError"),
         ("assert Pair(1, 2) == (1, 2)", WRONG, "AssertionError"),
-        ("assert Pair(1, 2) < 3", BROKE, "AttributeError: 'int' object has no attribute 'a'"),
+        ("assert Pair(1, 2) < 3", CRASHED, "AttributeError: 'int' object has no attribute 'a'"),
         ("assert (", "internal_error", "the test cannot run: SyntaxError: '(' was never closed"),
         ("import sys\nsys.exit(1)", WRONG, ""),
         ("import sys\nassert adder(1)(1) == 2\nsys.exit()", WRONG, "the test called sys.exit() before its end"),
@@ -221,15 +221,15 @@ def test_objects_functions_and_exceptions_of_the_program_can_be_tested(client: C
         ("raise SystemExit(0)", WRONG, "the test called sys.exit() before its end"),
         ("import os\nassert adder(1)\nos._exit(0)", WRONG, "the test ended its process before it reached its end"),
         ("import absent", "internal_error", f"{CANNOT_RUN}ModuleNotFoundError: No module named 'absent'"),
-        ("from solution import absent", BROKE, f"{IMPORT_ERROR} 'absent' from 'solution' (unknown location)"),
-        ("import solution\nsolution.absent", BROKE, "AttributeError: the program has no absent"),
-        ("statistics.mean([1])", BROKE, "NameError: name 'statistics' is not defined"),
-        ("list(map(lambda n: stop(), [1]))", BROKE, "RuntimeError: the program raised StopIteration"),
-        ("each(lambda n: 1 / 0, [1])", BROKE, "ZeroDivisionError: division by zero"),
+        ("from solution import absent", CRASHED, f"{IMPORT_ERROR} 'absent' from 'solution' (unknown location)"),
+        ("import solution\nsolution.absent", CRASHED, "AttributeError: the program has no absent"),
+        ("statistics.mean([1])", CRASHED, "NameError: name 'statistics' is not defined"),
+        ("list(map(lambda n: stop(), [1]))", CRASHED, "RuntimeError: the program raised StopIteration"),
+        ("each(lambda n: 1 / 0, [1])", CRASHED, "ZeroDivisionError: division by zero"),
     ],
 )
 def test_a_test_that_fails_says_why(client: Client, source: str, verdict: str, message: str) -> None:
-    (result,) = judged(client, PROGRAM, [{"assert": source}])
+    (result,) = judge_tests(client, PROGRAM, [{"assert": source}])
     assert (result.verdict, result.message) == (verdict, message)
 
 
@@ -265,13 +265,13 @@ def test_unittest_finds_the_tests_of_the_source_and_says_how_they_went(
 ) -> None:
     tests = [{"assert": f"{UNITTEST}{ending}"}]
     right, wrong, broken = (f"def add(a, b):\n    return {value}" for value in ("a + b", "a - b", "c"))
-    (result,) = judged(client, right, tests, isolation=isolation)
+    (result,) = judge_tests(client, right, tests, isolation=isolation)
     assert (result.verdict, result.message) == (ACCEPTED, "")
-    (result,) = judged(client, wrong, tests, isolation=isolation)
+    (result,) = judge_tests(client, wrong, tests, isolation=isolation)
     assert result.verdict == WRONG
     assert "AssertionError" in result.message
-    (result,) = judged(client, broken, tests, isolation=isolation)
-    assert result.verdict in {BROKE, WRONG}
+    (result,) = judge_tests(client, broken, tests, isolation=isolation)
+    assert result.verdict in {CRASHED, WRONG}
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ def test_unittest_finds_the_tests_of_the_source_and_says_how_they_went(
 @pytest.mark.parametrize("isolation", ["separate", "shared"])
 def test_a_source_that_tests_nothing_is_nobodys_success(client: Client, source: str, why: str, isolation: str) -> None:
     code = "def add(a, b):\n    return a - b"
-    (result,) = judged(client, code, [{"assert": source}], entry_point="add", isolation=isolation)
+    (result,) = judge_tests(client, code, [{"assert": source}], entry_point="add", isolation=isolation)
     assert result.verdict == "internal_error"
     assert result.message.startswith(CANNOT_RUN)
     if isolation == "separate" or why != NEVER_USED:
@@ -308,16 +308,16 @@ def test_a_source_that_tests_nothing_is_nobodys_success(client: Client, source: 
     ],
 )
 def test_a_source_that_never_gets_to_the_program_tests_nothing(client: Client, source: str) -> None:
-    (result,) = judged(client, "def add(a, b):\n    return a - b", [{"assert": source}])
+    (result,) = judge_tests(client, "def add(a, b):\n    return a - b", [{"assert": source}])
     assert (result.verdict, result.message) == ("internal_error", f"{CANNOT_RUN}{NEVER_USED}")
 
 
 def test_a_program_cannot_stand_for_the_failed_assertion_of_a_test(client: Client) -> None:
     source = "try:\n    withdraw(9)\n    assert False\nexcept TooMuch:\n    pass"
     honest = "class TooMuch(Exception):\n    pass\ndef withdraw(n):\n    raise TooMuch"
-    assert asserted(client, honest, source) == [ACCEPTED]
+    assert run_asserts(client, honest, source) == [ACCEPTED]
     for alias in ("AssertionError", "Exception"):
-        assert asserted(client, f"TooMuch = {alias}\ndef withdraw(n):\n    return n", source) == [BROKE]
+        assert run_asserts(client, f"TooMuch = {alias}\ndef withdraw(n):\n    return n", source) == [CRASHED]
 
 
 @pytest.mark.parametrize("name", ["sorted", "candidate", "numbers", "expected", "check", "result"])
@@ -339,12 +339,12 @@ def check(candidate):
     assert [result for _ in numbers]
 """
     for call in ("check(candidate)", "check(solve)"):
-        assert asserted(client, code, f"{source}{call}", entry_point="solve") == [BROKE]
+        assert run_asserts(client, code, f"{source}{call}", entry_point="solve") == [CRASHED]
 
 
 def test_each_test_has_a_program_of_its_own(client: Client) -> None:
     code = "seen = []\ndef count():\n    seen.append(1)\n    return len(seen)"
-    assert asserted(client, code, *["assert count() == 1\nassert count() == 2"] * 3) == [ACCEPTED] * 3
+    assert run_asserts(client, code, *["assert count() == 1\nassert count() == 2"] * 3) == [ACCEPTED] * 3
 
 
 @pytest.mark.parametrize(
@@ -354,14 +354,14 @@ def test_each_test_has_a_program_of_its_own(client: Client) -> None:
         ("def solve(n):\n    return 'x' * (1 << 30)", "memory_limit_exceeded"),
         ("def solve(n):\n    while True: print('x' * 1000)", "output_limit_exceeded"),
         ("import time\ndef solve(n):\n    time.sleep(60)", "time_limit_exceeded"),
-        ("def solve(n):\n    raise KeyboardInterrupt", BROKE),
-        ("def solve(: pass", BROKE),
-        ("1 / 0", BROKE),
+        ("def solve(n):\n    raise KeyboardInterrupt", CRASHED),
+        ("def solve(: pass", CRASHED),
+        ("1 / 0", CRASHED),
     ],
 )
 def test_the_programs_own_end_is_its_verdict(client: Client, code: str, verdict: str) -> None:
     limits = {"cpu_time_s": 0.5, "wall_time_s": 1, "memory_mb": 64, "output_kb": 64}
-    assert asserted(client, code, "assert solve(1) == 2", limits=limits) == [verdict]
+    assert run_asserts(client, code, "assert solve(1) == 2", limits=limits) == [verdict]
 
 
 TRICKS = {
@@ -477,7 +477,7 @@ SECRETS = [
 def test_a_trick_is_not_paid(client: Client, trick: str) -> None:
     limits = {"cpu_time_s": 0.4, "memory_mb": 128, "output_kb": 256}
     for entry_point in ("solve", ""):
-        found = asserted(client, TRICKS[trick], *SECRETS, entry_point=entry_point, limits=limits)
+        found = run_asserts(client, TRICKS[trick], *SECRETS, entry_point=entry_point, limits=limits)
         assert ACCEPTED not in found, (entry_point, found)
 
 
@@ -501,7 +501,7 @@ def spin(n):
         "assert inc(1) == 2\nspin(1)",
     ]
     limits = {"cpu_time_s": 0.25, "memory_mb": 1024}
-    assert asserted(client, code, *sources, limits=limits) == [*[ACCEPTED] * 4, "time_limit_exceeded"]
+    assert run_asserts(client, code, *sources, limits=limits) == [*[ACCEPTED] * 4, "time_limit_exceeded"]
 
 
 LYING_METHODS = """
@@ -571,7 +571,7 @@ def test_an_object_that_lies_is_not_believed(client: Client, liar: str) -> None:
     limits = {"cpu_time_s": 0.5, "memory_mb": 128, "output_kb": 256}
     for entry_point in ("solve", ""):
         tests = PROPERTIES if entry_point else [test.replace("candidate", "solve") for test in PROPERTIES]
-        found = asserted(client, LIARS[liar], *tests, entry_point=entry_point, limits=limits)
+        found = run_asserts(client, LIARS[liar], *tests, entry_point=entry_point, limits=limits)
         assert ACCEPTED not in found, (entry_point, tests[found.index(ACCEPTED)])
 
 
@@ -609,7 +609,7 @@ def solve(*_):
 """
     sources = ["assert solve([3]) == 42", "assert solve([3]) == [42]\nassert solve([3]) == 42"]
     limits = {"cpu_time_s": 0.5, "wall_time_s": 2}
-    assert ACCEPTED not in asserted(client, code, *sources, entry_point="solve", limits=limits)
+    assert ACCEPTED not in run_asserts(client, code, *sources, entry_point="solve", limits=limits)
 
 
 @pytest.mark.parametrize("path", sorted(CHEATS.glob("asserts_*.py")), ids=lambda path: path.stem)
@@ -619,4 +619,4 @@ def test_a_cheating_program_of_the_attacks_is_not_paid_by_any_kind_of_test(clien
         {"args": [[3, 4]], "expected": 7},
         {"pytest": "from solution import solve\ndef test_it():\n    assert solve([3, 4]) == 7"},
     ]
-    assert ACCEPTED not in verdicts(client, path.read_text(), tests, entry_point="solve")
+    assert ACCEPTED not in read_verdicts(client, path.read_text(), tests, entry_point="solve")

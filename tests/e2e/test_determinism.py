@@ -57,7 +57,7 @@ SLEEP = "import time\ntime.sleep({})\nprint(42)"
 GROW = "block = b'x' * ({} << 20)\nprint(42)"
 WRITE = "print(' ' * {}, 42)"
 # By what each must get.
-NEAR = {
+NEAR_LIMIT = {
     "accepted": [
         BURN.format(0.6 * CPU_TIME_S),
         IN_THREADS.format(0.6 * CPU_TIME_S),
@@ -83,18 +83,18 @@ NEAR = {
 }
 
 
-def batch() -> list[tuple[dict[str, Any], str]]:
+def build_batch() -> list[tuple[dict[str, Any], str]]:
     """Submissions in a seeded order, each with the verdict it must get."""
     programs = [
         ({"language": "python", "code": code, "tests": TESTS, "limits": LIMITS}, verdict)
-        for verdict, codes in NEAR.items()
+        for verdict, codes in NEAR_LIMIT.items()
         for code in codes
     ]
     for language in ("python", "bash", "c", "cpp17", "javascript"):
-        for verdict in sorted(self_tests.verdicts_of(language)):
+        for verdict in sorted(self_tests.list_verdicts(language)):
             if (language, verdict) == TEDIOUS:
                 continue
-            code = self_tests.source(language, verdict).decode()
+            code = self_tests.read_source(language, verdict).decode()
             limits = FILLING if verdict is Verdict.MEMORY_LIMIT_EXCEEDED else ROOMY
             programs.append(({"language": language, "code": code, "tests": TESTS, "limits": limits}, verdict.value))
     draw = random.Random(ITEMS)
@@ -103,7 +103,7 @@ def batch() -> list[tuple[dict[str, Any], str]]:
 
 
 @contextmanager
-def overloaded(times: int) -> Iterator[None]:
+def overload_cpus(times: int) -> Iterator[None]:
     """So many times as many busy processes as there are CPUs."""
     count = times * (os.cpu_count() or 1)
     busy = [subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) for _ in range(count)]
@@ -118,10 +118,10 @@ def overloaded(times: int) -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.timeout(600 + 6 * ITEMS)
 def test_a_batch_gets_the_same_verdicts_again_and_under_four_times_the_load(client: Client) -> None:
-    items = batch()
+    items = build_batch()
     requests = [request for request, _ in items]
     runs = {"first": client.verify_batch(requests), "again": client.verify_batch(requests)}
-    with overloaded(OVERLOAD):
+    with overload_cpus(OVERLOAD):
         runs["overloaded"] = client.verify_batch(requests)
     wrong = [
         f"{name}: {result.verdict.value}, not {verdict}: {result.tests[0]}\n{request['code'][:300]}"

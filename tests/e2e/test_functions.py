@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from sandbox.client import Client
-from tests.e2e.verdicts import ACCEPTED, BROKE, WRONG, judged, verdicts
+from tests.e2e.verdicts import ACCEPTED, CRASHED, WRONG, judge_tests, read_verdicts
 
 SOLUTION = """
 class Solution:
@@ -36,9 +36,9 @@ def test_a_function_and_a_method_of_a_class_are_called_by_name(client: Client) -
         {"args": [1], "kwargs": {"b": 5, "c": 2}, "expected": 8},
         {"args": [1], "expected": 3},
     ]
-    assert verdicts(client, add, tests, entry_point="solve") == [ACCEPTED, ACCEPTED, WRONG]
+    assert read_verdicts(client, add, tests, entry_point="solve") == [ACCEPTED, ACCEPTED, WRONG]
     tests = [{"args": [[2, 7, 11], 9], "expected": [0, 1]}, {"args": [[3, 3], 6], "expected": [1, 0]}]
-    assert verdicts(client, SOLUTION, tests, entry_point="Solution.twoSum") == [ACCEPTED, WRONG]
+    assert read_verdicts(client, SOLUTION, tests, entry_point="Solution.twoSum") == [ACCEPTED, WRONG]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_function_and_a_method_of_a_class_are_called_by_name(client: Client) -
 )
 def test_values_are_compared_as_what_json_makes_of_them(client: Client, value: str, expected: Any, wrong: Any) -> None:
     tests = [{"args": [], "expected": expected}, {"args": [], "expected": wrong}]
-    assert verdicts(client, f"def solve():\n    return {value}", tests, entry_point="solve") == [ACCEPTED, WRONG]
+    assert read_verdicts(client, f"def solve():\n    return {value}", tests, entry_point="solve") == [ACCEPTED, WRONG]
 
 
 def test_no_number_and_infinity_go_in_as_they_are_over_bare_json(url: str) -> None:
@@ -90,8 +90,8 @@ def test_floats_differ_by_the_tolerances_of_a_float_checker_alone(client: Client
     code = "def solve():\n    return {'x': (1.0001, 2)}"
     tests = [{"args": [], "expected": {"x": [1, 2]}}]
     loose = {"type": "float", "absolute": 1e-3}
-    assert verdicts(client, code, tests, entry_point="solve", checker=loose) == [ACCEPTED]
-    assert verdicts(client, code, tests, entry_point="solve") == [WRONG]
+    assert read_verdicts(client, code, tests, entry_point="solve", checker=loose) == [ACCEPTED]
+    assert read_verdicts(client, code, tests, entry_point="solve") == [WRONG]
 
 
 @pytest.mark.parametrize("checker", ["unordered_lines", "unordered_tokens"])
@@ -99,15 +99,15 @@ def test_a_set_is_a_list_under_an_unordered_checker_alone(client: Client, checke
     tests = [{"args": [[3, 1, 2]], "expected": expected} for expected in ([1, 2, 3], [2, 3, 1], [1, 2, 2], [1, 2])]
     for made in ("set", "frozenset", "list"):
         code = f"def solve(a):\n    return {made}(a)"
-        loose = verdicts(client, code, tests, entry_point="solve", checker={"type": checker})
+        loose = read_verdicts(client, code, tests, entry_point="solve", checker={"type": checker})
         assert loose == [ACCEPTED, ACCEPTED, WRONG, WRONG]
-        assert verdicts(client, code, tests, entry_point="solve") == [WRONG] * 4
+        assert read_verdicts(client, code, tests, entry_point="solve") == [WRONG] * 4
 
 
 def test_ten_megabytes_come_back(client: Client) -> None:
     code = "def solve(n):\n    return ['x' * 1000] * n"
     tests = [{"args": [10_500], "expected": ["x" * 1000] * 10_500}]
-    assert verdicts(client, code, tests, entry_point="solve") == [ACCEPTED]
+    assert read_verdicts(client, code, tests, entry_point="solve") == [ACCEPTED]
 
 
 def test_lists_become_nodes_where_the_function_declares_them(client: Client) -> None:
@@ -136,7 +136,7 @@ class Solution:
         ("plain", [7, 8], 7),
     ]:
         test = {"args": [given], "expected": expected}
-        assert verdicts(client, code, [test], entry_point=f"Solution.{name}") == [ACCEPTED], name
+        assert read_verdicts(client, code, [test], entry_point=f"Solution.{name}") == [ACCEPTED], name
 
 
 LEETCODE = """
@@ -193,10 +193,10 @@ def test_linked_lists_and_trees_are_what_leetcode_writes(
     client: Client, name: str, args: list[Any], expected: Any, verdict: str
 ) -> None:
     test = {"args": args, "expected": expected}
-    assert verdicts(client, LEETCODE, [test], entry_point=f"Solution.{name}") == [verdict]
+    assert read_verdicts(client, LEETCODE, [test], entry_point=f"Solution.{name}") == [verdict]
     if name in {"own", "last", "drop"}:
         by_name = {"kwargs": dict(zip(("head", "val"), args, strict=False)), "expected": expected}
-        assert verdicts(client, LEETCODE, [by_name], entry_point=f"Solution.{name}") == [verdict]
+        assert read_verdicts(client, LEETCODE, [by_name], entry_point=f"Solution.{name}") == [verdict]
 
 
 def test_a_coroutine_is_run_and_an_asynchronous_generator_is_collected(client: Client) -> None:
@@ -210,16 +210,18 @@ async def count(n):
         yield i
 """
     tests = [{"args": [2], "expected": 4}, {"args": [2], "expected": 5}]
-    assert verdicts(client, code, tests, entry_point="solve") == [ACCEPTED, WRONG]
-    assert verdicts(client, code, [{"args": [3], "expected": [0, 1, 2]}], entry_point="count") == [ACCEPTED]
+    assert read_verdicts(client, code, tests, entry_point="solve") == [ACCEPTED, WRONG]
+    assert read_verdicts(client, code, [{"args": [3], "expected": [0, 1, 2]}], entry_point="count") == [ACCEPTED]
 
 
 def test_large_arguments_and_strings_of_brackets_are_not_charged_to_the_program(client: Client) -> None:
     limits = {"cpu_time_s": 0.5, "memory_mb": 1024}
     tests = [{"args": [list(range(1_000_000))], "expected": 1_000_000}]
-    assert verdicts(client, "def solve(a):\n    return len(a)", tests, entry_point="solve", limits=limits) == [ACCEPTED]
+    assert read_verdicts(client, "def solve(a):\n    return len(a)", tests, entry_point="solve", limits=limits) == [
+        ACCEPTED
+    ]
     tests = [{"args": [3_100_000], "expected": "{"}, {"args": [1], "expected": "{"}]
-    assert verdicts(client, "def solve(n):\n    return '{' * n", tests, entry_point="solve") == [WRONG, ACCEPTED]
+    assert read_verdicts(client, "def solve(n):\n    return '{' * n", tests, entry_point="solve") == [WRONG, ACCEPTED]
 
 
 def test_what_the_program_prints_or_reads_does_not_disturb(client: Client) -> None:
@@ -232,7 +234,7 @@ def solve(n):
     assert sys.stdin.read() == ""
     return n + 1
 """
-    assert verdicts(client, code, [{"args": [1], "expected": 2}], entry_point="solve") == [ACCEPTED]
+    assert read_verdicts(client, code, [{"args": [1], "expected": 2}], entry_point="solve") == [ACCEPTED]
 
 
 def test_the_state_of_one_call_never_reaches_the_next(client: Client) -> None:
@@ -250,30 +252,30 @@ def solve(n):
     return [len(seen), there, marked]
 """
     tests = [{"args": [n], "expected": [1, [], False]} for n in range(5)]
-    assert verdicts(client, code, tests, entry_point="solve") == [ACCEPTED] * 5
+    assert read_verdicts(client, code, tests, entry_point="solve") == [ACCEPTED] * 5
 
 
 @pytest.mark.parametrize(
     ("code", "verdict", "message"),
     [
-        ("def solve(n):\n    raise ValueError('no')", BROKE, "ValueError: no"),
-        ("def solve(n):\n    return object()", BROKE, "TypeError: a object is not a plain value"),
-        ("def solve(n):\n    raise SystemExit(0)", BROKE, "SystemExit: 0"),
-        ("def solve(n):\n    import os; os._exit(0)", BROKE, "the function returned no value"),
-        ("import sys; sys.exit(0)\ndef solve(n): return 2", BROKE, "NameError: name 'solve' is not defined"),
-        ("def other(n): return 2", BROKE, "NameError: name 'solve' is not defined"),
-        ("solve = 2", BROKE, "TypeError: solve is not callable"),
-        ("def solve(: pass", BROKE, ""),
-        ("1 / 0\ndef solve(n): return 2", BROKE, ""),
+        ("def solve(n):\n    raise ValueError('no')", CRASHED, "ValueError: no"),
+        ("def solve(n):\n    return object()", CRASHED, "TypeError: a object is not a plain value"),
+        ("def solve(n):\n    raise SystemExit(0)", CRASHED, "SystemExit: 0"),
+        ("def solve(n):\n    import os; os._exit(0)", CRASHED, "the function returned no value"),
+        ("import sys; sys.exit(0)\ndef solve(n): return 2", CRASHED, "NameError: name 'solve' is not defined"),
+        ("def other(n): return 2", CRASHED, "NameError: name 'solve' is not defined"),
+        ("solve = 2", CRASHED, "TypeError: solve is not callable"),
+        ("def solve(: pass", CRASHED, ""),
+        ("1 / 0\ndef solve(n): return 2", CRASHED, ""),
         ("def solve(n):\n    while True: pass", "time_limit_exceeded", "CPU time"),
         ("def solve(n):\n    return bytearray(1 << 30)", "memory_limit_exceeded", ""),
         ("def solve(n):\n    while True: print('x' * 1000)", "output_limit_exceeded", ""),
-        ("def solve(n):\n    a = []; a.append(a); return a", BROKE, "TypeError: nested over 400 deep"),
+        ("def solve(n):\n    a = []; a.append(a); return a", CRASHED, "TypeError: nested over 400 deep"),
     ],
 )
 def test_a_call_that_returns_no_value_says_why(client: Client, code: str, verdict: str, message: str) -> None:
     limits = {"cpu_time_s": 0.5, "memory_mb": 128, "output_kb": 64}
-    (result,) = judged(client, code, [{"args": [1], "expected": 2}], entry_point="solve", limits=limits)
+    (result,) = judge_tests(client, code, [{"args": [1], "expected": 2}], entry_point="solve", limits=limits)
     assert (result.verdict, result.message) == (verdict, message)
 
 
@@ -290,7 +292,7 @@ def test_a_call_that_returns_no_value_says_why(client: Client, code: str, verdic
 )
 def test_a_value_that_claims_to_equal_everything_is_not_paid(client: Client, returned: str) -> None:
     tests = [{"args": [1], "expected": expected} for expected in (2, [2], {"1": 2})]
-    assert ACCEPTED not in verdicts(client, f"def solve(n):\n    return {returned}", tests, entry_point="solve")
+    assert ACCEPTED not in read_verdicts(client, f"def solve(n):\n    return {returned}", tests, entry_point="solve")
 
 
 SAME_HASH = "', '.join(str(k * (2**61 - 1)) for k in range(1, 60_000))"
@@ -302,20 +304,20 @@ SAME_HASH = "', '.join(str(k * (2**61 - 1)) for k in range(1, 60_000))"
     [
         ("'{\"dict\": [[' + " + SAME_HASH.replace("', '", "', 1], ['") + " + ', 1]]}'", WRONG),
         ("'{\"set\": [' + " + SAME_HASH + " + ']}'", WRONG),
-        ("'{\"set\": [1, 1]}'", BROKE),
-        ("'{\"set\": ' + '[' * 60 + ']' * 60 + '}'", BROKE),
-        ("'{\"int\": 1}'", BROKE),
-        ("'{\"date\": [2024, 1, 1]}'", BROKE),
-        ("'{\"part\": 0}'", BROKE),
-        ("'{\"fraction\": [\"0x1' + '3' * 1_000_000 + '\", \"0x1' + '7' * 1_000_000 + '\"]}'", BROKE),
+        ("'{\"set\": [1, 1]}'", CRASHED),
+        ("'{\"set\": ' + '[' * 60 + ']' * 60 + '}'", CRASHED),
+        ("'{\"int\": 1}'", CRASHED),
+        ("'{\"date\": [2024, 1, 1]}'", CRASHED),
+        ("'{\"part\": 0}'", CRASHED),
+        ("'{\"fraction\": [\"0x1' + '3' * 1_000_000 + '\", \"0x1' + '7' * 1_000_000 + '\"]}'", CRASHED),
         ("'[' + '[],' * 4_000_000 + '[]]'", WRONG),
         ("'[' * 2_000_000", WRONG),
         ("'{\"range\": [0, 1e300, 1]}'", WRONG),
         ("'{\"range\": [0, 1000000000000000000, 1]}'", WRONG),
-        ("'{\"dict\": 5}'", BROKE),
-        ("'{\"set\": [[[]], {}]}'", BROKE),
-        ("'{\"no such kind\": 5}'", BROKE),
-        ('\'{"mine": ["object", 0, "x", 0]}\'', BROKE),
+        ("'{\"dict\": 5}'", CRASHED),
+        ("'{\"set\": [[[]], {}]}'", CRASHED),
+        ("'{\"no such kind\": 5}'", CRASHED),
+        ('\'{"mine": ["object", 0, "x", 0]}\'', CRASHED),
     ],
 )
 def test_a_forged_answer_neither_passes_nor_holds_up_the_worker(client: Client, content: str, verdict: str) -> None:
@@ -327,6 +329,6 @@ while text:
 os._exit(0)
 """
     tests = [{"args": [1], "expected": expected} for expected in ([1] * 59_999, {"1": 1}, [[1], [2]])]
-    results = verdicts(client, code, tests, entry_point="solve")
+    results = read_verdicts(client, code, tests, entry_point="solve")
     assert verdict in results
-    assert set(results) <= {WRONG, BROKE}
+    assert set(results) <= {WRONG, CRASHED}

@@ -14,11 +14,11 @@ import pytest
 
 from sandbox.client import Client
 from tests.e2e import plain_run
-from tests.e2e.mutants import mutants
+from tests.e2e.mutants import make_mutants
 from tests.e2e.verdicts import ACCEPTED
 
 DATA = Path(__file__).resolve().parents[3] / "shared/data/HumanEval.jsonl.gz"
-MUTANTS = 3
+MUTANTS_PER_TASK = 3
 SEED = 164
 
 pytestmark = pytest.mark.skipif(not DATA.exists(), reason=f"the data set is not here: {DATA}")
@@ -27,15 +27,15 @@ Task = dict[str, str]
 
 
 @cache
-def tasks() -> list[Task]:
+def load_tasks() -> list[Task]:
     return [json.loads(line) for line in gzip.decompress(DATA.read_bytes()).splitlines()]
 
 
-def whole(task: Task, program: str) -> str:
+def build_whole_program(task: Task, program: str) -> str:
     return f"{program}\n{task['test']}\ncheck({task['entry_point']})\n"
 
 
-def asserted(task: Task, program: str) -> dict[str, Any]:
+def build_assert_request(task: Task, program: str) -> dict[str, Any]:
     return {
         "language": "python",
         "code": program,
@@ -46,13 +46,13 @@ def asserted(task: Task, program: str) -> dict[str, Any]:
 
 
 def test_all_reference_solutions_run_to_exit_0(client: Client) -> None:
-    assert len(tasks()) == 164
-    codes = [whole(task, task["prompt"] + task["canonical_solution"]) for task in tasks()]
+    assert len(load_tasks()) == 164
+    codes = [build_whole_program(task, task["prompt"] + task["canonical_solution"]) for task in load_tasks()]
     with ThreadPoolExecutor(8) as threads:
         results = list(threads.map(lambda code: client.execute({"language": "python", "code": code}), codes))
     failed = [
         f"{task['task_id']}: {result.status.value} {result.message} {result.stderr[-300:]}"
-        for task, result in zip(tasks(), results, strict=True)
+        for task, result in zip(load_tasks(), results, strict=True)
         if (result.status, result.exit_code) != ("ok", 0)
     ]
     assert not failed, "\n".join(failed)
@@ -60,10 +60,12 @@ def test_all_reference_solutions_run_to_exit_0(client: Client) -> None:
 
 @pytest.mark.timeout(300)
 def test_all_reference_solutions_are_accepted_by_assert_tests(client: Client) -> None:
-    results = client.verify_batch([asserted(task, task["prompt"] + task["canonical_solution"]) for task in tasks()])
+    results = client.verify_batch(
+        [build_assert_request(task, task["prompt"] + task["canonical_solution"]) for task in load_tasks()]
+    )
     failed = [
         f"{task['task_id']}: {result.tests[0]}"
-        for task, result in zip(tasks(), results, strict=True)
+        for task, result in zip(load_tasks(), results, strict=True)
         if result.verdict != ACCEPTED
     ]
     assert not failed, "\n".join(failed)
@@ -74,18 +76,18 @@ def test_all_reference_solutions_are_accepted_by_assert_tests(client: Client) ->
 def test_mutants_get_the_verdicts_of_a_plain_run(client: Client) -> None:
     pairs = [
         (task, mutant)
-        for task in tasks()
-        for mutant in mutants(task["prompt"], task["canonical_solution"], MUTANTS, SEED)
+        for task in load_tasks()
+        for mutant in make_mutants(task["prompt"], task["canonical_solution"], MUTANTS_PER_TASK, SEED)
     ]
-    assert len(pairs) == MUTANTS * len(tasks())
-    lines = "".join(json.dumps(whole(task, mutant)) + "\n" for task, mutant in pairs)
+    assert len(pairs) == MUTANTS_PER_TASK * len(load_tasks())
+    lines = "".join(json.dumps(build_whole_program(task, mutant)) + "\n" for task, mutant in pairs)
     # In the image's own interpreter, for versions of Python differ.
     with subprocess.Popen(
         ["/usr/bin/python3", plain_run.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as plain:
-        results = client.verify_batch([asserted(task, mutant) for task, mutant in pairs])
-        told, _ = plain.communicate(lines)
-    expected = [json.loads(line) for line in told.splitlines()]
+        results = client.verify_batch([build_assert_request(task, mutant) for task, mutant in pairs])
+        verdict_lines, _ = plain.communicate(lines)
+    expected = [json.loads(line) for line in verdict_lines.splitlines()]
     differing = [
         f"{task['task_id']}: plain run {'passed' if passed else 'failed'}, {result.tests[0]}\n{mutant}"
         for (task, mutant), passed, result in zip(pairs, expected, results, strict=True)

@@ -9,28 +9,31 @@ import httpx
 import pytest
 
 from sandbox.client import Client
-from tests.e2e.verdicts import ACCEPTED, BROKE, WRONG, judged, verdicts
+from tests.e2e.verdicts import ACCEPTED, CRASHED, WRONG, judge_tests, read_verdicts
 
 CHECKER = {"type": "program", "language": "c", "code": ""}
 
 
-def packed(files: dict[str, str]) -> dict[str, str]:
+def encode_files(files: dict[str, str]) -> dict[str, str]:
     return {name: base64.b64encode(text.encode()).decode() for name, text in files.items()}
 
 
 def test_a_command_passes_by_its_exit_code(client: Client) -> None:
     check = "import sys, main\nassert main.add(1, 2) == int(sys.argv[1]) == int(input())"
     tests: list[dict[str, Any]] = [
-        {"command": ["python3", "check.py", "3"], "stdin": "3", "files": packed({"check.py": check})},
-        {"command": ["python3", "check.py", "4"], "stdin": "4", "files": packed({"check.py": check})},
+        {"command": ["python3", "check.py", "3"], "stdin": "3", "files": encode_files({"check.py": check})},
+        {"command": ["python3", "check.py", "4"], "stdin": "4", "files": encode_files({"check.py": check})},
         {"command": ["sh", "-c", "test -f main.py && grep -q add main.py"]},
-        {"command": ["python3", "-m", "pytest", "-q", "test_it.py"], "files": packed({"test_it.py": "def test(): 0"})},
+        {
+            "command": ["python3", "-m", "pytest", "-q", "test_it.py"],
+            "files": encode_files({"test_it.py": "def test(): 0"}),
+        },
         {"command": ["no-such-program"]},
         {"command": ["sh", "-c", "kill -SEGV $$"]},
         {"command": ["sh", "-c", "while :; do :; done"]},
     ]
-    found = verdicts(client, "def add(a, b):\n    return a + b", tests, limits={"cpu_time_s": 2})
-    assert found == [ACCEPTED, WRONG, ACCEPTED, ACCEPTED, "internal_error", BROKE, "time_limit_exceeded"]
+    found = read_verdicts(client, "def add(a, b):\n    return a + b", tests, limits={"cpu_time_s": 2})
+    assert found == [ACCEPTED, WRONG, ACCEPTED, ACCEPTED, "internal_error", CRASHED, "time_limit_exceeded"]
 
 
 def test_a_command_runs_beside_the_built_program_of_a_compiled_language(client: Client) -> None:
@@ -43,14 +46,14 @@ def test_a_command_runs_beside_the_built_program_of_a_compiled_language(client: 
 
 def test_each_test_has_its_own_arguments_and_files(client: Client) -> None:
     code = "import sys, os\nprint(sys.argv[1:], sorted(os.listdir('.')), open('data.txt').read(), input())"
-    first = {"args": ["a", "-b c"], "files": packed({"data.txt": "1"}), "stdin": "x"}
-    second = {"args": [], "files": packed({"data.txt": "2", "z/y.txt": ""}), "stdin": "y"}
+    first = {"args": ["a", "-b c"], "files": encode_files({"data.txt": "1"}), "stdin": "x"}
+    second = {"args": [], "files": encode_files({"data.txt": "2", "z/y.txt": ""}), "stdin": "y"}
     tests: list[dict[str, Any]] = [
         {**first, "expected": "['a', '-b c'] ['data.txt', 'main.py'] 1 x"},
         {**second, "expected": "[] ['data.txt', 'main.py', 'z'] 2 y"},
         {"stdin": "y", "expected": ""},
     ]
-    assert verdicts(client, code, tests) == [ACCEPTED, ACCEPTED, BROKE]
+    assert read_verdicts(client, code, tests) == [ACCEPTED, ACCEPTED, CRASHED]
 
 
 def test_files_a_program_must_write_are_judged_by_the_checker(client: Client) -> None:
@@ -75,7 +78,7 @@ print("done")
         {"stdin": "4", "expected_files": {"link": base64.b64encode(b"").decode()}},
         {"stdin": "x", "expected_files": half},
     ]
-    results = judged(client, code, tests, checker={"type": "float"})
+    results = judge_tests(client, code, tests, checker={"type": "float"})
     assert [(result.verdict.value, result.message) for result in results] == [
         (ACCEPTED, ""),
         (ACCEPTED, ""),
@@ -83,7 +86,7 @@ print("done")
         (WRONG, "log.bin: no such file, or it is over file_mb"),
         (WRONG, "out/half.txt: token 1 differs by more than the tolerance"),
         (WRONG, "link: no such file, or it is over file_mb"),
-        (BROKE, ""),
+        (CRASHED, ""),
     ]
 
 
@@ -101,8 +104,8 @@ def test_tests_of_all_kinds_are_judged_in_one_submission_in_their_order(client: 
         {"pytest": "from solution import add\ndef test_it():\n    assert add(1, 2) == 4"},
         {"command": ["python3", "-c", "import main; assert main.add(1, 2) == 4"]},
     ]
-    assert verdicts(client, code, tests, entry_point="add") == [ACCEPTED] * 5 + [WRONG] * 5
-    stopped = verdicts(client, code, tests[4:], entry_point="add", stop_on_failure=True)
+    assert read_verdicts(client, code, tests, entry_point="add") == [ACCEPTED] * 5 + [WRONG] * 5
+    stopped = read_verdicts(client, code, tests[4:], entry_point="add", stop_on_failure=True)
     assert stopped == [ACCEPTED, WRONG, *["skipped"] * 4]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.client import Client
 from sandbox.schema import TestResult
-from tests.e2e.verdicts import ACCEPTED, BROKE, WRONG, judged
+from tests.e2e.verdicts import ACCEPTED, CRASHED, WRONG, judge_tests
 
 INTERNAL = "internal_error"
 SQRT = "print(int(float(input()) ** 0.5 * 100) / 100)"
@@ -34,9 +34,11 @@ int main(int n, char **paths) {
 """
 
 
-def checked(client: Client, code: str, tests: list[dict[str, Any]], checker: str, **fields: Any) -> list[TestResult]:
+def run_checker(
+    client: Client, code: str, tests: list[dict[str, Any]], checker: str, **fields: Any
+) -> list[TestResult]:
     choice = {"type": "program", "language": "python", "code": checker, **fields}
-    return judged(client, code, tests, checker=choice, limits={"cpu_time_s": 2})
+    return judge_tests(client, code, tests, checker=choice, limits={"cpu_time_s": 2})
 
 
 def test_a_checker_in_cpp_reads_three_files_and_says_by_exit_code(client: Client) -> None:
@@ -46,13 +48,13 @@ def test_a_checker_in_cpp_reads_three_files_and_says_by_exit_code(client: Client
         {"stdin": "2", "expected": "half"},
         {"stdin": "2", "expected": "crash"},
     ]
-    results = checked(client, SQRT, tests, CHECKER_IN_CPP, language="cpp", full_score=2)
-    told = [(result.verdict.value, result.score, result.message) for result in results]
-    assert told[0] == (ACCEPTED, 1.0, "ok close enough")
-    assert told[1] == (WRONG, 0.0, "wrong answer: too far")
-    assert told[2] == (WRONG, 0.5, "points 1 of 2")
-    assert told[3][0] == INTERNAL
-    (form,) = checked(client, "print('x')", tests[:1], CHECKER_IN_CPP, language="cpp")
+    results = run_checker(client, SQRT, tests, CHECKER_IN_CPP, language="cpp", full_score=2)
+    outcomes = [(result.verdict.value, result.score, result.message) for result in results]
+    assert outcomes[0] == (ACCEPTED, 1.0, "ok close enough")
+    assert outcomes[1] == (WRONG, 0.0, "wrong answer: too far")
+    assert outcomes[2] == (WRONG, 0.5, "points 1 of 2")
+    assert outcomes[3][0] == INTERNAL
+    (form,) = run_checker(client, "print('x')", tests[:1], CHECKER_IN_CPP, language="cpp")
     assert (form.verdict.value, form.message) == (WRONG, "wrong output format")
 
 
@@ -81,13 +83,13 @@ def test_whatever_a_checker_does_is_not_the_programs_fault(
     client: Client, checker: str, verdict: str, score: float
 ) -> None:
     limits = {"cpu_time_s": 0.5, "memory_mb": 64, "output_kb": 64}
-    (result,) = checked(client, "print(1)", [{"expected": "1"}], checker, limits=limits)
+    (result,) = run_checker(client, "print(1)", [{"expected": "1"}], checker, limits=limits)
     assert result.verdict.value == verdict
     assert result.score == pytest.approx(score)
 
 
 def test_a_checker_that_does_not_compile_is_an_internal_error(client: Client) -> None:
-    (result,) = checked(client, "print(1)", [{"expected": "1"}], "int main() {", language="cpp")
+    (result,) = run_checker(client, "print(1)", [{"expected": "1"}], "int main() {", language="cpp")
     assert result.verdict == INTERNAL
     assert "compile_error" in result.message
 
@@ -103,7 +105,7 @@ sys.exit(0 if (given, output, answer) == (b"\\xff in", b"\\x00\\xfe\\r\\n", b"\\
         {"stdin_base64": "/yBpbg==", "expected_base64": "/Qo="},
         {"stdin": "x", "expected_base64": "/Qo="},
     ]
-    assert [result.verdict.value for result in checked(client, code, tests, checker)] == [ACCEPTED, BROKE]
+    assert [result.verdict.value for result in run_checker(client, code, tests, checker)] == [ACCEPTED, CRASHED]
 
 
 def test_a_checker_keeps_no_state_between_tests(client: Client) -> None:
@@ -114,7 +116,7 @@ there = [name for name in places if os.path.exists(name)]
 for name in places: open(name, "w").close()
 sys.exit(1 if there else 0)
 """
-    results = checked(client, "print(1)", [{"expected": "1"}] * 3, checker)
+    results = run_checker(client, "print(1)", [{"expected": "1"}] * 3, checker)
     assert [result.verdict.value for result in results] == [ACCEPTED] * 3
 
 
@@ -140,7 +142,7 @@ READS = "import sys\ngiven = open(sys.argv[2]).read()\n"
 def test_a_checker_with_a_mistake_of_its_own_is_an_internal_error_whatever_the_output(
     client: Client, checker: str, output: str
 ) -> None:
-    (result,) = checked(client, f"print({output!r})", [{"expected": "x"}], checker)
+    (result,) = run_checker(client, f"print({output!r})", [{"expected": "x"}], checker)
     assert result.verdict.value == INTERNAL, result.message
     assert "Error" in result.message
 
@@ -159,7 +161,7 @@ def test_a_checker_with_a_mistake_of_its_own_is_an_internal_error_whatever_the_o
     ],
 )
 def test_an_output_that_a_checker_cannot_read_is_a_wrong_answer(client: Client, checker: str) -> None:
-    (result,) = checked(client, "print('one')", [{"expected": "x"}], checker)
+    (result,) = run_checker(client, "print('one')", [{"expected": "x"}], checker)
     assert result.verdict.value == WRONG, result.message
 
 
@@ -179,7 +181,7 @@ if open(sys.argv[2]).read() == "1\\n":
     print("seen")
     sys.exit(0)
 """
-    (result,) = checked(client, "print(1)", [{"expected": "1"}], checker)
+    (result,) = run_checker(client, "print(1)", [{"expected": "1"}], checker)
     assert (result.verdict.value, result.message) == (ACCEPTED, "seen")
 
 
@@ -190,7 +192,7 @@ if open(sys.argv[2]).read() == "1\\n":
 def test_a_checker_that_does_not_parse_is_an_internal_error_in_every_language(
     client: Client, language: str, source: str
 ) -> None:
-    (result,) = checked(client, "print(1)", [{"expected": "1"}], source, language=language)
+    (result,) = run_checker(client, "print(1)", [{"expected": "1"}], source, language=language)
     assert result.verdict.value == INTERNAL, result.message
 
 
@@ -202,7 +204,7 @@ def test_a_checker_in_a_script_language_decides(client: Client, language: str) -
         "process.exit(read(process.argv[3]).equals(read(process.argv[4])) ? 0 : 1);",
     }[language]
     tests = [{"expected": "1\n"}, {"expected": "2\n"}]
-    assert [one.verdict.value for one in checked(client, "print(1)", tests, source, language=language)] == [
+    assert [one.verdict.value for one in run_checker(client, "print(1)", tests, source, language=language)] == [
         ACCEPTED,
         WRONG,
     ]
@@ -220,7 +222,7 @@ def test_an_output_that_drives_a_checker_over_its_limits_is_a_wrong_answer(
     client: Client, checker: str, code: str
 ) -> None:
     limits = {"cpu_time_s": 0.5, "memory_mb": 64, "output_kb": 64}
-    results = checked(client, code, [{"expected": "1"}, {}], checker, limits=limits)
+    results = run_checker(client, code, [{"expected": "1"}, {}], checker, limits=limits)
     assert [result.verdict.value for result in results] == [WRONG, WRONG], results[0].message
     assert "exceed its limits" in results[0].message
 
@@ -249,11 +251,11 @@ while True:
 """
 
 
-def conversed(client: Client, code: str, interactor: str = INTERACTOR, **fields: Any) -> TestResult:
+def run_interactive(client: Client, code: str, interactor: str = INTERACTOR, **fields: Any) -> TestResult:
     limits = fields.pop("limits", {"cpu_time_s": 2, "wall_time_s": 20})
     choice = {"type": "interactive", "language": "python", "code": interactor, "idle_time_s": 0.5, **fields}
     choice["limits"] = {"cpu_time_s": 1}
-    (result,) = judged(client, code, [{"stdin": "42", "expected": "7"}], checker=choice, limits=limits)
+    (result,) = judge_tests(client, code, [{"stdin": "42", "expected": "7"}], checker=choice, limits=limits)
     return result
 
 
@@ -265,8 +267,8 @@ def conversed(client: Client, code: str, interactor: str = INTERACTOR, **fields:
         ("print(42)", ACCEPTED),  # gone before the answer comes
         ("pass", WRONG),
         ("print('x', flush=True)\ninput()", WRONG),
-        ("1 / 0", BROKE),
-        ("print(42, flush=True)\ninput()\n1 / 0", BROKE),
+        ("1 / 0", CRASHED),
+        ("print(42, flush=True)\ninput()\n1 / 0", CRASHED),
         ("input()", "time_limit_exceeded"),  # both wait: a deadlock
         ("print(1)\ninput()\ninput()", "time_limit_exceeded"),  # what it asked is still in its buffer
         ("import time\ntime.sleep(60)", "time_limit_exceeded"),  # idle
@@ -277,11 +279,11 @@ def conversed(client: Client, code: str, interactor: str = INTERACTOR, **fields:
 )
 def test_a_program_and_an_interactor_hold_a_conversation(client: Client, code: str, verdict: str) -> None:
     limits = {"cpu_time_s": 0.5, "wall_time_s": 3, "memory_mb": 64}
-    assert conversed(client, code, limits=limits).verdict.value == verdict
+    assert run_interactive(client, code, limits=limits).verdict.value == verdict
 
 
 def test_a_deadlock_is_found_by_its_idle_time_and_says_so(client: Client) -> None:
-    result = conversed(client, "input()", limits={"cpu_time_s": 0.5, "wall_time_s": 60})
+    result = run_interactive(client, "input()", limits={"cpu_time_s": 0.5, "wall_time_s": 60})
     assert result.message == "program and interactor waited for each other"
     assert result.usage.wall_time_s < 15
 
@@ -298,14 +300,14 @@ def test_a_deadlock_is_found_by_its_idle_time_and_says_so(client: Client) -> Non
     ],
 )
 def test_what_an_interactor_says_decides(client: Client, interactor: str, verdict: str, score: float) -> None:
-    result = conversed(client, "print(1)", interactor, full_score=10)
+    result = run_interactive(client, "print(1)", interactor, full_score=10)
     assert (result.verdict.value, result.score) == (verdict, score)
 
 
 def test_a_program_is_not_to_blame_for_writing_to_an_interactor_that_is_content_and_gone(client: Client) -> None:
     late = "import time\ntime.sleep(0.3)\nprint('x' * 200_000)"
-    assert conversed(client, late, "import sys; sys.exit(0)").verdict.value == ACCEPTED
-    assert conversed(client, late, "import sys; sys.exit(1)").verdict.value == WRONG
+    assert run_interactive(client, late, "import sys; sys.exit(0)").verdict.value == ACCEPTED
+    assert run_interactive(client, late, "import sys; sys.exit(1)").verdict.value == WRONG
 
 
 def test_an_interaction_between_two_languages(client: Client) -> None:
@@ -342,7 +344,7 @@ ASKS_A_LINE = "import sys\nprint(50, flush=True)\nsys.stdin.readline()"
 def test_an_interactor_that_keeps_its_answer_is_to_blame_for_the_silence(
     client: Client, interactor: str, code: str
 ) -> None:
-    result = conversed(client, code, interactor, limits={"cpu_time_s": 0.5, "wall_time_s": 10})
+    result = run_interactive(client, code, interactor, limits={"cpu_time_s": 0.5, "wall_time_s": 10})
     assert result.verdict.value == INTERNAL
     assert "flush" in result.message
 
@@ -357,7 +359,7 @@ def test_an_interactor_that_keeps_its_answer_is_to_blame_for_the_silence(
     ],
 )
 def test_a_program_that_stands_still_by_itself_bears_the_time_limit(client: Client, code: str) -> None:
-    result = conversed(client, code, limits={"cpu_time_s": 0.5, "wall_time_s": 10})
+    result = run_interactive(client, code, limits={"cpu_time_s": 0.5, "wall_time_s": 10})
     assert result.verdict == "time_limit_exceeded"
 
 
@@ -365,10 +367,10 @@ def test_a_program_that_floods_its_interactor_is_to_blame(client: Client) -> Non
     patient = "import sys\nfor line in sys.stdin:\n    pass\nsys.exit(0)"
     flood = "while True: print('7' * 1_000)"
     limits = {"cpu_time_s": 5, "wall_time_s": 30, "output_kb": 256}
-    result = conversed(client, flood, patient, limits=limits)
+    result = run_interactive(client, flood, patient, limits=limits)
     assert result.verdict == "output_limit_exceeded"
     greedy = "import sys\nwords = []\nfor line in sys.stdin:\n    words.append(bytearray(100_000))\nsys.exit(0)"
-    result = conversed(client, "for i in range(20_000): print(i)", greedy, limits=limits)
+    result = run_interactive(client, "for i in range(20_000): print(i)", greedy, limits=limits)
     assert (result.verdict.value, result.score) == (WRONG, 0)
     assert "exceed its limits" in result.message
 
@@ -378,15 +380,15 @@ def test_an_interactor_reads_all_that_a_program_said_before_it_ended(client: Cli
         "import sys, time\ntime.sleep(0.3)\ntext = sys.stdin.read()\n"
         "sys.exit(0 if text == 'x' * 3_000_000 + '\\n' else 1)"
     )
-    assert conversed(client, "print('x' * 3_000_000)", slow).verdict.value == ACCEPTED
+    assert run_interactive(client, "print('x' * 3_000_000)", slow).verdict.value == ACCEPTED
 
 
 @pytest.mark.parametrize(
     "interactor", ["import sys\nsys.exit(", "import numpi", "import sys\nline = sys.stdin.readline()\nprint(lime)"]
 )
 def test_an_interactor_with_a_mistake_of_its_own_is_an_internal_error(client: Client, interactor: str) -> None:
-    assert conversed(client, "print(1)", interactor).verdict.value == INTERNAL
+    assert run_interactive(client, "print(1)", interactor).verdict.value == INTERNAL
 
 
 def test_an_interactor_that_cannot_read_what_a_program_says_calls_it_wrong(client: Client) -> None:
-    assert conversed(client, "print('x')", "number = int(input())").verdict.value == WRONG
+    assert run_interactive(client, "print('x')", "number = int(input())").verdict.value == WRONG

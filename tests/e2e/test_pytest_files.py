@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.client import Client
 from sandbox.schema import TestResult
-from tests.e2e.verdicts import ACCEPTED, BROKE, WRONG, judged
+from tests.e2e.verdicts import ACCEPTED, CRASHED, WRONG, judge_tests
 
 PROGRAM = """
 LIMIT = 5
@@ -77,26 +77,26 @@ def test_not_patched_any_more():
 """
 
 
-def file_result(client: Client, source: str, code: str = PROGRAM, **fields: Any) -> TestResult:
+def run_pytest_file(client: Client, source: str, code: str = PROGRAM, **fields: Any) -> TestResult:
     limits = fields.pop("limits", {})
-    (result,) = judged(client, code, [{"pytest": source, **fields}], limits=limits)
+    (result,) = judge_tests(client, code, [{"pytest": source, **fields}], limits=limits)
     return result
 
 
-def parts(result: TestResult) -> dict[str, tuple[str, str]]:
+def read_parts(result: TestResult) -> dict[str, tuple[str, str]]:
     assert result.parts is not None
     return {part.name: (part.verdict.value, part.message) for part in result.parts}
 
 
 def test_every_function_has_its_verdict_and_the_score_is_their_share(client: Client) -> None:
-    result = file_result(client, FILE)
-    assert parts(result) == {
+    result = run_pytest_file(client, FILE)
+    assert read_parts(result) == {
         "test_total[items0-0]": (ACCEPTED, ""),
         "test_total[items1-3]": (ACCEPTED, ""),
         "test_total[items2-2]": (WRONG, "assert 1 == 2"),
         "TestStack::test_pop": (ACCEPTED, ""),
         "TestStack::test_empty": (ACCEPTED, ""),
-        "test_broken": (BROKE, "IndexError: empty"),
+        "test_broken": (CRASHED, "IndexError: empty"),
         "test_skipped": ("skipped", "Skipped: unconditional skip"),
         "test_known_to_fail": (ACCEPTED, ""),
         "test_patched[1]": (ACCEPTED, ""),
@@ -117,7 +117,7 @@ def test_data(seven):
     assert total(map(int, Path("data/in.txt").read_text().split())) == seven == NUMBER
 """
     files = {name: base64.b64encode(text.encode()).decode() for name, text in data.items()}
-    result = file_result(client, source, files=files, modules=["calculator"])
+    result = run_pytest_file(client, source, files=files, modules=["calculator"])
     assert (result.verdict, result.message, result.score) == (ACCEPTED, "", 1)
 
 
@@ -127,10 +127,10 @@ ENDS = "import os, sys\ndef good(): return 1\n"
 @pytest.mark.parametrize(
     ("body", "verdict", "message"),
     [
-        ("sys.exit(0)", BROKE, "the program ended before the test did"),
-        ("os._exit(0)", BROKE, "the program ended before the test did"),
-        ("raise KeyboardInterrupt", BROKE, "the program ended before the test did"),
-        ("os.abort()", BROKE, ""),
+        ("sys.exit(0)", CRASHED, "the program ended before the test did"),
+        ("os._exit(0)", CRASHED, "the program ended before the test did"),
+        ("raise KeyboardInterrupt", CRASHED, "the program ended before the test did"),
+        ("os.abort()", CRASHED, ""),
         ("while True: pass", "time_limit_exceeded", "CPU time"),
         ("return 'x' * (1 << 30)", "memory_limit_exceeded", ""),
     ],
@@ -149,8 +149,8 @@ def test_b():
 def test_c(): assert good() == 1
 """
     code = f"{ENDS}def bad():\n    {body}\n"
-    result = file_result(client, source, code, limits={"cpu_time_s": 0.5, "memory_mb": 64})
-    assert parts(result) == {"test_a": (ACCEPTED, ""), "test_b": (verdict, message), "test_c": (verdict, message)}
+    result = run_pytest_file(client, source, code, limits={"cpu_time_s": 0.5, "memory_mb": 64})
+    assert read_parts(result) == {"test_a": (ACCEPTED, ""), "test_b": (verdict, message), "test_c": (verdict, message)}
     assert result.verdict.value == verdict
     assert result.score == pytest.approx(1 / 3)
 
@@ -158,7 +158,7 @@ def test_c(): assert good() == 1
 @pytest.mark.parametrize(
     ("source", "verdict", "message"),
     [
-        ("from solution import absent\ndef test(): pass", BROKE, "cannot import name 'absent'"),
+        ("from solution import absent\ndef test(): pass", CRASHED, "cannot import name 'absent'"),
         ("def test(: pass", "internal_error", "SyntaxError"),
         ("import nothing_like_it\ndef test(): pass", "internal_error", "No module named 'nothing_like_it'"),
         ("number = 1", "internal_error", "no test"),
@@ -169,7 +169,7 @@ def test_c(): assert good() == 1
 def test_a_file_that_cannot_be_run_is_nobodys_wrong_answer(
     client: Client, source: str, verdict: str, message: str
 ) -> None:
-    result = file_result(client, source)
+    result = run_pytest_file(client, source)
     assert result.verdict == verdict
     assert message in result.message
 
@@ -192,11 +192,11 @@ def test_first(): assert total([1]) == 1
 def test_middle(request): {middle}
 def test_last(): assert total([1]) == 1
 """
-    result = file_result(client, source)
-    verdict_of = {name: verdict for name, (verdict, _) in parts(result).items()}
+    result = run_pytest_file(client, source)
+    verdict_of = {name: verdict for name, (verdict, _) in read_parts(result).items()}
     assert verdict_of["test_first"] == ACCEPTED
-    assert verdict_of["test_last"] in {WRONG, BROKE}
-    assert result.verdict in {WRONG, BROKE}
+    assert verdict_of["test_last"] in {WRONG, CRASHED}
+    assert result.verdict in {WRONG, CRASHED}
     assert result.score <= 2 / 3
 
 
@@ -205,7 +205,7 @@ def test_last(): assert total([1]) == 1
     [
         ("assert total([1, 2]) == 4", WRONG),
         ("FIRST = total([1, 2])[0]", WRONG),
-        ("FIRST = total(['a'])", BROKE),
+        ("FIRST = total(['a'])", CRASHED),
         ("import nothing_like_it", "internal_error"),
         ("import math\nfrom math import no_such_function", "internal_error"),
         ("eval('total([1, 2]) +')", WRONG),
@@ -215,14 +215,14 @@ def test_last(): assert total([1]) == 1
 def test_a_file_that_fails_while_it_is_imported_is_judged_by_who_failed(
     client: Client, body: str, verdict: str
 ) -> None:
-    result = file_result(client, f"from solution import total\n{body}\ndef test_it(): assert total([1]) == 1")
+    result = run_pytest_file(client, f"from solution import total\n{body}\ndef test_it(): assert total([1]) == 1")
     assert (result.verdict, result.parts, result.score) == (verdict, [], 0)
 
 
 def test_a_conftest_that_lacks_something_of_the_program_is_the_programs_fault(client: Client) -> None:
-    for imported, verdict in (("solution", BROKE), ("nothing_like_it", "internal_error")):
+    for imported, verdict in (("solution", CRASHED), ("nothing_like_it", "internal_error")):
         conftest = base64.b64encode(f"from {imported} import absent".encode()).decode()
-        result = file_result(client, "def test_it(): pass", files={"conftest.py": conftest})
+        result = run_pytest_file(client, "def test_it(): pass", files={"conftest.py": conftest})
         assert (result.verdict, result.parts) == (verdict, [])
 
 
@@ -234,8 +234,8 @@ def test_names():
     assert total([1, 2]) == LIMIT == math.floor(3.5)
     assert "test_" + "easy" not in globals() and "_hidden" not in globals()
 """
-    result = file_result(client, source, code)
-    assert parts(result) == {"test_names": (ACCEPTED, "")}
+    result = run_pytest_file(client, source, code)
+    assert read_parts(result) == {"test_names": (ACCEPTED, "")}
 
 
 @pytest.mark.parametrize(
@@ -257,8 +257,8 @@ def test_names():
     ],
 )
 def test_a_trick_is_not_paid(client: Client, trick: str) -> None:
-    result = file_result(client, "from solution import *\ndef test_it():\n    assert solve([3, 4]) == 7", trick)
-    assert result.verdict in {WRONG, BROKE}
+    result = run_pytest_file(client, "from solution import *\ndef test_it():\n    assert solve([3, 4]) == 7", trick)
+    assert result.verdict in {WRONG, CRASHED}
     assert result.score == 0
 
 
@@ -394,8 +394,8 @@ def test_wrong(tmp_path):
 
 
 def test_temporary_files_are_the_programs_too(client: Client) -> None:
-    result = file_result(client, FILES_FILE, FILES_PROGRAM)
-    found = parts(result)
+    result = run_pytest_file(client, FILES_FILE, FILES_PROGRAM)
+    found = read_parts(result)
     assert found.pop("test_wrong") == (WRONG, "AssertionError: assert 'x' == 'y'")
     assert len(found) == 10
     assert set(found.values()) == {(ACCEPTED, "")}, found
@@ -426,7 +426,7 @@ def test_b(tmp_path):
     assert os.path.exists(other) and not exists(other)
     assert not exists(os.getcwd() + "/test_program.py")
 """
-    assert parts(file_result(client, source, code)) == {"test_a": (ACCEPTED, ""), "test_b": (ACCEPTED, "")}
+    assert read_parts(run_pytest_file(client, source, code)) == {"test_a": (ACCEPTED, ""), "test_b": (ACCEPTED, "")}
 
 
 @pytest.mark.parametrize("files", ["[b'x' * (1 << 20)] * 17", "[b''] * 1_001"])
@@ -438,8 +438,8 @@ def test_it(tmp_path):
         (tmp_path / str(number)).write_bytes(content)
 """
     # Once the program has returned something, it may be the one that makes the test write so much.
-    for calls, verdict in (("", "internal_error"), ("    assert total([1]) == 1\n", BROKE)):
-        result = file_result(client, f"{start}{calls}    total([str(tmp_path)])\n")
+    for calls, verdict in (("", "internal_error"), ("    assert total([1]) == 1\n", CRASHED)):
+        result = run_pytest_file(client, f"{start}{calls}    total([str(tmp_path)])\n")
         assert (result.verdict, result.score) == (verdict, 0), result
         message = "the temporary folders that the test shares with the program hold over 1,000 files or 16 MiB"
         assert message in result.message
@@ -450,8 +450,8 @@ def test_it(tmp_path):
 )
 def test_a_program_that_leaves_too_much_is_at_fault(client: Client, body: str) -> None:
     source = "from solution import save\ndef test_it(tmp_path):\n    save(tmp_path / 'a')\n"
-    result = file_result(client, source, f"def save(path):\n    {body}\n")
-    assert (result.verdict, result.score) == (BROKE, 0)
+    result = run_pytest_file(client, source, f"def save(path):\n    {body}\n")
+    assert (result.verdict, result.score) == (CRASHED, 0)
 
 
 FORGED = """
@@ -497,8 +497,8 @@ def test_it(tmp_path):
     assert solve(str(tmp_path / "a")) == 0
 """
     limits = {"output_kb": 65_536, "file_mb": 64, "cpu_time_s": 5}
-    result = file_result(client, source, FORGED.format(files=files), limits=limits)
-    assert (result.verdict, result.score) == (BROKE, 0), result
+    result = run_pytest_file(client, source, FORGED.format(files=files), limits=limits)
+    assert (result.verdict, result.score) == (CRASHED, 0), result
     assert result.message.startswith("test_it: ") or "the temporary files of the program: " in result.message, result
 
 
@@ -521,8 +521,8 @@ def test_it(tmp_path, tmp_path_factory):
     assert len(open("test_program.py").read()) > 100 and not os.path.exists("new")
     assert not (tmp_path / "a").exists()
 """
-    result = file_result(client, source, FORGED.format(files=files))
-    assert parts(result) == {"test_it": (ACCEPTED, "")}
+    result = run_pytest_file(client, source, FORGED.format(files=files))
+    assert read_parts(result) == {"test_it": (ACCEPTED, "")}
 
 
 def test_monkeypatch_restores_the_attributes_of_a_class(client: Client) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.client import Client
 from sandbox.schema import TestResult
-from tests.e2e.verdicts import ACCEPTED, BROKE, WRONG, judged
+from tests.e2e.verdicts import ACCEPTED, CRASHED, WRONG, judge_tests
 
 PROGRAM = """
 import datetime, os, random
@@ -40,8 +40,8 @@ def variable(name):
 """
 
 
-def shared(client: Client, test: dict[str, Any], code: str = PROGRAM, **fields: Any) -> TestResult:
-    (result,) = judged(client, code, [test], isolation="shared", **fields)
+def run_shared(client: Client, test: dict[str, Any], code: str = PROGRAM, **fields: Any) -> TestResult:
+    (result,) = judge_tests(client, code, [test], isolation="shared", **fields)
     return result
 
 
@@ -65,7 +65,7 @@ def shared(client: Client, test: dict[str, Any], code: str = PROGRAM, **fields: 
     ],
 )
 def test_what_needs_one_process_is_tested_in_one(client: Client, source: str) -> None:
-    result = shared(client, {"assert": source}, entry_point="ask")
+    result = run_shared(client, {"assert": source}, entry_point="ask")
     assert (result.verdict, result.message) == (ACCEPTED, "")
 
 
@@ -73,25 +73,25 @@ def test_what_needs_one_process_is_tested_in_one(client: Client, source: str) ->
     ("source", "verdict", "message"),
     [
         ("assert Point(3) @ 2 == 7, 'not doubled'", WRONG, "AssertionError: not doubled"),
-        ("count('/nowhere')", BROKE, "FileNotFoundError: [Errno 2] No such file or directory: '/nowhere'"),
-        ("absent(1)", BROKE, "NameError: name 'absent' is not defined"),
-        ("from solution import absent", BROKE, "cannot import name 'absent' from"),
+        ("count('/nowhere')", CRASHED, "FileNotFoundError: [Errno 2] No such file or directory: '/nowhere'"),
+        ("absent(1)", CRASHED, "NameError: name 'absent' is not defined"),
+        ("from solution import absent", CRASHED, "cannot import name 'absent' from"),
         ("import sys\nassert Point(1)\nsys.exit()", WRONG, "the test called sys.exit() before its end"),
-        ("import os\nassert Point(1)\nos._exit(0)", BROKE, "the program ended before the test did"),
+        ("import os\nassert Point(1)\nos._exit(0)", CRASHED, "the program ended before the test did"),
         ("assert (", "internal_error", "the test cannot run: SyntaxError: '(' was never closed"),
         ("import nothing_like_it", "internal_error", "the test cannot run: ModuleNotFoundError"),
         ("while True: pass", "time_limit_exceeded", "CPU time"),
     ],
 )
 def test_a_shared_test_that_fails_says_why(client: Client, source: str, verdict: str, message: str) -> None:
-    result = shared(client, {"assert": source}, limits={"cpu_time_s": 1})
+    result = run_shared(client, {"assert": source}, limits={"cpu_time_s": 1})
     assert result.verdict == verdict
     assert message in result.message
 
 
 def test_a_method_is_called_of_a_new_instance_each_time(client: Client) -> None:
     code = "class Solution:\n    n = 0\n    def count(self):\n        self.n += 1\n        return self.n"
-    result = shared(
+    result = run_shared(
         client, {"assert": "assert candidate() == candidate() == count() == 1"}, code, entry_point="Solution.count"
     )
     assert (result.verdict, result.message) == (ACCEPTED, "")
@@ -145,7 +145,7 @@ def test_a_pytest_file_runs_in_the_programs_process(client: Client) -> None:
     }
     files = {name: base64.b64encode(text.encode()).decode() for name, text in beside.items()}
     code = f"{PROGRAM}\ndef test_of_the_program():\n    pass\n"
-    result = shared(client, {"pytest": FILE, "files": files, "modules": ["calculator"]}, code)
+    result = run_shared(client, {"pytest": FILE, "files": files, "modules": ["calculator"]}, code)
     assert result.parts is not None
     assert {part.name: part.verdict.value for part in result.parts} == {
         "test_file": ACCEPTED,
@@ -153,7 +153,7 @@ def test_a_pytest_file_runs_in_the_programs_process(client: Client) -> None:
         "test_input": ACCEPTED,
         "test_environment": ACCEPTED,
         "test_wrong": WRONG,
-        "test_broken": BROKE,
+        "test_broken": CRASHED,
         "test_marked": "skipped",
         "test_skips_itself": "skipped",
         "TestOld::test_skips_itself": "skipped",
@@ -262,20 +262,20 @@ TESTS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("trick", TRICKS)
 def test_a_program_does_not_pass_by_ending_early(client: Client, trick: str) -> None:
     limits = {"cpu_time_s": 2, "wall_time_s": 3}
-    results = judged(client, TRICKS[trick], TESTS, isolation="shared", limits=limits)
+    results = judge_tests(client, TRICKS[trick], TESTS, isolation="shared", limits=limits)
     assert {result.score for result in results} == {0}, results
-    assert {result.verdict.value for result in results} <= {WRONG, BROKE, "time_limit_exceeded"}, results
+    assert {result.verdict.value for result in results} <= {WRONG, CRASHED, "time_limit_exceeded"}, results
 
 
 def test_an_honest_program_passes_the_same_tests(client: Client) -> None:
-    results = judged(client, "def solve(numbers):\n    return sum(numbers)", TESTS, isolation="shared")
+    results = judge_tests(client, "def solve(numbers):\n    return sum(numbers)", TESTS, isolation="shared")
     assert {result.verdict.value for result in results} == {ACCEPTED}, results
 
 
 def test_the_request_alone_chooses_the_isolation(client: Client, url: str) -> None:
     source = "import os\nopen('here.txt', 'w').close()\nassert count(os.path.abspath('here.txt')) == 0"
-    (separate,) = judged(client, PROGRAM, [{"assert": source}])
-    assert separate.verdict == BROKE
+    (separate,) = judge_tests(client, PROGRAM, [{"assert": source}])
+    assert separate.verdict == CRASHED
     answer = httpx.post(
         f"{url}/verify",
         json={"language": "python", "code": "", "tests": [{"stdin": ""}], "isolation": "none"},
@@ -293,5 +293,5 @@ def test_other_kinds_of_tests_are_as_before(client: Client) -> None:
         {"command": ["python3", "-c", "import main; assert main.add(1) == 2"], "stdin": "1"},
     ]
     code = "def add(n):\n    return n + 1\nif __name__ == '__main__':\n    print(add(int(input())))"
-    results = judged(client, code, tests, entry_point="add", isolation="shared")
+    results = judge_tests(client, code, tests, entry_point="add", isolation="shared")
     assert [result.verdict.value for result in results] == [ACCEPTED] * 4

@@ -24,10 +24,10 @@ PRODUCT = "a, b = map(int, input().split())\nprint(a * b)"
 CRASHING = "a, b = map(int, input().split())\nprint(a + b)\nraise SystemExit(3)"
 NEVER_THE_SAME = "import os\nprint(os.urandom(8).hex())"
 INPUTS = ["1 2\n", "3 4\n", "2 5\n", "6 7\n"]
-PATIENCE_S = 100
+COMMAND_TIMEOUT_S = 100
 
 
-def held(client: Client, *codes: str, **policy: Any) -> VoteResult:
+def run_vote(client: Client, *codes: str, **policy: Any) -> VoteResult:
     return client.vote(
         {
             "candidates": [{"language": "python", "code": code} for code in codes],
@@ -37,29 +37,29 @@ def held(client: Client, *codes: str, **policy: Any) -> VoteResult:
     )
 
 
-def labels(result: VoteResult) -> list[str | None]:
+def read_labels(result: VoteResult) -> list[str | None]:
     return [label.expected for label in result.labels]
 
 
 def test_a_wrong_majority_labels_wrongly_and_the_right_one_dissents(client: Client) -> None:
-    result = held(client, SUM, PRODUCT, PRODUCT)
-    assert labels(result) == ["2\n", "12\n", "10\n", "42\n"]
+    result = run_vote(client, SUM, PRODUCT, PRODUCT)
+    assert read_labels(result) == ["2\n", "12\n", "10\n", "42\n"]
     assert [label.dissenters for label in result.labels] == [[0]] * 4
     assert (result.golden.index, result.golden.accepted) == (1, True)
     assert [row[0] for row in result.matrix] == ["wrong_answer", "accepted", "accepted"]
 
 
 def test_a_tie_is_told_and_labels_nothing_unless_the_policy_breaks_it(client: Client) -> None:
-    result = held(client, SUM, PRODUCT, ALSO_SUM, PRODUCT)
-    assert labels(result) == [None] * 4
+    result = run_vote(client, SUM, PRODUCT, ALSO_SUM, PRODUCT)
+    assert read_labels(result) == [None] * 4
     assert all(label.tie and label.why is NoLabel.TIE for label in result.labels)
     assert (result.golden.index, result.golden.accepted) == (None, False)
     assert not result.test_set.tests
-    assert labels(held(client, SUM, PRODUCT, ALSO_SUM, PRODUCT, tie="first")) == ["3\n", "7\n", "7\n", "13\n"]
+    assert read_labels(run_vote(client, SUM, PRODUCT, ALSO_SUM, PRODUCT, tie="first")) == ["3\n", "7\n", "7\n", "13\n"]
 
 
 def test_a_crashing_candidate_has_no_vote_whatever_it_printed(client: Client) -> None:
-    result = held(client, CRASHING, SUM, ALSO_SUM)
+    result = run_vote(client, CRASHING, SUM, ALSO_SUM)
     assert [label.votes for label in result.labels] == [2] * 4
     assert [label.abstained for label in result.labels] == [[0]] * 4
     assert result.matrix[0] == ["runtime_error"] * 4
@@ -68,29 +68,29 @@ def test_a_crashing_candidate_has_no_vote_whatever_it_printed(client: Client) ->
 
 
 def test_a_candidate_that_prints_something_else_each_time_is_outvoted(client: Client) -> None:
-    result = held(client, NEVER_THE_SAME, SUM, ALSO_SUM)
-    assert labels(result) == ["3\n", "7\n", "7\n", "13\n"]
+    result = run_vote(client, NEVER_THE_SAME, SUM, ALSO_SUM)
+    assert read_labels(result) == ["3\n", "7\n", "7\n", "13\n"]
     assert [label.dissenters for label in result.labels] == [[0]] * 4
 
 
 def test_one_program_that_answers_itself_differently_abstains(client: Client) -> None:
     """As the same program it has one vote, and with two outputs none."""
-    result = held(client, NEVER_THE_SAME, NEVER_THE_SAME, SUM, ALSO_SUM, one_vote_per_program=True)
+    result = run_vote(client, NEVER_THE_SAME, NEVER_THE_SAME, SUM, ALSO_SUM, one_vote_per_program=True)
     assert [candidate.same_as for candidate in result.candidates] == [0, 0, 2, 3]
     assert [label.abstained for label in result.labels] == [[0, 1]] * 4
-    assert labels(result) == ["3\n", "7\n", "7\n", "13\n"]
+    assert read_labels(result) == ["3\n", "7\n", "7\n", "13\n"]
 
 
 def test_without_a_candidate_there_is_no_vote_and_without_one_that_runs_no_label(client: Client) -> None:
     with pytest.raises(BadRequest, match="candidates"):
-        held(client)
-    result = held(client, CRASHING, "print(")
-    assert labels(result) == [None] * 4
+        run_vote(client)
+    result = run_vote(client, CRASHING, "print(")
+    assert read_labels(result) == [None] * 4
     assert (result.golden.index, result.golden.accepted) == (None, False)
     assert result.matrix == [["runtime_error"] * 4] * 2
 
 
-def problem(number: int) -> dict[str, Any]:
+def make_problem(number: int) -> dict[str, Any]:
     """Its candidates take a while, so that a kill finds votes under way."""
     wait = "sum(range(300_000))\n"
     codes = [f"{wait}{code[:-1]} + {number})" for code in (SUM, ALSO_SUM)] + [wait + PRODUCT]
@@ -98,7 +98,7 @@ def problem(number: int) -> dict[str, Any]:
     return {"candidates": candidates, "inputs": INPUTS, "policy": {"golden_tie": "first"}}
 
 
-def command(url: str, *words: str | Path) -> subprocess.Popen[str]:
+def start_vote(url: str, *words: str | Path) -> subprocess.Popen[str]:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_")}
     return subprocess.Popen(
         [sys.executable, "-m", "sandbox", "vote", *map(str, words), "--url", url],
@@ -111,7 +111,7 @@ def command(url: str, *words: str | Path) -> subprocess.Popen[str]:
     )
 
 
-def steady(out: Path) -> list[Any]:
+def read_stable_results(out: Path) -> list[Any]:
     """The results without what is another in every run."""
     lines = [json.loads(line) for line in out.read_bytes().splitlines()]
     for line in lines:
@@ -125,9 +125,9 @@ def steady(out: Path) -> list[Any]:
 @pytest.mark.timeout(400)
 def test_a_killed_command_goes_on_where_it_was_and_ends_in_the_same(url: str, tmp_path: Path) -> None:
     problems, killed, whole = tmp_path / "problems.jsonl", tmp_path / "killed.jsonl", tmp_path / "whole.jsonl"
-    problems.write_text("".join(json.dumps(problem(number)) + "\n" for number in range(8)), encoding="utf-8")
-    process = command(url, problems, "--out", killed, "--at-once", "2")
-    deadline = time.monotonic() + PATIENCE_S
+    problems.write_text("".join(json.dumps(make_problem(number)) + "\n" for number in range(8)), encoding="utf-8")
+    process = start_vote(url, problems, "--out", killed, "--at-once", "2")
+    deadline = time.monotonic() + COMMAND_TIMEOUT_S
     while not killed.exists() or not killed.read_bytes().count(b"\n"):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -138,12 +138,14 @@ def test_a_killed_command_goes_on_where_it_was_and_ends_in_the_same(url: str, tm
     with killed.open("ab") as file:
         file.write(b'{"line": 5, "prob')
 
-    said, steps = command(url, problems, "--out", killed).communicate(timeout=PATIENCE_S)
+    said, steps = start_vote(url, problems, "--out", killed).communicate(timeout=COMMAND_TIMEOUT_S)
     assert f"holds {done} of 8 results; continuing after them" in steps
-    command(url, problems, "--out", whole).communicate(timeout=PATIENCE_S)
-    assert steady(killed) == steady(whole)
-    assert [line["line"] for line in steady(whole)] == list(range(1, 9))
-    assert [line["labels"][0]["expected"] for line in steady(whole)] == [f"{3 + number}\n" for number in range(8)]
+    start_vote(url, problems, "--out", whole).communicate(timeout=COMMAND_TIMEOUT_S)
+    assert read_stable_results(killed) == read_stable_results(whole)
+    assert [line["line"] for line in read_stable_results(whole)] == list(range(1, 9))
+    assert [line["labels"][0]["expected"] for line in read_stable_results(whole)] == [
+        f"{3 + number}\n" for number in range(8)
+    ]
     rows = [[cell.strip() for cell in line.split("│")[1:3]] for line in said.splitlines() if "│" in line]
     assert [row for row in rows if row[0] in {"problems", "golden accepted", "inputs labelled"}] == [
         ["problems", "8"],
@@ -154,24 +156,24 @@ def test_a_killed_command_goes_on_where_it_was_and_ends_in_the_same(url: str, tm
 
 def test_results_on_standard_output_have_their_summary_on_stderr(url: str, tmp_path: Path) -> None:
     problems = tmp_path / "problems.jsonl"
-    problems.write_text(json.dumps(problem(0)) + "\n", encoding="utf-8")
-    voting = command(url, problems, "--out", "-")
-    results, told = voting.communicate(timeout=PATIENCE_S)
-    assert voting.returncode == 0, told
+    problems.write_text(json.dumps(make_problem(0)) + "\n", encoding="utf-8")
+    voting = start_vote(url, problems, "--out", "-")
+    results, errors = voting.communicate(timeout=COMMAND_TIMEOUT_S)
+    assert voting.returncode == 0, errors
     assert [json.loads(line)["line"] for line in results.splitlines()] == [1]
-    assert "golden accepted" in told
+    assert "golden accepted" in errors
 
 
 def test_bad_problems_and_a_foreign_result_file_end_it_before_any_vote(url: str, tmp_path: Path) -> None:
     problems, out = tmp_path / "problems.jsonl", tmp_path / "out.jsonl"
-    problems.write_text(json.dumps(problem(0)) + '\n{"candidates": []}\n', encoding="utf-8")
-    bad = command(url, problems, "--out", out)
-    assert "problems.jsonl, line 2: candidates" in bad.communicate(timeout=PATIENCE_S)[1]
+    problems.write_text(json.dumps(make_problem(0)) + '\n{"candidates": []}\n', encoding="utf-8")
+    bad = start_vote(url, problems, "--out", out)
+    assert "problems.jsonl, line 2: candidates" in bad.communicate(timeout=COMMAND_TIMEOUT_S)[1]
     assert bad.returncode == 2
     assert not out.exists()
-    problems.write_text(json.dumps(problem(0)) + "\n", encoding="utf-8")
+    problems.write_text(json.dumps(make_problem(0)) + "\n", encoding="utf-8")
     out.write_text('{"line": 1, "problem": "of somebody else"}\n', encoding="utf-8")
-    foreign = command(url, problems, "--out", out)
-    assert "holds the results of another input" in foreign.communicate(timeout=PATIENCE_S)[1]
+    foreign = start_vote(url, problems, "--out", out)
+    assert "holds the results of another input" in foreign.communicate(timeout=COMMAND_TIMEOUT_S)[1]
     assert foreign.returncode == 2
     assert out.read_text().count("somebody") == 1

@@ -8,13 +8,13 @@ from typing import Any
 from sandbox.client import Client
 from sandbox.schema import TestResult
 
-ACCEPTED, WRONG, BROKE = "accepted", "wrong_answer", "runtime_error"
+ACCEPTED, WRONG, CRASHED = "accepted", "wrong_answer", "runtime_error"
 
 
-def judged(client: Client, code: str, tests: Sequence[dict[str, Any]], **fields: Any) -> list[TestResult]:
+def judge_tests(client: Client, code: str, tests: Sequence[dict[str, Any]], **fields: Any) -> list[TestResult]:
     """The results of a Python program's tests."""
     return client.verify({"language": "python", "code": code, "tests": list(tests), **fields}).tests
 
 
-def verdicts(client: Client, code: str, tests: Sequence[dict[str, Any]], **fields: Any) -> list[str]:
-    return [result.verdict.value for result in judged(client, code, tests, **fields)]
+def read_verdicts(client: Client, code: str, tests: Sequence[dict[str, Any]], **fields: Any) -> list[str]:
+    return [result.verdict.value for result in judge_tests(client, code, tests, **fields)]

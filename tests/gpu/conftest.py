@@ -21,29 +21,29 @@ from sandbox.client import Client
 from sandbox.config import ApiSettings
 from sandbox.schema.gpu import GpuJob
 from sandbox.service import Service
-from tests.api.serving import served
+from tests.api.serving import serve_in_thread
 from tests.environments import ROOT
 from tests.redis_server import RedisServer
 
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 
 @dataclass
 class GpuHost:
     """A host without GPUs: its folder, its workers, and a client of the service."""
 
-    folder: Path
+    directory: Path
     client: Client
     environment: dict[str, str]
     workers: list[subprocess.Popen[bytes]]
 
-    def script(self, **told: Any) -> None:
+    def write_script(self, **fields: Any) -> None:
         """What the scripted server answers from its next start on."""
-        (self.folder / "script.json").write_text(json.dumps(told), encoding="utf-8")
+        (self.directory / "script.json").write_text(json.dumps(fields), encoding="utf-8")
 
-    def hire(self, **settings: str) -> subprocess.Popen[bytes]:
+    def start_worker(self, **settings: str) -> subprocess.Popen[bytes]:
         """Start a worker; it takes jobs as soon as it is up."""
-        with (self.folder / "worker.log").open("ab") as log:
+        with (self.directory / "worker.log").open("ab") as log:
             worker = subprocess.Popen(
                 [sys.executable, "-m", "sandbox", "gpu-worker-share", "--share", "0"],
                 env={**self.environment, **settings},
@@ -56,12 +56,12 @@ class GpuHost:
         self.workers.append(worker)
         return worker
 
-    def ended(self, job_id: str, patience_s: float = PATIENCE_S) -> GpuJob:
+    def wait_until_ended(self, job_id: str, patience_s: float = TIMEOUT_S) -> GpuJob:
         job = self.client.wait(job_id, patience_s)
         assert isinstance(job, GpuJob)
         return job
 
-    def until(self, job_id: str, holds: Callable[[GpuJob], object], patience_s: float = PATIENCE_S) -> GpuJob:
+    def wait_until(self, job_id: str, holds: Callable[[GpuJob], object], patience_s: float = TIMEOUT_S) -> GpuJob:
         """The job as soon as something holds of it."""
         deadline = time.monotonic() + patience_s
         while True:
@@ -69,13 +69,13 @@ class GpuHost:
             assert isinstance(job, GpuJob)
             if holds(job):
                 return job
-            assert time.monotonic() < deadline, f"{job}\n{self.log()}"
+            assert time.monotonic() < deadline, f"{job}\n{self.read_log()}"
             time.sleep(0.05)
 
-    def log(self) -> str:
-        return (self.folder / "worker.log").read_text(errors="replace")[-4_000:]
+    def read_log(self) -> str:
+        return (self.directory / "worker.log").read_text(errors="replace")[-4_000:]
 
-    def dismiss(self) -> None:
+    def stop_workers(self) -> None:
         for worker in self.workers:
             if worker.poll() is None:
                 worker.send_signal(signal.SIGTERM)
@@ -90,34 +90,34 @@ class GpuHost:
 @pytest.fixture(scope="module")
 def url(live_service: Service) -> Iterator[str]:
     """The service over HTTP, as a worker's children need it."""
-    with served(create_app(ApiSettings(), live_service)) as url:
+    with serve_in_thread(create_app(ApiSettings(), live_service)) as url:
         yield url
 
 
 @pytest.fixture
 def host(url: str, redis_server: RedisServer, tmp_path: Path) -> Iterator[GpuHost]:
-    with gpu_host(url, redis_server.url(), tmp_path) as host:
+    with run_gpu_host(url, redis_server.build_url(), tmp_path) as host:
         yield host
 
 
 @contextmanager
-def gpu_host(url: str, redis_url: str, folder: Path) -> Iterator[GpuHost]:
+def run_gpu_host(url: str, redis_url: str, directory: Path) -> Iterator[GpuHost]:
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
-        "SANDBOX_HOME": str(folder),
+        "SANDBOX_HOME": str(directory),
         "SANDBOX_REDIS_URL": redis_url,
         "SANDBOX_URL": url,
         "SANDBOX_GPUS": "",
-        "SANDBOX_GPU_FOLDER": str(folder / "pool"),
+        "SANDBOX_GPU_FOLDER": str(directory / "pool"),
         "SANDBOX_GPU_LEASE_S": "2",
         "SANDBOX_LLM_MODULE": "tests.gpu.scripted_server",
-        "SANDBOX_LLM_OPTIONS": f"--script {folder / 'script.json'}",
+        "SANDBOX_LLM_OPTIONS": f"--script {directory / 'script.json'}",
         "SANDBOX_LLM_START_PATIENCE_S": "40",
     }
     with Client(url) as client:
-        host = GpuHost(folder, client, environment, [])
+        host = GpuHost(directory, client, environment, [])
         try:
             yield host
         finally:
-            host.dismiss()
+            host.stop_workers()

@@ -23,63 +23,63 @@ class Script:
     """What is answered, and how often it was asked."""
 
     def __init__(self, path: Path) -> None:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        self._answers: dict[str, list[str]] = told.get("answers", {})
-        self._default: list[str] = told.get("default", ["no idea"])
-        self.no_start: str = told.get("no_start", "")
-        self.delay_s: float = told.get("delay_s", 0.0)
-        self._die_after: int = told.get("die_after", 0)
-        self._mark = path.with_suffix(".died")
-        self._asked = count(1)
+        script = json.loads(path.read_text(encoding="utf-8"))
+        self._answers: dict[str, list[str]] = script.get("answers", {})
+        self._default: list[str] = script.get("default", ["no idea"])
+        self.no_start: str = script.get("no_start", "")
+        self.delay_s: float = script.get("delay_s", 0.0)
+        self._die_after: int = script.get("die_after", 0)
+        self._death_marker = path.with_suffix(".died")
+        self._request_numbers = count(1)
         self._lock = threading.Lock()
-        self._given: dict[str, int] = {}
+        self._completion_counts: dict[str, int] = {}
 
-    def completions(self, prompt: str, number: int) -> list[str]:
+    def take_completions(self, prompt: str, n: int) -> list[str]:
         with self._lock:
-            if self._die_after and next(self._asked) > self._die_after and not self._mark.exists():
-                self._mark.touch()
+            if self._die_after and next(self._request_numbers) > self._die_after and not self._death_marker.exists():
+                self._death_marker.touch()
                 os._exit(1)
-            start = self._given.get(prompt, 0)
-            self._given[prompt] = start + number
+            start = self._completion_counts.get(prompt, 0)
+            self._completion_counts[prompt] = start + n
         texts = self._answers.get(prompt, self._default)
-        return [texts[index % len(texts)] for index in islice(count(start), number)]
+        return [texts[index % len(texts)] for index in islice(count(start), n)]
 
 
-class Server(ThreadingHTTPServer):
+class ScriptedServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 512
 
     def __init__(self, address: tuple[str, int], script: Script, model: str) -> None:
-        super().__init__(address, Handler)
+        super().__init__(address, ScriptedHandler)
         self.script = script
         self.model = model
 
 
-class Handler(BaseHTTPRequestHandler):
-    server: Server
+class ScriptedHandler(BaseHTTPRequestHandler):
+    server: ScriptedServer
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self._answer({"status": "ok", "data": [{"id": self.server.model}]})
+        self._send_json({"status": "ok", "data": [{"id": self.server.model}]})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         time.sleep(self.server.script.delay_s)
         chat = "messages" in body
         prompt = body["messages"][-1]["content"] if chat else body["prompt"]
-        texts = self.server.script.completions(prompt, body.get("n", 1))
+        texts = self.server.script.take_completions(prompt, body.get("n", 1))
         choices = [
             {"index": index, "finish_reason": "stop", **({"message": {"content": text}} if chat else {"text": text})}
             for index, text in enumerate(texts)
         ]
         tokens = sum(len(text.split()) for text in texts)
         usage = {"completion_tokens": tokens, "prompt_tokens": len(prompt.split())}
-        self._answer({"model": self.server.model, "choices": choices, "usage": usage})
+        self._send_json({"model": self.server.model, "choices": choices, "usage": usage})
 
     def log_message(self, *_: Any) -> None:
         """Says nothing of single requests."""
 
-    def _answer(self, body: dict[str, Any]) -> None:
+    def _send_json(self, body: dict[str, Any]) -> None:
         data = json.dumps(body).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -99,7 +99,7 @@ def main() -> None:
     script = Script(options.script)
     if script.no_start:
         raise SystemExit(script.no_start)
-    Server((options.host, options.port), script, options.model).serve_forever()
+    ScriptedServer((options.host, options.port), script, options.model).serve_forever()
 
 
 if __name__ == "__main__":

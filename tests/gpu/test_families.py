@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from sandbox.gpu.families import TESTS, combinations, make, mislabel
+from sandbox.gpu.families import TESTS_PER_TASK, generate_tasks, list_combinations, mislabel
 from sandbox.schema import VerifyRequest, VerifyResult
 from sandbox.service import Service
 
 
 def test_the_same_seed_makes_the_same_tasks_and_another_does_not() -> None:
-    assert make(50, 1) == make(50, 1)
-    assert make(50, 1) != make(50, 2)
+    assert generate_tasks(50, 1) == generate_tasks(50, 1)
+    assert generate_tasks(50, 1) != generate_tasks(50, 2)
 
 
 def test_no_held_out_task_combines_parts_as_a_training_task_does() -> None:
-    assert not set(combinations(held_out=True)) & set(combinations(held_out=False))
-    assert not {task.name for task in make(900, 1)} & {task.name for task in make(900, 1, held_out=True)}
+    assert not set(list_combinations(held_out=True)) & set(list_combinations(held_out=False))
+    assert not {task.name for task in generate_tasks(900, 1)} & {
+        task.name for task in generate_tasks(900, 1, held_out=True)
+    }
 
 
 def test_a_task_asks_in_words_what_its_solution_does() -> None:
-    task = make(1, 7)[0]
-    row, rl = task.sft_row(), task.rl_task()
+    task = generate_tasks(1, 7)[0]
+    row, rl = task.to_sft_row(), task.to_rl_task()
     assert row.messages[0].content == rl.prompt
     assert task.statement in row.messages[0].content
     assert row.messages[1].content == f"```python\n{task.solution}\n```"
-    assert len(rl.tests) == TESTS
+    assert len(rl.tests) == TESTS_PER_TASK
 
 
 def test_about_the_share_of_labels_asked_for_is_wrong_and_no_input_changes() -> None:
-    tasks = make(400, 3)
+    tasks = generate_tasks(400, 3)
     wrong = mislabel(tasks, 0.05, 0)
     pairs = [
         (test, other)
@@ -40,16 +42,16 @@ def test_about_the_share_of_labels_asked_for_is_wrong_and_no_input_changes() -> 
 
 
 def test_reference_solutions_pass_and_those_of_other_tasks_do_not(live_service: Service) -> None:
-    tasks = make(60, 5) + make(40, 5, held_out=True)
+    tasks = generate_tasks(60, 5) + generate_tasks(40, 5, held_out=True)
     right = [VerifyRequest(language="python", code=task.solution, tests=list(task.tests)) for task in tasks]
     swapped = [
         one.model_copy(update={"code": other.code}) for one, other in zip(right, right[1:] + right[:1], strict=True)
     ]
-    results = [_result(future.result(60)) for future in live_service.submit("verify", right, batch=True).results]
+    results = [_parse_result(future.result(60)) for future in live_service.submit("verify", right, batch=True).results]
     assert [result.verdict for result in results] == ["accepted"] * 100
-    others = [_result(future.result(60)) for future in live_service.submit("verify", swapped, batch=True).results]
+    others = [_parse_result(future.result(60)) for future in live_service.submit("verify", swapped, batch=True).results]
     assert sum(result.verdict == "accepted" for result in others) < 10
 
 
-def _result(data: bytes) -> VerifyResult:
+def _parse_result(data: bytes) -> VerifyResult:
     return VerifyResult.model_validate_json(data)

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from sandbox.errors import BadRequest
-from sandbox.gpu.folder import place_of
+from sandbox.gpu.folder import resolve_model
 
 
 @pytest.fixture
 def pool(tmp_path: Path) -> Path:
     """A pool's folder, and beside it what no name may reach."""
-    for made in ("pool/jobs/gpu-1/model", "pool/tiny", "pool/qwen2.5:7b", "outside/model", "pool/model"):
-        (tmp_path / made).mkdir(parents=True)
+    for model_dir in ("pool/jobs/gpu-1/model", "pool/tiny", "pool/qwen2.5:7b", "outside/model", "pool/model"):
+        (tmp_path / model_dir).mkdir(parents=True)
     return tmp_path / "pool"
 
 
@@ -22,11 +22,11 @@ def pool(tmp_path: Path) -> Path:
     ("model", "place"), [("job:gpu-1", "jobs/gpu-1/model"), ("tiny", "tiny"), ("qwen2.5:7b", "qwen2.5:7b")]
 )
 def test_a_folder_is_found_by_its_name(pool: Path, model: str, place: str) -> None:
-    assert place_of(model, pool) == str(pool / place)
+    assert resolve_model(model, pool) == str(pool / place)
 
 
 def test_a_name_of_the_hub_stays_as_it_is(pool: Path) -> None:
-    assert place_of("Qwen/Qwen3-0.6B", pool) == "Qwen/Qwen3-0.6B"
+    assert resolve_model("Qwen/Qwen3-0.6B", pool) == "Qwen/Qwen3-0.6B"
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,4 @@ def test_a_name_of_the_hub_stays_as_it_is(pool: Path) -> None:
 )
 def test_no_other_name_leads_anywhere(pool: Path, model: str) -> None:
     with pytest.raises(BadRequest):
-        place_of(model, pool)
+        resolve_model(model, pool)

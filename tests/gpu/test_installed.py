@@ -11,11 +11,11 @@ import pytest
 
 from sandbox.config import GpuSettings
 from sandbox.errors import InfrastructureError
-from sandbox.gpu.installed import lacking, lanes_that_work
-from sandbox.jobs.gpu_jobs import LANES, SERVING, TRAINING
+from sandbox.gpu.installed import find_missing_by_lane, select_working_lanes
+from sandbox.jobs.gpu_jobs import LANES, SERVING_LANE, TRAINING_LANE
 
 
-def settings(home: Path, llm_url: str = "") -> GpuSettings:
+def build_settings(home: Path, llm_url: str = "") -> GpuSettings:
     return GpuSettings(home=home, gpu_python=sys.executable, llm_module="no_such_engine.server", llm_url=llm_url)
 
 
@@ -28,27 +28,27 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_lane_says_what_its_jobs_would_miss(packages: Path) -> None:
     (packages / "torch").mkdir()
-    assert lacking(settings(packages)) == {
-        SERVING: f"{sys.executable} has no no_such_engine",
-        TRAINING: f"{sys.executable} has no trl or verl",
+    assert find_missing_by_lane(build_settings(packages)) == {
+        SERVING_LANE: f"{sys.executable} has no no_such_engine",
+        TRAINING_LANE: f"{sys.executable} has no trl or verl",
     }
 
 
 def test_one_of_two_trainers_is_enough_and_a_service_elsewhere_needs_nothing(packages: Path) -> None:
     for name in ("torch", "verl"):
         (packages / name).mkdir()
-    assert lacking(settings(packages, llm_url="http://127.0.0.1:1/v1")) == {}
+    assert find_missing_by_lane(build_settings(packages, llm_url="http://127.0.0.1:1/v1")) == {}
 
 
 def test_what_works_is_kept_and_a_worker_without_work_is_an_error() -> None:
-    assert lanes_that_work(LANES, {TRAINING: "no trl"}) == (SERVING,)
+    assert select_working_lanes(LANES, {TRAINING_LANE: "no trl"}) == (SERVING_LANE,)
     with pytest.raises(InfrastructureError, match=r"lanes gpu-train could do no job: no trl\. Run pip install"):
-        lanes_that_work([TRAINING], {TRAINING: "no trl"})
+        select_working_lanes([TRAINING_LANE], {TRAINING_LANE: "no trl"})
 
 
 def test_an_interpreter_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError, match=r"interpreter does not run: .*/nowhere/python"):
-        lacking(GpuSettings(home=tmp_path, gpu_python="/nowhere/python"))
+        find_missing_by_lane(GpuSettings(home=tmp_path, gpu_python="/nowhere/python"))
 
 
 def test_the_command_ends_at_once_where_no_job_could_be_done(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.schema import JobStatus
-from tests.conftest import unavailable
+from tests.conftest import skip_or_fail
 from tests.gpu.conftest import GpuHost
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -24,12 +24,12 @@ OPTIONS = "--dtype bfloat16 --max-model-len 512 --enforce-eager --max-num-batche
 def test_a_model_is_served_asked_and_judged(host: GpuHost) -> None:
     python, model = os.environ.get("SANDBOX_TEST_VLLM", ""), os.environ.get("SANDBOX_TEST_MODEL", "")
     if not python or not Path(model).is_dir():
-        unavailable(
+        skip_or_fail(
             "SANDBOX_TEST_VLLM and SANDBOX_TEST_MODEL do not name an interpreter with vLLM and a model's folder"
         )
-    (host.folder / "pool").mkdir()
-    shutil.copytree(model, host.folder / "pool" / "small")
-    host.hire(
+    (host.directory / "pool").mkdir()
+    shutil.copytree(model, host.directory / "pool" / "small")
+    host.start_worker(
         SANDBOX_GPU_PYTHON=python,
         SANDBOX_LLM_MODULE="vllm.entrypoints.openai.api_server",
         SANDBOX_LLM_OPTIONS=OPTIONS,
@@ -43,8 +43,8 @@ def test_a_model_is_served_asked_and_judged(host: GpuHost) -> None:
         "sampling": {"n": 2, "max_tokens": 24},
         "verify": {"tests": [[{"stdin": "", "expected": "1\n"}]]},
     }
-    job = host.ended(host.client.start("generate", request).id, 800)
-    assert job.status is JobStatus.FINISHED, (job.error, host.log())
+    job = host.wait_until_ended(host.client.start("generate", request).id, 800)
+    assert job.status is JobStatus.FINISHED, (job.error, host.read_log())
     assert job.result is not None
     assert (job.result["completions"], job.result["verdicts"], job.result["lost_verdicts"]) == (8, 8, 0)
     assert 0 < job.result["tokens"] <= 8 * 24

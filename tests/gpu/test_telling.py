@@ -9,121 +9,128 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from sandbox.gpu.completions import Completions, Group, Prompt
-from sandbox.gpu.folder import JobFolder
-from sandbox.gpu.generate import Timeline, drawn_and_judged
+from sandbox.gpu.completions import CompletionClient, CompletionGroup, Prompt
+from sandbox.gpu.folder import JobDir
+from sandbox.gpu.generate import Timeline, generate_and_judge
 from sandbox.gpu.job import CurrentJob
-from sandbox.gpu.verdicts import Judged
+from sandbox.gpu.verdicts import GroupVerdict
 from sandbox.schema.gpu import Progress, Sampling
 
 PROMPTS = ["a", "b", "c"]
 
 
 @dataclass
-class Job:
+class FakeJob:
     """What is told, in order; stands in for a job whose events are in Redis."""
 
-    folder: JobFolder
-    told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    directory: JobDir
+    published: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
-    def events(self) -> list[bytes]:
-        return [json.dumps({"event": event, "data": data}).encode() for event, data in self.told]
+    def read_events(self) -> list[bytes]:
+        return [json.dumps({"event": event, "data": data}).encode() for event, data in self.published]
 
-    def tell(self, event: str, data: Sequence[bytes]) -> None:
-        self.told += [(event, json.loads(each)) for each in data]
+    def publish_events(self, event: str, data: Sequence[bytes]) -> None:
+        self.published += [(event, json.loads(each)) for each in data]
 
-    async def told_as_many(self, number: int) -> None:
+    async def wait_for_events(self, count: int) -> None:
         for _ in range(200):
-            if len(self.told) >= number:
+            if len(self.published) >= count:
                 return
             await asyncio.sleep(0.05)
 
-    def report(self, progress: Progress) -> None:
+    def report_progress(self, progress: Progress) -> None:
         """Of no interest here."""
 
-    def stop_if_unwanted(self) -> None:
+    def raise_if_stopped(self) -> None:
         """It is wanted."""
 
 
 @dataclass
-class Drawer:
+class FakeCompletionClient:
     """Draws each prompt's completions at once."""
 
-    drawn: list[int] = field(default_factory=list)
+    generated: list[int] = field(default_factory=list)
 
-    async def warm(self, model: str) -> list[str]:
+    async def warm_up(self, model: str) -> list[str]:
         return []
 
-    async def of(
-        self, model: str, prompts: Sequence[Prompt], sampling: Sampling, without: Container[int] = ()
-    ) -> AsyncGenerator[Group, None]:
+    async def generate(
+        self, model: str, prompts: Sequence[Prompt], sampling: Sampling, skip: Container[int] = ()
+    ) -> AsyncGenerator[CompletionGroup, None]:
         for index, prompt in enumerate(prompts):
-            if index not in without:
-                self.drawn.append(index)
-                yield Group(index, [f"{prompt}!"], ["stop"], 5, 2, asyncio.get_running_loop().time())
+            if index not in skip:
+                self.generated.append(index)
+                yield CompletionGroup(index, [f"{prompt}!"], ["stop"], 5, 2, asyncio.get_running_loop().time())
 
 
 @dataclass
-class Judge:
+class FakeJudge:
     """Finds everything right, once it may."""
 
-    may: asyncio.Event
-    asked: list[int] = field(default_factory=list)
-    before: list[int] = field(default_factory=list)
+    may_judge: asyncio.Event
+    judged_prompts: list[int] = field(default_factory=list)
+    restored_prompts: list[int] = field(default_factory=list)
 
-    async def judge(self, prompt: int, completions: Sequence[str]) -> Judged:
-        self.asked.append(prompt)
-        await self.may.wait()
-        return Judged([1.0], [True], None, asyncio.get_running_loop().time())
+    async def judge(self, prompt: int, completions: Sequence[str]) -> GroupVerdict:
+        self.judged_prompts.append(prompt)
+        await self.may_judge.wait()
+        return GroupVerdict([1.0], [True], None, asyncio.get_running_loop().time())
 
-    def judged_before(self, prompt: int, judged: Judged) -> None:
-        self.before.append(prompt)
-
-
-def _kinds(job: Job) -> list[tuple[str, int]]:
-    return [(event, data["prompt"]) for event, data in job.told]
+    def restore_verdict(self, prompt: int, verdict: GroupVerdict) -> None:
+        self.restored_prompts.append(prompt)
 
 
-async def _run(job: Job, drawer: Drawer, judge: Judge) -> Timeline:
-    return await drawn_and_judged(cast(CurrentJob, job), "m", PROMPTS, Sampling(), cast(Completions, drawer), judge)
+def _list_events(job: FakeJob) -> list[tuple[str, int]]:
+    return [(event, data["prompt"]) for event, data in job.published]
+
+
+async def _run(job: FakeJob, drawer: FakeCompletionClient, judge: FakeJudge) -> Timeline:
+    return await generate_and_judge(
+        cast(CurrentJob, job), "m", PROMPTS, Sampling(), cast(CompletionClient, drawer), judge
+    )
 
 
 async def test_completions_are_told_before_anyone_has_judged_them(tmp_path: Path) -> None:
-    job, judge = Job(JobFolder(tmp_path)), Judge(asyncio.Event())
-    running = asyncio.create_task(_run(job, Drawer(), judge))
+    job, judge = FakeJob(JobDir(tmp_path)), FakeJudge(asyncio.Event())
+    running = asyncio.create_task(_run(job, FakeCompletionClient(), judge))
     async with asyncio.timeout(10):
-        await job.told_as_many(len(PROMPTS))
-        assert _kinds(job) == [("completion", index) for index in range(3)]
-        judge.may.set()
+        await job.wait_for_events(len(PROMPTS))
+        assert _list_events(job) == [("completion", index) for index in range(3)]
+        judge.may_judge.set()
         timeline = await running
-    assert sorted(_kinds(job)[3:]) == [("verdict", index) for index in range(3)]
-    assert job.told[3][1] == {"prompt": 0, "rewards": [1.0], "right": [True]}
-    assert timeline.summary()["resumed_from"] == 0
+    assert sorted(_list_events(job)[3:]) == [("verdict", index) for index in range(3)]
+    assert job.published[3][1] == {"prompt": 0, "rewards": [1.0], "right": [True]}
+    assert timeline.summarize()["resumed_from"] == 0
 
 
 async def test_a_retry_draws_and_judges_only_what_was_not_told(tmp_path: Path) -> None:
-    judge = Judge(asyncio.Event())
-    judge.may.set()
-    first = Job(JobFolder(tmp_path))
-    await _run(first, Drawer(), judge)
+    judge = FakeJudge(asyncio.Event())
+    judge.may_judge.set()
+    first = FakeJob(JobDir(tmp_path))
+    await _run(first, FakeCompletionClient(), judge)
     # Lost before the second verdict and the third completion.
     lost = {("verdict", 1), ("completion", 2), ("verdict", 2)}
-    kept = [(event, data) for event, data in first.told if (event, data["prompt"]) not in lost]
-    job, drawer, again = Job(JobFolder(tmp_path), kept), Drawer(), Judge(judge.may)
+    remaining = [(event, data) for event, data in first.published if (event, data["prompt"]) not in lost]
+    job, drawer, again = FakeJob(JobDir(tmp_path), remaining), FakeCompletionClient(), FakeJudge(judge.may_judge)
     timeline = await _run(job, drawer, again)
-    assert (drawer.drawn, sorted(again.asked), again.before) == ([2], [1, 2], [0])
-    assert sorted(_kinds(job)) == [(event, index) for event in ("completion", "verdict") for index in range(3)]
-    told = timeline.summary()
-    assert (told["completions"], told["tokens"], told["verdicts"], told["pass_rate"]) == (3, 15, 3, 1.0)
-    assert told["resumed_from"] == 2
+    assert (drawer.generated, sorted(again.judged_prompts), again.restored_prompts) == ([2], [1, 2], [0])
+    assert sorted(_list_events(job)) == [(event, index) for event in ("completion", "verdict") for index in range(3)]
+    summary = timeline.summarize()
+    assert (summary["completions"], summary["tokens"], summary["verdicts"], summary["pass_rate"]) == (3, 15, 3, 1.0)
+    assert summary["resumed_from"] == 2
 
 
 async def test_a_retry_with_nothing_left_to_do_answers_the_same(tmp_path: Path) -> None:
-    judge = Judge(asyncio.Event())
-    judge.may.set()
-    job, drawer = Job(JobFolder(tmp_path)), Drawer()
-    await _run(job, Drawer(), judge)
-    told = (await _run(job, drawer, judge)).summary()
-    assert not drawer.drawn
-    assert len(job.told) == 6
-    assert (told["completions"], told["verdicts"], told["overlap"], told["verdicts_per_s"]) == (3, 3, None, None)
+    judge = FakeJudge(asyncio.Event())
+    judge.may_judge.set()
+    job, drawer = FakeJob(JobDir(tmp_path)), FakeCompletionClient()
+    await _run(job, FakeCompletionClient(), judge)
+    summary = (await _run(job, drawer, judge)).summarize()
+    assert not drawer.generated
+    assert len(job.published) == 6
+    assert (summary["completions"], summary["verdicts"], summary["overlap"], summary["verdicts_per_s"]) == (
+        3,
+        3,
+        None,
+        None,
+    )

@@ -16,21 +16,21 @@ import pytest
 from typer.testing import CliRunner
 
 from sandbox.cli import app
-from sandbox.gpu.families import make
-from sandbox.gpu.folder import JobFolder
+from sandbox.gpu.families import generate_tasks
+from sandbox.gpu.folder import JobDir
 from sandbox.schema import JobStatus
 from sandbox.schema.gpu import GpuJob
 from sandbox.synth.loop import STEPS
-from tests.conftest import unavailable
-from tests.environments import ROOT, TRL, CannotInstall, interpreter, surroundings
+from tests.conftest import skip_or_fail
+from tests.environments import ROOT, TRL, CannotInstall, build_environment, ensure_python
 from tests.gpu.conftest import GpuHost
-from tests.synth.scripted_model import ScriptedModel, scripted_model
+from tests.synth.scripted_model import ScriptedModel, serve_scripted_model
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.slow, pytest.mark.timeout(600)]
 
-PATIENCE_S = 280.0
+TIMEOUT_S = 280.0
 # Every byte is a token of its own, so there is no vocabulary to download.
-MODEL = """
+BUILD_MODEL_SCRIPT = """
 import sys
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -54,7 +54,7 @@ fast.save_pretrained(sys.argv[1])
 """
 
 # A probe whose pass rate is known, in a training of two processes.
-PROBED = """
+PROBED_TRAINING_SCRIPT = """
 import sys
 from pathlib import Path
 import torch
@@ -71,51 +71,63 @@ train_sft.main(JobFolder(folder))
 @pytest.fixture(scope="module")
 def trl() -> Path:
     try:
-        return interpreter(TRL)
+        return ensure_python(TRL)
     except CannotInstall as error:
-        unavailable(str(error))
+        skip_or_fail(str(error))
 
 
 @pytest.fixture(scope="module")
 def model(trl: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model") / "tiny"
-    subprocess.run([trl, "-c", MODEL, str(folder)], check=True, env=surroundings(), capture_output=True, timeout=280)
-    return folder
+    directory = tmp_path_factory.mktemp("model") / "tiny"
+    subprocess.run(
+        [trl, "-c", BUILD_MODEL_SCRIPT, str(directory)],
+        check=True,
+        env=build_environment(),
+        capture_output=True,
+        timeout=280,
+    )
+    return directory
 
 
 @pytest.fixture
 def trainer(host: GpuHost, trl: Path, model: Path) -> GpuHost:
     """A host whose worker trains under TRL's own interpreter, with a random model in its folder."""
-    shutil.copytree(model, host.folder / "pool" / "tiny")
+    shutil.copytree(model, host.directory / "pool" / "tiny")
     host.environment |= {"SANDBOX_GPU_PYTHON": str(trl), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     return host
 
 
-def _sft(steps: int, **more: Any) -> dict[str, Any]:
-    rows = [task.sft_row().model_dump(mode="json") for task in make(16, 0)]
+def _build_sft_request(steps: int, **more: Any) -> dict[str, Any]:
+    rows = [task.to_sft_row().model_dump(mode="json") for task in generate_tasks(16, 0)]
     return {"model": "tiny", "rows": rows, "steps": steps, "batch": 2, "max_tokens": 256, **more}
 
 
-def _rl(number: int, held_out: bool = False) -> list[dict[str, Any]]:
-    return [task.rl_task().model_dump(mode="json", exclude_unset=True) for task in make(number, 0, held_out)]
+def _build_rl_tasks(number: int, held_out: bool = False) -> list[dict[str, Any]]:
+    return [
+        task.to_rl_task().model_dump(mode="json", exclude_unset=True) for task in generate_tasks(number, 0, held_out)
+    ]
 
 
-def _result(job: GpuJob, host: GpuHost) -> dict[str, Any]:
-    log = host.folder / "pool" / "jobs" / job.id / "log.txt"
-    assert job.status is JobStatus.FINISHED, (job.error, host.log(), log.read_text()[-3000:] if log.exists() else "")
+def _get_result(job: GpuJob, host: GpuHost) -> dict[str, Any]:
+    log = host.directory / "pool" / "jobs" / job.id / "log.txt"
+    assert job.status is JobStatus.FINISHED, (
+        job.error,
+        host.read_log(),
+        log.read_text()[-3000:] if log.exists() else "",
+    )
     assert job.result is not None
     return job.result
 
 
 @pytest.fixture
 def teacher() -> Iterator[ScriptedModel]:
-    with scripted_model() as server:
+    with serve_scripted_model() as server:
         yield server
 
 
-def _sandbox(host: GpuHost, *words: object) -> str:
-    done = CliRunner().invoke(app, list(map(str, words)), env=host.environment)
-    assert done.exit_code == 0, (done.output, done.exception, host.log())
+def _run_cli(host: GpuHost, *arguments: object) -> str:
+    done = CliRunner().invoke(app, list(map(str, arguments)), env=host.environment)
+    assert done.exit_code == 0, (done.output, done.exception, host.read_log())
     return done.stdout
 
 
@@ -123,42 +135,47 @@ def test_one_command_makes_tasks_trains_a_model_on_them_with_this_service_as_the
     trainer: GpuHost, teacher: ScriptedModel, tmp_path: Path
 ) -> None:
     """The loop: synthetic tasks, solutions, the vote with its hold-out, SFT, GRPO, evaluation."""
-    trainer.script(default=["```python\nprint(1)\n```"])
-    trainer.hire()
+    trainer.write_script(default=["```python\nprint(1)\n```"])
+    trainer.start_worker()
     run, examples, settings = tmp_path / "run", tmp_path / "examples.jsonl", tmp_path / "settings.json"
     examples.write_text(json.dumps({"code": "a = list(map(int, input().split()))\nprint(sum(a) % 7)"}))
-    small = {"prompts_per_step": 1, "num_generations": 2, "max_tokens": 8, "held_out": _rl(2, held_out=True)}
+    small = {
+        "prompts_per_step": 1,
+        "num_generations": 2,
+        "max_tokens": 8,
+        "held_out": _build_rl_tasks(2, held_out=True),
+    }
     settings.write_text(json.dumps({"sft": {"batch": 2, "max_tokens": 2_048}, "grpo": small}))
-    _sandbox(trainer, "synth", "new", run, "--examples", examples, "--model", "scripted", "--seed", 3, "--rounds", 1,
+    _run_cli(trainer, "synth", "new", run, "--examples", examples, "--model", "scripted", "--seed", 3, "--rounds", 1,
              "--tasks", 6, "--solutions", 6)  # fmt: skip
     loop = ("loop", run, "--llm-url", teacher.url, "--train", "tiny", "--sft-steps", 2, "--grpo-steps", 2, "-n", 2,
             "--settings", settings)  # fmt: skip
-    shown = _sandbox(trainer, *loop)
+    shown = _run_cli(trainer, *loop)
     report = json.loads((run / "loop.json").read_bytes())
     assert all(step in shown for step in STEPS)
     assert [row["step"] for row in report["table"]] == list(STEPS)
     assert [row["pass@1"] for row in report["table"]] == [0.0, None, 0.0, None, 0.0]
     assert report["data"]["held_out_tasks"] >= 1
-    tuned, reinforced = (trainer.ended(report["steps"][name]["job"]) for name in ("sft", "grpo"))
-    assert _result(tuned, trainer)["steps"] == 2
+    tuned, reinforced = (trainer.wait_until_ended(report["steps"][name]["job"]) for name in ("sft", "grpo"))
+    assert _get_result(tuned, trainer)["steps"] == 2
     assert tuned.progress.loss is not None
-    result = _result(reinforced, trainer)
+    result = _get_result(reinforced, trainer)
     assert (result["steps"], result["held_out_before"], result["held_out_after"]) == (2, 0.0, 0.0)
     assert 0 < result["timing"]["verdict_s"] < result["timing"]["step_s"]
-    assert (trainer.folder / "pool" / "jobs" / reinforced.id / "model" / "config.json").exists()
+    assert (trainer.directory / "pool" / "jobs" / reinforced.id / "model" / "config.json").exists()
     jobs = len(trainer.client.gpus().jobs)
-    assert _sandbox(trainer, *loop).count("grpo") >= 1
+    assert _run_cli(trainer, *loop).count("grpo") >= 1
     assert len(trainer.client.gpus().jobs) == jobs, "a second time starts nothing"
 
 
 @pytest.mark.training
 def test_the_training_of_a_killed_worker_goes_on_from_its_last_checkpoint(trainer: GpuHost) -> None:
-    first = trainer.hire()
-    job = trainer.client.start("train_sft", _sft(40, save_steps=2))
-    trainer.until(job.id, lambda job: job.progress.step >= 5, PATIENCE_S)
+    first = trainer.start_worker()
+    job = trainer.client.start("train_sft", _build_sft_request(40, save_steps=2))
+    trainer.wait_until(job.id, lambda job: job.progress.step >= 5, TIMEOUT_S)
     os.killpg(first.pid, signal.SIGKILL)
-    trainer.hire()
-    result = _result(trainer.ended(job.id, PATIENCE_S), trainer)
+    trainer.start_worker()
+    result = _get_result(trainer.wait_until_ended(job.id, TIMEOUT_S), trainer)
     assert result["steps"] == 40
     assert result["resumed_from"] >= 4
     assert trainer.client.job(job.id).model_dump()["attempts"] == 2
@@ -167,8 +184,10 @@ def test_the_training_of_a_killed_worker_goes_on_from_its_last_checkpoint(traine
 @pytest.mark.training
 def test_a_training_that_crashes_ends_alone_and_is_tried_as_often_as_was_set(trainer: GpuHost) -> None:
     """What its process does is its own: the worker lives on, and does the next job."""
-    worker = trainer.hire(SANDBOX_GPU_ATTEMPTS="1")
-    job = trainer.ended(trainer.client.start("train_sft", _sft(2, settings={"max_grad_norm": "x"})).id, PATIENCE_S)
+    worker = trainer.start_worker(SANDBOX_GPU_ATTEMPTS="1")
+    job = trainer.wait_until_ended(
+        trainer.client.start("train_sft", _build_sft_request(2, settings={"max_grad_norm": "x"})).id, TIMEOUT_S
+    )
     assert job.status is JobStatus.FAILED
     assert "training ended with exit code 1" in job.error
     assert worker.poll() is None
@@ -188,25 +207,29 @@ def test_a_training_that_crashes_ends_alone_and_is_tried_as_often_as_was_set(tra
 def test_what_a_training_request_gets_wrong_fails_at_once_and_says_why(
     trainer: GpuHost, kind: str, change: dict[str, Any], why: str
 ) -> None:
-    trainer.hire()
-    request = _sft(1) if kind == "train_sft" else {"model": "tiny", "tasks": _rl(2), "steps": 1}
-    job = trainer.ended(trainer.client.start(kind, {**request, **change}).id, PATIENCE_S)
+    trainer.start_worker()
+    request = (
+        _build_sft_request(1) if kind == "train_sft" else {"model": "tiny", "tasks": _build_rl_tasks(2), "steps": 1}
+    )
+    job = trainer.wait_until_ended(trainer.client.start(kind, {**request, **change}).id, TIMEOUT_S)
     assert (job.status, job.attempts) == (JobStatus.FAILED, 1), job.error
     assert re.search(why, job.error, re.DOTALL), job.error
 
 
 @pytest.mark.training
 def test_a_probe_ends_the_training_of_all_processes(trl: Path, model: Path, tmp_path: Path) -> None:
-    probe = {"tasks": _rl(1), "every_steps": 2, "stop_at": 0.5}
-    folder = JobFolder(tmp_path)
-    folder.write_order({"request": _sft(6, probe=probe, processes=2), "model": str(model), "url": "http://127.0.0.1:9"})
+    probe = {"tasks": _build_rl_tasks(1), "every_steps": 2, "stop_at": 0.5}
+    job_dir = JobDir(tmp_path)
+    job_dir.write_order(
+        {"request": _build_sft_request(6, probe=probe, processes=2), "model": str(model), "url": "http://127.0.0.1:9"}
+    )
     program = tmp_path / "probed.py"
-    program.write_text(PROBED, encoding="utf-8")
+    program.write_text(PROBED_TRAINING_SCRIPT, encoding="utf-8")
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(program), str(tmp_path)]
-    environment = {**surroundings(), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    subprocess.run([trl, *launch], check=True, env=environment, timeout=PATIENCE_S)
+    environment = {**build_environment(), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    subprocess.run([trl, *launch], check=True, env=environment, timeout=TIMEOUT_S)
     assert sorted(path.name for path in tmp_path.glob("*-of-2")) == ["0-of-2", "1-of-2"]
-    result = folder.result()
+    result = job_dir.read_result()
     assert result is not None
     assert result["steps"] == 2
 
@@ -224,17 +247,18 @@ def test_a_probe_ends_the_training_of_all_processes(trl: Path, model: Path, tmp_
 def test_several_processes_train_one_whole_model(
     trl: Path, model: Path, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    folder = JobFolder(tmp_path)
-    request = _sft(2, processes=2, settings=settings)
-    folder.write_order({"request": request, "model": str(model), "url": "http://127.0.0.1:9"})
+    job_dir = JobDir(tmp_path)
+    request = _build_sft_request(2, processes=2, settings=settings)
+    job_dir.write_order({"request": request, "model": str(model), "url": "http://127.0.0.1:9"})
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "sandbox.gpu.train_sft"]
-    environment = {**surroundings(), "OMP_NUM_THREADS": "1"}
-    subprocess.run([trl, *launch, str(tmp_path)], check=True, env=environment, timeout=PATIENCE_S)
-    result = folder.result()
+    environment = {**build_environment(), "OMP_NUM_THREADS": "1"}
+    subprocess.run([trl, *launch, str(tmp_path)], check=True, env=environment, timeout=TIMEOUT_S)
+    result = job_dir.read_result()
     assert result is not None
     assert result["steps"] == 2
     count = "import sys, safetensors; print(len(safetensors.safe_open(sys.argv[1], 'pt').keys()))"
     counts = [
-        subprocess.check_output([trl, "-c", count, str(place / "model.safetensors")]) for place in (model, folder.model)
+        subprocess.check_output([trl, "-c", count, str(place / "model.safetensors")])
+        for place in (model, job_dir.model)
     ]
     assert counts[0] == counts[1]

@@ -11,7 +11,7 @@ FAST = "memory is looked at 20 times a second: what fills it faster meets the ho
 BUFFERS = "what sockets and pipes buffer lies in gVisor's own memory, which the host limits for the whole box"
 
 # The program prints ESCAPED, or ends otherwise than on Linux. None of these reaches past gVisor.
-LACKING = {
+KNOWN_DIFFERENCES = {
     "reading/proc_supervisor.py": SEEN,
     "reading/proc_zygote.py": SEEN,
     "reading/shadow.sh": SEEN,

@@ -14,12 +14,12 @@ from pathlib import Path
 RUNTIME = "runsc"
 # One program needs no network, and its box one unix socket of the host's; ptrace needs no rights that a CI lacks.
 FLAGS = ("--network=none", "--platform=ptrace", "--host-uds=all")
-START_PATIENCE_S = 60.0
-STOP_PATIENCE_S = 30.0
-TRIAL_PATIENCE_S = 60.0
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 30.0
+PROBE_TIMEOUT_S = 60.0
 
 
-class CannotStart(Exception):
+class GvisorUnavailable(Exception):
     """Why there is no gVisor here, in words."""
 
 
@@ -35,9 +35,9 @@ class SecondEngine:
         """Raises CannotStart."""
         for program in ("runsc", "dockerd"):
             if shutil.which(program) is None:
-                raise CannotStart(f"no {program} here: apt-get install {program}")
+                raise GvisorUnavailable(f"no {program} here: apt-get install {program}")
         if os.geteuid() != 0:
-            raise CannotStart("a Docker engine needs root")
+            raise GvisorUnavailable("a Docker engine needs root")
         wrapper = self._folder / RUNTIME
         wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("runsc")} {" ".join(FLAGS)} "$@"\n')
         wrapper.chmod(0o755)
@@ -50,10 +50,10 @@ class SecondEngine:
         ]
         with (self._folder / "dockerd.log").open("wb") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + START_PATIENCE_S
-        while not self._answers():
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._is_answering():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise CannotStart(f"no second Docker engine starts here: {self._log()}")
+                raise GvisorUnavailable(f"no second Docker engine starts here: {self._read_log()}")
             time.sleep(0.1)
 
     def load(self, tags: Iterable[str]) -> None:
@@ -61,29 +61,29 @@ class SecondEngine:
         with subprocess.Popen(["docker", "save", *tags], stdout=subprocess.PIPE) as save:
             load = subprocess.run(["docker", "--host", self.host, "load"], stdin=save.stdout, capture_output=True)
         if save.returncode or load.returncode:
-            raise CannotStart(f"images cannot be copied to the second engine: {load.stderr.decode()[-500:]}")
+            raise GvisorUnavailable(f"images cannot be copied to the second engine: {load.stderr.decode()[-500:]}")
 
-    def try_out(self, tag: str) -> None:
+    def probe(self, tag: str) -> None:
         """Run nothing under gVisor. Raises CannotStart."""
         command = ["docker", "--host", self.host, "run", "--rm", "--runtime", RUNTIME, "--network=none", tag, "true"]
         try:
-            done = subprocess.run(command, capture_output=True, timeout=TRIAL_PATIENCE_S)
+            completed = subprocess.run(command, capture_output=True, timeout=PROBE_TIMEOUT_S)
         except subprocess.TimeoutExpired as error:
-            raise CannotStart("runsc does not start a container here") from error
-        if done.returncode:
-            raise CannotStart(f"runsc cannot start here: {done.stderr.decode()[-500:]}")
+            raise GvisorUnavailable("runsc does not start a container here") from error
+        if completed.returncode:
+            raise GvisorUnavailable(f"runsc cannot start here: {completed.stderr.decode()[-500:]}")
 
     def close(self) -> None:
         if self._process is not None:
             self._process.terminate()
             try:
-                self._process.wait(STOP_PATIENCE_S)
+                self._process.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _answers(self) -> bool:
+    def _is_answering(self) -> bool:
         with socket.socket(socket.AF_UNIX) as connection:
             try:
                 connection.settimeout(5.0)
@@ -93,5 +93,5 @@ class SecondEngine:
             except OSError:
                 return False
 
-    def _log(self) -> str:
+    def _read_log(self) -> str:
         return (self._folder / "dockerd.log").read_text(errors="replace")[-500:]

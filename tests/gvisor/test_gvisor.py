@@ -22,26 +22,26 @@ from sandbox.box.box import Box
 from sandbox.box.docker_engine import DockerEngine, remove_boxes
 from sandbox.config import QueueSettings, WorkerSettings
 from sandbox.runner.contract import Run, Status, Verdict
-from sandbox.runner.kernel import GVISOR_LACKS
+from sandbox.runner.kernel import GVISOR_MISSING_ISOLATION
 from sandbox.schema import VerifyRequest, VerifyResult
 from sandbox.service import Service
 from tests import test_corpus as corpus
-from tests.crew import ROOT, Crew
+from tests.crew import ROOT, WorkerProcesses
 from tests.differential import test_differential as differential
-from tests.gvisor.known import LACKING, LOSES_THE_BOX
-from tests.gvisor.second_engine import RUNTIME, CannotStart, SecondEngine
+from tests.gvisor.known import KNOWN_DIFFERENCES, LOSES_THE_BOX
+from tests.gvisor.second_engine import RUNTIME, GvisorUnavailable, SecondEngine
 from tests.redis_server import RedisServer
 from tests.security import test_attacks as security
-from tests.security.attack import GROUPS, Attack, attacks
+from tests.security.attack import GROUPS, Attack, load_attacks
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(300)]
 
 DATABASE = 5
 FIRST_SLOT = 140
-SIDE_BY_SIDE = 2
-COMPARED = 60
-SLOWER = 5.0  # what a program of many system calls takes under ptrace
-PATIENCE_S = 240.0
+PARALLEL_BOXES = 2
+SAMPLE_SIZE = 60
+SLOWDOWN_FACTOR = 5.0  # what a program of many system calls takes under ptrace
+RESULT_TIMEOUT_S = 240.0
 Part = TypeVar("Part")
 
 
@@ -53,10 +53,10 @@ def gvisor(images: dict[str, str]) -> Iterator[SecondEngine]:
     try:
         engine.start()
         engine.load([images["python"], images["native"]])
-        engine.try_out(images["python"])
+        engine.probe(images["python"])
         os.environ["DOCKER_HOST"] = engine.host
         yield engine
-    except CannotStart as error:
+    except GvisorUnavailable as error:
         pytest.skip(str(error))
     finally:
         os.environ.pop("DOCKER_HOST", None)
@@ -76,13 +76,13 @@ def own_home(gvisor: SecondEngine, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="module")
 def service(own_home: Path, redis_server: RedisServer) -> Iterator[Service]:
     """Two real workers under gVisor, and the service before them."""
-    client = redis_server.client(DATABASE)
+    client = redis_server.connect(DATABASE)
     client.flushdb()
     client.close()
-    settings = QueueSettings(home=own_home, redis_url=redis_server.url(DATABASE))
+    settings = QueueSettings(home=own_home, redis_url=redis_server.build_url(DATABASE))
     service = Service(settings)
-    with Crew(settings, FIRST_SLOT, SANDBOX_DOCKER_RUNTIME=RUNTIME) as crew:
-        crew.hire(SIDE_BY_SIDE)
+    with WorkerProcesses(settings, FIRST_SLOT, SANDBOX_DOCKER_RUNTIME=RUNTIME) as crew:
+        crew.start(PARALLEL_BOXES)
         service.start()
         yield service
         service.close()
@@ -91,13 +91,13 @@ def service(own_home: Path, redis_server: RedisServer) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def engines(own_home: Path) -> Iterator[list[DockerEngine]]:
     settings = WorkerSettings(home=own_home, docker_runtime=RUNTIME)
-    opened = [DockerEngine(settings, FIRST_SLOT + 8 + number) for number in range(SIDE_BY_SIDE)]
+    opened = [DockerEngine(settings, FIRST_SLOT + 8 + number) for number in range(PARALLEL_BOXES)]
     yield opened
     for engine in opened:
         engine.close()
 
 
-def _side_by_side(
+def _run_in_parallel(
     parts: Iterable[Part], engines: list[DockerEngine], work: Callable[[DockerEngine, list[Part]], list[str]]
 ) -> list[str]:
     """What `work` finds in each engine's share of the parts."""
@@ -108,9 +108,9 @@ def _side_by_side(
 
 
 def test_workers_are_ready_and_name_what_gvisor_lacks(service: Service) -> None:
-    readiness = service.readiness()
-    assert (readiness.ready, readiness.workers, readiness.problems) == (True, SIDE_BY_SIDE, [])
-    assert set(GVISOR_LACKS) <= set(readiness.missing_walls)
+    readiness = service.check_readiness()
+    assert (readiness.ready, readiness.workers, readiness.problems) == (True, PARALLEL_BOXES, [])
+    assert set(GVISOR_MISSING_ISOLATION) <= set(readiness.missing_walls)
 
 
 def test_doctor_runs_a_program_and_names_what_gvisor_lacks(gvisor: SecondEngine, own_home: Path) -> None:
@@ -119,17 +119,17 @@ def test_doctor_runs_a_program_and_names_what_gvisor_lacks(gvisor: SecondEngine,
     shown = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True).stdout
     rows = [line.split(None, 2) for line in shown.splitlines() if len(line.split()) > 2]
     assert any(row[:2] == ["up", "program"] and "print(6 * 7) was judged accepted" in row[2] for row in rows), shown
-    assert all(wall in shown for wall in GVISOR_LACKS), shown
+    assert all(wall in shown for wall in GVISOR_MISSING_ISOLATION), shown
 
 
-def _sampled() -> dict[str, tuple[Verdict, VerifyRequest]]:
+def _sample_corpus() -> dict[str, tuple[Verdict, VerifyRequest]]:
     """Of each problem programs of a few verdicts, in one language or the other; all verdicts of all problems."""
     sample: dict[str, tuple[Verdict, VerifyRequest]] = {}
     for number, problem in enumerate(corpus.PROBLEMS):
         by_verdict: dict[Verdict, list[str]] = {}
-        requests = corpus._requests(problem)
+        requests = corpus._build_requests(problem)
         for name in sorted(requests):
-            by_verdict.setdefault(corpus._expected_verdict(corpus.CORPUS / problem / name), []).append(name)
+            by_verdict.setdefault(corpus._parse_expected_verdict(corpus.CORPUS / problem / name), []).append(name)
         for offset, (verdict, names) in enumerate(sorted(by_verdict.items())):
             if (number + offset) % 3:
                 continue
@@ -139,55 +139,59 @@ def _sampled() -> dict[str, tuple[Verdict, VerifyRequest]]:
 
 
 def test_a_sample_of_the_corpus_gets_the_verdicts_it_is_named_after(service: Service) -> None:
-    sample = _sampled()
+    sample = _sample_corpus()
     ticket = service.submit("verify", [request for _, request in sample.values()], batch=True)
     wrong = []
     for (name, (verdict, _)), future in zip(sample.items(), ticket.results, strict=True):
-        result = VerifyResult.model_validate_json(future.result(PATIENCE_S))
+        result = VerifyResult.model_validate_json(future.result(RESULT_TIMEOUT_S))
         if result.verdict is not verdict:
-            wrong.append(f"{name}: {corpus._told(result)}")
+            wrong.append(f"{name}: {corpus._describe_result(result)}")
     assert not wrong, "\n".join(wrong)
 
 
 def test_a_fork_cannot_be_told_from_python3_under_gvisor(engines: list[DockerEngine]) -> None:
-    paths = [path for area in differential._areas().values() for path in area]
+    paths = [path for area in differential._group_programs().values() for path in area]
 
-    def differences(engine: DockerEngine, share: list[Path]) -> list[str]:
+    def find_differences(engine: DockerEngine, share: list[Path]) -> list[str]:
         box = Box(engine.start("python"))
-        found = [differential._lasting_difference(box, path) for path in share]
+        found = [differential._find_lasting_difference(box, path) for path in share]
         box.close()
         return [difference for difference in found if difference]
 
-    sample = random.Random(len(paths)).sample(paths, COMPARED)
-    found = _side_by_side(sample, engines, differences)
+    sample = random.Random(len(paths)).sample(paths, SAMPLE_SIZE)
+    found = _run_in_parallel(sample, engines, find_differences)
     assert not found, "\n".join(found)
 
 
-def _patient(attack: Attack) -> Any:
+def _extend_time_limits(attack: Attack) -> Any:
     """An attack whose many system calls do not run out of time, unless that is its point."""
     if Status.TIME_LIMIT_EXCEEDED in attack.statuses:
         return attack
 
-    class Patient(Attack):
+    class PatientAttack(Attack):
         def run(self) -> Run:
-            run = super().run()
+            run = super().build_run()
             limits = run.limits
             return replace(
                 run,
-                limits=replace(limits, cpu_time_s=limits.cpu_time_s * SLOWER, wall_time_s=limits.wall_time_s * SLOWER),
+                limits=replace(
+                    limits,
+                    cpu_time_s=limits.cpu_time_s * SLOWDOWN_FACTOR,
+                    wall_time_s=limits.wall_time_s * SLOWDOWN_FACTOR,
+                ),
             )
 
-    return Patient(attack.path, attack.header)
+    return PatientAttack(attack.path, attack.header)
 
 
-def _attempted(engine: DockerEngine, share: list[Attack]) -> list[str]:
-    arena = security.Arena(engine)
+def _attempt_share(engine: DockerEngine, share: list[Attack]) -> list[str]:
+    arena = security.AttackBoxes(engine)
     failures = []
     for attack in share:
         if attack.name in LOSES_THE_BOX:
             attack = Attack(attack.path, attack.header | {"breaks": LOSES_THE_BOX[attack.name]})
-        found = security.attempt(arena, _patient(attack))
-        if attack.name in LACKING:
+        found = security.attempt(arena, _extend_time_limits(attack))
+        if attack.name in KNOWN_DIFFERENCES:
             left = [one for one in found if one.startswith(("left behind", "broke", "the box broke"))]
             failures += [f"{attack.name}: {one}" for one in left]
         else:
@@ -197,11 +201,11 @@ def _attempted(engine: DockerEngine, share: list[Attack]) -> list[str]:
 
 
 def test_every_attack_is_contained(engines: list[DockerEngine]) -> None:
-    tried = [attack for group in GROUPS for attack in attacks(group) if attack.meant_for("docker")]
-    failures = _side_by_side(tried, engines, _attempted)
+    tried = [attack for group in GROUPS for attack in load_attacks(group) if attack.is_meant_for("docker")]
+    failures = _run_in_parallel(tried, engines, _attempt_share)
     assert not failures, "\n".join([f"{len(failures)} failures in {len(tried)} attacks", *failures])
 
 
 def test_what_gvisor_lacks_are_attacks_that_there_are() -> None:
-    names = {attack.name for group in GROUPS for attack in attacks(group)}
-    assert names >= {*LACKING, *LOSES_THE_BOX}
+    names = {attack.name for group in GROUPS for attack in load_attacks(group)}
+    assert names >= {*KNOWN_DIFFERENCES, *LOSES_THE_BOX}

@@ -16,21 +16,21 @@ import httpx
 from redis import Redis
 from redis.exceptions import RedisError
 
-from sandbox.api_keys import NewKey, new_key
+from sandbox.api_keys import NewKey, generate_key
 from sandbox.box.docker_engine import remove_boxes
 from sandbox.caller import Role
 from sandbox.client import Client
 from sandbox.errors import SandboxError
 from sandbox.schema import ExecuteRequest
 from tests.hosts.network import Network
-from tests.jobs.waiting import until
-from tests.redis_server import server_binary
+from tests.jobs.waiting import wait_until
+from tests.redis_server import find_server_binary
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "of-the-test"
 LEASE_S = 2.0
-PATIENCE_S = 90.0
-BATCH = 6
+TIMEOUT_S = 90.0
+BATCH_SIZE = 6
 
 Process = subprocess.Popen[bytes]
 
@@ -41,25 +41,27 @@ class Cluster:
     def __init__(self, network: Network, folder: Path) -> None:
         self.network = network
         self.folder = folder
-        self.key: NewKey = new_key("test", Role.ADMIN)
+        self.key: NewKey = generate_key("test", Role.ADMIN)
         self._stack = ExitStack()
         self._workers: dict[int, Process] = {}
 
     def __enter__(self) -> Cluster:
-        redis = [server_binary(), "--port", "6379", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", ""]
-        self._start("redis", self.network.in_hub(*redis, "--requirepass", PASSWORD, "--dir", str(self.folder)))
-        self.redis = Redis.from_url(self.redis_url(0))
+        redis = [find_server_binary(), "--port", "6379", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", ""]
+        self._start(
+            "redis", self.network.build_hub_command(*redis, "--requirepass", PASSWORD, "--dir", str(self.folder))
+        )
+        self.redis = Redis.from_url(self.build_redis_url(0))
         self._stack.callback(self.redis.close)
-        until(self._redis_answers, "Redis answers", PATIENCE_S)
+        wait_until(self._is_redis_up, "Redis answers", TIMEOUT_S)
         self._start(
             "api",
-            self.network.in_hub(sys.executable, "-m", "sandbox", "serve"),
+            self.network.build_hub_command(sys.executable, "-m", "sandbox", "serve"),
             SANDBOX_HOST="0.0.0.0",
             SANDBOX_API_KEYS=self.key.entry,
             SANDBOX_REDIS_URL=f"redis://:{PASSWORD}@127.0.0.1:6379/0",
         )
-        self.client = self._stack.enter_context(self.new_client())
-        until(self._api_answers, "the API answers", PATIENCE_S)
+        self.client = self._stack.enter_context(self.open_client())
+        wait_until(self._is_api_up, "the API answers", TIMEOUT_S)
         return self
 
     def __exit__(
@@ -71,23 +73,23 @@ class Cluster:
         for home in self.folder.glob("host*"):
             remove_boxes(home)
 
-    def redis_url(self, host: int) -> str:
-        return f"redis://:{PASSWORD}@{self.network.address(host)}:6379/0"
+    def build_redis_url(self, host: int) -> str:
+        return f"redis://:{PASSWORD}@{self.network.build_address(host)}:6379/0"
 
-    def new_client(self) -> Client:
-        return Client(f"http://{self.network.address(0)}:8080", api_key=self.key.key)
+    def open_client(self) -> Client:
+        return Client(f"http://{self.network.build_address(0)}:8080", api_key=self.key.key)
 
     def join(self, host: int) -> None:
         """What an operator types on a second host, and nothing more."""
-        command = [sys.executable, "-m", "sandbox", "worker", "--slots", "1", "--redis", self.redis_url(host)]
-        self._workers[host] = self._start(f"host{host}", self.network.in_host(host, *command), keep=False)
-        until(lambda: self.slots(host), f"host {host} has joined", PATIENCE_S)
+        command = [sys.executable, "-m", "sandbox", "worker", "--slots", "1", "--redis", self.build_redis_url(host)]
+        self._workers[host] = self._start(f"host{host}", self.network.build_host_command(host, *command), keep=False)
+        wait_until(lambda: self.count_results_by_slot(host), f"host {host} has joined", TIMEOUT_S)
 
     def drain(self, host: int) -> int:
         """SIGTERM; the exit code."""
         worker = self._workers.pop(host)
         worker.send_signal(signal.SIGTERM)
-        return worker.wait(PATIENCE_S)
+        return worker.wait(TIMEOUT_S)
 
     def kill(self, host: int) -> None:
         """As if the power were gone."""
@@ -95,16 +97,16 @@ class Cluster:
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
 
-    def slots(self, host: int) -> dict[str, int]:
+    def count_results_by_slot(self, host: int) -> dict[str, int]:
         """Slots of this host that are heard of, and how many results each has made."""
         parent = self._workers[host].pid
         there = [slot for slot in self.client.live().slots if slot.state != "silent"]
-        return {slot.name: slot.done for slot in there if _parent(int(slot.name.split("-")[-2])) == parent}
+        return {slot.name: slot.done for slot in there if _read_parent(int(slot.name.split("-")[-2])) == parent}
 
-    def done(self, host: int) -> int:
-        return sum(self.slots(host).values())
+    def count_results(self, host: int) -> int:
+        return sum(self.count_results_by_slot(host).values())
 
-    def log(self) -> str:
+    def read_logs(self) -> str:
         return "\n".join(
             f"--- {path.name}\n{path.read_text(errors='replace')[-1500:]}" for path in self.folder.glob("*.log")
         )
@@ -127,13 +129,13 @@ class Cluster:
             self._stack.callback(_stop, process)
         return process
 
-    def _redis_answers(self) -> bool:
+    def _is_redis_up(self) -> bool:
         try:
             return bool(self.redis.ping())
         except RedisError:
             return False
 
-    def _api_answers(self) -> bool:
+    def _is_api_up(self) -> bool:
         try:
             return bool(self.client.languages())
         except (SandboxError, httpx.HTTPError):
@@ -146,8 +148,8 @@ class Load:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._stopping = threading.Event()
-        self._faults: list[str] = []
-        self._kept: dict[str, str] = {}
+        self._failures: list[str] = []
+        self._expected_by_job: dict[str, str] = {}
         self._number = 0
         self._lock = threading.Lock()
         self.answered = 0
@@ -163,45 +165,45 @@ class Load:
     ) -> None:
         self._stopping.set()
         for thread in self._threads:
-            thread.join(2 * PATIENCE_S)
+            thread.join(2 * TIMEOUT_S)
         if error is not None:
             return
-        assert not any(thread.is_alive() for thread in self._threads), self._cluster.log()
-        for job_id, expected in self._kept.items():
-            job = self._cluster.client.wait(job_id, PATIENCE_S)
-            assert job.result is not None, self._cluster.log()
+        assert not any(thread.is_alive() for thread in self._threads), self._cluster.read_logs()
+        for job_id, expected in self._expected_by_job.items():
+            job = self._cluster.client.wait(job_id, TIMEOUT_S)
+            assert job.result is not None, self._cluster.read_logs()
             self._check([expected], [job.result["stdout"].strip()])
-        assert not self._faults
+        assert not self._failures
         assert self.answered > 0
 
     def _run(self, kept: bool) -> None:
-        with self._cluster.new_client() as client:
+        with self._cluster.open_client() as client:
             while not self._stopping.is_set():
-                expected = self._numbers()
+                expected = self._take_numbers()
                 programs = [
                     ExecuteRequest(language="python", code=f"import time; time.sleep(0.05); print({number})")
                     for number in expected
                 ]
                 if kept:
                     for program, number in zip(programs, expected, strict=True):
-                        self._kept[client.submit("execute", program).id] = number
+                        self._expected_by_job[client.submit("execute", program).id] = number
                     self._stopping.wait(0.5)
                 else:
                     self._check(expected, [result.stdout.strip() for result in client.execute_batch(programs)])
 
-    def _numbers(self) -> list[str]:
+    def _take_numbers(self) -> list[str]:
         with self._lock:
-            self._number += BATCH
-            return [str(number) for number in range(self._number - BATCH, self._number)]
+            self._number += BATCH_SIZE
+            return [str(number) for number in range(self._number - BATCH_SIZE, self._number)]
 
     def _check(self, expected: list[str], printed: list[str]) -> None:
         with self._lock:
             self.answered += len(printed)
             if printed != expected:
-                self._faults.append(f"{expected} became {printed}")
+                self._failures.append(f"{expected} became {printed}")
 
 
-def _parent(pid: int) -> int:
+def _read_parent(pid: int) -> int:
     try:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     except OSError:
@@ -211,11 +213,11 @@ def _parent(pid: int) -> int:
 def _stop(process: Process) -> None:
     process.terminate()
     try:
-        process.wait(PATIENCE_S)
+        process.wait(TIMEOUT_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
 
 
-def pause(leases: float) -> None:
+def wait_leases(leases: float) -> None:
     time.sleep(leases * LEASE_S)

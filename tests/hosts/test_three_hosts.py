@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.jobs import keys
-from tests.hosts.cluster import LEASE_S, PATIENCE_S, Cluster, Load, pause
-from tests.hosts.network import Network, why_not
-from tests.jobs.waiting import until
+from tests.hosts.cluster import LEASE_S, TIMEOUT_S, Cluster, Load, wait_leases
+from tests.hosts.network import Network, find_obstacle
+from tests.jobs.waiting import wait_until
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.docker]
 FIRST, SECOND = 1, 2
@@ -20,7 +20,7 @@ FIRST, SECOND = 1, 2
 def cluster(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """The hub with Redis and API, and the first host at work; the second is there and idle."""
     assert images
-    if reason := why_not():
+    if reason := find_obstacle():
         pytest.skip(reason)
     folder: Path = tmp_path_factory.mktemp("hosts")
     with Network(hosts=2) as network, Cluster(network, folder) as cluster:
@@ -28,52 +28,52 @@ def cluster(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
         yield cluster
 
 
-def _nothing_is_left(cluster: Cluster) -> None:
-    until(lambda: cluster.redis.hlen(keys.CLAIMS) == 0, "nothing is claimed any more", PATIENCE_S)
-    until(lambda: cluster.redis.zcard(keys.outstanding("default")) == 0, "nothing is outstanding", PATIENCE_S)
+def _wait_until_nothing_left(cluster: Cluster) -> None:
+    wait_until(lambda: cluster.redis.hlen(keys.CLAIMS) == 0, "nothing is claimed any more", TIMEOUT_S)
+    wait_until(lambda: cluster.redis.zcard(keys.outstanding("default")) == 0, "nothing is outstanding", TIMEOUT_S)
 
 
-def _takes_its_share(cluster: Cluster, host: int) -> None:
-    before = cluster.done(host)
-    until(lambda: cluster.done(host) >= before + 5, f"host {host} takes its share", PATIENCE_S)
+def _wait_until_host_works(cluster: Cluster, host: int) -> None:
+    before = cluster.count_results(host)
+    wait_until(lambda: cluster.count_results(host) >= before + 5, f"host {host} takes its share", TIMEOUT_S)
 
 
 def test_a_host_joins_by_one_command_and_drained_it_ends_what_it_runs_and_is_gone_at_once(cluster: Cluster) -> None:
     with Load(cluster):
-        _takes_its_share(cluster, FIRST)
+        _wait_until_host_works(cluster, FIRST)
         cluster.join(SECOND)
-        _takes_its_share(cluster, SECOND)
+        _wait_until_host_works(cluster, SECOND)
         assert cluster.drain(SECOND) == 0
         # It signed off: a slot that did not would be listed as silent for ten leases. A view is up to a second old.
-        until(lambda: len(cluster.client.live().slots) == 1, "the host is gone from the view", 3 * LEASE_S)
-        _takes_its_share(cluster, FIRST)
-    _nothing_is_left(cluster)
+        wait_until(lambda: len(cluster.client.live().slots) == 1, "the host is gone from the view", 3 * LEASE_S)
+        _wait_until_host_works(cluster, FIRST)
+    _wait_until_nothing_left(cluster)
 
 
 def test_a_host_that_dies_and_comes_back_costs_no_verdict(cluster: Cluster) -> None:
     cluster.join(SECOND)
     with Load(cluster) as load:
-        _takes_its_share(cluster, SECOND)
+        _wait_until_host_works(cluster, SECOND)
         cluster.kill(SECOND)
         answered = load.answered
-        until(lambda: load.answered > answered, "the other host goes on", PATIENCE_S)
+        wait_until(lambda: load.answered > answered, "the other host goes on", TIMEOUT_S)
         cluster.join(SECOND)
-        _takes_its_share(cluster, SECOND)
+        _wait_until_host_works(cluster, SECOND)
         assert cluster.drain(SECOND) == 0
-    _nothing_is_left(cluster)
+    _wait_until_nothing_left(cluster)
 
 
 def test_a_host_whose_cable_is_cut_is_taken_for_dead_and_does_no_harm_when_it_is_back(cluster: Cluster) -> None:
     cluster.join(SECOND)
     with Load(cluster) as load:
-        _takes_its_share(cluster, SECOND)
+        _wait_until_host_works(cluster, SECOND)
         cluster.network.cut(SECOND)
-        pause(leases=1.5)
-        assert not cluster.slots(SECOND), "it is silent"
+        wait_leases(leases=1.5)
+        assert not cluster.count_results_by_slot(SECOND), "it is silent"
         answered = load.answered
-        until(lambda: load.answered > answered, "the other host goes on", PATIENCE_S)
-        cluster.network.mend(SECOND)
-        until(lambda: cluster.slots(SECOND), "it is heard of again", PATIENCE_S)
-        _takes_its_share(cluster, SECOND)
+        wait_until(lambda: load.answered > answered, "the other host goes on", TIMEOUT_S)
+        cluster.network.restore(SECOND)
+        wait_until(lambda: cluster.count_results_by_slot(SECOND), "it is heard of again", TIMEOUT_S)
+        _wait_until_host_works(cluster, SECOND)
         assert cluster.drain(SECOND) == 0
-    _nothing_is_left(cluster)
+    _wait_until_nothing_left(cluster)

@@ -12,7 +12,7 @@ from redis import Redis
 from sandbox.box.docker_engine import remove_boxes
 from sandbox.config import QueueSettings
 from sandbox.service import Service
-from tests.crew import Crew
+from tests.crew import WorkerProcesses
 from tests.redis_server import RedisServer
 
 DATABASE = 1
@@ -21,7 +21,7 @@ FIRST_SLOT = 110
 
 @pytest.fixture
 def redis(redis_server: RedisServer) -> Iterator[Redis]:
-    client = redis_server.client(DATABASE)
+    client = redis_server.connect(DATABASE)
     client.flushdb()
     yield client
     client.close()
@@ -31,7 +31,7 @@ def redis(redis_server: RedisServer) -> Iterator[Redis]:
 def settings(redis: Redis, redis_server: RedisServer) -> Iterator[QueueSettings]:
     assert redis.dbsize() == 0
     with tempfile.TemporaryDirectory(prefix="jobs-") as home:  # short, for a socket's path has at most 107 bytes
-        yield QueueSettings(home=Path(home), redis_url=redis_server.url(DATABASE))
+        yield QueueSettings(home=Path(home), redis_url=redis_server.build_url(DATABASE))
 
 
 @pytest.fixture
@@ -50,11 +50,11 @@ def own_server(own_home: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def crew(images: dict[str, str], settings: QueueSettings) -> Iterator[Crew]:
+def worker_processes(images: dict[str, str], settings: QueueSettings) -> Iterator[WorkerProcesses]:
     """Nobody is hired yet."""
     assert images
-    with Crew(settings, FIRST_SLOT) as crew:
-        yield crew
+    with WorkerProcesses(settings, FIRST_SLOT) as worker_processes:
+        yield worker_processes
     remove_boxes(settings.home)
 
 

@@ -11,18 +11,18 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 
 @dataclass
-class Received:
+class ReceivedRequest:
     """One request."""
 
     method: str
     path: str
     headers: dict[str, str]
     body: bytes
-    at: float
+    received_at: float
 
     @property
     def id(self) -> str:
@@ -37,28 +37,28 @@ class Receiver:
     """`reply` chooses status and headers for each request; while `hold` is set no answer is given."""
 
     url: str = ""
-    requests: list[Received] = field(default_factory=list)
-    reply: Callable[[Received], tuple[int, dict[str, str]]] = lambda received: (204, {})
+    requests: list[ReceivedRequest] = field(default_factory=list)
+    choose_reply: Callable[[ReceivedRequest], tuple[int, dict[str, str]]] = lambda received: (204, {})
     hold: threading.Event = field(default_factory=threading.Event)
     arrived: threading.Condition = field(default_factory=threading.Condition)
 
-    def wait(self, number: int) -> list[Received]:
+    def wait(self, number: int) -> list[ReceivedRequest]:
         with self.arrived:
-            assert self.arrived.wait_for(lambda: len(self.requests) >= number, PATIENCE_S), self.requests
+            assert self.arrived.wait_for(lambda: len(self.requests) >= number, TIMEOUT_S), self.requests
             return list(self.requests)
 
-    def take(self, received: Received) -> tuple[int, dict[str, str]]:
+    def receive(self, received: ReceivedRequest) -> tuple[int, dict[str, str]]:
         with self.arrived:
             self.requests.append(received)
             self.arrived.notify_all()
-        answer = self.reply(received)
+        answer = self.choose_reply(received)
         while self.hold.is_set():
             time.sleep(0.01)
         return answer
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
+def run_receiver() -> Iterator[Receiver]:
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -67,7 +67,7 @@ def receiving() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            status, more = receiver.take(Received(self.command, self.path, headers, body, time.monotonic()))
+            status, more = receiver.receive(ReceivedRequest(self.command, self.path, headers, body, time.monotonic()))
             try:
                 self.send_response(status)
                 for name, value in {"Content-Length": "0", **more}.items():

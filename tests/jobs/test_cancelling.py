@@ -17,9 +17,16 @@ from sandbox.errors import Cancelled
 from sandbox.jobs import keys
 from sandbox.schema import ExecuteRequest, JobStatus, VerifyRequest
 from sandbox.schema.vote import VoteRequest
-from sandbox.service import Kind, Request, Service
-from tests.crew import Crew
-from tests.jobs.waiting import asked_by, printed, printing, program, sleeping, until
+from sandbox.service import Service, SubmissionKind, SubmissionRequest
+from tests.crew import WorkerProcesses
+from tests.jobs.waiting import (
+    act_as,
+    await_outputs,
+    build_printing_programs,
+    build_program,
+    build_sleeping_program,
+    wait_until,
+)
 
 FREE_WITHIN_S = 3.0  # of a slot that would be taken for a minute; a second on a machine with nothing else to do
 SLEEP = "import time\ntime.sleep(60)\n"
@@ -39,20 +46,28 @@ int main() { return value & 1; }
 TALKER = "print(1, flush=True)\nimport time\ntime.sleep(60)\n"
 
 
-def verify(code: str, tests: list[dict[str, Any]], **fields: Any) -> VerifyRequest:
+def build_verify_request(code: str, tests: list[dict[str, Any]], **fields: Any) -> VerifyRequest:
     return VerifyRequest.model_validate(
         {"language": "python", "code": code, "tests": tests, "limits": LIMITS, **fields}
     )
 
 
-RUNNING: dict[str, tuple[Kind, Request]] = {
-    "asleep in a test": ("verify", verify(SLEEP, [{"expected": ""}] * 5)),
-    "busy in a test": ("verify", verify(SPIN, [{"expected": ""}] * 5)),
-    "in one of many tests": ("verify", verify("import time\ntime.sleep(0.05)", [{"expected": ""}] * 2_000)),
-    "in an assert test": ("verify", verify("def f():\n    import time\n    time.sleep(60)", [{"assert": "f()"}] * 2)),
+RUNNING: dict[str, tuple[SubmissionKind, SubmissionRequest]] = {
+    "asleep in a test": ("verify", build_verify_request(SLEEP, [{"expected": ""}] * 5)),
+    "busy in a test": ("verify", build_verify_request(SPIN, [{"expected": ""}] * 5)),
+    "in one of many tests": (
+        "verify",
+        build_verify_request("import time\ntime.sleep(0.05)", [{"expected": ""}] * 2_000),
+    ),
+    "in an assert test": (
+        "verify",
+        build_verify_request("def f():\n    import time\n    time.sleep(60)", [{"assert": "f()"}] * 2),
+    ),
     "in a conversation": (
         "verify",
-        verify(SLEEP, [{"stdin": ""}], checker={"type": "interactive", "language": "python", "code": TALKER}),
+        build_verify_request(
+            SLEEP, [{"stdin": ""}], checker={"type": "interactive", "language": "python", "code": TALKER}
+        ),
     ),
     "in a vote": (
         "vote",
@@ -76,75 +91,81 @@ def boxes(docker_client: docker.DockerClient, settings: QueueSettings) -> Callab
 
 @pytest.mark.parametrize("what", list(RUNNING))
 def test_what_runs_is_stopped(
-    service: Service, crew: Crew, redis: Redis, boxes: Callable[[], set[str]], what: str
+    service: Service, worker_processes: WorkerProcesses, redis: Redis, boxes: Callable[[], set[str]], what: str
 ) -> None:
     kind, request = RUNNING[what]
-    crew.hire()
-    assert printed(service.submit("execute", printing([1]))) == ["1"]
+    worker_processes.start()
+    assert await_outputs(service.submit("execute", build_printing_programs([1]))) == ["1"]
     job = service.submit(kind, [request], durable=True)
-    until(lambda: redis.hlen(keys.CLAIMS) == 1, "the worker has it")
+    wait_until(lambda: redis.hlen(keys.CLAIMS) == 1, "the worker has it")
     time.sleep(0.7)
     before = boxes()
-    assert service.job(job.id).status is JobStatus.RUNNING
+    assert service.get_job(job.id).status is JobStatus.RUNNING
     began = time.monotonic()
     assert service.cancel(job.id).status is JobStatus.CANCELLED
-    assert printed(service.submit("execute", printing([2]))) == ["2"]
+    assert await_outputs(service.submit("execute", build_printing_programs([2]))) == ["2"]
     assert time.monotonic() - began < FREE_WITHIN_S
-    assert service.job(job.id).status is JobStatus.CANCELLED
+    assert service.get_job(job.id).status is JobStatus.CANCELLED
     assert boxes() >= before, "a box was thrown away"
 
 
 def test_of_a_batch_what_has_its_result_keeps_it_and_the_rest_does_not_run(
-    service: Service, crew: Crew, redis: Redis
+    service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
-    crew.hire()
-    job = service.submit("execute", [*printing(range(3)), *[sleeping(0.1)] * 600], batch=True, durable=True)
-    until(lambda: redis.hlen(keys.results(job.id)) > 10, "some of it has run")
+    worker_processes.start()
+    job = service.submit(
+        "execute", [*build_printing_programs(range(3)), *[build_sleeping_program(0.1)] * 600], batch=True, durable=True
+    )
+    wait_until(lambda: redis.hlen(keys.results(job.id)) > 10, "some of it has run")
     began = time.monotonic()
     service.cancel(job.id)
-    assert printed(service.submit("execute", printing([2]))) == ["2"]
+    assert await_outputs(service.submit("execute", build_printing_programs([2]))) == ["2"]
     assert time.monotonic() - began < 2 * FREE_WITHIN_S
-    assert service.job(job.id).status is JobStatus.CANCELLED
+    assert service.get_job(job.id).status is JobStatus.CANCELLED
     assert 10 < redis.hlen(keys.results(job.id)) < 200
-    until(lambda: not service.readiness().queued["default"], "nothing of it waits")
+    wait_until(lambda: not service.check_readiness().queued["default"], "nothing of it waits")
     assert redis.keys("sandbox:envelope:*") == []
 
 
-def test_a_client_that_goes_away_has_its_running_program_stopped(service: Service, crew: Crew, redis: Redis) -> None:
-    crew.hire()
-    with asked_by(Caller("small", max_queued=10)):
-        ticket = service.submit("execute", [program(SLEEP), program(SLEEP + "#")], batch=True)
-        until(lambda: redis.hlen(keys.CLAIMS) >= 1, "the worker has it")
+def test_a_client_that_goes_away_has_its_running_program_stopped(
+    service: Service, worker_processes: WorkerProcesses, redis: Redis
+) -> None:
+    worker_processes.start()
+    with act_as(Caller("small", max_queued=10)):
+        ticket = service.submit("execute", [build_program(SLEEP), build_program(SLEEP + "#")], batch=True)
+        wait_until(lambda: redis.hlen(keys.CLAIMS) >= 1, "the worker has it")
         time.sleep(0.5)
         began = time.monotonic()
         service.abandon(ticket)
-        assert printed(service.submit("execute", printing([2]))) == ["2"]
+        assert await_outputs(service.submit("execute", build_printing_programs([2]))) == ["2"]
         assert time.monotonic() - began < FREE_WITHIN_S
-        until(lambda: redis.zcard(keys.queued("small")) == 0, "none of it counts any more")
+        wait_until(lambda: redis.zcard(keys.queued_items("small")) == 0, "none of it counts any more")
 
 
 def test_a_job_that_is_not_cancelled_runs_to_its_end_beside_one_that_is(
-    service: Service, crew: Crew, redis: Redis
+    service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
-    crew.hire(2)
-    wanted = service.submit("execute", [sleeping(2.0, "done")])
-    unwanted = service.submit("execute", [program(SLEEP)], durable=True)
-    until(lambda: redis.hlen(keys.CLAIMS) == 2, "both run")
+    worker_processes.start(2)
+    wanted = service.submit("execute", [build_sleeping_program(2.0, "done")])
+    unwanted = service.submit("execute", [build_program(SLEEP)], durable=True)
+    wait_until(lambda: redis.hlen(keys.CLAIMS) == 2, "both run")
     service.cancel(unwanted.id)
-    assert printed(wanted) == ["done"]
-    assert printed(service.submit("execute", printing(range(8)), batch=True)) == [str(number) for number in range(8)]
+    assert await_outputs(wanted) == ["done"]
+    assert await_outputs(service.submit("execute", build_printing_programs(range(8)), batch=True)) == [
+        str(number) for number in range(8)
+    ]
 
 
 def test_whoever_waits_for_a_job_that_is_cancelled_is_told_at_once(
-    service: Service, settings: QueueSettings, crew: Crew, redis: Redis
+    service: Service, settings: QueueSettings, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     other = Service(settings)
     other.start()
     try:
-        crew.hire()
-        requests = [program("print(1)"), program(SLEEP)]
+        worker_processes.start()
+        requests = [build_program("print(1)"), build_program(SLEEP)]
         waiting = [each.submit("execute", requests, batch=True, idempotency_key="k") for each in (service, other)]
-        until(lambda: redis.hlen(keys.results(waiting[0].id)) == 1, "one of them has its result")
+        wait_until(lambda: redis.hlen(keys.results(waiting[0].id)) == 1, "one of them has its result")
         service.cancel(waiting[0].id)
         late = other.submit("execute", requests, batch=True, idempotency_key="k")
         for ticket in (*waiting, late):

@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 
 from sandbox.api.app import create_app
-from sandbox.api_keys import new_key
+from sandbox.api_keys import generate_key
 from sandbox.caller import Caller, Role
 from sandbox.config import ApiSettings, QueueSettings
 from sandbox.errors import IdempotencyKeyReused
@@ -20,9 +20,9 @@ from sandbox.jobs import keys
 from sandbox.schema import ExecuteRequest, VerifyRequest
 from sandbox.schema.gpu import GenerateRequest, GpuKind
 from sandbox.service import Service, Ticket
-from tests.api.serving import served
-from tests.crew import Crew
-from tests.jobs.waiting import asked_by, finished, printing, stdouts
+from tests.api.serving import serve_in_thread
+from tests.crew import WorkerProcesses
+from tests.jobs.waiting import act_as, await_job, build_printing_programs, get_stdouts
 
 Body = dict[str, Any]
 
@@ -55,7 +55,7 @@ ROUTES: dict[str, tuple[Body, list[Body]]] = {
 @pytest.fixture
 def http(service: Service, settings: QueueSettings) -> Iterator[httpx.Client]:
     app = create_app(ApiSettings(home=settings.home, redis_url=settings.redis_url, request_timeout_s=60), service)
-    with served(app) as url, httpx.Client(base_url=url, timeout=60) as client:
+    with serve_in_thread(app) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 
 
@@ -79,8 +79,10 @@ def test_a_key_with_another_body_or_path_is_refused(http: httpx.Client, path: st
     assert post(http, path, others[0], "another", **later).status_code == 202
 
 
-def test_a_synchronous_answer_is_replayed_and_no_other_request_gets_it(http: httpx.Client, crew: Crew) -> None:
-    crew.hire()
+def test_a_synchronous_answer_is_replayed_and_no_other_request_gets_it(
+    http: httpx.Client, worker_processes: WorkerProcesses
+) -> None:
+    worker_processes.start()
     accepted = post(http, "/verify", VERIFY, "right")
     assert accepted.json()["verdict"] == "accepted"
     assert post(http, "/verify", VERIFY, "right").content == accepted.content
@@ -90,8 +92,10 @@ def test_a_synchronous_answer_is_replayed_and_no_other_request_gets_it(http: htt
     assert post(http, "/reward", wrong, "wrong").json()["rewards"] == [0.0]
 
 
-def test_rewards_asked_for_again_and_fetched_later_are_the_same(http: httpx.Client, crew: Crew) -> None:
-    crew.hire()
+def test_rewards_asked_for_again_and_fetched_later_are_the_same(
+    http: httpx.Client, worker_processes: WorkerProcesses
+) -> None:
+    worker_processes.start()
     rewards = post(http, "/reward", REWARD, "k").json()
     assert post(http, "/reward", REWARD, "k").json() == rewards
     job = post(http, "/reward", REWARD, "k", Prefer="respond-async").json()
@@ -102,36 +106,38 @@ def test_rewards_asked_for_again_and_fetched_later_are_the_same(http: httpx.Clie
     assert post(http, "/reward", REWARD, "none").status_code == 422
 
 
-def test_many_duplicates_at_once_are_one_submission(service: Service, crew: Crew, redis: Redis) -> None:
+def test_many_duplicates_at_once_are_one_submission(
+    service: Service, worker_processes: WorkerProcesses, redis: Redis
+) -> None:
     start = threading.Barrier(8)
 
     def submit(_: int) -> Ticket:
         start.wait()
-        return service.submit("execute", printing([1, 2]), batch=True, durable=True, idempotency_key="k")
+        return service.submit("execute", build_printing_programs([1, 2]), batch=True, durable=True, idempotency_key="k")
 
     with ThreadPoolExecutor(8) as threads:
         ids = {ticket.id for ticket in threads.map(submit, range(8))}
     assert len(ids) == 1
     assert len(redis.keys("sandbox:job:*")) == 1
-    crew.hire()
-    assert stdouts(finished(service, ids.pop())) == ["1", "2"]
+    worker_processes.start()
+    assert get_stdouts(await_job(service, ids.pop())) == ["1", "2"]
 
 
 def test_a_key_is_free_again_when_its_job_has_expired(service: Service, redis: Redis) -> None:
-    first = service.submit("execute", printing([1]), durable=True, idempotency_key="k")
+    first = service.submit("execute", build_printing_programs([1]), durable=True, idempotency_key="k")
     with pytest.raises(IdempotencyKeyReused):
-        service.submit("execute", printing([2]), durable=True, idempotency_key="k")
+        service.submit("execute", build_printing_programs([2]), durable=True, idempotency_key="k")
     redis.delete(keys.job(first.id))
-    again = service.submit("execute", printing([2]), durable=True, idempotency_key="k")
+    again = service.submit("execute", build_printing_programs([2]), durable=True, idempotency_key="k")
     assert again.id != first.id
-    assert service.job(again.id).id == again.id
+    assert service.get_job(again.id).id == again.id
 
 
 def test_a_key_that_an_older_version_wrote_still_names_its_job(service: Service, redis: Redis) -> None:
-    first = service.submit("execute", printing([1]), durable=True, idempotency_key="k")
+    first = service.submit("execute", build_printing_programs([1]), durable=True, idempotency_key="k")
     (name,) = redis.keys("sandbox:idempotency:*")
     redis.set(name, first.id, ex=60)
-    assert service.submit("execute", printing([2]), durable=True, idempotency_key="k").id == first.id
+    assert service.submit("execute", build_printing_programs([2]), durable=True, idempotency_key="k").id == first.id
 
 
 def test_what_a_request_may_differ_in_is_compared_and_the_order_of_fields_is_not(service: Service) -> None:
@@ -154,23 +160,27 @@ def test_what_a_request_may_differ_in_is_compared_and_the_order_of_fields_is_not
 
 def test_a_gpu_jobs_id_cannot_be_guessed_from_its_key(service: Service) -> None:
     request = GenerateRequest.model_validate(GENERATE)
-    with asked_by(Caller("boss", Role.ADMIN)):
-        mine = service.start_on_gpu(GpuKind.GENERATE, request, "step-1")
-        assert service.start_on_gpu(GpuKind.GENERATE, request, "step-1").id == mine.id
-    with asked_by(Caller("other", Role.ADMIN)):
-        assert service.start_on_gpu(GpuKind.GENERATE, request, "step-1").id != mine.id
-    assert service.start_on_gpu(GpuKind.GENERATE, request, "step-1").id != mine.id
+    with act_as(Caller("boss", Role.ADMIN)):
+        mine = service.start_gpu_job(GpuKind.GENERATE, request, "step-1")
+        assert service.start_gpu_job(GpuKind.GENERATE, request, "step-1").id == mine.id
+    with act_as(Caller("other", Role.ADMIN)):
+        assert service.start_gpu_job(GpuKind.GENERATE, request, "step-1").id != mine.id
+    assert service.start_gpu_job(GpuKind.GENERATE, request, "step-1").id != mine.id
 
 
 def test_a_gpu_job_is_for_admins_whatever_its_id_is(service: Service, settings: QueueSettings) -> None:
-    boss, other, trainer = new_key("boss", Role.ADMIN), new_key("other", Role.ADMIN), new_key("trainer", Role.SUBMIT)
+    boss, other, trainer = (
+        generate_key("boss", Role.ADMIN),
+        generate_key("other", Role.ADMIN),
+        generate_key("trainer", Role.SUBMIT),
+    )
     api_keys = ",".join(each.entry for each in (boss, other, trainer))
     app = create_app(ApiSettings(home=settings.home, redis_url=settings.redis_url, api_keys=api_keys), service)
 
     def bearer(key: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {key}"}
 
-    with served(app) as url, httpx.Client(base_url=url) as http:
+    with serve_in_thread(app) as url, httpx.Client(base_url=url) as http:
         job = http.post("/generate", json=GENERATE, headers=bearer(boss.key)).json()
         for path in ("/generate", "/train/sft", "/train/grpo", "/evaluate"):
             assert http.post(path, json=GENERATE, headers=bearer(trainer.key)).status_code == 403

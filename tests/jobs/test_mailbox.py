@@ -12,16 +12,16 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from sandbox.jobs import keys
-from sandbox.jobs.delivery import Courier, addressed, post
+from sandbox.jobs.delivery import ResultWriter, encode_message, push_results
 from sandbox.jobs.envelope import Item
-from sandbox.jobs.mailbox import Mailbox
-from sandbox.jobs.spool import ELSEWHERE
+from sandbox.jobs.mailbox import ResultReader
+from sandbox.jobs.spool import PAYLOAD_MISSING
 from sandbox.schema import ExecuteRequest
 
 FULL = "MISCONF Errors writing to the AOF file: No space left on device"
 
 
-class BrokenOff:
+class FaultyRedis:
     """Redis, whose answers to some pipelines are lost after it did what they say, or which refuses them.
 
     As with the real one, a pipeline whose answer was lost is sent again by redis-py itself.
@@ -36,87 +36,91 @@ class BrokenOff:
         real, pipeline = self, self._redis.pipeline(transaction)
         execute = pipeline.execute
 
-        def broken() -> Any:
+        def execute_with_fault() -> Any:
             sent_again = list(pipeline.command_stack)
-            with real._fault() as faulty:
+            with real._inject_fault() as faulty:
                 answers = execute()
                 if faulty:
                     pipeline.command_stack.extend(sent_again)
                     execute()
                 return answers
 
-        pipeline.execute = broken
+        pipeline.execute = execute_with_fault
         return pipeline
 
     @contextmanager
-    def _fault(self) -> Iterator[bool]:
+    def _inject_fault(self) -> Iterator[bool]:
         faulty = self.left > 0
         self.left -= faulty
         if faulty and not self._after:
             raise ResponseError(FULL)
         yield faulty
         if faulty:
-            raise AnswerLost(FULL)
+            raise ReplyLost(FULL)
 
 
-class AnswerLost(RedisError):  # type: ignore[misc]
+class ReplyLost(RedisError):  # type: ignore[misc]
     """As when Redis dies with its answer unsent."""
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["refused", "answer lost"])
 @pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
 def test_a_letter_is_not_lost_with_the_answer_that_brought_it(redis: Redis, times: int, after: bool) -> None:
-    faulty = BrokenOff(redis, after, times)
-    mailbox = Mailbox(faulty, lambda ids: None, lambda item_id: None)
+    faulty = FaultyRedis(redis, after, times)
+    result_reader = ResultReader(faulty, lambda ids: None, lambda item_id: None)
     names = [f"item-{number}" for number in range(40)]
-    futures = mailbox.expect(names)
-    mailbox.start()
+    futures = result_reader.expect(names)
+    result_reader.start()
     try:
         for name in names:
             pipeline = redis.pipeline()
-            post(pipeline, mailbox.reader, [addressed(name, b"result of " + name.encode())])
+            push_results(pipeline, result_reader.reader_id, [encode_message(name, b"result of " + name.encode())])
             pipeline.execute()
             time.sleep(0.005)
         assert [future.result(5) for future in futures] == [f"result of {name}".encode() for name in names]
         assert faulty.left == 0
     finally:
-        mailbox.close()
-    assert all(redis.ttl(key) != -1 for key in redis.keys(keys.mail(mailbox.reader) + "*"))
+        result_reader.close()
+    assert all(redis.ttl(key) != -1 for key in redis.keys(keys.messages(result_reader.reader_id) + "*"))
 
 
 def test_a_letter_is_not_lost_where_redis_fails_while_it_is_handed_out(redis: Redis) -> None:
-    failures = iter([AnswerLost(FULL)])
+    failures = iter([ReplyLost(FULL)])
 
-    def elsewhere(item_id: str) -> None:
+    def handle_payload_missing(item_id: str) -> None:
         for failure in failures:
             raise failure
-        mailbox.put(item_id, b"sent whole")
+        result_reader.resolve(item_id, b"sent whole")
 
-    mailbox = Mailbox(redis, lambda ids: None, elsewhere)
-    futures = mailbox.expect(["spooled", "plain"])
-    mailbox.start()
+    result_reader = ResultReader(redis, lambda ids: None, handle_payload_missing)
+    futures = result_reader.expect(["spooled", "plain"])
+    result_reader.start()
     try:
         pipeline = redis.pipeline()
-        post(pipeline, mailbox.reader, [addressed("spooled", ELSEWHERE), addressed("plain", b"result")])
+        push_results(
+            pipeline,
+            result_reader.reader_id,
+            [encode_message("spooled", PAYLOAD_MISSING), encode_message("plain", b"result")],
+        )
         pipeline.execute()
         assert [future.result(5) for future in futures] == [b"sent whole", b"result"]
     finally:
-        mailbox.close()
+        result_reader.close()
 
 
 def test_while_redis_refuses_to_write_a_result_is_neither_told_nor_its_envelope_forgotten(redis: Redis) -> None:
-    redis.set(keys.envelope("e"), "content")
+    redis.set(keys.job_batch("e"), "content")
     item = Item(submission="s", submitted_at=0.0, reader="reader", execute=ExecuteRequest(language="python", code=""))
-    courier = Courier(redis, 60)
+    result_writer = ResultWriter(redis, 60)
     redis.config_set("min-replicas-to-write", 1)
     try:
-        courier.take(item, b"result")
+        result_writer.write(item, b"result")
         with pytest.raises(RedisError):
-            courier.flush(lambda ending: ending.delete(keys.envelope("e")))
-        assert redis.exists(keys.envelope("e"))
-        assert not redis.exists(keys.mail("reader"))
+            result_writer.flush(lambda ending: ending.delete(keys.job_batch("e")))
+        assert redis.exists(keys.job_batch("e"))
+        assert not redis.exists(keys.messages("reader"))
     finally:
         redis.config_set("min-replicas-to-write", 0)
-    courier.flush(lambda ending: ending.delete(keys.envelope("e")))
-    assert not redis.exists(keys.envelope("e"))
-    assert redis.lrange(keys.mail("reader"), 0, -1) == [b"s result"]
+    result_writer.flush(lambda ending: ending.delete(keys.job_batch("e")))
+    assert not redis.exists(keys.job_batch("e"))
+    assert redis.lrange(keys.messages("reader"), 0, -1) == [b"s result"]

@@ -10,16 +10,16 @@ import pytest
 from redis import Redis
 
 from sandbox.errors import QueueFull
-from sandbox.ids import new_id
+from sandbox.ids import generate_id
 from sandbox.jobs import leases
 from sandbox.jobs.connection import connect
-from sandbox.jobs.postman import Postman
+from sandbox.jobs.postman import BatchSender
 from sandbox.schema import Lane
 from tests.redis_server import RedisServer
 
 
-def items(number: int) -> list[tuple[str, bytes]]:
-    return [(new_id(), b"{}") for _ in range(number)]
+def build_items(number: int) -> list[tuple[str, bytes]]:
+    return [(generate_id(), b"{}") for _ in range(number)]
 
 
 def test_what_is_sent_while_the_queue_is_counted_is_not_forgotten(
@@ -27,22 +27,24 @@ def test_what_is_sent_while_the_queue_is_counted_is_not_forgotten(
 ) -> None:
     """Or a full queue would take more for as long as until it is counted again."""
     assert redis.ping()
-    postman = Postman(connect(redis_server.url(1)), queue_ttl_s=60, max_queued=3, lease_s=5.0, max_bytes=1 << 20)
+    sender = BatchSender(
+        connect(redis_server.build_url(1)), queue_ttl_s=60, max_queued=3, lease_s=5.0, max_bytes=1 << 20
+    )
     sent = threading.Event()
 
-    def slots(*_: Any) -> list[Any]:
+    def send_and_list_no_workers(*_: Any) -> list[Any]:
         """Between reading the depths and believing them."""
         if not sent.is_set():
-            postman.send_now(Lane.DEFAULT, items(3))
+            sender.send_now(Lane.DEFAULT, build_items(3))
             sent.set()
         return []
 
-    monkeypatch.setattr(leases, "slots", slots)
-    postman.start()
+    monkeypatch.setattr(leases, "list_slot_workers", send_and_list_no_workers)
+    sender.start()
     try:
         assert sent.wait(10.0)
         time.sleep(0.2)
         with pytest.raises(QueueFull, match="lane default holds 3 of 3"):
-            postman.accept(Lane.DEFAULT, items(1))
+            sender.accept(Lane.DEFAULT, build_items(1))
     finally:
-        postman.close()
+        sender.close()

@@ -9,9 +9,9 @@ from typing import Any
 import httpcore
 import pytest
 
-from sandbox.jobs.public_network import Forbidden, PublicNetwork, is_open, networks
+from sandbox.jobs.public_network import AddressForbidden, PublicNetworkBackend, is_allowed, parse_networks
 
-INSIDE = [
+NON_PUBLIC_ADDRESSES = [
     "127.0.0.1",
     "127.255.255.254",
     "0.0.0.0",
@@ -47,23 +47,30 @@ INSIDE = [
     "ff02::1",
     "2001:db8::1",
 ]
-OUTSIDE = ["1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101", "2002:101:101::1"]
+PUBLIC_ADDRESSES = [
+    "1.1.1.1",
+    "93.184.216.34",
+    "2606:4700:4700::1111",
+    "::ffff:1.1.1.1",
+    "64:ff9b::101:101",
+    "2002:101:101::1",
+]
 
 
-@pytest.mark.parametrize("address", INSIDE)
+@pytest.mark.parametrize("address", NON_PUBLIC_ADDRESSES)
 def test_an_address_inside_is_not_called(address: str) -> None:
-    assert not is_open(address)
+    assert not is_allowed(address)
 
 
-@pytest.mark.parametrize("address", OUTSIDE)
+@pytest.mark.parametrize("address", PUBLIC_ADDRESSES)
 def test_an_address_that_anybody_may_reach_is_called(address: str) -> None:
-    assert is_open(address)
+    assert is_allowed(address)
 
 
 def test_a_network_that_is_named_may_be_called_however_its_addresses_are_written() -> None:
-    allowed = networks("10.0.0.0/8, 127.0.0.1 fd00::/8")
-    assert all(is_open(address, allowed) for address in ("10.9.9.9", "127.0.0.1", "::ffff:10.0.0.1", "fd00::7"))
-    assert not any(is_open(address, allowed) for address in ("127.0.0.2", "192.168.0.1", "::1", "172.16.0.1"))
+    allowed = parse_networks("10.0.0.0/8, 127.0.0.1 fd00::/8")
+    assert all(is_allowed(address, allowed) for address in ("10.9.9.9", "127.0.0.1", "::ffff:10.0.0.1", "fd00::7"))
+    assert not any(is_allowed(address, allowed) for address in ("127.0.0.2", "192.168.0.1", "::1", "172.16.0.1"))
 
 
 class Resolver:
@@ -91,7 +98,7 @@ async def test_a_name_is_resolved_once_and_the_connection_goes_to_the_address_th
         port = server.sockets[0].getsockname()[1]
         resolver = Resolver(["127.0.0.1"], ["127.0.0.9"])
         monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolver)
-        stream = await PublicNetwork(networks("127.0.0.1")).connect_tcp("trainer.example", port, timeout=5)
+        stream = await PublicNetworkBackend(parse_networks("127.0.0.1")).connect_tcp("trainer.example", port, timeout=5)
         await asyncio.wait_for(reached.wait(), 5)
         await stream.aclose()
     assert resolver.asked == 1
@@ -99,12 +106,12 @@ async def test_a_name_is_resolved_once_and_the_connection_goes_to_the_address_th
 
 async def test_a_name_with_one_address_inside_is_not_called_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", Resolver(["1.1.1.1", "169.254.169.254"]))
-    with pytest.raises(Forbidden, match=r"169\.254\.169\.254"):
-        await PublicNetwork().connect_tcp("trainer.example", 80, timeout=5)
+    with pytest.raises(AddressForbidden, match=r"169\.254\.169\.254"):
+        await PublicNetworkBackend().connect_tcp("trainer.example", 80, timeout=5)
 
 
 async def test_a_name_that_is_not_there_is_a_connection_error() -> None:
     with pytest.raises(httpcore.ConnectError, match="cannot be resolved"):
-        await PublicNetwork().connect_tcp("no.such.name.invalid", 80, timeout=5)
-    with pytest.raises(Forbidden):
-        await PublicNetwork().connect_unix_socket("/run/docker.sock")
+        await PublicNetworkBackend().connect_tcp("no.such.name.invalid", 80, timeout=5)
+    with pytest.raises(AddressForbidden):
+        await PublicNetworkBackend().connect_unix_socket("/run/docker.sock")

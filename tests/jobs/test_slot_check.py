@@ -12,19 +12,19 @@ from redis import Redis
 
 from sandbox import languages
 from sandbox.box.docker_engine import DockerEngine, remove_boxes
-from sandbox.box.engine import Engine, Walls
+from sandbox.box.engine import BoxHandle, Engine
 from sandbox.box.slot import Slot
 from sandbox.config import QueueSettings, WorkerSettings
 from sandbox.errors import BoxError, CannotRun, EngineUnavailable, InfrastructureError
 from sandbox.jobs import attempts, keys
-from sandbox.jobs.attempts import in_some_box
-from sandbox.jobs.slot_check import Recovery, SlotCheck, prove
+from sandbox.jobs.attempts import run_with_retries
+from sandbox.jobs.slot_check import SlotCallbacks, SlotCheck, run_self_test
 from sandbox.service import Service
-from tests.crew import Crew
-from tests.jobs.waiting import until
+from tests.crew import WorkerProcesses
+from tests.jobs.waiting import wait_until
 
 SLOT = 136
-PYTHON = languages.named("python")
+PYTHON = languages.get_language("python")
 
 
 @dataclass
@@ -35,7 +35,7 @@ class FailingEngine:
     failures: dict[str, InfrastructureError] = field(default_factory=dict)
     starts: int = 0
 
-    def start(self, image: str) -> Walls:
+    def start(self, image: str) -> BoxHandle:
         self.starts += 1
         if image in self.failures:
             raise self.failures[image]
@@ -47,7 +47,7 @@ class FailingEngine:
     def lacks(self, tool: str) -> bool:
         return False
 
-    def missing_walls(self) -> list[str]:
+    def list_missing_isolation(self) -> list[str]:
         return []
 
     def close(self) -> None:
@@ -69,49 +69,49 @@ def slot(engine: FailingEngine) -> Iterator[Slot]:
     slot.close()
 
 
-def _check(slot: Slot, events: list[str]) -> SlotCheck:
-    return SlotCheck(slot, prove, Recovery(lambda: events.append("waits"), lambda: events.append("ready")))
+def _build_check(slot: Slot, events: list[str]) -> SlotCheck:
+    return SlotCheck(slot, run_self_test, SlotCallbacks(lambda: events.append("waits"), lambda: events.append("ready")))
 
 
 def test_a_slot_is_ready_when_it_has_judged_a_program(slot: Slot) -> None:
     events: list[str] = []
-    check = _check(slot, events)
-    assert not check.serves()
-    assert check.waiting() is not None
-    assert check.ready()
-    assert (events, check.waiting(), slot.places()) == (["ready"], None, ["python"])
+    check = _build_check(slot, events)
+    assert not check.can_serve()
+    assert check.describe_wait() is not None
+    assert check.ensure_ready()
+    assert (events, check.describe_wait(), slot.list_box_keys()) == (["ready"], None, ["python"])
 
 
 def test_a_slot_without_a_box_takes_nothing_says_why_and_recovers(slot: Slot, engine: FailingEngine) -> None:
     events: list[str] = []
-    check = _check(slot, events)
+    check = _build_check(slot, events)
     engine.failures["python"] = BoxError("no space left")
     began = time.time()
-    assert not check.ready()
-    waiting = check.waiting()
+    assert not check.ensure_ready()
+    waiting = check.describe_wait()
     assert waiting is not None
     assert (waiting["image"], waiting["why"], waiting["serves"]) == ("python", "no space left", False)
     assert began - 1 <= waiting["since"] <= time.time()
-    assert not check.ready()
+    assert not check.ensure_ready()
     del engine.failures["python"]
-    assert check.ready()
+    assert check.ensure_ready()
     assert events[-1] == "ready"
-    assert check.waiting() is None
+    assert check.describe_wait() is None
 
 
 def test_an_image_that_does_not_start_leaves_the_others_served(
     slot: Slot, engine: FailingEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempts, "ENGINE_PATIENCE_S", 0.5)
-    check = _check(slot, [])
-    assert check.ready()
+    monkeypatch.setattr(attempts, "ENGINE_TIMEOUT_S", 0.5)
+    check = _build_check(slot, [])
+    assert check.ensure_ready()
     for failure in (EngineUnavailable("image gone"), BoxError("engine gone")):
         engine.failures["native"] = failure
         with pytest.raises(CannotRun, match="gone"):
-            in_some_box(slot, languages.named("cpp"), lambda box: None)
-        assert check.ready()
-        assert slot.places() == ["python"]
-        waiting = check.waiting()
+            run_with_retries(slot, languages.get_language("cpp"), lambda box: None)
+        assert check.ensure_ready()
+        assert slot.list_box_keys() == ["python"]
+        waiting = check.describe_wait()
         assert waiting is not None
         assert (waiting["image"], waiting["serves"]) == ("native", True)
         assert waiting["only_image"] is isinstance(failure, EngineUnavailable)
@@ -119,7 +119,7 @@ def test_an_image_that_does_not_start_leaves_the_others_served(
 
 def test_failures_to_start_a_box_use_up_no_tries_of_the_program(slot: Slot, engine: FailingEngine) -> None:
     class Flaky(FailingEngine):
-        def start(self, image: str) -> Walls:
+        def start(self, image: str) -> BoxHandle:
             self.starts += 1
             if self.starts < 5:
                 raise BoxError("not yet")
@@ -127,41 +127,41 @@ def test_failures_to_start_a_box_use_up_no_tries_of_the_program(slot: Slot, engi
 
     flaky = Flaky(engine)
     patient = Slot(flaky, 1_000, 1_000.0)
-    assert in_some_box(patient, PYTHON, lambda box: "ran") == "ran"
+    assert run_with_retries(patient, PYTHON, lambda box: "ran") == "ran"
     assert flaky.starts == 5
     patient.close()
 
 
 def test_a_program_that_breaks_every_box_is_told_from_a_slot_that_runs_nothing(slot: Slot) -> None:
-    check = _check(slot, [])
-    assert check.ready()
+    check = _build_check(slot, [])
+    assert check.ensure_ready()
 
-    def breaks(box: object) -> None:
+    def break_box(box: object) -> None:
         raise BoxError("broken by this program")
 
     with pytest.raises(BoxError):
-        in_some_box(slot, PYTHON, breaks)
-    assert slot.doubtful == "broken by this program"
-    check.prove_again(slot.doubtful)
-    assert check.serves()
+        run_with_retries(slot, PYTHON, break_box)
+    assert slot.repeated_failure == "broken by this program"
+    check.repeat_self_test(slot.repeated_failure)
+    assert check.can_serve()
 
 
 def test_a_slot_that_no_longer_runs_the_known_program_takes_nothing(slot: Slot) -> None:
     works = True
 
-    def proof(slot: Slot) -> None:
+    def self_test(slot: Slot) -> None:
         if not works:
             raise BoxError("run not started")
 
     events: list[str] = []
-    check = SlotCheck(slot, proof, Recovery(lambda: events.append("waits"), lambda: events.append("ready")))
-    assert check.ready()
+    check = SlotCheck(slot, self_test, SlotCallbacks(lambda: events.append("waits"), lambda: events.append("ready")))
+    assert check.ensure_ready()
     works = False
     with pytest.raises(CannotRun, match="run not started"):
-        check.prove_again("every box broke")
-    assert not check.ready()
+        check.repeat_self_test("every box broke")
+    assert not check.ensure_ready()
     works = True
-    assert check.ready()
+    assert check.ensure_ready()
     assert (events[0], events[-1]) == ("ready", "ready")
     assert "waits" in events
 
@@ -170,16 +170,16 @@ def test_a_worker_whose_known_program_gets_another_verdict_is_never_ready(
     service: Service, settings: QueueSettings, redis: Redis, images: dict[str, str]
 ) -> None:
     assert images
-    with Crew(settings, SLOT + 1) as crew:
-        crew.prelude = (
+    with WorkerProcesses(settings, SLOT + 1) as worker_processes:
+        worker_processes.prelude = (
             "from sandbox.jobs import slot_check; "
             "slot_check.PROOF = slot_check.PROOF.model_copy(update={'code': 'print(41)'}); "
         )
-        crew._start(())
-        until(
-            lambda: "print(6 * 7) was judged wrong_answer" in " ".join(service.readiness().problems),
+        worker_processes._start_one(())
+        wait_until(
+            lambda: "print(6 * 7) was judged wrong_answer" in " ".join(service.check_readiness().problems),
             "readiness says so",
         )
-        assert not service.readiness().ready
+        assert not service.check_readiness().ready
         assert redis.zcard(keys.WORKERS) == 0
     remove_boxes(settings.home)

@@ -30,7 +30,7 @@ SET = sha256(BODY).hexdigest()
 
 @pytest.fixture
 def redis(redis_server: RedisServer) -> Iterator[Redis]:
-    client = redis_server.client(DATABASE)
+    client = redis_server.connect(DATABASE)
     client.flushdb()
     yield client
     client.close()
@@ -41,7 +41,7 @@ def sets(redis: Redis) -> TaskSets:
     return TaskSets(redis, TTL_S)
 
 
-def stdio(test: object) -> TestCase:
+def expect_test_case(test: object) -> TestCase:
     assert isinstance(test, TestCase)
     return test
 
@@ -51,17 +51,17 @@ def test_a_set_is_put_under_its_hash_and_read_by_reference(sets: TaskSets) -> No
     tasks = sets.get([f"{SET}/sum", f"{SET}/näh/er"])
     assert tasks[f"{SET}/sum"].language == "cpp"
     assert tasks[f"{SET}/sum"].weights == [2.0]
-    assert [stdio(test).stdin_bytes for test in tasks[f"{SET}/näh/er"].tests] == [b"", b"\xff"]
+    assert [expect_test_case(test).stdin_bytes for test in tasks[f"{SET}/näh/er"].tests] == [b"", b"\xff"]
 
 
 def test_another_process_reads_what_one_has_put(sets: TaskSets, redis: Redis) -> None:
     sets.put(SET, BODY)
-    assert stdio(TaskSets(redis, TTL_S).get([f"{SET}/sum"])[f"{SET}/sum"].tests[0]).expected == "3\n"
+    assert expect_test_case(TaskSets(redis, TTL_S).get([f"{SET}/sum"])[f"{SET}/sum"].tests[0]).expected == "3\n"
 
 
 def test_putting_twice_is_harmless_and_what_was_read_is_not_read_again(sets: TaskSets, redis: Redis) -> None:
     sets.put(SET, BODY)
-    assert sets.put(SET, BODY) == sets.info(SET)
+    assert sets.put(SET, BODY) == sets.get_info(SET)
     first = sets.get([f"{SET}/sum"])[f"{SET}/sum"]
     redis.hset(keys.task_set(SET), "sum", b"not read any more")
     assert sets.get([f"{SET}/sum"])[f"{SET}/sum"] is first
@@ -90,7 +90,7 @@ def test_what_was_never_put_is_not_found(sets: TaskSets, reference: str) -> None
     with pytest.raises(NotFound, match="PUT /tasks/"):
         sets.get([f"{SET}/sum", reference])
     with pytest.raises(NotFound):
-        sets.info("0" * 64)
+        sets.get_info("0" * 64)
 
 
 def test_a_set_under_another_name_than_its_hash_is_refused(sets: TaskSets) -> None:
@@ -119,4 +119,4 @@ def test_a_set_with_many_tasks_is_written_whole(sets: TaskSets) -> None:
     name = sha256(body).hexdigest()
     assert sets.put(name, body).tasks == 2_500
     found = sets.get([f"{name}/{number}" for number in range(2_500)])
-    assert stdio(found[f"{name}/2499"].tests[0]).expected == "2499"
+    assert expect_test_case(found[f"{name}/2499"].tests[0]).expected == "2499"

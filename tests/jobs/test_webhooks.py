@@ -26,10 +26,10 @@ from sandbox.config import ApiSettings
 from sandbox.errors import BadRequest, NotFound
 from sandbox.jobs import keys
 from sandbox.service import Service
-from tests.api.serving import served
-from tests.crew import Crew
-from tests.jobs.receiver import Received, Receiver, receiving
-from tests.jobs.waiting import until
+from tests.api.serving import serve_in_thread
+from tests.crew import WorkerProcesses
+from tests.jobs.receiver import ReceivedRequest, Receiver, run_receiver
+from tests.jobs.waiting import wait_until
 from tests.redis_server import RedisServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +51,7 @@ BAD = {**GOOD, "code": "print(5)"}
 
 @pytest.fixture(scope="module")
 def redis(redis_server: RedisServer) -> Iterator[Redis]:
-    client = redis_server.client(DATABASE)
+    client = redis_server.connect(DATABASE)
     client.flushdb()
     yield client
     client.close()
@@ -62,7 +62,7 @@ def settings(redis: Redis, redis_server: RedisServer, tmp_path_factory: pytest.T
     assert redis.dbsize() == 0
     return ApiSettings(
         home=tmp_path_factory.mktemp("webhooks"),
-        redis_url=redis_server.url(DATABASE),
+        redis_url=redis_server.build_url(DATABASE),
         webhook_secret=SECRET,
         webhook_networks="127.0.0.1",
     )
@@ -73,8 +73,8 @@ def service(settings: ApiSettings, images: dict[str, str]) -> Iterator[Service]:
     """Served by one worker."""
     assert images
     service = Service(settings)
-    with Crew(settings, FIRST_SLOT) as crew:
-        crew.hire()
+    with WorkerProcesses(settings, FIRST_SLOT) as worker_processes:
+        worker_processes.start()
         service.start()
         yield service
         service.close()
@@ -83,7 +83,7 @@ def service(settings: ApiSettings, images: dict[str, str]) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def url(settings: ApiSettings, service: Service) -> Iterator[str]:
-    with served(create_app(settings, service)) as address:
+    with serve_in_thread(create_app(settings, service)) as address:
         yield address
 
 
@@ -96,11 +96,11 @@ def client(url: str) -> Iterator[Client]:
 @pytest.fixture
 def receiver(redis: Redis) -> Iterator[Receiver]:
     redis.delete(keys.WEBHOOKS_DUE, keys.WEBHOOKS_DEAD)
-    with receiving() as opened:
+    with run_receiver() as opened:
         yield opened
 
 
-class Delivering:
+class SenderProcess:
     """The process that delivers."""
 
     def __init__(self, settings: ApiSettings) -> None:
@@ -125,90 +125,92 @@ class Delivering:
 
 
 @pytest.fixture(scope="module")
-def deliverer(settings: ApiSettings) -> Iterator[Delivering]:
-    delivering = Delivering(settings)
-    yield delivering
-    assert delivering.stop() == 0
+def sender_process(settings: ApiSettings) -> Iterator[SenderProcess]:
+    sender_process = SenderProcess(settings)
+    yield sender_process
+    assert sender_process.stop() == 0
 
 
-def believed(received: Received, secret: str = SECRET) -> dict[str, object]:
+def verify_signature(received: ReceivedRequest, secret: str = SECRET) -> dict[str, object]:
     """The body, after the library has found the signature to be good."""
     body = Webhook(secret).verify(received.body, received.headers)
     assert isinstance(body, dict)
     return body
 
 
-def settle(redis: Redis) -> None:
-    until(lambda: redis.zcard(keys.WEBHOOKS_DUE) == 0, "nothing is due")
+def wait_until_delivered(redis: Redis) -> None:
+    wait_until(lambda: redis.zcard(keys.WEBHOOKS_DUE) == 0, "nothing is due")
 
 
 # --- what is sent
 
 
 def test_a_verdict_is_sent_signed_and_once(
-    client: Client, receiver: Receiver, redis: Redis, deliverer: Delivering
+    client: Client, receiver: Receiver, redis: Redis, sender_process: SenderProcess
 ) -> None:
     job = client.submit("verify", GOOD, callback_url=f"{receiver.url}/rewards?step=7")
     (received,) = receiver.wait(1)
     assert (received.method, received.path, received.id) == ("POST", "/rewards?step=7", job.id)
-    body = believed(received)
+    body = verify_signature(received)
     assert (body["type"], body["data"]["job"]) == ("verify.finished", job.id)  # type: ignore[index]
     assert body["data"]["result"] == client.wait(job.id).result  # type: ignore[index]
-    settle(redis)
+    wait_until_delivered(redis)
     time.sleep(0.5)
     assert len(receiver.requests) == 1
 
 
-def test_a_batch_is_sent_whole_or_verdict_by_verdict(client: Client, receiver: Receiver, deliverer: Delivering) -> None:
+def test_a_batch_is_sent_whole_or_verdict_by_verdict(
+    client: Client, receiver: Receiver, sender_process: SenderProcess
+) -> None:
     whole = client.submit("verify", [GOOD, BAD], callback_url=receiver.url)
     (received,) = receiver.wait(1)
-    results = believed(received)["data"]["result"]["results"]  # type: ignore[index]
+    results = verify_signature(received)["data"]["result"]["results"]  # type: ignore[index]
     assert [result["verdict"] for result in results] == ["accepted", "wrong_answer"]
     assert received.id == whole.id
     each = client.submit("verify", [GOOD, BAD, GOOD], callback_url=receiver.url, callback_for="item")
-    bodies = [believed(received) for received in receiver.wait(4)[1:]]
-    told = {body["data"]["index"]: body["data"]["result"]["verdict"] for body in bodies}  # type: ignore[index]
-    assert told == {0: "accepted", 1: "wrong_answer", 2: "accepted"}
+    bodies = [verify_signature(received) for received in receiver.wait(4)[1:]]
+    verdicts = {body["data"]["index"]: body["data"]["result"]["verdict"] for body in bodies}  # type: ignore[index]
+    assert verdicts == {0: "accepted", 1: "wrong_answer", 2: "accepted"}
     assert {body["type"] for body in bodies} == {"verify.item"}
     assert {received.id for received in receiver.requests[1:]} == {f"{each.id}.{index}" for index in range(3)}
 
 
 def test_programs_votes_and_rewards_have_callbacks_too(
-    client: Client, receiver: Receiver, deliverer: Delivering
+    client: Client, receiver: Receiver, sender_process: SenderProcess
 ) -> None:
     client.submit("execute", {"language": "python", "code": "print(7)"}, callback_url=receiver.url)
-    body = believed(receiver.wait(1)[0])
+    body = verify_signature(receiver.wait(1)[0])
     assert (body["type"], body["data"]["result"]["stdout"]) == ("execute.finished", "7\n")  # type: ignore[index]
     vote = {"candidates": [{"language": "python", "code": "print(1)"}] * 2, "inputs": ["1"]}
     client.submit("vote", vote, callback_url=receiver.url)
-    body = believed(receiver.wait(2)[1])
+    body = verify_signature(receiver.wait(2)[1])
     assert body["data"]["result"]["labels"][0]["expected"] == "1\n"  # type: ignore[index]
 
 
 def test_rewards_are_sent_in_the_order_of_the_completions(
-    client: Client, receiver: Receiver, deliverer: Delivering
+    client: Client, receiver: Receiver, sender_process: SenderProcess
 ) -> None:
     completions = ["no code", f"```python\n{BAD['code']}\n```", f"```python\n{GOOD['code']}\n```"]
     request = {"completions": completions, "tests": [GOOD["tests"]], "policy": "x-coder"}
     job = client.submit("reward", request, callback_url=receiver.url)
     (received,) = receiver.wait(1)
-    body = believed(received)
+    body = verify_signature(received)
     assert body["type"] == "reward.finished"
     assert body["data"]["result"]["rewards"] == [-2.0, 0.0, 5.0]  # type: ignore[index]
     assert body["data"]["result"] == client.wait(job.id).result  # type: ignore[index]
     # Where no completion has a program, there is nothing to wait for.
     empty = client.submit("reward", {**request, "completions": ["none"]}, callback_url=receiver.url)
-    body = believed(receiver.wait(2)[1])
+    body = verify_signature(receiver.wait(2)[1])
     assert (body["data"]["job"], body["data"]["result"]["rewards"]) == (empty.id, [-2.0])  # type: ignore[index]
 
 
 def test_a_submission_repeated_with_its_key_is_called_for_once(
-    client: Client, receiver: Receiver, redis: Redis, deliverer: Delivering
+    client: Client, receiver: Receiver, redis: Redis, sender_process: SenderProcess
 ) -> None:
     first = client.submit("verify", GOOD, idempotency_key="once", callback_url=receiver.url)
     receiver.wait(1)
     assert client.submit("verify", GOOD, idempotency_key="once", callback_url=receiver.url).id == first.id
-    settle(redis)
+    wait_until_delivered(redis)
     assert len(receiver.requests) == 1
 
 
@@ -216,83 +218,83 @@ def test_a_submission_repeated_with_its_key_is_called_for_once(
 
 
 def test_a_refusal_is_tried_again_after_growing_pauses_under_the_same_id(
-    client: Client, receiver: Receiver, redis: Redis, deliverer: Delivering
+    client: Client, receiver: Receiver, redis: Redis, sender_process: SenderProcess
 ) -> None:
-    receiver.reply = lambda received: (500 if len(receiver.requests) < 4 else 200, {})
+    receiver.choose_reply = lambda received: (500 if len(receiver.requests) < 4 else 200, {})
     client.submit("verify", GOOD, callback_url=receiver.url)
     requests = receiver.wait(4)
     assert len({received.id for received in requests}) == 1
-    assert all(believed(received) for received in requests)
-    pauses = [later.at - earlier.at for earlier, later in pairwise(requests)]
+    assert all(verify_signature(received) for received in requests)
+    pauses = [later.received_at - earlier.received_at for earlier, later in pairwise(requests)]
     assert all(pause >= least for pause, least in zip(pauses, (0.05, 0.1, 0.2), strict=True))
-    settle(redis)
+    wait_until_delivered(redis)
     assert redis.zcard(keys.WEBHOOKS_DEAD) == 0
 
 
 def test_after_the_last_try_it_lies_among_the_dead_and_can_be_revived(
-    client: Client, url: str, receiver: Receiver, redis: Redis, deliverer: Delivering
+    client: Client, url: str, receiver: Receiver, redis: Redis, sender_process: SenderProcess
 ) -> None:
-    receiver.reply = lambda received: (500, {})
+    receiver.choose_reply = lambda received: (500, {})
     job = client.submit("verify", GOOD, callback_url=f"{receiver.url}/r?token=hidden")
     receiver.wait(4)
     dead_ones = f"{url}/webhooks/dead"
-    until(lambda: bool(httpx.get(dead_ones).json()), "it is dead")
+    wait_until(lambda: bool(httpx.get(dead_ones).json()), "it is dead")
     (dead,) = httpx.get(dead_ones).json()
     assert (dead["id"], dead["tries"], dead["error"]) == (job.id, 4, "status 500")
     assert dead["url"] == f"{receiver.url}/r"
     assert 0 < redis.ttl(keys.webhook(job.id)) <= 604_800
     time.sleep(1.2)
     assert len(receiver.requests) == 4
-    receiver.reply = lambda received: (200, {})
+    receiver.choose_reply = lambda received: (200, {})
     assert httpx.post(f"{dead_ones}/{job.id}").status_code == 204
-    believed(receiver.wait(5)[4])
-    settle(redis)
+    verify_signature(receiver.wait(5)[4])
+    wait_until_delivered(redis)
     assert httpx.get(dead_ones).json() == []
     assert httpx.post(f"{dead_ones}/{job.id}").status_code == 404
 
 
 def test_redirects_are_not_followed_and_gone_is_gone(
-    client: Client, receiver: Receiver, redis: Redis, deliverer: Delivering
+    client: Client, receiver: Receiver, redis: Redis, sender_process: SenderProcess
 ) -> None:
-    receiver.reply = lambda received: (
+    receiver.choose_reply = lambda received: (
         (307, {"Location": f"{receiver.url}/elsewhere"}) if received.path == "/moved" else (410, {})
     )
     client.submit("verify", GOOD, callback_url=f"{receiver.url}/moved")
     client.submit("verify", GOOD, callback_url=f"{receiver.url}/gone")
-    until(lambda: redis.zcard(keys.WEBHOOKS_DEAD) == 2, "both are given up")
+    wait_until(lambda: redis.zcard(keys.WEBHOOKS_DEAD) == 2, "both are given up")
     paths = [received.path for received in receiver.requests]
     assert (paths.count("/moved"), paths.count("/gone"), paths.count("/elsewhere")) == (4, 1, 0)
 
 
 def test_a_pause_that_the_receiver_asks_for_is_kept(
-    client: Client, receiver: Receiver, redis: Redis, deliverer: Delivering
+    client: Client, receiver: Receiver, redis: Redis, sender_process: SenderProcess
 ) -> None:
-    receiver.reply = lambda received: (503, {"Retry-After": "1"}) if len(receiver.requests) < 2 else (204, {})
+    receiver.choose_reply = lambda received: (503, {"Retry-After": "1"}) if len(receiver.requests) < 2 else (204, {})
     client.submit("verify", GOOD, callback_url=receiver.url)
     first, second = receiver.wait(2)
-    assert second.at - first.at >= 1.0
-    settle(redis)
+    assert second.received_at - first.received_at >= 1.0
+    wait_until_delivered(redis)
 
 
 # --- processes that die
 
 
 def test_what_a_killed_process_was_delivering_its_successor_delivers(
-    client: Client, receiver: Receiver, redis: Redis, deliverer: Delivering
+    client: Client, receiver: Receiver, redis: Redis, sender_process: SenderProcess
 ) -> None:
     receiver.hold.set()
     job = client.submit("verify", GOOD, callback_url=receiver.url)
     receiver.wait(1)
-    deliverer.kill()
+    sender_process.kill()
     receiver.hold.clear()
     meanwhile = client.submit("verify", [GOOD, BAD], callback_url=receiver.url, callback_for="item")
     client.wait(meanwhile.id)
     assert redis.zcard(keys.WEBHOOKS_DUE) == 3
-    deliverer.start()
+    sender_process.start()
     requests = receiver.wait(4)
     assert requests[0].id == job.id  # and again, when the lease of the dead one is over
     assert {received.id for received in requests[1:]} == {job.id, f"{meanwhile.id}.0", f"{meanwhile.id}.1"}
-    settle(redis)
+    wait_until_delivered(redis)
     time.sleep(0.3)
     assert len(receiver.requests) == 4
 
@@ -321,20 +323,24 @@ def test_an_address_that_must_not_be_called_is_refused_at_once(client: Client, c
 
 
 def test_a_name_that_stands_for_such_an_address_is_never_called(
-    client: Client, receiver: Receiver, redis: Redis, service: Service, deliverer: Delivering
+    client: Client, receiver: Receiver, redis: Redis, service: Service, sender_process: SenderProcess
 ) -> None:
     """Numbers have odd spellings, which only the resolver reads."""
     port = receiver.url.rpartition(":")[2]
     for host in ("2852039166", "0x7f000002"):  # 169.254.169.254 and 127.0.0.2
         client.submit("verify", GOOD, callback_url=f"http://{host}:{port}/")
-    until(lambda: len(service.dead_webhooks()) == 2, "both are given up at once")
-    assert all("not a public address" in dead.error and dead.tries == 1 for dead in service.dead_webhooks())
+    wait_until(lambda: len(service.list_dead_webhooks()) == 2, "both are given up at once")
+    assert all("not a public address" in dead.error and dead.tries == 1 for dead in service.list_dead_webhooks())
     assert receiver.requests == []
 
 
 def test_without_a_secret_there_are_no_callbacks(service: Service, settings: ApiSettings) -> None:
     silent = settings.model_copy(update={"webhook_secret": ""})
-    with served(create_app(silent, service)) as url, Client(url) as client, pytest.raises(BadRequest, match="SECRET"):
+    with (
+        serve_in_thread(create_app(silent, service)) as url,
+        Client(url) as client,
+        pytest.raises(BadRequest, match="SECRET"),
+    ):
         client.submit("verify", GOOD, callback_url="https://trainer.example/")
 
 
@@ -346,21 +352,21 @@ def test_an_item_of_a_batch_has_no_callback_of_its_own(url: str) -> None:
 
 def test_reviving_what_is_not_dead_is_an_error(service: Service) -> None:
     with pytest.raises(NotFound):
-        service.revive_webhook("never")
+        service.requeue_webhook("never")
 
 
 # --- the operator
 
 
 def test_while_one_secret_replaces_another_both_are_signed_with(
-    client: Client, receiver: Receiver, deliverer: Delivering
+    client: Client, receiver: Receiver, sender_process: SenderProcess
 ) -> None:
     client.submit("verify", GOOD, callback_url=receiver.url)
     (received,) = receiver.wait(1)
-    assert believed(received, SECRET) == believed(received, OLD_SECRET)
+    assert verify_signature(received, SECRET) == verify_signature(received, OLD_SECRET)
 
 
-def test_what_was_delivered_tried_again_and_given_up_is_counted(url: str, deliverer: Delivering) -> None:
+def test_what_was_delivered_tried_again_and_given_up_is_counted(url: str, sender_process: SenderProcess) -> None:
     text = httpx.get(f"{url}/metrics").text
     counted = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("sandbox_webhook"))
     for name in ("delivered", "failed", "dead"):
@@ -373,13 +379,13 @@ def test_what_was_delivered_tried_again_and_given_up_is_counted(url: str, delive
 
 
 def test_judge0s_callback_puts_the_submission_in_its_own_shape(
-    url: str, receiver: Receiver, deliverer: Delivering
+    url: str, receiver: Receiver, sender_process: SenderProcess
 ) -> None:
     body = {"source_code": "print(7)", "language_id": 71, "expected_output": "8", "callback_url": receiver.url}
     answer = httpx.post(f"{url}/dialects/judge0/submissions", json=body)
     assert answer.status_code == 201, answer.text
     (received,) = receiver.wait(1)
-    told = believed(received)
-    assert (received.method, told["token"]) == ("PUT", answer.json()["token"])
-    assert told["status"] == {"id": 4, "description": "Wrong Answer"}
-    assert told["stdout"] == "Nwo="
+    payload = verify_signature(received)
+    assert (received.method, payload["token"]) == ("PUT", answer.json()["token"])
+    assert payload["status"] == {"id": 4, "description": "Wrong Answer"}
+    assert payload["stdout"] == "Nwo="

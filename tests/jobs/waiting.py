@@ -7,59 +7,59 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sandbox.caller import CALLER, Caller
+from sandbox.caller import CURRENT_CALLER, Caller
 from sandbox.schema import ExecuteRequest, ExecuteResult, Job, JobStatus, Lane
 from sandbox.service import Service, Ticket
 
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 
 @contextmanager
-def asked_by(caller: Caller) -> Iterator[None]:
-    token = CALLER.set(caller)
+def act_as(caller: Caller) -> Iterator[None]:
+    token = CURRENT_CALLER.set(caller)
     try:
         yield
     finally:
-        CALLER.reset(token)
+        CURRENT_CALLER.reset(token)
 
 
-def until(true: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> None:
-    deadline = time.monotonic() + patience_s
-    while not true():
-        assert time.monotonic() < deadline, f"not within {patience_s:.0f} s: {what}"
+def wait_until(condition: Callable[[], Any], description: str, timeout_s: float = TIMEOUT_S) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout_s:.0f} s: {description}"
         time.sleep(0.02)
 
 
-def program(code: str, lane: Lane = Lane.DEFAULT) -> ExecuteRequest:
+def build_program(code: str, lane: Lane = Lane.DEFAULT) -> ExecuteRequest:
     return ExecuteRequest(language="python", code=code, priority=lane)
 
 
-def sleeping(seconds: float, then: object = "awake") -> ExecuteRequest:
-    return program(f"import time; time.sleep({seconds}); print({str(then)!r})")
+def build_sleeping_program(seconds: float, output: object = "awake") -> ExecuteRequest:
+    return build_program(f"import time; time.sleep({seconds}); print({str(output)!r})")
 
 
-def printing(numbers: Sequence[int] | range, lane: Lane = Lane.DEFAULT) -> list[ExecuteRequest]:
-    return [program(f"print({number})", lane) for number in numbers]
+def build_printing_programs(numbers: Sequence[int] | range, lane: Lane = Lane.DEFAULT) -> list[ExecuteRequest]:
+    return [build_program(f"print({number})", lane) for number in numbers]
 
 
-def awaited(ticket: Ticket, patience_s: float = PATIENCE_S) -> list[ExecuteResult]:
-    deadline = time.monotonic() + patience_s
+def await_results(ticket: Ticket, timeout_s: float = TIMEOUT_S) -> list[ExecuteResult]:
+    deadline = time.monotonic() + timeout_s
     return [
         ExecuteResult.model_validate_json(future.result(max(0.01, deadline - time.monotonic())))
         for future in ticket.results
     ]
 
 
-def printed(ticket: Ticket, patience_s: float = PATIENCE_S) -> list[str]:
-    return [result.stdout.strip() for result in awaited(ticket, patience_s)]
+def await_outputs(ticket: Ticket, timeout_s: float = TIMEOUT_S) -> list[str]:
+    return [result.stdout.strip() for result in await_results(ticket, timeout_s)]
 
 
-def finished(service: Service, job_id: str, patience_s: float = PATIENCE_S) -> Job:
-    until(lambda: service.job(job_id).status is JobStatus.FINISHED, "the job is finished", patience_s)
-    return service.job(job_id)
+def await_job(service: Service, job_id: str, timeout_s: float = TIMEOUT_S) -> Job:
+    wait_until(lambda: service.get_job(job_id).status is JobStatus.FINISHED, "the job is finished", timeout_s)
+    return service.get_job(job_id)
 
 
-def stdouts(job: Job) -> list[str]:
+def get_stdouts(job: Job) -> list[str]:
     """What the programs of a finished job have printed, in their order."""
     assert job.result is not None
     return [str(result["stdout"]).strip() for result in job.result.get("results", [job.result])]

@@ -14,14 +14,14 @@ FOLDER = Path(__file__).parent / "programs"
 STDIN = b"3\n10 20 12\n"
 EXPECTED = b"42\n"
 # These run the programs of another language.
-SHARED = {"pypy": "python", "cpp17": "cpp", "cpp20": "cpp"}
+SHARED_PROGRAMS = {"pypy": "python", "cpp17": "cpp", "cpp20": "cpp"}
 LIMITS = {
     Verdict.TIME_LIMIT_EXCEEDED: Limits(cpu_time_s=1.0, wall_time_s=30.0),
     Verdict.MEMORY_LIMIT_EXCEEDED: Limits(cpu_time_s=60.0, wall_time_s=120.0, memory_mb=256),
 }
 
 
-def verdicts_of(language: str) -> set[Verdict]:
+def list_verdicts(language: str) -> set[Verdict]:
     """The verdicts a program of that language can get: what is not compiled has no compile_error."""
     verdicts = {
         Verdict.ACCEPTED,
@@ -30,13 +30,13 @@ def verdicts_of(language: str) -> set[Verdict]:
         Verdict.TIME_LIMIT_EXCEEDED,
         Verdict.MEMORY_LIMIT_EXCEEDED,
     }
-    return verdicts | {Verdict.COMPILE_ERROR} if languages.named(language).compile_command else verdicts
+    return verdicts | {Verdict.COMPILE_ERROR} if languages.get_language(language).compile_command else verdicts
 
 
-def folder_of(language: str) -> Path:
-    return FOLDER / SHARED.get(language, language)
+def find_folder(language: str) -> Path:
+    return FOLDER / SHARED_PROGRAMS.get(language, language)
 
 
-def source(language: str, verdict: Verdict) -> bytes:
-    suffix = Path(languages.named(language).source).suffix
-    return (folder_of(language) / f"{verdict}{suffix}").read_bytes()
+def read_source(language: str, verdict: Verdict) -> bytes:
+    suffix = Path(languages.get_language(language).source).suffix
+    return (find_folder(language) / f"{verdict}{suffix}").read_bytes()

@@ -13,7 +13,7 @@ from pathlib import Path
 from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.box.docker_engine import DockerEngine
-from sandbox.box.docker_images import engine_client, ensure_images
+from sandbox.box.docker_images import ensure_images, open_engine_client
 from sandbox.config import WorkerSettings
 from sandbox.languages import Language
 from sandbox.runner.contract import Run, Verdict
@@ -24,34 +24,34 @@ RUNS = 21
 BUILDS = 3
 
 
-def row(box: Box, language: Language) -> str:
+def measure_row(box: Box, language: Language) -> str:
     """The language's row: the medians of a one-line program's runs and builds, in milliseconds."""
-    program = language.program(self_tests.source(language.name, Verdict.WRONG_ANSWER))
+    program = language.build_program(self_tests.read_source(language.name, Verdict.WRONG_ANSWER))
     outcomes = [outcome for _ in range(BUILDS) if (outcome := box.load(program)) is not None]
     assert all(outcome.ended_well for outcome in outcomes), outcomes
     builds = [outcome.usage for outcome in outcomes]
     runs = [box.run(Run()).usage for _ in range(RUNS)]
     names = ", ".join(f"`{alias}`" for alias in language.aliases) or "-"
-    elapsed = _median_ms([usage.wall_time_s for usage in runs])
-    cpu = _median_ms([usage.cpu_time_s for usage in runs])
-    build = _median_ms([usage.cpu_time_s for usage in builds]) if builds else "-"
+    elapsed = _format_median_ms([usage.wall_time_s for usage in runs])
+    cpu = _format_median_ms([usage.cpu_time_s for usage in runs])
+    build = _format_median_ms([usage.cpu_time_s for usage in builds]) if builds else "-"
     return f"| `{language.name}` | {language.version} | {language.image} | {names} | {elapsed} | {cpu} | {build} |"
 
 
-def _median_ms(seconds: list[float]) -> str:
+def _format_median_ms(seconds: list[float]) -> str:
     median = statistics.median(seconds) * 1000
     return f"{median:.1f}" if median < 10 else f"{median:.0f}"
 
 
 def main() -> None:
-    wanted = [languages.named(name) for name in sys.argv[1:]] or list(languages.table().values())
-    with engine_client() as client:
+    wanted = [languages.get_language(name) for name in sys.argv[1:]] or list(languages.load_languages().values())
+    with open_engine_client() as client:
         ensure_images(client, dict.fromkeys(language.image for language in wanted), lambda line: None)
     with tempfile.TemporaryDirectory(prefix="sandbox-start-up-") as home:
         engine = DockerEngine(WorkerSettings(home=Path(home)), SLOT)
         boxes = {image: Box(engine.start(image)) for image in dict.fromkeys(language.image for language in wanted)}
         for language in wanted:
-            sys.stdout.write(row(boxes[language.image], language) + "\n")
+            sys.stdout.write(measure_row(boxes[language.image], language) + "\n")
             sys.stdout.flush()
         engine.close()
 

@@ -12,7 +12,7 @@ import docker
 import pytest
 
 from sandbox import languages
-from sandbox.box.docker_images import ON_DEMAND, ensure_images
+from sandbox.box.docker_images import ON_DEMAND_IMAGES, ensure_images
 from sandbox.box.slot import Slot
 from sandbox.runner.contract import Limits, Run, Status, Verdict
 from sandbox.verify.judge import CheckerChoice, judge_outcome
@@ -37,38 +37,40 @@ def needs_image(docker_client: docker.DockerClient, images: dict[str, str]) -> N
     return check
 
 
-def _cases() -> Sequence[object]:
+def _build_cases() -> Sequence[object]:
     cases = []
-    for name, language in languages.table().items():
-        slow = [pytest.mark.slow] if language.image in ON_DEMAND or name in SLOW_TO_COMPILE else []
-        for verdict in sorted(self_tests.verdicts_of(name)):
+    for name, language in languages.load_languages().items():
+        slow = [pytest.mark.slow] if language.image in ON_DEMAND_IMAGES or name in SLOW_TO_COMPILE else []
+        for verdict in sorted(self_tests.list_verdicts(name)):
             cases.append(pytest.param(name, verdict, id=f"{name}-{verdict}", marks=slow))
     return cases
 
 
 @pytest.mark.timeout(1_800)  # with the building of an image
-@pytest.mark.parametrize(("name", "verdict"), _cases())
+@pytest.mark.parametrize(("name", "verdict"), _build_cases())
 def test_a_program_gets_its_verdict(slot: Slot, needs_image: NeedsImage, name: str, verdict: Verdict) -> None:
-    language = languages.named(name)
+    language = languages.get_language(name)
     needs_image(language.image)
     run = Run(stdin=self_tests.STDIN, limits=self_tests.LIMITS.get(verdict, Limits()))
     with slot.lend(language.image) as box:
-        outcome = box.load(language.program(self_tests.source(name, verdict)))
+        outcome = box.load(language.build_program(self_tests.read_source(name, verdict)))
         if outcome is None or outcome.ended_well:
             outcome = box.run(run)
     judged = judge_outcome(outcome, self_tests.EXPECTED, CheckerChoice("tokens", {}))
     assert judged.verdict is verdict, outcome
 
 
-@pytest.mark.parametrize("name", sorted(languages.table()))
+@pytest.mark.parametrize("name", sorted(languages.load_languages()))
 def test_a_language_has_a_program_for_each_verdict_and_no_other(name: str) -> None:
-    there = {path.stem for path in self_tests.folder_of(name).iterdir()}
-    expected = {verdict.value for verdict in self_tests.verdicts_of(name)}
+    there = {path.stem for path in self_tests.find_folder(name).iterdir()}
+    expected = {verdict.value for verdict in self_tests.list_verdicts(name)}
     assert there == expected
 
 
 def test_no_programs_are_left_of_a_language_that_is_gone() -> None:
-    assert {path.name for path in self_tests.FOLDER.iterdir()} == set(languages.table()) - set(self_tests.SHARED)
+    assert {path.name for path in self_tests.FOLDER.iterdir()} == set(languages.load_languages()) - set(
+        self_tests.SHARED_PROGRAMS
+    )
 
 
 DEEP = {
@@ -109,7 +111,7 @@ DEEP = {
 @pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("name", sorted(DEEP))
 def test_recursion_may_be_deep(slot: Slot, needs_image: NeedsImage, name: str) -> None:
-    needs_image(languages.named(name).image)
+    needs_image(languages.get_language(name).image)
     outcome = run_once(slot, DEEP[name], language=name, memory_mb=512)
     assert (outcome.status, outcome.stdout.strip()) == (Status.OK, b"200000"), outcome
 
@@ -143,7 +145,7 @@ ARGUMENTS = {
 @pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("name", sorted(ARGUMENTS))
 def test_a_program_gets_its_arguments(slot: Slot, needs_image: NeedsImage, name: str) -> None:
-    needs_image(languages.named(name).image)
+    needs_image(languages.get_language(name).image)
     outcome = run_once(slot, ARGUMENTS[name], language=name, args=("-first", "second"), memory_mb=512)
     assert (outcome.status, outcome.stdout.strip()) == (Status.OK, b"-first"), outcome
 
@@ -238,12 +240,12 @@ FAILS_AN_ASSERTION = {
 def test_an_assertion_that_fails_ends_a_program_with_debug_checks_alone(
     slot: Slot, needs_image: NeedsImage, name: str
 ) -> None:
-    language = languages.named(name)
+    language = languages.get_language(name)
     needs_image(language.image)
     ended = {}
     for checked in (False, True):
         with slot.lend(language.image) as box:
-            compiled = box.load(language.program(FAILS_AN_ASSERTION[name], debug_checks=checked))
+            compiled = box.load(language.build_program(FAILS_AN_ASSERTION[name], debug_checks=checked))
             assert compiled is None or compiled.ended_well, compiled
             ended[checked] = box.run(Run())
     assert ended[False].status is Status.OK

@@ -10,8 +10,8 @@ import docker
 import pytest
 
 from sandbox import languages
-from sandbox.box.docker_images import IMAGES, ON_DEMAND
-from sandbox.box.exhaustion import exhausted
+from sandbox.box.docker_images import IMAGES, ON_DEMAND_IMAGES
+from sandbox.box.exhaustion import reclassify_out_of_memory
 from sandbox.runner.contract import Limits, Outcome, Status
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,7 +19,7 @@ PAGE = ROOT / "sandbox" / "docs" / "languages.md"
 MILLISECONDS = re.compile(r"\d+(\.\d)?")
 
 
-def rows(heading: str) -> Iterator[list[str]]:
+def read_rows(heading: str) -> Iterator[list[str]]:
     """The cells of the page's table whose first heading that is."""
     lines = iter(PAGE.read_text().splitlines())
     for line in lines:
@@ -33,10 +33,10 @@ def rows(heading: str) -> Iterator[list[str]]:
 
 
 def test_the_page_tells_of_every_language_what_the_table_says() -> None:
-    told = {name.strip("`"): cells for name, *cells in rows("language")}
-    assert list(told) == list(languages.table())
-    for name, (version, image, aliases, elapsed, cpu, build) in told.items():
-        language = languages.named(name)
+    documented = {name.strip("`"): cells for name, *cells in read_rows("language")}
+    assert list(documented) == list(languages.load_languages())
+    for name, (version, image, aliases, elapsed, cpu, build) in documented.items():
+        language = languages.get_language(name)
         assert (version, image) == (language.version, language.image)
         assert aliases == (", ".join(f"`{alias}`" for alias in language.aliases) or "-")
         assert MILLISECONDS.fullmatch(elapsed)
@@ -45,26 +45,26 @@ def test_the_page_tells_of_every_language_what_the_table_says() -> None:
 
 
 def test_the_page_tells_of_every_image() -> None:
-    assert {image for image, *_ in rows("image")} == {*IMAGES, *ON_DEMAND}
+    assert {image for image, *_ in read_rows("image")} == {*IMAGES, *ON_DEMAND_IMAGES}
 
 
-@pytest.mark.parametrize("image", [*IMAGES, *ON_DEMAND])
+@pytest.mark.parametrize("image", [*IMAGES, *ON_DEMAND_IMAGES])
 def test_the_images_begin_and_end_alike(image: str) -> None:
     """So that they share layers, and a mend of one is a mend of all."""
-    ours, python = ((ROOT / "images" / name / "Dockerfile").read_text() for name in (image, "python"))
+    dockerfile, python = ((ROOT / "images" / name / "Dockerfile").read_text() for name in (image, "python"))
     begins = python[python.index("ARG BASE") : python.index("# Libraries.")]
     ends = python[python.index("# The runner comes last") :]
-    assert begins in ours
-    assert ours.endswith(ends)
+    assert begins in dockerfile
+    assert dockerfile.endswith(ends)
 
 
 def test_every_image_has_a_language() -> None:
-    assert {language.image for language in languages.table().values()} == {*IMAGES, *ON_DEMAND}
+    assert {language.image for language in languages.load_languages().values()} == {*IMAGES, *ON_DEMAND_IMAGES}
 
 
 @pytest.mark.parametrize("name", ["cpp", "cpp17", "cpp20"])
 def test_every_cpp_is_compiled_with_the_options_of_its_precompiled_header(name: str) -> None:
-    command = languages.named(name).compile_command
+    command = languages.get_language(name).compile_command
     (standard,) = (part.removeprefix("-std=") for part in command if part.startswith("-std="))
     assert command == ("g++", "-O2", f"-std={standard}", "-pipe", "-fuse-ld=gold", "-w", "-o", "main", "main.cpp")
     dockerfile = (ROOT / "images/native/Dockerfile").read_text()
@@ -73,9 +73,9 @@ def test_every_cpp_is_compiled_with_the_options_of_its_precompiled_header(name: 
 
 
 def test_the_memory_limit_is_filled_into_commands_that_ask_for_it() -> None:
-    java = languages.named("java").program("")
-    assert "-XX:MaxRAM=300m" in java.sized_command(Limits(memory_mb=300))
-    assert languages.named("go").program("").sized_command(Limits()) == ()
+    java = languages.get_language("java").build_program("")
+    assert "-XX:MaxRAM=300m" in java.fill_memory_limit(Limits(memory_mb=300))
+    assert languages.get_language("go").build_program("").fill_memory_limit(Limits()) == ()
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_the_memory_limit_is_filled_into_commands_that_ask_for_it() -> None:
 )
 def test_a_runtime_s_own_words_tell_that_memory_ran_out(status: Status, stderr: bytes, expected: Status) -> None:
     outcome = Outcome(status, exit_code=1, stderr=stderr)
-    assert exhausted(outcome, (b"heap overflow", b"OUT of memory")).status is expected
-    assert exhausted(outcome, ()).status is status
+    assert reclassify_out_of_memory(outcome, (b"heap overflow", b"OUT of memory")).status is expected
+    assert reclassify_out_of_memory(outcome, ()).status is status
 
 
 LIBRARIES = """

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from loadtest.__main__ import main
-from loadtest.bench import BARE, OURS, Plan, Side, ready, turned
-from loadtest.load import Unanswered
-from loadtest.own_service import container_cpu_s, kind_of
+from loadtest.bench import BARE, SANDBOX, Plan, Side, rotate_sides, warm_up_sides
+from loadtest.load import MeasurementFailed
+from loadtest.own_service import classify_process, read_container_cpu_s
 from loadtest.sample import Sample, WrongVerdict
-from loadtest.workloads import Workload, named
+from loadtest.workloads import Workload, find_workload
 
 
 @pytest.mark.parametrize(
@@ -27,11 +27,11 @@ from loadtest.workloads import Workload, named
     ],
 )
 def test_our_processes_are_known_by_their_command_lines(words: list[str], kind: str | None) -> None:
-    assert kind_of(words) == kind
+    assert classify_process(words) == kind
 
 
 def test_a_container_that_is_gone_used_nothing_that_is_known() -> None:
-    assert container_cpu_s("0" * 64) is None
+    assert read_container_cpu_s("0" * 64) is None
 
 
 @pytest.mark.parametrize("wrong", [["--workloads", "W9"], ["--peer", "nobody=http://x"], ["--peer", "code-judge"]])
@@ -41,7 +41,7 @@ def test_what_cannot_be_meant_is_refused(wrong: list[str], capsys: pytest.Captur
     assert "W9" in wrong or "KIND=URL" in capsys.readouterr().err
 
 
-class Scripted:
+class FakeSide:
     """A side that fails so, or does not."""
 
     def __init__(self, name: str, failure: Exception | None = None) -> None:
@@ -55,14 +55,14 @@ class Scripted:
 
 
 def test_a_peer_that_cannot_run_a_workload_is_left_out_of_it_and_told() -> None:
-    big_io = named("W7 big-io")
-    cuts = Scripted("sandbox-fusion", WrongVerdict("wrong_answer where accepted is right, of\nprint(1)"))
-    fails = Scripted("code-judge", Unanswered("code-judge failed: internal_error"))
-    sides: list[Side] = [Scripted(OURS), cuts, fails, Scripted(BARE)]
+    big_io = find_workload("W7 big-io")
+    cuts = FakeSide("sandbox-fusion", WrongVerdict("wrong_answer where accepted is right, of\nprint(1)"))
+    fails = FakeSide("code-judge", MeasurementFailed("code-judge failed: internal_error"))
+    sides: list[Side] = [FakeSide(SANDBOX), cuts, fails, FakeSide(BARE)]
     left_out: list[str] = []
     said: list[str] = []
-    able = ready(big_io, sides, Plan([big_io]), left_out, said.append)
-    assert [side.name for side in able] == [OURS, BARE]
+    able = warm_up_sides(big_io, sides, Plan([big_io]), left_out, said.append)
+    assert [side.name for side in able] == [SANDBOX, BARE]
     assert left_out == [
         "W7 big-io: sandbox-fusion: wrong_answer where accepted is right",
         "W7 big-io: code-judge: code-judge failed: internal_error",
@@ -71,15 +71,15 @@ def test_a_peer_that_cannot_run_a_workload_is_left_out_of_it_and_told() -> None:
 
 
 def test_a_wrong_verdict_of_ours_is_not_left_out() -> None:
-    big_io = named("W7 big-io")
+    big_io = find_workload("W7 big-io")
     with pytest.raises(WrongVerdict):
-        ready(big_io, [Scripted(OURS, WrongVerdict("x"))], Plan([big_io]), [], print)
+        warm_up_sides(big_io, [FakeSide(SANDBOX, WrongVerdict("x"))], Plan([big_io]), [], print)
 
 
 def test_another_side_goes_first_in_each_round() -> None:
-    sides: list[Side] = [Scripted("a"), Scripted("b")]
-    assert ["".join(side.name for side in turned(sides, number)) for number in range(3)] == ["ab", "ba", "ab"]
-    assert turned([], 1) == []
+    sides: list[Side] = [FakeSide("a"), FakeSide("b")]
+    assert ["".join(side.name for side in rotate_sides(sides, number)) for number in range(3)] == ["ab", "ba", "ab"]
+    assert rotate_sides([], 1) == []
 
 
 @pytest.mark.slow

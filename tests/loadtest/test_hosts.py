@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.hosts import compared, run
-from loadtest.limits import Stage
-from loadtest.load import Unanswered
+from loadtest.hosts import compare_host_counts, run
+from loadtest.limits import Deployment
+from loadtest.load import MeasurementFailed
 
 
 def test_each_workload_is_compared_with_itself_on_the_fewest_hosts() -> None:
@@ -18,7 +18,7 @@ def test_each_workload_is_compared_with_itself_on_the_fewest_hosts() -> None:
         ("W1 single", 4): [300.0],
         ("W1 single", 1): [200.0],
     }
-    found = [(one.workload, one.hosts, one.slots, one.ratio) for one in compared(rates, 4)]
+    found = [(one.workload, one.hosts, one.slots, one.ratio) for one in compare_host_counts(rates, 4)]
     assert found == [
         ("W1 single", 1, 4, 1.0),
         ("W1 single", 4, 4, 1.5),
@@ -37,5 +37,5 @@ def test_a_process_that_does_not_start_is_told_in_its_own_words(
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text("import os; os.write(2, b'found on our PYTHONPATH'); os._exit(3)\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(Unanswered, match=r"(?s)ended: api.*\napi: found on our PYTHONPATH"), Stage(1):
+    with pytest.raises(MeasurementFailed, match=r"(?s)ended: api.*\napi: found on our PYTHONPATH"), Deployment(1):
         raise AssertionError("it did start")

@@ -16,7 +16,7 @@ from loadtest.overlap import NO_CODE, Completion, Timeline, draw, main
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 from sandbox.service import Service
-from tests.api.serving import served
+from tests.api.serving import serve_in_thread
 
 RIGHT = "Sure:\n```python\nprint(int(input()) * 2)\n```\n"
 # Prompt -> completion, and seconds between its pieces: the last one is still being written long after the first.
@@ -29,7 +29,7 @@ SCRIPT = {
 PROBLEMS = [{"prompt": prompt, "tests": [{"stdin": "2\n", "expected": "4"}]} for prompt in SCRIPT]
 
 
-class Streaming(BaseHTTPRequestHandler):
+class StreamingHandler(BaseHTTPRequestHandler):
     """`/v1/chat/completions` with `stream`, as vLLM answers it."""
 
     protocol_version = "HTTP/1.1"
@@ -42,27 +42,27 @@ class Streaming(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        self._event({"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]})
+        self._send_event({"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]})
         for start in range(0, len(text), 8):
             time.sleep(pause_s)
-            self._event({"choices": [{"index": 0, "delta": {"content": text[start : start + 8]}}]})
-        self._event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-        self._chunk(b"data: [DONE]\n\n")
-        self._chunk(b"")
+            self._send_event({"choices": [{"index": 0, "delta": {"content": text[start : start + 8]}}]})
+        self._send_event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        self._send_chunk(b"data: [DONE]\n\n")
+        self._send_chunk(b"")
 
     def log_message(self, *_: Any) -> None:
         """Says nothing."""
 
-    def _event(self, event: dict[str, Any]) -> None:
-        self._chunk(b"data: " + json.dumps(event).encode() + b"\n\n")
+    def _send_event(self, event: dict[str, Any]) -> None:
+        self._send_chunk(b"data: " + json.dumps(event).encode() + b"\n\n")
 
-    def _chunk(self, data: bytes) -> None:
+    def _send_chunk(self, data: bytes) -> None:
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
 
 @pytest.fixture
 def llm() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Streaming)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), StreamingHandler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}/v1"
@@ -76,12 +76,12 @@ def test_verdicts_are_there_before_the_last_completion_is_written(
 ) -> None:
     problems, times, picture = tmp_path / "problems.jsonl", tmp_path / "times.json", tmp_path / "overlap.png"
     problems.write_text("\n".join(map(json.dumps, PROBLEMS)))
-    with served(create_app(ApiSettings(home=tmp_path), live_service)) as url:
+    with serve_in_thread(create_app(ApiSettings(home=tmp_path), live_service)) as url:
         words = ["--llm", llm, "--model", "scripted", "--url", url, "--number", "2", "--problems", str(problems)]
         main([*words, "--picture", str(picture), "--times", str(times)])
-    told = json.loads(capsys.readouterr().out)
-    assert (told["completions"], told["judged"], told["accepted"]) == (8, 6, 4)
-    assert told["verdicts_before_the_last_token"] >= 4
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["completions"], summary["judged"], summary["accepted"]) == (8, 6, 4)
+    assert summary["verdicts_before_the_last_token"] >= 4
     completions = [Completion(**each) for each in json.loads(times.read_text())]
     verdicts = {PROBLEMS[each.problem]["prompt"]: each.verdict for each in completions}
     assert verdicts == {"quick": "accepted", "wrong": "wrong_answer", "chat": NO_CODE, "slow": "accepted"}
@@ -98,8 +98,8 @@ def test_what_is_hidden_is_the_judging_that_others_writing_covers(tmp_path: Path
             Completion(1, 0.0, 4.0, 7.0, verdict="wrong_answer"),  # three seconds, none of them
         ]
     )
-    told = timeline.summary()
-    assert (told["written_s"], told["judged_s"], told["tail_s"]) == (4.0, 7.0, 3.0)
-    assert (told["hidden"], told["verdicts_before_the_last_token"]) == (0.25, 1)
+    summary = timeline.summarize()
+    assert (summary["written_s"], summary["judged_s"], summary["tail_s"]) == (4.0, 7.0, 3.0)
+    assert (summary["hidden"], summary["verdicts_before_the_last_token"]) == (0.25, 1)
     draw(timeline, tmp_path / "small.png")
     assert (tmp_path / "small.png").stat().st_size < 60_000

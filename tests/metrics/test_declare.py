@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.metrics.declare import METRICS, Metric
-from sandbox.metrics.meters import Meters
+from sandbox.metrics.meters import MetricsRegistry
 
 every_metric = pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 
@@ -34,7 +34,7 @@ def test_no_name_is_declared_twice() -> None:
 
 @every_metric
 def test_a_metric_is_exposed_by_its_name(metric: Metric, tmp_path: Path) -> None:
-    text = Meters(tmp_path, "api").text().decode()
+    text = MetricsRegistry(tmp_path, "api").render().decode()
     exposed = metric.name
     assert f"# TYPE {exposed} {metric.kind}" in text
     assert f"# HELP {exposed} " in text

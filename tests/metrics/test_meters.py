@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from sandbox.metrics import declare, files
-from sandbox.metrics.meters import Exposition, Meters
-from sandbox.metrics.server import server_of
+from sandbox.metrics.meters import Exposition, MetricsRegistry
+from sandbox.metrics.server import build_server
 
 ROOT = Path(__file__).resolve().parents[2]
 PROCESS = """
@@ -35,7 +35,7 @@ sys.stdin.read()
 
 
 @contextmanager
-def process(folder: Path, role: str) -> Iterator[subprocess.Popen[str]]:
+def run_counting_process(folder: Path, role: str) -> Iterator[subprocess.Popen[str]]:
     """Another process that has counted, and lives on."""
     command = [sys.executable, "-c", PROCESS, str(folder), role]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -49,16 +49,20 @@ def process(folder: Path, role: str) -> Iterator[subprocess.Popen[str]]:
         started.communicate()
 
 
-def value(folder: Path, series: str) -> float | None:
+def read_value(folder: Path, series: str) -> float | None:
     """What a scrape says of one series."""
-    lines = Exposition(folder).text().decode().splitlines()
+    lines = Exposition(folder).render().decode().splitlines()
     return next((float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == series), None)
 
 
 def test_a_scrape_of_one_process_has_the_sum_of_all(tmp_path: Path) -> None:
-    with process(tmp_path, "worker-0"), process(tmp_path, "worker-1"), closing(Meters(tmp_path, "api")) as ours:
-        ours.counter(declare.CANCELLED).inc()
-        text = ours.text().decode().splitlines()
+    with (
+        run_counting_process(tmp_path, "worker-0"),
+        run_counting_process(tmp_path, "worker-1"),
+        closing(MetricsRegistry(tmp_path, "api")) as ours,
+    ):
+        ours.counter(declare.JOBS_CANCELLED).inc()
+        text = ours.render().decode().splitlines()
     assert "sandbox_jobs_cancelled_total 7.0" in text
     assert 'sandbox_slots{role="slot",state="busy"} 2.0' in text
     assert 'sandbox_queue_wait_seconds_bucket{lane="rl",le="0.25"} 0.0' in text
@@ -68,85 +72,85 @@ def test_a_scrape_of_one_process_has_the_sum_of_all(tmp_path: Path) -> None:
 
 
 def test_a_killed_process_keeps_its_counts_and_loses_its_gauges(tmp_path: Path) -> None:
-    with process(tmp_path, "worker-0") as one, process(tmp_path, "worker-1"):
+    with run_counting_process(tmp_path, "worker-0") as one, run_counting_process(tmp_path, "worker-1"):
         one.send_signal(signal.SIGKILL)
         one.wait()
-        assert value(tmp_path, "sandbox_jobs_cancelled_total") == 6
-        assert value(tmp_path, 'sandbox_slots{role="slot",state="busy"}') == 1
-        assert value(tmp_path, 'sandbox_slots{role="slot",state="dead"}') == 1
+        assert read_value(tmp_path, "sandbox_jobs_cancelled_total") == 6
+        assert read_value(tmp_path, 'sandbox_slots{role="slot",state="busy"}') == 1
+        assert read_value(tmp_path, 'sandbox_slots{role="slot",state="dead"}') == 1
 
 
 def test_the_next_of_its_role_counts_on(tmp_path: Path) -> None:
     for number in (1, 2, 3):
-        with process(tmp_path, "worker-0"):
-            assert value(tmp_path, "sandbox_jobs_cancelled_total") == 3 * number
-            assert value(tmp_path, 'sandbox_slots{role="slot",state="busy"}') == 1
-            assert value(tmp_path, 'sandbox_slots{role="slot",state="dead"}') == 0
+        with run_counting_process(tmp_path, "worker-0"):
+            assert read_value(tmp_path, "sandbox_jobs_cancelled_total") == 3 * number
+            assert read_value(tmp_path, 'sandbox_slots{role="slot",state="busy"}') == 1
+            assert read_value(tmp_path, 'sandbox_slots{role="slot",state="dead"}') == 0
     assert len(list(tmp_path.glob("counter_*"))) == 1
 
 
 def test_two_of_one_role_count_apart(tmp_path: Path) -> None:
-    with closing(Meters(tmp_path, "api")) as one, closing(Meters(tmp_path, "api")) as other:
-        one.counter(declare.CANCELLED).inc()
-        other.counter(declare.CANCELLED).inc(10)
-        assert value(tmp_path, "sandbox_jobs_cancelled_total") == 11
+    with closing(MetricsRegistry(tmp_path, "api")) as one, closing(MetricsRegistry(tmp_path, "api")) as other:
+        one.counter(declare.JOBS_CANCELLED).inc()
+        other.counter(declare.JOBS_CANCELLED).inc(10)
+        assert read_value(tmp_path, "sandbox_jobs_cancelled_total") == 11
 
 
 def test_the_latest_value_counts_where_processes_say_the_same_thing(tmp_path: Path) -> None:
-    with closing(Meters(tmp_path, "api")) as one, closing(Meters(tmp_path, "api")) as other:
+    with closing(MetricsRegistry(tmp_path, "api")) as one, closing(MetricsRegistry(tmp_path, "api")) as other:
         one.gauge(declare.WORKERS).set(4)
         time.sleep(0.01)
         other.gauge(declare.WORKERS).set(2)
-        assert value(tmp_path, "sandbox_workers") == 2
+        assert read_value(tmp_path, "sandbox_workers") == 2
 
 
 def test_those_that_ended_are_forgotten_before_a_new_start(tmp_path: Path) -> None:
-    with closing(Meters(tmp_path, "worker-0")) as living:
-        living.counter(declare.CANCELLED).inc()
-        with process(tmp_path, "worker-1"):
-            files.clear(tmp_path)
-            assert value(tmp_path, "sandbox_jobs_cancelled_total") == 4
-        files.clear(tmp_path)
-        assert value(tmp_path, "sandbox_jobs_cancelled_total") == 1
-        assert value(tmp_path, 'sandbox_slots{role="slot",state="dead"}') == 0
+    with closing(MetricsRegistry(tmp_path, "worker-0")) as living:
+        living.counter(declare.JOBS_CANCELLED).inc()
+        with run_counting_process(tmp_path, "worker-1"):
+            files.remove_dead_files(tmp_path)
+            assert read_value(tmp_path, "sandbox_jobs_cancelled_total") == 4
+        files.remove_dead_files(tmp_path)
+        assert read_value(tmp_path, "sandbox_jobs_cancelled_total") == 1
+        assert read_value(tmp_path, 'sandbox_slots{role="slot",state="dead"}') == 0
 
 
 def test_what_another_version_declared_is_neither_read_nor_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "VERSION", "00000000")
-    with closing(Meters(tmp_path, "api")) as old:
-        old.counter(declare.CANCELLED).inc()
+    monkeypatch.setattr(files, "DEFINITIONS_HASH", "00000000")
+    with closing(MetricsRegistry(tmp_path, "api")) as old:
+        old.counter(declare.JOBS_CANCELLED).inc()
     monkeypatch.undo()
-    assert value(tmp_path, "sandbox_jobs_cancelled_total") is None
-    with closing(Meters(tmp_path, "api")) as new:
-        assert b"sandbox_jobs_cancelled_total 0.0\n" in new.text()
+    assert read_value(tmp_path, "sandbox_jobs_cancelled_total") is None
+    with closing(MetricsRegistry(tmp_path, "api")) as new:
+        assert b"sandbox_jobs_cancelled_total 0.0\n" in new.render()
 
 
 def test_threads_lose_no_count(tmp_path: Path) -> None:
-    with closing(Meters(tmp_path, "api")) as meters:
+    with closing(MetricsRegistry(tmp_path, "api")) as registry:
 
         def count() -> None:
             for _ in range(2_000):
-                meters.counter(declare.REFUSALS, "QueueFull").inc()
+                registry.counter(declare.REFUSALS, "QueueFull").inc()
 
         threads = [threading.Thread(target=count) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert value(tmp_path, 'sandbox_submissions_refused_total{reason="QueueFull"}') == 8_000
+        assert read_value(tmp_path, 'sandbox_submissions_refused_total{reason="QueueFull"}') == 8_000
 
 
 def test_a_folder_that_cannot_be_written_leaves_a_process_with_its_own_metrics(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with closing(Meters(tmp_path / "file" / "metrics", "api")) as meters:
-        meters.counter(declare.CANCELLED).inc()
-        assert b"sandbox_jobs_cancelled_total 1.0" in meters.text()
+    with closing(MetricsRegistry(tmp_path / "file" / "metrics", "api")) as registry:
+        registry.counter(declare.JOBS_CANCELLED).inc()
+        assert b"sandbox_jobs_cancelled_total 1.0" in registry.render()
 
 
 def test_a_host_without_an_api_shows_the_metrics_of_its_workers(tmp_path: Path) -> None:
-    with process(tmp_path, "worker-0"), server_of(tmp_path, "127.0.0.1", 0) as server:
+    with run_counting_process(tmp_path, "worker-0"), build_server(tmp_path, "127.0.0.1", 0) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{server.server_address[1]}"

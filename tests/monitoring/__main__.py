@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.monitoring.made import ROOT, made
+from tests.monitoring.made import ROOT, generate_files
 
-for name, text in made().items():
+for name, text in generate_files().items():
     path = ROOT / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")

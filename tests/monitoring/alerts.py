@@ -24,7 +24,7 @@ class Alert:
     severity: Literal["page", "ticket"]
     expr: str
     condition: str
-    lasting: str
+    for_duration: str
     summary: str
     runbook: str
 
@@ -33,7 +33,7 @@ class Alert:
         return {
             "alert": self.name,
             "expr": f"{self.expr} {self.condition}",
-            "for": self.lasting,
+            "for": self.for_duration,
             "labels": {"severity": self.severity},
             "annotations": {
                 "summary": self.summary,
@@ -43,7 +43,7 @@ class Alert:
         }
 
 
-def _over(expr: str) -> str:
+def _set_window(expr: str) -> str:
     """A panel's query with a window that no picture's width decides; in brackets, for a comparison follows."""
     return f"({expr.replace(panels.RATE, WINDOW)})"
 
@@ -101,7 +101,7 @@ ALERTS = (
     Alert(
         "SandboxSaturated",
         "ticket",
-        _over(panels.SATURATION),
+        _set_window(panels.SATURATION),
         "> 0.95",
         "30m",
         "All slots have been busy for half an hour.",
@@ -128,7 +128,7 @@ ALERTS = (
     Alert(
         "SandboxInternalErrors",
         "page",
-        _over(panels.INTERNAL_ERRORS),
+        _set_window(panels.INTERNAL_ERRORS),
         "> 0.001",
         "10m",
         "More than one result in a thousand is internal_error.",
@@ -146,7 +146,7 @@ ALERTS = (
     Alert(
         "SandboxServerErrors",
         "page",
-        _over(panels.SERVER_ERRORS),
+        _set_window(panels.SERVER_ERRORS),
         "> 0.01",
         "5m",
         "More than one answer in a hundred is a server error.",
@@ -173,7 +173,7 @@ ALERTS = (
     Alert(
         "SandboxGroupsTeachNothing",
         "ticket",
-        _over(panels.MIXED),
+        _set_window(panels.MIXED),
         "< 0.05",
         "1h",
         "Fewer than one group of completions in twenty is mixed, so there is next to no advantage to learn from.",
@@ -182,7 +182,7 @@ ALERTS = (
     Alert(
         "SandboxVerdictsHoldUpGpus",
         "ticket",
-        _over(panels.VERDICT_WAIT),
+        _set_window(panels.VERDICT_WAIT),
         "> 0.05",
         "15m",
         "GPUs wait for verdicts for more than 5 % of a step.",
@@ -200,6 +200,6 @@ ALERTS = (
 )
 
 
-def rules() -> dict[str, Any]:
+def build_rules() -> dict[str, Any]:
     """The rule file (https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/)."""
     return {"groups": [{"name": "sandbox", "rules": [alert.rule for alert in ALERTS]}]}

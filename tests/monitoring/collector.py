@@ -12,21 +12,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedSpan:
     """One span; times in nanoseconds since the epoch."""
 
     name: str
     service: str
-    trace: str
-    id: str
-    parent: str
-    began: int
-    ended: int
-    told: dict[str, str]
+    trace_id: str
+    span_id: str
+    parent_id: str
+    started_ns: int
+    ended_ns: int
+    attributes: dict[str, str]
 
 
 @dataclass
@@ -34,40 +34,44 @@ class Collector:
     """`url` is what SANDBOX_OTLP_ENDPOINT is set to."""
 
     url: str = ""
-    spans: list[Received] = field(default_factory=list)
+    spans: list[ReceivedSpan] = field(default_factory=list)
 
-    def of(self, trace: str, enough: Callable[[Sequence[Received]], bool]) -> list[Received]:
+    def wait_for_trace(
+        self, trace_id: str, is_complete: Callable[[Sequence[ReceivedSpan]], bool]
+    ) -> list[ReceivedSpan]:
         """The spans of a trace, once there are `enough`; in the order in which they began."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         while True:
-            found = sorted((span for span in list(self.spans) if span.trace == trace), key=lambda span: span.began)
-            if enough(found):
+            found = sorted(
+                (span for span in list(self.spans) if span.trace_id == trace_id), key=lambda span: span.started_ns
+            )
+            if is_complete(found):
                 return found
             assert time.monotonic() < deadline, [span.name for span in found]
             time.sleep(0.1)
 
-    def take(self, body: bytes) -> None:
+    def receive(self, body: bytes) -> None:
         request = ExportTraceServiceRequest.FromString(body)
         for resource in request.resource_spans:
             service = {each.key: each.value.string_value for each in resource.resource.attributes}["service.name"]
             for scope in resource.scope_spans:
                 self.spans += [
-                    Received(
+                    ReceivedSpan(
                         name=span.name,
                         service=service,
-                        trace=span.trace_id.hex(),
-                        id=span.span_id.hex(),
-                        parent=span.parent_span_id.hex(),
-                        began=span.start_time_unix_nano,
-                        ended=span.end_time_unix_nano,
-                        told={each.key: each.value.string_value for each in span.attributes},
+                        trace_id=span.trace_id.hex(),
+                        span_id=span.span_id.hex(),
+                        parent_id=span.parent_span_id.hex(),
+                        started_ns=span.start_time_unix_nano,
+                        ended_ns=span.end_time_unix_nano,
+                        attributes={each.key: each.value.string_value for each in span.attributes},
                     )
                     for span in scope.spans
                 ]
 
 
 @contextmanager
-def collecting() -> Iterator[Collector]:
+def run_collector() -> Iterator[Collector]:
     collector = Collector()
 
     class Handler(BaseHTTPRequestHandler):
@@ -75,7 +79,7 @@ def collecting() -> Iterator[Collector]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             packed = self.headers.get("Content-Encoding") == "gzip"
             assert self.path == "/v1/traces"
-            collector.take(gzip.decompress(body) if packed else body)
+            collector.receive(gzip.decompress(body) if packed else body)
             self.send_response(200)
             self.send_header("Content-Type", "application/x-protobuf")
             self.send_header("Content-Length", "0")

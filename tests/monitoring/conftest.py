@@ -10,12 +10,12 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.monitoring.collector import Collector, collecting
-from tests.monitoring.observed import SETTINGS, service
+from tests.monitoring.collector import Collector, run_collector
+from tests.monitoring.observed import SETTINGS, run_service
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class ObservedService:
     """A service that runs, and where its traces go."""
 
     url: str
@@ -24,10 +24,10 @@ class Observed:
 
 
 @pytest.fixture(scope="session")
-def observed(docker_client: docker.DockerClient, images: dict[str, str]) -> Iterator[Observed]:
+def observed(docker_client: docker.DockerClient, images: dict[str, str]) -> Iterator[ObservedService]:
     assert images
-    with tempfile.TemporaryDirectory(prefix="sandbox-seen-") as folder, collecting() as collector:
+    with tempfile.TemporaryDirectory(prefix="sandbox-seen-") as folder, run_collector() as collector:
         home = Path(folder)
         exporting = {"SANDBOX_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "300"}
-        with service(home, **SETTINGS, **exporting) as url:
-            yield Observed(url, home, collector)
+        with run_service(home, **SETTINGS, **exporting) as url:
+            yield ObservedService(url, home, collector)

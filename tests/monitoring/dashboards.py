@@ -17,7 +17,7 @@ from grafana_foundation_sdk.models.dashboard import DataSourceRef
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from tests.monitoring.panels import Board, Panel
+from tests.monitoring.panels import Dashboard, Panel
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="sandbox-prometheus")
 COLUMNS = 24
@@ -26,9 +26,9 @@ HEIGHT = 8
 AnyPanel = timeseries.Panel | heatmap.Panel | stat.Panel
 
 
-def dashboard_json(board: Board) -> str:
+def render_dashboard(board: Dashboard) -> str:
     """The dashboard as the file that Grafana's provisioning reads."""
-    built = (
+    builder = (
         dashboard.Dashboard(board.title)
         .uid(board.uid)
         .tags(["sandbox"])
@@ -38,19 +38,19 @@ def dashboard_json(board: Board) -> str:
         .readonly()
     )
     for heading, panels in board.rows:
-        built = built.with_row(dashboard.Row(heading))
+        builder = builder.with_row(dashboard.Row(heading))
         width = COLUMNS // min(3, len(panels))
         for panel in panels:
-            built = built.with_panel(_drawn(panel).span(width).height(HEIGHT))
-    return json.dumps(json.loads(JSONEncoder(sort_keys=True, indent=2).encode(built.build())), indent=2) + "\n"
+            builder = builder.with_panel(_build_panel(panel).span(width).height(HEIGHT))
+    return json.dumps(json.loads(JSONEncoder(sort_keys=True, indent=2).encode(builder.build())), indent=2) + "\n"
 
 
-def _drawn(panel: Panel) -> AnyPanel:
+def _build_panel(panel: Panel) -> AnyPanel:
     if panel.shape == "number":
-        return _described(stat.Panel(), panel)
+        return _describe_panel(stat.Panel(), panel)
     if panel.shape == "heatmap":
         options = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Blues").steps(64)
-        return _described(heatmap.Panel().color(options), panel)
+        return _describe_panel(heatmap.Panel().color(options), panel)
     legend = (
         common.VizLegendOptions()
         .display_mode(LegendDisplayMode.LIST)
@@ -66,10 +66,10 @@ def _drawn(panel: Panel) -> AnyPanel:
     )
     if panel.shape == "stacked":
         lines = lines.fill_opacity(30).stacking(common.StackingConfig().mode(StackingMode.NORMAL))
-    return _described(lines, panel)
+    return _describe_panel(lines, panel)
 
 
-def _described(drawn: AnyPanel, panel: Panel) -> AnyPanel:
+def _describe_panel(drawn: AnyPanel, panel: Panel) -> AnyPanel:
     drawn = drawn.title(panel.title).description(panel.meaning).unit(panel.unit).datasource(SOURCE)
     for place, (expr, legend) in enumerate(panel.queries):
         query = prometheus.Dataquery().expr(expr).legend_format(legend).ref_id(chr(ord("A") + place)).datasource(SOURCE)

@@ -6,43 +6,43 @@ from pathlib import Path
 
 import yaml
 
-from tests.monitoring.alerts import ALERTS, rules
-from tests.monitoring.dashboards import dashboard_json
-from tests.monitoring.panels import BOARDS
+from tests.monitoring.alerts import ALERTS, build_rules
+from tests.monitoring.dashboards import render_dashboard
+from tests.monitoring.panels import DASHBOARDS
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTE = "# Made by `python -m tests.monitoring`.\n"
+GENERATED_NOTE = "# Made by `python -m tests.monitoring`.\n"
 
-RUNBOOKS = """# Runbooks
+RUNBOOKS_HEADING = """# Runbooks
 
 What to do when one of the alerts of `deploy/prometheus/rules.yml` fires. The panels named here are in Grafana's
 dashboards below `deploy/grafana`; each alert links to its entry.
 """
 
 
-def made() -> dict[str, str]:
+def generate_files() -> dict[str, str]:
     """Path from the root, and content."""
-    boards = {f"deploy/grafana/dashboards/{board.uid}.json": dashboard_json(board) for board in BOARDS}
+    boards = {f"deploy/grafana/dashboards/{board.uid}.json": render_dashboard(board) for board in DASHBOARDS}
     return {
         **boards,
-        "deploy/prometheus/rules.yml": NOTE + yaml.safe_dump(rules(), sort_keys=False, width=1_000),
-        "sandbox/docs/how-to/runbooks.md": _runbooks(),
+        "deploy/prometheus/rules.yml": GENERATED_NOTE + yaml.safe_dump(build_rules(), sort_keys=False, width=1_000),
+        "sandbox/docs/how-to/runbooks.md": _render_runbooks(),
     }
 
 
-def _runbooks() -> str:
+def _render_runbooks() -> str:
     entries = [
-        f"## {alert.name}\n\n{_plain(alert.summary)}\n\n{alert.runbook}\n\n"
+        f"## {alert.name}\n\n{_remove_template_variables(alert.summary)}\n\n{alert.runbook}\n\n"
         f"```promql\n{alert.expr} {alert.condition}\n```\n\n"
-        f"for {alert.lasting}; {'wakes somebody' if alert.severity == 'page' else 'can wait for the morning'}"
+        f"for {alert.for_duration}; {'wakes somebody' if alert.severity == 'page' else 'can wait for the morning'}"
         for alert in ALERTS
     ]
     return "\n".join(
-        [RUNBOOKS, "\n\n".join(entries), "", "---", "Made from the code by `python -m tests.monitoring`.", ""]
+        [RUNBOOKS_HEADING, "\n\n".join(entries), "", "---", "Made from the code by `python -m tests.monitoring`.", ""]
     )
 
 
-def _plain(text: str) -> str:
+def _remove_template_variables(text: str) -> str:
     """Without Prometheus' template variables."""
     for variable, word in (
         ("{{ $labels.instance }}", "a host"),

@@ -21,7 +21,7 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class Dashboard:
     """One dashboard: rows of panels, each row with a heading."""
 
     uid: str
@@ -65,7 +65,7 @@ VERDICTS = Panel(
     ((_rate("verdicts_total", "verdict"), "{{verdict}}"),),
     "stacked",
 )
-THROUGHPUT = Board(
+THROUGHPUT = Dashboard(
     "sandbox-throughput",
     "Sandbox: Throughput",
     (
@@ -200,7 +200,7 @@ THROUGHPUT = Board(
     ),
 )
 
-RELIABILITY = Board(
+RELIABILITY = Dashboard(
     "sandbox-reliability",
     "Sandbox: Reliability",
     (
@@ -332,7 +332,7 @@ RELIABILITY = Board(
     ),
 )
 
-RL = Board(
+RL = Dashboard(
     "sandbox-rl",
     "Sandbox: RL and GPU",
     (
@@ -468,4 +468,4 @@ RL = Board(
     ),
 )
 
-BOARDS = (THROUGHPUT, RELIABILITY, RL)
+DASHBOARDS = (THROUGHPUT, RELIABILITY, RL)

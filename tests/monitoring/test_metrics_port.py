@@ -6,19 +6,19 @@ from pathlib import Path
 
 import httpx
 
-from loadtest.own_service import free_port
+from loadtest.own_service import find_free_port
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
-from tests.api.serving import served
+from tests.api.serving import serve_in_thread
 from tests.redis_server import RedisServer
 
 KEY_ENTRY = f"trainer:submit:{'0' * 64}"
 
 
 def test_metrics_need_no_key_on_their_own_port(redis_server: RedisServer, tmp_path: Path) -> None:
-    port = free_port()
-    settings = ApiSettings(home=tmp_path, redis_url=redis_server.url(7), api_keys=KEY_ENTRY, metrics_port=port)
-    with served(create_app(settings)) as url:
+    port = find_free_port()
+    settings = ApiSettings(home=tmp_path, redis_url=redis_server.build_url(7), api_keys=KEY_ENTRY, metrics_port=port)
+    with serve_in_thread(create_app(settings)) as url:
         assert httpx.get(f"{url}/metrics", trust_env=False).status_code == 401
         answer = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
         assert answer.status_code == 200
@@ -27,6 +27,6 @@ def test_metrics_need_no_key_on_their_own_port(redis_server: RedisServer, tmp_pa
 
 
 def test_one_process_of_a_host_opens_the_port(redis_server: RedisServer, tmp_path: Path) -> None:
-    settings = ApiSettings(home=tmp_path, redis_url=redis_server.url(7), metrics_port=free_port())
-    with served(create_app(settings)), served(create_app(settings, number=1)) as second:
+    settings = ApiSettings(home=tmp_path, redis_url=redis_server.build_url(7), metrics_port=find_free_port())
+    with serve_in_thread(create_app(settings)), serve_in_thread(create_app(settings, process_number=1)) as second:
         assert httpx.get(f"{second}/health/live", trust_env=False).status_code == 200

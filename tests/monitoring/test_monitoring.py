@@ -19,29 +19,31 @@ import pytest
 import yaml
 
 from sandbox.metrics.declare import METRICS
-from tests.conftest import unavailable
+from tests.conftest import skip_or_fail
 from tests.monitoring.alerts import ALERTS, SERVICE_URL, Alert
-from tests.monitoring.conftest import Observed
-from tests.monitoring.made import ROOT, made
-from tests.monitoring.observed import Load, Prometheus, receiver
-from tests.monitoring.panels import BOARDS, RATE, Panel
+from tests.monitoring.conftest import ObservedService
+from tests.monitoring.made import ROOT, generate_files
+from tests.monitoring.observed import Load, Prometheus, run_receiver
+from tests.monitoring.panels import DASHBOARDS, RATE, Panel
 
 pytestmark = pytest.mark.timeout(300)  # the first test of a service that is watched waits for it to start
 
 WATCHED_S = 8.0
 WINDOW = "20s"
 SCRAPED_WITHIN_S = 20.0
-PANELS = [pytest.param(panel, id=f"{board.title}: {panel.title}") for board in BOARDS for panel in board.panels]
+PANELS = [pytest.param(panel, id=f"{board.title}: {panel.title}") for board in DASHBOARDS for panel in board.panels]
 
 
-@pytest.mark.parametrize("name", sorted(made()))
+@pytest.mark.parametrize("name", sorted(generate_files()))
 def test_a_file_is_what_the_code_makes_of_it(name: str) -> None:
-    assert (ROOT / name).read_text(encoding="utf-8") == made()[name], "write it anew: python -m tests.monitoring"
+    assert (ROOT / name).read_text(encoding="utf-8") == generate_files()[name], (
+        "write it anew: python -m tests.monitoring"
+    )
 
 
 def test_every_metric_that_is_asked_for_is_declared() -> None:
     declared = {metric.name for metric in METRICS}
-    asked = {query for board in BOARDS for panel in board.panels for query, _ in panel.queries}
+    asked = {query for board in DASHBOARDS for panel in board.panels for query, _ in panel.queries}
     named = {
         name for query in [*asked, *(alert.expr for alert in ALERTS)] for name in re.findall(r"sandbox_\w+", query)
     }
@@ -53,7 +55,7 @@ def test_every_metric_that_is_asked_for_is_declared() -> None:
 def test_every_panel_of_a_dashboard_has_a_meaning_a_place_and_the_source_that_is_provisioned() -> None:
     source = re.search(r"uid: (\S+)", (ROOT / "deploy/grafana/provisioning/datasources/prometheus.yml").read_text())
     assert source is not None
-    for board in BOARDS:
+    for board in DASHBOARDS:
         drawn = json.loads((ROOT / f"deploy/grafana/dashboards/{board.uid}.json").read_text())
         panels = [panel for panel in drawn["panels"] if panel["type"] != "row"]
         assert [panel["title"] for panel in panels] == [panel.title for panel in board.panels]
@@ -71,7 +73,7 @@ def test_every_alert_has_a_runbook_in_the_guide() -> None:
         assert alert.runbook in page
 
 
-def test_every_alert_links_to_its_entry_of_a_page_that_is_served(observed: Observed) -> None:
+def test_every_alert_links_to_its_entry_of_a_page_that_is_served(observed: ObservedService) -> None:
     for alert in ALERTS:
         url = alert.rule["annotations"]["runbook_url"].replace(SERVICE_URL, observed.url)
         answer = httpx.get(url, timeout=30, trust_env=False)
@@ -87,7 +89,7 @@ def test_prometheus_puts_the_services_address_into_the_link(
     labels: dict[str, str], service: str, tmp_path: Path
 ) -> None:
     if shutil.which("promtool") is None:
-        unavailable("no promtool here: apt-get install prometheus")
+        skip_or_fail("no promtool here: apt-get install prometheus")
     [down] = [alert for alert in ALERTS if alert.name == "SandboxTargetDown"]
     annotations = down.rule["annotations"] | {
         "summary": down.summary.replace("{{ $labels.instance }}", "host:1"),
@@ -109,41 +111,41 @@ def test_prometheus_puts_the_services_address_into_the_link(
 
 
 @pytest.fixture(scope="module")
-def watched(observed: Observed) -> Iterator[Prometheus]:
+def watched(observed: ObservedService) -> Iterator[Prometheus]:
     """A Prometheus that has watched a service at work for a while."""
     if shutil.which("prometheus") is None:
-        unavailable("no prometheus here: apt-get install prometheus")
+        skip_or_fail("no prometheus here: apt-get install prometheus")
     with (
         tempfile.TemporaryDirectory(prefix="sandbox-prometheus-") as folder,
-        receiver() as receiver_url,
+        run_receiver() as receiver_url,
         closing(Load(observed.url, observed.home, receiver_url)) as load,
-        Prometheus(Path(folder), observed.url.removeprefix("http://")).running() as prometheus,
+        Prometheus(Path(folder), observed.url.removeprefix("http://")).run() as prometheus,
     ):
-        load.round()
-        load.break_a_box()
+        load.run_round()
+        load.break_box()
         deadline = time.monotonic() + WATCHED_S
         while time.monotonic() < deadline:
-            load.round()
+            load.run_round()
         yield prometheus
 
 
 @pytest.mark.parametrize("panel", PANELS)
 def test_a_panel_shows_something(watched: Prometheus, panel: Panel) -> None:
     for query, _ in panel.queries:
-        values = watched.values(query.replace(RATE, WINDOW))
+        values = watched.query_values(query.replace(RATE, WINDOW))
         assert values, f"nothing comes back: {query}"
         assert not all(map(math.isnan, values)), f"no number comes back: {query}"
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
 def test_an_alert_has_something_to_go_by(watched: Prometheus, alert: Alert) -> None:
-    values = watched.values(alert.expr)
+    values = watched.query_values(alert.expr)
     assert values, f"nothing comes back: {alert.expr}"
     assert not all(map(math.isnan, values))
 
 
 def test_prometheus_evaluates_every_rule_without_an_error(watched: Prometheus) -> None:
-    rules: dict[str, Any] = {rule["name"]: rule for rule in watched.rules()}
+    rules: dict[str, Any] = {rule["name"]: rule for rule in watched.fetch_rules()}
     assert set(rules) == {alert.name for alert in ALERTS}
     assert {name: rule["lastError"] for name, rule in rules.items() if rule["health"] != "ok"} == {}
 
@@ -162,12 +164,14 @@ MADE_TO_HAPPEN = [
 def test_what_was_made_to_happen_is_counted(watched: Prometheus, counter: str) -> None:
     query = f"sum(max_over_time({counter}[5m]))"  # a scrape may have been missed under load
     deadline = time.monotonic() + SCRAPED_WITHIN_S
-    while not watched.values(query):
+    while not watched.query_values(query):
         assert time.monotonic() < deadline, query
         time.sleep(0.5)
-    assert watched.values(query)[0] >= 1
+    assert watched.query_values(query)[0] >= 1
 
 
 def test_slots_and_verdicts_are_as_many_as_there_are(watched: Prometheus) -> None:
-    assert watched.values('sum(sandbox_slots{role="slot",state!="dead"})') == [2.0]
-    assert watched.values("sum(sandbox_verdicts_total)")[0] <= watched.values("sum(sandbox_programs_total)")[0]
+    assert watched.query_values('sum(sandbox_slots{role="slot",state!="dead"})') == [2.0]
+    assert (
+        watched.query_values("sum(sandbox_verdicts_total)")[0] <= watched.query_values("sum(sandbox_programs_total)")[0]
+    )

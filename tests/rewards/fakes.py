@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sandbox.rewards.request import rewards_of, verify_requests
+from sandbox.rewards.request import build_plan, score_results
 from sandbox.runner.contract import Verdict
 from sandbox.schema import TestCase, TestResult, VerifyRequest, VerifyResult
 from sandbox.schema.reward import RewardRequest, RewardResult, Task
 
-Judge = Callable[[VerifyRequest], list[Verdict]]
+JudgeRule = Callable[[VerifyRequest], list[Verdict]]
 
 
-def result_of(verdicts: Sequence[Verdict]) -> VerifyResult:
+def build_result(verdicts: Sequence[Verdict]) -> VerifyResult:
     """A result with these verdicts on its tests."""
     passed = sum(verdict is Verdict.ACCEPTED for verdict in verdicts)
     whole = next((verdict for verdict in verdicts if verdict is not Verdict.ACCEPTED), Verdict.ACCEPTED)
@@ -26,7 +26,7 @@ def result_of(verdicts: Sequence[Verdict]) -> VerifyResult:
     )
 
 
-def by_echo(request: VerifyRequest) -> list[Verdict]:
+def judge_by_echo(request: VerifyRequest) -> list[Verdict]:
     """A program is taken to print its own last line's comment: `# 42` is accepted where 42 is expected."""
     printed = request.code.rsplit("# ", 1)[-1].strip()
     if printed == "broken":
@@ -38,27 +38,27 @@ def by_echo(request: VerifyRequest) -> list[Verdict]:
 class FakeClient:
     """Answers every batch by `judge`; remembers what it was sent."""
 
-    def __init__(self, judge: Judge = by_echo) -> None:
+    def __init__(self, judge: JudgeRule = judge_by_echo) -> None:
         self.judge = judge
         self.batches: list[list[VerifyRequest]] = []
-        self.rewarded: list[RewardRequest] = []
+        self.reward_requests: list[RewardRequest] = []
         self.tasks: dict[str, Task] = {}
 
     def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
         self.batches.append(list(submissions))
-        return [result_of(self.judge(request)) for request in submissions]
+        return [build_result(self.judge(request)) for request in submissions]
 
     def reward(self, request: RewardRequest) -> RewardResult:
         """As the service does, with the tasks it knows."""
-        self.rewarded.append(request)
-        plan = verify_requests(request, lambda references: {each: self.tasks[each] for each in references})
-        return rewards_of(plan, [result_of(self.judge(program)) for program in plan.programs])
+        self.reward_requests.append(request)
+        plan = build_plan(request, lambda references: {each: self.tasks[each] for each in references})
+        return score_results(plan, [build_result(self.judge(program)) for program in plan.programs])
 
 
 class FakeAsyncClient:
     """`FakeClient` for asyncio."""
 
-    def __init__(self, judge: Judge = by_echo) -> None:
+    def __init__(self, judge: JudgeRule = judge_by_echo) -> None:
         self.sync = FakeClient(judge)
 
     async def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
@@ -68,10 +68,10 @@ class FakeAsyncClient:
         return self.sync.reward(request)
 
 
-def failing(request: VerifyRequest) -> list[Verdict]:
+def fail_every_test(request: VerifyRequest) -> list[Verdict]:
     """The infrastructure fails for every program."""
     return [Verdict.INTERNAL_ERROR] * len(request.tests)
 
 
-def fenced(code: str, tag: str = "python") -> str:
+def fence_code(code: str, tag: str = "python") -> str:
     return f"Here it is:\n```{tag}\n{code}\n```\nDone."

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from sandbox.errors import BadRequest
-from sandbox.rewards.cases import cases_of, read_tests, unpacking_at_most
+from sandbox.rewards.cases import limit_unpacking, read_stdin_tests, read_tests
 from sandbox.schema import AssertTest, CommandTest, FunctionTest, TestCase
 
 EXPECTED = [("1\n", "2"), ("3\n", "4")]
 
 
-class Array:
+class FakeArray:
     """An array as NumPy, Arrow and Torch have them."""
 
     def __init__(self, values: list[Any]) -> None:
@@ -35,7 +35,7 @@ class Array:
         [{"input": "1\n", "output": "2"}, {"input": "3\n", "output": "4", "fn_name": None, "type": "stdin_stdout"}],
         [{"input": "1\n", "expectedOutput": "2"}, {"input": "3\n", "expectedOutput": "4"}],
         {"inputs": ["1\n", "3\n"], "outputs": ["2", "4"]},
-        {"inputs": Array(["1\n", "3\n"]), "outputs": Array(["2", "4"]), "fn_name": None},
+        {"inputs": FakeArray(["1\n", "3\n"]), "outputs": FakeArray(["2", "4"]), "fn_name": None},
         {"inputs": [["1", ""], ["3", ""]], "outputs": [["2"], ["4"]]},
         {"language": "python", "test_cases": [{"input": "1\n", "output": "2"}, {"input": "3\n", "output": "4"}]},
         {"tests": json.dumps({"inputs": ["1\n", "3\n"], "outputs": [2, 4]})},
@@ -44,7 +44,7 @@ class Array:
     ids=range(10),
 )
 def test_every_shape_is_read(value: Any) -> None:
-    assert [(case.stdin, case.expected) for case in cases_of(value)] == EXPECTED
+    assert [(case.stdin, case.expected) for case in read_stdin_tests(value)] == EXPECTED
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,10 @@ def test_every_shape_is_read(value: Any) -> None:
 )
 def test_what_is_no_test_is_refused_with_the_reason(value: Any, why: str) -> None:
     with pytest.raises(BadRequest, match=why):
-        cases_of(value)
+        read_stdin_tests(value)
 
 
-def packed(value: Any, pickled: bool = True) -> str:
+def pack_value(value: Any, pickled: bool = True) -> str:
     text = json.dumps(value)
     return b64encode(zlib.compress(pickle.dumps(text) if pickled else text.encode())).decode()
 
@@ -82,8 +82,8 @@ CALLS = {"fn_name": "f", "inputs": [[1, 2], [3, 4]], "outputs": [[3], [7]]}
         CALLS,
         json.dumps(json.dumps(CALLS)),
         repr(CALLS),
-        packed(CALLS),
-        packed(CALLS, pickled=False),
+        pack_value(CALLS),
+        pack_value(CALLS, pickled=False),
         {**CALLS, "outputs": [3, 7]},
         {**CALLS, "inputs": ["1\n2", "3\n4"], "outputs": ["3", "7"]},
         {"tests": {"inputs": CALLS["inputs"], "outputs": [3, 7]}, "entry_point": "f"},
@@ -110,8 +110,8 @@ def test_calls_of_a_function_are_read_in_every_shape(value: Any) -> None:
 
 
 def test_packs_may_unpack_to_so_much_in_all() -> None:
-    pack = packed({"inputs": ["x" * 1000] * 100, "outputs": [""] * 100})
-    with unpacking_at_most(250_000):
+    pack = pack_value({"inputs": ["x" * 1000] * 100, "outputs": [""] * 100})
+    with limit_unpacking(250_000):
         assert len(read_tests(pack).tests) == len(read_tests(pack).tests) == 100
         for _ in range(2):
             with pytest.raises(BadRequest, match="cut short, or over"):
@@ -122,13 +122,13 @@ def test_packs_may_unpack_to_so_much_in_all() -> None:
 def test_a_task_may_have_tests_of_several_kinds() -> None:
     value = {"fn_name": "f", "inputs": [[1], [2], "x"], "outputs": [1, 2, "x"], "assert_case": ["", "assert f(0)", ""]}
     assert [type(test) for test in read_tests(value).tests] == [FunctionTest, AssertTest, FunctionTest]
-    ours = [
+    native = [
         {"stdin": "1", "expected": "1"},
         {"assert": "assert f(1)"},
         {"args": [1], "expected": 1},
         {"command": ["x"]},
     ]
-    assert [type(test) for test in read_tests(ours).tests] == [TestCase, AssertTest, FunctionTest, CommandTest]
+    assert [type(test) for test in read_tests(native).tests] == [TestCase, AssertTest, FunctionTest, CommandTest]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ class Hostile:
     [
         (b64encode(zlib.compress(pickle.dumps(Hostile()))).decode(), "something other than one string"),
         (b64encode(zlib.compress(b"[1")).decode(), "cannot be read"),
-        (packed(CALLS)[:-8], "cannot be read|cut short"),
+        (pack_value(CALLS)[:-8], "cannot be read|cut short"),
         ("eJnonsense", "cannot be read"),
         ("[" * 100_000, "not JSON"),
         ("{'a': print()}", "not JSON"),

@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.rewards.continuation import (
     complete_prompt,
-    continues,
+    continues_function,
     cut_after_function,
     cut_before_tests,
     cut_continuation,
@@ -18,7 +18,7 @@ from sandbox.rewards.continuation import (
 PROMPT = 'def add(a, b):\n    """Sum."""\n'
 
 
-def _adds(source: str) -> bool:
+def _defines_working_add(source: str) -> bool:
     names: dict[str, Any] = {}
     exec(source, names)
     return bool(names["add"](20, 22) == 42)
@@ -40,7 +40,7 @@ def _adds(source: str) -> bool:
     ],
 )
 def test_the_rest_of_a_function_or_the_whole_of_it_completes_a_prompt(completion: str) -> None:
-    assert _adds(complete_prompt(PROMPT, completion))
+    assert _defines_working_add(complete_prompt(PROMPT, completion))
 
 
 def test_a_rest_that_no_cut_makes_parse_ends_at_the_first_line_at_the_left() -> None:
@@ -60,7 +60,7 @@ def test_a_rest_that_no_cut_makes_parse_ends_at_the_first_line_at_the_left() -> 
     ],
 )
 def test_what_talks_about_a_function_does_not_continue_it(completion: str, does: bool) -> None:
-    assert continues(PROMPT, completion) is does
+    assert continues_function(PROMPT, completion) is does
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_what_talks_about_a_function_does_not_continue_it(completion: str, does:
     ],
 )
 def test_a_program_ends_after_its_function_but_for_definitions(program: str) -> None:
-    assert _adds(cut_after_function(program, "add"))
+    assert _defines_working_add(cut_after_function(program, "add"))
 
 
 def test_a_program_without_the_function_is_left_alone() -> None:
@@ -85,7 +85,7 @@ def test_a_program_without_the_function_is_left_alone() -> None:
 def test_definitions_are_found_between_prose() -> None:
     code = "import math\nLIMIT = 7\n\ndef add(a,\n        b,\n):\n    return a + b\n"
     text = f"Here you are:\n\n{code}\nIt adds, and from here on it's prose."
-    assert _adds(find_definitions(text))
+    assert _defines_working_add(find_definitions(text))
     assert "prose" not in find_definitions(text)
     assert find_definitions("I do not know.\nimport this") == ""
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.rewards.extract import Extraction, extract, parses, tag_language, text_of
+from sandbox.rewards.extract import Extraction, extract, get_completion_text, parses, tag_language
 
 
-def code_of(completion: str, language: str = "python", **options: object) -> str | None:
+def extract_code(completion: str, language: str = "python", **options: object) -> str | None:
     answer = extract(completion, language, Extraction(**options))  # type: ignore[arg-type]
     return None if answer is None else answer.code
 
@@ -19,7 +19,7 @@ def code_of(completion: str, language: str = "python", **options: object) -> str
 @pytest.mark.parametrize("fence", ["```", "~~~", "````"])
 @pytest.mark.parametrize("tag", ["", "python", "py", "python3", "Python", "{.python}", "python title=main.py", " py"])
 def test_a_fenced_block_is_found_whatever_its_fence_and_tag(fence: str, tag: str) -> None:
-    assert code_of(f"So:\n\n{fence}{tag}\nprint(1)\nprint(2)\n{fence}\n\nBye.") == "print(1)\nprint(2)"
+    assert extract_code(f"So:\n\n{fence}{tag}\nprint(1)\nprint(2)\n{fence}\n\nBye.") == "print(1)\nprint(2)"
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ BLOCKS = "```python\none = 1\n```\ntext\n```python\ntwo = 'longer'\n```\n```py\n
     ],
 )
 def test_the_block_asked_for_counts(which: str, code: str) -> None:
-    assert code_of(BLOCKS, which=which) == code
+    assert extract_code(BLOCKS, which=which) == code
 
 
 def test_the_last_block_may_lack_its_end_and_is_told_to() -> None:
@@ -68,35 +68,35 @@ def test_the_last_block_may_lack_its_end_and_is_told_to() -> None:
 
 
 def test_a_draft_that_was_never_closed_does_not_swallow_the_answer() -> None:
-    assert code_of("```python\ndraft\n\nNo, better:\n```python\nfinal\n```\n") == "final"
+    assert extract_code("```python\ndraft\n\nNo, better:\n```python\nfinal\n```\n") == "final"
 
 
 def test_an_indented_block_loses_its_indentation() -> None:
-    assert code_of("1. So:\n   ```python\n   if x:\n       y()\n   ```\n") == "if x:\n    y()"
+    assert extract_code("1. So:\n   ```python\n   if x:\n       y()\n   ```\n") == "if x:\n    y()"
 
 
 def test_a_fence_inside_a_docstring_is_code() -> None:
     code = 'def f():\n    """\n    ```python\n    f()\n    ```\n    """\n    return 1'
-    assert code_of(f"```python\n{code}\n```") == code
+    assert extract_code(f"```python\n{code}\n```") == code
 
 
 def test_a_longer_fence_holds_shorter_ones() -> None:
-    assert code_of('````python\ns = """\n```\n"""\n````') == 's = """\n```\n"""'
+    assert extract_code('````python\ns = """\n```\n"""\n````') == 's = """\n```\n"""'
 
 
 @pytest.mark.parametrize("outer", ["```", "````"])
 def test_an_answer_inside_a_markdown_block_is_found(outer: str) -> None:
-    assert code_of(f"{outer}markdown\n# Answer\n```python\nprint(1)\n```\n{outer}\nThat was it.") == "print(1)"
+    assert extract_code(f"{outer}markdown\n# Answer\n```python\nprint(1)\n```\n{outer}\nThat was it.") == "print(1)"
 
 
 def test_blocks_in_other_languages_and_sample_output_do_not_count() -> None:
     text = "```bash\npip install x\n```\n```python\nprint(5)\n```\nOutput:\n```\n5\n```\n```text\n5\n```"
-    assert code_of(text) == "print(5)"
-    assert code_of("```cpp\nint main(){}\n```") is None
+    assert extract_code(text) == "print(5)"
+    assert extract_code("```cpp\nint main(){}\n```") is None
 
 
 def test_untagged_blocks_count_where_none_is_tagged() -> None:
-    assert code_of("```\nprint(1)\n```") == "print(1)"
+    assert extract_code("```\nprint(1)\n```") == "print(1)"
 
 
 def test_without_a_language_the_fence_tells_it() -> None:
@@ -106,8 +106,8 @@ def test_without_a_language_the_fence_tells_it() -> None:
 
 
 def test_empty_blocks_and_code_within_a_line_are_no_answer() -> None:
-    assert code_of("```python\n\n```") is None
-    assert code_of("```print(1)```") is None
+    assert extract_code("```python\n\n```") is None
+    assert extract_code("```print(1)```") is None
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_empty_blocks_and_code_within_a_line_are_no_answer() -> None:
     ],
 )
 def test_code_in_thoughts_is_no_answer(text: str) -> None:
-    assert code_of(text) == "final"
+    assert extract_code(text) == "final"
 
 
 @pytest.mark.parametrize(
@@ -128,31 +128,31 @@ def test_code_in_thoughts_is_no_answer(text: str) -> None:
     ["<think>\n```python\ndraft\n```\n", "```python\nfirst\n```\n<think>\nOr was it"],
 )
 def test_a_completion_that_ends_in_thought_has_no_answer(text: str) -> None:
-    assert code_of(text) is None
+    assert extract_code(text) is None
 
 
 def test_where_the_prompt_opens_the_thought_it_has_to_be_closed() -> None:
-    assert code_of("```python\ndraft\n```", thinking_open=True) is None
-    assert code_of("```python\ndraft\n```\n</think>```python\nfinal\n```", thinking_open=True) == "final"
+    assert extract_code("```python\ndraft\n```", thinking_open=True) is None
+    assert extract_code("```python\ndraft\n```\n</think>```python\nfinal\n```", thinking_open=True) == "final"
 
 
 def test_code_may_print_the_tags() -> None:
     code = 'print("<think>")\nprint("</think>")'
-    assert code_of(f"```python\n{code}\n```") == code
-    assert code_of(f"<think>x</think>\n```python\n<think>{code}\n```") == f"<think>{code}"
+    assert extract_code(f"```python\n{code}\n```") == code
+    assert extract_code(f"<think>x</think>\n```python\n<think>{code}\n```") == f"<think>{code}"
 
 
 def test_another_tag_or_none_can_be_named() -> None:
     text = "<reasoning>\n```python\na\n```\n</reasoning>\n```python\nb\n```"
-    assert code_of(text, thinking_tag="reasoning", which="first") == "b"
-    assert code_of(text, thinking_tag="", which="first") == "a"
+    assert extract_code(text, thinking_tag="reasoning", which="first") == "b"
+    assert extract_code(text, thinking_tag="", which="first") == "a"
 
 
 def test_text_without_a_fence_is_no_answer_unless_asked_for_and_parsing() -> None:
-    assert code_of("print(1)") is None
-    assert code_of("print(1)\n", bare="raw") == "print(1)"
-    assert code_of("The answer is 1.", bare="raw") is None
-    assert code_of("int main(){}", "cpp", bare="raw") == "int main(){}"
+    assert extract_code("print(1)") is None
+    assert extract_code("print(1)\n", bare="raw") == "print(1)"
+    assert extract_code("The answer is 1.", bare="raw") is None
+    assert extract_code("int main(){}", "cpp", bare="raw") == "int main(){}"
 
 
 def test_of_chat_messages_the_last_by_the_assistant_counts() -> None:
@@ -165,12 +165,12 @@ def test_of_chat_messages_the_last_by_the_assistant_counts() -> None:
     answer = extract(messages, "python")
     assert answer is not None
     assert answer.code == "second"
-    assert text_of([]) == ""
+    assert get_completion_text([]) == ""
 
 
 def test_windows_line_ends_and_odd_separators_survive() -> None:
-    assert code_of("```python\r\nprint(1)\r\n```\r\n") == "print(1)\r"
-    assert code_of("```python\ns = '\x0c\u2028'\n```") == "s = '\x0c\u2028'"
+    assert extract_code("```python\r\nprint(1)\r\n```\r\n") == "print(1)\r"
+    assert extract_code("```python\ns = '\x0c\u2028'\n```") == "s = '\x0c\u2028'"
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_no_text_is_too_odd(text: str, language: str) -> None:
 
 @given(st.text(alphabet=st.characters(exclude_characters="`~", exclude_categories=["Cs"]), max_size=200))
 def test_whatever_is_fenced_comes_out_as_it_was(code: str) -> None:
-    found = code_of(f"```python\n{code}\n```", thinking_tag="")
+    found = extract_code(f"```python\n{code}\n```", thinking_tag="")
     assert found == (code if any(line.strip() for line in code.split("\n")) else None)
 
 

@@ -11,7 +11,7 @@ from sandbox.rewards.extract import Extraction, extract, fingerprint
 X = "x = [1]"
 
 
-def code_of(completion: str, language: str = "python", **options: object) -> str | None:
+def extract_code(completion: str, language: str = "python", **options: object) -> str | None:
     answer = extract(completion, language, Extraction(**options))  # type: ignore[arg-type]
     return None if answer is None else answer.code
 
@@ -46,7 +46,7 @@ def code_of(completion: str, language: str = "python", **options: object) -> str
     ],
 )
 def test_fences_are_read_as_models_write_them(text: str) -> None:
-    assert code_of(text) == X
+    assert extract_code(text) == X
 
 
 @pytest.mark.parametrize(
@@ -62,32 +62,32 @@ def test_fences_are_read_as_models_write_them(text: str) -> None:
     ],
 )
 def test_marks_that_are_part_of_the_program_do_not_end_it(code: str) -> None:
-    assert code_of(f"```python\n{code}\n```\nBye.") == code
+    assert extract_code(f"```python\n{code}\n```\nBye.") == code
 
 
 def test_marks_in_another_languages_comments_do_not_end_it() -> None:
     code = "/// ```\n/// add(1, 2);\n/// ```\nfn main() {}"
-    assert code_of(f"```rust\n{code}\n```", "rust") == code
+    assert extract_code(f"```rust\n{code}\n```", "rust") == code
 
 
 def test_the_first_line_decides_how_far_a_block_in_a_list_is_moved() -> None:
-    assert code_of("1. ```python\ndef f():\n  return 1\n```") == "def f():\n  return 1"
-    assert code_of("- ```python\n  def f():\n\n    return 1\n  ```") == "def f():\n\n  return 1"
+    assert extract_code("1. ```python\ndef f():\n  return 1\n```") == "def f():\n  return 1"
+    assert extract_code("- ```python\n  def f():\n\n    return 1\n  ```") == "def f():\n\n  return 1"
 
 
 @pytest.mark.parametrize(
     "rest", ["", "\n```", "\n```\n\nThat is it.", "\n```\nIt prints\n```\n1\n```", "```", "```<|im_end|>"]
 )
 def test_a_completion_may_begin_inside_a_fence_of_the_prompt(rest: str) -> None:
-    assert code_of(X + rest, fence_open=True) == X
-    assert code_of(X + rest, bare="raw") == X
-    assert code_of("int x[1];" + rest, "cpp", fence_open=True) == "int x[1];"
+    assert extract_code(X + rest, fence_open=True) == X
+    assert extract_code(X + rest, bare="raw") == X
+    assert extract_code("int x[1];" + rest, "cpp", fence_open=True) == "int x[1];"
 
 
 @pytest.mark.parametrize("tag", ["", "python"])
 def test_a_completion_that_opens_its_own_fence_does_not_begin_inside_one(tag: str) -> None:
-    assert code_of(f"\n```{tag}\n{X}\n```", fence_open=True) == X
-    assert code_of(f"Sure\n```{tag}\n{X}", bare="raw") == X
+    assert extract_code(f"\n```{tag}\n{X}\n```", fence_open=True) == X
+    assert extract_code(f"Sure\n```{tag}\n{X}", bare="raw") == X
 
 
 def test_a_block_that_is_to_be_skipped_is_no_answer() -> None:

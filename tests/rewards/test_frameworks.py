@@ -12,24 +12,24 @@ from typing import Any
 
 import pytest
 
-from loadtest.own_service import free_port
+from loadtest.own_service import find_free_port
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings, GpuSettings
 from sandbox.errors import QueueFull
-from sandbox.gpu.folder import JobFolder
-from sandbox.gpu.recipes import OVERRIDES, verl_command
+from sandbox.gpu.folder import JobDir
+from sandbox.gpu.recipes import OVERRIDES_FILE, prepare_verl_command
 from sandbox.schema.gpu import GrpoRequest
 from sandbox.service import Service
-from tests.api.double import ServiceDouble
-from tests.api.serving import served
-from tests.conftest import unavailable
-from tests.environments import TRL, VERIFIERS, VERL, CannotInstall, Environment, interpreter, surroundings
+from tests.api.double import FakeService
+from tests.api.serving import serve_in_thread
+from tests.conftest import skip_or_fail
+from tests.environments import TRL, VERIFIERS, VERL, CannotInstall, Virtualenv, build_environment, ensure_python
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.slow, pytest.mark.timeout(900)]
 
 # A model of two layers whose every token is a whole answer, so that a random one finds the right answer by chance and
 # a few steps of GRPO teach it that.
-GRPO = """
+GRPO_SCRIPT = """
 import json, sys
 from datasets import Dataset
 from tokenizers import Tokenizer, models
@@ -79,7 +79,7 @@ sys.exit(given.split() != answer.split())
 RIGHT = "```python\nprint(int(input()) * 2)\n```"
 
 # verl's package asks for Ray when it is imported; its scoring asks for nothing but requests.
-VERL_SCORE = """
+VERL_SCORE_SCRIPT = """
 import importlib.util, json, sys
 from pathlib import Path
 from threading import Semaphore
@@ -101,7 +101,7 @@ print(json.dumps(scored))
 """
 
 # verl's own loader of reward functions, and its configuration; its packages' own modules would ask for Torch and Ray.
-VERL_REWARD = """
+VERL_REWARD_SCRIPT = """
 import asyncio, importlib.util, json, sys
 from types import ModuleType
 from hydra import compose, initialize_config_dir
@@ -127,7 +127,7 @@ async def scores():
 print(json.dumps(asyncio.run(scores())))
 """
 
-RUBRIC = """
+RUBRIC_SCRIPT = """
 import asyncio, json, sys
 import verifiers as vf
 from sandbox.rewards.verifiers_rubric import verifiers_reward, verifiers_rollout_reward
@@ -157,34 +157,34 @@ print(json.dumps(asyncio.run(scored())))
 
 @pytest.fixture(scope="module")
 def url(live_service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(create_app(ApiSettings(home=tmp_path_factory.mktemp("api")), live_service)) as address:
+    with serve_in_thread(create_app(ApiSettings(home=tmp_path_factory.mktemp("api")), live_service)) as address:
         yield address
 
 
-def said(environment: Environment, script: str, *words: str) -> Any:
+def run_script(environment: Virtualenv, script: str, *arguments: str) -> Any:
     """What the script printed last, as JSON."""
     try:
-        python = interpreter(environment)
+        python = ensure_python(environment)
     except CannotInstall as error:
-        unavailable(str(error))
-    command = [str(python), "-c", script, *words]
-    ended = subprocess.run(command, env=surroundings(), capture_output=True, text=True, timeout=300)
+        skip_or_fail(str(error))
+    command = [str(python), "-c", script, *arguments]
+    ended = subprocess.run(command, env=build_environment(), capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr[-4000:]
     return json.loads(ended.stdout.splitlines()[-1])
 
 
 def test_trls_grpo_trainer_calls_our_rewards_and_learns_from_them(url: str, tmp_path: Path) -> None:
-    told = said(TRL, GRPO, url, str(tmp_path))
-    assert len(told["called"]) == 12 * 16
-    for completion, reward in told["called"]:
+    output = run_script(TRL, GRPO_SCRIPT, url, str(tmp_path))
+    assert len(output["called"]) == 12 * 16
+    for completion, reward in output["called"]:
         runs = completion in {RIGHT, "```python\nprint(5)\n```"}
         assert reward == (5.0 if completion == RIGHT else 0.0 if runs else -2.0), completion
-    assert told["fraction"][-1] > told["fraction"][0] + 0.3, told["fraction"]
+    assert output["fraction"][-1] > output["fraction"][0] + 0.3, output["fraction"]
 
 
 # Two steps. After each batch of rewards it says a word and waits for a line; `argv` says how patient the function is.
-TWO_STEPS = (
-    GRPO.replace("url, folder = sys.argv[1:]", "url, folder, options = sys.argv[1:]")
+TWO_STEPS_SCRIPT = (
+    GRPO_SCRIPT.replace("url, folder = sys.argv[1:]", "url, folder, options = sys.argv[1:]")
     .replace('trl_reward(url, policy="x-coder")', "trl_reward(url, **json.loads(options))")
     .replace("max_steps=12", "max_steps=2")
     .replace(', trl_async_reward(url, policy="fraction", name="fraction")', "")
@@ -192,25 +192,25 @@ TWO_STEPS = (
         "    return rewards\n", "    print('rewarded', flush=True)\n    sys.stdin.readline()\n    return rewards\n"
     )
 )
-AWAY_S = 30.0
+OUTAGE_S = 30.0
 
 
 @contextmanager
-def two_steps(url: str, folder: Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
+def start_two_steps(url: str, directory: Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
     try:
-        python = interpreter(TRL)
+        python = ensure_python(TRL)
     except CannotInstall as error:
-        unavailable(str(error))
-    command = [str(python), "-c", TWO_STEPS, url, str(folder), json.dumps(options)]
+        skip_or_fail(str(error))
+    command = [str(python), "-c", TWO_STEPS_SCRIPT, url, str(directory), json.dumps(options)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, env=surroundings(), stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+    with subprocess.Popen(command, env=build_environment(), stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         try:
             yield process
         finally:
             process.kill()
 
 
-def until_rewarded(process: subprocess.Popen[str]) -> None:
+def wait_until_rewarded(process: subprocess.Popen[str]) -> None:
     assert process.stdout is not None
     for line in process.stdout:
         if line == "rewarded\n":
@@ -218,7 +218,7 @@ def until_rewarded(process: subprocess.Popen[str]) -> None:
     pytest.fail("the training ended before its first rewards")
 
 
-def go_on(process: subprocess.Popen[str]) -> None:
+def resume(process: subprocess.Popen[str]) -> None:
     assert process.stdin is not None
     process.stdin.write("\n" * 2)  # one for each step
     process.stdin.flush()
@@ -227,14 +227,14 @@ def go_on(process: subprocess.Popen[str]) -> None:
 def test_a_training_waits_for_a_service_that_is_away_and_has_all_its_rewards(
     live_service: Service, tmp_path: Path
 ) -> None:
-    app, port = create_app(ApiSettings(home=tmp_path), live_service), free_port()
+    app, port = create_app(ApiSettings(home=tmp_path), live_service), find_free_port()
     with ExitStack() as stack:
-        with served(app, port=port) as url:
-            process = stack.enter_context(two_steps(url, tmp_path, policy="x-coder"))
-            until_rewarded(process)
-        go_on(process)
-        time.sleep(AWAY_S)
-        with served(app, port=port):
+        with serve_in_thread(app, port=port) as url:
+            process = stack.enter_context(start_two_steps(url, tmp_path, policy="x-coder"))
+            wait_until_rewarded(process)
+        resume(process)
+        time.sleep(OUTAGE_S)
+        with serve_in_thread(app, port=port):
             out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err[-4000:]
     rewards = [reward for _, reward in json.loads(out.splitlines()[-1])["called"]]
@@ -245,10 +245,10 @@ def test_a_training_waits_for_a_service_that_is_away_and_has_all_its_rewards(
 
 def test_a_training_stops_when_the_service_is_gone_for_good(live_service: Service, tmp_path: Path) -> None:
     with ExitStack() as stack:
-        with served(create_app(ApiSettings(home=tmp_path), live_service)) as url:
-            process = stack.enter_context(two_steps(url, tmp_path, patience_s=5))
-            until_rewarded(process)
-        go_on(process)
+        with serve_in_thread(create_app(ApiSettings(home=tmp_path), live_service)) as url:
+            process = stack.enter_context(start_two_steps(url, tmp_path, patience_s=5))
+            wait_until_rewarded(process)
+        resume(process)
         _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert f"the service at {url} gave no verdicts for 5 s" in err.splitlines()[-1]
@@ -257,9 +257,9 @@ def test_a_training_stops_when_the_service_is_gone_for_good(live_service: Servic
 def test_a_training_does_not_start_without_a_service_or_with_a_policy_that_there_is_not(
     url: str, tmp_path: Path
 ) -> None:
-    nowhere = f"http://127.0.0.1:{free_port()}"
+    nowhere = f"http://127.0.0.1:{find_free_port()}"
     for address, options, fault in ((nowhere, {}, f"answers at {nowhere}"), (url, {"policy": "binry"}, "binry")):
-        with two_steps(address, tmp_path, **options) as process:
+        with start_two_steps(address, tmp_path, **options) as process:
             _, err = process.communicate(timeout=120)
         assert process.returncode == 1
         assert fault in err
@@ -273,7 +273,7 @@ def test_verls_sandbox_fusion_scoring(url: str) -> None:
         "while True: pass",
         "print(chr(52) * 300_000)",
     ]
-    scored = said(VERL, VERL_SCORE, f"{url}/dialects/sandbox_fusion/run_code", json.dumps(codes))
+    scored = run_script(VERL, VERL_SCORE_SCRIPT, f"{url}/dialects/sandbox_fusion/run_code", json.dumps(codes))
     assert [score for score, *_ in scored] == [1.0, 0.5, 0.0, 0.0, 0.0]
     statuses = [status for _, status, _ in scored]
     assert statuses == [
@@ -291,28 +291,30 @@ def test_a_grpo_jobs_reward_is_what_verl_calls(url: str, tmp_path: Path) -> None
     checker = {"type": "program", "language": "python", "code": CHECKER}
     fields = {"tasks": [task], "checker": checker, "policy": {"name": "first-k", "k": 1}, "limits": {"cpu_time_s": 2.0}}
     request = GrpoRequest.model_validate({"model": "m", "backend": "verl", **fields})
-    folder = JobFolder(tmp_path / "job")
-    folder.write_order({"request": {}, "model": "m"})
-    verl_command(folder, request, GpuSettings(home=tmp_path, url=url), 1)
-    row = json.loads((folder.path / "train.jsonl").read_text().splitlines()[0])
+    job_dir = JobDir(tmp_path / "job")
+    job_dir.write_order({"request": {}, "model": "m"})
+    prepare_verl_command(job_dir, request, GpuSettings(home=tmp_path, url=url), 1)
+    row = json.loads((job_dir.path / "train.jsonl").read_text().splitlines()[0])
     truth = row["reward_model"]["ground_truth"]
     answers = [[RIGHT, truth], ["```python\nprint(4)\n```", truth], ["I do not know.", truth]]
-    scored = said(VERL, VERL_REWARD, (folder.path / OVERRIDES).read_text(), json.dumps(answers))
+    scored = run_script(VERL, VERL_REWARD_SCRIPT, (job_dir.path / OVERRIDES_FILE).read_text(), json.dumps(answers))
     assert [each["score"] for each in scored] == [1.0, 1.0, 0.0]
     assert [each["answered"] for each in scored] == [1.0, 1.0, 0.0]
 
 
 def test_an_overload_is_told_to_verls_client_as_what_it_tries_again(tmp_path: Path) -> None:
-    service = ServiceDouble(refusal=QueueFull("lane rl is full"))
-    with served(create_app(ApiSettings(home=tmp_path), service)) as url:
-        ((score, statuses, errors),) = said(VERL, VERL_SCORE, f"{url}/dialects/sandbox_fusion/run_code", '["print(4)"]')
+    service = FakeService(refusal=QueueFull("lane rl is full"))
+    with serve_in_thread(create_app(ApiSettings(home=tmp_path), service)) as url:
+        ((score, statuses, errors),) = run_script(
+            VERL, VERL_SCORE_SCRIPT, f"{url}/dialects/sandbox_fusion/run_code", '["print(4)"]'
+        )
     assert score == 0.0
     assert set(statuses) == {"api_error"}
     assert all("Gateway Timeout (504) on attempt 3/3" in error for error in errors)
 
 
 def test_a_rubric_of_verifiers_calls_our_rewards(url: str) -> None:
-    rewards, advantages, alone = said(VERIFIERS, RUBRIC, url, RIGHT)
+    rewards, advantages, alone = run_script(VERIFIERS, RUBRIC_SCRIPT, url, RIGHT)
     assert rewards == [1.0, 0.0, 0.5]
     assert advantages == [0.5, -0.5, 0.0]
     assert alone == 1.0

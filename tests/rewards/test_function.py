@@ -13,22 +13,28 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from sandbox.errors import BadRequest, InfrastructureError, NotFound, QueueFull, UnknownLanguage
-from sandbox.rewards.function import AsyncRewardFunction, Options, RewardFunction, numbers, numbers_of
-from sandbox.rewards.group import with_mean
+from sandbox.rewards.function import (
+    AsyncRewardFunction,
+    RewardFunction,
+    RewardOptions,
+    require_result_rewards,
+    require_rewards,
+)
+from sandbox.rewards.group import fill_with_mean
 from sandbox.rewards.lazy_clients import LazyAsyncClient, LazyClient
-from sandbox.rewards.request import rewards_of, verify_requests, with_preamble
+from sandbox.rewards.request import build_plan, score_results, insert_preamble
 from sandbox.rewards.score import Policy
 from sandbox.runner.contract import Verdict
 from sandbox.schema import MAX_CODE_CHARS, Lane, VerifyRequest, VerifyResult
 from sandbox.schema.reward import RewardRequest, Task
-from tests.rewards.fakes import FakeAsyncClient, FakeClient, by_echo, failing, fenced, result_of
+from tests.rewards.fakes import FakeAsyncClient, FakeClient, build_result, fail_every_test, fence_code, judge_by_echo
 
 TESTS = [{"input": "", "output": "42"}, {"input": "", "output": "43"}]
 
 
 def test_a_batch_is_one_request_in_the_rl_lane() -> None:
     client = FakeClient()
-    rewards = RewardFunction(client, {"policy": "fraction"})([fenced("# 42"), fenced("# 1")], [TESTS, TESTS])
+    rewards = RewardFunction(client, {"policy": "fraction"})([fence_code("# 42"), fence_code("# 1")], [TESTS, TESTS])
     assert rewards == [0.5, 0.0]
     (batch,) = client.batches
     assert [request.priority for request in batch] == [Lane.RL, Lane.RL]
@@ -38,12 +44,12 @@ def test_rewards_stay_aligned_when_a_group_mixes_no_code_syntax_errors_and_runna
     # What the reward manager released with X-Coder gets wrong.
     completions = [
         "no code at all",
-        fenced("# 42"),
-        fenced("def (: # broken"),
+        fence_code("# 42"),
+        fence_code("def (: # broken"),
         "<think> still",
-        fenced("# 43"),
-        fenced("raise SystemExit(1) # broken"),
-        fenced("# 7"),
+        fence_code("# 43"),
+        fence_code("raise SystemExit(1) # broken"),
+        fence_code("# 7"),
         "",
     ]
     rewards = RewardFunction(FakeClient(), {"policy": "x-coder"})(completions, [TESTS] * len(completions))
@@ -54,9 +60,9 @@ def test_rewards_stay_aligned_when_a_group_mixes_no_code_syntax_errors_and_runna
 @given(st.lists(st.sampled_from(["none", "42", "43", "broken", "lost"]), max_size=40))
 def test_every_mix_of_completions_is_rewarded_in_its_order(kinds: list[str]) -> None:
     def judge(request: VerifyRequest) -> list[Verdict]:
-        return failing(request) if "lost" in request.code else by_echo(request)
+        return fail_every_test(request) if "lost" in request.code else judge_by_echo(request)
 
-    completions = ["nothing" if kind == "none" else fenced(f"# {kind}") for kind in kinds]
+    completions = ["nothing" if kind == "none" else fence_code(f"# {kind}") for kind in kinds]
     rewards = RewardFunction(FakeClient(judge), {"policy": "fraction"})(completions, [TESTS] * len(kinds))
     worth = {"none": 0.0, "42": 0.5, "43": 0.5, "broken": 0.0, "lost": None}
     assert rewards == [worth[kind] for kind in kinds]
@@ -64,23 +70,30 @@ def test_every_mix_of_completions_is_rewarded_in_its_order(kinds: list[str]) -> 
 
 async def test_the_async_function_gives_the_same() -> None:
     reward = AsyncRewardFunction(FakeAsyncClient(), {"policy": "fraction"})
-    assert await reward(["none", fenced("# 42")], [TESTS, TESTS]) == [0.0, 0.5]
+    assert await reward(["none", fence_code("# 42")], [TESTS, TESTS]) == [0.0, 0.5]
 
 
 def test_the_same_program_on_the_same_tests_is_judged_once_and_rewarded_wherever_it_stands() -> None:
     client = FakeClient()
     one, other = [{"input": "", "output": "1"}], [{"input": "", "output": "2"}]
-    completions = [fenced("# 1"), "No idea.", fenced("# 1"), "So: " + fenced("# 1"), fenced("# 2"), fenced("# 1")]
+    completions = [
+        fence_code("# 1"),
+        "No idea.",
+        fence_code("# 1"),
+        "So: " + fence_code("# 1"),
+        fence_code("# 2"),
+        fence_code("# 1"),
+    ]
     rewards = RewardFunction(client)(completions, [one, one, [*one], other, other, one])
     assert rewards == [1.0, 0.0, 1.0, 0.0, 1.0, 1.0]
     assert [program.code for program in client.batches[0]] == ["# 1", "# 1", "# 2"]
-    RewardFunction(client)([fenced("# 1", "")] * 2, [one, one], language=["python", "lua"])
+    RewardFunction(client)([fence_code("# 1", "")] * 2, [one, one], language=["python", "lua"])
     assert [program.language for program in client.batches[1]] == ["python", "lua"]
 
 
 def test_an_infrastructure_failure_that_stays_is_none() -> None:
-    client = FakeClient(failing)
-    result = RewardFunction(client).judge([fenced("# 42"), "none"], [TESTS, TESTS])
+    client = FakeClient(fail_every_test)
+    result = RewardFunction(client).judge([fence_code("# 42"), "none"], [TESTS, TESTS])
     assert result.rewards == [None, 0.0]
     assert result.details[0].verdict is Verdict.INTERNAL_ERROR
     assert len(client.batches) == 3
@@ -90,10 +103,10 @@ def test_an_infrastructure_failure_that_passes_is_forgotten() -> None:
     fails = iter([True, False])
 
     def judge(request: VerifyRequest) -> list[Verdict]:
-        return failing(request) if "# 42" in request.code and next(fails) else by_echo(request)
+        return fail_every_test(request) if "# 42" in request.code and next(fails) else judge_by_echo(request)
 
     client = FakeClient(judge)
-    rewards = RewardFunction(client, {"policy": "fraction"})([fenced("# 1"), fenced("# 42")], [TESTS, TESTS])
+    rewards = RewardFunction(client, {"policy": "fraction"})([fence_code("# 1"), fence_code("# 42")], [TESTS, TESTS])
     assert rewards == [0.0, 0.5]
     assert [len(batch) for batch in client.batches] == [2, 1]
 
@@ -105,7 +118,7 @@ def test_a_service_that_does_not_answer_is_none_and_not_a_wrong_answer(error: Ex
             raise error
 
     assert RewardFunction(Gone(), {"policy": "x-coder", "on_outage": "none"})(
-        [fenced("# 42"), "none"], [TESTS, TESTS]
+        [fence_code("# 42"), "none"], [TESTS, TESTS]
     ) == [None, -2.0]
 
 
@@ -114,7 +127,7 @@ async def test_a_service_that_does_not_answer_is_none_for_the_async_function_too
         async def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
             raise InfrastructureError("gone")
 
-    assert await AsyncRewardFunction(Gone(), {"on_outage": "none"})([fenced("# 42")], [TESTS]) == [None]
+    assert await AsyncRewardFunction(Gone(), {"on_outage": "none"})([fence_code("# 42")], [TESTS]) == [None]
 
 
 def test_no_completions_are_no_request() -> None:
@@ -131,7 +144,9 @@ def test_completions_without_code_are_no_request() -> None:
 
 @pytest.mark.parametrize("code", ["x" * (MAX_CODE_CHARS + 1), "s = '\ud800'"], ids=["long", "surrogate"])
 def test_code_that_cannot_be_sent_does_not_spoil_its_batch(code: str) -> None:
-    assert RewardFunction(FakeClient(), {"policy": "fraction"})([fenced(code), fenced("# 42")], [TESTS] * 2) == [0, 0.5]
+    assert RewardFunction(FakeClient(), {"policy": "fraction"})(
+        [fence_code(code), fence_code("# 42")], [TESTS] * 2
+    ) == [0, 0.5]
 
 
 def test_what_the_caller_gets_wrong_raises() -> None:
@@ -146,14 +161,14 @@ def test_what_the_caller_gets_wrong_raises() -> None:
 
 def test_options_reach_the_programs() -> None:
     client = FakeClient()
-    options: Options = {
+    options: RewardOptions = {
         "policy": {"name": "first-k", "k": 1},
         "language": "cpp",
         "checker": {"type": "lines"},
         "limits": {"cpu_time_s": 1.5},
         "extract": {"which": "first"},
     }
-    RewardFunction(client, options)([fenced("// # 42", "c++") + fenced("second", "cpp")], [TESTS])
+    RewardFunction(client, options)([fence_code("// # 42", "c++") + fence_code("second", "cpp")], [TESTS])
     ((request,),) = client.batches
     assert (request.language, request.code, len(request.tests)) == ("cpp", "// # 42", 1)
     assert (request.checker.type, request.limits.cpu_time_s) == ("lines", 1.5)
@@ -162,7 +177,7 @@ def test_options_reach_the_programs() -> None:
 
 def test_a_binary_reward_stops_at_the_first_failure_and_travels_whole() -> None:
     client = FakeClient()
-    RewardFunction(client)([fenced("# 42")], [TESTS])
+    RewardFunction(client)([fence_code("# 42")], [TESTS])
     ((request,),) = client.batches
     sent = json.loads(request.model_dump_json(exclude_unset=True))
     assert sent["stop_on_failure"] is True
@@ -172,8 +187,8 @@ def test_a_binary_reward_stops_at_the_first_failure_and_travels_whole() -> None:
 def test_lengths_are_tokens_where_told_and_characters_where_not() -> None:
     reward = RewardFunction(FakeClient(), {"policy": Policy("fraction", max_length=10)})
     tests = [[{"input": "", "output": "42"}]]
-    assert reward([fenced("# 42")], tests) == [0.0]
-    assert reward([fenced("# 42")], tests, lengths=[9]) == [1.0]
+    assert reward([fence_code("# 42")], tests) == [0.0]
+    assert reward([fence_code("# 42")], tests, lengths=[9]) == [1.0]
 
 
 def test_lazy_clients_survive_pickling() -> None:
@@ -182,53 +197,53 @@ def test_lazy_clients_survive_pickling() -> None:
 
 
 def test_a_trainer_that_cannot_drop_samples_gets_the_number_it_named_or_an_error() -> None:
-    assert numbers([1.0, None], -1.0) == [1.0, -1.0]
-    assert numbers([1.0], None) == [1.0]
+    assert require_rewards([1.0, None], -1.0) == [1.0, -1.0]
+    assert require_rewards([1.0], None) == [1.0]
     with pytest.raises(InfrastructureError, match="missing="):
-        numbers([1.0, None], None)
+        require_rewards([1.0, None], None)
 
 
 def test_the_mean_of_the_group_stands_in_for_a_missing_reward() -> None:
-    assert with_mean([1.0, None, 0.0]) == [1.0, 0.5, 0.0]
-    assert with_mean([None, None]) == [0.0, 0.0]
+    assert fill_with_mean([1.0, None, 0.0]) == [1.0, 0.5, 0.0]
+    assert fill_with_mean([None, None]) == [0.0, 0.0]
 
 
 def test_a_row_whose_tests_cannot_be_read_has_no_reward_and_says_why() -> None:
     client = FakeClient()
     tests: list[object] = [TESTS, None, "no tests", json.dumps(TESTS), []]
-    result = RewardFunction(client, {"policy": "fraction"}).judge([fenced("# 42")] * 5, tests)
+    result = RewardFunction(client, {"policy": "fraction"}).judge([fence_code("# 42")] * 5, tests)
     assert result.rewards == [0.5, None, None, 0.5, None]
     assert [bool(detail.message) for detail in result.details] == [False, True, True, False, True]
     assert len(client.batches) == 1
-    assert numbers_of(result, None) == [0.5, 0.0, 0.0, 0.5, 0.0]
-    assert numbers_of(result, -1.0) == [0.5, -1.0, -1.0, 0.5, -1.0]
+    assert require_result_rewards(result, None) == [0.5, 0.0, 0.0, 0.5, 0.0]
+    assert require_result_rewards(result, -1.0) == [0.5, -1.0, -1.0, 0.5, -1.0]
     with pytest.raises(BadRequest, match="no tests"):
-        RewardFunction(client)([fenced("# 42")] * 2, [[], []])
+        RewardFunction(client)([fence_code("# 42")] * 2, [[], []])
 
 
 def test_a_row_in_a_language_that_is_not_served_has_no_reward() -> None:
     languages = ["python", "cobol", "python"]
     result = RewardFunction(FakeClient(), {"policy": "fraction"}).judge(
-        [fenced("# 42")] * 3, [TESTS] * 3, language=languages
+        [fence_code("# 42")] * 3, [TESTS] * 3, language=languages
     )
     assert result.rewards == [0.5, None, 0.5]
     assert "cobol" in result.details[1].message
     with pytest.raises(InfrastructureError):
-        numbers_of(RewardFunction(FakeClient(failing)).judge([fenced("# 42")], [TESTS]), None)
+        require_result_rewards(RewardFunction(FakeClient(fail_every_test)).judge([fence_code("# 42")], [TESTS]), None)
 
 
 def test_a_completion_that_is_none_or_odd_has_no_code() -> None:
-    completions: list[Any] = [None, 7, [None, {"role": "assistant", "content": fenced("# 42")}], [], {"a": 1}]
+    completions: list[Any] = [None, 7, [None, {"role": "assistant", "content": fence_code("# 42")}], [], {"a": 1}]
     rewards = RewardFunction(FakeClient(), {"policy": "x-coder"})(completions, [TESTS] * 5)
     assert rewards == [-2.0, -2.0, 2.5, -2.0, -2.0]
 
 
 def test_rows_name_their_functions_and_get_the_imports_of_their_graders() -> None:
-    client = FakeClient(failing)
+    client = FakeClient(fail_every_test)
     code = "from __future__ import annotations\nclass Solution:\n    def f(self, n): return n"
     own = "def f(n): return n\nclass Solution: pass"
     calls = {"fn_name": "f", "inputs": [[1]], "outputs": [[1]]}
-    RewardFunction(client)([fenced(code), fenced(own), fenced("# 42")], [calls, calls, TESTS])
+    RewardFunction(client)([fence_code(code), fence_code(own), fence_code("# 42")], [calls, calls, TESTS])
     method, function, program = client.batches[0]
     assert (method.entry_point, function.entry_point, program.entry_point) == ("Solution.f", "f", "")
     assert method.code.startswith("from __future__ import annotations\nimport ")
@@ -250,12 +265,12 @@ def test_rows_name_their_functions_and_get_the_imports_of_their_graders() -> Non
 )
 def test_a_preamble_stands_behind_the_imports_that_must_be_first(code: str, whole: str | None) -> None:
     expected = code.replace("\n)\n", "\n)\nimport a\n") if whole is None else whole
-    assert with_preamble("import a\n", code) == expected
+    assert insert_preamble("import a\n", code) == expected
 
 
 def test_code_in_another_language_than_its_tests_call_is_its_own_loss() -> None:
     client = FakeClient()
-    completions = [fenced("int f;", "cpp"), fenced("# 42")]
+    completions = [fence_code("int f;", "cpp"), fence_code("# 42")]
     result = RewardFunction(client, {"language": ""}).judge(completions, [["assert f()"], TESTS[:1]])
     assert result.rewards == [0.0, 1.0]
     assert "another language" in result.details[0].message
@@ -271,28 +286,28 @@ def test_a_task_that_is_not_registered_leaves_its_own_row_without_a_reward() -> 
         return known
 
     names = ["0" * 64 + name for name in ("/y", "/x", "/x", "/z", "/y")]
-    body = RewardRequest(completions=[fenced("# 42")] * 5, tasks=names)
-    plan = verify_requests(body, lookup)
-    result = rewards_of(plan, [result_of(by_echo(program)) for program in plan.programs])
+    body = RewardRequest(completions=[fence_code("# 42")] * 5, tasks=names)
+    plan = build_plan(body, lookup)
+    result = score_results(plan, [build_result(judge_by_echo(program)) for program in plan.programs])
     assert result.rewards == [None, 1.0, 1.0, None, None]
     assert names[3] in result.details[3].message
     with pytest.raises(NotFound):
-        verify_requests(RewardRequest(completions=["a"], tasks=names[:1]), lookup)
+        build_plan(RewardRequest(completions=["a"], tasks=names[:1]), lookup)
 
 
 def test_prompts_reach_the_service_with_tasks_too() -> None:
     client = FakeClient()
     client.tasks = {"0" * 64 + "/x": Task.model_validate({"tests": [{"stdin": "", "expected": "42"}]})}
-    prompts = [fenced("# 42"), "Q"]
-    rewards = RewardFunction(client)([fenced("# 42")] * 2, ["0" * 64 + "/x"] * 2, prompts=prompts)
+    prompts = [fence_code("# 42"), "Q"]
+    rewards = RewardFunction(client)([fence_code("# 42")] * 2, ["0" * 64 + "/x"] * 2, prompts=prompts)
     assert rewards == [0.0, 1.0]
 
 
 # The request of POST /reward.
 
 
-def request(**fields: object) -> RewardRequest:
-    return RewardRequest.model_validate({"completions": [fenced("# 42"), "none"], **fields})
+def build_request(**fields: object) -> RewardRequest:
+    return RewardRequest.model_validate({"completions": [fence_code("# 42"), "none"], **fields})
 
 
 CASES = [{"stdin": "", "expected": "42"}, {"stdin": "", "expected": "43"}]
@@ -300,8 +315,8 @@ CASES = [{"stdin": "", "expected": "42"}, {"stdin": "", "expected": "43"}]
 
 def test_tests_are_one_list_for_each_completion_or_one_for_all() -> None:
     for tests in ([CASES], [CASES, CASES]):
-        plan = verify_requests(request(tests=tests, policy="fraction"))
-        result = rewards_of(plan, [result_of(by_echo(program)) for program in plan.programs])
+        plan = build_plan(build_request(tests=tests, policy="fraction"))
+        result = score_results(plan, [build_result(judge_by_echo(program)) for program in plan.programs])
         assert result.rewards == [0.5, 0.0]
         assert [detail.answered for detail in result.details] == [True, False]
         assert [detail.total for detail in result.details] == [2, 2]
@@ -323,32 +338,35 @@ def test_registered_tasks_stand_in_for_tests_and_have_the_last_word() -> None:
         asked.extend(references)
         return dict.fromkeys(references, task)
 
-    body = {"completions": [fenced("// # 42", "cpp")] * 2, "tasks": ["a" * 64 + "/sum"], "policy": "weighted"}
-    plan = verify_requests(RewardRequest.model_validate(body), lookup)
+    body = {"completions": [fence_code("// # 42", "cpp")] * 2, "tasks": ["a" * 64 + "/sum"], "policy": "weighted"}
+    plan = build_plan(RewardRequest.model_validate(body), lookup)
     assert asked == ["a" * 64 + "/sum"]
     assert (plan.programs[0].language, plan.programs[0].checker.type) == ("cpp", "exact")
     assert plan.programs[0].limits.memory_mb == 99
-    assert rewards_of(plan, [result_of(by_echo(program)) for program in plan.programs]).rewards == [0.75, 0.75]
+    assert score_results(plan, [build_result(judge_by_echo(program)) for program in plan.programs]).rewards == [
+        0.75,
+        0.75,
+    ]
 
 
 def test_without_task_sets_tasks_are_refused() -> None:
     with pytest.raises(BadRequest, match="POST /reward"):
-        verify_requests(request(tasks=["a" * 64 + "/sum"]))
+        build_plan(build_request(tasks=["a" * 64 + "/sum"]))
 
 
 def test_weights_follow_the_tests_that_were_chosen() -> None:
-    body = request(tests=[CASES], weights=[[1, 9]], policy={"name": "first-k", "k": 1})
-    plan = verify_requests(body)
-    assert [candidate.weights for candidate in plan.candidates] == [[1.0], [1.0]]
+    body = build_request(tests=[CASES], weights=[[1, 9]], policy={"name": "first-k", "k": 1})
+    plan = build_plan(body)
+    assert [candidate.weights for candidate in plan.completions] == [[1.0], [1.0]]
 
 
 def test_a_result_that_is_lost_or_cut_short_is_none() -> None:
-    plan = verify_requests(request(tests=[CASES], policy="fraction"))
-    assert rewards_of(plan, [None]).rewards == [None, 0.0]
-    short = result_of([Verdict.ACCEPTED] * 2).model_copy(update={"tests": []})
-    assert rewards_of(plan, [short]).rewards == [None, 0.0]
+    plan = build_plan(build_request(tests=[CASES], policy="fraction"))
+    assert score_results(plan, [None]).rewards == [None, 0.0]
+    short = build_result([Verdict.ACCEPTED] * 2).model_copy(update={"tests": []})
+    assert score_results(plan, [short]).rewards == [None, 0.0]
     with pytest.raises(ValueError, match="0 results for 1"):
-        rewards_of(plan, [])
+        score_results(plan, [])
 
 
 @pytest.mark.parametrize(
@@ -368,11 +386,11 @@ def test_a_result_that_is_lost_or_cut_short_is_none() -> None:
 )
 def test_a_request_that_does_not_fit_together_is_refused(fields: dict[str, object], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
-        request(**fields)
+        build_request(**fields)
 
 
 def test_messages_and_an_empty_request_are_good_requests() -> None:
-    body = {"completions": [[{"role": "assistant", "content": fenced("# 42")}]], "tests": [CASES]}
-    assert len(verify_requests(RewardRequest.model_validate_json(json.dumps(body))).programs) == 1
-    empty = verify_requests(RewardRequest(completions=[], tests=[]))
-    assert rewards_of(empty, []).rewards == []
+    body = {"completions": [[{"role": "assistant", "content": fence_code("# 42")}]], "tests": [CASES]}
+    assert len(build_plan(RewardRequest.model_validate_json(json.dumps(body))).programs) == 1
+    empty = build_plan(RewardRequest(completions=[], tests=[]))
+    assert score_results(empty, []).rewards == []

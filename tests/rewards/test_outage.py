@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from sandbox.errors import BadRequest, InfrastructureError
-from sandbox.rewards.outage import OutagePolicy, Outages, ServiceLost, look_for_service
+from sandbox.rewards.outage import OutagePolicy, OutageTracker, ServiceLost, probe_service
 
 URL = "http://127.0.0.1:9"
-AWAY = InfrastructureError("connection refused")
+CONNECTION_REFUSED = InfrastructureError("connection refused")
 
 
 class Clock:
@@ -21,11 +21,11 @@ class Clock:
 
 def test_it_waits_ever_longer_and_then_raises_with_the_url() -> None:
     clock = Clock()
-    patience = Outages(OutagePolicy(patience_s=60.0), URL, clock).begin()
+    patience = OutageTracker(OutagePolicy(patience_s=60.0), URL, clock).start_batch()
     pauses: list[float] = []
 
     def wait() -> None:
-        while (pause := patience.pause_s(AWAY)) is not None:
+        while (pause := patience.compute_pause_s(CONNECTION_REFUSED)) is not None:
             pauses.append(pause)
             clock.now += pause
 
@@ -37,50 +37,50 @@ def test_it_waits_ever_longer_and_then_raises_with_the_url() -> None:
 
 def test_an_answer_renews_its_patience() -> None:
     clock = Clock()
-    patience = Outages(OutagePolicy(patience_s=10.0), URL, clock).begin()
+    patience = OutageTracker(OutagePolicy(patience_s=10.0), URL, clock).start_batch()
     for _ in range(5):
-        assert patience.pause_s(AWAY) is not None
+        assert patience.compute_pause_s(CONNECTION_REFUSED) is not None
         clock.now += 8.0
-        patience.answered()
+        patience.record_answer()
 
 
 def test_it_says_once_in_a_while_that_it_waits(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    patience = Outages(OutagePolicy(), URL, clock).begin()
+    patience = OutageTracker(OutagePolicy(), URL, clock).start_batch()
     for _ in range(100):
-        patience.pause_s(AWAY)
+        patience.compute_pause_s(CONNECTION_REFUSED)
         clock.now += 1.0
-    patience.answered()
+    patience.record_answer()
     words = [record.getMessage() for record in caplog.records]
     assert len(words) == 5
     assert words[-1] == f"the service at {URL} answers again, after 100 s"
 
 
 def test_without_waiting_it_gives_up_a_batch_at_once() -> None:
-    assert Outages(OutagePolicy(on_outage="none"), URL).begin().pause_s(AWAY) is None
+    assert OutageTracker(OutagePolicy(on_outage="none"), URL).start_batch().compute_pause_s(CONNECTION_REFUSED) is None
 
 
 def test_batches_without_one_reward_raise_when_they_are_too_many_in_a_row() -> None:
-    outages = Outages(OutagePolicy(most_lost_batches=2), URL)
+    outages = OutageTracker(OutagePolicy(most_lost_batches=2), URL)
     for rewards in ([None, None], [None, 0.0], [], [None]):
-        outages.count(rewards)
+        outages.record_rewards(rewards)
     with pytest.raises(ServiceLost, match="2 batches in a row got no reward"):
-        outages.count([None])
-    endless = Outages(OutagePolicy(most_lost_batches=0), URL)
+        outages.record_rewards([None])
+    endless = OutageTracker(OutagePolicy(most_lost_batches=0), URL)
     for _ in range(100):
-        endless.count([None])
+        endless.record_rewards([None])
 
 
 def test_options_are_told_apart_and_checked() -> None:
-    policy, rest = OutagePolicy.taken_from({"patience_s": 5, "policy": "binary"})
+    policy, rest = OutagePolicy.split_options({"patience_s": 5, "policy": "binary"})
     assert (policy, rest) == (OutagePolicy(patience_s=5), {"policy": "binary"})
     with pytest.raises(BadRequest, match="on_outage is 'stop'"):
-        OutagePolicy.taken_from({"on_outage": "stop"})
+        OutagePolicy.split_options({"on_outage": "stop"})
     with pytest.raises(BadRequest, match="must not be negative"):
-        OutagePolicy.taken_from({"patience_s": -1})
+        OutagePolicy.split_options({"patience_s": -1})
 
 
 @pytest.mark.parametrize("url", [URL, "http://[", "nowhere"])
 def test_a_service_that_is_not_there_is_named(url: str) -> None:
     with pytest.raises(InfrastructureError, match="no sandbox service answers at"):
-        look_for_service(url)
+        probe_service(url)

@@ -21,15 +21,15 @@ CASES = [
 ]
 
 
-def _packed(data: bytes) -> str:
+def _pack(data: bytes) -> str:
     return base64.b64encode(zlib.compress(data)).decode()
 
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_json_text_and_plain_values_are_read(protocol: int) -> None:
-    assert unpack_tests(_packed(pickle.dumps(json.dumps(CASES), protocol))) == CASES
-    assert unpack_tests(_packed(pickle.dumps(CASES, protocol))) == CASES
-    assert unpack_tests(_packed(pickle.dumps([("a", ()), ("b", (1, 2, 3, 4)), ("c", {})], protocol))) == [
+    assert unpack_tests(_pack(pickle.dumps(json.dumps(CASES), protocol))) == CASES
+    assert unpack_tests(_pack(pickle.dumps(CASES, protocol))) == CASES
+    assert unpack_tests(_pack(pickle.dumps([("a", ()), ("b", (1, 2, 3, 4)), ("c", {})], protocol))) == [
         ["a", []],
         ["b", [1, 2, 3, 4]],
         ["c", {}],
@@ -37,7 +37,7 @@ def test_json_text_and_plain_values_are_read(protocol: int) -> None:
 
 
 def test_json_without_a_pickle_and_base64_in_lines_are_read() -> None:
-    text = _packed(json.dumps(CASES).encode())
+    text = _pack(json.dumps(CASES).encode())
     assert unpack_tests("\n".join(text[i : i + 20] for i in range(0, len(text), 20))) == CASES
 
 
@@ -58,7 +58,7 @@ SHARED = ["x"]
 )
 def test_anything_but_plain_values_is_refused(value: Any, why: str) -> None:
     with pytest.raises(NotPacked, match=why):
-        unpack_tests(_packed(pickle.dumps(value)))
+        unpack_tests(_pack(pickle.dumps(value)))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_anything_but_plain_values_is_refused(value: Any, why: str) -> None:
 )
 def test_broken_pickles_are_refused(data: bytes) -> None:
     with pytest.raises(NotPacked):
-        unpack_tests(_packed(data))
+        unpack_tests(_pack(data))
 
 
 @pytest.mark.parametrize("text", ["", "garbage", "QUJD", base64.b64encode(zlib.compress(b"[1]")[:-4]).decode()])
@@ -78,13 +78,13 @@ def test_what_is_not_packed_is_refused(text: str) -> None:
 
 def test_bombs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NotPacked, match="over 1048576 bytes"):
-        unpack_tests(_packed(b'["' + b"0" * (2 << 20) + b'"]'), limit=1 << 20)
+        unpack_tests(_pack(b'["' + b"0" * (2 << 20) + b'"]'), limit=1 << 20)
     repeated = b"\x80\x04(\x8c\xff" + b"a" * 255 + b"\x94" + b"h\x00" * 50_000 + b"t."
     with pytest.raises(NotPacked, match="too long"):
-        unpack_tests(_packed(repeated), limit=1 << 20)
+        unpack_tests(_pack(repeated), limit=1 << 20)
     monkeypatch.setattr(packed_tests, "MAX_STRUCTURE_CHARS", 1_000)
     monkeypatch.setattr(packed_tests, "MAX_INSTRUCTIONS", 1_000)
     for many in (b"[" + b"[]," * 500 + b"[]]", b"\x80\x04(" + b"]" * 2_000 + b"t.", b"[" * 100_000):
         with pytest.raises(NotPacked):
-            unpack_tests(_packed(many))
-    assert len(unpack_tests(_packed(json.dumps(["[" * 5_000, '\\"' * 50]).encode()))[0]) == 5_000
+            unpack_tests(_pack(many))
+    assert len(unpack_tests(_pack(json.dumps(["[" * 5_000, '\\"' * 50]).encode()))[0]) == 5_000

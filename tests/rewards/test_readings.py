@@ -14,7 +14,7 @@ TABLE = GUIDE.split("### How a completion is read")[1].split("\n\n")[2]
 ROWS = [re.split(r"(?<!\\)\|", line)[1:-1] for line in TABLE.splitlines()[2:]]
 
 
-def text_of(cell: str) -> str:
+def read_cell(cell: str) -> str:
     """What a cell's code span says."""
     span = re.fullmatch(r"(`+)(.*)\1", cell.strip())
     assert span is not None, cell
@@ -26,8 +26,8 @@ def text_of(cell: str) -> str:
 
 @pytest.mark.parametrize(("completion", "code", "why"), ROWS, ids=[row[2].strip() for row in ROWS])
 def test_a_completion_is_read_as_the_guide_says(completion: str, code: str, why: str) -> None:
-    answer = extract(text_of(completion), "python")
-    assert (None if answer is None else answer.code) == (None if code.strip() == "none" else text_of(code)), why
+    answer = extract(read_cell(completion), "python")
+    assert (None if answer is None else answer.code) == (None if code.strip() == "none" else read_cell(code)), why
 
 
 def test_the_table_is_there() -> None:

@@ -13,7 +13,7 @@ from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 from sandbox.service import Service
 
-PRINTS = [{"stdin": "", "expected": "42\n"}]
+STDIN_TESTS = [{"stdin": "", "expected": "42\n"}]
 LABEL = json.dumps([{"input": "", "output": "42"}])
 GOOD = "```python\nprint(6 * 7)\n```"
 WRONG = "```python\nprint(6 + 7)\n```"
@@ -28,7 +28,7 @@ async def http(live_service: Service) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def rewards(http: httpx.AsyncClient, completions: list[Any], **fields: Any) -> list[float | None]:
+async def fetch_rewards(http: httpx.AsyncClient, completions: list[Any], **fields: Any) -> list[float | None]:
     response = await http.post("/reward", json={"completions": completions, "policy": "binary", **fields})
     assert response.status_code == 200, response.text
     found: list[float | None] = response.json()["rewards"]
@@ -45,10 +45,10 @@ async def test_fences_are_read_as_models_write_them(http: httpx.AsyncClient) -> 
         "\ufeff```{.python .numberLines}\r\nprint(6 * 7)\r\n```\r\n",
         "print(6 * 7)\n```",
     ]
-    assert await rewards(http, completions, tests=[PRINTS]) == [1.0] * 6 + [0.0]
-    assert await rewards(http, completions[-1:], tests=[PRINTS], extract={"bare": "raw"}) == [1.0]
-    assert await rewards(http, completions[-1:], tests=[PRINTS], extract={"fence_open": True}) == [1.0]
-    assert await rewards(http, completions[-1:], tests=[PRINTS], prompts=["Go on:\n```python\n"]) == [1.0]
+    assert await fetch_rewards(http, completions, tests=[STDIN_TESTS]) == [1.0] * 6 + [0.0]
+    assert await fetch_rewards(http, completions[-1:], tests=[STDIN_TESTS], extract={"bare": "raw"}) == [1.0]
+    assert await fetch_rewards(http, completions[-1:], tests=[STDIN_TESTS], extract={"fence_open": True}) == [1.0]
+    assert await fetch_rewards(http, completions[-1:], tests=[STDIN_TESTS], prompts=["Go on:\n```python\n"]) == [1.0]
 
 
 async def test_a_lone_surrogate_costs_its_own_completion_one_character(http: httpx.AsyncClient) -> None:
@@ -59,13 +59,13 @@ async def test_a_lone_surrogate_costs_its_own_completion_one_character(http: htt
         "\\ud83d\\ude00" + GOOD,
         WRONG,
     ]
-    body = json.dumps({"completions": completions, "tests": [PRINTS]}).replace("\\\\u", "\\u")
+    body = json.dumps({"completions": completions, "tests": [STDIN_TESTS]}).replace("\\\\u", "\\u")
     response = await http.post("/reward", content=body, headers={"Content-Type": "application/json"})
     assert response.json()["rewards"] == [1.0, 1.0, 1.0, 1.0, 0.0]
 
 
 async def test_text_that_is_no_utf8_costs_its_own_completion_one_character(http: httpx.AsyncClient) -> None:
-    body = json.dumps({"completions": [GOOD, "Voil@. " + GOOD], "tests": [PRINTS]}).encode().replace(b"@", b"\xe0")
+    body = json.dumps({"completions": [GOOD, "Voil@. " + GOOD], "tests": [STDIN_TESTS]}).encode().replace(b"@", b"\xe0")
     response = await http.post("/reward", content=body, headers={"Content-Type": "application/json"})
     assert response.json()["rewards"] == [1.0, 1.0]
 
@@ -79,7 +79,7 @@ async def test_a_body_that_is_no_json_is_refused_all_the_same(http: httpx.AsyncC
 async def test_rows_without_a_use_have_no_reward_and_the_others_have_theirs(http: httpx.AsyncClient) -> None:
     body = {
         "completions": [GOOD, None, GOOD, GOOD, WRONG],
-        "tests": [PRINTS, PRINTS, [], PRINTS, PRINTS],
+        "tests": [STDIN_TESTS, STDIN_TESTS, [], STDIN_TESTS, STDIN_TESTS],
         "language": ["python", "python", "python", "cobol", "python"],
     }
     answer = (await http.post("/reward", json=body)).json()
@@ -106,9 +106,9 @@ async def test_the_prompts_own_program_earns_nothing(http: httpx.AsyncClient) ->
     assert answer["rewards"] == [0.0, 0.0, 0.0, 1.0, 0.0]
     assert "cannot tell the response" in answer["problems"][0]
     responses = ["No.", GOOD, COPIED, PROMPT + "\nNo.", PROMPT + "\n" + GOOD]
-    assert await rewards(http, responses, tests=[PRINTS], prompts=[PROMPT]) == [0.0, 1.0, 0.0, 0.0, 1.0]
+    assert await fetch_rewards(http, responses, tests=[STDIN_TESTS], prompts=[PROMPT]) == [0.0, 1.0, 0.0, 0.0, 1.0]
     allowed = {"prompt_code": "allow"}
-    assert await rewards(http, responses, tests=[PRINTS], prompts=[PROMPT], extract=allowed) == [
+    assert await fetch_rewards(http, responses, tests=[STDIN_TESTS], prompts=[PROMPT], extract=allowed) == [
         0.0,
         1.0,
         1.0,
@@ -145,11 +145,11 @@ async def test_tests_of_every_kind_are_judged_in_one_batch(http: httpx.AsyncClie
 async def test_function_tests_are_a_field_of_rewards_and_of_tasks(http: httpx.AsyncClient) -> None:
     completion = "```python\ndef double(n):\n    return n * 2\n```"
     tests = [{"args": [2], "expected": 4}, {"assert": "assert double(0) == 0"}]
-    assert await rewards(http, [completion], tests=[tests], entry_point="double") == [1.0]
+    assert await fetch_rewards(http, [completion], tests=[tests], entry_point="double") == [1.0]
     text = [{"args": ["a"], "expected": "aa"}]
-    assert await rewards(http, [completion], tests=[text], entry_point="double") == [1.0]
+    assert await fetch_rewards(http, [completion], tests=[text], entry_point="double") == [1.0]
     echo = "```python\nimport sys\nprint(sys.argv[1])\n```"
-    assert await rewards(http, [echo], tests=[[{"args": ["a"], "expected": "a"}]]) == [1.0]
+    assert await fetch_rewards(http, [echo], tests=[[{"args": ["a"], "expected": "a"}]]) == [1.0]
     response = await http.post("/reward", json={"completions": [completion], "tests": [tests]})
     assert response.status_code == 422
     assert "entry_point" in response.json()["detail"]

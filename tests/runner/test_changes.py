@@ -9,22 +9,22 @@ from typing import Any
 import pytest
 
 from sandbox.runner import changes, values
-from sandbox.runner.nodes import AsLists
+from sandbox.runner.nodes import NodeListCodec
 
 
-def called(function: Any, *args: Any) -> list[Any]:
+def call_and_apply(function: Any, *args: Any) -> list[Any]:
     """Call a function with copies of the arguments, as another process would, and apply what it changed."""
-    theirs = [values.decode(json.loads(json.dumps(values.encode(item)))) for item in args]
-    watch = changes.Watch(theirs)
-    function(*theirs)
-    parts = changes.containers(args)
-    sent = json.loads(json.dumps(watch.changed(AsLists())))
+    copies = [values.decode(json.loads(json.dumps(values.encode(item)))) for item in args]
+    watch = changes.ContainerSnapshot(copies)
+    function(*copies)
+    parts = changes.find_containers(args)
+    sent = json.loads(json.dumps(watch.encode_changes(NodeListCodec())))
     for number, content in sent:
-        changes.apply(parts[number], [_received(item, parts) for item in content])
+        changes.apply_content(parts[number], [_decode_item(item, parts) for item in content])
     return sent  # type: ignore[no-any-return]
 
 
-def _received(item: Any, parts: list[Any]) -> Any:
+def _decode_item(item: Any, parts: list[Any]) -> Any:
     return parts[item["part"]] if isinstance(item, dict) and "part" in item else values.decode(item)
 
 
@@ -42,19 +42,19 @@ def _received(item: Any, parts: list[Any]) -> Any:
     ],
 )
 def test_what_the_callee_changed_is_changed_for_the_caller(given: Any, function: Any, after: Any) -> None:
-    called(function, given)
+    call_and_apply(function, given)
     assert given == after
     assert list(map(type, given)) == list(map(type, after))
 
 
 def test_what_is_not_changed_is_not_sent() -> None:
-    assert called(lambda *args: sorted(args[0]), [3, 1], {"a": [{}]}, "text", (1, [2])) == []
+    assert call_and_apply(lambda *args: sorted(args[0]), [3, 1], {"a": [{}]}, "text", (1, [2])) == []
 
 
 def test_a_container_keeps_its_identity_wherever_it_is_moved() -> None:
     a, b = [3], [1]
     rows = [a, b]
-    called(lambda xs: (xs.sort(), xs[0].append(0)), rows)
+    call_and_apply(lambda xs: (xs.sort(), xs[0].append(0)), rows)
     assert rows == [[1, 0], [3]]
     assert rows[0] is b
     assert rows[1] is a
@@ -63,6 +63,6 @@ def test_a_container_keeps_its_identity_wherever_it_is_moved() -> None:
 @pytest.mark.parametrize("made", [Counter, OrderedDict, lambda: defaultdict(list), dict])
 def test_mappings_of_every_kind_are_filled_anew(made: Any) -> None:
     mapping = made()
-    changes.apply(mapping, ["k", "l", 1, 2])
+    changes.apply_content(mapping, ["k", "l", 1, 2])
     assert mapping == {"k": 1, "l": 2}
     assert type(mapping) is type(made())

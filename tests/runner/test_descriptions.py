@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from sandbox.runner import descriptions
-from sandbox.runner.remotes import STRANGER, RemoteClass
-from sandbox.runner.specials import SPECIAL
+from sandbox.runner.remotes import UNTRUSTED, ClassProxy
+from sandbox.runner.specials import SPECIAL_METHODS
 
 DESCRIPTION: dict[str, Any] = {
     "name": "Thing",
@@ -27,22 +27,24 @@ DESCRIPTION: dict[str, Any] = {
 PEER: Any = SimpleNamespace(trusting=False, program_name="program")
 
 
-def built(**described: Any) -> Any:
+def build_class(**described: Any) -> Any:
     return descriptions.build_class(PEER, 0, {**DESCRIPTION, **described}, lambda value: value)
 
 
 def test_a_described_class_has_the_special_methods_it_has_and_no_others() -> None:
-    kind = built(special=["__len__", "__call__", "__init_subclass__", "__getattribute__", "__class__", "_level"])
-    assert isinstance(kind, RemoteClass)
-    assert SPECIAL & vars(kind).keys() == {"__len__", "__call__"}
-    assert (kind._level, kind._compares) == (STRANGER, False)
+    kind = build_class(
+        special=["__len__", "__call__", "__init_subclass__", "__getattribute__", "__class__", "_trust_level"]
+    )
+    assert isinstance(kind, ClassProxy)
+    assert SPECIAL_METHODS & vars(kind).keys() == {"__len__", "__call__"}
+    assert (kind._trust_level, kind._defines_eq) == (UNTRUSTED, False)
 
 
 def test_named_tuples_and_enumerations_are_real_ones() -> None:
-    point = built(record=["x", "y"], defaults=[5], special=["__eq__", "__hash__", "__len__"])
+    point = build_class(record=["x", "y"], defaults=[5], special=["__eq__", "__hash__", "__len__"])
     assert point(1) == (1, 5)
     assert point(1) != 7
-    color = built(enum={"kind": "IntEnum", "mixin": "", "members": [["RED", 1], ["BLUE", 2]]}, special=["__eq__"])
+    color = build_class(enum={"kind": "IntEnum", "mixin": "", "members": [["RED", 1], ["BLUE", 2]]}, special=["__eq__"])
     assert issubclass(color, enum.IntEnum)
     assert color.RED == 1
     assert color.RED != color.BLUE
@@ -61,10 +63,10 @@ def test_named_tuples_and_enumerations_are_real_ones() -> None:
 )
 def test_no_function_of_the_other_side_becomes_a_method_of_a_copied_enumeration(members: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
-        built(enum={"kind": "Enum", "mixin": "", "members": members})
+        build_class(enum={"kind": "Enum", "mixin": "", "members": members})
 
 
 @pytest.mark.parametrize("fields", [["__eq__"], ["_x"], ["a b"], ["class"], ["x", "x"]])
 def test_a_named_tuple_has_fields_that_python_allows(fields: list[str]) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        built(record=fields, defaults=[])
+        build_class(record=fields, defaults=[])

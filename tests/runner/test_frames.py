@@ -23,7 +23,7 @@ def pair() -> Iterator[Pair]:
     theirs.close()
 
 
-def _open_descriptors() -> int:
+def _count_open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
@@ -47,7 +47,7 @@ def test_descriptors_travel_with_a_frame_and_are_not_inherited(pair: Pair) -> No
     assert not os.get_inheritable(received)
     os.write(writer, b"through")
     assert os.read(received, 99) == b"through"
-    frames.close_all([reader, writer, received])
+    frames.close_descriptors([reader, writer, received])
 
 
 def test_a_frame_that_is_too_large_is_not_sent(pair: Pair) -> None:
@@ -59,30 +59,30 @@ def test_a_header_larger_than_a_datagram_comes_through(pair: Pair) -> None:
     header = {"args": ["\N{GRINNING FACE}" * 16_384, "x" * (4 << 20)]}
     reader, writer = os.pipe()
     frames.send(pair[0], header, [reader, writer], payload=b"y" * frames.MAX_INLINE_BYTES)
-    received, payload, descriptors = frames.receive(pair[1], large=True)
+    received, payload, descriptors = frames.receive(pair[1], allow_large_header=True)
     assert (received, payload) == (header, b"y" * frames.MAX_INLINE_BYTES)
     os.write(descriptors[1], b"through")
     assert os.read(descriptors[0], 99) == b"through"
-    frames.close_all([reader, writer, *descriptors])
+    frames.close_descriptors([reader, writer, *descriptors])
 
 
 def test_a_worker_takes_no_large_header_from_a_box(pair: Pair) -> None:
-    before = _open_descriptors()
+    before = _count_open_descriptors()
     frames.send(pair[0], {"x": "x" * frames.MAX_FRAME_BYTES})
     with pytest.raises(frames.FrameError):
         frames.receive(pair[1])
-    assert _open_descriptors() == before
+    assert _count_open_descriptors() == before
 
 
 @pytest.mark.parametrize("length", [10, 1 << 31 | 10, 1 << 31 | 2, 0xFFFF_FFFF])
 def test_a_lie_about_a_large_header_is_found_out(pair: Pair, length: int) -> None:
-    before = _open_descriptors()
-    descriptor = frames.memory_file("header", b"{]")
+    before = _count_open_descriptors()
+    descriptor = frames.create_memory_file("header", b"{]")
     socket.send_fds(pair[0], [struct.pack("=I", length)], [descriptor])
     os.close(descriptor)
     with pytest.raises(frames.FrameError):
-        frames.receive(pair[1], large=True)
-    assert _open_descriptors() == before
+        frames.receive(pair[1], allow_large_header=True)
+    assert _count_open_descriptors() == before
 
 
 def test_a_header_beyond_all_measure_is_not_sent_and_the_connection_goes_on(pair: Pair) -> None:
@@ -106,13 +106,13 @@ def test_a_header_beyond_all_measure_is_not_sent_and_the_connection_goes_on(pair
     ],
 )
 def test_what_is_no_frame_is_an_error_and_leaks_no_descriptor(pair: Pair, datagram: bytes) -> None:
-    before = _open_descriptors()
+    before = _count_open_descriptors()
     reader, writer = os.pipe()
     socket.send_fds(pair[0], [datagram], [reader, writer])
-    frames.close_all([reader, writer])
+    frames.close_descriptors([reader, writer])
     with pytest.raises(frames.FrameError):
         frames.receive(pair[1])
-    assert _open_descriptors() == before
+    assert _count_open_descriptors() == before
 
 
 def test_a_datagram_larger_than_any_frame_is_an_error(pair: Pair) -> None:
@@ -123,13 +123,13 @@ def test_a_datagram_larger_than_any_frame_is_an_error(pair: Pair) -> None:
 
 
 def test_more_descriptors_than_allowed_are_an_error_and_none_stays_open(pair: Pair) -> None:
-    before = _open_descriptors()
+    before = _count_open_descriptors()
     many = [os.open("/dev/null", os.O_RDONLY) for _ in range(frames.MAX_DESCRIPTORS + 10)]
     socket.send_fds(pair[0], [struct.pack("=I", 2) + b"{}"], many)
-    frames.close_all(many)
+    frames.close_descriptors(many)
     with pytest.raises(frames.FrameError, match="truncated"):
         frames.receive(pair[1])
-    assert _open_descriptors() == before
+    assert _count_open_descriptors() == before
 
 
 def test_the_other_sides_end_is_told_apart_from_nonsense(pair: Pair) -> None:
@@ -142,19 +142,19 @@ def test_the_other_sides_end_is_told_apart_from_nonsense(pair: Pair) -> None:
 
 def test_small_parts_travel_in_the_frame_and_large_ones_in_a_memfd() -> None:
     small = {"main.py": b"print(1)", "empty": b"", "bytes": bytes(range(256))}
-    inline = frames.inline(small)
+    inline = frames.pack_inline(small)
     assert inline is not None
-    assert frames.split(*inline) == small
+    assert frames.split_payload(*inline) == small
     large = {"big": os.urandom(1 << 20), "empty": b"", "little": b"x"}
-    assert frames.inline(large) is None
-    descriptor, index = frames.pack("large", large)
-    assert frames.unpack(descriptor, index, 2 << 20) == large
+    assert frames.pack_inline(large) is None
+    descriptor, index = frames.pack_memory_file("large", large)
+    assert frames.unpack_memory_file(descriptor, index, 2 << 20) == large
     os.close(descriptor)
 
 
 @pytest.mark.parametrize("index", [[("a", 1 << 40)], [("a", -1)], [("a", 5), ("b", -5)], [("a", 11)]])
 def test_a_lie_about_sizes_is_found_out(index: list[tuple[str, int]]) -> None:
-    descriptor, _ = frames.pack("short", {"a": b"0123456789"})
+    descriptor, _ = frames.pack_memory_file("short", {"a": b"0123456789"})
     with pytest.raises(frames.FrameError):
-        frames.unpack(descriptor, index, 1 << 20)
+        frames.unpack_memory_file(descriptor, index, 1 << 20)
     os.close(descriptor)

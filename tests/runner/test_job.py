@@ -15,29 +15,29 @@ ENVIRONMENT = {"PATH": "/bin", "EMPTY": "", "EQUALS": "a=b", "NAME": "ü"}
 
 def test_a_job_is_read_as_it_was_written() -> None:
     command = ("python3", "main.py", "", "two words", "ünïcödé")
-    packed = job.pack("/box/work", command, job.environment_block(ENVIRONMENT), Mode.FORK, 1_000_007, LIMITS)
+    packed = job.pack("/box/work", command, job.pack_environment(ENVIRONMENT), Mode.FORK, 1_000_007, LIMITS)
     read = job.unpack(packed)
     assert (read.directory, read.command, read.environment) == ("/box/work", command, ENVIRONMENT)
     assert (read.mode, read.uid) == (Mode.FORK, 1_000_007)
     assert read.memory_bytes == Limits().memory_mb << 20
-    assert read.cpu_seconds > Limits().cpu_time_s
+    assert read.cpu_limit_s > Limits().cpu_time_s
 
 
 def test_a_host_that_lends_no_uids_is_told_apart_from_root() -> None:
-    block = job.environment_block({})
+    block = job.pack_environment({})
     assert job.unpack(job.pack("/", ["true"], block, Mode.EXEC, None, LIMITS)).uid is None
     assert job.unpack(job.pack("/", ["true"], block, Mode.EXEC, 0, LIMITS)).uid == 0
 
 
 def test_arguments_that_are_no_text_pass_unchanged() -> None:
     argument = b"\xff\xfe".decode("utf-8", "surrogateescape")
-    packed = job.pack("/", ["true", argument], job.environment_block({}), Mode.EXEC, None, LIMITS)
+    packed = job.pack("/", ["true", argument], job.pack_environment({}), Mode.EXEC, None, LIMITS)
     assert job.unpack(packed).command == ("true", argument)
 
 
 def test_more_variables_than_the_c_side_has_room_for_are_refused() -> None:
     with pytest.raises(ValueError, match="variables"):
-        job.environment_block({str(number): "" for number in range(job.MAX_VARIABLES + 1)})
+        job.pack_environment({str(number): "" for number in range(job.MAX_ENVIRONMENT_VARIABLES + 1)})
 
 
 def test_a_report_is_read_as_it_was_written() -> None:

@@ -12,20 +12,20 @@ from sandbox.runner.reports import Reporter
 NONCE = "0f" * 16
 
 
-def written(*fields: dict[str, str], process: int = 0) -> bytes:
+def write_reports(*fields: dict[str, str], process: int = 0) -> bytes:
     """The bytes of these reports."""
     reading, writing = os.pipe()
     report = Reporter(writing, NONCE, process)
     for each in fields:
-        report.tell(**each)
+        report.emit(**each)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         return pipe.read()
 
 
 def test_what_is_told_is_read() -> None:
-    told = [{"found": "test_a"}, {"name": 'test_"\n\u2028', "outcome": "passed", "message": ""}, {"end": "passed"}]
-    assert [{**report, "nonce": NONCE} for report in told] == reports.read(written(*told), NONCE)
+    written = [{"found": "test_a"}, {"name": 'test_"\n\u2028', "outcome": "passed", "message": ""}, {"end": "passed"}]
+    assert [{**report, "nonce": NONCE} for report in written] == reports.read_reports(write_reports(*written), NONCE)
 
 
 @pytest.mark.parametrize(
@@ -41,19 +41,19 @@ def test_what_is_told_is_read() -> None:
     ],
 )
 def test_nothing_is_read_without_the_nonce(content: bytes) -> None:
-    assert reports.read(content, NONCE) == []
+    assert reports.read_reports(content, NONCE) == []
 
 
 def test_reports_are_found_between_anything_else_and_a_broken_one_says_nothing() -> None:
-    whole = written({"end": "failed"})
+    whole = write_reports({"end": "failed"})
     content = b"noise" + whole[:-3] + b"\n" + b"\xff" + whole + b"[1]\n" + whole[: len(whole) // 2]
-    assert [report.get("end") for report in reports.read(content, NONCE)] == [None, "failed"]
+    assert [report.get("end") for report in reports.read_reports(content, NONCE)] == [None, "failed"]
 
 
 def test_half_a_surrogate_pair_becomes_a_question_mark() -> None:
-    (report,) = reports.read(written({"message": "\ud800!"}), NONCE)
+    (report,) = reports.read_reports(write_reports({"message": "\ud800!"}), NONCE)
     assert report["message"] == "?!"
 
 
 def test_another_process_reports_nothing() -> None:
-    assert written({"end": "passed"}, process=os.getpid() + 1) == b""
+    assert write_reports({"end": "passed"}, process=os.getpid() + 1) == b""

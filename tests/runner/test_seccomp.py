@@ -15,7 +15,7 @@ import pytest
 from sandbox.runner import seccomp
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFINED = """
+CONFINE_SOURCE = """
 import ctypes, os, sys
 from sandbox.runner import confine, seccomp
 confine.gain_nothing()
@@ -24,9 +24,9 @@ libc = ctypes.CDLL(None, use_errno=True)
 """
 
 
-def _confined(code: str) -> str:
+def _run_confined(code: str) -> str:
     """What `code` prints in a process under the filter."""
-    command = [sys.executable, "-c", CONFINED + code]
+    command = [sys.executable, "-c", CONFINE_SOURCE + code]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -34,19 +34,19 @@ def _confined(code: str) -> str:
 
 def test_every_architecture_has_a_filter_of_a_length_the_kernel_takes() -> None:
     for machine in ("x86_64", "aarch64"):
-        program = seccomp.filter_program(machine)
+        program = seccomp.build_filter(machine)
         assert len(program) % 8 == 0
         assert 0 < len(program) // 8 <= 4096
 
 
-def _verdict(machine: str, name_or_number: str | int, *arguments: int, ipv6: bool = True) -> tuple[str, int]:
+def _evaluate_filter(machine: str, name_or_number: str | int, *arguments: int, ipv6: bool = True) -> tuple[str, int]:
     """The filter's answer to a call, and how many instructions it takes: the kernel's interpreter in a few lines."""
     arch = seccomp.ARCHITECTURES[machine]
     number = getattr(arch, name_or_number) if isinstance(name_or_number, str) else name_or_number
-    program = seccomp.filter_program(machine, ipv6)
+    program = seccomp.build_filter(machine, ipv6)
     code = [struct.unpack_from("@HBBI", program, offset) for offset in range(0, len(program), 8)]
     words = [argument & (1 << 64) - 1 for argument in (*arguments, *[0] * (6 - len(arguments)))]
-    data = struct.pack("=IIQ6Q", number & 0xFFFF_FFFF, arch.audit, 0, *words)
+    data = struct.pack("=IIQ6Q", number & 0xFFFF_FFFF, arch.audit_id, 0, *words)
     position = loaded = taken = 0
     while True:
         operation, if_true, if_false, value = code[position]
@@ -69,12 +69,12 @@ def _verdict(machine: str, name_or_number: str | int, *arguments: int, ipv6: boo
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_every_number_is_answered_as_the_tables_say(machine: str) -> None:
     arch = seccomp.ARCHITECTURES[machine]
-    denied = {pair[arch.column] for group in seccomp.DENIED.values() for pair in group.values()}
-    pretended = {pair[arch.column] for pair in seccomp.PRETENDED.values()}
+    denied = {pair[arch.column] for group in seccomp.DENIED_CALLS.values() for pair in group.values()}
+    pretended = {pair[arch.column] for pair in seccomp.IGNORED_CALLS.values()}
     looked_at = {arch.clone, arch.socket, arch.socketpair, arch.ioctl, arch.setsockopt, arch.prctl, arch.mmap}
     for number in {*range(600), 0x4000_0000 + 39, 2**31 - 1} - looked_at:
-        answer, taken = _verdict(machine, number)
-        if number > seccomp.NEWEST_KNOWN or number == arch.clone3:
+        answer, taken = _evaluate_filter(machine, number)
+        if number > seccomp.NEWEST_KNOWN_CALL or number == arch.clone3:
             assert answer == f"errno {errno.ENOSYS}", number
         elif number in denied:
             assert answer == f"errno {errno.EPERM}", number
@@ -139,32 +139,32 @@ def test_every_number_is_answered_as_the_tables_say(machine: str) -> None:
 )  # fmt: skip
 def test_a_call_is_answered_by_its_arguments(machine: str, call: str, arguments: tuple[int, ...], answer: str) -> None:
     expected = "allow" if answer == "allow" else f"errno {getattr(errno, answer)}"
-    assert _verdict(machine, call, *arguments)[0] == expected
+    assert _evaluate_filter(machine, call, *arguments)[0] == expected
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_a_kernel_without_ipv6_is_not_made_to_look_for_it(machine: str) -> None:
-    assert _verdict(machine, "socket", 10, 1, 0, ipv6=False)[0] == f"errno {errno.EAFNOSUPPORT}"
-    assert _verdict(machine, "socket", 2, 1, 0, ipv6=False)[0] == "allow"
-    assert _verdict(machine, "socket", 1, 1, 0, ipv6=False)[0] == "allow"
+    assert _evaluate_filter(machine, "socket", 10, 1, 0, ipv6=False)[0] == f"errno {errno.EAFNOSUPPORT}"
+    assert _evaluate_filter(machine, "socket", 2, 1, 0, ipv6=False)[0] == "allow"
+    assert _evaluate_filter(machine, "socket", 1, 1, 0, ipv6=False)[0] == "allow"
 
 
 def test_a_call_by_another_architectures_entrance_kills() -> None:
-    program = seccomp.filter_program("x86_64")
+    program = seccomp.build_filter("x86_64")
     assert struct.unpack_from("@HBBI", program, 16) == (0x06, 0, 0, 0x8000_0000)
 
 
 def test_an_unknown_architecture_is_an_error_and_not_an_open_door() -> None:
     with pytest.raises(KeyError):
-        seccomp.filter_program("pdp11")
+        seccomp.build_filter("pdp11")
 
 
 def test_no_system_call_is_listed_twice_and_none_is_above_the_newest_known() -> None:
     for column in (0, 1):
-        numbers = [pair[column] for group in seccomp.DENIED.values() for pair in group.values()]
+        numbers = [pair[column] for group in seccomp.DENIED_CALLS.values() for pair in group.values()]
         known = [number for number in numbers if number is not None]
         assert len(known) == len(set(known))
-        assert max(known) <= seccomp.NEWEST_KNOWN
+        assert max(known) <= seccomp.NEWEST_KNOWN_CALL
 
 
 @pytest.mark.skipif(platform.machine() not in {"x86_64", "aarch64"}, reason="the filter knows x86_64 and aarch64")
@@ -172,42 +172,45 @@ class TestUnderTheFilter:
     def test_every_denied_call_is_refused(self) -> None:
         column = 0 if platform.machine() == "x86_64" else 1
         calls = {
-            name: pair[column] for group in seccomp.DENIED.values() for name, pair in group.items() if pair[column]
+            name: pair[column]
+            for group in seccomp.DENIED_CALLS.values()
+            for name, pair in group.items()
+            if pair[column]
         }
-        told = _confined(
+        output = _run_confined(
             f"for name, number in {calls!r}.items():\n"
             "    ctypes.set_errno(0)\n"
             "    if libc.syscall(number, -1, 0, 0, 0, 0, 0) != -1 or ctypes.get_errno() != 1: print(name)\n"
         )
-        assert told == ""
+        assert output == ""
 
     def test_calls_newer_than_the_list_do_not_exist(self) -> None:
-        told = _confined(
+        output = _run_confined(
             "for number in (471, 1000, 0x40000000 + 39, 2**31 - 1):\n"
             "    print(libc.syscall(ctypes.c_long(number)), ctypes.get_errno())"
         )
-        assert told.splitlines() == [f"-1 {errno.ENOSYS}"] * 4
+        assert output.splitlines() == [f"-1 {errno.ENOSYS}"] * 4
 
     def test_no_namespace_can_be_made(self) -> None:
-        told = _confined(
+        output = _run_confined(
             "import platform\n"
             "clone = 56 if platform.machine() == 'x86_64' else 220\n"
             "for flag in (0x80, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000):\n"
             "    print(libc.syscall(ctypes.c_long(clone), ctypes.c_long(flag | 17), 0, 0, 0, 0), ctypes.get_errno())"
         )
-        assert set(told.splitlines()) == {f"-1 {errno.EPERM}"}
+        assert set(output.splitlines()) == {f"-1 {errno.EPERM}"}
 
     def test_sockets_are_of_the_usual_families_only(self) -> None:
-        told = _confined(
+        output = _run_confined(
             "import socket\n"
             "for family in range(1, 46):\n"
             "    try: socket.socket(family, socket.SOCK_DGRAM).close(); print(family)\n"
             "    except OSError: pass"
         )
-        assert set(map(int, told.split())) <= {int(socket.AF_UNIX), int(socket.AF_INET), int(socket.AF_INET6)}
+        assert set(map(int, output.split())) <= {int(socket.AF_UNIX), int(socket.AF_INET), int(socket.AF_INET6)}
 
     def test_no_filter_can_be_attached(self) -> None:
-        told = _confined(
+        output = _run_confined(
             "import socket\n"
             "here, there = socket.socketpair()\n"
             "accept_all = (ctypes.c_uint16 * 4)(6, 0, 0xffff, 0)\n"
@@ -218,14 +221,14 @@ class TestUnderTheFilter:
             "print(libc.prctl(22, 2, header, 0, 0), ctypes.get_errno())\n"
             "print(libc.prctl(22, 1, 0, 0, 0), ctypes.get_errno())"
         )
-        assert told.splitlines() == [str(errno.EPERM)] * 6 + [f"-1 {errno.EPERM}"] * 2
+        assert output.splitlines() == [str(errno.EPERM)] * 6 + [f"-1 {errno.EPERM}"] * 2
 
     def test_writing_out_the_machines_file_systems_is_pretended(self) -> None:
-        told = _confined("import platform\nos.sync()\nprint(libc.syncfs(-1), libc.syncfs(0))")
-        assert told == "0 0"
+        output = _run_confined("import platform\nos.sync()\nprint(libc.syncfs(-1), libc.syncfs(0))")
+        assert output == "0 0"
 
     def test_sockets_of_ordinary_servers_and_clients_still_go(self) -> None:
-        told = _confined(
+        output = _run_confined(
             "import asyncio, http.server, threading, urllib.request\n"
             "class Handler(http.server.BaseHTTPRequestHandler):\n"
             "    def do_GET(self): self.send_response(200); self.end_headers(); self.wfile.write(b'served')\n"
@@ -242,10 +245,10 @@ class TestUnderTheFilter:
             "    print((await reader.readline()).decode().strip())\n"
             "asyncio.run(main())"
         )
-        assert told.split() == ["served", "echoed"]
+        assert output.split() == ["served", "echoed"]
 
     def test_ordinary_work_still_goes(self) -> None:
-        told = _confined(
+        output = _run_confined(
             "import subprocess, threading, tempfile, mmap, multiprocessing.pool\n"
             "threading.Thread(target=print, args=('thread',)).start()\n"
             "print(subprocess.run(['echo', 'process'], capture_output=True, text=True).stdout.strip())\n"
@@ -254,13 +257,13 @@ class TestUnderTheFilter:
             "if os.fork() == 0: os._exit(0)\n"
             "print(os.wait()[1])"
         )
-        assert set(told.split()) == {"thread", "process", "0"}
+        assert set(output.split()) == {"thread", "process", "0"}
 
     def test_it_holds_for_children_and_cannot_be_taken_off(self) -> None:
-        told = _confined(
+        output = _run_confined(
             "import subprocess\n"
             "code = 'import ctypes; print(ctypes.CDLL(None).unshare(0x10000000))'\n"
             "print(subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout.strip())\n"
             "print(open('/proc/self/status').read().split('NoNewPrivs:')[1].split()[0])"
         )
-        assert told.split() == ["-1", "1"]
+        assert output.split() == ["-1", "1"]

@@ -18,13 +18,13 @@ import pytest
 
 from sandbox.runner import frames, job
 from sandbox.runner.contract import Limits, Mode
-from sandbox.runner.job import Step
+from sandbox.runner.job import SetupStep
 from sandbox.runner.supervisor import ENVIRONMENT, ZYGOTE_CODE
 
 PACKAGE = Path(job.__file__).parents[1]
 LIMITS = {name: getattr(Limits(), name) for name in Limits.__slots__}
 UID = 1_234_567
-SETUP = [step for step in Step if step is not Step.STARTED]
+SETUP_STEPS = [step for step in SetupStep if step is not SetupStep.STARTED]
 MODES = [Mode.EXEC, Mode.FORK, Mode.FORK_PLAIN]
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a child another uid")
@@ -35,29 +35,29 @@ class Zygote:
 
     def __init__(self, runner: Path, work: Path, fail_at: int = 0, prepare: Callable[[], None] | None = None) -> None:
         self._work = work
-        self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._connection, child_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         code = ZYGOTE_CODE.format(path=str(runner))
         self.process = subprocess.Popen(
-            ["/usr/bin/python3", "-c", code, str(theirs.fileno()), str(work), str(fail_at)],
-            pass_fds=[theirs.fileno()],
+            ["/usr/bin/python3", "-c", code, str(child_end.fileno()), str(work), str(fail_at)],
+            pass_fds=[child_end.fileno()],
             stdin=subprocess.DEVNULL,
             env=ENVIRONMENT,
             preexec_fn=prepare,
         )
-        theirs.close()
+        child_end.close()
         assert self._connection.recv(64) == b"ready"
 
     def run(
         self, mode: Mode, command: Sequence[str] = ("python3", "main.py"), directory: str = "", **limits: Any
-    ) -> tuple[job.Report, bytes]:
+    ) -> tuple[job.ExitReport, bytes]:
         """The report on a child, and what it wrote to stdout and stderr together."""
-        environment = job.environment_block(ENVIRONMENT)
+        environment = job.pack_environment(ENVIRONMENT)
         packed = job.pack(directory or str(self._work), command, environment, mode, UID, {**LIMITS, **limits})
-        descriptor, (reader, writer) = frames.memory_file("job", packed), os.pipe()
+        descriptor, (reader, writer) = frames.create_memory_file("job", packed), os.pipe()
         nothing = os.open(os.devnull, os.O_RDONLY)
         rights = array.array("i", [descriptor, nothing, writer, writer])
         self._connection.sendmsg([b"run"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
-        frames.close_all([descriptor, nothing, writer])
+        frames.close_descriptors([descriptor, nothing, writer])
         report = job.unpack_report(self._connection.recv(64))
         with os.fdopen(reader, "rb") as output:
             return report, output.read()
@@ -103,13 +103,13 @@ def test_a_program_that_was_started_is_said_to_be(start: Callable[..., Zygote], 
     zygote = start()
     for _ in range(2):
         report, output = zygote.run(mode)
-        assert (report.step, report.failure, report.wait_status, output) == (Step.STARTED, "", 0, b"begun\n")
+        assert (report.step, report.failure, report.wait_status, output) == (SetupStep.STARTED, "", 0, b"begun\n")
 
 
 @pytest.mark.parametrize("mode", [Mode.EXEC, Mode.FORK])
 def test_a_failure_at_any_step_is_reported_as_that_step(start: Callable[..., Zygote], mode: Mode) -> None:
-    for step in SETUP:
-        if step is Step.EXEC and mode is not Mode.EXEC:
+    for step in SETUP_STEPS:
+        if step is SetupStep.EXEC and mode is not Mode.EXEC:
             continue
         report, output = start(step).run(mode)
         assert (report.step, report.error, output) == (step, errno.ECANCELED, b"")
@@ -117,9 +117,11 @@ def test_a_failure_at_any_step_is_reported_as_that_step(start: Callable[..., Zyg
 
 
 @pytest.mark.parametrize("mode", [Mode.EXEC, Mode.FORK])
-@pytest.mark.parametrize("step", [Step.DESCRIPTORS, Step.LIMITS, Step.DEATH_SIGNAL, Step.EXEC])
-def test_a_child_killed_during_its_setup_was_not_started(start: Callable[..., Zygote], mode: Mode, step: Step) -> None:
-    if step is Step.EXEC and mode is not Mode.EXEC:
+@pytest.mark.parametrize("step", [SetupStep.DESCRIPTORS, SetupStep.LIMITS, SetupStep.DEATH_SIGNAL, SetupStep.EXEC])
+def test_a_child_killed_during_its_setup_was_not_started(
+    start: Callable[..., Zygote], mode: Mode, step: SetupStep
+) -> None:
+    if step is SetupStep.EXEC and mode is not Mode.EXEC:
         pytest.skip("what is forked executes nothing")
     report, output = start(-step).run(mode)
     assert os.WTERMSIG(report.wait_status) == signal.SIGKILL
@@ -136,14 +138,14 @@ def test_real_refusals_are_told_by_their_reason(start: Callable[..., Zygote], mo
 
 @pytest.mark.parametrize("mode", [Mode.EXEC, Mode.FORK])
 def test_a_host_with_less_than_a_run_is_promised_does_not_start_it(runner: Path, tmp_path: Path, mode: Mode) -> None:
-    def little_stack() -> None:
+    def limit_stack() -> None:
         resource.setrlimit(resource.RLIMIT_STACK, (8 << 20, 64 << 20))
 
-    zygote = Zygote(runner, tmp_path, prepare=little_stack)
+    zygote = Zygote(runner, tmp_path, prepare=limit_stack)
     report, output = zygote.run(mode)
-    assert (report.step, output) == (Step.LIMITS, b"")
+    assert (report.step, output) == (SetupStep.LIMITS, b"")
     assert report.error in {errno.EINVAL, errno.EPERM}
-    assert zygote.run(mode, memory_mb=64)[0].step is Step.STARTED
+    assert zygote.run(mode, memory_mb=64)[0].step is SetupStep.STARTED
     zygote.close()
 
 
@@ -161,7 +163,7 @@ def test_a_command_that_cannot_be_executed_is_told_apart(
 ) -> None:
     zygote = start()
     report, output = zygote.run(Mode.EXEC, command)
-    assert (report.step, report.failure, output) == (Step.EXEC, f"exec: {reason}", b"")
+    assert (report.step, report.failure, output) == (SetupStep.EXEC, f"exec: {reason}", b"")
     assert zygote.run(Mode.EXEC)[1] == b"begun\n"
 
 
@@ -173,7 +175,7 @@ def test_no_end_of_a_program_looks_like_a_failed_start(
     (tmp_path / "main.py").write_text(code)
     report, _ = start().run(mode)
     assert report.wait_status != 0
-    assert report.step is Step.STARTED
+    assert report.step is SetupStep.STARTED
 
 
 def test_a_program_has_no_page_in_common_with_the_zygote(start: Callable[..., Zygote], tmp_path: Path) -> None:
@@ -185,6 +187,6 @@ def test_a_program_has_no_page_in_common_with_the_zygote(start: Callable[..., Zy
 
 def test_the_steps_are_those_of_the_c_code() -> None:
     source = (PACKAGE / "runner/forkserver.c").read_text()
-    for step in Step:
-        name = "STARTED" if step is Step.STARTED else f"STEP_{step.name}"
+    for step in SetupStep:
+        name = "STARTED" if step is SetupStep.STARTED else f"STEP_{step.name}"
         assert f"{name} = {step.value}" in source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.runner.tested_builtin import called_builtin
+from sandbox.runner.tested_builtin import find_tested_builtin
 
 
 @pytest.mark.parametrize(
@@ -25,4 +25,4 @@ from sandbox.runner.tested_builtin import called_builtin
     ],
 )
 def test_only_the_innermost_call_of_a_source_without_other_names_is_the_programs(source: str, name: str) -> None:
-    assert called_builtin(source) == name
+    assert find_tested_builtin(source) == name

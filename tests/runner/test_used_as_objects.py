@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.runner.used_as_objects import makers_of_objects
+from sandbox.runner.used_as_objects import find_object_factories
 
 
 @pytest.mark.parametrize(
@@ -27,4 +27,4 @@ from sandbox.runner.used_as_objects import makers_of_objects
     ],
 )
 def test_a_name_counts_if_its_result_has_an_attribute_that_no_plain_value_has(source: str, names: set[str]) -> None:
-    assert makers_of_objects(source) == names
+    assert find_object_factories(source) == names

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.runner import frames
-from sandbox.runner.workspace import CannotPrepare, Workspace
+from sandbox.runner.workspace import CannotPlaceFiles, Workspace
 
 Places = tuple[Workspace, Path, Path]
 
@@ -90,9 +90,9 @@ def test_the_next_program_replaces_the_last_one(places: Places) -> None:
 def test_what_a_compiler_built_is_kept_for_every_run_and_its_source_is_not_changed(places: Places) -> None:
     workspace, work, _ = places
     workspace.load({"main.c": b"source"}, ["main"])
-    workspace.prepare(None, {}, with_kept=False)
+    workspace.prepare(None, {}, with_build_outputs=False)
     (work / "main").write_bytes(b"built")
-    assert workspace.keep(["main"])
+    assert workspace.keep_build_outputs(["main"])
     workspace.clear()
     for _ in range(2):
         workspace.prepare(None, {})
@@ -105,19 +105,19 @@ def test_what_a_compiler_built_is_kept_for_every_run_and_its_source_is_not_chang
 def test_what_is_no_plain_file_is_not_kept(places: Places, made: str) -> None:
     workspace, work, _ = places
     workspace.load({"main.c": b"source"}, ["main"])
-    workspace.prepare(None, {}, with_kept=False)
+    workspace.prepare(None, {}, with_build_outputs=False)
     if made == "link":
         (work / "main").symlink_to("/etc/passwd")
     elif made == "directory":
         (work / "main").mkdir()
-    assert not workspace.keep(["main"])
+    assert not workspace.keep_build_outputs(["main"])
 
 
 def test_files_are_copied_from_where_they_lie(places: Places) -> None:
     workspace, work, _ = places
     large = os.urandom(3 << 20)
-    descriptor, index = frames.pack("files", {"large": large, "empty": b"", "in/a/folder": b"x"})
-    workspace.prepare(None, frames.spans(descriptor, index, 4 << 20))
+    descriptor, index = frames.pack_memory_file("files", {"large": large, "empty": b"", "in/a/folder": b"x"})
+    workspace.prepare(None, frames.locate_parts(descriptor, index, 4 << 20))
     os.close(descriptor)
     assert (work / "large").read_bytes() == large
     assert (work / "empty").read_bytes() == b""
@@ -125,9 +125,9 @@ def test_files_are_copied_from_where_they_lie(places: Places) -> None:
 
 
 def test_a_file_that_is_shorter_than_was_said_is_a_lie(places: Places) -> None:
-    descriptor, _ = frames.pack("files", {"short": b"12345"})
+    descriptor, _ = frames.pack_memory_file("files", {"short": b"12345"})
     with pytest.raises(frames.FrameError, match="5 bytes early"):
-        places[0].prepare(None, frames.spans(descriptor, [("short", 10)], 100))
+        places[0].prepare(None, frames.locate_parts(descriptor, [("short", 10)], 100))
     os.close(descriptor)
 
 
@@ -135,7 +135,7 @@ def test_a_file_that_is_shorter_than_was_said_is_a_lie(places: Places) -> None:
 def test_files_that_no_file_system_holds_leave_the_workspace_usable(places: Places, name: str) -> None:
     workspace, work, _ = places
     workspace.load({"main.py": b"print(1)"})
-    with pytest.raises(CannotPrepare, match=f"files: '{name}': "):
+    with pytest.raises(CannotPlaceFiles, match=f"files: '{name}': "):
         workspace.prepare(None, {"folder/in": b"", "a": b"", name: b"1"})
     workspace.clear()
     workspace.prepare(None, {})

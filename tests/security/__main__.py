@@ -20,23 +20,23 @@ class Figures:
         self.skipped: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        told = dict(report.user_properties)
+        properties = dict(report.user_properties)
         if report.skipped and "test_every_attack" in report.nodeid:
-            self.skipped.add(_engine_of(report))
+            self.skipped.add(_find_engine(report))
         if report.when != "call":
             return
-        if "attacks" in told:
-            tried, escaped = int(str(told["attacks"])), int(str(told["uncontained"]))
+        if "attacks" in properties:
+            tried, escaped = int(str(properties["attacks"])), int(str(properties["uncontained"]))
             # What is wrong with a whole group is no single attack's: then none of it counts as contained.
             contained = 0 if report.failed and not escaped else tried - escaped
-            self.tried[_engine_of(report)] += tried
-            self.contained[_engine_of(report)] += contained
+            self.tried[_find_engine(report)] += tried
+            self.contained[_find_engine(report)] += contained
         elif "test_an_attack_on_asserts" in report.nodeid:
             self.tried["asserts"] += 1
             self.contained["asserts"] += report.passed
 
 
-def _engine_of(report: pytest.TestReport) -> str:
+def _find_engine(report: pytest.TestReport) -> str:
     return "local" if "-local" in report.nodeid or "[local" in report.nodeid else "docker"
 
 

@@ -40,7 +40,7 @@ class Attack:
 
     @property
     def image(self) -> str:
-        return languages.by_suffix(self.path.suffix).image
+        return languages.get_language_by_suffix(self.path.suffix).image
 
     @property
     def statuses(self) -> set[Status]:
@@ -55,34 +55,34 @@ class Attack:
     def runs(self) -> int:
         return int(self.header.get("runs", "1"))
 
-    def contained_in(self, isolation: str) -> bool:
+    def is_contained_in(self, isolation: str) -> bool:
         """Whether an attack on assert tests is claimed to be contained under this `isolation` of a request."""
         return isolation in self.header.get("isolations", "separate").split(", ")
 
-    def meant_for(self, engine: str) -> bool:
+    def is_meant_for(self, engine: str) -> bool:
         return not self.needs and engine in self.header.get("engines", "docker, local")
 
-    def program(self) -> Program:
-        program = languages.by_suffix(self.path.suffix).program(self.path.read_text())
-        return replace(program, compile_limits=replace(COMPILE_LIMITS, **self._json("compile_limits", {})))
+    def build_program(self) -> Program:
+        program = languages.get_language_by_suffix(self.path.suffix).build_program(self.path.read_text())
+        return replace(program, compile_limits=replace(COMPILE_LIMITS, **self._read_json("compile_limits", {})))
 
-    def run(self) -> Run:
+    def build_run(self) -> Run:
         return Run(
             stdin=self.header.get("stdin", "").encode(),
-            fetch_files=tuple(self._json("fetch", [])),
-            limits=replace(LIMITS, **self._json("limits", {})),
+            fetch_files=tuple(self._read_json("fetch", [])),
+            limits=replace(LIMITS, **self._read_json("limits", {})),
         )
 
-    def _json(self, name: str, default: Any) -> Any:
+    def _read_json(self, name: str, default: Any) -> Any:
         return json.loads(self.header[name]) if name in self.header else default
 
 
 @cache
-def attacks(group: str) -> tuple[Attack, ...]:
-    return tuple(Attack(path, _header(path)) for path in sorted((FOLDER / group).iterdir()) if path.is_file())
+def load_attacks(group: str) -> tuple[Attack, ...]:
+    return tuple(Attack(path, _parse_header(path)) for path in sorted((FOLDER / group).iterdir()) if path.is_file())
 
 
-def _header(path: Path) -> dict[str, str]:
+def _parse_header(path: Path) -> dict[str, str]:
     header = {}
     for line in path.read_text().splitlines():
         match = _LINE.fullmatch(line)

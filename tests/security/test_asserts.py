@@ -11,9 +11,9 @@ from sandbox.jobs.perform import verify
 from sandbox.runner.contract import Verdict
 from sandbox.schema import AnyTest, AssertTest, LimitsRequest, PytestTest, VerifyRequest
 from sandbox.schema.submissions import Isolation
-from tests.security.attack import Attack, attacks
+from tests.security.attack import Attack, load_attacks
 
-ASSERT_ATTACKS = [attack for attack in attacks("cheating") if attack.needs == "asserts"]
+ASSERT_ATTACKS = [attack for attack in load_attacks("cheating") if attack.needs == "asserts"]
 # The forms in which data sets write their asserts: what the program is asked for is 7.
 ASSERTIONS = (
     "assert candidate([3, 4]) == 7",
@@ -108,12 +108,12 @@ def solve(numbers):
 HONEST = "import math\ndef solve(numbers):\n    return sum(numbers)\n"
 
 
-def _request(code: str, assertions: Sequence[str] = ASSERTIONS) -> VerifyRequest:
+def _build_request(code: str, assertions: Sequence[str] = ASSERTIONS) -> VerifyRequest:
     tests = [AssertTest(assertion=assertion) for assertion in assertions]
     return VerifyRequest(language="python", code=code, entry_point="solve", tests=tests)
 
 
-def _bare_request(code: str, isolation: Isolation = "separate") -> VerifyRequest:
+def _build_bare_request(code: str, isolation: Isolation = "separate") -> VerifyRequest:
     tests: list[AnyTest] = [AssertTest(assertion=assertion) for assertion in BARE_ASSERTIONS]
     tests += [PytestTest(source=source) for source in PYTEST_FILES]
     limits = LimitsRequest(cpu_time_s=2.0, wall_time_s=5.0)
@@ -125,33 +125,33 @@ def test_all_the_assert_attacks_are_tried() -> None:
 
 
 def test_an_honest_program_passes_every_assert(slot: Slot) -> None:
-    result = verify("honest", _request(HONEST), slot, 0.0)
+    result = verify("honest", _build_request(HONEST), slot, 0.0)
     assert (result.verdict, result.score) == (Verdict.ACCEPTED, 1.0), result
 
 
 @pytest.mark.parametrize("isolation", ["separate", "shared"])
 def test_an_honest_program_passes_every_form_of_test(isolation: Isolation, slot: Slot) -> None:
-    result = verify("honest", _bare_request(HONEST, isolation), slot, 0.0)
+    result = verify("honest", _build_bare_request(HONEST, isolation), slot, 0.0)
     assert (result.verdict, result.score) == (Verdict.ACCEPTED, 1.0), result
 
 
 @pytest.mark.parametrize("isolation", ["separate", "shared"])
 @pytest.mark.parametrize("attack", ASSERT_ATTACKS, ids=lambda attack: attack.path.stem)
 def test_an_attack_passes_no_form_of_test_and_breaks_none(attack: Attack, isolation: Isolation, slot: Slot) -> None:
-    if not attack.contained_in(isolation):
+    if not attack.is_contained_in(isolation):
         pytest.skip("in the program's process, what a test uses and what it compares may be the program's")
-    result = verify("attack", _bare_request(attack.path.read_text(), isolation), slot, 0.0)
+    result = verify("attack", _build_bare_request(attack.path.read_text(), isolation), slot, 0.0)
     assert (result.passed, result.score) == (0, 0.0), (attack.header["attack"], result)
     assert {test.verdict for test in result.tests} <= {Verdict.WRONG_ANSWER, Verdict.RUNTIME_ERROR}, result
 
 
 @pytest.mark.parametrize("attack", ASSERT_ATTACKS, ids=lambda attack: attack.path.stem)
 def test_an_attack_on_asserts_passes_none_and_leaves_the_next_program_unharmed(attack: Attack, slot: Slot) -> None:
-    result = verify("attack", _request(attack.path.read_text()), slot, 0.0)
+    result = verify("attack", _build_request(attack.path.read_text()), slot, 0.0)
     assert result.passed == 0, (attack.header["attack"], result)
     assert result.score == 0.0
     assert {test.verdict for test in result.tests} <= {Verdict.WRONG_ANSWER, Verdict.RUNTIME_ERROR}, result
-    assert verify("honest", _request(HONEST, ASSERTIONS[:1]), slot, 0.0).verdict is Verdict.ACCEPTED
+    assert verify("honest", _build_request(HONEST, ASSERTIONS[:1]), slot, 0.0).verdict is Verdict.ACCEPTED
 
 
 OBJECT_ATTACKS = [

@@ -24,17 +24,17 @@ from sandbox.box.box import Box
 from sandbox.box.docker_engine import HOME_LABEL, DockerEngine
 from sandbox.box.docker_images import ensure_images
 from sandbox.box.engine import Engine
-from sandbox.box.socket_folder import socket_folder
+from sandbox.box.socket_folder import ensure_socket_folder
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError, BoxOutOfMemory
 from sandbox.runner import seccomp, usage
 from sandbox.runner.contract import Outcome, Run, Status, Verdict
 from sandbox.verify.judge import CheckerChoice, judge_outcome
-from tests.security.attack import FOLDER, GROUPS, LIMITS, Attack, attacks
+from tests.security.attack import FOLDER, GROUPS, LIMITS, Attack, load_attacks
 
 SLOT = 50
-LEAST_ATTACKS = 120
-REMOVAL_PATIENCE_S = 20.0
+MIN_ATTACKS = 120
+REMOVAL_TIMEOUT_S = 20.0
 LOCAL_ENGINE = "sandbox.box.local_engine"
 SECRET = b"secret-of-an-earlier-run: 4711\n" * 100
 VICTIM = "import sys\nprint(len(sys.stdin.read().split()))\n"
@@ -43,16 +43,16 @@ PROBE_RUN = Run(stdin=b"1 2 3 4", limits=replace(LIMITS, cpu_time_s=5.0, wall_ti
 PAGE = Path(seccomp.__file__).parents[1] / "docs" / "threat-model.md"
 
 
-class Ground(Protocol):
+class AttackEnvironment(Protocol):
     """An engine under attack, and how to see what it has left on this machine."""
 
     engine: Engine
 
-    def left_behind(self, boxes: int) -> list[str]:
+    def find_leftovers(self, boxes: int) -> list[str]:
         """What is there beyond so many boxes in use."""
 
 
-class DockerGround:
+class DockerAttackEnvironment:
     def __init__(self, home: Path, client: docker.DockerClient) -> None:
         self._client = client
         ensure_images(client, ("python", "native"), lambda line: None)
@@ -60,18 +60,18 @@ class DockerGround:
         self._ids: set[str] = set()
         self.engine: Engine = DockerEngine(WorkerSettings(home=home), slot=SLOT)
 
-    def left_behind(self, boxes: int) -> list[str]:
-        containers = self._containers()
-        patience = time.monotonic() + REMOVAL_PATIENCE_S
+    def find_leftovers(self, boxes: int) -> list[str]:
+        containers = self._list_containers()
+        patience = time.monotonic() + REMOVAL_TIMEOUT_S
         while len(containers) > boxes and time.monotonic() < patience:  # the engine removes what has ended on its own
             time.sleep(0.1)
-            containers = self._containers()
+            containers = self._list_containers()
         left = [f"{len(containers)} containers for {boxes} boxes"] if len(containers) != boxes else []
         for container in containers if not left else ():
             processes = container.top()["Processes"]
             if len(processes) > 2:
                 left.append(f"{len(processes)} processes in {container.name}: {processes}")
-        left += [str(path) for path in socket_folder(self._home).iterdir()]
+        left += [str(path) for path in ensure_socket_folder(self._home).iterdir()]
         gone = self._ids - {container.id for container in containers}
         mounts = Path("/proc/self/mounts").read_text()
         left += [f"mounts of {one}" for one in gone if one in mounts]
@@ -82,22 +82,22 @@ class DockerGround:
     def close(self) -> None:
         self.engine.close()
 
-    def _containers(self) -> list[Container]:
+    def _list_containers(self) -> list[Container]:
         label = {"label": f"{HOME_LABEL}={self._home}"}
         found: list[Container] = self._client.containers.list(all=True, ignore_removed=True, filters=label)
         self._ids.update(container.id for container in found)
         return found
 
 
-class LocalGround:
+class LocalAttackEnvironment:
     def __init__(self, home: Path) -> None:
         module = importlib.import_module(LOCAL_ENGINE)
-        self._before = set(usage.children(os.getpid()))
+        self._before = set(usage.list_children(os.getpid()))
         self._home = home
         self.engine: Engine = module.LocalEngine(WorkerSettings(home=home, engine="local"), slot=SLOT)
 
-    def left_behind(self, boxes: int) -> list[str]:
-        launchers = set(usage.children(os.getpid())) - self._before
+    def find_leftovers(self, boxes: int) -> list[str]:
+        launchers = set(usage.list_children(os.getpid())) - self._before
         left = [f"{len(launchers)} launchers for {boxes} boxes"] if len(launchers) != boxes else []
         if str(self._home) in Path("/proc/self/mounts").read_text():
             left.append("mounts of a box")
@@ -107,26 +107,26 @@ class LocalGround:
         self.engine.close()
 
 
-class Arena:
+class AttackBoxes:
     """Boxes to attack, one per image, replaced when they break."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._boxes: dict[str, Box] = {}
-        self.broken: list[str] = []
-        self.pristine: dict[str, list[str]] = {}
+        self.broken_by: list[str] = []
+        self.baseline: dict[str, list[str]] = {}
 
-    def box(self, image: str) -> Box:
+    def get_box(self, image: str) -> Box:
         if image not in self._boxes:
             self._boxes[image] = Box(self._engine.start(image))
         return self._boxes[image]
 
     @property
-    def boxes(self) -> int:
+    def box_count(self) -> int:
         return len(self._boxes)
 
-    def lose(self, image: str, why: str) -> None:
-        self.broken.append(why)
+    def discard_broken(self, image: str, why: str) -> None:
+        self.broken_by.append(why)
         self._boxes.pop(image).close()
 
     def retire(self, image: str) -> None:
@@ -137,25 +137,25 @@ class Arena:
             box.close()
         self._boxes.clear()
 
-    def found(self, image: str) -> list[str]:
+    def probe(self, image: str) -> list[str]:
         """What a program finds in the box that is not its own. Raises BoxError."""
-        box = self.box(image)
-        box.load(languages.named("python").program(PROBE))
+        box = self.get_box(image)
+        box.load(languages.get_language("python").build_program(PROBE))
         outcome = box.run(PROBE_RUN)
         assert outcome.status is Status.OK, (outcome.status, outcome.stderr)
-        told = json.loads(outcome.stdout)
-        assert (told["sum"], told["count"]) == (10, 4)
-        return list(told["found"])
+        report = json.loads(outcome.stdout)
+        assert (report["sum"], report["count"]) == (10, 4)
+        return list(report["found"])
 
 
 @pytest.fixture(params=["docker", "local"])
-def ground(request: pytest.FixtureRequest) -> Iterator[DockerGround | LocalGround]:
+def environment(request: pytest.FixtureRequest) -> Iterator[DockerAttackEnvironment | LocalAttackEnvironment]:
     if request.param == "local" and importlib.util.find_spec(LOCAL_ENGINE) is None:
         pytest.skip("there is no local engine yet")
     client = request.getfixturevalue("docker_client") if request.param == "docker" else None
     home = Path(tempfile.mkdtemp(prefix="sandbox-"))  # not tmp_path: a unix socket's path is at most 107 bytes long
-    opened = LocalGround(home) if client is None else DockerGround(home, client)
-    if missing := opened.engine.missing_walls():
+    opened = LocalAttackEnvironment(home) if client is None else DockerAttackEnvironment(home, client)
+    if missing := opened.engine.list_missing_isolation():
         opened.close()
         shutil.rmtree(home)
         pytest.skip(f"attacks run behind every wall or not at all; this machine lacks: {'; '.join(missing)}")
@@ -169,60 +169,60 @@ def ground(request: pytest.FixtureRequest) -> Iterator[DockerGround | LocalGroun
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_attack_of_a_group_is_contained(
-    ground: DockerGround | LocalGround, group: str, request: pytest.FixtureRequest
+    environment: DockerAttackEnvironment | LocalAttackEnvironment, group: str, request: pytest.FixtureRequest
 ) -> None:
-    engine = "docker" if isinstance(ground, DockerGround) else "local"
-    arena = Arena(ground.engine)
+    engine = "docker" if isinstance(environment, DockerAttackEnvironment) else "local"
+    boxes = AttackBoxes(environment.engine)
     failures: list[str] = []
-    tried = [attack for attack in attacks(group) if attack.meant_for(engine)]
+    tried = [attack for attack in load_attacks(group) if attack.is_meant_for(engine)]
     for attack in tried:
-        failures += [f"{attack.name}: {failure}" for failure in attempt(arena, attack)]
-    failures += [f"after {group}: {left}" for left in ground.left_behind(arena.boxes)]
-    arena.close()
-    failures += [f"after the boxes of {group}: {left}" for left in ground.left_behind(0)]
+        failures += [f"{attack.name}: {failure}" for failure in attempt(boxes, attack)]
+    failures += [f"after {group}: {left}" for left in environment.find_leftovers(boxes.box_count)]
+    boxes.close()
+    failures += [f"after the boxes of {group}: {left}" for left in environment.find_leftovers(0)]
     uncontained = {attack.name for attack in tried if any(each.startswith(f"{attack.name}:") for each in failures)}
     request.node.user_properties += [("attacks", len(tried)), ("uncontained", len(uncontained))]
     assert not failures, "\n".join([f"{len(failures)} failures in {len(tried)} attacks", *failures])
 
 
-def attempt(arena: Arena, attack: Attack) -> list[str]:
+def attempt(boxes: AttackBoxes, attack: Attack) -> list[str]:
     """Run one attack and then the probe; return what went wrong."""
     image = attack.image
-    if image not in arena.pristine:
-        arena.pristine[image] = arena.found(image)
-    broken_before = len(arena.broken)
+    if image not in boxes.baseline:
+        boxes.baseline[image] = boxes.probe(image)
+    broken_before = len(boxes.broken_by)
     failures: list[str] = []
-    for outcome in outcomes(arena, attack):
-        failures += judged(attack, outcome)
+    for outcome in run_attack(boxes, attack):
+        failures += find_violations(attack, outcome)
     try:
-        found = arena.found(image)
+        found = boxes.probe(image)
     except BoxError as error:
-        arena.lose(image, attack.name)
-        found = arena.found(image)
+        boxes.discard_broken(image, attack.name)
+        found = boxes.probe(image)
         failures += [] if "breaks" in attack.header else [f"the box broke afterwards: {error}"]
-    failures += [f"left behind: {one}" for one in found if one not in arena.pristine[image]]
-    if len(arena.broken) > broken_before + 1:
+    failures += [f"left behind: {one}" for one in found if one not in boxes.baseline[image]]
+    if len(boxes.broken_by) > broken_before + 1:
         failures.append("broke more than one box")
     return failures
 
 
-def outcomes(arena: Arena, attack: Attack) -> Iterator[Outcome]:
+def run_attack(boxes: AttackBoxes, attack: Attack) -> Iterator[Outcome]:
     image = attack.image
     try:
-        box = arena.box(image)
+        box = boxes.get_box(image)
         if "victim" in attack.header:
-            box.load(languages.named("python").program(VICTIM))
+            box.load(languages.get_language("python").build_program(VICTIM))
             box.run(Run(stdin=SECRET, limits=LIMITS))
-        compiled = box.load(attack.program())
+        compiled = box.load(attack.build_program())
         if compiled is not None and not compiled.ended_well:
             yield compiled
             return
         for _ in range(attack.runs):
-            yield box.run(attack.run())
-        if box.retire:  # as a slot does
-            arena.retire(image)
+            yield box.run(attack.build_run())
+        if box.should_retire:  # as a slot does
+            boxes.retire(image)
     except BoxError as error:
-        arena.lose(image, attack.name)
+        boxes.discard_broken(image, attack.name)
         # A box that was killed for its program's memory is that program's end; any other loss is ours.
         status = Status.MEMORY_LIMIT_EXCEEDED if isinstance(error, BoxOutOfMemory) else Status.INTERNAL_ERROR
         yield Outcome(status, message=f"the box broke: {error}")
@@ -230,15 +230,15 @@ def outcomes(arena: Arena, attack: Attack) -> Iterator[Outcome]:
             yield Outcome(Status.INTERNAL_ERROR, message="the box may not break here")
 
 
-def judged(attack: Attack, outcome: Outcome) -> list[str]:
+def find_violations(attack: Attack, outcome: Outcome) -> list[str]:
     failures = []
-    told = f"{outcome.message} {outcome.stdout[:300]!r} {outcome.stderr[-300:]!r}"
+    details = f"{outcome.message} {outcome.stdout[:300]!r} {outcome.stderr[-300:]!r}"
     if outcome.status not in attack.statuses:
-        failures.append(f"status {outcome.status}, not {attack.header['expect']}: {told}")
+        failures.append(f"status {outcome.status}, not {attack.header['expect']}: {details}")
     if b"ESCAPED" in outcome.stdout + outcome.stderr and outcome.status is not Status.COMPILE_ERROR:
-        failures.append(f"escaped: {told}")
+        failures.append(f"escaped: {details}")
     if "stdout" in attack.header and not re.search(attack.header["stdout"].encode(), outcome.stdout):
-        failures.append(f"stdout is not as declared: {told}")
+        failures.append(f"stdout is not as declared: {details}")
     for name, content in outcome.files.items():
         if b"root:" in content or b"PATH=" in content:
             failures.append(f"fetched a file of the system as {name}")
@@ -246,18 +246,18 @@ def judged(attack: Attack, outcome: Outcome) -> list[str]:
         choice = CheckerChoice(attack.header["checker"], {})
         verdict = judge_outcome(outcome, attack.header["expected"].encode(), choice).verdict
         if verdict is not Verdict(attack.header["verdict"]):
-            failures.append(f"verdict {verdict}, not {attack.header['verdict']}: {told}")
+            failures.append(f"verdict {verdict}, not {attack.header['verdict']}: {details}")
     return failures
 
 
 def test_there_are_attacks_of_every_group() -> None:
     assert {path.name for path in FOLDER.iterdir() if path.is_dir()} == set(GROUPS)
-    assert sum(len(attacks(group)) for group in GROUPS) >= LEAST_ATTACKS
+    assert sum(len(load_attacks(group)) for group in GROUPS) >= MIN_ATTACKS
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_attack_declares_what_it_tries_and_what_must_come_of_it(group: str) -> None:
-    for attack in attacks(group):
+    for attack in load_attacks(group):
         assert {"attack", "contained", "expect"} <= attack.header.keys(), attack.name
         if not attack.needs:
             assert attack.statuses, attack.name
@@ -266,8 +266,8 @@ def test_every_attack_declares_what_it_tries_and_what_must_come_of_it(group: str
 def test_the_threat_model_explains_the_filter_group_by_group() -> None:
     section = PAGE.read_text().split("## The system-call filter")[1].split("\n## ")[0]
     rows = dict(re.findall(r"^\| ([^|]+?) \| ([^|]+?) \|", section, re.MULTILINE))
-    assert {name for name in rows if name != "Group" and set(name) != {"-"}} == set(seccomp.DENIED)
-    for group, calls in seccomp.DENIED.items():
+    assert {name for name in rows if name != "Group" and set(name) != {"-"}} == set(seccomp.DENIED_CALLS)
+    for group, calls in seccomp.DENIED_CALLS.items():
         named = set(re.findall(r"`(\w+)`", rows[group]))
         assert named <= set(calls), f"{group} does not refuse {named - set(calls)}"
 
@@ -276,7 +276,7 @@ def test_the_threat_model_says_what_bounds_what_the_kernel_keeps() -> None:
     section = PAGE.read_text().split("## What the kernel keeps for a program")[1].split("\n## ")[0]
     rows = re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \|$", section, re.MULTILINE)[2:]
     assert len(rows) > 25
-    refused = {call for group in seccomp.DENIED.values() for call in group} | set(seccomp.PRETENDED)
+    refused = {call for group in seccomp.DENIED_CALLS.values() for call in group} | set(seccomp.IGNORED_CALLS)
     for kind, _, bound in rows:
         for words in re.findall(r"(?:denied|pretended): ((?:`\w+`(?:, (?:and )?)?)+)", bound):
             unknown = set(re.findall(r"`(\w+)`", words)) - refused

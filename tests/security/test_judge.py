@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.judging import MB, SHAPES, SMALL, measure
+from loadtest.judging import MB, SHAPES, SMALL_EXPECTED, measure
 from sandbox.box.slot import Slot
 from sandbox.jobs.perform import verify
 from sandbox.runner.contract import Outcome, Status, Verdict
@@ -40,7 +40,7 @@ ANSWERS: dict[str, Callable[[int], bytes]] = {
 def test_no_output_costs_much_to_judge(kind: str, shape: str) -> None:
     output = SHAPES[shape](SIZE)
     _, idle_mb = measure(lambda: None)
-    cpu_s, memory_mb = measure(lambda: check(kind, output, SMALL.get(kind, b"42")))
+    cpu_s, memory_mb = measure(lambda: check(kind, output, SMALL_EXPECTED.get(kind, b"42")))
     assert cpu_s < CPU_S
     assert memory_mb - idle_mb < MEMORY_MB
 
@@ -50,12 +50,12 @@ def test_no_output_costs_much_to_judge(kind: str, shape: str) -> None:
 def test_no_value_of_a_function_costs_much_to_judge(shape: str, expected: Any) -> None:
     outcome = Outcome(Status.OK, exit_code=0, answers=ANSWERS[shape](SIZE))
 
-    def judged() -> None:
+    def judge_answer() -> None:
         verdict = judge_call(outcome, expected, CheckerChoice("float", {"absolute": 0.1, "relative": 0.1})).verdict
         assert verdict in {Verdict.WRONG_ANSWER, Verdict.RUNTIME_ERROR}
 
     _, idle_mb = measure(lambda: None)
-    cpu_s, memory_mb = measure(judged)
+    cpu_s, memory_mb = measure(judge_answer)
     assert cpu_s < CPU_S
     assert memory_mb - idle_mb < MEMORY_MB
 

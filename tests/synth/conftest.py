@@ -18,32 +18,32 @@ from sandbox.api.app import create_app
 from sandbox.cli import app
 from sandbox.config import ApiSettings
 from sandbox.service import Service
-from tests.api.serving import served
+from tests.api.serving import serve_in_thread
 from tests.environments import ROOT
 from tests.redis_server import RedisServer
-from tests.synth.scripted_model import ScriptedModel, scripted_model
+from tests.synth.scripted_model import ScriptedModel, serve_scripted_model
 
 EXAMPLES = (
     "import heapq\na = list(map(int, input().split()))\nheapq.heapify(a)\nprint(heapq.heappop(a))",
     "dp = [1, 1]\nfor i in range(2, int(input())):\n    dp.append((dp[-1] + dp[-2]) % 7)\nprint(dp[-1])",
 )
-PATIENCE_S = 100
+COMMAND_TIMEOUT_S = 100
 
 
 @pytest.fixture(scope="session")
 def url(live_service: Service, redis_server: RedisServer, home: Path) -> Iterator[str]:
     """The API has a service of its own before the workers of the session."""
-    assert live_service.readiness().ready
+    assert live_service.check_readiness().ready
     folder = home / "synth"
     folder.mkdir(exist_ok=True)
-    with served(create_app(ApiSettings(home=folder, redis_url=redis_server.url()))) as url:
+    with serve_in_thread(create_app(ApiSettings(home=folder, redis_url=redis_server.build_url()))) as url:
         yield url
 
 
 @pytest.fixture
 def model() -> Iterator[ScriptedModel]:
     """One in eleven requests is refused at first."""
-    with scripted_model(fail_every=11) as server:
+    with serve_scripted_model(fail_every=11) as server:
         yield server
 
 
@@ -63,10 +63,10 @@ class CommandLine:
             stderr=subprocess.PIPE,
         )
 
-    def fails(self, *words: str | Path) -> str:
+    def run_failing(self, *words: str | Path) -> str:
         """What it says on stderr; its exit code is not 0."""
         process = self.start(*words)
-        _, errors = process.communicate(timeout=PATIENCE_S)
+        _, errors = process.communicate(timeout=COMMAND_TIMEOUT_S)
         assert process.returncode
         return errors.decode()
 

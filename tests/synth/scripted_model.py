@@ -40,14 +40,14 @@ a = [rng.choice([-20, 0, 20]) if kind == "edge" else rng.randint(-20, 20) for _ 
 MISTAKES = ("a = a[:-1]", "a = a + [1]", "a = [x + 1 for x in a]", "raise SystemExit(1)")
 
 
-def task_of(statement: str) -> families.FamilyTask:
+def find_task(statement: str) -> families.ToyTask:
     """The task that a statement of ours was made from."""
     number = re.search(r"Problem (\d+)", statement)
     assert number is not None, statement
-    return families.make(1, int(number[1]))[0]
+    return families.generate_tasks(1, int(number[1]))[0]
 
 
-def features(prompt: str, rng: random.Random) -> str:
+def list_features(prompt: str, rng: random.Random) -> str:
     found: dict[str, list[str]] = {"algorithms": [], "data_structures": [], "techniques": []}
     for clue, (kind, name) in CLUES.items():
         if clue in prompt.partition("```")[2]:
@@ -70,21 +70,21 @@ def select(prompt: str, rng: random.Random) -> str:
     return json.dumps({"roles": dict.fromkeys(chosen, "core idea"), "scenario": "Numbers are read and changed."})
 
 
-def write(prompt: str, rng: random.Random) -> str:
+def write_task(prompt: str, rng: random.Random) -> str:
     number = rng.randrange(10_000)
-    task = families.make(1, number)[0]
+    task = families.generate_tasks(1, number)[0]
     sizes = "There are 1 to 500 integers, each from -20 to 20."
     return f"Problem {number}. {task.statement}\n\nConstraints: {sizes}\n\nInput\n{task.tests[0].stdin}"
 
 
-def generator(prompt: str, rng: random.Random) -> str:
+def write_generator(prompt: str, rng: random.Random) -> str:
     counted = "The first line holds n" in prompt
     lie = rng.random() < 0.2
     head = f"print(size{' + (size == 7)' if lie else ''})\n" if counted else ""
     return f"```python\n{GENERATOR}{head}print(*a)\n```"
 
 
-def validator(prompt: str, rng: random.Random) -> str:
+def write_validator(prompt: str, rng: random.Random) -> str:
     if "The first line holds n" in prompt:
         check = "n, a = int(input()), input().split()\nassert n == len(a)\n"
     else:
@@ -93,7 +93,7 @@ def validator(prompt: str, rng: random.Random) -> str:
 
 
 def solve(prompt: str, rng: random.Random) -> str:
-    code = task_of(prompt).solution
+    code = find_task(prompt).solution
     words = f"Idea {rng.randrange(1_000)}: read the numbers, follow the rules one after the other, print."
     if rng.random() < 0.05:
         return words
@@ -108,12 +108,12 @@ def solve(prompt: str, rng: random.Random) -> str:
 
 
 ANSWERS = {
-    "# Extract features": features,
+    "# Extract features": list_features,
     "# Evolve a feature": evolve,
     "# Select features": select,
-    "# Write a task": write,
-    "# Write a generator": generator,
-    "# Write a validator": validator,
+    "# Write a task": write_task,
+    "# Write a generator": write_generator,
+    "# Write a validator": write_validator,
     "# Solve a task": solve,
 }
 
@@ -131,9 +131,9 @@ class ScriptedModel(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.delay_s = delay_s
         self.fail_every = fail_every
-        self.mute: set[str] = set()
-        self.too_long: set[str] = set()
-        self.asked: list[str] = []
+        self.muted_kinds: set[str] = set()
+        self.too_long_kinds: set[str] = set()
+        self.asked_kinds: list[str] = []
         self.lock = threading.Lock()
 
     @property
@@ -150,17 +150,17 @@ class Handler(BaseHTTPRequestHandler):
         prompt = body["messages"][-1]["content"]
         kind = prompt.partition("\n")[0]
         with self.server.lock:
-            self.server.asked.append(kind)
-            refused = self.server.fail_every and len(self.server.asked) % self.server.fail_every == 0
+            self.server.asked_kinds.append(kind)
+            refused = self.server.fail_every and len(self.server.asked_kinds) % self.server.fail_every == 0
         if refused:
             self._send(503, {"error": {"message": "busy"}})
             return
-        if kind in self.server.too_long:
+        if kind in self.server.too_long_kinds:
             words = "This model's maximum context length is 8 tokens. However, you requested 9."
             self._send(400, {"error": {"message": words, "code": 400}})
             return
         time.sleep(self.server.delay_s)
-        text = "" if kind in self.server.mute else ANSWERS[kind](prompt, random.Random(body["seed"]))
+        text = "" if kind in self.server.muted_kinds else ANSWERS[kind](prompt, random.Random(body["seed"]))
         usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(text.split())}
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
         self._send(200, {"model": body["model"], "choices": [choice], "usage": usage})
@@ -178,7 +178,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def scripted_model(fail_every: int = 0) -> Iterator[ScriptedModel]:
+def serve_scripted_model(fail_every: int = 0) -> Iterator[ScriptedModel]:
     """Serves from a thread."""
     with ScriptedModel(fail_every=fail_every) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -12,14 +12,14 @@ import pytest
 from sandbox.client import Client
 from sandbox.errors import BadRequest
 from sandbox.schema import JobStatus
-from sandbox.schema.gpu import REQUESTS, GpuJob, GpuKind
+from sandbox.schema.gpu import REQUEST_MODELS, GpuJob, GpuKind
 from sandbox.synth import study
-from sandbox.synth.loop import REPORT, STEPS, Data, Loop, Plan, StepFailed, draw
+from sandbox.synth.loop import REPORT_FILE, STEPS, Plan, StepFailed, TrainingData, TrainingLoop, draw
 
 PLAN = Plan("base", sft_steps=3, grpo_steps=2, completions=4, grpo={"learning_rate": 1e-5})
 
 
-def rl_rows(number: int) -> list[dict[str, Any]]:
+def make_rl_rows(number: int) -> list[dict[str, Any]]:
     tests = [{"stdin": "1\n", "expected": "1\n"}]
     return [
         {"name": f"t{index}", "prompt": f"task {index}", "tests": tests, "difficulty": "easy"}
@@ -27,46 +27,52 @@ def rl_rows(number: int) -> list[dict[str, Any]]:
     ]
 
 
-def sft_rows(number: int) -> list[dict[str, Any]]:
+def make_sft_rows(number: int) -> list[dict[str, Any]]:
     chat = [{"role": "user", "content": "task"}, {"role": "assistant", "content": "answer"}]
     return [{"name": f"t{index}", "messages": chat, "style": "codeforces"} for index in range(number)]
 
 
-class Jobs:
+class FakeGpuService:
     """A service whose GPU jobs end at once. The same key is the same job, as with the real one."""
 
-    def __init__(self, ends: Callable[[str], JobStatus] = lambda kind: JobStatus.FINISHED) -> None:
-        self.ends = ends
-        self.result: Callable[[int], dict[str, Any]] = lambda number: {}
+    def __init__(self, choose_status: Callable[[str], JobStatus] = lambda kind: JobStatus.FINISHED) -> None:
+        self.choose_status = choose_status
+        self.build_result: Callable[[int], dict[str, Any]] = lambda number: {}
         self.started: list[tuple[str, Mapping[str, Any]]] = []
         self._jobs: dict[str, GpuJob] = {}
-        self._number_of: dict[str, str] = {}
+        self._job_id_by_key: dict[str, str] = {}
 
     def start(self, kind: str, request: Mapping[str, Any], *, idempotency_key: str = "") -> GpuJob:
-        REQUESTS[GpuKind(kind)].model_validate(request)
+        REQUEST_MODELS[GpuKind(kind)].model_validate(request)
         idempotency_key = idempotency_key or f"{len(self.started)}"
-        if idempotency_key not in self._number_of:
+        if idempotency_key not in self._job_id_by_key:
             job_id = f"gpu-{len(self.started)}"
-            self._number_of[idempotency_key] = job_id
+            self._job_id_by_key[idempotency_key] = job_id
             self.started.append((kind, request))
-            made: dict[str, Any] = {"model": f"job:{job_id}", **self.result(len(self.started) - 1)}
+            made: dict[str, Any] = {"model": f"job:{job_id}", **self.build_result(len(self.started) - 1)}
             result = {"all": {"pass@1": 0.5, "pass@4": 0.75}} if kind == "evaluate" else made
-            status = self.ends(kind)
+            status = self.choose_status(kind)
             error = "" if status is JobStatus.FINISHED else "no memory is left"
             self._jobs[job_id] = GpuJob(id=job_id, kind=GpuKind(kind), status=status, result=result, error=error)
-        return self._jobs[self._number_of[idempotency_key]]
+        return self._jobs[self._job_id_by_key[idempotency_key]]
 
     def wait(self, job_id: str) -> GpuJob:
         return self._jobs[job_id]
 
 
-def loop(folder: Path, jobs: Jobs, plan: Plan = PLAN) -> Loop:
-    return Loop(folder, Data.of(sft_rows(10), rl_rows(10), plan.seed), plan, cast(Client, jobs), lambda line: None)
+def make_loop(folder: Path, jobs: FakeGpuService, plan: Plan = PLAN) -> TrainingLoop:
+    return TrainingLoop(
+        folder,
+        TrainingData.from_rows(make_sft_rows(10), make_rl_rows(10), plan.seed),
+        plan,
+        cast(Client, jobs),
+        lambda line: None,
+    )
 
 
 def test_each_model_is_evaluated_and_the_next_one_made_of_it(tmp_path: Path) -> None:
-    jobs = Jobs()
-    report = loop(tmp_path, jobs).run()
+    jobs = FakeGpuService()
+    report = make_loop(tmp_path, jobs).run()
     assert [kind for kind, _ in jobs.started] == ["evaluate", "train_sft", "evaluate", "train_grpo", "evaluate"]
     models = [request["model"] for _, request in jobs.started]
     assert models == ["base", "base", "job:gpu-1", "job:gpu-1", "job:gpu-3"]
@@ -79,86 +85,86 @@ def test_each_model_is_evaluated_and_the_next_one_made_of_it(tmp_path: Path) -> 
 
 
 def test_what_is_held_out_is_in_nothing_that_is_learnt_from() -> None:
-    data = Data.of(sft_rows(10), rl_rows(10), 7)
+    data = TrainingData.from_rows(make_sft_rows(10), make_rl_rows(10), 7)
     held_out = {row["name"] for row in data.held_out}
     assert held_out.isdisjoint(row["name"] for row in [*data.sft, *data.rl])
-    assert Data.of(sft_rows(10), rl_rows(10), 7) == data
+    assert TrainingData.from_rows(make_sft_rows(10), make_rl_rows(10), 7) == data
     with pytest.raises(BadRequest, match="golden"):
-        Data.of([row for row in sft_rows(10) if row["name"] in held_out], rl_rows(10), 7)
+        TrainingData.from_rows([row for row in make_sft_rows(10) if row["name"] in held_out], make_rl_rows(10), 7)
     with pytest.raises(BadRequest, match="too few"):
-        Data.of(sft_rows(1), rl_rows(1), 7)
+        TrainingData.from_rows(make_sft_rows(1), make_rl_rows(1), 7)
 
 
 def test_a_second_run_does_nothing_again(tmp_path: Path) -> None:
-    jobs = Jobs()
-    first = loop(tmp_path, jobs).run()
-    assert loop(tmp_path, jobs).run() == first
+    jobs = FakeGpuService()
+    first = make_loop(tmp_path, jobs).run()
+    assert make_loop(tmp_path, jobs).run() == first
     assert len(jobs.started) == len(STEPS)
 
 
 def test_after_a_kill_the_job_that_was_started_is_waited_for(tmp_path: Path) -> None:
-    jobs = Jobs()
+    jobs = FakeGpuService()
 
-    def killed(job_id: str) -> GpuJob:
+    def interrupt_wait(job_id: str) -> GpuJob:
         if job_id == "gpu-1":
             raise KeyboardInterrupt
         return jobs._jobs[job_id]
 
-    jobs.wait = killed  # type: ignore[method-assign]
+    jobs.wait = interrupt_wait  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
-        loop(tmp_path, jobs).run()
+        make_loop(tmp_path, jobs).run()
     jobs.wait = lambda job_id: jobs._jobs[job_id]  # type: ignore[method-assign]
-    loop(tmp_path, jobs).run()
+    make_loop(tmp_path, jobs).run()
     assert [kind for kind, _ in jobs.started].count("train_sft") == 1
 
 
 def test_a_step_that_failed_says_why_and_is_tried_anew(tmp_path: Path) -> None:
-    jobs = Jobs(lambda kind: JobStatus.FAILED if kind == "train_grpo" else JobStatus.FINISHED)
+    jobs = FakeGpuService(lambda kind: JobStatus.FAILED if kind == "train_grpo" else JobStatus.FINISHED)
     with pytest.raises(StepFailed, match="grpo: job gpu-3 is failed: no memory is left"):
-        loop(tmp_path, jobs).run()
-    assert [row["step"] for row in json.loads((tmp_path / REPORT).read_bytes())["table"]] == list(STEPS[:4])
-    jobs.ends = lambda kind: JobStatus.FINISHED
-    loop(tmp_path, jobs).run()
+        make_loop(tmp_path, jobs).run()
+    assert [row["step"] for row in json.loads((tmp_path / REPORT_FILE).read_bytes())["table"]] == list(STEPS[:4])
+    jobs.choose_status = lambda kind: JobStatus.FINISHED
+    make_loop(tmp_path, jobs).run()
     assert [kind for kind, _ in jobs.started].count("train_grpo") == 2
     assert [kind for kind, _ in jobs.started].count("train_sft") == 1
 
 
 @pytest.mark.parametrize("wrong", [{"sft": {"batch": 0}}, {"grpo": {"rollout": "colocate"}}, {"rollouts": "fast"}])
 def test_a_mistake_in_the_plan_is_said_before_anything_is_begun(tmp_path: Path, wrong: dict[str, Any]) -> None:
-    jobs = Jobs()
+    jobs = FakeGpuService()
     with pytest.raises(BadRequest, match=r"batch|rollout"):
-        loop(tmp_path, jobs, Plan("base", **wrong)).run()
+        make_loop(tmp_path, jobs, Plan("base", **wrong)).run()
     assert not jobs.started
 
 
 def test_another_plan_is_done_from_where_it_differs(tmp_path: Path) -> None:
-    jobs = Jobs()
-    loop(tmp_path, jobs).run()
-    loop(tmp_path, jobs, Plan("base", sft_steps=3, grpo_steps=9, completions=4)).run()
+    jobs = FakeGpuService()
+    make_loop(tmp_path, jobs).run()
+    make_loop(tmp_path, jobs, Plan("base", sft_steps=3, grpo_steps=9, completions=4)).run()
     assert [kind for kind, _ in jobs.started[len(STEPS) :]] == ["train_grpo", "evaluate"]
 
 
 def test_what_another_plan_came_to_is_not_told_as_this_ones(tmp_path: Path) -> None:
-    loop(tmp_path, Jobs()).run()
-    jobs = Jobs(lambda kind: JobStatus.FAILED if kind == "train_sft" else JobStatus.FINISHED)
+    make_loop(tmp_path, FakeGpuService()).run()
+    jobs = FakeGpuService(lambda kind: JobStatus.FAILED if kind == "train_sft" else JobStatus.FINISHED)
     with pytest.raises(StepFailed):
-        loop(tmp_path, jobs, Plan("base", sft_steps=4, grpo_steps=2, completions=4)).run()
-    assert [row["step"] for row in json.loads((tmp_path / REPORT).read_bytes())["table"]] == list(STEPS[:2])
+        make_loop(tmp_path, jobs, Plan("base", sft_steps=4, grpo_steps=2, completions=4)).run()
+    assert [row["step"] for row in json.loads((tmp_path / REPORT_FILE).read_bytes())["table"]] == list(STEPS[:2])
 
 
 @pytest.mark.parametrize(("kind", "result"), [("train_sft", "pass_rate"), ("train_grpo", "held_out_after")])
 def test_a_study_keeps_the_pass_rates_of_each_point_and_their_mean(tmp_path: Path, kind: str, result: str) -> None:
-    jobs = Jobs()
+    jobs = FakeGpuService()
     name = "scaling" if kind == "train_sft" else "labels"
     if name == "scaling":
-        points = study.scaling(tmp_path, sft_rows(10), rl_rows(10), (0.5, 1.0), 0)
+        points = study.prepare_scaling_study(tmp_path, make_sft_rows(10), make_rl_rows(10), (0.5, 1.0), 0)
     else:
-        points = study.wrong_labels(tmp_path, rl_rows(10), (0.5, 1.0), 0)
-    jobs.result = lambda number: {result: number / 4}
+        points = study.prepare_label_noise_study(tmp_path, make_rl_rows(10), (0.5, 1.0), 0)
+    jobs.build_result = lambda number: {result: number / 4}
     trained = study.train(cast(Client, jobs), points, {"model": "base", "steps": 3}, 2, lambda line: None)
-    study.keep(tmp_path, name, trained)
-    kept = json.loads((tmp_path / study.FOLDER / f"{name}.json").read_bytes())
+    study.save_points(tmp_path, name, trained)
+    kept = json.loads((tmp_path / study.STUDIES_FOLDER / f"{name}.json").read_bytes())
     assert [(point["point"], point["pass_rates"]) for point in kept] == [("0.5", [0.0, 0.25]), ("1", [0.5, 0.75])]
     assert [point["pass_rate"] for point in kept] == [0.125, 0.625]
     assert [(request["steps"], request["seed"]) for _, request in jobs.started] == [(3, 0), (3, 1)] * 2
-    assert (tmp_path / study.FOLDER / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / study.STUDIES_FOLDER / f"{name}.png").read_bytes().startswith(b"\x89PNG")

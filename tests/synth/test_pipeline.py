@@ -10,14 +10,14 @@ import pytest
 
 from sandbox.client import Client
 from sandbox.schema.gpu import GrpoRequest, SftRequest
-from sandbox.synth.lines import read
+from sandbox.synth.lines import read_records
 from tests.synth.conftest import EXAMPLES, CommandLine, read_lines, write_lines
-from tests.synth.scripted_model import ScriptedModel, task_of
+from tests.synth.scripted_model import ScriptedModel, find_task
 
 FILES = ("features", "evolved", "tasks", "inputs", "solutions", "votes", "dataset/sft", "dataset/rl")
 
 
-def make(sandbox: CommandLine, folder: Path, tasks: int = 4, solutions: int = 6) -> Path:
+def create_run(sandbox: CommandLine, folder: Path, tasks: int = 4, solutions: int = 6) -> Path:
     examples = write_lines(folder.parent / "examples.jsonl", [{"code": code} for code in EXAMPLES])
     sandbox("synth", "new", folder, "--examples", examples, "--model", "scripted", "--rounds", "1", "--seed", "3",
             "--tasks", str(tasks), "--solutions", str(solutions))  # fmt: skip
@@ -28,16 +28,16 @@ def run(sandbox: CommandLine, folder: Path, model: ScriptedModel, *more: str) ->
     sandbox("synth", "run", folder, "--llm-url", model.url, "--concurrency", "4", *more)
 
 
-def content(folder: Path) -> dict[str, bytes]:
+def read_content(folder: Path) -> dict[str, bytes]:
     return {name: (folder / f"{name}.jsonl").read_bytes() for name in FILES}
 
 
-def killed_within(process_lines: int, sandbox: CommandLine, folder: Path, name: str, model: ScriptedModel) -> None:
+def kill_stage_after(line_count: int, sandbox: CommandLine, folder: Path, name: str, model: ScriptedModel) -> None:
     """Begin a stage and kill the command once that many lines are written; the stage is not complete then."""
     path = folder / f"{name}.jsonl"
     process = sandbox.start("synth", "stage", name, folder, "--llm-url", model.url, "--concurrency", "1")
     deadline = time.monotonic() + 60
-    while not path.exists() or path.read_bytes().count(b"\n") < process_lines:
+    while not path.exists() or path.read_bytes().count(b"\n") < line_count:
         assert process.poll() is None, process.communicate()[1].decode()
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -52,34 +52,34 @@ def killed_within(process_lines: int, sandbox: CommandLine, folder: Path, name: 
 def test_a_run_ends_in_data_that_is_right_and_a_killed_one_in_the_same(
     sandbox: CommandLine, model: ScriptedModel, url: str, tmp_path: Path
 ) -> None:
-    whole = make(sandbox, tmp_path / "whole")
+    whole = create_run(sandbox, tmp_path / "whole")
     run(sandbox, whole, model)
-    killed = make(sandbox, tmp_path / "killed")
+    killed = create_run(sandbox, tmp_path / "killed")
     run(sandbox, killed, model, "--until", "inputs")
     model.delay_s = 0.05
-    killed_within(7, sandbox, killed, "solutions", model)
+    kill_stage_after(7, sandbox, killed, "solutions", model)
     model.delay_s = 0.0
     sandbox("synth", "stage", "solutions", killed, "--llm-url", model.url)
-    killed_within(1, sandbox, killed, "votes", model)
+    kill_stage_after(1, sandbox, killed, "votes", model)
     run(sandbox, killed, model)
-    assert content(killed) == content(whole)
+    assert read_content(killed) == read_content(whole)
 
-    _labels_are_right(whole, url)
-    _summary_adds_up(sandbox, whole, model)
-    _studies(sandbox, whole)
-    asked = len(model.asked)
+    _check_labels(whole, url)
+    _check_summary(sandbox, whole, model)
+    _check_studies(sandbox, whole)
+    asked = len(model.asked_kinds)
     run(sandbox, whole, model)
-    assert len(model.asked) == asked, "what is complete is not asked for again"
+    assert len(model.asked_kinds) == asked, "what is complete is not asked for again"
 
 
-def _labels_are_right(folder: Path, url: str) -> None:
+def _check_labels(folder: Path, url: str) -> None:
     """The tasks' own reference solutions agree with the labels of the vote, and the golden solutions with them."""
     rows = read_lines(folder / "dataset" / "rl.jsonl")
     assert rows
     with Client(url) as client:
         for row in rows:
             result = client.verify(
-                {"language": "python", "code": task_of(row["prompt"]).solution, "tests": row["tests"]}
+                {"language": "python", "code": find_task(row["prompt"]).solution, "tests": row["tests"]}
             )
             assert result.verdict == "accepted", row
     chats = read_lines(folder / "dataset" / "sft.jsonl")
@@ -87,21 +87,21 @@ def _labels_are_right(folder: Path, url: str) -> None:
     assert all("```python" in chat["messages"][-1]["content"] for chat in chats)
 
 
-def _summary_adds_up(sandbox: CommandLine, folder: Path, model: ScriptedModel) -> None:
+def _check_summary(sandbox: CommandLine, folder: Path, model: ScriptedModel) -> None:
     said = sandbox("synth", "summary", folder, "--json", "--price-in", "2", "--price-out", "10")
     rows = {row["stage"]: row for row in json.loads(said)}
     assert rows["tasks"]["lines"] == 4
     assert rows["solutions"]["lines"] == 24
-    dropped = [line for line in read(folder / "solutions.jsonl") if line["dropped"]]
+    dropped = [line for line in read_records(folder / "solutions.jsonl") if line["dropped"]]
     assert rows["solutions"]["kept"] == 24 - len(dropped)
     for row in rows.values():
         assert row["cost"] == round((2 * row["prompt_tokens"] + 10 * row["completion_tokens"]) / 1e6, 6)
     assert rows["solutions"]["completion_tokens"] == sum(
-        len(line["completion"].split()) for line in read(folder / "solutions.jsonl")
+        len(line["completion"].split()) for line in read_records(folder / "solutions.jsonl")
     )
 
 
-def _studies(sandbox: CommandLine, folder: Path) -> None:
+def _check_studies(sandbox: CommandLine, folder: Path) -> None:
     """The budget is voted on for real; the other two end in requests that the GPU pool's models take."""
     sandbox("synth", "study", "budget", folder, "--solutions", "8")
     points = json.loads((folder / "studies" / "budget.json").read_bytes())
@@ -121,16 +121,16 @@ def _studies(sandbox: CommandLine, folder: Path) -> None:
 def test_a_changed_recipe_is_an_error_that_names_the_file(
     sandbox: CommandLine, model: ScriptedModel, tmp_path: Path
 ) -> None:
-    folder = make(sandbox, tmp_path / "run")
+    folder = create_run(sandbox, tmp_path / "run")
     run(sandbox, folder, model, "--until", "evolved")
-    recipe = json.loads((folder / "recipe.json").read_bytes())
-    (folder / "recipe.json").write_text(json.dumps({**recipe, "rounds": 2}), encoding="utf-8")
-    said = sandbox.fails("synth", "run", folder, "--llm-url", model.url)
+    run_config = json.loads((folder / "recipe.json").read_bytes())
+    (folder / "recipe.json").write_text(json.dumps({**run_config, "rounds": 2}), encoding="utf-8")
+    said = sandbox.run_failing("synth", "run", folder, "--llm-url", model.url)
     assert "evolved.jsonl was begun with another recipe" in said
     (folder / "evolved.jsonl").unlink()
     run(sandbox, folder, model, "--until", "evolved")
-    assert {line["key"][0] for line in read(folder / "evolved.jsonl")} == {"1", "2"}
-    assert "the stage inputs is not complete" in sandbox.fails("synth", "stage", "votes", folder)
+    assert {line["key"][0] for line in read_records(folder / "evolved.jsonl")} == {"1", "2"}
+    assert "the stage inputs is not complete" in sandbox.run_failing("synth", "stage", "votes", folder)
 
 
 @pytest.mark.timeout(300)
@@ -142,9 +142,9 @@ def test_a_stage_that_leaves_nothing_ends_the_run_and_says_so_behind_the_yields(
     sandbox: CommandLine, model: ScriptedModel, tmp_path: Path, kind: str, stage: str, lines: int
 ) -> None:
     """A model that is too small for a prompt, or a prompt that is too long for the model."""
-    folder = make(sandbox, tmp_path / "run", tasks=2, solutions=2)
-    model.mute, model.too_long = ({kind}, set()) if stage == "tasks" else (set(), {kind})
-    said = sandbox.fails("synth", "run", folder, "--llm-url", model.url)
+    folder = create_run(sandbox, tmp_path / "run", tasks=2, solutions=2)
+    model.muted_kinds, model.too_long_kinds = ({kind}, set()) if stage == "tasks" else (set(), {kind})
+    said = sandbox.run_failing("synth", "run", folder, "--llm-url", model.url)
     assert f"the stage {stage} kept none of its {lines} lines" in said
     assert str(folder / f"{stage}.jsonl") in said.replace("\n", "")
     rows = {row["stage"]: row for row in json.loads(sandbox("synth", "summary", folder, "--json"))}

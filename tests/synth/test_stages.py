@@ -13,11 +13,11 @@ from sandbox.synth import model as model_module
 from sandbox.synth import tasks
 from sandbox.synth.labels import corrupt
 from sandbox.synth.lines import Stage, Unit
-from sandbox.synth.model import Completion, Model, ModelFailed, Unparsable, json_object
+from sandbox.synth.model import ChatModel, Completion, ModelFailed, Unparsable, parse_json_object
 from sandbox.synth.prompts import Prompts
-from sandbox.synth.recipe import Recipe
-from sandbox.synth.similarity import Benchmarks, near_duplicates
-from sandbox.synth.solutions import filtered
+from sandbox.synth.recipe import RunConfig
+from sandbox.synth.similarity import Benchmarks, find_near_duplicates
+from sandbox.synth.solutions import filter_completion
 from sandbox.synth.tree import FeatureTree
 from tests.synth.conftest import write_lines
 from tests.synth.scripted_model import ScriptedModel
@@ -33,16 +33,16 @@ def test_a_text_that_shares_a_run_of_words_with_a_benchmark_is_contaminated(tmp_
     benchmark = write_lines(tmp_path / "set.jsonl", [{"prompt": "another"}, {"prompt": "Once. " + STORY}])
     known = Benchmarks(10)
     known.read([benchmark])
-    assert known.source_of("Bob says: given are N towers, in a row! Count the pairs of towers. Now.") == "set.jsonl:2"
-    assert known.source_of("Given are n towers in a row; multiply their heights and print the last digit.") is None
+    assert known.find_source("Bob says: given are N towers, in a row! Count the pairs of towers. Now.") == "set.jsonl:2"
+    assert known.find_source("Given are n towers in a row; multiply their heights and print the last digit.") is None
     with pytest.raises(BadRequest, match="cannot read"):
         known.read([tmp_path / "nothing.jsonl"])
 
 
 def test_near_duplicates_name_the_first_of_their_kind() -> None:
     texts = [STORY * 2 + "A", "Sort the numbers and print them in one line", STORY * 2 + "B", STORY * 2 + "C"]
-    assert near_duplicates(texts, 0.7) == {2: 0, 3: 0}
-    assert near_duplicates(texts, 1.0) == {}
+    assert find_near_duplicates(texts, 0.7) == {2: 0, 3: 0}
+    assert find_near_duplicates(texts, 1.0) == {}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.1, 1.0])
@@ -84,15 +84,15 @@ def test_labels_wrong_at_a_smaller_share_are_wrong_at_a_larger_one() -> None:
     ],
 )
 def test_a_solution_is_one_code_block_that_parses(text: str, why: str) -> None:
-    code, dropped = filtered(Completion(text, 10, whole=True), "python", (5, 20))
+    code, dropped = filter_completion(Completion(text, 10, complete=True), "python", (5, 20))
     assert (code, dropped) == ("" if why else "print(1)", why)
 
 
 def test_a_solution_is_whole_and_of_a_length() -> None:
     text = "```python\nprint(1)\n```"
-    assert filtered(Completion(text, 10, whole=False), "python", (5, 20)) == ("", "cut off")
-    assert filtered(Completion(text, 4, whole=True), "python", (5, 20)) == ("", "too short")
-    assert filtered(Completion(text, 21, whole=True), "python", (5, 20)) == ("", "too long")
+    assert filter_completion(Completion(text, 10, complete=False), "python", (5, 20)) == ("", "cut off")
+    assert filter_completion(Completion(text, 4, complete=True), "python", (5, 20)) == ("", "too short")
+    assert filter_completion(Completion(text, 21, complete=True), "python", (5, 20)) == ("", "too long")
 
 
 def test_a_name_stands_once_in_its_kind() -> None:
@@ -103,19 +103,19 @@ def test_a_name_stands_once_in_its_kind() -> None:
     assert tree.add(("algorithms",), "segment-tree") is None
     assert tree.add(("data_structures",), "segment tree") is not None
     assert tree.add(("algorithms",), " . ") is None
-    assert (len(tree), tree.duplicates, tree.by_depth()) == (3, 1, {1: 2, 2: 1})
+    assert (len(tree), tree.duplicates, tree.count_by_depth()) == (3, 1, {1: 2, 2: 1})
 
 
 def test_styles_are_drawn_by_their_weights_and_a_tasks_draw_is_its_own() -> None:
     tree = FeatureTree()
     for number in range(30):
         tree.add(("techniques",), f"technique {number}")
-    recipe = Recipe(examples=Path("x"), model="m", tasks=1_000)
-    drawn = tasks.units(recipe, tree)
-    styles = [unit.given["style"] for unit in drawn]
+    run_config = RunConfig(examples=Path("x"), model="m", tasks=1_000)
+    drawn = tasks.build_units(run_config, tree)
+    styles = [unit.payload["style"] for unit in drawn]
     assert 650 < styles.count("codeforces") < 750
     assert 110 < styles.count("atcoder") < 190
-    assert tasks.units(recipe.model_copy(update={"tasks": 10}), tree) == drawn[:10]
+    assert tasks.build_units(run_config.model_copy(update={"tasks": 10}), tree) == drawn[:10]
 
 
 def test_a_prompt_of_the_users_own_replaces_ours(tmp_path: Path) -> None:
@@ -132,9 +132,9 @@ def test_a_prompt_of_the_users_own_replaces_ours(tmp_path: Path) -> None:
 
 
 def test_json_is_found_in_whatever_is_said_around_it() -> None:
-    assert json_object('<think>{"no": 1}</think> {sure} ```json\n{"a": {"b": 2}}\n``` bye') == {"a": {"b": 2}}
+    assert parse_json_object('<think>{"no": 1}</think> {sure} ```json\n{"a": {"b": 2}}\n``` bye') == {"a": {"b": 2}}
     with pytest.raises(Unparsable):
-        json_object("no {object} here")
+        parse_json_object("no {object} here")
 
 
 async def test_lines_are_in_order_and_work_is_bounded(tmp_path: Path) -> None:
@@ -144,9 +144,9 @@ async def test_lines_are_in_order_and_work_is_bounded(tmp_path: Path) -> None:
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
-        await asyncio.sleep(0.001 * (unit.given % 3))
+        await asyncio.sleep(0.001 * (unit.payload % 3))
         under_way -= 1
-        return {"value": unit.given}
+        return {"value": unit.payload}
 
     units = [Unit(str(number), number) for number in range(20)]
     lines = await Stage(tmp_path, "stage", "x").produce(units, work, 3, lambda *_: None)
@@ -158,16 +158,16 @@ async def test_lines_are_in_order_and_work_is_bounded(tmp_path: Path) -> None:
 
 async def test_a_call_is_retried_and_repeats_with_its_key(model: ScriptedModel) -> None:
     model.fail_every = 2
-    async with Model(model.url, "scripted", seed=5) as asked:
+    async with ChatModel(model.url, "scripted", seed=5) as asked:
         prompt = Prompts().fill("evolve", feature="algorithms > sorting", siblings="none", children="none")
-        first = [await asked.inquiry("a", 1).ask(prompt) for _ in range(2)]
-        other = await asked.inquiry("a", 2).ask(prompt)
+        first = [await asked.start_session("a", 1).ask(prompt) for _ in range(2)]
+        other = await asked.start_session("a", 2).ask(prompt)
     assert first[0] == first[1] != other
-    assert len(model.asked) > 3
+    assert len(model.asked_kinds) > 3
 
 
 async def test_a_service_that_stays_away_is_said_after_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_module, "FIRST_DELAY_S", 0.0)
-    async with Model("http://127.0.0.1:9/v1", "scripted") as asked:
+    async with ChatModel("http://127.0.0.1:9/v1", "scripted") as asked:
         with pytest.raises(ModelFailed, match=r"127\.0\.0\.1:9/v1/ fails, 6 times: ConnectError"):
-            await asked.inquiry("a").ask("x")
+            await asked.start_session("a").ask("x")

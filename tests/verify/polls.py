@@ -14,16 +14,16 @@ NOT_COMPILED = Outcome(Status.COMPILE_ERROR)
 Cell = str | bytes | Outcome
 
 
-def ran(output: str | bytes, cpu_time_s: float = 0.01) -> Outcome:
+def build_outcome(output: str | bytes, cpu_time_s: float = 0.01) -> Outcome:
     stdout = output if isinstance(output, bytes) else output.encode()
     return Outcome(Status.OK, exit_code=0, stdout=stdout, usage=Usage(cpu_time_s=cpu_time_s))
 
 
-def matrix(*rows: Sequence[Cell]) -> list[list[Outcome]]:
+def build_matrix(*rows: Sequence[Cell]) -> list[list[Outcome]]:
     """One row for each candidate."""
-    return [[cell if isinstance(cell, Outcome) else ran(cell) for cell in row] for row in rows]
+    return [[cell if isinstance(cell, Outcome) else build_outcome(cell) for cell in row] for row in rows]
 
 
-def column(*cells: Cell) -> list[list[Outcome]]:
+def build_column(*cells: Cell) -> list[list[Outcome]]:
     """One input: a cell for each candidate."""
-    return matrix(*([cell] for cell in cells))
+    return build_matrix(*([cell] for cell in cells))

@@ -53,20 +53,20 @@ def pairs(draw: st.DrawFn) -> tuple[str, str]:
     return "".join(map("".join, parts)), "".join(map("".join, other))
 
 
-def says(kind: str, pair: tuple[str, str]) -> bool:
+def is_accepted(kind: str, pair: tuple[str, str]) -> bool:
     return check(kind, pair[0].encode(), pair[1].encode()).accepted
 
 
 @MANY
 @given(pair=pairs())
 def test_code_judge_compares_stripped_texts(pair: tuple[str, str]) -> None:
-    assert says("code-judge", pair) == (pair[0].strip() == pair[1].strip())
+    assert is_accepted("code-judge", pair) == (pair[0].strip() == pair[1].strip())
 
 
 @MANY
 @given(pair=pairs())
 def test_sandbox_fusion_compares_lines_in_any_case_and_lines_that_are_a_number(pair: tuple[str, str]) -> None:
-    def near(one: str, other: str) -> bool:
+    def is_near(one: str, other: str) -> bool:
         try:
             return abs(float(one) - float(other)) / max(abs(float(other)), 1e-10) < 1e-5
         except ValueError:
@@ -74,9 +74,9 @@ def test_sandbox_fusion_compares_lines_in_any_case_and_lines_that_are_a_number(p
 
     found, wanted = ([line.strip().lower() for line in text.strip().split("\n")] for text in pair)
     same = len(found) == len(wanted) and all(
-        one == other or near(one, other) for one, other in zip(found, wanted, strict=True)
+        one == other or is_near(one, other) for one, other in zip(found, wanted, strict=True)
     )
-    assert says("sandbox-fusion", pair) == same
+    assert is_accepted("sandbox-fusion", pair) == same
 
 
 @pytest.mark.parametrize(
@@ -96,19 +96,19 @@ def test_sandbox_fusion_compares_lines_in_any_case_and_lines_that_are_a_number(p
     ],
 )
 def test_sandbox_fusion_by_hand(actual: str, expected: str, accepted: bool) -> None:
-    assert says("sandbox-fusion", (actual, expected)) is accepted
+    assert is_accepted("sandbox-fusion", (actual, expected)) is accepted
 
 
 @MANY
 @given(pair=pairs())
 def test_codeforces_compares_testlib_tokens(pair: tuple[str, str]) -> None:
-    def words(text: str) -> list[str]:
+    def split_words(text: str) -> list[str]:
         return [word for word in re.split("[ \t\r\n]", text) if word]
 
-    assert says("codeforces", pair) == (words(pair[0]) == words(pair[1]))
+    assert is_accepted("codeforces", pair) == (split_words(pair[0]) == split_words(pair[1]))
 
 
-def exact_value(token: str) -> Fraction | str | None:
+def parse_exact(token: str) -> Fraction | str | None:
     """The token's value as Decimal would read it: a fraction, an infinity's name, or None for what is no number."""
     if re.fullmatch(r"[+-]?inf(inity)?", token, re.IGNORECASE):
         return "-inf" if token[0] == "-" else "inf"
@@ -124,20 +124,20 @@ def test_livecodebench_compares_lines_then_decimals(pair: tuple[str, str]) -> No
     sides = [[line.strip() for line in text.strip().split("\n")] for text in pair]
     same = len(sides[0]) == len(sides[1])
     for one, other in zip(*sides, strict=False):
-        values, wanted = [[exact_value(token) for token in line.split()] for line in (one, other)]
+        values, wanted = [[parse_exact(token) for token in line.split()] for line in (one, other)]
         numeric = None not in values + wanted  # NaN has no value here, for it agrees with nothing
         same = same and (one == other or (numeric and values == wanted))
-    assert says("livecodebench", pair) == same
+    assert is_accepted("livecodebench", pair) == same
 
 
-def number(text: str) -> float:
+def parse_number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
         return math.nan
 
 
-def apps_statement(output: str, expected: str) -> bool:
+def agrees_by_apps_rule(output: str, expected: str) -> bool:
     """APPS' rule told as a list of chances, each tried on its own."""
     lines, text = output.splitlines(), expected.strip()
     chances = ["\n".join(lines).strip() == text, "\n".join(map(str.strip, lines)).strip() == text]
@@ -145,26 +145,26 @@ def apps_statement(output: str, expected: str) -> bool:
     filled = list(filter(None, lines))
     chances += [lines == wanted, filled == wanted]
     if len(filled) == len(wanted):
-        chances.append(all(_isclose(number(a), number(b)) for a, b in zip(filled, wanted, strict=True)))
+        chances.append(all(_is_close(parse_number(a), parse_number(b)) for a, b in zip(filled, wanted, strict=True)))
     rows = [set(line.split()) for line in filled if line.split()]
     wanted_rows = [set(line.split()) for line in wanted]
     chances.append(all(row in wanted_rows for row in rows) and all(row in rows for row in wanted_rows))
-    flat = [number(token) for row in rows + wanted_rows for token in row]
+    flat = [parse_number(token) for row in rows + wanted_rows for token in row]
     if not any(math.isnan(value) for value in flat):
-        rounded = [{round(number(token), 3) for token in row} for row in rows]
-        wanted_rounded = [{round(number(token), 3) for token in row} for row in wanted_rows]
+        rounded = [{round(parse_number(token), 3) for token in row} for row in rows]
+        wanted_rounded = [{round(parse_number(token), 3) for token in row} for row in wanted_rows]
         chances.append(all(row in wanted_rounded for row in rounded) and all(row in rounded for row in wanted_rounded))
     return any(chances)
 
 
-def _isclose(found: float, wanted: float) -> bool:
+def _is_close(found: float, wanted: float) -> bool:
     return found == wanted or abs(found - wanted) <= 1e-8 + 1e-5 * abs(wanted) < math.inf
 
 
 @MANY
 @given(pair=pairs())
 def test_apps_takes_the_first_chance_that_agrees(pair: tuple[str, str]) -> None:
-    assert says("apps", pair) == (pair[0] == pair[1] or apps_statement(*pair))
+    assert is_accepted("apps", pair) == (pair[0] == pair[1] or agrees_by_apps_rule(*pair))
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ SCALARS = st.one_of(
 HASHABLE = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3).map(tuple), max_leaves=4)
 
 
-def _nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def _nest(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(
         st.lists(inner, max_size=3),
         st.lists(inner, max_size=3).map(tuple),
@@ -223,14 +223,14 @@ def _nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-VALUES = st.recursive(SCALARS, _nested, max_leaves=8)
+VALUES = st.recursive(SCALARS, _nest, max_leaves=8)
 
 
-def spelt(value: Any) -> str:
+def spell(value: Any) -> str:
     return repr(value).replace("inf", "1e999")
 
 
-def variants(value: Any) -> list[Any]:
+def list_variants(value: Any) -> list[Any]:
     """The value itself, and values that `==` may or may not tell from it."""
     more: list[Any] = [value, [value], (value,)]
     if isinstance(value, (list, tuple)):
@@ -245,18 +245,18 @@ def variants(value: Any) -> list[Any]:
 @MANY
 @given(value=VALUES, data=st.data())
 def test_humaneval_agrees_as_python_does(value: Any, data: st.DataObject) -> None:
-    other = data.draw(st.one_of(st.sampled_from(variants(value)), VALUES))
-    one, two = spelt(value), spelt(other)
+    other = data.draw(st.one_of(st.sampled_from(list_variants(value)), VALUES))
+    one, two = spell(value), spell(other)
     assume("1e999" not in one + two or "'" not in one + two)  # the respelling is not for strings
     assert ast.literal_eval(one) == value
-    assert says("humaneval", (f" {one}\n", two)) == (value == other)
+    assert is_accepted("humaneval", (f" {one}\n", two)) == (value == other)
 
 
 @MANY
 @given(pair=pairs())
 def test_humaneval_compares_other_texts_stripped(pair: tuple[str, str]) -> None:
     assume(not _is_literal(pair[0]) or not _is_literal(pair[1]))
-    assert says("humaneval", pair) == (pair[0].strip() == pair[1].strip())
+    assert is_accepted("humaneval", pair) == (pair[0].strip() == pair[1].strip())
 
 
 def _is_literal(text: str) -> bool:

@@ -264,7 +264,7 @@ def test_messages_do_not_show_what_is_expected(one: bytes, kind: str) -> None:
 @given(output=st.one_of(OUTPUTS, JSON_TEXTS))
 def test_both_json_readers_read_the_same(output: bytes) -> None:
     readings: list[object] = []
-    for reader in (json_value.read, lambda data: json_value.read_deep(data.decode())):
+    for reader in (json_value.parse, lambda data: json_value.parse_deep(data.decode())):
         try:
             readings.append(reader(output))
         except ValueError:
@@ -373,10 +373,10 @@ def test_numbers_are_compared_in_decimal(
 def test_a_checker_that_fails_is_an_internal_error_and_never_a_wrong_answer(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def broken(actual: bytes, expected: bytes) -> str:
+    def raise_error(actual: bytes, expected: bytes) -> str:
         raise error
 
-    monkeypatch.setitem(RULES, "tokens", broken)
+    monkeypatch.setitem(RULES, "tokens", raise_error)
     verdict = judge_outcome(Outcome(Status.OK, exit_code=0, stdout=b"1"), b"2", CheckerChoice("tokens", {}))
     assert verdict.verdict is Verdict.INTERNAL_ERROR
     assert "the checker failed" in verdict.message

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from sandbox.runner.contract import Outcome, Verdict
-from sandbox.verify.golden import Election, elect, split
+from sandbox.verify.golden import VoteOutcome, decide_vote, split
 from sandbox.verify.judge import CheckerChoice
-from sandbox.verify.voting import X_CODER, Policy, Weights
-from tests.verify.polls import CRASHED, LOST, TIMED_OUT, matrix, ran
+from sandbox.verify.voting import X_CODER_POLICY, Policy, Weighting
+from tests.verify.polls import CRASHED, LOST, TIMED_OUT, build_matrix, build_outcome
 
 TOKENS = CheckerChoice("tokens", {})
 DEFAULT = Policy()
@@ -23,21 +23,21 @@ def vote(
     sources: Sequence[str] | None = None,
     declared: Sequence[float] | None = None,
     inputs: Sequence[bytes] | None = None,
-) -> Election:
+) -> VoteOutcome:
     inputs = inputs or [b"%d" % position for position in range(len(outcomes[0]))]
-    return elect(outcomes, inputs, sources or ["same"] * len(outcomes), TOKENS, policy, declared=declared)
+    return decide_vote(outcomes, inputs, sources or ["same"] * len(outcomes), TOKENS, policy, declared=declared)
 
 
 def test_the_candidate_that_passes_most_is_golden() -> None:
-    election = vote(matrix("1234", "12xx", "123x", "123y", "y2z4", "xyz5"), PROVED)
+    election = vote(build_matrix("1234", "12xx", "123x", "123y", "y2z4", "xyz5"), PROVED)
     assert [label.expected for label in election.labels] == [b"1", b"2", b"3", None]
     assert election.golden.index == 0
-    assert [standing.score for standing in election.standings] == pytest.approx([1, 2 / 3, 1, 1, 1 / 3, 0])
+    assert [standing.score for standing in election.candidate_scores] == pytest.approx([1, 2 / 3, 1, 1, 1 / 3, 0])
     assert election.golden.accepted
 
 
 def test_each_cell_has_its_verdict() -> None:
-    election = vote([*matrix("11a", "11b", "12c"), [TIMED_OUT, CRASHED, LOST]])
+    election = vote([*build_matrix("11a", "11b", "12c"), [TIMED_OUT, CRASHED, LOST]])
     accepted, wrong, skipped = Verdict.ACCEPTED, Verdict.WRONG_ANSWER, Verdict.SKIPPED
     assert election.verdicts == [
         [accepted, accepted, skipped],
@@ -52,7 +52,7 @@ def test_a_golden_candidate_that_fails_the_hold_out_is_not_accepted() -> None:
     _, held = split(range(10), policy)
     weak = "".join("x" if position in held else "a" for position in range(10))
     sources = ["short", "longer than short", "longer than short"]
-    election = vote(matrix(weak, good, good), policy, sources)
+    election = vote(build_matrix(weak, good, good), policy, sources)
     assert election.golden.index == 0, "on the selection part nothing tells them apart but their length"
     assert (election.golden.score, election.golden.holdout_passed, election.golden.holdout_total) == (1.0, 0, 3)
     assert not election.golden.accepted
@@ -66,19 +66,19 @@ def test_nobody_ended_well() -> None:
 
 
 def test_no_label_at_all() -> None:
-    election = vote(matrix("ab", "cd"))
+    election = vote(build_matrix("ab", "cd"))
     assert election.golden.index is None
-    assert not vote(matrix("ab", "cd"), PROVED).golden.accepted
+    assert not vote(build_matrix("ab", "cd"), PROVED).golden.accepted
 
 
 def test_a_single_candidate_is_golden_where_one_vote_is_enough() -> None:
-    assert vote(matrix("ab")).golden.index is None
-    golden = vote(matrix("ab"), Policy(min_votes=1)).golden
+    assert vote(build_matrix("ab")).golden.index is None
+    golden = vote(build_matrix("ab"), Policy(min_votes=1)).golden
     assert (golden.index, golden.holdout_passed, golden.holdout_total, golden.accepted) == (0, 1, 1, True)
 
 
 def test_no_candidates_at_all() -> None:
-    election = elect([], [b"1"], [], TOKENS, Policy())
+    election = decide_vote([], [b"1"], [], TOKENS, Policy())
     assert election.golden.index is None
     assert election.labels == []
 
@@ -94,10 +94,10 @@ def test_never_all_inputs_are_held_out_and_never_none(labelled: int, fraction: f
 
 
 def test_one_label_leaves_nothing_to_prove_with() -> None:
-    election = vote(matrix("a", "a"))
+    election = vote(build_matrix("a", "a"))
     assert (election.golden.index, election.golden.holdout_total) == (0, 0)
     assert not election.golden.accepted
-    assert vote(matrix("a", "a"), PROVED).golden.accepted
+    assert vote(build_matrix("a", "a"), PROVED).golden.accepted
 
 
 def test_the_split_is_drawn_from_the_seed() -> None:
@@ -107,20 +107,20 @@ def test_the_split_is_drawn_from_the_seed() -> None:
 
 
 def test_among_equals_the_clearly_faster_then_the_shorter_then_the_first() -> None:
-    slow, fast, near = ([ran("a", seconds)] * 4 for seconds in (2.0, 0.2, 0.25))
+    slow, fast, near = ([build_outcome("a", seconds)] * 4 for seconds in (2.0, 0.2, 0.25))
     assert vote([slow, fast, near], PROVED, ["x", "xxx", "xx"]).golden.index == 2, "50 ms are noise: the shorter"
     assert vote([slow, fast, near], PROVED, ["x", "xx", "xx"]).golden.index == 1, "equally long: the first"
     assert vote([slow, slow, slow], PROVED, ["xx", "x", "x"]).golden.index == 1
 
 
 def test_x_coder_takes_the_first_of_the_best() -> None:
-    slow, fast = [ran("a", 2.0)], [ran("a", 0.1)]
-    election = vote([[ran("b", 0.1)], slow, fast], X_CODER, ["x", "xxx", "x"])
+    slow, fast = [build_outcome("a", 2.0)], [build_outcome("a", 0.1)]
+    election = vote([[build_outcome("b", 0.1)], slow, fast], X_CODER_POLICY, ["x", "xxx", "x"])
     assert (election.golden.index, election.golden.accepted) == (1, True)
 
 
 # Three inputs: candidate 0 passes the first two, candidate 1 the last two and so on; weights decide who is golden.
-LEANING = matrix("aax", "xaa", "aya", "aaa")
+LEANING = build_matrix("aax", "xaa", "aya", "aaa")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ LEANING = matrix("aax", "xaa", "aya", "aaa")
         ("declared", [5, 0.5, 1]),
     ],
 )
-def test_weights(weights: Weights, expected: list[float]) -> None:
+def test_weights(weights: Weighting, expected: list[float]) -> None:
     policy = Policy(weights=weights, holdout_fraction=0.0)
     election = vote(LEANING, policy, declared=[5, 0.5, 1], inputs=[b"", b"1", b"123"])
     assert election.weights == pytest.approx(expected)
@@ -141,23 +141,23 @@ def test_weights(weights: Weights, expected: list[float]) -> None:
 
 
 def test_weights_decide_between_candidates_that_pass_as_many() -> None:
-    outcomes = matrix("axc", "xbc", "abx", "qrs")
+    outcomes = build_matrix("axc", "xbc", "abx", "qrs")
     policy = Policy(weights="declared", holdout_fraction=0.0)
     golden = [vote(outcomes, policy, declared=declared).golden.index for declared in ([1, 2, 3], [2, 1, 3], [3, 2, 1])]
     assert golden == [1, 0, 2]
 
 
 def test_inputs_without_a_label_weigh_nothing() -> None:
-    assert vote(matrix("ab", "ac"), Policy(weights="size")).weights[1] == 0
+    assert vote(build_matrix("ab", "ac"), Policy(weights="size")).weights[1] == 0
 
 
 def test_discrimination_falls_back_where_all_agree() -> None:
-    election = vote(matrix("aa", "aa"), Policy(weights="discrimination"))
+    election = vote(build_matrix("aa", "aa"), Policy(weights="discrimination"))
     assert election.weights == [1.0, 1.0]
     assert election.golden.accepted
 
 
 def test_the_same_request_has_the_same_answer() -> None:
-    outcomes = matrix(*("".join("ab!"[(row * position) % 3] for position in range(12)) for row in range(9)))
+    outcomes = build_matrix(*("".join("ab!"[(row * position) % 3] for position in range(12)) for row in range(9)))
     policy = Policy(tie="random", weights="discrimination", seed=11)
     assert vote(outcomes, policy) == vote(outcomes, policy)

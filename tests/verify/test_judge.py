@@ -13,16 +13,16 @@ from sandbox.runner.contract import Outcome, Status, Usage, Verdict
 from sandbox.verify.judge import (
     CaseVerdict,
     CheckerChoice,
-    Trial,
+    TestRun,
     judge,
     judge_assertion,
     judge_call,
     judge_exit,
     judge_file,
+    judge_not_compiled,
     judge_outcome,
     judge_shared,
     judge_shared_file,
-    not_compiled,
 )
 
 TOKENS = CheckerChoice("tokens", {})
@@ -34,26 +34,26 @@ def _square(number: int) -> Outcome:
     return Outcome(Status.OK, exit_code=0, stdout=str(number**2).encode())
 
 
-def _failing_on(inputs: set[int], how: Outcome) -> Program:
+def _fail_on(inputs: set[int], how: Outcome) -> Program:
     return lambda number: how if number in inputs else _square(number)
 
 
-def _trials(program: Program) -> list[Trial]:
-    def trial(number: int) -> CaseVerdict:
+def _build_test_runs(program: Program) -> list[TestRun]:
+    def run_test(number: int) -> CaseVerdict:
         return judge_outcome(program(number), str(number**2).encode(), TOKENS)
 
-    return [partial(trial, number) for number in INPUTS]
+    return [partial(run_test, number) for number in INPUTS]
 
 
 def test_a_program_that_is_right_on_every_test_is_accepted() -> None:
-    judgement = judge(_trials(_square))
+    judgement = judge(_build_test_runs(_square))
     assert judgement.verdict is Verdict.ACCEPTED
     assert judgement.passed == len(INPUTS)
 
 
 def test_the_whole_has_the_first_failing_tests_verdict() -> None:
     slow, wrong = Outcome(Status.TIME_LIMIT_EXCEEDED), Outcome(Status.OK, stdout=b"wrong")
-    judgement = judge(_trials(lambda number: {2: slow, 3: wrong}.get(number, _square(number))))
+    judgement = judge(_build_test_runs(lambda number: {2: slow, 3: wrong}.get(number, _square(number))))
     assert judgement.verdict is Verdict.TIME_LIMIT_EXCEEDED
     assert [case.verdict for case in judgement.cases] == [
         Verdict.ACCEPTED,
@@ -70,9 +70,9 @@ def test_after_a_failure_the_rest_is_skipped_and_not_run_when_so_asked() -> None
 
     def run(number: int) -> Outcome:
         ran.append(number)
-        return _failing_on({1}, Outcome(Status.RUNTIME_ERROR))(number)
+        return _fail_on({1}, Outcome(Status.RUNTIME_ERROR))(number)
 
-    judgement = judge(_trials(run), stop_on_failure=True)
+    judgement = judge(_build_test_runs(run), stop_on_failure=True)
     assert judgement.verdict is Verdict.RUNTIME_ERROR
     assert [case.verdict for case in judgement.cases[2:]] == [Verdict.SKIPPED] * 3
     assert ran == [0, 1]
@@ -117,11 +117,11 @@ def test_a_checkers_options_are_passed_on() -> None:
 
 
 def test_our_own_failure_is_no_verdict() -> None:
-    def broken() -> CaseVerdict:
+    def raise_box_error() -> CaseVerdict:
         raise BoxError("gone")
 
     with pytest.raises(BoxError):
-        judge([broken])
+        judge([raise_box_error])
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_lone_surrogates_that_a_program_raises_do_not_break_its_result() -> None
 
 
 def test_what_did_not_compile_is_a_compile_error_on_every_test() -> None:
-    judgement = not_compiled(3)
+    judgement = judge_not_compiled(3)
     assert judgement.verdict is Verdict.COMPILE_ERROR
     assert [case.verdict for case in judgement.cases] == [Verdict.COMPILE_ERROR] * 3
     assert judgement.passed == 0
@@ -170,12 +170,12 @@ NONCE = "ab" * 16
 WELL = Outcome(Status.OK, exit_code=0)
 
 
-def told(*reports: str) -> bytes:
+def encode_reports(*reports: str) -> bytes:
     return b"".join(b'{"nonce":"%b",%b}\n' % (NONCE.encode(), report.encode()) for report in reports)
 
 
-def reported(*reports: str, status: Status = Status.OK) -> Outcome:
-    return Outcome(status, stdout=told(*reports), answers=told(*reports))
+def build_reported_outcome(*reports: str, status: Status = Status.OK) -> Outcome:
+    return Outcome(status, stdout=encode_reports(*reports), answers=encode_reports(*reports))
 
 
 @pytest.mark.parametrize(
@@ -190,20 +190,20 @@ def reported(*reports: str, status: Status = Status.OK) -> Outcome:
     ],
 )
 def test_an_assert_test_is_judged_by_the_first_end_that_it_reports(reports: list[str], verdict: Verdict) -> None:
-    assert judge_assertion(WELL, reported(*reports), NONCE).verdict is verdict
-    shared = judge_shared(reported(*reports), NONCE).verdict
+    assert judge_assertion(WELL, build_reported_outcome(*reports), NONCE).verdict is verdict
+    shared = judge_shared(build_reported_outcome(*reports), NONCE).verdict
     assert shared is (verdict if reports and "well" not in reports[0] else Verdict.RUNTIME_ERROR)
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.OK])
 def test_a_report_does_not_save_a_program_that_did_not_end_well(status: Status) -> None:
-    passed = reported('"end":"passed"', status=status)
-    assert judge_assertion(passed, reported('"end":"passed"'), NONCE).verdict.value == status.value
+    passed = build_reported_outcome('"end":"passed"', status=status)
+    assert judge_assertion(passed, build_reported_outcome('"end":"passed"'), NONCE).verdict.value == status.value
     assert judge_shared(passed, NONCE).verdict.value == status.value
 
 
 def test_an_end_with_another_nonce_is_none() -> None:
-    test = reported('"end":"passed"')
+    test = build_reported_outcome('"end":"passed"')
     assert judge_assertion(WELL, test, "cd" * 16).verdict is Verdict.WRONG_ANSWER
     assert judge_shared(test, "cd" * 16).verdict is Verdict.RUNTIME_ERROR
 
@@ -214,18 +214,18 @@ A_PASSED = '"name":"test_a","outcome":"passed","message":""'
 
 @pytest.mark.parametrize("judged", [judge_shared_file, lambda test, nonce: judge_file(WELL, test, nonce)])
 def test_a_test_function_without_a_report_has_not_passed(judged: Callable[[Outcome, str], CaseVerdict]) -> None:
-    case = judged(reported(*FOUND, A_PASSED, '"end":"passed"'), NONCE)
+    case = judged(build_reported_outcome(*FOUND, A_PASSED, '"end":"passed"'), NONCE)
     assert (case.verdict, case.score) == (Verdict.WRONG_ANSWER, 0.5)
     assert case.parts is not None
     assert [part.verdict for part in case.parts] == [Verdict.ACCEPTED, Verdict.WRONG_ANSWER]
-    case = judged(reported(*FOUND, A_PASSED), NONCE)
+    case = judged(build_reported_outcome(*FOUND, A_PASSED), NONCE)
     assert (case.verdict is not Verdict.ACCEPTED, case.score) == (True, 0.5)
 
 
 def test_what_was_not_found_and_what_skips_count_for_nothing() -> None:
     other = '"name":"test_c","outcome":"passed","message":""'
     skipped = '"name":"test_b","outcome":"skipped","message":"no"'
-    case = judge_file(WELL, reported(*FOUND, other, A_PASSED, skipped, '"end":"passed"'), NONCE)
+    case = judge_file(WELL, build_reported_outcome(*FOUND, other, A_PASSED, skipped, '"end":"passed"'), NONCE)
     assert (case.verdict, case.score) == (Verdict.ACCEPTED, 1.0)
     assert case.parts is not None
     assert [part.name for part in case.parts] == ["test_a", "test_b"]
@@ -234,5 +234,5 @@ def test_what_was_not_found_and_what_skips_count_for_nothing() -> None:
 def test_a_failing_teardown_takes_back_a_pass_and_nothing_gives_one_back() -> None:
     failed = '"name":"test_a","outcome":"failed","message":"no"'
     for reports in ([A_PASSED, failed], [failed, A_PASSED]):
-        case = judge_file(WELL, reported(FOUND[0], *reports, '"end":"passed"'), NONCE)
+        case = judge_file(WELL, build_reported_outcome(FOUND[0], *reports, '"end":"passed"'), NONCE)
         assert (case.verdict, case.score, case.message) == (Verdict.WRONG_ANSWER, 0.0, "test_a: no")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sandbox.verify.checkers import FORMS, RULES, check, form, pieces, size
+from sandbox.verify.checkers import CANONICALIZERS, RULES, canonicalize, check, pieces, size
 from tests.verify.test_checkers import JSON_TEXTS, OUTPUTS
 
 OFTEN = settings(
@@ -58,27 +58,27 @@ def test_blocks_hold_the_pieces_of_the_whole(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(pieces, "BLOCK_BYTES", block)
-        assert list(pieces.tokens(output, start)) == output[start:].split()
-        assert list(pieces.lines(output, b"\n", start)) == output[start:].split(b"\n")
+        assert list(pieces.iter_tokens(output, start)) == output[start:].split()
+        assert list(pieces.iter_lines(output, b"\n", start)) == output[start:].split(b"\n")
 
 
-@pytest.mark.parametrize("kind", sorted(FORMS))
+@pytest.mark.parametrize("kind", sorted(CANONICALIZERS))
 @OFTEN
 @given(pair=PAIRS)
 def test_forms_are_equal_exactly_where_outputs_agree(kind: str, pair: tuple[bytes, bytes]) -> None:
-    assert (form(kind, pair[0]) == form(kind, pair[1])) == check(kind, *pair).accepted
+    assert (canonicalize(kind, pair[0]) == canonicalize(kind, pair[1])) == check(kind, *pair).accepted
 
 
 @pytest.mark.parametrize(("kind", "options"), [("float", {}), ("apps", {}), ("json", {"absolute": 0.1})])
 def test_a_rule_with_a_tolerance_has_no_form(kind: str, options: dict[str, float]) -> None:
-    assert form(kind, b"1", **options) is None
+    assert canonicalize(kind, b"1", **options) is None
 
 
 @pytest.mark.parametrize("kind", JUDGED)
 def test_an_output_that_is_very_much_longer_than_what_is_expected_is_wrong_without_being_read(kind: str) -> None:
-    output = b"1" + b" " * (size.LENGTH_FREE + 3 * size.LENGTH_FACTOR)
+    output = b"1" + b" " * (size.LENGTH_FREE_BYTES + 3 * size.LENGTH_FACTOR)
     checked = check(kind, output, b"1")
-    assert (checked.accepted, checked.failed, checked.message) == (False, False, size.TOO_LONG)
+    assert (checked.accepted, checked.failed, checked.message) == (False, False, size.TOO_LONG_MESSAGE)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_an_output_with_far_more_parts_than_what_is_expected_is_not_parsed(
     kind: str, output: bytes, expected: bytes
 ) -> None:
     checked = check(kind, output, expected)
-    assert (checked.accepted, checked.failed, checked.message) == (False, False, size.TOO_MANY)
+    assert (checked.accepted, checked.failed, checked.message) == (False, False, size.TOO_MANY_MESSAGE)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_an_output_with_far_more_parts_than_what_is_expected_is_not_parsed(
 def test_what_is_expected_is_to_blame_where_it_is_too_much_to_read(
     kind: str, item: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(size, "MOST_MARKS", 100)
+    monkeypatch.setattr(size, "MAX_DELIMITERS", 100)
     checked = check(kind, b"[" + item * 200 + b"2]", b"[" + item * 200 + b"1]")
     assert (checked.accepted, checked.failed) == (False, True)
     assert "what is expected" in checked.message

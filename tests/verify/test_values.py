@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.runner import values
-from sandbox.runner.values import NotPlain
-from sandbox.verify.values import MAX_COLLECTIONS, Rule, same, too_many
+from sandbox.runner.values import UnsupportedValue
+from sandbox.verify.values import MAX_COLLECTIONS, EqualityRule, has_too_many_collections, values_equal
 
 RELAXED = settings(max_examples=100, deadline=None)
 SCALARS = st.one_of(
@@ -52,7 +52,7 @@ PLAIN = st.recursive(
 )
 
 
-def travelled(value: Any) -> Any:
+def encode_and_transport(value: Any) -> Any:
     """A value as it comes out of a box, encoded."""
     return json.loads(json.dumps(values.encode(value)))
 
@@ -60,7 +60,7 @@ def travelled(value: Any) -> Any:
 @RELAXED
 @given(value=PLAIN)
 def test_a_plain_value_comes_out_as_it_went_in(value: Any) -> None:
-    found = values.decode(travelled(value))
+    found = values.decode(encode_and_transport(value))
     assert found == value
     assert repr(type(found)) == repr(type(value))
 
@@ -68,15 +68,15 @@ def test_a_plain_value_comes_out_as_it_went_in(value: Any) -> None:
 @RELAXED
 @given(value=JSON_VALUES)
 def test_what_json_has_is_the_same_as_itself(value: Any) -> None:
-    assert same(travelled(value), value)
+    assert values_equal(encode_and_transport(value), value)
 
 
-def as_json(value: Any) -> Any:
+def to_json(value: Any) -> Any:
     """What a person would write into a test for such a value."""
     if isinstance(value, tuple | list | deque | range):
-        return [as_json(item) for item in value]
+        return [to_json(item) for item in value]
     if isinstance(value, dict):
-        return {key if isinstance(key, str) else json.dumps(key): as_json(item) for key, item in value.items()}
+        return {key if isinstance(key, str) else json.dumps(key): to_json(item) for key, item in value.items()}
     return value
 
 
@@ -94,20 +94,20 @@ KEYED = st.recursive(
 @RELAXED
 @given(value=KEYED, other=KEYED)
 def test_tuples_are_lists_and_keys_are_texts_and_nothing_else_is_the_same(value: Any, other: Any) -> None:
-    assert same(travelled(value), as_json(value))
-    assert same(travelled(value), as_json(other)) == (as_json(value) == as_json(other))
+    assert values_equal(encode_and_transport(value), to_json(value))
+    assert values_equal(encode_and_transport(value), to_json(other)) == (to_json(value) == to_json(other))
 
 
 @RELAXED
 @given(items=st.sets(st.one_of(SCALARS, st.tuples(SCALARS, SCALARS)), max_size=6), data=st.data())
 def test_a_set_is_no_list_unless_order_does_not_matter(items: set[Any], data: st.DataObject) -> None:
     shuffled = data.draw(st.permutations(list(items)))
-    assert not same(travelled(items), shuffled)
-    assert same(travelled(items), shuffled, ANY_ORDER)
-    assert same(travelled([*items]), shuffled, ANY_ORDER)
-    assert not same(travelled(items), [*shuffled, "one more"], ANY_ORDER)
+    assert not values_equal(encode_and_transport(items), shuffled)
+    assert values_equal(encode_and_transport(items), shuffled, ANY_ORDER)
+    assert values_equal(encode_and_transport([*items]), shuffled, ANY_ORDER)
+    assert not values_equal(encode_and_transport(items), [*shuffled, "one more"], ANY_ORDER)
     if shuffled:
-        assert not same(travelled(items), [*shuffled[1:], "another"], ANY_ORDER)
+        assert not values_equal(encode_and_transport(items), [*shuffled[1:], "another"], ANY_ORDER)
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,8 @@ def test_a_set_is_no_list_unless_order_does_not_matter(items: set[Any], data: st
     ],
 )
 def test_what_is_the_same_in_any_order(value: Any, expected: Any, equal: bool) -> None:
-    assert same(travelled(value), expected, ANY_ORDER) is equal
-    assert not same(travelled(value), expected)
+    assert values_equal(encode_and_transport(value), expected, ANY_ORDER) is equal
+    assert not values_equal(encode_and_transport(value), expected)
 
 
 @pytest.mark.parametrize(
@@ -151,36 +151,36 @@ def test_what_is_the_same_in_any_order(value: Any, expected: Any, equal: bool) -
     ],
 )
 def test_same_by_example(value: Any, expected: Any, equal: bool) -> None:
-    assert same(travelled(value), expected) is equal
+    assert values_equal(encode_and_transport(value), expected) is equal
 
 
 def test_tolerances_reach_into_lists_and_dicts() -> None:
-    value = travelled({"a": (1.0001, [2])})
-    assert same(value, {"a": [1, [2.0001]]}, Rule(absolute=1e-3))
-    assert same(value, {"a": [1, [2]]}, Rule(relative=1e-3))
-    assert not same(value, {"a": [1, [2]]}, Rule(absolute=1e-5))
+    value = encode_and_transport({"a": (1.0001, [2])})
+    assert values_equal(value, {"a": [1, [2.0001]]}, EqualityRule(absolute=1e-3))
+    assert values_equal(value, {"a": [1, [2]]}, EqualityRule(relative=1e-3))
+    assert not values_equal(value, {"a": [1, [2]]}, EqualityRule(absolute=1e-5))
 
 
 @pytest.mark.parametrize(
     ("value", "expected", "rule", "equal"),
     [
-        (0.34, 0.33, Rule(absolute=0.01), True),
-        (0.3401, 0.33, Rule(absolute=0.01), False),
-        (100, 101, Rule(relative=0.01), True),
-        (2**53, 2**53 + 2, Rule(absolute=1), False),
-        (1e308, -1e308, Rule(relative=3), True),
-        (math.inf, 1.0, Rule(absolute=1e9), False),
-        (math.nan, 1.0, Rule(absolute=1e9), False),
-        (1 << 5_000, 1.0, Rule(relative=1e9), False),
+        (0.34, 0.33, EqualityRule(absolute=0.01), True),
+        (0.3401, 0.33, EqualityRule(absolute=0.01), False),
+        (100, 101, EqualityRule(relative=0.01), True),
+        (2**53, 2**53 + 2, EqualityRule(absolute=1), False),
+        (1e308, -1e308, EqualityRule(relative=3), True),
+        (math.inf, 1.0, EqualityRule(absolute=1e9), False),
+        (math.nan, 1.0, EqualityRule(absolute=1e9), False),
+        (1 << 5_000, 1.0, EqualityRule(relative=1e9), False),
     ],
 )
 def test_a_difference_is_taken_of_the_numbers_as_they_are_written(
-    value: Any, expected: Any, rule: Rule, equal: bool
+    value: Any, expected: Any, rule: EqualityRule, equal: bool
 ) -> None:
-    assert same(travelled(value), expected, rule) is equal
+    assert values_equal(encode_and_transport(value), expected, rule) is equal
 
 
-ANY_ORDER = Rule(any_order=True)
+ANY_ORDER = EqualityRule(any_order=True)
 
 
 @pytest.mark.parametrize(
@@ -204,10 +204,10 @@ ANY_ORDER = Rule(any_order=True)
     ],
 )
 def test_tolerances_are_decimal(value: Any, expected: Any, absolute: float, relative: float, equal: bool) -> None:
-    assert same(travelled(value), expected, Rule(absolute, relative)) is equal
+    assert values_equal(encode_and_transport(value), expected, EqualityRule(absolute, relative)) is equal
 
 
-class Everything(int):
+class EqualToEverything(int):
     def __eq__(self, other: object) -> bool:
         return True
 
@@ -215,13 +215,13 @@ class Everything(int):
 
 
 def test_a_subclass_is_its_builtin_base() -> None:
-    assert values.encode([Everything(3)]) == [3]
-    assert type(values.encode(Everything(3))) is int
+    assert values.encode([EqualToEverything(3)]) == [3]
+    assert type(values.encode(EqualToEverything(3))) is int
 
 
-@pytest.mark.parametrize("value", [object(), Everything, len, json])
+@pytest.mark.parametrize("value", [object(), EqualToEverything, len, json])
 def test_what_is_not_plain_is_refused(value: Any) -> None:
-    with pytest.raises(NotPlain):
+    with pytest.raises(UnsupportedValue):
         values.encode(value)
 
 
@@ -246,7 +246,7 @@ def test_what_is_not_plain_is_refused(value: Any) -> None:
 )
 def test_what_nothing_is_encoded_as_is_refused_at_once(encoded: Any) -> None:
     began = time.process_time()
-    with pytest.raises(NotPlain):
+    with pytest.raises(UnsupportedValue):
         values.decode(encoded)
     assert time.process_time() - began < 2
 
@@ -254,31 +254,31 @@ def test_what_nothing_is_encoded_as_is_refused_at_once(encoded: Any) -> None:
 def test_keys_of_one_hash_cost_no_more_than_others() -> None:
     pairs = [[number * (2**61 - 1), 1] for number in range(1, 100_000)]
     began = time.process_time()
-    assert not same({"dict": pairs}, {"1": 1})
-    assert not same({"set": [key for key, _ in pairs]}, list(range(len(pairs))), ANY_ORDER)
+    assert not values_equal({"dict": pairs}, {"1": 1})
+    assert not values_equal({"set": [key for key, _ in pairs]}, list(range(len(pairs))), ANY_ORDER)
     assert time.process_time() - began < 20  # quadratic would be minutes; an idle machine takes 0.3 s
 
 
 @pytest.mark.parametrize("forged", [{"set": [1, 1]}, {"set": [[1], {"tuple": [1]}]}, {"set": [1, 1.0]}])
 def test_a_set_that_holds_an_item_twice_is_refused(forged: Any) -> None:
-    for rule in (Rule(), ANY_ORDER):
-        with pytest.raises(NotPlain):
-            same(forged, [1, 1], rule)
+    for rule in (EqualityRule(), ANY_ORDER):
+        with pytest.raises(UnsupportedValue):
+            values_equal(forged, [1, 1], rule)
 
 
 @pytest.mark.parametrize(("nodes", "expected", "equal"), [([], None, True), ([], [], True), ([1], [1], True)])
 def test_the_nodes_of_a_list_are_its_values_and_an_empty_one_is_none(nodes: Any, expected: Any, equal: bool) -> None:
-    assert same({"nodes": nodes}, expected) is equal
-    assert not same({"nodes": nodes}, [2])
-    assert not same({"nodes": [1]}, None)
+    assert values_equal({"nodes": nodes}, expected) is equal
+    assert not values_equal({"nodes": nodes}, [2])
+    assert not values_equal({"nodes": [1]}, None)
 
 
 @pytest.mark.parametrize("text", ["[" * 4_000_000, '\\"[' * 2_000_000, "\\\\", '"' * 7 + "{" * 10])
 def test_brackets_in_a_string_open_nothing(text: str) -> None:
-    assert not too_many(json.dumps({"value": text}).encode())
-    assert too_many(json.dumps({"value": text}).encode() + b"[" * (MAX_COLLECTIONS + 1))
+    assert not has_too_many_collections(json.dumps({"value": text}).encode())
+    assert has_too_many_collections(json.dumps({"value": text}).encode() + b"[" * (MAX_COLLECTIONS + 1))
 
 
 def test_an_answer_of_too_many_lists_is_told_by_its_brackets() -> None:
-    assert too_many(b"[" * (MAX_COLLECTIONS + 1))
-    assert not too_many(b"1," * MAX_COLLECTIONS)
+    assert has_too_many_collections(b"[" * (MAX_COLLECTIONS + 1))
+    assert not has_too_many_collections(b"1," * MAX_COLLECTIONS)

@@ -12,18 +12,18 @@ from sandbox.schema import TestCase, VerifyRequest
 from sandbox.schema.vote import MAX_RUNS, VotePolicy, VoteRequest, VoteResult
 from sandbox.verify import golden, voting
 from sandbox.verify.judge import CheckerChoice
-from tests.verify.polls import LOST, matrix
+from tests.verify.polls import LOST, build_matrix
 
 CANDIDATES = [{"language": "python", "code": code} for code in ("a", "b", "c")]
 
 
-def request(**fields: Any) -> VoteRequest:
+def build_request(**fields: Any) -> VoteRequest:
     return VoteRequest.model_validate({"candidates": CANDIDATES, "inputs": ["1", "2"], **fields})
 
 
-def answer(asked: VoteRequest, outcomes: list[list[Outcome]]) -> VoteResult:
+def build_result(asked: VoteRequest, outcomes: list[list[Outcome]]) -> VoteResult:
     checker = asked.effective_checker
-    election = golden.elect(
+    election = golden.decide_vote(
         outcomes,
         [given.stdin_bytes for given in asked.inputs],
         [candidate.code for candidate in asked.candidates],
@@ -31,19 +31,19 @@ def answer(asked: VoteRequest, outcomes: list[list[Outcome]]) -> VoteResult:
         asked.policy.resolve(),
         declared=[given.weight for given in asked.inputs],
     )
-    return VoteResult.of(asked, election, [0, 1, 2], id="vote")
+    return VoteResult.from_outcome(asked, election, [0, 1, 2], id="vote")
 
 
 def test_an_input_is_its_stdin_or_all_of_a_run() -> None:
-    asked = request(inputs=["1", {"stdin_base64": "/w==", "args": ["x"], "weight": 2}])
+    asked = build_request(inputs=["1", {"stdin_base64": "/w==", "args": ["x"], "weight": 2}])
     assert [given.stdin_bytes for given in asked.inputs] == [b"1", b"\xff"]
     assert [given.weight for given in asked.inputs] == [1, 2]
 
 
 def test_policies() -> None:
-    assert request().policy.resolve() == voting.Policy()
-    assert request(policy="x-coder").policy.resolve() == voting.X_CODER
-    mixed = request(policy={"name": "x-coder", "tie": "none", "seed": 5}).policy.resolve()
+    assert build_request().policy.resolve() == voting.Policy()
+    assert build_request(policy="x-coder").policy.resolve() == voting.X_CODER_POLICY
+    mixed = build_request(policy={"name": "x-coder", "tie": "none", "seed": 5}).policy.resolve()
     assert (mixed.tie, mixed.seed, mixed.quorum) == ("none", 5, 0.0)
 
 
@@ -57,15 +57,15 @@ def test_the_policy_says_its_defaults() -> None:
 
 
 def test_the_checker_goes_with_the_policy() -> None:
-    assert request().effective_checker.type == "tokens"
-    assert request(policy="x-coder").effective_checker.type == "code-judge"
-    assert request(policy="x-coder", checker={"type": "float"}).effective_checker.type == "float"
+    assert build_request().effective_checker.type == "tokens"
+    assert build_request(policy="x-coder").effective_checker.type == "code-judge"
+    assert build_request(policy="x-coder", checker={"type": "float"}).effective_checker.type == "float"
 
 
 def test_outputs_of_a_vote_are_bounded() -> None:
-    assert request().effective_limits.output_kb == 1_024
-    assert request(limits={"cpu_time_s": 2}).effective_limits.output_kb == 1_024
-    assert request(limits={"output_kb": 8}).effective_limits.output_kb == 8
+    assert build_request().effective_limits.output_kb == 1_024
+    assert build_request(limits={"cpu_time_s": 2}).effective_limits.output_kb == 1_024
+    assert build_request(limits={"output_kb": 8}).effective_limits.output_kb == 8
 
 
 @pytest.mark.parametrize(
@@ -91,12 +91,12 @@ def test_outputs_of_a_vote_are_bounded() -> None:
 )
 def test_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        request(**fields)
+        build_request(**fields)
 
 
 def test_an_answer_travels() -> None:
-    asked = request(inputs=["1", "2", "3"], policy={"holdout_fraction": 0.5})
-    result = answer(asked, matrix([b"4\n", b"\xff", "x"], [b"4", b"\xff", "y"], ["5", b"\xff", LOST]))
+    asked = build_request(inputs=["1", "2", "3"], policy={"holdout_fraction": 0.5})
+    result = build_result(asked, build_matrix([b"4\n", b"\xff", "x"], [b"4", b"\xff", "y"], ["5", b"\xff", LOST]))
     again = VoteResult.model_validate_json(result.model_dump_json())
     assert again == result
     assert [label.expected for label in again.labels] == ["4\n", "\ufffd", None]
@@ -110,10 +110,10 @@ def test_an_answer_travels() -> None:
 
 
 def test_the_labelled_test_set_can_be_posted_as_it_is() -> None:
-    asked = request(
+    asked = build_request(
         inputs=["1", {"stdin_base64": "/w==", "args": ["-v"]}, "3"], checker={"type": "float", "absolute": 0.5}
     )
-    result = answer(asked, matrix(["4", b"\xfe", "x"], ["4.1", b"\xfe", "y"], ["5", b"\xfe", "z"]))
+    result = build_result(asked, build_matrix(["4", b"\xfe", "x"], ["4.1", b"\xfe", "y"], ["5", b"\xfe", "z"]))
     body = {"language": "python", "code": "", **result.model_dump(mode="json")["test_set"]}
     verify = VerifyRequest.model_validate(body)
     tests = [test for test in verify.tests if isinstance(test, TestCase)]

@@ -11,8 +11,17 @@ from hypothesis import strategies as st
 from sandbox.runner.contract import Outcome, Status
 from sandbox.verify import checkers, voting
 from sandbox.verify.judge import CheckerChoice
-from sandbox.verify.voting import X_CODER, X_CODER_CHECKER, Interned, Label, NoLabel, Policy, Tie, label_inputs
-from tests.verify.polls import CRASHED, LOST, NOT_COMPILED, TIMED_OUT, Cell, column, matrix, ran
+from sandbox.verify.voting import (
+    X_CODER_CHECKER,
+    X_CODER_POLICY,
+    Label,
+    NoLabel,
+    OutputInterner,
+    Policy,
+    TieBreak,
+    label_inputs,
+)
+from tests.verify.polls import CRASHED, LOST, NOT_COMPILED, TIMED_OUT, Cell, build_column, build_matrix, build_outcome
 
 DEFAULT = Policy()
 TOKENS = CheckerChoice("tokens", {})
@@ -22,7 +31,7 @@ FLOAT = CheckerChoice("float", {})
 def label(
     *cells: Cell, checker: CheckerChoice = TOKENS, policy: Policy = DEFAULT, same_as: list[int] | None = None
 ) -> Label:
-    return label_inputs(column(*cells), checker, policy, same_as)[0]
+    return label_inputs(build_column(*cells), checker, policy, same_as)[0]
 
 
 def test_the_majority_labels() -> None:
@@ -60,7 +69,7 @@ def test_a_single_candidate_labels_only_where_one_vote_is_enough() -> None:
 
 
 @pytest.mark.parametrize(("tie", "expected"), [("none", None), ("first", b"9"), ("smallest", b"10")])
-def test_a_tie_is_reported_and_labels_only_by_a_named_tie_break(tie: Tie, expected: bytes | None) -> None:
+def test_a_tie_is_reported_and_labels_only_by_a_named_tie_break(tie: TieBreak, expected: bytes | None) -> None:
     found = label("9", "10", "10", "9", "8", policy=Policy(tie=tie, quorum=0.4))
     assert found.tie
     assert found.expected == expected
@@ -69,7 +78,7 @@ def test_a_tie_is_reported_and_labels_only_by_a_named_tie_break(tie: Tie, expect
 
 
 def test_random_ties_are_drawn_from_the_seed() -> None:
-    cells = matrix(["a"] * 64, ["b"] * 64)
+    cells = build_matrix(["a"] * 64, ["b"] * 64)
     policy = Policy(tie="random", min_votes=1, seed=3)
     drawn = [found.expected for found in label_inputs(cells, TOKENS, policy)]
     assert drawn == [found.expected for found in label_inputs(cells, TOKENS, policy)]
@@ -120,21 +129,21 @@ def test_one_program_with_two_outputs_is_not_deterministic_and_abstains() -> Non
 
 def test_a_candidate_that_prints_something_else_each_time_is_outvoted() -> None:
     noisy = [f"{number * 7919 % 100}" for number in range(20)]
-    found = label_inputs(matrix(noisy, ["x"] * 20, ["x"] * 20), TOKENS, Policy())
+    found = label_inputs(build_matrix(noisy, ["x"] * 20, ["x"] * 20), TOKENS, Policy())
     assert {one.expected for one in found} == {b"x"}
     assert all(one.dissenters == (0,) for one in found)
 
 
 def test_x_coder_takes_the_plurality_of_stripped_outputs_and_the_first_of_a_tie() -> None:
-    def x_coder(*cells: Cell) -> Label:
-        return label(*cells, checker=X_CODER_CHECKER, policy=X_CODER)
+    def label_as_x_coder(*cells: Cell) -> Label:
+        return label(*cells, checker=X_CODER_CHECKER, policy=X_CODER_POLICY)
 
-    assert x_coder(" 7\n", "8", "7", "9").expected == b" 7\n"
-    assert x_coder("8", "7", "7", "8").expected == b"8"
-    assert x_coder("1", "2", "3").expected == b"1"
-    assert x_coder(CRASHED, "2").expected == b"2"
-    assert x_coder("0.5", "0.50", "0.50").expected == b"0.50"
-    assert x_coder(CRASHED).expected is None
+    assert label_as_x_coder(" 7\n", "8", "7", "9").expected == b" 7\n"
+    assert label_as_x_coder("8", "7", "7", "8").expected == b"8"
+    assert label_as_x_coder("1", "2", "3").expected == b"1"
+    assert label_as_x_coder(CRASHED, "2").expected == b"2"
+    assert label_as_x_coder("0.5", "0.50", "0.50").expected == b"0.50"
+    assert label_as_x_coder(CRASHED).expected is None
 
 
 @given(
@@ -143,8 +152,8 @@ def test_x_coder_takes_the_plurality_of_stripped_outputs_and_the_first_of_a_tie(
     once=st.booleans(),
     data=st.data(),
 )
-def test_every_poll_adds_up(outputs: list[list[str]], tie: Tie, once: bool, data: st.DataObject) -> None:
-    cells = matrix(*([CRASHED if cell == "!" else cell for cell in row] for row in outputs))
+def test_every_poll_adds_up(outputs: list[list[str]], tie: TieBreak, once: bool, data: st.DataObject) -> None:
+    cells = build_matrix(*([CRASHED if cell == "!" else cell for cell in row] for row in outputs))
     same_as = [data.draw(st.integers(0, index)) for index in range(len(cells))]
     same_as = [same_as[first] if same_as[first] == first else index for index, first in enumerate(same_as)]
     policy = Policy(tie=tie, min_votes=1, one_vote_per_program=once)
@@ -160,19 +169,19 @@ def test_every_poll_adds_up(outputs: list[list[str]], tie: Tie, once: bool, data
 
 @pytest.mark.parametrize(
     "kind",
-    sorted(checkers.FORMS),
+    sorted(checkers.CANONICALIZERS),
 )
 def test_each_output_is_read_once_where_agreement_is_an_equivalence(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[bytes] = []
     monkeypatch.setattr("sandbox.verify.checkers.check", None)
-    form = checkers.form
+    form = checkers.canonicalize
 
-    def noted(kind: str, output: bytes) -> bytes | None:
+    def record_output(kind: str, output: bytes) -> bytes | None:
         if output:
             read.append(output)
         return form(kind, output)
 
-    monkeypatch.setattr(checkers, "form", noted)
+    monkeypatch.setattr(checkers, "canonicalize", record_output)
     outputs = [b"%d" % number for number in range(200)]
     found = label(*outputs, *outputs, b"7 ", checker=CheckerChoice(kind, {}), policy=Policy(quorum=0))
     assert read == [*outputs, b"7 "]
@@ -180,7 +189,7 @@ def test_each_output_is_read_once_where_agreement_is_an_equivalence(kind: str, m
 
 
 def test_outputs_that_are_too_many_to_compare_pair_by_pair_label_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(voting, "READ_FREE", 1_000)
+    monkeypatch.setattr(voting, "READ_FREE_BYTES", 1_000)
     outputs = [b"%d " % number + b"0.5 " * 100 for number in range(20)]
     found = label(CRASHED, *outputs, *outputs, checker=FLOAT, policy=Policy(min_votes=1, quorum=0, tie="first"))
     assert (found.expected, found.why, found.votes, found.cast) == (None, NoLabel.TOO_MANY_OUTPUTS, 0, 40)
@@ -197,20 +206,25 @@ def test_small_outputs_that_all_differ_are_compared_under_every_rule() -> None:
 
 
 def test_outputs_that_are_equal_are_kept_once() -> None:
-    interned = Interned()
+    interned = OutputInterner()
     interned.begin_candidate()
-    one, other = interned.keep(ran(b"x" * 1_000)), interned.keep(ran(b"x" * 999 + b"x"))
+    one, other = (
+        interned.intern_outcome(build_outcome(b"x" * 1_000)),
+        interned.intern_outcome(build_outcome(b"x" * 999 + b"x")),
+    )
     assert one.stdout is other.stdout
-    assert interned.keep(Outcome(Status.RUNTIME_ERROR, stdout=b"y", stderr=b"z")).stdout == b""
+    assert interned.intern_outcome(Outcome(Status.RUNTIME_ERROR, stdout=b"y", stderr=b"z")).stdout == b""
 
 
 def test_a_vote_keeps_a_bounded_amount_of_output_and_no_candidate_takes_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(voting, "MOST_KEPT_BYTES", 400)
-    interned = Interned()
+    monkeypatch.setattr(voting, "MAX_STORED_BYTES", 400)
+    interned = OutputInterner()
     statuses = []
     for candidate in range(6):
         interned.begin_candidate()
-        statuses.append([interned.keep(ran(b"%d%d" % (candidate, run) * 20)).status for run in range(3)])
+        statuses.append(
+            [interned.intern_outcome(build_outcome(b"%d%d" % (candidate, run) * 20)).status for run in range(3)]
+        )
     kept, over = Status.OK, Status.OUTPUT_LIMIT_EXCEEDED
     assert statuses == [[kept, kept, over]] * 5 + [[over] * 3]
-    assert interned.keep(ran(b"00" * 20)).status is kept, "what is kept already costs nothing"
+    assert interned.intern_outcome(build_outcome(b"00" * 20)).status is kept, "what is kept already costs nothing"

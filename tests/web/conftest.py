@@ -14,12 +14,12 @@ from playwright.sync_api import Browser, Error, Page, sync_playwright
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 from sandbox.service import Service
-from tests.api.serving import served
+from tests.api.serving import serve_in_thread
 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "tests-output" / "web"
-PATIENCE_MS = 30_000
-DESK = {"width": 1280, "height": 860}
-PHONE = {"width": 390, "height": 844}
+TIMEOUT_MS = 30_000
+DESKTOP_VIEWPORT = {"width": 1280, "height": 860}
+PHONE_VIEWPORT = {"width": 390, "height": 844}
 
 OpenPage = Callable[..., "Visit"]
 
@@ -29,10 +29,10 @@ class Visit:
     """An open page, what it complained of, and where it asked for anything."""
 
     page: Page
-    complaints: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
+    console_errors: list[str] = field(default_factory=list)
+    requested_urls: list[str] = field(default_factory=list)
 
-    def picture(self, name: str) -> None:
+    def take_screenshot(self, name: str) -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.evaluate("scrollTo(0, 0)")
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
@@ -55,7 +55,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def url(live_service: Service, home: Path) -> Iterator[str]:
-    with served(create_app(ApiSettings(home=home / "live"), live_service)) as url:
+    with serve_in_thread(create_app(ApiSettings(home=home / "live"), live_service)) as url:
         yield url
 
 
@@ -67,17 +67,17 @@ def visit(browser: Browser, url: str) -> Iterator[OpenPage]:
 
         def open_page(fragment: str = "", *, at: str = url, phone: bool = False, scheme: str = "light") -> Visit:
             context = browser.new_context(
-                viewport=PHONE if phone else DESK,  # type: ignore[arg-type]
+                viewport=PHONE_VIEWPORT if phone else DESKTOP_VIEWPORT,  # type: ignore[arg-type]
                 color_scheme=scheme,  # type: ignore[arg-type]
                 is_mobile=phone,
                 has_touch=phone,
             )
             stack.callback(context.close)
-            context.set_default_timeout(PATIENCE_MS)
+            context.set_default_timeout(TIMEOUT_MS)
             one = Visit(context.new_page())
-            one.page.on("pageerror", lambda error: one.complaints.append(str(error)))
-            one.page.on("console", lambda said: one.complaints.extend([said.text] if said.type == "error" else []))
-            one.page.on("request", lambda request: one.asked.append(request.url))
+            one.page.on("pageerror", lambda error: one.console_errors.append(str(error)))
+            one.page.on("console", lambda said: one.console_errors.extend([said.text] if said.type == "error" else []))
+            one.page.on("request", lambda request: one.requested_urls.append(request.url))
             one.page.goto(f"{at}/{fragment}")
             one.page.wait_for_selector("html[data-ready]")
             visits.append(one)
@@ -85,5 +85,5 @@ def visit(browser: Browser, url: str) -> Iterator[OpenPage]:
 
         yield open_page
     for one in visits:
-        assert not one.complaints
-        assert all(address.startswith(("http://127.0.0.1:", "data:", "blob:")) for address in one.asked)
+        assert not one.console_errors
+        assert all(address.startswith(("http://127.0.0.1:", "data:", "blob:")) for address in one.requested_urls)

@@ -8,41 +8,43 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.web.conftest import PATIENCE_MS, OpenPage, Visit
+from tests.web.conftest import TIMEOUT_MS, OpenPage, Visit
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.docker]
-LEAST_CONTRAST = 4.5
+MIN_CONTRAST = 4.5
 PROGRAM = "# sums\na, b = map(int, input().split())\nprint(a + b if a > 0 else 'none')\n"
-LEAST_CONTRAST_LARGE = 3.0  # from 24 px, or 18.66 px and bold
-AUDIT = (Path(__file__).parent / "audit.js").read_text(encoding="utf-8")
+MIN_CONTRAST_LARGE = 3.0  # from 24 px, or 18.66 px and bold
+AUDIT_SCRIPT = (Path(__file__).parent / "audit.js").read_text(encoding="utf-8")
 
 
-def _luminance(colour: list[float]) -> float:
+def _compute_luminance(colour: list[float]) -> float:
     """WCAG 2.2, relative luminance."""
     parts = [value / 255 for value in colour[:3]]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def _contrast(text: dict[str, Any]) -> float:
-    lighter, darker = sorted((_luminance(text["colour"]), _luminance(text["ground"])), reverse=True)
+def _compute_contrast(text: dict[str, Any]) -> float:
+    lighter, darker = sorted((_compute_luminance(text["colour"]), _compute_luminance(text["ground"])), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def _too_faint(text: dict[str, Any]) -> bool:
+def _is_too_faint(text: dict[str, Any]) -> bool:
     large = text["size"] >= 24 or (text["size"] >= 18.66 and text["weight"] >= 700)
-    return _contrast(text) < (LEAST_CONTRAST_LARGE if large else LEAST_CONTRAST)
+    return _compute_contrast(text) < (MIN_CONTRAST_LARGE if large else MIN_CONTRAST)
 
 
-def _audit(page: Page, question: str) -> Any:
-    source = AUDIT[AUDIT.index("({") :].strip()
-    return page.evaluate(f"{source}.{question}()")
+def _audit(page: Page, check_name: str) -> Any:
+    source = AUDIT_SCRIPT[AUDIT_SCRIPT.index("({") :].strip()
+    return page.evaluate(f"{source}.{check_name}()")
 
 
-def _holds(page: Page, phone: bool) -> None:
+def _assert_accessible(page: Page, phone: bool) -> None:
     assert _audit(page, "nameless") == []
     faint = [
-        (round(_contrast(text), 2), text["where"], text["text"]) for text in _audit(page, "texts") if _too_faint(text)
+        (round(_compute_contrast(text), 2), text["where"], text["text"])
+        for text in _audit(page, "texts")
+        if _is_too_faint(text)
     ]
     assert faint == []
     if phone:
@@ -62,20 +64,20 @@ def _judge_in_playground(one: Visit, phone: bool, name: str) -> None:
     page.get_by_role("tab", name="Tests").click()
     page.get_by_role("button", name="Verify").click()
     expect(page.locator(".diff")).to_be_visible()
-    _holds(page, phone)
-    one.picture(f"playground-{name}")
+    _assert_accessible(page, phone)
+    one.take_screenshot(f"playground-{name}")
 
 
-def _watch(one: Visit, phone: bool, name: str) -> None:
+def _check_live_view(one: Visit, phone: bool, name: str) -> None:
     page = one.page
     page.get_by_role("link", name="Live").click()
     expect(page.locator(".recent tbody tr")).not_to_have_count(0)
     expect(page.locator(".slot")).not_to_have_count(0)
-    _holds(page, phone)
-    one.picture(f"live-{name}")
+    _assert_accessible(page, phone)
+    one.take_screenshot(f"live-{name}")
     page.locator(".recent tbody button").first.click()
     expect(page.locator("#detail-dialog")).to_be_visible()
-    _holds(page, phone=False)
+    _assert_accessible(page, phone=False)
     page.keyboard.press("Escape")
 
 
@@ -85,18 +87,18 @@ def _vote(one: Visit, phone: bool, name: str) -> None:
     page.get_by_role("button", name="Example").click()
     page.get_by_role("button", name="Vote", exact=True).click()
     page.locator("[data-cell='3-2']").click()
-    _holds(page, phone)
-    one.picture(f"vote-{name}")
+    _assert_accessible(page, phone)
+    one.take_screenshot(f"vote-{name}")
 
 
 @pytest.mark.parametrize(
     ("name", "phone", "scheme"), [("light", False, "light"), ("dark", False, "dark"), ("phone", True, "light")]
 )
 def test_every_view_can_be_read_by_everybody(visit: OpenPage, name: str, phone: bool, scheme: str) -> None:
-    expect.set_options(timeout=PATIENCE_MS)
+    expect.set_options(timeout=TIMEOUT_MS)
     one = visit(phone=phone, scheme=scheme)
     _judge_in_playground(one, phone, name)
-    _watch(one, phone, name)
+    _check_live_view(one, phone, name)
     _vote(one, phone, name)
 
 

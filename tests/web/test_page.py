@@ -10,24 +10,24 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from sandbox.api.app import create_app
-from sandbox.api_keys import new_key
+from sandbox.api_keys import generate_key
 from sandbox.caller import Role
 from sandbox.config import ApiSettings
 from sandbox.schema.live import LiveSlot, LiveView
 from sandbox.service import Service
-from tests.api.serving import served
-from tests.web.conftest import PATIENCE_MS, OpenPage
+from tests.api.serving import serve_in_thread
+from tests.web.conftest import TIMEOUT_MS, OpenPage
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.docker]
 HOSTILE = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>"
 
 
 @pytest.fixture(autouse=True)
-def _patience() -> None:
-    expect.set_options(timeout=PATIENCE_MS)
+def _set_expect_timeout() -> None:
+    expect.set_options(timeout=TIMEOUT_MS)
 
 
-def _program(page: Page, code: str) -> None:
+def _fill_program(page: Page, code: str) -> None:
     page.get_by_role("textbox", name="Program").fill(code)
 
 
@@ -42,7 +42,7 @@ def test_a_program_is_run_on_its_input(visit: OpenPage) -> None:
 
 def test_a_run_with_an_expected_output_shows_the_difference(visit: OpenPage) -> None:
     page = visit().page
-    _program(page, "print('one')\nprint('two')\nprint('four')")
+    _fill_program(page, "print('one')\nprint('two')\nprint('four')")
     page.get_by_label("Expected output").fill("one\nthree\nfour\n")
     page.get_by_role("button", name="Run").click()
     lines = page.locator(".diff li")
@@ -75,7 +75,7 @@ def test_a_wrong_answer_says_which_test_and_what_was_printed(visit: OpenPage) ->
 def test_a_compiler_is_quoted(visit: OpenPage) -> None:
     page = visit().page
     page.get_by_label("Language").select_option("cpp")
-    _program(page, "int main() { return nothing; }")
+    _fill_program(page, "int main() { return nothing; }")
     page.get_by_role("button", name="Run").click()
     expect(page.locator("#verdict")).to_have_text("Compile error")
     expect(page.get_by_label("Compiler")).to_contain_text("nothing")
@@ -83,7 +83,7 @@ def test_a_compiler_is_quoted(visit: OpenPage) -> None:
 
 def test_what_a_hostile_program_prints_stays_text(visit: OpenPage) -> None:
     page = visit().page
-    _program(page, f"import sys\nprint({HOSTILE!r})\nsys.stderr.write({HOSTILE!r})")
+    _fill_program(page, f"import sys\nprint({HOSTILE!r})\nsys.stderr.write({HOSTILE!r})")
     page.get_by_role("button", name="Run").click()
     expect(page.get_by_label("Standard output")).to_have_text(HOSTILE)
     expect(page.get_by_label("Standard error")).to_have_text(HOSTILE)
@@ -93,7 +93,7 @@ def test_what_a_hostile_program_prints_stays_text(visit: OpenPage) -> None:
 
 def test_a_link_carries_the_whole_state_and_a_damaged_one_is_said(visit: OpenPage) -> None:
     page = visit().page
-    _program(page, "print('shared')  # ü\n")
+    _fill_program(page, "print('shared')  # ü\n")
     page.get_by_role("tab", name="Tests").click()
     page.get_by_label("Test 1: input").fill("over there\n")
     page.get_by_role("button", name="Copy link").click()
@@ -182,7 +182,7 @@ def test_the_live_view_counts_slots_and_calls_express_workers_by_name(visit: Ope
 
 def test_the_live_view_tells_what_ended_and_opens_it_in_full(visit: OpenPage) -> None:
     page = visit().page
-    _program(page, "raise SystemExit(3)")
+    _fill_program(page, "raise SystemExit(3)")
     with page.expect_response("**/execute") as answered:
         page.get_by_role("button", name="Run").click()
     expect(page.locator("#verdict")).to_have_text("Runtime error")
@@ -224,34 +224,34 @@ def test_a_request_that_is_wrong_is_answered_with_what_is_wrong(visit: OpenPage)
     one.page.get_by_label("Request").fill('{"candidates": [], "inputs": ["1"]}')
     one.page.get_by_role("button", name="Vote", exact=True).click()
     expect(one.page.get_by_role("alert")).to_contain_text("candidates")
-    one.complaints = [said for said in one.complaints if "422" not in said]
+    one.console_errors = [said for said in one.console_errors if "422" not in said]
 
 
 def test_a_service_with_keys_is_asked_with_one_that_stays_in_its_tab(
     visit: OpenPage, live_service: Service, home: Path
 ) -> None:
-    submit, admin = new_key("page", Role.SUBMIT), new_key("boss", Role.ADMIN)
+    submit, admin = generate_key("page", Role.SUBMIT), generate_key("boss", Role.ADMIN)
     settings = ApiSettings(home=home / "live", api_keys=f"{submit.entry},{admin.entry}")
-    with served(create_app(settings, live_service)) as url:
+    with serve_in_thread(create_app(settings, live_service)) as url:
         one = visit("", at=url)
         page = one.page
-        _give(page, "sbx_page_wrong")
+        _enter_key(page, "sbx_page_wrong")
         expect(page.locator("#key-why")).to_contain_text("refused")
-        _give(page, submit.key)
+        _enter_key(page, submit.key)
         page.get_by_role("button", name="Run").click()
         expect(page.locator("#verdict")).to_have_text("Ended well")
         page.get_by_role("link", name="Live").click()
         page.get_by_role("button", name="Use another key").click()
-        _give(page, admin.key)
+        _enter_key(page, admin.key)
         expect(page.locator(".slot")).not_to_have_count(0)
         stored = page.evaluate("[sessionStorage.getItem('sandbox.key'), JSON.stringify(localStorage), location.href]")
         assert stored[0] == admin.key
         assert admin.key not in stored[1] + stored[2]
         page.goto("about:blank")  # ends the stream, which the server would wait for
-        one.complaints = [said for said in one.complaints if "401" not in said and "403" not in said]
+        one.console_errors = [said for said in one.console_errors if "401" not in said and "403" not in said]
 
 
-def _give(page: Page, key: str) -> None:
+def _enter_key(page: Page, key: str) -> None:
     expect(page.locator("#key-dialog")).to_be_visible()
     page.get_by_label("API key").fill(key)
     page.get_by_role("button", name="Use it").click()
@@ -265,4 +265,4 @@ def test_the_api_can_be_tried_without_a_byte_from_elsewhere(visit: OpenPage, url
     operation.get_by_role("button", name="Try it out").click()
     operation.get_by_role("button", name="Execute").click()
     expect(operation.locator(".live-responses-table")).to_contain_text("python")
-    one.picture("api-reference")
+    one.take_screenshot("api-reference")

@@ -14,35 +14,35 @@ from pydantic import Field
 from sandbox.api import bodies
 from sandbox.api.dialects.tongue import (
     Dialect,
-    Foreign,
-    answered,
-    executed,
-    language_of,
-    limits_of,
-    made,
+    PeerRequest,
+    build_limits,
+    build_model,
+    encode_response,
+    execute_programs,
     parse_json_text,
-    verified,
+    resolve_language,
+    verify_submissions,
 )
-from sandbox.api.problems import Described
+from sandbox.api.problems import ProblemResponse
 from sandbox.errors import BadRequest
-from sandbox.rewards.areal_reward import functioncall_answer, functioncall_request, program_of
-from sandbox.rewards.function_cases import Call, build_function_test
+from sandbox.rewards.areal_reward import build_program, functioncall_answer, functioncall_request
+from sandbox.rewards.function_cases import ExpectedCall, build_function_test
 from sandbox.runner.contract import Status
 from sandbox.schema import ExecuteRequest, ExecuteResult, Lane, VerifyRequest
 
 
-def tell(told: Described) -> Response:
-    problem = told.problem
-    words = problem.detail or problem.title
+def render_error(problem_response: ProblemResponse) -> Response:
+    problem = problem_response.problem
+    message = problem.detail or problem.title
     if problem.status >= 500:
-        return answered({"detail": words}, problem.status)
-    return answered(_failed("", words))
+        return encode_response({"detail": message}, problem.status)
+    return encode_response(_render_failure("", message))
 
 
-DIALECT = Dialect("areal", tell)
+DIALECT = Dialect("areal", render_error)
 
 
-class FunctionCall(Foreign):
+class FunctionCall(PeerRequest):
     """What the client sends; it sends a program with tests of its own without any testcases."""
 
     uid: Any = ""
@@ -57,32 +57,34 @@ class FunctionCall(Foreign):
 
 @DIALECT.post("/apis/functioncalls")
 async def functioncalls(request: Request) -> Response:
-    call = await bodies.read(request, FunctionCall)
+    call = await bodies.parse_body(request, FunctionCall)
     body = call.model_dump()
     try:
         if not call.testcases:
-            (ended,) = await executed(request, [_unit_tests(call)])
-            return answered(_ended(call, ended))
-        submission = _called(call, _cases(call)) if call.entryFunction else functioncall_request(body)
+            (ended,) = await execute_programs(request, [_build_execute_request(call)])
+            return encode_response(_render_execute_result(call, ended))
+        submission = (
+            _build_verify_request(call, _parse_cases(call)) if call.entryFunction else functioncall_request(body)
+        )
     except BadRequest as error:
-        return answered(_failed(call.uid, str(error)))
-    (result,) = await verified(request, [submission])
-    return answered(functioncall_answer(body, result))
+        return encode_response(_render_failure(call.uid, str(error)))
+    (result,) = await verify_submissions(request, [submission])
+    return encode_response(functioncall_answer(body, result))
 
 
-def _unit_tests(call: FunctionCall) -> ExecuteRequest:
+def _build_execute_request(call: FunctionCall) -> ExecuteRequest:
     """A program that ends with tests of itself: it passes when it ends well."""
-    language = language_of(call.language, {})
-    return made(
+    language = resolve_language(call.language, {})
+    return build_model(
         ExecuteRequest,
         language=language,
-        code=program_of(language, call.code),
-        limits=limits_of(cpu_time_s=call.timeout, memory_mb=call.memory),
+        code=build_program(language, call.code),
+        limits=build_limits(cpu_time_s=call.timeout, memory_mb=call.memory),
         priority=Lane.RL,
     )
 
 
-def _ended(call: FunctionCall, result: ExecuteResult) -> dict[str, Any]:
+def _render_execute_result(call: FunctionCall, result: ExecuteResult) -> dict[str, Any]:
     passed = result.status is Status.OK
     lines = (result.stderr if result.compile is None else result.stderr or result.compile.stderr).strip().splitlines()
     reason = "" if passed else result.message or (lines[-1] if lines else result.status.value)
@@ -94,7 +96,7 @@ def _ended(call: FunctionCall, result: ExecuteResult) -> dict[str, Any]:
     }
 
 
-def _cases(call: FunctionCall) -> list[tuple[Any, Any]]:
+def _parse_cases(call: FunctionCall) -> list[tuple[Any, Any]]:
     """Inputs and expected outputs: a list of cases, or the columns of a data set's row."""
     given = call.testcases
     if isinstance(given, list):
@@ -107,28 +109,28 @@ def _cases(call: FunctionCall) -> list[tuple[Any, Any]]:
     return list(zip(inputs, outputs, strict=True))
 
 
-def _called(call: FunctionCall, cases: list[tuple[Any, Any]]) -> VerifyRequest:
+def _build_verify_request(call: FunctionCall, cases: list[tuple[Any, Any]]) -> VerifyRequest:
     """A program whose function is called: inputs are JSON values, one a line; the expected output is JSON."""
-    calls = [Call(_arguments(given), parse_json_text(wanted), lenient=True) for given, wanted in cases]
-    return made(
+    calls = [ExpectedCall(_parse_arguments(given), parse_json_text(wanted), lenient=True) for given, wanted in cases]
+    return build_model(
         VerifyRequest,
-        language=language_of(call.language, {}),
-        code=program_of("python", call.code),
+        language=resolve_language(call.language, {}),
+        code=build_program("python", call.code),
         tests=[build_function_test(each) for each in calls],
         entry_point=f"Solution.{call.entryFunction}" if "class Solution" in call.code else call.entryFunction,
-        limits=limits_of(cpu_time_s=call.timeout, memory_mb=call.memory),
+        limits=build_limits(cpu_time_s=call.timeout, memory_mb=call.memory),
         stop_on_failure=bool(call.isFastFail),
         priority=Lane.RL,
     )
 
 
-def _arguments(given: Any) -> Any:
+def _parse_arguments(given: Any) -> Any:
     if isinstance(given, str):
         return [parse_json_text(line) for line in given.split("\n") if line.strip()]
     return given
 
 
-def _failed(uid: Any, reason: str) -> dict[str, Any]:
+def _render_failure(uid: Any, reason: str) -> dict[str, Any]:
     return {
         "uid": uid,
         "success": False,

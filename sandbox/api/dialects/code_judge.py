@@ -15,9 +15,18 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from sandbox.api import bodies
-from sandbox.api.dialects.tongue import Dialect, Foreign, answered, executed, language_of, limits_of, made, verified
-from sandbox.api.door import context_of
-from sandbox.api.problems import Described
+from sandbox.api.dialects.tongue import (
+    Dialect,
+    PeerRequest,
+    build_limits,
+    build_model,
+    encode_response,
+    execute_programs,
+    resolve_language,
+    verify_submissions,
+)
+from sandbox.api.door import get_context
+from sandbox.api.problems import ProblemResponse
 from sandbox.errors import BadRequest, QueueUnavailable, Refused
 from sandbox.runner.contract import Status, Verdict
 from sandbox.schema import ExecuteRequest, ExecuteResult, Lane, TestResult, VerifyRequest
@@ -27,14 +36,16 @@ TIME_LIMIT_S = 10.0
 CHECKER = "code-judge"
 
 
-def tell(told: Described) -> Response:
-    return answered({"detail": told.problem.detail or told.problem.title}, told.problem.status)
+def render_error(problem_response: ProblemResponse) -> Response:
+    return encode_response(
+        {"detail": problem_response.problem.detail or problem_response.problem.title}, problem_response.problem.status
+    )
 
 
-DIALECT = Dialect("code_judge", tell)
+DIALECT = Dialect("code_judge", render_error)
 
 
-class Submission(Foreign):
+class Submission(PeerRequest):
     sub_id: str | None = None
     type: str
     solution: str
@@ -42,7 +53,7 @@ class Submission(Foreign):
     expected_output: str | None = None
 
 
-class Batch(Foreign):
+class Batch(PeerRequest):
     sub_id: str | None = None
     type: Literal["batch"] = "batch"
     submissions: list[Submission] = Field(min_length=1)
@@ -53,40 +64,44 @@ Result = dict[str, Any]
 
 @DIALECT.post("/judge")
 async def judge(request: Request) -> Response:
-    (result,) = await _judged(request, [await bodies.read(request, Submission)])
-    return answered(result)
+    (result,) = await _judge_submissions(request, [await bodies.parse_body(request, Submission)])
+    return encode_response(result)
 
 
 @DIALECT.post("/judge/batch", "/judge/long-batch")
 async def judge_batch(request: Request) -> Response:
-    batch = await bodies.read(request, Batch)
-    return answered({"sub_id": batch.sub_id or str(uuid4()), "results": await _judged(request, batch.submissions)})
+    batch = await bodies.parse_body(request, Batch)
+    return encode_response(
+        {"sub_id": batch.sub_id or str(uuid4()), "results": await _judge_submissions(request, batch.submissions)}
+    )
 
 
 @DIALECT.post("/run")
 async def run(request: Request) -> Response:
-    (result,) = await _run(request, [await bodies.read(request, Submission)])
-    return answered(result)
+    (result,) = await _run_submissions(request, [await bodies.parse_body(request, Submission)])
+    return encode_response(result)
 
 
 @DIALECT.post("/run/batch", "/run/long-batch")
 async def run_batch(request: Request) -> Response:
-    batch = await bodies.read(request, Batch)
-    return answered({"sub_id": batch.sub_id or str(uuid4()), "results": await _run(request, batch.submissions)})
+    batch = await bodies.parse_body(request, Batch)
+    return encode_response(
+        {"sub_id": batch.sub_id or str(uuid4()), "results": await _run_submissions(request, batch.submissions)}
+    )
 
 
 @DIALECT.get("/ping")
 async def ping(request: Request) -> Response:
-    return answered("pong")
+    return encode_response("pong")
 
 
 @DIALECT.get("/status")
 async def status(request: Request) -> Response:
-    readiness = await asyncio.to_thread(context_of(request).service.readiness)
-    return answered({"queue": sum(readiness.queued.values()), "num_workers": readiness.workers})
+    readiness = await asyncio.to_thread(get_context(request).service.check_readiness)
+    return encode_response({"queue": sum(readiness.queued.values()), "num_workers": readiness.workers})
 
 
-async def _judged(request: Request, submissions: Sequence[Submission]) -> list[Result]:
+async def _judge_submissions(request: Request, submissions: Sequence[Submission]) -> list[Result]:
     """Results in order. One without an expected output is only run."""
     results: dict[int, Result] = {}
     only_run = [index for index, each in enumerate(submissions) if each.expected_output is None]
@@ -98,68 +113,68 @@ async def _judged(request: Request, submissions: Sequence[Submission]) -> list[R
     places: list[list[int]] = []
     for members in groups.values():
         try:
-            programs.append(_verify([submissions[index] for index in members]))
+            programs.append(_build_verify_request([submissions[index] for index in members]))
             places.append(members)
         except BadRequest:
-            results |= {index: _result(submissions[index], reason="invalid_input") for index in members}
+            results |= {index: _build_result(submissions[index], reason="invalid_input") for index in members}
     try:
-        for members, verdict in zip(places, await verified(request, programs), strict=True):
+        for members, verdict in zip(places, await verify_submissions(request, programs), strict=True):
             for index, test in zip(members, verdict.tests, strict=True):
-                results[index] = _of_test(submissions[index], test)
+                results[index] = _render_test_result(submissions[index], test)
     except (Refused, QueueUnavailable, HTTPException) as error:
-        reason = _reason(error)
-        results |= {index: _result(submissions[index], reason=reason) for members in places for index in members}
-    shown = await _run(request, [submissions[index] for index in only_run])
+        reason = _map_reason(error)
+        results |= {index: _build_result(submissions[index], reason=reason) for members in places for index in members}
+    shown = await _run_submissions(request, [submissions[index] for index in only_run])
     for index, result in zip(only_run, shown, strict=True):
         results[index] = {name: value for name, value in result.items() if name not in {"stdout", "stderr"}}
     return [results[index] for index in range(len(submissions))]
 
 
-async def _run(request: Request, submissions: Sequence[Submission]) -> list[Result]:
-    results = [_result(each, reason="invalid_input", stdout="", stderr="") for each in submissions]
+async def _run_submissions(request: Request, submissions: Sequence[Submission]) -> list[Result]:
+    results = [_build_result(each, reason="invalid_input", stdout="", stderr="") for each in submissions]
     programs: list[ExecuteRequest] = []
     places: list[int] = []
     for index, each in enumerate(submissions):
         try:
-            programs.append(_execute(each))
+            programs.append(_build_execute_request(each))
             places.append(index)
         except BadRequest:
             continue
     try:
-        for index, result in zip(places, await executed(request, programs), strict=True):
-            results[index] = _of_run(submissions[index], result)
+        for index, result in zip(places, await execute_programs(request, programs), strict=True):
+            results[index] = _render_run_result(submissions[index], result)
     except (Refused, QueueUnavailable, HTTPException) as error:
         for index in places:
-            results[index] = _result(submissions[index], reason=_reason(error), stdout="", stderr="")
+            results[index] = _build_result(submissions[index], reason=_map_reason(error), stdout="", stderr="")
     return results
 
 
-def _verify(group: Sequence[Submission]) -> VerifyRequest:
-    return made(
+def _build_verify_request(group: Sequence[Submission]) -> VerifyRequest:
+    return build_model(
         VerifyRequest,
-        language=language_of(group[0].type, {}),
+        language=resolve_language(group[0].type, {}),
         code=group[0].solution,
         tests=[{"stdin": each.input or "", "expected": each.expected_output or ""} for each in group],
         checker={"type": CHECKER},
-        limits=limits_of(cpu_time_s=TIME_LIMIT_S, wall_time_s=TIME_LIMIT_S),
+        limits=build_limits(cpu_time_s=TIME_LIMIT_S, wall_time_s=TIME_LIMIT_S),
         priority=Lane.RL,
     )
 
 
-def _execute(submission: Submission) -> ExecuteRequest:
-    return made(
+def _build_execute_request(submission: Submission) -> ExecuteRequest:
+    return build_model(
         ExecuteRequest,
-        language=language_of(submission.type, {}),
+        language=resolve_language(submission.type, {}),
         code=submission.solution,
         stdin=submission.input or "",
-        limits=limits_of(cpu_time_s=TIME_LIMIT_S, wall_time_s=TIME_LIMIT_S),
+        limits=build_limits(cpu_time_s=TIME_LIMIT_S, wall_time_s=TIME_LIMIT_S),
         priority=Lane.RL,
     )
 
 
-def _of_test(submission: Submission, test: TestResult) -> Result:
+def _render_test_result(submission: Submission, test: TestResult) -> Result:
     reason = "internal_error" if test.verdict is Verdict.INTERNAL_ERROR else ""
-    return _result(
+    return _build_result(
         submission,
         success=test.verdict is Verdict.ACCEPTED,
         run_success=test.verdict in {Verdict.ACCEPTED, Verdict.WRONG_ANSWER},
@@ -168,13 +183,13 @@ def _of_test(submission: Submission, test: TestResult) -> Result:
     )
 
 
-def _of_run(submission: Submission, result: ExecuteResult) -> Result:
+def _render_run_result(submission: Submission, result: ExecuteResult) -> Result:
     ran = result.status is Status.OK
     output = result.stdout.encode() if result.stdout_base64 is None else result.stdout_base64
     expected = submission.expected_output
     reason = "internal_error" if result.status is Status.INTERNAL_ERROR else ""
     compiler = result.compile.stderr if result.status is Status.COMPILE_ERROR and result.compile is not None else ""
-    return _result(
+    return _build_result(
         submission,
         success=ran and (expected is None or checkers.check(CHECKER, output, expected.encode()).accepted),
         run_success=ran,
@@ -185,11 +200,11 @@ def _of_run(submission: Submission, result: ExecuteResult) -> Result:
     )
 
 
-def _result(submission: Submission, *, reason: str = "", **fields: Any) -> Result:
+def _build_result(submission: Submission, *, reason: str = "", **fields: Any) -> Result:
     nothing = {"success": False, "run_success": False, "cost": 0.0}
     return {"sub_id": submission.sub_id or str(uuid4()), **nothing, "reason": reason, **fields}
 
 
-def _reason(error: Exception) -> str:
+def _map_reason(error: Exception) -> str:
     """The queue's refusal, or a server that had no more time, in the peer's words."""
     return "worker_timeout" if isinstance(error, HTTPException) else "queue_timeout"

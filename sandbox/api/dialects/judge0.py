@@ -21,41 +21,49 @@ from fastapi import Request, Response
 from pydantic import Field
 
 from sandbox.api import bodies
-from sandbox.api.callbacks import callback_of
+from sandbox.api.callbacks import build_callback
 from sandbox.api.dialects import judge0_tables as tables
-from sandbox.api.dialects.tongue import Dialect, Foreign, answered, executed, limits_of, made, select_debug_checks
-from sandbox.api.door import Door, context_of
-from sandbox.api.problems import Described
+from sandbox.api.dialects.tongue import (
+    Dialect,
+    PeerRequest,
+    build_limits,
+    build_model,
+    encode_response,
+    execute_programs,
+    select_debug_checks,
+)
+from sandbox.api.door import SubmissionService, get_context
+from sandbox.api.problems import ProblemResponse
 from sandbox.errors import BadRequest, NotFound
-from sandbox.jobs.outbox import Style
+from sandbox.jobs.outbox import BodyFormatter
 from sandbox.rewards.request import TaskLookup
 from sandbox.runner.contract import Status
 from sandbox.schema import MAX_ITEMS, ExecuteRequest, ExecuteResult, Job, JobStatus, StageResult, TestCase
 from sandbox.schema.callbacks import Callback, CallbackUrl
 from sandbox.schema.reward import Task, TaskSet
 
-TASK = "expected"
+TASK_NAME = "expected"
 _BLANKS = b"\0 \t\r\v\f\n"
-_SHOWN = ("token", "time", "memory", "stdout", "stderr", "compile_output", "message", "status")
+_DEFAULT_FIELDS = ("token", "time", "memory", "stdout", "stderr", "compile_output", "message", "status")
 
 
-def tell(told: Described) -> Response:
-    problem = told.problem
-    words = problem.detail or problem.title
+def render_error(problem_response: ProblemResponse) -> Response:
+    problem = problem_response.problem
+    message = problem.detail or problem.title
     if problem.status == 503:
-        response = answered({"error": "queue is full"}, 503)
-        response.headers.update(told.headers)
+        response = encode_response({"error": "queue is full"}, 503)
+        response.headers.update(problem_response.headers)
         return response
     if problem.status == 422:
         fields = {each.field.rsplit(".", 1)[-1]: [each.message] for each in problem.errors}
-        return answered(fields or {"error": words}, 422)
-    return answered({"error": words}, problem.status)
+        return encode_response(fields or {"error": message}, 422)
+    return encode_response({"error": message}, problem.status)
 
 
-DIALECT = Dialect("judge0", tell)
+DIALECT = Dialect("judge0", render_error)
 
 
-class Submission(Foreign):
+class Submission(PeerRequest):
     source_code: str
     language_id: int
     stdin: str | None = None
@@ -73,29 +81,29 @@ class Submission(Foreign):
     enable_network: bool | None = None
 
 
-class Batch(Foreign):
+class Batch(PeerRequest):
     submissions: list[Submission] = Field(min_length=1, max_length=MAX_ITEMS)
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ResponseFormat:
     """How an answer is to look: in base64 or not, and with which fields."""
 
     base64: bool
     fields: Sequence[str]
 
     @staticmethod
-    def of(request: Request) -> Shape:
+    def from_request(request: Request) -> ResponseFormat:
         given = request.query_params
-        asked = [name.strip() for name in given.get("fields", "").split(",") if name.strip()]
-        return Shape(given.get("base64_encoded", "false").lower() == "true", asked or _SHOWN)
+        names = [name.strip() for name in given.get("fields", "").split(",") if name.strip()]
+        return ResponseFormat(given.get("base64_encoded", "false").lower() == "true", names or _DEFAULT_FIELDS)
 
-    def pick(self, answer: dict[str, Any]) -> dict[str, Any]:
+    def select_fields(self, answer: dict[str, Any]) -> dict[str, Any]:
         if "*" in self.fields:
             return answer
         return {name: answer.get(name) for name in self.fields}
 
-    def told(self, data: bytes) -> str | None:
+    def encode_text(self, data: bytes) -> str | None:
         if not data:
             return None
         return b64encode(data).decode() if self.base64 else data.decode(errors="replace")
@@ -103,127 +111,144 @@ class Shape:
 
 @DIALECT.post("/submissions")
 async def create(request: Request) -> Response:
-    shape = Shape.of(request)
-    asked = await bodies.read(request, Submission)
-    program, expected = _program(asked, shape.base64), _expected(asked, shape.base64)
-    callback = _callback(request, asked)
+    response_format = ResponseFormat.from_request(request)
+    submission = await bodies.parse_body(request, Submission)
+    program, expected = (
+        _build_execute_request(submission, response_format.base64),
+        _decode_expected(submission, response_format.base64),
+    )
+    callback = _build_peer_callback(request, submission)
     if request.query_params.get("wait", "false").lower() == "true":
         if callback is not None:
             raise BadRequest("goes without wait=true here", "callback_url")
-        (result,) = await executed(request, [program])
-        answer = _ended(result, expected, shape)
-        return answered(shape.pick({"token": _token(result.id.partition(".")[0], ""), **answer}), 201)
-    token = await asyncio.to_thread(_kept, context_of(request).service, program, expected, callback)
-    return answered({"token": token}, 201)
+        (result,) = await execute_programs(request, [program])
+        answer = _render_result(result, expected, response_format)
+        return encode_response(
+            response_format.select_fields({"token": _format_token(result.id.partition(".")[0], ""), **answer}), 201
+        )
+    token = await asyncio.to_thread(_submit_durable, get_context(request).service, program, expected, callback)
+    return encode_response({"token": token}, 201)
 
 
 @DIALECT.post("/submissions/batch")
 async def create_batch(request: Request) -> Response:
-    shape = Shape.of(request)
-    batch = await bodies.read(request, Batch)
+    response_format = ResponseFormat.from_request(request)
+    batch = await bodies.parse_body(request, Batch)
     wanted = [
-        (_program(each, shape.base64), _expected(each, shape.base64), _callback(request, each))
+        (
+            _build_execute_request(each, response_format.base64),
+            _decode_expected(each, response_format.base64),
+            _build_peer_callback(request, each),
+        )
         for each in batch.submissions
     ]
-    service = context_of(request).service
-    tokens = await asyncio.to_thread(lambda: [_kept(service, *each) for each in wanted])
-    return answered([{"token": token} for token in tokens], 201)
+    service = get_context(request).service
+    tokens = await asyncio.to_thread(lambda: [_submit_durable(service, *each) for each in wanted])
+    return encode_response([{"token": token} for token in tokens], 201)
 
 
 @DIALECT.get("/submissions/batch")
 async def show_batch(request: Request) -> Response:
-    shape = Shape.of(request)
+    response_format = ResponseFormat.from_request(request)
     tokens = [token for token in request.query_params.get("tokens", "").split(",") if token]
-    service = context_of(request).service
-    return answered({"submissions": await asyncio.to_thread(lambda: [_shown(service, each, shape) for each in tokens])})
+    service = get_context(request).service
+    return encode_response(
+        {
+            "submissions": await asyncio.to_thread(
+                lambda: [_render_submission(service, each, response_format) for each in tokens]
+            )
+        }
+    )
 
 
 @DIALECT.get("/submissions/{token}")
 async def show(request: Request) -> Response:
-    token, shape = request.path_params["token"], Shape.of(request)
-    answer = await asyncio.to_thread(_shown, context_of(request).service, token, shape)
-    return answered(answer)
+    token, response_format = request.path_params["token"], ResponseFormat.from_request(request)
+    answer = await asyncio.to_thread(_render_submission, get_context(request).service, token, response_format)
+    return encode_response(answer)
 
 
 @DIALECT.get("/languages")
 async def languages(request: Request) -> Response:
-    return answered(tables.languages())
+    return encode_response(tables.list_languages())
 
 
 @DIALECT.get("/languages/{language_id}")
 async def language(request: Request) -> Response:
-    found = [each for each in tables.languages() if str(each["id"]) == request.path_params["language_id"]]
+    found = [each for each in tables.list_languages() if str(each["id"]) == request.path_params["language_id"]]
     if not found:
         raise NotFound("no such language")
-    return answered(found[0])
+    return encode_response(found[0])
 
 
 @DIALECT.get("/statuses")
 async def statuses(request: Request) -> Response:
-    return answered([{"id": number, "description": words} for number, words in tables.STATUSES.items()])
+    return encode_response(
+        [{"id": number, "description": description} for number, description in tables.STATUSES.items()]
+    )
 
 
 @DIALECT.get("/about")
 async def about(request: Request) -> Response:
-    return answered({"version": tables.VERSION})
+    return encode_response({"version": tables.VERSION})
 
 
 @DIALECT.get("/config_info")
 async def config_info(request: Request) -> Response:
-    return answered(tables.CONFIG)
+    return encode_response(tables.CONFIG)
 
 
 @DIALECT.get("/system_info")
 async def system_info(request: Request) -> Response:
-    return answered({})
+    return encode_response({})
 
 
 @DIALECT.get("/workers")
 async def workers(request: Request) -> Response:
-    readiness = await asyncio.to_thread(context_of(request).service.readiness)
+    readiness = await asyncio.to_thread(get_context(request).service.check_readiness)
     size = sum(readiness.queued.values())
-    return answered([{"queue": "default", "size": size, "available": readiness.workers}])
+    return encode_response([{"queue": "default", "size": size, "available": readiness.workers}])
 
 
-def _program(asked: Submission, base64: bool) -> ExecuteRequest:
-    _refuse(asked)
-    kilobytes = tables.MEMORY_KB if asked.memory_limit is None else asked.memory_limit
-    limits = limits_of(
-        cpu_time_s=asked.cpu_time_limit or tables.CPU_TIME_S,
-        wall_time_s=asked.wall_time_limit or tables.WALL_TIME_S,
+def _build_execute_request(submission: Submission, base64: bool) -> ExecuteRequest:
+    _reject_unsupported(submission)
+    kilobytes = tables.DEFAULT_MEMORY_KB if submission.memory_limit is None else submission.memory_limit
+    limits = build_limits(
+        cpu_time_s=submission.cpu_time_limit or tables.DEFAULT_CPU_TIME_S,
+        wall_time_s=submission.wall_time_limit or tables.DEFAULT_WALL_TIME_S,
         memory_mb=kilobytes / 1_024,
     ).model_dump(exclude_none=True)
-    if asked.max_file_size is not None:
-        limits["file_mb"] = max(1, ceil(asked.max_file_size / 1_024))
-    if asked.max_processes_and_or_threads is not None:
-        limits["processes"] = asked.max_processes_and_or_threads
-    language = tables.language_of(asked.language_id)
-    return made(
+    if submission.max_file_size is not None:
+        limits["file_mb"] = max(1, ceil(submission.max_file_size / 1_024))
+    if submission.max_processes_and_or_threads is not None:
+        limits["processes"] = submission.max_processes_and_or_threads
+    language = tables.find_language(submission.language_id)
+    return build_model(
         ExecuteRequest,
         language=language,
-        code=_text(asked.source_code, base64, "source_code"),
-        stdin_base64=_bytes(asked.stdin or "", base64, "stdin"),
-        args=_arguments(asked.command_line_arguments or ""),
+        code=_decode_text(submission.source_code, base64, "source_code"),
+        stdin_base64=_decode_bytes(submission.stdin or "", base64, "stdin"),
+        args=_split_arguments(submission.command_line_arguments or ""),
         limits=limits,
         **select_debug_checks(language, "rust"),
     )
 
 
-def _refuse(asked: Submission) -> None:
+def _reject_unsupported(submission: Submission) -> None:
     """What we do not have is refused with its name; taken for nothing it would change what a result means."""
     for name in ("compiler_options", "additional_files", "redirect_stderr_to_stdout", "enable_network"):
-        if getattr(asked, name):
+        if getattr(submission, name):
             raise BadRequest("is not served here", name)
 
 
-def _arguments(text: str) -> list[str]:
+def _split_arguments(text: str) -> list[str]:
     try:
         return shlex.split(text)
     except ValueError as error:
         raise BadRequest(f"cannot be split: {error}", "command_line_arguments") from error
 
 
-def _bytes(text: str, base64: bool, name: str) -> bytes:
+def _decode_bytes(text: str, base64: bool, name: str) -> bytes:
     if not base64:
         return text.encode()
     try:
@@ -232,47 +257,57 @@ def _bytes(text: str, base64: bool, name: str) -> bytes:
         raise BadRequest("is not valid base64", name) from error
 
 
-def _text(text: str, base64: bool, name: str) -> str:
+def _decode_text(text: str, base64: bool, name: str) -> str:
     try:
-        return _bytes(text, base64, name).decode()
+        return _decode_bytes(text, base64, name).decode()
     except UnicodeDecodeError as error:
         raise BadRequest("is not UTF-8", name) from error
 
 
-def _expected(asked: Submission, base64: bool) -> bytes | None:
-    return None if asked.expected_output is None else _bytes(asked.expected_output, base64, "expected_output")
+def _decode_expected(submission: Submission, base64: bool) -> bytes | None:
+    return (
+        None
+        if submission.expected_output is None
+        else _decode_bytes(submission.expected_output, base64, "expected_output")
+    )
 
 
-def _callback(request: Request, asked: Submission) -> Callback | None:
+def _build_peer_callback(request: Request, submission: Submission) -> Callback | None:
     """The peer calls with PUT and its own body; ours is signed beside."""
-    callback = callback_of(request, asked.callback_url or None)
+    callback = build_callback(request, submission.callback_url or None)
     return None if callback is None else callback.model_copy(update={"style": DIALECT.name})
 
 
-def callback_body(tasks: TaskLookup) -> Style:
+def make_callback_renderer(tasks: TaskLookup) -> BodyFormatter:
     """What a callback's body is: the submission with its fields in base64."""
 
-    def body(job: Job, set_id: str) -> bytes:
-        shape = Shape(True, _SHOWN)
-        expected = _expected_of(tasks, set_id)
-        return orjson.dumps(shape.pick({"token": _token(job.id, set_id), **_of_job(job, expected, shape)}))
+    def render_body(job: Job, set_id: str) -> bytes:
+        response_format = ResponseFormat(True, _DEFAULT_FIELDS)
+        expected = _load_expected(tasks, set_id)
+        return orjson.dumps(
+            response_format.select_fields(
+                {"token": _format_token(job.id, set_id), **_render_job(job, expected, response_format)}
+            )
+        )
 
-    return body
+    return render_body
 
 
-def _kept(service: Door, program: ExecuteRequest, expected: bytes | None, callback: Callback | None) -> str:
+def _submit_durable(
+    service: SubmissionService, program: ExecuteRequest, expected: bytes | None, callback: Callback | None
+) -> str:
     """The token of a submission that is made now and asked for later."""
     set_id = ""
     if expected is not None:
         task = Task(tests=[TestCase(stdin="", expected_base64=expected)])
-        body = TaskSet(tasks={TASK: task}).model_dump_json(exclude_unset=True).encode()
-        set_id = service.put_tasks(TaskSet.id_of(body), body).id
+        body = TaskSet(tasks={TASK_NAME: task}).model_dump_json(exclude_unset=True).encode()
+        set_id = service.put_tasks(TaskSet.compute_id(body), body).id
     if callback is not None:
         callback = callback.model_copy(update={"detail": set_id})
-    return _token(service.submit("execute", [program], durable=True, callback=callback).id, set_id)
+    return _format_token(service.submit("execute", [program], durable=True, callback=callback).id, set_id)
 
 
-def _token(job_id: str, set_id: str) -> str:
+def _format_token(job_id: str, set_id: str) -> str:
     """A UUID as the peer's, and behind it the set with the expected output, if there is one."""
     try:
         name = str(UUID(hex=job_id))
@@ -281,7 +316,7 @@ def _token(job_id: str, set_id: str) -> str:
     return f"{name}-{set_id}" if set_id else name
 
 
-def _parts(token: str) -> tuple[str, str]:
+def _parse_token(token: str) -> tuple[str, str]:
     name, set_id = (token[:-65], token[-64:]) if len(token) > 65 and token[-65] == "-" else (token, "")
     try:
         return UUID(name).hex, set_id
@@ -289,42 +324,42 @@ def _parts(token: str) -> tuple[str, str]:
         return name, set_id
 
 
-def _shown(service: Door, token: str, shape: Shape) -> dict[str, Any]:
-    job_id, set_id = _parts(token)
-    job = service.job(job_id)
-    expected = None if job.result is None else _expected_of(service.tasks, set_id)
-    return shape.pick({"token": token, **_of_job(job, expected, shape)})
+def _render_submission(service: SubmissionService, token: str, response_format: ResponseFormat) -> dict[str, Any]:
+    job_id, set_id = _parse_token(token)
+    job = service.get_job(job_id)
+    expected = None if job.result is None else _load_expected(service.get_tasks, set_id)
+    return response_format.select_fields({"token": token, **_render_job(job, expected, response_format)})
 
 
-def _expected_of(tasks: TaskLookup, set_id: str) -> bytes | None:
+def _load_expected(tasks: TaskLookup, set_id: str) -> bytes | None:
     if not set_id:
         return None
-    reference = f"{set_id}/{TASK}"
+    reference = f"{set_id}/{TASK_NAME}"
     test = tasks([reference])[reference].tests[0]
     return test.expected_bytes if isinstance(test, TestCase) else None
 
 
-def _of_job(job: Job, expected: bytes | None, shape: Shape) -> dict[str, Any]:
+def _render_job(job: Job, expected: bytes | None, response_format: ResponseFormat) -> dict[str, Any]:
     if job.result is not None:
-        return _ended(ExecuteResult.model_validate(job.result), expected, shape)
+        return _render_result(ExecuteResult.model_validate(job.result), expected, response_format)
     if job.status is JobStatus.CANCELLED:
-        return _answer(tables.INTERNAL_ERROR, message=shape.told(b"cancelled"))
-    return _answer(tables.PROCESSING if job.status is JobStatus.RUNNING else tables.IN_QUEUE)
+        return _build_answer(tables.INTERNAL_ERROR, message=response_format.encode_text(b"cancelled"))
+    return _build_answer(tables.PROCESSING if job.status is JobStatus.RUNNING else tables.IN_QUEUE)
 
 
-def _ended(result: ExecuteResult, expected: bytes | None, shape: Shape) -> dict[str, Any]:
-    output, errors = _output(result)
-    accepted = expected is None or _stripped(output) == _stripped(expected)
+def _render_result(result: ExecuteResult, expected: bytes | None, response_format: ResponseFormat) -> dict[str, Any]:
+    output, errors = _read_output(result)
+    accepted = expected is None or _strip_blanks(output) == _strip_blanks(expected)
     message = result.message.encode() or (
         f"Exited with error status {result.exit_code}".encode() if result.exit_code else b""
     )
-    compiler = b"" if result.compile is None else b"".join(reversed(_output(result.compile)))
-    return _answer(
-        tables.status_of(result.status, result.signal, accepted),
-        stdout=shape.told(output),
-        stderr=shape.told(errors),
-        compile_output=shape.told(compiler),
-        message=shape.told(message),
+    compiler = b"" if result.compile is None else b"".join(reversed(_read_output(result.compile)))
+    return _build_answer(
+        tables.map_status(result.status, result.signal, accepted),
+        stdout=response_format.encode_text(output),
+        stderr=response_format.encode_text(errors),
+        compile_output=response_format.encode_text(compiler),
+        message=response_format.encode_text(message),
         exit_code=result.exit_code,
         exit_signal=result.signal,
         time=f"{result.usage.cpu_time_s:.3f}",
@@ -333,18 +368,18 @@ def _ended(result: ExecuteResult, expected: bytes | None, shape: Shape) -> dict[
     ) | ({"time": None, "wall_time": None, "memory": None} if result.status is Status.COMPILE_ERROR else {})
 
 
-def _stripped(text: bytes) -> bytes:
+def _strip_blanks(text: bytes) -> bytes:
     """A text as the peer compares it: without the blanks at the end of each line and of the whole."""
     return b"\n".join(line.rstrip(_BLANKS) for line in text.split(b"\n")).rstrip(_BLANKS)
 
 
-def _output(stage: StageResult) -> tuple[bytes, bytes]:
+def _read_output(stage: StageResult) -> tuple[bytes, bytes]:
     stdout = stage.stdout.encode() if stage.stdout_base64 is None else stage.stdout_base64
     stderr = stage.stderr.encode() if stage.stderr_base64 is None else stage.stderr_base64
     return stdout, stderr
 
 
-def _answer(status: int, **fields: Any) -> dict[str, Any]:
+def _build_answer(status: int, **fields: Any) -> dict[str, Any]:
     nothing = dict.fromkeys(
         ("stdout", "stderr", "compile_output", "message", "exit_code", "exit_signal", "time", "wall_time", "memory")
     )

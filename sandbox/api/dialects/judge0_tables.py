@@ -13,7 +13,7 @@ from sandbox.runner.contract import Status
 VERSION = "1.13.1"
 
 # Several ids are one language here: the peer keeps one for each compiler's version.
-_LANGUAGE_OF_ID = {
+_LANGUAGE_BY_ID = {
     46: "bash",
     48: "c",
     49: "c",
@@ -64,7 +64,7 @@ STATUSES = {
     14: "Exec Format Error",
 }
 
-_OF_SIGNAL = {
+_STATUS_BY_SIGNAL = {
     signal.SIGSEGV: SIGSEGV,
     signal.SIGXFSZ: SIGXFSZ,
     signal.SIGFPE: SIGFPE,
@@ -72,9 +72,9 @@ _OF_SIGNAL = {
 }
 
 # The peer's defaults, and here the defaults of its submissions.
-CPU_TIME_S = 5.0
-WALL_TIME_S = 10.0
-MEMORY_KB = 128_000
+DEFAULT_CPU_TIME_S = 5.0
+DEFAULT_WALL_TIME_S = 10.0
+DEFAULT_MEMORY_KB = 128_000
 
 CONFIG: dict[str, Any] = {
     "allow_enable_network": False,
@@ -84,7 +84,7 @@ CONFIG: dict[str, Any] = {
     "callbacks_max_tries": 0,
     "callbacks_timeout": 0.0,
     "cpu_extra_time": 0.0,
-    "cpu_time_limit": CPU_TIME_S,
+    "cpu_time_limit": DEFAULT_CPU_TIME_S,
     "enable_additional_files": False,
     "enable_batched_submissions": True,
     "enable_callbacks": False,
@@ -109,35 +109,35 @@ CONFIG: dict[str, Any] = {
     "max_stack_limit": 16_777_216,
     "max_submission_batch_size": 100,
     "max_wall_time_limit": 900.0,
-    "memory_limit": MEMORY_KB,
+    "memory_limit": DEFAULT_MEMORY_KB,
     "number_of_runs": 1,
     "redirect_stderr_to_stdout": False,
-    "stack_limit": MEMORY_KB,
+    "stack_limit": DEFAULT_MEMORY_KB,
     "submission_cache_duration": 0.0,
     "use_docs_as_homepage": False,
-    "wall_time_limit": WALL_TIME_S,
+    "wall_time_limit": DEFAULT_WALL_TIME_S,
 }
 
 
-def languages() -> list[dict[str, Any]]:
+def list_languages() -> list[dict[str, Any]]:
     """As `/languages` tells them: an id and a name with the version that runs here."""
-    known = table.table()
+    known = table.load_languages()
     return [
         {"id": number, "name": f"{name} ({known[name].version})"}
-        for number, name in _LANGUAGE_OF_ID.items()
+        for number, name in _LANGUAGE_BY_ID.items()
         if name in known
     ]
 
 
-def language_of(number: int) -> str:
+def find_language(language_id: int) -> str:
     """Our language of that id. Raises BadRequest."""
-    name = _LANGUAGE_OF_ID.get(number, "")
-    if name not in table.table():
-        raise BadRequest(f"language with id {number} doesn't exist", "language_id")
+    name = _LANGUAGE_BY_ID.get(language_id, "")
+    if name not in table.load_languages():
+        raise BadRequest(f"language with id {language_id} doesn't exist", "language_id")
     return name
 
 
-def status_of(status: Status, number: int | None, accepted: bool) -> int:
+def map_status(status: Status, signal_number: int | None, accepted: bool) -> int:
     """The peer's status of a run that ended so; `accepted` counts for one that ended well."""
     match status:
         case Status.OK:
@@ -149,7 +149,7 @@ def status_of(status: Status, number: int | None, accepted: bool) -> int:
         case Status.OUTPUT_LIMIT_EXCEEDED:
             return SIGXFSZ
         case Status.RUNTIME_ERROR:
-            return NZEC if number is None else _OF_SIGNAL.get(signal.Signals(number), OTHER)
+            return NZEC if signal_number is None else _STATUS_BY_SIGNAL.get(signal.Signals(signal_number), OTHER)
         case Status.MEMORY_LIMIT_EXCEEDED:
             return OTHER
         case Status.INTERNAL_ERROR:

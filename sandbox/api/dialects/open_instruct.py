@@ -11,27 +11,37 @@ from typing import Any
 from fastapi import Request, Response
 
 from sandbox.api import bodies
-from sandbox.api.dialects.tongue import Dialect, Foreign, answered, limits_of, made, parse_json_text, verified
-from sandbox.api.problems import Described
+from sandbox.api.dialects.tongue import (
+    Dialect,
+    PeerRequest,
+    build_limits,
+    build_model,
+    encode_response,
+    parse_json_text,
+    verify_submissions,
+)
+from sandbox.api.problems import ProblemResponse
 from sandbox.errors import BadRequest, InfrastructureError
 from sandbox.rewards import preamble
-from sandbox.rewards.cases import cases_of
+from sandbox.rewards.cases import read_stdin_tests
 from sandbox.rewards.extract import parses
 from sandbox.rewards.packed_tests import NotPacked, unpack_tests
 from sandbox.runner.contract import Verdict
 from sandbox.schema import Lane, VerifyRequest
 
 
-def tell(told: Described) -> Response:
-    response = answered({"detail": told.problem.detail or told.problem.title}, told.problem.status)
-    response.headers.update(told.headers)
+def render_error(problem_response: ProblemResponse) -> Response:
+    response = encode_response(
+        {"detail": problem_response.problem.detail or problem_response.problem.title}, problem_response.problem.status
+    )
+    response.headers.update(problem_response.headers)
     return response
 
 
-DIALECT = Dialect("open_instruct", tell)
+DIALECT = Dialect("open_instruct", render_error)
 
 
-class TestProgram(Foreign):
+class TestProgram(PeerRequest):
     __test__ = False  # not a pytest class, whatever its name says
 
     program: str
@@ -42,32 +52,32 @@ class TestProgram(Foreign):
 @DIALECT.post("/test_program")
 async def test_program(request: Request) -> Response:
     """Run asserts. A test that is no Python is the data set's fault, and fails as it does with the peer."""
-    asked = await bodies.read(request, TestProgram)
-    tests = await asyncio.to_thread(_decoded, asked.tests)
+    body = await bodies.parse_body(request, TestProgram)
+    tests = await asyncio.to_thread(_parse_tests, body.tests)
     good = [index for index, each in enumerate(tests) if isinstance(each, str) and parses(each)]
-    results, runtimes = await _tested(request, asked, asked.program, [{"assert": tests[index]} for index in good])
+    results, runtimes = await _run_tests(request, body, body.program, [{"assert": tests[index]} for index in good])
     answer: dict[str, list[Any]] = {"results": [0] * len(tests), "runtimes": [-1.0] * len(tests)}
     for place, result, runtime in zip(good, results, runtimes, strict=True):
         answer["results"][place], answer["runtimes"][place] = result, runtime
-    return answered(answer)
+    return encode_response(answer)
 
 
 @DIALECT.post("/test_program_stdio")
 async def test_program_stdio(request: Request) -> Response:
     """Run a program, after LiveCodeBench's imports, on inputs."""
-    asked = await bodies.read(request, TestProgram)
-    tests = await asyncio.to_thread(_decoded, asked.tests)
-    program = preamble.join_parts(preamble.livecodebench_preamble(), asked.program)
-    results, runtimes = await _tested(request, asked, program, cases_of(tests) if tests else [])
-    return answered({"results": results, "runtimes": runtimes})
+    body = await bodies.parse_body(request, TestProgram)
+    tests = await asyncio.to_thread(_parse_tests, body.tests)
+    program = preamble.join_parts(preamble.build_livecodebench_preamble(), body.program)
+    results, runtimes = await _run_tests(request, body, program, read_stdin_tests(tests) if tests else [])
+    return encode_response({"results": results, "runtimes": runtimes})
 
 
 @DIALECT.get("/health")
 async def health(request: Request) -> Response:
-    return answered({"status": "healthy"})
+    return encode_response({"status": "healthy"})
 
 
-def _decoded(tests: Any) -> list[Any]:
+def _parse_tests(tests: Any) -> list[Any]:
     """The tests in a list, in JSON text or packed. Raises BadRequest."""
     if not tests:
         return []
@@ -81,22 +91,22 @@ def _decoded(tests: Any) -> list[Any]:
     return found
 
 
-async def _tested(
-    request: Request, asked: TestProgram, program: str, tests: list[Any]
+async def _run_tests(
+    request: Request, body: TestProgram, program: str, tests: list[Any]
 ) -> tuple[list[int], list[float]]:
     """For each test whether it passed, and how long it took."""
     if not tests:
         return [], []
-    submission = made(
+    submission = build_model(
         VerifyRequest,
         language="python",
         code=program,
         tests=tests,
         checker={"type": "livecodebench"},
-        limits=limits_of(cpu_time_s=asked.max_execution_time, wall_time_s=asked.max_execution_time),
+        limits=build_limits(cpu_time_s=body.max_execution_time, wall_time_s=body.max_execution_time),
         priority=Lane.RL,
     )
-    (result,) = await verified(request, [submission])
+    (result,) = await verify_submissions(request, [submission])
     if any(test.verdict is Verdict.INTERNAL_ERROR for test in result.tests):
         raise InfrastructureError(result.tests[0].message or "a box failed")
     passed = [int(test.verdict is Verdict.ACCEPTED) for test in result.tests]

@@ -7,24 +7,26 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
-from sandbox.api.dialects.questions import missing_of, wanted_of
-from sandbox.api.dialects.tongue import Dialect, answered
-from sandbox.api.problems import Described
-from sandbox.api.rewards import rewarded
+from sandbox.api.dialects.questions import read_missing_reward, read_reward_request
+from sandbox.api.dialects.tongue import Dialect, encode_response
+from sandbox.api.problems import ProblemResponse
+from sandbox.api.rewards import compute_rewards
 from sandbox.rewards.openrlhf_reward import openrlhf_answer, openrlhf_request
 
 
-def tell(told: Described) -> Response:
-    response = answered({"error": told.problem.detail or told.problem.title}, told.problem.status)
-    response.headers.update(told.headers)
+def render_error(problem_response: ProblemResponse) -> Response:
+    response = encode_response(
+        {"error": problem_response.problem.detail or problem_response.problem.title}, problem_response.problem.status
+    )
+    response.headers.update(problem_response.headers)
     return response
 
 
-DIALECT = Dialect("openrlhf", tell)
+DIALECT = Dialect("openrlhf", render_error)
 
 
 @DIALECT.post("", "/get_reward")
 async def reward(request: Request) -> Response:
-    missing = missing_of(request)
-    wanted = await wanted_of(request, openrlhf_request)
-    return answered(openrlhf_answer(await rewarded(request, wanted), missing))
+    missing = read_missing_reward(request)
+    reward_request = await read_reward_request(request, openrlhf_request)
+    return encode_response(openrlhf_answer(await compute_rewards(request, reward_request), missing))

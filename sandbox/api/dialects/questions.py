@@ -10,10 +10,10 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict
 
 from sandbox.api import bodies
-from sandbox.api.door import context_of
+from sandbox.api.door import get_context
 from sandbox.errors import BadRequest
-from sandbox.rewards.cases import unpacking_at_most
-from sandbox.rewards.function import Options
+from sandbox.rewards.cases import limit_unpacking
+from sandbox.rewards.function import RewardOptions
 from sandbox.schema.reward import RewardRequest
 
 
@@ -23,27 +23,27 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
 
 
-async def body_of(request: Request) -> dict[str, Any]:
-    return (await bodies.read_rows(request, Body)).model_extra or {}
+async def read_fields(request: Request) -> dict[str, Any]:
+    return (await bodies.parse_body_leniently(request, Body)).model_extra or {}
 
 
-async def wanted_of(
-    request: Request, build: Callable[[Mapping[str, Any], Options | None], RewardRequest]
+async def read_reward_request(
+    request: Request, build: Callable[[Mapping[str, Any], RewardOptions | None], RewardRequest]
 ) -> RewardRequest:
     """The reward request in a body, built in a thread: labels may be large, and packed. Raises BadRequest."""
-    body, options = await body_of(request), options_of(request)
-    limit = context_of(request).settings.max_body_mb << 20
+    body, options = await read_fields(request), read_options(request)
+    limit = get_context(request).settings.max_body_mb << 20
 
-    def bounded() -> RewardRequest:
-        with unpacking_at_most(limit):
+    def build_within_limit() -> RewardRequest:
+        with limit_unpacking(limit):
             return build(body, options)
 
-    return await asyncio.to_thread(bounded)
+    return await asyncio.to_thread(build_within_limit)
 
 
-def options_of(request: Request) -> Options:
+def read_options(request: Request) -> RewardOptions:
     given = request.query_params
-    options: Options = {}
+    options: RewardOptions = {}
     if "policy" in given:
         options["policy"] = given["policy"]
     if "language" in given:
@@ -51,7 +51,7 @@ def options_of(request: Request) -> Options:
     return options
 
 
-def missing_of(request: Request) -> float | None:
+def read_missing_reward(request: Request) -> float | None:
     """The reward that stands for a missing one, if the URL names it."""
     text = request.query_params.get("missing", "")
     try:

@@ -18,41 +18,41 @@ from sandbox.api.dialects import sandbox_fusion_jupyter as jupyter
 from sandbox.api.dialects import sandbox_fusion_shapes as shapes
 from sandbox.api.dialects.tongue import (
     Dialect,
-    Foreign,
-    answered,
-    executed,
-    language_of,
-    limits_of,
-    made,
+    PeerRequest,
+    build_limits,
+    build_model,
+    encode_response,
+    execute_programs,
+    resolve_language,
     select_debug_checks,
 )
-from sandbox.api.problems import Described
+from sandbox.api.problems import ProblemResponse
 from sandbox.runner.contract import Status
 from sandbox.schema import ExecuteRequest, ExecuteResult, Lane, StageResult
 
 # Less than verl's 10 s, so that a 504 reaches it before it gives up.
 GRACE_S = 8.0
-_TRANSIENT = frozenset({429, 503, 504})
+_TRANSIENT_STATUSES = frozenset({429, 503, 504})
 
 
-def tell(told: Described) -> Response:
+def render_error(problem_response: ProblemResponse) -> Response:
     """FastAPI's own shape, which the peer's errors have; our failures as the peer's, and 504 for what may pass."""
-    problem = told.problem
-    words = problem.detail or problem.title
-    if problem.status in _TRANSIENT:
-        return answered({"detail": words}, 504)
+    problem = problem_response.problem
+    message = problem.detail or problem.title
+    if problem.status in _TRANSIENT_STATUSES:
+        return encode_response({"detail": message}, 504)
     if problem.status >= 500:
-        return answered(failed(words))
+        return encode_response(render_failure(message))
     if problem.status == 422:
         fields = [{"type": "value_error", "loc": each.field.split("."), "msg": each.message} for each in problem.errors]
-        return answered({"detail": fields or [{"type": "value_error", "loc": ["body"], "msg": words}]}, 422)
-    return answered({"detail": words}, problem.status)
+        return encode_response({"detail": fields or [{"type": "value_error", "loc": ["body"], "msg": message}]}, 422)
+    return encode_response({"detail": message}, problem.status)
 
 
-DIALECT = Dialect("sandbox_fusion", tell)
+DIALECT = Dialect("sandbox_fusion", render_error)
 
 
-class RunCode(Foreign):
+class RunCodeRequest(PeerRequest):
     code: str
     language: str
     stdin: str | None = None
@@ -65,77 +65,77 @@ class RunCode(Foreign):
 
 @DIALECT.post("/run_code")
 async def run_code(request: Request) -> Response:
-    asked = await bodies.read(request, RunCode)
-    patience_s = max(asked.compile_timeout, 0.0) + max(asked.run_timeout, 0.0) + GRACE_S
-    (result,) = await executed(request, [_program(asked)], limit_s=patience_s)
-    return answered(run_code_answer(result))
+    body = await bodies.parse_body(request, RunCodeRequest)
+    timeout_s = max(body.compile_timeout, 0.0) + max(body.run_timeout, 0.0) + GRACE_S
+    (result,) = await execute_programs(request, [_build_execute_request(body)], limit_s=timeout_s)
+    return encode_response(render_run_code_result(result))
 
 
 @DIALECT.post("/run_jupyter")
 async def run_jupyter(request: Request) -> Response:
-    asked = await bodies.read(request, jupyter.RunJupyter)
-    patience_s = max(asked.total_timeout, 0.0) + GRACE_S
-    (result,) = await executed(request, [jupyter.notebook(asked)], limit_s=patience_s)
+    body = await bodies.parse_body(request, jupyter.RunJupyterRequest)
+    timeout_s = max(body.total_timeout, 0.0) + GRACE_S
+    (result,) = await execute_programs(request, [jupyter.build_notebook_request(body)], limit_s=timeout_s)
     if result.status is Status.INTERNAL_ERROR:
-        return answered({**failed(result.message), "driver": None, "cells": []})
-    return answered(jupyter.notebook_answer(result, command(result)))
+        return encode_response({**render_failure(result.message), "driver": None, "cells": []})
+    return encode_response(jupyter.render_notebook_result(result, render_command_result(result)))
 
 
 @DIALECT.post("/submit")
 async def submit(request: Request) -> Response:
-    asked = await bodies.read(request, judge.Submit)
-    return await judge.evaluated(request, asked, await asyncio.to_thread(shapes.problem_of, asked))
+    body = await bodies.parse_body(request, judge.SubmitRequest)
+    return await judge.evaluate(request, body, await asyncio.to_thread(shapes.parse_problem, body))
 
 
 @DIALECT.post("/common_evaluate_batch")
 async def common_evaluate_batch(request: Request) -> Response:
-    asked = await bodies.read(request, judge.Submit)
-    return await judge.evaluated(request, asked, await asyncio.to_thread(shapes.scalebox_problem, asked))
+    body = await bodies.parse_body(request, judge.SubmitRequest)
+    return await judge.evaluate(request, body, await asyncio.to_thread(shapes.parse_scalebox_problem, body))
 
 
 @DIALECT.get("/v1/ping")
 async def ping(request: Request) -> Response:
-    return answered("pong")
+    return encode_response("pong")
 
 
-def _program(asked: RunCode) -> ExecuteRequest:
-    language = language_of(asked.language, shapes.LANGUAGES)
-    return made(
+def _build_execute_request(body: RunCodeRequest) -> ExecuteRequest:
+    language = resolve_language(body.language, shapes.LANGUAGE_ALIASES)
+    return build_model(
         ExecuteRequest,
         language=language,
-        code=shapes.with_php_tag(asked.code) if language == "php" else asked.code,
-        stdin=asked.stdin or "",
-        files={name: data for name, data in asked.files.items() if data is not None},
-        fetch_files=asked.fetch_files,
+        code=shapes.add_php_tag(body.code) if language == "php" else body.code,
+        stdin=body.stdin or "",
+        files={name: data for name, data in body.files.items() if data is not None},
+        fetch_files=body.fetch_files,
         # The peer's timeout is elapsed time; ours is the same, less the time spent waiting for a free CPU.
-        limits=limits_of(
-            cpu_time_s=asked.run_timeout,
-            wall_time_s=asked.run_timeout,
-            memory_mb=asked.memory_limit_MB,
-            compile_cpu_time_s=asked.compile_timeout,
-            compile_wall_time_s=asked.compile_timeout,
+        limits=build_limits(
+            cpu_time_s=body.run_timeout,
+            wall_time_s=body.run_timeout,
+            memory_mb=body.memory_limit_MB,
+            compile_cpu_time_s=body.compile_timeout,
+            compile_wall_time_s=body.compile_timeout,
         ),
         priority=Lane.RL,
         **select_debug_checks(language),
     )
 
 
-def run_code_answer(result: ExecuteResult) -> dict[str, Any]:
+def render_run_code_result(result: ExecuteResult) -> dict[str, Any]:
     """A result in the peer's words: any error of ours SandboxError, any timeout or exit code but 0 Failed."""
     if result.status is Status.INTERNAL_ERROR:
-        return failed(result.message)
-    ran = None if result.status is Status.COMPILE_ERROR else command(result)
+        return render_failure(result.message)
+    ran = None if result.status is Status.COMPILE_ERROR else render_command_result(result)
     return {
         "status": "Success" if result.status is Status.OK else "Failed",
         "message": "" if result.status is Status.OK else result.message,
-        "compile_result": None if result.compile is None else command(result.compile),
+        "compile_result": None if result.compile is None else render_command_result(result.compile),
         "run_result": ran,
         "executor_pod_name": None,
         "files": result.model_dump(mode="json", include={"files"})["files"],
     }
 
 
-def failed(message: str) -> dict[str, Any]:
+def render_failure(message: str) -> dict[str, Any]:
     return {
         "status": "SandboxError",
         "message": message,
@@ -146,7 +146,7 @@ def failed(message: str) -> dict[str, Any]:
     }
 
 
-def command(stage: StageResult) -> dict[str, Any]:
+def render_command_result(stage: StageResult) -> dict[str, Any]:
     late = Status.TIME_LIMIT_EXCEEDED in {stage.status, stage.message}  # a compilation's message says what ended it
     stderr = stage.stderr
     if stage.message and stage.status is not Status.OK:
@@ -154,13 +154,13 @@ def command(stage: StageResult) -> dict[str, Any]:
     return {
         "status": "TimeLimitExceeded" if late else "Finished",
         "execution_time": stage.usage.wall_time_s,
-        "return_code": None if late else return_code(stage.status, stage.exit_code, stage.signal),
+        "return_code": None if late else compute_return_code(stage.status, stage.exit_code, stage.signal),
         "stdout": stage.stdout,
         "stderr": stderr,
     }
 
 
-def return_code(status: Status, exit_code: int | None, signal: int | None) -> int:
+def compute_return_code(status: Status, exit_code: int | None, signal: int | None) -> int:
     """As Python's subprocess tells it, minus the signal's number; never 0 for a run that did not end well."""
     if status is Status.OK:
         return exit_code or 0

@@ -10,14 +10,14 @@ from typing import Any, Literal
 import orjson
 from pydantic import Field
 
-from sandbox.api.dialects.tongue import Foreign, limits_of, made
+from sandbox.api.dialects.tongue import PeerRequest, build_limits, build_model
 from sandbox.runner.contract import Status
 from sandbox.schema import ExecuteRequest, ExecuteResult, Lane
 
-TIMED_OUT = 124
+TIMEOUT_EXIT_CODE = 124
 
 
-class RunJupyter(Foreign):
+class RunJupyterRequest(PeerRequest):
     cells: list[str]
     cell_timeout: float = 0
     total_timeout: float = 45
@@ -27,36 +27,36 @@ class RunJupyter(Foreign):
     fetch_files: list[str] = Field(default_factory=list)
 
 
-def notebook(asked: RunJupyter) -> ExecuteRequest:
+def build_notebook_request(body: RunJupyterRequest) -> ExecuteRequest:
     """The kernel as a program, and the cells as its input. Raises BadRequest."""
-    total_s = asked.total_timeout
-    return made(
+    total_s = body.total_timeout
+    return build_model(
         ExecuteRequest,
         language="python",
-        code=_kernel(),
-        stdin=json.dumps({"cells": asked.cells, "cell_timeout": asked.cell_timeout}),
-        files={name: data for name, data in asked.files.items() if data is not None},
-        fetch_files=asked.fetch_files,
-        limits=limits_of(cpu_time_s=total_s, wall_time_s=total_s, memory_mb=asked.memory_limit_MB),
+        code=_read_kernel_source(),
+        stdin=json.dumps({"cells": body.cells, "cell_timeout": body.cell_timeout}),
+        files={name: data for name, data in body.files.items() if data is not None},
+        fetch_files=body.fetch_files,
+        limits=build_limits(cpu_time_s=total_s, wall_time_s=total_s, memory_mb=body.memory_limit_MB),
         priority=Lane.RL,
     )
 
 
-def notebook_answer(result: ExecuteResult, driver: dict[str, Any]) -> dict[str, Any]:
+def render_notebook_result(result: ExecuteResult, driver: dict[str, Any]) -> dict[str, Any]:
     """Success with every cell's output, also of those that raised; Failed without any, when the kernel did not end.
 
     `driver` is the run as the peer tells a command's.
     """
-    cells = [cell for line in result.stdout.splitlines() if (cell := _cell(line)) is not None]
+    cells = [cell for line in result.stdout.splitlines() if (cell := _parse_cell(line)) is not None]
     driver = {**driver, "stdout": ""}
     if result.status is not Status.OK:
-        if result.exit_code == TIMED_OUT:
+        if result.exit_code == TIMEOUT_EXIT_CODE:
             driver |= {"status": "TimeLimitExceeded", "return_code": None}
-        return _answer("Failed", result.message, driver, [], {})
-    return _answer("Success", "", driver, cells, result.model_dump(mode="json", include={"files"})["files"])
+        return _build_answer("Failed", result.message, driver, [], {})
+    return _build_answer("Success", "", driver, cells, result.model_dump(mode="json", include={"files"})["files"])
 
 
-def _answer(status: str, message: str, driver: Any, cells: list[Any], fetched: dict[str, str]) -> dict[str, Any]:
+def _build_answer(status: str, message: str, driver: Any, cells: list[Any], fetched: dict[str, str]) -> dict[str, Any]:
     return {
         "status": status,
         "message": message,
@@ -67,7 +67,7 @@ def _answer(status: str, message: str, driver: Any, cells: list[Any], fetched: d
     }
 
 
-def _cell(line: str) -> dict[str, Any] | None:
+def _parse_cell(line: str) -> dict[str, Any] | None:
     """A line of the kernel's; cells can write where it does, so what is not of its shape is none."""
     try:
         cell = orjson.loads(line)
@@ -77,5 +77,5 @@ def _cell(line: str) -> dict[str, Any] | None:
 
 
 @cache
-def _kernel() -> str:
+def _read_kernel_source() -> str:
     return files("sandbox.api.dialects").joinpath("jupyter_kernel.py").read_text(encoding="utf-8")

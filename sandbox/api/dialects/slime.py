@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
-from sandbox.api.dialects.openrlhf import tell
-from sandbox.api.dialects.questions import missing_of, wanted_of
-from sandbox.api.dialects.tongue import Dialect, answered
-from sandbox.api.rewards import rewarded
+from sandbox.api.dialects.openrlhf import render_error
+from sandbox.api.dialects.questions import read_missing_reward, read_reward_request
+from sandbox.api.dialects.tongue import Dialect, encode_response
+from sandbox.api.rewards import compute_rewards
 from sandbox.rewards.slime_reward import slime_answer, slime_request
 
-DIALECT = Dialect("slime", tell)
+DIALECT = Dialect("slime", render_error)
 
 
 @DIALECT.post("")
 async def reward(request: Request) -> Response:
-    missing = missing_of(request)
-    wanted = await wanted_of(request, slime_request)
-    return answered(slime_answer(await rewarded(request, wanted), missing))
+    missing = read_missing_reward(request)
+    reward_request = await read_reward_request(request, slime_request)
+    return encode_response(slime_answer(await compute_rewards(request, reward_request), missing))

@@ -16,7 +16,7 @@ from sandbox.api.dialects import (
     slime,
 )
 
-PREFIX = "/dialects"
+PATH_PREFIX = "/dialects"
 
 DIALECTS = {
     module.DIALECT.name: module.DIALECT
@@ -24,13 +24,13 @@ DIALECTS = {
 }
 
 
-def add_to(router: APIRouter) -> None:
+def add_routes(router: APIRouter) -> None:
     """Every dialect below `/dialects/<name>`."""
     for name, dialect in DIALECTS.items():
-        dialect.add_to(router, f"{PREFIX}/{name}")
+        dialect.add_routes(router, f"{PATH_PREFIX}/{name}")
 
 
-def add_root(router: APIRouter, name: str) -> None:
+def add_root_routes(router: APIRouter, name: str) -> None:
     """One dialect at the root. It comes before our own routes: where a path is in both, the peer's client is served."""
     if name:
-        DIALECTS[name].add_to(router, "")
+        DIALECTS[name].add_routes(router, "")

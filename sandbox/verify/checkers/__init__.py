@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class ComparisonResult:
     """Whether an output is right; the message says where it is not, without showing the expected output.
 
     `failed`: the checker could not decide, and says nothing about the output.
@@ -56,62 +56,62 @@ class Checked:
 Rule = Callable[..., str]
 
 RULES: dict[str, Rule] = {
-    "exact": exact.difference,
-    "lines": lines.difference,
-    "tokens": tokens.difference,
-    "float": floats.difference,
-    "unordered_lines": unordered_lines.difference,
-    "unordered_tokens": unordered_tokens.difference,
-    "case_insensitive": case_insensitive.difference,
-    "json": json_value.difference,
-    "regex": regex.difference,
-    "livecodebench": livecodebench.difference,
-    "apps": apps.difference,
-    "codeforces": codeforces.difference,
-    "code-judge": code_judge.difference,
-    "sandbox-fusion": sandbox_fusion.difference,
-    "humaneval": humaneval.difference,
+    "exact": exact.find_difference,
+    "lines": lines.find_difference,
+    "tokens": tokens.find_difference,
+    "float": floats.find_difference,
+    "unordered_lines": unordered_lines.find_difference,
+    "unordered_tokens": unordered_tokens.find_difference,
+    "case_insensitive": case_insensitive.find_difference,
+    "json": json_value.find_difference,
+    "regex": regex.find_difference,
+    "livecodebench": livecodebench.find_difference,
+    "apps": apps.find_difference,
+    "codeforces": codeforces.find_difference,
+    "code-judge": code_judge.find_difference,
+    "sandbox-fusion": sandbox_fusion.find_difference,
+    "humaneval": humaneval.find_difference,
 }
 
 
-FORMS: Mapping[str, Callable[..., bytes | None]] = {
-    "exact": exact.form,
-    "lines": lines.form,
-    "tokens": tokens.form,
-    "unordered_lines": unordered_lines.form,
-    "unordered_tokens": unordered_tokens.form,
-    "case_insensitive": case_insensitive.form,
-    "json": json_value.form,
-    "livecodebench": livecodebench.form,
-    "codeforces": codeforces.form,
-    "code-judge": code_judge.form,
-    "humaneval": humaneval.form,
+CANONICALIZERS: Mapping[str, Callable[..., bytes | None]] = {
+    "exact": exact.canonicalize,
+    "lines": lines.canonicalize,
+    "tokens": tokens.canonicalize,
+    "unordered_lines": unordered_lines.canonicalize,
+    "unordered_tokens": unordered_tokens.canonicalize,
+    "case_insensitive": case_insensitive.canonicalize,
+    "json": json_value.canonicalize,
+    "livecodebench": livecodebench.canonicalize,
+    "codeforces": codeforces.canonicalize,
+    "code-judge": code_judge.canonicalize,
+    "humaneval": humaneval.canonicalize,
 }
-_PATTERNS = frozenset({"regex"})  # rules whose expected text is no output
+_PATTERN_RULES = frozenset({"regex"})  # rules whose expected text is no output
 
 
-def check(kind: str, actual: bytes, expected: bytes, **options: Any) -> Checked:
+def check(kind: str, actual: bytes, expected: bytes, **options: Any) -> ComparisonResult:
     """Apply the rule `kind`. Raises KeyError for one that does not exist, and nothing else."""
     rule = RULES[kind]
-    if size.is_too_long(actual, expected) and kind not in _PATTERNS:
-        return Checked(accepted=False, message=size.TOO_LONG)
+    if size.is_too_long(actual, expected) and kind not in _PATTERN_RULES:
+        return ComparisonResult(accepted=False, message=size.TOO_LONG_MESSAGE)
     try:
         why = rule(actual, expected, **options)
     except CheckerFailed as failure:
-        return Checked(accepted=False, message=f"the checker failed: {failure}", failed=True)
+        return ComparisonResult(accepted=False, message=f"the checker failed: {failure}", failed=True)
     except Exception as error:  # hostile bytes end here: our fault must not become the program's
         logger.exception("checker %s failed on %d and %d bytes", kind, len(actual), len(expected))
-        return Checked(accepted=False, message=f"the checker failed: {type(error).__name__}", failed=True)
-    return Checked(accepted=not why, message=why)
+        return ComparisonResult(accepted=False, message=f"the checker failed: {type(error).__name__}", failed=True)
+    return ComparisonResult(accepted=not why, message=why)
 
 
-def form(kind: str, output: bytes, **options: Any) -> bytes | None:
+def canonicalize(kind: str, output: bytes, **options: Any) -> bytes | None:
     """The output's form under a rule that is an equivalence; None under one that is not.
 
     An output that the rule cannot read agrees with the same bytes alone.
     """
-    make = FORMS.get(kind)
+    canonicalizer = CANONICALIZERS.get(kind)
     try:
-        return None if make is None else make(output, **options)
+        return None if canonicalizer is None else canonicalizer(output, **options)
     except CheckerFailed:
         return b"not read " + output

@@ -31,74 +31,74 @@ SPACES = LINE_ENDS + b" \t\x1f"
 SPACES_FACTOR = 16  # columns may be padded
 
 
-def difference(actual: bytes, expected: bytes) -> str:
+def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
     size.require_judgeable(expected, SPACES)
     too_many_lines = size.has_too_many(actual, expected, LINE_ENDS)
     if too_many_lines or size.has_too_many(actual, expected, SPACES, SPACES_FACTOR):
-        return size.TOO_MANY
+        return size.TOO_MANY_MESSAGE
     found = actual.decode(errors="surrogateescape").splitlines()
     text = expected.decode(errors="surrogateescape")
     wanted = [line.strip() for line in text.split("\n") if line]
-    if _same_text(found, text) or found == wanted:
+    if _texts_equal(found, text) or found == wanted:
         return ""
     found = [line for line in found if line]
     large = len(actual) + len(expected) > pieces.BLOCK_BYTES
-    if found == wanted or _close(found, wanted) or _same_sets(found, wanted, large):
+    if found == wanted or _are_all_close(found, wanted) or _token_sets_equal(found, wanted, large):
         return ""
     return "neither the text, the numbers nor the sets of tokens agree"
 
 
-def _same_text(found: Sequence[str], text: str) -> bool:
+def _texts_equal(found: Sequence[str], text: str) -> bool:
     wanted = text.strip()
     return "\n".join(found).strip() == wanted or "\n".join(line.strip() for line in found).strip() == wanted
 
 
-def _close(found: Sequence[str], wanted: Sequence[str]) -> bool:
+def _are_all_close(found: Sequence[str], wanted: Sequence[str]) -> bool:
     if len(found) != len(wanted):
         return False
     try:
-        return all(_near(float(one), float(other)) for one, other in zip(found, wanted, strict=True))
+        return all(_is_close(float(one), float(other)) for one, other in zip(found, wanted, strict=True))
     except ValueError:
         return False
 
 
-def _near(one: float, other: float) -> bool:
+def _is_close(one: float, other: float) -> bool:
     return one == other or (math.isfinite(other) and abs(one - other) <= ABSOLUTE + RELATIVE * abs(other))
 
 
-Row = Callable[[Iterable[str]], Hashable]
+RowKey = Callable[[Iterable[str]], Hashable]
 
 
-def _same_sets(found: Sequence[str], wanted: Sequence[str], large: bool) -> bool:
+def _token_sets_equal(found: Sequence[str], wanted: Sequence[str], large: bool) -> bool:
     """Rules 4 and 5. Of a large text's rows only the hashes are kept, which are keyed: a set takes 216 bytes."""
 
-    def row(tokens: Iterable[str]) -> Hashable:
+    def build_row_key(tokens: Iterable[str]) -> Hashable:
         return hash(frozenset(tokens)) if large else frozenset(tokens)
 
-    def rounded(tokens: Iterable[str]) -> Hashable:
-        return row(map(_rounded, tokens))
+    def build_rounded_row_key(tokens: Iterable[str]) -> Hashable:
+        return build_row_key(map(_round_token, tokens))
 
     try:
-        return _same_rows(found, wanted, row) or _same_rows(found, wanted, rounded)
+        return _rows_equal(found, wanted, build_row_key) or _rows_equal(found, wanted, build_rounded_row_key)
     except ValueError:  # a token is no number
         return False
 
 
-def _same_rows(found: Sequence[str], wanted: Sequence[str], row: Row) -> bool:
-    wanted_rows = {row(line.split()) for line in wanted}
+def _rows_equal(found: Sequence[str], wanted: Sequence[str], row_key: RowKey) -> bool:
+    wanted_rows = {row_key(line.split()) for line in wanted}
     seen = set()
     for line in found:
         if tokens := line.split():
-            found_row = row(tokens)
+            found_row = row_key(tokens)
             if found_row not in wanted_rows:
                 return False
             seen.add(found_row)
     return len(seen) == len(wanted_rows)
 
 
-def _rounded(token: str) -> str:
+def _round_token(token: str) -> str:
     """The number's one spelling at three decimals. Raises ValueError for none, and for NaN, which equals nothing."""
     number = round(float(token), 3) + 0.0  # -0.0 is 0.0
     if math.isnan(number):

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 from sandbox.verify.checkers import pieces
 
-MOST_GROWTH = 9  # folding makes a character's UTF-8 at most three times as long, or a third
+MAX_GROWTH = 9  # folding makes a character's UTF-8 at most three times as long, or a third
 
 
-def difference(actual: bytes, expected: bytes) -> str:
+def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    start = pieces.differ_from(actual, expected, pieces.SPACES)
-    found, wanted = pieces.tokens(actual, start), pieces.tokens(expected, start)
-    return pieces.first_difference("token", found, wanted, _same, start)
+    start = pieces.find_divergence_start(actual, expected, pieces.SPACES)
+    found, wanted = pieces.iter_tokens(actual, start), pieces.iter_tokens(expected, start)
+    return pieces.find_first_difference("token", found, wanted, _equals_ignoring_case, start)
 
 
-def form(output: bytes) -> bytes:
-    return b" ".join(_folded(output).split())
+def canonicalize(output: bytes) -> bytes:
+    return b" ".join(_fold_case(output).split())
 
 
-def _same(one: bytes, other: bytes) -> bool:
-    return len(one) <= MOST_GROWTH * len(other) and _folded(one) == _folded(other)
+def _equals_ignoring_case(one: bytes, other: bytes) -> bool:
+    return len(one) <= MAX_GROWTH * len(other) and _fold_case(one) == _fold_case(other)
 
 
-def _folded(output: bytes) -> bytes:
+def _fold_case(output: bytes) -> bytes:
     return output.decode(errors="surrogateescape").casefold().encode(errors="surrogateescape")

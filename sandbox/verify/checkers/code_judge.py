@@ -6,21 +6,21 @@ a line's end count. That grader fails on output that is not UTF-8; here such byt
 
 from __future__ import annotations
 
-from sandbox.verify.checkers.pieces import common_prefix, stripped
+from sandbox.verify.checkers.pieces import count_common_prefix, decode_stripped
 
 
-def difference(actual: bytes, expected: bytes) -> str:
+def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    found, wanted = stripped(actual), stripped(expected)
+    found, wanted = decode_stripped(actual), decode_stripped(expected)
     if found == wanted:
         return ""
-    same = common_prefix(found, wanted)
+    same = count_common_prefix(found, wanted)
     longer = max(found, wanted, key=len)
     if same == min(len(found), len(wanted)) and longer[same] == "\n":
         return "the stripped output has other lines at its end"
     return f"line {1 + longer.count(chr(10), 0, same)} of the stripped output differs"
 
 
-def form(output: bytes) -> bytes:
-    return stripped(output).encode(errors="surrogateescape")
+def canonicalize(output: bytes) -> bytes:
+    return decode_stripped(output).encode(errors="surrogateescape")

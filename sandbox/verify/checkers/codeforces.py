@@ -14,15 +14,15 @@ SPACES = b" \t\r\n"
 _TOKEN = re.compile(rb"[^ \t\r\n]+")
 
 
-def difference(actual: bytes, expected: bytes) -> str:
+def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    start = pieces.differ_from(actual, expected, SPACES)
-    found, wanted = (pieces.tokens(output, start, _split, SPACES) for output in (actual, expected))
-    return pieces.first_difference("token", found, wanted, start=start)
+    start = pieces.find_divergence_start(actual, expected, SPACES)
+    found, wanted = (pieces.iter_tokens(output, start, _split, SPACES) for output in (actual, expected))
+    return pieces.find_first_difference("token", found, wanted, start=start)
 
 
-def form(output: bytes) -> bytes:
+def canonicalize(output: bytes) -> bytes:
     return b" ".join(_split(output))
 
 

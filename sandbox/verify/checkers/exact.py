@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sandbox.verify.checkers.pieces import common_prefix
+from sandbox.verify.checkers.pieces import count_common_prefix
 
 
-def difference(actual: bytes, expected: bytes) -> str:
+def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    return f"outputs differ at byte {common_prefix(actual, expected)}"
+    return f"outputs differ at byte {count_common_prefix(actual, expected)}"
 
 
-def form(output: bytes) -> bytes:
+def canonicalize(output: bytes) -> bytes:
     return output

@@ -21,18 +21,18 @@ _NUMBER = re.compile(
 )
 
 
-def difference(actual: bytes, expected: bytes, absolute: float = 1e-9, relative: float = 1e-9) -> str:
+def find_difference(actual: bytes, expected: bytes, absolute: float = 1e-9, relative: float = 1e-9) -> str:
     if actual == expected:
         return ""
-    start = pieces.differ_from(actual, expected, pieces.SPACES)
-    found, wanted = pieces.tokens(actual, start), pieces.tokens(expected, start)
-    same = partial(near, absolute=absolute, relative=relative)
-    why = pieces.first_difference("token", found, wanted, same, start)
+    start = pieces.find_divergence_start(actual, expected, pieces.SPACES)
+    found, wanted = pieces.iter_tokens(actual, start), pieces.iter_tokens(expected, start)
+    same = partial(are_close, absolute=absolute, relative=relative)
+    why = pieces.find_first_difference("token", found, wanted, same, start)
     return f"{why} by more than the tolerance" if why.endswith("differs") else why
 
 
-def near(one: bytes, other: bytes, absolute: float, relative: float) -> bool:
+def are_close(one: bytes, other: bytes, absolute: float, relative: float) -> bool:
     """Whether both tokens are numbers, and the first is near enough to the second, which is the expected one."""
     if not (_NUMBER.fullmatch(one) and _NUMBER.fullmatch(other)):
         return False
-    return tolerance.within(one.decode(), other.decode(), absolute, relative)
+    return tolerance.are_numerals_close(one.decode(), other.decode(), absolute, relative)

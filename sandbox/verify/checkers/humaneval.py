@@ -24,7 +24,7 @@ from functools import lru_cache
 from sandbox.verify.checkers import pieces, size
 
 MAX_DEPTH = 200
-MARKS = b"[](){},:"
+DELIMITERS = b"[](){},:"
 _MAX_DIGITS = 4_300
 _TOKEN = re.compile(
     r"""\s*+(?:(?P<mark>[\[\](){},:])
@@ -52,45 +52,45 @@ class _Container:
     commas: int = 0
 
 
-def difference(actual: bytes, expected: bytes) -> str:
+def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    size.require_judgeable(expected, MARKS)
+    size.require_judgeable(expected, DELIMITERS)
     try:
-        wanted = canonical(expected)
+        wanted = canonicalize_literal(expected)
     except NotALiteral:
-        return _text_difference(actual, expected)
-    if size.has_too_many(actual, expected, MARKS):
-        return size.TOO_MANY
+        return _find_text_difference(actual, expected)
+    if size.has_too_many(actual, expected, DELIMITERS):
+        return size.TOO_MANY_MESSAGE
     try:
-        return "" if canonical(actual) == wanted else "the values differ"
+        return "" if canonicalize_literal(actual) == wanted else "the values differ"
     except NotALiteral:
-        return _text_difference(actual, expected)
+        return _find_text_difference(actual, expected)
 
 
-def form(output: bytes) -> bytes:
-    size.require_judgeable(output, MARKS)
+def canonicalize(output: bytes) -> bytes:
+    size.require_judgeable(output, DELIMITERS)
     try:
-        return canonical(output).encode(errors="surrogatepass")
+        return canonicalize_literal(output).encode(errors="surrogatepass")
     except NotALiteral:
-        return b"text " + pieces.stripped(output).encode(errors="surrogateescape")
+        return b"text " + pieces.decode_stripped(output).encode(errors="surrogateescape")
 
 
-def _text_difference(actual: bytes, expected: bytes) -> str:
-    same = pieces.stripped(actual) == pieces.stripped(expected)
+def _find_text_difference(actual: bytes, expected: bytes) -> str:
+    same = pieces.decode_stripped(actual) == pieces.decode_stripped(expected)
     return "" if same else "the texts differ, and are not both literals"
 
 
-def canonical(data: bytes) -> str:
+def canonicalize_literal(data: bytes) -> str:
     """A string equal for two literals exactly when `==` holds between them; raises NotALiteral."""
     try:
         text = data.decode().strip()
     except UnicodeDecodeError as error:
         raise NotALiteral from error
-    return _read(text)
+    return _parse(text)
 
 
-def _read(text: str) -> str:
+def _parse(text: str) -> str:
     stack: list[_Container] = []
     whole: str | None = None  # the last value read that no comma, colon or end has taken yet
     at = 0
@@ -103,7 +103,7 @@ def _read(text: str) -> str:
         if kind == "mark" and token not in _ENDS:
             if not stack:
                 raise NotALiteral
-            whole = _marked(stack, token, whole)
+            whole = _take_delimiter(stack, token, whole)
         elif whole is not None:
             raise NotALiteral
         elif kind == "mark":
@@ -111,55 +111,55 @@ def _read(text: str) -> str:
             if len(stack) > MAX_DEPTH:
                 raise NotALiteral
         else:
-            whole = (_scalar_again if len(token) < 32 else _scalar)(kind, token)
+            whole = (_canonicalize_scalar_cached if len(token) < 32 else _canonicalize_scalar)(kind, token)
     if whole is None or stack:
         raise NotALiteral
     return whole
 
 
-def _marked(stack: list[_Container], mark: str, whole: str | None) -> str | None:
+def _take_delimiter(stack: list[_Container], delimiter: str, whole: str | None) -> str | None:
     """Take a comma, a colon or an end; returns the container that an end completes."""
     container = stack[-1]
-    if mark == ":":
+    if delimiter == ":":
         if whole is None or container.bracket != "{" or len(container.keys) != len(container.items):
             raise NotALiteral
-        container.keys.append(_hashable(whole))
+        container.keys.append(_require_hashable(whole))
         return None
     if whole is not None:
         container.items.append(whole)
     if container.keys and len(container.keys) != len(container.items):
         raise NotALiteral
-    if mark == ",":
+    if delimiter == ",":
         if whole is None:
             raise NotALiteral
         container.commas += 1
         return None
-    if _ENDS[container.bracket] != mark:
+    if _ENDS[container.bracket] != delimiter:
         raise NotALiteral
     stack.pop()
-    return _closed(container)
+    return _close_container(container)
 
 
-def _closed(container: _Container) -> str:
+def _close_container(container: _Container) -> str:
     if container.bracket == "(" and len(container.items) == 1 and not container.commas:
         return container.items[0]
     if container.bracket == "(":
-        return _short("t" if all(item[0] not in "lsdu" for item in container.items) else "u", container.items)
+        return _shorten("t" if all(item[0] not in "lsdu" for item in container.items) else "u", container.items)
     if container.bracket == "[":
-        return _short("l", container.items)
+        return _shorten("l", container.items)
     if container.keys or not container.items:
         pairs = dict(zip(container.keys, container.items, strict=True))
-        return _short("d", [part for key in sorted(pairs) for part in (key, pairs[key])])
-    return _short("s", sorted({_hashable(item) for item in container.items}))
+        return _shorten("d", [part for key in sorted(pairs) for part in (key, pairs[key])])
+    return _shorten("s", sorted({_require_hashable(item) for item in container.items}))
 
 
-def _hashable(item: str) -> str:
+def _require_hashable(item: str) -> str:
     if item[0] in "lsdu":  # a list, a set, a dict, or a tuple with one of them in it
         raise NotALiteral
     return item
 
 
-def _short(kind: str, items: list[str]) -> str:
+def _shorten(kind: str, items: list[str]) -> str:
     """A container's form; its digest where it is long, so that depth times size does not grow."""
     form = f"{kind}{{{''.join(items)}}}"
     if len(form) <= 64:
@@ -167,11 +167,11 @@ def _short(kind: str, items: list[str]) -> str:
     return f"{kind}#{hashlib.sha256(form.encode(errors='surrogatepass')).hexdigest()};"
 
 
-def _scalar(kind: str, token: str) -> str:
+def _canonicalize_scalar(kind: str, token: str) -> str:
     if kind == "word":
         return _WORDS[token]
     if kind == "number":
-        return _number(token)
+        return _canonicalize_number(token)
     try:
         value = ast.literal_eval(token)
     except (SyntaxError, ValueError) as error:
@@ -180,32 +180,32 @@ def _scalar(kind: str, token: str) -> str:
     return f"{'b' if isinstance(value, bytes) else 'q'}{len(text)}:{text}"
 
 
-_scalar_again = lru_cache(maxsize=4_096)(_scalar)
+_canonicalize_scalar_cached = lru_cache(maxsize=4_096)(_canonicalize_scalar)
 
 
-def _number(token: str) -> str:
+def _canonicalize_number(token: str) -> str:
     """Ints and floats by their exact value, for 2**53 + 1 is not float(2**53); ended, so that none begins another."""
     try:
         if token.lstrip("+-")[:2] in {"0x", "0X"}:
-            return _integer(int(token, 16))
+            return _format_integer(int(token, 16))
         if not any(mark in token for mark in ".eE"):
-            return _integer(int(token)) if len(token) <= _MAX_DIGITS and not _octal(token) else _not()
+            return _format_integer(int(token)) if len(token) <= _MAX_DIGITS and not _is_octal(token) else _reject()
         value = float(token)
     except ValueError as error:
         raise NotALiteral from error
     if value.is_integer():
-        return _integer(int(value))
+        return _format_integer(int(value))
     return f"n{value.hex()};"
 
 
-def _octal(token: str) -> bool:
+def _is_octal(token: str) -> bool:
     digits = token.lstrip("+-")
     return digits[0] == "0" and digits.strip("0") != ""
 
 
-def _not() -> str:
+def _reject() -> str:
     raise NotALiteral
 
 
-def _integer(value: int) -> str:
+def _format_integer(value: int) -> str:
     return f"n{value:x};"

@@ -29,8 +29,8 @@ _TOKEN = re.compile(
 )
 _BLANK = re.compile(r"[ \t\n\r]*+")
 _WORDS = {"true": True, "false": False, "null": None}
-_LONGEST_EXPONENT = 18
-MARKS = b"[]{},:"
+_MAX_EXPONENT_DIGITS = 18
+DELIMITERS = b"[]{},:"
 
 
 class Number(str):
@@ -42,7 +42,9 @@ class Number(str):
 Value = None | bool | str | Number | list["Value"] | dict[str, "Value"]
 
 
-_FAST: Callable[[str], Value] = json.JSONDecoder(parse_int=Number, parse_float=Number, parse_constant=Number).decode
+_FAST_DECODE: Callable[[str], Value] = json.JSONDecoder(
+    parse_int=Number, parse_float=Number, parse_constant=Number
+).decode
 
 
 class NotJSON(ValueError):
@@ -53,53 +55,53 @@ class TooDeep(Exception):
     """The value is nested deeper than the standard library's reader goes."""
 
 
-def difference(actual: bytes, expected: bytes, absolute: float = 0.0, relative: float = 0.0) -> str:
+def find_difference(actual: bytes, expected: bytes, absolute: float = 0.0, relative: float = 0.0) -> str:
     if actual == expected:
         return ""
-    size.require_judgeable(expected, MARKS)
-    if size.has_too_many(actual, expected, MARKS):
-        return size.TOO_MANY
+    size.require_judgeable(expected, DELIMITERS)
+    if size.has_too_many(actual, expected, DELIMITERS):
+        return size.TOO_MANY_MESSAGE
     try:
-        wanted, deep = _read(expected)
+        wanted, deep = _parse(expected)
     except NotJSON:
         return "what is expected is not JSON, and the bytes differ"
     try:
-        found = read(actual) if deep else _read_shallow(actual)
+        found = parse(actual) if deep else _parse_shallow(actual)
     except NotJSON as error:
         return f"the output is not one JSON value: {error}"
     except TooDeep:
         return "the output is nested deeper than what is expected"
-    return _difference(found, wanted, absolute, relative)
+    return _find_difference(found, wanted, absolute, relative)
 
 
-def form(output: bytes, absolute: float = 0.0, relative: float = 0.0) -> bytes | None:
+def canonicalize(output: bytes, absolute: float = 0.0, relative: float = 0.0) -> bytes | None:
     """Bytes that are equal for outputs that agree; None with a tolerance, under which agreement is not transitive."""
     if absolute or relative:
         return None
-    size.require_judgeable(output, MARKS)
+    size.require_judgeable(output, DELIMITERS)
     try:
-        value = read(output)
+        value = parse(output)
     except NotJSON:
         return b"not JSON " + output
-    return _form(value).encode(errors="surrogatepass")
+    return _spell(value).encode(errors="surrogatepass")
 
 
-def read(data: bytes) -> Value:
+def parse(data: bytes) -> Value:
     """The one value in `data`; raises NotJSON."""
-    return _read(data)[0]
+    return _parse(data)[0]
 
 
-def _read(data: bytes) -> tuple[Value, bool]:
+def _parse(data: bytes) -> tuple[Value, bool]:
     """The value, and whether it was too deep for the standard library's reader."""
     try:
-        return _read_shallow(data), False
+        return _parse_shallow(data), False
     except TooDeep:
-        return read_deep(data.decode()), True
+        return parse_deep(data.decode()), True
 
 
-def _read_shallow(data: bytes) -> Value:
+def _parse_shallow(data: bytes) -> Value:
     try:
-        return _FAST(data.decode())
+        return _FAST_DECODE(data.decode())
     except UnicodeDecodeError as error:
         raise NotJSON("it is not UTF-8") from error
     except RecursionError:
@@ -108,9 +110,9 @@ def _read_shallow(data: bytes) -> Value:
         raise NotJSON(str(error)) from error
 
 
-def read_deep(text: str) -> Value:
+def parse_deep(text: str) -> Value:
     """The same, however deep; ten times slower than the standard library's reader."""
-    return _Reader(text).value()
+    return _Reader(text).read_value()
 
 
 class _Reader:
@@ -118,65 +120,65 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._at = 0
+        self._position = 0
         self._open: list[list[Value] | dict[str, Value]] = []
         self._keys: list[str] = []
 
-    def value(self) -> Value:
+    def read_value(self) -> Value:
         while True:
-            value, filled = self._start()
+            value, filled = self._start_value()
             while filled:
                 if not self._open:
-                    self._end()
+                    self._expect_end()
                     return value
                 value, filled = self._put(value)
 
-    def _token(self) -> tuple[str, str]:
-        match = _TOKEN.match(self._text, self._at)
+    def _next_token(self) -> tuple[str, str]:
+        match = _TOKEN.match(self._text, self._position)
         if match is None or match.lastgroup is None:
-            raise NotJSON(f"unexpected text at character {self._at}")
-        self._at = match.end()
+            raise NotJSON(f"unexpected text at character {self._position}")
+        self._position = match.end()
         return match.lastgroup, match[match.lastgroup]
 
-    def _end(self) -> None:
-        blank = _BLANK.match(self._text, self._at)
+    def _expect_end(self) -> None:
+        blank = _BLANK.match(self._text, self._position)
         if blank is None or blank.end() != len(self._text):
-            raise NotJSON(f"text after the value at character {self._at}")
+            raise NotJSON(f"text after the value at character {self._position}")
 
-    def _start(self) -> tuple[Value, bool]:
+    def _start_value(self) -> tuple[Value, bool]:
         """The next value, and whether it is whole: an opened container is not."""
-        kind, token = self._token()
+        kind, token = self._next_token()
         if kind == "string":
-            return _string(token), True
+            return _decode_string(token), True
         if kind == "number":
             return Number(token), True
         if kind == "word":
             return _WORDS[token], True
         if token == "[":
-            return self._opened([], "]")
+            return self._open_container([], "]")
         if token == "{":
-            return self._opened({}, "}")
-        raise NotJSON(f"unexpected {token} before character {self._at}")
+            return self._open_container({}, "}")
+        raise NotJSON(f"unexpected {token} before character {self._position}")
 
-    def _opened(self, container: list[Value] | dict[str, Value], end: str) -> tuple[Value, bool]:
-        if self._peeks(end):
+    def _open_container(self, container: list[Value] | dict[str, Value], end: str) -> tuple[Value, bool]:
+        if self._accept_delimiter(end):
             return container, True
         self._open.append(container)
-        self._keys.append(self._key() if end == "}" else "")
+        self._keys.append(self._read_key() if end == "}" else "")
         return None, False
 
-    def _peeks(self, mark: str) -> bool:
-        match = _TOKEN.match(self._text, self._at)
-        if match is None or match["mark"] != mark:
+    def _accept_delimiter(self, delimiter: str) -> bool:
+        match = _TOKEN.match(self._text, self._position)
+        if match is None or match["mark"] != delimiter:
             return False
-        self._at = match.end()
+        self._position = match.end()
         return True
 
-    def _key(self) -> str:
-        kind, token = self._token()
-        if kind != "string" or self._token() != ("mark", ":"):
-            raise NotJSON(f"an object's key is missing before character {self._at}")
-        return _string(token)
+    def _read_key(self) -> str:
+        kind, token = self._next_token()
+        if kind != "string" or self._next_token() != ("mark", ":"):
+            raise NotJSON(f"an object's key is missing before character {self._position}")
+        return _decode_string(token)
 
     def _put(self, value: Value) -> tuple[Value, bool]:
         """Put a whole value into the innermost container; that container, once closed, is the next whole value."""
@@ -185,22 +187,22 @@ class _Reader:
             container.append(value)
         else:
             container[self._keys[-1]] = value
-        kind, token = self._token()
+        kind, token = self._next_token()
         if kind == "mark" and token == ",":
             if isinstance(container, dict):
-                self._keys[-1] = self._key()
+                self._keys[-1] = self._read_key()
             return None, False
         if kind == "mark" and token == ("]" if isinstance(container, list) else "}"):
             self._keys.pop()
             return self._open.pop(), True
-        raise NotJSON(f"a comma or an end is missing before character {self._at}")
+        raise NotJSON(f"a comma or an end is missing before character {self._position}")
 
 
-def _string(token: str) -> str:
+def _decode_string(token: str) -> str:
     return str(json.loads(token)) if "\\" in token else token[1:-1]
 
 
-def _difference(found: Value, wanted: Value, absolute: float, relative: float) -> str:
+def _find_difference(found: Value, wanted: Value, absolute: float, relative: float) -> str:
     left: list[tuple[Value, Value, int]] = [(found, wanted, 0)]
     while left:
         one, other, depth = left.pop()
@@ -208,20 +210,20 @@ def _difference(found: Value, wanted: Value, absolute: float, relative: float) -
             if len(one) != len(other):
                 return f"an array at depth {depth} has {len(one)} items, not {len(other)}"
             pairs = zip(reversed(one), reversed(other), strict=True)
-            left.extend((a, b, depth + 1) for a, b in pairs if not _same_scalar(a, b))
+            left.extend((a, b, depth + 1) for a, b in pairs if not _scalars_equal(a, b))
         elif isinstance(one, dict) and isinstance(other, dict):
             if one.keys() != other.keys():
                 return f"an object at depth {depth} has other keys"
-            left.extend((one[key], other[key], depth + 1) for key in other if not _same_scalar(one[key], other[key]))
+            left.extend((one[key], other[key], depth + 1) for key in other if not _scalars_equal(one[key], other[key]))
         elif isinstance(one, Number) and isinstance(other, Number):
-            if not _same_number(one, other, absolute, relative):
+            if not _numbers_equal(one, other, absolute, relative):
                 return f"a number at depth {depth} differs"
         elif type(one) is not type(other) or one != other:
             return f"a value at depth {depth} differs"
     return ""
 
 
-def _form(value: Value) -> str:
+def _spell(value: Value) -> str:
     """One spelling for values that are equal; every part ends with a mark, so that none begins another."""
     parts: list[str] = []
     left: list[Value | _End] = [value]
@@ -239,7 +241,7 @@ def _form(value: Value) -> str:
             for key in sorted(one, reverse=True):
                 left += (one[key], key)
         elif isinstance(one, Number):
-            parts.append("/".join(map(str, _decimal(one))) + ",")
+            parts.append("/".join(map(str, _normalize_number(one))) + ",")
         else:
             parts.append(json.dumps(one) + ",")
     return "".join(parts)
@@ -254,18 +256,18 @@ class _End(str):
 _ARRAY_END, _OBJECT_END = _End("]"), _End("}")
 
 
-def _same_scalar(one: Value, other: Value) -> bool:
+def _scalars_equal(one: Value, other: Value) -> bool:
     """Equal at a glance, which most are. Containers are not looked into: `==` would recurse."""
     return type(one) is type(other) and not isinstance(one, (list, dict)) and one == other
 
 
-def _same_number(one: str, other: str, absolute: float, relative: float) -> bool:
-    if one == other or _decimal(one) == _decimal(other):
+def _numbers_equal(one: str, other: str, absolute: float, relative: float) -> bool:
+    if one == other or _normalize_number(one) == _normalize_number(other):
         return True
-    return bool(absolute or relative) and floats.near(one.encode(), other.encode(), absolute, relative)
+    return bool(absolute or relative) and floats.are_close(one.encode(), other.encode(), absolute, relative)
 
 
-def _decimal(text: str) -> tuple[str, str, int | str]:
+def _normalize_number(text: str) -> tuple[str, str, int | str]:
     """Sign, digits and exponent of a number's one shortest spelling. Neither int() nor Decimal takes every length."""
     if text[-1] in "Ny":
         return ("", text, "")
@@ -276,6 +278,6 @@ def _decimal(text: str) -> tuple[str, str, int | str]:
     short = digits.rstrip("0")
     if not short:
         return ("", "0", 0)
-    if len(exponent) > _LONGEST_EXPONENT:
+    if len(exponent) > _MAX_EXPONENT_DIGITS:
         return (sign, digits, exponent)
     return (sign, short, int(exponent or "0") - len(fraction) + len(digits) - len(short))

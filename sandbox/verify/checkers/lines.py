@@ -9,17 +9,17 @@ from sandbox.verify.checkers import pieces
 BLANKS = b" \t\r\v\f"
 
 
-def difference(actual: bytes, expected: bytes) -> str:
+def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
     actual, expected = actual.rstrip(), expected.rstrip()  # blanks and line feeds: all of ASCII's white space
-    start = pieces.differ_from(actual, expected, b"\n")
-    return pieces.first_difference("line", _lines(actual, start), _lines(expected, start), start=start)
+    start = pieces.find_divergence_start(actual, expected, b"\n")
+    return pieces.find_first_difference("line", _iter_lines(actual, start), _iter_lines(expected, start), start=start)
 
 
-def form(output: bytes) -> bytes:
-    return b"\n".join(_lines(output.rstrip()))
+def canonicalize(output: bytes) -> bytes:
+    return b"\n".join(_iter_lines(output.rstrip()))
 
 
-def _lines(output: bytes, start: int = 0) -> Iterator[bytes]:
-    return (line.rstrip(BLANKS) for line in pieces.lines(output, b"\n", start))
+def _iter_lines(output: bytes, start: int = 0) -> Iterator[bytes]:
+    return (line.rstrip(BLANKS) for line in pieces.iter_lines(output, b"\n", start))

@@ -18,42 +18,42 @@ _TOKEN = re.compile(r"\S+")
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
-def difference(actual: bytes, expected: bytes) -> str:
+def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    return pieces.first_difference("line", _lines(actual), _lines(expected), _same_numbers)
+    return pieces.find_first_difference("line", _iter_lines(actual), _iter_lines(expected), _numbers_equal)
 
 
-def form(output: bytes) -> bytes:
-    return "\n".join(map(_line_form, _lines(output))).encode(errors="surrogateescape")
+def canonicalize(output: bytes) -> bytes:
+    return "\n".join(map(_canonicalize_line, _iter_lines(output))).encode(errors="surrogateescape")
 
 
-def _lines(output: bytes) -> Iterator[str]:
-    return (line.strip() for line in pieces.lines(pieces.stripped(output), "\n"))
+def _iter_lines(output: bytes) -> Iterator[str]:
+    return (line.strip() for line in pieces.iter_lines(pieces.decode_stripped(output), "\n"))
 
 
-def _tokens(line: str) -> Iterable[str]:
+def _iter_tokens(line: str) -> Iterable[str]:
     if len(line) <= pieces.BLOCK_BYTES:
         return line.split()
     return (match[0] for match in _TOKEN.finditer(line))
 
 
-def _same_numbers(one: str, other: str) -> bool:
+def _numbers_equal(one: str, other: str) -> bool:
     try:
-        return all(Decimal(a) == Decimal(b) for a, b in zip(_tokens(one), _tokens(other), strict=True))
+        return all(Decimal(a) == Decimal(b) for a, b in zip(_iter_tokens(one), _iter_tokens(other), strict=True))
     except (InvalidOperation, ValueError):  # a token is no number, a NaN refuses to be compared, or one line is longer
         return False
 
 
-def _line_form(line: str) -> str:
+def _canonicalize_line(line: str) -> str:
     """The values of a line of numbers, each in its one spelling; another line as it is, after a mark."""
     try:
-        return " ".join(map(_value_form, _tokens(line)))
+        return " ".join(map(_canonicalize_number, _iter_tokens(line)))
     except (InvalidOperation, ValueError):
         return "=" + line
 
 
-def _value_form(token: str) -> str:
+def _canonicalize_number(token: str) -> str:
     number = Decimal(token)
     if number.is_nan():
         raise InvalidOperation

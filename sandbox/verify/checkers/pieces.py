@@ -19,16 +19,16 @@ SPACES = b" \t\n\r\v\f"
 _SALT = token_bytes(16)
 
 
-def tokens(
+def iter_tokens(
     output: bytes, start: int = 0, split: Callable[[bytes], list[bytes]] = bytes.split, spaces: bytes = SPACES
 ) -> Iterable[bytes]:
     """The tokens of `output` from byte `start` on. `split` cuts a block into tokens at the bytes in `spaces`."""
     if len(output) - start <= BLOCK_BYTES:
         return split(output[start:] if start else output)
-    return chain.from_iterable(_token_blocks(output, start, split, spaces))
+    return chain.from_iterable(_iter_token_blocks(output, start, split, spaces))
 
 
-def _token_blocks(
+def _iter_token_blocks(
     output: bytes, start: int, split: Callable[[bytes], list[bytes]], spaces: bytes
 ) -> Iterator[list[bytes]]:
     size = BLOCK_BYTES
@@ -45,7 +45,7 @@ def _token_blocks(
         yield found
 
 
-def lines(output: AnyStr, newline: AnyStr, start: int = 0) -> Iterator[AnyStr]:
+def iter_lines(output: AnyStr, newline: AnyStr, start: int = 0) -> Iterator[AnyStr]:
     """The same lines as `output.split(newline)`, from `start` on."""
     while (end := output.find(newline, start + BLOCK_BYTES)) >= 0:
         yield from output[start:end].split(newline)
@@ -53,11 +53,11 @@ def lines(output: AnyStr, newline: AnyStr, start: int = 0) -> Iterator[AnyStr]:
     yield from output[start:].split(newline)
 
 
-def first_difference(
-    what: str,
+def find_first_difference(
+    unit: str,
     found: Iterable[AnyStr],
     wanted: Iterable[AnyStr],
-    same: Callable[[AnyStr, AnyStr], bool] = operator.eq,
+    equal: Callable[[AnyStr, AnyStr], bool] = operator.eq,
     start: int = 0,
 ) -> str:
     """Where two sequences of pieces differ first, or an empty string. `start`: the byte they were read from."""
@@ -70,15 +70,15 @@ def first_difference(
         if one == other:
             continue
         if one is None:
-            return f"the output ends after {number - 1} {what}s{where}"
+            return f"the output ends after {number - 1} {unit}s{where}"
         if other is None:
-            return f"the output goes on after {number - 1} {what}s{where}"
-        if not same(one, other):
-            return f"{what} {number}{where} differs"
+            return f"the output goes on after {number - 1} {unit}s{where}"
+        if not equal(one, other):
+            return f"{unit} {number}{where} differs"
     return ""
 
 
-def difference_in_any_order(what: str, found: Iterable[bytes], wanted: Iterable[bytes], large: bool) -> str:
+def find_unordered_difference(unit: str, found: Iterable[bytes], wanted: Iterable[bytes], large: bool) -> str:
     """Why two collections of pieces are not the same multiset, or an empty string.
 
     Large ones are compared by their number and the sum of their pieces' hashes. The hashes are keyed and salted, so
@@ -87,8 +87,8 @@ def difference_in_any_order(what: str, found: Iterable[bytes], wanted: Iterable[
     if not large:
         few, many = list(found), list(wanted)
         if len(few) != len(many):
-            return f"{len(few)} {what}s, not {len(many)}"
-        return "" if Counter(few) == Counter(many) else f"the {what}s are not the same"
+            return f"{len(few)} {unit}s, not {len(many)}"
+        return "" if Counter(few) == Counter(many) else f"the {unit}s are not the same"
     expected_sum = expected_count = 0
     for piece in wanted:
         expected_sum += hash(_SALT + piece)
@@ -99,16 +99,16 @@ def difference_in_any_order(what: str, found: Iterable[bytes], wanted: Iterable[
         found_count += 1
     if found_count != expected_count:
         ends = "ends" if found_count < expected_count else "goes on"
-        return f"the output {ends} after {min(found_count, expected_count)} {what}s"
-    return "" if found_sum == expected_sum else f"the {what}s are not the same"
+        return f"the output {ends} after {min(found_count, expected_count)} {unit}s"
+    return "" if found_sum == expected_sum else f"the {unit}s are not the same"
 
 
-def stripped(output: bytes) -> str:
+def decode_stripped(output: bytes) -> str:
     """The text without what Python calls white space at both ends. Bytes that are not UTF-8 stay themselves."""
     return output.strip().decode(errors="surrogateescape").strip()
 
 
-def common_prefix(one: AnyStr, other: AnyStr) -> int:
+def count_common_prefix(one: AnyStr, other: AnyStr) -> int:
     """How many leading bytes or characters are equal, by halving: one at a time takes a second on 16 MiB."""
     low, high = 0, min(len(one), len(other))
     while low < high:
@@ -120,12 +120,12 @@ def common_prefix(one: AnyStr, other: AnyStr) -> int:
     return low
 
 
-def differ_from(actual: bytes, expected: bytes, ends: bytes) -> int:
+def find_divergence_start(actual: bytes, expected: bytes, ends: bytes) -> int:
     """The byte from which two outputs have to be read: the start of the first piece that differs.
 
     0 for small outputs, where looking for it costs more than reading. `ends` are the bytes that end a piece.
     """
     if len(actual) <= BLOCK_BYTES:
         return 0
-    prefix = common_prefix(actual, expected)
+    prefix = count_common_prefix(actual, expected)
     return 1 + max(actual.rfind(end, 0, prefix) for end in ends)

@@ -39,20 +39,22 @@ from pathlib import Path
 from sandbox.runner.contract import Outcome, Status, Verdict
 from sandbox.verify.checkers.failure import CheckerFailed
 
-INPUT, OUTPUT, ANSWER = "input.txt", "output.txt", "answer.txt"
-ARGUMENTS = (INPUT, OUTPUT, ANSWER)
+INPUT_FILE, OUTPUT_FILE, ANSWER_FILE = "input.txt", "output.txt", "answer.txt"
+ARGUMENTS = (INPUT_FILE, OUTPUT_FILE, ANSWER_FILE)
 MAX_MESSAGE_CHARS = 500
-WITHHELD = "the interactor failed: the program waited for an answer that it had not sent; does it flush its output?"
+WITHHELD_MESSAGE = (
+    "the interactor failed: the program waited for an answer that it had not sent; does it flush its output?"
+)
 
 _OK, _FAIL, _POINTS = 0, 3, 7
 _WRONG = frozenset({1, 2, 4, 8})
 _PERCENT = range(50, 151)
-LIMITS = frozenset({Status.TIME_LIMIT_EXCEEDED, Status.MEMORY_LIMIT_EXCEEDED, Status.OUTPUT_LIMIT_EXCEEDED})
+LIMIT_STATUSES = frozenset({Status.TIME_LIMIT_EXCEEDED, Status.MEMORY_LIMIT_EXCEEDED, Status.OUTPUT_LIMIT_EXCEEDED})
 _LEADING_POINTS = re.compile(r"\s*(?:points?\b[\s=:]*)?([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)(?!\S)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
+class CheckerResult:
     """What a checker said of an output. `score` is 0 to 1, and 1 exactly when accepted."""
 
     accepted: bool
@@ -60,7 +62,7 @@ class Opinion:
     message: str = ""
 
 
-class Ended(StrEnum):
+class FirstToEnd(StrEnum):
     """Which of the two ended first in an interaction; neither, when they waited for each other.
 
     `withheld` is neither, too: the program waited for an answer that the interactor had not sent.
@@ -73,7 +75,7 @@ class Ended(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Interaction:
+class InteractionVerdict:
     """A verdict on an interaction, with its score (0 to 1) and message."""
 
     verdict: Verdict
@@ -82,40 +84,42 @@ class Interaction:
 
 
 @cache
-def _guard() -> str:
+def _read_guard_source() -> str:
     return Path(__file__).with_name("python_guard.py").read_text(encoding="utf-8")
 
 
-def guarded(source: str, output: str) -> bytes:
+def wrap_with_guard(source: str, output: str) -> bytes:
     """A Python program that runs the checker `source`. `output` is the file it is to judge, empty for an interactor."""
-    return f"{_guard()}\n\nrun({source!r}, __file__, {output!r})\n".encode()
+    return f"{_read_guard_source()}\n\nrun({source!r}, __file__, {output!r})\n".encode()
 
 
-def checker_files(stdin: bytes, stdout: bytes, answer: bytes) -> dict[str, bytes]:
+def build_checker_files(stdin: bytes, stdout: bytes, answer: bytes) -> dict[str, bytes]:
     """The files of a checker's run, to go with `ARGUMENTS`."""
-    return {INPUT: stdin, OUTPUT: stdout, ANSWER: answer}
+    return {INPUT_FILE: stdin, OUTPUT_FILE: stdout, ANSWER_FILE: answer}
 
 
-def opinion(outcome: Outcome, full_score: float = 1.0) -> Opinion:
+def read_checker_result(outcome: Outcome, full_score: float = 1.0) -> CheckerResult:
     """Read the outcome of a checker's run. Raises CheckerFailed where it says nothing about the program."""
-    message = _message(outcome)
-    if outcome.status in LIMITS or outcome.status in {Status.INTERNAL_ERROR, Status.COMPILE_ERROR}:
+    message = _extract_message(outcome)
+    if outcome.status in LIMIT_STATUSES or outcome.status in {Status.INTERNAL_ERROR, Status.COMPILE_ERROR}:
         raise CheckerFailed(f"{outcome.status.value} {outcome.message}".rstrip())
     code = outcome.exit_code
     if code is None or outcome.signal is not None:
         raise CheckerFailed(f"it was ended by signal {outcome.signal}: {message}")
     if code == _OK:
-        return Opinion(True, 1.0, message)
+        return CheckerResult(True, 1.0, message)
     if code in _WRONG:
-        return Opinion(False, 0.0, message)
+        return CheckerResult(False, 0.0, message)
     if code == _POINTS:
-        return _scored(_points(message) / full_score, message)
+        return _build_scored_result(_parse_points(message) / full_score, message)
     if code in _PERCENT:
-        return _scored((code - _PERCENT.start) / 100, message)
+        return _build_scored_result((code - _PERCENT.start) / 100, message)
     raise CheckerFailed(message if code == _FAIL else f"it exited with {code}: {message}")
 
 
-def interaction(program: Outcome, interactor: Outcome, first: Ended, full_score: float = 1.0) -> Interaction:
+def decide_interaction(
+    program: Outcome, interactor: Outcome, first: FirstToEnd, full_score: float = 1.0
+) -> InteractionVerdict:
     """Judge an interaction from both outcomes and from who ended first.
 
     A program that broke or exceeded a limit before the interactor ended is called so, whatever the interactor made of
@@ -123,29 +127,31 @@ def interaction(program: Outcome, interactor: Outcome, first: Ended, full_score:
     unless it accepted: then the program's own end counts. Two that wait for each other have exceeded the time limit.
     """
     if program.status is Status.INTERNAL_ERROR:
-        return Interaction(Verdict.INTERNAL_ERROR, message=program.message)
-    if first is Ended.NEITHER:
-        return Interaction(Verdict.TIME_LIMIT_EXCEEDED, message="program and interactor waited for each other")
-    if first is Ended.WITHHELD:
-        return Interaction(Verdict.INTERNAL_ERROR, message=WITHHELD)
-    its_own = not program.ended_well and (first is Ended.PROGRAM or program.status in LIMITS)
+        return InteractionVerdict(Verdict.INTERNAL_ERROR, message=program.message)
+    if first is FirstToEnd.NEITHER:
+        return InteractionVerdict(Verdict.TIME_LIMIT_EXCEEDED, message="program and interactor waited for each other")
+    if first is FirstToEnd.WITHHELD:
+        return InteractionVerdict(Verdict.INTERNAL_ERROR, message=WITHHELD_MESSAGE)
+    its_own = not program.ended_well and (first is FirstToEnd.PROGRAM or program.status in LIMIT_STATUSES)
     if its_own:
-        return Interaction(Verdict(program.status.value), message=program.message)
+        return InteractionVerdict(Verdict(program.status.value), message=program.message)
     try:
-        said = opinion(interactor, full_score)
+        result = read_checker_result(interactor, full_score)
     except CheckerFailed as failure:
-        return Interaction(Verdict.INTERNAL_ERROR, message=f"the interactor failed: {failure}")
-    if said.accepted and not program.ended_well:
-        return Interaction(Verdict(program.status.value), message=program.message)
-    return Interaction(Verdict.ACCEPTED if said.accepted else Verdict.WRONG_ANSWER, said.score, said.message)
+        return InteractionVerdict(Verdict.INTERNAL_ERROR, message=f"the interactor failed: {failure}")
+    if result.accepted and not program.ended_well:
+        return InteractionVerdict(Verdict(program.status.value), message=program.message)
+    return InteractionVerdict(
+        Verdict.ACCEPTED if result.accepted else Verdict.WRONG_ANSWER, result.score, result.message
+    )
 
 
-def _scored(share: float, message: str) -> Opinion:
+def _build_scored_result(share: float, message: str) -> CheckerResult:
     score = min(max(share, 0.0), 1.0)
-    return Opinion(score >= 1.0, score, message)
+    return CheckerResult(score >= 1.0, score, message)
 
 
-def _points(message: str) -> float:
+def _parse_points(message: str) -> float:
     match = _LEADING_POINTS.match(message)
     points = float(match[1]) if match else math.nan
     if not math.isfinite(points):
@@ -153,6 +159,6 @@ def _points(message: str) -> float:
     return points
 
 
-def _message(outcome: Outcome) -> str:
+def _extract_message(outcome: Outcome) -> str:
     text = (outcome.stderr.strip() or outcome.stdout.strip())[: 4 * MAX_MESSAGE_CHARS + 4].decode(errors="replace")
     return text if len(text) <= MAX_MESSAGE_CHARS else text[: MAX_MESSAGE_CHARS - 1] + "…"

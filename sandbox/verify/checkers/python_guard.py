@@ -23,10 +23,10 @@ from typing import Any
 
 CHECKER_FAILED = 3
 # Audit events after which somebody else may have read the output.
-_HANDS_ON = ("subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.fork", "ctypes.")
+_INDIRECT_ACCESS_EVENTS = ("subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.fork", "ctypes.")
 
 
-class OutputWatch:
+class OutputAccessMonitor:
     """Knows whether the program's output has been opened."""
 
     def __init__(self, output: str) -> None:
@@ -39,7 +39,7 @@ class OutputWatch:
             if isinstance(path, bytes):
                 path = os.fsdecode(path)
             self.opened = isinstance(path, int) or str(path).rpartition("/")[2] == self._name
-        elif event.startswith(_HANDS_ON):
+        elif event.startswith(_INDIRECT_ACCESS_EVENTS):
             self.opened = True
 
 
@@ -52,11 +52,11 @@ def run(source: str, path: str, output: str) -> None:
     guard, main = sys.modules["__main__"], ModuleType("__main__")
     main.__dict__.update(__file__=path, __builtins__=guard.__dict__["__builtins__"], __annotations__={})
     sys.modules["__main__"] = main
-    watch = OutputWatch(output)
+    monitor = OutputAccessMonitor(output)
     if output and hasattr(sys, "addaudithook"):
-        sys.addaudithook(watch.audit)
+        sys.addaudithook(monitor.audit)
     else:
-        watch.opened = True
+        monitor.opened = True
     try:
         exec(code, main.__dict__)
     except SystemExit:
@@ -65,7 +65,7 @@ def run(source: str, path: str, output: str) -> None:
         if sys.excepthook is not sys.__excepthook__:
             raise
         trace = error.__traceback__ and error.__traceback__.tb_next
-        own = not watch.opened or is_own_mistake(error, trace, source, path)
+        own = not monitor.opened or is_own_mistake(error, trace, source, path)
         fail(source, path, error, trace, CHECKER_FAILED if own else 1)
 
 
@@ -93,10 +93,10 @@ def is_own_mistake(error: BaseException, trace: TracebackType | None, source: st
         return False
     if isinstance(error, AttributeError):
         return isinstance(getattr(error, "obj", None), ModuleType) and f".{name}" in source
-    return isinstance(error, NameError) and name not in bound_names(source)
+    return isinstance(error, NameError) and name not in collect_bound_names(source)
 
 
-def bound_names(source: str) -> set[str]:
+def collect_bound_names(source: str) -> set[str]:
     """Every name that the source binds anywhere."""
     import ast
 

@@ -28,13 +28,13 @@ from sandbox.verify.checkers.failure import CheckerFailed
 
 COMPILE_TIME_S = 2.0
 MATCH_TIME_S, MATCH_TIME_S_PER_MB = 0.25, 0.1
-PATIENCE_S = 120.0  # a child that neither answers nor uses CPU for so long is starved or stuck
+CHILD_TIMEOUT_S = 120.0  # a child that neither answers nor uses CPU for so long is starved or stuck
 MAX_PATTERN_BYTES = 64 << 10
 _MATCHER = Path(__file__).with_name("regex_matcher.py")
 _REQUEST = struct.Struct("<IIIdd?")
 
 
-def difference(
+def find_difference(
     actual: bytes,
     expected: bytes,
     search: bool = False,
@@ -48,10 +48,10 @@ def difference(
     flags = re.IGNORECASE * ignore_case | re.MULTILINE * multiline | re.DOTALL * dot_all
     try:
         answer = _matcher.ask(pattern, actual.rstrip(), int(flags), search)
-    except RanOut:
+    except RegexLimitExceeded:
         try:
             _matcher.ask(pattern, b"", int(flags), search)
-        except RanOut as failure:
+        except RegexLimitExceeded as failure:
             raise CheckerFailed(f"the regular expression {failure}, even on an empty output") from None
         return "the output makes the regular expression run out of time or memory"
     if answer == "match":
@@ -61,7 +61,7 @@ def difference(
     raise CheckerFailed(answer)
 
 
-class RanOut(Exception):
+class RegexLimitExceeded(Exception):
     """The expression used up its CPU time or its memory."""
 
 
@@ -75,17 +75,17 @@ class _Matcher:
 
     def ask(self, pattern: bytes, text: bytes, flags: int, search: bool) -> str:
         with self._lock:
-            child = self._started()
+            child = self._ensure_child()
             try:
                 answer = _exchange(child, pattern, text, flags, search)
             except (OSError, TimeoutError):
                 self._stop()
-                raise RanOut("takes too much CPU time or memory") from None
+                raise RegexLimitExceeded("takes too much CPU time or memory") from None
         if answer == "no memory":
-            raise RanOut("takes too much memory")
+            raise RegexLimitExceeded("takes too much memory")
         return answer
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _ensure_child(self) -> subprocess.Popen[bytes]:
         if self._child is None or self._owner != os.getpid() or self._child.poll() is not None:
             self._child = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-W", "ignore", str(_MATCHER)],
@@ -111,16 +111,16 @@ class _Matcher:
         child.wait()
         for pipe in (child.stdin, child.stdout):
             with contextlib.suppress(OSError):
-                _pipe(pipe).close()
+                _require_pipe(pipe).close()
 
 
 def _exchange(child: subprocess.Popen[bytes], pattern: bytes, text: bytes, flags: int, search: bool) -> str:
-    to_child, from_child = _pipe(child.stdin), _pipe(child.stdout)
+    to_child, from_child = _require_pipe(child.stdin), _require_pipe(child.stdout)
     match_time_s = MATCH_TIME_S + MATCH_TIME_S_PER_MB * len(text) / (1 << 20)
     to_child.write(_REQUEST.pack(len(pattern), len(text), flags, COMPILE_TIME_S, match_time_s, search) + pattern)
     to_child.write(text)
     to_child.flush()
-    if not select.select([from_child], [], [], PATIENCE_S)[0]:
+    if not select.select([from_child], [], [], CHILD_TIMEOUT_S)[0]:
         raise TimeoutError
     answer = from_child.readline()
     if not answer.endswith(b"\n"):
@@ -128,7 +128,7 @@ def _exchange(child: subprocess.Popen[bytes], pattern: bytes, text: bytes, flags
     return answer[:-1].decode()
 
 
-def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+def _require_pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     if pipe is None:
         raise BrokenPipeError
     return pipe

@@ -13,7 +13,9 @@ REQUEST = struct.Struct("<IIIdd?")
 MEMORY_BYTES = 192 << 20
 
 
-def answer(pattern: bytes, text: bytes, flags: int, compile_time_s: float, match_time_s: float, search: bool) -> str:
+def match_text(
+    pattern: bytes, text: bytes, flags: int, compile_time_s: float, match_time_s: float, search: bool
+) -> str:
     try:
         signal.setitimer(signal.ITIMER_PROF, compile_time_s)
         expression = re.compile(pattern.decode(), flags)
@@ -36,7 +38,7 @@ def main() -> None:
     while header := stdin.read(REQUEST.size):
         pattern_bytes, text_bytes, flags, compile_time_s, match_time_s, search = REQUEST.unpack(header)
         pattern, text = stdin.read(pattern_bytes), stdin.read(text_bytes)
-        line = answer(pattern, text, flags, compile_time_s, match_time_s, search)
+        line = match_text(pattern, text, flags, compile_time_s, match_time_s, search)
         del text
         stdout.write(line.encode(errors="replace") + b"\n")
         stdout.flush()

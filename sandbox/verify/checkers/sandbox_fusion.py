@@ -14,24 +14,24 @@ RELATIVE, SMALLEST = 1e-5, 1e-10
 MAX_NUMBER_CHARS = 1_000
 
 
-def difference(actual: bytes, expected: bytes) -> str:
+def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    found, wanted = pieces.stripped(actual), pieces.stripped(expected)
+    found, wanted = pieces.decode_stripped(actual), pieces.decode_stripped(expected)
     lines = found.count("\n"), wanted.count("\n")
     if lines[0] != lines[1]:  # before anything is made for each line
         return f"{lines[0] + 1} lines, not {lines[1] + 1}"
     found, wanted = found.lower(), wanted.lower()
     if found == wanted:
         return ""
-    pairs = zip(pieces.lines(found, "\n"), pieces.lines(wanted, "\n"), strict=True)
+    pairs = zip(pieces.iter_lines(found, "\n"), pieces.iter_lines(wanted, "\n"), strict=True)
     for number, (one, other) in enumerate(pairs, start=1):
-        if one != other and one.strip() != other.strip() and not _near(one, other):
+        if one != other and one.strip() != other.strip() and not _is_close(one, other):
             return f"line {number} differs"
     return ""
 
 
-def _near(one: str, other: str) -> bool:
+def _is_close(one: str, other: str) -> bool:
     if max(len(one), len(other)) > MAX_NUMBER_CHARS:
         return False
     try:

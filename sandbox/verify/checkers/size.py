@@ -13,38 +13,43 @@ from typing import Any
 
 from sandbox.verify.checkers.failure import CheckerFailed
 
-LENGTH_FACTOR, LENGTH_FREE = 64, 64 << 10
-MARKS_FACTOR, MARKS_FREE = 2, 1_000
-MOST_MARKS = 1 << 20
-TOO_LONG = "the output is far longer than the expected output"
-TOO_MANY = "the output has far more parts than the expected output"
+LENGTH_FACTOR, LENGTH_FREE_BYTES = 64, 64 << 10
+DELIMITER_FACTOR, DELIMITERS_FREE = 2, 1_000
+MAX_DELIMITERS = 1 << 20
+TOO_LONG_MESSAGE = "the output is far longer than the expected output"
+TOO_MANY_MESSAGE = "the output has far more parts than the expected output"
 
 
 def is_too_long(actual: bytes, expected: bytes) -> bool:
-    return len(actual) > LENGTH_FREE + LENGTH_FACTOR * len(expected)
+    return len(actual) > LENGTH_FREE_BYTES + LENGTH_FACTOR * len(expected)
 
 
-def has_too_many(actual: bytes, expected: bytes, marks: bytes, factor: int = MARKS_FACTOR) -> bool:
+def has_too_many(actual: bytes, expected: bytes, delimiters: bytes, factor: int = DELIMITER_FACTOR) -> bool:
     """Whether an output has far more marks than one that agrees with `expected` can have."""
-    allowed = MARKS_FREE + min(factor * len(expected), MOST_MARKS)
-    return len(actual) > allowed and _count(actual, marks) > allowed
+    allowed = DELIMITERS_FREE + min(factor * len(expected), MAX_DELIMITERS)
+    return len(actual) > allowed and _count(actual, delimiters) > allowed
 
 
 def is_too_large(answer: bytes, expected: Any) -> bool:
     """Whether an encoded value (`runner.values`) is far larger than any encoding of the expected one, or has far more
     parts. An encoded value has at most a dozen marks for each character of the same value in JSON.
     """
-    if len(answer) <= LENGTH_FREE:
+    if len(answer) <= LENGTH_FREE_BYTES:
         return False
     size = len(json.dumps(expected, separators=(",", ":")))
-    return len(answer) > LENGTH_FREE + LENGTH_FACTOR * size or _count(answer, b"[]{},:") > LENGTH_FREE + 12 * size
+    return (
+        len(answer) > LENGTH_FREE_BYTES + LENGTH_FACTOR * size
+        or _count(answer, b"[]{},:") > LENGTH_FREE_BYTES + 12 * size
+    )
 
 
-def require_judgeable(expected: bytes, marks: bytes) -> None:
+def require_judgeable(expected: bytes, delimiters: bytes) -> None:
     """Raise CheckerFailed for an expected output with more parts than a worker may hold in memory."""
-    if len(expected) > MOST_MARKS and _count(expected, marks) > MOST_MARKS:
-        raise CheckerFailed(f"what is expected has more than {MOST_MARKS} parts, which is more than this checker reads")
+    if len(expected) > MAX_DELIMITERS and _count(expected, delimiters) > MAX_DELIMITERS:
+        raise CheckerFailed(
+            f"what is expected has more than {MAX_DELIMITERS} parts, which is more than this checker reads"
+        )
 
 
-def _count(output: bytes, marks: bytes) -> int:
-    return len(output) - len(output.translate(None, marks))
+def _count(output: bytes, delimiters: bytes) -> int:
+    return len(output) - len(output.translate(None, delimiters))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from sandbox.verify.checkers import pieces
 
 
-def difference(actual: bytes, expected: bytes) -> str:
+def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    start = pieces.differ_from(actual, expected, pieces.SPACES)
-    found, wanted = pieces.tokens(actual, start), pieces.tokens(expected, start)
-    return pieces.first_difference("token", found, wanted, start=start)
+    start = pieces.find_divergence_start(actual, expected, pieces.SPACES)
+    found, wanted = pieces.iter_tokens(actual, start), pieces.iter_tokens(expected, start)
+    return pieces.find_first_difference("token", found, wanted, start=start)
 
 
-def form(output: bytes) -> bytes:
+def canonicalize(output: bytes) -> bytes:
     return b" ".join(output.split())

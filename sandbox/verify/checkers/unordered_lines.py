@@ -11,18 +11,18 @@ from sandbox.verify.checkers import pieces, size
 from sandbox.verify.checkers.lines import BLANKS
 
 
-def difference(actual: bytes, expected: bytes) -> str:
+def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
     if size.has_too_many(actual.rstrip(), expected, b"\n"):
-        return size.TOO_MANY
+        return size.TOO_MANY_MESSAGE
     large = len(actual) + len(expected) > pieces.COUNTED_BYTES
-    return pieces.difference_in_any_order("line", _lines(actual), _lines(expected), large)
+    return pieces.find_unordered_difference("line", _iter_lines(actual), _iter_lines(expected), large)
 
 
-def form(output: bytes) -> bytes:
-    return b"\n".join(sorted(_lines(output)))
+def canonicalize(output: bytes) -> bytes:
+    return b"\n".join(sorted(_iter_lines(output)))
 
 
-def _lines(output: bytes) -> Iterator[bytes]:
-    return filter(None, (line.rstrip(BLANKS) for line in pieces.lines(output.rstrip(), b"\n")))
+def _iter_lines(output: bytes) -> Iterator[bytes]:
+    return filter(None, (line.rstrip(BLANKS) for line in pieces.iter_lines(output.rstrip(), b"\n")))

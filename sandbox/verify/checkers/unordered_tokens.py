@@ -5,12 +5,12 @@ from __future__ import annotations
 from sandbox.verify.checkers import pieces
 
 
-def difference(actual: bytes, expected: bytes) -> str:
+def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
     large = len(actual) + len(expected) > pieces.COUNTED_BYTES
-    return pieces.difference_in_any_order("token", pieces.tokens(actual), pieces.tokens(expected), large)
+    return pieces.find_unordered_difference("token", pieces.iter_tokens(actual), pieces.iter_tokens(expected), large)
 
 
-def form(output: bytes) -> bytes:
+def canonicalize(output: bytes) -> bytes:
     return b" ".join(sorted(output.split()))

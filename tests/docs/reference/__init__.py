@@ -18,16 +18,16 @@ from tests.docs.reference import (
 FOLDER = Path(sandbox.__file__).parent / "docs" / "reference"
 COMMAND = "python -m tests.docs.reference"
 PAGES = {
-    "checkers.md": checkers_page.page,
-    "cli.md": cli_page.page,
-    "client.md": client_page.page,
-    "metrics.md": metrics_page.page,
-    "redis.md": redis_page.page,
-    "rest.md": rest_page.page,
-    "settings.md": settings_page.page,
+    "checkers.md": checkers_page.build_page,
+    "cli.md": cli_page.build_page,
+    "client.md": client_page.build_page,
+    "metrics.md": metrics_page.build_page,
+    "redis.md": redis_page.build_page,
+    "rest.md": rest_page.build_page,
+    "settings.md": settings_page.build_page,
 }
 
 
-def made() -> dict[str, str]:
+def build_pages() -> dict[str, str]:
     """Every page's text as the code has it now."""
     return {name: f"{page().strip()}\n\n---\nMade from the code by `{COMMAND}`.\n" for name, page in PAGES.items()}

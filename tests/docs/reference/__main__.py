@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.docs.reference import FOLDER, made
+from tests.docs.reference import FOLDER, build_pages
 
 FOLDER.mkdir(exist_ok=True)
-for name, text in made().items():
+for name, text in build_pages().items():
     (FOLDER / name).write_text(text, encoding="utf-8")

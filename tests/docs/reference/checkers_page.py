@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from sandbox import schema
 from sandbox.verify import checkers
-from tests.docs.reference.table import code, paragraph, table
+from tests.docs.reference.table import format_code, format_docstring, format_table
 
 INTRODUCTION = """
 # Checkers
@@ -24,37 +24,41 @@ times the expected output plus 64 KiB is wrong under every checker except `regex
 """
 
 
-def kinds() -> dict[str, type[Any]]:
+def list_checkers() -> dict[str, type[Any]]:
     """Type on the wire -> model."""
     models = get_args(get_args(schema.Checker)[0])
     return {get_args(model.model_fields["type"].annotation)[0]: model for model in models}
 
 
-def rule(kind: str) -> str:
+def read_rule(kind: str) -> str:
     """What the file of a rule says of it; empty where a checker is no rule of the worker's own."""
     if kind not in checkers.RULES:
         return ""
-    return paragraph(import_module(checkers.RULES[kind].__module__).__doc__)
+    return format_docstring(import_module(checkers.RULES[kind].__module__).__doc__)
 
 
-def page() -> str:
+def build_page() -> str:
     parts = [INTRODUCTION]
-    for kind, model in kinds().items():
-        parts += [f"## {kind}", paragraph(model.__doc__)]
-        if rule(kind) and rule(kind) != paragraph(model.__doc__):
-            parts.append(rule(kind))
-        if options(model):
-            parts.append(table(("option", "default", "meaning"), options(model)))
+    for kind, model in list_checkers().items():
+        parts += [f"## {kind}", format_docstring(model.__doc__)]
+        if read_rule(kind) and read_rule(kind) != format_docstring(model.__doc__):
+            parts.append(read_rule(kind))
+        if list_options(model):
+            parts.append(format_table(("option", "default", "meaning"), list_options(model)))
     return "\n\n".join(parts)
 
 
-def options(model: type[Any]) -> list[tuple[str, str, str]]:
+def list_options(model: type[Any]) -> list[tuple[str, str, str]]:
     return [
-        (code(name), "required" if field.is_required() else _default(field.default), field.description or "")
+        (
+            format_code(name),
+            "required" if field.is_required() else _format_default(field.default),
+            field.description or "",
+        )
         for name, field in model.model_fields.items()
         if name != "type"
     ]
 
 
-def _default(value: Any) -> str:
-    return "the server's" if isinstance(value, schema.LimitsRequest) else code(value)
+def _format_default(value: Any) -> str:
+    return "the server's" if isinstance(value, schema.LimitsRequest) else format_code(value)

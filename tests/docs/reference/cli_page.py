@@ -8,7 +8,7 @@ from typing import Any
 from typer.main import get_command
 
 from sandbox.cli import app
-from tests.docs.reference.table import code, paragraph, table
+from tests.docs.reference.table import format_code, format_docstring, format_table
 
 INTRODUCTION = """
 # Command line
@@ -18,40 +18,43 @@ code 1.
 """
 
 
-def commands() -> Iterator[tuple[str, Any]]:
+def list_commands() -> Iterator[tuple[str, Any]]:
     """Full name and command, hidden ones left out."""
-    yield from _below("sandbox", get_command(app))
+    yield from _walk_commands("sandbox", get_command(app))
 
 
-def _below(name: str, command: Any) -> Iterator[tuple[str, Any]]:
-    children = getattr(command, "commands", {})
-    if not children or name == "sandbox":
+def _walk_commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    subcommands = getattr(command, "commands", {})
+    if not subcommands or name == "sandbox":
         yield name, command
-    for child in children.values():
+    for child in subcommands.values():
         if not child.hidden:
-            yield from _below(f"{name} {child.name}", child)
+            yield from _walk_commands(f"{name} {child.name}", child)
 
 
-def options(command: Any) -> list[Any]:
+def list_options(command: Any) -> list[Any]:
     return [parameter for parameter in command.params if not parameter.hidden]
 
 
-def spelling(parameter: Any) -> str:
+def format_spelling(parameter: Any) -> str:
     return ", ".join([*parameter.opts, *parameter.secondary_opts])
 
 
-def _default(parameter: Any) -> str:
+def _format_default(parameter: Any) -> str:
     if parameter.required:
         return "required"
-    told = f"{code(parameter.default)} " if parameter.default not in (None, False, "", ()) else ""
-    return told + (f"or ${parameter.envvar}" if parameter.envvar else "")
+    default_text = f"{format_code(parameter.default)} " if parameter.default not in (None, False, "", ()) else ""
+    return default_text + (f"or ${parameter.envvar}" if parameter.envvar else "")
 
 
-def page() -> str:
+def build_page() -> str:
     parts = [INTRODUCTION]
-    for name, command in commands():
-        parts += [f"## {name}", paragraph(command.help)]
-        if options(command):
-            rows = [(code(spelling(each)), _default(each), each.help or "") for each in options(command)]
-            parts.append(table(("argument or option", "default", "meaning"), rows))
+    for name, command in list_commands():
+        parts += [f"## {name}", format_docstring(command.help)]
+        if list_options(command):
+            rows = [
+                (format_code(format_spelling(each)), _format_default(each), each.help or "")
+                for each in list_options(command)
+            ]
+            parts.append(format_table(("argument or option", "default", "meaning"), rows))
     return "\n\n".join(parts)

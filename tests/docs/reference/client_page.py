@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator
 
 from sandbox.client import AsyncClient, Client, Retries
-from tests.docs.reference.table import code, paragraph, table
+from tests.docs.reference.table import format_code, format_docstring, format_table
 
 INTRODUCTION = """
 # Python client
@@ -50,7 +50,7 @@ asyncio.run(main())
 """
 
 
-def methods(kind: type) -> Iterator[tuple[str, str, str]]:
+def list_methods(kind: type) -> Iterator[tuple[str, str, str]]:
     """Name, signature and words of each public method."""
     for name, function in inspect.getmembers(kind, inspect.isfunction):
         if not name.startswith("_"):
@@ -58,28 +58,36 @@ def methods(kind: type) -> Iterator[tuple[str, str, str]]:
             yield name, signature.replace("(self, ", "(").replace("(self)", "()"), inspect.getdoc(function) or ""
 
 
-def page() -> str:
-    words = {name: doc for name, _, doc in methods(Client)}
-    parts = [INTRODUCTION, "## Client", _constructor()]
-    parts.append(table(("method", "what it does"), [(code(name + what), doc) for name, what, doc in methods(Client)]))
-    rows = [(code(name + what), doc or words.get(name, "")) for name, what, doc in methods(AsyncClient)]
-    parts += ["## AsyncClient", table(("method", "what it does"), rows)]
-    fields = [(code(name), code(default)) for name, default in inspect.signature(Retries).parameters.items()]
+def build_page() -> str:
+    docstrings = {name: doc for name, _, doc in list_methods(Client)}
+    parts = [INTRODUCTION, "## Client", _build_constructor_table()]
+    parts.append(
+        format_table(
+            ("method", "what it does"), [(format_code(name + what), doc) for name, what, doc in list_methods(Client)]
+        )
+    )
+    rows = [
+        (format_code(name + what), doc or docstrings.get(name, "")) for name, what, doc in list_methods(AsyncClient)
+    ]
+    parts += ["## AsyncClient", format_table(("method", "what it does"), rows)]
+    fields = [
+        (format_code(name), format_code(default)) for name, default in inspect.signature(Retries).parameters.items()
+    ]
     parts += [
         "## Retries",
-        paragraph(Retries.__doc__),
-        table(("field", "default"), [(a, _after_equals(b)) for a, b in fields]),
+        format_docstring(Retries.__doc__),
+        format_table(("field", "default"), [(a, _extract_default(b)) for a, b in fields]),
     ]
     return "\n\n".join(parts)
 
 
-def _constructor() -> str:
+def _build_constructor_table() -> str:
     rows = [
-        (code(name), code(parameter.default if isinstance(parameter.default, (str, int, float)) else ""))
+        (format_code(name), format_code(parameter.default if isinstance(parameter.default, (str, int, float)) else ""))
         for name, parameter in inspect.signature(Client).parameters.items()
     ]
-    return table(("argument of the constructor", "default"), rows)
+    return format_table(("argument of the constructor", "default"), rows)
 
 
-def _after_equals(parameter: str) -> str:
-    return code(parameter.strip("`").rpartition("= ")[2])
+def _extract_default(parameter: str) -> str:
+    return format_code(parameter.strip("`").rpartition("= ")[2])

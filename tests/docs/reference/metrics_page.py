@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.metrics.declare import METRICS, Metric
-from tests.docs.reference.table import code, table
+from tests.docs.reference.table import format_code, format_table
 
 INTRODUCTION = """
 # Metrics
@@ -13,23 +13,28 @@ INTRODUCTION = """
 """
 
 
-def page() -> str:
+def build_page() -> str:
     rows = [
-        (code(metric.name), metric.kind, metric.unit, ", ".join(map(code, metric.labels)), metric.help)
+        (format_code(metric.name), metric.kind, metric.unit, ", ".join(map(format_code, metric.labels)), metric.help)
         for metric in METRICS
     ]
     return "\n\n".join(
-        [INTRODUCTION, table(("metric", "type", "unit", "labels", "meaning"), rows), "## Buckets", _buckets()]
+        [
+            INTRODUCTION,
+            format_table(("metric", "type", "unit", "labels", "meaning"), rows),
+            "## Buckets",
+            _build_bucket_table(),
+        ]
     )
 
 
-def _buckets() -> str:
+def _build_bucket_table() -> str:
     by_buckets: dict[tuple[float, ...], list[Metric]] = {}
     for metric in METRICS:
         if metric.buckets:
             by_buckets.setdefault(metric.buckets, []).append(metric)
     rows = [
-        (", ".join(code(metric.name) for metric in metrics), ", ".join(f"{bound:g}" for bound in buckets))
+        (", ".join(format_code(metric.name) for metric in metrics), ", ".join(f"{bound:g}" for bound in buckets))
         for buckets, metrics in by_buckets.items()
     ]
-    return table(("histograms", "upper bounds"), rows)
+    return format_table(("histograms", "upper bounds"), rows)

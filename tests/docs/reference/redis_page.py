@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.jobs import keys
-from tests.docs.reference.table import code, table
+from tests.docs.reference.table import format_code, format_table
 
 INTRODUCTION = """
 # Redis keys
@@ -13,11 +13,15 @@ same name, or words.
 """
 
 
-def rows() -> list[tuple[str, ...]]:
+def parse_rows() -> list[tuple[str, ...]]:
     """The table in the docstring of `keys`, cell by cell."""
     lines = [line.strip("|").split("|") for line in (keys.__doc__ or "").splitlines() if line.startswith("| sandbox:")]
     return [tuple(cell.strip() for cell in line) for line in lines]
 
 
-def page() -> str:
-    return INTRODUCTION + "\n" + table(("key", "type", "what", "life"), [(code(key), *rest) for key, *rest in rows()])
+def build_page() -> str:
+    return (
+        INTRODUCTION
+        + "\n"
+        + format_table(("key", "type", "what", "life"), [(format_code(key), *rest) for key, *rest in parse_rows()])
+    )

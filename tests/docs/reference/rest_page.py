@@ -8,8 +8,8 @@ from typing import Any
 
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
-from sandbox.error_codes import TABLE
-from tests.docs.reference.table import code, table
+from sandbox.error_codes import ERROR_CODES
+from tests.docs.reference.table import format_code, format_table
 
 INTRODUCTION = """
 # REST
@@ -41,81 +41,92 @@ CONSTRAINTS = {
 }
 
 
-def document() -> dict[str, Any]:
+def build_document() -> dict[str, Any]:
     return create_app(ApiSettings(home=Path("unused"))).openapi()
 
 
-def page() -> str:
-    told = document()
+def build_page() -> str:
+    spec = build_document()
     parts = [INTRODUCTION, "## Routes"]
-    for path, operations in told["paths"].items():
+    for path, operations in spec["paths"].items():
         for method, operation in operations.items():
-            parts += _operation(method, path, operation)
-    rows = [(code(each.type), str(each.status), each.title, code(each.error.__name__)) for each in TABLE]
-    parts += [ERRORS, table(("type", "status", "title", "raised by the client as"), rows), "## Models"]
-    for name, model in sorted(told["components"]["schemas"].items()):
-        parts += _model(name, model)
+            parts += _build_operation(method, path, operation)
+    rows = [
+        (format_code(each.type), str(each.status), each.title, format_code(each.error.__name__)) for each in ERROR_CODES
+    ]
+    parts += [ERRORS, format_table(("type", "status", "title", "raised by the client as"), rows), "## Models"]
+    for name, model in sorted(spec["components"]["schemas"].items()):
+        parts += _build_model(name, model)
     return "\n\n".join(parts)
 
 
-def _operation(method: str, path: str, operation: dict[str, Any]) -> list[str]:
+def _build_operation(method: str, path: str, operation: dict[str, Any]) -> list[str]:
     parts = [f"### {method.upper()} {path}", operation["description"]]
     if "requestBody" in operation:
         contents = operation["requestBody"]["content"].values()
-        parts.append("Body: " + ", ".join(_type(content["schema"]) for content in contents))
+        parts.append("Body: " + ", ".join(_format_type(content["schema"]) for content in contents))
     parameters = [
-        (code(each["name"]), each["in"], each.get("description", "")) for each in operation.get("parameters", [])
+        (format_code(each["name"]), each["in"], each.get("description", "")) for each in operation.get("parameters", [])
     ]
-    parts.append(table(("parameter", "in", "meaning"), parameters))
-    parts.append(table(("answer", "when", "body"), [_response(*each) for each in operation["responses"].items()]))
+    parts.append(format_table(("parameter", "in", "meaning"), parameters))
+    parts.append(
+        format_table(
+            ("answer", "when", "body"), [_build_response_row(*each) for each in operation["responses"].items()]
+        )
+    )
     return parts
 
 
-def _response(status: str, response: dict[str, Any]) -> tuple[str, str, str]:
-    bodies = [_type(content["schema"]) for content in response.get("content", {}).values()]
+def _build_response_row(status: str, response: dict[str, Any]) -> tuple[str, str, str]:
+    bodies = [_format_type(content["schema"]) for content in response.get("content", {}).values()]
     return status, response["description"], " or ".join(dict.fromkeys(bodies))
 
 
-def _model(name: str, model: dict[str, Any]) -> list[str]:
+def _build_model(name: str, model: dict[str, Any]) -> list[str]:
     parts = [f"### {name}", model.get("description", "")]
     if "enum" in model:
-        return [*parts, ", ".join(map(code, model["enum"]))]
+        return [*parts, ", ".join(map(format_code, model["enum"]))]
     required = model.get("required", [])
     rows = [
-        (code(field), _type(told), _default(told, field in required), told.get("description", ""))
-        for field, told in model.get("properties", {}).items()
+        (
+            format_code(field),
+            _format_type(field_schema),
+            _format_default(field_schema, field in required),
+            field_schema.get("description", ""),
+        )
+        for field, field_schema in model.get("properties", {}).items()
     ]
     if rows:
-        parts.append(table(("field", "type", "default", "meaning"), rows))
+        parts.append(format_table(("field", "type", "default", "meaning"), rows))
     if name.endswith("Request") and model.get("examples"):
         parts.append(f"```json\n{json.dumps(model['examples'][0], indent=2)}\n```")
     return [part for part in parts if part]
 
 
-def _default(told: dict[str, Any], required: bool) -> str:
-    if required or "default" not in told:
+def _format_default(field_schema: dict[str, Any], required: bool) -> str:
+    if required or "default" not in field_schema:
         return "required" if required else ""
-    value = told["default"]
+    value = field_schema["default"]
     if isinstance(value, dict):
         value = {name: each for name, each in value.items() if each is not None}
-    return code(json.dumps(value))
+    return format_code(json.dumps(value))
 
 
-def _type(told: dict[str, Any]) -> str:
+def _format_type(field_schema: dict[str, Any]) -> str:
     """A JSON schema in a few words."""
-    if "$ref" in told:
-        name = told["$ref"].rpartition("/")[2]
+    if "$ref" in field_schema:
+        name = field_schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
     for union in ("anyOf", "oneOf"):
-        if union in told:
-            return " or ".join(dict.fromkeys(_type(each) for each in told[union]))
-    if "const" in told:
-        return code(json.dumps(told["const"]))
-    if "enum" in told:
-        return " or ".join(map(code, told["enum"]))
-    kind = told.get("type", "any")
-    words = f"{kind} of {_type(told['items'])}" if told.get("items") else str(kind)
-    if isinstance(told.get("additionalProperties"), dict) and kind == "object":
-        words = f"object of {_type(told['additionalProperties'])}"
-    limits = [text.format(told[name]) for name, text in CONSTRAINTS.items() if name in told]
-    return ", ".join([words, *limits])
+        if union in field_schema:
+            return " or ".join(dict.fromkeys(_format_type(each) for each in field_schema[union]))
+    if "const" in field_schema:
+        return format_code(json.dumps(field_schema["const"]))
+    if "enum" in field_schema:
+        return " or ".join(map(format_code, field_schema["enum"]))
+    kind = field_schema.get("type", "any")
+    description = f"{kind} of {_format_type(field_schema['items'])}" if field_schema.get("items") else str(kind)
+    if isinstance(field_schema.get("additionalProperties"), dict) and kind == "object":
+        description = f"object of {_format_type(field_schema['additionalProperties'])}"
+    limits = [text.format(field_schema[name]) for name, text in CONSTRAINTS.items() if name in field_schema]
+    return ", ".join([description, *limits])

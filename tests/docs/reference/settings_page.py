@@ -6,10 +6,10 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from sandbox import config
-from tests.docs.reference.table import code, paragraph, table
+from tests.docs.reference.table import format_code, format_docstring, format_table
 
 # Defaults that depend on the machine, in words.
-IN_WORDS = {"home": "`/var/lib/sandbox` for root, else `$XDG_STATE_HOME/sandbox`"}
+DEFAULT_DESCRIPTIONS = {"home": "`/var/lib/sandbox` for root, else `$XDG_STATE_HOME/sandbox`"}
 
 INTRODUCTION = """
 # Settings
@@ -20,27 +20,27 @@ starts; on a second host set them for `sandbox worker`. `DOCKER_HOST` is Docker'
 """
 
 
-def classes() -> list[type[BaseSettings]]:
+def list_settings_classes() -> list[type[BaseSettings]]:
     found = [each for each in vars(config).values() if isinstance(each, type) and issubclass(each, BaseSettings)]
-    return [each for each in found if each.__module__ == config.__name__ and own_fields(each)]
+    return [each for each in found if each.__module__ == config.__name__ and list_own_fields(each)]
 
 
-def own_fields(settings: type[BaseSettings]) -> dict[str, FieldInfo]:
+def list_own_fields(settings: type[BaseSettings]) -> dict[str, FieldInfo]:
     return {name: field for name, field in settings.model_fields.items() if name in settings.__annotations__}
 
 
-def variable(name: str) -> str:
+def format_variable(name: str) -> str:
     return f"SANDBOX_{name.upper()}"
 
 
-def default(name: str, field: FieldInfo) -> str:
-    if name in IN_WORDS:
-        return IN_WORDS[name]
+def format_default(name: str, field: FieldInfo) -> str:
+    if name in DEFAULT_DESCRIPTIONS:
+        return DEFAULT_DESCRIPTIONS[name]
     value = field.get_default(call_default_factory=True, validated_data={})
-    return "empty" if value in ("", None, (), []) else code(value)
+    return "empty" if value in ("", None, (), []) else format_code(value)
 
 
-def bounds(field: FieldInfo) -> str:
+def format_bounds(field: FieldInfo) -> str:
     signs = {"Ge": (">=", "ge"), "Gt": (">", "gt"), "Le": ("<=", "le"), "Lt": ("<", "lt")}
     found = []
     for rule in field.metadata:
@@ -48,19 +48,26 @@ def bounds(field: FieldInfo) -> str:
             sign, attribute = signs[type(rule).__name__]
             found.append(f"{sign} {getattr(rule, attribute)}")
     choices = getattr(field.annotation, "__args__", ())
-    return code(", ".join(found)) or ", ".join(code(choice) for choice in choices if isinstance(choice, str))
+    return format_code(", ".join(found)) or ", ".join(
+        format_code(choice) for choice in choices if isinstance(choice, str)
+    )
 
 
-def page() -> str:
+def build_page() -> str:
     parts = [INTRODUCTION]
-    for settings in classes():
+    for settings in list_settings_classes():
         rows = [
-            (code(variable(name)), default(name, field), bounds(field), field.description or "")
-            for name, field in own_fields(settings).items()
+            (
+                format_code(format_variable(name)),
+                format_default(name, field),
+                format_bounds(field),
+                field.description or "",
+            )
+            for name, field in list_own_fields(settings).items()
         ]
         parts += [
             f"## {settings.__name__}",
-            paragraph(settings.__doc__),
-            table(("variable", "default", "values", "meaning"), rows),
+            format_docstring(settings.__doc__),
+            format_table(("variable", "default", "values", "meaning"), rows),
         ]
     return "\n\n".join(parts)
