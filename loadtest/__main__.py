@@ -13,7 +13,7 @@ from typing import get_args
 
 from rich.console import Console
 
-from loadtest.load import MeasurementFailed
+from loadtest.load_generator import MeasurementFailed
 from loadtest.sample import WrongVerdict
 from loadtest.sides import PEERS
 from loadtest.workloads import FAMILIES, select_workloads
@@ -164,7 +164,7 @@ def parse_peer(text: str) -> tuple[str, str]:
 
 def run_bench(options: argparse.Namespace, console: Console) -> int:
     from loadtest.bench import Plan, run
-    from loadtest.table import show
+    from loadtest.bench_table import show
 
     plan = Plan(
         workloads=options.workloads,
@@ -188,8 +188,8 @@ def run_bench(options: argparse.Namespace, console: Console) -> int:
 
 
 def run_sweep(options: argparse.Namespace, console: Console) -> int:
-    from loadtest.own_service import TemporaryService
     from loadtest.sweep import build_input_series, measure, show, to_json
+    from loadtest.temporary_service import TemporaryService
 
     series = build_input_series()
     for one in series:

@@ -19,11 +19,11 @@ from typing import Any, Final, Protocol
 
 from loadtest.baselines import Interpreters, Pool
 from loadtest.goals import GOALS, Goal, MeasuredGoal, evaluate_goals
-from loadtest.load import MeasurementFailed
-from loadtest.own_service import CpuMeter, TemporaryService, read_machine_cpu_s
+from loadtest.load_generator import MeasurementFailed
 from loadtest.sample import Sample, WrongVerdict
 from loadtest.sides import PEERS, HttpSide, SandboxDialect
 from loadtest.spread import Spread, compute_percentile, compute_ratios
+from loadtest.temporary_service import CpuMeter, TemporaryService, read_machine_cpu_s
 from loadtest.workloads import Workload, find_workload
 
 SANDBOX: Final = "ours"
@@ -216,7 +216,7 @@ def open_sides(plan: Plan, stack: ExitStack, say: Say) -> tuple[CpuMeter, list[S
     """Every side up and ready, ours first."""
     import docker
 
-    from sandbox.box.docker_images import IMAGES, ensure_images
+    from sandbox.box.docker.images import IMAGES, ensure_images
 
     client = docker.from_env()
     images = ensure_images(client, IMAGES, say)

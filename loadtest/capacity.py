@@ -11,7 +11,7 @@ from typing import Any
 
 from loadtest.sides import build_verify_request
 from loadtest.workloads import make_rl_step
-from sandbox.ids import generate_id
+from sandbox.request_context import generate_id
 from sandbox.runner.contract import Usage, Verdict
 from sandbox.schema import TestResult, VerifyResult
 

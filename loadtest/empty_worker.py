@@ -16,10 +16,10 @@ from sandbox.box.engine import BoxHandle
 from sandbox.box.slot import Slot
 from sandbox.config import WorkerSettings
 from sandbox.errors import EngineUnavailable
-from sandbox.jobs.connection import connect
-from sandbox.jobs.journal import ItemTracer
-from sandbox.jobs.worker import SlotWorker
+from sandbox.queue.connection import connect
 from sandbox.runner.contract import Outcome, Program, Run, Status
+from sandbox.worker.item_trace import ItemTracer
+from sandbox.worker.worker import SlotWorker
 
 
 class EmptyBox:

@@ -27,7 +27,7 @@ import httpx
 from loadtest import gpu_requests as ask
 from loadtest.gpu_requests import JobFailed, say, write_json
 from sandbox.client import Client
-from sandbox.gpu.families import ToyTask
+from sandbox.gpu.training.toy_tasks import ToyTask
 from sandbox.schema.gpu import GpuJob
 
 SEEDS = (0, 1, 2)
@@ -200,7 +200,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
 
 def draw_plots(options: argparse.Namespace) -> None:
     """Pass rates as bars beside the reward curves."""
-    from loadtest.gpu_picture import draw
+    from loadtest.gpu_plots import draw
 
     say(f"drawn: {draw(options.out)}")
 

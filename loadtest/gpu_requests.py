@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from sandbox.client import Client
-from sandbox.gpu.families import ToyTask, generate_tasks, mislabel
+from sandbox.gpu.training.toy_tasks import ToyTask, generate_tasks, mislabel
 from sandbox.schema.gpu import GpuJob, RlTask
 
 RESULTS = Path(__file__).parent / "results" / "gpu"

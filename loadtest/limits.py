@@ -22,14 +22,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.load import MeasurementFailed
-from loadtest.own_service import count_workers, find_free_port, read_machine_cpu_s, read_process_cpu_s
+from loadtest.load_generator import MeasurementFailed
 from loadtest.sample import Sample
 from loadtest.sides import HttpSide, SandboxDialect
+from loadtest.temporary_service import count_workers, find_free_port, read_machine_cpu_s, read_process_cpu_s
 from loadtest.workloads import Case, Task, Workload, make_accepted
-from sandbox.embedded_redis import find_server, is_answering
-from sandbox.gpu.children import read_tail
-from sandbox.up import compute_api_processes
+from sandbox.gpu.subprocesses import read_tail
+from sandbox.processes.embedded_redis import find_server, is_answering
+from sandbox.processes.up import compute_api_processes
 
 LINK_ADDRESS = "10.87.{host}.{end}"
 START_TIMEOUT_S = 60.0

@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 
 from sandbox.client import AsyncClient
-from sandbox.rewards.extract import extract
+from sandbox.rewards.extraction import extract
 
 NO_CODE = "no code"
 COLOURS = {"accepted": "#2ca02c", NO_CODE: "#c7c7c7"}

@@ -21,12 +21,12 @@ from rich.table import Table
 
 from loadtest.bench import SANDBOX, measure_round
 from loadtest.goals import EFFICIENCY_FLOOR
-from loadtest.own_service import TemporaryService
 from loadtest.sample import Sample
 from loadtest.sides import HttpSide, SandboxDialect
 from loadtest.spread import Spread
+from loadtest.temporary_service import TemporaryService
 from loadtest.workloads import Workload, find_workload
-from sandbox.up import compute_api_processes
+from sandbox.processes.up import compute_api_processes
 
 PLAIN_LOOPS = "plain loops"
 WORKLOADS = (PLAIN_LOOPS, "W1 single", "W1 batch64", "W2 py-20", "W5 rl-step")

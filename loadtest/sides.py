@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from loadtest.load import CheckResult, LoadRound, MeasurementFailed, Request, Response, build_post_request
+from loadtest.load_generator import CheckResult, LoadRound, MeasurementFailed, Request, Response, build_post_request
 from loadtest.sample import Sample, WrongVerdict, check_verdicts
 from loadtest.workloads import ACCEPTED, CRASHED, TOO_SLOW, Case, Task, Workload
 

@@ -15,7 +15,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.load import CheckResult, LoadRound, Request, Response, build_post_request
+from loadtest.load_generator import CheckResult, LoadRound, Request, Response, build_post_request
 from loadtest.sample import Sample, WrongVerdict
 from loadtest.sides import SandboxDialect, parse_json
 from loadtest.spread import Spread, fit_growth_exponent

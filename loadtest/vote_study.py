@@ -163,7 +163,7 @@ def main() -> None:
         lines = ",\n".join(f"  {json.dumps(row)}" for row in rows)
         head = f'"about": {json.dumps(about)},\n"published": {json.dumps(published)}'
         numbers.write_text(f'{{{head},\n"rows": [\n{lines}\n]}}\n', encoding="utf-8")
-    from loadtest.vote_picture import draw  # matplotlib is needed for the picture only
+    from loadtest.vote_study_plots import draw  # matplotlib is needed for the picture only
 
     draw(json.loads(numbers.read_text(encoding="utf-8")), RESULTS / "vote_study.png")
 

@@ -14,26 +14,23 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from sandbox import languages
-from sandbox.caller import CURRENT_CALLER
 from sandbox.config import QueueSettings
 from sandbox.errors import BadRequest, Cancelled, CannotRun, LanguageNotInstalled, SandboxError
-from sandbox.ids import generate_id
-from sandbox.jobs import envelope, idempotency, watching
-from sandbox.jobs.connection import connect
-from sandbox.jobs.envelope import Item, SubmissionKind
-from sandbox.jobs.gpu_jobs import GpuJobs, is_gpu_job
-from sandbox.jobs.idempotency import KeyedRequest
-from sandbox.jobs.ledger import JobStore, allow_any_owner
-from sandbox.jobs.mailbox import ResultReader
-from sandbox.jobs.outage import OutageMonitor, list_problems, read_slot_reports
-from sandbox.jobs.outbox import WebhookQueue
-from sandbox.jobs.postman import BatchSender
-from sandbox.jobs.quotas import Quotas
-from sandbox.jobs.spool import ExternalizedItems
-from sandbox.jobs.storage import StorageLimiter, submission_member, translate_redis_error
-from sandbox.jobs.tasksets import TaskSets
 from sandbox.languages import Language
-from sandbox.origin import CURRENT_REQUEST_IDS
+from sandbox.queue import idempotency, job_batch, live_view
+from sandbox.queue.connection import connect
+from sandbox.queue.gpu_jobs import GpuJobs, is_gpu_job
+from sandbox.queue.idempotency import KeyedRequest
+from sandbox.queue.job_batch import Item, SubmissionKind
+from sandbox.queue.job_store import JobStore, allow_any_owner
+from sandbox.queue.outage import OutageMonitor, list_problems, read_slot_reports
+from sandbox.queue.payload_files import ExternalizedItems
+from sandbox.queue.quotas import Quotas
+from sandbox.queue.result_reader import ResultReader
+from sandbox.queue.sender import BatchSender
+from sandbox.queue.storage_limits import StorageLimiter, submission_member, translate_redis_error
+from sandbox.queue.task_sets import TaskSets
+from sandbox.request_context import CURRENT_CALLER, CURRENT_REQUEST_IDS, generate_id
 from sandbox.schema import (
     AssertTest,
     ExecuteRequest,
@@ -50,6 +47,7 @@ from sandbox.schema.gpu import GpuJob, GpuKind, GpuPool, GpuRequest
 from sandbox.schema.live import LiveView
 from sandbox.schema.reward import RewardRequest, Task, TaskSetInfo
 from sandbox.schema.vote import VoteRequest
+from sandbox.webhooks.queue import WebhookQueue
 
 __all__ = ["Readiness", "Service", "SubmissionKind", "SubmissionRequest", "Ticket"]
 
@@ -264,12 +262,12 @@ class Service:
         """One look at Redis and the workers; never raises."""
         try:
             reports = read_slot_reports(self._redis, self._settings.lease_s)
-            oldest_s = watching.read_oldest_s(self._redis, time.time())
+            oldest_s = live_view.read_oldest_s(self._redis, time.time())
         except RedisError as error:
             return Readiness(False, 0, problems=[f"Redis does not answer: {error}"])
         alive = [report for report in reports if not report.is_starting]
         workers = [report.description for report in alive if report.description]
-        older = sum(worker.get("reads", 1) < envelope.FORMAT_VERSION for worker in workers)
+        older = sum(worker.get("reads", 1) < job_batch.FORMAT_VERSION for worker in workers)
         return Readiness(
             ready=any(report.starts_boxes for report in alive)
             and older < len(alive)
@@ -291,7 +289,7 @@ class Service:
     def get_live_view(self) -> LiveView:
         """What goes on now and what ended last. Raises `errors.QueueUnavailable`."""
         return _query_redis(
-            lambda: watching.read_live_view(self._redis, self._settings.lease_s, self._sender.count_waiting())
+            lambda: live_view.read_live_view(self._redis, self._settings.lease_s, self._sender.count_waiting())
         )
 
     def _submit_awaited(

@@ -20,15 +20,15 @@ from docker.errors import DockerException
 
 from sandbox import languages
 from sandbox.box.box import Box
-from sandbox.box.docker_engine import DockerEngine, remove_boxes
-from sandbox.box.docker_images import ensure_images
+from sandbox.box.docker.engine import DockerEngine, remove_boxes
+from sandbox.box.docker.images import ensure_images
 from sandbox.box.slot import Slot
 from sandbox.config import QueueSettings, WorkerSettings
 from sandbox.errors import EngineUnavailable
 from sandbox.runner.contract import Run
 from sandbox.service import Service
-from tests.crew import WorkerProcesses
 from tests.redis_server import RedisServer
+from tests.worker_processes import WorkerProcesses
 
 SLOT = 90
 FOREVER = 1_000_000

@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from sandbox import __version__, demo
+from sandbox import __version__
 from sandbox.api.app import create_app
-from sandbox.cli import submissions
+from sandbox.cli import demo, submissions
 from sandbox.cli.jsonl import JsonlFile
 from sandbox.config import ApiSettings
 from sandbox.schema import ExecuteRequest, VerifyRequest
 from sandbox.schema.gpu import GpuJob, GpuLease, Progress
-from tests.api.double import FakeService, SubmitCall
-from tests.api.serving import serve_in_thread
+from tests.api.fake_service import FakeService, SubmitCall
+from tests.api.threaded_server import serve_in_thread
 
 ROOT = Path(__file__).resolve().parent.parent
 NOWHERE = "http://127.0.0.1:9"  # discard(9): nobody listens

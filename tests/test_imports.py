@@ -153,7 +153,7 @@ def test_no_module_is_called_utils_or_the_like() -> None:
 
 def test_nothing_that_decides_a_verdict_is_in_an_image() -> None:
     """What is copied into the images is the runner; it can import neither checkers nor expected outputs."""
-    from sandbox.box.docker_images import IMAGES, _read_context
+    from sandbox.box.docker.images import IMAGES, _read_context
 
     for image in IMAGES:
         included = {name for name in _read_context(image) if name.startswith("sandbox/")}

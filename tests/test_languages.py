@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox import languages
-from sandbox.box.docker_images import IMAGES, ON_DEMAND_IMAGES
+from sandbox.box.docker.images import IMAGES, ON_DEMAND_IMAGES
 from sandbox.box.slot import Slot
 from sandbox.errors import UnknownLanguage
 from sandbox.runner.contract import Mode, Status

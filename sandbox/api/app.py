@@ -7,35 +7,25 @@ from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
 from fastapi import FastAPI
 
-from sandbox import __version__, api_keys
-from sandbox.api import (
-    api_reference,
-    callbacks,
-    door,
-    gpu,
-    guide,
-    health,
-    jobs,
-    live,
-    problems,
-    rewards,
-    submissions,
-    web,
-)
-from sandbox.api.dialects import table as dialects
-from sandbox.api.documentation import DocumentedApp
-from sandbox.api.edge import RequestIdMiddleware
-from sandbox.api.guard import ApiKeyMiddleware
-from sandbox.api.hosts import HostCheckMiddleware
-from sandbox.api.shortcut import FastRouteMiddleware, find_fast_routes
-from sandbox.caller import Caller, Role
+from sandbox import __version__
+from sandbox.api import dependencies, problems
+from sandbox.api import keyring as api_keys
+from sandbox.api.auth import ApiKeyMiddleware
+from sandbox.api.dialects import registry as dialects
+from sandbox.api.fast_route_middleware import FastRouteMiddleware, find_fast_routes
+from sandbox.api.host_check import HostCheckMiddleware
+from sandbox.api.middleware import RequestIdMiddleware
+from sandbox.api.openapi import api_reference
+from sandbox.api.openapi.documentation import DocumentedApp
+from sandbox.api.routes import gpu, guide, health, jobs, live, rewards, submissions, web_ui, webhooks
 from sandbox.config import ApiSettings
-from sandbox.metrics.exporter import configure_tracing
-from sandbox.metrics.files import get_metrics_folder
-from sandbox.metrics.instrument import InstrumentedService, MetricsMiddleware
-from sandbox.metrics.meters import MetricsRegistry
-from sandbox.metrics.server import serve_in_background
+from sandbox.request_context import Caller, Role
 from sandbox.service import Service
+from sandbox.telemetry.instrumentation import InstrumentedService, MetricsMiddleware
+from sandbox.telemetry.process_files import get_metrics_folder
+from sandbox.telemetry.registry import MetricsRegistry
+from sandbox.telemetry.server import serve_in_background
+from sandbox.telemetry.tracing_setup import configure_tracing
 
 
 def open_metrics_port(
@@ -49,7 +39,7 @@ def open_metrics_port(
 
 def create_app(
     settings: ApiSettings,
-    service: door.SubmissionService | None = None,
+    service: dependencies.SubmissionService | None = None,
     process_number: int = 0,
     hosts: frozenset[str] | None = None,
 ) -> FastAPI:
@@ -68,7 +58,7 @@ def create_app(
         own.start()
         metered = InstrumentedService(own, meters)
         try:
-            door.attach_context(app, door.ApiContext(settings, metered, meters))
+            dependencies.attach_context(app, dependencies.ApiContext(settings, metered, meters))
             with open_metrics_port(settings, process_number, metered.check_readiness):
                 yield
         finally:
@@ -86,19 +76,21 @@ def create_app(
         redirect_slashes=False,
     )
     if service is not None:
-        door.attach_context(app, door.ApiContext(settings, InstrumentedService(service, meters), meters))
+        dependencies.attach_context(
+            app, dependencies.ApiContext(settings, InstrumentedService(service, meters), meters)
+        )
     problems.register_error_handlers(app)
     dialects.add_root_routes(app.router, settings.root_dialect)
     submissions.add_routes(app.router)
     rewards.add_routes(app.router)
     gpu.add_routes(app.router)
     app.include_router(jobs.router)
-    app.include_router(callbacks.router)
+    app.include_router(webhooks.router)
     app.include_router(health.router)
     app.include_router(api_reference.router)
     app.include_router(guide.router)
     app.include_router(live.router)
-    app.include_router(web.router)
+    app.include_router(web_ui.router)
     dialects.add_routes(app.router)
     app.add_middleware(FastRouteMiddleware, routes=find_fast_routes(app.router.routes))
     if settings.api_keys:

@@ -16,10 +16,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from sandbox import error_codes
 from sandbox.errors import BadRequest, InfrastructureError, QueueUnavailable, Refused, SandboxError
-from sandbox.schema import Problem, ProblemField
-from sandbox.schema.locations import format_dotted_path
+from sandbox.schema import Problem, ProblemField, error_codes
+from sandbox.schema.error_paths import format_dotted_path
 
 log = logging.getLogger(__name__)
 

@@ -18,18 +18,18 @@ from types import MappingProxyType
 from typing import Any
 
 from sandbox.box.engine import BoxHandle
-from sandbox.box.exhaustion import reclassify_out_of_memory
 from sandbox.box.gvisor import GvisorBoxHandle
-from sandbox.box.stop import StopSignal
+from sandbox.box.observer import NULL_BOX_OBSERVER, BoxObserver, Phase
+from sandbox.box.runtime_out_of_memory import reclassify_out_of_memory
+from sandbox.box.stop_signal import StopSignal
 from sandbox.box.streams import OutputBuffer, RelayStats, Streams
-from sandbox.box.watch import NULL_BOX_OBSERVER, BoxObserver, Phase
 from sandbox.errors import BoxError, BoxOutOfMemory
 from sandbox.runner import frames
-from sandbox.runner.allowance import MAX_ALLOWANCE_S
 from sandbox.runner.contract import FileSpan, Limits, Mode, Outcome, Program, Run, Status, Usage
+from sandbox.runner.cpu_allowance import MAX_ALLOWANCE_S
+from sandbox.runner.enums import HARNESS_MODULE, MAX_EXTRA_ZYGOTES, MAX_WALL_TIME_FACTOR
 from sandbox.runner.kernel import GVISOR
 from sandbox.runner.reports import replace_surrogates
-from sandbox.runner.words import HARNESS_MODULE, MAX_EXTRA_ZYGOTES, MAX_WALL_TIME_FACTOR
 
 WATCHDOG_GRACE_S = 15.0
 START_TIMEOUT_S = 60.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sandbox.runner.usage import KernelCounter
+from sandbox.runner.supervisor.usage import KernelCounter
 
 MIB = 1 << 20
 SOCKET_MEMORY_BYTES = 16 * MIB

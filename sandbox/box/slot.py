@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.box.engine import Engine
-from sandbox.box.stop import StopSignal
-from sandbox.box.watch import NULL_BOX_OBSERVER, BoxObserver
+from sandbox.box.observer import NULL_BOX_OBSERVER, BoxObserver
+from sandbox.box.stop_signal import StopSignal
 from sandbox.errors import BoxError, Cancelled, EngineUnavailable, InfrastructureError
 from sandbox.languages import Language
 

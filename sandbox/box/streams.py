@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from sandbox.box.stop import StopSignal
+from sandbox.box.stop_signal import StopSignal
 from sandbox.errors import BoxError
 from sandbox.runner.contract import FileSpan
 from sandbox.runner.kernel import GVISOR, detect_kernel

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sandbox.cli import gpu, loop, machine, processes, programs, submissions, synth, votes, watching
+from sandbox.cli import gpu, machine, monitoring, processes, programs, submissions, synth, training_loop, votes
 from sandbox.cli import keys as api_keys
 from sandbox.cli.console import fail
 from sandbox.errors import SandboxError
@@ -24,7 +24,7 @@ app.command()(processes.worker)
 app.command("gpu-worker")(gpu.gpu_worker)
 app.command("gpu-worker-share", hidden=True)(gpu.gpu_worker_share)
 app.command()(gpu.jobs)
-app.command()(loop.loop)
+app.command()(training_loop.loop)
 app.command("worker-slot", hidden=True)(processes.worker_slot)
 app.command()(processes.deliver)
 app.command("host-metrics", hidden=True)(processes.host_metrics)
@@ -33,8 +33,8 @@ app.command()(submissions.verify)
 app.command()(votes.vote)
 app.command()(programs.demo)
 app.command()(machine.doctor)
-app.command()(watching.top)
-app.command()(watching.logs)
+app.command()(monitoring.top)
+app.command()(monitoring.logs)
 app.add_typer(images, name="images")
 app.add_typer(keys, name="keys")
 app.add_typer(synth.app, name="synth")

@@ -26,11 +26,11 @@ def gpu_worker(
     import sys
 
     from sandbox.config import GpuSettings, build_environment
-    from sandbox.gpu.installed import find_missing_by_lane, select_working_lanes
+    from sandbox.gpu.required_packages import find_missing_by_lane, select_working_lanes
     from sandbox.gpu.worker import select_lanes
-    from sandbox.logs import start_logging
-    from sandbox.tree import Child, ProcessTree
-    from sandbox.up import build_metrics_children
+    from sandbox.processes.process_tree import Child, ProcessTree
+    from sandbox.processes.up import build_metrics_children
+    from sandbox.telemetry.logs import start_logging
 
     settings = read_settings(GpuSettings, gpus=gpus, gpu_workers=workers, redis_url=redis)
     start_logging(settings.log_level)
@@ -52,10 +52,10 @@ def gpu_worker_share(share: Annotated[int, typer.Option(min=0)]) -> None:
     """One worker; started by `gpu-worker`."""
     from sandbox.config import GpuSettings
     from sandbox.gpu.worker import main as work
-    from sandbox.logs import start_logging
-    from sandbox.metrics.files import get_metrics_folder
-    from sandbox.metrics.gpu import GpuMetrics
-    from sandbox.metrics.meters import MetricsRegistry
+    from sandbox.telemetry.gpu_metrics import GpuMetrics
+    from sandbox.telemetry.logs import start_logging
+    from sandbox.telemetry.process_files import get_metrics_folder
+    from sandbox.telemetry.registry import MetricsRegistry
 
     settings = read_settings(GpuSettings)
     start_logging(settings.log_level)
@@ -71,8 +71,8 @@ def jobs(
     """Jobs: the GPU pool's and how far they are, who holds which GPU, and the kept submissions that ended last."""
     import time
 
-    from sandbox.calls import ENDED_STATUSES
-    from sandbox.cli.watching import show_durable_jobs
+    from sandbox.cli.monitoring import show_durable_jobs
+    from sandbox.client.protocol import ENDED_STATUSES
 
     with connect_to_service(url) as client:
         if not job_id:

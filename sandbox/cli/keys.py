@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from sandbox.caller import Role
 from sandbox.cli.console import say
+from sandbox.request_context import Role
 
 
 def new(
@@ -19,7 +19,7 @@ def new(
     The key is shown once and kept nowhere. Rate, burst and quota of this one key may be added to its entry:
     `:rate=100:burst=500:queued=10000`.
     """
-    from sandbox.api_keys import generate_key
+    from sandbox.api.keyring import generate_key
 
     made = generate_key(name, role)
     say("for the client, as SANDBOX_API_KEY:")

@@ -16,7 +16,7 @@ def build_images(
     every: Annotated[bool, typer.Option("--all", help="Build all images: 30 languages, about 5 GB.")] = False,
 ) -> None:
     """Build images that are missing and print their tags."""
-    from sandbox.box.docker_images import IMAGES, ON_DEMAND_IMAGES, ensure_images, open_engine_client
+    from sandbox.box.docker.images import IMAGES, ON_DEMAND_IMAGES, ensure_images, open_engine_client
 
     known = (*IMAGES, *ON_DEMAND_IMAGES)
     if every and names:
@@ -37,7 +37,7 @@ def list_images() -> None:
     from rich.table import Table
 
     from sandbox import languages
-    from sandbox.box.docker_images import IMAGES, ON_DEMAND_IMAGES, open_engine_client, read_image_sizes
+    from sandbox.box.docker.images import IMAGES, ON_DEMAND_IMAGES, open_engine_client, read_image_sizes
 
     known = (*IMAGES, *ON_DEMAND_IMAGES)
     with open_engine_client() as client:
@@ -54,10 +54,10 @@ def list_images() -> None:
 
 def prune_images() -> None:
     """Remove older builds that nothing uses."""
-    from sandbox.box import docker_images
+    from sandbox.box.docker import images
 
-    with docker_images.open_engine_client() as client:
-        docker_images.prune_images(client, (*docker_images.IMAGES, *docker_images.ON_DEMAND_IMAGES))
+    with images.open_engine_client() as client:
+        images.prune_images(client, (*images.IMAGES, *images.ON_DEMAND_IMAGES))
 
 
 def doctor() -> None:
@@ -68,7 +68,7 @@ def doctor() -> None:
     from rich.table import Column, Table
 
     from sandbox.config import UpSettings
-    from sandbox.doctor import examine
+    from sandbox.processes.doctor import examine
 
     findings = examine(read_settings(UpSettings))
     table = Table("", "what", Column("found", overflow="fold"), "what to do", box=SIMPLE)

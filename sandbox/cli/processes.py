@@ -30,10 +30,10 @@ def up(
     stderr or, detached, in the home folder's log/. If a service already runs on this home with the same settings, the
     command changes nothing and exits with 0. With other settings it changes nothing, names them, and exits with 3.
     """
-    from sandbox import up as service
     from sandbox.config import UpSettings
-    from sandbox.home import AlreadyRunning, find_running_pid
-    from sandbox.logs import start_logging
+    from sandbox.processes import up as service
+    from sandbox.processes.state_dir import AlreadyRunning, find_running_pid
+    from sandbox.telemetry.logs import start_logging
 
     settings = read_settings(UpSettings, slots=slots, port=port)
     stop_it = f"`{service.format_command(settings, 'down')}` stops it"
@@ -62,8 +62,8 @@ def up(
 
 def down() -> None:
     """Stop what `up` started on this home folder; no process, container or socket of it is left."""
-    from sandbox import up as service
     from sandbox.config import UpSettings
+    from sandbox.processes import up as service
 
     settings = read_settings(UpSettings)
     say("stopped" if service.stop(settings) else f"nothing runs on {settings.home}")
@@ -73,13 +73,13 @@ def serve(number: Annotated[int, typer.Option(min=0, hidden=True)] = 0) -> None:
     """The API alone, on SANDBOX_HOST and SANDBOX_PORT."""
     import uvicorn
 
-    from sandbox import up as service
     from sandbox.api.app import create_app
-    from sandbox.api.connections import build_timeout_protocol, raise_open_file_limit
-    from sandbox.api.hosts import resolve_allowed_hosts
+    from sandbox.api.host_check import resolve_allowed_hosts
+    from sandbox.api.http_limits import build_timeout_protocol, raise_open_file_limit
     from sandbox.config import ApiSettings
-    from sandbox.logs import start_logging
-    from sandbox.memory import reduce_garbage_collection, reuse_freed_blocks
+    from sandbox.processes import up as service
+    from sandbox.processes.tuning import reduce_garbage_collection, reuse_freed_blocks
+    from sandbox.telemetry.logs import start_logging
 
     settings = read_settings(ApiSettings)
     service.refuse_public_without_keys(settings)
@@ -107,11 +107,11 @@ def worker(
     redis: Annotated[str | None, typer.Option(help="The Redis to join; default: SANDBOX_REDIS_URL.")] = None,
 ) -> None:
     """Start workers only, one supervised process per slot. This is all a new host needs to join."""
-    from sandbox import up as service
     from sandbox.config import WorkerSettings, build_environment
-    from sandbox.home import find_running_pid
-    from sandbox.logs import start_logging
-    from sandbox.tree import ProcessTree
+    from sandbox.processes import up as service
+    from sandbox.processes.process_tree import ProcessTree
+    from sandbox.processes.state_dir import find_running_pid
+    from sandbox.telemetry.logs import start_logging
 
     settings = read_settings(WorkerSettings, slots=slots, redis_url=redis)
     if (pid := find_running_pid(settings.home)) is not None:
@@ -135,15 +135,15 @@ def worker_slot(
 ) -> None:
     """One slot; started by `up` and `worker`."""
     from sandbox.config import WorkerSettings
-    from sandbox.jobs.journal import ItemTracer, log_trace
-    from sandbox.jobs.worker import main as work
-    from sandbox.logs import start_logging
-    from sandbox.memory import reduce_garbage_collection, reuse_freed_blocks
-    from sandbox.metrics.exporter import configure_tracing
-    from sandbox.metrics.files import get_metrics_folder
-    from sandbox.metrics.meters import MetricsRegistry
-    from sandbox.metrics.worker import WorkerMetrics
+    from sandbox.processes.tuning import reduce_garbage_collection, reuse_freed_blocks
     from sandbox.schema import Lane
+    from sandbox.telemetry.logs import start_logging
+    from sandbox.telemetry.process_files import get_metrics_folder
+    from sandbox.telemetry.registry import MetricsRegistry
+    from sandbox.telemetry.tracing_setup import configure_tracing
+    from sandbox.telemetry.worker_metrics import WorkerMetrics
+    from sandbox.worker.item_trace import ItemTracer, log_trace
+    from sandbox.worker.worker import main as work
 
     settings = read_settings(WorkerSettings)
     start_logging(settings.log_level)
@@ -168,15 +168,15 @@ def deliver() -> None:
 
     from sandbox.api.dialects import judge0
     from sandbox.config import WebhookSettings
-    from sandbox.jobs.connection import connect
-    from sandbox.jobs.deliverer import WebhookSender
-    from sandbox.jobs.ledger import JobStore
-    from sandbox.jobs.outbox import WebhookQueue
-    from sandbox.jobs.tasksets import TaskSets
-    from sandbox.logs import start_logging
-    from sandbox.metrics.files import get_metrics_folder
-    from sandbox.metrics.meters import MetricsRegistry
-    from sandbox.metrics.webhooks import WebhookMetrics
+    from sandbox.queue.connection import connect
+    from sandbox.queue.job_store import JobStore
+    from sandbox.queue.task_sets import TaskSets
+    from sandbox.telemetry.logs import start_logging
+    from sandbox.telemetry.process_files import get_metrics_folder
+    from sandbox.telemetry.registry import MetricsRegistry
+    from sandbox.telemetry.webhook_metrics import WebhookMetrics
+    from sandbox.webhooks.queue import WebhookQueue
+    from sandbox.webhooks.sender import WebhookSender
 
     settings = read_settings(WebhookSettings)
     if not settings.webhook_secret:
@@ -200,9 +200,9 @@ def deliver() -> None:
 def host_metrics() -> None:
     """The metrics of this host's workers; started by `worker` and `gpu-worker`."""
     from sandbox.config import HostSettings
-    from sandbox.logs import start_logging
-    from sandbox.metrics.files import get_metrics_folder
-    from sandbox.metrics.server import serve
+    from sandbox.telemetry.logs import start_logging
+    from sandbox.telemetry.process_files import get_metrics_folder
+    from sandbox.telemetry.server import serve
 
     settings = read_settings(HostSettings)
     start_logging(settings.log_level)

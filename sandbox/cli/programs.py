@@ -145,7 +145,7 @@ def demo(url: Url = "") -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from sandbox.demo import PROGRAMS
+    from sandbox.cli.demo import PROGRAMS
 
     with connect_to_service(url) as client:
         missing = {each.name for each in client.languages() if not each.available}

@@ -51,7 +51,7 @@ def new(
     """Make a run: a folder with its recipe, `recipe.json`, which has more to set; edit it before you begin."""
     from pydantic import ValidationError
 
-    from sandbox.synth.recipe import RUN_CONFIG_FILE, RunConfig
+    from sandbox.synth.run_config import RUN_CONFIG_FILE, RunConfig
 
     given = {"tasks": tasks, "solutions": solutions, "rounds": rounds, "seed": seed, "prompts": _resolve(prompts)}
     try:
@@ -167,7 +167,7 @@ def _build_progress_callback(progress: Any) -> OnProgress:
 def _resolve_service_url(url: str) -> str:
     from sandbox.cli.console import read_settings
     from sandbox.config import ApiSettings
-    from sandbox.up import build_service_url
+    from sandbox.processes.up import build_service_url
 
     return url or build_service_url(read_settings(ApiSettings))
 
@@ -236,9 +236,9 @@ def corrupt(
     seed: Seed = 0,
 ) -> None:
     """Make a share of the tests' labels wrong, for a study of what training bears."""
-    from sandbox.synth.dataset import read_rows
-    from sandbox.synth.labels import corrupt as corrupted
-    from sandbox.synth.lines import dump
+    from sandbox.synth.label_noise import corrupt as corrupted
+    from sandbox.synth.resumable_jsonl import dump
+    from sandbox.synth.stages.dataset import read_rows
 
     made, wrong = corrupted(read_rows(rows), share, seed)
     out.write_bytes(b"".join(map(dump, made)))
@@ -317,7 +317,7 @@ def labels(
 
 
 def read_dataset_rows(folder: Path, name: str) -> list[dict[str, Any]]:
-    from sandbox.synth.dataset import DATASET_FOLDER, read_rows
+    from sandbox.synth.stages.dataset import DATASET_FOLDER, read_rows
 
     return read_rows(folder / DATASET_FOLDER / f"{name}.jsonl")
 

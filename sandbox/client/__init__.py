@@ -8,9 +8,9 @@ the models of `sandbox.schema` or mappings of the same shape. What the API refus
 connections that fail are tried again; a program that was sent twice that way ran twice, and that harms nothing.
 """
 
-from sandbox.calls import JobEvent, Program, Retries, Submission
 from sandbox.client.aio import AsyncClient
 from sandbox.client.connection import DEFAULT_URL
+from sandbox.client.protocol import JobEvent, Program, Retries, Submission
 from sandbox.client.sync import Client
 
 __all__ = ["DEFAULT_URL", "AsyncClient", "Client", "JobEvent", "Program", "Retries", "Submission"]

@@ -11,8 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import httpx
 
-from sandbox import calls, flow
-from sandbox.calls import (
+from sandbox.client import congestion, protocol
+from sandbox.client.connection import (
+    DEFAULT_URL,
+    RECONNECT_ERRORS,
+    Progress,
+    build_auth_headers,
+    build_limits,
+    build_timeout,
+)
+from sandbox.client.protocol import (
     CONNECTION_ERRORS,
     DEFAULT_RETRIES,
     ENDED_STATUSES,
@@ -27,14 +35,6 @@ from sandbox.calls import (
     Result,
     Retries,
     Submission,
-)
-from sandbox.client.connection import (
-    DEFAULT_URL,
-    RECONNECT_ERRORS,
-    Progress,
-    build_auth_headers,
-    build_limits,
-    build_timeout,
 )
 from sandbox.errors import Refused, SandboxError
 from sandbox.schema import (
@@ -68,7 +68,7 @@ class AsyncClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._retries = retries
-        self._gate = flow.AsyncGate()
+        self._gate = congestion.AsyncGate()
         self._http = httpx.AsyncClient(
             base_url=url,
             headers=build_auth_headers(api_key),
@@ -90,22 +90,22 @@ class AsyncClient:
 
     async def execute(self, program: Program, *, idempotency_key: str = "") -> ExecuteResult:
         """Run one program once."""
-        return await self._send(calls.build_single_call("execute", program, ExecuteResult, idempotency_key))
+        return await self._send(protocol.build_single_call("execute", program, ExecuteResult, idempotency_key))
 
     async def verify(self, submission: Submission, *, idempotency_key: str = "") -> VerifyResult:
         """Judge one program on its tests."""
-        return await self._send(calls.build_single_call("verify", submission, VerifyResult, idempotency_key))
+        return await self._send(protocol.build_single_call("verify", submission, VerifyResult, idempotency_key))
 
     async def execute_batch(self, programs: Sequence[Program], *, idempotency_key: str = "") -> list[ExecuteResult]:
         """Run many programs; results in their order."""
         return (
-            await self._send(calls.build_batch_call("execute", programs, ExecuteBatchResult, idempotency_key))
+            await self._send(protocol.build_batch_call("execute", programs, ExecuteBatchResult, idempotency_key))
         ).results
 
     async def verify_batch(self, submissions: Sequence[Submission], *, idempotency_key: str = "") -> list[VerifyResult]:
         """Judge many programs; results in their order."""
         return (
-            await self._send(calls.build_batch_call("verify", submissions, VerifyBatchResult, idempotency_key))
+            await self._send(protocol.build_batch_call("verify", submissions, VerifyBatchResult, idempotency_key))
         ).results
 
     def execute_stream(
@@ -158,15 +158,15 @@ class AsyncClient:
 
     async def vote(self, request: VoteRequest | Mapping[str, Any], *, idempotency_key: str = "") -> VoteResult:
         """Run candidates on inputs: labels by majority, the golden candidate, and a labelled test set."""
-        return await self._send(calls.build_vote_call(request, idempotency_key))
+        return await self._send(protocol.build_vote_call(request, idempotency_key))
 
     async def reward(self, request: RewardRequest | Mapping[str, Any], *, idempotency_key: str = "") -> RewardResult:
         """Rewards of completions, in their order; None where the service failed."""
-        return await self._send(calls.build_reward_call(request, idempotency_key))
+        return await self._send(protocol.build_reward_call(request, idempotency_key))
 
     async def put_tasks(self, tasks: TaskSet | Mapping[str, Any]) -> TaskSetInfo:
         """Register tasks by name; a reward request then names each as `<id>/<name>`."""
-        return await self._send(calls.build_task_set_call(tasks))
+        return await self._send(protocol.build_task_set_call(tasks))
 
     async def submit(
         self,
@@ -181,12 +181,12 @@ class AsyncClient:
 
         The result is also sent to `callback_url`; with `callback_for="item"` each of a batch's, as it is ready.
         """
-        callback = calls.build_callback_fields(requests, callback_url, callback_for)
-        return await self._send(calls.build_submit_call(kind, requests, idempotency_key, callback))
+        callback = protocol.build_callback_fields(requests, callback_url, callback_for)
+        return await self._send(protocol.build_submit_call(kind, requests, idempotency_key, callback))
 
     async def job(self, job_id: str) -> Job:
         """What has become of a submission; raises NotFound."""
-        return await self._send(calls.build_job_call(job_id))
+        return await self._send(protocol.build_job_call(job_id))
 
     async def wait(self, job_id: str, timeout_s: float | None = None) -> Job:
         """The job once it is finished or cancelled; raises TimeoutError."""
@@ -199,11 +199,11 @@ class AsyncClient:
 
     async def cancel(self, job_id: str) -> Job:
         """Cancel the rest of a job and stop its running programs; raises NotFound."""
-        return await self._send(calls.build_cancel_call(job_id))
+        return await self._send(protocol.build_cancel_call(job_id))
 
     async def start(self, kind: str, request: GpuRequest | Mapping[str, Any], *, idempotency_key: str = "") -> GpuJob:
         """Queue a GPU job: generate, train_sft, train_grpo or evaluate; see `wait`."""
-        return await self._send(calls.build_gpu_job_call(kind, request, idempotency_key))
+        return await self._send(protocol.build_gpu_job_call(kind, request, idempotency_key))
 
     async def events(self, job_id: str, *, after: int | None = None) -> AsyncIterator[JobEvent]:
         """What happens to a job, as it happens, until it has ended; raises NotFound.
@@ -217,7 +217,7 @@ class AsyncClient:
                 async with self._http.stream("GET", events.path, headers=events.build_headers()) as response:
                     if response.status_code != 200:
                         await response.aread()
-                        raise calls.build_error(response)
+                        raise protocol.build_error(response)
                     async for chunk in response.aiter_bytes():
                         for event in events.parse_chunk(chunk):
                             yield event
@@ -225,29 +225,29 @@ class AsyncClient:
             except RECONNECT_ERRORS as error:
                 failure = error
             except httpx.HTTPError as error:
-                raise calls.build_unreachable_error(error) from error
+                raise protocol.build_unreachable_error(error) from error
             if not events.ended:
                 await asyncio.sleep(events.attempts.count_failure(self._retries, failure))
 
     async def gpus(self) -> GpuPool:
         """Who holds which GPU, and the latest GPU jobs."""
-        return await self._send(calls.build_gpu_pool_call())
+        return await self._send(protocol.build_gpu_pool_call())
 
     async def live(self) -> LiveView:
         """What goes on now: slots, lanes, the verdicts of the last seconds, and what ended last."""
-        return await self._send(calls.build_live_call())
+        return await self._send(protocol.build_live_call())
 
     async def languages(self) -> list[LanguageInfo]:
         return await self._send(ApiCall("GET", "/languages", LANGUAGES_ADAPTER))
 
     async def ready(self) -> Readiness:
         """Whether submissions would be served now; not being ready is an answer, not an error."""
-        return await self._send(calls.build_readiness_call())
+        return await self._send(protocol.build_readiness_call())
 
     async def _send(self, call: ApiCall[Answer]) -> Answer:
         async with self._gate.reserve(call.item_count):
             answer = await self._send_with_retries(call)
-        self._gate.record_answer(call.item_count, calls.find_longest_queue_time_s(answer))
+        self._gate.record_answer(call.item_count, protocol.find_longest_queue_time_s(answer))
         return answer
 
     async def _send_with_retries(self, call: ApiCall[Answer]) -> Answer:
@@ -255,13 +255,13 @@ class AsyncClient:
             try:
                 response = await self._http.request(call.method, call.path, content=call.body, headers=call.headers)
             except CONNECTION_ERRORS as error:
-                failure: SandboxError = calls.build_unreachable_error(error)
+                failure: SandboxError = protocol.build_unreachable_error(error)
             except httpx.HTTPError as error:
-                raise calls.build_unreachable_error(error) from error
+                raise protocol.build_unreachable_error(error) from error
             else:
                 if not call.should_retry(response):
                     return call.parse_response(response)
-                failure = calls.build_error(response)
+                failure = protocol.build_error(response)
                 self._gate.record_refusal()
             if attempt + 1 < self._retries.attempts:
                 await asyncio.sleep(self._retries.delay_s(attempt, getattr(failure, "retry_after_s", 0.0)))
@@ -276,7 +276,7 @@ class AsyncClient:
         key: str,
     ) -> AsyncIterator[tuple[int, Result]]:
         """Piece by piece, as many at a time as the window has room for."""
-        done, total = 0, flow.count_items(requests)
+        done, total = 0, congestion.count_items(requests)
         arrivals: asyncio.Queue[tuple[int, Result] | None] = asyncio.Queue()
         feeding = asyncio.create_task(self._feed_results(arrivals, kind, requests, result, key))
         feeding.add_done_callback(lambda _: arrivals.put_nowait(None))
@@ -323,10 +323,12 @@ class AsyncClient:
             return self._gate.window.limit
 
         if isinstance(requests, AsyncIterable):
-            async for piece in flow.split_async_into_batches(requests, partial(calls.encode_request, kind), get_limit):
+            async for piece in congestion.split_async_into_batches(
+                requests, partial(protocol.encode_request, kind), get_limit
+            ):
                 yield piece
         else:
-            for piece in flow.split_into_batches(requests, partial(calls.encode_request, kind), get_limit):
+            for piece in congestion.split_into_batches(requests, partial(protocol.encode_request, kind), get_limit):
                 yield piece
 
     async def _stream_batch(self, stream: BatchStream[Result]) -> AsyncIterator[tuple[int, Result]]:
@@ -336,7 +338,7 @@ class AsyncClient:
                 async with request as response:
                     if response.status_code != 200:
                         await response.aread()
-                        raise calls.build_error(response)
+                        raise protocol.build_error(response)
                     async for line in response.aiter_lines():
                         if (pair := stream.parse_line(line)) is not None:
                             yield pair
@@ -346,7 +348,7 @@ class AsyncClient:
                 if isinstance(error, Refused):
                     self._gate.record_refusal()
             except httpx.HTTPError as error:
-                raise calls.build_unreachable_error(error) from error
+                raise protocol.build_unreachable_error(error) from error
             if stream.pending:
                 await asyncio.sleep(stream.attempts.count_failure(self._retries, failure))
 

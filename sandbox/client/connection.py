@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import httpx
 
-from sandbox.calls import CONNECTION_ERRORS
+from sandbox.client.protocol import CONNECTION_ERRORS
 from sandbox.errors import QueueUnavailable, Refused
 
 DEFAULT_URL = "http://127.0.0.1:8080"

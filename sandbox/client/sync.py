@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import httpx
 
-from sandbox import calls, flow
-from sandbox.calls import (
+from sandbox.client import congestion, protocol
+from sandbox.client.connection import (
+    DEFAULT_URL,
+    RECONNECT_ERRORS,
+    Progress,
+    build_auth_headers,
+    build_limits,
+    build_timeout,
+)
+from sandbox.client.protocol import (
     CONNECTION_ERRORS,
     DEFAULT_RETRIES,
     ENDED_STATUSES,
@@ -26,14 +34,6 @@ from sandbox.calls import (
     Result,
     Retries,
     Submission,
-)
-from sandbox.client.connection import (
-    DEFAULT_URL,
-    RECONNECT_ERRORS,
-    Progress,
-    build_auth_headers,
-    build_limits,
-    build_timeout,
 )
 from sandbox.errors import Refused, SandboxError
 from sandbox.schema import (
@@ -67,7 +67,7 @@ class Client:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._retries = retries
-        self._gate = flow.Gate()
+        self._gate = congestion.Gate()
         self._http = httpx.Client(
             base_url=url,
             headers=build_auth_headers(api_key),
@@ -89,19 +89,19 @@ class Client:
 
     def execute(self, program: Program, *, idempotency_key: str = "") -> ExecuteResult:
         """Run one program once."""
-        return self._send(calls.build_single_call("execute", program, ExecuteResult, idempotency_key))
+        return self._send(protocol.build_single_call("execute", program, ExecuteResult, idempotency_key))
 
     def verify(self, submission: Submission, *, idempotency_key: str = "") -> VerifyResult:
         """Judge one program on its tests."""
-        return self._send(calls.build_single_call("verify", submission, VerifyResult, idempotency_key))
+        return self._send(protocol.build_single_call("verify", submission, VerifyResult, idempotency_key))
 
     def execute_batch(self, programs: Sequence[Program], *, idempotency_key: str = "") -> list[ExecuteResult]:
         """Run many programs; results in their order."""
-        return self._send(calls.build_batch_call("execute", programs, ExecuteBatchResult, idempotency_key)).results
+        return self._send(protocol.build_batch_call("execute", programs, ExecuteBatchResult, idempotency_key)).results
 
     def verify_batch(self, submissions: Sequence[Submission], *, idempotency_key: str = "") -> list[VerifyResult]:
         """Judge many programs; results in their order."""
-        return self._send(calls.build_batch_call("verify", submissions, VerifyBatchResult, idempotency_key)).results
+        return self._send(protocol.build_batch_call("verify", submissions, VerifyBatchResult, idempotency_key)).results
 
     def execute_stream(
         self,
@@ -157,15 +157,15 @@ class Client:
 
     def vote(self, request: VoteRequest | Mapping[str, Any], *, idempotency_key: str = "") -> VoteResult:
         """Run candidates on inputs: labels by majority, the golden candidate, and a labelled test set."""
-        return self._send(calls.build_vote_call(request, idempotency_key))
+        return self._send(protocol.build_vote_call(request, idempotency_key))
 
     def reward(self, request: RewardRequest | Mapping[str, Any], *, idempotency_key: str = "") -> RewardResult:
         """Rewards of completions, in their order; None where the service failed."""
-        return self._send(calls.build_reward_call(request, idempotency_key))
+        return self._send(protocol.build_reward_call(request, idempotency_key))
 
     def put_tasks(self, tasks: TaskSet | Mapping[str, Any]) -> TaskSetInfo:
         """Register tasks by name; a reward request then names each as `<id>/<name>`."""
-        return self._send(calls.build_task_set_call(tasks))
+        return self._send(protocol.build_task_set_call(tasks))
 
     def submit(
         self,
@@ -180,12 +180,12 @@ class Client:
 
         The result is also sent to `callback_url`; with `callback_for="item"` each of a batch's, as it is ready.
         """
-        callback = calls.build_callback_fields(requests, callback_url, callback_for)
-        return self._send(calls.build_submit_call(kind, requests, idempotency_key, callback))
+        callback = protocol.build_callback_fields(requests, callback_url, callback_for)
+        return self._send(protocol.build_submit_call(kind, requests, idempotency_key, callback))
 
     def job(self, job_id: str) -> Job:
         """What has become of a submission; raises NotFound."""
-        return self._send(calls.build_job_call(job_id))
+        return self._send(protocol.build_job_call(job_id))
 
     def wait(self, job_id: str, timeout_s: float | None = None) -> Job:
         """The job once it is finished or cancelled; raises TimeoutError."""
@@ -198,11 +198,11 @@ class Client:
 
     def cancel(self, job_id: str) -> Job:
         """Cancel the rest of a job and stop its running programs; raises NotFound."""
-        return self._send(calls.build_cancel_call(job_id))
+        return self._send(protocol.build_cancel_call(job_id))
 
     def start(self, kind: str, request: GpuRequest | Mapping[str, Any], *, idempotency_key: str = "") -> GpuJob:
         """Queue a GPU job: generate, train_sft, train_grpo or evaluate; see `wait`."""
-        return self._send(calls.build_gpu_job_call(kind, request, idempotency_key))
+        return self._send(protocol.build_gpu_job_call(kind, request, idempotency_key))
 
     def events(self, job_id: str, *, after: int | None = None) -> Iterator[JobEvent]:
         """What happens to a job, as it happens, until it has ended; raises NotFound.
@@ -216,36 +216,36 @@ class Client:
                 with self._http.stream("GET", events.path, headers=events.build_headers()) as response:
                     if response.status_code != 200:
                         response.read()
-                        raise calls.build_error(response)
+                        raise protocol.build_error(response)
                     for chunk in response.iter_bytes():
                         yield from events.parse_chunk(chunk)
                 failure: Exception | None = None
             except RECONNECT_ERRORS as error:
                 failure = error
             except httpx.HTTPError as error:
-                raise calls.build_unreachable_error(error) from error
+                raise protocol.build_unreachable_error(error) from error
             if not events.ended:
                 time.sleep(events.attempts.count_failure(self._retries, failure))
 
     def gpus(self) -> GpuPool:
         """Who holds which GPU, and the latest GPU jobs."""
-        return self._send(calls.build_gpu_pool_call())
+        return self._send(protocol.build_gpu_pool_call())
 
     def live(self) -> LiveView:
         """What goes on now: slots, lanes, the verdicts of the last seconds, and what ended last."""
-        return self._send(calls.build_live_call())
+        return self._send(protocol.build_live_call())
 
     def languages(self) -> list[LanguageInfo]:
         return self._send(ApiCall("GET", "/languages", LANGUAGES_ADAPTER))
 
     def ready(self) -> Readiness:
         """Whether submissions would be served now; not being ready is an answer, not an error."""
-        return self._send(calls.build_readiness_call())
+        return self._send(protocol.build_readiness_call())
 
     def _send(self, call: ApiCall[Answer]) -> Answer:
         with self._gate.reserve(call.item_count):
             answer = self._send_with_retries(call)
-        self._gate.record_answer(call.item_count, calls.find_longest_queue_time_s(answer))
+        self._gate.record_answer(call.item_count, protocol.find_longest_queue_time_s(answer))
         return answer
 
     def _send_with_retries(self, call: ApiCall[Answer]) -> Answer:
@@ -253,13 +253,13 @@ class Client:
             try:
                 response = self._http.request(call.method, call.path, content=call.body, headers=call.headers)
             except CONNECTION_ERRORS as error:
-                failure: SandboxError = calls.build_unreachable_error(error)
+                failure: SandboxError = protocol.build_unreachable_error(error)
             except httpx.HTTPError as error:
-                raise calls.build_unreachable_error(error) from error
+                raise protocol.build_unreachable_error(error) from error
             else:
                 if not call.should_retry(response):
                     return call.parse_response(response)
-                failure = calls.build_error(response)
+                failure = protocol.build_error(response)
                 self._gate.record_refusal()
             if attempt + 1 < self._retries.attempts:
                 time.sleep(self._retries.delay_s(attempt, getattr(failure, "retry_after_s", 0.0)))
@@ -274,9 +274,9 @@ class Client:
         key: str,
     ) -> Iterator[tuple[int, Result]]:
         """Piece by piece: the next is sent when the last result of this one is there."""
-        done, total = 0, flow.count_items(requests)
-        batches = flow.split_into_batches(
-            requests, partial(calls.encode_request, kind), lambda: self._gate.window.limit
+        done, total = 0, congestion.count_items(requests)
+        batches = congestion.split_into_batches(
+            requests, partial(protocol.encode_request, kind), lambda: self._gate.window.limit
         )
         for number, piece in enumerate(batches):
             stream = BatchStream(kind, piece, result, f"{key}-{number}" if key else "")
@@ -296,7 +296,7 @@ class Client:
                 ) as response:
                     if response.status_code != 200:
                         response.read()
-                        raise calls.build_error(response)
+                        raise protocol.build_error(response)
                     for line in response.iter_lines():
                         if (pair := stream.parse_line(line)) is not None:
                             yield pair
@@ -306,6 +306,6 @@ class Client:
                 if isinstance(error, Refused):
                     self._gate.record_refusal()
             except httpx.HTTPError as error:
-                raise calls.build_unreachable_error(error) from error
+                raise protocol.build_unreachable_error(error) from error
             if stream.pending:
                 time.sleep(stream.attempts.count_failure(self._retries, failure))

@@ -29,19 +29,19 @@ from rq.timeouts import BaseDeathPenalty
 
 from sandbox.config import GpuSettings
 from sandbox.errors import BadRequest, Cancelled, InfrastructureError, SandboxError
-from sandbox.gpu import tasks
-from sandbox.gpu.children import SubprocessStarter
-from sandbox.gpu.completions import CompletionClient
-from sandbox.gpu.engine import fetch_metrics, make_engine
-from sandbox.gpu.evaluate import evaluate
-from sandbox.gpu.folder import resolve_model
-from sandbox.gpu.generate import generate
-from sandbox.gpu.installed import find_missing_by_lane, select_working_lanes
-from sandbox.gpu.job import CurrentJob
-from sandbox.gpu.training import train
-from sandbox.gpu.watch import NULL_GPU_OBSERVER, GpuObserver
-from sandbox.jobs.connection import connect
-from sandbox.jobs.gpu_jobs import LANES, SERVING_LANE, TRAINING_LANE, GpuJobs
+from sandbox.gpu import rq_entry
+from sandbox.gpu.current_job import CurrentJob
+from sandbox.gpu.evaluation.evaluation_job import evaluate
+from sandbox.gpu.job_dir import resolve_model
+from sandbox.gpu.observer import NULL_GPU_OBSERVER, GpuObserver
+from sandbox.gpu.required_packages import find_missing_by_lane, select_working_lanes
+from sandbox.gpu.serving.completions import CompletionClient
+from sandbox.gpu.serving.engine import fetch_metrics, make_engine
+from sandbox.gpu.serving.generation_job import generate
+from sandbox.gpu.subprocesses import SubprocessStarter
+from sandbox.gpu.training.training_job import train
+from sandbox.queue.connection import connect
+from sandbox.queue.gpu_jobs import LANES, SERVING_LANE, TRAINING_LANE, GpuJobs
 from sandbox.schema.gpu import (
     REQUEST_MODELS,
     EvaluateRequest,
@@ -97,7 +97,7 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]
         self._observer = observer
         self._closing = threading.Event()
         self._metrics_thread = threading.Thread(target=self._observe_servers, name="server-metrics", daemon=True)
-        tasks.current_worker.runner = self
+        rq_entry.current_worker.runner = self
 
     def bootstrap(self, *args: Any, **options: Any) -> None:
         super().bootstrap(*args, **options)

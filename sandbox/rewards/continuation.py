@@ -10,7 +10,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from sandbox.rewards import extract
+from sandbox.rewards import extraction
 from sandbox.rewards.preamble import join_parts
 
 # A line within brackets or quotes may stand at the left too: that many places are tried before the first one is taken.
@@ -89,7 +89,7 @@ def cut_before_tests(program: str) -> str:
 
 def parses(source: str) -> bool:
     """Return whether a source of bearable length is Python."""
-    return len(source) <= MAX_PARSED_CHARS and extract.parses(source)
+    return len(source) <= MAX_PARSED_CHARS and extraction.parses(source)
 
 
 def _find_margin_lines(text: str, start: int = 0) -> Iterator[int]:

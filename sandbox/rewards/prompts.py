@@ -19,8 +19,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.rewards.extract import fingerprint, get_content_text
-from sandbox.rewards.fences import scan_blocks, starts_with_fence
+from sandbox.rewards.code_blocks import scan_blocks, starts_with_fence
+from sandbox.rewards.extraction import fingerprint, get_content_text
 
 # What a tokenizer adds or loses between a prompt and its sequence: white space, special tokens, the rest of a character
 # that was cut in two.

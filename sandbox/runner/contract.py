@@ -10,9 +10,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sandbox.runner.words import Mode as Mode
-from sandbox.runner.words import Status as Status
-from sandbox.runner.words import Verdict as Verdict
+from sandbox.runner.enums import Mode as Mode
+from sandbox.runner.enums import Status as Status
+from sandbox.runner.enums import Verdict as Verdict
 
 MEMORY_LIMIT_PLACEHOLDER = "{memory_mb}"
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from sandbox.rewards.extract import Extraction
-from sandbox.rewards.score import Policy
+from sandbox.rewards.extraction import Extraction
+from sandbox.rewards.policy import Policy
 from sandbox.schema.checkers import Checker, TokensChecker
 from sandbox.schema.programs import MAX_NAME_CHARS, Job, JobStatus
 from sandbox.schema.reward import PolicyChoice, Tests
@@ -23,7 +23,7 @@ MAX_ROWS = 100_000
 Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARS)]
 # A name of the model hub, a path below SANDBOX_GPU_FOLDER, `job:<id>`: what that training job made, or what a service
 # calls its models: `qwen2.5:7b`, `ft:gpt-4o-mini:us::id`, `@cf/meta/llama-3`. Which paths it may stand for is judged
-# where one is made of it (`sandbox.gpu.folder.place_of`). It is an argument of commands, so it begins with no dash.
+# where one is made of it (`sandbox.gpu.job_dir.place_of`). It is an argument of commands, so it begins with no dash.
 ModelName = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[A-Za-z0-9_./@][A-Za-z0-9_./:@-]*$")]
 DatasetPath = Annotated[str, Field(min_length=1, max_length=512)]
 Settings = dict[str, Any]

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from sandbox.rewards.extract import Extraction
-from sandbox.rewards.score import Policy, PolicyName
+from sandbox.rewards.extraction import Extraction
+from sandbox.rewards.policy import Policy, PolicyName
 from sandbox.runner.contract import Verdict
 from sandbox.schema.callbacks import CallbackUrl
 from sandbox.schema.checkers import Checker, TokensChecker

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from sandbox.client import AsyncClient
 from sandbox.errors import BadRequest
-from sandbox.synth import dataset, features, inputs, solutions, statistics, tasks, votes
-from sandbox.synth.lines import Record, Stage, Unit, UnitHandler, hash_file, read_records
-from sandbox.synth.model import ChatModel
+from sandbox.llm.chat_model import ChatModel
+from sandbox.synth import statistics
 from sandbox.synth.prompts import Prompts
-from sandbox.synth.recipe import RunConfig, read_run_config
+from sandbox.synth.resumable_jsonl import Record, Stage, Unit, UnitHandler, hash_file, read_records
+from sandbox.synth.run_config import RunConfig, read_run_config
+from sandbox.synth.stages import dataset, features, inputs, solutions, tasks, votes
 
 STAGES = ("features", "evolved", "tasks", "inputs", "solutions", "votes", "dataset")
 SAMPLING_FIELDS = ("model", "seed", "temperature", "max_tokens")

@@ -7,9 +7,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from sandbox.synth.features import Evolution
-from sandbox.synth.lines import Record, read_records
-from sandbox.synth.recipe import RunConfig
+from sandbox.synth.resumable_jsonl import Record, read_records
+from sandbox.synth.run_config import RunConfig
+from sandbox.synth.stages.features import Evolution
 
 DIFFICULTIES = ("easy", "medium", "hard")
 TOKENS_PER_PRICE = 1_000_000

@@ -15,10 +15,10 @@ from typing import Any
 
 from sandbox.client import AsyncClient, Client
 from sandbox.errors import BadRequest
-from sandbox.synth.labels import corrupt
-from sandbox.synth.lines import Record, Unit, dump
+from sandbox.synth.label_noise import corrupt
 from sandbox.synth.pipeline import Pipeline
-from sandbox.synth.votes import build_units, run_vote
+from sandbox.synth.resumable_jsonl import Record, Unit, dump
+from sandbox.synth.stages.votes import build_units, run_vote
 
 STUDIES_FOLDER = "studies"
 HELD_OUT_SHARE = 0.2

@@ -12,12 +12,12 @@ from typing import Any
 
 from sandbox.runner import reports
 from sandbox.runner.contract import Outcome, Status, Usage, Verdict
-from sandbox.runner.values import UnsupportedValue
+from sandbox.runner.rpc.codec import UnsupportedValue
 from sandbox.verify import checkers
 from sandbox.verify.checkers.failure import CheckerFailed
-from sandbox.verify.checkers.program import FirstToEnd, decide_interaction, read_checker_result
-from sandbox.verify.checkers.size import is_too_large
-from sandbox.verify.values import EXACT_EQUALITY, EqualityRule, has_too_many_collections, values_equal
+from sandbox.verify.checkers.program_checker import FirstToEnd, decide_interaction, read_checker_result
+from sandbox.verify.checkers.size_limits import is_too_large
+from sandbox.verify.values_equal import EXACT_EQUALITY, EqualityRule, has_too_many_collections, values_equal
 
 MAX_MESSAGE_CHARS = 500
 MAX_LAST_LINE_BYTES = 64 << 10  # a longer last line is cut at its beginning

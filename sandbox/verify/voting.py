@@ -32,7 +32,7 @@ from typing import Literal
 
 from sandbox.runner.contract import Outcome, Status
 from sandbox.verify import checkers
-from sandbox.verify.checkers.pieces import count_common_prefix
+from sandbox.verify.checkers.block_reader import count_common_prefix
 from sandbox.verify.judge import CheckerChoice
 
 TieBreak = Literal["none", "first", "smallest", "random"]

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
-from tests.api.double import FakeService
+from tests.api.fake_service import FakeService
 
 
 @pytest.fixture

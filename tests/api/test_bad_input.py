@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from sandbox.schema import MAX_ITEMS, Problem
-from tests.api.double import FakeService
+from tests.api.fake_service import FakeService
 from tests.api.test_submissions import BODIES, EXECUTE, VERIFY
 
 SECRET = "hunter2hunter2"

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.schema import JobStatus
 from sandbox.schema.gpu import GenerateRequest
-from tests.api.double import FakeService
+from tests.api.fake_service import FakeService
 
 TEST = {"stdin": "1\n", "expected": "1\n"}
 TASK = {"prompt": "p", "tests": [TEST]}

@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
-from sandbox.api import guide
+from sandbox.api.routes import guide
 
 
 async def test_it_begins_with_the_index(http: httpx.AsyncClient) -> None:

@@ -15,7 +15,7 @@ from sandbox.config import ApiSettings
 from sandbox.errors import QueueFull
 from sandbox.schema import Job, LanguageInfo
 from sandbox.service import Readiness
-from tests.api.double import FakeService
+from tests.api.fake_service import FakeService
 from tests.api.test_submissions import BODIES, EXECUTE
 
 

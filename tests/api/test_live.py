@@ -12,14 +12,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from sandbox.api import live
 from sandbox.api.app import create_app
-from sandbox.api.connections import build_timeout_protocol
+from sandbox.api.http_limits import build_timeout_protocol
+from sandbox.api.routes import live
 from sandbox.config import ApiSettings
 from sandbox.errors import QueueUnavailable
 from sandbox.schema.live import LiveLane, LiveResult, LiveView
-from tests.api.double import FakeService
-from tests.api.serving import serve_in_thread
+from tests.api.fake_service import FakeService
+from tests.api.threaded_server import serve_in_thread
 
 
 def _build_result(number: int) -> LiveResult:

@@ -8,9 +8,10 @@ from typing import get_args
 import httpx
 import pytest
 
-from sandbox import error_codes, errors
+from sandbox import errors
 from sandbox.errors import SandboxError
-from tests.api.double import FakeService
+from sandbox.schema import error_codes
+from tests.api.fake_service import FakeService
 from tests.api.test_bad_input import parse_problem
 from tests.api.test_submissions import BODIES, EXECUTE
 
@@ -134,7 +135,7 @@ async def test_a_waiting_job_lookup_fails_the_same_way(http: httpx.AsyncClient, 
 
 def test_the_checkers_tags_are_known_to_the_path_writer() -> None:
     from sandbox import schema
-    from sandbox.schema import locations
+    from sandbox.schema import error_paths
 
     models = get_args(get_args(schema.Checker)[0])
-    assert len(locations._CHECKER_TAGS) == len(models)
+    assert len(error_paths._CHECKER_TAGS) == len(models)

@@ -12,7 +12,7 @@ import pytest
 from sandbox.errors import BoxError, QueueFull, QueueUnavailable
 from sandbox.schema import Lane, VerifyRequest
 from sandbox.service import SubmissionRequest
-from tests.api.double import FakeService
+from tests.api.fake_service import FakeService
 from tests.api.test_bad_input import parse_problem
 
 TESTS = [{"stdin": "1\n", "expected": "2\n"}, {"stdin": "2\n", "expected": "4\n"}]

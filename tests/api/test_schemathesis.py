@@ -13,8 +13,8 @@ from hypothesis.errors import Unsatisfiable
 
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
-from tests.api.double import FakeService
-from tests.api.serving import serve_in_thread
+from tests.api.fake_service import FakeService
+from tests.api.threaded_server import serve_in_thread
 
 # Bad requests take long to make up, and there are fewer ways to answer them.
 EXAMPLES_BY_MODE = {schemathesis.GenerationMode.POSITIVE: 5, schemathesis.GenerationMode.NEGATIVE: 2}

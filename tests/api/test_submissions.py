@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.schema import ExecuteResult, Job, Lane, VerifyResult
 from sandbox.schema.vote import VoteRequest
-from tests.api.double import FakeService
+from tests.api.fake_service import FakeService
 
 EXECUTE: dict[str, Any] = {"language": "python", "code": "print(1)"}
 VERIFY: dict[str, Any] = {"language": "python", "code": "print(1)", "tests": [{"stdin": "", "expected": "1\n"}]}

@@ -15,12 +15,12 @@ import docker
 import pytest
 
 from sandbox.box.box import Box
-from sandbox.box.docker_engine import HOME_LABEL, DockerEngine
+from sandbox.box.docker.engine import HOME_LABEL, DockerEngine
 from sandbox.box.slot import Slot
 from sandbox.errors import BoxError
-from sandbox.runner.allowance import CpuAllowance
 from sandbox.runner.contract import Mode, Outcome, Run, Status
-from sandbox.runner.supervisor import ExitInfo, Supervisor
+from sandbox.runner.cpu_allowance import CpuAllowance
+from sandbox.runner.supervisor.supervisor import ExitInfo, Supervisor
 from tests.box.running import run_in, run_once
 
 MB = 1 << 20

@@ -11,8 +11,8 @@ import pytest
 
 from sandbox.box.box import Box
 from sandbox.box.cgroup import CGROUP_ROOT, MIB, MemoryCgroup
-from sandbox.box.cpus import assign_cpus, format_cpu_list
-from sandbox.box.docker_engine import CAPABILITIES, HOME_LABEL, DockerEngine
+from sandbox.box.cpu_pinning import assign_cpus, format_cpu_list
+from sandbox.box.docker.engine import CAPABILITIES, HOME_LABEL, DockerEngine
 from sandbox.config import WorkerSettings
 from tests.box.running import run_in
 

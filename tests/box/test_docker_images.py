@@ -17,11 +17,11 @@ import docker.errors
 import pytest
 import requests
 
-from sandbox.box import docker_images
-from sandbox.box.docker_images import IMAGES, compute_image_tag, ensure_base, ensure_images, prune_images
+from sandbox.box.docker import images
+from sandbox.box.docker.images import IMAGES, compute_image_tag, ensure_base, ensure_images, prune_images
 from sandbox.errors import EngineUnavailable
 
-ROOT = Path(docker_images.__file__).resolve().parents[2]
+ROOT = Path(images.__file__).resolve().parents[3]
 DOCKERFILE = "ARG BASE\nFROM ${BASE}\nCOPY sandbox /opt/sandbox/sandbox\n"
 UNPRIVILEGED_USER = "70001:70001"
 HEADERS = Path(__file__).parent / "headers"
@@ -62,8 +62,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         folder = tmp_path / "images" / name
         folder.mkdir(parents=True)
         (folder / "Dockerfile").write_text(DOCKERFILE)
-    monkeypatch.setattr(docker_images, "_PACKAGE", package)
-    monkeypatch.setattr(docker_images, "IMAGES", ("selftest", "othertest"))
+    monkeypatch.setattr(images, "_PACKAGE", package)
+    monkeypatch.setattr(images, "IMAGES", ("selftest", "othertest"))
     compute_image_tag.cache_clear()
     yield package
     compute_image_tag.cache_clear()
@@ -238,20 +238,20 @@ def test_where_no_registry_has_the_base_it_is_made_with_debootstrap(
     client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where this machine's own base was made so (as on a machine that had none), it is looked at instead."""
-    if client.images.list(docker_images.BASE_IMAGE, filters={"label": docker_images.DEBOOTSTRAP_LABEL}):
-        assert ensure_base(client, print_nothing) == docker_images.BASE_IMAGE
-        assert read_debian_version(client, docker_images.BASE_IMAGE).startswith("12")
+    if client.images.list(images.BASE_IMAGE, filters={"label": images.DEBOOTSTRAP_LABEL}):
+        assert ensure_base(client, print_nothing) == images.BASE_IMAGE
+        assert read_debian_version(client, images.BASE_IMAGE).startswith("12")
         return
     if os.geteuid() != 0 or not shutil.which("debootstrap"):
         pytest.skip("needs root and debootstrap")
     made = "sandbox-base-selftest:bookworm"
-    monkeypatch.setattr(docker_images, "BASE_IMAGE", made)
-    monkeypatch.setattr(docker_images, "OFFICIAL_BASE_IMAGE", "sandbox-base-that-nobody-publishes:bookworm")
+    monkeypatch.setattr(images, "BASE_IMAGE", made)
+    monkeypatch.setattr(images, "OFFICIAL_BASE_IMAGE", "sandbox-base-that-nobody-publishes:bookworm")
     steps: list[str] = []
     try:
         assert ensure_base(client, steps.append) == made
         assert any("debootstrap" in step for step in steps)
-        assert client.images.list(made, filters={"label": docker_images.DEBOOTSTRAP_LABEL})
+        assert client.images.list(made, filters={"label": images.DEBOOTSTRAP_LABEL})
         assert read_debian_version(client, made).startswith("12")
     finally:
         with suppress(docker.errors.ImageNotFound):
@@ -262,8 +262,8 @@ def test_where_no_registry_has_the_base_it_is_made_with_debootstrap(
 def test_without_debootstrap_the_missing_base_says_how_to_get_it(
     client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(docker_images, "BASE_IMAGE", "sandbox-base-selftest:bookworm")
-    monkeypatch.setattr(docker_images, "OFFICIAL_BASE_IMAGE", "sandbox-base-that-nobody-publishes:bookworm")
+    monkeypatch.setattr(images, "BASE_IMAGE", "sandbox-base-selftest:bookworm")
+    monkeypatch.setattr(images, "OFFICIAL_BASE_IMAGE", "sandbox-base-that-nobody-publishes:bookworm")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EngineUnavailable, match="apt-get install debootstrap"):
         ensure_base(client, lambda step: None)

@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 
 from sandbox import languages
 from sandbox.box.box import Box
-from sandbox.box.stop import StopSignal
+from sandbox.box.stop_signal import StopSignal
 from sandbox.box.streams import Streams
 from sandbox.errors import BoxError
 from sandbox.runner import frames
-from sandbox.runner.allowance import MAX_ALLOWANCE_S
 from sandbox.runner.contract import Limits, Mode, Outcome, Run, Status
-from sandbox.runner.words import MAX_WALL_TIME_FACTOR
+from sandbox.runner.cpu_allowance import MAX_ALLOWANCE_S
+from sandbox.runner.enums import MAX_WALL_TIME_FACTOR
 from sandbox.schema import StageResult
 
 LENGTH = struct.Struct("=I")

@@ -18,17 +18,19 @@ from typing import Any
 import pytest
 
 from sandbox import languages
-from sandbox.box import cgroup, local_cgroup, local_engine
+from sandbox.box import cgroup
 from sandbox.box.box import Box
-from sandbox.box.local_cgroup import BoxCgroup
-from sandbox.box.local_engine import HostIsolation, LocalEngine
+from sandbox.box.local import cgroup as local_cgroup
+from sandbox.box.local import engine as local_engine
+from sandbox.box.local.cgroup import BoxCgroup
+from sandbox.box.local.engine import HostIsolation, LocalEngine
 from sandbox.box.slot import Slot
 from sandbox.box.uids import UidBlock
 from sandbox.config import WorkerSettings
 from sandbox.errors import EngineUnavailable
 
-ROOT = Path(local_engine.__file__).resolve().parents[2]
-LAUNCHER = "sandbox.runner.namespaces"
+ROOT = Path(local_engine.__file__).resolve().parents[3]
+LAUNCHER = "sandbox.runner.launcher.launcher"
 HELLO = '#include <stdio.h>\nint main(void) { char w[9]; scanf("%8s", w); printf("hi %s\\n", w); return 0; }\n'
 RIGHTS = ["root", "plain", "nobody", "filtered", "nobody+filtered"]
 
@@ -45,7 +47,7 @@ class RestrictedWorker:
         for package in ("sandbox", "tests/box"):
             shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.box.local_host", str(self.home), rights],
+            [sys.executable, "-m", "tests.box.restricted_worker", str(self.home), rights],
             cwd=source,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -13,10 +13,10 @@ import pytest
 from docker.models.containers import ContainerCollection
 
 from sandbox.box.box import Box
-from sandbox.box.docker_engine import DockerEngine, remove_boxes
+from sandbox.box.docker.engine import DockerEngine, remove_boxes
+from sandbox.box.docker.socket_folder import ensure_socket_folder, get_fallback_folder, get_temporary_folder
 from sandbox.box.engine import Engine
-from sandbox.box.local_engine import LocalEngine
-from sandbox.box.socket_folder import ensure_socket_folder, get_fallback_folder, get_temporary_folder
+from sandbox.box.local.engine import LocalEngine
 from sandbox.box.uids import BOXES_PER_BLOCK, FIRST_UID, UIDS_PER_BOX, UidBlock
 from sandbox.config import WorkerSettings
 from tests.box.running import run_in

@@ -8,7 +8,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from sandbox.box.docker_engine import HOME_LABEL, DockerEngine, remove_boxes
+from sandbox.box.docker.engine import HOME_LABEL, DockerEngine, remove_boxes
 from sandbox.box.slot import Slot
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError, EngineUnavailable

@@ -12,17 +12,17 @@ import pytest
 
 from sandbox import languages
 from sandbox.box.box import Box
-from sandbox.box.docker_engine import DockerEngine
-from sandbox.box.local_engine import LocalEngine
+from sandbox.box.docker.engine import DockerEngine
+from sandbox.box.local.engine import LocalEngine
+from sandbox.box.observer import NullBoxObserver
 from sandbox.box.slot import Slot
-from sandbox.box.watch import NullBoxObserver
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError
-from sandbox.jobs.perform import execute, verify
-from sandbox.rewards.score import CompletionResult, Policy, score
+from sandbox.rewards.policy import CompletionResult, Policy, score
 from sandbox.runner.contract import Limits, Run, Status, Verdict
-from sandbox.runner.job import SetupStep
+from sandbox.runner.launch_spec import SetupStep
 from sandbox.schema import CommandTest, ExecuteRequest, TestCase, VerifyRequest
+from sandbox.worker.execute import execute, verify
 
 SLOT = 89
 STEPS = [SetupStep.FORK, SetupStep.DIRECTORY, SetupStep.LIMITS, SetupStep.USER, SetupStep.EXEC]

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.chaos.capacity import OFFERED_FACTOR, run_overload
+from tests.chaos.deployment import run_deployment
+from tests.chaos.environments import ENVIRONMENT_FAULTS, ENVIRONMENTS, Environment
 from tests.chaos.faults import PLAIN_FAULTS, Fault
-from tests.chaos.ground import ENVIRONMENT_FAULTS, ENVIRONMENTS, Environment
+from tests.chaos.scenario import HEADER, ScenarioResult, run_scenario
 from tests.chaos.soak import HEADER as HEADER_OF_SOAK
 from tests.chaos.soak import find_growth, run_soak
 from tests.chaos.stability import OVERLOAD_FACTOR, collect_verdicts, list_changes, overload_cpu
-from tests.chaos.stage import run_deployment
-from tests.chaos.trial import HEADER, ScenarioResult, run_scenario
 
 FAULTS = {fault.name: fault for fault in (*PLAIN_FAULTS, *ENVIRONMENT_FAULTS)}
 

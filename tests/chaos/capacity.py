@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.chaos.stage import Deployment
+from tests.chaos.deployment import Deployment
 
 PROGRAM = {"language": "python", "code": "import time; time.sleep(0.05); print(1)"}
 OFFERED_FACTOR = 10

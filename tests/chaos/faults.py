@@ -16,7 +16,7 @@ from pathlib import Path
 
 from docker.errors import DockerException
 
-from tests.chaos.stage import LEASE_S, Deployment, find_descendants, wait_until_gone
+from tests.chaos.deployment import LEASE_S, Deployment, find_descendants, wait_until_gone
 
 DISK_FULL_S = 4.0
 MEMORY_CGROUP_ROOT = Path("/sys/fs/cgroup/memory")

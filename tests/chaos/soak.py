@@ -9,8 +9,8 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from tests.chaos.capacity import read_resident_mb
+from tests.chaos.deployment import Deployment, find_descendants
 from tests.chaos.load import Load
-from tests.chaos.stage import Deployment, find_descendants
 
 SAMPLES = 30
 CLIENTS = 6

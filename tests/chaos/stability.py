@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from sandbox.client import Client
-from tests.chaos.stage import Deployment
+from tests.chaos.deployment import Deployment
 from tests.test_corpus import PROBLEMS
 from tests.test_corpus import _build_requests as requests_of
 

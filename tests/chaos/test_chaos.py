@@ -11,11 +11,11 @@ import pytest
 
 from sandbox.client import Client, Retries
 from tests.chaos.capacity import run_overload
+from tests.chaos.deployment import Deployment, run_deployment
+from tests.chaos.environments import ENVIRONMENT_FAULTS, ENVIRONMENTS
 from tests.chaos.faults import PLAIN_FAULTS, QUICK_FAULTS, Fault
-from tests.chaos.ground import ENVIRONMENT_FAULTS, ENVIRONMENTS
-from tests.chaos.stage import Deployment, run_deployment
-from tests.chaos.trial import run_scenario
-from tests.jobs.waiting import wait_until
+from tests.chaos.scenario import run_scenario
+from tests.queue.submit_and_wait import wait_until
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 

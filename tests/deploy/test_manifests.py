@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from sandbox import config
-from sandbox.metrics.declare import METRICS
+from sandbox.telemetry.definitions import METRICS
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"

@@ -14,7 +14,7 @@ from sandbox.config import ApiSettings
 from sandbox.schema import VerifyRequest
 from sandbox.schema.vote import VoteRequest
 from sandbox.service import Service, SubmissionRequest
-from tests.api.double import FakeService
+from tests.api.fake_service import FakeService
 
 # How the imports begin that graders put before a Python program, in a line of their own.
 GRADER_IMPORTS = ("from string import *", "import math, re")

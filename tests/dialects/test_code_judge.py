@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.errors import BoxError, QueueFull
 from sandbox.schema import VerifyRequest
-from tests.api.double import FakeService
+from tests.api.fake_service import FakeService
 from tests.dialects.conftest import ScriptedResults
 
 ROOT = "/dialects/code_judge"

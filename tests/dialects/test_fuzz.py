@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from starlette.routing import Route
 
 from sandbox.api.app import create_app
-from sandbox.api.dialects.table import PATH_PREFIX
-from sandbox.api.dialects.tongue import PeerRequest
+from sandbox.api.dialects.dialect import PeerRequest
+from sandbox.api.dialects.registry import PATH_PREFIX
 from sandbox.config import ApiSettings
-from tests.api.double import FakeService
+from tests.api.fake_service import FakeService
 
 EXAMPLES_PER_PATH = 8
 VALUES = [

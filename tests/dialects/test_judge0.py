@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.errors import QueueFull
 from sandbox.schema import ExecuteRequest, JobStatus
-from tests.api.double import FakeService
+from tests.api.fake_service import FakeService
 from tests.dialects.conftest import USAGE, ScriptedResults
 
 ROOT = "/dialects/judge0"

@@ -12,7 +12,7 @@ import pytest
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 from sandbox.service import Service
-from tests.api.serving import serve_in_thread
+from tests.api.threaded_server import serve_in_thread
 
 TABLE_CLASS = """
 class Table:

@@ -12,7 +12,7 @@ from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 from sandbox.errors import QueueFull
 from sandbox.schema import ExecuteRequest
-from tests.api.double import FakeService
+from tests.api.fake_service import FakeService
 from tests.dialects.conftest import ScriptedResults
 
 URL = "/dialects/piston/api/v2/execute"

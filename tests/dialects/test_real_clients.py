@@ -13,9 +13,9 @@ import pytest
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 from sandbox.service import Service
-from tests.api.serving import serve_in_thread
+from tests.api.threaded_server import serve_in_thread
 from tests.conftest import skip_or_fail
-from tests.environments import CLIENTS, CannotInstall, ensure_python
+from tests.virtualenvs import CLIENTS, CannotInstall, ensure_python
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(400)]
 

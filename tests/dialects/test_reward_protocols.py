@@ -13,7 +13,7 @@ import pytest
 
 from sandbox.errors import BoxError, QueueFull
 from sandbox.schema import AssertTest, FunctionTest, TestCase, VerifyRequest
-from tests.api.double import FakeService
+from tests.api.fake_service import FakeService
 from tests.dialects.conftest import ScriptedResults
 
 TESTS = [{"input": "1", "output": "2"}, {"input": "2", "output": "4"}]

@@ -16,8 +16,8 @@ from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 from sandbox.errors import BoxError, EngineUnavailable, InfrastructureError, QueueFull, QueueUnavailable
 from sandbox.schema import AssertTest, ExecuteRequest, FunctionTest, TestCase, VerifyRequest
-from tests.api.double import FakeService
-from tests.api.serving import serve_in_thread
+from tests.api.fake_service import FakeService
+from tests.api.threaded_server import serve_in_thread
 from tests.dialects.conftest import ScriptedResults
 
 ROOT = "/dialects/sandbox_fusion"

@@ -17,7 +17,7 @@ import pytest
 from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.runner.contract import Mode, Outcome, Run
-from tests.differential.broken import generate_broken_programs
+from tests.differential.syntax_errors import generate_broken_programs
 
 PROGRAMS = Path(__file__).parent / "programs"
 MAX_ATTEMPTS = 3

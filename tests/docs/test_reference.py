@@ -8,8 +8,8 @@ from types import FunctionType
 
 import pytest
 
-from sandbox.jobs import keys
-from sandbox.metrics.declare import METRICS
+from sandbox.queue import redis_keys
+from sandbox.telemetry.definitions import METRICS
 from sandbox.verify.checkers import RULES
 from tests.docs.reference import (
     COMMAND,
@@ -87,15 +87,23 @@ def test_every_checker_is_there() -> None:
 
 def test_every_redis_key_is_there() -> None:
     documented = {key.partition("<")[0] for key, *_ in redis_page.parse_rows()}
-    built = {_compute_prefix(function) for name, function in vars(keys).items() if _is_key_builder(name, function)}
-    constants = {
-        value for name, value in vars(keys).items() if isinstance(value, str) and value.startswith(keys.PREFIX)
+    built = {
+        _compute_prefix(function) for name, function in vars(redis_keys).items() if _is_key_builder(name, function)
     }
-    assert documented == {key for key in built | constants if key.startswith(keys.PREFIX) and key != keys.PREFIX}
+    constants = {
+        value
+        for name, value in vars(redis_keys).items()
+        if isinstance(value, str) and value.startswith(redis_keys.PREFIX)
+    }
+    assert documented == {
+        key for key in built | constants if key.startswith(redis_keys.PREFIX) and key != redis_keys.PREFIX
+    }
 
 
 def _is_key_builder(name: str, function: object) -> bool:
-    return isinstance(function, FunctionType) and function.__module__ == keys.__name__ and not name.startswith("_")
+    return (
+        isinstance(function, FunctionType) and function.__module__ == redis_keys.__name__ and not name.startswith("_")
+    )
 
 
 def _compute_prefix(function: Callable[..., str]) -> str:

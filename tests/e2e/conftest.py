@@ -11,7 +11,7 @@ from sandbox.api.app import create_app
 from sandbox.client import Client
 from sandbox.config import ApiSettings
 from sandbox.service import Service
-from tests.api.serving import serve_in_thread
+from tests.api.threaded_server import serve_in_thread
 from tests.redis_server import RedisServer
 
 

@@ -16,7 +16,7 @@ from sandbox.client import Client
 from sandbox.errors import BadRequest
 from sandbox.schema.vote import VoteResult
 from sandbox.verify.voting import NoLabel
-from tests.environments import ROOT
+from tests.virtualenvs import ROOT
 
 SUM = "print(sum(map(int, input().split())))"
 ALSO_SUM = "a, b = map(int, input().split())\nprint(a + b)"

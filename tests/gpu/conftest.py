@@ -21,9 +21,9 @@ from sandbox.client import Client
 from sandbox.config import ApiSettings
 from sandbox.schema.gpu import GpuJob
 from sandbox.service import Service
-from tests.api.serving import serve_in_thread
-from tests.environments import ROOT
+from tests.api.threaded_server import serve_in_thread
 from tests.redis_server import RedisServer
+from tests.virtualenvs import ROOT
 
 TIMEOUT_S = 60.0
 

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.gpu.benchmarks import read_problems
-from sandbox.jobs import keys
+from sandbox.gpu.evaluation.benchmarks import read_problems
+from sandbox.queue import redis_keys
 from sandbox.schema import JobStatus
 from tests.gpu.conftest import GpuHost
 from tests.redis_server import RedisServer
@@ -155,11 +155,11 @@ def test_a_worker_whose_gpu_is_anothers_by_now_leaves_its_job_and_ends(
     (lease,) = host.client.gpus().leases
     usurper = lease.model_copy(update={"worker": "usurper", "until": lease.until + 60, "job": ""})
     with redis_server.connect() as redis:
-        redis.hset(keys.GPU_LEASES, lease.gpu, usurper.model_dump_json())
+        redis.hset(redis_keys.GPU_LEASES, lease.gpu, usurper.model_dump_json())
         assert worker.wait(40) == 0
         assert "this worker stops: GPU" in host.read_log()
-        assert redis.hget(keys.GPU_LEASES, lease.gpu) == usurper.model_dump_json().encode()
-        redis.hdel(keys.GPU_LEASES, lease.gpu)
+        assert redis.hget(redis_keys.GPU_LEASES, lease.gpu) == usurper.model_dump_json().encode()
+        redis.hdel(redis_keys.GPU_LEASES, lease.gpu)
     host.client.cancel(job.id)
 
 

@@ -19,20 +19,20 @@ from typing import Any, TypeVar
 import pytest
 
 from sandbox.box.box import Box
-from sandbox.box.docker_engine import DockerEngine, remove_boxes
+from sandbox.box.docker.engine import DockerEngine, remove_boxes
 from sandbox.config import QueueSettings, WorkerSettings
 from sandbox.runner.contract import Run, Status, Verdict
 from sandbox.runner.kernel import GVISOR_MISSING_ISOLATION
 from sandbox.schema import VerifyRequest, VerifyResult
 from sandbox.service import Service
 from tests import test_corpus as corpus
-from tests.crew import ROOT, WorkerProcesses
 from tests.differential import test_differential as differential
-from tests.gvisor.known import KNOWN_DIFFERENCES, LOSES_THE_BOX
+from tests.gvisor.known_differences import KNOWN_DIFFERENCES, LOSES_THE_BOX
 from tests.gvisor.second_engine import RUNTIME, GvisorUnavailable, SecondEngine
 from tests.redis_server import RedisServer
 from tests.security import test_attacks as security
 from tests.security.attack import GROUPS, Attack, load_attacks
+from tests.worker_processes import ROOT, WorkerProcesses
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(300)]
 

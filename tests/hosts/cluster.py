@@ -16,14 +16,14 @@ import httpx
 from redis import Redis
 from redis.exceptions import RedisError
 
-from sandbox.api_keys import NewKey, generate_key
-from sandbox.box.docker_engine import remove_boxes
-from sandbox.caller import Role
+from sandbox.api.keyring import NewKey, generate_key
+from sandbox.box.docker.engine import remove_boxes
 from sandbox.client import Client
 from sandbox.errors import SandboxError
+from sandbox.request_context import Role
 from sandbox.schema import ExecuteRequest
 from tests.hosts.network import Network
-from tests.jobs.waiting import wait_until
+from tests.queue.submit_and_wait import wait_until
 from tests.redis_server import find_server_binary
 
 ROOT = Path(__file__).resolve().parents[2]

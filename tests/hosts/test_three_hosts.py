@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.jobs import keys
+from sandbox.queue import redis_keys
 from tests.hosts.cluster import LEASE_S, TIMEOUT_S, Cluster, Load, wait_leases
 from tests.hosts.network import Network, find_obstacle
-from tests.jobs.waiting import wait_until
+from tests.queue.submit_and_wait import wait_until
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.docker]
 FIRST, SECOND = 1, 2
@@ -29,8 +29,8 @@ def cluster(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def _wait_until_nothing_left(cluster: Cluster) -> None:
-    wait_until(lambda: cluster.redis.hlen(keys.CLAIMS) == 0, "nothing is claimed any more", TIMEOUT_S)
-    wait_until(lambda: cluster.redis.zcard(keys.outstanding("default")) == 0, "nothing is outstanding", TIMEOUT_S)
+    wait_until(lambda: cluster.redis.hlen(redis_keys.CLAIMS) == 0, "nothing is claimed any more", TIMEOUT_S)
+    wait_until(lambda: cluster.redis.zcard(redis_keys.outstanding("default")) == 0, "nothing is outstanding", TIMEOUT_S)
 
 
 def _wait_until_host_works(cluster: Cluster, host: int) -> None:

@@ -12,7 +12,7 @@ import docker
 import pytest
 
 from sandbox import languages
-from sandbox.box.docker_images import ON_DEMAND_IMAGES, ensure_images
+from sandbox.box.docker.images import ON_DEMAND_IMAGES, ensure_images
 from sandbox.box.slot import Slot
 from sandbox.runner.contract import Limits, Run, Status, Verdict
 from sandbox.verify.judge import CheckerChoice, judge_outcome

@@ -10,8 +10,8 @@ import docker
 import pytest
 
 from sandbox import languages
-from sandbox.box.docker_images import IMAGES, ON_DEMAND_IMAGES
-from sandbox.box.exhaustion import reclassify_out_of_memory
+from sandbox.box.docker.images import IMAGES, ON_DEMAND_IMAGES
+from sandbox.box.runtime_out_of_memory import reclassify_out_of_memory
 from sandbox.runner.contract import Limits, Outcome, Status
 
 ROOT = Path(__file__).resolve().parents[2]

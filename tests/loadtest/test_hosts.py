@@ -8,7 +8,7 @@ import pytest
 
 from loadtest.hosts import compare_host_counts, run
 from loadtest.limits import Deployment
-from loadtest.load import MeasurementFailed
+from loadtest.load_generator import MeasurementFailed
 
 
 def test_each_workload_is_compared_with_itself_on_the_fewest_hosts() -> None:

@@ -16,7 +16,7 @@ from loadtest.overlap import NO_CODE, Completion, Timeline, draw, main
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 from sandbox.service import Service
-from tests.api.serving import serve_in_thread
+from tests.api.threaded_server import serve_in_thread
 
 RIGHT = "Sure:\n```python\nprint(int(input()) * 2)\n```\n"
 # Prompt -> completion, and seconds between its pieces: the last one is still being written long after the first.

@@ -11,7 +11,7 @@ import docker
 import pytest
 
 from tests.monitoring.collector import Collector, run_collector
-from tests.monitoring.observed import SETTINGS, run_service
+from tests.monitoring.observed_service import SETTINGS, run_service
 
 
 @dataclass(frozen=True, slots=True)

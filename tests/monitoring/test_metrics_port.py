@@ -6,10 +6,10 @@ from pathlib import Path
 
 import httpx
 
-from loadtest.own_service import find_free_port
+from loadtest.temporary_service import find_free_port
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
-from tests.api.serving import serve_in_thread
+from tests.api.threaded_server import serve_in_thread
 from tests.redis_server import RedisServer
 
 KEY_ENTRY = f"trainer:submit:{'0' * 64}"

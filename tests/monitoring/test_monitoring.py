@@ -18,12 +18,12 @@ import httpx
 import pytest
 import yaml
 
-from sandbox.metrics.declare import METRICS
+from sandbox.telemetry.definitions import METRICS
 from tests.conftest import skip_or_fail
 from tests.monitoring.alerts import ALERTS, SERVICE_URL, Alert
 from tests.monitoring.conftest import ObservedService
-from tests.monitoring.made import ROOT, generate_files
-from tests.monitoring.observed import Load, Prometheus, run_receiver
+from tests.monitoring.generated_files import ROOT, generate_files
+from tests.monitoring.observed_service import Load, Prometheus, run_receiver
 from tests.monitoring.panels import DASHBOARDS, RATE, Panel
 
 pytestmark = pytest.mark.timeout(300)  # the first test of a service that is watched waits for it to start

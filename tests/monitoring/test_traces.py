@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.config import ApiSettings
 from sandbox.errors import BadRequest
-from sandbox.metrics.exporter import configure_tracing
+from sandbox.telemetry.tracing_setup import configure_tracing
 from tests.monitoring.conftest import ObservedService
 
 TWO_TESTS = [{"stdin": "1", "expected": "1"}, {"stdin": "2", "expected": "2"}]
@@ -72,12 +72,12 @@ from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 from sandbox.jobs import worker
 create_app(ApiSettings(home="/tmp"))
-assert not [name for name in sys.modules if name.startswith(("sandbox.metrics.tracing", "opentelemetry.exporter"))]
+assert not [name for name in sys.modules if name.startswith(("sandbox.telemetry.tracing", "opentelemetry.exporter"))]
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_a_collector_without_the_packages_is_a_mistake_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "sandbox.metrics.tracing", None)
+    monkeypatch.setitem(sys.modules, "sandbox.telemetry.tracing", None)
     with pytest.raises(BadRequest, match=r"pip install '\.\[otel\]'"):
         configure_tracing(ApiSettings(otlp_endpoint="http://127.0.0.1:4318"), "api")

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.rewards.function import build_reward_request
+from sandbox.rewards.plan import build_plan
 from sandbox.rewards.prompts import Prompt, find_response_without_prompt
-from sandbox.rewards.request import build_plan
+from sandbox.trainers.function import build_reward_request
 
 TESTS = [{"input": "", "output": "42"}]
 MODEL_CODE = "```python\nprint(6 * 7)\n```"

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from sandbox.box.slot import Slot
-from sandbox.jobs.perform import verify
 from sandbox.runner.contract import Verdict
 from sandbox.schema import AnyTest, AssertTest, LimitsRequest, PytestTest, VerifyRequest
 from sandbox.schema.submissions import Isolation
+from sandbox.worker.execute import verify
 from tests.security.attack import Attack, load_attacks
 
 ASSERT_ATTACKS = [attack for attack in load_attacks("cheating") if attack.needs == "asserts"]

@@ -21,26 +21,27 @@ from docker.models.containers import Container
 
 from sandbox import languages
 from sandbox.box.box import Box
-from sandbox.box.docker_engine import HOME_LABEL, DockerEngine
-from sandbox.box.docker_images import ensure_images
+from sandbox.box.docker.engine import HOME_LABEL, DockerEngine
+from sandbox.box.docker.images import ensure_images
+from sandbox.box.docker.socket_folder import ensure_socket_folder
 from sandbox.box.engine import Engine
-from sandbox.box.socket_folder import ensure_socket_folder
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError, BoxOutOfMemory
-from sandbox.runner import seccomp, usage
 from sandbox.runner.contract import Outcome, Run, Status, Verdict
+from sandbox.runner.supervisor import usage
+from sandbox.runner.zygote import syscall_filter
 from sandbox.verify.judge import CheckerChoice, judge_outcome
 from tests.security.attack import FOLDER, GROUPS, LIMITS, Attack, load_attacks
 
 SLOT = 50
 MIN_ATTACKS = 120
 REMOVAL_TIMEOUT_S = 20.0
-LOCAL_ENGINE = "sandbox.box.local_engine"
+LOCAL_ENGINE = "sandbox.box.local.engine"
 SECRET = b"secret-of-an-earlier-run: 4711\n" * 100
 VICTIM = "import sys\nprint(len(sys.stdin.read().split()))\n"
 PROBE = (FOLDER / "probe.py").read_text()
 PROBE_RUN = Run(stdin=b"1 2 3 4", limits=replace(LIMITS, cpu_time_s=5.0, wall_time_s=30.0))  # busy machines are no news
-PAGE = Path(seccomp.__file__).parents[1] / "docs" / "threat-model.md"
+PAGE = Path(syscall_filter.__file__).parents[2] / "docs" / "threat-model.md"
 
 
 class AttackEnvironment(Protocol):
@@ -266,8 +267,8 @@ def test_every_attack_declares_what_it_tries_and_what_must_come_of_it(group: str
 def test_the_threat_model_explains_the_filter_group_by_group() -> None:
     section = PAGE.read_text().split("## The system-call filter")[1].split("\n## ")[0]
     rows = dict(re.findall(r"^\| ([^|]+?) \| ([^|]+?) \|", section, re.MULTILINE))
-    assert {name for name in rows if name != "Group" and set(name) != {"-"}} == set(seccomp.DENIED_CALLS)
-    for group, calls in seccomp.DENIED_CALLS.items():
+    assert {name for name in rows if name != "Group" and set(name) != {"-"}} == set(syscall_filter.DENIED_CALLS)
+    for group, calls in syscall_filter.DENIED_CALLS.items():
         named = set(re.findall(r"`(\w+)`", rows[group]))
         assert named <= set(calls), f"{group} does not refuse {named - set(calls)}"
 
@@ -276,7 +277,9 @@ def test_the_threat_model_says_what_bounds_what_the_kernel_keeps() -> None:
     section = PAGE.read_text().split("## What the kernel keeps for a program")[1].split("\n## ")[0]
     rows = re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \|$", section, re.MULTILINE)[2:]
     assert len(rows) > 25
-    refused = {call for group in seccomp.DENIED_CALLS.values() for call in group} | set(seccomp.IGNORED_CALLS)
+    refused = {call for group in syscall_filter.DENIED_CALLS.values() for call in group} | set(
+        syscall_filter.IGNORED_CALLS
+    )
     for kind, _, bound in rows:
         for words in re.findall(r"(?:denied|pretended): ((?:`\w+`(?:, (?:and )?)?)+)", bound):
             unknown = set(re.findall(r"`(\w+)`", words)) - refused

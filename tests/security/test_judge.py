@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from loadtest.judging import MB, SHAPES, SMALL_EXPECTED, measure
+from loadtest.checker_cost import MB, SHAPES, SMALL_EXPECTED, measure
 from sandbox.box.slot import Slot
-from sandbox.jobs.perform import verify
 from sandbox.runner.contract import Outcome, Status, Verdict
 from sandbox.schema import VerifyRequest
 from sandbox.verify.checkers import RULES, check
 from sandbox.verify.judge import CheckerChoice, judge_call
+from sandbox.worker.execute import verify
 
 SIZE = 16 * MB
 CPU_S = 0.5  # a tenth of it on an idle machine; without bounds up to a minute

@@ -18,10 +18,10 @@ from sandbox.api.app import create_app
 from sandbox.cli import app
 from sandbox.config import ApiSettings
 from sandbox.service import Service
-from tests.api.serving import serve_in_thread
-from tests.environments import ROOT
+from tests.api.threaded_server import serve_in_thread
 from tests.redis_server import RedisServer
 from tests.synth.scripted_model import ScriptedModel, serve_scripted_model
+from tests.virtualenvs import ROOT
 
 EXAMPLES = (
     "import heapq\na = list(map(int, input().split()))\nheapq.heapify(a)\nprint(heapq.heappop(a))",

@@ -2,7 +2,7 @@
 
 It tells prompts apart by their first line, and draws what it says from the request's seed: another seed, another
 answer; the same request, the same answer, however often and in whatever order. Its tasks are those of
-`sandbox.gpu.families`, its solutions their references with mistakes, so that what a vote makes of them can be checked.
+`sandbox.gpu.training.toy_tasks`, its solutions their references with mistakes, so that what a vote makes of them can be checked.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from sandbox.gpu import families
+from sandbox.gpu.training import toy_tasks
 
 WRONG_SHARE = 0.3
 CLUES = {
@@ -40,11 +40,11 @@ a = [rng.choice([-20, 0, 20]) if kind == "edge" else rng.randint(-20, 20) for _ 
 MISTAKES = ("a = a[:-1]", "a = a + [1]", "a = [x + 1 for x in a]", "raise SystemExit(1)")
 
 
-def find_task(statement: str) -> families.ToyTask:
+def find_task(statement: str) -> toy_tasks.ToyTask:
     """The task that a statement of ours was made from."""
     number = re.search(r"Problem (\d+)", statement)
     assert number is not None, statement
-    return families.generate_tasks(1, int(number[1]))[0]
+    return toy_tasks.generate_tasks(1, int(number[1]))[0]
 
 
 def list_features(prompt: str, rng: random.Random) -> str:
@@ -72,7 +72,7 @@ def select(prompt: str, rng: random.Random) -> str:
 
 def write_task(prompt: str, rng: random.Random) -> str:
     number = rng.randrange(10_000)
-    task = families.generate_tasks(1, number)[0]
+    task = toy_tasks.generate_tasks(1, number)[0]
     sizes = "There are 1 to 500 integers, each from -20 to 20."
     return f"Problem {number}. {task.statement}\n\nConstraints: {sizes}\n\nInput\n{task.tests[0].stdin}"
 

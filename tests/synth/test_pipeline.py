@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.client import Client
 from sandbox.schema.gpu import GrpoRequest, SftRequest
-from sandbox.synth.lines import read_records
+from sandbox.synth.resumable_jsonl import read_records
 from tests.synth.conftest import EXAMPLES, CommandLine, read_lines, write_lines
 from tests.synth.scripted_model import ScriptedModel, find_task
 

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from sandbox.errors import BadRequest
-from sandbox.synth import model as model_module
-from sandbox.synth import tasks
-from sandbox.synth.labels import corrupt
-from sandbox.synth.lines import Stage, Unit
-from sandbox.synth.model import ChatModel, Completion, ModelFailed, Unparsable, parse_json_object
+from sandbox.llm import chat_model as model_module
+from sandbox.llm.chat_model import ChatModel, Completion, ModelFailed, Unparsable, parse_json_object
+from sandbox.synth.feature_tree import FeatureTree
+from sandbox.synth.label_noise import corrupt
 from sandbox.synth.prompts import Prompts
-from sandbox.synth.recipe import RunConfig
+from sandbox.synth.resumable_jsonl import Stage, Unit
+from sandbox.synth.run_config import RunConfig
 from sandbox.synth.similarity import Benchmarks, find_near_duplicates
-from sandbox.synth.solutions import filter_completion
-from sandbox.synth.tree import FeatureTree
+from sandbox.synth.stages import tasks
+from sandbox.synth.stages.solutions import filter_completion
 from tests.synth.conftest import write_lines
 from tests.synth.scripted_model import ScriptedModel
 

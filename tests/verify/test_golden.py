@@ -10,7 +10,7 @@ from sandbox.runner.contract import Outcome, Verdict
 from sandbox.verify.golden import VoteOutcome, decide_vote, split
 from sandbox.verify.judge import CheckerChoice
 from sandbox.verify.voting import X_CODER_POLICY, Policy, Weighting
-from tests.verify.polls import CRASHED, LOST, TIMED_OUT, build_matrix, build_outcome
+from tests.verify.outcome_matrices import CRASHED, LOST, TIMED_OUT, build_matrix, build_outcome
 
 TOKENS = CheckerChoice("tokens", {})
 DEFAULT = Policy()

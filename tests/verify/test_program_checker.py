@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.runner.contract import Outcome, Status, Verdict
 from sandbox.verify.checkers.failure import CheckerFailed
-from sandbox.verify.checkers.program import (
+from sandbox.verify.checkers.program_checker import (
     ARGUMENTS,
     FirstToEnd,
     build_checker_files,

@@ -12,7 +12,7 @@ from sandbox.schema import TestCase, VerifyRequest
 from sandbox.schema.vote import MAX_RUNS, VotePolicy, VoteRequest, VoteResult
 from sandbox.verify import golden, voting
 from sandbox.verify.judge import CheckerChoice
-from tests.verify.polls import LOST, build_matrix
+from tests.verify.outcome_matrices import LOST, build_matrix
 
 CANDIDATES = [{"language": "python", "code": code} for code in ("a", "b", "c")]
 

@@ -21,7 +21,16 @@ from sandbox.verify.voting import (
     TieBreak,
     label_inputs,
 )
-from tests.verify.polls import CRASHED, LOST, NOT_COMPILED, TIMED_OUT, Cell, build_column, build_matrix, build_outcome
+from tests.verify.outcome_matrices import (
+    CRASHED,
+    LOST,
+    NOT_COMPILED,
+    TIMED_OUT,
+    Cell,
+    build_column,
+    build_matrix,
+    build_outcome,
+)
 
 DEFAULT = Policy()
 TOKENS = CheckerChoice("tokens", {})

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Error, Page, sync_playwright
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 from sandbox.service import Service
-from tests.api.serving import serve_in_thread
+from tests.api.threaded_server import serve_in_thread
 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "tests-output" / "web"
 TIMEOUT_MS = 30_000

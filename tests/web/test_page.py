@@ -10,12 +10,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from sandbox.api.app import create_app
-from sandbox.api_keys import generate_key
-from sandbox.caller import Role
+from sandbox.api.keyring import generate_key
 from sandbox.config import ApiSettings
+from sandbox.request_context import Role
 from sandbox.schema.live import LiveSlot, LiveView
 from sandbox.service import Service
-from tests.api.serving import serve_in_thread
+from tests.api.threaded_server import serve_in_thread
 from tests.web.conftest import TIMEOUT_MS, OpenPage
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.docker]

@@ -11,8 +11,8 @@ from typing import Any
 from fastapi import Request, Response
 from pydantic import Field
 
-from sandbox.api import bodies
-from sandbox.api.dialects.tongue import (
+from sandbox.api import request_parsing
+from sandbox.api.dialects.dialect import (
     Dialect,
     PeerRequest,
     build_limits,
@@ -25,10 +25,10 @@ from sandbox.api.dialects.tongue import (
 )
 from sandbox.api.problems import ProblemResponse
 from sandbox.errors import BadRequest
-from sandbox.rewards.areal_reward import build_program, functioncall_answer, functioncall_request
-from sandbox.rewards.function_cases import ExpectedCall, build_function_test
+from sandbox.rewards.expected_call import ExpectedCall, build_function_test
 from sandbox.runner.contract import Status
 from sandbox.schema import ExecuteRequest, ExecuteResult, Lane, VerifyRequest
+from sandbox.trainers.areal_reward import build_program, functioncall_answer, functioncall_request
 
 
 def render_error(problem_response: ProblemResponse) -> Response:
@@ -57,7 +57,7 @@ class FunctionCall(PeerRequest):
 
 @DIALECT.post("/apis/functioncalls")
 async def functioncalls(request: Request) -> Response:
-    call = await bodies.parse_body(request, FunctionCall)
+    call = await request_parsing.parse_body(request, FunctionCall)
     body = call.model_dump()
     try:
         if not call.testcases:

@@ -14,8 +14,9 @@ from fastapi import Request, Response
 from pydantic import Field
 from starlette.exceptions import HTTPException
 
-from sandbox.api import bodies
-from sandbox.api.dialects.tongue import (
+from sandbox.api import request_parsing
+from sandbox.api.dependencies import get_context
+from sandbox.api.dialects.dialect import (
     Dialect,
     PeerRequest,
     build_limits,
@@ -25,7 +26,6 @@ from sandbox.api.dialects.tongue import (
     resolve_language,
     verify_submissions,
 )
-from sandbox.api.door import get_context
 from sandbox.api.problems import ProblemResponse
 from sandbox.errors import BadRequest, QueueUnavailable, Refused
 from sandbox.runner.contract import Status, Verdict
@@ -64,13 +64,13 @@ Result = dict[str, Any]
 
 @DIALECT.post("/judge")
 async def judge(request: Request) -> Response:
-    (result,) = await _judge_submissions(request, [await bodies.parse_body(request, Submission)])
+    (result,) = await _judge_submissions(request, [await request_parsing.parse_body(request, Submission)])
     return encode_response(result)
 
 
 @DIALECT.post("/judge/batch", "/judge/long-batch")
 async def judge_batch(request: Request) -> Response:
-    batch = await bodies.parse_body(request, Batch)
+    batch = await request_parsing.parse_body(request, Batch)
     return encode_response(
         {"sub_id": batch.sub_id or str(uuid4()), "results": await _judge_submissions(request, batch.submissions)}
     )
@@ -78,13 +78,13 @@ async def judge_batch(request: Request) -> Response:
 
 @DIALECT.post("/run")
 async def run(request: Request) -> Response:
-    (result,) = await _run_submissions(request, [await bodies.parse_body(request, Submission)])
+    (result,) = await _run_submissions(request, [await request_parsing.parse_body(request, Submission)])
     return encode_response(result)
 
 
 @DIALECT.post("/run/batch", "/run/long-batch")
 async def run_batch(request: Request) -> Response:
-    batch = await bodies.parse_body(request, Batch)
+    batch = await request_parsing.parse_body(request, Batch)
     return encode_response(
         {"sub_id": batch.sub_id or str(uuid4()), "results": await _run_submissions(request, batch.submissions)}
     )

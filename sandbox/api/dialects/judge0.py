@@ -20,10 +20,10 @@ import orjson
 from fastapi import Request, Response
 from pydantic import Field
 
-from sandbox.api import bodies
-from sandbox.api.callbacks import build_callback
-from sandbox.api.dialects import judge0_tables as tables
-from sandbox.api.dialects.tongue import (
+from sandbox.api import request_parsing
+from sandbox.api.dependencies import SubmissionService, get_context
+from sandbox.api.dialects import judge0_catalog as tables
+from sandbox.api.dialects.dialect import (
     Dialect,
     PeerRequest,
     build_limits,
@@ -32,15 +32,15 @@ from sandbox.api.dialects.tongue import (
     execute_programs,
     select_debug_checks,
 )
-from sandbox.api.door import SubmissionService, get_context
 from sandbox.api.problems import ProblemResponse
+from sandbox.api.routes.webhooks import build_callback
 from sandbox.errors import BadRequest, NotFound
-from sandbox.jobs.outbox import BodyFormatter
-from sandbox.rewards.request import TaskLookup
+from sandbox.rewards.plan import TaskLookup
 from sandbox.runner.contract import Status
 from sandbox.schema import MAX_ITEMS, ExecuteRequest, ExecuteResult, Job, JobStatus, StageResult, TestCase
 from sandbox.schema.callbacks import Callback, CallbackUrl
 from sandbox.schema.reward import Task, TaskSet
+from sandbox.webhooks.queue import BodyFormatter
 
 TASK_NAME = "expected"
 _BLANKS = b"\0 \t\r\v\f\n"
@@ -112,7 +112,7 @@ class ResponseFormat:
 @DIALECT.post("/submissions")
 async def create(request: Request) -> Response:
     response_format = ResponseFormat.from_request(request)
-    submission = await bodies.parse_body(request, Submission)
+    submission = await request_parsing.parse_body(request, Submission)
     program, expected = (
         _build_execute_request(submission, response_format.base64),
         _decode_expected(submission, response_format.base64),
@@ -133,7 +133,7 @@ async def create(request: Request) -> Response:
 @DIALECT.post("/submissions/batch")
 async def create_batch(request: Request) -> Response:
     response_format = ResponseFormat.from_request(request)
-    batch = await bodies.parse_body(request, Batch)
+    batch = await request_parsing.parse_body(request, Batch)
     wanted = [
         (
             _build_execute_request(each, response_format.base64),

@@ -10,8 +10,8 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from sandbox.api import bodies
-from sandbox.api.dialects.tongue import (
+from sandbox.api import request_parsing
+from sandbox.api.dialects.dialect import (
     Dialect,
     PeerRequest,
     build_limits,
@@ -23,8 +23,8 @@ from sandbox.api.dialects.tongue import (
 from sandbox.api.problems import ProblemResponse
 from sandbox.errors import BadRequest, InfrastructureError
 from sandbox.rewards import preamble
-from sandbox.rewards.cases import read_stdin_tests
-from sandbox.rewards.extract import parses
+from sandbox.rewards.case_formats import read_stdin_tests
+from sandbox.rewards.extraction import parses
 from sandbox.rewards.packed_tests import NotPacked, unpack_tests
 from sandbox.runner.contract import Verdict
 from sandbox.schema import Lane, VerifyRequest
@@ -52,7 +52,7 @@ class TestProgram(PeerRequest):
 @DIALECT.post("/test_program")
 async def test_program(request: Request) -> Response:
     """Run asserts. A test that is no Python is the data set's fault, and fails as it does with the peer."""
-    body = await bodies.parse_body(request, TestProgram)
+    body = await request_parsing.parse_body(request, TestProgram)
     tests = await asyncio.to_thread(_parse_tests, body.tests)
     good = [index for index, each in enumerate(tests) if isinstance(each, str) and parses(each)]
     results, runtimes = await _run_tests(request, body, body.program, [{"assert": tests[index]} for index in good])
@@ -65,7 +65,7 @@ async def test_program(request: Request) -> Response:
 @DIALECT.post("/test_program_stdio")
 async def test_program_stdio(request: Request) -> Response:
     """Run a program, after LiveCodeBench's imports, on inputs."""
-    body = await bodies.parse_body(request, TestProgram)
+    body = await request_parsing.parse_body(request, TestProgram)
     tests = await asyncio.to_thread(_parse_tests, body.tests)
     program = preamble.join_parts(preamble.build_livecodebench_preamble(), body.program)
     results, runtimes = await _run_tests(request, body, program, read_stdin_tests(tests) if tests else [])

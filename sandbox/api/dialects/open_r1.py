@@ -9,8 +9,8 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from sandbox.api import bodies
-from sandbox.api.dialects.tongue import (
+from sandbox.api import request_parsing
+from sandbox.api.dialects.dialect import (
     Dialect,
     PeerRequest,
     build_limits,
@@ -21,10 +21,10 @@ from sandbox.api.dialects.tongue import (
 )
 from sandbox.api.problems import ProblemResponse
 from sandbox.errors import BadRequest
-from sandbox.rewards.extract import tag_language
-from sandbox.rewards.open_r1_reward import print_last_expression
+from sandbox.rewards.extraction import tag_language
 from sandbox.runner.contract import Status
 from sandbox.schema import ExecuteRequest, ExecuteResult, Lane
+from sandbox.trainers.open_r1_reward import print_last_expression
 
 
 def render_error(problem_response: ProblemResponse) -> Response:
@@ -47,7 +47,7 @@ class Batch(PeerRequest):
 
 @DIALECT.post("/execute_batch")
 async def execute_batch(request: Request) -> Response:
-    batch = await bodies.parse_body(request, Batch)
+    batch = await request_parsing.parse_body(request, Batch)
     names = batch.languages if batch.languages is not None else [batch.language] * len(batch.scripts)
     if len(names) != len(batch.scripts):
         raise BadRequest(f"{len(names)} languages for {len(batch.scripts)} scripts", "languages")

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
-from sandbox.api.dialects.questions import read_missing_reward, read_reward_request
-from sandbox.api.dialects.tongue import Dialect, encode_response
+from sandbox.api.dialects.dialect import Dialect, encode_response
+from sandbox.api.dialects.reward_query import read_missing_reward, read_reward_request
 from sandbox.api.problems import ProblemResponse
-from sandbox.api.rewards import compute_rewards
-from sandbox.rewards.openrlhf_reward import openrlhf_answer, openrlhf_request
+from sandbox.api.routes.rewards import compute_rewards
+from sandbox.trainers.openrlhf_reward import openrlhf_answer, openrlhf_request
 
 
 def render_error(problem_response: ProblemResponse) -> Response:

@@ -14,8 +14,8 @@ from fastapi import Request, Response
 from pydantic import Field
 
 from sandbox import languages
-from sandbox.api import bodies
-from sandbox.api.dialects.tongue import (
+from sandbox.api import request_parsing
+from sandbox.api.dialects.dialect import (
     Dialect,
     PeerRequest,
     build_limits,
@@ -79,7 +79,7 @@ class ExecuteBody(PeerRequest):
 
 @DIALECT.post("/api/v2/execute")
 async def execute(request: Request) -> Response:
-    body = await bodies.parse_body(request, ExecuteBody)
+    body = await request_parsing.parse_body(request, ExecuteBody)
     language = _find_runtime(body.language, body.version)
     (result,) = await execute_programs(request, [_build_execute_request(body, language)])
     return encode_response(_render_result(language, result))

@@ -12,11 +12,11 @@ from typing import Any
 from fastapi import Request, Response
 from pydantic import Field
 
-from sandbox.api import bodies
+from sandbox.api import request_parsing
+from sandbox.api.dialects import sandbox_fusion_datasets as shapes
 from sandbox.api.dialects import sandbox_fusion_judge as judge
 from sandbox.api.dialects import sandbox_fusion_jupyter as jupyter
-from sandbox.api.dialects import sandbox_fusion_shapes as shapes
-from sandbox.api.dialects.tongue import (
+from sandbox.api.dialects.dialect import (
     Dialect,
     PeerRequest,
     build_limits,
@@ -65,7 +65,7 @@ class RunCodeRequest(PeerRequest):
 
 @DIALECT.post("/run_code")
 async def run_code(request: Request) -> Response:
-    body = await bodies.parse_body(request, RunCodeRequest)
+    body = await request_parsing.parse_body(request, RunCodeRequest)
     timeout_s = max(body.compile_timeout, 0.0) + max(body.run_timeout, 0.0) + GRACE_S
     (result,) = await execute_programs(request, [_build_execute_request(body)], limit_s=timeout_s)
     return encode_response(render_run_code_result(result))
@@ -73,7 +73,7 @@ async def run_code(request: Request) -> Response:
 
 @DIALECT.post("/run_jupyter")
 async def run_jupyter(request: Request) -> Response:
-    body = await bodies.parse_body(request, jupyter.RunJupyterRequest)
+    body = await request_parsing.parse_body(request, jupyter.RunJupyterRequest)
     timeout_s = max(body.total_timeout, 0.0) + GRACE_S
     (result,) = await execute_programs(request, [jupyter.build_notebook_request(body)], limit_s=timeout_s)
     if result.status is Status.INTERNAL_ERROR:
@@ -83,13 +83,13 @@ async def run_jupyter(request: Request) -> Response:
 
 @DIALECT.post("/submit")
 async def submit(request: Request) -> Response:
-    body = await bodies.parse_body(request, judge.SubmitRequest)
+    body = await request_parsing.parse_body(request, judge.SubmitRequest)
     return await judge.evaluate(request, body, await asyncio.to_thread(shapes.parse_problem, body))
 
 
 @DIALECT.post("/common_evaluate_batch")
 async def common_evaluate_batch(request: Request) -> Response:
-    body = await bodies.parse_body(request, judge.SubmitRequest)
+    body = await request_parsing.parse_body(request, judge.SubmitRequest)
     return await judge.evaluate(request, body, await asyncio.to_thread(shapes.parse_scalebox_problem, body))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import Request, Response
 from pydantic import Field
 
-from sandbox.api.dialects.tongue import (
+from sandbox.api.dialects.dialect import (
     PeerRequest,
     build_limits,
     build_model,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import orjson
 from pydantic import Field
 
-from sandbox.api.dialects.tongue import PeerRequest, build_limits, build_model
+from sandbox.api.dialects.dialect import PeerRequest, build_limits, build_model
 from sandbox.runner.contract import Status
 from sandbox.schema import ExecuteRequest, ExecuteResult, Lane
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
+from sandbox.api.dialects.dialect import Dialect, encode_response
 from sandbox.api.dialects.openrlhf import render_error
-from sandbox.api.dialects.questions import read_missing_reward, read_reward_request
-from sandbox.api.dialects.tongue import Dialect, encode_response
-from sandbox.api.rewards import compute_rewards
-from sandbox.rewards.slime_reward import slime_answer, slime_request
+from sandbox.api.dialects.reward_query import read_missing_reward, read_reward_request
+from sandbox.api.routes.rewards import compute_rewards
+from sandbox.trainers.slime_reward import slime_answer, slime_request
 
 DIALECT = Dialect("slime", render_error)
 

@@ -29,7 +29,7 @@ from sandbox.verify.checkers import (
     livecodebench,
     regex,
     sandbox_fusion,
-    size,
+    size_limits,
     tokens,
     unordered_lines,
     unordered_tokens,
@@ -93,8 +93,8 @@ _PATTERN_RULES = frozenset({"regex"})  # rules whose expected text is no output
 def check(kind: str, actual: bytes, expected: bytes, **options: Any) -> ComparisonResult:
     """Apply the rule `kind`. Raises KeyError for one that does not exist, and nothing else."""
     rule = RULES[kind]
-    if size.is_too_long(actual, expected) and kind not in _PATTERN_RULES:
-        return ComparisonResult(accepted=False, message=size.TOO_LONG_MESSAGE)
+    if size_limits.is_too_long(actual, expected) and kind not in _PATTERN_RULES:
+        return ComparisonResult(accepted=False, message=size_limits.TOO_LONG_MESSAGE)
     try:
         why = rule(actual, expected, **options)
     except CheckerFailed as failure:

@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
-from sandbox.verify.checkers import pieces, size
+from sandbox.verify.checkers import block_reader, size_limits
 
 ABSOLUTE, RELATIVE = 1e-8, 1e-5
 LINE_ENDS = b"\n\v\f\r\x1c\x1d\x1e"
@@ -34,17 +34,17 @@ SPACES_FACTOR = 16  # columns may be padded
 def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    size.require_judgeable(expected, SPACES)
-    too_many_lines = size.has_too_many(actual, expected, LINE_ENDS)
-    if too_many_lines or size.has_too_many(actual, expected, SPACES, SPACES_FACTOR):
-        return size.TOO_MANY_MESSAGE
+    size_limits.require_judgeable(expected, SPACES)
+    too_many_lines = size_limits.has_too_many(actual, expected, LINE_ENDS)
+    if too_many_lines or size_limits.has_too_many(actual, expected, SPACES, SPACES_FACTOR):
+        return size_limits.TOO_MANY_MESSAGE
     found = actual.decode(errors="surrogateescape").splitlines()
     text = expected.decode(errors="surrogateescape")
     wanted = [line.strip() for line in text.split("\n") if line]
     if _texts_equal(found, text) or found == wanted:
         return ""
     found = [line for line in found if line]
-    large = len(actual) + len(expected) > pieces.BLOCK_BYTES
+    large = len(actual) + len(expected) > block_reader.BLOCK_BYTES
     if found == wanted or _are_all_close(found, wanted) or _token_sets_equal(found, wanted, large):
         return ""
     return "neither the text, the numbers nor the sets of tokens agree"

@@ -6,7 +6,7 @@ themselves.
 
 from __future__ import annotations
 
-from sandbox.verify.checkers import pieces
+from sandbox.verify.checkers import block_reader
 
 MAX_GROWTH = 9  # folding makes a character's UTF-8 at most three times as long, or a third
 
@@ -14,9 +14,9 @@ MAX_GROWTH = 9  # folding makes a character's UTF-8 at most three times as long,
 def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    start = pieces.find_divergence_start(actual, expected, pieces.SPACES)
-    found, wanted = pieces.iter_tokens(actual, start), pieces.iter_tokens(expected, start)
-    return pieces.find_first_difference("token", found, wanted, _equals_ignoring_case, start)
+    start = block_reader.find_divergence_start(actual, expected, block_reader.SPACES)
+    found, wanted = block_reader.iter_tokens(actual, start), block_reader.iter_tokens(expected, start)
+    return block_reader.find_first_difference("token", found, wanted, _equals_ignoring_case, start)
 
 
 def canonicalize(output: bytes) -> bytes:

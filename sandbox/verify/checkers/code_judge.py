@@ -6,7 +6,7 @@ a line's end count. That grader fails on output that is not UTF-8; here such byt
 
 from __future__ import annotations
 
-from sandbox.verify.checkers.pieces import count_common_prefix, decode_stripped
+from sandbox.verify.checkers.block_reader import count_common_prefix, decode_stripped
 
 
 def find_difference(actual: bytes, expected: bytes) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from sandbox.verify.checkers import pieces
+from sandbox.verify.checkers import block_reader
 
 SPACES = b" \t\r\n"
 _TOKEN = re.compile(rb"[^ \t\r\n]+")
@@ -17,9 +17,9 @@ _TOKEN = re.compile(rb"[^ \t\r\n]+")
 def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    start = pieces.find_divergence_start(actual, expected, SPACES)
-    found, wanted = (pieces.iter_tokens(output, start, _split, SPACES) for output in (actual, expected))
-    return pieces.find_first_difference("token", found, wanted, start=start)
+    start = block_reader.find_divergence_start(actual, expected, SPACES)
+    found, wanted = (block_reader.iter_tokens(output, start, _split, SPACES) for output in (actual, expected))
+    return block_reader.find_first_difference("token", found, wanted, start=start)
 
 
 def canonicalize(output: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.verify.checkers.pieces import count_common_prefix
+from sandbox.verify.checkers.block_reader import count_common_prefix
 
 
 def find_difference(actual: bytes, expected: bytes) -> str:

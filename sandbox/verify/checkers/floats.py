@@ -13,7 +13,7 @@ import re
 from functools import partial
 
 from sandbox.verify import tolerance
-from sandbox.verify.checkers import pieces
+from sandbox.verify.checkers import block_reader
 
 # Possessive quantifiers: a long run of digits before something else is read once, not once for each digit.
 _NUMBER = re.compile(
@@ -24,10 +24,10 @@ _NUMBER = re.compile(
 def find_difference(actual: bytes, expected: bytes, absolute: float = 1e-9, relative: float = 1e-9) -> str:
     if actual == expected:
         return ""
-    start = pieces.find_divergence_start(actual, expected, pieces.SPACES)
-    found, wanted = pieces.iter_tokens(actual, start), pieces.iter_tokens(expected, start)
+    start = block_reader.find_divergence_start(actual, expected, block_reader.SPACES)
+    found, wanted = block_reader.iter_tokens(actual, start), block_reader.iter_tokens(expected, start)
     same = partial(are_close, absolute=absolute, relative=relative)
-    why = pieces.find_first_difference("token", found, wanted, same, start)
+    why = block_reader.find_first_difference("token", found, wanted, same, start)
     return f"{why} by more than the tolerance" if why.endswith("differs") else why
 
 

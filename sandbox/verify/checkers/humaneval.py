@@ -21,7 +21,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from sandbox.verify.checkers import pieces, size
+from sandbox.verify.checkers import block_reader, size_limits
 
 MAX_DEPTH = 200
 DELIMITERS = b"[](){},:"
@@ -55,13 +55,13 @@ class _Container:
 def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    size.require_judgeable(expected, DELIMITERS)
+    size_limits.require_judgeable(expected, DELIMITERS)
     try:
         wanted = canonicalize_literal(expected)
     except NotALiteral:
         return _find_text_difference(actual, expected)
-    if size.has_too_many(actual, expected, DELIMITERS):
-        return size.TOO_MANY_MESSAGE
+    if size_limits.has_too_many(actual, expected, DELIMITERS):
+        return size_limits.TOO_MANY_MESSAGE
     try:
         return "" if canonicalize_literal(actual) == wanted else "the values differ"
     except NotALiteral:
@@ -69,15 +69,15 @@ def find_difference(actual: bytes, expected: bytes) -> str:
 
 
 def canonicalize(output: bytes) -> bytes:
-    size.require_judgeable(output, DELIMITERS)
+    size_limits.require_judgeable(output, DELIMITERS)
     try:
         return canonicalize_literal(output).encode(errors="surrogatepass")
     except NotALiteral:
-        return b"text " + pieces.decode_stripped(output).encode(errors="surrogateescape")
+        return b"text " + block_reader.decode_stripped(output).encode(errors="surrogateescape")
 
 
 def _find_text_difference(actual: bytes, expected: bytes) -> str:
-    same = pieces.decode_stripped(actual) == pieces.decode_stripped(expected)
+    same = block_reader.decode_stripped(actual) == block_reader.decode_stripped(expected)
     return "" if same else "the texts differ, and are not both literals"
 
 

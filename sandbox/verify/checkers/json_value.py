@@ -18,7 +18,7 @@ import json
 import re
 from collections.abc import Callable
 
-from sandbox.verify.checkers import floats, size
+from sandbox.verify.checkers import floats, size_limits
 
 _TOKEN = re.compile(
     r"""[ \t\n\r]*+(?:(?P<mark>[\[\]{},:])
@@ -58,9 +58,9 @@ class TooDeep(Exception):
 def find_difference(actual: bytes, expected: bytes, absolute: float = 0.0, relative: float = 0.0) -> str:
     if actual == expected:
         return ""
-    size.require_judgeable(expected, DELIMITERS)
-    if size.has_too_many(actual, expected, DELIMITERS):
-        return size.TOO_MANY_MESSAGE
+    size_limits.require_judgeable(expected, DELIMITERS)
+    if size_limits.has_too_many(actual, expected, DELIMITERS):
+        return size_limits.TOO_MANY_MESSAGE
     try:
         wanted, deep = _parse(expected)
     except NotJSON:
@@ -78,7 +78,7 @@ def canonicalize(output: bytes, absolute: float = 0.0, relative: float = 0.0) ->
     """Bytes that are equal for outputs that agree; None with a tolerance, under which agreement is not transitive."""
     if absolute or relative:
         return None
-    size.require_judgeable(output, DELIMITERS)
+    size_limits.require_judgeable(output, DELIMITERS)
     try:
         value = parse(output)
     except NotJSON:

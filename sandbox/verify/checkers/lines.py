@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sandbox.verify.checkers import pieces
+from sandbox.verify.checkers import block_reader
 
 BLANKS = b" \t\r\v\f"
 
@@ -13,8 +13,10 @@ def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
     actual, expected = actual.rstrip(), expected.rstrip()  # blanks and line feeds: all of ASCII's white space
-    start = pieces.find_divergence_start(actual, expected, b"\n")
-    return pieces.find_first_difference("line", _iter_lines(actual, start), _iter_lines(expected, start), start=start)
+    start = block_reader.find_divergence_start(actual, expected, b"\n")
+    return block_reader.find_first_difference(
+        "line", _iter_lines(actual, start), _iter_lines(expected, start), start=start
+    )
 
 
 def canonicalize(output: bytes) -> bytes:
@@ -22,4 +24,4 @@ def canonicalize(output: bytes) -> bytes:
 
 
 def _iter_lines(output: bytes, start: int = 0) -> Iterator[bytes]:
-    return (line.rstrip(BLANKS) for line in pieces.iter_lines(output, b"\n", start))
+    return (line.rstrip(BLANKS) for line in block_reader.iter_lines(output, b"\n", start))

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
 
-from sandbox.verify.checkers import pieces
+from sandbox.verify.checkers import block_reader
 
 _TOKEN = re.compile(r"\S+")
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
@@ -21,7 +21,7 @@ _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    return pieces.find_first_difference("line", _iter_lines(actual), _iter_lines(expected), _numbers_equal)
+    return block_reader.find_first_difference("line", _iter_lines(actual), _iter_lines(expected), _numbers_equal)
 
 
 def canonicalize(output: bytes) -> bytes:
@@ -29,11 +29,11 @@ def canonicalize(output: bytes) -> bytes:
 
 
 def _iter_lines(output: bytes) -> Iterator[str]:
-    return (line.strip() for line in pieces.iter_lines(pieces.decode_stripped(output), "\n"))
+    return (line.strip() for line in block_reader.iter_lines(block_reader.decode_stripped(output), "\n"))
 
 
 def _iter_tokens(line: str) -> Iterable[str]:
-    if len(line) <= pieces.BLOCK_BYTES:
+    if len(line) <= block_reader.BLOCK_BYTES:
         return line.split()
     return (match[0] for match in _TOKEN.finditer(line))
 

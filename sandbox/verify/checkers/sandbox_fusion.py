@@ -8,7 +8,7 @@ NaN, and an infinity with itself.
 
 from __future__ import annotations
 
-from sandbox.verify.checkers import pieces
+from sandbox.verify.checkers import block_reader
 
 RELATIVE, SMALLEST = 1e-5, 1e-10
 MAX_NUMBER_CHARS = 1_000
@@ -17,14 +17,14 @@ MAX_NUMBER_CHARS = 1_000
 def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    found, wanted = pieces.decode_stripped(actual), pieces.decode_stripped(expected)
+    found, wanted = block_reader.decode_stripped(actual), block_reader.decode_stripped(expected)
     lines = found.count("\n"), wanted.count("\n")
     if lines[0] != lines[1]:  # before anything is made for each line
         return f"{lines[0] + 1} lines, not {lines[1] + 1}"
     found, wanted = found.lower(), wanted.lower()
     if found == wanted:
         return ""
-    pairs = zip(pieces.iter_lines(found, "\n"), pieces.iter_lines(wanted, "\n"), strict=True)
+    pairs = zip(block_reader.iter_lines(found, "\n"), block_reader.iter_lines(wanted, "\n"), strict=True)
     for number, (one, other) in enumerate(pairs, start=1):
         if one != other and one.strip() != other.strip() and not _is_close(one, other):
             return f"line {number} differs"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from sandbox.verify.checkers import pieces
+from sandbox.verify.checkers import block_reader
 
 
 def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    start = pieces.find_divergence_start(actual, expected, pieces.SPACES)
-    found, wanted = pieces.iter_tokens(actual, start), pieces.iter_tokens(expected, start)
-    return pieces.find_first_difference("token", found, wanted, start=start)
+    start = block_reader.find_divergence_start(actual, expected, block_reader.SPACES)
+    found, wanted = block_reader.iter_tokens(actual, start), block_reader.iter_tokens(expected, start)
+    return block_reader.find_first_difference("token", found, wanted, start=start)
 
 
 def canonicalize(output: bytes) -> bytes:

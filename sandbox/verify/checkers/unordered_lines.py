@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sandbox.verify.checkers import pieces, size
+from sandbox.verify.checkers import block_reader, size_limits
 from sandbox.verify.checkers.lines import BLANKS
 
 
 def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    if size.has_too_many(actual.rstrip(), expected, b"\n"):
-        return size.TOO_MANY_MESSAGE
-    large = len(actual) + len(expected) > pieces.COUNTED_BYTES
-    return pieces.find_unordered_difference("line", _iter_lines(actual), _iter_lines(expected), large)
+    if size_limits.has_too_many(actual.rstrip(), expected, b"\n"):
+        return size_limits.TOO_MANY_MESSAGE
+    large = len(actual) + len(expected) > block_reader.COUNTED_BYTES
+    return block_reader.find_unordered_difference("line", _iter_lines(actual), _iter_lines(expected), large)
 
 
 def canonicalize(output: bytes) -> bytes:
@@ -25,4 +25,4 @@ def canonicalize(output: bytes) -> bytes:
 
 
 def _iter_lines(output: bytes) -> Iterator[bytes]:
-    return filter(None, (line.rstrip(BLANKS) for line in pieces.iter_lines(output.rstrip(), b"\n")))
+    return filter(None, (line.rstrip(BLANKS) for line in block_reader.iter_lines(output.rstrip(), b"\n")))

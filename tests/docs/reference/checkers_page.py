@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from sandbox import schema
 from sandbox.verify import checkers
-from tests.docs.reference.table import format_code, format_docstring, format_table
+from tests.docs.reference.markdown_format import format_code, format_docstring, format_table
 
 INTRODUCTION = """
 # Checkers

@@ -1,9 +1,9 @@
-"""Every metric of `sandbox.metrics.declare`."""
+"""Every metric of `sandbox.telemetry.definitions`."""
 
 from __future__ import annotations
 
-from sandbox.metrics.declare import METRICS, Metric
-from tests.docs.reference.table import format_code, format_table
+from sandbox.telemetry.definitions import METRICS, Metric
+from tests.docs.reference.markdown_format import format_code, format_table
 
 INTRODUCTION = """
 # Metrics

@@ -1,9 +1,9 @@
-"""Every key of `sandbox.jobs.keys`."""
+"""Every key of `sandbox.queue.redis_keys`."""
 
 from __future__ import annotations
 
-from sandbox.jobs import keys
-from tests.docs.reference.table import format_code, format_table
+from sandbox.queue import redis_keys
+from tests.docs.reference.markdown_format import format_code, format_table
 
 INTRODUCTION = """
 # Redis keys
@@ -15,7 +15,9 @@ same name, or words.
 
 def parse_rows() -> list[tuple[str, ...]]:
     """The table in the docstring of `keys`, cell by cell."""
-    lines = [line.strip("|").split("|") for line in (keys.__doc__ or "").splitlines() if line.startswith("| sandbox:")]
+    lines = [
+        line.strip("|").split("|") for line in (redis_keys.__doc__ or "").splitlines() if line.startswith("| sandbox:")
+    ]
     return [tuple(cell.strip() for cell in line) for line in lines]
 
 

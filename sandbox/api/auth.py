@@ -1,0 +1,113 @@
+"""Before every route when there are API keys: who asks, and may they.
+
+A key comes as `Authorization: Bearer <key>`, as `X-Auth-Token` as Judge0's clients send theirs, or as the password of
+`Authorization: Basic`, which is what a browser can ask its user for. Everything needs a key but what is open by name:
+the health checks, and pages that are the same for everybody.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from binascii import Error as BadBase64
+from collections.abc import Iterable
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sandbox.api.dialects.registry import DIALECTS, PATH_PREFIX
+from sandbox.api.keyring import Keyring
+from sandbox.api.middleware import CALLER_ID_SCOPE_KEY
+from sandbox.api.problems import ProblemResponse, describe_error
+from sandbox.errors import Forbidden, Unauthorized
+from sandbox.request_context import CURRENT_CALLER, Caller, Role
+
+PUBLIC_PATHS = frozenset({"/", "/health/live", "/health/ready", "/openapi.json", "/docs", "/guide", "/favicon.ico"})
+PUBLIC_PATH_PREFIXES = ("/docs/", "/guide/", "/web/")
+# What tells of all clients, or takes the whole machine.
+ADMIN_PATHS = frozenset({"/metrics", "/live", "/gpus", "/generate", "/evaluate"})
+ADMIN_PATH_PREFIXES = ("/live/", "/train/", "/webhooks/")
+
+RawHeaders = Iterable[tuple[bytes, bytes]]
+
+
+class ApiKeyMiddleware:
+    """ASGI middleware; not there at all when there are no keys."""
+
+    def __init__(self, app: ASGIApp, keyring: Keyring, root_dialect: str) -> None:
+        self._app = app
+        self._keyring = keyring
+        self._root_dialect = root_dialect
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or _is_public(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        try:
+            caller = self._authorize(scope["path"], scope["headers"])
+        except (Unauthorized, Forbidden) as error:
+            problem_response = describe_error(error)
+            if isinstance(error, Unauthorized):
+                problem_response = ProblemResponse(
+                    problem_response.problem, {"WWW-Authenticate": _choose_challenge(scope["path"])}
+                )
+            await self._render_refusal(scope["path"], problem_response)(scope, receive, send)
+            return
+        scope[CALLER_ID_SCOPE_KEY] = caller.id
+        token = CURRENT_CALLER.set(caller)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            CURRENT_CALLER.reset(token)
+
+    def _authorize(self, path: str, headers: RawHeaders) -> Caller:
+        caller = self._keyring.authenticate(_extract_key(headers))
+        if caller.role is not Role.ADMIN and (path in ADMIN_PATHS or path.startswith(ADMIN_PATH_PREFIXES)):
+            raise Forbidden("this path is for keys with the role admin")
+        return caller
+
+    def _render_refusal(self, path: str, problem_response: ProblemResponse) -> ASGIApp:
+        """As the peer whose path it is says its errors."""
+        name = (
+            path.removeprefix(PATH_PREFIX + "/").split("/")[0]
+            if path.startswith(PATH_PREFIX + "/")
+            else self._root_dialect
+        )
+        if name not in DIALECTS:
+            return problem_response.to_response()
+        response: Response = DIALECTS[name].render_error(problem_response)
+        response.headers.update(problem_response.headers)
+        return response
+
+
+def _is_public(path: str) -> bool:
+    return path in PUBLIC_PATHS or path.startswith(PUBLIC_PATH_PREFIXES)
+
+
+def _choose_challenge(path: str) -> str:
+    return (
+        'Basic realm="sandbox", charset="UTF-8"'
+        if path in ADMIN_PATHS or path.startswith(ADMIN_PATH_PREFIXES)
+        else "Bearer"
+    )
+
+
+def _extract_key(headers: RawHeaders) -> bytes:
+    """The key in the request's headers, or nothing, which is no key either."""
+    for name, value in headers:
+        if name == b"x-auth-token":
+            return value.strip()
+        if name == b"authorization":
+            scheme, _, rest = value.strip().partition(b" ")
+            if scheme.lower() == b"bearer":
+                return rest.strip()
+            if scheme.lower() == b"basic":
+                return _decode_password(rest.strip())
+            return value.strip()  # peers whose clients send the bare token
+    return b""
+
+
+def _decode_password(encoded: bytes) -> bytes:
+    try:
+        return b64decode(encoded, validate=True).partition(b":")[2]
+    except BadBase64:
+        return b""

@@ -1,0 +1,198 @@
+"""What every dialect is made of: paths of a peer, a way to say errors, and the way to the one service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine, Sequence
+from math import isfinite
+from typing import Any, TypeVar
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.exceptions import HTTPException
+
+from sandbox import languages
+from sandbox.api.fast_route import FastRoute
+from sandbox.api.problems import ProblemResponse, describe_error
+from sandbox.api.responses import build_json_response, submit_and_wait
+from sandbox.errors import BadRequest, SandboxError, UnknownLanguage
+from sandbox.runner.contract import Status, Verdict
+from sandbox.schema import ExecuteRequest, ExecuteResult, LimitsRequest, TestResult, VerifyRequest, VerifyResult
+from sandbox.schema.error_paths import format_dotted_path
+from sandbox.schema.wire import MAX_COMPILE_CPU_TIME_S, MAX_COMPILE_WALL_TIME_S
+
+Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+ModelType = TypeVar("ModelType", bound=BaseModel)
+
+
+class PeerRequest(BaseModel):
+    """A peer's request: fields that it has and we do not read are let through, as the peer lets ours."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+class Dialect:
+    """The paths of one peer. `tell` says an error as that peer says its own."""
+
+    def __init__(self, name: str, render_error: Callable[[ProblemResponse], Response]) -> None:
+        self.name = name
+        self._error_renderer = render_error
+        self._routes: list[tuple[str, str, Endpoint]] = []
+
+    def get(self, path: str) -> Callable[[Endpoint], Endpoint]:
+        return self._register("GET", path)
+
+    def post(self, *paths: str) -> Callable[[Endpoint], Endpoint]:
+        return self._register("POST", *paths)
+
+    def render_error(self, problem: ProblemResponse) -> Response:
+        """A problem in this peer's words."""
+        return self._error_renderer(problem)
+
+    def add_routes(self, router: APIRouter, prefix: str) -> None:
+        """Put the paths below `prefix`. They stay out of the OpenAPI document: their peers have documents of theirs."""
+        for method, path, endpoint in self._routes:
+            router.add_api_route(
+                (prefix + path) or "/",
+                self._translate_errors(endpoint),
+                methods=[method],
+                include_in_schema=False,
+                route_class_override=FastRoute,
+            )
+
+    def _register(self, method: str, *paths: str) -> Callable[[Endpoint], Endpoint]:
+        def register(endpoint: Endpoint) -> Endpoint:
+            self._routes += [(method, path, endpoint) for path in paths]
+            return endpoint
+
+        return register
+
+    def _translate_errors(self, endpoint: Endpoint) -> Endpoint:
+        async def respond(request: Request) -> Response:
+            try:
+                return await endpoint(request)
+            except (SandboxError, RequestValidationError, HTTPException) as error:
+                return self._error_renderer(describe_error(error))
+
+        return respond
+
+
+def encode_response(value: Any, status: int = 200) -> Response:
+    return build_json_response(to_json(value), status)
+
+
+def to_json(value: Any) -> bytes:
+    """A value as JSON, whatever a client sent: orjson knows neither integers beyond 64 bits nor lone surrogates."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return json.dumps(_replace_nan(value)).encode()
+
+
+def _replace_nan(value: Any) -> Any:
+    """The value with null in place of numbers that JSON does not have, as orjson writes them."""
+    if isinstance(value, dict):
+        return {str(name): _replace_nan(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replace_nan(item) for item in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def parse_json_text(value: Any, field: str = "") -> Any:
+    """JSON text parsed; any other value, and text that is not JSON, as it is. Raises BadRequest."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+    except RecursionError:
+        raise BadRequest(f"{field or 'a JSON text'} is nested too deeply", field) from None
+
+
+def build_model(model: type[ModelType], **fields: Any) -> ModelType:
+    """One of our models from a peer's values. Raises BadRequest that names what is wrong with them."""
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = format_dotted_path(first["loc"])
+        raise BadRequest(f"{field}: {first['msg'].removeprefix('Value error, ')}", field) from None
+
+
+def resolve_language(name: str, aliases: dict[str, str]) -> str:
+    """Our name of a peer's language, by its table of names that differ. Raises UnknownLanguage."""
+    try:
+        return languages.get_language(aliases.get(name.lower(), name)).name
+    except UnknownLanguage as error:
+        known = ", ".join(languages.load_languages())
+        raise BadRequest(f"language {name[:64]!r} is not served here; {known} are", "language") from error
+
+
+def select_debug_checks(language: str, only: str = "") -> dict[str, bool]:
+    """`debug_checks` for a language that has some, or for the only one in which the peer has them."""
+    wanted = languages.get_language(language).with_debug_checks is not None and only in {"", language}
+    return {"debug_checks": True} if wanted else {}
+
+
+def build_limits(
+    *,
+    cpu_time_s: float | None = None,
+    wall_time_s: float | None = None,
+    memory_mb: float | None = None,
+    compile_cpu_time_s: float | None = None,
+    compile_wall_time_s: float | None = None,
+) -> LimitsRequest:
+    """Limits from a peer's numbers, of which None and what is not above 0 mean the default. Raises BadRequest.
+
+    Peers' clients send generous times for compiling as a matter of course: more than the most is the most.
+    """
+    given = {
+        "cpu_time_s": cpu_time_s,
+        "wall_time_s": wall_time_s,
+        "memory_mb": memory_mb,
+        "compile_cpu_time_s": compile_cpu_time_s and min(compile_cpu_time_s, MAX_COMPILE_CPU_TIME_S),
+        "compile_wall_time_s": compile_wall_time_s and min(compile_wall_time_s, MAX_COMPILE_WALL_TIME_S),
+    }
+    fields: dict[str, float] = {name: value for name, value in given.items() if value is not None and value > 0}
+    if "memory_mb" in fields:
+        fields["memory_mb"] = max(16, int(fields["memory_mb"]))
+    return build_model(LimitsRequest, **fields)
+
+
+async def execute_programs(
+    request: Request, programs: Sequence[ExecuteRequest], limit_s: float | None = None
+) -> list[ExecuteResult]:
+    """The programs' results in order; what failed for our fault is one with the status `internal_error`."""
+    results = await submit_and_wait(request, "execute", programs, limit_s=limit_s)
+    return [
+        ExecuteResult(id="", status=Status.INTERNAL_ERROR, message=_extract_detail(result))
+        if isinstance(result, SandboxError)
+        else ExecuteResult.model_validate_json(result)
+        for result in results
+    ]
+
+
+async def verify_submissions(
+    request: Request, submissions: Sequence[VerifyRequest], limit_s: float | None = None
+) -> list[VerifyResult]:
+    """The submissions' results in order; where we failed every test's verdict is `internal_error`."""
+    results = await submit_and_wait(request, "verify", submissions, limit_s=limit_s)
+    return [
+        _build_lost_result(submission, _extract_detail(result))
+        if isinstance(result, SandboxError)
+        else VerifyResult.model_validate_json(result)
+        for submission, result in zip(submissions, results, strict=True)
+    ]
+
+
+def _build_lost_result(submission: VerifyRequest, message: str) -> VerifyResult:
+    tests = [TestResult(verdict=Verdict.INTERNAL_ERROR, message=message) for _ in submission.tests]
+    return VerifyResult(id="", verdict=Verdict.INTERNAL_ERROR, passed=0, total=len(tests), score=0.0, tests=tests)
+
+
+def _extract_detail(error: SandboxError) -> str:
+    problem = describe_error(error).problem
+    return problem.detail or problem.title

@@ -1,0 +1,60 @@
+"""What a reward protocol's URL may say: `?policy=fraction&language=cpp&missing=0`, for its body has no place for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict
+
+from sandbox.api import request_parsing
+from sandbox.api.dependencies import get_context
+from sandbox.errors import BadRequest
+from sandbox.rewards.case_formats import limit_unpacking
+from sandbox.schema.reward import RewardRequest
+from sandbox.trainers.function import RewardOptions
+
+
+class Body(BaseModel):
+    """Any object; what the adapters read of it they check themselves."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
+
+
+async def read_fields(request: Request) -> dict[str, Any]:
+    return (await request_parsing.parse_body_leniently(request, Body)).model_extra or {}
+
+
+async def read_reward_request(
+    request: Request, build: Callable[[Mapping[str, Any], RewardOptions | None], RewardRequest]
+) -> RewardRequest:
+    """The reward request in a body, built in a thread: labels may be large, and packed. Raises BadRequest."""
+    body, options = await read_fields(request), read_options(request)
+    limit = get_context(request).settings.max_body_mb << 20
+
+    def build_within_limit() -> RewardRequest:
+        with limit_unpacking(limit):
+            return build(body, options)
+
+    return await asyncio.to_thread(build_within_limit)
+
+
+def read_options(request: Request) -> RewardOptions:
+    given = request.query_params
+    options: RewardOptions = {}
+    if "policy" in given:
+        options["policy"] = given["policy"]
+    if "language" in given:
+        options["language"] = given["language"]
+    return options
+
+
+def read_missing_reward(request: Request) -> float | None:
+    """The reward that stands for a missing one, if the URL names it."""
+    text = request.query_params.get("missing", "")
+    try:
+        return float(text) if text else None
+    except ValueError:
+        raise BadRequest("missing must be a number", "missing") from None

@@ -1,0 +1,99 @@
+"""API keys: what `SANDBOX_API_KEYS` says of them, and whose a presented one is.
+
+A server holds hashes alone. SHA-256 without salt is enough, and all that a hot path can pay, because a key is 256
+random bits: there is nothing to guess or to look up in a table. Hash only keys that `sandbox keys new` has made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sandbox.errors import BadRequest, Unauthorized
+from sandbox.request_context import Caller, Role
+
+SECRET_BYTES = 32
+_ID = re.compile(r"[a-z0-9-]{1,32}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_OPTION = re.compile(r"(rate|burst|queued|kept)=(\d+(?:\.\d+)?)")
+_ENTRY_FORMAT = (
+    "must be id:role:sha256 with :rate=N :burst=N :queued=N :kept=MIB as wished; `sandbox keys new` makes one"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key for a client, shown once, and the entry that lets a server know it."""
+
+    key: str
+    entry: str
+
+
+def generate_key(key_id: str, role: Role) -> NewKey:
+    """A new random key. Raises BadRequest for an id that is none."""
+    if not _ID.fullmatch(key_id):
+        raise BadRequest("a key's id is 1 to 32 of a-z, 0-9 and dash", "id")
+    key = f"sbx_{key_id}_{secrets.token_urlsafe(SECRET_BYTES)}"
+    return NewKey(key, f"{key_id}:{role}:{_hash_key(key.encode()).hex()}")
+
+
+class Keyring:
+    """The keys a server knows."""
+
+    def __init__(self, entries: Sequence[tuple[bytes, Caller]]) -> None:
+        self._entries = entries
+
+    def authenticate(self, key: bytes) -> Caller:
+        """Whose key it is. Raises Unauthorized. Every entry is compared, in constant time, whichever fits."""
+        digest = _hash_key(key)
+        found = None
+        for known, caller in self._entries:
+            if hmac.compare_digest(known, digest):
+                found = caller
+        if found is None:
+            raise Unauthorized("send a key this service knows, as Authorization: Bearer <key>")
+        return found
+
+
+def parse_keyring(text: str, default: Caller) -> Keyring:
+    """The keyring of `SANDBOX_API_KEYS`: entries with commas or blanks between, what they leave out as in `default`.
+
+    Raises BadRequest that tells the entry by its position, never by its content.
+    """
+    entries = [
+        _parse_entry(word, position, default) for position, word in enumerate(re.split(r"[,\s]+", text.strip(", \n")))
+    ]
+    ids = [caller.id for _, caller in entries]
+    if len(set(ids)) < len(ids):
+        raise BadRequest("two keys have the same id; give each its own", "SANDBOX_API_KEYS")
+    return Keyring(entries)
+
+
+def _parse_entry(word: str, position: int, default: Caller) -> tuple[bytes, Caller]:
+    fault = BadRequest(f"SANDBOX_API_KEYS, entry {position + 1}: {_ENTRY_FORMAT}", "SANDBOX_API_KEYS")
+    key_id, role, digest, *options = [*word.split(":"), "", "", ""][: max(3, word.count(":") + 1)]
+    if not (_ID.fullmatch(key_id) and role in set(Role) and _DIGEST.fullmatch(digest)):
+        raise fault
+    caller = replace(default, id=key_id, role=Role(role))
+    for option in options:
+        match = _OPTION.fullmatch(option)
+        if match is None:
+            raise fault
+        name, number = match[1], float(match[2])
+        if name == "rate":
+            caller = replace(caller, rate=number)
+        elif name == "burst":
+            caller = replace(caller, burst=int(number))
+        elif name == "queued":
+            caller = replace(caller, max_queued=int(number))
+        else:
+            caller = replace(caller, max_kept_mb=int(number))
+    return bytes.fromhex(digest), caller
+
+
+def _hash_key(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()

@@ -1,0 +1,82 @@
+"""Where every request passes: it gets its id and its line in the log, and a failure that nobody expected an answer."""
+
+from __future__ import annotations
+
+import logging
+import re
+from time import perf_counter
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sandbox.api.problems import describe_error
+from sandbox.request_context import CURRENT_REQUEST_IDS, LOG_FIELDS, RequestIds, generate_id
+
+log = logging.getLogger(__name__)
+
+REQUEST_ID_HEADER = b"x-request-id"
+CALLER_ID_SCOPE_KEY = "sandbox.key"  # where the guard leaves the id of the caller's key
+UNLOGGED_PATH_PREFIXES = (
+    "/health",
+    "/metrics",
+    "/live",
+    "/web",
+    "/favicon.ico",
+)  # asked for every few seconds, and nobody's submission
+
+_VALID_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
+
+
+class RequestIdMiddleware:
+    """ASGI middleware. Not Starlette's BaseHTTPMiddleware: that one costs a task and two streams a request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _choose_request_id(scope)
+        began = perf_counter()
+        status = 0
+        origin = CURRENT_REQUEST_IDS.set(RequestIds(request_id=request_id.decode()))
+        logged = LOG_FIELDS.set({"request": request_id.decode()})
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append((REQUEST_ID_HEADER, request_id))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            return  # nobody is left to answer
+        except Exception as error:
+            log.exception("request %s failed", request_id.decode())
+            if status:
+                raise
+            await describe_error(error).to_response()(scope, receive, send_with_id)
+        finally:
+            _log_request(scope, status, perf_counter() - began)
+            LOG_FIELDS.reset(logged)
+            CURRENT_REQUEST_IDS.reset(origin)
+
+
+def _log_request(scope: Scope, status: int, took_s: float) -> None:
+    if scope["path"].startswith(UNLOGGED_PATH_PREFIXES):
+        return
+    fields = {"method": scope["method"], "path": scope["path"], "status": status, "took_s": round(took_s, 6)}
+    if CALLER_ID_SCOPE_KEY in scope:
+        fields["key"] = scope[CALLER_ID_SCOPE_KEY]
+    log.info("answered" if status else "client gone", extra=fields)
+
+
+def _choose_request_id(scope: Scope) -> bytes:
+    """The client's own id where it sent a good one, so that its log and ours can be read side by side."""
+    for name, value in scope["headers"]:
+        if name == REQUEST_ID_HEADER and _VALID_REQUEST_ID.fullmatch(value):
+            return bytes(value)
+    return generate_id().encode()

@@ -1,0 +1,276 @@
+"""The OpenAPI document: routes parse and answer raw bytes, so what they take and give is told here.
+
+Every model gets its schema under `components` and an example; every operation its problems.
+"""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from fastapi import FastAPI
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
+from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
+
+from sandbox import schema
+from sandbox.api.openapi.examples import EXAMPLES
+from sandbox.api.problems import PROBLEM_MEDIA_TYPE
+from sandbox.api.request_parsing import NDJSON
+from sandbox.schema.callbacks import DeadWebhook
+from sandbox.schema.gpu import REQUEST_MODELS as GPU_REQUESTS
+from sandbox.schema.gpu import GpuJob, GpuPool
+from sandbox.schema.live import LiveView
+from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
+from sandbox.schema.vote import VoteRequest, VoteResult
+from sandbox.service import Readiness
+
+REQUEST_MODELS: tuple[type[BaseModel], ...] = (
+    schema.ExecuteRequest,
+    schema.ExecuteSubmission,
+    schema.VerifyRequest,
+    schema.VerifySubmission,
+    schema.ExecuteBatchRequest,
+    schema.VerifyBatchRequest,
+    VoteRequest,
+    RewardRequest,
+    TaskSet,
+    *GPU_REQUESTS.values(),
+)
+
+
+class Live(BaseModel):
+    """What `GET /health/live` answers."""
+
+    status: str = "ok"
+
+
+RESPONSE_MODELS: tuple[type[Any], ...] = (
+    schema.ExecuteResult,
+    schema.VerifyResult,
+    schema.ExecuteBatchResult,
+    schema.VerifyBatchResult,
+    VoteResult,
+    RewardResult,
+    TaskSetInfo,
+    schema.Job,
+    DeadWebhook,
+    schema.LanguageInfo,
+    schema.Problem,
+    Readiness,
+    Live,
+    LiveView,
+    GpuJob,
+    GpuPool,
+)
+
+_PROBLEM_DESCRIPTIONS = {
+    400: "the body is not JSON, or not the gzip it says it is",
+    401: "no API key, or none that is known, where the service has keys",
+    403: "the API key's role may not do this",
+    404: "no such job or task set, or it has expired",
+    408: "the body takes too long to arrive",
+    409: "the submission was cancelled before it finished",
+    413: "the body is over the limit",
+    415: "not application/json",
+    422: "a field is missing, misspelt or out of its range; `errors` has the paths",
+    429: "the API key's rate or quota is spent; `Retry-After` says when",
+    500: "our failure",
+    502: "a box or the container engine failed",
+    503: "the queue is full or does not answer, or no worker can run programs; `Retry-After` says when to try again",
+    504: "no result within the server's time",
+    507: "the API key is over its storage quota; `Retry-After` says when to try again",
+}
+_SUBMISSION_STATUSES = (400, 401, 408, 409, 413, 415, 422, 429, 502, 503, 504, 507)
+
+_SUBMISSION_HEADERS = [
+    {
+        "name": "Prefer",
+        "in": "header",
+        "description": "`respond-async`: answer 202 at once, and keep the result under `/jobs`; `wait=N`: wait no"
+        " longer than N seconds",
+        "schema": {"type": "string"},
+        "example": "respond-async",
+    },
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "a repeated request with the same key gets the first one's job and results; a different request"
+        " with the same key gets 422",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+        "example": "step-17-prompt-3",
+    },
+]
+_REQUEST_ID_HEADER = {
+    "name": "X-Request-ID",
+    "in": "header",
+    "description": "1 to 128 visible ASCII characters; comes back with the answer and stands in the log; without it"
+    " another is made up",
+    "schema": {"type": "string"},
+    "example": "rollout-4711",
+}
+
+
+def document_submission(body: type[BaseModel], result: type[BaseModel], *problems: int) -> dict[str, Any]:
+    """`responses` and `openapi_extra` of a route that takes one submission."""
+    return _build_submission(body, {"application/json": _build_content(result)}, *problems)
+
+
+def document_batch_submission(
+    body: type[BaseModel], results: type[BaseModel], result: type[BaseModel]
+) -> dict[str, Any]:
+    """The same for a batch, whose results may also come line by line."""
+    line = {
+        "type": "object",
+        "required": ["index"],
+        "properties": {
+            "index": {"type": "integer"},
+            "result": _build_reference(result),
+            "problem": _build_reference(schema.Problem),
+        },
+        "description": "one such object a line: the item's index, and its result or else its problem",
+    }
+    return _build_submission(body, {"application/json": _build_content(results), NDJSON: {"schema": line}})
+
+
+def document_upload(body: type[BaseModel], result: type[BaseModel]) -> dict[str, Any]:
+    """`responses` and `openapi_extra` of a route that keeps what it is sent."""
+    return {
+        "responses": _build_ok_responses(result, 400, 401, 408, 413, 415, 422, 503, 507),
+        "openapi_extra": {"parameters": [_REQUEST_ID_HEADER], "requestBody": _build_request_body(body)},
+    }
+
+
+def document_response(result: Any, *problems: int, alternative_status: int | None = None) -> dict[str, Any]:
+    """`responses` and `openapi_extra` of a route without a body."""
+    ok = {"description": "OK", "content": {"application/json": _build_content(result)}}
+    responses: dict[int | str, dict[str, Any]] = {200: ok, **_build_problem_responses(401, *problems, 500)}
+    if alternative_status is not None:
+        responses[alternative_status] = {**ok, "description": "the same, when the answer is no"}
+    return {"responses": responses, "openapi_extra": {"parameters": [_REQUEST_ID_HEADER]}}
+
+
+def document_gpu_submission(body: type[BaseModel]) -> dict[str, Any]:
+    """The same for a route that starts a GPU job: always 202."""
+    location = {"description": "where the job is: `/jobs/{id}`", "schema": {"type": "string"}}
+    accepted = {
+        "description": "accepted",
+        "headers": {"Location": location},
+        "content": {"application/json": _build_content(GpuJob)},
+    }
+    return {
+        "status_code": 202,
+        "responses": {202: accepted, **_build_problem_responses(400, 401, 403, 408, 413, 415, 422, 503, 500)},
+        "openapi_extra": {
+            "parameters": [_SUBMISSION_HEADERS[1], _REQUEST_ID_HEADER],
+            "requestBody": _build_request_body(body),
+        },
+    }
+
+
+def document_job_events() -> dict[str, Any]:
+    """The same for a job's events."""
+    operation = document_event_stream(GpuJob)
+    operation["responses"] |= _build_problem_responses(401, 404, 422)
+    last = {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "description": "the number of the last event seen; the stream goes on behind it",
+        "schema": {"type": "string"},
+        "example": "41",
+    }
+    return {**operation, "openapi_extra": {"parameters": [last, _REQUEST_ID_HEADER]}}
+
+
+def document_no_content(*problems: int) -> dict[str, Any]:
+    """`responses` and `openapi_extra` of a route that takes no body and has nothing to say."""
+    responses: dict[int | str, dict[str, Any]] = {204: {"description": "done", "content": {}}}
+    return {
+        "status_code": 204,
+        "responses": {**responses, **_build_problem_responses(401, *problems, 500)},
+        "openapi_extra": {"parameters": [_REQUEST_ID_HEADER]},
+    }
+
+
+def document_event_stream(model: type[BaseModel]) -> dict[str, Any]:
+    """`responses` and `openapi_extra` of a route that sends events of this model until its client goes."""
+    content = {"text/event-stream": {"schema": _build_reference(model)}}
+    responses = {200: {"description": "OK", "content": content}, **_build_problem_responses(401, 403, 503, 500)}
+    return {"responses": responses, "openapi_extra": {"parameters": [_REQUEST_ID_HEADER]}}
+
+
+def document_metrics() -> dict[str, Any]:
+    content = {"text/plain": {"schema": {"type": "string"}, "example": "sandbox_ready 1.0\n"}}
+    responses = {200: {"description": "OK", "content": content}, **_build_problem_responses(401, 403, 500)}
+    return {"responses": responses, "openapi_extra": {"parameters": [_REQUEST_ID_HEADER]}}
+
+
+class DocumentedApp(FastAPI):
+    """FastAPI whose document also holds the models that routes handle as raw bytes."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Past FastAPI's own, which asks the environment for telemetry providers at every request (30 us).
+        await Starlette.__call__(self, scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            document = super().openapi()
+            document.setdefault("components", {}).setdefault("schemas", {}).update(_build_schemas())
+        assert self.openapi_schema is not None
+        return self.openapi_schema
+
+
+def _build_schemas() -> dict[str, Any]:
+    modes: list[tuple[type[Any], JsonSchemaMode]] = [(model, "validation") for model in REQUEST_MODELS]
+    modes += [(model, "serialization") for model in RESPONSE_MODELS]
+    inputs = [(model.__name__, mode, TypeAdapter[Any](model)) for model, mode in modes]
+    _, found = TypeAdapter.json_schemas(inputs, ref_template="#/components/schemas/{model}")
+    schemas: dict[str, Any] = found["$defs"]
+    for name, example in EXAMPLES.items():
+        schemas[name].setdefault("examples", [example])
+    return schemas
+
+
+def _build_submission(body: type[BaseModel], content: dict[str, Any], *problems: int) -> dict[str, Any]:
+    location = {"description": "where the job is: `/jobs/{id}`", "schema": {"type": "string"}}
+    applied = {"description": "`respond-async`", "schema": {"type": "string"}}
+    accepted = {
+        "description": "accepted, with `Prefer: respond-async` or a callback",
+        "headers": {"Location": location, "Preference-Applied": applied},
+        "content": {"application/json": _build_content(schema.Job)},
+    }
+    return {
+        "responses": {
+            200: {"description": "the result", "content": content},
+            202: accepted,
+            **_build_problem_responses(*_SUBMISSION_STATUSES, *problems, 500),
+        },
+        "openapi_extra": {
+            "parameters": [*_SUBMISSION_HEADERS, _REQUEST_ID_HEADER],
+            "requestBody": _build_request_body(body),
+        },
+    }
+
+
+def _build_ok_responses(result: type[BaseModel], *problems: int) -> dict[int | str, dict[str, Any]]:
+    ok = {"description": "OK", "content": {"application/json": _build_content(result)}}
+    return {200: ok, **_build_problem_responses(401, *problems, 500)}
+
+
+def _build_request_body(model: type[BaseModel]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": _build_content(model)}}
+
+
+def _build_problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    content = {PROBLEM_MEDIA_TYPE: _build_content(schema.Problem)}
+    return {status: {"description": _PROBLEM_DESCRIPTIONS[status], "content": content} for status in statuses}
+
+
+def _build_content(model: Any) -> dict[str, Any]:
+    if members := get_args(model):  # list[Model]
+        return {"schema": {"type": "array", "items": _build_reference(members[0])}}
+    return {"schema": _build_reference(model)}
+
+
+def _build_reference(model: type[Any]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}

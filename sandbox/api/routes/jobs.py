@@ -1,0 +1,28 @@
+"""`/jobs`: submissions that were made to be fetched later."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from sandbox.api.dependencies import get_context
+from sandbox.api.openapi.documentation import document_response
+from sandbox.api.responses import build_json_response
+from sandbox.schema import Job
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+JobId = Annotated[str, Path(max_length=128, pattern=r"^[A-Za-z0-9_.-]+$", description="as `Location` gave it")]
+
+
+@router.get("/{job_id}", **document_response(Job, 404, 422, 503))
+def job(request: Request, job_id: JobId) -> Response:
+    """A job's status, its place in the queue, and its result when there is one."""
+    return build_json_response(get_context(request).service.get_job(job_id).model_dump_json())
+
+
+@router.delete("/{job_id}", **document_response(Job, 404, 422, 503))
+def cancel(request: Request, job_id: JobId) -> Response:
+    """Cancel the rest of a job and stop its running programs; a finished job is not changed."""
+    return build_json_response(get_context(request).service.cancel(job_id).model_dump_json())

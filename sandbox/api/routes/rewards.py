@@ -1,0 +1,99 @@
+"""`/reward` and `/tasks`: completions in, rewards out, and the sets of tasks that requests name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from sandbox.api import request_parsing
+from sandbox.api.dependencies import get_context
+from sandbox.api.fast_route import FastRoute
+from sandbox.api.openapi.documentation import document_response, document_submission, document_upload
+from sandbox.api.responses import build_json_response, submit_and_respond_later, submit_and_wait
+from sandbox.api.routes.webhooks import build_callback
+from sandbox.errors import BadRequest, SandboxError
+from sandbox.rewards.plan import RewardPlan, build_plan, score_results
+from sandbox.schema import VerifyResult
+from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
+from sandbox.telemetry.rl_groups import record_rewards
+
+router = APIRouter(tags=["rewards"])
+
+TaskSetId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="the SHA-256 of the set's JSON, in hexadecimal")]
+
+
+async def reward(request: Request) -> Response:
+    """Take the code out of each completion, judge it, and answer with the rewards in the completions' order."""
+    reward_request = await request_parsing.parse_body_leniently(request, RewardRequest)
+    callback = build_callback(request, reward_request.callback_url)
+    if callback is not None or request_parsing.prefers_async(request):
+        plan = await asyncio.to_thread(build_plan, reward_request, get_context(request).service.get_tasks)
+        return await submit_and_respond_later(request, "verify", plan.programs, True, callback, reward_request)
+    result = await compute_rewards(request, reward_request, request_parsing.read_idempotency_key(request))
+    return build_json_response(result.model_dump_json())
+
+
+async def compute_rewards(
+    request: Request, reward_request: RewardRequest, idempotency_key: str = "", *, limit_s: float | None = None
+) -> RewardResult:
+    """The rewards of a request that is parsed. Reading code and scoring are in a thread: completions are large."""
+    plan = await asyncio.to_thread(build_plan, reward_request, get_context(request).service.get_tasks)
+    results = await submit_and_wait(
+        request, "verify", plan.programs, idempotency_key=idempotency_key, reward=reward_request, limit_s=limit_s
+    )
+    rewards = await asyncio.to_thread(_score, plan, results)
+    record_rewards(get_context(request).meters, reward_request, rewards)
+    return rewards
+
+
+@router.put("/tasks/{set_id}", **document_upload(TaskSet, TaskSetInfo))
+async def put_tasks(request: Request, set_id: TaskSetId) -> Response:
+    """Register a set of tasks under the SHA-256 of this very body; putting it again makes it live longer."""
+    # Of any media type, as `curl --data-binary` sends it: no web page may send a PUT without asking.
+    body = await request_parsing.read_body(request)
+    with _point_errors_at_path():
+        info = await asyncio.to_thread(get_context(request).service.put_tasks, set_id, body)
+    return build_json_response(info.model_dump_json())
+
+
+@router.get("/tasks/{set_id}", **document_response(TaskSetInfo, 404, 422, 503))
+def task_set(request: Request, set_id: TaskSetId) -> Response:
+    """Whether a set is registered, and how many tasks it has."""
+    with _point_errors_at_path():
+        return build_json_response(get_context(request).service.get_task_set(set_id).model_dump_json())
+
+
+@contextmanager
+def _point_errors_at_path() -> Iterator[None]:
+    """The set's id stands in the path here."""
+    try:
+        yield
+    except BadRequest as error:
+        if error.field in {"set", "tasks"}:
+            error.field = "path.set_id"
+        raise
+
+
+def _score(plan: RewardPlan, results: list[bytes | SandboxError]) -> RewardResult:
+    return score_results(plan, [_parse_result(result) for result in results])
+
+
+def _parse_result(result: bytes | SandboxError) -> VerifyResult | None:
+    return None if isinstance(result, SandboxError) else VerifyResult.model_validate_json(result)
+
+
+def add_routes(app_router: APIRouter) -> None:
+    """`/reward` straight into the application's own router, as the other submissions."""
+    app_router.add_api_route(
+        "/reward",
+        reward,
+        methods=["POST"],
+        tags=["rewards"],
+        route_class_override=FastRoute,
+        **document_submission(RewardRequest, RewardResult, 404),
+    )
+    app_router.include_router(router)

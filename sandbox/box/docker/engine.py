@@ -1,0 +1,328 @@
+"""Boxes in Docker containers: no network, read-only root, all capabilities gone but the supervisor's, limits by cgroup.
+
+The container's only way out is one unix socket in a folder mounted from the host. We listen, the supervisor connects
+before any program runs, and the socket's name is removed: nothing is left to connect to. A supervisor ends when its
+worker does, and the engine removes a container that ended, so even `kill -9` of a worker leaves nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.models.containers import Container
+from docker.types import Mount
+
+from sandbox.box import cpu_pinning
+from sandbox.box.cgroup import MIB, MemoryCgroup
+from sandbox.box.docker.images import compute_image_tag, find_missing_images
+from sandbox.box.docker.socket_folder import ensure_socket_folder, get_fallback_folder, remove_socket_folders
+from sandbox.box.uids import UidBlock
+from sandbox.config import WorkerSettings
+from sandbox.errors import BoxError, EngineUnavailable
+
+# What the supervisor needs to give each run its own uid, to kill what is left of it and to clear what it wrote.
+CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "IPC_LOCK", "KILL", "SETGID", "SETUID"]
+HOME_LABEL = "sandbox.processes.state_dir"
+# A run leaves nothing in the box's network: no port taken for a minute, nothing that TCP remembers of an address.
+SYSCTLS = {"net.ipv4.tcp_max_tw_buckets": "0", "net.ipv4.tcp_no_metrics_save": "1"}
+CONNECT_TIMEOUT_S = 30.0
+MISSING_MOUNT_SOURCE = "source path does not exist"  # how an engine says that it does not see what it is to mount
+CONTAINER_CHECK_INTERVAL_S = 2.0
+# gVisor's kernel is a process of the host, with threads for each thread inside; it ends when it is refused one.
+GVISOR_PROCESS_FACTOR = 8
+MEMORY_SLACK_BYTES = 2 * MIB  # the kernel charges memory to a cgroup in batches
+UNMEASURED_INTERPRETER_BYTES = 96 * MIB
+SUPERVISOR_BOOTSTRAP = (
+    "import sys; sys.path.insert(0, '/opt/sandbox'); from sandbox.runner.supervisor.supervisor import main; main()"
+)
+# Modules that programs use most, imported before the fork. Each is one the differential test runs with.
+PRELOADED_MODULES = """
+    math cmath bisect heapq collections itertools functools operator re string random copy datetime decimal fractions
+    statistics typing dataclasses enum json queue threading time io contextlib textwrap array struct traceback
+""".split()  # noqa: SIM905 - a list of words reads best as words
+
+
+class SocketFolderNotShared(Exception):
+    """The engine does not see the folder of sockets: it has other temporary files than we have."""
+
+
+class DockerEngine:
+    """Starts boxes for one slot of one worker."""
+
+    def __init__(self, settings: WorkerSettings, slot: int) -> None:
+        self._settings = settings
+        self._slot = slot
+        self._cpus = (
+            "" if settings.pin == "none" else cpu_pinning.format_cpu_list(cpu_pinning.assign_cpus(slot, settings.slots))
+        )
+        self._started_count = 0
+        self._folder = ensure_socket_folder(settings.home)
+        self._live_handles: set[DockerBoxHandle] = set()
+        try:
+            self._client = docker.from_env(timeout=60)
+            self._process_limit = settings.box_processes * self._find_process_factor()
+        except (DockerException, requests.RequestException) as error:
+            raise EngineUnavailable(
+                f"no Docker engine answers ({error}); start one, or run `sandbox doctor`"
+            ) from error
+        self._uids = UidBlock()
+
+    def start(self, image: str) -> DockerBoxHandle:
+        try:
+            return self._start(image)
+        except SocketFolderNotShared:
+            self._folder = get_fallback_folder(self._settings.home)
+            return self._start(image)
+
+    def _start(self, image: str) -> DockerBoxHandle:
+        name = f"sandbox-{self._slot}-{uuid.uuid4().hex[:12]}"
+        folder = self._folder / name
+        folder.mkdir(parents=True, mode=0o700)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        container = None
+        try:
+            listener.bind(str(folder / "worker.sock"))
+            listener.listen(1)
+            listener.settimeout(CONTAINER_CHECK_INTERVAL_S)
+            container = self._client.containers.create(compute_image_tag(image), **self._build_options(name, folder))
+            container.start()
+            connection = _accept_connection(listener, container)
+        except ImageNotFound as error:
+            raise EngineUnavailable(
+                f"image {compute_image_tag(image)} is missing; build it with `sandbox images build {image}`"
+            ) from error
+        except (DockerException, requests.RequestException, OSError) as error:
+            _remove_container(container)
+            if (
+                container is None
+                and MISSING_MOUNT_SOURCE in str(error)
+                and self._folder != get_fallback_folder(self._settings.home)
+            ):
+                raise SocketFolderNotShared from error
+            raise BoxError(f"box {name} did not start: {error}") from error
+        finally:
+            listener.close()
+            shutil.rmtree(folder, ignore_errors=True)
+        handle = DockerBoxHandle(container, connection, self._live_handles.discard)
+        self._live_handles.add(handle)
+        return handle
+
+    def _find_process_factor(self) -> int:
+        """Processes and threads of the host that the runtime may take for one of a box."""
+        information = self._client.info()
+        name = self._settings.docker_runtime or information.get("DefaultRuntime", "")
+        runtime = json.dumps([name, (information.get("Runtimes") or {}).get(name)]).lower()
+        return GVISOR_PROCESS_FACTOR if any(word in runtime for word in ("runsc", "gvisor")) else 1
+
+    def lacks(self, tool: str) -> bool:
+        return False  # the images have what the table of languages names
+
+    def lacks_image(self, image: str) -> bool:
+        return image in find_missing_images(self._client, [image])
+
+    def list_missing_isolation(self) -> list[str]:
+        info = self._client.info()
+        missing = []
+        if not any("seccomp" in option for option in info.get("SecurityOptions") or []):
+            missing.append("the engine's own seccomp profile (each program still gets ours)")
+        for field, limit in (
+            ("MemoryLimit", "memory limit"),
+            ("CpuCfsQuota", "CPU limit"),
+            ("PidsLimit", "process limit"),
+        ):
+            if not info.get(field):
+                missing.append(f"{limit}: the kernel's cgroups do not offer it")
+        return missing
+
+    def close(self) -> None:
+        for handle in list(self._live_handles):
+            handle.destroy()
+        self._uids.close()
+        self._client.close()
+        with suppress(OSError):  # it is not empty, or gone: another slot of this home uses it
+            self._folder.rmdir()
+
+    def _build_options(self, name: str, folder: Path) -> dict[str, Any]:
+        settings = self._settings
+        base = self._uids.compute_base(self._started_count)
+        self._started_count += 1
+        size = f"size={settings.box_tmpfs_mb}m,nr_inodes=65536"
+        return {
+            "name": name,
+            "hostname": "box",
+            "command": ["/usr/bin/python3", "-I", "-S", "-c", SUPERVISOR_BOOTSTRAP, *self._build_arguments(base)],
+            "auto_remove": True,
+            "labels": {HOME_LABEL: str(settings.home)},
+            "network_mode": "none",
+            "dns": ["127.0.0.1"],  # else the file that names the host's resolvers is copied into the box
+            "sysctls": SYSCTLS,
+            "ipc_mode": "private",
+            "read_only": True,
+            "cap_drop": ["ALL"],
+            "cap_add": CAPABILITIES,
+            "security_opt": ["no-new-privileges"],
+            "pids_limit": self._process_limit,
+            "mem_limit": 512 * MIB,
+            "memswap_limit": 512 * MIB,
+            "nano_cpus": int(settings.box_cpus * 1e9),
+            "cpuset_cpus": self._cpus or None,
+            "shm_size": settings.box_tmpfs_mb * MIB,
+            "tmpfs": {
+                "/box": f"rw,exec,nosuid,nodev,mode=711,{size}",
+                "/tmp": f"rw,exec,nosuid,nodev,mode=1777,{size}",
+            },
+            "mounts": [Mount("/run/sandbox", str(folder), type="bind", read_only=True)],
+            "runtime": settings.docker_runtime or None,
+            "log_config": {"Type": "none"},
+            "oom_kill_disable": False,
+        }
+
+    def _build_arguments(self, uid_base: int) -> list[str]:
+        options = {
+            "connect": "/run/sandbox/worker.sock",
+            "uid_base": uid_base,
+            "cpus": self._settings.box_cpus,
+            "modules": PRELOADED_MODULES,
+        }
+        return [json.dumps(options)]
+
+
+class DockerBoxHandle:
+    """One running container; see `engine.Walls`."""
+
+    def __init__(self, container: Container, connection: socket.socket, on_destroy: Any) -> None:
+        self._container = container
+        self.connection = connection
+        self._on_destroy = on_destroy
+        self._cgroup = self._open_cgroup()
+        self._own_bytes = 48 * MIB
+        self._own_memory_measured = False
+
+    def measure_own_memory(self) -> None:
+        if self._cgroup is not None:
+            with _translate_cgroup_errors():
+                self._own_bytes = self._cgroup.read_used_bytes() + MEMORY_SLACK_BYTES
+            self._own_memory_measured = True
+        else:
+            self._own_bytes += UNMEASURED_INTERPRETER_BYTES
+
+    def limit_memory(self, memory_mb: int) -> None:
+        if self._cgroup is not None and not self._own_memory_measured:
+            self.measure_own_memory()
+        limit = self._own_bytes + memory_mb * MIB
+        try:
+            if self._cgroup is not None:
+                self._cgroup.limit(limit)
+            else:
+                self._container.update(mem_limit=limit, memswap_limit=limit)
+        except (DockerException, requests.RequestException, OSError) as error:
+            raise BoxError(f"memory limit of {memory_mb} MiB refused: {error}") from error
+
+    def begin_run(self) -> None:
+        if self._cgroup is not None:
+            with _translate_cgroup_errors():
+                self._cgroup.begin_run()
+
+    def read_peak_memory_mb(self) -> float | None:
+        if self._cgroup is None:
+            return None
+        with _translate_cgroup_errors():
+            return self._cgroup.read_peak_mb()
+
+    def ran_out_of_memory(self) -> bool:
+        return self._cgroup is not None and self._cgroup.had_oom_kill()
+
+    def destroy(self) -> None:
+        self.connection.close()
+        if self._cgroup is not None:
+            self._cgroup.close()
+            self._cgroup = None
+        _remove_container(self._container)
+        self._on_destroy(self)
+
+    def _open_cgroup(self) -> MemoryCgroup | None:
+        try:
+            self._container.reload()
+            return MemoryCgroup.open_for_process(int(self._container.attrs["State"]["Pid"]))
+        except (DockerException, requests.RequestException, OSError):
+            return None
+
+
+@contextmanager
+def _translate_cgroup_errors() -> Iterator[None]:
+    """A container that ended takes its cgroup with it; reading that then fails with ENODEV."""
+    try:
+        yield
+    except OSError as error:
+        raise BoxError(f"box gone: {error}") from error
+
+
+def _accept_connection(listener: socket.socket, container: Container) -> socket.socket:
+    """The supervisor's connection. Raises OSError, and DockerException when its container ended before."""
+    deadline = time.monotonic() + CONNECT_TIMEOUT_S
+    while True:
+        try:
+            return listener.accept()[0]
+        except TimeoutError:
+            container.reload()  # raises NotFound: the engine removes a container that ended
+            if container.status != "running":
+                raise DockerException("its supervisor ended before it connected") from None
+            if time.monotonic() > deadline:
+                raise
+
+
+def _remove_container(container: Container | None) -> None:
+    """Kill and remove; a container that is already gone, or going, is what we want."""
+    if container is None:
+        return
+    try:
+        container.remove(force=True)
+    except NotFound:
+        return
+    except APIError as error:
+        if error.status_code != 409:  # 409: its removal is already under way
+            raise BoxError(f"container {container.name} cannot be removed: {error}") from error
+    except (DockerException, requests.RequestException) as error:
+        # The engine is away. The container's process ended with our connection, and the engine removes it.
+        raise BoxError(f"container {container.name} cannot be removed: {error}") from error
+
+
+def remove_boxes(home: Path) -> int:
+    """Remove every container that workers of this home have left; returns how many. No worker of it may run.
+
+    A worker that was killed while it started a box may also have left that box's folder.
+    """
+    remove_socket_folders(home)
+    try:
+        client = docker.from_env(timeout=60)
+        label = {"label": f"{HOME_LABEL}={home}"}
+        found = client.containers.list(all=True, filters=label, ignore_removed=True)
+    except (DockerException, requests.RequestException):
+        return 0
+    for container in found:
+        _remove_container(container)
+    client.close()
+    return len(found)
+
+
+def fetch_engine_info() -> Mapping[str, Any]:
+    """What the Docker engine says of itself. Raises EngineUnavailable."""
+    try:
+        client = docker.from_env(timeout=10)
+        information: Mapping[str, Any] = client.info()
+        client.close()
+    except (DockerException, requests.RequestException) as error:
+        raise EngineUnavailable(f"no Docker engine answers: {error}") from error
+    return {**information, "socket": os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")}

@@ -1,0 +1,322 @@
+"""The images that boxes start from: named after their content, built where they are missing, from any machine.
+
+An image's tag is a hash of its folder and of the runner's sources, so a changed runner is a new image and an unchanged
+one is never built twice. The build context is made in memory from the installed package or from the repository: the two
+have the same files.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+import requests
+
+from sandbox.errors import EngineUnavailable
+
+IMAGES = ("native", "python", "web")  # the one that is made soonest first
+ON_DEMAND_IMAGES = ("jvm", "compiled", "more")  # large, and many never need them: built when they are asked for by name
+BASE_IMAGE = "sandbox-base:bookworm"
+OFFICIAL_BASE_IMAGE = "debian:bookworm-slim"
+DEBOOTSTRAP_LABEL = "sandbox.base=debootstrap"
+
+ReportProgress = Callable[[str], None]
+
+_REGISTRY_TIMEOUT_S = 20
+_BUILD_TIMEOUT_S = 900
+_MAX_PARALLEL_BUILDS = 2
+_DEBOOTSTRAP_TIMEOUT_S = 900
+_LOG_TAIL_LINES = 15
+_PREDECESSORS_TO_KEEP = 1
+_PACKAGE = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def open_engine_client(timeout_s: float = 60.0) -> Iterator[docker.DockerClient]:
+    """A client of the Docker engine for those outside this room. Raises `EngineUnavailable` when none answers."""
+    try:
+        client = docker.from_env(timeout=timeout_s)
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise _build_engine_error("reach the Docker engine", error) from error
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def find_missing_images(client: docker.DockerClient, names: Iterable[str] = IMAGES) -> list[str]:
+    """Return those of `names` that the engine lacks as these sources make them. Raises `EngineUnavailable`."""
+    return _find_missing(client, {name: compute_image_tag(name) for name in names})
+
+
+def read_image_sizes(client: docker.DockerClient, names: Iterable[str]) -> dict[str, int]:
+    """Return the size in MB of those of `names` that are built from these sources. Raises `EngineUnavailable`."""
+    tags = {name: compute_image_tag(name) for name in names}
+    absent = _find_missing(client, tags)
+    return {name: client.api.inspect_image(tag)["Size"] // 10**6 for name, tag in tags.items() if name not in absent}
+
+
+@functools.cache
+def compute_image_tag(name: str) -> str:
+    """The full name of the image `name` as these sources make it: `sandbox-<name>:<12 hex of their hash>`.
+
+    Computed once a process, so that a worker keeps to its own image while the checkout changes under it.
+    """
+    digest = hashlib.sha256()
+    for path, content in sorted(_read_context(name).items()):
+        digest.update(f"{path}\0{len(content)}\0".encode())
+        digest.update(content)
+    return f"sandbox-{name}:{digest.hexdigest()[:12]}"
+
+
+def ensure_images(client: docker.DockerClient, names: Iterable[str], report: ReportProgress) -> dict[str, str]:
+    """Build those of `names` that the engine lacks; return the tag of each.
+
+    `report` is given one line a step. Two processes never build at the same time: the second waits and finds the work
+    done.
+    Raises `EngineUnavailable` when an image cannot be made.
+    """
+    tags = {name: compute_image_tag(name) for name in names}
+    if not _find_missing(client, tags):
+        return tags
+    with _lock_builds(report):
+        missing = _find_missing(client, tags)
+        base = ensure_base(client, report) if missing else ""
+        _build_all(client, {name: tags[name] for name in missing}, base, report)
+    return tags
+
+
+def prune_images(client: docker.DockerClient, names: Iterable[str]) -> None:
+    """Remove the older builds of `names` that no container uses, but the last one.
+
+    Never done by itself: another checkout, or a service that was not restarted yet, may still start boxes from them.
+    """
+    for name in names:
+        _remove_predecessors(client, name, compute_image_tag(name))
+
+
+def ensure_base(client: docker.DockerClient, report: ReportProgress) -> str:
+    """The Debian image all others start from: the one that is here, the official one, or one made by debootstrap."""
+    if _has_image(client, BASE_IMAGE):
+        return BASE_IMAGE
+    if _has_image(client, OFFICIAL_BASE_IMAGE) or _pull_official_base(client, report):
+        return OFFICIAL_BASE_IMAGE
+    _bootstrap_base(client, report)
+    return BASE_IMAGE
+
+
+def _find_images_folder() -> Path:
+    for folder in (_PACKAGE / "_images", _PACKAGE.parent / "images"):
+        if folder.is_dir():
+            return folder
+    raise EngineUnavailable("the images' sources are missing from this installation: install the package again")
+
+
+def _read_context(name: str) -> dict[str, bytes]:
+    """The files of one build: the image's folder, and the runner under the name it is imported by."""
+    if name not in (*IMAGES, *ON_DEMAND_IMAGES):
+        raise EngineUnavailable(f"there is no image {name!r}: the images are {', '.join((*IMAGES, *ON_DEMAND_IMAGES))}")
+    folder = _find_images_folder() / name
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    for path in (
+        _PACKAGE / "__init__.py",
+        *(_PACKAGE / "runner").rglob("*.py"),
+        _PACKAGE / "runner/zygote/forkserver.c",
+    ):
+        files[f"sandbox/{path.relative_to(_PACKAGE).as_posix()}"] = path
+    return {name_in_context: path.read_bytes() for name_in_context, path in files.items()}
+
+
+def _build_context_archive(name: str) -> io.BytesIO:
+    """The build context as a tar archive whose bytes depend on the files' content only, for the builder's cache."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for path, content in sorted(_read_context(name).items()):
+            entry = tarfile.TarInfo(path)
+            entry.size, entry.mode = len(content), 0o644
+            tar.addfile(entry, io.BytesIO(content))
+    archive.seek(0)
+    return archive
+
+
+def _has_image(client: docker.DockerClient, tag: str) -> bool:
+    try:
+        client.api.inspect_image(tag)
+    except docker.errors.ImageNotFound:
+        return False
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise _build_engine_error("look for the images", error) from error
+    return True
+
+
+def _find_missing(client: docker.DockerClient, tags: dict[str, str]) -> list[str]:
+    return [name for name, tag in tags.items() if not _has_image(client, tag)]
+
+
+def _build_engine_error(action: str, error: Exception) -> EngineUnavailable:
+    return EngineUnavailable(f"cannot {action}: {error}. Check that the Docker engine runs: docker info")
+
+
+@contextmanager
+def _lock_builds(report: ReportProgress) -> Iterator[None]:
+    """Let one process at a time build from these sources; the kernel drops the lock of one that dies."""
+    descriptor = os.open(_find_images_folder(), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report("images: another process builds them, waiting for it")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _set_api_timeout(client: docker.DockerClient, timeout_s: float) -> Iterator[None]:
+    """Let the engine be silent for `seconds` in the calls made meanwhile."""
+    usual = client.api.timeout
+    client.api.timeout = timeout_s
+    try:
+        yield
+    finally:
+        client.api.timeout = usual
+
+
+def _build_all(client: docker.DockerClient, tags: Mapping[str, str], base: str, report: ReportProgress) -> None:
+    """One image, and then the others beside each other: all begin with the same steps, which are done only once so."""
+    names = list(tags)
+    with _set_api_timeout(client, _BUILD_TIMEOUT_S), ThreadPoolExecutor(_MAX_PARALLEL_BUILDS) as builders:
+        for group in (names[:1], names[1:]):
+            builds = [builders.submit(_build, client, name, tags[name], base, report) for name in group]
+            for build in builds:
+                build.result()
+
+
+def _build(client: docker.DockerClient, name: str, tag: str, base: str, report: ReportProgress) -> None:
+    """Build one image with the engine's classic builder, which every engine has, on the host's network."""
+    started = time.monotonic()
+    report(f"images: building {tag} from {base}")
+    log: list[str] = []
+    try:
+        answers = client.api.build(
+            fileobj=_build_context_archive(name),
+            custom_context=True,
+            tag=tag,
+            buildargs={"BASE": base},
+            network_mode="host",
+            labels={"sandbox.image": name},
+            rm=True,
+            forcerm=True,
+            decode=True,
+        )
+        failure = _follow_log(answers, log)
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        failure = str(error)
+    if failure:
+        raise _build_image_error(tag, failure, log)
+    report(f"images: {tag} built in {time.monotonic() - started:.0f} s")
+
+
+def _follow_log(answers: Iterable[dict[str, Any]], log: list[str]) -> str:
+    """Read an engine's answers to their end, the output into `log`; return what failed, or an empty string."""
+    failure = ""
+    for answer in answers:
+        log.extend(line for line in str(answer.get("stream", "")).splitlines() if line.strip())
+        failure = str(answer.get("error", failure))
+    return failure
+
+
+def _build_image_error(tag: str, failure: str, log: list[str]) -> EngineUnavailable:
+    tail = "\n".join(f"    {line}" for line in log[-_LOG_TAIL_LINES:])
+    return EngineUnavailable(
+        f"the image {tag} could not be built: {failure}\n{tail}\n"
+        "If packages could not be fetched, check that this machine reaches Debian's archive (apt-get update); if the "
+        "disk is full, free some (docker system df). Then run: sandbox images build"
+    )
+
+
+def _remove_predecessors(client: docker.DockerClient, name: str, tag: str) -> None:
+    """Remove older builds but the last, from which a service that was not restarted yet may still start boxes."""
+    repository = f"sandbox-{name}"
+    try:
+        older = [image for image in client.api.images(name=repository) if tag not in (image["RepoTags"] or ())]
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise _build_engine_error("list the images", error) from error
+    older.sort(key=lambda image: int(image["Created"]), reverse=True)
+    for image in older[_PREDECESSORS_TO_KEEP:]:
+        for old_tag in image["RepoTags"] or ():
+            _remove_unused(client, old_tag)
+
+
+def _remove_unused(client: docker.DockerClient, tag: str) -> None:
+    try:
+        client.api.remove_image(tag)
+    except docker.errors.NotFound:
+        return
+    except docker.errors.APIError as error:
+        if error.status_code != 409:  # 409: a container still runs from it; the next build tries again
+            raise _build_engine_error(f"remove the old image {tag}", error) from error
+
+
+def _pull_official_base(client: docker.DockerClient, report: ReportProgress) -> bool:
+    report(f"images: asking the container registry for {OFFICIAL_BASE_IMAGE}")
+    repository, _, tag = OFFICIAL_BASE_IMAGE.partition(":")
+    with _set_api_timeout(client, _REGISTRY_TIMEOUT_S):
+        try:
+            if _follow_log(client.api.pull(repository, tag=tag, stream=True, decode=True), log=[]):
+                return False
+        except (docker.errors.DockerException, requests.RequestException):
+            return False
+    return _has_image(client, OFFICIAL_BASE_IMAGE)
+
+
+def _bootstrap_base(client: docker.DockerClient, report: ReportProgress) -> None:
+    """Make the same base without a registry: Debian's own installer into a folder, then `docker import`."""
+    report("images: no container registry answers, making the Debian base with debootstrap (about a minute)")
+    if not shutil.which("debootstrap"):
+        raise EngineUnavailable("no container registry answers and debootstrap is missing: apt-get install debootstrap")
+    if os.geteuid() != 0:
+        raise EngineUnavailable("no container registry answers, and debootstrap needs root: run this once as root")
+    with tempfile.TemporaryDirectory(prefix="sandbox-base-") as work:
+        root, archive = Path(work, "root"), Path(work, "root.tar")
+        _run_command(["debootstrap", "--variant=minbase", "bookworm", str(root)])
+        for disposable in ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/man", "usr/share/locale"):
+            shutil.rmtree(root / disposable, ignore_errors=True)
+        _run_command(["tar", "--numeric-owner", "-C", str(root), "-cf", str(archive), "."])
+        repository, _, tag = BASE_IMAGE.partition(":")
+        try:
+            client.api.import_image_from_file(str(archive), repository, tag, changes=[f"LABEL {DEBOOTSTRAP_LABEL}"])
+        except (docker.errors.DockerException, requests.RequestException) as error:
+            raise _build_engine_error("import the Debian base", error) from error
+
+
+def _run_command(command: list[str]) -> None:
+    """Run a step of making the base; its output is shown only when it fails."""
+    try:
+        completed = subprocess.run(command, capture_output=True, text=True, timeout=_DEBOOTSTRAP_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise EngineUnavailable(f"{command[0]} did not end within {_DEBOOTSTRAP_TIMEOUT_S} s") from error
+    if completed.returncode != 0:
+        tail = "\n".join(
+            f"    {line}" for line in (completed.stdout + completed.stderr).splitlines()[-_LOG_TAIL_LINES:]
+        )
+        raise EngineUnavailable(
+            f"{command[0]} failed ({completed.returncode}):\n{tail}\n"
+            "Check that this machine reaches Debian's archive, then run: sandbox images build"
+        )

@@ -1,0 +1,74 @@
+"""The runner as a folder that a local box can be shown: what an image's last layers are to a container.
+
+Made once per version of its sources, under a name that is their hash: the bytecode is there, so a box starts in
+milliseconds, and so is the zygote's loop in C, where this machine has a compiler for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from sandbox.errors import EngineUnavailable
+
+PYTHON = "/usr/bin/python3"
+MIN_PYTHON_VERSION = (3, 11)
+PACKAGE_FOLDER = Path(__file__).resolve().parents[2]
+VERSION_CHECK = (
+    f"import sys, compileall; sys.exit(f'it is {{sys.version}}' if sys.version_info < {MIN_PYTHON_VERSION} else 0)"
+)
+BUILD_TIMEOUT_S = 60
+
+
+def install_runner(folder: Path) -> Path:
+    """The folder to put on the path, below `folder`. Raises EngineUnavailable."""
+    sources = [
+        PACKAGE_FOLDER / "__init__.py",
+        *sorted((PACKAGE_FOLDER / "runner").rglob("*.py")),
+        PACKAGE_FOLDER / "runner/zygote/forkserver.c",
+    ]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    runner = folder / f"runner-{digest[:12]}"
+    if runner.is_dir():
+        return runner
+    try:
+        staging = Path(tempfile.mkdtemp(prefix="making-", dir=folder))
+        staging.chmod(0o755)
+        _build_runner(staging, sources)
+        _publish(staging, runner)
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = getattr(error, "stderr", "") or error
+        raise EngineUnavailable(
+            f"the local engine needs {PYTHON} of version {'.'.join(map(str, MIN_PYTHON_VERSION))} or newer: {reason}"
+        ) from error
+    return runner
+
+
+def _build_runner(folder: Path, sources: list[Path]) -> None:
+    subprocess.run(
+        [PYTHON, "-I", "-S", "-c", VERSION_CHECK], check=True, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S
+    )
+    for path in sources:
+        target = folder / "sandbox" / path.relative_to(PACKAGE_FOLDER)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    library = folder / "sandbox/runner/zygote/forkserver.so"
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler:
+        command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(library.with_suffix(".c"))]
+        subprocess.run(command, check=False, capture_output=True, timeout=BUILD_TIMEOUT_S)
+    command = [PYTHON, "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(folder)]
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S)
+
+
+def _publish(staging: Path, runner: Path) -> None:
+    """Give the finished folder its name; another process may have been first."""
+    try:
+        staging.rename(runner)
+    except OSError:
+        shutil.rmtree(staging)
+        if not runner.is_dir():
+            raise

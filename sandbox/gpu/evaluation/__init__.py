@@ -1,0 +1,1 @@
+"""Evaluation jobs: benchmarks, pass@k and their plot."""

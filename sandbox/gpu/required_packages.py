@@ -1,0 +1,68 @@
+"""What the GPU workers' interpreter can do: a worker takes no job that would end in a missing package."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+from sandbox.config import GpuSettings
+from sandbox.errors import InfrastructureError
+from sandbox.gpu.serving.engine import build_environment
+from sandbox.queue.gpu_jobs import SERVING_LANE, TRAINING_LANE
+
+# Prints the names that are no packages there; imports nothing, for vLLM and torch take seconds.
+FIND_MISSING_SCRIPT = (
+    "import importlib.util, sys; print(*(name for name in sys.argv[1:] if not importlib.util.find_spec(name)))"
+)
+CHECK_TIMEOUT_S = 60.0
+# For each lane, groups of packages: one of each group is needed.
+Requirements = Mapping[str, Sequence[Sequence[str]]]
+
+
+def find_missing_by_lane(settings: GpuSettings) -> dict[str, str]:
+    """For each lane whose jobs cannot be done here, what the interpreter lacks. Raises InfrastructureError."""
+    needs = list_requirements(settings)
+    absent = find_missing_packages(
+        settings, sorted({name for groups in needs.values() for group in groups for name in group})
+    )
+    missing_groups = {lane: [group for group in groups if absent.issuperset(group)] for lane, groups in needs.items()}
+    return {
+        lane: f"{get_python(settings)} has no {' and no '.join(' or '.join(group) for group in groups)}"
+        for lane, groups in missing_groups.items()
+        if groups
+    }
+
+
+def select_working_lanes(lanes: Sequence[str], missing_by_lane: Mapping[str, str]) -> tuple[str, ...]:
+    """Those that lack nothing. Raises InfrastructureError where none is left."""
+    working = tuple(lane for lane in lanes if lane not in missing_by_lane)
+    if not working:
+        raise InfrastructureError(
+            f"a worker for the lanes {', '.join(lanes)} could do no job: {'; '.join(missing_by_lane[lane] for lane in lanes)}. "
+            "Run pip install '.[gpu]' in a checkout, name an interpreter that has these packages in SANDBOX_GPU_PYTHON,"
+            " or a service that generates in SANDBOX_LLM_URL"
+        )
+    return working
+
+
+def list_requirements(settings: GpuSettings) -> Requirements:
+    """A service that somebody else runs needs nothing here."""
+    engine = [] if settings.llm_url else [[settings.llm_module.partition(".")[0]]]
+    return {SERVING_LANE: engine, TRAINING_LANE: [["torch"], ["trl", "verl"]]}
+
+
+def find_missing_packages(settings: GpuSettings, names: Sequence[str]) -> set[str]:
+    """Those of the top-level packages that the interpreter does not have. Raises InfrastructureError."""
+    command = [get_python(settings), "-c", FIND_MISSING_SCRIPT, *names]
+    try:
+        completed = subprocess.run(
+            command, env=build_environment(()), capture_output=True, text=True, timeout=CHECK_TIMEOUT_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise InfrastructureError(f"the GPU workers' interpreter does not run: {error}") from error
+    return set(completed.stdout.split())
+
+
+def get_python(settings: GpuSettings) -> str:
+    return settings.gpu_python or sys.executable

@@ -1,0 +1,1 @@
+"""Generation jobs: the vLLM server, its completions, and their verdicts."""

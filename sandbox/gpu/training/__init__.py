@@ -1,0 +1,1 @@
+"""Training jobs: supervised fine-tuning and GRPO with TRL or verl."""

@@ -1,0 +1,139 @@
+"""What a training process tells while it trains: a progress line a logged step, and where the time of a step went."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from transformers import TrainerCallback
+
+from sandbox.gpu.job_dir import JobDir
+from sandbox.schema.gpu import Progress
+
+
+def summarize_timing(job_dir: JobDir, steps: int) -> dict[str, float]:
+    """Seconds of a step, and of drawing and of waiting for verdicts within it: means, without the first step.
+
+    The first step compiles and warms up; a training that was resumed has none.
+    """
+    lines, _ = job_dir.read_progress(0)
+    records = [line["more"] for line in lines if line.get("step", 0) > 1 and "step_s" in line.get("more", {})][:steps]
+    if not records:
+        return {}
+    parts = {
+        name: sum(line[name] for line in records) / len(records)
+        for name in ("step_s", "generate_s", "verdict_s")
+        if name in records[0]
+    }
+    if "verdict_s" in parts:
+        parts["verdict_share"] = parts["verdict_s"] / parts["step_s"]
+    early_shares = [line["early_share"] for line in records if "early_share" in line]
+    return parts | ({"early_share": sum(early_shares) / len(early_shares)} if early_shares else {})
+
+
+@dataclass
+class RewardRecorder:
+    """Around a reward function: how long its verdicts took, what it gave, and how many answers were right in all."""
+
+    reward_function: Callable[..., list[float | None]]
+    max_reward: float
+    waited_s: float = 0.0
+    rewards: list[float] = field(default_factory=list)
+    correct_count: int = 0
+
+    def __call__(self, *args: Any, **columns: Any) -> list[float | None]:
+        began = time.perf_counter()
+        rewards = self.reward_function(*args, **columns)
+        self.waited_s += time.perf_counter() - began
+        known = [reward for reward in rewards if reward is not None]
+        self.rewards += known
+        self.correct_count += sum(reward >= self.max_reward for reward in known)
+        return rewards
+
+    def take_totals(self) -> RewardTotals:
+        """What was given since the last time this was asked."""
+        totals = RewardTotals(self.waited_s, list(self.rewards), self.correct_count)
+        self.waited_s, self.rewards, self.correct_count = 0.0, [], 0
+        return totals
+
+
+@dataclass(frozen=True, slots=True)
+class RewardTotals:
+    """Rewards of a step or of an evaluation; `right` counts those with full marks."""
+
+    waited_s: float
+    rewards: Sequence[float]
+    correct_count: int
+
+    @property
+    def mean(self) -> float | None:
+        return sum(self.rewards) / len(self.rewards) if self.rewards else None
+
+    @property
+    def pass_rate(self) -> float | None:
+        return self.correct_count / len(self.rewards) if self.rewards else None
+
+
+class ProgressReporter(TrainerCallback):  # type: ignore[misc]  # torch and its kin are not there where types are checked
+    """Writes a line into the job's folder for each logged step."""
+
+    def __init__(self, job_dir: JobDir, rewards: RewardRecorder | None = None) -> None:
+        self._job_dir = job_dir
+        self._rewards = rewards
+        self._started_at = time.monotonic()
+        self._first_step = 0
+        self._tokens_before = 0.0
+        self._reported_at = time.monotonic()
+        self.generate_s = 0.0
+        self.early_share: float | None = None
+        self._step_started_at = time.perf_counter()
+        self._step_s = 0.0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        self._started_at = self._reported_at = time.monotonic()
+        self._first_step = state.global_step
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        self._step_started_at = time.perf_counter()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        self._step_s += time.perf_counter() - self._step_started_at
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **rest: Any) -> None:
+        if logs is None or "loss" not in logs or not state.is_world_process_zero:
+            return
+        rewards = self._rewards.take_totals() if self._rewards is not None else None
+        progress = Progress(
+            step=state.global_step,
+            total=state.max_steps,
+            loss=logs["loss"],
+            reward=None if rewards is None else rewards.mean,
+            pass_rate=None if rewards is None else rewards.pass_rate,
+            tokens_per_s=self._compute_tokens_per_s(logs),
+            eta_s=self._compute_eta_s(state.global_step, state.max_steps),
+        )
+        more: dict[str, Any] = {"learning_rate": logs.get("learning_rate"), "step_s": round(self._step_s, 4)}
+        if rewards is not None:
+            more |= {
+                "generate_s": round(self.generate_s, 4),
+                "verdict_s": round(rewards.waited_s, 4),
+                "mean_length": logs.get("completions/mean_length"),
+            }
+        if self.early_share is not None:
+            more["early_share"] = round(self.early_share, 4)
+        self.generate_s = self._step_s = 0.0
+        self._job_dir.append_progress(progress, **more)
+
+    def _compute_tokens_per_s(self, logs: dict[str, Any]) -> float | None:
+        now, tokens = time.monotonic(), float(logs.get("num_tokens") or 0.0)
+        if not tokens:
+            return None
+        speed = (tokens - self._tokens_before) / max(1e-9, now - self._reported_at)
+        self._tokens_before, self._reported_at = tokens, now
+        return round(speed, 1)
+
+    def _compute_eta_s(self, step: int, total: int) -> float | None:
+        done = step - self._first_step
+        return round((time.monotonic() - self._started_at) / done * (total - step), 1) if done else None

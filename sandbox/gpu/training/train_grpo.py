@@ -1,0 +1,226 @@
+"""Reinforcement learning as a process of its own: `python -m sandbox.gpu.training.train_grpo FOLDER`.
+
+Theory of operation. TRL's GRPO draws completions (with transformers, with vLLM beside the trainer on the same GPUs, or
+from vLLM's server on others), this service judges them, and its rewards move the model. Where vLLM draws, a completion
+is judged as soon as it has ended (`early_verdicts`). Held-out tasks, where there are some, are
+measured before the first step and after the last, with full marks for a completion that passes every test. Where the
+folder holds a checkpoint, the training goes on from there.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import gather_object
+from datasets import Dataset
+from trl import GRPOConfig, GRPOTrainer
+
+from sandbox.gpu.job_dir import JobDir
+from sandbox.gpu.training.messages import to_messages
+from sandbox.gpu.training.pretrained import load_pretrained, save_model
+from sandbox.gpu.training.reporting import ProgressReporter, RewardRecorder, summarize_timing
+from sandbox.gpu.training.request_errors import report_request_errors
+from sandbox.gpu.training.reward_options import build_reward_options
+from sandbox.gpu.training.reward_prefetch import RewardPrefetch, RewardProcess, wrap_with_prefetch
+from sandbox.rewards.policy import X_CODER_SCALE
+from sandbox.schema.gpu import GrpoRequest, Progress, RlTask
+from sandbox.trainers.trl_reward import trl_reward
+
+EVAL_BATCH_SIZE = 64
+
+
+class TimedTrainer(GRPOTrainer):  # type: ignore[misc]
+    """Says how long drawing completions took, all of a step before its verdicts, and whose tests are wanted early."""
+
+    generate_s = 0.0
+    reward_prefetch: RewardPrefetch | None = None
+    _tests: Sequence[str] = ()
+
+    def _generate_and_score_completions(self, inputs: Any) -> Any:
+        self._tests = [row["tests"] for row in inputs]
+        return super()._generate_and_score_completions(inputs)
+
+    def _generate_single_turn(self, prompt_ids: Any, *args: Any, **options: Any) -> Any:
+        if self.reward_prefetch is not None:
+            self.reward_prefetch.begin_batch(prompt_ids, self._tests)
+        return super()._generate_single_turn(prompt_ids, *args, **options)
+
+    def _generate(self, *args: Any, **options: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return super()._generate(*args, **options)
+        finally:
+            self.generate_s += time.perf_counter() - began
+
+
+class TimedReporter(ProgressReporter):
+    """A reporter that knows its trainer's time of generation."""
+
+    trainer: TimedTrainer | None = None
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **rest: Any) -> None:
+        if self.trainer is not None and logs is not None and "loss" in logs:
+            self.generate_s, self.trainer.generate_s = self.trainer.generate_s, 0.0
+            if self.trainer.reward_prefetch is not None:
+                self.early_share = self.trainer.reward_prefetch.take_share()
+        super().on_log(args, state, control, logs, **rest)
+
+
+def main(job_dir: JobDir) -> None:
+    order = job_dir.read_order()
+    request = GrpoRequest.model_validate(order["request"])
+    if request.rollouts == "colocate" and request.vllm:
+        set_vllm_options(request.vllm)
+    with report_request_errors(job_dir, "settings"):
+        args = build_config(job_dir, request)
+    model, tokenizer = load_pretrained(job_dir, order["model"])
+    with report_request_errors(job_dir, "dataset"):
+        train_dataset = build_dataset(load_tasks(request, order))
+    options = build_reward_options(request)
+    should_prefetch = request.rollouts != "plain" and request.early_verdicts
+    reward_process = RewardProcess(order["url"], options) if should_prefetch else None
+    decode = functools.partial(tokenizer.decode, skip_special_tokens=True)
+    prefetch = None if reward_process is None else RewardPrefetch(reward_process, decode)
+    rewards = build_reward_recorder(request, trl_reward(order["url"], **options), prefetch)
+    reporter = TimedReporter(job_dir, rewards)
+    trainer = TimedTrainer(
+        model=model,
+        args=args,
+        reward_funcs=[rewards],
+        train_dataset=train_dataset,
+        eval_dataset=build_dataset(request.held_out) if request.held_out else None,
+        processing_class=tokenizer,
+        callbacks=[reporter],
+    )
+    reporter.trainer = trainer
+    if prefetch is not None:
+        trainer.reward_prefetch = prefetch
+        attach_prefetch(prefetch, trainer.vllm_generation)
+    checkpoint = job_dir.find_last_checkpoint()
+    before = measure_held_out(trainer, rewards, job_dir, "before") if checkpoint is None else None
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    after = measure_held_out(trainer, rewards, job_dir, "after")
+    if reward_process is not None:
+        reward_process.close()
+    save_model(trainer, tokenizer, job_dir)
+    if trainer.is_world_process_zero():
+        job_dir.write_result(
+            {
+                "model": f"job:{job_dir.path.name}",
+                "steps": trainer.state.global_step,
+                "held_out_before": before,
+                "held_out_after": after,
+                "timing": summarize_timing(job_dir, trainer.state.global_step if checkpoint is None else 0),
+                "resumed_from": 0 if checkpoint is None else int(checkpoint.name.rpartition("-")[2]),
+            }
+        )
+
+
+def attach_prefetch(prefetch: RewardPrefetch, generation: Any) -> None:
+    """TRL's own engine in this process, or its client of a server, which the first process alone has."""
+    if generation.mode == "colocate":
+        prefetch.watch_engine(generation.llm.llm_engine)
+    elif (client := getattr(generation, "vllm_client", None)) is not None:
+        prefetch.watch_server(client)
+
+
+def set_vllm_options(settings: dict[str, Any]) -> None:
+    """TRL starts its own engine and hands on a fixed list of arguments: the others go in here."""
+    from trl.generation import vllm_generation
+
+    vllm_generation.LLM = functools.partial(vllm_generation.LLM, **settings)
+
+
+def build_reward_recorder(
+    request: GrpoRequest, reward: Callable[..., list[float | None]], prefetch: RewardPrefetch | None
+) -> RewardRecorder:
+    """The service as a reward function that TRL calls by the name it logs."""
+    reward_function = reward if prefetch is None else wrap_with_prefetch(prefetch, reward)
+    recorder = RewardRecorder(reward_function, X_CODER_SCALE if request.policy.name == "x-coder" else 1.0)
+    recorder.__name__ = "sandbox_reward"  # type: ignore[attr-defined]
+    return recorder
+
+
+def measure_held_out(trainer: GRPOTrainer, rewards: RewardRecorder, job_dir: JobDir, when: str) -> float | None:
+    """The held-out tasks' pass rate with the model as it is; None without such tasks. Each process has some of them."""
+    if trainer.eval_dataset is None:
+        return None
+    rewards.take_totals()
+    trainer.evaluate()
+    totals = rewards.take_totals()
+    counts = gather_object([(len(totals.rewards), totals.correct_count)])
+    given, right = (sum(numbers) for numbers in zip(*counts, strict=True))
+    rate = right / given if given else None
+    if trainer.is_world_process_zero():
+        step = trainer.state.global_step
+        job_dir.append_progress(
+            Progress(step=step, total=trainer.args.max_steps, pass_rate=rate, message=f"held out, {when}")
+        )
+    trainer.generate_s = 0.0
+    return rate
+
+
+def build_config(job_dir: JobDir, request: GrpoRequest) -> GRPOConfig:
+    """TRL's settings; those of the request's `settings` win."""
+    batch = request.prompts_per_step * request.num_generations
+    processes = max(1, request.processes)
+    on_gpu = torch.cuda.is_available()
+    defaults: dict[str, Any] = {
+        "output_dir": str(job_dir.checkpoints),
+        "max_steps": request.steps,
+        "per_device_train_batch_size": batch // processes,
+        "per_device_eval_batch_size": min(EVAL_BATCH_SIZE, len(request.held_out)) if request.held_out else 8,
+        "num_generations": request.num_generations,
+        "num_generations_eval": 1,
+        "max_completion_length": request.max_tokens,
+        "learning_rate": request.learning_rate,
+        "lr_scheduler_type": "constant",
+        "temperature": request.temperature,
+        "epsilon_high": request.epsilon_high,
+        "beta": request.beta,
+        "seed": request.seed,
+        "logging_steps": 1,
+        "save_steps": request.save_steps,
+        "save_total_limit": 2,
+        "report_to": [],
+        "bf16": on_gpu,
+        "use_cpu": not on_gpu,
+        "dataloader_pin_memory": on_gpu,
+        "disable_tqdm": True,
+    }
+    if request.rollouts != "plain":
+        defaults |= {"use_vllm": True, "vllm_mode": request.rollouts}
+    if request.generation_url:
+        defaults["vllm_server_base_url"] = request.generation_url
+    return GRPOConfig(**{**defaults, **request.settings})
+
+
+def load_tasks(request: GrpoRequest, order: dict[str, Any]) -> list[RlTask]:
+    if request.tasks is not None:
+        return request.tasks
+    with Path(order["dataset"]).open(encoding="utf-8") as file:
+        return [RlTask.model_validate_json(line) for line in file if line.strip()]
+
+
+def build_dataset(rows: list[RlTask]) -> Dataset:
+    """Tests as JSON text: a column of nested lists would cost Arrow a schema."""
+    return Dataset.from_list(
+        [
+            {
+                "prompt": to_messages(row.prompt),
+                "tests": json.dumps([test.model_dump(mode="json", exclude_unset=True) for test in row.tests]),
+            }
+            for row in rows
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main(JobDir(Path(sys.argv[1])))

@@ -1,0 +1,127 @@
+"""A training job's process: started, followed by what it tells, and ended when nobody wants it any more."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from sandbox.errors import BadRequest, InfrastructureError
+from sandbox.gpu.current_job import CurrentJob
+from sandbox.gpu.job_dir import resolve_inside, resolve_model
+from sandbox.gpu.serving.engine import HOST, build_environment, find_free_port
+from sandbox.gpu.subprocesses import Process, SubprocessStarter, read_tail, stop_process
+from sandbox.gpu.training import verl_config
+from sandbox.schema.gpu import GpuKind, GrpoRequest, Progress, TrainRequest
+
+POLL_INTERVAL_S = 0.25
+USAGE_ERROR_EXIT_CODE = 2  # argparse's exit code; a launcher whose program failed has 1
+MODULES = {GpuKind.SFT: "sandbox.gpu.training.train_sft", GpuKind.GRPO: "sandbox.gpu.training.train_grpo"}
+
+
+class TrainingFailed(InfrastructureError):
+    """The process ended without a result: its words are in the message. Tried again, it goes on from its checkpoint."""
+
+
+def train(job: CurrentJob, kind: GpuKind, request: TrainRequest, subprocesses: SubprocessStarter) -> dict[str, Any]:
+    """Do a training job in a process of its own. Raises BadRequest, Cancelled and TrainingFailed."""
+    gpus = job.gpus
+    job.directory.write_order(build_order(job, request))
+    if isinstance(request, GrpoRequest) and request.backend == "verl":
+        command = verl_config.prepare_verl_command(job.directory, request, job.settings, len(gpus))
+    else:
+        gpus = select_gpus(request, gpus)
+        command = build_command(kind, request, job)
+    job.directory.clear_refusal()
+    follower = _ProgressFollower(job)
+    process = subprocesses.start(command, build_training_environment(gpus), job.directory.log, job.directory.path)
+    try:
+        _follow(process, job, follower)
+    finally:
+        stop_process(process)
+    follower.report_new()
+    if (refusal := job.directory.read_refusal()) is not None:
+        raise refusal
+    result = job.directory.read_result()
+    if result is None or process.returncode:
+        if process.returncode == USAGE_ERROR_EXIT_CODE and request.launch:
+            raise BadRequest(f"launch: accelerate refuses its options:\n{read_tail(job.directory.log)}", "launch")
+        raise TrainingFailed(f"training ended with exit code {process.returncode}:\n{read_tail(job.directory.log)}")
+    return result
+
+
+def build_order(job: CurrentJob, request: TrainRequest) -> dict[str, Any]:
+    """What the process is told. Raises BadRequest for a model or data set that is not there."""
+    order: dict[str, Any] = {
+        "request": request.model_dump(mode="json", exclude_unset=True),
+        "model": resolve_model(request.model, job.root),
+        "url": job.settings.url,
+    }
+    if request.dataset is not None:
+        path = resolve_inside(request.dataset, job.root, "dataset")
+        if not path.is_file():
+            raise BadRequest(f"no data set {request.dataset!r} below SANDBOX_GPU_FOLDER on this host", "dataset")
+        order["dataset"] = str(path)
+    return order
+
+
+def select_gpus(request: TrainRequest, gpus: Sequence[int]) -> Sequence[int]:
+    """Those that the training is shown: a GPU for each process. Raises BadRequest where there are too few.
+
+    One process that sees several would split each batch over them by threads (`DataParallel`), which nobody asked for.
+    """
+    if gpus and request.processes > len(gpus) and not request.launch:
+        words = f"{request.processes} processes need as many GPUs, and this worker has {len(gpus)}"
+        raise BadRequest(words, "processes")
+    return gpus if request.launch else gpus[: max(request.gpus, request.processes)]
+
+
+def build_training_environment(gpus: Sequence[int]) -> dict[str, str]:
+    """Of a process that trains on these GPUs, with a meeting place that no other training on this host has."""
+    return {**build_environment(gpus), "MASTER_ADDR": HOST, "MASTER_PORT": str(find_free_port())}
+
+
+def build_command(kind: GpuKind, request: TrainRequest, job: CurrentJob) -> list[str]:
+    """One process, or accelerate's launcher over several; options of the request's `launch` are the launcher's."""
+    python = job.settings.gpu_python or sys.executable
+    program = ["-m", MODULES[kind], str(job.directory.path)]
+    if request.processes == 1 and not request.launch:
+        return [python, *program]
+    launch = {"main_process_port": find_free_port(), **request.launch}
+    options = [part for name, value in launch.items() for part in _format_option(name, value)]
+    return [
+        python,
+        *("-m", "accelerate.commands.launch", "--num_processes", str(request.processes)),
+        *options,
+        *program,
+    ]
+
+
+def _format_option(name: str, value: Any) -> list[str]:
+    if value is True:
+        return [f"--{name}"]
+    return [] if value in (False, None) else [f"--{name}", str(value)]
+
+
+class _ProgressFollower:
+    """Hands on what the process has told since the last look."""
+
+    def __init__(self, job: CurrentJob) -> None:
+        self._job = job
+        self._offset = 0
+        # What an earlier try told is told already.
+        _, self._offset = job.directory.read_progress(0)
+
+    def report_new(self) -> None:
+        lines, self._offset = self._job.directory.read_progress(self._offset)
+        for line in lines:
+            self._job.observer.record_step_times(line.pop("more", {}))
+            self._job.report_progress(Progress.model_validate(line))
+
+
+def _follow(process: Process, job: CurrentJob, follower: _ProgressFollower) -> None:
+    while process.poll() is None:
+        job.raise_if_stopped()
+        follower.report_new()
+        time.sleep(POLL_INTERVAL_S)

@@ -1,1 +1,0 @@
-"""What the service tells Prometheus; the only room that imports its client."""

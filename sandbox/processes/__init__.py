@@ -1,0 +1,1 @@
+"""Starting, watching and checking the service's processes on one machine."""

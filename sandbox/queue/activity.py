@@ -1,0 +1,173 @@
+"""What a worker does now and has just done, for those who watch.
+
+Theory of operation. Nothing here costs the way of a program a round trip: what a slot does goes out with its heartbeat,
+and what it has done lies in memory until the next publication, a few times a second, in one pipeline. Publishing is
+best effort: a worker that is killed takes its last half second of it along, and never a result.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis import Redis
+
+from sandbox.queue import redis_keys
+from sandbox.queue.job_batch import Item
+
+MAX_RECENT_RESULTS = 500
+MAX_RESULTS_PER_PUBLISH = 100  # under load nobody reads them all, and each costs 16 us
+RECENT_RESULTS_TTL_S = 86_400
+VERDICT_COUNTS_TTL_S = 300
+MINUTE_S = 60
+# A result begins with what it came to (`schema.StageResult`, `schema.VerifyResult`): parsing all of it could cost as
+# much as the run did. An item's id holds no quotation mark.
+_EXECUTE_RESULT = re.compile(rb'\{"status":"(\w+)"')
+_VERIFY_RESULT = re.compile(rb'\{"id":"[^"]*","verdict":"(\w+)","passed":(\d+),"total":(\d+)')
+_VOTE_STATUS = b"ok"
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedItem:
+    """One item that has its result. Times are seconds, `at` since the epoch."""
+
+    item: Item
+    verdict: str
+    passed: int | None
+    total: int | None
+    finished_at: float
+    took_s: float
+
+    def to_dict(self, worker: str) -> dict[str, Any]:
+        """What the watchers see: never code, input or output."""
+        item = self.item
+        return {
+            "id": item.id,
+            "job": item.submission if item.kept else None,
+            "kind": get_kind(item),
+            "language": get_language(item),
+            "lane": get_lane(item),
+            "verdict": self.verdict,
+            "passed": self.passed,
+            "total": self.total,
+            "at": round(self.finished_at, 3),
+            "queued_s": round(max(0.0, self.finished_at - self.took_s - item.submitted_at), 6),
+            "took_s": round(self.took_s, 6),
+            "worker": worker,
+        }
+
+
+@dataclass
+class WorkerActivity:
+    """One worker's. Thread-safe; `begins` and `ends` touch no network."""
+
+    redis: Redis
+    worker: str
+    _finished: deque[FinishedItem] = field(default_factory=lambda: deque(maxlen=MAX_RESULTS_PER_PUBLISH))
+    _verdict_counts: Counter[tuple[int, str]] = field(default_factory=Counter)
+    _current: tuple[Item, float] | None = None
+    _finished_total: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def start_item(self, item: Item) -> None:
+        """From here on the slot is busy with it."""
+        self._current = item, time.time()
+
+    def finish_item(self, item: Item, result: bytes) -> None:
+        """It has its result, as JSON; the slot is idle."""
+        now = time.time()
+        began = self._current[1] if self._current is not None else now
+        verdict, passed, total = parse_verdict(result)
+        with self._lock:
+            self._current = None
+            self._finished_total += 1
+            self._verdict_counts[int(now), verdict] += 1
+            self._finished.append(FinishedItem(item, verdict, passed, total, now, now - began))
+
+    def drop_item(self) -> None:
+        """The current item ends here without a result, or goes back to the queue; the slot is idle."""
+        self._current = None
+
+    def describe_state(self) -> Mapping[str, Any]:
+        """What goes out with the heartbeat."""
+        current = self._current
+        if current is None:
+            return {"state": "idle", "done": self._finished_total, "since": None, "running": None}
+        item, since = current
+        running = {"id": item.id, "kind": get_kind(item), "language": get_language(item), "lane": get_lane(item)}
+        return {"state": "busy", "done": self._finished_total, "since": round(since, 3), "running": running}
+
+    def publish(self) -> None:
+        """Tell what ended since the last time, in one round trip; none where nothing did. Raises RedisError."""
+        with self._lock:
+            ended, self._finished = self._finished, deque(maxlen=MAX_RESULTS_PER_PUBLISH)
+            rates, self._verdict_counts = self._verdict_counts, Counter()
+        if not rates:
+            return
+        pipeline = self.redis.pipeline(transaction=False)
+        pipeline.lpush(redis_keys.RECENT_RESULTS, *(json.dumps(one.to_dict(self.worker)) for one in ended))
+        pipeline.ltrim(redis_keys.RECENT_RESULTS, 0, MAX_RECENT_RESULTS - 1)
+        pipeline.expire(redis_keys.RECENT_RESULTS, RECENT_RESULTS_TTL_S)
+        for (second, verdict), number in rates.items():
+            pipeline.hincrby(redis_keys.verdict_counts(second // MINUTE_S), f"{second} {verdict}", number)
+        for minute in {second // MINUTE_S for second, _ in rates}:
+            pipeline.expire(redis_keys.verdict_counts(minute), VERDICT_COUNTS_TTL_S)
+        pipeline.execute()
+
+
+def parse_verdict(result: bytes) -> tuple[str, int | None, int | None]:
+    """Verdict or status of a result's JSON, and the tests passed and all, where it was judged on tests."""
+    if (judged := _VERIFY_RESULT.match(result)) is not None:
+        return judged[1].decode(), int(judged[2]), int(judged[3])
+    executed = _EXECUTE_RESULT.match(result)
+    return (_VOTE_STATUS if executed is None else executed[1]).decode(), None, None
+
+
+def get_kind(item: Item) -> str:
+    if item.verify is not None:
+        return "verify"
+    return "execute" if item.execute is not None else "vote"
+
+
+def get_language(item: Item) -> str:
+    """As the client named it; of a vote, its candidates' languages."""
+    request = item.verify or item.execute
+    if request is not None:
+        return request.language
+    named = {one.language for one in item.vote.candidates} if item.vote is not None else set()
+    return "+".join(sorted(named)[:3])
+
+
+def get_lane(item: Item) -> str:
+    request = item.verify or item.execute or item.vote
+    return "" if request is None else request.priority.value
+
+
+def read_verdicts_by_second(redis: Redis, now: float, window_s: int) -> list[dict[str, Any]]:
+    """Verdicts of each of the last `last_s` whole seconds that had any: `{"at": s, "verdicts": {verdict: number}}`."""
+    first = int(now) - window_s
+    pipeline = redis.pipeline(transaction=False)
+    for minute in range(first // MINUTE_S, int(now) // MINUTE_S + 1):
+        pipeline.hgetall(redis_keys.verdict_counts(minute))
+    found: dict[int, dict[str, int]] = {}
+    for fields in pipeline.execute():
+        for name, number in fields.items():
+            second, _, verdict = name.decode().partition(" ")
+            if first <= int(second) <= now:
+                found.setdefault(int(second), {})[verdict] = int(number)
+    return [{"at": second, "verdicts": found[second]} for second in sorted(found)]
+
+
+def read_recent(redis: Redis, limit: int = MAX_RECENT_RESULTS) -> list[dict[str, Any]]:
+    """What ended last, newest first."""
+    return _parse_newest_first(redis.lrange(redis_keys.RECENT_RESULTS, 0, limit - 1))
+
+
+def _parse_newest_first(texts: Iterable[bytes]) -> list[dict[str, Any]]:
+    return sorted((json.loads(text) for text in texts), key=lambda one: -float(one["at"]))

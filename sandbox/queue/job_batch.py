@@ -1,0 +1,229 @@
+"""Envelopes: what one RQ job carries. One program when the service is idle, many under load.
+
+The items lie beside the job under a key of their own, so that RQ neither compresses nor copies them. The job itself
+is an RQ job in an RQ queue, written in the same round trip: RQ's tools see it, and its own enqueue call would cost 1
+ms.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from redis import Redis
+from redis.client import Pipeline
+from rq import Queue
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+from rq.utils import now as rq_now
+from rq.utils import utcformat
+
+from sandbox.queue import fair_queue, redis_keys
+from sandbox.request_context import generate_id
+from sandbox.schema import ExecuteRequest, Lane, VerifyRequest
+from sandbox.schema.vote import VoteRequest
+
+SubmissionKind = Literal["execute", "verify", "vote"]
+PushCommand = Literal["LPUSH", "RPUSH", ""]
+RQ_FUNCTION = "sandbox.worker.rq_entry.perform_envelope"
+NO_TIMEOUT = -1
+FORMAT_VERSION = 1  # of an envelope's format
+_PLACEHOLDER_ID = b"0" * 32
+
+
+class Item(BaseModel):
+    """One program of a submission. `reader` is the process whose client waits for the result, if one does; `client` is
+    the id of the API key it came with, if it did. `request` and `trace` are its origin's. `callback` says for what its
+    submission's callback is called."""
+
+    model_config = ConfigDict(
+        frozen=True, ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants"
+    )
+
+    submission: str
+    index: int | None = None
+    submitted_at: float
+    kept: bool = False
+    reader: str = ""
+    client: str = ""
+    request: str = ""
+    trace: str = ""
+    callback: Literal["", "item", "batch"] = ""
+    spooled: dict[str, tuple[int, int]] = {}  # where large texts lie in the host's spool
+    execute: ExecuteRequest | None = None
+    verify: VerifyRequest | None = None
+    vote: VoteRequest | None = None
+
+    @property
+    def id(self) -> str:
+        return self.submission if self.index is None else f"{self.submission}.{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class SentBatches:
+    """Envelopes' ids, and what their lane holds now: items that have no worker yet, envelopes that are not done."""
+
+    ids: list[str]
+    depth: int
+    outstanding: int
+
+
+class UnreadableBatch(Exception):
+    """An envelope of a format that this version does not know."""
+
+
+class JobBatch(BaseModel):
+    """Versions of the service may differ by one: a worker reads envelopes of its own format and of the one before.
+
+    Raise `VERSION` when an older worker that leaves out what it does not know would run a program wrongly, and give
+    what is new a default that means what was before.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    version: int = 1
+    items: list[Item]
+
+
+def pack(items: Sequence[bytes]) -> bytes:
+    """Items, each as JSON, as the JSON of an envelope."""
+    return b'{"version":%d,"items":[' % FORMAT_VERSION + b",".join(items) + b"]}"
+
+
+def parse_batch(content: bytes) -> JobBatch:
+    """Raises Unreadable, without a word of the content."""
+    try:
+        parsed = JobBatch.model_validate_json(content)
+    except ValidationError as error:
+        raise UnreadableBatch(f"{error.error_count()} fields are not as this version knows them") from error
+    if parsed.version > FORMAT_VERSION:
+        raise UnreadableBatch(f"its format is {parsed.version}, this worker reads up to {FORMAT_VERSION}")
+    return parsed
+
+
+def read_headers(content: bytes) -> list[tuple[Item, dict[str, Any]]]:
+    """Return the items of an envelope that cannot be read as a whole: each without its request, and that as raw JSON.
+
+    Raises Unreadable where not even that can be read.
+    """
+    try:
+        raw = [dict(item) for item in json.loads(content)["items"]]
+        requests = [
+            {kind: item.pop(kind) for kind in get_args(SubmissionKind) if item.get(kind) is not None} for item in raw
+        ]
+        return list(zip(map(Item.model_validate, raw), requests, strict=True))
+    except (ValueError, LookupError, TypeError) as error:
+        raise UnreadableBatch(f"its items cannot be told apart: {type(error).__name__}") from error
+
+
+def get_lane_queue(lane: Lane, redis: Redis) -> Queue:
+    return Queue(lane.value, connection=redis, serializer=JSONSerializer)
+
+
+def send(
+    redis: Redis, queue: Queue, batches: Sequence[Sequence[bytes]], now: float, ttl_s: int, at_front: bool = False
+) -> SentBatches:
+    """Queue envelopes of items in one round trip."""
+    ids = [generate_id() for _ in batches]
+    push: PushCommand = "LPUSH" if at_front else "RPUSH"
+    depth, outstanding = _write(redis, queue, dict(zip(ids, batches, strict=True)), ttl_s, push, now)
+    return SentBatches(ids, depth, outstanding)
+
+
+def send_for_client(
+    redis: Redis,
+    queue: Queue,
+    batches: Sequence[Sequence[bytes]],
+    ttl_s: int,
+    client: str,
+    lease_s: float,
+    at_front: bool = False,
+) -> SentBatches:
+    """`send` for what is to wait in turn with other clients' envelopes."""
+    ids = [generate_id() for _ in batches]
+    pipeline = redis.pipeline()
+    _write(pipeline, queue, dict(zip(ids, batches, strict=True)), ttl_s)
+    fair_queue.enqueue_client(pipeline, queue.name, client, ids, at_front)
+    fair_queue.admit(pipeline, queue.name, lease_s)
+    depth, outstanding = pipeline.execute()[0]
+    return SentBatches(ids, depth, outstanding)
+
+
+# Write envelopes and their jobs, push them unless they are to be parked, and count their items.
+_WRITE = """
+redis.call('SADD', KEYS[1], KEYS[2])
+local ttl, push, now, items, fields = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local at = 5 + fields
+for place = 5, #KEYS, 2 do
+    redis.call('SET', KEYS[place], ARGV[at + 2], 'EX', ttl)
+    redis.call('HSET', KEYS[place + 1], 'data', ARGV[at + 3], unpack(ARGV, 6, 5 + fields))
+    redis.call('EXPIRE', KEYS[place + 1], ttl)
+    if push ~= '' then
+        redis.call('ZADD', KEYS[3], now, ARGV[at + 1])
+        redis.call(push, KEYS[2], ARGV[at + 1])
+    end
+    at = at + 3
+end
+return {redis.call('INCRBY', KEYS[4], items), redis.call('ZCARD', KEYS[3])}
+"""
+
+
+def _write(
+    redis: Redis,
+    queue: Queue,
+    batches: Mapping[str, Sequence[bytes]],
+    ttl_s: int,
+    push: PushCommand = "",
+    now: float = 0.0,
+) -> Any:
+    """`redis` may be a pipeline; what it answers is `Sent.depth` and `Sent.outstanding`."""
+    common, data = _build_job_fields(queue.name)
+    at = utcformat(rq_now())
+    fields = ["created_at", at, "enqueued_at", at, *common]
+    script_keys = [Queue.redis_queues_keys, queue.key, redis_keys.outstanding(queue.name), redis_keys.depth(queue.name)]
+    arguments: list[Any] = [ttl_s, push, now, sum(map(len, batches.values())), len(fields), *fields]
+    for batch_id, items in batches.items():
+        script_keys += [redis_keys.job_batch(batch_id), Job.key_for(batch_id)]
+        arguments += [batch_id, pack(items), data.replace(_PLACEHOLDER_ID, batch_id.encode())]
+    return redis.eval(_WRITE, len(script_keys), *script_keys, *arguments)
+
+
+@lru_cache
+def _build_job_fields(lane: str) -> tuple[list[str | int], bytes]:
+    """What all jobs' hashes have as `rq.job.Job` writes and reads them: names and values in turn, and the data for
+    `_SOME_ID`.
+    """
+    job = Job(_PLACEHOLDER_ID.decode(), connection=Redis(), serializer=JSONSerializer)
+    job._func_name, job._args, job._kwargs, job._instance = RQ_FUNCTION, (job.id,), {}, None
+    job.origin, job.timeout, job.result_ttl = lane, NO_TIMEOUT, 0
+    job._status = JobStatus.QUEUED
+    fields: dict[str, Any] = job.to_dict(include_meta=False, include_result=False)
+    data = zlib.decompress(fields.pop("data"))  # RQ reads it plain, too, and packing it takes longer than sending it
+    del fields["created_at"]
+    fields["status"] = JobStatus.QUEUED.value
+    return [word for field in fields.items() for word in field], data
+
+
+def claim(pipeline: Pipeline, batch_id: str, worker: str) -> None:
+    """Say that a worker has it; the pipeline's last answer is the envelope's content."""
+    pipeline.hset(redis_keys.CLAIMS, batch_id, worker)
+    pipeline.hset(Job.key_for(batch_id), mapping={"status": JobStatus.STARTED.value, "worker_name": worker})
+    pipeline.get(redis_keys.job_batch(batch_id))
+
+
+def return_to_lane(pipeline: Pipeline, lane: str, batch_id: str) -> None:
+    """Give a claimed envelope back to the end of its lane, for a worker that can read it."""
+    pipeline.hdel(redis_keys.CLAIMS, batch_id)
+    pipeline.rpush(redis_keys.rq_queue(lane), batch_id)
+
+
+def delete_batch(pipeline: Pipeline, lane: str, batch_id: str) -> None:
+    """Forget an envelope whose every item has its result."""
+    pipeline.delete(redis_keys.job_batch(batch_id), redis_keys.unreadable_returns(batch_id), Job.key_for(batch_id))
+    pipeline.zrem(redis_keys.outstanding(lane), batch_id)
+    pipeline.hdel(redis_keys.CLAIMS, batch_id)

@@ -1,0 +1,227 @@
+"""Kept submissions: those whose client does not wait, and those made with an Idempotency-Key. Their state is in Redis
+alone.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+
+from sandbox.errors import NotFound
+from sandbox.queue import idempotency, redis_keys
+from sandbox.queue.idempotency import KeyedRequest
+from sandbox.queue.payload_files import CANCELLED_MESSAGE
+from sandbox.queue.result_writer import encode_message, push_results
+from sandbox.rewards.plan import TaskLookup, build_plan, refuse_task_lookup, score_results
+from sandbox.schema import Job, JobStatus, VerifyResult
+from sandbox.schema.callbacks import Callback
+from sandbox.schema.reward import RewardRequest, RewardResult
+
+REWARD_KIND = "reward"
+
+
+def allow_any_owner(owner: str) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """What is known of one kept submission."""
+
+    id: str
+    kind: str
+    item_count: int
+    is_batch: bool
+    lane: str
+    done_count: int
+    is_cancelled: bool
+    request_bytes: int = 0
+    client: str = ""
+    callback: Callback | None = None
+
+    @property
+    def item_ids(self) -> list[str]:
+        return [f"{self.id}.{index}" for index in range(self.item_count)] if self.is_batch else [self.id]
+
+
+class JobStore:
+    """Reads and writes kept submissions; every method is one or two round trips."""
+
+    def __init__(
+        self, redis: Redis, queue_ttl_s: int, result_ttl_s: int, look_up_tasks: TaskLookup = refuse_task_lookup
+    ) -> None:
+        self._redis = redis
+        self._look_up_tasks = look_up_tasks
+        self._ttl_s = queue_ttl_s + result_ttl_s
+        self._result_ttl_s = result_ttl_s
+
+    def create(
+        self,
+        submission: str,
+        kind: str,
+        total: int,
+        batch: bool,
+        lane: str,
+        client: str = "",
+        callback: Callback | None = None,
+        reward: RewardRequest | None = None,
+        keyed: KeyedRequest | None = None,
+        request_bytes: int = 0,
+        max_stored_bytes: int = 0,
+    ) -> str:
+        """Record a submission before any of its items is sent; `reward` is what its results are to be made into.
+
+        `request_bytes` is what its items take until they have their results, `most_kept` its owner's quota of bytes.
+        Returns its id, or that of an earlier submission with the same idempotency key; then nothing is recorded.
+        Raises IdempotencyKeyReused.
+        """
+        fields: dict[str, str | int | float] = {
+            "kind": kind if reward is None else REWARD_KIND,
+            "total": total,
+            "batch": int(batch),
+            "lane": lane,
+            "created": time.time(),
+            "request_bytes": request_bytes,
+            "most_kept": max_stored_bytes,
+        }
+        if client:
+            fields["client"] = client
+        if callback is not None:
+            fields["callback"] = callback.model_dump_json()
+        if reward is not None:
+            self._redis.set(redis_keys.reward(submission), reward.model_dump_json(exclude_unset=True), ex=self._ttl_s)
+        if keyed is not None:
+            first = idempotency.create_or_find(
+                self._redis, keyed, submission, redis_keys.job(submission), fields, self._ttl_s
+            )
+            if first != submission and reward is not None:
+                self._redis.delete(redis_keys.reward(submission))
+            return first
+        pipeline = self._redis.pipeline()
+        pipeline.hset(redis_keys.job(submission), mapping=fields)
+        pipeline.expire(redis_keys.job(submission), self._ttl_s)
+        pipeline.execute()
+        return submission
+
+    def discard(self, submission: str, keyed: KeyedRequest | None) -> None:
+        """Forget a submission that was refused after all, and its idempotency key."""
+        names = [redis_keys.job(submission), redis_keys.readers(submission), redis_keys.reward(submission)]
+        self._redis.delete(*names, *([] if keyed is None else [keyed.key]))
+
+    def get_record(self, submission: str) -> JobRecord:
+        """Raises NotFound."""
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.hgetall(redis_keys.job(submission))
+        pipeline.hlen(redis_keys.results(submission))
+        pipeline.exists(redis_keys.cancelled(submission))
+        fields, done, cancelled = pipeline.execute()
+        if not fields:
+            raise _build_not_found(submission)
+        return JobRecord(
+            id=submission,
+            kind=fields[b"kind"].decode(),
+            item_count=int(fields[b"total"]),
+            is_batch=fields[b"batch"] == b"1",
+            lane=fields[b"lane"].decode(),
+            done_count=int(done),
+            is_cancelled=bool(cancelled),
+            request_bytes=int(fields.get(b"request_bytes", 0)),
+            client=fields.get(b"client", b"").decode(),
+            callback=Callback.model_validate_json(fields[b"callback"]) if b"callback" in fields else None,
+        )
+
+    def read_results(self, submission: str, reader: str) -> dict[int, bytes]:
+        """Results so far; later ones are mailed to `reader`."""
+        pipeline = self._redis.pipeline()
+        pipeline.sadd(redis_keys.readers(submission), reader)
+        pipeline.expire(redis_keys.readers(submission), self._ttl_s)
+        pipeline.hgetall(redis_keys.results(submission))
+        return {int(index): result for index, result in pipeline.execute()[2].items()}
+
+    def cancel(self, submission: str) -> None:
+        self._redis.set(redis_keys.cancelled(submission), b"1", ex=self._ttl_s)
+
+    def notify_cancelled(self, record: JobRecord) -> None:
+        """Tell those that wait for a kept submission that what is missing of it does not come any more."""
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.smembers(redis_keys.readers(record.id))
+        pipeline.hkeys(redis_keys.results(record.id))
+        readers, done = pipeline.execute()
+        there = {int(index) for index in done}
+        messages = [
+            encode_message(item_id, CANCELLED_MESSAGE) for at, item_id in enumerate(record.item_ids) if at not in there
+        ]
+        if readers and messages:
+            pipeline = self._redis.pipeline()
+            for reader in readers:
+                push_results(pipeline, reader.decode(), messages)
+            pipeline.execute()
+
+    def get_job(self, submission: str, may_see: Callable[[str], bool] = allow_any_owner) -> Job:
+        """The state of a kept submission, with its result when every item has one.
+
+        Raises NotFound, also when the id of the API key it was made with is nothing that the asker `may_see`: whose
+        job it is, and that it is one, is not told.
+        """
+        record = self.get_record(submission)
+        if not may_see(record.client):
+            raise _build_not_found(submission)
+        if record.done_count >= record.item_count:
+            return Job(id=submission, status=JobStatus.FINISHED, result=self._build_result(record))
+        if record.is_cancelled:
+            return Job(id=submission, status=JobStatus.CANCELLED)
+        if record.done_count:
+            return Job(id=submission, status=JobStatus.RUNNING)
+        ahead = self._count_batches_ahead(record)
+        return Job(id=submission, status=JobStatus.RUNNING if ahead is None else JobStatus.QUEUED, position=ahead)
+
+    def read_result(self, submission: str, index: int) -> bytes:
+        """One item's result as JSON. Raises NotFound."""
+        result: bytes | None = self._redis.hget(redis_keys.results(submission), str(index))
+        if result is None:
+            raise _build_not_found(submission)
+        return result
+
+    def _build_result(self, record: JobRecord) -> dict[str, Any]:
+        stored = self._redis.hgetall(redis_keys.results(record.id))
+        if record.kind == REWARD_KIND:
+            return self._compute_rewards(record, stored).model_dump(mode="json")
+        results = [json.loads(stored[str(index).encode()]) for index in range(record.item_count)]
+        return {"results": results} if record.is_batch else dict(results[0])
+
+    def _compute_rewards(self, record: JobRecord, stored: Mapping[bytes, bytes]) -> RewardResult:
+        """What was found in the completions is found again: the same request makes the same plan."""
+        request = self._redis.get(redis_keys.reward(record.id))
+        if request is None:
+            raise _build_not_found(record.id)
+        plan = build_plan(RewardRequest.model_validate_json(request), self._look_up_tasks)
+        results = [VerifyResult.model_validate_json(stored[str(index).encode()]) for index in range(record.item_count)]
+        return score_results(plan, results)
+
+    def _count_batches_ahead(self, record: JobRecord) -> int | None:
+        """Envelopes queued before this submission's first, None when a worker has taken that already."""
+        first = self._redis.hget(redis_keys.job(record.id), "envelope")
+        if first is None:
+            return None
+        position = self._redis.lpos(redis_keys.rq_queue(record.lane), first)
+        if position is None and record.client:
+            ahead_in_client_queue = self._redis.lpos(redis_keys.client_queue(record.lane, record.client), first)
+            position = (
+                None
+                if ahead_in_client_queue is None
+                else self._redis.llen(redis_keys.rq_queue(record.lane)) + ahead_in_client_queue
+            )
+        return None if position is None else int(position)
+
+    def record_first_batch(self, submission: str, batch_id: str) -> None:
+        """Remember the first envelope of a submission, by which its position is told."""
+        self._redis.hset(redis_keys.job(submission), "envelope", batch_id)
+
+
+def _build_not_found(submission: str) -> NotFound:
+    return NotFound(f"no job {submission!r}: it never existed, or its result has expired", field="id")

@@ -1,0 +1,82 @@
+"""One look at everything that goes on, in two round trips: for `/live` and `sandbox top`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import get_args
+
+from redis import Redis
+
+from sandbox.queue import activity, leases, redis_keys
+from sandbox.schema.live import LiveLane, LiveResult, LiveSecond, LiveSlot, LiveView, SlotState
+
+RATE_WINDOW_S = 120
+
+
+def read_live_view(redis: Redis, lease_s: float, queued: Mapping[str, int]) -> LiveView:
+    """`queued`: submissions that wait, by lane. Raises RedisError."""
+    now = time.time()
+    return LiveView(
+        at=round(now, 3),
+        slots=_read_slots(redis, lease_s, now),
+        lanes=_read_lanes(redis, queued, now),
+        seconds=[LiveSecond.model_validate(one) for one in activity.read_verdicts_by_second(redis, now, RATE_WINDOW_S)],
+        recent=[LiveResult.model_validate(one) for one in activity.read_recent(redis)],
+    )
+
+
+def _read_slots(redis: Redis, lease_s: float, now: float) -> list[LiveSlot]:
+    pipeline = redis.pipeline(transaction=False)
+    for workers_key in (redis_keys.STARTING, redis_keys.WORKERS):
+        pipeline.zrange(workers_key, 0, -1, withscores=True)
+    heartbeats = {name.decode(): heartbeat for found in pipeline.execute() for name, heartbeat in found}
+    if not heartbeats:
+        return []
+    descriptions = redis.mget([redis_keys.worker(name) for name in heartbeats])
+    return sorted(
+        (
+            _build_slot(name, now - heartbeat, lease_s, text)
+            for (name, heartbeat), text in zip(heartbeats.items(), descriptions, strict=True)
+        ),
+        key=lambda slot: (slot.host, slot.name),
+    )
+
+
+def _build_slot(name: str, heard_s: float, lease_s: float, text: bytes | None) -> LiveSlot:
+    """A worker of another version may tell less of itself, or more: then it is alive, and nothing more is known."""
+    description = {} if text is None else json.loads(text)
+    silent = heard_s > lease_s or text is None
+    waiting = description.get("waiting") or {}
+    state = description.get("state") if description.get("state") in get_args(SlotState) else "idle"
+    return LiveSlot(
+        name=name,
+        host=description.get("host", ""),
+        engine=description.get("engine", ""),
+        express=name.endswith(leases.RESERVED_SUFFIX),
+        state="silent" if silent else state,
+        heard_s=round(max(0.0, heard_s), 3),
+        since=description.get("since"),
+        running=None if silent else description.get("running"),
+        done=description.get("done", 0),
+        boxes=description.get("boxes", []),
+        waiting_since=waiting.get("since"),
+        waiting_for=waiting.get("why", ""),
+    )
+
+
+def _read_lanes(redis: Redis, queued: Mapping[str, int], now: float) -> list[LiveLane]:
+    oldest = read_oldest_s(redis, now)
+    return [LiveLane(name=lane, queued=queued.get(lane, 0), oldest_s=oldest[lane]) for lane in redis_keys.LANES]
+
+
+def read_oldest_s(redis: Redis, now: float) -> dict[str, float]:
+    """By lane, the age of the oldest envelope that is not done, whether it waits or runs. Raises RedisError."""
+    pipeline = redis.pipeline(transaction=False)
+    for lane in redis_keys.LANES:
+        pipeline.zrange(redis_keys.outstanding(lane), 0, 0, withscores=True)
+    return {
+        lane.value: round(max(0.0, now - first[0][1]), 3) if first else 0.0
+        for lane, first in zip(redis_keys.LANES, pipeline.execute(), strict=True)
+    }

@@ -1,0 +1,147 @@
+"""Notices that no worker can run programs, so that clients are told at once instead of waiting for minutes.
+
+A worker whose slot needs a box and cannot start one says so with its heartbeat. When every worker that is alive has
+waited for longer than `TOO_LONG_S` and runs nothing else meanwhile, or none has been alive for as long, submissions
+whose client would wait are refused, and those that wait already fail. Kept submissions stay in the queue.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from sandbox.errors import SandboxError
+from sandbox.queue import leases, redis_keys
+
+logger = logging.getLogger(__name__)
+
+OUTAGE_AFTER_S = 30.0
+CHECK_INTERVAL_S = 1.0
+OUTAGE_CHECK_INTERVAL_S = 0.1  # so that clients are served as soon as readiness says so
+MAX_LISTED_WORKERS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SlotReport:
+    """One worker's last heartbeat, as far as it tells whether programs run there. `waits_s` is 0 when it has a box."""
+
+    name: str
+    description: dict[str, Any]
+    is_starting: bool
+    box_wait_s: float
+
+    @property
+    def waits_too_long(self) -> bool:
+        return self.box_wait_s > OUTAGE_AFTER_S
+
+    @property
+    def serves(self) -> bool:
+        """Whether it takes programs: it has what it needs, or has not waited for long, or has other boxes."""
+        return not self.is_starting and (not self.waits_too_long or bool(self.description["waiting"].get("serves")))
+
+    @property
+    def starts_boxes(self) -> bool:
+        """Whether its engine does its work, as far as is known: a single missing image is not the engine's fault."""
+        return self.serves and (not self.waits_too_long or bool(self.description["waiting"].get("only_image")))
+
+    def describe_problem(self) -> str:
+        wait = self.description["waiting"]
+        since = datetime.fromtimestamp(wait["since"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        why = wait.get("why") or "its engine has not started one yet"
+        return f"{self.name} has been waiting for a box ({wait['image']}) since {since}, {self.box_wait_s:.0f} s: {why}"
+
+
+def read_slot_reports(redis: Redis, lease_s: float) -> list[SlotReport]:
+    """All workers that take whatever comes, and those that are starting. Raises RedisError."""
+    now = time.time()
+    alive, starting = leases.list_slot_workers(redis, lease_s), leases.list_starting(redis, lease_s)
+    names = [*alive, *(name for name in starting if name not in alive)]
+    texts = redis.mget([redis_keys.worker(name) for name in names]) if names else []
+    reports = []
+    for position, (name, text) in enumerate(zip(names, texts, strict=True)):
+        description = json.loads(text) if text else {}
+        wait = description.get("waiting")
+        box_wait_s = max(0.0, now - wait["since"]) if wait else 0.0
+        reports.append(SlotReport(name, description, position >= len(alive), box_wait_s))
+    return reports
+
+
+def list_problems(reports: Sequence[SlotReport]) -> list[str]:
+    """What keeps workers from running programs, in words; of many workers the first few."""
+    if not reports:
+        return ["no worker is alive"]
+    found = [] if any(not report.is_starting for report in reports) else ["no worker is ready yet"]
+    waiting = [
+        report
+        for report in reports
+        if report.waits_too_long or (report.is_starting and report.description.get("waiting"))
+    ]
+    found += [report.describe_problem() for report in waiting[:MAX_LISTED_WORKERS]]
+    if len(waiting) > MAX_LISTED_WORKERS:
+        found.append(f"{len(waiting) - MAX_LISTED_WORKERS} more workers are waiting for a box")
+    return found
+
+
+def find_missing_languages(reports: Sequence[SlotReport]) -> frozenset[str]:
+    """The languages that every worker says it cannot run."""
+    lacking = [frozenset(report.description.get("missing_languages", ())) for report in reports if report.serves]
+    return frozenset.intersection(*lacking) if lacking else frozenset()
+
+
+class OutageMonitor:
+    """Looks every second, and more often while nothing can run. Its thread calls `on_outage` at each such look.
+
+    `on_outage` may raise RedisError or SandboxError.
+    """
+
+    def __init__(self, redis: Redis, lease_s: float, on_outage: Callable[[str], None]) -> None:
+        self._redis = redis
+        self._lease_s = lease_s
+        self._on_outage = on_outage
+        self._unserved_since = 0.0
+        self._stop_requested = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="outage", daemon=True)
+        self.reason = ""  # nothing runs; empty while something does
+        self.missing_languages: frozenset[str] = frozenset()  # those that no worker can run, as far as is known
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop_requested.set()
+        self._thread.join(timeout=2 * CHECK_INTERVAL_S)
+
+    def _run(self) -> None:
+        while not self._stop_requested.wait(OUTAGE_CHECK_INTERVAL_S if self.reason else CHECK_INTERVAL_S):
+            try:
+                reports = read_slot_reports(self._redis, self._lease_s)
+                self._update_outage(reports)
+                self.missing_languages = find_missing_languages(reports)
+                if self.reason:
+                    self._on_outage(self.reason)
+            except (RedisError, SandboxError) as error:  # the thread must go on: only it ends the outage
+                logger.warning("cannot check whether workers can run programs: %s", error)
+
+    def _update_outage(self, reports: Sequence[SlotReport]) -> None:
+        if any(report.serves for report in reports):
+            if self.reason:
+                logger.info("programs can run again")
+            self._unserved_since, self.reason = 0.0, ""
+            return
+        now = time.monotonic()
+        self._unserved_since = self._unserved_since or now
+        # Workers that are alive have waited for long enough themselves; where there are none, one may just be starting.
+        if any(not report.is_starting for report in reports) or now - self._unserved_since > OUTAGE_AFTER_S:
+            reason = "; ".join(list_problems(reports))
+            if not self.reason:
+                logger.error("no programs can run: %s", reason)
+            self.reason = reason

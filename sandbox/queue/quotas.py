@@ -1,0 +1,89 @@
+"""What one API key may ask for: a token bucket and a number of items queued, both in Redis, one round trip.
+
+Only submissions with a key come here. The bucket counts items, and a batch larger than the burst is taken from a full
+bucket and leaves a debt, so that a batch's size decides when the next one may come and not whether this one may. What
+is queued is a sorted set of item ids, and an item is taken out by id when it has its result: one that ran twice is
+counted once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from redis import Redis
+from redis.client import Pipeline
+from redis.exceptions import RedisError
+
+from sandbox.errors import QuotaExceeded, RateLimited
+from sandbox.queue import redis_keys
+from sandbox.queue.storage_limits import translate_redis_error
+from sandbox.request_context import Caller
+
+# Redis' own clock, so that several API processes agree.
+_ADMIT = """
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
+local rate, burst, most, ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local count = #ARGV - 4
+if most > 0 then
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ttl)
+  local queued = redis.call('ZCARD', KEYS[2])
+  if queued + count > most then return {'queued', tostring(queued)} end
+end
+if rate > 0 then
+  local held = redis.call('HMGET', KEYS[1], 'tokens', 'at')
+  local tokens = burst
+  if held[1] then tokens = math.min(burst, tonumber(held[1]) + math.max(0, now - tonumber(held[2])) * rate) end
+  local needed = math.min(count, burst)
+  if tokens < needed then return {'rate', tostring((needed - tokens) / rate)} end
+  redis.call('HSET', KEYS[1], 'tokens', string.format('%.6f', tokens - count), 'at', string.format('%.6f', now))
+  redis.call('EXPIRE', KEYS[1], math.ceil((burst - tokens + count) / rate) + 1)
+end
+if most > 0 then
+  for position = 5, #ARGV do redis.call('ZADD', KEYS[2], string.format('%.6f', now), ARGV[position]) end
+  redis.call('EXPIRE', KEYS[2], ttl)
+end
+return {'', ''}
+"""
+
+
+class Quotas:
+    """Thread-safe."""
+
+    def __init__(self, redis: Redis, queue_ttl_s: int) -> None:
+        self._redis = redis
+        self._queue_ttl_s = queue_ttl_s
+        self._admit_script = redis.register_script(_ADMIT)
+
+    def admit(self, caller: Caller, item_ids: Sequence[str]) -> None:
+        """Count these items against the caller's limits. Raises RateLimited, QuotaExceeded, QueueUnavailable."""
+        if not caller.rate and not caller.max_queued:
+            return
+        burst = max(1, caller.burst or round(caller.rate))
+        try:
+            refusal, value = self._admit_script(
+                keys=[redis_keys.token_bucket(caller.id), redis_keys.queued_items(caller.id)],
+                args=[caller.rate, burst, caller.max_queued, self._queue_ttl_s, *item_ids],
+            )
+        except RedisError as error:
+            raise translate_redis_error(error) from error
+        if refusal == b"rate":
+            raise RateLimited(f"this key may ask for {caller.rate:g} programs a second", float(value))
+        if refusal == b"queued":
+            raise QuotaExceeded(
+                f"this key has {int(value)} of {caller.max_queued} programs queued, too many to add {len(item_ids)}"
+            )
+
+    def release(self, caller_id: str, item_ids: Sequence[str]) -> None:
+        """These were not accepted after all, or were taken back before they were sent. Raises QueueUnavailable."""
+        if not item_ids:
+            return
+        try:
+            release(self._redis, caller_id, item_ids)
+        except RedisError as error:
+            raise translate_redis_error(error) from error
+
+
+def release(redis: Redis | Pipeline, caller_id: str, item_ids: Sequence[str]) -> None:
+    """These items wait no longer."""
+    redis.zrem(redis_keys.queued_items(caller_id), *item_ids)

@@ -1,0 +1,222 @@
+"""Results on their way back: into the mail of the process that waits, and into Redis where they are to be kept.
+
+A kept result is written once (HSETNX), so that an envelope run twice yields one result and one webhook. Who waits may
+be told twice, and counts the first. What is kept is charged to its owner (`storage`), and a large result that its owner
+has no room for is kept without its outputs.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+
+from redis import Redis
+from redis.client import Pipeline
+from redis.exceptions import RedisError
+
+from sandbox.queue import quotas, redis_keys, storage_limits
+from sandbox.queue.job_batch import Item
+
+logger = logging.getLogger(__name__)
+
+FLUSH_DELAY_S = 0.02
+# Before a result, it says that no worker could run the item. A blank, so that who does not know it reads valid JSON.
+CANNOT_RUN_PREFIX = b" "
+REDIS_FULL_PAUSE_S = 0.5
+REDIS_FULL_TIMEOUT_S = 5.0  # how long Redis may be full until large results give up their outputs
+
+# Keep a result and put its webhook among those to be delivered, both or neither: whatever dies in between, a result
+# that is there has had its webhook put there too.
+_STORE_AND_QUEUE_WEBHOOK = """
+local is_new = redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
+if is_new == 1 then
+    if ARGV[5] == 'item' then
+        redis.call('ZADD', KEYS[3], ARGV[3], ARGV[4] .. '.' .. ARGV[1])
+    elseif redis.call('HLEN', KEYS[1]) >= tonumber(redis.call('HGET', KEYS[2], 'total') or math.huge) then
+        redis.call('ZADD', KEYS[3], ARGV[3], ARGV[4])
+    end
+end
+return is_new
+"""
+
+
+class ResultWriter:
+    """Collects results and delivers them in one round trip, at the latest `HOLD_S` after the first."""
+
+    def __init__(self, redis: Redis, result_ttl_s: int, max_kept_mb: int = 0) -> None:
+        self._redis = redis
+        self._result_ttl_s = result_ttl_s
+        self._max_kept_mb = max_kept_mb
+        self._messages: dict[str, list[bytes]] = defaultdict(list)
+        self._to_store: list[tuple[Item, bytes]] = []
+        self._released_ids: dict[str, list[str]] = defaultdict(list)
+        self._full_since = 0.0
+        self._lock = threading.Lock()
+        self._has_pending = threading.Event()
+        threading.Thread(target=self._flush_periodically, name="courier", daemon=True).start()
+
+    def write(self, item: Item, result: bytes) -> None:
+        """Deliver `result` very soon."""
+        with self._lock:
+            if item.client:
+                self._released_ids[item.client].append(item.id)
+            if item.kept:
+                self._to_store.append((item, result))
+            else:
+                self._messages[item.reader].append(encode_message(item.id, result))
+        self._has_pending.set()
+
+    def write_cannot_run(self, item: Item, result: bytes) -> None:
+        """Tell who waits for the item that it does not run here. A kept item needs no result for that: it stays queued.
+
+        Raises RedisError.
+        """
+        message = CANNOT_RUN_PREFIX + result
+        if not item.kept:
+            self.write(item, message)
+            return
+        pipeline = self._redis.pipeline(transaction=False)
+        for reader in self._redis.smembers(redis_keys.readers(item.submission)):
+            push_results(pipeline, reader.decode(), [encode_message(item.id, message)])
+        pipeline.execute()
+
+    def release_item(self, item: Item) -> None:
+        """An item that gets no result, for nobody wants it; told with the next results."""
+        if item.client:
+            with self._lock:
+                self._released_ids[item.client].append(item.id)
+
+    def flush(self, add_commands: Callable[[Pipeline], None] | None = None) -> None:
+        """Deliver all that was taken, and do `then` in the same round trip.
+
+        Raises RedisError; then nothing is forgotten.
+        """
+        with self._lock:
+            try:
+                self._flush(add_commands)
+                self._full_since = 0.0
+            except RedisError as error:
+                if storage_limits.is_redis_full(error):
+                    self._shorten_pending()
+                raise
+
+    def _flush(self, add_commands: Callable[[Pipeline], None] | None) -> None:
+        self._store_results()
+        if self._messages or self._released_ids or add_commands is not None:
+            # All or nothing: an envelope must not be forgotten where its results were refused.
+            pipeline = self._redis.pipeline(transaction=add_commands is not None)
+            for reader, messages in self._messages.items():
+                push_results(pipeline, reader, messages)
+            for client, item_ids in self._released_ids.items():
+                quotas.release(pipeline, client, item_ids)
+            if add_commands is not None:
+                add_commands(pipeline)
+            pipeline.execute()
+            self._messages.clear()
+            self._released_ids.clear()
+        self._has_pending.clear()
+
+    def _flush_periodically(self) -> None:
+        """Results must not wait for the program that runs after them, however long it takes."""
+        while self._has_pending.wait():
+            time.sleep(FLUSH_DELAY_S)
+            try:
+                self.flush()
+            except RedisError as error:
+                logger.warning("results wait for Redis: %s", error)
+                if storage_limits.is_redis_full(error):
+                    time.sleep(REDIS_FULL_PAUSE_S)
+
+    def _store_results(self) -> None:
+        if not self._to_store:
+            return
+        self._shorten_over_quota()
+        pipeline = self._redis.pipeline(transaction=False)
+        for item, result in self._to_store:
+            _store_result(pipeline, item, result)
+            pipeline.hlen(redis_keys.results(item.submission))
+            pipeline.hmget(redis_keys.job(item.submission), "total", "request_bytes")
+            pipeline.smembers(redis_keys.readers(item.submission))
+        answers = pipeline.execute()
+        pipeline = self._redis.pipeline(transaction=False)
+        growth: dict[str, int] = defaultdict(int)
+        ended: set[str] = set()
+        for position, (item, result) in enumerate(self._to_store):
+            is_new, done, (total, request_bytes), readers = answers[4 * position : 4 * position + 4]
+            growth[item.submission] += len(result) * is_new
+            if total is not None and done >= int(total):
+                if item.submission not in ended:
+                    ended.add(item.submission)
+                    growth[item.submission] -= int(request_bytes or 0)
+                for key in (redis_keys.job, redis_keys.results, redis_keys.readers, redis_keys.reward):
+                    pipeline.expire(key(item.submission), self._result_ttl_s)
+            # Also where the result was there already: its first try may have ended between keeping and telling.
+            for reader in readers:
+                push_results(pipeline, reader.decode(), [encode_message(item.id, result)])
+        storage_limits.adjust_charges(
+            pipeline,
+            [
+                (
+                    storage_limits.submission_member(submission),
+                    size,
+                    self._result_ttl_s if submission in ended else None,
+                )
+                for submission, size in growth.items()
+            ],
+        )
+        pipeline.execute()
+        self._to_store.clear()
+
+    def _shorten_pending(self) -> None:
+        """Redis is full. What is sent counts as well, so a large result might never get in: send it without outputs."""
+        now = time.monotonic()
+        self._full_since = self._full_since or now
+        if now - self._full_since < REDIS_FULL_TIMEOUT_S:
+            return
+        self._to_store = [(item, _shorten_if_large(result)) for item, result in self._to_store]
+        for messages in self._messages.values():
+            for at, message in enumerate(messages):
+                item_id, _, result = message.partition(b" ")
+                messages[at] = item_id + b" " + _shorten_if_large(result)
+
+    def _shorten_over_quota(self) -> None:
+        large = [
+            (at, item, result)
+            for at, (item, result) in enumerate(self._to_store)
+            if len(result) > storage_limits.LARGE_RESULT_BYTES and item.vote is None
+        ]
+        if not large:
+            return
+        wanted = [(item.client, item.submission, len(result)) for _, item, result in large]
+        for (at, item, result), fits in zip(
+            large, storage_limits.find_fitting(self._redis, wanted, self._max_kept_mb), strict=True
+        ):
+            if not fits:
+                self._to_store[at] = (item, storage_limits.remove_outputs(result))
+
+
+def _shorten_if_large(result: bytes) -> bytes:
+    return storage_limits.remove_outputs(result) if len(result) > storage_limits.LARGE_RESULT_BYTES else result
+
+
+def _store_result(pipeline: Pipeline, item: Item, result: bytes) -> None:
+    """The pipeline's answer is 1 for a first result."""
+    results, index = redis_keys.results(item.submission), str(item.index or 0)
+    if not item.callback:
+        pipeline.hsetnx(results, index, result)
+        return
+    script_keys = (results, redis_keys.job(item.submission), redis_keys.WEBHOOKS_DUE)
+    pipeline.eval(_STORE_AND_QUEUE_WEBHOOK, 3, *script_keys, index, result, time.time(), item.submission, item.callback)
+
+
+def encode_message(item_id: str, result: bytes) -> bytes:
+    """One letter: the item's id, a blank, its result."""
+    return item_id.encode() + b" " + result
+
+
+def push_results(pipeline: Pipeline, reader: str, messages: list[bytes]) -> None:
+    pipeline.rpush(redis_keys.messages(reader), *messages)
+    pipeline.expire(redis_keys.messages(reader), redis_keys.MESSAGES_TTL_S)

@@ -1,0 +1,289 @@
+"""Sends what was submitted: single programs gathered into envelopes, as many at a time as the workers can use.
+
+Theory of operation. Programs whose client waits are put into a lane's tray. A thread empties the trays: while fewer
+envelopes are on their way than the workers can hold (two each: one running, one next), it sends one at once, however
+small, so an idle service adds no waiting; when all workers have enough, programs gather in the tray and the next
+envelope is larger. So the cost of an RQ job is shared exactly when it matters, without a timer. Several API processes
+share what the workers can hold: each that has sent something lately may have an equal part of it, and besides what the
+others leave, for which it looks now and then while it has something waiting. What is to be kept (`durable`) never waits
+in a tray: it is in Redis before the client is told that it was accepted.
+
+Clients with keys have a tray each, with room of its own, and are served in turn (`fairness` for what is in Redis);
+all clients without one share one tray.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from sandbox.errors import QueueFull
+from sandbox.queue import job_batch, leases, redis_keys
+from sandbox.queue.storage_limits import translate_redis_error
+from sandbox.request_context import generate_id
+from sandbox.schema import Lane
+
+logger = logging.getLogger(__name__)
+
+MAX_BATCH_ITEMS = 64
+MAX_BATCH_BYTES = 4 << 20
+BATCHES_PER_WORKER = 2
+WORKER_COUNT_INTERVAL_S = 1.0
+ROOM_CHECK_INTERVAL_S = 0.02  # only where others have sent, too
+SENDER_TTL_S = 3.0  # a process counts as sending for so long after it sent something
+
+
+@dataclass
+class _Pending:
+    """One client's programs in one lane that wait to be sent, and how many items of each envelope on its way still have
+    no result.
+
+    An envelope on its way goes by its first item's id.
+    """
+
+    lane: Lane
+    waiting: deque[tuple[str, bytes]] = field(default_factory=deque)
+    in_flight: dict[str, int] = field(default_factory=dict)
+
+
+class BatchSender:
+    """Thread-safe. `start` before use, `close` after."""
+
+    def __init__(self, redis: Redis, queue_ttl_s: int, max_queued: int, lease_s: float, max_bytes: int) -> None:
+        self._redis = redis
+        self._queue_ttl_s = queue_ttl_s
+        self._max_queued = max_queued
+        self._max_bytes = max_bytes
+        self._waiting_bytes = 0
+        self._lease_s = lease_s
+        self._pending: dict[Lane, dict[str, _Pending]] = {lane: {"": _Pending(lane)} for lane in redis_keys.LANES}
+        self._depths = dict.fromkeys(redis_keys.LANES, 0)
+        self._outstanding = dict.fromkeys(redis_keys.LANES, 0)  # envelopes of all processes, as last told
+        self._send_counts = dict.fromkeys(redis_keys.LANES, 0)  # how often a send has told the depth
+        self._queues = {lane: job_batch.get_lane_queue(lane, redis) for lane in redis_keys.LANES}
+        self._batch_by_item: dict[str, tuple[_Pending, str]] = {}
+        self._changed = threading.Condition()
+        self._closed = False
+        self._workers = 1
+        self._senders = 1
+        self._name = generate_id()
+        self._has_sent = False
+        self._workers_counted_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="postman", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join(timeout=5)
+
+    def accept(self, lane: Lane, items: Sequence[tuple[str, bytes]], client: str = "") -> None:
+        """Take items (id, JSON) whose client waits. Raises QueueFull."""
+        with self._changed:
+            self._refuse_overflow(lane, len(items))
+            size = sum(len(item) for _, item in items)
+            if self._waiting_bytes and self._waiting_bytes + size > self._max_bytes:
+                raise QueueFull(f"{self._waiting_bytes >> 20} MiB of submissions wait, of {self._max_bytes >> 20}")
+            self._waiting_bytes += size
+            by_client = self._pending[lane]
+            if client not in by_client:
+                by_client[client] = _Pending(lane)
+            by_client[client].waiting.extend(items)
+            self._changed.notify()
+
+    def send_now(self, lane: Lane, items: Sequence[tuple[str, bytes]], client: str = "") -> str:
+        """Put items into Redis before returning; the first envelope's id. Raises QueueFull or QueueUnavailable."""
+        with self._changed:
+            self._refuse_overflow(lane, len(items))
+            size = max(1, min(MAX_BATCH_ITEMS, math.ceil(len(items) / (4 * self._workers))))
+        content = [item for _, item in items]
+        try:
+            return self._send(lane, [content[at : at + size] for at in range(0, len(content), size)], client)[0]
+        except RedisError as error:
+            raise translate_redis_error(error) from error
+
+    def withdraw(self, item_ids: set[str]) -> set[str]:
+        """Take items back that are not sent yet; returns the ids of those that were, whose room is given to others."""
+        with self._changed:
+            for pending in self._iterate_pending():
+                remaining = [(item_id, item) for item_id, item in pending.waiting if item_id not in item_ids]
+                if len(remaining) < len(pending.waiting):
+                    self._waiting_bytes -= sum(len(item) for item_id, item in pending.waiting if item_id in item_ids)
+                    pending.waiting = deque(remaining)
+            sent = {item_id for item_id in item_ids if item_id in self._batch_by_item}
+            self._release_room(sent)  # a worker that skips a cancelled item does not answer it
+            return sent
+
+    def withdraw_all(self) -> dict[str, list[str]]:
+        """Take back every item that is not sent yet; their ids by client."""
+        taken: dict[str, list[str]] = {}
+        with self._changed:
+            for by_client in self._pending.values():
+                for client, pending in by_client.items():
+                    if pending.waiting:
+                        self._waiting_bytes -= sum(len(item) for _, item in pending.waiting)
+                        taken.setdefault(client, []).extend(item_id for item_id, _ in pending.waiting)
+                        pending.waiting = deque()
+        return taken
+
+    def mark_answered(self, item_ids: Sequence[str]) -> None:
+        """Items have their results: their envelopes may make room for the next."""
+        with self._changed:
+            self._release_room(item_ids)
+
+    def _release_room(self, item_ids: Iterable[str]) -> None:
+        for item_id in item_ids:
+            if item_id not in self._batch_by_item:
+                continue
+            pending, first_id = self._batch_by_item.pop(item_id)
+            in_flight = pending.in_flight
+            if first_id in in_flight:
+                in_flight[first_id] -= 1
+                if in_flight[first_id] <= 0:
+                    del in_flight[first_id]
+                    self._outstanding[pending.lane] -= 1
+                    self._changed.notify()
+
+    def count_waiting(self) -> dict[str, int]:
+        """Items by lane that have no worker yet, those on Redis included."""
+        with self._changed:
+            return {lane.value: self._count_held(lane) for lane in self._pending}
+
+    def _count_held(self, lane: Lane) -> int:
+        return self._depths[lane] + sum(len(pending.waiting) for pending in self._pending[lane].values())
+
+    def _iterate_pending(self) -> Iterator[_Pending]:
+        for by_client in self._pending.values():
+            yield from by_client.values()
+
+    def _refuse_overflow(self, lane: Lane, new_items: int) -> None:
+        held = self._count_held(lane)
+        if held + new_items > self._max_queued:
+            raise QueueFull(f"lane {lane.value} holds {held} of {self._max_queued} submissions")
+
+    def _run(self) -> None:
+        while not self._closed:
+            try:
+                self._count_workers()
+                self._send_next()
+            except RedisError as error:
+                logger.warning("could not send, trying again: %s", error)
+                time.sleep(0.2)
+
+    def _send_next(self) -> None:
+        """Wait until some lane has something to send and room to send it; send one envelope."""
+        with self._changed:
+            pending = self._find_ready() or self._wait_for_ready()
+            taken = [] if pending is None else self._take_batch(pending)
+        if pending is None:
+            if self._should_check_room():
+                self._refresh_outstanding()
+            return
+        try:
+            self._send(pending.lane, [[item for _, item in taken]])
+        except RedisError:
+            with self._changed:
+                self._release_room(item_id for item_id, _ in taken)
+                pending.waiting.extendleft(reversed(taken))
+                self._waiting_bytes += sum(len(item) for _, item in taken)
+                self._depths[pending.lane] -= len(taken)
+            raise
+
+    def _wait_for_ready(self) -> _Pending | None:
+        self._changed.wait(ROOM_CHECK_INTERVAL_S if self._should_check_room() else WORKER_COUNT_INTERVAL_S)
+        return self._find_ready()
+
+    def _take_batch(self, pending: _Pending) -> list[tuple[str, bytes]]:
+        """The next envelope's items, as if they were sent."""
+        size = math.ceil(len(pending.waiting) / max(1, self._compute_room(pending)))
+        taken = self._pop_items(pending, min(MAX_BATCH_ITEMS, size))
+        self._waiting_bytes -= sum(len(item) for _, item in taken)
+        self._depths[pending.lane] += len(taken)  # until Redis tells; a submission meanwhile must find them counted
+        self._record_in_flight(pending, [item_id for item_id, _ in taken])
+        return taken
+
+    def _record_in_flight(self, pending: _Pending, item_ids: Sequence[str]) -> None:
+        """An envelope sets out. Noted before it is sent, for its results may be back before the sender is."""
+        pending.in_flight[item_ids[0]] = len(item_ids)
+        for item_id in item_ids:
+            self._batch_by_item[item_id] = (pending, item_ids[0])
+
+    def _find_ready(self) -> _Pending | None:
+        """The first lane's tray that has something to send and room to send it; the next time, another client's."""
+        for by_client in self._pending.values():
+            for client, pending in by_client.items():
+                if pending.waiting and self._compute_room(pending) > 0:
+                    if len(by_client) > 1:
+                        by_client[client] = by_client.pop(client)
+                    return pending
+        return None
+
+    def _compute_room(self, pending: _Pending) -> int:
+        """How many envelopes more of this tray may be sent."""
+        total_room = BATCHES_PER_WORKER * self._workers
+        own_room = math.ceil(total_room / self._senders) - len(pending.in_flight)
+        return own_room if self._senders == 1 else max(own_room, total_room - self._outstanding[pending.lane])
+
+    def _should_check_room(self) -> bool:
+        return self._senders > 1 and any(pending.waiting for pending in self._iterate_pending())
+
+    def _refresh_outstanding(self) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        for lane in redis_keys.LANES:
+            pipeline.zcard(redis_keys.outstanding(lane))
+        self._outstanding = dict(zip(redis_keys.LANES, pipeline.execute(), strict=True))
+
+    def _pop_items(self, pending: _Pending, max_items: int) -> list[tuple[str, bytes]]:
+        taken = [pending.waiting.popleft()]
+        size = len(taken[0][1])
+        while pending.waiting and len(taken) < max_items and size + len(pending.waiting[0][1]) <= MAX_BATCH_BYTES:
+            taken.append(pending.waiting.popleft())
+            size += len(taken[-1][1])
+        return taken
+
+    def _send(self, lane: Lane, batches: list[list[bytes]], client: str = "") -> list[str]:
+        """With `client`, behind what that one has sent already, and in turn with others."""
+        queue, ttl_s = self._queues[lane], self._queue_ttl_s
+        if client:
+            sent = job_batch.send_for_client(self._redis, queue, batches, ttl_s, client, self._lease_s)
+        else:
+            sent = job_batch.send(self._redis, queue, batches, time.time(), ttl_s)
+        with self._changed:
+            self._depths[lane], self._outstanding[lane] = sent.depth, sent.outstanding
+            self._send_counts[lane] += 1
+            self._has_sent = True
+        return sent.ids
+
+    def _count_workers(self) -> None:
+        now = time.monotonic()
+        if now - self._workers_counted_at < WORKER_COUNT_INTERVAL_S:
+            return
+        self._workers_counted_at = now
+        sends = self._send_counts.copy()
+        pipeline = self._redis.pipeline(transaction=False)
+        for lane in redis_keys.LANES:
+            pipeline.get(redis_keys.depth(lane))
+        if self._has_sent:
+            pipeline.zadd(redis_keys.SENDERS, {self._name: time.time()})
+            pipeline.expire(redis_keys.SENDERS, math.ceil(SENDER_TTL_S))
+        pipeline.zremrangebyscore(redis_keys.SENDERS, "-inf", time.time() - SENDER_TTL_S)
+        pipeline.zcard(redis_keys.SENDERS)
+        answers = pipeline.execute()
+        self._has_sent = False
+        self._senders = max(1, int(answers[-1]))
+        self._workers = max(1, len(leases.list_slot_workers(self._redis, self._lease_s)))
+        with self._changed:
+            for lane, depth in zip(redis_keys.LANES, answers, strict=False):
+                if sends[lane] == self._send_counts[lane]:  # else a send knows better than what was read before it
+                    self._depths[lane] = max(0, int(depth or 0))

@@ -1,0 +1,301 @@
+"""What Redis has to hold for a while: results and requests of kept submissions, task sets. Bounded, so it never fills.
+
+Theory of operation. A full Redis refuses every write, results of accepted work included, so work has to be refused
+before. Two measures decide. The first is Redis' own: how much of its `maxmemory` is used, looked at every second. From
+`KEEP_BELOW` on nothing more is taken in to be kept, from `ACCEPT_BELOW` on nothing at all; what lies above is for the
+results of what was accepted. The second is an account of what is kept, by owner (an API key) and in all: a submission
+is charged with its requests, then with its results in their place, and a task set with its JSON, each until it
+expires. An owner over its quota is refused, and so are all when the sum is over `max_kept_mb`.
+
+Results are only known when they are there. What an owner without room left prints is not kept: its result says so,
+and has the status and all figures (`without_outputs`).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+from redis.client import Pipeline
+from redis.exceptions import OutOfMemoryError, RedisError
+
+from sandbox.errors import QueueUnavailable, SandboxError, StorageFull, StorageQuotaExceeded
+from sandbox.queue import redis_keys
+
+logger = logging.getLogger(__name__)
+
+STORE_BELOW_FRACTION, ACCEPT_BELOW_FRACTION = 0.75, 0.9  # of maxmemory
+DEFAULT_STORED_FRACTION = 0.5  # of maxmemory, where no setting says how much may be kept
+CHECK_INTERVAL_S = 1.0
+RECHECK_AFTER_BYTES = 1 << 20  # taken in since the last look, after which it is no longer believed
+RETRY_AFTER_S = 30.0
+RETRY_SOON_S = 5.0  # what is being sent counts as used, and may be over in a moment
+OVERHEAD_BYTES = 512  # of Redis for each thing that is kept
+LARGE_RESULT_BYTES = 16 << 10
+NOT_STORED_MESSAGE = "the output is not stored: there is no room left for it"
+ALL_OWNERS = "all"
+
+_KEYS = (redis_keys.STORED_UNTIL, redis_keys.STORED_SIZES, redis_keys.STORED_TOTALS)
+_FUNCTIONS = """
+local time = redis.call('TIME')
+local now = tonumber(time[1])
+local function add(owner, size)
+  for _, field in ipairs({'all', 'of ' .. owner}) do
+    if redis.call('HINCRBY', KEYS[3], field, size) <= 0 then redis.call('HDEL', KEYS[3], field) end
+  end
+end
+local function entry(member)
+  local text = redis.call('HGET', KEYS[2], member)
+  if not text then return nil end
+  local size, owner = string.match(text, '^(%d+) (.*)$')
+  return tonumber(size), owner
+end
+local function forget(member)
+  local size, owner = entry(member)
+  redis.call('ZREM', KEYS[1], member)
+  redis.call('HDEL', KEYS[2], member)
+  if size then add(owner, -size) end
+end
+"""
+# A member that is there already only lives longer: a task set that is put again.
+_CHARGE = (
+    _FUNCTIONS
+    + """
+local member, owner, size, life = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local most_of_owner, most = tonumber(ARGV[5]), tonumber(ARGV[6])
+for _, expired in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 1000)) do forget(expired) end
+if not entry(member) then
+  local of_owner = tonumber(redis.call('HGET', KEYS[3], 'of ' .. owner) or 0)
+  local all = tonumber(redis.call('HGET', KEYS[3], 'all') or 0)
+  if most_of_owner > 0 and of_owner + size > most_of_owner then return {'owner', of_owner} end
+  if most > 0 and all + size > most then return {'all', all} end
+  redis.call('HSET', KEYS[2], member, string.format('%d', size) .. ' ' .. owner)
+  add(owner, size)
+end
+redis.call('ZADD', KEYS[1], now + life, member)
+for _, key in ipairs(KEYS) do
+  if redis.call('TTL', key) < life then redis.call('EXPIRE', key, life) end
+end
+return {'', 0}
+"""
+)
+# ARGV: member, how much it grows, its life from now on or an empty string, in turn.
+_CHANGE = (
+    _FUNCTIONS
+    + """
+for at = 1, #ARGV, 3 do
+  local size, owner = entry(ARGV[at])
+  if size then
+    local changed = math.max(0, size + tonumber(ARGV[at + 1]))
+    redis.call('HSET', KEYS[2], ARGV[at], string.format('%d', changed) .. ' ' .. owner)
+    add(owner, changed - size)
+    if ARGV[at + 2] ~= '' then redis.call('ZADD', KEYS[1], now + tonumber(ARGV[at + 2]), ARGV[at]) end
+  end
+end
+"""
+)
+_RELEASE = _FUNCTIONS + "for _, member in ipairs(ARGV) do forget(member) end"
+
+
+@dataclass(frozen=True, slots=True)
+class RedisUsage:
+    """Redis' memory in bytes, used and at most (0: no limit), and what is kept by the account."""
+
+    used_bytes: int = 0
+    max_bytes: int = 0
+    stored_bytes: int = 0
+
+    @classmethod
+    def from_redis(cls, memory: Mapping[str, Any], stored: bytes | None) -> RedisUsage:
+        return cls(int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0)), int(stored or 0))
+
+    @property
+    def used_fraction(self) -> float:
+        return self.used_bytes / self.max_bytes if self.max_bytes else 0.0
+
+    def compute_max_stored_bytes(self, max_kept_mb: int) -> int:
+        """How many bytes may be kept in all; 0: any number."""
+        return max_kept_mb << 20 if max_kept_mb else int(self.max_bytes * DEFAULT_STORED_FRACTION)
+
+
+class StorageLimiter:
+    """Thread-safe. Works without `start`, and then looks at Redis only where a large thing is to be kept."""
+
+    def __init__(self, redis: Redis, max_kept_mb: int) -> None:
+        self._redis = redis
+        self._max_kept_mb = max_kept_mb
+        self._usage = RedisUsage()
+        self._accepted_bytes = 0  # bytes since the last look
+        self._closed = threading.Event()
+        self._charge_script = redis.register_script(_CHARGE)
+        self._thread = threading.Thread(target=self._refresh_periodically, name="storage", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closed.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=2 * CHECK_INTERVAL_S)
+
+    def refresh(self) -> RedisUsage:
+        """Look at Redis now. Raises RedisError."""
+        self._accepted_bytes = 0
+        self._usage = read_usage(self._redis)
+        return self._usage
+
+    def admit(self) -> None:
+        """Raise StorageFull when Redis has no room for more work, as of the last look; no round trip."""
+        if not self.has_room:
+            raise StorageFull(
+                "the queue's Redis is nearly full: no work is accepted until results expire", RETRY_SOON_S
+            )
+
+    def check_room(self, size_bytes: int) -> RedisUsage:
+        """Raise StorageFull when Redis has no room for so many bytes more to be kept, or RedisError."""
+        self._accepted_bytes += size_bytes
+        usage = (
+            self.refresh() if self._accepted_bytes > RECHECK_AFTER_BYTES or not self._usage.used_bytes else self._usage
+        )
+        if usage.used_fraction >= STORE_BELOW_FRACTION or (
+            usage.max_bytes and usage.used_bytes + size_bytes > ACCEPT_BELOW_FRACTION * usage.max_bytes
+        ):
+            raise StorageFull("the queue's Redis has no room for more jobs and task sets", RETRY_AFTER_S)
+        return usage
+
+    def charge(self, member: str, owner: str, size_bytes: int, ttl_s: int, owner_max_bytes: int = 0) -> None:
+        """Charge `owner` with a thing that is kept for `life_s` seconds.
+
+        `most_of_owner` is its quota in bytes, 0: none. Raises StorageFull, StorageQuotaExceeded or RedisError.
+        """
+        size_bytes += OVERHEAD_BYTES
+        most = self.check_room(size_bytes).compute_max_stored_bytes(self._max_kept_mb)
+        over, held = self._charge_script(keys=_KEYS, args=[member, owner, size_bytes, ttl_s, owner_max_bytes, most])
+        if over == b"owner":
+            reason = (
+                f"{size_bytes} more bytes are over this API key's quota, with {held} of {owner_max_bytes} bytes in use"
+            )
+            raise StorageQuotaExceeded(f"{reason}: wait until results expire, or send less", RETRY_AFTER_S)
+        if over == b"all":
+            raise StorageFull(
+                f"{size_bytes} more bytes are over the limit for all clients, with {held} of {most} bytes in use",
+                RETRY_AFTER_S,
+            )
+
+    def shrink(self, member: str, freed_bytes: int, ttl_s: int) -> None:
+        """This member is `shrink` bytes smaller, and is kept for `life_s` seconds more. Raises RedisError."""
+        adjust_charges(self._redis, [(member, -freed_bytes, ttl_s)])
+
+    def release(self, member: str) -> None:
+        """This member is not kept any more. Raises RedisError."""
+        self._redis.eval(_RELEASE, len(_KEYS), *_KEYS, member)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether anything is accepted, as of the last look."""
+        return self._usage.used_fraction < ACCEPT_BELOW_FRACTION
+
+    def describe_usage(self) -> dict[str, int]:
+        """Bytes as of the last look: Redis' memory in use, its limit (0: none), and what is kept."""
+        return {"used": self._usage.used_bytes, "limit": self._usage.max_bytes, "kept": self._usage.stored_bytes}
+
+    def list_problems(self) -> list[str]:
+        """What the last look found wrong."""
+        usage = f"Redis uses {self._usage.used_bytes >> 20} of {self._usage.max_bytes >> 20} MiB"
+        if not self.has_room:
+            return [f"{usage}: no work is accepted"]
+        if self._usage.used_fraction >= STORE_BELOW_FRACTION:
+            return [f"{usage}: only requests whose client waits are accepted, no jobs or task sets"]
+        return []
+
+    def _refresh_periodically(self) -> None:
+        while not self._closed.wait(CHECK_INTERVAL_S):
+            try:
+                self.refresh()
+            except RedisError as error:
+                logger.warning("cannot read the memory usage of Redis: %s", error)
+
+
+def read_usage(redis: Redis) -> RedisUsage:
+    """Look at Redis' memory. Raises RedisError."""
+    pipeline = redis.pipeline(transaction=False)
+    pipeline.info("memory")
+    pipeline.hget(redis_keys.STORED_TOTALS, ALL_OWNERS)
+    return RedisUsage.from_redis(*pipeline.execute())
+
+
+def submission_member(submission: str) -> str:
+    return f"job {submission}"
+
+
+def task_set_member(set_id: str) -> str:
+    return f"tasks {set_id}"
+
+
+def adjust_charges(redis: Redis | Pipeline, changes: Sequence[tuple[str, int, int | None]]) -> None:
+    """Let members grow by a number of bytes each, and live so many seconds from now on, where that is not None.
+
+    Raises RedisError unless it is given a pipeline.
+    """
+    words = [word for member, growth, life_s in changes for word in (member, growth, "" if life_s is None else life_s)]
+    if words:
+        redis.eval(_CHANGE, len(_KEYS), *_KEYS, *words)
+
+
+def find_fitting(redis: Redis, candidates: Sequence[tuple[str, str, int]], max_kept_mb: int) -> list[bool]:
+    """Tell for each (owner, submission, size) whether so many bytes more may be kept. One round trip.
+
+    Raises RedisError.
+    """
+    pipeline = redis.pipeline(transaction=False)
+    pipeline.info("memory")
+    pipeline.hget(redis_keys.STORED_TOTALS, ALL_OWNERS)
+    for owner, submission, _ in candidates:
+        pipeline.hget(redis_keys.STORED_TOTALS, f"of {owner}")
+        pipeline.hget(redis_keys.job(submission), "most_kept")
+    memory, stored, *replies = pipeline.execute()
+    usage = RedisUsage.from_redis(memory, stored)
+    most, used, total_stored = usage.compute_max_stored_bytes(max_kept_mb), usage.used_bytes, usage.stored_bytes
+    fits = []
+    for (_, _, size), owner_stored, owner_max_bytes in zip(candidates, replies[::2], replies[1::2], strict=True):
+        quota = int(owner_max_bytes or 0)
+        fit = not (
+            (quota and int(owner_stored or 0) + size > quota)
+            or (most and total_stored + size > most)
+            or (usage.max_bytes and used + size > ACCEPT_BELOW_FRACTION * usage.max_bytes)
+        )
+        used, total_stored = used + size * fit, total_stored + size * fit
+        fits.append(fit)
+    return fits
+
+
+def remove_outputs(result: bytes) -> bytes:
+    """An item's result as JSON without what its program and its compiler printed, and without files."""
+    fields = json.loads(result)
+    for stage in (fields, fields.get("compile") or {}):
+        for name in ("stdout", "stderr"):
+            if stage.get(name):
+                stage.update({name: "", f"{name}_truncated": True})
+            stage.pop(f"{name}_base64", None)
+    if "files" in fields:
+        fields["files"] = {}
+    if "message" in fields:
+        fields["message"] = f"{fields['message']}; {NOT_STORED_MESSAGE}" if fields["message"] else NOT_STORED_MESSAGE
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def is_redis_full(error: RedisError) -> bool:
+    """Whether Redis refused a write because its memory is used up."""
+    return isinstance(error, OutOfMemoryError) or "OOM command not allowed" in str(error)
+
+
+def translate_redis_error(error: RedisError) -> SandboxError:
+    """The error that a failure of Redis is to a client."""
+    if is_redis_full(error):
+        return StorageFull("the queue's Redis is full", RETRY_AFTER_S)
+    return QueueUnavailable(f"the queue does not answer: {error}")

@@ -1,0 +1,235 @@
+"""Find the program in a completion: after the thinking, inside the code fences. Pure, and linear in its length.
+
+Theory of operation: `sandbox.rewards.code_blocks` reads the text line by line, once, and returns its code blocks. This
+module removes the thinking before that, and afterwards picks the block that is the answer. A completion in which no
+fence opens a block at the start of a line is read a second time, where a fence after other text counts as well.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sandbox import languages
+from sandbox.rewards.code_blocks import BlockScan, CodeBlock, StillThinking, scan_blocks, starts_with_fence
+from sandbox.rewards.code_blocks import tag_language as tag_language
+
+Completion = str | Sequence[Mapping[str, Any]]
+
+# A token that ends a turn, pads a batch, or closes the answer: no part of a program when it is the last thing there is.
+_END_TOKEN = re.compile(
+    r"<[|\uff5c][^<>\s]{1,60}[|\uff5c]>|</?s>|<(?:pad|eos|end_of_turn|end_of_sentence)>|\[PAD\]"
+    r"|</(?:answer|final_answer|solution|response|output|code)>"
+)
+_END_TOKEN_CHARS = 64
+_PROSE = re.compile(r"[\w\s.,!?'\u2019-]*:?")
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """How to find the answer.
+
+    `which` of several blocks counts: the last, the first, the longest, or all of them joined. Blocks tagged with the
+    expected language come before untagged ones; blocks in another language never count. `bare` says what text without
+    any fence is: no answer, or (`raw`) the answer, in Python only where it parses. `thinking_tag` names the tag around
+    thoughts, empty for none; `thinking_open` says that the prompt has opened it already, so that a completion that
+    never closes it has no answer. `fence_open` says that the prompt ends with an open fence, so that the completion
+    begins with code. `prompt` is `included` if a completion is the whole sequence, starting with its prompt;
+    `prompt_code` says whether a block that the prompt contains word for word may be the answer.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 -- read by pydantic at the edge, not a field
+
+    which: Literal["last", "first", "longest", "all"] = "last"
+    bare: Literal["none", "raw"] = "none"
+    thinking_tag: str = "think"
+    thinking_open: bool = False
+    fence_open: bool = False
+    prompt: Literal["separate", "included"] = "separate"
+    prompt_code: Literal["skip", "allow"] = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The code of a completion. `closed` is False when the completion ended inside its block, or has no block."""
+
+    code: str
+    language: str
+    closed: bool
+
+
+def extract(
+    completion: Completion,
+    language: str = "",
+    options: Extraction = Extraction(),
+    *,
+    skipped: Collection[str] = (),
+) -> Answer | None:
+    """Return the answer of a completion, a text or chat messages; None if it has none.
+
+    `language` is the one the answer has to be in; if it is empty, the answer's own tag decides. `skipped` are
+    fingerprints (`fingerprint`) of blocks that are not the answer: those of the prompt.
+    """
+    wanted = tag_language(language)
+    try:
+        text = _strip_thinking(_strip_end_tokens(get_completion_text(completion)), options)
+        blocks, candidates = _find_blocks(text, wanted, options)
+    except StillThinking:
+        return None
+    if skipped and candidates:
+        candidates = [block for block in candidates if fingerprint(block.code) not in skipped]
+    if candidates:
+        return _pick_answer(candidates, wanted, options)
+    code = "" if blocks or options.bare == "none" else _read_unfenced(text, wanted)
+    return Answer(code, wanted, closed=False) if code and fingerprint(code) not in skipped else None
+
+
+def fingerprint(code: str) -> str:
+    """Return what stays of code when white space is removed: equal for copies of one program."""
+    return "".join(code.split())
+
+
+def _find_blocks(text: str, wanted: str, options: Extraction) -> tuple[list[CodeBlock], list[CodeBlock]]:
+    """Return all blocks, and those of them that may be the answer. Raises StillThinking."""
+    tag = options.thinking_tag
+    opened = wanted or "text"
+    if options.fence_open and not starts_with_fence(text):
+        reading = scan_blocks(text, tag, opened=opened)
+        return reading.blocks, _select_candidates(reading.blocks, wanted) if wanted else reading.blocks[:1]
+    reading = scan_blocks(text, tag)
+    if options.bare == "raw" and _begins_inside_block(reading, wanted):
+        reading = scan_blocks(text, tag, opened=opened)
+        return reading.blocks, _select_candidates(reading.blocks, wanted) if wanted else reading.blocks[:1]
+    candidates = _select_candidates(reading.blocks, wanted)
+    if not candidates and ("```" in text or "~~~" in text):
+        lenient = scan_blocks(text, tag, lenient=True)
+        candidates = _select_candidates(lenient.blocks, wanted)
+        reading = lenient if candidates else reading
+    return reading.blocks, candidates
+
+
+def _read_unfenced(text: str, wanted: str) -> str:
+    """The code that a text without a block is, up to marks that end it; in Python only where it parses."""
+    if wanted != "python" or parses(text):
+        return text.strip("\n") if text.strip() else ""
+    before, marks, _ = text.partition("```")
+    code = before.strip("\n")
+    return code if marks and code.strip() and not _PROSE.fullmatch(code.strip()) and parses(code) else ""
+
+
+def _begins_inside_block(reading: BlockScan, wanted: str) -> bool:
+    """Whether a text begins with code whose fence stands in the prompt: code comes first, and one fence is missing."""
+    before = (reading.before or "").strip()
+    if not reading.ends_open or not before or _PROSE.fullmatch(before):
+        return False
+    return parses(reading.before or "") if wanted in {"", "python"} else not before.endswith(":")
+
+
+def get_completion_text(completion: Completion | None) -> str:
+    """The completion's own text: that of the last assistant message which has any, where it comes as messages."""
+    if completion is None or isinstance(completion, str):
+        return completion or ""
+    for message in reversed(completion):
+        if message.get("role", "assistant") == "assistant":
+            text = get_content_text(message.get("content"))
+            if text.strip():
+                return text
+    return ""
+
+
+def parses(source: str) -> bool:
+    """Whether Python source is a program by the grammar of the interpreter this runs on."""
+    try:
+        with warnings.catch_warnings():  # a dubious escape sequence is no syntax error, whatever -W says
+            warnings.simplefilter("ignore")
+            ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def get_content_text(content: object) -> str:
+    """The text in a chat message's content: a string, or the text parts of a list."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, Sequence):
+        return ""
+    parts = (part.get("text") for part in content if isinstance(part, Mapping))
+    return "".join(part for part in parts if isinstance(part, str))
+
+
+def _strip_end_tokens(text: str) -> str:
+    """The text without the tokens, and the closing tags of an answer, that stand at its very end."""
+    end = len(text.rstrip())
+    while end and text[end - 1] in ">]":
+        start = max(text.rfind("<", max(0, end - _END_TOKEN_CHARS), end), text.rfind("[PAD]", max(0, end - 5), end))
+        if start < 0 or _END_TOKEN.fullmatch(text, start, end) is None:
+            break
+        end = start
+        while end and text[end - 1].isspace():
+            end -= 1
+    return text if end == len(text.rstrip()) else text[:end]
+
+
+def _strip_thinking(text: str, options: Extraction) -> str:
+    """The text after thoughts that the completion, or the prompt before it, begins with."""
+    tag = options.thinking_tag
+    if not tag:
+        return text
+    start, end = f"<{tag}>", f"</{tag}>"
+    if options.thinking_open or text.lstrip().startswith(start):
+        _, closed, rest = text.partition(end)
+        if not closed:
+            raise StillThinking
+        return rest
+    before, closed, rest = text.partition(end)
+    # An end without a start: the prompt opened it. A program that prints the tag has text around it on the line.
+    if closed and start not in before and (_ends_line(before) or _begins_line(rest)):
+        return rest
+    return text
+
+
+def _ends_line(text: str) -> bool:
+    return not text[text.rfind("\n") + 1 :].strip()
+
+
+def _begins_line(text: str) -> bool:
+    end = text.find("\n")
+    line = text[: len(text) if end < 0 else end].strip()
+    return not line or line.startswith(("```", "~~~"))
+
+
+def _select_candidates(blocks: Sequence[CodeBlock], wanted: str) -> list[CodeBlock]:
+    """The blocks that may be the answer: in the wanted language, or in any we know; failing those, untagged ones."""
+    tagged = [block for block in blocks if block.tag and _is_wanted_language(tag_language(block.tag), wanted)]
+    return tagged or [block for block in blocks if not block.tag]
+
+
+def _is_wanted_language(language: str, wanted: str) -> bool:
+    """C++ of any year is an answer where C++ is wanted: `cpp`, `cpp17` and `cpp20` are standards of one language."""
+    if not wanted:
+        return language in languages.load_languages()
+    return _strip_standard(language) == _strip_standard(wanted)
+
+
+def _strip_standard(language: str) -> str:
+    return language.rstrip("0123456789")
+
+
+def _pick_answer(blocks: Sequence[CodeBlock], wanted: str, options: Extraction) -> Answer:
+    match options.which:
+        case "last":
+            chosen = [blocks[-1]]
+        case "first":
+            chosen = [blocks[0]]
+        case "longest":
+            chosen = [max(blocks, key=lambda block: sum(map(len, block.lines)))]
+        case "all":
+            chosen = list(blocks)
+    code = "\n".join(block.code for block in chosen)
+    language = wanted or next((tag_language(block.tag) for block in chosen if block.tag), "")
+    return Answer(code, language, closed=all(block.closed for block in chosen))

@@ -1,0 +1,125 @@
+"""A job's bytes: what the supervisor writes into a memfd for one child, and what the zygote answers when it has ended.
+
+`forkserver.c` reads the same layout: seven 64-bit numbers, then NUL-terminated strings (directory, arguments,
+environment). No process keeps a job: the supervisor writes it, the child reads it, and it is gone with them.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from sandbox.runner.enums import Mode
+
+MIB = 1 << 20
+CPU_LIMIT_MARGIN_S = 2  # the kernel's limit counts whole seconds and is the second line behind the supervisor's clock
+KEEP_UID = -1
+MAX_ENVIRONMENT_VARIABLES = 256
+_NUMBERS = struct.Struct("=7q")
+_REPORT = struct.Struct("=ihhdd")
+
+
+class SetupStep(IntEnum):
+    """What a child does before its program begins, in this order; `enum step` of forkserver.c."""
+
+    STARTED = 0  # the program has begun: how it ends is its own doing
+    FORK = 1
+    DESCRIPTORS = 2
+    SESSION = 3
+    DIRECTORY = 4
+    VISIBILITY = 5
+    OOM_SCORE = 6
+    LIMITS = 7
+    USER = 8
+    DEATH_SIGNAL = 9
+    EXEC = 10
+
+
+class LaunchSpec(NamedTuple):
+    """What one child becomes. `uid` is None where the host lends no uids."""
+
+    directory: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    mode: Mode
+    uid: int | None
+    cpu_limit_s: int
+    memory_bytes: int
+    processes: int
+    file_bytes: int
+
+
+class ExitReport(NamedTuple):
+    """How a child ended, as wait4 tells: CPU seconds with those of the children it waited for, and peak resident
+    MiB.
+
+    `step` is where it ended before its program began, and `error` the errno there, 0 if it was killed.
+    """
+
+    wait_status: int
+    cpu_time_s: float
+    memory_mb: float
+    step: SetupStep = SetupStep.STARTED
+    error: int = 0
+
+    @property
+    def failure(self) -> str:
+        """Why the program was not started; empty if it was."""
+        if self.step is SetupStep.STARTED:
+            return ""
+        return f"{self.step.name.lower()}: {os.strerror(self.error) if self.error else 'killed'}"
+
+
+def pack(
+    directory: str, command: Sequence[str], environment: str, mode: Mode, uid: int | None, limits: Mapping[str, Any]
+) -> bytes:
+    """A job's bytes; `environment` is NUL-terminated NAME=value strings, joined, as `environment_block` makes them."""
+    numbers = _NUMBERS.pack(
+        KEEP_UID if uid is None else uid,
+        mode,
+        int(limits["cpu_time_s"]) + CPU_LIMIT_MARGIN_S,
+        limits["memory_mb"] * MIB,
+        limits["processes"],
+        limits["file_mb"] * MIB,
+        len(command),
+    )
+    strings = f"{directory}\0{''.join(f'{argument}{chr(0)}' for argument in command)}{environment}\0"
+    return numbers + strings.encode("utf-8", "surrogateescape")
+
+
+def pack_environment(environment: Mapping[str, str]) -> str:
+    if len(environment) > MAX_ENVIRONMENT_VARIABLES:
+        raise ValueError(f"more than {MAX_ENVIRONMENT_VARIABLES} environment variables")
+    return "".join(f"{name}={value}\0" for name, value in environment.items())
+
+
+def unpack(content: bytes) -> LaunchSpec:
+    """For the zygote without its C library."""
+    uid, mode, cpu_seconds, memory_bytes, processes, file_bytes, arguments = _NUMBERS.unpack_from(content)
+    directory, *strings = content[_NUMBERS.size :].decode("utf-8", "surrogateescape").split("\0")
+    return LaunchSpec(
+        directory=directory,
+        command=tuple(strings[:arguments]),
+        environment=dict(variable.split("=", 1) for variable in strings[arguments:] if variable),
+        mode=Mode(mode),
+        uid=None if uid == KEEP_UID else uid,
+        cpu_limit_s=cpu_seconds,
+        memory_bytes=memory_bytes,
+        processes=processes,
+        file_bytes=file_bytes,
+    )
+
+
+def pack_report(
+    wait_status: int, cpu_time_s: float, memory_mb: float, step: int = SetupStep.STARTED, error: int = 0
+) -> bytes:
+    return _REPORT.pack(wait_status, step, error, cpu_time_s, memory_mb)
+
+
+def unpack_report(content: bytes) -> ExitReport:
+    """Raises struct.error or ValueError for anything that is not a report."""
+    wait_status, step, error, cpu_time_s, memory_mb = _REPORT.unpack(content)
+    return ExitReport(wait_status, cpu_time_s, memory_mb, SetupStep(step), error)

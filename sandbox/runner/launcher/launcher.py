@@ -1,0 +1,375 @@
+"""The launcher of a local box: it puts up what walls the kernel gives, and runs the supervisor behind them.
+
+Theory of operation. The engine starts this as a process of its own, which stays outside and has one child: the first
+process of the box. That one is cloned straight into its new namespaces, waits until its user ids are mapped, joins
+the box's cgroups, makes its mount tree, gives up every capability the supervisor does not need, and then is the
+supervisor. It never execs: an exec would cost it those capabilities where it is not root, and would lend them to
+programs where they are inheritable.
+
+The launcher then waits for the first of two things: the box ends, or the worker lets go of the leash, a pipe whose
+other end only the worker holds, so that `kill -9` of a worker is heard like any other end. Either way it kills what
+is left, removes the box's cgroups and folder, and ends. The box also dies with the launcher, by its parent-death
+signal and, being the first process of a pid namespace, takes every other with it.
+
+With `probe` the same steps are tried one after the other, dropping each that is refused, and the answer says what is
+left.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import platform
+import resource
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sandbox.runner.launcher import mounts
+from sandbox.runner.supervisor import usage
+from sandbox.runner.zygote import confinement, syscall_filter
+
+CLONE_FLAGS = {
+    "user": 0x1000_0000,
+    "mount": 0x0002_0000,
+    "pid": 0x2000_0000,
+    "network": 0x4000_0000,
+    "ipc": 0x0800_0000,
+    "uts": 0x0400_0000,
+}
+CLONE_NEWCGROUP = 0x0200_0000
+CLONE_CALL_NUMBERS = {"x86_64": 56, "aarch64": 220}
+CAPABILITY_NUMBERS = {
+    "CHOWN": 0,
+    "DAC_OVERRIDE": 1,
+    "KILL": 5,
+    "SETGID": 6,
+    "SETUID": 7,
+    "IPC_LOCK": 14,
+    "SYS_ADMIN": 21,
+}
+CAPABILITY_VERSION = 0x2008_0522
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 36, 38
+PROGRAM_UID = 1000  # what the one user of a box is called inside where the host lends no more
+REMOVAL_TIMEOUT_S = 2.0
+# What is of no use without the step that failed: a pid namespace shows the wrong /proc without mounts of its own.
+DEPENDENT_KINDS = {"proc": {"pid"}, "mount": {"mount", "pid"}, "uts": {"uts"}}
+WEAKER_ID_MAPPINGS = {"all": "range", "range": "one"}
+
+_libc = ctypes.PyDLL(None, use_errno=True)
+
+
+class IsolationRefused(Exception):
+    """The kernel does not give one of the walls; `step` says which."""
+
+    def __init__(self, step: str, reason: str) -> None:
+        super().__init__(f"{step}: {reason}")
+        self.step = step
+        self.reason = reason
+
+
+def has_capability(name: str) -> bool:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> CAPABILITY_NUMBERS[name] & 1)
+    return False
+
+
+def read_id_ranges() -> list[list[int]]:
+    """The uids of our own user namespace, as [first, count] pairs."""
+    lines = Path("/proc/self/uid_map").read_text().splitlines()
+    return [[int(first), int(count)] for first, _, count in map(str.split, lines)]
+
+
+def clone(kinds: Iterable[str]) -> int:
+    """Fork into new namespaces of these kinds. Raises Refused."""
+    flags = int(signal.SIGCHLD)
+    for kind in kinds:
+        flags |= CLONE_FLAGS[kind]
+    pid = int(_libc.syscall(CLONE_CALL_NUMBERS[platform.machine()], ctypes.c_ulong(flags), None, None, None, None))
+    if pid < 0:
+        raise IsolationRefused("clone", os.strerror(ctypes.get_errno()))
+    return pid
+
+
+def find_refused_kinds(kinds: set[str]) -> set[str]:
+    """Which of the kinds the kernel does not give, each tried by itself; all, where it gives no user namespace."""
+    root = {"user"} & kinds
+    refused = set()
+    for kind in sorted(kinds, key=lambda kind: kind != "user"):
+        try:
+            pid = clone(root | {kind})
+        except IsolationRefused:
+            if kind == "user":
+                return kinds
+            refused.add(kind)
+            continue
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+    return refused
+
+
+def map_ids(pid: int, plan: dict[str, Any]) -> None:
+    """Give the user namespace of `pid` its uids and gids, as the plan's `ids` says. Raises Refused."""
+    try:
+        if plan["ids"] == "one":
+            Path(f"/proc/{pid}/setgroups").write_text("deny")
+            Path(f"/proc/{pid}/uid_map").write_text(f"{PROGRAM_UID} {os.geteuid()} 1")
+            Path(f"/proc/{pid}/gid_map").write_text(f"{PROGRAM_UID} {os.getegid()} 1")
+        elif plan["ids"] == "all":
+            lines = "".join(f"{first} {first} {count}\n" for first, count in read_id_ranges())
+            Path(f"/proc/{pid}/uid_map").write_text(lines)
+            Path(f"/proc/{pid}/gid_map").write_text(lines)
+        else:
+            for tool, own, (first, count) in (
+                ("newuidmap", os.geteuid(), plan["lent_uids"]),
+                ("newgidmap", os.getegid(), plan["lent_gids"]),
+            ):
+                numbers = map(str, (pid, 0, own, 1, 1, first, count))
+                subprocess.run([tool, *numbers], check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError, TypeError) as error:
+        raise IsolationRefused("ids", str(error)) from error
+
+
+def join_cgroups(folders: Sequence[str]) -> None:
+    for folder in folders:
+        Path(folder, "cgroup.procs").write_text("0")
+    _libc.unshare(CLONE_NEWCGROUP)  # refused only where other walls are, too; the folders outside are not shown anyway
+
+
+def give_up_capabilities(names: Sequence[str]) -> None:
+    """Keep only those of the named ones that we have, and let nothing we start ever have more."""
+    for number in range(64):
+        if number not in {CAPABILITY_NUMBERS[name] for name in names}:
+            _libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)  # without CAP_SETPCAP: no_new_privs below does as much
+    mask = sum(1 << CAPABILITY_NUMBERS[name] for name in names if has_capability(name))
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
+    sets = (ctypes.c_uint32 * 6)(mask, mask, 0, 0, 0, 0)
+    if _libc.capset(header, sets) != 0 or _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"capset: {os.strerror(ctypes.get_errno())}")
+    _libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # our memory is nobody's to read
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def lift_limits() -> None:
+    """Programs get limits of their own, which may not be above ours; only root may lift what it was started with."""
+    for name in ("CPU", "FSIZE", "CORE", "NPROC", "STACK", "MEMLOCK"):
+        number = getattr(resource, f"RLIMIT_{name}")
+        try:
+            resource.setrlimit(number, (resource.getrlimit(number)[0], resource.RLIM_INFINITY))
+        except (OSError, ValueError):
+            continue
+
+
+def build_unix_only_filter() -> bytes:
+    """A system-call filter for a box without a network namespace: unix sockets only. Each program's lies on it."""
+    arch = syscall_filter.ARCHITECTURES[platform.machine()]
+    unix_only = syscall_filter.branch_on_value(
+        {socket.AF_UNIX: syscall_filter.allow()}, syscall_filter.deny(errno.EAFNOSUPPORT)
+    )
+    sockets = [*syscall_filter.load_argument(0), *unix_only]
+    code = syscall_filter.branch_on_value({arch.socket: sockets}, syscall_filter.allow())
+    return syscall_filter.build_for_architecture(arch, code)
+
+
+def set_up_isolation(plan: dict[str, Any], kinds: set[str]) -> None:
+    """In the box's first process: everything that clone itself did not do. Raises Refused."""
+    step = "cgroup"
+    try:
+        join_cgroups(plan["cgroups"])
+        step = "uts"
+        if "uts" in kinds and _libc.sethostname(b"box", 3) != 0:
+            raise OSError(ctypes.get_errno(), "sethostname")
+        step = "mount"
+        if "mount" in kinds:
+            uid = PROGRAM_UID if plan["ids"] == "one" else 0
+            mounts.enter_root(plan["place"], {**plan["tree"], "uid": uid}, "pid" in kinds)
+        step = "capabilities"
+        lift_limits()
+        give_up_capabilities(plan["capabilities"])
+        if "network" not in kinds:
+            confinement.SyscallFilter(build_unix_only_filter()).install()
+    except mounts.ProcRefused as error:
+        raise IsolationRefused("proc", str(error)) from error
+    except OSError as error:
+        raise IsolationRefused(step, str(error)) from error
+
+
+def run_box_process(plan: dict[str, Any], kinds: set[str], go_pipe: int, report_pipe: int) -> NoReturn:
+    """The child of clone: wait for `go`, put up the walls, report, become the supervisor."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.read(go_pipe, 1) != b"g":
+        os._exit(1)
+    try:
+        set_up_isolation(plan, kinds)
+    except IsolationRefused as error:
+        os.write(report_pipe, json.dumps([error.step, error.reason]).encode())
+        os._exit(1)
+    os.write(report_pipe, b"[]")
+    if plan["probe"]:
+        os._exit(0)
+    for descriptor in (go_pipe, plan["leash"]):
+        os.close(descriptor)
+    run_supervisor(plan, kinds)
+
+
+def run_supervisor(plan: dict[str, Any], kinds: set[str]) -> NoReturn:
+    """Import the supervisor anew, by the path it has inside, and be it. `report` stays open until this process ends."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
+        del sys.modules[name]
+    if "mount" in kinds:
+        sys.path[0] = mounts.RUNNER_DIR
+    from sandbox.runner.supervisor import supervisor
+    from sandbox.runner.supervisor import usage as usage_inside
+
+    if "mount" not in kinds:  # the cgroup seen there is the whole machine's
+        usage_inside.CGROUP_ROOT = Path("/nonexistent")
+    sys.argv[1:] = plan["supervisor"]
+    supervisor.main()
+
+
+def start_box(plan: dict[str, Any], kinds: set[str]) -> tuple[int, int]:
+    """Make the box's first process; returns its pid and a pipe that closes when it ends. Raises Refused."""
+    go_read, go_write = os.pipe()
+    report_read, report_write = os.pipe()
+    try:
+        pid = clone(kinds)
+    except IsolationRefused:
+        for descriptor in (go_read, go_write, report_read, report_write):
+            os.close(descriptor)
+        raise
+    if pid == 0:
+        os.close(go_write)
+        os.close(report_read)
+        run_box_process(plan, kinds, go_read, report_write)
+    os.close(go_read)
+    os.close(report_write)
+    try:
+        if "user" in kinds:
+            map_ids(pid, plan)
+        os.write(go_write, b"g")
+        refusal = json.loads(os.read(report_read, 65_536) or b'["start", "it ended"]')
+        if refusal:
+            raise IsolationRefused(*refusal)
+    except BaseException:
+        os.close(report_read)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
+    finally:
+        os.close(go_write)
+    return pid, report_read
+
+
+def wait_for_end(pid: int, end_pipe: int, leash_pipe: int) -> None:
+    """Wait for the end of the box or of its worker; then leave no process of it."""
+    poll = select.poll()
+    for descriptor in (end_pipe, leash_pipe):
+        poll.register(descriptor, select.POLLIN)
+    poll.poll()
+    kill(pid)
+    os.waitpid(pid, 0)  # returns when every process of its pid namespace is gone
+    while left := usage.list_descendants(os.getpid()):
+        for one in left:
+            kill(one)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def remove_traces(plan: dict[str, Any]) -> None:
+    """The box's cgroups, which the kernel may hold on to for a moment, and its folder where it has no tree."""
+    deadline = time.monotonic() + REMOVAL_TIMEOUT_S
+    for folder in plan["cgroups"]:
+        while os.path.isdir(folder) and time.monotonic() < deadline:
+            try:
+                os.rmdir(folder)
+            except OSError:
+                time.sleep(0.005)
+    if plan["folder"]:
+        shutil.rmtree(plan["folder"], ignore_errors=True)
+
+
+def probe(plan: dict[str, Any]) -> dict[str, Any]:
+    """What this host gives: the kinds of namespaces, how user ids are mapped, and the reason of each refusal."""
+    kinds, reasons = set(CLONE_FLAGS), {}
+    plan["ids"] = "all" if os.geteuid() == 0 else "range"
+    if has_capability("SYS_ADMIN"):
+        kinds -= {"user"}
+        plan["ids"] = "host"
+    works = True
+    while works:
+        try:
+            pid, end_pipe = start_box(plan, kinds)
+        except IsolationRefused as error:
+            reasons[error.step] = error.reason
+            works = drop_refused_step(plan, kinds, error.step)
+            continue
+        os.close(end_pipe)
+        os.waitpid(pid, 0)
+        break
+    answer = {"kinds": sorted(kinds), "ids": plan["ids"], "reasons": reasons, "works": works}
+    return {**answer, "uids": read_id_ranges(), "python": list(sys.version_info[:2])}
+
+
+def drop_refused_step(plan: dict[str, Any], kinds: set[str], step: str) -> bool:
+    """Take out of the plan what was refused at `step`; False where nothing is left to take out."""
+    if step == "ids" and plan["ids"] in WEAKER_ID_MAPPINGS:
+        plan["ids"] = WEAKER_ID_MAPPINGS[plan["ids"]]
+        return True
+    dropped = (
+        find_refused_kinds(kinds)
+        if step == "clone"
+        else set(kinds)
+        if step == "ids"
+        else DEPENDENT_KINDS.get(step, set())
+    )
+    if not dropped & kinds:
+        return False
+    kinds -= dropped
+    if not kinds:
+        plan["ids"] = "host" if has_capability("SETUID") and has_capability("SETGID") else "one"
+    return True
+
+
+def main() -> NoReturn:
+    """The plan is a JSON object on stdin, for a program can read our command line; `local_engine` writes it."""
+    plan: dict[str, Any] = json.load(sys.stdin)
+    nothing = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    if plan["probe"]:
+        print(json.dumps(probe(plan)), flush=True)
+        os._exit(0)
+    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        pid, end_pipe = start_box(plan, set(plan["kinds"]))
+        os.close(plan["connection"])
+        wait_for_end(pid, end_pipe, plan["leash"])
+    except IsolationRefused as error:
+        print(error, file=sys.stderr, flush=True)
+    finally:
+        remove_traces(plan)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

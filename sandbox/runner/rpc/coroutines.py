@@ -1,0 +1,127 @@
+"""Coroutines of the other side, driven from here.
+
+A coroutine of the program runs in an event loop of the program's. The loop runs only while it is asked to: each step
+runs what is ready there and answers, so no side needs a thread for it, and the tasks of both sides take turns. Between
+two steps the asker's own loop runs for as long as the other one has nothing to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from sandbox.runner.rpc.proxies import Proxy
+
+if TYPE_CHECKING:
+    from sandbox.runner.rpc.rpc_peer import RpcPeer
+
+MAX_PAUSE_S = 0.05
+POLL_S = 0.001
+CANCELLED = -1  # in place of a pause
+
+
+def wrap_remote_coroutine(peer: RpcPeer, proxy: Proxy) -> Any:
+    """A coroutine here for one of the other side's: anything that takes a coroutine takes it."""
+
+    async def run() -> Any:
+        return await RemoteTask(peer, proxy)
+
+    return run()
+
+
+class RemoteTask:
+    """An awaitable: the other side's coroutine as a task there, until it is done."""
+
+    def __init__(self, peer: RpcPeer, proxy: Proxy) -> None:
+        self._peer, self._proxy = peer, proxy
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        import asyncio  # only where a test or a program has coroutines
+
+        task = self._peer.operate("task", self._proxy)
+        try:
+            while True:
+                pause = self._peer.operate("step", task)
+                if pause is None:
+                    return self._peer.operate("outcome", task)
+                if pause == CANCELLED:
+                    raise asyncio.CancelledError
+                yield from asyncio.sleep(min(float(pause), MAX_PAUSE_S)).__await__()
+        except (asyncio.CancelledError, GeneratorExit):
+            self._peer.operate("cancel", task)
+            raise
+
+
+class AsyncIteratorProxy(Proxy):
+    """An asynchronous generator or iterator."""
+
+    __slots__ = ()
+
+    def __aiter__(self) -> Any:
+        return self
+
+    def __anext__(self) -> Any:
+        return wrap_remote_coroutine(self._peer, self._peer.operate("anext", self))
+
+    def asend(self, value: Any) -> Any:
+        return self._peer.operate("method", self, "asend", value)
+
+    def athrow(self, *raised: Any) -> Any:
+        return self._peer.operate("method", self, "athrow", *raised)
+
+    def aclose(self) -> Any:
+        return self._peer.operate("method", self, "aclose")
+
+
+class TaskLoop:
+    """The event loop of the owner's side, made when the first coroutine is asked for. Its tasks have numbers."""
+
+    def __init__(self) -> None:
+        self._loop: Any = None
+        self._tasks: dict[int, Any] = {}
+
+    def start_task(self, awaitable: Any) -> int:
+        """Make a task of an awaitable, in the loop that runs now where one does; return its number."""
+        import asyncio
+
+        loop = asyncio._get_running_loop()
+        if loop is None:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                asyncio.set_event_loop(self._loop)
+            loop = self._loop
+        number = len(self._tasks)
+        while number in self._tasks:
+            number += 1
+        self._tasks[number] = loop.create_task(_await(awaitable))
+        return number
+
+    def run_step(self, number: int) -> float | None:
+        """Run what is ready; return None once the task is done, else how long there is nothing to do, in seconds."""
+        import asyncio
+
+        task = self._tasks[number]
+        runs_already = asyncio._get_running_loop() is not None
+        if not task.done() and not runs_already:
+            self._loop.call_soon(self._loop.stop)
+            self._loop.run_forever()
+        if task.done():
+            return CANCELLED if task.cancelled() else None
+        if runs_already:
+            return POLL_S
+        if self._loop._ready:
+            return 0.0
+        waiting = [timer.when() for timer in self._loop._scheduled if not timer.cancelled()]
+        return max(0.0, min(waiting) - self._loop.time()) if waiting else POLL_S
+
+    def take_result(self, number: int) -> Any:
+        """The result of a task that is done. Raises what it raised."""
+        return self._tasks.pop(number).result()
+
+    def cancel_task(self, number: int) -> None:
+        self._tasks[number].cancel()
+        self.run_step(number)
+
+
+async def _await(awaitable: Any) -> Any:
+    return await awaitable

@@ -1,0 +1,105 @@
+"""Exceptions that cross: each is rebuilt as one of the same builtin class, or of a class for the other side's own.
+
+An exception that comes back to the side that raised it is the very same object again.
+"""
+
+from __future__ import annotations
+
+import builtins
+from typing import TYPE_CHECKING, Any
+
+from sandbox.runner.rpc import codec
+from sandbox.runner.rpc.codec import UnsupportedValue
+
+if TYPE_CHECKING:
+    from sandbox.runner.rpc.rpc_peer import RpcPeer
+
+MAX_TEXT_CHARS = 10_000
+MAX_CAUSES = 20
+
+
+class ExceptionCodec:
+    """Encodes and decodes the exceptions of one side."""
+
+    def __init__(self, peer: RpcPeer) -> None:
+        self._peer = peer
+
+    def encode(self, error: BaseException, causes: int = 0) -> dict[str, Any]:
+        """Encode an exception: its text, its class, its arguments and what caused it."""
+        references = self._peer.references
+        number = error.__dict__.get("_number")
+        text = get_text(error)
+        encoded: dict[str, Any] = {"error": text, "kind": type(error).__name__}
+        if number is not None:
+            return {**encoded, "yours": number}
+        encoded["class"] = references.encode_class(type(error))
+        encoded["number"] = references.get_number(error)
+        try:
+            encoded["args"] = [codec.encode(item, 0, references) for item in _get_arguments(error)]
+        except (UnsupportedValue, TypeError):
+            encoded["args"] = [text]
+        if error.__cause__ is not None and causes < MAX_CAUSES:
+            encoded["cause"] = self.encode(error.__cause__, causes + 1)
+        return encoded
+
+    def decode(self, encoded: dict[str, Any]) -> BaseException:
+        """Build the exception. One that is no `Exception` ends this side, unless it is a SystemExit that the test may
+        catch.
+        """
+        references = self._peer.references
+        if "yours" in encoded:
+            found = references.decode("yours", encoded["yours"])
+            if isinstance(found, BaseException):
+                return found
+            raise UnsupportedValue("not an exception")
+        text = str(encoded["error"])[:MAX_TEXT_CHARS]
+        kind = codec.decode(encoded["class"], references)
+        crossing = (Exception, SystemExit) if self._peer.catches_exits else Exception
+        if not (isinstance(kind, type) and issubclass(kind, crossing)):
+            self._peer.end_process(f"{encoded['kind']}: {text}")
+        try:
+            args = [codec.decode(item, references) for item in encoded.get("args", [])]
+        except UnsupportedValue:
+            args = [text]
+        error: BaseException = self._build(kind, args, text)
+        number = encoded.get("number")
+        if type(number) is int and hasattr(error, "__dict__"):
+            error.__dict__.update(_number=number, _text=text)
+        if "cause" in encoded:
+            error.__cause__ = self.decode(encoded["cause"])
+        return error
+
+    def _build(self, kind: Any, args: list[Any], text: str) -> Any:
+        if getattr(kind, "_class_number", None) is None:
+            try:
+                return kind(*args)
+            except Exception:  # noqa: BLE001 - a builtin one that takes other arguments than it keeps
+                return Exception(text) if issubclass(kind, builtins.BaseExceptionGroup) else _build_bare(kind, args)
+        return _build_bare(kind, args)
+
+
+def _build_bare(kind: Any, args: list[Any]) -> Any:
+    """An exception with its arguments, whatever its class's constructor wants."""
+    try:
+        error = kind.__new__(kind, *args)
+    except Exception:  # noqa: BLE001 - as above
+        error = Exception.__new__(kind)
+    error.args = tuple(args)
+    return error
+
+
+def _get_arguments(error: BaseException) -> tuple[Any, ...]:
+    """The arguments that build an exception again. An OSError keeps the names of files apart from its others."""
+    if isinstance(error, OSError) and type(error).__module__ == "builtins" and len(error.args) == 2:
+        if error.filename2 is not None:
+            return (*error.args, error.filename, None, error.filename2)
+        if error.filename is not None:
+            return (*error.args, error.filename)
+    return error.args
+
+
+def get_text(error: BaseException) -> str:
+    try:
+        return str(error)[:MAX_TEXT_CHARS]
+    except Exception:  # noqa: BLE001 - its __str__ is the program's
+        return ""

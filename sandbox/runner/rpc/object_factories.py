@@ -1,0 +1,70 @@
+"""Which of the program's functions and classes a test's source expects objects of.
+
+A test that reads `stack = make()` and `stack.push(1)` knows that `make` returns an object: no plain value has a `push`.
+The source alone says so, and the program cannot change it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from sandbox.runner.rpc.proxies import PLAIN_VALUE_ATTRIBUTES
+
+
+def find_object_factories(source: str) -> frozenset[str]:
+    """Return the names that a source calls and of whose result it uses an attribute that no plain value has."""
+    try:
+        nodes = [*ast.walk(ast.parse(source))]
+    except (SyntaxError, ValueError, RecursionError):
+        return frozenset()
+    made_by: dict[str, set[str]] = {}
+    for node in nodes:
+        for variable, call in _iterate_bindings(node):
+            if name := _get_called_name(call):
+                made_by.setdefault(variable, set()).add(name)
+    makers: set[str] = set()
+    for node in nodes:
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr not in PLAIN_VALUE_ATTRIBUTES
+            and not node.attr.startswith("__")
+        ):
+            for root in _find_roots(node.value):
+                makers |= made_by.get(root.id, set()) if isinstance(root, ast.Name) else {_get_called_name(root)}
+    return frozenset(makers - {""})
+
+
+def _find_roots(node: ast.expr) -> list[ast.expr]:
+    """The names and calls of whose values an expression is made: `a` and `b()` of `(a + b())[0]`."""
+    if isinstance(node, ast.BinOp):
+        return [*_find_roots(node.left), *_find_roots(node.right)]
+    if isinstance(node, ast.UnaryOp):
+        return _find_roots(node.operand)
+    return _find_roots(node.value) if isinstance(node, ast.Subscript) else [node]
+
+
+def _iterate_bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """The variables that a statement or expression binds, each with what it is bound to, or an item of."""
+    if isinstance(node, ast.Assign):
+        targets, value = node.targets, node.value
+    elif isinstance(node, ast.AnnAssign | ast.NamedExpr) and node.value is not None:
+        targets, value = [node.target], node.value
+    elif isinstance(node, ast.For | ast.comprehension):
+        targets, value = [node.target], node.iter
+    elif isinstance(node, ast.withitem) and node.optional_vars is not None:
+        targets, value = [node.optional_vars], node.context_expr
+    else:
+        return
+    for target in targets:
+        if isinstance(target, ast.Name):
+            yield target.id, value
+
+
+def _get_called_name(node: ast.expr) -> str:
+    """The name that an expression calls: `make` of `make()` and of `solution.make()`, an empty string for another."""
+    if not isinstance(node, ast.Call):
+        return ""
+    if isinstance(node.func, ast.Name):
+        return node.func.id
+    return node.func.attr if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) else ""

@@ -1,0 +1,342 @@
+"""The temporary files of a test, which its program reads and writes although it runs in another box.
+
+A folder directly beneath `/tmp`, such as one that `tempfile` makes, or one that pytest makes for a test, is shared from
+the first request of the test that names a path in it. Each side then sends what has changed in it with its next
+message, and the other side applies that before it reads the message. A test whose source mentions no temporary files
+shares none.
+
+The program may say anything here, so the test believes little of it. It applies changes to regular files and folders
+inside the shared folders alone, and never through a symbolic link. A folder that the program has named before the test
+did is never shared. Nothing else of the test's box is read or written for the program.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+import threading
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from contextlib import suppress
+from os import fsencode, getcwd, geteuid, lstat, makedirs, path, stat_result
+from time import time_ns
+from typing import Any, NamedTuple, NoReturn
+
+from sandbox.runner.rpc.temporary_files import (
+    TEMPORARY_ROOT,
+    list_entries,
+    open_parent,
+    read_content,
+    read_status,
+    remove,
+    write_file,
+)
+
+MAX_FILES = 1_000  # folders count as well
+MAX_BYTES = 16 << 20
+MAX_FOLDERS = 16
+MAX_NAMED_BY_PROGRAM = 1_000
+MAX_PATH_CHARS = 4_096
+TOO_MANY = f"over {MAX_FILES:,} files or {MAX_BYTES >> 20} MiB"
+# A source that has none of these words shares no files.
+TEMPORARY_FILE_NAMES = frozenset({"tmp_path", "tmp_path_factory", "tmpdir", "tmpdir_factory", "tempfile", "tmp"})
+CLOCK_STEP_NS = 50_000_000  # a file system's clock may stand still for that long
+MAX_TIME_NS = 1 << 62
+_PREFIX = f"{TEMPORARY_ROOT}/".encode()
+_PART = rb"""(?:\\u[0-9a-f]{4}|[^\x00-\x20"'\\/:;,=()<>|&*?`])+"""
+# A folder's name in a line of JSON, and whether a string begins with it.
+_FOLDER = re.compile(rb'("?)%b((?:pytest-of-%b/pytest-%b/)?%b)' % (_PREFIX, _PART, _PART, _PART))
+# pytest looks for its mark on each function of the program that a test file imports.
+_PYTEST_MARK_LOOKUP = re.compile(rb'\{"do":"getattr","args":\[\{"yours":\d+\},"_pytest\w*"\]\}')
+_PURE_VALUE_FIELDS = frozenset(
+    {"value", "at", "threads"}
+)  # the fields of an answer that is a value and changes nothing
+FileChanges = dict[str, Any]
+
+
+class ChangeRefused(ValueError):
+    """A change that is not for the other side to make."""
+
+
+class TooManyFiles(Exception):
+    """The shared folders hold more than is shared."""
+
+
+class FileState(NamedTuple):
+    """A file as both sides have it. `settled`: no later write can have left the same `identity`."""
+
+    identity: tuple[int, ...]
+    mode: int
+    modified_ns: int
+    size: int
+    digest: int
+    is_settled: bool
+
+    def is_like(self, other: FileState) -> bool:
+        if stat.S_ISDIR(self.mode):
+            return stat.S_ISDIR(other.mode)
+        return self.mode == other.mode and self.modified_ns == other.modified_ns and self.digest == other.digest
+
+
+class SharedFiles:
+    """One side's copy of the shared folders. This is the program's side, which is told what is shared."""
+
+    def __init__(self) -> None:
+        self.folders: list[str] = []
+        self._states: dict[str, FileState] = {}
+        self._received_files: set[str] = set()  # files whose content is the other side's
+        self._lock = threading.Lock()
+
+    @property
+    def count(self) -> int:
+        """How many files are shared."""
+        return len(self._states)
+
+    def note_message(self, line: bytes, message: Any) -> None:
+        """Take note of a message of the other side. Here there is nothing to note."""
+
+    def attach_to_request(self, line: bytes) -> bytes:
+        """The same as `attach`. Only a request of the test says what is shared."""
+        return self.attach(line)
+
+    def attach(self, line: bytes, has_new_folders: bool = False) -> bytes:
+        """Add what has changed in the shared folders to a message. `named` says that there are others than before."""
+        if not self.folders:
+            return line
+        with self._lock:
+            try:
+                files = self._collect_changes()
+            except TooManyFiles:
+                files = self._refuse_changes()
+            if has_new_folders:
+                files["folders"] = self.folders
+            if not files:
+                return line
+            return line[:-2] + b',"files":' + json.dumps(files, separators=(",", ":")).encode() + b"}\n"
+
+    def _refuse_changes(self) -> FileChanges:
+        return {"refused": True}
+
+    def apply(self, files: Any) -> None:
+        """Make the changes that came with a message. Raises Refused."""
+        with self._lock:
+            if "folders" in files:
+                self._set_folders(files["folders"])
+                for folder in self.folders:
+                    with suppress(OSError):  # what cannot be made is missing, as far as the program can see
+                        makedirs(path.dirname(folder), 0o700, exist_ok=True)
+            self._apply(files)
+
+    def _set_folders(self, folders: list[str]) -> None:
+        self.folders = folders
+        self._states = {name: seen for name, seen in self._states.items() if self._find_folder(name)}
+        self._received_files.intersection_update(self._states)
+
+    def _find_folder(self, name: str) -> str:
+        """The shared folder that a path is, or is in; an empty string if there is none."""
+        return next((one for one in self.folders if name == one or name.startswith(f"{one}/")), "")
+
+    # What has changed here.
+
+    def _collect_changes(self) -> FileChanges:
+        found = self._scan()
+        gone = [
+            name for name, seen in self._states.items() if _get_file_type(found.get(name)) != stat.S_IFMT(seen.mode)
+        ]
+        for name in gone:
+            del self._states[name]
+            self._received_files.discard(name)
+        changed = [entry for name, status in found.items() if (entry := self._encode_change(name, status)) is not None]
+        return {key: value for key, value in (("gone", gone), ("changed", changed)) if value}
+
+    def _encode_change(self, name: str, status: stat_result) -> list[Any] | None:
+        """What to send of a file; None if it is as both sides have it."""
+        before = self._states.get(name)
+        if before is not None and before.is_settled and before.identity == _get_identity(status):
+            return None
+        content = b"" if stat.S_ISDIR(status.st_mode) else read_content(name, status.st_size)
+        self._states[name] = now = _capture_state(status, content)
+        if before is not None and now.is_like(before):
+            return None
+        if stat.S_ISDIR(status.st_mode):
+            return [name, None]
+        return [name, b64encode(content).decode(), stat.S_IMODE(status.st_mode) & 0o777, status.st_mtime_ns]
+
+    def _scan(self) -> dict[str, stat_result]:
+        """The regular files and folders in the shared folders, each folder before what is in it. Raises TooMuch."""
+        found: dict[str, stat_result] = {}
+        size = 0
+        waiting = [*self.folders]
+        while waiting:
+            name = waiting.pop()
+            status = read_status(name)
+            if status is None:
+                continue
+            found[name] = status
+            if stat.S_ISDIR(status.st_mode):
+                waiting += [f"{name}/{entry}" for entry in list_entries(name)]
+            else:
+                size += status.st_size
+            if len(found) > MAX_FILES or size > MAX_BYTES:
+                raise TooManyFiles
+        return found
+
+    # What the other side has changed.
+
+    def _apply(self, files: Any) -> None:
+        try:
+            if "refused" in files:
+                raise ValueError(TOO_MANY)
+            gone = [self._check_path(name) for name in files.get("gone", ())]
+            changed = [self._check_entry(*entry) for entry in files.get("changed", ())]
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ChangeRefused(str(error)) from error
+        sizes = {name: seen.size for name, seen in self._states.items()}
+        for name in gone:
+            sizes.pop(name, None)
+        sizes.update((name, len(content or b"")) for name, content, _, _ in changed)
+        if len(sizes) > MAX_FILES or sum(sizes.values()) > MAX_BYTES:
+            raise ChangeRefused(TOO_MANY)
+        for name in sorted(gone, reverse=True):
+            self._states.pop(name, None)
+            self._received_files.discard(name)
+            self._change_file(remove, name)
+        for name, content, mode, modified_ns in changed:
+            status = self._change_file(write_file, name, content, mode, modified_ns)
+            if status is not None:
+                self._states[name] = _capture_state(status, content or b"")
+                self._received_files.add(name)
+
+    def _change_file(self, change: Callable[..., Any], name: str, *content: Any) -> Any:
+        """Make a change beneath the root; return None if it cannot be made, as where a folder is a symbolic link."""
+        try:
+            with open_parent(name) as parent:
+                return change(parent, path.basename(name), *content)
+        except OSError:
+            return None
+
+    def _check_path(self, name: Any) -> str:
+        if type(name) is not str or len(name) > MAX_PATH_CHARS or not self._find_folder(name):
+            raise ValueError("a path outside the shared folders")
+        if not {"", ".", ".."}.isdisjoint(name.split("/")[1:]) or b"\0" in fsencode(name):
+            raise ValueError("not a plain path")
+        return name
+
+    def _check_entry(
+        self, name: Any, content: Any, mode: Any = 0, modified_ns: Any = 0
+    ) -> tuple[str, bytes | None, int, int]:
+        if type(mode) is not int or type(modified_ns) is not int or not 0 <= modified_ns < MAX_TIME_NS:
+            raise ValueError("not a mode and a time")
+        return self._check_path(name), None if content is None else b64decode(content), mode & 0o777, modified_ns
+
+
+class TestFiles(SharedFiles):
+    """The test's side: it decides what is shared. `leave` ends a test whose program does what it may not, and
+    `break_off` one that cannot run with any program.
+    """
+
+    __test__ = False
+
+    def __init__(self, end_process: Callable[[str], NoReturn], end_broken: Callable[[str], NoReturn]) -> None:
+        super().__init__()
+        self._end_process, self._end_broken = end_process, end_broken
+        self._private_folders = (getcwd(), path.dirname(path.dirname(path.abspath(__file__))))
+        self._named_by_program: set[str] = set()
+        self._named_folders: set[str] = set()
+        self._noted_paths: list[bytes] = []
+        self._is_probed = False  # whether it is pytest that asks
+        self._is_influenced = False  # whether the program can have had a say in what the test wrote
+
+    def note_path(self, name: Any) -> None:
+        """Take a path that the next request names although it is not in it: that of an object such as `tmpdir`."""
+        if isinstance(name, str):
+            self._noted_paths.append(json.dumps(name).encode())
+
+    def note_message(self, line: bytes, message: Any) -> None:
+        """Remember the folders that a message of the program names, and whether it is more than a function."""
+        value = message.get("value")
+        says_where = type(value) is dict and [*value] == ["function"] and _PURE_VALUE_FIELDS.issuperset(message)
+        self._is_influenced |= not (says_where or self._is_probed)
+        if b"\\" in line:  # what is escaped may be anything
+            try:
+                line = json.dumps(message).encode()
+            except RecursionError:
+                self._end_process("a value that is nested too deeply")
+        if _PREFIX in line and len(self._named_by_program) < MAX_NAMED_BY_PROGRAM:
+            self._named_by_program.update(_decode_folder(name) for _, name in _FOLDER.findall(line))
+
+    def attach_to_request(self, line: bytes) -> bytes:
+        """The same as `attach`, for a message that may name folders."""
+        self._is_probed = _PYTEST_MARK_LOOKUP.match(line) is not None
+        return self.attach(line, self._noted_paths != [] or _PREFIX in line)
+
+    def attach(self, line: bytes, has_new_folders: bool = False) -> bytes:
+        return super().attach(line, has_new_folders and self._share_named_folders(line))
+
+    def _share_named_folders(self, line: bytes) -> bool:
+        """Share the folders that a request names; return whether there are new ones."""
+        mentioned, self._noted_paths = self._noted_paths, []
+        with self._lock:
+            found = sorted(
+                {(_decode_folder(name), bool(quote)) for quote, name in _FOLDER.findall(b" ".join([line, *mentioned]))}
+            )
+            names = [name for name, is_path in found if self._can_share(name, is_path)]
+            new = [name for name in dict.fromkeys(names) if name not in self.folders]
+            old = [name for name in self.folders if name not in names]
+            if not new:
+                return False
+            known = sum(seen.size for seen in self._states.values())
+            if known > MAX_BYTES // 2 or len(self._states) > MAX_FILES // 2:
+                old = []
+            again = [name for name in self.folders if name in names]
+            self._named_folders.update(new)
+            self._set_folders([*old, *again, *new][-MAX_FOLDERS:])
+            return True
+
+    def _can_share(self, folder: str, is_path: bool) -> bool:
+        """Whether to share a folder. One that does not exist yet must be part of a string that is a path."""
+        if folder in self._named_folders:
+            return True
+        if folder in self._named_by_program or len(self._named_by_program) >= MAX_NAMED_BY_PROGRAM:
+            return False
+        parts = folder.split("/")[2:]
+        if not {".", ".."}.isdisjoint(parts) or (len(parts) == 1 and parts[0].startswith("pytest-of-")):
+            return False
+        if any(f"{place}/".startswith(f"{folder}/") for place in self._private_folders):
+            return False
+        try:
+            status = lstat(folder)
+        except OSError:
+            return is_path
+        return status.st_uid == geteuid() and path.realpath(folder) == folder
+
+    def _refuse_changes(self) -> FileChanges:
+        """End the test. No program can have its test end as one that cannot run, by what it returned or wrote."""
+        end = self._end_process if self._is_influenced or self._received_files else self._end_broken
+        end(f"the temporary folders that the test shares with the program hold {TOO_MANY}")
+
+    def apply(self, files: Any) -> None:
+        with self._lock:
+            try:
+                self._apply(files)
+            except ChangeRefused as error:
+                self._end_process(f"the temporary files of the program: {error}")
+
+
+def _decode_folder(name: bytes) -> str:
+    """The folder that `_FOLDER` has found."""
+    return f"{TEMPORARY_ROOT}/" + str(json.loads(b'"%b"' % name))
+
+
+def _get_file_type(status: stat_result | None) -> int:
+    return 0 if status is None else stat.S_IFMT(status.st_mode)
+
+
+def _get_identity(status: stat_result) -> tuple[int, ...]:
+    return (status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def _capture_state(status: stat_result, content: bytes) -> FileState:
+    settled = stat.S_ISDIR(status.st_mode) or status.st_ctime_ns < time_ns() - CLOCK_STEP_NS
+    return FileState(_get_identity(status), status.st_mode, status.st_mtime_ns, len(content), hash(content), settled)

@@ -1,0 +1,61 @@
+"""Lists and dicts that a test got from an attribute or a global of the program, and may change.
+
+`node.children.append(child)` changes the program's list in one process. Here the test has a copy, so what it did to the
+copy is done to the program's own before the program is asked for anything else. A loan ends when the test has no
+reference to the copy any more.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NamedTuple
+
+from sandbox.runner.rpc import container_changes
+from sandbox.runner.rpc.codec import ReferenceCodec
+
+MAX_TRACKED_COPIES = 32
+MAX_TRACKED_ITEMS = 10_000
+OWN_REFERENCE_COUNT = 3  # to the copy: of the loan, of its watch, and of the call that counts them
+
+
+class TrackedCopy(NamedTuple):
+    """The program's number for the container, the test's copy, and what was in it."""
+
+    number: int
+    copy: Any
+    snapshot: container_changes.ContainerSnapshot
+
+
+def is_trackable(value: Any) -> bool:
+    """Whether a container is lent: a large one costs too much to look through each time."""
+    return container_changes.is_container(value) and len(value) <= MAX_TRACKED_ITEMS
+
+
+class TrackedCopies:
+    """The loans of one test."""
+
+    def __init__(self) -> None:
+        self._copies: list[TrackedCopy] = []
+
+    def add(self, number: int, copy: Any) -> None:
+        self._copies.append(TrackedCopy(number, copy, container_changes.ContainerSnapshot([copy])))
+        del self._copies[:-MAX_TRACKED_COPIES]
+
+    def collect_changes(self, references: ReferenceCodec) -> list[tuple[int, list[Any]]]:
+        """Return what has changed in each copy since it was last looked at."""
+        loans, self._copies = self._copies, []
+        settled = []
+        for loan in loans:
+            changed = loan.snapshot.encode_changes(references)
+            if changed:
+                settled.append((loan.number, changed))
+            if sys.getrefcount(loan.copy) > OWN_REFERENCE_COUNT:
+                self._copies.append(
+                    TrackedCopy(loan.number, loan.copy, container_changes.ContainerSnapshot([loan.copy]))
+                    if changed
+                    else loan
+                )
+        return settled
+
+    def __bool__(self) -> bool:
+        return bool(self._copies)

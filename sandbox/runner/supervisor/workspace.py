@@ -1,0 +1,204 @@
+"""The directories of a box: the loaded program, one run's work, and the proof that nothing of it stays.
+
+Called by the supervisor only while no process of a program is alive, so that nobody races it through these paths. The
+program's own files belong to root and are the same for all its tests; a run's directory belongs to the run's uid and
+is new each time.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sandbox.runner import frames
+from sandbox.runner.frames import Span
+from sandbox.runner.supervisor.clear_directory import clear_directory, take_ownership
+
+MIB = 1 << 20
+REQUEST_ERRNOS = {
+    errno.EEXIST,
+    errno.EINVAL,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+}
+
+
+class CleanupFailed(Exception):
+    """Something a program left behind cannot be removed; the box has to go."""
+
+
+class CannotPlaceFiles(Exception):
+    """The run's files cannot be laid out, which is the request's doing: the box is as good as before."""
+
+
+class Workspace:
+    """`root` is ours; `shared` are the world-writable places that must be empty between runs."""
+
+    def __init__(self, root: Path, shared_dirs: Sequence[Path]) -> None:
+        self._root = root
+        self._same_user = False
+        self._program = root / "program"
+        self.work = root / "work"
+        self._work = str(self.work)
+        self._shared_dirs = [str(place) for place in shared_dirs if place.is_dir()]
+        self._sources: dict[str, bytes] = {}
+        self._build_outputs: tuple[str, ...] = ()
+        self._program.mkdir(mode=0o700, exist_ok=True)
+        os.chmod(root, 0o711)  # for nobody to list: an engine may have mounted it with the mode of the folder beneath
+
+    def load(self, parts: Mapping[str, bytes], build_outputs: Sequence[str] = ()) -> None:
+        """Take a new program; parts named in `kept` are executables that every run finds, read-only, in its
+        directory.
+        """
+        for name in os.listdir(self._program):
+            os.unlink(self._program / name)
+        self._build_outputs = tuple(build_outputs)
+        self._sources = {name: content for name, content in parts.items() if name not in build_outputs}
+        for name in build_outputs:
+            if name in parts:
+                write_file(self._program / name, parts[name], None, 0o755)
+
+    def keep_build_outputs(self, names: Sequence[str]) -> bool:
+        """Make files of the finished compilation the program's; False where one is missing or not a plain file."""
+        for name in names:
+            built = self.work / name
+            try:
+                mode = os.lstat(built).st_mode
+            except OSError:
+                return False
+            if not stat.S_ISREG(mode):
+                return False
+            os.rename(built, self._program / name)
+            os.chown(self._program / name, os.geteuid(), os.getegid())
+            os.chmod(self._program / name, 0o755)
+        return True
+
+    def prepare(self, uid: int | None, files: Mapping[str, bytes | Span], with_build_outputs: bool = True) -> None:
+        """A fresh work directory for one run, holding the program and the run's own files. Raises CannotPrepare."""
+        self._same_user = uid is None
+        os.mkdir(self._work, 0o700)
+        for name, content in self._sources.items():
+            write_file(f"{self._work}/{name}", content, uid)
+        if with_build_outputs:
+            for name in self._build_outputs:
+                if name not in files:
+                    os.link(self._program / name, self.work / name)
+        for name, part in files.items():
+            try:
+                create_parents(self.work, name, uid)
+                write_file(self.work / name, part, uid)
+            except OSError as error:
+                if error.errno not in REQUEST_ERRNOS:
+                    raise
+                raise CannotPlaceFiles(f"files: {name!r}: {error.strerror}") from error
+        if uid is not None:
+            os.chown(self._work, uid, uid)
+
+    def measure_build_outputs(self) -> int:
+        """What the program's own files take of the box's memory."""
+        return sum(
+            os.stat(self._program / name).st_size for name in self._build_outputs if (self._program / name).exists()
+        )
+
+    def open_outputs(self, names: Sequence[str], max_mb: int) -> list[tuple[str, int, int]]:
+        """Files a run left in its directory, as (name, size in bytes, open descriptor): those that exist and are plain
+        files, together at most `max_mb`. Opened and not read: the program may have left no memory to read them into.
+        """
+        found: list[tuple[str, int, int]] = []
+        left = max_mb * MIB
+        for name in names:
+            opened = open_beneath(self.work, name, left)
+            if opened is not None:
+                found.append((name, *opened))
+                left -= opened[0]
+        return found
+
+    def clear(self) -> None:
+        """Remove all that a run left; raises NotClean where that cannot be done or proved."""
+        try:
+            self._clear_work()
+            for place in self._shared_dirs:
+                clear_directory(place)
+            if self._same_user:
+                self._check_untouched()
+        except OSError as error:
+            raise CleanupFailed(str(error)) from error
+
+    def _check_untouched(self) -> None:
+        """Where the host lends no uids, a program could also write into the folders that are ours."""
+        for place, known in ((self._root, {"program"}), (self._program, {*self._build_outputs})):
+            if not known.issuperset(os.listdir(place)):
+                raise CleanupFailed(f"a program wrote into {place}")
+
+    def _clear_work(self) -> None:
+        """Most runs leave just the program: two calls then, where rmtree makes twenty."""
+        try:
+            for name in (*self._sources, *self._build_outputs):
+                os.unlink(f"{self._work}/{name}")
+            os.rmdir(self._work)
+        except OSError:
+            if self.work.exists():
+                take_ownership(self._work)
+                clear_directory(self._work)
+                os.rmdir(self._work)
+
+
+def write_file(path: str | Path, content: bytes | Span, uid: int | None, mode: int = 0o644) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    try:
+        if isinstance(content, Span):
+            copy_span(content, descriptor)
+        else:
+            frames.write_all(descriptor, content)
+        if uid is not None:
+            os.fchown(descriptor, uid, uid)
+    finally:
+        os.close(descriptor)
+
+
+def copy_span(span: Span, target: int) -> None:
+    """Write a part that lies in a memfd to an open file."""
+    done = 0
+    while done < span.size:
+        copied = os.sendfile(target, span.descriptor, span.offset + done, span.size - done)
+        if not copied:
+            raise frames.FrameError(f"a file ends {span.size - done} bytes early")
+        done += copied
+
+
+def create_parents(root: Path, name: str, uid: int | None) -> None:
+    directory = root
+    for part in name.split("/")[:-1]:
+        directory = directory / part
+        if not directory.is_dir():
+            directory.mkdir()
+            if uid is not None:
+                os.chown(directory, uid, uid)
+
+
+def open_beneath(root: Path, name: str, max_bytes: int) -> tuple[int, int] | None:
+    """A plain file's size and descriptor, no symbolic link followed on the way; None where there is none or it is too
+    large.
+    """
+    opened = [os.open(root, os.O_RDONLY | os.O_DIRECTORY)]
+    try:
+        *parents, last = name.split("/")
+        for part in parents:
+            # Said apart, for gVisor follows a symbolic link in spite of O_NOFOLLOW where a directory is asked for.
+            if not stat.S_ISDIR(os.stat(part, dir_fd=opened[-1], follow_symlinks=False).st_mode):
+                return None
+            opened.append(os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=opened[-1]))
+        opened.append(os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=opened[-1]))
+        status = os.fstat(opened[-1])
+        if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
+            return None
+        return status.st_size, opened.pop()
+    except OSError:
+        return None
+    finally:
+        frames.close_descriptors(opened)

@@ -1,0 +1,1 @@
+"""The warm interpreter that forks one confined child per run."""

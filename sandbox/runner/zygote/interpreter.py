@@ -1,0 +1,333 @@
+"""Be `python3 main.py`, in a child forked from a warm interpreter.
+
+The source is compiled and run in a fresh `__main__` without a caller in its frames (`frameless`), and its end is that
+of the interpreter: threads joined, exit handlers called, buffers flushed, modules torn down, exit code as `python3`
+gives it. Py_FinalizeEx itself would spend 4.5 ms to free memory that the kernel frees in a fraction of that. A syntax
+error in a line is reported here as well; with what else keeps a source from being compiled (its encoding, an end that
+comes too early, the compiler's limits) the real `python3 main.py` is started, whose own words the user then reads. A
+differential test holds all of this to the real thing; programs that could see the difference all the same are not sent
+here (`sandbox.languages`).
+"""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import ctypes
+import functools
+import gc
+import importlib.machinery
+import os
+import signal
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from types import CodeType, ModuleType
+from typing import Any, NoReturn
+
+from sandbox.runner.contract import Mode
+from sandbox.runner.enums import HARNESS_MODULE
+from sandbox.runner.rpc import arguments
+from sandbox.runner.zygote import function_calls, random_generators
+from sandbox.runner.zygote.hidden_frames import HiddenFrameCall
+
+EXIT_FLUSH_FAILED = 120
+EXIT_NOT_STARTED = 127
+
+
+class Interpreter:
+    """Made once in the zygote; `become` is called in each child and never returns."""
+
+    def __init__(self) -> None:
+        self.call_hidden = HiddenFrameCall()
+        self._preloaded_modules: frozenset[str] = frozenset()
+        self._exit_handler_count = 0
+        self._hidden_modules: list[ModuleType] = []
+        self._builtins = dict(vars(builtins))
+        self._harness: Any = sys.modules.get(HARNESS_MODULE)  # None where this interpreter has not imported it
+        self.reseed: Callable[[], object] = random_generators.build_reseeder()
+
+    def finish_loading(self) -> None:
+        """Call when everything is imported: what is loaded now is nothing of a program's, and of ours it sees
+        nothing.
+        """
+        for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
+            self._hidden_modules.append(sys.modules.pop(name))
+        self._preloaded_modules = frozenset(sys.modules) - {"__main__"}
+        self._exit_handler_count = atexit._ncallbacks()
+        self._warm_up()
+
+    def prepare_main(self, directory: str, command: Sequence[str]) -> tuple[str, dict[str, Any]]:
+        """Have everything of the script command[1] but its code: its path, and the namespace it is to run in."""
+        self._hidden_modules.append(sys.modules["__main__"])
+        path = f"{directory}/{command[1]}"
+        set_arguments(command, directory)
+        return path, create_main_module(path)
+
+    def end_script(self, error: BaseException | None, mode: Mode) -> NoReturn:
+        """End as a script does that raised `error`, or nothing."""
+        exit_code = report_exit(error)
+        del error
+        if mode is Mode.FORK_PLAIN:
+            finish_plainly(exit_code)
+        self._finalize(exit_code)
+
+    def run_script(self, command: list[str], mode: Mode) -> NoReturn:
+        """Be command[0] running the script command[1] of the current directory."""
+        path = f"{os.getcwd()}/{command[1]}"
+        try:
+            code = compile(read_file(path), path, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, OSError, RecursionError, MemoryError) as error:
+            self.end_uncompiled(error, command)
+        self.reseed()
+        if mode is Mode.TEST:
+            self._harness.run_test(self._builtins)
+        set_arguments(command, path[: -len(command[1]) - 1])
+        if mode is Mode.SERVE:
+            self._serve_calls(code)
+        if mode is Mode.SHARED:
+            self._run_with_test(code, path)
+        exit_code = run_main(code, create_main_module(path), self.call_hidden)
+        del code
+        if mode is Mode.FORK_PLAIN:
+            finish_plainly(exit_code)
+        self._finalize(exit_code)
+
+    def _serve_calls(self, code: CodeType) -> NoReturn:
+        """Run the program as a module, and answer calls to its functions."""
+        module = create_program_module()
+        run_as_module(code, module, self.call_hidden)
+        function_calls.serve(module.__dict__, self._harness and self._harness.serve_test)
+
+    def _run_with_test(self, code: CodeType, path: str) -> NoReturn:
+        """Run the program as a module, and then a test in this process."""
+        program = self._harness.prepare(create_program_module(), path, self._builtins, self.call_hidden)
+        run_as_module(code, program.module, self.call_hidden)
+        run_test: Callable[[Any], NoReturn] = self._harness.run_shared
+        run_test(program)
+
+    def end_uncompiled(self, error: BaseException | None, command: list[str]) -> NoReturn:
+        """End as a script does that cannot be compiled."""
+        if isinstance(error, SyntaxError) and has_source_position(error, read_file(command[1])):
+            self.end_script(error, Mode.FORK_PLAIN)
+        exec_command(command)
+
+    def _finalize(self, exit_code: int) -> NoReturn:
+        """End as Py_FinalizeEx would, in its order, without freeing what the kernel frees anyway."""
+        if getattr(sys, "stdout", None) is not sys.__stdout__ or getattr(sys, "stderr", None) is not sys.__stderr__:
+            # replaced streams are called in ways best left to the interpreter
+            self.call_hidden(ctypes.pythonapi.Py_Exit, exit_code)
+        self.call_hidden(functools.partial(threading._shutdown))  # type: ignore[attr-defined]
+        if atexit._ncallbacks() != self._exit_handler_count:
+            self.call_hidden(atexit._run_exitfuncs)
+        sys.setswitchinterval(1000.0)
+        if not flush_standard_streams():
+            exit_code = EXIT_FLUSH_FAILED
+        if gc.isenabled():
+            gc.collect()
+        tear_down_modules(self._preloaded_modules)
+        flush_quietly("stdout")
+        flush_quietly("stderr")
+        exit_process(exit_code)
+
+    def _warm_up(self) -> None:
+        """Touch once what every child will touch: the first compile() of a process costs 2.6 ms, a later one 0.05."""
+        source = (
+            b"import sys\na, b = map(int, '1 2'.split())\nfor i in range(3):\n    a += sum(x * x for x in [b, i])\n"
+        )
+        for _ in range(3):
+            self.call_hidden(exec, compile(source, "warm.py", "exec", dont_inherit=True), {"__name__": "warm"})
+
+
+def read_file(path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        size = os.fstat(descriptor).st_size
+        return os.read(descriptor, size)
+    finally:
+        os.close(descriptor)
+
+
+def has_source_position(error: SyntaxError, source: bytes) -> bool:
+    """Whether the error is at some place in the source. The interpreter reads a file line by line, and has other words
+    and another place for a wrong encoding, and for an end that comes too early.
+    """
+    if not error.lineno or error.offset is None or error.msg.startswith("unterminated triple-quoted"):
+        return False
+    line = (error.text or "").rstrip("\n")
+    return error.lineno < len(source.splitlines()) or error.offset <= len(line)
+
+
+def restore_signals() -> None:
+    """Have the signals as a shell would leave them."""
+    for name in ("SIGPIPE", "SIGXFSZ", "SIGINT"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
+def exec_command(command: list[str]) -> NoReturn:
+    """Become another program."""
+    restore_signals()
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        os.write(2, f"sandbox: cannot run {command[0]}: {error.strerror}\n".encode())
+    os._exit(EXIT_NOT_STARTED)
+
+
+def create_program_module() -> ModuleType:
+    module = ModuleType(function_calls.PROGRAM_MODULE_NAME)
+    module.__dict__.update(arguments.PREDEFINED_NAMES)
+    sys.modules[function_calls.PROGRAM_MODULE_NAME] = module
+    return module
+
+
+def run_as_module(code: CodeType, module: ModuleType, call: HiddenFrameCall) -> None:
+    """Run the program; end the process as it does, unless it ends well."""
+    exit_code = run_main(code, module.__dict__, call)
+    if exit_code:
+        exit_process(exit_code)
+
+
+def set_arguments(command: Sequence[str], directory: str) -> None:
+    sys.argv[:] = command[1:]
+    sys.orig_argv[:] = command
+    sys.path[0] = directory
+
+
+def create_main_module(path: str) -> dict[str, Any]:
+    """A `__main__` module as the interpreter makes it for a script; returns its namespace."""
+    main = ModuleType("__main__")
+    main.__loader__ = importlib.machinery.SourceFileLoader("__main__", path)
+    main.__dict__.update(__annotations__={}, __builtins__=sys.modules["builtins"], __file__=path, __cached__=None)
+    sys.modules["__main__"] = main
+    return main.__dict__
+
+
+def run_main(code: CodeType, namespace: dict[str, Any], call: HiddenFrameCall) -> int:
+    """Run the program; report what it did not catch; return the interpreter's exit code, -SIGINT for an interrupt."""
+    try:
+        call(exec, code, namespace)
+    except BaseException as error:  # noqa: BLE001 - the process boundary of the program itself
+        return report_exit(error)
+    return report_exit(None)
+
+
+def report_exit(error: BaseException | None) -> int:
+    """The exit code of a program that ended with this exception, which is reported, or without one."""
+    flush_quietly("stderr")
+    flush_quietly("stdout")
+    if error is None:
+        return 0
+    return handle_system_exit(error) if isinstance(error, SystemExit) else report_uncaught(error)
+
+
+def handle_system_exit(request: SystemExit) -> int:
+    """What `python3` makes of a SystemExit: None is 0, an int is itself, anything else is printed and is 1."""
+    flush_quietly("stdout")
+    code = request.code
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return int(code) & 0xFF if -(2**63) <= code < 2**63 else 0xFF
+    if sys.stderr is None:
+        os.write(2, f"{code}\n".encode())
+        return 1
+    try:
+        sys.stderr.write(str(code))
+    except Exception:  # noqa: BLE001 - the interpreter ignores what goes wrong here, too
+        pass
+    try:
+        sys.stderr.write("\n")
+    except Exception:  # noqa: BLE001 - and then writes to the descriptor
+        os.write(2, b"\n")
+    return 1
+
+
+def report_uncaught(error: BaseException) -> int:
+    """Hand an uncaught exception to sys.excepthook, without the frames that are ours."""
+    while error.__traceback__ is not None and error.__traceback__.tb_frame.f_code.co_filename in _OWN_FILES:
+        error.__traceback__ = error.__traceback__.tb_next
+    kind, trace = type(error), error.__traceback__
+    sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
+    flush_quietly("stdout")
+    if not hasattr(sys, "stderr"):
+        return 1
+    try:
+        sys.excepthook(kind, error, trace)
+    except SystemExit as request:
+        return handle_system_exit(request)
+    except BaseException as second:  # noqa: BLE001 - as the interpreter does
+        second.__traceback__ = second.__traceback__.tb_next if second.__traceback__ else None
+        print("Error in sys.excepthook:", file=sys.stderr)
+        sys.__excepthook__(type(second), second, second.__traceback__)
+        print("\nOriginal exception was:", file=sys.stderr)
+        sys.__excepthook__(kind, error, trace)
+    flush_quietly("stderr")
+    return -signal.SIGINT if kind is KeyboardInterrupt else 1
+
+
+def finish_plainly(exit_code: int) -> NoReturn:
+    """End a program that has nothing to be closed: flush, and go."""
+    exit_process(exit_code if flush_standard_streams() else EXIT_FLUSH_FAILED)
+
+
+def exit_process(exit_code: int) -> NoReturn:
+    if exit_code == -signal.SIGINT:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(exit_code & 0xFF)
+
+
+def tear_down_modules(preloaded: frozenset[str]) -> None:
+    """Destroy the program's modules, so that its finalisers run and its open files are flushed."""
+    for name in ("last_type", "last_value", "last_traceback"):
+        if hasattr(sys, name):
+            setattr(sys, name, None)
+    alive = []
+    for name, module in list(sys.modules.items()):
+        if name not in preloaded and isinstance(module, ModuleType):
+            alive.append(weakref.ref(module))
+            sys.modules[name] = None  # type: ignore[assignment]
+    del module, name
+    gc.collect()
+    for reference in reversed(alive):
+        left = reference()
+        if left is not None:
+            clear_module(left.__dict__)
+
+
+def clear_module(namespace: dict[str, Any]) -> None:
+    """Set a module's names to None, private ones first, as the interpreter does."""
+    private = [name for name in namespace if name.startswith("_") and not name.startswith("__")]
+    for name in [*private, *namespace]:
+        if name != "__builtins__":
+            namespace[name] = None
+
+
+def flush_quietly(name: str) -> None:
+    try:
+        getattr(sys, name).flush()
+    except Exception:  # noqa: BLE001 - the interpreter ignores it here and reports it at the end
+        pass
+
+
+def flush_standard_streams() -> bool:
+    """Flush stdout and stderr; say whether that went well."""
+    flushed = True
+    out, err = getattr(sys, "stdout", None), getattr(sys, "stderr", None)
+    try:
+        if out is not None and not out.closed:
+            out.flush()
+    except Exception as error:  # noqa: BLE001 - reported as the interpreter reports it
+        flushed = False
+        print(f"Exception ignored in: {out!r}\n{type(error).__name__}: {error}", file=err)
+    try:
+        if err is not None and not err.closed:
+            err.flush()
+    except Exception:  # noqa: BLE001 - there is nowhere left to report it
+        flushed = False
+    return flushed
+
+
+_OWN_FILES = frozenset({__file__, sys.modules[HiddenFrameCall.__module__].__file__})

@@ -1,0 +1,274 @@
+"""The warm interpreter of a box: it forks one child per run and otherwise knows nothing.
+
+Theory of operation. The supervisor starts this process once and sends it, per run, one datagram with four
+descriptors: a job (`job.py`), and the child's stdin, stdout and stderr. The zygote reads none of them. It forks at
+once; only the child reads its job, so no child can find an earlier program, input or output in the memory it
+inherits. The parent waits for the child and tells the supervisor how it ended. One run at a time.
+
+The system-call filter is the zygote's own, and its children inherit it. The child confines itself further and then
+either execs the job's command or becomes `python3 main.py` (`interpreter`).
+`forkserver.c` does all of it for a script that runs and ends like most do, because a fork copies every page that parent
+or child touches (3.3 us each), and Python touches hundreds of them to do what C does with a handful: the script finds
+its `__main__` made already. Python goes on where an exception is to be reported or more is to be closed than streams
+are. Where that library is not built, `serve` does the same in Python.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import gc
+import importlib
+import os
+import signal
+import socket
+import sys
+from typing import NoReturn
+
+from sandbox.runner import frames, launch_spec
+from sandbox.runner.contract import Mode
+from sandbox.runner.launch_spec import SetupStep
+from sandbox.runner.zygote import confinement, syscall_filter
+from sandbox.runner.zygote.interpreter import EXIT_NOT_STARTED, Interpreter, restore_signals
+
+FORK_SERVER_LIBRARY = f"{os.path.dirname(__file__)}/forkserver.so"
+SCRIPT_COMMAND = ("python3", "main.py")  # what `languages.toml` has for a Python program without arguments
+RAN, NOT_COMPILED = 1, 2  # `enum how_far` of forkserver.c
+_KIB_PER_MIB = 1024.0
+
+
+class PreparedScript(ctypes.Structure):
+    """`struct prepared` of forkserver.c."""
+
+    _fields_ = (
+        ("directory", ctypes.c_char_p),
+        ("executable", ctypes.c_char_p),
+        ("script", ctypes.c_char_p),
+        ("path", ctypes.py_object),
+        ("namespace", ctypes.py_object),
+        ("flush", ctypes.py_object),
+        ("reseed", ctypes.py_object),
+        ("standard_output", ctypes.py_object),
+        ("standard_error", ctypes.py_object),
+        ("feature_version", ctypes.c_int32),
+        ("behind", ctypes.c_int32),
+        ("recursion_left", ctypes.c_void_p),
+        ("recursion_limit", ctypes.c_int64),
+        ("frame", ctypes.c_void_p),
+    )
+
+
+class ReturnedChild(ctypes.Structure):
+    """`struct returned` of forkserver.c."""
+
+    _fields_ = (
+        ("mode", ctypes.c_int64),
+        ("arguments", ctypes.c_int64),
+        ("strings", ctypes.c_void_p),
+        ("error", ctypes.c_void_p),
+        ("how_far", ctypes.c_int64),
+    )
+
+
+def prepare_script(interpreter: Interpreter, directory: str) -> PreparedScript | None:
+    """What a run of `python3 main.py` in `directory` needs, made once; None where this interpreter's frames are not
+    known.
+    """
+    fields = interpreter.call_hidden.fields
+    if fields is None:
+        return None
+    path, namespace = interpreter.prepare_main(directory, SCRIPT_COMMAND)
+    return PreparedScript(
+        directory=os.fsencode(directory),
+        executable=SCRIPT_COMMAND[0].encode(),
+        script=SCRIPT_COMMAND[1].encode(),
+        path=path,
+        namespace=namespace,
+        flush="flush",
+        reseed=interpreter.reseed,
+        standard_output=sys.stdout,
+        standard_error=sys.stderr,
+        feature_version=sys.version_info.minor,
+        behind=-1 if fields.cframe_offset is None else fields.cframe_offset,
+        recursion_left=fields.recursion_limit_address - 4,
+        recursion_limit=sys.getrecursionlimit(),
+        frame=fields.frame_pointer_address,
+    )
+
+
+def serve_in_c(
+    connection: socket.socket, filter_program: bytes, interpreter: Interpreter, directory: str, fail_at: int
+) -> None:
+    """Hand the loop to C; comes back in a confined child that is to be Python, or when the supervisor is gone."""
+    library = ctypes.PyDLL(FORK_SERVER_LIBRARY)
+    code = ctypes.create_string_buffer(filter_program, len(filter_program))
+    length = ctypes.c_ushort(len(filter_program) // 8)
+    returned = ReturnedChild()
+    gc.collect()
+    gc.freeze()
+    prepared = prepare_script(
+        interpreter, directory
+    )  # not frozen: the collector is to take the program's namespace as any other
+    reference = None if prepared is None else ctypes.byref(prepared)
+    if not library.serve(connection.fileno(), code, length, reference, ctypes.byref(returned), fail_at):
+        return
+    mode = Mode(returned.mode)
+    del prepared, reference  # the program's namespace must go with its module
+    error = ctypes.cast(returned.error, ctypes.py_object).value if returned.error else None
+    if returned.how_far == RAN:
+        interpreter.end_script(error, mode)
+    if returned.how_far == NOT_COMPILED:
+        interpreter.end_uncompiled(error, list(SCRIPT_COMMAND))
+    address = returned.strings
+    command = []
+    for _ in range(returned.arguments):
+        argument = ctypes.string_at(address)
+        address += len(argument) + 1
+        command.append(os.fsdecode(argument))
+    interpreter.run_script(command, mode)
+
+
+class SetupProgress:
+    """How far a child has come, in a page that it shares with the zygote; `struct progress` of forkserver.c.
+
+    No program can write it: an exec drops the page, and what is forked unmaps it before its program begins.
+    """
+
+    _SIZE, _READ_AND_WRITE, _SHARED_AND_ANONYMOUS = 4, 3, 0x21
+
+    def __init__(self, fail_at: int) -> None:
+        self._fail_at = fail_at
+        self._libc = ctypes.PyDLL(None, use_errno=True)
+        self._libc.mmap.restype = ctypes.c_void_p
+        page = self._libc.mmap(None, self._SIZE, self._READ_AND_WRITE, self._SHARED_AND_ANONYMOUS, -1, 0)
+        if page in {None, ctypes.c_void_p(-1).value}:
+            raise OSError(ctypes.get_errno(), "mmap")
+        self._page = ctypes.c_void_p(page)
+        self._fields = (ctypes.c_int16 * 2).from_address(page)
+
+    def begin(self, step: SetupStep) -> None:
+        """A step begins. Raises OSError at the one that a test has named."""
+        self._fields[0], self._fields[1] = step, 0
+        if step == -self._fail_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if step == self._fail_at:
+            raise OSError(errno.ECANCELED, "a test fails this step")
+
+    def fail(self, error: BaseException, step: SetupStep | None = None) -> NoReturn:
+        """End a child at that step, or the one that it had begun."""
+        self._fields[0] = self._fields[0] if step is None else step
+        self._fields[1] = getattr(error, "errno", None) or errno.EINVAL
+        os._exit(EXIT_NOT_STARTED)
+
+    def mark_started(self) -> None:
+        self._fields[0] = SetupStep.STARTED
+
+    def unmap(self) -> None:
+        del self._fields
+        self._libc.munmap(self._page, self._SIZE)
+
+    def read(self) -> tuple[int, int]:
+        """The step at which the child ended before its program began, or STARTED, and the errno."""
+        return self._fields[0], self._fields[1]
+
+
+def serve(connection: socket.socket, filter_program: bytes, interpreter: Interpreter, fail_at: int) -> None:
+    """The same in Python."""
+    progress = SetupProgress(fail_at)
+    confinement.set_no_new_privileges()
+    confinement.SyscallFilter(filter_program).install()
+    rights = socket.CMSG_SPACE(7 * 4)
+    # libc's fork: os.fork() spends 0.85 ms on locks and threads that a process of one thread does not have
+    libc = ctypes.PyDLL(None, use_errno=True)
+    gc.collect()
+    gc.freeze()
+    while True:
+        payload, ancillary, _, _ = connection.recvmsg(16, rights)
+        if not payload:
+            return
+        descriptors = frames.extract_descriptors(ancillary)
+        status, cpu_time_s, memory_mb, error = EXIT_NOT_STARTED << 8, 0.0, 0.0, 0
+        try:
+            progress.begin(SetupStep.FORK)
+            pid = libc.fork()
+            if pid < 0:
+                error = ctypes.get_errno()
+        except OSError as refusal:
+            pid, error = -1, refusal.errno or 0
+        if pid == 0:
+            run_child(descriptors, interpreter, progress)
+        frames.close_descriptors(descriptors)
+        if pid > 0:
+            _, status, used = os.wait4(pid, 0)
+            cpu_time_s, memory_mb = used.ru_utime + used.ru_stime, used.ru_maxrss / _KIB_PER_MIB
+        step, failed = progress.read()
+        connection.send(launch_spec.pack_report(status, cpu_time_s, memory_mb, step, error or failed))
+
+
+def run_child(descriptors: list[int], interpreter: Interpreter, progress: SetupProgress) -> NoReturn:
+    try:
+        spec = confine_child(descriptors, progress)
+    except BaseException as error:  # noqa: BLE001 - the process boundary: nothing of ours may run on unconfined
+        progress.fail(error)
+    if spec.mode is not Mode.EXEC:
+        progress.mark_started()
+        progress.unmap()
+        interpreter.run_script(list(spec.command), spec.mode)
+    os.environ.clear()
+    os.environ.update(spec.environment)
+    restore_signals()
+    try:
+        progress.begin(SetupStep.EXEC)
+        progress.mark_started()  # now: what comes after a successful exec is the program's
+        os.execvp(spec.command[0], spec.command)
+    except BaseException as error:  # noqa: BLE001 - as above
+        progress.fail(error, SetupStep.EXEC)
+
+
+def confine_child(descriptors: list[int], progress: SetupProgress) -> launch_spec.LaunchSpec:
+    """Read the job that came with the descriptors, and become the process that its program will be."""
+    progress.begin(SetupStep.DESCRIPTORS)
+    spec = launch_spec.unpack(os.pread(descriptors[0], os.fstat(descriptors[0]).st_size, 0))
+    for number, descriptor in enumerate(descriptors[1:]):
+        os.dup2(descriptor, number)
+    os.closerange(len(descriptors) - 1, 1024)
+    progress.begin(SetupStep.SESSION)
+    os.setsid()
+    progress.begin(SetupStep.DIRECTORY)
+    os.chdir(spec.directory)
+    progress.begin(SetupStep.VISIBILITY)
+    confinement.set_dumpable(True)
+    progress.begin(SetupStep.OOM_SCORE)
+    confinement.raise_oom_score()
+    progress.begin(SetupStep.LIMITS)
+    confinement.set_limits(spec)
+    progress.begin(SetupStep.USER)
+    confinement.switch_user(spec.uid)
+    progress.begin(SetupStep.DEATH_SIGNAL)
+    confinement.die_with_parent()
+    return spec
+
+
+def main() -> None:
+    """zygote.py DESCRIPTOR DIRECTORY STEP_THAT_FAILS [MODULE ...]"""
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    for name in sys.argv[4:]:
+        try:
+            importlib.import_module(name)
+        except ImportError:  # the program will find the same
+            continue
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    filter_program = syscall_filter.build_filter(ipv6=syscall_filter.has_ipv6())
+    confinement.set_dumpable(False)  # where the host lends no uids, programs run as the user we are
+    interpreter = Interpreter()
+    interpreter.finish_loading()
+    connection.send(b"ready")
+    fail_at = int(sys.argv[3])
+    if os.path.exists(FORK_SERVER_LIBRARY):
+        serve_in_c(connection, filter_program, interpreter, sys.argv[2], fail_at)
+    else:
+        serve(connection, filter_program, interpreter, fail_at)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Stage 3: a compatible part of the tree with roles, and the task that is written around it, in the style of a site."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from sandbox.llm.chat_model import ChatModel, Unparsable, parse_json_object
+from sandbox.synth.feature_tree import FeatureTree, format_outline
+from sandbox.synth.prompts import Prompts
+from sandbox.synth.resumable_jsonl import Record, Unit
+from sandbox.synth.run_config import RunConfig
+
+STATEMENT_CHARS = (80, 20_000)
+MAX_SCENARIO_CHARS = 2_000
+
+
+def build_units(run_config: RunConfig, tree: FeatureTree) -> list[Unit]:
+    """What each task is offered, and its style: both drawn from the seed and the task's number."""
+    paths = tree.paths
+    styles, weights = list(run_config.styles), list(run_config.styles.values())
+    drawn = []
+    for number in range(run_config.tasks):
+        rng = random.Random(f"{run_config.seed}/task/{number}")
+        offered = rng.sample(paths, min(run_config.features_offered, len(paths)))
+        drawn.append(Unit(f"task-{number:05}", {"offered": offered, "style": rng.choices(styles, weights)[0]}))
+    return drawn
+
+
+async def write_task(unit: Unit, model: ChatModel, prompts: Prompts) -> Record:
+    """Two prompts: what goes together, and in which role; then the statement."""
+    style, offered = unit.payload["style"], unit.payload["offered"]
+    names = {path[-1] for path in offered}
+    session = model.start_session("tasks", unit.key)
+    plan = await session.ask_until_parsed(
+        prompts.fill("select", features=format_outline(offered)), lambda text: _parse_plan(text, names)
+    )
+    statement = None
+    if plan is not None:
+        roles = "\n".join(f"- {name}: {role}" for name, role in plan["roles"].items())
+        prompt = prompts.fill(
+            "write", style=prompts.read_text(f"style-{style}"), roles=roles, scenario=plan["scenario"]
+        )
+        statement = await session.ask_until_parsed(prompt, _parse_statement)
+    return {
+        "style": style,
+        "roles": plan["roles"] if plan else {},
+        "statement": statement or "",
+        "failed": statement is None,
+        "usage": session.usage.to_record(),
+    }
+
+
+def _parse_plan(text: str, offered: set[str]) -> dict[str, Any]:
+    answer = parse_json_object(text)
+    roles = answer.get("roles")
+    if not isinstance(roles, dict):
+        raise Unparsable
+    chosen = {name: str(role) for name, role in roles.items() if name in offered}
+    if not chosen:
+        raise Unparsable
+    return {"roles": chosen, "scenario": str(answer.get("scenario", ""))[:MAX_SCENARIO_CHARS]}
+
+
+def _parse_statement(text: str) -> str:
+    statement = text.rpartition("</think>")[2].strip()
+    if not STATEMENT_CHARS[0] <= len(statement) <= STATEMENT_CHARS[1]:
+        raise Unparsable
+    return statement

@@ -1,0 +1,1 @@
+"""Metrics, traces and logs. Only this package imports the Prometheus client."""

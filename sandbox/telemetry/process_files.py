@@ -1,0 +1,141 @@
+"""Where the processes of a host leave their numbers: files of a folder below the home, mapped into memory.
+
+Theory of operation. A process has a role, `api` or `worker-3`, and under that role's name a file for each kind of
+metric, in the format of prometheus_client's multi-process mode; so counting is a write to memory and a scrape of any
+process reads the numbers of all. Beside them lies a file that the process holds locked as long as it lives. The kernel
+drops the lock however the process ends: what is not locked is dead, and its gauges no longer count. Its counters stay,
+and who next takes on the role counts on, so that a sum over processes never falls. A name carries a hash of all
+declarations, so that no process reads or goes on with the numbers of another version.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from prometheus_client.mmap_dict import MmapedDict
+
+from sandbox.telemetry.definitions import METRICS, Metric
+
+logger = logging.getLogger(__name__)
+
+DEFINITIONS_HASH = hashlib.sha256(repr(METRICS).encode()).hexdigest()[:8]
+LOCK_TIMEOUT_S = 0.3
+LOCK_POLL_INTERVAL_S = 0.01
+_GAUGE_MODES = {"sum": "gauge_livesum", "latest": "gauge_livemostrecent"}
+
+
+def get_metrics_folder(home: Path) -> Path:
+    return home / "metrics"
+
+
+class ProcessFiles:
+    """One process's files; `close` gives the role back."""
+
+    def __init__(self, folder: Path, role: str) -> None:
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.name, self._lock = _acquire_name(folder, role)
+        except OSError as error:
+            logger.warning("%s cannot be used (%s): /metrics shows this process alone", folder, error.strerror)
+            self._temporary = tempfile.TemporaryDirectory(prefix="sandbox-metrics-")
+            folder = Path(self._temporary.name)
+            self.name, self._lock = _acquire_name(folder, role)
+        self.folder = folder
+        self._open_files: dict[str, MmapedDict] = {}
+
+    def open_file(self, metric: Metric) -> MmapedDict:
+        """The file that holds this metric's values."""
+        kind = _GAUGE_MODES[metric.aggregation] if metric.kind == "gauge" else metric.kind
+        if kind not in self._open_files:
+            path = self.folder / f"{kind}_{self.name}.db"
+            if metric.kind == "gauge":
+                path.unlink(missing_ok=True)  # those of the role's last holder, who is dead
+            self._open_files[kind] = MmapedDict(str(path))  # type: ignore[no-untyped-call]
+        return self._open_files[kind]
+
+    def close(self) -> None:
+        """Safe to call twice."""
+        for values in self._open_files.values():
+            values.close()  # type: ignore[no-untyped-call]
+        self._open_files.clear()
+        self._lock.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+            self._temporary = None
+
+
+def list_living_and_dead(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the processes that hold their lock, and of those that ended."""
+    living, dead = list[str](), list[str]()
+    for path in folder.glob(f"*-{DEFINITIONS_HASH}.lock"):
+        (dead if _is_free(path) else living).append(path.stem)
+    return living, dead
+
+
+def list_readable_files(folder: Path) -> list[str]:
+    """Every process's counters and histograms, and the gauges of the living. Raises OSError."""
+    _, dead = list_living_and_dead(folder)
+    gone = set(dead)
+    return [
+        str(path)
+        for path in sorted(folder.glob(f"*-{DEFINITIONS_HASH}.db"))
+        if not (path.name.startswith("gauge_") and path.stem.rpartition("_")[2] in gone)
+    ]
+
+
+def remove_dead_files(folder: Path) -> None:
+    """Forget the processes that ended: called before new ones are started, whose number may be smaller."""
+    for path in list(folder.glob("*.lock")):
+        if _is_free(path):
+            for file in [*folder.glob(f"*_{path.stem}.db"), path]:
+                file.unlink(missing_ok=True)
+
+
+def _acquire_name(folder: Path, role: str) -> tuple[str, IO[bytes]]:
+    """The first name of this role that nobody living has, and its lock."""
+    for name in _generate_names(role):
+        lock = (folder / f"{name}.lock").open("ab")
+        if _try_lock(lock):
+            return name, lock
+        lock.close()
+    raise AssertionError("unreachable")
+
+
+def _generate_names(role: str) -> Iterator[str]:
+    yield f"{role}-{DEFINITIONS_HASH}"
+    number = 2
+    while True:
+        yield f"{role}.{number}-{DEFINITIONS_HASH}"
+        number += 1
+
+
+def _try_lock(lock: IO[bytes]) -> bool:
+    """With a moment's patience, for a scrape may be looking."""
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(LOCK_POLL_INTERVAL_S)
+
+
+def _is_free(path: Path) -> bool:
+    try:
+        with path.open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except FileNotFoundError:
+        return True
+    return True

@@ -1,0 +1,98 @@
+"""Steps of reinforcement learning as the service sees them: how the groups of completions of one task came out.
+
+A group whose completions all pass, or all fail, has no advantage to learn from; how many there are tells whether tasks
+are too easy or too hard.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from itertools import groupby
+from typing import Any, Literal
+
+from sandbox.errors import SandboxError
+from sandbox.queue.activity import parse_verdict
+from sandbox.schema import VerifyRequest
+from sandbox.schema.reward import RewardRequest, RewardResult
+from sandbox.telemetry import definitions
+from sandbox.telemetry.registry import MetricsRegistry
+
+CompletionOutcome = Literal["pass", "fail", "no_code", "lost"]
+LOST_VERDICTS = {"internal_error"}
+
+
+def record_rewards(registry: MetricsRegistry, request: RewardRequest, result: RewardResult) -> None:
+    """Count the answer to a POST /reward: its groups, its completions and their mean reward."""
+    outcomes: list[CompletionOutcome] = []
+    for detail, reward in zip(result.details, result.rewards, strict=True):
+        without: CompletionOutcome = "lost" if reward is None else "no_code"
+        outcomes.append(without if detail.verdict is None else _classify_verdict(detail.verdict))
+    _record(registry, list(_list_task_keys(request)), outcomes)
+    known = [reward for reward in result.rewards if reward is not None]
+    if known:
+        registry.gauge(definitions.REWARD_MEAN, request.policy.name).set(sum(known) / len(known))
+
+
+def record_batch(registry: MetricsRegistry, items: Sequence[VerifyRequest], results: Sequence[Future[bytes]]) -> None:
+    """Count a batch once its last result is there, in the thread that brings it; one of no verify requests has none."""
+    if len(items) != len(results):
+        return
+    remaining = len(results)
+    lock = threading.Lock()
+
+    def handle_result(_: Future[bytes]) -> None:
+        nonlocal remaining
+        with lock:
+            remaining -= 1
+            if remaining:
+                return
+        _record(
+            registry, [_build_task_key(item.tests) for item in items], [_classify_result(result) for result in results]
+        )
+
+    for result in results:
+        result.add_done_callback(handle_result)
+
+
+def _record(registry: MetricsRegistry, tasks: Sequence[Any], outcomes: Sequence[CompletionOutcome]) -> None:
+    """`tasks` has for each completion what its neighbours of the same task have too."""
+    for outcome, number in Counter(outcomes).items():
+        registry.counter(definitions.REWARD_COMPLETIONS, outcome).inc(number)
+    position = 0
+    for _, group in groupby(tasks):
+        size = len(list(group))
+        known_outcomes = set(outcomes[position : position + size]) - {"lost"}
+        position += size
+        if size > 1 and known_outcomes:
+            name = (
+                "mixed"
+                if "pass" in known_outcomes and len(known_outcomes) > 1
+                else "all_pass"
+                if known_outcomes == {"pass"}
+                else "all_fail"
+            )
+            registry.counter(definitions.REWARD_GROUPS, name).inc()
+
+
+def _list_task_keys(request: RewardRequest) -> Iterable[Any]:
+    every = request.tasks if request.tasks is not None else [_build_task_key(tests) for tests in request.tests or []]
+    return list(every) * len(request.completions) if len(every) == 1 else every
+
+
+def _build_task_key(tests: Sequence[Any]) -> tuple[int, Any]:
+    """What tells two tasks apart: comparing all their tests would cost more than it is worth."""
+    return len(tests), tests[0] if tests else None
+
+
+def _classify_verdict(verdict: str) -> CompletionOutcome:
+    return "pass" if verdict == "accepted" else "lost" if verdict in LOST_VERDICTS else "fail"
+
+
+def _classify_result(result: Future[bytes]) -> CompletionOutcome:
+    try:
+        return "lost" if result.cancelled() else _classify_verdict(parse_verdict(result.result())[0])
+    except SandboxError:
+        return "lost"

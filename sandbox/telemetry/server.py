@@ -1,0 +1,79 @@
+"""`/metrics` on a port of its own: of a host without an API, or without the API keys that the API asks for."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from urllib.parse import urlsplit
+
+from sandbox.telemetry.registry import CONTENT_TYPE, Exposition
+
+logger = logging.getLogger(__name__)
+
+REQUEST_TIMEOUT_S = 10.0
+
+
+def build_server(
+    folder: Path, host: str, port: int, refresh: Callable[[], object] | None = None
+) -> ThreadingHTTPServer:
+    """Return a server that answers `GET /metrics` with what the processes of this host left in `folder`.
+
+    It calls `refresh` before each answer, for gauges that are set when they are read. Raises OSError for a taken port.
+    """
+    exposition = Exposition(folder)
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = REQUEST_TIMEOUT_S
+
+        def do_GET(self) -> None:
+            found = urlsplit(self.path).path == "/metrics"
+            if found and refresh is not None:
+                refresh()
+            body = exposition.render() if found else b"the metrics are at /metrics\n"
+            self.send_response(200 if found else 404)
+            self.send_header("Content-Type", CONTENT_TYPE if found else "text/plain; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            logger.debug(format, *args)
+
+    return ThreadingHTTPServer((host, port), Handler)
+
+
+@contextmanager
+def serve_in_background(folder: Path, host: str, port: int, refresh: Callable[[], object]) -> Iterator[None]:
+    """Serve `/metrics` from a thread of this process. Raises OSError for a taken port."""
+    with build_server(folder, host, port, refresh) as server:
+        thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
+        thread.start()
+        logger.info("metrics at http://%s:%d/metrics", host, server.server_address[1])
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def serve(folder: Path, host: str, port: int) -> None:
+    """Until SIGTERM or SIGINT. Where the port is taken, as by the other kind of workers here, that one is enough."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    try:
+        opened = build_server(folder, host, port)
+    except OSError as error:
+        logger.warning("no metrics at port %d: %s; if workers of another kind show them, all is well", port, error)
+        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+        return
+    with opened as server:
+        thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
+        thread.start()
+        logger.info("metrics at http://%s:%d/metrics", host, server.server_address[1])
+        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+        server.shutdown()
+        thread.join()

@@ -1,0 +1,28 @@
+"""What the process that delivers webhooks counts."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sandbox.telemetry import definitions
+from sandbox.telemetry.registry import MetricsRegistry
+
+
+class WebhookMetrics:
+    """`jobs.deliverer.Watch` for its deliverer."""
+
+    def __init__(self, registry: MetricsRegistry) -> None:
+        self._registry = registry
+        for outcome in ("delivered", "failed", "dead"):  # so that the first one of each is seen as a rise
+            registry.counter(definitions.WEBHOOK_ATTEMPTS, outcome)
+        for outcome in ("delivered", "dead"):
+            registry.counter(definitions.WEBHOOKS, outcome)
+
+    def record_attempt(self, outcome: Literal["delivered", "failed", "dead"], took_s: float) -> None:
+        self._registry.counter(definitions.WEBHOOK_ATTEMPTS, outcome).inc()
+        self._registry.histogram(definitions.WEBHOOK_DURATION).observe(took_s)
+        if outcome != "failed":
+            self._registry.counter(definitions.WEBHOOKS, outcome).inc()
+
+    def record_backlog(self, due_count: int) -> None:
+        self._registry.gauge(definitions.WEBHOOKS_WAITING).set(due_count)

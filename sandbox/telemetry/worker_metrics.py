@@ -1,0 +1,116 @@
+"""What a worker counts: a journey is turned into numbers once, when its item has its result."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from functools import partial
+from typing import Literal
+
+from sandbox.box.observer import Cache
+from sandbox.errors import BoxError, BoxOutOfMemory, EngineUnavailable
+from sandbox.telemetry import definitions
+from sandbox.telemetry.registry import MetricsRegistry
+from sandbox.worker.item_trace import ItemTrace, SlotState
+
+WorkerRole = Literal["slot", "express"]
+STATES: tuple[SlotState, ...] = ("warming", "idle", "busy")
+CACHES: tuple[Cache, ...] = ("box", "interpreter")
+FAILURE_REASONS = (BoxError.__name__, BoxOutOfMemory.__name__, EngineUnavailable.__name__, "worker_gone")
+# A quotation mark inside a JSON string has a backslash before it, so no message can look like this.
+_VERDICT = re.compile(rb'"verdict":"(\w+)"')
+
+
+class WorkerMetrics:
+    """One worker's numbers; `jobs.journal.Watcher` for its journal. An express worker's slot is one apart."""
+
+    def __init__(self, registry: MetricsRegistry, role: WorkerRole = "slot") -> None:
+        self._registry = registry
+        self._role = role
+        self._states = {state: registry.gauge(definitions.SLOTS, state, role) for state in STATES}
+        self._state: SlotState | None = None
+        self._series: dict[tuple[str, str, str], _LabeledSeries] = {}
+        for gauge in self._states.values():
+            gauge.set(0)
+        # What never happened is 0 and not absent: so the first failure is a rise, and a ratio has both its terms.
+        for cache in CACHES:
+            registry.counter(definitions.CACHE_HITS, cache)
+            registry.counter(definitions.CACHE_MISSES, cache)
+        for reason in FAILURE_REASONS:
+            registry.counter(definitions.FAILURES, reason)
+            registry.counter(definitions.RETRIES, reason)
+
+    def record_box_started(self, image: str) -> None:
+        self._registry.counter(definitions.BOXES_CREATED, image).inc()
+        self._registry.gauge(definitions.BOXES, image).inc()
+
+    def record_box_ended(self, image: str, reason: str) -> None:
+        self._registry.counter(definitions.BOXES_DESTROYED, image, reason).inc()
+        self._registry.gauge(definitions.BOXES, image).dec()
+        if reason in {"age", "run_count"}:
+            self._registry.counter(definitions.BOXES_RECYCLED, image, reason).inc()
+
+    def record_failure(self, reason: str, will_retry: bool) -> None:
+        self._registry.counter(definitions.FAILURES, reason).inc()
+        if will_retry:
+            self._registry.counter(definitions.RETRIES, reason).inc()
+
+    def set_slot_state(self, state: SlotState) -> None:
+        if state == self._state:
+            return
+        if self._state is not None:
+            self._states[self._state].set(0)
+        self._states[state].set(1)
+        self._state = state
+
+    def record_trace(self, trace: ItemTrace) -> None:
+        labels = trace.kind, trace.lane, trace.language
+        try:
+            series = self._series[labels]
+        except KeyError:
+            series = self._series[labels] = _LabeledSeries(self._registry, self._role, *labels)
+        series.count(trace)
+
+
+class _LabeledSeries:
+    """What is counted of one kind, lane and language: found once, for looking a series up costs as much as counting."""
+
+    def __init__(self, registry: MetricsRegistry, role: WorkerRole, kind: str, lane: str, language: str) -> None:
+        self._verdict = partial(registry.counter, definitions.VERDICTS, kind, language, lane)
+        self._test = partial(registry.counter, definitions.TESTS, language, lane)
+        self._cache_hits = partial(registry.counter, definitions.CACHE_HITS)
+        self._cache_misses = partial(registry.counter, definitions.CACHE_MISSES)
+        self._queue_wait = registry.histogram(definitions.QUEUE_WAIT, lane)
+        self._end_to_end = registry.histogram(definitions.END_TO_END, kind, lane)
+        self._box_wait = registry.histogram(definitions.BOX_WAIT, language)
+        self._compile = partial(registry.histogram, definitions.COMPILE_DURATION, language)
+        self._run = registry.histogram(definitions.RUN_DURATION, language)
+        self._judge = registry.histogram(definitions.JUDGE_DURATION, kind)
+        self._busy = registry.counter(definitions.SLOT_BUSY, role)
+        self._input = registry.counter(definitions.BOX_INPUT)
+        self._output = registry.counter(definitions.BOX_OUTPUT)
+
+    def count(self, trace: ItemTrace) -> None:
+        queued_s, took_s, seconds = trace.queued_s, trace.took_s, trace.seconds_by_phase
+        self._verdict(trace.verdict).inc()
+        self._queue_wait.observe(queued_s)
+        self._end_to_end.observe(queued_s + took_s)
+        self._busy.inc(took_s)
+        self._box_wait.observe(seconds.get("box", 0.0))
+        self._run.observe(seconds.get("run", 0.0))
+        if "compile" in seconds:
+            self._compile().observe(seconds["compile"])
+        self._judge.observe(trace.judge_s)
+        self._input.inc(trace.sent_bytes)
+        self._output.inc(trace.received_bytes)
+        for (cache, hit), number in trace.cache_uses.items():
+            (self._cache_hits if hit else self._cache_misses)(cache).inc(number)
+        if trace.kind == "verify":
+            self._count_tests(trace)
+
+    def _count_tests(self, trace: ItemTrace) -> None:
+        if trace.verdict == "accepted" and trace.test_count:  # every test is, so there is nothing to look for
+            self._test("accepted").inc(trace.test_count)
+            return
+        for verdict, number in Counter(_VERDICT.findall(trace.result)[1:]).items():
+            self._test(verdict.decode()).inc(number)

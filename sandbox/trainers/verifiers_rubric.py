@@ -1,0 +1,70 @@
+"""Rewards for verifiers and prime-rl: functions that a Rubric calls by the names of their parameters.
+
+    rubric = vf.Rubric(funcs=[verifiers_reward(policy="fraction")])
+
+The tests are `info["tests"]`, or the answer. A Rubric turns an exception, and a None too, into a reward of 0.0 with
+no more than a log line. So the group function, the one to train with, gives a sample whose reward is missing the mean
+of its group, which is an advantage of 0; the function for single rollouts has to be told a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Unpack
+
+from sandbox.client import DEFAULT_URL
+from sandbox.rewards.extraction import Completion
+from sandbox.trainers.function import AsyncRewardFunction, AsyncVerifier, RewardOptions, require_rewards
+from sandbox.trainers.group import fill_with_mean
+from sandbox.trainers.lazy_clients import LazyAsyncClient
+
+
+def verifiers_reward(
+    url: str = DEFAULT_URL, *, client: AsyncVerifier | None = None, **options: Unpack[RewardOptions]
+) -> Callable[..., Coroutine[Any, Any, list[float]]]:
+    """A group reward function; the plural names of its parameters tell a Rubric so."""
+    reward = AsyncRewardFunction(client or LazyAsyncClient(url), options)
+
+    async def sandbox_reward(
+        completions: Sequence[Completion],
+        answers: Sequence[Any],
+        infos: Sequence[Mapping[str, Any]],
+        prompts: Sequence[Any] | None = None,
+    ) -> list[float]:
+        tests = [_select_tests(answer, info) for answer, info in zip(answers, infos, strict=True)]
+        known = None if prompts is None else _to_plain_completions(prompts)
+        return fill_with_mean(await reward(_to_plain_completions(completions), tests, prompts=known))
+
+    return sandbox_reward
+
+
+def verifiers_rollout_reward(
+    url: str = DEFAULT_URL, *, missing: float, client: AsyncVerifier | None = None, **options: Unpack[RewardOptions]
+) -> Callable[..., Coroutine[Any, Any, float]]:
+    """A reward function for single rollouts, as in an evaluation; `missing` stands in for a missing reward."""
+    reward = AsyncRewardFunction(client or LazyAsyncClient(url), options)
+
+    async def sandbox_reward(completion: Completion, answer: Any, info: Mapping[str, Any], prompt: Any = "") -> float:
+        known = _to_plain_completions([prompt])
+        return require_rewards(
+            await reward(_to_plain_completions([completion]), [_select_tests(answer, info)], prompts=known), missing
+        )[0]
+
+    return sandbox_reward
+
+
+def _select_tests(answer: Any, info: Mapping[str, Any] | None) -> Any:
+    return info["tests"] if info and "tests" in info else answer
+
+
+def _to_plain_completions(completions: Sequence[Any]) -> list[Completion]:
+    """Messages as plain mappings: newer verifiers have them as pydantic models."""
+    return [
+        completion if isinstance(completion, str) else [_to_plain_message(message) for message in completion]
+        for completion in completions
+    ]
+
+
+def _to_plain_message(message: Any) -> Mapping[str, Any]:
+    plain: Mapping[str, Any] = message if isinstance(message, Mapping) else message.model_dump()
+    return plain

@@ -1,0 +1,192 @@
+"""The process that delivers webhooks: signed as Standard Webhooks says, at least once, again and again until the last.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+
+Theory of operation. One loop takes what is due out of the outbox and starts a task for each; a task makes one request,
+within one time limit for all of it, and writes down what came of it. Everything is in Redis, so any number of these may
+run, and one that dies is made good for by the others or by its successor. Only a status from 200 to 299 is a yes.
+Redirects are not followed. 410 is a no for good. The signature is made anew for each try, for it holds the time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+import httpcore
+from redis.exceptions import RedisError
+from standardwebhooks import Webhook
+
+from sandbox.config import WebhookSettings
+from sandbox.errors import NotFound
+from sandbox.webhooks.public_network import AddressForbidden, PublicNetworkBackend, parse_networks
+from sandbox.webhooks.queue import WebhookQueue, WebhookRequest
+
+logger = logging.getLogger(__name__)
+
+MAX_CONCURRENT_REQUESTS = 64
+POLL_INTERVAL_S = 0.1
+LEASE_GRACE_S = 5.0
+HTTP_GONE = 410
+MAX_ERROR_CHARS = 300
+MAX_RESPONSE_BYTES = 64 << 10
+
+AttemptOutcome = Literal["delivered", "failed", "dead"]
+
+
+class DeliveryObserver(Protocol):
+    """Who counts."""
+
+    def record_attempt(self, outcome: AttemptOutcome, took_s: float) -> None: ...
+
+    def record_backlog(self, due_count: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFailure:
+    """A try that failed: why, whether another is of use, and how soon the receiver wants it."""
+
+    error: str
+    is_permanent: bool = False
+    retry_after_s: float = 0.0
+
+
+class WebhookSender:
+    """`run` until `stop`; letters on their way are then given their time to arrive."""
+
+    def __init__(self, settings: WebhookSettings, webhook_queue: WebhookQueue, observer: DeliveryObserver) -> None:
+        self._settings = settings
+        self._webhook_queue = webhook_queue
+        self._observer = observer
+        self._signers = [Webhook(secret) for secret in settings.webhook_secret.split()]
+        self._http = httpcore.AsyncConnectionPool(
+            ssl_context=ssl.create_default_context(),
+            max_connections=2 * MAX_CONCURRENT_REQUESTS,
+            max_keepalive_connections=MAX_CONCURRENT_REQUESTS,
+            keepalive_expiry=5.0,
+            network_backend=PublicNetworkBackend(parse_networks(settings.webhook_networks)),
+        )
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._stop_requested = asyncio.Event()
+
+    def stop(self) -> None:
+        self._stop_requested.set()
+
+    async def run(self) -> None:
+        async with self._http:
+            while not self._stop_requested.is_set():
+                if not await self._send_due():
+                    await self._wait_for_work()
+            await asyncio.gather(*self._in_flight)
+
+    async def _send_due(self) -> bool:
+        """Start a task for each letter that is due, as far as there is room; False when there is nothing to do now."""
+        room = MAX_CONCURRENT_REQUESTS - len(self._in_flight)
+        if not room:
+            await asyncio.wait(self._in_flight, timeout=POLL_INTERVAL_S, return_when=asyncio.FIRST_COMPLETED)
+            return True
+        try:
+            due = await asyncio.to_thread(
+                self._webhook_queue.lease_due, room, self._settings.webhook_timeout_s + LEASE_GRACE_S
+            )
+            self._observer.record_backlog(await asyncio.to_thread(self._webhook_queue.count_due))
+        except RedisError as error:
+            logger.warning("webhooks wait for Redis: %s", error)
+            return False
+        for webhook_id in due:
+            task = asyncio.create_task(self._deliver(webhook_id))
+            self._in_flight.add(task)
+            task.add_done_callback(self._in_flight.discard)
+        return bool(due)
+
+    async def _wait_for_work(self) -> None:
+        try:
+            await asyncio.wait_for(self._stop_requested.wait(), POLL_INTERVAL_S)
+        except TimeoutError:
+            return
+
+    async def _deliver(self, webhook_id: str) -> None:
+        """One try. What Redis does not take down now is due again when the lease ends."""
+        began = time.monotonic()
+        try:
+            failure = await self._attempt(webhook_id)
+            outcome = await asyncio.to_thread(self._record_outcome, webhook_id, failure)
+        except RedisError as error:
+            logger.warning("webhook %s waits for Redis: %s", webhook_id, error)
+            return
+        except Exception:  # the process's boundary for one letter: the others are to go on
+            logger.exception("webhook met a fault of ours", extra={"webhook": webhook_id})
+            return
+        self._observer.record_attempt(outcome, time.monotonic() - began)
+
+    async def _attempt(self, webhook_id: str) -> DeliveryFailure | None:
+        try:
+            request = await asyncio.to_thread(self._webhook_queue.build_request, webhook_id)
+        except NotFound as error:
+            return DeliveryFailure(str(error), is_permanent=True)
+        try:
+            async with asyncio.timeout(self._settings.webhook_timeout_s):
+                return await self._send_request(request)
+        except AddressForbidden as error:
+            return DeliveryFailure(str(error), is_permanent=True)
+        except TimeoutError:
+            return DeliveryFailure(f"no answer within {self._settings.webhook_timeout_s:g} s")
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, ssl.SSLError) as error:
+            return DeliveryFailure(f"{type(error).__name__}: {error}")
+
+    async def _send_request(self, request: WebhookRequest) -> DeliveryFailure | None:
+        headers = self._build_headers(request)
+        async with self._http.stream(request.method, request.url, headers=headers, content=request.body) as response:
+            read = 0
+            async for chunk in response.aiter_stream():  # so that the connection can be used again
+                read += len(chunk)
+                if read > MAX_RESPONSE_BYTES:
+                    break
+            if 200 <= response.status < 300:
+                return None
+            return DeliveryFailure(
+                f"status {response.status}", response.status == HTTP_GONE, _parse_retry_after_s(response.headers)
+            )
+
+    def _build_headers(self, request: WebhookRequest) -> Mapping[bytes | str, bytes | str]:
+        now = datetime.now(UTC)
+        text = request.body.decode()
+        return {
+            "Content-Type": "application/json",
+            "User-Agent": "sandbox-webhooks",
+            "webhook-id": request.id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": " ".join(signer.sign(request.id, now, text) for signer in self._signers),
+        }
+
+    def _record_outcome(self, webhook_id: str, failure: DeliveryFailure | None) -> AttemptOutcome:
+        if failure is None:
+            self._webhook_queue.mark_delivered(webhook_id)
+            return "delivered"
+        settings = self._settings
+        error = failure.error[:MAX_ERROR_CHARS]
+        tries = self._webhook_queue.record_failure(webhook_id, error, settings.webhook_dead_ttl_s)
+        if failure.is_permanent or tries >= settings.webhook_tries:
+            self._webhook_queue.dead_letter(webhook_id, settings.webhook_dead_ttl_s)
+            logger.error("webhook given up: %s", error, extra={"webhook": webhook_id, "tries": tries})
+            return "dead"
+        self._webhook_queue.reschedule(webhook_id, self._compute_delay_s(tries, failure.retry_after_s))
+        return "failed"
+
+    def _compute_delay_s(self, tries: int, retry_after_s: float) -> float:
+        """Exponential back-off, half of it by chance, so that a receiver that comes back is not met by all at once."""
+        back_off = min(self._settings.webhook_max_delay_s, self._settings.webhook_first_delay_s * 2.0 ** (tries - 1))
+        return min(self._settings.webhook_max_delay_s, max(retry_after_s, random.uniform(0.5, 1.0) * back_off))
+
+
+def _parse_retry_after_s(headers: list[tuple[bytes, bytes]]) -> float:
+    values: Mapping[bytes, bytes] = {name.lower(): value for name, value in headers}
+    seconds = values.get(b"retry-after", b"").strip()
+    return float(seconds) if seconds.isdigit() and len(seconds) < 7 else 0.0

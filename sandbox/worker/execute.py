@@ -1,0 +1,143 @@
+"""One item in, its result out: run the program in a box of the slot, judge it here, and write the result down.
+
+An infrastructure failure is tried again in a new box; if it stays, the result says internal_error and is never a
+wrong answer.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from sandbox import languages
+from sandbox.box.box import Box
+from sandbox.box.slot import Slot
+from sandbox.errors import BoxOutOfMemory, InfrastructureError
+from sandbox.queue.job_batch import Item
+from sandbox.runner.contract import Limits, Outcome, Run, Status, Verdict
+from sandbox.schema import ExecuteRequest, ExecuteResult, StageResult, TestPart, TestResult, VerifyRequest, VerifyResult
+from sandbox.verify.judge import Judgement, judge, judge_not_compiled
+from sandbox.worker.retry import run_with_retries
+from sandbox.worker.test_runs import TestRuns
+from sandbox.worker.vote import vote
+
+DEFAULT_LIMITS = Limits()
+MAX_FAILURE_CHARS = 500
+
+
+def execute_item(item: Item, slot: Slot) -> bytes:
+    """The item's result as JSON, whatever happens to its program."""
+    queue_time_s = max(0.0, time.time() - item.submitted_at)
+    if item.execute is not None:
+        return execute(item.id, item.execute, slot, queue_time_s).model_dump_json().encode()
+    if item.verify is not None:
+        return verify(item.id, item.verify, slot, queue_time_s).model_dump_json().encode()
+    if item.vote is not None:
+        return vote(item.id, item.vote, slot, queue_time_s, DEFAULT_LIMITS).model_dump_json().encode()
+    raise ValueError(f"item {item.id} asks for nothing")
+
+
+def build_failure_result(item: Item, reason: str) -> bytes:
+    """The result of an item that our own fault kept from being performed: internal_error, never a wrong answer."""
+    message = reason[:MAX_FAILURE_CHARS]
+    if item.execute is not None:
+        fields = StageResult.build_fields(Outcome(Status.INTERNAL_ERROR, message=message))
+        return ExecuteResult.model_construct(**fields, id=item.id).model_dump_json().encode()
+    if item.verify is not None:
+        return _build_verify_failure(item, len(item.verify.tests), message)
+    return StageResult(status=Status.INTERNAL_ERROR, message=message).model_dump_json().encode()
+
+
+def build_unread_failure_result(item: Item, request: dict[str, Any], reason: str) -> bytes:
+    """The result of an item whose request could not be read; `request` is its raw JSON by kind."""
+    message = reason[:MAX_FAILURE_CHARS]
+    if "verify" in request:
+        return _build_verify_failure(item, len(request["verify"].get("tests", ())) or 1, message)
+    return ExecuteResult(id=item.id, status=Status.INTERNAL_ERROR, message=message).model_dump_json().encode()
+
+
+def _build_verify_failure(item: Item, test_count: int, message: str) -> bytes:
+    """The result of an item with that many tests, none of which ran."""
+    tests = [TestResult(verdict=Verdict.INTERNAL_ERROR, message=message)] * test_count
+    result = VerifyResult(
+        id=item.id, verdict=Verdict.INTERNAL_ERROR, passed=0, total=test_count, score=0.0, tests=tests
+    )
+    return result.model_dump_json().encode()
+
+
+def execute(item_id: str, request: ExecuteRequest, slot: Slot, queue_time_s: float) -> ExecuteResult:
+    language = languages.get_language(request.language)
+    run = Run(
+        stdin=request.stdin_source,
+        args=tuple(request.args),
+        files=request.files,
+        fetch_files=tuple(request.fetch_files),
+        limits=request.limits.resolve(DEFAULT_LIMITS),
+    )
+
+    def run_in_box(box: Box) -> tuple[Outcome | None, Outcome]:
+        compile_limits = request.limits.resolve_compile(language.compile_limits)
+        compiled = box.load(language.build_program(request.code, compile_limits, debug_checks=request.debug_checks))
+        if compiled is not None and not compiled.ended_well:
+            return compiled, Outcome(Status.COMPILE_ERROR, message=compiled.message)
+        return compiled, box.run(run)
+
+    try:
+        compiled, outcome = run_with_retries(slot, language, run_in_box)
+    except BoxOutOfMemory as error:
+        compiled, outcome = None, Outcome(Status.MEMORY_LIMIT_EXCEEDED, message=str(error))
+    except InfrastructureError as error:
+        compiled, outcome = None, Outcome(Status.INTERNAL_ERROR, message=str(error))
+    return ExecuteResult.model_construct(
+        **StageResult.build_fields(outcome),
+        id=item_id,
+        compile=None if compiled is None else StageResult.from_outcome(compiled),
+        files=dict(outcome.files),
+        queue_time_s=round(queue_time_s, 6),
+    )
+
+
+def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float) -> VerifyResult:
+    language = languages.get_language(request.language)
+    limits = request.limits.resolve(DEFAULT_LIMITS)
+    began = time.monotonic()
+
+    def judge_in_box(box: Box) -> tuple[Outcome | None, Judgement]:
+        compile_limits = request.limits.resolve_compile(language.compile_limits)
+        compiled = box.load(language.build_program(request.code, compile_limits, debug_checks=request.debug_checks))
+        if compiled is not None and not compiled.ended_well:
+            return compiled, judge_not_compiled(len(request.tests))
+        with TestRuns(request, language, limits, box, slot) as trials:
+            return compiled, judge(trials, request.stop_on_failure)
+
+    message = ""
+    try:
+        compiled, judgement = run_with_retries(slot, language, judge_in_box)
+    except InfrastructureError as error:
+        box_out_of_memory = isinstance(error, BoxOutOfMemory)
+        verdict = Verdict.MEMORY_LIMIT_EXCEEDED if box_out_of_memory else Verdict.INTERNAL_ERROR
+        compiled, judgement, message = None, Judgement(verdict, []), str(error)
+    return VerifyResult.model_construct(
+        id=item_id,
+        verdict=judgement.verdict,
+        passed=judgement.passed,
+        total=len(request.tests),
+        score=round(sum(case.score for case in judgement.cases) / len(request.tests), 9),
+        tests=[
+            TestResult.model_construct(
+                verdict=case.verdict,
+                score=case.score,
+                message=case.message,
+                exit_code=case.exit_code,
+                signal=case.signal,
+                usage=case.usage,
+                parts=None if case.parts is None else [TestPart(**asdict(part)) for part in case.parts],
+            )
+            for case in judgement.cases
+        ]
+        or [TestResult(verdict=judgement.verdict, message=message) for _ in request.tests],
+        compile=None if compiled is None else StageResult.from_outcome(compiled),
+        queue_time_s=round(queue_time_s, 6),
+        run_time_s=round(time.monotonic() - began, 6),
+    )

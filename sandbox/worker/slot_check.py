@@ -1,0 +1,128 @@
+"""Whether a slot can run programs: a known program proves it, and boxes that do not start are tried again.
+
+A worker takes nothing before its slot has judged one real program, and nothing while the slot has no box and cannot
+start one. It keeps trying meanwhile, so it works again as soon as boxes start.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sandbox.box.slot import BoxWait, Slot
+from sandbox.errors import CannotRun, InfrastructureError
+from sandbox.runner.contract import Verdict
+from sandbox.schema import TestCase, VerifyRequest
+from sandbox.worker.execute import verify
+
+logger = logging.getLogger(__name__)
+
+SELF_TEST_IMAGE = "python"
+SELF_TEST = VerifyRequest(language="python", code="print(6 * 7)\n", tests=[TestCase(expected="42\n")])
+FIRST_PAUSE_S = 0.1
+MAX_PAUSE_S = 1.0
+RETRY_WHILE_SERVING_S = 2.0  # a slot that still has boxes of other images runs their programs in between
+LOG_EVERY_S = 30.0
+SelfTest = Callable[[Slot], None]
+
+
+def run_self_test(slot: Slot) -> None:
+    """Judge a program whose verdict is known. Raises InfrastructureError or CannotRun with what failed."""
+    slot.warm(SELF_TEST_IMAGE)
+    result = verify("proof", SELF_TEST, slot, 0.0)
+    if result.verdict is not Verdict.ACCEPTED:
+        message = next((test.message for test in result.tests if test.message), "")
+        raise InfrastructureError(
+            f"the program print(6 * 7) was judged {result.verdict}: {message or 'no reason given'}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SlotCallbacks:
+    """What a check calls: `on_wait` when the slot stops serving, `on_ready` when it can run programs again."""
+
+    on_wait: Callable[[], None]
+    on_ready: Callable[[], None]
+
+
+class SlotCheck:
+    """`ready` and `prove_again` are the worker thread's to call; the rest may be called from any thread."""
+
+    def __init__(self, slot: Slot, self_test: SelfTest | None, callbacks: SlotCallbacks) -> None:
+        self._slot = slot
+        self._self_test = self_test
+        self._callbacks = callbacks
+        self._self_test_wait = None if self_test is None else BoxWait(SELF_TEST_IMAGE, time.time())
+        self._next_try_at = 0.0
+        self._pause_s = FIRST_PAUSE_S
+        self._logged_at = float("-inf")
+        self._is_healthy = False
+
+    def repeat_self_test(self, reason: str) -> None:
+        """Boxes break time after time: see whether the known program runs, to tell whose fault it is.
+
+        Raises CannotRun when it does not. Then the slot takes no programs until it does.
+        """
+        if self._self_test is None:
+            return
+        self._self_test_wait = BoxWait(SELF_TEST_IMAGE, time.time(), reason)
+        self._retry_start()
+        if self._self_test_wait is not None:
+            raise CannotRun(f"no program runs in the boxes of this slot: {self._self_test_wait.why}")
+
+    def can_serve(self) -> bool:
+        """Whether there is anything the slot can run now."""
+        return self._self_test_wait is None and (self._slot.longest_wait is None or bool(self._slot.list_box_keys()))
+
+    def describe_wait(self) -> dict[str, Any] | None:
+        """What goes out with the heartbeat: which box is missing, since when and why; None when none is."""
+        waits = [wait for wait in (self._self_test_wait, self._slot.longest_wait) if wait is not None]
+        if not waits:
+            return None
+        first = min(waits, key=lambda wait: wait.since)
+        why = first.why or next((wait.why for wait in waits if wait.why), "")
+        return {**asdict(first), "why": why, "serves": self.can_serve() and not self._slot.starting_image}
+
+    def ensure_ready(self) -> bool:
+        """Try again whatever does not start; return whether the worker may take programs. May pause."""
+        if self._is_healthy and self._self_test_wait is None and self._slot.longest_wait is None:
+            return True
+        if time.monotonic() >= self._next_try_at:
+            self._retry_start()
+        if not self.can_serve():
+            time.sleep(self._pause_s)
+            return False
+        if not self._is_healthy:
+            self._is_healthy, self._pause_s, self._logged_at = True, FIRST_PAUSE_S, float("-inf")
+            self._callbacks.on_ready()
+        return True
+
+    def _retry_start(self) -> None:
+        for box_key in self._slot.waits:
+            try:
+                self._slot.retry(box_key)
+            except InfrastructureError as error:
+                self._handle_failure(error)
+        if self._self_test_wait is None or self._self_test is None:
+            return
+        try:
+            self._self_test(self._slot)
+        except (InfrastructureError, CannotRun) as error:
+            self._self_test_wait = replace(self._self_test_wait, why=str(error))
+            self._handle_failure(error)
+        else:
+            self._self_test_wait = None
+
+    def _handle_failure(self, error: Exception) -> None:
+        can_serve = self.can_serve()
+        self._pause_s = min(2 * self._pause_s, MAX_PAUSE_S)
+        self._next_try_at = time.monotonic() + (RETRY_WHILE_SERVING_S if can_serve else 0.0)
+        if time.monotonic() - self._logged_at > LOG_EVERY_S:
+            self._logged_at = time.monotonic()
+            logger.error("waiting for a box: %s", error)
+        if not can_serve:
+            self._is_healthy = False
+            self._callbacks.on_wait()

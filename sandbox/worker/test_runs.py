@@ -1,0 +1,418 @@
+"""The tests of a submission as trials: what to run in which box, and how its outcome is judged."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import select
+import struct
+import termios
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sandbox import languages
+from sandbox.box.box import NO_FILES, Box
+from sandbox.box.slot import Slot
+from sandbox.box.streams import RelayStats
+from sandbox.languages import Language
+from sandbox.runner.contract import Limits, Mode, Outcome, Program, Run, Status, Usage, Verdict
+from sandbox.runner.harness import shared_process
+from sandbox.runner.rpc import codec
+from sandbox.schema import (
+    AssertTest,
+    Checker,
+    CommandTest,
+    FunctionTest,
+    InteractiveChecker,
+    ProgramChecker,
+    PytestTest,
+    TestCase,
+    VerifyRequest,
+)
+from sandbox.schema.tests import AnyTest
+from sandbox.verify.checkers.program_checker import (
+    ARGUMENTS,
+    LIMIT_STATUSES,
+    OUTPUT_FILE,
+    FirstToEnd,
+    build_checker_files,
+    wrap_with_guard,
+)
+from sandbox.verify.judge import (
+    CANNOT_RUN_PREFIX,
+    CaseVerdict,
+    CheckerChoice,
+    TestRun,
+    judge_assertion,
+    judge_call,
+    judge_checker_overload,
+    judge_checker_result,
+    judge_exit,
+    judge_file,
+    judge_files,
+    judge_interaction,
+    judge_outcome,
+    judge_shared,
+    judge_shared_file,
+)
+
+EMPTY_PROGRAM = ""
+NONCE_BYTES = 16
+PYTEST_MODULES = ("sandbox.runner.harness.pytest_file",)  # what the interpreter of such tests has imported beforehand
+# What a test may use, whatever little its program may: it is not the one that is judged.
+TEST_LIMITS = Limits()
+TEST_EXTRA_WALL_TIME_S = 2.0
+INTERACTOR_EXTRA_WALL_TIME_S = 2.0
+SILENT_FRACTION = 0.5  # of the time that both may be idle
+GUARDED_LANGUAGES = frozenset({"python", "pypy"})  # checkers in these languages run under `python_guard`
+FREE_ARGUMENT_BYTES, DECODE_NS_PER_BYTE = (
+    100_000,
+    100,
+)  # what it costs to decode an argument, a byte; small ones cost next to nothing
+PIPE_CHUNK_BYTES = 65_536
+PIPE_POLL_TIMEOUT_S = 0.1
+WALL_TIME_MESSAGE = "wall time"  # the supervisor's word for what it stopped a program
+BUSY_CPU_FRACTION = 0.9  # of the time a CPU was used
+
+
+class TestRuns:
+    """Makes the trials of one submission against its program, which is loaded in `box`.
+
+    A second box, for tests that run beside the program, is lent when the first such test comes, and given back with
+    `rest`.
+    """
+
+    def __init__(self, request: VerifyRequest, language: Language, limits: Limits, box: Box, slot: Slot) -> None:
+        self._request = request
+        self._language = language
+        self._limits = limits
+        self._box = box
+        self._slot = slot
+        self._checker = build_checker_choice(request.checker)
+        self._is_shared = request.isolation == "shared"
+        self._secondary_boxes: dict[str, Box] = {}
+        self._checker_box: Box | None = None
+        self._checker_failure: Outcome | None = None
+        self._cleanup = ExitStack()
+
+    def __enter__(self) -> list[TestRun]:
+        return [self._build_test_run(test) for test in self._request.tests]
+
+    def __exit__(self, *raised: object) -> None:
+        self._cleanup.__exit__(*raised)  # type: ignore[arg-type]
+
+    def _build_test_run(self, test: AnyTest) -> TestRun:
+        if isinstance(test, TestCase):
+            return lambda: self._run_case(test)
+        if isinstance(test, CommandTest):
+            return lambda: self._run_command(test)
+        if isinstance(test, FunctionTest):
+            return lambda: self._call_function(test)
+        if isinstance(test, PytestTest):
+            return lambda: self._run_pytest_file_shared(test) if self._is_shared else self._run_pytest_file(test)
+        return lambda: self._run_assertion_shared(test) if self._is_shared else self._run_assertion(test)
+
+    def _run_case(self, test: TestCase) -> CaseVerdict:
+        checker = self._request.checker
+        if isinstance(checker, InteractiveChecker):
+            return self._run_interactive_case(test, checker)
+        run = Run(
+            stdin=test.stdin_source,
+            args=tuple(test.args),
+            files=test.files,
+            fetch_files=tuple(test.expected_files),
+            limits=self._limits,
+        )
+        outcome = self._box.run(run)
+        if test.expected_files:
+            stdout = test.expected_bytes if test.judges_stdout else None
+            return judge_files(outcome, stdout, test.expected_files, self._checker)
+        if not isinstance(checker, ProgramChecker) or not outcome.ended_well:
+            return judge_outcome(outcome, test.expected_bytes, self._checker)
+        checker_outcome = self._run_checker(checker, test, outcome.stdout)
+        # Whoever causes a limit bears it: a checker that keeps its limits on the expected output lost them to this one.
+        if (
+            checker_outcome.status in LIMIT_STATUSES
+            and self._run_checker(checker, test, test.expected_bytes).status not in LIMIT_STATUSES
+        ):
+            return judge_checker_overload(outcome, checker_outcome)
+        return judge_checker_result(outcome, checker_outcome, checker.full_score)
+
+    def _run_checker(self, checker: ProgramChecker, test: TestCase, stdout: bytes) -> Outcome:
+        """What the user's checker, in its own box, makes of an output."""
+        box, broken = self._get_checker_box(checker)
+        if broken is not None:
+            return broken
+        files = build_checker_files(test.stdin_bytes, stdout, test.expected_bytes)
+        return box.run(Run(args=ARGUMENTS, files=files, limits=checker.limits.resolve(Limits())))
+
+    def _run_interactive_case(self, test: TestCase, checker: InteractiveChecker) -> CaseVerdict:
+        """Program and interactor, each in its box, stdout of one the stdin of the other."""
+        box, broken = self._get_checker_box(checker)
+        if broken is not None:
+            return judge_interaction(Outcome(Status.OK), broken, FirstToEnd.INTERACTOR, checker.full_score)
+        # Waiting costs wall time and no CPU: two that wait for each other have used up the idle time, and nothing else.
+        wall_time_s = min(self._limits.wall_time_s, self._limits.cpu_time_s + checker.idle_time_s)
+        limits = replace(self._limits, wall_time_s=wall_time_s)
+        # The program's time is up first, so that it is never the interactor that seems to be at fault.
+        interactor_limits = replace(
+            checker.limits.resolve(Limits()), wall_time_s=wall_time_s + INTERACTOR_EXTRA_WALL_TIME_S
+        )
+        files = build_checker_files(test.stdin_bytes, b"", test.expected_bytes)
+        interactor_run = Run(args=ARGUMENTS, files=files, limits=interactor_limits)
+        program_run = Run(args=tuple(test.args), files=test.files, limits=limits)
+        outcome, interactor, record = self._connect_and_run(box, program_run, interactor_run)
+        first = record.end_order[0]
+        if first is FirstToEnd.PROGRAM and outcome.message == WALL_TIME_MESSAGE and not _is_busy(interactor.usage):
+            patience_s = min(checker.idle_time_s, wall_time_s) * SILENT_FRACTION
+            first = FirstToEnd.WITHHELD if record.is_program_owed_answer(patience_s) else FirstToEnd.NEITHER
+        case = judge_interaction(outcome, interactor, first, checker.full_score)
+        # Whoever causes a limit bears it: an interactor that keeps its limits in silence lost them to this program.
+        failed = case.verdict is Verdict.INTERNAL_ERROR and first in {FirstToEnd.PROGRAM, FirstToEnd.INTERACTOR}
+        driven = failed and outcome.status is not Status.INTERNAL_ERROR and interactor.status in LIMIT_STATUSES
+        return (
+            judge_checker_overload(outcome, interactor)
+            if driven and box.run(interactor_run).status not in LIMIT_STATUSES
+            else case
+        )
+
+    def _connect_and_run(
+        self, box: Box, program_run: Run, interactor_run: Run
+    ) -> tuple[Outcome, Outcome, InteractionRecord]:
+        """How the program and the interactor ended, and what passed between them.
+
+        We hold their ends of the pipes as well, each until we know that its owner has ended. So neither can see the
+        other's end, and end of that, before we know who was first. What is written to one that has ended goes nowhere:
+        an interactor must not die of it, nor a program whose interactor is content.
+        """
+        to_program, from_interactor = os.pipe()
+        to_interactor, from_program = os.pipe()
+        program_pipe, interactor_pipe = os.dup(to_program), os.dup(to_interactor)
+        end_of = {FirstToEnd.PROGRAM: os.dup(from_program), FirstToEnd.INTERACTOR: os.dup(from_interactor)}
+        record = InteractionRecord()
+
+        def run_side(who: FirstToEnd, where: Box, run: Run, streams: list[int]) -> Outcome:
+            try:
+                return where.run_interactive(run, streams, record.relay_stats if who is FirstToEnd.PROGRAM else None)
+            finally:
+                if who is FirstToEnd.PROGRAM and not record.end_order:
+                    record.record_program_end(program_pipe, interactor_pipe)
+                record.end_order.append(who)
+                os.close(end_of[who])
+
+        def discard(stream: int) -> int:
+            """Read until nobody can write any more, or both have ended and nothing comes; return how much was read."""
+            read = 0
+            with open(stream, "rb", buffering=0) as pipe:
+                while True:
+                    if _is_readable(pipe.fileno()):
+                        chunk = pipe.read(PIPE_CHUNK_BYTES)
+                        if not chunk:
+                            return read
+                        read += len(chunk)
+                    elif len(record.end_order) == 2:
+                        return read
+
+        def run_program() -> Outcome:
+            try:
+                return run_side(FirstToEnd.PROGRAM, self._box, program_run, [to_program, from_program])
+            finally:
+                record.withheld_bytes = discard(program_pipe)
+
+        with ThreadPoolExecutor(2) as side:
+            running = side.submit(run_program)
+            try:
+                interactor = run_side(FirstToEnd.INTERACTOR, box, interactor_run, [to_interactor, from_interactor])
+            except BaseException:
+                os.close(interactor_pipe)
+                raise
+            if interactor.ended_well:
+                side.submit(discard, interactor_pipe)
+            else:
+                os.close(interactor_pipe)
+        return running.result(), interactor, record
+
+    def _get_checker_box(self, checker: ProgramChecker | InteractiveChecker) -> tuple[Box, Outcome | None]:
+        """The user's checker, loaded in a box of its own, and its outcome if it does not compile."""
+        if self._checker_box is None:
+            language = languages.get_language(checker.language)
+            self._slot.require_language(language)
+            self._checker_box = self._cleanup.enter_context(self._slot.lend_secondary(language.image, "checker"))
+            loaded = self._checker_box.load(_build_checker_program(language, checker))
+            if loaded is None and language.syntax_check:
+                loaded = self._checker_box.run(Run(command=language.syntax_check, limits=language.compile_limits))
+            broken = loaded is not None and not loaded.ended_well
+            self._checker_failure = replace(loaded, status=Status.COMPILE_ERROR) if loaded and broken else None
+        return self._checker_box, self._checker_failure
+
+    def _run_command(self, test: CommandTest) -> CaseVerdict:
+        run = Run(stdin=test.stdin.encode(), files=test.files, limits=self._limits, command=tuple(test.command))
+        return judge_exit(self._box.run(run))
+
+    def _call_function(self, test: FunctionTest) -> CaseVerdict:
+        call = {
+            "name": self._request.entry_point,
+            "args": [codec.encode(item) for item in _build_arguments(test)],
+            "kwargs": {name: codec.encode(item) for name, item in test.kwargs.items()},
+        }
+        line = json.dumps(call).encode() + b"\n"
+        outcome = self._box.call(line, self._add_decode_time(len(line)))
+        return judge_call(outcome, test.expected, self._checker, test.alternatives)
+
+    def _add_decode_time(self, argument_bytes: int) -> Limits:
+        """The limits of a call with that many bytes of arguments: to decode them is not the program's work."""
+        if argument_bytes < FREE_ARGUMENT_BYTES:
+            return self._limits
+        decode_s = argument_bytes * DECODE_NS_PER_BYTE * 1e-9
+        wall_time_s = self._limits.wall_time_s + decode_s
+        return replace(self._limits, cpu_time_s=self._limits.cpu_time_s + decode_s, wall_time_s=wall_time_s)
+
+    def _run_assertion(self, test: AssertTest) -> CaseVerdict:
+        nonce = secrets.token_hex(NONCE_BYTES)
+        source = {"source": test.assertion, "entry_point": self._request.entry_point, "nonce": nonce}
+        return judge_assertion(*self._run_test_harness(self._get_secondary_box("test", ()), source), nonce)
+
+    def _run_pytest_file(self, test: PytestTest) -> CaseVerdict:
+        nonce = secrets.token_hex(NONCE_BYTES)
+        source = {"file": test.source, "modules": test.modules, "nonce": nonce}
+        return judge_file(
+            *self._run_test_harness(self._get_secondary_box("pytest", PYTEST_MODULES), source, test.files), nonce
+        )
+
+    def _run_assertion_shared(self, test: AssertTest) -> CaseVerdict:
+        entry_point = self._request.entry_point
+        nonce, outcome = self._run_shared(shared_process.SOURCE_TEST, entry_point, (), test.assertion)
+        return self._confirm_separately(judge_shared(outcome, nonce), lambda: self._run_assertion(test))
+
+    def _run_pytest_file_shared(self, test: PytestTest) -> CaseVerdict:
+        nonce, outcome = self._run_shared(shared_process.FILE_TEST, "", test.modules, test.source, test.files)
+        return self._confirm_separately(judge_shared_file(outcome, nonce), lambda: self._run_pytest_file(test))
+
+    def _run_shared(
+        self, kind: str, entry_point: str, modules: Sequence[str], source: str, files: Mapping[str, bytes] = NO_FILES
+    ) -> tuple[str, Outcome]:
+        """Run the program and a test in one process; the test's nonce, and how the process ended."""
+        key, nonce = secrets.token_hex(NONCE_BYTES), secrets.token_hex(NONCE_BYTES)
+        test = shared_process.pack_test(nonce, kind, entry_point, modules, source)
+        preload_modules = PYTEST_MODULES if kind == shared_process.FILE_TEST else ()
+        return nonce, self._box.run_in_shared_process(key.encode(), test, self._limits, files, preload_modules)
+
+    def _confirm_separately(self, verdict: CaseVerdict, run_separately: TestRun) -> CaseVerdict:
+        """A test that cannot run is nobody's wrong answer, but a program in its process can break it. So the same test
+        runs once more, out of the program's reach; it must be broken there, too.
+        """
+        if verdict.verdict is not Verdict.INTERNAL_ERROR or run_separately().verdict is Verdict.INTERNAL_ERROR:
+            return verdict
+        return replace(verdict, verdict=Verdict.RUNTIME_ERROR, message=verdict.message.removeprefix(CANNOT_RUN_PREFIX))
+
+    def _run_test_harness(
+        self, test_box: Box, source: dict[str, Any], files: Mapping[str, bytes] = NO_FILES
+    ) -> tuple[Outcome, Outcome]:
+        """How the program ended in its box and the test in another, two pipes between them."""
+        calls_out, calls_in = os.pipe()
+        answers_out, answers_in = os.pipe()
+        allowance, account = os.pipe()
+        # The program waits while the test starts and thinks; the test has limits of its own.
+        program_limits = replace(self._limits, wall_time_s=self._limits.wall_time_s + TEST_EXTRA_WALL_TIME_S)
+        test_limits = replace(
+            TEST_LIMITS, wall_time_s=max(TEST_LIMITS.wall_time_s, program_limits.wall_time_s + TEST_EXTRA_WALL_TIME_S)
+        )
+        with ThreadPoolExecutor(1) as side:
+            program = side.submit(self._serve_program, program_limits, [calls_out, answers_in], allowance)
+            payload = json.dumps(source).encode()
+            tested = test_box.run_with_channel(Mode.TEST, payload, test_limits, [answers_out, calls_in, account], files)
+        return program.result(), tested
+
+    def _serve_program(self, limits: Limits, channel: list[int], allowance: int) -> Outcome:
+        return self._box.run_with_channel(Mode.SERVE, b"", limits, channel, allowance=allowance)
+
+    def _get_secondary_box(self, role: str, preload_modules: tuple[str, ...]) -> Box:
+        if role not in self._secondary_boxes:
+            self._secondary_boxes[role] = self._cleanup.enter_context(
+                self._slot.lend_secondary(self._language.image, role)
+            )
+            self._secondary_boxes[role].load(
+                replace(self._language.build_program(EMPTY_PROGRAM), preload_modules=preload_modules)
+            )
+        return self._secondary_boxes[role]
+
+
+def _build_checker_program(language: Language, checker: ProgramChecker | InteractiveChecker) -> Program:
+    """The user's checker as a program; Python's own exit code says too little, so a guard runs it."""
+    program = language.build_program(checker.code, checker.limits.resolve_compile(language.compile_limits))
+    if language.name not in GUARDED_LANGUAGES:
+        return program
+    output = OUTPUT_FILE if isinstance(checker, ProgramChecker) else ""
+    return replace(program, source=wrap_with_guard(checker.code, output))
+
+
+@dataclass
+class InteractionRecord:
+    """What passed between a program and its interactor, and who ended first."""
+
+    relay_stats: RelayStats = field(default_factory=RelayStats)
+    end_order: list[FirstToEnd] = field(default_factory=list)
+    withheld_bytes: int = 0  # bytes for the program that it had not read when it ended
+    _silent_s: float = 0.0
+    _program_read_all: bool = False
+    _unread_by_interactor: int = 0
+
+    def record_program_end(self, program_pipe: int, interactor_pipe: int) -> None:
+        """Note how things stand: `unread` is the pipe to the program, `unheard` the one to the interactor."""
+        self._silent_s = time.monotonic() - self.relay_stats.last_write_at
+        self._program_read_all, self._unread_by_interactor = (
+            not _count_buffered_bytes(program_pipe),
+            _count_buffered_bytes(interactor_pipe),
+        )
+
+    def is_program_owed_answer(self, patience_s: float) -> bool:
+        """Whether the program had said a whole line, read all there was, and waited for an answer in vain.
+
+        The answer is in the interactor's buffer, for it comes out once the program is gone; or the interactor has not
+        read the question. A question asked at the last moment proves nothing, hence the patience.
+        """
+        asked = (
+            self.relay_stats.size_bytes > 0 and self.relay_stats.last_byte.isspace() and self._silent_s >= patience_s
+        )
+        return asked and self._program_read_all and (self._unread_by_interactor > 0 or self.withheld_bytes > 0)
+
+
+def _count_buffered_bytes(pipe: int) -> int:
+    """How many bytes a pipe holds."""
+    count: int = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0]
+    return count
+
+
+def _build_arguments(test: FunctionTest) -> list[Any]:
+    """The arguments, with integer keys where the test asks for those that JSON cannot write."""
+    if not test.integer_keys:
+        return test.args
+    return [_convert_keys(item) if isinstance(item, dict) else item for item in test.args]
+
+
+def _convert_keys(item: dict[str, Any]) -> dict[Any, Any]:
+    try:
+        return {int(key): value for key, value in item.items()}
+    except ValueError:  # not every key is a whole number
+        return item
+
+
+def _is_readable(pipe: int) -> bool:
+    """Whether there is something to read, or an end, now or within a moment."""
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    return bool(poll.poll(PIPE_POLL_TIMEOUT_S * 1000))
+
+
+def _is_busy(usage: Usage) -> bool:
+    return usage.cpu_time_s > BUSY_CPU_FRACTION * usage.wall_time_s
+
+
+def build_checker_choice(checker: Checker) -> CheckerChoice:
+    return CheckerChoice(checker.type, checker.model_dump(exclude={"type", "language", "code", "limits"}))

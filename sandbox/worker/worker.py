@@ -1,0 +1,501 @@
+"""A worker process: an RQ worker that owns one slot.
+
+RQ's SimpleWorker runs jobs in its own process, which is what a slot with warm boxes needs. Ours takes and ends a job in
+three round trips of a dozen commands, where RQ's bookkeeping for retries, results and dependencies that an envelope
+does not have makes 57 (measured: 11 ms of CPU a job, with Redis 14). What RQ keeps for dead workers is done here by a
+claim on the envelope and a heartbeat behind it (`leases`), within seconds instead of minutes. And a worker gives back
+what its envelope still holds when the current program takes long: the rest then runs elsewhere instead of waiting
+behind it. The thread that does so looks as well whether the submission that runs was cancelled, and stops it then.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from redis import Redis
+from redis.client import Pipeline
+from redis.exceptions import RedisError
+from rq import SimpleWorker
+from rq.exceptions import StopRequested
+from rq.job import Job
+from rq.queue import Queue
+from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
+
+from sandbox import __version__
+from sandbox.box import cpu_pinning
+from sandbox.box.deferred_engine import DeferredEngine
+from sandbox.box.engine import Engine
+from sandbox.box.prestart import PrestartPool
+from sandbox.box.slot import Slot
+from sandbox.config import WorkerSettings
+from sandbox.errors import Cancelled, CannotRun, InfrastructureError
+from sandbox.queue import fair_queue, job_batch, leases, redis_keys
+from sandbox.queue.activity import WorkerActivity
+from sandbox.queue.connection import connect
+from sandbox.queue.job_batch import Item, SentBatches, UnreadableBatch
+from sandbox.queue.leases import Heartbeat
+from sandbox.queue.payload_files import PAYLOAD_MISSING, PayloadFiles, PayloadMissing
+from sandbox.queue.result_writer import ResultWriter
+from sandbox.queue.storage_limits import is_redis_full
+from sandbox.schema import Lane
+from sandbox.worker import rq_entry
+from sandbox.worker.execute import build_failure_result, build_unread_failure_result, execute_item
+from sandbox.worker.item_trace import ItemTracer, log_trace
+from sandbox.worker.slot_check import SelfTest, SlotCallbacks, SlotCheck, run_self_test
+
+logger = logging.getLogger(__name__)
+
+REQUEUE_AFTER_S = 0.25
+REQUEUE_CHECK_INTERVAL_S = 0.1
+CANCEL_CHECK_INTERVAL_S = 0.3
+RESERVED_CHECK_INTERVAL_S = 0.2
+PUBLISH_INTERVAL_S = 0.4
+RETURN_PAUSE_S = 0.2
+LANGUAGES_CHECK_INTERVAL_S = 10.0
+MAX_UNREADABLE_RETURNS = 150  # 30 s of one idle worker: long enough for a rolling upgrade to bring a newer one
+REDIS_FULL_PAUSE_S = 1.0
+DEQUEUE_TIMEOUT_S = 5
+RQ_HEARTBEAT_INTERVAL_S = 60.0
+Answer = TypeVar("Answer")
+ONE_PROGRAM_PER_BOX = 0  # a box that was lent has reached its run count
+
+
+class SlotWorker(SimpleWorker):  # type: ignore[misc]
+    """Claims envelopes as RQ hands them over; `run_envelope` is what the RQ job calls.
+
+    An express worker serves some lanes only, and of them what nobody else takes: programs of other lanes may run for
+    minutes in every other slot.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        slot: Slot,
+        redis: Redis,
+        name: str,
+        tracer: ItemTracer,
+        reserved_lanes: Sequence[Lane] = (),
+        self_test: SelfTest | None = None,
+    ) -> None:
+        queues = [job_batch.get_lane_queue(lane, redis) for lane in reserved_lanes or redis_keys.LANES]
+        super().__init__(queues, name=name, connection=redis, serializer=JSONSerializer, log_job_description=False)
+        self._settings = settings
+        self._slot = slot
+        self._redis = redis
+        self._result_writer = ResultWriter(redis, settings.result_ttl_s, settings.max_kept_mb)
+        self._lane = Lane.DEFAULT
+        self._remaining: deque[Item] = deque()
+        self._remaining_lock = threading.Lock()
+        self._current_submission = ""  # of the item that runs
+        self._cancelled: set[str] = set()  # submissions that were found cancelled while one of their items ran
+        self._busy_since = 0.0
+        self._rq_heartbeat_at = 0.0
+        self._lane_keys = [queue.key for queue in queues]
+        self._is_reserved = bool(reserved_lanes)
+        self._lane_heads: list[bytes | None] = [None for _ in queues]
+        self._queue_by_key = {queue.key.encode(): queue for queue in queues}
+        self._background_redis = connect(settings.effective_redis_url)
+        self._payload_files = PayloadFiles(settings.home)
+        self._missing_isolation: list[str] = []
+        self._known_missing: list[str] = []
+        self._languages_checked_at = float("-inf")
+        self._description = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "engine": settings.engine,
+            "version": __version__,
+            "reads": job_batch.FORMAT_VERSION,
+            "spool": self._payload_files.identity,
+        }
+        self._activity = WorkerActivity(self._background_redis, name)
+        self._tracer = tracer
+        self._heartbeat = Heartbeat(
+            self._background_redis,
+            name,
+            settings.lease_s,
+            self._describe,
+            self._requeue_remaining,
+            tracer.record_reaped,
+        )
+        self._heartbeat.is_starting = self_test is not None
+        self._slot_check = SlotCheck(
+            slot, self_test, SlotCallbacks(on_wait=self._tracer.set_warming, on_ready=self._handle_ready)
+        )
+        rq_entry.current_worker.runner = self
+
+    def bootstrap(self, *args: Any, **options: Any) -> None:
+        super().bootstrap(*args, **options)
+        self._heartbeat.start()
+        threading.Thread(target=self._watch_current_item, name="give-back", daemon=True).start()
+
+    def teardown(self) -> None:
+        self._heartbeat.stop()
+        super().teardown()
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """RQ's suspension of all workers, looked at with each of RQ's heartbeats instead of before each job."""
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """RQ's own heartbeat, by which its tools know us: now and then, not twice a job."""
+        if pipeline is not None or time.monotonic() - self._rq_heartbeat_at > RQ_HEARTBEAT_INTERVAL_S:
+            self._rq_heartbeat_at = time.monotonic()
+            try:
+                super().heartbeat(timeout, pipeline)
+            except RedisError as error:
+                if not is_redis_full(error):
+                    raise
+                logger.warning("Redis is full, so RQ's tools may report this worker as gone: %s", error)
+
+    def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
+        """The next envelope, from the first lane that has one; None on request to stop."""
+        while not self._stop_requested:
+            self.heartbeat()
+            if not self._slot_check.ensure_ready():
+                continue
+            taken = (
+                self._take_stuck()
+                if self._is_reserved
+                else self._redis.blpop(self._lane_keys, timeout=DEQUEUE_TIMEOUT_S)
+            )
+            if taken is not None:
+                queue = self._queue_by_key[taken[0]]
+                return Job(taken[1].decode(), connection=self._redis, serializer=JSONSerializer), queue
+        return None
+
+    def _handle_ready(self) -> None:
+        """Say at once that programs run here."""
+        self._tracer.set_idle()
+        try:
+            self._missing_isolation = self._slot.list_missing_isolation()
+        except InfrastructureError as error:
+            logger.warning("cannot ask the engine which isolation layers it lacks: %s", error)
+        try:
+            self._heartbeat.mark_ready()
+        except RedisError as error:
+            logger.warning("heartbeat missed: %s", error)
+
+    def _take_stuck(self) -> tuple[bytes, bytes] | None:
+        """Take what is the first of its lane for a second look already, while nothing of that lane runs: every slot has
+        something of another one. None where there is no such thing.
+        """
+        pipeline = self._redis.pipeline(transaction=False)
+        for key, queue in zip(self._lane_keys, self._queue_by_key.values(), strict=True):
+            pipeline.lindex(key, 0)
+            pipeline.llen(key)
+            pipeline.zcard(redis_keys.outstanding(queue.name))
+        replies = pipeline.execute()
+        before, self._lane_heads = self._lane_heads, replies[::3]
+        for place, key in enumerate(self._lane_keys):
+            head, waiting, outstanding = replies[3 * place : 3 * place + 3]
+            stuck = head is not None and head == before[place] and outstanding <= waiting
+            if stuck and (batch_id := self._redis.lpop(key)) is not None:
+                return key.encode(), batch_id
+        time.sleep(RESERVED_CHECK_INTERVAL_S)
+        return None
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        self._lane = Lane(queue.name)
+        self._state = WorkerStatus.BUSY  # so that RQ's SIGTERM handler lets the envelope end
+        self.run_batch(job.id)
+        self._state = WorkerStatus.IDLE
+
+    def run_batch(self, batch_id: str) -> None:
+        """Run what an envelope still holds; deliver each result as it is there; forget the envelope."""
+        pipeline = self._redis.pipeline(transaction=False)
+        job_batch.claim(pipeline, batch_id, self.name)
+        content = self._retry_while_full(pipeline.execute)[-1]
+        try:
+            items = [] if content is None else job_batch.parse_batch(content).items
+        except UnreadableBatch as error:
+            self._return_unreadable(batch_id, content or b"", error)
+            return
+        wanted = self._select_wanted(items)
+        if len(wanted) < len(items):
+            still = {each.id for each in wanted}
+            for unwanted in (each for each in items if each.id not in still):
+                self._result_writer.release_item(unwanted)
+        with self._remaining_lock:
+            self._remaining.extend(wanted)
+        not_run: list[Item] = []
+        try:
+            while (item := self._take_next()) is not None:
+                self._activity.start_item(item)
+                self._tracer.start_item(item, self._lane)
+                self._slot.tag = f"{item.request} {item.id}" if item.request else item.id
+                try:
+                    result = self._execute_item(item)
+                except CannotRun as error:
+                    self._handle_cannot_run(item, error, not_run)
+                    continue
+                if result is None:
+                    self._result_writer.release_item(item)
+                    self._activity.drop_item()
+                    continue
+                self._result_writer.write(item, result)
+                if result != PAYLOAD_MISSING:
+                    self._activity.finish_item(item, result)
+                    self._tracer.finish_item(result)
+        finally:
+            self._clear_remaining()
+            self._tracer.set_idle()
+        self._requeue_not_run(not_run)
+        self._finish_batch(batch_id, items)
+
+    def _finish_batch(self, batch_id: str, items: Sequence[Item]) -> None:
+        """Deliver what was taken, and forget the envelope in the same round trip."""
+
+        def add_commands(ending: Pipeline) -> None:
+            ending.decrby(redis_keys.depth(self._lane), len(items))
+            job_batch.delete_batch(ending, self._lane, batch_id)
+            if not items or items[0].client:
+                fair_queue.finish_batch(ending, self._lane, batch_id, self._settings.lease_s)
+
+        self._retry_while_full(lambda: self._result_writer.flush(add_commands))
+
+    def _retry_while_full(self, write: Callable[[], Answer]) -> Answer:
+        """Write to Redis, and while it is full try again: what was accepted waits for room and is not lost."""
+        while True:
+            try:
+                return write()
+            except RedisError as error:
+                if not is_redis_full(error) or self._stop_requested:
+                    raise
+                logger.warning("Redis is full, trying again: %s", error)
+                time.sleep(REDIS_FULL_PAUSE_S)
+
+    def _return_unreadable(self, batch_id: str, content: bytes, reason: UnreadableBatch) -> None:
+        """Leave an envelope to a worker of the API's version, and pause so that one gets it.
+
+        One that nobody can read after many tries is answered: its clients would wait until their time is up.
+        """
+        passes = self._redis.incr(redis_keys.unreadable_returns(batch_id))
+        self._redis.expire(redis_keys.unreadable_returns(batch_id), self._settings.queue_ttl_s)
+        if passes > MAX_UNREADABLE_RETURNS:
+            self._fail_unreadable(batch_id, content, reason)
+            return
+        logger.warning("passed on, upgrade this worker: %s", reason, extra={"envelope": batch_id})
+        pipeline = self._redis.pipeline()
+        job_batch.return_to_lane(pipeline, self._lane, batch_id)
+        pipeline.execute()
+        time.sleep(RETURN_PAUSE_S)
+
+    def _fail_unreadable(self, batch_id: str, content: bytes, reason: UnreadableBatch) -> None:
+        logger.error("no worker can read an envelope: %s", reason, extra={"envelope": batch_id})
+        try:
+            headers = job_batch.read_headers(content)
+        except UnreadableBatch as error:
+            logger.error("its items have no result: %s", error, extra={"envelope": batch_id})
+            headers = []
+        for item, request in headers:
+            self._result_writer.write(
+                item, build_unread_failure_result(item, request, f"no worker can read the request: {reason}")
+            )
+        self._finish_batch(batch_id, [item for item, _ in headers])
+
+    def _execute_item(self, item: Item) -> bytes | None:
+        """The item's result, also where our own code has a fault: an accepted item is never left without an answer.
+
+        None when the submission was cancelled meanwhile.
+        """
+        try:
+            self._slot.repeated_failure = ""
+            with self._payload_files.restore_item(item) as whole:
+                result = execute_item(whole, self._slot)
+            if self._slot.repeated_failure:
+                self._slot_check.repeat_self_test(self._slot.repeated_failure)
+            return result
+        except (StopRequested, CannotRun):
+            raise
+        except Cancelled:
+            return None
+        except PayloadMissing as error:
+            logger.info("an item is asked for anew: %s", error)
+            return PAYLOAD_MISSING
+        except Exception as error:
+            logger.exception("an item met a fault of ours", extra={"item": item.id})
+            return build_failure_result(item, f"{type(error).__name__}: {error}")
+
+    def _handle_cannot_run(self, item: Item, reason: CannotRun, not_run: list[Item]) -> None:
+        """Keep an item in the queue where somebody may still run it, with all behind it if this slot serves nothing.
+
+        A client that waits for a program whose image alone is missing is told at once.
+        """
+        logger.error("an item cannot run: %s", reason)
+        self._activity.drop_item()
+        self._tracer.set_warming()
+        if not self._slot_check.can_serve():
+            with self._remaining_lock:
+                not_run += [item, *self._remaining]
+                self._remaining.clear()
+            return
+        self._result_writer.write_cannot_run(item, build_failure_result(item, str(reason)))
+        if item.kept:
+            not_run.append(item)
+
+    def _requeue_not_run(self, items: Sequence[Item]) -> None:
+        """Queue items that could not run: at the front, or at the end where this slot would take them again at once."""
+        if items:
+            serves = self._slot_check.can_serve()
+            sent = self._requeue(items, at_front=not serves)
+            for submission in {item.submission for item in items if item.kept}:
+                if self._redis.exists(redis_keys.job(submission)):  # it is queued again, at this envelope's place
+                    self._redis.hset(redis_keys.job(submission), "envelope", sent.ids[0])
+            if serves:
+                time.sleep(RETURN_PAUSE_S)
+
+    def _select_wanted(self, items: Sequence[Item]) -> Sequence[Item]:
+        """The items that nobody cancelled and that have no kept result yet."""
+        if not items:
+            return items
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.mget([redis_keys.cancelled(item.submission) for item in items])
+        for item in items:
+            if item.kept:
+                pipeline.hexists(redis_keys.results(item.submission), str(item.index or 0))
+        cancelled, *there = pipeline.execute()
+        have = iter(there)
+        return [
+            item
+            for item, is_cancelled in zip(items, cancelled, strict=True)
+            if not (item.kept and next(have)) and is_cancelled is None
+        ]
+
+    def _take_next(self) -> Item | None:
+        """The next item that is still wanted, from which on the slot may be used again after a stop."""
+        with self._remaining_lock:
+            self._slot.stop_signal.clear()
+            self._busy_since = time.monotonic()
+            while self._remaining and self._remaining[0].submission in self._cancelled:
+                self._result_writer.release_item(self._remaining.popleft())
+            self._current_submission = self._remaining[0].submission if self._remaining else ""
+            return self._remaining.popleft() if self._remaining else None
+
+    def _clear_remaining(self) -> None:
+        with self._remaining_lock:
+            self._busy_since = 0.0
+            self._current_submission = ""
+            self._remaining.clear()
+            self._cancelled.clear()
+
+    def _stop_if_cancelled(self) -> None:
+        """Stop the item that runs when its submission was cancelled. Raises RedisError."""
+        submission = self._current_submission
+        if (
+            not submission
+            or submission in self._cancelled
+            or not self._background_redis.exists(redis_keys.cancelled(submission))
+        ):
+            return
+        with self._remaining_lock:
+            if submission == self._current_submission:
+                self._cancelled.add(submission)
+                self._slot.stop_signal.set()
+
+    def _watch_current_item(self) -> None:
+        published_at = checked_at = 0.0
+        while True:
+            time.sleep(REQUEUE_CHECK_INTERVAL_S)
+            try:
+                self._requeue_remaining()
+                if time.monotonic() - checked_at >= CANCEL_CHECK_INTERVAL_S:
+                    checked_at = time.monotonic()
+                    self._stop_if_cancelled()
+            except RedisError as error:
+                logger.warning("could not hand back waiting items or check for cancellations: %s", error)
+            if time.monotonic() - published_at >= PUBLISH_INTERVAL_S:
+                published_at = time.monotonic()
+                self._publish_activity()
+
+    def _publish_activity(self) -> None:
+        try:
+            self._activity.publish()
+        except RedisError as error:
+            logger.warning("the live view misses what ended here: %s", error)
+
+    def _requeue_remaining(self) -> None:
+        """Queue the items behind a program that takes long as an envelope of their own, at the lane's front."""
+        with self._remaining_lock:
+            slow = self._busy_since and time.monotonic() - self._busy_since > REQUEUE_AFTER_S
+            if not slow or not self._remaining:
+                return
+            self._requeue(self._remaining, at_front=True)
+            self._remaining.clear()
+
+    def _requeue(self, items: Sequence[Item], at_front: bool) -> SentBatches:
+        """Put items of one client into an envelope of their own. Raises RedisError."""
+        content = [item.model_dump_json().encode() for item in items]
+        client, ttl_s, lease_s = items[0].client, self._settings.queue_ttl_s, self._settings.lease_s
+        queue = job_batch.get_lane_queue(self._lane, self._background_redis)
+        if client:
+            return job_batch.send_for_client(self._background_redis, queue, [content], ttl_s, client, lease_s, at_front)
+        return job_batch.send(self._background_redis, queue, [content], time.time(), ttl_s, at_front)
+
+    def _describe(self) -> Mapping[str, Any]:
+        waiting = self._slot_check.describe_wait()
+        now = {
+            **self._description,
+            **self._activity.describe_state(),
+            "missing_walls": self._missing_isolation,
+            "boxes": self._slot.list_box_keys(),
+            "waiting": waiting,
+            "missing_languages": self._find_missing_languages(),
+        }
+        if self._stop_requested:
+            return {**now, "state": "draining"}
+        if self._slot.starting_image or not self._slot_check.can_serve():
+            return {**now, "state": "warming"}
+        return now
+
+    def _find_missing_languages(self) -> list[str]:
+        """Asked for now and then only: an image may be built while this runs."""
+        now = time.monotonic()
+        if now - self._languages_checked_at > LANGUAGES_CHECK_INTERVAL_S:
+            self._languages_checked_at = now
+            with suppress(InfrastructureError):
+                self._known_missing = self._slot.find_missing_languages()
+        return self._known_missing
+
+
+def make_engine(settings: WorkerSettings, slot: int) -> Engine:
+    """The engine the settings name; imported only when chosen, so that neither needs the other's packages."""
+    if settings.engine == "docker":
+        from sandbox.box.docker.engine import DockerEngine
+
+        return DockerEngine(settings, slot)
+    from sandbox.box.local.engine import LocalEngine
+
+    return LocalEngine(settings, slot)
+
+
+def main(
+    settings: WorkerSettings, slot: int, tracer: ItemTracer | None = None, reserved_lanes: Sequence[Lane] = ()
+) -> int:
+    """Work until SIGTERM or SIGINT; a program that runs then is finished first."""
+    tracer = ItemTracer(trace_handlers=[log_trace]) if tracer is None else tracer
+    redis = connect(settings.effective_redis_url)
+    engine: Engine = DeferredEngine(lambda: make_engine(settings, slot))
+    # A local box has the CPUs of the worker that starts it.
+    if settings.pin == "slots" or (settings.pin == "boxes" and settings.engine == "local"):
+        os.sched_setaffinity(0, cpu_pinning.assign_cpus(slot, settings.slots))
+    ready_count = settings.fresh_ready if settings.isolation == "fresh" else settings.spare_boxes
+    if ready_count and not reserved_lanes:
+        engine = PrestartPool(engine, ready_count)
+    max_runs = settings.box_max_runs if settings.isolation == "box" else ONE_PROGRAM_PER_BOX
+    box_slot = Slot(engine, max_runs, settings.box_max_age_s, tracer)
+    name = f"{socket.gethostname()}-{os.getpid()}-{slot}{leases.RESERVED_SUFFIX if reserved_lanes else ''}"
+    self_test = None if reserved_lanes else run_self_test
+    try:
+        SlotWorker(settings, box_slot, redis, name, tracer, reserved_lanes, self_test).work(logging_level="WARNING")
+    finally:
+        box_slot.close()
+        engine.close()
+    return 0

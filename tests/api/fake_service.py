@@ -1,0 +1,209 @@
+"""A service that answers from memory, for tests of what stands before the service."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox import languages
+from sandbox.api.openapi.examples import EXAMPLES
+from sandbox.errors import BadRequest, NotFound, SandboxError
+from sandbox.schema import Job, JobStatus
+from sandbox.schema.callbacks import Callback, DeadWebhook
+from sandbox.schema.gpu import GpuJob, GpuKind, GpuLease, GpuPool, GpuRequest
+from sandbox.schema.live import LiveView
+from sandbox.schema.reward import RewardRequest, Task, TaskSet, TaskSetInfo
+from sandbox.schema.vote import VoteRequest
+from sandbox.service import Readiness, SubmissionKind, SubmissionRequest, Ticket
+
+
+@dataclass
+class SubmitCall:
+    """What one call of `submit` was given."""
+
+    kind: SubmissionKind
+    requests: list[SubmissionRequest]
+    durable: bool
+    batch: bool
+    idempotency_key: str
+    ticket: Ticket
+    callback: Callback | None = None
+    reward: RewardRequest | None = None
+
+
+@dataclass
+class FakeService:
+    """Results are there at once, unless `held`: then the test sets them by `answer`, from a thread as the service."""
+
+    held: bool = False
+    refusal: SandboxError | Exception | None = None
+    failure: SandboxError | None = None
+    reported_readiness: Readiness = field(
+        default_factory=lambda: Readiness(True, 2, {"rl": 0, "default": 3, "bulk": 0}, "docker")
+    )
+    unavailable_languages: frozenset[str] = frozenset()
+    live_view: LiveView = field(default_factory=lambda: LiveView(at=0.0, slots=[], lanes=[], seconds=[], recent=[]))
+    submissions: list[SubmitCall] = field(default_factory=list)
+    abandoned: list[str] = field(default_factory=list)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    gpu_requests: list[GpuRequest] = field(default_factory=list)
+    gpu_leases: list[GpuLease] = field(default_factory=list)
+    events: list[bytes] = field(default_factory=list)
+    dead_letters: list[DeadWebhook] = field(default_factory=list)
+    task_sets: dict[str, TaskSet] = field(default_factory=dict)
+    # What an item's result is, instead of `result_bytes`.
+    results: Callable[[SubmissionRequest], dict[str, Any]] | None = None
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def submit(
+        self,
+        kind: SubmissionKind,
+        requests: Sequence[SubmissionRequest],
+        *,
+        durable: bool = False,
+        batch: bool = False,
+        idempotency_key: str = "",
+        callback: Callback | None = None,
+        reward: RewardRequest | None = None,
+    ) -> Ticket:
+        for position, request in enumerate(requests):
+            _check_language(request, position if batch else None)
+        if self.refusal is not None:
+            raise self.refusal
+        ticket = Ticket(f"job{len(self.submissions)}", [] if durable else [Future() for _ in requests])
+        if durable:
+            self.jobs[ticket.id] = Job(id=ticket.id, status=JobStatus.QUEUED, position=0)
+        with self.changed:
+            self.submissions.append(
+                SubmitCall(kind, list(requests), durable, batch, idempotency_key, ticket, callback, reward)
+            )
+            self.changed.notify_all()
+        if not self.held:
+            threading.Thread(target=self._set_all_results, args=(self.submissions[-1],)).start()
+        return ticket
+
+    def get_job(self, job_id: str) -> Job:
+        try:
+            return self.jobs[job_id]
+        except KeyError:
+            raise NotFound(f"no job {job_id}") from None
+
+    def cancel(self, job_id: str) -> Job:
+        self.jobs[job_id] = self.get_job(job_id).model_copy(update={"status": JobStatus.CANCELLED, "position": None})
+        return self.jobs[job_id]
+
+    def abandon(self, ticket: Ticket) -> None:
+        with self.changed:
+            self.abandoned.append(ticket.id)
+            self.changed.notify_all()
+
+    def get_missing_languages(self) -> frozenset[str]:
+        return self.unavailable_languages
+
+    def check_readiness(self) -> Readiness:
+        return self.reported_readiness
+
+    def start_gpu_job(self, kind: GpuKind, request: GpuRequest, idempotency_key: str = "") -> GpuJob:
+        if self.refusal is not None:
+            raise self.refusal
+        job = GpuJob(id=f"gpu-{idempotency_key or len(self.jobs)}", kind=kind, status=JobStatus.QUEUED, position=0)
+        self.gpu_requests.append(request)
+        self.jobs[job.id] = job
+        return job
+
+    def read_gpu_events(self, job_id: str, start: int) -> list[bytes]:
+        return self.events[start:]
+
+    def get_gpu_pool(self) -> GpuPool:
+        if self.refusal is not None:
+            raise self.refusal
+        return GpuPool(leases=self.gpu_leases, jobs=[job for job in self.jobs.values() if isinstance(job, GpuJob)])
+
+    def get_live_view(self) -> LiveView:
+        if self.refusal is not None:
+            raise self.refusal
+        return self.live_view
+
+    def list_dead_webhooks(self) -> list[DeadWebhook]:
+        return self.dead_letters
+
+    def requeue_webhook(self, webhook_id: str) -> None:
+        left = [each for each in self.dead_letters if each.id != webhook_id]
+        if len(left) == len(self.dead_letters):
+            raise NotFound(f"no dead webhook {webhook_id}")
+        self.dead_letters = left
+
+    def put_tasks(self, set_id: str, body: bytes) -> TaskSetInfo:
+        if self.refusal is not None:
+            raise self.refusal
+        if TaskSet.compute_id(body) != set_id:
+            raise BadRequest("another hash", field="set")
+        self.task_sets[set_id] = TaskSet.model_validate_json(body)
+        return self.get_task_set(set_id)
+
+    def get_task_set(self, set_id: str) -> TaskSetInfo:
+        if set_id not in self.task_sets:
+            raise NotFound(f"no task set {set_id}", field="tasks")
+        return TaskSetInfo(id=set_id, tasks=len(self.task_sets[set_id].tasks))
+
+    def get_tasks(self, references: Sequence[str]) -> Mapping[str, Task]:
+        found = {}
+        for reference in references:
+            set_id, _, name = reference.partition("/")
+            self.get_task_set(set_id)
+            found[reference] = self.task_sets[set_id].tasks[name]
+        return found
+
+    def set_result(self, submitted: SubmitCall, index: int) -> None:
+        """Set one held result."""
+        future = submitted.ticket.results[index]
+        if self.failure is not None:
+            future.set_exception(self.failure)
+        elif self.results is not None:
+            future.set_result(
+                _dump_json({"id": f"{submitted.ticket.id}.{index}", **self.results(submitted.requests[index])})
+            )
+        else:
+            future.set_result(build_result(submitted.kind, submitted.requests[index], f"{submitted.ticket.id}.{index}"))
+
+    def wait_for_submission(self, number: int = 0) -> SubmitCall:
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.submissions) > number, timeout=10)
+        return self.submissions[number]
+
+    def wait_for_abandonment(self) -> str:
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.abandoned, timeout=10)
+        return self.abandoned[0]
+
+    def _set_all_results(self, submitted: SubmitCall) -> None:
+        for index in reversed(range(len(submitted.ticket.results))):  # not in order, as workers answer
+            self.set_result(submitted, index)
+
+
+def build_result(kind: SubmissionKind, request: SubmissionRequest, result_id: str) -> bytes:
+    """A result that tells its request apart by repeating its code as stdout or message."""
+    if isinstance(request, VoteRequest):
+        return _dump_json({**EXAMPLES["VoteResult"], "id": result_id})
+    if kind == "execute":
+        return _dump_json({"id": result_id, "status": "ok", "exit_code": 0, "stdout": request.code})
+    test = {"verdict": "accepted", "message": request.code}
+    return _dump_json({"id": result_id, "verdict": "accepted", "passed": 1, "total": 1, "score": 1.0, "tests": [test]})
+
+
+def _dump_json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _check_language(request: SubmissionRequest, position: int | None) -> None:
+    if isinstance(request, VoteRequest):
+        return
+    try:
+        languages.get_language(request.language)
+    except BadRequest as error:
+        error.field = "language" if position is None else f"items.{position}.language"
+        raise

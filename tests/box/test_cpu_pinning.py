@@ -1,0 +1,55 @@
+"""Slots that are pinned have cores of their own, as far as there are enough."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sandbox.box.cpu_pinning import assign_cpus, format_cpu_list
+
+
+@pytest.fixture
+def eight_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Four cores of two threads each, numbered as Linux does: 0 and 4 are one core."""
+    for cpu in range(8):
+        topology = tmp_path / f"cpu{cpu}" / "topology"
+        topology.mkdir(parents=True)
+        (topology / "thread_siblings_list").write_text(f"{cpu % 4},{cpu % 4 + 4}\n")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("slots", "expected"),
+    [
+        (1, ["0,1,2,3,4,5,6,7"]),
+        (2, ["0,1,4,5", "2,3,6,7"]),
+        (3, ["0,4", "1,5", "2,3,6,7"]),
+        (4, ["0,4", "1,5", "2,6", "3,7"]),
+        (6, ["0", "1", "2", "3", "4", "5"]),
+        (8, ["0", "1", "2", "3", "4", "5", "6", "7"]),
+        (10, ["0", "1", "2", "3", "4", "5", "6", "7", "0", "1"]),
+    ],
+)
+def test_each_slot_has_whole_cores_or_a_thread(eight_threads: Path, slots: int, expected: list[str]) -> None:
+    assert [format_cpu_list(assign_cpus(slot, slots, eight_threads)) for slot in range(slots)] == expected
+
+
+def test_without_a_number_there_is_a_slot_for_each_cpu(eight_threads: Path) -> None:
+    assert assign_cpus(7, 0, eight_threads) == {7}
+
+
+def test_an_express_worker_may_be_anywhere(eight_threads: Path) -> None:
+    assert assign_cpus(4, 4, eight_threads) == set(range(8))
+
+
+def test_only_cpus_that_may_be_used_are_given(eight_threads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 5, 6})
+    assert [sorted(assign_cpus(slot, 2, eight_threads)) for slot in range(2)] == [[1, 5], [6]]
+
+
+def test_a_machine_that_tells_no_topology_has_a_core_a_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    assert [assign_cpus(slot, 2, tmp_path) for slot in range(2)] == [{0}, {1}]

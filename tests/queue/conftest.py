@@ -1,0 +1,66 @@
+"""A queue of each test's own: an empty database of the real Redis server, a service before it, workers behind it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from sandbox.box.docker.engine import remove_boxes
+from sandbox.config import QueueSettings
+from sandbox.service import Service
+from tests.redis_server import RedisServer
+from tests.worker_processes import WorkerProcesses
+
+DATABASE = 1
+FIRST_SLOT = 110
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer) -> Iterator[Redis]:
+    client = redis_server.connect(DATABASE)
+    client.flushdb()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def settings(redis: Redis, redis_server: RedisServer) -> Iterator[QueueSettings]:
+    assert redis.dbsize() == 0
+    with tempfile.TemporaryDirectory(prefix="jobs-") as home:  # short, for a socket's path has at most 107 bytes
+        yield QueueSettings(home=Path(home), redis_url=redis_server.build_url(DATABASE))
+
+
+@pytest.fixture
+def own_home() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="own-") as folder:  # short, for a socket's path has at most 107 bytes
+        yield Path(folder)
+
+
+@pytest.fixture
+def own_server(own_home: Path) -> Iterator[RedisServer]:
+    """A Redis server that a test may kill or fill."""
+    server = RedisServer(own_home)
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def worker_processes(images: dict[str, str], settings: QueueSettings) -> Iterator[WorkerProcesses]:
+    """Nobody is hired yet."""
+    assert images
+    with WorkerProcesses(settings, FIRST_SLOT) as worker_processes:
+        yield worker_processes
+    remove_boxes(settings.home)
+
+
+@pytest.fixture
+def service(settings: QueueSettings) -> Iterator[Service]:
+    service = Service(settings)
+    service.start()
+    yield service
+    service.close()

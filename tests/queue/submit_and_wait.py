@@ -1,0 +1,65 @@
+"""Ask as a caller, wait for what must become true, and read results, as the tests of the queue do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sandbox.request_context import CURRENT_CALLER, Caller
+from sandbox.schema import ExecuteRequest, ExecuteResult, Job, JobStatus, Lane
+from sandbox.service import Service, Ticket
+
+TIMEOUT_S = 60.0
+
+
+@contextmanager
+def act_as(caller: Caller) -> Iterator[None]:
+    token = CURRENT_CALLER.set(caller)
+    try:
+        yield
+    finally:
+        CURRENT_CALLER.reset(token)
+
+
+def wait_until(condition: Callable[[], Any], description: str, timeout_s: float = TIMEOUT_S) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout_s:.0f} s: {description}"
+        time.sleep(0.02)
+
+
+def build_program(code: str, lane: Lane = Lane.DEFAULT) -> ExecuteRequest:
+    return ExecuteRequest(language="python", code=code, priority=lane)
+
+
+def build_sleeping_program(seconds: float, output: object = "awake") -> ExecuteRequest:
+    return build_program(f"import time; time.sleep({seconds}); print({str(output)!r})")
+
+
+def build_printing_programs(numbers: Sequence[int] | range, lane: Lane = Lane.DEFAULT) -> list[ExecuteRequest]:
+    return [build_program(f"print({number})", lane) for number in numbers]
+
+
+def await_results(ticket: Ticket, timeout_s: float = TIMEOUT_S) -> list[ExecuteResult]:
+    deadline = time.monotonic() + timeout_s
+    return [
+        ExecuteResult.model_validate_json(future.result(max(0.01, deadline - time.monotonic())))
+        for future in ticket.results
+    ]
+
+
+def await_outputs(ticket: Ticket, timeout_s: float = TIMEOUT_S) -> list[str]:
+    return [result.stdout.strip() for result in await_results(ticket, timeout_s)]
+
+
+def await_job(service: Service, job_id: str, timeout_s: float = TIMEOUT_S) -> Job:
+    wait_until(lambda: service.get_job(job_id).status is JobStatus.FINISHED, "the job is finished", timeout_s)
+    return service.get_job(job_id)
+
+
+def get_stdouts(job: Job) -> list[str]:
+    """What the programs of a finished job have printed, in their order."""
+    assert job.result is not None
+    return [str(result["stdout"]).strip() for result in job.result.get("results", [job.result])]

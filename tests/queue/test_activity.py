@@ -1,0 +1,139 @@
+"""What watchers see: slots, rates and results, told beside the work and without a round trip of their own."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from redis import Redis
+
+from sandbox.config import QueueSettings
+from sandbox.queue import activity, leases, live_view, redis_keys
+from sandbox.queue.activity import MAX_RECENT_RESULTS, MAX_RESULTS_PER_PUBLISH, WorkerActivity
+from sandbox.queue.job_batch import Item
+from sandbox.runner.contract import Verdict
+from sandbox.schema import ExecuteRequest, ExecuteResult, TestCase, TestResult, VerifyRequest, VerifyResult
+from sandbox.schema.live import LiveView
+from sandbox.schema.vote import Candidate, VoteRequest
+from sandbox.service import Service
+from tests.queue.submit_and_wait import await_outputs, build_printing_programs, build_sleeping_program, wait_until
+from tests.worker_processes import WorkerProcesses
+
+EXECUTED = ExecuteResult(id="a.0", status="ok").model_dump_json().encode()
+LEASE_S = 4.0
+
+
+def _build_item(name: str, stored: bool = False) -> Item:
+    request = ExecuteRequest(language="python", code="")
+    return Item(submission=name, submitted_at=time.time(), kept=stored, execute=request)
+
+
+def _read_live_view(redis: Redis) -> LiveView:
+    return live_view.read_live_view(redis, LEASE_S, {"default": 7})
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_a_verdict_is_read_from_a_results_first_bytes(verdict: Verdict) -> None:
+    tests = [TestResult(verdict=Verdict.SKIPPED)] * 3
+    result = VerifyResult(id="a.0", verdict=verdict, passed=2, total=3, score=0.6, tests=tests)
+    assert activity.parse_verdict(result.model_dump_json().encode()) == (verdict.value, 2, 3)
+
+
+def test_a_status_is_read_from_a_runs_first_bytes() -> None:
+    assert activity.parse_verdict(EXECUTED) == ("ok", None, None)
+
+
+def test_what_ended_is_told_in_short_and_without_code(redis: Redis) -> None:
+    tests = [TestCase(stdin="secret input", expected="secret answer")]
+    request = VerifyRequest(language="cpp", code="secret program", tests=tests)
+    item = Item(submission="s", index=3, submitted_at=time.time(), kept=True, verify=request)
+    result = VerifyResult(id="s.3", verdict=Verdict.ACCEPTED, passed=1, total=1, score=1.0, tests=[])
+    slot = WorkerActivity(redis, "host-1-0")
+    slot.start_item(item)
+    slot.finish_item(item, result.model_dump_json().encode())
+    slot.publish()
+    (live_result,) = _read_live_view(redis).recent
+    assert (live_result.id, live_result.job, live_result.kind, live_result.language) == ("s.3", "s", "verify", "cpp")
+    assert (live_result.verdict, live_result.passed, live_result.total, live_result.worker) == (
+        "accepted",
+        1,
+        1,
+        "host-1-0",
+    )
+    assert b"secret" not in b"".join(redis.lrange(redis_keys.RECENT_RESULTS, 0, -1))
+
+
+def test_a_votes_languages_are_named() -> None:
+    candidates = [Candidate(language=name, code="") for name in ("python", "cpp", "python")]
+    item = Item(submission="v", submitted_at=0.0, vote=VoteRequest(candidates=candidates, inputs=["1"]))
+    assert (activity.get_kind(item), activity.get_language(item)) == ("vote", "cpp+python")
+
+
+def test_only_the_last_results_are_kept_and_all_are_counted(redis: Redis) -> None:
+    slot = WorkerActivity(redis, "w")
+    for number in range(MAX_RECENT_RESULTS + 50):
+        item = _build_item(f"s{number}")
+        slot.start_item(item)
+        slot.finish_item(item, EXECUTED)
+        if number % MAX_RESULTS_PER_PUBLISH == MAX_RESULTS_PER_PUBLISH - 1:
+            slot.publish()
+    slot.publish()
+    view = _read_live_view(redis)
+    assert len(view.recent) == MAX_RECENT_RESULTS
+    assert view.recent[0].id == f"s{MAX_RECENT_RESULTS + 49}"
+    assert sum(second.verdicts["ok"] for second in view.seconds) == MAX_RECENT_RESULTS + 50
+    assert all(0 < redis.ttl(key) <= activity.VERDICT_COUNTS_TTL_S for key in redis.keys("sandbox:verdicts:*"))
+
+
+def test_nothing_is_sent_when_nothing_ended(redis: Redis) -> None:
+    WorkerActivity(redis, "w").publish()
+    assert redis.dbsize() == 0
+
+
+def test_a_silent_worker_is_told_from_a_busy_one(redis: Redis) -> None:
+    redis.zadd(redis_keys.WORKERS, {"alive": time.time(), "gone": time.time() - LEASE_S - 1})
+    redis.set(redis_keys.worker("alive"), '{"host": "h", "engine": "docker", "state": "busy", "running": null}')
+    states = {slot.name: slot.state for slot in _read_live_view(redis).slots}
+    assert states == {"alive": "busy", "gone": "silent"}
+
+
+def test_an_express_worker_is_no_slot(redis: Redis) -> None:
+    redis.zadd(redis_keys.WORKERS, {"host-1-0": time.time(), f"host-1-1{leases.RESERVED_SUFFIX}": time.time()})
+    assert [slot.express for slot in _read_live_view(redis).slots] == [False, True]
+
+
+def test_a_worker_of_the_version_before_is_shown_as_far_as_it_tells(redis: Redis) -> None:
+    redis.zadd(redis_keys.WORKERS, {"older": time.time()})
+    redis.set(redis_keys.worker("older"), '{"host": "h", "pid": 1, "engine": "docker", "missing_walls": []}')
+    (slot,) = _read_live_view(redis).slots
+    assert (slot.state, slot.host, slot.done, slot.boxes) == ("idle", "h", 0, [])
+
+
+def test_real_workers_tell_what_they_do_and_have_done(
+    service: Service, worker_processes: WorkerProcesses, redis: Redis, settings: QueueSettings
+) -> None:
+    worker_processes.start()
+    ticket = service.submit("execute", [build_sleeping_program(2.5, "slow")])
+    wait_until(
+        lambda: any(slot.state == "busy" for slot in service.get_live_view().slots), "a slot says that it is busy"
+    )
+    busy = next(slot for slot in service.get_live_view().slots if slot.state == "busy")
+    assert busy.running is not None
+    assert (busy.running.kind, busy.running.language) == ("execute", "python")
+    assert await_outputs(ticket) == ["slow"]
+    assert await_outputs(service.submit("execute", build_printing_programs(range(20)), batch=True)) == [
+        str(n) for n in range(20)
+    ]
+    wait_until(lambda: len(service.get_live_view().recent) == 21, "all results are told")
+    wait_until(lambda: service.get_live_view().slots[0].done == 21, "the heartbeat says how many")
+    assert service.get_live_view().slots[0].boxes == ["python"]
+    assert leases.list_alive(redis, settings.lease_s)
+
+
+def test_telling_costs_the_way_of_a_verdict_less_than_fifty_microseconds(redis: Redis) -> None:
+    slot, item, number = WorkerActivity(redis, "w"), _build_item("s"), 5_000
+    began = time.thread_time()
+    for _ in range(number):
+        slot.start_item(item)
+        slot.finish_item(item, EXECUTED)
+    assert (time.thread_time() - began) / number < 50e-6

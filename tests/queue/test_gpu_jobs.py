@@ -1,0 +1,100 @@
+"""GPU jobs in the real Redis: how long they live, and who may say what of them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from redis import Redis
+
+from sandbox.errors import NotFound
+from sandbox.queue import redis_keys
+from sandbox.queue.gpu_jobs import GpuJobs
+from sandbox.schema import JobStatus
+from sandbox.schema.gpu import GenerateRequest, GpuKind, Progress
+
+QUEUE_TTL_S, RESULT_TTL_S = 1, 1
+LIFE_S = QUEUE_TTL_S + RESULT_TTL_S
+REQUEST = GenerateRequest(model="m", prompts=["p"])
+
+
+@pytest.fixture
+def jobs(redis: Redis) -> GpuJobs:
+    return GpuJobs(redis, QUEUE_TTL_S, RESULT_TTL_S)
+
+
+def _start_job(jobs: GpuJobs, worker: str = "w") -> str:
+    job = jobs.submit(GpuKind.GENERATE, REQUEST)
+    assert jobs.claim(job.id, worker) is not None
+    return job.id
+
+
+def test_a_job_that_runs_for_longer_than_jobs_are_kept_stays_wanted_and_is_kept_from_its_end_on(jobs: GpuJobs) -> None:
+    job_id = _start_job(jobs)
+    jobs.report(job_id, "w", Progress(step=1))
+    for _ in range(8):
+        time.sleep(LIFE_S / 5)
+        jobs.renew("w", [], job_id, 10)
+    assert jobs.is_wanted(job_id, "w")
+    assert [job.id for job in jobs.get_pool().jobs] == [job_id]
+    assert len(jobs.read_events(job_id, 0)) == 1
+    assert jobs.finish(job_id, "w", {"steps": 1})
+    time.sleep(RESULT_TTL_S * 0.6)
+    assert jobs.get_job(job_id).result == {"steps": 1}
+
+
+def test_a_queued_job_says_that_no_worker_is_alive_until_one_is(jobs: GpuJobs) -> None:
+    job = jobs.submit(GpuKind.GENERATE, REQUEST)
+    assert job.note == "no GPU worker is alive: start one with `sandbox gpu-worker`"
+    assert jobs.get_pool().jobs[0].note == job.note
+    jobs.renew("w", [], "", 10)
+    assert jobs.get_job(job.id).note == ""
+    jobs.claim(job.id, "w")
+    jobs.renew("w", [], job.id, 0)
+    assert jobs.get_job(job.id).note == "", "a job that runs is not waiting"
+
+
+def test_a_report_keeps_a_job_alive_too(jobs: GpuJobs) -> None:
+    job_id = _start_job(jobs)
+    for step in range(4):
+        time.sleep(LIFE_S * 0.4)
+        jobs.report(job_id, "w", Progress(step=step))
+    assert jobs.is_wanted(job_id, "w")
+    assert len(jobs.read_events(job_id, 0)) == 4
+
+
+def test_what_has_ended_is_forgotten_after_the_results_time(jobs: GpuJobs, redis: Redis) -> None:
+    finished, cancelled, failed = (_start_job(jobs) for _ in range(3))
+    for job_id in (finished, cancelled, failed):
+        jobs.report(job_id, "w", Progress(step=1))
+    jobs.finish(finished, "w", {})
+    jobs.cancel(cancelled)
+    jobs.fail(failed, "w", "why")
+    jobs.renew("w", [], finished, 10)
+    time.sleep(RESULT_TTL_S + 0.2)
+    for job_id in (finished, cancelled, failed):
+        with pytest.raises(NotFound):
+            jobs.get_job(job_id)
+        assert not jobs.read_events(job_id, 0)
+    assert jobs.get_pool().jobs == []
+    assert redis.zcard(redis_keys.GPU_JOBS) == 0
+
+
+def test_a_long_job_of_a_lost_worker_is_still_found_and_queued_again(jobs: GpuJobs) -> None:
+    job_id = _start_job(jobs)
+    for _ in range(6):
+        time.sleep(LIFE_S / 5)
+        jobs.renew("w", [], job_id, 0.1)
+        jobs.get_pool()
+    time.sleep(0.2)
+    assert jobs.reap(3) == [job_id]
+    assert jobs.get_job(job_id).status is JobStatus.QUEUED
+
+
+def test_a_worker_that_lost_a_job_tells_nothing_of_it_any_more(jobs: GpuJobs) -> None:
+    job_id = _start_job(jobs, "first")
+    assert jobs.requeue(job_id, "first", 3, "lost")
+    assert jobs.claim(job_id, "second") is not None
+    jobs.append_events(job_id, "first", "completion", [b'{"prompt":0}'])
+    jobs.append_events(job_id, "second", "completion", [b'{"prompt":1}'])
+    assert jobs.read_events(job_id, 0) == [b'{"event":"completion","data":{"prompt":1}}']

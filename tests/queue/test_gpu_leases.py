@@ -1,0 +1,62 @@
+"""Leases on GPUs in the real Redis: one holder at a time, by one clock."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from redis import Redis
+
+from sandbox.queue.gpu_jobs import GpuJobs
+
+GPUS = ["host/0", "host/1"]
+
+
+@pytest.fixture
+def jobs(redis: Redis) -> GpuJobs:
+    return GpuJobs(redis, 60, 60)
+
+
+def _list_holders(jobs: GpuJobs) -> list[str]:
+    return [lease.worker for lease in jobs.list_leases()]
+
+
+def test_of_workers_that_ask_at_once_one_has_all_the_gpus(jobs: GpuJobs) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda name: jobs.renew(f"w{name}", GPUS, "", 10), range(8)))
+    assert sum(answer is None for answer in answers) == 1
+    winner = f"w{answers.index(None)}"
+    assert _list_holders(jobs) == [winner, winner]
+    assert {answer.worker for answer in answers if answer is not None} == {winner}
+
+
+def test_a_worker_that_wants_a_gpu_of_another_has_none_of_those_it_asked_for(jobs: GpuJobs) -> None:
+    assert jobs.renew("first", GPUS[1:], "", 10) is None
+    other = jobs.renew("second", GPUS, "gpu-1", 10)
+    assert other is not None
+    assert (other.gpu, other.worker, other.job) == ("host/1", "first", "")
+    assert _list_holders(jobs) == ["first"]
+
+
+def test_a_lease_that_lapsed_is_anothers_and_its_old_holder_can_neither_renew_nor_release_it(jobs: GpuJobs) -> None:
+    assert jobs.renew("first", GPUS, "", 0.1) is None
+    time.sleep(0.2)
+    assert jobs.renew("second", GPUS, "", 10) is None
+    assert jobs.renew("first", GPUS, "", 10) is not None
+    jobs.release("first", GPUS)
+    assert _list_holders(jobs) == ["second", "second"]
+    jobs.release("second", GPUS)
+    assert _list_holders(jobs) == []
+
+
+def test_leases_go_by_one_clock_whatever_a_hosts_own_says(jobs: GpuJobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert jobs.renew("first", GPUS, "", 10) is None
+    real = time.time()
+    monkeypatch.setattr(time, "time", lambda: real + 3_600)
+    assert _list_holders(jobs) == ["first", "first"]
+    assert jobs.renew("ahead", GPUS, "", 10) is not None
+    monkeypatch.setattr(time, "time", lambda: real - 3_600)
+    assert jobs.renew("behind", ["host/2"], "", 0.1) is None
+    time.sleep(0.2)
+    assert _list_holders(jobs) == ["first", "first"]

@@ -1,0 +1,122 @@
+"""Task sets: registered once under the hash of their JSON, read by many."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+
+import pytest
+from redis import Redis
+
+from sandbox.errors import BadRequest, NotFound
+from sandbox.queue import redis_keys
+from sandbox.queue.task_sets import TaskSets
+from sandbox.schema import TestCase
+from tests.redis_server import RedisServer
+
+TTL_S = 100
+DATABASE = 13
+BODY = json.dumps(
+    {
+        "tasks": {
+            "sum": {"tests": [{"stdin": "1 2\n", "expected": "3\n"}], "language": "cpp", "weights": [2.0]},
+            "näh/er": {"tests": [{"stdin": "", "expected": "1\n"}, {"stdin_base64": "/w==", "expected": "2\n"}]},
+        }
+    }
+).encode()
+SET = sha256(BODY).hexdigest()
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer) -> Iterator[Redis]:
+    client = redis_server.connect(DATABASE)
+    client.flushdb()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def sets(redis: Redis) -> TaskSets:
+    return TaskSets(redis, TTL_S)
+
+
+def expect_test_case(test: object) -> TestCase:
+    assert isinstance(test, TestCase)
+    return test
+
+
+def test_a_set_is_put_under_its_hash_and_read_by_reference(sets: TaskSets) -> None:
+    assert sets.put(SET, BODY).model_dump() == {"id": SET, "tasks": 2}
+    tasks = sets.get([f"{SET}/sum", f"{SET}/näh/er"])
+    assert tasks[f"{SET}/sum"].language == "cpp"
+    assert tasks[f"{SET}/sum"].weights == [2.0]
+    assert [expect_test_case(test).stdin_bytes for test in tasks[f"{SET}/näh/er"].tests] == [b"", b"\xff"]
+
+
+def test_another_process_reads_what_one_has_put(sets: TaskSets, redis: Redis) -> None:
+    sets.put(SET, BODY)
+    assert expect_test_case(TaskSets(redis, TTL_S).get([f"{SET}/sum"])[f"{SET}/sum"].tests[0]).expected == "3\n"
+
+
+def test_putting_twice_is_harmless_and_what_was_read_is_not_read_again(sets: TaskSets, redis: Redis) -> None:
+    sets.put(SET, BODY)
+    assert sets.put(SET, BODY) == sets.get_info(SET)
+    first = sets.get([f"{SET}/sum"])[f"{SET}/sum"]
+    redis.hset(redis_keys.task_set(SET), "sum", b"not read any more")
+    assert sets.get([f"{SET}/sum"])[f"{SET}/sum"] is first
+
+
+def test_a_set_that_is_used_lives_on(sets: TaskSets, redis: Redis) -> None:
+    sets.put(SET, BODY)
+    for _ in range(2):  # the second time from memory
+        redis.expire(redis_keys.task_set(SET), 1)
+        sets.get([f"{SET}/sum"])
+        assert redis.ttl(redis_keys.task_set(SET)) > 1
+
+
+def test_a_small_memory_forgets_and_reads_again(redis: Redis) -> None:
+    sets = TaskSets(redis, TTL_S, cache_mb=0)
+    sets.put(SET, BODY)
+    first = sets.get([f"{SET}/sum"])[f"{SET}/sum"]
+    again = sets.get([f"{SET}/sum"])[f"{SET}/sum"]
+    assert again == first
+    assert again is not first
+
+
+@pytest.mark.parametrize("reference", [f"{SET}/unknown", "0" * 64 + "/sum"])
+def test_what_was_never_put_is_not_found(sets: TaskSets, reference: str) -> None:
+    sets.put(SET, BODY)
+    with pytest.raises(NotFound, match="PUT /tasks/"):
+        sets.get([f"{SET}/sum", reference])
+    with pytest.raises(NotFound):
+        sets.get_info("0" * 64)
+
+
+def test_a_set_under_another_name_than_its_hash_is_refused(sets: TaskSets) -> None:
+    with pytest.raises(BadRequest, match=SET):
+        sets.put("0" * 64, BODY)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"{}", "body.tasks"),
+        (b"[]", "body"),
+        (b'{"tasks": {"a": {"tests": []}}}', "body.tasks.a.tests"),
+        (b'{"tasks": {"a": {"tests": [{"expected": ""}], "weights": []}}}', "body.tasks.a"),
+    ],
+)
+def test_what_is_no_set_is_refused_with_the_field(sets: TaskSets, body: bytes, field: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        sets.put(sha256(body).hexdigest(), body)
+    assert caught.value.field == field
+
+
+def test_a_set_with_many_tasks_is_written_whole(sets: TaskSets) -> None:
+    tasks = {str(number): {"tests": [{"stdin": "", "expected": str(number)}]} for number in range(2_500)}
+    body = json.dumps({"tasks": tasks}).encode()
+    name = sha256(body).hexdigest()
+    assert sets.put(name, body).tasks == 2_500
+    found = sets.get([f"{name}/{number}" for number in range(2_500)])
+    assert expect_test_case(found[f"{name}/2499"].tests[0]).expected == "2499"

@@ -1,0 +1,110 @@
+"""Versions that differ by one work side by side: what one cannot read it passes on, and nothing is lost or misread."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from redis import Redis
+
+from sandbox import service as service_module
+from sandbox.queue import job_batch, redis_keys
+from sandbox.schema import VerifyRequest
+from sandbox.service import Service
+from tests import worker_processes as crew_module
+from tests.queue.submit_and_wait import await_job, await_outputs, build_printing_programs, get_stdouts, wait_until
+from tests.worker_processes import WorkerProcesses
+
+ITEM = b'{"submission":"s","submitted_at":1.0,"execute":{"language":"python","code":""}}'
+
+
+def test_an_envelope_says_its_version_and_one_that_says_none_is_of_the_first() -> None:
+    assert job_batch.parse_batch(job_batch.pack([ITEM])).version == job_batch.FORMAT_VERSION
+    assert job_batch.parse_batch(b'{"items":[%b]}' % ITEM).version == 1
+
+
+def test_what_a_newer_version_adds_to_an_item_without_changing_its_meaning_is_left_out() -> None:
+    newer = ITEM[:-1] + b',"something_new":true}'
+    assert job_batch.parse_batch(job_batch.pack([newer])).items[0].submission == "s"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"version":%d,"items":[%b]}' % (job_batch.FORMAT_VERSION + 1, ITEM),
+        job_batch.pack([ITEM.replace(b'"code":""', b'"code":"","limit_of_the_future":1')]),
+        b'{"boxes":[]}',
+        b"secret, and no JSON",
+    ],
+)
+def test_what_cannot_be_read_is_said_without_quoting_it(content: bytes) -> None:
+    with pytest.raises(job_batch.UnreadableBatch) as caught:
+        job_batch.parse_batch(content)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_older_worker_passes_on_what_it_cannot_read_and_a_newer_one_runs_it(
+    service: Service, worker_processes: WorkerProcesses, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = (
+        f"from sandbox.jobs import envelope; envelope.VERSION = {job_batch.FORMAT_VERSION - 1}; {crew_module.COMMAND}"
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(crew_module, "COMMAND", older)
+        worker_processes.start()
+    readiness = service.check_readiness()
+    assert not readiness.ready
+    assert "older version" in readiness.problems[0]
+    kept = service.submit("execute", build_printing_programs(range(5)), batch=True, durable=True)
+    awaited = service.submit("execute", build_printing_programs(range(5, 10)), batch=True)
+    wait_until(lambda: "passed on" in worker_processes.read_log(), "the older worker passes it on")
+    assert service.get_job(kept.id).result is None
+    worker_processes.start()
+    assert await_outputs(awaited) == [str(number) for number in range(5, 10)]
+    assert get_stdouts(await_job(service, kept.id)) == [str(number) for number in range(5)]
+    assert service.check_readiness().ready
+    wait_until(lambda: redis.hlen(redis_keys.CLAIMS) == 0, "nothing is claimed any more")
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_what_no_worker_can_read_is_answered_as_our_failure(
+    durable: bool, service: Service, worker_processes: WorkerProcesses, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = service_module._encode_item
+
+    def with_a_field_of_the_future(item: job_batch.Item) -> bytes:
+        return packed(item).replace(b'"code":"print(1)"', b'"code":"print(1)","future":1')
+
+    monkeypatch.setattr(service_module, "_encode_item", with_a_field_of_the_future)
+    patient = f"from sandbox.jobs import worker; worker.MOST_PASSES = 3; {crew_module.COMMAND}"
+    with monkeypatch.context() as patch:
+        patch.setattr(crew_module, "COMMAND", patient)
+        worker_processes.start()
+    tests = [{"expected": "1"}, {"expected": "2"}]
+    verify = VerifyRequest.model_validate({"language": "python", "code": "print(1)", "tests": tests})
+    ticket = service.submit("verify", [verify], durable=durable)
+    if durable:
+        result = await_job(service, ticket.id).result
+    else:
+        result = json.loads(ticket.results[0].result(30))
+    assert result is not None
+    assert (result["verdict"], result["total"]) == ("internal_error", 2)
+    assert "no worker can read the request" in result["tests"][1]["message"]
+    wait_until(lambda: redis.hlen(redis_keys.CLAIMS) == 0, "nothing is claimed any more")
+    assert redis.keys("sandbox:envelope:*") == []
+    assert redis.keys("sandbox:passes:*") == []
+
+
+def test_a_newer_worker_runs_what_an_older_service_sends(
+    service: Service, worker_processes: WorkerProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker_processes.start()
+    monkeypatch.setattr(job_batch, "pack", lambda items: b'{"items":[' + b",".join(items) + b"]}")
+    assert await_outputs(service.submit("execute", build_printing_programs(range(3)), batch=True)) == ["0", "1", "2"]
+
+
+def test_a_worker_tells_its_version(service: Service, worker_processes: WorkerProcesses, redis: Redis) -> None:
+    worker_processes.start()
+    (description,) = [json.loads(text) for text in redis.mget(redis.keys("sandbox:worker:*"))]
+    assert description["reads"] == job_batch.FORMAT_VERSION
+    assert description["version"]

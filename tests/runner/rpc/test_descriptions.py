@@ -1,0 +1,72 @@
+"""Classes that are built of what another process says of its own."""
+
+from __future__ import annotations
+
+import enum
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sandbox.runner.rpc import descriptions
+from sandbox.runner.rpc.proxies import UNTRUSTED, ClassProxy
+from sandbox.runner.rpc.special_methods import SPECIAL_METHODS
+
+DESCRIPTION: dict[str, Any] = {
+    "name": "Thing",
+    "qualname": "Thing",
+    "doc": None,
+    "bases": [],
+    "special": [],
+    "compares": False,
+    "unhashable": False,
+    "methods": [],
+    "based": False,
+    "error": False,
+}
+PEER: Any = SimpleNamespace(trusting=False, program_name="program")
+
+
+def build_class(**described: Any) -> Any:
+    return descriptions.build_class(PEER, 0, {**DESCRIPTION, **described}, lambda value: value)
+
+
+def test_a_described_class_has_the_special_methods_it_has_and_no_others() -> None:
+    kind = build_class(
+        special=["__len__", "__call__", "__init_subclass__", "__getattribute__", "__class__", "_trust_level"]
+    )
+    assert isinstance(kind, ClassProxy)
+    assert SPECIAL_METHODS & vars(kind).keys() == {"__len__", "__call__"}
+    assert (kind._trust_level, kind._defines_eq) == (UNTRUSTED, False)
+
+
+def test_named_tuples_and_enumerations_are_real_ones() -> None:
+    point = build_class(record=["x", "y"], defaults=[5], special=["__eq__", "__hash__", "__len__"])
+    assert point(1) == (1, 5)
+    assert point(1) != 7
+    color = build_class(enum={"kind": "IntEnum", "mixin": "", "members": [["RED", 1], ["BLUE", 2]]}, special=["__eq__"])
+    assert issubclass(color, enum.IntEnum)
+    assert color.RED == 1
+    assert color.RED != color.BLUE
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [["__eq__", 1]],
+        [["_missing_", 1]],
+        [["mro", 1]],
+        [["a b", 1]],
+        [["startswith", str.startswith]],
+        [["count", lambda *_: True]],
+    ],
+)
+def test_no_function_of_the_other_side_becomes_a_method_of_a_copied_enumeration(members: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        build_class(enum={"kind": "Enum", "mixin": "", "members": members})
+
+
+@pytest.mark.parametrize("fields", [["__eq__"], ["_x"], ["a b"], ["class"], ["x", "x"]])
+def test_a_named_tuple_has_fields_that_python_allows(fields: list[str]) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        build_class(record=fields, defaults=[])

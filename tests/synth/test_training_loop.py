@@ -1,0 +1,170 @@
+"""The loop's steps: each done once, found again after a kill, and tried anew after a failure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from sandbox.client import Client
+from sandbox.errors import BadRequest
+from sandbox.schema import JobStatus
+from sandbox.schema.gpu import REQUEST_MODELS, GpuJob, GpuKind
+from sandbox.synth import study
+from sandbox.synth.training_loop import REPORT_FILE, STEPS, Plan, StepFailed, TrainingData, TrainingLoop, draw
+
+PLAN = Plan("base", sft_steps=3, grpo_steps=2, completions=4, grpo={"learning_rate": 1e-5})
+
+
+def make_rl_rows(number: int) -> list[dict[str, Any]]:
+    tests = [{"stdin": "1\n", "expected": "1\n"}]
+    return [
+        {"name": f"t{index}", "prompt": f"task {index}", "tests": tests, "difficulty": "easy"}
+        for index in range(number)
+    ]
+
+
+def make_sft_rows(number: int) -> list[dict[str, Any]]:
+    chat = [{"role": "user", "content": "task"}, {"role": "assistant", "content": "answer"}]
+    return [{"name": f"t{index}", "messages": chat, "style": "codeforces"} for index in range(number)]
+
+
+class FakeGpuService:
+    """A service whose GPU jobs end at once. The same key is the same job, as with the real one."""
+
+    def __init__(self, choose_status: Callable[[str], JobStatus] = lambda kind: JobStatus.FINISHED) -> None:
+        self.choose_status = choose_status
+        self.build_result: Callable[[int], dict[str, Any]] = lambda number: {}
+        self.started: list[tuple[str, Mapping[str, Any]]] = []
+        self._jobs: dict[str, GpuJob] = {}
+        self._job_id_by_key: dict[str, str] = {}
+
+    def start(self, kind: str, request: Mapping[str, Any], *, idempotency_key: str = "") -> GpuJob:
+        REQUEST_MODELS[GpuKind(kind)].model_validate(request)
+        idempotency_key = idempotency_key or f"{len(self.started)}"
+        if idempotency_key not in self._job_id_by_key:
+            job_id = f"gpu-{len(self.started)}"
+            self._job_id_by_key[idempotency_key] = job_id
+            self.started.append((kind, request))
+            made: dict[str, Any] = {"model": f"job:{job_id}", **self.build_result(len(self.started) - 1)}
+            result = {"all": {"pass@1": 0.5, "pass@4": 0.75}} if kind == "evaluate" else made
+            status = self.choose_status(kind)
+            error = "" if status is JobStatus.FINISHED else "no memory is left"
+            self._jobs[job_id] = GpuJob(id=job_id, kind=GpuKind(kind), status=status, result=result, error=error)
+        return self._jobs[self._job_id_by_key[idempotency_key]]
+
+    def wait(self, job_id: str) -> GpuJob:
+        return self._jobs[job_id]
+
+
+def make_loop(folder: Path, jobs: FakeGpuService, plan: Plan = PLAN) -> TrainingLoop:
+    return TrainingLoop(
+        folder,
+        TrainingData.from_rows(make_sft_rows(10), make_rl_rows(10), plan.seed),
+        plan,
+        cast(Client, jobs),
+        lambda line: None,
+    )
+
+
+def test_each_model_is_evaluated_and_the_next_one_made_of_it(tmp_path: Path) -> None:
+    jobs = FakeGpuService()
+    report = make_loop(tmp_path, jobs).run()
+    assert [kind for kind, _ in jobs.started] == ["evaluate", "train_sft", "evaluate", "train_grpo", "evaluate"]
+    models = [request["model"] for _, request in jobs.started]
+    assert models == ["base", "base", "job:gpu-1", "job:gpu-1", "job:gpu-3"]
+    assert jobs.started[3][1]["learning_rate"] == 1e-5
+    assert [row["step"] for row in report["table"]] == list(STEPS)
+    assert [row["pass@1"] for row in report["table"]] == [0.5, None, 0.5, None, 0.5]
+    assert report["data"] == {"sft_rows": 8, "rl_tasks": 8, "held_out_tasks": 2}
+    if draw(report, tmp_path / "loop.png"):
+        assert (tmp_path / "loop.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_held_out_is_in_nothing_that_is_learnt_from() -> None:
+    data = TrainingData.from_rows(make_sft_rows(10), make_rl_rows(10), 7)
+    held_out = {row["name"] for row in data.held_out}
+    assert held_out.isdisjoint(row["name"] for row in [*data.sft, *data.rl])
+    assert TrainingData.from_rows(make_sft_rows(10), make_rl_rows(10), 7) == data
+    with pytest.raises(BadRequest, match="golden"):
+        TrainingData.from_rows([row for row in make_sft_rows(10) if row["name"] in held_out], make_rl_rows(10), 7)
+    with pytest.raises(BadRequest, match="too few"):
+        TrainingData.from_rows(make_sft_rows(1), make_rl_rows(1), 7)
+
+
+def test_a_second_run_does_nothing_again(tmp_path: Path) -> None:
+    jobs = FakeGpuService()
+    first = make_loop(tmp_path, jobs).run()
+    assert make_loop(tmp_path, jobs).run() == first
+    assert len(jobs.started) == len(STEPS)
+
+
+def test_after_a_kill_the_job_that_was_started_is_waited_for(tmp_path: Path) -> None:
+    jobs = FakeGpuService()
+
+    def interrupt_wait(job_id: str) -> GpuJob:
+        if job_id == "gpu-1":
+            raise KeyboardInterrupt
+        return jobs._jobs[job_id]
+
+    jobs.wait = interrupt_wait  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        make_loop(tmp_path, jobs).run()
+    jobs.wait = lambda job_id: jobs._jobs[job_id]  # type: ignore[method-assign]
+    make_loop(tmp_path, jobs).run()
+    assert [kind for kind, _ in jobs.started].count("train_sft") == 1
+
+
+def test_a_step_that_failed_says_why_and_is_tried_anew(tmp_path: Path) -> None:
+    jobs = FakeGpuService(lambda kind: JobStatus.FAILED if kind == "train_grpo" else JobStatus.FINISHED)
+    with pytest.raises(StepFailed, match="grpo: job gpu-3 is failed: no memory is left"):
+        make_loop(tmp_path, jobs).run()
+    assert [row["step"] for row in json.loads((tmp_path / REPORT_FILE).read_bytes())["table"]] == list(STEPS[:4])
+    jobs.choose_status = lambda kind: JobStatus.FINISHED
+    make_loop(tmp_path, jobs).run()
+    assert [kind for kind, _ in jobs.started].count("train_grpo") == 2
+    assert [kind for kind, _ in jobs.started].count("train_sft") == 1
+
+
+@pytest.mark.parametrize("wrong", [{"sft": {"batch": 0}}, {"grpo": {"rollout": "colocate"}}, {"rollouts": "fast"}])
+def test_a_mistake_in_the_plan_is_said_before_anything_is_begun(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    jobs = FakeGpuService()
+    with pytest.raises(BadRequest, match=r"batch|rollout"):
+        make_loop(tmp_path, jobs, Plan("base", **wrong)).run()
+    assert not jobs.started
+
+
+def test_another_plan_is_done_from_where_it_differs(tmp_path: Path) -> None:
+    jobs = FakeGpuService()
+    make_loop(tmp_path, jobs).run()
+    make_loop(tmp_path, jobs, Plan("base", sft_steps=3, grpo_steps=9, completions=4)).run()
+    assert [kind for kind, _ in jobs.started[len(STEPS) :]] == ["train_grpo", "evaluate"]
+
+
+def test_what_another_plan_came_to_is_not_told_as_this_ones(tmp_path: Path) -> None:
+    make_loop(tmp_path, FakeGpuService()).run()
+    jobs = FakeGpuService(lambda kind: JobStatus.FAILED if kind == "train_sft" else JobStatus.FINISHED)
+    with pytest.raises(StepFailed):
+        make_loop(tmp_path, jobs, Plan("base", sft_steps=4, grpo_steps=2, completions=4)).run()
+    assert [row["step"] for row in json.loads((tmp_path / REPORT_FILE).read_bytes())["table"]] == list(STEPS[:2])
+
+
+@pytest.mark.parametrize(("kind", "result"), [("train_sft", "pass_rate"), ("train_grpo", "held_out_after")])
+def test_a_study_keeps_the_pass_rates_of_each_point_and_their_mean(tmp_path: Path, kind: str, result: str) -> None:
+    jobs = FakeGpuService()
+    name = "scaling" if kind == "train_sft" else "labels"
+    if name == "scaling":
+        points = study.prepare_scaling_study(tmp_path, make_sft_rows(10), make_rl_rows(10), (0.5, 1.0), 0)
+    else:
+        points = study.prepare_label_noise_study(tmp_path, make_rl_rows(10), (0.5, 1.0), 0)
+    jobs.build_result = lambda number: {result: number / 4}
+    trained = study.train(cast(Client, jobs), points, {"model": "base", "steps": 3}, 2, lambda line: None)
+    study.save_points(tmp_path, name, trained)
+    kept = json.loads((tmp_path / study.STUDIES_FOLDER / f"{name}.json").read_bytes())
+    assert [(point["point"], point["pass_rates"]) for point in kept] == [("0.5", [0.0, 0.25]), ("1", [0.5, 0.75])]
+    assert [point["pass_rate"] for point in kept] == [0.125, 0.625]
+    assert [(request["steps"], request["seed"]) for _, request in jobs.started] == [(3, 0), (3, 1)] * 2
+    assert (tmp_path / study.STUDIES_FOLDER / f"{name}.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,77 @@
+"""A client that judges by a rule instead of running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sandbox.rewards.plan import build_plan, score_results
+from sandbox.runner.contract import Verdict
+from sandbox.schema import TestCase, TestResult, VerifyRequest, VerifyResult
+from sandbox.schema.reward import RewardRequest, RewardResult, Task
+
+JudgeRule = Callable[[VerifyRequest], list[Verdict]]
+
+
+def build_result(verdicts: Sequence[Verdict]) -> VerifyResult:
+    """A result with these verdicts on its tests."""
+    passed = sum(verdict is Verdict.ACCEPTED for verdict in verdicts)
+    whole = next((verdict for verdict in verdicts if verdict is not Verdict.ACCEPTED), Verdict.ACCEPTED)
+    return VerifyResult(
+        id="1",
+        verdict=whole,
+        passed=passed,
+        total=len(verdicts),
+        score=passed / len(verdicts),
+        tests=[TestResult(verdict=verdict) for verdict in verdicts],
+    )
+
+
+def judge_by_echo(request: VerifyRequest) -> list[Verdict]:
+    """A program is taken to print its own last line's comment: `# 42` is accepted where 42 is expected."""
+    printed = request.code.rsplit("# ", 1)[-1].strip()
+    if printed == "broken":
+        return [Verdict.RUNTIME_ERROR] * len(request.tests)
+    good = {True: Verdict.ACCEPTED, False: Verdict.WRONG_ANSWER}
+    return [good[isinstance(test, TestCase) and test.expected.strip() == printed] for test in request.tests]
+
+
+class FakeClient:
+    """Answers every batch by `judge`; remembers what it was sent."""
+
+    def __init__(self, judge: JudgeRule = judge_by_echo) -> None:
+        self.judge = judge
+        self.batches: list[list[VerifyRequest]] = []
+        self.reward_requests: list[RewardRequest] = []
+        self.tasks: dict[str, Task] = {}
+
+    def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
+        self.batches.append(list(submissions))
+        return [build_result(self.judge(request)) for request in submissions]
+
+    def reward(self, request: RewardRequest) -> RewardResult:
+        """As the service does, with the tasks it knows."""
+        self.reward_requests.append(request)
+        plan = build_plan(request, lambda references: {each: self.tasks[each] for each in references})
+        return score_results(plan, [build_result(self.judge(program)) for program in plan.programs])
+
+
+class FakeAsyncClient:
+    """`FakeClient` for asyncio."""
+
+    def __init__(self, judge: JudgeRule = judge_by_echo) -> None:
+        self.sync = FakeClient(judge)
+
+    async def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
+        return self.sync.verify_batch(submissions)
+
+    async def reward(self, request: RewardRequest) -> RewardResult:
+        return self.sync.reward(request)
+
+
+def fail_every_test(request: VerifyRequest) -> list[Verdict]:
+    """The infrastructure fails for every program."""
+    return [Verdict.INTERNAL_ERROR] * len(request.tests)
+
+
+def fence_code(code: str, tag: str = "python") -> str:
+    return f"Here it is:\n```{tag}\n{code}\n```\nDone."

@@ -1,0 +1,320 @@
+"""The frameworks' own code, unmodified, with our rewards in it or our URL; each in an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadtest.temporary_service import find_free_port
+from sandbox.api.app import create_app
+from sandbox.config import ApiSettings, GpuSettings
+from sandbox.errors import QueueFull
+from sandbox.gpu.job_dir import JobDir
+from sandbox.gpu.training.verl_config import OVERRIDES_FILE, prepare_verl_command
+from sandbox.schema.gpu import GrpoRequest
+from sandbox.service import Service
+from tests.api.fake_service import FakeService
+from tests.api.threaded_server import serve_in_thread
+from tests.conftest import skip_or_fail
+from tests.virtualenvs import TRL, VERIFIERS, VERL, CannotInstall, Virtualenv, build_environment, ensure_python
+
+pytestmark = [pytest.mark.frameworks, pytest.mark.slow, pytest.mark.timeout(900)]
+
+# A model of two layers whose every token is a whole answer, so that a random one finds the right answer by chance and
+# a few steps of GRPO teach it that.
+GRPO_SCRIPT = """
+import json, sys
+from datasets import Dataset
+from tokenizers import Tokenizer, models
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
+from trl import GRPOConfig, GRPOTrainer
+from sandbox.trainers.trl_reward import trl_async_reward, trl_reward
+
+url, folder = sys.argv[1:]
+set_seed(0)
+right, wrong = "```python\\nprint(int(input()) * 2)\\n```", "```python\\nprint(5)\\n```"
+words = ["<pad>", "<eos>", "<unk>", "Double it.", right, wrong, "I do not know.", "```python\\nprint(\\n```"]
+tokens = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="<unk>"))
+tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokens, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>")
+config = LlamaConfig(
+    vocab_size=len(words), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+    pad_token_id=0, eos_token_id=1, bos_token_id=None,
+)
+called = []
+reward = trl_reward(url, policy="x-coder")
+
+def watched(completions, **given):
+    rewards = reward(completions=completions, **given)
+    called.extend(zip(completions, rewards))
+    return rewards
+
+watched.__name__ = "x_coder"
+tests = [{"input": "2", "output": "4"}, {"input": "5", "output": "10"}]
+trainer = GRPOTrainer(
+    model=LlamaForCausalLM(config),
+    processing_class=tokenizer,
+    train_dataset=Dataset.from_list([{"prompt": "Double it.", "tests": tests}] * 64),
+    reward_funcs=[watched, trl_async_reward(url, policy="fraction", name="fraction")],
+    args=GRPOConfig(
+        output_dir=folder, use_cpu=True, report_to=[], save_strategy="no", logging_steps=1, max_steps=12,
+        per_device_train_batch_size=16, num_generations=16, max_completion_length=1, learning_rate=0.03, beta=0.0,
+        lr_scheduler_type="constant", disable_tqdm=True, bf16=False,
+    ),
+)
+trainer.train()
+logged = [each["rewards/fraction/mean"] for each in trainer.state.log_history if "rewards/fraction/mean" in each]
+print(json.dumps({"called": called, "fraction": logged}))
+"""
+CHECKER = """import sys
+_, given, answer = (open(name).read() for name in sys.argv[1:4])
+sys.exit(given.split() != answer.split())
+"""
+RIGHT = "```python\nprint(int(input()) * 2)\n```"
+
+# verl's package asks for Ray when it is imported; its scoring asks for nothing but requests.
+VERL_SCORE_SCRIPT = """
+import importlib.util, json, sys
+from pathlib import Path
+from threading import Semaphore
+
+(root,) = importlib.util.find_spec("verl").submodule_search_locations
+folder = Path(root) / "utils" / "reward_score" / "sandbox_fusion"
+inside = [str(folder)]
+spec = importlib.util.spec_from_file_location("scoring", folder / "__init__.py", submodule_search_locations=inside)
+scoring = importlib.util.module_from_spec(spec)
+sys.modules["scoring"] = scoring
+spec.loader.exec_module(scoring)
+cases = {"inputs": ["2\\n", "5\\n"], "outputs": ["4\\n", "10\\n"]}
+scored = []
+for code in json.loads(sys.argv[2]):
+    score, details = scoring.compute_score(sys.argv[1], Semaphore(4), 512, f"```python\\n{code}\\n```", cases, True, 2)
+    told = [[each.get(name) for each in details] for name in ("status", "api_request_error")]
+    scored.append([score, *told])
+print(json.dumps(scored))
+"""
+
+# verl's own loader of reward functions, and its configuration; its packages' own modules would ask for Torch and Ray.
+VERL_REWARD_SCRIPT = """
+import asyncio, importlib.util, json, sys
+from types import ModuleType
+from hydra import compose, initialize_config_dir
+
+(root,) = importlib.util.find_spec("verl").submodule_search_locations
+for name in ("verl", "verl.utils", "verl.trainer", "verl.trainer.ppo"):
+    package = sys.modules[name] = ModuleType(name)
+    package.__path__ = [root + name.removeprefix("verl").replace(".", "/")]
+sys.modules["verl"].DataProto = None
+from verl.trainer.ppo.reward import get_custom_reward_fn
+
+overrides, answers = map(json.loads, sys.argv[1:])
+with initialize_config_dir(f"{root}/trainer/config", version_base=None):
+    score = get_custom_reward_fn(compose("ppo_trainer", overrides=overrides))
+
+async def scores():
+    about = {"index": 0, "num_turns": 2, "rollout_reward_scores": {}}
+    return [
+        await score(data_source="sandbox", solution_str=answer, ground_truth=truth, extra_info=about)
+        for answer, truth in answers
+    ]
+
+print(json.dumps(asyncio.run(scores())))
+"""
+
+RUBRIC_SCRIPT = """
+import asyncio, json, sys
+import verifiers as vf
+from sandbox.trainers.verifiers_rubric import verifiers_reward, verifiers_rollout_reward
+
+url, right = sys.argv[1:]
+tests = [{"input": "2", "output": "4"}, {"input": "5", "output": "10"}]
+
+def state(text):
+    completion = [{"role": "assistant", "content": text}]
+    return vf.State(
+        input={"prompt": [{"role": "user", "content": "Double it."}], "example_id": 0, "task": "double",
+               "answer": "", "info": {"tests": tests}},
+        completion=completion, trajectory=[], timing={}, reward=None,
+        prompt=[], answer="", info={"tests": tests}, task="double",
+    )
+
+async def scored():
+    states = [state(text) for text in (right, "I do not know.", "```python\\nprint(4)\\n```")]
+    await vf.Rubric(funcs=[verifiers_reward(url, policy="fraction")]).score_group(states)
+    one = state(right)
+    await vf.Rubric(funcs=[verifiers_rollout_reward(url, missing=-1.0)]).score_rollout(one)
+    return [each["reward"] for each in states], [each["advantage"] for each in states], one["reward"]
+
+print(json.dumps(asyncio.run(scored())))
+"""
+
+
+@pytest.fixture(scope="module")
+def url(live_service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serve_in_thread(create_app(ApiSettings(home=tmp_path_factory.mktemp("api")), live_service)) as address:
+        yield address
+
+
+def run_script(environment: Virtualenv, script: str, *arguments: str) -> Any:
+    """What the script printed last, as JSON."""
+    try:
+        python = ensure_python(environment)
+    except CannotInstall as error:
+        skip_or_fail(str(error))
+    command = [str(python), "-c", script, *arguments]
+    ended = subprocess.run(command, env=build_environment(), capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr[-4000:]
+    return json.loads(ended.stdout.splitlines()[-1])
+
+
+def test_trls_grpo_trainer_calls_our_rewards_and_learns_from_them(url: str, tmp_path: Path) -> None:
+    output = run_script(TRL, GRPO_SCRIPT, url, str(tmp_path))
+    assert len(output["called"]) == 12 * 16
+    for completion, reward in output["called"]:
+        runs = completion in {RIGHT, "```python\nprint(5)\n```"}
+        assert reward == (5.0 if completion == RIGHT else 0.0 if runs else -2.0), completion
+    assert output["fraction"][-1] > output["fraction"][0] + 0.3, output["fraction"]
+
+
+# Two steps. After each batch of rewards it says a word and waits for a line; `argv` says how patient the function is.
+TWO_STEPS_SCRIPT = (
+    GRPO_SCRIPT.replace("url, folder = sys.argv[1:]", "url, folder, options = sys.argv[1:]")
+    .replace('trl_reward(url, policy="x-coder")', "trl_reward(url, **json.loads(options))")
+    .replace("max_steps=12", "max_steps=2")
+    .replace(', trl_async_reward(url, policy="fraction", name="fraction")', "")
+    .replace(
+        "    return rewards\n", "    print('rewarded', flush=True)\n    sys.stdin.readline()\n    return rewards\n"
+    )
+)
+OUTAGE_S = 30.0
+
+
+@contextmanager
+def start_two_steps(url: str, directory: Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    try:
+        python = ensure_python(TRL)
+    except CannotInstall as error:
+        skip_or_fail(str(error))
+    command = [str(python), "-c", TWO_STEPS_SCRIPT, url, str(directory), json.dumps(options)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=build_environment(), stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_until_rewarded(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line == "rewarded\n":
+            return
+    pytest.fail("the training ended before its first rewards")
+
+
+def resume(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n" * 2)  # one for each step
+    process.stdin.flush()
+
+
+def test_a_training_waits_for_a_service_that_is_away_and_has_all_its_rewards(
+    live_service: Service, tmp_path: Path
+) -> None:
+    app, port = create_app(ApiSettings(home=tmp_path), live_service), find_free_port()
+    with ExitStack() as stack:
+        with serve_in_thread(app, port=port) as url:
+            process = stack.enter_context(start_two_steps(url, tmp_path, policy="x-coder"))
+            wait_until_rewarded(process)
+        resume(process)
+        time.sleep(OUTAGE_S)
+        with serve_in_thread(app, port=port):
+            out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err[-4000:]
+    rewards = [reward for _, reward in json.loads(out.splitlines()[-1])["called"]]
+    assert len(rewards) == 2 * 16
+    assert None not in rewards
+    assert f"the service at {url} answers again" in err
+
+
+def test_a_training_stops_when_the_service_is_gone_for_good(live_service: Service, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        with serve_in_thread(create_app(ApiSettings(home=tmp_path), live_service)) as url:
+            process = stack.enter_context(start_two_steps(url, tmp_path, patience_s=5))
+            wait_until_rewarded(process)
+        resume(process)
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert f"the service at {url} gave no verdicts for 5 s" in err.splitlines()[-1]
+
+
+def test_a_training_does_not_start_without_a_service_or_with_a_policy_that_there_is_not(
+    url: str, tmp_path: Path
+) -> None:
+    nowhere = f"http://127.0.0.1:{find_free_port()}"
+    for address, options, fault in ((nowhere, {}, f"answers at {nowhere}"), (url, {"policy": "binry"}, "binry")):
+        with start_two_steps(address, tmp_path, **options) as process:
+            _, err = process.communicate(timeout=120)
+        assert process.returncode == 1
+        assert fault in err
+
+
+def test_verls_sandbox_fusion_scoring(url: str) -> None:
+    codes = [
+        "print(int(input()) * 2)",
+        "print(4)",
+        "raise SystemExit(3)",
+        "while True: pass",
+        "print(chr(52) * 300_000)",
+    ]
+    scored = run_script(VERL, VERL_SCORE_SCRIPT, f"{url}/dialects/sandbox_fusion/run_code", json.dumps(codes))
+    assert [score for score, *_ in scored] == [1.0, 0.5, 0.0, 0.0, 0.0]
+    statuses = [status for _, status, _ in scored]
+    assert statuses == [
+        ["success", "success"],
+        ["success", "wrong_answer"],
+        ["runtime_error"] * 2,
+        ["timeout"] * 2,
+        ["wrong_answer"] * 2,
+    ]
+
+
+def test_a_grpo_jobs_reward_is_what_verl_calls(url: str, tmp_path: Path) -> None:
+    """With the job's own configuration and data, whose containers are verl's when they reach the reward."""
+    task = {"prompt": "Double it.", "tests": [{"stdin": "2\n", "expected": "4"}, {"stdin": "5\n", "expected": "10"}]}
+    checker = {"type": "program", "language": "python", "code": CHECKER}
+    fields = {"tasks": [task], "checker": checker, "policy": {"name": "first-k", "k": 1}, "limits": {"cpu_time_s": 2.0}}
+    request = GrpoRequest.model_validate({"model": "m", "backend": "verl", **fields})
+    job_dir = JobDir(tmp_path / "job")
+    job_dir.write_order({"request": {}, "model": "m"})
+    prepare_verl_command(job_dir, request, GpuSettings(home=tmp_path, url=url), 1)
+    row = json.loads((job_dir.path / "train.jsonl").read_text().splitlines()[0])
+    truth = row["reward_model"]["ground_truth"]
+    answers = [[RIGHT, truth], ["```python\nprint(4)\n```", truth], ["I do not know.", truth]]
+    scored = run_script(VERL, VERL_REWARD_SCRIPT, (job_dir.path / OVERRIDES_FILE).read_text(), json.dumps(answers))
+    assert [each["score"] for each in scored] == [1.0, 1.0, 0.0]
+    assert [each["answered"] for each in scored] == [1.0, 1.0, 0.0]
+
+
+def test_an_overload_is_told_to_verls_client_as_what_it_tries_again(tmp_path: Path) -> None:
+    service = FakeService(refusal=QueueFull("lane rl is full"))
+    with serve_in_thread(create_app(ApiSettings(home=tmp_path), service)) as url:
+        ((score, statuses, errors),) = run_script(
+            VERL, VERL_SCORE_SCRIPT, f"{url}/dialects/sandbox_fusion/run_code", '["print(4)"]'
+        )
+    assert score == 0.0
+    assert set(statuses) == {"api_error"}
+    assert all("Gateway Timeout (504) on attempt 3/3" in error for error in errors)
+
+
+def test_a_rubric_of_verifiers_calls_our_rewards(url: str) -> None:
+    rewards, advantages, alone = run_script(VERIFIERS, RUBRIC_SCRIPT, url, RIGHT)
+    assert rewards == [1.0, 0.0, 0.5]
+    assert advantages == [0.5, -0.5, 0.0]
+    assert alone == 1.0

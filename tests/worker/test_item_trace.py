@@ -1,0 +1,120 @@
+"""A journey adds up what a slot says of one item; who watches is told once."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from sandbox.queue.job_batch import Item
+from sandbox.request_context import LOG_FIELDS
+from sandbox.schema import ExecuteRequest, VerifyRequest
+from sandbox.worker.item_trace import ItemTrace, ItemTracer, NullObserver, SlotState, build_log_fields
+
+ACCEPTED = (
+    b'{"id":"a","verdict":"accepted","passed":2,"total":2,"tests":[{"verdict":"accepted"},{"verdict":"accepted"}]}'
+)
+
+
+class RecordingObserver(NullObserver):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.states: list[SlotState] = []
+        self.traces: list[ItemTrace] = []
+
+    def set_slot_state(self, state: SlotState) -> None:
+        self.states.append(state)
+
+    def record_trace(self, trace: ItemTrace) -> None:
+        self.traces.append(trace)
+
+
+@pytest.fixture
+def observer() -> RecordingObserver:
+    return RecordingObserver()
+
+
+def build_verify_item(language: str = "py") -> Item:
+    tests = [{"stdin": "", "expected": ""}]
+    request = VerifyRequest.model_validate({"language": language, "code": "", "tests": tests})
+    return Item(submission="s", index=3, submitted_at=time.time() - 5, client="trainer", request="r-1", verify=request)
+
+
+def test_a_journey_says_where_the_time_went(observer: RecordingObserver) -> None:
+    tracer = ItemTracer(observer)
+    tracer.start_item(build_verify_item(), "rl")
+    began = time.monotonic()
+    tracer.record_phase("box", began, began + 0.001)
+    tracer.record_phase("compile", began + 0.001, began + 0.011)
+    tracer.record_phase("run", began + 0.011, began + 0.021, sent=3, received=4)
+    tracer.record_phase("run", began + 0.025, began + 0.035, sent=1)
+    time.sleep(0.05)
+    tracer.finish_item(ACCEPTED)
+    [trace] = observer.traces
+    assert trace.seconds_by_phase == {
+        "box": pytest.approx(0.001),
+        "compile": pytest.approx(0.01),
+        "run": pytest.approx(0.02),
+    }
+    assert trace.judge_s == pytest.approx(trace.took_s - 0.031, abs=0.001)
+    assert (trace.sent_bytes, trace.received_bytes) == (4, 4)
+    assert (trace.kind, trace.language, trace.verdict, trace.test_count) == ("verify", "python", "accepted", 2)
+    assert trace.queued_s == pytest.approx(5, abs=0.5)
+
+
+def test_two_boxes_that_run_side_by_side_take_their_time_once(observer: RecordingObserver) -> None:
+    tracer = ItemTracer(observer)
+    tracer.start_item(build_verify_item(), "rl")
+    began = time.monotonic()
+    tracer.record_phase("run", began, began + 0.030)
+    tracer.record_phase("run", began + 0.005, began + 0.035)
+    time.sleep(0.04)
+    tracer.finish_item(ACCEPTED)
+    assert observer.traces[0].covered_s == pytest.approx(0.035)
+
+
+def test_a_slot_is_warming_while_it_waits_for_a_box(observer: RecordingObserver) -> None:
+    tracer = ItemTracer(observer)
+    tracer.set_idle()
+    tracer.start_item(build_verify_item(), "rl")
+    tracer.record_cache_use("box", False)
+    now = time.monotonic()
+    tracer.record_phase("box", now - 0.3, now)
+    tracer.finish_item(ACCEPTED)
+    tracer.set_idle()
+    assert observer.states == ["warming", "idle", "busy", "warming", "busy", "idle"]
+    assert observer.traces[0].cache_uses == {("box", False): 1}
+
+
+def test_what_is_said_between_items_belongs_to_none(observer: RecordingObserver) -> None:
+    tracer = ItemTracer(observer)
+    tracer.record_phase("box", 0.0, 1.0)
+    tracer.record_cache_use("box", True)
+    tracer.finish_item(ACCEPTED)
+    assert observer.traces == []
+
+
+def test_every_line_logged_meanwhile_has_the_items_ids() -> None:
+    tracer = ItemTracer()
+    item = build_verify_item()
+    tracer.start_item(item, "rl")
+    assert LOG_FIELDS.get() == build_log_fields(item, "rl")
+    assert build_log_fields(item, "rl") == {
+        "submission": "s",
+        "item": "s.3",
+        "lane": "rl",
+        "request": "r-1",
+        "key": "trainer",
+    }
+    tracer.set_idle()
+    assert LOG_FIELDS.get() == {}
+
+
+@pytest.mark.parametrize(("named", "counted"), [("py", "python"), ("c++", "cpp"), ("made up", "unknown")])
+def test_what_clients_make_up_is_no_series_of_its_own(named: str, counted: str, observer: RecordingObserver) -> None:
+    tracer = ItemTracer(observer)
+    request = ExecuteRequest(language=named, code="")
+    tracer.start_item(Item(submission="s", submitted_at=time.time(), execute=request), "rl")
+    tracer.finish_item(b'{"status":"ok"}')
+    assert observer.traces[0].language == counted
