@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic_core import PydanticSerializationError
@@ -21,7 +22,7 @@ from sandbox.queue import idempotency, job_batch, live_view
 from sandbox.queue.connection import connect
 from sandbox.queue.gpu_jobs import GpuJobs, is_gpu_job
 from sandbox.queue.idempotency import KeyedRequest
-from sandbox.queue.job_batch import Item, SubmissionKind
+from sandbox.queue.job_batch import Item
 from sandbox.queue.job_store import JobStore, allow_any_owner
 from sandbox.queue.outage import OutageMonitor, list_problems, read_slot_reports
 from sandbox.queue.payload_files import ExternalizedItems
@@ -31,6 +32,7 @@ from sandbox.queue.sender import BatchSender
 from sandbox.queue.storage_limits import StorageLimiter, submission_member, translate_redis_error
 from sandbox.queue.task_sets import TaskSets
 from sandbox.request_context import CURRENT_CALLER, CURRENT_REQUEST_IDS, generate_id
+from sandbox.rewards.plan import score_stored_request
 from sandbox.schema import (
     AssertTest,
     ExecuteRequest,
@@ -44,12 +46,14 @@ from sandbox.schema import (
 )
 from sandbox.schema.callbacks import Callback, DeadWebhook
 from sandbox.schema.gpu import GpuJob, GpuKind, GpuPool, GpuRequest
+from sandbox.schema.health import Readiness
 from sandbox.schema.live import LiveView
 from sandbox.schema.reward import RewardRequest, Task, TaskSetInfo
+from sandbox.schema.submissions import SubmissionKind
 from sandbox.schema.vote import VoteRequest
 from sandbox.webhooks.queue import WebhookQueue
 
-__all__ = ["Readiness", "Service", "SubmissionKind", "SubmissionRequest", "Ticket"]
+__all__ = ["Service", "SubmissionRequest", "Ticket"]
 
 logger = logging.getLogger(__name__)
 
@@ -70,24 +74,6 @@ class Ticket:
     client: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """Whether submissions would be served now, and what stands in the way.
-
-    `waiting_for_box_s` is the longest time that a worker has been waiting for a box to start.
-    """
-
-    ready: bool
-    workers: int
-    queued: dict[str, int] = field(default_factory=dict)
-    engine: str = ""
-    missing_walls: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    oldest_s: dict[str, float] = field(default_factory=dict)
-    waiting_for_box_s: float = 0.0
-    storage_bytes: dict[str, int] = field(default_factory=dict)
-
-
 class Service:
     """Thread-safe; `start` before use, `close` after."""
 
@@ -101,7 +87,12 @@ class Service:
         self._externalized = ExternalizedItems(settings.home, self._redis, settings.lease_s)
         self._storage_limiter = StorageLimiter(self._redis, settings.max_kept_mb)
         self._task_sets = TaskSets(self._redis, settings.task_set_ttl_s, storage_limiter=self._storage_limiter)
-        self._job_store = JobStore(self._redis, settings.queue_ttl_s, settings.result_ttl_s, self._task_sets.get)
+        self._job_store = JobStore(
+            self._redis,
+            settings.queue_ttl_s,
+            settings.result_ttl_s,
+            partial(score_stored_request, look_up_tasks=self._task_sets.get),
+        )
         self._webhook_queue = WebhookQueue(self._redis, self._job_store)
         self._quotas = Quotas(self._redis, settings.queue_ttl_s)
         self._gpu_jobs = GpuJobs(self._redis, settings.queue_ttl_s, settings.result_ttl_s)

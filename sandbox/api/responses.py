@@ -17,8 +17,9 @@ from sandbox.errors import SandboxError
 from sandbox.schema import Job, JobStatus, Lane, VerifyRequest
 from sandbox.schema.callbacks import Callback
 from sandbox.schema.reward import RewardRequest
-from sandbox.service import SubmissionKind, Ticket
+from sandbox.schema.submissions import SubmissionKind
 from sandbox.service import SubmissionRequest as Submission
+from sandbox.service import Ticket
 from sandbox.telemetry.rl_groups import record_batch
 
 # Above this, turning a batch into envelopes would hold up the event loop for longer than handing it to a thread does.

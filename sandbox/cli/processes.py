@@ -165,12 +165,14 @@ def deliver() -> None:
     """Webhooks alone: deliver what the Redis of SANDBOX_REDIS_URL has due; `up` starts it where there is a secret."""
     import asyncio
     import signal
+    from functools import partial
 
     from sandbox.api.dialects import judge0
     from sandbox.config import WebhookSettings
     from sandbox.queue.connection import connect
     from sandbox.queue.job_store import JobStore
     from sandbox.queue.task_sets import TaskSets
+    from sandbox.rewards.plan import score_stored_request
     from sandbox.telemetry.logs import start_logging
     from sandbox.telemetry.process_files import get_metrics_folder
     from sandbox.telemetry.registry import MetricsRegistry
@@ -184,7 +186,9 @@ def deliver() -> None:
     start_logging(settings.log_level)
     redis = connect(settings.effective_redis_url)
     tasks = TaskSets(redis, settings.task_set_ttl_s)
-    job_store = JobStore(redis, settings.queue_ttl_s, settings.result_ttl_s, tasks.get)
+    job_store = JobStore(
+        redis, settings.queue_ttl_s, settings.result_ttl_s, partial(score_stored_request, look_up_tasks=tasks.get)
+    )
     webhook_queue = WebhookQueue(redis, job_store, {judge0.DIALECT.name: judge0.make_callback_renderer(tasks.get)})
     watch = WebhookMetrics(MetricsRegistry(get_metrics_folder(settings.home), "deliver"))
 

@@ -34,10 +34,11 @@ from sandbox.schema.error_paths import format_dotted_path
 
 if TYPE_CHECKING:
     from sandbox.schema.gpu import GpuJob, GpuPool, GpuRequest
+    from sandbox.schema.health import Readiness
     from sandbox.schema.live import LiveView
     from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
+    from sandbox.schema.submissions import SubmissionKind
     from sandbox.schema.vote import VoteRequest, VoteResult
-    from sandbox.service import Readiness, SubmissionKind
 
 logger = logging.getLogger(__name__)
 
@@ -282,7 +283,7 @@ def build_gpu_pool_call() -> ApiCall[GpuPool]:
 
 def build_readiness_call() -> ApiCall[Readiness]:
     # Imported here: the service's module brings Redis and RQ along, which no other call needs.
-    from sandbox.service import Readiness
+    from sandbox.schema.health import Readiness
 
     return ApiCall("GET", "/health/ready", TypeAdapter(Readiness), success_statuses=frozenset({200, 503}))
 

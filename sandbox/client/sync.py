@@ -47,10 +47,11 @@ from sandbox.schema import (
 
 if TYPE_CHECKING:
     from sandbox.schema.gpu import GpuJob, GpuPool, GpuRequest
+    from sandbox.schema.health import Readiness
     from sandbox.schema.live import LiveView
     from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
+    from sandbox.schema.submissions import SubmissionKind
     from sandbox.schema.vote import VoteRequest, VoteResult
-    from sandbox.service import Readiness, SubmissionKind
 
 
 class Client:

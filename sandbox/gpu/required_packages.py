@@ -39,7 +39,8 @@ def select_working_lanes(lanes: Sequence[str], missing_by_lane: Mapping[str, str
     working = tuple(lane for lane in lanes if lane not in missing_by_lane)
     if not working:
         raise InfrastructureError(
-            f"a worker for the lanes {', '.join(lanes)} could do no job: {'; '.join(missing_by_lane[lane] for lane in lanes)}. "
+            f"a worker for the lanes {', '.join(lanes)} could do no job: "
+            f"{'; '.join(missing_by_lane[lane] for lane in lanes)}. "
             "Run pip install '.[gpu]' in a checkout, name an interpreter that has these packages in SANDBOX_GPU_PYTHON,"
             " or a service that generates in SANDBOX_LLM_URL"
         )

@@ -36,7 +36,7 @@ LANE_BY_KIND = {
     GpuKind.SFT: TRAINING_LANE,
     GpuKind.GRPO: TRAINING_LANE,
 }
-RQ_FUNCTION = "sandbox.gpu.rq_entry.perform"
+RQ_FUNCTION = "sandbox.gpu.tasks.perform"
 NO_TIMEOUT = -1
 MAX_LISTED_JOBS = 100
 

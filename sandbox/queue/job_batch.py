@@ -26,11 +26,11 @@ from rq.utils import utcformat
 from sandbox.queue import fair_queue, redis_keys
 from sandbox.request_context import generate_id
 from sandbox.schema import ExecuteRequest, Lane, VerifyRequest
+from sandbox.schema.submissions import SubmissionKind
 from sandbox.schema.vote import VoteRequest
 
-SubmissionKind = Literal["execute", "verify", "vote"]
 PushCommand = Literal["LPUSH", "RPUSH", ""]
-RQ_FUNCTION = "sandbox.worker.rq_entry.perform_envelope"
+RQ_FUNCTION = "sandbox.worker.rq_entry.run_batch"
 NO_TIMEOUT = -1
 FORMAT_VERSION = 1  # of an envelope's format
 _PLACEHOLDER_ID = b"0" * 32

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,6 @@ from sandbox.queue import idempotency, redis_keys
 from sandbox.queue.idempotency import KeyedRequest
 from sandbox.queue.payload_files import CANCELLED_MESSAGE
 from sandbox.queue.result_writer import encode_message, push_results
-from sandbox.rewards.plan import TaskLookup, build_plan, refuse_task_lookup, score_results
 from sandbox.schema import Job, JobStatus, VerifyResult
 from sandbox.schema.callbacks import Callback
 from sandbox.schema.reward import RewardRequest, RewardResult
@@ -49,14 +48,15 @@ class JobRecord:
         return [f"{self.id}.{index}" for index in range(self.item_count)] if self.is_batch else [self.id]
 
 
+ScoreRewards = Callable[[bytes, Sequence[VerifyResult]], RewardResult]
+
+
 class JobStore:
     """Reads and writes kept submissions; every method is one or two round trips."""
 
-    def __init__(
-        self, redis: Redis, queue_ttl_s: int, result_ttl_s: int, look_up_tasks: TaskLookup = refuse_task_lookup
-    ) -> None:
+    def __init__(self, redis: Redis, queue_ttl_s: int, result_ttl_s: int, score_rewards: ScoreRewards) -> None:
         self._redis = redis
-        self._look_up_tasks = look_up_tasks
+        self._score_rewards = score_rewards
         self._ttl_s = queue_ttl_s + result_ttl_s
         self._result_ttl_s = result_ttl_s
 
@@ -199,9 +199,8 @@ class JobStore:
         request = self._redis.get(redis_keys.reward(record.id))
         if request is None:
             raise _build_not_found(record.id)
-        plan = build_plan(RewardRequest.model_validate_json(request), self._look_up_tasks)
         results = [VerifyResult.model_validate_json(stored[str(index).encode()]) for index in range(record.item_count)]
-        return score_results(plan, results)
+        return self._score_rewards(request, results)
 
     def _count_batches_ahead(self, record: JobRecord) -> int | None:
         """Envelopes queued before this submission's first, None when a worker has taken that already."""

@@ -12,12 +12,14 @@ import re
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from sandbox import languages
 from sandbox.rewards.code_blocks import BlockScan, CodeBlock, StillThinking, scan_blocks, starts_with_fence
 from sandbox.rewards.code_blocks import tag_language as tag_language
+from sandbox.schema.reward_policy import Extraction as Extraction
 
+DEFAULT_EXTRACTION = Extraction()
 Completion = str | Sequence[Mapping[str, Any]]
 
 # A token that ends a turn, pads a batch, or closes the answer: no part of a program when it is the last thing there is.
@@ -27,30 +29,6 @@ _END_TOKEN = re.compile(
 )
 _END_TOKEN_CHARS = 64
 _PROSE = re.compile(r"[\w\s.,!?'\u2019-]*:?")
-
-
-@dataclass(frozen=True, slots=True)
-class Extraction:
-    """How to find the answer.
-
-    `which` of several blocks counts: the last, the first, the longest, or all of them joined. Blocks tagged with the
-    expected language come before untagged ones; blocks in another language never count. `bare` says what text without
-    any fence is: no answer, or (`raw`) the answer, in Python only where it parses. `thinking_tag` names the tag around
-    thoughts, empty for none; `thinking_open` says that the prompt has opened it already, so that a completion that
-    never closes it has no answer. `fence_open` says that the prompt ends with an open fence, so that the completion
-    begins with code. `prompt` is `included` if a completion is the whole sequence, starting with its prompt;
-    `prompt_code` says whether a block that the prompt contains word for word may be the answer.
-    """
-
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 -- read by pydantic at the edge, not a field
-
-    which: Literal["last", "first", "longest", "all"] = "last"
-    bare: Literal["none", "raw"] = "none"
-    thinking_tag: str = "think"
-    thinking_open: bool = False
-    fence_open: bool = False
-    prompt: Literal["separate", "included"] = "separate"
-    prompt_code: Literal["skip", "allow"] = "skip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +43,7 @@ class Answer:
 def extract(
     completion: Completion,
     language: str = "",
-    options: Extraction = Extraction(),
+    options: Extraction = DEFAULT_EXTRACTION,
     *,
     skipped: Collection[str] = (),
 ) -> Answer | None:

@@ -138,6 +138,13 @@ def score_results(plan: RewardPlan, results: Sequence[VerifyResult | None]) -> R
     return RewardResult(rewards=rewards, details=details)
 
 
+def score_stored_request(
+    request_json: bytes, results: Sequence[VerifyResult], *, look_up_tasks: TaskLookup
+) -> RewardResult:
+    """Return the rewards of a stored request. The same request makes the same plan, so its completions match."""
+    return score_results(build_plan(RewardRequest.model_validate_json(request_json), look_up_tasks), results)
+
+
 def _look_up_tasks(references: Sequence[str], lookup: TaskLookup) -> Mapping[str, Task | NotFound]:
     """The tasks of these references, or why there is none. Raises NotFound if more than a few are unknown.
 

@@ -8,11 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from sandbox.rewards.extraction import Extraction
-from sandbox.rewards.policy import Policy
 from sandbox.schema.checkers import Checker, TokensChecker
 from sandbox.schema.programs import MAX_NAME_CHARS, Job, JobStatus
 from sandbox.schema.reward import PolicyChoice, Tests
+from sandbox.schema.reward_policy import Extraction, Policy
 from sandbox.schema.tests import AnyTest
 from sandbox.schema.wire import LimitsRequest, WireModel
 

@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from sandbox.rewards.extraction import Extraction
-from sandbox.rewards.policy import Policy, PolicyName
 from sandbox.runner.contract import Verdict
 from sandbox.schema.callbacks import CallbackUrl
 from sandbox.schema.checkers import Checker, TokensChecker
@@ -23,6 +21,7 @@ from sandbox.schema.programs import (
     TestCase,
     WireModel,
 )
+from sandbox.schema.reward_policy import Extraction, Policy, PolicyName
 from sandbox.schema.tests import FunctionTest, RewardedTest
 
 MAX_COMPLETION_CHARS = 8 << 20

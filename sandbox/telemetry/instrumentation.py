@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sandbox import languages
 from sandbox.errors import SandboxError
@@ -14,13 +14,14 @@ from sandbox.telemetry import definitions
 from sandbox.telemetry.registry import MetricsRegistry
 
 if TYPE_CHECKING:
-    from sandbox.api.dependencies import SubmissionService
     from sandbox.schema import Job
     from sandbox.schema.callbacks import Callback, DeadWebhook
     from sandbox.schema.gpu import GpuJob, GpuKind, GpuPool, GpuRequest
+    from sandbox.schema.health import Readiness
     from sandbox.schema.live import LiveView
     from sandbox.schema.reward import RewardRequest, Task, TaskSetInfo
-    from sandbox.service import Readiness, SubmissionKind, SubmissionRequest, Ticket
+    from sandbox.schema.submissions import SubmissionKind
+    from sandbox.service import SubmissionRequest, Ticket
 
 # Any other word a client sends as a method must not become a series of its own.
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -29,6 +30,50 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+class SubmissionService(Protocol):
+    """`sandbox.service.Service` as the API and its instrumentation see it; see there."""
+
+    def submit(
+        self,
+        kind: SubmissionKind,
+        requests: Sequence[SubmissionRequest],
+        *,
+        durable: bool = False,
+        batch: bool = False,
+        idempotency_key: str = "",
+        callback: Callback | None = None,
+        reward: RewardRequest | None = None,
+    ) -> Ticket: ...
+
+    def get_job(self, job_id: str) -> Job: ...
+
+    def cancel(self, job_id: str) -> Job: ...
+
+    def abandon(self, ticket: Ticket) -> None: ...
+
+    def get_missing_languages(self) -> frozenset[str]: ...
+
+    def check_readiness(self) -> Readiness: ...
+
+    def get_live_view(self) -> LiveView: ...
+
+    def put_tasks(self, set_id: str, body: bytes) -> TaskSetInfo: ...
+
+    def get_task_set(self, set_id: str) -> TaskSetInfo: ...
+
+    def get_tasks(self, references: Sequence[str]) -> Mapping[str, Task]: ...
+
+    def list_dead_webhooks(self) -> list[DeadWebhook]: ...
+
+    def requeue_webhook(self, webhook_id: str) -> None: ...
+
+    def start_gpu_job(self, kind: GpuKind, request: GpuRequest, idempotency_key: str = "") -> GpuJob: ...
+
+    def read_gpu_events(self, job_id: str, start: int) -> list[bytes]: ...
+
+    def get_gpu_pool(self) -> GpuPool: ...
 
 
 class InstrumentedService:

@@ -15,10 +15,12 @@ from sandbox.errors import BadRequest, NotFound, SandboxError
 from sandbox.schema import Job, JobStatus
 from sandbox.schema.callbacks import Callback, DeadWebhook
 from sandbox.schema.gpu import GpuJob, GpuKind, GpuLease, GpuPool, GpuRequest
+from sandbox.schema.health import Readiness
 from sandbox.schema.live import LiveView
 from sandbox.schema.reward import RewardRequest, Task, TaskSet, TaskSetInfo
+from sandbox.schema.submissions import SubmissionKind
 from sandbox.schema.vote import VoteRequest
-from sandbox.service import Readiness, SubmissionKind, SubmissionRequest, Ticket
+from sandbox.service import SubmissionRequest, Ticket
 
 
 @dataclass

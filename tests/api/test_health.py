@@ -14,7 +14,7 @@ from sandbox.api import app as app_module
 from sandbox.config import ApiSettings
 from sandbox.errors import QueueFull
 from sandbox.schema import Job, LanguageInfo
-from sandbox.service import Readiness
+from sandbox.schema.health import Readiness
 from tests.api.fake_service import FakeService
 from tests.api.test_submissions import BODIES, EXECUTE
 

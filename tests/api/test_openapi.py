@@ -16,7 +16,7 @@ from sandbox.api.openapi.documentation import Live
 from sandbox.api.openapi.examples import EXAMPLES
 from sandbox.runner.contract import Usage
 from sandbox.schema import gpu, live, reward, vote
-from sandbox.service import Readiness
+from sandbox.schema.health import Readiness
 
 ROUTES = {
     ("post", "/execute"),

@@ -90,7 +90,8 @@ def run_stability_command() -> int:
         print(change)
     tests = sum(verdicts.count(",") for verdicts in quiet.values())
     print(
-        f"programs {len(quiet)}, verdicts on tests {tests}, changed under {OVERLOAD_FACTOR}x CPU overload {len(changes)}"
+        f"programs {len(quiet)}, verdicts on tests {tests}, "
+        f"changed under {OVERLOAD_FACTOR}x CPU overload {len(changes)}"
     )
     return int(bool(changes))
 

@@ -43,7 +43,8 @@ class ScenarioResult:
         """A line of the report's table."""
         back = "never" if self.recovery_s is None else f"{self.recovery_s:.1f} s"
         lost = len(self.tally.lost) + len(self.tally.wrong)
-        return f"| {self.fault.description} | {self.tally.accepted} | {lost} | {back} | {'; '.join(self.leftovers) or 'nothing'} |"
+        leftovers = "; ".join(self.leftovers) or "nothing"
+        return f"| {self.fault.description} | {self.tally.accepted} | {lost} | {back} | {leftovers} |"
 
 
 HEADER = "| Fault | Accepted | Lost or wrong | Throughput back after | Left behind |\n| --- | --- | --- | --- | --- |"

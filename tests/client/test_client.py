@@ -20,8 +20,8 @@ from sandbox.client.protocol import Retries
 from sandbox.config import ApiSettings
 from sandbox.errors import BadRequest, InfrastructureError, NotFound, QueueFull, Refused, UnknownLanguage
 from sandbox.schema import ExecuteRequest, Job, JobStatus, TestCase, VerifyRequest
+from sandbox.schema.health import Readiness
 from sandbox.schema.reward import RewardRequest, TaskSet
-from sandbox.service import Readiness
 from tests.api.fake_service import FakeService
 from tests.api.threaded_server import serve_in_thread
 

@@ -16,8 +16,9 @@ from sandbox.errors import Cancelled
 from sandbox.queue import redis_keys
 from sandbox.request_context import Caller
 from sandbox.schema import ExecuteRequest, JobStatus, VerifyRequest
+from sandbox.schema.submissions import SubmissionKind
 from sandbox.schema.vote import VoteRequest
-from sandbox.service import Service, SubmissionKind, SubmissionRequest
+from sandbox.service import Service, SubmissionRequest
 from tests.queue.submit_and_wait import (
     act_as,
     await_outputs,

@@ -17,7 +17,10 @@ from sandbox.trainers.function import build_reward_request
 TESTS = [{"input": "", "output": "42"}]
 MODEL_CODE = "```python\nprint(6 * 7)\n```"
 PROMPT_CODE = "```python\nprint(42)\n```"
-PROMPT = f"Say why this prints the answer, then write another program that does:\n{PROMPT_CODE}\nUse no number of two digits."
+PROMPT = (
+    f"Say why this prints the answer, then write another program that does:\n{PROMPT_CODE}\n"
+    "Use no number of two digits."
+)
 LONG_PROMPT = (
     PROMPT + " Explain what you do in whole sentences, so that a reader who has never seen the program can follow."
 )

@@ -2,7 +2,8 @@
 
 It tells prompts apart by their first line, and draws what it says from the request's seed: another seed, another
 answer; the same request, the same answer, however often and in whatever order. Its tasks are those of
-`sandbox.gpu.training.toy_tasks`, its solutions their references with mistakes, so that what a vote makes of them can be checked.
+`sandbox.gpu.training.toy_tasks`, its solutions their references with mistakes, so that what a vote makes of them
+can be checked.
 """
 
 from __future__ import annotations

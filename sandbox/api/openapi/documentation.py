@@ -20,10 +20,10 @@ from sandbox.api.request_parsing import NDJSON
 from sandbox.schema.callbacks import DeadWebhook
 from sandbox.schema.gpu import REQUEST_MODELS as GPU_REQUESTS
 from sandbox.schema.gpu import GpuJob, GpuPool
+from sandbox.schema.health import Readiness
 from sandbox.schema.live import LiveView
 from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
 from sandbox.schema.vote import VoteRequest, VoteResult
-from sandbox.service import Readiness
 
 REQUEST_MODELS: tuple[type[BaseModel], ...] = (
     schema.ExecuteRequest,

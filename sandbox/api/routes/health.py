@@ -13,7 +13,7 @@ from sandbox.api.dependencies import get_context
 from sandbox.api.openapi.documentation import Live, document_metrics, document_response
 from sandbox.api.responses import build_json_response
 from sandbox.schema import LanguageInfo
-from sandbox.service import Readiness
+from sandbox.schema.health import Readiness
 from sandbox.telemetry import registry
 
 router = APIRouter(tags=["service"])

@@ -1,8 +1,8 @@
 """Boxes without a container engine: the same supervisor behind the strongest walls this host gives an ordinary process.
 
-What the host gives is found out by trying it once, when the engine is made (`namespaces.probe`); what it does not
-give is said in words. A box is one launcher process of ours (`sandbox.runner.launcher.launcher`) and what it started. Images
-do not exist here: a box has the compilers and interpreters of the host.
+The engine tries out once, when it is made, which isolation layers the host supports (`launcher.probe`), and names
+those that are missing. A box is one launcher process (`sandbox.runner.launcher.launcher`) and what it started. There
+are no images: a box uses the host's compilers and interpreters.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The stages of the synthesis pipeline, in the order of their use: features, tasks, inputs, solutions, votes, data set."""
+"""The stages of the synthesis pipeline: features, tasks, inputs, solutions, votes and the data set."""

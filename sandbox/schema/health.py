@@ -1,0 +1,23 @@
+"""Whether the service can judge now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether submissions would be served now, and what stands in the way.
+
+    `waiting_for_box_s` is the longest time that a worker has been waiting for a box to start.
+    """
+
+    ready: bool
+    workers: int
+    queued: dict[str, int] = field(default_factory=dict)
+    engine: str = ""
+    missing_walls: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    oldest_s: dict[str, float] = field(default_factory=dict)
+    waiting_for_box_s: float = 0.0
+    storage_bytes: dict[str, int] = field(default_factory=dict)
