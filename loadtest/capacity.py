@@ -189,8 +189,9 @@ def describe_bottleneck(found: MeasuredCosts) -> str:
     return (
         f"Redis is the one process there is one of. It is used to {TARGET_UTILIZATION:.0%} of its core at\n"
         f"{redis:,.0f} verdicts a second, which is {slots:,.0f} slots of work like this. Beyond that, give each\n"
-        "training run a service of its own (a Redis, API processes and worker hosts): runs share nothing, so nothing is lost by it. Before that, on\n"
-        "one host, the cores end: API processes, Redis and the client take theirs from the slots."
+        "training run a service of its own (a Redis, API processes and worker hosts): runs share nothing, so\n"
+        "nothing is lost by it. Before that, on one host, the cores end: API processes, Redis and the client take\n"
+        "theirs from the slots."
     )
 
 
