@@ -355,7 +355,7 @@ def test_the_demo_is_content_when_every_verdict_is_as_it_must_be(url: str) -> No
 def test_the_demo_fails_when_a_verdict_differs(
     url: str, fake_service: ScriptedService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fake_service, "_told", lambda request: {**RIGHT_RESULT, "tests": []})
+    monkeypatch.setattr(fake_service, "_build_result", lambda request: {**RIGHT_RESULT, "tests": []})
     done = run_sandbox("demo", SANDBOX_URL=url)
     assert done.returncode == 1
     read_stderr(done)

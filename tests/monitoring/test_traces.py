@@ -70,7 +70,7 @@ def test_nothing_is_imported_for_traces_without_a_collector() -> None:
 import sys
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
-from sandbox.jobs import worker
+from sandbox.worker import worker
 create_app(ApiSettings(home="/tmp"))
 assert not [name for name in sys.modules if name.startswith(("sandbox.telemetry.tracing", "opentelemetry.exporter"))]
 """

@@ -21,15 +21,15 @@ PARENT_SCRIPT = """
 import json, sys
 from pathlib import Path
 from sandbox.telemetry.logs import start_logging
-from sandbox.processes.process_tree import Child, Tree
+from sandbox.processes.process_tree import Child, ProcessTree
 start_logging()
 children = []
 for given in json.loads(sys.argv[1]):
     awaited = given.pop("await", None)
     log = given.pop("log", None)
-    answers = None if awaited is None else Path(awaited).exists
-    children.append(Child(**given, answers=answers, log=None if log is None else Path(log)))
-Tree(children).run()
+    is_ready = None if awaited is None else Path(awaited).exists
+    children.append(Child(**given, is_ready=is_ready, log=None if log is None else Path(log)))
+ProcessTree(children).run()
 """
 
 
@@ -141,7 +141,7 @@ def test_a_signal_stops_all_in_reverse(tree: TreeProcess, number: signal.Signals
 
 
 def test_a_child_that_will_not_stop_is_killed_in_time(tree: TreeProcess) -> None:
-    tree.start(tree.build_child("api", "trap '' TERM; echo 1 >>$TOLD; while :; do sleep 1; done", stop_patience_s=0.5))
+    tree.start(tree.build_child("api", "trap '' TERM; echo 1 >>$TOLD; while :; do sleep 1; done", stop_timeout_s=0.5))
     pid = tree.wait_for_numbers("api", 2)[0]
     started = time.monotonic()
     assert "api does not stop, killed" in [line["message"] for line in tree.stop()]
@@ -150,7 +150,7 @@ def test_a_child_that_will_not_stop_is_killed_in_time(tree: TreeProcess) -> None
 
 
 def test_a_second_signal_leaves_no_time(tree: TreeProcess) -> None:
-    tree.start(tree.build_child("api", "trap '' TERM; echo 1 >>$TOLD; while :; do sleep 1; done", stop_patience_s=60.0))
+    tree.start(tree.build_child("api", "trap '' TERM; echo 1 >>$TOLD; while :; do sleep 1; done", stop_timeout_s=60.0))
     pid = tree.wait_for_numbers("api", 2)[0]
     tree.process.send_signal(signal.SIGINT)
     time.sleep(0.3)

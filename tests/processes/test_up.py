@@ -36,8 +36,8 @@ KEY_ENTRY = f"trainer:submit:{'0' * 64}"
 OWNER_SCRIPT = """
 import sys, time
 from pathlib import Path
-from sandbox.processes.state_dir import owned_home
-with owned_home(Path(sys.argv[1])):
+from sandbox.processes.state_dir import lock_state_dir
+with lock_state_dir(Path(sys.argv[1])):
     print("owned", flush=True)
     time.sleep(1000)
 """

@@ -23,12 +23,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PROCESS = """
 import sys
 from pathlib import Path
-from sandbox.metrics import declare
-from sandbox.telemetry.registry import Meters
-meters = Meters(Path(sys.argv[1]), sys.argv[2])
-meters.counter(declare.CANCELLED).inc(3)
-meters.gauge(declare.SLOTS, "busy", "slot").set(1)
-meters.histogram(declare.QUEUE_WAIT, "rl").observe(0.3)
+from sandbox.telemetry import definitions
+from sandbox.telemetry.registry import MetricsRegistry
+registry = MetricsRegistry(Path(sys.argv[1]), sys.argv[2])
+registry.counter(definitions.JOBS_CANCELLED).inc(3)
+registry.gauge(definitions.SLOTS, "busy", "slot").set(1)
+registry.histogram(definitions.QUEUE_WAIT, "rl").observe(0.3)
 print("counted", flush=True)
 sys.stdin.read()
 """

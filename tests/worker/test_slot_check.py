@@ -173,8 +173,8 @@ def test_a_worker_whose_known_program_gets_another_verdict_is_never_ready(
     assert images
     with WorkerProcesses(settings, SLOT + 1) as worker_processes:
         worker_processes.prelude = (
-            "from sandbox.jobs import slot_check; "
-            "slot_check.PROOF = slot_check.PROOF.model_copy(update={'code': 'print(41)'}); "
+            "from sandbox.worker import slot_check; "
+            "slot_check.SELF_TEST = slot_check.SELF_TEST.model_copy(update={'code': 'print(41)'}); "
         )
         worker_processes._start_one(())
         wait_until(

@@ -58,9 +58,7 @@ made.mkdir(parents=True)
 (folder / "{METRICS_FILE}").write_text("".join(json.dumps(line) + "\\n" for line in {[BEFORE, FIRST, LAST]!r}))
 time.sleep(60 if "stay" in sys.argv else 0)
 """
-USE_FAKE_VERL = (
-    "import sys; from pathlib import Path; from sandbox.gpu import train_verl; train_verl.MAIN = 'stand_in'; "
-)
+USE_FAKE_VERL = "import sys; from pathlib import Path; from sandbox.gpu.training import train_verl; train_verl.VERL_MODULE = 'stand_in'; "
 
 
 @pytest.fixture
@@ -75,7 +73,7 @@ def job_dir(tmp_path: Path) -> JobDir:
 
 def start_training(job_dir: JobDir, *overrides: str) -> subprocess.Popen[bytes]:
     (job_dir.path / OVERRIDES_FILE).write_text(json.dumps(overrides))
-    script = USE_FAKE_VERL + "sys.exit(train_verl.main(train_verl.JobFolder(Path.cwd())))"
+    script = USE_FAKE_VERL + "sys.exit(train_verl.main(train_verl.JobDir(Path.cwd())))"
     return subprocess.Popen([sys.executable, "-c", script], cwd=job_dir.path, env=virtualenvs.build_environment())
 
 

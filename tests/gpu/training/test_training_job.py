@@ -58,12 +58,12 @@ PROBED_TRAINING_SCRIPT = """
 import sys
 from pathlib import Path
 import torch
-from sandbox.gpu import train_sft
-from sandbox.gpu.job_dir import JobFolder
+from sandbox.gpu.job_dir import JobDir
+from sandbox.gpu.training import train_sft
 
 folder = Path(sys.argv[1])
-train_sft.Prober.pass_rate = lambda self, model: 1.0
-train_sft.main(JobFolder(folder))
+train_sft.Prober.measure_pass_rate = lambda self, model: 1.0
+train_sft.main(JobDir(folder))
 (folder / f"{torch.distributed.get_rank()}-of-{torch.distributed.get_world_size()}").touch()
 """
 

@@ -17,9 +17,9 @@ from sandbox.runner.zygote import syscall_filter
 ROOT = Path(__file__).resolve().parents[3]
 CONFINE_SOURCE = """
 import ctypes, os, sys
-from sandbox.runner import confine, seccomp
-confine.gain_nothing()
-confine.Filter(seccomp.filter_program()).install()
+from sandbox.runner.zygote import confinement, syscall_filter
+confinement.set_no_new_privileges()
+confinement.SyscallFilter(syscall_filter.build_filter()).install()
 libc = ctypes.CDLL(None, use_errno=True)
 """
 

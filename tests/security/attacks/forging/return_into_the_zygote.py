@@ -6,7 +6,7 @@ gc = __import__("g" + "c")
 import os
 
 for thing in gc.get_objects():
-    if type(thing).__name__ in ("Zygote", "Interpreter", "FramelessCall", "socket") and hasattr(thing, "__dict__"):
+    if type(thing).__name__ in ("Zygote", "Interpreter", "HiddenFrameCall", "socket") and hasattr(thing, "__dict__"):
         for name, value in list(vars(thing).items()):
             print("found", name, type(value))
 if os.fork() == 0:
