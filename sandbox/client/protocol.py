@@ -282,7 +282,6 @@ def build_gpu_pool_call() -> ApiCall[GpuPool]:
 
 
 def build_readiness_call() -> ApiCall[Readiness]:
-    # Imported here: the service's module brings Redis and RQ along, which no other call needs.
     from sandbox.schema.health import Readiness
 
     return ApiCall("GET", "/health/ready", TypeAdapter(Readiness), success_statuses=frozenset({200, 503}))

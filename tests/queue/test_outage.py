@@ -203,8 +203,8 @@ def test_one_missing_image_fails_its_language_alone(
     """C++ has no image here: its clients are told at once, a batch's other items run, and Python does not notice."""
     assert images
     hidden = (
-        "from sandbox.box import docker_engine; tag = docker_engine.image_tag; "
-        "docker_engine.image_tag = lambda name: 'no-such-image:1' if name == 'native' else tag(name); "
+        "from sandbox.box.docker import engine; tag = engine.compute_image_tag; "
+        "engine.compute_image_tag = lambda name: 'no-such-image:1' if name == 'native' else tag(name); "
     )
     with WorkerProcesses(settings, SLOTS) as worker_processes:
         worker_processes.prelude = hidden
@@ -235,8 +235,8 @@ def test_a_language_that_no_worker_has_is_refused_with_what_installs_it(
     assert images
     with WorkerProcesses(settings, SLOTS) as worker_processes:
         worker_processes.prelude = (
-            "from sandbox.box import docker_images; tag = docker_images.image_tag; "
-            "docker_images.image_tag = lambda name: 'no-such-image:1' if name == 'native' else tag(name); "
+            "from sandbox.box.docker import images; tag = images.compute_image_tag; "
+            "images.compute_image_tag = lambda name: 'no-such-image:1' if name == 'native' else tag(name); "
         )
         worker_processes.start()
         wait_until(lambda: "cpp" in service.get_missing_languages(), "the worker has told what it lacks")

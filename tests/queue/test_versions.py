@@ -11,7 +11,7 @@ from sandbox import service as service_module
 from sandbox.queue import job_batch, redis_keys
 from sandbox.schema import VerifyRequest
 from sandbox.service import Service
-from tests import worker_processes as worker_processes_module
+from tests import worker_processes as processes_module
 from tests.queue.submit_and_wait import await_job, await_outputs, build_printing_programs, get_stdouts, wait_until
 from tests.worker_processes import WorkerProcesses
 
@@ -46,9 +46,12 @@ def test_what_cannot_be_read_is_said_without_quoting_it(content: bytes) -> None:
 def test_an_older_worker_passes_on_what_it_cannot_read_and_a_newer_one_runs_it(
     service: Service, worker_processes: WorkerProcesses, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    older = f"from sandbox.queue import job_batch; job_batch.FORMAT_VERSION = {job_batch.FORMAT_VERSION - 1}; {worker_processes_module.COMMAND}"
+    older = (
+        "from sandbox.queue import job_batch; "
+        f"job_batch.FORMAT_VERSION = {job_batch.FORMAT_VERSION - 1}; {processes_module.COMMAND}"
+    )
     with monkeypatch.context() as patch:
-        patch.setattr(worker_processes_module, "COMMAND", older)
+        patch.setattr(processes_module, "COMMAND", older)
         worker_processes.start()
     readiness = service.check_readiness()
     assert not readiness.ready
@@ -74,9 +77,9 @@ def test_what_no_worker_can_read_is_answered_as_our_failure(
         return packed(item).replace(b'"code":"print(1)"', b'"code":"print(1)","future":1')
 
     monkeypatch.setattr(service_module, "_encode_item", with_a_field_of_the_future)
-    patient = f"from sandbox.worker import worker; worker.MAX_UNREADABLE_RETURNS = 3; {worker_processes_module.COMMAND}"
+    patient = f"from sandbox.worker import worker; worker.MAX_UNREADABLE_RETURNS = 3; {processes_module.COMMAND}"
     with monkeypatch.context() as patch:
-        patch.setattr(worker_processes_module, "COMMAND", patient)
+        patch.setattr(processes_module, "COMMAND", patient)
         worker_processes.start()
     tests = [{"expected": "1"}, {"expected": "2"}]
     verify = VerifyRequest.model_validate({"language": "python", "code": "print(1)", "tests": tests})
