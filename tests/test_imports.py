@@ -154,7 +154,7 @@ def _find_environment_reads(path: Path) -> Iterator[int]:
 
 
 def test_the_client_loads_no_part_of_the_service() -> None:
-    """A trainer's process has the client in it, so that must stay small: no Redis client, no queue, no web framework."""
+    """A trainer's process loads the client, so the client loads no Redis client, no queue and no web framework."""
     code = (
         "import sys; from sandbox.client import AsyncClient, Client; from sandbox.trainers import trl_reward; "
         "from sandbox.client import protocol; protocol.build_readiness_call(); "

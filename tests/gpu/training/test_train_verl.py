@@ -58,7 +58,12 @@ made.mkdir(parents=True)
 (folder / "{METRICS_FILE}").write_text("".join(json.dumps(line) + "\\n" for line in {[BEFORE, FIRST, LAST]!r}))
 time.sleep(60 if "stay" in sys.argv else 0)
 """
-USE_FAKE_VERL = "import sys; from pathlib import Path; from sandbox.gpu.training import train_verl; train_verl.VERL_MODULE = 'stand_in'; "
+USE_FAKE_VERL = """
+import sys
+from pathlib import Path
+from sandbox.gpu.training import train_verl
+train_verl.VERL_MODULE = 'stand_in'
+"""
 
 
 @pytest.fixture
