@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from sandbox import languages
+from sandbox.queue.submission import Submission
 from sandbox.runner.contract import Verdict
 from sandbox.schema import TestCase, VerifyRequest, VerifyResult
 from sandbox.service import Service
@@ -83,7 +84,7 @@ def results(live_service: Service) -> Results:
     sent = {}
     for problem in PROBLEMS:
         requests = _build_requests(problem)
-        sent[problem] = (list(requests), live_service.submit("verify", list(requests.values()), batch=True))
+        sent[problem] = (list(requests), live_service.submit(Submission("verify", list(requests.values()), batch=True)))
     return {
         problem: {
             name: VerifyResult.model_validate_json(future.result(TIMEOUT_S))

@@ -11,6 +11,7 @@ from redis import Redis
 
 from sandbox.config import QueueSettings
 from sandbox.errors import NotFound, QueueFull, UnknownLanguage
+from sandbox.queue.submission import Submission
 from sandbox.runner.contract import Status, Verdict
 from sandbox.schema import ExecuteRequest, ExecuteResult, JobStatus, TestCase, VerifyRequest, VerifyResult
 from sandbox.service import Service
@@ -39,40 +40,40 @@ def idle_service(empty_redis: Redis, redis_server: RedisServer, tmp_path: Path) 
 
 
 def _execute(service: Service, request: ExecuteRequest) -> ExecuteResult:
-    (future,) = service.submit("execute", [request]).results
+    (future,) = service.submit(Submission("execute", [request])).results
     return ExecuteResult.model_validate_json(future.result(60))
 
 
 def test_a_ticket_has_a_future_for_each_item(live_service: Service) -> None:
-    ticket = live_service.submit("execute", [PROGRAM] * 3, batch=True)
+    ticket = live_service.submit(Submission("execute", [PROGRAM] * 3, batch=True))
     results = [ExecuteResult.model_validate_json(future.result(60)) for future in ticket.results]
     assert [result.stdout for result in results] == ["1\n"] * 3
     assert [result.id for result in results] == [f"{ticket.id}.{index}" for index in range(3)]
 
 
 def test_a_durable_ticket_has_none_and_its_job_has_the_result(idle_service: Service) -> None:
-    ticket = idle_service.submit("execute", [PROGRAM], durable=True)
+    ticket = idle_service.submit(Submission("execute", [PROGRAM], durable=True))
     assert ticket.results == []
     assert idle_service.get_job(ticket.id).status is JobStatus.QUEUED
 
 
 def test_a_synchronous_submission_is_no_job(idle_service: Service) -> None:
-    ticket = idle_service.submit("execute", [PROGRAM])
+    ticket = idle_service.submit(Submission("execute", [PROGRAM]))
     with pytest.raises(NotFound):
         idle_service.get_job(ticket.id)
 
 
 def test_a_refused_submission_leaves_its_place_to_a_smaller_one(idle_service: Service) -> None:
     with pytest.raises(QueueFull, match="default"):
-        idle_service.submit("execute", [PROGRAM] * 6, batch=True)
-    assert idle_service.submit("execute", [PROGRAM] * 5, batch=True).id
+        idle_service.submit(Submission("execute", [PROGRAM] * 6, batch=True))
+    assert idle_service.submit(Submission("execute", [PROGRAM] * 5, batch=True)).id
     with pytest.raises(QueueFull):
-        idle_service.submit("execute", [PROGRAM])
+        idle_service.submit(Submission("execute", [PROGRAM]))
 
 
 def test_an_unknown_language_is_refused_before_anything_is_queued(idle_service: Service, empty_redis: Redis) -> None:
     with pytest.raises(UnknownLanguage):
-        idle_service.submit("execute", [ExecuteRequest(language="cobol", code="")], durable=True)
+        idle_service.submit(Submission("execute", [ExecuteRequest(language="cobol", code="")], durable=True))
     assert list(empty_redis.scan_iter("sandbox:*")) == []
 
 
@@ -111,7 +112,7 @@ def test_programs_of_all_languages_and_kinds_go_through_one_queue(live_service: 
         "bash": "read -r n; echo $((n * n))",
     }
     requests = [VerifyRequest(language=name, code=code, tests=tests) for name, code in sources.items()]
-    ticket = live_service.submit("verify", requests, batch=True)
+    ticket = live_service.submit(Submission("verify", requests, batch=True))
     results = [VerifyResult.model_validate_json(future.result(60)) for future in ticket.results]
     assert [result.verdict for result in results] == [Verdict.ACCEPTED] * len(sources)
     assert [result.compile is not None for result in results] == [False, True, False, False]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from dataclasses import replace
 
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException
@@ -14,89 +14,59 @@ from sandbox.api.dependencies import ApiContext, get_context
 from sandbox.api.problems import describe_error
 from sandbox.api.result_waiter import ResultWaiter
 from sandbox.errors import SandboxError
+from sandbox.queue.submission import Submission, Ticket
 from sandbox.schema import Job, JobStatus, Lane, VerifyRequest
-from sandbox.schema.callbacks import Callback
-from sandbox.schema.reward import RewardRequest
-from sandbox.schema.submissions import SubmissionKind
-from sandbox.service import SubmissionRequest as Submission
-from sandbox.service import Ticket
 from sandbox.telemetry.rl_groups import record_batch
 
 # Above this, turning a batch into envelopes would hold up the event loop for longer than handing it to a thread does.
 MAX_ITEMS_ON_EVENT_LOOP = 32
 
 
-async def submit_and_respond(
-    request: Request,
-    kind: SubmissionKind,
-    items: Sequence[Submission],
-    batch: bool = False,
-    callback: Callback | None = None,
-) -> Response:
-    """Submit, and answer in the way the request's headers ask for; at once where there is a callback."""
-    if callback is not None or request_parsing.prefers_async(request):
-        return await submit_and_respond_later(request, kind, items, batch, callback)
+async def submit_and_respond(request: Request, submission: Submission) -> Response:
+    """Submit, and answer in the way that the request's headers ask for; with a callback, answer where the job is."""
+    if submission.callback is not None or request_parsing.prefers_async(request):
+        return await submit_and_respond_later(request, submission)
     context = get_context(request)
-    key = request_parsing.read_idempotency_key(request)
-    ticket = await _submit(context, kind, items, False, batch, key, request_parsing.is_large(request))
-    if batch and items[0].priority is Lane.RL:
+    submission = replace(submission, idempotency_key=request_parsing.read_idempotency_key(request))
+    ticket = await _submit(context, submission, request_parsing.is_large(request))
+    items = submission.requests
+    if submission.batch and submission.lane is Lane.RL:
         record_batch(context.meters, [item for item in items if isinstance(item, VerifyRequest)], ticket.results)
     limit_s = request_parsing.read_wait_limit_s(request, context.settings.request_timeout_s)
-    waiter = ResultWaiter(request, context, ticket, keep=bool(key), limit_s=limit_s)
-    if batch and request_parsing.accepts_ndjson(request):
+    waiter = ResultWaiter(request, context, ticket, keep=bool(submission.idempotency_key), limit_s=limit_s)
+    if submission.batch and request_parsing.accepts_ndjson(request):
         return NdjsonResponse(waiter, ticket)
     with waiter:
         results = await waiter.collect_results()
     # The results' bytes go out as the worker wrote them: nothing is parsed or validated again on the way.
-    return build_json_response(b'{"results":[' + b",".join(results) + b"]}" if batch else results[0])
+    return build_json_response(b'{"results":[' + b",".join(results) + b"]}" if submission.batch else results[0])
 
 
-async def submit_and_respond_later(
-    request: Request,
-    kind: SubmissionKind,
-    items: Sequence[Submission],
-    batch: bool,
-    callback: Callback | None = None,
-    reward: RewardRequest | None = None,
-) -> Response:
-    """Submit, and answer where the result will be."""
+async def submit_and_respond_later(request: Request, submission: Submission) -> Response:
+    """Submit, and answer with the job's address."""
     context = get_context(request)
     key = request_parsing.read_idempotency_key(request)
-    ticket = await asyncio.to_thread(
-        lambda: context.service.submit(
-            kind, items, durable=True, batch=batch, idempotency_key=key, callback=callback, reward=reward
-        )
-    )
-    return await _build_accepted_response(request, context, ticket, repeatable=bool(key) or not items)
+    submission = replace(submission, durable=True, idempotency_key=key)
+    ticket = await _submit(context, submission)
+    return await _build_accepted_response(request, context, ticket, repeatable=bool(key) or not submission.requests)
 
 
 async def submit_and_wait(
-    request: Request,
-    kind: SubmissionKind,
-    items: Sequence[Submission],
-    *,
-    idempotency_key: str = "",
-    reward: RewardRequest | None = None,
-    limit_s: float | None = None,
+    request: Request, submission: Submission, *, limit_s: float | None = None
 ) -> list[bytes | SandboxError]:
-    """Submit items as a batch, and wait for what each came to: its result as JSON, or the error in its place.
+    """Submit a batch, and return each item's result as JSON, or the error in its place.
 
-    With a key, `reward` is the request that the items were made of: the key stands for that, even without items.
-    Raises what `Door.submit` and `Arrivals` raise; without items and without a key, nothing is submitted.
+    With a key, `submission.reward` is the request that the items were made of: the key stands for that, even if there
+    are no items. Without items and without a key, nothing is submitted. Raises what `SubmissionService.submit` and
+    `ResultWaiter` raise.
     """
-    if not items and not idempotency_key:
+    if not submission.requests and not submission.idempotency_key:
         return []
     context = get_context(request)
-    ticket = await _submit(
-        context,
-        kind,
-        items,
-        durable=False,
-        batch=True,
-        idempotency_key=idempotency_key,
-        reward=reward if idempotency_key else None,
-    )
-    with ResultWaiter(request, context, ticket, keep=bool(idempotency_key), limit_s=limit_s) as waiter:
+    if not submission.idempotency_key:
+        submission = replace(submission, reward=None)
+    ticket = await _submit(context, submission)
+    with ResultWaiter(request, context, ticket, keep=bool(submission.idempotency_key), limit_s=limit_s) as waiter:
         return await waiter.collect_results_and_errors()
 
 
@@ -140,26 +110,13 @@ def _render_problem_line(index: int, error: Exception) -> bytes:
     return b'{"index":%d,"problem":%s}\n' % (index, describe_error(error).problem.model_dump_json().encode())
 
 
-async def _submit(
-    context: ApiContext,
-    kind: SubmissionKind,
-    items: Sequence[Submission],
-    durable: bool,
-    batch: bool,
-    idempotency_key: str,
-    large: bool = False,
-    reward: RewardRequest | None = None,
-) -> Ticket:
-    def submit() -> Ticket:
-        return context.service.submit(
-            kind, items, durable=durable, batch=batch, idempotency_key=idempotency_key, reward=reward
-        )
-
-    # What is kept is written to Redis before it is accepted, and large texts to the spool; the rest is only put into a
-    # list, and a thread costs more.
-    if durable or idempotency_key or large or len(items) > MAX_ITEMS_ON_EVENT_LOOP:
-        return await asyncio.to_thread(submit)
-    return submit()
+async def _submit(context: ApiContext, submission: Submission, large: bool = False) -> Ticket:
+    # What is stored is written to Redis before it is accepted, and large texts to files. Anything else only joins a
+    # list, which costs less than handing it to a thread.
+    stored = submission.durable or bool(submission.idempotency_key)
+    if stored or large or len(submission.requests) > MAX_ITEMS_ON_EVENT_LOOP:
+        return await asyncio.to_thread(context.service.submit, submission)
+    return context.service.submit(submission)
 
 
 async def _build_accepted_response(request: Request, context: ApiContext, ticket: Ticket, repeatable: bool) -> Response:

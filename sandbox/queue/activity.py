@@ -20,6 +20,7 @@ from redis import Redis
 
 from sandbox.queue import redis_keys
 from sandbox.queue.job_batch import Item
+from sandbox.schema.vote import VoteRequest
 
 MAX_RECENT_RESULTS = 500
 MAX_RESULTS_PER_PUBLISH = 100  # under load nobody reads them all, and each costs 16 us
@@ -50,7 +51,7 @@ class FinishedItem:
         return {
             "id": item.id,
             "job": item.submission if item.kept else None,
-            "kind": get_kind(item),
+            "kind": item.kind,
             "language": get_language(item),
             "lane": get_lane(item),
             "verdict": self.verdict,
@@ -100,7 +101,7 @@ class WorkerActivity:
         if current is None:
             return {"state": "idle", "done": self._finished_total, "since": None, "running": None}
         item, since = current
-        running = {"id": item.id, "kind": get_kind(item), "language": get_language(item), "lane": get_lane(item)}
+        running = {"id": item.id, "kind": item.kind, "language": get_language(item), "lane": get_lane(item)}
         return {"state": "busy", "done": self._finished_total, "since": round(since, 3), "running": running}
 
     def publish(self) -> None:
@@ -129,24 +130,15 @@ def parse_verdict(result: bytes) -> tuple[str, int | None, int | None]:
     return (_VOTE_STATUS if executed is None else executed[1]).decode(), None, None
 
 
-def get_kind(item: Item) -> str:
-    if item.verify is not None:
-        return "verify"
-    return "execute" if item.execute is not None else "vote"
-
-
 def get_language(item: Item) -> str:
-    """As the client named it; of a vote, its candidates' languages."""
-    request = item.verify or item.execute
-    if request is not None:
-        return request.language
-    named = {one.language for one in item.vote.candidates} if item.vote is not None else set()
-    return "+".join(sorted(named)[:3])
+    """Return the language as the client named it; for a vote, its candidates' languages."""
+    if isinstance(item.work, VoteRequest):
+        return "+".join(sorted({candidate.language for candidate in item.work.candidates})[:3])
+    return "" if item.work is None else item.work.language
 
 
 def get_lane(item: Item) -> str:
-    request = item.verify or item.execute or item.vote
-    return "" if request is None else request.priority.value
+    return "" if item.work is None else item.work.priority.value
 
 
 def read_verdicts_by_second(redis: Redis, now: float, window_s: int) -> list[dict[str, Any]]:

@@ -63,6 +63,15 @@ class Item(BaseModel):
     def id(self) -> str:
         return self.submission if self.index is None else f"{self.submission}.{self.index}"
 
+    @property
+    def work(self) -> ExecuteRequest | VerifyRequest | VoteRequest | None:
+        """The one request that the item carries; None in an item whose request this version cannot read."""
+        return self.verify or self.execute or self.vote
+
+    @property
+    def kind(self) -> SubmissionKind:
+        return "verify" if self.verify is not None else "execute" if self.execute is not None else "vote"
+
 
 @dataclass(frozen=True, slots=True)
 class SentBatches:

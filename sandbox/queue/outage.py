@@ -20,7 +20,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from sandbox.errors import SandboxError
-from sandbox.queue import leases, redis_keys
+from sandbox.queue import job_batch, leases, redis_keys
+from sandbox.queue.storage_limits import StorageLimiter
+from sandbox.schema.health import Readiness
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +97,36 @@ def find_missing_languages(reports: Sequence[SlotReport]) -> frozenset[str]:
     """The languages that every worker says it cannot run."""
     lacking = [frozenset(report.description.get("missing_languages", ())) for report in reports if report.serves]
     return frozenset.intersection(*lacking) if lacking else frozenset()
+
+
+def build_readiness(
+    reports: Sequence[SlotReport],
+    queued: dict[str, int],
+    oldest_s: dict[str, float],
+    storage_limiter: StorageLimiter,
+) -> Readiness:
+    """Return whether submissions would be served now. `queued` and `oldest_s` are by lane."""
+    alive = [report for report in reports if not report.is_starting]
+    workers = [report.description for report in alive if report.description]
+    older = sum(worker.get("reads", 1) < job_batch.FORMAT_VERSION for worker in workers)
+    version_problems = [
+        f"{older} of {len(alive)} workers run an older version and return what this one sends: upgrade them"
+    ]
+    return Readiness(
+        ready=any(report.starts_boxes for report in alive) and older < len(alive) and storage_limiter.has_room,
+        workers=len(alive),
+        queued=queued,
+        engine=",".join(sorted({worker["engine"] for worker in workers})),
+        missing_walls=sorted({layer for worker in workers for layer in worker["missing_walls"]}),
+        problems=[
+            *list_problems(reports),
+            *(version_problems if older else []),
+            *storage_limiter.list_problems(),
+        ],
+        oldest_s=oldest_s,
+        waiting_for_box_s=round(max((report.box_wait_s for report in reports), default=0.0), 3),
+        storage_bytes=storage_limiter.describe_usage(),
+    )
 
 
 class OutageMonitor:

@@ -14,14 +14,13 @@ from sandbox.telemetry import definitions
 from sandbox.telemetry.registry import MetricsRegistry
 
 if TYPE_CHECKING:
+    from sandbox.queue.submission import Submission, SubmissionRequest, Ticket
     from sandbox.schema import Job
-    from sandbox.schema.callbacks import Callback, DeadWebhook
+    from sandbox.schema.callbacks import DeadWebhook
     from sandbox.schema.gpu import GpuJob, GpuKind, GpuPool, GpuRequest
     from sandbox.schema.health import Readiness
     from sandbox.schema.live import LiveView
-    from sandbox.schema.reward import RewardRequest, Task, TaskSetInfo
-    from sandbox.schema.submissions import SubmissionKind
-    from sandbox.service import SubmissionRequest, Ticket
+    from sandbox.schema.reward import Task, TaskSetInfo
 
 # Any other word a client sends as a method must not become a series of its own.
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -35,17 +34,7 @@ AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
 class SubmissionService(Protocol):
     """`sandbox.service.Service` as the API and its instrumentation see it; see there."""
 
-    def submit(
-        self,
-        kind: SubmissionKind,
-        requests: Sequence[SubmissionRequest],
-        *,
-        durable: bool = False,
-        batch: bool = False,
-        idempotency_key: str = "",
-        callback: Callback | None = None,
-        reward: RewardRequest | None = None,
-    ) -> Ticket: ...
+    def submit(self, submission: Submission) -> Ticket: ...
 
     def get_job(self, job_id: str) -> Job: ...
 
@@ -83,37 +72,18 @@ class InstrumentedService:
         self._service = service
         self._registry = registry
 
-    def submit(
-        self,
-        kind: SubmissionKind,
-        requests: Sequence[SubmissionRequest],
-        *,
-        durable: bool = False,
-        batch: bool = False,
-        idempotency_key: str = "",
-        callback: Callback | None = None,
-        reward: RewardRequest | None = None,
-    ) -> Ticket:
+    def submit(self, submission: Submission) -> Ticket:
         try:
-            ticket = self._service.submit(
-                kind,
-                requests,
-                durable=durable,
-                batch=batch,
-                idempotency_key=idempotency_key,
-                callback=callback,
-                reward=reward,
-            )
+            ticket = self._service.submit(submission)
         except SandboxError as error:
             self._registry.counter(definitions.REFUSALS, type(error).__name__).inc()
             raise
-        mode = "async" if durable else "sync"
-        priority = requests[0].priority if reward is None else reward.priority
-        self._registry.counter(definitions.SUBMISSIONS, kind, priority, mode).inc()
-        for (name, lane), number in Counter(_list_programs(requests)).items():
+        mode = "async" if submission.durable else "sync"
+        self._registry.counter(definitions.SUBMISSIONS, submission.kind, submission.lane, mode).inc()
+        for (name, lane), number in Counter(_list_programs(submission.requests)).items():
             # The table's name, not the client's alias: what a client makes up must not become a series of its own.
             language = languages.get_language(name).name
-            self._registry.counter(definitions.PROGRAMS, kind, language, lane).inc(number)
+            self._registry.counter(definitions.PROGRAMS, submission.kind, language, lane).inc(number)
         return ticket
 
     def get_job(self, job_id: str) -> Job:

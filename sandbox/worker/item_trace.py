@@ -113,7 +113,7 @@ class ItemTracer:
     def start_item(self, item: Item, lane: str) -> None:
         """From here on, what the slot says is about this item."""
         LOG_FIELDS.set(build_log_fields(item, lane))
-        self._trace = ItemTrace(item, lane, activity.get_kind(item), get_canonical_language(item), time.time())
+        self._trace = ItemTrace(item, lane, item.kind, get_canonical_language(item), time.time())
         self._started = time.monotonic()
         self._observer.set_slot_state("busy")
 

@@ -12,6 +12,7 @@ from typing import Any
 from sandbox import languages
 from sandbox.api.openapi.examples import EXAMPLES
 from sandbox.errors import BadRequest, NotFound, SandboxError
+from sandbox.queue.submission import Submission, SubmissionRequest, Ticket
 from sandbox.schema import Job, JobStatus
 from sandbox.schema.callbacks import Callback, DeadWebhook
 from sandbox.schema.gpu import GpuJob, GpuKind, GpuLease, GpuPool, GpuRequest
@@ -20,7 +21,6 @@ from sandbox.schema.live import LiveView
 from sandbox.schema.reward import RewardRequest, Task, TaskSet, TaskSetInfo
 from sandbox.schema.submissions import SubmissionKind
 from sandbox.schema.vote import VoteRequest
-from sandbox.service import SubmissionRequest, Ticket
 
 
 @dataclass
@@ -61,27 +61,27 @@ class FakeService:
     results: Callable[[SubmissionRequest], dict[str, Any]] | None = None
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def submit(
-        self,
-        kind: SubmissionKind,
-        requests: Sequence[SubmissionRequest],
-        *,
-        durable: bool = False,
-        batch: bool = False,
-        idempotency_key: str = "",
-        callback: Callback | None = None,
-        reward: RewardRequest | None = None,
-    ) -> Ticket:
-        for position, request in enumerate(requests):
-            _check_language(request, position if batch else None)
+    def submit(self, submission: Submission) -> Ticket:
+        for position, request in enumerate(submission.requests):
+            _check_language(request, position if submission.batch else None)
         if self.refusal is not None:
             raise self.refusal
-        ticket = Ticket(f"job{len(self.submissions)}", [] if durable else [Future() for _ in requests])
-        if durable:
+        results: list[Future[bytes]] = [] if submission.durable else [Future() for _ in submission.requests]
+        ticket = Ticket(f"job{len(self.submissions)}", results)
+        if submission.durable:
             self.jobs[ticket.id] = Job(id=ticket.id, status=JobStatus.QUEUED, position=0)
         with self.changed:
             self.submissions.append(
-                SubmitCall(kind, list(requests), durable, batch, idempotency_key, ticket, callback, reward)
+                SubmitCall(
+                    submission.kind,
+                    list(submission.requests),
+                    submission.durable,
+                    submission.batch,
+                    submission.idempotency_key,
+                    ticket,
+                    submission.callback,
+                    submission.reward,
+                )
             )
             self.changed.notify_all()
         if not self.held:

@@ -16,6 +16,7 @@ from sandbox.box.prestart import PrestartPool
 from sandbox.box.slot import Slot
 from sandbox.config import WorkerSettings
 from sandbox.errors import EngineUnavailable
+from sandbox.queue.submission import Submission
 from sandbox.runner.contract import Run, Status
 from sandbox.service import Service
 from sandbox.worker.worker import ONE_PROGRAM_PER_BOX
@@ -138,7 +139,10 @@ def test_a_worker_with_fresh_boxes_serves_and_leaves_nothing(
     with WorkerProcesses(settings, 160, SANDBOX_ISOLATION="fresh") as crew:
         crew.start()
         began = time.monotonic()
-        assert await_outputs(service.submit("execute", [build_program(plant)] * 6, batch=True)) == ["False"] * 6
+        assert (
+            await_outputs(service.submit(Submission("execute", [build_program(plant)] * 6, batch=True)))
+            == ["False"] * 6
+        )
         assert time.monotonic() - began < 60
     service.close()
     wait_until(lambda: containers() == set(), "no container is left")

@@ -21,6 +21,7 @@ import pytest
 from sandbox.box.box import Box
 from sandbox.box.docker.engine import DockerEngine, remove_boxes
 from sandbox.config import QueueSettings, WorkerSettings
+from sandbox.queue.submission import Submission
 from sandbox.runner.contract import Run, Status, Verdict
 from sandbox.runner.kernel import GVISOR_MISSING_ISOLATION
 from sandbox.schema import VerifyRequest, VerifyResult
@@ -140,7 +141,7 @@ def _sample_corpus() -> dict[str, tuple[Verdict, VerifyRequest]]:
 
 def test_a_sample_of_the_corpus_gets_the_verdicts_it_is_named_after(service: Service) -> None:
     sample = _sample_corpus()
-    ticket = service.submit("verify", [request for _, request in sample.values()], batch=True)
+    ticket = service.submit(Submission("verify", [request for _, request in sample.values()], batch=True))
     wrong = []
     for (name, (verdict, _)), future in zip(sample.items(), ticket.results, strict=True):
         result = VerifyResult.model_validate_json(future.result(RESULT_TIMEOUT_S))

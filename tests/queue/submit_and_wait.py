@@ -7,11 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from sandbox.queue.submission import Submission, Ticket
 from sandbox.request_context import CURRENT_CALLER, Caller
 from sandbox.schema import ExecuteRequest, ExecuteResult, Job, JobStatus, Lane
-from sandbox.service import Service, Ticket
+from sandbox.service import Service
 
 TIMEOUT_S = 60.0
+
+
+def submit(service: Service, requests: Sequence[ExecuteRequest], **options: Any) -> Ticket:
+    """Submit programs to run, with the options of a `Submission`."""
+    return service.submit(Submission("execute", requests, **options))
 
 
 @contextmanager

@@ -16,7 +16,13 @@ from sandbox.schema import ExecuteRequest, ExecuteResult, TestCase, TestResult, 
 from sandbox.schema.live import LiveView
 from sandbox.schema.vote import Candidate, VoteRequest
 from sandbox.service import Service
-from tests.queue.submit_and_wait import await_outputs, build_printing_programs, build_sleeping_program, wait_until
+from tests.queue.submit_and_wait import (
+    await_outputs,
+    build_printing_programs,
+    build_sleeping_program,
+    submit,
+    wait_until,
+)
 from tests.worker_processes import WorkerProcesses
 
 EXECUTED = ExecuteResult(id="a.0", status="ok").model_dump_json().encode()
@@ -66,7 +72,7 @@ def test_what_ended_is_told_in_short_and_without_code(redis: Redis) -> None:
 def test_a_votes_languages_are_named() -> None:
     candidates = [Candidate(language=name, code="") for name in ("python", "cpp", "python")]
     item = Item(submission="v", submitted_at=0.0, vote=VoteRequest(candidates=candidates, inputs=["1"]))
-    assert (activity.get_kind(item), activity.get_language(item)) == ("vote", "cpp+python")
+    assert (item.kind, activity.get_language(item)) == ("vote", "cpp+python")
 
 
 def test_only_the_last_results_are_kept_and_all_are_counted(redis: Redis) -> None:
@@ -113,7 +119,7 @@ def test_real_workers_tell_what_they_do_and_have_done(
     service: Service, worker_processes: WorkerProcesses, redis: Redis, settings: QueueSettings
 ) -> None:
     worker_processes.start()
-    ticket = service.submit("execute", [build_sleeping_program(2.5, "slow")])
+    ticket = submit(service, [build_sleeping_program(2.5, "slow")])
     wait_until(
         lambda: any(slot.state == "busy" for slot in service.get_live_view().slots), "a slot says that it is busy"
     )
@@ -121,9 +127,7 @@ def test_real_workers_tell_what_they_do_and_have_done(
     assert busy.running is not None
     assert (busy.running.kind, busy.running.language) == ("execute", "python")
     assert await_outputs(ticket) == ["slow"]
-    assert await_outputs(service.submit("execute", build_printing_programs(range(20)), batch=True)) == [
-        str(n) for n in range(20)
-    ]
+    assert await_outputs(submit(service, build_printing_programs(range(20)), batch=True)) == [str(n) for n in range(20)]
     wait_until(lambda: len(service.get_live_view().recent) == 21, "all results are told")
     wait_until(lambda: service.get_live_view().slots[0].done == 21, "the heartbeat says how many")
     assert service.get_live_view().slots[0].boxes == ["python"]

@@ -14,6 +14,7 @@ from sandbox.box.docker.engine import HOME_LABEL
 from sandbox.config import QueueSettings
 from sandbox.errors import Cancelled
 from sandbox.queue import redis_keys
+from sandbox.queue.submission import Submission
 from sandbox.request_context import Caller
 from sandbox.schema import ExecuteRequest, JobStatus, VerifyRequest
 from sandbox.schema.submissions import SubmissionKind
@@ -25,6 +26,7 @@ from tests.queue.submit_and_wait import (
     build_printing_programs,
     build_program,
     build_sleeping_program,
+    submit,
     wait_until,
 )
 from tests.worker_processes import WorkerProcesses
@@ -96,15 +98,15 @@ def test_what_runs_is_stopped(
 ) -> None:
     kind, request = RUNNING[what]
     worker_processes.start()
-    assert await_outputs(service.submit("execute", build_printing_programs([1]))) == ["1"]
-    job = service.submit(kind, [request], durable=True)
+    assert await_outputs(submit(service, build_printing_programs([1]))) == ["1"]
+    job = service.submit(Submission(kind, [request], durable=True))
     wait_until(lambda: redis.hlen(redis_keys.CLAIMS) == 1, "the worker has it")
     time.sleep(0.7)
     before = boxes()
     assert service.get_job(job.id).status is JobStatus.RUNNING
     began = time.monotonic()
     assert service.cancel(job.id).status is JobStatus.CANCELLED
-    assert await_outputs(service.submit("execute", build_printing_programs([2]))) == ["2"]
+    assert await_outputs(submit(service, build_printing_programs([2]))) == ["2"]
     assert time.monotonic() - began < FREE_WITHIN_S
     assert service.get_job(job.id).status is JobStatus.CANCELLED
     assert boxes() >= before, "a box was thrown away"
@@ -114,13 +116,16 @@ def test_of_a_batch_what_has_its_result_keeps_it_and_the_rest_does_not_run(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     worker_processes.start()
-    job = service.submit(
-        "execute", [*build_printing_programs(range(3)), *[build_sleeping_program(0.1)] * 600], batch=True, durable=True
+    job = submit(
+        service,
+        [*build_printing_programs(range(3)), *[build_sleeping_program(0.1)] * 600],
+        batch=True,
+        durable=True,
     )
     wait_until(lambda: redis.hlen(redis_keys.results(job.id)) > 10, "some of it has run")
     began = time.monotonic()
     service.cancel(job.id)
-    assert await_outputs(service.submit("execute", build_printing_programs([2]))) == ["2"]
+    assert await_outputs(submit(service, build_printing_programs([2]))) == ["2"]
     assert time.monotonic() - began < 2 * FREE_WITHIN_S
     assert service.get_job(job.id).status is JobStatus.CANCELLED
     assert 10 < redis.hlen(redis_keys.results(job.id)) < 200
@@ -133,12 +138,12 @@ def test_a_client_that_goes_away_has_its_running_program_stopped(
 ) -> None:
     worker_processes.start()
     with act_as(Caller("small", max_queued=10)):
-        ticket = service.submit("execute", [build_program(SLEEP), build_program(SLEEP + "#")], batch=True)
+        ticket = submit(service, [build_program(SLEEP), build_program(SLEEP + "#")], batch=True)
         wait_until(lambda: redis.hlen(redis_keys.CLAIMS) >= 1, "the worker has it")
         time.sleep(0.5)
         began = time.monotonic()
         service.abandon(ticket)
-        assert await_outputs(service.submit("execute", build_printing_programs([2]))) == ["2"]
+        assert await_outputs(submit(service, build_printing_programs([2]))) == ["2"]
         assert time.monotonic() - began < FREE_WITHIN_S
         wait_until(lambda: redis.zcard(redis_keys.queued_items("small")) == 0, "none of it counts any more")
 
@@ -147,12 +152,12 @@ def test_a_job_that_is_not_cancelled_runs_to_its_end_beside_one_that_is(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     worker_processes.start(2)
-    wanted = service.submit("execute", [build_sleeping_program(2.0, "done")])
-    unwanted = service.submit("execute", [build_program(SLEEP)], durable=True)
+    wanted = submit(service, [build_sleeping_program(2.0, "done")])
+    unwanted = submit(service, [build_program(SLEEP)], durable=True)
     wait_until(lambda: redis.hlen(redis_keys.CLAIMS) == 2, "both run")
     service.cancel(unwanted.id)
     assert await_outputs(wanted) == ["done"]
-    assert await_outputs(service.submit("execute", build_printing_programs(range(8)), batch=True)) == [
+    assert await_outputs(submit(service, build_printing_programs(range(8)), batch=True)) == [
         str(number) for number in range(8)
     ]
 
@@ -165,10 +170,10 @@ def test_whoever_waits_for_a_job_that_is_cancelled_is_told_at_once(
     try:
         worker_processes.start()
         requests = [build_program("print(1)"), build_program(SLEEP)]
-        waiting = [each.submit("execute", requests, batch=True, idempotency_key="k") for each in (service, other)]
+        waiting = [submit(each, requests, batch=True, idempotency_key="k") for each in (service, other)]
         wait_until(lambda: redis.hlen(redis_keys.results(waiting[0].id)) == 1, "one of them has its result")
         service.cancel(waiting[0].id)
-        late = other.submit("execute", requests, batch=True, idempotency_key="k")
+        late = submit(other, requests, batch=True, idempotency_key="k")
         for ticket in (*waiting, late):
             assert b'"stdout":"1\\n"' in ticket.results[0].result(10)
             with pytest.raises(Cancelled):

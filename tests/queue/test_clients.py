@@ -21,6 +21,7 @@ from tests.queue.submit_and_wait import (
     build_program,
     build_sleeping_program,
     get_stdouts,
+    submit,
     wait_until,
 )
 from tests.worker_processes import WorkerProcesses
@@ -35,21 +36,21 @@ BOSS = Caller("boss", Role.ADMIN)
 def test_a_rate_lets_a_burst_pass_and_then_says_when_to_come_again(service: Service) -> None:
     with act_as(Caller("fast", rate=2.0, burst=3)):
         for _ in range(3):
-            service.submit("execute", build_printing_programs([1]))
+            submit(service, build_printing_programs([1]))
         with pytest.raises(RateLimited) as refused:
-            service.submit("execute", build_printing_programs([1]))
+            submit(service, build_printing_programs([1]))
         assert 0.0 < refused.value.retry_after_s <= 0.5
         time.sleep(refused.value.retry_after_s + 0.05)
-        service.submit("execute", build_printing_programs([1]))
+        submit(service, build_printing_programs([1]))
     with act_as(Caller("other", rate=2.0, burst=3)):
-        service.submit("execute", build_printing_programs([1]))
+        submit(service, build_printing_programs([1]))
 
 
 def test_a_batch_over_the_burst_is_let_in_and_paid_for_afterwards(service: Service, redis: Redis) -> None:
     with act_as(Caller("batches", rate=10.0, burst=5)):
-        service.submit("execute", build_printing_programs(range(25)), batch=True)
+        submit(service, build_printing_programs(range(25)), batch=True)
         with pytest.raises(RateLimited) as refused:
-            service.submit("execute", build_printing_programs([1]))
+            submit(service, build_printing_programs([1]))
         assert 1.5 < refused.value.retry_after_s < 2.5
     assert 0 < redis.ttl(redis_keys.token_bucket("batches")) <= 5
 
@@ -58,17 +59,15 @@ def test_what_is_queued_counts_until_it_has_its_result(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     with act_as(Caller("small", max_queued=10)):
-        waiting = service.submit("execute", build_printing_programs(range(6)), batch=True)
-        kept = service.submit("execute", build_printing_programs(range(4)), batch=True, durable=True)
+        waiting = submit(service, build_printing_programs(range(6)), batch=True)
+        kept = submit(service, build_printing_programs(range(4)), batch=True, durable=True)
         with pytest.raises(QuotaExceeded, match="10 of 10"):
-            service.submit("execute", build_printing_programs([1]))
+            submit(service, build_printing_programs([1]))
         worker_processes.start(2)
         assert await_outputs(waiting) == list("012345")
         assert get_stdouts(await_job(service, kept.id)) == list("0123")
         wait_until(lambda: redis.zcard(redis_keys.queued_items("small")) == 0, "nothing of it is queued any more")
-        assert await_outputs(service.submit("execute", build_printing_programs(range(10)), batch=True)) == list(
-            "0123456789"
-        )
+        assert await_outputs(submit(service, build_printing_programs(range(10)), batch=True)) == list("0123456789")
 
 
 def test_what_was_refused_abandoned_or_cancelled_does_not_count(
@@ -76,10 +75,10 @@ def test_what_was_refused_abandoned_or_cancelled_does_not_count(
 ) -> None:
     with act_as(Caller("fickle", max_queued=150_000)):
         with pytest.raises(QueueFull):
-            service.submit("execute", build_printing_programs(range(MANY + 1)), batch=True)
+            submit(service, build_printing_programs(range(MANY + 1)), batch=True)
         assert redis.zcard(redis_keys.queued_items("fickle")) == 0
-        abandoned = service.submit("execute", build_printing_programs(range(500)), batch=True)
-        cancelled = service.submit("execute", build_printing_programs(range(50)), batch=True, durable=True)
+        abandoned = submit(service, build_printing_programs(range(500)), batch=True)
+        cancelled = submit(service, build_printing_programs(range(50)), batch=True, durable=True)
         service.cancel(cancelled.id)
     service.abandon(abandoned)  # by another thread, which does not know the caller
     worker_processes.start()
@@ -88,16 +87,10 @@ def test_what_was_refused_abandoned_or_cancelled_does_not_count(
 
 def test_a_job_and_an_idempotency_key_are_nobody_elses_business(service: Service) -> None:
     with act_as(GREEDY):
-        mine = service.submit("execute", build_printing_programs([1]), durable=True, idempotency_key="step-1")
-        assert (
-            service.submit("execute", build_printing_programs([1]), durable=True, idempotency_key="step-1").id
-            == mine.id
-        )
+        mine = submit(service, build_printing_programs([1]), durable=True, idempotency_key="step-1")
+        assert submit(service, build_printing_programs([1]), durable=True, idempotency_key="step-1").id == mine.id
     with act_as(MODEST):
-        assert (
-            service.submit("execute", build_printing_programs([1]), durable=True, idempotency_key="step-1").id
-            != mine.id
-        )
+        assert submit(service, build_printing_programs([1]), durable=True, idempotency_key="step-1").id != mine.id
         for look in (service.get_job, service.cancel):
             with pytest.raises(NotFound, match="it never existed"):
                 look(mine.id)
@@ -107,11 +100,11 @@ def test_a_job_and_an_idempotency_key_are_nobody_elses_business(service: Service
 
 def test_a_refused_submission_may_come_again_with_its_idempotency_key(service: Service) -> None:
     with act_as(Caller("again", rate=5.0, burst=1)):
-        service.submit("execute", build_printing_programs([1]))
+        submit(service, build_printing_programs([1]))
         with pytest.raises(RateLimited):
-            service.submit("execute", build_printing_programs([1]), durable=True, idempotency_key="k")
+            submit(service, build_printing_programs([1]), durable=True, idempotency_key="k")
         time.sleep(0.25)
-        again = service.submit("execute", build_printing_programs([1]), durable=True, idempotency_key="k")
+        again = submit(service, build_printing_programs([1]), durable=True, idempotency_key="k")
         assert service.get_job(again.id).id == again.id
 
 
@@ -121,17 +114,14 @@ def test_a_client_with_a_hundred_thousand_queued_does_not_starve_one_with_ten(
 ) -> None:
     with act_as(GREEDY):
         tickets = [
-            service.submit("execute", [build_program("")] * BATCH, batch=True, durable=durable)
-            for _ in range(many // BATCH)
+            submit(service, [build_program("")] * BATCH, batch=True, durable=durable) for _ in range(many // BATCH)
         ]
     worker_processes.start(2)
     began = time.monotonic()
     with act_as(MODEST):
         wait_until(lambda: sum(service.check_readiness().queued.values()) <= MANY - 10, "the lane has room for ten")
-        assert await_outputs(service.submit("execute", build_printing_programs(range(10)), batch=True)) == list(
-            "0123456789"
-        )
-        kept = service.submit("execute", build_printing_programs(range(10)), batch=True, durable=True)
+        assert await_outputs(submit(service, build_printing_programs(range(10)), batch=True)) == list("0123456789")
+        kept = submit(service, build_printing_programs(range(10)), batch=True, durable=True)
         assert get_stdouts(await_job(service, kept.id)) == list("0123456789")
     assert time.monotonic() - began < 60  # of minutes that are queued
     assert sum(service.check_readiness().queued.values()) > many / 2
@@ -143,16 +133,14 @@ def test_slow_programs_of_one_client_do_not_hold_up_another(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     with act_as(GREEDY):
-        slow = service.submit("execute", [build_sleeping_program(0.6)] * 200, batch=True)
-        also = service.submit("execute", [build_sleeping_program(0.6)] * 200, batch=True, durable=True)
+        slow = submit(service, [build_sleeping_program(0.6)] * 200, batch=True)
+        also = submit(service, [build_sleeping_program(0.6)] * 200, batch=True, durable=True)
     worker_processes.start(2)
     time.sleep(1.0)
     with act_as(MODEST):
         began = time.monotonic()
-        assert await_outputs(service.submit("execute", build_printing_programs(range(10)), batch=True)) == list(
-            "0123456789"
-        )
-        kept = service.submit("execute", build_printing_programs(range(10)), batch=True, durable=True)
+        assert await_outputs(submit(service, build_printing_programs(range(10)), batch=True)) == list("0123456789")
+        kept = submit(service, build_printing_programs(range(10)), batch=True, durable=True)
         assert get_stdouts(await_job(service, kept.id)) == list("0123456789")
     assert time.monotonic() - began < 40  # of 120 seconds that two slots have queued
     service.abandon(slow)
@@ -167,13 +155,11 @@ def test_parked_work_of_a_dead_crew_is_done_by_the_next(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     with act_as(GREEDY):
-        kept = service.submit(
-            "execute", [build_sleeping_program(0.4, number) for number in range(12)], batch=True, durable=True
-        )
+        kept = submit(service, [build_sleeping_program(0.4, number) for number in range(12)], batch=True, durable=True)
     (first,) = worker_processes.start()
     wait_until(lambda: redis.hlen(redis_keys.CLAIMS) > 0, "the worker is at work")
     first.kill()
     first.wait()
     worker_processes.start()
     assert get_stdouts(await_job(service, kept.id)) == [str(number) for number in range(12)]
-    assert await_results(service.submit("execute", build_printing_programs([1])))[0].stdout == "1\n"
+    assert await_results(submit(service, build_printing_programs([1])))[0].stdout == "1\n"

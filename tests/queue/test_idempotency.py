@@ -16,12 +16,13 @@ from sandbox.api.keyring import generate_key
 from sandbox.config import ApiSettings, QueueSettings
 from sandbox.errors import IdempotencyKeyReused
 from sandbox.queue import redis_keys
+from sandbox.queue.submission import Submission
 from sandbox.request_context import Caller, Role
 from sandbox.schema import ExecuteRequest, VerifyRequest
 from sandbox.schema.gpu import GenerateRequest, GpuKind
 from sandbox.service import Service, Ticket
 from tests.api.threaded_server import serve_in_thread
-from tests.queue.submit_and_wait import act_as, await_job, build_printing_programs, get_stdouts
+from tests.queue.submit_and_wait import act_as, await_job, build_printing_programs, get_stdouts, submit
 from tests.worker_processes import WorkerProcesses
 
 Body = dict[str, Any]
@@ -111,12 +112,12 @@ def test_many_duplicates_at_once_are_one_submission(
 ) -> None:
     start = threading.Barrier(8)
 
-    def submit(_: int) -> Ticket:
+    def submit_at_start(_: int) -> Ticket:
         start.wait()
-        return service.submit("execute", build_printing_programs([1, 2]), batch=True, durable=True, idempotency_key="k")
+        return submit(service, build_printing_programs([1, 2]), batch=True, durable=True, idempotency_key="k")
 
     with ThreadPoolExecutor(8) as threads:
-        ids = {ticket.id for ticket in threads.map(submit, range(8))}
+        ids = {ticket.id for ticket in threads.map(submit_at_start, range(8))}
     assert len(ids) == 1
     assert len(redis.keys("sandbox:job:*")) == 1
     worker_processes.start()
@@ -124,26 +125,26 @@ def test_many_duplicates_at_once_are_one_submission(
 
 
 def test_a_key_is_free_again_when_its_job_has_expired(service: Service, redis: Redis) -> None:
-    first = service.submit("execute", build_printing_programs([1]), durable=True, idempotency_key="k")
+    first = submit(service, build_printing_programs([1]), durable=True, idempotency_key="k")
     with pytest.raises(IdempotencyKeyReused):
-        service.submit("execute", build_printing_programs([2]), durable=True, idempotency_key="k")
+        submit(service, build_printing_programs([2]), durable=True, idempotency_key="k")
     redis.delete(redis_keys.job(first.id))
-    again = service.submit("execute", build_printing_programs([2]), durable=True, idempotency_key="k")
+    again = submit(service, build_printing_programs([2]), durable=True, idempotency_key="k")
     assert again.id != first.id
     assert service.get_job(again.id).id == again.id
 
 
 def test_a_key_that_an_older_version_wrote_still_names_its_job(service: Service, redis: Redis) -> None:
-    first = service.submit("execute", build_printing_programs([1]), durable=True, idempotency_key="k")
+    first = submit(service, build_printing_programs([1]), durable=True, idempotency_key="k")
     (name,) = redis.keys("sandbox:idempotency:*")
     redis.set(name, first.id, ex=60)
-    assert service.submit("execute", build_printing_programs([2]), durable=True, idempotency_key="k").id == first.id
+    assert submit(service, build_printing_programs([2]), durable=True, idempotency_key="k").id == first.id
 
 
 def test_what_a_request_may_differ_in_is_compared_and_the_order_of_fields_is_not(service: Service) -> None:
     def ask(code: str, **fields: object) -> Callable[[], Ticket]:
         request = ExecuteRequest(language="python", code=code, **fields)
-        return lambda: service.submit("execute", [request], durable=True, idempotency_key="k")
+        return lambda: submit(service, [request], durable=True, idempotency_key="k")
 
     first = ask("a", stdin="b")()
     assert ask("a", stdin="b")().id == first.id
@@ -151,11 +152,9 @@ def test_what_a_request_may_differ_in_is_compared_and_the_order_of_fields_is_not
         with pytest.raises(IdempotencyKeyReused):
             other()
     with pytest.raises(IdempotencyKeyReused):
-        service.submit(
-            "execute", [ExecuteRequest(language="python", code="a", stdin="b")], batch=True, idempotency_key="k"
-        )
+        submit(service, [ExecuteRequest(language="python", code="a", stdin="b")], batch=True, idempotency_key="k")
     with pytest.raises(IdempotencyKeyReused):
-        service.submit("verify", [VerifyRequest.model_validate(VERIFY)], idempotency_key="k")
+        service.submit(Submission("verify", [VerifyRequest.model_validate(VERIFY)], idempotency_key="k"))
 
 
 def test_a_gpu_jobs_id_cannot_be_guessed_from_its_key(service: Service) -> None:

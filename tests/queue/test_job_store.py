@@ -26,6 +26,7 @@ from tests.queue.submit_and_wait import (
     build_program,
     build_sleeping_program,
     get_stdouts,
+    submit,
     wait_until,
 )
 from tests.redis_server import RedisServer
@@ -40,8 +41,8 @@ TAKEN_ONCE = "import uuid; print(uuid.uuid4())"
 def test_a_job_is_queued_with_its_position_then_running_then_finished(
     service: Service, worker_processes: WorkerProcesses
 ) -> None:
-    first = service.submit("execute", [build_sleeping_program(1.0)], durable=True)
-    second = service.submit("execute", [build_program("print(2)")], durable=True)
+    first = submit(service, [build_sleeping_program(1.0)], durable=True)
+    second = submit(service, [build_program("print(2)")], durable=True)
     assert (service.get_job(first.id).status, service.get_job(first.id).position) == (JobStatus.QUEUED, 0)
     assert (service.get_job(second.id).status, service.get_job(second.id).position) == (JobStatus.QUEUED, 1)
     worker_processes.start()
@@ -64,7 +65,7 @@ def test_results_expire_after_their_time(
     service.start()
     with WorkerProcesses(settings, 118, SANDBOX_RESULT_TTL_S="2") as short:
         short.start()
-        ticket = service.submit("execute", build_printing_programs([1]), durable=True)
+        ticket = submit(service, build_printing_programs([1]), durable=True)
         assert get_stdouts(await_job(service, ticket.id)) == ["1"]
         assert 0 < redis.ttl(redis_keys.results(ticket.id)) <= 2
         wait_until(lambda: not redis.exists(redis_keys.results(ticket.id)), "the result expires")
@@ -79,10 +80,10 @@ def test_results_expire_after_their_time(
 def test_what_is_cancelled_before_it_runs_never_runs(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
-    ticket = service.submit("execute", build_printing_programs(range(3)), batch=True, durable=True)
+    ticket = submit(service, build_printing_programs(range(3)), batch=True, durable=True)
     assert service.cancel(ticket.id).status is JobStatus.CANCELLED
     worker_processes.start()
-    other = service.submit("execute", build_printing_programs([7]))
+    other = submit(service, build_printing_programs([7]))
     assert await_outputs(other) == ["7"]
     wait_until(lambda: redis.zcard(redis_keys.outstanding("default")) == 0, "the cancelled envelope is done with")
     assert service.get_job(ticket.id).status is JobStatus.CANCELLED
@@ -91,21 +92,21 @@ def test_what_is_cancelled_before_it_runs_never_runs(
 
 def test_cancelling_what_is_finished_changes_nothing(service: Service, worker_processes: WorkerProcesses) -> None:
     worker_processes.start()
-    ticket = service.submit("execute", build_printing_programs([1]), durable=True)
+    ticket = submit(service, build_printing_programs([1]), durable=True)
     done = await_job(service, ticket.id)
     assert service.cancel(ticket.id) == done
 
 
 def test_clients_that_go_away_leave_their_places_to_others(service: Service, worker_processes: WorkerProcesses) -> None:
     """Some of them are on their way already, where there is room for few: each must give its room back."""
-    gone = [service.submit("execute", [build_sleeping_program(30.0)]) for _ in range(2 * BATCHES_PER_WORKER)]
+    gone = [submit(service, [build_sleeping_program(30.0)]) for _ in range(2 * BATCHES_PER_WORKER)]
     time.sleep(0.3)
     for ticket in gone:
         service.abandon(ticket)
         with pytest.raises(Cancelled):
             ticket.results[0].result(0)
     worker_processes.start()
-    assert await_outputs(service.submit("execute", build_printing_programs([1])), 20.0) == ["1"]
+    assert await_outputs(submit(service, build_printing_programs([1])), 20.0) == ["1"]
 
 
 # --- refusing
@@ -117,15 +118,15 @@ def test_a_full_queue_refuses_at_once_and_keeps_nothing_of_it(
     service = Service(QueueSettings(home=tmp_path, redis_url=redis_server.build_url(1), max_queued=3))
     service.start()
     try:
-        service.submit("execute", build_printing_programs(range(3)), batch=True, durable=True)
+        submit(service, build_printing_programs(range(3)), batch=True, durable=True)
         before = set(redis.scan_iter("sandbox:*"))
         for options in ({}, {"durable": True}, {"idempotency_key": "one"}):
             with pytest.raises(QueueFull) as refused:
-                service.submit("execute", build_printing_programs([1]), **options)
+                submit(service, build_printing_programs([1]), **options)
             assert refused.value.retry_after_s > 0
         assert set(redis.scan_iter("sandbox:*")) == before
         other_lane = ExecuteRequest(language="python", code="", priority="rl")
-        assert service.submit("execute", [other_lane], durable=True).id
+        assert submit(service, [other_lane], durable=True).id
     finally:
         service.close()
 
@@ -133,10 +134,10 @@ def test_a_full_queue_refuses_at_once_and_keeps_nothing_of_it(
 def test_an_unknown_language_is_refused_with_its_place(service: Service, redis: Redis) -> None:
     requests = [*build_printing_programs([1]), ExecuteRequest(language="cobol", code="")]
     with pytest.raises(UnknownLanguage) as refused:
-        service.submit("execute", requests, batch=True)
+        submit(service, requests, batch=True)
     assert refused.value.field == "items.1.language"
     with pytest.raises(UnknownLanguage) as refused:
-        service.submit("execute", requests[1:])
+        submit(service, requests[1:])
     assert refused.value.field == "language"
     assert redis.keys("sandbox:envelope:*") == []
 
@@ -146,9 +147,9 @@ def test_an_unknown_language_is_refused_with_its_place(service: Service, redis: 
 
 def test_the_same_idempotency_key_is_the_same_submission(service: Service, worker_processes: WorkerProcesses) -> None:
     worker_processes.start()
-    first = service.submit("execute", [build_program(TAKEN_ONCE)], durable=True, idempotency_key="key")
-    again = service.submit("execute", [build_program(TAKEN_ONCE)], durable=True, idempotency_key="key")
-    other = service.submit("execute", [build_program(TAKEN_ONCE)], durable=True, idempotency_key="other")
+    first = submit(service, [build_program(TAKEN_ONCE)], durable=True, idempotency_key="key")
+    again = submit(service, [build_program(TAKEN_ONCE)], durable=True, idempotency_key="key")
+    other = submit(service, [build_program(TAKEN_ONCE)], durable=True, idempotency_key="other")
     assert first.id == again.id != other.id
     assert get_stdouts(await_job(service, first.id)) != get_stdouts(await_job(service, other.id))
 
@@ -157,9 +158,9 @@ def test_a_repeated_synchronous_submission_gets_the_first_ones_results(
     service: Service, worker_processes: WorkerProcesses
 ) -> None:
     requests = [build_program(TAKEN_ONCE) for _ in range(3)]
-    before = [service.submit("execute", requests, batch=True, idempotency_key="key") for _ in range(2)]
+    before = [submit(service, requests, batch=True, idempotency_key="key") for _ in range(2)]
     worker_processes.start()
-    after = service.submit("execute", requests, batch=True, idempotency_key="key")
+    after = submit(service, requests, batch=True, idempotency_key="key")
     results = [await_outputs(ticket) for ticket in (*before, after)]
     assert results[0] == results[1] == results[2]
     assert len(set(results[0])) == 3
@@ -171,11 +172,11 @@ def test_a_repetition_through_another_process_gets_them_too(
     other = Service(settings)
     other.start()
     try:
-        first = service.submit(
-            "execute", [build_sleeping_program(0.5), build_program(TAKEN_ONCE)], batch=True, idempotency_key="key"
+        first = submit(
+            service, [build_sleeping_program(0.5), build_program(TAKEN_ONCE)], batch=True, idempotency_key="key"
         )
-        again = other.submit(
-            "execute", [build_sleeping_program(0.5), build_program(TAKEN_ONCE)], batch=True, idempotency_key="key"
+        again = submit(
+            other, [build_sleeping_program(0.5), build_program(TAKEN_ONCE)], batch=True, idempotency_key="key"
         )
         worker_processes.start()
         assert await_outputs(first) == await_outputs(again)
@@ -197,7 +198,7 @@ def test_an_accepted_job_survives_a_crash_of_redis(
     assert images
     service = Service(own_settings)
     service.start()
-    ticket = service.submit("execute", build_printing_programs(range(5)), batch=True, durable=True)
+    ticket = submit(service, build_printing_programs(range(5)), batch=True, durable=True)
     service.close()
     own_server.kill()
     own_server.start()
@@ -217,15 +218,13 @@ def test_workers_and_clients_outlast_a_crash_of_redis_in_mid_run(
     service.start()
     with WorkerProcesses(own_settings, 115) as worker_processes:
         worker_processes.start()
-        kept = service.submit(
-            "execute", [build_sleeping_program(1.0, number) for number in range(3)], batch=True, durable=True
-        )
+        kept = submit(service, [build_sleeping_program(1.0, number) for number in range(3)], batch=True, durable=True)
         wait_until(lambda: service.get_job(kept.id).status is JobStatus.RUNNING, "it runs")
         own_server.kill()
         time.sleep(1.0)
         own_server.start()
         assert get_stdouts(await_job(service, kept.id)) == ["0", "1", "2"]
-        assert await_outputs(service.submit("execute", build_printing_programs([5]))) == ["5"]
+        assert await_outputs(submit(service, build_printing_programs([5]))) == ["5"]
     service.close()
 
 
@@ -236,7 +235,7 @@ def test_without_redis_a_submission_is_refused_and_says_so(
     service = Service(own_settings)
     with ThreadPoolExecutor(2) as both:  # each tries again for a while, in the hope of a restart
         readiness = both.submit(service.check_readiness)
-        refused = both.submit(service.submit, "execute", build_printing_programs([1]), durable=True)
+        refused = both.submit(submit, service, build_printing_programs([1]), durable=True)
         with pytest.raises(QueueUnavailable):
             refused.result()
         assert not readiness.result().ready
@@ -250,7 +249,7 @@ def test_a_worker_that_is_told_to_stop_finishes_what_runs(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     (worker,) = worker_processes.start()
-    ticket = service.submit("execute", [build_sleeping_program(2.0, "finished")], durable=True)
+    ticket = submit(service, [build_sleeping_program(2.0, "finished")], durable=True)
     wait_until(lambda: redis.hlen(redis_keys.CLAIMS) == 1, "the worker is at work")
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(30) == 0
@@ -262,7 +261,7 @@ def test_what_a_stopped_worker_has_not_begun_runs_elsewhere(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     (worker,) = worker_processes.start()
-    ticket = service.submit("execute", [build_sleeping_program(1.0, number) for number in range(4)], batch=True)
+    ticket = submit(service, [build_sleeping_program(1.0, number) for number in range(4)], batch=True)
     wait_until(lambda: redis.hlen(redis_keys.CLAIMS) >= 1, "the worker is at work")
     worker.send_signal(signal.SIGTERM)
     worker.wait(30)
@@ -274,7 +273,7 @@ def test_a_stopped_worker_leaves_no_box(
     service: Service, worker_processes: WorkerProcesses, settings: QueueSettings, docker_client: docker.DockerClient
 ) -> None:
     worker_processes.start()
-    assert await_outputs(service.submit("execute", build_printing_programs([1]))) == ["1"]
+    assert await_outputs(submit(service, build_printing_programs([1]))) == ["1"]
     worker_processes.stop()
     assert (
         docker_client.containers.list(all=True, ignore_removed=True, filters={"label": f"{HOME_LABEL}={settings.home}"})
@@ -291,12 +290,16 @@ def test_no_key_without_an_end_is_left_when_all_is_done(
     worker_processes.start(2)
 
     def work() -> None:
-        service.submit(
-            "execute", build_printing_programs(range(30)), batch=True, durable=True, idempotency_key=str(time.time())
+        submit(
+            service,
+            build_printing_programs(range(30)),
+            batch=True,
+            durable=True,
+            idempotency_key=str(time.time()),
         )
-        gone = service.submit("execute", [build_sleeping_program(0.1)], durable=True)
+        gone = submit(service, [build_sleeping_program(0.1)], durable=True)
         service.cancel(gone.id)
-        tickets = [service.submit("execute", build_printing_programs([number])) for number in range(30)]
+        tickets = [submit(service, build_printing_programs([number])) for number in range(30)]
         assert [await_outputs(ticket) for ticket in tickets] == [[str(number)] for number in range(30)]
         wait_until(lambda: redis.zcard(redis_keys.outstanding("default")) == 0, "everything is done")
 
@@ -316,7 +319,7 @@ def test_no_key_without_an_end_is_left_when_all_is_done(
 
 
 def test_results_carry_the_time_they_waited(service: Service, worker_processes: WorkerProcesses) -> None:
-    ticket = service.submit("execute", build_printing_programs([1]))
+    ticket = submit(service, build_printing_programs([1]))
     time.sleep(0.5)
     worker_processes.start()
     assert await_results(ticket)[0].queue_time_s >= 0.5

@@ -19,6 +19,7 @@ from tests.queue.submit_and_wait import (
     build_printing_programs,
     build_sleeping_program,
     get_stdouts,
+    submit,
     wait_until,
 )
 from tests.worker_processes import WorkerProcesses
@@ -35,8 +36,8 @@ def test_every_verdict_of_a_killed_worker_arrives_within_ten_seconds_and_once(
 ) -> None:
     victim, _ = worker_processes.start(2)
     requests = [build_sleeping_program(0.3, number) for number in range(6)]
-    awaited_ones = service.submit("execute", requests, batch=True)
-    kept = service.submit("execute", requests, batch=True, durable=True)
+    awaited_ones = submit(service, requests, batch=True)
+    kept = submit(service, requests, batch=True, durable=True)
     wait_until(lambda: _has_claim(redis, victim.pid), "the worker to be killed is at work")
     time.sleep(0.2)
     victim.kill()
@@ -55,9 +56,7 @@ def test_the_only_worker_is_killed_leaves_no_box_and_the_next_one_takes_over(
     docker_client: docker.DockerClient,
 ) -> None:
     (victim,) = worker_processes.start()
-    ticket = service.submit(
-        "execute", [build_sleeping_program(1.0, "slow"), *build_printing_programs(range(5))], batch=True
-    )
+    ticket = submit(service, [build_sleeping_program(1.0, "slow"), *build_printing_programs(range(5))], batch=True)
     wait_until(lambda: _has_claim(redis, victim.pid), "the worker is at work")
     victim.kill()
     victim.wait()
@@ -74,9 +73,7 @@ def test_a_worker_that_was_only_stopped_and_wakes_again_does_no_harm(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     stopped, _ = worker_processes.start(2)
-    slow = service.submit(
-        "execute", [build_sleeping_program(1.0, number) for number in range(2)], batch=True, durable=True
-    )
+    slow = submit(service, [build_sleeping_program(1.0, number) for number in range(2)], batch=True, durable=True)
     wait_until(lambda: _has_claim(redis, stopped.pid), "the worker is at work")
     stopped.send_signal(signal.SIGSTOP)
     try:
@@ -85,7 +82,7 @@ def test_a_worker_that_was_only_stopped_and_wakes_again_does_no_harm(
         assert get_stdouts(job) == ["0", "1"]
     finally:
         stopped.send_signal(signal.SIGCONT)
-    after = service.submit("execute", build_printing_programs(range(10)), batch=True)
+    after = submit(service, build_printing_programs(range(10)), batch=True)
     assert await_outputs(after) == [str(number) for number in range(10)]
     wait_until(lambda: redis.hlen(redis_keys.CLAIMS) == 0, "the worker that woke has nothing left to do")
     assert redis.hgetall(redis_keys.results(slow.id)) == first
@@ -95,7 +92,7 @@ def test_a_box_killed_in_mid_run_costs_a_second_try_and_no_verdict(
     service: Service, worker_processes: WorkerProcesses, settings: QueueSettings, docker_client: docker.DockerClient
 ) -> None:
     worker_processes.start()
-    ticket = service.submit("execute", [build_sleeping_program(1.0, "ran again")])
+    ticket = submit(service, [build_sleeping_program(1.0, "ran again")])
     time.sleep(0.5)
     for container in docker_client.containers.list(
         ignore_removed=True, filters={"label": f"{HOME_LABEL}={settings.home}"}

@@ -23,6 +23,7 @@ from tests.queue.submit_and_wait import (
     build_program,
     build_sleeping_program,
     get_stdouts,
+    submit,
     wait_until,
 )
 from tests.worker_processes import WorkerProcesses
@@ -37,7 +38,7 @@ def _count_items_per_batch(redis: Redis, lane: Lane = Lane.DEFAULT) -> list[int]
 def test_lanes_are_emptied_in_the_order_of_their_priority(service: Service, worker_processes: WorkerProcesses) -> None:
     when = "import time; print(time.time())"
     tickets = {
-        lane: service.submit("execute", [build_program(when, lane)] * 8, batch=True, durable=True)
+        lane: submit(service, [build_program(when, lane)] * 8, batch=True, durable=True)
         for lane in (Lane.BULK, Lane.DEFAULT, Lane.RL)
     }
     worker_processes.start()
@@ -47,16 +48,16 @@ def test_lanes_are_emptied_in_the_order_of_their_priority(service: Service, work
 
 
 def test_a_single_program_is_sent_at_once(service: Service, redis: Redis) -> None:
-    service.submit("execute", build_printing_programs([1]))
+    submit(service, build_printing_programs([1]))
     wait_until(lambda: _count_items_per_batch(redis) == [1], "the program is on its way")
 
 
 def test_programs_gather_into_envelopes_while_the_workers_have_enough(
     service: Service, redis: Redis, worker_processes: WorkerProcesses
 ) -> None:
-    first = [service.submit("execute", build_printing_programs([number])) for number in range(BATCHES_PER_WORKER)]
+    first = [submit(service, build_printing_programs([number])) for number in range(BATCHES_PER_WORKER)]
     wait_until(lambda: sum(_count_items_per_batch(redis)) == BATCHES_PER_WORKER, "the first ones are on their way")
-    rest = [service.submit("execute", build_printing_programs([number])) for number in range(100)]
+    rest = [submit(service, build_printing_programs([number])) for number in range(100)]
     time.sleep(0.3)
     assert sum(_count_items_per_batch(redis)) == BATCHES_PER_WORKER
     assert service.check_readiness().queued["default"] >= 100
@@ -66,7 +67,7 @@ def test_programs_gather_into_envelopes_while_the_workers_have_enough(
 
 
 def test_no_envelope_is_larger_than_the_largest(service: Service, redis: Redis) -> None:
-    service.submit("execute", build_printing_programs(range(1000)), batch=True, durable=True)
+    submit(service, build_printing_programs(range(1000)), batch=True, durable=True)
     sizes = _count_items_per_batch(redis)
     assert sum(sizes) == 1000
     assert max(sizes) <= MAX_BATCH_ITEMS
@@ -77,9 +78,7 @@ def test_what_waits_behind_a_slow_program_is_given_back_and_runs_elsewhere(
 ) -> None:
     worker_processes.start(2)
     time.sleep(1.2)  # the postman counts the workers once a second
-    ticket = service.submit(
-        "execute", [build_sleeping_program(4.0, "slow"), *build_printing_programs(range(6))], batch=True
-    )
+    ticket = submit(service, [build_sleeping_program(4.0, "slow"), *build_printing_programs(range(6))], batch=True)
     slow, *tiny = ticket.results
     for future in tiny:
         future.result(timeout=3.5)
@@ -93,7 +92,7 @@ def test_a_program_that_fails_does_not_stop_the_others_of_its_envelope(
     worker_processes.start()
     bad = ["1 / 0", "import os; os.abort()", "raise SystemExit(3)", "import os; os.kill(os.getpid(), 9)"]
     requests = [request for code in bad for request in (build_program(code), build_program("print('good')"))]
-    results = await_outputs(service.submit("execute", requests, batch=True))
+    results = await_outputs(submit(service, requests, batch=True))
     assert results[1::2] == ["good"] * len(bad)
 
 
@@ -110,7 +109,7 @@ def test_a_result_that_is_back_before_its_sender_is_makes_room_too(
 
     monkeypatch.setattr(job_batch, "send", slow_to_return)
     for number in range(3 * BATCHES_PER_WORKER):
-        assert await_outputs(service.submit("execute", build_printing_programs([number])), 20.0) == [str(number)]
+        assert await_outputs(submit(service, build_printing_programs([number])), 20.0) == [str(number)]
 
 
 def test_two_services_before_one_queue_each_get_their_own_results(
@@ -120,9 +119,7 @@ def test_two_services_before_one_queue_each_get_their_own_results(
     other.start()
     worker_processes.start()
     try:
-        tickets = [
-            (one, one.submit("execute", build_printing_programs(range(20)), batch=True)) for one in (service, other) * 3
-        ]
+        tickets = [(one, submit(one, build_printing_programs(range(20)), batch=True)) for one in (service, other) * 3]
         for _, ticket in tickets:
             assert await_outputs(ticket) == [str(number) for number in range(20)]
     finally:
@@ -130,7 +127,7 @@ def test_two_services_before_one_queue_each_get_their_own_results(
 
 
 def test_the_depth_of_a_lane_returns_to_zero(service: Service, worker_processes: WorkerProcesses, redis: Redis) -> None:
-    service.submit("execute", build_printing_programs(range(50), Lane.BULK), batch=True, durable=True)
+    submit(service, build_printing_programs(range(50), Lane.BULK), batch=True, durable=True)
     assert int(redis.get(redis_keys.depth(Lane.BULK))) == 50
     worker_processes.start()
     wait_until(lambda: int(redis.get(redis_keys.depth(Lane.BULK))) == 0, "nothing waits any more")
@@ -145,13 +142,13 @@ def test_a_short_program_does_not_wait_for_long_ones_of_a_lower_lane(
         *worker_processes.start(reserved_lanes=[Lane.RL, Lane.DEFAULT]),
         *worker_processes.start(reserved_lanes=[Lane.RL]),
     ]
-    long = [service.submit("execute", [build_program("import time; time.sleep(12)", Lane.BULK)])]
+    long = [submit(service, [build_program("import time; time.sleep(12)", Lane.BULK)])]
     time.sleep(0.5)
-    short = service.submit("execute", build_printing_programs([1]))
+    short = submit(service, build_printing_programs([1]))
     assert await_outputs(short) == ["1"]
-    long += [service.submit("execute", [build_program("import time; time.sleep(12)")]) for _ in range(2)]
+    long += [submit(service, [build_program("import time; time.sleep(12)")]) for _ in range(2)]
     time.sleep(0.5)
-    assert await_outputs(service.submit("execute", build_printing_programs([2], Lane.RL))) == ["2"]
+    assert await_outputs(submit(service, build_printing_programs([2], Lane.RL))) == ["2"]
     assert not any(ticket.results[0].done() for ticket in long)
     for worker in hired:
         worker.kill()  # or it would finish what it runs
@@ -166,10 +163,10 @@ def test_processes_that_send_share_what_the_workers_can_hold(
     other.start()
     try:
         for each in (service, other):
-            each.submit("execute", build_printing_programs([1])).results[0].result(20)
+            submit(each, build_printing_programs([1])).results[0].result(20)
         wait_until(lambda: redis.zcard(redis_keys.SENDERS) == 2, "each knows that there are two")
         time.sleep(2 * WORKER_COUNT_INTERVAL_S)
-        tickets = [each.submit("execute", [build_sleeping_program(0.5)]) for each in (service, other) for _ in range(4)]
+        tickets = [submit(each, [build_sleeping_program(0.5)]) for each in (service, other) for _ in range(4)]
         most = 2 * BATCHES_PER_WORKER
         wait_until(lambda: redis.zcard(redis_keys.outstanding("default")) == most, "each has sent its half")
         time.sleep(0.1)
@@ -180,7 +177,7 @@ def test_processes_that_send_share_what_the_workers_can_hold(
 
 
 def test_rq_reads_the_job_of_an_envelope(service: Service, redis: Redis) -> None:
-    service.submit("execute", build_printing_programs([1]), durable=True)
+    submit(service, build_printing_programs([1]), durable=True)
     (job_id,) = job_batch.get_lane_queue(Lane.DEFAULT, redis).job_ids
     job = Job.fetch(job_id, connection=redis, serializer=JSONSerializer)
     assert (job.func_name, list(job.args), job.origin, job.get_status()) == (
@@ -203,9 +200,9 @@ def test_a_process_has_the_room_that_others_leave(
     try:
         wait_until(lambda: service.check_readiness().workers == 2, "both are there")
         for each in (service, other):
-            each.submit("execute", build_printing_programs([1])).results[0].result(20)
+            submit(each, build_printing_programs([1])).results[0].result(20)
         wait_until(lambda: redis.zcard(redis_keys.SENDERS) == 2, "each knows that there are two")
-        tickets = [service.submit("execute", [build_sleeping_program(0.5)]) for _ in range(8)]
+        tickets = [submit(service, [build_sleeping_program(0.5)]) for _ in range(8)]
         wait_until(
             lambda: redis.zcard(redis_keys.outstanding("default")) == 2 * BATCHES_PER_WORKER,
             "all the room is taken",

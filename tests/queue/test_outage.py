@@ -22,6 +22,7 @@ from tests.queue.submit_and_wait import (
     build_printing_programs,
     build_program,
     get_stdouts,
+    submit,
     wait_until,
 )
 from tests.worker_processes import WorkerProcesses
@@ -49,7 +50,7 @@ def worker_processes(
 
 
 def _await_failure(service: Service, lane: Lane) -> BaseException | None:
-    (future,) = service.submit("execute", [build_program("print(1)", lane)]).results
+    (future,) = submit(service, [build_program("print(1)", lane)]).results
     return future.exception(timeout=ENGINE_TIMEOUT_S + SLACK_S)
 
 
@@ -57,7 +58,7 @@ def test_an_engine_that_goes_away_is_noticed_and_one_that_comes_back_is_used(
     service: Service, worker_processes: WorkerProcesses, engine_socket: EngineSocket
 ) -> None:
     worker_processes.start(2)
-    assert await_outputs(service.submit("execute", build_printing_programs(range(4)), batch=True)) == [
+    assert await_outputs(submit(service, build_printing_programs(range(4)), batch=True)) == [
         "0",
         "1",
         "2",
@@ -67,11 +68,11 @@ def test_an_engine_that_goes_away_is_noticed_and_one_that_comes_back_is_used(
     engine_socket.close()
     began = time.monotonic()
     waiting = [
-        service.submit("execute", [build_program("print(1)", lane)] * 3, batch=True).results
+        submit(service, [build_program("print(1)", lane)] * 3, batch=True).results
         for lane in (Lane.RL, Lane.DEFAULT, Lane.BULK)
     ]
-    kept = service.submit("execute", build_printing_programs(range(5)), durable=True, batch=True)
-    with_key = service.submit("execute", [build_program("print('once')")], idempotency_key="again")
+    kept = submit(service, build_printing_programs(range(5)), durable=True, batch=True)
+    with_key = submit(service, [build_program("print('once')")], idempotency_key="again")
     failures = [future.exception(ENGINE_TIMEOUT_S + SLACK_S) for futures in waiting for future in futures]
     assert {type(failure) for failure in failures} == {CannotRun}
     assert isinstance(with_key.results[0].exception(SLACK_S), CannotRun)
@@ -85,10 +86,10 @@ def test_an_engine_that_goes_away_is_noticed_and_one_that_comes_back_is_used(
     assert all(slot.waiting_since and slot.waiting_for for slot in service.get_live_view().slots)
     for lane in (Lane.RL, Lane.DEFAULT, Lane.BULK):
         with pytest.raises(CannotRun):
-            service.submit("execute", [build_program("print(1)", lane)])
+            submit(service, [build_program("print(1)", lane)])
     with pytest.raises(CannotRun):
-        service.submit("execute", [build_program("print(1)")], idempotency_key="another")
-    late = service.submit("execute", [build_program("print('late')")], durable=True)
+        submit(service, [build_program("print(1)")], idempotency_key="another")
+    late = submit(service, [build_program("print('late')")], durable=True)
     durable = [kept.id, late.id]
     wait_until(
         lambda: {service.get_job(job).status for job in durable} == {JobStatus.QUEUED}, "they are queued", SLACK_S
@@ -100,14 +101,12 @@ def test_an_engine_that_goes_away_is_noticed_and_one_that_comes_back_is_used(
     assert get_stdouts(await_job(service, kept.id)) == ["0", "1", "2", "3", "4"]
     assert get_stdouts(await_job(service, late.id)) == ["late"]
     wait_until(lambda: _await_output_or_none(service, "another") == "again", "clients are served again", SLACK_S)
-    assert await_outputs(service.submit("execute", [build_program("print('once')")], idempotency_key="again")) == [
-        "once"
-    ]
+    assert await_outputs(submit(service, [build_program("print('once')")], idempotency_key="again")) == ["once"]
 
 
 def _await_output_or_none(service: Service, key: str) -> str | None:
     try:
-        return await_outputs(service.submit("execute", [build_program("print('again')")], idempotency_key=key))[0]
+        return await_outputs(submit(service, [build_program("print('again')")], idempotency_key=key))[0]
     except CannotRun:
         return None
 
@@ -118,7 +117,7 @@ def test_an_engine_that_hangs_holds_no_client_up(
     worker_processes.start()
     monkeypatch.setattr(outage, "OUTAGE_AFTER_S", 3.0)
     engine_socket.hang()
-    kept = service.submit("execute", [build_program("print('kept')")], durable=True)
+    kept = submit(service, [build_program("print('kept')")], durable=True)
     assert isinstance(_await_failure(service, Lane.RL), CannotRun)
     assert not service.check_readiness().ready
     engine_socket.close()
@@ -146,8 +145,8 @@ def test_a_worker_that_never_had_a_box_is_not_ready_and_says_why(
 ) -> None:
     assert images
     monkeypatch.setattr(outage, "OUTAGE_AFTER_S", 3.0)
-    kept = service.submit("execute", [build_program("print('kept')")], durable=True)
-    (waiting,) = service.submit("execute", [build_program("print(1)", Lane.RL)]).results
+    kept = submit(service, [build_program("print('kept')")], durable=True)
+    (waiting,) = submit(service, [build_program("print(1)", Lane.RL)]).results
     with WorkerProcesses(settings, SLOTS, **broken) as worker_processes:
         worker = worker_processes._start_one(())
         wait_until(lambda: redis.zcard(redis_keys.STARTING), "the worker reports itself")
@@ -168,11 +167,11 @@ def test_without_any_worker_clients_wait_for_a_moment_and_not_for_minutes(
     service: Service, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outage, "OUTAGE_AFTER_S", 2.0)
-    (future,) = service.submit("execute", [build_program("print(1)")]).results
-    kept = service.submit("execute", [build_program("print(1)")], durable=True)
+    (future,) = submit(service, [build_program("print(1)")]).results
+    kept = submit(service, [build_program("print(1)")], durable=True)
     assert isinstance(future.exception(timeout=SLACK_S), CannotRun)
     with pytest.raises(CannotRun):
-        service.submit("execute", [build_program("print(1)")])
+        submit(service, [build_program("print(1)")])
     assert service.get_job(kept.id).status is JobStatus.QUEUED
     assert service.check_readiness().problems == ["no worker is alive"]
     assert redis.llen(redis_keys.rq_queue(Lane.DEFAULT)) >= 1
@@ -210,12 +209,12 @@ def test_one_missing_image_fails_its_language_alone(
         worker_processes.prelude = hidden
         worker_processes.start()
         cpp = build_program("int main() {}").model_copy(update={"language": "cpp"})
-        (alone,) = service.submit("execute", [cpp]).results
+        (alone,) = submit(service, [cpp]).results
         failure = alone.exception(timeout=SLACK_S)
         assert isinstance(failure, CannotRun)
         assert b'"internal_error"' in failure.result
-        kept = service.submit("execute", [cpp, *build_printing_programs([3])], durable=True, batch=True)
-        assert await_outputs(service.submit("execute", build_printing_programs(range(3)), batch=True)) == [
+        kept = submit(service, [cpp, *build_printing_programs([3])], durable=True, batch=True)
+        assert await_outputs(submit(service, build_printing_programs(range(3)), batch=True)) == [
             "0",
             "1",
             "2",
@@ -246,10 +245,13 @@ def test_a_language_that_no_worker_has_is_refused_with_what_installs_it(
         with pytest.raises(
             LanguageNotInstalled, match="cpp is not installed: run `sandbox images build native`"
         ) as one:
-            service.submit("execute", [cpp])
+            submit(service, [cpp])
         assert one.value.field == "language"
         with pytest.raises(LanguageNotInstalled) as several:
-            service.submit("execute", [*build_printing_programs([1]), cpp], batch=True)
+            submit(service, [*build_printing_programs([1]), cpp], batch=True)
         assert several.value.field == "items.1.language"
-        assert await_outputs(service.submit("execute", build_printing_programs(range(2)), batch=True)) == ["0", "1"]
+        assert await_outputs(submit(service, build_printing_programs(range(2)), batch=True)) == [
+            "0",
+            "1",
+        ]
     remove_boxes(settings.home)

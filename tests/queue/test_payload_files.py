@@ -12,11 +12,12 @@ from sandbox.config import QueueSettings
 from sandbox.queue import redis_keys
 from sandbox.queue.job_batch import Item, JobBatch
 from sandbox.queue.payload_files import MAX_REUSABLE_FILES, MIN_PAYLOAD_CHARS, PAGE_BYTES, PayloadFiles, PayloadMissing
+from sandbox.queue.submission import Submission
 from sandbox.runner.contract import FileSpan
 from sandbox.schema import ExecuteRequest, TestCase, VerifyRequest, VerifyResult
 from sandbox.schema.checkers import ExactChecker
 from sandbox.service import Service
-from tests.queue.submit_and_wait import await_results, build_sleeping_program, wait_until
+from tests.queue.submit_and_wait import await_results, build_sleeping_program, submit, wait_until
 from tests.worker_processes import WorkerProcesses
 
 TEXT = "Größe, 数, \\n and \n\0 " * (MIN_PAYLOAD_CHARS // 8)
@@ -175,7 +176,7 @@ def test_large_texts_arrive_and_leave_nothing(
 ) -> None:
     worker_processes.start()
     wait_until(lambda: service.check_readiness().ready, "the worker is known")
-    results = service.submit("verify", [build_echo_request()] * 3, batch=True).results
+    results = service.submit(Submission("verify", [build_echo_request()] * 3, batch=True)).results
     assert [VerifyResult.model_validate_json(one.result(60)).verdict for one in results] == ["accepted"] * 3
     wait_until(lambda: not list_files(settings), "the files are removed")
 
@@ -184,8 +185,8 @@ def test_a_file_that_is_not_where_the_worker_is_costs_a_second_way(
     service: Service, worker_processes: WorkerProcesses, settings: QueueSettings
 ) -> None:
     worker_processes.start()
-    first = service.submit("execute", [build_sleeping_program(1.5)])
-    second = service.submit("verify", [build_echo_request()])
+    first = submit(service, [build_sleeping_program(1.5)])
+    second = service.submit(Submission("verify", [build_echo_request()]))
     wait_until(lambda: len(list_files(settings)) == 1, "the texts are in the spool")
     list_files(settings)[0].unlink()
     assert VerifyResult.model_validate_json(second.results[0].result(60)).verdict == "accepted"
@@ -195,7 +196,7 @@ def test_a_file_that_is_not_where_the_worker_is_costs_a_second_way(
 def test_without_a_worker_that_shares_the_spool_nothing_is_put_there(
     service: Service, settings: QueueSettings, redis: Redis
 ) -> None:
-    service.submit("verify", [build_echo_request()])
+    service.submit(Submission("verify", [build_echo_request()]))
     wait_until(lambda: redis.keys(redis_keys.job_batch("*")), "it is on its way")
     assert not is_externalized(redis)
     assert not list_files(settings)

@@ -30,6 +30,7 @@ from tests.queue.submit_and_wait import (
     build_printing_programs,
     build_program,
     build_sleeping_program,
+    submit,
     wait_until,
 )
 from tests.redis_server import RedisServer
@@ -60,15 +61,13 @@ def test_a_job_is_charged_with_its_requests_and_then_with_its_results(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     with act_as(Caller("a", max_kept_mb=10)):
-        job = service.submit(
-            "execute", [build_input_program(MB), build_input_program(2 * MB)], batch=True, durable=True
-        )
+        job = submit(service, [build_input_program(MB), build_input_program(2 * MB)], batch=True, durable=True)
         assert 3 * MB < read_total(redis, "a") == read_total(redis) < 3.1 * MB
         worker_processes.start()
         await_job(service, job.id)
         wait_until(lambda: read_total(redis, "a") < 10_000, "the requests do not count any more")
         assert read_total(redis, "a") > 2 * 200
-        second = service.submit("execute", [PRINTS_A_MEGABYTE], durable=True)
+        second = submit(service, [PRINTS_A_MEGABYTE], durable=True)
         await_job(service, second.id)
         wait_until(lambda: MB < read_total(redis, "a") < 1.1 * MB, "the result counts")
     assert 0 < redis.zscore(redis_keys.STORED_UNTIL, storage_limits.submission_member(job.id)) - time.time() <= 3_600
@@ -79,37 +78,37 @@ def test_a_job_is_charged_with_its_requests_and_then_with_its_results(
 
 def test_a_key_over_its_quota_is_refused_and_another_is_not(service: Service, redis: Redis) -> None:
     with act_as(Caller("a", max_kept_mb=1)):
-        service.submit("execute", [build_input_program(700_000)], durable=True)
+        submit(service, [build_input_program(700_000)], durable=True)
         before = set(redis.scan_iter("sandbox:*"))
         for options in ({"durable": True}, {"idempotency_key": "k"}):
             with pytest.raises(StorageQuotaExceeded, match="over this API key's quota") as refused:
-                service.submit("execute", [build_input_program(700_000)], **options)
+                submit(service, [build_input_program(700_000)], **options)
             assert refused.value.retry_after_s > 0
         set_id, body = build_task_set(700_000)
         with pytest.raises(StorageQuotaExceeded):
             service.put_tasks(set_id, body)
         assert set(redis.scan_iter("sandbox:*")) == before
-        service.submit("execute", [build_input_program(100_000)], durable=True)
-        service.submit("execute", [build_input_program(700_000)])  # whoever waits keeps nothing
+        submit(service, [build_input_program(100_000)], durable=True)
+        submit(service, [build_input_program(700_000)])  # whoever waits keeps nothing
     with act_as(Caller("b", max_kept_mb=1)):
-        service.submit("execute", [build_input_program(700_000)], durable=True)
+        submit(service, [build_input_program(700_000)], durable=True)
         service.put_tasks(*build_task_set(100_000))
 
 
 def test_a_cancelled_job_counts_no_more_than_its_results(service: Service, redis: Redis) -> None:
     with act_as(Caller("a", max_kept_mb=1)):
-        job = service.submit("execute", [build_input_program(700_000)], durable=True)
+        job = submit(service, [build_input_program(700_000)], durable=True)
         assert service.cancel(job.id).status is JobStatus.CANCELLED
         assert read_total(redis, "a") < 1_000
         assert service.cancel(job.id).status is JobStatus.CANCELLED
-        service.submit("execute", [build_input_program(700_000)], durable=True)
+        submit(service, [build_input_program(700_000)], durable=True)
 
 
 def test_what_has_expired_does_not_count(service: Service, redis: Redis) -> None:
     with act_as(Caller("a", max_kept_mb=1)):
-        job = service.submit("execute", [build_input_program(900_000)], durable=True)
+        job = submit(service, [build_input_program(900_000)], durable=True)
         redis.zadd(redis_keys.STORED_UNTIL, {storage_limits.submission_member(job.id): time.time() - 1})
-        service.submit("execute", [build_input_program(900_000)], durable=True)
+        submit(service, [build_input_program(900_000)], durable=True)
     assert redis.zcard(redis_keys.STORED_UNTIL) == 1
 
 
@@ -128,9 +127,9 @@ def test_all_together_have_a_bound_too(redis: Redis, settings: QueueSettings) ->
     service = Service(settings.model_copy(update={"max_kept_mb": 2}))
     for name in ("a", "b"):
         with act_as(Caller(name, max_kept_mb=1)):
-            service.submit("execute", [build_input_program(900_000)], durable=True)
+            submit(service, [build_input_program(900_000)], durable=True)
     with act_as(Caller("c", max_kept_mb=1)), pytest.raises(StorageFull, match="over the limit for all clients"):
-        service.submit("execute", [build_input_program(900_000)], durable=True)
+        submit(service, [build_input_program(900_000)], durable=True)
     with pytest.raises(StorageFull):
         service.put_tasks(*build_task_set(900_000))
 
@@ -140,7 +139,7 @@ def test_output_that_a_key_has_no_room_for_is_not_kept_and_its_result_says_so(
 ) -> None:
     worker_processes.start()
     with act_as(Caller("a", max_kept_mb=2)):
-        job = service.submit("execute", [PRINTS_A_MEGABYTE] * 6, batch=True, durable=True)
+        job = submit(service, [PRINTS_A_MEGABYTE] * 6, batch=True, durable=True)
         results = (await_job(service, job.id).result or {})["results"]
     kept = [result for result in results if result["stdout"]]
     dropped = [result for result in results if not result["stdout"]]
@@ -214,7 +213,7 @@ def test_kept_work_drives_it_to_its_bound_and_not_over_it(
 
         def fill_up() -> None:
             for _ in range(1_000):
-                accepted.append(service.submit("execute", [copying] * 2, batch=True, durable=True).id)
+                accepted.append(submit(service, [copying] * 2, batch=True, durable=True).id)
 
         with pytest.raises(StorageFull) as refused:
             fill_up()
@@ -231,13 +230,13 @@ def test_kept_work_drives_it_to_its_bound_and_not_over_it(
                 )
             assert small_redis.info("memory")["used_memory"] < 40 * MB
         wait_until(lambda: _accepts(service), "what expires makes room", 60)
-        assert await_outputs(service.submit("execute", build_printing_programs([1]))) == ["1"]
+        assert await_outputs(submit(service, build_printing_programs([1]))) == ["1"]
     service.close()
 
 
 def _accepts(service: Service) -> bool:
     try:
-        service.submit("execute", build_printing_programs([1]), durable=True)
+        submit(service, build_printing_programs([1]), durable=True)
     except StorageFull:
         time.sleep(1)
         return False
@@ -252,14 +251,14 @@ def test_before_it_is_full_it_refuses_what_is_kept_and_then_everything_and_says_
     time.sleep(1.2)
     assert any("only requests whose client waits" in problem for problem in small.check_readiness().problems)
     for keep in (
-        lambda: small.submit("execute", build_printing_programs([1]), durable=True),
-        lambda: small.submit("execute", build_printing_programs([1]), idempotency_key="k"),
+        lambda: submit(small, build_printing_programs([1]), durable=True),
+        lambda: submit(small, build_printing_programs([1]), idempotency_key="k"),
         lambda: small.put_tasks(*build_task_set(10)),
         lambda: small.start_gpu_job(GpuKind.GENERATE, GenerateRequest(model="m", prompts=["p"])),
     ):
         with pytest.raises(StorageFull):
             keep()
-    assert small.submit("execute", build_printing_programs([1])).results
+    assert submit(small, build_printing_programs([1])).results
     fill_redis(small_redis, storage_limits.ACCEPT_BELOW_FRACTION + 0.02)
     wait_until(
         lambda: any("no work is accepted" in problem for problem in small.check_readiness().problems), "it was seen"
@@ -268,10 +267,10 @@ def test_before_it_is_full_it_refuses_what_is_kept_and_then_everything_and_says_
     usage = small.check_readiness().storage_bytes
     assert usage["used"] > 0.9 * usage["limit"] == 0.9 * 40 * MB
     with pytest.raises(StorageFull):
-        small.submit("execute", build_printing_programs([1]))
+        submit(small, build_printing_programs([1]))
     remove_filler(small_redis)
     wait_until(lambda: not any("MiB" in problem for problem in small.check_readiness().problems), "there is room again")
-    assert small.submit("execute", build_printing_programs([1]), durable=True).id
+    assert submit(small, build_printing_programs([1]), durable=True).id
 
 
 def test_a_full_one_loses_nothing_that_was_accepted(
@@ -280,12 +279,10 @@ def test_a_full_one_loses_nothing_that_was_accepted(
     assert images
     with WorkerProcesses(own_settings, 122) as worker_processes:
         workers = worker_processes.start(2)
-        kept = small.submit("execute", [build_sleeping_program(2.0, "kept")], durable=True)
-        waited_for = small.submit("execute", [build_sleeping_program(2.0, "waited for")])
+        kept = submit(small, [build_sleeping_program(2.0, "kept")], durable=True)
+        waited_for = submit(small, [build_sleeping_program(2.0, "waited for")])
         wait_until(lambda: small_redis.hlen(redis_keys.CLAIMS) == 2, "both run")
-        queued = small.submit(
-            "execute", [build_sleeping_program(0.1, number) for number in range(20)], batch=True, durable=True
-        )
+        queued = submit(small, [build_sleeping_program(0.1, number) for number in range(20)], batch=True, durable=True)
         small_redis.config_set("maxmemory", "100kb")
         with pytest.raises(StorageFull):
             small.put_tasks(*build_task_set(100_000))
@@ -307,7 +304,7 @@ def test_a_result_too_large_for_a_full_one_arrives_without_its_output(
     with WorkerProcesses(own_settings, 124) as worker_processes:
         worker_processes.start()
         large = build_program("import time\ntime.sleep(1.5)\nprint('x' * (8 << 20))")
-        waited_for = small.submit("execute", [large])
+        waited_for = submit(small, [large])
         wait_until(lambda: small_redis.hlen(redis_keys.CLAIMS) == 1, "it runs")
         small_redis.config_set("maxmemory", str(small_redis.info("memory")["used_memory"] + 4 * MB))
         result = await_results(waited_for)[0]

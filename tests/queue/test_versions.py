@@ -7,12 +7,19 @@ import json
 import pytest
 from redis import Redis
 
-from sandbox import service as service_module
-from sandbox.queue import job_batch, redis_keys
+from sandbox.queue import intake, job_batch, redis_keys
+from sandbox.queue.submission import Submission
 from sandbox.schema import VerifyRequest
 from sandbox.service import Service
 from tests import worker_processes as processes_module
-from tests.queue.submit_and_wait import await_job, await_outputs, build_printing_programs, get_stdouts, wait_until
+from tests.queue.submit_and_wait import (
+    await_job,
+    await_outputs,
+    build_printing_programs,
+    get_stdouts,
+    submit,
+    wait_until,
+)
 from tests.worker_processes import WorkerProcesses
 
 ITEM = b'{"submission":"s","submitted_at":1.0,"execute":{"language":"python","code":""}}'
@@ -56,8 +63,8 @@ def test_an_older_worker_passes_on_what_it_cannot_read_and_a_newer_one_runs_it(
     readiness = service.check_readiness()
     assert not readiness.ready
     assert "older version" in readiness.problems[0]
-    kept = service.submit("execute", build_printing_programs(range(5)), batch=True, durable=True)
-    awaited = service.submit("execute", build_printing_programs(range(5, 10)), batch=True)
+    kept = submit(service, build_printing_programs(range(5)), batch=True, durable=True)
+    awaited = submit(service, build_printing_programs(range(5, 10)), batch=True)
     wait_until(lambda: "passed on" in worker_processes.read_log(), "the older worker passes it on")
     assert service.get_job(kept.id).result is None
     worker_processes.start()
@@ -71,19 +78,19 @@ def test_an_older_worker_passes_on_what_it_cannot_read_and_a_newer_one_runs_it(
 def test_what_no_worker_can_read_is_answered_as_our_failure(
     durable: bool, service: Service, worker_processes: WorkerProcesses, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    packed = service_module._encode_item
+    packed = intake._encode_item
 
     def with_a_field_of_the_future(item: job_batch.Item) -> bytes:
         return packed(item).replace(b'"code":"print(1)"', b'"code":"print(1)","future":1')
 
-    monkeypatch.setattr(service_module, "_encode_item", with_a_field_of_the_future)
+    monkeypatch.setattr(intake, "_encode_item", with_a_field_of_the_future)
     patient = f"from sandbox.worker import worker; worker.MAX_UNREADABLE_RETURNS = 3; {processes_module.COMMAND}"
     with monkeypatch.context() as patch:
         patch.setattr(processes_module, "COMMAND", patient)
         worker_processes.start()
     tests = [{"expected": "1"}, {"expected": "2"}]
     verify = VerifyRequest.model_validate({"language": "python", "code": "print(1)", "tests": tests})
-    ticket = service.submit("verify", [verify], durable=durable)
+    ticket = service.submit(Submission("verify", [verify], durable=durable))
     if durable:
         result = await_job(service, ticket.id).result
     else:
@@ -101,7 +108,11 @@ def test_a_newer_worker_runs_what_an_older_service_sends(
 ) -> None:
     worker_processes.start()
     monkeypatch.setattr(job_batch, "pack", lambda items: b'{"items":[' + b",".join(items) + b"]}")
-    assert await_outputs(service.submit("execute", build_printing_programs(range(3)), batch=True)) == ["0", "1", "2"]
+    assert await_outputs(submit(service, build_printing_programs(range(3)), batch=True)) == [
+        "0",
+        "1",
+        "2",
+    ]
 
 
 def test_a_worker_tells_its_version(service: Service, worker_processes: WorkerProcesses, redis: Redis) -> None:

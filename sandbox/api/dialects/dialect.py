@@ -18,6 +18,7 @@ from sandbox.api.fast_route import FastRoute
 from sandbox.api.problems import ProblemResponse, describe_error
 from sandbox.api.responses import build_json_response, submit_and_wait
 from sandbox.errors import BadRequest, SandboxError, UnknownLanguage
+from sandbox.queue.submission import Submission
 from sandbox.runner.contract import Status, Verdict
 from sandbox.schema import ExecuteRequest, ExecuteResult, LimitsRequest, TestResult, VerifyRequest, VerifyResult
 from sandbox.schema.error_paths import format_dotted_path
@@ -166,7 +167,7 @@ async def execute_programs(
     request: Request, programs: Sequence[ExecuteRequest], limit_s: float | None = None
 ) -> list[ExecuteResult]:
     """The programs' results in order; what failed for our fault is one with the status `internal_error`."""
-    results = await submit_and_wait(request, "execute", programs, limit_s=limit_s)
+    results = await submit_and_wait(request, Submission("execute", programs, batch=True), limit_s=limit_s)
     return [
         ExecuteResult(id="", status=Status.INTERNAL_ERROR, message=_extract_detail(result))
         if isinstance(result, SandboxError)
@@ -179,7 +180,7 @@ async def verify_submissions(
     request: Request, submissions: Sequence[VerifyRequest], limit_s: float | None = None
 ) -> list[VerifyResult]:
     """The submissions' results in order; where we failed every test's verdict is `internal_error`."""
-    results = await submit_and_wait(request, "verify", submissions, limit_s=limit_s)
+    results = await submit_and_wait(request, Submission("verify", submissions, batch=True), limit_s=limit_s)
     return [
         _build_lost_result(submission, _extract_detail(result))
         if isinstance(result, SandboxError)

@@ -35,6 +35,7 @@ from sandbox.api.dialects.dialect import (
 from sandbox.api.problems import ProblemResponse
 from sandbox.api.routes.webhooks import build_callback
 from sandbox.errors import BadRequest, NotFound
+from sandbox.queue.submission import Submission as QueueSubmission
 from sandbox.rewards.plan import TaskLookup
 from sandbox.runner.contract import Status
 from sandbox.schema import MAX_ITEMS, ExecuteRequest, ExecuteResult, Job, JobStatus, StageResult, TestCase
@@ -304,7 +305,8 @@ def _submit_durable(
         set_id = service.put_tasks(TaskSet.compute_id(body), body).id
     if callback is not None:
         callback = callback.model_copy(update={"detail": set_id})
-    return _format_token(service.submit("execute", [program], durable=True, callback=callback).id, set_id)
+    ticket = service.submit(QueueSubmission("execute", [program], durable=True, callback=callback))
+    return _format_token(ticket.id, set_id)
 
 
 def _format_token(job_id: str, set_id: str) -> str:

@@ -16,6 +16,7 @@ from sandbox.api.openapi.documentation import document_response, document_submis
 from sandbox.api.responses import build_json_response, submit_and_respond_later, submit_and_wait
 from sandbox.api.routes.webhooks import build_callback
 from sandbox.errors import BadRequest, SandboxError
+from sandbox.queue.submission import Submission
 from sandbox.rewards.plan import RewardPlan, build_plan, score_results
 from sandbox.schema import VerifyResult
 from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
@@ -32,7 +33,8 @@ async def reward(request: Request) -> Response:
     callback = build_callback(request, reward_request.callback_url)
     if callback is not None or request_parsing.prefers_async(request):
         plan = await asyncio.to_thread(build_plan, reward_request, get_context(request).service.get_tasks)
-        return await submit_and_respond_later(request, "verify", plan.programs, True, callback, reward_request)
+        submission = Submission("verify", plan.programs, batch=True, callback=callback, reward=reward_request)
+        return await submit_and_respond_later(request, submission)
     result = await compute_rewards(request, reward_request, request_parsing.read_idempotency_key(request))
     return build_json_response(result.model_dump_json())
 
@@ -42,9 +44,8 @@ async def compute_rewards(
 ) -> RewardResult:
     """The rewards of a request that is parsed. Reading code and scoring are in a thread: completions are large."""
     plan = await asyncio.to_thread(build_plan, reward_request, get_context(request).service.get_tasks)
-    results = await submit_and_wait(
-        request, "verify", plan.programs, idempotency_key=idempotency_key, reward=reward_request, limit_s=limit_s
-    )
+    submission = Submission("verify", plan.programs, batch=True, idempotency_key=idempotency_key, reward=reward_request)
+    results = await submit_and_wait(request, submission, limit_s=limit_s)
     rewards = await asyncio.to_thread(_score, plan, results)
     record_rewards(get_context(request).meters, reward_request, rewards)
     return rewards

@@ -9,6 +9,7 @@ from sandbox.api.fast_route import FastRoute
 from sandbox.api.openapi.documentation import document_batch_submission, document_submission
 from sandbox.api.responses import submit_and_respond
 from sandbox.api.routes.webhooks import build_callback
+from sandbox.queue.submission import Submission
 from sandbox.schema import (
     ExecuteBatchRequest,
     ExecuteBatchResult,
@@ -25,33 +26,36 @@ from sandbox.schema.vote import VoteRequest, VoteResult
 async def execute(request: Request) -> Response:
     """Run one program once, and answer with its output and what it used."""
     body = await request_parsing.parse_body(request, ExecuteSubmission)
-    return await submit_and_respond(request, "execute", [body], callback=build_callback(request, body.callback_url))
+    callback = build_callback(request, body.callback_url)
+    return await submit_and_respond(request, Submission("execute", [body], callback=callback))
 
 
 async def verify(request: Request) -> Response:
     """Judge one program on many tests."""
     body = await request_parsing.parse_body(request, VerifySubmission)
-    return await submit_and_respond(request, "verify", [body], callback=build_callback(request, body.callback_url))
+    callback = build_callback(request, body.callback_url)
+    return await submit_and_respond(request, Submission("verify", [body], callback=callback))
 
 
 async def execute_batch(request: Request) -> Response:
     """Run many programs; results in the order of the items, or one a line as they are ready."""
     body = await request_parsing.parse_body(request, ExecuteBatchRequest)
     callback = build_callback(request, body.callback_url, per_item=body.callback_for == "item")
-    return await submit_and_respond(request, "execute", body.items, batch=True, callback=callback)
+    return await submit_and_respond(request, Submission("execute", body.items, batch=True, callback=callback))
 
 
 async def verify_batch(request: Request) -> Response:
     """Judge many programs; results in the order of the items, or one a line as they are ready."""
     body = await request_parsing.parse_body(request, VerifyBatchRequest)
     callback = build_callback(request, body.callback_url, per_item=body.callback_for == "item")
-    return await submit_and_respond(request, "verify", body.items, batch=True, callback=callback)
+    return await submit_and_respond(request, Submission("verify", body.items, batch=True, callback=callback))
 
 
 async def vote(request: Request) -> Response:
     """Run every candidate on every input; the majority labels the inputs, the hold-out proves the golden candidate."""
     body = await request_parsing.parse_body(request, VoteRequest)
-    return await submit_and_respond(request, "vote", [body], callback=build_callback(request, body.callback_url))
+    callback = build_callback(request, body.callback_url)
+    return await submit_and_respond(request, Submission("vote", [body], callback=callback))
 
 
 def add_routes(router: APIRouter) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sandbox.gpu.training.toy_tasks import TESTS_PER_TASK, generate_tasks, list_combinations, mislabel
+from sandbox.queue.submission import Submission
 from sandbox.schema import VerifyRequest, VerifyResult
 from sandbox.service import Service
 
@@ -41,15 +42,20 @@ def test_about_the_share_of_labels_asked_for_is_wrong_and_no_input_changes() -> 
     assert 0.03 < share < 0.07
 
 
+def _judge(service: Service, requests: list[VerifyRequest]) -> list[VerifyResult]:
+    ticket = service.submit(Submission("verify", requests, batch=True))
+    return [_parse_result(future.result(60)) for future in ticket.results]
+
+
 def test_reference_solutions_pass_and_those_of_other_tasks_do_not(live_service: Service) -> None:
     tasks = generate_tasks(60, 5) + generate_tasks(40, 5, held_out=True)
     right = [VerifyRequest(language="python", code=task.solution, tests=list(task.tests)) for task in tasks]
     swapped = [
         one.model_copy(update={"code": other.code}) for one, other in zip(right, right[1:] + right[:1], strict=True)
     ]
-    results = [_parse_result(future.result(60)) for future in live_service.submit("verify", right, batch=True).results]
+    results = _judge(live_service, right)
     assert [result.verdict for result in results] == ["accepted"] * 100
-    others = [_parse_result(future.result(60)) for future in live_service.submit("verify", swapped, batch=True).results]
+    others = _judge(live_service, swapped)
     assert sum(result.verdict == "accepted" for result in others) < 10
 
 
