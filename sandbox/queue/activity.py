@@ -8,13 +8,12 @@ best effort: a worker that is killed takes its last half second of it along, and
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis import Redis
 
@@ -27,11 +26,18 @@ MAX_RESULTS_PER_PUBLISH = 100  # under load nobody reads them all, and each cost
 RECENT_RESULTS_TTL_S = 86_400
 VERDICT_COUNTS_TTL_S = 300
 MINUTE_S = 60
-# A result begins with what it came to (`schema.StageResult`, `schema.VerifyResult`): parsing all of it could cost as
-# much as the run did. An item's id holds no quotation mark.
-_EXECUTE_RESULT = re.compile(rb'\{"status":"(\w+)"')
-_VERIFY_RESULT = re.compile(rb'\{"id":"[^"]*","verdict":"(\w+)","passed":(\d+),"total":(\d+)')
-_VOTE_STATUS = b"ok"
+
+
+class Finished(NamedTuple):
+    """An item's result: its JSON, and what the live view, metrics and traces say of it.
+
+    `verdict` is the status of a program that was only run. `passed` and `total` count tests, None if there are none.
+    """
+
+    json: bytes
+    verdict: str
+    passed: int | None = None
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +86,15 @@ class WorkerActivity:
         """From here on the slot is busy with it."""
         self._current = item, time.time()
 
-    def finish_item(self, item: Item, result: bytes) -> None:
-        """It has its result, as JSON; the slot is idle."""
+    def finish_item(self, item: Item, result: Finished) -> None:
+        """Record the item's result; the slot is idle."""
         now = time.time()
         began = self._current[1] if self._current is not None else now
-        verdict, passed, total = parse_verdict(result)
         with self._lock:
             self._current = None
             self._finished_total += 1
-            self._verdict_counts[int(now), verdict] += 1
-            self._finished.append(FinishedItem(item, verdict, passed, total, now, now - began))
+            self._verdict_counts[int(now), result.verdict] += 1
+            self._finished.append(FinishedItem(item, result.verdict, result.passed, result.total, now, now - began))
 
     def drop_item(self) -> None:
         """The current item ends here without a result, or goes back to the queue; the slot is idle."""
@@ -120,14 +125,6 @@ class WorkerActivity:
         for minute in {second // MINUTE_S for second, _ in rates}:
             pipeline.expire(redis_keys.verdict_counts(minute), VERDICT_COUNTS_TTL_S)
         pipeline.execute()
-
-
-def parse_verdict(result: bytes) -> tuple[str, int | None, int | None]:
-    """Verdict or status of a result's JSON, and the tests passed and all, where it was judged on tests."""
-    if (judged := _VERIFY_RESULT.match(result)) is not None:
-        return judged[1].decode(), int(judged[2]), int(judged[3])
-    executed = _EXECUTE_RESULT.match(result)
-    return (_VOTE_STATUS if executed is None else executed[1]).decode(), None, None
 
 
 def get_language(item: Item) -> str:

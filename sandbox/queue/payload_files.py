@@ -25,7 +25,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeGuard, TypeVar, cast
 
 from pydantic import PrivateAttr
 from redis import Redis
@@ -50,11 +50,16 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _as_utf8 = ctypes.pythonapi.PyUnicode_AsUTF8AndSize
 _as_utf8.argtypes, _as_utf8.restype = [ctypes.py_object, ctypes.c_void_p], ctypes.c_void_p
 Span = tuple[int, int]  # offset and size in bytes
-RequestT = TypeVar("RequestT", ExecuteRequest, VerifyRequest)
+RequestT = TypeVar("RequestT", bound=ExecuteRequest | VerifyRequest)
 
 
 class PayloadMissing(Exception):
     """This host has no such file."""
+
+
+def has_payload(request: object) -> TypeGuard[ExecuteRequest | VerifyRequest]:
+    """Tell whether a request is of a kind whose large texts may be in a file."""
+    return isinstance(request, ExecuteRequest | VerifyRequest)
 
 
 class ExternalizedItems:
@@ -75,8 +80,10 @@ class ExternalizedItems:
 
     def externalize(self, item: Item) -> Item:
         """The item to send: without its large texts where every worker finds them in the spool. Raises RedisError."""
-        request = item.verify or item.execute
-        if self._payload_files is None or request is None or not find_large_texts(request) or not self._is_shared():
+        request = item.work
+        if self._payload_files is None or not has_payload(request) or not find_large_texts(request):
+            return item
+        if not self._is_shared():
             return item
         try:
             externalized = self._payload_files.externalize_item(item)
@@ -132,13 +139,10 @@ class PayloadFiles:
 
     def externalize_item(self, item: Item) -> Item:
         """The item without its large texts, which are in a file now. Raises OSError."""
-        if item.verify is not None:
-            verify, spans = self.externalize(item.id, item.verify)
-            return item.model_copy(update={"verify": verify, "spooled": spans})
-        if item.execute is not None:
-            execute, spans = self.externalize(item.id, item.execute)
-            return item.model_copy(update={"execute": execute, "spooled": spans})
-        return item
+        if not has_payload(item.work):
+            return item
+        request, spans = self.externalize(item.id, item.work)
+        return item.model_copy(update={item.kind: request, "spooled": spans})
 
     def externalize(self, item_id: str, request: RequestT) -> tuple[RequestT, dict[str, Span]]:
         """The request without its large texts, which are in a file now, and where in that file each is.
@@ -164,16 +168,11 @@ class PayloadFiles:
     @contextmanager
     def restore_item(self, item: Item) -> Iterator[Item]:
         """The item with its large texts, as long as the context lasts. Raises NotHere."""
-        if not item.spooled:
+        if not item.spooled or not has_payload(item.work):
             yield item
-        elif item.verify is not None:
-            with self.restore(item.id, item.verify, item.spooled) as verify:
-                yield item.model_copy(update={"verify": verify})
-        elif item.execute is not None:
-            with self.restore(item.id, item.execute, item.spooled) as execute:
-                yield item.model_copy(update={"execute": execute})
-        else:
-            yield item
+            return
+        with self.restore(item.id, item.work, item.spooled) as request:
+            yield item.model_copy(update={item.kind: request})
 
     @contextmanager
     def restore(self, item_id: str, request: RequestT, spans: Mapping[str, Span]) -> Iterator[RequestT]:
@@ -325,8 +324,7 @@ FileBackedT = TypeVar("FileBackedT", _FileBackedExecute, _FileBackedCase)
 def _insert_texts(request: RequestT, found: Mapping[str, FileSpan]) -> RequestT:
     """Inputs where they lie, and expected outputs as bytes: it is so that they are needed."""
     if isinstance(request, ExecuteRequest):
-        execute: RequestT = _build_file_backed(_FileBackedExecute, request, found["stdin"])
-        return execute
+        return cast("RequestT", _build_file_backed(_FileBackedExecute, request, found["stdin"]))
     tests = list(request.tests)
     for place, span in found.items():
         position, _, field = place.partition(".")

@@ -186,7 +186,7 @@ class ResultWriter:
         large = [
             (at, item, result)
             for at, (item, result) in enumerate(self._to_store)
-            if len(result) > storage_limits.LARGE_RESULT_BYTES and item.vote is None
+            if len(result) > storage_limits.LARGE_RESULT_BYTES and item.kind != "vote"
         ]
         if not large:
             return

@@ -6,6 +6,7 @@ are too easy or too hard.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,12 +15,12 @@ from itertools import groupby
 from typing import Any, Literal
 
 from sandbox.errors import SandboxError
-from sandbox.queue.activity import parse_verdict
 from sandbox.schema import VerifyRequest
 from sandbox.schema.reward import RewardRequest, RewardResult
 from sandbox.telemetry import definitions
 from sandbox.telemetry.registry import MetricsRegistry
 
+_VERIFY_RESULT = re.compile(rb'\{"id":"[^"]*","verdict":"(\w+)"')
 CompletionOutcome = Literal["pass", "fail", "no_code", "lost"]
 LOST_VERDICTS = {"internal_error"}
 
@@ -91,8 +92,16 @@ def _classify_verdict(verdict: str) -> CompletionOutcome:
     return "pass" if verdict == "accepted" else "lost" if verdict in LOST_VERDICTS else "fail"
 
 
+def _parse_verdict(result_json: bytes) -> str:
+    """Return the verdict of a result's JSON. Parsing all of it could cost as much as the run did, so this reads the
+    beginning, which has the order of `schema.VerifyResult`. An id holds no quotation mark.
+    """
+    found = _VERIFY_RESULT.match(result_json)
+    return "" if found is None else found[1].decode()
+
+
 def _classify_result(result: Future[bytes]) -> CompletionOutcome:
     try:
-        return "lost" if result.cancelled() else _classify_verdict(parse_verdict(result.result())[0])
+        return "lost" if result.cancelled() else _classify_verdict(_parse_verdict(result.result()))
     except SandboxError:
         return "lost"

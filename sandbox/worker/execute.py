@@ -14,9 +14,11 @@ from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.box.slot import Slot
 from sandbox.errors import BoxOutOfMemory, InfrastructureError
+from sandbox.queue.activity import Finished
 from sandbox.queue.job_batch import Item
 from sandbox.runner.contract import Limits, Outcome, Run, Status, Verdict
 from sandbox.schema import ExecuteRequest, ExecuteResult, StageResult, TestPart, TestResult, VerifyRequest, VerifyResult
+from sandbox.schema.vote import VoteRequest
 from sandbox.verify.judge import Judgement, judge, judge_not_compiled
 from sandbox.worker.retry import run_with_retries
 from sandbox.worker.test_runs import TestRuns
@@ -26,44 +28,55 @@ DEFAULT_LIMITS = Limits()
 MAX_FAILURE_CHARS = 500
 
 
-def execute_item(item: Item, slot: Slot) -> bytes:
-    """The item's result as JSON, whatever happens to its program."""
+def execute_item(item: Item, slot: Slot) -> Finished:
+    """Run an item, and return its result, whatever happens to its program."""
     queue_time_s = max(0.0, time.time() - item.submitted_at)
-    if item.execute is not None:
-        return execute(item.id, item.execute, slot, queue_time_s).model_dump_json().encode()
-    if item.verify is not None:
-        return verify(item.id, item.verify, slot, queue_time_s).model_dump_json().encode()
-    if item.vote is not None:
-        return vote(item.id, item.vote, slot, queue_time_s, DEFAULT_LIMITS).model_dump_json().encode()
-    raise ValueError(f"item {item.id} asks for nothing")
+    match item.work:
+        case ExecuteRequest() as request:
+            return _finish_execute(execute(item.id, request, slot, queue_time_s))
+        case VerifyRequest() as request:
+            return _finish_verify(verify(item.id, request, slot, queue_time_s))
+        case VoteRequest() as request:
+            voted = vote(item.id, request, slot, queue_time_s, DEFAULT_LIMITS)
+            return Finished(voted.model_dump_json().encode(), Status.OK)
+    raise ValueError(f"item {item.id} has no request")
 
 
-def build_failure_result(item: Item, reason: str) -> bytes:
-    """The result of an item that our own fault kept from being performed: internal_error, never a wrong answer."""
+def build_failure_result(item: Item, reason: str) -> Finished:
+    """Return the result of an item that an infrastructure failure kept from running: internal_error."""
     message = reason[:MAX_FAILURE_CHARS]
-    if item.execute is not None:
-        fields = StageResult.build_fields(Outcome(Status.INTERNAL_ERROR, message=message))
-        return ExecuteResult.model_construct(**fields, id=item.id).model_dump_json().encode()
-    if item.verify is not None:
-        return _build_verify_failure(item, len(item.verify.tests), message)
-    return StageResult(status=Status.INTERNAL_ERROR, message=message).model_dump_json().encode()
+    match item.work:
+        case ExecuteRequest():
+            fields = StageResult.build_fields(Outcome(Status.INTERNAL_ERROR, message=message))
+            return _finish_execute(ExecuteResult.model_construct(**fields, id=item.id))
+        case VerifyRequest() as request:
+            return _build_verify_failure(item, len(request.tests), message)
+    failure = StageResult(status=Status.INTERNAL_ERROR, message=message)
+    return Finished(failure.model_dump_json().encode(), Status.INTERNAL_ERROR)
 
 
-def build_unread_failure_result(item: Item, request: dict[str, Any], reason: str) -> bytes:
-    """The result of an item whose request could not be read; `request` is its raw JSON by kind."""
+def build_unread_failure_result(item: Item, request: dict[str, Any], reason: str) -> Finished:
+    """Return the result of an item whose request could not be read; `request` is its raw JSON by kind."""
     message = reason[:MAX_FAILURE_CHARS]
     if "verify" in request:
         return _build_verify_failure(item, len(request["verify"].get("tests", ())) or 1, message)
-    return ExecuteResult(id=item.id, status=Status.INTERNAL_ERROR, message=message).model_dump_json().encode()
+    return _finish_execute(ExecuteResult(id=item.id, status=Status.INTERNAL_ERROR, message=message))
 
 
-def _build_verify_failure(item: Item, test_count: int, message: str) -> bytes:
-    """The result of an item with that many tests, none of which ran."""
+def _build_verify_failure(item: Item, test_count: int, message: str) -> Finished:
+    """Return the result of an item with that many tests, none of which ran."""
     tests = [TestResult(verdict=Verdict.INTERNAL_ERROR, message=message)] * test_count
-    result = VerifyResult(
-        id=item.id, verdict=Verdict.INTERNAL_ERROR, passed=0, total=test_count, score=0.0, tests=tests
+    return _finish_verify(
+        VerifyResult(id=item.id, verdict=Verdict.INTERNAL_ERROR, passed=0, total=test_count, score=0.0, tests=tests)
     )
-    return result.model_dump_json().encode()
+
+
+def _finish_execute(result: ExecuteResult) -> Finished:
+    return Finished(result.model_dump_json().encode(), result.status)
+
+
+def _finish_verify(result: VerifyResult) -> Finished:
+    return Finished(result.model_dump_json().encode(), result.verdict, result.passed, result.total)
 
 
 def execute(item_id: str, request: ExecuteRequest, slot: Slot, queue_time_s: float) -> ExecuteResult:

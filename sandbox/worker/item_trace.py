@@ -19,6 +19,7 @@ from sandbox import languages
 from sandbox.box.observer import NULL_BOX_OBSERVER, Cache, Phase
 from sandbox.errors import BadRequest
 from sandbox.queue import activity
+from sandbox.queue.activity import Finished
 from sandbox.queue.job_batch import Item
 from sandbox.request_context import LOG_FIELDS
 
@@ -117,16 +118,16 @@ class ItemTracer:
         self._started = time.monotonic()
         self._observer.set_slot_state("busy")
 
-    def finish_item(self, result: bytes) -> None:
-        """The item has its result, as JSON."""
+    def finish_item(self, result: Finished) -> None:
+        """Record the item's result, and hand its trace to the observers."""
         trace = self._trace
         if trace is None:
             return
         self._trace = None
         trace.ended_at = trace.started_at + time.monotonic() - self._started
-        trace.result = result
-        trace.verdict, _, total = activity.parse_verdict(result)
-        trace.test_count = total or 0
+        trace.result = result.json
+        trace.verdict = result.verdict
+        trace.test_count = result.total or 0
         self._observer.record_trace(trace)
         for handle_trace in self._trace_handlers:
             handle_trace(trace)

@@ -39,7 +39,7 @@ from sandbox.box.slot import Slot
 from sandbox.config import WorkerSettings
 from sandbox.errors import Cancelled, CannotRun, InfrastructureError
 from sandbox.queue import fair_queue, job_batch, leases, redis_keys
-from sandbox.queue.activity import WorkerActivity
+from sandbox.queue.activity import Finished, WorkerActivity
 from sandbox.queue.connection import connect
 from sandbox.queue.job_batch import Item, SentBatches, UnreadableBatch
 from sandbox.queue.leases import Heartbeat
@@ -240,8 +240,8 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
                     self._result_writer.release_item(item)
                     self._activity.drop_item()
                     continue
-                self._result_writer.write(item, result)
-                if result != PAYLOAD_MISSING:
+                self._result_writer.write(item, result.json)
+                if result.json != PAYLOAD_MISSING:
                     self._activity.finish_item(item, result)
                     self._tracer.finish_item(result)
         finally:
@@ -296,12 +296,11 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
             logger.error("its items have no result: %s", error, extra={"envelope": batch_id})
             headers = []
         for item, request in headers:
-            self._result_writer.write(
-                item, build_unread_failure_result(item, request, f"no worker can read the request: {reason}")
-            )
+            result = build_unread_failure_result(item, request, f"no worker can read the request: {reason}")
+            self._result_writer.write(item, result.json)
         self._finish_batch(batch_id, [item for item, _ in headers])
 
-    def _execute_item(self, item: Item) -> bytes | None:
+    def _execute_item(self, item: Item) -> Finished | None:
         """The item's result, also where our own code has a fault: an accepted item is never left without an answer.
 
         None when the submission was cancelled meanwhile.
@@ -319,7 +318,7 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
             return None
         except PayloadMissing as error:
             logger.info("an item is asked for anew: %s", error)
-            return PAYLOAD_MISSING
+            return Finished(PAYLOAD_MISSING, "")
         except Exception as error:
             logger.exception("an item met a fault of ours", extra={"item": item.id})
             return build_failure_result(item, f"{type(error).__name__}: {error}")
@@ -337,7 +336,7 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
                 not_run += [item, *self._remaining]
                 self._remaining.clear()
             return
-        self._result_writer.write_cannot_run(item, build_failure_result(item, str(reason)))
+        self._result_writer.write_cannot_run(item, build_failure_result(item, str(reason)).json)
         if item.kept:
             not_run.append(item)
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 
-import pytest
 from redis import Redis
 
 from sandbox.config import QueueSettings
 from sandbox.queue import activity, leases, live_view, redis_keys
-from sandbox.queue.activity import MAX_RECENT_RESULTS, MAX_RESULTS_PER_PUBLISH, WorkerActivity
+from sandbox.queue.activity import MAX_RECENT_RESULTS, MAX_RESULTS_PER_PUBLISH, Finished, WorkerActivity
 from sandbox.queue.job_batch import Item
 from sandbox.runner.contract import Verdict
-from sandbox.schema import ExecuteRequest, ExecuteResult, TestCase, TestResult, VerifyRequest, VerifyResult
+from sandbox.schema import ExecuteRequest, ExecuteResult, TestCase, VerifyRequest, VerifyResult
 from sandbox.schema.live import LiveView
 from sandbox.schema.vote import Candidate, VoteRequest
 from sandbox.service import Service
@@ -25,7 +24,7 @@ from tests.queue.submit_and_wait import (
 )
 from tests.worker_processes import WorkerProcesses
 
-EXECUTED = ExecuteResult(id="a.0", status="ok").model_dump_json().encode()
+EXECUTED = Finished(ExecuteResult(id="a.0", status="ok").model_dump_json().encode(), "ok")
 LEASE_S = 4.0
 
 
@@ -38,17 +37,6 @@ def _read_live_view(redis: Redis) -> LiveView:
     return live_view.read_live_view(redis, LEASE_S, {"default": 7})
 
 
-@pytest.mark.parametrize("verdict", list(Verdict))
-def test_a_verdict_is_read_from_a_results_first_bytes(verdict: Verdict) -> None:
-    tests = [TestResult(verdict=Verdict.SKIPPED)] * 3
-    result = VerifyResult(id="a.0", verdict=verdict, passed=2, total=3, score=0.6, tests=tests)
-    assert activity.parse_verdict(result.model_dump_json().encode()) == (verdict.value, 2, 3)
-
-
-def test_a_status_is_read_from_a_runs_first_bytes() -> None:
-    assert activity.parse_verdict(EXECUTED) == ("ok", None, None)
-
-
 def test_what_ended_is_told_in_short_and_without_code(redis: Redis) -> None:
     tests = [TestCase(stdin="secret input", expected="secret answer")]
     request = VerifyRequest(language="cpp", code="secret program", tests=tests)
@@ -56,7 +44,7 @@ def test_what_ended_is_told_in_short_and_without_code(redis: Redis) -> None:
     result = VerifyResult(id="s.3", verdict=Verdict.ACCEPTED, passed=1, total=1, score=1.0, tests=[])
     slot = WorkerActivity(redis, "host-1-0")
     slot.start_item(item)
-    slot.finish_item(item, result.model_dump_json().encode())
+    slot.finish_item(item, Finished(result.model_dump_json().encode(), result.verdict, result.passed, result.total))
     slot.publish()
     (live_result,) = _read_live_view(redis).recent
     assert (live_result.id, live_result.job, live_result.kind, live_result.language) == ("s.3", "s", "verify", "cpp")

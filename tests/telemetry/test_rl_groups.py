@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.errors import Cancelled
-from sandbox.schema import VerifyRequest
+from sandbox.runner.contract import Verdict
+from sandbox.schema import VerifyRequest, VerifyResult
 from sandbox.schema.reward import RewardDetail, RewardRequest, RewardResult
 from sandbox.telemetry import rl_groups
 from sandbox.telemetry.registry import MetricsRegistry
@@ -72,3 +73,9 @@ def test_a_batch_is_counted_when_its_last_result_is_there(registry: MetricsRegis
     results[0].set_result(b'{"id":"x","verdict":"accepted","passed":1,"total":1}')
     assert read_counts(registry, "reward_completions") == {"pass": 1, "fail": 1, "lost": 1}
     assert read_counts(registry, "reward_groups") == {"mixed": 1}
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_a_verdict_is_read_from_the_beginning_of_a_result(verdict: Verdict) -> None:
+    result = VerifyResult(id="a.0", verdict=verdict, passed=0, total=1, score=0.0, tests=[])
+    assert rl_groups._parse_verdict(result.model_dump_json().encode()) == verdict.value

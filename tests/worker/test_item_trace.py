@@ -6,13 +6,17 @@ import time
 
 import pytest
 
+from sandbox.queue.activity import Finished
 from sandbox.queue.job_batch import Item
 from sandbox.request_context import LOG_FIELDS
 from sandbox.schema import ExecuteRequest, VerifyRequest
 from sandbox.worker.item_trace import ItemTrace, ItemTracer, NullObserver, SlotState, build_log_fields
 
-ACCEPTED = (
-    b'{"id":"a","verdict":"accepted","passed":2,"total":2,"tests":[{"verdict":"accepted"},{"verdict":"accepted"}]}'
+ACCEPTED = Finished(
+    b'{"id":"a","verdict":"accepted","passed":2,"total":2,"tests":[{"verdict":"accepted"},{"verdict":"accepted"}]}',
+    "accepted",
+    2,
+    2,
 )
 
 
@@ -116,5 +120,5 @@ def test_what_clients_make_up_is_no_series_of_its_own(named: str, counted: str, 
     tracer = ItemTracer(observer)
     request = ExecuteRequest(language=named, code="")
     tracer.start_item(Item(submission="s", submitted_at=time.time(), execute=request), "rl")
-    tracer.finish_item(b'{"status":"ok"}')
+    tracer.finish_item(Finished(b'{"status":"ok"}', "ok"))
     assert observer.traces[0].language == counted
