@@ -64,7 +64,7 @@ def main() -> int:
     name = f"{socket.gethostname()}-{os.getpid()}-empty"
     slot = EmptySlot(NoEngine(), settings.box_max_runs, settings.box_max_age_s)
     redis = connect(settings.effective_redis_url)
-    SlotWorker(settings, slot, redis, name, ItemTracer()).work(logging_level="WARNING")
+    SlotWorker(settings, slot, redis, name, ItemTracer()).work()
     return 0
 
 

@@ -25,7 +25,6 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
-from rq.timeouts import BaseDeathPenalty
 
 from sandbox.config import GpuSettings
 from sandbox.errors import BadRequest, Cancelled, InfrastructureError, SandboxError
@@ -42,6 +41,7 @@ from sandbox.gpu.subprocesses import SubprocessStarter
 from sandbox.gpu.training.training_job import train
 from sandbox.queue.connection import connect
 from sandbox.queue.gpu_jobs import LANES, SERVING_LANE, TRAINING_LANE, GpuJobs
+from sandbox.queue.rq_compat import NoTimeLimit
 from sandbox.schema.gpu import (
     REQUEST_MODELS,
     EvaluateRequest,
@@ -61,16 +61,6 @@ SERVER_METRICS_INTERVAL_S = 2.0
 
 class GpuAlreadyLeased(InfrastructureError):
     """Another worker holds one of the GPUs."""
-
-
-class NoTimeLimit(BaseDeathPenalty):  # type: ignore[misc]
-    """No limit of RQ's: a training job may take days, and is watched here."""
-
-    def setup_death_penalty(self) -> None:
-        pass
-
-    def cancel_death_penalty(self) -> None:
-        pass
 
 
 class GpuWorker(SimpleWorker):  # type: ignore[misc]

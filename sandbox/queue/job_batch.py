@@ -8,7 +8,6 @@ ms.
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,14 +23,14 @@ from rq.utils import now as rq_now
 from rq.utils import utcformat
 
 from sandbox.queue import fair_queue, redis_keys
+from sandbox.queue.rq_compat import build_job_fields
 from sandbox.request_context import generate_id
 from sandbox.schema import ExecuteRequest, Lane, VerifyRequest
 from sandbox.schema.submissions import SubmissionKind
 from sandbox.schema.vote import VoteRequest
 
 PushCommand = Literal["LPUSH", "RPUSH", ""]
-RQ_FUNCTION = "sandbox.worker.rq_entry.run_batch"
-NO_TIMEOUT = -1
+RQ_FUNCTION = "sandbox.worker.run_batch"  # for RQ's tools to show: no worker resolves it
 FORMAT_VERSION = 1  # of an envelope's format
 _PLACEHOLDER_ID = b"0" * 32
 
@@ -204,17 +203,8 @@ def _write(
 
 @lru_cache
 def _build_job_fields(lane: str) -> tuple[list[str | int], bytes]:
-    """What all jobs' hashes have as `rq.job.Job` writes and reads them: names and values in turn, and the data for
-    `_SOME_ID`.
-    """
-    job = Job(_PLACEHOLDER_ID.decode(), connection=Redis(), serializer=JSONSerializer)
-    job._func_name, job._args, job._kwargs, job._instance = RQ_FUNCTION, (job.id,), {}, None
-    job.origin, job.timeout, job.result_ttl = lane, NO_TIMEOUT, 0
-    job._status = JobStatus.QUEUED
-    fields: dict[str, Any] = job.to_dict(include_meta=False, include_result=False)
-    data = zlib.decompress(fields.pop("data"))  # RQ reads it plain, too, and packing it takes longer than sending it
-    del fields["created_at"]
-    fields["status"] = JobStatus.QUEUED.value
+    """Return the fields that all jobs of a lane share, names and values in turn, and the data for `_PLACEHOLDER_ID`."""
+    fields, data = build_job_fields(RQ_FUNCTION, _PLACEHOLDER_ID.decode(), lane)
     return [word for field in fields.items() for word in field], data
 
 

@@ -1,11 +1,8 @@
-"""A worker process: an RQ worker that owns one slot.
+"""A worker process: it owns one slot, takes batches from the queue, and writes the result of each item.
 
-RQ's SimpleWorker runs jobs in its own process, which is what a slot with warm boxes needs. Ours takes and ends a job in
-three round trips of a dozen commands, where RQ's bookkeeping for retries, results and dependencies that an envelope
-does not have makes 57 (measured: 11 ms of CPU a job, with Redis 14). What RQ keeps for dead workers is done here by a
-claim on the envelope and a heartbeat behind it (`leases`), within seconds instead of minutes. And a worker gives back
-what its envelope still holds when the current program takes long: the rest then runs elsewhere instead of waiting
-behind it. The thread that does so looks as well whether the submission that runs was cancelled, and stops it then.
+A claim on the batch and a heartbeat (`leases`) let others take over the work of a dead worker within seconds; RQ's own
+way takes minutes. If the current program takes long, the worker returns the rest of its batch to the queue, so that it
+runs elsewhere instead of waiting. The thread that does so also stops the current item if its submission is cancelled.
 """
 
 from __future__ import annotations
@@ -15,7 +12,6 @@ import os
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -23,12 +19,6 @@ from typing import Any, TypeVar
 from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
-from rq import SimpleWorker
-from rq.exceptions import StopRequested
-from rq.job import Job
-from rq.queue import Queue
-from rq.serializers import JSONSerializer
-from rq.worker import WorkerStatus
 
 from sandbox import __version__
 from sandbox.box import cpu_pinning
@@ -45,11 +35,12 @@ from sandbox.queue.job_batch import Item, SentBatches, UnreadableBatch
 from sandbox.queue.leases import Heartbeat
 from sandbox.queue.payload_files import PAYLOAD_MISSING, PayloadFiles, PayloadMissing
 from sandbox.queue.result_writer import ResultWriter
+from sandbox.queue.rq_compat import RqWorker, StopRequested
 from sandbox.queue.storage_limits import is_redis_full
 from sandbox.schema import Lane
-from sandbox.worker import rq_entry
 from sandbox.worker.execute import build_failure_result, build_unread_failure_result, execute_item
 from sandbox.worker.item_trace import ItemTracer, log_trace
+from sandbox.worker.remaining_items import RemainingItems
 from sandbox.worker.slot_check import SelfTest, SlotCallbacks, SlotCheck, run_self_test
 
 logger = logging.getLogger(__name__)
@@ -64,15 +55,14 @@ LANGUAGES_CHECK_INTERVAL_S = 10.0
 MAX_UNREADABLE_RETURNS = 150  # 30 s of one idle worker: long enough for a rolling upgrade to bring a newer one
 REDIS_FULL_PAUSE_S = 1.0
 DEQUEUE_TIMEOUT_S = 5
-RQ_HEARTBEAT_INTERVAL_S = 60.0
 Answer = TypeVar("Answer")
 ONE_PROGRAM_PER_BOX = 0  # a box that was lent has reached its run count
 
 
-class SlotWorker(SimpleWorker):  # type: ignore[misc]
-    """Claims envelopes as RQ hands them over; `run_envelope` is what the RQ job calls.
+class SlotWorker:
+    """Takes and runs job batches; `work` returns when a signal asks it to end.
 
-    An express worker serves some lanes only, and of them what nobody else takes: programs of other lanes may run for
+    A reserved worker serves some lanes only, and takes what no other worker takes: programs of other lanes may run for
     minutes in every other slot.
     """
 
@@ -87,22 +77,18 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         self_test: SelfTest | None = None,
     ) -> None:
         queues = [job_batch.get_lane_queue(lane, redis) for lane in reserved_lanes or redis_keys.LANES]
-        super().__init__(queues, name=name, connection=redis, serializer=JSONSerializer, log_job_description=False)
+        self._rq_worker = RqWorker(self, queues, name, redis)
+        self._name = name
         self._settings = settings
         self._slot = slot
         self._redis = redis
         self._result_writer = ResultWriter(redis, settings.result_ttl_s, settings.max_kept_mb)
         self._lane = Lane.DEFAULT
-        self._remaining: deque[Item] = deque()
-        self._remaining_lock = threading.Lock()
-        self._current_submission = ""  # of the item that runs
-        self._cancelled: set[str] = set()  # submissions that were found cancelled while one of their items ran
-        self._busy_since = 0.0
-        self._rq_heartbeat_at = 0.0
+        self._remaining = RemainingItems()
         self._lane_keys = [queue.key for queue in queues]
         self._is_reserved = bool(reserved_lanes)
         self._lane_heads: list[bytes | None] = [None for _ in queues]
-        self._queue_by_key = {queue.key.encode(): queue for queue in queues}
+        self._lane_by_key = {queue.key.encode(): queue.name for queue in queues}
         self._background_redis = connect(settings.effective_redis_url)
         self._payload_files = PayloadFiles(settings.home)
         self._missing_isolation: list[str] = []
@@ -130,46 +116,31 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         self._slot_check = SlotCheck(
             slot, self_test, SlotCallbacks(on_wait=self._tracer.set_warming, on_ready=self._handle_ready)
         )
-        rq_entry.current_worker.runner = self
 
-    def bootstrap(self, *args: Any, **options: Any) -> None:
-        super().bootstrap(*args, **options)
+    def work(self) -> None:
+        """Run batches until SIGTERM or SIGINT; a batch that runs then is finished first."""
+        self._rq_worker.work(logging_level="WARNING")
+
+    def start(self) -> None:
         self._heartbeat.start()
         threading.Thread(target=self._watch_current_item, name="give-back", daemon=True).start()
 
-    def teardown(self) -> None:
+    def stop(self) -> None:
         self._heartbeat.stop()
-        super().teardown()
 
-    def check_for_suspension(self, burst: bool) -> None:
-        """RQ's suspension of all workers, looked at with each of RQ's heartbeats instead of before each job."""
+    def take(self) -> tuple[bytes, str] | None:
+        """Return the id and lane of the next batch, from the first lane that has one; None if there is none yet."""
+        if not self._slot_check.ensure_ready():
+            return None
+        taken = (
+            self._take_stuck() if self._is_reserved else self._redis.blpop(self._lane_keys, timeout=DEQUEUE_TIMEOUT_S)
+        )
+        return None if taken is None else (taken[1], self._lane_by_key[taken[0]])
 
-    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """RQ's own heartbeat, by which its tools know us: now and then, not twice a job."""
-        if pipeline is not None or time.monotonic() - self._rq_heartbeat_at > RQ_HEARTBEAT_INTERVAL_S:
-            self._rq_heartbeat_at = time.monotonic()
-            try:
-                super().heartbeat(timeout, pipeline)
-            except RedisError as error:
-                if not is_redis_full(error):
-                    raise
-                logger.warning("Redis is full, so RQ's tools may report this worker as gone: %s", error)
-
-    def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
-        """The next envelope, from the first lane that has one; None on request to stop."""
-        while not self._stop_requested:
-            self.heartbeat()
-            if not self._slot_check.ensure_ready():
-                continue
-            taken = (
-                self._take_stuck()
-                if self._is_reserved
-                else self._redis.blpop(self._lane_keys, timeout=DEQUEUE_TIMEOUT_S)
-            )
-            if taken is not None:
-                queue = self._queue_by_key[taken[0]]
-                return Job(taken[1].decode(), connection=self._redis, serializer=JSONSerializer), queue
-        return None
+    def run(self, batch_id: str, lane: str) -> None:
+        """Run what a batch still holds, write each result as it is there, and delete the batch."""
+        self._lane = Lane(lane)
+        self._run_batch(batch_id)
 
     def _handle_ready(self) -> None:
         """Say at once that programs run here."""
@@ -188,10 +159,10 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         something of another one. None where there is no such thing.
         """
         pipeline = self._redis.pipeline(transaction=False)
-        for key, queue in zip(self._lane_keys, self._queue_by_key.values(), strict=True):
+        for key, lane in zip(self._lane_keys, self._lane_by_key.values(), strict=True):
             pipeline.lindex(key, 0)
             pipeline.llen(key)
-            pipeline.zcard(redis_keys.outstanding(queue.name))
+            pipeline.zcard(redis_keys.outstanding(lane))
         replies = pipeline.execute()
         before, self._lane_heads = self._lane_heads, replies[::3]
         for place, key in enumerate(self._lane_keys):
@@ -202,16 +173,9 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         time.sleep(RESERVED_CHECK_INTERVAL_S)
         return None
 
-    def execute_job(self, job: Job, queue: Queue) -> None:
-        self._lane = Lane(queue.name)
-        self._state = WorkerStatus.BUSY  # so that RQ's SIGTERM handler lets the envelope end
-        self.run_batch(job.id)
-        self._state = WorkerStatus.IDLE
-
-    def run_batch(self, batch_id: str) -> None:
-        """Run what an envelope still holds; deliver each result as it is there; forget the envelope."""
+    def _run_batch(self, batch_id: str) -> None:
         pipeline = self._redis.pipeline(transaction=False)
-        job_batch.claim(pipeline, batch_id, self.name)
+        job_batch.claim(pipeline, batch_id, self._name)
         content = self._retry_while_full(pipeline.execute)[-1]
         try:
             items = [] if content is None else job_batch.parse_batch(content).items
@@ -223,8 +187,7 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
             still = {each.id for each in wanted}
             for unwanted in (each for each in items if each.id not in still):
                 self._result_writer.release_item(unwanted)
-        with self._remaining_lock:
-            self._remaining.extend(wanted)
+        self._remaining.extend(wanted)
         not_run: list[Item] = []
         try:
             while (item := self._take_next()) is not None:
@@ -245,7 +208,7 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
                     self._activity.finish_item(item, result)
                     self._tracer.finish_item(result)
         finally:
-            self._clear_remaining()
+            self._remaining.clear()
             self._tracer.set_idle()
         self._requeue_not_run(not_run)
         self._finish_batch(batch_id, items)
@@ -267,7 +230,7 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
             try:
                 return write()
             except RedisError as error:
-                if not is_redis_full(error) or self._stop_requested:
+                if not is_redis_full(error) or self._rq_worker.is_stopping:
                     raise
                 logger.warning("Redis is full, trying again: %s", error)
                 time.sleep(REDIS_FULL_PAUSE_S)
@@ -332,9 +295,7 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         self._activity.drop_item()
         self._tracer.set_warming()
         if not self._slot_check.can_serve():
-            with self._remaining_lock:
-                not_run += [item, *self._remaining]
-                self._remaining.clear()
+            not_run += [item, *self._remaining.take_all()]
             return
         self._result_writer.write_cannot_run(item, build_failure_result(item, str(reason)).json)
         if item.kept:
@@ -369,35 +330,14 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
         ]
 
     def _take_next(self) -> Item | None:
-        """The next item that is still wanted, from which on the slot may be used again after a stop."""
-        with self._remaining_lock:
-            self._slot.stop_signal.clear()
-            self._busy_since = time.monotonic()
-            while self._remaining and self._remaining[0].submission in self._cancelled:
-                self._result_writer.release_item(self._remaining.popleft())
-            self._current_submission = self._remaining[0].submission if self._remaining else ""
-            return self._remaining.popleft() if self._remaining else None
-
-    def _clear_remaining(self) -> None:
-        with self._remaining_lock:
-            self._busy_since = 0.0
-            self._current_submission = ""
-            self._remaining.clear()
-            self._cancelled.clear()
+        return self._remaining.take_next(self._slot.stop_signal.clear, self._result_writer.release_item)
 
     def _stop_if_cancelled(self) -> None:
-        """Stop the item that runs when its submission was cancelled. Raises RedisError."""
-        submission = self._current_submission
-        if (
-            not submission
-            or submission in self._cancelled
-            or not self._background_redis.exists(redis_keys.cancelled(submission))
-        ):
-            return
-        with self._remaining_lock:
-            if submission == self._current_submission:
-                self._cancelled.add(submission)
-                self._slot.stop_signal.set()
+        """Stop the item that runs if its submission was cancelled. Raises RedisError."""
+        self._remaining.stop_if_cancelled(
+            lambda submission: bool(self._background_redis.exists(redis_keys.cancelled(submission))),
+            self._slot.stop_signal.set,
+        )
 
     def _watch_current_item(self) -> None:
         published_at = checked_at = 0.0
@@ -421,13 +361,8 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
             logger.warning("the live view misses what ended here: %s", error)
 
     def _requeue_remaining(self) -> None:
-        """Queue the items behind a program that takes long as an envelope of their own, at the lane's front."""
-        with self._remaining_lock:
-            slow = self._busy_since and time.monotonic() - self._busy_since > REQUEUE_AFTER_S
-            if not slow or not self._remaining:
-                return
-            self._requeue(self._remaining, at_front=True)
-            self._remaining.clear()
+        """Return the items behind a program that takes long to the front of the lane, as a batch of their own."""
+        self._remaining.requeue_if_slow(REQUEUE_AFTER_S, lambda items: self._requeue(items, at_front=True))
 
     def _requeue(self, items: Sequence[Item], at_front: bool) -> SentBatches:
         """Put items of one client into an envelope of their own. Raises RedisError."""
@@ -448,7 +383,7 @@ class SlotWorker(SimpleWorker):  # type: ignore[misc]
             "waiting": waiting,
             "missing_languages": self._find_missing_languages(),
         }
-        if self._stop_requested:
+        if self._rq_worker.is_stopping:
             return {**now, "state": "draining"}
         if self._slot.starting_image or not self._slot_check.can_serve():
             return {**now, "state": "warming"}
@@ -493,7 +428,7 @@ def main(
     name = f"{socket.gethostname()}-{os.getpid()}-{slot}{leases.RESERVED_SUFFIX if reserved_lanes else ''}"
     self_test = None if reserved_lanes else run_self_test
     try:
-        SlotWorker(settings, box_slot, redis, name, tracer, reserved_lanes, self_test).work(logging_level="WARNING")
+        SlotWorker(settings, box_slot, redis, name, tracer, reserved_lanes, self_test).work()
     finally:
         box_slot.close()
         engine.close()

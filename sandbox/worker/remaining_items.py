@@ -1,0 +1,72 @@
+"""The items that a worker has taken and not run yet, shared with the thread that gives them back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from sandbox.queue.job_batch import Item
+
+
+class RemainingItems:
+    """One worker's items behind the one that runs. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._items: deque[Item] = deque()
+        self._lock = threading.Lock()
+        self._current_submission = ""  # of the item that runs
+        self._cancelled: set[str] = set()  # submissions that were found cancelled while one of their items ran
+        self._running_since = 0.0
+
+    def extend(self, items: Sequence[Item]) -> None:
+        with self._lock:
+            self._items.extend(items)
+
+    def take_next(self, allow_runs: Callable[[], None], release: Callable[[Item], None]) -> Item | None:
+        """Return the next item whose submission is not cancelled; call `release` for those before it.
+
+        `allow_runs` ends a stop that was meant for the item before.
+        """
+        with self._lock:
+            allow_runs()
+            self._running_since = time.monotonic()
+            while self._items and self._items[0].submission in self._cancelled:
+                release(self._items.popleft())
+            self._current_submission = self._items[0].submission if self._items else ""
+            return self._items.popleft() if self._items else None
+
+    def take_all(self) -> list[Item]:
+        with self._lock:
+            items = list(self._items)
+            self._items.clear()
+            return items
+
+    def clear(self) -> None:
+        with self._lock:
+            self._running_since = 0.0
+            self._current_submission = ""
+            self._items.clear()
+            self._cancelled.clear()
+
+    def requeue_if_slow(self, after_s: float, requeue: Callable[[Sequence[Item]], object]) -> None:
+        """Call `requeue` with the remaining items if the current one has been running for longer than `after_s`.
+
+        They are kept if `requeue` raises.
+        """
+        with self._lock:
+            is_slow = self._running_since and time.monotonic() - self._running_since > after_s
+            if is_slow and self._items:
+                requeue(self._items)
+                self._items.clear()
+
+    def stop_if_cancelled(self, is_cancelled: Callable[[str], bool], stop: Callable[[], None]) -> None:
+        """Call `stop` if the submission of the current item is cancelled. `is_cancelled` may raise."""
+        submission = self._current_submission
+        if not submission or submission in self._cancelled or not is_cancelled(submission):
+            return
+        with self._lock:
+            if submission == self._current_submission:
+                self._cancelled.add(submission)
+                stop()
