@@ -38,7 +38,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up
 
 
 class RestrictedWorker:
-    """The process of `local_host`, spoken to in lines of JSON. A copy: the checkout may be where only root may read."""
+    """The process of `restricted_worker`, spoken to in lines of JSON. A copy: the checkout may be where only root may read."""
 
     def __init__(self, rights: str) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="sandbox-tests-"))
@@ -46,6 +46,7 @@ class RestrictedWorker:
         source = self.home / "source"
         for package in ("sandbox", "tests/box"):
             shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "tests/__init__.py", source / "tests")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.box.restricted_worker", str(self.home), rights],
             cwd=source,
