@@ -12,9 +12,8 @@ import httpx
 import pytest
 
 from sandbox.api.app import create_app
-from sandbox.client import AsyncClient, Client, congestion
+from sandbox.client import AsyncClient, Client, Retries, congestion
 from sandbox.client.congestion import AsyncGate, CongestionWindow, Gate
-from sandbox.client.protocol import Retries
 from sandbox.config import ApiSettings
 from sandbox.errors import Refused, UnknownLanguage
 from sandbox.schema import VerifyResult
@@ -152,6 +151,25 @@ def test_a_stream_reads_no_further_than_its_window(url: str, service: FakeServic
     assert sum(len(submitted.requests) for submitted in service.submissions) == 25
 
 
+async def test_an_async_stream_reads_no_further_than_its_window(url: str, service: FakeService) -> None:
+    read: list[int] = []
+
+    def generate() -> Iterator[dict[str, Any]]:
+        for index, request in enumerate(build_items(50)):
+            read.append(index)
+            yield request
+
+    service.held = True
+    async with AsyncClient(url) as client:
+        client._gate.window.limit = 10
+        stream = client.verify_stream(generate())
+        threading.Thread(target=lambda: service.set_result(service.wait_for_submission(), 1)).start()
+        assert (await anext(stream))[0] == 1
+        assert len(read) == 10
+        await stream.aclose()  # type: ignore[attr-defined]
+    assert client._gate.window.in_flight == 0
+
+
 async def test_results_come_while_items_are_still_being_made(url: str) -> None:
     """As a trainer does it whose model still generates."""
     rewarded = asyncio.Event()
@@ -225,16 +243,15 @@ class RefusingServer:
         return httpx.Response(200, text="\n".join(lines) + "\n")
 
 
-async def test_refusals_make_the_next_requests_smaller() -> None:
-    service = RefusingServer(max_items=300)
+async def test_a_refusal_halves_the_requests_of_the_next_stream() -> None:
+    service = RefusingServer(max_items=600)
     retries = Retries(attempts=2, first_delay_s=0.0)
     async with AsyncClient(transport=httpx.MockTransport(service), retries=retries) as client:
         with pytest.raises(Refused):
-            await client.verify_batch([VERIFY] * 400)
+            await client.verify_batch([VERIFY] * 1_000)
         assert client._gate.window.limit == congestion.INITIAL_LIMIT / 2
-        client._gate.window.limit = 200
         assert len([index async for index, _ in client.verify_stream([VERIFY] * 1_000)]) == 1_000
-    assert all(items <= 300 for items, _ in service.requests[2:])
+    assert [items for items, _ in service.requests] == [1_000, 1_000, 512, 488]
 
 
 async def test_with_a_key_a_broken_stream_asks_for_the_whole_again_and_tells_nothing_twice() -> None:
