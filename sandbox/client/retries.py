@@ -46,18 +46,18 @@ DEFAULT_RETRIES = Retries()
 
 
 class StreamAttempts:
-    """Counts the connections in a row that brought nothing new to the stream at `path`."""
+    """Counts the consecutive connections of the stream at `path` that sent nothing new."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._consecutive_failures = 0
 
     def reset(self) -> None:
-        """Start counting again, because the current connection brought something new."""
+        """Start counting again, because the current connection sent something new."""
         self._consecutive_failures = 0
 
     def count_failure(self, retries: Retries, failure: Exception | None) -> float:
-        """Return the seconds to wait before reconnecting; raise once `retries.attempts` connections brought nothing.
+        """Return the seconds to wait before reconnecting; raise after `retries.attempts` failures in a row.
 
         `failure` is None if the response ended normally but too early.
         """
@@ -66,7 +66,7 @@ class StreamAttempts:
             if isinstance(failure, SandboxError):
                 raise failure
             raise InfrastructureError(
-                f"{self._path}: the stream broke off {self._consecutive_failures} times in a row without anything new "
+                f"{self._path}: the stream broke off {self._consecutive_failures} times in a row and sent nothing new "
                 f"({failure or 'the response ended early'}); check the service and any proxy in front of it"
             ) from failure
         return retries.delay_s(self._consecutive_failures - 1, getattr(failure, "retry_after_s", 0.0))
