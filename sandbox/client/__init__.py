@@ -1,16 +1,18 @@
-"""A client of the REST API, sync and async, with the service's method names and its exceptions.
+"""A client of the REST API, sync and async, that raises the exceptions of `sandbox.errors`.
 
     with Client("http://127.0.0.1:8080") as client:
         result = client.verify({"language": "python", "code": code, "tests": [{"stdin": "1\\n", "expected": "1\\n"}]})
 
-Where the service has API keys, `api_key` is the client's, by default the environment's SANDBOX_API_KEY. Requests are
-the models of `sandbox.schema` or mappings of the same shape. What the API refuses for now (503, 429) and
-connections that fail are tried again; a program that was sent twice that way ran twice, and that harms nothing.
+If the service has API keys, pass one as `api_key`; the default is the environment variable SANDBOX_API_KEY. A request
+is a model of `sandbox.schema` or a mapping of the same shape. The client retries connections that fail and requests
+that the service refuses (503, 429). A retried program may run twice, which does no harm.
 """
 
 from sandbox.client.aio import AsyncClient
 from sandbox.client.connection import DEFAULT_URL
-from sandbox.client.protocol import JobEvent, Program, Retries, Submission
+from sandbox.client.protocol import Program, Submission
+from sandbox.client.retries import Retries
+from sandbox.client.streams import JobEvent
 from sandbox.client.sync import Client
 
 __all__ = ["DEFAULT_URL", "AsyncClient", "Client", "JobEvent", "Program", "Retries", "Submission"]

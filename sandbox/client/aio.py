@@ -1,41 +1,36 @@
-"""The client for asyncio."""
+"""The client for asyncio.
+
+`sync.py` is generated from this file, so everything here must have the same shape without `await`. `batching` and
+`async_batching` hold the code that does not.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence, Sized
+from contextlib import aclosing
 from functools import partial
-from inspect import isawaitable
+from itertools import count
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import httpx
 
-from sandbox.client import congestion, protocol
-from sandbox.client.connection import (
-    DEFAULT_URL,
-    RECONNECT_ERRORS,
-    Progress,
-    build_auth_headers,
-    build_limits,
-    build_timeout,
-)
+from sandbox.client import protocol
+from sandbox.client.async_batching import pass_results, split_into_batches, stream_batches
+from sandbox.client.congestion import AsyncGate
+from sandbox.client.connection import DEFAULT_URL, Progress, build_auth_headers, build_limits, build_timeout
 from sandbox.client.protocol import (
-    CONNECTION_ERRORS,
-    DEFAULT_RETRIES,
     ENDED_STATUSES,
     LANGUAGES_ADAPTER,
     Answer,
     ApiCall,
-    BatchStream,
-    EventStream,
-    JobEvent,
-    PollSchedule,
     Program,
     Result,
-    Retries,
     Submission,
 )
+from sandbox.client.retries import CONNECTION_ERRORS, DEFAULT_RETRIES, RECONNECT_ERRORS, PollSchedule, Retries
+from sandbox.client.streams import BatchStream, EventStream, JobEvent, ResumableStream
 from sandbox.errors import Refused, SandboxError
 from sandbox.schema import (
     ExecuteBatchResult,
@@ -54,9 +49,14 @@ if TYPE_CHECKING:
     from sandbox.schema.submissions import SubmissionKind
     from sandbox.schema.vote import VoteRequest, VoteResult
 
+Part = TypeVar("Part")
+
 
 class AsyncClient:
-    """`Client` for asyncio: the same methods, awaited; streams are asynchronous iterators."""
+    """A client of the REST API that keeps its connections open.
+
+    Use one client for many requests, in any task of one event loop, and close it.
+    """
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class AsyncClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._retries = retries
-        self._gate = congestion.AsyncGate()
+        self._gate = AsyncGate()
         self._http = httpx.AsyncClient(
             base_url=url,
             headers=build_auth_headers(api_key),
@@ -87,27 +87,28 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
+        """Close all connections."""
         await self._http.aclose()
 
     async def execute(self, program: Program, *, idempotency_key: str = "") -> ExecuteResult:
-        """Run one program once."""
+        """Run one program."""
         return await self._send(protocol.build_single_call("execute", program, ExecuteResult, idempotency_key))
 
     async def verify(self, submission: Submission, *, idempotency_key: str = "") -> VerifyResult:
-        """Judge one program on its tests."""
+        """Judge one program with its tests."""
         return await self._send(protocol.build_single_call("verify", submission, VerifyResult, idempotency_key))
 
     async def execute_batch(self, programs: Sequence[Program], *, idempotency_key: str = "") -> list[ExecuteResult]:
-        """Run many programs; results in their order."""
-        return (
-            await self._send(protocol.build_batch_call("execute", programs, ExecuteBatchResult, idempotency_key))
-        ).results
+        """Run many programs; return their results in the same order."""
+        call = protocol.build_batch_call("execute", programs, ExecuteBatchResult, idempotency_key)
+        answer = await self._send(call)
+        return answer.results
 
     async def verify_batch(self, submissions: Sequence[Submission], *, idempotency_key: str = "") -> list[VerifyResult]:
-        """Judge many programs; results in their order."""
-        return (
-            await self._send(protocol.build_batch_call("verify", submissions, VerifyBatchResult, idempotency_key))
-        ).results
+        """Judge many programs; return their results in the same order."""
+        call = protocol.build_batch_call("verify", submissions, VerifyBatchResult, idempotency_key)
+        answer = await self._send(call)
+        return answer.results
 
     def execute_stream(
         self,
@@ -116,9 +117,9 @@ class AsyncClient:
         on_progress: Progress | None = None,
         idempotency_key: str = "",
     ) -> AsyncIterator[tuple[int, ExecuteResult]]:
-        """Run many programs; each result with its index, as soon as it is ready.
+        """Run many programs; yield each result with its index as soon as it is ready.
 
-        `on_progress` is told how many are done, and of how many.
+        The client calls `on_progress` with the number of results so far and the total, None if it is unknown.
         """
         return self._stream_results("execute", programs, ExecuteResult, on_progress, idempotency_key)
 
@@ -150,23 +151,26 @@ class AsyncClient:
         on_progress: Progress | None = None,
         idempotency_key: str = "",
     ) -> AsyncIterator[tuple[int, VerifyResult]] | Coroutine[Any, Any, None]:
-        """Judge many programs; each result with its index, as soon as it is ready.
+        """Judge many programs; yield each result with its index as soon as it is ready.
 
-        They are yielded or, with `on_result`, given to that; `on_progress` is told how many are done, and of how many.
+        With `on_result`, call that function with each index and result instead of yielding them. The client calls
+        `on_progress` with the number of results so far and the total, None if it is unknown.
         """
         stream = self._stream_results("verify", submissions, VerifyResult, on_progress, idempotency_key)
-        return stream if on_result is None else pass_results(stream, on_result)
+        if on_result is None:
+            return stream
+        return pass_results(stream, on_result)
 
     async def vote(self, request: VoteRequest | Mapping[str, Any], *, idempotency_key: str = "") -> VoteResult:
-        """Run candidates on inputs: labels by majority, the golden candidate, and a labelled test set."""
+        """Run candidates on inputs; return the majority labels, the golden candidate and a labeled test set."""
         return await self._send(protocol.build_vote_call(request, idempotency_key))
 
     async def reward(self, request: RewardRequest | Mapping[str, Any], *, idempotency_key: str = "") -> RewardResult:
-        """Rewards of completions, in their order; None where the service failed."""
+        """Return the rewards of completions, in the same order; a reward is None if the service failed."""
         return await self._send(protocol.build_reward_call(request, idempotency_key))
 
     async def put_tasks(self, tasks: TaskSet | Mapping[str, Any]) -> TaskSetInfo:
-        """Register tasks by name; a reward request then names each as `<id>/<name>`."""
+        """Register tasks by name; a reward request refers to each as `<id>/<name>`."""
         return await self._send(protocol.build_task_set_call(tasks))
 
     async def submit(
@@ -178,19 +182,20 @@ class AsyncClient:
         callback_url: str = "",
         callback_for: Literal["batch", "item"] = "batch",
     ) -> Job:
-        """Queue one request, or a sequence of them as a batch, without waiting for results; see `wait`.
+        """Queue one request, or a sequence of requests as a batch, and return at once; call `wait` for the results.
 
-        The result is also sent to `callback_url`; with `callback_for="item"` each of a batch's, as it is ready.
+        The service also sends the result to `callback_url`. With `callback_for="item"` it sends each result of a batch
+        as soon as it is ready.
         """
         callback = protocol.build_callback_fields(requests, callback_url, callback_for)
         return await self._send(protocol.build_submit_call(kind, requests, idempotency_key, callback))
 
     async def job(self, job_id: str) -> Job:
-        """What has become of a submission; raises NotFound."""
+        """Return the current state of a job; raise NotFound if there is no such job."""
         return await self._send(protocol.build_job_call(job_id))
 
     async def wait(self, job_id: str, timeout_s: float | None = None) -> Job:
-        """The job once it is finished or cancelled; raises TimeoutError."""
+        """Wait until the job ends and return it; raise TimeoutError after `timeout_s` seconds."""
         polls = PollSchedule(timeout_s)
         while True:
             job = await self.job(job_id)
@@ -199,50 +204,35 @@ class AsyncClient:
             await asyncio.sleep(polls.compute_pause_s(job))
 
     async def cancel(self, job_id: str) -> Job:
-        """Cancel the rest of a job and stop its running programs; raises NotFound."""
+        """Cancel a job and stop its running programs; raise NotFound if there is no such job."""
         return await self._send(protocol.build_cancel_call(job_id))
 
     async def start(self, kind: str, request: GpuRequest | Mapping[str, Any], *, idempotency_key: str = "") -> GpuJob:
-        """Queue a GPU job: generate, train_sft, train_grpo or evaluate; see `wait`."""
+        """Queue a GPU job of kind generate, train_sft, train_grpo or evaluate; call `wait` for its result."""
         return await self._send(protocol.build_gpu_job_call(kind, request, idempotency_key))
 
-    async def events(self, job_id: str, *, after: int | None = None) -> AsyncIterator[JobEvent]:
-        """What happens to a job, as it happens, until it has ended; raises NotFound.
+    def events(self, job_id: str, *, after: int | None = None) -> AsyncIterator[JobEvent]:
+        """Yield the events of a job as they happen, until it ends; raise NotFound if there is no such job.
 
-        A GPU job's state, progress, completions and verdicts. A stream that breaks off is taken up behind the last
-        event that came; `after` is the id of the last one that you have from before.
+        A GPU job has events for its state, progress, completions and verdicts. If the connection breaks, the stream
+        continues behind the last event. To continue an earlier stream, pass the id of its last event as `after`.
         """
-        events = EventStream(job_id, after)
-        while not events.ended:
-            try:
-                async with self._http.stream("GET", events.path, headers=events.build_headers()) as response:
-                    if response.status_code != 200:
-                        await response.aread()
-                        raise protocol.build_error(response)
-                    async for chunk in response.aiter_bytes():
-                        for event in events.parse_chunk(chunk):
-                            yield event
-                failure: Exception | None = None
-            except RECONNECT_ERRORS as error:
-                failure = error
-            except httpx.HTTPError as error:
-                raise protocol.build_unreachable_error(error) from error
-            if not events.ended:
-                await asyncio.sleep(events.attempts.count_failure(self._retries, failure))
+        return self._read_stream(EventStream(job_id, after))
 
     async def gpus(self) -> GpuPool:
-        """Who holds which GPU, and the latest GPU jobs."""
+        """Return the GPUs, the jobs that hold them, and the latest GPU jobs."""
         return await self._send(protocol.build_gpu_pool_call())
 
     async def live(self) -> LiveView:
-        """What goes on now: slots, lanes, the verdicts of the last seconds, and what ended last."""
+        """Return a live view of the service: slots, lanes, the verdicts of the last seconds and the latest results."""
         return await self._send(protocol.build_live_call())
 
     async def languages(self) -> list[LanguageInfo]:
+        """Return the languages of the service and their versions."""
         return await self._send(ApiCall("GET", "/languages", LANGUAGES_ADAPTER))
 
     async def ready(self) -> Readiness:
-        """Whether submissions would be served now; not being ready is an answer, not an error."""
+        """Return the readiness of the service: whether it can run programs now. Not being ready raises no error."""
         return await self._send(protocol.build_readiness_call())
 
     async def _send(self, call: ApiCall[Answer]) -> Answer:
@@ -276,87 +266,39 @@ class AsyncClient:
         on_progress: Progress | None,
         key: str,
     ) -> AsyncIterator[tuple[int, Result]]:
-        """Piece by piece, as many at a time as the window has room for."""
-        done, total = 0, congestion.count_items(requests)
-        arrivals: asyncio.Queue[tuple[int, Result] | None] = asyncio.Queue()
-        feeding = asyncio.create_task(self._feed_results(arrivals, kind, requests, result, key))
-        feeding.add_done_callback(lambda _: arrivals.put_nowait(None))
-        try:
-            while (pair := await arrivals.get()) is not None:
+        """Send the requests in batches as large as the window; each batch has its own idempotency key."""
+        done, total = 0, len(requests) if isinstance(requests, Sized) else None
+        encode = partial(protocol.encode_request, kind)
+        numbers = count()
+        batches = (
+            BatchStream(kind, batch, result, f"{key}-{next(numbers)}" if key else "")
+            async for batch in split_into_batches(requests, encode, lambda: self._gate.window.limit)
+        )
+        async with aclosing(stream_batches(self._gate, batches, self._read_stream)) as pairs:
+            async for pair in pairs:
                 done += 1
                 if on_progress is not None:
                     on_progress(done, total)
                 yield pair
-            await feeding
-        finally:
-            feeding.cancel()
-            await asyncio.wait([feeding])
 
-    async def _feed_results(
-        self,
-        arrivals: asyncio.Queue[tuple[int, Result] | None],
-        kind: str,
-        requests: Iterable[Any] | AsyncIterable[Any],
-        result: type[Result],
-        key: str,
-    ) -> None:
-        async def send(stream: BatchStream[Result]) -> None:
-            async with self._gate.reserve(len(stream.pending)):
-                async for pair in self._stream_batch(stream):
-                    self._gate.record_answer(1, pair[1].queue_time_s)
-                    arrivals.put_nowait(pair)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                number = 0
-                async for piece in self._split_requests(kind, requests):
-                    group.create_task(send(BatchStream(kind, piece, result, f"{key}-{number}" if key else "")))
-                    number += 1
-                    async with self._gate.reserve(1):  # reads no further than there is room
-                        pass
-        except BaseExceptionGroup as several:
-            raise several.exceptions[0] from None
-
-    async def _split_requests(
-        self, kind: str, requests: Iterable[Any] | AsyncIterable[Any]
-    ) -> AsyncIterator[dict[int, bytes]]:
-        def get_limit() -> float:
-            return self._gate.window.limit
-
-        if isinstance(requests, AsyncIterable):
-            async for piece in congestion.split_async_into_batches(
-                requests, partial(protocol.encode_request, kind), get_limit
-            ):
-                yield piece
-        else:
-            for piece in congestion.split_into_batches(requests, partial(protocol.encode_request, kind), get_limit):
-                yield piece
-
-    async def _stream_batch(self, stream: BatchStream[Result]) -> AsyncIterator[tuple[int, Result]]:
-        while stream.pending:
+    async def _read_stream(self, stream: ResumableStream[Part]) -> AsyncIterator[Part]:
+        """Yield the parts of a streamed response; when the connection breaks, reconnect and ask for the rest."""
+        while not stream.ended:
+            headers, body = stream.start_request()
+            failure: Exception | None = None
             try:
-                request = self._http.stream("POST", stream.path, content=stream.build_body(), headers=stream.headers)
-                async with request as response:
+                async with self._http.stream(stream.method, stream.path, content=body, headers=headers) as response:
                     if response.status_code != 200:
                         await response.aread()
                         raise protocol.build_error(response)
-                    async for line in response.aiter_lines():
-                        if (pair := stream.parse_line(line)) is not None:
-                            yield pair
-                failure: Exception | None = None
+                    async for chunk in response.aiter_bytes():
+                        for part in stream.parse_chunk(chunk):
+                            yield part
             except RECONNECT_ERRORS as error:
                 failure = error
                 if isinstance(error, Refused):
                     self._gate.record_refusal()
             except httpx.HTTPError as error:
                 raise protocol.build_unreachable_error(error) from error
-            if stream.pending:
+            if not stream.ended:
                 await asyncio.sleep(stream.attempts.count_failure(self._retries, failure))
-
-
-async def pass_results(pairs: AsyncIterator[tuple[int, Result]], on_result: Callable[[int, Result], object]) -> None:
-    """Give each result to a function, or to a coroutine function, which is awaited."""
-    async for index, result in pairs:
-        returned = on_result(index, result)
-        if isawaitable(returned):
-            await returned

@@ -1,4 +1,4 @@
-"""What both clients open their connections with, and what their streams outlive."""
+"""The settings of the connections of both clients."""
 
 from __future__ import annotations
 
@@ -6,21 +6,15 @@ from collections.abc import Callable
 
 import httpx
 
-from sandbox.client.protocol import CONNECTION_ERRORS
-from sandbox.errors import QueueUnavailable, Refused
-
 DEFAULT_URL = "http://127.0.0.1:8080"
 
 Progress = Callable[[int, int | None], object]
-"""Called with the number of results so far, and of all, None where that is not known."""
-
-# A stream that meets one of these asks again for what is missing.
-RECONNECT_ERRORS = (Refused, QueueUnavailable, *CONNECTION_ERRORS)
+"""Called with the number of results so far and the total, which is None if it is unknown."""
 
 
 def build_auth_headers(api_key: str | None) -> dict[str, str]:
     if api_key is None:
-        # Imported here: reading settings brings a package along that no call needs.
+        # Imported here because reading the settings loads a package that nothing else in the client needs.
         from sandbox.config import ClientSettings
 
         api_key = ClientSettings().api_key

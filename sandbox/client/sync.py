@@ -1,40 +1,32 @@
-"""The client whose calls are waited for."""
+"""The blocking client, generated from `aio.py` by `python -m tests.client.generate_sync`."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import closing
 from functools import partial
+from itertools import count
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import httpx
 
-from sandbox.client import congestion, protocol
-from sandbox.client.connection import (
-    DEFAULT_URL,
-    RECONNECT_ERRORS,
-    Progress,
-    build_auth_headers,
-    build_limits,
-    build_timeout,
-)
+from sandbox.client import protocol
+from sandbox.client.batching import pass_results, split_into_batches, stream_batches
+from sandbox.client.congestion import Gate
+from sandbox.client.connection import DEFAULT_URL, Progress, build_auth_headers, build_limits, build_timeout
 from sandbox.client.protocol import (
-    CONNECTION_ERRORS,
-    DEFAULT_RETRIES,
     ENDED_STATUSES,
     LANGUAGES_ADAPTER,
     Answer,
     ApiCall,
-    BatchStream,
-    EventStream,
-    JobEvent,
-    PollSchedule,
     Program,
     Result,
-    Retries,
     Submission,
 )
+from sandbox.client.retries import CONNECTION_ERRORS, DEFAULT_RETRIES, RECONNECT_ERRORS, PollSchedule, Retries
+from sandbox.client.streams import BatchStream, EventStream, JobEvent, ResumableStream
 from sandbox.errors import Refused, SandboxError
 from sandbox.schema import (
     ExecuteBatchResult,
@@ -53,9 +45,14 @@ if TYPE_CHECKING:
     from sandbox.schema.submissions import SubmissionKind
     from sandbox.schema.vote import VoteRequest, VoteResult
 
+Part = TypeVar("Part")
+
 
 class Client:
-    """Keeps its connections open; use one for many calls, from any thread, and close it."""
+    """A client of the REST API that keeps its connections open.
+
+    Use one client for many requests, from any thread, and close it.
+    """
 
     def __init__(
         self,
@@ -68,7 +65,7 @@ class Client:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._retries = retries
-        self._gate = congestion.Gate()
+        self._gate = Gate()
         self._http = httpx.Client(
             base_url=url,
             headers=build_auth_headers(api_key),
@@ -86,23 +83,28 @@ class Client:
         self.close()
 
     def close(self) -> None:
+        """Close all connections."""
         self._http.close()
 
     def execute(self, program: Program, *, idempotency_key: str = "") -> ExecuteResult:
-        """Run one program once."""
+        """Run one program."""
         return self._send(protocol.build_single_call("execute", program, ExecuteResult, idempotency_key))
 
     def verify(self, submission: Submission, *, idempotency_key: str = "") -> VerifyResult:
-        """Judge one program on its tests."""
+        """Judge one program with its tests."""
         return self._send(protocol.build_single_call("verify", submission, VerifyResult, idempotency_key))
 
     def execute_batch(self, programs: Sequence[Program], *, idempotency_key: str = "") -> list[ExecuteResult]:
-        """Run many programs; results in their order."""
-        return self._send(protocol.build_batch_call("execute", programs, ExecuteBatchResult, idempotency_key)).results
+        """Run many programs; return their results in the same order."""
+        call = protocol.build_batch_call("execute", programs, ExecuteBatchResult, idempotency_key)
+        answer = self._send(call)
+        return answer.results
 
     def verify_batch(self, submissions: Sequence[Submission], *, idempotency_key: str = "") -> list[VerifyResult]:
-        """Judge many programs; results in their order."""
-        return self._send(protocol.build_batch_call("verify", submissions, VerifyBatchResult, idempotency_key)).results
+        """Judge many programs; return their results in the same order."""
+        call = protocol.build_batch_call("verify", submissions, VerifyBatchResult, idempotency_key)
+        answer = self._send(call)
+        return answer.results
 
     def execute_stream(
         self,
@@ -111,9 +113,9 @@ class Client:
         on_progress: Progress | None = None,
         idempotency_key: str = "",
     ) -> Iterator[tuple[int, ExecuteResult]]:
-        """Run many programs; each result with its index, as soon as it is ready.
+        """Run many programs; yield each result with its index as soon as it is ready.
 
-        `on_progress` is told how many are done, and of how many.
+        The client calls `on_progress` with the number of results so far and the total, None if it is unknown.
         """
         return self._stream_results("execute", programs, ExecuteResult, on_progress, idempotency_key)
 
@@ -145,27 +147,27 @@ class Client:
         on_progress: Progress | None = None,
         idempotency_key: str = "",
     ) -> Iterator[tuple[int, VerifyResult]] | None:
-        """Judge many programs; each result with its index, as soon as it is ready.
+        """Judge many programs; yield each result with its index as soon as it is ready.
 
-        They are yielded or, with `on_result`, given to that; `on_progress` is told how many are done, and of how many.
+        With `on_result`, call that function with each index and result instead of yielding them. The client calls
+        `on_progress` with the number of results so far and the total, None if it is unknown.
         """
         stream = self._stream_results("verify", submissions, VerifyResult, on_progress, idempotency_key)
         if on_result is None:
             return stream
-        for index, result in stream:
-            on_result(index, result)
+        pass_results(stream, on_result)
         return None
 
     def vote(self, request: VoteRequest | Mapping[str, Any], *, idempotency_key: str = "") -> VoteResult:
-        """Run candidates on inputs: labels by majority, the golden candidate, and a labelled test set."""
+        """Run candidates on inputs; return the majority labels, the golden candidate and a labeled test set."""
         return self._send(protocol.build_vote_call(request, idempotency_key))
 
     def reward(self, request: RewardRequest | Mapping[str, Any], *, idempotency_key: str = "") -> RewardResult:
-        """Rewards of completions, in their order; None where the service failed."""
+        """Return the rewards of completions, in the same order; a reward is None if the service failed."""
         return self._send(protocol.build_reward_call(request, idempotency_key))
 
     def put_tasks(self, tasks: TaskSet | Mapping[str, Any]) -> TaskSetInfo:
-        """Register tasks by name; a reward request then names each as `<id>/<name>`."""
+        """Register tasks by name; a reward request refers to each as `<id>/<name>`."""
         return self._send(protocol.build_task_set_call(tasks))
 
     def submit(
@@ -177,19 +179,20 @@ class Client:
         callback_url: str = "",
         callback_for: Literal["batch", "item"] = "batch",
     ) -> Job:
-        """Queue one request, or a sequence of them as a batch, without waiting for results; see `wait`.
+        """Queue one request, or a sequence of requests as a batch, and return at once; call `wait` for the results.
 
-        The result is also sent to `callback_url`; with `callback_for="item"` each of a batch's, as it is ready.
+        The service also sends the result to `callback_url`. With `callback_for="item"` it sends each result of a batch
+        as soon as it is ready.
         """
         callback = protocol.build_callback_fields(requests, callback_url, callback_for)
         return self._send(protocol.build_submit_call(kind, requests, idempotency_key, callback))
 
     def job(self, job_id: str) -> Job:
-        """What has become of a submission; raises NotFound."""
+        """Return the current state of a job; raise NotFound if there is no such job."""
         return self._send(protocol.build_job_call(job_id))
 
     def wait(self, job_id: str, timeout_s: float | None = None) -> Job:
-        """The job once it is finished or cancelled; raises TimeoutError."""
+        """Wait until the job ends and return it; raise TimeoutError after `timeout_s` seconds."""
         polls = PollSchedule(timeout_s)
         while True:
             job = self.job(job_id)
@@ -198,49 +201,35 @@ class Client:
             time.sleep(polls.compute_pause_s(job))
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel the rest of a job and stop its running programs; raises NotFound."""
+        """Cancel a job and stop its running programs; raise NotFound if there is no such job."""
         return self._send(protocol.build_cancel_call(job_id))
 
     def start(self, kind: str, request: GpuRequest | Mapping[str, Any], *, idempotency_key: str = "") -> GpuJob:
-        """Queue a GPU job: generate, train_sft, train_grpo or evaluate; see `wait`."""
+        """Queue a GPU job of kind generate, train_sft, train_grpo or evaluate; call `wait` for its result."""
         return self._send(protocol.build_gpu_job_call(kind, request, idempotency_key))
 
     def events(self, job_id: str, *, after: int | None = None) -> Iterator[JobEvent]:
-        """What happens to a job, as it happens, until it has ended; raises NotFound.
+        """Yield the events of a job as they happen, until it ends; raise NotFound if there is no such job.
 
-        A GPU job's state, progress, completions and verdicts. A stream that breaks off is taken up behind the last
-        event that came; `after` is the id of the last one that you have from before.
+        A GPU job has events for its state, progress, completions and verdicts. If the connection breaks, the stream
+        continues behind the last event. To continue an earlier stream, pass the id of its last event as `after`.
         """
-        events = EventStream(job_id, after)
-        while not events.ended:
-            try:
-                with self._http.stream("GET", events.path, headers=events.build_headers()) as response:
-                    if response.status_code != 200:
-                        response.read()
-                        raise protocol.build_error(response)
-                    for chunk in response.iter_bytes():
-                        yield from events.parse_chunk(chunk)
-                failure: Exception | None = None
-            except RECONNECT_ERRORS as error:
-                failure = error
-            except httpx.HTTPError as error:
-                raise protocol.build_unreachable_error(error) from error
-            if not events.ended:
-                time.sleep(events.attempts.count_failure(self._retries, failure))
+        return self._read_stream(EventStream(job_id, after))
 
     def gpus(self) -> GpuPool:
-        """Who holds which GPU, and the latest GPU jobs."""
+        """Return the GPUs, the jobs that hold them, and the latest GPU jobs."""
         return self._send(protocol.build_gpu_pool_call())
 
     def live(self) -> LiveView:
-        """What goes on now: slots, lanes, the verdicts of the last seconds, and what ended last."""
+        """Return a live view of the service: slots, lanes, the verdicts of the last seconds and the latest results."""
         return self._send(protocol.build_live_call())
 
     def languages(self) -> list[LanguageInfo]:
+        """Return the languages of the service and their versions."""
         return self._send(ApiCall("GET", "/languages", LANGUAGES_ADAPTER))
 
     def ready(self) -> Readiness:
-        """Whether submissions would be served now; not being ready is an answer, not an error."""
+        """Return the readiness of the service: whether it can run programs now. Not being ready raises no error."""
         return self._send(protocol.build_readiness_call())
 
     def _send(self, call: ApiCall[Answer]) -> Answer:
@@ -269,44 +258,43 @@ class Client:
     def _stream_results(
         self,
         kind: str,
-        requests: Iterable[Program] | Iterable[Submission],
+        requests: Iterable[Any],
         result: type[Result],
         on_progress: Progress | None,
         key: str,
     ) -> Iterator[tuple[int, Result]]:
-        """Piece by piece: the next is sent when the last result of this one is there."""
-        done, total = 0, congestion.count_items(requests)
-        batches = congestion.split_into_batches(
-            requests, partial(protocol.encode_request, kind), lambda: self._gate.window.limit
+        """Send the requests in batches as large as the window; each batch has its own idempotency key."""
+        done, total = 0, len(requests) if isinstance(requests, Sized) else None
+        encode = partial(protocol.encode_request, kind)
+        numbers = count()
+        batches = (
+            BatchStream(kind, batch, result, f"{key}-{next(numbers)}" if key else "")
+            for batch in split_into_batches(requests, encode, lambda: self._gate.window.limit)
         )
-        for number, piece in enumerate(batches):
-            stream = BatchStream(kind, piece, result, f"{key}-{number}" if key else "")
-            with self._gate.reserve(len(piece)):
-                for pair in self._stream_batch(stream):
-                    done += 1
-                    self._gate.record_answer(1, pair[1].queue_time_s)
-                    if on_progress is not None:
-                        on_progress(done, total)
-                    yield pair
+        with closing(stream_batches(self._gate, batches, self._read_stream)) as pairs:
+            for pair in pairs:
+                done += 1
+                if on_progress is not None:
+                    on_progress(done, total)
+                yield pair
 
-    def _stream_batch(self, stream: BatchStream[Result]) -> Iterator[tuple[int, Result]]:
-        while stream.pending:
+    def _read_stream(self, stream: ResumableStream[Part]) -> Iterator[Part]:
+        """Yield the parts of a streamed response; when the connection breaks, reconnect and ask for the rest."""
+        while not stream.ended:
+            headers, body = stream.start_request()
+            failure: Exception | None = None
             try:
-                with self._http.stream(
-                    "POST", stream.path, content=stream.build_body(), headers=stream.headers
-                ) as response:
+                with self._http.stream(stream.method, stream.path, content=body, headers=headers) as response:
                     if response.status_code != 200:
                         response.read()
                         raise protocol.build_error(response)
-                    for line in response.iter_lines():
-                        if (pair := stream.parse_line(line)) is not None:
-                            yield pair
-                failure: Exception | None = None
+                    for chunk in response.iter_bytes():
+                        yield from stream.parse_chunk(chunk)
             except RECONNECT_ERRORS as error:
                 failure = error
                 if isinstance(error, Refused):
                     self._gate.record_refusal()
             except httpx.HTTPError as error:
                 raise protocol.build_unreachable_error(error) from error
-            if stream.pending:
+            if not stream.ended:
                 time.sleep(stream.attempts.count_failure(self._retries, failure))

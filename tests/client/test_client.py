@@ -1,4 +1,4 @@
-"""The client, against the API on a real port and against servers that misbehave."""
+"""Both clients against the API on a real port and against servers that misbehave."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ import pytest
 
 from sandbox import errors
 from sandbox.api.app import create_app
-from sandbox.client import AsyncClient, Client, JobEvent
-from sandbox.client.protocol import Retries
+from sandbox.client import AsyncClient, Client, JobEvent, Retries
 from sandbox.config import ApiSettings
 from sandbox.errors import BadRequest, InfrastructureError, NotFound, QueueFull, Refused, UnknownLanguage
 from sandbox.schema import ExecuteRequest, Job, JobStatus, TestCase, VerifyRequest
@@ -239,11 +238,11 @@ def test_a_failed_item_of_a_stream_raises_its_error(client: Client, service: Fak
         list(client.execute_stream([EXECUTE]))
 
 
-# Servers that misbehave: a transport that answers from a list.
+# Servers that misbehave
 
 
 class ScriptedServer:
-    """What the server does, call by call: an exception to raise or a response to give."""
+    """A transport that raises or returns the next act of a list for each request."""
 
     def __init__(self, *acts: httpx.Response | Exception) -> None:
         self._acts = list(acts)
@@ -259,7 +258,7 @@ class ScriptedServer:
 
 @pytest.fixture
 def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What this thread would have slept; other threads, a server's of another test, sleep on."""
+    """Record the sleeps of this thread instead of sleeping; other threads, such as the server, still sleep."""
     slept: list[float] = []
     here, sleep, sleep_async = threading.get_ident(), time.sleep, asyncio.sleep
 
@@ -304,14 +303,14 @@ def _build_client(script: Callable[[httpx.Request], httpx.Response], retries: Re
     [httpx.ConnectError("refused"), httpx.ReadError("reset"), httpx.RemoteProtocolError("closed"), _build_refusal()],
     ids=["connect", "reset", "closed", "503"],
 )
-def test_what_may_pass_is_tried_again(sleeps: list[float], failure: httpx.Response | Exception) -> None:
+def test_a_temporary_failure_is_retried(sleeps: list[float], failure: httpx.Response | Exception) -> None:
     script = ScriptedServer(failure, failure, httpx.Response(200, json=EXECUTED))
     assert _build_client(script).execute(EXECUTE).status == "ok"
     assert len(script.requests) == 3
     assert script.requests[0].content == script.requests[2].content
 
 
-async def test_the_async_client_tries_again_too(sleeps: list[float]) -> None:
+async def test_the_async_client_retries_too(sleeps: list[float]) -> None:
     script = ScriptedServer(httpx.ConnectError("refused"), _build_refusal(), httpx.Response(200, json=EXECUTED))
     async with AsyncClient(transport=httpx.MockTransport(script), retries=Retries(attempts=3)) as client:
         assert (await client.execute(EXECUTE)).status == "ok"
@@ -319,7 +318,7 @@ async def test_the_async_client_tries_again_too(sleeps: list[float]) -> None:
     assert sleeps[1] >= 2.0
 
 
-def test_retry_after_is_the_least_it_waits_and_jitter_comes_on_top(sleeps: list[float]) -> None:
+def test_a_retry_waits_for_retry_after_plus_jitter(sleeps: list[float]) -> None:
     script = ScriptedServer(_build_refusal("7"), _build_refusal("7"), httpx.Response(200, json=EXECUTED))
     _build_client(script, Retries(attempts=3, first_delay_s=1.0, max_delay_s=1.5)).execute(EXECUTE)
     assert all(7.0 <= slept <= 8.5 for slept in sleeps)
@@ -336,14 +335,14 @@ def test_delays_grow_up_to_their_limit() -> None:
 @pytest.mark.parametrize(
     ("failure", "raised"), [(httpx.ConnectError("refused"), InfrastructureError), (_build_refusal(), QueueFull)]
 )
-def test_tries_end(sleeps: list[float], failure: httpx.Response | Exception, raised: type[Exception]) -> None:
+def test_retries_end(sleeps: list[float], failure: httpx.Response | Exception, raised: type[Exception]) -> None:
     script = ScriptedServer(failure, failure, failure)
     with pytest.raises(raised):
         _build_client(script).execute(EXECUTE)
     assert len(sleeps) == 2
 
 
-def test_a_read_that_timed_out_is_not_tried_again(sleeps: list[float]) -> None:
+def test_a_read_timeout_is_not_retried(sleeps: list[float]) -> None:
     with pytest.raises(InfrastructureError, match="ReadTimeout"):
         _build_client(ScriptedServer(httpx.ReadTimeout("slow"))).execute(EXECUTE)
     assert sleeps == []
@@ -353,14 +352,14 @@ def test_a_read_that_timed_out_is_not_tried_again(sleeps: list[float]) -> None:
     ("status", "raised"),
     [(400, BadRequest), (404, NotFound), (429, Refused), (500, InfrastructureError), (504, InfrastructureError)],
 )
-def test_an_error_that_is_not_ours_is_read_by_its_status(
+def test_an_error_without_a_known_type_is_read_by_its_status(
     sleeps: list[float], status: int, raised: type[Exception]
 ) -> None:
     with pytest.raises(raised):
         _build_client(ScriptedServer(*[httpx.Response(status, html="<h1>proxy</h1>")] * 3)).execute(EXECUTE)
 
 
-def test_an_answer_nobody_understands_is_an_infrastructure_error() -> None:
+def test_an_answer_that_cannot_be_parsed_is_an_infrastructure_error() -> None:
     with pytest.raises(InfrastructureError):
         _build_client(ScriptedServer(httpx.Response(200, html="<h1>captive portal</h1>"))).execute(EXECUTE)
     with pytest.raises(InfrastructureError):
@@ -371,7 +370,7 @@ def test_an_answer_nobody_understands_is_an_infrastructure_error() -> None:
         )
 
 
-def test_a_stream_that_breaks_asks_for_the_rest_alone(sleeps: list[float]) -> None:
+def test_a_stream_that_breaks_requests_only_the_rest(sleeps: list[float]) -> None:
     script = ScriptedServer(
         _build_stream(2, 0, broken=True), httpx.ConnectError("refused"), _build_stream(1), _build_stream(0)
     )
@@ -381,7 +380,7 @@ def test_a_stream_that_breaks_asks_for_the_rest_alone(sleeps: list[float]) -> No
     assert sent == [["0", "1", "2", "3"], ["1", "3"], ["1", "3"], ["1"]]
 
 
-async def test_an_async_stream_that_breaks_asks_for_the_rest_alone(sleeps: list[float]) -> None:
+async def test_an_async_stream_that_breaks_requests_only_the_rest(sleeps: list[float]) -> None:
     async def content() -> AsyncIterator[bytes]:
         yield json.dumps({"index": 1, "result": EXECUTED}).encode() + b"\n"
         raise httpx.RemoteProtocolError("peer closed connection")
@@ -397,8 +396,8 @@ async def test_an_async_stream_that_breaks_asks_for_the_rest_alone(sleeps: list[
     assert results == [1, 0]
 
 
-def test_a_stream_that_brings_nothing_again_and_again_ends(sleeps: list[float]) -> None:
-    with pytest.raises(InfrastructureError, match="again and again"):
+def test_a_stream_ends_after_connections_that_sent_nothing(sleeps: list[float]) -> None:
+    with pytest.raises(InfrastructureError, match="3 times in a row"):
         list(_build_client(ScriptedServer(*[_build_stream() for _ in range(3)])).execute_stream([EXECUTE]))
     with pytest.raises(QueueFull):
         list(_build_client(ScriptedServer(*[_build_refusal() for _ in range(3)])).execute_stream([EXECUTE]))
@@ -418,7 +417,7 @@ def test_both_clients_have_the_same_methods() -> None:
     assert public(Client) == public(AsyncClient)
 
 
-# A GPU job's events.
+# Events of a GPU job
 
 GPU_JOB = {"id": "gpu-1", "kind": "generate", "status": "running"}
 
@@ -438,7 +437,7 @@ def _build_event_stream(*pieces: bytes, broken: bool = False) -> httpx.Response:
 
 
 def _build_broken_stream() -> tuple[list[httpx.Response | Exception], list[JobEvent]]:
-    """A stream that breaks off twice, once in the middle of an event, and what is heard of it."""
+    """Build a stream that breaks off twice, once in the middle of an event, and the events that a client yields."""
     completion = {"prompt": 0, "completions": ["über\u2028"], "finish": ["stop"]}
     second = _encode_event("progress", {"step": 2}, 1)
     acts: list[httpx.Response | Exception] = [
@@ -465,7 +464,7 @@ def _build_broken_stream() -> tuple[list[httpx.Response | Exception], list[JobEv
     return acts, expected
 
 
-def test_events_go_on_behind_the_last_one_until_the_job_has_ended(sleeps: list[float]) -> None:
+def test_events_continue_behind_the_last_one_until_the_job_ends(sleeps: list[float]) -> None:
     acts, expected = _build_broken_stream()
     script = ScriptedServer(*acts)
     assert list(_build_client(script).events("gpu-1")) == expected
@@ -473,9 +472,9 @@ def test_events_go_on_behind_the_last_one_until_the_job_has_ended(sleeps: list[f
     assert {request.url.path for request in script.requests} == {"/jobs/gpu-1/events"}
 
 
-async def test_the_async_clients_events_do_too(sleeps: list[float]) -> None:
+async def test_events_of_the_async_client_continue_too(sleeps: list[float]) -> None:
     acts, expected = _build_broken_stream()
-    # A response of an asynchronous client has asynchronous content.
+    # The async client needs responses with async content.
     script = ScriptedServer(*(act if isinstance(act, Exception) else _make_async(act) for act in acts))
     async with AsyncClient(transport=httpx.MockTransport(script), retries=Retries(attempts=3)) as client:
         assert [event async for event in client.events("gpu-1", after=7)] == expected
@@ -490,7 +489,7 @@ def _make_async(response: httpx.Response) -> httpx.Response:
     return httpx.Response(200, content=content())
 
 
-def test_events_of_a_job_that_never_was_are_not_found(client: Client) -> None:
+def test_events_of_an_unknown_job_raise_not_found(client: Client) -> None:
     with pytest.raises(NotFound):
         list(client.events("gpu-none"))
 
@@ -504,7 +503,7 @@ def test_events_of_a_real_api_are_read(client: Client, service: FakeService) -> 
     assert received[-1].data["status"] == "finished"
 
 
-def test_events_that_never_come_are_given_up(sleeps: list[float]) -> None:
+def test_an_event_stream_ends_after_connections_that_sent_nothing(sleeps: list[float]) -> None:
     script = ScriptedServer(*[_build_event_stream() for _ in range(3)])
-    with pytest.raises(InfrastructureError, match="breaks off again and again"):
+    with pytest.raises(InfrastructureError, match="3 times in a row"):
         list(_build_client(script).events("gpu-1"))

@@ -1,4 +1,4 @@
-"""How much a client has under way, and streams that use it: against the API on a real port, and one that refuses."""
+"""Congestion control, and streams under it, against the API on a real port and against a server that refuses."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import httpx
 import pytest
 
 from sandbox.api.app import create_app
-from sandbox.client import AsyncClient, Client, congestion
+from sandbox.client import AsyncClient, Client, Retries, congestion
 from sandbox.client.congestion import AsyncGate, CongestionWindow, Gate
-from sandbox.client.protocol import Retries
 from sandbox.config import ApiSettings
 from sandbox.errors import Refused, UnknownLanguage
 from sandbox.schema import VerifyResult
@@ -39,10 +38,10 @@ def build_items(number: int) -> list[dict[str, Any]]:
     return [{**VERIFY, "code": str(index)} for index in range(number)]
 
 
-# --- the window
+# The window
 
 
-def test_a_window_grows_by_a_step_for_each_windowful_and_halves_when_refused() -> None:
+def test_a_window_grows_by_a_step_per_full_window_and_halves_when_refused() -> None:
     now = 0.0
     window = CongestionWindow(100.0, clock=lambda: now)
     for _ in range(100):
@@ -50,7 +49,7 @@ def test_a_window_grows_by_a_step_for_each_windowful_and_halves_when_refused() -
     assert 100 + 0.7 * congestion.LIMIT_INCREASE < window.limit <= 100 + congestion.LIMIT_INCREASE
     before = window.limit
     window.record_refusal()
-    window.record_refusal()  # of what was sent before: tells nothing new
+    window.record_refusal()  # within the interval, so it counts once
     assert window.limit == before / 2
     now = 1.0
     window.record_answer(1, congestion.LONG_QUEUE_TIME_S + 1)
@@ -63,7 +62,7 @@ def test_a_window_grows_by_a_step_for_each_windowful_and_halves_when_refused() -
     assert window.limit == congestion.MAX_LIMIT
 
 
-def test_one_request_may_always_go_and_others_wait_for_room() -> None:
+def test_a_lone_request_is_always_sent_and_others_wait_for_room() -> None:
     gate = Gate()
     gate.window.limit = 4
     entered = threading.Event()
@@ -81,7 +80,7 @@ def test_one_request_may_always_go_and_others_wait_for_room() -> None:
     assert gate.window.in_flight == 0
 
 
-async def test_tasks_wait_for_room_too_and_one_that_is_cancelled_keeps_none() -> None:
+async def test_tasks_wait_for_room_too_and_a_cancelled_one_keeps_none() -> None:
     gate = AsyncGate()
     gate.window.limit = 2
 
@@ -99,15 +98,15 @@ async def test_tasks_wait_for_room_too_and_one_that_is_cancelled_keeps_none() ->
     assert gate.window.in_flight == 0
 
 
-def test_what_is_looked_at_needs_no_room(url: str) -> None:
+def test_a_status_request_needs_no_room(url: str) -> None:
     with Client(url) as client, client._gate.reserve(10_000):
         assert client.ready().ready
 
 
-# --- streams
+# Streams
 
 
-def test_results_go_to_a_function_and_progress_is_told(url: str) -> None:
+def test_results_go_to_a_function_and_progress_is_reported(url: str) -> None:
     seen: dict[int, VerifyResult] = {}
     progress: list[tuple[int, int | None]] = []
     with Client(url) as client:
@@ -152,13 +151,32 @@ def test_a_stream_reads_no_further_than_its_window(url: str, service: FakeServic
     assert sum(len(submitted.requests) for submitted in service.submissions) == 25
 
 
-async def test_results_come_while_items_are_still_being_made(url: str) -> None:
-    """As a trainer does it whose model still generates."""
+async def test_an_async_stream_reads_no_further_than_its_window(url: str, service: FakeService) -> None:
+    read: list[int] = []
+
+    def generate() -> Iterator[dict[str, Any]]:
+        for index, request in enumerate(build_items(50)):
+            read.append(index)
+            yield request
+
+    service.held = True
+    async with AsyncClient(url) as client:
+        client._gate.window.limit = 10
+        stream = client.verify_stream(generate())
+        threading.Thread(target=lambda: service.set_result(service.wait_for_submission(), 1)).start()
+        assert (await anext(stream))[0] == 1
+        assert len(read) == 10
+        await stream.aclose()  # type: ignore[attr-defined]
+    assert client._gate.window.in_flight == 0
+
+
+async def test_results_arrive_while_items_are_still_being_generated(url: str) -> None:
+    """A trainer does this while its model still generates."""
     rewarded = asyncio.Event()
 
     async def generate() -> AsyncIterator[dict[str, Any]]:
         yield build_items(1)[0]
-        await asyncio.wait_for(rewarded.wait(), 10)  # there is no second completion before the first one's result
+        await asyncio.wait_for(rewarded.wait(), 10)  # the second item exists only after the first result
         yield {**VERIFY, "code": "second"}
 
     async with AsyncClient(url) as client:
@@ -169,7 +187,7 @@ async def test_results_come_while_items_are_still_being_made(url: str) -> None:
     assert messages == [(0, "0"), (1, "second")]
 
 
-async def test_items_made_in_one_moment_go_in_one_request(url: str, service: FakeService) -> None:
+async def test_items_generated_together_go_in_one_request(url: str, service: FakeService) -> None:
     async def generate() -> AsyncIterator[dict[str, Any]]:
         for request in build_items(40):
             yield request
@@ -179,7 +197,7 @@ async def test_items_made_in_one_moment_go_in_one_request(url: str, service: Fak
     assert [len(submitted.requests) for submitted in service.submissions] == [40]
 
 
-async def test_what_is_wrong_with_an_item_or_its_source_ends_the_stream(url: str) -> None:
+async def test_an_error_of_an_item_or_its_source_ends_the_stream(url: str) -> None:
     async def fail_after_one() -> AsyncIterator[dict[str, Any]]:
         yield VERIFY
         raise RuntimeError("the model fell over")
@@ -204,7 +222,7 @@ async def test_an_async_stream_that_is_left_abandons_the_rest(url: str, service:
 
 
 class RefusingServer:
-    """A service that takes so many items in one request and refuses the rest, and breaks off its first answer."""
+    """A service that refuses requests with more than `max_items`; if `broken`, it cuts its first answer short."""
 
     def __init__(self, max_items: int = 10**9, broken: bool = False) -> None:
         self.max_items = max_items
@@ -225,19 +243,18 @@ class RefusingServer:
         return httpx.Response(200, text="\n".join(lines) + "\n")
 
 
-async def test_refusals_make_the_next_requests_smaller() -> None:
-    service = RefusingServer(max_items=300)
+async def test_a_refusal_halves_the_requests_of_the_next_stream() -> None:
+    service = RefusingServer(max_items=600)
     retries = Retries(attempts=2, first_delay_s=0.0)
     async with AsyncClient(transport=httpx.MockTransport(service), retries=retries) as client:
         with pytest.raises(Refused):
-            await client.verify_batch([VERIFY] * 400)
+            await client.verify_batch([VERIFY] * 1_000)
         assert client._gate.window.limit == congestion.INITIAL_LIMIT / 2
-        client._gate.window.limit = 200
         assert len([index async for index, _ in client.verify_stream([VERIFY] * 1_000)]) == 1_000
-    assert all(items <= 300 for items, _ in service.requests[2:])
+    assert [items for items, _ in service.requests] == [1_000, 1_000, 512, 488]
 
 
-async def test_with_a_key_a_broken_stream_asks_for_the_whole_again_and_tells_nothing_twice() -> None:
+async def test_with_a_key_a_broken_stream_repeats_the_whole_batch_and_yields_no_result_twice() -> None:
     service = RefusingServer(broken=True)
     retries = Retries(attempts=2, first_delay_s=0.0)
     async with AsyncClient(transport=httpx.MockTransport(service), retries=retries) as client:
