@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.monitoring.generated_files import ROOT, generate_files
+from deploy.monitoring.generated_files import ROOT, generate_files
 
 for name, text in generate_files().items():
     path = ROOT / name

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from sandbox.docs.generate.markdown_format import format_code, format_table
 from sandbox.telemetry.definitions import METRICS, Metric
-from tests.docs.reference.markdown_format import format_code, format_table
 
 INTRODUCTION = """
 # Metrics

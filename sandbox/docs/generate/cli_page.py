@@ -8,7 +8,7 @@ from typing import Any
 from typer.main import get_command
 
 from sandbox.cli import app
-from tests.docs.reference.markdown_format import format_code, format_docstring, format_table
+from sandbox.docs.generate.markdown_format import format_code, format_docstring, format_table
 
 INTRODUCTION = """
 # Command line

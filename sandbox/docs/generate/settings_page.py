@@ -6,7 +6,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from sandbox import config
-from tests.docs.reference.markdown_format import format_code, format_docstring, format_table
+from sandbox.docs.generate.markdown_format import format_code, format_docstring, format_table
 
 # Defaults that depend on the machine, in words.
 DEFAULT_DESCRIPTIONS = {"home": "`/var/lib/sandbox` for root, else `$XDG_STATE_HOME/sandbox`"}

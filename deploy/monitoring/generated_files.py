@@ -6,12 +6,12 @@ from pathlib import Path
 
 import yaml
 
-from tests.monitoring.alerts import ALERTS, build_rules
-from tests.monitoring.dashboards import render_dashboard
-from tests.monitoring.panels import DASHBOARDS
+from deploy.monitoring.alerts import ALERTS, build_rules
+from deploy.monitoring.dashboards import render_dashboard
+from deploy.monitoring.panels import DASHBOARDS
 
 ROOT = Path(__file__).resolve().parents[2]
-GENERATED_NOTE = "# Made by `python -m tests.monitoring`.\n"
+GENERATED_NOTE = "# Made by `python -m deploy.monitoring`.\n"
 
 RUNBOOKS_HEADING = """# Runbooks
 
@@ -38,7 +38,7 @@ def _render_runbooks() -> str:
         for alert in ALERTS
     ]
     return "\n".join(
-        [RUNBOOKS_HEADING, "\n\n".join(entries), "", "---", "Made from the code by `python -m tests.monitoring`.", ""]
+        [RUNBOOKS_HEADING, "\n\n".join(entries), "", "---", "Made from the code by `python -m deploy.monitoring`.", ""]
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
+from sandbox.docs.generate.markdown_format import format_code, format_table
 from sandbox.schema.error_codes import ERROR_CODES
-from tests.docs.reference.markdown_format import format_code, format_table
 
 INTRODUCTION = """
 # REST

@@ -17,7 +17,7 @@ from grafana_foundation_sdk.models.dashboard import DataSourceRef
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from tests.monitoring.panels import Dashboard, Panel
+from deploy.monitoring.panels import Dashboard, Panel
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="sandbox-prometheus")
 COLUMNS = 24

@@ -6,8 +6,8 @@ from importlib import import_module
 from typing import Any, get_args
 
 from sandbox import schema
+from sandbox.docs.generate.markdown_format import format_code, format_docstring, format_table
 from sandbox.verify import checkers
-from tests.docs.reference.markdown_format import format_code, format_docstring, format_table
 
 INTRODUCTION = """
 # Checkers

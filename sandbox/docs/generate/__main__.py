@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.docs.reference import FOLDER, build_pages
+from sandbox.docs.generate import FOLDER, build_pages
 
 FOLDER.mkdir(exist_ok=True)
 for name, text in build_pages().items():

@@ -1,11 +1,11 @@
-"""The reference pages of the guide, made from the code: `python -m tests.docs.reference` writes them."""
+"""The reference pages of the guide, made from the code: `python -m sandbox.docs.generate` writes them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import sandbox
-from tests.docs.reference import (
+from sandbox.docs.generate import (
     checkers_page,
     cli_page,
     client_page,
@@ -16,7 +16,7 @@ from tests.docs.reference import (
 )
 
 FOLDER = Path(sandbox.__file__).parent / "docs" / "reference"
-COMMAND = "python -m tests.docs.reference"
+COMMAND = "python -m sandbox.docs.generate"
 PAGES = {
     "checkers.md": checkers_page.build_page,
     "cli.md": cli_page.build_page,

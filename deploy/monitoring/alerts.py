@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tests.monitoring import panels
+from deploy.monitoring import panels
 
 # Prometheus puts the service's address into the links: the external label `sandbox_url` of its configuration.
 SERVICE_URL = '{{ or $externalLabels.sandbox_url "http://127.0.0.1:8080" }}'

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator
 
 from sandbox.client import AsyncClient, Client, Retries
-from tests.docs.reference.markdown_format import format_code, format_docstring, format_table
+from sandbox.docs.generate.markdown_format import format_code, format_docstring, format_table
 
 INTRODUCTION = """
 # Python client
