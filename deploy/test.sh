@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the tests need and runs all of them: format, lint, types, then pytest with the arguments given here.
+# Installs what the tests need and runs all of them: format, lint, spelling, types, then pytest with the arguments given
+# here.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -28,6 +29,8 @@ say "ruff format"
 "$venv/bin/ruff" format --check --quiet . || fail "files are not formatted" "$venv/bin/ruff format ."
 say "ruff check"
 "$venv/bin/ruff" check --quiet . || fail "ruff found faults" "see above; $venv/bin/ruff check --fix . mends some"
+say "codespell"
+"$venv/bin/codespell" --quiet-level 2 ./*.md deploy images loadtest sandbox tests || fail "words are misspelled" "see above"
 say "mypy"
 wait "$types" || {
     cat "$types_log" >&2
