@@ -38,6 +38,7 @@ wait "$types" || {
 }
 say "pytest"
 rm -f "$step_log" "$types_log"
-# All of them: files are dealt out to two processes, so that one waits while the other works.
-[ "$#" -gt 0 ] || set -- -n 2 --dist loadfile --no-loadscope-reorder --durations=25
+# All of them: files are dealt out to two processes, so that one waits while the other works. A test that fails is run once
+# more, because a busy machine can break a bound on time; the summary lists each test that was run again (R).
+[ "$#" -gt 0 ] || set -- -n 2 --dist loadfile --no-loadscope-reorder --reruns 1 -raR --durations=25
 exec "$venv/bin/python" -m pytest "$@"
