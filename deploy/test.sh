@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the tests need and runs all of them: format, lint, types, then pytest with the arguments given here.
+# Installs what the tests need and runs all of them: format, lint, spelling, types, then pytest with the arguments given
+# here.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -28,6 +29,8 @@ say "ruff format"
 "$venv/bin/ruff" format --check --quiet . || fail "files are not formatted" "$venv/bin/ruff format ."
 say "ruff check"
 "$venv/bin/ruff" check --quiet . || fail "ruff found faults" "see above; $venv/bin/ruff check --fix . mends some"
+say "codespell"
+"$venv/bin/codespell" --quiet-level 2 ./*.md deploy images loadtest sandbox tests || fail "words are misspelled" "see above"
 say "mypy"
 wait "$types" || {
     cat "$types_log" >&2
@@ -35,6 +38,7 @@ wait "$types" || {
 }
 say "pytest"
 rm -f "$step_log" "$types_log"
-# All of them: files are dealt out to two processes, so that one waits while the other works.
-[ "$#" -gt 0 ] || set -- -n 2 --dist loadfile --no-loadscope-reorder --durations=25
+# All of them: files are dealt out to two processes, so that one waits while the other works. A test that fails is run once
+# more, because a busy machine can break a bound on time; the summary lists each test that was run again (R).
+[ "$#" -gt 0 ] || set -- -n 2 --dist loadfile --no-loadscope-reorder --reruns 1 -raR --durations=25
 exec "$venv/bin/python" -m pytest "$@"

@@ -25,7 +25,7 @@ LEVELS = (
     {"api"},
     {"processes"},
     {"cli"},
-    {"__main__"},
+    {"__main__", "docs"},
 )
 LEVEL_OF = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}
 ROOT_MODULES = {"config", "errors", "languages", "request_context", "service"}
@@ -58,7 +58,7 @@ ONLY_IN = {
     "trl": [TRAINING],
     "accelerate": [TRAINING],
     "vllm": [TRAINING],
-    "typer": ["cli"],
+    "typer": ["cli", "docs/generate"],
 }
 
 Import = tuple[str, int]

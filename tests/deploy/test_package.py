@@ -82,6 +82,12 @@ def test_the_wheel_carries_no_tests_and_no_deployment(wheel: Path) -> None:
     assert {top for top in tops if not top.startswith("verdict_sandbox-")} == {"sandbox"}
 
 
+def test_the_wheel_carries_the_pages_of_the_guide_without_their_generator(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "sandbox/docs/reference/rest.md" in names
+    assert not [name for name in names if name.startswith("sandbox/docs/") and name.endswith(".py")]
+
+
 def test_the_wheel_makes_the_same_images_as_the_checkout(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)

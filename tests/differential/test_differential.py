@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -30,16 +31,39 @@ KNOWN_DIFFERENT = {
         b"x = " + b"+".join([b"1"] * 3_000) + b"\nprint(x)\n",
     ),
 }
+# Programs whose first line cannot be a comment that says what they probe, and why.
+FIRST_LINE_MATTERS = {
+    "exit_code/empty_program": "an empty file",
+    "syntax/bad_cookie": "an unknown encoding on the first line",
+    "syntax/bom": "a byte order mark right before the code",
+    "syntax/bom_cookie_conflict": "a byte order mark and another encoding on the first line",
+    "syntax/bom_utf16": "a file in UTF-16",
+    "syntax/cookie_not_text": "an encoding on the first line that does not decode to text",
+    "syntax/cp1252_error_line": "a syntax error below an encoding on the first line",
+    "syntax/error_first_line_only": "a syntax error on the first line",
+    "syntax/latin1_cookie": "a valid encoding on the first line",
+    "syntax/latin1_cookie_second_line": "an encoding on the second line, below a path to the interpreter",
+    "syntax/null_byte_first": "a null byte as the very first one",
+}
+PURPOSE = re.compile(rb"# \S+( \S+){2,}\.(\r\n|\r|\n)")
 Observed = tuple[bytes, bytes, int | None, int | None]
+
+
+def _list_programs() -> list[Path]:
+    return sorted(PROGRAMS.glob("*/*.py"))
+
+
+def _get_name(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}"
 
 
 @functools.cache
 def _group_programs() -> dict[str, list[Path]]:
-    """The programs that are started as forks, by area, which is the first word of their names."""
+    """The programs that are started as forks, by area, which is the name of their directory."""
     areas: dict[str, list[Path]] = defaultdict(list)
-    for path in sorted(PROGRAMS.glob("*.py")):
+    for path in _list_programs():
         if languages.get_language("python").build_program(path.read_bytes()).mode is not Mode.EXEC:
-            areas[path.stem.partition("_")[0]].append(path)
+            areas[path.parent.name].append(path)
     return dict(areas)
 
 
@@ -70,7 +94,7 @@ def _find_lasting_difference(box: Box, path: Path) -> str:
         usual, real = _run_both(box, path.read_bytes(), _build_run(path))
         if usual == real:
             return ""
-    return _format_difference(path.stem, usual, real)
+    return _format_difference(_get_name(path), usual, real)
 
 
 def _format_difference(name: str, usual: Observed, real: Observed) -> str:
@@ -87,7 +111,12 @@ def test_at_least_200_programs_are_compared() -> None:
 
 
 def test_most_programs_are_started_as_forks() -> None:
-    assert sum(map(len, _group_programs().values())) > len(list(PROGRAMS.glob("*.py"))) / 2
+    assert sum(map(len, _group_programs().values())) > len(_list_programs()) / 2
+
+
+def test_every_program_says_on_its_first_line_what_it_probes() -> None:
+    silent = {_get_name(path) for path in _list_programs() if not PURPOSE.match(path.read_bytes())}
+    assert silent == set(FIRST_LINE_MATTERS)
 
 
 @pytest.mark.parametrize("area", sorted(_group_programs()))
@@ -99,7 +128,7 @@ def test_a_fork_cannot_be_told_from_python3_in(area: str, box: Box) -> None:
 
 
 def test_a_syntax_error_reads_as_python3_writes_it(box: Box) -> None:
-    sources = [path.read_bytes() for path in sorted(PROGRAMS.glob("*.py"))]
+    sources = [path.read_bytes() for path in _list_programs()]
     compared, differences = 0, []
     for source in generate_broken_programs(sources, BROKEN_PROGRAMS, seed=1):
         if languages.get_language("python").build_program(source).mode is not Mode.EXEC:

@@ -14,11 +14,11 @@ import pytest
 import typer
 from markdown_it import MarkdownIt
 
+from deploy.monitoring.alerts import ALERTS
 from sandbox import cli
 from sandbox.config import ClientSettings, GpuSettings, UpSettings, WebhookSettings
 from tests.docs.conftest import ROOT
 from tests.docs.test_pages import PAGES
-from tests.monitoring.alerts import ALERTS
 
 COMMAND = re.compile(r"(?:^|(?<=[\s;|&(/]))(?<!-n )(?<!namespace )sandbox(?: [^`|;&#<>\n]*)")
 SETTINGS = {

@@ -8,10 +8,7 @@ from types import FunctionType
 
 import pytest
 
-from sandbox.queue import redis_keys
-from sandbox.telemetry.definitions import METRICS
-from sandbox.verify.checkers import RULES
-from tests.docs.reference import (
+from sandbox.docs.generate import (
     COMMAND,
     FOLDER,
     PAGES,
@@ -22,6 +19,9 @@ from tests.docs.reference import (
     rest_page,
     settings_page,
 )
+from sandbox.queue import redis_keys
+from sandbox.telemetry.definitions import METRICS
+from sandbox.verify.checkers import RULES
 
 
 def read_page(name: str) -> str:
@@ -30,7 +30,7 @@ def read_page(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def now() -> dict[str, str]:
-    from tests.docs.reference import build_pages
+    from sandbox.docs.generate import build_pages
 
     return build_pages()
 

@@ -18,12 +18,12 @@ import httpx
 import yaml
 from docker.errors import APIError
 
+from deploy.monitoring.generated_files import ROOT
 from sandbox.box.docker.engine import HOME_LABEL
 from sandbox.schema.gpu import Progress
 from sandbox.telemetry.gpu_metrics import GpuMetrics
 from sandbox.telemetry.process_files import get_metrics_folder
 from sandbox.telemetry.registry import MetricsRegistry
-from tests.monitoring.generated_files import ROOT
 from tests.processes.test_up import build_environment, find_free_port
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

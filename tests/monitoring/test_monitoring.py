@@ -18,13 +18,13 @@ import httpx
 import pytest
 import yaml
 
+from deploy.monitoring.alerts import ALERTS, SERVICE_URL, Alert
+from deploy.monitoring.generated_files import ROOT, generate_files
+from deploy.monitoring.panels import DASHBOARDS, RATE, Panel
 from sandbox.telemetry.definitions import METRICS
 from tests.conftest import skip_or_fail
-from tests.monitoring.alerts import ALERTS, SERVICE_URL, Alert
 from tests.monitoring.conftest import ObservedService
-from tests.monitoring.generated_files import ROOT, generate_files
 from tests.monitoring.observed_service import Load, Prometheus, run_receiver
-from tests.monitoring.panels import DASHBOARDS, RATE, Panel
 
 pytestmark = pytest.mark.timeout(300)  # the first test of a service that is watched waits for it to start
 
@@ -37,7 +37,7 @@ PANELS = [pytest.param(panel, id=f"{board.title}: {panel.title}") for board in D
 @pytest.mark.parametrize("name", sorted(generate_files()))
 def test_a_file_is_what_the_code_makes_of_it(name: str) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == generate_files()[name], (
-        "write it anew: python -m tests.monitoring"
+        "write it anew: python -m deploy.monitoring"
     )
 
 

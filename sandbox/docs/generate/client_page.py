@@ -1,0 +1,93 @@
+"""Every method of `sandbox.client`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+from sandbox.client import AsyncClient, Client, Retries
+from sandbox.docs.generate.markdown_format import format_code, format_docstring, format_table
+
+INTRODUCTION = """
+# Python client
+
+`sandbox.client.Client`, and `AsyncClient` with the same methods, awaited. Requests are the models of `sandbox.schema`
+or mappings of the same shape; results are models. What the API refuses for now (503, 429) and connections that fail
+are tried again, as `Retries` says; a program that was sent twice that way ran twice. Errors are the classes of
+`sandbox.errors`, read from the problem's `type`.
+
+```python
+from sandbox.client import Client
+
+with Client("http://127.0.0.1:8080") as client:
+    result = client.execute({"language": "bash", "code": "echo $((6 * 7))"})
+    print(result.status, result.stdout, end="")
+```
+
+```text
+ok 42
+```
+
+```python
+import asyncio
+
+from sandbox.client import AsyncClient
+
+
+async def main() -> None:
+    async with AsyncClient("http://127.0.0.1:8080") as client:
+        programs = [{"language": "python", "code": f"print({n} ** 2)"} for n in range(3)]
+        results = await client.execute_batch(programs)
+        print([result.stdout for result in results])
+
+
+asyncio.run(main())
+```
+
+```text
+['0\\n', '1\\n', '4\\n']
+```
+"""
+
+
+def list_methods(kind: type) -> Iterator[tuple[str, str, str]]:
+    """Name, signature and words of each public method."""
+    for name, function in inspect.getmembers(kind, inspect.isfunction):
+        if not name.startswith("_"):
+            signature = str(inspect.signature(function)).replace("''", '""').replace("'", "")
+            yield name, signature.replace("(self, ", "(").replace("(self)", "()"), inspect.getdoc(function) or ""
+
+
+def build_page() -> str:
+    docstrings = {name: doc for name, _, doc in list_methods(Client)}
+    parts = [INTRODUCTION, "## Client", _build_constructor_table()]
+    parts.append(
+        format_table(
+            ("method", "what it does"), [(format_code(name + what), doc) for name, what, doc in list_methods(Client)]
+        )
+    )
+    rows = [
+        (format_code(name + what), doc or docstrings.get(name, "")) for name, what, doc in list_methods(AsyncClient)
+    ]
+    parts += ["## AsyncClient", format_table(("method", "what it does"), rows)]
+    fields = [
+        (format_code(name), format_code(default)) for name, default in inspect.signature(Retries).parameters.items()
+    ]
+    parts += [
+        "## Retries",
+        format_docstring(Retries.__doc__),
+        format_table(("field", "default"), [(a, _extract_default(b)) for a, b in fields]),
+    ]
+    return "\n\n".join(parts)
+
+
+def _build_constructor_table() -> str:
+    rows = [
+        (format_code(name), format_code(parameter.default if isinstance(parameter.default, (str, int, float)) else ""))
+        for name, parameter in inspect.signature(Client).parameters.items()
+    ]
+    return format_table(("argument of the constructor", "default"), rows)
+
+
+def _extract_default(parameter: str) -> str:
+    return format_code(parameter.strip("`").rpartition("= ")[2])

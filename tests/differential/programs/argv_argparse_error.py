@@ -1,5 +1,0 @@
-import argparse
-p = argparse.ArgumentParser()
-p.add_argument("name")
-p.add_argument("-n", "--count", type=int, default=3)
-p.parse_args()

@@ -1,4 +1,0 @@
-import sys
-sys.argv.append("c")
-sys.argv[0] = "zero"
-print(sys.argv, sys.orig_argv[1:])

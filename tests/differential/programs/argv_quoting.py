@@ -1,3 +1,0 @@
-import sys
-for a in sys.argv[1:]:
-    print(ascii(a))

@@ -1,4 +1,0 @@
-import os
-import sys
-for a in sys.argv[1:]:
-    print(ascii(a), os.fsencode(a))

@@ -1,6 +1,0 @@
-import asyncio
-try:
-    asyncio.get_running_loop()
-except RuntimeError as e:
-    print(e)
-print(type(asyncio.get_event_loop_policy()).__name__)

@@ -1,8 +1,0 @@
-import asyncio
-async def f(n):
-    await asyncio.sleep(0.01 * n)
-    print("task", n)
-    return n
-async def main():
-    return await asyncio.gather(*(f(n) for n in (3, 1, 2)))
-print(asyncio.run(main()))

@@ -1,9 +1,0 @@
-import atexit
-import os
-atexit.register(print, "atexit")
-pid = os.fork()
-if pid:
-    os.waitpid(pid, 0)
-    print("parent")
-else:
-    print("child")

@@ -1,6 +1,0 @@
-import atexit
-import threading
-t = threading.Thread(target=atexit.register, args=(print, "registered in thread"))
-t.start()
-t.join()
-print("main")

@@ -1,6 +1,0 @@
-import atexit
-def a():
-    print("a")
-    atexit.register(print, "nested")
-atexit.register(print, "oldest")
-atexit.register(a)

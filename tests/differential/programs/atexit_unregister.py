@@ -1,7 +1,0 @@
-import atexit
-def f():
-    print("f")
-atexit.register(f)
-atexit.register(print, "kept")
-atexit.register(f)
-atexit.unregister(f)

@@ -1,9 +1,0 @@
-import os
-import sys
-w = os.fdopen(os.dup(1), "w")
-print("main writer")
-w.write("second writer\n")
-w.flush()
-sys.stdout.flush()
-w.write("second again, at exit\n")
-print("main again, at exit")

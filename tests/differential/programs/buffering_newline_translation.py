@@ -1,5 +1,0 @@
-import sys
-sys.stdout.write("unix\nmac\rdos\r\nend")
-sys.stdout.flush()
-sys.stdout.reconfigure(newline="\r\n")
-print("\nlast")

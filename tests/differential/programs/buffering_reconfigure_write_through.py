@@ -1,7 +1,0 @@
-import os
-import sys
-sys.stdout.reconfigure(write_through=True)
-sys.stdout.write("partial")
-os.write(1, b"<raw>")
-sys.stdout.write("\n")
-print(sys.stdout.write_through)

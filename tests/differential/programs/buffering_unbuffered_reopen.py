@@ -1,8 +1,0 @@
-import io
-import os
-import sys
-sys.stdout = io.TextIOWrapper(open(1, "wb", 0, closefd=False), write_through=True)
-sys.stdout.write("a")
-os.write(1, b"b")
-print("c")
-print(sys.stdout.buffer.__class__.__name__, file=sys.__stdout__)

@@ -1,4 +1,0 @@
-import subprocess
-import sys
-print("printed first, appears last")
-subprocess.run([sys.executable, "-c", "print('from child')"])

@@ -1,5 +1,0 @@
-import contextvars
-import decimal
-print(decimal.getcontext())
-decimal.getcontext().prec = 5
-print(decimal.Decimal(1) / 3, contextvars.copy_context().run(lambda: decimal.Decimal(2) / 3))

@@ -1,8 +1,0 @@
-import asyncio
-import itertools
-import multiprocessing
-import tempfile
-print(multiprocessing.Process().name, multiprocessing.current_process()._identity, next(multiprocessing.process._process_counter))
-async def main():
-    return asyncio.current_task().get_name()
-print(asyncio.run(main()), tempfile._name_sequence)

@@ -1,3 +1,0 @@
-import ctypes
-print("lost")
-ctypes.string_at(0)

@@ -1,6 +1,0 @@
-import ctypes
-import os
-libc = ctypes.CDLL(None)
-libc.printf(b"C stdio, flushed at exit\n")
-print("python stdio")
-os.write(1, b"raw first\n")

@@ -1,4 +1,0 @@
-from dataclasses import dataclass
-@dataclass
-class Bad:
-    x: list = []

@@ -1,7 +1,0 @@
-from dataclasses import dataclass
-@dataclass
-class P:
-    x: int
-    def __post_init__(self):
-        raise ValueError("post")
-P(1)

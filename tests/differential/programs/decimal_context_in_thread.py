@@ -1,7 +1,0 @@
-import decimal
-import threading
-decimal.getcontext().prec = 4
-t = threading.Thread(target=lambda: print(decimal.getcontext().prec, decimal.DefaultContext.prec))
-t.start()
-t.join()
-print(decimal.getcontext().prec)

@@ -1,8 +1,0 @@
-import atexit
-class A:
-    def __call__(self):
-        print("called")
-    def __del__(self):
-        print("del callback object")
-atexit.register(A())
-print("end")

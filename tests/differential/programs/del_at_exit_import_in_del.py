@@ -1,8 +1,0 @@
-class A:
-    def __del__(self):
-        try:
-            import colorsys
-            print("imported", colorsys.__name__)
-        except ImportError as e:
-            print("ImportError", e)
-a = A()

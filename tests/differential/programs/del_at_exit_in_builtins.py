@@ -1,7 +1,0 @@
-import builtins
-import os
-class A:
-    def __del__(self, write=os.write):
-        write(1, b"del on builtins\n")
-builtins.my_object = A()
-print("end")

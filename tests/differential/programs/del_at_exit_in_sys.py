@@ -1,6 +1,0 @@
-import sys
-class A:
-    def __del__(self, write=__import__("os").write):
-        write(1, b"del on sys\n")
-sys.my_object = A()
-print("end")

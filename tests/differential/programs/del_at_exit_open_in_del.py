@@ -1,9 +1,0 @@
-class A:
-    def __del__(self):
-        try:
-            with open("late.txt", "w") as f:
-                f.write("late")
-            print(open("late.txt").read())
-        except NameError as e:
-            print("NameError", e)
-a = A()

@@ -1,8 +1,0 @@
-class A:
-    def __del__(self):
-        global saved
-        saved = self
-        print("resurrected")
-a = A()
-del a
-print(saved is not None)

@@ -1,8 +1,0 @@
-import sys
-class A:
-    def __del__(self):
-        print("del local")
-def f():
-    a = A()
-    sys.exit(2)
-f()

@@ -1,7 +1,0 @@
-import threading
-class A:
-    def __del__(self):
-        print("del thread-local")
-loc = threading.local()
-loc.a = A()
-print("end")

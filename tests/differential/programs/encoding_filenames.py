@@ -1,5 +1,0 @@
-import os
-open(b"caf\xe9.txt", "w").close()
-open("naïve.txt", "w").close()
-print([ascii(n) for n in sorted(os.listdir("."))])
-print(sorted(os.listdir(b".")))

@@ -1,3 +1,0 @@
-print("before")
-print("escaped \udce9\udcff")
-print("after")

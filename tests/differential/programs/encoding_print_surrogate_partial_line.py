@@ -1,6 +1,0 @@
-import sys
-try:
-    print("abc", "x\ud800", "def")
-except UnicodeEncodeError as e:
-    print(e)
-sys.stdout.flush()

@@ -1,4 +1,0 @@
-import sys
-sys.stdout.reconfigure(encoding="utf-16")
-print("ab")
-print("cd")

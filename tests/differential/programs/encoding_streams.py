@@ -1,4 +1,0 @@
-import sys
-for s in (sys.stdin, sys.stdout, sys.stderr):
-    print(s.encoding, s.errors)
-print(sys.getdefaultencoding(), sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())

@@ -1,2 +1,0 @@
-import os
-print(sorted(k for k in os.environ if k.startswith("PYTHON") and k != "PYTHONHASHSEED"))

@@ -1,5 +1,0 @@
-import sys
-def hook(t, v, tb):
-    print("custom:", t.__name__, v, tb.tb_lineno, tb.tb_next)
-sys.excepthook = hook
-raise ValueError("x")

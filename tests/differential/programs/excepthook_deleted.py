@@ -1,3 +1,0 @@
-import sys
-del sys.excepthook
-1 / 0

@@ -1,3 +1,0 @@
-import sys
-sys.excepthook = None
-1 / 0

@@ -1,6 +1,0 @@
-import os
-import sys
-os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-sys.stderr.close()
-print("out")
-1 / 0

@@ -1,4 +1,0 @@
-import sys
-sys.stderr = None
-print("out")
-1 / 0

@@ -1,7 +1,0 @@
-import os
-import sys
-os.dup2(1, 2)
-sys.tracebacklimit = 0
-print("stdout line, buffered")
-sys.stderr.write("stderr line\n")
-raise ValueError("flushes stdout first?")

@@ -1,2 +1,0 @@
-from __future__ import annotations
-exec("def f(a: undefined_name): pass\nprint(f.__annotations__)")

@@ -1,0 +1,1 @@
+# A program that is one comment exits with code 0.

@@ -1,0 +1,2 @@
+# An uncaught exception exits with code 1.
+raise Exception

@@ -1,9 +1,0 @@
-import os
-bad = []
-for fd in range(3, 256):
-    try:
-        os.fstat(fd)
-        bad.append(fd)
-    except OSError:
-        pass
-print(bad)

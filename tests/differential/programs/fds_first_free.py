@@ -1,7 +1,0 @@
-import os
-f = open(__file__)
-print(f.fileno())
-g = os.open("/dev/null", os.O_RDONLY)
-print(g)
-os.close(g)
-print(os.dup(0))

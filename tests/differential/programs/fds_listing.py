@@ -1,2 +1,0 @@
-import os
-print(sorted(int(n) for n in os.listdir("/proc/self/fd")))

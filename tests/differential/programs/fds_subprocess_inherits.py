@@ -1,3 +1,0 @@
-import subprocess
-import sys
-print(subprocess.run([sys.executable, "-c", "import os; print(sorted(os.listdir('/proc/self/fd')))"], close_fds=False, stdout=subprocess.PIPE, text=True).stdout)

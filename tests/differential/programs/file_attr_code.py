@@ -1,5 +1,0 @@
-import os
-import sys
-def f(): ...
-print(f.__code__.co_filename == __file__, sys._getframe().f_code.co_filename == __file__)
-print(f.__code__.co_firstlineno, sys._getframe().f_code.co_firstlineno)

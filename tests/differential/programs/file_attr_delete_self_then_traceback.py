@@ -1,5 +1,0 @@
-import os
-os.remove(__file__)
-def f():
-    raise RuntimeError("source is gone")
-f()

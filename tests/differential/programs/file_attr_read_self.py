@@ -1,3 +1,0 @@
-with open(__file__) as f:
-    text = f.read()
-print(len(text), text.splitlines()[0])

@@ -1,8 +1,0 @@
-import os
-import sys
-print("start", flush=True)
-pid = os.fork()
-if pid == 0:
-    print("child")
-    sys.exit(3)
-print("parent saw", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))

@@ -1,5 +1,0 @@
-import os
-pid = os.fork()
-if pid == 0:
-    raise ValueError("child fails")
-print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))

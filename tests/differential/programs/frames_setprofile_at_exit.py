@@ -1,8 +1,0 @@
-import sys
-def prof(frame, event, arg):
-    if event in ("call", "return"):
-        sys.__stderr__.write(f"{event} {frame.f_code.co_name}\n")
-def f():
-    return 1
-sys.setprofile(prof)
-f()

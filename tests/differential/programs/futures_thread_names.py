@@ -1,4 +1,0 @@
-import threading
-from concurrent.futures import ThreadPoolExecutor
-ex = ThreadPoolExecutor(1)
-print(ex.submit(lambda: threading.current_thread().name).result())

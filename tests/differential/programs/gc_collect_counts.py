@@ -1,9 +1,0 @@
-import gc
-gc.collect()
-print(gc.collect())
-class A: ...
-for _ in range(5):
-    a = A()
-    a.me = a
-del a
-print(gc.collect(), gc.garbage)

@@ -1,4 +1,0 @@
-import gc
-gc.collect()
-a = gc.get_count()
-print(a[1:], a[0] < 50)

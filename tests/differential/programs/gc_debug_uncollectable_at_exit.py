@@ -1,3 +1,0 @@
-import gc
-gc.set_debug(gc.DEBUG_UNCOLLECTABLE)
-print("end")

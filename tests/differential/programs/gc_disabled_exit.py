@@ -1,9 +1,0 @@
-import gc
-gc.disable()
-class A:
-    def __del__(self):
-        print("cycle freed at exit")
-a = A()
-a.me = a
-del a
-print("end")

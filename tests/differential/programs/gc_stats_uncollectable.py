@@ -1,2 +1,0 @@
-import gc
-print([s["uncollectable"] for s in gc.get_stats()], len(gc.get_stats()))

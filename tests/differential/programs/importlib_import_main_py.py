@@ -1,6 +1,0 @@
-import importlib
-if __name__ == "__main__":
-    m = importlib.import_module("main")
-    print(m.__name__, m is __import__("main"), m.__spec__.has_location)
-else:
-    print("second copy", __name__)

@@ -1,5 +1,0 @@
-import importlib.metadata
-try:
-    importlib.metadata.version("surely-not-installed-dist")
-except importlib.metadata.PackageNotFoundError as e:
-    print(e)

@@ -1,7 +1,0 @@
-import os
-import sys
-sys.dont_write_bytecode = True
-with open("nopyc.py", "w") as f:
-    f.write("x = 1\n")
-import nopyc
-print(nopyc.x, os.path.exists("__pycache__"))

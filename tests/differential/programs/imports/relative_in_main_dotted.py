@@ -1,0 +1,2 @@
+# A relative import of a named sibling fails in the main program.
+from .sibling import x

@@ -1,6 +1,0 @@
-import xml
-print(hasattr(xml, "etree"), hasattr(xml, "dom"))
-import os
-import concurrent
-import importlib
-print(hasattr(concurrent, "futures"), hasattr(importlib, "metadata"), hasattr(importlib, "resources"), hasattr(importlib, "util"))

@@ -1,3 +1,0 @@
-import sys
-for n in ("json", "random", "threading", "asyncio", "numpy", "pickle", "subprocess", "logging", "typing", "re", "collections", "multiprocessing", "tempfile", "socket", "ctypes"):
-    print(n, n in sys.modules)

@@ -1,1 +1,0 @@
-from .sibling import x

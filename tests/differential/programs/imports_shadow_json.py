@@ -1,4 +1,0 @@
-with open("json.py", "w") as f:
-    f.write("print('local json imported')\ndumps = str\n")
-import json
-print(json.dumps([1]))

@@ -1,6 +1,0 @@
-with open("struct.py", "w") as f:
-    f.write("print('local struct')\ndef pack(*a):\n    return 'fake'\n")
-import struct
-print(struct.pack("i", 1))
-import sys
-print(sys.modules["struct"].__file__.endswith("struct.py"), "_struct" in sys.modules)

@@ -1,4 +1,0 @@
-with open("string.py", "w") as f:
-    f.write("digits = 'local'\n")
-import string
-print(string.digits)

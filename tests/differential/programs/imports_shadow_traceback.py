@@ -1,5 +1,0 @@
-with open("traceback.py", "w") as f:
-    f.write("x = 1\n")
-import traceback
-print(traceback.x)
-traceback.print_exc()

@@ -1,3 +1,0 @@
-with open("star_bad.py", "w") as f:
-    f.write("__all__ = ['nope']\n")
-from star_bad import *

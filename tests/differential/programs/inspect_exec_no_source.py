@@ -1,7 +1,0 @@
-import inspect
-ns = {}
-exec("def f(): pass", ns)
-try:
-    inspect.getsource(ns["f"])
-except OSError as e:
-    print(e)

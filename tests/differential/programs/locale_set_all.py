@@ -1,7 +1,0 @@
-import locale
-print(locale.setlocale(locale.LC_ALL, ""))
-try:
-    locale.setlocale(locale.LC_ALL, "xx_YY.nope")
-except locale.Error as e:
-    print(e)
-print(locale.setlocale(locale.LC_ALL, "C"), locale.getencoding())

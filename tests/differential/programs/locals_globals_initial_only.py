@@ -1,3 +1,0 @@
-names = sorted(globals())
-print(names)
-print({n: repr(globals()[n]) for n in names if n not in ("__file__", "__loader__", "__builtins__", "names")})

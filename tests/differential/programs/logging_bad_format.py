@@ -1,4 +1,0 @@
-import logging
-logging.basicConfig()
-logging.warning("%d items", "many")
-print("end")

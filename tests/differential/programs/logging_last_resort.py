@@ -1,4 +1,0 @@
-import logging
-log = logging.getLogger("x")
-log.warning("last resort")
-print(logging.getLogger().handlers, log.handlers, sorted(logging.root.manager.loggerDict))

@@ -1,2 +1,0 @@
-import logging
-print(logging.root.level, logging.root.handlers, sorted(logging.root.manager.loggerDict), logging.raiseExceptions, len(logging._handlerList))

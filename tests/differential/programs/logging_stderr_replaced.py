@@ -1,8 +1,0 @@
-import io
-import logging
-import sys
-logging.basicConfig(format="%(message)s")
-old, sys.stderr = sys.stderr, io.StringIO()
-logging.warning("handler keeps the original")
-logging.getLogger("n").warning("same")
-print(repr(sys.stderr.getvalue()))

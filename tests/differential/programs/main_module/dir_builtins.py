@@ -1,0 +1,3 @@
+# The builtins are those of a plain start, with no name added.
+import builtins
+print(dir(builtins))

@@ -1,5 +1,0 @@
-x: int = 1
-y: "undefined_name"
-def f(a: int, *b: str) -> None: ...
-print(__annotations__)
-print(f.__annotations__)

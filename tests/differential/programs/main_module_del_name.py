@@ -1,8 +1,0 @@
-del __name__
-try:
-    print(__name__)
-except NameError as e:
-    print(type(e).__name__, e)
-class C:
-    pass
-print(C.__module__)

@@ -1,2 +1,0 @@
-import builtins
-print(dir(builtins))

@@ -1,5 +1,0 @@
-"""Module docstring.
-
-Second line.
-"""
-print(repr(__doc__))

@@ -1,6 +1,0 @@
-def __getattr__(name):
-    return "dynamic " + name
-import __main__
-print(__main__.whatever)
-from __main__ import another
-print(another)

@@ -1,3 +1,0 @@
-print(sorted(globals()))
-print(list(globals()))
-print(sorted(vars()), sorted(dir()) == sorted(globals()))

@@ -1,4 +1,0 @@
-print(locals() is globals())
-x = 1
-locals()["y"] = 2
-print(y, "x" in globals())

@@ -1,3 +1,0 @@
-import importlib
-import sys
-importlib.reload(sys.modules["__main__"])

@@ -1,5 +1,0 @@
-import os
-import sys
-r = repr(sys.modules["__main__"])
-print(r.startswith("<module '__main__' from '"), r.endswith("main.py'>"))
-print(os.path.basename(r[:-2]))

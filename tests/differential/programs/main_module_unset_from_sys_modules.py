@@ -1,7 +1,0 @@
-import sys
-class D:
-    def __del__(self):
-        print("del", __name__)
-d = D()
-del sys.modules["__main__"]
-print("end")

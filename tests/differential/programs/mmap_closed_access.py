@@ -1,4 +1,0 @@
-import mmap
-m = mmap.mmap(-1, 10)
-m.close()
-m[0]

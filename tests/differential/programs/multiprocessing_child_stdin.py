@@ -1,8 +1,0 @@
-import multiprocessing as mp
-import sys
-def f():
-    print(repr(sys.stdin.read()), sys.stdin.name == "/dev/null")
-p = mp.Process(target=f)
-p.start()
-p.join()
-print(input())

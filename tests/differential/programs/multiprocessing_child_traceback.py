@@ -1,7 +1,0 @@
-import multiprocessing as mp
-def f():
-    raise ValueError("in child")
-p = mp.Process(target=f)
-p.start()
-p.join()
-print(p.exitcode)

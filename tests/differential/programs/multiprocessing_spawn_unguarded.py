@@ -1,7 +1,0 @@
-import multiprocessing as mp
-def f():
-    pass
-p = mp.get_context("spawn").Process(target=f)
-p.start()
-p.join()
-print(p.exitcode)

@@ -1,9 +1,0 @@
-import multiprocessing as mp
-import sys
-sys.stdout.write("pending;")
-def f():
-    sys.stdout.write("child;")
-p = mp.Process(target=f)
-p.start()
-p.join()
-sys.stdout.write("parent;\n")

@@ -1,6 +1,0 @@
-import os
-import sys
-print("lost")
-sys.stderr.write("kept\n")
-os.write(1, b"raw\n")
-os._exit(3)

@@ -1,5 +1,0 @@
-import pickle
-class P: ...
-data = pickle.dumps(P())
-del P
-pickle.loads(data)

@@ -1,0 +1,3 @@
+# The recursion limit has its default value.
+import sys
+print(sys.getrecursionlimit())

@@ -1,0 +1,4 @@
+# The traceback of endless recursion is shortened.
+def f(n):
+    return f(n + 1)
+f(0)

@@ -1,6 +1,0 @@
-depth = 0
-src = "class C:\n    global depth\n    depth += 1\n    exec(src)\n"
-try:
-    exec(src)
-except RecursionError:
-    print(depth)

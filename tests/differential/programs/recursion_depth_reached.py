@@ -1,9 +1,0 @@
-import sys
-def f(n):
-    global deepest
-    deepest = n
-    f(n + 1)
-try:
-    f(1)
-except RecursionError as e:
-    print(deepest, e, sys.getrecursionlimit())

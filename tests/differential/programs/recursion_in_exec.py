@@ -1,5 +1,0 @@
-ns = {}
-exec("def f(n):\n    try:\n        return f(n + 1)\n    except RecursionError:\n        return n\n", ns)
-print(ns["f"](1))
-exec("print(f(1))", ns)
-print(eval("f(1)", ns))

@@ -1,8 +1,0 @@
-import sys
-for n in (0, -1, 1, 2, 3, 4, 5, 10):
-    try:
-        sys.setrecursionlimit(n)
-        print(n, "ok")
-    except (ValueError, RecursionError) as e:
-        sys.setrecursionlimit(1000)
-        print(n, type(e).__name__, e)

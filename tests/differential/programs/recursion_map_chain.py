@@ -1,9 +1,0 @@
-depth = 0
-def f(n):
-    global depth
-    depth = n
-    return list(map(f, [n + 1]))
-try:
-    f(1)
-except RecursionError as e:
-    print(depth, e)

@@ -1,4 +1,0 @@
-class A:
-    def __repr__(self):
-        return repr(self)
-print(repr(A()))

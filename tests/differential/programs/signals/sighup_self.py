@@ -1,0 +1,4 @@
+# SIGHUP kills the program.
+import os
+import signal
+os.kill(os.getpid(), signal.SIGHUP)

@@ -1,2 +1,0 @@
-import signal
-print([(int(s), str(getattr(signal.getsignal(s), "name", "other"))) for s in sorted(signal.valid_signals()) if signal.getsignal(s) is not signal.SIG_DFL])

@@ -1,5 +1,0 @@
-import faulthandler
-import sys
-def f():
-    faulthandler.dump_traceback(sys.stderr, all_threads=False)
-f()

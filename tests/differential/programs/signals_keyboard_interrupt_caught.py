@@ -1,4 +1,0 @@
-try:
-    raise KeyboardInterrupt
-except KeyboardInterrupt as e:
-    print("caught", repr(e))

@@ -1,4 +1,0 @@
-try:
-    raise KeyboardInterrupt
-finally:
-    print("cleanup")

@@ -1,3 +1,0 @@
-def f():
-    raise KeyboardInterrupt("stop")
-f()

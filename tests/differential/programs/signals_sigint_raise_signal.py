@@ -1,4 +1,0 @@
-import signal
-def f():
-    signal.raise_signal(signal.SIGINT)
-f()

@@ -1,8 +1,0 @@
-import os
-import signal
-import time
-try:
-    os.kill(os.getpid(), signal.SIGINT)
-    time.sleep(1)
-except KeyboardInterrupt:
-    print("interrupted")

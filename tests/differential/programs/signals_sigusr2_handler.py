@@ -1,7 +1,0 @@
-import os
-import signal
-def handler(num, frame):
-    print("got", signal.Signals(num).name)
-signal.signal(signal.SIGUSR2, handler)
-os.kill(os.getpid(), signal.SIGUSR2)
-print("after")

@@ -1,2 +1,0 @@
-import signal
-print(signal.strsignal(9), signal.Signals(2), signal.SIGTERM, len(signal.valid_signals()))

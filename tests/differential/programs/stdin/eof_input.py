@@ -1,0 +1,2 @@
+# input() on an empty standard input raises EOFError.
+input()

@@ -1,0 +1,3 @@
+# input() prints its prompt, and the second call meets the end.
+print(repr(input("first? ")))
+print(repr(input("second? ")))

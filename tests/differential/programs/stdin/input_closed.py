@@ -1,0 +1,4 @@
+# input() on a closed stdin raises ValueError.
+import sys
+sys.stdin.close()
+input()

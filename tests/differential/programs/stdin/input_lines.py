@@ -1,0 +1,3 @@
+# input() strips newlines and keeps carriage returns.
+for _ in range(4):
+    print(repr(input("> ")))

@@ -1,0 +1,4 @@
+# input() without sys.stdin raises RuntimeError.
+import sys
+sys.stdin = None
+input("p")

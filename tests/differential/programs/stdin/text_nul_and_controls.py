@@ -1,0 +1,3 @@
+# Null and control characters in lines do not end them.
+import sys
+print([ascii(x) for x in sys.stdin])

@@ -1,0 +1,4 @@
+# Unicode line separators do not end a line of standard input.
+import sys
+line = sys.stdin.readline()
+print(ascii(line), len(line.splitlines()))

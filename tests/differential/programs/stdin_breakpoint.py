@@ -1,6 +1,0 @@
-import os
-os.dup2(2, 1)
-x = 5
-breakpoint()
-y = x + 1
-print("done", y)

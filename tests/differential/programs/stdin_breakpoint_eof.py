@@ -1,7 +1,0 @@
-import os
-os.dup2(2, 1)
-def f():
-    v = 3
-    breakpoint()
-    return v
-print(f())

@@ -1,3 +1,0 @@
-import subprocess
-r = subprocess.run(["cat"], capture_output=True)
-print(r.stdout, r.returncode)

@@ -1,3 +1,0 @@
-import fileinput
-for line in fileinput.input():
-    print(fileinput.filename(), fileinput.lineno(), fileinput.isstdin(), repr(line))

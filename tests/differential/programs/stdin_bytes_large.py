@@ -1,4 +1,0 @@
-import hashlib
-import sys
-data = sys.stdin.buffer.read()
-print(len(data), hashlib.sha256(data).hexdigest())

@@ -1,1 +1,0 @@
-print("never reads stdin")

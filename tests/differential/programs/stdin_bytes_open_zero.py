@@ -1,7 +1,0 @@
-import sys
-with open(0) as f:
-    print(f.read().split(), f.name, f.mode)
-try:
-    input()
-except Exception as e:
-    print(type(e).__name__, e)

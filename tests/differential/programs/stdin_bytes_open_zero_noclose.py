@@ -1,6 +1,0 @@
-data = open(0, "rb", closefd=False).read()
-print(data)
-try:
-    input()
-except EOFError as e:
-    print("EOF", e)

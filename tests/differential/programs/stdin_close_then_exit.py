@@ -1,3 +1,0 @@
-import sys
-sys.stdin.close()
-print(sys.stdin.closed)

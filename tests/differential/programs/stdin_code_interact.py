@@ -1,4 +1,0 @@
-import code
-x = "value of x"
-code.interact(banner="hi", exitmsg="bye", local=globals())
-print("after")

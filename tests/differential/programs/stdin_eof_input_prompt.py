@@ -1,2 +1,0 @@
-print(repr(input("first? ")))
-print(repr(input("second? ")))

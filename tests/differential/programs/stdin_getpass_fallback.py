@@ -1,3 +1,0 @@
-import getpass
-import sys
-print(repr(getpass.fallback_getpass("pw: ", sys.stderr)))

@@ -1,3 +1,0 @@
-import sys
-sys.addaudithook(lambda e, a: print(e, a) if e.startswith("builtins.input") else None)
-input("ask")

@@ -1,2 +1,0 @@
-for _ in range(4):
-    print(repr(input("> ")))

@@ -1,7 +1,0 @@
-import io
-import sys
-sys.stdout = io.StringIO()
-a = input("prompt")
-text = sys.stdout.getvalue()
-sys.stdout = sys.__stdout__
-print(repr(a), repr(text))

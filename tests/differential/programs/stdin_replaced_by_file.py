@@ -1,6 +1,0 @@
-import sys
-with open("in.txt", "w") as f:
-    f.write("a\nb\n")
-sys.stdin = open("in.txt")
-print(input(), input())
-input()

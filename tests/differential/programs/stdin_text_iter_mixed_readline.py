@@ -1,7 +1,0 @@
-import sys
-it = iter(sys.stdin)
-print(repr(next(it)))
-print(repr(sys.stdin.readline()))
-print(repr(input()))
-print(repr(sys.stdin.read(1)))
-print(list(sys.stdin))

@@ -1,6 +1,0 @@
-import sys
-total = 0
-for line in sys.stdin:
-    print(repr(line))
-    total += sum(map(int, line.split()))
-print(total)

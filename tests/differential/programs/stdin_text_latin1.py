@@ -1,3 +1,0 @@
-import sys
-sys.stdin.reconfigure(encoding="latin-1")
-print(input())

@@ -1,2 +1,0 @@
-import sys
-print([ascii(x) for x in sys.stdin])

@@ -1,3 +1,0 @@
-import sys
-print(repr(sys.stdin.read()), sys.stdin.newlines)
-print(repr(sys.stdin.read()), repr(sys.stdin.readline()), sys.stdin.readlines())

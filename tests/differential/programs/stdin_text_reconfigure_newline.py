@@ -1,3 +1,0 @@
-import sys
-sys.stdin.reconfigure(newline="")
-print(sys.stdin.readlines())

@@ -1,3 +1,0 @@
-import sys
-sys.stdin.reconfigure(errors="strict")
-print(sys.stdin.read())

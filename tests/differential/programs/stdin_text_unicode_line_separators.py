@@ -1,3 +1,0 @@
-import sys
-line = sys.stdin.readline()
-print(ascii(line), len(line.splitlines()))

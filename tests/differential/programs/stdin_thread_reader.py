@@ -1,7 +1,0 @@
-import sys
-import threading
-got = []
-t = threading.Thread(target=lambda: got.extend(sys.stdin))
-t.start()
-t.join()
-print(got)

@@ -1,0 +1,3 @@
+# The program ends well after it closes all three descriptors.
+import os
+os.closerange(0, 3)

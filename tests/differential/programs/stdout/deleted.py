@@ -1,0 +1,4 @@
+# print without sys.stdout raises RuntimeError.
+import sys
+del sys.stdout
+print("x")

@@ -1,0 +1,5 @@
+# print does nothing when sys.stdout is None.
+import sys
+sys.stdout = None
+print("goes nowhere")
+sys.stderr.write("fine\n")

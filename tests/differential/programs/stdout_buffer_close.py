@@ -1,4 +1,0 @@
-import sys
-print("first", flush=True)
-sys.stdout.buffer.close()
-sys.stderr.write(f"{sys.stdout.closed}\n")

@@ -1,4 +1,0 @@
-import sys
-print("first")
-sys.stdout.close()
-print("second")

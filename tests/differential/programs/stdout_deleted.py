@@ -1,3 +1,0 @@
-import sys
-del sys.stdout
-print("x")

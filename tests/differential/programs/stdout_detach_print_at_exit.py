@@ -1,3 +1,0 @@
-import sys
-b = sys.stdout.detach()
-print("x")

@@ -1,6 +1,0 @@
-import sys
-print("buffered")
-with open("/dev/stdout", "w") as f:
-    f.write("through /dev/stdout\n")
-with open("/dev/stderr", "w") as f:
-    f.write("through /dev/stderr\n")

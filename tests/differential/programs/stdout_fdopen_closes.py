@@ -1,4 +1,0 @@
-import os
-with os.fdopen(1, "w") as f:
-    f.write("written, then fd 1 is closed\n")
-print("too late")

@@ -1,4 +1,0 @@
-import sys
-sys.stdout = None
-print("goes nowhere")
-sys.stderr.write("fine\n")

@@ -1,3 +1,0 @@
-import os
-os.close(1)
-print("cannot be flushed")

@@ -1,8 +1,0 @@
-import sys
-class W:
-    def write(self, s):
-        sys.__stdout__.write("w:" + s)
-    def __repr__(self):
-        return "<W>"
-sys.stdout = W()
-print("hello", end="!")

@@ -1,4 +1,0 @@
-import sys
-sys.stdout, sys.stderr = sys.stderr, sys.stdout
-print("to fd 2")
-raise SystemExit("message to fd 1")

@@ -1,3 +1,0 @@
-import sys
-sys.stdout = object.__new__(type("Odd", (), {"__repr__": lambda s: "<Odd>"}))
-print("x")

@@ -1,2 +1,0 @@
-print(sorted(f"{c.__module__}.{c.__name__}" for c in dict.__subclasses__()))
-print(sorted(f"{c.__module__}.{c.__name__}" for c in int.__subclasses__()))

@@ -1,3 +1,0 @@
-print(sorted(c.__name__ for c in OSError.__subclasses__()))
-print(sorted(f"{c.__module__}.{c.__name__}" for c in BaseException.__subclasses__()))
-print(sorted(f"{c.__module__}.{c.__name__}" for c in ValueError.__subclasses__()))

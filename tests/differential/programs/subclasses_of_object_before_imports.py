@@ -1,2 +1,0 @@
-print(len(Exception.__subclasses__()), sorted(c.__name__ for c in Exception.__subclasses__()))
-print(sorted(c.__name__ for c in str.__subclasses__()), sorted(c.__name__ for c in float.__subclasses__()))

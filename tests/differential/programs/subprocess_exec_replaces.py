@@ -1,5 +1,0 @@
-import os
-import sys
-print("lost in the buffer")
-sys.stderr.write("exec next\n")
-os.execvp("sh", ["sh", "-c", "echo replaced; exit 9"])

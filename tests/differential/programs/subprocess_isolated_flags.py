@@ -1,4 +1,0 @@
-import subprocess
-import sys
-print(subprocess._args_from_interpreter_flags())
-print(subprocess.run([sys.executable, "-c", "import sys; print(sys.flags.isolated, sys.flags.no_site)"], capture_output=True, text=True).stdout)

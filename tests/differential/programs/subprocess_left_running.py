@@ -1,4 +1,0 @@
-import subprocess
-import sys
-p = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.2); print('child after parent')"])
-print("parent end", flush=True)

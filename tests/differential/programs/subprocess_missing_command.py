@@ -1,2 +1,0 @@
-import subprocess
-subprocess.run(["no-such-command-here"])

@@ -1,4 +1,0 @@
-import os
-with os.popen("echo hi; exit 3") as p:
-    print(p.read())
-print(p.close())

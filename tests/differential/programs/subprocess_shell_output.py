@@ -1,3 +1,0 @@
-import subprocess
-print(subprocess.getstatusoutput("echo out; echo err >&2; exit 2"))
-print(subprocess.check_output("cat", shell=True, input=b"abc"))

@@ -1,5 +1,0 @@
-import subprocess
-p = subprocess.Popen(["yes"], stdout=subprocess.PIPE)
-print(p.stdout.readline())
-p.stdout.close()
-print(p.wait())

@@ -1,0 +1,2 @@
+# An assignment to a call is a syntax error.
+f() = 3

@@ -1,0 +1,2 @@
+# A number cannot be assigned to.
+1 = x

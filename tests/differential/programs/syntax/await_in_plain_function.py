@@ -1,0 +1,3 @@
+# await in a plain function is an error.
+def f():
+    await g()

@@ -1,0 +1,3 @@
+# await at module level is an error.
+import asyncio
+await asyncio.sleep(0)

@@ -1,0 +1,2 @@
+# An unknown character name in a string is an error.
+x = "\N{NO SUCH CHARACTER}"

@@ -1,0 +1,3 @@
+# A function without an indented body is an error.
+def f():
+print("x")

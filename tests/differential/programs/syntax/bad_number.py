@@ -1,0 +1,2 @@
+# A decimal number with a leading zero is an error.
+x = 0777

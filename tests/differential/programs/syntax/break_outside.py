@@ -1,0 +1,3 @@
+# break outside a loop is an error.
+if True:
+    break

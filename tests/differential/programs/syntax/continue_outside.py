@@ -1,0 +1,3 @@
+# continue outside a loop is an error.
+def f():
+    continue

@@ -1,0 +1,1 @@
+# Lines that end in carriage returns count as lines in the traceback.x = 1y = 2print(x + y)1/0

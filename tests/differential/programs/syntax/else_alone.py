@@ -1,0 +1,4 @@
+# else without if is an error.
+x = 1
+else:
+    x = 2

@@ -1,0 +1,2 @@
+# An unmatched closing parenthesis is an error.
+x = 1)

@@ -1,0 +1,2 @@
+# A backslash in the expression of an f-string is an error.
+print(f"{'\n'.join([])}")

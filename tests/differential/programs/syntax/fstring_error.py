@@ -1,0 +1,3 @@
+# An f-string with an unknown conversion is an error.
+name = "x"
+print(f"{name!z}")

@@ -1,0 +1,3 @@
+# A star import in a function is an error.
+def f():
+    from os import *

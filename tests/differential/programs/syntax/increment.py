@@ -1,0 +1,3 @@
+# The ++ operator of other languages is an error.
+x = 1
+x++

@@ -1,0 +1,2 @@
+# A dollar sign in an expression is an error.
+x = 1 $ 2

@@ -1,0 +1,3 @@
+# A string with bytes that are no UTF-8 is an error.
+print(1)
+x = "ÿþ"

@@ -1,0 +1,3 @@
+# A non-breaking space in the code is an error.
+x = 1
+y = 2

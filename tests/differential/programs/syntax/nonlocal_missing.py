@@ -1,0 +1,4 @@
+# A nonlocal statement without an outer variable is an error.
+def f():
+    nonlocal missing
+    missing = 1

@@ -1,0 +1,2 @@
+# nonlocal at module level is an error.
+nonlocal x

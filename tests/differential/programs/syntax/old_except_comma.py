@@ -1,0 +1,5 @@
+# The except clause of Python 2 is an error.
+try:
+    pass
+except ValueError, e:
+    pass

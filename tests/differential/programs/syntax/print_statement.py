@@ -1,0 +1,2 @@
+# The print statement of Python 2 is an error with a suggestion.
+print "hello"

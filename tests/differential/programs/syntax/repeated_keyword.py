@@ -1,0 +1,2 @@
+# A repeated keyword argument is an error.
+print("x", end="", end="")

@@ -1,0 +1,3 @@
+# return at module level is an error.
+x = 1
+return x

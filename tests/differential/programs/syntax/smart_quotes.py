@@ -1,0 +1,2 @@
+# Typographic quotation marks are an error.
+print(“hello”)

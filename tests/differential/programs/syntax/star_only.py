@@ -1,0 +1,3 @@
+# A star without a parameter behind it is an error.
+def f(*):
+    pass

@@ -1,0 +1,4 @@
+# Tabs mixed with spaces are an error.
+if True:
+        x = 1
+	y = 2

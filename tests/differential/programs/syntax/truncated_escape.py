@@ -1,0 +1,2 @@
+# A truncated hexadecimal escape in a string is an error.
+x = "\x4"

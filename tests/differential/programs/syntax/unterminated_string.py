@@ -1,0 +1,3 @@
+# A string without its closing quote is an error.
+print("never printed")
+x = "abc

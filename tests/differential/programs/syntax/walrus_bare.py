@@ -1,0 +1,2 @@
+# A bare assignment expression is an error.
+x := 1

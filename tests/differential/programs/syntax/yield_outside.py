@@ -1,0 +1,3 @@
+# yield at module level is an error.
+x = 1
+yield x

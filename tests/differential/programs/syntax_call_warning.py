@@ -1,4 +1,0 @@
-try:
-    x = "text" (1)
-except TypeError as e:
-    print(e)

@@ -1,4 +1,0 @@
-
-
-# coding: latin-1
-print(ascii("¤"))

@@ -1,5 +1,0 @@
-def f():
-    return """a
-b"""
-print(repr(f()))
-1/0

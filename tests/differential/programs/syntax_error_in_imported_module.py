@@ -1,3 +1,0 @@
-with open("broken_mod.py", "w") as f:
-    f.write("x = 1\ndef f(:\n    pass\n")
-import broken_mod

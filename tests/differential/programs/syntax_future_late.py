@@ -1,2 +1,0 @@
-import os
-from __future__ import annotations

@@ -1,2 +1,0 @@
-x = "\d"
-print(repr(x))

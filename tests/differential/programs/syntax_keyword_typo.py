@@ -1,2 +1,0 @@
-fro i in range(3):
-    print(i)

@@ -1,5 +1,0 @@
-match 1:
-    case x:
-        pass
-    case y:
-        pass

@@ -1,3 +1,0 @@
-def f():
-    nonlocal missing
-    missing = 1

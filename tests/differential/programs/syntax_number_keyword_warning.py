@@ -1,2 +1,0 @@
-x = 0xfor y in []
-print(x)

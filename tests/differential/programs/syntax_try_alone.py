@@ -1,3 +1,0 @@
-try:
-    x = 1
-print(x)

@@ -1,2 +1,0 @@
-ﬁ = 1
-print(fi, sorted(k for k in globals() if k == "fi"))

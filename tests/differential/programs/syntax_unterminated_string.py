@@ -1,2 +1,0 @@
-print("never printed")
-x = "abc

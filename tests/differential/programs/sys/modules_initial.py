@@ -1,0 +1,3 @@
+# sys.modules starts with the modules of a plain start.
+import sys
+print(sorted(sys.modules))

@@ -1,5 +1,0 @@
-import sys
-import threading
-print(sys.get_asyncgen_hooks(), threading.gettrace(), threading.getprofile(), sys.getswitchinterval())
-sys.setswitchinterval(0.001)
-print(round(sys.getswitchinterval(), 6))

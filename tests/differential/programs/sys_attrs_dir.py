@@ -1,2 +1,0 @@
-import sys
-print([n for n in dir(sys) if n not in ("gettotalrefcount", "getobjects")])

@@ -1,6 +1,0 @@
-import sys
-sys.displayhook(5)
-print(_)
-sys.displayhook(None)
-exec(compile("1 + 2\n", "x", "single"))
-print(_)

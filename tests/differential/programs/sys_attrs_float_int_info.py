@@ -1,2 +1,0 @@
-import sys
-print(sys.float_info, sys.int_info, sys.hash_info, sys.thread_info, sep="\n")

@@ -1,6 +1,0 @@
-import sys
-a = "".join(["some", "_", "thing_rare"])
-b = "".join(["some", "_", "thing_rare"])
-print(a is b, sys.intern(a) is sys.intern(b))
-x, y = 256, int("256")
-print(x is y, int("257") is int("257"))

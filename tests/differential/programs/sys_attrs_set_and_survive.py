@@ -1,5 +1,0 @@
-import sys
-sys.custom = 1
-sys.argv = ["replaced"]
-sys.ps1 = ">>> "
-print(sys.custom, sys.argv, sys.flags.interactive)

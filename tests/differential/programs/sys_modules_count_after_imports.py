@@ -1,6 +1,0 @@
-import sys
-before = set(sys.modules)
-import decimal
-import json
-new = set(sys.modules) - before
-print(sorted(n for n in new if not n.startswith("_")))

@@ -1,4 +1,0 @@
-import os
-import sys
-print(sys.path[0] == os.getcwd(), sys.path[0] == os.path.dirname(__file__), "" in sys.path, sys.path.count(os.getcwd()))
-print([os.path.basename(p) for p in sys.path[1:]])

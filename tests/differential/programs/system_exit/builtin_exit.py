@@ -1,0 +1,3 @@
+# The built-in exit() ends the program with its code.
+print("x")
+exit(8)

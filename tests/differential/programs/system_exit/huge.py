@@ -1,0 +1,3 @@
+# An exit code that fits no C integer becomes 255.
+import sys
+sys.exit(2**70)

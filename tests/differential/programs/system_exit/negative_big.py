@@ -1,0 +1,3 @@
+# A large negative exit code keeps its low eight bits.
+import sys
+sys.exit(-300)

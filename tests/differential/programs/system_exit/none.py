@@ -1,0 +1,4 @@
+# sys.exit without a value exits with code 0.
+import sys
+print("before")
+sys.exit()

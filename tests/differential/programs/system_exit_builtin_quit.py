@@ -1,5 +1,0 @@
-import sys
-try:
-    quit("bye")
-finally:
-    print(sys.stdin.closed)

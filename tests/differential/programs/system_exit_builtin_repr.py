@@ -1,2 +1,0 @@
-print(exit, quit, repr(help))
-print(copyright.__class__.__name__, license.__class__.__name__, credits.__class__.__name__)

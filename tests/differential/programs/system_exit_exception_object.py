@@ -1,5 +1,0 @@
-import sys
-try:
-    int("x")
-except ValueError as e:
-    sys.exit(e)

@@ -1,1 +1,0 @@
-raise BaseExceptionGroup("g", [SystemExit(5)])

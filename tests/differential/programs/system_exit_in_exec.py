@@ -1,1 +1,0 @@
-exec("raise SystemExit('from exec')")

@@ -1,4 +1,0 @@
-with open("leaver.py", "w") as f:
-    f.write("import sys\nprint('importing')\nsys.exit(13)\n")
-import leaver
-print("not reached")

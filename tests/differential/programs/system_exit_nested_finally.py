@@ -1,9 +1,0 @@
-import sys
-try:
-    try:
-        sys.exit(1)
-    finally:
-        print("inner finally")
-        sys.exit(2)
-finally:
-    print("outer finally")

@@ -1,3 +1,0 @@
-import sys
-print("before")
-sys.exit()

@@ -1,5 +1,0 @@
-import sys
-try:
-    sys.exit(5)
-finally:
-    {}["missing"]

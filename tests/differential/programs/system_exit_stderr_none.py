@@ -1,3 +1,0 @@
-import sys
-sys.stderr = None
-sys.exit("seen on C stderr?")

@@ -1,3 +1,0 @@
-class Quit(SystemExit):
-    code = 17
-raise Quit("ignored args")

@@ -1,7 +1,0 @@
-import sys
-def f():
-    try:
-        sys.exit(5)
-    finally:
-        return "swallowed"
-print(f())

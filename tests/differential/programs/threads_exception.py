@@ -1,7 +1,0 @@
-import threading
-def f():
-    raise ValueError("in thread")
-t = threading.Thread(target=f, name="worker-a")
-t.start()
-t.join()
-print("main fine")

@@ -1,5 +1,0 @@
-import _thread
-import time
-_thread.interrupt_main()
-time.sleep(1)
-print("not reached")

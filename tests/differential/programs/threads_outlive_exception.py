@@ -1,7 +1,0 @@
-import threading
-import time
-def f():
-    time.sleep(0.1)
-    print("thread finishes")
-threading.Thread(target=f).start()
-raise ValueError("main fails")

@@ -1,7 +1,0 @@
-import atexit
-import threading
-def f():
-    t = threading.Thread(target=print, args=("thread from atexit",))
-    t.start()
-    t.join()
-atexit.register(f)

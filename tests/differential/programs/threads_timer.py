@@ -1,7 +1,0 @@
-import threading
-t = threading.Timer(0.05, print, ["timer fired"])
-t.start()
-c = threading.Timer(30, print, ["never"])
-c.start()
-c.cancel()
-print("main")

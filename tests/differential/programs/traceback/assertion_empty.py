@@ -1,0 +1,2 @@
+# A failed assertion without a message shows its line.
+assert []

@@ -1,0 +1,2 @@
+# raise without a current exception is a RuntimeError.
+raise

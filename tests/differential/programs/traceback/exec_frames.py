@@ -1,0 +1,3 @@
+# Frames of exec have no source lines.
+code = "def h():\n    raise LookupError('in exec')\nh()\n"
+exec(code)

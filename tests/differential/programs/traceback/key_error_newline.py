@@ -1,0 +1,2 @@
+# A KeyError shows the repr of a key with a newline.
+{}["line one\nline two"]

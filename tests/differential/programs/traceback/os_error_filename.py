@@ -1,0 +1,2 @@
+# A missing file is named in the error.
+open("no/such/file.txt")

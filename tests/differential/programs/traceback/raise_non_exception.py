@@ -1,0 +1,2 @@
+# Raising a string is a TypeError.
+raise "just a string"

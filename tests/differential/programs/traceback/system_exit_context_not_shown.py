@@ -1,0 +1,5 @@
+# A SystemExit with a context prints its message only.
+try:
+    {}["k"]
+except KeyError:
+    raise SystemExit("quiet exit")

@@ -1,2 +1,0 @@
-value = [1, 2, 3]
-assert len(value) == 4, f"length was {len(value)}"

@@ -1,5 +1,0 @@
-class Config:
-    colour = 1
-    def __init__(self):
-        self.option = 2
-Config().optoin

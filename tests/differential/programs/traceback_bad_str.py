@@ -1,4 +1,0 @@
-class E(Exception):
-    def __str__(self):
-        raise ValueError("no str")
-raise E("x")

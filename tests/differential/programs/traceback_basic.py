@@ -1,5 +1,0 @@
-def f(x):
-    return g(x) + 1
-def g(x):
-    return 10 / x
-f(0)

@@ -1,4 +1,0 @@
-class A:
-    x = 1
-    class B:
-        y = undefined_thing

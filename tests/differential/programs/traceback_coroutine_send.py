@@ -1,5 +1,0 @@
-async def inner():
-    raise LookupError("in coroutine")
-async def outer():
-    await inner()
-outer().send(None)

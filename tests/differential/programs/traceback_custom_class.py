@@ -1,5 +1,0 @@
-class Outer:
-    class AppError(Exception):
-        def __str__(self):
-            return "custom str\nline two"
-raise Outer.AppError(1, 2)

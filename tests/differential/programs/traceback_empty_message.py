@@ -1,3 +1,0 @@
-class E(Exception):
-    pass
-raise E

@@ -1,2 +1,0 @@
-code = compile("\n\nraise LookupError('wrong line')\n", __file__, "exec")
-exec(code)

@@ -1,2 +1,0 @@
-code = "def h():\n    raise LookupError('in exec')\nh()\n"
-exec(code)

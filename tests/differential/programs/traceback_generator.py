@@ -1,5 +1,0 @@
-def gen():
-    yield 1
-    raise RuntimeError("inside generator")
-for v in gen():
-    print(v)

@@ -1,4 +1,0 @@
-def gen():
-    yield 1
-    next(iter(()))
-list(gen())

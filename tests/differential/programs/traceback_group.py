@@ -1,6 +1,0 @@
-def f(n):
-    try:
-        raise ValueError(n)
-    except ValueError as e:
-        return e
-raise ExceptionGroup("group", [f(1), TypeError("t"), ExceptionGroup("inner", [f(2), OSError(2, "x")])])

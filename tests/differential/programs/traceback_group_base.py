@@ -1,1 +1,0 @@
-raise BaseExceptionGroup("g", [KeyboardInterrupt(), SystemExit(3), ValueError("v")])

@@ -1,6 +1,0 @@
-try:
-    raise ExceptionGroup("g", [ValueError(1), TypeError(2), KeyError(3)])
-except* ValueError as eg:
-    print("caught", eg.exceptions)
-except* TypeError as eg:
-    print("caught", eg.exceptions)

@@ -1,4 +1,0 @@
-import json
-def load():
-    return json.loads('{"a": [1, 2,, 3]}')
-load()

@@ -1,1 +1,0 @@
-{}["line one\nline two"]

@@ -1,4 +1,0 @@
-print_me = 1
-def f():
-    return prnt_me
-f()

@@ -1,4 +1,0 @@
-e = ValueError("main message")
-e.add_note("note one")
-e.add_note("note two\nwith a second line")
-raise e

@@ -1,3 +1,0 @@
-e = ValueError("main message")
-e.__notes__ = "not a list"
-raise e

@@ -1,1 +1,0 @@
-open("no/such/file.txt")

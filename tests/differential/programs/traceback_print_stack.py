@@ -1,6 +1,0 @@
-import traceback
-def f():
-    traceback.print_stack()
-    print(len(traceback.extract_stack()))
-f()
-print([s.name for s in traceback.extract_stack()])

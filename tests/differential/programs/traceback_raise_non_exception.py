@@ -1,1 +1,0 @@
-raise "just a string"

@@ -1,3 +1,0 @@
-async def f():
-    raise StopAsyncIteration
-f().send(None)

@@ -1,1 +1,0 @@
-raise ValueError("bad \udc80 and \ud800 char")

@@ -1,2 +1,0 @@
-source = "x = 1\ny = (2,\nz = ]\n"
-compile(source, "given.py", "exec")

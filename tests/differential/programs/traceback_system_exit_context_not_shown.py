@@ -1,4 +1,0 @@
-try:
-    {}["k"]
-except KeyError:
-    raise SystemExit("quiet exit")

@@ -1,4 +1,0 @@
-def f():
-	if True:
-		return	[1,	2][	5]
-f()

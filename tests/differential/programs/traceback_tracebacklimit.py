@@ -1,7 +1,0 @@
-import sys
-sys.tracebacklimit = 1
-def f():
-    g()
-def g():
-    raise ValueError("deep")
-f()

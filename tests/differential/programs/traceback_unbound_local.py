@@ -1,4 +1,0 @@
-counter = 0
-def inc():
-    counter += 1
-inc()

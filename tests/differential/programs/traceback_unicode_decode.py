@@ -1,1 +1,0 @@
-b"abc\xff\xfe".decode("utf-8")

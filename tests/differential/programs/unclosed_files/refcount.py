@@ -1,0 +1,3 @@
+# A file without a name is closed right after its write.
+open("e.txt", "w").write("closed at once")
+print(repr(open("e.txt").read()))

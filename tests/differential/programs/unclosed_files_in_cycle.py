@@ -1,9 +1,0 @@
-import gc
-class H:
-    def __init__(self, f):
-        self.f, self.me = f, self
-h = H(open("d.txt", "w"))
-h.f.write("cycle data")
-del h
-gc.collect()
-print(repr(open("d.txt").read()))

@@ -1,8 +1,0 @@
-import os
-pid = os.fork()
-if pid == 0:
-    f = open("data.txt", "w")
-    f.write("lost")
-    os._exit(0)
-os.waitpid(pid, 0)
-print(repr(open("data.txt").read()))

@@ -1,2 +1,0 @@
-open("e.txt", "w").write("closed at once")
-print(repr(open("e.txt").read()))

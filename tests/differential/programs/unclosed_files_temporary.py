@@ -1,7 +1,0 @@
-import os
-import tempfile
-t = tempfile.NamedTemporaryFile(dir=".", suffix=".x")
-d = tempfile.TemporaryDirectory(dir=".")
-print(sorted(n.endswith(".x") for n in os.listdir(".") if n != "main.py"))
-import atexit
-atexit.register(lambda: print(len(os.listdir("."))))

@@ -1,4 +1,0 @@
-import unittest
-class A(unittest.TestCase):
-    def test_x(self): ...
-print([str(t) for t in unittest.defaultTestLoader.loadTestsFromModule(__import__("__main__"))])

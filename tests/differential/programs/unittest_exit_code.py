@@ -1,7 +1,0 @@
-import io
-import unittest
-class T(unittest.TestCase):
-    def test_bad(self):
-        self.fail("no")
-print(__name__)
-unittest.main(testRunner=unittest.TextTestRunner(stream=io.StringIO()))

@@ -1,9 +1,0 @@
-import sys
-def hook(u):
-    print(u.exc_type.__name__, u.exc_value, u.err_msg, u.object.__qualname__)
-sys.unraisablehook = hook
-class A:
-    def __del__(self):
-        1 / 0
-A()
-print("end")

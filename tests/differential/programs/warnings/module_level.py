@@ -1,0 +1,3 @@
+# A warning at module level shows its source line.
+import warnings
+warnings.warn("at module level")

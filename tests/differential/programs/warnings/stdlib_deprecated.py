@@ -1,0 +1,3 @@
+# Importing a deprecated module warns.
+import imp
+print(imp.__name__)

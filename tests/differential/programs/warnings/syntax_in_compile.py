@@ -1,0 +1,3 @@
+# Syntax warnings from compile name the given file.
+compile("x is 'a'", "elsewhere.py", "exec")
+compile("'\\q'", "elsewhere.py", "exec")

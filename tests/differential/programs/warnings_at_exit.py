@@ -1,7 +1,0 @@
-import atexit
-import warnings
-atexit.register(warnings.warn, "from atexit")
-class A:
-    def __del__(self):
-        warnings.warn("from del at exit")
-a = A()

@@ -1,1 +1,0 @@
-print(b"a" == "a", str(b"x"))

@@ -1,5 +1,0 @@
-with open("lib_mod.py", "w") as f:
-    f.write("import warnings\ndef f():\n    warnings.warn('hidden in lib', DeprecationWarning)\ndef g():\n    warnings.warn('blames the caller', DeprecationWarning, stacklevel=2)\n")
-import lib_mod
-lib_mod.f()
-lib_mod.g()

@@ -1,3 +1,0 @@
-import warnings
-warnings.simplefilter("error")
-warnings.warn("becomes an exception")

@@ -1,3 +1,0 @@
-import warnings
-warnings.warn_explicit("explicit", UserWarning, "other.py", 12, "other")
-warnings.warn_explicit("explicit", DeprecationWarning, "other.py", 13, "__main__")

@@ -1,5 +1,0 @@
-import logging
-import warnings
-logging.captureWarnings(True)
-logging.basicConfig(format="%(name)s %(levelname)s")
-warnings.warn("to logging")

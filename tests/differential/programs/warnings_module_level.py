@@ -1,2 +1,0 @@
-import warnings
-warnings.warn("at module level")

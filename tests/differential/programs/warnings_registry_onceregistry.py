@@ -1,3 +1,0 @@
-import warnings
-print(warnings.onceregistry, warnings.defaultaction, "__warningregistry__" in globals())
-print(len(warnings.filters))

@@ -1,5 +1,0 @@
-import warnings
-def f():
-    warnings.warn("level three", stacklevel=3)
-f()
-warnings.warn("too high", stacklevel=9)

@@ -1,5 +1,0 @@
-import warnings
-def f():
-    warnings.warn("level two", UserWarning, stacklevel=2)
-f()
-f()

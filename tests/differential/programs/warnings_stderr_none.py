@@ -1,5 +1,0 @@
-import sys
-import warnings
-sys.stderr = None
-warnings.warn("nowhere")
-print("ok")

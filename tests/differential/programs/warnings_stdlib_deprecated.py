@@ -1,2 +1,0 @@
-import imp
-print(imp.__name__)

@@ -1,2 +1,0 @@
-compile("x is 'a'", "elsewhere.py", "exec")
-compile("'\\q'", "elsewhere.py", "exec")

@@ -1,4 +1,0 @@
-import warnings
-warnings.simplefilter("always", ResourceWarning)
-f = open("x.txt", "w")
-print("end")

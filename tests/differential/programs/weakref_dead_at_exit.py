@@ -1,6 +1,0 @@
-import weakref
-class A:
-    def __del__(self):
-        print("del A", r() is None)
-a = A()
-r = weakref.ref(a, lambda _: print("callback"))

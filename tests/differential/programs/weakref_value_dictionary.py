@@ -1,8 +1,0 @@
-import weakref
-class A:
-    pass
-d = weakref.WeakValueDictionary()
-a = d["k"] = A()
-print(len(d))
-del a
-print(len(d), list(d))

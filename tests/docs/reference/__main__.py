@@ -1,9 +1,0 @@
-"""Write the pages."""
-
-from __future__ import annotations
-
-from tests.docs.reference import FOLDER, build_pages
-
-FOLDER.mkdir(exist_ok=True)
-for name, text in build_pages().items():
-    (FOLDER / name).write_text(text, encoding="utf-8")
