@@ -61,7 +61,8 @@ def test_the_index_names_every_page() -> None:
 
 
 def test_the_readme_names_every_room() -> None:
-    layout = re.search(r"^## Repository layout\n(.*?)^(?=\S)", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    layout = re.search(r"^## Repository layout\n(.*?)^(?=\S)", readme, re.M | re.S)
     assert layout is not None
     package = ROOT / "sandbox"
     rooms = {f"{Path(name).parts[0]}/" for name in _list_files(package)} | {
