@@ -38,7 +38,10 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up
 
 
 class RestrictedWorker:
-    """The process of `restricted_worker`, spoken to in lines of JSON. A copy: the checkout may be where only root may read."""
+    """A process of `restricted_worker`, which reads and writes lines of JSON.
+
+    It runs from a copy of the code, because the checkout may be where only root may read.
+    """
 
     def __init__(self, rights: str) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="sandbox-tests-"))
