@@ -125,9 +125,9 @@ each. A test takes 0.6 ms of CPU.
 
 {where}
 
-A slot is one core with a worker and its box. With {slots} slots, each slot produced {slot_rate:.0f} verdicts per second.
-A verdict took {slot_us:.0f} us of CPU in the worker and its box, {api_us:.0f} us in the API and {redis_us:.0f} us in
-Redis. A program with its tests was {bytes:,} bytes of JSON, and its result {answer:,} bytes.
+A slot is one core with a worker and its box. With {slots} slots, each slot produced {slot_rate:.0f} verdicts per
+second. A verdict took {slot_us:.0f} us of CPU in the worker and its box, {api_us:.0f} us in the API and
+{redis_us:.0f} us in Redis. A program with its tests was {bytes:,} bytes of JSON, and its result {answer:,} bytes.
 
 | step | tests | deadline | slots | API processes | cores of Redis | Redis memory | network |
 |---|---|---|---|---|---|---|---|
@@ -189,10 +189,10 @@ def describe_bottleneck(found: MeasuredCosts) -> str:
     slots = redis / found.slot_rate
     return (
         f"Redis is the only process that cannot be multiplied. It uses {TARGET_UTILIZATION:.0%} of its core at\n"
-        f"{redis:,.0f} verdicts per second, which corresponds to {slots:,.0f} slots with this workload. Beyond that, give\n"
-        "each training run its own service with a Redis, API processes and worker hosts. This has no disadvantage,\n"
-        "because training runs share nothing. On a single host, the cores run out earlier: API processes, Redis and\n"
-        "the client compete with the slots for them."
+        f"{redis:,.0f} verdicts per second, which corresponds to {slots:,.0f} slots with this workload. Beyond that,\n"
+        "give each training run its own service with a Redis, API processes and worker hosts. This has no\n"
+        "disadvantage, because training runs share nothing. On a single host, the cores run out earlier: API\n"
+        "processes, Redis and the client compete with the slots for them."
     )
 
 

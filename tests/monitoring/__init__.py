@@ -1,4 +1,4 @@
-"""What is seen of the service: dashboards and alerts, written here and checked in as `deploy/` has them.
+"""Dashboards and alerts, and the code that generates the files in `deploy/` from them.
 
-`python -m tests.monitoring` writes the files anew.
+Run `python -m tests.monitoring` to write the files.
 """
