@@ -16,8 +16,8 @@ The field `checker` of `POST /verify` selects the rule that decides whether an o
 `"checker": {"type": ..., options}`. The default is `tokens`.
 
 Outputs are bytes, and bytes that are not UTF-8 are compared as they are. An output that equals the expected output byte
-for byte is correct under every checker except `regex`. If a checker cannot decide, the verdict is `internal_error`, never
-`wrong_answer`.
+for byte is correct under every checker except `regex`. If a checker cannot decide, the verdict is `internal_error`,
+never `wrong_answer`.
 
 The presets `apps`, `codeforces`, `code-judge`, `humaneval`, `livecodebench` and `sandbox-fusion` follow the rules of
 those projects, including their leniency. `program` and `interactive` run your own programs; see [judge

@@ -11,8 +11,8 @@ from tests.docs.reference.markdown_format import format_code, format_docstring, 
 INTRODUCTION = """
 # Python client
 
-`sandbox.client` has two classes: `Client`, and `AsyncClient` with the same methods as coroutines. Requests are models of
-`sandbox.schema` or mappings of the same shape. Results are models.
+`sandbox.client` has two classes: `Client`, and `AsyncClient` with the same methods as coroutines. Requests are models
+of `sandbox.schema` or mappings of the same shape. Results are models.
 
 The client retries requests that the API refuses for now (503, 429) and connections that fail, as configured by
 `Retries`. A program that was sent twice this way may run twice. Errors are classes of `sandbox.errors`, selected by the

@@ -18,8 +18,8 @@ INTRODUCTION = """
 these pages. Bodies are JSON in UTF-8 (`Content-Type: application/json`). Unknown fields are refused, so a misspelled
 field is an error and is never ignored.
 
-Fields that may hold bytes other than UTF-8 have a second field whose name ends in `_base64`. A request uses it instead of
-the plain field. A result has both fields if the bytes are not UTF-8, and the plain field then has replacement
+Fields that may hold bytes other than UTF-8 have a second field whose name ends in `_base64`. A request uses it instead
+of the plain field. A result has both fields if the bytes are not UTF-8, and the plain field then has replacement
 characters.
 """
 
@@ -27,7 +27,8 @@ ERRORS = """
 ## Errors
 
 Every error response contains problem details (RFC 9457, `application/problem+json`). `errors` lists the dotted path of
-each invalid field. Errors that are not in this table have the `type` `about:blank` and the standard title of their status.
+each invalid field. Errors that are not in this table have the `type` `about:blank` and the standard title of their
+status.
 """
 
 CONSTRAINTS = {

@@ -15,8 +15,8 @@ INTRODUCTION = """
 # Settings
 
 Settings are environment variables that a process reads once when it starts. `sandbox up` passes its settings to every
-process that it starts. On other hosts, set them for `sandbox worker`. `DOCKER_HOST` is Docker's own variable and selects
-the engine. `SANDBOX_URL` is the default of `--url` on the command line.
+process that it starts. On other hosts, set them for `sandbox worker`. `DOCKER_HOST` is Docker's own variable and
+selects the engine. `SANDBOX_URL` is the default of `--url` on the command line.
 """
 
 
