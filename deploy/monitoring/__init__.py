@@ -1,4 +1,4 @@
-"""What is seen of the service: dashboards and alerts, written here and checked in as `deploy/` has them.
+"""Dashboards and alerts, and the code that generates the files in `deploy/` from them.
 
-`python -m deploy.monitoring` writes the files anew.
+Run `python -m deploy.monitoring` to write the files.
 """

@@ -1,4 +1,4 @@
-"""Write the files."""
+"""Write the generated dashboards, rules and runbooks."""
 
 from __future__ import annotations
 

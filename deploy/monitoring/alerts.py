@@ -1,6 +1,6 @@
-"""Every alert: what it asks Prometheus, from which value on it is one, for how long, and what to do about it.
+"""Every alert: its Prometheus query, the condition and duration that make it fire, and its runbook.
 
-What to do is the runbook's line, which stands in the guide too.
+The runbooks are also the guide's page `sandbox/docs/how-to/runbooks.md`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from deploy.monitoring import panels
 
-# Prometheus puts the service's address into the links: the external label `sandbox_url` of its configuration.
+# Prometheus inserts the service's address into the links, from the external label `sandbox_url` of its configuration.
 SERVICE_URL = '{{ or $externalLabels.sandbox_url "http://127.0.0.1:8080" }}'
 RUNBOOKS = f"{SERVICE_URL}/guide/how-to/runbooks"
 WINDOW = "5m"
@@ -18,7 +18,7 @@ WINDOW = "5m"
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Fires while `expr` compared by `condition` holds for `lasting`. `expr` alone always has a value."""
+    """An alert that fires when `expr` meets `condition` for `for_duration`. `expr` alone always has a value."""
 
     name: str
     severity: Literal["page", "ticket"]
@@ -44,7 +44,7 @@ class Alert:
 
 
 def _set_window(expr: str) -> str:
-    """A panel's query with a window that no picture's width decides; in brackets, for a comparison follows."""
+    """Replace Grafana's rate interval in a panel's query, and add parentheses because a comparison follows."""
     return f"({expr.replace(panels.RATE, WINDOW)})"
 
 
@@ -55,8 +55,9 @@ ALERTS = (
         'up{job="sandbox"}',
         "== 0",
         "1m",
-        "{{ $labels.instance }} does not answer Prometheus.",
-        "Look at `sandbox doctor` and the log on that host; `sandbox up --detach` starts what has ended.",
+        "Prometheus gets no response from {{ $labels.instance }}.",
+        "Run `sandbox doctor` and read the log on that host. If the service is not running, start it with"
+        " `sandbox up --detach`.",
     ),
     Alert(
         "SandboxNotReady",
@@ -64,9 +65,9 @@ ALERTS = (
         "max(sandbox_ready)",
         "< 1",
         "1m",
-        "Submissions are not served: no worker is alive, none can start a box, or Redis does not answer.",
-        "`curl /health/ready` says which of them; start workers with `sandbox worker`, or Redis, or see"
-        " SandboxNoBoxStarts. Clients that wait get 503 meanwhile; durable submissions stay in the queue.",
+        "The service runs no submissions: no worker is alive, no worker can start a box, or Redis does not respond.",
+        "`curl /health/ready` shows the cause. Start workers with `sandbox worker`, start Redis, or see"
+        " SandboxNoBoxStarts. Until then, clients that wait get 503, and durable submissions stay in the queue.",
     ),
     Alert(
         "SandboxNoBoxStarts",
@@ -75,10 +76,10 @@ ALERTS = (
         "> 30",
         "0m",
         "A worker has been waiting for a box for more than half a minute.",
-        "`problems` of `/health/ready` name the worker, the image and why. If the engine does not answer, restart it;"
-        " if an image is missing, run `sandbox images build`; if the engine does not know the runtime, register it or"
-        " unset SANDBOX_DOCKER_RUNTIME. Then `sandbox doctor` on that host runs a real program. Workers keep trying,"
-        " so nothing else has to be restarted.",
+        "`problems` in `/health/ready` contains the worker, the image and the cause. If the engine does not respond,"
+        " restart it. If an image is missing, run `sandbox images build`. If the engine does not know the runtime,"
+        " register it or unset SANDBOX_DOCKER_RUNTIME. Then run `sandbox doctor` on that host, which runs a real"
+        " program. Workers keep trying, so you do not have to restart anything else.",
     ),
     Alert(
         "SandboxSlotsDead",
@@ -87,7 +88,7 @@ ALERTS = (
         "> 0",
         "2m",
         "{{ $value }} slots on {{ $labels.instance }} have no process.",
-        "Their processes end faster than they are started again: the end of `log/worker-N.log` in the home says why.",
+        "Their processes exit faster than they are restarted. The end of `log/worker-N.log` in the home shows why.",
     ),
     Alert(
         "SandboxQueueOld",
@@ -96,7 +97,8 @@ ALERTS = (
         "> 60",
         "5m",
         "Submissions in the lane {{ $labels.lane }} wait for more than a minute.",
-        "More comes in than the workers can do: add slots or hosts, or have bulk work sent with priority bulk.",
+        "More programs arrive than the workers can run. Add slots or hosts, or ask clients to send bulk work with"
+        " priority bulk.",
     ),
     Alert(
         "SandboxSaturated",
@@ -105,7 +107,7 @@ ALERTS = (
         "> 0.95",
         "30m",
         "All slots have been busy for half an hour.",
-        "Add slots where cores are free (SANDBOX_SLOTS), else hosts: `sandbox worker --redis URL`.",
+        "If a host has free cores, add slots (SANDBOX_SLOTS). Otherwise add hosts: `sandbox worker --redis URL`.",
     ),
     Alert(
         "SandboxRefusals",
@@ -113,8 +115,9 @@ ALERTS = (
         f'sum(rate(sandbox_submissions_refused_total{{reason="QueueFull"}}[{WINDOW}]) or vector(0))',
         "> 0",
         "5m",
-        "Submissions are refused because the queue is full.",
-        "Clients are told to come back; if it goes on, add workers, or raise SANDBOX_MAX_QUEUED if memory allows.",
+        "The service refuses submissions because the queue is full.",
+        "The responses ask clients to retry later. If this continues, add workers, or raise SANDBOX_MAX_QUEUED if"
+        " memory allows.",
     ),
     Alert(
         "SandboxInfrastructureFailures",
@@ -122,8 +125,9 @@ ALERTS = (
         f"sum by (reason) (rate(sandbox_infrastructure_failures_total[{WINDOW}]))",
         "> 0.1",
         "10m",
-        "Runs fail by our own doing: {{ $labels.reason }}.",
-        "The log has a line `box failed` for each, with the reason; EngineUnavailable is Docker's: `sandbox doctor`.",
+        "Runs fail because of the service, not the programs. Reason: {{ $labels.reason }}.",
+        "The log has a line `box failed` with the reason for each failure. EngineUnavailable means that Docker does not"
+        " respond: run `sandbox doctor`.",
     ),
     Alert(
         "SandboxInternalErrors",
@@ -132,7 +136,7 @@ ALERTS = (
         "> 0.001",
         "10m",
         "More than one result in a thousand is internal_error.",
-        "Retries do not cure it: `sandbox logs ID` of such a submission shows every try and its reason.",
+        "Retries do not help. Run `sandbox logs ID` for one of these submissions to see each attempt and its reason.",
     ),
     Alert(
         "SandboxBoxesBreak",
@@ -140,8 +144,8 @@ ALERTS = (
         f'sum(rate(sandbox_boxes_destroyed_total{{reason="broken"}}[{WINDOW}]) or vector(0))',
         "> 0.05",
         "10m",
-        "Boxes break: more than three a minute.",
-        "A program that attacks its box breaks it once a run; find its submissions in the log by the box's failures.",
+        "More than three boxes break per minute.",
+        "A program that attacks its box breaks one box per run. The log lines `box failed` name its submissions.",
     ),
     Alert(
         "SandboxServerErrors",
@@ -149,8 +153,8 @@ ALERTS = (
         _set_window(panels.SERVER_ERRORS),
         "> 0.01",
         "5m",
-        "More than one answer in a hundred is a server error.",
-        "The log has a traceback for each, with its request id.",
+        "More than one response in a hundred is a server error.",
+        "The log has a traceback with the request id for each of them.",
     ),
     Alert(
         "SandboxWebhooksDead",
@@ -158,8 +162,8 @@ ALERTS = (
         'sum(increase(sandbox_webhooks_total{outcome="dead"}[15m]) or vector(0))',
         "> 0",
         "0m",
-        "Webhooks were given up after all tries.",
-        "The log says which receiver and why; results can still be fetched from /jobs until they expire.",
+        "Some webhooks failed on every attempt and are no longer retried.",
+        "The log shows the receivers and the reasons. Clients can fetch the results from /jobs until they expire.",
     ),
     Alert(
         "SandboxWebhooksWait",
@@ -167,8 +171,8 @@ ALERTS = (
         "max(sandbox_webhooks_waiting or vector(0))",
         "> 1000",
         "15m",
-        "Over a thousand webhooks wait.",
-        "Receivers are slow or down: look at the panel of tries by outcome, and at the receivers.",
+        "More than a thousand webhooks are waiting.",
+        "Receivers are slow or down. Look at the panel Webhook attempts, and at the receivers.",
     ),
     Alert(
         "SandboxGroupsTeachNothing",
@@ -176,8 +180,8 @@ ALERTS = (
         _set_window(panels.MIXED),
         "< 0.05",
         "1h",
-        "Fewer than one group of completions in twenty is mixed, so there is next to no advantage to learn from.",
-        "All pass: harder tasks. All fail: easier ones, or look at whether the tests and the language are right.",
+        "Fewer than one group of completions in twenty has both passes and failures: the model learns almost nothing.",
+        "If all completions pass, use harder tasks. If all fail, use easier ones, or check the tests and the language.",
     ),
     Alert(
         "SandboxVerdictsHoldUpGpus",
@@ -185,7 +189,7 @@ ALERTS = (
         _set_window(panels.VERDICT_WAIT),
         "> 0.05",
         "15m",
-        "GPUs wait for verdicts for more than 5 % of a step.",
+        "GPUs wait for verdicts during more than 5 % of a step.",
         "Give the lane rl more slots: add workers, or send other work with priority bulk.",
     ),
     Alert(
@@ -195,11 +199,11 @@ ALERTS = (
         "> 0",
         "0m",
         "A GPU job failed.",
-        "`sandbox jobs ID` says why; what it printed is in `gpu/jobs/ID/log.txt` of the worker's home.",
+        "`sandbox jobs ID` shows the error. The job's output is in `gpu/jobs/ID/log.txt` in the worker's home.",
     ),
 )
 
 
 def build_rules() -> dict[str, Any]:
-    """The rule file (https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/)."""
+    """Return the rule file (https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/)."""
     return {"groups": [{"name": "sandbox", "rules": [alert.rule for alert in ALERTS]}]}

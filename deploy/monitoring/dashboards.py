@@ -1,4 +1,4 @@
-"""Dashboards as Grafana's own SDK writes them; a Grafana to load them into is not needed to make them."""
+"""Render the dashboards with Grafana's SDK, which needs no running Grafana."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ AnyPanel = timeseries.Panel | heatmap.Panel | stat.Panel
 
 
 def render_dashboard(board: Dashboard) -> str:
-    """The dashboard as the file that Grafana's provisioning reads."""
+    """Return the dashboard as JSON for Grafana's provisioning."""
     builder = (
         dashboard.Dashboard(board.title)
         .uid(board.uid)

@@ -1,4 +1,4 @@
-"""Every panel of every dashboard: what it is called, what it asks Prometheus, and how the answer is to be read."""
+"""Every panel of every dashboard: its title, its Prometheus queries, and the meaning of its values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RATE = "$__rate_interval"
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """`queries` are (PromQL, legend); `unit` is Grafana's name of it, as its valueFormats list them."""
+    """A panel. `queries` are pairs (PromQL, legend); `unit` is a name from Grafana's valueFormats."""
 
     title: str
     unit: str
@@ -61,7 +61,7 @@ VERDICT_WAIT = f"{GPU_TIME[1]} / ({' + '.join(GPU_TIME)})"
 VERDICTS = Panel(
     "Verdicts by verdict",
     "ops",
-    "Programs that got their result, a second.",
+    "Results of programs per second.",
     ((_rate("verdicts_total", "verdict"), "{{verdict}}"),),
     "stacked",
 )
@@ -76,14 +76,14 @@ THROUGHPUT = Dashboard(
                 Panel(
                     "Verdicts by language",
                     "ops",
-                    "The same by language and kind of submission.",
+                    "Results of programs per second, by language and kind of submission.",
                     ((_rate("verdicts_total", "language", "kind"), "{{language}} {{kind}}"),),
                     "stacked",
                 ),
                 Panel(
                     "Tests by verdict",
                     "ops",
-                    "Tests that programs were judged on, a second.",
+                    "Judged tests per second.",
                     ((_rate("tests_total", "verdict"), "{{verdict}}"),),
                     "stacked",
                 ),
@@ -95,19 +95,19 @@ THROUGHPUT = Dashboard(
                 Panel(
                     "Submissions accepted",
                     "ops",
-                    "Submissions a second, a batch counting once, by lane.",
+                    "Submissions per second by lane. A batch counts once.",
                     ((_rate("submissions_total", "lane", "kind"), "{{lane}} {{kind}}"),),
                 ),
                 Panel(
                     "Queue depth",
                     "short",
-                    "Programs that wait for a worker, by lane.",
+                    "Programs waiting for a worker, by lane.",
                     (("max by (lane) (sandbox_queue_submissions)", "{{lane}}"),),
                 ),
                 Panel(
                     "Queue age",
                     "s",
-                    "Age of the oldest submission of a lane that holds waiting ones: what autoscaling goes by.",
+                    "Age of the oldest submission in each lane that has programs waiting. Autoscaling uses this value.",
                     (("max by (lane) (sandbox_queue_oldest_seconds)", "{{lane}}"),),
                 ),
             ),
@@ -118,20 +118,20 @@ THROUGHPUT = Dashboard(
                 Panel(
                     "Acceptance to result",
                     "s",
-                    "How long programs took from acceptance to result; the darker, the more.",
+                    "Time from acceptance to result. Darker cells contain more programs.",
                     ((f"sum by (le) (increase(sandbox_end_to_end_seconds_bucket[{RATE}]))", "{{le}}"),),
                     "heatmap",
                 ),
                 Panel(
                     "Acceptance to result, quantiles",
                     "s",
-                    "The same as quantiles.",
+                    "Quantiles of the time from acceptance to result.",
                     tuple((_quantile(part, "end_to_end_seconds"), name) for part, name in QUANTILES),
                 ),
                 Panel(
                     "Where the time goes",
                     "s",
-                    "Mean seconds of a program in each stage; compiling only of those that are compiled.",
+                    "Mean time of a program in each phase. Compiling counts only programs that are compiled.",
                     tuple(
                         (_mean(f"{stage}_seconds"), stage.replace("_", " "))
                         for stage in ("queue_wait", "box_wait", "compile", "run", "judge")
@@ -145,20 +145,20 @@ THROUGHPUT = Dashboard(
                 Panel(
                     "Slots by state",
                     "short",
-                    "A slot is one place where a program runs. Warming: it waits for a box.",
+                    "A slot runs one program at a time. A warming slot waits for a box.",
                     (('sum by (state) (sandbox_slots{role="slot"})', "{{state}}"),),
                     "stacked",
                 ),
                 Panel(
                     "Saturation",
                     "percentunit",
-                    "Part of the slots' time that was spent on programs. Above 90 % the queue grows.",
+                    "Fraction of the slots' time spent on programs. Above 90 %, the queue grows.",
                     ((SATURATION, "busy"),),
                 ),
                 Panel(
-                    "Found ready",
+                    "Cache hits",
                     "percentunit",
-                    "How often a warm box, or an interpreter with its modules, was there already.",
+                    "How often a warm box, or an interpreter with its modules loaded, was available.",
                     (
                         (
                             f"{_rate('cache_hits_total', 'cache')} / "
@@ -175,22 +175,22 @@ THROUGHPUT = Dashboard(
                 Panel(
                     "Requests by route",
                     "reqps",
-                    "HTTP requests a second.",
+                    "HTTP requests per second.",
                     ((_rate("http_requests_total", "route", "status"), "{{route}} {{status}}"),),
                 ),
                 Panel(
-                    "Requests that wait",
+                    "Requests in flight",
                     "short",
-                    "HTTP requests without their answer yet.",
+                    "HTTP requests without a response yet.",
                     (("sum(sandbox_http_requests_in_flight)", "in flight"),),
                 ),
                 Panel(
                     "Bytes",
                     "Bps",
-                    "Request and answer bodies, and what went into boxes and came out.",
+                    "Bytes per second in request and response bodies, and into and out of boxes.",
                     (
                         (_rate("http_request_body_bytes_sum"), "requests"),
-                        (_rate("http_response_body_bytes_sum"), "answers"),
+                        (_rate("http_response_body_bytes_sum"), "responses"),
                         (_rate("box_input_bytes_total"), "into boxes"),
                         (_rate("box_output_bytes_total"), "out of boxes"),
                     ),
@@ -207,43 +207,43 @@ RELIABILITY = Dashboard(
         (
             "Now",
             (
-                Panel("Ready", "short", "1 when submissions would be served.", (("max(sandbox_ready)", ""),), "number"),
-                Panel("Workers", "short", "Workers alive, all hosts.", (("max(sandbox_workers)", ""),), "number"),
+                Panel("Ready", "short", "1 if the service can run programs.", (("max(sandbox_ready)", ""),), "number"),
+                Panel("Workers", "short", "Live workers on all hosts.", (("max(sandbox_workers)", ""),), "number"),
                 Panel(
                     "Longest wait for a box",
                     "s",
-                    "How long a worker has needed a box that does not start; above 30 s it is an alert.",
+                    "How long a worker has been waiting for a box to start. Above 30 s, an alert fires.",
                     (("max(sandbox_waiting_for_box_seconds)", ""),),
                     "number",
                 ),
                 Panel(
                     "Dead slots",
                     "short",
-                    "Slots whose process is gone and not started again yet.",
+                    "Slots whose process exited and has not been restarted yet.",
                     (('sum(sandbox_slots{state="dead"})', ""),),
                     "number",
                 ),
             ),
         ),
         (
-            "Our failures",
+            "Failures of the service",
             (
                 Panel(
                     "Infrastructure failures",
                     "ops",
-                    "Runs that our own machinery failed, by reason.",
+                    "Runs that failed because of the service, by reason.",
                     ((_rate("infrastructure_failures_total", "reason"), "{{reason}}"),),
                 ),
                 Panel(
                     "Retries",
                     "ops",
-                    "Runs tried again after such a failure: as long as these are as many, no client notices.",
+                    "Runs repeated after a failure. If every failure is repeated, clients do not notice.",
                     ((_rate("infrastructure_retries_total", "reason"), "{{reason}}"),),
                 ),
                 Panel(
                     "Verdict internal_error",
                     "percentunit",
-                    "Part of the results that say internal_error: what retries did not cure.",
+                    "Fraction of the results with the verdict internal_error, which retries did not fix.",
                     ((INTERNAL_ERRORS, "internal_error"),),
                 ),
             ),
@@ -254,22 +254,27 @@ RELIABILITY = Dashboard(
                 Panel(
                     "Boxes started",
                     "ops",
-                    "New boxes a second, by image.",
+                    "New boxes per second, by image.",
                     ((_rate("boxes_created_total", "image"), "{{image}}"),),
                 ),
                 Panel(
                     "Boxes recycled",
                     "ops",
-                    "Boxes replaced as planned, by reason.",
+                    "Boxes replaced as planned per second, by reason.",
                     ((_rate("boxes_recycled_total", "reason"), "{{reason}}"),),
                 ),
                 Panel(
-                    "Boxes taken down",
+                    "Boxes destroyed",
                     "ops",
-                    "Every box that ended, by reason. `broken`: it failed, or could not be proved clean.",
+                    "All destroyed boxes, by reason. A broken box failed or could not be proved clean.",
                     ((_rate("boxes_destroyed_total", "reason"), "{{reason}}"),),
                 ),
-                Panel("Boxes up", "short", "By image.", (("sum by (image) (sandbox_boxes)", "{{image}}"),)),
+                Panel(
+                    "Running boxes",
+                    "short",
+                    "Boxes that run now, by image.",
+                    (("sum by (image) (sandbox_boxes)", "{{image}}"),),
+                ),
             ),
         ),
         (
@@ -278,13 +283,13 @@ RELIABILITY = Dashboard(
                 Panel(
                     "Refused",
                     "ops",
-                    "Submissions not accepted, by reason. QueueFull: more comes in than the workers can do.",
+                    "Refused submissions, by reason. QueueFull means that more arrive than the workers can run.",
                     ((_rate("submissions_refused_total", "reason"), "{{reason}}"),),
                 ),
                 Panel(
-                    "Given up",
+                    "Abandoned",
                     "ops",
-                    "Submissions whose client went away, and jobs that were cancelled.",
+                    "Submissions whose client disconnected, and cancelled jobs.",
                     (
                         (_rate("submissions_abandoned_total"), "abandoned"),
                         (_rate("jobs_cancelled_total"), "cancelled"),
@@ -293,7 +298,7 @@ RELIABILITY = Dashboard(
                 Panel(
                     "Server errors",
                     "percentunit",
-                    "Part of the answers with a status from 500 on, refusals (503) apart.",
+                    "Fraction of the responses with a 5xx status. 503, a refusal, does not count.",
                     ((SERVER_ERRORS, "5xx"),),
                 ),
             ),
@@ -302,31 +307,36 @@ RELIABILITY = Dashboard(
             "Webhooks",
             (
                 Panel(
-                    "Webhook tries",
+                    "Webhook attempts",
                     "ops",
-                    "Requests made to deliver webhooks, by what came of them.",
+                    "Requests that deliver webhooks, by outcome.",
                     ((_rate("webhook_attempts_total", "outcome"), "{{outcome}}"),),
                 ),
                 Panel(
                     "Webhooks waiting",
                     "short",
-                    "Not delivered yet.",
+                    "Webhooks that have not been delivered yet.",
                     (("max(sandbox_webhooks_waiting)", "waiting"),),
                 ),
                 Panel(
-                    "Webhook try, 95 %",
+                    "Webhook attempt, 95 %",
                     "s",
-                    "How long 95 % of the tries took at most: the receivers' speed.",
+                    "95th percentile of the duration of an attempt. It shows how fast the receivers are.",
                     ((_quantile(0.95, "webhook_attempt_duration_seconds"), "95 %"),),
                 ),
             ),
         ),
         (
-            "The API's process",
+            "The API process",
             (
-                Panel("Memory", "bytes", "Resident.", (("process_resident_memory_bytes", "{{instance}}"),)),
-                Panel("CPU", "percentunit", "Of one core.", ((f"rate(process_cpu_seconds_total[{RATE}])", ""),)),
-                Panel("Open files", "short", "Sockets too.", (("process_open_fds", "{{instance}}"),)),
+                Panel("Memory", "bytes", "Resident memory.", (("process_resident_memory_bytes", "{{instance}}"),)),
+                Panel(
+                    "CPU",
+                    "percentunit",
+                    "CPU time as a fraction of one core.",
+                    ((f"rate(process_cpu_seconds_total[{RATE}])", ""),),
+                ),
+                Panel("Open files", "short", "Open files and sockets.", (("process_open_fds", "{{instance}}"),)),
             ),
         ),
     ),
@@ -337,18 +347,19 @@ RL = Dashboard(
     "Sandbox: RL and GPU",
     (
         (
-            "Steps as the service sees them",
+            "Rewards",
             (
                 Panel(
                     "Mean reward",
                     "short",
-                    "Of the latest POST /reward, by policy.",
+                    "Mean reward of the latest POST /reward, by policy.",
                     (("max by (policy) (sandbox_reward_mean)", "{{policy}}"),),
                 ),
                 Panel(
                     "Groups",
                     "percentunit",
-                    "Groups of completions of one task. Those that all pass or all fail teach nothing.",
+                    "Groups of completions for one task, by outcome. A model learns nothing from a group in which all"
+                    " completions pass or all fail.",
                     (
                         (
                             f"{_rate('reward_groups_total', 'outcome')} / on() group_left() "
@@ -361,7 +372,7 @@ RL = Dashboard(
                 Panel(
                     "Pass rate",
                     "percentunit",
-                    "Part of the completions that passed all their tests.",
+                    "Fraction of the completions that passed all their tests.",
                     (
                         (
                             _share(
@@ -375,14 +386,14 @@ RL = Dashboard(
                 Panel(
                     "Completions",
                     "ops",
-                    "By outcome. `lost`: our failure, the trainer got no reward and should drop them.",
+                    "Completions per second by outcome. A lost completion got no reward because the service failed.",
                     ((_rate("reward_completions_total", "outcome"), "{{outcome}}"),),
                     "stacked",
                 ),
                 Panel(
-                    "Verdicts of the lane rl",
+                    "Acceptance to result, lane rl",
                     "s",
-                    "From acceptance to result.",
+                    "Quantiles of the time from acceptance to result in the lane rl.",
                     tuple((_quantile(part, "end_to_end_seconds", where='lane="rl"'), name) for part, name in QUANTILES),
                 ),
             ),
@@ -393,13 +404,13 @@ RL = Dashboard(
                 Panel(
                     "Tokens",
                     "ops",
-                    "Tokens a second that the generation servers read and generated.",
+                    "Tokens per second that the generation servers read and generated.",
                     ((_rate("gpu_tokens_total", "direction"), "{{direction}}"),),
                 ),
                 Panel(
                     "Requests in the servers",
                     "short",
-                    "Worked on, and waiting for their turn.",
+                    "Requests that the generation servers process, and requests that wait.",
                     (
                         ("sum(sandbox_gpu_requests_running)", "running"),
                         ("sum(sandbox_gpu_requests_waiting)", "waiting"),
@@ -408,7 +419,7 @@ RL = Dashboard(
                 Panel(
                     "Key-value cache",
                     "percentunit",
-                    "In use. Near 100 % requests are put off.",
+                    "Used fraction of the key-value cache. Near 100 %, requests are delayed.",
                     (("max(sandbox_gpu_kv_cache_usage_ratio)", "used"),),
                 ),
             ),
@@ -416,34 +427,44 @@ RL = Dashboard(
         (
             "Training",
             (
-                Panel("Loss", "short", "By kind of job.", (("max by (kind) (sandbox_gpu_training_loss)", "{{kind}}"),)),
+                Panel(
+                    "Loss",
+                    "short",
+                    "Training loss, by kind of job.",
+                    (("max by (kind) (sandbox_gpu_training_loss)", "{{kind}}"),),
+                ),
                 Panel(
                     "Reward and pass rate",
                     "short",
-                    "As the jobs report them.",
+                    "Reward and pass rate that the jobs report.",
                     (
                         ("max by (kind) (sandbox_gpu_job_reward)", "reward, {{kind}}"),
                         ("max by (kind) (sandbox_gpu_job_pass_ratio)", "pass rate, {{kind}}"),
                     ),
                 ),
-                Panel("Step", "short", "By kind of job.", (("max by (kind) (sandbox_gpu_training_step)", "{{kind}}"),)),
                 Panel(
-                    "Tokens a second, as jobs report them",
+                    "Step",
                     "short",
-                    "By kind of job.",
+                    "Current training step, by kind of job.",
+                    (("max by (kind) (sandbox_gpu_training_step)", "{{kind}}"),),
+                ),
+                Panel(
+                    "Tokens per second of jobs",
+                    "short",
+                    "Tokens per second that the jobs report, by kind of job.",
                     (("max by (kind) (sandbox_gpu_job_tokens_per_second)", "{{kind}}"),),
                 ),
                 Panel(
                     "Where a step's time goes",
                     "percentunit",
-                    "Seconds a second: generating, waiting for verdicts and nothing else, updating weights.",
+                    "Fraction of the time spent generating, only waiting for verdicts, and updating weights.",
                     tuple(zip(GPU_TIME, ("generation", "verdict wait", "training"), strict=True)),
                     "stacked",
                 ),
                 Panel(
                     "Verdict wait",
                     "percentunit",
-                    "Part of the steps' time that GPUs waited for verdicts. The aim is below 5 %.",
+                    "Fraction of the steps' time in which GPUs waited for verdicts. The goal is less than 5 %.",
                     ((VERDICT_WAIT, "verdict wait"),),
                 ),
             ),
@@ -452,15 +473,15 @@ RL = Dashboard(
             "Jobs",
             (
                 Panel(
-                    "GPU jobs that run",
+                    "Running GPU jobs",
                     "short",
-                    "By kind.",
+                    "GPU jobs that run now, by kind.",
                     (("sum by (kind) (sandbox_gpu_jobs_running)", "{{kind}}"),),
                 ),
                 Panel(
-                    "GPU jobs that ended",
+                    "Finished GPU jobs",
                     "short",
-                    "In the last hour, by kind and status.",
+                    "GPU jobs that ended in the last hour, by kind and status.",
                     (("sum by (kind, status) (increase(sandbox_gpu_jobs_total[1h]))", "{{kind}} {{status}}"),),
                 ),
             ),

@@ -1,4 +1,4 @@
-// The REST API from this page: one way to ask, one kind of error, and the key when the service wants one.
+// Requests to the REST API: sends the API key if the service requires one, and turns errors into `Problem`.
 
 const base = new URL("..", import.meta.url);
 const KEY = "sandbox.key";
@@ -13,31 +13,31 @@ export class Problem extends Error {
 }
 
 export async function ask(path, { method = "GET", body, headers = {}, signal } = {}) {
-  const answer = await send(path, { method, body, headers, signal });
-  return answer.json();
+  const response = await send(path, { method, body, headers, signal });
+  return response.json();
 }
 
 export function post(path, body, { signal, keep = false } = {}) {
-  // A key of its own lets the result be kept, so that the live view can open it in full.
+  // With an idempotency key the service stores the result, so the live view can open it in full.
   const headers = keep ? { "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()).slice(2) } : {};
   return ask(path, { method: "POST", body, headers, signal });
 }
 
-// Server-sent events by fetch, because EventSource cannot send a key. Ends when the server or `signal` does.
+// Read server-sent events until the server or `signal` ends the stream. EventSource cannot send a key, fetch can.
 export async function listen(path, onEvent, signal) {
-  const answer = await send(path, { headers: { Accept: "text/event-stream" }, signal });
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  const response = await send(path, { headers: { Accept: "text/event-stream" }, signal });
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
     const events = (rest + value).split(/\r?\n\r?\n/);
     rest = events.pop();
-    for (const event of events) tell(event, onEvent);
+    for (const event of events) dispatch(event, onEvent);
   }
 }
 
-function tell(event, onEvent) {
+function dispatch(event, onEvent) {
   const data = [];
   let kind = "message";
   for (const line of event.split(/\r?\n/)) {
@@ -54,37 +54,37 @@ async function send(path, { method = "GET", body, headers = {}, signal }) {
     if (key) all.Authorization = `Bearer ${key}`;
     if (body !== undefined) all["Content-Type"] = "application/json";
     const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
-    // With a key of ours no browser's own prompt is wanted; without one, a proxy before the service may know a cookie.
+    // "omit" suppresses the browser's own password prompt. Without a key, a proxy before the service may need a cookie.
     const credentials = key ? "omit" : "same-origin";
     const options = { method, headers: all, body: text, signal, credentials, cache: "no-store" };
-    const answer = await reach(new URL(path, base), options);
-    if (answer.ok) return answer;
-    const problem = await problemOf(answer);
-    if (answer.status !== 401) throw problem;
-    // Another request may have been given a key while this one was under way.
+    const response = await fetchResponse(new URL(path, base), options);
+    if (response.ok) return response;
+    const problem = await parseProblem(response);
+    if (response.status !== 401) throw problem;
+    // Another request may have received a key while this one was in flight.
     if (sessionStorage.getItem(KEY) === key && !(await askForKey(Boolean(key)))) throw problem;
   }
 }
 
-async function reach(url, options) {
+async function fetchResponse(url, options) {
   try {
     return await fetch(url, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem(0, "The service does not answer", "The service does not answer. Is it running?");
+    throw new Problem(0, "The service does not respond", "The service does not respond. Is it running?");
   }
 }
 
-async function problemOf(answer) {
+async function parseProblem(response) {
   try {
-    const told = await answer.json();
-    return new Problem(answer.status, told.title ?? answer.statusText, told.detail, told.errors);
+    const payload = await response.json();
+    return new Problem(response.status, payload.title ?? response.statusText, payload.detail, payload.errors);
   } catch {
-    return new Problem(answer.status, answer.statusText || `HTTP ${answer.status}`, "");
+    return new Problem(response.status, response.statusText || `HTTP ${response.status}`, "");
   }
 }
 
-// Another key than the one that is in use; true when one was given.
+// Ask for a different key. Returns true if the user entered one.
 export function changeKey() {
   return askForKey(false);
 }
@@ -101,8 +101,8 @@ function openKeyDialog(refused, resolve) {
   const input = document.getElementById("key-input");
   const why = document.getElementById("key-why");
   why.textContent = refused
-    ? "That key was refused. Try another; it stays in this tab and is gone when the tab is closed."
-    : "It stays in this tab and is gone when the tab is closed.";
+    ? "The service refused this key. Try another one. The key stays in this tab and is deleted when you close the tab."
+    : "The key stays in this tab and is deleted when you close the tab.";
   sessionStorage.removeItem(KEY);
   input.value = "";
   let given = false;

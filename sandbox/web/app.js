@@ -1,4 +1,4 @@
-// The page: which view is shown, light or dark, and whether the service is well.
+// The page around the views: navigation, color theme, and the health of the service.
 
 import { announce, replace, h } from "./dom.js";
 
@@ -43,12 +43,12 @@ function theme(name) {
   else document.documentElement.dataset.theme = name;
   const button = document.getElementById("theme");
   replace(button, h("span", { "aria-hidden": "true" }, SIGNS[name]));
-  button.setAttribute("aria-label", `Colours: ${name}. Change`);
-  button.title = `Colours: ${name}`;
+  button.setAttribute("aria-label", `Color theme: ${name}. Change it`);
+  button.title = `Color theme: ${name}`;
   try {
     localStorage.setItem("sandbox.theme", name);
   } catch {
-    return; // storage is off: the choice lasts as long as the page
+    return; // storage is disabled: the choice lasts until the page is closed
   }
 }
 
@@ -65,12 +65,13 @@ async function health() {
   let text = "not ready";
   let well = false;
   try {
-    const told = await fetch("health/ready", { cache: "no-store" }).then((answer) => answer.json());
-    well = told.ready;
-    text = well ? `${told.workers} slot${told.workers === 1 ? "" : "s"}` : told.problems?.[0] ?? text;
-    if (well && told.missing_walls?.length) text += `, ${told.missing_walls.length} walls missing`;
+    const report = await fetch("health/ready", { cache: "no-store" }).then((response) => response.json());
+    well = report.ready;
+    text = well ? `${report.workers} slot${report.workers === 1 ? "" : "s"}` : report.problems?.[0] ?? text;
+    const missing = report.missing_walls?.length;
+    if (well && missing) text += `, ${missing} isolation layer${missing === 1 ? "" : "s"} missing`;
   } catch {
-    text = "no answer";
+    text = "no response";
   }
   place.className = `health ${well ? "well" : "ill"}`;
   if (place.textContent !== text) replace(place, h("span", { class: "dot", "aria-hidden": "true" }), text);
@@ -83,7 +84,7 @@ document.getElementById("theme").addEventListener("click", () => {
   theme(chosen);
 });
 document.getElementById("skip").addEventListener("click", (event) => {
-  event.preventDefault(); // the fragment holds the view
+  event.preventDefault(); // the fragment of the URL names the view
   document.getElementById("main").focus();
 });
 addEventListener("hashchange", route);

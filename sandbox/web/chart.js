@@ -1,4 +1,4 @@
-// Verdicts a second as stacked bars, two minutes of them.
+// A chart of the verdicts per second in the last two minutes, as stacked bars.
 
 import { replace, svg } from "./dom.js";
 import { VERDICTS, tone } from "./verdicts.js";
@@ -13,11 +13,12 @@ export class RateChart {
     this.grid = svg("g", { class: "chart-grid" });
     this.element = svg("svg", {
       class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img",
-      "aria-label": "Verdicts a second, the last two minutes",
+      "aria-label": "Verdicts per second in the last two minutes",
     }, this.grid, this.bars);
   }
 
-  // `seconds`: [{at, verdicts: {verdict: number}}]; `now` is the end of the axis. Returns the highest second.
+  // `seconds` is [{at, verdicts: {verdict: number}}] and `now` is the end of the axis. Returns the highest number of
+  // verdicts in a second (`most`) and the number at the top of the chart (`top`).
   draw(seconds, now) {
     const total = (second) => Object.values(second.verdicts).reduce((sum, number) => sum + number, 0);
     const most = Math.max(0, ...seconds.map(total));

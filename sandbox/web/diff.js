@@ -1,4 +1,4 @@
-// Two outputs line by line: the longest common subsequence of lines, shown as one list.
+// A line diff of two outputs, computed as the longest common subsequence of their lines.
 
 import { h } from "./dom.js";
 
@@ -6,7 +6,7 @@ const MOST_LINES = 1_000;
 const SIGN = { same: " ", missing: "−", extra: "+" };
 const SAID = { same: "", missing: "expected, not printed: ", extra: "printed, not expected: " };
 
-// [{kind: same | missing | extra, text}], where `missing` is only in `expected` and `extra` only in `printed`.
+// Return [{kind: same | missing | extra, text}]. `missing` lines are only in `expected`, `extra` only in `printed`.
 export function difference(expected, printed) {
   const left = linesOf(expected);
   const right = linesOf(printed);
@@ -43,10 +43,10 @@ function middle(left, right) {
         : Math.max(best[(row + 1) * width + column], best[row * width + column + 1]);
     }
   }
-  return walked(left, right, best, width);
+  return trace(left, right, best, width);
 }
 
-function walked(left, right, best, width) {
+function trace(left, right, best, width) {
   const found = [];
   let row = 0;
   let column = 0;
@@ -70,7 +70,7 @@ export function diffList(expected, printed) {
   const lines = difference(expected, printed);
   const same = isSame(lines);
   const legend = same
-    ? h("p", { class: "muted" }, "The same, line by line.")
+    ? h("p", { class: "muted" }, "All lines are the same.")
     : h("p", { class: "legend" }, h("span", { class: "diff-missing" }, "− expected"), " ", h("span", { class: "diff-extra" }, "+ printed"));
   const list = h("ol", { class: "diff", "aria-label": "Difference between expected and printed output" },
     lines.slice(0, MOST_LINES).map(({ kind, text }) =>

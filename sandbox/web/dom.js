@@ -1,14 +1,14 @@
-// Elements out of plain values. Whatever a program printed becomes a text node here, and nothing else, ever.
+// Build DOM elements from plain values. Output of programs only ever becomes text nodes, never markup.
 
 export function h(tag, properties = {}, ...children) {
-  return filled(document.createElement(tag), properties, children);
+  return fill(document.createElement(tag), properties, children);
 }
 
 export function svg(tag, properties = {}, ...children) {
-  return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), properties, children);
+  return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), properties, children);
 }
 
-function filled(element, properties, children) {
+function fill(element, properties, children) {
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
@@ -23,14 +23,14 @@ export function replace(parent, ...children) {
   parent.replaceChildren(...children.flat(2).filter(Boolean));
 }
 
-// Said to screen readers, shown to nobody.
+// Announce a text to screen readers without showing it.
 export function announce(text) {
   document.getElementById("announcer").textContent = text;
 }
 
 let fields = 0;
 
-// A label and its control, tied by an id of their own.
+// Return a control with its label and an optional hint.
 export function field(label, control, hint) {
   control.id ||= `field-${(fields += 1)}`;
   const parts = [h("label", { for: control.id }, label), control];

@@ -1,5 +1,5 @@
-// A text area that shows line numbers and colours its source. The text area stays what it is: undo, selection,
-// spelling, screen readers and phones work as in any other; the colours lie in a layer behind it.
+// A text area with line numbers and syntax highlighting. The highlighted text is in a layer behind the text area, so
+// undo, selection, spell checking, screen readers and phones work as in any other text area.
 
 import { h, replace } from "./dom.js";
 import { tokens } from "./highlight.js";
@@ -64,7 +64,7 @@ export class Editor {
       event.preventDefault();
       onRun(event.shiftKey);
     } else if (event.key === "Escape") {
-      this.leaving = true; // the next Tab moves on, so that nobody is caught in here
+      this.leaving = true; // the next Tab moves the focus, so keyboard users can leave the editor
     } else if (event.key === "Tab" && !this.leaving && !event.ctrlKey && !event.altKey && !event.metaKey) {
       event.preventDefault();
       this.indent(event.shiftKey);
@@ -105,7 +105,7 @@ export class Editor {
     this.type(`\n${/^[ \t]*/.exec(line)[0]}${deeper}`);
   }
 
-  // execCommand is the one way to change a text area that its undo remembers.
+  // execCommand is the only way to change a text area that undo can revert.
   type(text) {
     const done = text ? document.execCommand("insertText", false, text) : document.execCommand("delete");
     if (done) return;

@@ -1,4 +1,4 @@
-// Who holds which GPU until when, and GPU jobs and how far they are; nothing is shown where there is no GPU pool.
+// The GPU leases and the progress of GPU jobs. Hidden if there is no GPU pool.
 
 import { ask } from "./api.js";
 import { h, replace, shorten } from "./dom.js";
@@ -6,7 +6,7 @@ import { seconds } from "./verdicts.js";
 
 const EVERY_MS = 3_000;
 const SHOWN = 20;
-const opened = new Set(); // ids of jobs whose whole error is shown
+const opened = new Set(); // ids of jobs whose full error is shown
 
 export class GpuJobs {
   constructor() {
@@ -58,7 +58,7 @@ function item(job) {
     bar, h("div", { class: "muted small" }, facts.join(" · ")), job.error ? error(job) : null);
 }
 
-// The last line of a traceback is what it is about; all of it is a click away, and stays open when the list is drawn anew.
+// Show the last line of a traceback, and all of it after a click. It stays open when the list is redrawn.
 function error({ id, error: text }) {
   const lines = text.trim().split("\n");
   if (lines.length === 1) return h("div", { class: "muted small" }, text);

@@ -1,4 +1,4 @@
-// Light colouring of source: comments, strings, numbers and keywords. It reads a line at a time and never fails.
+// Simple syntax highlighting of comments, strings, numbers and keywords. It accepts any text.
 
 const C_WORDS =
   "alignas auto bool break case catch char class const constexpr continue default delete do double else enum explicit " +
@@ -41,7 +41,7 @@ const FAMILIES = [
 const OTHER = { ...HASH, words: SHELL_WORDS };
 const LONGEST = 60_000;
 
-// [class or "", text] pairs that together are the source again.
+// Return pairs [class or "", text] whose texts together are the source.
 export function tokens(source, language) {
   if (source.length > LONGEST) return [["", source]];
   const family = FAMILIES.find(([pattern]) => pattern.test(language))?.[1] ?? OTHER;

@@ -1,4 +1,4 @@
-// What goes on now: verdicts a second, lanes, slots, and what ended last.
+// The live view: verdicts per second, lanes, slots, and recent submissions.
 
 import { announce, field, h, replace, shorten } from "./dom.js";
 import { ask, changeKey, listen } from "./api.js";
@@ -17,14 +17,14 @@ let paused = false;
 export async function build(place) {
   parts.chart = new RateChart();
   parts.scale = h("span", { class: "muted" });
-  parts.tiles = Object.fromEntries(["Verdicts a second", "Accepted", "Queued", "Slots busy"].map((name) => [name, h("dd", {}, "–")]));
+  parts.tiles = Object.fromEntries(["Verdicts per second", "Accepted", "Queued", "Slots busy"].map((name) => [name, h("dd", {}, "–")]));
   parts.lanes = h("ul", { class: "lanes" });
   parts.slots = h("ul", { class: "slots" });
   parts.state = h("p", { class: "muted", role: "status" }, "Connecting…");
   parts.rows = h("tbody");
   parts.search = h("input", { type: "search", id: "search", placeholder: "id, language, worker", oninput: () => filter() });
   parts.verdict = h("select", { id: "verdict-filter", onchange: () => filter() },
-    h("option", { value: "" }, "every verdict"), VERDICTS.map((each) => h("option", { value: each }, words(each))));
+    h("option", { value: "" }, "all verdicts"), VERDICTS.map((each) => h("option", { value: each }, words(each))));
   parts.count = h("span", { class: "muted", role: "status" });
   parts.pause = h("button", { type: "button", id: "pause", "aria-pressed": "false", onclick: () => pause() }, "Pause");
   parts.gpu = new GpuJobs();
@@ -32,8 +32,8 @@ export async function build(place) {
     h("div", { class: "title-bar" }, h("h1", {}, "Live"), parts.state, h("span", { class: "grow" }), parts.pause),
     h("dl", { class: "tiles" }, Object.entries(parts.tiles).map(([name, value]) => h("div", { class: "card tile" }, h("dt", {}, name), value))),
     h("div", { class: "split uneven" },
-      h("section", { class: "card", "aria-label": "Verdicts a second" },
-        h("div", { class: "card-title" }, h("h2", {}, "Verdicts a second"), parts.scale), parts.chart.element,
+      h("section", { class: "card", "aria-label": "Verdicts per second" },
+        h("div", { class: "card-title" }, h("h2", {}, "Verdicts per second"), parts.scale), parts.chart.element,
         h("div", { class: "axis muted", "aria-hidden": "true" }, h("span", {}, "2 min ago"), h("span", {}, "now")), legend()),
       h("section", { class: "card", "aria-label": "Queue by lane" },
         h("div", { class: "card-title" }, h("h2", {}, "Queue by lane")), parts.lanes)),
@@ -57,14 +57,14 @@ function recentCard() {
     h("div", { class: "filters" }, field("Search", parts.search), field("Verdict", parts.verdict)),
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of recent submissions" },
       h("table", { class: "recent" },
-        h("thead", {}, h("tr", {}, ["Ended", "Verdict", "Kind", "Language", "Lane", "Waited", "Took", "Id"].map((name) => h("th", { scope: "col" }, name)))),
+        h("thead", {}, h("tr", {}, ["Ended", "Verdict", "Kind", "Language", "Lane", "Waited", "Took", "ID"].map((name) => h("th", { scope: "col" }, name)))),
         parts.rows)));
 }
 
 function legend() {
-  return h("ul", { class: "legend-list", "aria-label": "Colours of the chart" },
+  return h("ul", { class: "legend-list", "aria-label": "Colors of the chart" },
     VERDICTS.filter((each) => !["ok", "skipped"].includes(each)).map((each) =>
-      h("li", {}, h("span", { class: `swatch tone-${tone(each)}`, "aria-hidden": "true" }), each === "accepted" ? "Accepted, ended well" : words(each))));
+      h("li", {}, h("span", { class: `swatch tone-${tone(each)}`, "aria-hidden": "true" }), each === "accepted" ? "Accepted, succeeded" : words(each))));
 }
 
 async function start() {
@@ -72,10 +72,10 @@ async function start() {
   const here = (listening = new AbortController());
   while (!here.signal.aborted) {
     try {
-      await ask("languages", { signal: here.signal }); // asks for a key where one is wanted
+      await ask("languages", { signal: here.signal }); // asks the user for a key if the service requires one
       if (!parts.gpu.started) parts.gpu.start(here.signal);
-      await listen("live/events", told, here.signal);
-      if (!here.signal.aborted) lost("The connection ended");
+      await listen("live/events", handleEvent, here.signal);
+      if (!here.signal.aborted) lost("The connection was closed");
     } catch (problem) {
       if (here.signal.aborted) return;
       if (problem.status === 403) {
@@ -89,11 +89,11 @@ async function start() {
 }
 
 function lost(why) {
-  parts.state.textContent = `${why}. Trying again…`;
+  parts.state.textContent = `${why}${/[.?]$/.test(why) ? "" : "."} Reconnecting…`;
   parts.state.className = "ill";
 }
 
-// The key may submit, but not watch.
+// The key may submit programs, but not open the live view.
 function refused(problem) {
   parts.state.className = "ill";
   const again = async () => (await changeKey()) && start();
@@ -103,7 +103,7 @@ function refused(problem) {
 function pause() {
   paused = !paused;
   parts.pause.setAttribute("aria-pressed", String(paused));
-  parts.pause.textContent = paused ? "Go on" : "Pause";
+  parts.pause.textContent = paused ? "Resume" : "Pause";
   if (paused) {
     leave();
     parts.state.textContent = "Paused";
@@ -112,7 +112,7 @@ function pause() {
   }
 }
 
-function told(kind, data) {
+function handleEvent(kind, data) {
   if (kind !== "view") {
     lost(data.detail || data.title);
     return;
@@ -127,13 +127,13 @@ function told(kind, data) {
 
 function drawRates(data) {
   const { most, top } = parts.chart.draw(data.seconds, Math.floor(data.at));
-  parts.scale.textContent = most ? `full height: ${top} a second` : "nothing in two minutes";
-  // The current second is not over, and workers tell of the last half second late.
+  parts.scale.textContent = most ? `full height: ${top} per second` : "no verdicts in the last two minutes";
+  // Leave out the current second, which is not over, and the one before: workers report up to half a second late.
   const last = data.seconds.filter((each) => each.at < Math.floor(data.at) - 1 && each.at >= Math.floor(data.at) - 1 - RATE_OVER_S);
   const count = (wanted) => last.reduce((sum, each) => sum + Object.entries(each.verdicts).reduce((all, [name, number]) => all + (wanted(name) ? number : 0), 0), 0);
   const all = count(() => true);
   const good = count((name) => tone(name) === "good");
-  parts.tiles["Verdicts a second"].textContent = (all / RATE_OVER_S).toFixed(all < 10 * RATE_OVER_S ? 1 : 0);
+  parts.tiles["Verdicts per second"].textContent = (all / RATE_OVER_S).toFixed(all < 10 * RATE_OVER_S ? 1 : 0);
   parts.tiles.Accepted.textContent = all ? `${Math.round((100 * good) / all)} %` : "–";
 }
 
@@ -154,14 +154,14 @@ function drawSlots(slots, at) {
   const heard = slots.filter((slot) => slot.state !== "silent" && !slot.express);
   parts.tiles["Slots busy"].textContent = `${heard.filter((slot) => slot.running).length} / ${heard.length}`;
   replace(parts.slots, slots.length ? slots.map((slot) => h("li", { class: `slot state-${slot.state}` },
-    h("div", { class: "slot-head" }, h("span", { class: "dot", "aria-hidden": "true" }), h("strong", {}, slot.state), slot.express ? h("span", { class: "muted", title: "Takes what waits behind long programs of other lanes" }, "express") : null, h("span", { class: "muted" }, slot.host)),
+    h("div", { class: "slot-head" }, h("span", { class: "dot", "aria-hidden": "true" }), h("strong", {}, slot.state), slot.express ? h("span", { class: "muted", title: "Reserved for programs that would wait behind long ones of other lanes" }, "reserved") : null, h("span", { class: "muted" }, slot.host)),
     h("div", { class: "slot-now" }, now(slot, at)),
-    h("div", { class: "muted small" }, `${slot.done} done · ${slot.boxes.length ? `warm: ${slot.boxes.join(", ")}` : "no warm box"}`))) : h("li", { class: "empty" }, "No worker is known. `sandbox worker` starts some."));
+    h("div", { class: "muted small" }, `${slot.done} done · ${slot.boxes.length ? `warm boxes: ${slot.boxes.join(", ")}` : "no warm box"}`))) : h("li", { class: "empty" }, "No workers are running. Start them with `sandbox worker`."));
 }
 
 function now(slot, at) {
-  if (slot.state === "silent") return `not heard for ${seconds(slot.heard_s)}`;
-  if (!slot.running) return "waits for work";
+  if (slot.state === "silent") return `no heartbeat for ${seconds(slot.heard_s)}`;
+  if (!slot.running) return "waiting for work";
   return `${slot.running.kind} ${slot.running.language}, ${seconds(Math.max(0, at - slot.since))}`;
 }
 
@@ -184,7 +184,7 @@ function row(one) {
   return element;
 }
 
-// The submission's first letters, and which item of it this is.
+// Return the beginning of the submission's id, and the item's index in a batch.
 function shortId(id) {
   const [submission, index] = id.split(".");
   return index === undefined ? shorten(submission, 12) : `${shorten(submission, 8)}.${index}`;
@@ -206,7 +206,7 @@ async function show(one) {
   const dialog = document.getElementById("detail-dialog");
   const facts = [["Ended", new Date(one.at * 1000).toLocaleString()], ["Kind", one.kind], ["Language", one.language], ["Lane", one.lane],
     ["Waited", seconds(one.queued_s)], ["Took", seconds(one.took_s)], ["Worker", one.worker]];
-  const full = h("div", {}, h("p", { class: "muted" }, one.job ? "Fetching the result…" : "The result went to its client and was not kept. Send Prefer: respond-async or an Idempotency-Key to keep one."));
+  const full = h("div", {}, h("p", { class: "muted" }, one.job ? "Fetching the result…" : "The service sent the result to the client and did not store it. To store results, send Prefer: respond-async or an Idempotency-Key."));
   replace(dialog,
     h("div", { class: "card-title" }, h("h2", { id: "detail-title" }, chip(one.verdict), " ", h("span", { class: "mono" }, one.id)),
       h("button", { type: "button", class: "icon-button", "aria-label": "Close", onclick: () => dialog.close() }, "×")),
@@ -219,7 +219,7 @@ async function show(one) {
     const job = await ask(`jobs/${encodeURIComponent(one.job)}`);
     const index = one.id === one.job ? null : Number(one.id.slice(one.job.length + 1));
     const result = index === null ? job.result : (job.result?.results?.[index] ?? job);
-    replace(full, result ? output("Result", JSON.stringify(result, null, 2)) : h("p", {}, `The job is ${job.status}; its result comes when all of it is done.`));
+    replace(full, result ? output("Result", JSON.stringify(result, null, 2)) : h("p", {}, `The job is ${job.status}. The result is available when all items are done.`));
   } catch (problem) {
     replace(full, h("p", { class: "ill" }, problem.message));
   }

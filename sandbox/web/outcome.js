@@ -1,4 +1,4 @@
-// What came of a program: verdict, usage, outputs, and where they differ from what was expected.
+// The result of a program: verdict, usage, outputs, and the differences from the expected output.
 
 import { h, replace } from "./dom.js";
 import { diffList, difference, isSame } from "./diff.js";
@@ -10,7 +10,7 @@ const SHOWN_TESTS = 200;
 export function failed(problem) {
   const fields = (problem.errors ?? []).map((each) => h("li", {}, h("code", {}, each.field), ": ", each.message));
   return h("div", { class: "banner tone-bad", role: "alert" },
-    h("strong", {}, problem.title ?? "That did not work"),
+    h("strong", {}, problem.title ?? "Error"),
     h("p", {}, problem.message),
     fields.length > 1 && h("ul", {}, fields));
 }
@@ -19,13 +19,13 @@ export function executed(result, expected) {
   const compiling = result.status === "compile_error" ? result.compile : null;
   const differs = result.status === "ok" && expected && !isSame(difference(expected, result.stdout));
   return h("div", {},
-    banner(differs ? "output_differs" : result.status, differs ? "the program ended well" : ending(result)),
+    banner(differs ? "output_differs" : result.status, differs ? "the program succeeded" : ending(result)),
     facts([["CPU", seconds(result.usage.cpu_time_s)], ["Elapsed", seconds(result.usage.wall_time_s)],
       ["Memory", memory(result.usage.memory_mb)], ["Waited", seconds(result.queue_time_s)], compiled(result.compile)]),
     result.message && h("p", { class: "muted" }, result.message),
     compiling && output("Compiler", compiling.stderr || compiling.stdout || compiling.message),
     !compiling && (expected
-      ? h("div", {}, h("h3", {}, "Expected against printed"), diffList(expected, result.stdout))
+      ? h("div", {}, h("h3", {}, "Expected and printed output"), diffList(expected, result.stdout))
       : output("Standard output", result.stdout, result.stdout_truncated)),
     !compiling && result.stderr && output("Standard error", result.stderr, result.stderr_truncated));
 }
@@ -67,8 +67,8 @@ export function output(title, text, truncated = false) {
   const long = text.length > SHOWN_CHARACTERS;
   return h("div", {},
     h("h3", {}, title),
-    text === "" ? h("p", { class: "empty" }, "nothing") : h("pre", { class: "output", tabindex: "0", "aria-label": title }, text.slice(0, SHOWN_CHARACTERS)),
-    (truncated || long) && h("p", { class: "muted" }, truncated ? "Cut at the output limit." : `The first ${SHOWN_CHARACTERS} characters are shown.`));
+    text === "" ? h("p", { class: "empty" }, "empty") : h("pre", { class: "output", tabindex: "0", "aria-label": title }, text.slice(0, SHOWN_CHARACTERS)),
+    (truncated || long) && h("p", { class: "muted" }, truncated ? "Truncated at the output limit." : `Shows the first ${SHOWN_CHARACTERS.toLocaleString()} characters.`));
 }
 
 function table(results, tests, printed) {
@@ -91,14 +91,14 @@ function testRow(result, test, index, printed) {
 
 async function showTest(body, result, test, printed) {
   const input = output("Input", test.stdin);
-  const place = h("div", {}, h("p", { class: "muted" }, "Running it once more to see what it prints…"));
+  const place = h("div", {}, h("p", { class: "muted" }, "Running the program again to show its output…"));
   replace(body, result.message && h("p", { class: "muted" }, result.message), input, place);
   try {
     const again = await printed(test);
     replace(place,
-      h("h3", {}, "Expected against printed"), diffList(test.expected, again.stdout),
+      h("h3", {}, "Expected and printed output"), diffList(test.expected, again.stdout),
       again.stderr && output("Standard error", again.stderr),
-      h("p", { class: "muted" }, `Printed in another run, which ended: ${words(again.status).toLowerCase()}.`));
+      h("p", { class: "muted" }, `This output is from a second run with the status: ${words(again.status).toLowerCase()}.`));
   } catch (problem) {
     replace(place, failed(problem));
   }

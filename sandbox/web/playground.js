@@ -1,4 +1,4 @@
-// Write a program, run it on an input or judge it on tests, and see what came of it.
+// The playground: write a program, run it on an input or judge it on tests, and see the result.
 
 import { announce, field, h, replace } from "./dom.js";
 import { ask, post } from "./api.js";
@@ -9,11 +9,11 @@ import { isStarter, SAMPLE_TESTS, starter } from "./starters.js";
 import { TestList } from "./tests.js";
 
 const CHECKERS = [
-  ["tokens", "Tokens: any white space"],
-  ["lines", "Lines: white space at their ends"],
-  ["exact", "Exact: every byte"],
+  ["tokens", "Tokens, separated by any white space"],
+  ["lines", "Lines, ignoring trailing white space"],
+  ["exact", "Exact bytes"],
   ["float", "Numbers within a tolerance"],
-  ["case_insensitive", "Tokens in any case"],
+  ["case_insensitive", "Tokens, ignoring case"],
   ["unordered_lines", "Lines in any order"],
   ["unordered_tokens", "Tokens in any order"],
   ["json", "JSON values"],
@@ -36,27 +36,27 @@ export async function build(place) {
   parts.stop = h("button", { type: "button", id: "stop", hidden: true, onclick: () => running?.abort() }, "Stop");
   parts.share = h("button", { type: "button", id: "share", onclick: () => share() }, "Copy link");
   parts.result = h("div", { id: "result", class: "result", tabindex: "-1" },
-    h("p", { class: "empty" }, "The result comes here. Run takes the standard input, Verify the tests."));
+    h("p", { class: "empty" }, "The result appears here. Run uses the standard input, Verify uses the tests."));
   place.append(h("h1", { class: "sr-only" }, "Playground"), layout());
   fill(handed ?? { language: "python", code: starter("python"), stdin: SAMPLE_TESTS[0].stdin, tests: SAMPLE_TESTS });
-  loadLanguages(); // not awaited: it may wait for a key
+  loadLanguages(); // not awaited, because it may wait until the user enters a key
 }
 
-// A shared link was opened.
+// Load the program of a shared link.
 export async function open(state) {
   if (!state || state === parts.sharedState) return;
   try {
     fill(await unpacked(state));
     announce("Program loaded from the link");
   } catch {
-    replace(parts.result, failed(new Error("This link is damaged: nothing could be read from it.")));
+    replace(parts.result, failed(new Error("This link is damaged and cannot be read. Ask for a new one.")));
   }
 }
 
-// Another view hands over a program and its tests.
+// Load a program and its tests from another view.
 export function load(state) {
   handed = state;
-  if (parts.editor) fill(state); // else when this view is built
+  if (parts.editor) fill(state); // otherwise `build` loads it
   location.hash = "#playground";
 }
 
@@ -67,7 +67,7 @@ function layout() {
         h("label", { for: "language", class: "sr-only" }, "Language"), parts.language,
         h("span", { class: "grow" }), parts.share),
       parts.editor.element,
-      h("p", { class: "hint", id: "editor-hint" }, "Tab indents; press Escape, then Tab, to leave the editor. Ctrl+Enter runs, Ctrl+Shift+Enter verifies.")),
+      h("p", { class: "hint", id: "editor-hint" }, "Tab indents. To leave the editor, press Escape, then Tab. Ctrl+Enter runs, Ctrl+Shift+Enter verifies.")),
     h("div", { class: "stack" },
       h("div", { class: "card" },
         tabs(),
@@ -79,7 +79,7 @@ function layout() {
 
 function tabs() {
   const panels = [
-    ["Input", h("div", {}, field("Standard input", parts.stdin), field("Expected output", parts.expected, "if given, Run shows the difference"))],
+    ["Input", h("div", {}, field("Standard input", parts.stdin), field("Expected output", parts.expected, "Optional. Run shows the differences."))],
     ["Tests", h("div", {}, field("Checker", parts.checker), parts.tests.element)],
   ];
   const buttons = panels.map(([name], index) =>
@@ -98,7 +98,7 @@ function tabs() {
   };
   parts.choose = choose;
   choose(0);
-  const list = h("div", { role: "tablist", "aria-label": "What the program gets", class: "tabs" }, buttons);
+  const list = h("div", { role: "tablist", "aria-label": "Input and tests", class: "tabs" }, buttons);
   list.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (step) choose((buttons.indexOf(document.activeElement) + step + buttons.length) % buttons.length, true);
@@ -125,7 +125,7 @@ function languageChosen() {
   parts.editor.setLanguage(parts.language.value);
 }
 
-// A state may come out of anybody's link: only what has the right type is taken.
+// Show a state. It may come from an untrusted link, so values of a wrong type are ignored.
 function fill(state) {
   const text = (value, other = "") => (typeof value === "string" ? value : other);
   parts.wanted = text(state.language, "python");
@@ -165,7 +165,7 @@ async function go(kind) {
   const now = state();
   if (kind === "verify" && !now.tests.length) {
     parts.choose(1);
-    replace(parts.result, failed(new Error("There is no test yet: add one under Tests.")));
+    replace(parts.result, failed(new Error("There are no tests yet. Add one under Tests.")));
     return;
   }
   running = new AbortController();
@@ -188,7 +188,7 @@ async function run({ language, code, stdin, expected }) {
 async function verify({ language, code, tests, checker }) {
   const body = { language, code, tests, checker: { type: checker }, limits: limits() };
   const result = await post("verify", body, { signal: running.signal, keep: true });
-  // A verdict comes without the output it was passed on: whoever wants to see that has the program run once more.
+  // A verdict does not include the program's output, so the page runs the program again to show it.
   const printed = (test) => post("execute", { language, code, stdin: test.stdin, limits: limits() });
   return verified(result, tests, printed);
 }
@@ -206,13 +206,13 @@ async function share() {
   const link = new URL(location.href);
   link.hash = `playground/${parts.sharedState}`;
   history.replaceState(null, "", link);
-  let told = "Link copied";
+  let message = "Link copied";
   try {
     await navigator.clipboard.writeText(link.href);
   } catch {
-    told = "Link is in the address bar";
+    message = "Link is in the address bar";
   }
-  parts.share.textContent = told;
-  announce(told);
+  parts.share.textContent = message;
+  announce(message);
   setTimeout(() => { parts.share.textContent = "Copy link"; }, 2500);
 }

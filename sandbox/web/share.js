@@ -1,5 +1,5 @@
-// The playground's state in a link: JSON, deflated where the browser can, in base64 for addresses. Nothing is stored
-// anywhere, and a server never sees it: a fragment is not sent.
+// The playground's state in the fragment of a link: JSON in base64url, compressed with deflate if the browser can. The
+// state is not stored anywhere, and browsers do not send fragments to the server.
 
 export async function packed(state) {
   const bytes = new TextEncoder().encode(JSON.stringify(state));
@@ -7,11 +7,11 @@ export async function packed(state) {
   return `z${toBase64(await through(bytes, new CompressionStream("deflate-raw")))}`;
 }
 
-// The state, or an error: a link may come from anybody.
+// Return the state of a link. Throws an error if it cannot be read or is too large: the link may be untrusted.
 export async function unpacked(text) {
   const bytes = fromBase64(text.slice(1));
   if (text[0] === "j") return JSON.parse(new TextDecoder().decode(bytes));
-  if (text[0] !== "z") throw new Error("unknown form of link");
+  if (text[0] !== "z") throw new Error("the link has an unknown format");
   return JSON.parse(new TextDecoder().decode(await through(bytes, new DecompressionStream("deflate-raw"))));
 }
 
@@ -25,7 +25,7 @@ async function through(bytes, stream) {
     const { value, done } = await reader.read();
     if (done) break;
     size += value.length;
-    if (size > MOST_BYTES) throw new Error("too large for a link");
+    if (size > MOST_BYTES) throw new Error("the link holds too much data");
     parts.push(value);
   }
   return new Uint8Array(await new Blob(parts).arrayBuffer());

@@ -1,4 +1,4 @@
-// What the editor begins with: the same small task in the commonest languages.
+// The initial program of the editor: the same small task in common languages.
 
 export const SAMPLE_TESTS = [
   { stdin: "20 22\n", expected: "42\n" },
@@ -22,7 +22,7 @@ const STARTERS = {
   lua: "local a, b = io.read('n', 'n')\nprint(string.format('%d', a + b))\n",
 };
 
-// The starter for a language or one of its dialects (`cpp17` begins as `cpp` does).
+// Return the starter for a language or one of its versions (`cpp17` uses that of `cpp`).
 export function starter(language) {
   if (language === "pypy") return STARTERS.python;
   return STARTERS[language] ?? STARTERS[language.replace(/\d+$/, "")] ?? "";

@@ -1,4 +1,4 @@
-// The list of tests: what goes in and what has to come out, for each.
+// The list of tests, each with an input and an expected output.
 
 import { announce, field, h } from "./dom.js";
 
@@ -41,7 +41,7 @@ export class TestList {
     row.remove();
     this.number();
     (next?.querySelector("textarea") ?? this.add).focus();
-    announce(`${this.list.children.length} tests left`);
+    announce(`Test removed. Tests left: ${this.list.children.length}`);
   }
 
   number() {

@@ -1,11 +1,11 @@
-// What verdicts and statuses are called, and how a value looks in units a person reads.
+// Names and colors of verdicts and statuses, and functions that format values with units.
 
 import { h } from "./dom.js";
 
 const TABLE = {
   accepted: ["AC", "Accepted", "good"],
-  ok: ["OK", "Ended well", "good"],
-  output_differs: ["OD", "Output differs", "time"], // the page's own: a run that ended well and printed something else
+  ok: ["OK", "Succeeded", "good"],
+  output_differs: ["OD", "Output differs", "time"], // only on this page: a run that succeeded with a different output
   wrong_answer: ["WA", "Wrong answer", "bad"],
   time_limit_exceeded: ["TL", "Time limit exceeded", "time"],
   memory_limit_exceeded: ["ML", "Memory limit exceeded", "memory"],

@@ -1,4 +1,4 @@
-// Candidates against inputs: who printed what the majority did, who did not, and which candidate is golden.
+// The vote view: a matrix of candidates and inputs that shows which candidates agree with the majority.
 
 import { announce, field, h, replace, shorten } from "./dom.js";
 import { post } from "./api.js";
@@ -30,9 +30,9 @@ export async function build(place) {
   parts.result = h("div", { id: "vote-result", class: "stack", "aria-live": "polite" });
   place.append(
     h("div", { class: "title-bar" }, h("h1", {}, "Vote")),
-    h("p", { class: "lead" }, "Many candidate programs, inputs without answers. The majority’s output labels each input; the candidate that agrees best, also on inputs held out, is golden."),
+    h("p", { class: "lead" }, "Run many candidate programs on inputs without known answers. The output of the majority becomes the label of each input. The golden candidate is the one that agrees best, also on held-out inputs."),
     h("div", { class: "card" },
-      field("Request", parts.request, "the JSON that POST /verify/vote takes"),
+      field("Request", parts.request, "The JSON body of POST /verify/vote."),
       h("div", { class: "buttons" }, parts.run,
         h("button", { type: "button", id: "vote-example", onclick: () => example() }, "Example"),
         h("span", { class: "file" }, h("label", { for: "vote-file" }, "Load a file"), parts.file))),
@@ -55,14 +55,14 @@ async function run() {
   try {
     request = JSON.parse(parts.request.value);
   } catch (error) {
-    replace(parts.result, failed(new Error(`The request is not JSON: ${error.message}`)));
+    replace(parts.result, failed(new Error(`The request is not valid JSON: ${error.message}`)));
     return;
   }
   parts.run.disabled = true;
   parts.run.textContent = "Voting…";
   try {
     const result = await post("verify/vote", request, { keep: true });
-    replace(parts.result, ...drawn(request, result));
+    replace(parts.result, ...renderResult(request, result));
   } catch (problem) {
     replace(parts.result, failed(problem));
   } finally {
@@ -71,27 +71,27 @@ async function run() {
   }
 }
 
-function drawn(request, result) {
-  const details = h("section", { class: "card", "aria-label": "Cell", id: "vote-cell" }, h("p", { class: "empty" }, "Choose a cell, a candidate or an input to see what is behind it."));
+function renderResult(request, result) {
+  const details = h("section", { class: "card", "aria-label": "Cell", id: "vote-cell" }, h("p", { class: "empty" }, "Choose a cell, a candidate or an input to see its details."));
   return [summary(request, result), h("section", { class: "card", "aria-label": "Matrix" },
-    h("div", { class: "card-title" }, h("h2", {}, "Candidates × inputs"), h("span", { class: "muted" }, "arrow keys move, Enter opens")),
+    h("div", { class: "card-title" }, h("h2", {}, "Candidates × inputs"), h("span", { class: "muted" }, "Arrow keys move, Enter opens details")),
     matrix(request, result, details), legend(result)), details];
 }
 
 function summary(request, result) {
   const golden = result.golden;
-  const labelled = result.labels.filter((label) => label.why === null).length;
-  const held = golden.holdout_total ? `passes ${golden.holdout_passed} of ${golden.holdout_total} held-out inputs` : "nothing was held out";
-  const failedRuns = result.internal_errors ? ` ${result.internal_errors} runs failed for no fault of theirs: vote again.` : "";
+  const labeled = result.labels.filter((label) => label.why === null).length;
+  const held = golden.holdout_total ? `passes ${golden.holdout_passed} of ${golden.holdout_total} held-out inputs` : "no inputs were held out";
+  const failedRuns = result.internal_errors ? `${result.internal_errors} runs failed because of the service. Repeat the vote.` : "";
   return h("section", { class: "card", "aria-label": "Outcome" },
     h("div", { class: `banner tone-${golden.accepted ? "good" : "time"}` },
       h("strong", {}, golden.index === null ? "No candidate is golden" : `Candidate ${golden.index} is golden`),
-      h("span", {}, golden.index === null ? "none passes anything" : `${held}${golden.accepted ? "" : ": not accepted"}`)),
-    h("dl", { class: "facts" }, [["Labelled", `${labelled} of ${result.labels.length} inputs`], ["Score", golden.score.toFixed(3)], ["Ran for", seconds(result.run_time_s)], ["Waited", seconds(result.queue_time_s)]].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+      h("span", {}, golden.index === null ? "no candidate passes any input" : `${held}${golden.accepted ? "" : ": not accepted"}`)),
+    h("dl", { class: "facts" }, [["Labeled", `${labeled} of ${result.labels.length} inputs`], ["Score", golden.score.toFixed(3)], ["Ran for", seconds(result.run_time_s)], ["Waited", seconds(result.queue_time_s)]].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
     failedRuns && h("p", { class: "ill" }, failedRuns),
     h("div", { class: "buttons" },
-      golden.index !== null && h("button", { type: "button", id: "vote-open", onclick: () => openGolden(request, result) }, "Open the golden one in the playground"),
-      h("button", { type: "button", onclick: () => save(result.test_set) }, "Download the labelled tests")));
+      golden.index !== null && h("button", { type: "button", id: "vote-open", onclick: () => openGolden(request, result) }, "Open the golden candidate in the playground"),
+      h("button", { type: "button", onclick: () => save(result.test_set) }, "Download the labeled tests")));
 }
 
 function matrix(request, result, details) {
@@ -113,10 +113,10 @@ function matrix(request, result, details) {
 
 function candidateRow(request, result, inputs, verdicts, index, details) {
   const golden = result.golden.index === index;
-  const told = result.candidates[index];
+  const candidate = result.candidates[index];
   const name = h("span", {}, golden && h("span", { class: "star", "aria-hidden": "true" }, "★ "), `${index} `, h("span", { class: "muted" }, request.candidates[index].language));
   return h("tr", { class: golden ? "golden" : null },
-    h("th", { scope: "row" }, cellButton(`c${index}`, `Candidate ${index}${golden ? ", golden" : ""}`, name, () => showCandidate(details, request, told, index))),
+    h("th", { scope: "row" }, cellButton(`c${index}`, `Candidate ${index}${golden ? ", golden" : ""}`, name, () => showCandidate(details, request, candidate, index))),
     verdicts.map((verdict, column) => {
       const dissents = result.labels[column].dissenters.includes(index);
       const abstains = result.labels[column].abstained.includes(index);
@@ -127,14 +127,14 @@ function candidateRow(request, result, inputs, verdicts, index, details) {
       if (dissents) button.classList.add("dissents");
       return h("td", {}, button);
     }),
-    h("td", { class: "number" }, told.score.toFixed(3)));
+    h("td", { class: "number" }, candidate.score.toFixed(3)));
 }
 
 function cellButton(id, label, content, onclick) {
   return h("button", { type: "button", class: "cell", tabindex: "-1", "data-cell": id, "aria-label": label, title: label, onclick }, content);
 }
 
-// One stop for Tab, arrows within: a matrix may have thousands of cells.
+// Tab reaches the matrix once, and the arrow keys move between its cells, because there may be thousands of them.
 function move(event, table) {
   const step = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] }[event.key];
   const cell = event.target.closest("th, td");
@@ -156,16 +156,16 @@ function move(event, table) {
 
 function legend(result) {
   const there = [...new Set(result.matrix.flat())];
-  return h("ul", { class: "legend-list", "aria-label": "What the cells say" },
+  return h("ul", { class: "legend-list", "aria-label": "Meaning of the cells" },
     there.map((verdict) => h("li", {}, h("span", { class: `cell sample tone-${tone(verdict)}`, "aria-hidden": "true" }, code(verdict)), words(verdict))),
-    h("li", {}, h("span", { class: "cell sample tone-bad dissents", "aria-hidden": "true" }, "WA"), "dissenter: ended well, printed something else"),
-    h("li", {}, h("span", { class: "star", "aria-hidden": "true" }, "★"), "golden"), h("li", {}, "° held out from the choice"));
+    h("li", {}, h("span", { class: "cell sample tone-bad dissents", "aria-hidden": "true" }, "WA"), "dissenter: succeeded with a different output"),
+    h("li", {}, h("span", { class: "star", "aria-hidden": "true" }, "★"), "golden"), h("li", {}, "° held out when choosing the golden candidate"));
 }
 
 function showCell(details, request, result, inputs, index, column) {
   const label = result.labels[column];
   const printed = h("div", {});
-  const again = h("button", { type: "button", onclick: () => runAgain(printed, request, index, inputs[column]) }, "Run it once more to see what it prints");
+  const again = h("button", { type: "button", onclick: () => runAgain(printed, request, index, inputs[column]) }, "Run it again to show its output");
   replace(details, h("h2", {}, `Candidate ${index} on input ${column} `, chip(result.matrix[index][column])),
     h("div", { class: "split" },
       h("div", {}, output("Program", request.candidates[index].code)),
@@ -192,10 +192,10 @@ function noLabel(label) {
   return `No label: ${String(label.why).replaceAll("_", " ")}${label.tie ? " (a tie)" : ""}.`;
 }
 
-function showCandidate(details, request, told, index) {
+function showCandidate(details, request, candidate, index) {
   replace(details, h("h2", {}, `Candidate ${index}`),
-    h("dl", { class: "facts" }, [["Score", told.score.toFixed(3)], ["Passed", `${told.selection_passed} chosen by, ${told.holdout_passed} held out`], ["CPU", seconds(told.cpu_time_s)], ["Same program as", told.same_as === index ? "none before" : told.same_as]].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(value))))),
-    output("Program", request.candidates[index].code), told.compile_message && output("Compiler", told.compile_message));
+    h("dl", { class: "facts" }, [["Score", candidate.score.toFixed(3)], ["Passed", `${candidate.selection_passed} selection inputs, ${candidate.holdout_passed} held-out inputs`], ["CPU", seconds(candidate.cpu_time_s)], ["Same program as", candidate.same_as === index ? "none before it" : candidate.same_as]].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(value))))),
+    output("Program", request.candidates[index].code), candidate.compile_message && output("Compiler", candidate.compile_message));
 }
 
 function openGolden(request, result) {

@@ -37,7 +37,7 @@ PANELS = [pytest.param(panel, id=f"{board.title}: {panel.title}") for board in D
 @pytest.mark.parametrize("name", sorted(generate_files()))
 def test_a_file_is_what_the_code_makes_of_it(name: str) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == generate_files()[name], (
-        "write it anew: python -m deploy.monitoring"
+        "out of date: run python -m deploy.monitoring"
     )
 
 

@@ -109,7 +109,7 @@ def test_the_colours_can_be_chosen_and_are_remembered(visit: OpenPage) -> None:
         button = page.locator("#theme")
         grounds[button.get_attribute("title")] = page.evaluate("getComputedStyle(document.body).backgroundColor")
         button.click()
-    assert grounds["Colours: auto"] == grounds["Colours: light"] != grounds["Colours: dark"]
-    page.get_by_role("button", name="Colours").click()
+    assert grounds["Color theme: auto"] == grounds["Color theme: light"] != grounds["Color theme: dark"]
+    page.get_by_role("button", name="Color theme").click()
     page.reload()
-    assert page.locator("#theme").get_attribute("title") == "Colours: light"
+    assert page.locator("#theme").get_attribute("title") == "Color theme: light"

@@ -35,7 +35,7 @@ def test_a_program_is_run_on_its_input(visit: OpenPage) -> None:
     page = visit().page
     page.get_by_label("Standard input").fill("40 2\n")
     page.get_by_role("button", name="Run").click()
-    expect(page.locator("#verdict")).to_have_text("Ended well")
+    expect(page.locator("#verdict")).to_have_text("Succeeded")
     expect(page.get_by_label("Standard output")).to_have_text("42")
     expect(page.locator(".facts")).to_contain_text("MiB")
 
@@ -58,7 +58,7 @@ def test_a_run_with_an_expected_output_shows_the_difference(visit: OpenPage) -> 
     assert wanted not in {printed, page.locator(".banner").evaluate(color)}
     page.get_by_label("Expected output").fill("one\ntwo\nfour")
     page.get_by_role("button", name="Run").click()
-    expect(page.locator("#verdict")).to_have_text("Ended well")
+    expect(page.locator("#verdict")).to_have_text("Succeeded")
 
 
 def test_a_wrong_answer_says_which_test_and_what_was_printed(visit: OpenPage) -> None:
@@ -176,7 +176,7 @@ def test_the_live_view_counts_slots_and_calls_express_workers_by_name(visit: Ope
     page.get_by_role("link", name="Live").click()
     slots = page.get_by_role("region", name="Slots").get_by_role("listitem")
     expect(slots).to_have_count(5)
-    expect(slots.filter(has_text="express")).to_have_count(2)
+    expect(slots.filter(has_text="reserved")).to_have_count(2)
     expect(page.get_by_text("0 / 3", exact=True)).to_be_visible()
 
 
@@ -214,7 +214,7 @@ def test_a_vote_is_a_matrix_with_dissenters_and_a_golden_row(visit: OpenPage) ->
     expect(page.locator("#vote-cell").get_by_label("Label")).to_have_text("55")
     dissenter.press("ArrowRight")
     expect(page.locator("[data-cell='3-3']")).to_be_focused()
-    page.get_by_role("button", name="Open the golden one").click()
+    page.get_by_role("button", name="Open the golden candidate").click()
     page.get_by_role("button", name="Verify").click()
     expect(page.locator("#verdict")).to_have_text("Accepted")
 
@@ -239,7 +239,7 @@ def test_a_service_with_keys_is_asked_with_one_that_stays_in_its_tab(
         expect(page.locator("#key-why")).to_contain_text("refused")
         _enter_key(page, submit.key)
         page.get_by_role("button", name="Run").click()
-        expect(page.locator("#verdict")).to_have_text("Ended well")
+        expect(page.locator("#verdict")).to_have_text("Succeeded")
         page.get_by_role("link", name="Live").click()
         page.get_by_role("button", name="Use another key").click()
         _enter_key(page, admin.key)
@@ -254,7 +254,7 @@ def test_a_service_with_keys_is_asked_with_one_that_stays_in_its_tab(
 def _enter_key(page: Page, key: str) -> None:
     expect(page.locator("#key-dialog")).to_be_visible()
     page.get_by_label("API key").fill(key)
-    page.get_by_role("button", name="Use it").click()
+    page.get_by_role("button", name="Use this key").click()
 
 
 def test_the_api_can_be_tried_without_a_byte_from_elsewhere(visit: OpenPage, url: str) -> None:

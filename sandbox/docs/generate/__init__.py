@@ -1,4 +1,4 @@
-"""The reference pages of the guide, made from the code: `python -m sandbox.docs.generate` writes them."""
+"""The guide's reference pages, generated from the code. Run `python -m sandbox.docs.generate` to write them."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ PAGES = {
 
 
 def build_pages() -> dict[str, str]:
-    """Every page's text as the code has it now."""
-    return {name: f"{page().strip()}\n\n---\nMade from the code by `{COMMAND}`.\n" for name, page in PAGES.items()}
+    """Return the text of each page by its file name."""
+    return {name: f"{page().strip()}\n\n---\nGenerated from the code by `{COMMAND}`.\n" for name, page in PAGES.items()}

@@ -1,4 +1,4 @@
-"""Write the pages."""
+"""Write the reference pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every checker a submission may name."""
+"""The page of all checkers that a submission can select."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from sandbox.verify import checkers
 INTRODUCTION = """
 # Checkers
 
-`"checker": {"type": ..., options}` of `POST /verify` says when an output is right; `tokens` where nothing is said.
-Outputs are bytes: what is not UTF-8 is compared as it is. Equal bytes agree under every checker but `regex`. A
-checker that cannot decide makes the verdict `internal_error`, never `wrong_answer`. The presets `apps`, `codeforces`,
-`code-judge`, `humaneval`, `livecodebench` and `sandbox-fusion` follow the rules of those projects, including their
-leniency. `program` and `interactive` run your own programs; see [judge
+The field `checker` of `POST /verify` selects the rule that decides whether an output is correct:
+`"checker": {"type": ..., options}`. The default is `tokens`.
+
+Outputs are bytes, and bytes that are not UTF-8 are compared as they are. An output that equals the expected output byte
+for byte is correct under every checker except `regex`. If a checker cannot decide, the verdict is `internal_error`,
+never `wrong_answer`.
+
+The presets `apps`, `codeforces`, `code-judge`, `humaneval`, `livecodebench` and `sandbox-fusion` follow the rules of
+those projects, including their leniency. `program` and `interactive` run your own programs; see [judge
 programs](../how-to/judge.md#your-own-checker) for their arguments and exit codes.
 
 The work of a checker is bounded, so no output costs much more to judge than to print. An output that is longer than 64
@@ -25,13 +29,13 @@ times the expected output plus 64 KiB is wrong under every checker except `regex
 
 
 def list_checkers() -> dict[str, type[Any]]:
-    """Type on the wire -> model."""
+    """Return the model of each checker by its `type` in requests."""
     models = get_args(get_args(schema.Checker)[0])
     return {get_args(model.model_fields["type"].annotation)[0]: model for model in models}
 
 
 def read_rule(kind: str) -> str:
-    """What the file of a rule says of it; empty where a checker is no rule of the worker's own."""
+    """Return the docstring of the module that implements a rule; empty if the worker has no rule of that kind."""
     if kind not in checkers.RULES:
         return ""
     return format_docstring(import_module(checkers.RULES[kind].__module__).__doc__)
@@ -61,4 +65,4 @@ def list_options(model: type[Any]) -> list[tuple[str, str, str]]:
 
 
 def _format_default(value: Any) -> str:
-    return "the server's" if isinstance(value, schema.LimitsRequest) else format_code(value)
+    return "the service's" if isinstance(value, schema.LimitsRequest) else format_code(value)

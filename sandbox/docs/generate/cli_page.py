@@ -1,4 +1,4 @@
-"""Every command, argument and option of `sandbox.cli`."""
+"""The page of all commands, arguments and options of `sandbox.cli`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sandbox.docs.generate.markdown_format import format_code, format_docstring,
 INTRODUCTION = """
 # Command line
 
-`sandbox COMMAND --help` says the same. What goes wrong is one line on standard error that says what to do, and exit
-code 1.
+`sandbox COMMAND --help` shows the same text. If a command fails, it prints one line with the cause and the remedy to
+standard error and exits with code 1.
 """
 
 
 def list_commands() -> Iterator[tuple[str, Any]]:
-    """Full name and command, hidden ones left out."""
+    """Yield the full name and the object of each command, except hidden ones."""
     yield from _walk_commands("sandbox", get_command(app))
 
 

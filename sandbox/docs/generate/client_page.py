@@ -1,4 +1,4 @@
-"""Every method of `sandbox.client`."""
+"""The page of all methods of `sandbox.client`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from sandbox.docs.generate.markdown_format import format_code, format_docstring,
 INTRODUCTION = """
 # Python client
 
-`sandbox.client.Client`, and `AsyncClient` with the same methods, awaited. Requests are the models of `sandbox.schema`
-or mappings of the same shape; results are models. What the API refuses for now (503, 429) and connections that fail
-are tried again, as `Retries` says; a program that was sent twice that way ran twice. Errors are the classes of
-`sandbox.errors`, read from the problem's `type`.
+`sandbox.client` has two classes: `Client`, and `AsyncClient` with the same methods as coroutines. Requests are models
+of `sandbox.schema` or mappings of the same shape. Results are models.
+
+The client retries requests that the API refuses for now (503, 429) and connections that fail, as configured by
+`Retries`. A program that was sent twice this way may run twice. Errors are classes of `sandbox.errors`, selected by the
+`type` of the problem in the response.
 
 ```python
 from sandbox.client import Client
@@ -51,7 +53,7 @@ asyncio.run(main())
 
 
 def list_methods(kind: type) -> Iterator[tuple[str, str, str]]:
-    """Name, signature and words of each public method."""
+    """Yield the name, signature and docstring of each public method."""
     for name, function in inspect.getmembers(kind, inspect.isfunction):
         if not name.startswith("_"):
             signature = str(inspect.signature(function)).replace("''", '""').replace("'", "")

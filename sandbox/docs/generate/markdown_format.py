@@ -1,4 +1,4 @@
-"""A Markdown table."""
+"""Format Markdown tables, code and docstrings."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def format_cell(text: str) -> str:
 
 
 def format_code(text: object) -> str:
-    """In code's type; empty stays empty."""
+    """Format as code; an empty text stays empty."""
     return f"`{text}`" if str(text) else ""
 
 
 def format_docstring(doc: str | None) -> str:
-    """A docstring as Markdown: its indentation gone, a list of exit codes or an example left as it is."""
+    """Return a docstring as Markdown, without its indentation. Lists and examples stay as they are."""
     import inspect
 
     return inspect.cleandoc(doc or "")

@@ -1,4 +1,4 @@
-"""Every metric of `sandbox.telemetry.definitions`."""
+"""The page of all metrics of `sandbox.telemetry.definitions`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from sandbox.telemetry.definitions import METRICS, Metric
 INTRODUCTION = """
 # Metrics
 
-`GET /metrics` answers in Prometheus' text format. Histograms also have the series `_bucket`, `_sum` and `_count`; the
-`process_` metrics of the Prometheus client are there too.
+`GET /metrics` returns metrics in Prometheus' text format. Histograms also have the series `_bucket`, `_sum` and
+`_count`. The `process_` metrics of the Prometheus client are included.
 """
 
 

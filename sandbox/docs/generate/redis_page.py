@@ -1,4 +1,4 @@
-"""Every key of `sandbox.queue.redis_keys`."""
+"""The page of all keys of `sandbox.queue.redis_keys`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from sandbox.queue import redis_keys
 INTRODUCTION = """
 # Redis keys
 
-All state is in Redis. RQ's own keys (`rq:...`) are RQ's business: its tools see our jobs. A life is a setting of the
-same name, or words.
+Redis holds all state of the service. RQ has its own keys (`rq:...`), so RQ's tools can list its jobs. The column
+"expires" has the setting with the lifetime of a key, or describes when the key is removed.
 """
 
 
 def parse_rows() -> list[tuple[str, ...]]:
-    """The table in the docstring of `keys`, cell by cell."""
+    """Return the cells of the table in the docstring of `redis_keys`."""
     lines = [
         line.strip("|").split("|") for line in (redis_keys.__doc__ or "").splitlines() if line.startswith("| sandbox:")
     ]
@@ -25,5 +25,7 @@ def build_page() -> str:
     return (
         INTRODUCTION
         + "\n"
-        + format_table(("key", "type", "what", "life"), [(format_code(key), *rest) for key, *rest in parse_rows()])
+        + format_table(
+            ("key", "type", "content", "expires"), [(format_code(key), *rest) for key, *rest in parse_rows()]
+        )
     )

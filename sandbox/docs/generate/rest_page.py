@@ -1,4 +1,4 @@
-"""Every route, model and error of the REST API, from its OpenAPI document."""
+"""The page of all routes, models and errors of the REST API, from its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from sandbox.schema.error_codes import ERROR_CODES
 INTRODUCTION = """
 # REST
 
-`/openapi.json` is the machine-readable copy of this page, on `/docs` you can try each operation, and `/guide` serves
-these pages. Bodies are JSON in UTF-8 (`Content-Type: application/json`). Unknown fields are refused, so
-a misspelled field is an error and is never ignored.
+`/openapi.json` is the machine-readable form of this page. On `/docs` you can try each operation, and `/guide` serves
+these pages. Bodies are JSON in UTF-8 (`Content-Type: application/json`). Unknown fields are refused, so a misspelled
+field is an error and is never ignored.
 
-Bytes that are not UTF-8 travel in a twin of the field whose name ends in `_base64`: in a request instead of the
-field, in a result beside it, where the plain field then has replacement characters.
+Fields that may hold bytes other than UTF-8 have a second field whose name ends in `_base64`. A request uses it instead
+of the plain field. A result has both fields if the bytes are not UTF-8, and the plain field then has replacement
+characters.
 """
 
 ERRORS = """
 ## Errors
 
-Every error is problem details (RFC 9457), `application/problem+json`, with the dotted path of each field at fault in
-`errors`. Others than these have the `type` `about:blank` and the status' own title.
+Every error response contains problem details (RFC 9457, `application/problem+json`). `errors` lists the dotted path of
+each invalid field. Errors that are not in this table have the `type` `about:blank` and the standard title of their
+status.
 """
 
 CONSTRAINTS = {
@@ -71,7 +73,7 @@ def _build_operation(method: str, path: str, operation: dict[str, Any]) -> list[
     parts.append(format_table(("parameter", "in", "meaning"), parameters))
     parts.append(
         format_table(
-            ("answer", "when", "body"), [_build_response_row(*each) for each in operation["responses"].items()]
+            ("status", "when", "body"), [_build_response_row(*each) for each in operation["responses"].items()]
         )
     )
     return parts
@@ -113,7 +115,7 @@ def _format_default(field_schema: dict[str, Any], required: bool) -> str:
 
 
 def _format_type(field_schema: dict[str, Any]) -> str:
-    """A JSON schema in a few words."""
+    """Describe a JSON schema in a few words."""
     if "$ref" in field_schema:
         name = field_schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"

@@ -1,4 +1,4 @@
-"""Every setting of `sandbox.config`."""
+"""The page of all settings of `sandbox.config`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pydantic_settings import BaseSettings
 from sandbox import config
 from sandbox.docs.generate.markdown_format import format_code, format_docstring, format_table
 
-# Defaults that depend on the machine, in words.
+# Descriptions of the defaults that depend on the machine.
 DEFAULT_DESCRIPTIONS = {"home": "`/var/lib/sandbox` for root, else `$XDG_STATE_HOME/sandbox`"}
 
 INTRODUCTION = """
 # Settings
 
-Settings are environment variables, read once when a process starts. `sandbox up` hands its own to every process it
-starts; on a second host set them for `sandbox worker`. `DOCKER_HOST` is Docker's own and says which engine is used;
-`SANDBOX_URL` is the command line's default for `--url`.
+Settings are environment variables that a process reads once when it starts. `sandbox up` passes its settings to every
+process that it starts. On other hosts, set them for `sandbox worker`. `DOCKER_HOST` is Docker's own variable and
+selects the engine. `SANDBOX_URL` is the default of `--url` on the command line.
 """
 
 
