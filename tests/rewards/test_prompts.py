@@ -84,7 +84,7 @@ def test_where_the_prompt_is_not_known_the_assistants_turn_decides_or_nothing(pr
     for text in (PROMPT, PROMPT + MODEL_CODE, MODEL_CODE):
         code, message = plan_one(text, prompt, prompt="included")
         assert code is None
-        assert "cannot tell" in message
+        assert "cannot separate" in message
     assert plan_one(format_chatml(PROMPT, MODEL_CODE), prompt, prompt="included")[0] == "print(6 * 7)"
     assert plan_one(format_chatml(PROMPT, "No."), prompt, prompt="included")[0] is None
     assert (
