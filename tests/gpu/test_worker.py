@@ -166,8 +166,8 @@ def test_a_worker_whose_gpu_is_anothers_by_now_leaves_its_job_and_ends(
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"model": "../../etc"}, "leads out of SANDBOX_GPU_FOLDER"),
-        ({"model": "job:none"}, "made no model"),
+        ({"model": "../../etc"}, "is outside SANDBOX_GPU_FOLDER"),
+        ({"model": "job:none"}, "has no model"),
         ({"gpus": 2}, "needs 2 GPUs"),
     ],
 )
@@ -201,7 +201,7 @@ def test_a_model_that_the_engine_cannot_find_fails_the_job_at_once_and_other_fai
     log = (host.directory / "pool" / "engine-cpu.log").read_text(encoding="utf-8")
     assert log.count(words.splitlines()[0]) == starts
     if starts == 1:
-        assert job.error == f"model: the engine finds no 'm': {MODEL_NOT_FOUND}"
+        assert job.error == f"model: the engine cannot find 'm': {MODEL_NOT_FOUND}"
 
 
 @pytest.mark.parametrize(("broken", "score"), [(False, 1.0), (True, 0.0)])
