@@ -1,4 +1,4 @@
-"""The benchmark's one table."""
+"""Render the benchmark's table."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def show(result: Result, console: Console) -> None:
     console.print(
         f"{machine['cpu']}, {machine['cores']} cores, {machine['slots']} slots, cgroup v{machine['cgroup']}, "
         f"Linux {machine['kernel']}; {machine['rounds']} rounds of {machine['seconds']:g} s; "
-        f"load average when done {machine['load_average'][0]:.1f}"
+        f"load average at the end {machine['load_average'][0]:.1f}"
     )
     console.print(build_table(result))
     noisy = [row for row in result.rows if row.others_share > MAX_NOISE_SHARE]
     if noisy:
         worst = max(row.others_share for row in noisy)
         console.print(
-            f"[red]noise[/]  other processes used up to {worst:.0%} of the machine: trust no rate of this run"
+            f"[red]noise[/]  other processes used up to {worst:.0%} of the machine: this run's rates are unreliable"
         )
     for line in result.left_out:
         console.print(f"[yellow]left out[/]  {line}")

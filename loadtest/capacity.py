@@ -1,4 +1,4 @@
-"""The capacity page: what a run needs, computed from what `scale` and `limits` measured and from nothing else."""
+"""Write the capacity page: the hardware that a run needs, computed only from the results of `scale` and `limits`."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ PAGE_PATH = Path(__file__).resolve().parent.parent / "sandbox/docs/capacity.md"
 PAGE_WIDTH = 120
 STEP_PROGRAMS, TESTS_PER_PROGRAM = 512 * 8, 10
 DEADLINES_S = (5.0, 20.0)
-TARGET_UTILIZATION = 0.7  # of a core: what a process of which there is one, or each of a few, should be used to
-REDIS_COPIES = 2  # an envelope lies in Redis and in its log
+TARGET_UTILIZATION = 0.7  # of a core, for processes that cannot be scaled out
+REDIS_COPIES = 2  # a batch is stored in Redis and in its log
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredCosts:
-    """Per test of an RL step (W5), on the host and slot count the figures are from; seconds of a core each."""
+    """The costs per test of an RL step (W5), in seconds of a core, on the measured host and slot count."""
 
     slots: int
     rate: float
     api_s: float
     redis_s: float
     workers_and_boxes_s: float
-    program_bytes: int  # of one program with its tests, as JSON
+    program_bytes: int  # JSON of one program with its tests
     result_bytes: int
 
     @property
@@ -42,7 +42,7 @@ class MeasuredCosts:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What verdicts for so many tests within so many seconds take."""
+    """The hardware needed for this many verdicts within this many seconds."""
 
     tests: int
     within_s: float
@@ -69,12 +69,12 @@ def read_measurements(folder: Path) -> MeasuredCosts:
 
 
 def count_request_bytes() -> int:
-    """Of one program of W5 with its tests, as it travels."""
+    """Return the size of one W5 program with its tests, as sent."""
     return sum(map(len, build_verify_request(make_rl_step(1))))
 
 
 def count_result_bytes() -> int:
-    """Of one program's result, as it travels."""
+    """Return the size of one program's result, as sent."""
     usage = Usage(cpu_time_s=0.000612, wall_time_s=0.000598, memory_mb=1.234)
     tests = [
         TestResult(verdict=Verdict.ACCEPTED, score=1.0, exit_code=0, usage=usage) for _ in range(TESTS_PER_PROGRAM)
@@ -183,7 +183,7 @@ def format_limit_row(limit: dict[str, Any]) -> str:
 
 
 def describe_bottleneck(found: MeasuredCosts) -> str:
-    """In words, from the numbers: what there is only one of, and at which rate it is full."""
+    """Describe from the numbers which process cannot be scaled out, and at which rate it is full."""
     redis = TARGET_UTILIZATION / found.redis_s
     slots = redis / found.slot_rate
     return (

@@ -1,4 +1,4 @@
-"""Workers take the jobs that their interpreter has the packages for, and say what is missing."""
+"""Workers only take the jobs for which their interpreter has the packages, and report what is missing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def build_settings(home: Path, llm_url: str = "") -> GpuSettings:
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What is made here can be imported by the interpreter."""
+    """A folder whose contents the interpreter can import."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     return tmp_path
 

@@ -1,4 +1,4 @@
-"""A GPU worker end to end: its engine a scripted server, its verdicts the real service's."""
+"""A GPU worker end to end: the engine is a scripted server, and the verdicts come from the real service."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _build_generate_request(prompts: int = 2, n: int = 2, **more: Any) -> dict[s
 
 
 def _fetch_events(url: str, job_id: str, last: str = "") -> list[tuple[str, dict[str, Any]]]:
-    """Kind and data of every event of an ended job."""
+    """Return the kind and data of every event of an ended job."""
     headers = {"Last-Event-ID": last} if last else {}
     blocks = httpx.get(f"{url}/jobs/{job_id}/events", headers=headers, timeout=30).text.strip().split("\n\n")
     parsed = [dict(line.split(": ", 1) for line in block.splitlines()) for block in blocks]
@@ -57,7 +57,7 @@ def test_completions_come_as_events_with_their_verdicts(host: GpuHost, url: str)
 
 
 def test_verdicts_are_there_before_the_last_tokens_are(host: GpuHost) -> None:
-    """Four requests at a time of half a second each: the first ones' programs run long before the last are drawn."""
+    """With four concurrent requests of half a second each, the first programs run long before the last completions."""
     host.write_script(default=[RIGHT], delay_s=0.5)
     host.start_worker(SANDBOX_LLM_REQUESTS="4")
     job = host.wait_until_ended(
@@ -147,7 +147,7 @@ def test_a_gpu_is_lent_to_one_worker_at_a_time_and_says_to_whom(host: GpuHost) -
 def test_a_worker_whose_gpu_is_anothers_by_now_leaves_its_job_and_ends(
     host: GpuHost, redis_server: RedisServer
 ) -> None:
-    """As one that could not reach Redis for longer than its lease."""
+    """The same happens to a worker that could not reach Redis for longer than its lease."""
     host.write_script(default=[WRONG], delay_s=0.3)
     worker = host.start_worker(SANDBOX_GPUS="7", SANDBOX_LLM_REQUESTS="1")
     job = host.client.start("generate", _build_generate_request(200))

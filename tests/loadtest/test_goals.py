@@ -1,4 +1,4 @@
-"""Floors and goals: what is met, what is missed, and that a missed floor is told."""
+"""Floors and goals are evaluated, and a missed floor is reported."""
 
 from __future__ import annotations
 

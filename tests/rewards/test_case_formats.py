@@ -1,4 +1,4 @@
-"""Tests out of the shapes that data sets have them in."""
+"""Tests are read from the formats that data sets publish them in."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXPECTED = [("1\n", "2"), ("3\n", "4")]
 
 
 class FakeArray:
-    """An array as NumPy, Arrow and Torch have them."""
+    """An array with the interface of NumPy, Arrow and Torch arrays."""
 
     def __init__(self, values: list[Any]) -> None:
         self.values = values

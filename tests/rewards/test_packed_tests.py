@@ -1,4 +1,4 @@
-"""Tests packed as data sets publish them: read without ever unpickling, and never larger than is bearable."""
+"""Packed tests are read without unpickling anything, and within memory limits."""
 
 from __future__ import annotations
 

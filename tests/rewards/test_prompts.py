@@ -1,4 +1,4 @@
-"""What is the prompt's, and what the model's: no program of the prompt earns a reward."""
+"""The prompt is separated from the response: no program from the prompt earns a reward."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONG_PROMPT = (
 
 
 def plan_one(text: Any, prompt: Any, /, **extract: Any) -> tuple[str | None, str]:
-    """The program of a completion that is judged, if there is one, and the message of its detail."""
+    """Return the program to judge in a completion, if any, and the message of its detail."""
     plan = build_plan(build_reward_request([text], [TESTS], {"extract": extract}, prompts=[prompt]))
     return plan.programs[0].code if plan.programs else None, plan.completions[0].message
 

@@ -1,4 +1,4 @@
-"""Batches of odd rows, posted to a real service: each row has its own reward, whatever its neighbors are."""
+"""Batches of unusual rows, posted to a real service: no row affects the reward of another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stages' own rules: filters, labels made wrong, the tree, prompts, and lines that outlive a kill."""
+"""The rules of the stages: filters, label noise, the feature tree, prompts, and lines that survive a kill."""
 
 from __future__ import annotations
 

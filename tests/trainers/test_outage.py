@@ -1,4 +1,4 @@
-"""A reward function waits for a service that is away, and stops a training that gets no rewards."""
+"""A reward function waits for an absent service, and stops a training that gets no rewards."""
 
 from __future__ import annotations
 

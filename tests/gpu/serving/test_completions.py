@@ -1,4 +1,4 @@
-"""Completions from a service that refuses now and then, as hosted ones do."""
+"""Completions from a server that sometimes rejects requests, as hosted ones do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GOOD = {"choices": [{"index": 0, "text": "done", "finish_reason": "stop"}], "usa
 
 @dataclass
 class RefusingService:
-    """A service that answers with these states first, and well from then on."""
+    """A server that answers with these statuses first, and normally after that."""
 
     first_statuses: list[int]
     headers: dict[str, str] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class RefusingService:
                 self.wfile.write(json.dumps(service.body if status == 200 else {"error": "not now"}).encode())
 
             def log_message(self, *_: object) -> None:
-                """Says nothing."""
+                """Do not log requests."""
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         thread = threading.Thread(target=server.serve_forever)
@@ -88,7 +88,10 @@ async def test_the_pause_is_as_long_as_the_service_asks_for() -> None:
 
 async def test_a_service_that_refuses_for_good_is_an_error_of_ours_after_some_tries() -> None:
     service = RefusingService([429] * 100)
-    with service.serve() as url, pytest.raises(InfrastructureError, match=r"failed 8 times; it answered 429: .*not now"):
+    with (
+        service.serve() as url,
+        pytest.raises(InfrastructureError, match=r"failed 8 times; it answered 429: .*not now"),
+    ):
         await _fetch_groups(url)
     assert len(service.request_times) == module.ATTEMPTS
 

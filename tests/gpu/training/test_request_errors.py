@@ -1,4 +1,4 @@
-"""Whose fault a training's end was: the request's, which is final, or somebody's who may be well again."""
+"""Errors of the request, which are final, are told apart from errors that may be transient."""
 
 from __future__ import annotations
 
