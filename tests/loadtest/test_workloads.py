@@ -30,7 +30,7 @@ def test_families_are_chosen_by_name() -> None:
     assert {workload.family for workload in select_workloads("w1, W5")} == {"W1", "W5"}
     with pytest.raises(ValueError, match="W9"):
         select_workloads("W1,W9")
-    with pytest.raises(ValueError, match="choose of W1"):
+    with pytest.raises(ValueError, match="choose from W1"):
         select_workloads("")
 
 
