@@ -11,8 +11,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/deploy/machine.sh"
 url=http://${SANDBOX_HOST:-127.0.0.1}:${SANDBOX_PORT:-8080}
 
-warn_of_missing_walls() {
-    cat >&2 <<'WALLS'
+warn_of_missing_isolation() {
+    cat >&2 <<'MESSAGE'
 !!!
 !!! No Docker engine: programs run under the LOCAL engine, with fewer isolation layers.
 !!!   missing: the container's own memory, process and CPU limits (a monitor outside enforces limits instead)
@@ -20,7 +20,7 @@ warn_of_missing_walls() {
 !!!   as far as this kernel allows: user, pid, mount and network namespaces, seccomp, rlimits
 !!! Only run programs that you trust accordingly. `sandbox doctor` lists the layers here and how to get the rest.
 !!!
-WALLS
+MESSAGE
 }
 
 choose_engine() {
@@ -30,7 +30,7 @@ choose_engine() {
         SANDBOX_ENGINE=local
     fi
     export SANDBOX_ENGINE="${SANDBOX_ENGINE:-docker}"
-    if [ "$SANDBOX_ENGINE" = docker ]; then ensure_images; else warn_of_missing_walls; fi
+    if [ "$SANDBOX_ENGINE" = docker ]; then ensure_images; else warn_of_missing_isolation; fi
 }
 
 service_answers() {

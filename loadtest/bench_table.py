@@ -22,10 +22,10 @@ CPU_COLUMNS = {
 }
 MAX_NOISE_SHARE = 0.1
 CAPTION = """\
-A verdict is one test judged; medians of rounds (p10-p90). load to prog: milliseconds of CPU per verdict, of the load
-generator or the pool's own workers, of our processes and boxes, of bare programs (docker-run: of its client only).
-over: what our processes used beyond the programs themselves. cpu x: bare's CPU over ours, which noise moves least.
-noise: the share of the machine that others used. compile-each: bare, compiled anew for each test, as many judges do."""
+A verdict is one judged test; medians of rounds (p10-p90). load to prog: milliseconds of CPU per verdict, of the load
+generator or the pool's workers, of the service's processes and boxes, of bare programs (docker-run: of its client only).
+over: CPU of the service beyond the programs themselves. cpu x: CPU of bare over that of the service, least affected by
+noise. noise: share of the machine that others used. compile-each: bare, compiled again for each test, as by many judges."""
 LEFT_ALIGNED = ("workload", "side")
 
 

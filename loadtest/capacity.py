@@ -118,35 +118,36 @@ def format_row(times: int, one: Requirement) -> str:
 PAGE_TEMPLATE = """\
 # Capacity
 
-Computed by `python -m loadtest capacity` from what `python -m loadtest scale` and `limits` measured; rerun them on your
-machines, for programs, processors and kernels differ. The workload is W5: short Python programs (0.6 ms of CPU a test),
-10 tests each, in batches, as a reinforcement-learning step sends them.
+This page estimates the hardware for a reinforcement-learning step. `python -m loadtest capacity` computes it from the
+measurements of `python -m loadtest scale` and `python -m loadtest limits`. Programs, processors and kernels differ, so
+repeat the measurements on your machines. The workload, W5, consists of batches of short Python programs with 10 tests
+each. A test takes 0.6 ms of CPU.
 
 {where}
 
-One slot (a core with a worker and its box) gave {slot_rate:.0f} verdicts a second at {slots} slots. A verdict used
-{slot_us:.0f} us of a core in worker and box, {api_us:.0f} us in the API and {redis_us:.0f} us in Redis. A program with
-its tests was {bytes:,} bytes of JSON, its result {answer:,}.
+A slot is one core with a worker and its box. With {slots} slots, each slot produced {slot_rate:.0f} verdicts per
+second. A verdict took {slot_us:.0f} us of CPU in the worker and its box, {api_us:.0f} us in the API and
+{redis_us:.0f} us in Redis. A program with its tests was {bytes:,} bytes of JSON, and its result {answer:,} bytes.
 
-| step | tests | verdicts within | slots | API processes | cores of Redis | Redis memory | network |
+| step | tests | deadline | slots | API processes | cores of Redis | Redis memory | network |
 |---|---|---|---|---|---|---|---|
 {rows}
 
-Slots and API processes grow with the rate and are a matter of more hosts (`sandbox worker` on each,
-`SANDBOX_API_PROCESSES`, or `sandbox serve` on several hosts behind a load balancer). API processes are counted at
-{full:.0%} of a core each. Redis memory is the whole step and its results at once, and their log. Network is what
-enters and leaves Redis: programs and results.
+A step is prompts x completions x tests. The numbers of slots and API processes grow with the rate of verdicts. To add
+more, run `sandbox worker` on more hosts, raise `SANDBOX_API_PROCESSES`, or run `sandbox serve` on several hosts behind
+a load balancer. The table assumes that each API process uses {full:.0%} of a core. Redis memory is for the whole step
+with its results, including Redis' log. Network is the traffic of programs and results to and from Redis.
 
-## What one of each passes on
+## Cost of the queue
 
-Empty boxes, so that the queue itself is the work: milliseconds of CPU a verdict, with one test each, and what a core of
-it is enough for.
+This measurement uses empty boxes, so that only the queue does work. Each verdict is for one test. The table shows the
+CPU time per verdict, the verdicts per second that one core can handle, and the bytes per verdict through Redis.
 
-| way | worker hosts | API, ms | Redis, ms | API, /s a core | Redis, /s a core | bytes through Redis |
+| requests | worker hosts | API, ms | Redis, ms | API, /s per core | Redis, /s per core | bytes through Redis |
 |---|---|---|---|---|---|---|
 {limits}
 
-## Where it breaks first
+## The first bottleneck
 
 {breaks}
 """
@@ -187,11 +188,11 @@ def describe_bottleneck(found: MeasuredCosts) -> str:
     redis = TARGET_UTILIZATION / found.redis_s
     slots = redis / found.slot_rate
     return (
-        f"Redis is the one process there is one of. It is used to {TARGET_UTILIZATION:.0%} of its core at\n"
-        f"{redis:,.0f} verdicts a second, which is {slots:,.0f} slots of work like this. Beyond that, give each\n"
-        "training run a service of its own (a Redis, API processes and worker hosts): runs share nothing, so\n"
-        "nothing is lost by it. Before that, on one host, the cores end: API processes, Redis and the client take\n"
-        "theirs from the slots."
+        f"Redis is the only process that cannot be multiplied. It uses {TARGET_UTILIZATION:.0%} of its core at\n"
+        f"{redis:,.0f} verdicts per second, which corresponds to {slots:,.0f} slots with this workload. Beyond that,\n"
+        "give each training run its own service with a Redis, API processes and worker hosts. This has no\n"
+        "disadvantage, because training runs share nothing. On a single host, the cores run out earlier: API\n"
+        "processes, Redis and the client compete with the slots for them."
     )
 
 

@@ -26,7 +26,7 @@ COLOURS = {
 }
 KIND_COLOURS = {
     "the program itself": "#8c8c8c",
-    "box: fork, walls, supervisor": "#1f77b4",
+    "box: fork, isolation, supervisor": "#1f77b4",
     "workers": "#2ca02c",
     "redis": "#d62728",
     "api": "#ff7f0e",
@@ -131,7 +131,7 @@ def split_cpu_ms(row: Row) -> dict[str, float]:
     program = row.program_ms
     found = {
         "the program itself": program,
-        "box: fork, walls, supervisor": max(0.0, row.compute_cpu_ms("boxes") - program),
+        "box: fork, isolation, supervisor": max(0.0, row.compute_cpu_ms("boxes") - program),
         "workers": row.compute_cpu_ms("workers"),
         "redis": row.compute_cpu_ms("redis"),
         "api": row.compute_cpu_ms("api"),

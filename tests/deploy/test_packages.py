@@ -28,7 +28,9 @@ def test_uv_is_told_what_pip_was_told_and_keeps_what_it_was_told_itself(packages
         "global.extra-index-url='\\nhttps://one.example/simple\\nhttps://two.example/simple'\n"
         "global.find-links='/old'\n:env:.find-links='/wheels'\nglobal.timeout='5'\n"
     )
-    environment = packages.build_uv_environment(packages.parse_pip_settings(listed), {"UV_HTTP_TIMEOUT": "9", "HOME": "/root"})
+    environment = packages.build_uv_environment(
+        packages.parse_pip_settings(listed), {"UV_HTTP_TIMEOUT": "9", "HOME": "/root"}
+    )
     assert environment == {
         "UV_INDEX_STRATEGY": "unsafe-best-match",
         "UV_EXTRA_INDEX_URL": "https://one.example/simple https://two.example/simple",

@@ -12,7 +12,7 @@ TEST_NETWORK_PREFIX = "198.18"  # RFC 2544: addresses for test networks, never r
 
 
 def find_obstacle() -> str:
-    """Return why this machine cannot create such a network; empty if it can."""
+    """Return why this machine cannot create network namespaces; empty if it can."""
     if os.geteuid():
         return "network namespaces need root"
     if not (shutil.which("ip") and shutil.which("nsenter")):

@@ -1,4 +1,4 @@
-"""Errors of the request, which are final, are told apart from errors that may be transient."""
+"""Errors of the request are final; other errors may be transient, and the job is retried."""
 
 from __future__ import annotations
 

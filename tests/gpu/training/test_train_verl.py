@@ -44,7 +44,7 @@ FIRST = {
     },
 }
 LAST = {"step": 2, "data": {**FIRST["data"], "val-core/sandbox/acc/mean@1": 0.75}}  # type: ignore[dict-item]
-# A replacement for verl: it reports steps, writes a checkpoint, and keeps running if told to.
+# A replacement for verl: it reports steps, writes a checkpoint, and keeps running on request.
 FAKE_VERL_SCRIPT = f"""
 import json, os, sys, time
 from pathlib import Path
