@@ -23,9 +23,9 @@ CPU_COLUMNS = {
 MAX_NOISE_SHARE = 0.1
 CAPTION = """\
 A verdict is one judged test; medians of rounds (p10-p90). load to prog: milliseconds of CPU per verdict, of the load
-generator or the pool's workers, of the service's processes and boxes, of bare programs (docker-run: of its client only).
-over: CPU of the service beyond the programs themselves. cpu x: CPU of bare over that of the service, least affected by
-noise. noise: share of the machine that others used. compile-each: bare, compiled again for each test, as by many judges."""
+generator or the pool's workers, the service's processes and boxes, and bare programs (docker-run: of its client only).
+over: CPU of the service beyond the programs themselves. cpu x: CPU of bare over that of the service; noise affects it
+least. noise: share of the machine that others used. compile-each: bare, compiled for each test, as many judges do."""
 LEFT_ALIGNED = ("workload", "side")
 
 

@@ -126,9 +126,9 @@ def test_every_setting_in_these_files_is_one() -> None:
         found |= set(re.findall(r"(?:name: |- |key: )(SANDBOX_\w+)", path.read_text(encoding="utf-8")))
     for path in [*UNITS, DEPLOY / "systemd" / "sandbox.env.example"]:
         found |= set(re.findall(r"^(?:#|Environment=)?(SANDBOX_\w+)=", path.read_text(encoding="utf-8"), re.M))
-    ours = {name for name in found if name.startswith("SANDBOX_")}
-    assert len(ours) >= 10
-    assert ours <= SETTINGS
+    sandbox_settings = {name for name in found if name.startswith("SANDBOX_")}
+    assert len(sandbox_settings) >= 10
+    assert sandbox_settings <= SETTINGS
 
 
 @pytest.mark.parametrize("path", KUSTOMIZATIONS, ids=lambda path: path.parent.name)

@@ -128,9 +128,9 @@ def test_the_job_of_a_killed_worker_goes_on_in_another_and_tells_nothing_twice(h
     assert ended.result is not None
     assert (ended.result["completions"], ended.result["verdicts"], ended.result["pass_rate"]) == (12, 12, 0.0)
     assert ended.result["resumed_from"] > 2
-    told = _fetch_events(url, job.id)
+    events = _fetch_events(url, job.id)
     for event in ("completion", "verdict"):
-        assert sorted(data["prompt"] for kind, data in told if kind == event) == list(range(12))
+        assert sorted(data["prompt"] for kind, data in events if kind == event) == list(range(12))
 
 
 def test_a_gpu_is_lent_to_one_worker_at_a_time_and_says_to_whom(host: GpuHost) -> None:

@@ -59,7 +59,7 @@ class FakeServer(asyncio.Protocol):
 @contextmanager
 def serve_pieces(*pieces: bytes) -> Iterator[str]:
     """Yield the URL of a server, in a thread, that answers with these pieces."""
-    server_class = type("ADouble", (FakeServer,), {"answers": list(pieces)})
+    server_class = type("ScriptedServer", (FakeServer,), {"answers": list(pieces)})
     loop = asyncio.new_event_loop()
     server = loop.run_until_complete(loop.create_server(server_class, "127.0.0.1", 0))
     thread = threading.Thread(target=loop.run_forever)

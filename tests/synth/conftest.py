@@ -79,8 +79,8 @@ class CommandLine:
 
 @pytest.fixture
 def sandbox(url: str, tmp_path: Path) -> CommandLine:
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_")}
-    return CommandLine({**ours, "SANDBOX_URL": url, "SANDBOX_HOME": str(tmp_path), "PYTHONWARNINGS": "error"})
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_")}
+    return CommandLine({**inherited, "SANDBOX_URL": url, "SANDBOX_HOME": str(tmp_path), "PYTHONWARNINGS": "error"})
 
 
 def write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:

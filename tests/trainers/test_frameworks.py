@@ -95,8 +95,8 @@ cases = {"inputs": ["2\\n", "5\\n"], "outputs": ["4\\n", "10\\n"]}
 scored = []
 for code in json.loads(sys.argv[2]):
     score, details = scoring.compute_score(sys.argv[1], Semaphore(4), 512, f"```python\\n{code}\\n```", cases, True, 2)
-    told = [[each.get(name) for each in details] for name in ("status", "api_request_error")]
-    scored.append([score, *told])
+    reported = [[each.get(name) for each in details] for name in ("status", "api_request_error")]
+    scored.append([score, *reported])
 print(json.dumps(scored))
 """
 

@@ -123,7 +123,7 @@ async def test_a_service_that_is_not_there_is_said_after_some_tries() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "seconds"),
+    ("header", "seconds"),
     [
         ("", 0.0),
         ("soon", 0.0),
@@ -135,7 +135,7 @@ async def test_a_service_that_is_not_there_is_said_after_some_tries() -> None:
         ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_RETRY_AFTER_S),
     ],
 )
-def test_retry_after_is_read_in_both_its_forms(told: str, seconds: float) -> None:
-    response = httpx.Response(429, headers={"Retry-After": told} if told else {})
+def test_retry_after_is_read_in_both_its_forms(header: str, seconds: float) -> None:
+    response = httpx.Response(429, headers={"Retry-After": header} if header else {})
     assert read_retry_after_s(response) == seconds
     assert compute_pause_s(0, 0.5, response) >= seconds + 0.25
