@@ -134,7 +134,7 @@ class CpuMeter:
             self._client.close()
 
     def read(self) -> dict[str, float]:
-        """Return CPU seconds by kind of process. A replaced box keeps the value at which it was last seen."""
+        """Return CPU seconds by kind of process. A box that was replaced counts with its last known value."""
         if self._client is None:
             return {}
         used = dict.fromkeys(["api", "redis", "workers"], 0.0)

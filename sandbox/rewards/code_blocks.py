@@ -300,7 +300,7 @@ def _split_fence(bare: str) -> tuple[str, str]:
 
 
 def _opens_block(info: str, adjacent: bool) -> bool:
-    """Return whether a fence with this text after its marks opens a block inside an open block."""
+    """Return whether a fence inside an open block opens another one, judged by `info`, the text after its marks."""
     words = info.split(maxsplit=1)
     if not words:
         return False
