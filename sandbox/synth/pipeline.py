@@ -62,7 +62,7 @@ class Pipeline:
         self._on_progress = on_progress
 
     async def run(self, name: str, parquet: bool = False) -> None:
-        """Run a stage; a stage that was begun continues where it stopped. Raises BadRequest if an earlier stage is not complete."""
+        """Run or resume a stage. Raises BadRequest if an earlier stage is not complete."""
         if name == "dataset":
             self._write_dataset(parquet)
             return
