@@ -1,9 +1,9 @@
 # shellcheck shell=sh
-# Sourced by up.sh and test.sh: brings a Debian or Ubuntu machine from nothing to a Python environment and a container engine.
+# Sourced by up.sh and test.sh: sets up a Python environment and a container engine on a bare Debian or Ubuntu machine.
 #
-# Every step asks first whether its work is done, so that a second run changes nothing. The caller sets `root`, the checkout.
-# Nothing is removed and no running engine is touched; an engine that is started here is remembered in $engine_pid_file, and
-# only that one is stopped by `up.sh stop`.
+# Every step first checks whether its work is done, so a second run changes nothing. The caller sets `root`, the
+# checkout. Nothing is removed, and no running engine is touched. The pid of an engine that is started here is kept in
+# $engine_pid_file, and `up.sh stop` stops only that engine.
 
 : "${root:?the caller sets it}"
 venv=$root/.venv
@@ -29,7 +29,7 @@ attempt() { # a command, silent unless it fails
 
 is_root() { [ "$(id -u)" -eq 0 ]; }
 
-install_packages() { # package...; true when they are installed
+install_packages() { # package...; true if they are installed
     is_root && command -v apt-get >/dev/null || return 1
     say "packages: installing $*"
     export DEBIAN_FRONTEND=noninteractive
@@ -50,7 +50,7 @@ find_python() { # print the first Python that is new enough
 ensure_python() {
     python=$(find_python) || {
         install_packages python3 python3-venv || install_packages python3.11 python3.11-venv || true
-        python=$(find_python) || fail "there is no Python 3.11 or newer" "install one, or set PYTHON=/path/to/python3"
+        python=$(find_python) || fail "Python 3.11 or newer not found" "install one, or set PYTHON=/path/to/python3"
     }
 }
 
@@ -59,9 +59,9 @@ ensure_venv() {
     ensure_python
     "$python" -c 'import ensurepip, venv' 2>/dev/null ||
         install_packages python3-venv "$(basename "$("$python" -c 'import os, sys; print(os.path.realpath(sys.executable))')")-venv" ||
-        fail "$python cannot make a virtual environment" "apt-get install python3-venv"
-    say "python: making .venv with $python"
-    attempt "$python" -m venv --clear "$venv" || fail "no virtual environment in $venv" "see above; is the disk full?"
+        fail "$python cannot create virtual environments" "apt-get install python3-venv"
+    say "python: creating .venv with $python"
+    attempt "$python" -m venv --clear "$venv" || fail "cannot create a virtual environment in $venv" "see above; is the disk full?"
 }
 
 locked_state() { # lock file; what an installation depends on, as one line
@@ -76,13 +76,13 @@ ensure_package() { # lock file: install exactly what it lists, and this checkout
         return 0
     fi
     say "python: installing $1 and this checkout into .venv "
-    # Without uv, pip does it all, and takes its time.
+    # Without uv, pip installs everything, more slowly.
     "$venv/bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r "$root/requirements-uv.lock" \
         >/dev/null 2>&1 </dev/null || true
     attempt "$venv/bin/python" "$root/deploy/packages.py" --require-hashes -r "$root/$1" ||
-        fail "the packages of $1 could not be installed" "check that pip reaches its package index, then run this again"
+        fail "cannot install the packages of $1" "check that pip reaches its package index, then run this again"
     attempt "$venv/bin/python" "$root/deploy/packages.py" --no-deps --editable "$root" ||
-        fail "this checkout could not be installed" "see above; pyproject.toml may be broken"
+        fail "cannot install this checkout" "see above; pyproject.toml may be broken"
     locked_state "$1" >"$stamp"
 }
 
@@ -94,7 +94,7 @@ engine_version() { # print the version of the engine that answers
 
 dockerd_runs() { grep -qsx dockerd /proc/[0-9]*/comm; }
 
-wait_for_engine() { # pid or nothing; true when it answers, false when it died or stays silent
+wait_for_engine() { # pid or nothing; true if it answers, false if it dies or does not answer
     waited=0
     while [ "$waited" -lt "$engine_patience_s" ]; do
         engine_version >/dev/null && return 0
@@ -105,14 +105,14 @@ wait_for_engine() { # pid or nothing; true when it answers, false when it died o
     return 1
 }
 
-forget_dead_engine() { # a pid file outlives its machine's last boot, and its number may be somebody else's by now
+forget_dead_engine() { # a pid file survives a reboot, and another process may have its number
     for file in /var/run/docker.pid /var/run/docker/containerd/containerd.pid; do
         [ -f "$file" ] || continue
         grep -qs "^$(basename "$file" .pid)" "/proc/$(cat "$file")/comm" || rm -f "$file"
     done
 }
 
-start_dockerd() { # options...; in a session of its own, so that it outlives this script
+start_dockerd() { # options...; in a new session, so that it outlives this script
     forget_dead_engine
     setsid dockerd "$@" >>"$engine_log" 2>&1 </dev/null &
     wait_for_engine "$!" || return 1
@@ -124,18 +124,18 @@ start_engine() {
         say "engine: starting docker.service"
         attempt systemctl start docker && wait_for_engine ""
     elif dockerd_runs; then
-        say "engine: waiting for the dockerd that runs already"
+        say "engine: waiting for the dockerd that is already running"
         wait_for_engine ""
     else
         say "engine: starting dockerd, log in $engine_log"
         mkdir -p "$state" && : >"$engine_log"
-        # Boxes have no network and images are built on the host's, so an engine without a bridge of its own serves as well
-        # where the kernel lets us set none up.
+        # Boxes have no network, and images are built on the host's network. So if the kernel does not allow a bridge,
+        # an engine without one works as well.
         start_dockerd || start_dockerd --bridge=none --iptables=false
     fi
 }
 
-ensure_engine() { # true when an engine answers; false, with the reason said, when none can be had
+ensure_engine() { # true if an engine answers; otherwise prints the reason
     if version=$(engine_version); then
         say "engine: Docker $version answers"
         return 0
@@ -149,30 +149,30 @@ ensure_engine() { # true when an engine answers; false, with the reason said, wh
         return 1
     fi
     if ! command -v dockerd >/dev/null && ! install_packages docker.io; then
-        say "engine: docker.io could not be installed"
+        say "engine: cannot install docker.io"
         return 1
     fi
     if ! start_engine; then
         tail -n 5 "$engine_log" 2>/dev/null | sed 's/^/    /' >&2
-        say "engine: dockerd does not come up on this machine"
+        say "engine: dockerd does not start on this machine"
         return 1
     fi
     say "engine: Docker $(engine_version) started"
 }
 
 ensure_images() {
-    # Where no container registry answers, the Debian base is made with debootstrap; a machine that reaches one can do without.
+    # Without a container registry, the Debian base is built with debootstrap. With one, debootstrap is optional.
     command -v debootstrap >/dev/null || install_packages debootstrap debian-archive-keyring ||
-        say "images: debootstrap could not be installed; a container registry has to answer"
-    "$venv/bin/sandbox" images build || fail "the images could not be built" "see above, then run this again"
+        say "images: cannot install debootstrap; a container registry is needed"
+    "$venv/bin/sandbox" images build || fail "cannot build the images" "see above, then run this again"
 }
 
-stop_engine() { # only the one that was started here, and only when no container is left in it
+stop_engine() { # only one that was started here, and only if it runs no containers
     [ -f "$engine_pid_file" ] || return 0
     pid=$(cat "$engine_pid_file")
     if grep -qsx dockerd "/proc/$pid/comm"; then
         if [ "$("$venv/bin/python" -c 'import docker; print(len(docker.from_env(timeout=5).containers.list()))' 2>/dev/null)" != 0 ]; then
-            say "engine: other containers run in it, so it goes on"
+            say "engine: still running, because it has other containers"
             return 0
         fi
         say "engine: stopping the dockerd that was started here"

@@ -1,9 +1,9 @@
-"""Brings packages into a virtual environment: with uv, in a fifth of pip's time, and with pip where uv cannot.
+"""Install packages into a virtual environment with uv, in a fifth of pip's time, or with pip if uv is unavailable.
 
     PYTHON deploy/packages.py [--into OTHER_PYTHON] WORDS...
 
-WORDS are what `pip install` and `uv pip install` both take; PYTHON has pip, and uv if it is to be used. Where packages
-come from is what pip was told, in its files and its environment.
+WORDS are arguments that both `pip install` and `uv pip install` accept. PYTHON has pip, and optionally uv. Packages
+come from the sources configured for pip, in its files and its environment.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# What uv calls what pip was told. It looks at all indexes for the best version, as pip does.
+# uv's names of pip's settings. uv looks for the best version in all indexes, like pip.
 UV_NAMES = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_EXTRA_INDEX_URL",
@@ -25,7 +25,7 @@ UV_NAMES = {
 
 
 def parse_pip_settings(listed: str) -> dict[str, str]:
-    """By name, from `pip config list`, whose later lines win."""
+    """Parse the output of `pip config list`. Later lines override earlier ones."""
     settings = {}
     for line in listed.splitlines():
         name, _, value = line.partition("=")
@@ -34,13 +34,13 @@ def parse_pip_settings(listed: str) -> dict[str, str]:
 
 
 def build_uv_environment(settings: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
-    """What was told to uv itself stays."""
+    """Build uv's environment from pip's settings. Settings made for uv itself take precedence."""
     from_pip = {UV_NAMES[name]: " ".join(value.split()) for name, value in settings.items() if name in UV_NAMES}
     return {"UV_INDEX_STRATEGY": "unsafe-best-match", "UV_HTTP_TIMEOUT": "180", **from_pip, **environment}
 
 
 def build_commands(uv: Path, python: str, words: Sequence[str]) -> list[list[str]]:
-    """Those to try, in turn."""
+    """Return the commands to try in turn."""
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile", *words]
     return [*([[str(uv), "pip", "install", "--quiet", "--python", python, *words]] if uv.exists() else []), pip]
 

@@ -1,6 +1,5 @@
 #!/bin/sh
-# Installs what the tests need and runs all of them: format, lint, spelling, types, then pytest with the arguments given
-# here.
+# Installs what the tests need and runs format, lint, spelling and type checks, then pytest with the arguments given here.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -10,35 +9,35 @@ cd "$root"
 
 ensure_package requirements-test.lock
 types_log=$step_log.types
-"$venv/bin/mypy" >"$types_log" 2>&1 & # half a minute of one core, while packages and images come
+"$venv/bin/mypy" >"$types_log" 2>&1 & # takes half a minute of one core, in parallel with the steps below
 types=$!
 trap 'kill "$types" 2>/dev/null; rm -f "$step_log" "$types_log"' EXIT
 missing=""
-for package in shellcheck prometheus docker-compose chromium runsc; do # each is the name of its command, too
+for package in shellcheck prometheus docker-compose chromium runsc; do # each is also the name of its command
     command -v "$package" >/dev/null || missing="$missing $package"
 done
 # shellcheck disable=SC2086 # it is a list of words
-[ -z "$missing" ] || install_packages $missing || say "packages: without$missing, whose tests are skipped"
+[ -z "$missing" ] || install_packages $missing || say "packages: skipping the tests that need$missing"
 if ensure_engine; then
     ensure_images
 else
-    say "engine: none, so the tests that need one are skipped (in CI they fail)"
+    say "engine: none; the tests that need one are skipped (in CI they fail)"
 fi
 
 say "ruff format"
 "$venv/bin/ruff" format --check --quiet . || fail "files are not formatted" "$venv/bin/ruff format ."
 say "ruff check"
-"$venv/bin/ruff" check --quiet . || fail "ruff found faults" "see above; $venv/bin/ruff check --fix . mends some"
+"$venv/bin/ruff" check --quiet . || fail "ruff found errors" "see above; $venv/bin/ruff check --fix . fixes some"
 say "codespell"
 "$venv/bin/codespell" --quiet-level 2 ./*.md deploy images loadtest sandbox tests || fail "words are misspelled" "see above"
 say "mypy"
 wait "$types" || {
     cat "$types_log" >&2
-    fail "the types do not fit" "see above"
+    fail "mypy found errors" "see above"
 }
 say "pytest"
 rm -f "$step_log" "$types_log"
-# All of them: files are dealt out to two processes, so that one waits while the other works. A test that fails is run once
-# more, because a busy machine can break a bound on time; the summary lists each test that was run again (R).
+# Distribute test files over two processes, so that one works while the other waits. A test that fails is run once more,
+# because a busy machine can break a bound on time; the summary lists each test that was run again (R).
 [ "$#" -gt 0 ] || set -- -n 2 --dist loadfile --no-loadscope-reorder --reruns 1 -raR --durations=25
 exec "$venv/bin/python" -m pytest "$@"

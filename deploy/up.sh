@@ -1,8 +1,9 @@
 #!/bin/sh
-# From a fresh machine to a running service: installs what is missing, builds the images, starts everything, runs the demo and
-# leaves it running. `up.sh stop` stops what this started. A second run takes seconds and changes nothing.
+# Goes from a bare machine to a running service: installs what is missing, builds the images, starts everything, runs
+# the demo and keeps the service running. `up.sh stop` stops what it started. A second run takes seconds and changes
+# nothing.
 #
-# SANDBOX_ENGINE=local does without Docker; every other SANDBOX_ setting is handed on.
+# SANDBOX_ENGINE=local works without Docker. All other SANDBOX_ settings are passed on.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -10,26 +11,26 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/deploy/machine.sh"
 url=http://${SANDBOX_HOST:-127.0.0.1}:${SANDBOX_PORT:-8080}
 
-warn_of_missing_walls() {
-    cat >&2 <<'WALLS'
+warn_of_missing_isolation() {
+    cat >&2 <<'MESSAGE'
 !!!
-!!! No Docker engine: programs run under the LOCAL engine, with fewer walls.
-!!!   missing: the container's own memory, process and CPU limits (a watcher enforces them from outside instead)
+!!! No Docker engine: programs run under the LOCAL engine, with fewer isolation layers.
+!!!   missing: the container's own memory, process and CPU limits (a monitor outside enforces limits instead)
 !!!   missing: the container's read-only image (programs use this machine's python3, gcc and node, and see its files)
 !!!   as far as this kernel allows: user, pid, mount and network namespaces, seccomp, rlimits
-!!! Run only programs that you trust as far as that. `sandbox doctor` says which walls stand here and how to get the rest.
+!!! Only run programs that you trust accordingly. `sandbox doctor` lists the layers here and how to get the rest.
 !!!
-WALLS
+MESSAGE
 }
 
 choose_engine() {
     if [ "${SANDBOX_ENGINE:-docker}" = local ]; then
-        say "engine: local, as SANDBOX_ENGINE says"
+        say "engine: local, as set by SANDBOX_ENGINE"
     elif ! ensure_engine; then
         SANDBOX_ENGINE=local
     fi
     export SANDBOX_ENGINE="${SANDBOX_ENGINE:-docker}"
-    if [ "$SANDBOX_ENGINE" = docker ]; then ensure_images; else warn_of_missing_walls; fi
+    if [ "$SANDBOX_ENGINE" = docker ]; then ensure_images; else warn_of_missing_isolation; fi
 }
 
 service_answers() {
@@ -38,7 +39,7 @@ service_answers() {
 
 start_service() {
     if service_answers; then
-        say "service: answers at $url"
+        say "service: already running at $url"
         return 0
     fi
     say "service: starting at $url"
@@ -50,7 +51,7 @@ up() {
     choose_engine
     start_service
     say "demo: a queue of real programs"
-    "$venv/bin/sandbox" demo || fail "the demo's verdicts are not what they should be" ".venv/bin/sandbox doctor"
+    "$venv/bin/sandbox" demo || fail "the demo got wrong verdicts" ".venv/bin/sandbox doctor"
     cat <<NEXT
 
 The service runs at $url (its API: $url/docs). Next:

@@ -1,1 +1,1 @@
-"""Load generators, workloads and the side-by-side benchmark; see `python -m loadtest --help`."""
+"""The benchmark: load generators, workloads and side-by-side comparison. See `python -m loadtest --help`."""

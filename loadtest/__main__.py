@@ -1,4 +1,4 @@
-"""`python -m loadtest bench | sweep | scale | boxes | limits | hosts | capacity`: parse and wire, nothing else."""
+"""The command line: `python -m loadtest bench | sweep | scale | boxes | limits | hosts | capacity`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EXIT_FLOOR_MISSED, EXIT_WRONG_VERDICT, EXIT_NOT_MEASURED = 1, 2, 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit codes: 1 a floor is missed, 2 a verdict was wrong, 3 nothing could be measured."""
+    """Run a command. Exit codes: 1 a floor is missed, 2 a verdict was wrong, 3 nothing could be measured."""
     options = build_parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, exit_on_sigterm)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -40,30 +40,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def exit_on_sigterm(*_: object) -> None:
-    """SIGTERM: leave through every context manager, so that no service and no pool stays."""
+    """Exit on SIGTERM through every context manager, so that no service or pool is left running."""
     raise SystemExit(128 + signal.SIGTERM)
 
 
 def build_parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser("python -m loadtest", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    add_bench(commands.add_parser("bench", help="every side in one table of ratios; exit code 1: a floor is missed"))
-    add_sweep(commands.add_parser("sweep", help="cost against the size of the input; exit code 1: faster than linear"))
-    add_scale(commands.add_parser("scale", help="throughput and efficiency per slot count; exit code 1: too little"))
-    add_boxes(commands.add_parser("boxes", help="what an idle box costs; exit code 1: a floor is missed"))
-    add_limits(commands.add_parser("limits", help="envelopes a second of one API process and one Redis, empty boxes"))
-    add_hosts(commands.add_parser("hosts", help="the same slots on one host and spread over several, real boxes"))
+    add_bench(commands.add_parser("bench", help="compare all sides in one table; exit code 1 if a floor is missed"))
+    add_sweep(commands.add_parser("sweep", help="cost by input size; exit code 1 if it grows faster than linearly"))
+    add_scale(commands.add_parser("scale", help="throughput and efficiency by slot count; exit code 1 if too low"))
+    add_boxes(commands.add_parser("boxes", help="cost of an idle box; exit code 1 if a floor is missed"))
+    add_limits(
+        commands.add_parser("limits", help="batches per second of one API process and one Redis, with empty boxes")
+    )
+    add_hosts(commands.add_parser("hosts", help="the same slots on one host and on several, with real boxes"))
     add_capacity(commands.add_parser("capacity", help="write the capacity page from the results of scale and limits"))
     return top
 
 
 def add_common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="for JSON and plots")
-    command.add_argument("--no-plots", action="store_true", help="needs no matplotlib then")
+    command.add_argument("--no-plots", action="store_true", help="draw no plots, and do not require matplotlib")
 
 
 def add_url(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--url", default="", help="a running service; default: one of our own is started")
+    command.add_argument("--url", default="", help="URL of a running service; default: start one")
 
 
 def add_sweep(command: argparse.ArgumentParser) -> None:
@@ -71,8 +73,8 @@ def add_sweep(command: argparse.ArgumentParser) -> None:
     add_url(command)
     command.add_argument("what", choices=["input"])
     command.add_argument("--rounds", type=int, default=3)
-    command.add_argument("--largest", type=int, default=0, help="leave out larger sizes (programs, tests or bytes)")
-    command.add_argument("--slots", type=int, default=0, help="of the service that is started; default: one per core")
+    command.add_argument("--largest", type=int, default=0, help="skip larger sizes (programs, tests or bytes)")
+    command.add_argument("--slots", type=int, default=0, help="slots of the started service; default: one per core")
     command.set_defaults(run=run_sweep)
 
 
@@ -80,7 +82,11 @@ def add_scale(command: argparse.ArgumentParser) -> None:
     add_common(command)
     command.add_argument("--slots", type=parse_numbers, default=[1, 2, 4, 8, 16], metavar="1,2,4,8,16")
     command.add_argument(
-        "--pin", type=parse_pins, default=["none"], metavar="none,slots", help="the largest count, each way"
+        "--pin",
+        type=parse_pins,
+        default=["none"],
+        metavar="none,slots",
+        help="pinning modes; all but the first only for the largest count",
     )
     command.add_argument("--rounds", type=int, default=3)
     command.add_argument("--seconds", type=float, default=5.0)
@@ -103,7 +109,7 @@ def add_limits(command: argparse.ArgumentParser) -> None:
 def add_hosts(command: argparse.ArgumentParser) -> None:
     add_common(command)
     command.add_argument("--hosts", type=parse_numbers, default=[1, 2, 4], metavar="1,2,4", help="network namespaces")
-    command.add_argument("--slots", type=int, default=16, help="of all hosts together")
+    command.add_argument("--slots", type=int, default=16, help="total slots of all hosts")
     command.add_argument("--rounds", type=int, default=3)
     command.add_argument("--seconds", type=float, default=5.0)
     command.set_defaults(run=run_hosts)
@@ -111,9 +117,9 @@ def add_hosts(command: argparse.ArgumentParser) -> None:
 
 def add_capacity(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--out", type=Path, default=RESULTS, metavar="DIR", help="where scale.json and limits.json are"
+        "--out", type=Path, default=RESULTS, metavar="DIR", help="folder with scale.json and limits.json"
     )
-    command.add_argument("--where", required=True, help="the machine they are from, in words")
+    command.add_argument("--where", required=True, help="description of the machine that was measured")
     command.set_defaults(run=run_capacity)
 
 
@@ -124,14 +130,14 @@ def add_bench(command: argparse.ArgumentParser) -> None:
         "--workloads", type=parse_workloads, default=parse_workloads(",".join(FAMILIES)), metavar="W1,W2,..."
     )
     command.add_argument("--rounds", type=int, default=5)
-    command.add_argument("--seconds", type=float, default=5.0, help="of each side in each round")
-    command.add_argument("--slots", type=int, default=0, help="and workers of the pools; default: one per core")
+    command.add_argument("--seconds", type=float, default=5.0, help="seconds per side and round")
+    command.add_argument("--slots", type=int, default=0, help="slots, and workers of the pools; default: one per core")
     command.add_argument(
         "--peer", type=parse_peer, action="append", default=[], metavar="KIND=URL", help=", ".join(PEERS)
     )
-    command.add_argument("--python", default="/usr/bin/python3", help="the bare side's interpreter")
-    command.add_argument("--no-docker-run", action="store_true", help="without the container-per-test side")
-    command.add_argument("--no-curve", action="store_true", help="without throughput against concurrency")
+    command.add_argument("--python", default="/usr/bin/python3", help="interpreter of the bare side")
+    command.add_argument("--no-docker-run", action="store_true", help="skip the container-per-test side")
+    command.add_argument("--no-curve", action="store_true", help="skip the throughput by concurrency")
     command.set_defaults(run=run_bench)
 
 
@@ -147,7 +153,7 @@ def parse_numbers(text: str) -> list[int]:
 
 
 def parse_pins(text: str) -> list[str]:
-    """As they are named, the first one first."""
+    """Parse a list of pinning modes, keeping the order."""
     ways = list(dict.fromkeys(text.split(",")))
     unknown = [way for way in ways if way not in get_args(CpuPinning)]
     if unknown:
@@ -158,7 +164,7 @@ def parse_pins(text: str) -> list[str]:
 def parse_peer(text: str) -> tuple[str, str]:
     kind, found, url = text.partition("=")
     if kind not in PEERS or not found or not url.startswith("http"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not KIND=URL with a kind of {', '.join(PEERS)}")
+        raise argparse.ArgumentTypeError(f"{text!r} must be KIND=URL, where KIND is one of {', '.join(PEERS)}")
     return kind, url
 
 

@@ -1,9 +1,9 @@
-"""What people use today: a pool of one worker per core, each test a plain subprocess, or a container of its own.
+"""The baselines: a pool with one worker per core that runs each test as a plain subprocess or in a new container.
 
-And what judges do that compile a program anew for each of its tests, without their walls and queues: a stand-in where
-no such judge runs (`--peer`).
+A third baseline compiles the program again for each test, as some judges do, but without their isolation and queues. It
+stands in for such a judge if none is running (`--peer`).
 
-The workers are processes, not threads: that is the stronger pool, for no lock is between them.
+Workers are processes, not threads, which makes the pool stronger because they share no lock.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ DOCKER_RUN_COMMAND = ("docker", "run", "--rm", "-i", "--network", "none")
 
 @dataclass(frozen=True, slots=True)
 class Interpreters:
-    """The bare side's interpreters; numpy may be in another one than the system's."""
+    """The interpreters of the bare side. numpy may be installed in another one than the system's."""
 
     plain: str = DEFAULT_PYTHON
     numpy: str = DEFAULT_PYTHON
@@ -43,18 +43,18 @@ class Interpreters:
 
 @dataclass(frozen=True, slots=True)
 class WorkOrder:
-    """What a worker of the pool is to do in one round."""
+    """The work of one pool worker in one round."""
 
     workload: str
     python: str
     first_index: int
-    program_count: int  # of programs; 0: as many as there is time for
+    program_count: int  # number of programs; 0: as many as time allows
     seconds: float
 
 
 @dataclass(slots=True)
 class WorkerReport:
-    """What one worker did. Times are of CLOCK_MONOTONIC, so those of several workers can be compared."""
+    """The results of one worker. Times are CLOCK_MONOTONIC, so they are comparable across workers."""
 
     started: float
     ended: float = 0.0
@@ -66,7 +66,7 @@ class WorkerReport:
 
 
 class Pool:
-    """A context manager; `run` is one round."""
+    """A pool of workers, used as a context manager. `run` runs one round."""
 
     def __init__(
         self, kind: PoolKind, cores: int, interpreters: Interpreters | None = None, images: dict[str, str] | None = None
@@ -90,19 +90,21 @@ class Pool:
         for process, _ in self._workers:
             process.start()
         for _, connection in self._workers:
-            connection.recv()  # it can work now
+            connection.recv()  # the worker is ready
         return self
 
     def __exit__(self, *_: object) -> None:
         for process, connection in self._workers:
-            with suppress(BrokenPipeError):  # a worker that was killed wants no order to end
+            with suppress(BrokenPipeError):  # the worker was killed
                 connection.send(None)
             process.join(10)
             if process.is_alive():
                 process.kill()
 
     def run(self, workload: Workload, seconds: float, concurrency: int = 0) -> Sample:
-        """One round. A fixed number of programs is cut short where a container per test would take for ever."""
+        """Run a round. If each test starts a container, a fixed number of programs would take too long and is cut
+        short.
+        """
         workers = self._workers[: concurrency or (1 if workload.name.endswith("idle") else len(self._workers))]
         number = workload.count_programs(len(self._workers))
         whole = number and self.name == "bare" and not workload.stream
@@ -116,7 +118,7 @@ class Pool:
 
 
 def merge_reports(reports: Sequence[WorkerReport]) -> Sample:
-    """Raises WrongVerdict when a worker saw one."""
+    """Merge the reports of a round. Raises WrongVerdict if a worker saw a wrong verdict."""
     for report in reports:
         if report.wrong:
             raise WrongVerdict(report.wrong)
@@ -132,7 +134,7 @@ def merge_reports(reports: Sequence[WorkerReport]) -> Sample:
 
 
 def run_worker(kind: PoolKind, images: dict[str, str], orders: Connection, next_index: Synchronized[int]) -> None:
-    """A worker process: rounds until None comes."""
+    """Run rounds in a worker process until the order is None."""
     with tempfile.TemporaryDirectory(prefix="loadtest-") as folder:
         orders.send(None)
         while (order := orders.recv()) is not None:
@@ -174,7 +176,7 @@ def read_cpu_s(who: int) -> float:
 
 
 class BareRunner:
-    """No walls: write the file, start the interpreter, compare."""
+    """Runs a program without isolation: write the file, start the interpreter, compare."""
 
     def __init__(self, folder: Path, python: str) -> None:
         self._folder = folder
@@ -200,14 +202,14 @@ class BareRunner:
 
 
 class CompileEachRunner(BareRunner):
-    """As the bare side, but compiled for each test."""
+    """Like the bare side, but compiles the program for each test."""
 
     def run(self, task: Task) -> list[str]:
         return [run_case(self._build_command(task), case, task) for case in task.cases]
 
 
 class ContainerRunner:
-    """A container for each test, in which a compiled program is compiled first."""
+    """Runs each test in a new container. A compiled program is compiled in each of them."""
 
     def __init__(self, folder: Path, images: dict[str, str]) -> None:
         self._folder = folder
@@ -238,7 +240,7 @@ class ContainerRunner:
 
 
 def run_case(command: Sequence[str], case: Case, task: Task) -> str:
-    """The verdict of one plain run; the limit is of elapsed time, as `subprocess` has it."""
+    """Return the verdict of one plain run. The limit applies to elapsed time, as `subprocess` measures it."""
     try:
         done = subprocess.run(command, input=case.stdin.encode(), capture_output=True, timeout=task.cpu_limit_s)
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""All sides, interleaved in rounds, in one run on the same cores; from their samples the rows of the table."""
+"""Run all sides in interleaved rounds on the same cores, and build the rows of the table from their samples."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ SANDBOX_PROCESSES = ("api", "redis", "workers", "boxes")
 CURVE_CONCURRENCIES = (1, 2, 4, 8, 16, 32)
 CURVE_SECONDS = 1.5
 CURVE_ROUNDS = 3
-MAX_REASON_CHARS = 200  # characters of why a peer is left out
+MAX_REASON_CHARS = 200  # of the reason why a peer is left out
 
 Say = Callable[[str], None]
 
 
 class Side(Protocol):
-    """Whoever gives verdicts."""
+    """A service or pool that gives verdicts."""
 
     name: str
 
@@ -50,7 +50,7 @@ class Side(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """What one run of the benchmark is to do."""
+    """The settings of one benchmark run."""
 
     workloads: Sequence[Workload]
     rounds: int = 5
@@ -68,7 +68,7 @@ class Plan:
 
     @cached_property
     def numpy_python(self) -> str:
-        """The first interpreter that has numpy, for the bare side of W6; empty where none has."""
+        """The first interpreter with numpy, for the bare side of W6; empty if there is none."""
         for python in (self.python, sys.executable):
             if not subprocess.run([python, "-c", "import numpy"], capture_output=True).returncode:
                 return python
@@ -83,7 +83,7 @@ class Row:
     side: str
     samples: list[Sample]
     ratio: list[float] = field(default_factory=list)
-    cpu_ratio: float = math.nan  # bare's CPU per verdict over this side's: what noise on the machine moves least
+    cpu_ratio: float = math.nan  # CPU per verdict, bare / this side: least sensitive to noise
     measured_goals: list[MeasuredGoal] = field(default_factory=list)
 
     @property
@@ -98,23 +98,23 @@ class Row:
         return compute_percentile(self.latencies_ms, percent)
 
     def compute_cpu_ms(self, kind: str) -> float:
-        """Per verdict; NaN where it was not measured."""
+        """Return the CPU time per verdict; NaN if it was not measured."""
         known = [sample.compute_cpu_ms(kind) for sample in self.samples if kind in sample.cpu_s]
         return compute_percentile(known, 50)
 
     @property
     def overhead_ms(self) -> float:
-        """CPU beyond the programs' own, per verdict, over all of our processes."""
+        """The CPU time per verdict of all processes of the service, minus that of the programs themselves."""
         return sum(self.compute_cpu_ms(kind) for kind in SANDBOX_PROCESSES) - self.program_ms
 
     @property
     def program_ms(self) -> float:
-        """CPU of the programs themselves per verdict, as the service's answers tell it."""
+        """The CPU time per verdict of the programs themselves, as reported by the service."""
         return compute_percentile([1000 * sample.program_cpu_s / sample.verdicts for sample in self.samples], 50)
 
     @property
     def all_cpu_ms(self) -> float:
-        """CPU of all that took part, the generator's too, per verdict; NaN where not all of it was measured."""
+        """The CPU time per verdict of all processes and the load generator; NaN if not all of it was measured."""
         if self.side == SANDBOX:
             return sum(self.compute_cpu_ms(kind) for kind in ("generator", *SANDBOX_PROCESSES))
         if self.side == BARE:
@@ -123,7 +123,7 @@ class Row:
 
     @property
     def others_share(self) -> float:
-        """The share of the machine's cores that something else than this side used; NaN where it cannot be told."""
+        """The share of the machine's cores that other processes used; NaN if unknown."""
         found = []
         for sample in self.samples:
             mine = sum(used for kind, used in sample.cpu_s.items() if kind != "machine")
@@ -139,7 +139,7 @@ class Row:
 
 @dataclass(slots=True)
 class Result:
-    """A run: the machine, the rows, what was left out and why, and the throughput at each concurrency."""
+    """The results of a run: the machine, the rows, what was left out and why, and throughput by concurrency."""
 
     machine: dict[str, Any]
     rows: list[Row]
@@ -152,7 +152,7 @@ class Result:
 
     @property
     def unmeasured(self) -> list[Goal]:
-        """Promises for workloads that were run, of which nothing was measured."""
+        """Goals of the workloads that were run for which nothing was measured."""
         sandbox_rows = {row.workload: row for row in self.rows if row.side == SANDBOX}
         covered = {(name, promise.goal.measure) for name, row in sandbox_rows.items() for promise in row.measured_goals}
         return [
@@ -194,7 +194,7 @@ def _nan_to_none(value: float) -> float | None:
 
 
 def run(plan: Plan, say: Say) -> Result:
-    """The whole benchmark. Raises WrongVerdict or Unanswered."""
+    """Run the whole benchmark. Raises WrongVerdict or MeasurementFailed."""
     with ExitStack() as stack:
         meter, sides = open_sides(plan, stack, say)
         left_out: list[str] = []
@@ -213,7 +213,7 @@ def run(plan: Plan, say: Say) -> Result:
 
 
 def open_sides(plan: Plan, stack: ExitStack, say: Say) -> tuple[CpuMeter, list[Side]]:
-    """Every side up and ready, ours first."""
+    """Start all sides and wait until they are ready. The sandbox comes first."""
     import docker
 
     from sandbox.box.docker.images import IMAGES, ensure_images
@@ -223,13 +223,13 @@ def open_sides(plan: Plan, stack: ExitStack, say: Say) -> tuple[CpuMeter, list[S
     client.close()
     meter, url = CpuMeter(0, Path()), plan.url
     if not url:
-        say(f"starting a service of our own with {plan.cores} slots")
+        say(f"starting a service with {plan.cores} slots")
         service = stack.enter_context(TemporaryService(plan.cores))
         meter, url = service.meter, service.url
     sides: list[Side] = [HttpSide(SANDBOX, url, partial(SandboxDialect, slots=plan.cores), plan.cores)]
     peers = [HttpSide(name, peer, PEERS[name], plan.cores) for name, peer in plan.peers.items()]
     for peer in peers:
-        peer.run(replace(find_workload("W1 single"), programs=1), 1.0)  # what cannot do this either is no peer
+        peer.run(replace(find_workload("W1 single"), programs=1), 1.0)  # a peer that fails this is left out
     sides += peers
     sides.append(
         stack.enter_context(Pool(BARE, plan.cores, Interpreters(plan.python, plan.numpy_python or plan.python)))
@@ -247,9 +247,9 @@ def can_run(side: Side, workload: Workload) -> bool:
 
 
 def warm_up_sides(workload: Workload, sides: Sequence[Side], plan: Plan, left_out: list[str], say: Say) -> list[Side]:
-    """Run a little of it everywhere, so that no first time is measured; the sides that can run it.
+    """Run a little of the workload on each side, so that no first run is measured; return the sides that can run it.
 
-    A peer that cannot (it cuts what a program writes, its interpreter has no numpy) is left out of this workload alone.
+    A peer that fails (because it truncates output or lacks numpy, for example) is left out of this workload only.
     """
     if workload.family == "W6":
         reason = explain_missing_numpy(sides[0], plan)
@@ -267,19 +267,19 @@ def warm_up_sides(workload: Workload, sides: Sequence[Side], plan: Plan, left_ou
             if side.name not in PEERS:
                 raise
             able.remove(side)
-            reason = str(failure).splitlines()[0].removesuffix(", of")  # without the program
+            reason = str(failure).splitlines()[0].removesuffix(", for")  # leave out the program
             left_out.append(f"{workload.name}: {side.name}: {reason[:MAX_REASON_CHARS]}")
             say(left_out[-1])
     return able
 
 
 def explain_missing_numpy(side: Side, plan: Plan) -> str:
-    """Why W6 cannot be measured; empty when it can."""
+    """Return why W6 cannot be measured; empty if it can."""
     import httpx
 
     assert isinstance(side, HttpSide)
     if not plan.numpy_python:
-        return f"numpy is in neither {plan.python} nor {sys.executable}, which is what the bare side needs"
+        return f"the bare side needs numpy, which is neither in {plan.python} nor in {sys.executable}"
     answer = httpx.post(f"{side.url}/execute", json={"language": "python", "code": "import numpy"}, timeout=60)
     if "ModuleNotFoundError" in answer.json().get("stderr", ""):
         return "numpy is not in the image"
@@ -287,13 +287,13 @@ def explain_missing_numpy(side: Side, plan: Plan) -> str:
 
 
 def rotate_sides(sides: Sequence[Side], number: int) -> list[Side]:
-    """Another side goes first in each round."""
+    """Rotate the sides, so that another one goes first in each round."""
     start = number % max(1, len(sides))
     return [*sides[start:], *sides[:start]]
 
 
 def measure_round(side: Side, workload: Workload, seconds: float, meter: CpuMeter, concurrency: int = 0) -> Sample:
-    """One round with the CPU of all that took part."""
+    """Run one round and measure the CPU time of all processes involved."""
     before = meter.read() if side.name == SANDBOX else {}
     began, machine_before = time.monotonic(), read_machine_cpu_s()
     sample = side.run(workload, seconds, concurrency)
@@ -308,7 +308,7 @@ def measure_round(side: Side, workload: Workload, seconds: float, meter: CpuMete
 
 
 def build_rows(samples: Mapping[tuple[str, str], Sequence[Sample]]) -> list[Row]:
-    """A row a side and workload, ours with the promises and what was measured of them."""
+    """Build one row per side and workload. Rows of the sandbox include the goals and the measured values."""
     rows = [Row(workload, side, list(rounds)) for (workload, side), rounds in samples.items()]
     by_name = {(row.workload, row.side): row for row in rows}
     for row in rows:
@@ -323,7 +323,7 @@ def build_rows(samples: Mapping[tuple[str, str], Sequence[Sample]]) -> list[Row]
 
 
 def collect_measures(row: Row, by_name: Mapping[tuple[str, str], Row]) -> dict[str, float]:
-    """What was measured of that which may be promised."""
+    """Return the measured values that goals may refer to."""
     values = {
         "ratio": compute_percentile(row.ratio, 50),
         "p50_ms": row.compute_latency_ms(50),
@@ -338,7 +338,7 @@ def collect_measures(row: Row, by_name: Mapping[tuple[str, str], Row]) -> dict[s
 
 
 def measure_curve(sides: Sequence[Side], seconds: float) -> dict[str, list[tuple[int, float]]]:
-    """Throughput of single tiny programs against the requests at one time, medians of a few rounds; a pool has no more
+    """Measure the throughput of single tiny programs by concurrency, as medians of a few rounds. A pool never has more
     workers than cores.
     """
     tiny = find_workload("W1 single")
@@ -354,7 +354,7 @@ def measure_curve(sides: Sequence[Side], seconds: float) -> dict[str, list[tuple
 
 
 def describe_machine(plan: Plan) -> dict[str, Any]:
-    """What the figures come from."""
+    """Describe the machine and the plan that the figures come from."""
     model = [line.split(":", 1)[1].strip() for line in _read_lines("/proc/cpuinfo") if line.startswith("model name")]
     return {
         "cpu": model[0] if model else platform.machine(),

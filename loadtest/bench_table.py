@@ -1,4 +1,4 @@
-"""The benchmark's one table."""
+"""Render the benchmark's table."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ CPU_COLUMNS = {
 }
 MAX_NOISE_SHARE = 0.1
 CAPTION = """\
-A verdict is one test judged; medians of rounds (p10-p90). load to prog: milliseconds of CPU per verdict, of the load
-generator or the pool's own workers, of our processes and boxes, of bare programs (docker-run: of its client only).
-over: what our processes used beyond the programs themselves. cpu x: bare's CPU over ours, which noise moves least.
-noise: the share of the machine that others used. compile-each: bare, compiled anew for each test, as many judges do."""
+A verdict is one judged test; medians of rounds (p10-p90). load to prog: milliseconds of CPU per verdict, of the load
+generator or the pool's workers, the service's processes and boxes, and bare programs (docker-run: of its client only).
+over: CPU of the service beyond the programs themselves. cpu x: CPU of bare over that of the service; noise affects it
+least. noise: share of the machine that others used. compile-each: bare, compiled for each test, as many judges do."""
 LEFT_ALIGNED = ("workload", "side")
 
 
@@ -34,14 +34,14 @@ def show(result: Result, console: Console) -> None:
     console.print(
         f"{machine['cpu']}, {machine['cores']} cores, {machine['slots']} slots, cgroup v{machine['cgroup']}, "
         f"Linux {machine['kernel']}; {machine['rounds']} rounds of {machine['seconds']:g} s; "
-        f"load average when done {machine['load_average'][0]:.1f}"
+        f"load average at the end {machine['load_average'][0]:.1f}"
     )
     console.print(build_table(result))
     noisy = [row for row in result.rows if row.others_share > MAX_NOISE_SHARE]
     if noisy:
         worst = max(row.others_share for row in noisy)
         console.print(
-            f"[red]noise[/]  other processes used up to {worst:.0%} of the machine: trust no rate of this run"
+            f"[red]noise[/]  other processes used up to {worst:.0%} of the machine: this run's rates are unreliable"
         )
     for line in result.left_out:
         console.print(f"[yellow]left out[/]  {line}")

@@ -1,4 +1,4 @@
-"""What a box costs that does nothing: the time until it is ready, and the memory it alone holds."""
+"""Measure the cost of an idle box: the time until it is ready, and the memory that it does not share."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True, slots=True)
 class BoxCosts:
-    """Of boxes of the Python image, one started after the other; memory after each has run one program."""
+    """The costs of boxes of the Python image, started one after the other; memory after each ran one program."""
 
     ready_s: Spread
     first_run_s: Spread
-    own_mb: Spread  # anonymous and shared memory of its processes, each page counted for who maps it
+    own_mb: Spread  # its share of anonymous and shared memory
 
     @property
     def missed(self) -> bool:
@@ -45,7 +45,7 @@ class BoxCosts:
 
 
 def measure(number: int, say: Callable[[str], None]) -> BoxCosts:
-    """Start that many boxes and keep them all until the end."""
+    """Start boxes one after the other, and keep all of them until the end."""
     ready, first, memory = [], [], []
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="boxes-")))
@@ -75,7 +75,7 @@ def list_pids(container: Any) -> Iterator[int]:
 
 
 def read_own_memory_mb(pid: int) -> float:
-    """Memory that is not a file's: its share of anonymous and shared pages (proc(5), smaps_rollup)."""
+    """Return memory not backed by files: the process's share of anonymous and shared pages (proc(5), smaps_rollup)."""
     fields = {}
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
         name, _, value = line.partition(":")
@@ -87,7 +87,7 @@ def show(costs: BoxCosts, console: Console) -> None:
     def format_line(what: str, spread: Spread, unit: str, floor: str) -> str:
         return f"{what:<34} {spread.median:7.3f} {unit} ({spread.p10:.3f}-{spread.p90:.3f}){floor}"
 
-    console.print(format_line("a box is ready after", costs.ready_s, "s ", f"   floor <= {READY_FLOOR_S:g} s"))
-    console.print(format_line("its first program takes", costs.first_run_s, "s ", ""))
-    console.print(format_line("idle memory of its own", costs.own_mb, "MB", f"   floor <= {IDLE_FLOOR_MB:g} MB"))
+    console.print(format_line("time until a box is ready", costs.ready_s, "s ", f"   floor <= {READY_FLOOR_S:g} s"))
+    console.print(format_line("its first program", costs.first_run_s, "s ", ""))
+    console.print(format_line("unshared idle memory", costs.own_mb, "MB", f"   floor <= {IDLE_FLOOR_MB:g} MB"))
     console.print("[red]missed[/]" if costs.missed else "[green]both floors hold[/]")

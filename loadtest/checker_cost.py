@@ -1,9 +1,9 @@
-"""CPU time and memory of judging 16 MB of wrong output, by checker and by shape of the output.
+"""Measure the CPU time and memory of judging 16 MB of wrong output, by checker and by shape of the output.
 
-`python -m loadtest.checker_cost` prints a table. Every measurement is made in a process of its own, whose memory is the
-peak over that of a process that holds both outputs and judges nothing. A row `print` shows what a Python program pays
-to write the same bytes. `--large` judges against an expected output of the same shape and size that differs at its
-end: there the request itself asks for the work.
+`python -m loadtest.checker_cost` prints a table. Each measurement runs in its own process. Memory is the peak beyond
+that of a process that holds both outputs but does not judge. The row `print` shows what a Python program needs to write
+the same bytes. With `--large`, the expected output has the same shape and size and differs at its end, so the request
+itself asks for the work.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ SHAPES: dict[str, Callable[[int], bytes]] = {
 
 
 def measure(work: Callable[[], object]) -> tuple[float, float]:
-    """CPU seconds (infinite above the cap) and peak MB of the work, its children's included, in a fork of this one."""
+    """Return the CPU seconds (infinite above the cap) and the peak MB of the work and its children, run in a fork."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -87,7 +87,7 @@ def measure(work: Callable[[], object]) -> tuple[float, float]:
 
 
 def measure_printing(output: bytes) -> float:
-    """CPU seconds of writing the output to a pipe that somebody reads."""
+    """Return the CPU seconds of writing the output to a pipe with a reader."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

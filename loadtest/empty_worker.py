@@ -1,6 +1,6 @@
-"""A worker whose boxes are empty: it takes, judges and answers envelopes as every worker does, and runs nothing.
+"""A worker with empty boxes: it takes, judges and answers batches like any other worker, but runs no programs.
 
-With it the queue itself is measured: what one API process and one Redis can pass on.
+It measures the queue itself: the throughput of one API process and one Redis.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sandbox.worker.worker import SlotWorker
 
 
 class EmptyBox:
-    """Every program ends well and prints nothing."""
+    """A box in which every program succeeds and prints nothing."""
 
     tag = ""
 
@@ -41,7 +41,7 @@ class EmptySlot(Slot):
 
 
 class NoEngine:
-    """Starts nothing."""
+    """An engine that starts nothing."""
 
     def start(self, image: str) -> BoxHandle:
         raise EngineUnavailable("an empty slot has no boxes")

@@ -1,4 +1,4 @@
-"""What is promised: floors that must hold and goals that are aimed at, declared here and nowhere else."""
+"""The performance goals: floors that must hold and goals to aim for. They are defined only here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GOAL_FORMATS = {
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One promise for one workload. Without a goal of its own the floor is the goal. `judges` compile once a test."""
+    """A goal for one workload. Without a `goal`, the floor is the goal. `judges` compile once per test."""
 
     workload: str
     measure: Measure
@@ -32,7 +32,7 @@ class Goal:
         return value >= limit if self.measure in HIGHER_IS_BETTER else value <= limit
 
     def mark(self, value: float) -> Mark:
-        """What a measured value reaches; NaN reaches nothing."""
+        """Return what a measured value reaches. NaN counts as missed."""
         if not self.is_met_by(value, self.floor):
             return "missed"
         return "goal" if self.goal is None or self.is_met_by(value, self.goal) else "floor"
@@ -42,7 +42,7 @@ class Goal:
         return f"{sign} " + GOAL_FORMATS[self.measure].format(f"{limit:g}")
 
 
-# Of the rate per slot, from the fewest slots to the most.
+# The rate per slot at the most slots, relative to the fewest.
 EFFICIENCY_FLOOR = 0.85
 
 GOALS = (
@@ -64,7 +64,7 @@ GOALS = (
 
 @dataclass(frozen=True, slots=True)
 class MeasuredGoal:
-    """A promise and what was measured of it."""
+    """A goal and the measured value."""
 
     goal: Goal
     value: float
@@ -75,7 +75,7 @@ class MeasuredGoal:
 
 
 def evaluate_goals(workload: str, measured: Mapping[str, float]) -> list[MeasuredGoal]:
-    """The promises for a workload of which something was measured."""
+    """Return the goals of a workload for which there is a measured value."""
     return [
         MeasuredGoal(goal, measured[goal.measure])
         for goal in GOALS

@@ -1,15 +1,15 @@
-"""What two GPUs of one host do together, against a running service with a GPU worker that has them.
+"""Measure two GPUs of one host together, using a running service and a GPU worker that has both.
 
     python -m loadtest.gpu_pair "sft ddp" "sft fsdp" "sft zero2"      one training over both GPUs
-    python -m loadtest.gpu_pair "grpo one"                            vLLM beside the trainer, on one GPU
-    python -m loadtest.gpu_pair "grpo processes"                      the same over both, verdicts on the way in each
-    python -m loadtest.gpu_pair "grpo two"                            two such trainings at a time, one on each
-    python -m loadtest.gpu_pair "grpo server" --generation-url URL    vLLM's server on one, the trainer on the other
+    python -m loadtest.gpu_pair "grpo one"                            vLLM and the trainer on one GPU
+    python -m loadtest.gpu_pair "grpo processes"                      the same on both, each with early verdicts
+    python -m loadtest.gpu_pair "grpo two"                            two such trainings, one per GPU
+    python -m loadtest.gpu_pair "grpo server" --generation-url URL    vLLM's server on one GPU, the trainer on the other
     python -m loadtest.gpu_pair "tensor parallel" --model NAME [--compare-url URL --compare-model NAME]
 
-Jobs named in one command are posted together. Each result is kept in `pair.json` as soon as it is there, with those of
-other commands. How many workers the GPUs are shared by is the worker's: `sandbox gpu-worker --gpus 0,1` is one with
-both, `--workers 2` two with one each.
+Jobs named in one command are posted together. Each result is saved to `pair.json` as soon as it arrives, next to those
+of earlier commands. The GPU workers decide how the GPUs are shared: `sandbox gpu-worker --gpus 0,1` is one worker with
+both, `--workers 2` starts two with one each.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ TENSOR_PARALLEL = "tensor parallel"
 
 
 def post_jobs(client: Client, options: argparse.Namespace, name: str) -> list[GpuJob]:
-    """The jobs of a name."""
+    """Post the jobs of a name."""
     kind, _, how = name.partition(" ")
     if kind == "sft":
         request = ask.build_sft_request(options, 0)
@@ -68,7 +68,7 @@ def post_jobs(client: Client, options: argparse.Namespace, name: str) -> list[Gp
 
 
 def collect_results(client: Client, options: argparse.Namespace, name: str, jobs: Sequence[GpuJob]) -> dict[str, Any]:
-    """What is kept of one name's jobs. Raises JobFailed."""
+    """Wait for the jobs of a name and return their results. Raises JobFailed."""
     began = time.monotonic()
     results = []
     for job in jobs:
@@ -85,7 +85,7 @@ def collect_results(client: Client, options: argparse.Namespace, name: str, jobs
 
 
 async def _compare_outputs(client: Client, options: argparse.Namespace, job: GpuJob) -> dict[str, Any]:
-    """How many prompts get the same words from a server on one GPU, and how far the others go together."""
+    """Compare the texts with those of a server on one GPU: how many are equal, and how long the common prefixes are."""
     drawn = {
         event.data["prompt"]: event.data["completions"][0]
         for event in client.events(job.id)
@@ -116,7 +116,7 @@ async def _compare_outputs(client: Client, options: argparse.Namespace, job: Gpu
 
 
 async def _wait_for_server(http: httpx.AsyncClient, url: str) -> None:
-    """Wait for a server that still starts."""
+    """Wait for a server that is starting."""
     deadline = time.monotonic() + SERVER_TIMEOUT_S
     while time.monotonic() < deadline:
         with suppress(httpx.TransportError):
@@ -126,7 +126,7 @@ async def _wait_for_server(http: httpx.AsyncClient, url: str) -> None:
 
 
 def _compute_common_prefix(one: str, other: str) -> float:
-    """The part of the longer text that both begin with."""
+    """Return the length of the common prefix as a share of the longer text."""
     longest = max(len(one), len(other), 1)
     shortest = min(len(one), len(other))
     return next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), shortest) / longest
@@ -136,8 +136,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [*(f"sft {how}" for how in SHARDINGS), *(f"grpo {how}" for how in GRPO_LAYOUTS), TENSOR_PARALLEL]
     parser.add_argument("names", nargs="+", choices=names)
-    parser.add_argument("--compare-url", default="", help="with tensor parallel: an OpenAI-compatible URL")
-    parser.add_argument("--compare-model", default="", help="the same model's name there")
+    parser.add_argument(
+        "--compare-url", default="", help="for tensor parallel: an OpenAI-compatible URL to compare with"
+    )
+    parser.add_argument("--compare-model", default="", help="name of the same model at --compare-url")
     ask.add_options(parser)
     options = parser.parse_args()
     failures = []

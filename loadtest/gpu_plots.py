@@ -1,4 +1,4 @@
-"""Training as a picture: held-out pass rates of each seed, rewards while it was reinforced, and where a step goes."""
+"""Plot trainings: held-out pass rates of each seed, rewards during RL, and the parts of a step."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from matplotlib.figure import Figure
 
 BEFORE_COLOUR, AFTER_COLOUR, WAIT_COLOUR = "#88aacc", "#224466", "#cc3311"
-SHARE_COLOURS = ("#224466", "#dd8822", "#994455", "#117733")  # one for each share of wrong labels
+SHARE_COLOURS = ("#224466", "#dd8822", "#994455", "#117733")  # one per share of wrong labels
 
 Runs = dict[str, dict[str, Any]]
 
 
 def draw(folder: Path) -> Path:
-    """Read `grpo.json` there, `generate.json` and `grpo-late.json` where they are, and write `training.png`."""
+    """Read `grpo.json` and, if present, `generate.json` and `grpo-late.json`, and write `training.png`."""
     runs: Runs = json.loads((folder / "grpo.json").read_text(encoding="utf-8"))
     late = folder / "grpo-late.json"
     figure = Figure(figsize=(13 if late.exists() else 9, 3.2), layout="constrained")
@@ -43,18 +43,18 @@ def draw(folder: Path) -> Path:
 
 
 def parse_label_share(name: str) -> str:
-    """What a training's name says of its labels: "5% of labels wrong", or nothing."""
+    """Return the label share in a training's name, such as "5% of labels wrong", or an empty string."""
     return name.partition(", ")[2]
 
 
 def _read_base_rate(folder: Path) -> float | None:
-    """What the base model passes, where it was measured."""
+    """Return the pass rate of the base model, if it was measured."""
     path = folder / "generate.json"
     return json.loads(path.read_text(encoding="utf-8")).get("pass_rate") if path.exists() else None
 
 
 def _draw_steps(axes: Any, kinds: dict[str, Runs]) -> None:
-    """A step of the first seed with each kind of verdicts, in seconds, drawn from the bottom up in its own order."""
+    """Draw a step of the first seed for each kind of verdicts as stacked bars, in seconds."""
     timings = [next(iter(runs.values()))["timing"] for runs in kinds.values()]
     bottom = [0.0] * len(timings)
     parts = {

@@ -1,15 +1,15 @@
-"""The loop of training closed on a real GPU, against a running service with a GPU worker: measured and drawn.
+"""Run and plot the whole training loop on a real GPU, using a running service and a GPU worker.
 
-    python -m loadtest.gpu_proof generate --model NAME      tokens a second with verdicts and without, and the overlap
+    python -m loadtest.gpu_proof generate --model NAME      tokens per second with and without verdicts, and the overlap
     python -m loadtest.gpu_proof sft --model NAME           fine-tuning on tasks and their solutions, three seeds
     python -m loadtest.gpu_proof grpo                       held-out pass rate before and after, from those models
-    python -m loadtest.gpu_proof grpo --wrong 0.05 --wrong 0.2   the same with shares of the labels wrong
-    python -m loadtest.gpu_proof evaluate --rows-file FILE  pass@k of a benchmark in HumanEval's shape
-    python -m loadtest.gpu_proof picture                    all of it as pictures, from the JSON they have left
+    python -m loadtest.gpu_proof grpo --wrong 0.05 --wrong 0.2   the same with shares of wrong labels
+    python -m loadtest.gpu_proof evaluate --rows-file FILE  pass@k of a benchmark in HumanEval's format
+    python -m loadtest.gpu_proof picture                    plot the JSON results of the other commands
 
-The service is at --url. For all of it on one GPU, with a model so small that five processes find room on it, the worker
-is `SANDBOX_GPU_SERVERS=1 sandbox gpu-worker --gpus 0,0,0,0,0 --workers 5`: one serves, four train. What two GPUs do
-together is measured by `loadtest.gpu_pair`.
+The service is at --url. To run everything on one GPU, with a model small enough for five processes, start the worker as
+`SANDBOX_GPU_SERVERS=1 sandbox gpu-worker --gpus 0,0,0,0,0 --workers 5`: one serves, four train. `loadtest.gpu_pair`
+measures two GPUs together.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ SEEDS = (0, 1, 2)
 
 
 def run_generate(options: argparse.Namespace) -> None:
-    """Bare requests to the servers and a verified job, in the order A B B A: what drifts hits both alike.
+    """Compare bare requests and a job with verdicts, in the order A B B A, so that drift affects both equally.
 
-    Where several servers share the work, one of them alone is asked too, first and last.
+    If several servers share the work, also measures one of them alone, first and last.
     """
     tasks = ask.make_held_out_tasks(options.prompts)
     runs: dict[str, list[dict[str, Any]]] = {"bare": [], "verified": []}
     with Client(options.url) as client:
         began = time.monotonic()
         warm = _run_generation(client, options, tasks[:64])
-        say(f"the engine is warm after {time.monotonic() - began:.1f} s: {warm}")
+        say(f"engine ready after {time.monotonic() - began:.1f} s: {warm}")
         if warm["lost_verdicts"]:
-            raise SystemExit(f"{warm['lost_verdicts']} verdicts are lost: mend the service first")
+            raise SystemExit(f"{warm['lost_verdicts']} verdicts are lost: fix the service first")
         order = ["bare", "verified", "verified", "bare"][: options.runs]
         if len(warm["served_by"]) > 1 and options.runs == 4:
             runs["bare_one_server"] = []
@@ -85,13 +85,13 @@ def _summarize(runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
 
 
 def _run_generation(client: Client, options: argparse.Namespace, tasks: list[ToyTask]) -> dict[str, Any]:
-    """One job with verdicts on the way."""
+    """Run one job with verdicts."""
     job = ask.wait_for_job(client, client.start("generate", ask.build_generate_request(options, tasks)))
     return dict(job.result or {})
 
 
 async def _run_bare(urls: list[str], options: argparse.Namespace, tasks: list[ToyTask]) -> dict[str, Any]:
-    """The same requests by the shortest program there is, with nothing done about the answers."""
+    """Send the same requests directly to the servers, and ignore the responses."""
     limits = httpx.Limits(max_connections=None)
     began = time.monotonic()
     tokens = 0
@@ -120,7 +120,7 @@ async def _list_models(url: str) -> list[str]:
 
 
 def run_sft(options: argparse.Namespace) -> None:
-    """Supervised fine-tuning for each seed, all at the same time as far as there are workers."""
+    """Fine-tune with each seed, in parallel as far as there are workers."""
     with Client(options.url) as client:
         jobs = {
             str(seed): client.start(
@@ -132,9 +132,9 @@ def run_sft(options: argparse.Namespace) -> None:
 
 
 def run_grpo(options: argparse.Namespace) -> None:
-    """GRPO on each seed's fine-tuned model, with each share of wrong labels, all at the same time; kept beside others.
+    """Run GRPO on each seed's fine-tuned model with each share of wrong labels, in parallel, and add to the results.
 
-    A training that fails costs its own result only.
+    A failed training only loses its own result.
     """
     tuned = ask.read_json(options.out, "sft.json")
     with Client(options.url) as client:
@@ -149,12 +149,12 @@ def run_grpo(options: argparse.Namespace) -> None:
 
 
 def format_training_name(seed: str, wrong: float) -> str:
-    """What a training is called in `grpo.json`."""
+    """Return the name of a training in `grpo.json`."""
     return f"{seed}, {wrong:.0%} of labels wrong" if wrong else seed
 
 
 def _save_results(client: Client, options: argparse.Namespace, name: str, jobs: dict[str, GpuJob]) -> None:
-    """Each job's result and curve, written as soon as it has ended. Raises JobFailed where one failed, at the end."""
+    """Save each job's result and curve when it ends. If any job failed, raises JobFailed at the end."""
     results = ask.read_json(options.out, name)
     failures = []
     for seed, job in jobs.items():
@@ -177,7 +177,7 @@ def _get_sort_key(name: str) -> tuple[str, int]:
 
 
 def run_evaluate(options: argparse.Namespace) -> None:
-    """pass@k of a model on a benchmark's rows."""
+    """Compute pass@k of a model on a benchmark's rows."""
     rows = [json.loads(line) for line in options.rows_file.read_text(encoding="utf-8").splitlines() if line.strip()]
     request = {
         "model": options.model,
@@ -199,7 +199,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
 
 
 def draw_plots(options: argparse.Namespace) -> None:
-    """Pass rates as bars beside the reward curves."""
+    """Plot the pass rates and the reward curves."""
     from loadtest.gpu_plots import draw
 
     say(f"drawn: {draw(options.out)}")

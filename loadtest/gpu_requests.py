@@ -1,4 +1,4 @@
-"""What the proofs on GPUs ask of a service: the tasks, the trainings, and how a job is followed to its end."""
+"""The requests of the GPU measurements: tasks and trainings, and how to wait for a job."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sandbox.schema.gpu import GpuJob, RlTask
 RESULTS = Path(__file__).parent / "results" / "gpu"
 HELD_OUT_SEED = 1_000
 PROBE_SEED = 2_000
-LIMITS = {"cpu_time_s": 0.1, "wall_time_s": 1.0}  # the tasks' references need milliseconds
+LIMITS = {"cpu_time_s": 0.1, "wall_time_s": 1.0}  # reference solutions need milliseconds
 ENDED_STATUSES = {"finished", "failed", "cancelled"}
 GENERATIONS_PER_PROMPT = 8
 NUMBER_OPTIONS: dict[str, float] = {
@@ -44,14 +44,14 @@ NUMBER_OPTIONS: dict[str, float] = {
 
 
 class JobFailed(Exception):
-    """A job ended without a result; the message has its words."""
+    """A job ended without a result; the message holds its error."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="smollm2", help="as the GPU worker's folder has it")
+    parser.add_argument("--model", default="smollm2", help="name in the GPU worker's folder")
     parser.add_argument("--url", default="http://127.0.0.1:8080")
     parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--late", action="store_true", help="verdicts only when a step's last completion has ended")
+    parser.add_argument("--late", action="store_true", help="request verdicts only after a step's last completion")
     parser.add_argument("--rollouts", choices=["plain", "colocate", "server"], default="colocate")
     parser.add_argument("--generation-url", default="", help="with --rollouts server")
     for name, default in NUMBER_OPTIONS.items():
@@ -80,7 +80,7 @@ def make_held_out_tasks(number: int) -> list[ToyTask]:
 
 
 def build_generate_request(options: argparse.Namespace, tasks: list[ToyTask], **sampling: Any) -> dict[str, Any]:
-    """With verdicts on the way."""
+    """Build a generate request with verdicts."""
     return {
         "model": options.model,
         "messages": [build_messages(task) for task in tasks],
@@ -104,7 +104,7 @@ def build_sft_request(options: argparse.Namespace, seed: int) -> dict[str, Any]:
 
 
 def build_probe(options: argparse.Namespace) -> dict[str, Any]:
-    """Ends a fine-tuning where reinforcement has something to reinforce."""
+    """Build a probe that ends the fine-tuning early enough to leave room for RL."""
     return {
         "tasks": [build_rl_row(task) for task in generate_tasks(options.probes, PROBE_SEED)],
         "every_steps": options.probe_every,
@@ -116,11 +116,11 @@ def build_probe(options: argparse.Namespace) -> dict[str, Any]:
 def build_grpo_request(
     options: argparse.Namespace, seed: int, model: str, wrong_share: float = 0.0, processes: int = 1
 ) -> dict[str, Any]:
-    """A step's batch is the same for any number of processes; `wrong` is the share of wrong labels."""
+    """Build a GRPO request. The batch of a step does not depend on the number of processes."""
     tasks = generate_tasks(options.rows, 10 + seed, tests=options.tests)
     if wrong_share:
         tasks = mislabel(tasks, wrong_share, seed)
-    # Logits of a whole step would take 20 GB a trainer: a part of it at a time.
+    # Logits of a whole step would take 20 GB per trainer, so it is split.
     batch = options.grpo_prompts * GENERATIONS_PER_PROMPT
     part = max(1, batch // (options.grpo_parts * processes))
     return {
@@ -149,7 +149,7 @@ def build_grpo_request(
 
 
 def _build_rollout_fields(options: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:
-    """The engine beside a trainer is kept small, so that several trainers find room on a GPU."""
+    """Return the rollout fields. A colocated engine is kept small, so that several trainers fit on a GPU."""
     rollout_fields: dict[str, Any] = {"rollouts": options.rollouts, "settings": settings}
     if options.rollouts == "server":
         return {**rollout_fields, "generation_url": options.generation_url}
@@ -161,7 +161,7 @@ def _build_rollout_fields(options: argparse.Namespace, settings: dict[str, Any])
 
 
 def wait_for_job(client: Client, job: GpuJob) -> GpuJob:
-    """The job at its end. Raises JobFailed."""
+    """Wait until the job ends and return it. Raises JobFailed."""
     last = ""
     while True:
         now = client.job(job.id)
@@ -178,7 +178,7 @@ def wait_for_job(client: Client, job: GpuJob) -> GpuJob:
 
 
 def read_progress(url: str, job_id: str) -> list[dict[str, Any]]:
-    """Every progress line of an ended job."""
+    """Return all progress events of an ended job."""
     found = []
     event = ""
     with httpx.stream("GET", f"{url}/jobs/{job_id}/events", timeout=60) as response:
@@ -196,7 +196,7 @@ def write_json(folder: Path, name: str, content: dict[str, Any]) -> None:
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:
-    """What is there already; nothing where there is no such file."""
+    """Read a JSON file; return an empty dict if it does not exist."""
     path = folder / name
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return content

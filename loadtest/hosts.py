@@ -1,8 +1,8 @@
-"""The same number of slots on one host and on several, with real boxes: what it costs to be spread.
+"""Compare the same number of slots on one host and on several, with real boxes, to measure the cost of spreading.
 
 Hosts are network namespaces of one machine, each with its own `sandbox worker` and home folder, that reach one Redis
-over their own links (`limits.Stage`). So they have no more cores together than one has, and what large texts they get
-goes through Redis.
+over their own links (`limits.Deployment`). Together they therefore have no more cores than a single host, and they
+receive large texts through Redis.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WORKLOADS = ("W1 single", "W1 batch64", "W2 py-20", "W5 rl-step")
 
 @dataclass(frozen=True, slots=True)
 class HostCountResult:
-    """One workload with all the slots on so many hosts; `ratio` is its rate over that of the fewest hosts."""
+    """One workload with all slots on this many hosts; `ratio` is relative to the rate with the fewest hosts."""
 
     workload: str
     hosts: int
@@ -40,9 +40,9 @@ class HostCountResult:
 def run(
     counts: Sequence[int], slots: int, rounds: int, seconds: float, say: Callable[[str], None]
 ) -> list[HostCountResult]:
-    """`slots` in all, shared out evenly. Raises ValueError, WrongVerdict or Unanswered."""
+    """Measure each host count with `slots` in total. Raises ValueError, WrongVerdict or MeasurementFailed."""
     if any(slots % hosts for hosts in counts):
-        raise ValueError(f"{slots} slots cannot be shared out evenly among {', '.join(map(str, counts))} hosts")
+        raise ValueError(f"{slots} slots cannot be split evenly over {', '.join(map(str, counts))} hosts")
     rates: dict[tuple[str, int], list[float]] = defaultdict(list)
     with ExitStack() as stack:
         sides: dict[int, HttpSide] = {}

@@ -1,8 +1,8 @@
-"""What one API process and one Redis pass on, and what several worker hosts make of them: the boxes are empty.
+"""Measure the throughput of one API process and one Redis with several worker hosts, using empty boxes.
 
-Hosts are network namespaces, each with one worker that reaches Redis over its own link; without the rights for those,
-the worker runs on this host. The rate is what this machine reached with everything on it; the capacity is what one core
-would do with the CPU that a verdict used of it.
+Hosts are network namespaces, each with one worker that reaches Redis over its own link. Without the permission to
+create them, the worker runs on this host. The rate is what this machine reached with everything on it. The capacity is
+what one core would reach, given the CPU time per verdict.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from sandbox.processes.up import compute_api_processes
 
 LINK_ADDRESS = "10.87.{host}.{end}"
 START_TIMEOUT_S = 60.0
-LOG_TAIL_LINES = 5  # of a log
+LOG_TAIL_LINES = 5  # shown of a log
 
 
 def make_silent(index: int) -> Task:
-    """What an empty box gets right."""
+    """Make a task that an empty box answers correctly."""
     return make_accepted(f"# {index}\n", Case("1 2\n", ""))
 
 
@@ -49,21 +49,21 @@ WORKLOADS = (
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One workload with so many hosts; CPU in milliseconds a verdict, of all processes of a kind together."""
+    """One workload with this many hosts. CPU is in milliseconds per verdict, summed over all processes of a kind."""
 
     workload: str
     hosts: int
     rate: float
     cpu_ms: dict[str, float]
-    redis_bytes: float  # that Redis received and sent, a verdict
+    redis_bytes: float  # received and sent by Redis, per verdict
 
     def compute_capacity(self, kind: str) -> float:
-        """Verdicts a second that one core of this kind of process is enough for."""
+        """Return the verdicts per second that one core can sustain for this kind of process."""
         return 1000 / self.cpu_ms[kind]
 
 
 def run(counts: Sequence[int], seconds: float, say: Callable[[str], None]) -> list[Limit]:
-    """Raises WrongVerdict or Unanswered."""
+    """Measure each host count. Raises WrongVerdict or MeasurementFailed."""
     found = []
     for hosts in counts:
         with ExitStack() as stack:
@@ -77,10 +77,11 @@ def run(counts: Sequence[int], seconds: float, say: Callable[[str], None]) -> li
 
 
 class Deployment:
-    """One Redis, its API, and hosts; a context manager.
+    """One Redis, its API, and worker hosts; a context manager.
 
-    A host has one worker with empty boxes, and they share one API process; or so many `slots` with real boxes, and the
-    API has as many processes as a service of all these slots. `first` is the number of the first host's namespace.
+    Without `slots`, each host has one worker with empty boxes, and there is one API process. With `slots`, each host
+    has that many real boxes, and the API has as many processes as for a service of all these slots. `first_namespace`
+    is the number of the first host's namespace.
     """
 
     def __init__(self, hosts: int, slots: int = 0, first_namespace: int = 1) -> None:
@@ -139,7 +140,7 @@ class Deployment:
             self._start_process(
                 "workers", [*inside, *command], home / f"host{number}", REDIS_URL=redis, ENGINE="docker"
             )
-        self._wait_until(lambda: count_workers(self.url) == self._hosts * max(self._slots, 1), "all workers are there")
+        self._wait_until(lambda: count_workers(self.url) == self._hosts * max(self._slots, 1), "all workers are ready")
 
     def measure(self, workload: Workload, seconds: float) -> Limit:
         side = HttpSide("ours", self.url, SandboxDialect, self._hosts)
@@ -193,7 +194,7 @@ class Deployment:
 
 @contextmanager
 def create_namespace(number: int) -> Iterator[tuple[list[str], str]]:
-    """A host: the command that enters it, and our address on the link to it; neither where we may not make one."""
+    """Create a host; yield the command that enters it and this side's address. Both are empty without permission."""
     name, link = f"limits{number}", f"lim{number}"
     here, there = (LINK_ADDRESS.format(host=number, end=end) for end in (1, 2))
     try:
@@ -219,7 +220,7 @@ def create_namespace(number: int) -> Iterator[tuple[list[str], str]]:
 
 def show(limits: Sequence[Limit], console: Console) -> None:
     kinds = ("generator", "api", "redis", "workers")
-    table = Table(title="empty boxes: ms of CPU a verdict, and verdicts/s that one core of it is enough for")
+    table = Table(title="empty boxes: ms of CPU per verdict, and verdicts/s that one core can sustain")
     for title in (
         "workload",
         "hosts",

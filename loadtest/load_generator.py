@@ -1,7 +1,7 @@
-"""The load generator: HTTP/1.1 over kept connections, as light as it can be, for it runs on the cores it measures.
+"""The load generator: HTTP/1.1 over persistent connections, kept light because it shares the measured cores.
 
-Bodies are made before the clock starts. An answer is taken as bytes and looked at when it is complete; only what comes
-in pieces (a stream of results) keeps the time each piece came.
+Request bodies are built before the clock starts. A response is collected as bytes and parsed when it is complete. Only
+a chunked response (a stream of results) records the time at which each piece arrived.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ RESPONSE_TIMEOUT_S = 900.0
 
 
 class MeasurementFailed(Exception):
-    """A side does not answer, or refuses, so there is nothing to measure."""
+    """A side does not answer, or rejects requests, so there is nothing to measure."""
 
 
 @dataclass(slots=True)
 class Response:
-    """One response; `arrivals` has the time of each piece of a chunked one."""
+    """One response; `arrival_times_s` has the time of each piece of a chunked one."""
 
     status: int
     pieces: list[bytes]
@@ -42,7 +42,7 @@ class Response:
         return b"".join(chunk for chunk, _ in iterate_chunks(raw)) if self.chunked else raw
 
     def iterate_timed_lines(self) -> Iterator[tuple[float, bytes]]:
-        """Each line of the body with the time its end came."""
+        """Yield each line of the body with the time at which its end arrived."""
         ends, total = [], 0
         for piece, arrived in zip(self.pieces, self.arrival_times_s, strict=True):
             total += len(piece)
@@ -57,7 +57,7 @@ class Response:
 
 
 def iterate_chunks(raw: bytes) -> Iterator[tuple[bytes, int]]:
-    """The chunks of a chunked body, each with the place of its end in the raw bytes."""
+    """Yield the chunks of a chunked body with the offsets of their ends in the raw bytes."""
     place = 0
     while True:
         end_of_size = raw.index(b"\r\n", place)
@@ -70,7 +70,7 @@ def iterate_chunks(raw: bytes) -> Iterator[tuple[bytes, int]]:
 
 @dataclass(slots=True)
 class CheckResult:
-    """What an answer was worth: verdicts, the CPU their programs used, and `Sample.tail_s`."""
+    """The result of checking a response: verdicts, the CPU time of their programs, and `Sample.tail_s`."""
 
     verdicts: int
     program_cpu_s: float = 0.0
@@ -79,7 +79,7 @@ class CheckResult:
 
 @dataclass(slots=True)
 class Request:
-    """What to send, in pieces so that big parts are shared, and how to judge what comes back."""
+    """A request in pieces, so that large parts are shared, and the check of its response."""
 
     pieces: list[bytes]
     check: Callable[[Response], CheckResult]
@@ -99,7 +99,7 @@ def build_post_request(
 
 
 class HttpConnection(asyncio.Protocol):
-    """One connection, one request at a time."""
+    """A connection with one request at a time."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -158,7 +158,7 @@ class HttpConnection(asyncio.Protocol):
 
 @dataclass(slots=True)
 class LoadRound:
-    """One round: `concurrency` connections, each sending the next request as soon as its last was answered."""
+    """A round: `concurrency` connections, each sending the next request as soon as the last one is answered."""
 
     url: str
     requests: Iterator[Request]
@@ -167,7 +167,9 @@ class LoadRound:
     sample: Sample = field(default_factory=Sample)
 
     def run(self, send_all: bool) -> Sample:
-        """`whole`: all requests, however long it takes. Raises Unanswered or WrongVerdict."""
+        """Run the round; `send_all` sends all requests, however long it takes. Raises MeasurementFailed or
+        WrongVerdict.
+        """
         import uvloop
 
         stock = self._prebuild(send_all)
@@ -175,7 +177,7 @@ class LoadRound:
             return runner.run(self._run_all(stock, send_all))
 
     def _prebuild(self, send_all: bool) -> Iterator[Request]:
-        """Requests made before the clock starts, as far as memory allows; the rest is made later."""
+        """Build requests before the clock starts, as far as memory allows, and the rest later."""
         most = 1_000_000 if send_all else int(800 * self.seconds) + self.concurrency
         prebuilt, size = [], 0
         began = time.perf_counter()
@@ -197,7 +199,7 @@ class LoadRound:
                 wires.append(wire)
             began, cpu = time.perf_counter(), time.process_time()
             deadline = float("inf") if send_all else began + self.seconds
-            # Not a TaskGroup: the first failure is to be raised as it is, not in a group.
+            # Not a TaskGroup, which would wrap the first failure in an exception group.
             tasks = [loop.create_task(self._run_connection(wire, requests, deadline)) for wire in wires]
             async with asyncio.timeout(self.seconds + RESPONSE_TIMEOUT_S):
                 await asyncio.gather(*tasks)
@@ -228,7 +230,7 @@ class LoadRound:
 
 
 def _chain_requests(prebuilt: list[Request], rest: Iterator[Request]) -> Iterator[Request]:
-    """The made ones, each forgotten when it is taken, then the rest."""
+    """Yield the prebuilt requests, releasing each, then the rest."""
     prebuilt.reverse()
     while prebuilt:
         yield prebuilt.pop()

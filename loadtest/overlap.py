@@ -1,11 +1,11 @@
-"""Rewards while the model still writes: completions stream from an OpenAI-compatible server into the service.
+"""Judge completions while the model is still writing others: stream them from an OpenAI-compatible server.
 
     python -m loadtest.overlap --llm http://127.0.0.1:8000/v1 --model MODEL --picture overlap.png
 
-Every prompt is asked for several completions, all at one time. Each completion goes to the service the moment its last
-token is there, through `AsyncClient.verify_stream`, whose input is still being written. What it prints, and draws as a
-timeline, is how much of the judging was hidden behind the writing: the verdicts that came before the last completion
-was done cost a training step nothing.
+Requests several completions of every prompt concurrently. Each completion goes to the service as soon as its last token
+arrives, through `AsyncClient.verify_stream`, whose input is still being produced. Prints, and plots as a timeline, how
+much of the judging overlapped with the generation: verdicts that arrive before the last completion cost a training step
+no time.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ PROBLEMS: list[dict[str, Any]] = [
 
 @dataclass
 class Completion:
-    """One completion's way, in seconds since the first request. `verdict` is empty until it is judged."""
+    """The timeline of one completion, in seconds since the first request. `verdict` is empty until it is judged."""
 
     problem: int
     began_s: float
@@ -61,22 +61,22 @@ class Completion:
 
 @dataclass
 class Timeline:
-    """All of them, in the order in which they were done."""
+    """All completions, in the order in which they finished."""
 
     completions: list[Completion] = field(default_factory=list)
 
     @property
     def written_s(self) -> float:
-        """When the last completion was done."""
+        """The time at which the last completion finished."""
         return max(each.ended_s for each in self.completions)
 
     @property
     def judged_s(self) -> float:
-        """When the last verdict was there."""
+        """The time at which the last verdict arrived."""
         return max(each.judged_s for each in self.completions)
 
     def summarize(self) -> dict[str, float | int]:
-        """Numbers of one step. `hidden` is the part of the judging's seconds that passed while others were written."""
+        """Return the numbers of one step. `hidden` is the share of judging time that overlapped with generation."""
         judged = [each for each in self.completions if each.verdict != NO_CODE]
         waits = [each.judged_s - each.ended_s for each in judged]
         hidden = [max(0.0, min(each.judged_s, self.written_s) - each.ended_s) for each in judged]
@@ -93,7 +93,7 @@ class Timeline:
 
 
 class TrainingStep:
-    """One training step's generation and judging, at the same time."""
+    """The generation and judging of one training step, running concurrently."""
 
     def __init__(self, llm: httpx.AsyncClient, service: AsyncClient, model: str, sampling: dict[str, Any]) -> None:
         self._llm = llm
@@ -105,7 +105,7 @@ class TrainingStep:
         self.timeline = Timeline()
 
     async def run(self, problems: Sequence[dict[str, Any]], number: int) -> Timeline:
-        """`number` completions of each problem. Raises httpx.HTTPError and what the client raises."""
+        """Run `number` completions of each problem. Raises httpx.HTTPError and the client's errors."""
         self._start = time.monotonic()
         writing = asyncio.create_task(self._write_all(problems, number))
         async for index, result in self._service.verify_stream(self._iterate_submissions(problems)):
@@ -137,7 +137,7 @@ class TrainingStep:
         self._done.put_nowait(completion)
 
     async def _iterate_submissions(self, problems: Sequence[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
-        """Programs in the order in which they are done; a completion without one has its verdict."""
+        """Yield programs in the order in which they finish. A completion without a program is recorded at once."""
         while (completion := await self._done.get()) is not None:
             self.timeline.completions.append(completion)
             answer = extract(completion.text, "python")
@@ -153,7 +153,7 @@ class TrainingStep:
 
 
 def draw(timeline: Timeline, path: Path) -> None:
-    """A row for each completion: written in grey, judged in the colour of its verdict."""
+    """Draw a row per completion: grey while it is written, then the color of its verdict while it is judged."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -163,7 +163,9 @@ def draw(timeline: Timeline, path: Path) -> None:
     figure, axes = plt.subplots(figsize=(9, min(7.0, 1.6 + 0.09 * len(rows))), dpi=90, layout="constrained")
     for row, each in enumerate(rows):
         axes.barh(row, each.ended_s - each.began_s, left=each.began_s, height=0.8, color="#b9cfe4")
-        width = max(each.judged_s - each.ended_s, timeline.judged_s / 300)  # a verdict of milliseconds is to be seen
+        width = max(
+            each.judged_s - each.ended_s, timeline.judged_s / 300
+        )  # keep verdicts of a few milliseconds visible
         axes.barh(row, width, left=each.ended_s, height=0.8, color=COLOURS.get(each.verdict, FAILED_COLOUR))
     axes.axvline(timeline.written_s, color="#444444", linewidth=0.8, linestyle=":")
     summary = timeline.summarize()
@@ -176,7 +178,7 @@ def draw(timeline: Timeline, path: Path) -> None:
     axes.set(
         xlabel="seconds; blue: the model writes, green: judged and accepted, red: failed, grey: no code", yticks=[]
     )
-    axes.set_ylabel("completions, by when they were done")
+    axes.set_ylabel("completions, in the order in which they finished")
     axes.spines[["top", "right", "left"]].set_visible(False)
     figure.savefig(path)
     plt.close(figure)
@@ -196,15 +198,15 @@ async def measure(options: argparse.Namespace, problems: Sequence[dict[str, Any]
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--llm", required=True, help="base URL of an OpenAI-compatible server, /v1 included")
-    parser.add_argument("--llm-key", default="", help="the key that it asks for")
+    parser.add_argument("--llm-key", default="", help="API key of the model server")
     parser.add_argument("--model", required=True)
     parser.add_argument("--url", default="http://127.0.0.1:8080", help="the service")
-    parser.add_argument("--problems", type=Path, help="JSON lines of prompt and tests; default: six easy ones")
-    parser.add_argument("--number", type=int, default=8, help="completions of each problem")
+    parser.add_argument("--problems", type=Path, help="JSON lines with prompt and tests; default: six easy ones")
+    parser.add_argument("--number", type=int, default=8, help="completions per problem")
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--max-tokens", type=int, default=512)
-    parser.add_argument("--picture", type=Path, help="where to draw the timeline, as PNG")
-    parser.add_argument("--times", type=Path, help="where to write every completion's times, as JSON")
+    parser.add_argument("--picture", type=Path, help="write the timeline to this PNG")
+    parser.add_argument("--times", type=Path, help="write the times of every completion to this JSON file")
     options = parser.parse_args(words)
     lines = options.problems.read_text(encoding="utf-8").splitlines() if options.problems else []
     timeline = asyncio.run(measure(options, [json.loads(line) for line in lines] or PROBLEMS))

@@ -1,4 +1,4 @@
-"""The pictures. Only this module knows matplotlib, which is imported when one is drawn."""
+"""Draw the plots. Only this module uses matplotlib, which is imported on demand."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLOURS = {
 }
 KIND_COLOURS = {
     "the program itself": "#8c8c8c",
-    "box: fork, walls, supervisor": "#1f77b4",
+    "box: fork, isolation, supervisor": "#1f77b4",
     "workers": "#2ca02c",
     "redis": "#d62728",
     "api": "#ff7f0e",
@@ -36,7 +36,7 @@ MAX_POINTS = 2_000
 
 
 def draw_bench(result: Result, folder: Path) -> list[Path]:
-    """Throughput against concurrency, latencies, and where the time goes."""
+    """Draw throughput by concurrency, latencies, and the CPU breakdown."""
     written = []
     if result.curve:
         written.append(_save(plot_throughput(result.curve), folder / "bench_throughput.png"))
@@ -72,14 +72,14 @@ def plot_throughput(curve: Mapping[str, Sequence[tuple[int, float]]]) -> Figure:
     axis.set_xticks([concurrency for concurrency, _ in next(iter(curve.values()))])
     axis.xaxis.set_major_formatter("{x:g}")
     axis.set_ylim(bottom=0)
-    axis.set(xlabel="requests at one time (a pool has at most a worker per core)", ylabel="verdicts/s")
+    axis.set(xlabel="concurrent requests (a pool has at most one worker per core)", ylabel="verdicts/s")
     axis.set_title("W1: throughput against concurrency", loc="left")
     axis.legend(frameon=False)
     return figure
 
 
 def plot_latencies(rows: Sequence[Row]) -> Figure:
-    """The distribution of request latencies, a panel a workload."""
+    """Plot the distribution of request latencies, one panel per workload."""
     names = list(dict.fromkeys(row.workload for row in rows))
     columns = min(3, len(names))
     lines = math.ceil(len(names) / columns)
@@ -94,7 +94,7 @@ def plot_latencies(rows: Sequence[Row]) -> Figure:
         axis.set_xscale("log")
         axis.xaxis.set_major_formatter("{x:g}")
         axis.xaxis.set_minor_formatter("")
-        axis.set(xlabel="ms a request", ylabel="share of requests", ylim=(0, 1))
+        axis.set(xlabel="ms per request", ylabel="share of requests", ylim=(0, 1))
         axis.set_title(name, loc="left")
         axis.legend(frameon=False, fontsize=7)
     for axis in axes[len(names) :]:
@@ -103,7 +103,7 @@ def plot_latencies(rows: Sequence[Row]) -> Figure:
 
 
 def plot_cpu_breakdown(rows: Sequence[Row]) -> Figure:
-    """CPU per verdict by kind of process, as a share of what bare needs for the same workload."""
+    """Plot the CPU time per verdict by kind of process, relative to the bare side."""
     shown = [row for row in rows if row.side in {SANDBOX, BARE}]
     whole = {row.workload: row.all_cpu_ms for row in shown if row.side == BARE}
     figure, (axis,) = _create_figure(1, 1, 9, 1.2 + 0.38 * len(shown))
@@ -125,13 +125,13 @@ def plot_cpu_breakdown(rows: Sequence[Row]) -> Figure:
 
 
 def split_cpu_ms(row: Row) -> dict[str, float]:
-    """Milliseconds by the names in KINDS; what was not measured is left out."""
+    """Return milliseconds by the names in KINDS, leaving out what was not measured."""
     if row.side == BARE:
         return {"the program itself": row.compute_cpu_ms("programs"), "load generator": row.compute_cpu_ms("generator")}
     program = row.program_ms
     found = {
         "the program itself": program,
-        "box: fork, walls, supervisor": max(0.0, row.compute_cpu_ms("boxes") - program),
+        "box: fork, isolation, supervisor": max(0.0, row.compute_cpu_ms("boxes") - program),
         "workers": row.compute_cpu_ms("workers"),
         "redis": row.compute_cpu_ms("redis"),
         "api": row.compute_cpu_ms("api"),
@@ -141,7 +141,7 @@ def split_cpu_ms(row: Row) -> dict[str, float]:
 
 
 def draw_sweep(series: Sequence[Series], folder: Path) -> list[Path]:
-    """A picture each: the cost of a request, and of an item of it, against the size."""
+    """Draw one plot per series: the cost per request and per item by size."""
     return [_save(_plot_series(one), folder / f"sweep_{one.name.replace(' ', '_')}.png") for one in series]
 
 

@@ -1,4 +1,4 @@
-"""What one side did in one round of one workload, and the check that no answer escapes."""
+"""The results of one side in one round of a workload, and the check of every verdict."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from loadtest.workloads import Task
 
 
 class WrongVerdict(Exception):
-    """A side gave a verdict that the program does not deserve: no figure of it is worth anything."""
+    """A side gave a wrong verdict, which makes all of its figures worthless."""
 
 
 @dataclass(slots=True)
 class Sample:
-    """Verdicts, the time they took, each request's latency, and CPU seconds by kind of process.
+    """Verdicts, the time they took, the latency of each request, and CPU seconds by kind of process.
 
-    `program_cpu_s` is what the programs themselves used, as the service's answers tell it; 0 where none does.
-    `tail_s` is how long the last verdict came after no more programs were left than slots, less a program's CPU time.
+    `program_cpu_s` is the CPU time of the programs themselves, as reported by the service, or 0. `tail_s` is the time
+    from the moment when no more programs than slots were left to the last verdict, minus one program's CPU time.
     """
 
     verdicts: int = 0
@@ -27,23 +27,23 @@ class Sample:
     cpu_s: dict[str, float] = field(default_factory=dict)
     program_cpu_s: float = 0.0
     tail_s: float | None = None
-    measured_s: float = 0.0  # the time `cpu_s["machine"]` is of
+    measured_s: float = 0.0  # the duration that `cpu_s["machine"]` covers
 
     @property
     def rate(self) -> float:
         return self.verdicts / self.elapsed_s if self.elapsed_s else 0.0
 
     def compute_cpu_ms(self, kind: str) -> float:
-        """CPU milliseconds per verdict of one kind of process."""
+        """Return the CPU milliseconds per verdict of one kind of process."""
         return 1000 * self.cpu_s.get(kind, 0.0) / self.verdicts if self.verdicts else 0.0
 
     @staticmethod
     def draw_start_index() -> int:
-        """Where a round starts to count its programs, so that no two rounds send the same one."""
+        """Draw the first index of a round, so that no two rounds send the same program."""
         return secrets.randbits(32) * 1_000_000
 
 
 def check_verdicts(task: Task, verdicts: Sequence[str]) -> None:
-    """Raises WrongVerdict, with the program."""
+    """Raise WrongVerdict, with the program, if a verdict is wrong."""
     if tuple(verdicts) != task.verdicts:
-        raise WrongVerdict(f"verdicts {list(verdicts)} where {list(task.verdicts)} are right, of\n{task.code[:2000]}")
+        raise WrongVerdict(f"got verdicts {list(verdicts)}, expected {list(task.verdicts)}, for\n{task.code[:2000]}")

@@ -1,7 +1,8 @@
-"""Throughput per slot count: a service for each count, all up at once and measured in turn, and what fills up first.
+"""Measure throughput by slot count, and which process fills up first. All services run at once and are measured in
+turn.
 
-Those with most slots may be there once for each way of pinning them to CPUs (`SANDBOX_PIN`). Beside them so many plain
-Python loops at one time, with no service at all: what the processor itself gives that many.
+The largest slot count may have one service per way of pinning to CPUs (`SANDBOX_PIN`). For comparison, the same number
+of plain Python loops run without any service, which shows what the processor itself can give.
 """
 
 from __future__ import annotations
@@ -40,25 +41,25 @@ while time.perf_counter() < end:
     rounds += 1
 print(rounds)
 """
-# Each process of these can use one core and no more. Of the API there are several.
+# A process of these kinds can use at most one core. There may be several API processes.
 SINGLE_CORE_KINDS = ("api", "redis", "generator")
 
 
 @dataclass(frozen=True, slots=True)
 class ScalePoint:
-    """One workload on one number of slots; `cores_used` by kind of process."""
+    """One workload on one number of slots; `cores_used` is by kind of process."""
 
     workload: str
     slots: int
     pin: str
     rate: Spread
     efficiency: float
-    of_processor: float  # the efficiency, as a share of what plain loops have at so many
+    of_processor: float  # the efficiency relative to that of as many plain loops
     cores_used: dict[str, float]
 
     @property
     def fullest(self) -> str:
-        """The process that one core will be too little for first."""
+        """The process that will run out of its core first."""
         kind = max(SINGLE_CORE_KINDS, key=self._compute_share)
         return f"{kind} {self._compute_share(kind):.0%} of a core"
 
@@ -67,7 +68,7 @@ class ScalePoint:
 
     @property
     def missed(self) -> bool:
-        """A promise only where every slot has a core."""
+        """Whether the floor is missed. It only applies if every slot has a core."""
         if self.workload == PLAIN_LOOPS:
             return False
         return self.slots <= (os.cpu_count() or 1) and self.efficiency < EFFICIENCY_FLOOR
@@ -76,7 +77,7 @@ class ScalePoint:
 def run(
     counts: Sequence[int], pins: Sequence[str], rounds: int, seconds: float, say: Callable[[str], None]
 ) -> list[ScalePoint]:
-    """The first of `pins` is for every count, the others for the largest only. Raises WrongVerdict or Unanswered."""
+    """Measure each count with the first of `pins`, and the largest with all. Raises WrongVerdict, MeasurementFailed."""
     samples: dict[tuple[str, int, str], list[Sample]] = defaultdict(list)
     with ExitStack() as stack:
         services: dict[tuple[int, str], TemporaryService] = {}
@@ -98,7 +99,7 @@ def run(
 
 
 def run_plain_loops(number: int, seconds: float) -> Sample:
-    """What so many interpreters get done beside each other."""
+    """Measure how much work this many interpreters do in parallel."""
     command = [sys.executable, "-S", "-c", LOOP_SOURCE, str(seconds)]
     loops = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(number)]
     done = sum(int(loop.communicate()[0]) for loop in loops)
@@ -106,7 +107,7 @@ def run_plain_loops(number: int, seconds: float) -> Sample:
 
 
 def scale_concurrency(workload: Workload, slots: int) -> Workload:
-    """As many requests at one time as keep that many slots at work: so many for each, whatever their number."""
+    """Scale the number of concurrent requests with the slots, so that each slot has the same number."""
     if workload.stream:
         return workload
     return replace(workload, concurrency=(2 if workload.batch > 1 else 8) * slots)
@@ -134,7 +135,7 @@ def build_points(samples: dict[tuple[str, int, str], list[Sample]]) -> list[Scal
 
 def show(steps: Sequence[ScalePoint], console: Console) -> None:
     kinds = ("generator", "api", "redis", "workers", "boxes", "machine")
-    table = Table(title=f"efficiency: rate per slot over that of the fewest slots; floor {EFFICIENCY_FLOOR:g}")
+    table = Table(title=f"efficiency: rate per slot relative to the fewest slots; floor {EFFICIENCY_FLOOR:g}")
     for title in (
         "workload",
         "slots",

@@ -1,4 +1,4 @@
-"""The services that are measured: ours and the peers, each by its own wire format, every answer checked."""
+"""The measured services: the sandbox and its peers, each in its own wire format. Every answer is checked."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from loadtest.workloads import ACCEPTED, CRASHED, TOO_SLOW, Case, Task, Workload
 
 BIG_CASE_CHARS = 1 << 20
 MAX_UNBATCHED = 16
-COMPILE_TIMEOUT_S = 120  # SandboxFusion compiles all that is sent at one time: 16 on two cores take 14 s each
+COMPILE_TIMEOUT_S = 120  # SandboxFusion compiles all at once: 16 on two cores take 14 s each
 
 
 class Dialect(Protocol):
-    """How programs become requests; one without batches gets more of them at one time in a batch's place."""
+    """Turns programs into requests. A dialect without batches gets more concurrent requests instead."""
 
     supports_batches: bool
 
@@ -28,7 +28,7 @@ class Dialect(Protocol):
 
 
 class HttpSide:
-    """A running service in one of the dialects; `run` is one round."""
+    """A running service in one of the dialects. `run` runs one round."""
 
     def __init__(self, name: str, url: str, dialect: Callable[[str], Dialect], cores: int) -> None:
         self.name = name
@@ -37,7 +37,7 @@ class HttpSide:
         self._cores = cores
 
     def run(self, workload: Workload, seconds: float, concurrency: int = 0) -> Sample:
-        """Raises WrongVerdict or Unanswered."""
+        """Run one round. Raises WrongVerdict or MeasurementFailed."""
         number = workload.count_programs(self._cores)
         tasks = (workload.make(index) for index in count(Sample.draw_start_index()))
         requests = self._dialect.build_requests(islice(tasks, number) if number else tasks, workload)
@@ -45,7 +45,7 @@ class HttpSide:
         return drive.run(send_all=bool(number))
 
     def choose_concurrency(self, workload: Workload) -> int:
-        """Requests, so that a batch keeps every core busy whether or not it can be sent as one."""
+        """Return the number of concurrent requests that keeps every core busy, with or without batches."""
         unbatched = 1 if self._dialect.supports_batches else min(workload.batch, MAX_UNBATCHED)
         return max(workload.concurrency, unbatched)
 
@@ -56,7 +56,7 @@ def group_tasks(tasks: Iterator[Task], size: int) -> Iterator[list[Task]]:
 
 
 def parse_json(answer: Response) -> Any:
-    """The JSON of a 200; raises Unanswered."""
+    """Return the JSON of a response with status 200. Raises MeasurementFailed."""
     if answer.status != 200:
         raise MeasurementFailed(f"HTTP {answer.status}: {answer.body[:500].decode(errors='replace')}")
     return orjson.loads(answer.body)
@@ -93,7 +93,7 @@ class SandboxDialect:
 
 
 def build_verify_request(task: Task) -> list[bytes]:
-    """A VerifyRequest as JSON, big tests as pieces that are made once."""
+    """Build a VerifyRequest as JSON; large tests are shared pieces."""
     options: dict[str, Any] = {"language": task.language, "code": task.code}
     if task.cpu_limit_s != 10.0:
         options["limits"] = {"cpu_time_s": task.cpu_limit_s}
@@ -117,7 +117,7 @@ def encode_big_case(case: Case) -> bytes:
 
 
 def check_verify_result(task: Task, result: Any) -> tuple[int, float]:
-    """Verdicts given and CPU seconds used; raises WrongVerdict."""
+    """Return the verdicts given and the CPU seconds used. Raises WrongVerdict."""
     tests = result["tests"]
     check_verdicts(task, [test["verdict"] for test in tests])
     compiled = result.get("compile")
@@ -136,7 +136,7 @@ def make_batch_check(tasks: Sequence[Task]) -> Callable[[Response], CheckResult]
 
 
 def make_stream_check(tasks: Sequence[Task], slots: int) -> Callable[[Response], CheckResult]:
-    """The tail begins when no more programs are left than there are slots: each of them could be running by then."""
+    """Make a check that measures the tail, from the moment when no more programs are left than slots."""
 
     def check(answer: Response) -> CheckResult:
         if answer.status != 200:
@@ -159,7 +159,7 @@ def make_stream_check(tasks: Sequence[Task], slots: int) -> Callable[[Response],
 
 
 class SandboxFusion:
-    """`POST /run_code`, a request per test: the output is compared here, as its clients do."""
+    """`POST /run_code`, one request per test. The output is compared here, as its clients do."""
 
     supports_batches = False
 
@@ -201,10 +201,10 @@ def read_fusion_verdict(answer: Any, task: Task, case: Case) -> str:
 
 
 class CodeJudge:
-    """`POST /judge`, and `/judge/long-batch` for what has several tests: a submission per test, success or not.
+    """`POST /judge`, and `/judge/long-batch` for programs with several tests: one submission per test, pass or fail.
 
-    Several tests go there even where the first failure is the last that is run: unlike `/judge` it drops nothing that
-    waited for 4 s behind programs that never end.
+    Several tests use the long batch even if the program stops at the first failure, because `/judge` drops submissions
+    that have waited for 4 s behind programs that never end.
     """
 
     supports_batches = True

@@ -1,4 +1,4 @@
-"""Medians, percentiles and ratios of rounds."""
+"""Medians, percentiles and ratios over rounds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 def compute_percentile(values: Sequence[float], percent: float) -> float:
-    """Linear between the two nearest; NaN of nothing."""
+    """Return a percentile, interpolated linearly; NaN if there are no values."""
     if not values:
         return math.nan
     ordered = sorted(values)
@@ -20,7 +20,7 @@ def compute_percentile(values: Sequence[float], percent: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The median of a few rounds, and how far they lie apart."""
+    """The median of a few rounds, and their spread."""
 
     median: float
     p10: float
@@ -32,12 +32,12 @@ class Spread:
 
 
 def compute_ratios(values: Sequence[float], baseline: Sequence[float]) -> list[float]:
-    """Round by round, for what slows a round slows both sides of it."""
+    """Return the ratio of each round. A slow round affects both sides alike."""
     return [mine / other for mine, other in zip(values, baseline, strict=True) if other > 0]
 
 
 def fit_growth_exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
-    """The exponent of cost over size, by least squares on logarithms: 1 is linear, 0 is flat. NaN of one point."""
+    """Return the exponent of cost over size by least squares on logarithms: 1 is linear, 0 flat, NaN for one point."""
     points = [(math.log(size), math.log(cost)) for size, cost in zip(sizes, costs, strict=True) if size > 0 < cost]
     if len(points) < 2:
         return math.nan

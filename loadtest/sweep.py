@@ -1,6 +1,6 @@
-"""How the cost grows with the input: batch size, tests per program, source size, output size.
+"""Measure how the cost grows with the input: batch size, tests per program, source size, output size.
 
-One request at a time, so what is seen is the cost of the way itself; sizes are interleaved in rounds.
+Sends one request at a time, to measure the cost of the path itself. Sizes are interleaved in rounds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from loadtest.workloads import TINY_SOURCE, Task, Workload, make_accepted, make_
 
 KB = 1024
 MB = 1024 * KB
-MAX_GROWTH = 1.15  # above this a cost grows faster than its input
+MAX_GROWTH = 1.15  # a larger exponent is faster than linear
 COMMENT_LINE = "# {number:06d} a line of a comment that makes a program long but does nothing to it at all\n"
 PRINT_SOURCE = """\
 import sys
@@ -33,7 +33,7 @@ line = "{index} " + "x" * 50 + "\\n"
 text = line * (size // len(line) + 1)
 sys.stdout.write(text[:size])
 """
-# A size counts from this many times the cheapest request on: below, what every request costs hides how it grows.
+# Only count sizes that cost this many times the cheapest request. Below that, the fixed cost hides the growth.
 MIN_COST_RATIO = 4
 
 RequestBuilder = Callable[[int, int, str], Request]
@@ -41,7 +41,7 @@ RequestBuilder = Callable[[int, int, str], Request]
 
 @dataclass(slots=True)
 class Point:
-    """Seconds a request of one size took, round by round."""
+    """The seconds that a request of one size took, by round."""
 
     size: int
     seconds: list[float] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Point:
 
 @dataclass(slots=True)
 class Series:
-    """One thing that is swept: `make(size, index, host)` is its request."""
+    """A parameter to sweep: `make(size, index, host)` builds its request."""
 
     name: str
     unit: str
@@ -63,13 +63,13 @@ class Series:
 
     @property
     def growth(self) -> float:
-        """The exponent over the upper sizes, where the input weighs more than what every request costs."""
+        """The exponent over the larger sizes, where the input outweighs the fixed cost of a request."""
         upper = [point for point in self.points if point.size > 0 and self._is_significant(point)]
         return fit_growth_exponent([point.size for point in upper], [point.spread.median for point in upper])
 
     @property
     def linear(self) -> bool:
-        """Flat or linear. With fewer than two sizes that weigh, nothing grows."""
+        """Whether the cost is flat or linear. With fewer than two significant sizes, it counts as flat."""
         return not self.growth > MAX_GROWTH
 
     def _is_significant(self, point: Point) -> bool:
@@ -140,7 +140,7 @@ def build_input_series() -> list[Series]:
 
 
 def measure(series: Sequence[Series], url: str, rounds: int, say: Callable[[str], None]) -> None:
-    """Fill the points. Raises WrongVerdict or Unanswered."""
+    """Measure the points. Raises WrongVerdict or MeasurementFailed."""
     for number in range(rounds):
         for one in series:
             for point in one.points:
@@ -151,7 +151,7 @@ def measure(series: Sequence[Series], url: str, rounds: int, say: Callable[[str]
 
 
 def show(series: Sequence[Series], console: Console) -> None:
-    table = Table("what", "size", "ms a request", "us an item", title="cost against input; medians (p10-p90)")
+    table = Table("what", "size", "ms per request", "us per item", title="cost by input size; medians (p10-p90)")
     for one in series:
         table.add_section()
         for point in one.points:
@@ -166,7 +166,7 @@ def show(series: Sequence[Series], console: Console) -> None:
     for one in series:
         outcome = "[green]flat or linear[/]" if one.linear else "[red]grows faster than its input[/]"
         power = (
-            "too little of it to see it grow" if math.isnan(one.growth) else f"size to the power of {one.growth:.2f}"
+            "too small to measure its growth" if math.isnan(one.growth) else f"size to the power of {one.growth:.2f}"
         )
         console.print(f"{one.name}: {outcome}, {power}")
 

@@ -1,4 +1,4 @@
-"""A service of the benchmark's own: `sandbox up` on a private home folder and port, and the CPU its processes use."""
+"""A temporary service: `sandbox up` with its own home folder and port, and the CPU time of its processes."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ STOP_TIMEOUT_S = 60.0
 PR_SET_PDEATHSIG = 1
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 CGROUPS = Path("/sys/fs/cgroup")
-# Where a container's CPU time stands: cgroup v1, v2 with cgroupfs, v2 with systemd.
+# Where the CPU time of a container is found: cgroup v1, v2 with cgroupfs, v2 with systemd.
 CPU_FILES = ("cpuacct/docker/{}/cpuacct.usage", "docker/{}/cpu.stat", "system.slice/docker-{}.scope/cpu.stat")
 
 
 class TemporaryService:
-    """A context manager: up and ready inside, nothing left after it. `settings` are named without their prefix."""
+    """A service that is ready inside the `with` block and leaves nothing behind. `settings` have no prefix."""
 
     def __init__(self, slots: int, **settings: str) -> None:
         self._slots = slots
@@ -42,7 +42,7 @@ class TemporaryService:
         self.meter = CpuMeter(0, Path())
 
     def __enter__(self) -> TemporaryService:
-        self._home = Path(tempfile.mkdtemp(prefix="bench-"))  # short, for a socket's path has at most 107 bytes
+        self._home = Path(tempfile.mkdtemp(prefix="bench-"))  # short: a socket path has at most 107 bytes
         port = find_free_port()
         self.url = f"http://127.0.0.1:{port}"
         settings = self._settings | {
@@ -92,7 +92,7 @@ class TemporaryService:
         return self._home / "up.log"
 
     def _wait_until_ready(self) -> None:
-        """All workers there. Raises Unanswered with the end of the log."""
+        """Wait for all workers. Raises MeasurementFailed with the end of the log."""
         assert self._process is not None
         deadline = time.monotonic() + START_TIMEOUT_S
         while count_workers(self.url) < self._slots:
@@ -102,7 +102,7 @@ class TemporaryService:
 
 
 def count_workers(url: str) -> int:
-    """How many workers a service has; 0 where it does not answer."""
+    """Return the number of workers of a service; 0 if it does not answer."""
     try:
         return int(httpx.get(f"{url}/health/ready", timeout=5.0).json().get("workers", 0))
     except (httpx.HTTPError, ValueError):
@@ -110,7 +110,7 @@ def count_workers(url: str) -> int:
 
 
 def stop_with_parent() -> None:
-    """In the child: should the benchmark be killed, the kernel stops the service."""
+    """Ask the kernel, in the child, to stop the service if the benchmark is killed."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
@@ -121,7 +121,7 @@ def find_free_port() -> int:
 
 
 class CpuMeter:
-    """CPU seconds so far of the processes below `sandbox up`, and of the boxes of its home folder."""
+    """Measures the CPU seconds of the processes below `sandbox up` and of the boxes of its home folder."""
 
     def __init__(self, pid: int, home: Path) -> None:
         self._pid = pid
@@ -134,7 +134,7 @@ class CpuMeter:
             self._client.close()
 
     def read(self) -> dict[str, float]:
-        """By kind of process. A box that was replaced keeps the time it was last seen with."""
+        """Return CPU seconds by kind of process. A box that was replaced counts with its last known value."""
         if self._client is None:
             return {}
         used = dict.fromkeys(["api", "redis", "workers"], 0.0)
@@ -168,7 +168,7 @@ def read_command_line(pid: int) -> Sequence[str]:
 
 
 def classify_process(words: Sequence[str]) -> str | None:
-    """Which of our processes a command line is; a Redis server has rewritten its own as one word."""
+    """Classify a process by its command line. A Redis server rewrites its own as a single word."""
     if "worker-slot" in words:
         return "workers"
     if "serve" in words:
@@ -197,7 +197,7 @@ def read_container_cpu_s(container_id: str) -> float | None:
 
 
 def read_machine_cpu_s() -> float:
-    """CPU seconds the whole machine was busy so far; what runs beside the benchmark shows in it."""
+    """Return the CPU seconds for which the machine has been busy. This includes processes outside the benchmark."""
     fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
     user, nice, system, _, _, irq, softirq = map(int, fields[:7])
     return (user + nice + system + irq + softirq) / TICKS_PER_S

@@ -1,17 +1,15 @@
-"""How good are voted labels and golden candidates? A simulation on problems whose truth is known.
+"""Simulate votes on problems with known answers, to see how good voted labels and golden candidates are.
 
-Each problem has 20 inputs with one right output each, and three misconceptions that wrong candidates share: most of the
-wrong candidates hold one of them, and print the same wrong outputs; the others are wrong in their own way. A wrong
-candidate is wrong on some inputs only, crashes on some, and is right on the rest. How many candidates are wrong
-differs from problem to problem (beta, mean = error rate): on a hard problem most are, and there a vote goes wrong
-however many vote.
+Each problem has 20 inputs with one correct output each, and three misconceptions. Most wrong candidates share a
+misconception and print the same wrong outputs; the others are wrong in their own way. A wrong candidate is wrong on
+some inputs, crashes on some, and is correct on the rest. The share of wrong candidates varies between problems (beta,
+mean = error rate). On a hard problem most candidates are wrong, and a vote fails no matter how many take part.
 
-The same problems and candidates are voted on with the first 4, 8, 16 and 32 candidates, by the functions that serve
-`POST /verify/vote`. Run `python -m loadtest.vote_study`: it writes `results/vote_study.json` and `.png`. Seeded: it
-repeats.
+The same problems are voted on with the first 4, 8, 16 and 32 candidates, by the functions behind `POST /verify/vote`.
+`python -m loadtest.vote_study` writes `results/vote_study.json` and `.png`. It is seeded, so results are reproducible.
 
-The published figures are the X-Coder repository's, on 500 TACO problems with real candidates, whose error rate it
-does not state; so they stand beside the curves by n, not on one of them.
+The published figures are from the X-Coder repository, on 500 TACO problems with real candidates. It does not state
+their error rate, so the figures are plotted by n next to the curves.
 """
 
 from __future__ import annotations
@@ -33,9 +31,9 @@ CANDIDATE_COUNTS = (4, 8, 16, 32)
 ERROR_RATES = (0.05, 0.10, 0.20, 0.30, 0.40, 0.50, 0.60)
 INPUT_COUNT = 20
 MISCONCEPTION_COUNT = 3
-SHARED_SHARE = 0.6  # of the wrong candidates hold a misconception others hold too
-CRASH_SHARE = 0.1  # of a wrong candidate's failures are crashes
-CONCENTRATION = 0.8  # of the beta: low, so problems differ much in how many candidates are wrong
+SHARED_SHARE = 0.6  # of the wrong candidates share a misconception
+CRASH_SHARE = 0.1  # of a wrong candidate's failures
+CONCENTRATION = 0.8  # of the beta; low, so that the share of wrong candidates varies widely
 
 TOKENS = CheckerChoice("tokens", {})
 DEFAULT = Policy()
@@ -53,7 +51,7 @@ PUBLISHED_GOLDEN = {4: 84.2, 8: 85.0, 16: 85.8}
 
 @dataclass(frozen=True)
 class Problem:
-    """What is right on each input, and how each candidate ended there."""
+    """The correct outputs, and the outcome of each candidate on each input."""
 
     truth: list[bytes]
     outcomes: list[list[Outcome]]
@@ -61,7 +59,7 @@ class Problem:
 
 @dataclass
 class Tally:
-    """Counts over problems; every share is of these."""
+    """Counts over problems, from which all shares are computed."""
 
     problems: int = 0
     inputs: int = 0
@@ -108,7 +106,7 @@ def make_problem(dice: random.Random, error_rate: float) -> Problem:
         if dice.random() >= wrong_share:
             outcomes.append(right)
         elif dice.random() < SHARED_SHARE:
-            # misconceptions are not equally common: the first is twice as common as the next, and so on
+            # misconceptions are not equally common: each is twice as common as the next
             outcomes.append(dice.choices(shared, weights=[4, 2, 1])[0])
         else:
             outcomes.append(make_wrong(dice, right, f"candidate {candidate}"))
@@ -116,7 +114,7 @@ def make_problem(dice: random.Random, error_rate: float) -> Problem:
 
 
 def make_wrong(dice: random.Random, right: Sequence[Outcome], name: str) -> list[Outcome]:
-    """A program that is wrong on at least one input: on a few, or on most."""
+    """Make a candidate that is wrong on at least one input: on a few, or on most."""
     share = dice.betavariate(0.8, 1.0)
     failing = {position for position in range(len(right)) if dice.random() < share} or {dice.randrange(len(right))}
     return [
@@ -152,7 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problems", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--redraw", action="store_true", help="only draw the picture, from the numbers that are there")
+    parser.add_argument("--redraw", action="store_true", help="only redraw the plot from the existing numbers")
     options = parser.parse_args()
     numbers = RESULTS / "vote_study.json"
     if not options.redraw:
@@ -163,7 +161,7 @@ def main() -> None:
         lines = ",\n".join(f"  {json.dumps(row)}" for row in rows)
         head = f'"about": {json.dumps(about)},\n"published": {json.dumps(published)}'
         numbers.write_text(f'{{{head},\n"rows": [\n{lines}\n]}}\n', encoding="utf-8")
-    from loadtest.vote_study_plots import draw  # matplotlib is needed for the picture only
+    from loadtest.vote_study_plots import draw  # only the plot needs matplotlib
 
     draw(json.loads(numbers.read_text(encoding="utf-8")), RESULTS / "vote_study.png")
 

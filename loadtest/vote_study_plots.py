@@ -1,4 +1,4 @@
-"""The picture of `vote_study`: what more candidates buy, and what the policy does, beside the published figures."""
+"""Plot the results of `vote_study`: the effect of more candidates and of the policy, with the published figures."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def select_series(study: Mapping[str, Any], policy: str, measure: str, **fixed: 
 
 
 def draw_by_size(axes: Any, study: Mapping[str, Any], measure: str, published: Mapping[str, float]) -> None:
-    """One line for each error rate over the number of candidates, named at its right end."""
+    """Draw one line per error rate over the number of candidates, labeled at its right end."""
     sizes = sorted({row["n"] for row in study["rows"]})
     colours = mpl.colormaps["viridis"]
     ends = []
@@ -80,7 +80,7 @@ def draw_by_size(axes: Any, study: Mapping[str, Any], measure: str, published: M
 
 
 def label_ends(axes: Any, place: int, ends: list[tuple[float, str, Any]]) -> None:
-    """Names at the lines' right ends, pushed apart where they would cover each other."""
+    """Label the right ends of the lines, spread so that the labels do not overlap."""
     low, high = axes.get_ylim()
     gap, lowest = (high - low) * 0.045, high
     for value, name, colour in sorted(ends, key=lambda end: -end[0]):

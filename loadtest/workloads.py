@@ -1,7 +1,7 @@
-"""The workloads: programs that are all distinct, so that no cache helps, with the verdict each test must get.
+"""The workloads: distinct programs, so that no cache helps, with the expected verdict of each test.
 
-`make(index)` gives the program of that number. What it prints is known by a formula, so that making one costs the load
-generator microseconds where running it costs milliseconds.
+`make(index)` returns program number `index`. Its output is known by a formula, so making a program costs the load
+generator microseconds, while running it costs milliseconds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SKIPPED = "skipped"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One test: what goes in, and what has to come out."""
+    """One test: the input and the expected output."""
 
     stdin: str
     expected: str
@@ -24,7 +24,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One program with its tests and the verdict each of them must get."""
+    """One program with its tests and the expected verdict of each."""
 
     code: str
     cases: tuple[Case, ...]
@@ -36,7 +36,7 @@ class Task:
 
     @property
     def executed_tests(self) -> int:
-        """How many tests are run: those behind the first failure are not where that stops a program."""
+        """The number of tests that run. With stop_on_failure, those after the first failure do not."""
         return len(self.verdicts) - self.verdicts.count(SKIPPED)
 
 
@@ -71,7 +71,7 @@ def main():
 
 main()
 """
-PY_20_STEPS = 90_000  # ~5 ms of CPU: 50-60 ns a step on the machine the issue's figures come from
+PY_20_STEPS = 90_000  # ~5 ms of CPU, at 50-60 ns per step on the reference machine
 RL_STEPS = 10_000
 
 
@@ -86,7 +86,7 @@ def make_loop_case(index: int, steps: int, factor: int) -> Case:
 
 
 def make_py_20(index: int) -> Task:
-    """W2: some 5 ms of CPU, 20 tests."""
+    """W2: about 5 ms of CPU, 20 tests."""
     return make_loop_task(index, PY_20_STEPS, 20)
 
 
@@ -130,7 +130,7 @@ CRASH_SOURCE = "numbers = list(map(int, input().split()))\nprint(numbers[{index}
 
 
 def make_mixed(index: int) -> Task:
-    """W4: of 20 in a row 14 are right, 2 wrong, 2 crash, 1 never ends, 1 is C++. The first failure ends a program."""
+    """W4: of every 20 programs, 14 are correct, 2 wrong, 2 crash, 1 never ends, 1 is C++. Stops at first failure."""
     place = index * 7 % 20
     if place == 19:
         task = make_cpp_10(index)
@@ -148,7 +148,7 @@ def make_mixed(index: int) -> Task:
 
 
 def make_rl_step(index: int) -> Task:
-    """W5: of the 8 completions of a prompt two are wrong; ~0.6 ms of CPU, 10 tests."""
+    """W5: two of the 8 completions of a prompt are wrong; ~0.6 ms of CPU, 10 tests."""
     return make_loop_task(index, RL_STEPS, 10, " - 1" if index % 8 in {3, 6} else "")
 
 
@@ -188,23 +188,23 @@ def make_big_io(index: int) -> Task:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Programs and how they are sent. Without a fixed number of programs a round lasts as long as it is told to."""
+    """Programs and how to send them. Without a fixed number of programs, a round has a fixed duration."""
 
     name: str
     make: Callable[[int], Task]
-    batch: int = 1  # programs a request, where a side has batches
-    concurrency: int = 16  # requests at one time; 1 is for latency when idle, and then pools have one worker
-    programs: int = 0  # a round's fixed number of programs
+    batch: int = 1  # programs per request, if the side supports batches
+    concurrency: int = 16  # concurrent requests; 1 measures idle latency, with one worker per pool
+    programs: int = 0  # fixed number of programs per round
     programs_per_core: int = 0
-    stream: bool = False  # results one by one, so that each one's arrival is seen
-    with_docker_run: bool = True  # whether a container for each test is worth showing
+    stream: bool = False  # stream results, to see when each arrives
+    with_docker_run: bool = True  # whether to run the container-per-test side
 
     @property
     def family(self) -> str:
         return self.name.split()[0]
 
     def count_programs(self, cores: int) -> int:
-        """0: as many as the time allows."""
+        """Return the fixed number of programs of a round; 0 means as many as time allows."""
         return self.programs or self.programs_per_core * cores
 
     @property
@@ -228,11 +228,11 @@ FAMILIES = tuple(dict.fromkeys(workload.family for workload in ALL_WORKLOADS))
 
 
 def select_workloads(families: str) -> list[Workload]:
-    """The workloads of `W1,W2`-like text; raises ValueError."""
+    """Return the workloads of a list such as `W1,W2`. Raises ValueError."""
     names = [name.strip().upper() for name in families.split(",") if name.strip()]
     unknown = set(names) - set(FAMILIES)
     if unknown or not names:
-        raise ValueError(f"no workload {', '.join(sorted(unknown)) or families!r}: choose of {','.join(FAMILIES)}")
+        raise ValueError(f"no workload {', '.join(sorted(unknown)) or families!r}: choose from {','.join(FAMILIES)}")
     return [workload for workload in ALL_WORKLOADS if workload.family in names]
 
 

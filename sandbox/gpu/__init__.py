@@ -1,5 +1,5 @@
-"""The GPU pool: workers that serve models, train them and evaluate them, with this service for the verdicts.
+"""The GPU pool: workers that serve, train and evaluate models, and get their verdicts from this service.
 
-Only the programs that a worker starts (`train_sft`, `train_grpo`) import torch and its kin, and they may run under an
-interpreter of their own (`SANDBOX_GPU_PYTHON`): the worker itself needs what every worker needs.
+Only the programs that a worker starts (such as `train_sft` and `train_grpo`) import torch and similar packages. They
+may run in a separate interpreter (`SANDBOX_GPU_PYTHON`), so a GPU worker needs no more packages than any other worker.
 """

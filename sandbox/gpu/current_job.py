@@ -1,4 +1,4 @@
-"""One job as those who do it see it: its request, its folder, and the ways to tell how it goes."""
+"""The running job as the code that executes it sees it: its request, its directory, and how to report progress."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sandbox.schema.gpu import Progress
 
 @dataclass(frozen=True, slots=True)
 class CurrentJob:
-    """`unwanted` is set when the job was cancelled, or given to another worker."""
+    """The job that a worker runs. `stop_requested` is set when it was cancelled or given to another worker."""
 
     id: str
     worker: str
@@ -44,10 +44,10 @@ class CurrentJob:
         self.jobs.append_events(self.id, self.worker, event, data)
 
     def read_events(self) -> list[bytes]:
-        """All that was told of this job, by whichever worker."""
+        """Return all events of this job, including those of earlier workers."""
         return self.jobs.read_events(self.id, 0)
 
     def raise_if_stopped(self) -> None:
-        """Raises Cancelled."""
+        """Raise Cancelled if this worker should stop the job."""
         if self.stop_requested.is_set():
             raise Cancelled("the job was cancelled, or given to another worker")

@@ -1,14 +1,14 @@
-"""A job's folder: what its process is told, what it tells, and what it leaves. The one thing a retry starts from.
+"""A job's directory: the input, progress and output of its process. A retry resumes from this directory alone.
 
-| name           | what                                                     | written by |
+| name           | content                                                  | written by |
 | -------------- | -------------------------------------------------------- | ---------- |
-| order.json     | the request, the model's place, the service's URL        | worker     |
-| progress.jsonl | a `Progress` a line, and `Measure`s of single steps      | process    |
-| checkpoints/   | the trainer's, the last two                              | process    |
-| model/         | what was trained                                         | process    |
-| result.json    | what the job answers; there when the process has ended   | process    |
-| refused.json   | what is wrong with the request, if that was its end      | process    |
-| log.txt        | what it printed, the last try at the end                 | process    |
+| order.json     | the request, the model's path, the service's URL         | worker     |
+| progress.jsonl | one `Progress` per line, with measurements of the step   | process    |
+| checkpoints/   | the trainer's last two checkpoints                       | process    |
+| model/         | the trained model                                        | process    |
+| result.json    | the job's result, written last                           | process    |
+| refused.json   | the error, if the request is invalid                     | process    |
+| log.txt        | the output of all attempts, the latest at the end        | process    |
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ INVALID_HUB_CHARS = re.compile(r"[:@]")
 
 @dataclass(frozen=True, slots=True)
 class JobDir:
-    """Names in the folder, and how they are read and written."""
+    """The paths in a job's directory, and methods to read and write them."""
 
     path: Path
 
@@ -54,13 +54,13 @@ class JobDir:
         return _read_json(self.path / "order.json")
 
     def append_progress(self, progress: Progress, **more: Any) -> None:
-        """Append a line; `more` is kept for whoever measures, and travels no further."""
+        """Append a line. `more` holds measurements that are not reported any further."""
         line = progress.model_dump(exclude_none=True) | ({"more": more} if more else {})
         with (self.path / "progress.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def read_progress(self, offset: int) -> tuple[list[dict[str, Any]], int]:
-        """The whole lines behind byte `after`, and the byte to ask from next."""
+        """Return the complete lines after byte `offset`, and the offset to continue from."""
         try:
             with (self.path / "progress.jsonl").open("rb") as file:
                 file.seek(offset)
@@ -74,16 +74,16 @@ class JobDir:
         _write_json(self.path / "result.json", result)
 
     def read_result(self) -> dict[str, Any] | None:
-        """None while there is none."""
+        """Return the result, or None if there is none yet."""
         path = self.path / "result.json"
         return _read_json(path) if path.exists() else None
 
     def write_refusal(self, error: str, field: str) -> None:
-        """The request is at fault, and trying it again would not help."""
+        """Record that the request is invalid, so that the job is not retried."""
         _write_json(self.path / "refused.json", {"message": error, "field": field})
 
     def read_refusal(self) -> BadRequest | None:
-        """What was refused since `forget_refusal`."""
+        """Return the error written since `clear_refusal`, or None."""
         path = self.path / "refused.json"
         return BadRequest(**_read_json(path)) if path.exists() else None
 
@@ -91,41 +91,41 @@ class JobDir:
         (self.path / "refused.json").unlink(missing_ok=True)
 
     def find_last_checkpoint(self) -> Path | None:
-        """The latest that was written to its end: the trainer's state is the last of its files."""
+        """Return the latest complete checkpoint. The trainer writes trainer_state.json last."""
         whole = [path for path in self.checkpoints.glob("checkpoint-*") if (path / "trainer_state.json").exists()]
         return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
 def resolve_model(model: str, root: Path) -> str:
-    """What a model's name stands for: a folder below `folder`, or a name of the model hub.
+    """Resolve the name of a model to a path below `root` or a name on the model hub.
 
-    Raises BadRequest for a path that leads out of the folder, and for a job that made no model.
+    Raises BadRequest for a path outside `root`, and for a job without a model.
     """
     if model.startswith(JOB_PREFIX):
         job_id = model.removeprefix(JOB_PREFIX)
         model_dir = JobDir(root / "jobs" / job_id).model
         if not JOB_ID.fullmatch(job_id) or not model_dir.is_dir():
-            raise BadRequest(f"{model} made no model on this host", "model")
+            raise BadRequest(f"{model} has no model on this host", "model")
         return str(model_dir)
     return str(path) if (path := resolve_inside(model, root, "model")).exists() else _check_hub_name(model)
 
 
 def resolve_inside(name: str, root: Path, field: str) -> Path:
-    """A path below `folder`. Raises BadRequest for one that leads out of it."""
+    """Return the path of `name` below `root`. Raises BadRequest if it is outside."""
     path = (root / name).resolve()
     if not path.is_relative_to(root.resolve()):
-        raise BadRequest(f"{name!r} leads out of SANDBOX_GPU_FOLDER", field)
+        raise BadRequest(f"{name!r} is outside SANDBOX_GPU_FOLDER", field)
     return path
 
 
 def _check_hub_name(model: str) -> str:
     if model.startswith(("/", ".")) or model.count("/") > 1 or INVALID_HUB_CHARS.search(model):
-        raise BadRequest(f"no model {model!r} below SANDBOX_GPU_FOLDER on this host, nor can the hub have one", "model")
+        raise BadRequest(f"{model!r} is neither below SANDBOX_GPU_FOLDER on this host nor a valid hub name", "model")
     return model
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
-    """Whole or not at all: a reader never meets half a file, nor do processes that write the same one."""
+    """Write a file atomically: a reader never sees half a file, even if several processes write it."""
     new = path.with_suffix(f".{os.getpid()}.new")
     new.write_text(json.dumps(value), encoding="utf-8")
     new.replace(path)

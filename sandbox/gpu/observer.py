@@ -1,4 +1,4 @@
-"""What a GPU worker tells whoever watches it."""
+"""The interface through which a GPU worker reports what it does."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from sandbox.schema.gpu import Progress
 
 
 class GpuObserver(Protocol):
-    """What it does must be quick and must not raise."""
+    """Methods must be quick and must not raise."""
 
     def record_start(self, kind: str) -> None:
-        """A job of that kind runs."""
+        """A job of this kind started."""
 
     def record_end(self, kind: str, status: str) -> None:
-        """It does not any more: `finished`, `cancelled`, `failed`, or `again` where it was queued once more."""
+        """A job ended: `finished`, `cancelled`, `failed`, or `again` if it was requeued."""
 
     def record_progress(self, kind: str, progress: Progress) -> None:
-        """How far it is."""
+        """A job made progress."""
 
     def record_step_times(self, seconds: Mapping[str, Any]) -> None:
-        """Seconds of some training steps: `step_s`, and in it `generate_s` and `verdict_s`."""
+        """The mean times of training steps in seconds: `step_s`, which includes `generate_s` and `verdict_s`."""
 
     def record_server_metrics(self, texts: Sequence[str]) -> None:
-        """What each generation server that runs now says at its /metrics."""
+        """The /metrics response of each running generation server."""
 
 
 class NullGpuObserver:
-    """Tells nobody."""
+    """Ignores all reports."""
 
     def record_start(self, kind: str) -> None:
         return

@@ -1,4 +1,4 @@
-"""What the GPU workers' interpreter can do: a worker takes no job that would end in a missing package."""
+"""Check the packages of the GPU workers' interpreter, so that a worker only takes jobs that it can run."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from sandbox.errors import InfrastructureError
 from sandbox.gpu.serving.engine import build_environment
 from sandbox.queue.gpu_jobs import SERVING_LANE, TRAINING_LANE
 
-# Prints the names that are no packages there; imports nothing, for vLLM and torch take seconds.
+# Prints the names of missing packages without importing any: vLLM and torch take seconds to import.
 FIND_MISSING_SCRIPT = (
     "import importlib.util, sys; print(*(name for name in sys.argv[1:] if not importlib.util.find_spec(name)))"
 )
 CHECK_TIMEOUT_S = 60.0
-# For each lane, groups of packages: one of each group is needed.
+# Per lane, groups of packages. One package of each group is required.
 Requirements = Mapping[str, Sequence[Sequence[str]]]
 
 
 def find_missing_by_lane(settings: GpuSettings) -> dict[str, str]:
-    """For each lane whose jobs cannot be done here, what the interpreter lacks. Raises InfrastructureError."""
+    """Return what the interpreter lacks for each lane whose jobs cannot run here. Raises InfrastructureError."""
     needs = list_requirements(settings)
     absent = find_missing_packages(
         settings, sorted({name for groups in needs.values() for group in groups for name in group})
@@ -35,26 +35,26 @@ def find_missing_by_lane(settings: GpuSettings) -> dict[str, str]:
 
 
 def select_working_lanes(lanes: Sequence[str], missing_by_lane: Mapping[str, str]) -> tuple[str, ...]:
-    """Those that lack nothing. Raises InfrastructureError where none is left."""
+    """Return the lanes that lack nothing. Raises InfrastructureError if there are none."""
     working = tuple(lane for lane in lanes if lane not in missing_by_lane)
     if not working:
         raise InfrastructureError(
-            f"a worker for the lanes {', '.join(lanes)} could do no job: "
+            f"a worker for the lanes {', '.join(lanes)} cannot run any job: "
             f"{'; '.join(missing_by_lane[lane] for lane in lanes)}. "
-            "Run pip install '.[gpu]' in a checkout, name an interpreter that has these packages in SANDBOX_GPU_PYTHON,"
-            " or a service that generates in SANDBOX_LLM_URL"
+            "Run pip install '.[gpu]' in a checkout, set SANDBOX_GPU_PYTHON to an interpreter with these packages,"
+            " or set SANDBOX_LLM_URL to a model server"
         )
     return working
 
 
 def list_requirements(settings: GpuSettings) -> Requirements:
-    """A service that somebody else runs needs nothing here."""
+    """Return the required packages per lane. A remote model server needs no engine here."""
     engine = [] if settings.llm_url else [[settings.llm_module.partition(".")[0]]]
     return {SERVING_LANE: engine, TRAINING_LANE: [["torch"], ["trl", "verl"]]}
 
 
 def find_missing_packages(settings: GpuSettings, names: Sequence[str]) -> set[str]:
-    """Those of the top-level packages that the interpreter does not have. Raises InfrastructureError."""
+    """Return the top-level packages that the interpreter lacks. Raises InfrastructureError."""
     command = [get_python(settings), "-c", FIND_MISSING_SCRIPT, *names]
     try:
         completed = subprocess.run(

@@ -1,4 +1,4 @@
-"""The function RQ imports by name for a GPU job."""
+"""The function that RQ imports by name to run a GPU job."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class GpuJobRunner(Protocol):
 
 
 class _CurrentWorker:
-    """The one worker of this process, set once when it starts."""
+    """The worker of this process, set once at its start."""
 
     runner: GpuJobRunner | None = None
 
@@ -19,7 +19,7 @@ current_worker = _CurrentWorker()
 
 
 def run_job(job_id: str) -> None:
-    """Do one GPU job."""
+    """Run a GPU job."""
     if current_worker.runner is None:
         raise RuntimeError("GPU jobs run in a GPU worker (`sandbox gpu-worker`), not in a plain RQ worker")
     current_worker.runner.run_gpu_job(job_id)

@@ -1,4 +1,4 @@
-"""Processes that a GPU worker starts: each leads a group of its own, and none outlives the worker."""
+"""Processes of a GPU worker. Each leads its own process group, and none outlives the worker."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Process = subprocess.Popen[bytes]
 
 
 class SubprocessStarter:
-    """Starts processes from one thread that lives as long as the worker.
+    """Starts processes from a single thread that lives as long as the worker.
 
-    The kernel sends a parent-death signal when the thread that forked ends, not the process: from a pool's thread it
-    would come at any time.
+    The kernel sends the parent-death signal when the forking thread ends, not the process. From a pool thread, that
+    could happen at any time.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class SubprocessStarter:
         self._preexec_fn = build_parent_death_hook()
 
     def start(self, command: Sequence[str], environment: Mapping[str, str], log: Path, directory: Path) -> Process:
-        """Start a process in `folder`; what it prints is appended to `log`."""
+        """Start a process in `directory` and append its output to `log`."""
         return self._starter.submit(self._start_process, list(command), dict(environment), log, directory).result()
 
     def close(self) -> None:
@@ -51,7 +51,7 @@ class SubprocessStarter:
 
 
 def build_parent_death_hook(death_signal: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
-    """What a child of this process runs before its program, to be sent a signal when the thread that forked it ends."""
+    """Return a function for a child to run before its program: it gets a signal when the thread that forked it ends."""
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
 
     def in_child() -> None:
@@ -63,7 +63,7 @@ def build_parent_death_hook(death_signal: signal.Signals = signal.SIGKILL) -> Ca
 
 
 def stop_process(process: Process, timeout_s: float = STOP_TIMEOUT_S) -> None:
-    """End a process politely, then not; what is left of its group is killed."""
+    """Terminate a process, kill it if that takes too long, then kill the rest of its group."""
     if process.poll() is None:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -74,7 +74,7 @@ def stop_process(process: Process, timeout_s: float = STOP_TIMEOUT_S) -> None:
 
 
 def read_tail(log: Path, lines: int = 15) -> str:
-    """The end of what a process printed."""
+    """Return the last lines of a process's output."""
     with suppress(OSError):
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
     return ""

@@ -1,5 +1,5 @@
-"""The name under which Redis stores the function of a GPU job. RQ imports it by this path, so workers and APIs of two
-versions that run beside each other need it.
+"""The name under which Redis stores the function of a GPU job. RQ imports it by this path, so it must stay while
+workers and APIs of different versions share a queue.
 """
 
 from sandbox.gpu.rq_entry import run_job as perform

@@ -1,12 +1,12 @@
-"""A GPU worker: an RQ worker that holds GPUs and does one job at a time.
+"""A GPU worker: an RQ worker that holds GPUs and runs one job at a time.
 
-Theory of operation. A host lends its GPUs through one or more workers, each with a share of them. A worker leases its
-GPUs in Redis for as long as it lives, a few seconds at a time, from a thread of its own; the same lease says that it
-lives. A job that serves models is done in this process, over a server that stays warm (`engine`); a job that trains
-first sends that server to rest, and runs in a process of its own (`training`), so that what crashes or fills the GPU
-there ends that process and nothing else. A job whose worker is lost goes to another one, which finds its folder and
-goes on from the last checkpoint; a job whose process ended without a result is queued again by its own worker. What is
-the request's fault is not tried again.
+Theory of operation. A host offers its GPUs through one or more workers, each with a share of them. A worker leases its
+GPUs in Redis for a few seconds at a time; a separate thread renews the lease, which also serves as the worker's
+heartbeat. Generation and evaluation jobs run in this process and use a server that stays warm between jobs
+(`sandbox.gpu.serving.engine`). A training job first stops that server to free the GPUs, then runs in a separate process
+(`sandbox.gpu.training.training_job`), so that a crash or a full GPU ends only that process. If a worker is lost,
+another one takes over its job, finds the job's directory and continues from the last checkpoint. If a training process
+ends without a result, its worker requeues the job. Invalid requests are not retried.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ SERVER_METRICS_INTERVAL_S = 2.0
 
 
 class GpuAlreadyLeased(InfrastructureError):
-    """Another worker holds one of the GPUs."""
+    """Another worker holds a lease on one of the GPUs."""
 
 
 class GpuWorker(SimpleWorker):  # type: ignore[misc]
-    """`run_gpu_job` is what the RQ job calls."""
+    """The worker of one share of a host's GPUs. The RQ job calls its `run_gpu_job`."""
 
     death_penalty_class = NoTimeLimit
 
@@ -106,7 +106,7 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]
             self._observer.record_server_metrics(fetch_metrics(self._engine))
 
     def run_gpu_job(self, job_id: str) -> None:
-        """Do the job and say how it ended; only a stop of this very worker is raised."""
+        """Run the job and report how it ended. Only a stop of this worker raises."""
         claimed = self._jobs.claim(job_id, self.name)
         if claimed is None:
             return
@@ -122,15 +122,15 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]
                 status = "finished"
             except Cancelled:
                 status = "cancelled"
-                logger.info("a job is not wanted any more", extra={"job": job_id})
+                logger.info("job cancelled or given to another worker", extra={"job": job_id})
             except BadRequest as error:
                 self._jobs.fail(job_id, self.name, str(error))
             except SandboxError as error:
-                logger.warning("a job could not be done: %s", error, extra={"job": job_id})
+                logger.warning("job failed and may be retried: %s", error, extra={"job": job_id})
                 self._jobs.requeue(job_id, self.name, self._settings.gpu_attempts, str(error))
                 status = "again"
             except Exception as error:
-                logger.exception("a job met a fault of ours", extra={"job": job_id})
+                logger.exception("job failed with an unexpected error", extra={"job": job_id})
                 self._jobs.fail(job_id, self.name, f"{type(error).__name__}: {error}")
             finally:
                 self._observer.record_end(kind.value, status)
@@ -158,7 +158,7 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]
 
 
 class LeaseKeeper:
-    """Keeps a worker's lease on its GPUs, looks after what others left, and tells a job that it is not wanted."""
+    """Renews a worker's lease on its GPUs, cleans up after lost workers, and signals a job that it should stop."""
 
     def __init__(self, jobs: GpuJobs, worker: str, gpus: list[str], settings: GpuSettings) -> None:
         self._jobs = jobs
@@ -172,7 +172,7 @@ class LeaseKeeper:
         self._thread = threading.Thread(target=self._renew_until_stopped, name="lease", daemon=True)
 
     def start(self) -> None:
-        """Take the GPUs. Raises GpuTaken when another worker holds one still."""
+        """Lease the GPUs. Raises GpuAlreadyLeased if another worker still holds one."""
         self._renew()
         self._thread.start()
 
@@ -215,20 +215,21 @@ class LeaseKeeper:
                     self._renew()
                     self._jobs.reap(self._attempts)
             except GpuAlreadyLeased as error:
-                # Silent for too long: its job is another's by now, and so is the GPU. It ends, and asks anew.
+                # The lease has expired: another worker has the GPU and the job by now. Stop, so that a new worker
+                # starts.
                 logger.error("this worker stops: %s", error)
                 self._stop_requested.set()
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
             except RedisError as error:
-                logger.warning("the lease could not be renewed: %s", error)
+                logger.warning("cannot renew the lease: %s", error)
             except Exception:
-                # The thread must live: without it a worker that works is taken for dead.
-                logger.exception("keeping the lease met a fault of ours")
+                # The thread must go on: without a lease, a healthy worker counts as lost.
+                logger.exception("unexpected error while renewing the lease")
 
 
 class _TrackedJob:
-    """A lease that names its job."""
+    """Associates the lease with a job while the job runs."""
 
     def __init__(self, lease: LeaseKeeper, job_id: str) -> None:
         self._lease = lease
@@ -242,26 +243,26 @@ class _TrackedJob:
 
 
 def name_leases(gpus: Sequence[int]) -> list[str]:
-    """What the leases on this host's GPUs are called; one that is listed several times is lent as often."""
+    """Return the names of the leases on this host's GPUs. A GPU that is listed n times has n leases."""
     host = socket.gethostname()
     times = [gpus[:place].count(gpu) for place, gpu in enumerate(gpus)]
     return [f"{host}/{gpu}" + (f".{time}" if time else "") for gpu, time in zip(gpus, times, strict=True)]
 
 
 def select_lanes(settings: GpuSettings, share: int) -> tuple[str, ...]:
-    """The lanes a worker is for: all, unless some of the workers were set apart to serve."""
+    """Return the lanes of a worker: all of them, unless some workers are reserved for serving."""
     if not settings.gpu_servers:
         return LANES
     return (SERVING_LANE,) if share < settings.gpu_servers else (TRAINING_LANE,)
 
 
 def main(settings: GpuSettings, share: int, observer: GpuObserver = NULL_GPU_OBSERVER) -> int:
-    """Work until SIGTERM or SIGINT, the `share`th worker of this host."""
+    """Run worker number `share` of this host until SIGTERM or SIGINT."""
     settings.effective_gpu_folder.mkdir(parents=True, exist_ok=True)
     name = f"{socket.gethostname()}-{os.getpid()}-gpu-{share}"
     try:
         GpuWorker(settings, share, connect(settings.effective_redis_url), name, observer).work(logging_level="WARNING")
     except InfrastructureError as error:
-        logger.error("GPU worker cannot work: %s", error)
+        logger.error("cannot start the GPU worker: %s", error)
         return 1
     return 0

@@ -1,1 +1,1 @@
-"""Calls to OpenAI-compatible model servers."""
+"""Clients of OpenAI-compatible model servers."""

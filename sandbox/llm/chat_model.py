@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible model: chats with bounded concurrency, retries, a seed for each call, and what they cost."""
+"""Chat with any OpenAI-compatible model: limited concurrency, retries, a seed per call, and token counts."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ FIRST_DELAY_S = 0.5
 REQUEST_TIMEOUT_S = 600.0
 SEED_LIMIT = 1 << 31
 ERROR_EXCERPT_CHARS = 300
-# vLLM, OpenAI ("context_length_exceeded") and llama.cpp refuse in such words what their model has no room for.
+# The words in which vLLM, OpenAI ("context_length_exceeded") and llama.cpp reject prompts that are too long.
 CONTEXT_EXCEEDED = re.compile(r"context.?length|context.?size|context.?window", re.IGNORECASE)
 
 Parsed = TypeVar("Parsed")
 
 
 class ModelFailed(InfrastructureError):
-    """The model's service does not answer, after retries. Run the stage again: it goes on where it was."""
+    """The model server failed on every attempt. Run the stage again: it continues where it stopped."""
 
 
 @dataclass
 class Usage:
-    """What was asked for one line of output; `too_long` counts the calls that the model has no room for."""
+    """The calls and tokens behind one line of output; `too_long` counts the calls that exceeded the context."""
 
     calls: int = 0
     prompt_tokens: int = 0
@@ -51,7 +51,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Completion:
-    """`tokens` is the service's count, else the number of words; `whole` is False where the limit cut it off."""
+    """A model's answer. `tokens` is the server's count or the number of words; `complete` is False if cut off."""
 
     text: str
     tokens: int
@@ -59,15 +59,15 @@ class Completion:
 
 
 class Unparsable(Exception):
-    """A completion is not what the prompt asked for; it is drawn again with another seed."""
+    """The completion does not have the requested form. It is requested again with another seed."""
 
 
 class PromptTooLong(Exception):
-    """A prompt, with the completion's `max_tokens`, is more than the model's context: its line fails, and no other."""
+    """The prompt and `max_tokens` exceed the model's context. Only this line of output fails."""
 
 
 class ChatModel:
-    """One model of one service; close it."""
+    """A client for one model of one server; close it after use."""
 
     def __init__(
         self,
@@ -101,11 +101,11 @@ class ChatModel:
         await self._http.aclose()
 
     def start_session(self, *key: object) -> PromptSession:
-        """The calls for one line of output: their seeds are drawn from the run's seed and `key`."""
+        """Start the calls for one line of output. Their seeds are derived from the run's seed and `key`."""
         return PromptSession(self, "/".join(map(str, (self._seed, *key))))
 
     async def chat(self, prompt: str, seed: int) -> tuple[Completion, dict[str, Any]]:
-        """One completion, and the service's own count of tokens. Raises TooLong, ModelFailed and BadRequest."""
+        """Return a completion and the server's token counts. Raises PromptTooLong, ModelFailed and BadRequest."""
         body = {
             "model": self._name,
             "messages": [{"role": "user", "content": prompt}],
@@ -120,7 +120,7 @@ class ChatModel:
             thoughts = choice["message"].get("reasoning_content") or ""
         except (KeyError, IndexError, TypeError, AttributeError):
             raise ModelFailed(
-                f"the model's service answers in another shape: {str(payload)[:ERROR_EXCERPT_CHARS]}"
+                f"unexpected response from the model server: {str(payload)[:ERROR_EXCERPT_CHARS]}"
             ) from None
         if thoughts:
             text = f"<think>\n{thoughts}\n</think>\n{text}"
@@ -146,27 +146,29 @@ class ChatModel:
             if response.status_code == 400 and CONTEXT_EXCEEDED.search(response.text):
                 raise PromptTooLong(failure)
             if response.status_code not in TRANSIENT_STATUSES:
-                raise BadRequest(f"the model's service refuses: {failure}")
-        raise ModelFailed(f"the model's service at {self._http.base_url} fails, {ATTEMPTS} times: {failure}")
+                raise BadRequest(f"the model server rejected the request: {failure}")
+        raise ModelFailed(f"the model server at {self._http.base_url} failed {ATTEMPTS} times: {failure}")
 
     def _decode_json(self, response: httpx.Response) -> dict[str, Any]:
         try:
             payload: dict[str, Any] = response.json()
         except json.JSONDecodeError:
-            raise ModelFailed(f"the model's service answers no JSON: {response.text[:ERROR_EXCERPT_CHARS]}") from None
+            raise ModelFailed(
+                f"the response of the model server is not JSON: {response.text[:ERROR_EXCERPT_CHARS]}"
+            ) from None
         return payload
 
 
 @dataclass
 class PromptSession:
-    """The calls for one line: their seeds follow from its key, so a resumed run asks the same again."""
+    """The calls for one line of output. Their seeds depend only on its key, so a resumed run repeats them."""
 
     model: ChatModel
     key: str
     usage: Usage = field(default_factory=Usage)
 
     async def ask(self, prompt: str) -> Completion:
-        """Raises TooLong."""
+        """Return a completion. Raises PromptTooLong."""
         digest = hashlib.sha256(f"{self.key}/{self.usage.calls}".encode()).digest()
         self.usage.calls += 1
         try:
@@ -179,7 +181,7 @@ class PromptSession:
         return completion
 
     async def ask_until_parsed(self, prompt: str, parse: Callable[[str], Parsed], attempts: int = 3) -> Parsed | None:
-        """The first completion that `parse` takes; None where `attempts` are Unparsable, or the prompt is too long."""
+        """Return the first completion that `parse` accepts, or None after `attempts`, or if the prompt is too long."""
         for _ in range(attempts):
             try:
                 return parse((await self.ask(prompt)).text)
@@ -191,7 +193,7 @@ class PromptSession:
 
 
 def parse_json_object(text: str) -> dict[str, Any]:
-    """The JSON object in a completion, whatever is said around it. Raises Unparsable."""
+    """Return the JSON object in a completion, ignoring the text around it. Raises Unparsable."""
     answer = text.rpartition("</think>")[2]
     start = answer.find("{")
     while start >= 0:
@@ -207,6 +209,6 @@ def parse_json_object(text: str) -> dict[str, Any]:
 
 
 def clean_strings(value: Any, at_most: int) -> list[str]:
-    """The texts of a list, stripped and not empty; whatever else is in it is left out."""
+    """Return the non-empty strings of a list, stripped. Ignores all other entries."""
     entries = value if isinstance(value, list) else []
     return [entry.strip() for entry in entries if isinstance(entry, str) and entry.strip()][:at_most]

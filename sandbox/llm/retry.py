@@ -1,4 +1,4 @@
-"""Failures of an OpenAI-compatible service that pass: which they are, and how long to wait until it is asked again."""
+"""Transient failures of an OpenAI-compatible server: which status codes they are, and how long to wait."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import httpx
 
 TRANSIENT_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 MAX_BACKOFF_S = 30.0
-# What asks for more than that is asked sooner: a job has a bound on its patience.
+# A longer Retry-After is shortened to this, because a job has limited patience.
 MAX_RETRY_AFTER_S = 120.0
 
 
 def compute_pause_s(attempt: int, first_s: float, response: httpx.Response | None = None) -> float:
-    """Seconds to wait behind failed attempt number `attempt`, the first being 0, and not less than `retry_after_s`.
+    """Return the seconds to wait after failed attempt `attempt` (from 0): Retry-After plus an exponential back-off.
 
-    Above it they grow exponentially and are spread, or all that were refused come back in the same instant.
+    The back-off is random, so that clients that were rejected together do not return together.
     """
     back_off = min(MAX_BACKOFF_S, first_s * 2**attempt)
     return read_retry_after_s(response) + random.uniform(back_off / 2, back_off)
 
 
 def read_retry_after_s(response: httpx.Response | None) -> float:
-    """What the header says, in seconds or as a date (RFC 9110); 0 where it says nothing that can be read."""
+    """Return the seconds in the Retry-After header, a number or a date (RFC 9110); 0 if it is missing or invalid."""
     header = "" if response is None else response.headers.get("retry-after", "")
     try:
         seconds = float(header) if header[:1].isdecimal() else _compute_seconds_until(header)
@@ -34,6 +34,6 @@ def read_retry_after_s(response: httpx.Response | None) -> float:
 
 
 def _compute_seconds_until(date: str) -> float:
-    """Raises ValueError."""
+    """Return the seconds until a date. Raises ValueError."""
     when = parsedate_to_datetime(date)
     return (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds()

@@ -1,4 +1,4 @@
-"""Read tests in the shapes that data sets have them in: ground truths, labels, verification_info columns.
+"""Read tests in the formats that data sets publish them in: ground truths, labels, verification_info columns.
 
 | shape                                                       | found in                                  |
 | ----------------------------------------------------------- | ----------------------------------------- |
@@ -10,10 +10,11 @@
 | {"assert_case": [...], "inputs": [...], "outputs": [...]}   | verl                                      |
 | ["assert ...", ...] or {"test_list": [...]}                 | open-instruct, MBPP                       |
 | {"test_cases": [...]} or {"tests": [...]} of those          | open-r1's verification_info               |
-| JSON text of any of them, a Python literal, or a pack       | wherever a column has to be a string      |
+| JSON text of any of these, a Python literal, or packed text | columns that have to be strings           |
 
-A pack is LiveCodeBench's and verl's: base64 of zlib of JSON, or of a pickled text of JSON. Programs of tasks that call
-a function by `fn_name` are run behind CALL_PREAMBLE: the graders that these data sets come with import as much.
+LiveCodeBench and verl pack their tests: base64 of zlib of JSON, or of a pickled string of JSON. If a task calls a
+function by its `fn_name`, its programs get CALL_PREAMBLE in front, because the graders of these data sets import these
+names too.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from sandbox.errors import BadRequest
 from sandbox.schema import MAX_NAME_CHARS, MAX_TESTS, AssertTest, CommandTest, FunctionTest, PytestTest, TestCase
 from sandbox.schema.tests import AnyTest
 
-# The built-in functions come last: `math` and `operator` have a `pow` of their own.
+# The built-in functions come last because `math` and `operator` define a `pow` of their own.
 CALL_PREAMBLE = """\
 import bisect, collections, copy, datetime, functools, heapq, itertools, json, math, operator, random, re, string, sys
 from bisect import *
@@ -70,7 +71,7 @@ _TEST_ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyTest)
 
 @dataclass(frozen=True, slots=True)
 class TaskTests:
-    """The tests of one task, and the function that they call, if they call one by its name."""
+    """The tests of one task, and the name of the function that they call, if any."""
 
     tests: list[AnyTest]
     entry_point: str = ""
@@ -81,7 +82,7 @@ class TaskTests:
 
 
 def read_tests(value: Any) -> TaskTests:
-    """Return the tests in `value`. Raises BadRequest if there are none, or they are in no known shape."""
+    """Return the tests in `value`. Raises BadRequest if there are no tests or the format is unknown."""
     try:
         found = _read(_to_plain(value))
     except RecursionError:
@@ -89,7 +90,7 @@ def read_tests(value: Any) -> TaskTests:
     if len(found.tests) > MAX_TESTS:
         raise BadRequest(f"a task has {len(found.tests)} tests; the maximum is {MAX_TESTS}", "tests")
     if len(found.entry_point) > MAX_NAME_CHARS:
-        raise BadRequest(f"the name of a function is over {MAX_NAME_CHARS} characters", "tests")
+        raise BadRequest(f"the function name is longer than {MAX_NAME_CHARS} characters", "tests")
     return found
 
 
@@ -98,20 +99,20 @@ def _read(value: Any) -> TaskTests:
         return _read_mapping(value)
     if isinstance(value, Sequence):
         return _read_list(value, "")
-    raise BadRequest(f"tests of type {type(value).__name__}: give them in one of the shapes of the guide", "tests")
+    raise BadRequest(f"tests of type {type(value).__name__}: use one of the formats in the guide", "tests")
 
 
 def read_stdin_tests(value: Any) -> list[TestCase]:
-    """Return the tests in `value`, of a program with stdin and stdout. Raises BadRequest."""
+    """Return the tests in `value` if all of them use stdin and stdout. Raises BadRequest."""
     tests = read_tests(value).tests
     cases = [test for test in tests if isinstance(test, TestCase)]
     if len(cases) < len(tests):
-        raise BadRequest("only tests with stdin can be judged here, not tests that call a function", "tests")
+        raise BadRequest("only stdin tests are supported here, not tests that call a function", "tests")
     return cases
 
 
 def _to_plain(value: Any) -> Any:
-    """Text parsed, and arrays of NumPy, Arrow or Torch as lists."""
+    """Return `value` with text parsed and NumPy, Arrow and Torch arrays turned into lists."""
     for _ in range(_MAX_NESTING):
         if not isinstance(value, str | bytes):
             break
@@ -120,7 +121,7 @@ def _to_plain(value: Any) -> Any:
 
 
 def _parse_text(text: str | bytes) -> Any:
-    """Text as what it says. Raises BadRequest."""
+    """Parse JSON, packed tests or a Python literal. Raises BadRequest."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -128,7 +129,7 @@ def _parse_text(text: str | bytes) -> Any:
     if isinstance(text, bytes):
         text = text.decode(errors="replace")
     text = text.strip()
-    if text.startswith("eJ") or text.startswith("eN"):  # how base64 begins of what zlib has packed
+    if text.startswith("eJ") or text.startswith("eN"):  # base64 of zlib data starts like this
         return _unpack(text)
     if text[:1] in {"[", "{", "("} and len(text) <= _MAX_LITERAL_CHARS:
         try:
@@ -140,7 +141,7 @@ def _parse_text(text: str | bytes) -> Any:
 
 @contextmanager
 def limit_unpacking(max_bytes: int) -> Iterator[None]:
-    """Bound the bytes that all packs read in this context may unpack to, for packs of a stranger."""
+    """Limit the total size to which packed tests may unpack in this context. Use it for untrusted input."""
     token = _UNPACK_BUDGET.set([max_bytes])
     try:
         yield
@@ -149,34 +150,34 @@ def limit_unpacking(max_bytes: int) -> Iterator[None]:
 
 
 def _unpack(text: str) -> Any:
-    """What base64 of zlib of JSON, or of a pickled text, holds. Raises BadRequest."""
+    """Unpack base64 of zlib of JSON, or of a pickled string. Raises BadRequest."""
     left = _UNPACK_BUDGET.get()
     limit = min(_MAX_PACK_BYTES, left[0] if left is not None else _MAX_PACK_BYTES)
     try:
         unpacker = zlib.decompressobj()
         data = unpacker.decompress(b64decode(text, validate=True), max(1, limit))
         if not unpacker.eof:
-            raise BadRequest(f"packed tests are cut short, or over {limit >> 20} MiB", "tests")
+            raise BadRequest(f"packed tests are truncated, or larger than {limit >> 20} MiB", "tests")
         if left is not None:
             left[0] -= len(data)
         return _read_pickled_text(data) if data[:1] == b"\x80" else json.loads(data)
     except (binascii.Error, zlib.error, ValueError, RecursionError) as error:
-        raise BadRequest(f"tests are packed text that cannot be read: {error}", "tests") from None
+        raise BadRequest(f"cannot unpack the tests: {error}", "tests") from None
 
 
 def _read_pickled_text(data: bytes) -> str:
-    """The text that a pickle is of. Nothing is unpickled: a pickle of anything else is refused. Raises ValueError."""
+    """Return the string that a pickle holds. Raises ValueError for any other pickle; nothing is ever unpickled."""
     text = None
     for opcode, argument, _ in pickletools.genops(data):
         if opcode.name in _TEXT_OPCODES and text is None:
             text = argument
         elif opcode.name not in _OTHER_OPCODES:
-            raise ValueError(f"a pickle of something other than one string: {opcode.name}")
+            raise ValueError(f"the pickle must hold a single string, but it contains {opcode.name}")
     return str(text or "")
 
 
 def _to_json_value(value: Any) -> Any:
-    """A Python value as JSON would have it: tuples as lists, keys as text. Raises TypeError and ValueError."""
+    """Convert a Python value to its JSON form: tuples to lists, keys to text. Raises TypeError and ValueError."""
     return value if isinstance(value, str | bytes) else json.loads(json.dumps(value))
 
 
@@ -196,7 +197,7 @@ def _read_mapping(value: Mapping[str, Any]) -> TaskTests:
 
 
 def _read_columns(value: Mapping[str, Any], name: str) -> TaskTests:
-    """Tests whose inputs and outputs are two lists, with assertions in a third one perhaps."""
+    """Read tests given as parallel lists of inputs and outputs, and optionally assertions."""
     inputs, outputs = _read_column(value, "inputs"), _read_column(value, "outputs")
     if len(inputs) != len(outputs):
         raise BadRequest(f"tests have {len(inputs)} inputs and {len(outputs)} outputs", "tests")
@@ -239,7 +240,7 @@ def _read_list(entries: Sequence[Any], name: str) -> TaskTests:
 
 
 def _is_call(entry: Any, name: str) -> bool:
-    """Whether an entry with an input and an output calls the function: the whole task does, or its type says so."""
+    """Return whether an entry is a call of the function rather than a stdin test."""
     if not name or not isinstance(entry, Mapping) or not any(key in entry for key in _INPUT_KEYS):
         return False
     kind = entry.get("type") or entry.get("testtype")
@@ -250,7 +251,7 @@ def _build_test(entry: Any) -> AnyTest:
     if isinstance(entry, TestCase | AssertTest | FunctionTest | CommandTest | PytestTest):
         return entry
     if not isinstance(entry, Mapping | str):
-        raise BadRequest(f"a test of type {type(entry).__name__}; give mappings of input and output", "tests")
+        raise BadRequest(f"a test is of type {type(entry).__name__}; give a mapping of input and output", "tests")
     if isinstance(entry, str):
         return _build_assertion(entry)
     try:
@@ -278,12 +279,12 @@ def _build_call_or_stdin_test(name: str, given: Any, expected: Any) -> AnyTest:
     try:
         json.dumps([test.args, test.expected], ensure_ascii=False).encode()
     except (TypeError, ValueError) as error:
-        raise BadRequest(f"arguments and values of calls must be JSON: {error}", "tests") from None
+        raise BadRequest(f"the arguments and expected values of calls must be JSON: {error}", "tests") from None
     return test
 
 
 def _read_arguments(given: Any) -> list[Any]:
-    """A call's arguments: a list of them, JSON text with one a line, or the only one."""
+    """Return a call's arguments, given as a list, as text with one JSON value per line, or as a single value."""
     if isinstance(given, str):
         return [_parse_json(line) for line in given.split("\n")] if given.strip() else []
     if given is None:
@@ -292,7 +293,7 @@ def _read_arguments(given: Any) -> list[Any]:
 
 
 def _unwrap_outputs(outputs: Sequence[Any]) -> Sequence[Any]:
-    """Expected values of calls. APPS, TACO and PRIME put each of a task's values in a list of its own."""
+    """Return the expected values of calls. APPS, TACO and PRIME wrap each of a task's values in a list."""
     if outputs and all(isinstance(output, list | tuple) and len(output) == 1 for output in outputs):
         return [output[0] for output in outputs]
     return outputs
@@ -318,7 +319,7 @@ def _find_entry_point(value: Mapping[str, Any]) -> str:
 def _read_column(value: Mapping[str, Any], key: str) -> Sequence[Any]:
     column = _to_plain(value[key])
     if not isinstance(column, Sequence) or isinstance(column, str | bytes):
-        raise BadRequest(f"{key} of type {type(column).__name__}; give a list", "tests")
+        raise BadRequest(f"{key} is of type {type(column).__name__}; it must be a list", "tests")
     return column
 
 
@@ -335,5 +336,5 @@ def _get_text(entry: Mapping[str, Any], names: Sequence[str]) -> str:
         if names is _INPUT_KEYS:
             return ""
         raise BadRequest("a test has no expected output", "tests")
-    # Some sets have a list of lines where others have one text.
+    # Some data sets store a list of lines instead of one text.
     return "\n".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,17 +1,18 @@
-"""Read the code blocks of a Markdown text that a model wrote. Pure, and linear in the text's length.
+"""Read the code blocks of Markdown text that a model wrote. Pure, and linear in the length of the text.
 
-Theory of operation: the text is read line by line, once, with string methods and regular expressions that cannot
-backtrack; a line without a fence costs one search. Fences are CommonMark's, with the latitude that model output needs:
+Theory of operation: the scanner reads each line once, with string methods and regular expressions that cannot
+backtrack. A line without a fence costs one search. Fences follow CommonMark, with the tolerance that model output
+needs:
 
-- A fence may stand in a quote or in a list item, behind a byte order mark or behind a tag such as `<answer>`. Behind
-  other text it opens a block if it names a language; a lenient reading does not ask for the name.
-- A closing fence may be followed by other text, or follow the last statement on its line (`print(1)```). Marks inside
-  a string or a comment are code.
-- A block may be indented as a whole, and the last one may lack its end.
-- A fence with a language inside an open block begins another block: the open one is a draft that was never closed, or
-  a Markdown block around the answer.
+- A fence may follow quote or list markers, a byte order mark, or a tag such as `<answer>`. After other text it opens a
+  block only if it names a language. In lenient mode the name is optional.
+- A closing fence may be followed by other text, and may end the line of the last statement (`print(1)```). Fence marks
+  inside a string or a comment are code.
+- A whole block may be indented, and the last block may lack its closing fence.
+- A fence with a language inside an open block opens another block. The open one is either a draft that was never closed
+  or a Markdown block around the answer.
 
-What stands inside an open block is text: tags of thinking that a program prints are left alone.
+Inside an open block everything is text, so thinking tags that a program prints are left alone.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from sandbox import languages
 from sandbox.errors import UnknownLanguage
 
 _WRAPPERS = frozenset({"markdown", "md"})
-# Names of fences in no language that is served here. Another word behind the marks in an open block closes it.
+# Fence names that are not a language of this service. Any other word after the marks in an open block closes the block.
 _OTHER_NAMES = re.compile(
     r"asm|bat|clojure|cmd|conf|console|css|csv|cuda|dart|diff|dockerfile|elixir|erlang|gherkin|glsl|graphql|html|http"
     r"|ini|input|jsonl?|jsx|julia|kotlin|kt|latex|lisp|log|makefile|matlab|mermaid|nasm|nim|objc|objectivec|output"
@@ -32,8 +33,8 @@ _OTHER_NAMES = re.compile(
     r"|stdin|stdout|svelte|swift|terminal|tex|text|toml|tsx|txt|vb|vue|xml|ya?ml|zig|zsh",
     re.IGNORECASE,
 )
-# Indentation that a closing fence may have over its opening one (CommonMark): more makes it content, such as a fence
-# in a docstring.
+# A closing fence may be indented this much more than its opening fence (CommonMark). With more it is content, such as a
+# fence in a docstring.
 _MAX_EXTRA_INDENT = 3
 _MAX_QUOTES = 16
 _FENCE_MARKS = ("```", "~~~")
@@ -50,12 +51,12 @@ _COMMENTS = ("#", "//", "/*", "* ", "-- ", ";", "%")
 
 
 class StillThinking(Exception):
-    """The text ended inside a thought."""
+    """The text ended inside the model's thinking."""
 
 
 @dataclass(slots=True)
 class CodeBlock:
-    """One fenced block. `quotes` is how deep in quotes its fence stands, `indent` how far its lines are moved right."""
+    """One fenced block. `quote_depth` counts the quote markers before its fence, `indent` the columns of indent."""
 
     tag: str
     mark: str
@@ -84,14 +85,14 @@ class CodeBlock:
         return any(map(str.strip, self.lines))
 
     def leaves_quote(self, line: str) -> bool:
-        """Whether a line stands outside the quote that the block began in: its earlier lines are quoted, it is not."""
+        """Return whether a line leaves the quote that the block is in: earlier lines were quoted, this one is not."""
         quoted = line.lstrip(_BLANK).startswith(">")
         leaves = self._quoted and not quoted
         self._quoted = self._quoted or quoted
         return leaves
 
     def ends_before(self, code: str) -> bool:
-        """Whether marks right behind `code`, on the block's next line, are its end and not part of the program."""
+        """Return whether fence marks right after `code`, on the block's next line, close the block."""
         bare = code.strip()
         if not bare or bare.startswith(_COMMENTS) or bare == "*":
             return False
@@ -108,7 +109,8 @@ class CodeBlock:
 class BlockScan:
     """The blocks that hold code, in order.
 
-    `before` is the text before the first fence if that is one without a name, `open_block` the one the text ended in.
+    `before` is the text before the first fence if that fence has no name. `open_block` is the block still open at the
+    end of the text.
     """
 
     blocks: list[CodeBlock]
@@ -117,12 +119,12 @@ class BlockScan:
 
     @property
     def ends_open(self) -> bool:
-        """Whether the text ended inside a block: its fences do not pair up."""
+        """Whether the text ends inside a block, so its fences do not pair up."""
         return self.open_block is not None
 
 
 def scan_blocks(text: str, thinking_tag: str = "", *, opened: str = "", lenient: bool = False) -> BlockScan:
-    """Read all blocks. `opened` is the tag of a fence before the text. Raises StillThinking."""
+    """Read all blocks. `opened` is the tag of a fence that precedes the text. Raises StillThinking."""
     reader = _BlockScanner(lenient)
     if opened:
         reader.begin_block(CodeBlock(opened, "```"))
@@ -135,13 +137,16 @@ def scan_blocks(text: str, thinking_tag: str = "", *, opened: str = "", lenient:
 
 
 def starts_with_fence(text: str) -> bool:
-    """Whether the first line that is not blank begins with a fence."""
+    """Return whether the first non-blank line begins with a fence."""
     line = text.lstrip().split("\n", 1)[0]
     return line[_measure_prefix(line) :].startswith(_FENCE_MARKS)
 
 
 def tag_language(tag: str) -> str:
-    """The language a fence's tag names, by its own name where it is one of ours: `Python3`, `c++17`, `{.py}`."""
+    """Return the language that a fence's tag names, such as `Python3`, `c++17` or `{.py}`.
+
+    A language of this service is returned by its own name, any other in lower case.
+    """
     words: list[str] = _WORD.findall(tag[:256])
     if not words:
         return ""
@@ -155,7 +160,7 @@ def tag_language(tag: str) -> str:
 
 
 class _BlockScanner:
-    """The blocks found so far, and those still open, the innermost last."""
+    """Collects the blocks found so far and the stack of open blocks, innermost last."""
 
     def __init__(self, lenient: bool) -> None:
         self.blocks: list[CodeBlock] = []
@@ -169,7 +174,7 @@ class _BlockScanner:
         start, end = f"<{thinking_tag}>", f"</{thinking_tag}>"
         for number, line in enumerate(lines):
             if thinking or (thinking_tag and not self.open_blocks and line.lstrip().startswith(start)):
-                _, closed, line = line.partition(end)  # and what follows the thought is read on
+                _, closed, line = line.partition(end)  # keep the text after the thinking
                 thinking = not closed
             if not thinking:
                 self._read_line(line)
@@ -184,7 +189,7 @@ class _BlockScanner:
         self.blocks.append(block)
 
     def close_mismatched(self) -> bool:
-        """End the last block if a fence of other marks than it began with closes it; return whether one does."""
+        """Close the last block at a bare fence with other marks than its own, and return whether there was one."""
         block = self.open_blocks[-1]
         if _is_wrapper(block.tag):
             return False
@@ -210,12 +215,12 @@ class _BlockScanner:
             self._read_inside(block, line)
 
     def _read_outside(self, line: str) -> None:
-        """Read a line with marks on it that stands in no block."""
+        """Read a line with fence marks outside any block."""
         end = _measure_prefix(line)
         bare = line[end:]
         if bare.startswith(_FENCE_MARKS):
             mark, info = _split_fence(bare)
-            if mark[0] == "~" or "`" not in info:  # else it is code within a line, not a fence
+            if mark[0] == "~" or "`" not in info:  # otherwise it is inline code, not a fence
                 quotes, indent = _measure_depth(line[:end])
                 self.begin_block(CodeBlock(info, mark, indent, quotes))
                 return
@@ -233,13 +238,13 @@ class _BlockScanner:
             self.begin_block(CodeBlock(info, runs[-1].group(), indent, quotes))
 
     def _read_span(self, line: str) -> None:
-        """Take code within a line for a block if it begins with the name of a language."""
+        """Treat inline code as a block if it begins with the name of a language."""
         for name, code in _INLINE_CODE.findall(line):
             if _is_language(name):
                 self.blocks.append(CodeBlock(name, "```", lines=[code.strip()], closed=True))
 
     def _read_inside(self, block: CodeBlock, line: str) -> None:
-        """Read a line with marks on it that stands in a block."""
+        """Read a line with fence marks inside a block."""
         text = _strip_quotes(line, block.quote_depth)
         bare = text.lstrip(_BLANK)
         if bare.startswith(block.mark) and len(text) - len(bare) <= block.indent + _MAX_EXTRA_INDENT:
@@ -261,7 +266,7 @@ class _BlockScanner:
         block.lines.append(line)
 
     def _read_fence(self, block: CodeBlock, fence: CodeBlock, behind: str) -> None:
-        """Read a fence at the start of a line: it begins another block, or ends the open one."""
+        """Read a fence at the start of a line: it opens another block or closes the open one."""
         if _opens_block(fence.tag, adjacent=not behind[:1].isspace()):
             block.interrupted = True
             self.begin_block(fence)
@@ -274,13 +279,13 @@ class _BlockScanner:
 
 
 def _measure_prefix(line: str) -> int:
-    """How much of a line is what may stand before a fence: blanks, quote and list marks, tags."""
+    """Return the length of the part that may precede a fence: blanks, quote and list markers, tags."""
     found = _PREFIX.match(line)
     return found.end() if found is not None else 0
 
 
 def _measure_depth(prefix: str) -> tuple[int, int]:
-    """How deep in quotes a prefix is, and how far right of them what follows it stands."""
+    """Return the quote depth of a prefix, and the indent of the text after the quote markers."""
     inner = prefix[prefix.rfind(">") + 1 :] if ">" in _TAGS.sub("", prefix) else prefix
     quotes = min(_TAGS.sub("", prefix).count(">"), _MAX_QUOTES)
     if "<" in prefix:
@@ -289,13 +294,13 @@ def _measure_depth(prefix: str) -> tuple[int, int]:
 
 
 def _split_fence(bare: str) -> tuple[str, str]:
-    """The marks that a text begins with, and what follows them."""
+    """Split text into the fence marks at its start and the rest."""
     mark = bare[: len(bare) - len(bare.lstrip(bare[0]))]
     return mark, bare[len(mark) :].strip(_BLANK)
 
 
 def _opens_block(info: str, adjacent: bool) -> bool:
-    """Whether a fence with this behind its marks begins a block inside an open one."""
+    """Return whether a fence inside an open block opens another one, judged by `info`, the text after its marks."""
     words = info.split(maxsplit=1)
     if not words:
         return False
@@ -309,7 +314,7 @@ def _is_name(info: str) -> bool:
 
 
 def _is_language(info: str) -> bool:
-    """Whether this names a language that is served, with options perhaps: `python title=...`, and no sentence."""
+    """Return whether `info` names a served language, optionally with options such as `title=...`, and is not prose."""
     words = info.split()
     if not words or not re.match(r"\{?\.?\w", info):
         return False
@@ -323,7 +328,7 @@ def _is_wrapper(tag: str) -> bool:
 
 
 def _toggles_string(line: str) -> bool:
-    """Whether a line begins, or ends, a string in triple quotes."""
+    """Return whether a line starts or ends a triple-quoted string."""
     return (line.count('"""') + line.count("'''")) % 2 == 1
 
 
@@ -342,7 +347,7 @@ def _strip_quotes(line: str, depth: int) -> str:
 
 
 def _unwrap(block: CodeBlock) -> list[CodeBlock]:
-    """The blocks that hold code: a Markdown block's own ones, or the block itself."""
+    """Return the blocks that hold code: those inside a Markdown block, or the block itself."""
     if block.interrupted or not block.has_code:
         return []
     if not _is_wrapper(block.tag):
@@ -353,7 +358,7 @@ def _unwrap(block: CodeBlock) -> list[CodeBlock]:
 
 
 def _tag_by_first_line(block: CodeBlock) -> CodeBlock:
-    """The block, tagged with the language that its first line names by itself where its fence names none."""
+    """Return the block; if its fence names no language, but its first line does, tag it with that."""
     name = block.lines[0].strip()
     if block.tag or not 1 < len(name) < 12 or not _is_language(name) or not any(map(str.strip, block.lines[1:])):
         return block

@@ -1,7 +1,7 @@
-"""Where a completion of a function ends: models write on after it, and graders cut that off.
+"""Find the end of a completed function. Models keep writing after it, and graders cut the rest off.
 
-A completion that begins with an indented line continues a prompt, and ends before the first line that is not
-indented. One that is a whole program ends after the function that was asked for, but for further definitions.
+A completion that begins with an indented line continues the prompt, and ends before the first line that is not
+indented. A completion that is a whole program ends after the requested function; later definitions are kept.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from sandbox.rewards import extraction
 from sandbox.rewards.preamble import join_parts
 
-# A line within brackets or quotes may stand at the left too: that many places are tried before the first one is taken.
+# A line inside brackets or quotes may also start at the left margin. Try this many cuts before settling for the first.
 MAX_CUTS = 8
-# A function that a prompt asks for is shorter. A longer text is cut without a look at whether it parses.
+# The functions that prompts ask for are shorter. A longer text is cut without checking that it parses.
 MAX_PARSED_CHARS = 1 << 16
 _STATEMENT = re.compile(
     r"import\s+\w|from\s+\S+\s+import\b|(?:async\s+)?def\s|class\s+\w+\s*[(:]|@\w|[A-Za-z_]\w*\s*=\s*[^\s=]"
@@ -25,27 +25,30 @@ _DEFINITION_NODES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Im
 
 
 def is_continuation(completion: str) -> bool:
-    """Return whether the first line with something on it is indented."""
+    """Return whether the first non-blank line is indented."""
     first = next((line for line in completion.splitlines() if line.strip()), "")
     return first[:1].isspace()
 
 
 def continues_function(prompt: str, completion: str) -> bool:
-    """Return whether a completion goes on in the function that its prompt begins, rather than talk about it."""
+    """Return whether a completion continues the function that its prompt begins, instead of discussing it."""
     if not is_continuation(completion):
         return False
     return "```" not in completion or parses(f"{prompt}\n{cut_continuation(prompt, completion)}")
 
 
 def complete_prompt(prompt: str, code: str) -> str:
-    """Return the program of a prompt that begins a function, and a completion: its rest, or the function once more."""
+    """Return the program made of a prompt that begins a function and of a completion.
+
+    The completion is the rest of the function, or the whole function once more.
+    """
     if is_continuation(code):
         return join_parts(f"{prompt}\n", cut_continuation(prompt, code))
     return join_parts(f"{prompt}\n", "    pass\n\n\n", code)
 
 
 def cut_continuation(prompt: str, completion: str) -> str:
-    """Return the completion of `prompt` up to the first line at the left margin that the function can end before."""
+    """Cut the completion of `prompt` before the first line at the left margin where the function can end."""
     cuts = list(_find_margin_lines(completion))
     for cut in cuts[:MAX_CUTS]:
         if parses(f"{prompt}\n{completion[:cut]}"):
@@ -54,7 +57,7 @@ def cut_continuation(prompt: str, completion: str) -> str:
 
 
 def cut_after_function(program: str, name: str) -> str:
-    """Return a program that defines `name` without what follows it, except for more definitions."""
+    """Return a program up to the end of the definition of `name`, plus any later definitions."""
     name = name.partition(".")[0]
     found = re.search(rf"^(?:async\s+def|def|class)\s+{re.escape(name)}\b", program, re.MULTILINE)
     if found is None or not name:
@@ -66,7 +69,7 @@ def cut_after_function(program: str, name: str) -> str:
 
 
 def find_definitions(text: str) -> str:
-    """Return the imports, definitions and constants at the left margin of a text that is not Python as a whole."""
+    """Return the imports, definitions and constants at the left margin of a text that does not parse as a whole."""
     definition_lines: list[str] = []
     inside = False
     for line in text.split("\n"):
@@ -79,7 +82,7 @@ def find_definitions(text: str) -> str:
 
 
 def cut_before_tests(program: str) -> str:
-    """Return a program up to the asserts, the triple quotes or the `__main__` block that follow a definition."""
+    """Cut a program before the asserts, the triple quotes or the `__main__` block that follow a definition."""
     start = _DEFINITION.search(program)
     if start is None:
         return program
@@ -88,12 +91,12 @@ def cut_before_tests(program: str) -> str:
 
 
 def parses(source: str) -> bool:
-    """Return whether a source of bearable length is Python."""
+    """Return whether a source is Python. Sources over MAX_PARSED_CHARS are never parsed."""
     return len(source) <= MAX_PARSED_CHARS and extraction.parses(source)
 
 
 def _find_margin_lines(text: str, start: int = 0) -> Iterator[int]:
-    """Yield where the lines begin, after the one at `start`, that have something at the left margin."""
+    """Yield the offsets of the lines after `start` that begin at the left margin."""
     at = text.find("\n", start) + 1
     while at:
         if at < len(text) and not text[at].isspace():
@@ -102,7 +105,7 @@ def _find_margin_lines(text: str, start: int = 0) -> Iterator[int]:
 
 
 def _find_later_definitions(program: str, start: int) -> str:
-    """The definitions after `start`; none where the rest does not parse."""
+    """Return the definitions after `start`, or nothing if the program does not parse."""
     if not parses(program):
         return ""
     first = program.count("\n", 0, start) + 1

@@ -1,8 +1,8 @@
-"""Calls to a function as data sets write them, as function tests.
+"""Convert function calls as data sets write them to function tests.
 
-JSON and the sets' own graders leave two things open, and both are settled here as the graders do: an expected value may
-be wrapped in a list of one (APPS, TACO), and an only argument that is an object with whole numbers for keys is a dict
-with int keys, which JSON cannot write.
+JSON leaves two things open. Both are resolved the way the data sets' own graders do: an expected value may be wrapped
+in a one-element list (APPS, TACO), and a single argument that is an object with integer keys is a dict with int keys,
+which JSON cannot express.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ExpectedCall:
-    """The arguments of one call, and the value that it has to return; `lenient` settles what is left open."""
+    """The arguments of one call and its expected return value; `lenient` applies both rules of this module."""
 
     raw_arguments: Any
     expected: Any
@@ -29,7 +29,7 @@ class ExpectedCall:
 
 
 def build_function_test(call: ExpectedCall) -> dict[str, Any]:
-    """The call as the fields of a `FunctionTest`."""
+    """Return the call as the fields of a `FunctionTest`."""
     arguments = call.arguments
     test: dict[str, Any] = {"args": arguments, "expected": call.expected}
     if not call.lenient:

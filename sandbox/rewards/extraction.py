@@ -1,8 +1,8 @@
 """Find the program in a completion: after the thinking, inside the code fences. Pure, and linear in its length.
 
-Theory of operation: `sandbox.rewards.code_blocks` reads the text line by line, once, and returns its code blocks. This
-module removes the thinking before that, and afterwards picks the block that is the answer. A completion in which no
-fence opens a block at the start of a line is read a second time, where a fence after other text counts as well.
+Theory of operation: this module first removes the thinking. `sandbox.rewards.code_blocks` then reads the text once,
+line by line, and returns its code blocks, from which this module picks the answer. If no block qualifies, the text is
+read a second time in lenient mode, where a fence after other text counts as well.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sandbox.schema.reward_policy import Extraction as Extraction
 DEFAULT_EXTRACTION = Extraction()
 Completion = str | Sequence[Mapping[str, Any]]
 
-# A token that ends a turn, pads a batch, or closes the answer: no part of a program when it is the last thing there is.
+# A token that ends a turn, pads a batch, or closes the answer. At the very end of a text it is not part of a program.
 _END_TOKEN = re.compile(
     r"<[|\uff5c][^<>\s]{1,60}[|\uff5c]>|</?s>|<(?:pad|eos|end_of_turn|end_of_sentence)>|\[PAD\]"
     r"|</(?:answer|final_answer|solution|response|output|code)>"
@@ -33,7 +33,7 @@ _PROSE = re.compile(r"[\w\s.,!?'\u2019-]*:?")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The code of a completion. `closed` is False when the completion ended inside its block, or has no block."""
+    """The code of a completion. `closed` is False if the completion ended inside its block or has no block."""
 
     code: str
     language: str
@@ -47,10 +47,10 @@ def extract(
     *,
     skipped: Collection[str] = (),
 ) -> Answer | None:
-    """Return the answer of a completion, a text or chat messages; None if it has none.
+    """Return the answer of a completion, which is text or chat messages, or None if it has none.
 
-    `language` is the one the answer has to be in; if it is empty, the answer's own tag decides. `skipped` are
-    fingerprints (`fingerprint`) of blocks that are not the answer: those of the prompt.
+    The answer must be in `language`; if that is empty, the answer's own tag decides. `skipped` holds the fingerprints
+    (see `fingerprint`) of blocks that are not the answer, such as those of the prompt.
     """
     wanted = tag_language(language)
     try:
@@ -67,12 +67,12 @@ def extract(
 
 
 def fingerprint(code: str) -> str:
-    """Return what stays of code when white space is removed: equal for copies of one program."""
+    """Return the code without white space, so that copies of one program compare equal."""
     return "".join(code.split())
 
 
 def _find_blocks(text: str, wanted: str, options: Extraction) -> tuple[list[CodeBlock], list[CodeBlock]]:
-    """Return all blocks, and those of them that may be the answer. Raises StillThinking."""
+    """Return all blocks, and the blocks that may be the answer. Raises StillThinking."""
     tag = options.thinking_tag
     opened = wanted or "text"
     if options.fence_open and not starts_with_fence(text):
@@ -91,7 +91,7 @@ def _find_blocks(text: str, wanted: str, options: Extraction) -> tuple[list[Code
 
 
 def _read_unfenced(text: str, wanted: str) -> str:
-    """The code that a text without a block is, up to marks that end it; in Python only where it parses."""
+    """Return the code of a text without blocks, up to any fence that ends it. Python code must parse."""
     if wanted != "python" or parses(text):
         return text.strip("\n") if text.strip() else ""
     before, marks, _ = text.partition("```")
@@ -100,7 +100,7 @@ def _read_unfenced(text: str, wanted: str) -> str:
 
 
 def _begins_inside_block(reading: BlockScan, wanted: str) -> bool:
-    """Whether a text begins with code whose fence stands in the prompt: code comes first, and one fence is missing."""
+    """Return whether a text begins inside a block that the prompt opened: code comes first, and a fence is missing."""
     before = (reading.before or "").strip()
     if not reading.ends_open or not before or _PROSE.fullmatch(before):
         return False
@@ -108,7 +108,7 @@ def _begins_inside_block(reading: BlockScan, wanted: str) -> bool:
 
 
 def get_completion_text(completion: Completion | None) -> str:
-    """The completion's own text: that of the last assistant message which has any, where it comes as messages."""
+    """Return the completion's text. Of chat messages, that is the last non-blank message of the assistant."""
     if completion is None or isinstance(completion, str):
         return completion or ""
     for message in reversed(completion):
@@ -120,9 +120,9 @@ def get_completion_text(completion: Completion | None) -> str:
 
 
 def parses(source: str) -> bool:
-    """Whether Python source is a program by the grammar of the interpreter this runs on."""
+    """Return whether the source is valid Python for the interpreter that runs this code."""
     try:
-        with warnings.catch_warnings():  # a dubious escape sequence is no syntax error, whatever -W says
+        with warnings.catch_warnings():  # an invalid escape sequence is not an error, even with -W error
             warnings.simplefilter("ignore")
             ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -131,7 +131,7 @@ def parses(source: str) -> bool:
 
 
 def get_content_text(content: object) -> str:
-    """The text in a chat message's content: a string, or the text parts of a list."""
+    """Return the text of a chat message's content: a string, or a list with text parts."""
     if isinstance(content, str):
         return content
     if not isinstance(content, Sequence):
@@ -141,7 +141,7 @@ def get_content_text(content: object) -> str:
 
 
 def _strip_end_tokens(text: str) -> str:
-    """The text without the tokens, and the closing tags of an answer, that stand at its very end."""
+    """Remove the end tokens, and the closing tags of an answer, from the end of the text."""
     end = len(text.rstrip())
     while end and text[end - 1] in ">]":
         start = max(text.rfind("<", max(0, end - _END_TOKEN_CHARS), end), text.rfind("[PAD]", max(0, end - 5), end))
@@ -154,7 +154,7 @@ def _strip_end_tokens(text: str) -> str:
 
 
 def _strip_thinking(text: str, options: Extraction) -> str:
-    """The text after thoughts that the completion, or the prompt before it, begins with."""
+    """Return the text after the thinking at its start. The tag may have been opened in the prompt."""
     tag = options.thinking_tag
     if not tag:
         return text
@@ -165,7 +165,7 @@ def _strip_thinking(text: str, options: Extraction) -> str:
             raise StillThinking
         return rest
     before, closed, rest = text.partition(end)
-    # An end without a start: the prompt opened it. A program that prints the tag has text around it on the line.
+    # A closing tag alone: the prompt opened it. If a program prints the tag, the line has other text around it.
     if closed and start not in before and (_ends_line(before) or _begins_line(rest)):
         return rest
     return text
@@ -182,13 +182,13 @@ def _begins_line(text: str) -> bool:
 
 
 def _select_candidates(blocks: Sequence[CodeBlock], wanted: str) -> list[CodeBlock]:
-    """The blocks that may be the answer: in the wanted language, or in any we know; failing those, untagged ones."""
+    """Return the blocks that may be the answer: in the wanted (or any served) language, otherwise the untagged ones."""
     tagged = [block for block in blocks if block.tag and _is_wanted_language(tag_language(block.tag), wanted)]
     return tagged or [block for block in blocks if not block.tag]
 
 
 def _is_wanted_language(language: str, wanted: str) -> bool:
-    """C++ of any year is an answer where C++ is wanted: `cpp`, `cpp17` and `cpp20` are standards of one language."""
+    """Return whether the language is the wanted one. `cpp`, `cpp17` and `cpp20` are standards of one language."""
     if not wanted:
         return language in languages.load_languages()
     return _strip_standard(language) == _strip_standard(wanted)

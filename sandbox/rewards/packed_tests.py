@@ -1,8 +1,8 @@
-"""Tests packed as data sets publish them: base64 of zlib of a pickle, or of JSON text.
+"""Unpack tests as data sets publish them: base64 of zlib of a pickle, or of JSON text.
 
-LiveCodeBench packs the JSON text of its private tests, open-instruct and SandboxFusion the tests themselves. The pickle
-is never unpickled: its instructions are read one by one, and any that makes something else than JSON can hold is an
-error.
+LiveCodeBench packs the JSON text of its private tests; open-instruct and SandboxFusion pack the tests themselves.
+Nothing is ever unpickled: a reader interprets the pickle's opcodes one by one and rejects any that could build a value
+outside JSON.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from base64 import b64decode
 from typing import Any
 
 MAX_UNPACKED_BYTES = 256 << 20
-# Tests are few long strings. Memory for many small values is many times what they take in JSON or in a pickle, and zlib
-# packs a thousand bytes of those into one.
+# Tests are a few long strings. Many small values need far more memory than their JSON or pickle does, and zlib
+# compresses a thousand bytes of them into one.
 MAX_STRUCTURE_CHARS = 4 << 20
 MAX_INSTRUCTIONS = 1_000_000
 
@@ -33,26 +33,26 @@ _MARK = object()
 
 
 class NotPacked(ValueError):
-    """The text is not tests in a packed form."""
+    """The text does not hold packed tests."""
 
 
 def unpack_tests(text: str, limit: int = MAX_UNPACKED_BYTES) -> Any:
-    """Return what is packed in a text: what JSON can hold, with JSON text parsed. Raises NotPacked."""
+    """Return the packed value. JSON text inside is parsed as well. Raises NotPacked."""
     try:
         compressed = b64decode("".join(text.split()), validate=True)
         unpacker = zlib.decompressobj()
         data = unpacker.decompress(compressed, limit)
     except (ValueError, zlib.error) as error:
-        raise NotPacked(f"neither JSON nor base64 of zlib ({error})") from None
+        raise NotPacked(f"the text is neither JSON nor base64 of zlib data ({error})") from None
     if unpacker.unconsumed_tail:
-        raise NotPacked(f"over {limit} bytes once unpacked")
+        raise NotPacked(f"the tests are larger than {limit} bytes once unpacked")
     if not unpacker.eof:
-        raise NotPacked("the zlib data is cut short")
+        raise NotPacked("the zlib data is truncated")
     try:
         value = _PickleReader(limit).read(data) if data.startswith(_PICKLE) else data.decode()
         return _parse_json(value) if isinstance(value, str) else value
     except (ValueError, RecursionError) as error:
-        raise NotPacked(f"what is packed is not JSON: {error}") from None
+        raise NotPacked(f"the packed value is not JSON: {error}") from None
 
 
 def _parse_json(text: str) -> Any:
@@ -62,10 +62,11 @@ def _parse_json(text: str) -> Any:
 
 
 class _PickleReader:
-    """Reads a pickle that holds strings, numbers, lists, tuples and dicts. `limit` bounds its strings together.
+    """Reads a pickle that holds strings, numbers, lists, tuples and dicts. `limit` bounds the total size of its
+    strings.
 
-    A string may stand in several places, a list or a dict may not: a few bytes that repeat those make a value of any
-    size.
+    A string may be referenced several times; a list or dict may not, because a few bytes of repeated references could
+    build a value of any size.
     """
 
     def __init__(self, limit: int) -> None:
@@ -122,10 +123,10 @@ class _PickleReader:
 
     def _push_text(self, text: Any) -> None:
         if not isinstance(text, str):
-            raise ValueError("a list or a dict that stands in several places")
+            raise ValueError("a list or dict is referenced more than once")
         self._chars_left -= len(text)
         if self._chars_left < 0:
-            raise ValueError("too long")
+            raise ValueError("the strings are too long")
         self._stack.append(text)
 
     def _pop_to_mark(self) -> list[Any]:

@@ -1,9 +1,9 @@
-"""A reward request as programs to verify, and their verdicts as rewards. Pure: who runs them is the caller's business.
+"""Turn a reward request into programs to verify, and their verdicts into rewards. Pure: the caller runs the programs.
 
-A completion keeps its place from the request to the rewards: the plan remembers, for every completion, which of the
-programs is its own, or that it has none. Nothing is appended in the order in which it happens to be ready. Completions
-with the same program and tests have it judged once. What is wrong with one row is that row's alone: a completion
-without a program has the policy's reward for that, a row whose tests cannot be used has none (None) and says why.
+The plan records the program of every completion by index, or that it has none. Rewards are therefore in the order of
+the completions, whatever the order in which verdicts arrive. Completions with the same program and tests share one
+verdict. A problem with one row affects that row only: a completion without a program gets the reward that the policy
+defines for this case, and a row with unusable tests gets None and a message that says why.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ from sandbox.schema.reward import (
 )
 from sandbox.schema.tests import resolve_test
 
-# So many unknown tasks are rows of their own in a request; more are a request about a task set that is not there.
+# A request with more unknown tasks than this fails as a whole: most likely its task set does not exist.
 _MAX_UNKNOWN_TASKS = 32
-# What is set of a program's submission.
+# The fields that are set in each submission.
 _SUBMISSION_FIELDS = frozenset({"language", "code", "tests", "checker", "limits", "stop_on_failure", "priority"})
 
 TaskLookup = Callable[[Sequence[str]], Mapping[str, Task]]
@@ -54,9 +54,9 @@ TaskLookup = Callable[[Sequence[str]], Mapping[str, Task]]
 
 @dataclass(frozen=True, slots=True)
 class PlannedCompletion:
-    """One completion's way: what was found in it, and the index of its program, None when there is nothing to run.
+    """What the plan found in one completion, and the index of its program, or None if there is nothing to run.
 
-    `usable` is False if the row has no reward, whatever the completion is; the message says why.
+    If `usable` is False, the row has no reward, whatever the completion is, and `message` says why.
     """
 
     language: str
@@ -71,7 +71,7 @@ class PlannedCompletion:
 
 @dataclass(frozen=True, slots=True)
 class RewardPlan:
-    """What to verify, and what to make of it."""
+    """The programs to verify, and what is needed to turn their verdicts into rewards."""
 
     request: RewardRequest
     completions: list[PlannedCompletion]
@@ -79,14 +79,14 @@ class RewardPlan:
 
 
 def refuse_task_lookup(references: Sequence[str]) -> Mapping[str, Task]:
-    """The lookup of one who has no task sets."""
-    raise BadRequest("tasks are known to the service only: send `tests`, or POST /reward", field="tasks")
+    """Reject task references: the lookup for callers without task sets."""
+    raise BadRequest("only the service can look up tasks: send `tests` instead, or use POST /reward", field="tasks")
 
 
 def build_plan(request: RewardRequest, lookup: TaskLookup = refuse_task_lookup) -> RewardPlan:
-    """The programs of the completions that have one. Raises BadRequest, and whatever `lookup` raises.
+    """Plan the programs of all completions. Raises BadRequest, and whatever `lookup` raises.
 
-    Rows that cannot be used are a bad request if all of them are.
+    Unusable rows make the whole request a bad request only if all rows are unusable.
     """
     tasks = _resolve_tasks(request, lookup)
     prompts = _read_prompts(request)
@@ -106,7 +106,7 @@ def build_plan(request: RewardRequest, lookup: TaskLookup = refuse_task_lookup) 
 
 
 class _UniquePrograms:
-    """The programs of a plan, each once: completions of one prompt are often the same, and then share a verdict."""
+    """The distinct programs of a plan. Completions of one prompt are often equal, and then share a verdict."""
 
     def __init__(self) -> None:
         self.programs: list[VerifyRequest] = []
@@ -123,7 +123,7 @@ class _UniquePrograms:
 
 
 def score_results(plan: RewardPlan, results: Sequence[VerifyResult | None]) -> RewardResult:
-    """The rewards, in the order of the completions, from the programs' results in theirs; None is a lost result."""
+    """Return the rewards in the order of the completions. `results` are in program order; None marks a lost result."""
     if len(results) != len(plan.programs):
         raise ValueError(f"{len(results)} results for {len(plan.programs)} programs")
     rewards: list[float | None] = []
@@ -141,14 +141,14 @@ def score_results(plan: RewardPlan, results: Sequence[VerifyResult | None]) -> R
 def score_stored_request(
     request_json: bytes, results: Sequence[VerifyResult], *, look_up_tasks: TaskLookup
 ) -> RewardResult:
-    """Return the rewards of a stored request. The same request makes the same plan, so its completions match."""
+    """Return the rewards of a stored request. Planning is deterministic, so the results match its completions."""
     return score_results(build_plan(RewardRequest.model_validate_json(request_json), look_up_tasks), results)
 
 
 def _look_up_tasks(references: Sequence[str], lookup: TaskLookup) -> Mapping[str, Task | NotFound]:
-    """The tasks of these references, or why there is none. Raises NotFound if more than a few are unknown.
+    """Return each task, or the error if it is unknown. Raises NotFound if more than `_MAX_UNKNOWN_TASKS` are unknown.
 
-    They are asked for together; where one is unknown, each half by itself, and so on.
+    Looks up all references at once. If the lookup fails, looks up each half separately, and so on.
     """
     found: dict[str, Task | NotFound] = {}
     unknown = 0
@@ -170,7 +170,7 @@ def _look_up_tasks(references: Sequence[str], lookup: TaskLookup) -> Mapping[str
 
 
 def _resolve_tasks(request: RewardRequest, lookup: TaskLookup) -> list[Task | NotFound]:
-    """The task of each completion, or why it has none."""
+    """Return the task of each completion, or the error that explains why it has none."""
     tasks: list[Task | NotFound]
     if request.tasks is not None:
         known = _look_up_tasks(list(dict.fromkeys(request.tasks)), lookup) if request.tasks else {}
@@ -178,7 +178,8 @@ def _resolve_tasks(request: RewardRequest, lookup: TaskLookup) -> list[Task | No
     else:
         every = request.tests or []
         weights: Sequence[list[float] | None] = request.weights or [None] * len(every)
-        # Checked already, and a model built anew for every completion's tests costs as much as reading them.
+        # The tests were validated already. Building the models again for every completion costs as much as parsing
+        # them.
         tasks = [
             Task.model_construct(tests=tests, entry_point="", weights=some, language=None, checker=None, limits=None)
             for tests, some in zip(every, weights, strict=True)
@@ -187,7 +188,7 @@ def _resolve_tasks(request: RewardRequest, lookup: TaskLookup) -> list[Task | No
 
 
 def _read_prompts(request: RewardRequest) -> list[Prompt | None]:
-    """The prompt of each completion, None where it is not known. A group's completions share theirs: read it once."""
+    """Return the prompt of each completion, or None if unknown. A prompt that a group shares is parsed only once."""
     known = request.prompts or [None]
     read: dict[str | int, Prompt] = {}
     prompts: list[Prompt | None] = []
@@ -209,7 +210,7 @@ def _select_language(request: RewardRequest, index: int, task: Task) -> str:
 def _plan_completion(
     request: RewardRequest, index: int, task: Task | NotFound, prompt: Prompt | None
 ) -> tuple[PlannedCompletion, VerifyRequest | None]:
-    """A completion's way and its program, if it has one. Raises BadRequest or NotFound for an unusable row."""
+    """Plan one completion and its program, if it has one. Raises BadRequest or NotFound for an unusable row."""
     if isinstance(task, NotFound):
         raise task
     language = _select_language(request, index, task)
@@ -244,10 +245,10 @@ def _check_tests(request: RewardRequest, index: int, task: Task, language: str) 
         raise BadRequest(request.problems[index], "tests")
     if not task.tests:
         raise BadRequest("a task has no tests; leave such tasks out of the data set", "tests")
-    # A language that we lack is the caller's mistake, not the completion's.
+    # An unknown language is the caller's mistake, not the completion's.
     forked = get_language(tag_language(language)).forked if language else True
     if not forked and _has_call_tests(task):
-        raise BadRequest("function, assert and pytest tests are for Python alone", "tests")
+        raise BadRequest("function, assert and pytest tests require Python", "tests")
     given = request.entry_point if isinstance(request.entry_point, str) else request.entry_point[index]
     entry_point = task.entry_point or given
     if not entry_point and any(isinstance(test, FunctionTest) for test in task.tests):
@@ -258,14 +259,14 @@ def _check_tests(request: RewardRequest, index: int, task: Task, language: str) 
 
 
 def _resolve_entry_point(name: str, code: str) -> str:
-    """The name in this program: a method of its class Solution, unless the program defines the function itself."""
+    """Return the name to call: a method of class Solution, unless the program defines the function itself."""
     if "." in name or "class Solution" not in code or re.search(rf"^(?:async )?def {name}\b", code, re.MULTILINE):
         return name
     return f"Solution.{name}"
 
 
 def insert_preamble(preamble: str, code: str) -> str:
-    """Python source behind a preamble, which comes after the imports that have to be a program's first."""
+    """Insert a preamble before Python source, but after its `from __future__` imports, which must come first."""
     if "__future__" not in code or not parses(code):
         return f"{preamble.rstrip()}\n{code}"
     body = ast.parse(code).body
@@ -276,7 +277,7 @@ def insert_preamble(preamble: str, code: str) -> str:
 
 
 def _find_response(request: RewardRequest, text: str, prompt: Prompt | None) -> str | None:
-    """What the model wrote of a completion's text; None if that cannot be told."""
+    """Return the part of the text that the model wrote, or None if it cannot be separated from the prompt."""
     text = text[-MAX_COMPLETION_CHARS:]
     if request.extract.prompt == "included":
         return find_response_after_turn(text) if prompt is None else prompt.find_response(text)
@@ -284,7 +285,7 @@ def _find_response(request: RewardRequest, text: str, prompt: Prompt | None) -> 
 
 
 def _extract_answer(request: RewardRequest, index: int, response: str, language: str, prompt: Prompt) -> Answer | None:
-    """The answer in a response, behind the preamble of its row."""
+    """Extract the answer of a response, and insert the preamble of its row."""
     options = request.extract
     skipped = prompt.code_fingerprints if options.prompt_code == "skip" else frozenset()
     answer = extract(prompt.prepend_open_fence(response, options.thinking_tag), language, options, skipped=skipped)
@@ -300,22 +301,22 @@ def _is_python(name: str) -> bool:
 
 
 def _has_call_tests(task: Task) -> bool:
-    """Whether some of a task's tests call the program's functions, which is for Python alone."""
+    """Return whether any test of a task calls the program's functions, which only Python supports."""
     return any(isinstance(test, FunctionTest | AssertTest | PytestTest) for test in task.tests)
 
 
 def _explain_unrunnable(answer: Answer | None, task: Task, prompt: Prompt) -> str:
-    """Why nothing can be run, which is the completion's fault and must not spoil its batch; empty if it can."""
+    """Return why the completion has nothing to run, or an empty string. This affects one row, not the batch."""
     if answer is None:
-        return "no code in the completion" + (" that is not the prompt's" if prompt.code_fingerprints else "")
+        return "no code in the completion" + (" besides the prompt's own" if prompt.code_fingerprints else "")
     if len(answer.code) > MAX_CODE_CHARS:
-        return f"code of over {MAX_CODE_CHARS} characters"
+        return f"the code is longer than {MAX_CODE_CHARS} characters"
     try:
         get_language(answer.language)
     except UnknownLanguage:
-        return "no telling in which language the code is; give `language`"
+        return "cannot detect the language of the code; set `language`"
     if not _is_python(answer.language) and _has_call_tests(task):
-        return "the tests call Python functions, and the code is in another language"
+        return "the tests call Python functions, but the code is in another language"
     return ""
 
 
@@ -333,14 +334,16 @@ def _build_completion_result(
 
 
 def _list_verdicts(result: VerifyResult) -> list[Verdict]:
-    """Each test's verdict. The whole's counts where it is our failure: a result cut short is no result."""
+    """Return the verdict of each test. After an infrastructure failure, or if tests are missing, all are internal
+    errors.
+    """
     if result.verdict is Verdict.INTERNAL_ERROR or len(result.tests) != result.total:
         return [Verdict.INTERNAL_ERROR] * max(1, result.total)
     return [test.verdict for test in result.tests]
 
 
 def _is_program(plan: RewardPlan, candidate: PlannedCompletion, result: VerifyResult) -> bool:
-    """Whether the code is a program. Python says so by failing every test; only then is it worth a look here."""
+    """Return whether the code parses. Code that does not parse fails every test, so only then is it checked here."""
     if plan.request.policy.name != "x-coder" or candidate.language != "python" or candidate.program_index is None:
         return True
     failed = all(test.verdict is Verdict.RUNTIME_ERROR for test in result.tests)

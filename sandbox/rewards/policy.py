@@ -1,7 +1,7 @@
-"""From verdicts to a reward: named policies, and the format and length terms that may go with each.
+"""Compute a reward from verdicts: named policies, each with optional format and length terms.
 
-A reward is None where the infrastructure failed: the trainer then drops the sample. It is never a 0 that says of a
-program what is true of us.
+If the infrastructure failed, the reward is None and the trainer drops the sample. A failure of the service is never
+reported as a reward of 0.
 
 | policy   | value                                                                            |
 | -------- | -------------------------------------------------------------------------------- |
@@ -9,9 +9,9 @@ program what is true of us.
 | fraction | tests accepted / tests                                                           |
 | x-coder  | 5 x fraction; -2 for no answer or code that does not parse (arXiv 2601.06953)    |
 | weighted | weights of the tests accepted / all weights; a test without a weight counts 1    |
-| first-k  | fraction over `k` tests: the first ones, or with `seed` a choice it determines   |
+| first-k  | fraction over `k` tests: the first ones, or a choice that depends only on `seed` |
 
-No answer and code that does not compile are worth 0 but for x-coder.
+Without an answer, or if the code does not compile, every policy except x-coder gives 0.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ X_CODER_NO_ANSWER = -2.0
 
 @dataclass(frozen=True, slots=True)
 class CompletionResult:
-    """What is known of one completion: the verdict on each of its tests, none where it was not run.
+    """The outcome of one completion: a verdict per test, or none if it was not run.
 
-    `parses` is False for code that is no program at all. `weights` is empty or has one for each test.
+    `parses` is False for code that is not a program at all. `weights` is empty or has one weight per test.
     """
 
     answered: bool
@@ -43,7 +43,7 @@ class CompletionResult:
 
 
 def score(policy: Policy, completion: CompletionResult) -> float | None:
-    """The reward of one completion; None when our own failure stands in for a verdict that counts."""
+    """Return the reward of one completion, or None if an infrastructure failure replaced a verdict that counts."""
     counted = policy.select_tests(len(completion.verdicts))
     if any(completion.verdicts[index] is Verdict.INTERNAL_ERROR for index in counted):
         return None

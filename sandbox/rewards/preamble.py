@@ -1,13 +1,13 @@
-"""The imports that a data set's own grader puts before a Python program.
+"""Build the imports that a data set's own grader puts before a Python program.
 
-| preamble                        | names                                                            | recursion limit |
-| ------------------------------- | ---------------------------------------------------------------- | --------------- |
-| `livecodebench_preamble(limit)` | everything in the modules STARRED, and those modules             | the grader's    |
-| `humaneval_preamble(*sources)`  | the modules NAMED, hashlib, NumPy, all of typing and collections | Python's own    |
+| preamble                              | names                                                      | recursion limit |
+| ------------------------------------- | ---------------------------------------------------------- | --------------- |
+| `build_livecodebench_preamble(limit)` | STAR_IMPORTED_MODULES and all names in them                | the grader's    |
+| `build_humaneval_preamble(*sources)`  | NAMED_MODULES, hashlib, NumPy, all of typing, collections  | Python's own    |
 
-Programs written for those graders use `List`, `deque` or `sqrt` without importing them. A preamble has few lines, by
-which the line numbers of a traceback are off. It follows the `from __future__` imports of what comes after it, because
-Python allows them nowhere else.
+Programs written for those graders use `List`, `deque` or `sqrt` without importing them. A preamble has few lines,
+because it shifts the line numbers of tracebacks. It is placed after the program's `from __future__` imports, which
+Python only allows at the top.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from io import StringIO
 from itertools import islice
 
-# `typing` comes before `collections`, so that `Counter` is the class; `builtins` comes last, so that `pow` is Python's.
+# `typing` precedes `collections`, so that `Counter` is the class. `builtins` is last, so that `pow` is the built-in.
 STAR_IMPORTED_MODULES = (
     *("string", "re", "datetime", "typing", "collections", "heapq", "bisect", "copy", "math", "random"),
     *("statistics", "itertools", "functools", "operator", "io", "sys", "json", "builtins"),
@@ -31,7 +31,7 @@ LIVECODEBENCH_RECURSION_LIMIT = 50_000
 MAX_HEAD_TOKENS = 10_000  # before and among the imports from `__future__`
 SANDBOX_FUSION_RECURSION_LIMIT = 600_000
 
-# What is slow to import is imported for sources that name it.
+# Modules that are slow to import are only imported for sources that mention them.
 _IMPORTS_ON_DEMAND = (
     (re.compile(r"\bhashlib\b"), "import hashlib\n"),
     (re.compile(r"\b(?:np|numpy)\b"), "import numpy; import numpy as np\n"),
@@ -39,20 +39,20 @@ _IMPORTS_ON_DEMAND = (
 
 
 def build_livecodebench_preamble(recursion_limit: int = LIVECODEBENCH_RECURSION_LIMIT) -> str:
-    """Return the preamble of LiveCodeBench's grader, of which other graders have copies with another limit."""
+    """Return the preamble of LiveCodeBench's grader. Other graders copy it with another recursion limit."""
     everything = "; ".join(f"from {name} import *" for name in STAR_IMPORTED_MODULES)
     modules = ", ".join(name for name in STAR_IMPORTED_MODULES if name not in {"typing", "builtins"})
     return f"{everything}; import {modules}; sys.setrecursionlimit({recursion_limit})\n"
 
 
 def build_humaneval_preamble(*sources: str) -> str:
-    """Return the preamble that HumanEval programs get; `sources` are the program and its test."""
+    """Return the preamble of HumanEval programs; `sources` are the program and its test."""
     alone = "".join(line for pattern, line in _IMPORTS_ON_DEMAND if any(map(pattern.search, sources)))
     return f"import {', '.join(NAMED_MODULES)}; from typing import *; from collections import *\n{alone}"
 
 
 def join_parts(*parts: str) -> str:
-    """Join parts of a program in their order, with the `from __future__` imports of all of them at the top."""
+    """Join the parts of a program in order, and move all their `from __future__` imports to the top."""
     if not any("__future__" in part for part in parts):
         return "".join(parts)
     futures: list[str] = []
@@ -65,7 +65,7 @@ def join_parts(*parts: str) -> str:
 
 
 def _split_future_imports(source: str) -> tuple[list[str], str]:
-    """Split off the imports from `__future__` that a source begins with; the rest keeps its number of lines."""
+    """Split off the `from __future__` imports at the top of a source. The rest keeps its line numbers."""
     starts = [0]
     for line in source.split("\n"):
         starts.append(starts[-1] + len(line) + 1)
@@ -82,7 +82,7 @@ def _split_future_imports(source: str) -> tuple[list[str], str]:
 
 
 def _find_future_imports(source: str) -> Iterator[list[tokenize.TokenInfo]]:
-    """Yield the tokens of each import from `__future__` at the top. What follows those need not be Python."""
+    """Yield the tokens of each `from __future__` import at the top. The text after them need not be Python."""
     tokens: list[tokenize.TokenInfo] = []
     try:
         for token in islice(tokenize.generate_tokens(StringIO(source).readline), MAX_HEAD_TOKENS):

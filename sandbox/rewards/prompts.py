@@ -1,15 +1,15 @@
-"""Tell a prompt's text from the model's: no program that stands in the prompt earns a reward. Pure.
+"""Separate the model's text from the prompt, so that no program copied from the prompt earns a reward. Pure.
 
-Some trainers hand over a response, others the whole sequence: padding, the prompt as its chat template rendered it,
-then the response. A completion that begins with padding, or with a turn of the user, is a whole sequence, whatever the
-trainer says. Three rules keep the two apart:
+Some trainers pass only the response. Others pass the whole sequence: padding, the prompt as its chat template rendered
+it, then the response. A completion that begins with padding or with a user turn is treated as a whole sequence,
+whatever the trainer claims. Three rules separate the two:
 
-1. In a whole sequence the response begins behind the prompt. The two are compared without white space and special
-   tokens, and a prompt that was cut on the left, or that a template wraps, is found by its end. Where the prompt is not
-   known, or not found, the last token that opens the assistant's turn decides. If there is none either, the response is
-   unknown and has no answer.
-2. A code block that equals one of the prompt's, white space aside, is not the answer, wherever it stands.
-3. A prompt that ends inside a code fence is continued by the response: the fence, and the code behind it, count.
+1. In a whole sequence the response starts after the prompt. The comparison ignores white space and special tokens. A
+   prompt that was truncated on the left, or wrapped by a template, is found by its end. If the prompt is unknown or not
+   found, the response starts after the last token that opens an assistant turn. Without that token the response is
+   unknown, and there is no answer.
+2. A code block that equals one of the prompt's blocks, ignoring white space, is never the answer.
+3. If the prompt ends inside a code fence, the response continues it: the fence and the code after it count.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from typing import Any
 from sandbox.rewards.code_blocks import scan_blocks, starts_with_fence
 from sandbox.rewards.extraction import fingerprint, get_content_text
 
-# What a tokenizer adds or loses between a prompt and its sequence: white space, special tokens, the rest of a character
-# that was cut in two.
+# What a tokenizer adds or loses between a prompt and its sequence: white space, special tokens, and the rest of a
+# character that was cut in two.
 _NOISE = re.compile(
     r"(?:[\s\u200b\u200c\u200d\u2060\ufeff\ufffd]|<[|\uff5c][^<>\s]{1,60}[|\uff5c]>|</?s>"
     r"|<(?:pad|bos|eos|unk|start_of_turn|end_of_turn|begin_of_sentence|end_of_sentence)>"
@@ -41,7 +41,7 @@ _USER_TOKENS = (
     r"|<\|(?:[Uu]ser|[Ss]ystem)\|>|<\uff5cUser\uff5c>|<\|(?:USER|SYSTEM)_TOKEN\|>|\[INST\]"
 )
 _USER = re.compile(_USER_TOKENS)
-# Tokens that a batch is padded with, or that a sequence begins with: no response begins so.
+# Tokens that pad a batch or begin a sequence. No response begins with one.
 _PADDING = (
     r"<s>|</s>|<(?:pad|bos|eos|unk)>|\[(?:PAD|CLS|BOS)\]|<\|(?:endoftext|end_of_text|begin_of_text|startoftext|pad|padding"
     r"|finetune_right_pad_id|eot_id|im_end)\|>|<\uff5cbegin\u2581of\u2581sentence\uff5c>"
@@ -50,21 +50,21 @@ _PADDING = (
 _BEGINS_PADDED = re.compile(rf"\s*+(?:{_PADDING})")
 _BEGINS_WITH_TURN = re.compile(rf"(?:\s|{_PADDING})*+(?:{_USER_TOKENS})")
 _TURN_END = re.compile(r"<\|(?:im_end|eot_id|eot|end|end_of_text|endoftext)\|>|<end_of_turn>|</s>|\[/INST\]")
-# A prompt's end that is long enough to be found in a sequence that lacks the prompt's beginning.
+# The length of a prompt's end that identifies it in a sequence without the prompt's beginning.
 _TAIL_CHARS = 64
-# A prompt that is shorter is looked for at the sequence's beginning only.
+# A prompt shorter than this is only searched for at the beginning of the sequence.
 _MIN_SEARCH_CHARS = 8
 _OPENING_CHARS = 256
 
-UNKNOWN_RESPONSE = "cannot tell the response from the prompt: the prompt is missing, or not in the text"
+UNKNOWN_RESPONSE = "cannot separate the response from the prompt: the prompt is missing, or not in the text"
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is known of a completion's prompt.
+    """A completion's prompt.
 
-    `texts` are its parts in order, `programs` the fingerprints of its code blocks, `opened` is the fence that it leaves
-    open and what follows that.
+    `texts` are its parts in order, `code_fingerprints` identify its code blocks, and `open_fence` is the fence that it
+    leaves open, with the text after it.
     """
 
     texts: tuple[str, ...]
@@ -73,7 +73,7 @@ class Prompt:
 
     @staticmethod
     def parse(prompt: str | Sequence[Mapping[str, Any]]) -> Prompt:
-        """Read a prompt, a text or chat messages. Code in earlier turns of the assistant is the model's own."""
+        """Parse a prompt, given as text or chat messages. Code in earlier assistant turns counts as the model's own."""
         if isinstance(prompt, str):
             return Prompt((prompt,), _fingerprint_blocks([prompt]), _find_open_fence(prompt))
         messages = [(message.get("role"), get_content_text(message.get("content"))) for message in prompt]
@@ -82,7 +82,7 @@ class Prompt:
         return Prompt(tuple(text for _, text in messages), programs, _find_open_fence(prefill))
 
     def find_response(self, sequence: str) -> str | None:
-        """Return the response of a whole sequence; None if it cannot be told from the prompt."""
+        """Return the response in a whole sequence, or None if it cannot be separated from the prompt."""
         if not any(text.strip() for text in self.texts):
             return sequence
         if len(self.texts) == 1 and sequence.startswith(self.texts[0]):
@@ -94,7 +94,7 @@ class Prompt:
         return sequence if response is None and not self.code_fingerprints and not self.open_fence else response
 
     def strip_copy(self, response: str) -> str:
-        """Return a response without the prompt, if it is a sequence after all that begins with a prompt with code."""
+        """Remove the prompt from a response that turns out to be a whole sequence, if the prompt contains code."""
         if not self.code_fingerprints or len(self.texts) != 1:
             return response
         text = self.texts[0]
@@ -104,12 +104,12 @@ class Prompt:
         return response if end is None else response[end:]
 
     def prepend_open_fence(self, response: str, thinking_tag: str = "") -> str:
-        """Return the response behind the fence that the prompt leaves open, if it goes on inside it."""
+        """Prepend the fence that the prompt leaves open, if the response continues inside it."""
         if not self.open_fence or starts_with_fence(response) or _starts_with_thinking(response, thinking_tag):
             return response
         reading = scan_blocks(response)
         if reading.blocks and not reading.ends_open:
-            return response  # its own fences pair up: it is complete without the prompt's
+            return response  # its own fences pair up, so it does not continue the prompt's
         return self.open_fence + ("" if "\n" in self.open_fence or response.startswith("\n") else "\n") + response
 
 
@@ -117,9 +117,9 @@ NO_PROMPT = Prompt(())
 
 
 def find_response_without_prompt(completion: str) -> str | None:
-    """Return the response in a completion whose prompt is not known; None if it is a whole sequence all the same.
+    """Return the response in a completion whose prompt is unknown, or None if it cannot be found.
 
-    It is one if it begins with padding, or with a turn that is not the assistant's.
+    A completion that begins with padding, or with another role's turn, is treated as a whole sequence.
     """
     return (
         find_response_after_turn(completion) if _BEGINS_PADDED.match(completion) else find_response_in_turns(completion)
@@ -127,18 +127,18 @@ def find_response_without_prompt(completion: str) -> str | None:
 
 
 def find_response_in_turns(completion: str) -> str | None:
-    """Return the last turn of the assistant if a completion begins with another's turn, else the completion."""
+    """Return the last assistant turn if a completion begins with another role's turn; otherwise the completion."""
     return find_response_after_turn(completion) if _BEGINS_WITH_TURN.match(completion) else completion
 
 
 def find_response_after_turn(sequence: str) -> str | None:
-    """Return what follows the last token that opens a turn of the assistant; None if another turn was opened later."""
+    """Return the text after the last token that opens an assistant turn, or None if another role's turn follows it."""
     end = max((opening.end() for opening in _ASSISTANT.finditer(sequence)), default=None)
     return None if end is None or _USER.search(sequence, end) else sequence[end:]
 
 
 def _skip_turn_opening(sequence: str, end: int) -> str:
-    """What follows the prompt's end, less the tokens that a template puts there to open the assistant's turn."""
+    """Return the text after the prompt's end, without the template tokens that open the assistant turn."""
     opening = _ASSISTANT.search(sequence, end, end + _OPENING_CHARS)
     if opening is not None and not any(_NOISE.split(sequence[end : opening.start()])):
         end = opening.end()
@@ -155,7 +155,7 @@ def _list_block_codes(text: str) -> list[str]:
 
 
 def _find_open_fence(text: str) -> str:
-    """The fence that a text leaves open, and what follows it; empty if there is none, or its turn has ended."""
+    """Return the fence that a text leaves open, with the text after it. Empty if none, or if the turn has ended."""
     if "```" not in text and "~~~" not in text:
         return ""
     block = scan_blocks(text).open_block
@@ -169,7 +169,7 @@ def _starts_with_thinking(response: str, tag: str) -> bool:
 
 
 def _find_prompt_end(texts: Sequence[str], sequence: str, anywhere: bool = True) -> int | None:
-    """Where the prompt's texts end in a sequence, one after the other; None if they are not all there."""
+    """Return the offset where the prompt's texts end in a sequence, or None if they are not all there in order."""
     pieces = _split_at_noise(sequence)
     squeezed = "".join(sequence[start:end] for start, end in pieces)
     position = 0
@@ -183,7 +183,7 @@ def _find_prompt_end(texts: Sequence[str], sequence: str, anywhere: bool = True)
 
 
 def _find_text_end(wanted: str, squeezed: str, position: int, *, anywhere: bool, cut: bool) -> int | None:
-    """Where `wanted` ends in the squeezed text: at the position, or later, or only its end if it was cut."""
+    """Return where `wanted` ends in the squeezed text, at `position` or later. If it was cut, match its end only."""
     if squeezed.startswith(wanted, position):
         return position + len(wanted)
     if not anywhere or len(wanted) < _MIN_SEARCH_CHARS:
@@ -196,7 +196,7 @@ def _find_text_end(wanted: str, squeezed: str, position: int, *, anywhere: bool,
 
 
 def _split_at_noise(text: str) -> list[tuple[int, int]]:
-    """The spans of a text between its noise."""
+    """Return the spans of the text between noise."""
     spans = []
     start = 0
     for noise in _NOISE.finditer(text):
@@ -209,7 +209,7 @@ def _split_at_noise(text: str) -> list[tuple[int, int]]:
 
 
 def _map_position(pieces: Sequence[tuple[int, int]], position: int) -> int:
-    """The place in the text of a position in its pieces, put together."""
+    """Map a position in the joined pieces back to an offset in the text."""
     place = 0
     for start, end in pieces:
         if position <= 0:

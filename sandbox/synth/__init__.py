@@ -1,4 +1,5 @@
-"""Synthesis after SynthSmith (X-Coder, arXiv 2601.06953): from example programs to voted, filtered data sets.
+"""Data synthesis after SynthSmith (X-Coder, arXiv 2601.06953): from example programs to voted, filtered data sets.
 
-The stages, each a file of JSON lines in a run's folder: features, evolved, tasks, inputs, solutions, votes, dataset/.
+Each stage writes a file of JSON lines to the run's folder: features, evolved, tasks, inputs, solutions, votes,
+dataset/.
 """

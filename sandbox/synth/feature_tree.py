@@ -1,4 +1,4 @@
-"""The tree of features: kinds at the top, more special ones below, each name once in its kind."""
+"""The tree of features: kinds at the top, more specific features below. Each name is unique within its kind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FeaturePath = tuple[str, ...]
 
 
 def normalize_name(name: str) -> str:
-    """How names are compared: `Segment Trees` is `segment-tree`."""
+    """Return the form in which names are compared: `Segment Trees` equals `segment-tree`."""
     words = re.findall(r"[^\W_]+", name.casefold())
     return " ".join(
         word[:-1] if len(word) > 3 and word.endswith("s") and word[-2] not in "su" else word for word in words
@@ -21,7 +21,7 @@ def normalize_name(name: str) -> str:
 
 
 class FeatureTree:
-    """Paths of names, the first a kind, in the order of their arrival."""
+    """Paths of feature names in the order of insertion. The first name of a path is a kind."""
 
     def __init__(self) -> None:
         self._seen: set[tuple[str, str]] = set()
@@ -29,7 +29,7 @@ class FeatureTree:
         self.duplicates = 0
 
     def add(self, parent: Sequence[str], name: str) -> FeaturePath | None:
-        """The new path; None for a name that its kind has already, or that is none."""
+        """Add a name and return its path, or None if the name is invalid or its kind already has it."""
         name = " ".join(name.split())
         key = (parent[0], normalize_name(name))
         if not key[1] or len(name) > MAX_NAME_CHARS:
@@ -50,7 +50,7 @@ class FeatureTree:
         return len(self._paths)
 
     def list_children(self, parent: Sequence[str]) -> list[str]:
-        """Names right below a path."""
+        """Return the names directly below a path."""
         above = tuple(parent)
         return [path[-1] for path in self._paths if path[:-1] == above]
 
@@ -63,5 +63,5 @@ class FeatureTree:
 
 
 def format_outline(paths: Iterable[FeaturePath]) -> str:
-    """Paths as lines for a prompt."""
+    """Format paths as lines of a prompt."""
     return "\n".join("- " + " > ".join(path) for path in paths)

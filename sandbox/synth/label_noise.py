@@ -1,4 +1,4 @@
-"""Labels made wrong on purpose, seeded: for the study of how much of that reinforcement learning bears."""
+"""Corrupt labels with a seed, to study how much label noise reinforcement learning tolerates."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from sandbox.synth.resumable_jsonl import Record
 
 
 def corrupt(rows: Sequence[Record], share: float, seed: int) -> tuple[list[Record], int]:
-    """The rows with that share of all their tests' labels wrong, and how many that is.
+    """Return the rows with a share of all labels made wrong, and the number of wrong labels.
 
-    A wrong label is the answer to another test of the task; where all have the same, one that no program prints. The
-    same seed makes the labels of a smaller share a part of those of a larger one.
+    A wrong label is the answer to another test of the task. If all tests have the same answer, it is one that no
+    program prints. With the same seed, the wrong labels of a smaller share are a subset of those of a larger one.
     """
     if not 0 <= share <= 1:
-        raise BadRequest("the share of wrong labels is between 0 and 1")
+        raise BadRequest("the share of wrong labels must be between 0 and 1")
     places = [(row, test) for row, content in enumerate(rows) for test in range(len(content["tests"]))]
     rng = random.Random(f"{seed}/labels")
     rng.shuffle(places)

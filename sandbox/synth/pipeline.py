@@ -1,4 +1,4 @@
-"""The stages in their order: each takes the files before it, makes its own, and goes on where a kill has left it."""
+"""Run the stages in order. Each reads the files of earlier stages, writes its own, and resumes after a kill."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sandbox.synth.stages import dataset, features, inputs, solutions, tasks, vo
 
 STAGES = ("features", "evolved", "tasks", "inputs", "solutions", "votes", "dataset")
 SAMPLING_FIELDS = ("model", "seed", "temperature", "max_tokens")
-# What each stage's lines follow from: fields of the recipe, prompts, and the stages whose files it reads.
+# What the lines of each stage depend on: fields of the run config, prompts, and the stages whose files it reads.
 STAGE_DEPENDENCIES: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "features": (SAMPLING_FIELDS, ("features",), ()),
     "evolved": ((*SAMPLING_FIELDS, "rounds", "features_max"), ("evolve",), ("features",)),
@@ -43,7 +43,7 @@ OnProgress = Callable[[str, int, int], object]
 
 @dataclass(frozen=True)
 class Endpoints:
-    """What stages call: a model's service, and ours. Only the stages that need one connect to it."""
+    """The URLs that stages connect to: a model server and this service. Only stages that need one connect to it."""
 
     llm_url: str = ""
     llm_key: str = ""
@@ -52,7 +52,7 @@ class Endpoints:
 
 
 class Pipeline:
-    """One run's folder."""
+    """A run in its folder."""
 
     def __init__(self, folder: Path, endpoints: Endpoints, on_progress: OnProgress) -> None:
         self.folder = folder
@@ -62,7 +62,7 @@ class Pipeline:
         self._on_progress = on_progress
 
     async def run(self, name: str, parquet: bool = False) -> None:
-        """One stage, as far as it is not made yet. Raises BadRequest where an earlier one is not complete."""
+        """Run or resume a stage. Raises BadRequest if an earlier stage is not complete."""
         if name == "dataset":
             self._write_dataset(parquet)
             return
@@ -84,18 +84,18 @@ class Pipeline:
         return Stage(self.folder, name, hashlib.sha256("\0".join(parts).encode()).hexdigest())
 
     def _require_output(self, name: str) -> Path:
-        """The file of a stage that is complete."""
+        """Return the file of a complete stage. Raises BadRequest if the stage is not complete."""
         state = self.folder / f"{name}.state.json"
         if not state.exists() or not json.loads(state.read_bytes())["complete"]:
             raise BadRequest(f"the stage {name} is not complete; run `sandbox synth run {self.folder} --until {name}`")
         return self.folder / f"{name}.jsonl"
 
     def find_dead_end(self, name: str) -> str:
-        """Why the stages behind a complete one have nothing to work on; empty where they have."""
+        """Return why a complete stage leaves later stages nothing to work on, or an empty string."""
         if name in statistics.REQUIRED_STAGES:
             kept, lines = statistics.count_usable_lines(self.folder, name)
             if not kept:
-                return f"the stage {name} kept none of its {lines} lines, so there is nothing for those behind it"
+                return f"the stage {name} kept none of its {lines} lines, so later stages have no input"
         return ""
 
     def read_stage(self, name: str) -> list[Record]:
@@ -136,7 +136,7 @@ class Pipeline:
         return votes.build_units(written, self.read_stage("inputs"), self.read_stage("solutions"))
 
     def replay_evolution(self) -> features.Evolution:
-        """The evolved tree, replayed from its lines."""
+        """Rebuild the evolved tree from the lines of its stage."""
         evolution = self._start_evolution()
         lines = self.read_stage("evolved")
         while evolution.start_next_round(lines[: len(evolution.units)]):
@@ -146,7 +146,9 @@ class Pipeline:
     def _start_evolution(self) -> features.Evolution:
         seeds = features.build_seed_tree(self.read_stage("features"))
         if not len(seeds):
-            raise BadRequest("no example gave a feature; see features.jsonl, and try another model or examples")
+            raise BadRequest(
+                "no example produced a feature; see features.jsonl, and try another model or other examples"
+            )
         return features.Evolution(seeds, self.run_config.rounds, self.run_config.features_max)
 
     async def _evolve(self, stage: Stage, model: ChatModel) -> None:
@@ -154,7 +156,7 @@ class Pipeline:
         lines: list[Record] = []
         earlier = len(read_records(stage.path))
         while evolution.start_next_round(lines):
-            # What a kill has left may reach into later rounds: only this round's lines are compared and added.
+            # Lines left by a killed run may reach into later rounds. Only compare and add those of this round.
             if earlier > len(evolution.units):
                 lines = read_records(stage.path)[: len(evolution.units)]
                 continue
@@ -184,7 +186,7 @@ class Pipeline:
 
     async def _open_model(self, stack: AsyncExitStack) -> ChatModel:
         if not self._endpoints.llm_url:
-            raise BadRequest("which model service? Give --llm-url or SANDBOX_LLM_URL, such as http://127.0.0.1:8000/v1")
+            raise BadRequest("no model server: set --llm-url or SANDBOX_LLM_URL, for example http://127.0.0.1:8000/v1")
         run_config = self.run_config
         return await stack.enter_async_context(
             ChatModel(
@@ -212,5 +214,5 @@ def _hash_examples(path: Path) -> str:
 def _read_examples(path: Path) -> list[Unit]:
     rows = dataset.read_rows(path)
     if not rows or not all(isinstance(row.get("code"), str) for row in rows):
-        raise BadRequest(f"{path}: every line is to be an object with a program's text as `code`")
+        raise BadRequest(f"{path}: every line must be an object with the text of a program as `code`")
     return [Unit(f"example-{number:05}", row) for number, row in enumerate(rows)]

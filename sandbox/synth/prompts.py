@@ -1,4 +1,4 @@
-"""The prompts: Markdown files with `$fields`, of which a folder of the user's may replace any."""
+"""The prompts: Markdown files with `$fields`. Files of the same name in the user's folder replace them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROMPTS_FOLDER = Path(__file__).parent / "prompts"
 
 
 class Prompts:
-    """Reads a prompt when it is asked for; unknown names in the override folder are an error, not ignored."""
+    """Reads prompts on demand. An unknown file name in the override folder is an error."""
 
     def __init__(self, override: Path | None = None) -> None:
         self._override = override
@@ -20,16 +20,18 @@ class Prompts:
         if override is None:
             return
         if not override.is_dir():
-            raise BadRequest(f"prompts: there is no folder {override}")
+            raise BadRequest(f"prompts: {override} is not a folder")
         if unknown := {path.name for path in override.glob("*.md")} - known:
-            raise BadRequest(f"prompts: {override} has {sorted(unknown)}; known are {sorted(known)}")
+            raise BadRequest(f"prompts: {override} has unknown files {sorted(unknown)}; known are {sorted(known)}")
 
     def fill(self, name: str, **fields: str) -> str:
-        """The prompt's text with its fields. Raises BadRequest for a field that the prompt's file made up."""
+        """Return the prompt with its fields filled in. Raises BadRequest for an unknown field in the file."""
         try:
             return Template(self.read_text(name)).substitute(fields)
         except (KeyError, ValueError) as error:
-            raise BadRequest(f"prompt {name}.md: {error}; its fields are {sorted(fields)}, a dollar is $$") from None
+            raise BadRequest(
+                f"prompt {name}.md: {error}; its fields are {sorted(fields)}; write $$ for a dollar"
+            ) from None
 
     def read_text(self, name: str) -> str:
         own = self._override / f"{name}.md" if self._override is not None else None

@@ -1,9 +1,9 @@
-"""A stage's output: JSON lines in a fixed order; what a kill leaves is a prefix, and a resumed run ends the same.
+"""A stage's output: JSON lines in a fixed order. A killed run leaves a prefix, and resuming it gives the same file.
 
-Theory of operation. A stage is a sequence of units with keys, and each unit makes one line. Units are worked on many at
-a time and written in their order. A line that a kill left without its end is cut off; what is whole is not done again.
-Beside the lines, `<stage>.state.json` tells from what they are made: a recipe, a prompt or an earlier stage that has
-changed since is an error that names the file to remove, never a mixture.
+Theory of operation. A stage is a sequence of units with keys, and each unit produces one line. Units are processed
+concurrently and written in order. When a run resumes, an incomplete last line is cut off, and complete lines are not
+produced again. `<stage>.state.json` records what the lines depend on. If the run config, a prompt or an earlier stage
+has changed since, the stage raises an error that names the file to remove, instead of mixing both.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ LOOKAHEAD_FACTOR = 2
 
 @dataclass(frozen=True)
 class Unit:
-    """What one line is made from; the line has the key as its `key`."""
+    """The input of one line; the line stores the key as its `key`."""
 
     key: str
     payload: Any
 
 
 def read_records(path: Path) -> list[Record]:
-    """The lines of a file of ours; none where there is no file."""
+    """Return the lines of a stage's file, or none if it does not exist."""
     if not path.exists():
         return []
     return [json.loads(line) for line in iterate_complete_lines(path)]
 
 
 def iterate_complete_lines(path: Path) -> Iterator[bytes]:
-    """Lines that have their end."""
+    """Yield the complete lines of a file."""
     with path.open("rb") as file:
         for line in file:
             if line.endswith(b"\n"):
@@ -58,7 +58,7 @@ def hash_file(path: Path) -> str:
 
 
 class Stage:
-    """The file of one stage. Raises BadRequest where it was begun from something else than `made_from`."""
+    """The file of one stage. Raises BadRequest if it was begun with another `fingerprint`."""
 
     def __init__(self, folder: Path, name: str, fingerprint: str) -> None:
         self.name = name
@@ -68,8 +68,8 @@ class Stage:
         before = json.loads(self._state.read_bytes()) if self._state.exists() else {}
         if self.path.exists() and before.get("made_from") not in {None, fingerprint}:
             raise BadRequest(
-                f"{self.path} was begun with another recipe, prompts or earlier stage; "
-                "remove it to make it anew, or put back what was changed"
+                f"{self.path} was begun with another recipe, other prompts or another earlier stage; "
+                "remove it to start again, or undo the change"
             )
         self._write_state(complete=bool(before.get("complete")) and self.path.exists())
 
@@ -91,7 +91,7 @@ class Stage:
     async def produce(
         self, units: Sequence[Unit], work: UnitHandler, concurrency: int, on_progress: ProgressCallback
     ) -> list[Record]:
-        """The lines of all units; those that are not there yet are made, `concurrency` at a time."""
+        """Return the lines of all units. Produces missing lines, `concurrency` at a time."""
         done = self._resume(units)
         on_progress(done, len(units))
         in_flight: deque[tuple[Unit, asyncio.Task[Record]]] = deque()
@@ -116,7 +116,7 @@ class Stage:
         return read_records(self.path)
 
     def _resume(self, units: Sequence[Unit]) -> int:
-        """How many lines are there; half a line at the end is cut off."""
+        """Cut off an incomplete last line and return the number of lines."""
         if not self.path.exists():
             return 0
         lines = list(iterate_complete_lines(self.path))
@@ -124,7 +124,7 @@ class Stage:
             file.truncate(sum(map(len, lines)))
         keys = [json.loads(line)["key"] for line in lines]
         if keys != [unit.key for unit in units[: len(keys)]]:
-            raise BadRequest(f"{self.path} holds lines of another run; remove it to make it anew")
+            raise BadRequest(f"{self.path} holds lines of another run; remove it to start again")
         return len(keys)
 
 

@@ -1,4 +1,4 @@
-"""What a run is to make: one file, `recipe.json`, in the run's folder. The same recipe and seed make the same run."""
+"""The configuration of a run, `recipe.json` in its folder. The same recipe and seed give the same run."""
 
 from __future__ import annotations
 
@@ -16,58 +16,62 @@ Style = Literal["codeforces", "leetcode", "atcoder"]
 
 
 class RunConfig(BaseModel):
-    """Style weights are the paper's; the other defaults make a run that is small enough to look at."""
+    """Style weights are those of the paper. The other defaults give a run small enough to inspect."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    examples: Path = Field(description="JSON lines with a `code` each: programs whose features are the seeds")
-    model: str = Field(min_length=1, description="the name that the OpenAI-compatible service has for the model")
+    examples: Path = Field(description="JSON lines with a `code` field: programs that provide the seed features")
+    model: str = Field(min_length=1, description="name of the model on the OpenAI-compatible server")
     seed: int = Field(0, ge=0, lt=1 << 63)
-    prompts: Path | None = Field(None, description="folder whose files replace prompts of the same name")
+    prompts: Path | None = Field(None, description="folder with files that replace the prompts of the same name")
     rounds: int = Field(2, ge=0, le=20, description="rounds of evolution")
     features_max: int = Field(10_000, ge=1, description="evolution stops at this many features")
-    features_offered: int = Field(8, ge=2, le=64, description="features that a task is selected from")
+    features_offered: int = Field(8, ge=2, le=64, description="number of features offered for each task")
     tasks: int = Field(8, ge=1)
     styles: dict[Style, float] = Field(default={"codeforces": 0.7, "leetcode": 0.15, "atcoder": 0.15}, min_length=1)
     random_inputs: int = Field(6, ge=0, le=500)
     edge_inputs: int = Field(3, ge=0, le=250)
     stress_inputs: int = Field(2, ge=0, le=250)
     input_chars: int = Field(100_000, ge=1, description="longer inputs are dropped")
-    solutions: int = Field(8, ge=1, le=256, description="candidates drawn for a task")
+    solutions: int = Field(8, ge=1, le=256, description="candidate solutions per task")
     language: str = "python"
     temperature: float = Field(0.8, ge=0, le=10)
     max_tokens: int = Field(4_096, ge=1)
     solution_tokens: tuple[int, int] = Field((5, 16_000), description="shorter and longer solutions are dropped")
-    policy: dict[str, Any] = Field(default={"golden_tie": "first"}, description="the vote's; its seed is the recipe's")
-    near_duplicate: float = Field(0.7, gt=0, le=1, description="Jaccard similarity from which a task is a copy")
-    benchmarks: list[Path] = Field(default=[], description="files whose texts must not come back as tasks")
-    overlap_words: int = Field(10, ge=3, description="as many words in a row, shared with a benchmark, contaminate")
+    policy: dict[str, Any] = Field(
+        default={"golden_tie": "first"}, description="policy of the vote, with the recipe's seed"
+    )
+    near_duplicate: float = Field(0.7, gt=0, le=1, description="Jaccard similarity from which a task counts as a copy")
+    benchmarks: list[Path] = Field(default=[], description="files with texts that must not reappear as tasks")
+    overlap_words: int = Field(
+        10, ge=3, description="consecutive words shared with a benchmark that count as contamination"
+    )
 
     @field_validator("styles")
     @classmethod
     def _check_weights(cls, styles: dict[Style, float]) -> dict[Style, float]:
         if min(styles.values()) < 0 or not sum(styles.values()):
-            raise ValueError("weights are not negative, and one is more than 0")
+            raise ValueError("weights must not be negative, and at least one must be positive")
         return styles
 
     def write(self, folder: Path) -> None:
-        """Make the run's folder. Raises BadRequest where another recipe is there."""
+        """Create the run's folder. Raises BadRequest if it has a different recipe."""
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / RUN_CONFIG_FILE).exists() and read_run_config(folder) != self:
-            raise BadRequest(f"{folder / RUN_CONFIG_FILE} is there and differs; edit it, or choose another folder")
+            raise BadRequest(f"{folder / RUN_CONFIG_FILE} exists and differs; edit it, or choose another folder")
         (folder / RUN_CONFIG_FILE).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     def compute_fingerprint(self, *fields: str) -> str:
-        """What tells whether the part of the recipe that a stage was begun with is still the same."""
+        """Return a hash of these fields, to detect changes since a stage was begun."""
         chosen = self.model_dump(mode="json", include=set(fields))
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
 
 def read_run_config(folder: Path) -> RunConfig:
-    """The recipe of a run's folder. Raises BadRequest."""
+    """Read the recipe of a run's folder. Raises BadRequest."""
     try:
         return RunConfig.model_validate_json((folder / RUN_CONFIG_FILE).read_bytes())
     except OSError:
-        raise BadRequest(f"{folder} is no run; make one with `sandbox synth new {folder} ...`") from None
+        raise BadRequest(f"{folder} is not a run; create one with `sandbox synth new {folder} ...`") from None
     except ValidationError as error:
         raise BadRequest(f"{folder / RUN_CONFIG_FILE}: {error}") from None

@@ -1,4 +1,4 @@
-"""Texts that are nearly the same: MinHash for copies within a data set, shared runs of words for known benchmarks."""
+"""Detect similar texts: MinHash for copies within a data set, shared word sequences for known benchmarks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def split_words(text: str) -> list[str]:
 
 
 def extract_ngrams(text: str, length: int) -> set[tuple[str, ...]]:
-    """Every `length` words in a row; of a shorter text all its words."""
+    """Return all sequences of `length` words. A shorter text gives one sequence of all its words."""
     said = split_words(text)
     return {tuple(said[start : start + length]) for start in range(max(1, len(said) - length + 1))} if said else set()
 
@@ -32,10 +32,10 @@ def compute_jaccard(one: set[tuple[str, ...]], other: set[tuple[str, ...]]) -> f
 
 
 def find_near_duplicates(texts: Sequence[str], threshold: float) -> dict[int, int]:
-    """Each text that repeats an earlier one that stays, with that one's index.
+    """Map the index of each near duplicate to the index of the earlier text that is kept.
 
-    MinHash bands (Broder 1997) propose pairs, and the exact Jaccard similarity of their shingles decides; at the
-    default threshold of 0.7 the bands miss 2 pairs in 10,000.
+    MinHash bands (Broder 1997) propose pairs, and the exact Jaccard similarity of their shingles decides. At the
+    default threshold of 0.7, the bands miss 2 pairs in 10,000.
     """
     shingles = [extract_ngrams(text, SHINGLE_WORDS) for text in texts]
     buckets: dict[tuple[int, tuple[int, ...]], list[int]] = {}
@@ -68,14 +68,14 @@ def _derive_factor(place: int) -> int:
 
 
 class Benchmarks:
-    """Texts that must not be trained on. A run of `length` words that is in any of them contaminates."""
+    """Texts to keep out of the training data. One that shares `length` consecutive words with them is contaminated."""
 
     def __init__(self, length: int) -> None:
         self._length = length
         self._ngrams: dict[tuple[str, ...], str] = {}
 
     def read(self, paths: Iterable[Path]) -> None:
-        """Take every text of JSON lines, or else each file whole. Raises BadRequest for a file that is not there."""
+        """Add every row of JSON lines files, and other files as a whole. Raises BadRequest for an unreadable file."""
         for path in paths:
             try:
                 content = path.read_text(encoding="utf-8")
@@ -90,7 +90,7 @@ class Benchmarks:
                 self._ngrams.setdefault(run, name)
 
     def find_source(self, text: str) -> str | None:
-        """The benchmark's place that a text shares a run with."""
+        """Return the place in a benchmark that shares words with the text, or None."""
         shared = [self._ngrams[run] for run in extract_ngrams(text, self._length) if run in self._ngrams]
         return min(shared) if shared else None
 

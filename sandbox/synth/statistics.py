@@ -1,4 +1,4 @@
-"""What a run came to: costs and yields of each stage, and the data set in numbers and a picture."""
+"""Summarize a run: costs and yields of each stage, and the data set in numbers and a plot."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TOKENS_PER_PRICE = 1_000_000
 
 
 def summarize_rows(sft: list[Record], rl: list[Record], left_out: dict[str, Any]) -> dict[str, Any]:
-    """The data set in numbers."""
+    """Return the statistics of the data set."""
     tests = [len(row["tests"]) for row in rl]
     counted = Counter(row["difficulty"] for row in rl)
     return {
@@ -35,7 +35,7 @@ def summarize_rows(sft: list[Record], rl: list[Record], left_out: dict[str, Any]
 
 
 def write_statistics(folder: Path, dataset_stats: dict[str, Any]) -> None:
-    """statistics.json, and statistics.png where matplotlib is installed."""
+    """Write statistics.json, and statistics.png if matplotlib is installed."""
     (folder / "statistics.json").write_text(json.dumps(dataset_stats, indent=2) + "\n", encoding="utf-8")
     try:
         from matplotlib.figure import Figure
@@ -57,14 +57,14 @@ def write_statistics(folder: Path, dataset_stats: dict[str, Any]) -> None:
     axes[1][2].barh(names, [dataset_stats["features"][name] for name in names])
     axes[1][2].set(title="features")
     axes[1][2].tick_params(labelsize=7)
-    # No date and no version in the file: the same data set makes the same picture.
+    # Leave out the date and the version, so that the same data set gives the same image.
     figure.savefig(folder / "statistics.png", dpi=80, metadata={"Software": None})
 
 
 def summarize_run(
     folder: Path, run_config: RunConfig, evolution: Evolution | None, prices: tuple[float, float]
 ) -> list[Record]:
-    """One row a stage: its lines, what it yielded, its calls, tokens and cost; prices are for a million tokens."""
+    """Return a row per stage: lines, yield, calls, tokens and cost. Prices are per million tokens."""
     rows = []
     for stage, is_usable in _USABLE_LINE.items():
         lines = read_records(folder / f"{stage}.jsonl")
@@ -100,11 +100,11 @@ _USABLE_LINE = {
     "votes": lambda line: line["accepted"],
 }
 
-REQUIRED_STAGES = ("features", "tasks", "inputs", "solutions")  # without one line of these there is no data set
+REQUIRED_STAGES = ("features", "tasks", "inputs", "solutions")  # each must have a usable line
 
 
 def count_usable_lines(folder: Path, stage: str) -> tuple[int, int]:
-    """How many of a stage's lines the stages behind it can use, and how many it has."""
+    """Return how many lines of a stage later stages can use, and how many lines it has."""
     lines = read_records(folder / f"{stage}.jsonl")
     return sum(map(_USABLE_LINE[stage], lines)), len(lines)
 

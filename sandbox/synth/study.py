@@ -1,7 +1,7 @@
-"""The paper's studies on a run of one's own: tasks against solutions, size of the data, labels that are wrong.
+"""Repeat the paper's studies on a run: tasks against solutions, size of the data, wrong labels.
 
-The first needs the service only: it holds real votes over parts of the run. The other two make the data and hand over
-to GPU jobs, POST /train/sft and POST /train/grpo, one for each point, where a model is named.
+The first study only needs this service: it repeats the votes on parts of the run. The other two write data for GPU jobs
+(POST /train/sft and POST /train/grpo, one per point), and start them if a model is given.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def _create_folder(folder: Path) -> Path:
 
 
 async def run_budget_study(pipeline: Pipeline, client: AsyncClient, total: int, say: MessageCallback) -> list[Record]:
-    """Many tasks with few solutions, or few with many, at `total` solutions altogether.
+    """Compare many tasks with few solutions to few tasks with many, at `total` solutions each.
 
-    Labels are compared with those of the run's own vote, which has all solutions: `agreement` is the share of labels
-    that are the same, of those that both have.
+    Compares the labels with those of the run's own vote over all solutions. `agreement` is the share of equal labels
+    among those that both votes have.
     """
     run_config = pipeline.run_config
     tasks = [task for task in pipeline.read_stage("tasks") if not task["failed"]]
@@ -46,13 +46,13 @@ async def run_budget_study(pipeline: Pipeline, client: AsyncClient, total: int, 
     for number in _list_powers_of_two(run_config.solutions):
         chosen = everything[: total // number]
         if len(chosen) * number < total:
-            say(f"{number} solutions: {len(everything)} tasks with inputs are too few for {total} solutions")
+            say(f"{number} solutions per task: {len(everything)} tasks with inputs are too few for {total}")
             continue
         lines = [await _vote_on_first_samples(unit, number, client, pipeline) for unit in chosen]
         points.append(_build_point(number, lines, full))
         say(f"{len(chosen)} tasks x {number} solutions")
     if not points:
-        raise BadRequest(f"a budget of {total} solutions is more than this run has; give less with --solutions")
+        raise BadRequest(f"this run has fewer than {total} solutions; set a smaller budget with --solutions")
     _write_points(
         _create_folder(pipeline.folder) / "budget", points, "solutions a task", "solutions", ("accepted", "agreement")
     )
@@ -64,7 +64,7 @@ def _list_powers_of_two(most: int) -> list[int]:
 
 
 async def _vote_on_first_samples(unit: Unit, number: int, client: AsyncClient, pipeline: Pipeline) -> Record:
-    """A vote of those of the first `number` samples that passed the filter."""
+    """Vote among the first `number` samples, leaving out those that the filter dropped."""
     first = [each for each in unit.payload["candidates"] if int(each["key"].rpartition("/")[2]) < number]
     line = await run_vote(Unit(unit.key, {**unit.payload, "candidates": first}), client, pipeline.run_config)
     return {"key": unit.key, **line}
@@ -95,17 +95,17 @@ def _read_labels(line: Record) -> dict[str, str]:
 
 
 def split(rows: Sequence[Record], seed: int) -> tuple[list[Record], list[Record]]:
-    """Rows to train on and rows held out, by the seed."""
+    """Split rows into training rows and held-out rows by the seed. Raises BadRequest if there are too few."""
     order = list(rows)
     random.Random(f"{seed}/split").shuffle(order)
     cut = max(1, round(len(order) * HELD_OUT_SHARE))
     if len(order) <= cut:
-        raise BadRequest(f"{len(order)} rows are too few to hold some out")
+        raise BadRequest(f"{len(order)} rows are too few: some must be held out")
     return order[cut:], order[:cut]
 
 
 def exclude_held_out(held_out: Sequence[Record], rows: Sequence[Record]) -> list[Record]:
-    """The rows that are of no task that is held out."""
+    """Return the rows whose task is not held out."""
     kept_out = {row["name"] for row in held_out}
     return [row for row in rows if row["name"] not in kept_out]
 
@@ -113,7 +113,7 @@ def exclude_held_out(held_out: Sequence[Record], rows: Sequence[Record]) -> list
 def prepare_scaling_study(
     folder: Path, sft: list[Record], rl: list[Record], parts: Sequence[float], seed: int
 ) -> list[Record]:
-    """Nested parts of the SFT rows, each a file and the body of its POST /train/sft; tasks held out are in none."""
+    """Write nested subsets of the SFT rows, each with the body of a POST /train/sft. Excludes held-out tasks."""
     _, held_out = split(rl, seed)
     train = exclude_held_out(held_out, sft)
     random.Random(f"{seed}/scaling").shuffle(train)
@@ -130,9 +130,9 @@ def prepare_scaling_study(
 
 
 def prepare_label_noise_study(folder: Path, rl: list[Record], shares: Sequence[float], seed: int) -> list[Record]:
-    """The RL rows with shares of their labels wrong, each a file and the body of its POST /train/grpo.
+    """Write the RL rows with shares of wrong labels, each with the body of a POST /train/grpo.
 
-    Held-out tasks keep their right labels: they are what is measured.
+    Held-out tasks keep their correct labels, because they measure the result.
     """
     train, held_out = split(rl, seed)
     points = []
@@ -145,7 +145,7 @@ def prepare_label_noise_study(folder: Path, rl: list[Record], shares: Sequence[f
 
 
 def to_rl_task(row: Record) -> Record:
-    """What a training job takes of an RL row."""
+    """Return the fields of an RL row that a training job needs."""
     return {name: row[name] for name in ("name", "prompt", "tests")}
 
 
@@ -160,9 +160,10 @@ def _write_point(folder: Path, name: str, kind: str, rows: list[Record], body: d
 def train(
     client: Client, points: list[Record], extra_fields: Record, repeats: int, say: MessageCallback
 ) -> list[Record]:
-    """Post each point's request as GPU jobs, with `more` fields, which win, and seeds that count up from the point's.
+    """Post each point's request as `repeats` GPU jobs, and return the points with their results.
 
-    All are posted before one is waited for: as many run at a time as there are workers. Points get their jobs' results.
+    `extra_fields` override the request, and seeds count up from the point's. All jobs are posted before waiting for
+    any, so as many run in parallel as there are workers.
     """
     posted: list[list[str]] = []
     for point in points:
@@ -174,10 +175,10 @@ def train(
 
 
 def _collect_results(client: Client, point: Record, jobs: Sequence[str]) -> Record:
-    """A point with what its jobs came to: `pass_rate` is the mean of those that have one."""
+    """Return a point with the results of its jobs: `pass_rate` is the mean over the jobs that have one."""
     ended = [client.wait(job) for job in jobs]
     results = [job.model_dump()["result"] or {} for job in ended]
-    # Of the held-out tasks, with the model that was made: as SFT's probe or GRPO tells it.
+    # On the held-out tasks with the trained model, as reported by SFT's probe or by GRPO.
     rates = [result.get("pass_rate", result.get("held_out_after")) for result in results]
     known = [rate for rate in rates if rate is not None]
     return {
@@ -191,14 +192,14 @@ def _collect_results(client: Client, point: Record, jobs: Sequence[str]) -> Reco
 
 
 def save_points(folder: Path, name: str, points: list[Record]) -> None:
-    """The points as JSON, and as a picture where they were trained on."""
+    """Save the points as JSON, and as a plot if they were trained on."""
     plotted = ("pass_rate",) if all(point.get("pass_rate") is not None for point in points) else ()
     label, x = ("SFT rows", "rows") if name == "scaling" else ("share of wrong labels", "point")
     _write_points(_create_folder(folder) / name, points, label, x, plotted)
 
 
 def _write_points(path: Path, points: list[Record], label: str, x: str, names: Sequence[str]) -> None:
-    """The points as JSON, and as a picture where matplotlib is installed."""
+    """Save the points as JSON, and as a plot if matplotlib is installed."""
     path.with_suffix(".json").write_text(json.dumps(points, indent=2) + "\n", encoding="utf-8")
     try:
         from matplotlib.figure import Figure

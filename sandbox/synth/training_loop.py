@@ -1,9 +1,8 @@
-"""The paper's loop on a run's data: fine-tune, reinforce, and evaluate before, between and after, on tasks held out.
+"""Run the paper's training loop on a run's data: SFT, then RL, with evaluations on held-out tasks around each.
 
-Theory of operation. Each step is a GPU job. `loop.json` in the run's folder says what each step was asked and what came
-of it; a step that was asked the same before is not done again. A job that is under way is found by its idempotency key,
-which follows from what it is asked, so that a command that was killed waits for the jobs of the one before. A step that
-failed is tried anew by the next command.
+Theory of operation. Each step is a GPU job. `loop.json` in the run's folder records the request and the result of each
+step; a step with the same request is not repeated. The idempotency key of a job is derived from its request, so after a
+kill the next command finds the jobs under way and waits for them. A failed step is retried by the next command.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ STEPS = ("evaluate base", "sft", "evaluate sft", "grpo", "evaluate grpo")
 
 
 class StepFailed(SandboxError):
-    """A job of the loop failed or was cancelled; the message has its reason."""
+    """A job of the loop failed or was cancelled; the message says why."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be trained, and how; `sft` and `grpo` are more fields of their requests and win over ours."""
+    """What to train and how; `sft` and `grpo` hold additional fields of their requests, which override the defaults."""
 
     model: str
     sft_steps: int = 100
@@ -52,7 +51,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A run's rows, dealt out: no task that is held out is in any row that is learnt from."""
+    """A run's rows, split so that no held-out task appears in the training rows."""
 
     sft: list[Record]
     rl: list[Record]
@@ -60,11 +59,11 @@ class TrainingData:
 
     @classmethod
     def from_rows(cls, sft: Sequence[Record], rl: Sequence[Record], seed: int) -> TrainingData:
-        """Raises BadRequest where there are too few."""
+        """Split the rows. Raises BadRequest if there are too few."""
         train, held_out = split(rl, seed)
         learnt = exclude_held_out(held_out, sft)
         if not learnt:
-            raise BadRequest("no task has a golden solution but those that are held out: make more tasks")
+            raise BadRequest("only held-out tasks have a golden solution: create more tasks")
         return cls(learnt, train, held_out)
 
     def count_rows(self) -> Record:
@@ -72,7 +71,7 @@ class TrainingData:
 
 
 class TrainingLoop:
-    """One run's folder, whose data set is there, and the service that trains."""
+    """The training loop on the data set of one run's folder."""
 
     def __init__(self, folder: Path, data: TrainingData, plan: Plan, client: Client, say: MessageCallback) -> None:
         self._path = folder / REPORT_FILE
@@ -84,7 +83,7 @@ class TrainingLoop:
         self._steps: dict[str, Record] = known.get("steps", {})
 
     def run(self) -> Record:
-        """All steps, as far as they are not done; the report. Raises StepFailed, and BadRequest before any is begun."""
+        """Run the remaining steps and return the report. Raises StepFailed, and BadRequest before any step."""
         plan = self._plan
         self._check_requests()
         self._run_step("evaluate base", "evaluate", self._build_evaluate_request(plan.model))
@@ -99,7 +98,7 @@ class TrainingLoop:
         return {"model": self._plan.model, "seed": self._plan.seed, "data": self._data.count_rows(), "table": steps}
 
     def _check_requests(self) -> None:
-        """A mistake in the plan is said now, not after hours of training."""
+        """Validate all requests now, so that a mistake does not surface after hours of training."""
         try:
             EvaluateRequest.model_validate(self._build_evaluate_request(self._plan.model))
             SftRequest.model_validate(self._build_sft_request())
@@ -143,13 +142,13 @@ class TrainingLoop:
         if known.get("asked") != request_digest:
             known = {"asked": request_digest, "failures": 0}
             for following in STEPS[STEPS.index(name) :]:
-                self._steps.pop(following, None)  # of another plan
+                self._steps.pop(following, None)  # it belongs to another plan
         if "result" in known:
-            self._say(f"{name}: done before")
+            self._say(f"{name}: already done")
             return known
         job = self._client.start(kind, request, idempotency_key=f"loop-{request_digest}-{known['failures']}")
         self._save_step(name, {**known, "job": job.id, "began": known.get("began", time.time())})
-        self._say(f"{name}: job {job.id}; `sandbox jobs {job.id} --follow` shows it")
+        self._say(f"{name}: job {job.id}; follow it with `sandbox jobs {job.id} --follow`")
         ended = self._client.wait(job.id)
         if ended.status is not JobStatus.FINISHED:
             self._save_step(name, {"asked": request_digest, "failures": known["failures"] + 1, "job": job.id})
@@ -160,7 +159,7 @@ class TrainingLoop:
         return self._save_step(name, {**self._steps[name], "took_s": took_s, "result": result})
 
     def _save_step(self, name: str, step: Record) -> Record:
-        """Written at once, and whole: a kill must not cost what is known."""
+        """Write the step at once and atomically, so that a kill loses nothing."""
         self._steps[name] = step
         being_written = self._path.with_suffix(".new")
         being_written.write_text(
@@ -170,7 +169,7 @@ class TrainingLoop:
         return step
 
     def _build_row(self, name: str) -> Record:
-        """A row of the report: what does not apply is null."""
+        """Build a row of the report, with None for what does not apply."""
         step = self._steps[name]
         result = step.get("result", {})
         scores = result.get("all", {})
@@ -190,7 +189,7 @@ def _round_or_none(value: float | None) -> float | None:
 
 
 def draw(report: Record, path: Path) -> bool:
-    """The pass rates as a picture; False where matplotlib is not installed."""
+    """Plot the pass rates. Return False if matplotlib is not installed."""
     try:
         from matplotlib.figure import Figure
     except ImportError:

@@ -1,1 +1,1 @@
-"""Reward functions for trainers: one adapter a file, all of them users of the client."""
+"""Reward functions for trainers, one adapter per module. All of them use the client."""

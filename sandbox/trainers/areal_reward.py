@@ -1,9 +1,10 @@
-"""Rewards for AReaL: its reward function, and the body of its function calls.
+"""Rewards for AReaL: its reward function, and the request and response of its function calls.
 
     reward_fn = partial(areal_reward, url="http://127.0.0.1:8080", options={"policy": "fraction"})
 
-AReaL pickles the function to worker processes, so it is a plain one and its options are arguments. It cannot drop a
-sample: a reward that is missing raises, which AReaL tries again, unless `missing` names the number to use.
+AReaL pickles the function and sends it to worker processes, so it is a plain function and takes its options as
+arguments. AReaL cannot drop a sample. A missing reward therefore raises, and AReaL retries, unless `missing` sets the
+value to use instead.
 """
 
 from __future__ import annotations
@@ -42,24 +43,22 @@ def areal_reward(
     options: RewardOptions | None = None,
     **columns: Any,
 ) -> float:
-    """The reward of one completion on the tests in `column`, or in the first of COLUMNS there is."""
+    """Return the reward of one completion on the tests in `column`, by default the first of TEST_COLUMNS present."""
     name = column or next((name for name in TEST_COLUMNS if name in columns), "")
     if name not in columns:
-        raise BadRequest(f"no column of tests; name it: column=, of {sorted(columns)}", "tests")
+        raise BadRequest(f"no column holds tests; set column= to one of {sorted(columns)}", "tests")
     reward = RewardFunction(client or _get_lazy_client(url), {"check_service": False, **(options or {})})
     given = {"lengths": [len(completion_ids)], "language": columns.get("language"), "prompts": [prompt]}
     return require_rewards(reward([completions], [columns[name]], **given), missing)[0]
 
 
 def functioncall_request(body: Mapping[str, Any]) -> VerifyRequest:
-    """The program in a function call {uid, language, code, testcases, timeout, memory, isFastFail}.
+    """Parse a function call {uid, language, code, testcases, timeout, memory, isFastFail} into a submission.
 
-    Raises BadRequest, also for an `entryFunction`: only programs with stdin have verdicts here.
+    Raises BadRequest, also for an `entryFunction`: only programs that use stdin are supported.
     """
     if body.get("entryFunction"):
-        raise BadRequest(
-            "tests that call a function, not a program with stdin: these have no reward yet", "entryFunction"
-        )
+        raise BadRequest("tests that call a function are not supported yet: use tests with stdin", "entryFunction")
     timeout, memory = body.get("timeout"), body.get("memory")
     language = tag_language(str(body.get("language") or "python"))
     try:
@@ -73,18 +72,18 @@ def functioncall_request(body: Mapping[str, Any]) -> VerifyRequest:
             priority=Lane.RL,
         )
     except ValidationError as error:
-        raise BadRequest(f"a function call that cannot be: {error}") from None
+        raise BadRequest(f"invalid function call: {error}") from None
 
 
 def build_program(language: str, code: str) -> str:
-    """The program that AReaL's grader makes of a completion's code: in Python, with imports before it."""
+    """Return the program that AReaL's grader runs: Python code gets the grader's imports in front."""
     if language != "python":
         return code
     return preamble.join_parts(preamble.build_livecodebench_preamble(preamble.SANDBOX_FUSION_RECURSION_LIMIT), code)
 
 
 def functioncall_answer(body: Mapping[str, Any], result: VerifyResult) -> dict[str, Any]:
-    """{uid, success, results[{success, reason, errorType}]}; our own failure is a SystemError, which is tried again."""
+    """Build {uid, success, results[{success, reason, errorType}]}. AReaL retries a SystemError: the service failed."""
     return {
         "uid": body.get("uid", ""),
         "success": result.verdict is Verdict.ACCEPTED,

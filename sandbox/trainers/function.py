@@ -1,4 +1,4 @@
-"""Rewards of a batch of completions, over a client: what every trainer's adapter calls.
+"""Compute the rewards of a batch of completions through a client. All trainer adapters use this module.
 
 reward = RewardFunction(Client(), policy="fraction")
 reward(["```python\\nprint(42)\\n```"], [[{"input": "", "output": "42\\n"}]])  # [1.0]
@@ -36,7 +36,7 @@ _SAMPLE_TEST = {"input": "", "output": ""}
 
 
 class Verifier(Protocol):
-    """What is needed of a `sandbox.client.Client`."""
+    """The methods of `sandbox.client.Client` that a reward function needs."""
 
     def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]: ...
 
@@ -44,7 +44,7 @@ class Verifier(Protocol):
 
 
 class AsyncVerifier(Protocol):
-    """What is needed of a `sandbox.client.AsyncClient`."""
+    """The methods of `sandbox.client.AsyncClient` that a reward function needs."""
 
     async def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]: ...
 
@@ -52,9 +52,9 @@ class AsyncVerifier(Protocol):
 
 
 class RewardOptions(TypedDict, total=False):
-    """How to reward; each is a field of `RewardRequest`, and may be given as a mapping of its fields.
+    """Options of a reward function. Most are fields of `RewardRequest`; models may be given as mappings.
 
-    The last four say what to do while the service does not answer: see `sandbox.trainers.outage.OutagePolicy`.
+    The last four control what happens while the service does not answer; see `sandbox.trainers.outage.OutagePolicy`.
     """
 
     policy: Policy | str | Mapping[str, Any]
@@ -71,13 +71,13 @@ class RewardOptions(TypedDict, total=False):
 
 
 class PendingBatch(Protocol):
-    """One call's state between the requests it takes."""
+    """The state of one call across the requests that it sends."""
 
     def select_next(self) -> Any:
-        """What to send now; empty or None when there is no more."""
+        """Return what to send next; empty or None when nothing is left."""
 
     def record_answer(self, answer: Any, /) -> None:
-        """The answer to what was sent last. What failed for no fault of its own is sent again."""
+        """Record the answer to the last request. Infrastructure failures are sent again."""
 
     def give_up(self, error: Exception) -> None: ...
 
@@ -85,7 +85,7 @@ class PendingBatch(Protocol):
 
 
 class VerifyBatch:
-    """One call's state between the rounds it takes: a program with our failure for a verdict is sent again."""
+    """The state of one call across its requests. A program whose verdict is an infrastructure failure is sent again."""
 
     def __init__(self, plan: RewardPlan) -> None:
         self._plan = plan
@@ -95,7 +95,7 @@ class VerifyBatch:
         self._sent: list[int] = []
 
     def select_next(self) -> list[VerifyRequest]:
-        """The programs to verify now; none when all is said, or no more can be."""
+        """Return the programs to verify next; empty if every program has a verdict or no attempts are left."""
         self._sent = self._left[:MAX_ITEMS]
         return [self._plan.programs[index] for index in self._sent]
 
@@ -111,7 +111,7 @@ class VerifyBatch:
         self._left = self._left[len(self._sent) :] + again
 
     def give_up(self, error: Exception) -> None:
-        """The client has tried for as long as it would: what has no result stays without."""
+        """Stop waiting for programs without a result; their rewards are None."""
         logger.warning("%d programs have no verdict: %s", len(self._left), error)
         self._left = []
 
@@ -119,12 +119,12 @@ class VerifyBatch:
         result = score_results(self._plan, self._results)
         lost = sum(reward is None for reward in result.rewards)
         if lost:
-            logger.warning("%d of %d rewards are None, the infrastructure failed", lost, len(result.rewards))
+            logger.warning("%d of %d rewards are None: infrastructure failure", lost, len(result.rewards))
         return result
 
 
 class TaskRewardBatch:
-    """One call's state where the tests are named tasks, which the service alone knows: it is asked for the rewards."""
+    """The state of one call whose tests are task references. Only the service can resolve these."""
 
     def __init__(self, request: RewardRequest) -> None:
         self._request = request
@@ -138,7 +138,7 @@ class TaskRewardBatch:
         self._sent: list[int] = []
 
     def select_next(self) -> RewardRequest | None:
-        """The completions whose reward is still missing; None when all is said, or no more can be."""
+        """Return a request for the rewards that are still missing; None if there are none or no attempts are left."""
         if not self._left or self._tries == ATTEMPTS:
             return None
         self._sent = self._left
@@ -157,7 +157,7 @@ class TaskRewardBatch:
 
     def build_result(self) -> RewardResult:
         if self._left:
-            logger.warning("%d of %d rewards are None, the infrastructure failed", len(self._left), len(self._rewards))
+            logger.warning("%d of %d rewards are None: infrastructure failure", len(self._left), len(self._rewards))
         return RewardResult(rewards=self._rewards, details=self._details)
 
     def _select_part(self, indices: Sequence[int]) -> RewardRequest:
@@ -172,10 +172,10 @@ class TaskRewardBatch:
 
 
 class _RewardFunctionBase:
-    """What both reward functions know: the options, checked, and how to meet an outage."""
+    """Checks the options and tracks outages for both reward functions."""
 
     def __init__(self, client: object, options: RewardOptions | None) -> None:
-        """Raises BadRequest for options that are not valid, InfrastructureError where no service is found."""
+        """Raises BadRequest for invalid options, and InfrastructureError if no service answers."""
         policy, fields = OutagePolicy.split_options(options or {})
         self._options = cast(RewardOptions, fields)
         build_reward_request(["-"], [[_SAMPLE_TEST]], self._options)
@@ -186,10 +186,11 @@ class _RewardFunctionBase:
 
 
 class RewardFunction(_RewardFunctionBase):
-    """Rewards, in the order of the completions; None for those that our failure kept from a verdict.
+    """Returns rewards in the order of the completions, with None where the infrastructure failed.
 
-    Each entry of `tests` is in any shape that `cases.read_tests` reads; an entry in no known shape has None for its
-    reward, and a detail that says why. Raises BadRequest for options that are not valid, and if no tests can be read.
+    Each entry of `tests` may have any format that `case_formats.read_tests` reads. An entry in an unknown format gets
+    the reward None and a detail that says why. Raises BadRequest for invalid options, or if none of the tests can be
+    read.
     """
 
     def __init__(self, client: Verifier, options: RewardOptions | None = None) -> None:
@@ -200,7 +201,7 @@ class RewardFunction(_RewardFunctionBase):
         return self.judge(completions, tests, **given).rewards
 
     def judge(self, completions: Sequence[Completion], tests: Sequence[Any], **given: Any) -> RewardResult:
-        """Rewards with their details; `given` are more fields of `RewardRequest`, such as weights or lengths."""
+        """Return rewards with their details; `given` holds more `RewardRequest` fields, such as weights or lengths."""
         request = build_reward_request(completions, tests, self._options, **given)
         result = self._fetch_result(request)
         self._outages.record_rewards(result.rewards)
@@ -225,7 +226,7 @@ class RewardFunction(_RewardFunctionBase):
 
 
 class AsyncRewardFunction(_RewardFunctionBase):
-    """`RewardFunction` for asyncio."""
+    """The asyncio version of `RewardFunction`."""
 
     def __init__(self, client: AsyncVerifier, options: RewardOptions | None = None) -> None:
         super().__init__(client, options)
@@ -237,7 +238,7 @@ class AsyncRewardFunction(_RewardFunctionBase):
         return (await self.judge(completions, tests, **given)).rewards
 
     async def judge(self, completions: Sequence[Completion], tests: Sequence[Any], **given: Any) -> RewardResult:
-        """Rewards with their details; `given` are more fields of `RewardRequest`, such as weights or lengths."""
+        """Return rewards with their details; `given` holds more `RewardRequest` fields, such as weights or lengths."""
         request = build_reward_request(completions, tests, self._options, **given)
         result = await self._fetch_result(request)
         self._outages.record_rewards(result.rewards)
@@ -269,13 +270,13 @@ def build_reward_request(
     prompts: Sequence[Any] | None = None,
     **given: Any,
 ) -> RewardRequest:
-    """Completions and tests as a request. Raises BadRequest.
+    """Build a request from completions and tests. Raises BadRequest.
 
-    Tests are in any known shape, or all of them references to registered tasks, `<set>/<name>`. `prompts` are texts or
-    chat messages, None where one is not known.
+    Tests may have any known format, or all of them may be references to registered tasks (`<set>/<name>`). `prompts`
+    are texts or chat messages, or None where unknown.
     """
     if len(tests) != len(completions):
-        raise BadRequest(f"tests for {len(tests)} of {len(completions)} completions", "tests")
+        raise BadRequest(f"got tests for {len(tests)} of {len(completions)} completions", "tests")
     fields: dict[str, Any] = {
         name: dict(value) if isinstance(value, Mapping) else value for name, value in options.items()
     }
@@ -293,7 +294,7 @@ def build_reward_request(
 
 
 def _describe_faults(error: ValidationError) -> str:
-    """Each fault with its field and, where that is short, its value."""
+    """Describe each error with its field and, if it is short, its value."""
     faults = []
     for fault in error.errors(include_url=False, include_context=False):
         value = fault["input"]
@@ -305,12 +306,12 @@ def _describe_faults(error: ValidationError) -> str:
 def _are_references(tests: Sequence[Any]) -> bool:
     are = [isinstance(value, str) and TASK_REFERENCE.match(value) is not None for value in tests]
     if any(are) and not all(are):
-        raise BadRequest("tests are text that is not JSON: task references and tests cannot be mixed", "tests")
+        raise BadRequest("task references and tests cannot be mixed: the text of some tests is not JSON", "tests")
     return any(are)
 
 
 def _clean_completion(completion: Any) -> str:
-    """The completion's text as one that JSON can carry: what is wrong with one completion must not spoil its batch."""
+    """Return the completion's text in a form that JSON can carry. A broken completion must not fail its batch."""
     if not isinstance(completion, str | Sequence):
         return ""
     if not isinstance(completion, str):
@@ -331,14 +332,14 @@ def _clean_prompt(prompt: Any) -> str | list[dict[str, Any]] | None:
 
 
 def _replace_surrogates(text: str) -> str:
-    """A text with its lone surrogates, which UTF-8 cannot carry, replaced."""
+    """Replace lone surrogates, which UTF-8 cannot encode."""
     return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
 
 
 def _read_distinct_tests(tests: Sequence[Any]) -> list[TaskTests | BadRequest]:
-    """Tests of each completion, or why there are none.
+    """Return the tests of each completion, or the error that explains why there are none.
 
-    A group's completions share their tests, as one object or as equal text: these are read once.
+    The completions of a group share their tests, as one object or as equal text. Shared tests are read only once.
     """
     read: dict[Any, TaskTests | BadRequest] = {}
     for value in tests:
@@ -352,7 +353,7 @@ def _read_distinct_tests(tests: Sequence[Any]) -> list[TaskTests | BadRequest]:
 
 
 def _build_test_fields(task_tests: Sequence[TaskTests | BadRequest], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a request with these tests, which go before the given ones.
+    """Return the fields of a request with these tests. They override the given fields.
 
     Raises BadRequest if none of the tests can be read.
     """
@@ -361,7 +362,7 @@ def _build_test_fields(task_tests: Sequence[TaskTests | BadRequest], given: Mapp
         raise next(one for one in task_tests if isinstance(one, BadRequest))
     fields: dict[str, Any] = {"tests": [one.tests if isinstance(one, TaskTests) else [] for one in task_tests]}
     if any(problems):
-        logger.warning("%d of %d tasks have no tests that can be read: %s", *_count_problems(problems))
+        logger.warning("cannot read the tests of %d of %d tasks: %s", *_count_problems(problems))
         fields["problems"] = problems
     for name in ("entry_point", "preamble"):
         own = [getattr(one, name) if isinstance(one, TaskTests) else "" for one in task_tests]
@@ -376,10 +377,10 @@ def _count_problems(problems: Sequence[str]) -> tuple[int, int, str]:
 
 
 def require_result_rewards(result: RewardResult, missing: float | None) -> list[float]:
-    """A result's rewards for a trainer that knows no None: `missing` stands in for it.
+    """Return a result's rewards for a trainer that does not accept None: `missing` replaces it.
 
-    Without `missing`, a row whose tests cannot be used gets 0, which gives its group no advantage, and a warning; a
-    failure of the service raises InfrastructureError.
+    Without `missing`, a row with unusable tests gets 0, which gives its group no advantage; a failure of the service
+    raises InfrastructureError.
     """
     return [
         0.0 if missing is None and is_unusable(reward, detail) else _require_reward(reward, missing)
@@ -388,12 +389,12 @@ def require_result_rewards(result: RewardResult, missing: float | None) -> list[
 
 
 def is_unusable(reward: float | None, detail: RewardDetail) -> bool:
-    """Whether a reward is missing because of its row, and not because the service failed."""
+    """Return whether a reward is missing because the row is unusable, rather than because the service failed."""
     return reward is None and detail.verdict is None
 
 
 def require_rewards(rewards: Sequence[float | None], missing: float | None) -> list[float]:
-    """Rewards for a trainer that knows no None: `missing` stands in for it. Raises InfrastructureError without one."""
+    """Return rewards for a trainer that does not accept None. Raises InfrastructureError if one is missing."""
     return [_require_reward(reward, missing) for reward in rewards]
 
 
@@ -403,8 +404,8 @@ def _require_reward(reward: float | None, missing: float | None) -> float:
     if missing is not None:
         return missing
     raise InfrastructureError(
-        "a reward is missing because the service failed, and this trainer cannot drop the sample: look at "
-        "/health/ready, or name the reward to use instead with `missing=`"
+        "a reward is missing because the service failed, and this trainer cannot drop the sample: check "
+        "/health/ready, or set `missing=` to the reward to use instead"
     )
 
 

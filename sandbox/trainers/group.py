@@ -1,4 +1,4 @@
-"""Rewards of one prompt's group, for trainers that cannot drop a sample."""
+"""Fill in missing rewards of a group, for trainers that cannot drop a sample."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 
 def fill_with_mean(rewards: Sequence[float | None]) -> list[float]:
-    """Missing rewards as the mean of the others.
+    """Replace missing rewards with the mean of the others.
 
-    The mean of the group, its baseline, then stays what it is, and the sample's own advantage is 0: it teaches
-    nothing, as if it had been dropped. A group without any reward gets 0 for all, so again no advantage.
+    The mean of the group, its baseline, stays the same, and the sample's own advantage is 0, as if it had been dropped.
+    If all rewards are missing, all are 0, which again gives no advantage.
     """
     known = [reward for reward in rewards if reward is not None]
     mean = sum(known) / len(known) if known else 0.0

@@ -1,7 +1,7 @@
-"""Clients that open their connections on first use, where they are used.
+"""Clients that open their connections on first use.
 
-A trainer pickles its reward to other processes, forks, and runs more than one event loop; a connection survives none
-of that, a URL does.
+A trainer pickles its reward function to other processes, forks, and runs several event loops. A URL survives all of
+this; a connection does not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sandbox.schema.reward import RewardRequest, RewardResult
 
 
 class LazyClient:
-    """`Client`'s batches, over one client for each process."""
+    """`Client`'s batch calls, with one client per process."""
 
     def __init__(self, url: str = DEFAULT_URL) -> None:
         self.url = url
@@ -49,7 +49,7 @@ class LazyClient:
 
 
 class LazyAsyncClient:
-    """`AsyncClient`'s batches, over one client for each event loop."""
+    """`AsyncClient`'s batch calls, with one client per event loop."""
 
     def __init__(self, url: str = DEFAULT_URL) -> None:
         self.url = url
@@ -65,7 +65,7 @@ class LazyAsyncClient:
         return await self._get_client().reward(request)
 
     async def close(self) -> None:
-        """Close the running loop's connections."""
+        """Close the connections of the running event loop."""
         client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.close()

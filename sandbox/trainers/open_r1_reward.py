@@ -1,10 +1,10 @@
-"""Rewards for open-r1: its `code` reward, and an execution provider for the scripts it writes itself.
+"""Rewards for open-r1: its `code` reward, and an execution provider for the scripts that open-r1 writes.
 
     reward_funcs = [open_r1_reward()]                                          # in place of the "code" reward
     provider = SandboxProvider()                                               # in place of get_provider(...)
 
-The reward function is the better one: it sends the program and judges outside. The provider runs what open-r1 hands
-it, a script that holds the program, the tests and the judgement together, in a box where the program can reach them.
+Prefer the reward function: it sends only the program, and the service judges it outside the box. The provider runs a
+script from open-r1 that holds the program, the tests and the judging code together, so the program can reach them.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from sandbox.trainers.trl_reward import Rewards, trl_reward
 
 logger = logging.getLogger(__name__)
 
-# A script runs every test of its program, one after the other; open-r1 gives a sandbox 30 seconds.
+# A script runs all tests of its program one after the other. open-r1 gives its sandbox 30 seconds.
 SCRIPT_LIMITS = LimitsRequest(cpu_time_s=30.0, wall_time_s=60.0)
 
 
 class Executor(Protocol):
-    """What is needed of a `sandbox.client.Client`."""
+    """The method of `sandbox.client.Client` that the provider needs."""
 
     def execute_batch(self, programs: Sequence[ExecuteRequest]) -> list[ExecuteResult]: ...
 
@@ -39,19 +39,19 @@ class Executor(Protocol):
 def open_r1_reward(
     url: str = DEFAULT_URL, *, client: Verifier | None = None, **options: Unpack[RewardOptions]
 ) -> Callable[..., Rewards]:
-    """The fraction of tests passed, or another policy, on the column `verification_info`."""
+    """Return a reward function for the column `verification_info`, by default the fraction of tests passed."""
     options.setdefault("policy", "fraction")
     return trl_reward(url, column="verification_info", name="code_reward", client=client, **options)
 
 
 class SandboxProvider:
-    """open-r1's CodeExecutionProvider: the reward is what a script's last expression, or its last line, says."""
+    """open-r1's CodeExecutionProvider. The reward is the number that the script prints last."""
 
     def __init__(self, url: str = DEFAULT_URL, *, client: Executor | None = None) -> None:
         self._client = client or LazyClient(url)
 
     def execute_scripts(self, scripts: list[str], languages: list[str]) -> Rewards:
-        """One reward for each script: 0.0 for one that fails, None where we failed."""
+        """Return one reward per script: 0.0 for a script that fails, None if the infrastructure failed."""
         if not scripts:
             return []
         programs = [_build_program(script, language) for script, language in zip(scripts, languages, strict=True)]
@@ -69,7 +69,7 @@ def _build_program(script: str, language: str) -> ExecuteRequest:
 
 
 def print_last_expression(script: str) -> str:
-    """The script, printing the value of its last expression: where open-r1 runs these, a notebook shows that."""
+    """Make the script print the value of its last expression, as the notebooks do that open-r1 runs it in."""
     if not parses(script):
         return script
     tree = ast.parse(script)

@@ -1,13 +1,13 @@
-"""Rewards for OpenRLHF: its Python form, and the body of its remote form.
+"""Rewards for OpenRLHF: a Python reward function, and the request and response of its remote form.
 
     # reward.py, for --remote_rm_url reward.py --label_key tests
     from sandbox.trainers.openrlhf_reward import openrlhf_reward
     reward_func = openrlhf_reward(policy="fraction")
 
-`rewards` train, `scores` are the fractions of tests passed by which OpenRLHF filters prompts. It cannot drop a
-sample: a reward that is missing raises, unless `missing` names the number to use. A query is a whole sequence, prompt
-first: only what follows the prompt is judged, and a query whose prompt is not found in it has no answer. `problems` is
-there if a row could not be judged, and says for each row why.
+OpenRLHF trains on `rewards`, and filters prompts by `scores`, the fractions of tests passed. It cannot drop a sample,
+so a missing reward raises unless `missing` sets the value to use instead. A query is a whole sequence that starts with
+the prompt. Only the text after the prompt is judged; a query that does not contain its prompt has no answer. If any row
+could not be judged, `problems` gives a reason per row.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def openrlhf_reward(
     client: Verifier | None = None,
     **options: Unpack[RewardOptions],
 ) -> Callable[..., dict[str, Any]]:
-    """A `reward_func(queries, prompts, labels)`; labels are tests. Answers with tensors where there is Torch."""
+    """Return a `reward_func(queries, prompts, labels)`; labels are tests. It returns tensors if Torch is installed."""
     reward = RewardFunction(client or LazyClient(url), _mark_prompt_included(options))
 
     def reward_func(
@@ -56,18 +56,20 @@ def openrlhf_reward(
 
 
 def openrlhf_request(body: Mapping[str, Any], options: RewardOptions | None = None) -> RewardRequest:
-    """The reward request in the body {query, prompts, labels} of the remote form. Raises BadRequest."""
+    """Build the reward request from the body {query, prompts, labels} of the remote form. Raises BadRequest."""
     queries = _read_list(body, "query")
     labels = _read_list(body, "labels")
     if len(labels) != len(queries):
-        raise BadRequest(f"{len(labels)} labels for {len(queries)} queries; set --label_key to the tests", "labels")
+        raise BadRequest(
+            f"got {len(labels)} labels for {len(queries)} queries; set --label_key to the column of tests", "labels"
+        )
     return build_reward_request(
         queries, labels, _mark_prompt_included(options or {}), prompts=_read_list(body, "prompts")
     )
 
 
 def openrlhf_answer(result: RewardResult, missing: float | None = None) -> dict[str, Any]:
-    """What the remote form is answered with. Raises InfrastructureError, for a client that tries again."""
+    """Return the response of the remote form. Raises InfrastructureError, on which the client retries."""
     problems = [
         detail.message if is_unusable(reward, detail) or detail.message == UNKNOWN_RESPONSE else ""
         for reward, detail in zip(result.rewards, result.details, strict=True)
@@ -93,7 +95,7 @@ def _read_list(body: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def _mark_prompt_included(options: RewardOptions) -> RewardOptions:
-    """The options for whole sequences, unless they say themselves what a query is."""
+    """Return the options with the prompt marked as part of the query, unless they set this themselves."""
     given = options.get("extract", Extraction())
     if isinstance(given, Extraction):
         return {**options, "extract": replace(given, prompt="included")}

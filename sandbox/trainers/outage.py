@@ -1,8 +1,9 @@
-"""What a reward function does while the service does not answer: wait, and stop the training when waiting is in vain.
+"""Decide what a reward function does while the service does not answer: wait, and finally stop the training.
 
-A trainer that gets no rewards does not notice: it makes steps with a loss of 0 until its run is over. So the default is
-to wait for `patience_s`, as long as a deployment or a reboot takes, and then to raise. With `on_outage="none"` the
-rewards of a batch are None at once, which a trainer drops from the group; several such batches in a row raise.
+A trainer does not notice missing rewards: it continues with a loss of 0 until the run ends. By default a reward
+function therefore waits for `patience_s`, long enough for a deployment or a reboot, and then raises. With
+`on_outage="none"` the rewards of a batch are None at once, and the trainer drops these samples; several such batches in
+a row raise.
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ PROBE_TIMEOUT_S = 10.0
 
 
 class ServiceLost(InfrastructureError):
-    """The service did not answer for as long as a reward function was to wait, or gave no reward batch after batch."""
+    """The service did not answer within the time allowed, or gave no rewards for several batches in a row."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutagePolicy:
-    """How a reward function meets an outage.
+    """How a reward function handles an outage.
 
-    on_outage: `wait` for the service, or give `none` for the rewards of a batch at once.
-    patience_s: seconds to wait in one batch before `ServiceLost` is raised.
-    most_lost_batches: batches in a row without a single reward before `ServiceLost` is raised; 0: never.
-    check_service: whether to look for the service when the reward function is built.
+    on_outage: `wait` for the service, or return `none` as the rewards of the batch at once.
+    patience_s: seconds to wait in one batch before raising `ServiceLost`.
+    most_lost_batches: batches in a row without any reward before raising `ServiceLost`; 0 means never.
+    check_service: whether to check that the service answers when the reward function is built.
     """
 
     on_outage: OnOutage = "wait"
@@ -49,7 +50,7 @@ class OutagePolicy:
 
     @classmethod
     def split_options(cls, options: Mapping[str, Any]) -> tuple[OutagePolicy, dict[str, Any]]:
-        """Return the policy in `options`, and the other options. Raises BadRequest."""
+        """Split `options` into the outage policy and the other options. Raises BadRequest."""
         own = {name: options[name] for name in cls.__slots__ if name in options}
         policy = cls(**own)
         if policy.on_outage not in get_args(OnOutage):
@@ -60,7 +61,7 @@ class OutagePolicy:
 
 
 class OutageTracker:
-    """The outages of one reward function; `url` is for messages."""
+    """Tracks the outages of one reward function; `url` is for messages."""
 
     def __init__(self, policy: OutagePolicy, url: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.policy = policy
@@ -72,7 +73,7 @@ class OutageTracker:
         return BatchWait(self.policy, self._url, self._clock)
 
     def record_rewards(self, rewards: Sequence[float | None]) -> None:
-        """Take note of a batch's rewards. Raises ServiceLost after too many batches without one."""
+        """Record the rewards of a batch. Raises ServiceLost after too many batches without any."""
         self._lost_batches = (
             0 if not rewards or any(reward is not None for reward in rewards) else self._lost_batches + 1
         )
@@ -84,7 +85,7 @@ class OutageTracker:
 
 
 class BatchWait:
-    """The waiting of one batch."""
+    """The wait of one batch for the service."""
 
     def __init__(self, policy: OutagePolicy, url: str, clock: Callable[[], float]) -> None:
         self._policy, self._url, self._clock = policy, url, clock
@@ -95,12 +96,12 @@ class BatchWait:
     def record_answer(self) -> None:
         if self._silent_since is not None:
             logger.warning(
-                "the service at %s answers again, after %.0f s", self._url, self._clock() - self._silent_since
+                "the service at %s answers again after %.0f s", self._url, self._clock() - self._silent_since
             )
         self._silent_since, self._pause_s = None, FIRST_PAUSE_S
 
     def compute_pause_s(self, error: Exception) -> float | None:
-        """Return the seconds to wait before the next try, or None to give up this batch. Raises ServiceLost."""
+        """Return the seconds to wait before the next attempt, or None to give up the batch. Raises ServiceLost."""
         if self._policy.on_outage == "none":
             return None
         now = self._clock()
@@ -108,8 +109,8 @@ class BatchWait:
         left = self._policy.patience_s - (now - self._silent_since)
         if left <= 0:
             raise ServiceLost(
-                f"the service at {self._url} gave no verdicts for {self._policy.patience_s:.0f} s: {error}. "
-                "`patience_s` sets how long to wait"
+                f"the service at {self._url} gave no verdicts for {self._policy.patience_s:.0f} s: {error}. Set "
+                "`patience_s` to wait longer"
             ) from error
         if now - self._reminded_at >= REMINDER_INTERVAL_S:
             self._reminded_at = now
@@ -119,7 +120,7 @@ class BatchWait:
 
 
 def probe_service(url: str) -> None:
-    """Raise InfrastructureError, which names the URL, unless a service answers there."""
+    """Raise InfrastructureError, with the URL in the message, if no service answers there."""
     try:
         answer = httpx.get(f"{url.rstrip('/')}/health/live", timeout=PROBE_TIMEOUT_S)
         problem = "" if answer.status_code == 200 else f"it answered with status {answer.status_code}"
@@ -127,6 +128,6 @@ def probe_service(url: str) -> None:
         problem = str(error) or type(error).__name__
     if problem:
         raise InfrastructureError(
-            f"no sandbox service answers at {url}: {problem}. Start one with `sandbox up`, name its URL, or pass "
+            f"no sandbox service answers at {url}: {problem}. Start one with `sandbox up`, set its URL, or pass "
             "check_service=False to contact it only at the first batch"
         )

@@ -1,11 +1,12 @@
-"""Rewards for slime: `custom_rm`, for one sample and for a group, and the body of its remote form.
+"""Rewards for slime: `custom_rm` for a sample or a group, and the request and response of its remote form.
 
     # my_reward.py, for --custom-rm-path my_reward.custom_rm
     from sandbox.trainers.slime_reward import slime_reward
     custom_rm = slime_reward(policy="fraction")
 
 A sample without a reward is marked `remove_sample`, which keeps it out of slime's loss. In a group (`--group-rm`) it
-gets the mean of the others, so that it does not move their baseline; alone it raises, unless `missing` names a number.
+gets the mean of the others, so their baseline does not change. A single sample without a reward raises, unless
+`missing` sets the value to use instead.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from sandbox.trainers.lazy_clients import LazyAsyncClient
 
 
 class Sample(Protocol):
-    """What is read and written of slime's own Sample. The label has the tests; the prompt is read if there is one."""
+    """The fields of slime's Sample in use. `label` holds the tests; `prompt` is read if present."""
 
     response: str
     label: Any
@@ -41,7 +42,7 @@ def slime_reward(
     client: AsyncVerifier | None = None,
     **options: Unpack[RewardOptions],
 ) -> Callable[..., Coroutine[Any, Any, float | list[float]]]:
-    """A `custom_rm(args, sample)` that also takes a list of samples, and then returns a list."""
+    """Return a `custom_rm(args, sample)` that also accepts a list of samples, and then returns a list."""
     reward = AsyncRewardFunction(client or LazyAsyncClient(url), options)
 
     async def custom_rm(args: object, samples: Sample | Sequence[Sample], **_: object) -> float | list[float]:
@@ -60,12 +61,12 @@ def slime_reward(
 
 
 def slime_request(body: Mapping[str, Any], options: RewardOptions | None = None) -> RewardRequest:
-    """The reward request in the body {prompt, response, label} of the remote form. Raises BadRequest."""
+    """Build the reward request from the body {prompt, response, label} of the remote form. Raises BadRequest."""
     return build_reward_request(
         [body.get("response")], [body.get("label")], options or {}, prompts=[body.get("prompt")]
     )
 
 
 def slime_answer(result: RewardResult, missing: float | None = None) -> float:
-    """The remote form's whole answer. Raises InfrastructureError, for a client that tries again."""
+    """Return the response of the remote form. Raises InfrastructureError, on which the client retries."""
     return require_result_rewards(result, missing)[0]

@@ -1,9 +1,9 @@
-"""Rewards for TRL: functions for `reward_funcs` of GRPOTrainer, RLOOTrainer and their kin.
+"""Rewards for TRL: functions for `reward_funcs` of GRPOTrainer, RLOOTrainer and similar trainers.
 
     GRPOTrainer(..., reward_funcs=trl_reward(policy="fraction"))
 
-TRL calls `f(prompts=, completions=, completion_ids=, trainer_state=, **columns) -> list[float | None]`, awaits it if
-it is a coroutine function, logs it by its `__name__`, and leaves None out of the group.
+TRL calls `f(prompts=, completions=, completion_ids=, trainer_state=, **columns) -> list[float | None]`. It awaits
+coroutine functions, logs the reward under the function's `__name__`, and leaves None out of the group.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def trl_reward(
     client: Verifier | None = None,
     **options: Unpack[RewardOptions],
 ) -> Callable[..., Rewards]:
-    """A reward function on the data set's `column` of tests; a `language` column, where there is one, counts."""
+    """Return a reward function that reads tests from `column`, and languages from the `language` column if present."""
     reward = RewardFunction(client or LazyClient(url), options)
 
     def sandbox_reward(
@@ -48,7 +48,7 @@ def trl_async_reward(
     client: AsyncVerifier | None = None,
     **options: Unpack[RewardOptions],
 ) -> Callable[..., Coroutine[Any, Any, Rewards]]:
-    """`trl_reward` as a coroutine function: TRL awaits several of these at one time."""
+    """The coroutine version of `trl_reward`: TRL awaits several of these concurrently."""
     reward = AsyncRewardFunction(client or LazyAsyncClient(url), options)
 
     async def sandbox_reward(
@@ -66,7 +66,7 @@ def _select_tests(columns: dict[str, Any], column: str) -> Sequence[Any]:
     if column not in columns:
         known = sorted(name for name, value in columns.items() if isinstance(value, list))
         raise BadRequest(
-            f"the data set has no column {column!r}; name the one with tests: column=, of {known}", "tests"
+            f"the data set has no column {column!r}; set column= to the one with tests, out of {known}", "tests"
         )
     tests: Sequence[Any] = columns[column]
     return tests
@@ -83,7 +83,7 @@ def _build_fields(
 
 
 def _find_test_languages(tests: Sequence[Any]) -> list[str] | None:
-    """The languages that the tests themselves name, as open-r1's verification_info does; None unless all do."""
+    """Return the languages that the tests themselves name, as in open-r1's verification_info, or None unless all do."""
     languages = [value.get("language") for value in tests if isinstance(value, Mapping)]
     named = [language for language in languages if isinstance(language, str)]
     return named if len(named) == len(tests) else None

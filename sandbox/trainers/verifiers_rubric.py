@@ -1,10 +1,10 @@
-"""Rewards for verifiers and prime-rl: functions that a Rubric calls by the names of their parameters.
+"""Rewards for verifiers and prime-rl: functions that a Rubric calls by their parameter names.
 
     rubric = vf.Rubric(funcs=[verifiers_reward(policy="fraction")])
 
-The tests are `info["tests"]`, or the answer. A Rubric turns an exception, and a None too, into a reward of 0.0 with
-no more than a log line. So the group function, the one to train with, gives a sample whose reward is missing the mean
-of its group, which is an advantage of 0; the function for single rollouts has to be told a number.
+The tests are `info["tests"]`, or else the answer. A Rubric turns an exception or a None into a reward of 0.0 and only
+logs it. The group function, which is the one for training, therefore replaces a missing reward with the mean of the
+group, so the sample's advantage is 0. The function for single rollouts requires a value for `missing`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sandbox.trainers.lazy_clients import LazyAsyncClient
 def verifiers_reward(
     url: str = DEFAULT_URL, *, client: AsyncVerifier | None = None, **options: Unpack[RewardOptions]
 ) -> Callable[..., Coroutine[Any, Any, list[float]]]:
-    """A group reward function; the plural names of its parameters tell a Rubric so."""
+    """Return a group reward function. A Rubric recognizes it by the plural names of its parameters."""
     reward = AsyncRewardFunction(client or LazyAsyncClient(url), options)
 
     async def sandbox_reward(
@@ -41,7 +41,7 @@ def verifiers_reward(
 def verifiers_rollout_reward(
     url: str = DEFAULT_URL, *, missing: float, client: AsyncVerifier | None = None, **options: Unpack[RewardOptions]
 ) -> Callable[..., Coroutine[Any, Any, float]]:
-    """A reward function for single rollouts, as in an evaluation; `missing` stands in for a missing reward."""
+    """Return a reward function for single rollouts, such as in an evaluation; `missing` replaces a missing reward."""
     reward = AsyncRewardFunction(client or LazyAsyncClient(url), options)
 
     async def sandbox_reward(completion: Completion, answer: Any, info: Mapping[str, Any], prompt: Any = "") -> float:
@@ -58,7 +58,7 @@ def _select_tests(answer: Any, info: Mapping[str, Any] | None) -> Any:
 
 
 def _to_plain_completions(completions: Sequence[Any]) -> list[Completion]:
-    """Messages as plain mappings: newer verifiers have them as pydantic models."""
+    """Convert messages to plain mappings: newer versions of verifiers use pydantic models."""
     return [
         completion if isinstance(completion, str) else [_to_plain_message(message) for message in completion]
         for completion in completions

@@ -1,12 +1,12 @@
-"""Rewards for verl: `compute_score` for its reward loop, `compute_score_batch` for the batch manager of 0.7 and older.
+"""Rewards for verl: `compute_score` for its reward loop, `compute_score_batch` for batch managers up to verl 0.7.
 
-    reward.custom_reward_function.path=pkg://sandbox.rewards.verl_reward
+    reward.custom_reward_function.path=pkg://sandbox.trainers.verl_reward
     reward.custom_reward_function.name=compute_score
     +reward.custom_reward_function.reward_kwargs.url=http://127.0.0.1:8080
     +reward.custom_reward_function.reward_kwargs.policy=x-coder
 
-A reward that is missing raises, unless `missing` names the number to use: verl 0.9 then trains without that completion,
-older ones stop.
+A missing reward raises, unless `missing` sets the value to use instead. After the error, verl 0.9 trains without that
+completion; older versions stop.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ async def compute_score(
     reward_model_tokenizer: object = None,
     **options: Unpack[RewardOptions],
 ) -> dict[str, float]:
-    """The score of one solution: {score, acc, passed, total, answered}. Raises InfrastructureError."""
+    """Return the score of one solution: {score, acc, passed, total, answered}. Raises InfrastructureError."""
     reward = AsyncRewardFunction(client or _get_lazy_async_client(url), {"check_service": False, **options})
     return _build_scores(
         await reward.judge([solution_str], [ground_truth], prompts=_find_prompts([extra_info])), missing
@@ -62,14 +62,14 @@ def compute_score_batch(
     client: Verifier | None = None,
     **options: Unpack[RewardOptions],
 ) -> list[dict[str, float]]:
-    """The scores of a batch, in its order, from one request. Raises InfrastructureError."""
+    """Return the scores of a batch in order, from a single request. Raises InfrastructureError."""
     reward = RewardFunction(client or _get_lazy_client(url), {"check_service": False, **options})
     prompts = None if extra_infos is None else _find_prompts(extra_infos)
     return _build_scores(reward.judge(solution_strs, ground_truths, prompts=prompts), missing)
 
 
 def _find_prompts(extra_infos: Sequence[Mapping[str, Any] | None]) -> list[Any]:
-    """The prompts, where the data set keeps them in `extra_info`: verl does not hand them over."""
+    """Return the prompts if the data set keeps them in `extra_info`; verl does not pass them on."""
     return [(info.get("prompt") or info.get("question")) if info else None for info in extra_infos]
 
 

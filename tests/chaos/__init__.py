@@ -1,1 +1,1 @@
-"""Faults injected into a running service under a steady load, and what must be true after each."""
+"""Inject faults into a running service under steady load, and check that it recovers."""

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: every fault, a soak, an overload, or the corpus on a busy machine; results as Markdown."""
+"""`python -m tests.chaos`: all faults, a soak test, an overload, or the corpus on a busy machine, as Markdown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FAULTS = {fault.name: fault for fault in (*PLAIN_FAULTS, *ENVIRONMENT_FAULTS)}
 
 
 def run_faults_command(names: Sequence[str]) -> int:
-    """Each fault on a stage of its kind; exit code 1 when one of them was not survived."""
+    """Run each fault in its environment. Exit code 1 if the service did not survive one of them."""
     chosen = [FAULTS[name] for name in names or FAULTS]
     results: list[ScenarioResult] = []
     print(HEADER, flush=True)
@@ -51,7 +51,7 @@ def _run_group(environment: Environment, group: Sequence[Fault]) -> list[Scenari
 
 
 def run_soak_command(minutes: float) -> int:
-    """Full load for so long; exit code 1 when something grew."""
+    """Run full load for this many minutes. Exit code 1 if something grew."""
     samples = []
     print(HEADER_OF_SOAK, flush=True)
     with run_deployment(result_ttl_s="20", queue_ttl_s="40") as deployment:
@@ -66,7 +66,7 @@ def run_soak_command(minutes: float) -> int:
 
 
 def run_overload_command(seconds: float) -> int:
-    """As many clients as keep it busy, and ten times as many."""
+    """Compare the number of clients that keeps the service busy with ten times as many."""
     with run_deployment(max_queued="16") as deployment:
         for clients in (deployment.slots, deployment.slots * OFFERED_FACTOR * 2):
             result = run_overload(deployment, clients, seconds)
@@ -81,7 +81,7 @@ def run_overload_command(seconds: float) -> int:
 
 
 def run_stability_command() -> int:
-    """Exit code 1 when a verdict changed."""
+    """Compare verdicts on a quiet and on a busy machine. Exit code 1 if a verdict changed."""
     with run_deployment() as deployment:
         quiet = collect_verdicts(deployment)
         with overload_cpu():
@@ -100,16 +100,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.set_defaults(run=lambda given: run_faults_command(()))
     commands = parser.add_subparsers()
-    some = commands.add_parser("faults", help="these faults, or all of them")
+    some = commands.add_parser("faults", help="run these faults, by default all")
     some.add_argument("names", nargs="*", metavar="fault", help=", ".join(FAULTS))
     some.set_defaults(run=lambda given: run_faults_command(given.names))
-    long = commands.add_parser("soak", help="full load for so long")
+    long = commands.add_parser("soak", help="run full load for a long time")
     long.add_argument("--minutes", type=float, default=30.0)
     long.set_defaults(run=lambda given: run_soak_command(given.minutes))
-    more = commands.add_parser("overload", help="ten times what it can do")
+    more = commands.add_parser("overload", help="run ten times the sustainable load")
     more.add_argument("--seconds", type=float, default=10.0)
     more.set_defaults(run=lambda given: run_overload_command(given.seconds))
-    commands.add_parser("stability", help="the corpus, quiet and busy").set_defaults(
+    commands.add_parser("stability", help="judge the corpus on a quiet and on a busy machine").set_defaults(
         run=lambda given: run_stability_command()
     )
     given = parser.parse_args()

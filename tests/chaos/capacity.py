@@ -1,4 +1,4 @@
-"""Ten times more than the service can do: it stays live, refuses early, and what it accepts keeps its latency."""
+"""Ten times the sustainable load: the service stays live, rejects early, and keeps the latency of accepted requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OFFERED_FACTOR = 10
 
 @dataclass
 class OverloadResult:
-    """Answers by status, the seconds that the accepted ones took, and the Retry-After of the refused."""
+    """Responses by status, the seconds that accepted ones took, and the Retry-After of rejected ones."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     latencies_s: list[float] = field(default_factory=list)
@@ -34,7 +34,7 @@ class OverloadResult:
 
 
 def run_overload(deployment: Deployment, clients: int, seconds: float) -> OverloadResult:
-    """Closed-loop clients that come back at once, refused or not; and a look at the API's life and memory."""
+    """Run closed-loop clients that retry at once, even after a rejection, and monitor the API's health and memory."""
     result = OverloadResult()
     lock = threading.Lock()
     ends_at = time.monotonic() + seconds

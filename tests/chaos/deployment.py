@@ -1,4 +1,4 @@
-"""A whole service of its own to be broken, the tree of `sandbox up` in its own home, and what it leaves behind."""
+"""A separate service to break: `sandbox up` in its own home folder, and a check of what it leaves behind."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 90.0
 LEASE_S = 2.0
-# What a service that has nothing to do may keep in Redis for ever: numbers and the names of living workers.
+# Redis keys that an idle service may keep forever: counters and the names of living workers.
 PERMANENT_KEY_PREFIXES = (
     "sandbox:workers",
     "sandbox:depth:",
@@ -39,7 +39,7 @@ PERMANENT_KEY_PREFIXES = (
 
 
 class Deployment:
-    """`start` before use; `stop` returns what was left behind, in words."""
+    """Call `start` before use. `stop` returns descriptions of what was left behind."""
 
     def __init__(self, home: Path, slots: int = 2, docker_host: str = "", **settings: str) -> None:
         self.home = home
@@ -90,7 +90,7 @@ class Deployment:
         return Redis.from_url(self.environment.get("SANDBOX_REDIS_URL") or f"unix://{self.home}/redis.sock")
 
     def find_pids(self, *words: str) -> list[int]:
-        """Processes of this tree, by words of their command line."""
+        """Return the processes of this tree whose command lines contain these words."""
         assert self._tree is not None
         found = []
         for pid, command in _iterate_commands():
@@ -116,7 +116,7 @@ class Deployment:
         return found
 
     def find_leaked_keys(self) -> list[str]:
-        """What Redis holds that nothing will take out: looked at when there is no more to do."""
+        """Return the Redis keys that would never be removed. Call this when no work is left."""
         with self.connect_redis() as redis:
             return [
                 key.decode()
@@ -125,14 +125,14 @@ class Deployment:
             ]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> list[str]:
-        """End the tree; then what is left of it."""
+        """Stop the tree and return what is left of it."""
         if self._tree is None:
             return []
         self._tree.send_signal(number)
         self._tree.wait(STOP_TIMEOUT_S)
         self._tree = None
         with suppress(AssertionError):
-            wait_until(lambda: not self.find_leftovers(), "nothing is left", 20.0)
+            wait_until(lambda: not self.find_leftovers(), "nothing is left behind", 20.0)
         leftovers = self.find_leftovers()
         self._docker.close()
         return leftovers
@@ -140,7 +140,7 @@ class Deployment:
     def find_leftovers(self) -> list[str]:
         mounts = Path("/proc/self/mounts").read_text().splitlines()
         inside = [line for line in mounts if f" {self.home}/" in line]
-        # A process of ours has our home in its environment or its command line.
+        # Every process of the service has the home folder in its environment or its command line.
         processes = [f"process {pid}: {text[:120]}" for pid, text in _iterate_environments() if str(self.home) in text]
         places = (get_fallback_folder(self.home), get_temporary_folder(self.home))
         folders = [str(path) for place in places if place.is_dir() for path in place.iterdir()]
@@ -151,7 +151,7 @@ class Deployment:
 def run_deployment(
     slots: int = 2, docker_host: str = "", home: Path | None = None, **settings: str
 ) -> Iterator[Deployment]:
-    """A service that is up; whatever happens, it is down afterwards."""
+    """Run a service, which is always stopped afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     deployment = Deployment(folder / "home" if home is None else home, slots, docker_host, **settings)
     deployment.home.mkdir(exist_ok=True)
@@ -194,7 +194,7 @@ def _read_parent(pid: int) -> int:
 
 
 def find_descendants(pid: int) -> list[int]:
-    """Children first, then theirs."""
+    """Return the children of a process, then their children, and so on."""
     parents: Mapping[int, int] = {each: _read_parent(each) for each, _ in _iterate_commands()}
     found, level = [], [pid]
     while level:

@@ -1,4 +1,4 @@
-"""Where a stage stands: in a folder, on a file system that can be full, across a network, on an engine to kill."""
+"""The environments of a deployment: a folder, a file system that can be full, a network, or an engine to kill."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def deploy_plain(folder: Path) -> Iterator[Deployment]:
 
 @contextmanager
 def deploy_on_tmpfs(folder: Path) -> Iterator[Deployment]:
-    """The home is a small file system of its own."""
+    """Deploy with a small file system as the home folder."""
     home = folder / "home"
     home.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={TMPFS_SIZE},mode=700", "tmpfs", str(home)], check=True)
@@ -46,7 +46,7 @@ def deploy_on_tmpfs(folder: Path) -> Iterator[Deployment]:
 
 
 class OwnEngine:
-    """A Docker engine of its own: data, state, socket and containerd apart from the machine's."""
+    """A separate Docker engine: its data, state, socket and containerd are not those of the machine's engine."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -74,7 +74,7 @@ class OwnEngine:
         wait_until(self._is_answering, "the engine answers", ENGINE_TIMEOUT_S)
 
     def load(self, tags: Sequence[str]) -> None:
-        """Copy images over from the machine's engine."""
+        """Copy images from the machine's engine."""
         saved = subprocess.Popen(["docker", "save", *tags], stdout=subprocess.PIPE)
         subprocess.run(["docker", "--host", self.host, "load"], stdin=saved.stdout, check=True, capture_output=True)
         assert saved.wait() == 0
@@ -131,7 +131,7 @@ def deploy_on_own_engine(folder: Path) -> Iterator[Deployment]:
 
 
 def kill_dockerd(deployment: Deployment) -> None:
-    """For three seconds there is no engine, nor a box; the machine's init starts the engine again."""
+    """Kill the engine and all boxes for three seconds; then the machine's init restarts the engine."""
     supervisors = [int(box.attrs["State"]["Pid"]) for box in deployment.list_boxes()]
     _engine[0].kill()
     for pid in filter(None, supervisors):
@@ -146,7 +146,7 @@ def kill_containerd(deployment: Deployment) -> None:
 
 
 class NetworkLink:
-    """A network namespace with one link to this machine."""
+    """A network namespace with a single link to this machine."""
 
     def __init__(self) -> None:
         self.name = f"chaos{os.getpid() % 10_000}"
@@ -183,7 +183,7 @@ _link: list[NetworkLink] = []
 
 @contextmanager
 def deploy_across_network(folder: Path) -> Iterator[Deployment]:
-    """Redis over TCP; two workers in this machine's network, and two more beyond a cable."""
+    """Deploy with Redis over TCP, two workers in this machine's network, and two more behind a link."""
     link = NetworkLink()
     link.create()
     redis = subprocess.Popen(
@@ -233,7 +233,7 @@ def _run_remote_workers(deployment: Deployment, link: NetworkLink, url: str) -> 
         )
     try:
         wait_until(
-            lambda: len(deployment.connect_redis().zrange("sandbox:workers", 0, -1)) >= 4, "all workers are there"
+            lambda: len(deployment.connect_redis().zrange("sandbox:workers", 0, -1)) >= 4, "all workers are ready"
         )
         yield
     finally:
@@ -242,7 +242,7 @@ def _run_remote_workers(deployment: Deployment, link: NetworkLink, url: str) -> 
 
 
 def cut_network(deployment: Deployment) -> None:
-    """Longer than a lease; the engine beyond the cable is still there, Redis is not."""
+    """Cut the link for longer than a lease. The workers behind it still reach their engine, but not Redis."""
     _link[0].cut()
     time.sleep(NETWORK_DOWN_S)
     _link[0].restore()

@@ -1,6 +1,6 @@
-"""The faults: each breaks something of a staged service, waits as long as the fault lasts, and heals it.
+"""The faults: each breaks a part of a deployed service, waits, and repairs it.
 
-A fault returns when it is healed; what heals by itself (a process that its parent starts again) is healed at once.
+A fault returns when it is repaired. A process that its parent restarts counts as repaired at once.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ TIGHT_LIMIT_BYTES = 16 << 10
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`needs` names what the stage must be: plain, tmpfs (a home that can be full), net (a worker across a network), or
-    engine (one of its own)."""
+    """`needs` is the required environment: plain, tmpfs (a home that can be full), net (a worker across a network), or
+    engine (a separate one).
+    """
 
     name: str
     description: str
@@ -68,7 +69,7 @@ def kill_containers(deployment: Deployment) -> None:
 
 
 def stop_worker(deployment: Deployment) -> None:
-    """Longer than its lease: its envelopes run elsewhere, and then it wakes."""
+    """Pause a worker for longer than its lease, so that its batches run elsewhere, then resume it."""
     pid = random.choice(deployment.worker_pids)
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -86,7 +87,7 @@ def restart_redis(deployment: Deployment) -> None:
 
 
 def fill_disk(deployment: Deployment) -> None:
-    """The home's file system takes no byte more, for some seconds."""
+    """Fill the file system of the home folder for some seconds."""
     filler = deployment.home / "filler"
     try:
         with filler.open("wb", buffering=0) as file, suppress(OSError):
@@ -101,7 +102,7 @@ def fill_disk(deployment: Deployment) -> None:
 
 
 def take_memory(deployment: Deployment) -> None:
-    """The kernel kills a worker for want of memory, as it does on a machine that has none left."""
+    """Make the kernel kill a worker for lack of memory, as on a machine without any left."""
     group = MEMORY_CGROUP_ROOT / f"chaos-{os.getpid()}"
     group.mkdir()
     victim = random.choice(deployment.worker_pids)
@@ -120,7 +121,7 @@ QUICK_FAULTS = (
     Fault("kill-worker", "kill -9 of a worker", kill_worker),
     Fault("kill-containers", "kill of every container", kill_containers),
     Fault("stop-worker", "SIGSTOP of a worker for three leases, then SIGCONT", stop_worker),
-    Fault("restart-redis", "kill -9 of Redis, which starts again with what it kept", restart_redis),
+    Fault("restart-redis", "kill -9 of Redis, which restarts with its saved data", restart_redis),
 )
 PLAIN_FAULTS = (
     *QUICK_FAULTS,

@@ -1,4 +1,4 @@
-"""A steady load of real submissions, each of which is followed to its end."""
+"""A steady load of real submissions, each of which is tracked to its end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sandbox.schema import JobStatus
 CLIENTS = 6
 PAUSE_S = 0.15
 ANSWER_TIMEOUT_S = 90.0
-# More patient than a fault is long, and not so patient that coming back is measured late.
+# Retry for longer than any fault lasts, but often enough to measure the recovery time.
 RETRIES = Retries(attempts=60, max_delay_s=0.5)
 SLOW_EVERY = 10
 SLOW_S = 0.4
@@ -24,7 +24,7 @@ SLOW_S = 0.4
 
 @dataclass
 class Tally:
-    """What became of every submission. `wrong` tells of results that are not what their program printed."""
+    """The outcome of every submission. `wrong` describes results that differ from the program's output."""
 
     accepted: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
@@ -35,13 +35,13 @@ class Tally:
     refused: int = 0
 
     def compute_rate_after(self, moment: float, window_s: float = 1.0) -> float:
-        """Results a second in the window that begins at `moment` (of the monotonic clock)."""
+        """Return results per second in the window that begins at `moment` (monotonic clock)."""
         ended = sorted(self.finished_at)
         count = bisect.bisect(ended, moment + window_s) - bisect.bisect(ended, moment)
         return count / window_s
 
     def compute_recovery_s(self, healed_at: float, usual_rate: float) -> float | None:
-        """Seconds from `healed_at` to the first second that brought half of the usual rate; None for never."""
+        """Return the seconds from `healed_at` until a second with half of the usual rate; None if there is none."""
         for at in sorted(each for each in self.finished_at if each >= healed_at):
             if self.compute_rate_after(at - 0.001) >= usual_rate / 2:
                 return at - healed_at
@@ -49,7 +49,7 @@ class Tally:
 
 
 class Load:
-    """Clients that submit and wait, every second one of them for a kept job. A context manager."""
+    """Clients that submit and wait; every second one submits durable jobs. A context manager."""
 
     def __init__(self, url: str, clients: int = CLIENTS, pause_s: float = PAUSE_S, api_key: str = "") -> None:
         self.tally = Tally()
@@ -70,7 +70,7 @@ class Load:
         self.stop()
 
     def stop(self) -> None:
-        """Submit no more, and wait until everything submitted has come to an end."""
+        """Stop submitting, and wait until all submissions have ended."""
         self._stop.set()
         for thread in self._threads:
             if thread.is_alive():
@@ -78,7 +78,7 @@ class Load:
                 assert not thread.is_alive(), "a client still waits"
 
     def measure_rate(self, seconds: float) -> float:
-        """Results a second, taken from the next `seconds`."""
+        """Measure results per second over the next `seconds`."""
         began = time.monotonic()
         time.sleep(seconds)
         return self.tally.compute_rate_after(began, seconds)

@@ -1,4 +1,4 @@
-"""One trial: a fault under load, and what must be true afterwards."""
+"""A scenario: a fault under load, and the checks afterwards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_RECOVERY_S = 10.0
 
 @dataclass
 class ScenarioResult:
-    """What one fault came to."""
+    """The outcome of one fault."""
 
     fault: Fault
     tally: Tally
@@ -30,17 +30,17 @@ class ScenarioResult:
 
     @property
     def failures(self) -> list[str]:
-        """What is not as it must be."""
+        """Return descriptions of all failed checks."""
         tally = self.tally
         failures = [*(f"lost: {each}" for each in tally.lost), *(f"wrong: {each}" for each in tally.wrong)]
         if sum(tally.statuses.values()) != tally.accepted:
             failures.append(f"{tally.accepted} accepted, {sum(tally.statuses.values())} results")
         if self.recovery_s is None or self.recovery_s > MAX_RECOVERY_S:
-            failures.append(f"throughput is back after {self.recovery_s} s")
+            failures.append(f"throughput recovered after {self.recovery_s} s")
         return failures + [f"left behind: {each}" for each in self.leftovers]
 
     def format_row(self) -> str:
-        """A line of the report's table."""
+        """Return a row of the report's table."""
         back = "never" if self.recovery_s is None else f"{self.recovery_s:.1f} s"
         lost = len(self.tally.lost) + len(self.tally.wrong)
         leftovers = "; ".join(self.leftovers) or "nothing"
@@ -51,7 +51,7 @@ HEADER = "| Fault | Accepted | Lost or wrong | Throughput back after | Left behi
 
 
 def run_scenario(fault: Fault, deployment: Deployment) -> ScenarioResult:
-    """Strike under load. The stage goes on; what the fault left in Redis is looked at when nothing is to do."""
+    """Inject a fault under load. The deployment keeps running; Redis is checked when no work is left."""
     with Load(deployment.url) as load:
         time.sleep(WARM_UP_S)
         usual = load.measure_rate(MEASURED_S)
@@ -69,6 +69,6 @@ def run_scenario(fault: Fault, deployment: Deployment) -> ScenarioResult:
         leftovers = [f"Redis key {key}" for key in deployment.find_leaked_keys()]
         return not leftovers
 
-    with suppress(AssertionError):  # what is left is told by the trial
+    with suppress(AssertionError):  # the scenario reports what is left
         wait_until(is_settled, "Redis is empty", 20.0)
     return ScenarioResult(fault, load.tally, usual, recovery_s, leftovers)

@@ -1,4 +1,4 @@
-"""Full load for a long time: memory, descriptors, containers, processes and Redis keys, looked at every few seconds."""
+"""Full load for a long time, sampling memory, descriptors, containers, processes and Redis keys."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.chaos.load import Load
 
 SAMPLES = 30
 CLIENTS = 6
-# Sockets and cgroup files a worker holds open of each box, of which there are more while one is replaced.
+# Sockets and cgroup files that a worker holds open per box. There is an extra box while one is replaced.
 DESCRIPTORS_PER_BOX = 11
-# The first fifth fills caches; after it nothing may grow by more than this share and these absolute numbers.
+# The first fifth fills caches. After it, nothing may grow by more than this share and these absolute numbers.
 MAX_GROWTH_FRACTION = 0.10
 MAX_GROWTH = {
     "memory_mb": 12.0,
@@ -30,7 +30,7 @@ MAX_GROWTH = {
 
 @dataclass(frozen=True)
 class Sample:
-    """What the whole tree holds at one time."""
+    """The resources of the whole process tree at one time."""
 
     elapsed_s: float
     results: int
@@ -57,7 +57,7 @@ HEADER = (
 
 
 def run_soak(deployment: Deployment, seconds: float) -> Iterator[Sample]:
-    """Looks, evenly over the time."""
+    """Yield samples at even intervals."""
     began = time.monotonic()
     with Load(deployment.url, clients=CLIENTS, pause_s=0.02) as load:
         for number in range(1, SAMPLES + 1):
@@ -83,7 +83,7 @@ def _take_sample(deployment: Deployment, load: Load, seconds: float) -> Sample:
 
 
 def find_growth(samples: list[Sample]) -> list[str]:
-    """What grew after the first fifth: the mean of the last third against that of the second."""
+    """Return what grew after the first fifth: compares the mean of the last third with that of the second."""
     steady = samples[len(samples) // 5 :]
     third = len(steady) // 3
     grown = []

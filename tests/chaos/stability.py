@@ -1,4 +1,4 @@
-"""The corpus judged on a quiet machine and on one with eight times more work than cores: the verdicts are the same."""
+"""The corpus gets the same verdicts on a quiet machine and on one with eight busy processes per core."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TIMEOUT_S = 3_000.0
 
 
 def collect_verdicts(deployment: Deployment, problems: Sequence[str] = PROBLEMS) -> dict[str, str]:
-    """The verdict of every program, and of each of its tests."""
+    """Return the verdict of every program and of each of its tests."""
     requests = {f"{problem}/{name}": request for problem in problems for name, request in requests_of(problem).items()}
     with Client(deployment.url, timeout_s=TIMEOUT_S) as client:
         results = client.verify_stream(list(requests.values()))
@@ -30,7 +30,7 @@ def collect_verdicts(deployment: Deployment, problems: Sequence[str] = PROBLEMS)
 
 @contextmanager
 def overload_cpu(factor: int = OVERLOAD_FACTOR) -> Iterator[None]:
-    """So many busy processes for each core."""
+    """Run this many busy processes per core."""
     number = factor * len(os.sched_getaffinity(0))
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(number)]
     try:

@@ -1,6 +1,6 @@
-"""The service under load and under faults: nothing lost, nothing wrong, nothing left behind.
+"""The service under load and faults: no result is lost or wrong, and nothing is left behind.
 
-These are the quick faults; `python -m tests.chaos` has all of them, and what takes long.
+These are the quick faults. `python -m tests.chaos` runs all of them, including the long ones.
 """
 
 from __future__ import annotations
@@ -79,6 +79,6 @@ def test_at_ten_times_the_capacity_it_stays_live_and_refuses_early(images: dict[
     assert overloaded.retry_after == {"1"}
     assert max(overloaded.liveness_times_s) < 2.0
     assert memory_mb < 32
-    # What is accepted waits for what may be queued, and no longer.
+    # An accepted request waits at most for what may be queued.
     capacity = usual.statuses[200] / 2.0
     assert overloaded.p95_s < 3 * (MAX_QUEUED + deployment.slots * 2) / capacity + 1.0

@@ -1,4 +1,4 @@
-"""What a soak takes for growth."""
+"""The soak test recognizes growth."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.chaos.soak import DESCRIPTORS_PER_BOX, Sample, find_growth
 
 
 def build_samples(**late: float) -> list[Sample]:
-    """Thirty looks; the last ten have more of what is named, each by its number."""
+    """Build thirty samples; the last ten have more of the named resources, each by its number."""
     usual = {
         "memory_mb": 340.0,
         "descriptors": 147.0,

@@ -1,4 +1,4 @@
-"""Compose, Kubernetes and systemd files: as their own tools read them, and of one mind with the settings."""
+"""Compose, Kubernetes and systemd files: valid for their own tools, and consistent with the settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OVERLAYS = sorted(path.parent for path in KUBERNETES.glob("overlays/*/kustomizat
 KUSTOMIZATIONS = sorted(KUBERNETES.rglob("kustomization.yaml"))
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 KUBERNETES_VERSION = "1.32"
-FOREIGN_KINDS = {"ScaledObject", "Kustomization", "Component"}  # their schemas are not Kubernetes' own
+FOREIGN_KINDS = {"ScaledObject", "Kustomization", "Component"}  # not part of Kubernetes' schemas
 SETTINGS = {
     f"SANDBOX_{name.upper()}"
     for kind in (config.UpSettings, config.GpuSettings, config.ClientSettings)
@@ -33,7 +33,7 @@ Resource = dict[str, Any]
 
 
 def _run_compose(*files: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`docker compose config`, by the plugin or by Debian's docker-compose; skipped where there is neither."""
+    """Run `docker compose config` with the plugin or docker-compose. Skips the test if neither is installed."""
     plugin = ["docker", "compose"] if shutil.which("docker") else []
     if plugin and subprocess.run([*plugin, "version"], check=False, capture_output=True).returncode:
         plugin = []
@@ -62,7 +62,7 @@ def _load_documents(path: Path) -> list[Resource]:
 
 
 def _build_overlay(overlay: Path) -> list[Resource]:
-    """What kustomize makes of an overlay."""
+    """Return the resources that kustomize builds from an overlay."""
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         pytest.skip("no kubectl here; the files alone are checked")
@@ -118,7 +118,7 @@ def test_every_file_that_compose_mounts_or_builds_from_is_there() -> None:
 
 
 def test_every_setting_in_these_files_is_one() -> None:
-    """What would be set and never read is a mistake: in compose, in pods and in units."""
+    """A setting that is never read is a mistake, in compose, in pods and in units."""
     found = set()
     for service in yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))["services"].values():
         found |= set(service.get("environment", {}))
@@ -126,9 +126,9 @@ def test_every_setting_in_these_files_is_one() -> None:
         found |= set(re.findall(r"(?:name: |- |key: )(SANDBOX_\w+)", path.read_text(encoding="utf-8")))
     for path in [*UNITS, DEPLOY / "systemd" / "sandbox.env.example"]:
         found |= set(re.findall(r"^(?:#|Environment=)?(SANDBOX_\w+)=", path.read_text(encoding="utf-8"), re.M))
-    ours = {name for name in found if name.startswith("SANDBOX_")}
-    assert len(ours) >= 10
-    assert ours <= SETTINGS
+    sandbox_settings = {name for name in found if name.startswith("SANDBOX_")}
+    assert len(sandbox_settings) >= 10
+    assert sandbox_settings <= SETTINGS
 
 
 @pytest.mark.parametrize("path", KUSTOMIZATIONS, ids=lambda path: path.parent.name)
@@ -158,7 +158,7 @@ def test_a_resource_is_what_kubernetes_takes(path: Path) -> None:
 def test_an_overlay_builds_and_is_what_kubernetes_takes(overlay: Path) -> None:
     resources = _build_overlay(overlay)
     for resource in resources:
-        if resource["kind"] in {"Deployment", "DaemonSet"}:  # what is patched; the rest is checked as it lies there
+        if resource["kind"] in {"Deployment", "DaemonSet"}:  # patched resources; the rest is checked as files
             kubernetes_validate.validate(resource, KUBERNETES_VERSION, strict=True)
     assert {"api", "worker"} <= {name.removesuffix("-on-node") for name, _ in _iterate_pods(resources)}
     assert "deny-all" in _collect_names(resources, "NetworkPolicy")
@@ -174,7 +174,7 @@ def test_programs_run_on_nodes_of_their_own_without_the_clusters_token(overlay: 
         if name.startswith("worker"):
             assert any(each["key"] == "sandbox.io/untrusted" for each in pod["tolerations"])
             assert overlay.name == "laptop" or pod["nodeSelector"] == {"sandbox.io/pool": "untrusted"}
-        if name not in {"gpu-worker", "deliver"}:  # they serve nothing that could be asked
+        if name not in {"gpu-worker", "deliver"}:  # these have no HTTP endpoint
             assert all({"livenessProbe"} <= container.keys() for container in pod["containers"]), name
 
 
@@ -200,7 +200,7 @@ def test_what_scales_the_workers_is_a_metric_that_there_is() -> None:
 
 @pytest.mark.parametrize("name", ["api", "worker"])
 def test_prometheus_may_scrape_every_pod_and_needs_no_key(name: str) -> None:
-    """On the port that the annotation names, which the container opens for metrics and the network policy lets in."""
+    """The annotation, the container and the network policy agree on the port of the metrics."""
     [pod] = [each for each in _load_documents(KUBERNETES / "base" / f"{name}.yaml") if each["kind"] == "Deployment"]
     template = pod["spec"]["template"]
     port = template["metadata"]["annotations"]["prometheus.io/port"]

@@ -1,4 +1,4 @@
-"""What `pip install` gets: a locked set of packages, and a wheel that needs no repository."""
+"""`pip install` gets a locked set of packages, and a wheel that works without the repository."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOCKS = ("requirements.lock", "requirements-test.lock", "requirements-uv.lock")
 
 
 def read_lock(name: str) -> dict[str, str]:
-    """Package -> version of a lock file."""
+    """Return package -> version from a lock file."""
     return dict(re.findall(r"^([a-z0-9._-]+)==([^\s;]+)", (ROOT / name).read_text(), re.MULTILINE))
 
 
@@ -102,7 +102,7 @@ def test_the_wheel_makes_the_same_images_as_the_checkout(wheel: Path, tmp_path: 
 @pytest.mark.docker
 @pytest.mark.usefixtures("images")
 def test_an_installed_wheel_serves_without_the_repository(wheel: Path, tmp_path: Path) -> None:
-    """From `pip install` on: an environment of its own, whose dependencies are this one's."""
+    """Start from `pip install`, in a new environment that borrows this one's dependencies."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
     python = tmp_path / "venv" / "bin" / "python"
     (packages,) = (tmp_path / "venv").glob("lib/python*/site-packages")

@@ -1,4 +1,4 @@
-"""What brings packages: uv where it is there, with what pip was told, and pip where uv is missing or fails."""
+"""The package installer uses uv with pip's settings if available, and pip if uv is missing or fails."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_pip_comes_after_uv_and_alone_where_there_is_none(packages: ModuleType, 
 
 
 def test_a_package_gets_into_the_environment_also_when_uv_fails(tmp_path: Path) -> None:
-    """A wheel of nothing, from a folder: no index is asked."""
+    """Install an empty wheel from a folder, so that no index is needed."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "other")], check=True)
     source = tmp_path / "nothing"
     source.mkdir()

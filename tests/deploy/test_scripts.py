@@ -1,4 +1,4 @@
-"""The two commands: their steps ask first, say what they do, and say what to do when they fail."""
+"""The two commands: each step checks first, says what it does, and says what to do when it fails."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((ROOT / "deploy").glob("*.sh"))
 
-# Stands in for the interpreter of the virtual environment and for the console script: writes down how it was called.
+# Replaces the virtual environment's interpreter and the console script, and records how it is called.
 STUB = """#!/bin/sh
 printf '%s\\n' "$(basename "$0") $*" >>"$CALLS"
 case "$*" in
@@ -24,7 +24,7 @@ esac
 
 
 class Machine:
-    """A checkout with our scripts and an environment of stubs."""
+    """A checkout with the deployment scripts, and an environment of stubs."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "checkout"

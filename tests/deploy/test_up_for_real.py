@@ -1,4 +1,4 @@
-"""The first command of the README, run as it stands: from a checkout without an environment to verdicts, and back."""
+"""The README's first command, run unchanged: from a checkout without an environment to verdicts, and back."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def checkout(docker_client: docker.DockerClient, images: dict[str, str]) -> Iter
     assert images
     if os.geteuid() != 0:
         pytest.skip("up.sh may have to install packages, which needs root")
-    with tempfile.TemporaryDirectory(prefix="up-") as folder:  # short, for a socket's path has at most 107 bytes
+    with tempfile.TemporaryDirectory(prefix="up-") as folder:  # short: a socket path has at most 107 bytes
         made = Checkout(Path(folder))
         yield made
         made.run_up("stop")

@@ -1,4 +1,4 @@
-"""A GPU worker as a process of its own, on the real queue, with a scripted server for a model and the real service."""
+"""A GPU worker in a separate process, with the real queue and service, and a scripted server in place of a model."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class GpuHost:
     workers: list[subprocess.Popen[bytes]]
 
     def write_script(self, **fields: Any) -> None:
-        """What the scripted server answers from its next start on."""
+        """Set the answers of the scripted server from its next start on."""
         (self.directory / "script.json").write_text(json.dumps(fields), encoding="utf-8")
 
     def start_worker(self, **settings: str) -> subprocess.Popen[bytes]:
-        """Start a worker; it takes jobs as soon as it is up."""
+        """Start a worker, which takes jobs as soon as it is up."""
         with (self.directory / "worker.log").open("ab") as log:
             worker = subprocess.Popen(
                 [sys.executable, "-m", "sandbox", "gpu-worker-share", "--share", "0"],
@@ -62,7 +62,7 @@ class GpuHost:
         return job
 
     def wait_until(self, job_id: str, holds: Callable[[GpuJob], object], patience_s: float = TIMEOUT_S) -> GpuJob:
-        """The job as soon as something holds of it."""
+        """Return the job as soon as the condition holds."""
         deadline = time.monotonic() + patience_s
         while True:
             job = self.client.job(job_id)
@@ -89,7 +89,7 @@ class GpuHost:
 
 @pytest.fixture(scope="module")
 def url(live_service: Service) -> Iterator[str]:
-    """The service over HTTP, as a worker's children need it."""
+    """The service over HTTP, as needed by a worker's child processes."""
     with serve_in_thread(create_app(ApiSettings(), live_service)) as url:
         yield url
 

@@ -1,9 +1,9 @@
 """An OpenAI-compatible server that answers from a script: `python -m tests.gpu.scripted_server --model M --port N ...`.
 
-With vLLM's options, so that it stands in for vLLM's server where there is no model. The script is a JSON file: prompts
-(the last message's text) to the completions that are given in turn; a prompt that is not there gets `default`'s.
-`delay_s` is what an answer takes, `die_after` how many requests it answers before it ends as one that crashed,
-`no_start` what it prints instead of starting.
+It takes vLLM's options and replaces vLLM's server where there is no model. The script is a JSON file that maps prompts
+(the text of the last message) to the completions to return in turn. Unknown prompts get the completions of `default`.
+`delay_s` is the delay of each answer, `die_after` the number of requests before a simulated crash, and `no_start` the
+text to print instead of starting.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 
 class Script:
-    """What is answered, and how often it was asked."""
+    """The answers, and how often each was requested."""
 
     def __init__(self, path: Path) -> None:
         script = json.loads(path.read_text(encoding="utf-8"))
@@ -77,7 +77,7 @@ class ScriptedHandler(BaseHTTPRequestHandler):
         self._send_json({"model": self.server.model, "choices": choices, "usage": usage})
 
     def log_message(self, *_: Any) -> None:
-        """Says nothing of single requests."""
+        """Do not log single requests."""
 
     def _send_json(self, body: dict[str, Any]) -> None:
         data = json.dumps(body).encode()

@@ -1,4 +1,4 @@
-"""What a model's name stands for on a host: never anything outside the pool's folder."""
+"""Names of models resolve to paths inside the pool's folder, and never outside it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.gpu.job_dir import resolve_model
 
 @pytest.fixture
 def pool(tmp_path: Path) -> Path:
-    """A pool's folder, and beside it what no name may reach."""
+    """A pool's folder, with a folder outside it that no name may reach."""
     for model_dir in ("pool/jobs/gpu-1/model", "pool/tiny", "pool/qwen2.5:7b", "outside/model", "pool/model"):
         (tmp_path / model_dir).mkdir(parents=True)
     return tmp_path / "pool"

@@ -1,4 +1,4 @@
-"""Workers take the jobs that their interpreter has the packages for, and say what is missing."""
+"""Workers only take the jobs for which their interpreter has the packages, and report what is missing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def build_settings(home: Path, llm_url: str = "") -> GpuSettings:
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What is made here can be imported by the interpreter."""
+    """A folder whose contents the interpreter can import."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     return tmp_path
 
@@ -42,7 +42,7 @@ def test_one_of_two_trainers_is_enough_and_a_service_elsewhere_needs_nothing(pac
 
 def test_what_works_is_kept_and_a_worker_without_work_is_an_error() -> None:
     assert select_working_lanes(LANES, {TRAINING_LANE: "no trl"}) == (SERVING_LANE,)
-    with pytest.raises(InfrastructureError, match=r"lanes gpu-train could do no job: no trl\. Run pip install"):
+    with pytest.raises(InfrastructureError, match=r"lanes gpu-train cannot run any job: no trl\. Run pip install"):
         select_working_lanes([TRAINING_LANE], {TRAINING_LANE: "no trl"})
 
 
@@ -61,5 +61,5 @@ def test_the_command_ends_at_once_where_no_job_could_be_done(tmp_path: Path) -> 
     command = [sys.executable, "-m", "sandbox", "gpu-worker", "--gpus", "0"]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1
-    assert "a worker for the lanes gpu, gpu-train could do no job" in ended.stderr
+    assert "a worker for the lanes gpu, gpu-train cannot run any job" in ended.stderr
     assert "no_such_engine" in ended.stderr

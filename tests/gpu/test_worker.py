@@ -1,4 +1,4 @@
-"""A GPU worker end to end: its engine a scripted server, its verdicts the real service's."""
+"""A GPU worker end to end: the engine is a scripted server, and the verdicts come from the real service."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _build_generate_request(prompts: int = 2, n: int = 2, **more: Any) -> dict[s
 
 
 def _fetch_events(url: str, job_id: str, last: str = "") -> list[tuple[str, dict[str, Any]]]:
-    """Kind and data of every event of an ended job."""
+    """Return the kind and data of every event of an ended job."""
     headers = {"Last-Event-ID": last} if last else {}
     blocks = httpx.get(f"{url}/jobs/{job_id}/events", headers=headers, timeout=30).text.strip().split("\n\n")
     parsed = [dict(line.split(": ", 1) for line in block.splitlines()) for block in blocks]
@@ -57,7 +57,7 @@ def test_completions_come_as_events_with_their_verdicts(host: GpuHost, url: str)
 
 
 def test_verdicts_are_there_before_the_last_tokens_are(host: GpuHost) -> None:
-    """Four requests at a time of half a second each: the first ones' programs run long before the last are drawn."""
+    """With four concurrent requests of half a second each, the first programs run long before the last completions."""
     host.write_script(default=[RIGHT], delay_s=0.5)
     host.start_worker(SANDBOX_LLM_REQUESTS="4")
     job = host.wait_until_ended(
@@ -128,9 +128,9 @@ def test_the_job_of_a_killed_worker_goes_on_in_another_and_tells_nothing_twice(h
     assert ended.result is not None
     assert (ended.result["completions"], ended.result["verdicts"], ended.result["pass_rate"]) == (12, 12, 0.0)
     assert ended.result["resumed_from"] > 2
-    told = _fetch_events(url, job.id)
+    events = _fetch_events(url, job.id)
     for event in ("completion", "verdict"):
-        assert sorted(data["prompt"] for kind, data in told if kind == event) == list(range(12))
+        assert sorted(data["prompt"] for kind, data in events if kind == event) == list(range(12))
 
 
 def test_a_gpu_is_lent_to_one_worker_at_a_time_and_says_to_whom(host: GpuHost) -> None:
@@ -147,7 +147,7 @@ def test_a_gpu_is_lent_to_one_worker_at_a_time_and_says_to_whom(host: GpuHost) -
 def test_a_worker_whose_gpu_is_anothers_by_now_leaves_its_job_and_ends(
     host: GpuHost, redis_server: RedisServer
 ) -> None:
-    """As one that could not reach Redis for longer than its lease."""
+    """The same happens to a worker that could not reach Redis for longer than its lease."""
     host.write_script(default=[WRONG], delay_s=0.3)
     worker = host.start_worker(SANDBOX_GPUS="7", SANDBOX_LLM_REQUESTS="1")
     job = host.client.start("generate", _build_generate_request(200))
@@ -166,8 +166,8 @@ def test_a_worker_whose_gpu_is_anothers_by_now_leaves_its_job_and_ends(
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"model": "../../etc"}, "leads out of SANDBOX_GPU_FOLDER"),
-        ({"model": "job:none"}, "made no model"),
+        ({"model": "../../etc"}, "is outside SANDBOX_GPU_FOLDER"),
+        ({"model": "job:none"}, "has no model"),
         ({"gpus": 2}, "needs 2 GPUs"),
     ],
 )
@@ -201,7 +201,7 @@ def test_a_model_that_the_engine_cannot_find_fails_the_job_at_once_and_other_fai
     log = (host.directory / "pool" / "engine-cpu.log").read_text(encoding="utf-8")
     assert log.count(words.splitlines()[0]) == starts
     if starts == 1:
-        assert job.error == f"model: the engine finds no 'm': {MODEL_NOT_FOUND}"
+        assert job.error == f"model: the engine cannot find 'm': {MODEL_NOT_FOUND}"
 
 
 @pytest.mark.parametrize(("broken", "score"), [(False, 1.0), (True, 0.0)])

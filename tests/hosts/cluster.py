@@ -1,4 +1,4 @@
-"""Redis and the API on one host, `sandbox worker` on others, and a load whose every answer is checked."""
+"""Redis and the API on one host, `sandbox worker` on others, and a load that checks every answer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Process = subprocess.Popen[bytes]
 
 
 class Cluster:
-    """A context manager; `join` makes a host a worker's."""
+    """A cluster, used as a context manager; `join` starts a worker on a host."""
 
     def __init__(self, network: Network, folder: Path) -> None:
         self.network = network
@@ -80,25 +80,25 @@ class Cluster:
         return Client(f"http://{self.network.build_address(0)}:8080", api_key=self.key.key)
 
     def join(self, host: int) -> None:
-        """What an operator types on a second host, and nothing more."""
+        """Run exactly what an operator types on a second host."""
         command = [sys.executable, "-m", "sandbox", "worker", "--slots", "1", "--redis", self.build_redis_url(host)]
         self._workers[host] = self._start(f"host{host}", self.network.build_host_command(host, *command), keep=False)
         wait_until(lambda: self.count_results_by_slot(host), f"host {host} has joined", TIMEOUT_S)
 
     def drain(self, host: int) -> int:
-        """SIGTERM; the exit code."""
+        """Send SIGTERM to a host's worker and return its exit code."""
         worker = self._workers.pop(host)
         worker.send_signal(signal.SIGTERM)
         return worker.wait(TIMEOUT_S)
 
     def kill(self, host: int) -> None:
-        """As if the power were gone."""
+        """Kill a host's processes, as in a power failure."""
         worker = self._workers.pop(host)
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
 
     def count_results_by_slot(self, host: int) -> dict[str, int]:
-        """Slots of this host that are heard of, and how many results each has made."""
+        """Return the reporting slots of this host, and the number of results of each."""
         parent = self._workers[host].pid
         there = [slot for slot in self.client.live().slots if slot.state != "silent"]
         return {slot.name: slot.done for slot in there if _read_parent(int(slot.name.split("-")[-2])) == parent}
@@ -143,7 +143,7 @@ class Cluster:
 
 
 class Load:
-    """Batches one after another, awaited and kept ones in turn; leaving it asserts that every one came out right."""
+    """Batches one after another, awaited and durable in turn. Leaving the context asserts all results are right."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster

@@ -1,4 +1,4 @@
-"""Hosts as network namespaces: each has a cable to the hub, where Redis and the API are, and to nobody else."""
+"""Hosts as network namespaces. Each has one cable to the hub, where Redis and the API run, and to nothing else."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import subprocess
 from dataclasses import dataclass, field
 from types import TracebackType
 
-TEST_NETWORK_PREFIX = "198.18"  # RFC 2544: addresses of test networks, routed nowhere
+TEST_NETWORK_PREFIX = "198.18"  # RFC 2544: addresses for test networks, never routed
 
 
 def find_obstacle() -> str:
-    """Why this machine can have no such network; empty when it can."""
+    """Return why this machine cannot create network namespaces; empty if it can."""
     if os.geteuid():
         return "network namespaces need root"
     if not (shutil.which("ip") and shutil.which("nsenter")):
@@ -25,7 +25,7 @@ def find_obstacle() -> str:
 
 @dataclass
 class Network:
-    """A hub and hosts; a context manager that leaves no namespace behind. Cable 0 leads to the machine we are on."""
+    """A hub and hosts; a context manager that leaves no namespace behind. Cable 0 leads to this machine."""
 
     hosts: int
     _prefix: str = field(default_factory=lambda: f"sbx{os.getpid()}")
@@ -44,7 +44,7 @@ class Network:
             subprocess.run(["ip", "netns", "delete", name], check=False)
 
     def build_address(self, number: int) -> str:
-        """The hub's address at the hub's end of a host's cable."""
+        """Return the address of the hub's end of a host's cable."""
         return f"{TEST_NETWORK_PREFIX}.{number}.1"
 
     def build_hub_command(self, *command: str) -> list[str]:
@@ -54,7 +54,7 @@ class Network:
         return ["nsenter", f"--net=/run/netns/{self._name_host(number)}", *command]
 
     def cut(self, number: int) -> None:
-        """Nothing comes or goes on this cable, and nobody is told."""
+        """Cut a cable silently, so that no end is notified."""
         self._run_ip("-n", self._hub, "link", "set", f"cable{number}", "down")
 
     def restore(self, number: int) -> None:

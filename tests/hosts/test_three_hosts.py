@@ -1,4 +1,4 @@
-"""Three hosts as network namespaces, under load: a host joins, is drained, dies, loses its cable; nothing is lost."""
+"""Three hosts as network namespaces under load: one joins, drains, dies and loses its cable; no result is lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIRST, SECOND = 1, 2
 
 @pytest.fixture(scope="module")
 def cluster(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """The hub with Redis and API, and the first host at work; the second is there and idle."""
+    """The hub with Redis and the API, the first host with a worker, and a second, idle host."""
     assert images
     if reason := find_obstacle():
         pytest.skip(reason)
@@ -44,7 +44,7 @@ def test_a_host_joins_by_one_command_and_drained_it_ends_what_it_runs_and_is_gon
         cluster.join(SECOND)
         _wait_until_host_works(cluster, SECOND)
         assert cluster.drain(SECOND) == 0
-        # It signed off: a slot that did not would be listed as silent for ten leases. A view is up to a second old.
+        # It signed off: otherwise its slot would be listed as silent for ten leases. The view is up to a second old.
         wait_until(lambda: len(cluster.client.live().slots) == 1, "the host is gone from the view", 3 * LEASE_S)
         _wait_until_host_works(cluster, FIRST)
     _wait_until_nothing_left(cluster)

@@ -1,1 +1,1 @@
-"""Every language of the table, run for real."""
+"""Every language of the table, tested in real boxes."""

@@ -1,6 +1,6 @@
-"""The self-test programs: for each language and verdict one that gets that verdict, all for the same little problem.
+"""The self-test programs: one program per language and verdict, all for the same small problem.
 
-Input: a count and, in the next line, so many numbers. Output: their sum.
+Input: a count, and that many numbers on the next line. Output: their sum.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sandbox.runner.contract import Limits, Verdict
 FOLDER = Path(__file__).parent / "programs"
 STDIN = b"3\n10 20 12\n"
 EXPECTED = b"42\n"
-# These run the programs of another language.
+# Languages that use the programs of another language.
 SHARED_PROGRAMS = {"pypy": "python", "cpp17": "cpp", "cpp20": "cpp"}
 LIMITS = {
     Verdict.TIME_LIMIT_EXCEEDED: Limits(cpu_time_s=1.0, wall_time_s=30.0),
@@ -22,7 +22,7 @@ LIMITS = {
 
 
 def list_verdicts(language: str) -> set[Verdict]:
-    """The verdicts a program of that language can get: what is not compiled has no compile_error."""
+    """Return the verdicts that a program of this language can get: without compilation there is no compile_error."""
     verdicts = {
         Verdict.ACCEPTED,
         Verdict.WRONG_ANSWER,

@@ -1,6 +1,6 @@
-"""What a language costs before its program does anything: `python -m tests.languages.start_up [LANGUAGE...]`.
+"""Measure the start-up cost of languages: `python -m tests.languages.start_up [LANGUAGE...]`.
 
-Prints the rows of the table in `sandbox/docs/languages.md`. To be run on a machine that does nothing else.
+Prints the rows of the table in `sandbox/docs/languages.md`. Run it on an otherwise idle machine.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BUILDS = 3
 
 
 def measure_row(box: Box, language: Language) -> str:
-    """The language's row: the medians of a one-line program's runs and builds, in milliseconds."""
+    """Return a language's row: median times of runs and builds of a one-line program, in milliseconds."""
     program = language.build_program(self_tests.read_source(language.name, Verdict.WRONG_ANSWER))
     outcomes = [outcome for _ in range(BUILDS) if (outcome := box.load(program)) is not None]
     assert all(outcome.ended_well for outcome in outcomes), outcomes

@@ -1,4 +1,4 @@
-"""Each language's self-test programs, one for each verdict, run in a real box and judged.
+"""Run each language's self-test programs, one per verdict, in a real box and judge them.
 
 Images that are built on demand take gigabytes and minutes: SANDBOX_TEST_ALL_IMAGES=1 builds and tests them.
 """
@@ -25,7 +25,7 @@ NeedsImage = Callable[[str], None]
 
 @pytest.fixture(scope="session")
 def needs_image(docker_client: docker.DockerClient, images: dict[str, str]) -> NeedsImage:
-    """Skips a test whose image is built on demand, unless all are wanted."""
+    """Skips a test whose image is built on demand, unless all images are wanted."""
 
     def check(name: str) -> None:
         if name in images:
@@ -46,7 +46,7 @@ def _build_cases() -> Sequence[object]:
     return cases
 
 
-@pytest.mark.timeout(1_800)  # with the building of an image
+@pytest.mark.timeout(1_800)  # includes building an image
 @pytest.mark.parametrize(("name", "verdict"), _build_cases())
 def test_a_program_gets_its_verdict(slot: Slot, needs_image: NeedsImage, name: str, verdict: Verdict) -> None:
     language = languages.get_language(name)

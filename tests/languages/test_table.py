@@ -1,4 +1,4 @@
-"""The table of languages, the page about it and the images say the same, and what comes from the table is right."""
+"""The table of languages agrees with its documentation and the images, and what is derived from it is right."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MILLISECONDS = re.compile(r"\d+(\.\d)?")
 
 
 def read_rows(heading: str) -> Iterator[list[str]]:
-    """The cells of the page's table whose first heading that is."""
+    """Yield the cells of the page's table with this first heading."""
     lines = iter(PAGE.read_text().splitlines())
     for line in lines:
         if line.startswith(f"| {heading} "):
@@ -50,7 +50,7 @@ def test_the_page_tells_of_every_image() -> None:
 
 @pytest.mark.parametrize("image", [*IMAGES, *ON_DEMAND_IMAGES])
 def test_the_images_begin_and_end_alike(image: str) -> None:
-    """So that they share layers, and a mend of one is a mend of all."""
+    """They share layers this way, and a fix of one applies to all."""
     dockerfile, python = ((ROOT / "images" / name / "Dockerfile").read_text() for name in (image, "python"))
     begins = python[python.index("ARG BASE") : python.index("# Libraries.")]
     ends = python[python.index("# The runner comes last") :]

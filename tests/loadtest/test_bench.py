@@ -1,4 +1,4 @@
-"""The whole benchmark, small, against a real service of its own."""
+"""The whole benchmark at a small scale, against a real temporary service."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_what_cannot_be_meant_is_refused(wrong: list[str], capsys: pytest.Captur
 
 
 class FakeSide:
-    """A side that fails so, or does not."""
+    """A side that fails with this error, or succeeds."""
 
     def __init__(self, name: str, failure: Exception | None = None) -> None:
         self.name = name
@@ -56,7 +56,7 @@ class FakeSide:
 
 def test_a_peer_that_cannot_run_a_workload_is_left_out_of_it_and_told() -> None:
     big_io = find_workload("W7 big-io")
-    cuts = FakeSide("sandbox-fusion", WrongVerdict("wrong_answer where accepted is right, of\nprint(1)"))
+    cuts = FakeSide("sandbox-fusion", WrongVerdict("got wrong_answer, expected accepted, for\nprint(1)"))
     fails = FakeSide("code-judge", MeasurementFailed("code-judge failed: internal_error"))
     sides: list[Side] = [FakeSide(SANDBOX), cuts, fails, FakeSide(BARE)]
     left_out: list[str] = []
@@ -64,7 +64,7 @@ def test_a_peer_that_cannot_run_a_workload_is_left_out_of_it_and_told() -> None:
     able = warm_up_sides(big_io, sides, Plan([big_io]), left_out, said.append)
     assert [side.name for side in able] == [SANDBOX, BARE]
     assert left_out == [
-        "W7 big-io: sandbox-fusion: wrong_answer where accepted is right",
+        "W7 big-io: sandbox-fusion: got wrong_answer, expected accepted",
         "W7 big-io: code-judge: code-judge failed: internal_error",
     ]
     assert said[1:] == left_out
@@ -91,7 +91,7 @@ def test_bench_measures_a_service_of_its_own_and_leaves_nothing(
     options = "--workloads W1 --rounds 1 --seconds 1 --slots 1 --no-docker-run --no-curve --no-plots"
     code = main(["bench", *options.split(), "--out", str(tmp_path)])
     shown = capsys.readouterr().out
-    assert code in {0, 1}, shown  # a busy machine may miss a floor; that is what 1 says
+    assert code in {0, 1}, shown  # 1 means a missed floor, which happens on a busy machine
     rows = {(row["workload"], row["side"]): row for row in json.loads((tmp_path / "bench.json").read_text())["rows"]}
     assert rows.keys() == {(name, side) for name in ("W1 single", "W1 batch64", "W1 idle") for side in ("ours", "bare")}
     ours = rows["W1 single", "ours"]

@@ -1,4 +1,4 @@
-"""Floors and goals: what is met, what is missed, and that a missed floor is told."""
+"""Floors and goals are evaluated, and a missed floor is reported."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def make_sample(rate: float, **cpu_s: float) -> Sample:
 
 def test_our_row_has_the_promises_and_the_others_only_the_ratio() -> None:
     rows = build_rows({("W1 single", BARE): [make_sample(100)] * 3, ("W1 single", SANDBOX): [make_sample(250)] * 3})
-    ours, bare = rows
-    assert (ours.side, bare.side) == (SANDBOX, BARE)
-    assert ours.ratio == [2.5] * 3
-    assert [promise.mark for promise in ours.measured_goals] == ["floor"]
+    sandbox_row, bare = rows
+    assert (sandbox_row.side, bare.side) == (SANDBOX, BARE)
+    assert sandbox_row.ratio == [2.5] * 3
+    assert [promise.mark for promise in sandbox_row.measured_goals] == ["floor"]
     assert bare.measured_goals == []
 
 

@@ -1,4 +1,4 @@
-"""Several hosts are compared with the fewest, by medians."""
+"""Several hosts are compared with the fewest hosts by medians."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_each_workload_is_compared_with_itself_on_the_fewest_hosts() -> None:
 
 
 def test_slots_that_do_not_go_round_are_refused_before_anything_starts() -> None:
-    with pytest.raises(ValueError, match="6 slots cannot be shared out evenly among 1, 4 hosts"):
+    with pytest.raises(ValueError, match="6 slots cannot be split evenly over 1, 4 hosts"):
         run([1, 4], 6, 1, 1.0, print)
 
 

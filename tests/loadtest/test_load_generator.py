@@ -1,4 +1,4 @@
-"""The load generator against a server that answers in every way HTTP/1.1 allows."""
+"""The load generator, tested against a server that answers in every way HTTP/1.1 allows."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class FakeServer(asyncio.Protocol):
 
 @contextmanager
 def serve_pieces(*pieces: bytes) -> Iterator[str]:
-    """The URL of a server that answers so, in a thread."""
-    server_class = type("ADouble", (FakeServer,), {"answers": list(pieces)})
+    """Yield the URL of a server, in a thread, that answers with these pieces."""
+    server_class = type("ScriptedServer", (FakeServer,), {"answers": list(pieces)})
     loop = asyncio.new_event_loop()
     server = loop.run_until_complete(loop.create_server(server_class, "127.0.0.1", 0))
     thread = threading.Thread(target=loop.run_forever)
@@ -139,7 +139,7 @@ def test_a_batch_is_judged_item_by_item() -> None:
 
 
 def test_the_tail_is_what_the_last_verdict_came_late_beyond_its_program() -> None:
-    """Two slots: once two programs are left, both could be running."""
+    """There are two slots: once two programs are left, both could be running."""
     tasks = [make_rl_step(index) for index in range(3)]
     request = next(
         SandboxDialect("h", slots=2).build_requests(iter(tasks), Workload("x", make_rl_step, batch=3, stream=True))

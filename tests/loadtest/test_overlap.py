@@ -1,4 +1,4 @@
-"""Completions that stream into the service while others are still being written, from a server that keeps a script."""
+"""Completions stream into the service from a scripted server while others are still being written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sandbox.service import Service
 from tests.api.threaded_server import serve_in_thread
 
 RIGHT = "Sure:\n```python\nprint(int(input()) * 2)\n```\n"
-# Prompt -> completion, and seconds between its pieces: the last one is still being written long after the first.
+# Prompt -> completion, and seconds between its pieces. The last completion takes much longer than the first.
 SCRIPT = {
     "quick": (RIGHT, 0.0),
     "wrong": ("```python\nprint(5)\n```", 0.01),
@@ -30,7 +30,7 @@ PROBLEMS = [{"prompt": prompt, "tests": [{"stdin": "2\n", "expected": "4"}]} for
 
 
 class StreamingHandler(BaseHTTPRequestHandler):
-    """`/v1/chat/completions` with `stream`, as vLLM answers it."""
+    """Serves `/v1/chat/completions` with `stream`, like vLLM."""
 
     protocol_version = "HTTP/1.1"
 
@@ -51,7 +51,7 @@ class StreamingHandler(BaseHTTPRequestHandler):
         self._send_chunk(b"")
 
     def log_message(self, *_: Any) -> None:
-        """Says nothing."""
+        """Do not log requests."""
 
     def _send_event(self, event: dict[str, Any]) -> None:
         self._send_chunk(b"data: " + json.dumps(event).encode() + b"\n\n")
@@ -93,9 +93,9 @@ def test_verdicts_are_there_before_the_last_completion_is_written(
 def test_what_is_hidden_is_the_judging_that_others_writing_covers(tmp_path: Path) -> None:
     timeline = Timeline(
         [
-            Completion(0, 0.0, 1.0, 2.0, verdict="accepted"),  # one second, all of it hidden
+            Completion(0, 0.0, 1.0, 2.0, verdict="accepted"),  # one second, all of it overlapped
             Completion(0, 0.0, 3.0, 3.0, verdict=NO_CODE),
-            Completion(1, 0.0, 4.0, 7.0, verdict="wrong_answer"),  # three seconds, none of them
+            Completion(1, 0.0, 4.0, 7.0, verdict="wrong_answer"),  # three seconds, none overlapped
         ]
     )
     summary = timeline.summarize()

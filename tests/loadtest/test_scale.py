@@ -1,4 +1,4 @@
-"""Efficiency by slots and by pinning, from samples that are given."""
+"""Efficiency by slots and by pinning is computed from given samples."""
 
 from __future__ import annotations
 

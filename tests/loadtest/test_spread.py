@@ -1,4 +1,4 @@
-"""Medians, ratios and growth are what they are called."""
+"""Medians, ratios and growth exponents are computed correctly."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_spread_is_the_median_and_the_deciles() -> None:
 
 
 def test_ratios_are_taken_round_by_round() -> None:
-    """A round in which everything ran at half the speed leaves the ratio as it is."""
+    """A round in which everything runs at half speed does not change the ratio."""
     assert compute_ratios([300.0, 150.0], [100.0, 50.0]) == [3.0, 3.0]
 
 

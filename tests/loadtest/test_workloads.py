@@ -1,4 +1,4 @@
-"""The programs are distinct, deserve the verdicts they claim, and the bare side gives just those."""
+"""The programs are distinct, and the bare side gives exactly the verdicts that they claim."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_families_are_chosen_by_name() -> None:
     assert {workload.family for workload in select_workloads("w1, W5")} == {"W1", "W5"}
     with pytest.raises(ValueError, match="W9"):
         select_workloads("W1,W9")
-    with pytest.raises(ValueError, match="choose of W1"):
+    with pytest.raises(ValueError, match="choose from W1"):
         select_workloads("")
 
 
@@ -88,6 +88,6 @@ def test_a_pool_counts_every_verdict_of_a_round() -> None:
 
 
 def test_a_pool_stops_at_a_wrong_verdict() -> None:
-    """An interpreter that prints nothing gets no figures."""
+    """An interpreter that prints nothing raises WrongVerdict."""
     with Pool("bare", 1, Interpreters("/bin/true")) as pool, pytest.raises(WrongVerdict):
         pool.run(find_workload("W1 single"), 0.2)

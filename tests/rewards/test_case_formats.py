@@ -1,4 +1,4 @@
-"""Tests out of the shapes that data sets have them in."""
+"""Tests are read from the formats that data sets publish them in."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXPECTED = [("1\n", "2"), ("3\n", "4")]
 
 
 class FakeArray:
-    """An array as NumPy, Arrow and Torch have them."""
+    """An array with the interface of NumPy, Arrow and Torch arrays."""
 
     def __init__(self, values: list[Any]) -> None:
         self.values = values
@@ -114,7 +114,7 @@ def test_packs_may_unpack_to_so_much_in_all() -> None:
     with limit_unpacking(250_000):
         assert len(read_tests(pack).tests) == len(read_tests(pack).tests) == 100
         for _ in range(2):
-            with pytest.raises(BadRequest, match="cut short, or over"):
+            with pytest.raises(BadRequest, match="truncated, or larger than"):
                 read_tests(pack)
     assert len(read_tests(pack).tests) == 100
 
@@ -164,13 +164,13 @@ class Hostile:
 @pytest.mark.parametrize(
     ("value", "why"),
     [
-        (b64encode(zlib.compress(pickle.dumps(Hostile()))).decode(), "something other than one string"),
-        (b64encode(zlib.compress(b"[1")).decode(), "cannot be read"),
-        (pack_value(CALLS)[:-8], "cannot be read|cut short"),
-        ("eJnonsense", "cannot be read"),
+        (b64encode(zlib.compress(pickle.dumps(Hostile()))).decode(), "must hold a single string"),
+        (b64encode(zlib.compress(b"[1")).decode(), "cannot unpack"),
+        (pack_value(CALLS)[:-8], "cannot unpack|truncated"),
+        ("eJnonsense", "cannot unpack"),
         ("[" * 100_000, "not JSON"),
         ("{'a': print()}", "not JSON"),
-        ({"fn_name": "f", "inputs": 5, "outputs": [1]}, "inputs of type int"),
+        ({"fn_name": "f", "inputs": 5, "outputs": [1]}, "inputs is of type int"),
         ([{"fn_name": "f", "input": 1, "output": 1}, {"fn_name": "g", "input": 1, "output": 1}], "several functions"),
         ({"inputs": ["1"], "outputs": [None]}, "no expected output"),
         ({"assert_case": ["assert 1"], "inputs": ["", ""], "outputs": ["", ""]}, "1 assertions"),

@@ -1,4 +1,4 @@
-"""Fences as models write them; those of the guide's table are in `test_readings`."""
+"""Fences as models write them. `test_extraction_guide` checks the table of the guide."""
 
 from __future__ import annotations
 

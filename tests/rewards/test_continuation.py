@@ -1,4 +1,4 @@
-"""Where a completion of a function ends."""
+"""A completion is cut where its function ends."""
 
 from __future__ import annotations
 

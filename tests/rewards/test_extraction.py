@@ -1,4 +1,4 @@
-"""Code out of completions: fences, thoughts, messages and languages."""
+"""Code is extracted from completions: fences, thinking, messages and languages."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_empty_blocks_and_code_within_a_line_are_no_answer() -> None:
     "text",
     [
         "<think>\n```python\ndraft\n```\n</think>\n```python\nfinal\n```",
-        "```python\ndraft never closed\n</think>\n```python\nfinal\n```",  # the prompt opened the thought
+        "```python\ndraft never closed\n</think>\n```python\nfinal\n```",  # the prompt opened the thinking
         "Well. </think>```python\nfinal\n```",
         "First.\n<think>\n```python\ndraft\n```\n</think>\n```python\nfinal\n```",
     ],

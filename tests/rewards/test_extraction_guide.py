@@ -1,4 +1,4 @@
-"""The guide's table of how completions are read: every row of it is what happens."""
+"""Every row of the guide's table "How a completion is read" is true."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROWS = [re.split(r"(?<!\\)\|", line)[1:-1] for line in TABLE.splitlines()[2:]]
 
 
 def read_cell(cell: str) -> str:
-    """What a cell's code span says."""
+    """Return the text of a cell's code span."""
     span = re.fullmatch(r"(`+)(.*)\1", cell.strip())
     assert span is not None, cell
     text = span[2].replace("\\|", "|")

@@ -1,4 +1,4 @@
-"""The Python examples of the rewards guide run as they stand, against a real service, and print what they say."""
+"""The Python examples of the rewards guide run unchanged against a real service and print what the guide says."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ URL = "http://127.0.0.1:8080"
 
 @pytest.fixture(scope="module")
 def url(live_service: Service) -> Iterator[str]:
-    """A server on a port of its own."""
+    """A server on a free port."""
     config = uvicorn.Config(create_app(ApiSettings(), live_service), port=0, log_level="warning", lifespan="on")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -39,7 +39,7 @@ def url(live_service: Service) -> Iterator[str]:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
 def test_an_example_prints_what_it_says(example: str, url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    # What an example leaves open to be closed by the end of its process.
+    # Examples leave some connections to be closed at the end of the process.
     warnings.simplefilter("ignore", ResourceWarning)
     exec(compile(example.replace(URL, url), "rewards.md", "exec", dont_inherit=True), {"__name__": "example"})
     promised = re.findall(r"\)  # (.*)$", example, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Tests packed as data sets publish them: read without ever unpickling, and never larger than is bearable."""
+"""Packed tests are read without unpickling anything, and within memory limits."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ SHARED = ["x"]
         (OrderedDict(a=1), "STACK_GLOBAL"),
         ({1, 2}, "EMPTY_SET"),
         (b"bytes", "BINBYTES"),
-        ([SHARED, SHARED], "several places"),
+        ([SHARED, SHARED], "more than once"),
         ("[1", "not JSON"),
     ],
 )
@@ -77,7 +77,7 @@ def test_what_is_not_packed_is_refused(text: str) -> None:
 
 
 def test_bombs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(NotPacked, match="over 1048576 bytes"):
+    with pytest.raises(NotPacked, match="larger than 1048576 bytes"):
         unpack_tests(_pack(b'["' + b"0" * (2 << 20) + b'"]'), limit=1 << 20)
     repeated = b"\x80\x04(\x8c\xff" + b"a" * 255 + b"\x94" + b"h\x00" * 50_000 + b"t."
     with pytest.raises(NotPacked, match="too long"):

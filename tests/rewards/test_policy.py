@@ -1,4 +1,4 @@
-"""Score rules: verdicts to rewards."""
+"""Reward policies turn verdicts into rewards."""
 
 from __future__ import annotations
 

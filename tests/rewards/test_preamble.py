@@ -1,4 +1,4 @@
-"""The imports that graders put before a program, and where they go."""
+"""The imports that graders put before a program, and where they are inserted."""
 
 from __future__ import annotations
 

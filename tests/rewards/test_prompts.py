@@ -1,4 +1,4 @@
-"""What is the prompt's, and what the model's: no program of the prompt earns a reward."""
+"""The prompt is separated from the response: no program from the prompt earns a reward."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONG_PROMPT = (
 
 
 def plan_one(text: Any, prompt: Any, /, **extract: Any) -> tuple[str | None, str]:
-    """The program of a completion that is judged, if there is one, and the message of its detail."""
+    """Return the program to judge in a completion, if any, and the message of its detail."""
     plan = build_plan(build_reward_request([text], [TESTS], {"extract": extract}, prompts=[prompt]))
     return plan.programs[0].code if plan.programs else None, plan.completions[0].message
 
@@ -84,7 +84,7 @@ def test_where_the_prompt_is_not_known_the_assistants_turn_decides_or_nothing(pr
     for text in (PROMPT, PROMPT + MODEL_CODE, MODEL_CODE):
         code, message = plan_one(text, prompt, prompt="included")
         assert code is None
-        assert "cannot tell" in message
+        assert "cannot separate" in message
     assert plan_one(format_chatml(PROMPT, MODEL_CODE), prompt, prompt="included")[0] == "print(6 * 7)"
     assert plan_one(format_chatml(PROMPT, "No."), prompt, prompt="included")[0] is None
     assert (

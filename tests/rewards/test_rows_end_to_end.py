@@ -1,4 +1,4 @@
-"""Batches of odd rows, posted to a real service: each row has its own reward, whatever its neighbors are."""
+"""Batches of unusual rows, posted to a real service: no row affects the reward of another."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ async def test_the_prompts_own_program_earns_nothing(http: httpx.AsyncClient) ->
     assert answer["rewards"] == [0.0, 1.0, 0.0, 1.0, 0.0]
     answer = (await http.post("/dialects/openrlhf?policy=binary", json={**body, "prompts": None})).json()
     assert answer["rewards"] == [0.0, 0.0, 0.0, 1.0, 0.0]
-    assert "cannot tell the response" in answer["problems"][0]
+    assert "cannot separate the response" in answer["problems"][0]
     responses = ["No.", GOOD, COPIED, PROMPT + "\nNo.", PROMPT + "\n" + GOOD]
     assert await fetch_rewards(http, responses, tests=[STDIN_TESTS], prompts=[PROMPT]) == [0.0, 1.0, 0.0, 0.0, 1.0]
     allowed = {"prompt_code": "allow"}

@@ -1,4 +1,4 @@
-"""A run's surroundings: a scripted model, the real service over HTTP, and the command line."""
+"""The environment of a run: a scripted model, the real service over HTTP, and the command line."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COMMAND_TIMEOUT_S = 100
 
 @pytest.fixture(scope="session")
 def url(live_service: Service, redis_server: RedisServer, home: Path) -> Iterator[str]:
-    """The API has a service of its own before the workers of the session."""
+    """The API uses the session's workers, with its own service object."""
     assert live_service.check_readiness().ready
     folder = home / "synth"
     folder.mkdir(exist_ok=True)
@@ -42,14 +42,14 @@ def url(live_service: Service, redis_server: RedisServer, home: Path) -> Iterato
 
 @pytest.fixture
 def model() -> Iterator[ScriptedModel]:
-    """One in eleven requests is refused at first."""
+    """A scripted model that rejects every eleventh request at first."""
     with serve_scripted_model(fail_every=11) as server:
         yield server
 
 
 @dataclass(frozen=True)
 class CommandLine:
-    """`sandbox` as a person calls it."""
+    """Runs `sandbox` like a user."""
 
     environment: dict[str, str]
 
@@ -64,14 +64,14 @@ class CommandLine:
         )
 
     def run_failing(self, *words: str | Path) -> str:
-        """What it says on stderr; its exit code is not 0."""
+        """Return what a failing command prints to stderr."""
         process = self.start(*words)
         _, errors = process.communicate(timeout=COMMAND_TIMEOUT_S)
         assert process.returncode
         return errors.decode()
 
     def __call__(self, *words: str | Path) -> str:
-        """What it prints; without a process of its own, for those take seconds to start."""
+        """Return what a command prints. Runs it in this process, because a new one takes seconds to start."""
         done = CliRunner().invoke(app, list(map(str, words)), env=self.environment)
         assert done.exit_code == 0, (done.output, done.exception)
         return done.stdout
@@ -79,8 +79,8 @@ class CommandLine:
 
 @pytest.fixture
 def sandbox(url: str, tmp_path: Path) -> CommandLine:
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_")}
-    return CommandLine({**ours, "SANDBOX_URL": url, "SANDBOX_HOME": str(tmp_path), "PYTHONWARNINGS": "error"})
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_")}
+    return CommandLine({**inherited, "SANDBOX_URL": url, "SANDBOX_HOME": str(tmp_path), "PYTHONWARNINGS": "error"})
 
 
 def write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:

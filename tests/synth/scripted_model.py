@@ -1,9 +1,8 @@
 """An OpenAI-compatible server that plays the model of a synthesis: `python -m tests.synth.scripted_model --port N`.
 
-It tells prompts apart by their first line, and draws what it says from the request's seed: another seed, another
-answer; the same request, the same answer, however often and in whatever order. Its tasks are those of
-`sandbox.gpu.training.toy_tasks`, its solutions their references with mistakes, so that what a vote makes of them
-can be checked.
+It recognizes prompts by their first line, and derives its answers from the request's seed: the same request gets the
+same answer, no matter how often and in what order. Its tasks come from `sandbox.gpu.training.toy_tasks`, and its
+solutions are their references with mistakes, so that the result of a vote can be checked.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ MISTAKES = ("a = a[:-1]", "a = a + [1]", "a = [x + 1 for x in a]", "raise System
 
 
 def find_task(statement: str) -> toy_tasks.ToyTask:
-    """The task that a statement of ours was made from."""
+    """Return the task that a generated statement was made from."""
     number = re.search(r"Problem (\d+)", statement)
     assert number is not None, statement
     return toy_tasks.generate_tasks(1, int(number[1]))[0]
@@ -120,9 +119,9 @@ ANSWERS = {
 
 
 class ScriptedModel(ThreadingHTTPServer):
-    """`fail_every`: each so many requests, one is refused with 503, as a busy server does.
+    """A model server for tests. With `fail_every` n, every nth request is rejected with 503, as by a busy server.
 
-    Prompts of the kinds `mute` get no answer that can be used; those of `too_long` are refused as more than a context.
+    Prompts of the kinds `muted_kinds` get no usable answer; those of `too_long_kinds` are rejected as too long.
     """
 
     daemon_threads = True
@@ -167,7 +166,7 @@ class Handler(BaseHTTPRequestHandler):
         self._send(200, {"model": body["model"], "choices": [choice], "usage": usage})
 
     def log_message(self, *_: Any) -> None:
-        """Says nothing of single requests."""
+        """Do not log single requests."""
 
     def _send(self, status: int, body: dict[str, Any]) -> None:
         data = json.dumps(body).encode()
@@ -180,7 +179,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serve_scripted_model(fail_every: int = 0) -> Iterator[ScriptedModel]:
-    """Serves from a thread."""
+    """Serve from a thread."""
     with ScriptedModel(fail_every=fail_every) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()

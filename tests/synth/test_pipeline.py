@@ -1,4 +1,4 @@
-"""A whole synthesis through the real service, with a scripted model; and the same after kills."""
+"""A whole synthesis through the real service with a scripted model, and the same with kills in between."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read_content(folder: Path) -> dict[str, bytes]:
 
 
 def kill_stage_after(line_count: int, sandbox: CommandLine, folder: Path, name: str, model: ScriptedModel) -> None:
-    """Begin a stage and kill the command once that many lines are written; the stage is not complete then."""
+    """Start a stage and kill the command after this many lines, before the stage is complete."""
     path = folder / f"{name}.jsonl"
     process = sandbox.start("synth", "stage", name, folder, "--llm-url", model.url, "--concurrency", "1")
     deadline = time.monotonic() + 60
@@ -73,7 +73,7 @@ def test_a_run_ends_in_data_that_is_right_and_a_killed_one_in_the_same(
 
 
 def _check_labels(folder: Path, url: str) -> None:
-    """The tasks' own reference solutions agree with the labels of the vote, and the golden solutions with them."""
+    """Check that the reference solutions agree with the voted labels, and the golden solutions with both."""
     rows = read_lines(folder / "dataset" / "rl.jsonl")
     assert rows
     with Client(url) as client:
@@ -102,7 +102,7 @@ def _check_summary(sandbox: CommandLine, folder: Path, model: ScriptedModel) -> 
 
 
 def _check_studies(sandbox: CommandLine, folder: Path) -> None:
-    """The budget is voted on for real; the other two end in requests that the GPU pool's models take."""
+    """Check that the budget study votes for real, and that the other studies produce valid GPU requests."""
     sandbox("synth", "study", "budget", folder, "--solutions", "8")
     points = json.loads((folder / "studies" / "budget.json").read_bytes())
     assert [(point["tasks"], point["solutions"]) for point in points] == [(4, 2), (2, 4)]
@@ -141,7 +141,7 @@ def test_a_changed_recipe_is_an_error_that_names_the_file(
 def test_a_stage_that_leaves_nothing_ends_the_run_and_says_so_behind_the_yields(
     sandbox: CommandLine, model: ScriptedModel, tmp_path: Path, kind: str, stage: str, lines: int
 ) -> None:
-    """A model that is too small for a prompt, or a prompt that is too long for the model."""
+    """The model is too small for a prompt, or the prompt too long for the model."""
     folder = create_run(sandbox, tmp_path / "run", tasks=2, solutions=2)
     model.muted_kinds, model.too_long_kinds = ({kind}, set()) if stage == "tasks" else (set(), {kind})
     said = sandbox.run_failing("synth", "run", folder, "--llm-url", model.url)

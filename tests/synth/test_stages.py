@@ -1,4 +1,4 @@
-"""The stages' own rules: filters, labels made wrong, the tree, prompts, and lines that outlive a kill."""
+"""The rules of the stages: filters, label noise, the feature tree, prompts, and lines that survive a kill."""
 
 from __future__ import annotations
 
@@ -169,5 +169,5 @@ async def test_a_call_is_retried_and_repeats_with_its_key(model: ScriptedModel) 
 async def test_a_service_that_stays_away_is_said_after_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_module, "FIRST_DELAY_S", 0.0)
     async with ChatModel("http://127.0.0.1:9/v1", "scripted") as asked:
-        with pytest.raises(ModelFailed, match=r"127\.0\.0\.1:9/v1/ fails, 6 times: ConnectError"):
+        with pytest.raises(ModelFailed, match=r"127\.0\.0\.1:9/v1/ failed 6 times: ConnectError"):
             await asked.start_session("a").ask("x")

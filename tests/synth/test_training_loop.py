@@ -1,4 +1,4 @@
-"""The loop's steps: each done once, found again after a kill, and tried anew after a failure."""
+"""The steps of the training loop run once, resume after a kill, and are retried after a failure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def make_sft_rows(number: int) -> list[dict[str, Any]]:
 
 
 class FakeGpuService:
-    """A service whose GPU jobs end at once. The same key is the same job, as with the real one."""
+    """A service whose GPU jobs end at once. As with the real one, the same key gives the same job."""
 
     def __init__(self, choose_status: Callable[[str], JobStatus] = lambda kind: JobStatus.FINISHED) -> None:
         self.choose_status = choose_status

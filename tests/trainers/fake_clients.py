@@ -1,4 +1,4 @@
-"""A client that judges by a rule instead of running anything."""
+"""Clients that judge by a rule instead of running programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ JudgeRule = Callable[[VerifyRequest], list[Verdict]]
 
 
 def build_result(verdicts: Sequence[Verdict]) -> VerifyResult:
-    """A result with these verdicts on its tests."""
+    """Build a result with these verdicts on its tests."""
     passed = sum(verdict is Verdict.ACCEPTED for verdict in verdicts)
     whole = next((verdict for verdict in verdicts if verdict is not Verdict.ACCEPTED), Verdict.ACCEPTED)
     return VerifyResult(
@@ -27,7 +27,7 @@ def build_result(verdicts: Sequence[Verdict]) -> VerifyResult:
 
 
 def judge_by_echo(request: VerifyRequest) -> list[Verdict]:
-    """A program is taken to print its own last line's comment: `# 42` is accepted where 42 is expected."""
+    """Treat the comment on the last line as the output: `# 42` is accepted if 42 is expected."""
     printed = request.code.rsplit("# ", 1)[-1].strip()
     if printed == "broken":
         return [Verdict.RUNTIME_ERROR] * len(request.tests)
@@ -36,7 +36,7 @@ def judge_by_echo(request: VerifyRequest) -> list[Verdict]:
 
 
 class FakeClient:
-    """Answers every batch by `judge`; remembers what it was sent."""
+    """Answers every batch by `judge` and records the requests."""
 
     def __init__(self, judge: JudgeRule = judge_by_echo) -> None:
         self.judge = judge
@@ -49,14 +49,14 @@ class FakeClient:
         return [build_result(self.judge(request)) for request in submissions]
 
     def reward(self, request: RewardRequest) -> RewardResult:
-        """As the service does, with the tasks it knows."""
+        """Compute rewards as the service does, with the tasks that it knows."""
         self.reward_requests.append(request)
         plan = build_plan(request, lambda references: {each: self.tasks[each] for each in references})
         return score_results(plan, [build_result(self.judge(program)) for program in plan.programs])
 
 
 class FakeAsyncClient:
-    """`FakeClient` for asyncio."""
+    """The asyncio version of `FakeClient`."""
 
     def __init__(self, judge: JudgeRule = judge_by_echo) -> None:
         self.sync = FakeClient(judge)
@@ -69,7 +69,7 @@ class FakeAsyncClient:
 
 
 def fail_every_test(request: VerifyRequest) -> list[Verdict]:
-    """The infrastructure fails for every program."""
+    """Report an infrastructure failure for every test."""
     return [Verdict.INTERNAL_ERROR] * len(request.tests)
 
 

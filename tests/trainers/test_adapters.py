@@ -1,4 +1,4 @@
-"""Every trainer's adapter, called as the trainer calls it."""
+"""Every trainer's adapter, called the way the trainer calls it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def compute_echo_rewards(request: RewardRequest) -> RewardResult:
     return score_results(plan, [build_result(judge_by_echo(program)) for program in plan.programs])
 
 
-# TRL: keywords only, columns repeated for every completion, None for a sample to drop.
+# TRL: keyword arguments only, columns repeated for every completion, None for a sample to drop.
 
 
 def build_trl_call(completions: Sequence[Any], **columns: Any) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def test_trl_columns_name_tests_languages_and_lengths() -> None:
         reward(**build_trl_call([GOOD], tests=[TESTS]))
 
 
-# verl: one solution awaited, or a batch.
+# verl: one awaited solution, or a batch.
 
 
 async def test_verl_scores_one_solution() -> None:
@@ -116,11 +116,11 @@ def test_verl_is_never_told_a_number_that_nobody_chose() -> None:
     assert batch(missing=0.25)[0]["score"] == 0.25
 
 
-# OpenRLHF: a Python function, and a body over HTTP.
+# OpenRLHF: a Python function, and an HTTP body.
 
 
 def test_openrlhf_gets_rewards_scores_and_logs() -> None:
-    prompt = fence_code("# 7")  # a prompt with an example; it is no answer
+    prompt = fence_code("# 7")  # a prompt with an example, which is not an answer
     reward_func = openrlhf_reward(client=FakeClient(), policy="x-coder")
     answer = reward_func([prompt + GOOD, prompt + "no code"], [prompt, prompt], [GROUND_TRUTH, GROUND_TRUTH], extra=1)
     assert [float(value) for value in answer["rewards"]] == [2.5, -2.0]
@@ -218,11 +218,11 @@ def test_slimes_remote_answer_is_the_reward_itself() -> None:
     assert slime_answer(compute_echo_rewards(slime_request(body, {"policy": "fraction"}))) == 0.5
 
 
-# verifiers and prime-rl: called by the names of parameters.
+# verifiers and prime-rl: called by parameter names.
 
 
 def call_by_name(function: Any, **available: Any) -> Any:
-    """As a Rubric calls: with those of the available arguments that the function names."""
+    """Call a function like a Rubric does: with those available arguments that it has parameters for."""
     return asyncio.run(
         function(**{name: available[name] for name in inspect.signature(function).parameters if name in available})
     )
@@ -254,7 +254,7 @@ def test_a_rubric_calls_the_rollout_function_with_singulars() -> None:
     assert call_by_name(lost, completion=GOOD, **call) == -1.0
 
 
-# open-r1: a reward function, and a provider of execution.
+# open-r1: a reward function, and an execution provider.
 
 
 def test_open_r1s_verification_info_is_read_with_its_languages() -> None:
@@ -269,7 +269,7 @@ def test_open_r1s_verification_info_is_read_with_its_languages() -> None:
 
 
 class FakeExecutor:
-    """Runs Python scripts by exec; what a fake may do with scripts of its own test."""
+    """Runs Python scripts with exec, which is safe for the scripts of this test."""
 
     def __init__(self) -> None:
         self.received: list[ExecuteRequest] = []
@@ -318,7 +318,7 @@ def test_open_r1s_provider_drops_what_the_service_does_not_answer() -> None:
     assert SandboxProvider(client=Gone()).execute_scripts([], []) == []
 
 
-# AReaL: a picklable function, and a body over HTTP.
+# AReaL: a picklable function, and an HTTP body.
 
 
 def test_areals_function_takes_a_row_of_the_data_set_and_pickles() -> None:

@@ -1,4 +1,4 @@
-"""The frameworks' own code, unmodified, with our rewards in it or our URL; each in an environment of its own."""
+"""The trainers' own unmodified code with this project's rewards or URL, each in a separate environment."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from tests.virtualenvs import TRL, VERIFIERS, VERL, CannotInstall, Virtualenv, b
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.slow, pytest.mark.timeout(900)]
 
-# A model of two layers whose every token is a whole answer, so that a random one finds the right answer by chance and
-# a few steps of GRPO teach it that.
+# A model with two layers in which every token is a whole answer: a random model finds the right answer by chance, and a
+# few steps of GRPO teach it.
 GRPO_SCRIPT = """
 import json, sys
 from datasets import Dataset
@@ -78,7 +78,7 @@ sys.exit(given.split() != answer.split())
 """
 RIGHT = "```python\nprint(int(input()) * 2)\n```"
 
-# verl's package asks for Ray when it is imported; its scoring asks for nothing but requests.
+# verl's package imports Ray; its scoring code only needs requests.
 VERL_SCORE_SCRIPT = """
 import importlib.util, json, sys
 from pathlib import Path
@@ -95,12 +95,12 @@ cases = {"inputs": ["2\\n", "5\\n"], "outputs": ["4\\n", "10\\n"]}
 scored = []
 for code in json.loads(sys.argv[2]):
     score, details = scoring.compute_score(sys.argv[1], Semaphore(4), 512, f"```python\\n{code}\\n```", cases, True, 2)
-    told = [[each.get(name) for each in details] for name in ("status", "api_request_error")]
-    scored.append([score, *told])
+    reported = [[each.get(name) for each in details] for name in ("status", "api_request_error")]
+    scored.append([score, *reported])
 print(json.dumps(scored))
 """
 
-# verl's own loader of reward functions, and its configuration; its packages' own modules would ask for Torch and Ray.
+# verl's own loader of reward functions and its configuration. Its package modules would need Torch and Ray.
 VERL_REWARD_SCRIPT = """
 import asyncio, importlib.util, json, sys
 from types import ModuleType
@@ -162,7 +162,7 @@ def url(live_service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def run_script(environment: Virtualenv, script: str, *arguments: str) -> Any:
-    """What the script printed last, as JSON."""
+    """Run a script and return its last line of output, parsed as JSON."""
     try:
         python = ensure_python(environment)
     except CannotInstall as error:
@@ -182,7 +182,7 @@ def test_trls_grpo_trainer_calls_our_rewards_and_learns_from_them(url: str, tmp_
     assert output["fraction"][-1] > output["fraction"][0] + 0.3, output["fraction"]
 
 
-# Two steps. After each batch of rewards it says a word and waits for a line; `argv` says how patient the function is.
+# Two steps. After each batch of rewards the script prints a word and waits for a line; `argv` sets the patience.
 TWO_STEPS_SCRIPT = (
     GRPO_SCRIPT.replace("url, folder = sys.argv[1:]", "url, folder, options = sys.argv[1:]")
     .replace('trl_reward(url, policy="x-coder")', "trl_reward(url, **json.loads(options))")
@@ -220,7 +220,7 @@ def wait_until_rewarded(process: subprocess.Popen[str]) -> None:
 
 def resume(process: subprocess.Popen[str]) -> None:
     assert process.stdin is not None
-    process.stdin.write("\n" * 2)  # one for each step
+    process.stdin.write("\n" * 2)  # one line per step
     process.stdin.flush()
 
 
@@ -286,7 +286,7 @@ def test_verls_sandbox_fusion_scoring(url: str) -> None:
 
 
 def test_a_grpo_jobs_reward_is_what_verl_calls(url: str, tmp_path: Path) -> None:
-    """With the job's own configuration and data, whose containers are verl's when they reach the reward."""
+    """Use the job's own configuration and data, in which verl's containers reach the reward function."""
     task = {"prompt": "Double it.", "tests": [{"stdin": "2\n", "expected": "4"}, {"stdin": "5\n", "expected": "10"}]}
     checker = {"type": "program", "language": "python", "code": CHECKER}
     fields = {"tasks": [task], "checker": checker, "policy": {"name": "first-k", "k": 1}, "limits": {"cpu_time_s": 2.0}}

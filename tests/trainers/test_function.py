@@ -1,4 +1,4 @@
-"""Rewards of batches: order, retries, and what becomes of failures. And the request that a route answers."""
+"""Rewards of batches: order, retries and failures, and the request that a route answers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_batch_is_one_request_in_the_rl_lane() -> None:
 
 
 def test_rewards_stay_aligned_when_a_group_mixes_no_code_syntax_errors_and_runnable_programs() -> None:
-    # What the reward manager released with X-Coder gets wrong.
+    # Cases that the reward manager released with X-Coder gets wrong.
     completions = [
         "no code at all",
         fence_code("# 42"),

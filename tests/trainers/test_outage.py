@@ -1,4 +1,4 @@
-"""A reward function waits for a service that is away, and stops a training that gets no rewards."""
+"""A reward function waits for an absent service, and stops a training that gets no rewards."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_it_says_once_in_a_while_that_it_waits(caplog: pytest.LogCaptureFixture)
     patience.record_answer()
     words = [record.getMessage() for record in caplog.records]
     assert len(words) == 5
-    assert words[-1] == f"the service at {URL} answers again, after 100 s"
+    assert words[-1] == f"the service at {URL} answers again after 100 s"
 
 
 def test_without_waiting_it_gives_up_a_batch_at_once() -> None:

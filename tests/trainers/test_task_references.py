@@ -1,4 +1,4 @@
-"""Tests named by task ids: the service is asked for the rewards, and again for those it could not give."""
+"""Tests named by task references: the service computes the rewards, and missing ones are requested again."""
 
 from __future__ import annotations
 

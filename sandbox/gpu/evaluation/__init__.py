@@ -1,1 +1,1 @@
-"""Evaluation jobs: benchmarks, pass@k and their plot."""
+"""Evaluation jobs: benchmarks, pass@k and a plot of the scores."""

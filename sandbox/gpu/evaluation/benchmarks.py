@@ -1,12 +1,12 @@
-"""Rows of public benchmarks as problems: HumanEval's, MBPP's and LiveCodeBench's shapes.
+"""Convert rows of the public benchmarks HumanEval, MBPP and LiveCodeBench to problems.
 
-Programs get the imports of each set's own grader (`sandbox.rewards.preamble`).
+Programs get the imports of each benchmark's own grader (`sandbox.rewards.preamble`).
 
-| shape         | prompt                          | judged by                                        |
-| ------------- | ------------------------------- | ------------------------------------------------ |
-| humaneval     | prompt: a function's head       | test: `check(candidate)`, run in a box of its own |
-| mbpp          | text or prompt, and its asserts | test_list: each assert, likewise                 |
-| livecodebench | question_content, starter_code  | public and private test cases: stdin, or calls   |
+| shape         | prompt                          | judged by                                              |
+| ------------- | ------------------------------- | ------------------------------------------------------ |
+| humaneval     | prompt: the head of a function  | test: `check(candidate)`, run in a separate box        |
+| mbpp          | text or prompt, and the asserts | test_list: each assert, run in a separate box          |
+| livecodebench | question_content, starter_code  | public and private test cases: stdin or function calls |
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ INSTRUCTION = "Answer with the complete program in one ```python code block.\n\n
 
 
 def read_problems(shape: str, rows: Sequence[Row]) -> list[EvalProblem]:
-    """Raises BadRequest with the row at fault."""
+    """Convert the rows to problems. Raises BadRequest, with the index of the invalid row."""
     problems = []
     for index, row in enumerate(rows):
         try:
@@ -55,7 +55,7 @@ def read_humaneval(row: Row) -> EvalProblem:
 
 
 def read_mbpp(row: Row) -> EvalProblem:
-    """Both versions: the original's `text` and `test_setup_code`, the sanitized one's `prompt` and `test_imports`."""
+    """Read a row of either version: `text` and `test_setup_code`, or `prompt` and `test_imports` (sanitized)."""
     asserts = [str(line) for line in row["test_list"]]
     imports = [str(line) for line in row.get("test_imports", [])]
     setup = "\n".join([*imports, row.get("test_setup_code", "")]).strip()
@@ -69,7 +69,7 @@ def read_mbpp(row: Row) -> EvalProblem:
 
 
 def read_livecodebench(row: Row) -> EvalProblem:
-    """Private cases may be packed as the set has them: base64 of zlib of a pickled JSON text."""
+    """Read a row. Private cases may be packed as in the data set: base64 of zlib of a pickled JSON text."""
     metadata = row.get("metadata") or {}
     metadata = json.loads(metadata) if isinstance(metadata, str) else metadata
     cases = [*_read_cases(row["public_test_cases"]), *_read_cases(row.get("private_test_cases") or [])]
@@ -103,7 +103,7 @@ def _read_cases(value: Any) -> list[Row]:
     except ValueError:
         found = unpack_tests(value)
     if not isinstance(found, list):
-        raise ValueError("test cases that are not a list")
+        raise ValueError("the test cases are not a list")
     return found
 
 
@@ -112,6 +112,6 @@ def _build_stdin_test(case: Row) -> AnyTest:
 
 
 def _build_function_test(case: Row) -> AnyTest:
-    """Arguments stand one a line, each as JSON."""
+    """Build a test from a case whose input has one argument per line, as JSON."""
     args = [json.loads(line) for line in str(case["input"]).splitlines() if line.strip()]
     return FunctionTest(args=args, expected=json.loads(case["output"]))

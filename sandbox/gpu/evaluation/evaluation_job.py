@@ -1,4 +1,4 @@
-"""Evaluation: n completions of each problem, judged while more are drawn; pass@k, avg@n, by difficulty and by date."""
+"""Run an evaluation: generate n completions per problem, judge them in parallel, and report pass@k and avg@n."""
 
 from __future__ import annotations
 
@@ -29,13 +29,12 @@ from sandbox.schema.gpu import EvalProblem, EvaluateRequest, Message
 
 ATTEMPTS = 3
 
-ScoredProblem = tuple[
-    EvalProblem, int, int
-]  # a problem, how many of its completions have a verdict, and how many are right
+# A problem, the number of its completions with a verdict, and how many of these are correct.
+ScoredProblem = tuple[EvalProblem, int, int]
 
 
 class ProblemJudge:
-    """Judges completions of problems; what has no program in it is wrong, what the service failed at is left out."""
+    """Judges completions. One without a program is wrong; one that the service failed to judge is left out."""
 
     def __init__(self, client: AsyncClient, problems: Sequence[EvalProblem], request: EvaluateRequest) -> None:
         self._client = client
@@ -71,7 +70,7 @@ class ProblemJudge:
         )
 
     async def _fetch_verdicts(self, programs: Sequence[VerifyRequest]) -> list[bool | None]:
-        """None where our own failure stands in for a verdict, after a few tries."""
+        """Return whether each program is correct; None if the infrastructure failed on every attempt."""
         answers: list[bool | None] = [None] * len(programs)
         left = list(range(len(programs)))
         for _ in range(ATTEMPTS):
@@ -92,11 +91,11 @@ def _is_correct(result: VerifyResult) -> bool | None:
 
 
 def build_program(problem: EvalProblem, completion: str) -> str:
-    """The program to judge, empty where there is none.
+    """Return the program to judge, or an empty string if there is none.
 
-    A completion without any fence is taken as the code itself. After a problem's `before` comes what the completion
-    has: the rest of a function begun there, which is indented and ends where the indentation does, or the whole
-    function once more.
+    A completion without a fence counts as code. If the problem has a `before`, the code is appended to it: either the
+    rest of the function that `before` begins, which is indented and ends with the indentation, or the whole function
+    again.
     """
     answer = extract(completion, "python")
     if problem.before and continues_function(problem.before, completion):
@@ -112,7 +111,7 @@ def build_program(problem: EvalProblem, completion: str) -> str:
 
 
 def evaluate(job: CurrentJob, request: EvaluateRequest, model: str, completions: CompletionClient) -> dict[str, Any]:
-    """Do a job of the kind evaluate. Raises SandboxError."""
+    """Run a job of kind `evaluate`. Raises SandboxError."""
     problems = load_problems(request, job.root)
     judge, generation = asyncio.run(_evaluate(job, request, problems, model, completions))
     scored = [(problem, len(judge.correct[index]), sum(judge.correct[index])) for index, problem in enumerate(problems)]
@@ -140,7 +139,7 @@ def _to_messages(prompt: str | list[Message]) -> list[Message]:
 
 
 def load_problems(request: EvaluateRequest, root: Path) -> list[EvalProblem]:
-    """The request's problems, wherever they stand. Raises BadRequest."""
+    """Return the request's problems, whether inline or in a file. Raises BadRequest."""
     if request.problems is not None:
         return request.problems
     assert request.shape is not None
@@ -155,7 +154,7 @@ def load_problems(request: EvaluateRequest, root: Path) -> list[EvalProblem]:
 
 
 def build_report(scored: Sequence[ScoredProblem], request: EvaluateRequest) -> dict[str, Any]:
-    """Scores of all problems, and of those of each difficulty and month, and before and from the cutoff."""
+    """Return the scores of all problems, by difficulty, by month, and before and after the cutoff."""
     sections: dict[str, Any] = {"all": compute_scores(scored, request.k)}
     sections["by_difficulty"] = _score_groups(scored, request.k, lambda problem: problem.difficulty)
     sections["by_month"] = _score_groups(
@@ -183,7 +182,7 @@ def build_report(scored: Sequence[ScoredProblem], request: EvaluateRequest) -> d
 
 
 def compute_scores(scored: Sequence[ScoredProblem], k: Sequence[int]) -> dict[str, Any]:
-    """pass@k for each k, and avg@n: the mean share of right completions. Problems with fewer than k have no pass@k."""
+    """Compute pass@k for each k, and avg@n, the mean share of correct completions. pass@k skips problems with n < k."""
     counted = [(number, right) for _, number, right in scored if number]
     summary: dict[str, Any] = {"problems": len(scored), "without_verdict": len(scored) - len(counted)}
     for each in sorted(set(k)):
@@ -206,7 +205,7 @@ def _score_groups(
 
 
 def _compute_drop(before: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
-    """How much lower the scores are from the cutoff on: what contamination would look like."""
+    """Return how much the scores drop from the cutoff on. A large drop suggests contamination."""
     return {
         name: before[name] - after[name]
         for name in before

@@ -1,4 +1,4 @@
-"""pass@k and avg@n, as the field counts them."""
+"""Compute pass@k and avg@n."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 
 def estimate_pass_at_k(n: int, correct: int, k: int) -> float:
-    """The chance that at least one of k completions is right, unbiased from n of which `right` are.
+    """Return the unbiased estimate that at least one of k completions is correct, given `correct` out of n.
 
-    1 - C(n - right, k) / C(n, k), as a product so that nothing overflows (Chen et al. 2021, arXiv 2107.03374, eq. 1).
-    Raises ValueError where k is over n.
+    Computes 1 - C(n - correct, k) / C(n, k) as a product, which cannot overflow (Chen et al. 2021, arXiv 2107.03374,
+    eq. 1). Raises ValueError if k is greater than n.
     """
     if not 0 <= correct <= n or not 1 <= k <= n:
         raise ValueError(f"pass@{k} of {correct} right among {n}")
@@ -22,6 +22,6 @@ def estimate_pass_at_k(n: int, correct: int, k: int) -> float:
 
 
 def compute_mean(values: Iterable[float]) -> float | None:
-    """None of nothing."""
+    """Return the mean, or None if there are no values."""
     found = list(values)
     return sum(found) / len(found) if found else None

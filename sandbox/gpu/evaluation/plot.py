@@ -1,4 +1,4 @@
-"""An evaluation as a picture: scores by difficulty and by month, with the cutoff between."""
+"""Plot the scores of an evaluation by difficulty and by month, with the cutoff."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def plot_scores(result: dict[str, Any], path: Path) -> str:
-    """Draw to `path`; the PNG as base64, empty where matplotlib is not installed."""
+    """Draw to `path` and return the PNG as base64, or an empty string if matplotlib is not installed."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -31,7 +31,7 @@ def plot_scores(result: dict[str, Any], path: Path) -> str:
 
 
 def _draw_cutoff(axis: Any, months: list[str], cutoff: str) -> None:
-    """A line in front of the first month from the cutoff on."""
+    """Draw a line before the first month from the cutoff on."""
     place = next((index for index, month in enumerate(months) if cutoff and month >= cutoff), None)
     if place is not None:
         axis.axvline(place - 0.5, color="#cc3311", linestyle="--")

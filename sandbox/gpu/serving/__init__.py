@@ -1,1 +1,1 @@
-"""Generation jobs: the vLLM server, its completions, and their verdicts."""
+"""Generation jobs: vLLM servers, their completions, and the verdicts on these."""

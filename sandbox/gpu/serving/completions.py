@@ -1,4 +1,4 @@
-"""Completions of many prompts from an OpenAI-compatible service, each prompt's as soon as they are there."""
+"""Request completions of many prompts from an OpenAI-compatible server, and yield each prompt's as they finish."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Prompt = str | list[Message]
 
 @dataclass(frozen=True, slots=True)
 class CompletionGroup:
-    """All completions of one prompt; `at` is when the last token of them was here (time.monotonic)."""
+    """All completions of one prompt. `finished_at` is when the last token arrived (time.monotonic)."""
 
     prompt_index: int
     texts: list[str]
@@ -36,7 +36,7 @@ class CompletionGroup:
 
 
 class CompletionClient:
-    """Asks the servers of an engine in turn, with a bound on what each has at a time."""
+    """Distributes requests over the servers of an engine, with a limit on concurrent requests per server."""
 
     def __init__(self, engine: Engine, requests_per_server: int, api_key: str = "") -> None:
         self._engine = engine
@@ -44,15 +44,17 @@ class CompletionClient:
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
     async def warm_up(self, model: str) -> list[str]:
-        """See that the model is served, so that nothing else is waited for later; where. Raises NoEngine."""
+        """Wait until the model is served, so that later calls need not, and return its URLs. Raises
+        EngineUnavailable.
+        """
         return await asyncio.to_thread(self._engine.serve, model)
 
     async def generate(
         self, model: str, prompts: Sequence[Prompt], sampling: Sampling, skip: Container[int] = ()
     ) -> AsyncGenerator[CompletionGroup, None]:
-        """Groups in the order in which they are ready, but for the prompts `without`.
+        """Yield completion groups in the order in which they finish, except for the prompts in `skip`.
 
-        Raises NoEngine, BadRequest and InfrastructureError.
+        Raises EngineUnavailable, BadRequest and InfrastructureError.
         """
         urls = await asyncio.to_thread(self._engine.serve, model)
         room = asyncio.Semaphore(self._requests_per_server * len(urls))
@@ -87,20 +89,20 @@ class CompletionClient:
                 response: httpx.Response | None = None
                 try:
                     response = await http.post(urls[index % len(urls)] + path, json=body)
-                    failure = f"answers {response.status_code}: {response.text[:MAX_SHOWN_CHARS]}"
+                    failure = f"answered {response.status_code}: {response.text[:MAX_SHOWN_CHARS]}"
                 except httpx.TransportError as error:
-                    failure = f"does not answer: {type(error).__name__}: {error}"
+                    failure = f"did not answer: {type(error).__name__}: {error}"
                 if response is not None and response.status_code not in TRANSIENT_STATUSES:
                     return _parse_group(index, response)
                 if attempt + 1 < ATTEMPTS:
                     await asyncio.sleep(compute_pause_s(attempt, FIRST_PAUSE_S, response))
-                    # Answers at once while the servers are well, and starts again the one that is not.
+                    # Returns at once if the servers are healthy, and restarts one that is not.
                     urls = await asyncio.to_thread(self._engine.serve, model)
-        raise InfrastructureError(f"the model's server, asked {ATTEMPTS} times, {failure}")
+        raise InfrastructureError(f"the model server failed {ATTEMPTS} times; it {failure}")
 
 
 def build_request(model: str, prompt: Prompt, sampling: Sampling) -> tuple[str, dict[str, Any]]:
-    """Path and body of one prompt's request."""
+    """Return the path and body of the request for one prompt."""
     body: dict[str, Any] = {
         "model": model,
         "n": sampling.n,
@@ -120,14 +122,14 @@ def build_request(model: str, prompt: Prompt, sampling: Sampling) -> tuple[str, 
 def _parse_group(index: int, response: httpx.Response) -> CompletionGroup:
     if response.status_code >= 500:
         raise InfrastructureError(
-            f"the model's server answers {response.status_code}: {response.text[:MAX_SHOWN_CHARS]}"
+            f"the model server answered {response.status_code}: {response.text[:MAX_SHOWN_CHARS]}"
         )
     if response.status_code == 404:
         raise BadRequest(
-            f"model: the model's server does not serve it (404): {response.text[:MAX_SHOWN_CHARS]}", "model"
+            f"model: the model server does not serve this model (404): {response.text[:MAX_SHOWN_CHARS]}", "model"
         )
     if response.status_code != 200:
-        words = f"the model's server refuses the prompt ({response.status_code}): {response.text[:MAX_SHOWN_CHARS]}"
+        words = f"the model server rejected the prompt ({response.status_code}): {response.text[:MAX_SHOWN_CHARS]}"
         raise BadRequest(words, f"prompts.{index}")
     try:
         payload = response.json()
@@ -136,7 +138,7 @@ def _parse_group(index: int, response: httpx.Response) -> CompletionGroup:
         usage = payload.get("usage") or {}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InfrastructureError(
-            f"the model's server answers in another shape: {response.text[:MAX_SHOWN_CHARS]}"
+            f"unexpected response from the model server: {response.text[:MAX_SHOWN_CHARS]}"
         ) from None
     return CompletionGroup(
         prompt_index=index,

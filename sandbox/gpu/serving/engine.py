@@ -1,9 +1,8 @@
-"""What generates: an OpenAI-compatible service somewhere, or servers of our own, one for each share of the GPUs.
+"""Engines that generate: a remote OpenAI-compatible service, or local servers, one per share of the GPUs.
 
-Theory of operation. `serve` answers with the base URLs that serve a model now. Our own servers are child processes:
-they stay warm from job to job, are swapped when another model is asked for, and are started again where one has ended
-or does not answer any more; requests that were lost with it are sent again by whoever sent them. `rest` ends them, for
-training needs their GPUs.
+Theory of operation. `serve` returns the base URLs that serve a model. Local servers are child processes. They stay warm
+between jobs, are replaced when a job needs another model, and are restarted if they end or stop answering; the caller
+resends any requests that were lost. `release_gpus` stops them, because training needs their GPUs.
 """
 
 from __future__ import annotations
@@ -36,36 +35,36 @@ METRICS_TIMEOUT_S = 2.0
 HOST = "127.0.0.1"
 START_ATTEMPTS = 2
 SITE_PACKAGES_NAMES = {"site-packages", "dist-packages"}
-# How vLLM, and transformers and the hub beneath it, say that there is no such model: starting again would not help.
+# How vLLM, transformers and the hub report that a model does not exist. Restarting the server would not help.
 MODEL_NOT_FOUND = re.compile(
     r"Invalid repository ID or local directory specified|is not a valid model identifier|RepositoryNotFoundError"
     r"|config\.json.{0,60}(?:not found|does not exist)|Could not detect config format"
 )
-# A hub that cannot be reached looks the same, unless it was not to be asked at all.
+# An unreachable hub causes the same errors, unless the process runs offline.
 HUB_UNREACHABLE = re.compile(
     r"ConnectionError|ConnectError|Timeout|Max retries exceeded|50[0234] Server Error|429 Client"
 )
 
 
 class EngineUnavailable(InfrastructureError):
-    """Nothing serves the model: a server did not start, or a service does not answer."""
+    """Nothing serves the model: a local server did not start, or a remote one does not answer."""
 
 
 class Engine(Protocol):
-    """Thread-safe."""
+    """Serves models. Thread-safe."""
 
     def serve(self, model: str) -> list[str]:
-        """Base URLs that serve `model`, as OpenAI's clients want them. Raises NoEngine, and BadRequest for no model."""
+        """Return base URLs that serve `model`. Raises EngineUnavailable, and BadRequest for an unknown model."""
 
     def release_gpus(self) -> None:
         """Free the GPUs."""
 
     def list_server_urls(self) -> list[str]:
-        """URLs of the servers that run now, which also have /metrics; does not wait for one that starts."""
+        """Return the URLs of the running servers, which have /metrics. Does not wait for one that is starting."""
 
 
 class RemoteEngine:
-    """A service that somebody else runs."""
+    """A model server that someone else operates."""
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
@@ -74,7 +73,7 @@ class RemoteEngine:
         return [self._url]
 
     def release_gpus(self) -> None:
-        """Its GPUs are not ours."""
+        """Do nothing: the GPUs belong to the remote server."""
 
     def list_server_urls(self) -> list[str]:
         return [self._url.removesuffix("/v1")]
@@ -82,7 +81,7 @@ class RemoteEngine:
 
 @dataclass
 class _Server:
-    """One child that serves a model."""
+    """A child process that serves a model."""
 
     model: str
     gpus: Sequence[int]
@@ -97,7 +96,7 @@ class _Server:
         return f"http://{HOST}:{self.port}"
 
     def read_output(self) -> str:
-        """What this process has printed; the log has those before it as well."""
+        """Return the output of this process. The log also holds that of earlier processes."""
         try:
             with self.log.open("rb") as file:
                 file.seek(self.log_offset)
@@ -115,7 +114,7 @@ class _Server:
 
 
 class LocalEngine:
-    """vLLM's server, or another with its options, as supervised children."""
+    """Supervised child processes that run vLLM's server, or another module with the same options."""
 
     def __init__(
         self, settings: GpuSettings, gpus: Sequence[int], subprocesses: SubprocessStarter, directory: Path
@@ -152,13 +151,13 @@ class LocalEngine:
         self._servers, self._model = [], ""
 
     def _split_gpus(self) -> list[list[int]]:
-        """The GPUs of each server; on a host without any, one server that has none."""
+        """Return the GPUs of each server. A host without GPUs runs one CPU server per data-parallel share."""
         size = self._settings.llm_tensor_parallel
         servers = self._settings.llm_data_parallel
         if not self._gpus:
             return [[] for _ in range(servers)]
         if size * servers > len(self._gpus):
-            raise EngineUnavailable(f"{servers} servers of {size} GPUs each do not fit on GPUs {self._gpus}")
+            raise EngineUnavailable(f"cannot fit {servers} servers with {size} GPUs each on GPUs {self._gpus}")
         return [self._gpus[place * size : (place + 1) * size] for place in range(servers)]
 
     def _start_server(self, gpus: Sequence[int]) -> _Server:
@@ -175,11 +174,11 @@ class LocalEngine:
         environment = build_environment(gpus)
         process = self._subprocesses.start(command, environment, log, self._directory)
         self.start_count += 1
-        logger.info("a server starts", extra={"model": self._model, "gpus": list(gpus), "pid": process.pid})
+        logger.info("model server starting", extra={"model": self._model, "gpus": list(gpus), "pid": process.pid})
         return _Server(self._model, gpus, port, process, log, log_start, is_offline(environment))
 
     def _ensure_ready(self, server: _Server) -> _Server:
-        """The server once it answers; one that ended, or is silent for too long, is replaced first."""
+        """Return a server that answers. A server that has ended, or does not answer in time, is replaced first."""
         for _ in range(START_ATTEMPTS):
             if self._wait_until_healthy(server):
                 return server
@@ -187,11 +186,11 @@ class LocalEngine:
             last = server
             if (words := find_missing_model_error(last.read_output(), last.offline)) is not None:
                 self._stop_servers()
-                raise BadRequest(f"model: the engine finds no {last.model!r}: {words}", "model")
+                raise BadRequest(f"model: the engine cannot find {last.model!r}: {words}", "model")
             server = self._start_server(server.gpus)
         stop_process(server.process)
         self._servers, self._model = [], ""
-        raise EngineUnavailable(f"the server does not start; the end of {last.log}:\n{read_tail(last.log)}")
+        raise EngineUnavailable(f"the model server does not start; the end of {last.log}:\n{read_tail(last.log)}")
 
     def _wait_until_healthy(self, server: _Server) -> bool:
         deadline = time.monotonic() + self._settings.llm_start_patience_s
@@ -203,7 +202,7 @@ class LocalEngine:
 
 
 def find_missing_model_error(printed: str, offline: bool) -> str | None:
-    """The line in which a server that ended said that its model is not to be had, now or later; None for other ends."""
+    """Return the line in which an ended server reported that its model does not exist; None if it ended otherwise."""
     found = MODEL_NOT_FOUND.search(printed)
     if found is None or (HUB_UNREACHABLE.search(printed) and not offline):
         return None
@@ -212,15 +211,15 @@ def find_missing_model_error(printed: str, offline: bool) -> str | None:
 
 
 def is_offline(environment: Mapping[str, str]) -> bool:
-    """Whether a process with this environment leaves the model hub alone."""
+    """Return whether a process with this environment does not contact the model hub."""
     return environment.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
 
 
 def build_environment(gpus: Sequence[int]) -> dict[str, str]:
-    """Our environment for a child that may use these GPUs and no others, and that finds this package."""
+    """Return the environment of a child that may use only these GPUs, and that can import this package."""
     environment = dict(os.environ)
     source = Path(sandbox.__file__).resolve().parent.parent
-    if source.name not in SITE_PACKAGES_NAMES:  # a checkout: the child's interpreter need not have it installed
+    if source.name not in SITE_PACKAGES_NAMES:  # a checkout, which the child's interpreter may not have installed
         rest = environment.get("PYTHONPATH", "")
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(source), rest)))
     return {**environment, "CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus))}
@@ -233,7 +232,7 @@ def make_engine(settings: GpuSettings, gpus: Sequence[int], subprocesses: Subpro
 
 
 def fetch_metrics(engine: Engine) -> list[str]:
-    """What each server that runs now says of itself; one that does not answer says nothing."""
+    """Return the /metrics response of each running server, leaving out servers that do not answer."""
     texts = []
     for url in engine.list_server_urls():
         try:
@@ -246,7 +245,7 @@ def fetch_metrics(engine: Engine) -> list[str]:
 
 
 def find_free_port() -> int:
-    """One that nothing listens on now."""
+    """Return a port that nothing listens on at the moment."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

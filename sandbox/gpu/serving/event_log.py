@@ -1,11 +1,11 @@
-"""What a job has told of its prompts: their completions and then their verdicts, as events that a retry reads again.
+"""The event log of a generation job: completions and their verdicts, which a retry reads to continue.
 
 | event      | data                                                         |
 | ---------- | ------------------------------------------------------------ |
 | completion | prompt, completions, finish, tokens, prompt_tokens           |
 | verdict    | prompt, rewards, right, and with a vote `vote`               |
 
-The events are in Redis, so a worker on another host goes on from them as well.
+The events are stored in Redis, so a worker on another host can continue the job.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ COMPLETION, VERDICT = "completion", "verdict"
 
 @dataclass(frozen=True, slots=True)
 class LoggedEvents:
-    """By prompt; a prompt whose worker was lost in between has its completions and no verdict."""
+    """Events by prompt. If the worker was lost in between, a prompt has completions but no verdict."""
 
     groups: dict[int, CompletionGroup] = field(default_factory=dict)
     verdicts: dict[int, GroupVerdict] = field(default_factory=dict)
 
 
 def read_events(events: Iterable[bytes]) -> LoggedEvents:
-    """What earlier attempts have told; times are not among it."""
+    """Return the events of earlier attempts. Their times are not logged."""
     logged = LoggedEvents()
     for line in events:
         event = json.loads(line)

@@ -1,7 +1,7 @@
-"""Generation with verdicts on the way: a prompt's completions go to the boxes while the GPU draws those of others.
+"""Generate completions and judge them at the same time: boxes judge one prompt while the GPU works on others.
 
-Each is told as soon as it is there, completions and then their verdicts; what an earlier attempt at the job has told is
-neither drawn nor judged again.
+Completions are published as soon as they finish, and then their verdicts. A retry neither generates nor judges again
+what an earlier attempt has published.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class GroupJudge(Protocol):
     async def judge(self, prompt: int, completions: Sequence[str]) -> GroupVerdict: ...
 
     def restore_verdict(self, prompt: int, verdict: GroupVerdict) -> None:
-        """An earlier attempt at the job has this verdict."""
+        """Restore a verdict of an earlier attempt at the job."""
 
 
 @dataclass
 class Timeline:
-    """When tokens and verdicts came, in seconds from the first request on; counts are those of earlier attempts too."""
+    """When tokens and verdicts arrived (time.monotonic). Counts include those of earlier attempts."""
 
     started_at: float = field(default_factory=time.monotonic)
     tokens: int = 0
@@ -77,18 +77,18 @@ class Timeline:
 
     @property
     def pass_rate(self) -> float | None:
-        """Of the completions that have a verdict: one that we failed to judge is neither right nor wrong."""
+        """The share of correct completions among those with a verdict. Infrastructure failures do not count."""
         return self.correct_count / self.judged_count if self.judged_count else None
 
     def compute_tokens_per_s(self, now: float) -> float | None:
-        """Of this attempt."""
+        """Return the speed of this attempt."""
         passed_s = now - self.started_at
         return round((self.tokens - self.tokens_before) / passed_s, 1) if passed_s > 0 else None
 
     def summarize(self) -> dict[str, Any]:
-        """What a job answers. `overlap` is the share of verdicts that were there when the last token was.
+        """Return the statistics of a job. `overlap` is the share of verdicts that arrived before the last token.
 
-        Speeds and times are those of the last attempt; `resumed_from` says how many prompts were drawn before it.
+        Speeds and times are those of the last attempt; `resumed_from` counts the prompts of earlier attempts.
         """
         last_token_at = max(self.started_at, self.last_token_at)
         answer: dict[str, Any] = {
@@ -116,7 +116,7 @@ class Timeline:
 
 
 class EventPublisher:
-    """Collects a job's events and sends them together, a few times a second; `done` are prompts with all they get."""
+    """Collects a job's events and publishes them in batches, a few times a second; `done` counts finished prompts."""
 
     def __init__(self, job: CurrentJob, total: int, done: int) -> None:
         self._job = job
@@ -133,14 +133,14 @@ class EventPublisher:
         self._verdicts.append(event_log.encode_verdict(prompt, verdict))
 
     async def publish_periodically(self, timeline: Timeline) -> None:
-        """Until it is cancelled; raises Cancelled when the job is."""
+        """Publish until cancelled. Raises Cancelled if the job is cancelled."""
         while True:
             await asyncio.sleep(PUBLISH_INTERVAL_S)
             self._job.raise_if_stopped()
             await asyncio.to_thread(self.flush, timeline)
 
     def flush(self, timeline: Timeline) -> None:
-        """Completions first: their verdicts are told behind them."""
+        """Publish the completions, then the verdicts, so that a verdict never precedes its completions."""
         completions, self._completions = self._completions, []
         verdicts, self._verdicts = self._verdicts, []
         if not completions and not verdicts:
@@ -163,7 +163,7 @@ class EventPublisher:
 
 
 def generate(job: CurrentJob, request: GenerateRequest, model: str, completions: CompletionClient) -> dict[str, Any]:
-    """Do a job of the kind generate; completions are its events. Raises SandboxError."""
+    """Run a job of kind `generate`; its events are the completions. Raises SandboxError."""
     prompts: Sequence[Prompt] = request.prompts or request.messages or []
     return asyncio.run(_generate(job, request, model, prompts, completions))
 
@@ -185,7 +185,7 @@ async def generate_and_judge(
     completions: CompletionClient,
     judge: GroupJudge | None,
 ) -> Timeline:
-    """Every prompt's completions and their verdicts, both at the same time, but for what was told before."""
+    """Generate and judge all prompts concurrently, except for those of earlier attempts."""
     logged = event_log.read_events(await asyncio.to_thread(job.read_events))
     finished = logged.groups if judge is None else logged.verdicts
     publisher = EventPublisher(job, len(prompts), len(finished))

@@ -1,4 +1,4 @@
-"""Verdicts on completions from the service, asked for while more completions are generated."""
+"""Request verdicts on completions while others are still being generated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sandbox.trainers.function import AsyncRewardFunction
 
 @dataclass(frozen=True, slots=True)
 class GroupVerdict:
-    """What the service said of one prompt's completions; `right` is None where a completion has no verdict."""
+    """The verdicts on one prompt's completions. `correct` is None for a completion without a verdict."""
 
     rewards: list[float | None]
     correct: list[bool | None]
@@ -26,7 +26,7 @@ class GroupVerdict:
 
 
 class CompletionJudge:
-    """Judges groups as the request's `verify` says."""
+    """Judges completion groups according to the request's `verify` field."""
 
     def __init__(self, client: AsyncClient, verification: Verification) -> None:
         self._client = client
@@ -46,7 +46,7 @@ class CompletionJudge:
         self._max_reward = X_CODER_SCALE if verification.policy.name == "x-coder" else 1.0
 
     async def judge(self, prompt: int, completions: Sequence[str]) -> GroupVerdict:
-        """Never raises for what the service fails at: such verdicts are None."""
+        """Judge a group. Failures of the service do not raise: such verdicts are None."""
         if self._verification.vote is not None:
             return await self._vote(_select_entry(self._verification.vote, prompt), completions)
         tests = _select_entry(self._verification.tests or [], prompt)
@@ -55,10 +55,10 @@ class CompletionJudge:
         return GroupVerdict(rewards, right, None, time.monotonic())
 
     def restore_verdict(self, prompt: int, verdict: GroupVerdict) -> None:
-        """Nothing of it is needed here."""
+        """Do nothing: this judge keeps no state."""
 
     async def _vote(self, inputs: Sequence[str], completions: Sequence[str]) -> GroupVerdict:
-        """Candidates are the completions with code; the golden one is named by its place among the completions."""
+        """Vote among the completions with code. The golden one is reported by its index among all completions."""
         answers = [extract(text, self._verification.language, self._verification.extract) for text in completions]
         places = [place for place, answer in enumerate(answers) if answer is not None]
         request = {

@@ -1,4 +1,4 @@
-"""The model that a training begins with, its tokenizer, and what becomes of both."""
+"""Load the model and tokenizer that a training starts from, and save the result."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from sandbox.gpu.training.request_errors import report_request_errors
 
 
 def load_pretrained(job_dir: JobDir, model: str) -> tuple[Any, Any]:
-    """Model and tokenizer, by a path or a name of the hub; one that is nowhere is the request's mistake."""
+    """Load the model and tokenizer from a path or the hub. A model that does not exist is an error of the request."""
     with report_request_errors(job_dir, "model"):
         tokenizer = AutoTokenizer.from_pretrained(model)
         return AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32), tokenizer
 
 
 def save_model(trainer: Any, tokenizer: Any, job_dir: JobDir) -> None:
-    """Write what was trained into the folder; called by every process, of which each may have a part of it."""
-    if trainer.is_fsdp_enabled:  # whatever checkpoints are made of: with shards, nothing would be written here
+    """Write the trained model to the job's directory. Every process must call this, because each may hold a shard."""
+    if trainer.is_fsdp_enabled:  # with sharded state dicts, save_model would write nothing
         trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
     trainer.save_model(str(job_dir.model))
     if trainer.is_world_process_zero():

@@ -1,4 +1,4 @@
-"""What a training process tells while it trains: a progress line a logged step, and where the time of a step went."""
+"""Report the progress of a training process: one line per logged step, with how long each part of the step took."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sandbox.schema.gpu import Progress
 
 
 def summarize_timing(job_dir: JobDir, steps: int) -> dict[str, float]:
-    """Seconds of a step, and of drawing and of waiting for verdicts within it: means, without the first step.
+    """Return mean times of a step: the total, generation and waiting for verdicts, in seconds.
 
-    The first step compiles and warms up; a training that was resumed has none.
+    Leaves out the first step, which compiles and warms up, and does nothing for a resumed training.
     """
     lines, _ = job_dir.read_progress(0)
     records = [line["more"] for line in lines if line.get("step", 0) > 1 and "step_s" in line.get("more", {})][:steps]
@@ -35,7 +35,7 @@ def summarize_timing(job_dir: JobDir, steps: int) -> dict[str, float]:
 
 @dataclass
 class RewardRecorder:
-    """Around a reward function: how long its verdicts took, what it gave, and how many answers were right in all."""
+    """Wraps a reward function, and records its waiting time, its rewards and the number of correct completions."""
 
     reward_function: Callable[..., list[float | None]]
     max_reward: float
@@ -53,7 +53,7 @@ class RewardRecorder:
         return rewards
 
     def take_totals(self) -> RewardTotals:
-        """What was given since the last time this was asked."""
+        """Return the totals since the last call."""
         totals = RewardTotals(self.waited_s, list(self.rewards), self.correct_count)
         self.waited_s, self.rewards, self.correct_count = 0.0, [], 0
         return totals
@@ -61,7 +61,7 @@ class RewardRecorder:
 
 @dataclass(frozen=True, slots=True)
 class RewardTotals:
-    """Rewards of a step or of an evaluation; `right` counts those with full marks."""
+    """The rewards of a step or an evaluation; `correct_count` counts those with the maximum reward."""
 
     waited_s: float
     rewards: Sequence[float]
@@ -76,8 +76,8 @@ class RewardTotals:
         return self.correct_count / len(self.rewards) if self.rewards else None
 
 
-class ProgressReporter(TrainerCallback):  # type: ignore[misc]  # torch and its kin are not there where types are checked
-    """Writes a line into the job's folder for each logged step."""
+class ProgressReporter(TrainerCallback):  # type: ignore[misc]  # transformers is not installed where types are checked
+    """Appends a progress line to the job's directory for each logged step."""
 
     def __init__(self, job_dir: JobDir, rewards: RewardRecorder | None = None) -> None:
         self._job_dir = job_dir

@@ -1,4 +1,4 @@
-"""What a training process finds wrong with its request: written into the folder, so that nobody tries it again."""
+"""Record errors of the request that a training process finds, so that the job is not retried."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REQUEST_ERRORS = (TypeError, ValueError, KeyError, OSError)
 
 @contextmanager
 def report_request_errors(job_dir: JobDir, field: str) -> Iterator[None]:
-    """Around what makes something of the request's `field`: its failure is the request's, unless it may pass."""
+    """Attribute errors in this block to the request's `field`, unless they may be transient."""
     try:
         yield
     except REQUEST_ERRORS as error:
@@ -23,9 +23,9 @@ def report_request_errors(job_dir: JobDir, field: str) -> Iterator[None]:
 
 
 def is_transient(error: BaseException | None) -> bool:
-    """Whether a network, a disk or a hub that has a bad day is behind it.
+    """Return whether the network, the disk or the hub may have caused the error.
 
-    transformers turns all of them into plain OSErrors, as it does a model that is nowhere: the cause tells them apart.
+    transformers turns these errors and a missing model alike into plain OSErrors; their causes tell them apart.
     """
     while error is not None:
         if isinstance(error, OSError) and (error.errno is not None or isinstance(error, TimeoutError)):

@@ -1,4 +1,4 @@
-"""How a GRPO job's completions are judged, as plain values: they go to another process as JSON, or in its settings."""
+"""The reward options of a GRPO job as plain values, to pass to another process as JSON or as settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sandbox.schema.gpu import GrpoRequest
 
 
 def build_reward_options(request: GrpoRequest) -> dict[str, Any]:
-    """Options of the reward functions (`sandbox.trainers.function.Options`)."""
+    """Return the options of the reward functions (`sandbox.trainers.function.RewardOptions`)."""
     policy = dataclasses.asdict(request.policy)
     return {
         "policy": {name: value for name, value in policy.items() if value is not None},

@@ -1,11 +1,11 @@
-"""Verdicts asked for while the engine still draws the rest of a batch.
+"""Request verdicts while the engine still generates the rest of a batch.
 
-Theory of operation. vLLM's engine hands out a completion in the step that ends it, and its server those of a prompt
-when they have ended; a trainer takes all of them when the last has ended, and only then asks for rewards. The service
-can judge the first in the meantime. So each completion that ends goes to a process beside the trainer, which asks the
-service (the trainer's own interpreter has kernels to start), and the reward function finds the answer here by the
-tests, the text and its length. What it does not find it asks for itself: an engine that shows no steps, or a helper
-that died, costs the overlap and nothing else.
+Theory of operation. vLLM's engine returns a completion in the step that finishes it, and vLLM's server returns the
+completions of a prompt when all of them are finished. A trainer, however, waits for the whole batch before it asks for
+rewards. The service could judge the first completions in the meantime. So each finished completion goes to a separate
+process, which requests its reward; the trainer's own interpreter is busy launching kernels. The reward function then
+finds the answer here by the tests, the text and its length, and requests whatever is missing itself. If the engine
+shows no steps, or the process dies, only the overlap is lost.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PendingRewards = Future[list[float | None]]
 
 @dataclass(frozen=True, slots=True)
 class SampledCompletion:
-    """A completion and what it is judged by: all that its reward depends on. `tests` is the data set's column."""
+    """A completion and its tests, which together determine its reward. `tests` is the data set's column."""
 
     tests: str
     text: str
@@ -40,13 +40,13 @@ class SampledCompletion:
 
 
 class RewardSource(Protocol):
-    """Whatever answers later with rewards, in the order of what was drawn."""
+    """Returns futures of rewards, in the order of the samples."""
 
     def request_rewards(self, samples: Sequence[SampledCompletion]) -> PendingRewards: ...
 
 
 class RewardProcess:
-    """The process that asks the service at `url`, and its answers; `options` are those of a reward function."""
+    """A process that requests rewards from the service at `url`; `options` are those of a reward function."""
 
     def __init__(self, url: str, options: dict[str, Any]) -> None:
         self._request_ids = count()
@@ -57,11 +57,11 @@ class RewardProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        self._reader = threading.Thread(target=self._read_responses, name="judge-beside", daemon=True)
+        self._reader = threading.Thread(target=self._read_responses, name="reward-process", daemon=True)
         self._reader.start()
 
     def request_rewards(self, samples: Sequence[SampledCompletion]) -> PendingRewards:
-        """Rewards of these; a BrokenPipeError in place of them where the process is gone."""
+        """Request rewards. The future raises BrokenPipeError if the process is gone."""
         answers: PendingRewards = Future()
         number = next(self._request_ids)
         places = {tests: place for place, tests in enumerate(dict.fromkeys(one.tests for one in samples))}
@@ -110,11 +110,11 @@ class RewardProcess:
         with self._lock:
             waiting, self._pending = self._pending, {}
         for answers in waiting.values():
-            answers.set_exception(BrokenPipeError("the process that asks for early verdicts has ended"))
+            answers.set_exception(BrokenPipeError("the reward process has ended"))
 
 
 class RewardPrefetch:
-    """What has been asked for of the batch that is being drawn."""
+    """The rewards requested so far for the batch that is being generated."""
 
     def __init__(self, asker: RewardSource, decode: Callable[[Tokens], str]) -> None:
         self._source = asker
@@ -125,13 +125,13 @@ class RewardPrefetch:
         self.lookup_count = 0
 
     def begin_batch(self, prompts: Sequence[Tokens], tests: Sequence[str]) -> None:
-        """A batch begins: the tests of each prompt's completions. Answers for the last batch are forgotten."""
-        # Pairs that do not fit cost verdicts that nobody asks for: what is found later is found by its tests.
+        """Begin a batch: set the tests of each prompt's completions, and forget the answers for the last batch."""
+        # A wrong pairing only costs unused verdicts, because answers are looked up by their tests.
         self._tests = {tuple(prompt): text for prompt, text in zip(prompts, tests, strict=False)}
         self._requested.clear()
 
     def watch_engine(self, engine: Any) -> None:
-        """From now on, look at what each step of a vLLM engine hands out."""
+        """Wrap the step function of a vLLM engine, to request rewards for the completions that each step finishes."""
         step = engine.step
 
         def step_and_prefetch() -> Any:
@@ -142,7 +142,7 @@ class RewardPrefetch:
         engine.step = step_and_prefetch
 
     def watch_server(self, client: Any) -> None:
-        """From now on, TRL's client asks its server for each prompt by itself, and what comes is looked at at once."""
+        """Wrap TRL's client, to send each prompt separately and request rewards as soon as its completions arrive."""
         generate = client.generate
 
         def generate_and_prefetch(prompts: Sequence[Tokens], features: Any = None, **options: Any) -> dict[str, Any]:
@@ -157,11 +157,11 @@ class RewardPrefetch:
         client.generate = generate_and_prefetch
 
     def prefetch_outputs(self, outputs: Iterable[Any]) -> None:
-        """Ask for verdicts on vLLM's finished request outputs, but on none twice."""
+        """Request verdicts on vLLM's finished outputs, each only once."""
         self._prefetch((output.prompt_token_ids, sample.token_ids) for output in outputs for sample in output.outputs)
 
     def _prefetch(self, completions: Iterable[tuple[Tokens, Tokens]]) -> None:
-        """Of completions with their prompts."""
+        """Request verdicts on pairs of prompt and completion."""
         new: dict[SampledCompletion, None] = {}
         for prompt, tokens in completions:
             tests = self._tests.get(tuple(prompt))
@@ -173,21 +173,21 @@ class RewardPrefetch:
             self._requested |= {one: (answers, place) for place, one in enumerate(samples)}
 
     def find_answers(self, samples: Sequence[SampledCompletion]) -> list[tuple[PendingRewards, int] | None]:
-        """For each the answers it is among and its place there; None for one that was not asked for."""
+        """Return the future of each sample and its index there; None for a sample that was not requested."""
         found = [self._requested.get(one) for one in samples]
         self.lookup_count += len(found)
         self.hit_count += sum(one is not None for one in found)
         return found
 
     def take_share(self) -> float | None:
-        """The part of the verdicts sought since the last time this was asked that had been asked for early."""
+        """Return the share of early requests among the samples looked up since the last call."""
         share = self.hit_count / self.lookup_count if self.lookup_count else None
         self.hit_count = self.lookup_count = 0
         return share
 
 
 def _merge_responses(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The server's answers to single prompts as the one to all of them; what it does not tell is None."""
+    """Merge the responses to single prompts into one response. A field that is None stays None."""
     return {
         name: None if first is None else [each for answer in answers for each in answer[name]]
         for name, first in answers[0].items()
@@ -197,12 +197,12 @@ def _merge_responses(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def wrap_with_prefetch(
     prefetch: RewardPrefetch, reward_function: Callable[..., list[float | None]]
 ) -> Callable[..., list[float | None]]:
-    """TRL's reward function `late`, asked only for what has no early verdict."""
+    """Return a TRL reward function that calls `reward_function` only for samples without an early verdict."""
 
     def reward(
         completions: Sequence[Any], completion_ids: Sequence[Tokens], tests: Sequence[str], **columns: Any
     ) -> list[float | None]:
-        del columns  # the tests say it all
+        del columns  # the tests are sufficient
         samples = [
             SampledCompletion(text, get_completion_text(completion), len(ids))
             for completion, ids, text in zip(completions, completion_ids, tests, strict=True)

@@ -1,8 +1,8 @@
-"""Asks the service for a trainer's rewards: `python -m sandbox.gpu.training.reward_process URL OPTIONS`.
+"""Request a trainer's rewards from the service: `python -m sandbox.gpu.training.reward_process URL OPTIONS`.
 
-A line of standard input is a question, {"number", "tests": [text, ...], "drawn": [[place of its tests, completion,
-tokens], ...]}; a line of standard output is its answer, {"number", "rewards"} or {"number", "problem"}, in the order in
-which they come. The end of standard input is the end.
+Each line of standard input is a query, {"number", "tests": [text, ...], "drawn": [[index of its tests, completion,
+tokens], ...]}. Each line of standard output is an answer, {"number", "rewards"} or {"number", "problem"}, in the order
+of completion. The process ends at the end of standard input.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ async def answer_query(reward: AsyncRewardFunction, query: dict[str, Any]) -> No
     try:
         tests = [query["tests"][place] for place in places]
         response["rewards"] = await reward(completions, tests, lengths=list(tokens))
-    except Exception as error:  # noqa: BLE001 - whoever asked asks again, and hears it then
+    except Exception as error:  # noqa: BLE001 - the trainer asks again and then gets the error
         response["problem"] = f"{type(error).__name__}: {error}"
     sys.stdout.write(json.dumps(response) + "\n")
     sys.stdout.flush()

@@ -1,8 +1,8 @@
-"""Easy stdin/stdout tasks made by procedure: what a small model can learn to program, for proofs and tests of training.
+"""Generate easy stdin/stdout tasks that a small model can learn, to demonstrate and test training.
 
-A task reads integers, keeps some, changes each, and prints one thing about them. Its parts come from small tables, so
-there are thousands of tasks, each with a statement, a reference solution and tests made by running the same rules here.
-Tasks are told apart by their parts: the held-out ones combine parts in ways that no training task does.
+A task reads integers, filters them, transforms each, and prints one result. Its parts come from small tables, which
+gives thousands of tasks, each with a statement, a reference solution and tests computed by the same rules. The held-out
+tasks combine parts in ways that no training task does.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _SPLIT_SEED = 20_26
 
 @dataclass(frozen=True, slots=True)
 class TaskPart:
-    """One piece of a task: what the statement says, what a program does, and the rule itself. `{k}` is a number."""
+    """One part of a task: a sentence of the statement, code, and the rule itself. `{k}` stands for a number."""
 
     statement: str
     code: str
     rule: Callable[[Sequence[int], int], Sequence[int]]
 
 
-# Names are one letter, as short programs have them: a holds the numbers.
+# Variable names are one letter, as in short programs: a holds the numbers.
 INPUT_FORMATS = (
     (
         "The first line holds n, the second line holds n integers.",
@@ -79,7 +79,7 @@ PREAMBLE = "Read integers from standard input."
 
 @dataclass(frozen=True, slots=True)
 class ToyTask:
-    """One task: its name tells its parts, and tasks of the same parts differ in their number `k` and their tests."""
+    """One task. Its name lists its parts; tasks with the same parts differ in `k` and in their tests."""
 
     name: str
     statement: str
@@ -102,7 +102,7 @@ PartIndices = tuple[int, int, int, int]
 
 
 def list_combinations(held_out: bool) -> list[PartIndices]:
-    """The ways to combine parts of one split, always the same, in an order without meaning."""
+    """Return the combinations of parts in a split, in a fixed pseudo-random order."""
     combinations = [
         (reading, keep, change, ending)
         for reading in range(len(INPUT_FORMATS))
@@ -116,7 +116,7 @@ def list_combinations(held_out: bool) -> list[PartIndices]:
 
 
 def generate_tasks(count: int, seed: int, held_out: bool = False, tests: int = TESTS_PER_TASK) -> list[ToyTask]:
-    """`number` tasks of a split. The same arguments give the same tasks; no combination of parts is in both splits."""
+    """Return `count` tasks of a split. The same arguments give the same tasks; the splits share no combination."""
     rng = random.Random(f"{seed}/{held_out}")
     ways = list_combinations(held_out)
     rng.shuffle(ways)
@@ -124,7 +124,7 @@ def generate_tasks(count: int, seed: int, held_out: bool = False, tests: int = T
 
 
 def mislabel(tasks: Sequence[ToyTask], share: float, seed: int) -> list[ToyTask]:
-    """The same tasks with that share of their tests' labels deliberately wrong: each takes another test's answer."""
+    """Return the tasks with a share of their labels deliberately wrong: each takes the answer of another test."""
     rng = random.Random(seed)
     return [
         ToyTask(

@@ -1,10 +1,10 @@
-"""Reinforcement learning as a process of its own: `python -m sandbox.gpu.training.train_grpo FOLDER`.
+"""Run reinforcement learning in a separate process: `python -m sandbox.gpu.training.train_grpo FOLDER`.
 
-Theory of operation. TRL's GRPO draws completions (with transformers, with vLLM beside the trainer on the same GPUs, or
-from vLLM's server on others), this service judges them, and its rewards move the model. Where vLLM draws, a completion
-is judged as soon as it has ended (`early_verdicts`). Held-out tasks, where there are some, are
-measured before the first step and after the last, with full marks for a completion that passes every test. Where the
-folder holds a checkpoint, the training goes on from there.
+Theory of operation. TRL's GRPO generates completions, this service judges them, and the rewards train the model. TRL
+generates with transformers, with vLLM on the same GPUs, or with a vLLM server on other GPUs. With vLLM, each completion
+is judged as soon as it is finished (`reward_prefetch`). Held-out tasks, if any, are evaluated before the first step and
+after the last; a completion counts as correct if it passes every test. If the folder holds a checkpoint, training
+continues from there.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ EVAL_BATCH_SIZE = 64
 
 
 class TimedTrainer(GRPOTrainer):  # type: ignore[misc]
-    """Says how long drawing completions took, all of a step before its verdicts, and whose tests are wanted early."""
+    """A GRPO trainer that measures the time of generation, and passes the tests of a batch to the prefetcher."""
 
     generate_s = 0.0
     reward_prefetch: RewardPrefetch | None = None
@@ -61,7 +61,7 @@ class TimedTrainer(GRPOTrainer):  # type: ignore[misc]
 
 
 class TimedReporter(ProgressReporter):
-    """A reporter that knows its trainer's time of generation."""
+    """A reporter that includes its trainer's generation time."""
 
     trainer: TimedTrainer | None = None
 
@@ -124,7 +124,7 @@ def main(job_dir: JobDir) -> None:
 
 
 def attach_prefetch(prefetch: RewardPrefetch, generation: Any) -> None:
-    """TRL's own engine in this process, or its client of a server, which the first process alone has."""
+    """Attach to TRL's engine in this process, or to its client of a server, which only the first process has."""
     if generation.mode == "colocate":
         prefetch.watch_engine(generation.llm.llm_engine)
     elif (client := getattr(generation, "vllm_client", None)) is not None:
@@ -132,7 +132,7 @@ def attach_prefetch(prefetch: RewardPrefetch, generation: Any) -> None:
 
 
 def set_vllm_options(settings: dict[str, Any]) -> None:
-    """TRL starts its own engine and hands on a fixed list of arguments: the others go in here."""
+    """Pass more settings to TRL's engine, which TRL itself starts with a fixed list of arguments."""
     from trl.generation import vllm_generation
 
     vllm_generation.LLM = functools.partial(vllm_generation.LLM, **settings)
@@ -141,7 +141,7 @@ def set_vllm_options(settings: dict[str, Any]) -> None:
 def build_reward_recorder(
     request: GrpoRequest, reward: Callable[..., list[float | None]], prefetch: RewardPrefetch | None
 ) -> RewardRecorder:
-    """The service as a reward function that TRL calls by the name it logs."""
+    """Wrap the service's reward function in a recorder with the name that TRL logs."""
     reward_function = reward if prefetch is None else wrap_with_prefetch(prefetch, reward)
     recorder = RewardRecorder(reward_function, X_CODER_SCALE if request.policy.name == "x-coder" else 1.0)
     recorder.__name__ = "sandbox_reward"  # type: ignore[attr-defined]
@@ -149,7 +149,7 @@ def build_reward_recorder(
 
 
 def measure_held_out(trainer: GRPOTrainer, rewards: RewardRecorder, job_dir: JobDir, when: str) -> float | None:
-    """The held-out tasks' pass rate with the model as it is; None without such tasks. Each process has some of them."""
+    """Return the pass rate on the held-out tasks, None without such tasks. Each process evaluates a part of them."""
     if trainer.eval_dataset is None:
         return None
     rewards.take_totals()
@@ -168,7 +168,7 @@ def measure_held_out(trainer: GRPOTrainer, rewards: RewardRecorder, job_dir: Job
 
 
 def build_config(job_dir: JobDir, request: GrpoRequest) -> GRPOConfig:
-    """TRL's settings; those of the request's `settings` win."""
+    """Return TRL's configuration. The request's `settings` override the defaults."""
     batch = request.prompts_per_step * request.num_generations
     processes = max(1, request.processes)
     on_gpu = torch.cuda.is_available()
@@ -210,7 +210,7 @@ def load_tasks(request: GrpoRequest, order: dict[str, Any]) -> list[RlTask]:
 
 
 def build_dataset(rows: list[RlTask]) -> Dataset:
-    """Tests as JSON text: a column of nested lists would cost Arrow a schema."""
+    """Build a data set with the tests as JSON text: a column of nested lists would need an Arrow schema."""
     return Dataset.from_list(
         [
             {

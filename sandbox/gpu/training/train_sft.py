@@ -1,10 +1,10 @@
-"""Supervised fine-tuning as a process of its own: `python -m sandbox.gpu.training.train_sft FOLDER`.
+"""Run supervised fine-tuning in a separate process: `python -m sandbox.gpu.training.train_sft FOLDER`.
 
-Theory of operation. The folder says what to do and takes what comes of it (`folder`). Where it holds a checkpoint, the
-training goes on from there: that is all a retry needs. Loss is taken on the last message alone. A probe, where one is
-asked for, draws completions of tasks from the model as it is, has the service judge them, and may end the training: the
-first process measures, and all of them hear what it found before any goes on, for one that went on alone would wait
-for the others for ever.
+Theory of operation. The folder holds the request and receives the results (`job_dir`). If it holds a checkpoint,
+training continues from there, which is all that a retry needs. Loss is computed on the last message only. An optional
+probe generates completions of a few tasks with the current model, has the service judge them, and may end the training
+early. The first process measures and broadcasts its decision to all others before any of them continues, because a
+process that continued alone would wait for the others forever.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def main(job_dir: JobDir) -> None:
 
 
 def build_config(job_dir: JobDir, request: SftRequest) -> SFTConfig:
-    """TRL's settings; those of the request's `settings` win."""
+    """Return TRL's configuration. The request's `settings` override the defaults."""
     defaults: dict[str, Any] = {
         "output_dir": str(job_dir.checkpoints),
         "max_steps": request.steps if request.epochs is None else -1,
@@ -96,7 +96,7 @@ def build_config(job_dir: JobDir, request: SftRequest) -> SFTConfig:
 
 
 def load_rows(request: SftRequest, order: dict[str, Any]) -> list[dict[str, Any]]:
-    """A prompt and its completion each, so that loss is taken on the completion."""
+    """Return rows of prompt and completion, so that loss is computed on the completion."""
     if request.rows is not None:
         chats = [[message.model_dump() for message in row.messages] for row in request.rows]
     else:
@@ -106,20 +106,20 @@ def load_rows(request: SftRequest, order: dict[str, Any]) -> list[dict[str, Any]
 
 
 def require_training_rows(trainer: SFTTrainer, row_count: int) -> None:
-    """Raises ValueError where TRL dropped every row: what is learnt begins behind the place where a row is cut."""
+    """Raise ValueError if TRL dropped every row, because all answers begin after the token limit."""
     if not len(trainer.train_dataset):
-        raise ValueError(f"none of the {row_count} rows has a part of its answer within them")
+        raise ValueError(f"in none of the {row_count} rows does the answer begin within this limit")
 
 
 def require_unsharded_model(trainer: SFTTrainer) -> None:
-    """Raises ValueError where each process has a part of it."""
+    """Raise ValueError if the model is sharded over the processes."""
     deepspeed = trainer.accelerator.state.deepspeed_plugin
     if trainer.is_fsdp_enabled or (deepspeed is not None and deepspeed.zero_stage == 3):
-        raise ValueError("one process draws for it, and with FSDP or DeepSpeed's ZeRO-3 none has the whole model")
+        raise ValueError("the probe needs the whole model in one process; FSDP and DeepSpeed's ZeRO-3 shard it")
 
 
 class Prober(TrainerCallback):  # type: ignore[misc]
-    """Measures the pass rate of a few tasks now and then, with the real service, and stops where it is enough."""
+    """Measures the pass rate on a few tasks at intervals, with the real service, and stops when it is high enough."""
 
     def __init__(self, job_dir: JobDir, probe: Probe, url: str, tokenizer: Any) -> None:
         self._job_dir = job_dir
@@ -136,7 +136,7 @@ class Prober(TrainerCallback):  # type: ignore[misc]
             control.should_training_stop = True
 
     def _should_stop(self, state: Any, model: Any) -> bool:
-        """Measures and tells."""
+        """Measure and report the pass rate; return whether it is high enough to stop."""
         rate = self.measure_pass_rate(model)
         words = "" if rate is not None else "no verdict on the probe: the service failed"
         self._job_dir.append_progress(
@@ -145,7 +145,7 @@ class Prober(TrainerCallback):  # type: ignore[misc]
         return rate is not None and self._probe.stop_at is not None and rate >= self._probe.stop_at
 
     def measure_pass_rate(self, model: Any) -> float | None:
-        """Of the model as it is; None where no completion has a verdict."""
+        """Return the pass rate of the current model, or None if no completion has a verdict."""
         tasks = self._probe.tasks
         completions: list[str] = []
         for start in range(0, len(tasks), PROBE_BATCH_SIZE):

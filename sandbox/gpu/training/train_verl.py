@@ -1,9 +1,9 @@
-"""Hand a GRPO job over to verl on Ray: `python -m sandbox.gpu.training.train_verl FOLDER`.
+"""Run a GRPO job with verl on Ray: `python -m sandbox.gpu.training.train_verl FOLDER`.
 
-verl's own entry point is run with the overrides in the folder, and its file of metrics is read for the step it is at:
-its console comes through Ray, which adds to the lines and may lose the last ones. What it keeps is verl's to resume
-from (`trainer.resume_mode=auto`), so a job that is tried again goes on. At the end the model of its last checkpoint
-becomes the job's.
+Runs verl's own entry point with the overrides in the folder, and follows its metrics file for progress. The console is
+no alternative: it passes through Ray, which alters lines and may lose the last ones. verl resumes from its own
+checkpoints (`trainer.resume_mode=auto`), so a retry continues the job. At the end, the model of the last checkpoint
+becomes the job's model.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ VERL_MODULE = "verl.trainer.main_ppo"
 POLL_INTERVAL_S = 0.5
 PASS_RATE_METRIC_PREFIX = f"val-core/{DATA_SOURCE}/acc/mean@"
 LATEST_STEP_FILE = "latest_checkpointed_iteration.txt"
-# verl takes flash attention for granted; without the package the model would not load.
+# verl assumes flash attention; without the package the model would not load.
 NO_FLASH_ATTENTION_OVERRIDES = {
     "+actor_rollout_ref.model.override_config.attn_implementation": "sdpa",
     "actor_rollout_ref.model.use_remove_padding": "False",
 }
-# TRL 1.x has not what verl 0.9 imports from any TRL it finds.
+# TRL 1.x lacks what verl 0.9 imports from any installed TRL.
 HIDE_TRL_OVERRIDES = {
     "+ray_kwargs.ray_init.runtime_env.env_vars.VERL_USE_EXTERNAL_MODULES": "sandbox.gpu.training.verl_without_trl",
 }
 
 
 class MetricsFollower:
-    """What verl writes of each step, as a job's progress."""
+    """Reports verl's metrics as the job's progress."""
 
     def __init__(self, job_dir: JobDir, total: int) -> None:
         self._job_dir = job_dir
@@ -51,7 +51,7 @@ class MetricsFollower:
         self.held_out_pass_rates: dict[int, float] = {}
 
     def report_new(self) -> None:
-        """Tell what was written since the last look."""
+        """Report the metrics written since the last call."""
         if not self._path.exists():
             return
         with self._path.open("rb") as file:
@@ -93,7 +93,7 @@ def main(job_dir: JobDir) -> int:
 
 
 def run_verl(command: Sequence[str], metrics: MetricsFollower) -> int:
-    """Run it and tell what it does. It is ended politely, whatever ends this process: Ray has processes to end."""
+    """Run verl and report its progress. verl always gets SIGTERM, however this process ends: it must stop Ray."""
     process = subprocess.Popen(command, preexec_fn=build_parent_death_hook(signal.SIGTERM))
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while process.poll() is None:
@@ -104,7 +104,7 @@ def run_verl(command: Sequence[str], metrics: MetricsFollower) -> int:
 
 
 def build_progress(step: int, data: Mapping[str, Any], total: int) -> Progress:
-    """One line of verl's metrics. The reward is the mean score; step 0 has what was held out, before training."""
+    """Convert one line of verl's metrics. The reward is the mean score; step 0 is the evaluation before training."""
     step_s = data.get("perf/time_per_step")
     pass_rate = next((value for name, value in data.items() if name.startswith(PASS_RATE_METRIC_PREFIX)), None)
     return Progress(
@@ -120,25 +120,25 @@ def build_progress(step: int, data: Mapping[str, Any], total: int) -> Progress:
 
 
 def extract_timing(data: Mapping[str, Any]) -> dict[str, float]:
-    """Seconds of a step, and of drawing its completions, verdicts included: they are asked for on the way."""
+    """Return the seconds of a step and of generation. Generation includes verdicts, which verl requests meanwhile."""
     names = {"step_s": "timing_s/step", "generate_s": "timing_s/gen"}
     return {name: data[its] for name, its in names.items() if its in data}
 
 
 def select_unset(overrides: Sequence[str], defaults: Mapping[str, str]) -> list[str]:
-    """Those of `defaults` that no override names."""
+    """Return the `defaults` that no override sets."""
     named = {override.partition("=")[0].lstrip("+~") for override in overrides}
     return [f"{name}={value}" for name, value in defaults.items() if name.lstrip("+") not in named]
 
 
 def read_latest_step(job_dir: JobDir) -> int:
-    """The step of the last checkpoint that was written to its end; 0 without one."""
+    """Return the step of the last complete checkpoint, or 0 if there is none."""
     path = job_dir.checkpoints / LATEST_STEP_FILE
     return int(path.read_text()) if path.exists() else 0
 
 
 def adopt_checkpoint_model(job_dir: JobDir) -> bool:
-    """Make the last checkpoint's model the job's. False where there is none: it may be on another host's disk."""
+    """Move the last checkpoint's model to the job's. Return False if it is not here: it may be on another host."""
     checkpoint_model = job_dir.checkpoints / f"global_step_{read_latest_step(job_dir)}" / "actor" / "huggingface"
     if not any(checkpoint_model.glob("*.safetensors")):
         return False

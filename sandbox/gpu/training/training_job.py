@@ -1,4 +1,4 @@
-"""A training job's process: started, followed by what it tells, and ended when nobody wants it any more."""
+"""Start the process of a training job, report its progress, and stop it if the job is cancelled."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ MODULES = {GpuKind.SFT: "sandbox.gpu.training.train_sft", GpuKind.GRPO: "sandbox
 
 
 class TrainingFailed(InfrastructureError):
-    """The process ended without a result: its words are in the message. Tried again, it goes on from its checkpoint."""
+    """The process ended without a result; the message holds its last output. A retry continues from its checkpoint."""
 
 
 def train(job: CurrentJob, kind: GpuKind, request: TrainRequest, subprocesses: SubprocessStarter) -> dict[str, Any]:
-    """Do a training job in a process of its own. Raises BadRequest, Cancelled and TrainingFailed."""
+    """Run a training job in a separate process. Raises BadRequest, Cancelled and TrainingFailed."""
     gpus = job.gpus
     job.directory.write_order(build_order(job, request))
     if isinstance(request, GrpoRequest) and request.backend == "verl":
@@ -46,13 +46,13 @@ def train(job: CurrentJob, kind: GpuKind, request: TrainRequest, subprocesses: S
     result = job.directory.read_result()
     if result is None or process.returncode:
         if process.returncode == USAGE_ERROR_EXIT_CODE and request.launch:
-            raise BadRequest(f"launch: accelerate refuses its options:\n{read_tail(job.directory.log)}", "launch")
+            raise BadRequest(f"launch: accelerate rejected the options:\n{read_tail(job.directory.log)}", "launch")
         raise TrainingFailed(f"training ended with exit code {process.returncode}:\n{read_tail(job.directory.log)}")
     return result
 
 
 def build_order(job: CurrentJob, request: TrainRequest) -> dict[str, Any]:
-    """What the process is told. Raises BadRequest for a model or data set that is not there."""
+    """Return the input of the process. Raises BadRequest for a model or data set that does not exist."""
     order: dict[str, Any] = {
         "request": request.model_dump(mode="json", exclude_unset=True),
         "model": resolve_model(request.model, job.root),
@@ -67,23 +67,23 @@ def build_order(job: CurrentJob, request: TrainRequest) -> dict[str, Any]:
 
 
 def select_gpus(request: TrainRequest, gpus: Sequence[int]) -> Sequence[int]:
-    """Those that the training is shown: a GPU for each process. Raises BadRequest where there are too few.
+    """Return one GPU per process for the training. Raises BadRequest if there are too few.
 
-    One process that sees several would split each batch over them by threads (`DataParallel`), which nobody asked for.
+    A single process that sees several GPUs would silently split each batch over them with threads (`DataParallel`).
     """
     if gpus and request.processes > len(gpus) and not request.launch:
-        words = f"{request.processes} processes need as many GPUs, and this worker has {len(gpus)}"
+        words = f"{request.processes} processes need {request.processes} GPUs, but this worker has {len(gpus)}"
         raise BadRequest(words, "processes")
     return gpus if request.launch else gpus[: max(request.gpus, request.processes)]
 
 
 def build_training_environment(gpus: Sequence[int]) -> dict[str, str]:
-    """Of a process that trains on these GPUs, with a meeting place that no other training on this host has."""
+    """Return the environment of a training on these GPUs, with a rendezvous port of its own."""
     return {**build_environment(gpus), "MASTER_ADDR": HOST, "MASTER_PORT": str(find_free_port())}
 
 
 def build_command(kind: GpuKind, request: TrainRequest, job: CurrentJob) -> list[str]:
-    """One process, or accelerate's launcher over several; options of the request's `launch` are the launcher's."""
+    """Build a command for one process, or for accelerate's launcher with the options of the request's `launch`."""
     python = job.settings.gpu_python or sys.executable
     program = ["-m", MODULES[kind], str(job.directory.path)]
     if request.processes == 1 and not request.launch:
@@ -105,12 +105,12 @@ def _format_option(name: str, value: Any) -> list[str]:
 
 
 class _ProgressFollower:
-    """Hands on what the process has told since the last look."""
+    """Reports the progress that the process has written since the last call."""
 
     def __init__(self, job: CurrentJob) -> None:
         self._job = job
         self._offset = 0
-        # What an earlier try told is told already.
+        # Skip what earlier attempts reported.
         _, self._offset = job.directory.read_progress(0)
 
     def report_new(self) -> None:

@@ -1,7 +1,6 @@
-"""What verl's processes import first where TRL is installed beside it (VERL_USE_EXTERNAL_MODULES).
+"""Hide an installed TRL from verl. verl's processes import this module first (VERL_USE_EXTERNAL_MODULES).
 
-verl 0.9 takes the value head of a model from any TRL it finds, though GRPO has none, and TRL 1.x has it no more. So
-verl finds no TRL.
+verl 0.9 imports a value head from any installed TRL, although GRPO has none and TRL 1.x no longer provides it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Stage 7: rows to learn from, SFT and RL, without copies and without what known benchmarks hold.
+"""Stage 7: build the SFT and RL rows, without near duplicates and without texts of known benchmarks.
 
-What is written loads with `datasets.load_dataset("<run>/dataset", "sft")`, and "rl": a card with two configurations
-beside JSON lines, or Parquet where asked for and pyarrow is installed.
+The output loads with `datasets.load_dataset("<run>/dataset", "sft")` (or "rl"): a card with two configurations, and
+JSON lines or, on request and if pyarrow is installed, Parquet.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ tests and its difficulty by the candidates' pass rate. Made with the model `{mod
 def build_rows(
     run_config: RunConfig, build_prompt: Any, tasks: list[Record], solutions: list[Record], votes: list[Record]
 ) -> tuple[list[Record], list[Record], dict[str, Any]]:
-    """SFT rows, RL rows, and what was left out and why. `prompt` makes a statement into what a model is asked."""
+    """Return the SFT rows, the RL rows and counts of excluded tasks. `build_prompt` makes a prompt of a statement."""
     statements = {task["key"]: task for task in tasks}
     completions = {solution["key"]: solution["completion"] for solution in solutions}
     voted = [vote for vote in votes if vote.get("labelled")]
@@ -56,7 +56,7 @@ def build_rows(
 
 
 def _find_excluded(run_config: RunConfig, texts: list[str]) -> dict[int, str]:
-    """Indices of copies and of contaminated texts, with the reason."""
+    """Return the indices of near duplicates and of contaminated texts, with the reason."""
     known = Benchmarks(run_config.overlap_words)
     known.read(run_config.benchmarks)
     reasons = {
@@ -92,7 +92,7 @@ def _build_sft_row(task: Record, prompt: str, completion: str) -> Record:
 
 
 def write_dataset(folder: Path, run_config: RunConfig, sft: list[Record], rl: list[Record], parquet: bool) -> None:
-    """The files, and the card that tells `load_dataset` which is what."""
+    """Write the files, and the card that `load_dataset` reads."""
     place = folder / DATASET_FOLDER
     place.mkdir(exist_ok=True)
     for name, content in zip(CONFIGURATIONS, (sft, rl), strict=True):
@@ -120,11 +120,11 @@ def _write_parquet(path: Path, content: list[Record]) -> None:
 
 
 def read_rows(path: Path) -> list[Record]:
-    """Rows of a file of JSON lines. Raises BadRequest."""
+    """Read the rows of a JSON lines file. Raises BadRequest."""
     try:
         rows = [json.loads(line) for line in path.read_bytes().splitlines() if line.strip()]
     except (OSError, ValueError) as error:
         raise BadRequest(f"cannot read {path}: {error}") from None
     if not all(isinstance(row, dict) for row in rows):
-        raise BadRequest(f"{path}: every line is to be a JSON object")
+        raise BadRequest(f"{path}: every line must be a JSON object")
     return rows

@@ -1,4 +1,4 @@
-"""Stages 1 and 2: features of example programs as a tree, and its evolution in breadth and depth."""
+"""Stages 1 and 2: extract a tree of features from example programs, and evolve it in breadth and depth."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_NAMES_SHOWN = 40
 
 
 async def extract_features(unit: Unit, model: ChatModel, prompts: Prompts) -> Record:
-    """The features of one example program, by kind."""
+    """Extract the features of one example program, by kind."""
     session = model.start_session("features", unit.key)
     found = await session.ask_until_parsed(prompts.fill("features", code=unit.payload["code"]), _parse_features)
     return {"features": found or {}, "failed": found is None, "usage": session.usage.to_record()}
@@ -30,7 +30,7 @@ def _parse_features(text: str) -> dict[str, list[str]]:
 
 
 def build_seed_tree(lines: list[Record]) -> FeatureTree:
-    """The tree that the examples' features make."""
+    """Build the tree of the examples' features."""
     tree = FeatureTree()
     for line in lines:
         for kind, names in line["features"].items():
@@ -40,9 +40,9 @@ def build_seed_tree(lines: list[Record]) -> FeatureTree:
 
 
 class Evolution:
-    """Rounds of asking, for every feature that the round before brought, for its siblings and what is below it.
+    """Rounds that ask, for each feature added in the last round, for its siblings and children.
 
-    A round's units follow from the lines of the rounds before: replayed after a kill they are the same.
+    The units of a round depend only on the lines of earlier rounds, so a replay after a kill gives the same units.
     """
 
     def __init__(self, seeds: FeatureTree, rounds: int, features_max: int) -> None:
@@ -56,7 +56,7 @@ class Evolution:
         self._round = 0
 
     def start_next_round(self, lines: list[Record]) -> bool:
-        """Take in what is told so far, and ask on; False when the evolution is over."""
+        """Add the features proposed so far and create the units of the next round; return False at the end."""
         if self._round:
             self._frontier = self._add_proposals(lines[self._lines_read :])
             self._lines_read = len(lines)
@@ -76,7 +76,7 @@ class Evolution:
         }
 
     def _add_proposals(self, lines: list[Record]) -> list[FeaturePath]:
-        """New paths, breadth before depth."""
+        """Add the proposed features, siblings before children, and return the new paths."""
         new: list[FeaturePath] = []
         for line in lines:
             path = tuple(line["path"])
@@ -88,7 +88,7 @@ class Evolution:
 
 
 async def evolve(unit: Unit, model: ChatModel, prompts: Prompts) -> Record:
-    """Siblings and children that the model proposes for one feature."""
+    """Ask the model for siblings and children of one feature."""
     payload = unit.payload
     session = model.start_session("evolve", unit.key)
     prompt = prompts.fill(

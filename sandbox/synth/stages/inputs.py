@@ -1,4 +1,4 @@
-"""Stage 4: test inputs. The model writes a generator and a validator; both run in boxes, never here."""
+"""Stage 4: create test inputs. The model writes a generator and a validator; both run only in boxes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIMITS = {"cpu_time_s": 10, "wall_time_s": 30, "output_kb": 1024}
 async def generate_inputs(
     unit: Unit, model: ChatModel, prompts: Prompts, client: AsyncClient, run_config: RunConfig
 ) -> Record:
-    """Inputs of one task: generated, checked by the validator, each once."""
+    """Generate the inputs of one task, drop duplicates, and check them with the validator."""
     session = model.start_session("inputs", unit.key)
     statement = unit.payload["statement"]
     generator = await session.ask_until_parsed(prompts.fill("generator", statement=statement), _parse_program)

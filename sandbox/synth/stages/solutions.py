@@ -1,4 +1,4 @@
-"""Stage 5: candidate solutions, and which of them are fit to vote: one code block, that parses, of a sane length."""
+"""Stage 5: create candidate solutions, and keep those with one code block, valid syntax and a plausible length."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def build_units(run_config: RunConfig, tasks: list[Record]) -> list[Unit]:
 
 
 async def solve(unit: Unit, model: ChatModel, prompts: Prompts, run_config: RunConfig) -> Record:
-    """One candidate; `dropped` says why it is none."""
+    """Generate one candidate; `dropped` says why it cannot vote."""
     session = model.start_session("solutions", unit.key)
     prompt = prompts.fill("solve", statement=unit.payload["statement"], language=run_config.language)
     text = ""
@@ -43,7 +43,7 @@ async def solve(unit: Unit, model: ChatModel, prompts: Prompts, run_config: RunC
 
 
 def filter_completion(completion: Completion, language: str, token_range: tuple[int, int]) -> tuple[str, str]:
-    """The code of a completion that may vote, or why it may not."""
+    """Return the code of a completion that may vote and an empty string, or no code and the reason."""
     answer = extract(completion.text, language)
     if not completion.complete:
         return "", "cut off"

@@ -1,4 +1,4 @@
-"""Stage 3: a compatible part of the tree with roles, and the task that is written around it, in the style of a site."""
+"""Stage 3: select compatible features with roles, and write a task around them in the style of a contest site."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_SCENARIO_CHARS = 2_000
 
 
 def build_units(run_config: RunConfig, tree: FeatureTree) -> list[Unit]:
-    """What each task is offered, and its style: both drawn from the seed and the task's number."""
+    """Draw the offered features and the style of each task, from the seed and the task's number."""
     paths = tree.paths
     styles, weights = list(run_config.styles), list(run_config.styles.values())
     drawn = []
@@ -28,7 +28,7 @@ def build_units(run_config: RunConfig, tree: FeatureTree) -> list[Unit]:
 
 
 async def write_task(unit: Unit, model: ChatModel, prompts: Prompts) -> Record:
-    """Two prompts: what goes together, and in which role; then the statement."""
+    """Ask for features that fit together and their roles, then for the statement."""
     style, offered = unit.payload["style"], unit.payload["offered"]
     names = {path[-1] for path in offered}
     session = model.start_session("tasks", unit.key)

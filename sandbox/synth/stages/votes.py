@@ -1,4 +1,4 @@
-"""Stage 6: the service's vote labels the inputs, and the hold-out proves the golden solution."""
+"""Stage 6: label the inputs by the service's vote, and check the golden solution on the hold-out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EASY_PASS_RATE, HARD_PASS_RATE = 0.75, 0.35
 
 
 def build_units(tasks: list[Record], inputs: list[Record], solutions: list[Record]) -> list[Unit]:
-    """One unit for each task that has inputs."""
+    """Build one unit per task that has inputs."""
     candidates: dict[str, list[Record]] = {}
     for solution in solutions:
         if not solution["dropped"]:
@@ -30,13 +30,15 @@ def build_units(tasks: list[Record], inputs: list[Record], solutions: list[Recor
 
 
 async def run_vote(unit: Unit, client: AsyncClient, run_config: RunConfig) -> Record:
-    """One task's vote; what differs from run to run, such as times, is left out of the line."""
+    """Run the vote on one task. The record leaves out what varies from run to run, such as times."""
     candidates, inputs = unit.payload["candidates"], unit.payload["inputs"]
     if len(candidates) < MIN_CANDIDATES:
         return {"accepted": False, "why": "too few candidates", "candidates": len(candidates), "inputs": len(inputs)}
     result = await client.vote(build_vote_request(candidates, inputs, run_config))
     if result.internal_errors:
-        raise InfrastructureError(f"{unit.key}: {result.internal_errors} runs failed for no fault of theirs; run again")
+        raise InfrastructureError(
+            f"{unit.key}: {result.internal_errors} runs failed because of the infrastructure; run the stage again"
+        )
     return build_record(result, candidates)
 
 
@@ -50,7 +52,7 @@ def build_vote_request(candidates: list[Record], inputs: list[Record], run_confi
 
 
 def build_record(result: VoteResult, candidates: list[Record]) -> Record:
-    """What a vote's line keeps."""
+    """Return the record of a vote."""
     labelled = [label for label in result.labels if label.expected is not None]
     golden = result.golden
     rate = compute_pass_rate(result)
@@ -71,7 +73,7 @@ def build_record(result: VoteResult, candidates: list[Record]) -> Record:
 
 
 def compute_pass_rate(result: VoteResult) -> float:
-    """Share of the candidates that pass every labelled test."""
+    """Return the share of the candidates that pass every labelled test."""
     judged = [[verdict for verdict in row if verdict is not Verdict.SKIPPED] for row in result.matrix]
     passing = sum(bool(row) and all(verdict is Verdict.ACCEPTED for verdict in row) for row in judged)
     return round(passing / len(judged), 6) if judged else 0.0

@@ -1,4 +1,4 @@
-"""Rows of public benchmarks, read as problems; and their results, grouped and drawn."""
+"""Rows of public benchmarks are read as problems, and results are grouped and plotted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pass@k is the chance it says it is."""
+"""The pass@k estimate equals the exact probability."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Completions from a service that refuses now and then, as hosted ones do."""
+"""Completions from a server that sometimes rejects requests, as hosted ones do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GOOD = {"choices": [{"index": 0, "text": "done", "finish_reason": "stop"}], "usa
 
 @dataclass
 class RefusingService:
-    """A service that answers with these states first, and well from then on."""
+    """A server that answers with these statuses first, and normally after that."""
 
     first_statuses: list[int]
     headers: dict[str, str] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class RefusingService:
                 self.wfile.write(json.dumps(service.body if status == 200 else {"error": "not now"}).encode())
 
             def log_message(self, *_: object) -> None:
-                """Says nothing."""
+                """Do not log requests."""
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         thread = threading.Thread(target=server.serve_forever)
@@ -88,7 +88,10 @@ async def test_the_pause_is_as_long_as_the_service_asks_for() -> None:
 
 async def test_a_service_that_refuses_for_good_is_an_error_of_ours_after_some_tries() -> None:
     service = RefusingService([429] * 100)
-    with service.serve() as url, pytest.raises(InfrastructureError, match=r"asked 8 times, answers 429: .*not now"):
+    with (
+        service.serve() as url,
+        pytest.raises(InfrastructureError, match=r"failed 8 times; it answered 429: .*not now"),
+    ):
         await _fetch_groups(url)
     assert len(service.request_times) == module.ATTEMPTS
 
@@ -110,17 +113,17 @@ async def test_what_the_service_does_not_like_is_named(status: int, field: str) 
 
 async def test_an_answer_of_another_shape_is_said() -> None:
     service = RefusingService([], body={"error": "overloaded"})
-    with service.serve() as url, pytest.raises(InfrastructureError, match=r"another shape: .*overloaded"):
+    with service.serve() as url, pytest.raises(InfrastructureError, match=r"unexpected response .*overloaded"):
         await _fetch_groups(url)
 
 
 async def test_a_service_that_is_not_there_is_said_after_some_tries() -> None:
-    with pytest.raises(InfrastructureError, match="asked 8 times, does not answer: ConnectError"):
+    with pytest.raises(InfrastructureError, match="failed 8 times; it did not answer: ConnectError"):
         await _fetch_groups("http://127.0.0.1:9/v1")
 
 
 @pytest.mark.parametrize(
-    ("told", "seconds"),
+    ("header", "seconds"),
     [
         ("", 0.0),
         ("soon", 0.0),
@@ -132,7 +135,7 @@ async def test_a_service_that_is_not_there_is_said_after_some_tries() -> None:
         ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_RETRY_AFTER_S),
     ],
 )
-def test_retry_after_is_read_in_both_its_forms(told: str, seconds: float) -> None:
-    response = httpx.Response(429, headers={"Retry-After": told} if told else {})
+def test_retry_after_is_read_in_both_its_forms(header: str, seconds: float) -> None:
+    response = httpx.Response(429, headers={"Retry-After": header} if header else {})
     assert read_retry_after_s(response) == seconds
     assert compute_pause_s(0, 0.5, response) >= seconds + 0.25

@@ -1,4 +1,4 @@
-"""What a generation tells, and when: completions at once, verdicts behind them, and on a retry only what is missing."""
+"""A generation job publishes completions at once, then their verdicts; a retry only adds what is missing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROMPTS = ["a", "b", "c"]
 
 @dataclass
 class FakeJob:
-    """What is told, in order; stands in for a job whose events are in Redis."""
+    """Records events in order, in place of a job whose events are in Redis."""
 
     directory: JobDir
     published: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -39,15 +39,15 @@ class FakeJob:
             await asyncio.sleep(0.05)
 
     def report_progress(self, progress: Progress) -> None:
-        """Of no interest here."""
+        """Ignore progress."""
 
     def raise_if_stopped(self) -> None:
-        """It is wanted."""
+        """Never stop the job."""
 
 
 @dataclass
 class FakeCompletionClient:
-    """Draws each prompt's completions at once."""
+    """Returns each prompt's completions at once."""
 
     generated: list[int] = field(default_factory=list)
 
@@ -65,7 +65,7 @@ class FakeCompletionClient:
 
 @dataclass
 class FakeJudge:
-    """Finds everything right, once it may."""
+    """Accepts every completion once `may_judge` is set."""
 
     may_judge: asyncio.Event
     judged_prompts: list[int] = field(default_factory=list)

@@ -1,6 +1,6 @@
-"""vLLM's own API server, in its build for CPUs, as the engine of a worker: `pytest -m vllm tests/gpu`.
+"""vLLM's own API server, in its CPU build, as a worker's engine: `pytest -m vllm tests/gpu`.
 
-`SANDBOX_TEST_VLLM` names an interpreter that has it (the guide's page on the GPU pool says how to make one), and
+`SANDBOX_TEST_VLLM` is an interpreter with vLLM (the guide's page on the GPU pool explains how to build one), and
 `SANDBOX_TEST_MODEL` the folder of a small chat model.
 """
 
@@ -25,7 +25,7 @@ def test_a_model_is_served_asked_and_judged(host: GpuHost) -> None:
     python, model = os.environ.get("SANDBOX_TEST_VLLM", ""), os.environ.get("SANDBOX_TEST_MODEL", "")
     if not python or not Path(model).is_dir():
         skip_or_fail(
-            "SANDBOX_TEST_VLLM and SANDBOX_TEST_MODEL do not name an interpreter with vLLM and a model's folder"
+            "SANDBOX_TEST_VLLM and SANDBOX_TEST_MODEL must be an interpreter with vLLM and the folder of a model"
         )
     (host.directory / "pool").mkdir()
     shutil.copytree(model, host.directory / "pool" / "small")

@@ -1,4 +1,4 @@
-"""What a generation's summary says of time and of verdicts."""
+"""The summary of a generation reports times and verdicts correctly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose fault a training's end was: the request's, which is final, or somebody's who may be well again."""
+"""Errors of the request are final; other errors may be transient, and the job is retried."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verdicts on completions while others are still drawn: the same rewards, asked for earlier, and never required."""
+"""Verdicts requested while other completions are still generated: the same rewards, earlier, and never required."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Reward = Callable[..., list[float | None]]
 
 
 class FakeEngine:
-    """Hands out one request a step, as vLLM's does: tokens are the characters' codes."""
+    """Returns one request per step, like vLLM's engine. Tokens are character codes."""
 
     def __init__(self, outputs: Sequence[Any]) -> None:
         self._outputs = list(outputs)
@@ -39,7 +39,7 @@ class FakeEngine:
 
 
 class FakeServerClient:
-    """Draws every completion for each prompt, as TRL's client of a server; the last prompt's are there first."""
+    """Returns every completion for each prompt, like TRL's client of a server; the last prompt's arrive first."""
 
     def __init__(self) -> None:
         self.requested_prompts: list[list[list[int]]] = []
@@ -60,7 +60,7 @@ def judge(url: str) -> Iterator[RewardProcess]:
 
 @pytest.fixture
 def late(url: str) -> Iterator[tuple[Reward, list[str]]]:
-    """The usual reward function, and every completion that it was asked about."""
+    """The normal reward function, and a list of the completions that it was called with."""
     asked: list[str] = []
     with Client(url) as client:
         reward = trl_reward(client=client, **OPTIONS)
@@ -87,7 +87,7 @@ def _build_output(prompt: list[int], text: str) -> Any:
 
 
 def _build_batch(tests: Sequence[str]) -> dict[str, Any]:
-    """What TRL gives to a reward function: every completion for each of the tests."""
+    """Return what TRL passes to a reward function: every completion for each of the tests."""
     texts = [text for _ in tests for text in COMPLETIONS]
     return {
         "prompts": [[{"role": "user", "content": "?"}]] * len(texts),

@@ -1,4 +1,4 @@
-"""The tasks made by procedure: right, the same again, and apart from the held-out ones."""
+"""The generated tasks are correct, reproducible, and separate from the held-out ones."""
 
 from __future__ import annotations
 

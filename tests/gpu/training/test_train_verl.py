@@ -1,4 +1,4 @@
-"""The process that runs verl: what it hears of the steps, what it leaves behind, and that verl never outlives it."""
+"""The process that runs verl: its progress, its results, and that verl never outlives it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from sandbox.gpu.training.train_verl import (
 from sandbox.gpu.training.verl_config import METRICS_FILE, OVERRIDES_FILE
 from tests import virtualenvs
 
-# Lines of verl 0.9.1's own, with the names that are read and one that is not.
+# Lines from verl 0.9.1, with the names that are read and one that is not.
 BEFORE = {"step": 0, "data": {"val-core/sandbox/acc/mean@1": 0.25, "val-aux/sandbox/reward/mean@1": 1.0}}
 FIRST = {
     "step": 1,
@@ -44,7 +44,7 @@ FIRST = {
     },
 }
 LAST = {"step": 2, "data": {**FIRST["data"], "val-core/sandbox/acc/mean@1": 0.75}}  # type: ignore[dict-item]
-# Stands in for verl: it says what it does, makes a checkpoint, and stays when it is told to.
+# A replacement for verl: it reports steps, writes a checkpoint, and keeps running on request.
 FAKE_VERL_SCRIPT = f"""
 import json, os, sys, time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Training jobs end to end with TRL and a model of two layers: the worker, its processes, and the real service."""
+"""Training jobs end to end, with TRL and a two-layer model: the worker, its processes, and the real service."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.virtualenvs import ROOT, TRL, CannotInstall, build_environment, ensur
 pytestmark = [pytest.mark.frameworks, pytest.mark.slow, pytest.mark.timeout(600)]
 
 TIMEOUT_S = 280.0
-# Every byte is a token of its own, so there is no vocabulary to download.
+# Every byte is a token, so there is no vocabulary to download.
 BUILD_MODEL_SCRIPT = """
 import sys
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -53,7 +53,7 @@ LlamaForCausalLM(config).save_pretrained(sys.argv[1])
 fast.save_pretrained(sys.argv[1])
 """
 
-# A probe whose pass rate is known, in a training of two processes.
+# A probe with a known pass rate, in a training with two processes.
 PROBED_TRAINING_SCRIPT = """
 import sys
 from pathlib import Path
@@ -91,7 +91,7 @@ def model(trl: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def trainer(host: GpuHost, trl: Path, model: Path) -> GpuHost:
-    """A host whose worker trains under TRL's own interpreter, with a random model in its folder."""
+    """A host whose worker trains with TRL's own interpreter, and a random model in its folder."""
     shutil.copytree(model, host.directory / "pool" / "tiny")
     host.environment |= {"SANDBOX_GPU_PYTHON": str(trl), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     return host
@@ -134,7 +134,7 @@ def _run_cli(host: GpuHost, *arguments: object) -> str:
 def test_one_command_makes_tasks_trains_a_model_on_them_with_this_service_as_the_reward_and_evaluates_it(
     trainer: GpuHost, teacher: ScriptedModel, tmp_path: Path
 ) -> None:
-    """The loop: synthetic tasks, solutions, the vote with its hold-out, SFT, GRPO, evaluation."""
+    """Run the whole loop: synthetic tasks, solutions, the vote with its hold-out, SFT, GRPO, evaluation."""
     trainer.write_script(default=["```python\nprint(1)\n```"])
     trainer.start_worker()
     run, examples, settings = tmp_path / "run", tmp_path / "examples.jsonl", tmp_path / "settings.json"
@@ -183,7 +183,7 @@ def test_the_training_of_a_killed_worker_goes_on_from_its_last_checkpoint(traine
 
 @pytest.mark.training
 def test_a_training_that_crashes_ends_alone_and_is_tried_as_often_as_was_set(trainer: GpuHost) -> None:
-    """What its process does is its own: the worker lives on, and does the next job."""
+    """A crash affects only the training process: the worker survives and takes the next job."""
     worker = trainer.start_worker(SANDBOX_GPU_ATTEMPTS="1")
     job = trainer.wait_until_ended(
         trainer.client.start("train_sft", _build_sft_request(2, settings={"max_grad_norm": "x"})).id, TIMEOUT_S

@@ -1,4 +1,4 @@
-"""What is handed over to verl: X-Coder's published settings, our reward, the job's own fields, and data it can read."""
+"""The configuration for verl: X-Coder's published settings, the service's reward, the job's fields, readable data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests import virtualenvs
 from tests.conftest import skip_or_fail
 
 REWARD_FUNCTION_KEY = "reward.custom_reward_function"
-# What Hydra's grammar and OmegaConf's have a meaning for.
+# Strings with a special meaning in Hydra's or OmegaConf's grammar.
 SPECIAL_STRINGS = [
     'a"b',
     "\\d+\\.",
@@ -80,7 +80,7 @@ def test_the_overrides_are_x_coders_with_the_jobs_own_over_them(tmp_path: Path) 
     assert values["actor_rollout_ref.actor.optim.lr"] == "4e-07"
     assert (values["actor_rollout_ref.rollout.n"], values["actor_rollout_ref.rollout.temperature"]) == ("8", "1.0")
     assert values["actor_rollout_ref.actor.use_kl_loss"] == "false"
-    assert values[f"{REWARD_FUNCTION_KEY}.path"] == '"pkg://sandbox.rewards.verl_reward"'
+    assert values[f"{REWARD_FUNCTION_KEY}.path"] == '"pkg://sandbox.trainers.verl_reward"'
     assert (values["trainer.total_training_steps"], values["trainer.n_gpus_per_node"]) == ("7", "2")
     assert values["+ray_kwargs.ray_init.address"] == '"auto"'
 
@@ -103,7 +103,7 @@ def test_the_data_has_the_columns_that_verl_reads(tmp_path: Path) -> None:
 
 
 def test_there_are_tasks_enough_for_a_step(tmp_path: Path) -> None:
-    """verl drops what does not fill a step, and divides by the steps of an epoch."""
+    """verl drops an incomplete step, and divides by the number of steps in an epoch."""
     assert len(read_rows(prepare_job(tmp_path, prompts_per_step=4))) == 6
     assert len(read_rows(prepare_job(tmp_path, prompts_per_step=2))) == 3
 
@@ -140,7 +140,7 @@ def test_a_data_set_without_tasks_is_refused(tmp_path: Path, lines: str) -> None
 
 @pytest.mark.frameworks
 def test_verls_own_configuration_takes_every_override_as_it_was_meant(tmp_path: Path) -> None:
-    """Hydra composes it: an unknown name without a plus is an error, and so is a known one with it."""
+    """Let Hydra compose it: an unknown name without a plus is an error, and so is a known name with one."""
     try:
         python = virtualenvs.ensure_python(virtualenvs.VERL)
     except virtualenvs.CannotInstall as error:
@@ -157,7 +157,7 @@ def test_verls_own_configuration_takes_every_override_as_it_was_meant(tmp_path: 
     ended = subprocess.run(command, env=virtualenvs.build_environment(), capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0, ended.stderr[-2000:]
     reward, trainer, strange, listed = json.loads(ended.stdout.splitlines()[-1])
-    assert (reward["path"], reward["name"]) == ("pkg://sandbox.rewards.verl_reward", "compute_score")
+    assert (reward["path"], reward["name"]) == ("pkg://sandbox.trainers.verl_reward", "compute_score")
     assert reward["reward_kwargs"]["checker"]["code"] == code
     assert reward["reward_kwargs"]["policy"]["name"] == "fraction"
     assert (trainer["nnodes"], trainer["logger"]) == (2, ["console", "file"])
