@@ -88,7 +88,7 @@ def test_where_the_prompt_is_not_known_the_assistants_turn_decides_or_nothing(pr
     assert plan_one(format_chatml(PROMPT, MODEL_CODE), prompt, prompt="included")[0] == "print(6 * 7)"
     assert plan_one(format_chatml(PROMPT, "No."), prompt, prompt="included")[0] is None
     assert (
-        "cannot tell"
+        "cannot separate"
         in plan_one(format_chatml("Q", PROMPT_CODE) + "\n<|im_start|>user\nR", prompt, prompt="included")[1]
     )
 
