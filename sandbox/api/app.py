@@ -1,4 +1,4 @@
-"""The application: rooms wired to one service, which lives as long as the application does."""
+"""The application: all routes and middleware wired to one service, which lives as long as the application."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from sandbox.telemetry.tracing_setup import configure_tracing
 def open_metrics_port(
     settings: ApiSettings, process_number: int, refresh: Callable[[], object]
 ) -> AbstractContextManager[None]:
-    """Open the port for Prometheus, where the settings name one; one process of a host does."""
+    """Open the port for Prometheus if the settings name one. Only the first API process of a host opens it."""
     if not settings.metrics_port or process_number:
         return nullcontext()
     return serve_in_background(get_metrics_folder(settings.home), settings.metrics_host, settings.metrics_port, refresh)
@@ -43,8 +43,10 @@ def create_app(
     process_number: int = 0,
     hosts: frozenset[str] | None = None,
 ) -> FastAPI:
-    """The API. A service that is given stays its owner's to start and close; without one it has its own. `number` tells
-    processes apart that serve the same home. `hosts` are the names that requests may be sent to; None: any.
+    """Create the API application.
+
+    A given `service` is started and closed by the caller; without one, the application runs its own. `process_number`
+    distinguishes API processes that share a home directory. `hosts` are the accepted host names; None accepts any.
     """
     meters = MetricsRegistry(get_metrics_folder(settings.home), f"api-{process_number}" if process_number else "api")
     tracing = configure_tracing(settings, "api")
@@ -68,7 +70,7 @@ def create_app(
 
     app = DocumentedApp(
         title="Sandbox",
-        summary="Runs untrusted programs in resource-limited boxes and answers with verdicts",
+        summary="Runs untrusted programs in resource-limited boxes and returns verdicts",
         version=__version__,
         lifespan=lifespan,
         docs_url=None,

@@ -1,4 +1,4 @@
-"""A route without the cost of the framework's dependency solving."""
+"""A route without the cost of FastAPI's dependency resolution."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from fastapi.routing import APIRoute
 
 
 class FastRoute(APIRoute):
-    """A documented route whose endpoint is called at once.
+    """A documented route that calls its endpoint directly.
 
-    FastAPI's dependency solving finds nothing to do for an endpoint that takes the request alone, and its search costs
-    as much as all the rest of a request's way through the framework: 110 us with it, 56 us without.
+    FastAPI resolves dependencies even for an endpoint that takes only the request. That doubles a request's time in the
+    framework: 110 us with it, 56 us without.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -1,4 +1,4 @@
-"""From a parsed submission to its answer: now, line by line, or later as a job."""
+"""Respond to a parsed submission: with its result, with results line by line, or with a job to fetch later."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sandbox.service import SubmissionRequest as Submission
 from sandbox.service import Ticket
 from sandbox.telemetry.rl_groups import record_batch
 
-# Above this, turning a batch into envelopes would hold up the event loop for longer than handing it to a thread does.
+# Turning a larger batch into job batches would block the event loop for longer than passing it to a thread takes.
 MAX_ITEMS_ON_EVENT_LOOP = 32
 
 
@@ -33,7 +33,7 @@ async def submit_and_respond(
     batch: bool = False,
     callback: Callback | None = None,
 ) -> Response:
-    """Submit, and answer in the way the request's headers ask for; at once where there is a callback."""
+    """Submit the items and respond as the request's headers ask. With a callback, respond at once."""
     if callback is not None or request_parsing.prefers_async(request):
         return await submit_and_respond_later(request, kind, items, batch, callback)
     context = get_context(request)
@@ -47,7 +47,7 @@ async def submit_and_respond(
         return NdjsonResponse(waiter, ticket)
     with waiter:
         results = await waiter.collect_results()
-    # The results' bytes go out as the worker wrote them: nothing is parsed or validated again on the way.
+        # The results are sent exactly as the worker wrote them, without parsing or validating them again.
     return build_json_response(b'{"results":[' + b",".join(results) + b"]}" if batch else results[0])
 
 
@@ -59,7 +59,7 @@ async def submit_and_respond_later(
     callback: Callback | None = None,
     reward: RewardRequest | None = None,
 ) -> Response:
-    """Submit, and answer where the result will be."""
+    """Submit the items and respond with the location of the future result."""
     context = get_context(request)
     key = request_parsing.read_idempotency_key(request)
     ticket = await asyncio.to_thread(
@@ -79,10 +79,11 @@ async def submit_and_wait(
     reward: RewardRequest | None = None,
     limit_s: float | None = None,
 ) -> list[bytes | SandboxError]:
-    """Submit items as a batch, and wait for what each came to: its result as JSON, or the error in its place.
+    """Submit items as a batch and wait. Return each item's result as JSON, or the error in its place.
 
-    With a key, `reward` is the request that the items were made of: the key stands for that, even without items.
-    Raises what `Door.submit` and `Arrivals` raise; without items and without a key, nothing is submitted.
+    `reward` is the request that the items were made from. With an idempotency key, the key stands for that request,
+    even if it has no items. Raises the errors of `SubmissionService.submit` and `ResultWaiter`. Without items and
+    without a key, nothing is submitted.
     """
     if not items and not idempotency_key:
         return []
@@ -105,7 +106,7 @@ def build_json_response(content: str | bytes, status: int = 200) -> Response:
 
 
 class NdjsonResponse(Response):
-    """One line of JSON for each result as it is ready, with its index; what failed has a problem for a result."""
+    """A response with one JSON line per item, sent when its result is ready. A failed item has a problem instead."""
 
     media_type = request_parsing.NDJSON
 
@@ -155,15 +156,15 @@ async def _submit(
             kind, items, durable=durable, batch=batch, idempotency_key=idempotency_key, reward=reward
         )
 
-    # What is kept is written to Redis before it is accepted, and large texts to the spool; the rest is only put into a
-    # list, and a thread costs more.
+    # Durable items are written to Redis, and large texts to payload files, before they are accepted. That belongs in a
+    # thread. All other items are only appended to a list, which costs less than a thread.
     if durable or idempotency_key or large or len(items) > MAX_ITEMS_ON_EVENT_LOOP:
         return await asyncio.to_thread(submit)
     return submit()
 
 
 async def _build_accepted_response(request: Request, context: ApiContext, ticket: Ticket, repeatable: bool) -> Response:
-    """202. A repeated request may find its job already run, so that one is looked up."""
+    """Build the 202 response. A repeated request's job may already have run, so its state is looked up."""
     job = Job(id=ticket.id, status=JobStatus.QUEUED)
     if repeatable:
         job = await asyncio.to_thread(context.service.get_job, ticket.id)
