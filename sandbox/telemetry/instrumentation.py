@@ -1,4 +1,4 @@
-"""Decorators that measure: around the service's door, and around the ASGI application."""
+"""Wrappers that record metrics: one around the service, one around the ASGI application."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sandbox.schema.submissions import SubmissionKind
     from sandbox.service import SubmissionRequest, Ticket
 
-# Any other word a client sends as a method must not become a series of its own.
+# Any other method that a client sends must not create a new series.
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
 Message = MutableMapping[str, Any]
@@ -33,7 +33,7 @@ AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class SubmissionService(Protocol):
-    """`sandbox.service.Service` as the API and its instrumentation see it; see there."""
+    """The part of `sandbox.service.Service` that the API uses; documented there."""
 
     def submit(
         self,
@@ -77,7 +77,7 @@ class SubmissionService(Protocol):
 
 
 class InstrumentedService:
-    """A service that counts what it is asked."""
+    """A service that records metrics of its calls."""
 
     def __init__(self, service: SubmissionService, registry: MetricsRegistry) -> None:
         self._service = service
@@ -111,7 +111,7 @@ class InstrumentedService:
         priority = requests[0].priority if reward is None else reward.priority
         self._registry.counter(definitions.SUBMISSIONS, kind, priority, mode).inc()
         for (name, lane), number in Counter(_list_programs(requests)).items():
-            # The table's name, not the client's alias: what a client makes up must not become a series of its own.
+            # Use the canonical name, not the client's alias, so that clients cannot create new series.
             language = languages.get_language(name).name
             self._registry.counter(definitions.PROGRAMS, kind, language, lane).inc(number)
         return ticket
@@ -173,7 +173,7 @@ class InstrumentedService:
 
 
 def _list_programs(requests: Iterable[SubmissionRequest]) -> Iterable[tuple[str, str]]:
-    """Language and lane of every program; a vote has many."""
+    """Yield the language and lane of every program; a vote has many."""
     for request in requests:
         names = (
             [candidate.language for candidate in request.candidates]
@@ -184,7 +184,7 @@ def _list_programs(requests: Iterable[SubmissionRequest]) -> Iterable[tuple[str,
 
 
 class MetricsMiddleware:
-    """An ASGI application whose requests are counted and timed, by route template and not by path."""
+    """ASGI middleware that counts and times requests by route template instead of path."""
 
     def __init__(self, app: AsgiApp, registry: MetricsRegistry) -> None:
         self._app = app

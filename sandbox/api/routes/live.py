@@ -48,7 +48,7 @@ async def live(request: Request) -> Response:
 
 @router.get("/live/events", response_class=Response, **document_event_stream(LiveView))
 async def events(request: Request) -> Response:
-    """Stream the live view each second as server-sent events: `view` (with only new results in `recent`) or `problem`."""
+    """Stream the live view each second as server-sent events: `view`, with new results in `recent`, or `problem`."""
     cache = _get_cache(request)
     await cache.get_view()  # an error here gets a problem response with its own status
     return StreamingResponse(_stream_events(cache), media_type="text/event-stream", headers=HEADERS)
