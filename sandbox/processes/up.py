@@ -269,8 +269,8 @@ def refuse_public_without_keys(settings: ApiSettings) -> None:
     elif not settings.public_without_keys and not is_loopback(settings.host):
         raise LifecycleError(
             f"{settings.host} can be reached from other machines, but no API key is required. Create a key with"
-            " `sandbox keys new NAME` and put its entry into SANDBOX_API_KEYS; or listen on 127.0.0.1; or, if something else"
-            " restricts access, set SANDBOX_PUBLIC_WITHOUT_KEYS=1"
+            " `sandbox keys new NAME` and put its entry into SANDBOX_API_KEYS; or listen on 127.0.0.1; or, if"
+            " something else restricts access, set SANDBOX_PUBLIC_WITHOUT_KEYS=1"
         )
 
 

@@ -50,7 +50,7 @@ class Tracing:
 
 
 def start_tracing(endpoint: str, ratio: float, process: str) -> Tracing:
-    """Export spans to an OTLP/HTTP collector such as `http://127.0.0.1:4318`, with `ratio` of the traces that start here."""
+    """Export spans to an OTLP/HTTP collector, such as `http://127.0.0.1:4318`. Samples `ratio` of new traces."""
     resource = Resource.create(
         {"service.name": f"sandbox-{process}", "service.version": __version__, "host.name": gethostname()}
     )
