@@ -1,4 +1,4 @@
-"""The command line: what it prints, where, and the exit code it leaves with."""
+"""The command line: its output, where it goes, and its exit codes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tests.api.fake_service import FakeService, SubmitCall
 from tests.api.threaded_server import serve_in_thread
 
 ROOT = Path(__file__).resolve().parent.parent
-NOWHERE = "http://127.0.0.1:9"  # discard(9): nobody listens
+NOWHERE = "http://127.0.0.1:9"  # the discard port: nothing listens there
 RIGHT = {"language": "python", "code": "accepted", "tests": [{"stdin": "", "expected": ""}]}
 
 
 class ScriptedService(FakeService):
-    """Answers what a program's code says: a verdict to judge, a result as JSON to run."""
+    """Answers as a program's code says: with that verdict, or with that result as JSON."""
 
     def set_result(self, submitted: SubmitCall, index: int) -> None:
         request = submitted.requests[index]
@@ -72,7 +72,7 @@ def run_sandbox(*words: str | Path, stdin: bytes = b"", **more: str) -> subproce
 
 
 def read_stderr(done: subprocess.CompletedProcess[bytes]) -> str:
-    """stderr, where no traceback may ever be."""
+    """Return stderr, which must never contain a traceback."""
     text = done.stderr.decode()
     assert "Traceback" not in text
     return text
@@ -267,7 +267,7 @@ def test_verify_continues_behind_the_results_that_are_there(
     out = tmp_path / "results.jsonl"
     run_sandbox("verify", given, "--out", out, "--url", url)
     whole = out.read_bytes()
-    out.write_bytes(b"".join(whole.splitlines(keepends=True)[:2]) + b'{"line": 3, "verd')  # as a kill leaves it
+    out.write_bytes(b"".join(whole.splitlines(keepends=True)[:2]) + b'{"line": 3, "verd')  # like an interrupted command
     fake_service.submissions.clear()
     done = run_sandbox("verify", given, "--out", out, "--url", url)
     assert "holds 2 of 5 results; continuing" in read_stderr(done)

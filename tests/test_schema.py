@@ -1,4 +1,4 @@
-"""What may travel over the wire, and what is refused with the place of the fault."""
+"""Valid values on the wire, and the paths of errors for invalid ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ VERIFY = {**PROGRAM, "tests": [{"stdin": "1", "expected": "1"}]}
 
 
 def _find_error_path(model: type[Any], value: dict[str, Any]) -> str:
-    """The dotted place of the only fault."""
+    """Return the dotted path of the only error."""
     with pytest.raises(ValidationError) as refused:
         model.model_validate(value)
     (error,) = refused.value.errors()

@@ -1,4 +1,4 @@
-"""The fast routes answer alike by the short way and by the framework's own."""
+"""The fast routes respond the same through the shortcut and through the framework."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_it_leads_to_every_submission_route_and_to_the_dialects(app: FastAPI) ->
 def test_of_two_routes_with_one_path_it_takes_the_one_that_the_framework_would(
     service: FakeService, settings: ApiSettings
 ) -> None:
-    """A dialect at the root comes before our own routes."""
+    """A dialect at the root precedes the service's own routes."""
     own_routes = find_fast_routes(create_app(settings, service).router.routes)
     app = create_app(settings.model_copy(update={"root_dialect": "sandbox_fusion"}), service)
     dialect_routes = find_fast_routes(app.router.routes)

@@ -1,4 +1,4 @@
-"""GPU jobs over REST, before a service that answers from memory."""
+"""GPU jobs over REST, with a fake service."""
 
 from __future__ import annotations
 

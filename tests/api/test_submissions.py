@@ -1,4 +1,4 @@
-"""What the four POST routes answer to requests that are good."""
+"""The responses of the four POST routes to valid requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is seen of the service: dashboards and alerts, written here and checked in as `deploy/` has them.
+"""The definitions of dashboards and alerts, whose generated files are checked in under `deploy/`.
 
-`python -m tests.monitoring` writes the files anew.
+`python -m tests.monitoring` regenerates the files.
 """

@@ -1,4 +1,4 @@
-"""Write the files."""
+"""Write the generated files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every file that is made from the panels and alerts, by its place in the repository."""
+"""All files that are generated from panels and alerts, by their path in the repository."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ dashboards below `deploy/grafana`; each alert links to its entry.
 
 
 def generate_files() -> dict[str, str]:
-    """Path from the root, and content."""
+    """Return the content of each file by its path from the root."""
     boards = {f"deploy/grafana/dashboards/{board.uid}.json": render_dashboard(board) for board in DASHBOARDS}
     return {
         **boards,
@@ -43,7 +43,7 @@ def _render_runbooks() -> str:
 
 
 def _remove_template_variables(text: str) -> str:
-    """Without Prometheus' template variables."""
+    """Remove Prometheus' template variables."""
     for variable, word in (
         ("{{ $labels.instance }}", "a host"),
         ("{{ $labels.lane }}", "rl or default"),

@@ -1,4 +1,4 @@
-"""The Redis that `sandbox up` owns, for real: what it has answered outlives it, and nobody else reaches it."""
+"""A real embedded Redis: acknowledged writes survive it, and no other user can reach it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def client(tmp_path: Path) -> Iterator[Redis]:
 def test_what_it_has_answered_survives_kill_9(tmp_path: Path, client: Redis) -> None:
     with run_server(tmp_path) as server:
         client.set("job", "accepted")
-        time.sleep(1.2)  # the log goes to disk every second
+        time.sleep(1.2)  # the log is synced to disk every second
         server.kill()
         server.wait()
         assert not embedded_redis.is_answering(build_url(tmp_path))
