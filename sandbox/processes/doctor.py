@@ -129,7 +129,7 @@ def _check_program(settings: WorkerSettings) -> Iterator[Finding]:
             try:
                 began = time.monotonic()
                 run_self_test(slot)
-                found = f"print(6 * 7) was accepted {time.monotonic() - began:.1f} s after requesting its box"
+                found = f"print(6 * 7) was judged accepted {time.monotonic() - began:.1f} s after requesting its box"
                 missing = slot.list_missing_isolation()
             finally:
                 slot.close()

@@ -69,7 +69,7 @@ def test_it_never_writes_snapshots_and_logs_every_second(tmp_path: Path, client:
 
 
 def test_a_folder_too_long_for_a_socket_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(QueueUnavailable, match="shorter folder in SANDBOX_HOME"):
+    with pytest.raises(QueueUnavailable, match="set SANDBOX_HOME to a shorter path"):
         embedded_redis.build_command(tmp_path / ("x" * 100))
 
 

@@ -113,7 +113,7 @@ def test_a_child_that_dies_is_started_again_and_its_end_logged(tree: TreeProcess
     assert second != first
     assert is_running(second)
     assert len(tree.wait_for_numbers("api")) == 1
-    ends = [line for line in tree.stop() if line["message"] == "worker-0 ended, starting it again"]
+    ends = [line for line in tree.stop() if line["message"] == "worker-0 ended, restarting it"]
     assert [line["reason"] for line in ends] == ["killed by SIGKILL"]
 
 
@@ -144,7 +144,7 @@ def test_a_child_that_will_not_stop_is_killed_in_time(tree: TreeProcess) -> None
     tree.start(tree.build_child("api", "trap '' TERM; echo 1 >>$TOLD; while :; do sleep 1; done", stop_timeout_s=0.5))
     pid = tree.wait_for_numbers("api", 2)[0]
     started = time.monotonic()
-    assert "api does not stop, killed" in [line["message"] for line in tree.stop()]
+    assert "api did not stop, killing it" in [line["message"] for line in tree.stop()]
     assert time.monotonic() - started < 5
     assert not is_running(pid)
 
@@ -198,7 +198,7 @@ def test_one_that_ends_before_it_answers_ends_the_tree_with_its_last_words(tree:
     tree.start(tree.build_child("worker-0"), child)
     _, errors = tree.process.communicate(timeout=TIMEOUT_S)
     assert tree.process.returncode == 1
-    assert "redis does not start: exit code 3" in errors
+    assert "redis failed to start: exit code 3" in errors
     assert "no space left" in errors
     assert not any(map(is_running, tree.wait_for_numbers("worker-0")))
 

@@ -132,7 +132,7 @@ def test_an_owner_that_is_not_the_process_of_that_number_here_is_never_signalled
 ) -> None:
     """This happens if the owner runs in another container, where the same pid is another process."""
     get_pid_file(own_home).write_text(f"{owner.pid} 1")
-    with pytest.raises(LifecycleError, match="cannot see it"):
+    with pytest.raises(LifecycleError, match="not visible"):
         up.stop(UpSettings(home=own_home, engine="local"))
     assert owner.poll() is None
 
@@ -203,7 +203,7 @@ def test_a_port_that_is_taken_is_said_at_once(own_home: Path, words: list[str]) 
     with socket.create_server(("127.0.0.1", 0)) as server:
         done = run_sandbox(own_home, *words, "--port", str(server.getsockname()[1]), SANDBOX_ENGINE="local")
     assert done.returncode == 1
-    assert "Address already in use; name another with --port or SANDBOX_PORT" in done.stderr
+    assert "Address already in use; choose another port with --port or SANDBOX_PORT" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -237,7 +237,7 @@ def test_the_local_engine_is_loud_about_missing_walls(own_home: Path, monkeypatc
     monkeypatch.setattr(up, "list_local_isolation_gaps", lambda: ["no network namespace"])
     lines: list[str] = []
     up.prepare_engine(UpSettings(home=own_home, engine="local"), lines.append)
-    assert lines == ["!!! LOCAL ENGINE, MISSING WALL: no network namespace"]
+    assert lines == ["!!! LOCAL ENGINE, MISSING ISOLATION: no network namespace"]
 
 
 def test_an_installation_without_the_local_engine_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
