@@ -31,7 +31,7 @@ def wait_for_lines(observed: ObservedService, an_id: str) -> list[dict[str, Any]
     deadline = time.monotonic() + TIMEOUT_S
     while True:
         shown = run_logs_command(observed, an_id, "--json")
-        if '"answered"' in shown.stdout:
+        if '"request finished"' in shown.stdout:
             return [json.loads(line) for line in shown.stdout.splitlines()]
         assert time.monotonic() < deadline, shown.output
         time.sleep(0.1)
@@ -45,7 +45,7 @@ def test_a_clients_id_leads_to_every_line_of_its_submission(observed: ObservedSe
     submission = ids[0].partition(".")[0]
 
     lines = wait_for_lines(observed, "train-step-7")
-    assert [line["message"] for line in lines] == ["accepted", "judged", "judged", "answered"]
+    assert [line["message"] for line in lines] == ["accepted", "judged", "judged", "request finished"]
     assert {line["request"] for line in lines} == {"train-step-7"}
     assert {line["submission"] for line in lines[:3]} == {submission}
     assert {line["lane"] for line in lines[:3]} == {"bulk"}
