@@ -48,7 +48,9 @@ def create_app(
     A given `service` is started and closed by the caller; without one, the application runs its own. `process_number`
     distinguishes API processes that share a home directory. `hosts` are the accepted host names; None accepts any.
     """
-    meters = MetricsRegistry(get_metrics_folder(settings.home), f"api-{process_number}" if process_number else "api")
+    metrics_registry = MetricsRegistry(
+        get_metrics_folder(settings.home), f"api-{process_number}" if process_number else "api"
+    )
     tracing = configure_tracing(settings, "api")
 
     @asynccontextmanager
@@ -58,10 +60,10 @@ def create_app(
             return
         own = Service(settings)
         own.start()
-        metered = InstrumentedService(own, meters)
+        instrumented = InstrumentedService(own, metrics_registry)
         try:
-            dependencies.attach_context(app, dependencies.ApiContext(settings, metered, meters))
-            with open_metrics_port(settings, process_number, metered.check_readiness):
+            dependencies.attach_context(app, dependencies.ApiContext(settings, instrumented, metrics_registry))
+            with open_metrics_port(settings, process_number, instrumented.check_readiness):
                 yield
         finally:
             own.close()
@@ -79,7 +81,7 @@ def create_app(
     )
     if service is not None:
         dependencies.attach_context(
-            app, dependencies.ApiContext(settings, InstrumentedService(service, meters), meters)
+            app, dependencies.ApiContext(settings, InstrumentedService(service, metrics_registry), metrics_registry)
         )
     problems.register_error_handlers(app)
     dialects.add_root_routes(app.router, settings.root_dialect)
@@ -111,5 +113,5 @@ def create_app(
     if tracing is not None:
         app.add_middleware(tracing.wrap_application)
     app.add_middleware(RequestIdMiddleware)
-    app.add_middleware(MetricsMiddleware, registry=meters)
+    app.add_middleware(MetricsMiddleware, registry=metrics_registry)
     return app

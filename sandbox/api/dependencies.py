@@ -17,7 +17,7 @@ class ApiContext:
 
     settings: ApiSettings
     service: SubmissionService
-    meters: MetricsRegistry
+    metrics_registry: MetricsRegistry
 
 
 def attach_context(app: FastAPI, context: ApiContext) -> None:

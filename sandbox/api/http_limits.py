@@ -224,7 +224,7 @@ class TimeoutProtocol(HttpToolsProtocol):
 
 def build_timeout_protocol(header_timeout_s: float) -> type[TimeoutProtocol]:
     """Return a protocol class with this timeout, in the form that uvicorn needs."""
-    return type("PatientProtocol", (TimeoutProtocol,), {"header_timeout_s": header_timeout_s})
+    return type("TimeoutProtocol", (TimeoutProtocol,), {"header_timeout_s": header_timeout_s})
 
 
 def raise_open_file_limit() -> None:

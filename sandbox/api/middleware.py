@@ -40,8 +40,8 @@ class RequestIdMiddleware:
         request_id = _choose_request_id(scope)
         began = perf_counter()
         status = 0
-        origin = CURRENT_REQUEST_IDS.set(RequestIds(request_id=request_id.decode()))
-        logged = LOG_FIELDS.set({"request": request_id.decode()})
+        ids_token = CURRENT_REQUEST_IDS.set(RequestIds(request_id=request_id.decode()))
+        fields_token = LOG_FIELDS.set({"request": request_id.decode()})
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -61,8 +61,8 @@ class RequestIdMiddleware:
             await describe_error(error).to_response()(scope, receive, send_with_id)
         finally:
             _log_request(scope, status, perf_counter() - began)
-            LOG_FIELDS.reset(logged)
-            CURRENT_REQUEST_IDS.reset(origin)
+            LOG_FIELDS.reset(fields_token)
+            CURRENT_REQUEST_IDS.reset(ids_token)
 
 
 def _log_request(scope: Scope, status: int, took_s: float) -> None:

@@ -40,7 +40,9 @@ async def submit_and_respond(
     key = request_parsing.read_idempotency_key(request)
     ticket = await _submit(context, kind, items, False, batch, key, request_parsing.is_large(request))
     if batch and items[0].priority is Lane.RL:
-        record_batch(context.meters, [item for item in items if isinstance(item, VerifyRequest)], ticket.results)
+        record_batch(
+            context.metrics_registry, [item for item in items if isinstance(item, VerifyRequest)], ticket.results
+        )
     limit_s = request_parsing.read_wait_limit_s(request, context.settings.request_timeout_s)
     waiter = ResultWaiter(request, context, ticket, keep=bool(key), limit_s=limit_s)
     if batch and request_parsing.accepts_ndjson(request):

@@ -155,10 +155,12 @@ def worker_slot(
     settings = read_settings(WorkerSettings)
     start_logging(settings.log_level)
     reuse_freed_blocks()
-    meters = MetricsRegistry(get_metrics_folder(settings.home), f"{'express' if express else 'worker'}-{slot}")
+    metrics_registry = MetricsRegistry(
+        get_metrics_folder(settings.home), f"{'express' if express else 'worker'}-{slot}"
+    )
     tracing = configure_tracing(settings, "worker")
     item_trace = ItemTracer(
-        WorkerMetrics(meters, "express" if express else "slot"),
+        WorkerMetrics(metrics_registry, "express" if express else "slot"),
         [log_trace, *([] if tracing is None else [tracing.span_writer])],
     )
     reduce_garbage_collection()
@@ -202,10 +204,10 @@ def deliver() -> None:
     watch = WebhookMetrics(MetricsRegistry(get_metrics_folder(settings.home), "deliver"))
 
     async def run_until_stopped() -> None:
-        deliverer = WebhookSender(settings, webhook_queue, watch)
+        sender = WebhookSender(settings, webhook_queue, watch)
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, deliverer.stop)
-        await deliverer.run()
+            asyncio.get_running_loop().add_signal_handler(number, sender.stop)
+        await sender.run()
 
     asyncio.run(run_until_stopped())
 

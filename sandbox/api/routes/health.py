@@ -53,7 +53,7 @@ def metrics(request: Request) -> Response:
     """Return the metrics of the service in Prometheus' text format."""
     context = get_context(request)
     context.service.check_readiness()  # sets the gauges that are computed at each scrape
-    return Response(context.meters.render(), headers={"Content-Type": registry.CONTENT_TYPE})
+    return Response(context.metrics_registry.render(), headers={"Content-Type": registry.CONTENT_TYPE})
 
 
 @lru_cache(maxsize=4)

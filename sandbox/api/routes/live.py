@@ -74,7 +74,7 @@ def format_event(kind: str, data: str) -> str:
 
 def _get_cache(request: Request) -> LiveViewCache:
     state = request.app.state
-    if not hasattr(state, "lookout"):
-        state.lookout = LiveViewCache(get_context(request))
-    cache: LiveViewCache = state.lookout
+    if not hasattr(state, "live_view_cache"):
+        state.live_view_cache = LiveViewCache(get_context(request))
+    cache: LiveViewCache = state.live_view_cache
     return cache

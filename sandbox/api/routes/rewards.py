@@ -46,7 +46,7 @@ async def compute_rewards(
         request, "verify", plan.programs, idempotency_key=idempotency_key, reward=reward_request, limit_s=limit_s
     )
     rewards = await asyncio.to_thread(_score, plan, results)
-    record_rewards(get_context(request).meters, reward_request, rewards)
+    record_rewards(get_context(request).metrics_registry, reward_request, rewards)
     return rewards
 
 
