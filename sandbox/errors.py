@@ -1,24 +1,24 @@
-"""The exceptions of this package. A program's bad end is data (`runner.contract.Status`), never one of these.
+"""The exceptions of this package. A program that fails is data (`runner.contract.Status`), never an exception.
 
 SandboxError
-├── BadRequest                 the client asked for something that cannot be; never retried
+├── BadRequest                 the request is invalid; never retried
 │   ├── UnknownLanguage
-│   ├── LanguageNotInstalled   no worker has what this language needs
+│   ├── LanguageNotInstalled   no worker has the tools of this language
 │   ├── NotFound               no such job, or its result has expired
 │   ├── IdempotencyKeyReused   the Idempotency-Key was used for another request
-│   ├── Unauthorized           no API key, or none that is known
+│   ├── Unauthorized           the API key is missing or unknown
 │   └── Forbidden              the key's role may not do this
-├── Refused                    asked well, but not now; carries retry_after_s
+├── Refused                    the request is valid but must wait; carries retry_after_s
 │   ├── QueueFull
 │   ├── CannotRun              no worker can run programs: none is alive, or none can start a box
-│   ├── RateLimited            the key has spent its programs a second
-│   ├── QuotaExceeded          the key has as many programs queued as it may
-│   ├── StorageQuotaExceeded   the key is over its storage quota
+│   ├── RateLimited            the key exceeds its rate of programs per second
+│   ├── QuotaExceeded          the key has too many programs queued
+│   ├── StorageQuotaExceeded   the key exceeds its storage quota
 │   └── StorageFull            the queue's Redis has no room left
 ├── Cancelled                  the submission was cancelled before it had its result
-└── InfrastructureError        our failure; retried on another box, then reported as internal_error
-    ├── BoxError               a box broke, hung, could not be proved clean or answered nonsense
-    │   └── BoxOutOfMemory     the box itself was killed for the memory that its program took
+└── InfrastructureError        the service failed; retried on another box, then reported as internal_error
+    ├── BoxError               a box broke, hung, could not be proved clean, or sent an invalid reply
+    │   └── BoxOutOfMemory     the box itself was killed because of the memory that its program took
     ├── EngineUnavailable      no container engine, no image, or no permission to use it
     └── QueueUnavailable       Redis does not answer
 """
@@ -27,11 +27,11 @@ from __future__ import annotations
 
 
 class SandboxError(Exception):
-    """Root of every exception this package raises on purpose."""
+    """The base class of all exceptions that this package raises on purpose."""
 
 
 class BadRequest(SandboxError):
-    """The request cannot be served, now or later. `field` names the part at fault, as a dotted path."""
+    """The request is invalid and retrying does not help. `field` names the faulty part as a dotted path."""
 
     def __init__(self, message: str, field: str = "") -> None:
         super().__init__(message)
@@ -39,11 +39,11 @@ class BadRequest(SandboxError):
 
 
 class UnknownLanguage(BadRequest):
-    """The language is not in the table."""
+    """No language has this name."""
 
 
 class LanguageNotInstalled(BadRequest):
-    """The language is in the table, and no worker has what it needs."""
+    """The language is known, but no worker has the tools for it."""
 
 
 class NotFound(BadRequest):
@@ -55,15 +55,15 @@ class IdempotencyKeyReused(BadRequest):
 
 
 class Unauthorized(BadRequest):
-    """No API key came with the request, or none that is known here."""
+    """The request has no API key, or an unknown one."""
 
 
 class Forbidden(BadRequest):
-    """The API key is known, and its role may not do this."""
+    """The API key is valid, but its role may not do this."""
 
 
 class Refused(SandboxError):
-    """The request is good but cannot be taken now; try again after `retry_after_s` seconds."""
+    """The request is valid but cannot be accepted now. Try again after `retry_after_s` seconds."""
 
     def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
@@ -71,13 +71,13 @@ class Refused(SandboxError):
 
 
 class QueueFull(Refused):
-    """The lane holds as many submissions as it may."""
+    """The lane holds its maximum number of submissions."""
 
 
 class CannotRun(Refused):
     """No worker can run the program: none is alive, or no box starts.
 
-    `result` is the item's result as JSON for whoever cannot repeat one item alone; empty when there is none.
+    `result` is the item's result as JSON, for callers that cannot retry a single item. Empty if there is none.
     """
 
     def __init__(self, message: str, retry_after_s: float = 5.0, result: bytes = b"") -> None:
@@ -86,19 +86,19 @@ class CannotRun(Refused):
 
 
 class RateLimited(Refused):
-    """The key has spent its programs a second."""
+    """The key exceeds its rate of programs per second."""
 
 
 class QuotaExceeded(Refused):
-    """The key has as many programs queued as it may."""
+    """The key has its maximum number of programs queued."""
 
 
 class StorageQuotaExceeded(Refused):
-    """The key keeps as many bytes of results, requests and task sets as it may."""
+    """The key stores its maximum number of bytes of results, requests and task sets."""
 
 
 class StorageFull(Refused):
-    """The queue's Redis has no room for the request or for its results."""
+    """The queue's Redis has no room for the request or its results."""
 
 
 class Cancelled(SandboxError):
@@ -106,19 +106,19 @@ class Cancelled(SandboxError):
 
 
 class InfrastructureError(SandboxError):
-    """We failed, not the program."""
+    """The service failed, not the program."""
 
 
 class BoxError(InfrastructureError):
-    """A box broke, hung, could not be proved clean, or answered nonsense; it has to be destroyed."""
+    """A box broke, hung, could not be proved clean, or sent an invalid reply. It must be destroyed."""
 
 
 class BoxOutOfMemory(BoxError):
-    """The box itself was killed for want of memory, which its program had taken in ways that count for no process."""
+    """The box itself ran out of memory, which its program took in ways that are not charged to any process."""
 
 
 class EngineUnavailable(InfrastructureError):
-    """No container engine answers, an image is missing, or the walls cannot be put up."""
+    """The container engine does not answer, an image is missing, or the isolation layers cannot be set up."""
 
 
 class QueueUnavailable(InfrastructureError):

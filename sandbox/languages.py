@@ -1,4 +1,4 @@
-"""What a language is: the table `languages.toml`, read once."""
+"""The programming languages, read once from the table `languages.toml`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from sandbox.runner.contract import Limits, Mode, Program
 COMPILE_LIMITS = Limits(cpu_time_s=30.0, wall_time_s=60.0, memory_mb=2_048, processes=64, output_kb=256, file_mb=256)
 
 
-# A program whose source names a means of looking at the interpreter itself gets the real `python3 main.py`, ten
-# milliseconds slower: there a warm interpreter could be told from a fresh one.
+# A program that could inspect the interpreter gets a fresh `python3 main.py`, which is 10 ms slower. It could tell a
+# warm interpreter from a fresh one.
 INTROSPECTION = re.compile(
     rb"__del__|__subclasses__|_getframe|settrace|setprofile|audit|excepthook|unraisable|sys\.modules|path_importer_cache"
     rb"|meta_path|/proc/|native_id|\bctypes\b|\bweakref\b|builtins\.|\bgc\.(?!disable|enable)|\bre\._|threading\._|_thread"
     rb"|\bSIGINT\b|ResourceWarning|exit\(\(|['\"]\w+\.py['\"]"
 )
-# One that names none of these leaves nothing for the interpreter's end to close, join or call.
+# A program that matches none of these leaves nothing to close, join or call when the interpreter exits.
 NEEDS_CLEANUP = re.compile(
     rb"open|yield|await|async|close|[Ff]ile|[Pp]ipe|subprocess|tempfile|Temporary|multiprocessing|concurrent|Pool|logging|sqlite"
     rb"|socket|shelve|detach|mmap|memmap|curses|exec|eval|import_module|__import__|atexit|thread|Thread|std(?:out|err)\s*="
@@ -32,14 +32,14 @@ NEEDS_CLEANUP = re.compile(
 
 
 def _choose_mode(source: bytes) -> Mode:
-    """How a Python program is started so that it cannot tell it from `python3 main.py`."""
+    """Choose how to start a Python program so that it cannot tell the difference to `python3 main.py`."""
     if INTROSPECTION.search(source) or not (source.isascii() or _is_utf8(source)):
         return Mode.EXEC
     return Mode.FORK if NEEDS_CLEANUP.search(source) else Mode.FORK_PLAIN
 
 
-# Modules of the python image whose import costs more than a fork (numpy: 100 ms); a program that imports some is forked
-# from an interpreter that has them.
+# Modules of the python image whose import costs more than a fork (numpy: 100 ms). A program that imports some of them
+# is forked from an interpreter that has loaded them.
 LARGE_MODULE_IMPORT = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(numpy|scipy|pandas|sympy|networkx)\b", re.MULTILINE)
 
 
@@ -57,7 +57,7 @@ def _is_utf8(source: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One entry of the table; the fields are explained at the top of `languages.toml`."""
+    """One entry of the table. The top of `languages.toml` explains the fields."""
 
     name: str
     image: str
@@ -79,8 +79,9 @@ class Language:
     def build_program(
         self, code: str | bytes, compile_limits: Limits | None = None, *, debug_checks: bool = False
     ) -> Program:
-        """Return a program in this language. `compile_limits` replace the language's own; with `debug_checks`, its
-        failing assertions stop it.
+        """Return a program in this language. `compile_limits` replace the language's own limits.
+
+        With `debug_checks`, failing assertions stop the program.
         """
         if debug_checks and self.with_debug_checks is not None:
             return self.with_debug_checks.build_program(code, compile_limits)
@@ -126,7 +127,7 @@ def _build_language(name: str, row: Mapping[str, Any]) -> Language:
 
 @cache
 def load_languages() -> Mapping[str, Language]:
-    """All languages by name."""
+    """Return all languages by name."""
     rows = tomllib.loads(files("sandbox").joinpath("languages.toml").read_text(encoding="utf-8"))
     return MappingProxyType({name: _build_language(name, row) for name, row in rows.items()})
 
@@ -138,17 +139,17 @@ def _index_names() -> Mapping[str, Language]:
 
 
 def get_language(name: str) -> Language:
-    """The language of that name or alias; raises UnknownLanguage."""
+    """Return the language with this name or alias. Raises UnknownLanguage."""
     try:
         return _index_names()[name.lower()]
     except KeyError:
         known = ", ".join(load_languages())
-        raise UnknownLanguage(f"unknown language {name!r}; known are {known}", field="language") from None
+        raise UnknownLanguage(f"unknown language {name!r}; use one of {known}", field="language") from None
 
 
 def get_language_by_suffix(suffix: str) -> Language:
-    """The language of files with that suffix, dot included; raises UnknownLanguage."""
+    """Return the language of files with this suffix, dot included. Raises UnknownLanguage."""
     for language in load_languages().values():
         if suffix.lower() in language.suffixes:
             return language
-    raise UnknownLanguage(f"no language has files ending in {suffix!r}; name it", field="language")
+    raise UnknownLanguage(f"no language has files ending in {suffix!r}; choose one", field="language")

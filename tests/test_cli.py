@@ -1,4 +1,4 @@
-"""The command line: what it prints, where, and the exit code it leaves with."""
+"""The command line: its output, where it goes, and its exit codes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tests.api.fake_service import FakeService, SubmitCall
 from tests.api.threaded_server import serve_in_thread
 
 ROOT = Path(__file__).resolve().parent.parent
-NOWHERE = "http://127.0.0.1:9"  # discard(9): nobody listens
+NOWHERE = "http://127.0.0.1:9"  # the discard port: nothing listens there
 RIGHT = {"language": "python", "code": "accepted", "tests": [{"stdin": "", "expected": ""}]}
 
 
 class ScriptedService(FakeService):
-    """Answers what a program's code says: a verdict to judge, a result as JSON to run."""
+    """Answers as a program's code says: with that verdict, or with that result as JSON."""
 
     def set_result(self, submitted: SubmitCall, index: int) -> None:
         request = submitted.requests[index]
@@ -72,7 +72,7 @@ def run_sandbox(*words: str | Path, stdin: bytes = b"", **more: str) -> subproce
 
 
 def read_stderr(done: subprocess.CompletedProcess[bytes]) -> str:
-    """stderr, where no traceback may ever be."""
+    """Return stderr, which must never contain a traceback."""
     text = done.stderr.decode()
     assert "Traceback" not in text
     return text
@@ -118,7 +118,7 @@ def test_where_no_service_answers_it_says_how_to_start_one(command: str, program
 def test_a_url_that_is_none_is_refused(program: Path) -> None:
     done = run_sandbox("demo", "--url", "localhost:8080", COLUMNS="200")
     assert done.returncode == 2
-    assert "is no URL" in read_stderr(done)
+    assert "is not a URL" in read_stderr(done)
 
 
 def test_a_setting_that_does_not_fit_is_named() -> None:
@@ -184,7 +184,7 @@ def test_run_sends_input_arguments_limits_and_language(url: str, fake_service: S
 @pytest.mark.parametrize(
     ("name", "code", "words", "fault"),
     [
-        ("main.xyz", b"", [], "name it with --language"),
+        ("main.xyz", b"", [], "choose one with --language"),
         ("main.py", b"\xff", [], "is not UTF-8"),
         ("main.py", b"", ["--memory-mb", "1"], "memory_mb: Input should be greater than or equal to 16"),
     ],
@@ -233,7 +233,12 @@ def test_verify_names_every_bad_line_and_judges_nothing(
     done = run_sandbox("verify", given, "--url", url)
     assert done.returncode == 2
     faults = read_stderr(done).splitlines()[1:]
-    for number, part in ((2, "Invalid JSON"), (3, "tests: List should"), (4, "laguage: Extra"), (5, "no 'cobol'")):
+    for number, part in (
+        (2, "Invalid JSON"),
+        (3, "tests: List should"),
+        (4, "laguage: Extra"),
+        (5, "language 'cobol'"),
+    ):
         assert any(f"line {number}: " in fault and part in fault for fault in faults), faults
     assert len(faults) == 4
     assert not fake_service.submissions
@@ -267,10 +272,10 @@ def test_verify_continues_behind_the_results_that_are_there(
     out = tmp_path / "results.jsonl"
     run_sandbox("verify", given, "--out", out, "--url", url)
     whole = out.read_bytes()
-    out.write_bytes(b"".join(whole.splitlines(keepends=True)[:2]) + b'{"line": 3, "verd')  # as a kill leaves it
+    out.write_bytes(b"".join(whole.splitlines(keepends=True)[:2]) + b'{"line": 3, "verd')  # like an interrupted command
     fake_service.submissions.clear()
     done = run_sandbox("verify", given, "--out", out, "--url", url)
-    assert "holds 2 of 5 results; continuing" in read_stderr(done)
+    assert "has 2 of 5 results; continuing" in read_stderr(done)
     assert done.returncode == 0
     assert "100.0%" in done.stdout.decode()
     assert sum(len(submitted.requests) for submitted in fake_service.submissions) == 3
@@ -285,7 +290,7 @@ def test_verify_never_overwrites_other_results(url: str, tmp_path: Path) -> None
     other = write_set(tmp_path / "b.jsonl", [{**RIGHT, "code": "wrong_answer"}])
     done = run_sandbox("verify", other, "--out", out, "--url", url)
     assert (done.returncode, out.read_bytes()) == (2, before)
-    assert "holds the results of another input" in read_stderr(done)
+    assert "contains the results of another input" in read_stderr(done)
     done = run_sandbox("verify", other, "--out", other, "--url", url)
     assert done.returncode == 2
     assert "something other than results" in read_stderr(done)
@@ -327,7 +332,7 @@ def test_ctrl_c_says_what_is_kept_and_returns_at_once(command: str, tmp_path: Pa
 def test_verify_has_something_to_judge(url: str, tmp_path: Path) -> None:
     done = run_sandbox("verify", write_set(tmp_path / "set.jsonl", [""]), "--url", url)
     assert done.returncode == 2
-    assert "holds no submission" in read_stderr(done)
+    assert "contains no submission" in read_stderr(done)
 
 
 def test_a_line_ends_at_a_line_feed_and_nowhere_else(tmp_path: Path) -> None:
@@ -397,7 +402,7 @@ def test_an_image_is_built_by_its_name(images: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
-        (["pyhton"], "unknown image 'pyhton'; the images are native, python, web, jvm, compiled, more"),
+        (["pyhton"], "unknown image 'pyhton'; use one of native, python, web, jvm, compiled, more"),
         (["jvm", "--all"], "give image names or --all, not both"),
     ],
 )

@@ -1,9 +1,9 @@
-"""Hand-written problems, and programs named by the verdict they must get, judged by real workers.
+"""Handwritten problems, and programs named after the verdict that they must get, judged by real workers.
 
 `corpus/<problem>/problem.json` has the statement, the checker, the limits and the tests. A test is input and expected
-output, or a generator (a script beside it, run here) whose output is the input; what is expected then is what
-`python_accepted.py` answers here, so that the C++ solution checks it. `<language>_<verdict>[_<name>].<suffix>` are the
-programs.
+output, or a generator: a script in the same directory, run here, whose output is the input. For a generator, the
+output of `python_accepted.py`, also run here, is the expected one, so the C++ solution checks it. The programs are
+named `<language>_<verdict>[_<name>].<suffix>`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from sandbox.service import Service
 CORPUS = Path(__file__).parent / "corpus"
 PROBLEMS = sorted(path.parent.name for path in CORPUS.glob("*/problem.json"))
 TIMEOUT_S = 560.0
-SHORT_LIMITS = {"cpu_time_s": 1.0}  # for programs that are endless or quadratic, so it is enough to tell them by
-# The machine these tests run on may be several times slower than the one the limits were written on; programs that are
-# slow on purpose are endless or quadratic.
+SHORT_LIMITS = {"cpu_time_s": 1.0}  # for endless or quadratic programs, which a short limit is enough to detect
+# This machine may be several times slower than the one for which the limits were chosen. Programs that are slow on
+# purpose are endless or quadratic.
 Results = dict[str, dict[str, VerifyResult]]
 
 
@@ -80,7 +80,7 @@ def _build_requests(problem: str) -> dict[str, VerifyRequest]:
 
 @pytest.fixture(scope="session")
 def results(live_service: Service) -> Results:
-    """What the service says of every program of every problem, sent in one batch for each problem."""
+    """Send all programs of each problem in one batch, and return the results."""
     sent = {}
     for problem in PROBLEMS:
         requests = _build_requests(problem)

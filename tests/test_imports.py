@@ -1,4 +1,4 @@
-"""Which room may import which. The rooms are read from the disk, so that a new one cannot escape the rule."""
+"""The packages that each package may import. They are read from the disk, so that a new one cannot escape."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import sandbox
 
 ROOT = Path(sandbox.__file__).parent
-# Imports point from a later level to an earlier one. Rooms of one level do not import each other.
+# Imports point from a later level to an earlier one. Packages of one level do not import each other.
 LEVELS = (
     {"errors", "runner"},
     {"config", "languages", "request_context", "verify"},
@@ -29,7 +29,7 @@ LEVELS = (
 )
 LEVEL_OF = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}
 ROOT_MODULES = {"config", "errors", "languages", "request_context", "service"}
-# Old names of adapters, which work for one more version.
+# The old names of adapters, which still work for one more version.
 MOVED_ADAPTERS = {
     f"rewards/{name}.py"
     for name in (
@@ -45,14 +45,14 @@ MOVED_ADAPTERS = {
     )
 }
 TRAINING = "gpu/training"
-# Foreign packages that one place translates for all others.
+# Third-party packages that only one place may import.
 ONLY_IN = {
     "prometheus_client": ["telemetry"],
     "docker": ["box/docker"],
     "fastapi": ["api", "telemetry"],
     "starlette": ["api", "telemetry"],
     "rq": ["queue", "worker", "gpu/worker.py"],
-    # What fills gigabytes is imported by the programs that a GPU worker starts, and by nothing else.
+    # Packages of several gigabytes: only programs that a GPU worker starts import them.
     "torch": [TRAINING],
     "transformers": [TRAINING],
     "trl": [TRAINING],
@@ -69,7 +69,7 @@ def _list_modules() -> list[Path]:
 
 
 def _find_imports(path: Path) -> Iterator[Import]:
-    """Every module a file imports, wherever it does, with the line. Names imported from a package count as modules."""
+    """Yield every imported module with its line, wherever it is. Names imported from a package count as modules."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
@@ -115,7 +115,7 @@ def test_a_room_imports_only_rooms_of_earlier_levels(room: str) -> None:
     assert not faults, "\n".join(faults)
 
 
-# Imported by the interpreters that run pytest files, and by no other.
+# Imported only by the interpreters that run pytest files.
 EXTRA_IMPORTS = {"pytest_file.py": {"pytest", "_pytest"}}
 
 
@@ -144,7 +144,7 @@ def test_a_foreign_package_is_imported_in_its_own_place_only(package: str) -> No
 
 
 def _find_environment_reads(path: Path) -> Iterator[int]:
-    """Lines that look a variable up; handing the whole environment on to a child is no reading."""
+    """Return the lines that read a variable. Passing the whole environment to a child does not count."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         match node:
             case ast.Attribute(attr="getenv") | ast.Attribute(value=ast.Attribute(attr="environ"), attr="get"):
@@ -154,7 +154,7 @@ def _find_environment_reads(path: Path) -> Iterator[int]:
 
 
 def test_the_client_loads_no_part_of_the_service() -> None:
-    """A trainer's process loads the client, so the client loads no Redis client, no queue and no web framework."""
+    """The client runs in trainer processes, so it must load no Redis client, no queue and no web framework."""
     code = (
         "import sys; from sandbox.client import AsyncClient, Client; from sandbox.trainers import trl_reward; "
         "from sandbox.client import protocol; protocol.build_readiness_call(); "
@@ -165,7 +165,7 @@ def test_the_client_loads_no_part_of_the_service() -> None:
 
 
 def test_only_the_settings_read_the_environment() -> None:
-    others = {"config.py", "box/docker/engine.py"}  # the latter: DOCKER_HOST, which is the Docker client's own
+    others = {"config.py", "box/docker/engine.py"}  # the latter: DOCKER_HOST, which belongs to the Docker client
     faults = [
         _format_location(path, line)
         for path in _list_modules()
@@ -181,7 +181,7 @@ def test_no_module_is_called_utils_or_the_like() -> None:
 
 
 def test_nothing_that_decides_a_verdict_is_in_an_image() -> None:
-    """What is copied into the images is the runner; it can import neither checkers nor expected outputs."""
+    """Images contain only the runner, which can import neither checkers nor expected outputs."""
     from sandbox.box.docker.images import IMAGES, _read_context
 
     for image in IMAGES:

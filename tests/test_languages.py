@@ -1,4 +1,4 @@
-"""The table of languages, and each of them run for real."""
+"""The table of languages, and a real run of each of them."""
 
 from __future__ import annotations
 

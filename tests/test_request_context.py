@@ -1,4 +1,4 @@
-"""Ids are all different, in every thread and in a forked process, too."""
+"""Ids are unique across threads and forked processes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_ids_are_32_hexadecimal_digits_and_no_two_are_equal() -> None:
 
 
 def test_a_forked_process_makes_ids_of_its_own() -> None:
-    """In a process of its own, for this one has threads: it has a stock when it forks, and both write a hundred."""
+    """Runs in a separate process without threads. It forks with ids in stock, and both sides then write a hundred."""
     done = subprocess.run([sys.executable, "-c", FORKS], cwd=ROOT, check=True, capture_output=True, text=True)
     ids = done.stdout.split()
     assert len(ids) == len(set(ids)) == 200

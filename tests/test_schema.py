@@ -1,4 +1,4 @@
-"""What may travel over the wire, and what is refused with the place of the fault."""
+"""Valid values on the wire, and the paths of errors for invalid ones."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from sandbox.schema import (
     VerifyRequest,
     VerifyResult,
 )
+from sandbox.schema.error_paths import format_dotted_path
 from sandbox.schema.vote import VoteRequest
 
 PROGRAM = {"language": "python", "code": "print(1)"}
@@ -28,11 +29,28 @@ VERIFY = {**PROGRAM, "tests": [{"stdin": "1", "expected": "1"}]}
 
 
 def _find_error_path(model: type[Any], value: dict[str, Any]) -> str:
-    """The dotted place of the only fault."""
+    """Return the dotted path of the only error."""
     with pytest.raises(ValidationError) as refused:
         model.model_validate(value)
     (error,) = refused.value.errors()
     return ".".join(map(str, error["loc"]))
+
+
+@pytest.mark.parametrize(
+    ("test", "path"),
+    [
+        ({"pytest": 3}, "tests.0.pytest"),
+        ({"pytest": "", "modules": ["0"]}, "tests.0.modules.0"),
+        ({"assert": 3}, "tests.0.assert"),
+        ({"command": []}, "tests.0.command"),
+        ({"args": 3, "kwargs": {}}, "tests.0.args"),
+        ({"stdin": 3}, "tests.0.stdin"),
+    ],
+)
+def test_the_path_of_an_error_has_no_level_for_the_kind_of_a_test(test: dict[str, Any], path: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        VerifyRequest.model_validate({**PROGRAM, "entry_point": "f", "tests": [test]})
+    assert [format_dotted_path(error["loc"]) for error in refused.value.errors()] == [path]
 
 
 def test_the_least_that_is_needed_is_a_language_and_code() -> None:

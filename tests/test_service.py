@@ -1,4 +1,4 @@
-"""The service's door: what it takes and refuses, and what its tickets promise. The queue behind it is in tests/jobs."""
+"""The service: what it accepts and refuses, and what its tickets guarantee. tests/queue covers the queue behind it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def empty_redis(redis_server: RedisServer) -> Iterator[Redis]:
 
 @pytest.fixture
 def idle_service(empty_redis: Redis, redis_server: RedisServer, tmp_path: Path) -> Iterator[Service]:
-    """A service that no worker serves; its lanes hold five."""
+    """A service without workers, whose lanes hold five items."""
     assert empty_redis.dbsize() == 0
     service = Service(QueueSettings(home=tmp_path, redis_url=redis_server.build_url(DATABASE), max_queued=5))
     service.start()

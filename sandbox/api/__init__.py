@@ -1,1 +1,1 @@
-"""REST: parse, refuse or accept, hand to the service, answer."""
+"""The REST API: parse a request, accept or refuse it, pass it to the service, and respond."""

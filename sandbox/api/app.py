@@ -1,4 +1,4 @@
-"""The application: rooms wired to one service, which lives as long as the application does."""
+"""The application: all routes and middleware wired to one service, which lives as long as the application."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.api import dependencies, problems
 from sandbox.api import keyring as api_keys
 from sandbox.api.auth import ApiKeyMiddleware
 from sandbox.api.dialects import registry as dialects
-from sandbox.api.fast_route_middleware import FastRouteMiddleware, find_fast_routes
+from sandbox.api.fast_routes import FastRouteMiddleware, find_fast_routes
 from sandbox.api.host_check import HostCheckMiddleware
 from sandbox.api.middleware import RequestIdMiddleware
 from sandbox.api.openapi import api_reference
@@ -31,7 +31,7 @@ from sandbox.telemetry.tracing_setup import configure_tracing
 def open_metrics_port(
     settings: ApiSettings, process_number: int, refresh: Callable[[], object]
 ) -> AbstractContextManager[None]:
-    """Open the port for Prometheus, where the settings name one; one process of a host does."""
+    """Open the port for Prometheus if the settings name one. Only the first API process of a host opens it."""
     if not settings.metrics_port or process_number:
         return nullcontext()
     return serve_in_background(get_metrics_folder(settings.home), settings.metrics_host, settings.metrics_port, refresh)
@@ -43,10 +43,14 @@ def create_app(
     process_number: int = 0,
     hosts: frozenset[str] | None = None,
 ) -> FastAPI:
-    """The API. A service that is given stays its owner's to start and close; without one it has its own. `number` tells
-    processes apart that serve the same home. `hosts` are the names that requests may be sent to; None: any.
+    """Create the API application.
+
+    A given `service` is started and closed by the caller; without one, the application runs its own. `process_number`
+    distinguishes API processes that share a home directory. `hosts` are the accepted host names; None accepts any.
     """
-    meters = MetricsRegistry(get_metrics_folder(settings.home), f"api-{process_number}" if process_number else "api")
+    metrics_registry = MetricsRegistry(
+        get_metrics_folder(settings.home), f"api-{process_number}" if process_number else "api"
+    )
     tracing = configure_tracing(settings, "api")
 
     @asynccontextmanager
@@ -56,10 +60,10 @@ def create_app(
             return
         own = Service(settings)
         own.start()
-        metered = InstrumentedService(own, meters)
+        instrumented = InstrumentedService(own, metrics_registry)
         try:
-            dependencies.attach_context(app, dependencies.ApiContext(settings, metered, meters))
-            with open_metrics_port(settings, process_number, metered.check_readiness):
+            dependencies.attach_context(app, dependencies.ApiContext(settings, instrumented, metrics_registry))
+            with open_metrics_port(settings, process_number, instrumented.check_readiness):
                 yield
         finally:
             own.close()
@@ -68,7 +72,7 @@ def create_app(
 
     app = DocumentedApp(
         title="Sandbox",
-        summary="Runs untrusted programs in resource-limited boxes and answers with verdicts",
+        summary="Runs untrusted programs in resource-limited boxes and returns verdicts",
         version=__version__,
         lifespan=lifespan,
         docs_url=None,
@@ -77,7 +81,7 @@ def create_app(
     )
     if service is not None:
         dependencies.attach_context(
-            app, dependencies.ApiContext(settings, InstrumentedService(service, meters), meters)
+            app, dependencies.ApiContext(settings, InstrumentedService(service, metrics_registry), metrics_registry)
         )
     problems.register_error_handlers(app)
     dialects.add_root_routes(app.router, settings.root_dialect)
@@ -109,5 +113,5 @@ def create_app(
     if tracing is not None:
         app.add_middleware(tracing.wrap_application)
     app.add_middleware(RequestIdMiddleware)
-    app.add_middleware(MetricsMiddleware, registry=meters)
+    app.add_middleware(MetricsMiddleware, registry=metrics_registry)
     return app

@@ -1,8 +1,8 @@
-"""Before every route when there are API keys: who asks, and may they.
+"""Authentication, checked before every route if there are API keys.
 
-A key comes as `Authorization: Bearer <key>`, as `X-Auth-Token` as Judge0's clients send theirs, or as the password of
-`Authorization: Basic`, which is what a browser can ask its user for. Everything needs a key but what is open by name:
-the health checks, and pages that are the same for everybody.
+A key comes as `Authorization: Bearer <key>`, as `X-Auth-Token` (Judge0's clients), or as the password of
+`Authorization: Basic`, which a browser can ask its user for. Every path needs a key, except those listed as public: the
+health checks, and pages that are the same for everybody.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sandbox.request_context import CURRENT_CALLER, Caller, Role
 
 PUBLIC_PATHS = frozenset({"/", "/health/live", "/health/ready", "/openapi.json", "/docs", "/guide", "/favicon.ico"})
 PUBLIC_PATH_PREFIXES = ("/docs/", "/guide/", "/web/")
-# What tells of all clients, or takes the whole machine.
+# Paths that show data of all clients, or can occupy the whole machine.
 ADMIN_PATHS = frozenset({"/metrics", "/live", "/gpus", "/generate", "/evaluate"})
 ADMIN_PATH_PREFIXES = ("/live/", "/train/", "/webhooks/")
 
@@ -31,7 +31,7 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
 class ApiKeyMiddleware:
-    """ASGI middleware; not there at all when there are no keys."""
+    """ASGI middleware that authenticates requests. It is installed only if there are API keys."""
 
     def __init__(self, app: ASGIApp, keyring: Keyring, root_dialect: str) -> None:
         self._app = app
@@ -66,7 +66,7 @@ class ApiKeyMiddleware:
         return caller
 
     def _render_refusal(self, path: str, problem_response: ProblemResponse) -> ASGIApp:
-        """As the peer whose path it is says its errors."""
+        """Render the error in the format of the dialect that the path belongs to."""
         name = (
             path.removeprefix(PATH_PREFIX + "/").split("/")[0]
             if path.startswith(PATH_PREFIX + "/")
@@ -92,7 +92,7 @@ def _choose_challenge(path: str) -> str:
 
 
 def _extract_key(headers: RawHeaders) -> bytes:
-    """The key in the request's headers, or nothing, which is no key either."""
+    """Return the key in the request's headers, or empty bytes if there is none."""
     for name, value in headers:
         if name == b"x-auth-token":
             return value.strip()
@@ -102,7 +102,7 @@ def _extract_key(headers: RawHeaders) -> bytes:
                 return rest.strip()
             if scheme.lower() == b"basic":
                 return _decode_password(rest.strip())
-            return value.strip()  # peers whose clients send the bare token
+            return value.strip()  # some peers' clients send only the token
     return b""
 
 

@@ -1,4 +1,4 @@
-"""What the API needs of the service behind it, and where a request finds it."""
+"""The shared context of the routes: settings, service and metrics."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sandbox.telemetry.registry import MetricsRegistry
 
 @dataclass(frozen=True, slots=True)
 class ApiContext:
-    """What every route may use."""
+    """Objects that every route may use."""
 
     settings: ApiSettings
     service: SubmissionService
-    meters: MetricsRegistry
+    metrics_registry: MetricsRegistry
 
 
 def attach_context(app: FastAPI, context: ApiContext) -> None:

@@ -1,7 +1,7 @@
-"""The Host header, checked before everything else: a web page must not reach a service that asks for no key.
+"""The Host header, checked before everything else, so that web pages cannot reach a service that needs no key.
 
-A page's own name may be made to resolve to 127.0.0.1 (DNS rebinding). Its requests then reach a service on loopback as
-if they came from the same site, and the browser lets the page read the answers. Only the Host header tells them apart.
+With DNS rebinding, a page makes its own name resolve to 127.0.0.1. Its requests then reach a service on loopback as if
+they came from the same site, and the browser lets the page read the responses. Only the Host header gives them away.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ANY_HOST = "*"
 
 
 def resolve_allowed_hosts(settings: ApiSettings) -> frozenset[str] | None:
-    """The names that requests may be sent to besides loopback's own; None where the Host header is not checked."""
+    """Return the accepted host names besides loopback's, or None if the Host header is not checked."""
     names = frozenset(settings.allowed_hosts.replace(",", " ").lower().split())
     if ANY_HOST in names or (not names and (settings.api_keys or not is_loopback(settings.host))):
         return None
@@ -24,7 +24,7 @@ def resolve_allowed_hosts(settings: ApiSettings) -> frozenset[str] | None:
 
 
 class HostCheckMiddleware:
-    """ASGI middleware: answers 421 to a request for another host, and 400 to one that does not say for which."""
+    """ASGI middleware that responds 421 to unknown hosts, and 400 if there is not exactly one Host header."""
 
     def __init__(self, app: ASGIApp, names: frozenset[str]) -> None:
         self._app = app
@@ -38,18 +38,18 @@ class HostCheckMiddleware:
 
     def _check_host(self, scope: Scope) -> HTTPException | None:
         hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
-        if not hosts and scope["http_version"] == "1.0":  # no browser's request: those of health checks are
+        if not hosts and scope["http_version"] == "1.0":  # browsers never send this, but health checks do
             return None
         if len(hosts) != 1:
-            return HTTPException(400, "send one Host header")
+            return HTTPException(400, "send exactly one Host header")
         name = _parse_host(hosts[0])
         if name in self._names or is_loopback(name):
             return None
-        return HTTPException(421, "this service does not answer to that host; add it to SANDBOX_ALLOWED_HOSTS")
+        return HTTPException(421, "the Host header names an unknown host; add it to SANDBOX_ALLOWED_HOSTS")
 
 
 def _parse_host(host: str) -> str:
-    """The name or address in a Host header, without port, brackets and the root's dot; empty where it is malformed."""
+    """Return the name or address in a Host header, without port, brackets and final dot; empty if it is malformed."""
     if host.startswith("["):
         name, bracket, port = host[1:].partition("]")
         return name.lower() if bracket and _is_port(port) else ""

@@ -1,7 +1,7 @@
-"""How long, and how much, a connection may take to say what it wants.
+"""Limits on the time and memory that a connection may take to send its requests.
 
-uvicorn closes a connection that is idle between requests, and waits for ever for the first request's headers, of any
-length. A body's time and size are bounded where it is read (`bodies`).
+uvicorn closes connections that are idle between requests, but waits forever for the headers of the first request and
+does not limit their length. `request_parsing` limits the time and size of bodies.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from sandbox.api.large_body_protocol import LargeBodyProtocol
 from sandbox.api.request_parsing import LARGE_BODY_BYTES
 
 MAX_HEAD_BYTES = 64 << 10
-FORWARD_BYTES = 1 << 20  # of a body of unknown length
+FORWARD_BYTES = 1 << 20  # for a body of unknown length
 FORWARD_INTERVAL_S = 1.0
-DRAIN_TIMEOUT_S = 0.5  # how long, and how much, a client that was refused may go on sending: else it misses the answer
+# A refused client may keep sending for this long, and this much. If it is cut off at once, it never sees the response.
+DRAIN_TIMEOUT_S = 0.5
 MAX_DRAIN_BYTES = 8 << 20
 _HEADERS_TOO_LARGE_RESPONSE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -29,20 +30,20 @@ _REQUEST_TIMEOUT_RESPONSE = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\
 
 
 class TimeoutProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, whose patience and memory for headers have an end.
+    """uvicorn's protocol with limits on the time and size of headers.
 
-    A body goes on to the application whole, or as much of it as came within a second: it comes in pieces of 64 KB or
-    so, and each that is handed on by itself is copied three times more. Until the application asks for the body, no
-    more of it is read than the first pieces; then a large one is read without any copy (`large_body`).
+    It passes a body to the application complete, or in parts of one second each. A body arrives in pieces of about
+    64 KB, and passing on each piece would copy it three more times. Until the application asks for the body, only its
+    first pieces are read; after that, a large body is read without any copy (`large_body_protocol`).
     """
 
     header_timeout_s = 20.0
     _timer: asyncio.TimerHandle | None = None
-    _in_head = True  # or before one
+    _in_head = True  # or before a head
     _heads_read = 0
     _head_bytes = 0
-    _framing_bytes = 0  # since the last piece of a body: what lies between chunks, and trailers
-    _drained_bytes = -1  # what a client that was refused has sent since; -1: this one was not
+    _framing_bytes = 0  # since the last piece of a body: chunk framing and trailers
+    _drained_bytes = -1  # bytes that a refused client has sent since; -1: not refused
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -81,7 +82,7 @@ class TimeoutProtocol(HttpToolsProtocol):
             self._start_direct_read()
 
     def _parse(self, data: bytes) -> None:
-        """Give data to the parser, and count what of it is neither body nor a whole head."""
+        """Pass data to the parser, and count the bytes that belong neither to a body nor to a complete head."""
         was_in_head, heads = self._in_head, self._heads_read
         self._framing_bytes += len(data)
         super().data_received(data)
@@ -121,7 +122,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         ):
             self._forward_body()
         elif not self._body_requested and self._pieces_bytes > HIGH_WATER_LIMIT:
-            # The application is told that there is something, finds nothing yet, and by asking again lets us read on.
+            # Wake the application: it finds no data yet, and by asking again it resumes reading.
             self._body_requested = True
             self.flow.pause_reading()
             self.cycle.message_event.set()
@@ -132,7 +133,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _start_direct_read(self) -> None:
-        """The rest of this body goes straight to its place."""
+        """Switch to reading the rest of this body directly into its buffer."""
         if self.transport.is_closing() or self.cycle.response_complete or self.pipeline:
             return
         size = self._forward_threshold_bytes
@@ -143,10 +144,10 @@ class TimeoutProtocol(HttpToolsProtocol):
 
     def _finish_direct_read(self, body: bytes) -> None:
         self._restore_protocol()
-        # The parser still waits for what it has not seen; there is nothing else that it would have to remember.
+        # The old parser is still in the middle of the body; a new one needs nothing of its state.
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        # What nobody asks for any more would keep us from reading on.
+        # A body that nobody will read must not stop this connection from reading on.
         self._pieces = [] if self.cycle.response_complete else [body]
         self.on_message_complete()
 
@@ -161,7 +162,7 @@ class TimeoutProtocol(HttpToolsProtocol):
             self._switch_protocol(self)
 
     def _switch_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """uvloop looks at the kind of its protocol when it begins to read."""
+        """Change the transport's protocol. uvloop checks the type of its protocol only when it starts to read."""
         self.transport.pause_reading()
         self.transport.set_protocol(protocol)
         self.transport.resume_reading()
@@ -169,27 +170,27 @@ class TimeoutProtocol(HttpToolsProtocol):
     def _forward_body(self) -> None:
         if not self._pieces:
             return
-        self._is_large = False  # what is left of it is not
+        self._is_large = False  # the rest of it is not large
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces, self._pieces_bytes = [], 0
         self._forwarded_at = self.loop.time()
         if self.cycle.body:
             super().on_body(body)
             return
-        self.cycle.body = body  # type: ignore[assignment] # not copied into the bytearray that it is, nor out of it again
+        self.cycle.body = body  # type: ignore[assignment] # assigned instead of copied into the bytearray and out again
         if len(body) > HIGH_WATER_LIMIT:
             self.flow.pause_reading()
         self.cycle.message_event.set()
 
     def shutdown(self) -> None:
-        """A stream of events has no end of its own to wait for; its client comes back to whoever serves then."""
+        """Close event streams, which never end by themselves. Their clients reconnect to the next process."""
         scope = getattr(self.cycle, "scope", {"path": ""})  # there is no cycle before the first request
         if scope["path"].endswith("/events"):
             self.transport.close()
         super().shutdown()
 
     def _reject(self, response: bytes) -> None:
-        """Answer and end, but read on for a moment: closed at once, the connection is reset and the answer is lost."""
+        """Respond and close, but read on briefly: closing at once would reset the connection and lose the response."""
         self._stop_timer()
         if self.transport.is_closing():
             return
@@ -222,11 +223,11 @@ class TimeoutProtocol(HttpToolsProtocol):
 
 
 def build_timeout_protocol(header_timeout_s: float) -> type[TimeoutProtocol]:
-    """The protocol class with this patience, as uvicorn wants it."""
-    return type("PatientProtocol", (TimeoutProtocol,), {"header_timeout_s": header_timeout_s})
+    """Return a protocol class with this timeout, in the form that uvicorn needs."""
+    return type("TimeoutProtocol", (TimeoutProtocol,), {"header_timeout_s": header_timeout_s})
 
 
 def raise_open_file_limit() -> None:
-    """As many open files as this process may have: the usual first limit, 1024, is less than a crowd of clients."""
+    """Raise the limit of open files to its maximum: the usual default of 1024 is too low for many clients."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,4 +1,4 @@
-"""JSON that is valid and that the reader of request bodies does not take: very long integers and very deep nesting."""
+"""Limits of the JSON parser for request bodies: it rejects very long integers and very deep nesting."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import Any
 
 MAX_DIGITS = 4_300
 MAX_DEPTH = 200
-MAX_PATH_PARTS = 8  # of the place of an error; a path of 200 brackets tells nobody anything
+MAX_PATH_PARTS = 8  # in the path of an error: nobody can use a path of 200 brackets
 TOO_LONG = f"an integer may have at most {MAX_DIGITS} digits"
 TOO_DEEP = f"arrays and objects may be nested at most {MAX_DEPTH} deep"
 JsonPath = tuple[str | int, ...]
 
 
 class _OversizedInteger:
-    """Stands for an integer of too many digits, which would take quadratic time to read."""
+    """Stands for an integer with too many digits, which would take quadratic time to parse."""
 
 
 def find_violation(data: bytes) -> tuple[JsonPath, str] | None:
-    """Find what a body exceeds: the path to the value and what the limit is. None for a body that is not JSON,
-    or so deep that nobody can tell.
+    """Return the path of the first value over a limit, and the limit's message.
+
+    Return None if the body is not JSON, or is nested too deeply to check.
     """
     try:
         content = json.loads(data, parse_int=lambda digits: _OversizedInteger() if len(digits) > MAX_DIGITS else 0)
@@ -35,7 +36,7 @@ def find_violation(data: bytes) -> tuple[JsonPath, str] | None:
 
 
 def _walk(content: Any) -> Iterator[tuple[JsonPath, Any]]:
-    """The collections and the long integers in a JSON document, each with its path."""
+    """Yield the objects, arrays and oversized integers of a JSON document, each with its path."""
     waiting: list[tuple[JsonPath, Any]] = [((), content)]
     while waiting:
         path, value = waiting.pop()

@@ -1,7 +1,7 @@
-"""API keys: what `SANDBOX_API_KEYS` says of them, and whose a presented one is.
+"""API keys: parse `SANDBOX_API_KEYS`, and find the owner of a presented key.
 
-A server holds hashes alone. SHA-256 without salt is enough, and all that a hot path can pay, because a key is 256
-random bits: there is nothing to guess or to look up in a table. Hash only keys that `sandbox keys new` has made.
+A server stores only hashes. SHA-256 without salt is enough, and fast enough for every request: a key has 256 random
+bits, so it cannot be guessed or looked up in a table. Hash only keys that `sandbox keys new` created.
 """
 
 from __future__ import annotations
@@ -21,55 +21,55 @@ _ID = re.compile(r"[a-z0-9-]{1,32}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _OPTION = re.compile(r"(rate|burst|queued|kept)=(\d+(?:\.\d+)?)")
 _ENTRY_FORMAT = (
-    "must be id:role:sha256 with :rate=N :burst=N :queued=N :kept=MIB as wished; `sandbox keys new` makes one"
+    "must be id:role:sha256, with optional :rate=N :burst=N :queued=N :kept=MIB; `sandbox keys new` creates one"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key for a client, shown once, and the entry that lets a server know it."""
+    """A new key, which is shown once, and the entry for the server's settings."""
 
     key: str
     entry: str
 
 
 def generate_key(key_id: str, role: Role) -> NewKey:
-    """A new random key. Raises BadRequest for an id that is none."""
+    """Create a random key. Raises BadRequest for an invalid id."""
     if not _ID.fullmatch(key_id):
-        raise BadRequest("a key's id is 1 to 32 of a-z, 0-9 and dash", "id")
+        raise BadRequest("a key's id must have 1 to 32 characters of a-z, 0-9 and dash", "id")
     key = f"sbx_{key_id}_{secrets.token_urlsafe(SECRET_BYTES)}"
     return NewKey(key, f"{key_id}:{role}:{_hash_key(key.encode()).hex()}")
 
 
 class Keyring:
-    """The keys a server knows."""
+    """The keys that a server accepts."""
 
     def __init__(self, entries: Sequence[tuple[bytes, Caller]]) -> None:
         self._entries = entries
 
     def authenticate(self, key: bytes) -> Caller:
-        """Whose key it is. Raises Unauthorized. Every entry is compared, in constant time, whichever fits."""
+        """Return the caller that owns a key. Raises Unauthorized. Compares all entries, each in constant time."""
         digest = _hash_key(key)
         found = None
         for known, caller in self._entries:
             if hmac.compare_digest(known, digest):
                 found = caller
         if found is None:
-            raise Unauthorized("send a key this service knows, as Authorization: Bearer <key>")
+            raise Unauthorized("send a valid API key as Authorization: Bearer <key>")
         return found
 
 
 def parse_keyring(text: str, default: Caller) -> Keyring:
-    """The keyring of `SANDBOX_API_KEYS`: entries with commas or blanks between, what they leave out as in `default`.
+    """Parse `SANDBOX_API_KEYS`: entries separated by commas or blanks. Options that they omit come from `default`.
 
-    Raises BadRequest that tells the entry by its position, never by its content.
+    Raises BadRequest. The error names an entry by its position, never by its content.
     """
     entries = [
         _parse_entry(word, position, default) for position, word in enumerate(re.split(r"[,\s]+", text.strip(", \n")))
     ]
     ids = [caller.id for _, caller in entries]
     if len(set(ids)) < len(ids):
-        raise BadRequest("two keys have the same id; give each its own", "SANDBOX_API_KEYS")
+        raise BadRequest("two keys have the same id; give each its own id", "SANDBOX_API_KEYS")
     return Keyring(entries)
 
 

@@ -1,9 +1,9 @@
-"""A large body on its way from the socket to where it is parsed, without a copy in between.
+"""Receive a large body from the socket into the buffer where it will be parsed, without copying it in between.
 
-Theory of operation. uvicorn gets a body in pieces of 64 to 250 KB, and each is copied three times before all are one:
-out of the event loop's buffer, out of the parser, and into the whole. Once the application asks for a body whose length
-is declared, its connection gets this protocol for the rest of it: the kernel writes where the body will be parsed. At
-its end, or after a second if it is slow, the connection has its old protocol back.
+Theory of operation. uvicorn receives a body in pieces of 64 to 250 KB and copies each piece three times: out of the
+event loop's buffer, out of the parser, and into the complete body. Instead, once the application asks for a body of
+known length, the connection switches to this protocol, and the kernel writes into the buffer that will be parsed. At
+the end of the body, or after a second if it arrives slowly, the connection gets its old protocol back.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _get_address.argtypes, _get_address.restype = [ctypes.py_object], ctypes.c_void_
 
 
 class LargeBodyProtocol(asyncio.BufferedProtocol):
-    """Reads `size` bytes, of which `begun` are there already.
+    """Reads a body of `size` bytes, of which `received` has the beginning.
 
-    `done` gets them all, `broken_off` those that came after `begun`; one of the two is called, once. Whatever else
-    happens on the connection goes to `owner`.
+    Calls either `on_complete` with the whole body or `on_interrupted` with the bytes that came after `received`, and
+    only once. Everything else that happens on the connection is passed to `owner`.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class LargeBodyProtocol(asyncio.BufferedProtocol):
         self._owner = owner
         self._on_complete = on_complete
         self._on_interrupted = on_interrupted
-        # Memory that nobody has cleared: it is given away only when it is full.
+        # This memory is uninitialized, so it is passed on only once it is full.
         self._body: bytes = _allocate_bytes(None, size)
         self._buffer = memoryview((ctypes.c_char * size).from_address(_get_address(self._body))).cast("B")
         self._filled_bytes = 0
@@ -54,7 +54,7 @@ class LargeBodyProtocol(asyncio.BufferedProtocol):
             self._on_complete(self._body)
 
     def interrupt(self) -> None:
-        """Give back what came, for the owner to go on with."""
+        """Give the bytes received so far back to the owner, which continues from there."""
         self._on_interrupted(bytes(self._buffer[self._received_bytes : self._filled_bytes]))
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -1,4 +1,4 @@
-"""Where every request passes: it gets its id and its line in the log, and a failure that nobody expected an answer."""
+"""Middleware for every request: assigns its id, writes its log line, and responds to unexpected failures."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from sandbox.request_context import CURRENT_REQUEST_IDS, LOG_FIELDS, RequestIds,
 log = logging.getLogger(__name__)
 
 REQUEST_ID_HEADER = b"x-request-id"
-CALLER_ID_SCOPE_KEY = "sandbox.key"  # where the guard leaves the id of the caller's key
+CALLER_ID_SCOPE_KEY = "sandbox.key"  # set by `ApiKeyMiddleware`: the id of the caller's key
 UNLOGGED_PATH_PREFIXES = (
     "/health",
     "/metrics",
     "/live",
     "/web",
     "/favicon.ico",
-)  # asked for every few seconds, and nobody's submission
+)  # polled every few seconds, and unrelated to submissions
 
 _VALID_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
 
 class RequestIdMiddleware:
-    """ASGI middleware. Not Starlette's BaseHTTPMiddleware: that one costs a task and two streams a request."""
+    """ASGI middleware. Starlette's BaseHTTPMiddleware would cost a task and two streams per request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -40,8 +40,8 @@ class RequestIdMiddleware:
         request_id = _choose_request_id(scope)
         began = perf_counter()
         status = 0
-        origin = CURRENT_REQUEST_IDS.set(RequestIds(request_id=request_id.decode()))
-        logged = LOG_FIELDS.set({"request": request_id.decode()})
+        ids_token = CURRENT_REQUEST_IDS.set(RequestIds(request_id=request_id.decode()))
+        fields_token = LOG_FIELDS.set({"request": request_id.decode()})
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -53,7 +53,7 @@ class RequestIdMiddleware:
         try:
             await self._app(scope, receive, send_with_id)
         except ClientDisconnect:
-            return  # nobody is left to answer
+            return  # there is no one to respond to
         except Exception as error:
             log.exception("request %s failed", request_id.decode())
             if status:
@@ -61,8 +61,8 @@ class RequestIdMiddleware:
             await describe_error(error).to_response()(scope, receive, send_with_id)
         finally:
             _log_request(scope, status, perf_counter() - began)
-            LOG_FIELDS.reset(logged)
-            CURRENT_REQUEST_IDS.reset(origin)
+            LOG_FIELDS.reset(fields_token)
+            CURRENT_REQUEST_IDS.reset(ids_token)
 
 
 def _log_request(scope: Scope, status: int, took_s: float) -> None:
@@ -71,11 +71,11 @@ def _log_request(scope: Scope, status: int, took_s: float) -> None:
     fields = {"method": scope["method"], "path": scope["path"], "status": status, "took_s": round(took_s, 6)}
     if CALLER_ID_SCOPE_KEY in scope:
         fields["key"] = scope[CALLER_ID_SCOPE_KEY]
-    log.info("answered" if status else "client gone", extra=fields)
+    log.info("request finished" if status else "client disconnected", extra=fields)
 
 
 def _choose_request_id(scope: Scope) -> bytes:
-    """The client's own id where it sent a good one, so that its log and ours can be read side by side."""
+    """Return the client's own id if it sent a valid one, so that its log lines can be matched with the server's."""
     for name, value in scope["headers"]:
         if name == REQUEST_ID_HEADER and _VALID_REQUEST_ID.fullmatch(value):
             return bytes(value)

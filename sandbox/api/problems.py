@@ -1,6 +1,6 @@
-"""Every error as one JSON shape: problem details, RFC 9457.
+"""Render every error in one JSON format: problem details, RFC 9457.
 
-`describe` is the one table from exception to problem; routes and the service only raise.
+Only `describe_error` maps exceptions to problems. Routes and the service just raise.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ log = logging.getLogger(__name__)
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 MAX_FIELDS = 20
 
-# RFC 9110's phrases, where older Pythons have others.
+# The phrases of RFC 9110; older versions of Python have others.
 _STATUS_PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 _STATUS_ADVICE = {
-    404: "no such path; /openapi.json lists them all",
-    405: "this path does not take that method; the Allow header says which it takes",
+    404: "no such path; see /openapi.json for all paths",
+    405: "this path does not support that method; the Allow header lists the methods that it does",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ProblemResponse:
-    """A problem, and the headers that go with it."""
+    """A problem and the headers to send with it."""
 
     problem: Problem
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -47,18 +47,20 @@ class ProblemResponse:
 
 
 def describe_error(error: Exception) -> ProblemResponse:
-    """The problem that an exception is to a client; one we did not raise on purpose is a bare 500."""
+    """Convert an exception to a problem. An exception that was not raised on purpose becomes a bare 500."""
     if isinstance(error, SandboxError):
         return _describe_sandbox_error(error)
     if isinstance(error, RequestValidationError):
         return _describe_validation_errors(error.errors())
     if isinstance(error, HTTPException):
         return _describe_http_exception(error)
-    return ProblemResponse(_build_problem(500, "our failure; the server's log has it under this answer's X-Request-ID"))
+    return ProblemResponse(
+        _build_problem(500, "the service failed; its log has the error under this response's X-Request-ID")
+    )
 
 
 def register_error_handlers(app: FastAPI) -> None:
-    """Answer these exceptions with problems; all others are answered where every request passes (`api.edge`)."""
+    """Render these exceptions as problems. `RequestIdMiddleware` handles all others."""
 
     async def respond(request: Request, error: Exception) -> Response:
         return describe_error(error).to_response()
@@ -73,7 +75,7 @@ def _build_problem(status: int, detail: str) -> Problem:
 
 
 def _describe_http_exception(error: HTTPException) -> ProblemResponse:
-    """`detail` is advice where a route gave some, else the phrase that Starlette puts there."""
+    """Take `detail` from the route if it set one; otherwise replace Starlette's phrase with advice."""
     detail = error.detail
     if detail == HTTPStatus(error.status_code).phrase:
         detail = _STATUS_ADVICE.get(error.status_code, "")
@@ -93,7 +95,7 @@ def _describe_sandbox_error(error: SandboxError) -> ProblemResponse:
 
 
 def _add_body_prefix(field: str) -> str:
-    """The service names fields as its caller does, who may know them to stand in the path, or has said it already."""
+    """Prefix a field of the service with `body.`, unless the caller already named its place in the request."""
     return field if field == "body" or field.startswith(("body.", "path.", "header.")) else f"body.{field}"
 
 
@@ -106,7 +108,7 @@ def _build_retry_headers(error: SandboxError) -> dict[str, str]:
 
 
 def _describe_validation_errors(errors: Sequence[Mapping[str, Any]]) -> ProblemResponse:
-    """Where it is wrong and why, never what was sent."""
+    """Describe where a request is wrong and why, without quoting what was sent."""
     first = errors[0]
     if first["type"] == "json_invalid":
         return ProblemResponse(
@@ -124,6 +126,6 @@ def _describe_validation_errors(errors: Sequence[Mapping[str, Any]]) -> ProblemR
 
 
 def _extract_message(error: Mapping[str, Any]) -> str:
-    if error["type"] == "union_tag_invalid":  # pydantic's own words quote the tag that was sent
+    if error["type"] == "union_tag_invalid":  # pydantic's message would quote the tag that was sent
         return f"must be one of {error['ctx']['expected_tags']}"
     return str(error["msg"]).removeprefix("Value error, ")

@@ -1,4 +1,4 @@
-"""A request's body and headers: read once, bounded while they arrive, and parsed straight into a model."""
+"""Parse a request's body and headers: the body is read once, with limits on size and time, directly into a model."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ _MAX_LISTED_ERRORS = 100_000
 Model = TypeVar("Model", bound=BaseModel)
 
 
-# An escape of JSON: a backslash, a pair of surrogates, or one alone, which stands for no character.
+# A JSON escape: a backslash, a surrogate pair, or a lone surrogate, which is not a character.
 _JSON_ESCAPE = re.compile(
     rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<alone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
 
 
 async def parse_body(request: Request, model: type[Model]) -> Model:
-    """The body as `model`. Raises HTTPException 413 or 415, and RequestValidationError for what does not fit."""
+    """Parse the body as `model`. Raises HTTPException 413 or 415, and RequestValidationError if it is invalid."""
     _check_content_type(request)
     return await _parse(await read_body(request), model)
 
 
 async def parse_body_leniently(request: Request, model: type[Model]) -> Model:
-    """The body as `model`, where one row's odd text must not spoil the others.
+    """Parse the body as `model`, where one row with invalid text must not fail the whole request.
 
-    Text that is no Unicode, lone surrogates and bytes that are not UTF-8, has U+FFFD in its place.
+    Replaces lone surrogates and bytes that are not UTF-8 with U+FFFD.
     """
     _check_content_type(request)
     data = await read_body(request)
@@ -66,12 +66,12 @@ def _replace_invalid_unicode(data: bytes) -> bytes:
 
 async def _parse(data: bytes, model: type[Model]) -> Model:
     if len(data) >= LARGE_BODY_BYTES:
-        # Straight from JSON to the model, a text is decoded for each kind of test it may be of. What does not fit is
-        # said below, in JSON's words.
+        # Faster for large bodies: straight from JSON to the model, pydantic decodes a text once for each kind of test
+        # that it may belong to. The code below reports errors, in terms of JSON.
         with suppress(ValueError):
             return model.model_validate(from_json(data))
     try:
-        # One pass from bytes to model in pydantic's core; through FastAPI's own parsing it is json.loads and a walk.
+        # pydantic's core parses in one pass. FastAPI would call json.loads and then walk the result.
         return model.model_validate_json(data)
     except ValidationError as error:
         errors = _list_errors(error)
@@ -82,28 +82,28 @@ async def _parse(data: bytes, model: type[Model]) -> Model:
 
 
 async def read_body(request: Request) -> bytes:
-    """The body as it came, unpacked where it is gzip. Raises HTTPException 400, 408, 413, and 415 for other encodings.
+    """Return the body, decompressed if it is gzip. Raises HTTPException 400, 408, 413, or 415 for other encodings.
 
-    The limit holds for what travels and for what it unpacks to: a bomb is refused after as much as that was unpacked.
+    The size limit applies before and after decompression, so a zip bomb is refused once it reaches the limit.
     """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"identity", "gzip"}:
-        raise HTTPException(415, "send the body with Content-Encoding gzip, or without", {"Accept-Encoding": "gzip"})
+        raise HTTPException(415, "use Content-Encoding gzip, or none", {"Accept-Encoding": "gzip"})
     settings = get_context(request).settings
     limit = settings.max_body_mb << 20
     data = await _read_bytes(request, limit, settings.body_timeout_s)
-    # Unpacking a large body takes as long as parsing it does: in a thread, beside the event loop.
+    # Decompressing a large body takes as long as parsing it, so it runs in a thread, off the event loop.
     return data if encoding == "identity" else await asyncio.to_thread(_decompress, data, limit)
 
 
 def is_large(request: Request) -> bool:
-    """Whether the body, as it travelled, was long enough to hold up the event loop."""
+    """Return True if the body, as it was sent, is long enough to block the event loop noticeably."""
     declared = request.headers.get("content-length", "")
     return declared.isdecimal() and int(declared) >= LARGE_BODY_BYTES
 
 
 def read_idempotency_key(request: Request) -> str:
-    """The Idempotency-Key header, or an empty string. Raises RequestValidationError."""
+    """Return the Idempotency-Key header, or an empty string. Raises RequestValidationError."""
     key = request.headers.get("idempotency-key", "")
     if "idempotency-key" in request.headers and not _VISIBLE_ASCII.fullmatch(key):
         message = "must be 1 to 255 visible ASCII characters"
@@ -112,13 +112,13 @@ def read_idempotency_key(request: Request) -> str:
 
 
 def prefers_async(request: Request) -> bool:
-    """Whether `Prefer: respond-async` (RFC 7240) is among the preferences."""
+    """Return True if the request has `Prefer: respond-async` (RFC 7240)."""
     preferences = ",".join(request.headers.getlist("prefer")).lower().split(",")
     return any(preference.split(";")[0].strip() == "respond-async" for preference in preferences)
 
 
 def read_wait_limit_s(request: Request, max_wait_s: float) -> float:
-    """Seconds to wait for the result: as `Prefer: wait=N` (RFC 7240) says, and never more than `most_s`."""
+    """Return how long to wait for the result: `Prefer: wait=N` (RFC 7240), but at most `max_wait_s`."""
     if "prefer" not in request.headers:
         return max_wait_s
     for preference in ",".join(request.headers.getlist("prefer")).split(","):
@@ -133,7 +133,7 @@ def accepts_ndjson(request: Request) -> bool:
 
 
 def _check_content_type(request: Request) -> None:
-    # A missing type is refused too: it is what a web page can send across origins without asking.
+    # A missing type is refused too, because a web page may send such requests across origins without a preflight.
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if media_type != "application/json":
         raise HTTPException(415, "send Content-Type: application/json", {"Accept": "application/json"})
@@ -144,11 +144,11 @@ def _decompress(data: bytes, limit: int) -> bytes:
     try:
         unpacked = unpacker.decompress(data, limit + 1)
     except zlib.error:
-        raise HTTPException(400, "the body is not gzip, though its Content-Encoding says so") from None
+        raise HTTPException(400, "the body is not gzip, although its Content-Encoding says so") from None
     if len(unpacked) > limit:
         raise _build_too_large_error(limit)
     if not unpacker.eof or unpacker.unused_data:
-        raise HTTPException(400, "the body is not one whole gzip stream")
+        raise HTTPException(400, "the body must be exactly one complete gzip stream")
     return unpacked
 
 
@@ -159,27 +159,27 @@ async def _read_bytes(request: Request, limit: int, timeout_s: float) -> bytes:
     chunks = []
     size = 0
     try:
-        # A body that trickles holds a connection, and the memory of what came, for as long as it likes.
+        # Without a timeout, a slow body would hold its connection and memory for as long as it likes.
         async with asyncio.timeout(timeout_s) as deadline:
             began = asyncio.get_running_loop().time()
             async for chunk in request.stream():
                 size += len(chunk)
                 if size > limit:
                     raise _build_too_large_error(limit)
-                if chunk:  # the last one is empty, and joining it to the one before would copy that
+                if chunk:  # the last chunk is empty; joining it would copy the others
                     chunks.append(chunk)
                 deadline.reschedule(began + timeout_s + size / MIN_BYTES_PER_S)
     except TimeoutError:
-        raise HTTPException(408, "the body takes too long to arrive", {"Connection": "close"}) from None
+        raise HTTPException(408, "the body took too long to arrive", {"Connection": "close"}) from None
     return b"".join(chunks)
 
 
 def _build_too_large_error(limit: int) -> HTTPException:
-    return HTTPException(413, f"the body is over {limit >> 20} MiB; send smaller batches or raise SANDBOX_MAX_BODY_MB")
+    return HTTPException(413, f"the body is over {limit >> 20} MiB; send smaller batches, or raise SANDBOX_MAX_BODY_MB")
 
 
 def _list_errors(error: ValidationError) -> list[dict[str, Any]]:
-    """Pydantic's errors below `body`, without the input; a flood of them is not worth the memory of a list."""
+    """Return pydantic's errors below `body`, without the input. A huge number of errors is only counted."""
     if error.error_count() > _MAX_LISTED_ERRORS:
         return [{"type": "value_error", "loc": ("body",), "msg": f"has {error.error_count()} errors"}]
     found = error.errors(include_url=False, include_input=False)

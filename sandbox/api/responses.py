@@ -1,4 +1,4 @@
-"""From a parsed submission to its answer: now, line by line, or later as a job."""
+"""Respond to a parsed submission: with its result, with results line by line, or with a job to fetch later."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sandbox.queue.submission import Submission, Ticket
 from sandbox.schema import Job, JobStatus, Lane, VerifyRequest
 from sandbox.telemetry.rl_groups import record_batch
 
-# Above this, turning a batch into envelopes would hold up the event loop for longer than handing it to a thread does.
+# Turning a larger batch into job batches would block the event loop for longer than passing it to a thread takes.
 MAX_ITEMS_ON_EVENT_LOOP = 32
 
 
@@ -29,16 +29,19 @@ async def submit_and_respond(request: Request, submission: Submission) -> Respon
     context = get_context(request)
     submission = replace(submission, idempotency_key=request_parsing.read_idempotency_key(request))
     ticket = await _submit(context, submission, request_parsing.is_large(request))
-    items = submission.requests
     if submission.batch and submission.lane is Lane.RL:
-        record_batch(context.meters, [item for item in items if isinstance(item, VerifyRequest)], ticket.results)
+        record_batch(
+            context.metrics_registry,
+            [item for item in submission.requests if isinstance(item, VerifyRequest)],
+            ticket.results,
+        )
     limit_s = request_parsing.read_wait_limit_s(request, context.settings.request_timeout_s)
     waiter = ResultWaiter(request, context, ticket, keep=bool(submission.idempotency_key), limit_s=limit_s)
     if submission.batch and request_parsing.accepts_ndjson(request):
         return NdjsonResponse(waiter, ticket)
     with waiter:
         results = await waiter.collect_results()
-    # The results' bytes go out as the worker wrote them: nothing is parsed or validated again on the way.
+    # The results are sent exactly as the worker wrote them, without parsing or validating them again.
     return build_json_response(b'{"results":[' + b",".join(results) + b"]}" if submission.batch else results[0])
 
 
@@ -75,7 +78,7 @@ def build_json_response(content: str | bytes, status: int = 200) -> Response:
 
 
 class NdjsonResponse(Response):
-    """One line of JSON for each result as it is ready, with its index; what failed has a problem for a result."""
+    """A response with one JSON line per item, sent when its result is ready. A failed item has a problem instead."""
 
     media_type = request_parsing.NDJSON
 
@@ -120,7 +123,7 @@ async def _submit(context: ApiContext, submission: Submission, large: bool = Fal
 
 
 async def _build_accepted_response(request: Request, context: ApiContext, ticket: Ticket, repeatable: bool) -> Response:
-    """202. A repeated request may find its job already run, so that one is looked up."""
+    """Build the 202 response. A repeated request's job may already have run, so its state is looked up."""
     job = Job(id=ticket.id, status=JobStatus.QUEUED)
     if repeatable:
         job = await asyncio.to_thread(context.service.get_job, ticket.id)

@@ -1,7 +1,7 @@
-"""Waiting for a ticket's results, as long as somebody waits for them.
+"""Wait for the results of a submission for as long as its client waits for them.
 
-Results are set by the service's own thread. Each wakes the event loop only when the loop does not know yet that there
-is something to fetch, so a batch of thousands costs a few wake-ups.
+A thread of the service sets the results. A result wakes the event loop only if no wake-up is already scheduled, so a
+batch of thousands costs a few wake-ups.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from sandbox.api.dependencies import ApiContext
 from sandbox.errors import CannotRun, SandboxError
 from sandbox.service import Ticket
 
-# Nearly every request is answered before this, and is spared the task that watches its connection.
+# Most requests are done before this, and save the task that watches the connection.
 WATCH_AFTER_S = 0.2
 
 
 class ResultWaiter(AsyncIterator[list[int]]):
-    """Iterates over the indices of results as they are done, all that are there at a time.
+    """Iterates over the indices of finished results, yielding all that are available at a time.
 
-    Raises ClientDisconnect when the client goes and HTTPException 504 when its time is up. Whoever leaves the context
-    before the last result came abandons the rest, unless `keep`: then somebody may come back for it.
+    Raises ClientDisconnect when the client disconnects, and HTTPException 504 when the time is up. Leaving the context
+    before the last result abandons the rest, unless `keep` is set because a client may come back for it.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class ResultWaiter(AsyncIterator[list[int]]):
         if self._disconnect_watcher is not None:
             self._disconnect_watcher.cancel()
         if self._remaining and not self._keep:
-            # Not awaited: it may wait for Redis, and the one who asked is gone.
+            # Not awaited, because it may wait for Redis and the client has disconnected.
             self._loop.run_in_executor(None, self._context.service.abandon, self._ticket)
 
     async def __anext__(self) -> list[int]:
         while True:
-            # Taken back before looking, so that a result that comes after the look wakes us.
+            # Reset before checking for results, so that a result that arrives after the check schedules a wake-up.
             self._wake_scheduled = False
             if self._done:
                 return self._take_done()
@@ -77,7 +77,7 @@ class ResultWaiter(AsyncIterator[list[int]]):
             await self._wake_future
 
     async def collect_results(self) -> list[bytes]:
-        """Every result in order; raises the first failed one's error."""
+        """Return all results in order. Raises the error of the first one that failed."""
         results: list[bytes] = []
         for result in await self.collect_results_and_errors():
             if isinstance(result, SandboxError):
@@ -86,7 +86,7 @@ class ResultWaiter(AsyncIterator[list[int]]):
         return results
 
     async def collect_results_and_errors(self) -> list[bytes | SandboxError]:
-        """Every result in order, or the error that stands in its place. Raises CannotRun where no item could run."""
+        """Return all results in order, with errors in place of results. Raises CannotRun if no item could run."""
         async for _ in self:
             pass
         results = [_get_result_or_error(future) for future in self._ticket.results]
@@ -100,7 +100,7 @@ class ResultWaiter(AsyncIterator[list[int]]):
         return indices
 
     def _mark_done(self, index: int, _: object) -> None:
-        """Called in whichever thread sets the result."""
+        """Record a finished result. Runs in the thread that set it."""
         self._done.append(index)
         if not self._wake_scheduled and not self._loop.is_closed():
             self._wake_scheduled = True
@@ -120,7 +120,7 @@ class ResultWaiter(AsyncIterator[list[int]]):
         self._timer = self._loop.call_later(left_s, self._time_out)
 
     def _time_out(self) -> None:
-        advice = f"no result within {self._limit_s:g} s; send Prefer: respond-async and fetch it from /jobs"
+        advice = f"no result within {self._limit_s:g} s; send Prefer: respond-async, and fetch the result from /jobs"
         self._fail(HTTPException(504, advice))
 
     async def _wait_for_disconnect(self) -> None:
@@ -130,9 +130,9 @@ class ResultWaiter(AsyncIterator[list[int]]):
 
 
 def _replace_unrunnable(results: list[bytes | SandboxError]) -> list[bytes | SandboxError]:
-    """A batch of which some items ran has a result for the others too, if their worker made one: internal_error.
+    """Replace the items that could not run with their internal_error results if other items of the batch ran.
 
-    Raises CannotRun where it is better to repeat the request: nothing ran, or nobody can run anything.
+    Raises CannotRun if repeating the request is better: if no item ran, or an item has no such result.
     """
     replaced: list[bytes | SandboxError] = []
     for result in results:

@@ -1,4 +1,4 @@
-"""The command line: parse and wire, nothing else. What is slow to import is imported where it is used."""
+"""The command line. Modules that are slow to import are imported where they are used."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sandbox.cli.console import fail
 from sandbox.errors import SandboxError
 
 app = typer.Typer(
-    name="sandbox", no_args_is_help=True, pretty_exceptions_enable=False, help="Run untrusted programs behind walls."
+    name="sandbox", no_args_is_help=True, pretty_exceptions_enable=False, help="Run untrusted programs in isolation."
 )
-keys = typer.Typer(no_args_is_help=True, help="The API keys of a service.")
-images = typer.Typer(no_args_is_help=True, help="The images that boxes are made of.")
+keys = typer.Typer(no_args_is_help=True, help="Manage API keys.")
+images = typer.Typer(no_args_is_help=True, help="Manage the container images of boxes.")
 
 app.command()(processes.up)
 app.command()(processes.down)
@@ -45,7 +45,7 @@ images.command("prune")(machine.prune_images)
 
 
 def main() -> None:
-    """Console script: errors of ours are a line that says what to do, never a traceback."""
+    """Run the console script. The service's own errors become one line with advice instead of a traceback."""
     try:
         app()
     except SandboxError as error:
@@ -66,4 +66,4 @@ def options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Nothing but --version."""
+    """Define the options that precede a command."""

@@ -1,4 +1,4 @@
-"""What every command has to do with its user: read the settings, reach the service, and say what went wrong."""
+"""Tasks that all commands share: read settings, connect to the service, and report errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Settings = TypeVar("Settings", bound="QueueSettings")
 EXAMPLE_URL = "http://127.0.0.1:8080"
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
-EXIT_RUN_USAGE = 64  # EX_USAGE of sysexits(3): `run` leaves 1 and 2 to the program
+EXIT_RUN_USAGE = 64  # EX_USAGE of sysexits(3): `run` reserves 1 and 2 for the program
 EXIT_UNREACHABLE = 69  # EX_UNAVAILABLE of sysexits(3)
 EXIT_INTERRUPTED = 130  # as a shell reports SIGINT
 ATTEMPTS = 3
@@ -28,20 +28,20 @@ PROBE_TIMEOUT_S = 5.0
 
 
 def fail(message: str, code: int = EXIT_FAILURE) -> NoReturn:
-    """Say what went wrong and leave."""
+    """Print an error and exit."""
     typer.echo(f"sandbox: {message}", err=True)
     raise SystemExit(code)
 
 
 def say(line: str) -> None:
-    """One step of what a command does; stdout is kept for results."""
+    """Print a line about progress to stderr; stdout is for results."""
     typer.echo(line, err=True)
 
 
 def _check_url(url: str) -> str:
     parts = urlsplit(url)
     if url and (parts.scheme not in {"http", "https"} or not parts.hostname):
-        raise typer.BadParameter(f"{url!r} is no URL; give one like {EXAMPLE_URL}")
+        raise typer.BadParameter(f"{url!r} is not a URL; use one like {EXAMPLE_URL}")
     return url.rstrip("/")
 
 
@@ -50,13 +50,13 @@ Url = Annotated[
     typer.Option(
         envvar="SANDBOX_URL",
         callback=_check_url,
-        help="Where the service answers; default: at SANDBOX_HOST and SANDBOX_PORT.",
+        help="URL of the service; default: from SANDBOX_HOST and SANDBOX_PORT.",
     ),
 ]
 
 
 def read_settings(kind: type[Settings], **given: Any) -> Settings:
-    """The settings of a process: the environment's, and over them the options that were given."""
+    """Read a process's settings from the environment. Options in `given` take precedence."""
     from pydantic import ValidationError
 
     try:
@@ -67,14 +67,14 @@ def read_settings(kind: type[Settings], **given: Any) -> Settings:
 
 
 def format_faults(error: ValidationError) -> list[str]:
-    """What does not fit, each fault in a line after the field it is in."""
+    """Format each fault as a line with its field and message."""
     faults = error.errors(include_url=False, include_input=False, include_context=False)
     return [": ".join(filter(None, (".".join(map(str, fault["loc"])), fault["msg"]))) for fault in faults]
 
 
 @contextmanager
 def connect_to_service(url: str, attempts: int = ATTEMPTS) -> Iterator[Client]:
-    """A client of the service, else of the one in our settings; where none answers, the command ends with advice."""
+    """Connect to the service at `url` or at the address in the settings. If it does not answer, exit with advice."""
     from sandbox.client import Client, Retries
     from sandbox.config import ApiSettings
     from sandbox.errors import InfrastructureError
@@ -88,7 +88,7 @@ def connect_to_service(url: str, attempts: int = ATTEMPTS) -> Iterator[Client]:
     except InfrastructureError as error:
         if _is_alive(url):
             raise
-        advice = "is it running? Start it with `sandbox up`, or name it with --url or SANDBOX_URL"
+        advice = "is it running? Start it with `sandbox up`, or set its URL with --url or SANDBOX_URL"
         fail(f"no service answers at {url}: {advice}\n({error})", EXIT_UNREACHABLE)
 
 
@@ -102,7 +102,7 @@ def _is_alive(url: str) -> bool:
 
 
 def require_redis(settings: QueueSettings) -> None:
-    """End the command with one line where Redis does not answer."""
+    """Exit with one line if Redis does not answer."""
     from redis import Redis
     from redis.exceptions import RedisError
 
@@ -112,7 +112,10 @@ def require_redis(settings: QueueSettings) -> None:
         client.ping()
     except RedisError as error:
         shown = _hide_password(url)
-        fail(f"Redis does not answer at {shown}: {error}. Name it with --redis or SANDBOX_REDIS_URL", EXIT_UNREACHABLE)
+        fail(
+            f"Redis does not answer at {shown}: {error}. Set its URL with --redis or SANDBOX_REDIS_URL",
+            EXIT_UNREACHABLE,
+        )
     finally:
         client.close()
 

@@ -1,4 +1,4 @@
-"""Ten programs in five languages, right and wrong in every way, and the verdict each must get."""
+"""Ten programs in five languages, correct and faulty ones, and the verdict that each must get."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sandbox gpu-worker` and `sandbox jobs`: the GPU pool's processes, and what they do."""
+"""`sandbox gpu-worker` and `sandbox jobs`: start the GPU pool's workers, and show their jobs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ STOP_TIMEOUT_S = 60.0
 
 
 def gpu_worker(
-    gpus: Annotated[str | None, typer.Option(help="Indices of the GPUs to lend, such as 0,1; default: 0.")] = None,
+    gpus: Annotated[str | None, typer.Option(help="Indices of the GPUs to use, such as 0,1; default: 0.")] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Workers that share them evenly, a job at a time each; default: 1.")
+        int | None,
+        typer.Option(min=1, help="Workers that share the GPUs evenly; each runs one job at a time; default: 1."),
     ] = None,
-    redis: Annotated[str | None, typer.Option(help="The Redis to join; default: SANDBOX_REDIS_URL.")] = None,
+    redis: Annotated[str | None, typer.Option(help="URL of the service's Redis; default: SANDBOX_REDIS_URL.")] = None,
 ) -> None:
-    """Workers that generate, train and evaluate on this host's GPUs, with verdicts from the service at SANDBOX_URL."""
+    """Start workers that generate, train and evaluate on this host's GPUs.
+
+    The service at SANDBOX_URL judges their programs.
+    """
     import logging
     import sys
 
@@ -38,7 +42,7 @@ def gpu_worker(
     for share in range(settings.gpu_workers):
         select_working_lanes(select_lanes(settings, share), lacks)
     for lane, words in lacks.items():
-        logging.getLogger(__name__).warning("no jobs of the lane %s are taken here: %s", lane, words)
+        logging.getLogger(__name__).warning("this host takes no jobs of lane %s: %s", lane, words)
     command = [sys.executable, "-m", "sandbox", "gpu-worker-share", "--share"]
     environment = build_environment(settings)
     workers_of_host = [
@@ -49,7 +53,7 @@ def gpu_worker(
 
 
 def gpu_worker_share(share: Annotated[int, typer.Option(min=0)]) -> None:
-    """One worker; started by `gpu-worker`."""
+    """Run one worker; started by `gpu-worker`."""
     from sandbox.config import GpuSettings
     from sandbox.gpu.worker import main as work
     from sandbox.telemetry.gpu_metrics import GpuMetrics
@@ -64,11 +68,11 @@ def gpu_worker_share(share: Annotated[int, typer.Option(min=0)]) -> None:
 
 
 def jobs(
-    job_id: Annotated[str, typer.Argument(help="One job; left out, the latest ones and who holds which GPU.")] = "",
+    job_id: Annotated[str, typer.Argument(help="A job's id; default: show the latest jobs and the GPU leases.")] = "",
     follow: Annotated[bool, typer.Option("--follow", help="Show a job's progress until it ends.")] = False,
     url: Url = "",
 ) -> None:
-    """Jobs: the GPU pool's and how far they are, who holds which GPU, and the kept submissions that ended last."""
+    """Show GPU jobs with their progress, the GPU leases, and the latest finished durable submissions."""
     import time
 
     from sandbox.cli.monitoring import show_durable_jobs
@@ -95,7 +99,7 @@ def _show_pool(pool: GpuPool) -> None:
     leases = Table("gpu", "worker", Column("job", no_wrap=True), "until", box=SIMPLE, pad_edge=False)
     for lease in pool.leases:
         leases.add_row(lease.gpu, lease.worker, lease.job or "idle", _format_clock(lease.until))
-    jobs = Table(Column("job", no_wrap=True), "kind", "status", "how far", box=SIMPLE, pad_edge=False)
+    jobs = Table(Column("job", no_wrap=True), "kind", "status", "progress", box=SIMPLE, pad_edge=False)
     for job in pool.jobs:
         jobs.add_row(job.id, job.kind, job.status, _describe_progress(job))
     if pool.leases or pool.jobs:
@@ -103,14 +107,14 @@ def _show_pool(pool: GpuPool) -> None:
 
 
 def _format_clock(seconds: float) -> str:
-    """A time of day here."""
+    """Format a time as the local time of day."""
     from datetime import UTC, datetime
 
     return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%H:%M:%S}"
 
 
 def _describe_progress(job: GpuJob) -> str:
-    """What is known of its progress; of a job that failed, the last line of why."""
+    """Describe a job's progress or, if it failed, show the last line of its error."""
     from rich.markup import escape
 
     if job.error:

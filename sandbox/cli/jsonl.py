@@ -1,8 +1,8 @@
-"""Files of JSON lines on the command line: check a whole file first, judge it, and resume after a kill.
+"""Files of JSON lines on the command line: check a whole file first, judge it, and resume after an interruption.
 
-Every result carries the `line` of the input it belongs to and the SHA-256 of that line. Results are written in the
-order of the input, so whatever a kill leaves is a prefix, and the same command continues behind it. Input that cannot
-be read twice (standard input, a pipe) is copied to a temporary file first.
+Every result has the number of its input `line` and that line's SHA-256. Results are written in the order of the input,
+so an interrupted command leaves a prefix, and the same command continues after it. Input that cannot be read twice
+(standard input, a pipe) is copied to a temporary file first.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ MAX_TALLY_SHOWN = 4
 
 @dataclass(frozen=True)
 class JsonlFile:
-    """A file of JSON lines that can be read any number of times; `name` is what messages call it."""
+    """A file of JSON lines that can be read any number of times. Messages call it `name`."""
 
     name: str
     path: Path
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        """Yield lines that are not blank, with their numbers. JSON strings may hold other breaks than line feeds."""
+        """Yield lines that are not blank, with their numbers. Only line feeds end a line, as JSON requires."""
         with self.path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     yield number, line
 
     def check(self, find_fault: Callable[[bytes], str], what: str) -> dict[int, str]:
-        """Return the digest of each line by its number. Bad lines, or none at all, end the command with exit code 2."""
+        """Return the digest of each line by its number. If lines are invalid or missing, exit with code 2."""
         digests, faults = dict[int, str](), list[str]()
         for number, line in self:
             digests[number] = hashlib.sha256(line.strip()).hexdigest()
@@ -57,13 +57,13 @@ class JsonlFile:
                 EXIT_USAGE,
             )
         if not digests:
-            fail(f"{self.name} holds no {what}", EXIT_USAGE)
+            fail(f"{self.name} contains no {what}", EXIT_USAGE)
         return digests
 
 
 @contextmanager
 def open_jsonl(path: Path) -> Iterator[JsonlFile]:
-    """Open a file, a pipe, or standard input (`-`). A path that cannot be read ends the command with exit code 2."""
+    """Open a file, a pipe, or standard input (`-`). If it cannot be read, exit with code 2."""
     name = "standard input" if str(path) == STANDARD_STREAM else str(path)
     try:
         with sys.stdin.buffer if str(path) == STANDARD_STREAM else path.open("rb") as file:
@@ -81,9 +81,9 @@ def open_jsonl(path: Path) -> Iterator[JsonlFile]:
 
 
 class ResultsWriter:
-    """Where results go: a file that is resumed, standard output (`-`), or nowhere (None).
+    """Writes results to a file, which can be resumed, to standard output (`-`), or nowhere (None).
 
-    `key` is the field that holds a line's digest.
+    `key` is the field for a line's digest.
     """
 
     def __init__(self, out: Path | None, digests: dict[int, str], key: str) -> None:
@@ -99,7 +99,7 @@ class ResultsWriter:
             except OSError as error:
                 fail(f"cannot write {out}: {error.strerror}", EXIT_USAGE)
         if self.existing:
-            say(f"{out} holds {len(self.existing)} of {len(digests)} results; continuing after them")
+            say(f"{out} has {len(self.existing)} of {len(digests)} results; continuing after them")
 
     def write(self, number: int, result: dict[str, Any]) -> None:
         if self._file is not None:
@@ -108,17 +108,17 @@ class ResultsWriter:
             self._file.flush()
 
     def stop(self, done: int) -> NoReturn:
-        """End the command at once after Ctrl-C, without waiting for requests that are under way."""
+        """Exit at once after Ctrl-C, without waiting for requests in progress."""
         what = f"interrupted after {done} of {len(self._digests)} results"
         if self._out is None or str(self._out) == STANDARD_STREAM:
-            say(f"sandbox: {what}; without --out FILE none are saved")
+            say(f"sandbox: {what}; they are not saved without --out FILE")
         else:
             say(f"sandbox: {what}; they are saved in {self._out}. Run the same command again to continue.")
         sys.stdout.flush()
         os._exit(EXIT_INTERRUPTED)
 
     def _read_existing(self, out: Path) -> list[dict[str, Any]]:
-        """Return the results that the file holds, after cutting off half a line. Other content is never overwritten."""
+        """Return the results in the file after cutting off an incomplete line. Never overwrite any other content."""
         if not out.exists() or not out.is_file():
             return []
         with out.open("rb") as file:
@@ -127,9 +127,9 @@ class ResultsWriter:
             kept = [json.loads(line) for line in whole]
             found = [(result["line"], result[self._key]) for result in kept]
         except (ValueError, KeyError, TypeError):
-            fail(f"{out} holds something other than results of this command; name another file", EXIT_USAGE)
+            fail(f"{out} contains something other than results of this command; use another file", EXIT_USAGE)
         if found != list(self._digests.items())[: len(found)]:
-            fail(f"{out} holds the results of another input; name another file, or remove it", EXIT_USAGE)
+            fail(f"{out} contains the results of another input; use another file, or remove it", EXIT_USAGE)
         try:
             with out.open("r+b") as file:
                 file.truncate(sum(map(len, whole)))
@@ -140,7 +140,7 @@ class ResultsWriter:
 
 @contextmanager
 def show_progress(what: str, total: int, counts: Counter[str]) -> Iterator[Callable[[], None]]:
-    """Show a progress bar on stderr with the count, the rate and a tally of `counts`; yields what advances it."""
+    """Show a progress bar on stderr with count, rate and a tally of `counts`. Yields a function that advances it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

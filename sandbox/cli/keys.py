@@ -1,4 +1,4 @@
-"""`sandbox keys`: make API keys."""
+"""`sandbox keys`: create API keys."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from sandbox.request_context import Role
 
 
 def new(
-    name: Annotated[str, typer.Argument(help="The key's id, which stands in logs: a-z, 0-9 and dash.")],
-    role: Annotated[Role, typer.Option(help="submit: programs, and their own jobs; admin: everything.")] = Role.SUBMIT,
+    name: Annotated[str, typer.Argument(help="The key's id, which appears in logs: a-z, 0-9 and dash.")],
+    role: Annotated[
+        Role, typer.Option(help="submit: programs and the key's own jobs; admin: everything.")
+    ] = Role.SUBMIT,
 ) -> None:
-    """A new API key for a client, and the entry by which a server knows it.
+    """Create an API key for a client, and the entry for the server's settings.
 
-    The key is shown once and kept nowhere. Rate, burst and quota of this one key may be added to its entry:
+    The key is shown once and not stored. To give this key its own limits, append them to its entry:
     `:rate=100:burst=500:queued=10000`.
     """
     from sandbox.api.keyring import generate_key
 
     made = generate_key(name, role)
-    say("for the client, as SANDBOX_API_KEY:")
+    say("for the client, in SANDBOX_API_KEY:")
     typer.echo(made.key)
-    say("for the server, in SANDBOX_API_KEYS, after a comma where there are others:")
+    say("for the server, in SANDBOX_API_KEYS, separated from other entries by a comma:")
     typer.echo(made.entry)

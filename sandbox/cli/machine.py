@@ -1,4 +1,4 @@
-"""The commands that look after the machine: its images, and what it lacks."""
+"""The commands that manage this machine: its images, and a check of its requirements."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def build_images(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Build all images: 30 languages, about 5 GB.")] = False,
 ) -> None:
-    """Build images that are missing and print their tags."""
+    """Build missing images and print their tags."""
     from sandbox.box.docker.images import IMAGES, ON_DEMAND_IMAGES, ensure_images, open_engine_client
 
     known = (*IMAGES, *ON_DEMAND_IMAGES)
@@ -23,7 +23,7 @@ def build_images(
         fail("give image names or --all, not both", EXIT_USAGE)
     for name in names or ():
         if name not in known:
-            fail(f"unknown image {name!r}; the images are {', '.join(known)}", EXIT_USAGE)
+            fail(f"unknown image {name!r}; use one of {', '.join(known)}", EXIT_USAGE)
     with open_engine_client() as client:
         tags = ensure_images(client, known if every else names or IMAGES, say)
     for tag in tags.values():
@@ -31,7 +31,7 @@ def build_images(
 
 
 def list_images() -> None:
-    """List the images, their languages, and whether each is built here."""
+    """List the images, their languages, and whether each one is built."""
     from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
@@ -49,11 +49,11 @@ def list_images() -> None:
         table.add_row(name, "no" if size is None else "yes", "" if size is None else str(size), ", ".join(runs))
     Console().print(table)
     if len(sizes) < len(known):
-        say("Build more with `sandbox images build NAME`, or all with `sandbox images build --all`.")
+        say("Build one with `sandbox images build NAME`, or all with `sandbox images build --all`.")
 
 
 def prune_images() -> None:
-    """Remove older builds that nothing uses."""
+    """Remove old builds that are not in use."""
     from sandbox.box.docker import images
 
     with images.open_engine_client() as client:
@@ -61,7 +61,7 @@ def prune_images() -> None:
 
 
 def doctor() -> None:
-    """What this machine has and lacks, and what to do about it; exit code 1 when something needed is missing."""
+    """Check this machine's requirements and print advice; exit code 1 if a required one is missing."""
     from rich.box import SIMPLE
     from rich.console import Console
     from rich.markup import escape
@@ -71,7 +71,7 @@ def doctor() -> None:
     from sandbox.processes.doctor import examine
 
     findings = examine(read_settings(UpSettings))
-    table = Table("", "what", Column("found", overflow="fold"), "what to do", box=SIMPLE)
+    table = Table("", "check", Column("found", overflow="fold"), "advice", box=SIMPLE)
     for finding in findings:
         mark = "[green]up[/]" if finding.passed else "[red]missing[/]" if finding.is_required else "[yellow]without[/]"
         advice = "" if finding.passed else finding.advice

@@ -1,4 +1,4 @@
-"""The commands that look on: `sandbox top` at the whole service, `sandbox logs` at one submission's way."""
+"""The commands that observe: `sandbox top` shows the whole service, `sandbox logs` traces one submission."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ BARS = " ▁▂▃▄▅▆▇█"
 GRAPH_WINDOW_S = 60
 MAX_RECENT_SHOWN = 12
 COLOURS = {"accepted": "green", "ok": "green", "internal_error": "bold red", "busy": "green", "silent": "red"}
-MIN_ID_CHARS = 8  # as many characters of an id are enough
+MIN_ID_CHARS = 8  # this many characters identify an id
 ID_CHARS_SHOWN = 10
 ID_FIELDS = ("submission", "item", "request", "webhook", "job")
 LEADING_FIELDS = ("time", "level", "process", "logger", "message", "traceback")
 
 
 def top(
-    every_s: Annotated[float, typer.Option("--every", min=0.2, help="Seconds between two looks.")] = 1.0,
-    once: Annotated[bool, typer.Option("--once", help="Look once and leave.")] = False,
+    every_s: Annotated[float, typer.Option("--every", min=0.2, help="Seconds between updates.")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="Print once and exit.")] = False,
     url: Url = "",
 ) -> None:
-    """What the service does now: verdicts a second, lanes, slots and what ended last; Ctrl-C leaves.
+    """Show the service live: verdicts per second, lanes, slots and the latest results. Exit with Ctrl-C.
 
-    With API keys it takes one with the role admin, in SANDBOX_API_KEY.
+    If the service uses API keys, set SANDBOX_API_KEY to a key with the role admin.
     """
     from rich.console import Console
     from rich.live import Live
@@ -67,7 +67,7 @@ def _render_view(view: LiveView) -> Group:
 
 
 def _render_headline(view: LiveView) -> str:
-    """The rate of the last whole seconds, and a picture of the last minute."""
+    """Render the rate of the last complete seconds, and a graph of the last minute."""
     by_second = {second.at: sum(second.verdicts.values()) for second in view.seconds}
     now = int(view.at)
     verdicts: Counter[str] = Counter()
@@ -79,7 +79,7 @@ def _render_headline(view: LiveView) -> str:
     graph = "".join(BARS[-(-count * (len(BARS) - 1) // most)] if most else BARS[0] for count in counts)
     parts = "  ".join(f"{_colorize(name)} {number / RATE_WINDOW_S:.1f}" for name, number in verdicts.most_common())
     rate = f"[bold]{verdicts.total() / RATE_WINDOW_S:.1f} verdicts/s[/]"
-    return f"{rate}  {parts}\n{graph} most in a second: {most}"
+    return f"{rate}  {parts}\n{graph} peak per second: {most}"
 
 
 def _render_lanes(view: LiveView) -> Table:
@@ -98,7 +98,7 @@ def _render_slots(slots: Sequence[LiveSlot], now: float) -> Table:
     from rich.box import SIMPLE
     from rich.table import Column, Table
 
-    table = Table("slot", "state", "works on", Column("for", justify="right"), "boxes", box=SIMPLE, pad_edge=False)
+    table = Table("slot", "state", "running", Column("for", justify="right"), "boxes", box=SIMPLE, pad_edge=False)
     table.add_column("done", justify="right")
     for slot in slots:
         running, since = slot.running, slot.since
@@ -125,7 +125,7 @@ def _render_recent(results: Sequence[LiveResult], now: float) -> Table:
 
 
 def show_durable_jobs(view: LiveView) -> None:
-    """The submissions sent with `respond-async` or a key that have results among the latest, and their verdicts."""
+    """Show the durable submissions among the latest results, with their verdicts."""
     from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Column, Table
@@ -162,17 +162,19 @@ def _format_age(seconds: float) -> str:
 
 def logs(
     an_id: Annotated[
-        str, typer.Argument(metavar="ID", help="Of a submission, its item, a request or a job; 8 characters do.")
+        str,
+        typer.Argument(metavar="ID", help="Id of a submission, item, request or job; its first 8 characters suffice."),
     ],
     file: Annotated[
-        list[Path] | None, typer.Option(help="A log to read, - for standard input; default: all of the home's log/.")
+        list[Path] | None,
+        typer.Option(help="Log file to read, - for standard input; default: all files in log/ in the home directory."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The lines as they were logged.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the original JSON lines.")] = False,
 ) -> None:
-    """The log lines of one submission, from the API and the workers, in the order of time.
+    """Show the log lines of one submission from the API and the workers, ordered by time.
 
-    An id leads to the others: a submission's to its request's, an X-Request-ID's to its submissions'. Logs of other
-    hosts, or of a journal, come with --file: journalctl -o cat -u 'sandbox*' | sandbox logs ID --file -
+    Related ids are included: a submission's request, and an X-Request-ID's submissions. To read logs of other hosts or
+    of the systemd journal, use --file: journalctl -o cat -u 'sandbox*' | sandbox logs ID --file -
     """
     sources = file or _find_log_files()
     lines = [(source.stem, line) for source in sources for line in _read_log(source)]
@@ -180,7 +182,7 @@ def logs(
     about = [line for line in _filter_lines(lines, ids) if _is_about(line[1], ids)]
     found = sorted(about, key=lambda line: str(line[1].get("time", "")))
     if not found:
-        fail(f"no line about {an_id} in {', '.join(map(str, sources)) or 'the home, which has no logs'}")
+        fail(f"no line about {an_id} in {', '.join(map(str, sources)) or 'the home directory, which has no logs'}")
     for source, line in found:
         typer.echo(json.dumps(line) if as_json else _format_log_line(source, line))
 
@@ -191,7 +193,7 @@ def _find_log_files() -> list[Path]:
 
     folder = get_log_folder(read_settings(QueueSettings))
     if not folder.is_dir():
-        say(f"{folder} is not there: `sandbox up --detach` logs to it; name other logs with --file")
+        say(f"{folder} does not exist: `sandbox up --detach` creates it; use --file to read other logs")
     return sorted(folder.glob("*.log"))
 
 
@@ -203,7 +205,7 @@ def _read_log(path: Path) -> list[bytes]:
 
 
 def _filter_lines(lines: Iterable[tuple[str, bytes]], ids: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The lines of JSON that have one of these ids somewhere; to read every line would take long."""
+    """Yield the JSON lines that contain one of these ids. Parsing every line would be slow."""
     words = [an_id.encode() for an_id in ids]
     for source, line in lines:
         if (
@@ -217,13 +219,13 @@ def _filter_lines(lines: Iterable[tuple[str, bytes]], ids: set[str]) -> Iterator
 def _parse_log_line(line: bytes) -> dict[str, Any] | None:
     try:
         found = json.loads(line)
-    except ValueError:  # the end of a log that is being written
+    except ValueError:  # the incomplete last line of a log
         return None
     return found if isinstance(found, dict) else None
 
 
 def _collect_related_ids(an_id: str, lines: Iterable[tuple[str, dict[str, Any]]]) -> set[str]:
-    """The id, and those that stand beside it: a request has its submissions, a submission its request."""
+    """Return the id and its related ids: a request's submissions, and a submission's request."""
     related = {an_id}
     for _, line in lines:
         meant = [name for name in ID_FIELDS if _matches_id(an_id, str(line.get(name, "")))]
@@ -236,7 +238,7 @@ def _collect_related_ids(an_id: str, lines: Iterable[tuple[str, dict[str, Any]]]
 
 
 def _matches_id(an_id: str, full_id: str) -> bool:
-    """`sandbox top` shows the beginning of an id, and an item's number behind it."""
+    """Match an id or its beginning, which `sandbox top` shows, with an item's number after it."""
     start, _, item = an_id.partition(".")
     if full_id == an_id or len(start) < MIN_ID_CHARS:
         return full_id == an_id
@@ -244,7 +246,7 @@ def _matches_id(an_id: str, full_id: str) -> bool:
 
 
 def _is_about(line: dict[str, Any], ids: set[str]) -> bool:
-    """Of a request's many submissions only those that were asked for."""
+    """Return True if a line is about one of the ids. Of a request's submissions, include only those asked for."""
     if "submission" in line:
         return bool(ids & {str(line["submission"]), str(line.get("item"))})
     return bool(ids & {str(line[name]) for name in ID_FIELDS if name in line})

@@ -12,23 +12,28 @@ from sandbox.cli.console import fail, read_settings, require_redis, say
 KEEP_ALIVE_S = 75
 STOP_TIMEOUT_S = 10
 BACKLOG = 4_096
-EXIT_SETTINGS_CHANGED = 3  # exit code: a service runs here with other settings
+EXIT_SETTINGS_CHANGED = 3  # a service already runs with other settings
 
-Slots = Annotated[int | None, typer.Option(min=1, help="Programs run at one time; default: one per core.")]
+Slots = Annotated[int | None, typer.Option(min=1, help="Programs that run at the same time; default: one per core.")]
 
 
 def up(
     slots: Slots = None,
     port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port of the API; default: 8080.")] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Return once it is ready and leave it running.")] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="Stop what runs on this home first.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return once the service is ready, and leave it running.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Stop a service that runs on this home directory first.")
+    ] = False,
     log_to_files: Annotated[bool, typer.Option("--log-to-files", hidden=True)] = False,
 ) -> None:
     """Start Redis, the API and the workers in one supervised process tree.
 
-    Settings come from the environment (SANDBOX_HOME, SANDBOX_REDIS_URL, SANDBOX_ENGINE ...). Logs are lines of JSON on
-    stderr or, detached, in the home folder's log/. If a service already runs on this home with the same settings, the
-    command changes nothing and exits with 0. With other settings it changes nothing, names them, and exits with 3.
+    Settings come from the environment (SANDBOX_HOME, SANDBOX_REDIS_URL, SANDBOX_ENGINE ...). Logs are JSON lines on
+    stderr or, with --detach, in log/ in the home directory. If a service already runs on this home with the same
+    settings, the command changes nothing and exits with 0. If it runs with other settings, the command changes
+    nothing, lists them, and exits with 3.
     """
     from sandbox.config import UpSettings
     from sandbox.processes import up as service
@@ -56,12 +61,12 @@ def up(
     start_logging(settings.log_level)
     try:
         service.run(settings, say, service.get_log_folder(settings) if log_to_files else None)
-    except AlreadyRunning as other:  # it came up between our look and our start
+    except AlreadyRunning as other:  # it started after the check above
         say(str(other))
 
 
 def down() -> None:
-    """Stop what `up` started on this home folder; no process, container or socket of it is left."""
+    """Stop the service that `up` started on this home directory, with all its processes, containers and sockets."""
     from sandbox.config import UpSettings
     from sandbox.processes import up as service
 
@@ -70,7 +75,7 @@ def down() -> None:
 
 
 def serve(number: Annotated[int, typer.Option(min=0, hidden=True)] = 0) -> None:
-    """The API alone, on SANDBOX_HOST and SANDBOX_PORT."""
+    """Start only the API, on SANDBOX_HOST and SANDBOX_PORT."""
     import uvicorn
 
     from sandbox.api.app import create_app
@@ -104,7 +109,7 @@ def serve(number: Annotated[int, typer.Option(min=0, hidden=True)] = 0) -> None:
 
 def worker(
     slots: Slots = None,
-    redis: Annotated[str | None, typer.Option(help="The Redis to join; default: SANDBOX_REDIS_URL.")] = None,
+    redis: Annotated[str | None, typer.Option(help="URL of the service's Redis; default: SANDBOX_REDIS_URL.")] = None,
 ) -> None:
     """Start workers only, one supervised process per slot. This is all a new host needs to join."""
     from sandbox.config import WorkerSettings, build_environment
@@ -117,7 +122,7 @@ def worker(
     if (pid := find_running_pid(settings.home)) is not None:
         fail(
             f"{settings.home} belongs to the service with pid {pid}, whose workers use its slots; "
-            "name another folder in SANDBOX_HOME"
+            "set SANDBOX_HOME to another directory"
         )
     require_redis(settings)
     service.prepare_engine(settings, say)
@@ -131,9 +136,11 @@ def worker(
 
 def worker_slot(
     slot: Annotated[int, typer.Option(min=0)],
-    express: Annotated[str, typer.Option(help="Lanes to serve, and only what waits in them too long.")] = "",
+    express: Annotated[
+        str, typer.Option(help="Run as a reserved worker, which serves only items that wait too long in these lanes.")
+    ] = "",
 ) -> None:
-    """One slot; started by `up` and `worker`."""
+    """Run the worker of one slot; started by `up` and `worker`."""
     from sandbox.config import WorkerSettings
     from sandbox.processes.tuning import reduce_garbage_collection, reuse_freed_blocks
     from sandbox.schema import Lane
@@ -148,10 +155,12 @@ def worker_slot(
     settings = read_settings(WorkerSettings)
     start_logging(settings.log_level)
     reuse_freed_blocks()
-    meters = MetricsRegistry(get_metrics_folder(settings.home), f"{'express' if express else 'worker'}-{slot}")
+    metrics_registry = MetricsRegistry(
+        get_metrics_folder(settings.home), f"{'express' if express else 'worker'}-{slot}"
+    )
     tracing = configure_tracing(settings, "worker")
     item_trace = ItemTracer(
-        WorkerMetrics(meters, "express" if express else "slot"),
+        WorkerMetrics(metrics_registry, "express" if express else "slot"),
         [log_trace, *([] if tracing is None else [tracing.span_writer])],
     )
     reduce_garbage_collection()
@@ -162,7 +171,7 @@ def worker_slot(
 
 
 def deliver() -> None:
-    """Webhooks alone: deliver what the Redis of SANDBOX_REDIS_URL has due; `up` starts it where there is a secret."""
+    """Start only the webhook sender, for the Redis at SANDBOX_REDIS_URL. `up` starts it if a webhook secret is set."""
     import asyncio
     import signal
     from functools import partial
@@ -182,7 +191,9 @@ def deliver() -> None:
 
     settings = read_settings(WebhookSettings)
     if not settings.webhook_secret:
-        fail("webhooks are signed: set SANDBOX_WEBHOOK_SECRET, made with echo whsec_$(openssl rand -base64 32)")
+        fail(
+            "webhooks need a secret: set SANDBOX_WEBHOOK_SECRET; create one with: echo whsec_$(openssl rand -base64 32)"
+        )
     start_logging(settings.log_level)
     redis = connect(settings.effective_redis_url)
     tasks = TaskSets(redis, settings.task_set_ttl_s)
@@ -193,16 +204,16 @@ def deliver() -> None:
     watch = WebhookMetrics(MetricsRegistry(get_metrics_folder(settings.home), "deliver"))
 
     async def run_until_stopped() -> None:
-        deliverer = WebhookSender(settings, webhook_queue, watch)
+        sender = WebhookSender(settings, webhook_queue, watch)
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, deliverer.stop)
-        await deliverer.run()
+            asyncio.get_running_loop().add_signal_handler(number, sender.stop)
+        await sender.run()
 
     asyncio.run(run_until_stopped())
 
 
 def host_metrics() -> None:
-    """The metrics of this host's workers; started by `worker` and `gpu-worker`."""
+    """Serve the metrics of this host's workers; started by `worker` and `gpu-worker`."""
     from sandbox.config import HostSettings
     from sandbox.telemetry.logs import start_logging
     from sandbox.telemetry.process_files import get_metrics_folder

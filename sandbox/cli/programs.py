@@ -1,4 +1,4 @@
-"""The commands that run programs: one of the user's, and the demo's."""
+"""The commands that run programs: `sandbox run` for the user's own, and `sandbox demo`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sandbox.errors import BadRequest, SandboxError
 if TYPE_CHECKING:
     from sandbox.schema import ExecuteRequest, ExecuteResult, StageResult
 
-# Exit codes of `sandbox run` where the program has none of its own: 65 and 70 of sysexits(3), 124 as timeout(1), 137
-# and 153 as a shell tells SIGKILL and SIGXFSZ.
+# Exit codes of `sandbox run` if the program has none of its own: 65 and 70 from sysexits(3), 124 from timeout(1), and
+# 137 and 153 as shells report SIGKILL and SIGXFSZ.
 EXIT_CODE_BY_STATUS = {
     "compile_error": 65,
     "internal_error": 70,
@@ -27,7 +27,7 @@ EXIT_CODE_BY_STATUS = {
 
 
 class RunCommand(TyperCommand):
-    """A command whose own usage errors cannot be mistaken for the exit code of the program that it runs."""
+    """A command whose usage errors differ from the exit codes of the program that it runs."""
 
     def make_context(self, *args: Any, **more: Any) -> Any:
         try:
@@ -41,20 +41,20 @@ class RunCommand(TyperCommand):
 def run(
     program: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The source file.")],
     args: Annotated[
-        list[str] | None, typer.Argument(help="The program's arguments; -- before those like ours.")
+        list[str] | None, typer.Argument(help="The program's arguments; put -- before those that look like options.")
     ] = None,
-    language: Annotated[str, typer.Option("--language", "-l", help="Default: by the file's suffix.")] = "",
+    language: Annotated[str, typer.Option("--language", "-l", help="Default: from the file's suffix.")] = "",
     stdin: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Default: standard input.")] = None,
-    cpu_time_s: Annotated[float | None, typer.Option(help="CPU seconds it may use.")] = None,
-    memory_mb: Annotated[int | None, typer.Option(help="MiB it may use.")] = None,
+    cpu_time_s: Annotated[float | None, typer.Option(help="Limit of CPU time in seconds.")] = None,
+    memory_mb: Annotated[int | None, typer.Option(help="Limit of memory in MiB.")] = None,
     url: Url = "",
 ) -> None:
     """Run a program and pass through its output and exit code.
 
     If the program has no exit code of its own, the command exits with 65 for a compile error, 70 for a failure of the
     service, 124 for the time limit, 137 for the memory limit, 153 for the output limit, or 128 + n for a program that
-    signal n killed. It exits with 64 for a request that is not valid and with 69 if no service answers. A line on
-    stderr says how the run went.
+    was killed by signal n. It exits with 64 for an invalid request, and with 69 if no service answers. A line on
+    stderr summarizes the run.
     """
     request = _build_request(program, args or [], language, stdin, {"cpu_time_s": cpu_time_s, "memory_mb": memory_mb})
     try:
@@ -99,7 +99,7 @@ def _read_stdin(path: Path | None) -> bytes:
 
 
 def show_run(result: ExecuteResult) -> int:
-    """Print what a program printed, and a line of how it went; returns the exit code to leave with."""
+    """Print a program's output and a summary line, and return the exit code for the command."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -127,7 +127,7 @@ def _choose_exit_code(result: ExecuteResult, status: str) -> int:
 
 
 def _print_output(stage: StageResult) -> None:
-    """What was printed, byte for byte."""
+    """Print a program's output byte for byte."""
     for stream, text, data in (
         (sys.stdout, stage.stdout, stage.stdout_base64),
         (sys.stderr, stage.stderr, stage.stderr_base64),
@@ -139,7 +139,7 @@ def _print_output(stage: StageResult) -> None:
 def demo(url: Url = "") -> None:
     """Judge ten programs in five languages; exit code 1 if a verdict is not as expected.
 
-    Languages that no worker has are skipped.
+    Languages that no worker can run are skipped.
     """
     from rich.box import SIMPLE
     from rich.console import Console

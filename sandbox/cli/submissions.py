@@ -1,4 +1,4 @@
-"""`sandbox verify`: many programs with their tests, from a file of JSON lines, judged as a stream."""
+"""`sandbox verify`: judge many programs from a file of JSON lines as a stream."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sandbox.schema import LanguageInfo, VerifyRequest, VerifyResult
 
 ATTEMPTS = 6
-# What travels in one request: enough that all slots have work to its end, little enough for any server's body limit.
+# The size of one request: large enough to keep all slots busy, small enough for any server's body limit.
 CHUNK_ITEMS = 1_000
 CHUNK_BYTES = 32 << 20
 ACCEPTED = "accepted"
@@ -29,9 +29,9 @@ Line = tuple[int, bytes]
 
 
 def verify(
-    submissions: Annotated[Path, typer.Argument(help="One VerifyRequest as JSON a line; - for standard input.")],
+    submissions: Annotated[Path, typer.Argument(help="JSON lines with one VerifyRequest each; - for standard input.")],
     out: Annotated[
-        Path | None, typer.Option(help="Write each result as a line of JSON, in order; - for standard output.")
+        Path | None, typer.Option(help="Write results as JSON lines, in order; - for standard output.")
     ] = None,
     failed_only: Annotated[
         bool, typer.Option("--failed-only", help="Write only results that are not accepted.")
@@ -39,15 +39,15 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
     url: Url = "",
 ) -> None:
-    """Judge many programs; exit code 0 only when every one is accepted.
+    """Judge many programs; exit code 0 only if all are accepted.
 
     Every line is checked before the first program runs. If a line is invalid, the command prints its number and field
-    and exits with 2. Each result has the `line` of its submission and its SHA-256, `submission`. If OUT already holds
+    and exits with 2. Each result has the `line` of its submission and its SHA-256, `submission`. If OUT already has
     results of these submissions, for example from an interrupted run, judging continues after them. Ctrl-C ends with
     exit code 130.
     """
     if failed_only and out is not None and out.is_file() and out.stat().st_size:
-        fail(f"{out} is not empty, and a file of failures alone cannot be resumed; name another file", EXIT_USAGE)
+        fail(f"{out} is not empty, and --failed-only cannot resume a file; use another file", EXIT_USAGE)
     with ExitStack() as stack:
         lines = stack.enter_context(open_jsonl(submissions))
         client = stack.enter_context(connect_to_service(url, ATTEMPTS))
@@ -79,7 +79,7 @@ def _find_fault(line: bytes, languages: Mapping[str, LanguageInfo]) -> str:
         return format_faults(error)[0]
     language = languages.get(request.language.lower())
     if language is None:
-        return f"language: the service has no {request.language!r}"
+        return f"language: unknown language {request.language!r}; see GET /languages"
     return "" if language.available else f"language: no worker can run {language.name}"
 
 
@@ -97,7 +97,7 @@ def _split_chunks(lines: Iterable[Line]) -> Iterator[list[Line]]:
 
 
 def _judge(client: Client, lines: JsonlFile, done: int, counts: Counter[str]) -> Iterator[tuple[int, VerifyResult]]:
-    """Yield the results of all lines but the first `done` in order; count each verdict as soon as it is there."""
+    """Yield the results of all lines after the first `done` in order. Counts each verdict as soon as it arrives."""
     left = (line for place, line in enumerate(lines) if place >= done)
     for chunk in _split_chunks(left):
         waiting: dict[int, VerifyResult] = {}

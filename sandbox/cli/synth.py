@@ -1,4 +1,4 @@
-"""`sandbox synth`: the stages of synthesis on a run's folder, their summary, and the studies."""
+"""`sandbox synth`: run the stages of synthesis in a run's directory, summarize them, and run studies."""
 
 from __future__ import annotations
 
@@ -14,41 +14,52 @@ from sandbox.cli.console import EXIT_USAGE, Url, connect_to_service, fail, forma
 if TYPE_CHECKING:
     from sandbox.synth.pipeline import OnProgress, Pipeline
 
-app = typer.Typer(no_args_is_help=True, help="Synthetic tasks, solutions and tests, with a model and the vote.")
-study = typer.Typer(no_args_is_help=True, help="Studies on a run: budget, data size, wrong labels.")
+app = typer.Typer(
+    no_args_is_help=True, help="Create synthetic tasks, solutions and tests with a language model and votes."
+)
+study = typer.Typer(no_args_is_help=True, help="Run studies: budget, data size, wrong labels.")
 app.add_typer(study, name="study")
 
-Folder = Annotated[Path, typer.Argument(help="The run's folder.")]
+Folder = Annotated[Path, typer.Argument(help="The run's directory.")]
 LlmUrl = Annotated[
-    str, typer.Option(envvar="SANDBOX_LLM_URL", help="An OpenAI-compatible service, with its /v1; for stages that ask.")
+    str,
+    typer.Option(
+        envvar="SANDBOX_LLM_URL", help="OpenAI-compatible service, including /v1, for stages that use a model."
+    ),
 ]
-LlmKey = Annotated[str, typer.Option(envvar="SANDBOX_LLM_KEY", help="Its key; better given by the environment.")]
-Concurrency = Annotated[int, typer.Option(min=1, max=1_024, help="Calls under way at one time.")]
-Parquet = Annotated[bool, typer.Option("--parquet", help="Write the data set as Parquet too; needs pyarrow.")]
-Steps = Annotated[int, typer.Option(min=1, help="Steps of each training job.")]
-Repeats = Annotated[int, typer.Option(min=1, help="Trainings of each point, with seeds that count up.")]
+LlmKey = Annotated[
+    str, typer.Option(envvar="SANDBOX_LLM_KEY", help="API key of that service; better set in the environment.")
+]
+Concurrency = Annotated[int, typer.Option(min=1, max=1_024, help="Calls that run at the same time.")]
+Parquet = Annotated[bool, typer.Option("--parquet", help="Also write the data set as Parquet; needs pyarrow.")]
+Steps = Annotated[int, typer.Option(min=1, help="Steps per training job.")]
+Repeats = Annotated[int, typer.Option(min=1, help="Trainings per point, with consecutive seeds.")]
 ExtraFields = Annotated[
-    Path | None, typer.Option("--settings", exists=True, dir_okay=False, help="JSON: more fields of each request.")
+    Path | None, typer.Option("--settings", exists=True, dir_okay=False, help="JSON with more fields for each request.")
 ]
-TrainModel = Annotated[str, typer.Option("--train", help="Train this model on each point, by GPU jobs, and wait.")]
-Seed = Annotated[int, typer.Option(min=0, help="Same seed, same choice.")]
+TrainModel = Annotated[
+    str, typer.Option("--train", help="Train this model on each point with GPU jobs, and wait for them.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed; the same seed gives the same result.")]
 
 
 @app.command()
 def new(
     folder: Folder,
-    examples: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="JSON lines with a `code` each.")],
-    model: Annotated[str, typer.Option(help="The model's name at its service.")],
-    tasks: Annotated[int | None, typer.Option(min=1, help="Tasks to write.")] = None,
-    solutions: Annotated[int | None, typer.Option(min=1, max=256, help="Candidates drawn for a task.")] = None,
+    examples: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="JSON lines, each with a field `code`.")],
+    model: Annotated[str, typer.Option(help="The model's name at the LLM service.")],
+    tasks: Annotated[int | None, typer.Option(min=1, help="Tasks to create.")] = None,
+    solutions: Annotated[int | None, typer.Option(min=1, max=256, help="Candidate solutions per task.")] = None,
     rounds: Annotated[int | None, typer.Option(min=0, help="Rounds of evolution.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same run.")] = None,
-    prompts: Annotated[Path | None, typer.Option(file_okay=False, help="Prompts of yours, of the same names.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Random seed; the same seed gives the same run.")] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Directory with your own prompts, under the same names.")
+    ] = None,
     benchmark: Annotated[
-        list[Path] | None, typer.Option(exists=True, help="Texts to keep out; may be repeated.")
+        list[Path] | None, typer.Option(exists=True, help="Benchmark texts to exclude from the data; may be repeated.")
     ] = None,
 ) -> None:
-    """Make a run: a folder with its recipe, `recipe.json`, which has more to set; edit it before you begin."""
+    """Create a run: a directory with `recipe.json`, which has more settings. Edit it before you start."""
     from pydantic import ValidationError
 
     from sandbox.synth.run_config import RUN_CONFIG_FILE, RunConfig
@@ -64,7 +75,7 @@ def new(
     except ValidationError as error:
         fail("\n".join(format_faults(error)), EXIT_USAGE)
     run_config.write(folder)
-    say(f"{folder / RUN_CONFIG_FILE}; now: sandbox synth run {folder}")
+    say(f"wrote {folder / RUN_CONFIG_FILE}; next: sandbox synth run {folder}")
 
 
 def _resolve(path: Path | None) -> Path | None:
@@ -72,8 +83,8 @@ def _resolve(path: Path | None) -> Path | None:
 
 
 @app.command()
-def prompts(folder: Annotated[Path, typer.Argument(help="Where copies go.")]) -> None:
-    """Copy the prompts to a folder, to be edited there and named by `new --prompts`."""
+def prompts(folder: Annotated[Path, typer.Argument(help="Directory for the copies.")]) -> None:
+    """Copy the prompts to a directory, where you can edit them for `new --prompts`."""
     import shutil
 
     from sandbox.synth.prompts import PROMPTS_FOLDER
@@ -81,7 +92,7 @@ def prompts(folder: Annotated[Path, typer.Argument(help="Where copies go.")]) ->
     folder.mkdir(parents=True, exist_ok=True)
     for source in sorted(PROMPTS_FOLDER.glob("*.md")):
         if (folder / source.name).exists():
-            say(f"{folder / source.name} is there and stays")
+            say(f"{folder / source.name} exists and is not overwritten")
             continue
         shutil.copyfile(source, folder / source.name)
         typer.echo(folder / source.name)
@@ -90,14 +101,14 @@ def prompts(folder: Annotated[Path, typer.Argument(help="Where copies go.")]) ->
 @app.command()
 def run(
     folder: Folder,
-    until: Annotated[str, typer.Option(help="The last stage to do; default: all.")] = "dataset",
+    until: Annotated[str, typer.Option(help="The last stage to run; default: all.")] = "dataset",
     llm_url: LlmUrl = "",
     llm_key: LlmKey = "",
     concurrency: Concurrency = 16,
     parquet: Parquet = False,
     url: Url = "",
 ) -> None:
-    """All stages, or those up to one; after a kill the same command goes on where it was."""
+    """Run all stages, or those up to one. After an interruption, the same command continues."""
     from sandbox.synth.pipeline import STAGES
 
     _check_stage(until, STAGES)
@@ -114,7 +125,7 @@ def stage(
     parquet: Parquet = False,
     url: Url = "",
 ) -> None:
-    """One stage; the earlier ones must be complete."""
+    """Run one stage. The earlier stages must be complete."""
     from sandbox.synth.pipeline import STAGES
 
     _check_stage(name, STAGES)
@@ -123,7 +134,7 @@ def stage(
 
 def _check_stage(name: str, stages: tuple[str, ...]) -> None:
     if name not in stages:
-        fail(f"no stage {name!r}; stages are {', '.join(stages)}", EXIT_USAGE)
+        fail(f"unknown stage {name!r}; use one of {', '.join(stages)}", EXIT_USAGE)
 
 
 def run_stages(
@@ -147,7 +158,7 @@ def run_stages(
                 if dead_end := pipeline.find_dead_end(name):
                     break
         except KeyboardInterrupt:
-            fail("stopped; the same command goes on from here", 130)
+            fail("interrupted; run the same command to continue", 130)
     _show_summary(folder, (0.0, 0.0))
     if dead_end:
         fail(f"{dead_end}; see {folder / name}.jsonl, and try another model, prompts or examples")
@@ -175,11 +186,11 @@ def _resolve_service_url(url: str) -> str:
 @app.command()
 def summary(
     folder: Folder,
-    price_in: Annotated[float, typer.Option(min=0, help="Of a million prompt tokens.")] = 0.0,
-    price_out: Annotated[float, typer.Option(min=0, help="Of a million completion tokens.")] = 0.0,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    price_in: Annotated[float, typer.Option(min=0, help="Price of a million prompt tokens.")] = 0.0,
+    price_out: Annotated[float, typer.Option(min=0, help="Price of a million completion tokens.")] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """What each stage yielded and cost, also of a run that is under way."""
+    """Show the yield and cost of each stage, even while a run is in progress."""
     if as_json:
         typer.echo(json.dumps(_build_summary_rows(folder, (price_in, price_out)), indent=2))
     else:
@@ -218,7 +229,7 @@ def show_rows(rows: list[dict[str, Any]]) -> None:
 
 
 def _is_deep(value: Any) -> bool:
-    """Whether it is more than a cell of a table holds."""
+    """Return True if the value is too complex for a cell of a table."""
     return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(each, dict) for each in value))
 
 
@@ -230,12 +241,12 @@ def _open_pipeline(folder: Path, url: str = "") -> Pipeline:
 
 @app.command()
 def corrupt(
-    rows: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="RL rows as JSON lines.")],
-    out: Annotated[Path, typer.Option(help="Where the rows go.")],
-    share: Annotated[float, typer.Option(min=0, max=1, help="Share of all labels that is made wrong.")],
+    rows: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="File of RL rows as JSON lines.")],
+    out: Annotated[Path, typer.Option(help="File for the changed rows.")],
+    share: Annotated[float, typer.Option(min=0, max=1, help="Share of all labels to make wrong.")],
     seed: Seed = 0,
 ) -> None:
-    """Make a share of the tests' labels wrong, for a study of what training bears."""
+    """Make a share of the tests' labels wrong, to study how much noise training tolerates."""
     from sandbox.synth.label_noise import corrupt as corrupted
     from sandbox.synth.resumable_jsonl import dump
     from sandbox.synth.stages.dataset import read_rows
@@ -248,10 +259,10 @@ def corrupt(
 @study.command()
 def budget(
     folder: Folder,
-    solutions: Annotated[int, typer.Option(min=2, help="Solutions altogether, of those that the run has.")],
+    solutions: Annotated[int, typer.Option(min=2, help="Total number of solutions to use from the run.")],
     url: Url = "",
 ) -> None:
-    """Tasks against solutions at a fixed budget: real votes over parts of a run."""
+    """Compare more tasks with more solutions per task at a fixed budget, by real votes on parts of a run."""
     import asyncio
 
     from sandbox.client import AsyncClient
@@ -275,7 +286,7 @@ def scaling(
     seed: Seed = 0,
     url: Url = "",
 ) -> None:
-    """Data size: nested parts of the SFT rows, and a training job on each."""
+    """Study data size: create nested parts of the SFT rows and, with --train, run a training job on each."""
     from sandbox.synth.study import prepare_scaling_study as study_scaling
 
     sft, rl = read_dataset_rows(folder, "sft"), read_dataset_rows(folder, "rl")
@@ -301,7 +312,7 @@ def labels(
     seed: Seed = 0,
     url: Url = "",
 ) -> None:
-    """Wrong labels: the RL rows with shares of them, and a GRPO job on each."""
+    """Study wrong labels: create RL rows with shares of wrong labels and, with --train, run a GRPO job on each."""
     from sandbox.synth.study import prepare_label_noise_study
 
     rl = read_dataset_rows(folder, "rl")
@@ -330,7 +341,7 @@ def _read_extra_fields(path: Path | None, steps: int) -> dict[str, Any]:
     except ValueError as error:
         fail(f"{path} is not JSON: {error}", EXIT_USAGE)
     if not isinstance(more, dict):
-        fail(f"{path}: an object with fields of the request is expected", EXIT_USAGE)
+        fail(f"{path}: expected an object with fields of the request", EXIT_USAGE)
     return {"steps": steps, **more}
 
 

@@ -1,4 +1,4 @@
-"""`sandbox loop`: from synthetic tasks to a trained model and what it is worth, in one command."""
+"""`sandbox loop`: synthesize tasks, train a model on them and evaluate it, in one command."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from sandbox.cli.console import EXIT_USAGE, Url, connect_to_service, fail, say
 from sandbox.cli.synth import Concurrency, Folder, LlmKey, LlmUrl, Seed, read_dataset_rows, run_stages, show_rows
 
 ExtraFields = Annotated[
-    Path | None, typer.Option(exists=True, dir_okay=False, help="JSON with `sft` and `grpo`: more fields.")
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, help="JSON with more fields of the requests, under `sft` and `grpo`."),
 ]
 
 
 def loop(
     folder: Folder,
-    train: Annotated[str, typer.Option("--train", help="The model to train: a name, or a folder of the GPU host.")],
-    sft_steps: Annotated[int, typer.Option(min=1, help="Steps of fine-tuning.")] = 100,
-    grpo_steps: Annotated[int, typer.Option(min=1, help="Steps of reinforcement.")] = 50,
-    completions: Annotated[int, typer.Option("-n", min=2, help="Completions of a held-out task in evaluations.")] = 8,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Of a completion.")] = 1_024,
-    cpu_time_s: Annotated[float, typer.Option(min=0.01, help="CPU limit of a completion's program.")] = 2.0,
-    rollouts: Annotated[str, typer.Option(help="plain, or colocate: vLLM on the GPUs that train.")] = "plain",
+    train: Annotated[str, typer.Option("--train", help="The model to train: a name, or a directory on the GPU host.")],
+    sft_steps: Annotated[int, typer.Option(min=1, help="Fine-tuning steps.")] = 100,
+    grpo_steps: Annotated[int, typer.Option(min=1, help="Reinforcement learning steps.")] = 50,
+    completions: Annotated[int, typer.Option("-n", min=2, help="Completions per held-out task in evaluations.")] = 8,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens per completion.")] = 1_024,
+    cpu_time_s: Annotated[float, typer.Option(min=0.01, help="CPU time limit of a completion's program.")] = 2.0,
+    rollouts: Annotated[str, typer.Option(help="plain, or colocate: vLLM on the training GPUs.")] = "plain",
     settings: ExtraFields = None,
     seed: Seed = 0,
     llm_url: LlmUrl = "",
@@ -32,10 +33,10 @@ def loop(
     concurrency: Concurrency = 16,
     url: Url = "",
 ) -> None:
-    """Synthetic tasks, solutions and votes, then fine-tuning, reinforcement, and what they are worth.
+    """Create synthetic tasks, solutions and votes, then fine-tune and reinforce a model, and evaluate it.
 
-    FOLDER is a run that `sandbox synth new` made. A fifth of its tasks is held out, and the model is evaluated on them
-    before, between and after. After a kill, or a failure, the same command goes on.
+    FOLDER is a run that `sandbox synth new` created. A fifth of its tasks is held out; the model is evaluated on them
+    before, between and after the trainings. After an interruption or a failure, the same command continues.
     """
     from sandbox.synth.pipeline import STAGES
     from sandbox.synth.training_loop import Plan, StepFailed, TrainingData, TrainingLoop, draw
@@ -48,9 +49,9 @@ def loop(
         try:
             report = TrainingLoop(folder, data, plan, client, say).run()
         except StepFailed as failure:
-            fail(f"{failure}; the same command tries it again")
+            fail(f"{failure}; run the same command to try again")
         except KeyboardInterrupt:
-            fail("stopped; its job goes on, and the same command waits for it", 130)
+            fail("interrupted; the current job continues, and the same command waits for it", 130)
     show_rows(report["table"])
     draw(report, folder / "loop.png")
 
@@ -63,5 +64,5 @@ def _read_extra_fields(path: Path | None) -> dict[str, dict[str, Any]]:
     except ValueError as error:
         fail(f"{path} is not JSON: {error}", EXIT_USAGE)
     if not isinstance(more, dict) or not set(more) <= {"sft", "grpo"}:
-        fail(f"{path}: an object with `sft` and `grpo` is expected", EXIT_USAGE)
+        fail(f"{path}: expected an object with only `sft` and `grpo`", EXIT_USAGE)
     return more

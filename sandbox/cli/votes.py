@@ -1,4 +1,4 @@
-"""`sandbox vote`: label the inputs of many problems, from a file of JSON lines, and resume after a kill."""
+"""`sandbox vote`: label the inputs of many problems from a file of JSON lines, and resume after an interruption."""
 
 from __future__ import annotations
 
@@ -19,19 +19,21 @@ if TYPE_CHECKING:
     from sandbox.schema.vote import VoteRequest
 
 ATTEMPTS = 6
-# Enough that a service of many slots has work to its end; results are written in order, so more is held back.
+# Enough to keep a service with many slots busy. Results are written in order, so a larger number holds more back.
 DEFAULT_CONCURRENCY = 8
 
 
 def vote(
-    problems: Annotated[Path, typer.Argument(help="One VoteRequest as JSON a line; - for standard input.")],
-    out: Annotated[Path, typer.Option(help="Write each result as a line of JSON, in order; - for standard output.")],
-    at_once: Annotated[int, typer.Option(min=1, max=256, help="Votes under way at one time.")] = DEFAULT_CONCURRENCY,
+    problems: Annotated[Path, typer.Argument(help="JSON lines with one VoteRequest each; - for standard input.")],
+    out: Annotated[Path, typer.Option(help="Write results as JSON lines, in order; - for standard output.")],
+    at_once: Annotated[
+        int, typer.Option(min=1, max=256, help="Votes that run at the same time.")
+    ] = DEFAULT_CONCURRENCY,
     url: Url = "",
 ) -> None:
     """Label the inputs of many problems by the vote of their candidates.
 
-    If OUT already holds results of these problems, for example from an interrupted run, voting continues after them.
+    If OUT already has results of these problems, for example from an interrupted run, voting continues after them.
     Each result has the `line` of its problem and its SHA-256, `problem`. Ctrl-C ends with exit code 130.
     """
     with ExitStack() as stack:
@@ -68,11 +70,11 @@ def _find_fault(line: bytes) -> str:
 
 
 def _run_votes(client: Client, lines: JsonlFile, done: int, at_once: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the results of all lines but the first `done` in order, with several votes under way at one time."""
+    """Yield the results of all lines after the first `done` in order, while several votes run at the same time."""
     from sandbox.schema.vote import VoteRequest
 
     under_way: deque[tuple[int, Future[dict[str, Any]]]] = deque()
-    pool = ThreadPoolExecutor(at_once)  # not a context manager: it would wait for the votes under way after Ctrl-C
+    pool = ThreadPoolExecutor(at_once)  # not a context manager, which would wait for running votes after Ctrl-C
     try:
         for place, (number, line) in enumerate(lines):
             if place < done:
@@ -102,7 +104,7 @@ def _show_summary(counts: Counter[str], to_stderr: bool) -> None:
         table.add_row(name, str(counts[name]), f"{counts[name] / whole:.1%}" if whole else "")
     Console(stderr=to_stderr).print(table)
     if counts["internal errors"]:
-        say("runs failed for no fault of theirs: vote again on the problems whose `internal_errors` is not 0")
+        say("the service failed during some runs: vote again on the problems whose `internal_errors` is not 0")
 
 
 def _count(result: dict[str, Any], counts: Counter[str]) -> None:

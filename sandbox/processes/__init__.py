@@ -1,1 +1,1 @@
-"""Starting, watching and checking the service's processes on one machine."""
+"""Start, supervise and check the service's processes on one machine."""

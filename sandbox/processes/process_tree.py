@@ -1,12 +1,12 @@
-"""A supervised process tree: start children in order, start again what dies, stop all in reverse.
+"""A supervised process tree: start children in order, restart those that end, and stop all in reverse order.
 
-Theory of operation. The parent does nothing but wait for signals, with sigtimedwait, so nothing is ever interrupted
-at an unforeseen place. Each child is the leader of a session of its own, so Ctrl-C reaches the parent alone, and what a
-child leaves behind when it ends is killed by its group. A child that ends is started again after a pause that doubles
-while it keeps dying, up to ten seconds; one that ends before it has ever answered ends the tree instead, for that is a
-mistake in how it was started. SIGTERM and SIGINT stop the children in reverse order, children of one kind together,
-each with time to finish, then with SIGKILL; a second signal leaves them no time. Should the parent be killed itself,
-the kernel ends the children (PR_SET_PDEATHSIG).
+Theory of operation. The parent only waits for signals, with sigtimedwait, so nothing can interrupt it at an unforeseen
+place. Each child leads a session of its own, so Ctrl-C reaches only the parent, and processes that a child leaves
+behind are killed through its process group. A child that ends is restarted after a pause, which doubles up to ten
+seconds while the child keeps ending. If a child ends before it has ever been ready, the tree stops instead, because the
+child was started incorrectly. SIGTERM and SIGINT stop the children in reverse order, all children of one kind together.
+Each has time to finish before SIGKILL; a second signal kills them at once. If the parent itself is killed, the kernel
+kills the children (PR_SET_PDEATHSIG).
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ LOG_TAIL_LINES = 10
 
 @dataclass
 class Child:
-    """One process to keep running; its kind is its name up to the first dash.
+    """A process to keep running. Its kind is its name up to the first dash.
 
-    `answers` tells whether it does its work; the next child is started when it does. `environment` replaces ours. With
-    `log` the child's output goes to that file, else where ours goes.
+    The next child starts once `is_ready` returns True. `environment` replaces the parent's environment. Output goes to
+    the file `log`, or to the parent's output without one.
     """
 
     name: str
@@ -64,11 +64,11 @@ class Child:
 
 
 class StartupFailed(InfrastructureError):
-    """A child ended, or stayed silent, before it ever did its work."""
+    """A child ended, or did not become ready, during startup."""
 
 
 class ProcessTree:
-    """`run` returns when a signal asked for it and every child has ended; raises DiedAtStart."""
+    """Runs the children. `run` returns after a stop signal, once all have ended. Raises StartupFailed."""
 
     def __init__(self, children: Sequence[Child]) -> None:
         self._children = children
@@ -90,7 +90,7 @@ class ProcessTree:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _wait(self, seconds: float) -> None:
-        """Until a signal comes; notes one that asks to stop."""
+        """Wait until a signal arrives, and note requests to stop."""
         caught = signal.sigtimedwait(HANDLED_SIGNALS, seconds)
         if caught is not None and caught.si_signo in STOP_SIGNALS:
             logger.info("stopping", extra={"signal": signal.Signals(caught.si_signo).name})
@@ -106,13 +106,11 @@ class ProcessTree:
         deadline = time.monotonic() + READY_TIMEOUT_S
         while child.is_ready is not None and not self._stop_requested:
             if (code := _reap_if_ended(child)) is not None:
-                raise StartupFailed(f"{child.name} does not start: {_describe_exit(code)}{_read_log_tail(child)}")
+                raise StartupFailed(f"{child.name} failed to start: {_describe_exit(code)}{_read_log_tail(child)}")
             if child.is_ready():
                 return
             if time.monotonic() > deadline:
-                raise StartupFailed(
-                    f"{child.name} does not answer after {READY_TIMEOUT_S:.0f} s{_read_log_tail(child)}"
-                )
+                raise StartupFailed(f"{child.name} was not ready after {READY_TIMEOUT_S:.0f} s{_read_log_tail(child)}")
             self._wait(READY_POLL_INTERVAL_S)
 
     def _restart_if_ended(self, child: Child) -> None:
@@ -127,7 +125,7 @@ class ProcessTree:
         if now - child.started_at > STABLE_AFTER_S:
             child.restart_pause_s = FIRST_PAUSE_S
         reason = {"reason": _describe_exit(code), "exit_code": code, "pause_s": child.restart_pause_s}
-        logger.error("%s ended, starting it again", child.name, extra=reason)
+        logger.error("%s ended, restarting it", child.name, extra=reason)
         child.restart_at = now + child.restart_pause_s
         child.restart_pause_s = min(2 * child.restart_pause_s, MAX_PAUSE_S)
 
@@ -153,7 +151,7 @@ class ProcessTree:
             os._exit(1)
 
     def _stop(self) -> None:
-        """In reverse, children of the same kind together."""
+        """Stop the children in reverse order, those of the same kind together."""
         left = [child for child in self._children if child.process is not None]
         while left:
             group = [child for child in left if child.kind == left[-1].kind]
@@ -169,7 +167,7 @@ class ProcessTree:
             for child in running:
                 assert child.process is not None
                 if time.monotonic() - started > child.stop_timeout_s:
-                    logger.warning("%s does not stop, killed", child.name)
+                    logger.warning("%s did not stop, killing it", child.name)
                     child.process.kill()
             caught = signal.sigtimedwait(HANDLED_SIGNALS, READY_POLL_INTERVAL_S)
             if caught is not None and caught.si_signo in STOP_SIGNALS:
@@ -177,9 +175,9 @@ class ProcessTree:
 
 
 def _reap_if_ended(child: Child) -> int | None:
-    """The exit code of a child that ended, as subprocess gives it, once; what it left running is killed."""
+    """Return the exit code of a child that has ended, in subprocess's format, and kill what it left running."""
     process = child.process
-    # Reaped last: until then its number is its group's and nobody else's.
+    # Kill the group before reaping the child: until then, its process group id cannot be reused.
     if process is None or os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         return None
     with suppress(ProcessLookupError):
@@ -193,7 +191,7 @@ def _describe_exit(code: int) -> str:
 
 
 def _rotate_log(log: Path) -> Path:
-    """The log's path; a log that has become long is put aside, and the one put aside before is gone."""
+    """Return the log's path. A log that is too long is renamed first, replacing the previously renamed one."""
     if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
         log.replace(log.with_suffix(".old.log"))
     return log

@@ -1,4 +1,4 @@
-"""Memory of a process that serves: kept where it was used for megabytes, and rarely searched for garbage."""
+"""Memory tuning for serving processes: reuse large freed blocks, and collect garbage rarely."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import gc
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 TRIM_THRESHOLD_BYTES = 64 << 20
-MMAP_THRESHOLD_BYTES = 32 << 20  # the most that glibc takes
+MMAP_THRESHOLD_BYTES = 32 << 20  # the maximum of glibc
 GC_THRESHOLD = 10_000
 
 
 def reuse_freed_blocks() -> None:
-    """Have freed blocks of up to 32 MiB reused, rather than given back to the kernel and asked for again.
+    """Make malloc reuse freed blocks of up to 32 MiB instead of returning them to the kernel.
 
-    A fresh block costs a page fault per 4 KiB, which is half of what a worker spends on 8 MB of output. At most 64 MiB
-    are kept so. Does nothing where the C library is not glibc.
+    A new block costs a page fault per 4 KiB, which is half of a worker's time for 8 MB of output. At most 64 MiB are
+    retained. Without glibc, this does nothing.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -24,9 +24,9 @@ def reuse_freed_blocks() -> None:
 
 
 def reduce_garbage_collection() -> None:
-    """Call when a process is about to serve: what it has by then it keeps, and the collector need not look at it again.
+    """Exclude all current objects from garbage collection, and collect less often. Call this before serving starts.
 
-    It looked after every 700 new objects, at many of those that were there: 5 % of the API's time.
+    By default, Python collects after every 700 new objects and scans many old ones: 5 % of the API's time.
     """
     gc.collect()
     gc.freeze()

@@ -1,8 +1,8 @@
-"""`sandbox up` and `sandbox down`: Redis, the workers and the API in one supervised tree a home folder.
+"""`sandbox up` and `sandbox down`: run Redis, the workers and the API in one supervised tree per home directory.
 
-Theory of operation. A home folder belongs to at most one tree (`home`). Redis starts first and the API last, so that
-stopping in reverse lets the API answer what it has accepted while there are workers to run it. What a killed tree could
-not clear away, its containers and its socket, `down` and the next `up` do.
+Theory of operation. A home directory belongs to at most one tree (`state_dir`). Redis starts first and the API last.
+Stopping in reverse order therefore lets the API finish accepted requests while workers still run. If a tree was killed,
+`down` and the next `up` remove the containers and the socket that it left behind.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ SLOTS_PER_API_PROCESS = 3
 
 
 def run(settings: UpSettings, report: Report, log_folder: Path | None = None) -> None:
-    """Everything in the foreground until SIGTERM or SIGINT; with `log_folder` each child logs to a file there.
+    """Run everything in the foreground until SIGTERM or SIGINT. With `log_folder`, each child logs to a file there.
 
-    Raises AlreadyUp, NotUp, EngineUnavailable, QueueUnavailable or `tree.DiedAtStart`.
+    Raises AlreadyRunning, LifecycleError, EngineUnavailable, QueueUnavailable or `process_tree.StartupFailed`.
     """
     refuse_public_without_keys(settings)
     with lock_state_dir(settings.home):
@@ -97,12 +97,12 @@ def count_slots(settings: WorkerSettings) -> int:
 
 
 def compute_api_processes(slots: int) -> int:
-    """How many serve that many slots where no setting says it."""
+    """Return the default number of API processes for this many slots."""
     return max(min(slots, 2), -(-slots // SLOTS_PER_API_PROCESS))
 
 
 def build_worker_children(settings: WorkerSettings, environment: Mapping[str, str]) -> list[Child]:
-    """One process a slot, and the express ones."""
+    """Build one child per slot, and those of the reserved workers."""
     roles: list[list[str]] = [[] for _ in range(count_slots(settings))]
     if settings.express:
         roles += [["--express", lanes] for lanes in RESERVED_LANES]
@@ -114,25 +114,27 @@ def build_worker_children(settings: WorkerSettings, environment: Mapping[str, st
 
 
 def remove_stale_metrics(settings: QueueSettings) -> None:
-    """Of processes that ended: those that are started now may be fewer."""
+    """Remove the metrics of dead processes, because fewer processes may start now."""
     from sandbox.telemetry.process_files import get_metrics_folder, remove_dead_files
 
     remove_dead_files(get_metrics_folder(settings.home))
 
 
 def build_metrics_children(settings: HostSettings, environment: Mapping[str, str]) -> list[Child]:
-    """What shows the metrics of a host that has no API, where a port is named for it."""
+    """Build the process that serves the metrics of a host without an API, if its port is set."""
     if not settings.worker_metrics_port:
         return []
     return [Child("metrics", [sys.executable, "-m", "sandbox", "host-metrics"], environment)]
 
 
 def prepare_engine(settings: WorkerSettings, report: Report) -> None:
-    """See that the walls the settings ask for can be put up, building images that are missing; else
-    EngineUnavailable."""
+    """Check that the isolation that the settings ask for is available, and build missing images.
+
+    Raises EngineUnavailable.
+    """
     if settings.engine == "local":
         for layer in list_local_isolation_gaps():
-            report(f"!!! LOCAL ENGINE, MISSING WALL: {layer}")
+            report(f"!!! LOCAL ENGINE, MISSING ISOLATION: {layer}")
         return
     from sandbox.box.docker.images import IMAGES, ensure_images, open_engine_client
 
@@ -140,21 +142,21 @@ def prepare_engine(settings: WorkerSettings, report: Report) -> None:
         with open_engine_client() as client:
             ensure_images(client, IMAGES, report)
     except EngineUnavailable as error:
-        advice = "`sandbox doctor` says more; to do with fewer walls, choose them by name: SANDBOX_ENGINE=local"
+        advice = "run `sandbox doctor` for details; to accept weaker isolation, set SANDBOX_ENGINE=local"
         raise EngineUnavailable(f"{error}\n{advice}") from error
 
 
 def list_local_isolation_gaps() -> list[str]:
-    """The walls that the local engine cannot put up here. Raises EngineUnavailable."""
+    """Return the isolation layers that the local engine lacks on this machine. Raises EngineUnavailable."""
     try:
         from sandbox.box.local.engine import list_missing_isolation
     except ImportError as error:
-        raise EngineUnavailable("this installation has no local engine: use SANDBOX_ENGINE=docker") from error
+        raise EngineUnavailable("this installation has no local engine: set SANDBOX_ENGINE=docker") from error
     return list(list_missing_isolation())
 
 
 def start_detached(settings: UpSettings, report: Report) -> int:
-    """Start the tree in the background and wait until it is ready; returns its pid. Raises as `run` does."""
+    """Start the tree in the background, wait until it is ready, and return its pid. Raises the same errors as `run`."""
     refuse_public_without_keys(settings)
     create_state_dir(settings.home)
     _check_port(settings)
@@ -179,7 +181,7 @@ def start_detached(settings: UpSettings, report: Report) -> int:
 
 
 def _explain_not_ready(settings: UpSettings, process: subprocess.Popen[bytes]) -> str:
-    """What the service and its logs say; what runs of it is stopped first."""
+    """Explain the failure with the service's problems and logs. Stops the service if it is still running."""
     code = process.poll()
     reason = f"it ended with exit code {code}" if code is not None else f"not ready after {READY_TIMEOUT_S:.0f} s"
     problems = "" if code is not None else _fetch_problems(build_service_url(settings))
@@ -188,7 +190,7 @@ def _explain_not_ready(settings: UpSettings, process: subprocess.Popen[bytes]) -
         process.wait()
     logs = sorted(get_log_folder(settings).glob("*.log"))
     tails = [f"the end of {log}:\n{tail}" for log in logs if log.suffixes == [".log"] and (tail := _read_tail(log))]
-    return "\n".join([f"the service did not come up: {reason}{problems}", *tails])
+    return "\n".join([f"the service did not start: {reason}{problems}", *tails])
 
 
 def _read_tail(log: Path) -> str:
@@ -204,27 +206,27 @@ def _fetch_problems(url: str) -> str:
 
 
 def stop(settings: UpSettings) -> bool:
-    """Stop what `up` started on this home and leave nothing of it; False when nothing ran. Raises NotUp."""
+    """Stop the service on this home and remove what it left. Returns False if none ran. Raises LifecycleError."""
     pid = find_running_pid(settings.home)
     stopped = pid is None or any(
         _signal_and_wait(settings.home, pid, number, patience_s)
         for number, patience_s in ((signal.SIGTERM, STOP_TIMEOUT_S), (signal.SIGKILL, KILL_TIMEOUT_S))
     )
     if not stopped:
-        raise LifecycleError(f"process {pid} does not stop, not even when killed")
+        raise LifecycleError(f"process {pid} does not stop, even after SIGKILL")
     remove_leftovers(settings)
     return pid is not None
 
 
 def find_changed_variables(settings: UpSettings) -> list[str]:
-    """Return the variables whose values differ from those that the running service was started with."""
+    """Return the environment variables whose values differ from those of the running service."""
     return [
         f"SANDBOX_{name.upper()}" for name in find_changed_settings(settings.home, settings.model_dump(mode="json"))
     ]
 
 
 def format_command(settings: QueueSettings, command: str) -> str:
-    """Return the command line of `sandbox COMMAND` for this home, with the variable that names it where needed."""
+    """Return the command line of `sandbox COMMAND` for this home, with SANDBOX_HOME if it is not the default."""
     default = type(settings).model_fields["home"].get_default(call_default_factory=True)
     variable = "" if settings.home == default else f"SANDBOX_HOME={shlex.quote(str(settings.home))} "
     return f"{variable}sandbox {command}"
@@ -242,7 +244,7 @@ def _signal_and_wait(home: Path, pid: int, number: signal.Signals, timeout_s: fl
 
 
 def remove_leftovers(settings: UpSettings) -> None:
-    """Remove boxes and sockets that a tree of this home may have left."""
+    """Remove boxes and sockets that a tree of this home may have left behind."""
     if settings.engine == "docker":
         from sandbox.box.docker.engine import remove_boxes
 
@@ -255,25 +257,25 @@ def get_log_folder(settings: QueueSettings) -> Path:
 
 
 def build_service_url(settings: ApiSettings) -> str:
-    """Where this machine reaches the API."""
+    """Return the URL at which this machine reaches the API."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 def refuse_public_without_keys(settings: ApiSettings) -> None:
-    """Raises NotUp where anybody beyond this machine could run programs, unless that was asked for by name."""
+    """Raise LifecycleError if other machines could run programs without a key, unless the settings allow it."""
     if settings.api_keys:
         keyring.parse_keyring(settings.api_keys, Caller(""))
     elif not settings.public_without_keys and not is_loopback(settings.host):
         raise LifecycleError(
-            f"{settings.host} can be reached from other machines, and no API key is asked for. Make one with `sandbox"
-            " keys new NAME` and put its entry into SANDBOX_API_KEYS, listen on 127.0.0.1, or, where something else"
-            " keeps strangers out, say so: SANDBOX_PUBLIC_WITHOUT_KEYS=1"
+            f"{settings.host} can be reached from other machines, but no API key is required. Create a key with"
+            " `sandbox keys new NAME` and put its entry into SANDBOX_API_KEYS; or listen on 127.0.0.1; or, if"
+            " something else restricts access, set SANDBOX_PUBLIC_WITHOUT_KEYS=1"
         )
 
 
 def _check_port(settings: ApiSettings) -> None:
-    """Say at once that the port is taken, before another service's health is taken for ours. Raises NotUp."""
+    """Raise LifecycleError early if the port is in use, before another service's health passes for this one's."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -282,13 +284,14 @@ def _check_port(settings: ApiSettings) -> None:
         except OSError as error:
             where = f"{settings.host} port {settings.port}"
             raise LifecycleError(
-                f"cannot listen on {where}: {error.strerror}; name another with --port or SANDBOX_PORT"
+                f"cannot listen on {where}: {error.strerror}; choose another port with --port or SANDBOX_PORT"
             ) from error
 
 
 def open_listener(settings: ApiSettings) -> socket.socket:
-    """The socket one API process listens on, its address shared with the others where there are several: the kernel
-    deals connections out. Raises NotUp.
+    """Return the socket on which one API process listens. Raises LifecycleError.
+
+    Several API processes share the address, and the kernel distributes the connections.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     opened = socket.socket(family, socket.SOCK_STREAM)

@@ -1,4 +1,4 @@
-"""The one definition of what travels over REST and through the queue; see the modules for each kind of request."""
+"""The models of everything that travels over REST and through the queue, one module per kind of request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Callbacks: where the results of a submission are to be sent, and what has become of those that never arrived."""
+"""Callbacks: where to send the results of a submission, and the webhooks that could not be delivered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_URL_CHARS = 2_048
 
 
 def _check_callback_url(url: str) -> str:
-    """Which address a name stands for is looked at when it is called, for until then it may change."""
+    """Check only the URL. The webhook sender resolves and checks the address at each call, because DNS can change."""
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError("must be ASCII without spaces; encode the rest as %XX")
     try:
@@ -30,19 +30,19 @@ def _check_callback_url(url: str) -> str:
 
 CallbackUrl = Annotated[
     str,
-    Field(max_length=MAX_URL_CHARS, description="answer 202 at once, and POST the result here as a signed webhook"),
+    Field(max_length=MAX_URL_CHARS, description="answer 202 at once, then POST the result here as a signed webhook"),
     AfterValidator(_check_callback_url),
 ]
 CallbackFor = Annotated[
     Literal["batch", "item"],
-    Field(description="call once with the finished batch, or once for each item as soon as it has its result"),
+    Field(description="send one webhook for the finished batch, or one per item as soon as its result is ready"),
 ]
 
 
 class Callback(WireModel):
-    """Whom to call, and when, as it is kept with a submission.
+    """A webhook to send, as stored with its submission.
 
-    `style` is the shape of the body; `detail` is what that shape needs to know beyond the result.
+    `style` names the format of the body. `detail` holds what that format needs besides the result.
     """
 
     url: CallbackUrl
@@ -52,10 +52,10 @@ class Callback(WireModel):
 
 
 class DeadWebhook(WireModel):
-    """A webhook that was given up. `url` is without its query, which may hold a secret."""
+    """A webhook that could not be delivered. `url` omits the query string, which may hold a secret."""
 
-    id: str = Field(description="as `webhook-id` had it")
+    id: str = Field(description="the `webhook-id` header of its requests")
     url: str
     tries: int
-    error: str = Field(description="what came of the last try")
-    died_at: float = Field(description="seconds since the epoch")
+    error: str = Field(description="why the last try failed")
+    died_at: float = Field(description="when it was given up, in seconds since the epoch")

@@ -1,4 +1,4 @@
-"""Checkers by name and options; what each rule says stands at the top of its file in `verify/checkers/`."""
+"""The options of each checker. `verify/checkers/` implements them, one file per rule, which its docstring explains."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ Tolerance = Annotated[float, Field(ge=0, le=1e300)]
 
 
 class ExactChecker(WireModel):
-    """Every byte equal."""
+    """The output equals the expected bytes exactly."""
 
     type: Literal["exact"]
 
 
 class LinesChecker(WireModel):
-    """Lines equal once trailing blanks of each line and blank lines at the end are removed."""
+    """Lines are equal after removing trailing blanks from each line and blank lines at the end."""
 
     type: Literal["lines"]
 
 
 class TokensChecker(WireModel):
-    """Tokens between white space equal."""
+    """Whitespace-separated tokens are equal."""
 
     type: Literal["tokens"]
 
 
 class FloatChecker(WireModel):
-    """Tokens equal, or both numbers within `absolute` or `relative` of the expected one."""
+    """Tokens are equal, or both are numbers that differ by at most the `absolute` or the `relative` tolerance."""
 
     type: Literal["float"]
     absolute: Tolerance = 1e-9
@@ -38,25 +38,25 @@ class FloatChecker(WireModel):
 
 
 class UnorderedLinesChecker(WireModel):
-    """The same lines, each as often, in any order; blank lines and trailing blanks do not count."""
+    """The same lines, each equally often, in any order. Blank lines and trailing blanks are ignored."""
 
     type: Literal["unordered_lines"]
 
 
 class UnorderedTokensChecker(WireModel):
-    """The same tokens between white space, each as often, in any order."""
+    """The same whitespace-separated tokens, each equally often, in any order."""
 
     type: Literal["unordered_tokens"]
 
 
 class CaseInsensitiveChecker(WireModel):
-    """Tokens between white space equal, whatever their case."""
+    """Whitespace-separated tokens are equal, ignoring case."""
 
     type: Literal["case_insensitive"]
 
 
 class JsonChecker(WireModel):
-    """One JSON value each, equal in structure; numbers by value, or within `absolute` or `relative` where given."""
+    """Both texts are JSON values of equal structure. Numbers compare by value, within the tolerances if given."""
 
     type: Literal["json"]
     absolute: Tolerance = 0.0
@@ -64,73 +64,75 @@ class JsonChecker(WireModel):
 
 
 class RegexChecker(WireModel):
-    """`expected` is a regular expression in Python's syntax that matches the whole output, or with `search` a part."""
+    """`expected` is a regular expression in Python syntax that matches the whole output, or any part with `search`."""
 
     type: Literal["regex"]
     search: bool = False
     ignore_case: bool = False
-    multiline: bool = Field(False, description="^ and $ match at each line")
-    dot_all: bool = Field(False, description=". matches line ends too")
+    multiline: bool = Field(False, description="let ^ and $ match at each line")
+    dot_all: bool = Field(False, description="let . match line ends too")
 
 
 class LiveCodeBenchChecker(WireModel):
-    """As LiveCodeBench grades stdout: stripped lines equal, or all their tokens decimal numbers equal in value."""
+    """LiveCodeBench's rule for stdout: stripped lines are equal, or their tokens are decimal numbers of equal value."""
 
     type: Literal["livecodebench"]
 
 
 class AppsChecker(WireModel):
-    """As APPS grades stdout: text, numbers line by line, or the lines' sets of tokens; very lenient."""
+    """APPS's very lenient rule for stdout: equal text, close numbers line by line, or equal sets of tokens."""
 
     type: Literal["apps"]
 
 
 class CodeforcesChecker(WireModel):
-    """As testlib's wcmp, Codeforces' standard checker: tokens between spaces, tabs and line ends equal."""
+    """The rule of testlib's wcmp, a standard Codeforces checker: tokens between spaces, tabs or line ends are equal."""
 
     type: Literal["codeforces"]
 
 
 class CodeJudgeChecker(WireModel):
-    """As code-judge, the X-Coder recipe's grader: the texts equal once stripped at both ends."""
+    """The rule of code-judge, the grader of the X-Coder recipe: texts are equal after stripping both ends."""
 
     type: Literal["code-judge"]
 
 
 class SandboxFusionChecker(WireModel):
-    """As SandboxFusion grades stdout: stripped lines equal in any case, or each one number within a relative 1e-5."""
+    """SandboxFusion's rule for stdout: stripped lines are equal in any case, or numbers within a relative 1e-5."""
 
     type: Literal["sandbox-fusion"]
 
 
 class HumanEvalChecker(WireModel):
-    """As the `==` of HumanEval's asserts: both outputs are Python literals and equal as such, or the same text."""
+    """The `==` of HumanEval's asserts: both outputs are equal Python literals, or the same text."""
 
     type: Literal["humaneval"]
 
 
 class ProgramChecker(WireModel):
-    """Your checker, in a box of its own: called with paths of input, output and answer; testlib's exit codes."""
+    """Your checker, run in a separate box with the paths of input, output and answer. Uses testlib's exit codes."""
 
     type: Literal["program"]
     language: str = Field(max_length=64)
     code: str = Field(max_length=MAX_CODE_CHARS)
     limits: LimitsRequest = LimitsRequest()
-    full_score: float = Field(1.0, gt=0, le=1e9, description="what exit code 7's points are divided by")
+    full_score: float = Field(1.0, gt=0, le=1e9, description="divisor for the points that come with exit code 7")
 
 
 class InteractiveChecker(WireModel):
-    """Your interactor, beside the program and piped to it both ways; arguments and exit codes as `program`."""
+    """Your interactor, connected to the program by pipes both ways. Arguments and exit codes as for `program`."""
 
     type: Literal["interactive"]
     language: str = Field(max_length=64)
     code: str = Field(max_length=MAX_CODE_CHARS)
     limits: LimitsRequest = LimitsRequest()
-    full_score: float = Field(1.0, gt=0, le=1e9, description="what exit code 7's points are divided by")
-    idle_time_s: float = Field(5.0, gt=0, le=300, description="both silent and using no CPU for so long is a deadlock")
+    full_score: float = Field(1.0, gt=0, le=1e9, description="divisor for the points that come with exit code 7")
+    idle_time_s: float = Field(
+        5.0, gt=0, le=300, description="seconds after which two silent programs that use no CPU count as deadlocked"
+    )
 
 
-# Rules under which two outputs can agree with each other, which a vote needs.
+# Rules that can compare two outputs with each other, as a vote does.
 EquivalenceChecker = Annotated[
     ExactChecker
     | LinesChecker

@@ -1,4 +1,4 @@
-"""What our errors are called over HTTP: one table, read forwards by the API and backwards by the client."""
+"""The HTTP names of errors: one table, which the API uses to render errors and the client to parse them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from sandbox.errors import (
 class ErrorCode:
     """The `type`, `status` and `title` of one error's problem document.
 
-    `detail` replaces the error's own words where those could carry what a client sent or what only we may know.
+    `detail` replaces the error's own message if that could reveal what a client sent or internal information.
     """
 
     error: type[SandboxError]
@@ -47,38 +47,36 @@ class ErrorCode:
         return f"urn:sandbox:{self.name}"
 
 
-_TRY_AGAIN = "our failure, not the program's: try again, and look at /health/ready and the server's log"
+_TRY_AGAIN = "the service failed, not the program: try again, and check /health/ready and the server's log"
 
-# From the leaves to the root, so that the first match is the closest.
+# From the leaves of the class tree to its root, so that the first match is the closest.
 ERROR_CODES = (
-    ErrorCode(
-        UnknownLanguage, "unknown-language", 422, "Unknown language", "no such language; GET /languages lists them all"
-    ),
+    ErrorCode(UnknownLanguage, "unknown-language", 422, "Unknown language", "unknown language; see GET /languages"),
     ErrorCode(LanguageNotInstalled, "language-not-installed", 422, "Language not installed"),
     ErrorCode(NotFound, "not-found", 404, "Not found"),
     ErrorCode(IdempotencyKeyReused, "idempotency-key-reused", 422, "Idempotency-Key used for another request"),
     ErrorCode(Unauthorized, "unauthorized", 401, "API key missing or unknown"),
-    ErrorCode(Forbidden, "forbidden", 403, "Not with this API key"),
-    ErrorCode(BadRequest, "bad-request", 422, "Request that cannot be served"),
+    ErrorCode(Forbidden, "forbidden", 403, "Not allowed with this API key"),
+    ErrorCode(BadRequest, "bad-request", 422, "Invalid request"),
     ErrorCode(QueueFull, "queue-full", 503, "Queue full"),
     ErrorCode(
         CannotRun,
         "cannot-run",
         503,
         "Programs cannot run now",
-        "no worker can run this program now; try again, and look at /health/ready",
+        "no worker can run this program now: try again, and check /health/ready",
     ),
-    ErrorCode(RateLimited, "rate-limited", 429, "Too many programs a second"),
+    ErrorCode(RateLimited, "rate-limited", 429, "Too many programs per second"),
     ErrorCode(QuotaExceeded, "quota-exceeded", 429, "Too many programs queued"),
-    ErrorCode(StorageQuotaExceeded, "storage-quota-exceeded", 507, "Too many bytes kept"),
-    ErrorCode(StorageFull, "storage-full", 503, "No room in the queue's Redis"),
-    ErrorCode(Refused, "refused", 503, "Refused for now"),
+    ErrorCode(StorageQuotaExceeded, "storage-quota-exceeded", 507, "Storage quota exceeded"),
+    ErrorCode(StorageFull, "storage-full", 503, "Queue storage full"),
+    ErrorCode(Refused, "refused", 503, "Temporarily refused"),
     ErrorCode(Cancelled, "cancelled", 409, "Cancelled"),
     ErrorCode(BoxOutOfMemory, "box-out-of-memory", 502, "Box ran out of memory", _TRY_AGAIN),
     ErrorCode(BoxError, "box-error", 502, "Box failed", _TRY_AGAIN),
     ErrorCode(EngineUnavailable, "engine-unavailable", 502, "Container engine unavailable", _TRY_AGAIN),
     ErrorCode(
-        QueueUnavailable, "queue-unavailable", 503, "Queue unavailable", "the queue's Redis does not answer; try again"
+        QueueUnavailable, "queue-unavailable", 503, "Queue unavailable", "the queue's Redis does not answer: try again"
     ),
     ErrorCode(InfrastructureError, "infrastructure-error", 500, "Infrastructure failed", _TRY_AGAIN),
     ErrorCode(SandboxError, "error", 500, "Internal error", _TRY_AGAIN),
@@ -88,10 +86,10 @@ _BY_TYPE = {code.type: code for code in ERROR_CODES}
 
 
 def find_by_error(error: SandboxError) -> ErrorCode:
-    """The code of an error: its class's own, or else its closest ancestor's."""
+    """Return the code of an error's class, or of its closest ancestor that has one."""
     return next(code for code in ERROR_CODES if isinstance(error, code.error))
 
 
 def find_by_type(problem_type: str) -> ErrorCode | None:
-    """The code a problem document's `type` names; None for a type that is not ours."""
+    """Return the code with this problem `type`, or None if the type is unknown."""
     return _BY_TYPE.get(problem_type)

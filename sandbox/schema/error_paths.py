@@ -1,4 +1,4 @@
-"""Where a request is wrong, as a dotted path into the document that the client sent."""
+"""Locate the fault in a request as a dotted path into the document that the client sent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sandbox.schema.checkers import Checker
 
 MAX_PART_CHARS = 100
 
-# Pydantic puts the chosen member's tag into the path, where the client's document has no such level.
+# Pydantic adds the tag or alias of a union's chosen member to the path. The client's document has no such level.
 _TEST_TAGS = frozenset({"stdin", "function", "assert", "command", "pytest"})
 _CHECKER_TAGS = frozenset(
     get_args(model.model_fields["type"].annotation)[0] for model in get_args(get_args(Checker)[0])
@@ -17,7 +17,7 @@ _CHECKER_TAGS = frozenset(
 
 
 def format_dotted_path(location: Sequence[int | str]) -> str:
-    """A location as pydantic tells it, without the tags of unions."""
+    """Format a location from pydantic as a dotted path, without the tags of unions."""
     parts: list[str] = []
     last: int | str = ""
     for part in location:

@@ -1,4 +1,4 @@
-"""Whether the service can judge now."""
+"""Whether the service can judge submissions now."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether submissions would be served now, and what stands in the way.
+    """Whether submissions can be served now, and the problems that prevent it.
 
-    `waiting_for_box_s` is the longest time that a worker has been waiting for a box to start.
+    `waiting_for_box_s` is the longest time that any worker has waited for a box to start.
     """
 
     ready: bool

@@ -1,4 +1,4 @@
-"""What those see who watch the service: slots, lanes, verdicts of the last minutes, what ended last. Never any code."""
+"""The live view: slots, lanes, recent verdicts and recent results. It never contains any code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SlotState = Literal["idle", "busy", "warming", "draining", "silent"]
 
 
 class RunningItem(BaseModel):
-    """What a slot works on."""
+    """The item that a slot is working on."""
 
     id: str
     kind: str
@@ -19,50 +19,50 @@ class RunningItem(BaseModel):
 
 
 class LiveSlot(BaseModel):
-    """One slot, as its worker's last heartbeat told it."""
+    """One slot, as its worker last reported it."""
 
     name: str
     host: str = ""
     engine: str = ""
-    express: bool = Field(False, description="no slot, but a worker for what waits behind long programs of other lanes")
+    express: bool = Field(False, description="a reserved worker, for items stuck behind long programs of other lanes")
     state: SlotState = Field(
-        description="warming: it waits for a box; silent: no heartbeat for a lease, so its work goes to others"
+        description="warming: waits for a box; silent: sent no heartbeat for a lease, so other workers take its work"
     )
     heard_s: float = Field(description="seconds since its last heartbeat")
-    since: float | None = Field(None, description="when what runs began, in seconds since the epoch")
+    since: float | None = Field(None, description="when the running item started, in seconds since the epoch")
     running: RunningItem | None = None
     done: int = Field(0, description="results since the worker started")
     boxes: list[str] = Field(default_factory=list, description="warm boxes by image")
     waiting_since: float | None = Field(
-        None, description="since when it has been waiting for a box to start, in seconds since the epoch"
+        None, description="when it began to wait for a box to start, in seconds since the epoch"
     )
     waiting_for: str = Field("", description="why the box does not start")
 
 
 class LiveLane(BaseModel):
-    """One lane, in the order in which workers empty them."""
+    """One lane. Lanes are listed in the order in which workers empty them."""
 
     name: str
     queued: int = Field(description="submissions that wait for a worker")
-    oldest_s: float = Field(description="age of the oldest envelope that is not done, running ones too; 0: none")
+    oldest_s: float = Field(description="age of the oldest unfinished batch, waiting or running; 0: none")
 
 
 class LiveSecond(BaseModel):
     """The verdicts of one second."""
 
     at: int = Field(description="seconds since the epoch")
-    verdicts: dict[str, int] = Field(description="verdict, or status of what was only run -> number")
+    verdicts: dict[str, int] = Field(description="count per verdict, or per status for programs that were only run")
 
 
 class LiveResult(BaseModel):
-    """One result, in short."""
+    """A summary of one result."""
 
     id: str
-    job: str | None = Field(None, description="where it can be read in full: `/jobs/{job}`; null: it was not kept")
+    job: str | None = Field(None, description="its full result is at `/jobs/{job}`; null: not stored")
     kind: str
     language: str
     lane: str
-    verdict: str = Field(description="the verdict, or the status of what was only run; of a vote `ok`")
+    verdict: str = Field(description="the verdict, the status if the program was only run, or `ok` for a vote")
     passed: int | None = None
     total: int | None = None
     at: float = Field(description="when it ended, in seconds since the epoch")
@@ -72,7 +72,7 @@ class LiveResult(BaseModel):
 
 
 class LiveView(BaseModel):
-    """One look at all of it. Seconds without verdicts are left out; `recent` has the newest first."""
+    """A snapshot of the service. Seconds without verdicts are left out; `recent` lists the newest results first."""
 
     at: float
     slots: list[LiveSlot]

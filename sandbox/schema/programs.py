@@ -1,8 +1,7 @@
 """Programs to run and to judge: requests, results, jobs and problems, as they travel over REST and through the queue.
 
-The API parses these, the client builds them, the worker reads them again from the queue, the tests use them. They
-live beside `api/` rather than in it because the worker may not import the API. Text is UTF-8; bytes that are not
-travel in a `..._base64` twin of the field.
+The API, the client, the worker and the tests all use these models. They live outside `api/` because the worker may not
+import the API. Text is UTF-8; bytes that are not valid UTF-8 travel in a `..._base64` field next to the text field.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ MAX_TESTS = 10_000
 MAX_ITEMS = 10_000
 MAX_FILES = 64
 MAX_NAME_CHARS = 255
-MAX_PATH_BYTES = 255  # what a file system has for one name
+MAX_PATH_BYTES = 255  # the limit of a file system for one name
 
 
 class Lane(StrEnum):
-    """Which queue a submission waits in; workers empty `rl` before `default` before `bulk`."""
+    """The priority queue that a submission waits in. Workers empty `rl` before `default` before `bulk`."""
 
     RL = "rl"
     DEFAULT = "default"
@@ -64,14 +63,14 @@ def _check_relative_path(name: str) -> str:
     if not name or len(name.encode()) > MAX_PATH_BYTES or name.startswith("/") or "\0" in name:
         raise ValueError(f"must be a relative path of 1 to {MAX_PATH_BYTES} bytes in UTF-8 without NUL")
     if any(part in {"", ".", ".."} for part in parts) or len(parts) > 16:
-        raise ValueError("must not contain empty, '.' or '..' parts, nor more than 16 of them")
+        raise ValueError("must not contain empty, '.' or '..' parts, or more than 16 parts")
     return name
 
 
 def _check_argument(text: str) -> str:
     if "\0" in text:
         raise ValueError("must not contain NUL")
-    text.encode()  # half a surrogate pair is no argument: raises ValueError
+    text.encode()  # raises ValueError for a lone surrogate
     return text
 
 
@@ -89,7 +88,7 @@ def reject_program_files(names: Iterable[str], language: str, field: str) -> Non
     """Raise ValueError if a test's file is, or lies below, a file of the program itself."""
     try:
         known = languages.get_language(language)
-    except UnknownLanguage:  # reported by whoever runs it
+    except UnknownLanguage:  # reported when the program is run
         return
     for name in names:
         own = name.split("/")[0]
@@ -108,10 +107,10 @@ Argument = Annotated[str, Field(max_length=MAX_ARGUMENT_CHARS), AfterValidator(_
 
 
 class ProgramInput(WireModel):
-    """What goes into one run."""
+    """The input of one run."""
 
     stdin: str = Field("", max_length=MAX_STDIN_CHARS)
-    stdin_base64: Base64Data | None = Field(None, description="stdin as bytes, instead of `stdin`")
+    stdin_base64: Base64Data | None = Field(None, description="stdin as bytes; use instead of `stdin`")
     args: list[Argument] = Field(default_factory=list, max_length=256)
     files: Files = Field(default_factory=dict)
 
@@ -120,7 +119,7 @@ class ProgramInput(WireModel):
         if self.stdin and self.stdin_base64 is not None:
             raise ValueError("give stdin or stdin_base64, not both")
         if sum(map(len, self.args)) > MAX_ARGUMENT_CHARS:
-            raise ValueError(f"args are over {MAX_ARGUMENT_CHARS} characters together")
+            raise ValueError(f"args have more than {MAX_ARGUMENT_CHARS} characters in total")
         return self
 
     @property
@@ -129,7 +128,7 @@ class ProgramInput(WireModel):
 
     @property
     def stdin_source(self) -> bytes | FileSpan:
-        """What a run is fed from; a span where the text lies in a file of the host."""
+        """Return the bytes for stdin, or a `FileSpan` if they lie in a file on the host."""
         return self.stdin_bytes
 
 
@@ -158,22 +157,22 @@ class ExecuteRequest(ProgramInput):
 
 
 class ExecuteSubmission(ExecuteRequest):
-    """An `ExecuteRequest` by itself; an item of a batch has no callback, its batch has."""
+    """An `ExecuteRequest` that is submitted alone. In a batch, the batch has the callback instead."""
 
     callback_url: CallbackUrl | None = None
 
 
 class TestCase(ProgramInput):
-    """One test: what goes in, and what has to come out."""
+    """One test: an input and the expected output."""
 
-    __test__ = False  # not a pytest class, whatever its name says
+    __test__ = False  # not a test class of pytest, despite its name
 
     expected: str = Field("", max_length=MAX_STDIN_CHARS)
-    expected_base64: Base64Data | None = Field(None, description="expected stdout as bytes, instead of `expected`")
+    expected_base64: Base64Data | None = Field(None, description="expected stdout as bytes; use instead of `expected`")
     expected_files: dict[FilePath, Base64Data] = Field(
         default_factory=dict,
         max_length=MAX_FILES,
-        description="files the program must write, judged by the checker as stdout is; where there are some and no"
+        description="files that the program must write; the checker judges them as it judges stdout. If given without"
         " expected stdout, stdout is not judged",
     )
 
@@ -193,23 +192,23 @@ class ExecuteBatchRequest(WireModel):
 
 
 class StageResult(WireModel):
-    """How one stage, compiling or running, ended."""
+    """The outcome of one stage: compiling or running."""
 
     status: Status
     exit_code: int | None = None
     signal: int | None = None
     stdout: str = ""
     stderr: str = ""
-    stdout_base64: Base64Data | None = Field(None, description="all of stdout, present when it is not valid UTF-8")
-    stderr_base64: Base64Data | None = Field(None, description="all of stderr, present when it is not valid UTF-8")
+    stdout_base64: Base64Data | None = Field(None, description="all of stdout, present if it is not valid UTF-8")
+    stderr_base64: Base64Data | None = Field(None, description="all of stderr, present if it is not valid UTF-8")
     stdout_truncated: bool = False
     stderr_truncated: bool = False
     usage: Usage = Usage()
-    message: str = Field("", description="why, where the status alone does not tell")
+    message: str = Field("", description="explains the status if it needs an explanation")
 
     @staticmethod
     def build_fields(outcome: Outcome) -> dict[str, Any]:
-        """An outcome as this model's fields: text where it is UTF-8, a base64 twin beside it where not."""
+        """Return an outcome as this model's fields, with a base64 field for output that is not valid UTF-8."""
         fields: dict[str, Any] = {
             "status": outcome.status,
             "exit_code": outcome.exit_code,
@@ -233,7 +232,7 @@ class StageResult(WireModel):
 
 
 class ExecuteResult(StageResult):
-    """What `POST /execute` answers."""
+    """The answer of `POST /execute`."""
 
     id: str
     compile: StageResult | None = None
@@ -252,19 +251,19 @@ class TestPart(WireModel):
 
 
 class TestResult(WireModel):
-    __test__ = False  # not a pytest class, whatever its name says
+    __test__ = False  # not a test class of pytest, despite its name
 
     verdict: Verdict
-    score: float = Field(0.0, description="1 when accepted, 0 when not, between where a checker gives points")
+    score: float = Field(0.0, description="1 if accepted, 0 if not, or in between for partial scores")
     message: str = ""
     exit_code: int | None = None
     signal: int | None = None
     usage: Usage = Usage()
-    parts: list[TestPart] | None = Field(None, description="of a pytest file: its test functions")
+    parts: list[TestPart] | None = Field(None, description="the test functions of a pytest file")
 
 
 class VerifyResult(WireModel):
-    """What `POST /verify` answers. `score` is passed / total."""
+    """The answer of `POST /verify`. `score` is the mean of the scores of all tests; a skipped test scores 0."""
 
     id: str
     verdict: Verdict
@@ -286,12 +285,12 @@ class VerifyBatchResult(WireModel):
 
 
 class Job(WireModel):
-    """One submission made with `Prefer: respond-async`; `result` is there once `status` is finished."""
+    """A submission made with `Prefer: respond-async`. `result` is set once `status` is `finished`."""
 
     id: str
     status: JobStatus
-    position: int | None = Field(None, description="submissions ahead of it in its lane, while it is queued")
-    result: dict[str, Any] | None = Field(None, description="what the synchronous call would have answered")
+    position: int | None = Field(None, description="while queued: submissions ahead of it in its lane")
+    result: dict[str, Any] | None = Field(None, description="the answer that the synchronous call would have returned")
 
 
 class LanguageInfo(WireModel):
@@ -303,7 +302,7 @@ class LanguageInfo(WireModel):
 
 
 class Problem(BaseModel):
-    """RFC 9457 problem details; the one shape of every error."""
+    """RFC 9457 problem details, the format of every error."""
 
     type: str = "about:blank"
     title: str
@@ -313,7 +312,7 @@ class Problem(BaseModel):
 
 
 class ProblemField(BaseModel):
-    field: str = Field(description="dotted path of the field at fault, such as body.tests.3.stdin")
+    field: str = Field(description="dotted path of the faulty field, such as body.tests.3.stdin")
     message: str
 
 

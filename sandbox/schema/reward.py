@@ -1,4 +1,4 @@
-"""Rewards over REST: completions and their tests in, rewards out; and sets of tasks, registered once, named by hash."""
+"""Rewards over REST: reward requests and results, and task sets, which are registered once and named by their hash."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sandbox.schema.tests import FunctionTest, RewardedTest
 
 MAX_COMPLETION_CHARS = 8 << 20
 MAX_TASKS = 100_000
-NO_ENTRY_POINT_MESSAGE = "tests with args and no stdin call a function: name the entry_point"
+NO_ENTRY_POINT_MESSAGE = "a test with args and no stdin calls a function: set entry_point to its name"
 
 Messages = list[Mapping[str, Any]]
 Tests = Annotated[list[TestCase], Field(min_length=1, max_length=MAX_TESTS)]
@@ -47,11 +47,13 @@ PolicyChoice = Annotated[Policy, BeforeValidator(_expand_policy_name, json_schem
 
 
 class Task(WireModel):
-    """What completions are judged on. What is left out is the reward request's to say."""
+    """The tests of a programming task. Fields that are left out are taken from the reward request."""
 
     tests: RewardedTests
-    entry_point: EntryPoint = Field("", description="`solve`, or `Solution.twoSum`, for function tests")
-    weights: list[Weight] | None = Field(None, description="one for each test, for the policy weighted")
+    entry_point: EntryPoint = Field(
+        "", description="`solve` or `Solution.twoSum`: the function that function tests call"
+    )
+    weights: list[Weight] | None = Field(None, description="for the policy weighted: one weight per test")
     language: str | None = Field(None, max_length=64)
     checker: Checker | None = None
     limits: LimitsRequest | None = None
@@ -59,25 +61,25 @@ class Task(WireModel):
     @model_validator(mode="after")
     def _check_tests(self) -> Task:
         if self.weights is not None and len(self.weights) != len(self.tests):
-            raise ValueError("weights must have one for each test")
+            raise ValueError("weights must have one entry per test")
         if not self.entry_point and any(isinstance(test, FunctionTest) for test in self.tests):
             raise ValueError(NO_ENTRY_POINT_MESSAGE)
         return self
 
 
 class TaskSet(WireModel):
-    """Tasks by name. Registered under the SHA-256 of its JSON bytes; `<that>/<name>` then names a task."""
+    """Tasks by name. A set is registered under its id, the SHA-256 of its JSON; `<id>/<name>` names a task of it."""
 
     tasks: dict[TaskName, Task] = Field(min_length=1, max_length=MAX_TASKS)
 
     @staticmethod
     def compute_id(body: bytes) -> str:
-        """The id of the set with this JSON: what `sha256sum` says of the file."""
+        """Return the id of the set with this JSON, as `sha256sum` prints it for the file."""
         return sha256(body).hexdigest()
 
 
 class TaskSetInfo(WireModel):
-    """What `PUT /tasks/{set}` answers."""
+    """The answer of `PUT /tasks/{set}`."""
 
     id: str
     tasks: int
@@ -86,38 +88,40 @@ class TaskSetInfo(WireModel):
 class RewardRequest(WireModel):
     """Completions to reward.
 
-    `tests`, `weights` and `tasks` have one entry for each completion, or one for all of them. Give `tests` or `tasks`.
+    `tests`, `weights` and `tasks` have one entry per completion, or one for all. Give either `tests` or `tasks`.
     """
 
     completions: list[str | Messages | None] = Field(
         max_length=MAX_ITEMS,
-        description="texts, or chat messages, of which the assistant's last one counts; null: no completion",
+        description="texts, or chats, whose last assistant message is used; null: no completion",
     )
     prompts: list[str | Messages | None] | None = Field(
         None,
-        description="one for each completion, or one for all; code that is also in the prompt is not the answer",
+        description="one per completion, or one for all; code that also occurs in the prompt is not the answer",
     )
     tests: list[RewardedTestsOrEmpty] | None = Field(
-        None, description="one list for each completion, or one for all; a completion without tests has reward null"
+        None, description="one list per completion, or one for all; a completion without tests gets the reward null"
     )
     problems: list[str] | None = Field(
-        None, description="why the tests of a completion are unusable, which makes its reward null; empty if usable"
+        None, description="one per completion: why its tests are unusable, which makes its reward null; empty if usable"
     )
     entry_point: EntryPoint | list[EntryPoint] = Field(
-        "", description="for function tests: `solve`, or `Solution.twoSum`; one, or one for each completion"
+        "", description="for function tests: `solve` or `Solution.twoSum`; one for all, or one per completion"
     )
     preamble: Preamble | list[Preamble] = Field(
         "",
-        description="Python source inserted before each program, after its `from __future__` imports; one, or one each",
+        description="Python source to insert after a program's `from __future__` imports; one for all, or one each",
     )
-    weights: list[list[Weight]] | None = Field(None, description="with `tests`: one for each test")
+    weights: list[list[Weight]] | None = Field(None, description="with `tests`: one weight per test")
     tasks: list[TaskReference] | None = Field(None, description="<set>/<name> of registered tasks, instead of `tests`")
     lengths: list[Annotated[int, Field(ge=0)]] | None = Field(
-        None, description="tokens of each completion, for the policy's length term; default: its characters"
+        None, description="tokens of each completion, for the policy's length term; default: its number of characters"
     )
     policy: PolicyChoice = Policy()
     extract: Extraction = Extraction()
-    language: str | list[str] = Field("python", description="one, or one for each completion; empty: its fence tells")
+    language: str | list[str] = Field(
+        "python", description="one for all, or one per completion; empty: use the language of its code fence"
+    )
     checker: Checker = TokensChecker(type="tokens")
     limits: LimitsRequest = LimitsRequest()
     priority: Lane = Lane.RL
@@ -126,7 +130,7 @@ class RewardRequest(WireModel):
     @model_validator(mode="after")
     def _check_combination(self) -> RewardRequest:
         if (self.tests is None) == (self.tasks is None):
-            raise ValueError("give tests or tasks, and not both")
+            raise ValueError("give either tests or tasks, not both")
         for name in ("tests", "tasks", "weights", "prompts"):
             self._check_count(name, (1, len(self.completions)))
         for name in ("lengths", "language", "entry_point", "preamble", "problems"):
@@ -143,13 +147,13 @@ class RewardRequest(WireModel):
 
     def _check_weights(self, weights: list[list[float]]) -> None:
         if self.tests is None or len(weights) != len(self.tests):
-            raise ValueError("weights go with tests, a list for each list")
+            raise ValueError("weights need tests, and as many lists as tests has")
         if any(len(some) != len(tests) for some, tests in zip(weights, self.tests, strict=True)):
-            raise ValueError("weights must have one for each test")
+            raise ValueError("weights must have one entry per test")
 
 
 class RewardDetail(WireModel):
-    """Why a reward is what it is. `verdict` is null for a completion that was not run."""
+    """The reason for a reward. `verdict` is null for a completion that was not run."""
 
     answered: bool
     language: str = ""
@@ -160,7 +164,10 @@ class RewardDetail(WireModel):
 
 
 class RewardResult(WireModel):
-    """What `POST /reward` answers, in the order of the completions. A null reward is our failure: drop the sample."""
+    """The answer of `POST /reward`, in the order of the completions.
+
+    A null reward means that the service failed or that the tests are unusable: drop the sample.
+    """
 
     rewards: list[float | None]
     details: list[RewardDetail]

@@ -1,4 +1,4 @@
-"""Submissions to judge: a program, its tests of any kind, and how they are compared."""
+"""Submissions to judge: a program, its tests of any kind, and the checker that compares outputs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class VerifyRequest(WireModel):
     code: str = Field(max_length=MAX_CODE_CHARS)
     tests: list[AnyTest] = Field(min_length=1, max_length=MAX_TESTS)
     entry_point: str = Field(
-        "", max_length=MAX_NAME_CHARS, description="`solve`, or `Solution.twoSum`, for function tests"
+        "", max_length=MAX_NAME_CHARS, description="`solve` or `Solution.twoSum`: the function that function tests call"
     )
     checker: Checker = TokensChecker(type="tokens")
     limits: LimitsRequest = LimitsRequest()
@@ -46,7 +46,7 @@ class VerifyRequest(WireModel):
     isolation: Isolation = Field(
         "separate",
         description="where assert tests and pytest files run: in a separate box, or in the program's process, "
-        "where the program can tamper with them",
+        "which lets the program tamper with them",
     )
     debug_checks: bool = Field(False, description=DEBUG_CHECKS)
     priority: Lane = Lane.DEFAULT
@@ -56,19 +56,19 @@ class VerifyRequest(WireModel):
         for position, test in enumerate(self.tests):
             if isinstance(test, FunctionTest) and not self.entry_point:
                 raise ValueError(
-                    f"tests.{position} has args and no stdin, so it calls a function: name the entry_point"
+                    f"tests.{position} has args and no stdin, so it calls a function: set entry_point to its name"
                 )
             if isinstance(test, TestCase) and test.expected_files and isinstance(self.checker, _PROGRAM_CHECKERS):
-                raise ValueError(f"tests.{position}.expected_files: a {self.checker.type} checker judges no files")
+                raise ValueError(f"tests.{position}.expected_files: a {self.checker.type} checker cannot judge files")
             if not isinstance(test, FunctionTest | AssertTest) and test.files:
                 reject_program_files(test.files, self.language, f"tests.{position}.files")
         if self.entry_point and not all(part.isidentifier() for part in self.entry_point.split(".")):
-            raise ValueError("entry_point must be a name, or a class and a method: Solution.twoSum")
+            raise ValueError("entry_point must be the name of a function, or of a method like Solution.twoSum")
         return self
 
 
 class VerifySubmission(VerifyRequest):
-    """A `VerifyRequest` by itself; an item of a batch has no callback, its batch has."""
+    """A `VerifyRequest` that is submitted alone. In a batch, the batch has the callback instead."""
 
     callback_url: CallbackUrl | None = None
 

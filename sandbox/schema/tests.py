@@ -1,4 +1,4 @@
-"""The other kinds of tests a submission may hold, beside stdin and expected stdout."""
+"""The kinds of tests besides stdin with expected stdout."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ ModuleName = Annotated[str, Field(max_length=MAX_NAME_CHARS, pattern=r"^[^\W\d]\
 
 
 class FunctionTest(WireModel):
-    """Call the submission's `entry_point` and compare the value it returns, outside the box. Python only.
+    """Call the submission's `entry_point` and compare its return value outside the box. Python only.
 
-    Values are compared as by Python's `==`, except that tuples equal lists, an int key equals the same key written as a
+    Values compare like Python's `==`, except that tuples equal lists, an int key equals the same key written as a
     string, and NaN equals NaN. With a `float` checker, numbers may differ by its tolerances. With an unordered checker,
-    lists match in any order and a set equals a list of its items; with any other checker, a set never equals a list.
+    lists match in any order and a set equals a list of its items. With any other checker, a set never equals a list.
     """
 
-    __test__ = False  # not a pytest class, whatever its name says
+    __test__ = False  # not a test class of pytest, despite its name
 
     args: list[Any] = Field(default_factory=list)
     kwargs: dict[str, Any] = Field(default_factory=dict)
     expected: Any = None
     alternatives: list[Any] = Field(
-        default_factory=list, max_length=16, description="other values that are as correct as `expected`"
+        default_factory=list, max_length=16, description="other values that are also correct"
     )
     integer_keys: bool = Field(
         False,
-        description="convert the keys of an argument to ints if it is an object whose keys are all whole numbers",
+        description="convert an argument's keys to ints if it is an object whose keys are all whole numbers",
     )
 
 
 class AssertTest(WireModel):
-    """Python source that raises on failure, run in a box of its own against the submission's functions. Python only.
+    """Python source that raises on failure. Runs in a separate box and calls the submission's functions. Python only.
 
-    The source calls the functions by their names, or the `entry_point` as `candidate`. It compares values made of
-    builtin types, and the program never sees it. It passes by reaching its end after it has used the program.
+    The source calls functions by name, or the `entry_point` as `candidate`, and compares values of builtin types.
+    The program never sees it. The test passes if the source runs to its end and has used the program.
     """
 
     __test__ = False
@@ -57,25 +57,25 @@ class AssertTest(WireModel):
 
 
 class PytestTest(WireModel):
-    """The source of a pytest file, run by pytest in a box of its own against the submission. Python only.
+    """The source of a pytest file, which pytest runs in a separate box against the submission. Python only.
 
-    It imports the program as `solution` or `main`, or by another name of `modules`. The score is the share of its test
-    functions that passed; `parts` of the result tells of each.
+    It imports the program as `solution`, as `main`, or by a name in `modules`. The score is the share of its test
+    functions that passed, not counting skipped ones. `parts` of the result lists each function.
     """
 
     __test__ = False
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
 
     source: str = Field(alias="pytest", max_length=MAX_CODE_CHARS)
-    files: Files = Field(default_factory=dict, description="beside it: conftest.py")
+    files: Files = Field(default_factory=dict, description="files in its directory, such as conftest.py")
     modules: list[ModuleName] = Field(default_factory=list, max_length=16)
 
 
 class CommandTest(WireModel):
-    """Run a command in the program's directory, in its box; exit code 0 passes.
+    """Run a command in the program's directory and box. The test passes if the exit code is 0.
 
-    The command runs beside the program's files, so a program that writes its own answer to it cannot be told from one
-    that solves the task: use it where code is trusted to that degree.
+    The command runs next to the program's files, so a program can write a fake answer for it. Use command tests only
+    for code that you trust not to cheat.
     """
 
     __test__ = False
@@ -86,7 +86,7 @@ class CommandTest(WireModel):
 
 
 def classify_test(test: Any) -> str:
-    """Which kind a test is, by the fields it has."""
+    """Determine the kind of a test from its fields."""
     if not isinstance(test, dict):
         return next((name for kind, name in _KINDS if isinstance(test, kind)), "stdin")
     if "assert" in test:
@@ -101,9 +101,10 @@ def classify_test(test: Any) -> str:
 
 
 def classify_rewarded_test(test: Any) -> str:
-    """Which kind a test of a reward request is: texts alone are a program's arguments and output.
+    """Determine the kind of a test of a reward request.
 
-    With an entry point they are a function's: `resolved` tells the two apart.
+    `args` that are all strings are taken as a program's arguments. If there is an entry point, they are a function's
+    arguments instead; `resolve_test` converts the test later.
     """
     kind = classify_test(test)
     if kind == "function" and isinstance(test, dict) and "kwargs" not in test:
@@ -114,7 +115,7 @@ def classify_rewarded_test(test: Any) -> str:
 
 
 def resolve_test(test: Any, entry_point: str) -> Any:
-    """A test of a reward request as one of a submission, where arguments alone mean a call of the entry point."""
+    """Convert a test of a reward request for a submission: with an entry point, a test with only args calls it."""
     if not isinstance(test, TestCase) or "args" not in test.model_fields_set or _STDIN_FIELDS & test.model_fields_set:
         return test
     if entry_point:

@@ -1,6 +1,6 @@
-"""`POST /verify/vote`: candidates and inputs in; labels, the golden candidate and a labelled test set out.
+"""`POST /verify/vote`: takes candidates and inputs; returns labels, the golden candidate and a labelled test set.
 
-The rules stand at the top of `verify/voting.py` and `verify/golden.py`.
+`verify/voting.py` and `verify/golden.py` explain the rules.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sandbox.verify.golden import CandidateScore, VoteOutcome
 MAX_CANDIDATES = 256
 MAX_INPUTS = 1_000
 MAX_RUNS = 20_000
-# A matrix is held in memory until its votes are counted: what a vote may print is bounded tighter than a single run.
+# A matrix of outputs is held in memory until the votes are counted, so a vote may print less than a single run.
 MAX_OUTPUT_KB = 4_096
 DEFAULT_OUTPUT_KB = 1_024
 
@@ -32,9 +32,11 @@ class Candidate(WireModel):
 
 
 class VoteInput(ProgramInput):
-    """One test input; a plain string is its stdin."""
+    """One test input. A plain string is its stdin."""
 
-    weight: float = Field(1.0, ge=0, le=1e6, description="declared difficulty, for the policy's weights `declared`")
+    weight: float = Field(
+        1.0, ge=0, le=1e6, description="declared difficulty; counts if the policy's `weights` is `declared`"
+    )
 
 
 def _expand_stdin(value: Any) -> Any:
@@ -46,21 +48,33 @@ def _expand_policy_name(value: Any) -> Any:
 
 
 class VotePolicy(WireModel):
-    """A preset by name, and what is to differ from it. `"x-coder"` alone is `{"name": "x-coder"}`."""
+    """A preset by name, with overrides. `"x-coder"` is short for `{"name": "x-coder"}`."""
 
     name: Literal["default", "x-coder"] = "default"
-    quorum: float | None = Field(None, ge=0, le=1, description="share of the votes cast that a label needs; 0.5")
-    min_votes: int | None = Field(None, ge=1, le=MAX_CANDIDATES, description="votes that a label needs; 2")
-    margin: int | None = Field(None, ge=0, le=MAX_CANDIDATES, description="votes ahead of the next output; 1")
-    tie: voting.TieBreak | None = Field(None, description="which of several largest groups labels; none")
-    weights: voting.Weighting | None = Field(None, description="what tests weigh when candidates are scored; uniform")
-    holdout_fraction: float | None = Field(
-        None, ge=0, le=0.9, description="share of the labelled inputs kept from the choice of the golden candidate; 0.3"
+    quorum: float | None = Field(
+        None, ge=0, le=1, description="share of the cast votes that a label needs; default 0.5"
     )
-    seed: int | None = Field(None, ge=0, lt=1 << 63, description="what the split and random ties are drawn from; 0")
-    one_vote_per_program: bool | None = Field(None, description="candidates that are the same program vote once; false")
+    min_votes: int | None = Field(None, ge=1, le=MAX_CANDIDATES, description="votes that a label needs; default 2")
+    margin: int | None = Field(
+        None, ge=0, le=MAX_CANDIDATES, description="lead in votes that a label needs over the next output; default 1"
+    )
+    tie: voting.TieBreak | None = Field(
+        None, description="which of several equally large groups gives the label; default none"
+    )
+    weights: voting.Weighting | None = Field(
+        None, description="weights of tests in the scores of candidates; default uniform"
+    )
+    holdout_fraction: float | None = Field(
+        None,
+        ge=0,
+        le=0.9,
+        description="share of the labelled inputs that is held out when the golden candidate is chosen; default 0.3",
+    )
+    seed: int | None = Field(None, ge=0, lt=1 << 63, description="seed for the split and for random ties; default 0")
+    one_vote_per_program: bool | None = Field(None, description="identical programs share a single vote; default false")
     golden_tie: Literal["fastest", "first"] | None = Field(
-        None, description="among the best: the fastest, then the shortest, then the first; or simply the first; fastest"
+        None,
+        description="among equal candidates: fastest (then the shortest, then the first), or first; default fastest",
     )
 
     def resolve(self) -> voting.Policy:
@@ -68,7 +82,7 @@ class VotePolicy(WireModel):
 
 
 class VoteRequest(WireModel):
-    """Label inputs by the majority of candidates, and choose the golden candidate."""
+    """Label inputs by the majority of the candidates, and choose the golden candidate."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -91,7 +105,7 @@ class VoteRequest(WireModel):
         min_length=1, max_length=MAX_INPUTS
     )
     checker: EquivalenceChecker | None = Field(
-        None, description="when two outputs agree; default tokens, or code-judge under the policy x-coder"
+        None, description="decides if two outputs agree; default tokens, or code-judge with the policy x-coder"
     )
     policy: Annotated[VotePolicy, BeforeValidator(_expand_policy_name, json_schema_input_type=str | VotePolicy)] = (
         VotePolicy()
@@ -103,9 +117,9 @@ class VoteRequest(WireModel):
     @model_validator(mode="after")
     def _check_size(self) -> VoteRequest:
         if len(self.candidates) * len(self.inputs) > MAX_RUNS:
-            raise ValueError(f"candidates times inputs is over {MAX_RUNS}; split the inputs over several votes")
+            raise ValueError(f"candidates times inputs is more than {MAX_RUNS}; split the inputs into several votes")
         if (self.limits.output_kb or 0) > MAX_OUTPUT_KB:
-            raise ValueError(f"limits.output_kb is at most {MAX_OUTPUT_KB} in a vote")
+            raise ValueError(f"limits.output_kb must be at most {MAX_OUTPUT_KB} in a vote")
         for position, each in enumerate(self.inputs):
             for language in {candidate.language for candidate in self.candidates} if each.files else ():
                 reject_program_files(each.files, language, f"inputs.{position}.files")
@@ -119,26 +133,26 @@ class VoteRequest(WireModel):
 
     @property
     def effective_limits(self) -> LimitsRequest:
-        """The limits, with the vote's own default for what may be printed."""
+        """Return the limits, with the vote's own default for `output_kb`."""
         if self.limits.output_kb is not None:
             return self.limits
         return self.limits.model_copy(update={"output_kb": DEFAULT_OUTPUT_KB})
 
 
 class VoteLabel(WireModel):
-    """One input's poll; candidates are named by index."""
+    """The vote on one input. Candidates are identified by index."""
 
     input: int = Field(description="position in the request's inputs")
-    expected: str | None = Field(None, max_length=MAX_STDIN_CHARS, description="the label; null when there is none")
-    expected_base64: Base64Data | None = Field(None, description="all of the label, present when it is not valid UTF-8")
+    expected: str | None = Field(None, max_length=MAX_STDIN_CHARS, description="the label; null if there is none")
+    expected_base64: Base64Data | None = Field(None, description="all of the label, present if it is not valid UTF-8")
     votes: int = Field(description="votes for the largest group of outputs")
-    cast: int = Field(description="votes altogether; only runs that ended well vote")
+    cast: int = Field(description="all votes; only runs with status ok vote")
     confidence: float = Field(description="votes / cast")
-    tie: bool = Field(description="another group was as large")
+    tie: bool = Field(description="another group was equally large")
     why: voting.NoLabel | None = Field(None, description="why there is no label")
-    dissenters: list[int] = Field(description="ended well with another output")
-    abstained: list[int] = Field(description="did not end well, or the same program printed different outputs")
-    weight: float = Field(description="what the test weighs when candidates are scored")
+    dissenters: list[int] = Field(description="candidates that ran well but printed another output")
+    abstained: list[int] = Field(description="candidates that failed, or whose copies printed different outputs")
+    weight: float = Field(description="weight of the test in the scores of candidates")
     held_out: bool = False
 
     @classmethod
@@ -161,34 +175,36 @@ class VoteLabel(WireModel):
 
 
 class VoteGolden(WireModel):
-    index: int | None = Field(None, description="the chosen candidate; null when none passes anything")
+    index: int | None = Field(None, description="the chosen candidate; null if no candidate passes any test")
     score: float
     holdout_passed: int
     holdout_total: int
-    holdout_pass_rate: float | None = Field(None, description="null when nothing was held out")
-    accepted: bool = Field(description="it passes every held-out test")
+    holdout_pass_rate: float | None = Field(None, description="null if nothing was held out")
+    accepted: bool = Field(description="the candidate passes every held-out test")
 
 
 class VoteCandidate(WireModel):
-    score: float = Field(description="weighted share of passes on the selection part, 0 to 1")
+    score: float = Field(description="weighted share of the selection tests that it passes, 0 to 1")
     selection_passed: int
     holdout_passed: int
-    cpu_time_s: float = Field(description="over the runs of the selection part")
-    same_as: int = Field(description="the first candidate that is the same program, itself if there is none before")
+    cpu_time_s: float = Field(description="CPU time of its runs on the selection tests")
+    same_as: int = Field(
+        description="index of the first candidate with the same program; its own index if it is the first"
+    )
     compile_message: str = ""
 
 
 class TestSet(WireModel):
-    """The labelled tests: add `language` and `code`, and post it to `/verify`."""
+    """The labelled tests. Add `language` and `code` to send it to `/verify`."""
 
-    __test__ = False  # not a pytest class, whatever its name says
+    __test__ = False  # not a test class of pytest, despite its name
 
     tests: list[TestCase]
     checker: Checker
 
 
 class VoteResult(WireModel):
-    """What `POST /verify/vote` answers. A cell of `matrix` is `skipped` where its input has no label."""
+    """The answer of `POST /verify/vote`. A cell of `matrix` is `skipped` if its input has no label."""
 
     id: str
     labels: list[VoteLabel]
@@ -196,7 +212,7 @@ class VoteResult(WireModel):
     candidates: list[VoteCandidate]
     matrix: list[list[Verdict]] = Field(description="candidates x inputs")
     test_set: TestSet
-    internal_errors: int = Field(0, description="runs that failed for no fault of theirs; more than 0: vote again")
+    internal_errors: int = Field(0, description="runs that failed because of the service; if more than 0, vote again")
     queue_time_s: float = 0.0
     run_time_s: float = 0.0
 
@@ -212,7 +228,7 @@ class VoteResult(WireModel):
         queue_time_s: float = 0.0,
         run_time_s: float = 0.0,
     ) -> VoteResult:
-        """The answer to `request`, whose outcomes led to `election`."""
+        """Build the answer to `request` from the outcome of its vote."""
         held = set(outcome.holdout)
         messages = compile_messages or [""] * len(request.candidates)
         return cls(
@@ -270,7 +286,7 @@ def _build_test(given: VoteInput, expected: bytes) -> TestCase:
 
 
 def _decode_text(data: bytes | None) -> tuple[str | None, bytes | None]:
-    """Bytes as text, and as themselves beside it where they are not UTF-8."""
+    """Return bytes as text, and also as bytes if they are not valid UTF-8."""
     if data is None:
         return None, None
     try:

@@ -1,4 +1,4 @@
-"""What every model on the wire shares: its strictness, and the limits of a run."""
+"""The base of all models on the wire, and the limits of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_CODE_CHARS = 1 << 20
 
 
 class WireModel(BaseModel):
-    """Frozen, and strict about names: a misspelt field is an error that names it, not silence."""
+    """A frozen model that rejects unknown fields, so that a misspelled field is an error."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", ser_json_bytes="base64", ser_json_inf_nan="constants", hide_input_in_errors=True
@@ -25,35 +25,37 @@ DEBUG_CHECKS = "enable assert in Java and Kotlin, Debug.Assert in C#, and debug_
 
 
 class LimitsRequest(WireModel):
-    """What a run may use; what is left out takes the server's default."""
+    """The limits of a run. Fields that are left out take the server's defaults."""
 
     cpu_time_s: float | None = Field(
-        None, gt=0, le=300, description="CPU seconds of all the program's processes together"
+        None, gt=0, le=300, description="CPU seconds of all processes of the program together"
     )
     wall_time_s: float | None = Field(
         None,
         gt=0,
         le=900,
-        description="elapsed seconds less those spent waiting for a free CPU; default 2 + 2 x cpu_time_s",
+        description="elapsed seconds, not counting waits for a free CPU; default 2 + 2 x cpu_time_s",
     )
-    memory_mb: int | None = Field(None, ge=16, le=16_384, description="MiB, all processes and files in memory together")
+    memory_mb: int | None = Field(
+        None, ge=16, le=16_384, description="MiB of all processes and files in memory together"
+    )
     processes: int | None = Field(None, ge=1, le=512, description="processes and threads at one time")
-    output_kb: int | None = Field(None, ge=1, le=131_072, description="KiB of stdout, and of stderr")
-    file_mb: int | None = Field(None, ge=1, le=1_024, description="MiB of any one file written")
+    output_kb: int | None = Field(None, ge=1, le=131_072, description="KiB of stdout, and as many of stderr")
+    file_mb: int | None = Field(None, ge=1, le=1_024, description="MiB of each file that is written")
 
     compile_cpu_time_s: float | None = Field(
-        None, gt=0, le=MAX_COMPILE_CPU_TIME_S, description="CPU seconds of compiling; default as the language's"
+        None, gt=0, le=MAX_COMPILE_CPU_TIME_S, description="CPU seconds of compilation; default: the language's"
     )
     compile_wall_time_s: float | None = Field(
         None,
         gt=0,
         le=MAX_COMPILE_WALL_TIME_S,
-        description="elapsed seconds of compiling; default 2 + 2 x compile_cpu_time_s when that is given, else as the"
+        description="elapsed seconds of compilation; default 2 + 2 x compile_cpu_time_s if that is given, otherwise the"
         " language's",
     )
 
     def resolve(self, default: Limits) -> Limits:
-        """Return the limits of a run, with what is left out taken from `default`."""
+        """Return the limits of a run; fields that are not set come from `default`."""
         given = self.model_dump(exclude_none=True, exclude=_COMPILE_FIELDS)
         if not given:
             return default
@@ -63,7 +65,7 @@ class LimitsRequest(WireModel):
         return Limits(**{**values, **given})
 
     def resolve_compile(self, default: Limits) -> Limits:
-        """Return the limits of compiling, with what is left out taken from `default`, which are the language's."""
+        """Return the limits of compilation; fields that are not set come from `default`, the language's limits."""
         cpu_time_s, wall_time_s = self.compile_cpu_time_s, self.compile_wall_time_s
         if cpu_time_s is None and wall_time_s is None:
             return default

@@ -1,4 +1,4 @@
-"""What a GPU worker counts: its jobs, what they report, and what their generation servers say of themselves."""
+"""The metrics of a GPU worker: its jobs, their progress, and the metrics of their generation servers."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from sandbox.telemetry import definitions
 from sandbox.telemetry.definitions import Metric
 from sandbox.telemetry.registry import MetricsRegistry
 
-# vLLM's own names (https://docs.vllm.ai/en/latest/design/metrics.html), with the one that older versions use.
+# Names from vLLM (https://docs.vllm.ai/en/latest/design/metrics.html), including the one of older versions.
 RUNNING_METRIC = "vllm:num_requests_running"
 WAITING_METRIC = "vllm:num_requests_waiting"
 KV_CACHE_METRICS = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
 TOKEN_METRICS = {"vllm:prompt_tokens_total": "prompt", "vllm:generation_tokens_total": "completion"}
-# What a training process tells of a step: seconds of it, and the metric they belong to.
+# The times that a training process reports for a step, in seconds, and their metrics.
 TIME_METRICS = {"generate_s": definitions.GPU_GENERATION_SECONDS, "verdict_s": definitions.GPU_VERDICT_WAIT_SECONDS}
 
 
 class GpuMetrics:
-    """One GPU worker's numbers; `gpu.watch.GpuWatch` for its jobs."""
+    """One GPU worker's metrics; implements `gpu.observer.GpuObserver`."""
 
     def __init__(self, registry: MetricsRegistry) -> None:
         self._registry = registry
@@ -47,7 +47,7 @@ class GpuMetrics:
                 self._registry.gauge(metric, kind).set(value)
 
     def record_step_times(self, seconds: Mapping[str, float | None]) -> None:
-        """Where the time of some steps went: `generate_s`, `verdict_s`, and `step_s` that holds both."""
+        """Record where the time of some steps went: `generate_s` and `verdict_s`, which `step_s` includes."""
         known = {name: value for name, value in seconds.items() if isinstance(value, int | float) and value > 0}
         for name, metric in TIME_METRICS.items():
             self._registry.counter(metric).inc(known.get(name, 0.0))
@@ -55,7 +55,7 @@ class GpuMetrics:
         self._registry.counter(definitions.GPU_TRAINING_SECONDS).inc(max(0.0, training_s))
 
     def record_server_metrics(self, texts: Sequence[str]) -> None:
-        """What each of this worker's generation servers answered at /metrics; none of them run: nothing to tell."""
+        """Record the texts that this worker's generation servers returned at /metrics; none if no server runs."""
         found = [_parse_samples(text) for text in texts]
         self._set_sum(definitions.GPU_RUNNING, [one.get(RUNNING_METRIC, 0.0) for one in found])
         self._set_sum(definitions.GPU_WAITING, [one.get(WAITING_METRIC, 0.0) for one in found])
@@ -69,14 +69,14 @@ class GpuMetrics:
         self._registry.gauge(metric).set(sum(values))
 
     def _count_tokens(self, server: int, direction: str, now: float) -> None:
-        """A server that was started anew counts from zero."""
+        """Count new tokens. A restarted server counts from zero."""
         before = self._tokens_before.get((server, direction), 0.0)
         self._tokens_before[server, direction] = now
         self._registry.counter(definitions.GPU_TOKENS, direction).inc(now - before if now >= before else now)
 
 
 def _parse_samples(text: str) -> dict[str, float]:
-    """A server's numbers by name, summed over the models it serves. What is no metrics text has none."""
+    """Return a server's values by name, summed over its models. Text that is not in the metrics format gives none."""
     found: dict[str, float] = {}
     try:
         for family in text_string_to_metric_families(text):

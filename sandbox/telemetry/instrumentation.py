@@ -1,4 +1,4 @@
-"""Decorators that measure: around the service's door, and around the ASGI application."""
+"""Wrappers that record metrics: one around the service, one around the ASGI application."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sandbox.schema.live import LiveView
     from sandbox.schema.reward import Task, TaskSetInfo
 
-# Any other word a client sends as a method must not become a series of its own.
+# Any other method that a client sends must not create a new series.
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
 Message = MutableMapping[str, Any]
@@ -32,7 +32,7 @@ AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class SubmissionService(Protocol):
-    """`sandbox.service.Service` as the API and its instrumentation see it; see there."""
+    """The part of `sandbox.service.Service` that the API uses; documented there."""
 
     def submit(self, submission: Submission) -> Ticket: ...
 
@@ -66,7 +66,7 @@ class SubmissionService(Protocol):
 
 
 class InstrumentedService:
-    """A service that counts what it is asked."""
+    """A service that records metrics of its calls."""
 
     def __init__(self, service: SubmissionService, registry: MetricsRegistry) -> None:
         self._service = service
@@ -81,7 +81,7 @@ class InstrumentedService:
         mode = "async" if submission.durable else "sync"
         self._registry.counter(definitions.SUBMISSIONS, submission.kind, submission.lane, mode).inc()
         for (name, lane), number in Counter(_list_programs(submission.requests)).items():
-            # The table's name, not the client's alias: what a client makes up must not become a series of its own.
+            # Use the canonical name, not the client's alias, so that clients cannot create new series.
             language = languages.get_language(name).name
             self._registry.counter(definitions.PROGRAMS, submission.kind, language, lane).inc(number)
         return ticket
@@ -143,7 +143,7 @@ class InstrumentedService:
 
 
 def _list_programs(requests: Iterable[SubmissionRequest]) -> Iterable[tuple[str, str]]:
-    """Language and lane of every program; a vote has many."""
+    """Yield the language and lane of every program; a vote has many."""
     for request in requests:
         names = (
             [candidate.language for candidate in request.candidates]
@@ -154,7 +154,7 @@ def _list_programs(requests: Iterable[SubmissionRequest]) -> Iterable[tuple[str,
 
 
 class MetricsMiddleware:
-    """An ASGI application whose requests are counted and timed, by route template and not by path."""
+    """ASGI middleware that counts and times requests by route template instead of path."""
 
     def __init__(self, app: AsgiApp, registry: MetricsRegistry) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""One JSON object a line on stderr: what every process of ours logs."""
+"""Logging for all processes: one JSON object per line on stderr."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 class JsonFormatter(logging.Formatter):
-    """Time, level, process, logger, message, the ids of what is being served, the fields given as `extra`, and a
-    traceback where there is one.
+    """Formats a record as JSON.
 
-    A line break in a message stays inside its JSON string: nothing logged can forge a line.
+    A line has the time, level, process, logger, message, the ids of the request in progress, the fields given as
+    `extra`, and a traceback if there is one. Line breaks in a message stay inside its JSON string, so no message can
+    forge a line.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -49,16 +50,16 @@ def _format_second(seconds: int) -> str:
 def _encode_json(line: dict[str, Any]) -> str:
     try:
         text = orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-        # What some readers take for the end of a line, or a terminal for a command, is escaped below.
+        # If this is false, the text has characters that readers may take for a line end, or terminals for a command.
         if text.isascii() and text.isprintable():
             return text
-    except orjson.JSONEncodeError:  # half a surrogate pair, or a number beyond 64 bits
+    except orjson.JSONEncodeError:  # a lone surrogate, or a number beyond 64 bits
         pass
     return json.dumps(line, default=str, skipkeys=True).replace("\x7f", "\\u007f")
 
 
 def start_logging(level: str = "info") -> None:
-    """Log as JSON to stderr. Call once, in a process's main."""
+    """Log as JSON to stderr. Call this once at the start of a process."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

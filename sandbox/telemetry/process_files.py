@@ -1,11 +1,11 @@
-"""Where the processes of a host leave their numbers: files of a folder below the home, mapped into memory.
+"""Files for the metrics of a host's processes: memory-mapped, in a directory below the home directory.
 
-Theory of operation. A process has a role, `api` or `worker-3`, and under that role's name a file for each kind of
-metric, in the format of prometheus_client's multi-process mode; so counting is a write to memory and a scrape of any
-process reads the numbers of all. Beside them lies a file that the process holds locked as long as it lives. The kernel
-drops the lock however the process ends: what is not locked is dead, and its gauges no longer count. Its counters stay,
-and who next takes on the role counts on, so that a sum over processes never falls. A name carries a hash of all
-declarations, so that no process reads or goes on with the numbers of another version.
+Theory of operation. Every process has a role, such as `api` or `worker-3`. Under that name it has one file per kind of
+metric, in the format of prometheus_client's multi-process mode. Counting is therefore a write to memory, and any
+process can serve the metrics of all. Each process also holds a lock on a file as long as it lives. The kernel releases
+the lock however the process ends, so an unlocked file belongs to a dead process, and its gauges no longer count. Its
+counters stay, and the next process with that role continues them, so sums over processes never decrease. The file names
+contain a hash of all definitions, so that versions with different definitions never mix their data.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def get_metrics_folder(home: Path) -> Path:
 
 
 class ProcessFiles:
-    """One process's files; `close` gives the role back."""
+    """The files of one process. `close` releases its role."""
 
     def __init__(self, folder: Path, role: str) -> None:
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
@@ -44,7 +44,7 @@ class ProcessFiles:
             folder.mkdir(parents=True, exist_ok=True)
             self.name, self._lock = _acquire_name(folder, role)
         except OSError as error:
-            logger.warning("%s cannot be used (%s): /metrics shows this process alone", folder, error.strerror)
+            logger.warning("cannot use %s (%s): /metrics shows only this process", folder, error.strerror)
             self._temporary = tempfile.TemporaryDirectory(prefix="sandbox-metrics-")
             folder = Path(self._temporary.name)
             self.name, self._lock = _acquire_name(folder, role)
@@ -52,17 +52,17 @@ class ProcessFiles:
         self._open_files: dict[str, MmapedDict] = {}
 
     def open_file(self, metric: Metric) -> MmapedDict:
-        """The file that holds this metric's values."""
+        """Return the file that holds this metric's values."""
         kind = _GAUGE_MODES[metric.aggregation] if metric.kind == "gauge" else metric.kind
         if kind not in self._open_files:
             path = self.folder / f"{kind}_{self.name}.db"
             if metric.kind == "gauge":
-                path.unlink(missing_ok=True)  # those of the role's last holder, who is dead
+                path.unlink(missing_ok=True)  # left by the previous process with this role
             self._open_files[kind] = MmapedDict(str(path))  # type: ignore[no-untyped-call]
         return self._open_files[kind]
 
     def close(self) -> None:
-        """Safe to call twice."""
+        """Close the files and release the role. Safe to call twice."""
         for values in self._open_files.values():
             values.close()  # type: ignore[no-untyped-call]
         self._open_files.clear()
@@ -73,7 +73,7 @@ class ProcessFiles:
 
 
 def list_living_and_dead(folder: Path) -> tuple[list[str], list[str]]:
-    """Names of the processes that hold their lock, and of those that ended."""
+    """Return the names of living processes, which hold their locks, and of dead ones."""
     living, dead = list[str](), list[str]()
     for path in folder.glob(f"*-{DEFINITIONS_HASH}.lock"):
         (dead if _is_free(path) else living).append(path.stem)
@@ -81,7 +81,7 @@ def list_living_and_dead(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def list_readable_files(folder: Path) -> list[str]:
-    """Every process's counters and histograms, and the gauges of the living. Raises OSError."""
+    """Return the counters and histograms of all processes, and the gauges of living ones. Raises OSError."""
     _, dead = list_living_and_dead(folder)
     gone = set(dead)
     return [
@@ -92,7 +92,7 @@ def list_readable_files(folder: Path) -> list[str]:
 
 
 def remove_dead_files(folder: Path) -> None:
-    """Forget the processes that ended: called before new ones are started, whose number may be smaller."""
+    """Remove the files of dead processes. Called before new processes start, which may be fewer than before."""
     for path in list(folder.glob("*.lock")):
         if _is_free(path):
             for file in [*folder.glob(f"*_{path.stem}.db"), path]:
@@ -100,7 +100,7 @@ def remove_dead_files(folder: Path) -> None:
 
 
 def _acquire_name(folder: Path, role: str) -> tuple[str, IO[bytes]]:
-    """The first name of this role that nobody living has, and its lock."""
+    """Return the first name for this role that no living process has, and its lock."""
     for name in _generate_names(role):
         lock = (folder / f"{name}.lock").open("ab")
         if _try_lock(lock):
@@ -118,7 +118,7 @@ def _generate_names(role: str) -> Iterator[str]:
 
 
 def _try_lock(lock: IO[bytes]) -> bool:
-    """With a moment's patience, for a scrape may be looking."""
+    """Try briefly to take the lock: a scrape may hold it for a moment."""
     deadline = time.monotonic() + LOCK_TIMEOUT_S
     while True:
         try:

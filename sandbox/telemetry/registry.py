@@ -1,7 +1,7 @@
-"""The declared metrics as live ones: counted by one process, scraped with those of all processes of its host.
+"""The live metrics of one process, which can be scraped together with those of all processes on the host.
 
-Not prometheus_client's own classes: those decide at import, by an environment variable, whether a process is one of
-many, and take 4 us for a count where this takes 1. Files, merging and text format are the library's.
+prometheus_client's own metric classes are not used: they decide at import, from an environment variable, whether there
+are several processes, and one count takes 4 us instead of 1 us here. Files, merging and the text format come from it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Lock = AbstractContextManager[bool]
 
 
 class FileValue:
-    """One number of a file, which outlasts the process."""
+    """One number in a file, which outlasts the process."""
 
     def __init__(self, file: MmapedDict, metric: Metric, name: str, labels: dict[str, str]) -> None:
         self._file = file
@@ -48,7 +48,7 @@ class FileValue:
 
 
 class Counter:
-    """Goes up."""
+    """A value that only increases."""
 
     def __init__(self, value: FileValue, lock: Lock) -> None:
         self._value = value
@@ -60,7 +60,7 @@ class Counter:
 
 
 class Gauge:
-    """Goes up and down."""
+    """A value that goes up and down."""
 
     def __init__(self, value: FileValue, lock: Lock) -> None:
         self._value = value
@@ -82,7 +82,7 @@ class Gauge:
 
 
 class Histogram:
-    """Counts observations by size, and adds them up."""
+    """Counts observations by size, and sums them."""
 
     def __init__(self, total: FileValue, bounds: tuple[float, ...], buckets: list[FileValue], lock: Lock) -> None:
         self._total = total
@@ -100,7 +100,7 @@ Instrument = Counter | Gauge | Histogram
 
 
 class MetricsRegistry:
-    """One process's metrics, below `folder`, under the name of its role. Thread-safe; files are made at first use."""
+    """One process's metrics, in files below `folder` under its role. Thread-safe. Creates the files at first use."""
 
     def __init__(self, folder: Path, role: str) -> None:
         self._folder = folder
@@ -109,7 +109,7 @@ class MetricsRegistry:
         self._instruments: dict[tuple[str, tuple[str, ...]], Instrument] = {}
 
     def close(self) -> None:
-        """Give the role back. Counting afterwards is a mistake."""
+        """Release the role. Do not count afterwards."""
         if "_files" in vars(self):
             self._files.close()
 
@@ -129,13 +129,13 @@ class MetricsRegistry:
         return cast(Histogram, self._get_instrument(metric, labels))
 
     def render(self) -> bytes:
-        """The metrics of all processes that share the folder, in Prometheus' text format."""
+        """Render the metrics of all processes that share the folder, in Prometheus' text format."""
         with self._lock:
             self._initialize_unlabeled()
         return Exposition(self._files.folder).render()
 
     def _initialize_unlabeled(self) -> None:
-        """What never happened is 0 and not absent, so that the first time it does is seen as a rise."""
+        """Create counters at 0 before their first event, so that it shows as an increase."""
         for metric in METRICS:
             if not metric.labels and metric.kind != "gauge" and (metric.name, ()) not in self._instruments:
                 self._instruments[metric.name, ()] = self._build(metric, ())
@@ -163,7 +163,7 @@ class MetricsRegistry:
 
 
 class Exposition:
-    """What a scrape of one host says: every process's metrics, merged, and the process's own that answers."""
+    """The metrics of one host: those of all processes, merged, and the scraped process's own."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -184,7 +184,7 @@ class Exposition:
             yield family
 
     def _add_dead_slots(self, family: Family) -> None:
-        """The dead do not say so themselves."""
+        """Add the number of dead slots, which cannot report it themselves."""
         living, dead = list_living_and_dead(self._folder)
         if any(name.startswith(WORKER_ROLE) for name in [*living, *dead]):
             number = sum(name.startswith(WORKER_ROLE) for name in dead)
@@ -192,5 +192,5 @@ class Exposition:
 
 
 def _get_family_name(metric: Metric) -> str:
-    """The library keeps a counter's family without the ending of its sample."""
+    """Return the family name: the library omits the suffix of a counter's samples."""
     return metric.name.removesuffix("_total")

@@ -1,7 +1,7 @@
-"""Steps of reinforcement learning as the service sees them: how the groups of completions of one task came out.
+"""Statistics of reinforcement learning steps: how the groups of completions for one task turned out.
 
-A group whose completions all pass, or all fail, has no advantage to learn from; how many there are tells whether tasks
-are too easy or too hard.
+A group gives no advantage to learn from if all its completions pass, or all fail. The number of these groups shows
+whether tasks are too easy or too hard.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LOST_VERDICTS = {"internal_error"}
 
 
 def record_rewards(registry: MetricsRegistry, request: RewardRequest, result: RewardResult) -> None:
-    """Count the answer to a POST /reward: its groups, its completions and their mean reward."""
+    """Record the result of a POST /reward: its groups, its completions and their mean reward."""
     outcomes: list[CompletionOutcome] = []
     for detail, reward in zip(result.details, result.rewards, strict=True):
         without: CompletionOutcome = "lost" if reward is None else "no_code"
@@ -38,7 +38,7 @@ def record_rewards(registry: MetricsRegistry, request: RewardRequest, result: Re
 
 
 def record_batch(registry: MetricsRegistry, items: Sequence[VerifyRequest], results: Sequence[Future[bytes]]) -> None:
-    """Count a batch once its last result is there, in the thread that brings it; one of no verify requests has none."""
+    """Record a batch when its last result arrives, in the thread that sets it. Batches with other items are ignored."""
     if len(items) != len(results):
         return
     remaining = len(results)
@@ -59,7 +59,7 @@ def record_batch(registry: MetricsRegistry, items: Sequence[VerifyRequest], resu
 
 
 def _record(registry: MetricsRegistry, tasks: Sequence[Any], outcomes: Sequence[CompletionOutcome]) -> None:
-    """`tasks` has for each completion what its neighbours of the same task have too."""
+    """Record outcomes. Consecutive completions with the same key in `tasks` form a group."""
     for outcome, number in Counter(outcomes).items():
         registry.counter(definitions.REWARD_COMPLETIONS, outcome).inc(number)
     position = 0
@@ -84,7 +84,7 @@ def _list_task_keys(request: RewardRequest) -> Iterable[Any]:
 
 
 def _build_task_key(tests: Sequence[Any]) -> tuple[int, Any]:
-    """What tells two tasks apart: comparing all their tests would cost more than it is worth."""
+    """Return a key that distinguishes tasks. Comparing all their tests would cost more than it is worth."""
     return len(tests), tests[0] if tests else None
 
 

@@ -1,4 +1,4 @@
-"""`/metrics` on a port of its own: of a host without an API, or without the API keys that the API asks for."""
+"""Serve `/metrics` on a separate port: for a host without an API, or without the API's keys."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ REQUEST_TIMEOUT_S = 10.0
 def build_server(
     folder: Path, host: str, port: int, refresh: Callable[[], object] | None = None
 ) -> ThreadingHTTPServer:
-    """Return a server that answers `GET /metrics` with what the processes of this host left in `folder`.
+    """Return a server that answers `GET /metrics` with the metrics that this host's processes have in `folder`.
 
-    It calls `refresh` before each answer, for gauges that are set when they are read. Raises OSError for a taken port.
+    It calls `refresh` before each response, for gauges that are set at scrape time. Raises OSError if the port is
+    in use.
     """
     exposition = Exposition(folder)
 
@@ -49,7 +50,7 @@ def build_server(
 
 @contextmanager
 def serve_in_background(folder: Path, host: str, port: int, refresh: Callable[[], object]) -> Iterator[None]:
-    """Serve `/metrics` from a thread of this process. Raises OSError for a taken port."""
+    """Serve `/metrics` from a thread of this process. Raises OSError if the port is in use."""
     with build_server(folder, host, port, refresh) as server:
         thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
         thread.start()
@@ -62,12 +63,12 @@ def serve_in_background(folder: Path, host: str, port: int, refresh: Callable[[]
 
 
 def serve(folder: Path, host: str, port: int) -> None:
-    """Until SIGTERM or SIGINT. Where the port is taken, as by the other kind of workers here, that one is enough."""
+    """Serve until SIGTERM or SIGINT. If the port is in use, perhaps by this host's other workers, only wait."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     try:
         opened = build_server(folder, host, port)
     except OSError as error:
-        logger.warning("no metrics at port %d: %s; if workers of another kind show them, all is well", port, error)
+        logger.warning("no metrics at port %d: %s; this is fine if other workers of this host serve them", port, error)
         signal.sigwait({signal.SIGTERM, signal.SIGINT})
         return
     with opened as server:

@@ -1,9 +1,10 @@
-"""Traces: one submission's way from the request through the queue to the box and the judge, as OpenTelemetry spans.
+"""Traces: the path of a submission from the request through queue, box and judge, as OpenTelemetry spans.
 
-Theory of operation. Nothing here is imported unless an exporter is configured. The API's span is made while the request
-is served, its traceparent goes with the submission through Redis, and the worker makes its spans when the item has its
-result, out of the journey's times: so a program's way is never held up by tracing, and a box needs to know nothing of
-it. Spans leave in batches by a thread (https://opentelemetry.io/docs/specs/otel/trace/sdk/#batching-processor).
+Theory of operation. This module is imported only if an exporter is configured. The API creates its span while it serves
+the request, and the span's traceparent travels with the submission through Redis. The worker creates its spans once the
+item has its result, from the times in the item's trace. Tracing therefore never delays a program, and boxes know
+nothing about it. A thread exports the spans in batches
+(https://opentelemetry.io/docs/specs/otel/trace/sdk/#batching-processor).
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ from sandbox.worker.item_trace import ItemTrace
 UNTRACED_PATHS = ("/health", "/metrics", "/live", "/web", "/guide", "/docs")
 _PROPAGATOR = TraceContextTextMapPropagator()
 NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
-_UNSAMPLED_SUFFIX = "-00"  # how the traceparent of a trace that nobody records ends
+_UNSAMPLED_SUFFIX = "-00"  # the end of the traceparent of a trace that is not recorded
 
 
 @dataclass(frozen=True, slots=True)
 class Tracing:
-    """A tracer, and how to send off what it still holds."""
+    """A tracer, and a function that exports its remaining spans."""
 
     tracer: Tracer
     close: Callable[[], None]
@@ -49,7 +50,7 @@ class Tracing:
 
 
 def start_tracing(endpoint: str, ratio: float, process: str) -> Tracing:
-    """Export to an OTLP/HTTP collector, such as `http://127.0.0.1:4318`; `ratio` of the traces that begin here."""
+    """Export spans to an OTLP/HTTP collector, such as `http://127.0.0.1:4318`. Samples `ratio` of new traces."""
     resource = Resource.create(
         {"service.name": f"sandbox-{process}", "service.version": __version__, "host.name": gethostname()}
     )
@@ -59,7 +60,7 @@ def start_tracing(endpoint: str, ratio: float, process: str) -> Tracing:
 
 
 class TracingMiddleware:
-    """ASGI middleware: a span for each request, a child of the client's where it sent a traceparent."""
+    """ASGI middleware that creates a span per request, as a child of the client's span if it sent a traceparent."""
 
     def __init__(self, app: ASGIApp, tracer: Tracer) -> None:
         self._app = app
@@ -97,7 +98,7 @@ class TracingMiddleware:
 
 
 class ItemSpanWriter:
-    """Makes the spans of a journey: the queue, the item, and in it the box, its runs and the judging between them."""
+    """Creates the spans of an item: queue, item and, inside the item, box, runs and judging."""
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
@@ -117,7 +118,7 @@ class ItemSpanWriter:
         self._write_phases(item_trace, set_span_in_context(item, parent))
 
     def _write_phases(self, item_trace: ItemTrace, context: Context) -> None:
-        """What follows a run, until the next or the end, is judging."""
+        """Write the phases. The time between a run and the next phase, or the end, is judging."""
         until, ran = 0.0, False
         for phase, from_s, until_s in sorted(item_trace.phases, key=lambda one: one[1]):
             if ran and from_s > until:
@@ -137,7 +138,7 @@ class ItemSpanWriter:
         attributes: Mapping[str, str] = NO_ATTRIBUTES,
         kind: SpanKind = SpanKind.INTERNAL,
     ) -> Span:
-        """One that is over; times are seconds since the epoch."""
+        """Write a finished span. Times are seconds since the epoch."""
         span = self._tracer.start_span(name, context, kind, dict(attributes), start_time=int(began * 1e9))
         if attributes.get("sandbox.verdict") == "internal_error":
             span.set_status(Status(StatusCode.ERROR))

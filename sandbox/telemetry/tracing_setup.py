@@ -1,4 +1,4 @@
-"""Whether traces are made: only where a collector is configured is OpenTelemetry imported at all."""
+"""Configure tracing. OpenTelemetry is imported only if a collector is configured."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def configure_tracing(settings: QueueSettings, process: str) -> Tracing | None:
-    """The tracing of this process, None without a collector. Raises BadRequest where the packages are missing."""
+    """Return this process's tracing; None without a collector. Raises BadRequest if OpenTelemetry is not installed."""
     if not settings.otlp_endpoint:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What the process that delivers webhooks counts."""
+"""The metrics of the webhook sender."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from sandbox.telemetry.registry import MetricsRegistry
 
 
 class WebhookMetrics:
-    """`jobs.deliverer.Watch` for its deliverer."""
+    """Implements `webhooks.sender.DeliveryObserver`."""
 
     def __init__(self, registry: MetricsRegistry) -> None:
         self._registry = registry
-        for outcome in ("delivered", "failed", "dead"):  # so that the first one of each is seen as a rise
+        for outcome in ("delivered", "failed", "dead"):  # start at 0, so that the first one shows as an increase
             registry.counter(definitions.WEBHOOK_ATTEMPTS, outcome)
         for outcome in ("delivered", "dead"):
             registry.counter(definitions.WEBHOOKS, outcome)

@@ -1,4 +1,4 @@
-"""What a worker counts: a journey is turned into numbers once, when its item has its result."""
+"""The metrics of a worker. It records an item's trace once, when the item has its result."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ WorkerRole = Literal["slot", "express"]
 STATES: tuple[SlotState, ...] = ("warming", "idle", "busy")
 CACHES: tuple[Cache, ...] = ("box", "interpreter")
 FAILURE_REASONS = (BoxError.__name__, BoxOutOfMemory.__name__, EngineUnavailable.__name__, "worker_gone")
-# A quotation mark inside a JSON string has a backslash before it, so no message can look like this.
+# JSON escapes quotation marks inside strings, so no message can match this.
 _VERDICT = re.compile(rb'"verdict":"(\w+)"')
 
 
 class WorkerMetrics:
-    """One worker's numbers; `jobs.journal.Watcher` for its journal. An express worker's slot is one apart."""
+    """One worker's metrics; implements `worker.item_trace.WorkerObserver`. Reserved workers have their own role."""
 
     def __init__(self, registry: MetricsRegistry, role: WorkerRole = "slot") -> None:
         self._registry = registry
@@ -32,7 +32,7 @@ class WorkerMetrics:
         self._series: dict[tuple[str, str, str], _LabeledSeries] = {}
         for gauge in self._states.values():
             gauge.set(0)
-        # What never happened is 0 and not absent: so the first failure is a rise, and a ratio has both its terms.
+        # Start at 0: then the first failure shows as an increase, and ratios have both terms.
         for cache in CACHES:
             registry.counter(definitions.CACHE_HITS, cache)
             registry.counter(definitions.CACHE_MISSES, cache)
@@ -73,7 +73,7 @@ class WorkerMetrics:
 
 
 class _LabeledSeries:
-    """What is counted of one kind, lane and language: found once, for looking a series up costs as much as counting."""
+    """The series for one kind, lane and language. They are cached, because a lookup costs as much as counting."""
 
     def __init__(self, registry: MetricsRegistry, role: WorkerRole, kind: str, lane: str, language: str) -> None:
         self._verdict = partial(registry.counter, definitions.VERDICTS, kind, language, lane)
@@ -109,7 +109,7 @@ class _LabeledSeries:
             self._count_tests(trace)
 
     def _count_tests(self, trace: ItemTrace) -> None:
-        if trace.verdict == "accepted" and trace.test_count:  # every test is, so there is nothing to look for
+        if trace.verdict == "accepted" and trace.test_count:  # all tests are accepted, so there is nothing to parse
             self._test("accepted").inc(trace.test_count)
             return
         for verdict, number in Counter(_VERDICT.findall(trace.result)[1:]).items():

@@ -1,4 +1,4 @@
-"""An API before a service double, and a client that calls it without a network."""
+"""An API with a fake service, and a client that calls it without a network."""
 
 from __future__ import annotations
 

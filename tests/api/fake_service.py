@@ -1,4 +1,4 @@
-"""A service that answers from memory, for tests of what stands before the service."""
+"""A fake service that answers from memory, for tests of the API."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sandbox.schema.vote import VoteRequest
 
 @dataclass
 class SubmitCall:
-    """What one call of `submit` was given."""
+    """The arguments of one call of `submit`."""
 
     kind: SubmissionKind
     requests: list[SubmissionRequest]
@@ -39,7 +39,7 @@ class SubmitCall:
 
 @dataclass
 class FakeService:
-    """Results are there at once, unless `held`: then the test sets them by `answer`, from a thread as the service."""
+    """Returns results at once, unless `held`: then the test sets them from a thread, as the real service does."""
 
     held: bool = False
     refusal: SandboxError | Exception | None = None
@@ -57,7 +57,7 @@ class FakeService:
     events: list[bytes] = field(default_factory=list)
     dead_letters: list[DeadWebhook] = field(default_factory=list)
     task_sets: dict[str, TaskSet] = field(default_factory=dict)
-    # What an item's result is, instead of `result_bytes`.
+    # Used instead of `result_bytes`.
     results: Callable[[SubmissionRequest], dict[str, Any]] | None = None
     changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -183,12 +183,12 @@ class FakeService:
         return self.abandoned[0]
 
     def _set_all_results(self, submitted: SubmitCall) -> None:
-        for index in reversed(range(len(submitted.ticket.results))):  # not in order, as workers answer
+        for index in reversed(range(len(submitted.ticket.results))):  # out of order, as workers answer
             self.set_result(submitted, index)
 
 
 def build_result(kind: SubmissionKind, request: SubmissionRequest, result_id: str) -> bytes:
-    """A result that tells its request apart by repeating its code as stdout or message."""
+    """Return a result that identifies its request by repeating its code as stdout or message."""
     if isinstance(request, VoteRequest):
         return _dump_json({**EXAMPLES["VoteResult"], "id": result_id})
     if kind == "execute":

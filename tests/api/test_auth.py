@@ -1,4 +1,4 @@
-"""API keys at the door: who is let in, what a role may do, in whose words a refusal comes, and what is never told."""
+"""API keys: who is accepted, what each role may do, the format of refusals, and what they never reveal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad input for every route: the status, the field's path, one JSON shape, and nothing of what was sent."""
+"""Bad input to every route: the right status, the field's path, the common format, and no quote of the input."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ BROKEN = {
 
 
 def parse_problem(response: httpx.Response) -> Problem:
-    """The response's problem, held to the one shape."""
+    """Parse the response's problem and check its format."""
     assert response.headers["content-type"] == "application/problem+json"
     assert set(response.json()) == {"type", "title", "status", "detail", "errors"}
     problem = Problem.model_validate_json(response.content)

@@ -1,4 +1,4 @@
-"""GPU jobs over REST, before a service that answers from memory."""
+"""GPU jobs over REST, with a fake service."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ async def test_the_same_key_is_the_same_job(http: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("path", "change", "words"),
     [
-        ("/generate", {"messages": [[{"role": "user", "content": "p"}]]}, "prompts or messages, and not both"),
+        ("/generate", {"messages": [[{"role": "user", "content": "p"}]]}, "prompts or messages, not both"),
         ("/generate", {"verify": {"tests": [[TEST], [TEST]]}}, "2 entries for 1 prompts"),
         ("/generate", {"verify": {}}, "tests or vote"),
         ("/generate", {"model": "; rm"}, "should match pattern"),
         ("/generate", {"model": "--trust-remote-code"}, "should match pattern"),
         ("/train/sft", {"rows": [{"messages": [{"role": "user", "content": "p"}] * 2}]}, "must be the assistant's"),
-        ("/train/sft", {"probe": {"tasks": [TASK]}, "settings": {"fsdp": "full_shard"}}, "probe does not go with"),
+        ("/train/sft", {"probe": {"tasks": [TASK]}, "settings": {"fsdp": "full_shard"}}, "probe cannot be used with"),
         ("/train/grpo", {"dataset": "tasks.jsonl"}, "tasks or dataset"),
         ("/evaluate", {"k": [8]}, "pass@8 needs sampling.n"),
-        ("/evaluate", {"shape": "mbpp"}, "shape goes with rows or dataset"),
+        ("/evaluate", {"shape": "mbpp"}, "give shape with rows or dataset"),
     ],
 )
 async def test_what_cannot_be_is_refused_with_what_is_wrong(

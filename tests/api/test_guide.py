@@ -1,4 +1,4 @@
-"""`/guide` serves every page as HTML that needs nothing from elsewhere."""
+"""`/guide` serves every page as HTML without external resources."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_a_page_and_all_it_links_to_are_served(page: str, http: httpx.Asyn
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert not re.search(r"<(script|link|img|iframe)\b|\bsrc=|url\(", answer.text)
-    for link in set(re.findall(r'href="([^"#:]+)["#]', answer.text)):  # with a colon they lead elsewhere
+    for link in set(re.findall(r'href="([^"#:]+)["#]', answer.text)):  # links with a colon are external
         assert (await http.get(urljoin(str(answer.url), link))).status_code == 200, link
 
 

@@ -1,4 +1,4 @@
-"""Languages, liveness, readiness, metrics, and the application's life around the service."""
+"""Languages, liveness, readiness, metrics, and the lifecycle of application and service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service on loopback without keys answers to loopback's names alone: a web page has another one."""
+"""A service on loopback without keys accepts only loopback's host names, so that web pages cannot reach it."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_where_the_host_is_checked() -> None:
 
 @contextmanager
 def serve_process(home: Path) -> Iterator[int]:
-    """`sandbox serve` on a free port of loopback, without a Redis."""
+    """Run `sandbox serve` on a free loopback port, without Redis."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     environment = {**os.environ, "SANDBOX_PORT": str(port), "SANDBOX_HOME": str(home)}

@@ -1,4 +1,4 @@
-"""Real connections of clients that are slow, idle, greedy or gone."""
+"""Real connections from clients that are slow, idle, greedy or disconnect."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BODY = b'{"language":"python","code":"x"}'
 
 @contextmanager
 def run_api(settings: ApiSettings, service: FakeService, loop: str = "uvloop") -> Iterator[tuple[str, int]]:
-    """The API as `sandbox serve` serves it, in a thread."""
+    """Run the API in a thread, configured as by `sandbox serve`."""
     with run_server(create_app(settings, service), settings, loop) as address:
         yield address
 
@@ -181,7 +181,7 @@ def test_a_large_body_arrives_whole_however_it_is_cut(service: FakeService, tmp_
 
 @pytest.mark.parametrize("pause_s", [0.0, 1.3])
 def test_large_bodies_follow_each_other_on_one_connection(service: FakeService, tmp_path: Path, pause_s: float) -> None:
-    """Read past the parser, which must not miss where the next request begins; with a pause, given back to it."""
+    """A direct read bypasses the parser, which must still find the next request. A pause hands the body back to it."""
     texts = [str(number) * 3_000_000 for number in range(3)]
     with run_api(ApiSettings(home=tmp_path), service) as address, socket.create_connection(address) as connection:
         for text in texts:
@@ -248,7 +248,7 @@ def test_of_a_body_that_nobody_asks_for_little_is_read(tmp_path: Path) -> None:
         with suppress(TimeoutError):
             while sent < size:
                 sent += connection.send(piece)
-        assert sent < size  # the kernel's buffers take some megabytes
+        assert sent < size  # the kernel's buffers hold some megabytes
         asked_for.set()
         connection.settimeout(20)
         connection.sendall(b" " * (size - sent))

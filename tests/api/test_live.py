@@ -1,4 +1,4 @@
-"""`/live` and its events: one look a second for all who watch, and nothing told twice."""
+"""`/live` and its events: one read per second for all clients, and no result is sent twice."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _build_view(*numbers: int) -> LiveView:
 
 
 async def _collect_events(app: FastAPI, number: int) -> list[tuple[str, Any]]:
-    """The first events, told to this process without a network."""
+    """Collect the first events without a network."""
     cache = live.LiveViewCache(app.state.context)
     stream = live._stream_events(cache)
     lines = [await anext(stream) for _ in range(number)]

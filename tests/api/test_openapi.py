@@ -1,4 +1,4 @@
-"""The OpenAPI document tells the truth: it builds, its references resolve, its examples are what the models take."""
+"""The OpenAPI document is correct: it builds, its references resolve, and its examples fit the models."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_every_submission_route_tells_its_body_and_headers(document: dict[str, A
         if method == "post" and not path.startswith("/webhooks/"):
             assert operation["requestBody"]["content"]["application/json"]["schema"]["$ref"], path
             names = {parameter["name"] for parameter in operation["parameters"]}
-            # A GPU job is always answered later.
+            # GPU jobs are always asynchronous.
             assert names == {"Idempotency-Key", "X-Request-ID"} | ({"Prefer"} if path not in GPU_ROUTES else set())
 
 
@@ -127,5 +127,5 @@ async def test_every_request_example_is_served(http: httpx.AsyncClient, document
 
 
 def test_no_model_goes_by_two_names(document: dict[str, Any]) -> None:
-    """One used in requests and in results would, and then references to its own name would not resolve."""
+    """A model in both requests and results would get two names, and references to its own name would not resolve."""
     assert not [name for name in document["components"]["schemas"] if name.endswith(("-Input", "-Output"))]

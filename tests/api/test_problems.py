@@ -1,4 +1,4 @@
-"""Each exception is one problem, the same on every route."""
+"""Each exception becomes the same problem on every route."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests that wait for results: over real connections, for only those break and stream."""
+"""Requests that wait for results, over real connections, because only those disconnect and stream."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def service() -> FakeService:
 
 
 def _post_and_disconnect(url: str, path: str, service: FakeService, headers: str = "") -> None:
-    """Send a good request, and close the connection once the service has it."""
+    """Send a valid request, and disconnect once the service has it."""
     body = json.dumps(BODIES[path])
     address = urlsplit(url)
     with socket.create_connection((address.hostname, address.port)) as connection:
@@ -77,7 +77,7 @@ def test_a_stream_brings_each_result_when_it_is_ready(settings: ApiSettings, ser
         serve_in_thread(create_app(settings, service)) as url,
         httpx.stream("POST", f"{url}/execute/batch", json=items, headers=ACCEPT_NDJSON) as response,
     ):
-        assert response.status_code == 200  # before any result is there
+        assert response.status_code == 200  # before any result is ready
         lines = response.iter_lines()
         submitted = service.wait_for_submission()
         for index in (2, 0, 1):

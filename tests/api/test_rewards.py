@@ -1,4 +1,4 @@
-"""`/reward` and `/tasks`: rewards in the completions' order, null for our failures, and sets named by hash."""
+"""`/reward` and `/tasks`: rewards in the order of the completions, null on service failures, sets named by hash."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def wrap_in_fence(code: str) -> str:
 
 
 def judge(request: SubmissionRequest) -> dict[str, Any]:
-    """`# 1` passes one test, `# 2` both; `# ?` is our failure."""
+    """`# 1` passes one test, `# 2` passes both; for `# ?` the service fails."""
     assert isinstance(request, VerifyRequest)
     marker = request.code.rsplit("# ", 1)[-1].strip()
     passed = 0 if marker == "?" else int(marker)
@@ -63,7 +63,7 @@ async def test_rewards_are_in_the_order_of_the_completions_also_when_some_have_n
 
 
 async def test_syntax_errors_between_programs_do_not_move_rewards(http: httpx.AsyncClient) -> None:
-    """A released reward manager gives the rewards of such a group to the wrong completions."""
+    """A released reward manager assigns the rewards of this kind of group to the wrong completions."""
     completions = [wrap_in_fence("# 2"), "```python\n", wrap_in_fence("# 1"), "prose", wrap_in_fence("# 2")]
     assert await _request_rewards(http, completions, policy="x-coder") == [5.0, -2.0, 2.5, -2.0, 5.0]
 
@@ -104,7 +104,7 @@ async def test_an_idempotency_key_reaches_the_service(http: httpx.AsyncClient, s
 
 
 async def test_a_set_is_put_once_and_its_tasks_are_named(http: httpx.AsyncClient) -> None:
-    put = await http.put(f"/tasks/{SET_ID}", content=SET)  # no content type: as curl --data-binary has another
+    put = await http.put(f"/tasks/{SET_ID}", content=SET)  # no content type: curl --data-binary sends another one
     assert put.json() == {"id": SET_ID, "tasks": 1}
     assert (await http.get(f"/tasks/{SET_ID}")).json() == put.json()
     assert await _request_rewards(http, [wrap_in_fence("# 1")], tests=None, tasks=[f"{SET_ID}/double"]) == [0.5]

@@ -1,4 +1,4 @@
-"""Requests made from the OpenAPI document itself, good and bad: no failure of ours, no answer it does not tell of."""
+"""Valid and invalid requests generated from the OpenAPI document: no internal errors, no undocumented responses."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from sandbox.config import ApiSettings
 from tests.api.fake_service import FakeService
 from tests.api.threaded_server import serve_in_thread
 
-# Bad requests take long to make up, and there are fewer ways to answer them.
+# Invalid requests take long to generate, and lead to fewer kinds of responses.
 EXAMPLES_BY_MODE = {schemathesis.GenerationMode.POSITIVE: 5, schemathesis.GenerationMode.NEGATIVE: 2}
 STREAMING_PATH = "/live/events"
-# What the double behind the API cannot answer as the service does.
+# Cases in which the fake service cannot answer like the real one.
 UNSUPPORTED_PATHS = "^/(gpu|generate|train|evaluate|webhooks)"
 CHECKS = [
     "not_a_server_error",
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.timeout(240), pytest.mark.filterwarnings("ignore")]
 
 
 def accept_too_large() -> schemathesis.Config:
-    """Return a configuration in which 413 rejects a bad request too: some of them are larger than a body may be."""
+    """Return a configuration that also accepts 413 for an invalid request: some are larger than a body may be."""
     config = schemathesis.Config()
     rejection = config.projects.get_default().checks.negative_data_rejection
     rejection.expected_statuses = [*rejection.expected_statuses, "413"]
@@ -78,7 +78,7 @@ def test_every_answer_is_one_the_document_tells_of(
         try:
             ask()
             tried += 1
-        except Unsatisfiable:  # there is no bad request to a route that takes nothing
+        except Unsatisfiable:  # a route without input has no invalid request
             continue
         except (schemathesis.core.failures.FailureGroup, AssertionError) as error:
             faults.append(f"{operation.label}: {error}")

@@ -1,4 +1,4 @@
-"""What the four POST routes answer to requests that are good."""
+"""The responses of the four POST routes to valid requests."""
 
 from __future__ import annotations
 
@@ -83,9 +83,9 @@ async def test_every_field_of_an_execute_request_reaches_the_service(
 async def test_a_batchs_results_come_in_the_order_of_its_items(http: httpx.AsyncClient, path: str, number: int) -> None:
     items = [{**BODIES[path]["items"][0], "code": f"print({index})"} for index in range(number)]
     response = await http.post(path, json={"items": items})
-    told = [json.dumps(result) for result in response.json()["results"]]
-    assert len(told) == number
-    assert all(f"print({index})" in text for index, text in enumerate(told))
+    texts = [json.dumps(result) for result in response.json()["results"]]
+    assert len(texts) == number
+    assert all(f"print({index})" in text for index, text in enumerate(texts))
 
 
 @every_batch_route

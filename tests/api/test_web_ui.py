@@ -1,4 +1,4 @@
-"""The page's files: all there, nothing from elsewhere, nothing that could turn text into markup."""
+"""The page's files are complete, load nothing external, and contain nothing that could turn text into markup."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from sandbox.api.routes import web_ui
 
 SCRIPTS = sorted(web_ui.FOLDER.glob("*.js"))
-# Whatever makes markup or code out of text, or starts a request that the policy does not see.
+# Everything that turns text into markup or code, or starts requests outside the policy.
 DANGEROUS = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|srcdoc|setHTML|DOMParser"
 
 

@@ -1,4 +1,4 @@
-"""The API on a real port of loopback, for what only a real connection shows."""
+"""The API on a real loopback port, for tests that need a real connection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 @contextmanager
 def serve_in_thread(app: ASGIApp, protocol: type[asyncio.Protocol] | None = None, port: int = 0) -> Iterator[str]:
-    """The URL of `app`, served by a thread of this process; `http` is another protocol than uvicorn's own."""
+    """Serve `app` from a thread of this process and yield its URL. `http` replaces uvicorn's own protocol."""
     config = uvicorn.Config(
         app,
         host="127.0.0.1",

@@ -1,4 +1,4 @@
-"""An API before a service double whose results are written by the test, by the code of the program, or a real one."""
+"""APIs for dialect tests, with results scripted by the test, results chosen by the program, or a real service."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from sandbox.schema.vote import VoteRequest
 from sandbox.service import Service, SubmissionRequest
 from tests.api.fake_service import FakeService
 
-# How the imports begin that graders put before a Python program, in a line of their own.
+# The first words of the imports that graders put before a Python program, on a line of their own.
 GRADER_IMPORTS = ("from string import *", "import math, re")
 USAGE = {"cpu_time_s": 0.01, "wall_time_s": 0.02, "memory_mb": 9.0}
 
 
 class ScriptedResults:
-    """What programs come to: by code, an execute result's fields, or a verify result's verdicts."""
+    """Results of programs by their code: the fields of an execute result, or the verdicts of a verify result."""
 
     def __init__(self) -> None:
         self.runs: dict[str, dict[str, Any]] = {}
@@ -69,7 +69,7 @@ async def http(service: FakeService, tmp_path: Path) -> AsyncIterator[httpx.Asyn
 
 @pytest.fixture
 async def live_http(live_service: Service, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """The dialects before a real service."""
+    """The dialects with a real service."""
     app = create_app(ApiSettings(home=tmp_path), live_service)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://api/dialects", timeout=60) as client:
@@ -77,7 +77,7 @@ async def live_http(live_service: Service, tmp_path: Path) -> AsyncIterator[http
 
 
 async def post(http: httpx.AsyncClient, path: str, body: dict[str, Any]) -> Any:
-    """What a dialect answers to a body that it takes."""
+    """Post a valid body to a dialect and return the response."""
     response = await http.post(path, json=body)
     assert response.status_code in {200, 201}, response.text
     return response.json()

@@ -29,7 +29,7 @@ async def test_a_submission_is_judged(http: httpx.AsyncClient) -> None:
 async def test_a_batch_is_in_order_and_each_program_is_one_submission(
     http: httpx.AsyncClient, service: FakeService, script: ScriptedResults, path: str
 ) -> None:
-    """X-Coder posts 16 responses on 10 tests each; a judge that compiles once a test compiles ten times too often."""
+    """X-Coder posts 16 responses with 10 tests each. Compiling once per test would compile ten times too often."""
     script.verdicts = {"a": ["accepted", "wrong_answer"], "b": ["runtime_error", "accepted"]}
     submissions = [{**JUDGE, "solution": code, "input": given} for given in "12" for code in "ab"]
     answer = (await http.post(ROOT + path, json=_build_batch(*submissions))).json()

@@ -1,4 +1,4 @@
-"""Every dialect before a real service: what its peer gets wrong is right here."""
+"""Every dialect with a real service, which is right where its peer is wrong."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def _run_code(http: httpx.AsyncClient, code: str, **fields: Any) -> dict[s
 
 @pytest.mark.parametrize("characters", [200_000, 3_000_000])
 async def test_much_output_is_no_timeout_and_is_not_cut(http: httpx.AsyncClient, characters: int) -> None:
-    """The peer reads the pipe after the exit: 200 KB are a timeout there, and past 1 MiB output is cut in silence."""
+    """The peer reads the pipe after the exit: 200 KB become a timeout, and output past 1 MiB is cut silently."""
     answer = await _run_code(http, f"print('x' * {characters})")
     assert answer["status"] == "Success"
     assert answer["run_result"]["stdout"] == "x" * characters + "\n"
@@ -47,7 +47,7 @@ async def test_a_program_without_end_is_a_timeout(http: httpx.AsyncClient) -> No
 
 
 async def test_an_alarm_that_is_switched_off_ends_no_time_limit(http: httpx.AsyncClient) -> None:
-    """code-judge's limit is an alarm in the program's own process."""
+    """code-judge implements its limit as an alarm in the program's own process."""
     body = {"type": "python", "solution": "import signal\nsignal.alarm(0)\nwhile True: pass", "expected_output": ""}
     answer = await post(http, "/code_judge/judge", body)
     assert (answer["success"], answer["run_success"], answer["reason"]) == (False, False, "worker_timeout")
@@ -89,7 +89,7 @@ async def test_submissions_are_judged(
 
 
 async def test_piston_runs_more_than_a_thousand_characters_of_output(http: httpx.AsyncClient) -> None:
-    """The peer kills a program for more than 1,024 of them."""
+    """The peer kills a program that prints more than 1,024 characters."""
     files = [{"content": "import beside\nprint(beside.text)"}, {"name": "beside.py", "content": "text = 'x' * 5000"}]
     body = {"language": "python", "version": "*", "files": files, "run_timeout": 20_000, "run_cpu_time": 3_000}
     run = (await post(http, "/piston/api/v2/execute", body))["run"]

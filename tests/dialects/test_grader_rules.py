@@ -1,6 +1,6 @@
 """The rules of each peer's own grader, as the migration guide lists them, on a real service.
 
-Each case is a submission and whether the peer accepts it, or, where the guide says so, what is decided here instead.
+Each case is a submission and whether the peer accepts it, or the decision of this service if the guide says it differs.
 """
 
 from __future__ import annotations

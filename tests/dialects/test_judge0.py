@@ -1,4 +1,4 @@
-"""Judge0: create, wait, look again, batches, and what its SDK asks first."""
+"""Judge0: submit, wait, poll, batches, and the requests that its SDK makes first."""
 
 from __future__ import annotations
 

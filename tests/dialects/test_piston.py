@@ -1,4 +1,4 @@
-"""Piston v2: stages as Piston tells them."""
+"""Piston v2: stages in Piston's format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The peers' own clients, unmodified, from the package index: only the URL is ours."""
+"""The peers' own unmodified clients from the package index; only the URL is changed."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def python() -> Path:
-    """An interpreter of its own that has the clients, kept from one session to the next."""
+    """A Python interpreter with the clients installed, kept between test sessions."""
     try:
         return ensure_python(CLIENTS)
     except CannotInstall as error:

@@ -1,4 +1,4 @@
-"""SandboxFusion's paths: requests and answers as its clients send and read them."""
+"""SandboxFusion's paths: requests and responses as its clients send and read them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.api.threaded_server import serve_in_thread
 from tests.dialects.conftest import ScriptedResults
 
 ROOT = "/dialects/sandbox_fusion"
-# As verl's client sends it.
+# In the format of verl's client.
 RUN_CODE_BODY = {
     "compile_timeout": 10,
     "run_timeout": 10,

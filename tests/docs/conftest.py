@@ -1,4 +1,4 @@
-"""A service as a user has it: started and stopped by the command line, on a home and a port of its own."""
+"""A service for the examples, started and stopped from the command line like a user's, with its own home and port."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SANDBOX_SCRIPT = f'#!/bin/sh\nexec "{sys.executable}" -m sandbox "$@"\n'
 
 @dataclass(frozen=True, slots=True)
 class RunningService:
-    """A service that runs, and the environment in which `sandbox` and `python3` are what a user has."""
+    """A running service, and an environment in which `sandbox` and `python3` are the user's commands."""
 
     url: str
     environment: Mapping[str, str]

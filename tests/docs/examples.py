@@ -1,4 +1,4 @@
-"""The examples in Markdown pages: a block of sh or Python, and right after it the output it must have."""
+"""The examples in Markdown pages: a block of sh or Python, followed by its expected output."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 
-# What is another in every run.
+# Values that differ in every run.
 VOLATILE_KEYS = {"id", "cpu_time_s", "wall_time_s", "memory_mb", "queue_time_s", "run_time_s"}
 RUN_LANGUAGES = {"sh", "python"}
 OUTPUT_LANGUAGES = {"text", "json"}
@@ -25,7 +25,7 @@ class Example:
 
 
 def read_examples(page: Path) -> list[Example]:
-    """In order; a block without an output after it is not run."""
+    """Return the examples in order. A block without an output after it is not run."""
     tokens = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
     return [
         Example(code.info, code.content, output.content, code.map[0] + 1 if code.map else 0)
@@ -35,7 +35,7 @@ def read_examples(page: Path) -> list[Example]:
 
 
 def normalize_output(output: str) -> Any:
-    """JSON, or a line of it each, without what is volatile; else the text."""
+    """Parse output as JSON or JSON lines and remove volatile fields; return any other text unchanged."""
     for documents in ([output], output.splitlines()):
         try:
             return [_mask_volatile(json.loads(document)) for document in documents]

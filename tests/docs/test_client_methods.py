@@ -1,4 +1,4 @@
-"""No method of the client that the guide does not show."""
+"""The guide shows every method of the client."""
 
 from __future__ import annotations
 

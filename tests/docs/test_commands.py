@@ -1,4 +1,4 @@
-"""Every `sandbox` command that docs, messages and runbooks quote is one that the command line takes."""
+"""Every `sandbox` command in docs, messages and runbooks is valid on the command line."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ SETTINGS = {
     for kind in (UpSettings, GpuSettings, WebhookSettings, ClientSettings)
     for name in kind.model_fields
 }
-# Read by this repository's own tests and tools.
+# Variables that only tests and tools of this repository read.
 TEST_ONLY_SETTINGS = re.compile(r"SANDBOX_(TEST_\w+|IMAGE|GPU_IMAGE|WORKER_HOME|ENGINE_UID|LISTEN)$")
 
 
 def find_commands(text: str) -> Iterator[str]:
-    """The commands in a text: lines of code and what stands in backticks."""
+    """Return the commands in a text: lines of code, and text in backticks."""
     for found in COMMAND.finditer(text):
         yield found.group().strip()
 
@@ -47,7 +47,7 @@ def find_in_page(page: Path) -> Iterator[str]:
 
 
 def find_in_source(path: Path) -> Iterator[str]:
-    """The commands in backticks in a module's strings, help texts and docstrings."""
+    """Return the commands in backticks in a module's strings, help texts and docstrings."""
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             for content in re.findall(r"`(sandbox [a-z][^`]*)`", node.value):
@@ -55,7 +55,7 @@ def find_in_source(path: Path) -> Iterator[str]:
 
 
 def collect_commands() -> dict[str, str]:
-    """Every quoted command, and where it is quoted first."""
+    """Return every quoted command and the first place that quotes it."""
     found: dict[str, str] = {}
     for page in PAGES:
         for command in find_in_page(page):
@@ -75,13 +75,13 @@ def load_root_command() -> Any:
 
 
 def find_usage_error(arguments: list[str]) -> str:
-    """What the command line would say of these words, leaving aside whether files exist and numbers are numbers."""
+    """Return the command line's usage error for these words. Ignores missing files and placeholders for numbers."""
     command, path = load_root_command(), "sandbox"
     while hasattr(command, "commands"):
         if not arguments or arguments[0].startswith("-"):
             return ""
         name, *arguments = arguments
-        if name == "COMMAND":  # stands for any
+        if name == "COMMAND":  # a placeholder for any command
             return ""
         if name not in command.commands:
             return f"{path} has no command {name!r}"
@@ -115,5 +115,5 @@ def test_a_setting_that_a_page_names_is_one(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_no_page_tells_to_install_what_is_not_published(page: Path) -> None:
-    """On the package index the name `sandbox` belongs to another project, and ours is not there."""
+    """On the package index, the name `sandbox` belongs to another project, and this one is not published."""
     assert not re.search(r"pip install ['\"]?(verdict-)?sandbox\b", page.read_text(encoding="utf-8"))

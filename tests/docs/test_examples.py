@@ -1,4 +1,4 @@
-"""The examples in the README and the guide do what the text says, against a real service."""
+"""The examples in the README and the guide work as described, with a real service."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_readme_shows_curl_and_python() -> None:
 
 
 def _find_missing_tool(example: Example) -> str:
-    """The first tool that a shell example needs and this machine lacks."""
+    """Return the first tool that a shell example needs and this machine lacks."""
     wanted = [tool for tool in TOOLS if tool in example.source and example.language == "sh"]
     return next((tool for tool in wanted if shutil.which(tool) is None), "")
 

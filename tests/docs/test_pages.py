@@ -1,4 +1,4 @@
-"""The guide hangs together: links lead somewhere, the index names every page, the README every room."""
+"""The guide is consistent: links resolve, the index lists every page, and the README lists every package."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def find_links(page: Path) -> list[str]:
     return [target for target in targets if not re.match(r"[a-z]+:", target)]
 
 
-@cache  # the REST page has hundreds of links into itself
+@cache  # the REST page has hundreds of links to itself
 def find_anchors(page: Path) -> set[str]:
     tokens = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
     pairs = pairwise(tokens)
@@ -49,7 +49,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 def test_links_of_the_guide_stay_in_the_guide() -> None:
-    """What is served at /guide has nothing beside it."""
+    """Pages at /guide can only link to other pages of the guide."""
     for page in DOCS.rglob("*.md"):
         for target in find_links(page):
             assert (page.parent / target.partition("#")[0]).resolve().is_relative_to(DOCS), f"{page.name}: {target}"
@@ -89,7 +89,7 @@ def test_the_limits_page_has_every_limit_its_default_and_its_most() -> None:
 
 
 def _list_files(folder: Path) -> list[str]:
-    """What is in folders below `folder`, by git where there is one: a build's leavings are no room."""
+    """Return the files below `folder`, from git if available, so that build artifacts do not count."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "."],
         cwd=folder, capture_output=True, text=True, check=False,

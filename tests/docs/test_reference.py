@@ -1,4 +1,4 @@
-"""The reference pages are what the code says now, and nothing that can be used is missing from them."""
+"""The reference pages match the code, and omit nothing that users can use."""
 
 from __future__ import annotations
 

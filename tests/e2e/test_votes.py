@@ -174,6 +174,6 @@ def test_bad_problems_and_a_foreign_result_file_end_it_before_any_vote(url: str,
     problems.write_text(json.dumps(make_problem(0)) + "\n", encoding="utf-8")
     out.write_text('{"line": 1, "problem": "of somebody else"}\n', encoding="utf-8")
     foreign = start_vote(url, problems, "--out", out)
-    assert "holds the results of another input" in foreign.communicate(timeout=COMMAND_TIMEOUT_S)[1]
+    assert "contains the results of another input" in foreign.communicate(timeout=COMMAND_TIMEOUT_S)[1]
     assert foreign.returncode == 2
     assert out.read_text().count("somebody") == 1

@@ -1,4 +1,4 @@
-"""An OpenTelemetry collector: takes spans over OTLP/HTTP as any real one does, and keeps them."""
+"""An OpenTelemetry collector for tests, which receives spans over OTLP/HTTP and keeps them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class ReceivedSpan:
-    """One span; times in nanoseconds since the epoch."""
+    """One span. Times are nanoseconds since the epoch."""
 
     name: str
     service: str
@@ -31,7 +31,7 @@ class ReceivedSpan:
 
 @dataclass
 class Collector:
-    """`url` is what SANDBOX_OTLP_ENDPOINT is set to."""
+    """A collector. Set SANDBOX_OTLP_ENDPOINT to its `url`."""
 
     url: str = ""
     spans: list[ReceivedSpan] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Collector:
     def wait_for_trace(
         self, trace_id: str, is_complete: Callable[[Sequence[ReceivedSpan]], bool]
     ) -> list[ReceivedSpan]:
-        """The spans of a trace, once there are `enough`; in the order in which they began."""
+        """Return the spans of a trace, in the order of their start, once there are `enough`."""
         deadline = time.monotonic() + TIMEOUT_S
         while True:
             found = sorted(

@@ -1,4 +1,4 @@
-"""One service for all tests here: with logs in files, a collector of its traces, and everything small."""
+"""One small service for all tests here, with log files and a collector for its traces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.monitoring.observed_service import SETTINGS, run_service
 
 @dataclass(frozen=True, slots=True)
 class ObservedService:
-    """A service that runs, and where its traces go."""
+    """A running service, and the collector of its traces."""
 
     url: str
     home: Path

@@ -1,4 +1,4 @@
-"""A whole service under a load in which everything happens once, and a real Prometheus that watches it."""
+"""A complete service under a load in which everything happens at least once, and a real Prometheus that scrapes it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ RIGHT = "print(sum(map(int, input().split())))"
 WRONG = "print(0)"
 NUMPY = "import numpy\nprint(numpy.array(input().split(), dtype=int).sum())"
 CPP = "#include <iostream>\nint main() { int a, b; std::cin >> a >> b; std::cout << a + b; }"
-HEARTBEAT_WITHIN_S = 5.0  # a heartbeat tells what runs
+HEARTBEAT_WITHIN_S = 5.0  # a heartbeat reports the running item
 SLEEPING = "import time\ntime.sleep(6)\nprint(5)"
 TESTS = [{"stdin": "2 3", "expected": "5"}, {"stdin": "4 5", "expected": "9"}]
 VLLM = """# TYPE vllm:num_requests_running gauge
@@ -60,7 +60,7 @@ vllm:generation_tokens_total{{model_name="m"}} {generated}
 
 @contextmanager
 def run_service(home: Path, **settings: str) -> Iterator[str]:
-    """The URL of a service with all its processes, as `sandbox up` starts them."""
+    """Run a service with all its processes, started as by `sandbox up`, and yield its URL."""
     port = find_free_port()
     (home / "log").mkdir()
     command = [sys.executable, "-m", "sandbox", "up", "--port", str(port), "--log-to-files"]
@@ -81,7 +81,7 @@ def run_service(home: Path, **settings: str) -> Iterator[str]:
 
 @contextmanager
 def run_receiver() -> Iterator[str]:
-    """Takes webhooks at /good, and at /gone says that it never will."""
+    """Run a webhook receiver that accepts webhooks at /good and rejects them for good at /gone."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -103,7 +103,7 @@ def run_receiver() -> Iterator[str]:
 
 
 class Prometheus:
-    """A Prometheus of the test's own, with the configuration that is shipped, but for the addresses and the pace."""
+    """A Prometheus for the test. It has the shipped configuration, except for addresses and intervals."""
 
     def __init__(self, folder: Path, target: str) -> None:
         self._folder = folder
@@ -141,7 +141,7 @@ class Prometheus:
             process.wait(30)
 
     def query_values(self, query: str) -> list[float]:
-        """The values of an instant query now. Raises AssertionError for one that Prometheus does not understand."""
+        """Return the current values of an instant query. Raises AssertionError if Prometheus rejects it."""
         answer = httpx.get(f"{self._url}/api/v1/query", params={"query": query}, timeout=30, trust_env=False).json()
         assert answer["status"] == "success", f"{query}: {answer.get('error')}"
         return [float(one["value"][1]) for one in answer["data"]["result"]]
@@ -152,7 +152,7 @@ class Prometheus:
 
 
 class Load:
-    """Everything that the panels show, made to happen again and again until it is stopped."""
+    """A load that repeatedly causes everything that the panels show, until it is stopped."""
 
     def __init__(self, url: str, home: Path, receiver_url: str) -> None:
         self._url = url
@@ -168,7 +168,7 @@ class Load:
         self._registry.close()
 
     def run_round(self) -> None:
-        """One of each."""
+        """Cause everything once."""
         self._rounds += 1
         for code in (RIGHT, WRONG, NUMPY):
             self._post("/verify", {"language": "python", "code": code, "tests": TESTS})
@@ -186,7 +186,7 @@ class Load:
         self._record_gpu_metrics()
 
     def break_box(self) -> None:
-        """A box ends in the middle of a run; the run is done again in another, and the client sees nothing of it."""
+        """End a box in the middle of a run. The run is retried in another box, and the client does not notice."""
         responses: list[httpx.Response] = []
         slow = {"language": "python", "code": SLEEPING, "tests": [{"expected": "5"}]}
         waiting = threading.Thread(target=lambda: responses.append(self._post("/verify", slow)))
@@ -198,7 +198,7 @@ class Load:
         try:
             labelled = {"label": f"{HOME_LABEL}={self._home}"}
             for box in engine.containers.list(filters=labelled, ignore_removed=True):
-                with suppress(APIError):  # it ended by itself meanwhile
+                with suppress(APIError):  # it may have ended by itself
                     box.kill()
         finally:
             engine.close()
@@ -215,7 +215,7 @@ class Load:
         self._http.delete(later.headers["Location"])
 
     def _record_gpu_metrics(self) -> None:
-        """What a GPU worker hands to its meters, for there is no GPU here."""
+        """Record what a GPU worker would record, because there is no GPU here."""
         numbers = VLLM.format(prompt=100 * self._rounds, generated=1_000 * self._rounds)
         progress = Progress(step=self._rounds, total=100, loss=1.5, reward=0.4, pass_rate=0.25, tokens_per_s=900.0)
         self._gpu_metrics.record_start("train_grpo")

@@ -1,4 +1,4 @@
-"""Every line about a submission carries its ids, from the client's header to the box and back."""
+"""Every log line about a submission carries its ids, from the client's header to the box and back."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ BATCH = {
 
 
 def run_logs_command(observed: ObservedService, *words: str, stdin: str = "") -> Result:
-    """`sandbox logs`, in this process: it starts faster."""
+    """Run `sandbox logs` in this process, which starts faster."""
     return CliRunner().invoke(app, ["logs", *words], input=stdin, env={"SANDBOX_HOME": str(observed.home)})
 
 
 def wait_for_lines(observed: ObservedService, an_id: str) -> list[dict[str, Any]]:
-    """As soon as the line is there that is written behind the answer."""
+    """Wait for the line that is written after the response."""
     deadline = time.monotonic() + TIMEOUT_S
     while True:
         shown = run_logs_command(observed, an_id, "--json")
-        if '"answered"' in shown.stdout:
+        if '"request finished"' in shown.stdout:
             return [json.loads(line) for line in shown.stdout.splitlines()]
         assert time.monotonic() < deadline, shown.output
         time.sleep(0.1)
@@ -45,7 +45,7 @@ def test_a_clients_id_leads_to_every_line_of_its_submission(observed: ObservedSe
     submission = ids[0].partition(".")[0]
 
     lines = wait_for_lines(observed, "train-step-7")
-    assert [line["message"] for line in lines] == ["accepted", "judged", "judged", "answered"]
+    assert [line["message"] for line in lines] == ["accepted", "judged", "judged", "request finished"]
     assert {line["request"] for line in lines} == {"train-step-7"}
     assert {line["submission"] for line in lines[:3]} == {submission}
     assert {line["lane"] for line in lines[:3]} == {"bulk"}
@@ -68,7 +68,7 @@ def test_lines_are_told_so_that_a_person_can_read_them(observed: ObservedService
 
 
 def test_other_logs_can_be_given(observed: ObservedService) -> None:
-    """As those of another host's journal."""
+    """For example from another host's journal."""
     line = {"time": "2026-01-01T00:00:00.000Z", "message": "judged", "submission": "elsewhere", "verdict": "accepted"}
     shown = run_logs_command(observed, "elsewhere", "--file", "-", stdin=f"no json\n{json.dumps(line)}\n")
     assert "verdict=accepted" in shown.stdout
@@ -100,7 +100,7 @@ def test_jobs_lists_what_was_kept_and_tells_one_in_full(observed: ObservedServic
 def test_top_shows_what_goes_on(observed: ObservedService) -> None:
     httpx.post(f"{observed.url}/verify/batch", json=BATCH, timeout=60, trust_env=False)
     deadline = time.monotonic() + TIMEOUT_S
-    while time.monotonic() < deadline:  # what ended is told a few times a second
+    while time.monotonic() < deadline:  # results reach the live view a few times per second
         shown = CliRunner().invoke(app, ["top", "--once", "--url", observed.url], env={"COLUMNS": "80"})
         if "wrong_answer" in shown.stdout:
             break

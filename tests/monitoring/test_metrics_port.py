@@ -1,4 +1,4 @@
-"""Metrics on a port of their own: Prometheus reads them without an API key, and KEDA scales by them."""
+"""Metrics on a separate port: Prometheus reads them without an API key, and KEDA scales by them."""
 
 from __future__ import annotations
 

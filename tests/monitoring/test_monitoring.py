@@ -1,4 +1,4 @@
-"""Dashboards and alerts are what the code says, and each of their queries is answered by a Prometheus under load."""
+"""Dashboards and alerts match the code, and a Prometheus under load answers each of their queries."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.conftest import skip_or_fail
 from tests.monitoring.conftest import ObservedService
 from tests.monitoring.observed_service import Load, Prometheus, run_receiver
 
-pytestmark = pytest.mark.timeout(300)  # the first test of a service that is watched waits for it to start
+pytestmark = pytest.mark.timeout(300)  # the first test waits for the observed service to start
 
 WATCHED_S = 8.0
 WINDOW = "20s"
@@ -112,7 +112,7 @@ def test_prometheus_puts_the_services_address_into_the_link(
 
 @pytest.fixture(scope="module")
 def watched(observed: ObservedService) -> Iterator[Prometheus]:
-    """A Prometheus that has watched a service at work for a while."""
+    """A Prometheus that has observed a busy service for a while."""
     if shutil.which("prometheus") is None:
         skip_or_fail("no prometheus here: apt-get install prometheus")
     with (

@@ -1,4 +1,4 @@
-"""One trace shows a submission's whole way; without a collector nothing of it is there, not even imported."""
+"""One trace shows a submission's complete path. Without a collector, OpenTelemetry is not even imported."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_trace_that_its_client_does_not_record_is_not_recorded_here(observed: 
 
 
 def test_nothing_is_imported_for_traces_without_a_collector() -> None:
-    """redis-py imports OpenTelemetry's metrics by itself where they are installed; that is its own affair."""
+    """redis-py imports OpenTelemetry's metrics by itself if they are installed; that does not count."""
     code = """
 import sys
 from sandbox.api.app import create_app

@@ -1,4 +1,4 @@
-"""The Redis that `sandbox up` owns, for real: what it has answered outlives it, and nobody else reaches it."""
+"""A real embedded Redis: acknowledged writes survive it, and no other user can reach it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def client(tmp_path: Path) -> Iterator[Redis]:
 def test_what_it_has_answered_survives_kill_9(tmp_path: Path, client: Redis) -> None:
     with run_server(tmp_path) as server:
         client.set("job", "accepted")
-        time.sleep(1.2)  # the log goes to disk every second
+        time.sleep(1.2)  # the log is synced to disk every second
         server.kill()
         server.wait()
         assert not embedded_redis.is_answering(build_url(tmp_path))
@@ -69,7 +69,7 @@ def test_it_never_writes_snapshots_and_logs_every_second(tmp_path: Path, client:
 
 
 def test_a_folder_too_long_for_a_socket_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(QueueUnavailable, match="shorter folder in SANDBOX_HOME"):
+    with pytest.raises(QueueUnavailable, match="set SANDBOX_HOME to a shorter path"):
         embedded_redis.build_command(tmp_path / ("x" * 100))
 
 

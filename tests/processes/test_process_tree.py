@@ -1,4 +1,4 @@
-"""The supervised tree, with small stand-ins for its children."""
+"""The supervised tree, with shell scripts as its children."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 20.0
-# Reads its children as JSON; one with a file to `await` answers once the file is there.
+# Reads its children as JSON; a child with a file in `await` is ready once that file exists.
 PARENT_SCRIPT = """
 import json, sys
 from pathlib import Path
@@ -34,7 +34,7 @@ ProcessTree(children).run()
 
 
 class TreeProcess:
-    """A tree in a process of its own, and the pids its children have told."""
+    """A tree in a separate process, and the pids that its children have reported."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -54,12 +54,12 @@ class TreeProcess:
         )
 
     def build_child(self, name: str, script: str = "exec sleep 1000", **more: Any) -> dict[str, Any]:
-        """A shell script that first tells its pid, and may tell more to "$TOLD"."""
+        """Build a shell script that reports its pid first, and may append more to "$TOLD"."""
         path = self.folder / name
         return {"name": name, "command": ["sh", "-c", f"TOLD={path}; echo $$ >>$TOLD; {script}"], **more}
 
     def wait_for_numbers(self, name: str, number: int = 1) -> list[int]:
-        """The first numbers a child tells, once it has told so many."""
+        """Wait until a child has reported this many numbers, and return them."""
         path = self.folder / name
 
         def read_numbers() -> list[int]:
@@ -69,7 +69,7 @@ class TreeProcess:
         return read_numbers()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> list[dict[str, Any]]:
-        """The lines it has logged by its end."""
+        """Stop the tree and return its log lines."""
         self.process.send_signal(number)
         return self.read_log_lines()
 
@@ -98,7 +98,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
+    """Return True if a process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -113,13 +113,13 @@ def test_a_child_that_dies_is_started_again_and_its_end_logged(tree: TreeProcess
     assert second != first
     assert is_running(second)
     assert len(tree.wait_for_numbers("api")) == 1
-    ends = [line for line in tree.stop() if line["message"] == "worker-0 ended, starting it again"]
+    ends = [line for line in tree.stop() if line["message"] == "worker-0 ended, restarting it"]
     assert [line["reason"] for line in ends] == ["killed by SIGKILL"]
 
 
 def test_a_child_that_keeps_dying_is_started_ever_more_rarely(tree: TreeProcess) -> None:
     tree.start(tree.build_child("worker-0", "exit 7"))
-    tree.wait_for_numbers("worker-0", 4)  # by then the third end is logged
+    tree.wait_for_numbers("worker-0", 4)  # the third end is logged by then
     ends = [line for line in tree.stop() if line["message"].startswith("worker-0 ended")]
     assert [line["pause_s"] for line in ends[:3]] == [0.5, 1.0, 2.0]
     assert ends[0]["reason"] == "exit code 7"
@@ -133,7 +133,7 @@ def test_a_signal_stops_all_in_reverse(tree: TreeProcess, number: signal.Signals
     children = [tree.build_child(name, leave.replace("$0", name.partition("-")[0])) for name in names]
     tree.start(*children)
     pids = [pid for name in names for pid in tree.wait_for_numbers(name)]
-    time.sleep(0.2)  # until their traps are set
+    time.sleep(0.2)  # until the children have set their traps
     tree.stop(number)
     assert tree.process.returncode == 0
     assert order.read_text().split() == ["api", "worker", "worker", "redis"]
@@ -144,7 +144,7 @@ def test_a_child_that_will_not_stop_is_killed_in_time(tree: TreeProcess) -> None
     tree.start(tree.build_child("api", "trap '' TERM; echo 1 >>$TOLD; while :; do sleep 1; done", stop_timeout_s=0.5))
     pid = tree.wait_for_numbers("api", 2)[0]
     started = time.monotonic()
-    assert "api does not stop, killed" in [line["message"] for line in tree.stop()]
+    assert "api did not stop, killing it" in [line["message"] for line in tree.stop()]
     assert time.monotonic() - started < 5
     assert not is_running(pid)
 
@@ -198,7 +198,7 @@ def test_one_that_ends_before_it_answers_ends_the_tree_with_its_last_words(tree:
     tree.start(tree.build_child("worker-0"), child)
     _, errors = tree.process.communicate(timeout=TIMEOUT_S)
     assert tree.process.returncode == 1
-    assert "redis does not start: exit code 3" in errors
+    assert "redis failed to start: exit code 3" in errors
     assert "no space left" in errors
     assert not any(map(is_running, tree.wait_for_numbers("worker-0")))
 

@@ -1,4 +1,4 @@
-"""`sandbox up` and `sandbox down`: one tree a home folder, and nothing left of it."""
+"""`sandbox up` and `sandbox down`: one tree per home directory, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ with lock_state_dir(Path(sys.argv[1])):
 
 @pytest.fixture
 def own_home() -> Iterator[Path]:
-    """A home of the test's own; short, for a socket's path has at most 107 bytes."""
+    """A home directory for the test. It is short, because a socket's path has at most 107 bytes."""
     with tempfile.TemporaryDirectory(prefix="sandbox-up-") as folder:
         yield Path(folder)
 
 
 @pytest.fixture
 def owner(own_home: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that owns the home."""
+    """Another process that owns the home directory."""
     command = [sys.executable, "-c", OWNER_SCRIPT, str(own_home)]
     process = subprocess.Popen(command, env=build_environment(own_home), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -92,7 +92,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def find_processes(home: Path) -> list[int]:
-    """Processes that were started with this home in their environment."""
+    """Return the processes that have this home directory in their environment."""
     found = []
     for entry in Path("/proc").iterdir():
         try:
@@ -130,9 +130,9 @@ def test_looking_does_not_disturb_an_owner_to_be(own_home: Path) -> None:
 def test_an_owner_that_is_not_the_process_of_that_number_here_is_never_signalled(
     own_home: Path, owner: subprocess.Popen[str]
 ) -> None:
-    """As when it runs in another container, where the number is another process's."""
+    """This happens if the owner runs in another container, where the same pid is another process."""
     get_pid_file(own_home).write_text(f"{owner.pid} 1")
-    with pytest.raises(LifecycleError, match="cannot see it"):
+    with pytest.raises(LifecycleError, match="not visible"):
         up.stop(UpSettings(home=own_home, engine="local"))
     assert owner.poll() is None
 
@@ -203,7 +203,7 @@ def test_a_port_that_is_taken_is_said_at_once(own_home: Path, words: list[str]) 
     with socket.create_server(("127.0.0.1", 0)) as server:
         done = run_sandbox(own_home, *words, "--port", str(server.getsockname()[1]), SANDBOX_ENGINE="local")
     assert done.returncode == 1
-    assert "Address already in use; name another with --port or SANDBOX_PORT" in done.stderr
+    assert "Address already in use; choose another port with --port or SANDBOX_PORT" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -237,7 +237,7 @@ def test_the_local_engine_is_loud_about_missing_walls(own_home: Path, monkeypatc
     monkeypatch.setattr(up, "list_local_isolation_gaps", lambda: ["no network namespace"])
     lines: list[str] = []
     up.prepare_engine(UpSettings(home=own_home, engine="local"), lines.append)
-    assert lines == ["!!! LOCAL ENGINE, MISSING WALL: no network namespace"]
+    assert lines == ["!!! LOCAL ENGINE, MISSING ISOLATION: no network namespace"]
 
 
 def test_an_installation_without_the_local_engine_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,7 +253,7 @@ def test_slots_have_as_many_api_processes_as_keep_them_busy(slots: int, processe
 
 @pytest.mark.slow
 def test_from_up_to_down(docker_client: docker.DockerClient, images: dict[str, str], own_home: Path) -> None:
-    """Detached, with real boxes: it is ready, runs a program, and leaves nothing, also after kill -9 of its parent."""
+    """Detached, with real boxes: it becomes ready, runs a program, and leaves nothing, even after kill -9."""
     assert images
     port = find_free_port()
     try:

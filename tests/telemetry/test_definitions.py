@@ -1,4 +1,4 @@
-"""Every metric is declared once, named by Prometheus' conventions, and exposed by that very name."""
+"""Every metric is defined once, follows Prometheus' naming conventions, and is exposed under its name."""
 
 from __future__ import annotations
 

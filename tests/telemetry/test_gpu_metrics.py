@@ -1,4 +1,4 @@
-"""What GPU jobs and their generation servers report comes out as metrics."""
+"""Reports of GPU jobs and of their generation servers become metrics."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_jobs_progress_and_where_its_time_went_are_told(registry: MetricsRegis
 
 
 def test_what_running_servers_say_is_read_from_them(registry: MetricsRegistry) -> None:
-    """A server that does not answer says nothing, and holds nobody up."""
+    """A server that does not answer reports nothing, and delays nothing."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -1,4 +1,4 @@
-"""Log lines are JSON, one a line, with the ids of what is being served."""
+"""Log lines are JSON, one object per line, with the ids of the request in progress."""
 
 from __future__ import annotations
 

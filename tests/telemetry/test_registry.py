@@ -1,4 +1,4 @@
-"""What several processes count is one answer to a scrape and outlasts them; what the dead were doing does not."""
+"""A scrape sums the counts of several processes, even dead ones, but ignores the gauges of dead ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ sys.stdin.read()
 
 @contextmanager
 def run_counting_process(folder: Path, role: str) -> Iterator[subprocess.Popen[str]]:
-    """Another process that has counted, and lives on."""
+    """Start another process that counts and keeps running."""
     command = [sys.executable, "-c", PROCESS, str(folder), role]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     started = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -50,7 +50,7 @@ def run_counting_process(folder: Path, role: str) -> Iterator[subprocess.Popen[s
 
 
 def read_value(folder: Path, series: str) -> float | None:
-    """What a scrape says of one series."""
+    """Return the value of one series in a scrape."""
     lines = Exposition(folder).render().decode().splitlines()
     return next((float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == series), None)
 

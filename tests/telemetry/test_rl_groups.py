@@ -1,4 +1,4 @@
-"""Groups of completions are all_pass, all_fail or mixed, however they came: as rewards or as a batch."""
+"""Groups of completions are all_pass, all_fail or mixed, whether they come as rewards or as a batch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def registry(tmp_path: Path) -> Iterator[MetricsRegistry]:
 
 
 def read_counts(registry: MetricsRegistry, name: str) -> dict[str, float]:
-    """Outcome and number."""
+    """Return the count per outcome."""
     lines = registry.render().decode().splitlines()
     found = [line.removeprefix(f'sandbox_{name}_total{{outcome="') for line in lines if f"{name}_total{{" in line]
     return {line.partition('"')[0]: float(line.rpartition(" ")[2]) for line in found}

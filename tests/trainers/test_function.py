@@ -382,7 +382,7 @@ def test_a_result_that_is_lost_or_cut_short_is_none() -> None:
         ({}, "tests or tasks"),
         ({"tests": [CASES], "tasks": ["a" * 64 + "/x"]}, "not both"),
         ({"tests": [CASES] * 3}, "3 entries for 2"),
-        ({"tests": [CASES], "weights": [[1]]}, "one for each test"),
+        ({"tests": [CASES], "weights": [[1]]}, "one entry per test"),
         ({"tests": [CASES], "lengths": [1]}, "lengths has 1"),
         ({"tests": [CASES], "language": ["python"]}, "language has 1"),
         ({"tests": [CASES], "policy": "best"}, "policy"),

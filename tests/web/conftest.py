@@ -1,4 +1,4 @@
-"""A headless Chromium before a real API, whose service has real workers. Screenshots go to `tests-output/web`."""
+"""A headless Chromium with a real API and real workers. Screenshots go to `tests-output/web`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OpenPage = Callable[..., "Visit"]
 
 @dataclass
 class Visit:
-    """An open page, what it complained of, and where it asked for anything."""
+    """An open page, its complaints, and the addresses that it requested."""
 
     page: Page
     console_errors: list[str] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Visit:
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
 
-# A module's, not the session's: while Playwright is up its event loop runs, and tests of coroutines need their own.
+# Per module, not per session: Playwright keeps an event loop running, and tests of coroutines need their own.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     found = shutil.which("chromium") or shutil.which("google-chrome")
@@ -61,7 +61,7 @@ def url(live_service: Service, home: Path) -> Iterator[str]:
 
 @pytest.fixture
 def visit(browser: Browser, url: str) -> Iterator[OpenPage]:
-    """Opens the page, and holds that it complained of nothing and asked nobody else."""
+    """Open the page, and check that it has no errors and sends no requests to other servers."""
     visits: list[Visit] = []
     with ExitStack() as stack:
 

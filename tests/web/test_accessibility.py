@@ -1,4 +1,4 @@
-"""What the page looks like, and to whom: names for every control, contrast, widths; a picture of each view."""
+"""Accessibility: names for every control, contrast and widths; takes a screenshot of each view."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.web.conftest import TIMEOUT_MS, OpenPage, Visit
 pytestmark = [pytest.mark.timeout(300), pytest.mark.docker]
 MIN_CONTRAST = 4.5
 PROGRAM = "# sums\na, b = map(int, input().split())\nprint(a + b if a > 0 else 'none')\n"
-MIN_CONTRAST_LARGE = 3.0  # from 24 px, or 18.66 px and bold
+MIN_CONTRAST_LARGE = 3.0  # for 24 px and more, or 18.66 px and bold
 AUDIT_SCRIPT = (Path(__file__).parent / "audit.js").read_text(encoding="utf-8")
 
 
 def _compute_luminance(colour: list[float]) -> float:
-    """WCAG 2.2, relative luminance."""
+    """Return the relative luminance of WCAG 2.2."""
     parts = [value / 255 for value in colour[:3]]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue

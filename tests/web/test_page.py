@@ -1,4 +1,4 @@
-"""The page in a real browser, before real workers: run, verify, share, watch, vote."""
+"""The page in a real browser, with real workers: run, verify, share, watch, vote."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ def test_a_service_with_keys_is_asked_with_one_that_stays_in_its_tab(
         stored = page.evaluate("[sessionStorage.getItem('sandbox.key'), JSON.stringify(localStorage), location.href]")
         assert stored[0] == admin.key
         assert admin.key not in stored[1] + stored[2]
-        page.goto("about:blank")  # ends the stream, which the server would wait for
+        page.goto("about:blank")  # ends the event stream, for which the server would wait
         one.console_errors = [said for said in one.console_errors if "401" not in said and "403" not in said]
 
 

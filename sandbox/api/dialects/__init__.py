@@ -1,1 +1,1 @@
-"""The peers' wire formats, a file each: a dialect translates and calls the one service, and has no execution logic."""
+"""Dialects: the wire formats of peer services. A dialect only translates; the service executes all programs."""

@@ -1,7 +1,7 @@
 """AReaL's function calls: `/apis/functioncalls`.
 
-Its client tries anything but a 200 a hundred times, and an errorType SystemError too: so what can never be is answered
-with 200 and its reason, and what is our failure, or a full queue, is worth trying again.
+Its client retries up to a hundred times if the status is not 200 or an errorType is SystemError. A request that can
+never succeed therefore gets 200 with a reason, and only failures of the service and a full queue are retried.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ DIALECT = Dialect("areal", render_error)
 
 
 class FunctionCall(PeerRequest):
-    """What the client sends; it sends a program with tests of its own without any testcases."""
+    """A request of the client. For a program that contains its own tests, `testcases` is empty."""
 
     uid: Any = ""
     language: str = "python"
@@ -73,7 +73,7 @@ async def functioncalls(request: Request) -> Response:
 
 
 def _build_execute_request(call: FunctionCall) -> ExecuteRequest:
-    """A program that ends with tests of itself: it passes when it ends well."""
+    """Build a request for a program that contains its own tests: it passes if it ends well."""
     language = resolve_language(call.language, {})
     return build_model(
         ExecuteRequest,
@@ -97,7 +97,7 @@ def _render_execute_result(call: FunctionCall, result: ExecuteResult) -> dict[st
 
 
 def _parse_cases(call: FunctionCall) -> list[tuple[Any, Any]]:
-    """Inputs and expected outputs: a list of cases, or the columns of a data set's row."""
+    """Return inputs and expected outputs from a list of cases, or from the columns of a data set's row."""
     given = call.testcases
     if isinstance(given, list):
         if not all({"input", "expectedOutput"} <= case.keys() for case in given):
@@ -110,7 +110,7 @@ def _parse_cases(call: FunctionCall) -> list[tuple[Any, Any]]:
 
 
 def _build_verify_request(call: FunctionCall, cases: list[tuple[Any, Any]]) -> VerifyRequest:
-    """A program whose function is called: inputs are JSON values, one a line; the expected output is JSON."""
+    """Build tests that call a function. Each line of an input is a JSON argument; the expected output is JSON."""
     calls = [ExpectedCall(_parse_arguments(given), parse_json_text(wanted), lenient=True) for given, wanted in cases]
     return build_model(
         VerifyRequest,

@@ -1,6 +1,6 @@
-"""code-judge, the judge of X-Coder's RL recipe: `/judge` and `/run`, each alone, as a batch and as a long batch.
+"""code-judge, the judge of X-Coder's RL recipe: `/judge` and `/run`, for single programs, batches and long batches.
 
-Submissions of one batch that are the same program are one submission here, compiled once and run on all its inputs.
+Submissions of a batch with the same program become one submission, compiled once and run on all its inputs.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ async def status(request: Request) -> Response:
 
 
 async def _judge_submissions(request: Request, submissions: Sequence[Submission]) -> list[Result]:
-    """Results in order. One without an expected output is only run."""
+    """Return results in order. A submission without an expected output is only run."""
     results: dict[int, Result] = {}
     only_run = [index for index, each in enumerate(submissions) if each.expected_output is None]
     groups: dict[tuple[str, str], list[int]] = {}
@@ -206,5 +206,5 @@ def _build_result(submission: Submission, *, reason: str = "", **fields: Any) ->
 
 
 def _map_reason(error: Exception) -> str:
-    """The queue's refusal, or a server that had no more time, in the peer's words."""
+    """Map a refusal of the queue or a timeout to the peer's reasons."""
     return "worker_timeout" if isinstance(error, HTTPException) else "queue_timeout"

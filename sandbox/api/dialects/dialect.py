@@ -1,4 +1,4 @@
-"""What every dialect is made of: paths of a peer, a way to say errors, and the way to the one service."""
+"""The parts of every dialect: the peer's paths, its error format, and calls of the service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.exceptions import HTTPException
 
 from sandbox import languages
-from sandbox.api.fast_route import FastRoute
+from sandbox.api.fast_routes import FastRoute
 from sandbox.api.problems import ProblemResponse, describe_error
 from sandbox.api.responses import build_json_response, submit_and_wait
 from sandbox.errors import BadRequest, SandboxError, UnknownLanguage
@@ -29,13 +29,13 @@ ModelType = TypeVar("ModelType", bound=BaseModel)
 
 
 class PeerRequest(BaseModel):
-    """A peer's request: fields that it has and we do not read are let through, as the peer lets ours."""
+    """A request in a peer's format. Fields that the dialect does not use are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
 class Dialect:
-    """The paths of one peer. `tell` says an error as that peer says its own."""
+    """The paths of one peer, and a renderer for errors in that peer's format."""
 
     def __init__(self, name: str, render_error: Callable[[ProblemResponse], Response]) -> None:
         self.name = name
@@ -49,11 +49,11 @@ class Dialect:
         return self._register("POST", *paths)
 
     def render_error(self, problem: ProblemResponse) -> Response:
-        """A problem in this peer's words."""
+        """Render a problem in the peer's format."""
         return self._error_renderer(problem)
 
     def add_routes(self, router: APIRouter, prefix: str) -> None:
-        """Put the paths below `prefix`. They stay out of the OpenAPI document: their peers have documents of theirs."""
+        """Add the paths below `prefix`. The OpenAPI document omits them: the peers have their own documentation."""
         for method, path, endpoint in self._routes:
             router.add_api_route(
                 (prefix + path) or "/",
@@ -85,7 +85,7 @@ def encode_response(value: Any, status: int = 200) -> Response:
 
 
 def to_json(value: Any) -> bytes:
-    """A value as JSON, whatever a client sent: orjson knows neither integers beyond 64 bits nor lone surrogates."""
+    """Encode any value as JSON. orjson supports neither integers beyond 64 bits nor lone surrogates; json does."""
     try:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:
@@ -93,7 +93,7 @@ def to_json(value: Any) -> bytes:
 
 
 def _replace_nan(value: Any) -> Any:
-    """The value with null in place of numbers that JSON does not have, as orjson writes them."""
+    """Replace numbers that JSON cannot represent with null, as orjson does."""
     if isinstance(value, dict):
         return {str(name): _replace_nan(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -102,7 +102,7 @@ def _replace_nan(value: Any) -> Any:
 
 
 def parse_json_text(value: Any, field: str = "") -> Any:
-    """JSON text parsed; any other value, and text that is not JSON, as it is. Raises BadRequest."""
+    """Parse JSON text. Any other value, and text that is not JSON, is returned unchanged. Raises BadRequest."""
     if not isinstance(value, str):
         return value
     try:
@@ -114,7 +114,7 @@ def parse_json_text(value: Any, field: str = "") -> Any:
 
 
 def build_model(model: type[ModelType], **fields: Any) -> ModelType:
-    """One of our models from a peer's values. Raises BadRequest that names what is wrong with them."""
+    """Build one of the service's models from a peer's values. Raises BadRequest that names the field at fault."""
     try:
         return model(**fields)
     except ValidationError as error:
@@ -124,16 +124,16 @@ def build_model(model: type[ModelType], **fields: Any) -> ModelType:
 
 
 def resolve_language(name: str, aliases: dict[str, str]) -> str:
-    """Our name of a peer's language, by its table of names that differ. Raises UnknownLanguage."""
+    """Return the service's name of a peer's language; `aliases` has the names that differ. Raises BadRequest."""
     try:
         return languages.get_language(aliases.get(name.lower(), name)).name
     except UnknownLanguage as error:
         known = ", ".join(languages.load_languages())
-        raise BadRequest(f"language {name[:64]!r} is not served here; {known} are", "language") from error
+        raise BadRequest(f"unknown language {name[:64]!r}; use one of {known}", "language") from error
 
 
 def select_debug_checks(language: str, only: str = "") -> dict[str, bool]:
-    """`debug_checks` for a language that has some, or for the only one in which the peer has them."""
+    """Return `debug_checks` for a language that has them; `only` names the one language where the peer has them."""
     wanted = languages.get_language(language).with_debug_checks is not None and only in {"", language}
     return {"debug_checks": True} if wanted else {}
 
@@ -146,9 +146,9 @@ def build_limits(
     compile_cpu_time_s: float | None = None,
     compile_wall_time_s: float | None = None,
 ) -> LimitsRequest:
-    """Limits from a peer's numbers, of which None and what is not above 0 mean the default. Raises BadRequest.
+    """Build limits from a peer's numbers; None and numbers not above 0 mean the default. Raises BadRequest.
 
-    Peers' clients send generous times for compiling as a matter of course: more than the most is the most.
+    Clients of peers routinely send generous compile times, so those are reduced to the maximum instead of refused.
     """
     given = {
         "cpu_time_s": cpu_time_s,
@@ -166,7 +166,7 @@ def build_limits(
 async def execute_programs(
     request: Request, programs: Sequence[ExecuteRequest], limit_s: float | None = None
 ) -> list[ExecuteResult]:
-    """The programs' results in order; what failed for our fault is one with the status `internal_error`."""
+    """Run programs and return their results in order; if the service fails, a result has status `internal_error`."""
     results = await submit_and_wait(request, Submission("execute", programs, batch=True), limit_s=limit_s)
     return [
         ExecuteResult(id="", status=Status.INTERNAL_ERROR, message=_extract_detail(result))
@@ -179,7 +179,7 @@ async def execute_programs(
 async def verify_submissions(
     request: Request, submissions: Sequence[VerifyRequest], limit_s: float | None = None
 ) -> list[VerifyResult]:
-    """The submissions' results in order; where we failed every test's verdict is `internal_error`."""
+    """Judge submissions and return their results in order; if the service fails, all verdicts are `internal_error`."""
     results = await submit_and_wait(request, Submission("verify", submissions, batch=True), limit_s=limit_s)
     return [
         _build_lost_result(submission, _extract_detail(result))

@@ -1,8 +1,8 @@
-"""Judge0 1.13: submissions alone and in batches, languages, statuses and what its SDK asks at the start.
+"""Judge0 1.13: single submissions and batches, languages, statuses, and the information that its SDK loads at start.
 
-A submission that is not waited for is a kept job, and its token that job's id. An expected output is no part of a job's
-result, so it is kept as a set of one task, and the token ends in that set's id: whoever answers a token needs no memory
-of having given it.
+A submission without `wait` becomes a durable job, and its token is the job's id. A job's result has no expected output,
+so that is stored as a task set with one task, and the token ends with the set's id. Any API process can therefore
+answer a token without knowing who created it.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Batch(PeerRequest):
 
 @dataclass(frozen=True, slots=True)
 class ResponseFormat:
-    """How an answer is to look: in base64 or not, and with which fields."""
+    """The format of a response: whether texts are in base64, and which fields it has."""
 
     base64: bool
     fields: Sequence[str]
@@ -121,7 +121,7 @@ async def create(request: Request) -> Response:
     callback = _build_peer_callback(request, submission)
     if request.query_params.get("wait", "false").lower() == "true":
         if callback is not None:
-            raise BadRequest("goes without wait=true here", "callback_url")
+            raise BadRequest("cannot be combined with wait=true", "callback_url")
         (result,) = await execute_programs(request, [program])
         answer = _render_result(result, expected, response_format)
         return encode_response(
@@ -178,7 +178,7 @@ async def languages(request: Request) -> Response:
 async def language(request: Request) -> Response:
     found = [each for each in tables.list_languages() if str(each["id"]) == request.path_params["language_id"]]
     if not found:
-        raise NotFound("no such language")
+        raise NotFound("unknown language id; see GET /languages")
     return encode_response(found[0])
 
 
@@ -236,10 +236,10 @@ def _build_execute_request(submission: Submission, base64: bool) -> ExecuteReque
 
 
 def _reject_unsupported(submission: Submission) -> None:
-    """What we do not have is refused with its name; taken for nothing it would change what a result means."""
+    """Reject unsupported fields. Ignoring them would change the meaning of results."""
     for name in ("compiler_options", "additional_files", "redirect_stderr_to_stdout", "enable_network"):
         if getattr(submission, name):
-            raise BadRequest("is not served here", name)
+            raise BadRequest("is not supported", name)
 
 
 def _split_arguments(text: str) -> list[str]:
@@ -274,13 +274,13 @@ def _decode_expected(submission: Submission, base64: bool) -> bytes | None:
 
 
 def _build_peer_callback(request: Request, submission: Submission) -> Callback | None:
-    """The peer calls with PUT and its own body; ours is signed beside."""
+    """Build a callback with the peer's PUT request and body; it is also signed as a webhook."""
     callback = build_callback(request, submission.callback_url or None)
     return None if callback is None else callback.model_copy(update={"style": DIALECT.name})
 
 
 def make_callback_renderer(tasks: TaskLookup) -> BodyFormatter:
-    """What a callback's body is: the submission with its fields in base64."""
+    """Return a formatter for callback bodies: the submission with its texts in base64."""
 
     def render_body(job: Job, set_id: str) -> bytes:
         response_format = ResponseFormat(True, _DEFAULT_FIELDS)
@@ -297,7 +297,7 @@ def make_callback_renderer(tasks: TaskLookup) -> BodyFormatter:
 def _submit_durable(
     service: SubmissionService, program: ExecuteRequest, expected: bytes | None, callback: Callback | None
 ) -> str:
-    """The token of a submission that is made now and asked for later."""
+    """Submit a program to be fetched later, and return its token."""
     set_id = ""
     if expected is not None:
         task = Task(tests=[TestCase(stdin="", expected_base64=expected)])
@@ -310,7 +310,7 @@ def _submit_durable(
 
 
 def _format_token(job_id: str, set_id: str) -> str:
-    """A UUID as the peer's, and behind it the set with the expected output, if there is one."""
+    """Return a UUID like the peer's, followed by the id of the set with the expected output, if there is one."""
     try:
         name = str(UUID(hex=job_id))
     except ValueError:
@@ -371,7 +371,7 @@ def _render_result(result: ExecuteResult, expected: bytes | None, response_forma
 
 
 def _strip_blanks(text: bytes) -> bytes:
-    """A text as the peer compares it: without the blanks at the end of each line and of the whole."""
+    """Strip a text as the peer does before comparing: blanks at the end of each line and of the text."""
     return b"\n".join(line.rstrip(_BLANKS) for line in text.split(b"\n")).rstrip(_BLANKS)
 
 

@@ -1,4 +1,4 @@
-"""Judge0's numbers: its languages' and statuses' ids, and the configuration that it tells its clients."""
+"""Judge0's catalog: the ids of its languages and statuses, and the configuration that it reports to clients."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sandbox import languages as table
 from sandbox.errors import BadRequest
 from sandbox.runner.contract import Status
 
-# The release whose ids these are; the SDK looks languages up by it.
+# The release that these ids belong to; the SDK uses it to look up languages.
 VERSION = "1.13.1"
 
-# Several ids are one language here: the peer keeps one for each compiler's version.
+# Several ids map to the same language, because the peer has one id per compiler version.
 _LANGUAGE_BY_ID = {
     46: "bash",
     48: "c",
@@ -71,7 +71,7 @@ _STATUS_BY_SIGNAL = {
     signal.SIGABRT: SIGABRT,
 }
 
-# The peer's defaults, and here the defaults of its submissions.
+# The peer's defaults, which also apply to submissions here.
 DEFAULT_CPU_TIME_S = 5.0
 DEFAULT_WALL_TIME_S = 10.0
 DEFAULT_MEMORY_KB = 128_000
@@ -120,7 +120,7 @@ CONFIG: dict[str, Any] = {
 
 
 def list_languages() -> list[dict[str, Any]]:
-    """As `/languages` tells them: an id and a name with the version that runs here."""
+    """List the languages in the format of `/languages`: an id, and a name with the installed version."""
     known = table.load_languages()
     return [
         {"id": number, "name": f"{name} ({known[name].version})"}
@@ -130,7 +130,7 @@ def list_languages() -> list[dict[str, Any]]:
 
 
 def find_language(language_id: int) -> str:
-    """Our language of that id. Raises BadRequest."""
+    """Return the service's name of the language with this id. Raises BadRequest."""
     name = _LANGUAGE_BY_ID.get(language_id, "")
     if name not in table.load_languages():
         raise BadRequest(f"language with id {language_id} doesn't exist", "language_id")
@@ -138,7 +138,7 @@ def find_language(language_id: int) -> str:
 
 
 def map_status(status: Status, signal_number: int | None, accepted: bool) -> int:
-    """The peer's status of a run that ended so; `accepted` counts for one that ended well."""
+    """Map the status of a run to the peer's; `accepted` matters only if it ended well."""
     match status:
         case Status.OK:
             return ACCEPTED if accepted else WRONG_ANSWER

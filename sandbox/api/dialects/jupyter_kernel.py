@@ -1,10 +1,10 @@
-"""A kernel for notebook cells: one namespace, cell after cell, each cell's output apart. Runs in a box, as the program.
+"""A kernel for notebook cells with one shared namespace. It captures each cell's output and runs as a program in a box.
 
-It reads {"cells": [...], "cell_timeout": s} from stdin and writes a line of JSON to stdout for each cell as it ends:
-{"stdout", "stderr", "display", "error"}. Standard library only, and nothing of this package: its text is what is sent.
-A cell that raises does not keep the next from running. Output is caught below Python, so that of child processes
-counts too. Last expressions are displayed, `await` is allowed at the top level, and figures of matplotlib are displayed
-where it is installed. There are no magics.
+It reads {"cells": [...], "cell_timeout": s} from stdin, and writes a line of JSON to stdout as each cell ends:
+{"stdout", "stderr", "display", "error"}. The source of this file is sent to the box, so it uses only the standard
+library and nothing of this package. If a cell raises, the next cell still runs. Output is captured at the level of file
+descriptors, which includes the output of child processes. The kernel displays last expressions and, if matplotlib is
+installed, its figures. It allows `await` at the top level and has no magics.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from base64 import b64encode
 from types import ModuleType
 from typing import Any
 
-TIMEOUT_EXIT_CODE = 124  # as coreutils' timeout says it
+TIMEOUT_EXIT_CODE = 124  # the exit code of coreutils' timeout
 MEDIA_TYPE_BY_METHOD = {"_repr_html_": "text/html", "_repr_markdown_": "text/markdown", "_repr_svg_": "image/svg+xml"}
 
 
 class Kernel:
-    """Keeps the namespace; `run` is one cell."""
+    """Keeps the namespace of the notebook. `run_cell` runs one cell."""
 
     def __init__(self) -> None:
         self.main_module = ModuleType("__main__")
@@ -47,12 +47,12 @@ class Kernel:
             try:
                 self.execute(source, name)
                 self.display_figures()
-            except BaseException as raised:  # noqa: BLE001 -- whatever a cell raises, SystemExit too, is its output
+            except BaseException as raised:  # noqa: BLE001 -- whatever a cell raises is its output, even SystemExit
                 error = [describe_exception(raised)]
         return {"stdout": captured.texts[0], "stderr": captured.texts[1], "display": self.displayed, "error": error}
 
     def execute(self, source: str, name: str) -> None:
-        """All statements; the value of a last expression is displayed, unless a semicolon ends it."""
+        """Run all statements. Display the value of a last expression, unless it ends with a semicolon."""
         tree = ast.parse(source, name)
         last = tree.body[-1] if tree.body else None
         if not isinstance(last, ast.Expr):
@@ -85,7 +85,7 @@ class Kernel:
             self.displayed.append(data)
 
     def display_figures(self) -> None:
-        """The figures that a cell leaves open, as the inline backend does."""
+        """Display the figures that a cell leaves open, as Jupyter's inline backend does."""
         pyplot = sys.modules.get("matplotlib.pyplot")
         if pyplot is None:
             return
@@ -99,7 +99,7 @@ class Kernel:
 
 
 class CapturedOutput:
-    """What is written to descriptors 1 and 2 in the meantime."""
+    """Captures everything written to file descriptors 1 and 2 within the context."""
 
     def __enter__(self) -> CapturedOutput:
         self.files = [tempfile.TemporaryFile() for _ in (1, 2)]  # noqa: SIM115 -- closed by `__exit__`
@@ -121,7 +121,7 @@ class CapturedOutput:
 
 
 def describe_exception(raised: BaseException) -> dict[str, Any]:
-    """An exception as Jupyter tells it, from the cell's own frame on."""
+    """Describe an exception in Jupyter's format, starting at the cell's own frame."""
     found = raised.__traceback__
     while found is not None and found.tb_frame.f_code.co_filename == __file__:
         found = found.tb_next
@@ -146,7 +146,7 @@ def main() -> None:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         report.write(json.dumps(cell).encode() + b"\n")
         report.flush()
-    os._exit(0)  # threads and children of cells end with the box's run
+    os._exit(0)  # threads and child processes of cells end with the run
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """open-instruct: `/test_program` with asserts and `/test_program_stdio` with inputs and outputs.
 
-A failure of ours is an HTTP error, as it is of the peer: its answer has no third value beside 0 and 1.
+If the service fails, the response is an HTTP error, as with the peer: its results can only be 0 or 1.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ DIALECT = Dialect("open_instruct", render_error)
 
 
 class TestProgram(PeerRequest):
-    __test__ = False  # not a pytest class, whatever its name says
+    __test__ = False  # not a test class of pytest, despite its name
 
     program: str
     tests: Any = None
@@ -51,7 +51,7 @@ class TestProgram(PeerRequest):
 
 @DIALECT.post("/test_program")
 async def test_program(request: Request) -> Response:
-    """Run asserts. A test that is no Python is the data set's fault, and fails as it does with the peer."""
+    """Run asserts. A test that is not valid Python counts as failed, as with the peer."""
     body = await request_parsing.parse_body(request, TestProgram)
     tests = await asyncio.to_thread(_parse_tests, body.tests)
     good = [index for index, each in enumerate(tests) if isinstance(each, str) and parses(each)]
@@ -64,7 +64,7 @@ async def test_program(request: Request) -> Response:
 
 @DIALECT.post("/test_program_stdio")
 async def test_program_stdio(request: Request) -> Response:
-    """Run a program, after LiveCodeBench's imports, on inputs."""
+    """Run a program on inputs, with LiveCodeBench's imports in front of it."""
     body = await request_parsing.parse_body(request, TestProgram)
     tests = await asyncio.to_thread(_parse_tests, body.tests)
     program = preamble.join_parts(preamble.build_livecodebench_preamble(), body.program)
@@ -78,7 +78,7 @@ async def health(request: Request) -> Response:
 
 
 def _parse_tests(tests: Any) -> list[Any]:
-    """The tests in a list, in JSON text or packed. Raises BadRequest."""
+    """Return the tests as a list; they may be given as a list, as JSON text or packed. Raises BadRequest."""
     if not tests:
         return []
     found = parse_json_text(tests, "tests")
@@ -94,7 +94,7 @@ def _parse_tests(tests: Any) -> list[Any]:
 async def _run_tests(
     request: Request, body: TestProgram, program: str, tests: list[Any]
 ) -> tuple[list[int], list[float]]:
-    """For each test whether it passed, and how long it took."""
+    """Return for each test whether it passed, and how long it took."""
     if not tests:
         return [], []
     submission = build_model(

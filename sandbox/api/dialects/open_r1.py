@@ -1,6 +1,6 @@
-"""open-r1's router of scripts: `/execute_batch`, answered as E2B executions, and `/health`.
+"""open-r1's script router: `/execute_batch`, which responds with E2B executions, and `/health`.
 
-A script's last expression is its result, as a notebook shows it; what kept it from running at all is `exception_str`.
+A script's last expression is its result, as in a notebook. `exception_str` says why a script could not run at all.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ async def execute_batch(request: Request) -> Response:
     batch = await request_parsing.parse_body(request, Batch)
     names = batch.languages if batch.languages is not None else [batch.language] * len(batch.scripts)
     if len(names) != len(batch.scripts):
-        raise BadRequest(f"{len(names)} languages for {len(batch.scripts)} scripts", "languages")
+        raise BadRequest(f"got {len(names)} languages for {len(batch.scripts)} scripts", "languages")
     answers: list[dict[str, Any]] = []
     programs: dict[int, ExecuteRequest] = {}
     for index, (script, name) in enumerate(zip(batch.scripts, names, strict=True)):
-        answers.append(_render_exception("a script that cannot be run"))
+        answers.append(_render_exception("the script cannot be run"))
         try:
             programs[index] = _build_execute_request(script, resolve_language(tag_language(name), {}), batch.timeout)
         except BadRequest as error:
@@ -82,7 +82,7 @@ def _build_execute_request(script: str, language: str, timeout_s: float) -> Exec
 
 
 def _render_result(result: ExecuteResult, prints_value: bool) -> dict[str, Any]:
-    """An E2B execution; `shows` says that the last line of stdout is the last expression's value."""
+    """Render an E2B execution. `prints_value` means that the last line of stdout is the last expression's value."""
     if result.status is Status.INTERNAL_ERROR:
         return _render_exception(result.message)
     ended_well = result.status is Status.OK
@@ -100,7 +100,7 @@ def _render_result(result: ExecuteResult, prints_value: bool) -> dict[str, Any]:
 
 
 def _render_script_error(result: ExecuteResult) -> dict[str, str]:
-    """What ended the script: the last line of its traceback, or what our limits say."""
+    """Describe the error that ended the script: the last line of its traceback, or the limit that it exceeded."""
     stderr = result.stderr
     if result.status is Status.COMPILE_ERROR and result.compile is not None:
         stderr = result.compile.stderr

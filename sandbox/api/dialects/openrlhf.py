@@ -1,6 +1,6 @@
-"""OpenRLHF's remote reward: {query[], prompts[], labels[]} in, {rewards[], scores[], extra_logs} out.
+"""OpenRLHF's remote reward: takes {query[], prompts[], labels[]}, returns {rewards[], scores[], extra_logs}.
 
-A reward that is missing is an error, for OpenRLHF tries five times, unless the URL says `missing=`.
+A missing reward is an error, because OpenRLHF retries five times, unless the URL has `missing=`.
 """
 
 from __future__ import annotations

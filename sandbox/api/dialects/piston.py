@@ -1,6 +1,6 @@
 """Piston v2: `/api/v2/execute` and `/api/v2/runtimes`.
 
-Piston's runtimes that are packages with a judge of their own (`cms_ioi`, `codeforces`) are unknown here.
+Piston's packages that contain a judge (`cms_ioi`, `codeforces`) are not supported.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sandbox.languages import Language
 from sandbox.runner.contract import Status
 from sandbox.schema import ExecuteRequest, ExecuteResult, StageResult
 
-# The peer's own defaults.
+# The peer's defaults.
 DEFAULT_RUN_TIMEOUT_MS = 3_000
 MAX_TIMEOUT_MS = 1e9
 
@@ -48,7 +48,7 @@ _LANGUAGE_ALIASES = {"gcc": "c", "clang": "c", "clang++": "cpp", "cplusplus": "c
 
 
 def render_error(problem_response: ProblemResponse) -> Response:
-    """The peer answers 400 for whatever is wrong with a request, and 415 for its type."""
+    """Render an error. The peer answers 400 if anything is wrong with a request, and 415 for a wrong type."""
     status = 400 if problem_response.problem.status == 422 else problem_response.problem.status
     response = encode_response({"message": problem_response.problem.detail or problem_response.problem.title}, status)
     response.headers.update(problem_response.headers)
@@ -96,7 +96,7 @@ async def runtimes(request: Request) -> Response:
 
 
 def _find_runtime(name: str, version: str) -> Language:
-    """The language, if its version is in the asked range: `*`, or the beginning of ours."""
+    """Return the language if its version matches: `*`, or a prefix of the installed version."""
     try:
         language = languages.get_language(_LANGUAGE_ALIASES.get(name.lower(), name))
     except UnknownLanguage:
@@ -104,24 +104,24 @@ def _find_runtime(name: str, version: str) -> Language:
     wanted = version.lstrip("^~>=v ").rstrip(".x*")
     if wanted and not f"{_format_version(language)}.".startswith(wanted + "."):
         raise BadRequest(
-            f"{name[:64]}-{version[:64]} runtime is unknown; {_format_version(language)} is there", "version"
+            f"{name[:64]}-{version[:64]} runtime is unknown; the version here is {_format_version(language)}", "version"
         )
     return language
 
 
 def _format_version(language: Language) -> str:
-    """Ours as a semantic version."""
+    """Return the language's version as a semantic version."""
     numbers = re.search(r"\d+(?:\.\d+)*", language.version)
     parts = [*(numbers.group().split(".") if numbers else []), "0", "0", "0"]
     return ".".join(parts[:3])
 
 
 def _build_execute_request(body: ExecuteBody, language: Language) -> ExecuteRequest:
-    # The program is the first file that is text.
+    # The first text file is the program.
     place = next((index for index, each in enumerate(body.files) if each.encoding == "utf8"), 0)
     others = {index: each for index, each in enumerate(body.files) if index != place}
     if others and language.compile_command:
-        raise BadRequest(f"{language.name} is compiled from one file here", "files")
+        raise BadRequest(f"{language.name} programs must be a single file", "files")
     wall_ms = DEFAULT_RUN_TIMEOUT_MS if body.run_timeout is None else body.run_timeout
     cpu_ms = wall_ms if body.run_cpu_time is None else body.run_cpu_time
     return build_model(
@@ -156,14 +156,14 @@ def _decode_content(file: File) -> bytes:
             case _:
                 return file.content.encode()
     except ValueError as error:
-        raise BadRequest(f"a file is not {file.encoding}", "files") from error
+        raise BadRequest(f"a file is not valid {file.encoding}", "files") from error
 
 
 def _decode_text(source: bytes) -> str:
     try:
         return source.decode()
     except UnicodeDecodeError as error:
-        raise BadRequest("the program, which is the first file, is not UTF-8", "files.0") from error
+        raise BadRequest("the program is the first file, and it is not UTF-8", "files.0") from error
 
 
 def _render_result(language: Language, result: ExecuteResult) -> dict[str, Any]:

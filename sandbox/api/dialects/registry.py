@@ -1,4 +1,4 @@
-"""All dialects by name, and where their paths are."""
+"""All dialects by name, and the paths where they are served."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ DIALECTS = {
 
 
 def add_routes(router: APIRouter) -> None:
-    """Every dialect below `/dialects/<name>`."""
+    """Add every dialect below `/dialects/<name>`."""
     for name, dialect in DIALECTS.items():
         dialect.add_routes(router, f"{PATH_PREFIX}/{name}")
 
 
 def add_root_routes(router: APIRouter, name: str) -> None:
-    """One dialect at the root. It comes before our own routes: where a path is in both, the peer's client is served."""
+    """Add one dialect at the root. It precedes the service's own routes, so where paths collide, the peer's wins."""
     if name:
         DIALECTS[name].add_routes(router, "")

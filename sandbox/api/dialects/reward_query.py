@@ -1,4 +1,4 @@
-"""What a reward protocol's URL may say: `?policy=fraction&language=cpp&missing=0`, for its body has no place for it."""
+"""Options in the URL of a reward protocol, such as `?policy=fraction&language=cpp`: the body has no field for them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sandbox.trainers.function import RewardOptions
 
 
 class Body(BaseModel):
-    """Any object; what the adapters read of it they check themselves."""
+    """Any object. The adapters validate the fields that they read."""
 
     model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
 
@@ -30,7 +30,7 @@ async def read_fields(request: Request) -> dict[str, Any]:
 async def read_reward_request(
     request: Request, build: Callable[[Mapping[str, Any], RewardOptions | None], RewardRequest]
 ) -> RewardRequest:
-    """The reward request in a body, built in a thread: labels may be large, and packed. Raises BadRequest."""
+    """Build the reward request from a body, in a thread: labels can be large and packed. Raises BadRequest."""
     body, options = await read_fields(request), read_options(request)
     limit = get_context(request).settings.max_body_mb << 20
 
@@ -52,7 +52,7 @@ def read_options(request: Request) -> RewardOptions:
 
 
 def read_missing_reward(request: Request) -> float | None:
-    """The reward that stands for a missing one, if the URL names it."""
+    """Return the reward to send in place of a missing one, if the URL has `missing=`."""
     text = request.query_params.get("missing", "")
     try:
         return float(text) if text else None

@@ -1,7 +1,7 @@
 """SandboxFusion: `/run_code`, `/run_jupyter`, `/submit`, ScaleBox's `/common_evaluate_batch`, `/v1/ping`.
 
-verl's client tries again on 504 alone and makes a score of anything else, so whatever is not the program's doing and
-may pass is a 504 here. It hangs up 10 s after the program's own time; a result that would come later is refused before.
+verl's client retries only on 504 and turns everything else into a score. Temporary failures that are not the program's
+fault therefore get 504. The client gives up 10 s after the program's time limit, so later results are refused earlier.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from sandbox.api.problems import ProblemResponse
 from sandbox.runner.contract import Status
 from sandbox.schema import ExecuteRequest, ExecuteResult, Lane, StageResult
 
-# Less than verl's 10 s, so that a 504 reaches it before it gives up.
+# Less than the 10 s after which verl gives up, so that it still receives a 504.
 GRACE_S = 8.0
 _TRANSIENT_STATUSES = frozenset({429, 503, 504})
 
 
 def render_error(problem_response: ProblemResponse) -> Response:
-    """FastAPI's own shape, which the peer's errors have; our failures as the peer's, and 504 for what may pass."""
+    """Render an error like the peer, which uses FastAPI's format. Temporary failures get 504."""
     problem = problem_response.problem
     message = problem.detail or problem.title
     if problem.status in _TRANSIENT_STATUSES:
@@ -107,7 +107,7 @@ def _build_execute_request(body: RunCodeRequest) -> ExecuteRequest:
         stdin=body.stdin or "",
         files={name: data for name, data in body.files.items() if data is not None},
         fetch_files=body.fetch_files,
-        # The peer's timeout is elapsed time; ours is the same, less the time spent waiting for a free CPU.
+        # The peer's timeout is elapsed time; here, the time spent waiting for a free CPU does not count.
         limits=build_limits(
             cpu_time_s=body.run_timeout,
             wall_time_s=body.run_timeout,
@@ -121,7 +121,7 @@ def _build_execute_request(body: RunCodeRequest) -> ExecuteRequest:
 
 
 def render_run_code_result(result: ExecuteResult) -> dict[str, Any]:
-    """A result in the peer's words: any error of ours SandboxError, any timeout or exit code but 0 Failed."""
+    """Render a result: SandboxError if the service failed, Failed for any timeout or nonzero exit code."""
     if result.status is Status.INTERNAL_ERROR:
         return render_failure(result.message)
     ran = None if result.status is Status.COMPILE_ERROR else render_command_result(result)
@@ -147,7 +147,7 @@ def render_failure(message: str) -> dict[str, Any]:
 
 
 def render_command_result(stage: StageResult) -> dict[str, Any]:
-    late = Status.TIME_LIMIT_EXCEEDED in {stage.status, stage.message}  # a compilation's message says what ended it
+    late = Status.TIME_LIMIT_EXCEEDED in {stage.status, stage.message}  # the message of a compile error names the limit
     stderr = stage.stderr
     if stage.message and stage.status is not Status.OK:
         stderr += f"{'' if not stderr or stderr.endswith(chr(10)) else chr(10)}{stage.message}\n"
@@ -161,7 +161,7 @@ def render_command_result(stage: StageResult) -> dict[str, Any]:
 
 
 def compute_return_code(status: Status, exit_code: int | None, signal: int | None) -> int:
-    """As Python's subprocess tells it, minus the signal's number; never 0 for a run that did not end well."""
+    """Return an exit code as Python's subprocess does: minus the signal's number; never 0 unless the run ended well."""
     if status is Status.OK:
         return exit_code or 0
     if signal is not None:

@@ -1,4 +1,4 @@
-"""The data sets' rows that SandboxFusion judges, given in the request, as programs and tests.
+"""Turn data set rows in SandboxFusion's formats, which requests contain, into programs and tests.
 
 | dataset_type         | provided_data                                                                          |
 | -------------------- | -------------------------------------------------------------------------------------- |
@@ -8,8 +8,8 @@
 | LiveCodeBenchDataset | {test: {inputs, outputs, fn_name?}}, or its own {public_test_cases, ...}; may be packed |
 | (ScaleBox)           | {test_cases: {type, input: [], output: [], fn_name, json_input}}                       |
 
-What the peer appends to the program and runs with it, a function call or an assert, runs here beside the program. The
-peer's first code block is the answer, and its preamble of imports is before the program (`sandbox.rewards.preamble`).
+The peer appends function calls and asserts to the program; here they run outside its process. As with the peer, the
+first code block is the answer, and the peer's imports precede the program (`sandbox.rewards.preamble`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LANGUAGE_ALIASES = {"nodejs": "javascript"}
 DATA_FIELD = "config.provided_data"
 STDIO_CHECKER = {"type": "sandbox-fusion"}
 LIVECODEBENCH_CHECKER = {"type": "livecodebench"}
-# The peer's limits for one run where the request has none: of LiveCodeBench, of languages it compiles, of the others.
+# The peer's default time limits of one run: for LiveCodeBench, for compiled languages, and for the others.
 LIVECODEBENCH_TIMEOUT_S = 6.0
 COMPILED_TIMEOUT_S = 10.0
 TIMEOUT_S = 20.0
@@ -41,12 +41,12 @@ _IMPORT = re.compile(r"^(?:import|from)\s.*$", re.MULTILINE)
 
 
 def add_php_tag(code: str) -> str:
-    """PHP source with the opening tag that the peer adds where it is missing."""
+    """Add PHP's opening tag to source that lacks it, as the peer does."""
     return code if "<?" in code else f"<?php\n{code}"
 
 
 def parse_problem(body: SubmitRequest) -> JudgeProblem:
-    """The problem in `config.provided_data`. Raises BadRequest for data of no shape that is known here."""
+    """Parse the problem in `config.provided_data`. Raises BadRequest if its format is unknown."""
     _reject_client_code(body)
     row = _select_row(body)
     kind = (body.config.dataset_type or body.dataset).lower()
@@ -62,14 +62,14 @@ def parse_problem(body: SubmitRequest) -> JudgeProblem:
 
 
 def parse_scalebox_problem(body: SubmitRequest) -> JudgeProblem:
-    """ScaleBox's `test_cases`: columns of inputs and outputs, a list of cases, or the test of a HumanEval row."""
+    """Parse ScaleBox's `test_cases`: columns of inputs and outputs, a list of cases, or the test of a HumanEval row."""
     _reject_client_code(body)
     field = f"{DATA_FIELD}.test_cases"
     cases = parse_json_text(_select_row(body).get("test_cases"), field)
     if isinstance(cases, list):
         cases = _transpose_cases(cases, field)
     if not isinstance(cases, dict):
-        raise BadRequest("test_cases with input and output are needed", field)
+        raise BadRequest("test_cases must have input and output", field)
     kind = cases.get("type") or ""
     if kind == "assert":
         return _parse_humaneval(body, cases, freeform=True)
@@ -87,7 +87,7 @@ def parse_scalebox_problem(body: SubmitRequest) -> JudgeProblem:
             for given, wanted in pairs
         ]
     if any(isinstance(wanted, list) and not wanted for _, wanted in pairs):
-        raise BadRequest("each output must be a list that holds the value, but one is empty", f"{field}.output")
+        raise BadRequest("each output must be a list that holds the value, but one list is empty", f"{field}.output")
     calls = [ExpectedCall(given, wanted[0] if isinstance(wanted, list) else wanted) for given, wanted in pairs]
     return _build_function_problem(body, str(name), calls, TIMEOUT_S)
 
@@ -116,8 +116,9 @@ def _is_stdio(case: Mapping[str, Any]) -> bool:
 
 
 def _parse_humaneval(body: SubmitRequest, row: Mapping[str, Any], freeform: bool = False) -> JudgeProblem:
-    """A function that `test` checks. Without `is_freeform` the completion continues the prompt; a whole function is
-    taken too.
+    """Parse a function that `test` checks.
+
+    Without `is_freeform`, the completion continues the prompt, but a complete function is accepted too.
     """
     if not isinstance(row.get("test"), str) or not row.get("entry_point") or _resolve_language(body) != "python":
         raise BadRequest("prompt, test and entry_point are required, and the language must be python", DATA_FIELD)
@@ -146,7 +147,7 @@ def _parse_humaneval(body: SubmitRequest, row: Mapping[str, Any], freeform: bool
 
 
 def _parse_mbpp(body: SubmitRequest, row: Mapping[str, Any]) -> JudgeProblem:
-    """Asserts, and what the row imports for them. The completion ends at [DONE], or where tests of its own begin."""
+    """Parse asserts and their imports. The completion ends at [DONE], or where it begins tests of its own."""
     asserts = parse_json_text(
         row.get("test") if row.get("test") is not None else row.get("test_list"), f"{DATA_FIELD}.test"
     )
@@ -159,7 +160,7 @@ def _parse_mbpp(body: SubmitRequest, row: Mapping[str, Any]) -> JudgeProblem:
         raise BadRequest("test_imports must be a list and test_setup_code a string", DATA_FIELD)
     before = "\n".join([*map(str, imports), setup])
     code = continuation.cut_before_tests(_extract_code(_extract_marked_answer(body.completion), "python"))
-    # The peer's program sees what its tests import, for both are one file there.
+    # With the peer, program and tests are one file, so the program sees the imports of its tests.
     given = "".join(f"{line}\n" for line in _IMPORT.findall(before))
     return JudgeProblem(
         extracted_code=code,
@@ -173,7 +174,7 @@ def _parse_mbpp(body: SubmitRequest, row: Mapping[str, Any]) -> JudgeProblem:
 
 
 def _extract_marked_answer(completion: str) -> str:
-    """The answer to a few-shot prompt, in which answers stand between [BEGIN] and [DONE]."""
+    """Return the answer to a few-shot prompt, in which answers are enclosed in [BEGIN] and [DONE]."""
     before, _, _ = completion.partition("[DONE]")
     _, begun, rest = before.partition("[BEGIN]")
     return rest if begun else before
@@ -204,7 +205,7 @@ def _parse_livecodebench(body: SubmitRequest, row: Mapping[str, Any]) -> JudgePr
 
 
 def _read_cases(row: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """A column of cases, which may be JSON text or packed. Raises BadRequest for what is neither."""
+    """Read a column of cases, which may be JSON text or packed. Raises BadRequest if it is neither."""
     value = row.get(name)
     if value is None or value == "":
         return []
@@ -230,7 +231,7 @@ def _pair_up(inputs: Any, outputs: Any, field: str, names: tuple[str, str]) -> l
     if not isinstance(inputs, list) or not isinstance(outputs, list):
         raise BadRequest(f"{names[0]} and {names[1]} must be lists", field)
     if len(inputs) != len(outputs):
-        raise BadRequest(f"{len(inputs)} {names[0]} and {len(outputs)} {names[1]}", field)
+        raise BadRequest(f"got {len(inputs)} {names[0]} but {len(outputs)} {names[1]}", field)
     return list(zip(inputs, outputs, strict=True))
 
 
@@ -279,10 +280,10 @@ def _build_function_problem(
 
 
 def _extract_code(completion: str, language: str) -> str:
-    """The first code block in the language. Without a fence, or with only its end, the text before it is code."""
+    """Return the first code block in the language. Without a fence, or with only a closing one, return the text."""
     text, fence, rest = completion.partition("```")
     if not fence and len(text) > MAX_CODE_CHARS:
-        return text  # too long for a program, which is said where one is made of it
+        return text  # too long for a program: building the submission reports it
     if fence and _is_closing_fence(text, rest, language):
         return text
     answer = extract(completion, language, Extraction(which="first", bare="raw"))
@@ -292,7 +293,7 @@ def _extract_code(completion: str, language: str) -> str:
 
 
 def _is_closing_fence(text: str, rest: str, language: str) -> bool:
-    """Whether the first fence closes code, of which the prompt has opened the block, rather than begin a block."""
+    """Return True if the first fence closes code whose block the prompt opened, instead of opening a block."""
     tag, _, after = rest.partition("\n")
     if tag.strip() or "```" in after or not text.strip():
         return False
@@ -310,12 +311,12 @@ def _select_row(body: SubmitRequest) -> dict[str, Any]:
     if isinstance(data, list):
         data = next((row for row in data if row.get("id") == body.id or row.get("task_id") == body.id), None)
     if not data:
-        raise BadRequest("only data in the request can be judged: set config.provided_data", DATA_FIELD)
+        raise BadRequest("this service has no data sets: put the row into config.provided_data", DATA_FIELD)
     return data
 
 
 def _reject_client_code(body: SubmitRequest) -> None:
-    """The peer runs these outside the box or as another program; taken for nothing they would change verdicts."""
+    """Reject fields that the peer executes as code. Ignoring them would change verdicts."""
     if body.config.custom_extract_logic:
         raise BadRequest("custom_extract_logic is not supported: send only the code", "config.custom_extract_logic")
     if body.config.extra.get("special_judge_program"):
@@ -325,10 +326,10 @@ def _reject_client_code(body: SubmitRequest) -> None:
 
 
 def _join_lines(value: Any) -> str:
-    """An input or output as text: some sets have a list of lines."""
+    """Return an input or output as text; some data sets have a list of lines."""
     return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _parse_lines(text: Any) -> Any:
-    """Arguments as LiveCodeBench writes them: a JSON value a line."""
+    """Parse arguments in LiveCodeBench's format: one JSON value per line."""
     return [parse_json_text(line) for line in text.split("\n") if line.strip()] if isinstance(text, str) else text

@@ -1,6 +1,6 @@
-"""SandboxFusion's judge: a completion's program on its tests, answered as the peer's EvalResult.
+"""SandboxFusion's judge: runs a completion's program on its tests and responds with the peer's EvalResult.
 
-Which program and which tests a data set's row means is `sandbox_fusion_shapes`.
+`sandbox_fusion_datasets` turns a data set's row into a program and tests.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class SubmitRequest(PeerRequest):
 class JudgeProblem:
     """A completion's program and its tests.
 
-    `extracted` is the completion's code, `code` the program made of it, `shown` what the peer shows of each test, and
-    `run_timeout_s` the peer's limit for a request without one.
+    `extracted_code` is the completion's code, `code` is the program made from it, and `shown_tests` is what the peer
+    shows of each test. `run_timeout_s` is the peer's limit for a request without one.
     """
 
     extracted_code: str
@@ -64,7 +64,7 @@ class JudgeProblem:
 
 
 async def evaluate(request: Request, body: SubmitRequest, problem: JudgeProblem) -> Response:
-    """Judge the problem, and answer as the peer's EvalResult."""
+    """Judge the problem and respond with the peer's EvalResult."""
     config = body.config
     if not problem.tests:
         raise BadRequest("there are no tests", "config.provided_data")
@@ -93,7 +93,7 @@ async def evaluate(request: Request, body: SubmitRequest, problem: JudgeProblem)
 def _read_total_timeout_s(config: Config) -> float:
     given = config.extra.get("total_timeout") or DEFAULT_TOTAL_TIMEOUT_S
     if isinstance(given, bool) or not isinstance(given, int | float) or not (isfinite(given) and given > 0):
-        raise BadRequest("total_timeout must be a number of seconds above 0", "config.extra.total_timeout")
+        raise BadRequest("total_timeout must be a positive number of seconds", "config.extra.total_timeout")
     return float(given)
 
 
@@ -121,7 +121,7 @@ def _render_result(body: SubmitRequest, problem: JudgeProblem, result: VerifyRes
 
 
 def _render_exec_info(test: TestResult, result: VerifyResult) -> dict[str, Any]:
-    """How the test's run ended. Its output is not kept: a worker judges it where it is."""
+    """Describe how a test's run ended. The output is missing because the worker judges it and does not return it."""
     answer: dict[str, Any] = {
         "status": "Success" if test.verdict in {Verdict.ACCEPTED, Verdict.WRONG_ANSWER} else "Failed",
         "message": test.message,

@@ -1,4 +1,4 @@
-"""SandboxFusion's `/run_jupyter`: cells in a kernel that is new for every request and gone after it."""
+"""SandboxFusion's `/run_jupyter`: runs cells in a kernel that is started for the request and ends with it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RunJupyterRequest(PeerRequest):
 
 
 def build_notebook_request(body: RunJupyterRequest) -> ExecuteRequest:
-    """The kernel as a program, and the cells as its input. Raises BadRequest."""
+    """Build a request that runs the kernel as the program, with the cells as its input. Raises BadRequest."""
     total_s = body.total_timeout
     return build_model(
         ExecuteRequest,
@@ -43,9 +43,9 @@ def build_notebook_request(body: RunJupyterRequest) -> ExecuteRequest:
 
 
 def render_notebook_result(result: ExecuteResult, driver: dict[str, Any]) -> dict[str, Any]:
-    """Success with every cell's output, also of those that raised; Failed without any, when the kernel did not end.
+    """Render Success with the output of all cells, even of those that raised, or Failed if the kernel failed.
 
-    `driver` is the run as the peer tells a command's.
+    `driver` is the kernel's run in the peer's format of a command.
     """
     cells = [cell for line in result.stdout.splitlines() if (cell := _parse_cell(line)) is not None]
     driver = {**driver, "stdout": ""}
@@ -68,7 +68,7 @@ def _build_answer(status: str, message: str, driver: Any, cells: list[Any], fetc
 
 
 def _parse_cell(line: str) -> dict[str, Any] | None:
-    """A line of the kernel's; cells can write where it does, so what is not of its shape is none."""
+    """Parse a line of the kernel. Cells can write there too, so lines of any other shape are skipped."""
     try:
         cell = orjson.loads(line)
     except orjson.JSONDecodeError:

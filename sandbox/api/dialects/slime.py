@@ -1,6 +1,6 @@
-"""slime's remote reward: {prompt, response, label} in; the answer's whole JSON is the reward.
+"""slime's remote reward: takes {prompt, response, label}; the whole JSON of the response is the reward.
 
-A reward that is missing is an error, unless the URL says `missing=`.
+A missing reward is an error, unless the URL has `missing=`.
 """
 
 from __future__ import annotations

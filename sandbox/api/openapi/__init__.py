@@ -1,1 +1,1 @@
-"""What the OpenAPI document says beyond the models: descriptions, errors and examples."""
+"""The parts of the OpenAPI document that the models do not have: descriptions, errors and examples."""

@@ -1,4 +1,4 @@
-"""`/docs`: try the API on a page. Swagger UI is served from the installed package `fastapi-offline`, not from a CDN."""
+"""`/docs`: a page to try the API. Swagger UI comes from the installed package `fastapi-offline`, not from a CDN."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from starlette.responses import HTMLResponse
 router = APIRouter(include_in_schema=False)
 
 MEDIA_TYPES = {"swagger-ui.css": "text/css; charset=utf-8", "swagger-ui-bundle.js": "text/javascript; charset=utf-8"}
-# Swagger UI sets style attributes and draws its icons from data URLs; every script is a file of this service.
+# Swagger UI sets style attributes and uses icons from data URLs. All scripts are files of this service.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# Addresses are relative, so they are right behind a proxy's path too.
+# All addresses are relative, so that they also work below a path of a proxy.
 PAGE_HTML = """<!doctype html>
 <html lang="en">
 <head>
@@ -37,13 +37,13 @@ PAGE_HTML = """<!doctype html>
 
 @router.get("/docs")
 async def page(request: Request) -> Response:
-    """The page; it reads `/openapi.json` and holds no data itself."""
+    """Return the page. It loads `/openapi.json` and contains no data itself."""
     return HTMLResponse(PAGE_HTML, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
 
 
 @router.get("/docs/{name}")
 async def part(request: Request, name: str) -> Response:
-    """One file of Swagger UI."""
+    """Return a file of Swagger UI."""
     if name not in MEDIA_TYPES:
         raise HTTPException(404, "no such file")
     headers = {"Cache-Control": "max-age=86400", "X-Content-Type-Options": "nosniff"}

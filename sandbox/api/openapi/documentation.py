@@ -1,6 +1,6 @@
-"""The OpenAPI document: routes parse and answer raw bytes, so what they take and give is told here.
+"""Build the OpenAPI document. Routes parse and return raw bytes, so their requests and responses are documented here.
 
-Every model gets its schema under `components` and an example; every operation its problems.
+Every model gets a schema under `components` and an example. Every operation lists its problems.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ REQUEST_MODELS: tuple[type[BaseModel], ...] = (
 
 
 class Live(BaseModel):
-    """What `GET /health/live` answers."""
+    """The answer of `GET /health/live`."""
 
     status: str = "ok"
 
@@ -65,21 +65,22 @@ RESPONSE_MODELS: tuple[type[Any], ...] = (
 )
 
 _PROBLEM_DESCRIPTIONS = {
-    400: "the body is not JSON, or not the gzip it says it is",
-    401: "no API key, or none that is known, where the service has keys",
-    403: "the API key's role may not do this",
-    404: "no such job or task set, or it has expired",
-    408: "the body takes too long to arrive",
+    400: "the body is not valid JSON, or not valid gzip despite its Content-Encoding",
+    401: "the API key is missing or unknown (if the service uses keys)",
+    403: "the API key's role does not allow this",
+    404: "no such job, task set or webhook, or it has expired",
+    408: "the body took too long to arrive",
     409: "the submission was cancelled before it finished",
-    413: "the body is over the limit",
-    415: "not application/json",
-    422: "a field is missing, misspelt or out of its range; `errors` has the paths",
-    429: "the API key's rate or quota is spent; `Retry-After` says when",
-    500: "our failure",
+    413: "the body is too large",
+    415: "the body is not application/json, or has an unsupported Content-Encoding",
+    422: "the request is invalid, such as a missing field or an unknown language; `errors` lists the fields at fault",
+    429: "the API key exceeds its rate or its quota; `Retry-After` says when to try again",
+    500: "the service failed",
     502: "a box or the container engine failed",
-    503: "the queue is full or does not answer, or no worker can run programs; `Retry-After` says when to try again",
-    504: "no result within the server's time",
-    507: "the API key is over its storage quota; `Retry-After` says when to try again",
+    503: "the queue is full, out of storage or unavailable, or no worker can run programs; `Retry-After` says when to"
+    " try again",
+    504: "no result within the time limit",
+    507: "the API key exceeds its storage quota; `Retry-After` says when to try again",
 }
 _SUBMISSION_STATUSES = (400, 401, 408, 409, 413, 415, 422, 429, 502, 503, 504, 507)
 
@@ -87,16 +88,16 @@ _SUBMISSION_HEADERS = [
     {
         "name": "Prefer",
         "in": "header",
-        "description": "`respond-async`: answer 202 at once, and keep the result under `/jobs`; `wait=N`: wait no"
-        " longer than N seconds",
+        "description": "`respond-async`: answer 202 at once and store the result under `/jobs`; `wait=N`: wait at most"
+        " N seconds",
         "schema": {"type": "string"},
         "example": "respond-async",
     },
     {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "a repeated request with the same key gets the first one's job and results; a different request"
-        " with the same key gets 422",
+        "description": "a repeated request with the same key gets the job and results of the first one; a different"
+        " request with the same key gets 422",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
         "example": "step-17-prompt-3",
     },
@@ -104,22 +105,22 @@ _SUBMISSION_HEADERS = [
 _REQUEST_ID_HEADER = {
     "name": "X-Request-ID",
     "in": "header",
-    "description": "1 to 128 visible ASCII characters; comes back with the answer and stands in the log; without it"
-    " another is made up",
+    "description": "1 to 128 visible ASCII characters; returned with the response and logged; generated if missing"
+    " or invalid",
     "schema": {"type": "string"},
     "example": "rollout-4711",
 }
 
 
 def document_submission(body: type[BaseModel], result: type[BaseModel], *problems: int) -> dict[str, Any]:
-    """`responses` and `openapi_extra` of a route that takes one submission."""
+    """Return `responses` and `openapi_extra` of a route that takes one submission."""
     return _build_submission(body, {"application/json": _build_content(result)}, *problems)
 
 
 def document_batch_submission(
     body: type[BaseModel], results: type[BaseModel], result: type[BaseModel]
 ) -> dict[str, Any]:
-    """The same for a batch, whose results may also come line by line."""
+    """Do the same for a batch, whose results may also come line by line."""
     line = {
         "type": "object",
         "required": ["index"],
@@ -128,13 +129,13 @@ def document_batch_submission(
             "result": _build_reference(result),
             "problem": _build_reference(schema.Problem),
         },
-        "description": "one such object a line: the item's index, and its result or else its problem",
+        "description": "one object per line, with an item's index and its result or its problem",
     }
     return _build_submission(body, {"application/json": _build_content(results), NDJSON: {"schema": line}})
 
 
 def document_upload(body: type[BaseModel], result: type[BaseModel]) -> dict[str, Any]:
-    """`responses` and `openapi_extra` of a route that keeps what it is sent."""
+    """Return `responses` and `openapi_extra` of a route that stores its body."""
     return {
         "responses": _build_ok_responses(result, 400, 401, 408, 413, 415, 422, 503, 507),
         "openapi_extra": {"parameters": [_REQUEST_ID_HEADER], "requestBody": _build_request_body(body)},
@@ -142,17 +143,17 @@ def document_upload(body: type[BaseModel], result: type[BaseModel]) -> dict[str,
 
 
 def document_response(result: Any, *problems: int, alternative_status: int | None = None) -> dict[str, Any]:
-    """`responses` and `openapi_extra` of a route without a body."""
+    """Return `responses` and `openapi_extra` of a route without a body."""
     ok = {"description": "OK", "content": {"application/json": _build_content(result)}}
     responses: dict[int | str, dict[str, Any]] = {200: ok, **_build_problem_responses(401, *problems, 500)}
     if alternative_status is not None:
-        responses[alternative_status] = {**ok, "description": "the same, when the answer is no"}
+        responses[alternative_status] = {**ok, "description": "the same body, if the service is not ready"}
     return {"responses": responses, "openapi_extra": {"parameters": [_REQUEST_ID_HEADER]}}
 
 
 def document_gpu_submission(body: type[BaseModel]) -> dict[str, Any]:
-    """The same for a route that starts a GPU job: always 202."""
-    location = {"description": "where the job is: `/jobs/{id}`", "schema": {"type": "string"}}
+    """Return the arguments of a route that starts a GPU job. Its status is always 202."""
+    location = {"description": "the path of the job: `/jobs/{id}`", "schema": {"type": "string"}}
     accepted = {
         "description": "accepted",
         "headers": {"Location": location},
@@ -169,13 +170,14 @@ def document_gpu_submission(body: type[BaseModel]) -> dict[str, Any]:
 
 
 def document_job_events() -> dict[str, Any]:
-    """The same for a job's events."""
+    """Return `responses` and `openapi_extra` of a route that streams a job's events."""
     operation = document_event_stream(GpuJob)
+    del operation["responses"][403]  # a client may follow its own jobs, whatever its key's role is
     operation["responses"] |= _build_problem_responses(401, 404, 422)
     last = {
         "name": "Last-Event-ID",
         "in": "header",
-        "description": "the number of the last event seen; the stream goes on behind it",
+        "description": "number of the last event received; the stream continues after it",
         "schema": {"type": "string"},
         "example": "41",
     }
@@ -183,7 +185,7 @@ def document_job_events() -> dict[str, Any]:
 
 
 def document_no_content(*problems: int) -> dict[str, Any]:
-    """`responses` and `openapi_extra` of a route that takes no body and has nothing to say."""
+    """Return the arguments of a route that takes no body and responds without content."""
     responses: dict[int | str, dict[str, Any]] = {204: {"description": "done", "content": {}}}
     return {
         "status_code": 204,
@@ -193,7 +195,7 @@ def document_no_content(*problems: int) -> dict[str, Any]:
 
 
 def document_event_stream(model: type[BaseModel]) -> dict[str, Any]:
-    """`responses` and `openapi_extra` of a route that sends events of this model until its client goes."""
+    """Return `responses` and `openapi_extra` of a route that streams events of this model until the client leaves."""
     content = {"text/event-stream": {"schema": _build_reference(model)}}
     responses = {200: {"description": "OK", "content": content}, **_build_problem_responses(401, 403, 503, 500)}
     return {"responses": responses, "openapi_extra": {"parameters": [_REQUEST_ID_HEADER]}}
@@ -206,10 +208,10 @@ def document_metrics() -> dict[str, Any]:
 
 
 class DocumentedApp(FastAPI):
-    """FastAPI whose document also holds the models that routes handle as raw bytes."""
+    """A FastAPI application whose OpenAPI document includes the models that routes handle as raw bytes."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Past FastAPI's own, which asks the environment for telemetry providers at every request (30 us).
+        # Skips FastAPI's `__call__`, which searches the environment for telemetry providers at every request (30 us).
         await Starlette.__call__(self, scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
@@ -232,7 +234,7 @@ def _build_schemas() -> dict[str, Any]:
 
 
 def _build_submission(body: type[BaseModel], content: dict[str, Any], *problems: int) -> dict[str, Any]:
-    location = {"description": "where the job is: `/jobs/{id}`", "schema": {"type": "string"}}
+    location = {"description": "the path of the job: `/jobs/{id}`", "schema": {"type": "string"}}
     applied = {"description": "`respond-async`", "schema": {"type": "string"}}
     accepted = {
         "description": "accepted, with `Prefer: respond-async` or a callback",

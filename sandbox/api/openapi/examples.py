@@ -1,4 +1,4 @@
-"""One example of everything on the wire, for the OpenAPI document; a test holds them to their models."""
+"""One example of every model on the wire, for the OpenAPI document. A test validates them against the models."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ _GPU_JOB = {
 }
 _GPU_LEASE = {"gpu": "host-1/0", "worker": "host-1-gpu-0", "job": "gpu-7d3a", "until": 1780000000.0}
 
-# By the name a model has under `components`.
+# Examples of models that others contain. `EXAMPLES` has the names that the models have under `components`.
 _RUNNING_ITEM = {"id": f"{_ID}.3", "kind": "verify", "language": "python", "lane": "rl"}
 _LIVE_SLOT = {
     "name": "host-a-4711-0",

@@ -1,1 +1,1 @@
-"""The routes of the REST API. Each parses, calls one method of the service, and answers."""
+"""The routes of the REST API. Each one parses its request, calls one method of the service, and responds."""

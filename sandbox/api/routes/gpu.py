@@ -1,4 +1,4 @@
-"""`/generate`, `/train/...`, `/evaluate` and `/gpus`: jobs for the GPU pool, and their events as they happen."""
+"""`/generate`, `/train/...`, `/evaluate` and `/gpus`: start jobs on the GPU pool and stream their events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 
 from sandbox.api import request_parsing
 from sandbox.api.dependencies import SubmissionService, get_context
-from sandbox.api.fast_route import FastRoute
+from sandbox.api.fast_routes import FastRoute
 from sandbox.api.openapi.documentation import document_gpu_submission, document_job_events, document_response
 from sandbox.api.responses import build_json_response
 from sandbox.api.routes.jobs import JobId
@@ -30,14 +30,14 @@ from sandbox.schema.gpu import (
 router = APIRouter(tags=["gpu"])
 
 POLL_INTERVAL_S = 0.25
-# A comment now and then keeps proxies from closing a stream that has nothing to tell.
+# A comment now and then keeps proxies from closing a stream without events.
 KEEP_ALIVE_POLLS = 60
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 async def generate(request: Request) -> Response:
-    """Completions of prompts, with verdicts while they are generated; they come as the job's events."""
+    """Generate completions of prompts, and judge them during generation. They arrive as events of the job."""
     return await _start_job(request, GpuKind.GENERATE, GenerateRequest)
 
 
@@ -47,26 +47,26 @@ async def train_sft(request: Request) -> Response:
 
 
 async def train_grpo(request: Request) -> Response:
-    """Reinforce a model on tasks, with this service as the reward."""
+    """Train a model on tasks by reinforcement learning, with this service as the reward."""
     return await _start_job(request, GpuKind.GRPO, GrpoRequest)
 
 
 async def evaluate(request: Request) -> Response:
-    """pass@k and avg@n of a model on HumanEval-, MBPP- or LiveCodeBench-shaped problems, or on your own."""
+    """Compute pass@k and avg@n of a model on problems in HumanEval, MBPP or LiveCodeBench format, or on your own."""
     return await _start_job(request, GpuKind.EVALUATE, EvaluateRequest)
 
 
 @router.get("/gpus", **document_response(GpuPool, 503))
 def gpus(request: Request) -> Response:
-    """Who holds which GPU, until when, and the latest GPU jobs."""
+    """Return the current GPU leases and the latest GPU jobs."""
     return build_json_response(get_context(request).service.get_gpu_pool().model_dump_json())
 
 
 @router.get("/jobs/{job_id}/events", response_class=StreamingResponse, **document_job_events())
 async def events(request: Request, job_id: JobId) -> Response:
-    """Server-sent events of a job until it ends: its state, its progress, its completions.
+    """Stream a job's state, progress and completions as server-sent events until it ends.
 
-    Each has a number for its id; with `Last-Event-ID` a stream goes on behind it.
+    Events have consecutive numbers as ids. Send `Last-Event-ID` to continue a stream after that event.
     """
     service = get_context(request).service
     await asyncio.to_thread(service.get_job, job_id)
@@ -85,7 +85,7 @@ async def _start_job(request: Request, kind: GpuKind, model: type[GpuRequest]) -
 
 
 async def _stream_events(request: Request, service: SubmissionService, job_id: str, start: int) -> AsyncIterator[bytes]:
-    """Looks first at the state and then at the events, so that none is missed when the job ends in between."""
+    """Read the state before the events, so that no event is missed if the job ends in between."""
     seen, polls = "", 0
     while not await request.is_disconnected():
         job = await asyncio.to_thread(service.get_job, job_id)
@@ -109,12 +109,12 @@ async def _stream_events(request: Request, service: SubmissionService, job_id: s
 
 
 def _render_state(job: Job) -> bytes:
-    """Without the result, which may be large and is at `/jobs/{id}`."""
+    """Render a job without its result, which may be large and is at `/jobs/{id}`."""
     return job.model_copy(update={"result": None}).model_dump_json().encode()
 
 
 def add_routes(app_router: APIRouter) -> None:
-    """Before the router of jobs, whose paths are shorter."""
+    """Add the routes. Call this before adding the jobs router, whose paths would match first."""
     routes: tuple[tuple[str, Endpoint, type[GpuRequest]], ...] = (
         ("/generate", generate, GenerateRequest),
         ("/train/sft", train_sft, SftRequest),

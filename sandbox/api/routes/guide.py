@@ -1,4 +1,4 @@
-"""`/guide`: the Markdown under `sandbox/docs` as plain HTML, without a byte from anywhere else."""
+"""`/guide`: the Markdown pages under `sandbox/docs` as plain HTML. They load nothing from other servers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ router = APIRouter(include_in_schema=False)
 
 FOLDER = Path(str(files("sandbox").joinpath("docs")))
 FIRST_PAGE = "index.md"
-# No script and nothing from outside, whatever a page says.
+# Allows no scripts and no external resources, whatever a page contains.
 HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"}
 
 _PAGE_TEMPLATE = """<!doctype html>
@@ -48,7 +48,7 @@ th, td {{ padding: 0.25rem 0.6rem; border: 1px solid #8886; text-align: left; ve
 
 @router.get("/guide")
 async def guide(request: Request) -> Response:
-    """The first page; its address is relative, so it is right behind a proxy's path too."""
+    """Redirect to the first page. The address is relative, so that it also works below a path of a proxy."""
     return RedirectResponse(f"guide/{FIRST_PAGE}")
 
 
@@ -59,19 +59,19 @@ async def guide_page(request: Request, page: str) -> Response:
         return RedirectResponse(FIRST_PAGE)
     page = page if page in list_pages() else f"{page}.md"
     if page not in list_pages():
-        raise HTTPException(404, "no such page of the guide; /guide lists them all")
+        raise HTTPException(404, "no such page of the guide; see /guide for all pages")
     return HTMLResponse(render_page(page), headers=HEADERS)
 
 
 @cache
 def list_pages() -> frozenset[str]:
-    """The paths of all pages; what is not among them is not looked for on the disk."""
+    """Return the paths of all pages. Other paths are never looked up on disk."""
     return frozenset(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.md"))
 
 
 @cache
 def render_page(page: str) -> str:
-    """One page as an HTML document."""
+    """Render a page as an HTML document."""
     text = (FOLDER / page).read_text(encoding="utf-8")
     title = text.partition("\n")[0].lstrip("# ")
     home = "../" * page.count("/") + FIRST_PAGE
@@ -79,7 +79,7 @@ def render_page(page: str) -> str:
 
 
 def _render_markdown(text: str) -> str:
-    """CommonMark with tables; HTML in it is text. Headings get the anchors that forges give them."""
+    """Render CommonMark with tables. HTML is escaped. Headings get the same anchors as on code forges."""
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = markdown.parse(text)
     for opening, content in pairwise(tokens):
@@ -90,5 +90,5 @@ def _render_markdown(text: str) -> str:
 
 
 def build_anchor(heading: str) -> str:
-    """`The way of a program` -> `the-way-of-a-program`."""
+    """Return a heading's anchor: `The way of a program` becomes `the-way-of-a-program`."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")

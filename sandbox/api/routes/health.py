@@ -1,4 +1,4 @@
-"""What the service can do and how it is: languages, liveness, readiness and metrics."""
+"""The service's capabilities and state: languages, liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _LANGUAGES = TypeAdapter(list[LanguageInfo])
 
 @router.get("/languages", **document_response(list[LanguageInfo]))
 async def languages(request: Request) -> Response:
-    """The languages programs may be in; a name or any of its aliases goes into `language`.
+    """List the languages. Use a language's name or any of its aliases as `language`.
 
-    A request in a language that is not `available` gets 422 with instructions to install it.
+    A request in a language that is not `available` gets 422 with instructions for installing it.
     """
     return build_json_response(_render_languages(get_context(request).service.get_missing_languages()))
 
 
 @router.get("/health/live", **document_response(Live))
 async def live(request: Request) -> Response:
-    """200 as long as this process serves requests."""
+    """Return 200 as long as this process serves requests."""
     return build_json_response(Live().model_dump_json())
 
 
 @router.get("/health/ready", **document_response(Readiness, alternative_status=503))
 def ready(request: Request) -> Response:
-    """200 when submissions would be served now, else 503; either way what stands in the way, and the walls missing.
+    """Return 200 if the service can judge submissions now, and 503 otherwise. Both list problems and missing isolation.
 
     The service is not ready if it has no workers, if Redis does not answer, or if every worker has been waiting for
     more than 30 seconds for a box to start. `problems` names each worker that waits for a box, since when, and why.
@@ -50,10 +50,10 @@ def ready(request: Request) -> Response:
 
 @router.get("/metrics", response_class=PlainTextResponse, **document_metrics())
 def metrics(request: Request) -> Response:
-    """This process's metrics in Prometheus' text format."""
+    """Return the metrics of the service in Prometheus' text format."""
     context = get_context(request)
-    context.service.check_readiness()  # sets the gauges that are taken when scraped
-    return Response(context.meters.render(), headers={"Content-Type": registry.CONTENT_TYPE})
+    context.service.check_readiness()  # sets the gauges that are computed at each scrape
+    return Response(context.metrics_registry.render(), headers={"Content-Type": registry.CONTENT_TYPE})
 
 
 @lru_cache(maxsize=4)

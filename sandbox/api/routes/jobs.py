@@ -13,16 +13,16 @@ from sandbox.schema import Job
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
-JobId = Annotated[str, Path(max_length=128, pattern=r"^[A-Za-z0-9_.-]+$", description="as `Location` gave it")]
+JobId = Annotated[str, Path(max_length=128, pattern=r"^[A-Za-z0-9_.-]+$", description="from the `Location` header")]
 
 
 @router.get("/{job_id}", **document_response(Job, 404, 422, 503))
 def job(request: Request, job_id: JobId) -> Response:
-    """A job's status, its place in the queue, and its result when there is one."""
+    """Return a job's status, its position in the queue, and its result once it has one."""
     return build_json_response(get_context(request).service.get_job(job_id).model_dump_json())
 
 
 @router.delete("/{job_id}", **document_response(Job, 404, 422, 503))
 def cancel(request: Request, job_id: JobId) -> Response:
-    """Cancel the rest of a job and stop its running programs; a finished job is not changed."""
+    """Cancel the remaining items of a job and stop its running programs. A finished job does not change."""
     return build_json_response(get_context(request).service.cancel(job_id).model_dump_json())

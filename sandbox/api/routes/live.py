@@ -1,4 +1,4 @@
-"""`/live`: what goes on now, as one look or as server-sent events."""
+"""`/live`: the current state of the service, as one snapshot or as server-sent events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 class LiveViewCache:
-    """One look at Redis a second for all who watch, however many they are."""
+    """Reads the live view from Redis at most once per second, however many clients watch."""
 
     def __init__(self, context: ApiContext) -> None:
         self._context = context
@@ -32,7 +32,7 @@ class LiveViewCache:
         self._read_at = 0.0
 
     async def get_view(self) -> LiveView:
-        """At most `EVERY_S` old. Raises QueueUnavailable."""
+        """Return a view that is at most `REFRESH_INTERVAL_S` old. Raises QueueUnavailable."""
         async with self._lock:
             if self._view is None or time.monotonic() - self._read_at >= 0.9 * REFRESH_INTERVAL_S:
                 self._view = await asyncio.to_thread(self._context.service.get_live_view)
@@ -42,15 +42,15 @@ class LiveViewCache:
 
 @router.get("/live", **document_response(LiveView, 403, 503))
 async def live(request: Request) -> Response:
-    """Slots, lanes, the verdicts of each of the last 120 seconds, and what ended last."""
+    """Return slots, lanes, the verdicts of each of the last 120 seconds, and the latest results."""
     return build_json_response((await _get_cache(request).get_view()).model_dump_json())
 
 
 @router.get("/live/events", response_class=Response, **document_event_stream(LiveView))
 async def events(request: Request) -> Response:
-    """The same each second as server-sent events: `view`, whose `recent` has what is new; or `problem`."""
+    """Stream the live view each second as server-sent events: `view`, with new results in `recent`, or `problem`."""
     cache = _get_cache(request)
-    await cache.get_view()  # what fails at once is a problem with a status
+    await cache.get_view()  # an error here gets a problem response with its own status
     return StreamingResponse(_stream_events(cache), media_type="text/event-stream", headers=HEADERS)
 
 
@@ -68,13 +68,13 @@ async def _stream_events(cache: LiveViewCache) -> AsyncIterator[str]:
 
 
 def format_event(kind: str, data: str) -> str:
-    """One server-sent event; `data` is one line."""
+    """Format a server-sent event. `data` must be one line."""
     return f"event: {kind}\ndata: {data}\n\n"
 
 
 def _get_cache(request: Request) -> LiveViewCache:
     state = request.app.state
-    if not hasattr(state, "lookout"):
-        state.lookout = LiveViewCache(get_context(request))
-    cache: LiveViewCache = state.lookout
+    if not hasattr(state, "live_view_cache"):
+        state.live_view_cache = LiveViewCache(get_context(request))
+    cache: LiveViewCache = state.live_view_cache
     return cache

@@ -1,4 +1,4 @@
-"""`/reward` and `/tasks`: completions in, rewards out, and the sets of tasks that requests name."""
+"""`/reward` and `/tasks`: compute rewards for completions, and register the task sets that requests refer to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from sandbox.api import request_parsing
 from sandbox.api.dependencies import get_context
-from sandbox.api.fast_route import FastRoute
+from sandbox.api.fast_routes import FastRoute
 from sandbox.api.openapi.documentation import document_response, document_submission, document_upload
 from sandbox.api.responses import build_json_response, submit_and_respond_later, submit_and_wait
 from sandbox.api.routes.webhooks import build_callback
@@ -24,11 +24,11 @@ from sandbox.telemetry.rl_groups import record_rewards
 
 router = APIRouter(tags=["rewards"])
 
-TaskSetId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="the SHA-256 of the set's JSON, in hexadecimal")]
+TaskSetId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the set's JSON, in hexadecimal")]
 
 
 async def reward(request: Request) -> Response:
-    """Take the code out of each completion, judge it, and answer with the rewards in the completions' order."""
+    """Extract the code from each completion, judge it, and return the rewards in the order of the completions."""
     reward_request = await request_parsing.parse_body_leniently(request, RewardRequest)
     callback = build_callback(request, reward_request.callback_url)
     if callback is not None or request_parsing.prefers_async(request):
@@ -42,19 +42,19 @@ async def reward(request: Request) -> Response:
 async def compute_rewards(
     request: Request, reward_request: RewardRequest, idempotency_key: str = "", *, limit_s: float | None = None
 ) -> RewardResult:
-    """The rewards of a request that is parsed. Reading code and scoring are in a thread: completions are large."""
+    """Compute the rewards of a parsed request. Extraction and scoring run in a thread: completions can be large."""
     plan = await asyncio.to_thread(build_plan, reward_request, get_context(request).service.get_tasks)
     submission = Submission("verify", plan.programs, batch=True, idempotency_key=idempotency_key, reward=reward_request)
     results = await submit_and_wait(request, submission, limit_s=limit_s)
     rewards = await asyncio.to_thread(_score, plan, results)
-    record_rewards(get_context(request).meters, reward_request, rewards)
+    record_rewards(get_context(request).metrics_registry, reward_request, rewards)
     return rewards
 
 
 @router.put("/tasks/{set_id}", **document_upload(TaskSet, TaskSetInfo))
 async def put_tasks(request: Request, set_id: TaskSetId) -> Response:
-    """Register a set of tasks under the SHA-256 of this very body; putting it again makes it live longer."""
-    # Of any media type, as `curl --data-binary` sends it: no web page may send a PUT without asking.
+    """Register a task set under the SHA-256 of the request body. Putting it again extends its lifetime."""
+    # Accepts any media type, such as that of `curl --data-binary`: browsers never let a page PUT without a preflight.
     body = await request_parsing.read_body(request)
     with _point_errors_at_path():
         info = await asyncio.to_thread(get_context(request).service.put_tasks, set_id, body)
@@ -63,14 +63,14 @@ async def put_tasks(request: Request, set_id: TaskSetId) -> Response:
 
 @router.get("/tasks/{set_id}", **document_response(TaskSetInfo, 404, 422, 503))
 def task_set(request: Request, set_id: TaskSetId) -> Response:
-    """Whether a set is registered, and how many tasks it has."""
+    """Return the number of tasks of a registered set, or 404."""
     with _point_errors_at_path():
         return build_json_response(get_context(request).service.get_task_set(set_id).model_dump_json())
 
 
 @contextmanager
 def _point_errors_at_path() -> Iterator[None]:
-    """The set's id stands in the path here."""
+    """Rename the field of errors: here the id of the set is in the path."""
     try:
         yield
     except BadRequest as error:
@@ -88,7 +88,7 @@ def _parse_result(result: bytes | SandboxError) -> VerifyResult | None:
 
 
 def add_routes(app_router: APIRouter) -> None:
-    """`/reward` straight into the application's own router, as the other submissions."""
+    """Add `/reward` directly to the application's router, as for the other submissions, and then the other routes."""
     app_router.add_api_route(
         "/reward",
         reward,

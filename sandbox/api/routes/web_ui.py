@@ -1,7 +1,7 @@
-"""`/`: the page, its style and its modules, as they lie under `sandbox/web`; not a byte from anywhere else.
+"""`/`: the web page, with its style and modules from `sandbox/web`. It loads nothing from other servers.
 
-The page shows what hostile programs print. Its policy lets nothing run but these modules, and nothing turn text into
-markup: `require-trusted-types-for` makes an assignment to `innerHTML` an error.
+The page shows the output of hostile programs. Its policy lets only these modules run, and prevents text from becoming
+markup: `require-trusted-types-for` makes any assignment to `innerHTML` an error.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ HEADERS = {
 
 @router.get("/")
 async def page(request: Request) -> Response:
-    """The page. It holds no data: what it shows it asks the API for, with the key that whoever sits before it has."""
+    """Return the page. It contains no data: it queries the API with the user's key."""
     return _build_file_response(request, INDEX_FILE)
 
 
 @router.get("/web/{name}")
 async def part(request: Request, name: str) -> Response:
-    """One of the page's files."""
+    """Return one of the page's files."""
     if name not in load_files():
         raise HTTPException(404, "no such file")
     return _build_file_response(request, name)
@@ -53,7 +53,7 @@ async def part(request: Request, name: str) -> Response:
 
 @cache
 def load_files() -> dict[str, tuple[bytes, str]]:
-    """Every file of the page: its bytes, and the tag by which a browser knows that it has them already."""
+    """Load all files of the page, each with its ETag."""
     found = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.suffix in MEDIA_TYPES}
     return {name: (content, f'"{hashlib.sha256(content).hexdigest()[:32]}"') for name, content in found.items()}
 

@@ -1,4 +1,4 @@
-"""Callbacks as a request asks for them, and the webhooks that were given up."""
+"""Callbacks that requests ask for, and the webhooks that could not be delivered."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ from sandbox.webhooks.public_network import is_address, is_allowed, parse_networ
 
 router = APIRouter(prefix="/webhooks/dead", tags=["webhooks"])
 
-WebhookId = Annotated[str, Path(max_length=128, pattern=r"^[A-Za-z0-9.]+$", description="as `webhook-id` had it")]
+WebhookId = Annotated[
+    str, Path(max_length=128, pattern=r"^[A-Za-z0-9.]+$", description="the `webhook-id` header of its requests")
+]
 
 _DEAD_WEBHOOKS = TypeAdapter(list[DeadWebhook])
 
 
 def build_callback(request: Request, url: str | None, *, per_item: bool = False) -> Callback | None:
-    """What the request asks for; None without a URL. Raises BadRequest for one that will never be called.
+    """Build the callback of a request; None without a URL. Raises BadRequest for a URL that can never be called.
 
-    A name is looked up when it is called, for only then it counts what it stands for; an address is known now.
+    Addresses are checked now. A host name is resolved and checked at each call, because its address may change.
     """
     if url is None:
         return None
@@ -35,24 +37,24 @@ def build_callback(request: Request, url: str | None, *, per_item: bool = False)
 
 
 def check_callback_url(settings: WebhookSettings, url: str) -> None:
-    """Raises BadRequest."""
+    """Raise BadRequest if there are no callbacks, or if the URL names a forbidden address."""
     if not settings.webhook_secret:
-        raise BadRequest("there are no callbacks here: the operator has to set SANDBOX_WEBHOOK_SECRET", "callback_url")
+        raise BadRequest("callbacks are disabled: the operator must set SANDBOX_WEBHOOK_SECRET", "callback_url")
     host = urlsplit(url).hostname or ""
     if is_address(host) and not is_allowed(host, parse_networks(settings.webhook_networks)):
         raise BadRequest(
-            f"{host} is not a public address; the operator may name it in SANDBOX_WEBHOOK_NETWORKS", "callback_url"
+            f"{host} is not a public address; the operator can allow it in SANDBOX_WEBHOOK_NETWORKS", "callback_url"
         )
 
 
 @router.get("", **document_response(list[DeadWebhook], 403, 503))
 def dead_webhooks(request: Request) -> Response:
-    """The webhooks that were given up after their last try, the latest first."""
+    """List the webhooks that could not be delivered, the latest first."""
     return build_json_response(_DEAD_WEBHOOKS.dump_json(get_context(request).service.list_dead_webhooks()))
 
 
 @router.post("/{webhook_id}", **document_no_content(404, 403, 422, 503))
 def revive_webhook(request: Request, webhook_id: WebhookId) -> Response:
-    """Have a webhook that was given up delivered after all, as if it were new."""
+    """Requeue an undeliverable webhook as if it were new."""
     get_context(request).service.requeue_webhook(webhook_id)
     return Response(status_code=204)

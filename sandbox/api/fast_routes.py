@@ -1,25 +1,36 @@
-"""The shortest way to the routes that have to be fast: by their path, past the framework's search and its wrappers."""
+"""Routes that must be fast: found by their path, and called without the framework's router and wrappers.
+
+FastAPI resolves dependencies even for an endpoint that takes only the request, which doubles a request's time in the
+framework: 110 us with it, 56 us without. Between the last middleware and its endpoint, a request spends another third
+of its event loop time. `FastRoute` documents such an endpoint, and `FastRouteMiddleware` calls it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any
 
-from fastapi import Request
+from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox.api.fast_route import FastRoute
 from sandbox.api.problems import describe_error
 from sandbox.errors import SandboxError
 
 
-class FastRouteMiddleware:
-    """ASGI middleware, the innermost; what is not in `routes` goes on as before.
+class FastRoute(APIRoute):
+    """A documented route that calls its endpoint directly, also where the middleware does not apply."""
 
-    Between the last middleware and its endpoint a request spent a third of the event loop's time on it.
-    """
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+        return handler
+
+
+class FastRouteMiddleware:
+    """The innermost ASGI middleware. Requests for paths outside `routes` take the normal way."""
 
     def __init__(self, app: ASGIApp, routes: Mapping[str, FastRoute]) -> None:
         self._app = app
@@ -39,7 +50,7 @@ class FastRouteMiddleware:
 
 
 def find_fast_routes(routes: Iterable[BaseRoute]) -> dict[str, FastRoute]:
-    """The lean ones for POST by path: of several with one path the first, which is the one the search would find."""
+    """Return the fast POST routes by path. If several routes share a path, the first wins, as in the router."""
     found: dict[str, BaseRoute] = {}
     for route in routes:
         if "POST" in (getattr(route, "methods", None) or ()):

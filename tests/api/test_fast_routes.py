@@ -1,4 +1,4 @@
-"""The fast routes answer alike by the short way and by the framework's own."""
+"""The fast routes respond the same through the shortcut and through the framework."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from sandbox.api.app import create_app
 from sandbox.api.dialects.dialect import Dialect
-from sandbox.api.fast_route_middleware import FastRouteMiddleware, find_fast_routes
+from sandbox.api.fast_routes import FastRouteMiddleware, find_fast_routes
 from sandbox.config import ApiSettings
 from tests.api.fake_service import FakeService
 from tests.api.test_submissions import BODIES
@@ -28,7 +28,7 @@ def test_it_leads_to_every_submission_route_and_to_the_dialects(app: FastAPI) ->
 def test_of_two_routes_with_one_path_it_takes_the_one_that_the_framework_would(
     service: FakeService, settings: ApiSettings
 ) -> None:
-    """A dialect at the root comes before our own routes."""
+    """A dialect at the root precedes the service's own routes."""
     own_routes = find_fast_routes(create_app(settings, service).router.routes)
     app = create_app(settings.model_copy(update={"root_dialect": "sandbox_fusion"}), service)
     dialect_routes = find_fast_routes(app.router.routes)
