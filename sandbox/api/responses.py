@@ -30,11 +30,8 @@ async def submit_and_respond(request: Request, submission: Submission) -> Respon
     submission = replace(submission, idempotency_key=request_parsing.read_idempotency_key(request))
     ticket = await _submit(context, submission, request_parsing.is_large(request))
     if submission.batch and submission.lane is Lane.RL:
-        record_batch(
-            context.metrics_registry,
-            [item for item in submission.requests if isinstance(item, VerifyRequest)],
-            ticket.results,
-        )
+        programs = [item for item in submission.requests if isinstance(item, VerifyRequest)]
+        record_batch(context.metrics_registry, programs, ticket.results)
     limit_s = request_parsing.read_wait_limit_s(request, context.settings.request_timeout_s)
     waiter = ResultWaiter(request, context, ticket, keep=bool(submission.idempotency_key), limit_s=limit_s)
     if submission.batch and request_parsing.accepts_ndjson(request):
