@@ -65,7 +65,7 @@ class Program:
     memory_errors: tuple[bytes, ...] = ()
 
     def fill_memory_limit(self, limits: Limits) -> tuple[str, ...]:
-        """Return the run command with the memory limit filled in, or an empty tuple if it does not contain the limit."""
+        """Return the run command with the memory limit filled in; empty if the command does not contain the limit."""
         if not any(MEMORY_LIMIT_PLACEHOLDER in part for part in self.run_command):
             return ()
         return tuple(part.replace(MEMORY_LIMIT_PLACEHOLDER, str(limits.memory_mb)) for part in self.run_command)

@@ -164,7 +164,7 @@ def give_up_capabilities(names: Sequence[str]) -> None:
 
 
 def lift_limits() -> None:
-    """Raise the hard limits: programs get their own, which cannot exceed these. Only root can raise its initial limits."""
+    """Raise the hard limits, which programs' own limits cannot exceed. Only root can raise its initial limits."""
     for name in ("CPU", "FSIZE", "CORE", "NPROC", "STACK", "MEMLOCK"):
         number = getattr(resource, f"RLIMIT_{name}")
         try:

@@ -44,7 +44,7 @@ _libc = ctypes.PyDLL(None, use_errno=True)
 
 
 class ProcRefused(OSError):
-    """The kernel refuses /proc for the new pid namespace. Most containers do, because their own /proc is partly hidden."""
+    """The kernel refuses /proc for the new pid namespace, as in most containers, whose /proc is partly hidden."""
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:

@@ -409,7 +409,7 @@ class Supervisor:
         return time_s > limit_s and time_s > limit_s + self._allowance.read_s()
 
     def _cap_cpu_time_s(self, counted_s: float, elapsed_s: float) -> float:
-        """Cap the counted CPU time on gVisor, which counts all the time a process is ready to run, even without a CPU."""
+        """Cap the CPU time on gVisor, which counts all the time a process is ready to run, even without a CPU."""
         return min(counted_s, elapsed_s * self._cpus) if self._gvisor is not None else counted_s
 
     def _measure_memory_mb(self, pids: Sequence[int]) -> float:
@@ -426,7 +426,7 @@ class Supervisor:
         return float(limits["memory_mb"] + (self._workspace.measure_build_outputs() >> 20))
 
     def _find_program_pids(self) -> list[int]:
-        """Return the processes of the program: descendants of the zygotes, and orphans that this process has adopted."""
+        """Return the processes of the program: descendants of the zygotes, and orphans adopted by this process."""
         zygote_pids = self._list_zygote_pids()
         return [pid for pid in usage.list_descendants(os.getpid()) if pid not in zygote_pids]
 

@@ -37,7 +37,7 @@ class CannotPlaceFiles(Exception):
 
 
 class Workspace:
-    """The files of a box. The supervisor owns `root`; `shared_dirs` are world-writable and must be empty between runs."""
+    """The files of a box. The supervisor owns `root`; `shared_dirs` are world-writable and cleared between runs."""
 
     def __init__(self, root: Path, shared_dirs: Sequence[Path]) -> None:
         self._root = root
@@ -65,7 +65,7 @@ class Workspace:
                 write_file(self._program / name, parts[name], None, 0o755)
 
     def keep_build_outputs(self, names: Sequence[str]) -> bool:
-        """Store files of the finished compilation with the program; return False if one is missing or not a plain file."""
+        """Store the compiler's output files with the program; return False if one is missing or not a plain file."""
         for name in names:
             built = self.work / name
             try:
