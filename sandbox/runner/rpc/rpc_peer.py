@@ -362,10 +362,10 @@ class RpcPeer:
 _PEER_OPERATIONS: dict[str, Callable[..., Any]] = {
     "about": RpcPeer._describe_function,
     "derive": RpcPeer._define_derived_class,
-    "task": lambda peer, awaitable: peer._loop.start(awaitable),
-    "step": lambda peer, number: peer._loop.step(number),
-    "outcome": lambda peer, number: peer._loop.outcome(number),
-    "cancel": lambda peer, number: peer._loop.cancel(number),
+    "task": lambda peer, awaitable: peer._loop.start_task(awaitable),
+    "step": lambda peer, number: peer._loop.run_step(number),
+    "outcome": lambda peer, number: peer._loop.take_result(number),
+    "cancel": lambda peer, number: peer._loop.cancel_task(number),
 }
 
 
