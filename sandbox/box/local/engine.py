@@ -1,8 +1,8 @@
-"""Boxes without a container engine: the same supervisor behind the strongest walls this host gives an ordinary process.
+"""Run boxes without a container engine: the same supervisor, with the strongest isolation an ordinary process can get.
 
-The engine tries out once, when it is made, which isolation layers the host supports (`launcher.probe`), and names
-those that are missing. A box is one launcher process (`sandbox.runner.launcher.launcher`) and what it started. There
-are no images: a box uses the host's compilers and interpreters.
+On first use the engine probes which isolation layers the host supports (`launcher.probe`) and names those that are
+missing. A box is one launcher process (`sandbox.runner.launcher.launcher`) and its children. There are no images: a box
+uses the host's compilers and interpreters.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ NAMESPACE_SYSCTLS = {
 
 @dataclass(frozen=True, slots=True)
 class HostIsolation:
-    """What this host gives a local box, as `namespaces.probe` found it."""
+    """The isolation layers that this host offers a local box, as found by `launcher.probe`."""
 
     namespaces: tuple[str, ...]
     id_mapping: str
@@ -82,7 +82,7 @@ class HostIsolation:
         return [*missing, SINGLE_USER_MESSAGE] if self.id_mapping == "one" else missing
 
     def find_uid_base(self, uid_block: UidBlock, box_index: int, needed_uids: int) -> int | None:
-        """Uids above this one are the box's own; None where the host lends no uid for each of `needed` runs."""
+        """Return the uid above which the box's uids start, or None if the host offers fewer than `needed_uids`."""
         if self.id_mapping == "one":
             return None
         end = (
@@ -97,7 +97,7 @@ class HostIsolation:
 
 
 class LocalEngine:
-    """Starts boxes for one slot of one worker; see `engine.Engine`."""
+    """Starts boxes for one slot of one worker; implements `engine.Engine`."""
 
     def __init__(self, settings: WorkerSettings, slot: int) -> None:
         self._settings = settings
@@ -142,7 +142,7 @@ class LocalEngine:
         return shutil.which(tool, path=SEARCH_PATH) is None
 
     def lacks_image(self, image: str) -> bool:
-        return False  # its boxes have the machine's own programs
+        return False  # its boxes use the host's programs
 
     def list_missing_isolation(self) -> list[str]:
         missing = self.host.list_missing_isolation()
@@ -203,7 +203,7 @@ class LocalEngine:
 
 
 class LocalBoxHandle:
-    """One launcher and the box it holds; see `engine.Walls`."""
+    """A launcher and the box it controls; implements `engine.BoxHandle`."""
 
     def __init__(
         self,
@@ -259,7 +259,7 @@ class LocalBoxHandle:
 
     def limit_memory(self, memory_mb: int) -> None:
         if self._memory_cgroup is None:
-            return  # the supervisor watches it
+            return  # the supervisor polls memory instead
         if not self._own_bytes:
             self.measure_own_memory()
         try:
@@ -302,11 +302,11 @@ class LocalBoxHandle:
         self._on_destroy(self)
 
     def _read_log(self) -> str:
-        """What the launcher and the supervisor wrote for us; programs have pipes of their own."""
+        """Return the output of the launcher and the supervisor; programs write to their own pipes."""
         return os.pread(self._log_descriptor, 2_000, 0).decode(errors="replace").strip()
 
     def _wait_until_up(self) -> None:
-        """Until the supervisor speaks; raises BoxError with the launcher's words where it ends instead."""
+        """Wait until the supervisor sends data. Raises BoxError with the launcher's output if it ends instead."""
         ready, _, _ = select.select([self.connection], [], [], START_TIMEOUT_S)
         if ready and self.connection.recv(1, socket.MSG_PEEK):
             return
@@ -314,7 +314,7 @@ class LocalBoxHandle:
 
 
 def _wait_for_exit(launcher: subprocess.Popen[bytes]) -> None:
-    """Wait for a launcher whose leash is loose; what it holds dies with it even where it has to be killed."""
+    """Wait for a launcher whose leash is closed. Its box dies with it, even if the launcher has to be killed."""
     try:
         launcher.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
@@ -323,7 +323,10 @@ def _wait_for_exit(launcher: subprocess.Popen[bytes]) -> None:
 
 
 def list_missing_isolation() -> list[str]:
-    """What a local box of this host would lack, in words; empty when every wall is up. Raises EngineUnavailable."""
+    """Describe the isolation layers that a local box on this host lacks; empty if there are none.
+
+    Raises EngineUnavailable.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="sandbox-") as home,
         closing(LocalEngine(WorkerSettings(home=Path(home), engine="local"), 0)) as engine,
@@ -332,7 +335,7 @@ def list_missing_isolation() -> list[str]:
 
 
 def suggest_namespace_fix() -> str:
-    """How to get the namespaces that were refused."""
+    """Return a hint how to make the refused namespaces available."""
     for switch, (closed, command) in NAMESPACE_SYSCTLS.items():
         if os.geteuid() != 0 and Path(switch).exists() and Path(switch).read_text().strip() == closed:
             return f"as root, `{command}` lets users have namespaces"
@@ -343,7 +346,7 @@ def suggest_namespace_fix() -> str:
 
 
 def _read_subordinate_ids(path: str) -> tuple[int, int] | None:
-    """The range of ids that /etc/subuid or /etc/subgid lends our user."""
+    """Return the range of ids that /etc/subuid or /etc/subgid assigns to the current user."""
     try:
         name = pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
