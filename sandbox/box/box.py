@@ -77,7 +77,7 @@ class Box:
         handle.connection.settimeout(START_TIMEOUT_S)
         hello = self._receive_answer(START_TIMEOUT_S)
         if hello.get("ready") is not True:
-            raise BoxError("the supervisor did not say that it is ready")
+            raise BoxError("the supervisor did not report that it is ready")
         self.missing_isolation = [str(layer) for layer in hello.get("missing_walls", ())]
         self._in_gvisor = hello.get("kernel") == GVISOR
         if self._in_gvisor:
@@ -187,7 +187,7 @@ class Box:
         self._limit_memory(max(self._memory_mb, WARMING_MEMORY_MB))
         self._send({"do": "warm", "modules": modules})
         if self._receive_answer(START_TIMEOUT_S).get("warm") is not True:
-            raise BoxError("the supervisor did not say that its interpreter is warm")
+            raise BoxError("the supervisor did not report that its interpreter is warm")
         self._warmed.append(modules)
         del self._warmed[:-MAX_EXTRA_ZYGOTES]
         self._handle.measure_own_memory()
@@ -256,7 +256,7 @@ class Box:
             answer, descriptors = self._receive()
             own_descriptors.callback(frames.close_descriptors, descriptors)
             if answer.get("tag") != self.tag:
-                raise BoxError("the answer is not to what was asked")
+                raise BoxError("the answer belongs to another request")
             still_open = self._drain(streams)
             fetched = self._read_fetched_files(answer, [*descriptors, *copied], limits)
             self._check_stop()
@@ -302,7 +302,7 @@ class Box:
             # Wait until the last run's files are gone: the kernel refuses a limit below the current usage.
             self._send({"do": "settle", "forget": not self._sent})
             if self._receive_answer(START_TIMEOUT_S).get("settled") is not True:
-                raise BoxError("the supervisor did not say that it has cleared up")
+                raise BoxError("the supervisor did not report that it has cleaned up")
         self._handle.limit_memory(memory_mb)
         self._memory_mb = memory_mb
 
@@ -367,7 +367,7 @@ class Box:
             message = replace_surrogates(str(fields["message"])[:MAX_MESSAGE_CHARS])
             stopped = str(fields["stopped"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise BoxError(f"the supervisor's answer is not an outcome: {error!r}") from error
+            raise BoxError(f"the supervisor sent an invalid outcome: {error!r}") from error
         if streams.over_limit and stopped in {"", "killed"} and status is not Status.MEMORY_LIMIT_EXCEEDED:
             status, message = Status.OUTPUT_LIMIT_EXCEEDED, ""
         out, err, *answers = [OutputBuffer(0), *streams.complete_outputs()] if partner else streams.complete_outputs()
@@ -427,7 +427,7 @@ class Box:
                 left -= int(size)
             return files
         except (frames.FrameError, TypeError, ValueError, OverflowError, OSError) as error:
-            raise BoxError(f"fetched files are not what the supervisor says: {error}") from error
+            raise BoxError(f"the fetched files differ from what the supervisor reported: {error}") from error
 
     def _send(self, request: dict[str, Any], descriptors: Sequence[int] = (), payload: bytes = b"") -> None:
         try:
@@ -435,13 +435,13 @@ class Box:
         except frames.FrameTooLarge:  # nothing was sent, and the box is not at fault
             raise
         except frames.FrameError as error:
-            raise BoxError(f"box gone: {error}") from error
+            raise BoxError(f"lost the box: {error}") from error
 
     def _receive(self) -> tuple[dict[str, Any], list[int]]:
         try:
             answer, _, descriptors = frames.receive(self._handle.connection)
         except (frames.FrameError, OSError) as error:
-            raise self._classify_failure()(f"box gone: {error}") from error
+            raise self._classify_failure()(f"lost the box: {error}") from error
         if "broken" in answer:
             frames.close_descriptors(descriptors)
             raise self._classify_failure()(
@@ -483,7 +483,7 @@ def _read_exec_error(answer: dict[str, Any]) -> int:
     """Return the errno with which a run's command could not be executed, or 0 if it could."""
     error = answer["outcome"].get("exec_error", 0)
     if not isinstance(error, int) or not 0 <= error < 4096:
-        raise BoxError("the supervisor does not say why the command could not run")
+        raise BoxError("the supervisor sent an invalid errno for the command")
     return error
 
 
@@ -493,7 +493,7 @@ def _read_program_size_mb(answer: dict[str, Any]) -> int:
     """
     size_bytes = answer.get("kept_bytes", 0)
     if not isinstance(size_bytes, int) or not 0 <= size_bytes < MAX_PROGRAM_BYTES:
-        raise BoxError("the supervisor does not say how large the program is")
+        raise BoxError("the supervisor sent an invalid program size")
     return size_bytes >> 20
 
 

@@ -100,7 +100,7 @@ class PrestartPool:
         try:
             handle = self._engine.start(image)
         except InfrastructureError as error:
-            logger.warning("no box could be made ready: %s", error, extra={"image": image})
+            logger.warning("could not start a box in advance: %s", error, extra={"image": image})
             with self._state_changed:
                 self._failure = error
                 self._state_changed.notify_all()
@@ -149,4 +149,4 @@ def _destroy(handle: BoxHandle) -> None:
     try:
         handle.destroy()
     except BoxError as error:
-        logger.warning("a box could not be taken down: %s", error)
+        logger.warning("could not destroy a box: %s", error)

@@ -23,10 +23,10 @@ from sandbox.languages import Language
 logger = logging.getLogger(__name__)
 
 DISCARD_REASONS = {
-    "broken": "its run was broken off",
-    "run_count": "it reached its run count",
-    "age": "it reached its age",
-    "retired": "its kernel keeps state of its last program",
+    "broken": "its run was aborted",
+    "run_count": "it reached its maximum number of runs",
+    "age": "it reached its maximum age",
+    "retired": "its kernel still has state of its last program",
     "slot_closes": "its slot closes",
 }
 
@@ -97,7 +97,7 @@ class Slot:
         """Raise EngineUnavailable if the boxes cannot run the language, which is not a program's fault."""
         if command := self._find_missing_command(language):
             raise EngineUnavailable(
-                f"{language.name}: {command} is not on this machine; install it, or use Docker's engine"
+                f"{language.name}: {command} is not on this machine; install it, or use the Docker engine"
             )
 
     def find_missing_languages(self) -> list[str]:
@@ -182,4 +182,4 @@ class Slot:
         try:
             box.close()
         except BoxError as error:
-            logger.warning("a box could not be taken down: %s", error)
+            logger.warning("could not destroy a box: %s", error)

@@ -101,7 +101,7 @@ class _SpliceFeed:
             self._fallback = _BytesFeed(self.span.read()[self._done :])
             return True
         if not moved:
-            raise BoxError("the file that a program's input lies in was cut short")
+            raise BoxError("the file with a program's input was cut short")
         self._done += moved
         return self._done < self.span.size
 
@@ -276,7 +276,7 @@ class Streams:
                 left = deadline - time.monotonic()
                 events = self._poll.poll(max(0.0, left) * 1000)
                 if not events:
-                    raise BoxError("the supervisor holds no limits any more: no answer within the watchdog's time")
+                    raise BoxError("the supervisor did not answer in time, so it no longer enforces limits")
                 if self._handle_events(events, connection.fileno()):
                     return True
                 if self.over_limit and not self._reported_over_limit:
@@ -419,7 +419,7 @@ def _wait_for_last_writer(descriptor: int, deadline: float) -> None:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     if not poll.poll(GC_POLL_INTERVAL_S * 1000) and time.monotonic() > deadline:
-        raise BoxError("a process of the program outlived it and still holds its output")
+        raise BoxError("a process of the program outlived it and keeps its output open")
 
 
 def _enlarge_pipe(descriptor: int) -> None:

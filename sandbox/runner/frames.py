@@ -48,9 +48,9 @@ def send(
     """Send one frame. The descriptors stay open in this process; the receiver gets copies."""
     text = json.dumps(header, separators=(",", ":")).encode()
     if len(text) > MAX_HEADER_BYTES:
-        raise FrameTooLarge(f"a header of {len(text)} bytes is over {MAX_HEADER_BYTES}")
+        raise FrameTooLarge(f"the frame header has {len(text)} bytes, the maximum is {MAX_HEADER_BYTES}")
     if len(payload) > MAX_FRAME_BYTES:
-        raise FrameTooLarge(f"a payload of {len(payload)} bytes is over {MAX_FRAME_BYTES}")
+        raise FrameTooLarge(f"the frame payload has {len(payload)} bytes, the maximum is {MAX_FRAME_BYTES}")
     if len(text) + len(payload) <= MAX_FRAME_BYTES:
         _send(connection, [_LENGTH.pack(len(text)), text, payload], descriptors)
         return
@@ -99,7 +99,7 @@ def receive(connection: socket.socket, allow_large_header: bool = False) -> tupl
             raise FrameError("frame header is not an object")
     except (OSError, ValueError, RecursionError, struct.error, FrameError) as error:
         close_descriptors(descriptors)
-        raise FrameError(f"not a frame: {error}") from error
+        raise FrameError(f"invalid frame: {error}") from error
     return header, datagram[end:], descriptors
 
 
@@ -180,7 +180,7 @@ def locate_parts(descriptor: int, index: PartIndex, max_bytes: int) -> dict[str,
     """Locate the parts of a memfd packed by the other side, whose sizes are not trusted."""
     total = sum(size for _, size in index)
     if total > max_bytes or any(size < 0 for _, size in index):
-        raise FrameError(f"{total} bytes of files are over {max_bytes}")
+        raise FrameError(f"the files have {total} bytes, the maximum is {max_bytes}")
     found: dict[str, Span] = {}
     offset = 0
     for part, size in index:
@@ -197,7 +197,7 @@ def unpack_memory_file(descriptor: int, index: PartIndex, max_bytes: int) -> dic
         while len(content) < size:
             chunk = os.pread(descriptor, min(size - len(content), 1 << 20), offset + len(content))
             if not chunk:
-                raise FrameError(f"file {part!r} ends {size - len(content)} bytes early")
+                raise FrameError(f"file {part!r} is {size - len(content)} bytes shorter than announced")
             content += chunk
         parts[part] = bytes(content)
     return parts

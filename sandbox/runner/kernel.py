@@ -13,10 +13,10 @@ GVISOR = "gvisor"
 _GVISOR_VERSION = "#1 SMP Sun Jan 10 15:06:54 PST 2016"
 
 GVISOR_MISSING_ISOLATION = (
-    "gVisor: memory is watched 20 times a second, not limited by the kernel; beyond the host's limit the box ends",
+    "gVisor: memory is polled 20 times a second, not limited by the kernel; exceeding the host's limit ends the box",
     "gVisor: CPU time is counted in steps of 10 ms, and wall time includes waiting for a free CPU",
     "gVisor: programs can read the environment, the memory map and the list of descriptors of the box's own processes",
-    "gVisor: what sockets and pipes buffer is limited by the host for the whole box, not for each program",
+    "gVisor: the host limits socket and pipe buffers for the whole box, not for each program",
     "gVisor: no limit on POSIX message queues; the system-call filter denies all their calls",
 )
 

@@ -93,7 +93,7 @@ def pack(
 
 def pack_environment(environment: Mapping[str, str]) -> str:
     if len(environment) > MAX_ENVIRONMENT_VARIABLES:
-        raise ValueError(f"more than {MAX_ENVIRONMENT_VARIABLES} environment variables")
+        raise ValueError(f"environment: {len(environment)} variables, the maximum is {MAX_ENVIRONMENT_VARIABLES}")
     return "".join(f"{name}={value}\0" for name, value in environment.items())
 
 

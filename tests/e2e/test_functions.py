@@ -270,7 +270,11 @@ def solve(n):
         ("def solve(n):\n    while True: pass", "time_limit_exceeded", "CPU time"),
         ("def solve(n):\n    return bytearray(1 << 30)", "memory_limit_exceeded", ""),
         ("def solve(n):\n    while True: print('x' * 1000)", "output_limit_exceeded", ""),
-        ("def solve(n):\n    a = []; a.append(a); return a", CRASHED, "TypeError: nested over 400 deep"),
+        (
+            "def solve(n):\n    a = []; a.append(a); return a",
+            CRASHED,
+            "TypeError: the value is nested more than 400 levels deep",
+        ),
     ],
 )
 def test_a_call_that_returns_no_value_says_why(client: Client, code: str, verdict: str, message: str) -> None:

@@ -441,7 +441,7 @@ def test_it(tmp_path):
     for calls, verdict in (("", "internal_error"), ("    assert total([1]) == 1\n", CRASHED)):
         result = run_pytest_file(client, f"{start}{calls}    total([str(tmp_path)])\n")
         assert (result.verdict, result.score) == (verdict, 0), result
-        message = "the temporary folders that the test shares with the program hold over 1,000 files or 16 MiB"
+        message = "the temporary folders shared between the test and the program hold more than 1,000 files or 16 MiB"
         assert message in result.message
 
 

@@ -137,14 +137,14 @@ class DockerEngine:
         info = self._client.info()
         missing = []
         if not any("seccomp" in option for option in info.get("SecurityOptions") or []):
-            missing.append("the engine's own seccomp profile (each program still gets ours)")
+            missing.append("the engine's own seccomp profile (the sandbox still filters each program's system calls)")
         for field, limit in (
             ("MemoryLimit", "memory limit"),
             ("CpuCfsQuota", "CPU limit"),
             ("PidsLimit", "process limit"),
         ):
             if not info.get(field):
-                missing.append(f"{limit}: the kernel's cgroups do not offer it")
+                missing.append(f"{limit}: not supported by the kernel's cgroups")
         return missing
 
     def close(self) -> None:
@@ -229,7 +229,7 @@ class DockerBoxHandle:
             else:
                 self._container.update(mem_limit=limit, memswap_limit=limit)
         except (DockerException, requests.RequestException, OSError) as error:
-            raise BoxError(f"memory limit of {memory_mb} MiB refused: {error}") from error
+            raise BoxError(f"cannot set the memory limit to {memory_mb} MiB: {error}") from error
 
     def begin_run(self) -> None:
         if self._cgroup is not None:
@@ -267,7 +267,7 @@ def _translate_cgroup_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise BoxError(f"box gone: {error}") from error
+        raise BoxError(f"lost the box: {error}") from error
 
 
 def _accept_connection(listener: socket.socket, container: Container) -> socket.socket:
@@ -279,7 +279,7 @@ def _accept_connection(listener: socket.socket, container: Container) -> socket.
         except TimeoutError:
             container.reload()  # raises NotFound, because the engine removes ended containers
             if container.status != "running":
-                raise DockerException("its supervisor ended before it connected") from None
+                raise DockerException("the supervisor ended before it connected") from None
             if time.monotonic() > deadline:
                 raise
 

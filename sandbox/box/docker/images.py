@@ -132,7 +132,7 @@ def _find_images_folder() -> Path:
 def _read_context(name: str) -> dict[str, bytes]:
     """Return the files of one build: the image's folder, and the runner under its import name."""
     if name not in (*IMAGES, *ON_DEMAND_IMAGES):
-        raise EngineUnavailable(f"there is no image {name!r}: the images are {', '.join((*IMAGES, *ON_DEMAND_IMAGES))}")
+        raise EngineUnavailable(f"unknown image {name!r}. The images are {', '.join((*IMAGES, *ON_DEMAND_IMAGES))}.")
     folder = _find_images_folder() / name
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     for path in (
@@ -182,7 +182,7 @@ def _lock_builds(report: ReportProgress) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            report("images: another process builds them, waiting for it")
+            report("images: waiting for another process to build them")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
@@ -290,7 +290,7 @@ def _pull_official_base(client: docker.DockerClient, report: ReportProgress) -> 
 
 def _bootstrap_base(client: docker.DockerClient, report: ReportProgress) -> None:
     """Build the same base image without a registry: run debootstrap in a folder, then `docker import` it."""
-    report("images: no container registry answers, making the Debian base with debootstrap (about a minute)")
+    report("images: no container registry answers, building the Debian base with debootstrap (about a minute)")
     if not shutil.which("debootstrap"):
         raise EngineUnavailable("no container registry answers and debootstrap is missing: apt-get install debootstrap")
     if os.geteuid() != 0:
@@ -313,7 +313,7 @@ def _run_command(command: list[str]) -> None:
     try:
         completed = subprocess.run(command, capture_output=True, text=True, timeout=_DEBOOTSTRAP_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:
-        raise EngineUnavailable(f"{command[0]} did not end within {_DEBOOTSTRAP_TIMEOUT_S} s") from error
+        raise EngineUnavailable(f"{command[0]} did not finish within {_DEBOOTSTRAP_TIMEOUT_S} s") from error
     if completed.returncode != 0:
         tail = "\n".join(
             f"    {line}" for line in (completed.stdout + completed.stderr).splitlines()[-_LOG_TAIL_LINES:]

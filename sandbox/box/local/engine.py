@@ -42,19 +42,19 @@ LAUNCHER_BOOTSTRAP = (
     "import sys; sys.path[0] = sys.argv.pop(1); from sandbox.runner.launcher.launcher import main; main()"
 )
 MISSING_NAMESPACE_EFFECTS = {
-    "mount": "file system: programs see the files of this machine and may write wherever their user may, /tmp included",
+    "mount": "file system: programs see the files of this machine and can write wherever their user can, even /tmp",
     "pid": "processes: programs see the other processes of this machine",
-    "network": "network: closed by a system-call filter alone; programs may still talk to this machine's unix sockets",
-    "ipc": "shared memory: programs see the machine's own",
-    "uts": "host name: programs see the machine's own",
+    "network": "network: blocked only by a system-call filter; programs can connect to this machine's Unix sockets",
+    "ipc": "shared memory: programs see that of this machine",
+    "uts": "host name: programs see that of this machine",
 }
 SINGLE_USER_MESSAGE = (
-    "users: all programs of a box run as one user, so one may end its own box or leave files in it for a moment;"
+    "users: all programs of a box run as the same user, so a program can end its box or briefly leave files in it;"
     " install newuidmap (`apt install uidmap`) and give this user a range in /etc/subuid and /etc/subgid"
 )
 NO_CGROUP_MESSAGE = (
-    "memory, process and CPU limits by the kernel (cgroup): memory is watched every 10 ms instead, processes are"
-    " limited per user, CPUs not at all; run the worker as root on a machine whose /sys/fs/cgroup can be written,"
+    "memory, process and CPU limits by the kernel (cgroup): memory is polled every 10 ms instead, processes are"
+    " limited per user, CPUs not at all; run the worker as root on a machine with a writable /sys/fs/cgroup,"
     " or use Docker"
 )
 NAMESPACE_SYSCTLS = {
@@ -108,7 +108,9 @@ class LocalEngine:
         try:
             self._root_mount_point.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise EngineUnavailable(f"{self._root_mount_point} cannot be made: {error}; set SANDBOX_HOME") from error
+            raise EngineUnavailable(
+                f"cannot create {self._root_mount_point}: {error}; set SANDBOX_HOME to a writable folder"
+            ) from error
         self._runner_folder = install_runner(settings.home / "local")
         local_cgroup.remove_orphans()
         self._uid_block = UidBlock()
@@ -155,7 +157,7 @@ class LocalEngine:
         if cgroup is None:
             return [*missing, NO_CGROUP_MESSAGE]
         cgroup.remove()
-        return [*missing, *(f"{limit} limit: the kernel's cgroups do not offer it" for limit in cgroup.missing_limits)]
+        return [*missing, *(f"{limit} limit: not supported by the kernel's cgroups" for limit in cgroup.missing_limits)]
 
     def close(self) -> None:
         for handle in list(self._live_handles):
@@ -194,11 +196,11 @@ class LocalEngine:
             )
             found = json.loads(done.stdout)
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise EngineUnavailable(f"the local engine cannot be tried: {error}") from error
+            raise EngineUnavailable(f"cannot probe the local engine: {error}") from error
         except ValueError as error:
-            raise EngineUnavailable(f"the local engine does not work here: {done.stderr[-500:]}") from error
+            raise EngineUnavailable(f"the local engine does not work on this machine: {done.stderr[-500:]}") from error
         if not found["works"]:
-            raise EngineUnavailable(f"no local box can be started here: {found['reasons']}; use Docker")
+            raise EngineUnavailable(f"cannot start local boxes on this machine: {found['reasons']}; use Docker")
         return HostIsolation(tuple(found["kinds"]), found["ids"], found["uids"])
 
 
@@ -244,7 +246,7 @@ class LocalBoxHandle:
             self._memory_cgroup = None if cgroup is None else cgroup.open_memory_cgroup()
         except (OSError, BoxError) as error:
             self.destroy()
-            raise BoxError(f"a local box did not start: {error}") from error
+            raise BoxError(f"the local box did not start: {error}") from error
         finally:
             supervisor_end.close()
             os.close(liveness_read_end)
@@ -255,7 +257,7 @@ class LocalBoxHandle:
             if self._memory_cgroup is not None:
                 self._own_bytes = self._memory_cgroup.read_used_bytes() + MEMORY_SLACK_BYTES
         except OSError as error:
-            raise BoxError(f"box gone: {error}") from error
+            raise BoxError(f"lost the box: {error}") from error
 
     def limit_memory(self, memory_mb: int) -> None:
         if self._memory_cgroup is None:
@@ -265,20 +267,20 @@ class LocalBoxHandle:
         try:
             self._memory_cgroup.limit(self._own_bytes + memory_mb * MIB)
         except OSError as error:
-            raise BoxError(f"memory limit of {memory_mb} MiB refused: {error}") from error
+            raise BoxError(f"cannot set the memory limit to {memory_mb} MiB: {error}") from error
 
     def begin_run(self) -> None:
         try:
             if self._memory_cgroup is not None:
                 self._memory_cgroup.begin_run()
         except OSError as error:
-            raise BoxError(f"box gone: {error}") from error
+            raise BoxError(f"lost the box: {error}") from error
 
     def read_peak_memory_mb(self) -> float | None:
         try:
             return None if self._memory_cgroup is None else self._memory_cgroup.read_peak_mb()
         except OSError as error:
-            raise BoxError(f"box gone: {error}") from error
+            raise BoxError(f"lost the box: {error}") from error
 
     def ran_out_of_memory(self) -> bool:
         return self._memory_cgroup is not None and self._memory_cgroup.had_oom_kill()
@@ -297,7 +299,7 @@ class LocalBoxHandle:
         if self._cgroup is not None:
             self._cgroup.remove()
         if log_text := self._read_log():
-            logger.warning("a local box said: %s", log_text)
+            logger.warning("output of a local box: %s", log_text)
         os.close(self._log_descriptor)
         self._on_destroy(self)
 
@@ -310,7 +312,7 @@ class LocalBoxHandle:
         ready, _, _ = select.select([self.connection], [], [], START_TIMEOUT_S)
         if ready and self.connection.recv(1, socket.MSG_PEEK):
             return
-        raise BoxError(self._read_log() or f"no word of its supervisor within {START_TIMEOUT_S:g} s")
+        raise BoxError(self._read_log() or f"its supervisor did not answer within {START_TIMEOUT_S:g} s")
 
 
 def _wait_for_exit(launcher: subprocess.Popen[bytes]) -> None:
@@ -338,10 +340,10 @@ def suggest_namespace_fix() -> str:
     """Return a hint how to make the refused namespaces available."""
     for switch, (closed, command) in NAMESPACE_SYSCTLS.items():
         if os.geteuid() != 0 and Path(switch).exists() and Path(switch).read_text().strip() == closed:
-            return f"as root, `{command}` lets users have namespaces"
+            return f"run `{command}` as root to allow user namespaces"
     return (
-        "for namespaces run the worker as root,"
-        " in a container also with `--privileged` or `--security-opt seccomp=unconfined`"
+        "run the worker as root to allow namespaces,"
+        " and in a container also add `--privileged` or `--security-opt seccomp=unconfined`"
     )
 
 

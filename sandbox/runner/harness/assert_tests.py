@@ -33,7 +33,7 @@ PROGRAM_MODULE_NAMES = frozenset({PROGRAM_MODULE_NAME, "main"})
 TEST_FILE = "test.py"
 MAX_MESSAGE_CHARS = 500
 PROGRAM_NEVER_USED = "the test never used the program, so it tests nothing"
-PYTEST_NOT_INSTALLED = "python3-pytest is not installed where this box runs"
+PYTEST_NOT_INSTALLED = "python3-pytest is not installed in this box"
 # The functions of `pytest_file` that run a file. The list stays empty unless this interpreter has imported that module.
 PYTEST_RUNNERS: list[Callable[[str, TestedProgram], NoReturn]] = []
 SHARED_PYTEST_RUNNERS: list[Callable[[str, Reporter, SharedProgram], NoReturn]] = []
@@ -105,7 +105,7 @@ class TestedProgram:
     def _check_exception_class(self, found: Any) -> Any:
         """Refuse an exception class that would catch the test's own failed assertion."""
         if isinstance(found, type) and issubclass(AssertionError, found):
-            self.peer.last_raised = TypeError(f"the program's name for {found.__name__}")
+            self.peer.last_raised = TypeError(f"the program may not provide the exception class {found.__name__}")
             raise self.peer.last_raised
         return found
 
@@ -168,7 +168,7 @@ class TestedProgram:
 
 
 def refuse_request(request: dict[str, Any]) -> dict[str, Any]:
-    raise TypeError(f"{request.get('do')} is not for the program to ask")
+    raise TypeError(f"the program may not request {request.get('do')!r}")
 
 
 class EntryPoint:

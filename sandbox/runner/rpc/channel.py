@@ -96,7 +96,7 @@ class MessageChannel:
         thread_name, threads = message.get("at", MAIN_THREAD), self._ensure_threads()
         if thread_name not in threads.known_threads:
             if "do" not in message or not isinstance(thread_name, str) or len(threads.known_threads) >= MAX_THREADS:
-                self._end_process("the other side does not speak as agreed")
+                self._end_process("protocol error: unexpected message from the other side")
             threads.known_threads.add(thread_name)
             threading.Thread(target=self._serve_thread, args=(thread_name,), daemon=True).start()
         threads.put(thread_name, message)
@@ -157,7 +157,7 @@ class MessageChannel:
     def _apply_files(self, files: Any) -> None:
         if self._files is None:
             if self._side != PROGRAM_SIDE:
-                self._end_process("the other side does not speak as agreed")
+                self._end_process("protocol error: unexpected message from the other side")
             self._files = SharedFiles()
         self._files.apply(files)
 
@@ -173,7 +173,7 @@ class MessageChannel:
         except (ValueError, RecursionError):
             message = None
         if not isinstance(message, dict):
-            self._end_process("the other side does not speak as agreed")
+            self._end_process("protocol error: unexpected message from the other side")
         if "files" in message:
             self._apply_files(message.pop("files"))
         if self._files is not None:

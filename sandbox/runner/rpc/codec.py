@@ -60,7 +60,7 @@ def encode(value: Any, depth: int = 0, references: ReferenceCodec | None = None)
     if value is None or value is True or value is False:
         return value
     if depth > MAX_DEPTH:
-        raise UnsupportedValue(f"nested over {MAX_DEPTH} deep")
+        raise UnsupportedValue(f"the value is nested more than {MAX_DEPTH} levels deep")
     kind = type(value)
     if kind is str:
         return value
@@ -153,7 +153,7 @@ def decode(value: Any, references: ReferenceCodec | None = None) -> Any:
     if not isinstance(value, dict):
         return value
     if len(value) != 1:
-        raise UnsupportedValue("an object with other than one key")
+        raise UnsupportedValue("an encoded object must have exactly one key")
     ((kind, content),) = value.items()
     try:
         if kind in _COLLECTIONS:
@@ -164,9 +164,9 @@ def decode(value: Any, references: ReferenceCodec | None = None) -> Any:
             return _DECODERS[kind](content)
         if references is not None:
             return _decode_array(content) if kind == "ndarray" else references.decode(kind, content)
-        raise UnsupportedValue(f"no kind of value is called {kind:.100}")
+        raise UnsupportedValue(f"unknown kind of value: {kind:.100}")
     except (LookupError, TypeError, ValueError, ArithmeticError) as error:
-        raise UnsupportedValue(f"not an encoded value: {error!r}") from error
+        raise UnsupportedValue(f"invalid encoded value: {error!r}") from error
 
 
 def _make_hashable(value: Any) -> Any:
@@ -175,20 +175,20 @@ def _make_hashable(value: Any) -> Any:
 
 def _check_distinct(found: Any, items: list[Any]) -> Any:
     if len(found) != len(items):
-        raise ValueError("a set that holds an item twice")
+        raise ValueError("a set contains an item twice")
     return found
 
 
 def _decode_array(content: Any) -> Any:
     kind, items, shape = content
     if not NUMPY_DTYPE.fullmatch(kind):
-        raise ValueError("not an array of plain values")
+        raise ValueError("the array does not hold plain values")
     return importlib.import_module("numpy").array(decode(items), dtype=kind).reshape(shape)
 
 
 def _decode_fraction(content: Any) -> Fraction:
     if max(map(len, content)) * 4 > MAX_FRACTION_BITS + 64:
-        raise ValueError("a fraction of too large numbers")
+        raise ValueError("the numbers of a fraction are too large")
     return Fraction(int(content[0], 16), int(content[1], 16))
 
 

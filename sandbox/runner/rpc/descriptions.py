@@ -337,7 +337,7 @@ def _build_enumeration(
     values = description["enum"]
     contents = [(str(one), decode(value)) for one, value in values["members"]]
     if values["kind"] not in ENUM_KINDS or not all(_is_member(*one) for one in contents):
-        raise ValueError("not an enumeration")
+        raise ValueError("not an enum")
     base = getattr(enum, values["kind"])
     mixin = {"str": str, "int": int, "float": float}.get(values["mixin"]) if values["kind"] == "Enum" else None
     bases = (base,) if mixin is None else (mixin, base)

@@ -53,7 +53,7 @@ def read_linked_list(node: Any) -> list[Any]:
         values.append(node.val)
         node = node.next
         if len(values) > MAX_NODES:
-            raise UnsupportedValue("a linked list without an end")
+            raise UnsupportedValue("the linked list is endless")
     return values
 
 
@@ -86,7 +86,7 @@ def read_tree_levels(root: Any) -> list[Any]:
         if node is not None:
             waiting += (node.left, node.right)
         if len(values) > MAX_NODES:
-            raise UnsupportedValue("a tree without an end")
+            raise UnsupportedValue("the tree is endless")
     while values and values[-1] is None:
         values.pop()
     return values
@@ -138,7 +138,7 @@ class NodeListCodec:
         return {"nodes": codec.encode(items, depth, self)}
 
     def decode(self, kind: str, content: Any) -> Any:
-        raise UnsupportedValue(f"no kind of value is called {kind:.100}")
+        raise UnsupportedValue(f"unknown kind of value: {kind:.100}")
 
 
 def read_nodes(value: Any) -> list[Any] | None:

@@ -43,7 +43,7 @@ def check_target(operation: str, encoded: Sequence[Any]) -> None:
     if operation in TASK_OPERATIONS:
         return
     if not any(map(_is_own, encoded if operation in OPERATORS else encoded[:1])):
-        raise TypeError(f"{operation} of an object that is not the test's is not for the program to ask")
+        raise TypeError(f"the program may not request {operation!r} on an object that the test does not own")
 
 
 def _is_own(encoded: Any) -> bool:
@@ -60,7 +60,7 @@ def check_operation(peer: RpcPeer, operation: str, args: list[Any]) -> None:
     """Raise TypeError if the program may not perform an operation, and AttributeError for a hidden attribute."""
     if operation in {"getattr", "method"}:
         if not _can_read(args[0], args[1]):
-            raise AttributeError(f"{args[1]!r} of an object of the test is not for the program")
+            raise AttributeError(f"the program may not read {args[1]!r} of an object of the test")
         return
     if operation in {"setattr", "delattr"}:
         allowed = _can_set(peer, args[0], args[1])
@@ -71,7 +71,7 @@ def check_operation(peer: RpcPeer, operation: str, args: list[Any]) -> None:
     else:
         allowed = operation not in {"derive", "inherited", "plain", "settle"}
     if not allowed:
-        raise TypeError(f"{operation} of an object of the test is not for the program")
+        raise TypeError(f"the program may not request {operation!r} on an object of the test")
 
 
 def _can_read(target: Any, name: Any) -> bool:

@@ -178,7 +178,7 @@ class ReferenceTable:
             try:
                 built = descriptions.build_class(self._peer, number, description, lambda item: codec.decode(item, self))
             except (LookupError, TypeError, ValueError, AttributeError) as error:
-                raise UnsupportedValue(f"not a class: {error!r}") from error
+                raise UnsupportedValue(f"invalid class description: {error!r}") from error
             self.register_class(built, number)
         return self._classes[number]
 
@@ -192,7 +192,7 @@ class ReferenceTable:
         if plain and (self._peer.is_trusting or self._peer.get_trust_level(built) == UNTRUSTED):
             return codec.decode(plain[0], self)
         if not (isinstance(built, type) and issubclass(built, ObjectProxy)):
-            raise UnsupportedValue("an object of a class that is not its sender's")
+            raise UnsupportedValue("the sender does not own the class of the object")
         if self._object_proxies is None:
             self._object_proxies = WeakValueDictionary()
         found = self._object_proxies.get(_check_number(number))
@@ -206,7 +206,7 @@ class ReferenceTable:
         kind, name, value = content
         enumeration = codec.decode(kind, self)
         if not isinstance(enumeration, sys.modules["enum"].EnumMeta):
-            raise UnsupportedValue("not an enumeration")
+            raise UnsupportedValue("not an enum")
         members: Any = enumeration.__members__
         return members[name] if name in members else enumeration(codec.decode(value, self))
 
@@ -218,7 +218,7 @@ class ReferenceTable:
         if any(
             field in PLAIN_VALUE_ATTRIBUTES and callable(item) for field, item in zip(kind._fields, items, strict=True)
         ):
-            raise UnsupportedValue("a named tuple with a method of a plain value")
+            raise UnsupportedValue("a field of the named tuple replaces a method of a plain value")
         return tuple.__new__(kind, items)
 
     def _decode_global(self, content: Any) -> Any:
@@ -270,7 +270,7 @@ _METHOD_TYPES = frozenset({"method_descriptor", "wrapper_descriptor", "method-wr
 
 def _check_number(number: Any) -> int:
     if type(number) is not int or number < 0:
-        raise LookupError("not a number of an object")
+        raise LookupError("invalid object number")
     return number
 
 

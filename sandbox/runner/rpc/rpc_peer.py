@@ -166,7 +166,7 @@ class RpcPeer:
         except (UnsupportedValue, LookupError, TypeError, ValueError) as error:
             if error is self.last_raised:
                 raise
-            self.last_raised = TypeError(f"not the arguments that were passed: {error}")
+            self.last_raised = TypeError(f"the answer does not match the arguments: {error}")
             raise self.last_raised from None
         finally:
             self.references.argument_containers = before
@@ -263,7 +263,7 @@ class RpcPeer:
         answer = self.exchange({"do": "describe", "args": [{"yours": number}]})
         description = answer.get("description")
         if not isinstance(description, dict):
-            raise UnsupportedValue(f"a class that is not described: {answer.get('raised')}")
+            raise UnsupportedValue(f"the other side did not describe a class: {answer.get('raised')}")
         return description
 
     def await_object(self, proxy: Proxy) -> Any:

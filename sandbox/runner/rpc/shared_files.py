@@ -38,7 +38,7 @@ MAX_BYTES = 16 << 20
 MAX_FOLDERS = 16
 MAX_NAMED_BY_PROGRAM = 1_000
 MAX_PATH_CHARS = 4_096
-TOO_MANY = f"over {MAX_FILES:,} files or {MAX_BYTES >> 20} MiB"
+TOO_MANY = f"more than {MAX_FILES:,} files or {MAX_BYTES >> 20} MiB"
 # A source that contains none of these words shares no files.
 TEMPORARY_FILE_NAMES = frozenset({"tmp_path", "tmp_path_factory", "tmpdir", "tmpdir_factory", "tempfile", "tmp"})
 CLOCK_STEP_NS = 50_000_000  # a file system's clock may stand still for this long
@@ -229,16 +229,16 @@ class SharedFiles:
 
     def _check_path(self, name: Any) -> str:
         if type(name) is not str or len(name) > MAX_PATH_CHARS or not self._find_folder(name):
-            raise ValueError("a path outside the shared folders")
+            raise ValueError("the path is outside the shared folders")
         if not {"", ".", ".."}.isdisjoint(name.split("/")[1:]) or b"\0" in fsencode(name):
-            raise ValueError("not a plain path")
+            raise ValueError("the path contains '.', '..', an empty part or a NUL")
         return name
 
     def _check_entry(
         self, name: Any, content: Any, mode: Any = 0, modified_ns: Any = 0
     ) -> tuple[str, bytes | None, int, int]:
         if type(mode) is not int or type(modified_ns) is not int or not 0 <= modified_ns < MAX_TIME_NS:
-            raise ValueError("not a mode and a time")
+            raise ValueError("invalid mode or modification time")
         return self._check_path(name), None if content is None else b64decode(content), mode & 0o777, modified_ns
 
 
@@ -275,7 +275,7 @@ class TestFiles(SharedFiles):
             try:
                 line = json.dumps(message).encode()
             except RecursionError:
-                self._end_process("a value that is nested too deeply")
+                self._end_process("a value is nested too deeply")
         if _PREFIX in line and len(self._named_by_program) < MAX_NAMED_BY_PROGRAM:
             self._named_by_program.update(_decode_folder(name) for _, name in _FOLDER.findall(line))
 
@@ -327,7 +327,7 @@ class TestFiles(SharedFiles):
     def _refuse_changes(self) -> FileChanges:
         """End the test. It counts as broken only if nothing the program returned or wrote can have caused this."""
         end = self._end_process if self._is_influenced or self._received_files else self._end_broken
-        end(f"the temporary folders that the test shares with the program hold {TOO_MANY}")
+        end(f"the temporary folders shared between the test and the program hold {TOO_MANY}")
 
     def apply(self, files: Any) -> None:
         with self._lock:

@@ -60,7 +60,7 @@ def bind_special_method(target: Any, name: str) -> Any:
 def call_special(target: Any, name: str, *args: Any, **kwargs: Any) -> Any:
     """Call a special method."""
     if name not in SPECIAL_METHODS:
-        raise TypeError(f"{name} is not a special method that can be called from outside")
+        raise TypeError(f"the special method {name} cannot be called from another process")
     return target(*args, **kwargs) if name == "__call__" else bind_special_method(target, name)(*args)
 
 
@@ -97,7 +97,7 @@ _SCALAR_READERS: dict[type, Callable[[Any], Any]] = {
 def resume_generator(generator: Any, name: str, *args: Any) -> Any:
     """Resume a generator. Unlike other calls, this one may raise StopIteration."""
     if name not in {"send", "throw", "close"}:
-        raise TypeError(f"a generator is not resumed by {name}")
+        raise TypeError(f"unknown generator method {name!r}")
     return getattr(generator, name)(*args)
 
 

@@ -120,7 +120,7 @@ class Zygote:
             rights = array.array("i", [descriptor, *streams])
             self.socket.sendmsg([b"run"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
         except OSError as error:
-            raise BoxBroken(f"zygote gone: {error}") from error
+            raise BoxBroken(f"lost the zygote: {error}") from error
         finally:
             os.close(descriptor)
 
@@ -132,12 +132,12 @@ class Zygote:
     def wait_until_ready(self) -> None:
         """Wait for the zygote to start, so its startup does not count toward any program's wall time or memory."""
         if not self.socket.recv(64):
-            raise BoxBroken("zygote did not start")
+            raise BoxBroken("the zygote did not start")
 
     def read_report(self) -> launch_spec.ExitReport:
         content = self.socket.recv(64)
         if not content:
-            raise BoxBroken("zygote ended")
+            raise BoxBroken("the zygote ended")
         return launch_spec.unpack_report(content)
 
 
@@ -235,7 +235,7 @@ class Supervisor:
         exit_info = self._execute(self._program["compile"], uid, limits, Mode.EXEC, descriptors)
         outcome = self._build_outcome(exit_info, limits, Mode.EXEC)
         if outcome["status"] == Status.OK and not self._workspace.keep_build_outputs(self._program["keep"]):
-            outcome.update(status=Status.RUNTIME_ERROR, message="the compiler left no program")
+            outcome.update(status=Status.RUNTIME_ERROR, message="the compiler succeeded but produced no program")
         frames.close_descriptors(descriptors)
         descriptors.clear()
         frames.send(
@@ -374,7 +374,7 @@ class Supervisor:
             if self._zygote.socket.fileno() in ready:
                 return stopped
             if stopped and time.monotonic() >= next_look:
-                raise BoxBroken("a killed program does not die")
+                raise BoxBroken(f"the program did not end within {KILL_TIMEOUT_S:g} s of being killed")
             if not stopped and time.monotonic() >= next_look:
                 stopped, left = self._check_limits(started_at, limits)
                 pages = self._refaulted_pages.read()
@@ -463,7 +463,7 @@ class Supervisor:
                 if reaped:
                     used += resources.ru_utime + resources.ru_stime
             if time.monotonic() > deadline:
-                raise BoxBroken(f"{len(left)} processes do not die")
+                raise BoxBroken(f"{len(left)} processes did not end within {KILL_TIMEOUT_S:g} s of being killed")
 
     def _build_outcome(self, exit_info: ExitInfo, limits: dict[str, Any], mode: Mode) -> dict[str, Any]:
         signalled = os.WIFSIGNALED(exit_info.wait_status)

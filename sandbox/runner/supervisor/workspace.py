@@ -172,7 +172,7 @@ def copy_span(span: Span, target: int) -> None:
     while done < span.size:
         copied = os.sendfile(target, span.descriptor, span.offset + done, span.size - done)
         if not copied:
-            raise frames.FrameError(f"a file ends {span.size - done} bytes early")
+            raise frames.FrameError(f"the file is {span.size - done} bytes shorter than announced")
         done += copied
 
 

@@ -126,7 +126,7 @@ def test_files_are_copied_from_where_they_lie(places: Places) -> None:
 
 def test_a_file_that_is_shorter_than_was_said_is_a_lie(places: Places) -> None:
     descriptor, _ = frames.pack_memory_file("files", {"short": b"12345"})
-    with pytest.raises(frames.FrameError, match="5 bytes early"):
+    with pytest.raises(frames.FrameError, match="5 bytes shorter"):
         places[0].prepare(None, frames.locate_parts(descriptor, [("short", 10)], 100))
     os.close(descriptor)
 
