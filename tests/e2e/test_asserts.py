@@ -219,7 +219,7 @@ def test_objects_functions_and_exceptions_of_the_program_can_be_tested(client: C
         ("import sys\nassert adder(1)(1) == 2\nsys.exit()", WRONG, "the test called sys.exit() before its end"),
         ("import sys\nadder(1)\nsys.exit('too bad')", WRONG, "too bad"),
         ("raise SystemExit(0)", WRONG, "the test called sys.exit() before its end"),
-        ("import os\nassert adder(1)\nos._exit(0)", WRONG, "the test ended its process before it reached its end"),
+        ("import os\nassert adder(1)\nos._exit(0)", WRONG, "the test exited before it reached its end"),
         ("import absent", "internal_error", f"{CANNOT_RUN}ModuleNotFoundError: No module named 'absent'"),
         ("from solution import absent", CRASHED, f"{IMPORT_ERROR} 'absent' from 'solution' (unknown location)"),
         ("import solution\nsolution.absent", CRASHED, "AttributeError: the program has no absent"),

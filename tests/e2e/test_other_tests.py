@@ -83,9 +83,9 @@ print("done")
         (ACCEPTED, ""),
         (ACCEPTED, ""),
         (WRONG, "stdout: token 1 differs by more than the tolerance"),
-        (WRONG, "log.bin: no such file, or it is over file_mb"),
+        (WRONG, "log.bin: the file does not exist or exceeds file_mb"),
         (WRONG, "out/half.txt: token 1 differs by more than the tolerance"),
-        (WRONG, "link: no such file, or it is over file_mb"),
+        (WRONG, "link: the file does not exist or exceeds file_mb"),
         (CRASHED, ""),
     ]
 
