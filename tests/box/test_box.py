@@ -1,4 +1,4 @@
-"""What a box promises of one run: its limits, its streams, its files, and that nothing of it stays."""
+"""The guarantees of a box for one run: its limits, its streams, its files, and that nothing of it remains."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ def burn(seconds):
 
 @contextmanager
 def _occupy_cpus(process_count: int) -> Iterator[None]:
-    """Other programs that want every CPU; each a session of its own, for a session shares one share of it."""
+    """Occupy every CPU with other processes.
+
+    Each has its own session, because a session as a whole gets one CPU share.
+    """
     command = [sys.executable, "-c", "while True: pass"]
     rivals = [subprocess.Popen(command, start_new_session=True) for _ in range(process_count)]
     try:
@@ -251,7 +254,7 @@ def test_the_memory_of_all_processes_counts_together(box: Box) -> None:
         os.read(reader, 1)
         os.close(reader)
     """
-    # The children hold their blocks until they are swept away, all four of them at one time.
+    # All four children hold their blocks at the same time until they are killed.
     assert run_in(box, code, args=("60",), memory_mb=128, wall_time_s=5.0).status is Status.MEMORY_LIMIT_EXCEEDED
     assert run_in(box, code, args=("8",), memory_mb=128).ended_well
 
@@ -337,7 +340,7 @@ def test_output_before_a_kill_is_kept(box: Box) -> None:
     assert (outcome.status, outcome.stdout) == (Status.TIME_LIMIT_EXCEEDED, b"before\n")
 
 
-# --- how it ends
+# --- how a run ends
 
 
 @pytest.mark.parametrize(
@@ -436,7 +439,7 @@ def test_files_of_a_run_that_failed_are_fetched_too(box: Box) -> None:
     assert (outcome.status, outcome.files) == (Status.RUNTIME_ERROR, {"log": b"so far"})
 
 
-# --- nothing stays
+# --- nothing remains
 
 
 def test_every_run_has_a_uid_and_a_directory_of_its_own(box: Box) -> None:
@@ -515,7 +518,7 @@ def test_the_program_cannot_change_what_is_run_next(box: Box) -> None:
 
 @pytest.fixture
 def newest_container(docker_client: docker.DockerClient, home: Path) -> Callable[[], Any]:
-    """The container of the box that was started last; its first process is the supervisor."""
+    """Return a function that finds the most recently started container; its first process is the supervisor."""
 
     def find_newest() -> Any:
         containers = docker_client.containers.list(filters={"label": f"{HOME_LABEL}={home}"})

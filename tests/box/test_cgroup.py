@@ -1,4 +1,4 @@
-"""The walls that the kernel holds are really up, and their memory is the number that was asked for."""
+"""The kernel enforces the limits, and the memory limit is the requested one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sandbox.box.docker.engine import CAPABILITIES, HOME_LABEL, DockerEngine
 from sandbox.config import WorkerSettings
 from tests.box.running import run_in
 
-SLACK_BYTES = 40 * MIB  # what a box may hold besides the program: supervisor, warm interpreter, kernel
+SLACK_BYTES = 40 * MIB  # memory of a box besides the program: supervisor, warm interpreter, kernel
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Slots that are pinned have cores of their own, as far as there are enough."""
+"""Pinned slots have their own cores, as long as there are enough."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.box.cpu_pinning import assign_cpus, format_cpu_list
 
 @pytest.fixture
 def eight_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Four cores of two threads each, numbered as Linux does: 0 and 4 are one core."""
+    """Simulate four cores of two threads each, numbered as Linux does: 0 and 4 are one core."""
     for cpu in range(8):
         topology = tmp_path / f"cpu{cpu}" / "topology"
         topology.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""A request that is valid costs no box, however large it is or however little its files can be laid out."""
+"""A valid request never costs a box, however large it is, and even if its files cannot be written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOW = "import sys\nprint(len(sys.argv), sum(map(len, sys.argv[1:])), sys.argv[-
 
 @pytest.fixture
 def reusable_box(box: Box) -> Iterator[Box]:
-    """A box that must be the same one after the test: `box` runs one more program in it."""
+    """Yield a box that must be the same one after the test: `box` then runs one more program in it."""
     box.load(languages.get_language("python").build_program(SHOW))
     yield box
     box.load(languages.get_language("python").build_program("print(1)"))

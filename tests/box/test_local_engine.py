@@ -1,4 +1,4 @@
-"""A local box keeps what a container keeps, as root and as nobody, and says what it cannot keep."""
+"""A local box isolates like a container, for root and for unprivileged users, and reports what it cannot isolate."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up
 
 
 class RestrictedWorker:
-    """The process of `local_host`, spoken to in lines of JSON. A copy: the checkout may be where only root may read."""
+    """The process of `restricted_worker`, which exchanges lines of JSON.
+
+    It runs a copy: only root may read the checkout.
+    """
 
     def __init__(self, rights: str) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="sandbox-tests-"))
@@ -90,7 +93,7 @@ def any_worker(request: pytest.FixtureRequest) -> Iterator[RestrictedWorker]:
 
 @pytest.fixture(scope="module", params=["root", "plain", "nobody"])
 def isolated_worker(request: pytest.FixtureRequest) -> Iterator[RestrictedWorker]:
-    """Where the kernel gives namespaces."""
+    """A worker on a host whose kernel allows namespaces."""
     with _run_worker(request.param) as worker:
         if any("file system" in layer for layer in worker.missing_isolation):
             pytest.skip(f"this kernel gives no namespaces: {worker.missing_isolation[0]}")
@@ -105,7 +108,7 @@ def engine(tmp_path: Path) -> Iterator[LocalEngine]:
 
 
 def _find_launchers(home: Path) -> set[int]:
-    """Processes of the local boxes of that home, launchers and supervisors alike."""
+    """Return the processes of the local boxes of this state directory, launchers and supervisors alike."""
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -208,7 +211,7 @@ def test_a_program_has_no_capability_and_gains_none(any_worker: RestrictedWorker
     assert any_worker.run(code)["stdout"] == "{'0000000000000000'}\n"
 
 
-# --- walls, where there are namespaces
+# --- isolation layers, on hosts with namespaces
 
 
 def test_a_program_sees_no_process_of_the_machine(isolated_worker: RestrictedWorker) -> None:
@@ -237,7 +240,7 @@ def test_a_program_sees_little_of_the_machines_files_and_writes_none(isolated_wo
     if not any(wall.startswith("users") for wall in isolated_worker.missing_isolation):
         assert written == []
     assert not set(written) - {"written /box", "written /box/program"}
-    # Where they share our user, a box whose folders were written to is not used again.
+    # If programs share the worker's user, a box whose folders were written to is not reused.
     assert isolated_worker.run("print(1)")["first_try"] is not bool(written)
 
 
@@ -261,7 +264,7 @@ def test_files_in_memory_have_a_size(isolated_worker: RestrictedWorker) -> None:
     assert isolated_worker.run(code)["stdout"] == "[512, 512, 512]\n"
 
 
-# --- what is missing is said
+# --- missing isolation is reported
 
 
 def test_root_with_cgroups_lacks_nothing() -> None:
@@ -298,7 +301,7 @@ def test_the_module_says_the_same_as_an_engine(engine: LocalEngine) -> None:
     assert local_engine.list_missing_isolation() == engine.list_missing_isolation()
 
 
-# --- an engine's boxes
+# --- the boxes of an engine
 
 
 def test_a_box_is_up_in_half_a_second(engine: LocalEngine) -> None:
@@ -366,7 +369,7 @@ def test_cgroups_that_a_worker_left_are_removed_by_the_next(tmp_path: Path, monk
 
 
 def test_cgroups_of_version_2_get_their_limits_in_the_files_of_version_2(tmp_path: Path) -> None:
-    """On folders that look like a version 2 hierarchy."""
+    """Uses folders that look like a version 2 hierarchy."""
     (tmp_path / "cgroup.controllers").write_text("cpu memory pids\n")
     (tmp_path / local_cgroup.PARENT_NAME).mkdir()
     for folder in (tmp_path, tmp_path / local_cgroup.PARENT_NAME):

@@ -1,4 +1,4 @@
-"""What a slot and its boxes tell who watches them, and the tag that goes into a box and must come back."""
+"""Events that a slot and its boxes report, and the tag that goes into a box and must come back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ECHO = languages.get_language("python").build_program("print(input())")
 
 
 class RecordingObserver:
-    """Remembers what it was told."""
+    """Records all events."""
 
     def __init__(self) -> None:
         self.phases: list[tuple[Phase, int, int]] = []
@@ -82,7 +82,7 @@ def test_the_tag_goes_into_the_box_and_back(observed_slot: Slot) -> None:
 
 
 def test_an_answer_with_another_tag_is_no_answer(observed_slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when what was asked and what was answered have come apart."""
+    """Simulates that requests and answers have gone out of step."""
     with observed_slot.lend("python") as box:
         box.load(ECHO)
         receive = box._receive

@@ -1,4 +1,4 @@
-"""The isolation level `fresh`: every program has a container that no other had, mostly one that was ready before."""
+"""The isolation level `fresh`: every program gets a new container, usually one that was started in advance."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_every_program_has_a_container_of_its_own_and_nothing_is_left(
                     "import os, socket; print(os.getpid(), open('/tmp/x', 'w').name)"
                 )
             )
-            outcomes = [box.run(Run()) for _ in range(2)]  # a program's tests are in one box
+            outcomes = [box.run(Run()) for _ in range(2)]  # the tests of one program share a box
             assert [each.status for each in outcomes] == [Status.OK, Status.OK]
         uids.add(box.started_at)
     assert len(uids) == 4
@@ -93,7 +93,7 @@ def test_a_spare_is_made_as_soon_as_the_first_is_lent(
 
 
 class BrokenEngine:
-    """An engine that cannot start a box, the first so many times."""
+    """An engine that fails to start the first few boxes."""
 
     def __init__(self, engine: Engine, failures: int) -> None:
         self._engine = engine

@@ -1,4 +1,4 @@
-"""Programs may raise their limits as they may on a plain machine, and gain nothing by it."""
+"""Programs may raise their limits as on an ordinary machine, and gain nothing from it."""
 
 from __future__ import annotations
 

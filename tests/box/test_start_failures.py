@@ -1,4 +1,4 @@
-"""A program that was not started is never judged: its box is replaced, and the run done again in another one."""
+"""A program that did not start is never judged: its box is replaced, and the run is repeated in another one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STEPS = [SetupStep.FORK, SetupStep.DIRECTORY, SetupStep.LIMITS, SetupStep.USER, 
 
 
 class FailingDocker(DockerEngine):
-    """Its first boxes fail at one step of every child's start."""
+    """An engine whose first boxes fail at one step of every child's start."""
 
     fail_at, failing_boxes = 0, 0
 
@@ -85,7 +85,7 @@ def failing_slot(failing: FailingDocker | FailingLocal, recorder: FailureRecorde
 
 
 def _build_code(step: SetupStep) -> str:
-    """What needs that step: only a program that looks at its interpreter is executed, all others are forked."""
+    """Return code that needs this step: only programs that inspect their interpreter are exec'd, all others forked."""
     return "import sys\nprint(input(), sys.modules and '')" if step is SetupStep.EXEC else "print(input())"
 
 
@@ -126,7 +126,7 @@ def test_a_limit_too_small_for_any_start_is_a_time_limit(box: Box, code: str, li
 def test_a_host_that_takes_a_right_away_later_is_not_the_programs_failure(
     engine: DockerEngine, recorder: FailureRecorder
 ) -> None:
-    """As an administrator, or a container engine, may set limits of processes that run."""
+    """An administrator or a container engine may lower the limits of running processes."""
     slot = Slot(engine, 1_000, 3_600.0, recorder)
     request = VerifyRequest(language="python", code="print(1)", tests=[TestCase(expected="1")])
     assert verify("x", request, slot, 0.0).verdict is Verdict.ACCEPTED

@@ -1,4 +1,4 @@
-"""Input that lies in a file reaches a program as it is, and nothing of the file beside it."""
+"""Input stored in a file reaches a program unchanged, and nothing else of the file does."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def span(tmp_path: Path) -> Iterator[FileSpan]:
 
 
 def read_through_stdin(span: FileSpan) -> bytes:
-    """What somebody reads at the far end of stdin, in small pieces, while the streams are served."""
+    """Return what a reader of stdin receives, in small pieces, while the streams are served."""
     worker_end, supervisor_end = socket.socketpair()
     read = bytearray()
     with worker_end, supervisor_end, Streams(span, 1 << 10) as streams:
@@ -40,7 +40,7 @@ def read_through_stdin(span: FileSpan) -> bytes:
             while chunk := os.read(stdin, 50_000):
                 read.extend(chunk)
             os.close(stdin)
-            with suppress(OSError):  # nobody waits any more
+            with suppress(OSError):  # nobody is waiting any more
                 supervisor_end.send(b"ended")
 
         running = Thread(target=read_stdin)

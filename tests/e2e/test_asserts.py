@@ -1,4 +1,4 @@
-"""Assert tests: source that raises on failure, run in another box than the program, and never to be had by a trick."""
+"""Assert tests: source that raises on failure, run in another box than the program and not fooled by tricks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Function tests: the arguments go in, the value comes back by a way of its own, and is compared outside the box."""
+"""Function tests: arguments go in, the value comes back through a separate channel and is compared outside the box."""
 
 from __future__ import annotations
 

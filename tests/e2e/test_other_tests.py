@@ -1,4 +1,4 @@
-"""Commands, files, tests of several kinds in one submission, and what a request may not ask for."""
+"""Commands, files, several kinds of tests in one submission, and requests that are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkers and interactors that a user writes: in a box of their own, by testlib's convention, in any language."""
+"""Checkers and interactors written by users: in a box of their own, by testlib's convention, in any language."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.e2e.verdicts import ACCEPTED, CRASHED, WRONG, judge_tests
 INTERNAL = "internal_error"
 SQRT = "print(int(float(input()) ** 0.5 * 100) / 100)"
 
-# What a checker written with testlib does, without it: three files, quitf's exit codes, the message on stderr.
+# Does what a checker with testlib does, without it: three files, quitf's exit codes, the message on stderr.
 CHECKER_IN_CPP = r"""
 #include <bits/stdc++.h>
 using namespace std;
@@ -264,13 +264,13 @@ def run_interactive(client: Client, code: str, interactor: str = INTERACTOR, **f
     [
         (HALVING, ACCEPTED),
         ("for guess in range(1, 101):\n    print(guess, flush=True)\n    if input() == '=':\n        break", WRONG),
-        ("print(42)", ACCEPTED),  # gone before the answer comes
+        ("print(42)", ACCEPTED),  # ends before the answer arrives
         ("pass", WRONG),
         ("print('x', flush=True)\ninput()", WRONG),
         ("1 / 0", CRASHED),
         ("print(42, flush=True)\ninput()\n1 / 0", CRASHED),
         ("input()", "time_limit_exceeded"),  # both wait: a deadlock
-        ("print(1)\ninput()\ninput()", "time_limit_exceeded"),  # what it asked is still in its buffer
+        ("print(1)\ninput()\ninput()", "time_limit_exceeded"),  # its question is still in its buffer
         ("import time\ntime.sleep(60)", "time_limit_exceeded"),  # idle
         ("while True: pass", "time_limit_exceeded"),
         ("x = bytearray(1 << 30)", "memory_limit_exceeded"),
@@ -354,7 +354,7 @@ def test_an_interactor_that_keeps_its_answer_is_to_blame_for_the_silence(
     [
         "import sys\nprint(50, end='', flush=True)\nsys.stdin.readline()",  # the line has no end
         "import time\ntime.sleep(0.9)\nprint(50, flush=True)\nfor _ in range(9): input()",  # asked at the last moment
-        "import sys, time\nprint(50, flush=True)\ntime.sleep(60)",  # the answer is there
+        "import sys, time\nprint(50, flush=True)\ntime.sleep(60)",  # the answer is already there
         "import sys\nsys.stdin.readline()",
     ],
 )

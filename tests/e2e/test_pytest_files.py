@@ -441,7 +441,7 @@ def test_it(tmp_path):
     for number, content in enumerate({files}):
         (tmp_path / str(number)).write_bytes(content)
 """
-    # Once the program has returned something, it may be the one that makes the test write so much.
+    # Once the program has returned something, it may have made the test write this much.
     for calls, verdict in (("", "internal_error"), ("    assert total([1]) == 1\n", CRASHED)):
         result = run_pytest_file(client, f"{start}{calls}    total([str(tmp_path)])\n")
         assert (result.verdict, result.score) == (verdict, 0), result

@@ -1,4 +1,4 @@
-"""`"isolation": "shared"`: a test in its program's process, for what cannot cross between two."""
+"""`"isolation": "shared"`: a test in its program's process, for values that cannot cross between two processes."""
 
 from __future__ import annotations
 

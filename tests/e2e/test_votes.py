@@ -1,4 +1,4 @@
-"""Votes through the real service: what candidates are like in truth, and `sandbox vote` over a file of them."""
+"""Votes through the real service: realistic candidates, and `sandbox vote` on a file of them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_candidate_that_prints_something_else_each_time_is_outvoted(client: Cl
 
 
 def test_one_program_that_answers_itself_differently_abstains(client: Client) -> None:
-    """As the same program it has one vote, and with two outputs none."""
+    """Both sources are the same program, so they have one vote, and none because their outputs differ."""
     result = run_vote(client, NEVER_THE_SAME, NEVER_THE_SAME, SUM, ALSO_SUM, one_vote_per_program=True)
     assert [candidate.same_as for candidate in result.candidates] == [0, 0, 2, 3]
     assert [label.abstained for label in result.labels] == [[0, 1]] * 4
@@ -91,7 +91,7 @@ def test_without_a_candidate_there_is_no_vote_and_without_one_that_runs_no_label
 
 
 def make_problem(number: int) -> dict[str, Any]:
-    """Its candidates take a while, so that a kill finds votes under way."""
+    """Make a problem whose candidates take a while, so that a kill interrupts votes in progress."""
     wait = "sum(range(300_000))\n"
     codes = [f"{wait}{code[:-1]} + {number})" for code in (SUM, ALSO_SUM)] + [wait + PRODUCT]
     candidates = [{"language": "python", "code": code} for code in codes]
@@ -112,7 +112,7 @@ def start_vote(url: str, *words: str | Path) -> subprocess.Popen[str]:
 
 
 def read_stable_results(out: Path) -> list[Any]:
-    """The results without what is another in every run."""
+    """Return the results without the fields that differ in every run."""
     lines = [json.loads(line) for line in out.read_bytes().splitlines()]
     for line in lines:
         for name in ("id", "queue_time_s", "run_time_s"):

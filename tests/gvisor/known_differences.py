@@ -1,6 +1,6 @@
-"""Attacks on what gVisor lacks: what comes of them there, and why that is contained all the same.
+"""Attacks on features that gVisor lacks: their results under gVisor, and why they are still contained.
 
-An attack that no longer differs fails its test: strike it out here then.
+If an attack no longer differs, its test fails; remove it from this list then.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ COSMETIC = "gVisor lets a program set it and does nothing with it: it schedules 
 FAST = "memory is looked at 20 times a second: what fills it faster meets the host's limit"
 BUFFERS = "what sockets and pipes buffer lies in gVisor's own memory, which the host limits for the whole box"
 
-# The program prints ESCAPED, or ends otherwise than on Linux. None of these reaches past gVisor.
+# The program prints ESCAPED, or ends differently than on Linux. None of these escapes from gVisor.
 KNOWN_DIFFERENCES = {
     "reading/proc_supervisor.py": SEEN,
     "reading/proc_zygote.py": SEEN,
@@ -25,7 +25,7 @@ KNOWN_DIFFERENCES = {
     "starving/file_locks.py": "gVisor has no /proc/locks to count; locks lie in its own memory, which the host limits",
     "starving/cpu_never_waited_for.c": "gVisor has no clock of the whole box; the wall limit holds",
 }
-# The box may be lost, and is replaced; the verdict is the program's.
+# The box may be lost and is replaced; the verdict is the program's own.
 LOSES_THE_BOX = {
     "starving/pipes.c": BUFFERS,
     "starving/unix_socket_buffers.c": BUFFERS,

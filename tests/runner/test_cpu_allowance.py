@@ -1,4 +1,4 @@
-"""The CPU time that carrying calls may take."""
+"""The extra CPU time granted for exchanging calls."""
 
 from __future__ import annotations
 

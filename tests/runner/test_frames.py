@@ -1,4 +1,4 @@
-"""What passes between a worker and a supervisor, and what happens to what should not."""
+"""Frames between a worker and a supervisor, and the handling of invalid ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job's bytes: the same for the zygote in Python and in C, and what a child does with them."""
+"""A launch spec is the same for the zygote in Python and in C, and children follow it."""
 
 from __future__ import annotations
 

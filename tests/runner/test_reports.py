@@ -1,4 +1,4 @@
-"""Reports of tests: read by their nonce, whatever else a process has written."""
+"""Test reports are recognized by their nonce, whatever else a process has written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NONCE = "0f" * 16
 
 
 def write_reports(*fields: dict[str, str], process: int = 0) -> bytes:
-    """The bytes of these reports."""
+    """Return the bytes of these reports."""
     reading, writing = os.pipe()
     report = Reporter(writing, NONCE, process)
     for each in fields:

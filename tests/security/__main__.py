@@ -1,4 +1,4 @@
-"""`python -m tests.security figures`: run every attack on every engine here, and print how many were contained."""
+"""`python -m tests.security figures`: run every attack on every available engine, and print how many were contained."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ FOLDER = Path(__file__).parent
 
 
 class Figures:
-    """A pytest plugin that counts attacks; a test is one engine's group of them, or a single one on assert tests."""
+    """A pytest plugin that counts attacks.
+
+    A test is one engine's group of attacks, or a single attack on assert tests.
+    """
 
     def __init__(self) -> None:
         self.tried: Counter[str] = Counter()
@@ -27,7 +30,7 @@ class Figures:
             return
         if "attacks" in properties:
             tried, escaped = int(str(properties["attacks"])), int(str(properties["uncontained"]))
-            # What is wrong with a whole group is no single attack's: then none of it counts as contained.
+            # If a whole group fails without naming an attack, none of its attacks counts as contained.
             contained = 0 if report.failed and not escaped else tried - escaped
             self.tried[_find_engine(report)] += tried
             self.contained[_find_engine(report)] += contained

@@ -1,4 +1,4 @@
-"""The attacks on assert tests, each through `/verify`'s way: wrong however it cheats, and the next program unharmed."""
+"""Attacks on assert tests, each run like a `/verify` request: cheating fails, and the next program is unharmed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sandbox.worker.execute import verify
 from tests.security.attack import Attack, load_attacks
 
 ASSERT_ATTACKS = [attack for attack in load_attacks("cheating") if attack.needs == "asserts"]
-# The forms in which data sets write their asserts: what the program is asked for is 7.
+# The forms in which data sets write their asserts. The program is asked for 7.
 ASSERTIONS = (
     "assert candidate([3, 4]) == 7",
     "def check(candidate):\n    expected = 7\n    assert candidate([3, 4]) == expected\n\ncheck(candidate)\n",
@@ -28,7 +28,7 @@ class Solve(unittest.TestCase):
     def test_pair(self):
         self.assertEqual(solve([3, 4]), 7)
 """
-# The same without an entry point, where the source finds the program by itself.
+# The same asserts without an entry point; the source finds the program by itself.
 BARE_ASSERTIONS = (
     "assert solve([3, 4]) == 7",
     "from solution import solve\nassert solve([3, 4]) == 7",
@@ -75,7 +75,7 @@ def test_it(tmp_path):
     assert (tmp_path / "numbers").read_text() == "3 4"
 """,
 )
-# Asserts on what the program returns as an object.
+# Asserts on objects that the program returns.
 OBJECT_ASSERTIONS = (
     "with solve([3, 4]) as total:\n    assert total == 7",
     "with contextlib.ExitStack() as stack:\n    assert stack.enter_context(solve([3, 4])) == 7",

@@ -1,4 +1,4 @@
-"""Outputs are read a block at a time, with the same verdicts; and forms are equal where outputs agree."""
+"""Reading outputs block by block gives the same verdicts, and canonical forms are equal if outputs agree."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BLOCKS = [1, 3, 7]
 
 @st.composite
 def pairs(draw: st.DrawFn) -> tuple[bytes, bytes]:
-    """Two outputs that are often nearly the same."""
+    """Draw two outputs that are often nearly the same."""
     words = st.sampled_from(
         [b"1", b"1.0", b"a", b"A", b"nan", b"10", b"77777777777", b"\xc2\xa0", b"x\vy", b"-0", b"[1]"]
     )

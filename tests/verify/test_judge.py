@@ -1,4 +1,4 @@
-"""How outcomes become verdicts; the programs here are functions, for a judge never runs one itself."""
+"""Verdicts from outcomes. Functions replace the programs here, because a judge never runs a program itself."""
 
 from __future__ import annotations
 

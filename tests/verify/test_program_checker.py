@@ -1,4 +1,4 @@
-"""What a user's checker or interactor says by exit code and message."""
+"""Results of a user's checker or interactor, given by exit code and message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Function results: what is encoded in a box comes out as it was, and is compared as JSON would have it."""
+"""Function results: a value encoded in a box is decoded unchanged, and compared as JSON would represent it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ PLAIN = st.recursive(
 
 
 def encode_and_transport(value: Any) -> Any:
-    """A value as it comes out of a box, encoded."""
+    """Return a value as it arrives from a box, encoded."""
     return json.loads(json.dumps(codec.encode(value)))
 
 
@@ -72,7 +72,7 @@ def test_what_json_has_is_the_same_as_itself(value: Any) -> None:
 
 
 def to_json(value: Any) -> Any:
-    """What a person would write into a test for such a value."""
+    """Return what a person would write in a test for this value."""
     if isinstance(value, tuple | list | deque | range):
         return [to_json(item) for item in value]
     if isinstance(value, dict):
@@ -256,7 +256,7 @@ def test_keys_of_one_hash_cost_no_more_than_others() -> None:
     began = time.process_time()
     assert not values_equal({"dict": pairs}, {"1": 1})
     assert not values_equal({"set": [key for key, _ in pairs]}, list(range(len(pairs))), ANY_ORDER)
-    assert time.process_time() - began < 20  # quadratic would be minutes; an idle machine takes 0.3 s
+    assert time.process_time() - began < 20  # quadratic time would be minutes; an idle machine takes 0.3 s
 
 
 @pytest.mark.parametrize("forged", [{"set": [1, 1]}, {"set": [[1], {"tuple": [1]}]}, {"set": [1, 1.0]}])

@@ -1,4 +1,4 @@
-"""What a call did to the containers among its arguments."""
+"""Changes that a call makes to the containers among its arguments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.runner.rpc.nodes import NodeListCodec
 
 
 def call_and_apply(function: Any, *args: Any) -> list[Any]:
-    """Call a function with copies of the arguments, as another process would, and apply what it changed."""
+    """Call a function with copies of the arguments, as another process would, and apply its changes."""
     copies = [codec.decode(json.loads(json.dumps(codec.encode(item)))) for item in args]
     watch = container_changes.ContainerSnapshot(copies)
     function(*copies)

@@ -1,4 +1,4 @@
-"""The directories of a box: what a run finds there, and that nothing of it stays."""
+"""The directories of a box: what a run finds there, and that nothing of it remains."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Places = tuple[Workspace, Path, Path]
 
 @pytest.fixture
 def places(tmp_path: Path) -> Places:
-    """A workspace, its work directory, and one shared place."""
+    """Return a workspace, its work directory, and one shared place."""
     root, shared = tmp_path / "box", tmp_path / "tmp"
     root.mkdir()
     shared.mkdir()

@@ -1,4 +1,4 @@
-"""A child that is not set up never counts as its program's end, whichever step fails, in C and in Python."""
+"""A child whose setup fails never counts as the end of its program, whichever step fails, in C and in Python."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Zygote:
     def run(
         self, mode: Mode, command: Sequence[str] = ("python3", "main.py"), directory: str = "", **limits: Any
     ) -> tuple[launch_spec.ExitReport, bytes]:
-        """The report on a child, and what it wrote to stdout and stderr together."""
+        """Return the report on a child, and what it wrote to stdout and stderr combined."""
         environment = launch_spec.pack_environment(ENVIRONMENT)
         packed = launch_spec.pack(directory or str(self._work), command, environment, mode, UID, {**LIMITS, **limits})
         descriptor, (reader, writer) = frames.create_memory_file("job", packed), os.pipe()
@@ -84,7 +84,7 @@ def runner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def start(runner: Path, tmp_path: Path) -> Iterator[Callable[[int], Zygote]]:
     (tmp_path / "main.py").write_text("print('begun')")
     folder = tmp_path
-    while folder != folder.parent:  # the child's uid is nobody's
+    while folder != folder.parent:  # the child's uid belongs to no user
         folder.chmod(folder.stat().st_mode | 0o055)
         folder = folder.parent
     started: list[Zygote] = []

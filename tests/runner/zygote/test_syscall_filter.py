@@ -1,4 +1,4 @@
-"""The system-call filter, by what a process under it can still do."""
+"""The system-call filter, tested by what a process under it can still do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _run_confined(code: str) -> str:
-    """What `code` prints in a process under the filter."""
+    """Return what `code` prints in a process under the filter."""
     command = [sys.executable, "-c", CONFINE_SOURCE + code]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
@@ -40,7 +40,9 @@ def test_every_architecture_has_a_filter_of_a_length_the_kernel_takes() -> None:
 
 
 def _evaluate_filter(machine: str, name_or_number: str | int, *arguments: int, ipv6: bool = True) -> tuple[str, int]:
-    """The filter's answer to a call, and how many instructions it takes: the kernel's interpreter in a few lines."""
+    """Return the filter's answer to a call and its number of instructions, by a small version of the kernel's
+    interpreter.
+    """
     arch = syscall_filter.ARCHITECTURES[machine]
     number = getattr(arch, name_or_number) if isinstance(name_or_number, str) else name_or_number
     program = syscall_filter.build_filter(machine, ipv6)
