@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import docker  # noqa: F401 - what is imported later may lie where nobody may read
+import docker  # noqa: F401 - later imports may be unreadable for the unprivileged user
 
 from sandbox.box.local.engine import LocalEngine
 from sandbox.box.slot import Slot

@@ -115,7 +115,7 @@ def test_a_sleeper_ends_at_the_wall_limit(box: Box) -> None:
 @pytest.mark.parametrize("mode", ["forked", "exec"])
 def test_a_program_that_ends_at_its_wall_limit_has_exceeded_it(box: Box, mode: str) -> None:
     if os.getloadavg()[0] > (os.cpu_count() or 1):
-        pytest.skip("the machine is busy: what its programs waited for a CPU is not counted, and decides here")
+        pytest.skip("the machine is busy: time spent waiting for a CPU is not counted, but matters in this test")
     code = "import time\ntime.sleep(0.3)" + ("  # sys.modules" if mode == "exec" else "")
     for _ in range(20):
         outcome = run_in(box, code, wall_time_s=0.3)

@@ -22,7 +22,7 @@ class StubEngine:
         return tool == "g++"
 
     def list_missing_isolation(self) -> list[str]:
-        return ["a wall"]
+        return ["a layer"]
 
     def close(self) -> None:
         return
@@ -49,5 +49,5 @@ def test_it_is_made_once_and_as_soon_as_that_works() -> None:
         with pytest.raises(BoxError, match="started python"):
             engine.start("python")
     assert engine.lacks("g++")
-    assert engine.list_missing_isolation() == ["a wall"]
+    assert engine.list_missing_isolation() == ["a layer"]
     assert len(made) == 1

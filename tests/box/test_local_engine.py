@@ -237,7 +237,7 @@ def test_a_program_sees_little_of_the_machines_files_and_writes_none(isolated_wo
     answer = isolated_worker.run(code)
     seen, *written = answer["stdout"].splitlines()
     assert seen == "[]"
-    if not any(wall.startswith("users") for wall in isolated_worker.missing_isolation):
+    if not any(layer.startswith("users") for layer in isolated_worker.missing_isolation):
         assert written == []
     assert not set(written) - {"written /box", "written /box/program"}
     # If programs share the worker's user, a box whose folders were written to is not reused.
@@ -285,7 +285,7 @@ def test_nobody_is_told_of_users_and_memory() -> None:
 
 def test_without_namespaces_each_missing_wall_is_named_with_what_to_do() -> None:
     with _run_worker("nobody+filtered") as worker:
-        assert [wall.partition(":")[0] for wall in worker.missing_isolation] == [
+        assert [layer.partition(":")[0] for layer in worker.missing_isolation] == [
             "file system",
             "processes",
             "network",

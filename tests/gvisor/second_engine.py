@@ -35,7 +35,7 @@ class SecondEngine:
         """Start the engine. Raises GvisorUnavailable."""
         for program in ("runsc", "dockerd"):
             if shutil.which(program) is None:
-                raise GvisorUnavailable(f"no {program} here: apt-get install {program}")
+                raise GvisorUnavailable(f"{program} is not installed: apt-get install {program}")
         if os.geteuid() != 0:
             raise GvisorUnavailable("a Docker engine needs root")
         wrapper = self._folder / RUNTIME
@@ -53,7 +53,7 @@ class SecondEngine:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._is_answering():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise GvisorUnavailable(f"no second Docker engine starts here: {self._read_log()}")
+                raise GvisorUnavailable(f"the second Docker engine did not start: {self._read_log()}")
             time.sleep(0.1)
 
     def load(self, tags: Iterable[str]) -> None:
@@ -61,7 +61,7 @@ class SecondEngine:
         with subprocess.Popen(["docker", "save", *tags], stdout=subprocess.PIPE) as save:
             load = subprocess.run(["docker", "--host", self.host, "load"], stdin=save.stdout, capture_output=True)
         if save.returncode or load.returncode:
-            raise GvisorUnavailable(f"images cannot be copied to the second engine: {load.stderr.decode()[-500:]}")
+            raise GvisorUnavailable(f"cannot copy the images to the second engine: {load.stderr.decode()[-500:]}")
 
     def probe(self, tag: str) -> None:
         """Run an empty command under gVisor. Raises GvisorUnavailable."""
@@ -69,9 +69,9 @@ class SecondEngine:
         try:
             completed = subprocess.run(command, capture_output=True, timeout=PROBE_TIMEOUT_S)
         except subprocess.TimeoutExpired as error:
-            raise GvisorUnavailable("runsc does not start a container here") from error
+            raise GvisorUnavailable("runsc cannot start a container on this machine") from error
         if completed.returncode:
-            raise GvisorUnavailable(f"runsc cannot start here: {completed.stderr.decode()[-500:]}")
+            raise GvisorUnavailable(f"runsc cannot start on this machine: {completed.stderr.decode()[-500:]}")
 
     def close(self) -> None:
         if self._process is not None:

@@ -50,7 +50,7 @@ def main() -> int:
     figures = Figures()
     code = pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", str(FOLDER)], plugins=[figures])
     for engine in sorted(figures.skipped):
-        print(f"{engine}: not tried, for this machine lacks walls that it needs")
+        print(f"{engine}: not tried, because this machine lacks isolation layers that it needs")
     for engine, tried in figures.tried.items():
         print(f"{engine}: attacks tried {tried}, contained {figures.contained[engine]}")
     print(f"attacks tried {figures.tried.total()}, contained {figures.contained.total()}")

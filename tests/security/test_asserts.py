@@ -139,7 +139,7 @@ def test_an_honest_program_passes_every_form_of_test(isolation: Isolation, slot:
 @pytest.mark.parametrize("attack", ASSERT_ATTACKS, ids=lambda attack: attack.path.stem)
 def test_an_attack_passes_no_form_of_test_and_breaks_none(attack: Attack, isolation: Isolation, slot: Slot) -> None:
     if not attack.is_contained_in(isolation):
-        pytest.skip("in the program's process, what a test uses and what it compares may be the program's")
+        pytest.skip("in a shared process the program may replace what a test uses and compares")
     result = verify("attack", _build_bare_request(attack.path.read_text(), isolation), slot, 0.0)
     assert (result.passed, result.score) == (0, 0.0), (attack.header["attack"], result)
     assert {test.verdict for test in result.tests} <= {Verdict.WRONG_ANSWER, Verdict.RUNTIME_ERROR}, result

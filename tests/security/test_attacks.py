@@ -153,14 +153,14 @@ class AttackBoxes:
 @pytest.fixture(params=["docker", "local"])
 def environment(request: pytest.FixtureRequest) -> Iterator[DockerAttackEnvironment | LocalAttackEnvironment]:
     if request.param == "local" and importlib.util.find_spec(LOCAL_ENGINE) is None:
-        pytest.skip("there is no local engine yet")
+        pytest.skip("the local engine does not exist yet")
     client = request.getfixturevalue("docker_client") if request.param == "docker" else None
     home = Path(tempfile.mkdtemp(prefix="sandbox-"))  # not tmp_path: the path of a Unix socket is limited to 107 bytes
     opened = LocalAttackEnvironment(home) if client is None else DockerAttackEnvironment(home, client)
     if missing := opened.engine.list_missing_isolation():
         opened.close()
         shutil.rmtree(home)
-        pytest.skip(f"attacks run behind every wall or not at all; this machine lacks: {'; '.join(missing)}")
+        pytest.skip(f"attacks run only with every isolation layer; this machine lacks: {'; '.join(missing)}")
     yield opened
     opened.close()
     shutil.rmtree(home)
@@ -241,10 +241,10 @@ def find_violations(attack: Attack, outcome: Outcome) -> list[str]:
     if b"ESCAPED" in outcome.stdout + outcome.stderr and outcome.status is not Status.COMPILE_ERROR:
         failures.append(f"escaped: {details}")
     if "stdout" in attack.header and not re.search(attack.header["stdout"].encode(), outcome.stdout):
-        failures.append(f"stdout is not as declared: {details}")
+        failures.append(f"stdout differs from the declaration: {details}")
     for name, content in outcome.files.items():
         if b"root:" in content or b"PATH=" in content:
-            failures.append(f"fetched a file of the system as {name}")
+            failures.append(f"a system file was fetched as {name}")
     if "verdict" in attack.header:
         choice = CheckerChoice(attack.header["checker"], {})
         verdict = judge_outcome(outcome, attack.header["expected"].encode(), choice).verdict

@@ -52,7 +52,7 @@ SUPERVISOR_BOOTSTRAP = (
 PRELOADED_MODULES = """
     math cmath bisect heapq collections itertools functools operator re string random copy datetime decimal fractions
     statistics typing dataclasses enum json queue threading time io contextlib textwrap array struct traceback
-""".split()  # noqa: SIM905 - a list of words reads best as words
+""".split()  # noqa: SIM905 - a list of words is easier to read as text
 
 
 class SocketFolderNotShared(Exception):

@@ -341,7 +341,7 @@ def format_last_line(error: BaseException) -> str:
     """Return the last line of an exception's traceback."""
     try:
         return extract_last_line("".join(traceback.format_exception_only(error)))
-    except Exception:  # noqa: BLE001 - its __str__ is the test's
+    except Exception:  # noqa: BLE001 - the test may define its __str__
         return type(error).__name__
 
 

@@ -36,7 +36,7 @@ def serve_test(namespace: dict[str, Any], calls: Any, answers: Any, first: bytes
     peer.own_modules = frozenset({PROGRAM_MODULE_NAME, "__main__"})
     try:
         peer.answer_all(first)
-    except BaseException as error:  # noqa: BLE001 - the program's boundary: SystemExit and all
+    except BaseException as error:  # noqa: BLE001 - the boundary of the program, including SystemExit
         traceback.print_exception(error)
 
 

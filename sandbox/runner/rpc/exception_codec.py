@@ -75,7 +75,7 @@ class ExceptionCodec:
         if getattr(kind, "_class_number", None) is None:
             try:
                 return kind(*args)
-            except Exception:  # noqa: BLE001 - a builtin one that takes other arguments than it keeps
+            except Exception:  # noqa: BLE001 - a builtin class whose constructor takes different arguments
                 return Exception(text) if issubclass(kind, builtins.BaseExceptionGroup) else _build_bare(kind, args)
         return _build_bare(kind, args)
 
@@ -103,5 +103,5 @@ def _get_arguments(error: BaseException) -> tuple[Any, ...]:
 def get_text(error: BaseException) -> str:
     try:
         return str(error)[:MAX_TEXT_CHARS]
-    except Exception:  # noqa: BLE001 - its __str__ is the program's
+    except Exception:  # noqa: BLE001 - the program defines its __str__
         return ""

@@ -43,19 +43,19 @@ class TrackedCopies:
 
     def collect_changes(self, references: ReferenceCodec) -> list[tuple[int, list[Any]]]:
         """Return the changes of each copy since the last check."""
-        loans, self._copies = self._copies, []
-        settled = []
-        for loan in loans:
-            changed = loan.snapshot.encode_changes(references)
+        tracked_copies, self._copies = self._copies, []
+        changes = []
+        for tracked in tracked_copies:
+            changed = tracked.snapshot.encode_changes(references)
             if changed:
-                settled.append((loan.number, changed))
-            if sys.getrefcount(loan.copy) > OWN_REFERENCE_COUNT:
+                changes.append((tracked.number, changed))
+            if sys.getrefcount(tracked.copy) > OWN_REFERENCE_COUNT:
                 self._copies.append(
-                    TrackedCopy(loan.number, loan.copy, container_changes.ContainerSnapshot([loan.copy]))
+                    TrackedCopy(tracked.number, tracked.copy, container_changes.ContainerSnapshot([tracked.copy]))
                     if changed
-                    else loan
+                    else tracked
                 )
-        return settled
+        return changes
 
     def __bool__(self) -> bool:
         return bool(self._copies)

@@ -115,7 +115,7 @@ class Zygote:
         return usage.read_resident_mb(self.pid)
 
     def start_child(self, packed_spec: bytes, streams: Sequence[int]) -> None:
-        descriptor = frames.create_memory_file("job", packed_spec)
+        descriptor = frames.create_memory_file("launch-spec", packed_spec)
         try:
             rights = array.array("i", [descriptor, *streams])
             self.socket.sendmsg([b"run"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])

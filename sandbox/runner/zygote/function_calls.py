@@ -50,7 +50,7 @@ def answer_call(namespace: Mapping[str, Any], call: dict[str, Any]) -> dict[str,
     except UnsupportedValue as error:
         print(f"TypeError: {error}", file=sys.stderr)
         return {"error": str(error)[:1000], "kind": "TypeError"}
-    except BaseException as error:  # noqa: BLE001 - the program's boundary: SystemExit and all
+    except BaseException as error:  # noqa: BLE001 - the boundary of the program, including SystemExit
         traceback.print_exception(type(error), error, error.__traceback__ and error.__traceback__.tb_next)
         return {"error": str(error)[:1000], "kind": type(error).__name__}
 

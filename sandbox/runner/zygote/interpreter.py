@@ -241,7 +241,7 @@ def handle_system_exit(request: SystemExit) -> int:
         return 1
     try:
         sys.stderr.write(str(code))
-    except Exception:  # noqa: BLE001 - the interpreter ignores what goes wrong here, too
+    except Exception:  # noqa: BLE001 - the interpreter also ignores errors here
         pass
     try:
         sys.stderr.write("\n")

@@ -211,7 +211,7 @@ def serve(connection: socket.socket, filter_program: bytes, interpreter: Interpr
 def run_child(descriptors: list[int], interpreter: Interpreter, progress: SetupProgress) -> NoReturn:
     try:
         spec = confine_child(descriptors, progress)
-    except BaseException as error:  # noqa: BLE001 - the process boundary: nothing of ours may run on unconfined
+    except BaseException as error:  # noqa: BLE001 - the process boundary: the child must not continue unconfined
         progress.fail(error)
     if spec.mode is not Mode.EXEC:
         progress.mark_started()
