@@ -1,6 +1,6 @@
 """The warm interpreter's fork behaves exactly like `python3 main.py`, program by program.
 
-A program that could notice a difference is started as `python3 main.py` anyway (`languages.LOOKS_INSIDE`). It is
+A program that could notice a difference is started as `python3 main.py` anyway (`languages.INTROSPECTION`). It is
 compared as soon as that changes.
 """
 

@@ -24,7 +24,7 @@ DESCRIPTION: dict[str, Any] = {
     "based": False,
     "error": False,
 }
-PEER: Any = SimpleNamespace(trusting=False, program_name="program")
+PEER: Any = SimpleNamespace(is_trusting=False, program_name="program")
 
 
 def build_class(**described: Any) -> Any:
