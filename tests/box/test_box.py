@@ -124,7 +124,7 @@ def test_a_program_that_ends_at_its_wall_limit_has_exceeded_it(box: Box, mode: s
 
 
 @pytest.mark.parametrize(
-    ("ending", "status", "message"),
+    ("exit_info", "status", "message"),
     [
         (ExitInfo(0, 0.1, 0.9999, 1.0), Status.OK, ""),
         (ExitInfo(0, 0.1, 1.0, 1.0), Status.OK, ""),
