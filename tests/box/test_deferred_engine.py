@@ -28,7 +28,7 @@ class StubEngine:
         return
 
 
-def test_it_is_made_once_and_as_soon_as_that_works() -> None:
+def test_the_engine_is_created_once_and_as_soon_as_possible() -> None:
     made: list[StubEngine] = []
     answers = False
 

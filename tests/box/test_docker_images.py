@@ -161,7 +161,7 @@ def test_an_unknown_image_is_refused_with_the_known_ones() -> None:
 
 @pytest.mark.docker
 @pytest.mark.usefixtures("swept")
-def test_what_is_missing_is_built_once(client: docker.DockerClient, package: Path) -> None:
+def test_missing_images_are_built_once(client: docker.DockerClient, package: Path) -> None:
     steps: list[str] = []
     tags = ensure_images(client, ["selftest"], steps.append)
     assert tags == {"selftest": compute_image_tag("selftest")}
@@ -234,7 +234,7 @@ def test_an_engine_that_went_away_is_named_as_the_cause() -> None:
 @pytest.mark.docker
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_where_no_registry_has_the_base_it_is_made_with_debootstrap(
+def test_without_a_registry_the_base_is_built_with_debootstrap(
     client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If this machine's own base image was built this way (because there was none), check that image instead."""
@@ -269,7 +269,7 @@ def test_without_debootstrap_the_missing_base_says_how_to_get_it(
         ensure_base(client, lambda step: None)
 
 
-def test_a_registry_that_stays_silent_is_taken_for_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_registry_that_does_not_answer_counts_as_unavailable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The engine's own answers are immediate, but it hangs while its registry does not answer."""
 
     class SilentRegistry:
@@ -294,7 +294,7 @@ def test_a_registry_that_stays_silent_is_taken_for_none(monkeypatch: pytest.Monk
 @pytest.mark.docker
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", IMAGES)
-def test_every_image_serves_a_stranger_with_a_read_only_root(client: docker.DockerClient, name: str) -> None:
+def test_every_image_works_for_an_unknown_uid_with_a_read_only_root(client: docker.DockerClient, name: str) -> None:
     ensure_images(client, IMAGES, print_nothing)
     check = (
         "import json, os, sandbox.runner.contract as contract; print(json.dumps({"

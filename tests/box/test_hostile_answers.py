@@ -195,7 +195,7 @@ class LostBoxHandle(HostileBoxHandle):
         lambda box, lent: box.run_interactive(Run(limits=LIMITS), lent),
     ],
 )
-def test_what_is_lent_to_a_program_is_closed_when_its_box_fails_before_the_run(
+def test_descriptors_for_a_program_are_closed_if_its_box_fails_before_the_run(
     use: Callable[[Box, list[int]], Outcome],
 ) -> None:
     handle = LostBoxHandle(b"", 0, b"")

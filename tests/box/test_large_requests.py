@@ -39,7 +39,7 @@ def test_a_command_of_a_megabyte_and_more_runs(reusable_box: Box) -> None:
         assert reusable_box.run(Run(command=(*command, *[letter * 16_384] * 61))).stdout == b"999424\n"
 
 
-def test_what_the_kernel_takes_for_no_command_is_the_tests_mistake(reusable_box: Box) -> None:
+def test_a_command_that_the_kernel_rejects_is_the_tests_mistake(reusable_box: Box) -> None:
     outcome = reusable_box.run(Run(command=("true", *["x" * (1 << 17)] * 63)))
     assert (outcome.status, outcome.exit_code) == (Status.INTERNAL_ERROR, None)
     assert "Argument list too long" in outcome.message

@@ -276,14 +276,14 @@ def test_root_with_cgroups_lacks_nothing() -> None:
         assert worker.missing_isolation == []
 
 
-def test_nobody_is_told_of_users_and_memory() -> None:
+def test_an_unprivileged_worker_reports_missing_users_and_memory_limits() -> None:
     with _run_worker("nobody") as worker:
         text = "\n".join(worker.missing_isolation)
         assert "memory, process and CPU limits by the kernel" in text
         assert "newuidmap" in text or shutil.which("newuidmap")
 
 
-def test_without_namespaces_each_missing_wall_is_named_with_what_to_do() -> None:
+def test_without_namespaces_each_missing_layer_is_named_with_a_remedy() -> None:
     with _run_worker("nobody+filtered") as worker:
         assert [layer.partition(":")[0] for layer in worker.missing_isolation] == [
             "file system",

@@ -67,7 +67,7 @@ def test_a_block_of_uids_is_free_again_when_its_holder_is_gone() -> None:
         assert first.compute_base(1) - first.compute_base(0) == UIDS_PER_BOX
 
 
-def test_an_engine_that_has_other_temporary_files_gets_its_socket_at_home(
+def test_an_engine_with_other_temporary_files_gets_its_socket_in_the_state_directory(
     images: dict[str, str], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert images

@@ -53,7 +53,7 @@ def observed_slot(engine: DockerEngine, observer: RecordingObserver) -> Iterator
     slot.close()
 
 
-def test_a_slot_tells_what_its_boxes_do_and_why_they_end(observed_slot: Slot, observer: RecordingObserver) -> None:
+def test_a_slot_reports_what_its_boxes_do_and_why_they_end(observed_slot: Slot, observer: RecordingObserver) -> None:
     for _ in range(2):
         with observed_slot.lend("python") as box:
             box.load(ECHO)
@@ -81,7 +81,7 @@ def test_the_tag_goes_into_the_box_and_back(observed_slot: Slot) -> None:
         assert box.run(Run(stdin=b"1")).ended_well
 
 
-def test_an_answer_with_another_tag_is_no_answer(observed_slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_with_another_tag_is_rejected(observed_slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulates that requests and answers have gone out of step."""
     with observed_slot.lend("python") as box:
         box.load(ECHO)

@@ -118,7 +118,9 @@ class BrokenEngine:
         self._engine.close()
 
 
-def test_a_failure_to_start_is_told_to_who_waits_and_is_not_for_ever(images: dict[str, str], own_home: Path) -> None:
+def test_a_failure_to_start_is_reported_to_the_waiting_caller_and_retried(
+    images: dict[str, str], own_home: Path
+) -> None:
     pool = PrestartPool(BrokenEngine(DockerEngine(WorkerSettings(home=own_home), SLOT), 1), 0)
     with pytest.raises(EngineUnavailable, match="not now"):
         pool.start("python")

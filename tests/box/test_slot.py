@@ -65,7 +65,7 @@ def test_a_box_is_replaced_at_its_run_count(make_slot: MakeSlot, boxes: Callable
     assert boxes() != first
 
 
-def test_a_program_with_more_tests_than_the_run_count_keeps_its_box_until_it_is_through(
+def test_a_program_with_more_tests_than_the_run_count_keeps_its_box_until_it_is_done(
     make_slot: MakeSlot, boxes: Callable[[], set[str]]
 ) -> None:
     slot = make_slot(2, FOREVER)

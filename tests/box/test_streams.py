@@ -71,13 +71,13 @@ def test_a_file_system_without_splice_is_read_and_written(
     assert read_through_stdin(span) == CONTENT[OFFSET : OFFSET + SIZE]
 
 
-def test_a_file_that_was_cut_short_is_no_shorter_input(span: FileSpan, tmp_path: Path) -> None:
+def test_a_truncated_file_is_an_error_and_not_a_shorter_input(span: FileSpan, tmp_path: Path) -> None:
     os.truncate(tmp_path / "texts", OFFSET + 100_000)
     with pytest.raises(BoxError, match="cut short"):
         read_through_stdin(span)
 
 
-def test_a_box_that_fails_leaves_the_file_in_doubt(span: FileSpan) -> None:
+def test_a_box_that_fails_marks_the_file_as_tainted(span: FileSpan) -> None:
     with pytest.raises(BoxError, match="gone"), Streams(span, 1 << 10):
         raise BoxError("gone")
     assert span.tainted

@@ -96,7 +96,7 @@ def test_most_programs_are_started_as_forks() -> None:
 
 
 @pytest.mark.parametrize("area", sorted(_group_programs()))
-def test_a_fork_cannot_be_told_from_python3_in(area: str, box: Box) -> None:
+def test_a_fork_behaves_like_python3_in(area: str, box: Box) -> None:
     differences = [
         difference for path in _group_programs()[area] if (difference := _find_lasting_difference(box, path))
     ]
@@ -125,7 +125,7 @@ def test_a_syntax_error_costs_no_new_interpreter(box: Box) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(KNOWN_DIFFERENT))
-def test_what_is_known_to_differ_still_does(name: str, box: Box) -> None:
+def test_known_differences_still_exist(name: str, box: Box) -> None:
     why, source = KNOWN_DIFFERENT[name]
     usual, real = _run_both(box, source, Run())
     assert usual != real, f"{name} differs no more ({why}); strike it out"

@@ -41,7 +41,7 @@ def run_checker(
     return judge_tests(client, code, tests, checker=choice, limits={"cpu_time_s": 2})
 
 
-def test_a_checker_in_cpp_reads_three_files_and_says_by_exit_code(client: Client) -> None:
+def test_a_checker_in_cpp_reads_three_files_and_answers_by_exit_code(client: Client) -> None:
     tests = [
         {"stdin": "2", "expected": "any"},
         {"stdin": "10000000000.7", "expected": "any"},
@@ -139,9 +139,7 @@ READS = "import sys\ngiven = open(sys.argv[2]).read()\n"
     ],
 )
 @pytest.mark.parametrize("output", ["42", "one", ""])
-def test_a_checker_with_a_mistake_of_its_own_is_an_internal_error_whatever_the_output(
-    client: Client, checker: str, output: str
-) -> None:
+def test_a_bug_of_a_checker_is_an_internal_error_for_any_output(client: Client, checker: str, output: str) -> None:
     (result,) = run_checker(client, f"print({output!r})", [{"expected": "x"}], checker)
     assert result.verdict.value == INTERNAL, result.message
     assert "Error" in result.message
@@ -299,12 +297,12 @@ def test_a_deadlock_is_found_by_its_idle_time_and_says_so(client: Client) -> Non
         ("import sys; open(sys.argv[2], 'w').write('log'); assert open(sys.argv[3]).read() == '7'", ACCEPTED, 1),
     ],
 )
-def test_what_an_interactor_says_decides(client: Client, interactor: str, verdict: str, score: float) -> None:
+def test_the_interactors_result_decides(client: Client, interactor: str, verdict: str, score: float) -> None:
     result = run_interactive(client, "print(1)", interactor, full_score=10)
     assert (result.verdict.value, result.score) == (verdict, score)
 
 
-def test_a_program_is_not_to_blame_for_writing_to_an_interactor_that_is_content_and_gone(client: Client) -> None:
+def test_an_interactor_that_has_ended_decides_even_if_the_program_still_writes_to_it(client: Client) -> None:
     late = "import time\ntime.sleep(0.3)\nprint('x' * 200_000)"
     assert run_interactive(client, late, "import sys; sys.exit(0)").verdict.value == ACCEPTED
     assert run_interactive(client, late, "import sys; sys.exit(1)").verdict.value == WRONG
@@ -358,7 +356,7 @@ def test_an_interactor_that_keeps_its_answer_is_to_blame_for_the_silence(
         "import sys\nsys.stdin.readline()",
     ],
 )
-def test_a_program_that_stands_still_by_itself_bears_the_time_limit(client: Client, code: str) -> None:
+def test_a_program_that_idles_exceeds_the_time_limit(client: Client, code: str) -> None:
     result = run_interactive(client, code, limits={"cpu_time_s": 0.5, "wall_time_s": 10})
     assert result.verdict == "time_limit_exceeded"
 
@@ -386,7 +384,7 @@ def test_an_interactor_reads_all_that_a_program_said_before_it_ended(client: Cli
 @pytest.mark.parametrize(
     "interactor", ["import sys\nsys.exit(", "import numpi", "import sys\nline = sys.stdin.readline()\nprint(lime)"]
 )
-def test_an_interactor_with_a_mistake_of_its_own_is_an_internal_error(client: Client, interactor: str) -> None:
+def test_a_bug_of_an_interactor_is_an_internal_error(client: Client, interactor: str) -> None:
     assert run_interactive(client, "print(1)", interactor).verdict.value == INTERNAL
 
 

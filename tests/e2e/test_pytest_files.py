@@ -88,7 +88,7 @@ def read_parts(result: TestResult) -> dict[str, tuple[str, str]]:
     return {part.name: (part.verdict.value, part.message) for part in result.parts}
 
 
-def test_every_function_has_its_verdict_and_the_score_is_their_share(client: Client) -> None:
+def test_every_function_has_a_verdict_and_the_score_is_the_share_that_passed(client: Client) -> None:
     result = run_pytest_file(client, FILE)
     assert read_parts(result) == {
         "test_total[items0-0]": (ACCEPTED, ""),
@@ -170,7 +170,7 @@ def test_c(): assert good() == 1
         ("import os\ndef test(): os._exit(0)", "internal_error", "no test"),
     ],
 )
-def test_a_file_that_cannot_be_run_is_nobodys_wrong_answer(
+def test_a_file_that_cannot_be_run_is_not_a_wrong_answer(
     client: Client, source: str, verdict: str, message: str
 ) -> None:
     result = run_pytest_file(client, source)
@@ -260,7 +260,7 @@ def test_names():
         "pytestmark = []\ndef solve(*_): 0\ndef test_easy(): pass\ndef setup_module(*_): raise SystemExit(0)",
     ],
 )
-def test_a_trick_is_not_paid(client: Client, trick: str) -> None:
+def test_a_trick_does_not_pass(client: Client, trick: str) -> None:
     result = run_pytest_file(client, "from solution import *\ndef test_it():\n    assert solve([3, 4]) == 7", trick)
     assert result.verdict in {WRONG, CRASHED}
     assert result.score == 0
@@ -405,7 +405,7 @@ def test_temporary_files_are_the_programs_too(client: Client) -> None:
     assert set(found.values()) == {(ACCEPTED, "")}, found
 
 
-def test_a_folder_of_another_test_and_the_files_beside_it_are_not_shared(client: Client) -> None:
+def test_a_folder_of_another_test_and_the_files_next_to_it_are_not_shared(client: Client) -> None:
     code = """
 import glob, os
 def look(path):

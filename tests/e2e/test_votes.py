@@ -49,7 +49,7 @@ def test_a_wrong_majority_labels_wrongly_and_the_right_one_dissents(client: Clie
     assert [row[0] for row in result.matrix] == ["wrong_answer", "accepted", "accepted"]
 
 
-def test_a_tie_is_told_and_labels_nothing_unless_the_policy_breaks_it(client: Client) -> None:
+def test_a_tie_is_reported_and_labels_nothing_unless_the_policy_breaks_it(client: Client) -> None:
     result = run_vote(client, SUM, PRODUCT, ALSO_SUM, PRODUCT)
     assert read_labels(result) == [None] * 4
     assert all(label.tie and label.why is NoLabel.TIE for label in result.labels)
@@ -73,7 +73,7 @@ def test_a_candidate_that_prints_something_else_each_time_is_outvoted(client: Cl
     assert [label.dissenters for label in result.labels] == [[0]] * 4
 
 
-def test_one_program_that_answers_itself_differently_abstains(client: Client) -> None:
+def test_one_program_with_different_outputs_abstains(client: Client) -> None:
     """Both sources are the same program, so they have one vote, and none because their outputs differ."""
     result = run_vote(client, NEVER_THE_SAME, NEVER_THE_SAME, SUM, ALSO_SUM, one_vote_per_program=True)
     assert [candidate.same_as for candidate in result.candidates] == [0, 0, 2, 3]
@@ -123,7 +123,7 @@ def read_stable_results(out: Path) -> list[Any]:
 
 
 @pytest.mark.timeout(400)
-def test_a_killed_command_goes_on_where_it_was_and_ends_in_the_same(url: str, tmp_path: Path) -> None:
+def test_a_killed_command_resumes_and_ends_with_the_same_result(url: str, tmp_path: Path) -> None:
     problems, killed, whole = tmp_path / "problems.jsonl", tmp_path / "killed.jsonl", tmp_path / "whole.jsonl"
     problems.write_text("".join(json.dumps(make_problem(number)) + "\n" for number in range(8)), encoding="utf-8")
     process = start_vote(url, problems, "--out", killed, "--at-once", "2")

@@ -151,7 +151,7 @@ def test_a_sample_of_the_corpus_gets_the_verdicts_it_is_named_after(service: Ser
     assert not wrong, "\n".join(wrong)
 
 
-def test_a_fork_cannot_be_told_from_python3_under_gvisor(engines: list[DockerEngine]) -> None:
+def test_a_fork_behaves_like_python3_under_gvisor(engines: list[DockerEngine]) -> None:
     paths = [path for area in differential._group_programs().values() for path in area]
 
     def find_differences(engine: DockerEngine, share: list[Path]) -> list[str]:
@@ -208,6 +208,6 @@ def test_every_attack_is_contained(engines: list[DockerEngine]) -> None:
     assert not failures, "\n".join([f"{len(failures)} failures in {len(tried)} attacks", *failures])
 
 
-def test_what_gvisor_lacks_are_attacks_that_there_are() -> None:
+def test_the_known_differences_of_gvisor_name_existing_attacks() -> None:
     names = {attack.name for group in GROUPS for attack in load_attacks(group)}
     assert names >= {*KNOWN_DIFFERENCES, *LOSES_THE_BOX}

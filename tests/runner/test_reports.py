@@ -23,7 +23,7 @@ def write_reports(*fields: dict[str, str], process: int = 0) -> bytes:
         return pipe.read()
 
 
-def test_what_is_told_is_read() -> None:
+def test_written_reports_are_read() -> None:
     written = [{"found": "test_a"}, {"name": 'test_"\n\u2028', "outcome": "passed", "message": ""}, {"end": "passed"}]
     assert [{**report, "nonce": NONCE} for report in written] == reports.read_reports(write_reports(*written), NONCE)
 

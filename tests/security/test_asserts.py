@@ -173,7 +173,7 @@ def test_an_honest_object_passes(slot: Slot) -> None:
     assert (result.verdict, result.score) == (Verdict.ACCEPTED, 1.0), result
 
 
-def test_a_block_of_the_program_suppresses_what_is_no_failed_assertion(slot: Slot) -> None:
+def test_an_object_of_the_program_suppresses_other_exceptions_than_failed_assertions(slot: Slot) -> None:
     code = "class Quiet:\n    __enter__ = lambda self: 5\n    __exit__ = lambda self, *raised: True"
     tests: list[AnyTest] = [
         AssertTest(assertion="with Quiet() as five:\n    assert five == 5\n    raise ValueError"),

@@ -259,7 +259,7 @@ def test_there_are_attacks_of_every_group() -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_every_attack_declares_what_it_tries_and_what_must_come_of_it(group: str) -> None:
+def test_every_attack_declares_what_it_tries_and_the_required_result(group: str) -> None:
     for attack in load_attacks(group):
         assert {"attack", "contained", "expect"} <= attack.header.keys(), attack.name
         if not attack.needs:

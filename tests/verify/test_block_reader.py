@@ -99,7 +99,7 @@ def test_an_output_with_far_more_parts_than_what_is_expected_is_not_parsed(
 @pytest.mark.parametrize(
     ("kind", "item"), [("json", b"1,"), ("humaneval", b"1,"), ("apps", b"1\n")], ids=["json", "humaneval", "apps"]
 )
-def test_what_is_expected_is_to_blame_where_it_is_too_much_to_read(
+def test_an_expected_output_that_is_too_large_fails_the_checker(
     kind: str, item: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(size_limits, "MAX_DELIMITERS", 100)

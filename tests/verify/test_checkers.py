@@ -382,6 +382,6 @@ def test_a_checker_that_fails_is_an_internal_error_and_never_a_wrong_answer(
     assert "the checker failed" in verdict.message
 
 
-def test_an_unknown_checker_is_our_mistake() -> None:
+def test_an_unknown_checker_is_a_bug_of_the_caller() -> None:
     with pytest.raises(KeyError):
         checkers.check("no such rule", b"", b"")

@@ -58,7 +58,7 @@ def test_a_golden_candidate_that_fails_the_hold_out_is_not_accepted() -> None:
     assert not election.golden.accepted
 
 
-def test_nobody_ended_well() -> None:
+def test_no_run_ended_well() -> None:
     election = vote([[CRASHED, TIMED_OUT], [CRASHED, CRASHED]])
     assert election.golden.index is None
     assert not election.golden.accepted

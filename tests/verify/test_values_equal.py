@@ -67,7 +67,7 @@ def test_a_plain_value_comes_out_as_it_went_in(value: Any) -> None:
 
 @RELAXED
 @given(value=JSON_VALUES)
-def test_what_json_has_is_the_same_as_itself(value: Any) -> None:
+def test_json_values_equal_themselves(value: Any) -> None:
     assert values_equal(encode_and_transport(value), value)
 
 
@@ -220,7 +220,7 @@ def test_a_subclass_is_its_builtin_base() -> None:
 
 
 @pytest.mark.parametrize("value", [object(), EqualToEverything, len, json])
-def test_what_is_not_plain_is_refused(value: Any) -> None:
+def test_values_that_are_not_plain_are_refused(value: Any) -> None:
     with pytest.raises(UnsupportedValue):
         codec.encode(value)
 
@@ -244,7 +244,7 @@ def test_what_is_not_plain_is_refused(value: Any) -> None:
         {},
     ],
 )
-def test_what_nothing_is_encoded_as_is_refused_at_once(encoded: Any) -> None:
+def test_encodings_that_no_encoder_writes_are_refused(encoded: Any) -> None:
     began = time.process_time()
     with pytest.raises(UnsupportedValue):
         codec.decode(encoded)
@@ -267,7 +267,7 @@ def test_a_set_that_holds_an_item_twice_is_refused(forged: Any) -> None:
 
 
 @pytest.mark.parametrize(("nodes", "expected", "equal"), [([], None, True), ([], [], True), ([1], [1], True)])
-def test_the_nodes_of_a_list_are_its_values_and_an_empty_one_is_none(nodes: Any, expected: Any, equal: bool) -> None:
+def test_the_nodes_of_a_list_are_its_values_and_an_empty_list_is_none(nodes: Any, expected: Any, equal: bool) -> None:
     assert values_equal({"nodes": nodes}, expected) is equal
     assert not values_equal({"nodes": nodes}, [2])
     assert not values_equal({"nodes": [1]}, None)
@@ -279,6 +279,6 @@ def test_brackets_in_a_string_open_nothing(text: str) -> None:
     assert has_too_many_collections(json.dumps({"value": text}).encode() + b"[" * (MAX_COLLECTIONS + 1))
 
 
-def test_an_answer_of_too_many_lists_is_told_by_its_brackets() -> None:
+def test_an_answer_with_too_many_lists_is_detected_by_its_brackets() -> None:
     assert has_too_many_collections(b"[" * (MAX_COLLECTIONS + 1))
     assert not has_too_many_collections(b"1," * MAX_COLLECTIONS)

@@ -62,7 +62,7 @@ def test_only_runs_that_ended_well_vote() -> None:
     assert (found.votes, found.cast, found.abstained) == (2, 2, (0, 1, 2, 3, 4))
 
 
-def test_nobody_ended_well() -> None:
+def test_no_run_ended_well() -> None:
     found = label(CRASHED, TIMED_OUT)
     assert (found.expected, found.why, found.confidence) == (None, NoLabel.NO_VOTES, 0.0)
 
@@ -113,7 +113,7 @@ def test_half_is_half_however_it_is_spelt() -> None:
     assert by_spelling.expected == b"0.6"
 
 
-def test_a_group_is_what_agrees_with_its_first_member() -> None:
+def test_a_group_contains_the_outputs_that_agree_with_its_first_member() -> None:
     near = CheckerChoice("float", {"absolute": 1.0, "relative": 0.0})
     found = label("0", "0.9", "1.8", checker=near)  # 0.9 is close to both; 0 and 1.8 are not close to each other
     assert (found.expected, found.supporters, found.dissenters) == (b"0", (0, 1), (2,))

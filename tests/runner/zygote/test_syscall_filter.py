@@ -145,7 +145,7 @@ def test_a_call_is_answered_by_its_arguments(machine: str, call: str, arguments:
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-def test_a_kernel_without_ipv6_is_not_made_to_look_for_it(machine: str) -> None:
+def test_a_kernel_without_ipv6_does_not_load_a_module_for_it(machine: str) -> None:
     assert _evaluate_filter(machine, "socket", 10, 1, 0, ipv6=False)[0] == f"errno {errno.EAFNOSUPPORT}"
     assert _evaluate_filter(machine, "socket", 2, 1, 0, ipv6=False)[0] == "allow"
     assert _evaluate_filter(machine, "socket", 1, 1, 0, ipv6=False)[0] == "allow"
@@ -156,7 +156,7 @@ def test_a_call_by_another_architectures_entrance_kills() -> None:
     assert struct.unpack_from("@HBBI", program, 16) == (0x06, 0, 0, 0x8000_0000)
 
 
-def test_an_unknown_architecture_is_an_error_and_not_an_open_door() -> None:
+def test_an_unknown_architecture_is_an_error_and_not_unfiltered() -> None:
     with pytest.raises(KeyError):
         syscall_filter.build_filter("pdp11")
 
@@ -225,7 +225,7 @@ class TestUnderTheFilter:
         )
         assert output.splitlines() == [str(errno.EPERM)] * 6 + [f"-1 {errno.EPERM}"] * 2
 
-    def test_writing_out_the_machines_file_systems_is_pretended(self) -> None:
+    def test_writing_out_the_machines_file_systems_only_pretends_to_succeed(self) -> None:
         output = _run_confined("import platform\nos.sync()\nprint(libc.syncfs(-1), libc.syncfs(0))")
         assert output == "0 0"
 
@@ -261,7 +261,7 @@ class TestUnderTheFilter:
         )
         assert set(output.split()) == {"thread", "process", "0"}
 
-    def test_it_holds_for_children_and_cannot_be_taken_off(self) -> None:
+    def test_the_filter_applies_to_children_and_cannot_be_removed(self) -> None:
         output = _run_confined(
             "import subprocess\n"
             "code = 'import ctypes; print(ctypes.CDLL(None).unshare(0x10000000))'\n"
