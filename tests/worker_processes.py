@@ -23,7 +23,7 @@ STOP_TIMEOUT_S = 30.0
 COMMAND = (
     "import sys; from sandbox.config import WorkerSettings; from sandbox.worker.worker import main; "
     "from sandbox.schema import Lane; "
-    "sys.exit(main(WorkerSettings(), {slot}, express=[Lane(lane) for lane in {express!r}]))"
+    "sys.exit(main(WorkerSettings(), {slot}, reserved_lanes=[Lane(lane) for lane in {reserved_lanes!r}]))"
 )
 
 Worker = subprocess.Popen[bytes]
@@ -98,7 +98,7 @@ class WorkerProcesses:
                 [
                     sys.executable,
                     "-c",
-                    self.prelude + COMMAND.format(express=list(map(str, reserved_lanes)), slot=self._next_slot),
+                    self.prelude + COMMAND.format(reserved_lanes=list(map(str, reserved_lanes)), slot=self._next_slot),
                 ],
                 env=environment,
                 cwd=ROOT,

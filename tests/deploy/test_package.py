@@ -85,7 +85,7 @@ def test_the_wheel_carries_no_tests_and_no_deployment(wheel: Path) -> None:
 def test_the_wheel_makes_the_same_images_as_the_checkout(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    code = "import sandbox.box.docker.images as i; print(i.__file__, *map(i.image_tag, i.IMAGES))"
+    code = "import sandbox.box.docker.images as i; print(i.__file__, *map(i.compute_image_tag, i.IMAGES))"
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}"]
     printed = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout.split()
     assert Path(printed[0]).is_relative_to(tmp_path)

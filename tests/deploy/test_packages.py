@@ -28,7 +28,9 @@ def test_uv_is_told_what_pip_was_told_and_keeps_what_it_was_told_itself(packages
         "global.extra-index-url='\\nhttps://one.example/simple\\nhttps://two.example/simple'\n"
         "global.find-links='/old'\n:env:.find-links='/wheels'\nglobal.timeout='5'\n"
     )
-    environment = packages.uv_environment(packages.pip_settings(listed), {"UV_HTTP_TIMEOUT": "9", "HOME": "/root"})
+    environment = packages.build_uv_environment(
+        packages.parse_pip_settings(listed), {"UV_HTTP_TIMEOUT": "9", "HOME": "/root"}
+    )
     assert environment == {
         "UV_INDEX_STRATEGY": "unsafe-best-match",
         "UV_EXTRA_INDEX_URL": "https://one.example/simple https://two.example/simple",
@@ -40,9 +42,9 @@ def test_uv_is_told_what_pip_was_told_and_keeps_what_it_was_told_itself(packages
 
 def test_pip_comes_after_uv_and_alone_where_there_is_none(packages: ModuleType, tmp_path: Path) -> None:
     uv = tmp_path / "uv"
-    assert [command[0] for command in packages.commands(uv, "python", ["x"])] == [sys.executable]
+    assert [command[0] for command in packages.build_commands(uv, "python", ["x"])] == [sys.executable]
     uv.touch()
-    assert [command[0] for command in packages.commands(uv, "python", ["x"])] == [str(uv), sys.executable]
+    assert [command[0] for command in packages.build_commands(uv, "python", ["x"])] == [str(uv), sys.executable]
 
 
 def test_a_package_gets_into_the_environment_also_when_uv_fails(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_an_example_prints_what_it_says(example: str, url: str, capsys: pytest.C
 
 def test_every_adapter_has_an_example() -> None:
     text = "\n".join(EXAMPLES)
-    for module in files("sandbox").joinpath("rewards").iterdir():
+    for module in files("sandbox").joinpath("trainers").iterdir():
         name = module.name.removesuffix(".py")
         if name.endswith(("_reward", "_rubric")):
-            assert f"sandbox.rewards.{name} import" in text
+            assert f"sandbox.trainers.{name} import" in text
