@@ -54,10 +54,10 @@ def client() -> Iterator[docker.DockerClient]:
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Create a small package with the same layout and two images of its own, so the real ones are not touched."""
     package = tmp_path / "sandbox"
-    (package / "runner").mkdir(parents=True)
+    (package / "runner/zygote").mkdir(parents=True)
     (package / "__init__.py").write_text("")
     (package / "runner" / "__init__.py").write_text("first = 1\n")
-    (package / "runner" / "forkserver.c").write_text("/* the zygote's loop */\n")
+    (package / "runner/zygote/forkserver.c").write_text("/* the zygote's loop */\n")
     for name in ("selftest", "othertest"):
         folder = tmp_path / "images" / name
         folder.mkdir(parents=True)

@@ -49,6 +49,7 @@ class RestrictedWorker:
         source = self.home / "source"
         for package in ("sandbox", "tests/box"):
             shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "tests/__init__.py", source / "tests")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.box.restricted_worker", str(self.home), rights],
             cwd=source,

@@ -93,5 +93,5 @@ def test_an_answer_with_another_tag_is_rejected(observed_slot: Slot, monkeypatch
 
         with monkeypatch.context() as patched:
             patched.setattr(box, "_receive", receive_with_other_tag)
-            with pytest.raises(BoxError, match="not to what was asked"):
+            with pytest.raises(BoxError, match="belongs to another request"):
                 box.run(Run(stdin=b"1"))
