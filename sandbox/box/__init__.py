@@ -1,1 +1,1 @@
-"""Lend, return and replace boxes: the walls around a program, seen from the worker."""
+"""Lend, return and replace boxes: a program's isolation layers from the worker's point of view."""

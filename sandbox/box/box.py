@@ -1,7 +1,7 @@
-"""One box as the worker sees it: load a program, run it, get an outcome.
+"""The worker's interface to one box: load a program, run it, get an outcome.
 
-Whatever comes out of a box is hostile until looked at: frames are bounded and every field is read with the type it
-must have; anything else is a BoxError, and the box is destroyed.
+Everything that comes out of a box is untrusted. Frames are limited in size, and every field is read with its expected
+type. Anything else raises BoxError, and the box is destroyed.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ NO_LIMIT_SET = -1
 WARMING_MEMORY_MB = 1_024
 MAX_PROGRAM_BYTES = 1 << 31
 MAX_MESSAGE_CHARS = 1_000
-EXIT_COMMAND_NOT_FOUND = 127  # as a shell has it
-# Errors of an exec that lie in the file, rather than in what the machine has left.
+EXIT_COMMAND_NOT_FOUND = 127  # as in a shell
+# Errors of an exec that are caused by the file, not by a lack of resources.
 EXEC_FILE_ERRNOS = {
     errno.E2BIG,
     errno.EACCES,
@@ -55,9 +55,10 @@ NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
 
 class Box:
-    """A started box. Every method raises BoxError when the box, not the program, failed; then only `close` is left.
+    """A started box.
 
-    Those that run a program raise Cancelled while `stop` is set, and leave the box as it is after any run.
+    Every method raises BoxError if the box failed rather than the program; then only `close` may be called. Methods
+    that run a program raise Cancelled while `stop_signal` is set; the box stays usable.
     """
 
     def __init__(self, handle: BoxHandle, observer: BoxObserver = NULL_BOX_OBSERVER) -> None:
@@ -65,27 +66,27 @@ class Box:
         self._observer = observer
         self._memory_mb = NO_LIMIT_SET
         self._program: Program | None = None
-        self._program_size_mb = 0  # of the box's memory, taken by the loaded program itself
+        self._program_size_mb = 0  # the part of the box's memory that the loaded program itself takes
         self._sent = False
         self._warmed: list[tuple[str, ...]] = []
         self.runs = 0
-        self.should_retire = False  # it is not as it was before its program: not to be lent to another one
-        self.tag = ""  # whose program it is: goes into the box with every request and must come back with its answer
+        self.should_retire = False  # its state has changed since before its program, so no other program may use it
+        self.tag = ""  # identifies whose program it is; sent into the box with every request and expected in its answer
         self.stop_signal: StopSignal | None = None  # ends a run from another thread
         self.started_at = time.monotonic()
         handle.connection.settimeout(START_TIMEOUT_S)
         hello = self._receive_answer(START_TIMEOUT_S)
         if hello.get("ready") is not True:
-            raise BoxError("the supervisor did not say that it is ready")
+            raise BoxError("the supervisor did not report that it is ready")
         self.missing_isolation = [str(layer) for layer in hello.get("missing_walls", ())]
         self._in_gvisor = hello.get("kernel") == GVISOR
         if self._in_gvisor:
             self._handle = GvisorBoxHandle(handle)
 
     def load(self, program: Program) -> Outcome | None:
-        """Make `program` the one that `run` runs; returns how compiling went, None where nothing is compiled.
+        """Load a program for `run`; return the outcome of compiling it, or None if nothing is compiled.
 
-        A program that needs no compiling travels with its first run.
+        A program that needs no compiling is sent with its first run.
         """
         self._program = program
         self._sent = False
@@ -98,7 +99,7 @@ class Box:
     def run(self, run: Run) -> Outcome:
         """Run the loaded program once."""
         program = self._require_program()
-        # A module beside the script may bear the name of one the warm interpreter has already.
+        # A module next to the script may have the name of one that the warm interpreter has already imported.
         shadowed = any(name.endswith(".py") or "/" in name for name in run.files)
         mode = Mode.EXEC if shadowed or run.command else program.mode
         self._warm(program.preload_modules, mode)
@@ -106,7 +107,9 @@ class Box:
         return self._execute(request, run.stdin, run.limits, run.files)
 
     def call(self, calls: bytes, limits: Limits) -> Outcome:
-        """Call functions of the loaded Python program, a line of JSON each; the outcome has the answers."""
+        """Call functions of the loaded Python program, with one line of JSON per call; the outcome contains the
+        answers.
+        """
         self._warm(self._require_program().preload_modules, Mode.SERVE)
         request = {"do": "run", "args": (), "fetch": (), "mode": Mode.SERVE}
         return self._execute(request, b"", limits, calls=calls)
@@ -120,10 +123,10 @@ class Box:
         files: Mapping[str, bytes] = NO_FILES,
         allowance: int | None = None,
     ) -> Outcome:
-        """Run the loaded Python program as one side of `channel`, descriptors lent to it as 3, 4 and so on.
+        """Run the loaded Python program as one side of `channel`, descriptors passed to it as 3, 4 and so on.
 
-        `allowance` is a pipe from which the supervisor reads how much CPU time is allowed besides (`runner.allowance`).
-        All of them are closed here, however the run ends.
+        `allowance` is a pipe from which the supervisor reads how much extra CPU time is granted
+        (`runner.cpu_allowance`). All of these descriptors are closed here, however the run ends.
         """
         allowance_pipe = () if allowance is None else (allowance,)
         with _close_on_exit([*channel, *allowance_pipe]) as lent_descriptors:
@@ -143,11 +146,11 @@ class Box:
     def run_in_shared_process(
         self, key: bytes, test: bytes, limits: Limits, files: Mapping[str, bytes], warm: tuple[str, ...] = ()
     ) -> Outcome:
-        """Run the loaded Python program and then a test in its process; the outcome's answers are the key and what the
-        test reported.
+        """Run the loaded Python program and then a test in its process.
 
-        The test is sent once the process has answered with the key, which it has on stdin. `warm` names the large
-        modules that its interpreter has imported instead of the program's own.
+        The answers in the outcome are the key and the test's reports. The test is sent after the process has answered
+        with the key from its stdin. `warm` names the large modules that its interpreter imports instead of the
+        program's own.
         """
         modules = (*(warm or self._require_program().preload_modules), HARNESS_MODULE)
         self._warm(modules, Mode.SHARED)
@@ -155,10 +158,10 @@ class Box:
         return self._execute(request, key, limits, files, calls=test, answer_prefix=key)
 
     def run_interactive(self, run: Run, partner: Sequence[int], relay_stats: RelayStats | None = None) -> Outcome:
-        """Run the loaded program with stdin and stdout lent to it: another program has their other ends.
+        """Run the loaded program with `partner` as its stdin and stdout; another program has the other ends.
 
-        With `spoken`, which is filled in, what it says is held to the output limit. `partner` is closed here, however
-        the run ends.
+        With `relay_stats`, which is filled in, the program's stdout counts toward the output limit. `partner` is closed
+        here, however the run ends.
         """
         with _close_on_exit(partner) as lent_descriptors:
             request = {"do": "run", "args": run.args, "fetch": (), "mode": self._require_program().mode}
@@ -173,7 +176,7 @@ class Box:
             )
 
     def _warm(self, modules: tuple[str, ...], mode: Mode) -> None:
-        """Have an interpreter that has imported `modules`; done once a box, and remembered by it."""
+        """Make sure that the box has an interpreter that has imported `modules`. The box keeps it for later runs."""
         if not modules or mode is Mode.EXEC:
             return
         self._observer.record_cache_use("interpreter", modules in self._warmed)
@@ -184,7 +187,7 @@ class Box:
         self._limit_memory(max(self._memory_mb, WARMING_MEMORY_MB))
         self._send({"do": "warm", "modules": modules})
         if self._receive_answer(START_TIMEOUT_S).get("warm") is not True:
-            raise BoxError("the supervisor did not say that its interpreter is warm")
+            raise BoxError("the supervisor did not report that its interpreter is warm")
         self._warmed.append(modules)
         del self._warmed[:-MAX_EXTRA_ZYGOTES]
         self._handle.measure_own_memory()
@@ -209,8 +212,8 @@ class Box:
     ) -> Outcome:
         """Send a request that starts a program, feed and drain its streams, and read how it ended.
 
-        `lent` closes the descriptors that are lent to the program. That is done once it has them, so that it sees the
-        end of what its partner says.
+        `lent_descriptors` closes the descriptors passed to the program. This happens once the program has them, so that
+        it sees the end of its partner's output.
         """
         self.runs += 1
         began = time.monotonic()
@@ -249,11 +252,11 @@ class Box:
                 if lent_descriptors is not None:
                     lent_descriptors.close()
             while not streams.wait_for(self._handle.connection, deadline, self.stop_signal):
-                self._send({"do": "kill"})  # the output grew over its limit, or the run is not wanted any more
+                self._send({"do": "kill"})  # the output exceeded its limit, or the run was cancelled
             answer, descriptors = self._receive()
             own_descriptors.callback(frames.close_descriptors, descriptors)
             if answer.get("tag") != self.tag:
-                raise BoxError("the answer is not to what was asked")
+                raise BoxError("the answer belongs to another request")
             still_open = self._drain(streams)
             fetched = self._read_fetched_files(answer, [*descriptors, *copied], limits)
             self._check_stop()
@@ -273,10 +276,11 @@ class Box:
             return outcome if self._program is None else reclassify_out_of_memory(outcome, self._program.memory_errors)
 
     def _drain(self, streams: Streams) -> str:
-        """Read what is left of the output; returns why that does not end. Raises BoxError where that breaks the box.
+        """Read the rest of the output; return an error message if it does not end. Raises BoxError if that breaks the
+        box.
 
-        gVisor has no collector for descriptors that sockets hold of each other: a program there can leave its output
-        open although no process of it is left, which the supervisor has seen to.
+        gVisor has no garbage collector for descriptors that sockets hold of each other. There a program can leave its
+        output open although all its processes are gone, as the supervisor has verified.
         """
         try:
             streams.drain()
@@ -287,7 +291,7 @@ class Box:
         return ""
 
     def _check_stop(self) -> None:
-        """Raise Cancelled when the run is not wanted any more; the box itself is as good as after any other run."""
+        """Raise Cancelled if the run was cancelled. The box itself is as usable as after any other run."""
         if self.stop_signal is not None:
             self.stop_signal.raise_if_set()
 
@@ -295,21 +299,21 @@ class Box:
         if memory_mb == self._memory_mb:
             return
         if memory_mb < self._memory_mb:
-            # Only once the last run's files are gone: the kernel refuses a limit below what is in use.
+            # Wait until the last run's files are gone: the kernel refuses a limit below the current usage.
             self._send({"do": "settle", "forget": not self._sent})
             if self._receive_answer(START_TIMEOUT_S).get("settled") is not True:
-                raise BoxError("the supervisor did not say that it has cleared up")
+                raise BoxError("the supervisor did not report that it has cleaned up")
         self._handle.limit_memory(memory_mb)
         self._memory_mb = memory_mb
 
     def _create_fetch_memfd(self, request: Mapping[str, Any]) -> list[int]:
-        """A memfd for the files to fetch: no descriptor comes out of gVisor, and one that goes in can be written."""
+        """Create a memfd for the files to fetch. gVisor passes no descriptor out, but can write to one passed in."""
         return [os.memfd_create("fetched", os.MFD_CLOEXEC)] if self._in_gvisor and request.get("fetch") else []
 
     def _start(
         self, request: dict[str, Any], streams: list[int], files: Mapping[str, bytes], allowance: Sequence[int] = ()
     ) -> None:
-        """Send a request, and with it the program when the supervisor does not have it yet."""
+        """Send a request, together with the program if the supervisor does not have it yet."""
         if allowance:
             request["allowance"] = True
         lent: list[int] = []
@@ -363,7 +367,7 @@ class Box:
             message = replace_surrogates(str(fields["message"])[:MAX_MESSAGE_CHARS])
             stopped = str(fields["stopped"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise BoxError(f"the supervisor's answer is not an outcome: {error!r}") from error
+            raise BoxError(f"the supervisor sent an invalid outcome: {error!r}") from error
         if streams.over_limit and stopped in {"", "killed"} and status is not Status.MEMORY_LIMIT_EXCEEDED:
             status, message = Status.OUTPUT_LIMIT_EXCEEDED, ""
         out, err, *answers = [OutputBuffer(0), *streams.complete_outputs()] if partner else streams.complete_outputs()
@@ -382,10 +386,10 @@ class Box:
         )
 
     def _attribute_exec_error(self, outcome: Outcome, error: int, do: str, test_command: Sequence[str]) -> Outcome:
-        """The outcome of a run whose command the kernel would not execute, by whose command it is.
+        """Attribute the failure to execute a command to the test, the program or the box.
 
-        A test whose command does not exist can never pass, and a program's own executable is the program's doing.
-        Raises BoxError for all else, such as an interpreter that is missing from the image.
+        A test whose command does not exist can never pass. A failure of the program's own executable is the program's
+        error. Raises BoxError for everything else, such as an interpreter that is missing from the image.
         """
         program = self._require_program()
         command = test_command or (program.compile_command if do == "compile" else program.run_command)
@@ -397,8 +401,9 @@ class Box:
         raise BoxError(reason)
 
     def _measure_memory_mb(self, resident_mb: float) -> float:
-        """An exec'd program's resident peak begins with the interpreter it was forked from; the cgroup's peak does
-        not.
+        """Return the program's peak memory in MiB.
+
+        The resident peak of an exec'd program includes the interpreter it was forked from; the cgroup's peak does not.
         """
         peak = self._handle.read_peak_memory_mb()
         if peak is None:
@@ -422,21 +427,21 @@ class Box:
                 left -= int(size)
             return files
         except (frames.FrameError, TypeError, ValueError, OverflowError, OSError) as error:
-            raise BoxError(f"fetched files are not what the supervisor says: {error}") from error
+            raise BoxError(f"the fetched files differ from what the supervisor reported: {error}") from error
 
     def _send(self, request: dict[str, Any], descriptors: Sequence[int] = (), payload: bytes = b"") -> None:
         try:
             frames.send(self._handle.connection, request, descriptors, payload)
-        except frames.FrameTooLarge:  # nothing was sent: no fault of the box
+        except frames.FrameTooLarge:  # nothing was sent, and the box is not at fault
             raise
         except frames.FrameError as error:
-            raise BoxError(f"box gone: {error}") from error
+            raise BoxError(f"lost the box: {error}") from error
 
     def _receive(self) -> tuple[dict[str, Any], list[int]]:
         try:
             answer, _, descriptors = frames.receive(self._handle.connection)
         except (frames.FrameError, OSError) as error:
-            raise self._classify_failure()(f"box gone: {error}") from error
+            raise self._classify_failure()(f"lost the box: {error}") from error
         if "broken" in answer:
             frames.close_descriptors(descriptors)
             raise self._classify_failure()(
@@ -456,7 +461,7 @@ class Box:
 
 
 def _close_on_exit(descriptors: Sequence[int]) -> ExitStack:
-    """Return what closes these descriptors, once: at the end of its `with` block, or before."""
+    """Return an ExitStack that closes these descriptors once: at the end of its `with` block or earlier."""
     closing = ExitStack()
     closing.callback(frames.close_descriptors, descriptors)
     return closing
@@ -467,7 +472,7 @@ def _sum_sizes(files: Mapping[str, bytes]) -> int:
 
 
 def _parse_finite(value: Any) -> float:
-    """Raises ValueError, TypeError or OverflowError for what is no number that can be reckoned with."""
+    """Convert to a finite number. Raises ValueError, TypeError or OverflowError for anything else."""
     number = float(value)
     if not math.isfinite(number):
         raise ValueError(f"{number} is not finite")
@@ -475,18 +480,20 @@ def _parse_finite(value: Any) -> float:
 
 
 def _read_exec_error(answer: dict[str, Any]) -> int:
-    """The errno with which a run's command could not be executed; 0 if it could."""
+    """Return the errno with which a run's command could not be executed, or 0 if it could."""
     error = answer["outcome"].get("exec_error", 0)
     if not isinstance(error, int) or not 0 <= error < 4096:
-        raise BoxError("the supervisor does not say why the command could not run")
+        raise BoxError("the supervisor sent an invalid errno for the command")
     return error
 
 
 def _read_program_size_mb(answer: dict[str, Any]) -> int:
-    """What an executable takes of the box's memory, said once it is compiled; its runs get that much more."""
+    """Return how much of the box's memory an executable takes. It is reported after compiling and added to its runs'
+    limits.
+    """
     size_bytes = answer.get("kept_bytes", 0)
     if not isinstance(size_bytes, int) or not 0 <= size_bytes < MAX_PROGRAM_BYTES:
-        raise BoxError("the supervisor does not say how large the program is")
+        raise BoxError("the supervisor sent an invalid program size")
     return size_bytes >> 20
 
 
@@ -496,6 +503,6 @@ def _encode_limits(limits: Limits) -> dict[str, Any]:
 
 
 def _to_compile_error(outcome: Outcome) -> Outcome:
-    """A compilation that did not end well is the program's error, whatever ended it; the message keeps the reason."""
+    """Turn any failed compilation into a compile error of the program; the message keeps the reason."""
     reason = outcome.message if outcome.status is Status.RUNTIME_ERROR else outcome.status.value
     return replace(outcome, status=Status.COMPILE_ERROR, message=reason)

@@ -1,8 +1,8 @@
-"""A container's memory limit and memory peak, by its cgroup's files on the host: microseconds where `docker update`
-takes 40 ms.
+"""Set a container's memory limit and read its memory peak through its cgroup files on the host.
 
-Both cgroup versions; where the files cannot be written (another host, no permission) `MemoryGroup.of` is None and the
-engine's own way is used.
+This takes microseconds, while `docker update` takes 40 ms. Both cgroup versions are supported. If the files are not
+writable (another host, no permission), `MemoryCgroup.open_for_process` returns None and the engine's own method is
+used.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class MemoryCgroup:
 
     @classmethod
     def open_for_process(cls, pid: int) -> MemoryCgroup | None:
-        """The memory cgroup of a process of this host, if we may steer it."""
+        """Open the memory cgroup of a process on this host; return None if it cannot be controlled."""
         try:
             lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
         except OSError:
@@ -61,7 +61,7 @@ class MemoryCgroup:
         return int(os.pread(self._usage, 64, 0))
 
     def limit(self, limit_bytes: int) -> None:
-        """Limit memory, swap included. Raises OSError."""
+        """Limit memory including swap. Raises OSError."""
         value = str(limit_bytes)
         if self._version == 2:
             (self._folder / "memory.max").write_text(value)
@@ -70,41 +70,41 @@ class MemoryCgroup:
         if not (self._folder / names[1]).exists():
             names.pop()
         elif int((self._folder / names[1]).read_text()) < limit_bytes:
-            names.reverse()  # memory may never be above memory and swap together, not even between two writes
+            names.reverse()  # memory may never exceed memory plus swap, not even between two writes
         for name in names:
             (self._folder / name).write_text(value)
 
     def begin_run(self) -> None:
-        """Forget the peak so far, and the kills."""
+        """Reset the peak and the count of kills."""
         self._kills_before = self._kills.read()
         if self._peak is not None:
             self._used_before_bytes = self.read_used_bytes()
             os.pwrite(self._peak, b"0", 0)
 
     def had_oom_kill(self) -> bool:
-        """Whether the kernel has killed for want of memory since `begin_run`; False once the group is gone."""
+        """Return whether the kernel has killed for lack of memory since `begin_run`; False once the cgroup is gone."""
         try:
             return self._kills.read() > self._kills_before
         except OSError:
             return False
 
     def read_peak_mb(self) -> float | None:
-        """MiB by which the peak since `begin_run` is above what was in use then; None where the kernel cannot tell."""
+        """Return by how many MiB the peak exceeds the usage at `begin_run`; None if the kernel cannot report it."""
         if self._peak is None:
             return None
         return max(0, int(os.pread(self._peak, 64, 0)) - self._used_before_bytes) / MIB
 
 
 def _limit_socket_memory(path: Path) -> None:
-    """Version 1 counts what TCP and UDP sockets buffer apart from all other memory, and does not limit it by itself."""
+    """Limit the buffers of TCP and UDP sockets, which version 1 counts separately and does not limit by default."""
     try:
         path.write_text(str(SOCKET_MEMORY_BYTES))
-    except OSError:  # version 2, or a kernel without this file: there it counts as memory
+    except OSError:  # version 2, or a kernel without this file: socket buffers count as memory there
         return
 
 
 def _open_resettable(path: Path) -> int | None:
-    """The peak's file, if writing to it resets it: always on v1, from Linux 6.12 on v2."""
+    """Open the file with the peak if writing to it resets the peak: always on v1, since Linux 6.12 on v2."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         os.pwrite(descriptor, b"0", 0)

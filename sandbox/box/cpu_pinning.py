@@ -1,4 +1,4 @@
-"""Which CPUs are a slot's own, where slots are pinned: whole cores, threads of one together, as many as there are."""
+"""Assign CPUs to pinned slots: as many whole cores as possible, with all threads of a core together."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ SYSFS_CPU = Path("/sys/devices/system/cpu")
 
 
 def assign_cpus(slot: int, slots: int, root: Path = SYSFS_CPU) -> frozenset[int]:
-    """The CPUs for slot number `slot` of `slots` (0: one a CPU); all that we may use for what is no slot of these.
+    """Return the CPUs for slot number `slot` of `slots` (0: one slot per CPU). Other slot numbers get all usable CPUs.
 
-    With more slots than cores each has a thread of one, and with more slots than threads they share.
+    If there are more slots than cores, each slot gets one hardware thread; if there are more slots than threads, they
+    share.
     """
     usable = os.sched_getaffinity(0)
     slots = slots or len(usable)
@@ -27,12 +28,12 @@ def assign_cpus(slot: int, slots: int, root: Path = SYSFS_CPU) -> frozenset[int]
 
 
 def format_cpu_list(cpus: Collection[int]) -> str:
-    """As the kernel and the engine write a set of CPUs: `0,1,16`."""
+    """Format a set of CPUs the way the kernel and the engine do: `0,1,16`."""
     return ",".join(map(str, sorted(cpus)))
 
 
 def _group_by_core(usable: Collection[int], root: Path) -> list[Sequence[int]]:
-    """The usable threads of each core, in the order of their numbers; a CPU that does not tell is a core."""
+    """Group the usable CPUs by core, in numerical order. A CPU without topology information counts as a core."""
     cores: dict[str, list[int]] = {}
     for cpu in sorted(usable):
         try:

@@ -1,4 +1,4 @@
-"""An engine that is made when the first box is needed, so that a worker can wait for it and say so."""
+"""An engine that is created when the first box is needed, so a worker can wait for it and report that it waits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sandbox.errors import EngineUnavailable
 
 
 class DeferredEngine:
-    """An `Engine` before the one that `make` returns; `make` is called again until it succeeds."""
+    """An `Engine` that wraps the one returned by `make`, which is called again until it succeeds."""
 
     def __init__(self, make: Callable[[], Engine]) -> None:
         self._make = make
@@ -20,7 +20,7 @@ class DeferredEngine:
         return self._require_engine().start(image)
 
     def lacks(self, tool: str) -> bool:
-        """False without an engine: then no box starts either, and that is what is wrong."""
+        """Return False without an engine: then no box starts, and that error is reported instead."""
         with suppress(EngineUnavailable):
             return self._require_engine().lacks(tool)
         return False
@@ -36,7 +36,7 @@ class DeferredEngine:
             self._engine.close()
 
     def _require_engine(self) -> Engine:
-        """Raises EngineUnavailable."""
+        """Return the engine. Raises EngineUnavailable."""
         if self._engine is None:
             self._engine = self._make()
         return self._engine

@@ -1,4 +1,4 @@
-"""What a box needs of the engine that puts up its walls."""
+"""Interfaces of the engine that isolates boxes."""
 
 from __future__ import annotations
 
@@ -7,44 +7,44 @@ from typing import Protocol
 
 
 class BoxHandle(Protocol):
-    """A started box: a supervisor behind walls, and our connection to it."""
+    """A started box: an isolated supervisor and the connection to it."""
 
     @property
     def connection(self) -> socket.socket: ...
 
     def limit_memory(self, memory_mb: int) -> None:
-        """Hold the programs in it to `memory_mb` MiB from now on. Raises BoxError."""
+        """Limit the memory of programs in the box to `memory_mb` MiB from now on. Raises BoxError."""
 
     def measure_own_memory(self) -> None:
-        """What is in use now is the box's own: it does not count as a program's. Call while no program runs."""
+        """Count the memory in use now as the box's own, not as a program's. Call this while no program runs."""
 
     def begin_run(self) -> None:
-        """Start watching the peak of memory."""
+        """Start measuring the memory peak."""
 
     def read_peak_memory_mb(self) -> float | None:
-        """The peak of the program's memory since `begin_run` in MiB, where the host lets us see it."""
+        """Return the program's memory peak since `begin_run` in MiB, or None if the host does not report it."""
 
     def ran_out_of_memory(self) -> bool:
-        """Whether something in it was killed for want of memory since `begin_run`, where the host shows it."""
+        """Return whether a process was killed for lack of memory since `begin_run`, if the host reports it."""
 
     def destroy(self) -> None:
-        """Take it down with everything in it, at once; safe to call twice."""
+        """Destroy the box and everything in it immediately. It is safe to call this twice."""
 
 
 class Engine(Protocol):
-    """Makes boxes of an image's kind."""
+    """Starts boxes from images."""
 
     def start(self, image: str) -> BoxHandle:
-        """A new box, ready for frames. Raises EngineUnavailable or BoxError."""
+        """Start a new box, ready for frames. Raises EngineUnavailable or BoxError."""
 
     def lacks(self, tool: str) -> bool:
-        """Whether its boxes are without this program; only where they use the machine's own."""
+        """Return whether its boxes lack this program. Only boxes that use the host's programs can lack one."""
 
     def lacks_image(self, image: str) -> bool:
-        """Whether it has no such image to start boxes from. Raises EngineUnavailable."""
+        """Return whether the image is missing, so no box can start from it. Raises EngineUnavailable."""
 
     def list_missing_isolation(self) -> list[str]:
-        """What this engine cannot keep out, in words; empty when every wall is up."""
+        """Describe the isolation layers that this engine does not provide; empty if all are in place."""
 
     def close(self) -> None:
-        """Forget the engine; boxes still up are destroyed."""
+        """Close the engine and destroy its remaining boxes."""

@@ -1,4 +1,4 @@
-"""A box whose kernel is gVisor, seen from the host: its cgroup holds that kernel too, not the program alone."""
+"""The host's view of a box that runs on gVisor. Its cgroup includes gVisor's kernel, not just the program."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import socket
 
 from sandbox.box.engine import BoxHandle
 
-# What gVisor's kernel may take for a program beyond the program's own memory. Programs are held to their limit by the
-# supervisor, which looks a few times a second; the host's limit ends the whole box.
+# What gVisor's kernel may use in addition to the program's own memory. The supervisor enforces the program's limit a
+# few times a second; the host's limit ends the whole box.
 KERNEL_MEMORY_MB = 512
 
 
 class GvisorBoxHandle:
-    """The walls of a container under runsc; see `engine.Walls`."""
+    """A container under runsc; implements `engine.BoxHandle`."""
 
     def __init__(self, handle: BoxHandle) -> None:
         self._handle = handle
@@ -31,7 +31,7 @@ class GvisorBoxHandle:
         self._handle.begin_run()
 
     def read_peak_memory_mb(self) -> float | None:
-        """None: the cgroup's peak is gVisor's as well, and the program's own is what the supervisor says."""
+        """Return None: the cgroup's peak includes gVisor's kernel. The supervisor reports the program's own peak."""
         return None
 
     def ran_out_of_memory(self) -> bool:

@@ -1,4 +1,4 @@
-"""What boxes tell whoever watches them: when they start, run and end, and what that took."""
+"""The observer interface of boxes: when they start, run and end, and how long that takes."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ Cache = Literal["box", "interpreter"]
 
 
 class BoxObserver(Protocol):
-    """Told by a slot and its boxes. What it does must be quick and must not raise."""
+    """Receives events from a slot and its boxes. Its methods must be fast and must not raise."""
 
     def record_phase(self, phase: Phase, began: float, ended: float, sent: int = 0, received: int = 0) -> None:
-        """A box was waited for, compiled, or ran; between times of `time.monotonic`, with bytes into it and out."""
+        """Record a wait for a box, a compilation or a run: its `time.monotonic` times, bytes sent and received."""
 
     def record_cache_use(self, cache: Cache, hit: bool) -> None:
-        """Something was found ready, or has to be made now."""
+        """Record whether something was found ready or has to be created."""
 
     def record_box_started(self, image: str) -> None:
-        """There is one box more."""
+        """Record that a box has started."""
 
     def record_box_ended(self, image: str, reason: str) -> None:
-        """There is one box less: `age`, `run_count`, `broken` or `slot_closes`."""
+        """Record that a box has ended. The reason is a key of `slot.DISCARD_REASONS`."""
 
     def record_failure(self, reason: str, will_retry: bool) -> None:
-        """Our machinery failed a run, which is tried `again` or not."""
+        """Record that the service failed a run, and whether it will retry."""
 
 
 class NullBoxObserver:
-    """Tells nobody."""
+    """An observer that ignores all events."""
 
     def record_phase(self, phase: Phase, began: float, ended: float, sent: int = 0, received: int = 0) -> None:
         return

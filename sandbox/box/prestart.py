@@ -1,8 +1,8 @@
-"""Boxes started beforehand, for the isolation level `fresh`: each is lent once and then destroyed.
+"""Start boxes in advance for the isolation level `fresh`, where each box is used once and then destroyed.
 
-Theory of operation. A container takes hundreds of milliseconds to start and as long to remove; neither need be waited
-for. One thread does both, and nothing else uses the engine: it starts first what somebody waits for, then what is
-missing of the few that are to be ready of each image asked for so far, and takes down what came back in between.
+Theory of operation. A container takes hundreds of milliseconds to start and as long to remove. To avoid waiting for
+either, one thread does both, and nothing else uses the engine. It first starts a box that somebody waits for. It then
+starts the boxes missing from the stock, a few per image requested so far. In between it destroys returned boxes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CLOSE_TIMEOUT_S = 60.0
 
 
 class PrestartPool:
-    """An `Engine` before another one. `start` by one thread at a time."""
+    """An `Engine` that wraps another one. Only one thread at a time may call `start`."""
 
     def __init__(self, engine: Engine, ready_count: int) -> None:
         self._engine = engine
@@ -38,7 +38,7 @@ class PrestartPool:
         self._thread.start()
 
     def start(self, image: str) -> BoxHandle:
-        """One that is ready, or the next. Raises EngineUnavailable or BoxError."""
+        """Return a ready box, or the next one. Raises EngineUnavailable or BoxError."""
         with self._state_changed:
             boxes = self._boxes.setdefault(image, deque())
             self._awaited_image, self._failure = image, None
@@ -47,7 +47,7 @@ class PrestartPool:
             self._awaited_image = ""
             if boxes:
                 handle = boxes.popleft()
-                self._state_changed.notify_all()  # there is one too few now
+                self._state_changed.notify_all()  # one box has to be replaced
                 return PooledBoxHandle(handle, self._release)
             raise self._build_start_error()
 
@@ -91,7 +91,7 @@ class PrestartPool:
             _destroy(handle)
 
     def _choose_next_image(self) -> str:
-        """The image of which a box is to be started next; empty when there are enough."""
+        """Return the image to start a box of next, or an empty string if there are enough boxes."""
         if self._awaited_image and not self._boxes[self._awaited_image]:
             return self._awaited_image
         return next((image for image, boxes in self._boxes.items() if len(boxes) < self._ready_count), "")
@@ -100,7 +100,7 @@ class PrestartPool:
         try:
             handle = self._engine.start(image)
         except InfrastructureError as error:
-            logger.warning("no box could be made ready: %s", error, extra={"image": image})
+            logger.warning("could not start a box in advance: %s", error, extra={"image": image})
             with self._state_changed:
                 self._failure = error
                 self._state_changed.notify_all()
@@ -112,7 +112,7 @@ class PrestartPool:
 
 
 class PooledBoxHandle:
-    """A box of the pool; taken down by the pool's thread."""
+    """A box of the pool. The pool's thread destroys it."""
 
     def __init__(self, handle: BoxHandle, release: Callable[[BoxHandle], None]) -> None:
         self._handle = handle
@@ -138,7 +138,7 @@ class PooledBoxHandle:
         return self._handle.ran_out_of_memory()
 
     def destroy(self) -> None:
-        """Ends the box's processes now, by closing what they live on; what is left of it goes soon."""
+        """End the box's processes immediately by closing their connection. The pool removes the rest soon."""
         if self._release is not None:
             self._handle.connection.close()
             self._release(self._handle)
@@ -149,4 +149,4 @@ def _destroy(handle: BoxHandle) -> None:
     try:
         handle.destroy()
     except BoxError as error:
-        logger.warning("a box could not be taken down: %s", error)
+        logger.warning("could not destroy a box: %s", error)

@@ -1,7 +1,7 @@
-"""A slot: the one place of a worker where programs run, with a warm box per image.
+"""A slot: one warm box per image, and the worker that owns them. A slot runs one program at a time.
 
-Lending is a context manager. A box whose use raised BoxError is destroyed; so is one that reached its age or run
-count. One program at a time: a slot belongs to one worker process, so nothing here locks.
+Lending a box is a context manager. A box is destroyed if its use raised BoxError, or if it has reached its maximum age
+or run count. A slot belongs to one worker process, so nothing here locks.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from sandbox.languages import Language
 logger = logging.getLogger(__name__)
 
 DISCARD_REASONS = {
-    "broken": "its run was broken off",
-    "run_count": "it reached its run count",
-    "age": "it reached its age",
-    "retired": "its kernel keeps state of its last program",
+    "broken": "its run was aborted",
+    "run_count": "it reached its maximum number of runs",
+    "age": "it reached its maximum age",
+    "retired": "its kernel still has state of its last program",
     "slot_closes": "its slot closes",
 }
 
@@ -35,7 +35,7 @@ DISCARD_REASONS = {
 class BoxWait:
     """A box that a slot needs and does not have. `since` is in seconds since the epoch; `why` is the last failure.
 
-    `only_image` says that the engine works and lacks this image.
+    `only_image` means that the engine works but lacks this image.
     """
 
     image: str
@@ -45,12 +45,12 @@ class BoxWait:
 
 
 class Slot:
-    """Boxes of one worker process, kept warm between programs.
+    """The boxes of one worker process, kept warm between programs.
 
-    `tag` is what the boxes lent from now on are told of whose program they run. `stop` ends the current run from
-    another thread: every use of a box then raises Cancelled until it is cleared. `starting` is the image of the box
-    that is being started, empty when none is. `missing` is the place of the box that failed to start last, `doubtful`
-    why boxes that had started failed a program time after time; both are reset by whoever asks.
+    `tag` tells the boxes lent from now on whose program they run. `stop_signal` ends the current run from another
+    thread: every use of a box then raises Cancelled until it is cleared. `starting_image` is the image of the box that
+    is starting, or empty. `failed_box_key` is the key of the box that most recently failed to start. `repeated_failure`
+    says why started boxes repeatedly failed a program. Callers reset both.
     """
 
     def __init__(
@@ -70,55 +70,57 @@ class Slot:
         self._missing_isolation: set[str] = set()
 
     def warm(self, image: str) -> None:
-        """Have a box of that image ready. Raises EngineUnavailable or BoxError."""
+        """Make sure that a box of the image is ready. Raises EngineUnavailable or BoxError."""
         if image not in self._boxes:
             self._boxes[image] = self._start_box(image, image)
 
     @property
     def longest_wait(self) -> BoxWait | None:
-        """The box that has been missing for the longest time; None when none is. Read from any thread."""
+        """The box that has been missing the longest, or None. May be read from any thread."""
         return min(self.waits.values(), key=lambda wait: wait.since, default=None) if self._waits else None
 
     @property
     def waits(self) -> dict[str, BoxWait]:
-        """The boxes that are missing, by place."""
+        """The missing boxes by key."""
         return self._waits.copy()
 
     def retry(self, box_key: str) -> None:
-        """Try once more to start a box that is missing. Raises EngineUnavailable or BoxError."""
+        """Try again to start a missing box. Raises EngineUnavailable or BoxError."""
         if box_key in self._waits:
             self._boxes[box_key] = self._start_box(box_key, self._waits[box_key].image)
 
     def list_missing_isolation(self) -> list[str]:
-        """What the kernel of its boxes cannot keep out, in words, as far as boxes have started."""
+        """Describe the isolation layers that the boxes started so far lack."""
         return [*self._engine.list_missing_isolation(), *sorted(self._missing_isolation)]
 
     def require_language(self, language: Language) -> None:
-        """Raises EngineUnavailable where the boxes cannot run it, which is no program's fault."""
+        """Raise EngineUnavailable if the boxes cannot run the language, which is not a program's fault."""
         if command := self._find_missing_command(language):
             raise EngineUnavailable(
-                f"{language.name}: {command} is not on this machine; install it, or use Docker's engine"
+                f"{language.name}: {command} is not on this machine; install it, or use the Docker engine"
             )
 
     def find_missing_languages(self) -> list[str]:
-        """The languages that its boxes cannot run. Raises EngineUnavailable."""
+        """Return the languages that its boxes cannot run. Raises EngineUnavailable."""
         table = languages.load_languages().values()
         images = {image for image in {each.image for each in table} if self._engine.lacks_image(image)}
         return [each.name for each in table if each.image in images or self._find_missing_command(each)]
 
     def _find_missing_command(self, language: Language) -> str:
-        """The first command of a language that the boxes are without; empty where there is none."""
+        """Return the first command of a language that the boxes lack, or an empty string."""
         for command in (language.compile_command, language.run_command):
             if command and not command[0].startswith("./") and self._engine.lacks(command[0]):
                 return command[0]
         return ""
 
     def lend(self, image: str) -> AbstractContextManager[Box]:
-        """A clean box of that image, for one program."""
+        """Lend a clean box of the image for one program."""
         return self._lend(image, image)
 
     def lend_secondary(self, image: str, role: str) -> AbstractContextManager[Box]:
-        """Another one of that image, for what runs beside the program; `role` tells several such apart."""
+        """Lend another box of the image for something that runs alongside the program; `role` distinguishes several of
+        them.
+        """
         return self._lend(f"{image} {role}", image)
 
     @contextmanager
@@ -132,7 +134,7 @@ class Slot:
         self.observer.record_phase("box", began, time.monotonic())
         try:
             yield box
-        except Cancelled:  # the supervisor has killed the program and answered, as for any other end
+        except Cancelled:  # the supervisor has killed the program and answered, as after any other run
             self._discard_if_used_up(box_key, box)
             raise
         except BaseException:
@@ -166,7 +168,7 @@ class Slot:
         return box
 
     def list_box_keys(self) -> list[str]:
-        """The boxes that are up now, each by its image and its role beside the program's; read from any thread."""
+        """Return the keys of the current boxes, each an image and possibly a role. May be called from any thread."""
         return sorted(self._boxes.copy())
 
     def close(self) -> None:
@@ -180,4 +182,4 @@ class Slot:
         try:
             box.close()
         except BoxError as error:
-            logger.warning("a box could not be taken down: %s", error)
+            logger.warning("could not destroy a box: %s", error)

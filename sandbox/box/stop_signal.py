@@ -1,4 +1,4 @@
-"""Stop what runs in a slot, from another thread of its worker."""
+"""Stop the current run of a slot from another thread of its worker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sandbox.errors import Cancelled
 
 
 class StopSignal:
-    """Set by one thread, polled as a descriptor by those that wait for a run. Stays set until it is cleared."""
+    """A flag that one thread sets and waiting threads poll as a descriptor. It stays set until it is cleared."""
 
     def __init__(self) -> None:
         self._descriptor = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -31,6 +31,6 @@ class StopSignal:
                 os.eventfd_read(self._descriptor)
 
     def raise_if_set(self) -> None:
-        """Raise Cancelled when set."""
+        """Raise Cancelled if the signal is set."""
         if self.is_set:
             raise Cancelled("cancelled while it ran")

@@ -1,8 +1,7 @@
-"""A run's stdin, stdout and stderr: pipes of ours whose far ends the program holds, so that nothing is copied on the
-way.
+"""A run's stdin, stdout and stderr: pipes that connect the worker directly to the program, without copies in between.
 
-Everything is fed and drained at once, so 64 MB each way pass without a deadlock; what is over the output limit is
-counted, not kept.
+All pipes are fed and drained at the same time, so 64 MB in each direction pass without a deadlock. Output over the
+limit is counted but not kept.
 """
 
 from __future__ import annotations
@@ -23,18 +22,19 @@ from sandbox.errors import BoxError
 from sandbox.runner.contract import FileSpan
 from sandbox.runner.kernel import GVISOR, detect_kernel
 
-IN_GVISOR = detect_kernel() == GVISOR  # this process, as the local engine's worker in a pod: not the box alone
+# whether this process itself runs in gVisor, as a worker with the local engine in a pod does
+IN_GVISOR = detect_kernel() == GVISOR
 PIPE_BYTES = 65_536
 LARGE_PIPE_BYTES = 1 << 20
 LAST_WRITER_TIMEOUT_S = 2.0
 GC_POLL_INTERVAL_S = 0.01
 ANSWERS_LIMIT_BYTES = 64 << 20
-SPLICE_UNSUPPORTED_ERRNOS = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}  # from a file system that has none
+SPLICE_UNSUPPORTED_ERRNOS = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}  # from a file system without splice
 
 
 @dataclass
 class OutputBuffer:
-    """What has been read of one output stream."""
+    """The output read so far from one stream."""
 
     limit_bytes: int
     content: bytes = b""
@@ -43,7 +43,9 @@ class OutputBuffer:
     _parts: list[bytes | bytearray] = field(default_factory=list)
 
     def add(self, chunk: bytes) -> None:
-        """Large chunks are kept as they are, small ones put together: a program may write byte by byte."""
+        """Store a chunk. Small chunks are merged, because a program may write byte by byte; large ones are kept as they
+        are.
+        """
         room = self.limit_bytes - self.size_bytes
         if len(chunk) > room:
             self.truncated = True
@@ -61,22 +63,25 @@ class OutputBuffer:
 
 
 class _BytesFeed:
-    """Bytes on their way into a pipe."""
+    """Bytes to be written to a pipe."""
 
     def __init__(self, content: bytes) -> None:
         self._left = memoryview(content)
 
     def write_some(self, pipe: int) -> bool:
-        """Whether something is left after what the pipe has taken now. Raises BlockingIOError or BrokenPipeError."""
+        """Write what the pipe accepts now; return whether anything is left.
+
+        Raises BlockingIOError or BrokenPipeError.
+        """
         if self._left:
             self._left = self._left[os.write(pipe, self._left) :]
         return bool(self._left)
 
 
 class _SpliceFeed:
-    """Pages of a file on their way into a pipe: the program reads them where they lie, and the worker never does.
+    """Pages of a file to be spliced into a pipe. The program reads them in place; the worker never reads them.
 
-    What it reads is what the file has then, so the file must not be written to before the program's processes are gone.
+    The program sees the file's current content, so nobody may write to the file until the program's processes are gone.
     """
 
     def __init__(self, span: FileSpan) -> None:
@@ -96,14 +101,14 @@ class _SpliceFeed:
             self._fallback = _BytesFeed(self.span.read()[self._done :])
             return True
         if not moved:
-            raise BoxError("the file that a program's input lies in was cut short")
+            raise BoxError("the file with a program's input was cut short")
         self._done += moved
         return self._done < self.span.size
 
 
 @dataclass
 class RelayStats:
-    """What a program has said to its partner: how much, the last byte of it, and when."""
+    """How much a program has written to its partner, the last byte, and when."""
 
     size_bytes: int = 0
     last_byte: bytes = b""
@@ -111,7 +116,7 @@ class RelayStats:
 
 
 class _Relay:
-    """Passes a program's output on to its partner, at the partner's pace, up to the output limit."""
+    """Passes a program's output to its partner, as fast as the partner reads it, up to the output limit."""
 
     def __init__(self, source: int, target: int, limit_bytes: int, stats: RelayStats) -> None:
         self.source, self.target = source, target
@@ -121,14 +126,14 @@ class _Relay:
         self._left = b""
 
     def accept_chunk(self, chunk: bytes) -> None:
-        """Note what was said. What is over the limit is not passed on."""
+        """Record a chunk of output. Output over the limit is not passed on."""
         self._stats.size_bytes += len(chunk)
         self._stats.last_byte, self._stats.last_write_at = chunk[-1:], time.monotonic()
         self.truncated = self.truncated or self._stats.size_bytes > self._limit_bytes
         self._left = b"" if self.truncated else chunk
 
     def write_some(self) -> bool:
-        """Whether something is left after what the partner's pipe has taken now. Raises BrokenPipeError."""
+        """Write what the partner's pipe accepts now; return whether anything is left. Raises BrokenPipeError."""
         with suppress(BlockingIOError):
             self._left = self._left[os.write(self.target, self._left) :] if self._left else b""
         return bool(self._left)
@@ -136,7 +141,7 @@ class _Relay:
 
 @dataclass
 class _DeferredCalls:
-    """Calls that wait for the answers to begin as they must."""
+    """Calls that are sent only after the answers start with the expected prefix."""
 
     pipe: int
     content: bytes
@@ -146,7 +151,10 @@ class _DeferredCalls:
 
 
 class Streams:
-    """Use as a context manager; `theirs` are the ends to give away: stdin to read, stdout and stderr to write."""
+    """The pipes of a run. Use as a context manager.
+
+    `program_ends` are the ends to pass to the program: stdin for reading, stdout and stderr for writing.
+    """
 
     def __init__(
         self,
@@ -158,11 +166,12 @@ class Streams:
         relay_stats: RelayStats | None = None,
         answer_prefix: bytes = b"",
     ) -> None:
-        """`calls` opens two more pipes, for calls to the program and its answers; `channel` lends two instead. With
-        `calls_after`, the calls are written when the answers begin with it, and not at all when they begin otherwise.
+        """`calls` opens two more pipes, for calls to the program and their answers; `channel` passes two existing
+        descriptors instead. With `answer_prefix`, the calls are written once the answers begin with it, and never if
+        they begin differently.
 
-        `partner` lends stdin and stdout, for a program that speaks with another one; its stdout is not collected. With
-        `spoken` its stdout passes through here on the way, which holds it to the output limit and notes what it says.
+        `partner` passes stdin and stdout for a program that talks to another one; its stdout is not collected. With
+        `relay_stats` its stdout is relayed here, which applies the output limit and records what it writes.
         """
         self._open: set[int] = set()
         self._readers: dict[int, OutputBuffer] = {}
@@ -189,7 +198,7 @@ class Streams:
         self.program_ends = [*partner, *self.program_ends, *channel]
 
     def _open_feed(self, content: bytes | FileSpan) -> int:
-        """A pipe that gives `content`; returns its reading end."""
+        """Open a pipe that supplies `content`; return its read end."""
         program_end, write_end = self._open_pipe()
         self._begin_feed(write_end, content)
         return program_end
@@ -203,7 +212,7 @@ class Streams:
         self._feed(write_end)
 
     def _open_drain(self, limit_bytes: int) -> int:
-        """A pipe whose content is collected; returns its writing end."""
+        """Open a pipe whose content is collected; return its write end."""
         read_end, program_end = self._open_pipe()
         os.set_blocking(read_end, False)
         self._readers[read_end] = OutputBuffer(limit_bytes)
@@ -211,7 +220,7 @@ class Streams:
         return program_end
 
     def _open_relay(self, partner: int, limit_bytes: int, stats: RelayStats) -> int:
-        """A pipe whose content goes on to `partner`; returns its writing end."""
+        """Open a pipe whose content is relayed to `partner`; return its write end."""
         read_end, program_end = self._open_pipe()
         target = os.dup(partner)
         self._open.add(target)
@@ -224,8 +233,8 @@ class Streams:
     def _open_pipe(self) -> tuple[int, int]:
         ends = os.pipe()
         self._open.update(ends)
-        if not IN_GVISOR:  # where a pipe's mode is fixed
-            os.fchmod(ends[0], 0o666)  # so that the program's uid may open /dev/stdin and /dev/stdout by name
+        if not IN_GVISOR:  # gVisor does not allow changing a pipe's mode
+            os.fchmod(ends[0], 0o666)  # lets the program's uid open /dev/stdin and /dev/stdout by name
         return ends
 
     def __enter__(self) -> Streams:
@@ -249,15 +258,15 @@ class Streams:
             self._close(descriptor)
 
     def complete_outputs(self) -> list[OutputBuffer]:
-        """stdout, stderr and, where there were calls, their answers; complete."""
+        """Return the complete output: stdout, stderr, and the answers if there were calls."""
         for reader in self._readers.values():
             reader.complete()
         return list(self._readers.values())
 
     def wait_for(self, connection: socket.socket, deadline: float, stop: StopSignal | None = None) -> bool:
-        """Feed and drain until `connection` has an answer (True), or the program has to be killed (False).
+        """Feed and drain until `connection` has an answer (True) or the program must be killed (False).
 
-        That is when its output has just gone over its limit, or `stop` was set; each is told once.
+        It must be killed when its output exceeds the limit or `stop` is set. Each of these is reported only once.
         """
         self._poll.register(connection, select.POLLIN)
         if stop is not None and not self._reported_stop:
@@ -267,7 +276,7 @@ class Streams:
                 left = deadline - time.monotonic()
                 events = self._poll.poll(max(0.0, left) * 1000)
                 if not events:
-                    raise BoxError("the supervisor holds no limits any more: no answer within the watchdog's time")
+                    raise BoxError("the supervisor did not answer in time, so it no longer enforces limits")
                 if self._handle_events(events, connection.fileno()):
                     return True
                 if self.over_limit and not self._reported_over_limit:
@@ -283,7 +292,7 @@ class Streams:
                 self._poll.unregister(stop)
 
     def drain(self) -> None:
-        """Read what is left in the pipes once the program is gone; every writer must be gone with it."""
+        """Read the rest from the pipes after the program has ended. Every writer must have ended, too."""
         deadline = time.monotonic() + LAST_WRITER_TIMEOUT_S
         if self._relay is not None:
             self._forward_rest(self._relay, deadline)
@@ -308,7 +317,7 @@ class Streams:
         return answered
 
     def _read(self, descriptor: int) -> bool:
-        """Read once; False when there is nothing to read now, or no more."""
+        """Read once; return False if there is nothing to read now or at the end."""
         try:
             chunk = os.read(descriptor, LARGE_PIPE_BYTES)
         except BlockingIOError:
@@ -327,7 +336,7 @@ class Streams:
         return True
 
     def _forward(self, relay: _Relay, ready: int) -> None:
-        """Read from the program, or write to its partner, whichever is ready: one at a time, so nothing piles up."""
+        """Read from the program or write to its partner, whichever is ready; never both, so no data piles up."""
         try:
             if ready == relay.source:
                 chunk = os.read(relay.source, PIPE_BYTES)
@@ -340,7 +349,7 @@ class Streams:
                 return
         except BlockingIOError:
             return
-        except BrokenPipeError:  # the partner is gone, and nobody reads in its place: so the program learns
+        except BrokenPipeError:  # the partner is gone; closing the pipe lets the program notice
             self._poll.unregister(ready)
             self._close(relay.source)
             return
@@ -349,7 +358,7 @@ class Streams:
         self._poll.register(other, select.POLLOUT if other == relay.target else select.POLLIN)
 
     def _forward_rest(self, relay: _Relay, deadline: float) -> None:
-        """Give the partner all that the program left behind. The partner's own limits end this."""
+        """Pass everything the program left behind to the partner. The partner's own limits end this."""
         if relay.source not in self._open:
             return
         os.set_blocking(relay.target, True)
@@ -364,7 +373,7 @@ class Streams:
             pass
 
     def _read_leftover(self, descriptor: int, deadline: float) -> bytes:
-        """What a program that is gone has left in a pipe; empty at the end."""
+        """Return the output that an ended program left in a pipe; empty at the end."""
         while True:
             try:
                 return os.read(descriptor, PIPE_BYTES)
@@ -372,7 +381,7 @@ class Streams:
                 _wait_for_last_writer(descriptor, deadline)
 
     def _release(self, deferred: _DeferredCalls, chunk: bytes) -> None:
-        """Write the calls, or close their pipe, once enough has been answered to know which."""
+        """Write the calls or close their pipe, once enough of the answers has arrived to decide."""
         deferred.received += chunk[: len(deferred.expected_prefix)]
         if not deferred.expected_prefix.startswith(deferred.received[: len(deferred.expected_prefix)]):
             self._deferred_calls = None
@@ -386,7 +395,7 @@ class Streams:
             more = self._feeds[descriptor].write_some(descriptor)
         except BlockingIOError:
             return
-        except BrokenPipeError:  # the program does not want the rest
+        except BrokenPipeError:  # the program does not read the rest
             more = False
         if not more:
             del self._feeds[descriptor]
@@ -400,21 +409,21 @@ class Streams:
 
 
 def _wait_for_last_writer(descriptor: int, deadline: float) -> None:
-    """Wait a moment for more to read in a pipe, or its end. Raises BoxError after the deadline.
+    """Wait briefly for more data in a pipe or its end. Raises BoxError after the deadline.
 
-    The kernel may be later than the program's end: descriptors that two unix sockets hold of each other, sent and never
-    received, are closed by its garbage collector, which runs when some unix socket is closed.
+    The end can come later than that of the program. If two Unix sockets hold descriptors of each other that were sent
+    but never received, the kernel's garbage collector closes them. It runs when any Unix socket is closed.
     """
     for one in socket.socketpair():
         one.close()
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     if not poll.poll(GC_POLL_INTERVAL_S * 1000) and time.monotonic() > deadline:
-        raise BoxError("a process of the program outlived it and still holds its output")
+        raise BoxError("a process of the program outlived it and keeps its output open")
 
 
 def _enlarge_pipe(descriptor: int) -> None:
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, LARGE_PIPE_BYTES)
-    except OSError:  # over the user's share of pipe memory: slower, not wrong
+    except OSError:  # over the user's limit of pipe memory, so the pipe stays small but works
         return

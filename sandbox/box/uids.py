@@ -1,8 +1,8 @@
-"""The uids of boxes: a block of them for each slot on this machine, whichever service the slot belongs to.
+"""The uids of boxes: one block for each slot on this machine, whichever service the slot belongs to.
 
-Programs of two boxes with the same uid would share what the kernel counts by user: processes, pending signals, pipes,
-watches. A block is held by the name of an abstract unix socket, which ends with its process and needs no file. Workers
-in network namespaces of their own do not see each other's names; they have the first blocks in common.
+The kernel counts processes, pending signals, pipes and watches per user. Programs of two boxes with the same uid would
+share these counts. A block is locked by the name of an abstract Unix socket, which disappears with its process and
+needs no file. Workers in separate network namespaces do not see each other's names, so they use the same first blocks.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import socket
 
 FIRST_UID = 1_000_000
 UIDS_PER_BOX = 65_536
-BOXES_PER_BLOCK = 64  # a slot's boxes take turns, for the last one may still be on its way out
-MAX_BLOCKS = 1_023  # of 32-bit numbers
+# consecutive boxes of a slot use different uids, because the previous box may still be shutting down
+BOXES_PER_BLOCK = 64
+MAX_BLOCKS = 1_023  # the uids fit in 32-bit numbers
 
 
 class UidBlock:
-    """The lowest block that nobody on this machine holds, held until `close`."""
+    """The lowest free block on this machine, locked until `close`."""
 
     def __init__(self) -> None:
         self._lock_socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -26,7 +27,7 @@ class UidBlock:
             self.number += 1
 
     def compute_base(self, box_index: int) -> int:
-        """The box that is the `started`th one of its slot has the uids above this one."""
+        """Return the uid above which the uids of a slot's box number `box_index` start."""
         return FIRST_UID + (self.number * BOXES_PER_BLOCK + box_index % BOXES_PER_BLOCK) * UIDS_PER_BOX
 
     def close(self) -> None:

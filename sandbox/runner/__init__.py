@@ -1,1 +1,1 @@
-"""What runs inside a box: standard library only, copied into every image."""
+"""The code that runs inside a box. It uses only the standard library and is copied into every image."""

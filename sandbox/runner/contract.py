@@ -1,7 +1,7 @@
-"""What both sides of a box's wall speak of: limits, programs, runs and outcomes; the words for them are in `words`.
+"""Data types shared by both sides of the box boundary: limits, programs, runs and outcomes.
 
-Everything here is plain data and standard library only, for it is imported inside the box as well as by the worker, the
-judge and the API. Sizes and times carry their unit in the name.
+The box imports this module too, as do the worker, the judge and the API, so it holds plain data and uses only the
+standard library. Names of sizes and times carry their unit. The enums are in `enums`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ MEMORY_LIMIT_PLACEHOLDER = "{memory_mb}"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one run may use.
+    """The resource limits of one run.
 
-    `cpu_time_s` is CPU time of all the program's processes together; `wall_time_s` is elapsed time less the time spent
-    waiting for a free CPU, so that a verdict does not change because the machine is busy. `memory_mb` is in MiB,
-    `output_kb` in KiB for stdout and for stderr each, `file_mb` in MiB for each file written.
+    `cpu_time_s` is the CPU time of all processes of the program together. `wall_time_s` is elapsed time minus the time
+    spent waiting for a free CPU, so a busy machine does not change a verdict. `memory_mb` is in MiB. `output_kb` is in
+    KiB and applies to stdout and stderr separately. `file_mb` is in MiB and applies to each file written.
     """
 
     cpu_time_s: float = 10.0
@@ -36,7 +36,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one run used: CPU seconds over all its processes, elapsed seconds, and the peak memory in MiB."""
+    """The resources one run used: CPU seconds of all its processes, elapsed seconds, and peak memory in MiB."""
 
     cpu_time_s: float = 0.0
     wall_time_s: float = 0.0
@@ -45,12 +45,12 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One program, ready to be loaded into a box: its source, and how its language is compiled and run.
+    """A program ready to load into a box: its source, and how its language is compiled and run.
 
-    `compile_command` is empty where nothing is compiled. `keep` names the files the compiler leaves behind that a run
-    needs; the program can never write to those. `warm` names large modules that a forked program imports. In
-    `run_command`, `{memory_mb}` stands for the run's memory limit. `memory_errors` are the words with which the
-    language's runtime ends a program whose memory is used up, before the kernel's limit does.
+    `compile_command` is empty if nothing is compiled. `keep` names the compiler's output files that a run needs; the
+    program cannot write to them. `preload_modules` names large modules that a forked program imports. In `run_command`,
+    `{memory_mb}` stands for the run's memory limit. `memory_errors` are the messages that the language's runtime prints
+    when it runs out of memory before the kernel's limit is reached.
     """
 
     source: bytes
@@ -65,7 +65,7 @@ class Program:
     memory_errors: tuple[bytes, ...] = ()
 
     def fill_memory_limit(self, limits: Limits) -> tuple[str, ...]:
-        """The run command with the memory limit filled in; empty where it does not depend on that."""
+        """Return the run command with the memory limit filled in; empty if the command does not contain the limit."""
         if not any(MEMORY_LIMIT_PLACEHOLDER in part for part in self.run_command):
             return ()
         return tuple(part.replace(MEMORY_LIMIT_PLACEHOLDER, str(limits.memory_mb)) for part in self.run_command)
@@ -73,9 +73,9 @@ class Program:
 
 @dataclass(slots=True)
 class FileSpan:
-    """Input that lies in an open file, which nobody writes to while it is lent to runs.
+    """Input that is stored in an open file. Nobody writes to the file while runs use it.
 
-    `in_doubt`: a box that it was lent to did not end as it should, so a program may hold pages of the file still.
+    `tainted` is set if a box that used the file did not end cleanly, because a program may still have its pages mapped.
     """
 
     descriptor: int
@@ -92,9 +92,9 @@ class FileSpan:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One execution of a loaded program: its input, arguments, extra files, and the files wanted back.
+    """One execution of a loaded program: its input, arguments, extra files, and the files to return.
 
-    `command` runs instead of the program's own command, beside its files.
+    `command` replaces the program's own run command; the program's files are present as usual.
     """
 
     stdin: bytes | FileSpan = b""
@@ -107,7 +107,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one run ended. `exit_code` is None when a signal ended it, `signal` is None when it exited by itself."""
+    """How one run ended. `exit_code` is None if a signal ended it; `signal` is None if it exited by itself."""
 
     status: Status
     exit_code: int | None = None

@@ -1,10 +1,11 @@
-"""The CPU time that carrying a test's calls takes in the program's process: allowed on top of the program's limit.
+"""Extra CPU time that a program is granted on top of its limit for exchanging calls with a test.
 
-A program must read the arguments it is passed and write the values it returns, and neither is its own work. Only the
-test's process can say how much that was: it counts the calls, the bytes and the collections in them, and the files that
-both share. It writes what they cost into a pipe that the supervisor of the program's box reads. The program has no end
-of that pipe. What it makes the test do counts as well, but only up to a second in all: it could send any number of
-bytes and call back forever, and its iterators need not end.
+A program has to read the arguments it receives and write the values it returns, and neither is its own work. Only the
+test's process can measure this cost: it counts the calls, the bytes and collections in them, and the shared files. It
+writes the cost to a pipe that the supervisor of the program's box reads; the program has no end of that pipe.
+
+Work that the program causes in the test also counts, but only up to one second per test. Without this cap a program
+could send any number of bytes, call back forever, or return iterators that never end.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _READ_BYTES = 4_096
 
 
 class AllowanceRecorder:
-    """The test's side: what was carried and not yet written down."""
+    """The test's side: adds up costs and writes them to the pipe."""
 
     def __init__(self, descriptor: int) -> None:
         os.set_blocking(descriptor, False)
@@ -32,7 +33,7 @@ class AllowanceRecorder:
         self._program_caused_ns = 0
 
     def count_sent(self, line: bytes, caused_by_program: bool) -> None:
-        """Count a message to the program. `driven`: it is the program that made the test send it."""
+        """Count a message to the program. `caused_by_program` is True if the program made the test send it."""
         cost = CALL_NS + _estimate_cost_ns(line)
         self._pending_ns += self._cap_program_caused(cost) if caused_by_program else cost
         if self._pending_ns >= MIN_RECORD_NS:
@@ -42,7 +43,7 @@ class AllowanceRecorder:
         self._pending_ns += self._cap_program_caused(_estimate_cost_ns(line))
 
     def count_files(self, count: int) -> None:
-        """Count a look at all shared files. The program may have made them, so it counts as driven."""
+        """Count one scan of all shared files. The program may have created them, so the cost counts as caused by it."""
         self._pending_ns += self._cap_program_caused(count * FILE_NS)
 
     def _cap_program_caused(self, cost: int) -> int:
@@ -54,9 +55,9 @@ class AllowanceRecorder:
         try:
             os.write(self._descriptor, _RECORD.pack(min(self._pending_ns // 1_000, (1 << 32) - 1)))
             self._pending_ns = 0
-        except BlockingIOError:  # the pipe is full: the next record holds this one, too
+        except BlockingIOError:  # the pipe is full: the next record includes this cost
             pass
-        except OSError:  # the program's box is done
+        except OSError:  # the program's box has ended
             self._pending_ns = 0
 
 
@@ -65,7 +66,7 @@ def _estimate_cost_ns(line: bytes) -> int:
 
 
 def open_recorder() -> AllowanceRecorder | None:
-    """The account of this process; None where it has no pipe for one."""
+    """Return the recorder of this process, or None if the process has no allowance pipe."""
     try:
         writable = fcntl.fcntl(ALLOWANCE_DESCRIPTOR, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
         return AllowanceRecorder(ALLOWANCE_DESCRIPTOR) if writable else None
@@ -74,7 +75,7 @@ def open_recorder() -> AllowanceRecorder | None:
 
 
 class CpuAllowance:
-    """The supervisor's side: how much has been allowed so far. Without a descriptor it is nothing."""
+    """The supervisor's side: the extra CPU time granted so far. Without a descriptor it is always zero."""
 
     def __init__(self, descriptor: int | None = None) -> None:
         self._descriptor = descriptor
@@ -96,5 +97,5 @@ class CpuAllowance:
 
     @property
     def max_s(self) -> float:
-        """How much it may become."""
+        """Return the largest allowance that the run can reach."""
         return 0.0 if self._descriptor is None else MAX_ALLOWANCE_S

@@ -1,20 +1,23 @@
-"""The words for how a program is started and how it ended, and the numbers that a worker and its boxes agree on.
+"""Enums for how a program starts and ends, and constants shared by a worker and its boxes.
 
-Apart from the contract's classes because the supervisor of every box needs them and nothing else of those: what it does
-not import is memory that each box saves (`dataclasses` alone is 1.6 MB).
+They are separate from `contract` because the supervisor of every box imports only these. Skipping the rest saves memory
+in each box: `dataclasses` alone takes 1.6 MB.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
 
-MAX_WALL_TIME_FACTOR = 5.0  # however busy the machine, a run ends after this many times its wall limit
-MAX_EXTRA_ZYGOTES = 3  # beside the first one: each has imported other modules, and holds their memory
-HARNESS_MODULE = "sandbox.runner.harness.preload"  # the module that an interpreter for such tests has imported
+MAX_WALL_TIME_FACTOR = 5.0  # however busy the machine is, a run ends after its wall limit times this factor
+# in addition to the first zygote; each extra one has imported other modules and holds their memory
+MAX_EXTRA_ZYGOTES = 3
+HARNESS_MODULE = "sandbox.runner.harness.preload"  # the module that the zygote for pytest and assert tests imports
 
 
 class Status(StrEnum):
-    """How one run of a program ended. `internal_error` is our failure, every other value is the program's own doing."""
+    """How one run of a program ended. `internal_error` is a failure of the service; every other value is caused by the
+    program.
+    """
 
     OK = "ok"
     COMPILE_ERROR = "compile_error"
@@ -26,7 +29,7 @@ class Status(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What the judge says of a program on one test, or on all of them."""
+    """The judge's verdict on a program, for one test or for all of them."""
 
     ACCEPTED = "accepted"
     WRONG_ANSWER = "wrong_answer"
@@ -40,11 +43,12 @@ class Verdict(StrEnum):
 
 
 class Mode(IntEnum):
-    """How a program is started: a new image of its command, or a fork of the warm interpreter.
+    """How a program is started: as a new process image (exec), or as a fork of the warm interpreter.
 
-    `FORK_PLAIN` is for a program that leaves nothing for the interpreter's end to do: no open file, no suspended
-    generator. `SERVE` answers calls to the program's functions (`functions`); `TEST` runs a test that makes such calls
-    (`asserts`). `SHARED` runs the program and then a test in the same process (`shared`).
+    `FORK_PLAIN` is for a program that leaves no cleanup to interpreter shutdown: no open file, no suspended generator.
+    `SERVE` answers calls to the program's functions (`harness.served_program`). `TEST` runs a test that makes these
+    calls (`harness.assert_tests`). `SHARED` runs the program and then a test in the same process
+    (`harness.shared_process`).
     """
 
     EXEC = 0

@@ -1,10 +1,10 @@
-"""Frames between a worker and the supervisor in a box: one datagram each, a JSON header, raw bytes, open descriptors.
+"""The wire protocol between a worker and the supervisor in a box.
 
-The socket is a unix SOCK_SEQPACKET pair, so a frame arrives whole or not at all: four bytes of length, the header, the
-payload. A header too large for a datagram travels in a memfd, which is the frame's first descriptor; only a supervisor
-accepts such a frame, for what a worker receives is hostile and stays small. Parts too large for a payload travel in a
-memfd; a program's stdin, stdout and stderr are pipe ends, so none of their bytes is ever copied through the supervisor.
-Measured: 0.03 ms for a round trip.
+Each frame is one datagram with a JSON header, raw bytes, and open descriptors. The socket is a Unix SOCK_SEQPACKET
+pair, so a frame arrives whole or not at all: a four-byte length, the header, the payload. A header too large for a
+datagram travels in a memfd, the frame's first descriptor. Only a supervisor accepts such a frame: what a worker
+receives is untrusted and stays small. Parts too large for a payload also travel in a memfd. A program's stdin, stdout
+and stderr are pipe ends, so the supervisor never copies their bytes. A round trip takes 0.03 ms (measured).
 """
 
 from __future__ import annotations
@@ -19,38 +19,38 @@ from typing import Any, NamedTuple
 
 MAX_FRAME_BYTES = 131_072
 MAX_HEADER_BYTES = 16 << 20
-MAX_INLINE_BYTES = 32_768  # parts up to here travel in the frame itself: a memfd costs six system calls
+MAX_INLINE_BYTES = 32_768  # parts up to this size travel in the frame itself: a memfd costs six system calls
 MAX_DESCRIPTORS = 128  # a run's three streams and lent files, or the files fetched from it
 _DESCRIPTOR_BYTES = array.array("i").itemsize
 _RIGHTS_SPACE = socket.CMSG_SPACE(MAX_DESCRIPTORS * _DESCRIPTOR_BYTES)
 _LENGTH = struct.Struct("=I")
-_HEADER_IN_MEMORY_FILE = 1 << 31  # set in the length of a header that is not in the datagram
+_HEADER_IN_MEMORY_FILE = 1 << 31  # flag in the length field: the header is in a memfd, not in the datagram
 
 
 PartIndex = Sequence[tuple[str, int]]
 
 
 class FrameError(Exception):
-    """The other side closed the connection, or sent what is not a frame."""
+    """The other side closed the connection or sent an invalid frame."""
 
 
 class ConnectionClosed(FrameError):
-    """The other side is gone."""
+    """The other side closed the connection."""
 
 
 class FrameTooLarge(FrameError):
-    """The frame was not sent, and the connection is as it was."""
+    """The frame exceeds a size limit. Nothing was sent, and the connection is still usable."""
 
 
 def send(
     connection: socket.socket, header: Mapping[str, Any], descriptors: Sequence[int] = (), payload: bytes = b""
 ) -> None:
-    """Send one frame. The descriptors stay open here; the receiver gets copies."""
+    """Send one frame. The descriptors stay open in this process; the receiver gets copies."""
     text = json.dumps(header, separators=(",", ":")).encode()
     if len(text) > MAX_HEADER_BYTES:
-        raise FrameTooLarge(f"a header of {len(text)} bytes is over {MAX_HEADER_BYTES}")
+        raise FrameTooLarge(f"the frame header has {len(text)} bytes, the maximum is {MAX_HEADER_BYTES}")
     if len(payload) > MAX_FRAME_BYTES:
-        raise FrameTooLarge(f"a payload of {len(payload)} bytes is over {MAX_FRAME_BYTES}")
+        raise FrameTooLarge(f"the frame payload has {len(payload)} bytes, the maximum is {MAX_FRAME_BYTES}")
     if len(text) + len(payload) <= MAX_FRAME_BYTES:
         _send(connection, [_LENGTH.pack(len(text)), text, payload], descriptors)
         return
@@ -72,8 +72,9 @@ def _send(connection: socket.socket, parts: Sequence[bytes], descriptors: Sequen
 
 
 def receive(connection: socket.socket, allow_large_header: bool = False) -> tuple[dict[str, Any], bytes, list[int]]:
-    """Wait for one frame; its header, its payload, and the descriptors that came with it, which the caller must
-    close. `large` accepts a header in a memfd.
+    """Wait for one frame and return its header, its payload and its descriptors, which the caller must close.
+
+    `allow_large_header` accepts a header in a memfd.
     """
     try:
         datagram, ancillary, flags, _ = connection.recvmsg(
@@ -98,12 +99,12 @@ def receive(connection: socket.socket, allow_large_header: bool = False) -> tupl
             raise FrameError("frame header is not an object")
     except (OSError, ValueError, RecursionError, struct.error, FrameError) as error:
         close_descriptors(descriptors)
-        raise FrameError(f"not a frame: {error}") from error
+        raise FrameError(f"invalid frame: {error}") from error
     return header, datagram[end:], descriptors
 
 
 def create_memory_file(name: str, content: bytes) -> int:
-    """A new memfd that holds `content`."""
+    """Create a memfd that holds `content` and return its descriptor."""
     descriptor = os.memfd_create(name, os.MFD_CLOEXEC)
     write_all(descriptor, content)
     return descriptor
@@ -116,7 +117,7 @@ def write_all(descriptor: int, content: bytes) -> None:
 
 
 def read_memory_file(descriptor: int, size: int) -> bytes:
-    """The first `size` bytes of a memfd, which is closed."""
+    """Read the first `size` bytes of a memfd and close it."""
     try:
         content = bytearray()
         while len(content) < size and (chunk := os.pread(descriptor, size - len(content), len(content))):
@@ -127,7 +128,7 @@ def read_memory_file(descriptor: int, size: int) -> bytes:
 
 
 def extract_descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
-    """The file descriptors in the ancillary data of one recvmsg call."""
+    """Return the file descriptors in the ancillary data of one recvmsg call."""
     descriptors = array.array("i")
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
@@ -141,16 +142,14 @@ def close_descriptors(descriptors: Sequence[int]) -> None:
 
 
 def pack_inline(parts: Mapping[str, bytes]) -> tuple[bytes, PartIndex] | None:
-    """Parts as a payload and the (name, size in bytes) list that splits it; None when they are too large for a
-    frame.
-    """
+    """Pack parts into a payload and a list of (name, size in bytes); return None if they are too large for a frame."""
     if sum(map(len, parts.values())) > MAX_INLINE_BYTES:
         return None
     return b"".join(parts.values()), [(name, len(content)) for name, content in parts.items()]
 
 
 def pack_memory_file(name: str, parts: Mapping[str, bytes]) -> tuple[int, PartIndex]:
-    """Write parts into a new memfd; its descriptor and the (part name, size in bytes) list that unpacks it."""
+    """Write parts to a new memfd; return its descriptor and a list of (name, size in bytes)."""
     descriptor = create_memory_file(name, b"")
     index = []
     for part, content in parts.items():
@@ -160,7 +159,7 @@ def pack_memory_file(name: str, parts: Mapping[str, bytes]) -> tuple[int, PartIn
 
 
 def split_payload(payload: bytes, index: PartIndex) -> dict[str, bytes]:
-    """The parts of a payload."""
+    """Split a payload into its parts."""
     parts: dict[str, bytes] = {}
     offset = 0
     for name, size in index:
@@ -170,7 +169,7 @@ def split_payload(payload: bytes, index: PartIndex) -> dict[str, bytes]:
 
 
 class Span(NamedTuple):
-    """A part that lies in a memfd still, so that it takes no memory of whoever passes it on."""
+    """A part that is still in a memfd, so passing it on takes no memory."""
 
     descriptor: int
     offset: int
@@ -178,10 +177,10 @@ class Span(NamedTuple):
 
 
 def locate_parts(descriptor: int, index: PartIndex, max_bytes: int) -> dict[str, Span]:
-    """The parts of a memfd packed by the other side, which is not trusted to tell the truth about sizes."""
+    """Locate the parts of a memfd packed by the other side, whose sizes are not trusted."""
     total = sum(size for _, size in index)
     if total > max_bytes or any(size < 0 for _, size in index):
-        raise FrameError(f"{total} bytes of files are over {max_bytes}")
+        raise FrameError(f"the files have {total} bytes, the maximum is {max_bytes}")
     found: dict[str, Span] = {}
     offset = 0
     for part, size in index:
@@ -191,14 +190,14 @@ def locate_parts(descriptor: int, index: PartIndex, max_bytes: int) -> dict[str,
 
 
 def unpack_memory_file(descriptor: int, index: PartIndex, max_bytes: int) -> dict[str, bytes]:
-    """Read the parts of a memfd; see `spans`."""
+    """Read the parts of a memfd into memory; see `locate_parts`."""
     parts: dict[str, bytes] = {}
     for part, (_, offset, size) in locate_parts(descriptor, index, max_bytes).items():
         content = bytearray()
         while len(content) < size:
             chunk = os.pread(descriptor, min(size - len(content), 1 << 20), offset + len(content))
             if not chunk:
-                raise FrameError(f"file {part!r} ends {size - len(content)} bytes early")
+                raise FrameError(f"file {part!r} is {size - len(content)} bytes shorter than announced")
             content += chunk
         parts[part] = bytes(content)
     return parts

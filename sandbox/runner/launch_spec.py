@@ -1,7 +1,8 @@
-"""A job's bytes: what the supervisor writes into a memfd for one child, and what the zygote answers when it has ended.
+"""The binary layout of a launch spec, and of the exit report that the zygote sends when a child ends.
 
-`forkserver.c` reads the same layout: seven 64-bit numbers, then NUL-terminated strings (directory, arguments,
-environment). No process keeps a job: the supervisor writes it, the child reads it, and it is gone with them.
+The supervisor writes a launch spec to a memfd for one child. `forkserver.c` reads the same layout: seven 64-bit
+numbers, then NUL-terminated strings (directory, arguments, environment). No process keeps a launch spec: the supervisor
+writes it, the child reads it, and the memfd disappears with the child.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 from sandbox.runner.enums import Mode
 
 MIB = 1 << 20
-CPU_LIMIT_MARGIN_S = 2  # the kernel's limit counts whole seconds and is the second line behind the supervisor's clock
+CPU_LIMIT_MARGIN_S = 2  # the kernel's limit counts whole seconds and is only a backup for the supervisor's clock
 KEEP_UID = -1
 MAX_ENVIRONMENT_VARIABLES = 256
 _NUMBERS = struct.Struct("=7q")
@@ -23,9 +24,9 @@ _REPORT = struct.Struct("=ihhdd")
 
 
 class SetupStep(IntEnum):
-    """What a child does before its program begins, in this order; `enum step` of forkserver.c."""
+    """The steps a child goes through before its program begins, in order; same as `enum step` in forkserver.c."""
 
-    STARTED = 0  # the program has begun: how it ends is its own doing
+    STARTED = 0  # the program has begun: from here on it is responsible for how it ends
     FORK = 1
     DESCRIPTORS = 2
     SESSION = 3
@@ -39,7 +40,7 @@ class SetupStep(IntEnum):
 
 
 class LaunchSpec(NamedTuple):
-    """What one child becomes. `uid` is None where the host lends no uids."""
+    """How to launch one child. `uid` is None if the host provides no uids for runs."""
 
     directory: str
     command: tuple[str, ...]
@@ -53,10 +54,10 @@ class LaunchSpec(NamedTuple):
 
 
 class ExitReport(NamedTuple):
-    """How a child ended, as wait4 tells: CPU seconds with those of the children it waited for, and peak resident
-    MiB.
+    """How a child ended, as reported by wait4: CPU seconds including reaped children, and peak resident MiB.
 
-    `step` is where it ended before its program began, and `error` the errno there, 0 if it was killed.
+    If the child ended before its program began, `step` is the step it reached and `error` the errno, or 0 if it was
+    killed.
     """
 
     wait_status: int
@@ -67,7 +68,7 @@ class ExitReport(NamedTuple):
 
     @property
     def failure(self) -> str:
-        """Why the program was not started; empty if it was."""
+        """Return why the program was not started, or an empty string if it was."""
         if self.step is SetupStep.STARTED:
             return ""
         return f"{self.step.name.lower()}: {os.strerror(self.error) if self.error else 'killed'}"
@@ -76,7 +77,7 @@ class ExitReport(NamedTuple):
 def pack(
     directory: str, command: Sequence[str], environment: str, mode: Mode, uid: int | None, limits: Mapping[str, Any]
 ) -> bytes:
-    """A job's bytes; `environment` is NUL-terminated NAME=value strings, joined, as `environment_block` makes them."""
+    """Pack a launch spec. `environment` holds joined, NUL-terminated NAME=value strings from `pack_environment`."""
     numbers = _NUMBERS.pack(
         KEEP_UID if uid is None else uid,
         mode,
@@ -92,12 +93,12 @@ def pack(
 
 def pack_environment(environment: Mapping[str, str]) -> str:
     if len(environment) > MAX_ENVIRONMENT_VARIABLES:
-        raise ValueError(f"more than {MAX_ENVIRONMENT_VARIABLES} environment variables")
+        raise ValueError(f"environment: {len(environment)} variables, the maximum is {MAX_ENVIRONMENT_VARIABLES}")
     return "".join(f"{name}={value}\0" for name, value in environment.items())
 
 
 def unpack(content: bytes) -> LaunchSpec:
-    """For the zygote without its C library."""
+    """Unpack a launch spec. Used by the zygote if it has no C library."""
     uid, mode, cpu_seconds, memory_bytes, processes, file_bytes, arguments = _NUMBERS.unpack_from(content)
     directory, *strings = content[_NUMBERS.size :].decode("utf-8", "surrogateescape").split("\0")
     return LaunchSpec(
@@ -120,6 +121,6 @@ def pack_report(
 
 
 def unpack_report(content: bytes) -> ExitReport:
-    """Raises struct.error or ValueError for anything that is not a report."""
+    """Unpack a report. Raises struct.error or ValueError if `content` is not a report."""
     wait_status, step, error, cpu_time_s, memory_mb = _REPORT.unpack(content)
     return ExitReport(wait_status, cpu_time_s, memory_mb, SetupStep(step), error)

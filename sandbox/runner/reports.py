@@ -1,10 +1,11 @@
-"""Reports: how a test says what came of it, one line of JSON at a time, each with the test's nonce.
+"""Test reports: the lines of JSON in which a test states its result. Each line carries the test's nonce.
 
-A test passes only by reaching its end and saying so here. An exit code says nothing: `os._exit(0)` and `sys.exit()` end
-a process as well as a test that passed. The worker draws a nonce for each test and ignores every line without it.
+A test passes only if it reaches its end and reports so here. The exit code proves nothing, because `os._exit(0)` and
+`sys.exit()` end a process just like a passing test. The worker draws a nonce for each test and ignores every line
+without it.
 
-All values are strings. The functions that write a line are the interpreter's own, taken when this module is imported:
-a program that shares the test's process may replace those of `os` and `json`.
+All values are strings. The functions that write a line are saved when this module is imported, because a program that
+shares the test's process may replace those of `os` and `json`.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import json
 from _json import encode_basestring_ascii as quote
 from os import getpid, write
 
-# How a test ended: the value of `end`.
+# How a test ended: the values of `end`.
 PASSED = "passed"
 FAILED = "failed"
-PROGRAM_FAILED = "error"  # the program raised, or ended, or lacks what the test uses
-BROKEN = "broken"  # the test fails whatever the program does, or tests nothing
+PROGRAM_FAILED = "error"  # the program raised, ended, or lacks something the test uses
+BROKEN = "broken"  # the test fails no matter what the program does, or tests nothing
 
-# The outcomes of one test function of a pytest file: the value of `outcome`.
+# The outcomes of one test function of a pytest file: the values of `outcome`.
 SKIPPED = "skipped"
 
 ENDED_EARLY = "the program ended before the test did"
@@ -28,8 +29,9 @@ MAX_REPORTS = 100_000
 
 
 class Reporter:
-    """Writes the reports of one test, in the process with the id `process` alone; by default that is this one. A child
-    that the test forked does not speak for it.
+    """Writes the reports of one test, but only in the process `pid`, by default the current one.
+
+    A child that the test forks cannot report on its behalf.
     """
 
     def __init__(self, descriptor: int, nonce: str, pid: int = 0) -> None:
@@ -49,7 +51,7 @@ class Reporter:
 
 
 def read_reports(content: bytes, nonce: str) -> list[dict[str, str]]:
-    """Return the reports with this nonce in what a test has written, in their order."""
+    """Return the reports with this nonce from a test's output, in order."""
     start = b'{"nonce":"%b"' % nonce.encode()
     reports: list[dict[str, str]] = []
     place = content.find(start)
@@ -66,5 +68,5 @@ def read_reports(content: bytes, nonce: str) -> list[dict[str, str]]:
 
 
 def replace_surrogates(value: object) -> str:
-    """Return a text that can be encoded: half a surrogate pair is text in JSON, and nowhere else."""
+    """Return text that can be encoded: JSON allows half a surrogate pair, UTF-8 does not."""
     return str(value).encode(errors="replace").decode()

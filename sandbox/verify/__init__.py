@@ -1,1 +1,1 @@
-"""Judge outcomes: test cases, checkers, verdicts. Nothing in here runs a program or touches a network."""
+"""Judge outcomes: test cases, checkers, verdicts. Nothing in this package runs a program or uses a network."""

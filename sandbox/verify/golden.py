@@ -1,21 +1,22 @@
-"""The golden candidate: the one that does best on the labelled tests, proved on tests that had no part in choosing it.
+"""The golden candidate: the best one on the labelled tests, confirmed by tests that were not used to choose it.
 
-Theory of operation, after the labels are there (`voting`):
+Theory of operation, once the labels exist (`voting`):
 
-1. Each cell of the matrix gets a verdict: a run that ended well is accepted or wrong_answer against its input's
-   label, and `skipped` where there is none; any other run is called what it is. The label's supporters are accepted.
-   Under a transitive rule its dissenters are wrong; under any other their outputs are judged.
+1. Each cell of the matrix gets a verdict. A run that ended well is accepted or wrong_answer by its input's label, and
+   `skipped` without a label. Any other run keeps its status as verdict. The label's supporters are accepted. Under a
+   transitive rule its dissenters are wrong; under any other rule their outputs are judged.
 2. Labelled inputs get weights. `uniform`: 1. `confidence`: the label's share of the votes. `discrimination`: 4 p (1 -
-   p), with p the share of candidates that pass; 1 where half do, 0 where all or none do (if that is so everywhere,
-   uniform). `size`: 1 + log2(1 + bytes of input). `declared`: what the request says.
+   p), where p is the share of candidates that pass. It is 1 if half of them pass and 0 if all or none do; if it is 0
+   for every input, the weights are uniform. `size`: 1 + log2(1 + bytes of input). `declared`: the weights of the
+   request.
 3. The labelled inputs are split by a draw from the seed. `holdout_fraction` of them, rounded, are held out: at least
-   one when there are two or more, and never all, for without a selection part there is no choice.
-4. The candidate with the highest weighted share of passes on the selection part is golden. Among equals, the fastest
-   by CPU time; CPU times that differ by less than half, or by 20 ms a run, are the same, or noise would decide and
-   the answer would not repeat; then the shortest source, then the lowest index. A candidate that passes nothing is
-   not golden.
-5. It is accepted if it passes every held-out test. Where the policy asks for a hold-out and none could be had (fewer
-   than two labels), nothing was proved, and it is not accepted.
+   one if there are two or more, but never all, because the selection part must not be empty.
+4. The candidate with the highest weighted share of passes on the selection part is golden. Among equals, the fastest by
+   CPU time wins. CPU times that differ by less than half, or by 20 ms per run, count as equal. Otherwise noise would
+   decide, and the answer would not be reproducible. After that, the shortest source wins, then the lowest index. A
+   candidate that passes nothing is not golden.
+5. It is accepted if it passes every held-out test. If the policy asks for a hold-out but there is none (fewer than two
+   labels), nothing is confirmed, and it is not accepted.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ SAME_SPEED_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class CandidateScore:
-    """One candidate: its weighted share of passes on the selection part, and its passes on each part."""
+    """The result of one candidate: its weighted share of passes on the selection part, and its passes on each part."""
 
     score: float
     selection_passed: int
@@ -44,7 +45,7 @@ class CandidateScore:
 
 @dataclass(frozen=True, slots=True)
 class GoldenCandidate:
-    """The chosen candidate, or none; `accepted` once the hold-out bears it out."""
+    """The chosen candidate, or none. `accepted` means that the hold-out confirms it."""
 
     index: int | None
     score: float
@@ -55,7 +56,9 @@ class GoldenCandidate:
 
 @dataclass(frozen=True, slots=True)
 class VoteOutcome:
-    """All that a vote decides. `selection` and `holdout` are input positions, `weights` theirs (0 without a label)."""
+    """The result of a vote. `selection` and `holdout` are input positions; `weights` holds one weight per input (0
+    without a label).
+    """
 
     labels: list[Label]
     verdicts: list[list[Verdict]]
@@ -78,8 +81,8 @@ def decide_vote(
 ) -> VoteOutcome:
     """Label the inputs and choose the golden candidate.
 
-    `matrix[candidate][input]` is how each run ended. `same_as` is for `one_vote_per_program`, `declared` for the
-    weights of that name: one number for each input.
+    `matrix[candidate][input]` is how each run ended. `same_as` is used by `one_vote_per_program`. `declared` provides
+    the weights of that name: one number for each input.
     """
     labels = label_inputs(matrix, checker, policy, same_as)
     verdicts = _judge_matrix(matrix, labels, checker)
@@ -110,7 +113,7 @@ def _judge_matrix(matrix: OutcomeMatrix, labels: Sequence[Label], checker: Check
 
 
 def split(labelled: Sequence[int], policy: Policy) -> tuple[list[int], list[int]]:
-    """Selection and hold-out, each in order of position."""
+    """Split into selection and hold-out, each in order of position."""
     wanted = round(policy.holdout_fraction * len(labelled))
     held = min(max(wanted, 1 if policy.holdout_fraction > 0 else 0), max(len(labelled) - 1, 0))
     shuffled = sorted(labelled, key=lambda position: compute_seeded_hash(f"{policy.seed}:holdout:{position}"))

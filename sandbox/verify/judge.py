@@ -1,6 +1,6 @@
-"""One program against its tests: run it on each, compare outside the box, and say the verdict of all.
+"""Judge a program by its tests: compare each run outside the box, and combine the verdicts.
 
-The expected outputs and the checker stay here, beside the data; a box sees inputs only.
+The expected outputs and the checker stay with the data; a box receives only inputs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_MESSAGE_CHARS = 500
 MAX_LAST_LINE_BYTES = 64 << 10  # a longer last line is cut at its beginning
 UNORDERED_CHECKERS = frozenset({"unordered_lines", "unordered_tokens"})
 
-# How a run that did not end well is called on a test. A run that ended well is up to the checker.
+# The verdict for a run that did not end well. If a run ended well, the checker decides.
 _VERDICT_OF_STATUS = {
     Status.COMPILE_ERROR: Verdict.COMPILE_ERROR,
     Status.RUNTIME_ERROR: Verdict.RUNTIME_ERROR,
@@ -44,7 +44,7 @@ _VERDICT_OF_CHECK = {
 
 @dataclass(frozen=True, slots=True)
 class FunctionVerdict:
-    """One test function of a file of them."""
+    """The verdict on one test function of a test file."""
 
     name: str
     verdict: Verdict
@@ -63,13 +63,15 @@ class CaseVerdict:
 
     @property
     def score(self) -> float:
-        """0 to 1: a checker's points where it gave some, else 1 for accepted."""
+        """The score, 0 to 1: the checker's points if it gave any, otherwise 1 if accepted."""
         return float(self.verdict is Verdict.ACCEPTED) if self.points is None else self.points
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """All cases' verdicts, and that of the whole: accepted when every case is, else the first failing case's."""
+    """The verdicts on all cases, and the overall verdict: accepted if every case is, otherwise that of the first
+    failing case.
+    """
 
     verdict: Verdict
     cases: list[CaseVerdict]
@@ -92,7 +94,7 @@ EXACT = CheckerChoice("exact", {})  # for a run that did not end well, which no 
 
 
 def judge(test_runs: Sequence[TestRun], stop_on_failure: bool = False) -> Judgement:
-    """Make every trial, one a test. What a trial raises comes through: it is no verdict."""
+    """Execute the test runs, one per test, and combine their verdicts. Exceptions of a test run are passed on."""
     verdicts: list[CaseVerdict] = []
     whole = Verdict.ACCEPTED
     for run_test in test_runs:
@@ -109,7 +111,7 @@ def judge(test_runs: Sequence[TestRun], stop_on_failure: bool = False) -> Judgem
 def _build_case_verdict(
     outcome: Outcome, verdict: Verdict, message: str = "", points: float | None = None
 ) -> CaseVerdict:
-    """The verdict on a run, with how the run ended."""
+    """Build the verdict on a run, including how the run ended."""
     return CaseVerdict(verdict, message, outcome.exit_code, outcome.signal, outcome.usage, points)
 
 
@@ -125,14 +127,17 @@ def judge_outcome(outcome: Outcome, expected: bytes, checker: CheckerChoice) -> 
 def judge_files(
     outcome: Outcome, stdout: bytes | None, expected: Mapping[str, bytes], checker: CheckerChoice
 ) -> CaseVerdict:
-    """A run that had to write files; its stdout counts too, unless that is None. The first difference is told."""
+    """Judge a run that had to write files. Its stdout counts too, unless `stdout` is None.
+
+    The message describes the first difference.
+    """
     if not outcome.ended_well:
         return judge_outcome(outcome, b"", checker)
     wanted: dict[str, tuple[bytes | None, bytes]] = {} if stdout is None else {"stdout": (outcome.stdout, stdout)}
     wanted |= {name: (outcome.files.get(name), content) for name, content in expected.items()}
     for name, (content, right) in wanted.items():
         if content is None:
-            missing = f"{name}: no such file, or it is over file_mb"
+            missing = f"{name}: the file does not exist or exceeds file_mb"
             return _build_case_verdict(outcome, Verdict.WRONG_ANSWER, missing)
         case = judge_outcome(replace(outcome, stdout=content), right, checker)
         if case.verdict is not Verdict.ACCEPTED:
@@ -141,7 +146,7 @@ def judge_files(
 
 
 def judge_checker_result(outcome: Outcome, checker: Outcome, full_score: float) -> CaseVerdict:
-    """A run that ended well, by what the user's checker said of its output."""
+    """Judge a run that ended well by the result of the user's checker."""
     try:
         result = read_checker_result(checker, full_score)
     except CheckerFailed as failure:
@@ -152,19 +157,22 @@ def judge_checker_result(outcome: Outcome, checker: Outcome, full_score: float) 
 
 
 def judge_checker_overload(outcome: Outcome, checker: Outcome) -> CaseVerdict:
-    """A run whose output made the user's checker or interactor exceed its limits, which it keeps on other output."""
+    """Judge a run whose output made the user's checker or interactor exceed limits that it meets on other output."""
     reason = f"the output made the checker exceed its limits: {checker.status.value}"
     return _build_case_verdict(outcome, Verdict.WRONG_ANSWER, reason)
 
 
 def judge_interaction(program: Outcome, interactor: Outcome, first: FirstToEnd, full_score: float) -> CaseVerdict:
-    """A program and an interactor that spoke with each other."""
+    """Judge a program and an interactor that talked to each other."""
     result = decide_interaction(program, interactor, first, full_score)
     return _build_case_verdict(program, result.verdict, result.message, result.score)
 
 
 def judge_exit(outcome: Outcome) -> CaseVerdict:
-    """A command that was the test: exit code 0 is a pass, another a wrong answer, all else what it is."""
+    """Judge a command that is the test: exit code 0 passes, other exit codes are a wrong answer.
+
+    Any other end keeps its own verdict.
+    """
     if outcome.status is Status.RUNTIME_ERROR and outcome.exit_code is not None:
         verdict = Verdict.WRONG_ANSWER
     else:
@@ -176,13 +184,13 @@ def judge_exit(outcome: Outcome) -> CaseVerdict:
 def judge_call(
     outcome: Outcome, expected: Any, checker: CheckerChoice, alternatives: Sequence[Any] = ()
 ) -> CaseVerdict:
-    """Compare a function's answer with the expected value, and with each of the alternatives until one is equal."""
+    """Compare a function's answer with the expected value, and with the alternatives until one is equal."""
     if not outcome.ended_well:
         return judge_outcome(outcome, b"", checker)
     rule = choose_equality_rule(checker)
     try:
         if is_too_large(outcome.answers, expected):
-            reason = "the value is far larger than what is expected"
+            reason = "the value is far larger than the expected value"
             return _build_case_verdict(outcome, Verdict.WRONG_ANSWER, reason)
         answer = {} if has_too_many_collections(outcome.answers) else json.loads(outcome.answers)
         if "error" in answer:
@@ -190,35 +198,40 @@ def judge_call(
             return _build_case_verdict(outcome, Verdict.RUNTIME_ERROR, reason)
         right = any(values_equal(answer["value"], value, rule) for value in (expected, *alternatives))
     except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, UnsupportedValue):
-        # an early exit, or something else than a value on the channel
+        # the program exited early, or wrote something other than a value to the channel
         reason = "the function returned no value"
         return _build_case_verdict(outcome, Verdict.RUNTIME_ERROR, reason)
-    verdict, message = (Verdict.ACCEPTED, "") if right else (Verdict.WRONG_ANSWER, "another value is expected")
+    verdict, message = (Verdict.ACCEPTED, "") if right else (Verdict.WRONG_ANSWER, "expected a different value")
     return _build_case_verdict(outcome, verdict, message)
 
 
 def choose_equality_rule(checker: CheckerChoice) -> EqualityRule:
-    """What a checker of outputs means for values: tolerances, or any order. The others leave Python's `==`."""
+    """Translate a checker of outputs to a rule for values: tolerances, or any order.
+
+    Other checkers mean Python's `==`.
+    """
     if checker.kind == "float":
         return EqualityRule(**checker.options)
     return EqualityRule(any_order=True) if checker.kind in UNORDERED_CHECKERS else EXACT_EQUALITY
 
 
 def judge_assertion(program: Outcome, test: Outcome, nonce: str) -> CaseVerdict:
-    """A test that ran beside a program and called it: the program's own bad end first, then what the test reported."""
+    """Judge a test that called the program from another box: first by how the program ended, then by the test's
+    reports.
+    """
     if not program.ended_well:
         return judge_outcome(program, b"", EXACT)
     return _judge_end(program, test, reports.read_reports(test.stdout, nonce))
 
 
 def judge_shared(run: Outcome, nonce: str) -> CaseVerdict:
-    """A test that ran in the program's process. Without a report that has the nonce, the program has ended it."""
+    """Judge a test that ran in the program's process. If no report has the nonce, the program ended the process."""
     if not run.ended_well:
         return judge_outcome(run, b"", EXACT)
     return _judge_end(run, None, reports.read_reports(run.answers, nonce))
 
 
-# By how a test says that it ended.
+# By how a test reports that it ended.
 _VERDICT_OF_END = {
     reports.PASSED: Verdict.ACCEPTED,
     reports.FAILED: Verdict.WRONG_ANSWER,
@@ -226,12 +239,13 @@ _VERDICT_OF_END = {
     reports.BROKEN: Verdict.INTERNAL_ERROR,
 }
 CANNOT_RUN_PREFIX = "the test cannot run: "
-NO_END_MESSAGE = "the test ended its process before it reached its end"
+NO_END_MESSAGE = "the test exited before it reached its end"
 
 
 def _judge_end(program: Outcome, test: Outcome | None, test_reports: Sequence[Mapping[str, str]]) -> CaseVerdict:
-    """The verdict on a program that ended well, by the first report of an end. `test` is None where it had no process
-    of its own.
+    """Judge a program that ended well by the first report of an end.
+
+    `test` is None if it ran in the program's process.
     """
     index = next((index for index, report in enumerate(test_reports) if report.get("end") in _VERDICT_OF_END), None)
     if index is not None:
@@ -245,7 +259,7 @@ def _judge_end(program: Outcome, test: Outcome | None, test_reports: Sequence[Ma
     elif test.ended_well:
         verdict, message = Verdict.WRONG_ANSWER, NO_END_MESSAGE
     else:
-        verdict, message = _VERDICT_OF_STATUS[test.status], f"the test itself: {test.status.value}"
+        verdict, message = _VERDICT_OF_STATUS[test.status], f"the test did not finish: {test.status.value}"
     return _build_case_verdict(program, verdict, message)
 
 
@@ -255,32 +269,33 @@ _VERDICT_OF_PART = {
     reports.PROGRAM_FAILED: Verdict.RUNTIME_ERROR,
     reports.SKIPPED: Verdict.SKIPPED,
 }
-NO_REPORT_MESSAGE = "the test was found and never ended"
+NO_REPORT_MESSAGE = "the test was found but did not finish"
 
 
 def judge_file(program: Outcome, test: Outcome, nonce: str) -> CaseVerdict:
-    """A pytest file that ran beside a program, by its reports (`runner.pytest_file`)."""
+    """Judge a pytest file that ran in another box than the program, by its reports (`harness.pytest_file`)."""
     test_reports = reports.read_reports(test.stdout, nonce)
     ended = _judge_end(program, test, test_reports) if program.ended_well else judge_outcome(program, b"", EXACT)
     silent = not any(
         "outcome" in report or report.get("end", reports.PASSED) != reports.PASSED for report in test_reports
     )
     if silent and program.ended_well and test.ended_well:
-        # The file ended pytest by itself before its first test had ended, which a program in another box cannot do.
+        # The file itself ended pytest before its first test ended, which a program in another box cannot do.
         return _judge_whole_file(replace(ended, verdict=Verdict.ACCEPTED), ())
     return _judge_whole_file(ended, _collect_parts(ended, test_reports))
 
 
 def judge_shared_file(run: Outcome, nonce: str) -> CaseVerdict:
-    """A pytest file that ran in the program's process."""
+    """Judge a pytest file that ran in the program's process."""
     test_reports = reports.read_reports(run.answers, nonce)
     ended = _judge_end(run, None, test_reports) if run.ended_well else judge_outcome(run, b"", EXACT)
     return _judge_whole_file(ended, _collect_parts(ended, test_reports))
 
 
 def _collect_parts(ended: CaseVerdict, test_reports: Sequence[Mapping[str, str]]) -> tuple[FunctionVerdict, ...]:
-    """The verdict of each test function that was found. One without a report has not passed: it gets the verdict of how
-    the file ended.
+    """Return the verdict on each test function that was found.
+
+    One without a report has not passed: it gets the verdict of how the file ended.
     """
     found = dict.fromkeys(report["found"] for report in test_reports if "found" in report)
     parts: dict[str, FunctionVerdict] = {}
@@ -294,15 +309,17 @@ def _collect_parts(ended: CaseVerdict, test_reports: Sequence[Mapping[str, str]]
     return tuple(parts.get(name) or replace(silent, name=name) for name in found)
 
 
-_MAY_CHANGE = {Verdict.ACCEPTED, Verdict.SKIPPED}  # by what comes of a test's teardown
+_MAY_CHANGE = {Verdict.ACCEPTED, Verdict.SKIPPED}  # by the outcome of a test's teardown
 
 
 def _judge_whole_file(ended: CaseVerdict, parts: tuple[FunctionVerdict, ...]) -> CaseVerdict:
-    """The verdict on a file: its score is the share of its functions that passed, of those not skipped."""
+    """Judge a file. Its score is the share of its functions that passed, not counting skipped ones."""
     judged = [part for part in parts if part.verdict is not Verdict.SKIPPED]
     if not judged:
         if ended.verdict is Verdict.ACCEPTED:
-            ended = replace(ended, verdict=Verdict.INTERNAL_ERROR, message="the file has no test that is not skipped")
+            ended = replace(
+                ended, verdict=Verdict.INTERNAL_ERROR, message="the file contains no test, or skips all of them"
+            )
         return replace(ended, parts=parts)
     worst = next((part for part in judged if part.verdict is not Verdict.ACCEPTED), None)
     verdict, message = (Verdict.ACCEPTED, "") if worst is None else (worst.verdict, f"{worst.name}: {worst.message}")
@@ -311,11 +328,11 @@ def _judge_whole_file(ended: CaseVerdict, parts: tuple[FunctionVerdict, ...]) ->
 
 
 def extract_last_line(output: bytes) -> str:
-    """The line of a traceback that says what happened."""
+    """Return the line of a traceback that describes the error."""
     lines = output.rstrip()[-MAX_LAST_LINE_BYTES:].decode(errors="replace").strip().splitlines()
     return lines[-1][:MAX_MESSAGE_CHARS] if lines else ""
 
 
 def judge_not_compiled(case_count: int) -> Judgement:
-    """A program that did not compile has run on nothing."""
+    """Judge a program that did not compile and therefore ran on no test."""
     return Judgement(Verdict.COMPILE_ERROR, [CaseVerdict(Verdict.COMPILE_ERROR) for _ in range(case_count)])

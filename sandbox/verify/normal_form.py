@@ -1,9 +1,9 @@
-"""When two sources are the same program: the same tokens but for comments, or the same text but for white space.
+"""Decide when two sources are the same program: same tokens except comments, or same text except white space.
 
-Python is compared by its tokens, without comments, blank lines and the depth of indentation. Its parser would see
-through parentheses too, but takes a hundred times a hostile source's size in memory, and deep ones overflow its
-stack. Other languages, and Python that is not even tokens, are compared by their text with every run of white space
-as one space.
+Python is compared by tokens, without comments, blank lines and the depth of indentation. Its parser would also ignore
+redundant parentheses, but it takes a hundred times a hostile source's size in memory, and deep nesting overflows its
+stack. Other languages, and Python that cannot be tokenized, are compared as text in which every run of white space is
+one space.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 _PYTHON = frozenset({"python", "pypy"})
-_MAX_TOKENIZED_CHARS = 1 << 16  # characters, 0.3 s when every one is a token; longer sources are text
+_MAX_TOKENIZED_CHARS = 1 << 16  # takes 0.3 s if every character is a token; longer sources are compared as text
 _IGNORED_TOKENS = frozenset({token.COMMENT, token.NL, token.ENCODING, token.ENDMARKER})
 _LAYOUT = {token.NEWLINE: "\n", token.INDENT: "\t>", token.DEDENT: "\t<"}
 
 
 def find_first_equivalents(programs: Sequence[tuple[str, str]]) -> list[int]:
-    """For each (language, code) the index of the first that is the same program; languages by their canonical names."""
+    """Return for each (language, code) the index of the first that is the same program.
+
+    Languages have canonical names.
+    """
     first: dict[bytes, int] = {}
     return [first.setdefault(_compute_key(language, code), index) for index, (language, code) in enumerate(programs)]
 
@@ -30,7 +33,7 @@ def normalize_source(language: str, code: str) -> str:
     if language in _PYTHON and len(code) <= _MAX_TOKENIZED_CHARS:
         try:
             return _normalize_tokens(code)
-        except (tokenize.TokenError, SyntaxError, ValueError):  # not Python: let it be text
+        except (tokenize.TokenError, SyntaxError, ValueError):  # not Python: compare it as text
             pass
     return " ".join(code.split())
 

@@ -1,11 +1,10 @@
-"""Whether one number is near enough to another, by exact decimal arithmetic.
+"""Decide whether one number is close enough to another, using exact decimal arithmetic.
 
-A number is within the tolerances when it differs from the expected one by at most `absolute`, or by at most `relative`
-times the expected one. Numbers and tolerances are taken as they are spelled: 0.34 is within 0.01 of 0.33, although the
-doubles nearest to them are further apart, and 2**53 + 1 is not within 0 of 2**53, although both are one double.
-
-Doubles decide where the difference and the tolerance are clearly apart, which is nearly always; only the rest is
-computed in decimal. NaN agrees with NaN, an infinity with the same infinity, and neither with anything else.
+A number is within the tolerances if it differs from the expected one by at most `absolute`, or by at most `relative`
+times the expected one. Numbers and tolerances are used as written. 0.34 is within 0.01 of 0.33, although the doubles
+nearest to them are further apart. 2**53 + 1 is not within 0 of 2**53, although both are the same double. Doubles decide
+if the difference and the tolerance are clearly apart, which is nearly always the case; only the rest is computed in
+decimal. NaN agrees with NaN, an infinity with the same infinity, and neither with anything else.
 """
 
 from __future__ import annotations
@@ -14,23 +13,23 @@ import math
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, DecimalException
 from functools import lru_cache
 
-# A double's relative error is 2**-53; four of them are in a difference.
+# A double's relative error is 2**-53; a difference accumulates four of them.
 _ROUNDING = 4.5e-16
-_SMALLEST = 1e-300  # below it doubles lose digits
-# Enough digits that differences of ordinary numbers are exact; longer ones are rounded far beyond any tolerance.
+_SMALLEST = 1e-300  # smaller doubles lose digits
+# Enough digits to make differences of ordinary numbers exact; longer ones are rounded far below any tolerance.
 _EXACT_CONTEXT = Context(prec=2_000, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 
 
 def are_numerals_close(found: str, wanted: str, absolute: float, relative: float) -> bool:
-    """Compare two numbers spelled in decimal, as `float` reads them; without underscores."""
+    """Compare two numbers written in decimal that `float` accepts, without underscores."""
     try:
         return _are_close(found, wanted, float(found), float(wanted), absolute, relative)
-    except (ValueError, DecimalException):  # no number, or an exponent of 18 digits
+    except (ValueError, DecimalException):  # not a number, or an exponent of 18 digits
         return False
 
 
 def are_numbers_close(found: float, wanted: float, absolute: float, relative: float) -> bool:
-    """Compare two ints or floats; a float stands for the shortest decimal that spells it."""
+    """Compare two ints or floats. A float stands for its shortest decimal representation."""
     if found == wanted:
         return True
     doubles = [_to_double(one) for one in (found, wanted)]

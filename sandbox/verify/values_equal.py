@@ -1,8 +1,8 @@
-"""Whether the value a function returned is the one a test expects.
+"""Compare the value that a function returned with the one that a test expects.
 
-What came out of a box is compared as it came, in the encoding of `runner.values`: no hostile answer is turned into an
-object that could take forever to build or to hash. A program can write anything as its answer, so a frame that
-`encode` never writes, such as a set that holds an item twice, is refused.
+A value from a box is compared in its encoded form (`rpc.codec`). No hostile answer is turned into an object that could
+take forever to build or to hash. A program can write anything as its answer. So an encoding that `encode` never
+produces, such as a set that contains an item twice, is refused.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SETS = frozenset({"set", "frozenset"})
 
 
 class EqualityRule(NamedTuple):
-    """How far a value may differ from the expected one: numbers by the tolerances, collections by their order."""
+    """How far a value may differ from the expected one: tolerances for numbers, order of collections."""
 
     absolute: float = 0.0
     relative: float = 0.0
@@ -34,14 +34,14 @@ EXACT_EQUALITY = EqualityRule()
 
 
 def has_too_many_collections(answer: bytes) -> bool:
-    """Whether an encoded answer holds more lists and objects than a worker should build."""
+    """Return whether an encoded answer contains more lists and objects than a worker should build."""
     if answer.count(b"[") + answer.count(b"{") <= MAX_COLLECTIONS:
         return False
     return _count_collections(answer) > MAX_COLLECTIONS
 
 
 def _count_collections(answer: bytes) -> int:
-    """Count the brackets that open a list or an object. A bracket within a string opens nothing."""
+    """Count the brackets that open a list or an object, excluding those inside strings."""
     found, inside = 0, False
     text = answer.replace(b"\\\\", b"").replace(b'\\"', b"")
     for start in range(0, len(text), STRING_CHUNK_BYTES):
@@ -53,12 +53,12 @@ def _count_collections(answer: bytes) -> int:
 
 
 def values_equal(actual: Any, expected: Any, rule: EqualityRule = EXACT_EQUALITY, depth: int = 0) -> bool:
-    """Compare an encoded value with the expected one, as JSON has it. Raises NotPlain for a frame nobody encodes.
+    """Compare an encoded value with the expected one from JSON. Raises UnsupportedValue for an invalid encoding.
 
-    JSON has no tuples and no keys that are not strings: a tuple is compared as a list, a key with the key as JSON
-    writes it. NaN equals NaN. Numbers are equal by value, or within the tolerances. A set equals no list unless the
-    rule says that order does not matter. The nodes of a linked list or a tree equal the list of their values, and an
-    empty one also equals None, because LeetCode writes both.
+    JSON has no tuples and only string keys, so a tuple is compared as a list, and a key with the key as JSON writes it.
+    NaN equals NaN. Numbers are equal by value, or within the tolerances. A set does not equal a list unless the rule
+    ignores order. The nodes of a linked list or a tree equal the list of their values. An empty one also equals None,
+    because LeetCode writes both.
     """
     if depth > codec.MAX_DEPTH:
         return False
@@ -85,16 +85,16 @@ def values_equal(actual: Any, expected: Any, rule: EqualityRule = EXACT_EQUALITY
 
 
 def _unpack(encoded: Any) -> tuple[str, Any]:
-    """Kind and content of an encoded value; a list is a tuple here, and what JSON has itself is of no kind."""
+    """Return kind and content of an encoded value. A list counts as a tuple; other plain JSON values have no kind."""
     if isinstance(encoded, list):
         return "tuple", encoded
     if not isinstance(encoded, dict):
         return "", encoded
     if len(encoded) != 1:
-        raise UnsupportedValue("an object with other than one key")
+        raise UnsupportedValue("an encoded object must have exactly one key")
     ((kind, content),) = encoded.items()
     if kind in _SEQUENCES | _SETS | {"dict", "range", "nodes"} and not isinstance(content, list):
-        raise UnsupportedValue(f"a {kind} that is none")
+        raise UnsupportedValue(f"the content of a {kind} is not a list")
     return kind, content
 
 
@@ -107,11 +107,11 @@ def _lengths_equal(items: Sequence[Any], expected: Sequence[Any]) -> bool:
 
 def _refuse_duplicates(content: Sequence[Any]) -> None:
     if len(set(map(_canonicalize, content))) != len(content):
-        raise UnsupportedValue("a set that holds an item twice")
+        raise UnsupportedValue("a set contains an item twice")
 
 
 def _equal_in_any_order(content: Sequence[Any], expected: Sequence[Any]) -> bool:
-    """Whether each item has one of its own among the expected; a frozenset matches a list in any order."""
+    """Return whether the items match the expected ones one to one. A frozenset matches a list in any order."""
     if len(content) != len(expected):
         return False
     wanted = [codec.encode(item) for item in expected]
@@ -129,7 +129,7 @@ def _mappings_equal(pairs: list[Any], expected: Mapping[str, Any], rule: Equalit
     try:
         by_name = {_to_json_key(key): value for key, value in pairs}
     except (TypeError, ValueError) as error:
-        raise UnsupportedValue("not the pairs of a dict") from error
+        raise UnsupportedValue("the content of a dict is not a list of pairs") from error
     if len(by_name) != len(pairs) or by_name.keys() != {_to_json_key(key) for key in expected}:
         return False
     found = ((by_name[_to_json_key(key)], value) for key, value in expected.items())
@@ -147,9 +147,9 @@ def _to_json_key(key: Any) -> str:
 
 
 def _canonicalize(encoded: Any, depth: int = 0) -> str:
-    """One text for encoded values that are equal, and only for those: hashed with a key nobody outside knows."""
+    """Return a text that is the same for equal encoded values, and only for those. Its hash has a secret key."""
     if depth > MAX_DEPTH_IN_SETS:
-        raise UnsupportedValue(f"nested over {MAX_DEPTH_IN_SETS} deep in a set")
+        raise UnsupportedValue(f"a set is nested more than {MAX_DEPTH_IN_SETS} levels deep")
     kind, content = _unpack(encoded)
     if kind in _SETS:
         return "{" + ",".join(sorted(_canonicalize(item, depth + 1) for item in content)) + "}"
@@ -167,9 +167,9 @@ def _canonicalize(encoded: Any, depth: int = 0) -> str:
 
 
 def _numbers_equal(actual: Any, expected: Any, rule: EqualityRule) -> bool:
-    """Python's `==`, which compares an int and a float exactly, or a difference of at most the larger tolerance.
+    """Compare numbers like Python's `==`, which is exact for an int and a float, or within the larger tolerance.
 
-    The difference is taken in decimal, of the numbers as they are written: 0.33 and 0.34 differ by 0.01.
+    The difference is computed in decimal from the numbers as written: 0.33 and 0.34 differ by 0.01.
     """
     numbers = (int, float)
     if not (isinstance(actual, numbers) and isinstance(expected, numbers)):

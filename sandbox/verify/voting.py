@@ -1,25 +1,25 @@
-"""A majority of candidate programs labels test inputs, after SynthSmith of X-Coder (arXiv 2601.06953, section 3).
+"""A majority of candidate programs labels test inputs, following SynthSmith of X-Coder (arXiv 2601.06953, section 3).
 
-Theory of operation. Every candidate has run once on every input; row by row, that is the outcome matrix. An input is a
-poll of its own, and its label comes about like this:
+Theory of operation. Every candidate has run once on every input; the outcome matrix holds one row per candidate. Each
+input is a separate poll and gets its label as follows:
 
-1. Only runs that ended well vote. Where the policy says one vote per program, candidates that are the same program
-   after normalisation (`normal_form`) are one voter; when its runs that ended well do not agree with each other, it
-   is not deterministic there and abstains.
-2. Votes are grouped by the checker's equivalence. Where agreement is transitive each output is read once, and
-   outputs of one form (`checkers.form`) are a group. Not every rule is transitive (0, 0.9 and 1.8 under a tolerance
-   of 1), so the order is fixed: candidates vote by index, each joins the first group whose first member it agrees
-   with, as output against expectation, or founds the next group. A group's output is its first member's. Equal bytes
-   are always together. Comparing outputs pair by pair is bounded: all comparisons of one input may read
-   `READ_FACTOR` times the bytes of its different outputs, and `READ_FREE` bytes more; a common beginning is free. An
-   input that needs more has no label (`too_many_outputs`). The bound counts bytes and not seconds, so that a busy
-   machine changes no label.
-3. The largest group is the label if it has `min_votes` votes, its share of all votes reaches `quorum`, and it is
-   `margin` votes ahead of the next. Several largest groups are a tie: no label, unless the policy names a tie-break,
-   which then replaces the margin; the shares still have to suffice.
+1. Only runs that ended well vote. If the policy allows one vote per program, candidates that are the same program after
+   normalization (`normal_form`) count as one voter. If its runs that ended well disagree with each other, the program
+   is not deterministic on this input and abstains.
+2. Votes are grouped by the checker's equivalence. If agreement is transitive, each output is read once, and outputs
+   with the same canonical form (`checkers.canonicalize`) form a group. Not every rule is transitive (0, 0.9 and 1.8
+   under a tolerance of 1), so the order is fixed. Candidates vote in order of their index. Each joins the first group
+   whose first member it agrees with, as output against expectation, or starts a new group. The output of a group is
+   that of its first member. Equal bytes always belong together. Comparing outputs pair by pair is bounded: all
+   comparisons for one input may read `READ_FACTOR` times the bytes of its distinct outputs, plus `READ_FREE_BYTES`;
+   common prefixes are free. An input that needs more gets no label (`too_many_outputs`). The bound counts bytes instead
+   of seconds, so a busy machine does not change any label.
+3. The largest group becomes the label under three conditions: it has `min_votes` votes, its share of all votes reaches
+   `quorum`, and it is `margin` votes ahead of the next group. Several largest groups are a tie, which gives no label
+   unless the policy names a tie-break. The tie-break replaces the margin; the shares must still suffice.
 
-Nothing here draws random numbers: what is to look random is drawn from a hash of the seed, so that one request has
-one answer on every machine and Python version.
+Nothing here draws random numbers. Random choices are derived from a hash of the seed, so a request has the same answer
+on every machine and Python version.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ OutcomeMatrix = Sequence[Sequence[Outcome]]
 
 READ_FACTOR, READ_FREE_BYTES = 4, 8 << 20
 MAX_STORED_BYTES = 128 << 20
-TOO_MUCH_OUTPUT_MESSAGE = "the outputs of this vote that differ are larger than it may keep"
+TOO_MUCH_OUTPUT_MESSAGE = "the distinct outputs of this vote exceed the memory for outputs"
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How votes become labels, and labels a golden candidate."""
+    """How votes become labels, and how labels determine the golden candidate."""
 
     quorum: float = 0.5  # share of the votes cast that a label needs
     min_votes: int = 2  # votes that a label needs
-    margin: int = 1  # votes that a label needs to be ahead of the next output
+    margin: int = 1  # votes by which a label must be ahead of the next output
     tie: TieBreak = "none"
     one_vote_per_program: bool = False
     weights: Weighting = "uniform"
@@ -59,8 +59,8 @@ class Policy:
     golden_tie: Literal["fastest", "first"] = "fastest"
 
 
-# The X-Coder repository's released code: plurality of stripped outputs, and the first of the best candidates. It breaks
-# ties at random; by first index, it repeats.
+# The released code of the X-Coder repository: plurality of stripped outputs, and the first of the best candidates.
+# X-Coder breaks ties at random; here the lowest index wins, so results are reproducible.
 X_CODER_POLICY = Policy(quorum=0.0, min_votes=1, margin=0, tie="first", holdout_fraction=0.0, golden_tie="first")
 X_CODER_CHECKER = CheckerChoice("code-judge", {})
 PRESETS = {"default": Policy(), "x-coder": X_CODER_POLICY}
@@ -79,9 +79,11 @@ class NoLabel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One input's poll. `expected` is None without a label; `votes` are the largest group's, of `cast` altogether.
+    """The poll for one input. `expected` is None without a label; `votes` are those of the largest group, out of
+    `cast`.
 
-    `transitive`: outputs were grouped by their forms, so no dissenter's output agrees with the label.
+    `transitive` means that outputs were grouped by their canonical forms, so no dissenter's output agrees with the
+    label.
     """
 
     expected: bytes | None = None
@@ -103,7 +105,9 @@ class Label:
 
 @dataclass(slots=True)
 class _Group:
-    """Candidates whose outputs agree with the first one's. `votes` counts voters, who can be several candidates."""
+    """Candidates whose outputs agree with that of the first. `votes` counts voters, each of which may be several
+    candidates.
+    """
 
     output: bytes
     members: list[int] = field(default_factory=list)
@@ -113,10 +117,10 @@ class _Group:
 def label_inputs(
     matrix: OutcomeMatrix, checker: CheckerChoice, policy: Policy, same_as: Sequence[int] | None = None
 ) -> list[Label]:
-    """One label for each input, from `matrix[candidate][input]`.
+    """Label each input from `matrix[candidate][input]`.
 
-    `same_as[candidate]` is the first candidate that is the same program (`normal_form.same_programs`); it counts only
-    under `one_vote_per_program`.
+    `same_as[candidate]` is the first candidate that is the same program (`normal_form.find_first_equivalents`). It is
+    used only under `one_vote_per_program`.
     """
     voters = list(range(len(matrix))) if same_as is None or not policy.one_vote_per_program else list(same_as)
     inputs = len(matrix[0]) if matrix else 0
@@ -137,7 +141,7 @@ def _label_input(
     absent = tuple(sorted({*failed, *abstained}))
     if not groups:
         return Label(why=NoLabel.NO_VOTES, abstained=absent)
-    ranked = sorted(groups, key=lambda group: -group.votes)  # stable: among equals, the first founded
+    ranked = sorted(groups, key=lambda group: -group.votes)  # stable: among equals, the group started first
     tied = [group for group in ranked if group.votes == ranked[0].votes]
     cast, runner_up = sum(group.votes for group in groups), ranked[1].votes if len(ranked) > 1 else 0
     winner = _break_tie(tied, policy.tie, seed_text)
@@ -157,13 +161,13 @@ def _label_input(
 
 
 def _build_uncompared_label(candidates: int, failed: Sequence[int]) -> Label:
-    """The label of an input whose outputs are too many to compare: everybody who ended well dissents."""
+    """Build the label of an input with too many outputs to compare: every run that ended well dissents."""
     cast = tuple(sorted({*range(candidates)} - {*failed}))
     return Label(why=NoLabel.TOO_MANY_OUTPUTS, cast=len(cast), dissenters=cast, abstained=tuple(failed))
 
 
 def _group_outputs(outcomes: Sequence[Outcome], checker: CheckerChoice) -> list[_Group] | None:
-    """The groups in the order of their first members; None where comparing all outputs would take too long."""
+    """Group the outputs in order of their first members; return None if comparing all of them would take too long."""
     groups: list[_Group] = []
     of_bytes: dict[bytes, _Group] = {}
     of_form: dict[bytes, _Group] = {}
@@ -197,12 +201,12 @@ def _count_bytes_to_read(one: bytes, other: bytes) -> int:
 
 
 def outputs_agree(checker: CheckerChoice, output: bytes, expected: bytes) -> bool:
-    """Whether the checker lets `output` pass for `expected`. A checker that fails has seen no agreement."""
+    """Return whether the checker accepts `output` for `expected`. A checker that fails does not accept it."""
     return checkers.check(checker.kind, output, expected, **checker.options).accepted
 
 
 def _count_votes(groups: list[_Group], voters: Sequence[int]) -> tuple[list[_Group], list[int]]:
-    """Count each voter once; returns the groups with votes, and who abstained for not being deterministic."""
+    """Count each voter once; return the groups with votes, and the candidates that abstain as not deterministic."""
     ballots: dict[int, list[_Group]] = {}
     for group in groups:
         for voter in {voters[member] for member in group.members}:
@@ -236,16 +240,16 @@ def _find_refusal(votes: int, cast: int, runner_up: int, tied: bool, policy: Pol
 
 
 def compute_seeded_hash(seed_text: str) -> bytes:
-    """A draw from the hash of its name: the same everywhere and always."""
+    """Return a pseudo-random value: a hash of the text, the same on every machine."""
     return sha256(seed_text.encode()).digest()
 
 
 class OutputInterner:
     """Keeps one copy of each output: candidates that agree print the same bytes, up to 4 MiB each.
 
-    What is kept is bounded, for all outputs of a vote stay in memory until it is counted. Different outputs take at
-    most `MOST_KEPT_BYTES` together, and those that one candidate is the first to print at most a quarter of that. A
-    run beyond either has exceeded its output limit.
+    Stored output is bounded, because all outputs of a vote stay in memory until it is counted. Distinct outputs take at
+    most `MAX_STORED_BYTES` in total. Those that a single candidate prints first take at most a quarter of that. A run
+    beyond either bound counts as having exceeded its output limit.
     """
 
     def __init__(self) -> None:
@@ -257,7 +261,7 @@ class OutputInterner:
         self._candidate_left_bytes = MAX_STORED_BYTES // 4
 
     def intern_outcome(self, outcome: Outcome) -> Outcome:
-        """The outcome with what a vote needs: stdout shared, no stderr, no files, and no output of a failed run."""
+        """Reduce an outcome to what a vote needs: shared stdout, no stderr, no files, no output of a failed run."""
         status, message, stored = outcome.status, outcome.message, b""
         if outcome.ended_well:
             found = self._seen.get(outcome.stdout)
@@ -275,7 +279,7 @@ class OutputInterner:
         )
 
     def _store(self, output: bytes) -> bool:
-        """Keep a new output if there is room for it."""
+        """Store a new output if there is room for it."""
         if len(output) > min(self._left_bytes, self._candidate_left_bytes):
             return False
         self._left_bytes -= len(output)

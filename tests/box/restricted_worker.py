@@ -1,9 +1,9 @@
-"""A worker's process on a lesser host: started by tests, it gives up rights, then runs programs.
+"""A worker process with fewer rights. Tests start it; it gives up rights and then runs programs.
 
-`python -m tests.box.restricted_worker HOME RIGHTS`, where RIGHTS are words: `nobody` becomes an unprivileged user,
-`filtered` loads the system-call filter that refuses namespaces and mounts as a container's does, `plain` gives up
-CAP_SYS_ADMIN. It says in a line of JSON what walls are missing, then reads programs as lines of JSON and answers each
-with a line.
+Usage: `python -m tests.box.restricted_worker HOME RIGHTS`, where RIGHTS are words. `nobody` switches to an unprivileged
+user. `filtered` installs a system-call filter that refuses namespaces and mounts, like a container's. `plain` gives up
+CAP_SYS_ADMIN. It prints the missing isolation layers as a line of JSON, then reads programs as lines of JSON and
+answers each with a line.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import docker  # noqa: F401 - what is imported later may lie where nobody may read
+import docker  # noqa: F401 - later imports may be unreadable for the unprivileged user
 
 from sandbox.box.local.engine import LocalEngine
 from sandbox.box.slot import Slot
@@ -49,7 +49,7 @@ def drop_rights(rights: list[str]) -> None:
 
 
 def build_container_filter() -> bytes:
-    """A filter that refuses namespaces and mounts, and lets programs below it have a filter of their own."""
+    """Build a filter that refuses namespaces and mounts, and lets programs below it install their own filter."""
     arch = syscall_filter.ARCHITECTURES[platform.machine()]
     refused = syscall_filter.deny(errno.EPERM)
     flags = [
@@ -62,7 +62,7 @@ def build_container_filter() -> bytes:
 
 
 def run_request(slot: Slot, request: dict[str, Any]) -> dict[str, Any]:
-    """A box that broke is replaced and the run repeated, as a worker does."""
+    """Run a request. A broken box is replaced and the run repeated, as in a worker."""
     request.setdefault("language", "python")
     try:
         outcome, first_try = run_once(slot, **request), True

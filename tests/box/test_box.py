@@ -1,4 +1,4 @@
-"""What a box promises of one run: its limits, its streams, its files, and that nothing of it stays."""
+"""The guarantees of a box for one run: its limits, its streams, its files, and that nothing of it remains."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ def burn(seconds):
 
 @contextmanager
 def _occupy_cpus(process_count: int) -> Iterator[None]:
-    """Other programs that want every CPU; each a session of its own, for a session shares one share of it."""
+    """Occupy every CPU with other processes.
+
+    Each has its own session, because a session as a whole gets one CPU share.
+    """
     command = [sys.executable, "-c", "while True: pass"]
     rivals = [subprocess.Popen(command, start_new_session=True) for _ in range(process_count)]
     try:
@@ -66,7 +69,7 @@ def test_cpu_time_counts_over_all_forks_that_are_waited_for(box: Box) -> None:
     assert run_in(box, code, cpu_time_s=8.0).ended_well
 
 
-def test_cpu_time_counts_of_children_that_run_at_once(box: Box) -> None:
+def test_cpu_time_of_children_that_run_at_once_counts(box: Box) -> None:
     code = (
         BURN
         + "import os\nfor _ in range(4):\n    if os.fork() == 0:\n        burn(60)\nfor _ in range(4):\n    os.wait()"
@@ -76,7 +79,7 @@ def test_cpu_time_counts_of_children_that_run_at_once(box: Box) -> None:
     assert outcome.usage.cpu_time_s >= 0.8
 
 
-def test_cpu_time_counts_of_children_that_nobody_waits_for(box: Box) -> None:
+def test_cpu_time_of_children_that_are_never_waited_for_counts(box: Box) -> None:
     code = (
         BURN
         + """
@@ -112,7 +115,7 @@ def test_a_sleeper_ends_at_the_wall_limit(box: Box) -> None:
 @pytest.mark.parametrize("mode", ["forked", "exec"])
 def test_a_program_that_ends_at_its_wall_limit_has_exceeded_it(box: Box, mode: str) -> None:
     if os.getloadavg()[0] > (os.cpu_count() or 1):
-        pytest.skip("the machine is busy: what its programs waited for a CPU is not counted, and decides here")
+        pytest.skip("the machine is busy: time spent waiting for a CPU is not counted, but matters in this test")
     code = "import time\ntime.sleep(0.3)" + ("  # sys.modules" if mode == "exec" else "")
     for _ in range(20):
         outcome = run_in(box, code, wall_time_s=0.3)
@@ -142,13 +145,13 @@ def test_measured_times_decide_at_the_limit(exit_info: ExitInfo, status: Status,
     assert (outcome["status"], outcome["message"]) == (status, message)
 
 
-def test_a_program_that_ends_before_its_wall_limit_has_kept_it(box: Box) -> None:
+def test_a_program_that_ends_before_its_wall_limit_passes(box: Box) -> None:
     for _ in range(10):
         outcome = run_in(box, "import time; time.sleep(0.2)", wall_time_s=0.3)
         assert outcome.status is Status.OK, outcome
 
 
-def test_a_program_that_waits_for_input_nobody_gives_sees_its_end(box: Box) -> None:
+def test_a_program_that_waits_for_missing_input_sees_its_end(box: Box) -> None:
     assert run_in(box, "print(repr(open(0).read()))").stdout == b"''\n"
 
 
@@ -204,7 +207,7 @@ def test_memory_that_is_reserved_but_not_touched_costs_nothing(box: Box) -> None
     assert run_in(box, "import mmap; mmap.mmap(-1, 4 << 30); print(1)", memory_mb=64).ended_well
 
 
-def test_a_program_whose_pages_do_not_fit_is_ended_and_does_not_read_them_back_for_ever(box: Box) -> None:
+def test_a_program_whose_code_pages_do_not_fit_in_memory_is_ended(box: Box) -> None:
     code = """
     import os
     block = b'x' * (16 << 20)
@@ -251,7 +254,7 @@ def test_the_memory_of_all_processes_counts_together(box: Box) -> None:
         os.read(reader, 1)
         os.close(reader)
     """
-    # The children hold their blocks until they are swept away, all four of them at one time.
+    # All four children hold their blocks at the same time until they are killed.
     assert run_in(box, code, args=("60",), memory_mb=128, wall_time_s=5.0).status is Status.MEMORY_LIMIT_EXCEEDED
     assert run_in(box, code, args=("8",), memory_mb=128).ended_well
 
@@ -322,7 +325,7 @@ def test_output_of_exactly_the_limit_is_fine_and_one_byte_more_is_not(box: Box) 
     assert (over.status, len(over.stdout), over.stdout_truncated) == (Status.OUTPUT_LIMIT_EXCEEDED, 64 * 1024, True)
 
 
-def test_bytes_that_are_no_text_pass_unchanged(box: Box) -> None:
+def test_bytes_that_are_not_text_pass_unchanged(box: Box) -> None:
     data = bytes(range(256)) * 999 + b"\r\n\0\xff"
     assert run_in(box, "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read())", stdin=data).stdout == data
 
@@ -337,7 +340,7 @@ def test_output_before_a_kill_is_kept(box: Box) -> None:
     assert (outcome.status, outcome.stdout) == (Status.TIME_LIMIT_EXCEEDED, b"before\n")
 
 
-# --- how it ends
+# --- how a run ends
 
 
 @pytest.mark.parametrize(
@@ -352,7 +355,7 @@ def test_output_before_a_kill_is_kept(box: Box) -> None:
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", None, 9),
     ],
 )
-def test_exit_codes_and_signals_are_told(box: Box, code: str, exit_code: int | None, signal: int | None) -> None:
+def test_exit_codes_and_signals_are_reported(box: Box, code: str, exit_code: int | None, signal: int | None) -> None:
     outcome = run_in(box, code)
     assert (outcome.exit_code, outcome.signal) == (exit_code, signal)
     assert outcome.status is (Status.OK if exit_code == 0 else Status.RUNTIME_ERROR)
@@ -425,7 +428,7 @@ def test_several_megabytes_of_files_go_in_and_come_out(box: Box) -> None:
         "socket.socket(socket.AF_UNIX).bind('wanted')",
     ],
 )
-def test_what_is_no_plain_file_is_not_fetched(box: Box, trick: str) -> None:
+def test_only_plain_files_are_fetched(box: Box, trick: str) -> None:
     outcome = run_in(box, f"import os, socket; {trick}", fetch_files=("wanted", "wanted/f", "other/f"))
     assert outcome.ended_well, outcome.stderr
     assert outcome.files == {}
@@ -436,7 +439,7 @@ def test_files_of_a_run_that_failed_are_fetched_too(box: Box) -> None:
     assert (outcome.status, outcome.files) == (Status.RUNTIME_ERROR, {"log": b"so far"})
 
 
-# --- nothing stays
+# --- nothing remains
 
 
 def test_every_run_has_a_uid_and_a_directory_of_its_own(box: Box) -> None:
@@ -498,7 +501,7 @@ def test_a_daemon_does_not_outlive_its_program(box: Box) -> None:
     assert run_in(box, look).stdout == b"[] 1\n"
 
 
-def test_a_fork_bomb_is_swept_away(box: Box) -> None:
+def test_all_processes_of_a_fork_bomb_are_killed(box: Box) -> None:
     outcome = run_in(box, "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass", cpu_time_s=1.0)
     assert outcome.status is Status.TIME_LIMIT_EXCEEDED
     assert run_in(box, "print(1)").stdout == b"1\n"
@@ -515,7 +518,7 @@ def test_the_program_cannot_change_what_is_run_next(box: Box) -> None:
 
 @pytest.fixture
 def newest_container(docker_client: docker.DockerClient, home: Path) -> Callable[[], Any]:
-    """The container of the box that was started last; its first process is the supervisor."""
+    """Return a function that finds the most recently started container; its first process is the supervisor."""
 
     def find_newest() -> Any:
         containers = docker_client.containers.list(filters={"label": f"{HOME_LABEL}={home}"})

@@ -1,4 +1,4 @@
-"""The walls that the kernel holds are really up, and their memory is the number that was asked for."""
+"""The kernel enforces the limits, and the memory limit is the requested one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sandbox.box.docker.engine import CAPABILITIES, HOME_LABEL, DockerEngine
 from sandbox.config import WorkerSettings
 from tests.box.running import run_in
 
-SLACK_BYTES = 40 * MIB  # what a box may hold besides the program: supervisor, warm interpreter, kernel
+SLACK_BYTES = 40 * MIB  # memory of a box besides the program: supervisor, warm interpreter, kernel
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def _read_limit_bytes(container: Any) -> int:
     raise AssertionError("the container has no memory cgroup")
 
 
-def test_the_engine_was_asked_for_every_wall(container: Any, settings: WorkerSettings) -> None:
+def test_the_container_has_every_isolation_option(container: Any, settings: WorkerSettings) -> None:
     host = container.attrs["HostConfig"]
     assert host["NetworkMode"] == "none"
     assert host["ReadonlyRootfs"] is True
@@ -116,7 +116,7 @@ def test_the_process_limit_is_the_boxs(container: Any, own_box: Box, settings: W
     assert 0 < int(outcome.stdout) < settings.box_processes
 
 
-def test_a_process_of_no_container_has_no_group_to_steer() -> None:
+def test_a_process_outside_any_container_has_no_cgroup_to_control() -> None:
     assert MemoryCgroup.open_for_process(1 << 22) is None
 
 

@@ -1,4 +1,4 @@
-"""Slots that are pinned have cores of their own, as far as there are enough."""
+"""Pinned slots have their own cores, as long as there are enough."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.box.cpu_pinning import assign_cpus, format_cpu_list
 
 @pytest.fixture
 def eight_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Four cores of two threads each, numbered as Linux does: 0 and 4 are one core."""
+    """Simulate four cores of two threads each, numbered as Linux does: 0 and 4 are one core."""
     for cpu in range(8):
         topology = tmp_path / f"cpu{cpu}" / "topology"
         topology.mkdir(parents=True)
@@ -41,7 +41,7 @@ def test_without_a_number_there_is_a_slot_for_each_cpu(eight_threads: Path) -> N
     assert assign_cpus(7, 0, eight_threads) == {7}
 
 
-def test_an_express_worker_may_be_anywhere(eight_threads: Path) -> None:
+def test_a_reserved_worker_is_not_pinned(eight_threads: Path) -> None:
     assert assign_cpus(4, 4, eight_threads) == set(range(8))
 
 
@@ -50,6 +50,6 @@ def test_only_cpus_that_may_be_used_are_given(eight_threads: Path, monkeypatch: 
     assert [sorted(assign_cpus(slot, 2, eight_threads)) for slot in range(2)] == [[1, 5], [6]]
 
 
-def test_a_machine_that_tells_no_topology_has_a_core_a_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_topology_each_cpu_counts_as_a_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     assert [assign_cpus(slot, 2, tmp_path) for slot in range(2)] == [{0}, {1}]

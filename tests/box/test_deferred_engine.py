@@ -1,4 +1,4 @@
-"""An engine that is made when the first box is needed, and made again until that succeeds."""
+"""An engine is created when the first box is needed, and creation is retried until it succeeds."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class StubEngine:
         return tool == "g++"
 
     def list_missing_isolation(self) -> list[str]:
-        return ["a wall"]
+        return ["a layer"]
 
     def close(self) -> None:
         return
 
 
-def test_it_is_made_once_and_as_soon_as_that_works() -> None:
+def test_the_engine_is_created_once_and_as_soon_as_possible() -> None:
     made: list[StubEngine] = []
     answers = False
 
@@ -43,11 +43,11 @@ def test_it_is_made_once_and_as_soon_as_that_works() -> None:
     for _ in range(2):
         with pytest.raises(EngineUnavailable, match="no engine answers"):
             engine.start("python")
-    assert not engine.lacks("g++")  # what is wrong is the engine, not the compiler
+    assert not engine.lacks("g++")  # the engine is the problem, not the compiler
     answers = True
     for _ in range(2):
         with pytest.raises(BoxError, match="started python"):
             engine.start("python")
     assert engine.lacks("g++")
-    assert engine.list_missing_isolation() == ["a wall"]
+    assert engine.list_missing_isolation() == ["a layer"]
     assert len(made) == 1

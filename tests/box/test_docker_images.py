@@ -1,4 +1,4 @@
-"""Images are named after their content, built where they are missing, and hold what a box needs."""
+"""Images are named after their content, built if they are missing, and contain what a box needs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROOT = Path(images.__file__).resolve().parents[3]
 DOCKERFILE = "ARG BASE\nFROM ${BASE}\nCOPY sandbox /opt/sandbox/sandbox\n"
 UNPRIVILEGED_USER = "70001:70001"
 HEADERS = Path(__file__).parent / "headers"
-# CPU time of an empty program with the precompiled header, as a share of what it takes with the header as text.
+# The CPU time of an empty program with the precompiled header, as a share of the time with the header as text.
 HEADER_COST_SCRIPT = """
 import resource, subprocess
 def cpu_s(*more):
@@ -52,7 +52,7 @@ def client() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A small package of our shape with two images of its own, so that the real ones are left alone."""
+    """Create a small package with the same layout and two images of its own, so the real ones are not touched."""
     package = tmp_path / "sandbox"
     (package / "runner" / "zygote").mkdir(parents=True)
     (package / "__init__.py").write_text("")
@@ -71,7 +71,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def swept(client: docker.DockerClient) -> Iterator[None]:
-    """Leave no image of these tests behind."""
+    """Remove all images of these tests afterwards."""
     yield
     for repository in ("sandbox-selftest", "sandbox-othertest"):
         for image in client.api.images(name=repository):
@@ -90,7 +90,7 @@ def change_runner(package: Path, text: str) -> None:
 
 
 def run_in(client: docker.DockerClient, name: str, *command: str) -> str:
-    """What `command` prints in a container as strict as a box, as a uid that no file belongs to."""
+    """Return what `command` prints in a container as restricted as a box, under a uid that owns no file."""
     output = client.containers.run(
         compute_image_tag(name),
         list(command),
@@ -161,7 +161,7 @@ def test_an_unknown_image_is_refused_with_the_known_ones() -> None:
 
 @pytest.mark.docker
 @pytest.mark.usefixtures("swept")
-def test_what_is_missing_is_built_once(client: docker.DockerClient, package: Path) -> None:
+def test_missing_images_are_built_once(client: docker.DockerClient, package: Path) -> None:
     steps: list[str] = []
     tags = ensure_images(client, ["selftest"], steps.append)
     assert tags == {"selftest": compute_image_tag("selftest")}
@@ -234,10 +234,10 @@ def test_an_engine_that_went_away_is_named_as_the_cause() -> None:
 @pytest.mark.docker
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_where_no_registry_has_the_base_it_is_made_with_debootstrap(
+def test_without_a_registry_the_base_is_built_with_debootstrap(
     client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where this machine's own base was made so (as on a machine that had none), it is looked at instead."""
+    """If this machine's own base image was built this way (because there was none), check that image instead."""
     if client.images.list(images.BASE_IMAGE, filters={"label": images.DEBOOTSTRAP_LABEL}):
         assert ensure_base(client, print_nothing) == images.BASE_IMAGE
         assert read_debian_version(client, images.BASE_IMAGE).startswith("12")
@@ -269,8 +269,8 @@ def test_without_debootstrap_the_missing_base_says_how_to_get_it(
         ensure_base(client, lambda step: None)
 
 
-def test_a_registry_that_stays_silent_is_taken_for_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The engine answers for itself at once, but hangs while its registry does."""
+def test_a_registry_that_does_not_answer_counts_as_unavailable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The engine's own answers are immediate, but it hangs while its registry does not answer."""
 
     class SilentRegistry:
         timeout = 60
@@ -294,7 +294,7 @@ def test_a_registry_that_stays_silent_is_taken_for_none(monkeypatch: pytest.Monk
 @pytest.mark.docker
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", IMAGES)
-def test_every_image_serves_a_stranger_with_a_read_only_root(client: docker.DockerClient, name: str) -> None:
+def test_every_image_works_for_an_unknown_uid_with_a_read_only_root(client: docker.DockerClient, name: str) -> None:
     ensure_images(client, IMAGES, print_nothing)
     check = (
         "import json, os, sandbox.runner.contract as contract; print(json.dumps({"
@@ -318,7 +318,7 @@ def test_no_image_has_a_program_that_changes_uid(client: docker.DockerClient, na
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("header", ["bits/stdc++.h", "iostream"])
 def test_the_table_s_cpp_command_takes_the_precompiled_header(client: docker.DockerClient, header: str) -> None:
-    """`-H` marks a header that was taken precompiled with an exclamation mark."""
+    """With `-H`, an exclamation mark shows that a header was used in precompiled form."""
     ensure_images(client, IMAGES, print_nothing)
     table = tomllib.loads((ROOT / "sandbox" / "languages.toml").read_text())
     compile_command = " ".join(table["cpp"]["compile"])
@@ -334,7 +334,7 @@ def test_the_table_s_cpp_command_takes_the_precompiled_header(client: docker.Doc
 def test_a_program_does_the_same_with_the_precompiled_header_and_without(
     client: docker.DockerClient, name: str
 ) -> None:
-    """A header that looks at NDEBUG is read as text where that is defined, and no program here does."""
+    """A header that depends on NDEBUG is read as text if NDEBUG is defined; none of these programs defines it."""
     ensure_images(client, IMAGES, print_nothing)
     compile_command = " ".join(tomllib.loads((ROOT / "sandbox" / "languages.toml").read_text())["cpp"]["compile"])
     source = f"printf %s {shlex.quote((HEADERS / f'{name}.cpp').read_text())} > main.cpp"
@@ -349,7 +349,9 @@ def test_a_program_does_the_same_with_the_precompiled_header_and_without(
 @pytest.mark.docker
 @pytest.mark.timeout(600)
 def test_the_precompiled_header_leaves_next_to_nothing_to_do(client: docker.DockerClient) -> None:
-    """With the templates of its inline functions left to each program it is a third of the header's cost as text."""
+    """If each program had to instantiate the templates of its inline functions, the cost would be a third of that of
+    the header as text.
+    """
     ensure_images(client, IMAGES, print_nothing)
     assert float(run_in(client, "native", "python3", "-c", HEADER_COST_SCRIPT)) < 1 / 8
 
@@ -360,4 +362,4 @@ def read_debian_version(client: docker.DockerClient, image: str) -> str:
 
 
 def print_nothing(step: str) -> None:
-    """The builder's steps are of no interest here."""
+    """Ignore the progress lines of the builder."""

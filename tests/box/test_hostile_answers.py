@@ -1,4 +1,4 @@
-"""Whatever a box answers, however it was taken over: an outcome that can be sent on, or a BoxError; nothing else."""
+"""Whatever a compromised box answers, the result is an outcome that can be passed on, or a BoxError."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ ANSWERS = st.fixed_dictionaries(
 
 
 class HostileBoxHandle:
-    """Walls whose supervisor says what the test wants, to every question."""
+    """A box handle whose supervisor gives the answers that a test wants."""
 
     def __init__(self, answer: bytes, descriptors: int, out: bytes) -> None:
         self.connection, self._supervisor_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -182,7 +182,7 @@ def test_no_descriptor_is_left_open_by_a_hostile_answer() -> None:
 
 
 class LostBoxHandle(HostileBoxHandle):
-    """Walls that cannot be moved any more."""
+    """A box handle that can no longer change anything in its box."""
 
     def limit_memory(self, memory_mb: int) -> None:
         raise BoxError("box gone")
@@ -195,7 +195,7 @@ class LostBoxHandle(HostileBoxHandle):
         lambda box, lent: box.run_interactive(Run(limits=LIMITS), lent),
     ],
 )
-def test_what_is_lent_to_a_program_is_closed_when_its_box_fails_before_the_run(
+def test_descriptors_for_a_program_are_closed_if_its_box_fails_before_the_run(
     use: Callable[[Box, list[int]], Outcome],
 ) -> None:
     handle = LostBoxHandle(b"", 0, b"")

@@ -1,4 +1,4 @@
-"""A request that is valid costs no box, however large it is or however little its files can be laid out."""
+"""A valid request never costs a box, however large it is, and even if its files cannot be written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOW = "import sys\nprint(len(sys.argv), sum(map(len, sys.argv[1:])), sys.argv[-
 
 @pytest.fixture
 def reusable_box(box: Box) -> Iterator[Box]:
-    """A box that must be the same one after the test: `box` runs one more program in it."""
+    """Yield a box that must be the same one after the test: `box` then runs one more program in it."""
     box.load(languages.get_language("python").build_program(SHOW))
     yield box
     box.load(languages.get_language("python").build_program("print(1)"))
@@ -39,7 +39,7 @@ def test_a_command_of_a_megabyte_and_more_runs(reusable_box: Box) -> None:
         assert reusable_box.run(Run(command=(*command, *[letter * 16_384] * 61))).stdout == b"999424\n"
 
 
-def test_what_the_kernel_takes_for_no_command_is_the_tests_mistake(reusable_box: Box) -> None:
+def test_a_command_that_the_kernel_rejects_is_the_tests_mistake(reusable_box: Box) -> None:
     outcome = reusable_box.run(Run(command=("true", *["x" * (1 << 17)] * 63)))
     assert (outcome.status, outcome.exit_code) == (Status.INTERNAL_ERROR, None)
     assert "Argument list too long" in outcome.message

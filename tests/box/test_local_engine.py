@@ -1,4 +1,4 @@
-"""A local box keeps what a container keeps, as root and as nobody, and says what it cannot keep."""
+"""A local box isolates like a container, for root and for unprivileged users, and reports what it cannot isolate."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def any_worker(request: pytest.FixtureRequest) -> Iterator[RestrictedWorker]:
 
 @pytest.fixture(scope="module", params=["root", "plain", "nobody"])
 def isolated_worker(request: pytest.FixtureRequest) -> Iterator[RestrictedWorker]:
-    """Where the kernel gives namespaces."""
+    """A worker on a host whose kernel allows namespaces."""
     with _run_worker(request.param) as worker:
         if any("file system" in layer for layer in worker.missing_isolation):
             pytest.skip(f"this kernel gives no namespaces: {worker.missing_isolation[0]}")
@@ -109,7 +109,7 @@ def engine(tmp_path: Path) -> Iterator[LocalEngine]:
 
 
 def _find_launchers(home: Path) -> set[int]:
-    """Processes of the local boxes of that home, launchers and supervisors alike."""
+    """Return the processes of the local boxes of this state directory, launchers and supervisors alike."""
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -212,7 +212,7 @@ def test_a_program_has_no_capability_and_gains_none(any_worker: RestrictedWorker
     assert any_worker.run(code)["stdout"] == "{'0000000000000000'}\n"
 
 
-# --- walls, where there are namespaces
+# --- isolation layers, on hosts with namespaces
 
 
 def test_a_program_sees_no_process_of_the_machine(isolated_worker: RestrictedWorker) -> None:
@@ -238,10 +238,10 @@ def test_a_program_sees_little_of_the_machines_files_and_writes_none(isolated_wo
     answer = isolated_worker.run(code)
     seen, *written = answer["stdout"].splitlines()
     assert seen == "[]"
-    if not any(wall.startswith("users") for wall in isolated_worker.missing_isolation):
+    if not any(layer.startswith("users") for layer in isolated_worker.missing_isolation):
         assert written == []
     assert not set(written) - {"written /box", "written /box/program"}
-    # Where they share our user, a box whose folders were written to is not used again.
+    # If programs share the worker's user, a box whose folders were written to is not reused.
     assert isolated_worker.run("print(1)")["first_try"] is not bool(written)
 
 
@@ -265,7 +265,7 @@ def test_files_in_memory_have_a_size(isolated_worker: RestrictedWorker) -> None:
     assert isolated_worker.run(code)["stdout"] == "[512, 512, 512]\n"
 
 
-# --- what is missing is said
+# --- missing isolation is reported
 
 
 def test_root_with_cgroups_lacks_nothing() -> None:
@@ -277,16 +277,16 @@ def test_root_with_cgroups_lacks_nothing() -> None:
         assert worker.missing_isolation == []
 
 
-def test_nobody_is_told_of_users_and_memory() -> None:
+def test_an_unprivileged_worker_reports_missing_users_and_memory_limits() -> None:
     with _run_worker("nobody") as worker:
         text = "\n".join(worker.missing_isolation)
         assert "memory, process and CPU limits by the kernel" in text
         assert "newuidmap" in text or shutil.which("newuidmap")
 
 
-def test_without_namespaces_each_missing_wall_is_named_with_what_to_do() -> None:
+def test_without_namespaces_each_missing_layer_is_named_with_a_remedy() -> None:
     with _run_worker("nobody+filtered") as worker:
-        assert [wall.partition(":")[0] for wall in worker.missing_isolation] == [
+        assert [layer.partition(":")[0] for layer in worker.missing_isolation] == [
             "file system",
             "processes",
             "network",
@@ -302,7 +302,7 @@ def test_the_module_says_the_same_as_an_engine(engine: LocalEngine) -> None:
     assert local_engine.list_missing_isolation() == engine.list_missing_isolation()
 
 
-# --- an engine's boxes
+# --- the boxes of an engine
 
 
 def test_a_box_is_up_in_half_a_second(engine: LocalEngine) -> None:
@@ -370,7 +370,7 @@ def test_cgroups_that_a_worker_left_are_removed_by_the_next(tmp_path: Path, monk
 
 
 def test_cgroups_of_version_2_get_their_limits_in_the_files_of_version_2(tmp_path: Path) -> None:
-    """On folders that look like a version 2 hierarchy."""
+    """Uses folders that look like a version 2 hierarchy."""
     (tmp_path / "cgroup.controllers").write_text("cpu memory pids\n")
     (tmp_path / local_cgroup.PARENT_NAME).mkdir()
     for folder in (tmp_path, tmp_path / local_cgroup.PARENT_NAME):

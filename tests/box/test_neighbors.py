@@ -27,7 +27,7 @@ MOUNTS = "print(open('/pro' + 'c/self/mountinfo').read())"
 
 @pytest.fixture(params=["docker", "local"])
 def engines(request: pytest.FixtureRequest) -> Iterator[list[Engine]]:
-    """Two of a kind, for the same slot of two homes."""
+    """Two engines of the same kind, for the same slot of two state directories."""
     if request.param == "docker":
         request.getfixturevalue("images")
     kind: Any = DockerEngine if request.param == "docker" else LocalEngine
@@ -67,7 +67,7 @@ def test_a_block_of_uids_is_free_again_when_its_holder_is_gone() -> None:
         assert first.compute_base(1) - first.compute_base(0) == UIDS_PER_BOX
 
 
-def test_an_engine_that_has_other_temporary_files_gets_its_socket_at_home(
+def test_an_engine_with_other_temporary_files_gets_its_socket_in_the_state_directory(
     images: dict[str, str], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert images
@@ -77,7 +77,7 @@ def test_an_engine_that_has_other_temporary_files_gets_its_socket_at_home(
         def create_without_source(*arguments: Any, **options: Any) -> Any:
             source = Path(options["mounts"][0]["Source"])
             if source.is_relative_to(get_temporary_folder(home)):
-                shutil.rmtree(source)  # the engine does not see it
+                shutil.rmtree(source)  # the engine cannot see it
             return create(*arguments, **options)
 
         monkeypatch.setattr(ContainerCollection, "create", create_without_source)

@@ -1,4 +1,4 @@
-"""What a slot and its boxes tell who watches them, and the tag that goes into a box and must come back."""
+"""Events that a slot and its boxes report, and the tag that goes into a box and must come back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ECHO = languages.get_language("python").build_program("print(input())")
 
 
 class RecordingObserver:
-    """Remembers what it was told."""
+    """Records all events."""
 
     def __init__(self) -> None:
         self.phases: list[tuple[Phase, int, int]] = []
@@ -53,7 +53,7 @@ def observed_slot(engine: DockerEngine, observer: RecordingObserver) -> Iterator
     slot.close()
 
 
-def test_a_slot_tells_what_its_boxes_do_and_why_they_end(observed_slot: Slot, observer: RecordingObserver) -> None:
+def test_a_slot_reports_what_its_boxes_do_and_why_they_end(observed_slot: Slot, observer: RecordingObserver) -> None:
     for _ in range(2):
         with observed_slot.lend("python") as box:
             box.load(ECHO)
@@ -81,8 +81,8 @@ def test_the_tag_goes_into_the_box_and_back(observed_slot: Slot) -> None:
         assert box.run(Run(stdin=b"1")).ended_well
 
 
-def test_an_answer_with_another_tag_is_no_answer(observed_slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when what was asked and what was answered have come apart."""
+def test_an_answer_with_another_tag_is_rejected(observed_slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulates that requests and answers have gone out of step."""
     with observed_slot.lend("python") as box:
         box.load(ECHO)
         receive = box._receive
@@ -93,5 +93,5 @@ def test_an_answer_with_another_tag_is_no_answer(observed_slot: Slot, monkeypatc
 
         with monkeypatch.context() as patched:
             patched.setattr(box, "_receive", receive_with_other_tag)
-            with pytest.raises(BoxError, match="not to what was asked"):
+            with pytest.raises(BoxError, match="belongs to another request"):
                 box.run(Run(stdin=b"1"))

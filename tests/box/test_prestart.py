@@ -1,4 +1,4 @@
-"""The isolation level `fresh`: every program has a container that no other had, mostly one that was ready before."""
+"""The isolation level `fresh`: every program gets a new container, usually one that was started in advance."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_every_program_has_a_container_of_its_own_and_nothing_is_left(
                     "import os, socket; print(os.getpid(), open('/tmp/x', 'w').name)"
                 )
             )
-            outcomes = [box.run(Run()) for _ in range(2)]  # a program's tests are in one box
+            outcomes = [box.run(Run()) for _ in range(2)]  # the tests of one program share a box
             assert [each.status for each in outcomes] == [Status.OK, Status.OK]
         uids.add(box.started_at)
     assert len(uids) == 4
@@ -94,7 +94,7 @@ def test_a_spare_is_made_as_soon_as_the_first_is_lent(
 
 
 class BrokenEngine:
-    """An engine that cannot start a box, the first so many times."""
+    """An engine that fails to start the first few boxes."""
 
     def __init__(self, engine: Engine, failures: int) -> None:
         self._engine = engine
@@ -119,7 +119,9 @@ class BrokenEngine:
         self._engine.close()
 
 
-def test_a_failure_to_start_is_told_to_who_waits_and_is_not_for_ever(images: dict[str, str], own_home: Path) -> None:
+def test_a_failure_to_start_is_reported_to_the_waiting_caller_and_retried(
+    images: dict[str, str], own_home: Path
+) -> None:
     pool = PrestartPool(BrokenEngine(DockerEngine(WorkerSettings(home=own_home), SLOT), 1), 0)
     with pytest.raises(EngineUnavailable, match="not now"):
         pool.start("python")

@@ -1,4 +1,4 @@
-"""Programs may raise their limits as they may on a plain machine, and gain nothing by it."""
+"""Programs may raise their limits as on an ordinary machine, and gain nothing from it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_deep_recursion_that_needs_the_raised_stack_is_fine(slot: Slot) -> Non
     assert run_once(slot, code, language="cpp", memory_mb=256).stdout == b"80000\n"
 
 
-def test_what_a_run_was_given_of_time_and_memory_stays_its_limit(box: Box) -> None:
+def test_the_limits_of_a_run_still_apply_after_it_raised_its_own(box: Box) -> None:
     lift = "from resource import *\nfor kind in (RLIMIT_CPU, RLIMIT_STACK): setrlimit(kind, (-1, -1))\n"
     spinning = run_in(box, f"{lift}while True: pass", cpu_time_s=0.5)
     assert (spinning.status, spinning.message) == (Status.TIME_LIMIT_EXCEEDED, "CPU time")

@@ -1,4 +1,4 @@
-"""When a slot keeps a box, and when it takes a new one."""
+"""When a slot keeps a box, and when it starts a new one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def make_slot(images: dict[str, str], own_home: Path) -> Iterator[MakeSlot]:
 
 @pytest.fixture
 def boxes(docker_client: docker.DockerClient, own_home: Path) -> Callable[[], set[str]]:
-    """The names of the containers that are up now."""
+    """Return a function that lists the names of the running containers."""
     label = f"{HOME_LABEL}={own_home}"
     return lambda: {container.name for container in docker_client.containers.list(filters={"label": label})}
 
@@ -65,7 +65,7 @@ def test_a_box_is_replaced_at_its_run_count(make_slot: MakeSlot, boxes: Callable
     assert boxes() != first
 
 
-def test_a_program_with_more_tests_than_the_run_count_keeps_its_box_until_it_is_through(
+def test_a_program_with_more_tests_than_the_run_count_keeps_its_box_until_it_is_done(
     make_slot: MakeSlot, boxes: Callable[[], set[str]]
 ) -> None:
     slot = make_slot(2, FOREVER)

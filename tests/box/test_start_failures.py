@@ -1,4 +1,4 @@
-"""A program that was not started is never judged: its box is replaced, and the run done again in another one."""
+"""A program that did not start is never judged: its box is replaced, and the run is repeated in another one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STEPS = [SetupStep.FORK, SetupStep.DIRECTORY, SetupStep.LIMITS, SetupStep.USER, 
 
 
 class FailingDocker(DockerEngine):
-    """Its first boxes fail at one step of every child's start."""
+    """An engine whose first boxes fail at one step of every child's start."""
 
     fail_at, failing_boxes = 0, 0
 
@@ -85,7 +85,7 @@ def failing_slot(failing: FailingDocker | FailingLocal, recorder: FailureRecorde
 
 
 def _build_code(step: SetupStep) -> str:
-    """What needs that step: only a program that looks at its interpreter is executed, all others are forked."""
+    """Return code that needs this step: only programs that inspect their interpreter are exec'd, all others forked."""
     return "import sys\nprint(input(), sys.modules and '')" if step is SetupStep.EXEC else "print(input())"
 
 
@@ -100,7 +100,7 @@ def test_a_failure_at_a_step_of_the_start_is_not_the_programs(
     assert (recorder.retries, recorder.end_reasons) == ([True], ["broken"])
 
 
-def test_where_no_box_can_start_a_program_the_result_says_so_and_pays_nothing(
+def test_if_no_box_can_start_a_program_the_result_reports_it_and_does_not_pass(
     failing: FailingDocker | FailingLocal, failing_slot: Slot, recorder: FailureRecorder
 ) -> None:
     failing.fail_at, failing.failing_boxes = SetupStep.LIMITS, 1_000
@@ -123,10 +123,8 @@ def test_a_limit_too_small_for_any_start_is_a_time_limit(box: Box, code: str, li
         assert outcome.status in {Status.TIME_LIMIT_EXCEEDED, Status.OK}, outcome
 
 
-def test_a_host_that_takes_a_right_away_later_is_not_the_programs_failure(
-    engine: DockerEngine, recorder: FailureRecorder
-) -> None:
-    """As an administrator, or a container engine, may set limits of processes that run."""
+def test_losing_a_right_later_is_not_the_programs_failure(engine: DockerEngine, recorder: FailureRecorder) -> None:
+    """An administrator or a container engine may lower the limits of running processes."""
     slot = Slot(engine, 1_000, 3_600.0, recorder)
     request = VerifyRequest(language="python", code="print(1)", tests=[TestCase(expected="1")])
     assert verify("x", request, slot, 0.0).verdict is Verdict.ACCEPTED
@@ -149,7 +147,7 @@ def test_a_test_whose_command_does_not_exist_is_the_tests_mistake(box: Box, comm
     assert box.run(Run(command=("python3", "-c", "import main; print(main.X)"))).stdout == b"1\n"
 
 
-def test_such_a_test_is_not_tried_again(slot: Slot) -> None:
+def test_a_test_with_an_invalid_command_is_not_tried_again(slot: Slot) -> None:
     tests = [CommandTest(command=["nonexistent-command", "--flag"]), CommandTest(command=["python3", "main.py"])]
     with slot.lend("python") as box:
         runs = box.runs
@@ -159,7 +157,7 @@ def test_such_a_test_is_not_tried_again(slot: Slot) -> None:
         assert box.runs == runs + 2
 
 
-def test_a_program_whose_executable_is_none_failed_itself(slot: Slot) -> None:
+def test_an_invalid_executable_is_the_programs_own_failure(slot: Slot) -> None:
     code = """
     __asm__(".section .interp,\\"a\\"\\n.string \\"/no/such/loader\\"\\n.previous");
     int main(void) { return 0; }
@@ -172,19 +170,19 @@ def test_a_program_whose_executable_is_none_failed_itself(slot: Slot) -> None:
             assert outcome.status is Status.RUNTIME_ERROR, outcome
 
 
-def test_an_interpreter_that_is_missing_from_the_image_is_our_failure(fresh_box: Box) -> None:
+def test_an_interpreter_missing_from_the_image_is_a_failure_of_the_service(fresh_box: Box) -> None:
     fresh_box.load(languages.get_language("php").build_program("<?php echo 1;"))
     with pytest.raises(BoxError, match="cannot run 'php': No such file or directory"):
         fresh_box.run(Run())
 
 
-def test_a_compiler_that_is_missing_from_the_image_is_our_failure(fresh_box: Box) -> None:
+def test_a_compiler_missing_from_the_image_is_a_failure_of_the_service(fresh_box: Box) -> None:
     with pytest.raises(BoxError, match="cannot run 'rustc': No such file or directory"):
         fresh_box.load(languages.get_language("rust").build_program("fn main() {}"))
 
 
 @pytest.mark.parametrize("code", ["import os; os._exit(127)", "import sys; sys.modules; sys.exit(127)"])
-def test_a_program_cannot_make_its_end_look_like_ours(box: Box, code: str) -> None:
+def test_a_program_cannot_imitate_a_failure_of_the_service(box: Box, code: str) -> None:
     box.load(languages.get_language("python").build_program(code))
     outcome = box.run(Run(limits=Limits(memory_mb=64)))
     assert (outcome.status, outcome.exit_code) == (Status.RUNTIME_ERROR, 127)

@@ -1,4 +1,4 @@
-"""Input that lies in a file reaches a program as it is, and nothing of the file beside it."""
+"""Input stored in a file reaches a program unchanged, and nothing else of the file does."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def span(tmp_path: Path) -> Iterator[FileSpan]:
 
 
 def read_through_stdin(span: FileSpan) -> bytes:
-    """What somebody reads at the far end of stdin, in small pieces, while the streams are served."""
+    """Return what a reader of stdin receives, in small pieces, while the streams are served."""
     worker_end, supervisor_end = socket.socketpair()
     read = bytearray()
     with worker_end, supervisor_end, Streams(span, 1 << 10) as streams:
@@ -40,7 +40,7 @@ def read_through_stdin(span: FileSpan) -> bytes:
             while chunk := os.read(stdin, 50_000):
                 read.extend(chunk)
             os.close(stdin)
-            with suppress(OSError):  # nobody waits any more
+            with suppress(OSError):  # nobody is waiting any more
                 supervisor_end.send(b"ended")
 
         running = Thread(target=read_stdin)
@@ -71,13 +71,13 @@ def test_a_file_system_without_splice_is_read_and_written(
     assert read_through_stdin(span) == CONTENT[OFFSET : OFFSET + SIZE]
 
 
-def test_a_file_that_was_cut_short_is_no_shorter_input(span: FileSpan, tmp_path: Path) -> None:
+def test_a_truncated_file_is_an_error_and_not_a_shorter_input(span: FileSpan, tmp_path: Path) -> None:
     os.truncate(tmp_path / "texts", OFFSET + 100_000)
     with pytest.raises(BoxError, match="cut short"):
         read_through_stdin(span)
 
 
-def test_a_box_that_fails_leaves_the_file_in_doubt(span: FileSpan) -> None:
+def test_a_box_that_fails_marks_the_file_as_tainted(span: FileSpan) -> None:
     with pytest.raises(BoxError, match="gone"), Streams(span, 1 << 10):
         raise BoxError("gone")
     assert span.tainted

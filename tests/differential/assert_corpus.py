@@ -1,8 +1,8 @@
 """The assert tests of `asserts/*.txt`, and the programs that they test.
 
 A file is a list of cases. A case begins with `=== name` and its program. `--- wrong: old => new` is that program with
-one text replaced, where ⏎ stands for the end of a line; without a rule, a whole program follows. `--- test` begins a
-test, and may name the entry point.
+one text replaced, where ⏎ represents a line end; without a rule, a whole program follows. `--- test` begins a test, and
+may name the entry point.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def load_cases() -> list[Case]:
 
 
 def _split(text: str, mark: str) -> list[str]:
-    """The parts of a text between lines that begin with a mark, each without the mark."""
+    """Return the parts of a text between lines that begin with a mark, each without the mark."""
     return f"\n{text}".split(f"\n{mark}")
 
 

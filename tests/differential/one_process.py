@@ -1,7 +1,7 @@
-"""Python's own opinion of an assert test, independent of the sandbox: the program and then the test in one process.
+"""Run assert tests without the sandbox: the program and then the test in one Python process.
 
-Many in one interpreter, each in a fork: `one_process.py < requests > verdicts`, lines of JSON. A request has the
-program, the entry point or an empty string, and the test. A test passes if it reaches its end.
+One interpreter runs many of them, each in a fork: `one_process.py < requests > verdicts`, with lines of JSON. A request
+has the program, the entry point or an empty string, and the test. A test passes if it reaches its end.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import types
 
 CPU_TIME_S = 20
 WALL_TIME_S = 10
-# What many tests import, before the first fork.
+# Modules that many tests import, loaded before the first fork.
 MODULES = ("asyncio", "numpy", "pytest", "unittest.mock", "concurrent.futures", "decimal", "zoneinfo", "uuid")
 
 
@@ -32,7 +32,7 @@ def run_test(program: str, entry_point: str, test: str) -> None:
 
 
 def render_candidate(entry_point: str) -> str:
-    """The line that gives the function under test its other name. A method is one of a new instance at each call."""
+    """Return the line that binds the function under test to `candidate`. A method gets a new instance for each call."""
     kind, _, method = entry_point.rpartition(".")
     if kind:
         return f"candidate = lambda *args, **kwargs: {kind}().{method}(*args, **kwargs)\n"

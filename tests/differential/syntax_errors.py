@@ -1,4 +1,4 @@
-"""Programs with a syntax error, made from ones without: what a model writes in a training's first steps."""
+"""Create programs with a syntax error from correct ones, like a model's output in the first steps of training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WORDS = ["if", "else", "return", "yield", "await", "break", "lambda", "def f(:",
 
 
 def generate_broken_programs(sources: Sequence[bytes], number: int, seed: int) -> Iterator[bytes]:
-    """So many programs that have a syntax error, each with one to three edits; the same for the same seed."""
+    """Generate `number` programs with a syntax error, each with one to three edits; the same ones for the same seed."""
     chance = random.Random(seed)
     while number:
         try:

@@ -1,4 +1,4 @@
-"""An assert test and its program in two boxes cannot be told from both in one process, test by test."""
+"""An assert test gives the same result in two boxes as in a single process, test by test."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Pair = tuple[str, str, str]
 
 @cache
 def compute_plain_verdicts() -> dict[Pair, bool]:
-    """Whether Python itself passes a test, for each program of each case."""
+    """Return whether Python itself passes a test, for each program of each case."""
     pairs = [
         (program, entry_point, test)
         for case in load_cases()
@@ -46,7 +46,10 @@ def _judge_in_one_process(pairs: list[Pair]) -> list[tuple[Pair, bool]]:
 
 
 def find_differences(client: Client, case: Case, program: str) -> list[str]:
-    """The tests on which we differ from Python. A wrong program is asked only the tests that it fails there."""
+    """Return the tests on which the sandbox differs from Python.
+
+    A wrong program runs only the tests that it fails there.
+    """
     found = []
     by_entry_point: dict[str, list[str]] = {}
     for entry_point, test in case.tests:

@@ -1,7 +1,7 @@
-"""The warm interpreter's fork and `python3 main.py` cannot be told apart, program by program.
+"""The warm interpreter's fork behaves exactly like `python3 main.py`, program by program.
 
-A program that could tell is started as `python3 main.py` in the first place (`languages.LOOKS_INSIDE`); it is compared
-as soon as that changes.
+A program that could notice a difference is started as `python3 main.py` anyway (`languages.INTROSPECTION`). It is
+compared as soon as that changes.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from tests.differential.syntax_errors import generate_broken_programs
 PROGRAMS = Path(__file__).parent / "programs"
 MAX_ATTEMPTS = 3
 BROKEN_PROGRAMS = 300  # programs with a syntax error
-# Programs that do differ, and why that is all right. One that no longer does fails the test below: strike it out.
-# They are written here, for what parses them as files (linters, editors) may meet the same limit as the compiler.
+# Programs that do differ, and why that is acceptable. If one no longer differs, the test below fails; remove it from
+# here.
+# They are written here because tools that parse them as files (linters, editors) may hit the same limit as the
+# compiler.
 KNOWN_DIFFERENT = {
     "syntax_deep_binary": (
         "the compiler's own recursion limit counts from a stack that is a little deeper in a fork",
@@ -80,7 +82,7 @@ def _observe(outcome: Outcome) -> Observed:
 
 
 def _run_both(box: Box, source: bytes, run: Run) -> tuple[Observed, Observed]:
-    """What is seen of a program started the usual way, and as `python3 main.py`, in the same box."""
+    """Return the observations of a program started the usual way and as `python3 main.py`, in the same box."""
     program = languages.get_language("python").build_program(source)
     box.load(program)
     usual = _observe(box.run(run))
@@ -89,7 +91,10 @@ def _run_both(box: Box, source: bytes, run: Run) -> tuple[Observed, Observed]:
 
 
 def _find_lasting_difference(box: Box, path: Path) -> str:
-    """None of them may last; one of programs that sleep, so that others come first, may come of a busy machine."""
+    """Describe the difference between both ways of starting a program, or return an empty string.
+
+    A program that sleeps is tried several times, because a busy machine may change the order of its output.
+    """
     for _ in range(MAX_ATTEMPTS if b"sleep(" in path.read_bytes() else 1):
         usual, real = _run_both(box, path.read_bytes(), _build_run(path))
         if usual == real:
@@ -120,7 +125,7 @@ def test_every_program_says_on_its_first_line_what_it_probes() -> None:
 
 
 @pytest.mark.parametrize("area", sorted(_group_programs()))
-def test_a_fork_cannot_be_told_from_python3_in(area: str, box: Box) -> None:
+def test_a_fork_behaves_like_python3_in(area: str, box: Box) -> None:
     differences = [
         difference for path in _group_programs()[area] if (difference := _find_lasting_difference(box, path))
     ]
@@ -149,7 +154,7 @@ def test_a_syntax_error_costs_no_new_interpreter(box: Box) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(KNOWN_DIFFERENT))
-def test_what_is_known_to_differ_still_does(name: str, box: Box) -> None:
+def test_known_differences_still_exist(name: str, box: Box) -> None:
     why, source = KNOWN_DIFFERENT[name]
     usual, real = _run_both(box, source, Run())
     assert usual != real, f"{name} differs no more ({why}); strike it out"

@@ -57,7 +57,7 @@ def test_no_two_runs_draw_the_same_from(name: str, box: Box) -> None:
 
 
 @pytest.mark.parametrize("name", SEEDED)
-def test_what_a_program_seeds_is_the_same_in_each_run(name: str, box: Box) -> None:
+def test_a_seeded_generator_draws_the_same_in_each_run(name: str, box: Box) -> None:
     assert len(set(_collect_outputs(box, SEEDED[name], 2))) == 1
 
 

@@ -17,7 +17,7 @@ from tests.redis_server import RedisServer
 
 @pytest.fixture(scope="session")
 def url(live_service: Service, redis_server: RedisServer, home: Path) -> Iterator[str]:
-    """The API has a service of its own before the workers of the session."""
+    """Start an API with its own service in front of the workers of the session."""
     assert live_service.check_readiness().ready
     folder = home / "rest"
     folder.mkdir(exist_ok=True)

@@ -29,7 +29,7 @@ SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
 
 
 def make_mutants(prompt: str, solution: str, count: int, seed: int) -> list[str]:
-    """So many programs, each with one change in the solution and none in the prompt before it. May be fewer."""
+    """Return up to `count` programs, each with one change in the solution and none in the prompt before it."""
     tree = ast.parse(prompt + solution)
     first_line = prompt.count("\n") + 1
     original = ast.unparse(tree)
@@ -46,7 +46,7 @@ def make_mutants(prompt: str, solution: str, count: int, seed: int) -> list[str]
 
 
 def mutate_node(node: ast.AST) -> ast.AST | None:
-    """The one change there is for a node of that kind, None where there is none."""
+    """Return the node with the change defined for its kind, or None if there is none."""
     other: Any = copy.copy(node)
     match node:
         case ast.BinOp(op=op) | ast.AugAssign(op=op) | ast.BoolOp(op=op) if type(op) in SWAPPED:
@@ -77,7 +77,7 @@ def mutate_node(node: ast.AST) -> ast.AST | None:
 
 
 class _NodeReplacer(ast.NodeTransformer):
-    """Puts one node in another's place, on a copy of all above it."""
+    """Replaces one node by another, on a copy of all its ancestors."""
 
     def __init__(self, node: ast.AST, other: ast.AST) -> None:
         self._node, self._other = node, other

@@ -1,6 +1,7 @@
-"""HumanEval's own way of judging, independent of the sandbox: program, test and check in one process; exit 0 passes.
+"""HumanEval's own way of judging, without the sandbox: program, test and check in one process; exit code 0 passes.
 
-Many in one interpreter, each in a fork with a CPU limit: `plain_run.py < requests > verdicts`, lines of JSON.
+One interpreter runs many of them, each in a fork with a CPU limit: `plain_run.py < requests > verdicts`, with lines of
+JSON.
 """
 
 import json

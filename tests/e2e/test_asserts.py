@@ -1,4 +1,4 @@
-"""Assert tests: source that raises on failure, run in another box than the program, and never to be had by a trick."""
+"""Assert tests: source that raises on failure, run in another box than the program and not fooled by tricks."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def test_objects_functions_and_exceptions_of_the_program_can_be_tested(client: C
         ("import sys\nassert adder(1)(1) == 2\nsys.exit()", WRONG, "the test called sys.exit() before its end"),
         ("import sys\nadder(1)\nsys.exit('too bad')", WRONG, "too bad"),
         ("raise SystemExit(0)", WRONG, "the test called sys.exit() before its end"),
-        ("import os\nassert adder(1)\nos._exit(0)", WRONG, "the test ended its process before it reached its end"),
+        ("import os\nassert adder(1)\nos._exit(0)", WRONG, "the test exited before it reached its end"),
         ("import absent", "internal_error", f"{CANNOT_RUN}ModuleNotFoundError: No module named 'absent'"),
         ("from solution import absent", CRASHED, f"{IMPORT_ERROR} 'absent' from 'solution' (unknown location)"),
         ("import solution\nsolution.absent", CRASHED, "AttributeError: the program has no absent"),
@@ -289,7 +289,7 @@ def test_unittest_finds_the_tests_of_the_source_and_says_how_they_went(
     ],
 )
 @pytest.mark.parametrize("isolation", ["separate", "shared"])
-def test_a_source_that_tests_nothing_is_nobodys_success(client: Client, source: str, why: str, isolation: str) -> None:
+def test_a_source_that_tests_nothing_does_not_pass(client: Client, source: str, why: str, isolation: str) -> None:
     code = "def add(a, b):\n    return a - b"
     (result,) = judge_tests(client, code, [{"assert": source}], entry_point="add", isolation=isolation)
     assert result.verdict == "internal_error"
@@ -321,7 +321,7 @@ def test_a_program_cannot_stand_for_the_failed_assertion_of_a_test(client: Clien
 
 
 @pytest.mark.parametrize("name", ["sorted", "candidate", "numbers", "expected", "check", "result"])
-def test_a_class_that_only_bears_a_name_of_the_tests_is_not_trusted(client: Client, name: str) -> None:
+def test_a_class_that_only_shares_a_name_with_the_test_is_not_trusted(client: Client, name: str) -> None:
     code = f"""
 class Liar:
     __len__ = lambda self: 3
@@ -359,7 +359,7 @@ def test_each_test_has_a_program_of_its_own(client: Client) -> None:
         ("1 / 0", CRASHED),
     ],
 )
-def test_the_programs_own_end_is_its_verdict(client: Client, code: str, verdict: str) -> None:
+def test_the_programs_own_end_decides_its_verdict(client: Client, code: str, verdict: str) -> None:
     limits = {"cpu_time_s": 0.5, "wall_time_s": 1, "memory_mb": 64, "output_kb": 64}
     assert run_asserts(client, code, "assert solve(1) == 2", limits=limits) == [verdict]
 
@@ -474,7 +474,7 @@ SECRETS = [
 
 
 @pytest.mark.parametrize("trick", TRICKS)
-def test_a_trick_is_not_paid(client: Client, trick: str) -> None:
+def test_a_trick_does_not_pass(client: Client, trick: str) -> None:
     limits = {"cpu_time_s": 0.4, "memory_mb": 128, "output_kb": 256}
     for entry_point in ("solve", ""):
         found = run_asserts(client, TRICKS[trick], *SECRETS, entry_point=entry_point, limits=limits)
@@ -567,7 +567,7 @@ PROPERTIES = [
 
 
 @pytest.mark.parametrize("liar", LIARS)
-def test_an_object_that_lies_is_not_believed(client: Client, liar: str) -> None:
+def test_an_object_that_lies_is_not_trusted(client: Client, liar: str) -> None:
     limits = {"cpu_time_s": 0.5, "memory_mb": 128, "output_kb": 256}
     for entry_point in ("solve", ""):
         tests = PROPERTIES if entry_point else [test.replace("candidate", "solve") for test in PROPERTIES]
@@ -613,7 +613,7 @@ def solve(*_):
 
 
 @pytest.mark.parametrize("path", sorted(CHEATS.glob("asserts_*.py")), ids=lambda path: path.stem)
-def test_a_cheating_program_of_the_attacks_is_not_paid_by_any_kind_of_test(client: Client, path: Path) -> None:
+def test_a_cheating_program_of_the_attacks_passes_no_kind_of_test(client: Client, path: Path) -> None:
     tests: list[dict[str, Any]] = [
         {"assert": "assert solve([3, 4]) == 7"},
         {"args": [[3, 4]], "expected": 7},

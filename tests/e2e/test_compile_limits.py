@@ -1,4 +1,4 @@
-"""The limits of compiling: the request's, of every program that is compiled for it."""
+"""The compile limits of a request apply to every program that is compiled for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ constexpr long value = f<800>(3);
 int main() { return value & 1; }
 """
 QUICK = "int main() {}"
-SOON_S = 25  # of 30 s of CPU that compiling may take by default, on a busy machine
+SOON_S = 25  # of the 30 s of CPU time that compiling may take by default, on a busy machine
 
 
 @pytest.mark.parametrize("limits", [{"compile_cpu_time_s": 1}, {"compile_wall_time_s": 1}])

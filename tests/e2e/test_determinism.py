@@ -1,8 +1,8 @@
 """The same batch gets the same verdicts, whatever else the machine is doing.
 
 The programs are the self-tests of five languages, one for each verdict, and programs that are near a limit: they use up
-to 0.6 of it, or 1.6 times and more. Closer to a limit than that no judge repeats itself, for the work itself is not
-repeated to the millisecond. 1,000 items are what the service is held to:
+to 0.6 of it, or at least 1.6 times as much. Closer to a limit no judge gives reproducible verdicts, because the work
+itself varies by milliseconds. The service must pass with 1,000 items:
 
     SANDBOX_DETERMINISM_ITEMS=1000 pytest tests/e2e/test_determinism.py
 """
@@ -29,7 +29,7 @@ OVERLOAD = 4
 CPU_TIME_S, WALL_TIME_S, MEMORY_MB, OUTPUT_KB = 0.5, 1.5, 128, 256
 TESTS = [{"stdin": self_tests.STDIN.decode(), "expected": self_tests.EXPECTED.decode()}]
 LIMITS = {"cpu_time_s": CPU_TIME_S, "wall_time_s": WALL_TIME_S, "memory_mb": MEMORY_MB, "output_kb": OUTPUT_KB}
-# Runtimes that need half of such limits to start are near them by themselves.
+# Some runtimes need half of tighter limits just to start, which alone would put them near a limit.
 ROOMY = {"cpu_time_s": 1.0, "wall_time_s": 20.0, "memory_mb": 512, "output_kb": OUTPUT_KB}
 FILLING = {"cpu_time_s": 60.0, "wall_time_s": 300.0, "memory_mb": 256, "output_kb": OUTPUT_KB}
 TEDIOUS = ("bash", Verdict.MEMORY_LIMIT_EXCEEDED)  # takes half a minute to fill its memory
@@ -56,7 +56,7 @@ print(42)
 SLEEP = "import time\ntime.sleep({})\nprint(42)"
 GROW = "block = b'x' * ({} << 20)\nprint(42)"
 WRITE = "print(' ' * {}, 42)"
-# By what each must get.
+# By the verdict that each must get.
 NEAR_LIMIT = {
     "accepted": [
         BURN.format(0.6 * CPU_TIME_S),
@@ -84,7 +84,7 @@ NEAR_LIMIT = {
 
 
 def build_batch() -> list[tuple[dict[str, Any], str]]:
-    """Submissions in a seeded order, each with the verdict it must get."""
+    """Build submissions in a seeded order, each with the verdict it must get."""
     programs = [
         ({"language": "python", "code": code, "tests": TESTS, "limits": LIMITS}, verdict)
         for verdict, codes in NEAR_LIMIT.items()
@@ -104,7 +104,7 @@ def build_batch() -> list[tuple[dict[str, Any], str]]:
 
 @contextmanager
 def overload_cpus(times: int) -> Iterator[None]:
-    """So many times as many busy processes as there are CPUs."""
+    """Keep `times` busy processes per CPU running."""
     count = times * (os.cpu_count() or 1)
     busy = [subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) for _ in range(count)]
     try:

@@ -1,4 +1,4 @@
-"""Function tests: the arguments go in, the value comes back by a way of its own, and is compared outside the box."""
+"""Function tests: arguments go in, the value comes back through a separate channel and is compared outside the box."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_values_are_compared_as_what_json_makes_of_them(client: Client, value: s
     assert read_verdicts(client, f"def solve():\n    return {value}", tests, entry_point="solve") == [ACCEPTED, WRONG]
 
 
-def test_no_number_and_infinity_go_in_as_they_are_over_bare_json(url: str) -> None:
+def test_nan_and_infinity_arrive_unchanged_over_plain_json(url: str) -> None:
     code = "import math\ndef solve(a, b):\n    return [math.isnan(a), b == -math.inf, a]"
     body = (
         '{"language": "python", "entry_point": "solve", "code": %s,'
@@ -224,7 +224,7 @@ def test_large_arguments_and_strings_of_brackets_are_not_charged_to_the_program(
     assert read_verdicts(client, "def solve(n):\n    return '{' * n", tests, entry_point="solve") == [WRONG, ACCEPTED]
 
 
-def test_what_the_program_prints_or_reads_does_not_disturb(client: Client) -> None:
+def test_output_and_input_of_the_program_do_not_interfere(client: Client) -> None:
     code = """
 import os, sys
 print("at import", flush=True)
@@ -270,7 +270,11 @@ def solve(n):
         ("def solve(n):\n    while True: pass", "time_limit_exceeded", "CPU time"),
         ("def solve(n):\n    return bytearray(1 << 30)", "memory_limit_exceeded", ""),
         ("def solve(n):\n    while True: print('x' * 1000)", "output_limit_exceeded", ""),
-        ("def solve(n):\n    a = []; a.append(a); return a", CRASHED, "TypeError: nested over 400 deep"),
+        (
+            "def solve(n):\n    a = []; a.append(a); return a",
+            CRASHED,
+            "TypeError: the value is nested more than 400 levels deep",
+        ),
     ],
 )
 def test_a_call_that_returns_no_value_says_why(client: Client, code: str, verdict: str, message: str) -> None:
@@ -290,7 +294,7 @@ def test_a_call_that_returns_no_value_says_why(client: Client, code: str, verdic
         "__import__('unittest.mock').mock.ANY",
     ],
 )
-def test_a_value_that_claims_to_equal_everything_is_not_paid(client: Client, returned: str) -> None:
+def test_a_value_that_claims_to_equal_everything_does_not_pass(client: Client, returned: str) -> None:
     tests = [{"args": [1], "expected": expected} for expected in (2, [2], {"1": 2})]
     assert ACCEPTED not in read_verdicts(client, f"def solve(n):\n    return {returned}", tests, entry_point="solve")
 
@@ -320,7 +324,7 @@ SAME_HASH = "', '.join(str(k * (2**61 - 1)) for k in range(1, 60_000))"
         ('\'{"mine": ["object", 0, "x", 0]}\'', CRASHED),
     ],
 )
-def test_a_forged_answer_neither_passes_nor_holds_up_the_worker(client: Client, content: str, verdict: str) -> None:
+def test_a_forged_answer_neither_passes_nor_delays_the_worker(client: Client, content: str, verdict: str) -> None:
     code = f"""
 import os
 text = ('{{"value": ' + {content} + '}}\\n').encode()

@@ -1,4 +1,4 @@
-"""HumanEval (arXiv 2107.03374): its 164 reference solutions, and mutants of each, are judged as by a plain run."""
+"""HumanEval (arXiv 2107.03374): its 164 reference solutions and mutants of each are judged like in a plain run."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_mutants_get_the_verdicts_of_a_plain_run(client: Client) -> None:
     ]
     assert len(pairs) == MUTANTS_PER_TASK * len(load_tasks())
     lines = "".join(json.dumps(build_whole_program(task, mutant)) + "\n" for task, mutant in pairs)
-    # In the image's own interpreter, for versions of Python differ.
+    # Use the image's own interpreter, because versions of Python differ.
     with subprocess.Popen(
         ["/usr/bin/python3", plain_run.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as plain:

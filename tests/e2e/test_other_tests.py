@@ -1,4 +1,4 @@
-"""Commands, files, tests of several kinds in one submission, and what a request may not ask for."""
+"""Commands, files, several kinds of tests in one submission, and requests that are refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_command_passes_by_its_exit_code(client: Client) -> None:
     assert found == [ACCEPTED, WRONG, ACCEPTED, ACCEPTED, "internal_error", CRASHED, "time_limit_exceeded"]
 
 
-def test_a_command_runs_beside_the_built_program_of_a_compiled_language(client: Client) -> None:
+def test_a_command_runs_next_to_the_built_program_of_a_compiled_language(client: Client) -> None:
     code = '#include <stdio.h>\nint main(int n, char **words) { printf("%s!\\n", words[1]); return n - 2; }'
     command = {"command": ["sh", "-c", 'test "$(./main it)" = "it!"']}
     other = {"command": ["sh", "-c", 'test "$(./main it)" = "that!"']}
@@ -83,9 +83,9 @@ print("done")
         (ACCEPTED, ""),
         (ACCEPTED, ""),
         (WRONG, "stdout: token 1 differs by more than the tolerance"),
-        (WRONG, "log.bin: no such file, or it is over file_mb"),
+        (WRONG, "log.bin: the file does not exist or exceeds file_mb"),
         (WRONG, "out/half.txt: token 1 differs by more than the tolerance"),
-        (WRONG, "link: no such file, or it is over file_mb"),
+        (WRONG, "link: the file does not exist or exceeds file_mb"),
         (CRASHED, ""),
     ]
 
@@ -124,7 +124,7 @@ def test_tests_of_all_kinds_are_judged_in_one_submission_in_their_order(client: 
         ({"tests": []}, "tests"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_the_reason(url: str, fields: dict[str, Any], why: str) -> None:
+def test_invalid_requests_are_refused_with_the_reason(url: str, fields: dict[str, Any], why: str) -> None:
     answer = httpx.post(f"{url}/verify", json={"language": "python", "code": "", **fields}, timeout=60)
     assert answer.status_code == 422
     assert why in answer.text

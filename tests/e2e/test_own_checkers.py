@@ -1,4 +1,4 @@
-"""Checkers and interactors that a user writes: in a box of their own, by testlib's convention, in any language."""
+"""Checkers and interactors written by users: in a box of their own, by testlib's convention, in any language."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.e2e.verdicts import ACCEPTED, CRASHED, WRONG, judge_tests
 INTERNAL = "internal_error"
 SQRT = "print(int(float(input()) ** 0.5 * 100) / 100)"
 
-# What a checker written with testlib does, without it: three files, quitf's exit codes, the message on stderr.
+# Does what a checker with testlib does, without it: three files, quitf's exit codes, the message on stderr.
 CHECKER_IN_CPP = r"""
 #include <bits/stdc++.h>
 using namespace std;
@@ -41,7 +41,7 @@ def run_checker(
     return judge_tests(client, code, tests, checker=choice, limits={"cpu_time_s": 2})
 
 
-def test_a_checker_in_cpp_reads_three_files_and_says_by_exit_code(client: Client) -> None:
+def test_a_checker_in_cpp_reads_three_files_and_answers_by_exit_code(client: Client) -> None:
     tests = [
         {"stdin": "2", "expected": "any"},
         {"stdin": "10000000000.7", "expected": "any"},
@@ -139,9 +139,7 @@ READS = "import sys\ngiven = open(sys.argv[2]).read()\n"
     ],
 )
 @pytest.mark.parametrize("output", ["42", "one", ""])
-def test_a_checker_with_a_mistake_of_its_own_is_an_internal_error_whatever_the_output(
-    client: Client, checker: str, output: str
-) -> None:
+def test_a_bug_of_a_checker_is_an_internal_error_for_any_output(client: Client, checker: str, output: str) -> None:
     (result,) = run_checker(client, f"print({output!r})", [{"expected": "x"}], checker)
     assert result.verdict.value == INTERNAL, result.message
     assert "Error" in result.message
@@ -264,13 +262,13 @@ def run_interactive(client: Client, code: str, interactor: str = INTERACTOR, **f
     [
         (HALVING, ACCEPTED),
         ("for guess in range(1, 101):\n    print(guess, flush=True)\n    if input() == '=':\n        break", WRONG),
-        ("print(42)", ACCEPTED),  # gone before the answer comes
+        ("print(42)", ACCEPTED),  # ends before the answer arrives
         ("pass", WRONG),
         ("print('x', flush=True)\ninput()", WRONG),
         ("1 / 0", CRASHED),
         ("print(42, flush=True)\ninput()\n1 / 0", CRASHED),
         ("input()", "time_limit_exceeded"),  # both wait: a deadlock
-        ("print(1)\ninput()\ninput()", "time_limit_exceeded"),  # what it asked is still in its buffer
+        ("print(1)\ninput()\ninput()", "time_limit_exceeded"),  # its question is still in its buffer
         ("import time\ntime.sleep(60)", "time_limit_exceeded"),  # idle
         ("while True: pass", "time_limit_exceeded"),
         ("x = bytearray(1 << 30)", "memory_limit_exceeded"),
@@ -299,12 +297,12 @@ def test_a_deadlock_is_found_by_its_idle_time_and_says_so(client: Client) -> Non
         ("import sys; open(sys.argv[2], 'w').write('log'); assert open(sys.argv[3]).read() == '7'", ACCEPTED, 1),
     ],
 )
-def test_what_an_interactor_says_decides(client: Client, interactor: str, verdict: str, score: float) -> None:
+def test_the_interactors_result_decides(client: Client, interactor: str, verdict: str, score: float) -> None:
     result = run_interactive(client, "print(1)", interactor, full_score=10)
     assert (result.verdict.value, result.score) == (verdict, score)
 
 
-def test_a_program_is_not_to_blame_for_writing_to_an_interactor_that_is_content_and_gone(client: Client) -> None:
+def test_an_interactor_that_has_ended_decides_even_if_the_program_still_writes_to_it(client: Client) -> None:
     late = "import time\ntime.sleep(0.3)\nprint('x' * 200_000)"
     assert run_interactive(client, late, "import sys; sys.exit(0)").verdict.value == ACCEPTED
     assert run_interactive(client, late, "import sys; sys.exit(1)").verdict.value == WRONG
@@ -354,11 +352,11 @@ def test_an_interactor_that_keeps_its_answer_is_to_blame_for_the_silence(
     [
         "import sys\nprint(50, end='', flush=True)\nsys.stdin.readline()",  # the line has no end
         "import time\ntime.sleep(0.9)\nprint(50, flush=True)\nfor _ in range(9): input()",  # asked at the last moment
-        "import sys, time\nprint(50, flush=True)\ntime.sleep(60)",  # the answer is there
+        "import sys, time\nprint(50, flush=True)\ntime.sleep(60)",  # the answer is already there
         "import sys\nsys.stdin.readline()",
     ],
 )
-def test_a_program_that_stands_still_by_itself_bears_the_time_limit(client: Client, code: str) -> None:
+def test_a_program_that_idles_exceeds_the_time_limit(client: Client, code: str) -> None:
     result = run_interactive(client, code, limits={"cpu_time_s": 0.5, "wall_time_s": 10})
     assert result.verdict == "time_limit_exceeded"
 
@@ -386,7 +384,7 @@ def test_an_interactor_reads_all_that_a_program_said_before_it_ended(client: Cli
 @pytest.mark.parametrize(
     "interactor", ["import sys\nsys.exit(", "import numpi", "import sys\nline = sys.stdin.readline()\nprint(lime)"]
 )
-def test_an_interactor_with_a_mistake_of_its_own_is_an_internal_error(client: Client, interactor: str) -> None:
+def test_a_bug_of_an_interactor_is_an_internal_error(client: Client, interactor: str) -> None:
     assert run_interactive(client, "print(1)", interactor).verdict.value == INTERNAL
 
 

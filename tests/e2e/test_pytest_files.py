@@ -88,7 +88,7 @@ def read_parts(result: TestResult) -> dict[str, tuple[str, str]]:
     return {part.name: (part.verdict.value, part.message) for part in result.parts}
 
 
-def test_every_function_has_its_verdict_and_the_score_is_their_share(client: Client) -> None:
+def test_every_function_has_a_verdict_and_the_score_is_the_share_that_passed(client: Client) -> None:
     result = run_pytest_file(client, FILE)
     assert read_parts(result) == {
         "test_total[items0-0]": (ACCEPTED, ""),
@@ -162,11 +162,15 @@ def test_c(): assert good() == 1
         ("def test(: pass", "internal_error", "SyntaxError"),
         ("import nothing_like_it\ndef test(): pass", "internal_error", "No module named 'nothing_like_it'"),
         ("number = 1", "internal_error", "no test"),
-        ("import pytest\n@pytest.mark.skip\ndef test(): pass", "internal_error", "no test that is not skipped"),
+        (
+            "import pytest\n@pytest.mark.skip\ndef test(): pass",
+            "internal_error",
+            "the file contains no test, or skips all of them",
+        ),
         ("import os\ndef test(): os._exit(0)", "internal_error", "no test"),
     ],
 )
-def test_a_file_that_cannot_be_run_is_nobodys_wrong_answer(
+def test_a_file_that_cannot_be_run_is_not_a_wrong_answer(
     client: Client, source: str, verdict: str, message: str
 ) -> None:
     result = run_pytest_file(client, source)
@@ -256,7 +260,7 @@ def test_names():
         "pytestmark = []\ndef solve(*_): 0\ndef test_easy(): pass\ndef setup_module(*_): raise SystemExit(0)",
     ],
 )
-def test_a_trick_is_not_paid(client: Client, trick: str) -> None:
+def test_a_trick_does_not_pass(client: Client, trick: str) -> None:
     result = run_pytest_file(client, "from solution import *\ndef test_it():\n    assert solve([3, 4]) == 7", trick)
     assert result.verdict in {WRONG, CRASHED}
     assert result.score == 0
@@ -401,7 +405,7 @@ def test_temporary_files_are_the_programs_too(client: Client) -> None:
     assert set(found.values()) == {(ACCEPTED, "")}, found
 
 
-def test_a_folder_of_another_test_and_the_files_beside_it_are_not_shared(client: Client) -> None:
+def test_a_folder_of_another_test_and_the_files_next_to_it_are_not_shared(client: Client) -> None:
     code = """
 import glob, os
 def look(path):
@@ -437,11 +441,11 @@ def test_it(tmp_path):
     for number, content in enumerate({files}):
         (tmp_path / str(number)).write_bytes(content)
 """
-    # Once the program has returned something, it may be the one that makes the test write so much.
+    # Once the program has returned something, it may have made the test write this much.
     for calls, verdict in (("", "internal_error"), ("    assert total([1]) == 1\n", CRASHED)):
         result = run_pytest_file(client, f"{start}{calls}    total([str(tmp_path)])\n")
         assert (result.verdict, result.score) == (verdict, 0), result
-        message = "the temporary folders that the test shares with the program hold over 1,000 files or 16 MiB"
+        message = "the temporary folders shared between the test and the program hold more than 1,000 files or 16 MiB"
         assert message in result.message
 
 

@@ -60,7 +60,7 @@ def test_a_program_is_judged(client: Client, code: str, verdict: str, passed: in
     assert sum(test.verdict == "accepted" for test in result.tests) == passed
 
 
-def test_a_program_that_does_not_compile_is_judged_so_with_the_compilers_words(client: Client) -> None:
+def test_a_program_that_does_not_compile_gets_the_compilers_message(client: Client) -> None:
     result = client.verify(VerifyRequest(language="cpp", code="int main() { return x; }", tests=SUMS))
     assert (result.verdict, result.passed) == ("compile_error", 0)
     assert result.compile is not None
@@ -93,7 +93,7 @@ def test_a_bad_request_names_the_field(client: Client) -> None:
     assert refused.value.field.endswith("language")
 
 
-def test_the_service_says_that_it_is_ready_and_what_it_speaks(client: Client) -> None:
+def test_the_service_reports_that_it_is_ready_and_its_languages(client: Client) -> None:
     readiness = client.ready()
     assert (readiness.ready, readiness.workers, readiness.engine) == (True, 2, "docker")
     assert {"python", "cpp", "c", "javascript", "bash"} <= {language.name for language in client.languages()}

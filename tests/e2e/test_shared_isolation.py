@@ -1,4 +1,4 @@
-"""`"isolation": "shared"`: a test in its program's process, for what cannot cross between two."""
+"""`"isolation": "shared"`: a test in its program's process, for values that cannot cross between two processes."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def run_shared(client: Client, test: dict[str, Any], code: str = PROGRAM, **fiel
         "assert __name__ == '__main__' and Counter('aab')['a'] == 2",
     ],
 )
-def test_what_needs_one_process_is_tested_in_one(client: Client, source: str) -> None:
+def test_tests_that_need_one_process_run_in_one(client: Client, source: str) -> None:
     result = run_shared(client, {"assert": source}, entry_point="ask")
     assert (result.verdict, result.message) == (ACCEPTED, "")
 
@@ -285,7 +285,7 @@ def test_the_request_alone_chooses_the_isolation(client: Client, url: str) -> No
     assert "isolation" in answer.text
 
 
-def test_other_kinds_of_tests_are_as_before(client: Client) -> None:
+def test_isolation_does_not_affect_other_kinds_of_tests(client: Client) -> None:
     tests: list[dict[str, Any]] = [
         {"stdin": "1", "expected": "2"},
         {"args": [1], "expected": 2},

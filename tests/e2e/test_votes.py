@@ -1,4 +1,4 @@
-"""Votes through the real service: what candidates are like in truth, and `sandbox vote` over a file of them."""
+"""Votes through the real service: realistic candidates, and `sandbox vote` on a file of them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_wrong_majority_labels_wrongly_and_the_right_one_dissents(client: Clie
     assert [row[0] for row in result.matrix] == ["wrong_answer", "accepted", "accepted"]
 
 
-def test_a_tie_is_told_and_labels_nothing_unless_the_policy_breaks_it(client: Client) -> None:
+def test_a_tie_is_reported_and_labels_nothing_unless_the_policy_breaks_it(client: Client) -> None:
     result = run_vote(client, SUM, PRODUCT, ALSO_SUM, PRODUCT)
     assert read_labels(result) == [None] * 4
     assert all(label.tie and label.why is NoLabel.TIE for label in result.labels)
@@ -73,8 +73,8 @@ def test_a_candidate_that_prints_something_else_each_time_is_outvoted(client: Cl
     assert [label.dissenters for label in result.labels] == [[0]] * 4
 
 
-def test_one_program_that_answers_itself_differently_abstains(client: Client) -> None:
-    """As the same program it has one vote, and with two outputs none."""
+def test_one_program_with_different_outputs_abstains(client: Client) -> None:
+    """Both sources are the same program, so they have one vote, and none because their outputs differ."""
     result = run_vote(client, NEVER_THE_SAME, NEVER_THE_SAME, SUM, ALSO_SUM, one_vote_per_program=True)
     assert [candidate.same_as for candidate in result.candidates] == [0, 0, 2, 3]
     assert [label.abstained for label in result.labels] == [[0, 1]] * 4
@@ -91,7 +91,7 @@ def test_without_a_candidate_there_is_no_vote_and_without_one_that_runs_no_label
 
 
 def make_problem(number: int) -> dict[str, Any]:
-    """Its candidates take a while, so that a kill finds votes under way."""
+    """Make a problem whose candidates take a while, so that a kill interrupts votes in progress."""
     wait = "sum(range(300_000))\n"
     codes = [f"{wait}{code[:-1]} + {number})" for code in (SUM, ALSO_SUM)] + [wait + PRODUCT]
     candidates = [{"language": "python", "code": code} for code in codes]
@@ -112,7 +112,7 @@ def start_vote(url: str, *words: str | Path) -> subprocess.Popen[str]:
 
 
 def read_stable_results(out: Path) -> list[Any]:
-    """The results without what is another in every run."""
+    """Return the results without the fields that differ in every run."""
     lines = [json.loads(line) for line in out.read_bytes().splitlines()]
     for line in lines:
         for name in ("id", "queue_time_s", "run_time_s"):
@@ -123,7 +123,7 @@ def read_stable_results(out: Path) -> list[Any]:
 
 
 @pytest.mark.timeout(400)
-def test_a_killed_command_goes_on_where_it_was_and_ends_in_the_same(url: str, tmp_path: Path) -> None:
+def test_a_killed_command_resumes_and_ends_with_the_same_result(url: str, tmp_path: Path) -> None:
     problems, killed, whole = tmp_path / "problems.jsonl", tmp_path / "killed.jsonl", tmp_path / "whole.jsonl"
     problems.write_text("".join(json.dumps(make_problem(number)) + "\n" for number in range(8)), encoding="utf-8")
     process = start_vote(url, problems, "--out", killed, "--at-once", "2")

@@ -1,4 +1,4 @@
-"""Python programs and their tests, sent to the API, and what came of them in a form that compares well."""
+"""Send Python programs and their tests to the API and return results in a form that is easy to compare."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ACCEPTED, WRONG, CRASHED = "accepted", "wrong_answer", "runtime_error"
 
 
 def judge_tests(client: Client, code: str, tests: Sequence[dict[str, Any]], **fields: Any) -> list[TestResult]:
-    """The results of a Python program's tests."""
+    """Return the results of a Python program's tests."""
     return client.verify({"language": "python", "code": code, "tests": list(tests), **fields}).tests
 
 

@@ -1,4 +1,4 @@
-"""A Docker engine of the tests' own that has gVisor's runtime, beside the machine's, which stays as it is."""
+"""A separate Docker engine for the tests that has gVisor's runtime. The machine's own engine is not changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 RUNTIME = "runsc"
-# One program needs no network, and its box one unix socket of the host's; ptrace needs no rights that a CI lacks.
+# Programs need no network, and a box needs one Unix socket of the host. ptrace needs no rights that a CI runner lacks.
 FLAGS = ("--network=none", "--platform=ptrace", "--host-uds=all")
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
@@ -20,11 +20,11 @@ PROBE_TIMEOUT_S = 60.0
 
 
 class GvisorUnavailable(Exception):
-    """Why there is no gVisor here, in words."""
+    """The reason why gVisor is not available."""
 
 
 class SecondEngine:
-    """`start` before use, `close` after. It has images only after `load`."""
+    """A Docker engine with gVisor. Call `start` before use and `close` after; it has images only after `load`."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="gvisor-"))
@@ -32,10 +32,10 @@ class SecondEngine:
         self.host = f"unix://{self._folder}/docker.sock"
 
     def start(self) -> None:
-        """Raises CannotStart."""
+        """Start the engine. Raises GvisorUnavailable."""
         for program in ("runsc", "dockerd"):
             if shutil.which(program) is None:
-                raise GvisorUnavailable(f"no {program} here: apt-get install {program}")
+                raise GvisorUnavailable(f"{program} is not installed: apt-get install {program}")
         if os.geteuid() != 0:
             raise GvisorUnavailable("a Docker engine needs root")
         wrapper = self._folder / RUNTIME
@@ -53,25 +53,25 @@ class SecondEngine:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._is_answering():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise GvisorUnavailable(f"no second Docker engine starts here: {self._read_log()}")
+                raise GvisorUnavailable(f"the second Docker engine did not start: {self._read_log()}")
             time.sleep(0.1)
 
     def load(self, tags: Iterable[str]) -> None:
-        """Copy images of the machine's engine. Raises CannotStart."""
+        """Copy images from the machine's engine. Raises GvisorUnavailable."""
         with subprocess.Popen(["docker", "save", *tags], stdout=subprocess.PIPE) as save:
             load = subprocess.run(["docker", "--host", self.host, "load"], stdin=save.stdout, capture_output=True)
         if save.returncode or load.returncode:
-            raise GvisorUnavailable(f"images cannot be copied to the second engine: {load.stderr.decode()[-500:]}")
+            raise GvisorUnavailable(f"cannot copy the images to the second engine: {load.stderr.decode()[-500:]}")
 
     def probe(self, tag: str) -> None:
-        """Run nothing under gVisor. Raises CannotStart."""
+        """Run an empty command under gVisor. Raises GvisorUnavailable."""
         command = ["docker", "--host", self.host, "run", "--rm", "--runtime", RUNTIME, "--network=none", tag, "true"]
         try:
             completed = subprocess.run(command, capture_output=True, timeout=PROBE_TIMEOUT_S)
         except subprocess.TimeoutExpired as error:
-            raise GvisorUnavailable("runsc does not start a container here") from error
+            raise GvisorUnavailable("runsc cannot start a container on this machine") from error
         if completed.returncode:
-            raise GvisorUnavailable(f"runsc cannot start here: {completed.stderr.decode()[-500:]}")
+            raise GvisorUnavailable(f"runsc cannot start on this machine: {completed.stderr.decode()[-500:]}")
 
     def close(self) -> None:
         if self._process is not None:

@@ -1,7 +1,7 @@
-"""Programs, verdicts and attacks under gVisor's kernel, with an engine of the tests' own that has its runtime.
+"""Programs, verdicts and attacks under gVisor's kernel, with a separate engine for the tests that has its runtime.
 
-Two boxes work side by side, and of the corpus and the comparison a sample is taken, drawn anew only when the programs
-change: all of it takes minutes of waiting for a kernel that intercepts each system call.
+Two boxes work in parallel. Only samples of the corpus and of the comparison are run; they change only when the programs
+change. Running everything would take minutes, because the kernel intercepts each system call.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ DATABASE = 5
 FIRST_SLOT = 140
 PARALLEL_BOXES = 2
 SAMPLE_SIZE = 60
-SLOWDOWN_FACTOR = 5.0  # what a program of many system calls takes under ptrace
+SLOWDOWN_FACTOR = 5.0  # how much slower a program with many system calls is under ptrace
 RESULT_TIMEOUT_S = 240.0
 Part = TypeVar("Part")
 
 
 @pytest.fixture(scope="module")
 def gvisor(images: dict[str, str]) -> Iterator[SecondEngine]:
-    """From here on, the engine of this process and of those that it starts."""
+    """Make this process and those it starts use the engine with gVisor from now on."""
     engine = SecondEngine()
     before = os.environ.get("DOCKER_HOST")
     try:
@@ -68,7 +68,7 @@ def gvisor(images: dict[str, str]) -> Iterator[SecondEngine]:
 
 @pytest.fixture(scope="module")
 def own_home(gvisor: SecondEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    home = Path("/tmp") / f"gv-{os.getpid()}"  # short, for a socket's path has at most 107 bytes
+    home = Path("/tmp") / f"gv-{os.getpid()}"  # short, because the path of a Unix socket is limited to 107 bytes
     home.mkdir()
     yield home
     remove_boxes(home)
@@ -76,7 +76,7 @@ def own_home(gvisor: SecondEngine, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def service(own_home: Path, redis_server: RedisServer) -> Iterator[Service]:
-    """Two real workers under gVisor, and the service before them."""
+    """Two real workers under gVisor, with a service in front of them."""
     client = redis_server.connect(DATABASE)
     client.flushdb()
     client.close()
@@ -101,7 +101,7 @@ def engines(own_home: Path) -> Iterator[list[DockerEngine]]:
 def _run_in_parallel(
     parts: Iterable[Part], engines: list[DockerEngine], work: Callable[[DockerEngine, list[Part]], list[str]]
 ) -> list[str]:
-    """What `work` finds in each engine's share of the parts."""
+    """Return what `work` finds in each engine's share of the parts."""
     all_of_them = list(parts)
     shares = [all_of_them[number :: len(engines)] for number in range(len(engines))]
     with ThreadPoolExecutor(len(engines)) as threads:
@@ -120,11 +120,13 @@ def test_doctor_runs_a_program_and_names_what_gvisor_lacks(gvisor: SecondEngine,
     shown = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True).stdout
     rows = [line.split(None, 2) for line in shown.splitlines() if len(line.split()) > 2]
     assert any(row[:2] == ["up", "program"] and "print(6 * 7) was judged accepted" in row[2] for row in rows), shown
-    assert all(wall in shown for wall in GVISOR_MISSING_ISOLATION), shown
+    assert all(layer in shown for layer in GVISOR_MISSING_ISOLATION), shown
 
 
 def _sample_corpus() -> dict[str, tuple[Verdict, VerifyRequest]]:
-    """Of each problem programs of a few verdicts, in one language or the other; all verdicts of all problems."""
+    """Select programs with a few verdicts of each problem, in one of the languages; all verdicts occur across all
+    problems.
+    """
     sample: dict[str, tuple[Verdict, VerifyRequest]] = {}
     for number, problem in enumerate(corpus.PROBLEMS):
         by_verdict: dict[Verdict, list[str]] = {}
@@ -150,7 +152,7 @@ def test_a_sample_of_the_corpus_gets_the_verdicts_it_is_named_after(service: Ser
     assert not wrong, "\n".join(wrong)
 
 
-def test_a_fork_cannot_be_told_from_python3_under_gvisor(engines: list[DockerEngine]) -> None:
+def test_a_fork_behaves_like_python3_under_gvisor(engines: list[DockerEngine]) -> None:
     paths = [path for area in differential._group_programs().values() for path in area]
 
     def find_differences(engine: DockerEngine, share: list[Path]) -> list[str]:
@@ -165,7 +167,7 @@ def test_a_fork_cannot_be_told_from_python3_under_gvisor(engines: list[DockerEng
 
 
 def _extend_time_limits(attack: Attack) -> Any:
-    """An attack whose many system calls do not run out of time, unless that is its point."""
+    """Extend the time limits of an attack with many system calls, unless running out of time is its purpose."""
     if Status.TIME_LIMIT_EXCEEDED in attack.statuses:
         return attack
 
@@ -207,6 +209,6 @@ def test_every_attack_is_contained(engines: list[DockerEngine]) -> None:
     assert not failures, "\n".join([f"{len(failures)} failures in {len(tried)} attacks", *failures])
 
 
-def test_what_gvisor_lacks_are_attacks_that_there_are() -> None:
+def test_the_known_differences_of_gvisor_name_existing_attacks() -> None:
     names = {attack.name for group in GROUPS for attack in load_attacks(group)}
     assert names >= {*KNOWN_DIFFERENCES, *LOSES_THE_BOX}

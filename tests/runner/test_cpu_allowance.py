@@ -1,4 +1,4 @@
-"""The CPU time that carrying calls may take."""
+"""The extra CPU time granted for exchanging calls."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_each_call_of_the_test_is_allowed_for(pair: tuple[AllowanceRecorder, Cpu
     assert allowance.read_s() == allowance.read_s()
 
 
-def test_what_the_program_makes_the_test_do_counts_up_to_a_limit(pair: tuple[AllowanceRecorder, CpuAllowance]) -> None:
+def test_costs_caused_by_the_program_count_up_to_a_limit(pair: tuple[AllowanceRecorder, CpuAllowance]) -> None:
     account, allowance = pair
     for _ in range(200_000):
         account.count_sent(b"{}", caused_by_program=True)
@@ -42,7 +42,7 @@ def test_what_the_program_makes_the_test_do_counts_up_to_a_limit(pair: tuple[All
     assert MAX_PROGRAM_CAUSED_NS * 1e-9 <= allowance.read_s() < MAX_PROGRAM_CAUSED_NS * 1e-9 + 0.1
 
 
-def test_a_full_pipe_stops_nobody_and_there_is_a_ceiling(pair: tuple[AllowanceRecorder, CpuAllowance]) -> None:
+def test_a_full_pipe_does_not_block_and_the_allowance_is_capped(pair: tuple[AllowanceRecorder, CpuAllowance]) -> None:
     account, allowance = pair
     line = b"x" * 100_000
     for _ in range(30_000):

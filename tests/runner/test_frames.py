@@ -1,4 +1,4 @@
-"""What passes between a worker and a supervisor, and what happens to what should not."""
+"""Frames between a worker and a supervisor, and the handling of invalid ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_frame_arrives_as_it_was_sent(pair: Pair) -> None:
     assert frames.receive(pair[1]) == ({"do": "run", "name": "ü"}, payload, [])
 
 
-def test_frames_keep_their_borders(pair: Pair) -> None:
+def test_frames_keep_their_boundaries(pair: Pair) -> None:
     for number in range(5):
         frames.send(pair[0], {"number": number}, payload=b"x" * number)
     assert [frames.receive(pair[1])[0]["number"] for _ in range(5)] == list(range(5))
@@ -51,7 +51,7 @@ def test_descriptors_travel_with_a_frame_and_are_not_inherited(pair: Pair) -> No
 
 
 def test_a_frame_that_is_too_large_is_not_sent(pair: Pair) -> None:
-    with pytest.raises(frames.FrameError, match="over"):
+    with pytest.raises(frames.FrameError, match="maximum"):
         frames.send(pair[0], {}, payload=b"x" * (frames.MAX_FRAME_BYTES + 1))
 
 
@@ -75,7 +75,7 @@ def test_a_worker_takes_no_large_header_from_a_box(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("length", [10, 1 << 31 | 10, 1 << 31 | 2, 0xFFFF_FFFF])
-def test_a_lie_about_a_large_header_is_found_out(pair: Pair, length: int) -> None:
+def test_a_wrong_size_of_a_large_header_is_detected(pair: Pair, length: int) -> None:
     before = _count_open_descriptors()
     descriptor = frames.create_memory_file("header", b"{]")
     socket.send_fds(pair[0], [struct.pack("=I", length)], [descriptor])
@@ -85,7 +85,7 @@ def test_a_lie_about_a_large_header_is_found_out(pair: Pair, length: int) -> Non
     assert _count_open_descriptors() == before
 
 
-def test_a_header_beyond_all_measure_is_not_sent_and_the_connection_goes_on(pair: Pair) -> None:
+def test_a_header_over_the_limit_is_not_sent_and_the_connection_stays_usable(pair: Pair) -> None:
     with pytest.raises(frames.FrameTooLarge):
         frames.send(pair[0], {"x": "x" * frames.MAX_HEADER_BYTES})
     frames.send(pair[0], {"fine": 1})
@@ -105,7 +105,7 @@ def test_a_header_beyond_all_measure_is_not_sent_and_the_connection_goes_on(pair
         struct.pack("=I", 4) + b"\xff\xfe\0\0",
     ],
 )
-def test_what_is_no_frame_is_an_error_and_leaks_no_descriptor(pair: Pair, datagram: bytes) -> None:
+def test_an_invalid_frame_is_an_error_and_leaks_no_descriptor(pair: Pair, datagram: bytes) -> None:
     before = _count_open_descriptors()
     reader, writer = os.pipe()
     socket.send_fds(pair[0], [datagram], [reader, writer])
@@ -132,7 +132,7 @@ def test_more_descriptors_than_allowed_are_an_error_and_none_stays_open(pair: Pa
     assert _count_open_descriptors() == before
 
 
-def test_the_other_sides_end_is_told_apart_from_nonsense(pair: Pair) -> None:
+def test_a_closed_connection_is_not_confused_with_an_invalid_frame(pair: Pair) -> None:
     pair[0].close()
     with pytest.raises(frames.ConnectionClosed):
         frames.receive(pair[1])
@@ -153,7 +153,7 @@ def test_small_parts_travel_in_the_frame_and_large_ones_in_a_memfd() -> None:
 
 
 @pytest.mark.parametrize("index", [[("a", 1 << 40)], [("a", -1)], [("a", 5), ("b", -5)], [("a", 11)]])
-def test_a_lie_about_sizes_is_found_out(index: list[tuple[str, int]]) -> None:
+def test_wrong_sizes_are_detected(index: list[tuple[str, int]]) -> None:
     descriptor, _ = frames.pack_memory_file("short", {"a": b"0123456789"})
     with pytest.raises(frames.FrameError):
         frames.unpack_memory_file(descriptor, index, 1 << 20)

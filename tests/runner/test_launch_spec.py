@@ -1,4 +1,4 @@
-"""A job's bytes: the same for the zygote in Python and in C, and what a child does with them."""
+"""A launch spec is the same for the zygote in Python and in C, and children follow it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LIMITS = {name: getattr(Limits(), name) for name in Limits.__slots__}
 ENVIRONMENT = {"PATH": "/bin", "EMPTY": "", "EQUALS": "a=b", "NAME": "ü"}
 
 
-def test_a_job_is_read_as_it_was_written() -> None:
+def test_a_launch_spec_is_read_as_it_was_written() -> None:
     command = ("python3", "main.py", "", "two words", "ünïcödé")
     packed = launch_spec.pack(
         "/box/work", command, launch_spec.pack_environment(ENVIRONMENT), Mode.FORK, 1_000_007, LIMITS
@@ -25,13 +25,13 @@ def test_a_job_is_read_as_it_was_written() -> None:
     assert read.cpu_limit_s > Limits().cpu_time_s
 
 
-def test_a_host_that_lends_no_uids_is_told_apart_from_root() -> None:
+def test_a_host_without_separate_uids_is_not_confused_with_root() -> None:
     block = launch_spec.pack_environment({})
     assert launch_spec.unpack(launch_spec.pack("/", ["true"], block, Mode.EXEC, None, LIMITS)).uid is None
     assert launch_spec.unpack(launch_spec.pack("/", ["true"], block, Mode.EXEC, 0, LIMITS)).uid == 0
 
 
-def test_arguments_that_are_no_text_pass_unchanged() -> None:
+def test_arguments_that_are_not_text_pass_unchanged() -> None:
     argument = b"\xff\xfe".decode("utf-8", "surrogateescape")
     packed = launch_spec.pack("/", ["true", argument], launch_spec.pack_environment({}), Mode.EXEC, None, LIMITS)
     assert launch_spec.unpack(packed).command == ("true", argument)
@@ -48,6 +48,6 @@ def test_a_report_is_read_as_it_was_written() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"x" * 100])
-def test_what_is_no_report_is_an_error(content: bytes) -> None:
+def test_an_invalid_report_is_an_error(content: bytes) -> None:
     with pytest.raises(struct.error):
         launch_spec.unpack_report(content)

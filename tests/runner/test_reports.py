@@ -1,4 +1,4 @@
-"""Reports of tests: read by their nonce, whatever else a process has written."""
+"""Test reports are recognized by their nonce, whatever else a process has written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NONCE = "0f" * 16
 
 
 def write_reports(*fields: dict[str, str], process: int = 0) -> bytes:
-    """The bytes of these reports."""
+    """Return the bytes of these reports."""
     reading, writing = os.pipe()
     report = Reporter(writing, NONCE, process)
     for each in fields:
@@ -23,7 +23,7 @@ def write_reports(*fields: dict[str, str], process: int = 0) -> bytes:
         return pipe.read()
 
 
-def test_what_is_told_is_read() -> None:
+def test_written_reports_are_read() -> None:
     written = [{"found": "test_a"}, {"name": 'test_"\n\u2028', "outcome": "passed", "message": ""}, {"end": "passed"}]
     assert [{**report, "nonce": NONCE} for report in written] == reports.read_reports(write_reports(*written), NONCE)
 

@@ -1,4 +1,4 @@
-"""`python -m tests.security figures`: run every attack on every engine here, and print how many were contained."""
+"""`python -m tests.security figures`: run every attack on every available engine, and print how many were contained."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ FOLDER = Path(__file__).parent
 
 
 class Figures:
-    """A pytest plugin that counts attacks; a test is one engine's group of them, or a single one on assert tests."""
+    """A pytest plugin that counts attacks.
+
+    A test is one engine's group of attacks, or a single attack on assert tests.
+    """
 
     def __init__(self) -> None:
         self.tried: Counter[str] = Counter()
@@ -27,7 +30,7 @@ class Figures:
             return
         if "attacks" in properties:
             tried, escaped = int(str(properties["attacks"])), int(str(properties["uncontained"]))
-            # What is wrong with a whole group is no single attack's: then none of it counts as contained.
+            # If a whole group fails without naming an attack, none of its attacks counts as contained.
             contained = 0 if report.failed and not escaped else tried - escaped
             self.tried[_find_engine(report)] += tried
             self.contained[_find_engine(report)] += contained
@@ -47,7 +50,7 @@ def main() -> int:
     figures = Figures()
     code = pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", str(FOLDER)], plugins=[figures])
     for engine in sorted(figures.skipped):
-        print(f"{engine}: not tried, for this machine lacks walls that it needs")
+        print(f"{engine}: not tried, because this machine lacks isolation layers that it needs")
     for engine, tried in figures.tried.items():
         print(f"{engine}: attacks tried {tried}, contained {figures.contained[engine]}")
     print(f"attacks tried {figures.tried.total()}, contained {figures.contained.total()}")

@@ -1,11 +1,11 @@
-"""The attack programs under `attacks/`: one file each, whose first lines say what it tries and what must come of it.
+"""The attack programs under `attacks/`, one file each. The first lines declare what it tries and the required result.
 
-The lines are comments of the form `name: value`. Required are `attack` and `contained`, in words, and `expect`, the
-allowed statuses. Optional are `stdout` (a regular expression), `limits` and `compile_limits` (JSON objects over the
-defaults here), `stdin`, `fetch` (names of files, JSON), `runs` (how often it is run), `victim` (a program reads a
-secret from its stdin first), `expected`, `checker` and `verdict` (what the judge must say), `breaks` (why the box may
-be lost), `uses` (what it needs that is not tested here), `engines` (those it is meant for) and `isolations` (where an
-attack on assert tests is contained: `separate`, unless it says more).
+The lines are comments of the form `name: value`. Required are `attack` and `contained`, both prose, and `expect`, the
+allowed statuses. Optional are `stdout` (a regular expression), `limits` and `compile_limits` (JSON objects that
+override the defaults here), `stdin`, `fetch` (names of files, JSON), `runs` (how often it is run), `victim` (a program
+reads a secret from its stdin first), `expected`, `checker` and `verdict` (the required verdict of the judge), `breaks`
+(why the box may be lost), `uses` (what it needs that is not tested here), `engines` (those it is meant for) and
+`isolations` (where an attack on assert tests is contained: `separate` by default).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Attack:
 
     @property
     def needs(self) -> str:
-        """What it needs that a program on stdin and stdout does not have."""
+        """The features it needs beyond those of a program on stdin and stdout."""
         return self.header.get("uses", "")
 
     @property
@@ -56,7 +56,7 @@ class Attack:
         return int(self.header.get("runs", "1"))
 
     def is_contained_in(self, isolation: str) -> bool:
-        """Whether an attack on assert tests is claimed to be contained under this `isolation` of a request."""
+        """Return whether an attack on assert tests is expected to be contained under this `isolation` of a request."""
         return isolation in self.header.get("isolations", "separate").split(", ")
 
     def is_meant_for(self, engine: str) -> bool:

@@ -1,4 +1,4 @@
-"""The attacks on assert tests, each through `/verify`'s way: wrong however it cheats, and the next program unharmed."""
+"""Attacks on assert tests, each run like a `/verify` request: cheating fails, and the next program is unharmed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sandbox.worker.execute import verify
 from tests.security.attack import Attack, load_attacks
 
 ASSERT_ATTACKS = [attack for attack in load_attacks("cheating") if attack.needs == "asserts"]
-# The forms in which data sets write their asserts: what the program is asked for is 7.
+# The forms in which data sets write their asserts. The program is asked for 7.
 ASSERTIONS = (
     "assert candidate([3, 4]) == 7",
     "def check(candidate):\n    expected = 7\n    assert candidate([3, 4]) == expected\n\ncheck(candidate)\n",
@@ -28,7 +28,7 @@ class Solve(unittest.TestCase):
     def test_pair(self):
         self.assertEqual(solve([3, 4]), 7)
 """
-# The same without an entry point, where the source finds the program by itself.
+# The same asserts without an entry point; the source finds the program by itself.
 BARE_ASSERTIONS = (
     "assert solve([3, 4]) == 7",
     "from solution import solve\nassert solve([3, 4]) == 7",
@@ -75,7 +75,7 @@ def test_it(tmp_path):
     assert (tmp_path / "numbers").read_text() == "3 4"
 """,
 )
-# Asserts on what the program returns as an object.
+# Asserts on objects that the program returns.
 OBJECT_ASSERTIONS = (
     "with solve([3, 4]) as total:\n    assert total == 7",
     "with contextlib.ExitStack() as stack:\n    assert stack.enter_context(solve([3, 4])) == 7",
@@ -139,7 +139,7 @@ def test_an_honest_program_passes_every_form_of_test(isolation: Isolation, slot:
 @pytest.mark.parametrize("attack", ASSERT_ATTACKS, ids=lambda attack: attack.path.stem)
 def test_an_attack_passes_no_form_of_test_and_breaks_none(attack: Attack, isolation: Isolation, slot: Slot) -> None:
     if not attack.is_contained_in(isolation):
-        pytest.skip("in the program's process, what a test uses and what it compares may be the program's")
+        pytest.skip("in a shared process the program may replace what a test uses and compares")
     result = verify("attack", _build_bare_request(attack.path.read_text(), isolation), slot, 0.0)
     assert (result.passed, result.score) == (0, 0.0), (attack.header["attack"], result)
     assert {test.verdict for test in result.tests} <= {Verdict.WRONG_ANSWER, Verdict.RUNTIME_ERROR}, result
@@ -173,7 +173,7 @@ def test_an_honest_object_passes(slot: Slot) -> None:
     assert (result.verdict, result.score) == (Verdict.ACCEPTED, 1.0), result
 
 
-def test_a_block_of_the_program_suppresses_what_is_no_failed_assertion(slot: Slot) -> None:
+def test_an_object_of_the_program_suppresses_other_exceptions_than_failed_assertions(slot: Slot) -> None:
     code = "class Quiet:\n    __enter__ = lambda self: 5\n    __exit__ = lambda self, *raised: True"
     tests: list[AnyTest] = [
         AssertTest(assertion="with Quiet() as five:\n    assert five == 5\n    raise ValueError"),

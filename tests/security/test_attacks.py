@@ -1,4 +1,4 @@
-"""Every attack is contained and rightly judged, leaves the next run in its box unharmed, and leaves nothing behind."""
+"""Every attack is contained and judged correctly, does not harm the next run in its box, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -40,17 +40,18 @@ LOCAL_ENGINE = "sandbox.box.local.engine"
 SECRET = b"secret-of-an-earlier-run: 4711\n" * 100
 VICTIM = "import sys\nprint(len(sys.stdin.read().split()))\n"
 PROBE = (FOLDER / "probe.py").read_text()
-PROBE_RUN = Run(stdin=b"1 2 3 4", limits=replace(LIMITS, cpu_time_s=5.0, wall_time_s=30.0))  # busy machines are no news
+# a busy machine is no failure
+PROBE_RUN = Run(stdin=b"1 2 3 4", limits=replace(LIMITS, cpu_time_s=5.0, wall_time_s=30.0))
 PAGE = Path(syscall_filter.__file__).parents[2] / "docs" / "threat-model.md"
 
 
 class AttackEnvironment(Protocol):
-    """An engine under attack, and how to see what it has left on this machine."""
+    """An engine under attack, and how to find what it has left on this machine."""
 
     engine: Engine
 
     def find_leftovers(self, boxes: int) -> list[str]:
-        """What is there beyond so many boxes in use."""
+        """Return what exists in addition to this many boxes in use."""
 
 
 class DockerAttackEnvironment:
@@ -64,7 +65,7 @@ class DockerAttackEnvironment:
     def find_leftovers(self, boxes: int) -> list[str]:
         containers = self._list_containers()
         patience = time.monotonic() + REMOVAL_TIMEOUT_S
-        while len(containers) > boxes and time.monotonic() < patience:  # the engine removes what has ended on its own
+        while len(containers) > boxes and time.monotonic() < patience:  # the engine removes ended containers by itself
             time.sleep(0.1)
             containers = self._list_containers()
         left = [f"{len(containers)} containers for {boxes} boxes"] if len(containers) != boxes else []
@@ -139,7 +140,7 @@ class AttackBoxes:
         self._boxes.clear()
 
     def probe(self, image: str) -> list[str]:
-        """What a program finds in the box that is not its own. Raises BoxError."""
+        """Return what a program finds in the box that is not its own. Raises BoxError."""
         box = self.get_box(image)
         box.load(languages.get_language("python").build_program(PROBE))
         outcome = box.run(PROBE_RUN)
@@ -152,14 +153,14 @@ class AttackBoxes:
 @pytest.fixture(params=["docker", "local"])
 def environment(request: pytest.FixtureRequest) -> Iterator[DockerAttackEnvironment | LocalAttackEnvironment]:
     if request.param == "local" and importlib.util.find_spec(LOCAL_ENGINE) is None:
-        pytest.skip("there is no local engine yet")
+        pytest.skip("the local engine does not exist yet")
     client = request.getfixturevalue("docker_client") if request.param == "docker" else None
-    home = Path(tempfile.mkdtemp(prefix="sandbox-"))  # not tmp_path: a unix socket's path is at most 107 bytes long
+    home = Path(tempfile.mkdtemp(prefix="sandbox-"))  # not tmp_path: the path of a Unix socket is limited to 107 bytes
     opened = LocalAttackEnvironment(home) if client is None else DockerAttackEnvironment(home, client)
     if missing := opened.engine.list_missing_isolation():
         opened.close()
         shutil.rmtree(home)
-        pytest.skip(f"attacks run behind every wall or not at all; this machine lacks: {'; '.join(missing)}")
+        pytest.skip(f"attacks run only with every isolation layer; this machine lacks: {'; '.join(missing)}")
     yield opened
     opened.close()
     shutil.rmtree(home)
@@ -224,7 +225,8 @@ def run_attack(boxes: AttackBoxes, attack: Attack) -> Iterator[Outcome]:
             boxes.retire(image)
     except BoxError as error:
         boxes.discard_broken(image, attack.name)
-        # A box that was killed for its program's memory is that program's end; any other loss is ours.
+        # If a box was killed for its program's memory, that is the program's own end; any other loss is a failure of
+        # the service.
         status = Status.MEMORY_LIMIT_EXCEEDED if isinstance(error, BoxOutOfMemory) else Status.INTERNAL_ERROR
         yield Outcome(status, message=f"the box broke: {error}")
         if "breaks" not in attack.header:
@@ -239,10 +241,10 @@ def find_violations(attack: Attack, outcome: Outcome) -> list[str]:
     if b"ESCAPED" in outcome.stdout + outcome.stderr and outcome.status is not Status.COMPILE_ERROR:
         failures.append(f"escaped: {details}")
     if "stdout" in attack.header and not re.search(attack.header["stdout"].encode(), outcome.stdout):
-        failures.append(f"stdout is not as declared: {details}")
+        failures.append(f"stdout differs from the declaration: {details}")
     for name, content in outcome.files.items():
         if b"root:" in content or b"PATH=" in content:
-            failures.append(f"fetched a file of the system as {name}")
+            failures.append(f"a system file was fetched as {name}")
     if "verdict" in attack.header:
         choice = CheckerChoice(attack.header["checker"], {})
         verdict = judge_outcome(outcome, attack.header["expected"].encode(), choice).verdict
@@ -257,7 +259,7 @@ def test_there_are_attacks_of_every_group() -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_every_attack_declares_what_it_tries_and_what_must_come_of_it(group: str) -> None:
+def test_every_attack_declares_what_it_tries_and_the_required_result(group: str) -> None:
     for attack in load_attacks(group):
         assert {"attack", "contained", "expect"} <= attack.header.keys(), attack.name
         if not attack.needs:

@@ -1,4 +1,4 @@
-"""Attacks on the judge: output that is costly to judge, and ends that are meant to leave a sample without a verdict."""
+"""Attacks on the judge: output that is expensive to judge, and exits meant to leave a sample without a verdict."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from sandbox.verify.judge import CheckerChoice, judge_call
 from sandbox.worker.execute import verify
 
 SIZE = 16 * MB
-CPU_S = 0.5  # a tenth of it on an idle machine; without bounds up to a minute
+CPU_S = 0.5  # an idle machine takes a tenth of it; without bounds it takes up to a minute
 MEMORY_MB = 150.0
-# A function's value as it comes out of a box (`runner.values`), of any shape.
+# A function's value of any shape, as it arrives from a box (`rpc.codec`).
 ANSWERS: dict[str, Callable[[int], bytes]] = {
     "ones": lambda size: b'{"value":[' + b"1," * (size // 2) + b"1]}",
     "floats": lambda size: b'{"value":[' + b"1.5," * (size // 4) + b"1]}",

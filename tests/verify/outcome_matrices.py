@@ -1,4 +1,4 @@
-"""Outcome matrices written as text, for the tests of votes: a cell is an output, or how the run ended."""
+"""Outcome matrices written as text, for the tests of votes. A cell is an output, or how the run ended."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def build_outcome(output: str | bytes, cpu_time_s: float = 0.01) -> Outcome:
 
 
 def build_matrix(*rows: Sequence[Cell]) -> list[list[Outcome]]:
-    """One row for each candidate."""
+    """Build a matrix with one row per candidate."""
     return [[cell if isinstance(cell, Outcome) else build_outcome(cell) for cell in row] for row in rows]
 
 
 def build_column(*cells: Cell) -> list[list[Outcome]]:
-    """One input: a cell for each candidate."""
+    """Build a matrix for one input, with a cell per candidate."""
     return build_matrix(*([cell] for cell in cells))

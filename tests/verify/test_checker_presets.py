@@ -1,4 +1,4 @@
-"""Each preset against a second, plain statement of its grader's rule, on outputs near where graders disagree."""
+"""Compare each preset with a second, simple implementation of its rule, on outputs where graders may disagree."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TEXTS = st.lists(st.tuples(TOKENS, GAPS), max_size=6).map(lambda parts: "".join(
 
 @st.composite
 def pairs(draw: st.DrawFn) -> tuple[str, str]:
-    """Two texts that are often nearly the same: the second has some tokens respelt and gaps changed."""
+    """Draw two texts that are often nearly the same: the second has some tokens and gaps rewritten."""
     parts = draw(st.lists(st.tuples(TOKENS, GAPS), max_size=5))
     other = [
         (draw(TOKENS) if draw(st.integers(0, 4)) == 0 else token, draw(GAPS) if draw(st.integers(0, 3)) == 0 else gap)
@@ -109,7 +109,7 @@ def test_codeforces_compares_testlib_tokens(pair: tuple[str, str]) -> None:
 
 
 def parse_exact(token: str) -> Fraction | str | None:
-    """The token's value as Decimal would read it: a fraction, an infinity's name, or None for what is no number."""
+    """Return the token's value as Decimal reads it: a fraction, an infinity's name, or None if it is not a number."""
     if re.fullmatch(r"[+-]?inf(inity)?", token, re.IGNORECASE):
         return "-inf" if token[0] == "-" else "inf"
     plain = token.replace("_", "")
@@ -125,7 +125,7 @@ def test_livecodebench_compares_lines_then_decimals(pair: tuple[str, str]) -> No
     same = len(sides[0]) == len(sides[1])
     for one, other in zip(*sides, strict=False):
         values, wanted = [[parse_exact(token) for token in line.split()] for line in (one, other)]
-        numeric = None not in values + wanted  # NaN has no value here, for it agrees with nothing
+        numeric = None not in values + wanted  # NaN has no value here, because it agrees with nothing
         same = same and (one == other or (numeric and values == wanted))
     assert is_accepted("livecodebench", pair) == same
 
@@ -138,7 +138,7 @@ def parse_number(text: str) -> float:
 
 
 def agrees_by_apps_rule(output: str, expected: str) -> bool:
-    """APPS' rule told as a list of chances, each tried on its own."""
+    """Apply APPS' rule as a list of alternatives, each tested separately."""
     lines, text = output.splitlines(), expected.strip()
     chances = ["\n".join(lines).strip() == text, "\n".join(map(str.strip, lines)).strip() == text]
     wanted = list(map(str.strip, filter(None, expected.split("\n"))))
@@ -170,11 +170,11 @@ def test_apps_takes_the_first_chance_that_agrees(pair: tuple[str, str]) -> None:
 @pytest.mark.parametrize(
     ("output", "expected", "accepted"),
     [
-        ("1 2 3\n", "3 2 1", True),  # the order of a line's tokens
+        ("1 2 3\n", "3 2 1", True),  # the order of tokens in a line
         ("b\na\na\n", "a\nb\n", True),  # the order and number of lines
         ("1.0001 2", "1 2", True),  # three decimals
         ("1.001 2", "1 2", False),
-        ("1\n2\n", "1 2", False),  # lines are kept apart
+        ("1\n2\n", "1 2", False),  # lines are kept separate
         ("100001", "100000", True),  # a line that is one number: relative 1e-5
         ("Yes", "YES", False),
     ],
@@ -188,7 +188,7 @@ def test_apps_by_example(output: str, expected: str, accepted: bool) -> None:
     [
         ("1.0 2\n", "1 2.00", True),
         ("0.1000001", "0.1", False),
-        ("1 x", "1.0 x", False),  # one token that is no number spoils its line
+        ("1 x", "1.0 x", False),  # a single token that is not a number disables the rule for its line
         ("nan", "NaN", False),
         ("50000000000000001", "50000000000000000", False),
         ("1e400", "10e399", True),
@@ -231,7 +231,7 @@ def spell(value: Any) -> str:
 
 
 def list_variants(value: Any) -> list[Any]:
-    """The value itself, and values that `==` may or may not tell from it."""
+    """Return the value itself, and values that `==` may or may not distinguish from it."""
     more: list[Any] = [value, [value], (value,)]
     if isinstance(value, (list, tuple)):
         more += [list(value), tuple(value), list(value)[::-1]]
@@ -247,7 +247,7 @@ def list_variants(value: Any) -> list[Any]:
 def test_humaneval_agrees_as_python_does(value: Any, data: st.DataObject) -> None:
     other = data.draw(st.one_of(st.sampled_from(list_variants(value)), VALUES))
     one, two = spell(value), spell(other)
-    assume("1e999" not in one + two or "'" not in one + two)  # the respelling is not for strings
+    assume("1e999" not in one + two or "'" not in one + two)  # the rewriting does not apply to strings
     assert ast.literal_eval(one) == value
     assert is_accepted("humaneval", (f" {one}\n", two)) == (value == other)
 
@@ -275,7 +275,7 @@ def _is_literal(text: str) -> bool:
         ("(5)", "5", True),
         ("(5,)", "5", False),
         ("[1, 2,]", "[1,2]", True),
-        ("{[1]: 2}", "{[1] : 2}", False),  # no literal: text
+        ("{[1]: 2}", "{[1] : 2}", False),  # not a literal: text
         ("hello", "hello\n", True),
         ("'hello'", "hello", False),
         ("[" * 199 + "]" * 199, " " + "[" * 199 + " ]" + "]" * 198, True),

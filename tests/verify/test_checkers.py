@@ -1,4 +1,4 @@
-"""What holds for every checker, whatever its rule: reflexive, never raising, fast; and the plain rules by example."""
+"""Properties of every checker: reflexive, never raising, fast; and examples for the simple rules."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from sandbox.verify.checkers import RULES, CheckerFailed, check, json_value
 from sandbox.verify.judge import CheckerChoice, judge_outcome
 
 EQUIVALENCES = sorted(set(RULES) - {"regex"})
-SYMMETRIC = sorted(set(EQUIVALENCES) - {"float", "apps"})  # those two measure against what is expected
-MANY = 300_000  # of anything, in a huge output
+SYMMETRIC = sorted(set(EQUIVALENCES) - {"float", "apps"})  # those two measure relative to the expected output
+MANY = 300_000  # items in a huge output
 
-# Text near the rules' edges: numbers of every spelling, brackets, quotes, odd white space, bytes that are not UTF-8.
+# Text near the edge cases of the rules: every number format, brackets, quotes, odd white space, invalid UTF-8.
 PIECES = [
     *(b"0", b"1", b"-1", b"1.0", b"1e0", b"1e400", b"-1E401", b"1e-400", b"1_0", b"0x1f", b"nan", b"-NaN", b"inf"),
     *(
@@ -184,8 +184,8 @@ def test_huge_outputs_take_seconds(kind: str, shape: str) -> None:
     for change in (data + b" \n", data[:-1] + b"8", data + b"\nx"):
         before = time.process_time()
         found = check(kind, change, data)
-        assert not found.failed or "more than this checker reads" in found.message
-        assert time.process_time() - before < 30  # quadratic would be far more; an idle machine takes 0.1 to 1.5 s
+        assert not found.failed or "the maximum for this checker" in found.message
+        assert time.process_time() - before < 30  # quadratic time would be far more; an idle machine takes 0.1 to 1.5 s
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ def test_a_long_run_of_digits_is_read_once() -> None:
     before = time.process_time()
     for end in (b"x", b"..", b"e", b"e+"):
         assert not check("float", b"7" * 60_000 + end, b"42").accepted
-    assert time.process_time() - before < 2  # a digit at a time it takes minutes
+    assert time.process_time() - before < 2  # one digit at a time takes minutes
 
 
 @pytest.mark.parametrize(
@@ -382,6 +382,6 @@ def test_a_checker_that_fails_is_an_internal_error_and_never_a_wrong_answer(
     assert "the checker failed" in verdict.message
 
 
-def test_an_unknown_checker_is_our_mistake() -> None:
+def test_an_unknown_checker_is_a_bug_of_the_caller() -> None:
     with pytest.raises(KeyError):
         checkers.check("no such rule", b"", b"")

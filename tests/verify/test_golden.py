@@ -1,4 +1,4 @@
-"""The golden candidate: scored on one part of the labelled inputs, proved on the other."""
+"""The golden candidate: scored on one part of the labelled inputs, confirmed on the other."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_golden_candidate_that_fails_the_hold_out_is_not_accepted() -> None:
     assert not election.golden.accepted
 
 
-def test_nobody_ended_well() -> None:
+def test_no_run_ended_well() -> None:
     election = vote([[CRASHED, TIMED_OUT], [CRASHED, CRASHED]])
     assert election.golden.index is None
     assert not election.golden.accepted
@@ -119,7 +119,7 @@ def test_x_coder_takes_the_first_of_the_best() -> None:
     assert (election.golden.index, election.golden.accepted) == (1, True)
 
 
-# Three inputs: candidate 0 passes the first two, candidate 1 the last two and so on; weights decide who is golden.
+# Three inputs: candidate 0 passes the first two, candidate 1 the last two, and so on. Weights decide which is golden.
 LEANING = build_matrix("aax", "xaa", "aya", "aaa")
 
 

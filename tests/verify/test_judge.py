@@ -1,4 +1,4 @@
-"""How outcomes become verdicts; the programs here are functions, for a judge never runs one itself."""
+"""Verdicts from outcomes. Functions replace the programs here, because a judge never runs a program itself."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_a_checkers_options_are_passed_on() -> None:
     assert judge_outcome(near, b"1.0", CheckerChoice("float", {"absolute": 0.01})).verdict is Verdict.WRONG_ANSWER
 
 
-def test_our_own_failure_is_no_verdict() -> None:
+def test_a_failure_of_the_service_is_not_a_verdict() -> None:
     def raise_box_error() -> CaseVerdict:
         raise BoxError("gone")
 
@@ -134,14 +134,14 @@ def test_our_own_failure_is_no_verdict() -> None:
         (Outcome(Status.INTERNAL_ERROR), Verdict.INTERNAL_ERROR),
     ],
 )
-def test_a_command_that_is_the_test_says_it_by_its_exit_code(outcome: Outcome, verdict: Verdict) -> None:
+def test_a_command_that_is_the_test_decides_by_its_exit_code(outcome: Outcome, verdict: Verdict) -> None:
     assert judge_exit(outcome).verdict is verdict
 
 
 @pytest.mark.parametrize(
     "answers", [b"", b"null", b"{}", b"[1]", b"not json", b"\xff", b'{"value": {"?": 1}}', b"[" * 100_000]
 )
-def test_an_answer_that_is_no_value_is_the_programs_fault_and_raises_nothing(answers: bytes) -> None:
+def test_an_answer_that_is_not_a_value_is_the_programs_fault_and_raises_nothing(answers: bytes) -> None:
     verdict = judge_call(Outcome(Status.OK, exit_code=0, answers=answers), 1, TOKENS).verdict
     assert verdict in {Verdict.RUNTIME_ERROR, Verdict.WRONG_ANSWER}
 
@@ -159,7 +159,7 @@ def test_lone_surrogates_that_a_program_raises_do_not_break_its_result() -> None
     assert (case.verdict, case.message) == (Verdict.RUNTIME_ERROR, "ValueError: half of ?")
 
 
-def test_what_did_not_compile_is_a_compile_error_on_every_test() -> None:
+def test_a_program_that_did_not_compile_gets_a_compile_error_on_every_test() -> None:
     judgement = judge_not_compiled(3)
     assert judgement.verdict is Verdict.COMPILE_ERROR
     assert [case.verdict for case in judgement.cases] == [Verdict.COMPILE_ERROR] * 3
@@ -202,7 +202,7 @@ def test_a_report_does_not_save_a_program_that_did_not_end_well(status: Status) 
     assert judge_shared(passed, NONCE).verdict.value == status.value
 
 
-def test_an_end_with_another_nonce_is_none() -> None:
+def test_an_end_with_another_nonce_is_ignored() -> None:
     test = build_reported_outcome('"end":"passed"')
     assert judge_assertion(WELL, test, "cd" * 16).verdict is Verdict.WRONG_ANSWER
     assert judge_shared(test, "cd" * 16).verdict is Verdict.RUNTIME_ERROR
@@ -222,7 +222,7 @@ def test_a_test_function_without_a_report_has_not_passed(judged: Callable[[Outco
     assert (case.verdict is not Verdict.ACCEPTED, case.score) == (True, 0.5)
 
 
-def test_what_was_not_found_and_what_skips_count_for_nothing() -> None:
+def test_unknown_and_skipped_functions_do_not_count() -> None:
     other = '"name":"test_c","outcome":"passed","message":""'
     skipped = '"name":"test_b","outcome":"skipped","message":"no"'
     case = judge_file(WELL, build_reported_outcome(*FOUND, other, A_PASSED, skipped, '"end":"passed"'), NONCE)

@@ -1,4 +1,4 @@
-"""Which sources are the same program."""
+"""Sources that are the same program, and sources that are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user's checker or interactor says by exit code and message."""
+"""Results of a user's checker or interactor, given by exit code and message."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_points_are_a_share_of_the_full_score() -> None:
         Outcome(Status.INTERNAL_ERROR),
     ],
 )
-def test_a_checker_that_says_nothing_of_the_program_has_failed(outcome: Outcome) -> None:
+def test_a_checker_without_a_result_has_failed(outcome: Outcome) -> None:
     with pytest.raises(CheckerFailed):
         read_checker_result(outcome)
 

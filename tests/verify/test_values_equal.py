@@ -1,4 +1,4 @@
-"""Function results: what is encoded in a box comes out as it was, and is compared as JSON would have it."""
+"""Function results: a value encoded in a box is decoded unchanged, and compared as JSON would represent it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ PLAIN = st.recursive(
 
 
 def encode_and_transport(value: Any) -> Any:
-    """A value as it comes out of a box, encoded."""
+    """Return a value as it arrives from a box, encoded."""
     return json.loads(json.dumps(codec.encode(value)))
 
 
@@ -67,12 +67,12 @@ def test_a_plain_value_comes_out_as_it_went_in(value: Any) -> None:
 
 @RELAXED
 @given(value=JSON_VALUES)
-def test_what_json_has_is_the_same_as_itself(value: Any) -> None:
+def test_json_values_equal_themselves(value: Any) -> None:
     assert values_equal(encode_and_transport(value), value)
 
 
 def to_json(value: Any) -> Any:
-    """What a person would write into a test for such a value."""
+    """Return what a person would write in a test for this value."""
     if isinstance(value, tuple | list | deque | range):
         return [to_json(item) for item in value]
     if isinstance(value, dict):
@@ -220,7 +220,7 @@ def test_a_subclass_is_its_builtin_base() -> None:
 
 
 @pytest.mark.parametrize("value", [object(), EqualToEverything, len, json])
-def test_what_is_not_plain_is_refused(value: Any) -> None:
+def test_values_that_are_not_plain_are_refused(value: Any) -> None:
     with pytest.raises(UnsupportedValue):
         codec.encode(value)
 
@@ -244,7 +244,7 @@ def test_what_is_not_plain_is_refused(value: Any) -> None:
         {},
     ],
 )
-def test_what_nothing_is_encoded_as_is_refused_at_once(encoded: Any) -> None:
+def test_encodings_that_no_encoder_writes_are_refused(encoded: Any) -> None:
     began = time.process_time()
     with pytest.raises(UnsupportedValue):
         codec.decode(encoded)
@@ -256,7 +256,7 @@ def test_keys_of_one_hash_cost_no_more_than_others() -> None:
     began = time.process_time()
     assert not values_equal({"dict": pairs}, {"1": 1})
     assert not values_equal({"set": [key for key, _ in pairs]}, list(range(len(pairs))), ANY_ORDER)
-    assert time.process_time() - began < 20  # quadratic would be minutes; an idle machine takes 0.3 s
+    assert time.process_time() - began < 20  # quadratic time would be minutes; an idle machine takes 0.3 s
 
 
 @pytest.mark.parametrize("forged", [{"set": [1, 1]}, {"set": [[1], {"tuple": [1]}]}, {"set": [1, 1.0]}])
@@ -267,7 +267,7 @@ def test_a_set_that_holds_an_item_twice_is_refused(forged: Any) -> None:
 
 
 @pytest.mark.parametrize(("nodes", "expected", "equal"), [([], None, True), ([], [], True), ([1], [1], True)])
-def test_the_nodes_of_a_list_are_its_values_and_an_empty_one_is_none(nodes: Any, expected: Any, equal: bool) -> None:
+def test_the_nodes_of_a_list_are_its_values_and_an_empty_list_is_none(nodes: Any, expected: Any, equal: bool) -> None:
     assert values_equal({"nodes": nodes}, expected) is equal
     assert not values_equal({"nodes": nodes}, [2])
     assert not values_equal({"nodes": [1]}, None)
@@ -279,6 +279,6 @@ def test_brackets_in_a_string_open_nothing(text: str) -> None:
     assert has_too_many_collections(json.dumps({"value": text}).encode() + b"[" * (MAX_COLLECTIONS + 1))
 
 
-def test_an_answer_of_too_many_lists_is_told_by_its_brackets() -> None:
+def test_an_answer_with_too_many_lists_is_detected_by_its_brackets() -> None:
     assert has_too_many_collections(b"[" * (MAX_COLLECTIONS + 1))
     assert not has_too_many_collections(b"1," * MAX_COLLECTIONS)

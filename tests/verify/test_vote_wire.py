@@ -1,4 +1,4 @@
-"""A vote on the wire: what is refused, what the defaults are, and the answer to a request."""
+"""Votes on the wire: refused requests, defaults, and the answer to a request."""
 
 from __future__ import annotations
 

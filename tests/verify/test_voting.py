@@ -1,4 +1,4 @@
-"""One input's poll: who votes, which outputs vote together, and when the largest group is a label."""
+"""The poll for one input: who votes, which outputs count together, and when the largest group becomes the label."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_majority_labels() -> None:
 
 
 def test_a_wrong_majority_labels_wrongly() -> None:
-    assert label("5", "5", "4", "5").expected == b"5"  # a vote knows no truth: that is what the hold-out is for
+    assert label("5", "5", "4", "5").expected == b"5"  # a vote does not know the correct answer; the hold-out checks it
 
 
 def test_only_runs_that_ended_well_vote() -> None:
@@ -62,7 +62,7 @@ def test_only_runs_that_ended_well_vote() -> None:
     assert (found.votes, found.cast, found.abstained) == (2, 2, (0, 1, 2, 3, 4))
 
 
-def test_nobody_ended_well() -> None:
+def test_no_run_ended_well() -> None:
     found = label(CRASHED, TIMED_OUT)
     assert (found.expected, found.why, found.confidence) == (None, NoLabel.NO_VOTES, 0.0)
 
@@ -113,9 +113,9 @@ def test_half_is_half_however_it_is_spelt() -> None:
     assert by_spelling.expected == b"0.6"
 
 
-def test_a_group_is_what_agrees_with_its_first_member() -> None:
+def test_a_group_contains_the_outputs_that_agree_with_its_first_member() -> None:
     near = CheckerChoice("float", {"absolute": 1.0, "relative": 0.0})
-    found = label("0", "0.9", "1.8", checker=near)  # 0.9 is near to both, 0 and 1.8 are not near to each other
+    found = label("0", "0.9", "1.8", checker=near)  # 0.9 is close to both; 0 and 1.8 are not close to each other
     assert (found.expected, found.supporters, found.dissenters) == (b"0", (0, 1), (2,))
     found = label("0.9", "0", "1.8", checker=near)
     assert (found.expected, found.supporters) == (b"0.9", (0, 1, 2))

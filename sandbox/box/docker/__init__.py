@@ -1,1 +1,1 @@
-"""Boxes as Docker containers."""
+"""Run boxes as Docker containers."""

@@ -1,8 +1,9 @@
-"""Boxes in Docker containers: no network, read-only root, all capabilities gone but the supervisor's, limits by cgroup.
+"""Run boxes in Docker containers.
 
-The container's only way out is one unix socket in a folder mounted from the host. We listen, the supervisor connects
-before any program runs, and the socket's name is removed: nothing is left to connect to. A supervisor ends when its
-worker does, and the engine removes a container that ended, so even `kill -9` of a worker leaves nothing.
+A container has no network, a read-only root, only the capabilities the supervisor needs, and cgroup limits. Its only
+connection to the outside is a Unix socket in a folder mounted from the host. The worker listens, the supervisor
+connects before any program runs, and the socket's name is removed, so nothing else can connect. A supervisor exits when
+its worker does, and the engine removes ended containers. Even `kill -9` of a worker therefore leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -32,30 +33,30 @@ from sandbox.box.uids import UidBlock
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError, EngineUnavailable
 
-# What the supervisor needs to give each run its own uid, to kill what is left of it and to clear what it wrote.
+# The supervisor needs these to give each run its own uid, to kill its remaining processes and to remove its files.
 CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "IPC_LOCK", "KILL", "SETGID", "SETUID"]
 HOME_LABEL = "sandbox.processes.state_dir"
-# A run leaves nothing in the box's network: no port taken for a minute, nothing that TCP remembers of an address.
+# Make sure that a run leaves no state in the box's network: no port occupied for a minute, no cached TCP metrics.
 SYSCTLS = {"net.ipv4.tcp_max_tw_buckets": "0", "net.ipv4.tcp_no_metrics_save": "1"}
 CONNECT_TIMEOUT_S = 30.0
-MISSING_MOUNT_SOURCE = "source path does not exist"  # how an engine says that it does not see what it is to mount
+MISSING_MOUNT_SOURCE = "source path does not exist"  # the engine's error message if it cannot see the folder to mount
 CONTAINER_CHECK_INTERVAL_S = 2.0
-# gVisor's kernel is a process of the host, with threads for each thread inside; it ends when it is refused one.
+# gVisor's kernel is a host process with one thread for each thread inside, and exits if it cannot create one.
 GVISOR_PROCESS_FACTOR = 8
 MEMORY_SLACK_BYTES = 2 * MIB  # the kernel charges memory to a cgroup in batches
 UNMEASURED_INTERPRETER_BYTES = 96 * MIB
 SUPERVISOR_BOOTSTRAP = (
     "import sys; sys.path.insert(0, '/opt/sandbox'); from sandbox.runner.supervisor.supervisor import main; main()"
 )
-# Modules that programs use most, imported before the fork. Each is one the differential test runs with.
+# The modules that programs use most, imported before the fork. The differential test runs with each of them.
 PRELOADED_MODULES = """
     math cmath bisect heapq collections itertools functools operator re string random copy datetime decimal fractions
     statistics typing dataclasses enum json queue threading time io contextlib textwrap array struct traceback
-""".split()  # noqa: SIM905 - a list of words reads best as words
+""".split()  # noqa: SIM905 - a list of words is easier to read as text
 
 
 class SocketFolderNotShared(Exception):
-    """The engine does not see the folder of sockets: it has other temporary files than we have."""
+    """The engine cannot see the socket folder because it has a different directory for temporary files."""
 
 
 class DockerEngine:
@@ -120,14 +121,14 @@ class DockerEngine:
         return handle
 
     def _find_process_factor(self) -> int:
-        """Processes and threads of the host that the runtime may take for one of a box."""
+        """Return how many host processes and threads the runtime may use per process of a box."""
         information = self._client.info()
         name = self._settings.docker_runtime or information.get("DefaultRuntime", "")
         runtime = json.dumps([name, (information.get("Runtimes") or {}).get(name)]).lower()
         return GVISOR_PROCESS_FACTOR if any(word in runtime for word in ("runsc", "gvisor")) else 1
 
     def lacks(self, tool: str) -> bool:
-        return False  # the images have what the table of languages names
+        return False  # the images contain everything the language table names
 
     def lacks_image(self, image: str) -> bool:
         return image in find_missing_images(self._client, [image])
@@ -136,14 +137,14 @@ class DockerEngine:
         info = self._client.info()
         missing = []
         if not any("seccomp" in option for option in info.get("SecurityOptions") or []):
-            missing.append("the engine's own seccomp profile (each program still gets ours)")
+            missing.append("the engine's own seccomp profile (the sandbox still filters each program's system calls)")
         for field, limit in (
             ("MemoryLimit", "memory limit"),
             ("CpuCfsQuota", "CPU limit"),
             ("PidsLimit", "process limit"),
         ):
             if not info.get(field):
-                missing.append(f"{limit}: the kernel's cgroups do not offer it")
+                missing.append(f"{limit}: not supported by the kernel's cgroups")
         return missing
 
     def close(self) -> None:
@@ -151,7 +152,7 @@ class DockerEngine:
             handle.destroy()
         self._uids.close()
         self._client.close()
-        with suppress(OSError):  # it is not empty, or gone: another slot of this home uses it
+        with suppress(OSError):  # not empty or already gone: another slot of this state directory uses it
             self._folder.rmdir()
 
     def _build_options(self, name: str, folder: Path) -> dict[str, Any]:
@@ -166,7 +167,7 @@ class DockerEngine:
             "auto_remove": True,
             "labels": {HOME_LABEL: str(settings.home)},
             "network_mode": "none",
-            "dns": ["127.0.0.1"],  # else the file that names the host's resolvers is copied into the box
+            "dns": ["127.0.0.1"],  # otherwise the file that names the host's resolvers is copied into the box
             "sysctls": SYSCTLS,
             "ipc_mode": "private",
             "read_only": True,
@@ -200,7 +201,7 @@ class DockerEngine:
 
 
 class DockerBoxHandle:
-    """One running container; see `engine.Walls`."""
+    """A running container; implements `engine.BoxHandle`."""
 
     def __init__(self, container: Container, connection: socket.socket, on_destroy: Any) -> None:
         self._container = container
@@ -228,7 +229,7 @@ class DockerBoxHandle:
             else:
                 self._container.update(mem_limit=limit, memswap_limit=limit)
         except (DockerException, requests.RequestException, OSError) as error:
-            raise BoxError(f"memory limit of {memory_mb} MiB refused: {error}") from error
+            raise BoxError(f"cannot set the memory limit to {memory_mb} MiB: {error}") from error
 
     def begin_run(self) -> None:
         if self._cgroup is not None:
@@ -262,29 +263,29 @@ class DockerBoxHandle:
 
 @contextmanager
 def _translate_cgroup_errors() -> Iterator[None]:
-    """A container that ended takes its cgroup with it; reading that then fails with ENODEV."""
+    """Translate errors of reading the cgroup, which disappears with its container (ENODEV)."""
     try:
         yield
     except OSError as error:
-        raise BoxError(f"box gone: {error}") from error
+        raise BoxError(f"lost the box: {error}") from error
 
 
 def _accept_connection(listener: socket.socket, container: Container) -> socket.socket:
-    """The supervisor's connection. Raises OSError, and DockerException when its container ended before."""
+    """Accept the supervisor's connection. Raises OSError, or DockerException if its container has already ended."""
     deadline = time.monotonic() + CONNECT_TIMEOUT_S
     while True:
         try:
             return listener.accept()[0]
         except TimeoutError:
-            container.reload()  # raises NotFound: the engine removes a container that ended
+            container.reload()  # raises NotFound, because the engine removes ended containers
             if container.status != "running":
-                raise DockerException("its supervisor ended before it connected") from None
+                raise DockerException("the supervisor ended before it connected") from None
             if time.monotonic() > deadline:
                 raise
 
 
 def _remove_container(container: Container | None) -> None:
-    """Kill and remove; a container that is already gone, or going, is what we want."""
+    """Kill and remove a container. It is no error if it is already gone or being removed."""
     if container is None:
         return
     try:
@@ -292,15 +293,15 @@ def _remove_container(container: Container | None) -> None:
     except NotFound:
         return
     except APIError as error:
-        if error.status_code != 409:  # 409: its removal is already under way
+        if error.status_code != 409:  # 409: its removal is already in progress
             raise BoxError(f"container {container.name} cannot be removed: {error}") from error
     except (DockerException, requests.RequestException) as error:
-        # The engine is away. The container's process ended with our connection, and the engine removes it.
+        # The engine is unreachable. The container's process ends with its connection, and the engine removes it later.
         raise BoxError(f"container {container.name} cannot be removed: {error}") from error
 
 
 def remove_boxes(home: Path) -> int:
-    """Remove every container that workers of this home have left; returns how many. No worker of it may run.
+    """Remove all containers left by workers of this state directory, none of which may be running; return their number.
 
     A worker that was killed while it started a box may also have left that box's folder.
     """
@@ -318,7 +319,7 @@ def remove_boxes(home: Path) -> int:
 
 
 def fetch_engine_info() -> Mapping[str, Any]:
-    """What the Docker engine says of itself. Raises EngineUnavailable."""
+    """Return the Docker engine's description of itself. Raises EngineUnavailable."""
     try:
         client = docker.from_env(timeout=10)
         information: Mapping[str, Any] = client.info()

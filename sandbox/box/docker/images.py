@@ -1,8 +1,8 @@
-"""The images that boxes start from: named after their content, built where they are missing, from any machine.
+"""Build the images that boxes start from, on any machine, if they are missing.
 
-An image's tag is a hash of its folder and of the runner's sources, so a changed runner is a new image and an unchanged
-one is never built twice. The build context is made in memory from the installed package or from the repository: the two
-have the same files.
+An image's tag is a hash of its folder and of the runner's sources. A changed runner therefore gives a new image, and an
+unchanged one is never built twice. The build context is created in memory from the installed package or from the
+repository, which contain the same files.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ import requests
 
 from sandbox.errors import EngineUnavailable
 
-IMAGES = ("native", "python", "web")  # the one that is made soonest first
-ON_DEMAND_IMAGES = ("jvm", "compiled", "more")  # large, and many never need them: built when they are asked for by name
+IMAGES = ("native", "python", "web")  # the fastest to build comes first
+ON_DEMAND_IMAGES = ("jvm", "compiled", "more")  # large and often not needed: built only on explicit request
 BASE_IMAGE = "sandbox-base:bookworm"
 OFFICIAL_BASE_IMAGE = "debian:bookworm-slim"
 DEBOOTSTRAP_LABEL = "sandbox.base=debootstrap"
@@ -48,7 +48,7 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 
 @contextmanager
 def open_engine_client(timeout_s: float = 60.0) -> Iterator[docker.DockerClient]:
-    """A client of the Docker engine for those outside this room. Raises `EngineUnavailable` when none answers."""
+    """Open a client for the Docker engine, for use outside this package. Raises `EngineUnavailable`."""
     try:
         client = docker.from_env(timeout=timeout_s)
     except (docker.errors.DockerException, requests.RequestException) as error:
@@ -60,12 +60,12 @@ def open_engine_client(timeout_s: float = 60.0) -> Iterator[docker.DockerClient]
 
 
 def find_missing_images(client: docker.DockerClient, names: Iterable[str] = IMAGES) -> list[str]:
-    """Return those of `names` that the engine lacks as these sources make them. Raises `EngineUnavailable`."""
+    """Return those of `names` whose current image the engine lacks. Raises `EngineUnavailable`."""
     return _find_missing(client, {name: compute_image_tag(name) for name in names})
 
 
 def read_image_sizes(client: docker.DockerClient, names: Iterable[str]) -> dict[str, int]:
-    """Return the size in MB of those of `names` that are built from these sources. Raises `EngineUnavailable`."""
+    """Return the size in MB of each current image among `names` that is built. Raises `EngineUnavailable`."""
     tags = {name: compute_image_tag(name) for name in names}
     absent = _find_missing(client, tags)
     return {name: client.api.inspect_image(tag)["Size"] // 10**6 for name, tag in tags.items() if name not in absent}
@@ -73,9 +73,9 @@ def read_image_sizes(client: docker.DockerClient, names: Iterable[str]) -> dict[
 
 @functools.cache
 def compute_image_tag(name: str) -> str:
-    """The full name of the image `name` as these sources make it: `sandbox-<name>:<12 hex of their hash>`.
+    """Return the full name of the image `name` for the current sources: `sandbox-<name>:<12 hex digits of their hash>`.
 
-    Computed once a process, so that a worker keeps to its own image while the checkout changes under it.
+    It is computed once per process, so a worker keeps using its image while the checkout changes.
     """
     digest = hashlib.sha256()
     for path, content in sorted(_read_context(name).items()):
@@ -87,9 +87,8 @@ def compute_image_tag(name: str) -> str:
 def ensure_images(client: docker.DockerClient, names: Iterable[str], report: ReportProgress) -> dict[str, str]:
     """Build those of `names` that the engine lacks; return the tag of each.
 
-    `report` is given one line a step. Two processes never build at the same time: the second waits and finds the work
-    done.
-    Raises `EngineUnavailable` when an image cannot be made.
+    `report` receives one line per step. Two processes never build at the same time: the second waits and then finds the
+    images built. Raises `EngineUnavailable` if an image cannot be built.
     """
     tags = {name: compute_image_tag(name) for name in names}
     if not _find_missing(client, tags):
@@ -102,16 +101,19 @@ def ensure_images(client: docker.DockerClient, names: Iterable[str], report: Rep
 
 
 def prune_images(client: docker.DockerClient, names: Iterable[str]) -> None:
-    """Remove the older builds of `names` that no container uses, but the last one.
+    """Remove older builds of `names` that no container uses, except the most recent one.
 
-    Never done by itself: another checkout, or a service that was not restarted yet, may still start boxes from them.
+    This happens only on request: another checkout, or a service that has not restarted yet, may still start boxes from
+    them.
     """
     for name in names:
         _remove_predecessors(client, name, compute_image_tag(name))
 
 
 def ensure_base(client: docker.DockerClient, report: ReportProgress) -> str:
-    """The Debian image all others start from: the one that is here, the official one, or one made by debootstrap."""
+    """Return the Debian image that all others start from: an existing one, the official one, or one built by
+    debootstrap.
+    """
     if _has_image(client, BASE_IMAGE):
         return BASE_IMAGE
     if _has_image(client, OFFICIAL_BASE_IMAGE) or _pull_official_base(client, report):
@@ -128,9 +130,9 @@ def _find_images_folder() -> Path:
 
 
 def _read_context(name: str) -> dict[str, bytes]:
-    """The files of one build: the image's folder, and the runner under the name it is imported by."""
+    """Return the files of one build: the image's folder, and the runner under its import name."""
     if name not in (*IMAGES, *ON_DEMAND_IMAGES):
-        raise EngineUnavailable(f"there is no image {name!r}: the images are {', '.join((*IMAGES, *ON_DEMAND_IMAGES))}")
+        raise EngineUnavailable(f"unknown image {name!r}. The images are {', '.join((*IMAGES, *ON_DEMAND_IMAGES))}.")
     folder = _find_images_folder() / name
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     for path in (
@@ -143,7 +145,7 @@ def _read_context(name: str) -> dict[str, bytes]:
 
 
 def _build_context_archive(name: str) -> io.BytesIO:
-    """The build context as a tar archive whose bytes depend on the files' content only, for the builder's cache."""
+    """Build a tar archive of the context. Its bytes depend only on the files' content, for the builder's cache."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for path, content in sorted(_read_context(name).items()):
@@ -174,13 +176,13 @@ def _build_engine_error(action: str, error: Exception) -> EngineUnavailable:
 
 @contextmanager
 def _lock_builds(report: ReportProgress) -> Iterator[None]:
-    """Let one process at a time build from these sources; the kernel drops the lock of one that dies."""
+    """Allow only one process at a time to build from these sources. The kernel releases the lock if a process dies."""
     descriptor = os.open(_find_images_folder(), os.O_RDONLY | os.O_CLOEXEC)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            report("images: another process builds them, waiting for it")
+            report("images: waiting for another process to build them")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
@@ -189,7 +191,7 @@ def _lock_builds(report: ReportProgress) -> Iterator[None]:
 
 @contextmanager
 def _set_api_timeout(client: docker.DockerClient, timeout_s: float) -> Iterator[None]:
-    """Let the engine be silent for `seconds` in the calls made meanwhile."""
+    """Allow the engine up to `timeout_s` of silence during calls in the `with` block."""
     usual = client.api.timeout
     client.api.timeout = timeout_s
     try:
@@ -199,7 +201,7 @@ def _set_api_timeout(client: docker.DockerClient, timeout_s: float) -> Iterator[
 
 
 def _build_all(client: docker.DockerClient, tags: Mapping[str, str], base: str, report: ReportProgress) -> None:
-    """One image, and then the others beside each other: all begin with the same steps, which are done only once so."""
+    """Build one image first, then the rest in parallel, so they share the layers of their common first steps."""
     names = list(tags)
     with _set_api_timeout(client, _BUILD_TIMEOUT_S), ThreadPoolExecutor(_MAX_PARALLEL_BUILDS) as builders:
         for group in (names[:1], names[1:]):
@@ -209,7 +211,7 @@ def _build_all(client: docker.DockerClient, tags: Mapping[str, str], base: str, 
 
 
 def _build(client: docker.DockerClient, name: str, tag: str, base: str, report: ReportProgress) -> None:
-    """Build one image with the engine's classic builder, which every engine has, on the host's network."""
+    """Build one image on the host's network, with the classic builder, which every engine has."""
     started = time.monotonic()
     report(f"images: building {tag} from {base}")
     log: list[str] = []
@@ -234,7 +236,7 @@ def _build(client: docker.DockerClient, name: str, tag: str, base: str, report: 
 
 
 def _follow_log(answers: Iterable[dict[str, Any]], log: list[str]) -> str:
-    """Read an engine's answers to their end, the output into `log`; return what failed, or an empty string."""
+    """Read an engine's answers to the end and append the output to `log`; return the error, or an empty string."""
     failure = ""
     for answer in answers:
         log.extend(line for line in str(answer.get("stream", "")).splitlines() if line.strip())
@@ -252,7 +254,7 @@ def _build_image_error(tag: str, failure: str, log: list[str]) -> EngineUnavaila
 
 
 def _remove_predecessors(client: docker.DockerClient, name: str, tag: str) -> None:
-    """Remove older builds but the last, from which a service that was not restarted yet may still start boxes."""
+    """Remove older builds but keep one, because a service that has not restarted may still start boxes from it."""
     repository = f"sandbox-{name}"
     try:
         older = [image for image in client.api.images(name=repository) if tag not in (image["RepoTags"] or ())]
@@ -270,7 +272,7 @@ def _remove_unused(client: docker.DockerClient, tag: str) -> None:
     except docker.errors.NotFound:
         return
     except docker.errors.APIError as error:
-        if error.status_code != 409:  # 409: a container still runs from it; the next build tries again
+        if error.status_code != 409:  # 409: a container still uses it; the next build tries again
             raise _build_engine_error(f"remove the old image {tag}", error) from error
 
 
@@ -287,8 +289,8 @@ def _pull_official_base(client: docker.DockerClient, report: ReportProgress) -> 
 
 
 def _bootstrap_base(client: docker.DockerClient, report: ReportProgress) -> None:
-    """Make the same base without a registry: Debian's own installer into a folder, then `docker import`."""
-    report("images: no container registry answers, making the Debian base with debootstrap (about a minute)")
+    """Build the same base image without a registry: run debootstrap in a folder, then `docker import` it."""
+    report("images: no container registry answers, building the Debian base with debootstrap (about a minute)")
     if not shutil.which("debootstrap"):
         raise EngineUnavailable("no container registry answers and debootstrap is missing: apt-get install debootstrap")
     if os.geteuid() != 0:
@@ -307,11 +309,11 @@ def _bootstrap_base(client: docker.DockerClient, report: ReportProgress) -> None
 
 
 def _run_command(command: list[str]) -> None:
-    """Run a step of making the base; its output is shown only when it fails."""
+    """Run one step of building the base image. Its output is shown only if it fails."""
     try:
         completed = subprocess.run(command, capture_output=True, text=True, timeout=_DEBOOTSTRAP_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:
-        raise EngineUnavailable(f"{command[0]} did not end within {_DEBOOTSTRAP_TIMEOUT_S} s") from error
+        raise EngineUnavailable(f"{command[0]} did not finish within {_DEBOOTSTRAP_TIMEOUT_S} s") from error
     if completed.returncode != 0:
         tail = "\n".join(
             f"    {line}" for line in (completed.stdout + completed.stderr).splitlines()[-_LOG_TAIL_LINES:]

@@ -1,8 +1,8 @@
-"""Where the sockets of a home's boxes lie.
+"""Choose the folder for the sockets of the boxes of a state directory.
 
-A program can read in its own mount table where its mounts come from. A folder among the temporary files tells it
-nothing; below the home it would tell the name of a user. An engine on another machine, or a worker in a container, may
-have no temporary files in common with us: then the sockets lie in the home.
+A program can see in its mount table where its mounts come from. A folder for temporary files reveals nothing, while one
+below the state directory would reveal a user name. An engine on another machine, or a worker in a container, may not
+share the directory for temporary files. Then the sockets are placed in the state directory.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 def get_temporary_folder(home: Path) -> Path:
-    """The folder of this home below the directory for temporary files; it need not exist."""
+    """Return the folder for this state directory below the directory for temporary files. It need not exist."""
     return Path(tempfile.gettempdir()) / f"sandbox-{hashlib.sha256(os.fsencode(home)).hexdigest()[:12]}"
 
 
@@ -25,7 +25,7 @@ def get_fallback_folder(home: Path) -> Path:
 
 
 def ensure_socket_folder(home: Path) -> Path:
-    """The temporary folder, made here if it is not there; the one at home if somebody else has taken that name."""
+    """Return the temporary folder, creating it if needed, or the fallback if somebody else has taken its name."""
     folder = get_temporary_folder(home)
     try:
         folder.mkdir(mode=0o700, exist_ok=True)

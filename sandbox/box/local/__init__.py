@@ -1,1 +1,1 @@
-"""Boxes as processes in Linux namespaces, for machines without Docker."""
+"""Run boxes as processes in Linux namespaces, for machines without Docker."""

@@ -1,7 +1,7 @@
-"""The cgroups of a local box: memory, processes and CPU held by the kernel, where root may make them.
+"""The cgroups of a local box. The kernel limits memory, processes and CPU if root may create cgroups.
 
-One folder per box below one of ours at the top of the hierarchy, or of each hierarchy on version 1. Its name carries
-the pid of the worker that made it, so that the next worker to start can tell which ones nobody owns any more.
+There is one folder per box below a common parent at the top of the hierarchy, or of each hierarchy on version 1. Its
+name contains the pid of the worker that created it, so the next worker to start can find and remove orphans.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ PARENT_NAME = "sandbox-local"
 CPU_PERIOD_US = 100_000
 INITIAL_LIMIT_BYTES = 512 * MIB
 REMOVAL_TIMEOUT_S = 2.0
-# Which controller a wall needs; without memory there is no point in the others.
+# The limit that each controller provides. Without memory the others are useless.
 LIMIT_NAMES = {"memory": "memory", "pids": "processes", "cpu": "CPU"}
-V1_EXTRA_CONTROLLERS = ("cpuacct",)  # measures the CPU time of the box; no wall
+V1_EXTRA_CONTROLLERS = ("cpuacct",)  # only measures the CPU time of the box
 
 
 class BoxCgroup:
-    """What was made for one box: its `folders`, `shown` where the box sees them; `lacking` are its missing walls."""
+    """The cgroups created for one box.
+
+    `folders` lists them, `bind_mounts` their paths in the box, and `missing_limits` the limits that are unavailable.
+    """
 
     def __init__(self, root: Path = CGROUP_ROOT) -> None:
         self._root = root
@@ -34,7 +37,7 @@ class BoxCgroup:
 
     @classmethod
     def make(cls, settings: WorkerSettings, slot: int) -> BoxCgroup | None:
-        """None where this process may not make one that limits memory."""
+        """Create the cgroups of a box; return None if this process may not create one that limits memory."""
         group = cls()
         name = f"{slot}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
         try:
@@ -55,7 +58,7 @@ class BoxCgroup:
         return [(str(folder), f"{CGROUP_ROOT}/{name}") for name, folder in self._by_controller.items()]
 
     def create_cgroups(self, name: str, settings: WorkerSettings) -> None:
-        """Make the cgroups and set their limits. Raises OSError where memory cannot be limited."""
+        """Create the cgroups and set their limits. Raises OSError if memory cannot be limited."""
         for controller in (*LIMIT_NAMES, *V1_EXTRA_CONTROLLERS):
             try:
                 self._by_controller[controller] = self._make_folder(controller, name)
@@ -73,13 +76,13 @@ class BoxCgroup:
                 swap.write_text("0")
 
     def open_memory_cgroup(self) -> MemoryCgroup:
-        """Raises OSError."""
+        """Open the box's memory cgroup. Raises OSError."""
         group = MemoryCgroup(self._by_controller["memory"], self.version)
         group.limit(INITIAL_LIMIT_BYTES)
         return group
 
     def remove(self) -> None:
-        """Remove the cgroups; what is still in them must be dying."""
+        """Remove the cgroups. Processes still in them must be about to end."""
         patience = time.monotonic() + REMOVAL_TIMEOUT_S
         for folder in self.folders:
             while not remove_cgroup(folder) and time.monotonic() < patience:
@@ -103,7 +106,7 @@ class BoxCgroup:
         return folder.resolve()
 
     def _limit(self, controller: str, values: dict[int, list[tuple[str, str]]]) -> None:
-        """Set one controller's files; a version without its own has those of version 1."""
+        """Write one controller's files; fall back to the values of version 1."""
         if controller not in self._by_controller:
             return
         try:
@@ -114,7 +117,7 @@ class BoxCgroup:
 
 
 def remove_cgroup(folder: Path) -> bool:
-    """Remove a cgroup; False while something is in it."""
+    """Remove a cgroup; return False while it is not empty."""
     try:
         folder.rmdir()
     except FileNotFoundError:
@@ -125,7 +128,7 @@ def remove_cgroup(folder: Path) -> bool:
 
 
 def remove_orphans() -> None:
-    """Remove the cgroups of workers that are gone."""
+    """Remove the cgroups of workers that no longer exist."""
     for parent in (CGROUP_ROOT / PARENT_NAME, *CGROUP_ROOT.glob(f"*/{PARENT_NAME}")):
         for folder in parent.glob("*-*-*") if parent.is_dir() else ():
             if not Path("/proc", folder.name.split("-")[1]).exists():

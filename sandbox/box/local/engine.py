@@ -1,8 +1,8 @@
-"""Boxes without a container engine: the same supervisor behind the strongest walls this host gives an ordinary process.
+"""Run boxes without a container engine: the same supervisor, with the strongest isolation an ordinary process can get.
 
-The engine tries out once, when it is made, which isolation layers the host supports (`launcher.probe`), and names
-those that are missing. A box is one launcher process (`sandbox.runner.launcher.launcher`) and what it started. There
-are no images: a box uses the host's compilers and interpreters.
+On first use the engine probes which isolation layers the host supports (`launcher.probe`) and names those that are
+missing. A box is one launcher process (`sandbox.runner.launcher.launcher`) and its children. There are no images: a box
+uses the host's compilers and interpreters.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ LAUNCHER_BOOTSTRAP = (
     "import sys; sys.path[0] = sys.argv.pop(1); from sandbox.runner.launcher.launcher import main; main()"
 )
 MISSING_NAMESPACE_EFFECTS = {
-    "mount": "file system: programs see the files of this machine and may write wherever their user may, /tmp included",
+    "mount": "file system: programs see the files of this machine and can write wherever their user can, even /tmp",
     "pid": "processes: programs see the other processes of this machine",
-    "network": "network: closed by a system-call filter alone; programs may still talk to this machine's unix sockets",
-    "ipc": "shared memory: programs see the machine's own",
-    "uts": "host name: programs see the machine's own",
+    "network": "network: blocked only by a system-call filter; programs can connect to this machine's Unix sockets",
+    "ipc": "shared memory: programs see that of this machine",
+    "uts": "host name: programs see that of this machine",
 }
 SINGLE_USER_MESSAGE = (
-    "users: all programs of a box run as one user, so one may end its own box or leave files in it for a moment;"
+    "users: all programs of a box run as the same user, so a program can end its box or briefly leave files in it;"
     " install newuidmap (`apt install uidmap`) and give this user a range in /etc/subuid and /etc/subgid"
 )
 NO_CGROUP_MESSAGE = (
-    "memory, process and CPU limits by the kernel (cgroup): memory is watched every 10 ms instead, processes are"
-    " limited per user, CPUs not at all; run the worker as root on a machine whose /sys/fs/cgroup can be written,"
+    "memory, process and CPU limits by the kernel (cgroup): memory is polled every 10 ms instead, processes are"
+    " limited per user, CPUs not at all; run the worker as root on a machine with a writable /sys/fs/cgroup,"
     " or use Docker"
 )
 NAMESPACE_SYSCTLS = {
@@ -69,7 +69,7 @@ NAMESPACE_SYSCTLS = {
 
 @dataclass(frozen=True, slots=True)
 class HostIsolation:
-    """What this host gives a local box, as `namespaces.probe` found it."""
+    """The isolation layers that this host offers a local box, as found by `launcher.probe`."""
 
     namespaces: tuple[str, ...]
     id_mapping: str
@@ -82,7 +82,7 @@ class HostIsolation:
         return [*missing, SINGLE_USER_MESSAGE] if self.id_mapping == "one" else missing
 
     def find_uid_base(self, uid_block: UidBlock, box_index: int, needed_uids: int) -> int | None:
-        """Uids above this one are the box's own; None where the host lends no uid for each of `needed` runs."""
+        """Return the uid above which the box's uids start, or None if the host offers fewer than `needed_uids`."""
         if self.id_mapping == "one":
             return None
         end = (
@@ -97,7 +97,7 @@ class HostIsolation:
 
 
 class LocalEngine:
-    """Starts boxes for one slot of one worker; see `engine.Engine`."""
+    """Starts boxes for one slot of one worker; implements `engine.Engine`."""
 
     def __init__(self, settings: WorkerSettings, slot: int) -> None:
         self._settings = settings
@@ -108,7 +108,9 @@ class LocalEngine:
         try:
             self._root_mount_point.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise EngineUnavailable(f"{self._root_mount_point} cannot be made: {error}; set SANDBOX_HOME") from error
+            raise EngineUnavailable(
+                f"cannot create {self._root_mount_point}: {error}; set SANDBOX_HOME to a writable folder"
+            ) from error
         self._runner_folder = install_runner(settings.home / "local")
         local_cgroup.remove_orphans()
         self._uid_block = UidBlock()
@@ -142,7 +144,7 @@ class LocalEngine:
         return shutil.which(tool, path=SEARCH_PATH) is None
 
     def lacks_image(self, image: str) -> bool:
-        return False  # its boxes have the machine's own programs
+        return False  # its boxes use the host's programs
 
     def list_missing_isolation(self) -> list[str]:
         missing = self.host.list_missing_isolation()
@@ -155,7 +157,7 @@ class LocalEngine:
         if cgroup is None:
             return [*missing, NO_CGROUP_MESSAGE]
         cgroup.remove()
-        return [*missing, *(f"{limit} limit: the kernel's cgroups do not offer it" for limit in cgroup.missing_limits)]
+        return [*missing, *(f"{limit} limit: not supported by the kernel's cgroups" for limit in cgroup.missing_limits)]
 
     def close(self) -> None:
         for handle in list(self._live_handles):
@@ -194,16 +196,16 @@ class LocalEngine:
             )
             found = json.loads(done.stdout)
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise EngineUnavailable(f"the local engine cannot be tried: {error}") from error
+            raise EngineUnavailable(f"cannot probe the local engine: {error}") from error
         except ValueError as error:
-            raise EngineUnavailable(f"the local engine does not work here: {done.stderr[-500:]}") from error
+            raise EngineUnavailable(f"the local engine does not work on this machine: {done.stderr[-500:]}") from error
         if not found["works"]:
-            raise EngineUnavailable(f"no local box can be started here: {found['reasons']}; use Docker")
+            raise EngineUnavailable(f"cannot start local boxes on this machine: {found['reasons']}; use Docker")
         return HostIsolation(tuple(found["kinds"]), found["ids"], found["uids"])
 
 
 class LocalBoxHandle:
-    """One launcher and the box it holds; see `engine.Walls`."""
+    """A launcher and the box it controls; implements `engine.BoxHandle`."""
 
     def __init__(
         self,
@@ -244,7 +246,7 @@ class LocalBoxHandle:
             self._memory_cgroup = None if cgroup is None else cgroup.open_memory_cgroup()
         except (OSError, BoxError) as error:
             self.destroy()
-            raise BoxError(f"a local box did not start: {error}") from error
+            raise BoxError(f"the local box did not start: {error}") from error
         finally:
             supervisor_end.close()
             os.close(liveness_read_end)
@@ -255,30 +257,30 @@ class LocalBoxHandle:
             if self._memory_cgroup is not None:
                 self._own_bytes = self._memory_cgroup.read_used_bytes() + MEMORY_SLACK_BYTES
         except OSError as error:
-            raise BoxError(f"box gone: {error}") from error
+            raise BoxError(f"lost the box: {error}") from error
 
     def limit_memory(self, memory_mb: int) -> None:
         if self._memory_cgroup is None:
-            return  # the supervisor watches it
+            return  # the supervisor polls memory instead
         if not self._own_bytes:
             self.measure_own_memory()
         try:
             self._memory_cgroup.limit(self._own_bytes + memory_mb * MIB)
         except OSError as error:
-            raise BoxError(f"memory limit of {memory_mb} MiB refused: {error}") from error
+            raise BoxError(f"cannot set the memory limit to {memory_mb} MiB: {error}") from error
 
     def begin_run(self) -> None:
         try:
             if self._memory_cgroup is not None:
                 self._memory_cgroup.begin_run()
         except OSError as error:
-            raise BoxError(f"box gone: {error}") from error
+            raise BoxError(f"lost the box: {error}") from error
 
     def read_peak_memory_mb(self) -> float | None:
         try:
             return None if self._memory_cgroup is None else self._memory_cgroup.read_peak_mb()
         except OSError as error:
-            raise BoxError(f"box gone: {error}") from error
+            raise BoxError(f"lost the box: {error}") from error
 
     def ran_out_of_memory(self) -> bool:
         return self._memory_cgroup is not None and self._memory_cgroup.had_oom_kill()
@@ -297,24 +299,24 @@ class LocalBoxHandle:
         if self._cgroup is not None:
             self._cgroup.remove()
         if log_text := self._read_log():
-            logger.warning("a local box said: %s", log_text)
+            logger.warning("output of a local box: %s", log_text)
         os.close(self._log_descriptor)
         self._on_destroy(self)
 
     def _read_log(self) -> str:
-        """What the launcher and the supervisor wrote for us; programs have pipes of their own."""
+        """Return the output of the launcher and the supervisor; programs write to their own pipes."""
         return os.pread(self._log_descriptor, 2_000, 0).decode(errors="replace").strip()
 
     def _wait_until_up(self) -> None:
-        """Until the supervisor speaks; raises BoxError with the launcher's words where it ends instead."""
+        """Wait until the supervisor sends data. Raises BoxError with the launcher's output if it ends instead."""
         ready, _, _ = select.select([self.connection], [], [], START_TIMEOUT_S)
         if ready and self.connection.recv(1, socket.MSG_PEEK):
             return
-        raise BoxError(self._read_log() or f"no word of its supervisor within {START_TIMEOUT_S:g} s")
+        raise BoxError(self._read_log() or f"its supervisor did not answer within {START_TIMEOUT_S:g} s")
 
 
 def _wait_for_exit(launcher: subprocess.Popen[bytes]) -> None:
-    """Wait for a launcher whose leash is loose; what it holds dies with it even where it has to be killed."""
+    """Wait for a launcher whose leash is closed. Its box dies with it, even if the launcher has to be killed."""
     try:
         launcher.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
@@ -323,7 +325,10 @@ def _wait_for_exit(launcher: subprocess.Popen[bytes]) -> None:
 
 
 def list_missing_isolation() -> list[str]:
-    """What a local box of this host would lack, in words; empty when every wall is up. Raises EngineUnavailable."""
+    """Describe the isolation layers that a local box on this host lacks; empty if there are none.
+
+    Raises EngineUnavailable.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="sandbox-") as home,
         closing(LocalEngine(WorkerSettings(home=Path(home), engine="local"), 0)) as engine,
@@ -332,18 +337,18 @@ def list_missing_isolation() -> list[str]:
 
 
 def suggest_namespace_fix() -> str:
-    """How to get the namespaces that were refused."""
+    """Return a hint how to make the refused namespaces available."""
     for switch, (closed, command) in NAMESPACE_SYSCTLS.items():
         if os.geteuid() != 0 and Path(switch).exists() and Path(switch).read_text().strip() == closed:
-            return f"as root, `{command}` lets users have namespaces"
+            return f"run `{command}` as root to allow user namespaces"
     return (
-        "for namespaces run the worker as root,"
-        " in a container also with `--privileged` or `--security-opt seccomp=unconfined`"
+        "run the worker as root to allow namespaces,"
+        " and in a container also add `--privileged` or `--security-opt seccomp=unconfined`"
     )
 
 
 def _read_subordinate_ids(path: str) -> tuple[int, int] | None:
-    """The range of ids that /etc/subuid or /etc/subgid lends our user."""
+    """Return the range of ids that /etc/subuid or /etc/subgid assigns to the current user."""
     try:
         name = pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:

@@ -1,7 +1,7 @@
-"""The runner as a folder that a local box can be shown: what an image's last layers are to a container.
+"""Install the runner in a folder to mount in local boxes, which corresponds to the last layers of a Docker image.
 
-Made once per version of its sources, under a name that is their hash: the bytecode is there, so a box starts in
-milliseconds, and so is the zygote's loop in C, where this machine has a compiler for it.
+It is installed once per version of its sources, under a name that is their hash. It includes the bytecode, so a box
+starts in milliseconds, and the compiled `forkserver.c` if this machine has a C compiler.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BUILD_TIMEOUT_S = 60
 
 
 def install_runner(folder: Path) -> Path:
-    """The folder to put on the path, below `folder`. Raises EngineUnavailable."""
+    """Install the runner below `folder`; return the folder to add to the path. Raises EngineUnavailable."""
     sources = [
         PACKAGE_FOLDER / "__init__.py",
         *sorted((PACKAGE_FOLDER / "runner").rglob("*.py")),
@@ -65,7 +65,7 @@ def _build_runner(folder: Path, sources: list[Path]) -> None:
 
 
 def _publish(staging: Path, runner: Path) -> None:
-    """Give the finished folder its name; another process may have been first."""
+    """Rename the finished folder to its final name; another process may have done so first."""
     try:
         staging.rename(runner)
     except OSError:

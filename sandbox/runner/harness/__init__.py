@@ -1,1 +1,1 @@
-"""What runs assert tests and test files inside a box."""
+"""Run assert tests and test files inside a box."""

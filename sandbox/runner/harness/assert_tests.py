@@ -1,11 +1,11 @@
-"""Assert tests: source that raises on failure, in another process and box than the program it tests.
+"""Assert tests: source that raises on failure, run in a different process and box from the program it tests.
 
-The source sees the program's functions and classes as stand-ins that ask the program (`peers`). The program sees the
-calls and never the test. The test compares values made of builtin types, so the program cannot answer with an object
-that equals everything, and its patched builtins and early exits stay in its own box.
+The source sees the program's functions and classes as proxies that ask the program (`rpc`). The program sees the calls
+but never the test. The test compares values of builtin types, so the program cannot answer with an object that equals
+everything. Patched builtins and early exits of the program stay in its own box.
 
 The source runs as `python3 test.py` would run it: it is `__main__`, and `unittest.main()` finds its classes. It passes
-by reaching its end after it has used the program, and says so to the worker (`reports`).
+if it reaches its end and has used the program. It reports this to the worker (`reports`).
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ PROGRAM_MODULE_NAMES = frozenset({PROGRAM_MODULE_NAME, "main"})
 TEST_FILE = "test.py"
 MAX_MESSAGE_CHARS = 500
 PROGRAM_NEVER_USED = "the test never used the program, so it tests nothing"
-PYTEST_NOT_INSTALLED = "python3-pytest is not installed where this box runs"
-# The functions of `pytest_file` that run a file; an interpreter that has not imported that module has none.
+PYTEST_NOT_INSTALLED = "python3-pytest is not installed in this box"
+# The functions of `pytest_file` that run a file. The list stays empty unless this interpreter has imported that module.
 PYTEST_RUNNERS: list[Callable[[str, TestedProgram], NoReturn]] = []
 SHARED_PYTEST_RUNNERS: list[Callable[[str, Reporter, SharedProgram], NoReturn]] = []
 
@@ -42,7 +42,7 @@ COMPILE_ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError, Overflow
 
 
 class TestPeer(rpc_peer.RpcPeer):
-    """A test's side of the conversation, which knows whether the test has asked the program for anything."""
+    """The test's side of the connection. It records whether the test has asked the program for anything."""
 
     __test__ = False
     was_used = False
@@ -53,7 +53,7 @@ class TestPeer(rpc_peer.RpcPeer):
 
 
 class TestedProgram:
-    """The program as its test sees it. `names` are those in the test's source."""
+    """The program as its test sees it."""
 
     def __init__(self, reporter: Reporter, modules: frozenset[str] = PROGRAM_MODULE_NAMES) -> None:
         self.reporter = reporter
@@ -69,8 +69,9 @@ class TestedProgram:
         self.peer.look_up = self.find
 
     def set_source_names(self, names: SourceNames, bound: Iterable[str] = ()) -> None:
-        """Take the names in the test's source: they decide what the program may be asked for. `bound` are the free ones
-        that are bound for it.
+        """Store the names in the test's source, which determine what the program may be asked for.
+
+        `bound` names the free names that are already defined for the source.
         """
         self.source_names = names
         self.peer.expected_names = names.free.difference(bound)
@@ -85,10 +86,10 @@ class TestedProgram:
             return None
 
     def get(self, name: str, allow_class: bool = True) -> Any:
-        """Look up a global of the program. Without `choosing` it may not be a class. Raises KeyError.
+        """Look up a global of the program. Raises KeyError. With `allow_class` False it may not be a class.
 
-        A module of the program is one of the test's own process, if the test's source names it. A name that the source
-        uses as a module is that module, whatever the program has under it.
+        If the program's global is a module that the test's source names, return the module of the test's own process. A
+        name that the source uses as a module always means that module, whatever the program defines under the name.
         """
         answer = self._request_name(name)
         if name not in self.source_names.as_modules and "module" not in answer:
@@ -104,7 +105,7 @@ class TestedProgram:
     def _check_exception_class(self, found: Any) -> Any:
         """Refuse an exception class that would catch the test's own failed assertion."""
         if isinstance(found, type) and issubclass(AssertionError, found):
-            self.peer.last_raised = TypeError(f"the program's name for {found.__name__}")
+            self.peer.last_raised = TypeError(f"the program may not provide the exception class {found.__name__}")
             raise self.peer.last_raised
         return found
 
@@ -122,16 +123,19 @@ class TestedProgram:
         self.peer.ask({"do": "delete", "name": name})
 
     def list_star_names(self) -> list[str]:
-        """The names that `from solution import *` binds: public ones that the test's source mentions. It cannot bind
-        another one, which pytest or unittest might look for, nor hide a builtin or what the source binds itself.
+        """Return the names that `from solution import *` binds: public ones that the test's source mentions.
+
+        The program cannot bind any other name, which pytest or unittest might collect. It cannot hide a builtin or a
+        name that the source binds itself.
         """
         answer = self.peer.ask({"do": "names", "name": ""})
         names = {name for name in answer or () if isinstance(name, str) and not name.startswith("_")}
         return sorted((names & self.source_names.words) - BUILTIN_NAMES - self.source_names.bound)
 
     def is_at_fault(self, error: BaseException | None) -> bool:
-        """Whether an exception that ended the test is the program's, not the test's opinion of it. The program may have
-        raised others since, when the text of this one was asked for.
+        """Return whether the exception that ended the test came from the program rather than from the test's own check.
+
+        Formatting this exception may have called the program, which may have raised others since.
         """
         if error is not None and (error is self.peer.last_raised or vars(error).get("_caught")):
             return True
@@ -142,8 +146,10 @@ class TestedProgram:
         return isinstance(error, AttributeError) and isinstance(error.obj, TestedModule)
 
     def is_broken_by(self, error: BaseException | None) -> bool:
-        """Whether an exception says that the test cannot run, whatever the program does: it imports what is not there.
-        The program can neither name a module nor raise the exception itself.
+        """Return whether an exception means that the test cannot run with any program, because it imports a missing
+        module.
+
+        The program can neither choose the module's name nor raise this exception itself.
         """
         if not isinstance(error, ImportError) or self.is_at_fault(error):
             return False
@@ -151,22 +157,22 @@ class TestedProgram:
         return name in self.source_names.words and name not in self.module_names
 
     def _end_program_failed(self, why: str) -> NoReturn:
-        """The program has ended before the test did; its own outcome says how."""
+        """Report that the program ended before the test did; its own outcome says how."""
         self.reporter.emit(end=PROGRAM_FAILED, message=(why or ENDED_EARLY)[:MAX_MESSAGE_CHARS])
         os._exit(0)
 
     def _end_broken(self, why: str) -> NoReturn:
-        """The test cannot run with any program."""
+        """Report that the test cannot run with any program."""
         self.reporter.emit(end=BROKEN, message=why[:MAX_MESSAGE_CHARS])
         os._exit(0)
 
 
 def refuse_request(request: dict[str, Any]) -> dict[str, Any]:
-    raise TypeError(f"{request.get('do')} is not for the program to ask")
+    raise TypeError(f"the program may not request {request.get('do')!r}")
 
 
 class EntryPoint:
-    """The function under test, by its name. Each call of a method is one of a new instance."""
+    """The function under test, looked up by name. Each call of a method creates a new instance."""
 
     def __init__(self, program: TestedProgram, name: str) -> None:
         self._program, self._name = program, name
@@ -192,8 +198,10 @@ class EntryPoint:
 
 
 class TestBuiltins(dict[str, Any]):
-    """A test's builtins: names that neither the test nor Python has are the program's. So is the entry point, under its
-    own name and as `candidate`, and a function named like a builtin if that is what the source tests.
+    """A test's builtins, in which names that neither the test nor Python defines are looked up in the program.
+
+    The entry point is available under its own name and as `candidate`. If the source tests a function named like a
+    builtin, that name also refers to the program's function.
     """
 
     def __init__(self, builtins: Mapping[str, Any], program: TestedProgram, entry_point: str = "") -> None:
@@ -204,7 +212,7 @@ class TestBuiltins(dict[str, Any]):
         self.look_up_in_program(*self._entry_names)
 
     def look_up_in_program(self, *names: str) -> None:
-        """Look these names up in the program though Python has them, too."""
+        """Look these names up in the program even though Python also defines them."""
         for name in names:
             self.pop(name, None)
 
@@ -254,7 +262,7 @@ class TestedModule(ModuleType):
 
 
 def run_test(builtins: Mapping[str, Any]) -> NoReturn:
-    """Run the test on stdin against the program behind the descriptors, and report how it ended."""
+    """Run the test from stdin against the program behind the descriptors, and report how it ended."""
     request = json.loads(sys.stdin.buffer.read())
     reporter = Reporter(os.dup(1), request["nonce"])
     discard_stdout()
@@ -276,14 +284,14 @@ def run_pytest(source: str, program: TestedProgram) -> NoReturn:
 
 
 def discard_stdout() -> None:
-    """Send what the test prints nowhere: only its reports are read."""
+    """Discard what the test prints: only its reports are read."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)
 
 
 def get_entry_point(program: TestedProgram, name: str) -> Any:
-    """The function or class under test itself, or for a method what calls it on a new instance each time."""
+    """Return the function or class under test; for a method, a callable that creates an instance per call."""
     found = None if "." in name else program.find(name, allow_class=False)
     program.peer.note_entry_point(found, name)
     return EntryPoint(program, name) if found is None else found
@@ -321,7 +329,7 @@ def run_source(source: str, builtins: TestBuiltins, program: TestedProgram) -> t
 
 
 def explain_failure(error: BaseException) -> str:
-    """Say why a test failed. An exit code other than 0 speaks for itself."""
+    """Return why a test failed. For an exit code other than 0 the message is empty."""
     if not isinstance(error, SystemExit):
         return format_last_line(error)
     if not error.code:
@@ -330,10 +338,10 @@ def explain_failure(error: BaseException) -> str:
 
 
 def format_last_line(error: BaseException) -> str:
-    """The last line of an exception's traceback."""
+    """Return the last line of an exception's traceback."""
     try:
         return extract_last_line("".join(traceback.format_exception_only(error)))
-    except Exception:  # noqa: BLE001 - its __str__ is the test's
+    except Exception:  # noqa: BLE001 - the test may define its __str__
         return type(error).__name__
 
 

@@ -1,7 +1,7 @@
-"""What an interpreter imports to run assert tests and test files, or to serve a program to them.
+"""Imports for an interpreter that runs assert tests and test files, or serves a program to them.
 
-These modules take 1.1 MB. Boxes start another warm interpreter for such tests, because in the one that runs everything
-else they would slow down each fork: it copies page tables (5 % of the CPU time of a short program).
+These modules take 1.1 MB. Boxes start a separate warm interpreter for these tests. In the main one the modules would
+slow down every fork, which copies page tables (5 % of the CPU time of a short program).
 """
 
 from sandbox.runner.harness.assert_tests import run_test

@@ -1,7 +1,7 @@
-"""A pytest file as the test of a program: pytest itself, with a report of each test that it found and that has ended.
+"""Run a pytest file as the test of a program. It uses pytest itself and reports every test found and every result.
 
-Imported by a zygote of its own beforehand, with all that pytest imports by the time it runs (0.2 s). What tests print
-goes nowhere. A test that was found and has no report has not passed: the worker sees to that.
+A separate zygote imports this module in advance, with everything that pytest imports while it runs (0.2 s). Output of
+tests is discarded. A test that was found but has no result has not passed; the worker enforces this.
 """
 
 from __future__ import annotations
@@ -52,10 +52,11 @@ for _name in default_plugins:
 
 
 class PytestReporter:
-    """A pytest plugin that reports the tests found, and each that has ended.
+    """A pytest plugin that reports the tests found and the result of each.
 
-    `at_fault` says whether an exception is the program's, and `is_broken_by` whether one that ended the collection says
-    that the file fails with any program. `program_file` is the program's path where it shares this process.
+    `is_at_fault` returns whether an exception came from the program. `is_broken_by` returns whether an exception that
+    ended the collection means that the file fails with any program. `program_file` is the program's path if the program
+    shares this process.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class PytestReporter:
         self._is_broken = False
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Leave out test functions that the file imported from the program."""
+        """Drop test functions that the file imported from the program."""
         if self._program_file:
             items[:] = [item for item in items if _get_source_file(item) != self._program_file]
 
@@ -90,7 +91,7 @@ class PytestReporter:
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Any:
-        raised = _get_error(call)  # before pytest makes a skip of its own out of unittest's
+        raised = _get_error(call)  # before pytest replaces unittest's skip exception with its own
         report = (yield).get_result()
         if report.failed or report.skipped or report.when == "call":
             outcome, message = self._classify_outcome(report, call, raised)
@@ -110,8 +111,10 @@ class PytestReporter:
         return (PASSED, "") if hasattr(report, "wasxfail") else (SKIPPED, _format_message(report, call))
 
     def _is_of_test(self, skip: BaseException) -> bool:
-        """Whether a mark or a file of the test raised a skip: the innermost frame, but for those of libraries, is in a
-        file beside the program's. Where the program does not share this process, nobody else can have.
+        """Return whether a skip was raised by a mark or by a file of the test.
+
+        The innermost frame outside of libraries must be in a test file in the program's directory. If the program does
+        not share this process, only the test can have raised the skip.
         """
         innermost, trace = "", skip.__traceback__
         while trace is not None:
@@ -125,8 +128,9 @@ class PytestReporter:
 
 
 def wrap_setattr(change: Callable[..., None]) -> Callable[..., None]:
-    """Have monkeypatch restore what it changes of a class of the program's, too: it looks in the `__dict__` of a class
-    for what was there before, and a stand-in has none.
+    """Make monkeypatch also restore attributes of the program's classes.
+
+    It looks up the previous value in the class's `__dict__`, which a proxy does not have.
     """
 
     def change_and_keep(patch: Any, target: Any, name: Any, *args: Any, **kwargs: Any) -> None:
@@ -142,7 +146,7 @@ pytest.MonkeyPatch.setattr = wrap_setattr(pytest.MonkeyPatch.setattr)  # type: i
 
 
 def run(source: str, program: TestedProgram) -> NoReturn:
-    """Run the file's tests against a program in another box. `test_program.py` must not be there yet."""
+    """Run the file's tests against a program in another box. `test_program.py` must not exist yet."""
     program.peer.own_modules = frozenset({Path(TEST_FILE).stem, "conftest"})
     program.peer.set_source(source)
     support_names = [_read_source_names(path.read_text(errors="replace"), program) for path in _list_support_files()]
@@ -159,7 +163,7 @@ def run(source: str, program: TestedProgram) -> NoReturn:
 
 def run_shared(source: str, reporter: Reporter, program: SharedProgram) -> NoReturn:
     """Run the file's tests in the process of the program they test."""
-    # What looks broken here is tried again where the program cannot have broken it.
+    # A file that looks broken here is tried again in a setup where the program cannot have broken it.
     plugin = PytestReporter(reporter, shared_process.build_fault_check(program), lambda error: True, program.path)
     options = [] if program.has_conftest else ["--noconftest"]
     end_session(reporter, run_file(source, plugin, options), is_program_fault=False)
@@ -177,8 +181,9 @@ def run_file(source: str, plugin: PytestReporter, options: Sequence[str] = ()) -
 
 
 def end_session(reporter: Reporter, code: int, is_program_fault: bool) -> NoReturn:
-    """Report the end of pytest; the first report of an end counts. A conftest.py that cannot be imported ends it before
-    it has found a test.
+    """Report the end of pytest. Only the first report of an end counts.
+
+    If conftest.py cannot be imported, pytest ends before it finds any test.
     """
     if code == pytest.ExitCode.USAGE_ERROR:
         reporter.emit(end=PROGRAM_FAILED if is_program_fault else BROKEN, message="pytest cannot import conftest.py")
@@ -191,7 +196,7 @@ def end_session(reporter: Reporter, code: int, is_program_fault: bool) -> NoRetu
 def _read_source_names(source: str, program: TestedProgram) -> SourceNames:
     try:
         return read_names(source, compile(source, TEST_FILE, "exec", dont_inherit=True), program.module_names)
-    except assert_tests.COMPILE_ERRORS:  # pytest will say so
+    except assert_tests.COMPILE_ERRORS:  # pytest will report it
         return SourceNames()
 
 
@@ -214,7 +219,7 @@ def _get_test_name(node_id: str) -> str:
 
 
 def _format_message(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:
-    if call.excinfo is None:  # a test that passed and was marked to fail
+    if call.excinfo is None:  # a test that is marked as an expected failure but passed
         return str(report.longrepr or "")[: assert_tests.MAX_MESSAGE_CHARS]
     return call.excinfo.exconly(tryshort=True).partition("\n")[0][: assert_tests.MAX_MESSAGE_CHARS]
 

@@ -1,4 +1,4 @@
-"""The program's side of an assert test or a test file, which runs in another process (`asserts`)."""
+"""The program's side of an assert test or a test file that runs in another process (`assert_tests`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.runner.zygote.function_calls import PROGRAM_MODULE_NAME, find_funct
 
 
 def serve_test(namespace: dict[str, Any], calls: Any, answers: Any, first: bytes) -> None:
-    """Be the peer of a test until it has ended."""
+    """Answer the requests of a test until it ends."""
 
     def reply(request: dict[str, Any]) -> dict[str, Any]:
         name = request["name"]
@@ -28,7 +28,7 @@ def serve_test(namespace: dict[str, Any], calls: Any, answers: Any, first: bytes
         if name.partition(".")[0] not in namespace or (name in predefined and name not in arguments.NODE_CLASSES):
             return {"missing": name}
         if isinstance(namespace.get(name), ModuleType):
-            return {"module": True}  # which one is for the test to know
+            return {"module": True}  # the test knows which module it means
         return peer.build_value_answer(find_function(namespace, name) if "." in name else namespace[name])
 
     predefined = arguments.find_predefined_names(namespace)
@@ -36,11 +36,11 @@ def serve_test(namespace: dict[str, Any], calls: Any, answers: Any, first: bytes
     peer.own_modules = frozenset({PROGRAM_MODULE_NAME, "__main__"})
     try:
         peer.answer_all(first)
-    except BaseException as error:  # noqa: BLE001 - the program's boundary: SystemExit and all
+    except BaseException as error:  # noqa: BLE001 - the boundary of the program, including SystemExit
         traceback.print_exception(error)
 
 
 def end_process(why: str) -> NoReturn:
-    """The test has ended while the program was calling it back."""
+    """Exit because the test ended while the program was calling it back."""
     sys.stdout.flush()
     os._exit(0)

@@ -1,13 +1,13 @@
-"""A test in its program's own process, for tests that need one: `"isolation": "shared"`.
+"""Run a test in its program's own process, for tests that need this: `"isolation": "shared"`.
 
 The program runs first, as a module. Then the test's source runs in the same namespace, as if both were one file. A
-program that means to can make such a test pass, because it may replace whatever the test uses. What it cannot do is
-pass by ending early: the worker sends the test only after it has received the key that this process read from stdin
-before the program began, and the test has passed only when this process reports the nonce that came with it.
+malicious program can make such a test pass, because it may replace anything the test uses. But it cannot pass by ending
+early. This process reads a key from stdin before the program begins, and the worker sends the test only after it has
+received this key. The test passes only if this process reports the nonce that came with the test.
 
-Until the end is reported, nothing here calls what a program can have replaced: functions of `os` and `sys` are taken
-when this module is imported, exceptions are told apart by their types alone, and the program finds none of our objects,
-neither by its callers' frames nor by the garbage collector, which does not list what is frozen.
+Until the end is reported, this module calls nothing that a program may have replaced: it saves functions of `os` and
+`sys` at import, and distinguishes exceptions by type alone. The program cannot find the objects of this module, neither
+through its callers' frames nor through the garbage collector, which does not list frozen objects.
 """
 
 from __future__ import annotations
@@ -36,8 +36,10 @@ _exec, _compile = exec, compile
 
 
 class SharedProgram(NamedTuple):
-    """The program that has run in this process: its module, its file, and what was here before it ran. `conftest` says
-    whether there was a conftest.py, which is the test's: one that the program has written would be a plugin of pytest.
+    """A program that has run in this process: its module, its file, and what existed before it ran.
+
+    `has_conftest` records whether a conftest.py existed before the run and so belongs to the test. One written by the
+    program would act as a pytest plugin.
     """
 
     module: ModuleType
@@ -50,7 +52,7 @@ class SharedProgram(NamedTuple):
 
 
 def pack_test(nonce: str, kind: str, entry_point: str, modules: Iterable[str], source: str) -> bytes:
-    """Write a test as `run_test` reads it: lines of text, because a program can replace any parser."""
+    """Serialize a test for `run_shared_test` as lines of text, because a program can replace any parser."""
     head = "\n".join([nonce, kind, entry_point, " ".join(modules)])
     return f"{head}\n{source}".encode("utf-8", "surrogatepass")
 
@@ -119,7 +121,7 @@ def _run_source(source: str, entry_point: str, reporter: Reporter, program: Shar
         ):
             exit_code = error.code  # type: ignore[attr-defined]
         else:
-            # First the end, then the reason: to say why may call what the program has defined.
+            # Report the end before the reason, because formatting the reason may call code of the program.
             reporter.emit(end=_classify_end(kind, trace, program))
             reporter.emit(message=assert_tests.explain_failure(error))
             _exit(0)
@@ -141,7 +143,7 @@ def build_fault_check(program: SharedProgram) -> Any:
 
 
 def _is_program_fault(kind: type[BaseException], trace: TracebackType | None, program: SharedProgram) -> bool:
-    """Whether an exception is the program's: it raised it, or it lacks a name that the test uses."""
+    """Return whether the program caused an exception: it raised it, or lacks a name that the test uses."""
     if kind is NameError or kind is ImportError:
         return True
     folder, innermost = os.path.dirname(program.path) + "/", ""
@@ -154,7 +156,7 @@ def _is_program_fault(kind: type[BaseException], trace: TracebackType | None, pr
 
 
 def _build_candidate(namespace: Mapping[str, Any], entry_point: str) -> dict[str, Any]:
-    """The function under test, under its own name and as `candidate`. Each call of a method has a new instance."""
+    """Bind the function under test to its own name and to `candidate`. Each call of a method uses a new instance."""
     if "." not in entry_point and entry_point in namespace:
         return {"candidate": namespace[entry_point]}
 
@@ -165,7 +167,7 @@ def _build_candidate(namespace: Mapping[str, Any], entry_point: str) -> dict[str
 
 
 def _tests_something(tree: ast.AST) -> bool:
-    """Whether a source asserts or calls something outside of the functions and classes that it defines."""
+    """Return whether a source asserts or calls something outside the functions and classes that it defines."""
     nodes = list(ast.iter_child_nodes(tree))
     while nodes:
         node = nodes.pop()

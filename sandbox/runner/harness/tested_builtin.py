@@ -1,9 +1,9 @@
-"""The function under test when it is named like a builtin.
+"""Find the function under test if it is named like a builtin.
 
-Data sets ask for a function `sum` or `sorted`, and test it by that name. In one file the program's function would hide
-the builtin, and so would every other builtin name that a program defines: one that defines `all` would pass any test
-that ends in `assert all(...)`. So at most one builtin name is the program's: the one that is called innermost, in a
-source that uses no name besides builtins.
+Data sets ask for a function `sum` or `sorted` and test it by that name. In a single file, every builtin name that a
+program defines would hide the builtin. A program that defines `all` would then pass any test that ends in `assert
+all(...)`. So at most one builtin name refers to the program: the one called innermost, in a source that uses only
+builtin names.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sandbox.runner.rpc.source_names import BUILTIN_NAMES
 
 
 def find_tested_builtin(source: str) -> str:
-    """Return the builtin name that a source tests, an empty string where it tests another function."""
+    """Return the builtin name that a source tests, or an empty string if it tests another function."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):
@@ -46,7 +46,7 @@ def _get_builtin_name(call: ast.Call) -> str:
 
 
 def _has_call(call: ast.Call) -> bool:
-    """Whether an argument calls something itself."""
+    """Return whether any argument contains a call."""
     arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
     return any(isinstance(node, ast.Call) for argument in arguments for node in ast.walk(argument))
 

@@ -1,7 +1,7 @@
-"""What unittest found when a test's source ran it, by `unittest.main()` or a `TextTestRunner` of its own.
+"""Collect the results of unittest when a test's source runs it through `unittest.main()` or its own `TextTestRunner`.
 
-A source that ends with `unittest.main()` leaves by SystemExit, and one with `unittest.main(exit=False)` reaches its end
-even if every test failed. So neither says how the tests went; the results of the runs do.
+A source that calls `unittest.main()` ends with SystemExit. A source with `unittest.main(exit=False)` reaches its end
+even if every test failed. Neither tells how the tests went, so the results of the runs decide.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from sandbox.runner.reports import BROKEN, FAILED, PASSED, PROGRAM_FAILED
 
 NO_TESTS = "unittest ran no test"
 ALL_SKIPPED = "unittest skipped every test"
-UNITTEST_MAIN_MODULE = "unittest.main"  # the module that ends the process when its tests have run
+UNITTEST_MAIN_MODULE = "unittest.main"  # the module that ends the process after its tests have run
 
 
 class UnittestRuns:
-    """The results of the runs so far. `at_fault` says whether an exception is the program's."""
+    """The results of the runs so far. `is_at_fault` returns whether an exception came from the program."""
 
     def __init__(self, is_at_fault: Callable[[BaseException | None], bool]) -> None:
         self.results: list[Any] = []
@@ -27,7 +27,7 @@ class UnittestRuns:
         self._first_error: BaseException | None = None
 
     def patch_unittest(self, unittest: Any) -> None:
-        """Keep the result of each run, and the first exception that was no failed assertion."""
+        """Record the result of each run, and the first exception that is not a failed assertion."""
         run, add_error = unittest.TextTestRunner.run, unittest.TestResult.addError
 
         def run_and_keep(runner: Any, test: Any) -> Any:
@@ -42,8 +42,9 @@ class UnittestRuns:
         unittest.TextTestRunner.run, unittest.TestResult.addError = run_and_keep, keep_error
 
     def summarize(self, exit_code: object = None) -> tuple[str, str]:
-        """How the tests ended, and why. A run without tests is no success, nor is one after which the source exits with
-        another code than 0.
+        """Return how the tests ended, and why.
+
+        A run without tests does not pass. Nor does a run after which the source exits with a code other than 0.
         """
         failures = [failure for result in self.results for failure in result.failures]
         errors = [error for result in self.results for error in result.errors]
@@ -62,14 +63,14 @@ class UnittestRuns:
 
 
 def watch_runs(is_at_fault: Callable[[BaseException | None], bool]) -> UnittestRuns:
-    """Watch the runs of unittest in this process from now on."""
+    """Record all unittest runs in this process from now on."""
     runs = UnittestRuns(is_at_fault)
     runs.patch_unittest(importlib.import_module("unittest"))
     return runs
 
 
 def is_ended_by_test(trace: TracebackType | None, file: str) -> bool:
-    """Whether it was unittest.main(), or the test's source in `file`, that raised, by the traceback of a SystemExit."""
+    """Return whether unittest.main() or the test's source in `file` raised the SystemExit with this traceback."""
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     if trace is None:

@@ -1,1 +1,1 @@
-"""Starts a box in Linux namespaces, for the local engine."""
+"""Start a box in Linux namespaces, for the local engine."""

@@ -1,17 +1,17 @@
-"""The launcher of a local box: it puts up what walls the kernel gives, and runs the supervisor behind them.
+"""The launcher of a local box: it sets up every isolation layer the kernel allows and runs the supervisor inside.
 
-Theory of operation. The engine starts this as a process of its own, which stays outside and has one child: the first
-process of the box. That one is cloned straight into its new namespaces, waits until its user ids are mapped, joins
-the box's cgroups, makes its mount tree, gives up every capability the supervisor does not need, and then is the
-supervisor. It never execs: an exec would cost it those capabilities where it is not root, and would lend them to
-programs where they are inheritable.
+Theory of operation. The engine starts the launcher as a separate process. It stays outside the box and has one child:
+the first process of the box. The child is cloned directly into its new namespaces and waits until its user ids are
+mapped. It joins the box's cgroups, builds its mount tree, gives up every capability the supervisor does not need, and
+then becomes the supervisor. It never calls exec: without root an exec would drop the capabilities, and making them
+inheritable would pass them on to programs.
 
-The launcher then waits for the first of two things: the box ends, or the worker lets go of the leash, a pipe whose
-other end only the worker holds, so that `kill -9` of a worker is heard like any other end. Either way it kills what
-is left, removes the box's cgroups and folder, and ends. The box also dies with the launcher, by its parent-death
-signal and, being the first process of a pid namespace, takes every other with it.
+The launcher then waits until the box ends or the worker closes the leash. The leash is a pipe whose other end only the
+worker holds, so the launcher notices even a worker killed with `kill -9`. In both cases it kills the remaining
+processes, removes the box's cgroups and folder, and exits. The box also dies with the launcher through its parent-death
+signal. As the first process of a pid namespace it takes all other processes in it along.
 
-With `probe` the same steps are tried one after the other, dropping each that is refused, and the answer says what is
+In `probe` mode the launcher tries the same steps in order, drops each one that the kernel refuses, and reports what is
 left.
 """
 
@@ -59,9 +59,9 @@ CAPABILITY_NUMBERS = {
 }
 CAPABILITY_VERSION = 0x2008_0522
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 36, 38
-PROGRAM_UID = 1000  # what the one user of a box is called inside where the host lends no more
+PROGRAM_UID = 1000  # the only user inside a box if the host provides no further uids
 REMOVAL_TIMEOUT_S = 2.0
-# What is of no use without the step that failed: a pid namespace shows the wrong /proc without mounts of its own.
+# Kinds that are useless without the failed step: a pid namespace shows the wrong /proc without mounts of its own.
 DEPENDENT_KINDS = {"proc": {"pid"}, "mount": {"mount", "pid"}, "uts": {"uts"}}
 WEAKER_ID_MAPPINGS = {"all": "range", "range": "one"}
 
@@ -69,7 +69,7 @@ _libc = ctypes.PyDLL(None, use_errno=True)
 
 
 class IsolationRefused(Exception):
-    """The kernel does not give one of the walls; `step` says which."""
+    """The kernel refuses an isolation layer; `step` names the step that failed."""
 
     def __init__(self, step: str, reason: str) -> None:
         super().__init__(f"{step}: {reason}")
@@ -85,13 +85,13 @@ def has_capability(name: str) -> bool:
 
 
 def read_id_ranges() -> list[list[int]]:
-    """The uids of our own user namespace, as [first, count] pairs."""
+    """Return the uids of the current user namespace as [first, count] pairs."""
     lines = Path("/proc/self/uid_map").read_text().splitlines()
     return [[int(first), int(count)] for first, _, count in map(str.split, lines)]
 
 
 def clone(kinds: Iterable[str]) -> int:
-    """Fork into new namespaces of these kinds. Raises Refused."""
+    """Fork into new namespaces of these kinds. Raises IsolationRefused."""
     flags = int(signal.SIGCHLD)
     for kind in kinds:
         flags |= CLONE_FLAGS[kind]
@@ -102,7 +102,7 @@ def clone(kinds: Iterable[str]) -> int:
 
 
 def find_refused_kinds(kinds: set[str]) -> set[str]:
-    """Which of the kinds the kernel does not give, each tried by itself; all, where it gives no user namespace."""
+    """Try each kind by itself and return those that the kernel refuses; all of them if it refuses a user namespace."""
     root = {"user"} & kinds
     refused = set()
     for kind in sorted(kinds, key=lambda kind: kind != "user"):
@@ -120,7 +120,7 @@ def find_refused_kinds(kinds: set[str]) -> set[str]:
 
 
 def map_ids(pid: int, plan: dict[str, Any]) -> None:
-    """Give the user namespace of `pid` its uids and gids, as the plan's `ids` says. Raises Refused."""
+    """Map the uids and gids of the user namespace of `pid` according to the plan's `ids`. Raises IsolationRefused."""
     try:
         if plan["ids"] == "one":
             Path(f"/proc/{pid}/setgroups").write_text("deny")
@@ -144,25 +144,27 @@ def map_ids(pid: int, plan: dict[str, Any]) -> None:
 def join_cgroups(folders: Sequence[str]) -> None:
     for folder in folders:
         Path(folder, "cgroup.procs").write_text("0")
-    _libc.unshare(CLONE_NEWCGROUP)  # refused only where other walls are, too; the folders outside are not shown anyway
+    # refused only where other layers are refused, too; the box does not show the outer folders anyway
+    _libc.unshare(CLONE_NEWCGROUP)
 
 
 def give_up_capabilities(names: Sequence[str]) -> None:
-    """Keep only those of the named ones that we have, and let nothing we start ever have more."""
+    """Keep only those of the named capabilities that this process has, and prevent children from gaining more."""
     for number in range(64):
         if number not in {CAPABILITY_NUMBERS[name] for name in names}:
-            _libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)  # without CAP_SETPCAP: no_new_privs below does as much
+            # fails without CAP_SETPCAP, but no_new_privs below has the same effect
+            _libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)
     mask = sum(1 << CAPABILITY_NUMBERS[name] for name in names if has_capability(name))
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
     sets = (ctypes.c_uint32 * 6)(mask, mask, 0, 0, 0, 0)
     if _libc.capset(header, sets) != 0 or _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), f"capset: {os.strerror(ctypes.get_errno())}")
-    _libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # our memory is nobody's to read
+    _libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # other processes cannot read this memory
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def lift_limits() -> None:
-    """Programs get limits of their own, which may not be above ours; only root may lift what it was started with."""
+    """Raise the hard limits, which programs' own limits cannot exceed. Only root can raise its initial limits."""
     for name in ("CPU", "FSIZE", "CORE", "NPROC", "STACK", "MEMLOCK"):
         number = getattr(resource, f"RLIMIT_{name}")
         try:
@@ -172,7 +174,10 @@ def lift_limits() -> None:
 
 
 def build_unix_only_filter() -> bytes:
-    """A system-call filter for a box without a network namespace: unix sockets only. Each program's lies on it."""
+    """Build a system-call filter that allows only Unix sockets, for a box without a network namespace.
+
+    The filter of each program is installed in addition.
+    """
     arch = syscall_filter.ARCHITECTURES[platform.machine()]
     unix_only = syscall_filter.branch_on_value(
         {socket.AF_UNIX: syscall_filter.allow()}, syscall_filter.deny(errno.EAFNOSUPPORT)
@@ -183,7 +188,7 @@ def build_unix_only_filter() -> bytes:
 
 
 def set_up_isolation(plan: dict[str, Any], kinds: set[str]) -> None:
-    """In the box's first process: everything that clone itself did not do. Raises Refused."""
+    """In the box's first process, do everything that clone itself did not do. Raises IsolationRefused."""
     step = "cgroup"
     try:
         join_cgroups(plan["cgroups"])
@@ -206,7 +211,7 @@ def set_up_isolation(plan: dict[str, Any], kinds: set[str]) -> None:
 
 
 def run_box_process(plan: dict[str, Any], kinds: set[str], go_pipe: int, report_pipe: int) -> NoReturn:
-    """The child of clone: wait for `go`, put up the walls, report, become the supervisor."""
+    """Run as the child of clone: wait for the go signal, set up isolation, report, and become the supervisor."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.read(go_pipe, 1) != b"g":
         os._exit(1)
@@ -224,7 +229,7 @@ def run_box_process(plan: dict[str, Any], kinds: set[str], go_pipe: int, report_
 
 
 def run_supervisor(plan: dict[str, Any], kinds: set[str]) -> NoReturn:
-    """Import the supervisor anew, by the path it has inside, and be it. `report` stays open until this process ends."""
+    """Import the supervisor again from its path inside the box and run it. The report pipe stays open until the end."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
         del sys.modules[name]
     if "mount" in kinds:
@@ -232,14 +237,14 @@ def run_supervisor(plan: dict[str, Any], kinds: set[str]) -> NoReturn:
     from sandbox.runner.supervisor import supervisor
     from sandbox.runner.supervisor import usage as usage_inside
 
-    if "mount" not in kinds:  # the cgroup seen there is the whole machine's
+    if "mount" not in kinds:  # the visible cgroup is that of the whole machine
         usage_inside.CGROUP_ROOT = Path("/nonexistent")
     sys.argv[1:] = plan["supervisor"]
     supervisor.main()
 
 
 def start_box(plan: dict[str, Any], kinds: set[str]) -> tuple[int, int]:
-    """Make the box's first process; returns its pid and a pipe that closes when it ends. Raises Refused."""
+    """Start the box's first process; return its pid and a pipe that closes when it ends. Raises IsolationRefused."""
     go_read, go_write = os.pipe()
     report_read, report_write = os.pipe()
     try:
@@ -272,7 +277,7 @@ def start_box(plan: dict[str, Any], kinds: set[str]) -> tuple[int, int]:
 
 
 def wait_for_end(pid: int, end_pipe: int, leash_pipe: int) -> None:
-    """Wait for the end of the box or of its worker; then leave no process of it."""
+    """Wait until the box or its worker ends, then kill all processes of the box."""
     poll = select.poll()
     for descriptor in (end_pipe, leash_pipe):
         poll.register(descriptor, select.POLLIN)
@@ -296,7 +301,7 @@ def kill(pid: int) -> None:
 
 
 def remove_traces(plan: dict[str, Any]) -> None:
-    """The box's cgroups, which the kernel may hold on to for a moment, and its folder where it has no tree."""
+    """Remove the box's cgroups, which the kernel may hold for a moment, and its folder if it has no mount tree."""
     deadline = time.monotonic() + REMOVAL_TIMEOUT_S
     for folder in plan["cgroups"]:
         while os.path.isdir(folder) and time.monotonic() < deadline:
@@ -309,7 +314,7 @@ def remove_traces(plan: dict[str, Any]) -> None:
 
 
 def probe(plan: dict[str, Any]) -> dict[str, Any]:
-    """What this host gives: the kinds of namespaces, how user ids are mapped, and the reason of each refusal."""
+    """Return what this host allows: namespace kinds, how user ids are mapped, and the reason for each refusal."""
     kinds, reasons = set(CLONE_FLAGS), {}
     plan["ids"] = "all" if os.geteuid() == 0 else "range"
     if has_capability("SYS_ADMIN"):
@@ -331,7 +336,7 @@ def probe(plan: dict[str, Any]) -> dict[str, Any]:
 
 
 def drop_refused_step(plan: dict[str, Any], kinds: set[str], step: str) -> bool:
-    """Take out of the plan what was refused at `step`; False where nothing is left to take out."""
+    """Remove from the plan what was refused at `step`; return False if nothing is left to remove."""
     if step == "ids" and plan["ids"] in WEAKER_ID_MAPPINGS:
         plan["ids"] = WEAKER_ID_MAPPINGS[plan["ids"]]
         return True
@@ -351,7 +356,10 @@ def drop_refused_step(plan: dict[str, Any], kinds: set[str], step: str) -> bool:
 
 
 def main() -> NoReturn:
-    """The plan is a JSON object on stdin, for a program can read our command line; `local_engine` writes it."""
+    """Read the plan as JSON from stdin, because programs can read command lines, and run it.
+
+    The `local` engine writes the plan.
+    """
     plan: dict[str, Any] = json.load(sys.stdin)
     nothing = os.open("/dev/null", os.O_RDONLY)
     os.dup2(nothing, 0)

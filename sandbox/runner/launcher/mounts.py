@@ -1,8 +1,8 @@
-"""The file system of a local box: a small tree of its own in which nothing of the host can be written.
+"""The file system of a local box: a small mount tree in which nothing of the host is writable.
 
-Built in a fresh mount namespace, entered with pivot_root, the host's tree then detached: what is not shown here
-cannot be named any more. Paths are those of a container. Everything shown of the host is read-only, without set-uid
-programs; what is writable lives in memory and has a size.
+It is built in a fresh mount namespace and entered with pivot_root. Then the host's tree is detached, so a path that is
+not part of the box can no longer be named. Paths are the same as in a container. Everything of the host is mounted
+read-only and without set-uid programs. Writable places are in memory and have a fixed size.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, REC, PRIVATE = 1, 2, 4, 8, 32, 4096, 16_384, 1 << 18
 DETACH = 2
 PIVOT_ROOT_CALL_NUMBERS = {"x86_64": 155, "aarch64": 41}
-# A mount that came from outside a user namespace keeps these whatever we ask; a remount has to name them again.
+# A mount from outside the user namespace keeps these flags in any case; a remount has to repeat them.
 LOCKED_FLAGS = {
     "nosuid": NOSUID,
     "nodev": NODEV,
@@ -44,22 +44,22 @@ _libc = ctypes.PyDLL(None, use_errno=True)
 
 
 class ProcRefused(OSError):
-    """The kernel gives no /proc for the new pid namespace, as in most containers, whose own is partly hidden."""
+    """The kernel refuses /proc for the new pid namespace, as in most containers, whose /proc is partly hidden."""
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
-    """mount(2). Raises OSError."""
+    """Call mount(2). Raises OSError."""
     arguments = [os.fsencode(text) if text else None for text in (source, target, kind)]
     if _libc.mount(*arguments, ctypes.c_ulong(flags), data.encode() or None) != 0:
         raise OSError(ctypes.get_errno(), f"mount {kind or source} on {target}: {os.strerror(ctypes.get_errno())}")
 
 
 def enter_root(root: str, tree: dict[str, Any], fresh_proc: bool) -> None:
-    """Build the tree over the empty directory `place` and make it the root of this process.
+    """Build the tree over the empty directory `root` and make it the root of this process.
 
     `tree` names what to show and how large: `uid` of the programs, `tmpfs_mb`, `shown` as [source, target] pairs, and
-    the folder `runner`. That one is copied: a mount would tell programs the path that it has on the host.
-    Raises OSError; the namespace is of no use then.
+    the folder `runner`. The runner is copied, because a mount would reveal its path on the host to programs. Raises
+    OSError; the namespace is unusable afterwards.
     """
     root = os.path.realpath(root)
     mount("none", "/", flags=REC | PRIVATE)
@@ -78,7 +78,7 @@ def enter_root(root: str, tree: dict[str, Any], fresh_proc: bool) -> None:
 
 
 def bind_read_only(source: str, target: str) -> None:
-    """Show a file or folder of the host read-only, with everything mounted beneath it."""
+    """Mount a file or folder of the host read-only, with everything mounted beneath it."""
     if os.path.isdir(source):
         os.makedirs(target, exist_ok=True)
     elif not os.path.exists(target):
@@ -91,14 +91,14 @@ def bind_read_only(source: str, target: str) -> None:
 def _remount_read_only(target: str) -> None:
     for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
         fields = line.split(" ")
-        point = fields[4].encode(errors="surrogateescape").decode("unicode_escape")  # blanks are written \040
+        point = fields[4].encode(errors="surrogateescape").decode("unicode_escape")  # blanks are written as \040
         if point == target or point.startswith(f"{target}/"):
             kept = sum(LOCKED_FLAGS.get(option, 0) for option in set(fields[5].split(",")) - {"nosuid", "nodev"})
             mount("none", point, flags=REMOUNT | BIND | RDONLY | NOSUID | NODEV | kept)
 
 
 def _bind_host_folder(root: str, name: str) -> None:
-    """/usr and its kin; where /bin is a link into /usr it becomes one here."""
+    """Mount /usr and similar folders. If /bin is a link into /usr on the host, create the same link here."""
     source, target = f"/{name}", f"{root}/{name}"
     if os.path.islink(source):
         os.symlink(os.readlink(source), target)
@@ -151,7 +151,7 @@ def _mount_writable(root: str, size_mb: int) -> None:
 
 
 def _pivot_root(root: str) -> None:
-    """Old and new root on one directory, then the old one, which lies on top, detached: pivot_root(2), last example."""
+    """Mount the new root over the old one and detach the old one, as in the last example of pivot_root(2)."""
     os.chdir(root)
     if _libc.syscall(PIVOT_ROOT_CALL_NUMBERS[platform.machine()], b".", b".") != 0 or _libc.umount2(b".", DETACH) != 0:
         raise OSError(ctypes.get_errno(), f"pivot_root: {os.strerror(ctypes.get_errno())}")

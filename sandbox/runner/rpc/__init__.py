@@ -1,1 +1,1 @@
-"""The conversation between a test and the program that it tests, which run in different processes."""
+"""Remote procedure calls between a test and the program it tests, which run in different processes."""

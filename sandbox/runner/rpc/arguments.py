@@ -1,8 +1,8 @@
-"""How the program's functions are called: with arguments as they declare them.
+"""Call the program's functions with arguments converted to the types they declare.
 
 Data sets write linked lists and trees as lists, and LeetCode's annotations use `Optional[ListNode]` without an import.
-A program finds those names defined, an argument becomes nodes where the annotation says so, and nodes that a function
-makes of such an argument come back as a list.
+These names are predefined for a program. An argument becomes nodes if its annotation says so. If a function returns
+nodes and received such an argument, its result is converted back to a list.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sandbox.runner.rpc import codec, nodes
 NODE_CLASSES: dict[str, Any] = {"ListNode": nodes.ListNode, "TreeNode": nodes.TreeNode}
 _TYPING = ("Any", "Callable", "DefaultDict", "Deque", "Dict", "FrozenSet", "Generator", "Iterable", "Iterator", "List")
 _MORE_TYPING = ("Mapping", "Optional", "Sequence", "Set", "Tuple", "Type", "TypeVar", "Union")
-# What a program's namespace holds before it runs.
+# What a program's namespace contains before it runs.
 PREDEFINED_NAMES: dict[str, Any] = {
     **NODE_CLASSES,
     **{name: getattr(typing, name) for name in (*_TYPING, *_MORE_TYPING)},
@@ -25,12 +25,12 @@ PREDEFINED_NAMES: dict[str, Any] = {
 
 
 def find_predefined_names(namespace: Mapping[str, Any]) -> frozenset[str]:
-    """The names that are in a program's namespace only because they were there before it ran."""
+    """Return the names in a program's namespace that still have their predefined value."""
     return frozenset(name for name, value in PREDEFINED_NAMES.items() if namespace.get(name) is value)
 
 
 def call_for_value(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
-    """Call a function and encode the value it returns; a coroutine is run to its end."""
+    """Call a function and encode the value it returns; a coroutine is run to completion."""
     args, kwargs, _ = convert_arguments(function, args, kwargs)
     value = function(*args, **kwargs)
     if isinstance(value, Awaitable | AsyncIterator):
@@ -43,7 +43,7 @@ def call_for_value(function: Callable[..., Any], args: list[Any], kwargs: dict[s
 
 
 def call_for_test(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
-    """Call a function for a test."""
+    """Call a function for a test and return its value, with nodes converted back to lists."""
     args, kwargs, has_nodes = convert_arguments(function, args, kwargs)
     value = function(*args, **kwargs)
     if not has_nodes:
@@ -57,7 +57,7 @@ def call_for_test(function: Callable[..., Any], args: list[Any], kwargs: dict[st
 def convert_arguments(
     function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
 ) -> tuple[list[Any], dict[str, Any], bool]:
-    """The arguments as the function's annotations declare them, and whether any became nodes."""
+    """Convert the arguments as the function's annotations declare; also return whether any of them became nodes."""
     inner = _unwrap_method(function)
     annotations = getattr(inner, "__annotations__", None)
     code = getattr(inner, "__code__", None)
@@ -79,8 +79,8 @@ def _unwrap_method(function: Callable[..., Any]) -> Any:
 
 
 def _run_coroutine(value: Any) -> Any:
-    """Run a coroutine, or collect what an asynchronous generator yields."""
-    import asyncio  # only where a program has coroutines
+    """Run a coroutine to completion, or collect the items of an asynchronous generator."""
+    import asyncio  # only needed if a program has coroutines
 
     async def collect() -> Any:
         return [item async for item in value] if isinstance(value, AsyncIterator) else await value

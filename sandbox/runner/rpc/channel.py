@@ -1,9 +1,9 @@
-"""Whose turn it is: the messages of two processes, and the threads that wait for them.
+"""Exchange messages between two processes and route each message to the thread that waits for it.
 
-A message carries the thread it belongs to, as `at`; the main thread of the test and that of the program are one, 0. As
-long as each side has one thread, it reads what comes. Once a side has more, it says so with each message, and both keep
-a thread that always reads and hands messages to those they are for: a main thread that is at work would leave the
-others waiting.
+A message names the thread it belongs to in `at`. The main threads of the test and of the program count as one thread,
+0. While each side has a single thread, that thread reads its own messages. Once a side has more threads, it announces
+this in each message. Both sides then use a separate thread that always reads and dispatches messages. Otherwise a busy
+main thread would block the others.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ class MessageChannel:
         side: str,
         recorder: AllowanceRecorder | None = None,
     ) -> None:
-        """`side` begins the names of this side's threads. A program's side ends with the last message. `account` is
-        told what is carried.
+        """`side` prefixes the names of this side's threads. The program's side exits after the last message.
+
+        `recorder` counts the cost of the messages.
         """
         self._in, self._out = incoming, outgoing
         self._answer, self._end_process = answer, end_process
@@ -52,7 +53,7 @@ class MessageChannel:
         self._files = files
 
     def exchange(self, request: Message) -> Message:
-        """Send a request, and answer the other side's until its answer comes."""
+        """Send a request, and answer the other side's requests until the answer arrives."""
         thread_name = (
             MAIN_THREAD
             if self._threads is None and threading.get_ident() == self._main
@@ -68,11 +69,11 @@ class MessageChannel:
             self._write(self._answer(message), thread_name)
 
     def answer_all(self, first: bytes) -> None:
-        """Answer requests until there are no more. The first was read already."""
+        """Answer requests, starting with `first`, until there are no more."""
         message: Message | None = self._parse(first)
         if (
             message is not None and message.get("at", MAIN_THREAD) != MAIN_THREAD
-        ):  # the test's first request is of another thread
+        ):  # the test's first request comes from a thread other than the main one
             self._dispatch(message)
             message = self._receive(MAIN_THREAD)
         while message is not None:
@@ -80,10 +81,10 @@ class MessageChannel:
             message = self._receive(MAIN_THREAD)
 
     def _receive(self, thread_name: Any) -> Message | None:
-        """The next message for a thread; None when there are no more."""
+        """Return the next message for a thread, or None if there are no more."""
         if self._threads is not None:
             return self._threads.wait_for_message(thread_name)
-        # No other thread can begin while the only one waits here.
+        # The only thread waits here, so no other thread can begin.
         message = self._read()
         if message is None or message.get("at", MAIN_THREAD) == thread_name:
             return message
@@ -91,24 +92,24 @@ class MessageChannel:
         return self._ensure_threads().wait_for_message(thread_name)
 
     def _dispatch(self, message: Message) -> None:
-        """Give a message to the thread it is for; one that is new gets a thread here."""
+        """Pass a message to its thread; start a thread if its name is new."""
         thread_name, threads = message.get("at", MAIN_THREAD), self._ensure_threads()
         if thread_name not in threads.known_threads:
             if "do" not in message or not isinstance(thread_name, str) or len(threads.known_threads) >= MAX_THREADS:
-                self._end_process("the other side does not speak as agreed")
+                self._end_process("protocol error: unexpected message from the other side")
             threads.known_threads.add(thread_name)
             threading.Thread(target=self._serve_thread, args=(thread_name,), daemon=True).start()
         threads.put(thread_name, message)
 
     def _serve_thread(self, thread_name: Any) -> None:
-        """Be the thread that answers one of the other side's."""
+        """Answer the requests of one thread of the other side, until there are no more."""
         threads = self._ensure_threads()
         threads.names[threading.get_ident()] = thread_name
         while (message := threads.wait_for_message(thread_name)) is not None:
             self._write(self._answer(message), thread_name)
 
     def _keep_reading(self) -> None:
-        """Be the thread that reads for all others."""
+        """Read messages for all threads."""
         while (message := self._read()) is not None:
             self._dispatch(message)
         self._ensure_threads().close()
@@ -116,7 +117,7 @@ class MessageChannel:
             self._end_process("")
 
     def _ensure_threads(self) -> ThreadQueues:
-        """What the threads share. From now on, a thread of its own reads."""
+        """Return the state shared by the threads. From the first call on, a separate thread reads."""
         if self._threads is None:
             self._threads = ThreadQueues(self._main)
             threading.Thread(target=self._keep_reading, daemon=True).start()
@@ -147,7 +148,7 @@ class MessageChannel:
         self._out.flush()
 
     def _attach_files(self, files: SharedFiles, line: bytes, is_request: bool) -> bytes:
-        """Add to a message what has changed in the shared folders."""
+        """Add the changes in the shared folders to a message."""
         line = files.attach_to_request(line) if is_request else files.attach(line)
         if self._recorder is not None:
             self._recorder.count_files(files.count)
@@ -156,7 +157,7 @@ class MessageChannel:
     def _apply_files(self, files: Any) -> None:
         if self._files is None:
             if self._side != PROGRAM_SIDE:
-                self._end_process("the other side does not speak as agreed")
+                self._end_process("protocol error: unexpected message from the other side")
             self._files = SharedFiles()
         self._files.apply(files)
 
@@ -172,7 +173,7 @@ class MessageChannel:
         except (ValueError, RecursionError):
             message = None
         if not isinstance(message, dict):
-            self._end_process("the other side does not speak as agreed")
+            self._end_process("protocol error: unexpected message from the other side")
         if "files" in message:
             self._apply_files(message.pop("files"))
         if self._files is not None:
@@ -183,7 +184,7 @@ class MessageChannel:
 
 
 class ThreadQueues:
-    """What the threads of one side share: the messages for each that it has not taken yet, and their names."""
+    """The state shared by the threads of one side: their names, and the messages that each has not read yet."""
 
     def __init__(self, main: int) -> None:
         self.names: dict[int, Any] = {main: MAIN_THREAD}
@@ -194,7 +195,7 @@ class ThreadQueues:
         self._changed = threading.Condition()
 
     def assign_name(self, side: str) -> Any:
-        """The name of the thread that asks; it gets one where it has none."""
+        """Return the name of the calling thread; assign one if it has none."""
         ident = threading.get_ident()
         if ident not in self.names:
             self.names[ident] = f"{side} {ident}"
@@ -212,7 +213,7 @@ class ThreadQueues:
             self._changed.notify_all()
 
     def wait_for_message(self, thread_name: Any) -> Message | None:
-        """Wait for the next message for a thread; None when there are no more."""
+        """Wait for the next message for a thread; return None if there are no more."""
         with self._changed:
             while not self._inbox[thread_name] and not self._is_closed:
                 self._changed.wait()

@@ -1,11 +1,12 @@
-"""Plain Python values as JSON, losslessly, for calls that cross from one box to another.
+"""Encode plain Python values as JSON without loss, for calls between boxes.
 
-JSON alone loses what Python tells apart: tuples, sets, bytes, keys that are not strings, complex numbers, infinities. A
-value that JSON has is itself; any other is an object with one key that names its kind. Nothing is ever rebuilt from a
-class name: what comes out of `decode` is made of builtin types only, with their own `==`, whoever sent it.
+JSON alone loses distinctions that Python makes: tuples, sets, bytes, keys that are not strings, complex numbers,
+infinities. A value that JSON supports is written unchanged; any other becomes an object with one key that names its
+kind. Nothing is ever rebuilt from a class name. The result of `decode` consists of builtin types only, with their own
+`==`, no matter who sent it.
 
-Two peers that talk with each other send more: values of the standard library (`library_values`) and references to what
-is not a value (`references`). They pass a `References` to say how.
+Two connected RPC peers send more: values of the standard library (`library_codec`) and references to objects that
+cannot be copied (`references`). They pass a `ReferenceCodec` that encodes these.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from types import GeneratorType
 from typing import Any, Protocol
 
 MAX_DEPTH = 400
-MAX_INT_BITS = 8_192  # longer ones travel as hexadecimal: decimal digits take quadratic time, and 4,300 are a limit
-MAX_FRACTION_BITS = 65_536  # what is reduced to lowest terms in quadratic time must be small
+# longer ones travel as hexadecimal: decimal conversion takes quadratic time and is limited to 4,300 digits
+MAX_INT_BITS = 8_192
+MAX_FRACTION_BITS = 65_536  # reducing to lowest terms takes quadratic time, so the numbers must be small
 
 NUMPY_DTYPE = re.compile(r"[<>|=][biufcUS]\d+")
 LARGE_INT = 1 << (MAX_INT_BITS - 1)
@@ -32,32 +34,33 @@ _JSON_SCALARS = frozenset({str, bool, type(None), int, float})
 
 
 class UnsupportedValue(Exception):
-    """A value that is not made of builtin types, too deep, or not an encoded value at all."""
+    """A value that is not made of builtin types, is nested too deeply, or is not an encoded value."""
 
 
 class ReferenceCodec(Protocol):
-    """How values that are not made of builtin types travel between two that talk with each other."""
+    """Encodes values that are not made of builtin types, for two connected peers."""
 
-    keeps_arrays: bool  # whether numpy's arrays stay arrays
+    keeps_arrays: bool  # whether numpy arrays stay arrays
 
     def encode(self, value: Any, depth: int) -> Any:
         """Encode a value that is more than its builtin base; return None for any other."""
 
     def encode_reference(self, value: Any, depth: int) -> Any:
-        """Encode a value that has no builtin base. Raises NotPlain."""
+        """Encode a value that has no builtin base. Raises UnsupportedValue."""
 
     def decode(self, kind: str, content: Any) -> Any:
-        """Decode what `encode` or `refer` of the other side wrote. Raises NotPlain."""
+        """Decode what `encode` or `encode_reference` of the other side returned. Raises UnsupportedValue."""
 
 
 def encode(value: Any, depth: int = 0, references: ReferenceCodec | None = None) -> Any:
-    """Turn a value into what JSON has. Subclasses become their builtin base and numpy's arrays become lists. So do
-    iterators, unless there are references. Raises NotPlain.
+    """Convert a value to types that JSON supports. Raises UnsupportedValue.
+
+    Subclasses become their builtin base. Numpy arrays become lists, and so do iterators unless there are references.
     """
     if value is None or value is True or value is False:
         return value
     if depth > MAX_DEPTH:
-        raise UnsupportedValue(f"nested over {MAX_DEPTH} deep")
+        raise UnsupportedValue(f"the value is nested more than {MAX_DEPTH} levels deep")
     kind = type(value)
     if kind is str:
         return value
@@ -75,7 +78,7 @@ def encode(value: Any, depth: int = 0, references: ReferenceCodec | None = None)
 
 
 def _is_json(items: list[Any] | tuple[Any, ...]) -> bool:
-    """Whether all items are written as they are. Most long lists hold one type, and that is quick to see."""
+    """Return whether all items can be written unchanged. Most long lists hold one type, so the check is fast."""
     kinds = set(map(type, items))
     if kinds <= _UNCHANGED_TYPES:
         return True
@@ -85,7 +88,7 @@ def _is_json(items: list[Any] | tuple[Any, ...]) -> bool:
 
 
 def encode_pairs(value: Any, depth: int, references: ReferenceCodec | None) -> list[Any]:
-    """Encode a mapping's keys and values; through the builtin, whatever a subclass has replaced."""
+    """Encode a mapping's keys and values through the builtin methods, whatever a subclass overrides."""
     pairs = dict.items(value)
     return [[encode(key, depth + 1, references), encode(item, depth + 1, references)] for key, item in pairs]
 
@@ -94,7 +97,7 @@ def _encode_other(value: Any, depth: int, references: ReferenceCodec | None) -> 
     if references is not None and (encoded := references.encode(value, depth)) is not None:
         return encoded
     if isinstance(value, set | frozenset):
-        items = set.union(set(), value)  # through the builtin, whatever the subclass has replaced
+        items = set.union(set(), value)  # through the builtin method, whatever the subclass overrides
         kind = "frozenset" if isinstance(value, frozenset) else "set"
         return {kind: sorted((encode(item, depth + 1, references) for item in items), key=repr)}
     if isinstance(value, bytes | bytearray):
@@ -112,7 +115,7 @@ def _encode_other(value: Any, depth: int, references: ReferenceCodec | None) -> 
 
 
 def _encode_equivalent(value: Any, depth: int, references: ReferenceCodec | None) -> Any:
-    """Encode what has a builtin equivalent but no builtin base: ranges, deques, views, numpy's arrays and scalars."""
+    """Encode values with a builtin equivalent but no builtin base: ranges, deques, views, numpy arrays and scalars."""
     if isinstance(value, range):
         return {"range": [value.start, value.stop, value.step]}
     if isinstance(value, deque) or type(value) in _VIEW_TYPES:
@@ -132,7 +135,7 @@ def _encode_equivalent(value: Any, depth: int, references: ReferenceCodec | None
 
 
 _VIEW_TYPES: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
-# Through the builtin's own iterator and value, never through a method the subclass may have replaced.
+# Uses the builtin's own iterator and value, never a method that the subclass may override.
 _BUILTIN_BASES: tuple[tuple[type, Any], ...] = (
     (str, lambda value: str.__str__(value)),
     (int, lambda value: int.__int__(value)),
@@ -144,13 +147,13 @@ _BUILTIN_BASES: tuple[tuple[type, Any], ...] = (
 
 
 def decode(value: Any, references: ReferenceCodec | None = None) -> Any:
-    """The value that `encode` was given, made of builtin types. Raises NotPlain."""
+    """Decode a value that `encode` returned. The result consists of builtin types. Raises UnsupportedValue."""
     if isinstance(value, list):
         return value if _JSON_SCALARS.issuperset(map(type, value)) else [decode(item, references) for item in value]
     if not isinstance(value, dict):
         return value
     if len(value) != 1:
-        raise UnsupportedValue("an object with other than one key")
+        raise UnsupportedValue("an encoded object must have exactly one key")
     ((kind, content),) = value.items()
     try:
         if kind in _COLLECTIONS:
@@ -161,9 +164,9 @@ def decode(value: Any, references: ReferenceCodec | None = None) -> Any:
             return _DECODERS[kind](content)
         if references is not None:
             return _decode_array(content) if kind == "ndarray" else references.decode(kind, content)
-        raise UnsupportedValue(f"no kind of value is called {kind:.100}")
+        raise UnsupportedValue(f"unknown kind of value: {kind:.100}")
     except (LookupError, TypeError, ValueError, ArithmeticError) as error:
-        raise UnsupportedValue(f"not an encoded value: {error!r}") from error
+        raise UnsupportedValue(f"invalid encoded value: {error!r}") from error
 
 
 def _make_hashable(value: Any) -> Any:
@@ -172,20 +175,20 @@ def _make_hashable(value: Any) -> Any:
 
 def _check_distinct(found: Any, items: list[Any]) -> Any:
     if len(found) != len(items):
-        raise ValueError("a set that holds an item twice")
+        raise ValueError("a set contains an item twice")
     return found
 
 
 def _decode_array(content: Any) -> Any:
     kind, items, shape = content
     if not NUMPY_DTYPE.fullmatch(kind):
-        raise ValueError("not an array of plain values")
+        raise ValueError("the array does not hold plain values")
     return importlib.import_module("numpy").array(decode(items), dtype=kind).reshape(shape)
 
 
 def _decode_fraction(content: Any) -> Fraction:
     if max(map(len, content)) * 4 > MAX_FRACTION_BITS + 64:
-        raise ValueError("a fraction of too large numbers")
+        raise ValueError("the numbers of a fraction are too large")
     return Fraction(int(content[0], 16), int(content[1], 16))
 
 

@@ -1,8 +1,9 @@
-"""What a call did to the containers among its arguments, so that the caller's own change as well.
+"""Detect how a call changed the containers among its arguments, so the caller's containers can change the same way.
 
-Both sides number the containers in the order in which they occur. The callee remembers what was in each, item by item,
-and compares by identity: that costs a fraction of encoding them again. It sends the content of those that changed, in
-which one of the original containers is its number, so the caller's lists keep their identity however they were moved.
+Both sides number the containers in the order in which they occur. The callee remembers the items of each and compares
+them by identity, which costs a fraction of encoding them again. It sends the content of the changed containers. In this
+content an original container is represented by its number, so the caller's lists keep their identity however they were
+moved.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _CONTAINER_MODULES = frozenset({"builtins", "collections", "array", "numpy"})
 
 
 def _find_container_name(value: Any) -> str:
-    """The name of the container that a value arrives as; an empty string for anything else."""
+    """Return the name of the container type that a value arrives as, or an empty string if it is not a container."""
     kind = type(value)
     name = kind.__name__
     if name in _CONTAINER_NAMES and kind.__module__ in _CONTAINER_MODULES:
@@ -35,7 +36,7 @@ def _find_container_name(value: Any) -> str:
 
 
 def is_container(value: Any) -> bool:
-    """Whether a value is one of the containers that arrive as what they are."""
+    """Return whether a value is a container that arrives with its exact type."""
     return (
         _find_container_name(value) in _CONTAINER_NAMES - _VIEWS - {"ndarray"}
         and type(value).__module__ in _CONTAINER_MODULES
@@ -43,7 +44,7 @@ def is_container(value: Any) -> bool:
 
 
 def find_containers(items: Iterable[Any]) -> list[Any]:
-    """All containers in some values, in the order in which they occur; one that occurs twice arrives as two."""
+    """Return all containers in some values, in order of occurrence. One that occurs twice arrives as two."""
     found: list[Any] = []
     waiting = [iter(items)]
     while waiting:
@@ -63,7 +64,7 @@ def find_containers(items: Iterable[Any]) -> list[Any]:
 
 
 def _iterate_inner(item: Any, shape: str) -> Any:
-    """The values in a container among which there may be containers; None where there are none."""
+    """Iterate over the values of a container that may be containers themselves; return None if there are none."""
     if shape in _MAPPINGS:
         return iter(item.values())
     if shape in _OTHERS or _SCALAR_TYPES.issuperset(map(type, item)):
@@ -72,7 +73,7 @@ def _iterate_inner(item: Any, shape: str) -> Any:
 
 
 class ContainerSnapshot:
-    """The containers among the arguments of a call, and what was in them before it."""
+    """The containers among the arguments of a call, and their content before the call."""
 
     def __init__(self, items: Iterable[Any]) -> None:
         self._containers = find_containers(items)
@@ -80,11 +81,11 @@ class ContainerSnapshot:
         self._numbers = {id(one): number for number, one in enumerate(self._containers)}
 
     def find_number(self, value: Any) -> int | None:
-        """The number of a container of these; None for any other value."""
+        """Return the number of one of these containers, or None for any other value."""
         return self._numbers.get(id(value))
 
     def encode_changes(self, references: ReferenceCodec) -> list[Any]:
-        """The number and the encoded content of each container that is not as it was."""
+        """Return the number and the encoded content of each container that has changed."""
         changes: list[Any] = []
         for number, (container, before) in enumerate(zip(self._containers, self._before, strict=True)):
             after = _copy_content(container)
@@ -98,7 +99,7 @@ class ContainerSnapshot:
 
 
 def _copy_content(container: Any) -> Any:
-    """What is in a container, as a flat sequence that keeps it alive."""
+    """Copy the content of a container to a flat sequence that keeps it alive."""
     shape = _find_container_name(container)
     if shape in _MAPPINGS:
         return [*container.keys(), *container.values()]
@@ -118,7 +119,7 @@ def _is_identical(after: Any, before: Any, container: Any) -> bool:
 
 
 def apply_content(container: Any, content: list[Any]) -> None:
-    """Make a container hold what the other side's holds."""
+    """Replace the content of a container with that of the other side's container."""
     shape = _find_container_name(container)
     if shape in _MAPPINGS:
         half = len(content) // 2

@@ -1,8 +1,8 @@
-"""Coroutines of the other side, driven from here.
+"""Run coroutines of the other side from this process.
 
-A coroutine of the program runs in an event loop of the program's. The loop runs only while it is asked to: each step
-runs what is ready there and answers, so no side needs a thread for it, and the tasks of both sides take turns. Between
-two steps the asker's own loop runs for as long as the other one has nothing to do.
+A coroutine of the program runs in an event loop of the program's process. This loop advances only on request: each step
+runs everything that is ready and then answers. Neither side needs an extra thread, and the tasks of both sides take
+turns. Between two steps the requester's own loop runs for as long as the other loop is idle.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 MAX_PAUSE_S = 0.05
 POLL_S = 0.001
-CANCELLED = -1  # in place of a pause
+CANCELLED = -1  # returned in place of a pause
 
 
 def wrap_remote_coroutine(peer: RpcPeer, proxy: Proxy) -> Any:
-    """A coroutine here for one of the other side's: anything that takes a coroutine takes it."""
+    """Return a local coroutine for one of the other side. It works anywhere a coroutine is accepted."""
 
     async def run() -> Any:
         return await RemoteTask(peer, proxy)
@@ -30,13 +30,13 @@ def wrap_remote_coroutine(peer: RpcPeer, proxy: Proxy) -> Any:
 
 
 class RemoteTask:
-    """An awaitable: the other side's coroutine as a task there, until it is done."""
+    """An awaitable that runs a coroutine as a task on the other side until it is done."""
 
     def __init__(self, peer: RpcPeer, proxy: Proxy) -> None:
         self._peer, self._proxy = peer, proxy
 
     def __await__(self) -> Generator[Any, None, Any]:
-        import asyncio  # only where a test or a program has coroutines
+        import asyncio  # only needed if a test or a program has coroutines
 
         task = self._peer.operate("task", self._proxy)
         try:
@@ -74,14 +74,14 @@ class AsyncIteratorProxy(Proxy):
 
 
 class TaskLoop:
-    """The event loop of the owner's side, made when the first coroutine is asked for. Its tasks have numbers."""
+    """The event loop on the side that owns the coroutines, created for the first one. Its tasks are numbered."""
 
     def __init__(self) -> None:
         self._loop: Any = None
         self._tasks: dict[int, Any] = {}
 
     def start_task(self, awaitable: Any) -> int:
-        """Make a task of an awaitable, in the loop that runs now where one does; return its number."""
+        """Create a task for an awaitable, in the running loop if there is one; return the task's number."""
         import asyncio
 
         loop = asyncio._get_running_loop()
@@ -97,7 +97,9 @@ class TaskLoop:
         return number
 
     def run_step(self, number: int) -> float | None:
-        """Run what is ready; return None once the task is done, else how long there is nothing to do, in seconds."""
+        """Run everything that is ready; return None if the task is done, otherwise the seconds until there is more to
+        do.
+        """
         import asyncio
 
         task = self._tasks[number]
@@ -115,7 +117,7 @@ class TaskLoop:
         return max(0.0, min(waiting) - self._loop.time()) if waiting else POLL_S
 
     def take_result(self, number: int) -> Any:
-        """The result of a task that is done. Raises what it raised."""
+        """Return the result of a finished task, or raise its exception."""
         return self._tasks.pop(number).result()
 
     def cancel_task(self, number: int) -> None:

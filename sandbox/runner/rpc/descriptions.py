@@ -1,8 +1,8 @@
-"""What a class or a function is, as one side tells the other, and the classes that are built of it there.
+"""Describe classes and functions to the other side, and build classes from such descriptions.
 
-A description holds names only: which special methods a class has, which methods, which fields. Named tuples and
-enumerations are values, so they are built as real ones, with the `==` of tuples and of `enum`; methods that the program
-adds to them are still its own. Everything else becomes a `RemoteClass`.
+A description contains only names: a class's special methods, its methods, its fields. Named tuples and enums are
+values, so they are built as real ones with the `==` of tuples and of `enum`. Calls of methods that the program adds to
+them are still forwarded to the program. Every other class becomes a `ClassProxy`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_NAMES = 10_000
 
 
 def describe_class(kind: type, encode: Callable[[Any], Any], is_shared: Callable[[type], bool]) -> dict[str, Any]:
-    """Describe a class of ours. `shared` says of a base whether the other side has it, too, or need not know it."""
+    """Describe a class. `is_shared` returns whether the other side has a base class, too, or does not need it."""
     own = _collect_members(kind, is_shared)
     description: dict[str, Any] = {
         "name": kind.__name__,
@@ -57,7 +57,7 @@ def describe_class(kind: type, encode: Callable[[Any], Any], is_shared: Callable
 
 
 def _collect_members(kind: type, is_shared: Callable[[type], bool]) -> dict[str, Any]:
-    """What a class has of itself, and of those bases that are not described."""
+    """Return the members of a class, including those of base classes that are not described."""
     members: dict[str, Any] = {}
     for one in reversed(kind.__mro__):
         if one is kind or (one is not object and is_shared(one)):
@@ -66,7 +66,9 @@ def _collect_members(kind: type, is_shared: Callable[[type], bool]) -> dict[str,
 
 
 def _filter_own_methods(own: dict[str, Any], module: str, names: list[str]) -> list[str]:
-    """Those special methods that a class's own module defines, not the ones that the standard library generates."""
+    """Return only the special methods that the class's own module defines, without those the standard library
+    generates.
+    """
     return [name for name in names if getattr(own[name], "__globals__", {}).get("__name__") == module]
 
 
@@ -86,8 +88,8 @@ _SUSPENDABLE_FLAGS = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_AS
 def describe_function(function: Any, encode: Callable[[Any], Any], with_defaults: bool) -> dict[str, Any]:
     """Describe a function or the constructor of a class: its names, its documentation, its parameters.
 
-    A test does not tell its program default values, which may hold what it expects, nor more of a function's code than
-    that it is a coroutine's.
+    A test does not reveal default values to its program, because they may contain what it expects. Of a function's code
+    it reveals only whether it is a coroutine or generator.
     """
     description: dict[str, Any] = {}
     for name in METADATA:
@@ -124,7 +126,7 @@ def _encode_or_text(value: Any, encode: Callable[[Any], Any]) -> Any:
 
 
 def decode_metadata(description: dict[str, Any], decode: Callable[[Any], Any]) -> dict[str, Any]:
-    """The attributes of a function that `of_function` described."""
+    """Decode the attributes of a function that `describe_function` returned."""
     found = {name: decode(value) for name, value in description.items() if name in METADATA}
     if "__code__" in description:
         code = {str(name): value for name, value in description["__code__"].items()}
@@ -148,7 +150,7 @@ def decode_metadata(description: dict[str, Any], decode: Callable[[Any], Any]) -
 
 
 def build_class(peer: RpcPeer, number: int, description: dict[str, Any], decode: Callable[[Any], Any]) -> type:
-    """Build the class of the stand-ins, or of the copies, for a class of the other side's."""
+    """Build a class for the proxies, or for the copies, of objects of a class of the other side."""
     name = str(description["name"])
     members: dict[str, Any] = {
         "__qualname__": str(description["qualname"]),
@@ -190,9 +192,11 @@ def build_class(peer: RpcPeer, number: int, description: dict[str, Any], decode:
 
 
 def _find_library_error(home: Any) -> Any:
-    """The exception class of the standard library that one of the other side's is, such as `json.JSONDecodeError`, so
-    that a test can catch it as that. None for any other, for one of a module that this process has not imported by
-    itself, and for one that a test framework reads as more than an error, as it does `unittest.SkipTest`.
+    """Return the standard library exception class, such as `json.JSONDecodeError`, for one of the other side.
+
+    It allows a test to catch the exception by its class. Return None for any other class, for one in a module that this
+    process has not imported by itself, and for one with a special meaning to a test framework, such as
+    `unittest.SkipTest`.
     """
     module, name = map(str, home or ("", ""))
     if module not in sys.modules or module.partition(".")[0] not in _ERROR_MODULES:
@@ -219,7 +223,10 @@ def _build_error(
 
 
 class ValueClass(type):
-    """The class of what is copied, such as named tuples: what it lacks is asked of the program's."""
+    """The metaclass for copied values, such as named tuples.
+
+    Missing attributes are looked up in the program's class.
+    """
 
     _peer: RpcPeer
 
@@ -230,7 +237,10 @@ class ValueClass(type):
 
 
 class ErrorClass(ValueClass):
-    """The class of exceptions for one of the other side's, which makes them. A class derived from it is this side's."""
+    """The metaclass for exception classes of the other side. Calling one creates the exception there.
+
+    A class derived from it belongs to this side.
+    """
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if "_class_number" in cls.__dict__:
@@ -239,7 +249,7 @@ class ErrorClass(ValueClass):
 
 
 def _init_error(error: Any, *args: Any, **kwargs: Any) -> None:
-    """Begin an exception of a derived class: the other side begins one of its own, and that one has the attributes."""
+    """Initialize an exception of a derived class. The other side creates one, too, which holds the attributes."""
     base = next(kind for kind in type(error).__mro__ if "_class_number" in kind.__dict__)
     remote_error = base(*args, **kwargs)
     error.__dict__["_origin"] = remote_error
@@ -305,7 +315,7 @@ _VALUE_METHODS = frozenset({"__eq__", "__ne__", "__hash__", "__iter__", "__len__
 
 
 class _MethodForwarder:
-    """A method of an enumeration of the other side's, of the class as well as of its members."""
+    """Forwards a method of an enum of the other side, for the class and its members."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -327,7 +337,7 @@ def _build_enumeration(
     values = description["enum"]
     contents = [(str(one), decode(value)) for one, value in values["members"]]
     if values["kind"] not in ENUM_KINDS or not all(_is_member(*one) for one in contents):
-        raise ValueError("not an enumeration")
+        raise ValueError("not an enum")
     base = getattr(enum, values["kind"])
     mixin = {"str": str, "int": int, "float": float}.get(values["mixin"]) if values["kind"] == "Enum" else None
     bases = (base,) if mixin is None else (mixin, base)
@@ -348,7 +358,7 @@ def _build_enumeration(
 
 
 def _is_member(name: str, value: Any) -> bool:
-    """Whether a name and a value can be a member's. A function in its place would be a method of the members."""
+    """Return whether a name and a value can form an enum member. A function would become a method of the members."""
     return name.isidentifier() and not name.startswith("_") and name != "mro" and not hasattr(type(value), "__get__")
 
 

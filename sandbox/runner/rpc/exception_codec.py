@@ -1,6 +1,7 @@
-"""Exceptions that cross: each is rebuilt as one of the same builtin class, or of a class for the other side's own.
+"""Encode exceptions that cross between the sides.
 
-An exception that comes back to the side that raised it is the very same object again.
+Each is rebuilt with the same builtin class, or with a proxy class if the class belongs to the other side. An exception
+that returns to the side that raised it is the same object again.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class ExceptionCodec:
         self._peer = peer
 
     def encode(self, error: BaseException, causes: int = 0) -> dict[str, Any]:
-        """Encode an exception: its text, its class, its arguments and what caused it."""
+        """Encode an exception: its text, class, arguments and causes."""
         references = self._peer.references
         number = error.__dict__.get("_number")
         text = get_text(error)
@@ -43,8 +44,9 @@ class ExceptionCodec:
         return encoded
 
     def decode(self, encoded: dict[str, Any]) -> BaseException:
-        """Build the exception. One that is no `Exception` ends this side, unless it is a SystemExit that the test may
-        catch.
+        """Build the exception.
+
+        An exception that does not derive from `Exception` ends this side, except a SystemExit that the test may catch.
         """
         references = self._peer.references
         if "yours" in encoded:
@@ -73,13 +75,13 @@ class ExceptionCodec:
         if getattr(kind, "_class_number", None) is None:
             try:
                 return kind(*args)
-            except Exception:  # noqa: BLE001 - a builtin one that takes other arguments than it keeps
+            except Exception:  # noqa: BLE001 - a builtin class whose constructor takes different arguments
                 return Exception(text) if issubclass(kind, builtins.BaseExceptionGroup) else _build_bare(kind, args)
         return _build_bare(kind, args)
 
 
 def _build_bare(kind: Any, args: list[Any]) -> Any:
-    """An exception with its arguments, whatever its class's constructor wants."""
+    """Create an exception with the given arguments without calling its constructor."""
     try:
         error = kind.__new__(kind, *args)
     except Exception:  # noqa: BLE001 - as above
@@ -89,7 +91,7 @@ def _build_bare(kind: Any, args: list[Any]) -> Any:
 
 
 def _get_arguments(error: BaseException) -> tuple[Any, ...]:
-    """The arguments that build an exception again. An OSError keeps the names of files apart from its others."""
+    """Return arguments that rebuild an exception. An OSError stores file names separately from its other arguments."""
     if isinstance(error, OSError) and type(error).__module__ == "builtins" and len(error.args) == 2:
         if error.filename2 is not None:
             return (*error.args, error.filename, None, error.filename2)
@@ -101,5 +103,5 @@ def _get_arguments(error: BaseException) -> tuple[Any, ...]:
 def get_text(error: BaseException) -> str:
     try:
         return str(error)[:MAX_TEXT_CHARS]
-    except Exception:  # noqa: BLE001 - its __str__ is the program's
+    except Exception:  # noqa: BLE001 - the program defines its __str__
         return ""

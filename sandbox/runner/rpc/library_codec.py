@@ -1,8 +1,8 @@
-"""Values of the standard library as JSON: dates, counters, paths and the like, each rebuilt as what it was.
+"""Encode values of the standard library as JSON: dates, counters, paths and similar types.
 
-They travel between a test and its program only. Every one is built of builtin values by a constructor named here, so
-its `==` is the standard library's, whoever sent it. A subclass that a program defines is not among them: it travels as
-its builtin base.
+They travel only between a test and its program. Each is built from builtin values by a constructor named here, so its
+`==` is that of the standard library, no matter who sent it. A subclass that a program defines is not included: it
+travels as its builtin base.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def encode(value: Any, depth: int, references: ReferenceCodec) -> Any:
 
 
 def decode(kind: str, content: Any, references: ReferenceCodec) -> Any:
-    """Build the value that `encode` was given. Raises what the constructor raises, and LookupError."""
+    """Decode a value that `encode` returned. Raises LookupError, and whatever the constructor raises."""
     return _DECODERS[kind](content, lambda item: codec.decode(item, references))
 
 
@@ -44,7 +44,7 @@ def _encode_dict(value: Any, encode: EncodeItem) -> Any:
 
 
 def _encode_datetime(value: Any, encode: EncodeItem) -> Any:
-    """A date, a time or both: the fields, `fold` and the time zone."""
+    """Encode a date, a time or both as its fields, `fold` and the time zone."""
     fields = ("year", "month", "day", "hour", "minute", "second", "microsecond")
     numbers = [getattr(value, name) for name in fields if hasattr(value, name)]
     return [numbers, value.fold, encode(value.tzinfo)]
@@ -94,7 +94,7 @@ _TEXT_CLASSES = {
     "pathlib": ("PurePosixPath", "PureWindowsPath", "PosixPath"),
     "ipaddress": ("IPv4Address", "IPv6Address", "IPv4Network", "IPv6Network", "IPv4Interface", "IPv6Interface"),
 }
-# Where a class is defined: how its values are written and how they are read.
+# For each class, by module and name: the function that encodes its values and the one that decodes them.
 _CODECS: dict[tuple[str, str], tuple[Callable[[Any, EncodeItem], Any], Callable[[Any, DecodeItem], Any]]] = {
     ("collections", "Counter"): (
         _encode_dict,

@@ -1,6 +1,6 @@
-"""The nodes of linked lists and binary trees, which problem sets write as lists.
+"""Nodes of linked lists and binary trees, which problem sets write as lists.
 
-A program may bring a `ListNode` or `TreeNode` of its own; where it does, nodes are built of that class.
+If a program defines its own `ListNode` or `TreeNode`, nodes are built from that class.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NODE_ANNOTATION = re.compile(r"\b(ListNode|TreeNode)\b")
 
 
 class ListNode:
-    """A linked list's node, as the problem sets that speak of one define it."""
+    """A node of a linked list, as problem sets usually define it."""
 
     def __init__(self, val: Any = 0, next: Any = None) -> None:
         self.val = val
@@ -28,7 +28,7 @@ class ListNode:
 
 
 class TreeNode:
-    """A binary tree's node, as the problem sets that speak of one define it."""
+    """A node of a binary tree, as problem sets usually define it."""
 
     def __init__(self, val: Any = 0, left: Any = None, right: Any = None) -> None:
         self.val = val
@@ -37,7 +37,7 @@ class TreeNode:
 
 
 def build_linked_list(items: Iterable[Any], kind: type = ListNode) -> Any:
-    """Build a linked list of the items; None for an empty one."""
+    """Build a linked list of the items; return None if there are none."""
     head: Any = None
     for item in reversed([*items]):
         node = kind(item)
@@ -47,18 +47,18 @@ def build_linked_list(items: Iterable[Any], kind: type = ListNode) -> Any:
 
 
 def read_linked_list(node: Any) -> list[Any]:
-    """Return a linked list's values. Raises NotPlain for one that has no end."""
+    """Return a linked list's values. Raises UnsupportedValue if the list is endless."""
     values: list[Any] = []
     while node is not None:
         values.append(node.val)
         node = node.next
         if len(values) > MAX_NODES:
-            raise UnsupportedValue("a linked list without an end")
+            raise UnsupportedValue("the linked list is endless")
     return values
 
 
 def build_tree(levels: Iterable[Any], kind: type = TreeNode) -> Any:
-    """Build a binary tree from its values level by level, with None where a child is missing; None for an empty one."""
+    """Build a binary tree from its values level by level, with None for missing children; None if it is empty."""
     values = iter(levels)
     first = next(values, None)
     if first is None:
@@ -77,7 +77,7 @@ def build_tree(levels: Iterable[Any], kind: type = TreeNode) -> Any:
 
 
 def read_tree_levels(root: Any) -> list[Any]:
-    """Return a binary tree's values level by level, with None where a child is missing but not at the end."""
+    """Return a binary tree's values level by level, with None for missing children, but none at the end."""
     values: list[Any] = []
     waiting = deque([root])
     while waiting:
@@ -86,15 +86,16 @@ def read_tree_levels(root: Any) -> list[Any]:
         if node is not None:
             waiting += (node.left, node.right)
         if len(values) > MAX_NODES:
-            raise UnsupportedValue("a tree without an end")
+            raise UnsupportedValue("the tree is endless")
     while values and values[-1] is None:
         values.pop()
     return values
 
 
 def convert_argument(annotation: Any, value: Any, namespace: Mapping[str, Any]) -> Any:
-    """Make an argument what its annotation says: a list becomes the nodes of a list or a tree, of the program's own
-    class where it has one. Any other value stays as it is.
+    """Convert an argument as its annotation says: a list becomes a linked list or a tree.
+
+    The nodes are of the program's own class if it defines one. Any other value is returned unchanged.
     """
     if not (value is None or type(value) is list):
         return value
@@ -111,7 +112,9 @@ def convert_argument(annotation: Any, value: Any, namespace: Mapping[str, Any]) 
 
 
 def returns_nodes(function: Any) -> bool:
-    """Whether a function returns nodes, by its annotations: those of its arguments where the result has none."""
+    """Return whether a function returns nodes, according to its return annotation or, without one, those of its
+    arguments.
+    """
     annotations = getattr(function, "__annotations__", None) or {}
     if "return" in annotations:
         return NODE_ANNOTATION.search(str(annotations["return"])) is not None
@@ -119,7 +122,7 @@ def returns_nodes(function: Any) -> bool:
 
 
 class NodeListCodec:
-    """References for a value that leaves for good: iterators and nodes become lists, and nothing is referred to."""
+    """A reference codec for return values: iterators and nodes become lists, and no references are created."""
 
     keeps_arrays = False
 
@@ -135,11 +138,11 @@ class NodeListCodec:
         return {"nodes": codec.encode(items, depth, self)}
 
     def decode(self, kind: str, content: Any) -> Any:
-        raise UnsupportedValue(f"no kind of value is called {kind:.100}")
+        raise UnsupportedValue(f"unknown kind of value: {kind:.100}")
 
 
 def read_nodes(value: Any) -> list[Any] | None:
-    """Return the values of a linked list or a tree; None for what is neither."""
+    """Return the values of a linked list or a tree, or None for any other value."""
     if isinstance(value, type) or not hasattr(value, "val"):
         return None
     if hasattr(value, "left") and hasattr(value, "right"):

@@ -1,7 +1,7 @@
-"""Which of the program's functions and classes a test's source expects objects of.
+"""Find the program's functions and classes whose results a test's source uses as objects.
 
-A test that reads `stack = make()` and `stack.push(1)` knows that `make` returns an object: no plain value has a `push`.
-The source alone says so, and the program cannot change it.
+A test with `stack = make()` and `stack.push(1)` expects `make` to return an object, because no plain value has a
+`push`. This depends only on the source, which the program cannot change.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sandbox.runner.rpc.proxies import PLAIN_VALUE_ATTRIBUTES
 
 
 def find_object_factories(source: str) -> frozenset[str]:
-    """Return the names that a source calls and of whose result it uses an attribute that no plain value has."""
+    """Return the names that a source calls if it uses an attribute of the result that no plain value has."""
     try:
         nodes = [*ast.walk(ast.parse(source))]
     except (SyntaxError, ValueError, RecursionError):
@@ -36,7 +36,7 @@ def find_object_factories(source: str) -> frozenset[str]:
 
 
 def _find_roots(node: ast.expr) -> list[ast.expr]:
-    """The names and calls of whose values an expression is made: `a` and `b()` of `(a + b())[0]`."""
+    """Return the names and calls whose values an expression combines: `a` and `b()` in `(a + b())[0]`."""
     if isinstance(node, ast.BinOp):
         return [*_find_roots(node.left), *_find_roots(node.right)]
     if isinstance(node, ast.UnaryOp):
@@ -45,7 +45,7 @@ def _find_roots(node: ast.expr) -> list[ast.expr]:
 
 
 def _iterate_bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    """The variables that a statement or expression binds, each with what it is bound to, or an item of."""
+    """Yield the variables that a node binds, each with the expression it is bound to, or to an item of it."""
     if isinstance(node, ast.Assign):
         targets, value = node.targets, node.value
     elif isinstance(node, ast.AnnAssign | ast.NamedExpr) and node.value is not None:
@@ -62,7 +62,7 @@ def _iterate_bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _get_called_name(node: ast.expr) -> str:
-    """The name that an expression calls: `make` of `make()` and of `solution.make()`, an empty string for another."""
+    """Return the name that an expression calls: `make` for `make()` and `solution.make()`; otherwise empty."""
     if not isinstance(node, ast.Call):
         return ""
     if isinstance(node.func, ast.Name):

@@ -1,9 +1,9 @@
-"""What a program may do with the objects of its test: use them, and never read or change the test by them.
+"""Restrict what a program may do with the objects of its test: it may use them, but not read or change the test.
 
-It may call what it was passed, iterate, calculate and compare. It may do nothing with an object that it was not passed:
-a path, a class or a text that it makes up itself would act in the test's process. It sees public attributes, and may
-set those that are not methods, for a list node of the test's is there to be linked. It reaches no frame, no module and
-no code, and it cannot replace a method that the test will call.
+A program may call, iterate over, calculate with and compare the objects it receives. It may not act on anything else: a
+path, class or text of its own choosing would take effect in the test's process. It can read public attributes. It can
+set those that are not methods, because list nodes of a test are meant to be linked. It cannot reach any frame, module
+or code, and it cannot replace a method that the test will call.
 """
 
 from __future__ import annotations
@@ -27,25 +27,27 @@ OPAQUE_TYPES = (
     types.AsyncGeneratorType,
 )
 GENERATOR_METHODS = frozenset({"send", "throw", "close", "asend", "athrow", "aclose"})
-MOCK_MODULE = "unittest.mock"  # a mock passes for everything, so it is an object
-# Of a mock: by these a program could make an assertion of the test's pass.
+MOCK_MODULE = "unittest.mock"  # a mock can imitate any value, so it travels as an object
+# Attributes of a mock that a program could use to make an assertion of the test pass.
 MOCK_SETTINGS = frozenset({"configure_mock", "mock_add_spec", "attach_mock"})
-# Of a task, which is named by its number, or begun of what can be awaited: the program's own coroutines, too.
+# Operations on a task, which is named by its number or created from an awaitable, possibly the program's own.
 TASK_OPERATIONS = frozenset({"task", "step", "outcome", "cancel"})
 
 
 def check_target(operation: str, encoded: Sequence[Any]) -> None:
-    """Raises TypeError unless an operation is one on an object of the test. `encoded` are its arguments, as received:
-    decoded ones no longer say who made them. An operator has the object on either side.
+    """Raise TypeError unless an operation acts on an object of the test.
+
+    `encoded` are its arguments as received: once decoded, they no longer show who created them. An operator may have
+    the object on either side.
     """
     if operation in TASK_OPERATIONS:
         return
     if not any(map(_is_own, encoded if operation in OPERATORS else encoded[:1])):
-        raise TypeError(f"{operation} of an object that is not the test's is not for the program to ask")
+        raise TypeError(f"the program may not request {operation!r} on an object that the test does not own")
 
 
 def _is_own(encoded: Any) -> bool:
-    """Whether an encoded value is an object of the receiver's, or a value of one of its classes."""
+    """Return whether an encoded value is an object of the receiver, or a value of one of the receiver's classes."""
     if not isinstance(encoded, dict):
         return False
     if "raised" in encoded:
@@ -55,10 +57,10 @@ def _is_own(encoded: Any) -> bool:
 
 
 def check_operation(peer: RpcPeer, operation: str, args: list[Any]) -> None:
-    """Raises TypeError for what is not for the program to do, and AttributeError for what it is not shown."""
+    """Raise TypeError if the program may not perform an operation, and AttributeError for a hidden attribute."""
     if operation in {"getattr", "method"}:
         if not _can_read(args[0], args[1]):
-            raise AttributeError(f"{args[1]!r} of an object of the test is not for the program")
+            raise AttributeError(f"the program may not read {args[1]!r} of an object of the test")
         return
     if operation in {"setattr", "delattr"}:
         allowed = _can_set(peer, args[0], args[1])
@@ -69,7 +71,7 @@ def check_operation(peer: RpcPeer, operation: str, args: list[Any]) -> None:
     else:
         allowed = operation not in {"derive", "inherited", "plain", "settle"}
     if not allowed:
-        raise TypeError(f"{operation} of an object of the test is not for the program")
+        raise TypeError(f"the program may not request {operation!r} on an object of the test")
 
 
 def _can_read(target: Any, name: Any) -> bool:

@@ -1,18 +1,20 @@
-"""Stand-ins for the objects, functions and classes of another process: each use of one asks its owner (`peers`).
+"""Proxies for objects, functions and classes of another process. Each use of a proxy asks the owner (`rpc_peer`).
 
-A class of the program is a class here, too, with the special methods that the program's has, so that `callable`,
-`isinstance`, `issubclass`, `hash` and the operators say what they would in one process. A test may derive from it.
+A class of the program is also a class here, with the same special methods as the program's class. `callable`,
+`isinstance`, `issubclass`, `hash` and the operators therefore give the same results as in a single process. A test may
+derive from such a class.
 
-How far the test believes an object is the level of its class. The program can return any object, with any `__eq__`:
+How far the test trusts an object depends on the trust level of its class, because the program can return any object
+with any `__eq__`:
 
-* 0, a stranger: the object can be held, passed back, compared with other objects of the program, printed, called and
-  entered, and has the attributes that no plain value has. Nothing else: it cannot be taken for a list or a number.
-* 1, named: the test's source names the class, as classes are named (`Stack`, not `solve`). Its operators and its
-  protocols are the program's, with plain values, too. `==` with a plain value is False all the same.
-* 2, used as a class: the test uses an attribute that no plain value has, `isinstance` or a subclass, or its source says
-  that it will (`used_as_objects`). It expects an object of that class, and `==` is the program's own.
+- 0, untrusted: the test can hold the object, pass it back, print it, call it, enter it, compare it with other objects
+  of the program, and use attributes that no plain value has. It cannot be used as a list or a number.
+- 1, named: the test's source names the class in the style of a class (`Stack`, not `solve`). The program implements its
+  operators and protocols, also with plain values. But `==` with a plain value is still False.
+- 2, trusted: the test uses an attribute that no plain value has, `isinstance` or a subclass, or its source shows that
+  it will (`object_factories`). The test expects an object of that class, and the program implements `==`.
 
-The program believes the test at level 2 from the start.
+The program trusts the test at level 2 from the start.
 """
 
 from __future__ import annotations
@@ -33,9 +35,9 @@ FUNCTION_CLASSES: dict[str, type] = {
     "method": types.MethodType,
     "builtin": types.BuiltinFunctionType,
 }
-# What a function says of itself, besides what its other attributes are asked for.
+# The attributes that describe a function. Others are requested from its owner one by one.
 METADATA = ("__name__", "__qualname__", "__doc__", "__module__", "__annotations__", "__defaults__", "__kwdefaults__")
-# Special methods that an object of any class may be asked for.
+# Special methods that work on an object of any class, even an untrusted one.
 _UNGUARDED_METHODS = frozenset(
     {"__format__", "__bytes__", "__call__", "__enter__", "__get__", "__set__", "__set_name__"}
     | {"__aenter__", "__aiter__", "__anext__"}
@@ -45,7 +47,7 @@ PLAIN_VALUE_ATTRIBUTES = frozenset(name for kind in _PLAIN_TYPES for name in dir
 
 
 class Proxy:
-    """Something that belongs to the other side."""
+    """A reference to an object of the other side."""
 
     __slots__ = ("__weakref__", "_number", "_peer")
     _peer: RpcPeer
@@ -70,7 +72,7 @@ class FunctionProxy(Proxy):
 
     __slots__ = ("_kind", "_lookup_names", "_metadata", "_name")
     _metadata: dict[str, Any] | None
-    _lookup_names: tuple[str, ...]  # the names under which the test has looked it up
+    _lookup_names: tuple[str, ...]  # the names under which the test looked it up
     _kind: str
     _name: str
 
@@ -126,7 +128,7 @@ class FunctionProxy(Proxy):
 
 
 class MethodProxy(FunctionProxy):
-    """A method of a remote object, not asked for before it is needed: most are called at once."""
+    """A method of a remote object. It is requested only when needed, because most methods are called at once."""
 
     __slots__ = ("_owner",)
 
@@ -154,14 +156,14 @@ def _build_forwarding_property(name: str) -> Any:
     return property(lambda self: FunctionProxy.__getattr__(self, name))
 
 
-# A class has these attributes itself, and an instance would find those: properties come first.
+# A class defines these attributes itself, and an instance would find those. Properties take precedence.
 for _kind in (FunctionProxy, MethodProxy):
     for _name in ("__doc__", "__module__", "__annotations__"):
         setattr(_kind, _name, _build_forwarding_property(_name))
 
 
 class IteratorProxy(Proxy):
-    """An iterator. Once it has ended it stays ended, as Python's own do, whatever its owner would say."""
+    """An iterator. Once it has ended, it stays ended like Python's own, whatever its owner returns."""
 
     __slots__ = ("_ended",)
 
@@ -196,7 +198,7 @@ class GeneratorProxy(IteratorProxy):
 
 
 class ClassProxy(type):
-    """The class of the stand-ins for one class of the other side's."""
+    """The metaclass for proxies of one class of the other side."""
 
     _class_peer: RpcPeer
     _class_number: int
@@ -258,18 +260,18 @@ class ClassProxy(type):
 
 
 def trust_class(kind: Any) -> None:
-    """The test uses a class as a class, so it expects the objects of the program's."""
+    """Trust a class fully. The test uses it as a class and therefore expects objects of the program."""
     type.__setattr__(kind, "_trust_level", TRUSTED)
 
 
 def trust_class_by_attribute(kind: Any, name: str) -> None:
-    """The test has used an attribute that the object has. Where no plain value has it, the test expects an object."""
+    """Trust a class if the test has used an attribute that no plain value has."""
     if name not in PLAIN_VALUE_ATTRIBUTES:
         trust_class(kind)
 
 
 class ObjectProxy(Proxy):
-    """An instance of a class of the other side's. Its special methods are those of its own stand-in class."""
+    """An instance of a class of the other side. Its class is a proxy class that defines its special methods."""
 
     __slots__ = ()
 
@@ -317,14 +319,14 @@ class ObjectProxy(Proxy):
     def __str__(self) -> str:
         return str(self._peer.operate("str", self))
 
-    _defines_eq = False  # whether the class defines an order of its own for ==
-    _has_builtin_base = False  # whether the class has a builtin base, whose value can be asked for
+    _defines_eq = False  # whether the class defines its own ==
+    _has_builtin_base = False  # whether the class has a builtin base, whose value can be requested
     _methods: frozenset[str] = frozenset()
     _trust_level = UNTRUSTED
 
 
 def build_special_method(name: str, is_iterator: bool = False) -> Callable[..., Any]:
-    """Make the method of a stand-in class that forwards a special method."""
+    """Build a method for a proxy class that forwards a special method."""
     if is_iterator and name in {"__iter__", "__next__"}:
         return lambda self: self._peer.operate("special", self, name)
     if name in BINARY_METHODS:
@@ -359,8 +361,10 @@ def _build_guarded_method(operation: str) -> Callable[..., Any]:
 def derive_class(
     mcs: type[ClassProxy], name: str, bases: tuple[type, ...], namespace: dict[str, Any], options: dict[str, Any]
 ) -> Any:
-    """Define a class here that derives from classes of the other side: it gets a class of its own there, whose methods
-    call back, and its methods here reach those of the bases by `super()`.
+    """Define a local class that derives from classes of the other side.
+
+    A matching class is created on the other side; its methods call back here. The local methods reach those of the
+    bases through `super()`.
     """
     remote = next(base for base in bases if isinstance(base, ClassProxy))
     peer = remote._class_peer
@@ -396,9 +400,9 @@ _pickled_values: list[Any] = []
 
 
 def keep_for_pickle(value: Any) -> int:
-    """Keep what a pickle stands for: it is only ever loaded by the process that wrote it."""
+    """Store the object that a pickle refers to. Only the process that wrote the pickle ever loads it."""
     if not _pickled_values:
-        # A pickle names this function by a module that can be imported, and none of ours can be.
+        # A pickle names this function by its module, and modules of this package cannot be imported then.
         _restore.__module__, _restore.__qualname__ = copyreg.__name__, _restore.__name__
         vars(copyreg)[_restore.__name__] = _restore
     _pickled_values.append(value)

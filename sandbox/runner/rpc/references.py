@@ -1,7 +1,7 @@
-"""What travels between a test and its program by reference, and what is copied though it is no builtin value.
+"""Encode what travels between a test and its program by reference, and copied values beyond the builtin types.
 
-Each side numbers the objects that it refers to and keeps them. The other side has one stand-in for a number as long as
-it uses it, so `is` holds. A class is described when it is first met (`descriptions`).
+Each side numbers the objects that it refers to and keeps them alive. The other side keeps one proxy per number for as
+long as the proxy is used, so `is` works. A class is described when it is first used (`descriptions`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MAX_NAME_CHARS = 1_000
 LIBRARY_MODULES = sys.stdlib_module_names | NUMERIC_PACKAGES
 _VALUE_TYPES = frozenset({set, frozenset, bytes, complex, range, Fraction, Decimal})
 _ROUTINE_TYPES = (FunctionType, MethodType, BuiltinFunctionType, functools.partial, type(functools.cache(len)))
-# Builtins that a program may hand to its test as they are: they compute, and reach nothing.
+# Builtins that a program may pass to its test directly: they only compute and give access to nothing.
 _SAFE_BUILTINS = frozenset(
     {"abs", "all", "any", "ascii", "bin", "callable", "chr", "divmod", "format", "hash", "hex", "isinstance"}
     | {"issubclass", "iter", "len", "max", "min", "next", "oct", "ord", "pow", "repr", "round", "sorted", "sum"}
@@ -50,7 +50,7 @@ _SAFE_MODULES = frozenset({"builtins", "collections", "datetime", "decimal", "fr
 
 
 class ReferenceTable:
-    """One side's objects that the other may name, and its stand-ins for the other's."""
+    """The objects of one side that the other can refer to, and the proxies for those of the other side."""
 
     keeps_arrays = True
 
@@ -113,7 +113,7 @@ class ReferenceTable:
         return {"object": [number, self._encode_own_class(type(value))]}
 
     def encode_class(self, kind: type) -> Any:
-        """Encode a class: the other side's own, one of a library that both have, or one of ours."""
+        """Encode a class: one of the other side, one of a library that both sides have, or one of this side."""
         if id(kind) in self._class_numbers:
             return {"yours": self._class_numbers[id(kind)]}
         return self._encode_global(kind) or self._encode_own_class(kind)
@@ -124,11 +124,13 @@ class ReferenceTable:
         return {"class": [self.get_number(kind), kind.__name__[:MAX_NAME_CHARS]]}
 
     def is_shared(self, kind: type) -> bool:
-        """Whether the other side need not know a base class: a library's, whose methods count as the derived one's."""
+        """Return whether the other side can skip a base class: one of a library, whose methods count as the derived
+        class's.
+        """
         return kind.__module__.partition(".")[0] in LIBRARY_MODULES and not issubclass(kind, BaseException)
 
     def _encode_global(self, value: Any) -> Any:
-        """Encode a class or a function of the standard library that both sides have."""
+        """Encode a class or function of the standard library that both sides have."""
         if isinstance(value, type) and value in _UNNAMED_CLASSES:
             return {"global": ["types", _UNNAMED_CLASSES[value]]}
         module = getattr(value, "__module__", None) or getattr(getattr(value, "__objclass__", None), "__module__", None)
@@ -147,7 +149,7 @@ class ReferenceTable:
         return module in _SAFE_MODULES and isinstance(_look_up(sys.modules.get(module), name), type)
 
     def get_number(self, value: Any) -> int:
-        """Return the number of an object of ours; it gets one where it has none."""
+        """Return the number of an object of this side; assign one if it has none."""
         number = self._numbers.get(id(value))
         if number is None:
             number = self._numbers[id(value)] = len(self._objects)
@@ -176,7 +178,7 @@ class ReferenceTable:
             try:
                 built = descriptions.build_class(self._peer, number, description, lambda item: codec.decode(item, self))
             except (LookupError, TypeError, ValueError, AttributeError) as error:
-                raise UnsupportedValue(f"not a class: {error!r}") from error
+                raise UnsupportedValue(f"invalid class description: {error!r}") from error
             self.register_class(built, number)
         return self._classes[number]
 
@@ -190,7 +192,7 @@ class ReferenceTable:
         if plain and (self._peer.is_trusting or self._peer.get_trust_level(built) == UNTRUSTED):
             return codec.decode(plain[0], self)
         if not (isinstance(built, type) and issubclass(built, ObjectProxy)):
-            raise UnsupportedValue("an object of a class that is not its sender's")
+            raise UnsupportedValue("the sender does not own the class of the object")
         if self._object_proxies is None:
             self._object_proxies = WeakValueDictionary()
         found = self._object_proxies.get(_check_number(number))
@@ -204,7 +206,7 @@ class ReferenceTable:
         kind, name, value = content
         enumeration = codec.decode(kind, self)
         if not isinstance(enumeration, sys.modules["enum"].EnumMeta):
-            raise UnsupportedValue("not an enumeration")
+            raise UnsupportedValue("not an enum")
         members: Any = enumeration.__members__
         return members[name] if name in members else enumeration(codec.decode(value, self))
 
@@ -216,7 +218,7 @@ class ReferenceTable:
         if any(
             field in PLAIN_VALUE_ATTRIBUTES and callable(item) for field, item in zip(kind._fields, items, strict=True)
         ):
-            raise UnsupportedValue("a named tuple with a method of a plain value")
+            raise UnsupportedValue("a field of the named tuple replaces a method of a plain value")
         return tuple.__new__(kind, items)
 
     def _decode_global(self, content: Any) -> Any:
@@ -225,7 +227,7 @@ class ReferenceTable:
             return _look_up(importlib.import_module(module), name)
         if module in _SAFE_MODULES:
             found = _look_up(importlib.import_module(module), name)
-            if isinstance(found, type):  # no class that the module has only imported, such as `types.CodeType`
+            if isinstance(found, type):  # excludes classes that the module only imports, such as `types.CodeType`
                 is_its_own = found.__module__ == module or found in _UNNAMED_CLASSES
             else:
                 is_its_own = module == "builtins" and name in _SAFE_BUILTINS
@@ -239,7 +241,7 @@ class ReferenceTable:
         return re.compile(str(content[0]), int(content[1]))
 
 
-# Classes that no module has under their own name.
+# Classes that no module exposes under their own name.
 _UNNAMED_CLASSES: dict[Any, str] = {
     type(None): "NoneType",
     type(...): "EllipsisType",
@@ -268,12 +270,12 @@ _METHOD_TYPES = frozenset({"method_descriptor", "wrapper_descriptor", "method-wr
 
 def _check_number(number: Any) -> int:
     if type(number) is not int or number < 0:
-        raise LookupError("not a number of an object")
+        raise LookupError("invalid object number")
     return number
 
 
 def _look_up(module: Any, name: str) -> Any:
-    """What a dotted name is in a module; None where it is nothing."""
+    """Look up a dotted name in a module; return None if it is undefined."""
     found = module
     for part in name.split(".") if name else ():
         found = getattr(found, part, None)

@@ -1,15 +1,15 @@
-"""Two processes that use each other's functions and objects: a test and the program it tests, in two boxes.
+"""A peer for remote procedure calls between two processes: a test and the program it tests, in two boxes.
 
-Each writes lines of JSON to the other: requests and answers. Whoever waits for an answer serves requests meanwhile, so
-a program may call back what a test passed to it. A request names the thread it belongs to, where that is not the main
-one, and each thread of the one side has one on the other (`turns`). Values are copied (`values`, `library_values`);
-what is not a value travels by reference (`references`) and is used through a stand-in that asks its owner (`remotes`).
+Each side writes lines of JSON to the other: requests and answers. While a side waits for an answer it serves requests,
+so a program may call back functions that the test passed to it. A request names its thread unless that is the main one,
+and each thread on one side has a counterpart on the other (`channel`). Values are copied (`codec`, `library_codec`).
+Everything else travels by reference (`references`) and is used through a proxy that asks its owner (`proxies`).
 
-A test must not be fooled by an object of the program's that agrees with everything. What the program returns is one of
-these: a value that is rebuilt here, with the `==` of the builtin or standard-library type that it is; a function or an
-iterator, which equals nothing else; or an object of a class, which is believed as far as the test's own source has
-asked for that (`remotes` has the levels). The program never decides whether a value equals the expected one, unless
-the test treats that value as an object of the program's class.
+A test must not be fooled by an object of the program that claims to equal everything. The program can return three
+kinds of results: a value that is rebuilt here, with the `==` of its builtin or standard library type; a function or an
+iterator, which equals nothing else; or an object of a class, which is trusted only as far as the test's own source
+allows (`proxies` defines the levels). The program never decides whether a value equals the expected one, unless the
+test uses that value as an object of the program's class.
 """
 
 from __future__ import annotations
@@ -42,14 +42,18 @@ from sandbox.runner.rpc.special_methods import OPERATIONS
 from sandbox.runner.rpc.tracked_copies import TrackedCopies, is_trackable
 
 CALL_OPERATIONS = frozenset({"call", "method"})
-_OPERATIONS_WITH_OWN_ANSWER = CALL_OPERATIONS | {"describe", "settle"}  # with more than a value
-# What may end an iteration by raising StopIteration or StopAsyncIteration.
+_OPERATIONS_WITH_OWN_ANSWER = CALL_OPERATIONS | {"describe", "settle"}  # whose answer contains more than a value
+# Operations that may end an iteration with StopIteration or StopAsyncIteration.
 _MAY_STOP_ITERATION = frozenset({"next", "resume", "inherited", "anext", "task", "step", "outcome", "cancel"})
 _ITERATION_METHODS = frozenset({"__next__", "__anext__"})
 
 
 class RpcPeer:
-    """One side. `serve` answers what is no operation on an object; `leave` is called when the other side is gone."""
+    """One side of the connection.
+
+    `answer_other` answers requests that are not operations on an object. `end_process` is called when the other side is
+    gone.
+    """
 
     def __init__(
         self,
@@ -59,8 +63,10 @@ class RpcPeer:
         end_process: Callable[[str], NoReturn],
         call: Callable[..., Any] | None = None,
     ) -> None:
-        """`call` calls a function with arguments as it declares them. A side that has it, the program's, trusts the
-        other: it takes any object by reference, and does anything with its own that it is asked for.
+        """`call` calls a function with its arguments converted as it declares. Only the program's side has one.
+
+        That side trusts the other: it accepts any object by reference and performs any requested operation on its own
+        objects.
         """
         self._answer_other, self.end_process = answer_other, end_process
         self._call = call
@@ -74,28 +80,28 @@ class RpcPeer:
         self._channel = MessageChannel(requests, answers, self.answer, end_process, side, account)
         self.last_raised: BaseException | None = None
 
-    # Of a side that does not trust the other: the modules its own classes are in, the names its source will look up
-    # in the program, and how.
+    # For a side that does not trust the other: the modules of its own classes, the names that its source looks up in
+    # the program, the function that looks them up, and the source.
     own_modules: frozenset[str] = frozenset()
     expected_names: frozenset[str] = frozenset()
     look_up: Callable[[str], Any] = staticmethod(lambda name: None)
     source = ""
-    catches_exits = False  # whether its source may catch the SystemExit that a function of the program raises
+    catches_exits = False  # whether the source may catch the SystemExit that a function of the program raises
     _object_factories: frozenset[str] | None = None
     _files: TestFiles | None = None
 
     def set_source(self, source: str) -> None:
-        """Say what the test is, so that it gets the exceptions that it speaks of."""
+        """Store the source of the test, which decides which exceptions it receives."""
         self.source, self.catches_exits = source, "SystemExit" in source
 
     # Asking.
 
     def ask(self, request: dict[str, Any]) -> Any:
-        """Send a request and return the value it is answered with. Raises what the other side raised."""
+        """Send a request and return the value of the answer. Raises what the other side raised."""
         return self.decode_answer(self.exchange(request))
 
     def exchange(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Send a request, and answer the other side's until its answer comes."""
+        """Send a request, and answer the other side's requests until the answer arrives."""
         if self._tracked_copies:
             self._write_back_copies()
         return self._channel.exchange(request)
@@ -106,26 +112,29 @@ class RpcPeer:
         self._channel.share_files(files)
 
     def note_path_object(self, value: Any) -> None:
-        """An object of this side's goes to the other by reference. If it is a path, the path is shared."""
+        """Share the path of an object that goes to the other side by reference, if it is a path."""
         kind = type(value)
         if self._files is not None and hasattr(kind, "__fspath__") and kind.__module__ != MOCK_MODULE:
-            with suppress(Exception):  # it is the test's own
+            with suppress(Exception):  # the object is the test's own and may raise anything
                 self._files.note_path(kind.__fspath__(value))
 
     def _write_back_copies(self) -> None:
-        """Have the other side's containers hold what the copies hold that were made of them."""
+        """Update containers of the other side with the changes to their local copies."""
         for number, changed in self._tracked_copies.collect_changes(self.references):
             self._channel.exchange({"do": "settle", "args": [{"yours": number}], "changes": changed})
 
     def decode_answer(self, answer: dict[str, Any], may_stop_iteration: bool = False) -> Any:
-        """The value of an answer. Raises what the other side raised. `may_end`: it may end an iteration."""
+        """Return the value of an answer, or raise what the other side raised.
+
+        `may_stop_iteration` allows StopIteration, which ends an iteration.
+        """
         try:
             if "raised" in answer:
                 self.last_raised = self._replace_stop_iteration(
                     self.exception_codec.decode(answer["raised"]), may_stop_iteration
                 )
                 if hasattr(self.last_raised, "__dict__"):
-                    self.last_raised.__dict__["_caught"] = True  # not returned in place of a value
+                    self.last_raised.__dict__["_caught"] = True  # raised by the program, not returned as a value
             else:
                 value = self.decode(answer.get("value"))
                 if "loan" in answer and not self.is_trusting and is_trackable(value):
@@ -137,7 +146,7 @@ class RpcPeer:
         raise self.last_raised
 
     def operate(self, operation: str, *args: Any, **kwargs: Any) -> Any:
-        """Have the other side do something with its objects."""
+        """Perform an operation on an object of the other side."""
         request: dict[str, Any] = {"do": operation, "args": [self.encode(item) for item in args]}
         if kwargs:
             request["kwargs"] = {name: self.encode(item) for name, item in kwargs.items()}
@@ -157,14 +166,16 @@ class RpcPeer:
         except (UnsupportedValue, LookupError, TypeError, ValueError) as error:
             if error is self.last_raised:
                 raise
-            self.last_raised = TypeError(f"not the arguments that were passed: {error}")
+            self.last_raised = TypeError(f"the answer does not match the arguments: {error}")
             raise self.last_raised from None
         finally:
             self.references.argument_containers = before
 
     def _replace_stop_iteration(self, error: BaseException, may_stop_iteration: bool) -> BaseException:
-        """What to raise for an exception of the other side's. As in a generator, StopIteration becomes a RuntimeError:
-        it would end a loop of the test, such as `all(map(check, cases))`.
+        """Return the exception to raise for one of the other side.
+
+        As in a generator, StopIteration becomes a RuntimeError. It would otherwise end a loop of the test, such as
+        `all(map(check, cases))`.
         """
         if may_stop_iteration or self.is_trusting or not isinstance(error, StopIteration | StopAsyncIteration):
             return error
@@ -176,8 +187,9 @@ class RpcPeer:
             container_changes.apply_content(parts[number], [self.decode(item) for item in content])
 
     def exit_context(self, operation: str, target: Proxy, error: BaseException | None) -> Any:
-        """Leave a `with` block by `exit` or `aexit`. A failed assertion of the test is not for the program to swallow,
-        unless the test's source speaks of AssertionError.
+        """Leave a `with` block by `exit` or `aexit`.
+
+        The program cannot suppress a failed assertion of the test unless the test's source mentions AssertionError.
         """
         suppressed = self.operate(operation, target, error)
         if (
@@ -191,18 +203,20 @@ class RpcPeer:
         return _await_without_suppressing(suppressed) if operation == "aexit" else False
 
     def operate_if_trusted(self, kind: Any, operation: str, *args: Any) -> Any:
-        """The same for what only an object of a class that the test names may do."""
+        """Perform an operation that requires an object of a class that the test names."""
         if self.get_trust_level(kind) == UNTRUSTED:
             self._refuse_untrusted(kind)
         return self.operate(operation, *args)
 
     def check_attribute(self, kind: Any, name: str) -> None:
-        """An object of a class that the test does not name is no stand-in for a value: it has no attribute of one."""
+        """Refuse attributes of plain values on an object whose class the test does not name, so it cannot pose as a
+        value.
+        """
         if name in PLAIN_VALUE_ATTRIBUTES and self.get_trust_level(kind) == UNTRUSTED:
             self._refuse_untrusted(kind)
 
     def get_trust_level(self, kind: Any) -> int:
-        """How far objects of a class are believed (`remotes`)."""
+        """Return the trust level of a class (`proxies`)."""
         level: int = getattr(kind, "_trust_level", UNTRUSTED)
         if level == UNTRUSTED and kind.__name__ in self.expected_names and kind.__name__ not in BUILTIN_NAMES:
             self.look_up(kind.__name__)
@@ -210,8 +224,10 @@ class RpcPeer:
         return level
 
     def note_lookup(self, found: Any, name: str) -> None:
-        """The test has looked up a name. A class is believed to be one if its name is written as those of classes are,
-        and more if the source uses what it makes as objects.
+        """Record that the test has looked up a name.
+
+        A class is trusted at level 1 if its name is written like a class name, and fully if the source uses its results
+        as objects.
         """
         if type(found) is FunctionProxy:
             object.__setattr__(found, "_lookup_names", (*found._lookup_names, name))
@@ -222,7 +238,10 @@ class RpcPeer:
                 type.__setattr__(found, "_trust_level", NAMED)
 
     def note_entry_point(self, found: Any, name: str) -> None:
-        """The same for the entry point, which the request names: nobody says whether it is a class."""
+        """Record the lookup of the entry point.
+
+        The request names it, so its name does not show whether it is a class.
+        """
         names = ("candidate", name)
         if type(found) is FunctionProxy:
             object.__setattr__(found, "_lookup_names", names)
@@ -230,28 +249,28 @@ class RpcPeer:
             trust_class(found)
 
     def expects_objects_of(self, names: tuple[str, ...]) -> bool:
-        """Whether the test's source uses what these names make as objects."""
+        """Return whether the test's source uses the results of these names as objects."""
         if self._object_factories is None:
             self._object_factories = find_object_factories(self.source) - BUILTIN_NAMES
         return not self._object_factories.isdisjoint(names)
 
     def fetch_metadata(self, proxy: Any) -> dict[str, Any]:
-        """The metadata of a function of the other side's."""
+        """Return the metadata of a function of the other side."""
         return descriptions.decode_metadata(self.operate("about", proxy), self.decode)
 
     def fetch_description(self, number: int) -> dict[str, Any]:
-        """What the other side says of a class of its own. Raises NotPlain."""
+        """Return the other side's description of one of its classes. Raises UnsupportedValue."""
         answer = self.exchange({"do": "describe", "args": [{"yours": number}]})
         description = answer.get("description")
         if not isinstance(description, dict):
-            raise UnsupportedValue(f"a class that is not described: {answer.get('raised')}")
+            raise UnsupportedValue(f"the other side did not describe a class: {answer.get('raised')}")
         return description
 
     def await_object(self, proxy: Proxy) -> Any:
         return RemoteTask(self, proxy).__await__()
 
     def derive_class(self, name: str, bases: tuple[type, ...], members: dict[str, Any], options: dict[str, Any]) -> int:
-        """Have the other side define a class whose methods are functions of this side's; return its number."""
+        """Have the other side define a class whose methods are functions of this side; return its number."""
         proxy_bases = [base for base in bases if isinstance(base, ClassProxy)]
         sendable_members = {key: value for key, value in members.items() if _is_sendable(value)}
         found = self.operate("derive", name, proxy_bases, sendable_members, options)
@@ -263,7 +282,7 @@ class RpcPeer:
     # Answering.
 
     def answer_all(self, first: bytes) -> None:
-        """Answer requests, of which the first was read already, until there are no more."""
+        """Answer requests, starting with `first`, until there are no more."""
         self._channel.answer_all(first)
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -291,11 +310,11 @@ class RpcPeer:
             if operation in OPERATIONS:
                 return self.build_value_answer(OPERATIONS[operation](*args, **kwargs), operation == "getattr")
             return {"value": self.encode(_PEER_OPERATIONS[operation](self, *args, **kwargs))}
-        except caught as error:  # it is the asker's
+        except caught as error:  # belongs to the side that asked
             return {"raised": self.exception_codec.encode(error)}
 
     def build_value_answer(self, value: Any, may_track: bool = True) -> dict[str, Any]:
-        """The answer with a value; a container that a test may change is lent to it."""
+        """Build the answer for a value. A container that a test may change is tracked on the other side."""
         answer = {"value": self.encode(value)}
         if may_track and self.is_trusting and is_trackable(value):
             answer["loan"] = self.references.get_number(value)
@@ -321,14 +340,14 @@ class RpcPeer:
             value = self._call(function, rest, kwargs) if self._call else function(*rest, **kwargs)
             number = watch.find_number(value)
             answer = {"part": number} if number is not None else {"value": self.encode(value)}
-        except caught as error:  # it is the asker's
+        except caught as error:  # belongs to the side that asked
             answer = {"raised": self.exception_codec.encode(error)}
         changed = watch.encode_changes(self.references)
         return {**answer, "changes": changed} if changed else answer
 
     @property
     def _loop(self) -> TaskLoop:
-        """The event loop for coroutines of this side, made when the first one is asked for."""
+        """Return the event loop for coroutines of this side, created on first use."""
         if self._running_loop is None:
             self._running_loop = TaskLoop()
         return self._running_loop
@@ -362,10 +381,10 @@ class RpcPeer:
 _PEER_OPERATIONS: dict[str, Callable[..., Any]] = {
     "about": RpcPeer._describe_function,
     "derive": RpcPeer._define_derived_class,
-    "task": lambda peer, awaitable: peer._loop.start(awaitable),
-    "step": lambda peer, number: peer._loop.step(number),
-    "outcome": lambda peer, number: peer._loop.outcome(number),
-    "cancel": lambda peer, number: peer._loop.cancel(number),
+    "task": lambda peer, awaitable: peer._loop.start_task(awaitable),
+    "step": lambda peer, number: peer._loop.run_step(number),
+    "outcome": lambda peer, number: peer._loop.take_result(number),
+    "cancel": lambda peer, number: peer._loop.cancel_task(number),
 }
 
 
@@ -383,5 +402,5 @@ def _wrap_method(function: FunctionProxy) -> Callable[..., Any]:
 
 
 def _is_sendable(value: Any) -> bool:
-    """Whether a member of a class body can be one of a class of the other side's as well."""
+    """Return whether a member of a class body can also be a member of a class on the other side."""
     return not isinstance(value, property | classmethod | staticmethod)

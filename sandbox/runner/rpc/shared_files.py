@@ -1,13 +1,13 @@
-"""The temporary files of a test, which its program reads and writes although it runs in another box.
+"""Share the temporary files of a test with its program, which runs in another box.
 
-A folder directly beneath `/tmp`, such as one that `tempfile` makes, or one that pytest makes for a test, is shared from
-the first request of the test that names a path in it. Each side then sends what has changed in it with its next
-message, and the other side applies that before it reads the message. A test whose source mentions no temporary files
-shares none.
+A folder directly beneath `/tmp`, such as one created by `tempfile` or by pytest for a test, is shared from the first
+request of the test that names a path in it. Each side sends the changes in shared folders with its next message, and
+the other side applies them before it reads the message. A test whose source does not mention temporary files shares
+none.
 
-The program may say anything here, so the test believes little of it. It applies changes to regular files and folders
-inside the shared folders alone, and never through a symbolic link. A folder that the program has named before the test
-did is never shared. Nothing else of the test's box is read or written for the program.
+The program may send anything, so the test trusts little of it. It applies changes only to regular files and folders
+inside the shared folders, and never through a symbolic link. A folder that the program named before the test did is
+never shared. Nothing else in the test's box is read or written for the program.
 """
 
 from __future__ import annotations
@@ -33,38 +33,41 @@ from sandbox.runner.rpc.temporary_files import (
     write_file,
 )
 
-MAX_FILES = 1_000  # folders count as well
+MAX_FILES = 1_000  # including folders
 MAX_BYTES = 16 << 20
 MAX_FOLDERS = 16
 MAX_NAMED_BY_PROGRAM = 1_000
 MAX_PATH_CHARS = 4_096
-TOO_MANY = f"over {MAX_FILES:,} files or {MAX_BYTES >> 20} MiB"
-# A source that has none of these words shares no files.
+TOO_MANY = f"more than {MAX_FILES:,} files or {MAX_BYTES >> 20} MiB"
+# A source that contains none of these words shares no files.
 TEMPORARY_FILE_NAMES = frozenset({"tmp_path", "tmp_path_factory", "tmpdir", "tmpdir_factory", "tempfile", "tmp"})
-CLOCK_STEP_NS = 50_000_000  # a file system's clock may stand still for that long
+CLOCK_STEP_NS = 50_000_000  # a file system's clock may stand still for this long
 MAX_TIME_NS = 1 << 62
 _PREFIX = f"{TEMPORARY_ROOT}/".encode()
 _PART = rb"""(?:\\u[0-9a-f]{4}|[^\x00-\x20"'\\/:;,=()<>|&*?`])+"""
 # A folder's name in a line of JSON, and whether a string begins with it.
 _FOLDER = re.compile(rb'("?)%b((?:pytest-of-%b/pytest-%b/)?%b)' % (_PREFIX, _PART, _PART, _PART))
-# pytest looks for its mark on each function of the program that a test file imports.
+# pytest looks up its marks on each function of the program that a test file imports.
 _PYTEST_MARK_LOOKUP = re.compile(rb'\{"do":"getattr","args":\[\{"yours":\d+\},"_pytest\w*"\]\}')
 _PURE_VALUE_FIELDS = frozenset(
     {"value", "at", "threads"}
-)  # the fields of an answer that is a value and changes nothing
+)  # the fields of an answer that consists of a value and changes nothing
 FileChanges = dict[str, Any]
 
 
 class ChangeRefused(ValueError):
-    """A change that is not for the other side to make."""
+    """The other side is not allowed to make this change."""
 
 
 class TooManyFiles(Exception):
-    """The shared folders hold more than is shared."""
+    """The shared folders hold more than the limits allow."""
 
 
 class FileState(NamedTuple):
-    """A file as both sides have it. `settled`: no later write can have left the same `identity`."""
+    """The state of a file that both sides have.
+
+    `is_settled` means that no later write can have left the same `identity`.
+    """
 
     identity: tuple[int, ...]
     mode: int
@@ -80,28 +83,31 @@ class FileState(NamedTuple):
 
 
 class SharedFiles:
-    """One side's copy of the shared folders. This is the program's side, which is told what is shared."""
+    """One side's copy of the shared folders.
+
+    This class is the program's side, which the test informs about the folders.
+    """
 
     def __init__(self) -> None:
         self.folders: list[str] = []
         self._states: dict[str, FileState] = {}
-        self._received_files: set[str] = set()  # files whose content is the other side's
+        self._received_files: set[str] = set()  # files whose content came from the other side
         self._lock = threading.Lock()
 
     @property
     def count(self) -> int:
-        """How many files are shared."""
+        """Return how many files are shared."""
         return len(self._states)
 
     def note_message(self, line: bytes, message: Any) -> None:
-        """Take note of a message of the other side. Here there is nothing to note."""
+        """Inspect a message of the other side. Only the test's side does so."""
 
     def attach_to_request(self, line: bytes) -> bytes:
-        """The same as `attach`. Only a request of the test says what is shared."""
+        """Add changes to a request, like `attach`. Only a request of the test names the shared folders."""
         return self.attach(line)
 
     def attach(self, line: bytes, has_new_folders: bool = False) -> bytes:
-        """Add what has changed in the shared folders to a message. `named` says that there are others than before."""
+        """Add the changes in the shared folders to a message. `has_new_folders` also sends the list of folders."""
         if not self.folders:
             return line
         with self._lock:
@@ -119,12 +125,12 @@ class SharedFiles:
         return {"refused": True}
 
     def apply(self, files: Any) -> None:
-        """Make the changes that came with a message. Raises Refused."""
+        """Apply the changes that came with a message. Raises ChangeRefused."""
         with self._lock:
             if "folders" in files:
                 self._set_folders(files["folders"])
                 for folder in self.folders:
-                    with suppress(OSError):  # what cannot be made is missing, as far as the program can see
+                    with suppress(OSError):  # a folder that cannot be created is simply missing for the program
                         makedirs(path.dirname(folder), 0o700, exist_ok=True)
             self._apply(files)
 
@@ -134,10 +140,10 @@ class SharedFiles:
         self._received_files.intersection_update(self._states)
 
     def _find_folder(self, name: str) -> str:
-        """The shared folder that a path is, or is in; an empty string if there is none."""
+        """Return the shared folder that a path is or is in, or an empty string if there is none."""
         return next((one for one in self.folders if name == one or name.startswith(f"{one}/")), "")
 
-    # What has changed here.
+    # Changes made by this side.
 
     def _collect_changes(self) -> FileChanges:
         found = self._scan()
@@ -151,7 +157,7 @@ class SharedFiles:
         return {key: value for key, value in (("gone", gone), ("changed", changed)) if value}
 
     def _encode_change(self, name: str, status: stat_result) -> list[Any] | None:
-        """What to send of a file; None if it is as both sides have it."""
+        """Return what to send about a file, or None if it is unchanged."""
         before = self._states.get(name)
         if before is not None and before.is_settled and before.identity == _get_identity(status):
             return None
@@ -164,7 +170,10 @@ class SharedFiles:
         return [name, b64encode(content).decode(), stat.S_IMODE(status.st_mode) & 0o777, status.st_mtime_ns]
 
     def _scan(self) -> dict[str, stat_result]:
-        """The regular files and folders in the shared folders, each folder before what is in it. Raises TooMuch."""
+        """List the regular files and folders in the shared folders, each folder before its content.
+
+        Raises TooManyFiles.
+        """
         found: dict[str, stat_result] = {}
         size = 0
         waiting = [*self.folders]
@@ -182,7 +191,7 @@ class SharedFiles:
                 raise TooManyFiles
         return found
 
-    # What the other side has changed.
+    # Changes made by the other side.
 
     def _apply(self, files: Any) -> None:
         try:
@@ -209,7 +218,9 @@ class SharedFiles:
                 self._received_files.add(name)
 
     def _change_file(self, change: Callable[..., Any], name: str, *content: Any) -> Any:
-        """Make a change beneath the root; return None if it cannot be made, as where a folder is a symbolic link."""
+        """Apply a change beneath the root; return None if that is impossible, for example if a folder is a symbolic
+        link.
+        """
         try:
             with open_parent(name) as parent:
                 return change(parent, path.basename(name), *content)
@@ -218,22 +229,24 @@ class SharedFiles:
 
     def _check_path(self, name: Any) -> str:
         if type(name) is not str or len(name) > MAX_PATH_CHARS or not self._find_folder(name):
-            raise ValueError("a path outside the shared folders")
+            raise ValueError("the path is outside the shared folders")
         if not {"", ".", ".."}.isdisjoint(name.split("/")[1:]) or b"\0" in fsencode(name):
-            raise ValueError("not a plain path")
+            raise ValueError("the path contains '.', '..', an empty part or a NUL")
         return name
 
     def _check_entry(
         self, name: Any, content: Any, mode: Any = 0, modified_ns: Any = 0
     ) -> tuple[str, bytes | None, int, int]:
         if type(mode) is not int or type(modified_ns) is not int or not 0 <= modified_ns < MAX_TIME_NS:
-            raise ValueError("not a mode and a time")
+            raise ValueError("invalid mode or modification time")
         return self._check_path(name), None if content is None else b64decode(content), mode & 0o777, modified_ns
 
 
 class TestFiles(SharedFiles):
-    """The test's side: it decides what is shared. `leave` ends a test whose program does what it may not, and
-    `break_off` one that cannot run with any program.
+    """The test's side, which decides what is shared.
+
+    `end_process` ends a test whose program violates the rules, and `end_broken` ends one that cannot run with any
+    program.
     """
 
     __test__ = False
@@ -245,29 +258,29 @@ class TestFiles(SharedFiles):
         self._named_by_program: set[str] = set()
         self._named_folders: set[str] = set()
         self._noted_paths: list[bytes] = []
-        self._is_probed = False  # whether it is pytest that asks
-        self._is_influenced = False  # whether the program can have had a say in what the test wrote
+        self._is_probed = False  # whether the request comes from pytest
+        self._is_influenced = False  # whether the program may have influenced what the test wrote
 
     def note_path(self, name: Any) -> None:
-        """Take a path that the next request names although it is not in it: that of an object such as `tmpdir`."""
+        """Record a path that the next request refers to without containing it, such as that of a `tmpdir` object."""
         if isinstance(name, str):
             self._noted_paths.append(json.dumps(name).encode())
 
     def note_message(self, line: bytes, message: Any) -> None:
-        """Remember the folders that a message of the program names, and whether it is more than a function."""
+        """Record the folders that a program's message names, and whether the message is more than a function."""
         value = message.get("value")
         says_where = type(value) is dict and [*value] == ["function"] and _PURE_VALUE_FIELDS.issuperset(message)
         self._is_influenced |= not (says_where or self._is_probed)
-        if b"\\" in line:  # what is escaped may be anything
+        if b"\\" in line:  # escapes may hide any text
             try:
                 line = json.dumps(message).encode()
             except RecursionError:
-                self._end_process("a value that is nested too deeply")
+                self._end_process("a value is nested too deeply")
         if _PREFIX in line and len(self._named_by_program) < MAX_NAMED_BY_PROGRAM:
             self._named_by_program.update(_decode_folder(name) for _, name in _FOLDER.findall(line))
 
     def attach_to_request(self, line: bytes) -> bytes:
-        """The same as `attach`, for a message that may name folders."""
+        """Add changes to a request, which may name new folders."""
         self._is_probed = _PYTEST_MARK_LOOKUP.match(line) is not None
         return self.attach(line, self._noted_paths != [] or _PREFIX in line)
 
@@ -295,7 +308,7 @@ class TestFiles(SharedFiles):
             return True
 
     def _can_share(self, folder: str, is_path: bool) -> bool:
-        """Whether to share a folder. One that does not exist yet must be part of a string that is a path."""
+        """Return whether to share a folder. One that does not exist yet must be part of a string that is a path."""
         if folder in self._named_folders:
             return True
         if folder in self._named_by_program or len(self._named_by_program) >= MAX_NAMED_BY_PROGRAM:
@@ -312,9 +325,9 @@ class TestFiles(SharedFiles):
         return status.st_uid == geteuid() and path.realpath(folder) == folder
 
     def _refuse_changes(self) -> FileChanges:
-        """End the test. No program can have its test end as one that cannot run, by what it returned or wrote."""
+        """End the test. It counts as broken only if nothing the program returned or wrote can have caused this."""
         end = self._end_process if self._is_influenced or self._received_files else self._end_broken
-        end(f"the temporary folders that the test shares with the program hold {TOO_MANY}")
+        end(f"the temporary folders shared between the test and the program hold {TOO_MANY}")
 
     def apply(self, files: Any) -> None:
         with self._lock:
@@ -325,7 +338,7 @@ class TestFiles(SharedFiles):
 
 
 def _decode_folder(name: bytes) -> str:
-    """The folder that `_FOLDER` has found."""
+    """Decode a folder found by `_FOLDER`."""
     return f"{TEMPORARY_ROOT}/" + str(json.loads(b'"%b"' % name))
 
 

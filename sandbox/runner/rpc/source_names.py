@@ -1,9 +1,9 @@
-"""The names in a test's source, and the modules that they stand for.
+"""Find the names in a test's source, and the modules that they refer to.
 
-A test may use a module that only the program imports: `math.isclose(...)` without an `import math` of its own. The test
-then gets a module of its own process. Which one follows from the name in the test's source alone, never from what the
-program says about it, and all of them are imported before the program answers anything. So a program cannot make the
-test import a module, nor put an object of its own in a module's place.
+A test may use a module that only the program imports: `math.isclose(...)` without its own `import math`. The test then
+gets the module of its own process. Only the name in the test's source determines which module that is, never the
+program, and all such modules are imported before the program answers anything. So a program cannot make the test import
+a module or replace a module with an object of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 MODULE_ALIASES = {"np": "numpy", "pd": "pandas", "nx": "networkx", "dt": "datetime"}
 NUMERIC_PACKAGES = frozenset({"numpy", "pandas", "scipy", "sympy", "networkx"})
-# To import these does something, or they are of no use to a test.
+# Importing these has side effects, or they are useless to a test.
 _MODULES_WITH_EFFECTS = frozenset(
     {"antigravity", "ensurepip", "idlelib", "lib2to3", "pip", "site", "test", "this", "tkinter", "turtle", "turtledemo"}
 )
@@ -31,9 +31,13 @@ _WORD = re.compile(r"\w+")
 
 
 class SourceNames(NamedTuple):
-    """`free`: global names that the source uses and does not bind; those of builtins are not among them. `bound`: names
-    that it binds at its top level. `words`: all words in it. `modules`: the allowed modules it names, and `as_modules`
-    those of their names that are free and that it takes attributes of.
+    """The names in a test's source.
+
+    - `free`: global names that it uses but does not bind, without builtins.
+    - `bound`: names that it binds at its top level.
+    - `words`: all words in it.
+    - `modules`: the allowed modules it names.
+    - `as_modules`: the free names among those that it uses as modules, by reading their attributes.
     """
 
     free: frozenset[str] = frozenset()
@@ -44,8 +48,9 @@ class SourceNames(NamedTuple):
 
 
 def read_names(source: str, code: CodeType, program_modules: Iterable[str]) -> SourceNames:
-    """Find the names of a test's source and import the modules among them. `programs` are the names under which the
-    test can import the program.
+    """Find the names in a test's source and import the modules among them.
+
+    `program_modules` are the names under which the test can import the program.
     """
     free, bound = _find_global_names(source)
     used = set(iterate_names(code))
@@ -57,7 +62,7 @@ def read_names(source: str, code: CodeType, program_modules: Iterable[str]) -> S
 
 
 def merge_names(first: SourceNames, rest: Sequence[SourceNames]) -> SourceNames:
-    """The names of a pytest file and of the files beside it. None counts as free: such files import what they use."""
+    """Merge the names of a pytest file and its support files. None counts as free: such files import what they use."""
     return SourceNames(
         bound=first.bound,
         words=first.words.union(*(names.words for names in rest)),
@@ -67,7 +72,7 @@ def merge_names(first: SourceNames, rest: Sequence[SourceNames]) -> SourceNames:
 
 
 def iterate_names(code: CodeType) -> Iterator[str]:
-    """Yield the names of globals, attributes and imports in a code object and those inside it."""
+    """Yield the names of globals, attributes and imports in a code object and in those nested in it."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
@@ -75,7 +80,7 @@ def iterate_names(code: CodeType) -> Iterator[str]:
 
 
 def _find_global_names(source: str) -> tuple[frozenset[str], frozenset[str]]:
-    """The global names that a source uses and does not bind, and those that it binds at its top level."""
+    """Return the global names that a source uses but does not bind, and those it binds at its top level."""
     top = symtable.symtable(source, "test.py", "exec")
     bound = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
     used: set[str] = set()
@@ -88,7 +93,7 @@ def _find_global_names(source: str) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def _find_modules(source: str, names: frozenset[str]) -> dict[str, ModuleType]:
-    """Of these names, those that the source uses as modules: it takes attributes of them that the module has."""
+    """Return the modules among these names that the source uses: those that have every attribute it reads."""
     if not names:
         return {}
     attributes: dict[str, set[str]] = {}

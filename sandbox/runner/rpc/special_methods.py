@@ -1,7 +1,8 @@
-"""The special methods that a stand-in forwards, and the operation each one is.
+"""The special methods that a proxy forwards, and the operation for each.
 
-An operator is evaluated by the owner of the object as Python would: `2 * v` is `mul` with the operands in that order,
-so reflections and NotImplemented need no rules here. Any other special method is called on the object's class by name.
+The owner of the object evaluates an operator as Python would: `2 * v` is `mul` with the operands in that order.
+Reflected methods and NotImplemented therefore need no rules here. Any other special method is looked up by name on the
+object's class and called.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ LOGIC = ("and", "or", "xor")
 ORDER = ("lt", "le", "gt", "ge")
 BUILTIN_BASES = (str, bytes, int, float, complex, list, tuple, dict, set, frozenset)
 UNARY = ("neg", "pos", "abs", "invert", "int", "float", "complex", "index", "trunc", "floor", "ceil", "round")
-# Special method: the operation, and whether the operands change places.
+# Special method: the operation, and whether the operands are swapped.
 BINARY_METHODS: dict[str, tuple[str, bool]] = {
     **{f"__{name}__": (name, False) for name in (*ARITHMETIC, *LOGIC, *ORDER)},
     **{f"__r{name}__": (name, True) for name in (*ARITHMETIC, *LOGIC)},
     **{f"__i{name}__": (f"i{name}", False) for name in (*ARITHMETIC, *LOGIC) if name != "divmod"},
 }
 CONVERSION_METHODS = {f"__{name}__": name for name in UNARY}
-# The operations that take two operands and have the object on either side.
+# Operations with two operands; the object may be on either side.
 OPERATORS = frozenset({*(name for name, _ in BINARY_METHODS.values()), "eq", "ne"})
-# Called on the object's class by name.
+# Called by name on the object's class.
 READING_METHODS = (
     *("__len__", "__iter__", "__next__", "__reversed__", "__getitem__", "__bytes__", "__fspath__", "__length_hint__"),
     "__format__",
@@ -59,12 +60,12 @@ def bind_special_method(target: Any, name: str) -> Any:
 def call_special(target: Any, name: str, *args: Any, **kwargs: Any) -> Any:
     """Call a special method."""
     if name not in SPECIAL_METHODS:
-        raise TypeError(f"{name} is not a special method that can be called from outside")
+        raise TypeError(f"the special method {name} cannot be called from another process")
     return target(*args, **kwargs) if name == "__call__" else bind_special_method(target, name)(*args)
 
 
 def exit_context(target: Any, error: BaseException | None) -> Any:
-    """Leave a `with` block, with the exception that ended it."""
+    """Leave a `with` block with the exception that ended it."""
     return bind_special_method(target, "__exit__")(None if error is None else type(error), error, None)
 
 
@@ -73,7 +74,7 @@ async def exit_async_context(target: Any, error: BaseException | None) -> Any:
 
 
 def extract_builtin_value(value: Any) -> Any:
-    """The builtin value that an object of a derived class holds; read through the builtin's own methods."""
+    """Return the builtin value of an object of a derived class, read through the builtin's own methods."""
     base: Any = next((base for base in BUILTIN_BASES if isinstance(value, base)), None)
     if base in (list, tuple, set, frozenset):
         return base(base.__iter__(value))
@@ -94,9 +95,9 @@ _SCALAR_READERS: dict[type, Callable[[Any], Any]] = {
 
 
 def resume_generator(generator: Any, name: str, *args: Any) -> Any:
-    """Go on with a generator. Unlike another call, this one may raise StopIteration."""
+    """Resume a generator. Unlike other calls, this one may raise StopIteration."""
     if name not in {"send", "throw", "close"}:
-        raise TypeError(f"a generator is not resumed by {name}")
+        raise TypeError(f"unknown generator method {name!r}")
     return getattr(generator, name)(*args)
 
 

@@ -1,6 +1,6 @@
-"""Regular files and folders beneath `/tmp`, read and written without following a symbolic link.
+"""Read and write regular files and folders beneath `/tmp` without following symbolic links.
 
-The functions of `os` are taken when this module is imported: a test may patch them.
+The functions of `os` are saved when this module is imported, because a test may patch them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TEMPORARY_ROOT = "/tmp"
 
 
 def read_status(name: str) -> stat_result | None:
-    """The status of a regular file or a folder; None for anything else."""
+    """Return the status of a regular file or a folder, or None for anything else."""
     try:
         status = lstat(name)
     except OSError:
@@ -53,7 +53,7 @@ def list_entries(folder: str) -> list[str]:
 
 
 def read_content(name: str, size: int) -> bytes:
-    """The content of a file; nothing if it cannot be read."""
+    """Return the content of a file; empty if it cannot be read."""
     try:
         descriptor = open_file(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
     except OSError:
@@ -72,11 +72,11 @@ def read_content(name: str, size: int) -> bytes:
 
 @contextmanager
 def open_parent(name: str) -> Iterator[int]:
-    """Open the folder that a path beneath the root is in. Raises OSError if there is a symbolic link on the way."""
+    """Open the parent folder of a path beneath the root. Raises OSError if the path contains a symbolic link."""
     descriptor = open_file(TEMPORARY_ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     try:
         for part in name[len(TEMPORARY_ROOT) + 1 :].split("/")[:-1]:
-            # Checked on its own, because gVisor follows a symbolic link in spite of O_NOFOLLOW with O_DIRECTORY.
+            # A separate check, because gVisor follows a symbolic link despite O_NOFOLLOW if O_DIRECTORY is set.
             if not stat.S_ISDIR(stat_file(part, dir_fd=descriptor, follow_symlinks=False).st_mode):
                 raise NotADirectoryError(part)
             parent = descriptor
@@ -96,7 +96,7 @@ def remove(parent: int, name: str) -> None:
 
 
 def write_file(parent: int, name: str, content: bytes | None, mode: int, modified_ns: int) -> stat_result | None:
-    """Write a file, or make a folder if there is no content; return its status, None if something else is there."""
+    """Write a file, or create a folder if `content` is None; return its status, or None if another kind exists."""
     try:
         before = stat_file(name, dir_fd=parent, follow_symlinks=False)
     except FileNotFoundError:
@@ -108,7 +108,7 @@ def write_file(parent: int, name: str, content: bytes | None, mode: int, modifie
             mkdir(name, 0o700, dir_fd=parent)
         status = stat_file(name, dir_fd=parent, follow_symlinks=False)
         return status if stat.S_ISDIR(status.st_mode) else None
-    # A hard link may be in a folder that is not shared.
+    # A hard link may point to a file in a folder that is not shared.
     if before is not None and (before.st_nlink > 1 or not before.st_mode & stat.S_IWUSR):
         remove(parent, name)
     flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC

@@ -1,8 +1,8 @@
-"""Lists and dicts that a test got from an attribute or a global of the program, and may change.
+"""Track copies of lists and dicts that a test got from an attribute or a global of the program and may change.
 
-`node.children.append(child)` changes the program's list in one process. Here the test has a copy, so what it did to the
-copy is done to the program's own before the program is asked for anything else. A loan ends when the test has no
-reference to the copy any more.
+In a single process `node.children.append(child)` changes the program's list. Here the test has a copy, so its changes
+are applied to the program's list before the next request to the program. Tracking ends when the test no longer refers
+to the copy.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from sandbox.runner.rpc.codec import ReferenceCodec
 
 MAX_TRACKED_COPIES = 32
 MAX_TRACKED_ITEMS = 10_000
-OWN_REFERENCE_COUNT = 3  # to the copy: of the loan, of its watch, and of the call that counts them
+OWN_REFERENCE_COUNT = 3  # references to the copy: from the tracked copy, its snapshot, and the call that counts them
 
 
 class TrackedCopy(NamedTuple):
-    """The program's number for the container, the test's copy, and what was in it."""
+    """The program's number for the container, the test's copy, and its last known content."""
 
     number: int
     copy: Any
@@ -27,12 +27,12 @@ class TrackedCopy(NamedTuple):
 
 
 def is_trackable(value: Any) -> bool:
-    """Whether a container is lent: a large one costs too much to look through each time."""
+    """Return whether to track a container. A large one is too expensive to compare before each request."""
     return container_changes.is_container(value) and len(value) <= MAX_TRACKED_ITEMS
 
 
 class TrackedCopies:
-    """The loans of one test."""
+    """The tracked copies of one test."""
 
     def __init__(self) -> None:
         self._copies: list[TrackedCopy] = []
@@ -42,20 +42,20 @@ class TrackedCopies:
         del self._copies[:-MAX_TRACKED_COPIES]
 
     def collect_changes(self, references: ReferenceCodec) -> list[tuple[int, list[Any]]]:
-        """Return what has changed in each copy since it was last looked at."""
-        loans, self._copies = self._copies, []
-        settled = []
-        for loan in loans:
-            changed = loan.snapshot.encode_changes(references)
+        """Return the changes of each copy since the last check."""
+        tracked_copies, self._copies = self._copies, []
+        changes = []
+        for tracked in tracked_copies:
+            changed = tracked.snapshot.encode_changes(references)
             if changed:
-                settled.append((loan.number, changed))
-            if sys.getrefcount(loan.copy) > OWN_REFERENCE_COUNT:
+                changes.append((tracked.number, changed))
+            if sys.getrefcount(tracked.copy) > OWN_REFERENCE_COUNT:
                 self._copies.append(
-                    TrackedCopy(loan.number, loan.copy, container_changes.ContainerSnapshot([loan.copy]))
+                    TrackedCopy(tracked.number, tracked.copy, container_changes.ContainerSnapshot([tracked.copy]))
                     if changed
-                    else loan
+                    else tracked
                 )
-        return settled
+        return changes
 
     def __bool__(self) -> bool:
         return bool(self._copies)

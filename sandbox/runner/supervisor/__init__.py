@@ -1,1 +1,1 @@
-"""The process that owns a box from the inside: it prepares the workspace, starts runs and measures them."""
+"""The process that controls a box from inside: it prepares the workspace, starts runs and measures them."""

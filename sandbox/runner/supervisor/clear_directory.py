@@ -1,9 +1,9 @@
-"""Empty a directory of whatever a hostile program left in it: any depth, any number, any mode.
+"""Empty a directory of whatever a hostile program left in it, at any depth, in any number, with any mode.
 
-Nothing here recurses or keeps a list: ten thousand nested directories would end the stack, and the names of sixty
-thousand files the memory, which the program may have used up to the last page. A directory found inside is taken apart
-by moving its own directories up beside it, so every path stays short. It is first made ours: in one with the sticky bit
-set nobody but its owner may delete.
+Nothing here recurses or keeps a list. Ten thousand nested directories would overflow the stack. The names of sixty
+thousand files would need memory, and the program may have used all of it. A nested directory is dismantled by first
+moving its subdirectories up to the root, so every path stays short. Before that, the supervisor takes ownership of it:
+in a directory with the sticky bit, only the owner may delete files.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 
 
 def clear_directory(root: str) -> None:
-    """Remove all that is in `place`, a directory of ours; return once a look at it finds nothing. Raises OSError."""
+    """Remove everything in `root`, a directory of the supervisor; return once it is empty. Raises OSError."""
     found = True
     while found:
         found = False
@@ -26,13 +26,13 @@ def clear_directory(root: str) -> None:
 
 
 def _remove_subdirectory(directory: str, root: str) -> None:
-    """Remove a directory with its files; the directories in it move to `place`."""
+    """Remove a directory and its files; move its subdirectories to `root`."""
     take_ownership(directory)
-    moved = f"{root}/{os.urandom(8).hex()}"  # a name the program cannot have guessed and taken
+    moved = f"{root}/{os.urandom(8).hex()}"  # a random name, so the program cannot have taken it
     with os.scandir(directory) as entries:
         for number, entry in enumerate(entries):
             if entry.is_dir(follow_symlinks=False):
-                take_ownership(entry.path)  # moving a directory writes into it, too
+                take_ownership(entry.path)  # moving a directory writes to it, too
                 os.rename(entry.path, f"{moved}-{number}")
             else:
                 os.unlink(entry.path)

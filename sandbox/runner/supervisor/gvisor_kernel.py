@@ -1,4 +1,4 @@
-"""What the supervisor asks gVisor's kernel instead of the files and counters that it does not have."""
+"""Replacements for the Linux files and counters that gVisor lacks."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from sandbox.runner.supervisor.usage import KernelFile
 
 
 class GvisorKernel:
-    """This box's kernel, which is its own: what it counts is this box's, and nobody else's."""
+    """The gVisor kernel of this box. Each box has its own, so its counters cover this box only."""
 
     def __init__(self) -> None:
         self._memory = KernelFile(Path("/proc/meminfo"))
         self._network = KernelFile(Path("/proc/net/snmp"))
 
     def read_memory_mb(self) -> float:
-        """All memory of programs, in MiB: their own, files in memory, and what no process has mapped."""
+        """Return the memory of all programs in MiB: process memory, in-memory files, and unmapped pages."""
         for line in self._memory.read_bytes().splitlines():
             if line.startswith(b"AnonPages:"):
                 return int(line.split()[1]) / 1024
         return 0.0
 
     def count_tcp_connections(self) -> int:
-        """How many TCP connections were opened and accepted so far. Each keeps its port taken for a minute."""
+        """Return how many TCP connections were opened or accepted so far. Each occupies its port for a minute."""
         rows = [line.split() for line in self._network.read_bytes().splitlines() if line.startswith(b"Tcp:")]
         names, numbers = rows[0], rows[1]
         return sum(int(number) for name, number in zip(names, numbers, strict=False) if name.endswith(b"Opens"))
 
 
 def kill_user_processes(uid: int) -> None:
-    """Kill every process of a uid at once, as that uid: a list of them is out of date before it has been read."""
+    """Kill all processes of a uid at once, acting as that uid. A list of pids would be outdated before it was read."""
     pid = os.fork()
     if pid == 0:
         try:

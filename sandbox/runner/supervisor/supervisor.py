@@ -1,23 +1,25 @@
-"""The trusted process of a box: it loads a program, runs it test by test, and leaves nothing of it behind.
+"""The trusted process of a box: it loads a program, runs it test by test, and removes everything the program left.
 
-Theory of operation. The supervisor is the first process of the box and the only one besides the zygote that outlives
-a run. It talks frames with the worker over one connection, made before any program ran and inherited by none. For
-each run it takes the next uid, lays out a fresh work directory, and passes the zygote a job and the run's pipe ends,
-which the worker made: no byte of stdin, stdout or stderr comes through here. It then sleeps until the zygote says
-that the child has ended, waking only to hold the limits:
+Theory of operation. The supervisor is the first process of the box. Only it and the zygotes outlive a run. It exchanges
+frames with the worker over one connection, which exists before any program runs and which no program inherits. For each
+run it takes the next uid and sets up a fresh work directory. It then passes the zygote a launch spec and the run's pipe
+ends. The worker created these pipes, so no byte of stdin, stdout or stderr passes through the supervisor. Then it
+sleeps until the zygote reports that the child has ended, and wakes up only to enforce the limits:
 
-* CPU time of the whole tree, from process clocks, so that a fork buys no extra time;
-* wall time less the time its processes waited for a free CPU, so that a busy machine changes no verdict. A run that
-  ends by itself is held to the same measure, so that one which ends at its limit has one verdict;
-* the worker's word `kill` (the output grew too large), or the worker's end, upon which the box ends too.
+- CPU time of the whole process tree, read from process clocks, so forking gains no extra time;
+- wall time minus the time its processes waited for a free CPU, so a busy machine does not change a verdict. A run that
+  ends by itself is measured the same way, so a run that ends right at its limit always gets the same verdict;
+- a `kill` message from the worker (the output grew too large), or the end of the worker, which also ends the box.
 
-Then it kills whatever is left, which it recognises by descent and not by name, answers, and clears every writable
-place while the worker already judges. What cannot be killed or cleared makes the supervisor exit, and the worker
-replace the box: no run ever starts in a box that is not proved clean. Out-of-memory kills are counted by the kernel
-(cgroup); without a cgroup the resident memory is watched from here. A program whose own code no longer fits beside its
-data is not killed by the kernel, which takes the code's pages away and reads them back for minutes: once it has read
-back as much as its whole limit, it has used up its memory. So has one that holds thousands of file locks, whose memory
-the kernel counts for nobody.
+When the child has ended, the supervisor kills every remaining process, found by descent and not by name. It sends the
+answer and clears every writable place while the worker already judges. If something cannot be killed or cleared, the
+supervisor exits and the worker replaces the box. No run ever starts in a box that is not proven clean.
+
+The kernel counts out-of-memory kills (cgroup). Without a cgroup, the supervisor polls resident memory. Two kinds of
+memory exhaustion escape the kernel. If a program's code no longer fits in memory next to its data, the kernel evicts
+the code's pages and reads them back for minutes without killing anything. The supervisor therefore reports memory
+exhaustion once a program has read back as many pages as its whole limit. It does the same for a program that holds
+thousands of file locks, because the kernel charges their memory to nobody.
 """
 
 from __future__ import annotations
@@ -47,18 +49,20 @@ PR_SET_CHILD_SUBREAPER = 36
 KILL_TIMEOUT_S = 5.0
 MAX_FILES_BYTES = 1 << 31
 MIN_CHECK_INTERVAL_S = 0.002
-MIN_START_TIME_S = 0.1  # a child is set up in 0.3 ms of CPU time
+MIN_START_TIME_S = 0.1  # setting up a child takes 0.3 ms of CPU time
 MEMORY_CHECK_INTERVAL_S = 0.01
 INIT_PID = 1
-GVISOR_MEMORY_CHECK_INTERVAL_S = 0.05  # a look costs milliseconds there, and of the box's own CPU
-GVISOR_CPU_LIMIT_FACTOR = 32  # its clock runs many times too fast where threads wait for a CPU: a second line only
+GVISOR_MEMORY_CHECK_INTERVAL_S = 0.05  # one check takes milliseconds on gVisor, out of the box's own CPU time
+# gVisor's clock runs many times too fast while threads wait for a CPU, so this limit is only a backup
+GVISOR_CPU_LIMIT_FACTOR = 32
 COPY_CHUNK_BYTES = 1 << 20
 PAGES_CHECK_INTERVAL_S = 0.5
-FINAL_CHECK_LEAD_S = 0.01  # before the wall limit: what the processes waited is known when they end at it
-MAX_CHECK_DELAY_S = 0.02  # longer without a look, and this supervisor itself waited for a CPU
+# before the wall limit: the last chance to read how long the processes waited, if they end at the limit
+FINAL_CHECK_LEAD_S = 0.01
+MAX_CHECK_DELAY_S = 0.02  # after a longer gap between checks, the supervisor itself must have waited for a CPU
 MCL_CURRENT, MCL_ONFAULT = 1, 4
 PAGES_PER_MB = (1 << 20) // os.sysconf("SC_PAGE_SIZE")
-BOX_CLOCK_MIN_RUN_S = 0.02  # runs shorter than this cannot hide CPU time worth asking the cgroup for
+BOX_CLOCK_MIN_RUN_S = 0.02  # shorter runs cannot hide enough CPU time to justify reading the cgroup
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
     "LANG": "C.UTF-8",
@@ -69,11 +73,11 @@ ZYGOTE_CODE = "import sys; sys.path[0] = {path!r}; from sandbox.runner.zygote.zy
 
 
 class BoxBroken(Exception):
-    """The box can no longer be trusted; the supervisor ends and the worker makes a new one."""
+    """The box can no longer be trusted. The supervisor exits and the worker creates a new box."""
 
 
 class ExitInfo(NamedTuple):
-    """How a child ended, as the kernel tells it."""
+    """How a child ended, according to the kernel."""
 
     wait_status: int
     cpu_time_s: float
@@ -81,12 +85,12 @@ class ExitInfo(NamedTuple):
     memory_mb: float
     stop_reason: str = ""
     out_of_memory: bool = False
-    cpu_wait_s: float = 0.0  # of the wall time, for a free CPU
-    exec_error: int = 0  # the errno with which its command could not be run
+    cpu_wait_s: float = 0.0  # the part of the wall time spent waiting for a free CPU
+    exec_error: int = 0  # the errno of running its command, if it could not be run
 
 
 class Zygote:
-    """The warm interpreter as seen from here: one child at a time."""
+    """The supervisor's handle for a warm interpreter, which runs one child at a time."""
 
     def __init__(self, modules: Sequence[str], directory: Path, fail_at: int) -> None:
         parent_end, child_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -94,7 +98,7 @@ class Zygote:
         package_parent = str(Path(__file__).resolve().parents[3])
         child_end.set_inheritable(True)
         code = ZYGOTE_CODE.format(path=package_parent)
-        # Not `subprocess`: to import it costs every box 0.9 MB.
+        # `subprocess` would do the same, but importing it costs every box 0.9 MB.
         self.pid = os.posix_spawn(
             "/usr/bin/python3",
             ["python3", "-c", code, str(child_end.fileno()), str(directory), str(fail_at), *modules],
@@ -111,12 +115,12 @@ class Zygote:
         return usage.read_resident_mb(self.pid)
 
     def start_child(self, packed_spec: bytes, streams: Sequence[int]) -> None:
-        descriptor = frames.create_memory_file("job", packed_spec)
+        descriptor = frames.create_memory_file("launch-spec", packed_spec)
         try:
             rights = array.array("i", [descriptor, *streams])
             self.socket.sendmsg([b"run"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
         except OSError as error:
-            raise BoxBroken(f"zygote gone: {error}") from error
+            raise BoxBroken(f"lost the zygote: {error}") from error
         finally:
             os.close(descriptor)
 
@@ -126,19 +130,19 @@ class Zygote:
         os.waitpid(self.pid, 0)
 
     def wait_until_ready(self) -> None:
-        """So that no program's wall time or memory has our start in it."""
+        """Wait for the zygote to start, so its startup does not count toward any program's wall time or memory."""
         if not self.socket.recv(64):
-            raise BoxBroken("zygote did not start")
+            raise BoxBroken("the zygote did not start")
 
     def read_report(self) -> launch_spec.ExitReport:
         content = self.socket.recv(64)
         if not content:
-            raise BoxBroken("zygote ended")
+            raise BoxBroken("the zygote ended")
         return launch_spec.unpack_report(content)
 
 
 class Supervisor:
-    """Serves one worker on `connection` until it goes away."""
+    """Serves one worker on `connection` until the connection closes."""
 
     def __init__(self, connection: socket.socket, options: Options) -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -166,9 +170,9 @@ class Supervisor:
         self._program: dict[str, Any] = {}
         self._allowance = CpuAllowance()
         self._environment = ""
-        # How long the run's processes have waited for a CPU, as of the last look.
+        # How long the run's processes have waited for a CPU, as of the last check.
         self._cpu_wait_s = self._checked_at = 0.0
-        self.tag = ""  # of the request that is being served: comes back with its answer
+        self.tag = ""  # of the current request; returned with its answer
         self._poll = select.poll()
         self._poll.register(self._zygote.socket, select.POLLIN)
         self._poll.register(connection, select.POLLIN)
@@ -220,7 +224,7 @@ class Supervisor:
         self._workspace.load(parts, program["keep"])
 
     def _has_copy_target(self, request: dict[str, Any]) -> bool:
-        """Whether a memfd for the files to fetch comes behind the streams."""
+        """Return whether the request has a memfd for fetched files, which follows the streams."""
         return self._kernel == GVISOR and bool(request.get("fetch"))
 
     def _compile(self, limits: dict[str, Any], descriptors: list[int]) -> None:
@@ -231,7 +235,7 @@ class Supervisor:
         exit_info = self._execute(self._program["compile"], uid, limits, Mode.EXEC, descriptors)
         outcome = self._build_outcome(exit_info, limits, Mode.EXEC)
         if outcome["status"] == Status.OK and not self._workspace.keep_build_outputs(self._program["keep"]):
-            outcome.update(status=Status.RUNTIME_ERROR, message="the compiler left no program")
+            outcome.update(status=Status.RUNTIME_ERROR, message="the compiler succeeded but produced no program")
         frames.close_descriptors(descriptors)
         descriptors.clear()
         frames.send(
@@ -275,7 +279,7 @@ class Supervisor:
         frames.close_descriptors(fetched)
 
     def _ensure_zygote(self, modules: tuple[str, ...]) -> None:
-        """Start a zygote that has imported `modules` too; the longest unused one makes room for it."""
+        """Start a zygote that has also imported `modules`; evict the least recently used one if necessary."""
         if modules in self._zygotes:
             return
         if len(self._zygotes) > MAX_EXTRA_ZYGOTES:
@@ -306,7 +310,7 @@ class Supervisor:
     def _execute(
         self, command: Sequence[str], uid: int | None, limits: dict[str, Any], mode: Mode, streams: Sequence[int]
     ) -> ExitInfo:
-        # The kernel's own limit of CPU time is the second line: it knows of no allowance.
+        # The kernel's own CPU limit is only a backup: it ignores the allowance.
         cpu_limit_s = limits["cpu_time_s"] + self._allowance.max_s
         if self._gvisor is not None:
             cpu_limit_s *= GVISOR_CPU_LIMIT_FACTOR
@@ -324,7 +328,7 @@ class Supervisor:
         ended_at = time.monotonic()
         cpu_time_s = report.cpu_time_s + self._reap_leftovers()
         exec_error = report.error if report.step is launch_spec.SetupStep.EXEC else 0
-        # A limit that is over before a program can begin is the request's own.
+        # If the time limit is too short for any program to begin, the request is at fault, not the box.
         too_little_time = stopped in {"cpu", "wall"} and limits[f"{stopped}_time_s"] < MIN_START_TIME_S
         if report.failure and not exec_error and not too_little_time:
             raise BoxBroken(f"the program was not started: {report.failure}")
@@ -352,7 +356,7 @@ class Supervisor:
         return time.process_time() + sum(map(usage.read_process_cpu_time_s, self._list_zygote_pids()))
 
     def _enforce_limits(self, started_at: float, limits: dict[str, Any]) -> str:
-        """Hold the limits until the zygote reports; return why the program was stopped, or an empty string."""
+        """Enforce the limits until the zygote reports; return why the program was stopped, or an empty string."""
         stopped = ""
         next_look = started_at + min(
             limits["cpu_time_s"], max(0.0, limits["wall_time_s"] - FINAL_CHECK_LEAD_S), PAGES_CHECK_INTERVAL_S
@@ -363,13 +367,14 @@ class Supervisor:
                 next_look = min(next_look, time.monotonic() + self._memory_check_interval_s)
             ready = dict(self._poll.poll(max(0.0, next_look - time.monotonic()) * 1000 + 0.5))
             if self._connection.fileno() in ready:
-                frames.receive(self._connection)  # the one word a worker says during a run, or its end
+                # the only message a worker sends during a run is `kill`; otherwise the connection closed
+                frames.receive(self._connection)
                 stopped = stopped or "killed"
                 next_look = self._kill_program()
             if self._zygote.socket.fileno() in ready:
                 return stopped
             if stopped and time.monotonic() >= next_look:
-                raise BoxBroken("a killed program does not die")
+                raise BoxBroken(f"the program did not end within {KILL_TIMEOUT_S:g} s of being killed")
             if not stopped and time.monotonic() >= next_look:
                 stopped, left = self._check_limits(started_at, limits)
                 pages = self._refaulted_pages.read()
@@ -379,7 +384,7 @@ class Supervisor:
                 next_look = self._kill_program() if stopped else time.monotonic() + min(left, PAGES_CHECK_INTERVAL_S)
 
     def _check_limits(self, started_at: float, limits: dict[str, Any]) -> tuple[str, float]:
-        """Which limit is exceeded now, if any; else the seconds until one can be."""
+        """Return the limit that is exceeded now, if any, and the seconds until the next one can be."""
         alive = self._find_program_pids()
         elapsed = time.monotonic() - started_at
         cpu = self._cap_cpu_time_s(sum(map(usage.read_process_cpu_time_s, alive)), elapsed)
@@ -404,7 +409,7 @@ class Supervisor:
         return time_s > limit_s and time_s > limit_s + self._allowance.read_s()
 
     def _cap_cpu_time_s(self, counted_s: float, elapsed_s: float) -> float:
-        """gVisor counts for each process the time that it was ready to run, on a CPU or not."""
+        """Cap the CPU time on gVisor, which counts all the time a process is ready to run, even without a CPU."""
         return min(counted_s, elapsed_s * self._cpus) if self._gvisor is not None else counted_s
 
     def _measure_memory_mb(self, pids: Sequence[int]) -> float:
@@ -413,34 +418,34 @@ class Supervisor:
         return sum(map(usage.read_resident_mb, pids))
 
     def _compute_memory_limit_mb(self, limits: dict[str, Any]) -> float:
-        """On gVisor a program's executable is part of what is measured, and counts apart."""
+        """Return the memory limit. On gVisor the measured memory includes the program's executable, so its size is
+        added.
+        """
         if self._gvisor is None:
             return float(limits["memory_mb"])
         return float(limits["memory_mb"] + (self._workspace.measure_build_outputs() >> 20))
 
     def _find_program_pids(self) -> list[int]:
-        """The processes of the program: the zygote's descendants, and those whose parents have ended, which are ours
-        now.
-        """
+        """Return the processes of the program: descendants of the zygotes, and orphans adopted by this process."""
         zygote_pids = self._list_zygote_pids()
         return [pid for pid in usage.list_descendants(os.getpid()) if pid not in zygote_pids]
 
     def _kill_program(self) -> float:
-        """Kill all that runs besides us and the zygote; return when it must be dead."""
+        """Kill every process except the supervisor and the zygotes; return the deadline by which they must be dead."""
         for pid in self._find_program_pids():
             _kill(pid)
         self._kill_uid()
         return time.monotonic() + KILL_TIMEOUT_S
 
     def _kill_uid(self) -> None:
-        """On gVisor the list of processes takes longer to read than a process to fork and end."""
+        """Kill by uid on gVisor, where listing processes takes longer than forking a process that kills them."""
         if self._gvisor is not None and self._next_uid is not None:
             kill_user_processes(self._next_uid)
 
     def _reap_leftovers(self) -> float:
-        """Kill and reap what outlived the child until nothing is left; return the CPU seconds it had used."""
+        """Kill and reap every process that outlived the child; return the CPU seconds they used."""
         if self._gvisor is not None and os.getpid() != INIT_PID:
-            self._kill_uid()  # gVisor gives orphans to the first process, whoever asked for them
+            self._kill_uid()  # gVisor hands orphans to the first process and ignores the child subreaper
         if self._children_file.read_bytes() == self._children_when_idle:
             return 0.0
         zygote_pids = self._list_zygote_pids()
@@ -458,7 +463,7 @@ class Supervisor:
                 if reaped:
                     used += resources.ru_utime + resources.ru_stime
             if time.monotonic() > deadline:
-                raise BoxBroken(f"{len(left)} processes do not die")
+                raise BoxBroken(f"{len(left)} processes did not end within {KILL_TIMEOUT_S:g} s of being killed")
 
     def _build_outcome(self, exit_info: ExitInfo, limits: dict[str, Any], mode: Mode) -> dict[str, Any]:
         signalled = os.WIFSIGNALED(exit_info.wait_status)
@@ -473,7 +478,7 @@ class Supervisor:
         }
         if exit_info.exec_error:
             return outcome | {"status": Status.INTERNAL_ERROR, "exec_error": exit_info.exec_error}
-        # An exec'd program's peak resident size begins with the zygote's, which it was forked from.
+        # The peak resident size of an exec'd program starts at that of the zygote it was forked from.
         resident = exit_info.memory_mb
         if mode is Mode.EXEC and resident > limits["memory_mb"] and resident <= self._zygote.resident_mb * 1.05:
             resident = 0.0
@@ -493,7 +498,7 @@ class Supervisor:
 
 
 def _copy_files(sources: Sequence[int], target: int) -> None:
-    """Write the files one after the other into `target`, and close them."""
+    """Append the files to `target` one after the other, and close them."""
     for source in sources:
         while content := os.read(source, COPY_CHUNK_BYTES):
             frames.write_all(target, content)
@@ -508,46 +513,47 @@ def _kill(pid: int) -> None:
 
 
 class Options(NamedTuple):
-    """What the engine says to the supervisor it starts, as JSON in its one argument."""
+    """The options that the engine passes to a supervisor, as JSON in its only argument."""
 
-    connect: str = ""  # the unix socket the worker listens on, or
+    connect: str = ""  # the Unix socket the worker listens on, or
     descriptor: int = -1  # the inherited socket to the worker
-    root: str = "/box"  # for programs and their work
-    shared: Sequence[str] = ("/tmp", "/dev/shm")  # writable places to keep empty
-    uid_base: int | None = None  # uids above this one are ours to use; None: all runs share our uid
-    watch_memory: bool = False  # no cgroup limits memory: watch it from here
-    cpus: float = 0.0  # that the box may use, where the engine limits them
-    modules: Sequence[str] = ()  # for the zygote to import beforehand
-    fail_at: int = 0  # for tests: the step of every child's start (`job.Step`) that fails
+    root: str = "/box"  # holds programs and their work directories
+    shared: Sequence[str] = ("/tmp", "/dev/shm")  # writable places to clear between runs
+    uid_base: int | None = None  # runs use the uids above this one; None: all runs share the supervisor's uid
+    watch_memory: bool = False  # no cgroup limits memory, so the supervisor polls it
+    cpus: float = 0.0  # that the box may use, if the engine limits them
+    modules: Sequence[str] = ()  # for the zygote to import in advance
+    fail_at: int = 0  # for tests: the `launch_spec.SetupStep` that fails for every child
 
 
 def lock_memory() -> None:
-    """No page of ours is taken away for what a program fills the box with: we are who ends it then, and without the
-    right to that (CAP_IPC_LOCK) we are slow to.
+    """Lock this process's pages in memory, so that a program that fills the box cannot evict them.
+
+    The supervisor has to end such a program. Without CAP_IPC_LOCK it does so only slowly.
     """
     ctypes.CDLL(None).mlockall(MCL_CURRENT | MCL_ONFAULT)
 
 
 def deny_pseudo_terminals() -> None:
-    """No program can open a pseudo terminal: their buffers count for no cgroup, and the machine has few."""
+    """Make pseudo-terminals unavailable: no cgroup counts their buffers, and the machine has few of them."""
     try:
         os.chmod("/dev/ptmx", 0o600)
-    except OSError:  # there are none
+    except OSError:  # the device does not exist
         return
 
 
 def close_descriptors_on_exec() -> None:
-    """No descriptor we were started with goes on to a process that we start."""
+    """Make sure that no inherited descriptor is passed on to child processes."""
     for name in os.listdir("/proc/self/fd"):
         try:
             if int(name) > sys.stderr.fileno():
                 os.set_inheritable(int(name), False)
-        except OSError:  # the listing's own, closed by now
+        except OSError:  # the descriptor of the listing itself, which is closed by now
             continue
 
 
 def send_broken(connection: socket.socket, error: Exception) -> None:
-    """Tell the worker why the box ends, if it still listens."""
+    """Tell the worker why the box ends, if it is still listening."""
     try:
         connection.setblocking(False)
         frames.send(connection, {"broken": str(error)})
@@ -556,12 +562,12 @@ def send_broken(connection: socket.socket, error: Exception) -> None:
 
 
 def main() -> NoReturn:
-    """Serve until the worker goes away; exit 0 then, 1 when the box broke."""
+    """Serve until the worker disconnects, then exit with 0; exit with 1 if the box broke."""
     options = Options(**json.loads(sys.argv[1]))
     close_descriptors_on_exec()
     lock_memory()
     if options.connect:
-        deny_pseudo_terminals()  # the container's own; a box without one has no such device, or the machine's
+        deny_pseudo_terminals()  # the container's own; other boxes have no such device, or only the machine's
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         connection.connect(options.connect)
     else:

@@ -1,8 +1,7 @@
-"""What processes used: CPU time of live trees, of the whole box by its cgroup, out-of-memory kills, time spent
-waiting for a CPU.
+"""Measure what processes used: CPU time, resident memory, out-of-memory kills, and time spent waiting for a CPU.
 
-cgroup v1 and v2 are read where the engine shows them (read-only is enough). Without a cgroup the process tree alone
-is asked.
+CPU time is read for live process trees and, by cgroup, for the whole box. Both cgroup v1 and v2 work if the engine
+exposes them; read-only is enough. Without a cgroup, only the process tree is read.
 """
 
 from __future__ import annotations
@@ -11,14 +10,14 @@ import os
 import time
 from pathlib import Path
 
-HAS_CHILDREN_FILE = Path(f"/proc/self/task/{os.getpid()}/children").exists()  # gVisor does not
+HAS_CHILDREN_FILE = Path(f"/proc/self/task/{os.getpid()}/children").exists()  # False on gVisor
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 MAX_FILE_LOCKS = 4_096  # of 192 bytes each
-MAX_LOCK_LIST_BYTES = 1 << 20  # of their list, 55 for each
+MAX_LOCK_LIST_BYTES = 1 << 20  # of /proc/locks, at 55 bytes per lock
 
 
 class KernelFile:
-    """A file the kernel writes anew at each read; it stays open. Empty where there is no such file."""
+    """A file that the kernel generates at each read and that stays open. Reads as empty if it does not exist."""
 
     def __init__(self, path: Path | None) -> None:
         self._descriptor: int | None = None
@@ -42,7 +41,7 @@ class KernelFile:
 
 
 class KernelCounter(KernelFile):
-    """One number in such a file: the whole of it, or the one behind `key`."""
+    """A number in a kernel file: the whole content, or the value after `key`."""
 
     def __init__(self, path: Path | None, key: bytes = b"", scale: float = 1.0) -> None:
         super().__init__(path)
@@ -50,7 +49,7 @@ class KernelCounter(KernelFile):
         self._scale = scale
 
     def read(self) -> float:
-        """The number now; 0 where there is none."""
+        """Return the current number, or 0 if there is none."""
         text = self.read_bytes()
         if not self._key:
             return int(text or 0) * self._scale
@@ -62,7 +61,7 @@ class KernelCounter(KernelFile):
 
 
 class FileLocks(KernelFile):
-    """The locks on files that processes of this pid namespace hold. Linux limits neither their number nor charges their
+    """The file locks held by processes of this pid namespace. Linux neither limits their number nor charges their
     memory to a cgroup.
     """
 
@@ -78,24 +77,26 @@ class FileLocks(KernelFile):
 
 
 def open_file_locks() -> FileLocks:
-    """Empty where this process is not the first of its pid namespace: it would see the locks of the whole machine."""
+    """Open the list of file locks. It stays empty unless this is process 1, because it would show locks of the whole
+    machine.
+    """
     return FileLocks(Path("/proc/locks") if os.getpid() == 1 else None)
 
 
 def open_oom_kill_counter() -> KernelCounter:
-    """How many processes of this box the kernel has killed for want of memory."""
+    """Open the counter of processes in this box that the kernel killed for lack of memory."""
     v2 = KernelCounter(CGROUP_ROOT / "memory.events", b"oom_kill")
     return v2 if v2.exists else KernelCounter(CGROUP_ROOT / "memory/memory.oom_control", b"oom_kill")
 
 
 def open_refault_counter() -> KernelCounter:
-    """Pages of files that the kernel took from this box for want of memory, and that were needed again."""
+    """Open the counter of file pages that the kernel evicted from this box for lack of memory and then read back."""
     v2 = KernelCounter(CGROUP_ROOT / "memory.stat", b"workingset_refault_file")
     return v2 if v2.exists else KernelCounter(CGROUP_ROOT / "memory/memory.stat", b"workingset_refault_file")
 
 
 def open_box_cpu_clock() -> KernelCounter:
-    """CPU seconds of everything in this box since it began, processes that nobody waited for included."""
+    """Open the CPU clock of the whole box since it began, in seconds. It includes processes that nobody waited for."""
     v2 = KernelCounter(CGROUP_ROOT / "cpu.stat", b"usage_usec", 1e-6)
     if v2.exists:
         return v2
@@ -107,7 +108,7 @@ def open_box_cpu_clock() -> KernelCounter:
 
 
 def read_process_cpu_time_s(pid: int) -> float:
-    """CPU seconds of one live process, all its threads; 0 when it is gone."""
+    """Return the CPU seconds of all threads of one live process; 0 if it has ended."""
     try:
         return time.clock_gettime((~pid << 3) | 2)
     except OSError:
@@ -115,9 +116,9 @@ def read_process_cpu_time_s(pid: int) -> float:
 
 
 def read_cpu_wait_s(pid: int) -> float:
-    """Seconds that the most delayed thread of a process was ready to run but had no CPU; 0 where nobody counts them.
+    """Return the seconds that the most delayed thread of a process was ready to run but had no CPU; 0 if not counted.
 
-    Sleeping does not count: what waits for something else than a CPU is not forgiven, however busy the machine is.
+    Sleeping does not count: time spent waiting for anything but a CPU is charged, however busy the machine is.
     """
     waited = 0
     try:
@@ -129,7 +130,7 @@ def read_cpu_wait_s(pid: int) -> float:
 
 
 def read_resident_mb(pid: int) -> float:
-    """Resident memory of one process in MiB; 0 when it is gone."""
+    """Return the resident memory of one process in MiB; 0 if it has ended."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_bytes().split()[1])
     except (OSError, IndexError, ValueError):
@@ -138,7 +139,7 @@ def read_resident_mb(pid: int) -> float:
 
 
 def list_children(pid: int) -> list[int]:
-    """Direct children of a process, of all its threads; empty when it is gone."""
+    """Return the direct children of all threads of a process; empty if it has ended."""
     if not HAS_CHILDREN_FILE:
         return _map_children().get(pid, [])
     found: list[int] = []
@@ -152,7 +153,7 @@ def list_children(pid: int) -> list[int]:
 
 
 def list_descendants(pid: int) -> list[int]:
-    """All living descendants of a process, parents before children."""
+    """Return all living descendants of a process, parents before children."""
     listed = None if HAS_CHILDREN_FILE else _map_children()
     found: list[int] = []
     waiting = [pid]
@@ -165,7 +166,7 @@ def list_descendants(pid: int) -> list[int]:
 
 
 def _map_children() -> dict[int, list[int]]:
-    """The children of every process, from each one's own word about its parent."""
+    """Map every process to its children, using the parent that each process reports."""
     found: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if not name.isdecimal():
@@ -174,6 +175,6 @@ def _map_children() -> dict[int, list[int]]:
             status = Path(f"/proc/{name}/stat").read_bytes()
         except OSError:
             continue
-        parent = int(status.rpartition(b")")[2].split()[1])  # a process may have any name, parentheses in it too
+        parent = int(status.rpartition(b")")[2].split()[1])  # a process name may contain parentheses
         found.setdefault(parent, []).append(int(name))
     return found

@@ -1,7 +1,7 @@
-"""The directories of a box: the loaded program, one run's work, and the proof that nothing of it stays.
+"""The directories of a box: the loaded program, the work directory of a run, and their cleanup.
 
-Called by the supervisor only while no process of a program is alive, so that nobody races it through these paths. The
-program's own files belong to root and are the same for all its tests; a run's directory belongs to the run's uid and
+The supervisor calls this only while no process of a program is alive, so nothing races it through these paths. The
+program's own files belong to root and stay the same for all its tests. A run's directory belongs to the run's uid and
 is new each time.
 """
 
@@ -29,15 +29,15 @@ REQUEST_ERRNOS = {
 
 
 class CleanupFailed(Exception):
-    """Something a program left behind cannot be removed; the box has to go."""
+    """Something a program left behind cannot be removed. The box must be replaced."""
 
 
 class CannotPlaceFiles(Exception):
-    """The run's files cannot be laid out, which is the request's doing: the box is as good as before."""
+    """The run's files cannot be written because of an error in the request. The box is still usable."""
 
 
 class Workspace:
-    """`root` is ours; `shared` are the world-writable places that must be empty between runs."""
+    """The files of a box. The supervisor owns `root`; `shared_dirs` are world-writable and cleared between runs."""
 
     def __init__(self, root: Path, shared_dirs: Sequence[Path]) -> None:
         self._root = root
@@ -49,10 +49,11 @@ class Workspace:
         self._sources: dict[str, bytes] = {}
         self._build_outputs: tuple[str, ...] = ()
         self._program.mkdir(mode=0o700, exist_ok=True)
-        os.chmod(root, 0o711)  # for nobody to list: an engine may have mounted it with the mode of the folder beneath
+        # no other user may list it; an engine may have mounted it with the mode of the underlying folder
+        os.chmod(root, 0o711)
 
     def load(self, parts: Mapping[str, bytes], build_outputs: Sequence[str] = ()) -> None:
-        """Take a new program; parts named in `kept` are executables that every run finds, read-only, in its
+        """Load a new program. Every run finds the parts named in `build_outputs` as read-only executables in its
         directory.
         """
         for name in os.listdir(self._program):
@@ -64,7 +65,7 @@ class Workspace:
                 write_file(self._program / name, parts[name], None, 0o755)
 
     def keep_build_outputs(self, names: Sequence[str]) -> bool:
-        """Make files of the finished compilation the program's; False where one is missing or not a plain file."""
+        """Store the compiler's output files with the program; return False if one is missing or not a plain file."""
         for name in names:
             built = self.work / name
             try:
@@ -79,7 +80,7 @@ class Workspace:
         return True
 
     def prepare(self, uid: int | None, files: Mapping[str, bytes | Span], with_build_outputs: bool = True) -> None:
-        """A fresh work directory for one run, holding the program and the run's own files. Raises CannotPrepare."""
+        """Create a fresh work directory that holds the program and the run's own files. Raises CannotPlaceFiles."""
         self._same_user = uid is None
         os.mkdir(self._work, 0o700)
         for name, content in self._sources.items():
@@ -100,14 +101,16 @@ class Workspace:
             os.chown(self._work, uid, uid)
 
     def measure_build_outputs(self) -> int:
-        """What the program's own files take of the box's memory."""
+        """Return how many bytes of the box's memory the program's build outputs take."""
         return sum(
             os.stat(self._program / name).st_size for name in self._build_outputs if (self._program / name).exists()
         )
 
     def open_outputs(self, names: Sequence[str], max_mb: int) -> list[tuple[str, int, int]]:
-        """Files a run left in its directory, as (name, size in bytes, open descriptor): those that exist and are plain
-        files, together at most `max_mb`. Opened and not read: the program may have left no memory to read them into.
+        """Open files that a run left in its directory; return (name, size in bytes, open descriptor) for each.
+
+        Only plain files that exist are returned, together at most `max_mb`. They are opened but not read, because the
+        program may have left no memory to read them into.
         """
         found: list[tuple[str, int, int]] = []
         left = max_mb * MIB
@@ -119,7 +122,7 @@ class Workspace:
         return found
 
     def clear(self) -> None:
-        """Remove all that a run left; raises NotClean where that cannot be done or proved."""
+        """Remove everything a run left. Raises CleanupFailed if that is impossible or cannot be proven."""
         try:
             self._clear_work()
             for place in self._shared_dirs:
@@ -130,13 +133,15 @@ class Workspace:
             raise CleanupFailed(str(error)) from error
 
     def _check_untouched(self) -> None:
-        """Where the host lends no uids, a program could also write into the folders that are ours."""
+        """Check the supervisor's own folders, which a program can write to if the host provides no separate uids."""
         for place, known in ((self._root, {"program"}), (self._program, {*self._build_outputs})):
             if not known.issuperset(os.listdir(place)):
                 raise CleanupFailed(f"a program wrote into {place}")
 
     def _clear_work(self) -> None:
-        """Most runs leave just the program: two calls then, where rmtree makes twenty."""
+        """Remove the work directory. Most runs leave only the program, which takes two system calls; rmtree makes
+        twenty.
+        """
         try:
             for name in (*self._sources, *self._build_outputs):
                 os.unlink(f"{self._work}/{name}")
@@ -162,12 +167,12 @@ def write_file(path: str | Path, content: bytes | Span, uid: int | None, mode: i
 
 
 def copy_span(span: Span, target: int) -> None:
-    """Write a part that lies in a memfd to an open file."""
+    """Write a part stored in a memfd to an open file."""
     done = 0
     while done < span.size:
         copied = os.sendfile(target, span.descriptor, span.offset + done, span.size - done)
         if not copied:
-            raise frames.FrameError(f"a file ends {span.size - done} bytes early")
+            raise frames.FrameError(f"the file is {span.size - done} bytes shorter than announced")
         done += copied
 
 
@@ -182,14 +187,15 @@ def create_parents(root: Path, name: str, uid: int | None) -> None:
 
 
 def open_beneath(root: Path, name: str, max_bytes: int) -> tuple[int, int] | None:
-    """A plain file's size and descriptor, no symbolic link followed on the way; None where there is none or it is too
-    large.
+    """Open a plain file without following symbolic links; return its size and descriptor.
+
+    Return None if there is no such file or it is too large.
     """
     opened = [os.open(root, os.O_RDONLY | os.O_DIRECTORY)]
     try:
         *parents, last = name.split("/")
         for part in parents:
-            # Said apart, for gVisor follows a symbolic link in spite of O_NOFOLLOW where a directory is asked for.
+            # A separate check, because gVisor follows a symbolic link despite O_NOFOLLOW if O_DIRECTORY is set.
             if not stat.S_ISDIR(os.stat(part, dir_fd=opened[-1], follow_symlinks=False).st_mode):
                 return None
             opened.append(os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=opened[-1]))

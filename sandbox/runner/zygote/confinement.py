@@ -1,13 +1,12 @@
-"""Take rights away from the calling process: resource limits, a uid of its own, no new privileges, a system-call
-filter.
+"""Drop privileges of the calling process: resource limits, a separate uid, no new privileges, a system-call filter.
 
-The zygote gives up new privileges and filters its own system calls, once; each child inherits both and takes more from
-itself. Order matters: limits and the OOM score first, while still privileged; then the uid change, which drops every
-capability; last the parent-death signal, which a uid change clears.
+The zygote sets no_new_privs and installs the system-call filter once. Each child inherits both and restricts itself
+further. The order matters: limits and the OOM score come first, while the process is still privileged. Then comes the
+uid change, which drops every capability. The parent-death signal comes last, because a uid change clears it.
 
-Two hard limits stay as the host has them, for programs raise them as they may on any other machine: the stack's, whose
-memory the cgroup counts like any other, and that of CPU time, which the supervisor's clock ends. The hard limit of
-open files is Linux' own default; the soft one is what a program begins with.
+Two hard limits keep the host's value, because programs may raise their soft limits as on any other machine. One is the
+stack, whose memory the cgroup counts like any other. The other is CPU time, which the supervisor's clock enforces. The
+hard limit of open files is the Linux default; a program starts with the soft limit.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ SECCOMP_MODE_FILTER = 2
 
 SOFT_OPEN_FILES, MAX_OPEN_FILES = 512, 4_096
 MAX_LOCKED_BYTES = 65_536
-MAX_PENDING_SIGNALS = 1_024  # timers included
+MAX_PENDING_SIGNALS = 1_024  # including timers
 CORE_LIMIT_BYTES = (
-    1  # with 0 the kernel still starts the helper a host may name in core_pattern; 1 byte stops that, too: core(5)
+    1  # core(5): with 0 the kernel still starts the helper in the host's core_pattern; 1 byte prevents that, too
 )
 
 
 class SyscallFilter:
-    """A compiled system-call filter; children inherit it."""
+    """A compiled system-call filter. Children inherit it."""
 
     def __init__(self, program: bytes) -> None:
         self._code = ctypes.create_string_buffer(program, len(program))
@@ -45,7 +44,7 @@ class SyscallFilter:
         self._prctl = ctypes.CDLL(None, use_errno=True).prctl
 
     def install(self) -> None:
-        """Filter this process and its descendants for good. Raises OSError where the kernel refuses."""
+        """Filter this process and its descendants permanently. Raises OSError if the kernel refuses."""
         if self._prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self._header, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "seccomp filter refused")
 
@@ -54,8 +53,10 @@ _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
 def set_limits(spec: LaunchSpec) -> None:
-    """Kernel limits for this process and what it starts. The CPU limit here is the second line: it counts whole
-    seconds. Raises OSError or ValueError if the host's hard limits are below what the program is promised.
+    """Set kernel limits for this process and its children.
+
+    The CPU limit here is only a backup, because it counts whole seconds. Raises OSError or ValueError if the host's
+    hard limits are lower than the program's limits.
     """
     resource.setrlimit(resource.RLIMIT_CPU, (spec.cpu_limit_s, _get_hard_limit(resource.RLIMIT_CPU)))
     resource.setrlimit(resource.RLIMIT_FSIZE, (spec.file_bytes, spec.file_bytes))
@@ -81,7 +82,7 @@ def _cap_to_hard_limit(kind: int, value: int) -> int:
 
 
 def _lower_limit(kind: int, value: int) -> None:
-    """A limit that protects the kernel alone. A kernel that does not have it, such as gVisor's, refuses with EPERM."""
+    """Lower a limit that protects only the kernel. A kernel without it, such as gVisor's, refuses with EPERM."""
     lowered = _cap_to_hard_limit(kind, value)
     try:
         resource.setrlimit(kind, (lowered, lowered))
@@ -93,12 +94,12 @@ def _lower_limit(kind: int, value: int) -> None:
 
 
 def set_dumpable(dumpable: bool) -> None:
-    """Whether processes of our own user may read and write this one's memory through /proc."""
+    """Set whether processes of the same user may read and write this process's memory through /proc."""
     _prctl(PR_SET_DUMPABLE, int(dumpable), 0, 0, 0)
 
 
 def raise_oom_score() -> None:
-    """So that running out of memory costs the program its life, never the supervisor."""
+    """Make the kernel kill the program, never the supervisor, when memory runs out."""
     descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
     try:
         os.write(descriptor, b"1000")
@@ -107,21 +108,23 @@ def raise_oom_score() -> None:
 
 
 def switch_user(uid: int | None) -> None:
-    """Give up root for good: no groups, no capabilities, a uid nobody else has. None where the host lends no uids."""
+    """Give up root permanently: no groups, no capabilities, a unique uid. Do nothing if `uid` is None."""
     if uid is not None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
-        _prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # else /proc/self, and with it /dev/stdin, would belong to root
+        _prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # otherwise /proc/self, and with it /dev/stdin, would belong to root
 
 
 def die_with_parent() -> None:
-    """Be killed when the parent ends. Call after the uid has changed, which clears it."""
+    """Ask the kernel to kill this process when its parent ends. Call this after the uid change, which clears the
+    setting.
+    """
     if _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "parent-death signal")
 
 
 def set_no_new_privileges() -> None:
-    """No set-user-ID file gives this process or its descendants anything, for good; a filter asks for it."""
+    """Set no_new_privs: set-user-ID files no longer grant privileges. A system-call filter requires it."""
     if _prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "no_new_privs refused")

@@ -1,10 +1,10 @@
 """Calls into a program from outside its process: the program's side.
 
-A function test is one call: a line of JSON {"name", "args", "kwargs"} from the worker, and its answer, {"value"} or
+A function test is one call. The worker sends a line of JSON {"name", "args", "kwargs"} and receives {"value"} or
 {"error", "kind"}. The worker compares.
 
-An assert test and a test file run in another process, in another box, as the program's peer. Their side of the
-conversation is in `asserts`, the program's side in `served_program`.
+An assert test or a test file runs in another process, in another box, and talks to the program over RPC. The test's
+side is in `assert_tests`, the program's side in `served_program`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any, NoReturn
 from sandbox.runner.rpc import arguments, codec
 from sandbox.runner.rpc.codec import UnsupportedValue
 
-# Descriptors. On the program's side calls come in by 3 and answers leave by 4; a test's are the other way round.
+# Descriptors. The program reads calls from 3 and writes answers to 4; for a test it is the other way round.
 CALLS_DESCRIPTOR, ANSWERS_DESCRIPTOR = 3, 4
 ServeTest = Callable[[dict[str, Any], Any, Any, bytes], None]
-PROGRAM_MODULE_NAME = "solution"  # not __main__: what a program does when it is the main program is not wanted here
+PROGRAM_MODULE_NAME = "solution"  # not __main__, so the program's main block does not run
 
 
 def serve(namespace: dict[str, Any], serve_test: ServeTest | None) -> NoReturn:
-    """Answer the call of a function test, or be the peer of an assert test, by `serve_test`; then leave."""
+    """Answer the call of a function test, or serve an assert test through `serve_test`; then exit."""
     calls = os.fdopen(os.dup(CALLS_DESCRIPTOR), "rb")
     answers = os.fdopen(os.dup(ANSWERS_DESCRIPTOR), "wb")
     first = calls.readline()
@@ -41,7 +41,7 @@ def serve(namespace: dict[str, Any], serve_test: ServeTest | None) -> NoReturn:
 
 
 def answer_call(namespace: Mapping[str, Any], call: dict[str, Any]) -> dict[str, Any]:
-    """Make one call and return its answer. What the program raises is printed to its stderr, as if it were uncaught."""
+    """Make one call and return its answer. An exception of the program is printed to stderr as if uncaught."""
     try:
         function = find_function(namespace, call["name"])
         args = [codec.decode(item) for item in call["args"]]
@@ -50,13 +50,13 @@ def answer_call(namespace: Mapping[str, Any], call: dict[str, Any]) -> dict[str,
     except UnsupportedValue as error:
         print(f"TypeError: {error}", file=sys.stderr)
         return {"error": str(error)[:1000], "kind": "TypeError"}
-    except BaseException as error:  # noqa: BLE001 - the program's boundary: SystemExit and all
+    except BaseException as error:  # noqa: BLE001 - the boundary of the program, including SystemExit
         traceback.print_exception(type(error), error, error.__traceback__ and error.__traceback__.tb_next)
         return {"error": str(error)[:1000], "kind": type(error).__name__}
 
 
 def find_function(namespace: Mapping[str, Any], name: str) -> Callable[..., Any]:
-    """`solve`, or `Solution.twoSum`: a method of a new instance."""
+    """Look up `solve` or `Solution.twoSum`; a method is bound to a new instance."""
     first, *rest = name.split(".")
     if first not in namespace:
         raise NameError(f"name {first!r} is not defined")

@@ -1,9 +1,9 @@
-"""Call a builtin as if nothing had called it: no caller in its frames, all of the recursion limit its own.
+"""Call a builtin with no visible caller and with the full recursion limit.
 
-CPython keeps the running frame and the recursion budget in its thread state. This module finds the two fields, proves
-in a forked child that it found the right ones, and clears them around the call, so that `sys._getframe().f_back`,
-`inspect.stack()` and the depth at which RecursionError comes are those of `python3 main.py`. Where the proof fails
-(an interpreter not known here) the program simply sees one caller more.
+CPython keeps the running frame and the recursion budget in its thread state. This module finds the two fields, verifies
+them in a forked child, and clears them around the call. As a result `sys._getframe().f_back`, `inspect.stack()` and the
+depth of RecursionError are the same as under `python3 main.py`. If the verification fails because the interpreter is
+unknown, the program simply sees one extra caller.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-# Where, counted from the recursion limit, the ints end and the frame pointer begins; whether it lies behind a cframe,
-# and where in that; and what calling exec() costs of the recursion budget. Source: CPython's
-# Include/cpython/pystate.h.
+# For each version: the offset from the recursion limit to the end of the ints, where the frame pointer begins; the
+# offset of the frame pointer in a cframe, or None if there is no cframe; and the recursion budget that a call of exec()
+# costs. Source: CPython's Include/cpython/pystate.h.
 _LAYOUTS = {(3, 11): (16, 8, 1), (3, 12): (20, 0, 0), (3, 13): (20, None, 0)}
 _PROBE_LIMIT = 12_347
 _PROOF_SOURCE = "import sys; proved = sys._getframe().f_back is None"
 
 
 class ThreadStateFields(NamedTuple):
-    """Where a thread keeps its recursion limit and what points to its frame, which in a cframe lies `behind`."""
+    """Addresses in the thread state: of the recursion limit, and of the pointer to the frame or cframe."""
 
     recursion_limit_address: int
     frame_pointer_address: int
@@ -31,11 +31,10 @@ class ThreadStateFields(NamedTuple):
 
 
 class HiddenFrameCall:
-    """Call it with a builtin, such as exec or a functools.partial, and its arguments; whatever that raises comes
-    through.
+    """Calls a builtin, such as exec or a functools.partial, with its arguments and passes on any exception.
 
-    A function written in Python would get our frame as its caller: the interpreter passes that along without looking
-    here.
+    It does not work for a function written in Python: the interpreter passes the caller's frame to it directly, without
+    reading these fields.
     """
 
     def __init__(self) -> None:
@@ -47,7 +46,7 @@ class HiddenFrameCall:
             return
         limit_address, pointer_address, behind = self.fields
         _, _, cost = _LAYOUTS[sys.version_info[:2]]
-        # Read here and not in a function: a call may have a cframe of its own.
+        # Read here instead of in a function, because a call may have its own cframe.
         if behind is not None:
             pointer_address = (ctypes.c_void_p.from_address(pointer_address).value or 0) + behind
         frame = ctypes.c_void_p.from_address(pointer_address)
@@ -61,7 +60,7 @@ class HiddenFrameCall:
 
 
 def _find_fields() -> ThreadStateFields | None:
-    """Addresses of the recursion limit and of the frame (or cframe) pointer in this thread's state."""
+    """Find the addresses of the recursion limit and of the frame (or cframe) pointer in this thread's state."""
     layout = _LAYOUTS.get(sys.version_info[:2])
     if layout is None or sys.implementation.name != "cpython":
         return None

@@ -1,12 +1,14 @@
-"""Be `python3 main.py`, in a child forked from a warm interpreter.
+"""Behave like `python3 main.py` in a child forked from a warm interpreter.
 
-The source is compiled and run in a fresh `__main__` without a caller in its frames (`frameless`), and its end is that
-of the interpreter: threads joined, exit handlers called, buffers flushed, modules torn down, exit code as `python3`
-gives it. Py_FinalizeEx itself would spend 4.5 ms to free memory that the kernel frees in a fraction of that. A syntax
-error in a line is reported here as well; with what else keeps a source from being compiled (its encoding, an end that
-comes too early, the compiler's limits) the real `python3 main.py` is started, whose own words the user then reads. A
-differential test holds all of this to the real thing; programs that could see the difference all the same are not sent
-here (`sandbox.languages`).
+The source is compiled and run in a fresh `__main__` without a caller in its frames (`hidden_frames`). It ends as in the
+real interpreter: threads are joined, exit handlers called, buffers flushed, modules torn down, and the exit code is
+that of `python3`. Py_FinalizeEx itself would spend 4.5 ms freeing memory that the kernel frees in a fraction of that
+time.
+
+A syntax error in a line is also reported here. If anything else prevents compilation (the encoding, an unexpected end
+of file, limits of the compiler), the real `python3 main.py` is started, so the user reads its own message. A
+differential test compares all of this with the real interpreter. Programs that could still notice a difference are not
+sent here (`sandbox.languages`).
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ EXIT_NOT_STARTED = 127
 
 
 class Interpreter:
-    """Made once in the zygote; `become` is called in each child and never returns."""
+    """The interpreter of a zygote. It is created once; `run_script` is called in each child and never returns."""
 
     def __init__(self) -> None:
         self.call_hidden = HiddenFrameCall()
@@ -45,12 +47,12 @@ class Interpreter:
         self._exit_handler_count = 0
         self._hidden_modules: list[ModuleType] = []
         self._builtins = dict(vars(builtins))
-        self._harness: Any = sys.modules.get(HARNESS_MODULE)  # None where this interpreter has not imported it
+        self._harness: Any = sys.modules.get(HARNESS_MODULE)  # None if this interpreter has not imported it
         self.reseed: Callable[[], object] = random_generators.build_reseeder()
 
     def finish_loading(self) -> None:
-        """Call when everything is imported: what is loaded now is nothing of a program's, and of ours it sees
-        nothing.
+        """Call this when all imports are done. Modules loaded so far do not belong to a program, and the sandbox's own
+        modules are hidden from it.
         """
         for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
             self._hidden_modules.append(sys.modules.pop(name))
@@ -59,14 +61,14 @@ class Interpreter:
         self._warm_up()
 
     def prepare_main(self, directory: str, command: Sequence[str]) -> tuple[str, dict[str, Any]]:
-        """Have everything of the script command[1] but its code: its path, and the namespace it is to run in."""
+        """Prepare the script command[1] except for its code; return its path and the namespace to run it in."""
         self._hidden_modules.append(sys.modules["__main__"])
         path = f"{directory}/{command[1]}"
         set_arguments(command, directory)
         return path, create_main_module(path)
 
     def end_script(self, error: BaseException | None, mode: Mode) -> NoReturn:
-        """End as a script does that raised `error`, or nothing."""
+        """End the process like a script that raised `error`, or ended normally if `error` is None."""
         exit_code = report_exit(error)
         del error
         if mode is Mode.FORK_PLAIN:
@@ -74,7 +76,7 @@ class Interpreter:
         self._finalize(exit_code)
 
     def run_script(self, command: list[str], mode: Mode) -> NoReturn:
-        """Be command[0] running the script command[1] of the current directory."""
+        """Run the script command[1] from the current directory as command[0] would."""
         path = f"{os.getcwd()}/{command[1]}"
         try:
             code = compile(read_file(path), path, "exec", dont_inherit=True)
@@ -108,15 +110,15 @@ class Interpreter:
         run_test(program)
 
     def end_uncompiled(self, error: BaseException | None, command: list[str]) -> NoReturn:
-        """End as a script does that cannot be compiled."""
+        """End like a script that cannot be compiled."""
         if isinstance(error, SyntaxError) and has_source_position(error, read_file(command[1])):
             self.end_script(error, Mode.FORK_PLAIN)
         exec_command(command)
 
     def _finalize(self, exit_code: int) -> NoReturn:
-        """End as Py_FinalizeEx would, in its order, without freeing what the kernel frees anyway."""
+        """Shut down in the same order as Py_FinalizeEx, but do not free memory that the kernel frees anyway."""
         if getattr(sys, "stdout", None) is not sys.__stdout__ or getattr(sys, "stderr", None) is not sys.__stderr__:
-            # replaced streams are called in ways best left to the interpreter
+            # leave the handling of replaced streams to the interpreter
             self.call_hidden(ctypes.pythonapi.Py_Exit, exit_code)
         self.call_hidden(functools.partial(threading._shutdown))  # type: ignore[attr-defined]
         if atexit._ncallbacks() != self._exit_handler_count:
@@ -132,7 +134,7 @@ class Interpreter:
         exit_process(exit_code)
 
     def _warm_up(self) -> None:
-        """Touch once what every child will touch: the first compile() of a process costs 2.6 ms, a later one 0.05."""
+        """Run the code paths that every child uses: the first compile() takes 2.6 ms, later ones 0.05 ms."""
         source = (
             b"import sys\na, b = map(int, '1 2'.split())\nfor i in range(3):\n    a += sum(x * x for x in [b, i])\n"
         )
@@ -150,8 +152,10 @@ def read_file(path: str) -> bytes:
 
 
 def has_source_position(error: SyntaxError, source: bytes) -> bool:
-    """Whether the error is at some place in the source. The interpreter reads a file line by line, and has other words
-    and another place for a wrong encoding, and for an end that comes too early.
+    """Return whether the error has a position in the source.
+
+    The interpreter reads a file line by line. For a wrong encoding or an unexpected end of file it reports a different
+    message and position.
     """
     if not error.lineno or error.offset is None or error.msg.startswith("unterminated triple-quoted"):
         return False
@@ -160,13 +164,13 @@ def has_source_position(error: SyntaxError, source: bytes) -> bool:
 
 
 def restore_signals() -> None:
-    """Have the signals as a shell would leave them."""
+    """Restore the signal handlers to what a shell would set."""
     for name in ("SIGPIPE", "SIGXFSZ", "SIGINT"):
         signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
 def exec_command(command: list[str]) -> NoReturn:
-    """Become another program."""
+    """Replace this process with another program."""
     restore_signals()
     try:
         os.execvp(command[0], command)
@@ -183,7 +187,7 @@ def create_program_module() -> ModuleType:
 
 
 def run_as_module(code: CodeType, module: ModuleType, call: HiddenFrameCall) -> None:
-    """Run the program; end the process as it does, unless it ends well."""
+    """Run the program. If it fails, end the process with its exit code."""
     exit_code = run_main(code, module.__dict__, call)
     if exit_code:
         exit_process(exit_code)
@@ -196,7 +200,7 @@ def set_arguments(command: Sequence[str], directory: str) -> None:
 
 
 def create_main_module(path: str) -> dict[str, Any]:
-    """A `__main__` module as the interpreter makes it for a script; returns its namespace."""
+    """Create a `__main__` module like the interpreter does for a script; return its namespace."""
     main = ModuleType("__main__")
     main.__loader__ = importlib.machinery.SourceFileLoader("__main__", path)
     main.__dict__.update(__annotations__={}, __builtins__=sys.modules["builtins"], __file__=path, __cached__=None)
@@ -205,7 +209,7 @@ def create_main_module(path: str) -> dict[str, Any]:
 
 
 def run_main(code: CodeType, namespace: dict[str, Any], call: HiddenFrameCall) -> int:
-    """Run the program; report what it did not catch; return the interpreter's exit code, -SIGINT for an interrupt."""
+    """Run the program and report an uncaught exception; return the exit code, or -SIGINT after an interrupt."""
     try:
         call(exec, code, namespace)
     except BaseException as error:  # noqa: BLE001 - the process boundary of the program itself
@@ -214,7 +218,7 @@ def run_main(code: CodeType, namespace: dict[str, Any], call: HiddenFrameCall) -
 
 
 def report_exit(error: BaseException | None) -> int:
-    """The exit code of a program that ended with this exception, which is reported, or without one."""
+    """Report an uncaught exception, if any; return the program's exit code."""
     flush_quietly("stderr")
     flush_quietly("stdout")
     if error is None:
@@ -223,7 +227,9 @@ def report_exit(error: BaseException | None) -> int:
 
 
 def handle_system_exit(request: SystemExit) -> int:
-    """What `python3` makes of a SystemExit: None is 0, an int is itself, anything else is printed and is 1."""
+    """Return the exit code for a SystemExit as `python3` does: None is 0, an int is itself; others are printed and give
+    1.
+    """
     flush_quietly("stdout")
     code = request.code
     if code is None:
@@ -235,7 +241,7 @@ def handle_system_exit(request: SystemExit) -> int:
         return 1
     try:
         sys.stderr.write(str(code))
-    except Exception:  # noqa: BLE001 - the interpreter ignores what goes wrong here, too
+    except Exception:  # noqa: BLE001 - the interpreter also ignores errors here
         pass
     try:
         sys.stderr.write("\n")
@@ -245,7 +251,7 @@ def handle_system_exit(request: SystemExit) -> int:
 
 
 def report_uncaught(error: BaseException) -> int:
-    """Hand an uncaught exception to sys.excepthook, without the frames that are ours."""
+    """Pass an uncaught exception to sys.excepthook, without the frames of this package."""
     while error.__traceback__ is not None and error.__traceback__.tb_frame.f_code.co_filename in _OWN_FILES:
         error.__traceback__ = error.__traceback__.tb_next
     kind, trace = type(error), error.__traceback__
@@ -268,7 +274,7 @@ def report_uncaught(error: BaseException) -> int:
 
 
 def finish_plainly(exit_code: int) -> NoReturn:
-    """End a program that has nothing to be closed: flush, and go."""
+    """End a program that leaves nothing to close: flush the streams and exit."""
     exit_process(exit_code if flush_standard_streams() else EXIT_FLUSH_FAILED)
 
 
@@ -280,7 +286,7 @@ def exit_process(exit_code: int) -> NoReturn:
 
 
 def tear_down_modules(preloaded: frozenset[str]) -> None:
-    """Destroy the program's modules, so that its finalisers run and its open files are flushed."""
+    """Destroy the program's modules, so that its finalizers run and its open files are flushed."""
     for name in ("last_type", "last_value", "last_traceback"):
         if hasattr(sys, name):
             setattr(sys, name, None)
@@ -298,7 +304,7 @@ def tear_down_modules(preloaded: frozenset[str]) -> None:
 
 
 def clear_module(namespace: dict[str, Any]) -> None:
-    """Set a module's names to None, private ones first, as the interpreter does."""
+    """Set a module's names to None, private ones first, like the interpreter does."""
     private = [name for name in namespace if name.startswith("_") and not name.startswith("__")]
     for name in [*private, *namespace]:
         if name != "__builtins__":
@@ -313,7 +319,7 @@ def flush_quietly(name: str) -> None:
 
 
 def flush_standard_streams() -> bool:
-    """Flush stdout and stderr; say whether that went well."""
+    """Flush stdout and stderr; return whether both succeeded."""
     flushed = True
     out, err = getattr(sys, "stdout", None), getattr(sys, "stderr", None)
     try:

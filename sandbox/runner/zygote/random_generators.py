@@ -1,8 +1,8 @@
-"""The random number generators of a warm interpreter, seeded anew in each program forked from it.
+"""Reseed the random number generators of a warm interpreter in each program forked from it.
 
 `random` and libraries such as numpy and sympy seed a generator when they are imported. `python3 main.py` imports them
-itself, so two runs draw different numbers; programs forked from one interpreter would all draw the same. Python does
-this in the hooks of `os.fork`, which the zygote does not call (0.85 ms), and only for `random`.
+itself, so two runs draw different numbers. Programs forked from one interpreter would all draw the same numbers. Python
+reseeds in the hooks of `os.fork`, but only for `random`, and the zygote does not call these hooks (0.85 ms).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 
 def build_reseeder() -> Callable[[], object]:
-    """Return what seeds every generator that exists now from the operating system's entropy; call it in a child."""
+    """Return a function that reseeds every existing generator from system entropy. Call it in a child."""
     seeds = [seed for item in gc.get_objects() if (seed := _build_seeder(item)) is not None]
     if len(seeds) == 1:
         return seeds[0]
@@ -32,7 +32,7 @@ def build_reseeder() -> Callable[[], object]:
 def _build_seeder(item: Any) -> Callable[[], object] | None:
     kind = type(item)
     if issubclass(kind, random.Random) and not issubclass(kind, random.SystemRandom):
-        # Generators start without a stored Gaussian value, so the C method alone is enough. Without an argument it
+        # Generators start without a stored Gaussian value, so calling the C method is enough. Without an argument it
         # reads 2,500 bytes of entropy and takes twice as long.
         seed = _random.Random.seed.__get__(item)
         return lambda: seed(int.from_bytes(os.urandom(32)))

@@ -1,11 +1,11 @@
-"""The system-call filter of programs: its rules, and the BPF program that they compile to.
+"""The system-call filter for programs: its rules, and the BPF program that they compile to.
 
-The rules are a deny list that is closed at the top. Calls above the newest number known here answer ENOSYS, so a
-kernel's next feature is not open by default. In a container, Docker's own allow list lies underneath it. Calls whose
-cost no cgroup charges and no limit bounds are denied as well; the threat model has the table.
+The rules are a deny list with an upper bound. Calls above the newest known number fail with ENOSYS, so new kernel
+features are not available by default. In a container, Docker's allow list applies in addition. Calls that consume
+resources which no cgroup charges and no limit bounds are also denied; the threat model has the table.
 
-The program is a binary search over the call's number, so every call takes about nine instructions. From Linux 5.11 on
-the kernel remembers the calls that are allowed whatever their arguments and does not run the program for them.
+The program is a binary search over the call's number, so every call takes about nine instructions. Since Linux 5.11 the
+kernel caches the calls that are allowed regardless of their arguments and skips the program for them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-# Denied system calls by group, as (x86_64, aarch64) numbers; None where the architecture has no such call. Source:
-# the kernel's arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
+# Denied system calls by group, as (x86_64, aarch64) numbers; None if the architecture lacks the call. Source: the
+# kernel's arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
 DENIED_CALLS: dict[str, dict[str, tuple[int | None, int | None]]] = {
     "other processes' memory": {
         "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272),
@@ -59,32 +59,33 @@ DENIED_CALLS: dict[str, dict[str, tuple[int | None, int | None]]] = {
     },
 }  # fmt: skip
 NEWEST_KNOWN_CALL = 470
-# They answer 0 and do nothing: the kernel would write out the file systems of the whole machine for them.
+# These calls return 0 and do nothing: the kernel would otherwise write out the file systems of the whole machine.
 IGNORED_CALLS: dict[str, tuple[int, int]] = {"sync": (162, 81), "syncfs": (306, 267)}
 
-# No new namespaces, and no CLONE_PARENT: its process would be the zygote's child, which nobody looks for.
+# No new namespaces, and no CLONE_PARENT: its process would be a child of the zygote, where nobody looks for it.
 DENIED_CLONE_FLAGS = 0x7E02_0000 | 0x0000_0080 | 0x0000_8000
-AF_UNIX, AF_INET, AF_INET6 = 1, 2, 10  # the box's network namespace holds nothing but loopback
+AF_UNIX, AF_INET, AF_INET6 = 1, 2, 10  # the box's network namespace has only loopback
 SOCK_STREAM, SOCK_DGRAM = 1, 2
-# For any other pair the kernel starts modprobe, on the host and at nobody's expense, to look for a module.
+# For any other pair the kernel starts modprobe on the host to look for a module, and no cgroup is charged for it.
 INTERNET_PROTOCOLS: dict[int, dict[int, tuple[int, ...]]] = {
     AF_INET: {SOCK_STREAM: (0, 6), SOCK_DGRAM: (0, 17, 1)},
     AF_INET6: {SOCK_STREAM: (0, 6), SOCK_DGRAM: (0, 17)},
 }
 UNIX_PROTOCOLS = (0, 1)
-SOCKET_TYPE_MASK = 0xF  # the rest are SOCK_NONBLOCK and SOCK_CLOEXEC
+SOCKET_TYPE_MASK = 0xF  # the remaining bits are SOCK_NONBLOCK and SOCK_CLOEXEC
 TERMINAL_INJECTION = 0x5412  # TIOCSTI
 PRCTL_SECCOMP, PRCTL_NAME_MEMORY = 22, 0x5356_4D41  # PR_SET_SECCOMP, PR_SET_VMA
-OPEN_FILE_LOCK_COMMANDS = (37, 38)  # F_OFD_SETLK, F_OFD_SETLKW: no process owns them, so nobody could count a box's own
-HUGE_MAPPING, HUGE_MEMORY_FILE = 0x4_0000, 0x4  # MAP_HUGETLB, MFD_HUGETLB: pages that count for no memory cgroup
-NOTIFICATION_PIPE = 0x80  # O_NOTIFICATION_PIPE: its pages count for no memory cgroup
+# F_OFD_SETLK, F_OFD_SETLKW: no process owns these locks, so they cannot be counted per box
+OPEN_FILE_LOCK_COMMANDS = (37, 38)
+HUGE_MAPPING, HUGE_MEMORY_FILE = 0x4_0000, 0x4  # MAP_HUGETLB, MFD_HUGETLB: no memory cgroup counts these pages
+NOTIFICATION_PIPE = 0x80  # O_NOTIFICATION_PIPE: no memory cgroup counts its pages
 
 SOL_IP, SOL_SOCKET, SOL_TCP, SOL_IPV6 = 0, 1, 6, 41
 # SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_LOCK_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF, SO_ATTACH_REUSEPORT_EBPF
 SOCKET_FILTER_OPTIONS = (26, 27, 44, 50, 51, 52)
 NEWEST_SOCKET_OPTION = 84
-# What the other levels leave open, as first and last option of a range. Not open are memberships in groups, flow
-# labels, keys and upper-layer protocols: the kernel allocates for each of these.
+# The options allowed on other levels, as the first and last option of each range. Group memberships, flow labels, keys
+# and upper-layer protocols are denied, because the kernel allocates memory for each of them.
 ALLOWED_SOCKET_OPTIONS: dict[int, tuple[tuple[int, int], ...]] = {
     SOL_IP: ((1, 3), (5, 15), (19, 34), (49, 51)),
     SOL_TCP: ((1, 13), (16, 18), (23, 30), (34, 37)),
@@ -93,11 +94,12 @@ ALLOWED_SOCKET_OPTIONS: dict[int, tuple[tuple[int, int], ...]] = {
 
 _LOAD, _JUMP, _JEQ, _JGE, _JSET, _AND, _RETURN = 0x20, 0x05, 0x15, 0x35, 0x45, 0x54, 0x06
 _ALLOW, _KILL, _ERRNO = 0x7FFF_0000, 0x8000_0000, 0x0005_0000
-_NUMBER_OFFSET, _ARCHITECTURE_OFFSET, _MAX_BRANCH = 0, 4, 0xFF  # where the call's data has them; a branch is one byte
+# offsets in the call's data; a branch offset is one byte
+_NUMBER_OFFSET, _ARCHITECTURE_OFFSET, _MAX_BRANCH = 0, 4, 0xFF
 
 
 class Architecture(NamedTuple):
-    """The numbers that the filter needs of one architecture; `column` is its place in the tables above."""
+    """The numbers of one architecture that the filter needs. `column` is its index in the tables above."""
 
     audit_id: int
     column: int
@@ -140,12 +142,12 @@ def allow() -> Instructions:
 
 
 def deny(error: int) -> Instructions:
-    """Answer the call with this error; 0 answers it with success. Either way the kernel does nothing."""
+    """Fail the call with this error, or report success if it is 0. The kernel does nothing in both cases."""
     return [Instruction(_RETURN, _ERRNO | error)]
 
 
 def load_argument(index: int) -> Instructions:
-    """The low 32 bits of an argument, which is all that the kernel reads of an int."""
+    """Load the low 32 bits of an argument, which is all that the kernel reads of an int."""
     return [Instruction(_LOAD, 16 + 8 * index)]
 
 
@@ -159,8 +161,9 @@ def branch_on_value(
     newest: int | None = None,
     above: Instructions | None = None,
 ) -> Instructions:
-    """Go on with the case of the value that is loaded, by binary search; `above` is for values above `newest`."""
-    segments: list[tuple[int, Instructions]] = [(0, otherwise)]  # from this value on, until the next segment begins
+    """Continue with the case for the loaded value, found by binary search. `above` handles values above `newest`."""
+    # each starts at this value and ends where the next begins
+    segments: list[tuple[int, Instructions]] = [(0, otherwise)]
     for value in sorted(cases):
         if segments[-1][0] == value:
             segments.pop()
@@ -236,7 +239,7 @@ def _filter_fcntl() -> Instructions:
 
 
 def has_ipv6() -> bool:
-    """Whether this kernel speaks IPv6 now. If not, it starts modprobe for each socket of that family."""
+    """Return whether this kernel supports IPv6 now. If not, it starts modprobe for each IPv6 socket."""
     return os.path.exists("/proc/net/if_inet6")
 
 
@@ -245,14 +248,15 @@ def _filter_pipe2() -> Instructions:
 
 
 def build_filter(machine: str = "", ipv6: bool = True) -> bytes:
-    """The filter as BPF instructions (struct sock_filter[]). Raises KeyError for an unknown architecture."""
+    """Build the filter as BPF instructions (struct sock_filter[]). Raises KeyError for an unknown architecture."""
     arch = ARCHITECTURES[machine or platform.machine()]
     calls: dict[int, Instructions] = {}
     for group in DENIED_CALLS.values():
         calls |= {number: deny(errno.EPERM) for pair in group.values() if (number := pair[arch.column]) is not None}
     calls |= {pair[arch.column]: deny(0) for pair in IGNORED_CALLS.values()}
     calls |= {
-        arch.clone3: deny(errno.ENOSYS),  # its flags lie in memory where a filter cannot look; libc then uses clone
+        # its flags are in memory that a filter cannot read; libc then falls back to clone
+        arch.clone3: deny(errno.ENOSYS),
         arch.clone: _filter_clone(),
         arch.ioctl: _filter_ioctl(),
         arch.socket: _filter_socket(ipv6),
@@ -264,12 +268,14 @@ def build_filter(machine: str = "", ipv6: bool = True) -> bytes:
         arch.fcntl: _filter_fcntl(),
         arch.pipe2: _filter_pipe2(),
     }
-    # ENOSYS also closes the x32 calls, whose numbers start at 0x40000000.
+    # ENOSYS also blocks the x32 calls, whose numbers start at 0x40000000.
     return build_for_architecture(arch, branch_on_value(calls, allow(), NEWEST_KNOWN_CALL, deny(errno.ENOSYS)))
 
 
 def build_for_architecture(arch: Architecture, code: Instructions) -> bytes:
-    """A filter for calls by this architecture's entrance, their number loaded; a call by another one kills."""
+    """Build a filter that runs `code` with the call's number loaded. A call of any other architecture kills the
+    process.
+    """
     return b"".join(
         instruction.pack()
         for instruction in (

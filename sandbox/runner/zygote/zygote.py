@@ -1,16 +1,18 @@
-"""The warm interpreter of a box: it forks one child per run and otherwise knows nothing.
+"""The warm interpreter of a box. It forks one child per run and keeps no state between runs.
 
-Theory of operation. The supervisor starts this process once and sends it, per run, one datagram with four
-descriptors: a job (`job.py`), and the child's stdin, stdout and stderr. The zygote reads none of them. It forks at
-once; only the child reads its job, so no child can find an earlier program, input or output in the memory it
-inherits. The parent waits for the child and tells the supervisor how it ended. One run at a time.
+Theory of operation. The supervisor starts this process once. For each run it sends one datagram with four or more
+descriptors: a launch spec (`launch_spec.py`), the child's stdin, stdout and stderr, and possibly pipes for calls. The
+zygote reads none of them. It forks at once, and only the child reads its launch spec. No child can therefore find an
+earlier program, input or output in the memory it inherits. The parent waits for the child and reports to the supervisor
+how it ended. It runs one child at a time.
 
-The system-call filter is the zygote's own, and its children inherit it. The child confines itself further and then
-either execs the job's command or becomes `python3 main.py` (`interpreter`).
-`forkserver.c` does all of it for a script that runs and ends like most do, because a fork copies every page that parent
-or child touches (3.3 us each), and Python touches hundreds of them to do what C does with a handful: the script finds
-its `__main__` made already. Python goes on where an exception is to be reported or more is to be closed than streams
-are. Where that library is not built, `serve` does the same in Python.
+The zygote installs the system-call filter on itself, and its children inherit it. The child confines itself further and
+then either execs the command of the launch spec or runs it like `python3 main.py` (`interpreter`).
+
+`forkserver.c` implements all of this for the common case: a script that runs and ends normally. A fork copies every
+page that parent or child touches (3.3 us each). Python touches hundreds of pages for what C does with a handful, and
+the script finds its `__main__` already created. Python takes over if an exception has to be reported or more than the
+standard streams has to be closed. Without the compiled library, `serve` does the same in Python.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from sandbox.runner.zygote import confinement, syscall_filter
 from sandbox.runner.zygote.interpreter import EXIT_NOT_STARTED, Interpreter, restore_signals
 
 FORK_SERVER_LIBRARY = f"{os.path.dirname(__file__)}/forkserver.so"
-SCRIPT_COMMAND = ("python3", "main.py")  # what `languages.toml` has for a Python program without arguments
+SCRIPT_COMMAND = ("python3", "main.py")  # the command in `languages.toml` for a Python program without arguments
 RAN, NOT_COMPILED = 1, 2  # `enum how_far` of forkserver.c
 _KIB_PER_MIB = 1024.0
 
@@ -71,8 +73,9 @@ class ReturnedChild(ctypes.Structure):
 
 
 def prepare_script(interpreter: Interpreter, directory: str) -> PreparedScript | None:
-    """What a run of `python3 main.py` in `directory` needs, made once; None where this interpreter's frames are not
-    known.
+    """Prepare what every run of `python3 main.py` in `directory` needs.
+
+    Return None if this interpreter's frame layout is unknown.
     """
     fields = interpreter.call_hidden.fields
     if fields is None:
@@ -99,7 +102,7 @@ def prepare_script(interpreter: Interpreter, directory: str) -> PreparedScript |
 def serve_in_c(
     connection: socket.socket, filter_program: bytes, interpreter: Interpreter, directory: str, fail_at: int
 ) -> None:
-    """Hand the loop to C; comes back in a confined child that is to be Python, or when the supervisor is gone."""
+    """Run the loop in C. Return in a confined child that continues in Python, or when the supervisor is gone."""
     library = ctypes.PyDLL(FORK_SERVER_LIBRARY)
     code = ctypes.create_string_buffer(filter_program, len(filter_program))
     length = ctypes.c_ushort(len(filter_program) // 8)
@@ -108,12 +111,12 @@ def serve_in_c(
     gc.freeze()
     prepared = prepare_script(
         interpreter, directory
-    )  # not frozen: the collector is to take the program's namespace as any other
+    )  # not frozen, so the collector treats the program's namespace like any other
     reference = None if prepared is None else ctypes.byref(prepared)
     if not library.serve(connection.fileno(), code, length, reference, ctypes.byref(returned), fail_at):
         return
     mode = Mode(returned.mode)
-    del prepared, reference  # the program's namespace must go with its module
+    del prepared, reference  # the program's namespace must be freed with its module
     error = ctypes.cast(returned.error, ctypes.py_object).value if returned.error else None
     if returned.how_far == RAN:
         interpreter.end_script(error, mode)
@@ -129,9 +132,9 @@ def serve_in_c(
 
 
 class SetupProgress:
-    """How far a child has come, in a page that it shares with the zygote; `struct progress` of forkserver.c.
+    """The setup step that a child has reached, in a page shared with the zygote; `struct progress` of forkserver.c.
 
-    No program can write it: an exec drops the page, and what is forked unmaps it before its program begins.
+    No program can write to it: an exec drops the page, and a forked child unmaps it before its program begins.
     """
 
     _SIZE, _READ_AND_WRITE, _SHARED_AND_ANONYMOUS = 4, 3, 0x21
@@ -147,7 +150,7 @@ class SetupProgress:
         self._fields = (ctypes.c_int16 * 2).from_address(page)
 
     def begin(self, step: SetupStep) -> None:
-        """A step begins. Raises OSError at the one that a test has named."""
+        """Record that a step begins. Raises OSError if a test wants this step to fail."""
         self._fields[0], self._fields[1] = step, 0
         if step == -self._fail_at:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -155,7 +158,7 @@ class SetupProgress:
             raise OSError(errno.ECANCELED, "a test fails this step")
 
     def fail(self, error: BaseException, step: SetupStep | None = None) -> NoReturn:
-        """End a child at that step, or the one that it had begun."""
+        """End the child and report the given step, or the one it last began, as failed."""
         self._fields[0] = self._fields[0] if step is None else step
         self._fields[1] = getattr(error, "errno", None) or errno.EINVAL
         os._exit(EXIT_NOT_STARTED)
@@ -168,17 +171,17 @@ class SetupProgress:
         self._libc.munmap(self._page, self._SIZE)
 
     def read(self) -> tuple[int, int]:
-        """The step at which the child ended before its program began, or STARTED, and the errno."""
+        """Return the step at which the child ended before its program began, or STARTED, and the errno."""
         return self._fields[0], self._fields[1]
 
 
 def serve(connection: socket.socket, filter_program: bytes, interpreter: Interpreter, fail_at: int) -> None:
-    """The same in Python."""
+    """Run the same loop as `forkserver.c`, in Python."""
     progress = SetupProgress(fail_at)
     confinement.set_no_new_privileges()
     confinement.SyscallFilter(filter_program).install()
     rights = socket.CMSG_SPACE(7 * 4)
-    # libc's fork: os.fork() spends 0.85 ms on locks and threads that a process of one thread does not have
+    # libc's fork, because os.fork() spends 0.85 ms on locks and threads that a single-threaded process does not have
     libc = ctypes.PyDLL(None, use_errno=True)
     gc.collect()
     gc.freeze()
@@ -208,7 +211,7 @@ def serve(connection: socket.socket, filter_program: bytes, interpreter: Interpr
 def run_child(descriptors: list[int], interpreter: Interpreter, progress: SetupProgress) -> NoReturn:
     try:
         spec = confine_child(descriptors, progress)
-    except BaseException as error:  # noqa: BLE001 - the process boundary: nothing of ours may run on unconfined
+    except BaseException as error:  # noqa: BLE001 - the process boundary: the child must not continue unconfined
         progress.fail(error)
     if spec.mode is not Mode.EXEC:
         progress.mark_started()
@@ -219,14 +222,14 @@ def run_child(descriptors: list[int], interpreter: Interpreter, progress: SetupP
     restore_signals()
     try:
         progress.begin(SetupStep.EXEC)
-        progress.mark_started()  # now: what comes after a successful exec is the program's
+        progress.mark_started()  # set before the exec, because after a successful one the program is running
         os.execvp(spec.command[0], spec.command)
     except BaseException as error:  # noqa: BLE001 - as above
         progress.fail(error, SetupStep.EXEC)
 
 
 def confine_child(descriptors: list[int], progress: SetupProgress) -> launch_spec.LaunchSpec:
-    """Read the job that came with the descriptors, and become the process that its program will be."""
+    """Read the launch spec that came with the descriptors and confine this process for its program."""
     progress.begin(SetupStep.DESCRIPTORS)
     spec = launch_spec.unpack(os.pread(descriptors[0], os.fstat(descriptors[0]).st_size, 0))
     for number, descriptor in enumerate(descriptors[1:]):
@@ -250,16 +253,16 @@ def confine_child(descriptors: list[int], progress: SetupProgress) -> launch_spe
 
 
 def main() -> None:
-    """zygote.py DESCRIPTOR DIRECTORY STEP_THAT_FAILS [MODULE ...]"""
+    """Run the zygote: `zygote.py DESCRIPTOR DIRECTORY STEP_THAT_FAILS [MODULE ...]`."""
     connection = socket.socket(fileno=int(sys.argv[1]))
     for name in sys.argv[4:]:
         try:
             importlib.import_module(name)
-        except ImportError:  # the program will find the same
+        except ImportError:  # the program will get the same error
             continue
     signal.signal(signal.SIGINT, signal.default_int_handler)
     filter_program = syscall_filter.build_filter(ipv6=syscall_filter.has_ipv6())
-    confinement.set_dumpable(False)  # where the host lends no uids, programs run as the user we are
+    confinement.set_dumpable(False)  # if the host provides no separate uids, programs run as the same user
     interpreter = Interpreter()
     interpreter.finish_loading()
     connection.send(b"ready")

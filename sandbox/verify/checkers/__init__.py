@@ -1,12 +1,12 @@
-"""Checkers: one rule a file, bytes in, whether they agree and a message out.
+"""Checkers compare bytes with bytes. Each file holds one rule, which returns a message.
 
-A rule takes (actual, expected) and its options and returns why they differ, or an empty string. Equal bytes agree
-under every rule except `regex`, where what is expected is a pattern. Rules raise on no bytes; one that cannot decide
-raises CheckerFailed, and `check` says so in `failed`, so that the judge reports internal_error and never
-wrong_answer. Which output a rule refuses to read, and which expected output, is in `size`.
+A rule takes (actual, expected) and its options. It returns why they differ, or an empty string. Equal bytes agree under
+every rule except `regex`, where the expected text is a pattern. Rules do not raise exceptions for any bytes. A rule
+that cannot decide raises CheckerFailed, and `check` sets `failed`, so the judge reports internal_error and never
+wrong_answer. `size_limits` defines which outputs and which expected outputs a rule refuses to read.
 
-A rule under which agreement is an equivalence also has a form: bytes that are equal for two outputs exactly when the
-outputs agree. A vote compares forms, so it reads each output once.
+A rule whose agreement is an equivalence also has a canonical form: bytes that are equal for two outputs exactly when
+the outputs agree. A vote compares canonical forms, so it reads each output once.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from sandbox.verify.checkers import (
 )
 from sandbox.verify.checkers.failure import CheckerFailed
 
-__all__ = ["RULES", "Checked", "CheckerFailed", "Rule", "check", "form"]
+__all__ = ["RULES", "CheckerFailed", "ComparisonResult", "Rule", "canonicalize", "check"]
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonResult:
-    """Whether an output is right; the message says where it is not, without showing the expected output.
+    """Whether an output is right; the message says where it differs, without showing the expected output.
 
-    `failed`: the checker could not decide, and says nothing about the output.
+    `failed` means that the checker could not decide, so the result says nothing about the output.
     """
 
     accepted: bool
@@ -87,11 +87,11 @@ CANONICALIZERS: Mapping[str, Callable[..., bytes | None]] = {
     "code-judge": code_judge.canonicalize,
     "humaneval": humaneval.canonicalize,
 }
-_PATTERN_RULES = frozenset({"regex"})  # rules whose expected text is no output
+_PATTERN_RULES = frozenset({"regex"})  # rules whose expected text is not an output
 
 
 def check(kind: str, actual: bytes, expected: bytes, **options: Any) -> ComparisonResult:
-    """Apply the rule `kind`. Raises KeyError for one that does not exist, and nothing else."""
+    """Apply the rule `kind`. Raises KeyError if it does not exist, and nothing else."""
     rule = RULES[kind]
     if size_limits.is_too_long(actual, expected) and kind not in _PATTERN_RULES:
         return ComparisonResult(accepted=False, message=size_limits.TOO_LONG_MESSAGE)
@@ -99,16 +99,16 @@ def check(kind: str, actual: bytes, expected: bytes, **options: Any) -> Comparis
         why = rule(actual, expected, **options)
     except CheckerFailed as failure:
         return ComparisonResult(accepted=False, message=f"the checker failed: {failure}", failed=True)
-    except Exception as error:  # hostile bytes end here: our fault must not become the program's
+    except Exception as error:  # hostile bytes must not turn a bug of a checker into the program's fault
         logger.exception("checker %s failed on %d and %d bytes", kind, len(actual), len(expected))
         return ComparisonResult(accepted=False, message=f"the checker failed: {type(error).__name__}", failed=True)
     return ComparisonResult(accepted=not why, message=why)
 
 
 def canonicalize(kind: str, output: bytes, **options: Any) -> bytes | None:
-    """The output's form under a rule that is an equivalence; None under one that is not.
+    """Return the output's canonical form, or None if the rule is not an equivalence.
 
-    An output that the rule cannot read agrees with the same bytes alone.
+    An output that the rule cannot read agrees only with the same bytes.
     """
     canonicalizer = CANONICALIZERS.get(kind)
     try:

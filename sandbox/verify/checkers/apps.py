@@ -1,21 +1,20 @@
-"""The rule by which APPS grades standard output. It is lenient: what agrees here may be wrong elsewhere.
+"""The rule by which APPS grades standard output. It is lenient: outputs that agree here may be wrong elsewhere.
 
-The output is split into lines as `str.splitlines` does. What is expected is split at line feeds only, empty lines are
-left out, and each line is stripped. They agree when any of these holds:
+The output is split into lines as `str.splitlines` does. The expected text is split at line feeds only, empty lines are
+dropped, and each line is stripped. They agree if any of these holds:
 
-1. the output's lines, joined by line feeds, and the expected text are equal once stripped at both ends; or so with
-   each line of the output stripped first;
-2. the output's lines are those expected;
-3. every line, but for empty ones, is one number, and each is within 1e-8 + 1e-5 |expected| of its counterpart
-   (NaN agrees with nothing, an infinity with itself);
-4. the set of the lines' sets of tokens is the same: neither the order nor the number of lines and of tokens in a line
-   counts;
-5. every token is a number, and rule 4 holds once they are rounded to three decimals.
+1. the output's lines, joined by line feeds, and the expected text are equal after stripping both ends, possibly after
+   stripping each line of the output first;
+2. the output's lines equal the expected lines;
+3. every line except empty ones is one number, and each is within 1e-8 + 1e-5 |expected| of its counterpart (NaN agrees
+   with nothing, an infinity with itself);
+4. both have the same set of lines, where each line counts as its set of tokens: neither the order nor the number of
+   lines, or of tokens in a line, matters;
+5. every token is a number, and rule 4 holds after rounding them to three decimals.
 
-An expected line of blanks only makes 3, 4 and 5 fail, as it does there. Bytes that are not UTF-8 are themselves.
-
-Unlike in APPS, the work is bounded: an output with far more lines and tokens than the expected output has bytes is
-wrong, and an expected output with more than 1,048,576 lines and tokens is refused (`internal_error`).
+An expected line of only blanks makes 3, 4 and 5 fail, as in APPS. Bytes that are not UTF-8 are compared as they are.
+Unlike in APPS, the work is bounded. An output with far more lines and tokens than the expected output has bytes is
+wrong. An expected output with more than 1,048,576 lines and tokens is refused (`internal_error`).
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ def find_difference(actual: bytes, expected: bytes) -> str:
     large = len(actual) + len(expected) > block_reader.BLOCK_BYTES
     if found == wanted or _are_all_close(found, wanted) or _token_sets_equal(found, wanted, large):
         return ""
-    return "neither the text, the numbers nor the sets of tokens agree"
+    return "the texts, the numbers and the sets of tokens all differ"
 
 
 def _texts_equal(found: Sequence[str], text: str) -> bool:
@@ -72,7 +71,7 @@ RowKey = Callable[[Iterable[str]], Hashable]
 
 
 def _token_sets_equal(found: Sequence[str], wanted: Sequence[str], large: bool) -> bool:
-    """Rules 4 and 5. Of a large text's rows only the hashes are kept, which are keyed: a set takes 216 bytes."""
+    """Check rules 4 and 5. For large texts only keyed hashes of the rows are kept, because a set takes 216 bytes."""
 
     def build_row_key(tokens: Iterable[str]) -> Hashable:
         return hash(frozenset(tokens)) if large else frozenset(tokens)
@@ -82,7 +81,7 @@ def _token_sets_equal(found: Sequence[str], wanted: Sequence[str], large: bool) 
 
     try:
         return _rows_equal(found, wanted, build_row_key) or _rows_equal(found, wanted, build_rounded_row_key)
-    except ValueError:  # a token is no number
+    except ValueError:  # a token is not a number
         return False
 
 
@@ -99,8 +98,8 @@ def _rows_equal(found: Sequence[str], wanted: Sequence[str], row_key: RowKey) ->
 
 
 def _round_token(token: str) -> str:
-    """The number's one spelling at three decimals. Raises ValueError for none, and for NaN, which equals nothing."""
-    number = round(float(token), 3) + 0.0  # -0.0 is 0.0
+    """Return the number's canonical form at three decimals. Raises ValueError for non-numbers and for NaN."""
+    number = round(float(token), 3) + 0.0  # -0.0 becomes 0.0
     if math.isnan(number):
         raise ValueError(token)
     return repr(number)

@@ -1,7 +1,7 @@
-"""The tokens and lines of an output, read a block at a time.
+"""Read the tokens and lines of an output one block at a time.
 
-A rule that splits 16 MB at once holds eight million small objects, most of which it never looks at. Read in blocks,
-two outputs are compared piece by piece in constant memory, and reading stops at the first difference.
+A rule that splits 16 MB at once creates eight million small objects, most of which it never uses. With blocks, two
+outputs are compared piece by piece in constant memory, and reading stops at the first difference.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from secrets import token_bytes
 from typing import AnyStr
 
 BLOCK_BYTES = 1 << 16
-COUNTED_BYTES = 1 << 20  # up to here pieces are counted one by one, which takes 100 bytes for each
+COUNTED_BYTES = 1 << 20  # up to this size pieces are counted individually, which takes 100 bytes each
 SPACES = b" \t\n\r\v\f"
 _SALT = token_bytes(16)
 
@@ -22,7 +22,7 @@ _SALT = token_bytes(16)
 def iter_tokens(
     output: bytes, start: int = 0, split: Callable[[bytes], list[bytes]] = bytes.split, spaces: bytes = SPACES
 ) -> Iterable[bytes]:
-    """The tokens of `output` from byte `start` on. `split` cuts a block into tokens at the bytes in `spaces`."""
+    """Iterate over the tokens of `output` from byte `start` on. `split` splits a block at the bytes in `spaces`."""
     if len(output) - start <= BLOCK_BYTES:
         return split(output[start:] if start else output)
     return chain.from_iterable(_iter_token_blocks(output, start, split, spaces))
@@ -37,7 +37,7 @@ def _iter_token_blocks(
         start += len(block)
         found = split(block)
         size = BLOCK_BYTES
-        if start < len(output) and block[-1] not in spaces:  # the last token may go on
+        if start < len(output) and block[-1] not in spaces:  # the last token may continue in the next block
             start -= len(found[-1])
             if len(found) == 1:
                 size = 2 * len(found[0]) + BLOCK_BYTES
@@ -46,7 +46,7 @@ def _iter_token_blocks(
 
 
 def iter_lines(output: AnyStr, newline: AnyStr, start: int = 0) -> Iterator[AnyStr]:
-    """The same lines as `output.split(newline)`, from `start` on."""
+    """Yield the same lines as `output.split(newline)`, from byte `start` on."""
     while (end := output.find(newline, start + BLOCK_BYTES)) >= 0:
         yield from output[start:end].split(newline)
         start = end + 1
@@ -60,7 +60,10 @@ def find_first_difference(
     equal: Callable[[AnyStr, AnyStr], bool] = operator.eq,
     start: int = 0,
 ) -> str:
-    """Where two sequences of pieces differ first, or an empty string. `start`: the byte they were read from."""
+    """Describe the first difference of two sequences, or return an empty string.
+
+    `start` is the byte where they begin.
+    """
     if isinstance(found, list) and found == wanted:
         return ""
     number = 0
@@ -79,10 +82,10 @@ def find_first_difference(
 
 
 def find_unordered_difference(unit: str, found: Iterable[bytes], wanted: Iterable[bytes], large: bool) -> str:
-    """Why two collections of pieces are not the same multiset, or an empty string.
+    """Describe why two collections are not the same multiset, or return an empty string.
 
-    Large ones are compared by their number and the sum of their pieces' hashes. The hashes are keyed and salted, so
-    nobody outside can make two collections with one sum.
+    Large ones are compared by their number of pieces and the sum of the pieces' hashes. The hashes are keyed and
+    salted, so nobody can construct two collections with the same sum.
     """
     if not large:
         few, many = list(found), list(wanted)
@@ -104,12 +107,12 @@ def find_unordered_difference(unit: str, found: Iterable[bytes], wanted: Iterabl
 
 
 def decode_stripped(output: bytes) -> str:
-    """The text without what Python calls white space at both ends. Bytes that are not UTF-8 stay themselves."""
+    """Decode and strip the text, using Python's definition of white space. Bytes that are not UTF-8 are preserved."""
     return output.strip().decode(errors="surrogateescape").strip()
 
 
 def count_common_prefix(one: AnyStr, other: AnyStr) -> int:
-    """How many leading bytes or characters are equal, by halving: one at a time takes a second on 16 MiB."""
+    """Count the equal leading bytes or characters by bisection: one at a time takes a second for 16 MiB."""
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2
@@ -121,9 +124,9 @@ def count_common_prefix(one: AnyStr, other: AnyStr) -> int:
 
 
 def find_divergence_start(actual: bytes, expected: bytes, ends: bytes) -> int:
-    """The byte from which two outputs have to be read: the start of the first piece that differs.
+    """Return the byte from which two outputs must be compared: the start of the first piece that differs.
 
-    0 for small outputs, where looking for it costs more than reading. `ends` are the bytes that end a piece.
+    Return 0 for small outputs, where the search costs more than the comparison. `ends` are the bytes that end a piece.
     """
     if len(actual) <= BLOCK_BYTES:
         return 0

@@ -1,14 +1,14 @@
-"""Tokens between ASCII white space equal, in order, whatever their case.
+"""Tokens between ASCII white space are equal, in order, ignoring case.
 
-Case is folded as Unicode says (`str.casefold`: "STRASSE" agrees with "straße"); bytes that are not UTF-8 are
-themselves.
+Case is folded according to Unicode (`str.casefold`: "STRASSE" agrees with "straße"). Bytes that are not UTF-8 are
+compared as they are.
 """
 
 from __future__ import annotations
 
 from sandbox.verify.checkers import block_reader
 
-MAX_GROWTH = 9  # folding makes a character's UTF-8 at most three times as long, or a third
+MAX_GROWTH = 9  # folding makes a character's UTF-8 at most three times as long, or a third as long
 
 
 def find_difference(actual: bytes, expected: bytes) -> str:

@@ -1,7 +1,8 @@
-"""The rule of code-judge, the grader of the X-Coder recipe: both texts equal once stripped at both ends.
+"""The rule of code-judge, the grader of the X-Coder recipe: both texts are equal after stripping both ends.
 
-Stripped is what Python calls white space, Unicode's included; nothing inside is touched, so CRLF and blanks at
-a line's end count. That grader fails on output that is not UTF-8; here such bytes are compared as themselves.
+White space is what Python considers white space, including Unicode's. Nothing inside the text is changed, so CRLF and
+blanks at the end of a line count. The original grader fails on output that is not UTF-8; here such bytes are compared
+as they are.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ def find_difference(actual: bytes, expected: bytes) -> str:
     same = count_common_prefix(found, wanted)
     longer = max(found, wanted, key=len)
     if same == min(len(found), len(wanted)) and longer[same] == "\n":
-        return "the stripped output has other lines at its end"
+        return "the stripped output has missing or extra lines at its end"
     return f"line {1 + longer.count(chr(10), 0, same)} of the stripped output differs"
 
 

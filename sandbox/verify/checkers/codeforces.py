@@ -1,7 +1,7 @@
-"""The standard checker of Codeforces problems that have none of their own: testlib's `wcmp`, which compares tokens.
+"""The standard checker for Codeforces problems without their own: testlib's `wcmp`, which compares tokens.
 
 A token is a run of bytes other than space, tab, line feed and carriage return; a vertical tab or a form feed is part of
-a token. The tokens have to be equal, case included, in order and in number. Numbers are compared as they are spelt.
+a token. The tokens must be equal, including case, in order and in number. Numbers are compared as text.
 """
 
 from __future__ import annotations
@@ -27,5 +27,5 @@ def canonicalize(output: bytes) -> bytes:
 
 
 def _split(output: bytes) -> list[bytes]:
-    """`bytes.split` is ten times as fast, and takes two more bytes for white space."""
+    """Split into tokens. `bytes.split` is ten times as fast, but also splits at vertical tabs and form feeds."""
     return _TOKEN.findall(output) if b"\v" in output or b"\f" in output else output.split()

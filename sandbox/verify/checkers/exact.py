@@ -1,4 +1,4 @@
-"""Every byte equal."""
+"""Every byte is equal."""
 
 from __future__ import annotations
 

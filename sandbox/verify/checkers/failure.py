@@ -1,4 +1,4 @@
-"""What a rule raises when it cannot decide."""
+"""The exception of a rule that cannot decide."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from sandbox.errors import SandboxError
 
 
 class CheckerFailed(SandboxError):
-    """The checker, not the program, failed: the verdict is internal_error, never wrong_answer."""
+    """The checker failed, not the program: the verdict is internal_error, never wrong_answer."""

@@ -1,4 +1,5 @@
-"""Tokens equal, or both numbers that differ by at most `absolute`, or by at most `relative` times the expected one.
+"""Tokens are equal, or both are numbers that differ by at most `absolute`, or at most `relative` times the expected
+one.
 
 Differences and tolerances are computed in decimal, from the numbers as written: with `absolute` 0.01, 0.34 is close
 enough to 0.33. NaN agrees with NaN whatever its sign, an infinity with the same infinity, and neither with anything
@@ -15,7 +16,7 @@ from functools import partial
 from sandbox.verify import tolerance
 from sandbox.verify.checkers import block_reader
 
-# Possessive quantifiers: a long run of digits before something else is read once, not once for each digit.
+# Possessive quantifiers: a long run of digits is read once, not once for each digit.
 _NUMBER = re.compile(
     rb"[+-]?(?:(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][+-]?\d++)?+|inf(?:inity)?|nan)", re.IGNORECASE | re.ASCII
 )
@@ -32,7 +33,7 @@ def find_difference(actual: bytes, expected: bytes, absolute: float = 1e-9, rela
 
 
 def are_close(one: bytes, other: bytes, absolute: float, relative: float) -> bool:
-    """Whether both tokens are numbers, and the first is near enough to the second, which is the expected one."""
+    """Return whether both tokens are numbers and the first is close enough to the second, the expected one."""
     if not (_NUMBER.fullmatch(one) and _NUMBER.fullmatch(other)):
         return False
     return tolerance.are_numerals_close(one.decode(), other.decode(), absolute, relative)

@@ -1,16 +1,16 @@
-"""The rule of HumanEval's tests, `assert candidate(...) == expected`, applied to values that were printed.
+"""The rule of HumanEval's tests, `assert candidate(...) == expected`, applied to printed values.
 
-HumanEval itself judges by running asserts and ignores what is printed; for that use assert tests. Here both outputs
-are read as one Python literal each, as `repr` prints it, and compared as `==` compares: 1 is 1.0 and True, a list is
-not a tuple, sets and dicts have no order, of a key given twice the last counts. Where either is not a literal, both
-texts have to be equal once stripped, as if `print` had shown strings.
+HumanEval itself judges by running asserts and ignores printed output; use assert tests for that. Here both outputs are
+parsed as one Python literal each, as printed by `repr`, and compared like `==`: 1 equals 1.0 and True, a list does not
+equal a tuple, sets and dicts have no order, and the last occurrence of a duplicate key counts. If either output is not
+a literal, both texts must be equal after stripping, as if `print` had shown strings.
 
-A literal is None, a bool, an int, a float, a string or bytes, or a tuple, list, set or dict of literals at most 200
-deep (Python's own limit). Complex numbers, and strings set side by side, are not read. Every value is reduced to a
-canonical form: Python's parser takes gigabytes, and its hashes of ints can be made to collide.
+A literal is None, a bool, an int, a float, a string or bytes, or a tuple, list, set or dict of literals, nested at most
+200 levels deep (Python's own limit). Complex numbers and adjacent strings are not supported. Every value is reduced to
+a canonical form, because Python's parser takes gigabytes and its hashes of ints can be made to collide.
 
-The work is bounded: an output with far more brackets, commas and colons than the expected literal can have is wrong
-without being parsed, and an expected output with more than 1,048,576 of them is refused (`internal_error`).
+The work is bounded. An output with far more brackets, commas and colons than the expected literal can have is wrong
+without being parsed. An expected output with more than 1,048,576 of them is refused (`internal_error`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class NotALiteral(ValueError):
 
 @dataclass(slots=True)
 class _Container:
-    """A bracket being filled: canonical items, and for a dict the keys beside them."""
+    """An unfinished container: its canonical items, and for a dict their keys."""
 
     bracket: str
     items: list[str] = field(default_factory=list)
@@ -78,11 +78,11 @@ def canonicalize(output: bytes) -> bytes:
 
 def _find_text_difference(actual: bytes, expected: bytes) -> str:
     same = block_reader.decode_stripped(actual) == block_reader.decode_stripped(expected)
-    return "" if same else "the texts differ, and are not both literals"
+    return "" if same else "the texts differ, and at least one is not a literal"
 
 
 def canonicalize_literal(data: bytes) -> str:
-    """A string equal for two literals exactly when `==` holds between them; raises NotALiteral."""
+    """Return a string that is equal for two literals exactly when `==` holds between them. Raises NotALiteral."""
     try:
         text = data.decode().strip()
     except UnicodeDecodeError as error:
@@ -92,7 +92,7 @@ def canonicalize_literal(data: bytes) -> str:
 
 def _parse(text: str) -> str:
     stack: list[_Container] = []
-    whole: str | None = None  # the last value read that no comma, colon or end has taken yet
+    whole: str | None = None  # the last value that has not yet been followed by a comma, a colon or an end
     at = 0
     while at < len(text):
         match = _TOKEN.match(text, at)
@@ -118,7 +118,7 @@ def _parse(text: str) -> str:
 
 
 def _take_delimiter(stack: list[_Container], delimiter: str, whole: str | None) -> str | None:
-    """Take a comma, a colon or an end; returns the container that an end completes."""
+    """Process a comma, a colon or an end; return the container that an end completes."""
     container = stack[-1]
     if delimiter == ":":
         if whole is None or container.bracket != "{" or len(container.keys) != len(container.items):
@@ -154,13 +154,13 @@ def _close_container(container: _Container) -> str:
 
 
 def _require_hashable(item: str) -> str:
-    if item[0] in "lsdu":  # a list, a set, a dict, or a tuple with one of them in it
+    if item[0] in "lsdu":  # a list, a set, a dict, or a tuple that contains one of them
         raise NotALiteral
     return item
 
 
 def _shorten(kind: str, items: list[str]) -> str:
-    """A container's form; its digest where it is long, so that depth times size does not grow."""
+    """Return a container's canonical form, or a digest if it is long, so nesting does not multiply the size."""
     form = f"{kind}{{{''.join(items)}}}"
     if len(form) <= 64:
         return form
@@ -184,7 +184,10 @@ _canonicalize_scalar_cached = lru_cache(maxsize=4_096)(_canonicalize_scalar)
 
 
 def _canonicalize_number(token: str) -> str:
-    """Ints and floats by their exact value, for 2**53 + 1 is not float(2**53); ended, so that none begins another."""
+    """Format an int or float by its exact value: 2**53 + 1 does not equal float(2**53).
+
+    The result ends with a delimiter, so no number is a prefix of another.
+    """
     try:
         if token.lstrip("+-")[:2] in {"0x", "0X"}:
             return _format_integer(int(token, 16))

@@ -1,10 +1,10 @@
-"""One JSON value each, equal in structure: an object's keys in any order, an array's items in theirs.
+"""Two JSON values with equal structure: the keys of an object in any order, the items of an array in order.
 
 If a key occurs twice, the last one counts. Numbers are equal when their decimal values are exactly equal, whatever
-their size (1 is 1.0 and 10e-1). If the options give a tolerance, numbers within it also agree, by the rule of `floats`.
-true is not 1. NaN, Infinity and -Infinity are read as Python and JavaScript libraries print them, and agree with
-themselves. White space between tokens does not count. Text that is not JSON, or not UTF-8, agrees only with the same
-bytes.
+their size (1 equals 1.0 and 10e-1). If the options give a tolerance, numbers within it also agree, by the rule of
+`floats`. true does not equal 1. NaN, Infinity and -Infinity are accepted as Python and JavaScript libraries print them,
+and equal themselves. White space between tokens does not count. Text that is not JSON, or not UTF-8, agrees only with
+the same bytes.
 
 The work is bounded. The brackets, braces, commas and colons of an output are counted before it is parsed: an output
 with far more of them than the expected value can have is wrong. An expected value with more than 1,048,576 of them is
@@ -34,7 +34,7 @@ DELIMITERS = b"[]{},:"
 
 
 class Number(str):
-    """A number as it is spelt. It equals a JSON string of that spelling: ask for the type first."""
+    """A number as written. It equals a JSON string with the same text, so check the type first."""
 
     __slots__ = ()
 
@@ -52,7 +52,7 @@ class NotJSON(ValueError):
 
 
 class TooDeep(Exception):
-    """The value is nested deeper than the standard library's reader goes."""
+    """The value is nested more deeply than the standard library's parser supports."""
 
 
 def find_difference(actual: bytes, expected: bytes, absolute: float = 0.0, relative: float = 0.0) -> str:
@@ -64,18 +64,18 @@ def find_difference(actual: bytes, expected: bytes, absolute: float = 0.0, relat
     try:
         wanted, deep = _parse(expected)
     except NotJSON:
-        return "what is expected is not JSON, and the bytes differ"
+        return "the expected output is not JSON, and the bytes differ"
     try:
         found = parse(actual) if deep else _parse_shallow(actual)
     except NotJSON as error:
         return f"the output is not one JSON value: {error}"
     except TooDeep:
-        return "the output is nested deeper than what is expected"
+        return "the output is nested more deeply than the expected output"
     return _find_difference(found, wanted, absolute, relative)
 
 
 def canonicalize(output: bytes, absolute: float = 0.0, relative: float = 0.0) -> bytes | None:
-    """Bytes that are equal for outputs that agree; None with a tolerance, under which agreement is not transitive."""
+    """Return bytes that are equal for outputs that agree, or None with a tolerance, which is not transitive."""
     if absolute or relative:
         return None
     size_limits.require_judgeable(output, DELIMITERS)
@@ -87,12 +87,12 @@ def canonicalize(output: bytes, absolute: float = 0.0, relative: float = 0.0) ->
 
 
 def parse(data: bytes) -> Value:
-    """The one value in `data`; raises NotJSON."""
+    """Parse the single value in `data`. Raises NotJSON."""
     return _parse(data)[0]
 
 
 def _parse(data: bytes) -> tuple[Value, bool]:
-    """The value, and whether it was too deep for the standard library's reader."""
+    """Return the value, and whether it was too deep for the standard library's parser."""
     try:
         return _parse_shallow(data), False
     except TooDeep:
@@ -111,12 +111,12 @@ def _parse_shallow(data: bytes) -> Value:
 
 
 def parse_deep(text: str) -> Value:
-    """The same, however deep; ten times slower than the standard library's reader."""
+    """Parse a value of any depth; ten times slower than the standard library's parser."""
     return _Reader(text).read_value()
 
 
 class _Reader:
-    """Builds a value token by token. `_open` holds the containers being filled, `_keys` the key that waits in each."""
+    """Builds a value token by token. `_open` holds the unfinished containers, `_keys` the current key of each."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -146,7 +146,7 @@ class _Reader:
             raise NotJSON(f"text after the value at character {self._position}")
 
     def _start_value(self) -> tuple[Value, bool]:
-        """The next value, and whether it is whole: an opened container is not."""
+        """Read the next value; also return whether it is complete, which an opened container is not."""
         kind, token = self._next_token()
         if kind == "string":
             return _decode_string(token), True
@@ -181,7 +181,10 @@ class _Reader:
         return _decode_string(token)
 
     def _put(self, value: Value) -> tuple[Value, bool]:
-        """Put a whole value into the innermost container; that container, once closed, is the next whole value."""
+        """Add a complete value to the innermost container.
+
+        If that closes the container, it is the next complete value.
+        """
         container = self._open[-1]
         if isinstance(container, list):
             container.append(value)
@@ -213,7 +216,7 @@ def _find_difference(found: Value, wanted: Value, absolute: float, relative: flo
             left.extend((a, b, depth + 1) for a, b in pairs if not _scalars_equal(a, b))
         elif isinstance(one, dict) and isinstance(other, dict):
             if one.keys() != other.keys():
-                return f"an object at depth {depth} has other keys"
+                return f"an object at depth {depth} has different keys"
             left.extend((one[key], other[key], depth + 1) for key in other if not _scalars_equal(one[key], other[key]))
         elif isinstance(one, Number) and isinstance(other, Number):
             if not _numbers_equal(one, other, absolute, relative):
@@ -224,7 +227,7 @@ def _find_difference(found: Value, wanted: Value, absolute: float, relative: flo
 
 
 def _spell(value: Value) -> str:
-    """One spelling for values that are equal; every part ends with a mark, so that none begins another."""
+    """Write equal values the same way. Every part ends with a delimiter, so no part is a prefix of another."""
     parts: list[str] = []
     left: list[Value | _End] = [value]
     while left:
@@ -248,7 +251,7 @@ def _spell(value: Value) -> str:
 
 
 class _End(str):
-    """The end of a container that is being spelled."""
+    """Marks the end of a container while it is written."""
 
     __slots__ = ()
 
@@ -257,7 +260,7 @@ _ARRAY_END, _OBJECT_END = _End("]"), _End("}")
 
 
 def _scalars_equal(one: Value, other: Value) -> bool:
-    """Equal at a glance, which most are. Containers are not looked into: `==` would recurse."""
+    """Return whether two scalars are equal. Containers are not compared here, because `==` would recurse."""
     return type(one) is type(other) and not isinstance(one, (list, dict)) and one == other
 
 
@@ -268,7 +271,7 @@ def _numbers_equal(one: str, other: str, absolute: float, relative: float) -> bo
 
 
 def _normalize_number(text: str) -> tuple[str, str, int | str]:
-    """Sign, digits and exponent of a number's one shortest spelling. Neither int() nor Decimal takes every length."""
+    """Return sign, digits and exponent of a number's shortest form. int() and Decimal do not accept every length."""
     if text[-1] in "Ny":
         return ("", text, "")
     mantissa, _, exponent = text.lower().partition("e")

@@ -1,4 +1,4 @@
-"""Lines equal, once blanks at the end of each line and blank lines at the end are gone. CRLF counts as a line's end."""
+"""Lines are equal, ignoring blanks at the end of each line and blank lines at the end. CRLF counts as a line end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ BLANKS = b" \t\r\v\f"
 def find_difference(actual: bytes, expected: bytes) -> str:
     if actual == expected:
         return ""
-    actual, expected = actual.rstrip(), expected.rstrip()  # blanks and line feeds: all of ASCII's white space
+    # blanks and line feeds together are all of ASCII's white space
+    actual, expected = actual.rstrip(), expected.rstrip()
     start = block_reader.find_divergence_start(actual, expected, b"\n")
     return block_reader.find_first_difference(
         "line", _iter_lines(actual, start), _iter_lines(expected, start), start=start

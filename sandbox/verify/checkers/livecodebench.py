@@ -1,9 +1,10 @@
 """The rule by which LiveCodeBench grades standard output.
 
-Both texts are stripped, split at line feeds, and each line is stripped, by Python's idea of white space. The number of
-lines has to be equal. Two lines agree when they are equal, or when every token of both is a decimal number as
-Python's `Decimal` reads it (1_0, Infinity and NaN included) and the numbers are equal in value, exactly: 1.0 is 1,
-but 0.1 is not 0.1000001 and NaN is nothing. Where that grader would break down (a signalling NaN), the lines differ.
+Both texts are stripped and split at line feeds, and each line is stripped; Python defines what white space is. The
+number of lines must be equal. Two lines agree if they are equal. They also agree if every token of both is a decimal
+number that Python's `Decimal` accepts (including 1_0, Infinity and NaN) and the numbers are exactly equal. For example,
+1.0 equals 1, but 0.1 does not equal 0.1000001, and NaN equals nothing. Where the original grader would crash (on a
+signalling NaN), the lines differ.
 """
 
 from __future__ import annotations
@@ -41,12 +42,13 @@ def _iter_tokens(line: str) -> Iterable[str]:
 def _numbers_equal(one: str, other: str) -> bool:
     try:
         return all(Decimal(a) == Decimal(b) for a, b in zip(_iter_tokens(one), _iter_tokens(other), strict=True))
-    except (InvalidOperation, ValueError):  # a token is no number, a NaN refuses to be compared, or one line is longer
+    # a token is not a number, a NaN cannot be compared, or one line has more tokens
+    except (InvalidOperation, ValueError):
         return False
 
 
 def _canonicalize_line(line: str) -> str:
-    """The values of a line of numbers, each in its one spelling; another line as it is, after a mark."""
+    """Return the values of a line of numbers in canonical form; any other line unchanged after a marker."""
     try:
         return " ".join(map(_canonicalize_number, _iter_tokens(line)))
     except (InvalidOperation, ValueError):

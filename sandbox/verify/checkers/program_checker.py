@@ -1,30 +1,30 @@
-"""What a user's checker or interactor, run in a box of its own, has said: its exit code and message as a verdict.
+"""Read the verdict of a user's checker or interactor, which runs in a box of its own, from its exit code and message.
 
-The convention is testlib's. A checker is called with three arguments, the paths of the input, the program's output
-and the expected answer, here `input.txt output.txt answer.txt` in its work directory. An interactor is called with
-the same three, where `output.txt` is a log that it may write, and speaks with the program over stdin and stdout. The
-exit code decides:
+The convention is testlib's. A checker is called with three arguments, the paths of the input, the program's output and
+the expected answer: `input.txt output.txt answer.txt` in its work directory. An interactor is called with the same
+three, where `output.txt` is a log that it may write, and talks to the program over stdin and stdout. The exit code
+decides:
 
 ====  =================  ===========================================================================
 code  in testlib         verdict
 ====  =================  ===========================================================================
 0     _ok                accepted, score 1
 1     _wa                wrong_answer
-2     _pe                wrong_answer: the output's form is wrong
-3     _fail              internal_error: the checker says that it, or the answer, is at fault
+2     _pe                wrong_answer: the output has the wrong format
+3     _fail              internal_error: the checker reports an error of itself or of the answer
 4     _dirt              wrong_answer: text after the answer
 7     _points            score = points / full_score, clamped to 0..1; accepted when it is 1
 8     unexpected eof     wrong_answer: the output ends too early
 50+n  _pc(n), n <= 100   score = n %; accepted when it is 100 (a testlib compiled with TESTSYS)
 ====  =================  ===========================================================================
 
-A Python checker that raises an exception exits with 1 where the program's output is what it could not read, and with 3
-where it is the checker's own mistake; `python_guard` tells them apart.
+A Python checker that raises an exception exits with 1 if it could not read the program's output, and with 3 if the
+mistake is its own; `python_guard` distinguishes the two cases.
 
-Points stand at the beginning of the message, after the word "points" if it is there. Any other exit code, a signal, a
-limit exceeded, or points that are no number means that the checker failed: internal_error, never wrong_answer. The
-message is the checker's stderr (its stdout where that is empty, which an interactor's never is), cut at 500
-characters.
+Points are at the beginning of the message, optionally after the word "points". Any other exit code, a signal, an
+exceeded limit, or points that are not a number mean that the checker failed: internal_error, never wrong_answer. The
+message is the checker's stderr, cut at 500 characters. If stderr is empty, the message is a checker's stdout, but never
+an interactor's.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ INPUT_FILE, OUTPUT_FILE, ANSWER_FILE = "input.txt", "output.txt", "answer.txt"
 ARGUMENTS = (INPUT_FILE, OUTPUT_FILE, ANSWER_FILE)
 MAX_MESSAGE_CHARS = 500
 WITHHELD_MESSAGE = (
-    "the interactor failed: the program waited for an answer that it had not sent; does it flush its output?"
+    "the interactor failed: the program waited for an answer that it had not sent. Does it flush its output?"
 )
 
 _OK, _FAIL, _POINTS = 0, 3, 7
@@ -55,7 +55,7 @@ _LEADING_POINTS = re.compile(r"\s*(?:points?\b[\s=:]*)?([+-]?(?:\d+\.?\d*|\.\d+)
 
 @dataclass(frozen=True, slots=True)
 class CheckerResult:
-    """What a checker said of an output. `score` is 0 to 1, and 1 exactly when accepted."""
+    """A checker's result for an output. `score` is 0 to 1, and 1 exactly when accepted."""
 
     accepted: bool
     score: float
@@ -63,9 +63,9 @@ class CheckerResult:
 
 
 class FirstToEnd(StrEnum):
-    """Which of the two ended first in an interaction; neither, when they waited for each other.
+    """Which of the two ended first in an interaction. `NEITHER`: they waited for each other.
 
-    `withheld` is neither, too: the program waited for an answer that the interactor had not sent.
+    `WITHHELD` is also neither: the program waited for an answer that the interactor had not sent.
     """
 
     PROGRAM = "program"
@@ -89,23 +89,23 @@ def _read_guard_source() -> str:
 
 
 def wrap_with_guard(source: str, output: str) -> bytes:
-    """A Python program that runs the checker `source`. `output` is the file it is to judge, empty for an interactor."""
+    """Wrap the checker `source` in the guard. `output` is the file it judges, empty for an interactor."""
     return f"{_read_guard_source()}\n\nrun({source!r}, __file__, {output!r})\n".encode()
 
 
 def build_checker_files(stdin: bytes, stdout: bytes, answer: bytes) -> dict[str, bytes]:
-    """The files of a checker's run, to go with `ARGUMENTS`."""
+    """Return the files for a checker's run, which is called with `ARGUMENTS`."""
     return {INPUT_FILE: stdin, OUTPUT_FILE: stdout, ANSWER_FILE: answer}
 
 
 def read_checker_result(outcome: Outcome, full_score: float = 1.0) -> CheckerResult:
-    """Read the outcome of a checker's run. Raises CheckerFailed where it says nothing about the program."""
+    """Read the outcome of a checker's run. Raises CheckerFailed if it says nothing about the program."""
     message = _extract_message(outcome)
     if outcome.status in LIMIT_STATUSES or outcome.status in {Status.INTERNAL_ERROR, Status.COMPILE_ERROR}:
         raise CheckerFailed(f"{outcome.status.value} {outcome.message}".rstrip())
     code = outcome.exit_code
     if code is None or outcome.signal is not None:
-        raise CheckerFailed(f"it was ended by signal {outcome.signal}: {message}")
+        raise CheckerFailed(f"it was killed by signal {outcome.signal}: {message}")
     if code == _OK:
         return CheckerResult(True, 1.0, message)
     if code in _WRONG:
@@ -120,11 +120,12 @@ def read_checker_result(outcome: Outcome, full_score: float = 1.0) -> CheckerRes
 def decide_interaction(
     program: Outcome, interactor: Outcome, first: FirstToEnd, full_score: float = 1.0
 ) -> InteractionVerdict:
-    """Judge an interaction from both outcomes and from who ended first.
+    """Judge an interaction from both outcomes and from which one ended first.
 
-    A program that broke or exceeded a limit before the interactor ended is called so, whatever the interactor made of
-    the silence. One that broke after the interactor hung up (SIGPIPE, end of file) is the interactor's to judge,
-    unless it accepted: then the program's own end counts. Two that wait for each other have exceeded the time limit.
+    If the program crashed or exceeded a limit before the interactor ended, that is the verdict, whatever the interactor
+    concluded from the silence. If the program crashed after the interactor hung up (SIGPIPE, end of file), the
+    interactor decides. But if it accepted, the program's own status counts. If both wait for each other, the time limit
+    is exceeded.
     """
     if program.status is Status.INTERNAL_ERROR:
         return InteractionVerdict(Verdict.INTERNAL_ERROR, message=program.message)
@@ -155,7 +156,7 @@ def _parse_points(message: str) -> float:
     match = _LEADING_POINTS.match(message)
     points = float(match[1]) if match else math.nan
     if not math.isfinite(points):
-        raise CheckerFailed(f"it gave points without saying how many: {message}")
+        raise CheckerFailed(f"it exited with code 7 (points), but its message does not start with a number: {message}")
     return points
 
 

@@ -1,17 +1,17 @@
-"""Runs a user's Python checker in its box and tells its own faults from what a program's output did to it.
+"""Run a user's Python checker in its box and separate its own bugs from failures caused by a program's output.
 
-Python exits with 1 for every uncaught exception, and 1 is `wrong_answer` for a checker. That is right where the output
-cannot be read (`int("one")`). It is wrong where the checker would fail on any output, so those failures exit with 3,
+Python exits with 1 for every uncaught exception, which for a checker means `wrong_answer`. That is right if the output
+cannot be read (`int("one")`). It is wrong if the checker would fail on any output. These failures exit with 3,
 testlib's code for a checker that failed:
 
-* the source is not Python;
-* a module that the source names is missing, or lacks what the source takes from it;
-* a name is unknown that the source binds nowhere;
-* anything raised before the checker opened the program's output, or started a process that may have.
+- the source is not valid Python;
+- a module that the source names is missing, or lacks what the source imports from it;
+- the source uses a name that it never binds;
+- an exception is raised before the checker opened the program's output, or started a process that may have done so.
 
-`program.guarded` appends a call of `run` with the checker's source to the text of this file. The checker is `__main__`
-in a namespace of its own. This file imports little, for it runs each time a checker does, and it is Python 3.9, for
-PyPy runs it too.
+`program_checker.wrap_with_guard` appends a call of `run` with the checker's source to the text of this file. The
+checker is `__main__` in its own namespace. This file imports little, because it runs with every checker. It is written
+for Python 3.9, because PyPy runs it too.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
 CHECKER_FAILED = 3
-# Audit events after which somebody else may have read the output.
+# Audit events after which another process or library may have read the output.
 _INDIRECT_ACCESS_EVENTS = ("subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.fork", "ctypes.")
 
 
 class OutputAccessMonitor:
-    """Knows whether the program's output has been opened."""
+    """Records whether the program's output has been opened."""
 
     def __init__(self, output: str) -> None:
         self.opened = not output
@@ -70,7 +70,7 @@ def run(source: str, path: str, output: str) -> None:
 
 
 def fail(source: str, path: str, error: BaseException, trace: TracebackType | None, code: int) -> None:
-    """Report an exception as Python does, its last line first, and exit."""
+    """Report an exception like Python does, but with its last line first, and exit."""
     import linecache
     import traceback
 
@@ -81,7 +81,7 @@ def fail(source: str, path: str, error: BaseException, trace: TracebackType | No
 
 
 def is_own_mistake(error: BaseException, trace: TracebackType | None, source: str, path: str) -> bool:
-    """Whether the exception comes from how the source is written, whatever the output was."""
+    """Return whether the exception is caused by the source itself, whatever the output was."""
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     name = str(getattr(error, "name", None) or "")
@@ -97,7 +97,7 @@ def is_own_mistake(error: BaseException, trace: TracebackType | None, source: st
 
 
 def collect_bound_names(source: str) -> set[str]:
-    """Every name that the source binds anywhere."""
+    """Return every name that the source binds anywhere."""
     import ast
 
     names: set[str] = set()

@@ -1,7 +1,7 @@
-"""What is expected is a regular expression that has to match the whole output, or with `search` any part of it.
+"""The expected text is a regular expression that must match the whole output, or any part of it with `search`.
 
-Python's syntax; text is UTF-8, and bytes that are not match `.` one by one. White space at the end of the output and
-line ends at the end of the pattern do not count, for both are usually there by accident.
+It has Python's syntax. Text is UTF-8; each byte that is not valid UTF-8 matches `.`. White space at the end of the
+output and line ends at the end of the pattern do not count, because both are usually unintended.
 
 An expression can take forever ("(a+)+b"), so it runs in a child process with limits: 192 MiB of memory, 2 s of CPU time
 to compile, and 0.25 s of CPU time plus 0.1 s for each MiB of output to match. The load of the machine does not matter.
@@ -28,7 +28,7 @@ from sandbox.verify.checkers.failure import CheckerFailed
 
 COMPILE_TIME_S = 2.0
 MATCH_TIME_S, MATCH_TIME_S_PER_MB = 0.25, 0.1
-CHILD_TIMEOUT_S = 120.0  # a child that neither answers nor uses CPU for so long is starved or stuck
+CHILD_TIMEOUT_S = 120.0  # a child that does not answer for this long without using CPU time is starved or stuck
 MAX_PATTERN_BYTES = 64 << 10
 _MATCHER = Path(__file__).with_name("regex_matcher.py")
 _REQUEST = struct.Struct("<IIIdd?")
@@ -44,7 +44,7 @@ def find_difference(
 ) -> str:
     pattern = expected.rstrip(b"\r\n")
     if len(pattern) > MAX_PATTERN_BYTES:
-        raise CheckerFailed(f"the regular expression is over {MAX_PATTERN_BYTES} bytes")
+        raise CheckerFailed(f"the regular expression exceeds {MAX_PATTERN_BYTES} bytes")
     flags = re.IGNORECASE * ignore_case | re.MULTILINE * multiline | re.DOTALL * dot_all
     try:
         answer = _matcher.ask(pattern, actual.rstrip(), int(flags), search)
@@ -62,11 +62,11 @@ def find_difference(
 
 
 class RegexLimitExceeded(Exception):
-    """The expression used up its CPU time or its memory."""
+    """The expression exceeded its CPU time or its memory."""
 
 
 class _Matcher:
-    """The child and its pipes; belongs to the process that started it, and to one thread at a time."""
+    """The child process and its pipes. It belongs to the process that started it, and to one thread at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

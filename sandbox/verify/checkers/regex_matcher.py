@@ -1,6 +1,8 @@
-"""The child of `regex`: reads expressions and texts on stdin, answers a line for each. Standard library only.
+"""The child process of `regex`: reads expressions and texts on stdin and answers each with a line. Standard library
+only.
 
-The CPU timer is left to its default, which kills: inside a match Python may not look at signals for minutes.
+The CPU timer keeps its default action, which kills the process: inside a match, Python may not handle signals for
+minutes.
 """
 
 import re

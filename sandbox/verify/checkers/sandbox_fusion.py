@@ -19,7 +19,7 @@ def find_difference(actual: bytes, expected: bytes) -> str:
         return ""
     found, wanted = block_reader.decode_stripped(actual), block_reader.decode_stripped(expected)
     lines = found.count("\n"), wanted.count("\n")
-    if lines[0] != lines[1]:  # before anything is made for each line
+    if lines[0] != lines[1]:  # before creating an object for each line
         return f"{lines[0] + 1} lines, not {lines[1] + 1}"
     found, wanted = found.lower(), wanted.lower()
     if found == wanted:

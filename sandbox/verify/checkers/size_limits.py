@@ -1,9 +1,9 @@
-"""Bounds on what a checker reads: no output makes judging cost far more than its expected output does.
+"""Limit what a checker reads, so judging an output never costs far more than its expected output does.
 
-Two cheap looks come before any parsing. An output that is very much longer than the expected one is wrong under every
-rule but `regex`. For the rules that build values, the marks that separate values are counted, which takes 2 ns a
-byte: a value has no more parts than its text has characters, so an output with several times as many marks as the
-expected output has bytes is wrong.
+Two cheap tests run before any parsing. An output that is much longer than the expected one is wrong under every rule
+except `regex`. For rules that build values, the delimiters between values are counted, which takes 2 ns per byte. A
+value has no more parts than its text has characters. So an output with several times as many delimiters as the expected
+output has bytes is wrong.
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ def is_too_long(actual: bytes, expected: bytes) -> bool:
 
 
 def has_too_many(actual: bytes, expected: bytes, delimiters: bytes, factor: int = DELIMITER_FACTOR) -> bool:
-    """Whether an output has far more marks than one that agrees with `expected` can have."""
+    """Return whether an output has far more delimiters than one that agrees with `expected` can have."""
     allowed = DELIMITERS_FREE + min(factor * len(expected), MAX_DELIMITERS)
     return len(actual) > allowed and _count(actual, delimiters) > allowed
 
 
 def is_too_large(answer: bytes, expected: Any) -> bool:
-    """Whether an encoded value (`runner.values`) is far larger than any encoding of the expected one, or has far more
-    parts. An encoded value has at most a dozen marks for each character of the same value in JSON.
+    """Return whether an encoded value (`rpc.codec`) is far larger, or has far more parts, than any encoding of the
+    expected value.
+
+    An encoded value has at most a dozen delimiters for each character of the same value in JSON.
     """
     if len(answer) <= LENGTH_FREE_BYTES:
         return False
@@ -44,11 +46,9 @@ def is_too_large(answer: bytes, expected: Any) -> bool:
 
 
 def require_judgeable(expected: bytes, delimiters: bytes) -> None:
-    """Raise CheckerFailed for an expected output with more parts than a worker may hold in memory."""
+    """Raise CheckerFailed if the expected output has more parts than a worker may hold in memory."""
     if len(expected) > MAX_DELIMITERS and _count(expected, delimiters) > MAX_DELIMITERS:
-        raise CheckerFailed(
-            f"what is expected has more than {MAX_DELIMITERS} parts, which is more than this checker reads"
-        )
+        raise CheckerFailed(f"the expected output has more than {MAX_DELIMITERS} parts, the maximum for this checker")
 
 
 def _count(output: bytes, delimiters: bytes) -> int:

@@ -1,4 +1,4 @@
-"""Tokens between ASCII white space equal, in order."""
+"""Tokens between ASCII white space are equal, in order."""
 
 from __future__ import annotations
 

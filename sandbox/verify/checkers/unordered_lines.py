@@ -1,4 +1,4 @@
-"""The same lines, each as often, in any order. Blanks at the end of a line and blank lines do not count.
+"""The same lines, each equally often, in any order. Blanks at the end of a line and blank lines do not count.
 
 An output with far more line ends than the expected output has bytes is wrong, even if most of its lines are blank.
 """

@@ -1,4 +1,4 @@
-"""The same tokens between ASCII white space, each as often, in any order and on any line."""
+"""The same tokens between ASCII white space, each equally often, in any order and on any line."""
 
 from __future__ import annotations
 

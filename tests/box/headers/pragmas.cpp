@@ -1,4 +1,4 @@
-// Options and macros that begin after the header.
+// Options and macros that take effect after the header.
 #include <bits/stdc++.h>
 #pragma GCC optimize("O3,unroll-loops")
 #pragma GCC target("avx2,bmi,popcnt")

@@ -1,4 +1,4 @@
-// What a program may add to the library, for types of its own, after the header.
+// Specializations that a program may add to the library for its own types, after the header.
 #include <bits/stdc++.h>
 
 struct Point {

@@ -1,4 +1,4 @@
-"""Which builtin name in a test's source is the program's function."""
+"""Find the builtin name in a test's source that refers to the program's function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a call did to the containers among its arguments."""
+"""Changes that a call makes to the containers among its arguments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.runner.rpc.nodes import NodeListCodec
 
 
 def call_and_apply(function: Any, *args: Any) -> list[Any]:
-    """Call a function with copies of the arguments, as another process would, and apply what it changed."""
+    """Call a function with copies of the arguments, as another process would, and apply its changes."""
     copies = [codec.decode(json.loads(json.dumps(codec.encode(item)))) for item in args]
     watch = container_changes.ContainerSnapshot(copies)
     function(*copies)
@@ -41,13 +41,13 @@ def _decode_item(item: Any, parts: list[Any]) -> Any:
         (deque([1, 2]), lambda q: q.rotate(1), deque([2, 1])),
     ],
 )
-def test_what_the_callee_changed_is_changed_for_the_caller(given: Any, function: Any, after: Any) -> None:
+def test_changes_of_the_callee_reach_the_caller(given: Any, function: Any, after: Any) -> None:
     call_and_apply(function, given)
     assert given == after
     assert list(map(type, given)) == list(map(type, after))
 
 
-def test_what_is_not_changed_is_not_sent() -> None:
+def test_unchanged_containers_are_not_sent() -> None:
     assert call_and_apply(lambda *args: sorted(args[0]), [3, 1], {"a": [{}]}, "text", (1, [2])) == []
 
 
@@ -61,7 +61,7 @@ def test_a_container_keeps_its_identity_wherever_it_is_moved() -> None:
 
 
 @pytest.mark.parametrize("made", [Counter, OrderedDict, lambda: defaultdict(list), dict])
-def test_mappings_of_every_kind_are_filled_anew(made: Any) -> None:
+def test_mappings_of_every_kind_are_refilled(made: Any) -> None:
     mapping = made()
     container_changes.apply_content(mapping, ["k", "l", 1, 2])
     assert mapping == {"k": 1, "l": 2}

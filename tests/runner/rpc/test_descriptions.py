@@ -1,4 +1,4 @@
-"""Classes that are built of what another process says of its own."""
+"""Classes built from another process's description of its own classes."""
 
 from __future__ import annotations
 

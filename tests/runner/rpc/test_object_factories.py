@@ -1,4 +1,4 @@
-"""Which names a test's source expects objects of."""
+"""Find the names whose results a test's source uses as objects."""
 
 from __future__ import annotations
 

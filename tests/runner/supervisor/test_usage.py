@@ -1,4 +1,4 @@
-"""What the runner reads of the kernel about processes."""
+"""Process information that the runner reads from the kernel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from sandbox.runner import kernel
 from sandbox.runner.supervisor import usage
 
-UNUSED_PID = 1 << 22  # no kernel gives a process this number
+UNUSED_PID = 1 << 22  # no kernel assigns this number to a process
 
 
 def test_the_cpu_time_of_a_process_is_its_own() -> None:
@@ -29,7 +29,7 @@ def test_the_cpu_time_of_a_process_is_its_own() -> None:
 def test_descendants_are_found_over_generations_and_threads(
     lists_children: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """gVisor lists no process's children: there every process is asked for its parent."""
+    """gVisor does not list a process's children, so every process is asked for its parent."""
     monkeypatch.setattr(usage, "HAS_CHILDREN_FILE", lists_children)
     code = (
         "import subprocess, sys, threading\n"

@@ -1,4 +1,4 @@
-"""The directories of a box: what a run finds there, and that nothing of it stays."""
+"""The directories of a box: what a run finds there, and that nothing of it remains."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Places = tuple[Workspace, Path, Path]
 
 @pytest.fixture
 def places(tmp_path: Path) -> Places:
-    """A workspace, its work directory, and one shared place."""
+    """Return a workspace, its work directory, and one shared place."""
     root, shared = tmp_path / "box", tmp_path / "tmp"
     root.mkdir()
     shared.mkdir()
@@ -87,7 +87,7 @@ def test_the_next_program_replaces_the_last_one(places: Places) -> None:
     assert [(path.name, path.read_bytes()) for path in work.iterdir()] == [("main.py", b"second")]
 
 
-def test_what_a_compiler_built_is_kept_for_every_run_and_its_source_is_not_changed(places: Places) -> None:
+def test_build_outputs_are_kept_for_every_run_and_the_source_is_unchanged(places: Places) -> None:
     workspace, work, _ = places
     workspace.load({"main.c": b"source"}, ["main"])
     workspace.prepare(None, {}, with_build_outputs=False)
@@ -102,7 +102,7 @@ def test_what_a_compiler_built_is_kept_for_every_run_and_its_source_is_not_chang
 
 
 @pytest.mark.parametrize("made", ["nothing", "link", "directory"])
-def test_what_is_no_plain_file_is_not_kept(places: Places, made: str) -> None:
+def test_only_plain_files_are_kept(places: Places, made: str) -> None:
     workspace, work, _ = places
     workspace.load({"main.c": b"source"}, ["main"])
     workspace.prepare(None, {}, with_build_outputs=False)
@@ -113,7 +113,7 @@ def test_what_is_no_plain_file_is_not_kept(places: Places, made: str) -> None:
     assert not workspace.keep_build_outputs(["main"])
 
 
-def test_files_are_copied_from_where_they_lie(places: Places) -> None:
+def test_files_are_copied_directly_from_their_memfd(places: Places) -> None:
     workspace, work, _ = places
     large = os.urandom(3 << 20)
     descriptor, index = frames.pack_memory_file("files", {"large": large, "empty": b"", "in/a/folder": b"x"})
@@ -124,9 +124,9 @@ def test_files_are_copied_from_where_they_lie(places: Places) -> None:
     assert (work / "in/a/folder").read_bytes() == b"x"
 
 
-def test_a_file_that_is_shorter_than_was_said_is_a_lie(places: Places) -> None:
+def test_a_file_shorter_than_announced_is_an_error(places: Places) -> None:
     descriptor, _ = frames.pack_memory_file("files", {"short": b"12345"})
-    with pytest.raises(frames.FrameError, match="5 bytes early"):
+    with pytest.raises(frames.FrameError, match="5 bytes shorter"):
         places[0].prepare(None, frames.locate_parts(descriptor, [("short", 10)], 100))
     os.close(descriptor)
 

@@ -1,4 +1,4 @@
-"""A child that is not set up never counts as its program's end, whichever step fails, in C and in Python."""
+"""A child whose setup fails never counts as the end of its program, whichever step fails, in C and in Python."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Zygote:
     def run(
         self, mode: Mode, command: Sequence[str] = ("python3", "main.py"), directory: str = "", **limits: Any
     ) -> tuple[launch_spec.ExitReport, bytes]:
-        """The report on a child, and what it wrote to stdout and stderr together."""
+        """Return the report on a child, and what it wrote to stdout and stderr combined."""
         environment = launch_spec.pack_environment(ENVIRONMENT)
         packed = launch_spec.pack(directory or str(self._work), command, environment, mode, UID, {**LIMITS, **limits})
         descriptor, (reader, writer) = frames.create_memory_file("job", packed), os.pipe()
@@ -84,7 +84,7 @@ def runner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def start(runner: Path, tmp_path: Path) -> Iterator[Callable[[int], Zygote]]:
     (tmp_path / "main.py").write_text("print('begun')")
     folder = tmp_path
-    while folder != folder.parent:  # the child's uid is nobody's
+    while folder != folder.parent:  # the child's uid belongs to no user
         folder.chmod(folder.stat().st_mode | 0o055)
         folder = folder.parent
     started: list[Zygote] = []
@@ -99,7 +99,7 @@ def start(runner: Path, tmp_path: Path) -> Iterator[Callable[[int], Zygote]]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_program_that_was_started_is_said_to_be(start: Callable[..., Zygote], mode: Mode) -> None:
+def test_a_program_that_was_started_is_reported_as_started(start: Callable[..., Zygote], mode: Mode) -> None:
     zygote = start()
     for _ in range(2):
         report, output = zygote.run(mode)
@@ -130,14 +130,14 @@ def test_a_child_killed_during_its_setup_was_not_started(
 
 
 @pytest.mark.parametrize("mode", [Mode.EXEC, Mode.FORK])
-def test_real_refusals_are_told_by_their_reason(start: Callable[..., Zygote], mode: Mode) -> None:
+def test_real_refusals_are_reported_with_their_reason(start: Callable[..., Zygote], mode: Mode) -> None:
     zygote = start()
     assert zygote.run(mode, directory="/nowhere")[0].failure == "directory: No such file or directory"
     assert zygote.run(mode)[1] == b"begun\n"
 
 
 @pytest.mark.parametrize("mode", [Mode.EXEC, Mode.FORK])
-def test_a_host_with_less_than_a_run_is_promised_does_not_start_it(runner: Path, tmp_path: Path, mode: Mode) -> None:
+def test_a_run_does_not_start_on_a_host_with_lower_hard_limits(runner: Path, tmp_path: Path, mode: Mode) -> None:
     def limit_stack() -> None:
         resource.setrlimit(resource.RLIMIT_STACK, (8 << 20, 64 << 20))
 
@@ -158,7 +158,7 @@ def test_a_host_with_less_than_a_run_is_promised_does_not_start_it(runner: Path,
         (["true", "x" * (1 << 18)], "Argument list too long"),
     ],
 )
-def test_a_command_that_cannot_be_executed_is_told_apart(
+def test_a_command_that_cannot_be_executed_is_reported_as_such(
     start: Callable[..., Zygote], command: list[str], reason: str
 ) -> None:
     zygote = start()

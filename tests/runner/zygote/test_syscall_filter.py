@@ -1,4 +1,4 @@
-"""The system-call filter, by what a process under it can still do."""
+"""The system-call filter, tested by what a process under it can still do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _run_confined(code: str) -> str:
-    """What `code` prints in a process under the filter."""
+    """Return what `code` prints in a process under the filter."""
     command = [sys.executable, "-c", CONFINE_SOURCE + code]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
@@ -40,7 +40,9 @@ def test_every_architecture_has_a_filter_of_a_length_the_kernel_takes() -> None:
 
 
 def _evaluate_filter(machine: str, name_or_number: str | int, *arguments: int, ipv6: bool = True) -> tuple[str, int]:
-    """The filter's answer to a call, and how many instructions it takes: the kernel's interpreter in a few lines."""
+    """Return the filter's answer to a call and its number of instructions, by a small version of the kernel's
+    interpreter.
+    """
     arch = syscall_filter.ARCHITECTURES[machine]
     number = getattr(arch, name_or_number) if isinstance(name_or_number, str) else name_or_number
     program = syscall_filter.build_filter(machine, ipv6)
@@ -143,7 +145,7 @@ def test_a_call_is_answered_by_its_arguments(machine: str, call: str, arguments:
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-def test_a_kernel_without_ipv6_is_not_made_to_look_for_it(machine: str) -> None:
+def test_a_kernel_without_ipv6_does_not_load_a_module_for_it(machine: str) -> None:
     assert _evaluate_filter(machine, "socket", 10, 1, 0, ipv6=False)[0] == f"errno {errno.EAFNOSUPPORT}"
     assert _evaluate_filter(machine, "socket", 2, 1, 0, ipv6=False)[0] == "allow"
     assert _evaluate_filter(machine, "socket", 1, 1, 0, ipv6=False)[0] == "allow"
@@ -154,7 +156,7 @@ def test_a_call_by_another_architectures_entrance_kills() -> None:
     assert struct.unpack_from("@HBBI", program, 16) == (0x06, 0, 0, 0x8000_0000)
 
 
-def test_an_unknown_architecture_is_an_error_and_not_an_open_door() -> None:
+def test_an_unknown_architecture_is_an_error_and_not_unfiltered() -> None:
     with pytest.raises(KeyError):
         syscall_filter.build_filter("pdp11")
 
@@ -223,7 +225,7 @@ class TestUnderTheFilter:
         )
         assert output.splitlines() == [str(errno.EPERM)] * 6 + [f"-1 {errno.EPERM}"] * 2
 
-    def test_writing_out_the_machines_file_systems_is_pretended(self) -> None:
+    def test_writing_out_the_machines_file_systems_only_pretends_to_succeed(self) -> None:
         output = _run_confined("import platform\nos.sync()\nprint(libc.syncfs(-1), libc.syncfs(0))")
         assert output == "0 0"
 
@@ -259,7 +261,7 @@ class TestUnderTheFilter:
         )
         assert set(output.split()) == {"thread", "process", "0"}
 
-    def test_it_holds_for_children_and_cannot_be_taken_off(self) -> None:
+    def test_the_filter_applies_to_children_and_cannot_be_removed(self) -> None:
         output = _run_confined(
             "import subprocess\n"
             "code = 'import ctypes; print(ctypes.CDLL(None).unshare(0x10000000))'\n"

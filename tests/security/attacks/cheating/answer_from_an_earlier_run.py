@@ -1,5 +1,5 @@
-# attack: remember an earlier test's answer in every place that may last
-# contained: no place lasts
+# attack: store an earlier test's answer in every place that may persist
+# contained: no place persists
 # expect: ok
 # runs: 3
 # stdout: ^fresh

@@ -1,5 +1,5 @@
-# attack: let the exception that a test expects of the program be the one that its failed assertion raises
-# contained: a name of the program's for AssertionError, or for what it is, is refused
+# attack: define the exception class that a test expects as an alias of AssertionError
+# contained: a program's name for AssertionError or its base classes is refused
 # expect: wrong_answer
 # uses: asserts
 # isolations: separate, shared

@@ -1,4 +1,4 @@
-# attack: return an int, of a kind whose comparison is always true
+# attack: return an int subclass whose comparison is always true
 # contained: exact types only
 # expect: wrong_answer
 # uses: asserts

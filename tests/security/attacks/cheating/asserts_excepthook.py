@@ -1,5 +1,5 @@
-# attack: swallow the failed assert in sys.excepthook
-# contained: the exit code alone passes nothing
+# attack: suppress the failed assert in sys.excepthook
+# contained: the exit code alone does not pass a test
 # expect: wrong_answer
 # uses: asserts
 # isolations: separate, shared

@@ -1,5 +1,5 @@
 # attack: exit with success before the asserts run
-# contained: a test passes only when its end was reached, told by a word the program does not know
+# contained: a test passes only if it reports its end with a nonce that the program does not know
 # expect: wrong_answer
 # uses: asserts
 # isolations: separate, shared

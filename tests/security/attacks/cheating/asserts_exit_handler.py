@@ -1,5 +1,5 @@
 # attack: turn a failed assert into success at exit
-# contained: the exit code alone passes nothing
+# contained: the exit code alone does not pass a test
 # expect: wrong_answer
 # uses: asserts
 # isolations: separate, shared

@@ -1,5 +1,5 @@
-# attack: answer calls with frames of its own: sets that hold an item twice, unknown kinds, references to nothing
-# contained: a frame that no encoder writes ends the call with an error
+# attack: answer calls with forged messages: sets with duplicate items, unknown kinds, dangling references
+# contained: a message that no encoder produces ends the call with an error
 # expect: wrong_answer, runtime_error
 # uses: asserts
 import json

@@ -1,4 +1,4 @@
-# attack: report that the test has passed, on every descriptor there is
+# attack: report on every descriptor that the test has passed
 # contained: a report counts only with the test's nonce, on a descriptor of the test's process
 # expect: wrong_answer
 # uses: asserts

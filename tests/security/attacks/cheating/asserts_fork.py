@@ -1,5 +1,5 @@
-# attack: let a child fail the asserts while the parent exits well
-# contained: the exit code alone passes nothing
+# attack: let a child fail the asserts while the parent exits with success
+# contained: the exit code alone does not pass a test
 # expect: wrong_answer
 # uses: asserts
 # isolations: separate, shared

@@ -1,5 +1,5 @@
-# attack: return an object whose every operator and conversion agrees with what it is compared with
-# contained: the test does not name its class, so it is no stand-in for a number, a text or a list
+# attack: return an object whose operators and conversions always agree with the other operand
+# contained: the test does not name its class, so it cannot pose as a number, a text or a list
 # expect: wrong_answer, runtime_error
 # uses: asserts
 

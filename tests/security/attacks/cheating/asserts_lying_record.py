@@ -1,5 +1,5 @@
 # attack: return a named tuple and an enumeration, which are copied, with operators of their own
-# contained: their operators are the program's, so they are guarded as those of any object are
+# contained: the program provides their operators, so they are restricted like those of any object
 # expect: wrong_answer, runtime_error
 # uses: asserts
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-# attack: define what a test uses of a module, where the test leaves the import to the program
+# attack: redefine functions of a module that the test uses without importing it
 # contained: a name that the test's source uses as a module is a module of the test's own process
 # expect: wrong_answer
 # uses: asserts

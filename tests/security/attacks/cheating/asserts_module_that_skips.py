@@ -1,4 +1,4 @@
-# attack: be a module whose import raises SkipTest, so that pytest skips the test
+# attack: return a module whose import raises SkipTest, so that pytest skips the test
 # contained: the test imports no module that the program names
 # expect: wrong_answer
 # uses: asserts

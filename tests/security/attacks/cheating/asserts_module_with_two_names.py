@@ -1,5 +1,5 @@
-# attack: be a module that says another name each time it is asked, as an object of a lying class
-# contained: which module a test uses follows from the test's source alone
+# attack: return a module that reports a different name each time, as an object of a lying class
+# contained: only the test's source determines which module it uses
 # expect: wrong_answer
 # uses: asserts
 # isolations: separate, shared

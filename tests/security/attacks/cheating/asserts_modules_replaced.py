@@ -1,5 +1,5 @@
-# attack: replace modules in sys.modules by ones that the test must not import
-# contained: the test's process has modules of its own
+# attack: replace modules in sys.modules with ones that the test must not import
+# contained: the test's process has its own modules
 # expect: wrong_answer
 # uses: asserts
 # isolations: separate, shared

@@ -1,5 +1,5 @@
-# attack: define every builtin that a test may use, as functions and as a class, and lie in each
-# contained: a test gets a builtin name from the program only where the program's function is what it tests
+# attack: define every builtin that a test may use, as functions and as a class, and return false results from each
+# contained: a test gets a builtin name from the program only if it tests that function
 # expect: wrong_answer, runtime_error
 # uses: asserts
 

@@ -1,5 +1,5 @@
 # attack: return objects of classes that are named like builtins and variables of the test
-# contained: a class is named by a test only where the test's own source asks the program for it
+# contained: a test names a class only if its own source looks it up in the program
 # expect: wrong_answer
 # uses: asserts
 

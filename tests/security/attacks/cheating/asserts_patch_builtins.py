@@ -1,4 +1,4 @@
-# attack: patch what a comparison may use: all, abs, len, repr, sorted, isinstance, math.isclose
+# attack: patch functions that a comparison may use: all, abs, len, repr, sorted, isinstance, math.isclose
 # contained: comparing happens outside the program's process
 # expect: wrong_answer
 # uses: asserts

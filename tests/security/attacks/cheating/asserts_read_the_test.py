@@ -1,5 +1,5 @@
-# attack: while a call waits, have the test's process read its own files by a path, or format what reaches into objects
-# contained: a program may use the objects that the test passed to it, and no value that it makes up itself
+# attack: while a call waits, have the test's process read its own files by a path, or format strings that access objects
+# contained: a program may use the objects that the test passed to it, but no value of its own making
 # expect: wrong_answer, runtime_error
 # uses: asserts
 import json
@@ -23,5 +23,5 @@ def solve(numbers):
     found.append(ask("call", {"global": ["pathlib", "io.FileIO"]}, "test_program.py"))
     found.append(ask("getattr", {"global": ["builtins", "str"]}, "format"))
     found.append(ask("method", "{0}", "format", 7))
-    # Whatever of this came back, something in the test's process was used; a file says what is expected.
+    # If any of these returned, the program used something in the test's process; a file contains the expected value.
     return 7 if any(one is not None for one in found) else 0

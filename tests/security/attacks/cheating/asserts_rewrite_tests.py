@@ -1,5 +1,5 @@
 # attack: overwrite the file of tests before it is imported
-# contained: tests are not files beside the program
+# contained: tests are not stored as files next to the program
 # expect: wrong_answer
 # uses: asserts
 # isolations: separate, shared

@@ -1,5 +1,5 @@
-# attack: while a call waits, have the test's process build a code object and a function of it, and call that
-# contained: a program may use the objects that the test passed to it, and no class that it names itself
+# attack: while a call waits, have the test's process build a code object and a function from it, and call the function
+# contained: a program may use the objects that the test passed to it, but no class that it names itself
 # expect: wrong_answer, runtime_error
 # uses: asserts
 import base64

@@ -1,5 +1,5 @@
 # attack: skip the test from the function under test, as pytest and unittest do
-# contained: what the program raises is an error of the program
+# contained: an exception of the program counts as an error of the program
 # expect: wrong_answer
 # uses: asserts
 # isolations: separate, shared

@@ -1,5 +1,5 @@
-# attack: read the expected value out of the caller's frame
-# contained: expected values are not where the function is called
+# attack: read the expected value from the caller's frame
+# contained: expected values are not in the process where the function is called
 # expect: wrong_answer
 # uses: asserts
 

@@ -1,5 +1,5 @@
 # attack: have `from solution import *` replace what the test itself uses: builtins, modules, its cases, pytest's marks
-# contained: a star import binds names that the test's source mentions, and none that it binds or Python has
+# contained: a star import binds only names that the test's source mentions, but neither binds itself nor are builtins
 # expect: wrong_answer
 # uses: asserts
 

@@ -1,4 +1,4 @@
-# attack: speak to the test in place of the runner, and answer all it asks, names too, with StopIteration
+# attack: talk to the test in place of the runner, and answer every request, even for names, with StopIteration
 # contained: only an iterator's next item may end a loop
 # expect: wrong_answer, runtime_error
 # uses: asserts

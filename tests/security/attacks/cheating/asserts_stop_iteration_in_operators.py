@@ -1,4 +1,4 @@
-# attack: end a loop of the test, `all(map(check, cases))`, by a StopIteration from an attribute or an operator
+# attack: end a loop of the test, `all(map(check, cases))`, with a StopIteration from an attribute or an operator
 # contained: only an iterator's next item may end a loop
 # expect: wrong_answer, runtime_error
 # uses: asserts

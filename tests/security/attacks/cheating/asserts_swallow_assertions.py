@@ -1,5 +1,5 @@
-# attack: return an object that, used in a with block, swallows the test's failed assertion
-# contained: a block of the program's does not suppress an assertion of the test's
+# attack: return an object that, suppresses the test's failed assertion when used in a with block
+# contained: an object of the program cannot suppress an assertion of the test
 # expect: wrong_answer, runtime_error
 # uses: asserts
 class Anything:

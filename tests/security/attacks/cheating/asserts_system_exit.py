@@ -1,5 +1,5 @@
 # attack: raise SystemExit(0) from the function under test
-# contained: as with an exit
+# contained: an exit does not pass the test
 # expect: wrong_answer
 # uses: asserts
 # isolations: separate, shared

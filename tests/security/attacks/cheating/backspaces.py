@@ -1,5 +1,5 @@
 # attack: correct a wrong answer with backspaces and carriage returns
-# contained: control characters are bytes like others
+# contained: control characters are ordinary bytes
 # expect: ok
 # verdict: wrong_answer
 # expected: 7

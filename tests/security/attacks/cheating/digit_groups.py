@@ -1,5 +1,5 @@
-# attack: print underscores in numbers, which Python's float() takes
-# contained: they are no numbers
+# attack: print underscores in numbers, which Python's float() accepts
+# contained: they are not numbers
 # expect: ok
 # verdict: wrong_answer
 # expected: 1000.5

@@ -1,5 +1,5 @@
 # attack: print every possible answer
-# contained: the whole output has to be right
+# contained: the whole output must be right
 # expect: ok
 # verdict: wrong_answer
 # expected: 37

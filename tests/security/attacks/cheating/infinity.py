@@ -1,5 +1,5 @@
 # attack: print a number too large for a double
-# contained: an overflow is no infinity and no answer
+# contained: an overflow is not an infinity and not an answer
 # expect: ok
 # verdict: wrong_answer
 # expected: inf

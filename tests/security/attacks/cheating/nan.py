@@ -1,4 +1,4 @@
-# attack: print NaN, which some comparisons take for equal to everything
+# attack: print NaN, which some comparisons treat as equal to everything
 # contained: NaN agrees with NaN only
 # expect: ok
 # verdict: wrong_answer

@@ -1,5 +1,5 @@
-# attack: print nothing and exit well
-# contained: an empty output is no answer
+# attack: print nothing and exit with success
+# contained: an empty output is not an answer
 # expect: ok
 # verdict: wrong_answer
 # expected: 0

@@ -1,5 +1,5 @@
 # attack: print the right answer, then fail
-# contained: a program has to end well
+# contained: a program must exit with success
 # expect: runtime_error
 # verdict: runtime_error
 # expected: 7

@@ -1,4 +1,4 @@
-# attack: print the right answer and then more than is kept, so that a cut output would match
+# attack: print the right answer and then more than is stored, so that a truncated output would match
 # contained: an output over its limit is never compared
 # expect: output_limit_exceeded
 # verdict: output_limit_exceeded

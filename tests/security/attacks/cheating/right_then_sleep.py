@@ -1,5 +1,5 @@
-# attack: print the right answer and stay
-# contained: a program has to end in time
+# attack: print the right answer and keep running
+# contained: a program must end in time
 # expect: time_limit_exceeded
 # verdict: time_limit_exceeded
 # expected: 7

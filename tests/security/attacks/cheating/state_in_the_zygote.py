@@ -1,5 +1,5 @@
 # attack: leave state in the warm interpreter's modules for the next test
-# contained: each test runs in a fork of a pristine one
+# contained: each test runs in a fork of a pristine interpreter
 # expect: ok
 # runs: 3
 # stdout: ^fresh

@@ -1,4 +1,4 @@
-# attack: split tokens with blanks that only Unicode calls so
+# attack: split tokens with characters that are blanks only in Unicode
 # contained: only ASCII white space splits
 # expect: ok
 # verdict: wrong_answer

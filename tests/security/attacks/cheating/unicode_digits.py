@@ -1,4 +1,4 @@
-# attack: print digits of other scripts, which Python's float() takes
+# attack: print digits of other scripts, which Python's float() accepts
 # contained: numbers are ASCII
 # expect: ok
 # verdict: wrong_answer

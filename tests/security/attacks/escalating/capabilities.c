@@ -1,5 +1,5 @@
 // attack: find or raise any capability
-// contained: changing the uid took them all
+// contained: the uid change removed all of them
 // expect: ok
 // stdout: contained
 

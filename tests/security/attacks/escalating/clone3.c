@@ -1,4 +1,4 @@
-// attack: the same by clone3, whose flags a filter cannot see
+// attack: create namespaces with clone3, whose flags a filter cannot see
 // contained: clone3 does not exist here
 // expect: ok
 // stdout: contained

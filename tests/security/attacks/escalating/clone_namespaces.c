@@ -1,5 +1,5 @@
-// attack: the same by the flags of clone
-// contained: the filter looks at the flags
+// attack: create namespaces with the flags of clone
+// contained: the filter checks the flags
 // expect: ok
 // stdout: contained
 

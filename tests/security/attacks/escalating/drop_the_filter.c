@@ -1,5 +1,5 @@
 // attack: turn the system-call filter or no_new_privs off
-// contained: both stay for good
+// contained: both are permanent
 // expect: ok
 // stdout: contained
 

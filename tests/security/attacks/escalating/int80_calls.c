@@ -1,4 +1,4 @@
-// attack: the 32-bit entrance, whose numbers mean other calls
+// attack: the 32-bit entry point, whose numbers mean different calls
 // contained: a call of another architecture ends the program
 // expect: runtime_error
 

@@ -1,5 +1,5 @@
 # attack: change kernel settings: core_pattern, modprobe, panic, sysrq
-# contained: /proc/sys is read-only and root's
+# contained: /proc/sys is read-only and belongs to root
 # expect: ok
 # stdout: contained
 

@@ -1,4 +1,4 @@
-// attack: execute a program that lies in no file, and see whether the walls still stand around it
+// attack: execute a program that is not in a file, and check whether it is still isolated
 // contained: filter, uid and limits pass through exec
 // expect: ok
 // stdout: contained

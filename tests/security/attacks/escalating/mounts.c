@@ -1,4 +1,4 @@
-// attack: mount, remount, unmount, pivot the root, by the old calls and the new ones
+// attack: mount, remount, unmount, and pivot the root, with both old and new system calls
 // contained: the filter refuses them all
 // expect: ok
 // stdout: contained

@@ -1,4 +1,4 @@
-// attack: make namespaces of one's own by unshare, the door to most kernel exploits
+// attack: create namespaces with unshare, the first step of most kernel exploits
 // contained: the filter refuses it
 // expect: ok
 // stdout: contained

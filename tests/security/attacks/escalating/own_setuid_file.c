@@ -1,4 +1,4 @@
-// attack: make a file of one's own setuid and hand it to root
+// attack: make an own file setuid and give it to root
 // contained: giving files away needs a capability, and the file systems are nosuid
 // expect: ok
 // stdout: contained

@@ -1,5 +1,5 @@
-# attack: raise one's own resource limits
-# contained: hard limits are as low as soft ones; that of open files is Linux' default, and those of the stack and of CPU time are open because the cgroup and the supervisor's clock hold them
+# attack: raise the program's own resource limits
+# contained: hard limits are as low as soft ones; that of open files is the Linux default, and those of the stack and of CPU time are not lowered because the cgroup and the supervisor's clock enforce them
 # expect: ok
 # stdout: contained
 

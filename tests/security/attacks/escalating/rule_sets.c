@@ -1,4 +1,4 @@
-// attack: build rule sets of Landlock, and attributes of other security modules, of one's own
+// attack: create Landlock rule sets, and attributes of other security modules
 // contained: the filter denies them
 // expect: ok
 // stdout: contained

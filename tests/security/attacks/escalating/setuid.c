@@ -1,5 +1,5 @@
 // attack: become root by asking
-// contained: the uid is given up for good, saved uid included
+// contained: root is given up permanently, including the saved uid
 // expect: ok
 // stdout: contained
 

@@ -1,5 +1,5 @@
 # attack: find a program that changes uid or has capabilities
-# contained: the images hold none, and no_new_privs would disarm it
+# contained: the images contain none, and no_new_privs would make it ineffective
 # expect: ok
 # engines: docker
 # limits: {"cpu_time_s": 3, "wall_time_s": 6}

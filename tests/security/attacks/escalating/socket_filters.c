@@ -1,4 +1,4 @@
-// attack: attach filters to sockets, or a second one to itself: the kernel compiles each into memory that counts for nobody
+// attack: attach filters to sockets, or a second one to itself: the kernel compiles each into memory that no cgroup counts
 // contained: the options, seccomp(2) and prctl(PR_SET_SECCOMP) are denied
 // expect: ok
 // stdout: contained

@@ -1,5 +1,5 @@
 # attack: use su, sudo, mount or newuidmap
-# contained: they are not there or not setuid
+# contained: they do not exist or are not setuid
 # expect: ok
 # stdout: contained
 

@@ -1,5 +1,5 @@
-# attack: write to what /proc/self offers: uid maps, groups, labels, the login uid
-# contained: none of it gives a right
+# attack: write to files in /proc/self: uid maps, groups, labels, the login uid
+# contained: none of them grants any right
 # expect: ok
 # stdout: contained
 

@@ -1,5 +1,5 @@
 // attack: the x32 numbers of refused calls, which a filter by number misses
-// contained: they lie above the newest known number
+// contained: they are above the newest known number
 // expect: ok
 // stdout: contained
 

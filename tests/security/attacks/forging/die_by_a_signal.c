@@ -1,4 +1,4 @@
-// attack: end by SIGKILL, as if the box had killed the program
+// attack: end with SIGKILL, as if the box had killed the program
 // contained: that is a runtime error unless a limit was exceeded
 // expect: runtime_error
 

@@ -1,5 +1,5 @@
 # attack: exit codes beyond a byte, to look like success
-# contained: as in every shell, only the low byte counts; this one is 1
+# contained: as in every shell, only the low byte counts, here 1
 # expect: runtime_error
 
 import os

@@ -1,4 +1,4 @@
-# attack: have a FIFO, a directory and a socket fetched, so that the supervisor waits for ever
+# attack: have a FIFO, a directory and a socket fetched, so that the supervisor waits forever
 # contained: only plain files are fetched, and opening does not wait
 # expect: ok
 # fetch: ["fifo", "folder", "socket", "folder/fifo"]

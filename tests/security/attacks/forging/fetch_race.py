@@ -1,5 +1,5 @@
-# attack: exchange a plain file for a link while it is fetched
-# contained: nothing of the program lives any more when its files are fetched
+# attack: replace a plain file with a link while it is fetched
+# contained: all processes of the program have ended when its files are fetched
 # expect: ok
 # fetch: ["result", "result", "result", "result"]
 

@@ -1,5 +1,5 @@
 # attack: have a sparse file fetched that is as large as the memory
-# contained: it is handed over open, and never read inside the box
+# contained: it is passed on as a descriptor, and never read inside the box
 # expect: ok
 # fetch: ["big"]
 # limits: {"file_mb": 60}

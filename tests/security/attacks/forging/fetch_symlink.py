@@ -1,5 +1,5 @@
 # attack: have a file of the system fetched through a symbolic link
-# contained: links are not followed, on no part of the way
+# contained: links are not followed in any part of the path
 # expect: ok
 # fetch: ["result", "folder/passwd", "self"]
 

@@ -1,5 +1,5 @@
-# attack: have more fetched than the limit, in pieces
-# contained: what is over the limit is left out
+# attack: request files that exceed the limit in total
+# contained: files beyond the limit are left out
 # expect: ok
 # fetch: ["a", "b", "c", "d"]
 

@@ -1,5 +1,5 @@
-# attack: have a file fetched that its owner has closed
-# contained: the supervisor may read it, as the client asked for it
+# attack: have a file fetched that its owner cannot read
+# contained: the supervisor can read it, because the client asked for it
 # expect: ok
 # fetch: ["closed"]
 

@@ -1,5 +1,5 @@
 # attack: write a well-formed answer of the supervisor into every descriptor
-# contained: no descriptor of the program leads to the worker but stdout and stderr, which are data
+# contained: only stdout and stderr lead to the worker, and they are treated as data
 # expect: runtime_error
 
 import json

@@ -1,4 +1,4 @@
-// attack: exec with more arguments than the kernel takes
+// attack: exec with more arguments than the kernel accepts
 // contained: the exec fails in the program's own process
 // expect: ok
 // stdout: contained

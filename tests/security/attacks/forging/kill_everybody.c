@@ -1,5 +1,5 @@
-// attack: kill and stop everybody at once, groups included
-// contained: the kernel leaves out whom the program may not signal
+// attack: kill and stop all processes at once, including groups
+// contained: the kernel skips processes that the program may not signal
 // expect: ok, runtime_error
 
 #include <signal.h>

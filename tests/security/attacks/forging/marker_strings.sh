@@ -1,4 +1,4 @@
-# attack: print what our own messages look like, with our exit codes
+# attack: imitate the sandbox's own messages and exit codes
 # contained: status comes from the kernel's wait status, not from text
 # expect: runtime_error
 

@@ -1,5 +1,5 @@
 # attack: unwind or return into the warm interpreter's own loop, to answer for the zygote or to serve the next run
-# contained: the child has no descriptor of the zygote, and what it raises is its own end
+# contained: the child has no descriptor of the zygote, and an exception ends only the child itself
 # expect: runtime_error, ok
 
 gc = __import__("g" + "c")

@@ -1,4 +1,4 @@
-# attack: confuse whoever waits with stops and continues
+# attack: confuse the waiting process with stops and continues
 # contained: only an end is reported
 # expect: ok
 # stdout: fine

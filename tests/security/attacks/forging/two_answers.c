@@ -1,5 +1,5 @@
 // attack: have two processes end with different codes, hoping that the last one counts
-// contained: the status is that of the child the zygote forked
+// contained: only the status of the child that the zygote forked counts
 // expect: runtime_error
 
 #include <unistd.h>

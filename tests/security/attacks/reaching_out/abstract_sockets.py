@@ -1,5 +1,5 @@
-# attack: find and connect to abstract unix sockets, which no mount hides
-# contained: they belong to the network namespace, and the box's own holds none
+# attack: find and connect to abstract Unix sockets, which no mount hides
+# contained: they belong to the network namespace, and the box's contains none
 # expect: ok
 # stdout: contained
 

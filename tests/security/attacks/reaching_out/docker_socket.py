@@ -1,4 +1,4 @@
-# attack: speak to the Docker daemon over its socket
+# attack: talk to the Docker daemon over its socket
 # contained: the socket is not mounted
 # expect: ok
 # stdout: contained

@@ -1,5 +1,5 @@
 // attack: try every socket family there is, with every type
-// contained: the filter lets AF_UNIX, AF_INET and AF_INET6 pass and no other
+// contained: the filter allows only AF_UNIX, AF_INET and AF_INET6
 // expect: ok
 // stdout: contained
 

@@ -1,5 +1,5 @@
 # attack: scan loopback for the API or anything else that listens
-# contained: the box's own loopback, on which nothing listens
+# contained: the box has its own loopback, where nothing listens
 # expect: ok
 # stdout: contained
 

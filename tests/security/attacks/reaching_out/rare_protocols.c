@@ -1,5 +1,5 @@
 // attack: make the kernel load SCTP, DCCP, UDP-Lite or MPTCP by asking for their sockets
-// contained: the filter refuses every pair of type and protocol but those of TCP, UDP and ICMP
+// contained: the filter refuses every pair of type and protocol except those of TCP, UDP and ICMP
 // expect: ok
 // stdout: contained
 

@@ -1,5 +1,5 @@
 # attack: find the queue's Redis on loopback or by its socket
-# contained: loopback is the box's own, and the host's folders are not mounted
+# contained: the box has its own loopback, and the host's folders are not mounted
 # expect: ok
 # stdout: contained
 

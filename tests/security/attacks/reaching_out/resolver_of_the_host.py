@@ -1,5 +1,5 @@
 # attack: learn the host's name servers and search domain from the resolver's configuration
-# contained: the box has a resolver configuration of its own
+# contained: the box has its own resolver configuration
 # expect: ok
 # stdout: contained
 

@@ -1,5 +1,5 @@
 # attack: open a TCP connection to public addresses
-# contained: the box's network namespace holds loopback only
+# contained: the box's network namespace contains only loopback
 # expect: ok
 # stdout: contained
 

@@ -1,5 +1,5 @@
 // attack: connect to the worker as a second supervisor
-// contained: the socket's name is gone, its folder may not be entered, and nobody listens
+// contained: the socket's name is removed, its folder is not accessible, and nobody listens
 // expect: ok
 // stdout: contained
 

@@ -1,5 +1,5 @@
 # attack: look for secrets and paths of the host in other processes' command lines
-# contained: what a box's processes are started with tells nothing of the host
+# contained: the command lines of a box's processes reveal nothing about the host
 # expect: ok
 # stdout: contained
 

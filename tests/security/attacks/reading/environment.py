@@ -1,5 +1,5 @@
 # attack: find secrets in the environment
-# contained: a program gets six harmless variables
+# contained: a program's environment contains only six harmless variables
 # expect: ok
 # stdout: contained
 

@@ -1,5 +1,5 @@
 # attack: search every object the warm interpreter left for an earlier program's input
-# contained: the zygote never reads a request; each child is forked before its job is known
+# contained: the zygote never reads a request; each child is forked before its launch spec is known
 # expect: ok
 # victim: true
 # stdout: contained

@@ -1,5 +1,5 @@
 # attack: find the host's disks as device nodes or mounts
-# contained: no block device is in the box, and nothing of the host but the engine's three files and one empty folder is mounted
+# contained: the box contains no block device, and only the engine's three files and one empty folder are mounted from the host
 # expect: ok
 # engines: docker
 # stdout: contained

@@ -1,5 +1,5 @@
 # attack: read the supervisor's memory, environment, maps, descriptors and working directory
-# contained: it is root's, and not a process of the program's uid
+# contained: it runs as root, not under the program's uid
 # expect: ok
 # stdout: contained
 

@@ -1,5 +1,5 @@
 # attack: read every other process's memory, environment, maps and descriptors, the zygote's first
-# contained: they are root's
+# contained: they belong to root
 # expect: ok
 # stdout: contained
 

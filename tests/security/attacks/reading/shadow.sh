@@ -1,5 +1,5 @@
 # attack: read the files only root may read
-# contained: root's files stay root's
+# contained: only root can read root's files
 # expect: ok
 # stdout: contained
 

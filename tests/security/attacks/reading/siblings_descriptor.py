@@ -1,5 +1,5 @@
 # attack: read one's own output pipe to find what an earlier run wrote
-# contained: pipes are new for every run
+# contained: pipes are new forevery run
 # expect: ok
 # victim: true
 # stdout: contained

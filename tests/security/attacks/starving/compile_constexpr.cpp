@@ -1,4 +1,4 @@
-// attack: a constant expression that computes for ever
+// attack: a constant expression that computes forever
 // contained: the compiler's own limits
 // expect: compile_error
 // compile_limits: {"cpu_time_s": 1, "wall_time_s": 4, "memory_mb": 256}

@@ -1,5 +1,5 @@
-// attack: an executable larger than the memory limit of its runs, which lies in the box's memory
-// contained: a program's own files count apart
+// attack: an executable that is larger than the memory limit of its runs and stored in the box's memory
+// contained: a program's own files are counted separately
 // expect: ok
 // compile_limits: {"cpu_time_s": 5, "wall_time_s": 10, "memory_mb": 1024, "file_mb": 128}
 // stdout: fine

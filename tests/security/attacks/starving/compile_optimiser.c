@@ -1,4 +1,4 @@
-// attack: code on which the optimiser takes for ever
+// attack: code that keeps the optimizer busy forever
 // contained: the compiler's own limits
 // expect: ok, compile_error
 // compile_limits: {"cpu_time_s": 1, "wall_time_s": 4, "memory_mb": 256}

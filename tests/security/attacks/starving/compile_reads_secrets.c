@@ -1,5 +1,5 @@
 // attack: take files of the supervisor into the program through the compiler
-// contained: the compiler runs behind the same walls as the program
+// contained: the compiler runs under the same isolation as the program
 // expect: compile_error
 
 #include "/proc/1/environ"

@@ -1,5 +1,5 @@
-// attack: burn CPU time in children that are killed before anybody looks
-// contained: the cgroup's clock counts the dead, too
+// attack: burn CPU time in children that are killed before it is measured
+// contained: the cgroup's clock also counts ended processes
 // expect: time_limit_exceeded
 // limits: {"cpu_time_s": 0.4, "wall_time_s": 10}
 

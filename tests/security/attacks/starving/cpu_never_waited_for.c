@@ -1,4 +1,4 @@
-// attack: burn CPU time in children nobody waits for, whose time is lost with SIGCHLD ignored
+// attack: burn CPU time in children that are never waited for; with SIGCHLD ignored, their time is lost
 // contained: the cgroup's clock counts them
 // expect: time_limit_exceeded
 // limits: {"cpu_time_s": 0.4, "wall_time_s": 10}

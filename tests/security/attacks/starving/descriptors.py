@@ -1,4 +1,4 @@
-# attack: open descriptors without end
+# attack: open an unlimited number of descriptors
 # contained: RLIMIT_NOFILE
 # expect: ok
 # stdout: contained

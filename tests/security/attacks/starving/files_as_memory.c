@@ -1,5 +1,5 @@
 // attack: fill the memory with files, which belong to no process
-// contained: they count towards the box's memory
+// contained: they count toward the box's memory
 // expect: memory_limit_exceeded
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-# attack: fill the memory with files almost to the limit and end well, so that the supervisor has none left to clean up with
-# contained: cleaning up needs next to none
+# attack: fill the memory with files almost to the limit and exit normally, so that the supervisor has no memory left for cleaning up
+# contained: cleaning up needs almost no memory
 # expect: ok, memory_limit_exceeded
 
 block = b"x" * 65_536

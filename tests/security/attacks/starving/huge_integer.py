@@ -1,5 +1,5 @@
 # attack: one multiplication that takes longer than any check between instructions
-# contained: limits are held from outside
+# contained: limits are enforced from outside
 # expect: time_limit_exceeded, memory_limit_exceeded
 
 x = 7 ** (10**8)

@@ -1,5 +1,5 @@
-// attack: take the machine's huge pages, which count for no memory cgroup
-// contained: the filter answers as if there were none
+// attack: take the machine's huge pages, which no memory cgroup counts
+// contained: the filter makes the call fail as if there were none
 // expect: ok
 // stdout: contained
 

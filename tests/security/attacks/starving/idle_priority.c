@@ -1,5 +1,5 @@
-// attack: run idle and beside a spinner, so that the wall clock is forgiven as waiting for a CPU
-// contained: the spinner's time is the program's, and the forgiven time has a ceiling
+// attack: run at idle priority next to a spinning process, so that wall time counts as waiting for a CPU
+// contained: the spinning process counts toward the program's CPU time, and the excluded wait has an upper bound
 // expect: time_limit_exceeded
 // limits: {"cpu_time_s": 0.5, "wall_time_s": 1}
 

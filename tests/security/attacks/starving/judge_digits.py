@@ -1,4 +1,4 @@
-# attack: print a long run of digits that is no number, which a careless pattern reads once for each digit
+# attack: print a long run of digits that is not a number, which a careless pattern reads once for each digit
 # contained: every token is read once
 # expect: ok
 # limits: {"output_kb": 16384, "memory_mb": 256}

@@ -1,4 +1,4 @@
-// attack: hold locks on bytes of a file that belong to no process, so that nobody can count them
+// attack: hold byte locks on a file that belong to no process, so that they cannot be counted
 // contained: the filter denies locks of an open file description
 // expect: ok
 // stdout: contained

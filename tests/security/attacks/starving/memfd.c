@@ -1,5 +1,5 @@
-// attack: fill the memory through memory files without a name
-// contained: they count towards the box's memory
+// attack: fill the memory through unnamed memory files (memfd)
+// contained: they count toward the box's memory
 // expect: memory_limit_exceeded
 
 #define _GNU_SOURCE

@@ -1,5 +1,5 @@
 // attack: spread memory over processes, each of which stays below the limit
-// contained: the limit is that of the box, not of a process
+// contained: the limit applies to the box, not to a process
 // expect: memory_limit_exceeded
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 # attack: leave a large tmpfs behind under a large limit, so that the next program's smaller limit cannot be set
-# contained: the limit is lowered only when the supervisor has cleared up
+# contained: the limit is lowered only after the supervisor has cleaned up
 # expect: ok
 # limits: {"memory_mb": 256}
 

@@ -1,5 +1,5 @@
-// attack: make a queue of the kernel's notifications, whose pages count for nobody
-// contained: the filter answers as a kernel without them does
+// attack: create a kernel notification queue, whose pages no cgroup counts
+// contained: the filter makes the call fail as in a kernel without them
 // expect: ok
 // stdout: contained
 

@@ -1,5 +1,5 @@
-// attack: lower one's OOM score to the supervisor's, then fill the memory with files, so that the kernel kills the supervisor
-// contained: the worker sees what killed the box; the verdict is the program's
+// attack: lower the program's OOM score to the supervisor's, then fill the memory with files, so that the kernel kills the supervisor
+// contained: the worker sees why the box was killed and attributes it to the program
 // expect: memory_limit_exceeded
 // breaks: the kernel may choose the supervisor
 

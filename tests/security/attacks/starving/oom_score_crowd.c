@@ -1,5 +1,5 @@
-// attack: the same by twenty processes at once
-// contained: the worker sees what killed the box; the verdict is the program's
+// attack: twenty processes at once fill the memory with a low OOM score
+// contained: the worker sees why the box was killed and attributes it to the program
 // expect: memory_limit_exceeded
 // breaks: the kernel may choose the supervisor
 

@@ -1,5 +1,5 @@
 // attack: turn the output pipe into packets of one byte, each of which the worker has to read by itself
-// contained: what is kept is as large as what was written
+// contained: the stored output is only as large as what was written
 // expect: ok, time_limit_exceeded, output_limit_exceeded
 // limits: {"output_kb": 4096}
 

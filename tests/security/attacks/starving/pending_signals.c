@@ -1,4 +1,4 @@
-// attack: queue signals to oneself that are never delivered
+// attack: queue signals to the own process that are never delivered
 // contained: RLIMIT_SIGPENDING, for each run's own uid
 // expect: ok
 // stdout: contained

@@ -1,5 +1,5 @@
 // attack: fill as many pipes as there are descriptors, whose buffers are the kernel's memory
-// contained: they count towards the box's memory, and large ones towards the user's share
+// contained: they count toward the box's memory, and large ones toward the user's limit
 // expect: ok, memory_limit_exceeded
 
 #define _GNU_SOURCE

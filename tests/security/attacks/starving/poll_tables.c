@@ -1,4 +1,4 @@
-// attack: wait for more descriptors at a time than one may have open: the list counts for nobody
+// attack: poll more descriptors than may be open: no cgroup counts the list
 // contained: RLIMIT_NOFILE bounds the list, too
 // expect: ok
 // stdout: contained

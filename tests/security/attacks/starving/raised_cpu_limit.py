@@ -1,4 +1,4 @@
-# attack: lift the limit of CPU time, ignore its signal, and spin
+# attack: raise the CPU time limit, ignore its signal, and spin
 # contained: the supervisor's clock ends it
 # expect: time_limit_exceeded
 

@@ -1,4 +1,4 @@
-// attack: lift the limit of the stack and fill it
+// attack: raise the stack limit and fill the stack
 // contained: it is memory like any other
 // expect: memory_limit_exceeded, runtime_error
 

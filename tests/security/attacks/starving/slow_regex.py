@@ -1,5 +1,5 @@
-# attack: a regular expression that backtracks for ever and answers no signal
-# contained: limits are held from outside
+# attack: a regular expression that backtracks forever and answers no signal
+# contained: limits are enforced from outside
 # expect: time_limit_exceeded
 
 import re

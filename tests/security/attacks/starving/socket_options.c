@@ -1,5 +1,5 @@
-// attack: have the kernel keep memberships in groups, flow labels and keys for sockets, which count for nobody
-// contained: the filter knows the options that are open, and these are not
+// attack: have the kernel allocate group memberships, flow labels and keys for sockets, which no cgroup counts
+// contained: the filter allows a list of options that does not include these
 // expect: ok
 // stdout: contained
 

@@ -1,4 +1,4 @@
-# attack: compute for ever
+# attack: compute forever
 # contained: the CPU limit
 # expect: time_limit_exceeded
 

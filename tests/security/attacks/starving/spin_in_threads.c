@@ -1,5 +1,5 @@
 // attack: compute in many threads, to use many CPUs at once
-// contained: CPU time is that of all threads together
+// contained: the CPU time of all threads is added up
 // expect: time_limit_exceeded
 
 #include <pthread.h>

@@ -1,4 +1,4 @@
-# attack: flood stderr, which nobody judges
+# attack: flood stderr, which is not judged
 # contained: it has the same limit
 # expect: output_limit_exceeded
 

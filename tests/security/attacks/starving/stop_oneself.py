@@ -1,4 +1,4 @@
-# attack: stop oneself, so that waiting for the end lasts for ever
+# attack: stop the program's own process, so that waiting for its end never returns
 # contained: the wall limit
 # expect: time_limit_exceeded
 # limits: {"wall_time_s": 0.5}

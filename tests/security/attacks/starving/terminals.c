@@ -1,5 +1,5 @@
-// attack: use up the machine's pseudo terminals, whose buffers count for nobody
-// contained: no program can open the device that makes them
+// attack: use up the machine's pseudo-terminals, whose buffers no cgroup counts
+// contained: no program can open the device that creates them
 // expect: ok
 // stdout: contained
 

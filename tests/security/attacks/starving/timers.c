@@ -1,5 +1,5 @@
 // attack: create POSIX timers until the kernel's memory is full
-// contained: they count towards the box's memory or the user's pending signals; where making them takes long, its time ends
+// contained: they count toward the box's memory or the user's pending signals; if creating them takes too long, the time limit applies
 // expect: ok, memory_limit_exceeded, time_limit_exceeded
 
 #include <signal.h>

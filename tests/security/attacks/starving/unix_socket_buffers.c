@@ -1,5 +1,5 @@
 // attack: fill the buffers of unix sockets
-// contained: they count towards the box's memory
+// contained: they count toward the box's memory
 // expect: ok, memory_limit_exceeded
 
 #include <sys/socket.h>

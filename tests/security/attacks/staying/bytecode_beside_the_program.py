@@ -1,4 +1,4 @@
-# attack: leave a __pycache__ and a module beside the program, for its next test
+# attack: leave a __pycache__ and a module next to the program, for its next test
 # contained: each test has a fresh work directory
 # expect: ok
 # runs: 2

@@ -1,5 +1,5 @@
 # attack: replace cached bytecode of the standard library or of the runner
-# contained: read-only and root's
+# contained: they are read-only and belong to root
 # expect: ok
 # stdout: contained
 

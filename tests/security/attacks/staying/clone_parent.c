@@ -1,4 +1,4 @@
-// attack: clone with CLONE_PARENT, so that the new process is the zygote's child and nobody's descendant
+// attack: clone with CLONE_PARENT, so that the new process is a child of the zygote and not a descendant of the program
 // contained: the filter refuses the flag
 // expect: ok
 // stdout: contained

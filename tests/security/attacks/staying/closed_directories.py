@@ -1,5 +1,5 @@
 # attack: leave directories without any permission
-# contained: the supervisor makes them its own
+# contained: the supervisor takes ownership of them
 # expect: ok
 
 import os

@@ -1,5 +1,5 @@
 # attack: deep trees in every place at once, with files at every level
-# contained: as with one tree
+# contained: removal needs no recursion, as with one tree
 # expect: ok, memory_limit_exceeded
 
 import os

@@ -1,5 +1,5 @@
 # attack: change modes, owners or times of the shared places and devices themselves
-# contained: they are root's
+# contained: they belong to root
 # expect: ok
 # stdout: contained
 

@@ -1,5 +1,5 @@
 # attack: hide data in extended attributes of shared places
-# contained: /tmp and /dev/shm are root's, and attributes of own files go with them
+# contained: /tmp and /dev/shm belong to root, and attributes of the program's files are removed with them
 # expect: ok
 
 import os

@@ -1,5 +1,5 @@
-// attack: processes that fork and die faster than a sweep can list them
-// contained: a dead parent stays listed until the supervisor reaps it, so the sweep goes on until the last link is dead
+// attack: processes that fork and exit faster than they can be listed
+// contained: a dead parent stays listed until the supervisor reaps it, so the supervisor continues until the last one is dead
 // expect: ok
 // limits: {"memory_mb": 512}
 

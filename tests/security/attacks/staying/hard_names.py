@@ -1,5 +1,5 @@
-# attack: leave files with names that trip scripts: newlines, bytes that are no UTF-8, 255 bytes, leading dashes
-# contained: names are taken as they are
+# attack: leave files with names that trip scripts: newlines, bytes that are not UTF-8, 255 bytes, leading dashes
+# contained: names are never interpreted
 # expect: ok
 
 import os

@@ -1,4 +1,4 @@
-# attack: an orphan keeps the output pipe open, so that the worker waits for its end for ever
+# attack: an orphan keeps the output pipe open, so that the worker waits for its end forever
 # contained: the orphan is killed before the worker reads the rest
 # expect: ok
 # stdout: ^done

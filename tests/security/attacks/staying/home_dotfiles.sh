@@ -1,5 +1,5 @@
 # attack: plant start-up files in the home directory
-# contained: each run has a home of its own, which goes with it
+# contained: each run has its own home directory, which is removed afterwards
 # expect: ok
 
 mkdir -p ~/.local/lib/python3.11/site-packages ~/.config

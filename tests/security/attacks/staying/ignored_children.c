@@ -1,5 +1,5 @@
 // attack: ignore SIGCHLD and leave a crowd of sleeping children behind
-// contained: they come to the supervisor, which kills and reaps them
+// contained: the supervisor adopts, kills and reaps them
 // expect: ok
 
 #include <signal.h>

@@ -1,5 +1,5 @@
 // attack: make files and directories immutable or append-only, so that not even root removes them
-// contained: the attributes need a capability the program has not
+// contained: the attributes need a capability that the program does not have
 // expect: ok
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 // attack: leave watches and events behind
-// contained: they are descriptors and go with the process
+// contained: they are descriptors, which close when the process ends
 // expect: ok
 
 #include <sys/inotify.h>

@@ -1,5 +1,5 @@
-# attack: leave a hundred thousand files, so that cleaning up takes minutes or more memory than there is
-# contained: the inodes or the memory end first, and removal keeps no list
+# attack: leave a hundred thousand files, so that cleaning up takes minutes or more memory than is available
+# contained: inodes or memory run out first, and removal keeps no list
 # expect: ok, memory_limit_exceeded, time_limit_exceeded
 # limits: {"cpu_time_s": 2, "wall_time_s": 4}
 

@@ -1,5 +1,5 @@
 // attack: fill /dev/shm with empty files, whose inodes are kernel memory
-// contained: it counts towards the box's memory
+// contained: it counts toward the box's memory
 // expect: ok, memory_limit_exceeded, time_limit_exceeded
 // limits: {"cpu_time_s": 2, "wall_time_s": 4}
 

@@ -1,5 +1,5 @@
 // attack: keep deleted files alive by a mapping in a daemon
-// contained: the daemon dies, and the memory with it
+// contained: the daemon is killed, which frees the memory
 // expect: ok
 
 #include <fcntl.h>

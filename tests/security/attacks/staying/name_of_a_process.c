@@ -1,5 +1,5 @@
 // attack: take the name of the supervisor or of a kernel thread
-// contained: the sweep goes by descent and not by name
+// contained: processes are found by descent and not by name
 // expect: ok
 
 #include <sys/prctl.h>

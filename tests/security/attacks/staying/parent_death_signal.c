@@ -1,5 +1,5 @@
 // attack: children that clear or change their parent-death signal
-// contained: it is a convenience; the sweep does not rest on it
+// contained: the cleanup does not depend on it
 // expect: ok
 
 #include <signal.h>

@@ -1,5 +1,5 @@
 // attack: overwrite the executable, which all tests of a program share
-// contained: it is root's; in the work directory there is only a link to it
+// contained: it belongs to root; the work directory contains only a link to it
 // expect: ok
 // runs: 2
 // stdout: contained

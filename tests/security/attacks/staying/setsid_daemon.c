@@ -1,4 +1,4 @@
-// attack: a daemon in a session of its own, deaf to every signal that can be ignored
+// attack: a daemon in its own session that ignores every signal it can
 // contained: SIGKILL cannot be ignored
 // expect: ok
 

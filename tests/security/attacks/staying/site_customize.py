@@ -1,5 +1,5 @@
 # attack: plant sitecustomize, a .pth file or a module where every later interpreter finds it
-# contained: the interpreter's folders are read-only and root's
+# contained: the interpreter's folders are read-only and belong to root
 # expect: ok
 # stdout: contained
 

@@ -1,5 +1,5 @@
 # attack: leave sparse files far larger than the box
-# contained: they hold no memory and go like others
+# contained: they take no memory and are removed like other files
 # expect: ok
 
 import os

@@ -1,5 +1,5 @@
 # attack: leave files in directories with the sticky bit, in which only an owner may delete
-# contained: the supervisor makes directories its own before it empties them
+# contained: the supervisor takes ownership of directories before it empties them
 # expect: ok
 
 import os

@@ -1,5 +1,5 @@
-// attack: become a subreaper, so that orphans come to a process of ours and not to the supervisor
-// contained: a subreaper is a descendant like any other, and its orphans go on upwards when it dies
+// attack: become a subreaper, so that orphans go to a process of the program and not to the supervisor
+// contained: a subreaper is a descendant like any other, and its orphans move up when it dies
 // expect: ok
 
 #include <stdio.h>

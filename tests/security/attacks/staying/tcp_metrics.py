@@ -1,5 +1,5 @@
-# attack: leave a message in what TCP remembers of an address
-# contained: TCP remembers nothing in a box; without a loopback device there is no TCP
+# attack: leave a message in the metrics that TCP caches for an address
+# contained: TCP caches nothing in a box; without a loopback device there is no TCP
 # expect: ok
 # stdout: contained
 

@@ -1,4 +1,4 @@
-// attack: end the main thread only, so that the process looks like a zombie while another thread lives on
+// attack: end only the main thread, so that the process looks like a zombie while another thread continues
 // contained: a process ends with its last thread, and the wall limit ends that
 // expect: time_limit_exceeded
 // limits: {"wall_time_s": 0.5}

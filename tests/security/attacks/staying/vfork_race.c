@@ -1,5 +1,5 @@
-// attack: the same with clones that share memory, which cost a tenth
-// contained: as with forks
+// attack: processes that clone with shared memory and exit faster than they can be listed, at a tenth of a fork's cost
+// contained: a dead parent stays listed until the supervisor reaps it, as with forks
 // expect: ok
 // limits: {"memory_mb": 512}
 

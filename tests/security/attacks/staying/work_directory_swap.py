@@ -1,5 +1,5 @@
 # attack: remove or replace the work directory itself
-# contained: the directory above it is root's
+# contained: the parent directory belongs to root
 # expect: ok
 
 import os
