@@ -2,7 +2,7 @@
 
 Theory of operation. Each lane is a single FIFO list in Redis, so one client with 100,000 items would block everyone
 behind it. To prevent that, potentially long work from a client with a key first goes into a list of that client's own:
-durable submissions, and batches that a worker hands back because its current program is slow. A round-robin rotation
+stored submissions, and batches that a worker hands back because its current program is slow. A round-robin rotation
 admits batches from these lists into the lane, one per client, and keeps at most two per live worker in flight. A new
 client therefore waits for a few batches, no matter how many others have queued. Without API keys this module does
 nothing. Each multi-step change is one Lua script, so it happens completely or not at all.
@@ -82,7 +82,7 @@ def finish_batch(pipeline: Pipeline, lane: str, batch_id: str, lease_s: float) -
 
 
 def admit_stalled(redis: Redis, lease_s: float) -> None:
-    """Admit batches that nothing else would admit: workers were added, or an admitted batch expired unnoticed.
+    """Admit batches that wait although there is room: workers were added, or an ended batch still counts as admitted.
 
     Takes one round trip if no batch waits.
     """

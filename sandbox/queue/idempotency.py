@@ -80,7 +80,7 @@ def create_or_find(
     fields: Mapping[str, str | int | float],
     ttl_s: int,
 ) -> str:
-    """Write the hash `record` of a new submission unless the key already has one, and return the id of the recorded one.
+    """Write the hash `record` of a new submission unless the key already has one; return the id of the recorded one.
 
     Raises IdempotencyKeyReused.
     """
