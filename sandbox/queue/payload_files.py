@@ -212,7 +212,7 @@ class PayloadFiles:
                 self._reusable.pop().unlink()
 
     def sweep(self) -> None:
-        """Remove old files that killed processes left behind. A process that misses a reusable file creates a new one."""
+        """Remove old files of killed processes. A process that misses its reusable file creates a new one."""
         for path in self._folder.iterdir():
             with suppress(OSError):
                 if time.time() - path.stat().st_mtime > FILE_TTL_S.get(path.suffix, float("inf")):

@@ -171,7 +171,7 @@ class ResultWriter:
         self._to_store.clear()
 
     def _shorten_pending(self) -> None:
-        """Remove the outputs of large results if Redis stays full: sending also needs memory, so they might never fit."""
+        """Remove the outputs of large results if Redis stays full: they might never fit otherwise."""
         now = time.monotonic()
         self._full_since = self._full_since or now
         if now - self._full_since < REDIS_FULL_TIMEOUT_S:

@@ -222,7 +222,7 @@ class BatchSender:
             self._batch_by_item[item_id] = (pending, item_ids[0])
 
     def _find_ready(self) -> _Pending | None:
-        """Return the first pending list that has items and room, by priority of its lane; clients of a lane take turns."""
+        """Return a pending list that has items and room, from the first such lane; the clients of a lane take turns."""
         for by_client in self._pending.values():
             for client, pending in by_client.items():
                 if pending.waiting and self._compute_room(pending) > 0:
