@@ -203,7 +203,7 @@ def build_log_fields(item: Item, lane: str) -> dict[str, str]:
 
 
 def get_canonical_language(item: Item) -> str:
-    """Return the registered name of an item's language, so that aliases and unknown names do not create metric series."""
+    """Return the registered name of an item's language, so that a client's aliases do not create metric series."""
     name = activity.get_language(item)
     try:
         return languages.get_language(name).name

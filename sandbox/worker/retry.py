@@ -25,7 +25,7 @@ Answer = TypeVar("Answer")
 def run_with_retries(slot: Slot, language: Language, use_box: Callable[[Box], Answer]) -> Answer:
     """Call `use_box` with a box. If the box fails, retry with a new one, up to `MAX_TRIES` tries in total.
 
-    Raises InfrastructureError, CannotRun if no box starts within `ENGINE_TIMEOUT_S`, or Cancelled if the slot must stop.
+    Raises InfrastructureError, CannotRun if no box starts within `ENGINE_TIMEOUT_S`, or Cancelled if the slot stops.
     """
     slot.require_language(language)
     tries_left = MAX_TRIES

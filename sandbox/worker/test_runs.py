@@ -150,7 +150,7 @@ class TestRuns:
         return box.run(Run(args=ARGUMENTS, files=files, limits=checker.limits.resolve(Limits())))
 
     def _run_interactive_case(self, test: TestCase, checker: InteractiveChecker) -> CaseVerdict:
-        """Run the program and the interactor, each in its own box, with the stdout of each as the stdin of the other."""
+        """Run the program and the interactor in separate boxes, with the stdout of each as the stdin of the other."""
         box, broken = self._get_checker_box(checker)
         if broken is not None:
             return judge_interaction(Outcome(Status.OK), broken, FirstToEnd.INTERACTOR, checker.full_score)
@@ -346,7 +346,7 @@ class TestRuns:
 
 
 def _build_checker_program(language: Language, checker: ProgramChecker | InteractiveChecker) -> Program:
-    """Build the user's checker as a program. Python checkers run under a guard: their exit code alone says too little."""
+    """Build the user's checker as a program. A guard runs Python checkers, whose exit code alone says too little."""
     program = language.build_program(checker.code, checker.limits.resolve_compile(language.compile_limits))
     if language.name not in GUARDED_LANGUAGES:
         return program

@@ -406,7 +406,7 @@ class SlotWorker:
 
 
 def make_engine(settings: WorkerSettings, slot: int) -> Engine:
-    """Create the engine that the settings choose. Only its module is imported, so the other's packages may be absent."""
+    """Create the engine that the settings choose. Imports only its module, so the other's packages may be absent."""
     if settings.engine == "docker":
         from sandbox.box.docker.engine import DockerEngine
 
