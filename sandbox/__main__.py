@@ -1,4 +1,4 @@
-"""`python -m sandbox`."""
+"""Run the command-line interface with `python -m sandbox`."""
 
 from sandbox.cli import main
 

@@ -1,6 +1,6 @@
-"""The context of a request: who asks, and the ids that follow it from the client to the box, its logs and its traces.
+"""The context of a request: its caller, and the ids that follow it from the client to boxes, logs, and traces.
 
-The API sets the context variables for the time of one request; the service, the logs and the traces read them.
+The API sets the context variables for the duration of one request. The service, the logs, and the traces read them.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A client known by its key.
+    """A client identified by its API key, with its limits.
 
-    `rate` and `burst` count items (programs) a second and at once, `max_queued` items that have no result yet,
-    `max_kept_mb` is the MiB of requests, results and task sets kept for it; 0 is no limit.
+    `rate` is in items (programs) per second, `burst` in items at once. `max_queued` limits the items without a result.
+    `max_kept_mb` limits the requests, results, and task sets stored for this client, in MiB. 0 means no limit.
     """
 
     id: str
@@ -38,13 +38,13 @@ class Caller:
     max_kept_mb: int = 0
 
     def may_see(self, owner: str) -> bool:
-        """Tell whether this caller may see a job that `owner` submitted."""
+        """Return whether this caller may see a job that `owner` submitted."""
         return self.role is Role.ADMIN or self.id == owner
 
 
 @dataclass(frozen=True, slots=True)
 class RequestIds:
-    """`request_id` is the request's X-Request-ID, `traceparent` the W3C traceparent of the span that serves it."""
+    """A request's X-Request-ID, and the W3C traceparent of the span that serves it."""
 
     request_id: str = ""
     traceparent: str = ""
@@ -53,16 +53,16 @@ class RequestIds:
 NO_REQUEST_IDS = RequestIds()
 CURRENT_CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)
 CURRENT_REQUEST_IDS: ContextVar[RequestIds] = ContextVar("request_ids", default=NO_REQUEST_IDS)
-# Fields of every line that is logged in this context.
+# Fields added to every log line in this context.
 LOG_FIELDS: ContextVar[Mapping[str, str]] = ContextVar("log_fields", default=MappingProxyType({}))
 
 _spare_ids: deque[str] = deque()
 
 
 def generate_id() -> str:
-    """Return a new id of 32 hexadecimal digits that nobody can guess. Thread-safe.
+    """Return a new, unguessable id of 32 hexadecimal digits. Thread-safe.
 
-    The kernel is asked for 256 ids at a time: asking for each took 5 % of a request.
+    Random bytes are read from the kernel for 256 ids at a time: one read per id took 5% of a request's time.
     """
     try:
         return _spare_ids.popleft()

@@ -1,4 +1,4 @@
-"""The service as its users see it: submit, look up and cancel work. The API, the CLI and the GPU pool call this."""
+"""The service layer: submit, look up, and cancel work. The API, the CLI, and the GPU pool call it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Answer = TypeVar("Answer")
 
 
 class Service:
-    """Thread-safe; `start` before use, `close` after."""
+    """The entry point to the queue. Thread-safe. Call `start` before use and `close` afterwards."""
 
     def __init__(self, settings: QueueSettings) -> None:
         self._settings = settings
@@ -94,25 +94,31 @@ class Service:
         self._redis.close()
 
     def submit(self, submission: Submission) -> Ticket:
-        """Queue a submission.
+        """Queue a submission and return its ticket.
 
-        Raises `errors.UnknownLanguage`, a subclass of `errors.Refused`, `errors.QueueUnavailable`, or
-        `errors.CannotRun` if a client would wait for a result although no worker can run programs. While an
-        idempotency key lives, the same request returns the first submission's ticket, and another request raises
-        `errors.IdempotencyKeyReused`.
+        Until an idempotency key expires, repeating the same request returns the ticket of the first submission. A
+        different request with that key raises `errors.IdempotencyKeyReused`. Also raises `errors.UnknownLanguage`, a
+        subclass of `errors.Refused`, `errors.QueueUnavailable`, or, if the client waits for the result and no worker
+        can run programs, `errors.CannotRun`.
         """
         submission.check(self._outage_monitor.missing_languages)
         return _query_redis(lambda: self._intake.submit(submission, self._outage_monitor.reason))
 
     def get_job(self, job_id: str) -> Job:
-        """The state of a kept submission or GPU job. Raises `errors.NotFound` or `errors.QueueUnavailable`."""
+        """Return the state of a stored submission or GPU job.
+
+        Raises `errors.NotFound` or `errors.QueueUnavailable`.
+        """
         owner_filter = _get_owner_filter()
         if is_gpu_job(job_id):
             return _query_redis(lambda: self._gpu_jobs.get_job(job_id, owner_filter))
         return _query_redis(lambda: self._job_store.get_job(job_id, owner_filter))
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel the rest of a job and stop its running programs; raises `errors.NotFound` or `QueueUnavailable`."""
+        """Cancel the unfinished items of a job, stop its running programs, and return its state.
+
+        Raises `errors.NotFound` or `errors.QueueUnavailable`.
+        """
         if is_gpu_job(job_id):
             owner_filter = _get_owner_filter()
             return _query_redis(lambda: self._gpu_jobs.cancel(job_id, owner_filter))
@@ -129,7 +135,7 @@ class Service:
             self._job_store.notify_cancelled(record)
 
     def abandon(self, ticket: Ticket) -> None:
-        """The client of a synchronous submission went away: cancel the rest of it."""
+        """Cancel the unfinished items of a synchronous submission whose client disconnected."""
         waiting = [position for position, future in enumerate(ticket.results) if not future.done()]
         ids = {ticket.id, *(f"{ticket.id}.{position}" for position in waiting)}
         sent = self._sender.withdraw(ids)
@@ -151,23 +157,26 @@ class Service:
         return _query_redis(lambda: self._task_sets.put(set_id, body, get_caller_id(), get_max_stored_bytes()))
 
     def get_task_set(self, set_id: str) -> TaskSetInfo:
-        """What is registered under this id. Raises `errors.NotFound` or `errors.QueueUnavailable`."""
+        """Return the id and size of a registered task set. Raises `errors.NotFound` or `errors.QueueUnavailable`."""
         return _query_redis(lambda: self._task_sets.get_info(set_id))
 
     def get_tasks(self, references: Sequence[str]) -> Mapping[str, Task]:
-        """The tasks of these `<set>/<name>`s. Raises `errors.NotFound` or `errors.QueueUnavailable`."""
+        """Return the tasks for references of the form `<set>/<name>`.
+
+        Raises `errors.NotFound` or `errors.QueueUnavailable`.
+        """
         return _query_redis(lambda: self._task_sets.get(references))
 
     def list_dead_webhooks(self) -> list[DeadWebhook]:
-        """The webhooks that were given up, the latest first. Raises `errors.QueueUnavailable`."""
+        """Return the webhooks that could not be delivered, latest first. Raises `errors.QueueUnavailable`."""
         return _query_redis(self._webhook_queue.list_dead)
 
     def requeue_webhook(self, webhook_id: str) -> None:
-        """Deliver a dead webhook after all. Raises `errors.NotFound` or `errors.QueueUnavailable`."""
+        """Queue a dead webhook for delivery again. Raises `errors.NotFound` or `errors.QueueUnavailable`."""
         _query_redis(lambda: self._webhook_queue.requeue(webhook_id))
 
     def start_gpu_job(self, kind: GpuKind, request: GpuRequest, idempotency_key: str = "") -> GpuJob:
-        """Queue a GPU job; the same key with the same request within its life returns the first job.
+        """Queue a GPU job. Until the idempotency key expires, repeating the same request returns the first job.
 
         Raises `errors.IdempotencyKeyReused` or `errors.QueueUnavailable`.
         """
@@ -179,7 +188,7 @@ class Service:
         return _query_redis(lambda: self._gpu_jobs.submit(kind, request, caller_id, keyed))
 
     def read_gpu_events(self, job_id: str, start: int) -> list[bytes]:
-        """A GPU job's events from number `start` on, as JSON; other jobs have none.
+        """Return a GPU job's events from number `start` onward, as JSON; return an empty list for other jobs.
 
         Raises `errors.NotFound` or `errors.QueueUnavailable`.
         """
@@ -189,30 +198,33 @@ class Service:
         return _query_redis(lambda: self._gpu_jobs.read_events(job_id, start, owner_filter))
 
     def get_gpu_pool(self) -> GpuPool:
-        """Leases and latest jobs. Raises `errors.QueueUnavailable`."""
+        """Return the current GPU leases and the latest GPU jobs. Raises `errors.QueueUnavailable`."""
         return _query_redis(self._gpu_jobs.get_pool)
 
     def get_missing_languages(self) -> frozenset[str]:
-        """The languages that no worker can run, as far as is known."""
+        """Return the languages that no worker could run at the last check."""
         return self._outage_monitor.missing_languages
 
     def check_readiness(self) -> Readiness:
-        """Look at Redis and the workers once; never raises."""
+        """Check Redis and the workers now, and return whether the service can run programs."""
         try:
             reports = read_slot_reports(self._redis, self._settings.lease_s)
             oldest_s = live_view.read_oldest_s(self._redis, time.time())
         except RedisError as error:
-            return Readiness(False, 0, problems=[f"Redis does not answer: {error}"])
+            return Readiness(False, 0, problems=[f"Redis does not respond: {error}"])
         return build_readiness(reports, self._sender.count_waiting(), oldest_s, self._storage_limiter)
 
     def get_live_view(self) -> LiveView:
-        """What goes on now and what ended last. Raises `errors.QueueUnavailable`."""
+        """Return what is running now and the latest results. Raises `errors.QueueUnavailable`."""
         return _query_redis(
             lambda: live_view.read_live_view(self._redis, self._settings.lease_s, self._sender.count_waiting())
         )
 
     def _fail_all_waiting(self, reason: str) -> None:
-        """Tell all clients that wait; what is kept stays in the queue. Raises RedisError or SandboxError."""
+        """Fail the requests of all waiting clients; stored submissions stay queued.
+
+        Raises RedisError or SandboxError.
+        """
         expected = self._result_reader.list_expected()
         if not expected:
             return
@@ -221,7 +233,7 @@ class Service:
         self._sender.mark_answered(dropped)
         self._result_reader.fail(expected, CannotRun("no worker can run programs now"))
         self._externalized.forget(dropped)
-        logger.warning("clients were told that nothing runs", extra={"items": len(expected), "reason": reason})
+        logger.warning("failed all waiting requests", extra={"items": len(expected), "reason": reason})
         for client, item_ids in unsent.items():
             if client:
                 self._quotas.release(client, item_ids)
@@ -240,7 +252,7 @@ class Service:
 
 
 def _get_owner_filter() -> Callable[[str], bool]:
-    """Tell whose jobs the current caller may see and cancel."""
+    """Return a predicate that tells whether the current caller may see and cancel the jobs of an owner."""
     caller = CURRENT_CALLER.get()
     return allow_any_owner if caller is None else caller.may_see
 

@@ -51,19 +51,19 @@ def test_a_ticket_has_a_future_for_each_item(live_service: Service) -> None:
     assert [result.id for result in results] == [f"{ticket.id}.{index}" for index in range(3)]
 
 
-def test_a_durable_ticket_has_none_and_its_job_has_the_result(idle_service: Service) -> None:
+def test_a_durable_ticket_has_no_futures_and_its_job_has_the_result(idle_service: Service) -> None:
     ticket = idle_service.submit(Submission("execute", [PROGRAM], durable=True))
     assert ticket.results == []
     assert idle_service.get_job(ticket.id).status is JobStatus.QUEUED
 
 
-def test_a_synchronous_submission_is_no_job(idle_service: Service) -> None:
+def test_a_synchronous_submission_is_not_a_job(idle_service: Service) -> None:
     ticket = idle_service.submit(Submission("execute", [PROGRAM]))
     with pytest.raises(NotFound):
         idle_service.get_job(ticket.id)
 
 
-def test_a_refused_submission_leaves_its_place_to_a_smaller_one(idle_service: Service) -> None:
+def test_a_smaller_submission_is_accepted_after_a_refused_one(idle_service: Service) -> None:
     with pytest.raises(QueueFull, match="default"):
         idle_service.submit(Submission("execute", [PROGRAM] * 6, batch=True))
     assert idle_service.submit(Submission("execute", [PROGRAM] * 5, batch=True)).id
@@ -77,12 +77,12 @@ def test_an_unknown_language_is_refused_before_anything_is_queued(idle_service: 
     assert list(empty_redis.scan_iter("sandbox:*")) == []
 
 
-def test_without_workers_it_is_not_ready_and_says_why(idle_service: Service) -> None:
+def test_without_workers_the_service_is_not_ready_and_says_why(idle_service: Service) -> None:
     readiness = idle_service.check_readiness()
     assert (readiness.ready, readiness.workers, readiness.problems) == (False, 0, ["no worker is alive"])
 
 
-def test_with_workers_it_is_ready_and_no_wall_is_missing_unnamed(live_service: Service) -> None:
+def test_with_workers_the_service_is_ready_and_names_missing_isolation(live_service: Service) -> None:
     readiness = live_service.check_readiness()
     assert (readiness.ready, readiness.workers, readiness.engine, readiness.problems) == (True, 2, "docker", [])
 
@@ -96,7 +96,7 @@ def test_many_threads_may_submit_at_once(live_service: Service) -> None:
         assert list(threads.map(add, range(100))) == [number + 1 for number in range(100)]
 
 
-def test_a_program_can_be_run_with_megabytes_in_and_out(live_service: Service) -> None:
+def test_a_program_can_have_megabytes_of_input_and_output(live_service: Service) -> None:
     text = "0123456789abcdef" * (1 << 18)
     code = "import sys; sys.stdout.write(sys.stdin.read()[::-1])"
     result = _execute(live_service, ExecuteRequest(language="python", code=code, stdin=text))
@@ -118,7 +118,7 @@ def test_programs_of_all_languages_and_kinds_go_through_one_queue(live_service: 
     assert [result.compile is not None for result in results] == [False, True, False, False]
 
 
-def test_a_compile_error_is_told_with_the_compilers_words(live_service: Service) -> None:
+def test_a_compile_error_includes_the_compiler_message(live_service: Service) -> None:
     result = _execute(live_service, ExecuteRequest(language="c", code="int main(void) { return x; }"))
     assert result.status is Status.COMPILE_ERROR
     assert result.compile is not None

@@ -1,8 +1,8 @@
-"""What a worker does now and has just done, for those who watch.
+"""What each worker is doing and has just finished, for the live view.
 
-Theory of operation. Nothing here costs the way of a program a round trip: what a slot does goes out with its heartbeat,
-and what it has done lies in memory until the next publication, a few times a second, in one pipeline. Publishing is
-best effort: a worker that is killed takes its last half second of it along, and never a result.
+Theory of operation. Running a program never waits for a round trip of this module. The current state of a slot is sent
+with its heartbeat. Finished items are collected in memory and published a few times per second in one pipeline.
+Publishing is best effort: if a worker is killed, the live view misses its last half second, but no result is lost.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from sandbox.queue.job_batch import Item
 from sandbox.schema.vote import VoteRequest
 
 MAX_RECENT_RESULTS = 500
-MAX_RESULTS_PER_PUBLISH = 100  # under load nobody reads them all, and each costs 16 us
+MAX_RESULTS_PER_PUBLISH = 100  # under load nobody reads all of them, and each costs 16 us
 RECENT_RESULTS_TTL_S = 86_400
 VERDICT_COUNTS_TTL_S = 300
 MINUTE_S = 60
 
 
 class Finished(NamedTuple):
-    """An item's result: its JSON, and what the live view, metrics and traces say of it.
+    """An item's result: its JSON, and a summary for the live view, metrics, and traces.
 
-    `verdict` is the status of a program that was only run. `passed` and `total` count tests, None if there are none.
+    If the program was run but not judged, `verdict` is its status. `passed` and `total` count tests; they are None if
+    there are no tests.
     """
 
     json: bytes
@@ -42,7 +43,7 @@ class Finished(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FinishedItem:
-    """One item that has its result. Times are seconds, `at` since the epoch."""
+    """One finished item. `finished_at` is in seconds since the epoch."""
 
     item: Item
     verdict: str
@@ -52,7 +53,7 @@ class FinishedItem:
     took_s: float
 
     def to_dict(self, worker: str) -> dict[str, Any]:
-        """What the watchers see: never code, input or output."""
+        """Return what the live view shows: never code, input, or output."""
         item = self.item
         return {
             "id": item.id,
@@ -72,7 +73,7 @@ class FinishedItem:
 
 @dataclass
 class WorkerActivity:
-    """One worker's. Thread-safe; `begins` and `ends` touch no network."""
+    """The activity of one worker. Thread-safe. Only `publish` accesses the network."""
 
     redis: Redis
     worker: str
@@ -83,11 +84,11 @@ class WorkerActivity:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start_item(self, item: Item) -> None:
-        """From here on the slot is busy with it."""
+        """Mark the slot as busy with this item."""
         self._current = item, time.time()
 
     def finish_item(self, item: Item, result: Finished) -> None:
-        """Record the item's result; the slot is idle."""
+        """Record the item's result, and mark the slot as idle."""
         now = time.time()
         began = self._current[1] if self._current is not None else now
         with self._lock:
@@ -97,11 +98,11 @@ class WorkerActivity:
             self._finished.append(FinishedItem(item, result.verdict, result.passed, result.total, now, now - began))
 
     def drop_item(self) -> None:
-        """The current item ends here without a result, or goes back to the queue; the slot is idle."""
+        """Mark the slot as idle after an item that has no result or goes back to the queue."""
         self._current = None
 
     def describe_state(self) -> Mapping[str, Any]:
-        """What goes out with the heartbeat."""
+        """Return the fields to send with the heartbeat."""
         current = self._current
         if current is None:
             return {"state": "idle", "done": self._finished_total, "since": None, "running": None}
@@ -110,7 +111,7 @@ class WorkerActivity:
         return {"state": "busy", "done": self._finished_total, "since": round(since, 3), "running": running}
 
     def publish(self) -> None:
-        """Tell what ended since the last time, in one round trip; none where nothing did. Raises RedisError."""
+        """Publish the items that finished since the last call, in at most one round trip. Raises RedisError."""
         with self._lock:
             ended, self._finished = self._finished, deque(maxlen=MAX_RESULTS_PER_PUBLISH)
             rates, self._verdict_counts = self._verdict_counts, Counter()
@@ -128,7 +129,7 @@ class WorkerActivity:
 
 
 def get_language(item: Item) -> str:
-    """Return the language as the client named it; for a vote, its candidates' languages."""
+    """Return the language as the client named it; for a vote, the languages of its candidates."""
     if isinstance(item.work, VoteRequest):
         return "+".join(sorted({candidate.language for candidate in item.work.candidates})[:3])
     return "" if item.work is None else item.work.language
@@ -139,7 +140,7 @@ def get_lane(item: Item) -> str:
 
 
 def read_verdicts_by_second(redis: Redis, now: float, window_s: int) -> list[dict[str, Any]]:
-    """Verdicts of each of the last `last_s` whole seconds that had any: `{"at": s, "verdicts": {verdict: number}}`."""
+    """Return `{"at": second, "verdicts": {verdict: count}}` for each of the last `window_s` seconds with a verdict."""
     first = int(now) - window_s
     pipeline = redis.pipeline(transaction=False)
     for minute in range(first // MINUTE_S, int(now) // MINUTE_S + 1):
@@ -154,7 +155,7 @@ def read_verdicts_by_second(redis: Redis, now: float, window_s: int) -> list[dic
 
 
 def read_recent(redis: Redis, limit: int = MAX_RECENT_RESULTS) -> list[dict[str, Any]]:
-    """What ended last, newest first."""
+    """Return the latest results, newest first."""
     return _parse_newest_first(redis.lrange(redis_keys.RECENT_RESULTS, 0, limit - 1))
 
 

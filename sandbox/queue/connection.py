@@ -1,4 +1,4 @@
-"""How every process connects to Redis."""
+"""Connect a process to Redis."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from redis.retry import Retry
 
 
 def connect(url: str) -> Redis:
-    """A Redis client that outlasts a restart of the server: it tries again for about ten seconds."""
+    """Return a Redis client that survives a server restart: it retries for about ten seconds."""
     retry = Retry(ExponentialBackoff(cap=1.0, base=0.05), retries=14)
     return Redis.from_url(url, retry=retry, retry_on_error=[ConnectionError, TimeoutError], health_check_interval=30)

@@ -1,11 +1,11 @@
-"""Envelopes of clients with keys, taken in turns.
+"""Fair queueing between API keys.
 
-Theory of operation. A lane is one list, first come first served. A client with a key does not write into it what may
-be long: its kept submissions, and what a worker gives back behind a slow program, are parked in a list of that
-client's own. The clients that have something parked stand in a ring. A few envelopes, two for each living worker, are
-forwarded from the ring to the lane, one of each client in turn, and the next is when one of these is done. So
-whoever comes new waits for a few envelopes, however many another client has parked. Without keys none of this is
-called. What Redis does here it does in scripts, each of them whole or not at all.
+Theory of operation. Each lane is a single FIFO list in Redis, so one client with 100,000 items would block everyone
+behind it. To prevent that, potentially long work from a client with a key first goes into a list of that client's own:
+stored submissions, and batches that a worker hands back because its current program is slow. A round-robin rotation
+admits batches from these lists into the lane, one per client, and keeps at most two per live worker in flight. A new
+client therefore waits for a few batches, no matter how many others have queued. Without API keys this module does
+nothing. Each multi-step change is one Lua script, so it happens completely or not at all.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ local room = math.max(1, alive) * ARGV[4] - redis.call('ZCARD', KEYS[4])
 while room > 0 do
   local client = redis.call('LPOP', KEYS[1])
   if not client then break end
-  local parked = ARGV[1] .. client
-  local envelope = redis.call('LPOP', parked)
-  if envelope then
-    redis.call('RPUSH', KEYS[2], envelope)
-    redis.call('ZADD', KEYS[3], ARGV[2], envelope)
-    redis.call('ZADD', KEYS[4], ARGV[2], envelope)
+  local client_queue = ARGV[1] .. client
+  local batch_id = redis.call('LPOP', client_queue)
+  if batch_id then
+    redis.call('RPUSH', KEYS[2], batch_id)
+    redis.call('ZADD', KEYS[3], ARGV[2], batch_id)
+    redis.call('ZADD', KEYS[4], ARGV[2], batch_id)
     room = room - 1
-    if redis.call('LLEN', parked) > 0 then redis.call('RPUSH', KEYS[1], client) end
+    if redis.call('LLEN', client_queue) > 0 then redis.call('RPUSH', KEYS[1], client) end
   end
 end
 """
 
 
 def enqueue_client(pipeline: Pipeline, lane: str, client: str, batch_ids: Sequence[str], at_front: bool) -> None:
-    """Put envelopes behind what this client has parked, or before it."""
+    """Add batches to the end, or to the front, of this client's own queue."""
     push = "LPUSH" if at_front else "RPUSH"
     pipeline.eval(
         _ENQUEUE_CLIENT,
@@ -59,7 +59,7 @@ def enqueue_client(pipeline: Pipeline, lane: str, client: str, batch_ids: Sequen
 
 
 def admit(redis: Redis | Pipeline, lane: str, lease_s: float) -> None:
-    """Fill the lane with parked envelopes, as many as the workers can soon take."""
+    """Move batches from the client queues into the lane, as many as the workers can take soon."""
     redis.eval(
         _ADMIT,
         5,
@@ -76,13 +76,16 @@ def admit(redis: Redis | Pipeline, lane: str, lease_s: float) -> None:
 
 
 def finish_batch(pipeline: Pipeline, lane: str, batch_id: str, lease_s: float) -> None:
-    """An envelope ended: it makes room for the next that is parked."""
+    """Remove a finished batch from the admitted ones, and admit the next."""
     pipeline.zrem(redis_keys.admitted(lane), batch_id)
     admit(pipeline, lane, lease_s)
 
 
 def admit_stalled(redis: Redis, lease_s: float) -> None:
-    """Forward what stands still: workers came, or an envelope ended without a word. One round trip if nothing waits."""
+    """Admit batches that wait although there is room: workers were added, or an ended batch still counts as admitted.
+
+    Takes one round trip if no batch waits.
+    """
     pipeline = redis.pipeline(transaction=False)
     for lane in redis_keys.LANES:
         pipeline.exists(redis_keys.client_rotation(lane))

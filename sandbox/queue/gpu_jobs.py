@@ -1,11 +1,11 @@
-"""GPU jobs in Redis: queued, claimed by a GPU worker, followed, cancelled, given to another when a worker is lost.
+"""GPU jobs in Redis: submit, claim, follow, and cancel them, and requeue them if their worker is lost.
 
-Theory of operation. A job is a hash, and an RQ job of the same id in one of two lanes: what serves models, and what
-trains them. The worker that takes it claims it with its name; a job whose worker's lease ended is put back by whichever
-worker looks first, and its new worker finds the job's folder, and the last checkpoint in it. What happens on the way is
-one list of events: a reader that was away asks from where it stopped. Only the claimant may tell of a job or end it, so
-a worker that was taken for dead and wakes up changes nothing. A running job has its whole life again with each report,
-and with each renewal of its worker's lease: a training may take longer than a job may wait.
+Theory of operation. A GPU job is a hash, plus an RQ job in one of two lanes: one lane serves models, the other trains
+them. A worker claims the job with its own name. If the worker's lease ends, the first worker to notice requeues the
+job, and the next worker resumes from the last checkpoint in the job's folder. The progress of a job is one list of
+events, so a reader that was disconnected continues where it stopped. Only the claimant may report on a job or finish
+it, so a worker that was wrongly considered dead changes nothing when it wakes up. Each report, and each renewal of the
+worker's lease, resets the expiry of a running job, because training may take longer than a job may wait.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ local function lives(seconds)
   if key then redis.call('EXPIRE', key, seconds) end
 end
 """
-# Write fields of a job that this worker still has and nobody has ended; the answer says whether it was so.
+# Write fields of a job if it is still running on this worker; return whether it is.
 _WRITE_AS_CLAIMANT = f"""
 {_SET_EXPIRY}{_IS_CLAIMANT}
 for index = 3, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[index], ARGV[index + 1]) end
@@ -85,7 +85,7 @@ if status == 'queued' or status == 'running' then
 end
 return 1
 """
-# From a worker that is gone: back to the queue, or given up when it was tried often enough.
+# Requeue a job of a lost worker, or fail it after too many attempts.
 _REQUEUE = f"""
 {_SET_EXPIRY}{_IS_CLAIMANT}
 if tonumber(redis.call('HGET', KEYS[1], 'attempts')) >= tonumber(ARGV[2]) then
@@ -97,8 +97,8 @@ redis.call('HSET', KEYS[1], 'status', 'queued', 'worker', '')
 lives(ARGV[4])
 return 1
 """
-# Leases in one step, by Redis' own clock: hosts' clocks differ, and two workers may ask at once. KEYS are the leases
-# and the workers that live. Answers with the lease that another worker has still, or with nothing where all are had.
+# Lease all GPUs in one step, by the clock of Redis: the clocks of hosts differ, and two workers may ask at once. KEYS
+# are the leases and the live workers. Returns the lease that another worker still holds, or false on success.
 _RENEW = """
 local worker, job, lease_s = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local time = redis.call('TIME')
@@ -130,7 +130,10 @@ def is_gpu_job(job_id: str) -> bool:
 
 
 class GpuJobs:
-    """Thread-safe. A job may wait for `queue_ttl_s`; what it leaves is kept for `result_ttl_s` from its end."""
+    """The GPU jobs of all workers. Thread-safe.
+
+    A job may wait for `queue_ttl_s`. It is stored for `result_ttl_s` after it ends.
+    """
 
     def __init__(self, redis: Redis, queue_ttl_s: int, result_ttl_s: int) -> None:
         self._redis = redis
@@ -138,7 +141,7 @@ class GpuJobs:
         self._result_ttl_s = result_ttl_s
 
     def submit(self, kind: GpuKind, request: GpuRequest, client: str = "", keyed: KeyedRequest | None = None) -> GpuJob:
-        """Queue a job of the API key `client`, or return the one first made with the same idempotency key.
+        """Queue a job for the API key `client`, or return the first job with the same idempotency key.
 
         Raises IdempotencyKeyReused.
         """
@@ -168,7 +171,7 @@ class GpuJobs:
         return self.get_job(job_id)
 
     def get_job(self, job_id: str, may_see: Callable[[str], bool] = allow_any_owner) -> GpuJob:
-        """Raises NotFound, also when the asker may not see jobs of the API key that it was made with."""
+        """Return the state of a job. Raises NotFound, also if `may_see` rejects the API key that submitted it."""
         fields = self._read_fields(job_id)
         if not may_see(fields.get("client", "")):
             raise _build_not_found(job_id)
@@ -187,13 +190,13 @@ class GpuJobs:
         )
 
     def cancel(self, job_id: str, may_see: Callable[[str], bool] = allow_any_owner) -> GpuJob:
-        """A job that runs is stopped within a second or two; an ended one stays as it is. Raises NotFound."""
+        """Cancel a job. A running job stops within two seconds; an ended job does not change. Raises NotFound."""
         self.get_job(job_id, may_see)
         self._eval(_CANCEL, job_id, self._result_ttl_s)
         return self.get_job(job_id)
 
     def read_events(self, job_id: str, start: int, may_see: Callable[[str], bool] = allow_any_owner) -> list[bytes]:
-        """What happened from event number `start` on, each as JSON: {"event": ..., "data": ...}. Raises NotFound."""
+        """Return the events from number `start` onward, each as JSON: {"event": ..., "data": ...}. Raises NotFound."""
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.hget(redis_keys.gpu_job(job_id), "client")
         pipeline.lrange(redis_keys.gpu_events(job_id), start, -1)
@@ -204,7 +207,7 @@ class GpuJobs:
         return events
 
     def get_pool(self) -> GpuPool:
-        """The leases that hold now and the latest jobs."""
+        """Return the current leases and the latest jobs."""
         jobs = []
         for name in self._list_job_ids()[:MAX_LISTED_JOBS]:
             try:
@@ -219,21 +222,21 @@ class GpuJobs:
         return sorted((lease for lease in held if lease.until > now), key=lambda lease: lease.gpu)
 
     def read_time(self) -> float:
-        """Redis' own time, which leases go by."""
+        """Return the time of the Redis server, which governs leases, in seconds since the epoch."""
         seconds, microseconds = self._redis.time()
         return float(seconds) + float(microseconds) / 1e6
 
-    # What follows is the workers' side.
+    # The GPU workers call the methods below.
 
     def claim(self, job_id: str, worker: str) -> tuple[GpuKind, bytes] | None:
-        """Take a queued job: its kind and its request's JSON. None when it is not to be run any more."""
+        """Claim a queued job and return its kind and its request as JSON; return None if it is no longer queued."""
         if not self._eval(_CLAIM, job_id, worker, self._ttl_s):
             return None
         kind, request = self._redis.hmget(redis_keys.gpu_job(job_id), "kind", "request")
         return GpuKind(kind.decode()), request
 
     def is_wanted(self, job_id: str, worker: str) -> bool:
-        """Whether the job runs still and is this worker's: neither cancelled nor given to another."""
+        """Return whether the job is still running on this worker: neither cancelled nor claimed by another."""
         state = self._redis.hmget(redis_keys.gpu_job(job_id), "status", "worker")
         return bool(state == [JobStatus.RUNNING.value.encode(), worker.encode()])
 
@@ -243,7 +246,7 @@ class GpuJobs:
             self.append_events(job_id, worker, "progress", [text.encode()])
 
     def append_events(self, job_id: str, worker: str, event: str, data: Iterable[bytes]) -> None:
-        """Append events whose data is JSON already; of a job that is not this worker's any more nothing is told."""
+        """Append events whose data is JSON already. Does nothing if the job no longer belongs to this worker."""
         lines = [b'{"event":"%s","data":%s}' % (event.encode(), each) for each in data]
         if lines:
             self._eval(_APPEND_EVENTS, job_id, worker, self._ttl_s, *lines)
@@ -256,14 +259,20 @@ class GpuJobs:
         return self._write(job_id, worker, {"status": JobStatus.FAILED.value, "error": error}, self._result_ttl_s)
 
     def requeue(self, job_id: str, worker: str, max_attempts: int, error: str) -> bool:
-        """Queue a job again that its worker could not end; False when it was tried `attempts` times and has failed."""
+        """Requeue a job that its worker could not finish.
+
+        Returns False if the job no longer belongs to the worker, or if it fails after `max_attempts` attempts.
+        """
         outcome = self._eval(_REQUEUE, job_id, worker, max_attempts, error, self._ttl_s, self._result_ttl_s)
         if outcome == 1:
             self._enqueue(GpuKind(self._read_fields(job_id)["kind"]), job_id)
         return outcome == 1
 
     def renew(self, worker: str, gpus: Sequence[str], job_id: str, lease_s: float) -> GpuLease | None:
-        """Hold `gpus`, and live, for another `lease_s` seconds; or else the lease of another worker that has one."""
+        """Lease `gpus` and mark this worker as alive for `lease_s` seconds.
+
+        Returns None on success. If another worker holds one of the GPUs, changes nothing and returns that lease.
+        """
         other = self._redis.eval(
             _RENEW, 2, redis_keys.GPU_LEASES, redis_keys.GPU_WORKERS, worker, job_id, lease_s, *gpus
         )
@@ -274,18 +283,18 @@ class GpuJobs:
         return None
 
     def release(self, worker: str, gpus: Sequence[str]) -> None:
-        """What another worker holds by now stays that one's."""
+        """Release the leases of this worker; leases that another worker holds do not change."""
         self._redis.eval(_RELEASE, 2, redis_keys.GPU_LEASES, redis_keys.GPU_WORKERS, worker, *gpus)
 
     def reap(self, max_attempts: int) -> list[str]:
-        """Queue the jobs of workers whose lease ended once more; returns their ids."""
+        """Requeue the jobs of workers whose lease has ended, and return their ids."""
         now = self.read_time()
         living = {name.decode() for name in self._redis.zrangebyscore(redis_keys.GPU_WORKERS, now, "+inf")}
         requeued = []
         for name in reversed(self._list_job_ids()):
             status, worker, kind = self._redis.hmget(redis_keys.gpu_job(name), "status", "worker", "kind")
             if status == b"running" and worker.decode() not in living:
-                error = f"its worker {worker.decode()} was lost, {max_attempts} times in all"
+                error = f"its worker {worker.decode()} was lost; the job has failed after {max_attempts} attempts"
                 if self.requeue(name, worker.decode(), max_attempts, error):
                     requeued.append(name)
             elif status == b"queued" and self._is_lost(GpuKind(kind.decode()), name):
@@ -295,7 +304,10 @@ class GpuJobs:
         return requeued
 
     def _is_lost(self, kind: GpuKind, job_id: str) -> bool:
-        """Queued, and in no queue: its worker died between taking and claiming it. Looked at twice."""
+        """Return whether a queued job is in no queue, because its worker died between taking and claiming it.
+
+        Checks twice, because a healthy worker may be about to claim the job.
+        """
         for _ in range(2):
             status, rq_id = self._redis.hmget(redis_keys.gpu_job(job_id), "status", "queued_as")
             if status != b"queued" or (rq_id and self._find_position(kind, rq_id.decode()) is not None):
@@ -307,7 +319,7 @@ class GpuJobs:
         return bool(self._redis.zcount(redis_keys.GPU_WORKERS, self.read_time(), "+inf"))
 
     def _enqueue(self, kind: GpuKind, job_id: str) -> None:
-        """As an RQ job of its own: RQ forgets the one of the attempt before when that ends, whatever its id."""
+        """Queue each attempt as a new RQ job: RQ deletes the RQ job of the previous attempt when that attempt ends."""
         queue = Queue(LANE_BY_KIND[kind], connection=self._redis, serializer=JSONSerializer)
         rq_id = f"{job_id}-{generate_id()[:8]}"
         self._redis.hset(redis_keys.gpu_job(job_id), "queued_as", rq_id)
@@ -325,7 +337,7 @@ class GpuJobs:
         return int(self._redis.eval(script, 2, redis_keys.gpu_job(job_id), redis_keys.gpu_events(job_id), *arguments))
 
     def _list_job_ids(self) -> list[str]:
-        """The jobs that have not expired, newest first; the others are forgotten here."""
+        """Return the ids of the jobs that have not expired, newest first, and remove the others from the list."""
         names = [name.decode() for name in self._redis.zrevrange(redis_keys.GPU_JOBS, 0, -1)]
         pipeline = self._redis.pipeline(transaction=False)
         for name in names:

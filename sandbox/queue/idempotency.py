@@ -1,10 +1,9 @@
 """Idempotency keys: each names the first submission made with it, and is refused for any other request.
 
-Theory of operation. A key belongs to one caller, and is kept as a digest. Its value in Redis has the submission's id,
-the fingerprint of the request, and the name of the submission's record. The fingerprint is a hash of what was asked:
-the same request sent twice matches, a request for another route or with another body does not. The key and the record
-are written in one step, so that a duplicate that arrives meanwhile always finds the record. When the record has
-expired, the key is free again.
+Theory of operation. A key belongs to one caller and is stored as a digest. Its value in Redis has the submission's id,
+the fingerprint of the request, and the name of the submission's record. The fingerprint is a hash of the route and the
+body, so only a repetition of the same request matches. The key and the record are written in one step, so a duplicate
+that arrives meanwhile always finds the record. When the record expires, the key can be used again.
 """
 
 from __future__ import annotations
@@ -42,20 +41,23 @@ return false
 
 @dataclass(frozen=True, slots=True)
 class KeyedRequest:
-    """One use of an idempotency key: the Redis key that stands for it, and the fingerprint of the request."""
+    """One use of an idempotency key: its Redis key, and the fingerprint of the request."""
 
     key: str
     fingerprint: str
 
     @classmethod
     def create(cls, caller_id: str, idempotency_key: str, fingerprint: str) -> KeyedRequest:
-        """Two callers may use the same key; the blank, which no key contains, separates it from the caller's id."""
+        """Build the Redis key from the caller's id and the key, so that two callers may use the same key.
+
+        A space separates the two, because no key contains one.
+        """
         text = f"{caller_id} {idempotency_key}" if caller_id else idempotency_key
         return cls(redis_keys.idempotency(hashlib.sha256(SALT + text.encode()).hexdigest()), fingerprint)
 
 
 def compute_fingerprint(route: Sequence[str], models: Iterable[BaseModel]) -> str:
-    """Return a hash of the parsed request, whatever order its JSON fields had."""
+    """Return a hash of the parsed request, independent of the order of its JSON fields."""
     digest = hashlib.sha256("\0".join(route).encode())
     for model in models:
         content = model.model_dump_json(exclude_unset=True).encode()
@@ -78,7 +80,7 @@ def create_or_find(
     fields: Mapping[str, str | int | float],
     ttl_s: int,
 ) -> str:
-    """Write the hash `record` of a new submission, unless the key has one; return the id of the one it has now.
+    """Write the hash `record` of a new submission unless the key already has one; return the id of the recorded one.
 
     Raises IdempotencyKeyReused.
     """

@@ -72,7 +72,7 @@ class Intake:
         if keyed is not None and (first := idempotency.find_submission(self._redis, keyed)):
             return self._join_existing(first, submission.durable)
         if outage_reason and not submission.durable:
-            raise CannotRun("no worker can run programs now")
+            raise CannotRun("no worker can run programs now: try again later")
         self._storage_limiter.admit()
         if submission.durable or keyed is not None:
             return self._accept_stored(submission, keyed)
@@ -131,7 +131,7 @@ class Intake:
             return self._join_existing(first, submission.durable)
         if not items:
             if submission.callback is not None:
-                self._enqueue_webhook(submission_id)  # there is no item whose end would do so
+                self._enqueue_webhook(submission_id)  # there is no last item that would do it
             return Ticket(submission_id)
         ticket = Ticket(submission_id) if submission.durable else self._join_existing(submission_id, durable=False)
         _log_accepted(submission_id, submission)

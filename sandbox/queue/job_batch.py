@@ -1,8 +1,7 @@
-"""Envelopes: what one RQ job carries. One program when the service is idle, many under load.
+"""Job batches: the items that one RQ job carries. One program when the service is idle, many under load.
 
-The items lie beside the job under a key of their own, so that RQ neither compresses nor copies them. The job itself
-is an RQ job in an RQ queue, written in the same round trip: RQ's tools see it, and its own enqueue call would cost 1
-ms.
+The items are stored under a key of their own, so that RQ neither compresses nor copies them. The same round trip writes
+a regular RQ job into an RQ queue, which keeps RQ's tools working. RQ's own enqueue call would cost 1 ms.
 """
 
 from __future__ import annotations
@@ -30,15 +29,18 @@ from sandbox.schema.submissions import SubmissionKind
 from sandbox.schema.vote import VoteRequest
 
 PushCommand = Literal["LPUSH", "RPUSH", ""]
-RQ_FUNCTION = "sandbox.worker.run_batch"  # for RQ's tools to show: no worker resolves it
-FORMAT_VERSION = 1  # of an envelope's format
+RQ_FUNCTION = "sandbox.worker.run_batch"  # a label for RQ's tools: no worker resolves it
+FORMAT_VERSION = 1  # of a batch's JSON
 _PLACEHOLDER_ID = b"0" * 32
 
 
 class Item(BaseModel):
-    """One program of a submission. `reader` is the process whose client waits for the result, if one does; `client` is
-    the id of the API key it came with, if it did. `request` and `trace` are its origin's. `callback` says for what its
-    submission's callback is called."""
+    """One program of a submission.
+
+    `reader` is the id of the process whose client waits for the result, if any. `client` is the id of the API key, if
+    any. `request` and `trace` are the request id and traceparent of the original request. `callback` says whether the
+    submission's callback is called for each item or once for the batch. `kept` means that the result is stored.
+    """
 
     model_config = ConfigDict(
         frozen=True, ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants"
@@ -53,7 +55,7 @@ class Item(BaseModel):
     request: str = ""
     trace: str = ""
     callback: Literal["", "item", "batch"] = ""
-    spooled: dict[str, tuple[int, int]] = {}  # where large texts lie in the host's spool
+    spooled: dict[str, tuple[int, int]] = {}  # offset and size of each large text in the payload file
     execute: ExecuteRequest | None = None
     verify: VerifyRequest | None = None
     vote: VoteRequest | None = None
@@ -64,7 +66,7 @@ class Item(BaseModel):
 
     @property
     def work(self) -> ExecuteRequest | VerifyRequest | VoteRequest | None:
-        """The one request that the item carries; None in an item whose request this version cannot read."""
+        """The item's request, or None if this version cannot read it."""
         return self.verify or self.execute or self.vote
 
     @property
@@ -74,7 +76,7 @@ class Item(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class SentBatches:
-    """Envelopes' ids, and what their lane holds now: items that have no worker yet, envelopes that are not done."""
+    """The ids of sent batches, and the state of their lane: items that wait for a worker, and unfinished batches."""
 
     ids: list[str]
     depth: int
@@ -82,14 +84,15 @@ class SentBatches:
 
 
 class UnreadableBatch(Exception):
-    """An envelope of a format that this version does not know."""
+    """The batch has a format that this version does not know."""
 
 
 class JobBatch(BaseModel):
-    """Versions of the service may differ by one: a worker reads envelopes of its own format and of the one before.
+    """The content of one RQ job.
 
-    Raise `VERSION` when an older worker that leaves out what it does not know would run a program wrongly, and give
-    what is new a default that means what was before.
+    A worker reads batches in its own format and in the previous one, so versions of the service may differ by one.
+    Increase `FORMAT_VERSION` if an older worker, which ignores unknown fields, would run a program incorrectly. Give
+    each new field a default that preserves the old behavior.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -99,25 +102,27 @@ class JobBatch(BaseModel):
 
 
 def pack(items: Sequence[bytes]) -> bytes:
-    """Items, each as JSON, as the JSON of an envelope."""
+    """Join items, each encoded as JSON, into the JSON of a batch."""
     return b'{"version":%d,"items":[' % FORMAT_VERSION + b",".join(items) + b"]}"
 
 
 def parse_batch(content: bytes) -> JobBatch:
-    """Raises Unreadable, without a word of the content."""
+    """Parse the JSON of a batch. Raises UnreadableBatch, whose message never quotes the content."""
     try:
         parsed = JobBatch.model_validate_json(content)
     except ValidationError as error:
-        raise UnreadableBatch(f"{error.error_count()} fields are not as this version knows them") from error
+        raise UnreadableBatch(f"{error.error_count()} fields are invalid in this version") from error
     if parsed.version > FORMAT_VERSION:
-        raise UnreadableBatch(f"its format is {parsed.version}, this worker reads up to {FORMAT_VERSION}")
+        raise UnreadableBatch(
+            f"the batch has format {parsed.version}, but this worker reads formats up to {FORMAT_VERSION}"
+        )
     return parsed
 
 
 def read_headers(content: bytes) -> list[tuple[Item, dict[str, Any]]]:
-    """Return the items of an envelope that cannot be read as a whole: each without its request, and that as raw JSON.
+    """Return the items of an unreadable batch: each without its request, plus the request as raw JSON.
 
-    Raises Unreadable where not even that can be read.
+    Raises UnreadableBatch if even that is impossible.
     """
     try:
         raw = [dict(item) for item in json.loads(content)["items"]]
@@ -126,7 +131,7 @@ def read_headers(content: bytes) -> list[tuple[Item, dict[str, Any]]]:
         ]
         return list(zip(map(Item.model_validate, raw), requests, strict=True))
     except (ValueError, LookupError, TypeError) as error:
-        raise UnreadableBatch(f"its items cannot be told apart: {type(error).__name__}") from error
+        raise UnreadableBatch(f"cannot separate the items of the batch: {type(error).__name__}") from error
 
 
 def get_lane_queue(lane: Lane, redis: Redis) -> Queue:
@@ -136,7 +141,7 @@ def get_lane_queue(lane: Lane, redis: Redis) -> Queue:
 def send(
     redis: Redis, queue: Queue, batches: Sequence[Sequence[bytes]], now: float, ttl_s: int, at_front: bool = False
 ) -> SentBatches:
-    """Queue envelopes of items in one round trip."""
+    """Queue batches of items in one round trip."""
     ids = [generate_id() for _ in batches]
     push: PushCommand = "LPUSH" if at_front else "RPUSH"
     depth, outstanding = _write(redis, queue, dict(zip(ids, batches, strict=True)), ttl_s, push, now)
@@ -152,7 +157,7 @@ def send_for_client(
     lease_s: float,
     at_front: bool = False,
 ) -> SentBatches:
-    """`send` for what is to wait in turn with other clients' envelopes."""
+    """Queue batches that take turns with the batches of other clients."""
     ids = [generate_id() for _ in batches]
     pipeline = redis.pipeline()
     _write(pipeline, queue, dict(zip(ids, batches, strict=True)), ttl_s)
@@ -162,7 +167,7 @@ def send_for_client(
     return SentBatches(ids, depth, outstanding)
 
 
-# Write envelopes and their jobs, push them unless they are to be parked, and count their items.
+# Write batches and their RQ jobs, push them to the lane unless they go to a client queue, and count their items.
 _WRITE = """
 redis.call('SADD', KEYS[1], KEYS[2])
 local ttl, push, now, items, fields = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
@@ -189,7 +194,7 @@ def _write(
     push: PushCommand = "",
     now: float = 0.0,
 ) -> Any:
-    """`redis` may be a pipeline; what it answers is `Sent.depth` and `Sent.outstanding`."""
+    """Write batches. Returns `SentBatches.depth` and `.outstanding`; if `redis` is a pipeline, its reply holds them."""
     common, data = _build_job_fields(queue.name)
     at = utcformat(rq_now())
     fields = ["created_at", at, "enqueued_at", at, *common]
@@ -203,26 +208,29 @@ def _write(
 
 @lru_cache
 def _build_job_fields(lane: str) -> tuple[list[str | int], bytes]:
-    """Return the fields that all jobs of a lane share, names and values in turn, and the data for `_PLACEHOLDER_ID`."""
+    """Return the fields that all jobs of a lane share (alternating names and values), and the data with a placeholder.
+
+    Replace `_PLACEHOLDER_ID` in the data with the id of the job.
+    """
     fields, data = build_job_fields(RQ_FUNCTION, _PLACEHOLDER_ID.decode(), lane)
     return [word for field in fields.items() for word in field], data
 
 
 def claim(pipeline: Pipeline, batch_id: str, worker: str) -> None:
-    """Say that a worker has it; the pipeline's last answer is the envelope's content."""
+    """Claim a batch for a worker. The pipeline's last reply is the content of the batch."""
     pipeline.hset(redis_keys.CLAIMS, batch_id, worker)
     pipeline.hset(Job.key_for(batch_id), mapping={"status": JobStatus.STARTED.value, "worker_name": worker})
     pipeline.get(redis_keys.job_batch(batch_id))
 
 
 def return_to_lane(pipeline: Pipeline, lane: str, batch_id: str) -> None:
-    """Give a claimed envelope back to the end of its lane, for a worker that can read it."""
+    """Return a claimed batch to the end of its lane, for a worker that can read it."""
     pipeline.hdel(redis_keys.CLAIMS, batch_id)
     pipeline.rpush(redis_keys.rq_queue(lane), batch_id)
 
 
 def delete_batch(pipeline: Pipeline, lane: str, batch_id: str) -> None:
-    """Forget an envelope whose every item has its result."""
+    """Delete a batch after all its items have results."""
     pipeline.delete(redis_keys.job_batch(batch_id), redis_keys.unreadable_returns(batch_id), Job.key_for(batch_id))
     pipeline.zrem(redis_keys.outstanding(lane), batch_id)
     pipeline.hdel(redis_keys.CLAIMS, batch_id)

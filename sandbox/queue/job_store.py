@@ -1,6 +1,4 @@
-"""Kept submissions: those whose client does not wait, and those made with an Idempotency-Key. Their state is in Redis
-alone.
-"""
+"""Stored submissions: durable ones, and those with an Idempotency-Key. All their state is in Redis."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ def allow_any_owner(owner: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """What is known of one kept submission."""
+    """The state of one stored submission."""
 
     id: str
     kind: str
@@ -52,7 +50,7 @@ ScoreRewards = Callable[[bytes, Sequence[VerifyResult]], RewardResult]
 
 
 class JobStore:
-    """Reads and writes kept submissions; every method is one or two round trips."""
+    """Reads and writes stored submissions. Most methods take one or two round trips."""
 
     def __init__(self, redis: Redis, queue_ttl_s: int, result_ttl_s: int, score_rewards: ScoreRewards) -> None:
         self._redis = redis
@@ -74,11 +72,11 @@ class JobStore:
         request_bytes: int = 0,
         max_stored_bytes: int = 0,
     ) -> str:
-        """Record a submission before any of its items is sent; `reward` is what its results are to be made into.
+        """Record a submission before any of its items is sent, and return its id.
 
-        `request_bytes` is what its items take until they have their results, `most_kept` its owner's quota of bytes.
-        Returns its id, or that of an earlier submission with the same idempotency key; then nothing is recorded.
-        Raises IdempotencyKeyReused.
+        If an earlier submission has the same idempotency key, record nothing and return the earlier id. With `reward`,
+        the results are turned into rewards. `request_bytes` is the size of the items, `max_stored_bytes` the storage
+        quota of the owner. Raises IdempotencyKeyReused.
         """
         fields: dict[str, str | int | float] = {
             "kind": kind if reward is None else REWARD_KIND,
@@ -109,12 +107,12 @@ class JobStore:
         return submission
 
     def discard(self, submission: str, keyed: KeyedRequest | None) -> None:
-        """Forget a submission that was refused after all, and its idempotency key."""
+        """Delete a submission that was refused after it was recorded, and its idempotency key."""
         names = [redis_keys.job(submission), redis_keys.readers(submission), redis_keys.reward(submission)]
         self._redis.delete(*names, *([] if keyed is None else [keyed.key]))
 
     def get_record(self, submission: str) -> JobRecord:
-        """Raises NotFound."""
+        """Return the record of a submission. Raises NotFound."""
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.hgetall(redis_keys.job(submission))
         pipeline.hlen(redis_keys.results(submission))
@@ -136,7 +134,7 @@ class JobStore:
         )
 
     def read_results(self, submission: str, reader: str) -> dict[int, bytes]:
-        """Results so far; later ones are mailed to `reader`."""
+        """Return the results so far by item index; later results are sent to `reader`."""
         pipeline = self._redis.pipeline()
         pipeline.sadd(redis_keys.readers(submission), reader)
         pipeline.expire(redis_keys.readers(submission), self._ttl_s)
@@ -147,7 +145,7 @@ class JobStore:
         self._redis.set(redis_keys.cancelled(submission), b"1", ex=self._ttl_s)
 
     def notify_cancelled(self, record: JobRecord) -> None:
-        """Tell those that wait for a kept submission that what is missing of it does not come any more."""
+        """Tell the processes that wait for a stored submission that its missing results will not arrive."""
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.smembers(redis_keys.readers(record.id))
         pipeline.hkeys(redis_keys.results(record.id))
@@ -163,10 +161,9 @@ class JobStore:
             pipeline.execute()
 
     def get_job(self, submission: str, may_see: Callable[[str], bool] = allow_any_owner) -> Job:
-        """The state of a kept submission, with its result when every item has one.
+        """Return the state of a stored submission, with its result once every item has one.
 
-        Raises NotFound, also when the id of the API key it was made with is nothing that the asker `may_see`: whose
-        job it is, and that it is one, is not told.
+        Raises NotFound, also if `may_see` rejects the owner, so that nobody learns that another client's job exists.
         """
         record = self.get_record(submission)
         if not may_see(record.client):
@@ -181,7 +178,7 @@ class JobStore:
         return Job(id=submission, status=JobStatus.RUNNING if ahead is None else JobStatus.QUEUED, position=ahead)
 
     def read_result(self, submission: str, index: int) -> bytes:
-        """One item's result as JSON. Raises NotFound."""
+        """Return the result of one item as JSON. Raises NotFound."""
         result: bytes | None = self._redis.hget(redis_keys.results(submission), str(index))
         if result is None:
             raise _build_not_found(submission)
@@ -195,7 +192,7 @@ class JobStore:
         return {"results": results} if record.is_batch else dict(results[0])
 
     def _compute_rewards(self, record: JobRecord, stored: Mapping[bytes, bytes]) -> RewardResult:
-        """What was found in the completions is found again: the same request makes the same plan."""
+        """Recompute the plan from the stored request, which is deterministic, and score the results with it."""
         request = self._redis.get(redis_keys.reward(record.id))
         if request is None:
             raise _build_not_found(record.id)
@@ -203,7 +200,7 @@ class JobStore:
         return self._score_rewards(request, results)
 
     def _count_batches_ahead(self, record: JobRecord) -> int | None:
-        """Envelopes queued before this submission's first, None when a worker has taken that already."""
+        """Return how many batches precede this submission's first one; None if a worker has already taken that."""
         first = self._redis.hget(redis_keys.job(record.id), "envelope")
         if first is None:
             return None
@@ -218,7 +215,7 @@ class JobStore:
         return None if position is None else int(position)
 
     def record_first_batch(self, submission: str, batch_id: str) -> None:
-        """Remember the first envelope of a submission, by which its position is told."""
+        """Record the first batch of a submission, which determines its position in the queue."""
         self._redis.hset(redis_keys.job(submission), "envelope", batch_id)
 
 

@@ -1,11 +1,11 @@
-"""Heartbeats of workers, and the reaper that gives a dead worker's envelopes to the living.
+"""Worker heartbeats, and the reaper that requeues the batches of dead workers.
 
-Theory of operation. Every worker writes the time into one sorted set a few times per lease, from a thread of its own,
-so a long program does not make it look dead. Whoever holds the reaper's key for this second looks for two kinds of
-orphans: envelopes claimed by a worker whose heartbeat is older than a lease, and envelopes that were sent, are
-claimed by nobody and lie in no queue (their worker died between taking and claiming them). Both go back to the front
-of their lane. A worker that was only stopped, and wakes to find its envelope run elsewhere, does no harm: a result
-counts once.
+Theory of operation. Every worker writes the current time into one sorted set a few times per lease. It does so from a
+separate thread, so a long program does not make the worker look dead. The worker that holds the reaper key for the
+current second looks for two kinds of orphans. The first are batches claimed by a worker whose heartbeat is older than a
+lease. The second are unfinished batches that have no claim and are in no queue, because their worker died between
+taking and claiming them. Both go back to the front of their lane. A worker that was only suspended may resume and run
+a batch that has also run elsewhere. That does no harm, because each result counts once.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from sandbox.queue import fair_queue, redis_keys
 logger = logging.getLogger(__name__)
 
 HEARTBEATS_PER_LEASE = 4
-RESERVED_SUFFIX = "-express"  # the end of the name of a worker that only takes what nobody else does
+RESERVED_SUFFIX = "-express"  # ends the name of a reserved worker
 LOST_AFTER_S = 3.0
 REAP_LIMIT = 200
 
-# Give one envelope back, if it is still claimed by the worker we found dead.
+# Return one batch to its lane if the dead worker still has the claim.
 _REQUEUE = """
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
 redis.call('HDEL', KEYS[1], ARGV[1])
@@ -39,10 +39,9 @@ return 1
 
 
 class Heartbeat:
-    """Says that a worker lives, and reaps for all.
+    """Sends a worker's heartbeat, and takes its turn as the reaper.
 
-    `on_beat` is called at each beat, for other small duties, and `on_reaped` with the number of envelopes whose worker
-    was found gone.
+    Each heartbeat calls `on_beat`. Each reaping calls `on_reaped` with the number of requeued batches.
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class Heartbeat:
         self._describe = describe
         self._on_beat = on_beat
         self._on_reaped = on_reaped
-        self.is_starting = False  # until the slot has proved that it can run programs
+        self.is_starting = False  # until the self-test has passed
         self._beat_lock = threading.Lock()
         self._stop_requested = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -70,7 +69,7 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop, and say at once that this worker is gone."""
+        """Stop the heartbeat, and remove this worker from Redis immediately."""
         self._stop_requested.set()
         self._thread.join(timeout=self._lease_s)
         try:
@@ -78,7 +77,7 @@ class Heartbeat:
             self._redis.zrem(redis_keys.STARTING, self._name)
             self._redis.delete(redis_keys.worker(self._name))
         except RedisError as error:
-            logger.warning("could not sign off: %s", error)
+            logger.warning("cannot remove this worker from Redis: %s", error)
 
     def _run(self) -> None:
         while not self._stop_requested.wait(self._lease_s / HEARTBEATS_PER_LEASE):
@@ -92,7 +91,7 @@ class Heartbeat:
                 logger.warning("heartbeat missed: %s", error)
 
     def beat(self) -> None:
-        """Report now. Raises RedisError."""
+        """Send a heartbeat now. Raises RedisError."""
         with self._beat_lock:
             pipeline = self._redis.pipeline(transaction=False)
             pipeline.set(
@@ -102,29 +101,29 @@ class Heartbeat:
             pipeline.execute()
 
     def mark_ready(self) -> None:
-        """From here on the worker counts as one that takes programs. Raises RedisError."""
+        """Mark this worker as one that takes programs. Raises RedisError."""
         self.is_starting = False
         self.beat()
         self._redis.zrem(redis_keys.STARTING, self._name)
 
 
 def list_alive(redis: Redis, lease_s: float) -> list[str]:
-    """Names of the workers whose last heartbeat is no older than a lease."""
+    """Return the names of the workers whose last heartbeat is at most one lease old."""
     return [name.decode() for name in redis.zrangebyscore(redis_keys.WORKERS, time.time() - lease_s, "+inf")]
 
 
 def list_slot_workers(redis: Redis, lease_s: float) -> list[str]:
-    """Those of them that take whatever comes."""
+    """Return the names of the live workers that are not reserved."""
     return [name for name in list_alive(redis, lease_s) if not name.endswith(RESERVED_SUFFIX)]
 
 
 def list_starting(redis: Redis, lease_s: float) -> list[str]:
-    """Names of the workers that have not proved yet that they can run programs."""
+    """Return the names of the workers that have not passed their self-test yet."""
     return [name.decode() for name in redis.zrangebyscore(redis_keys.STARTING, time.time() - lease_s, "+inf")]
 
 
 def reap(redis: Redis, lease_s: float) -> int:
-    """Give orphaned envelopes back to their lanes; returns how many."""
+    """Return orphaned batches to their lanes, and return how many there were."""
     living = set(list_alive(redis, lease_s))
     claims = {name.decode(): worker.decode() for name, worker in redis.hgetall(redis_keys.CLAIMS).items()}
     reaped = 0
@@ -138,7 +137,9 @@ def reap(redis: Redis, lease_s: float) -> int:
                 reaped += _requeue(redis, lane, batch_id, worker)
             elif worker is None and _is_lost(redis, lane, batch_id):
                 redis.lpush(redis_keys.rq_queue(lane), batch_id)
-                logger.warning("envelope was lost on its way, queued again", extra={"envelope": batch_id})
+                logger.warning(
+                    "requeued a batch that was lost before a worker claimed it", extra={"envelope": batch_id}
+                )
                 reaped += 1
         if not old:
             redis.set(redis_keys.depth(lane), count_waiting(redis, lane))
@@ -148,7 +149,7 @@ def reap(redis: Redis, lease_s: float) -> int:
 
 
 def count_waiting(redis: Redis, lane: str) -> int:
-    """Zero when the lane is empty, else its depth as counted: a worker that died may have left the count too high."""
+    """Return the depth counter of a lane, or 0 if the lane is empty: a dead worker may leave the counter too high."""
     pipeline = redis.pipeline()
     pipeline.zcard(redis_keys.outstanding(lane))
     pipeline.get(redis_keys.depth(lane))
@@ -159,15 +160,15 @@ def count_waiting(redis: Redis, lane: str) -> int:
 def _requeue(redis: Redis, lane: str, batch_id: str, worker: str) -> int:
     requeued = int(redis.eval(_REQUEUE, 2, redis_keys.CLAIMS, redis_keys.rq_queue(lane), batch_id, worker))
     if requeued:
-        logger.warning("worker is gone, its envelope is queued again", extra={"worker": worker, "envelope": batch_id})
+        logger.warning("requeued a batch of a dead worker", extra={"worker": worker, "envelope": batch_id})
     return requeued
 
 
 def _is_lost(redis: Redis, lane: str, batch_id: str) -> bool:
-    """Neither in its queue, nor claimed meanwhile, nor done."""
+    """Return whether an unfinished batch is in no queue and has no claim."""
     if redis.lpos(redis_keys.rq_queue(lane), batch_id) is not None:
         return False
-    time.sleep(0.01)  # between being taken and being claimed a healthy worker needs a millisecond
+    time.sleep(0.01)  # a healthy worker claims a batch within a millisecond of taking it
     pipeline = redis.pipeline()
     pipeline.hexists(redis_keys.CLAIMS, batch_id)
     pipeline.zscore(redis_keys.outstanding(lane), batch_id)

@@ -1,4 +1,4 @@
-"""One look at everything that goes on, in two round trips: for `/live` and `sandbox top`."""
+"""A snapshot of slots, lanes, and recent results, for `/live` and `sandbox top`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RATE_WINDOW_S = 120
 
 
 def read_live_view(redis: Redis, lease_s: float, queued: Mapping[str, int]) -> LiveView:
-    """`queued`: submissions that wait, by lane. Raises RedisError."""
+    """Return the snapshot. `queued` is the number of waiting submissions by lane. Raises RedisError."""
     now = time.time()
     return LiveView(
         at=round(now, 3),
@@ -45,7 +45,7 @@ def _read_slots(redis: Redis, lease_s: float, now: float) -> list[LiveSlot]:
 
 
 def _build_slot(name: str, heard_s: float, lease_s: float, text: bytes | None) -> LiveSlot:
-    """A worker of another version may tell less of itself, or more: then it is alive, and nothing more is known."""
+    """Build a slot from a worker's description. Tolerates missing and unknown fields of workers of other versions."""
     description = {} if text is None else json.loads(text)
     silent = heard_s > lease_s or text is None
     waiting = description.get("waiting") or {}
@@ -72,7 +72,7 @@ def _read_lanes(redis: Redis, queued: Mapping[str, int], now: float) -> list[Liv
 
 
 def read_oldest_s(redis: Redis, now: float) -> dict[str, float]:
-    """By lane, the age of the oldest envelope that is not done, whether it waits or runs. Raises RedisError."""
+    """Return the age of the oldest unfinished batch of each lane, in seconds. Raises RedisError."""
     pipeline = redis.pipeline(transaction=False)
     for lane in redis_keys.LANES:
         pipeline.zrange(redis_keys.outstanding(lane), 0, 0, withscores=True)

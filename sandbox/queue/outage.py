@@ -1,8 +1,9 @@
-"""Notices that no worker can run programs, so that clients are told at once instead of waiting for minutes.
+"""Detect that no worker can run programs, so that clients get an error at once instead of waiting for minutes.
 
-A worker whose slot needs a box and cannot start one says so with its heartbeat. When every worker that is alive has
-waited for longer than `TOO_LONG_S` and runs nothing else meanwhile, or none has been alive for as long, submissions
-whose client would wait are refused, and those that wait already fail. Kept submissions stay in the queue.
+A worker reports with its heartbeat when its slot needs a box and cannot start one. An outage begins when every live
+worker has waited for longer than `OUTAGE_AFTER_S` and can run nothing else, or when no worker has been alive for that
+long. During an outage, synchronous submissions are refused, and those that already wait fail. Stored submissions stay
+in the queue.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ logger = logging.getLogger(__name__)
 
 OUTAGE_AFTER_S = 30.0
 CHECK_INTERVAL_S = 1.0
-OUTAGE_CHECK_INTERVAL_S = 0.1  # so that clients are served as soon as readiness says so
+OUTAGE_CHECK_INTERVAL_S = 0.1  # so that clients are served as soon as the service is ready
 MAX_LISTED_WORKERS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class SlotReport:
-    """One worker's last heartbeat, as far as it tells whether programs run there. `waits_s` is 0 when it has a box."""
+    """The last heartbeat of one worker. `box_wait_s` is 0 if the worker has every box it needs."""
 
     name: str
     description: dict[str, Any]
@@ -47,12 +48,12 @@ class SlotReport:
 
     @property
     def serves(self) -> bool:
-        """Whether it takes programs: it has what it needs, or has not waited for long, or has other boxes."""
+        """Whether it takes programs: it has the boxes it needs, has not waited long, or can serve with other boxes."""
         return not self.is_starting and (not self.waits_too_long or bool(self.description["waiting"].get("serves")))
 
     @property
     def starts_boxes(self) -> bool:
-        """Whether its engine does its work, as far as is known: a single missing image is not the engine's fault."""
+        """Whether its engine seems to work. A single missing image is not a failure of the engine."""
         return self.serves and (not self.waits_too_long or bool(self.description["waiting"].get("only_image")))
 
     def describe_problem(self) -> str:
@@ -63,7 +64,10 @@ class SlotReport:
 
 
 def read_slot_reports(redis: Redis, lease_s: float) -> list[SlotReport]:
-    """All workers that take whatever comes, and those that are starting. Raises RedisError."""
+    """Return the reports of all live workers that are not reserved, and of those that are starting.
+
+    Raises RedisError.
+    """
     now = time.time()
     alive, starting = leases.list_slot_workers(redis, lease_s), leases.list_starting(redis, lease_s)
     names = [*alive, *(name for name in starting if name not in alive)]
@@ -78,7 +82,7 @@ def read_slot_reports(redis: Redis, lease_s: float) -> list[SlotReport]:
 
 
 def list_problems(reports: Sequence[SlotReport]) -> list[str]:
-    """What keeps workers from running programs, in words; of many workers the first few."""
+    """Return messages about what keeps workers from running programs, for at most `MAX_LISTED_WORKERS` workers."""
     if not reports:
         return ["no worker is alive"]
     found = [] if any(not report.is_starting for report in reports) else ["no worker is ready yet"]
@@ -94,7 +98,7 @@ def list_problems(reports: Sequence[SlotReport]) -> list[str]:
 
 
 def find_missing_languages(reports: Sequence[SlotReport]) -> frozenset[str]:
-    """The languages that every worker says it cannot run."""
+    """Return the languages that every serving worker reports as missing."""
     lacking = [frozenset(report.description.get("missing_languages", ())) for report in reports if report.serves]
     return frozenset.intersection(*lacking) if lacking else frozenset()
 
@@ -105,12 +109,12 @@ def build_readiness(
     oldest_s: dict[str, float],
     storage_limiter: StorageLimiter,
 ) -> Readiness:
-    """Return whether submissions would be served now. `queued` and `oldest_s` are by lane."""
+    """Return whether the service would run submissions now, and why not. `queued` and `oldest_s` are by lane."""
     alive = [report for report in reports if not report.is_starting]
     workers = [report.description for report in alive if report.description]
     older = sum(worker.get("reads", 1) < job_batch.FORMAT_VERSION for worker in workers)
     version_problems = [
-        f"{older} of {len(alive)} workers run an older version and return what this one sends: upgrade them"
+        f"{older} of {len(alive)} workers run an older version and cannot read batches of this version: upgrade them"
     ]
     return Readiness(
         ready=any(report.starts_boxes for report in alive) and older < len(alive) and storage_limiter.has_room,
@@ -130,9 +134,9 @@ def build_readiness(
 
 
 class OutageMonitor:
-    """Looks every second, and more often while nothing can run. Its thread calls `on_outage` at each such look.
+    """Checks the workers every second, and every 0.1 s during an outage.
 
-    `on_outage` may raise RedisError or SandboxError.
+    During an outage, each check calls `on_outage`, which may raise RedisError or SandboxError.
     """
 
     def __init__(self, redis: Redis, lease_s: float, on_outage: Callable[[str], None]) -> None:
@@ -142,8 +146,8 @@ class OutageMonitor:
         self._unserved_since = 0.0
         self._stop_requested = threading.Event()
         self._thread = threading.Thread(target=self._run, name="outage", daemon=True)
-        self.reason = ""  # nothing runs; empty while something does
-        self.missing_languages: frozenset[str] = frozenset()  # those that no worker can run, as far as is known
+        self.reason = ""  # why no program can run; empty if programs can run
+        self.missing_languages: frozenset[str] = frozenset()  # those that no worker could run at the last check
 
     def start(self) -> None:
         self._thread.start()
@@ -160,7 +164,7 @@ class OutageMonitor:
                 self.missing_languages = find_missing_languages(reports)
                 if self.reason:
                     self._on_outage(self.reason)
-            except (RedisError, SandboxError) as error:  # the thread must go on: only it ends the outage
+            except (RedisError, SandboxError) as error:  # keep the thread alive: only it can end the outage
                 logger.warning("cannot check whether workers can run programs: %s", error)
 
     def _update_outage(self, reports: Sequence[SlotReport]) -> None:
@@ -171,7 +175,7 @@ class OutageMonitor:
             return
         now = time.monotonic()
         self._unserved_since = self._unserved_since or now
-        # Workers that are alive have waited for long enough themselves; where there are none, one may just be starting.
+        # Live workers have each waited long enough already. If there are none, a worker may just be starting.
         if any(not report.is_starting for report in reports) or now - self._unserved_since > OUTAGE_AFTER_S:
             reason = "; ".join(list_problems(reports))
             if not self.reason:

@@ -1,15 +1,15 @@
-"""Large texts of items on their way between processes of one host: in a file, not through JSON and Redis.
+"""Files that carry the large texts of items between processes of one host, instead of JSON and Redis.
 
-A test's 8 MB of stdin and 8 MB of expected output cost 250 ms of CPU as JSON that is written, sent, stored, fetched and
-parsed again, more than running the program. Where all workers share the API's home folder, such texts go into a file
-there instead, and the item says where they lie in it. Only items whose client waits travel so: what is kept has to
-outlive the machine, and is in Redis whole. A worker that does not find the file says so, and the item is sent again
-with everything in it.
+A test with 8 MB of stdin and 8 MB of expected output costs 250 ms of CPU time as JSON, which is written, sent, stored,
+fetched, and parsed. That is more than running the program. If all workers share the home folder of the API, the texts
+go into a file there, and the item holds their positions in the file. This applies only to items whose client waits.
+Stored items must outlive the machine, so Redis holds them completely. If a worker does not find the file, it reports
+that, and the item is sent again with its texts.
 
-A program reads its stdin from the file's own pages, which its pipe holds. So a file is written to again only when no
-program can have pages of it: the worker has it locked while it is lent, and removes it where a box ended badly; and the
-texts lie on pages of their own. A worker that dies takes its boxes' programs with it, long before its item has a result
-from another one.
+A program reads its stdin directly from the pages of the file, through a pipe that holds them. A file may therefore be
+overwritten only when no program can still hold its pages. To ensure that, a worker locks the file while it uses it and
+deletes the file if a box failed, and each text starts on a page of its own. If a worker dies, the programs in its boxes
+end with it, long before another worker has a result for the item.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from sandbox.schema.programs import ProgramInput
 
 logger = logging.getLogger(__name__)
 
-MIN_PAYLOAD_CHARS = 1 << 16  # a text of this size is worth a file
-PAYLOAD_MISSING = b"{}"  # a worker's letter for an item whose file it does not find
-CANCELLED_MESSAGE = b""  # the letter for an item that gets no result any more
+MIN_PAYLOAD_CHARS = 1 << 16  # smaller texts stay in the item
+PAYLOAD_MISSING = b"{}"  # the message of a worker that does not find the file of an item
+CANCELLED_MESSAGE = b""  # the message for an item that will have no result
 WORKER_CHECK_INTERVAL_S = 1.0
 FILE_TTL_S = {".item": 86_400.0, ".kept": 3_600.0}
 MAX_REUSABLE_FILES = 16
@@ -54,16 +54,16 @@ RequestT = TypeVar("RequestT", bound=ExecuteRequest | VerifyRequest)
 
 
 class PayloadMissing(Exception):
-    """This host has no such file."""
+    """The payload file does not exist on this host, or is incomplete."""
 
 
 def has_payload(request: object) -> TypeGuard[ExecuteRequest | VerifyRequest]:
-    """Tell whether a request is of a kind whose large texts may be in a file."""
+    """Return whether this kind of request may have large texts."""
     return isinstance(request, ExecuteRequest | VerifyRequest)
 
 
 class ExternalizedItems:
-    """The items of one process whose large texts are in the spool, until their results are there. Thread-safe."""
+    """The items of one process whose large texts are in files, until their results arrive. Thread-safe."""
 
     def __init__(self, home: Path, redis: Redis, lease_s: float) -> None:
         self._redis = redis
@@ -76,10 +76,13 @@ class ExternalizedItems:
             self._payload_files = PayloadFiles(home)
             self._payload_files.sweep()
         except OSError as error:
-            logger.warning("large texts travel through Redis: %s", error)
+            logger.warning("cannot write payload files, sending large texts through Redis: %s", error)
 
     def externalize(self, item: Item) -> Item:
-        """The item to send: without its large texts where every worker finds them in the spool. Raises RedisError."""
+        """Return the item to send: without its large texts if all workers can read them from a file.
+
+        Raises RedisError.
+        """
         request = item.work
         if self._payload_files is None or not has_payload(request) or not find_large_texts(request):
             return item
@@ -88,18 +91,18 @@ class ExternalizedItems:
         try:
             externalized = self._payload_files.externalize_item(item)
         except OSError as error:
-            logger.warning("large texts travel through Redis: %s", error)
+            logger.warning("cannot write payload files, sending large texts through Redis: %s", error)
             return item
         self._originals[item.id] = item
         return externalized
 
     def take_original(self, item_id: str) -> Item | None:
-        """The item as it was, to be sent again; it does not count as spooled any more."""
+        """Return the original item so that it can be sent again, and drop its file; return None if it is unknown."""
         self._drop_file(item_id)
         return self._originals.pop(item_id, None)
 
     def forget(self, item_ids: Iterable[str]) -> None:
-        """These have their results, or nobody waits for them."""
+        """Drop the files of items that have a result or that nobody waits for."""
         for item_id in item_ids:
             if self._originals.pop(item_id, None) is not None:
                 self._drop_file(item_id)
@@ -113,7 +116,7 @@ class ExternalizedItems:
             self._payload_files.drop(item_id)
 
     def _is_shared(self) -> bool:
-        """Whether every worker has the same spool as this process, as of a moment ago."""
+        """Return whether every live worker shares this process's payload files. Checks at most once per second."""
         now = time.monotonic()
         if now - self._checked_at > WORKER_CHECK_INTERVAL_S and self._payload_files is not None:
             names = leases.list_alive(self._redis, self._lease_s)
@@ -125,10 +128,10 @@ class ExternalizedItems:
 
 
 class PayloadFiles:
-    """The files below one folder; `identity` tells whether two processes have the same one. Thread-safe.
+    """The payload files in one folder. Two processes share the folder if their `identity` is the same. Thread-safe.
 
-    A file that is dropped is kept for the next item, up to `KEPT_FILES` of at most 32 MiB: to write over pages that are
-    there takes a third of the time that the kernel needs to find new ones.
+    Up to `MAX_REUSABLE_FILES` dropped files of at most 32 MiB are reused for later items. Overwriting existing pages
+    takes a third of the time that the kernel needs to allocate new ones.
     """
 
     def __init__(self, home: Path) -> None:
@@ -138,16 +141,16 @@ class PayloadFiles:
         self.identity = self._read_identity()
 
     def externalize_item(self, item: Item) -> Item:
-        """The item without its large texts, which are in a file now. Raises OSError."""
+        """Move the large texts of an item into a file, and return the item without them. Raises OSError."""
         if not has_payload(item.work):
             return item
         request, spans = self.externalize(item.id, item.work)
         return item.model_copy(update={item.kind: request, "spooled": spans})
 
     def externalize(self, item_id: str, request: RequestT) -> tuple[RequestT, dict[str, Span]]:
-        """The request without its large texts, which are in a file now, and where in that file each is.
+        """Move the large texts of a request into a file; return the request without them, and their spans in the file.
 
-        Raises OSError, and then there is no file.
+        Raises OSError; no file is left in that case.
         """
         texts = find_large_texts(request)
         if not texts:
@@ -167,7 +170,7 @@ class PayloadFiles:
 
     @contextmanager
     def restore_item(self, item: Item) -> Iterator[Item]:
-        """The item with its large texts, as long as the context lasts. Raises NotHere."""
+        """Yield the item with its large texts, which are valid inside the context. Raises PayloadMissing."""
         if not item.spooled or not has_payload(item.work):
             yield item
             return
@@ -176,7 +179,7 @@ class PayloadFiles:
 
     @contextmanager
     def restore(self, item_id: str, request: RequestT, spans: Mapping[str, Span]) -> Iterator[RequestT]:
-        """The request as it was, as long as the context lasts. Raises NotHere."""
+        """Yield the request with its large texts, which are valid inside the context. Raises PayloadMissing."""
         path = self._build_path(item_id)
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -203,35 +206,35 @@ class PayloadFiles:
                 path.unlink()
 
     def close(self) -> None:
-        """Remove the files that are kept."""
+        """Remove the reusable files."""
         while self._reusable:
             with suppress(OSError):
                 self._reusable.pop().unlink()
 
     def sweep(self) -> None:
-        """Remove what processes left that were killed; a kept file that somebody misses is made anew."""
+        """Remove old files of killed processes. A process that misses its reusable file creates a new one."""
         for path in self._folder.iterdir():
             with suppress(OSError):
                 if time.time() - path.stat().st_mtime > FILE_TTL_S.get(path.suffix, float("inf")):
                     path.unlink()
 
     def _open_file(self, item_id: str) -> FileIO:
-        """The item's file, to be written from its start: a kept one, or a new one. Raises OSError."""
+        """Open the item's file for writing from its start: a reusable file, or a new one. Raises OSError."""
         path = self._build_path(item_id)
         while self._reusable:
-            with suppress(IndexError, OSError):  # none is kept any more, or another process has swept it away
+            with suppress(IndexError, OSError):  # another thread took it, or a sweep removed it
                 self._reusable.pop().rename(path)
                 file = FileIO(path, "r+")
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     return file
-                except OSError:  # a program has pages of it still
+                except OSError:  # a program may still hold pages of it
                     path.unlink()
                     file.close()
         return FileIO(path, "x")
 
     def _remove_own_files(self, item_id: str) -> None:
-        """Give a disk that is full what it can have back."""
+        """Free disk space after a failed write: remove the item's file and all reusable files."""
         with suppress(OSError):
             self._build_path(item_id).unlink()
         self.close()
@@ -240,7 +243,7 @@ class PayloadFiles:
         return self._folder / f"{item_id}.item"
 
     def _read_identity(self) -> str:
-        """The content of a file that whoever comes first writes."""
+        """Return the content of the identity file, which the first process creates."""
         candidate = self._folder / f"identity.{generate_id()}"
         candidate.write_text(candidate.name)
         with suppress(FileExistsError):
@@ -250,7 +253,7 @@ class PayloadFiles:
 
 
 def encode_utf8(text: str) -> memoryview:
-    """The text in UTF-8; where it is ASCII these are the bytes it has in memory, not copied, as long as it lives."""
+    """Return the text in UTF-8. For ASCII, the result is a view of the string's own memory; keep the string alive."""
     if not text.isascii():
         return memoryview(text.encode())
     size = ctypes.c_ssize_t()
@@ -259,7 +262,7 @@ def encode_utf8(text: str) -> memoryview:
 
 
 def find_large_texts(request: ExecuteRequest | VerifyRequest) -> dict[str, str]:
-    """By their place: `stdin`, or `3.expected` for that of a test."""
+    """Return the large texts by their place, such as `stdin`, or `3.expected` for a test."""
     if isinstance(request, ExecuteRequest):
         return {"stdin": request.stdin} if len(request.stdin) >= MIN_PAYLOAD_CHARS else {}
     texts = {}
@@ -283,11 +286,11 @@ def _remove_texts(request: RequestT, texts: Mapping[str, str]) -> RequestT:
 
 
 def _open_spans(descriptor: int, path: Path, spans: Mapping[str, Span]) -> dict[str, FileSpan]:
-    """The texts in an open file that nobody writes to from now on. Raises NotHere."""
+    """Lock an open file against writers, and return the spans of its texts. Raises PayloadMissing."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         status = os.fstat(descriptor)
-        # A file that has its name still, and is locked, belongs to this item: it loses that name before it is reused.
+        # A locked file that still has this name belongs to this item, because a file is renamed before it is reused.
         there = os.path.samestat(status, path.stat())
     except OSError as error:
         raise PayloadMissing(f"{path.name}: {error}") from error
@@ -297,7 +300,7 @@ def _open_spans(descriptor: int, path: Path, spans: Mapping[str, Span]) -> dict[
 
 
 class _FileBacked(ProgramInput):
-    """What a request or a test with its stdin in a file has beside its other fields."""
+    """A mixin for a request or a test whose stdin is in a file."""
 
     _span: FileSpan = PrivateAttr()
 
@@ -322,7 +325,7 @@ FileBackedT = TypeVar("FileBackedT", _FileBackedExecute, _FileBackedCase)
 
 
 def _insert_texts(request: RequestT, found: Mapping[str, FileSpan]) -> RequestT:
-    """Inputs where they lie, and expected outputs as bytes: it is so that they are needed."""
+    """Return the request with its texts: stdin as a reference into the file, expected outputs as bytes."""
     if isinstance(request, ExecuteRequest):
         return cast("RequestT", _build_file_backed(_FileBackedExecute, request, found["stdin"]))
     tests = list(request.tests)

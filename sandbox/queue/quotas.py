@@ -1,9 +1,9 @@
-"""What one API key may ask for: a token bucket and a number of items queued, both in Redis, one round trip.
+"""Limits of one API key: a token bucket and a maximum number of queued items, checked in Redis in one round trip.
 
-Only submissions with a key come here. The bucket counts items, and a batch larger than the burst is taken from a full
-bucket and leaves a debt, so that a batch's size decides when the next one may come and not whether this one may. What
-is queued is a sorted set of item ids, and an item is taken out by id when it has its result: one that ran twice is
-counted once.
+Submissions without an API key have no such limits. The bucket counts items. A full bucket admits a batch larger than
+the burst and goes into debt. The size of a batch therefore delays the next one, but never prevents the batch itself.
+The queued items are a sorted set of item ids. An item is removed by id when it has its result, so an item that ran
+twice counts once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sandbox.queue import redis_keys
 from sandbox.queue.storage_limits import translate_redis_error
 from sandbox.request_context import Caller
 
-# Redis' own clock, so that several API processes agree.
+# Uses the clock of Redis, so that several API processes agree.
 _ADMIT = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
@@ -48,7 +48,7 @@ return {'', ''}
 
 
 class Quotas:
-    """Thread-safe."""
+    """The rate limits and queue limits of all API keys. Thread-safe."""
 
     def __init__(self, redis: Redis, queue_ttl_s: int) -> None:
         self._redis = redis
@@ -56,7 +56,7 @@ class Quotas:
         self._admit_script = redis.register_script(_ADMIT)
 
     def admit(self, caller: Caller, item_ids: Sequence[str]) -> None:
-        """Count these items against the caller's limits. Raises RateLimited, QuotaExceeded, QueueUnavailable."""
+        """Count items against the caller's limits. Raises RateLimited, QuotaExceeded, or QueueUnavailable."""
         if not caller.rate and not caller.max_queued:
             return
         burst = max(1, caller.burst or round(caller.rate))
@@ -68,14 +68,14 @@ class Quotas:
         except RedisError as error:
             raise translate_redis_error(error) from error
         if refusal == b"rate":
-            raise RateLimited(f"this key may ask for {caller.rate:g} programs a second", float(value))
+            raise RateLimited(f"this API key may submit {caller.rate:g} programs per second", float(value))
         if refusal == b"queued":
             raise QuotaExceeded(
-                f"this key has {int(value)} of {caller.max_queued} programs queued, too many to add {len(item_ids)}"
+                f"this API key has {int(value)} of {caller.max_queued} programs queued, too many to add {len(item_ids)}"
             )
 
     def release(self, caller_id: str, item_ids: Sequence[str]) -> None:
-        """These were not accepted after all, or were taken back before they were sent. Raises QueueUnavailable."""
+        """Stop counting items that were refused, or withdrawn before they were sent. Raises QueueUnavailable."""
         if not item_ids:
             return
         try:
@@ -85,5 +85,5 @@ class Quotas:
 
 
 def release(redis: Redis | Pipeline, caller_id: str, item_ids: Sequence[str]) -> None:
-    """These items wait no longer."""
+    """Stop counting these items as queued."""
     redis.zrem(redis_keys.queued_items(caller_id), *item_ids)

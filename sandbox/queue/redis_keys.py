@@ -1,44 +1,44 @@
-"""Every Redis key of ours: name, type and life. RQ's own keys (`rq:...`) are RQ's business.
+"""Every Redis key of the service, with its type and lifetime. RQ manages its own keys (`rq:...`).
 
 | key                          | type   | what                                       | life                       |
 | ---------------------------- | ------ | ------------------------------------------ | -------------------------- |
-| sandbox:envelope:<id>        | string | an envelope's items as JSON                | queue_ttl_s or until done  |
-| sandbox:passes:<id>          | string | workers that could not read an envelope    | queue_ttl_s or until done  |
-| sandbox:outstanding:<lane>   | zset   | envelopes not done yet, by time of sending | while there are any        |
-| sandbox:claims               | hash   | envelope -> worker that has it             | while there are any        |
+| sandbox:envelope:<id>        | string | the items of a job batch as JSON           | queue_ttl_s or until done  |
+| sandbox:passes:<id>          | string | how often a worker could not read a batch  | queue_ttl_s or until done  |
+| sandbox:outstanding:<lane>   | zset   | unfinished batches by time of sending      | while there are any        |
+| sandbox:claims               | hash   | batch -> worker that claims it             | while there are any        |
 | sandbox:depth:<lane>         | string | items waiting in the lane                  | reset by the reaper        |
-| sandbox:mail:<reader>        | list   | results for one waiting process            | MAIL_TTL_S after the last  |
-| sandbox:mail:<reader>:<round> | list  | of them what it is reading                 | MAIL_TTL_S after the last  |
-| sandbox:job:<id>             | hash   | a kept submission: kind, total, lane       | queue_ttl_s + result_ttl_s |
+| sandbox:mail:<reader>        | list   | results for one waiting process            | MESSAGES_TTL_S after the last |
+| sandbox:mail:<reader>:<round> | list  | the results that the process is reading    | MESSAGES_TTL_S after the last |
+| sandbox:job:<id>             | hash   | a stored submission: kind, total, lane     | queue_ttl_s + result_ttl_s |
 | sandbox:results:<id>         | hash   | item index -> result JSON                  | as its job                 |
-| sandbox:readers:<id>         | set    | processes that wait for a kept submission  | as its job                 |
-| sandbox:cancelled:<id>       | string | the submission is not wanted any more      | queue_ttl_s                |
+| sandbox:readers:<id>         | set    | processes that wait for a stored submission | as its job                |
+| sandbox:cancelled:<id>       | string | the submission was cancelled               | queue_ttl_s + result_ttl_s |
 | sandbox:idempotency:<digest> | string | the submission first made with this key    | as its job                 |
-| sandbox:bucket:<key id>      | hash   | tokens that an API key has left, and when  | until the bucket is full   |
-| sandbox:queued:<key id>      | zset   | item ids of an API key, without a result   | queue_ttl_s after the last |
-| sandbox:parked:<lane>:<key>  | list   | envelopes of an API key that wait in turn  | while there are any        |
-| sandbox:ring:<lane>          | list   | API keys that have something parked        | while there are any        |
-| sandbox:forwarded:<lane>     | zset   | envelopes sent on from the parked ones     | while there are any        |
+| sandbox:bucket:<key id>      | hash   | tokens left for an API key, and since when | until the bucket is full   |
+| sandbox:queued:<key id>      | zset   | ids of an API key's items without a result | queue_ttl_s after the last |
+| sandbox:parked:<lane>:<key>  | list   | batches of an API key that wait in turn    | while there are any        |
+| sandbox:ring:<lane>          | list   | API keys with waiting batches, in rotation | while there are any        |
+| sandbox:forwarded:<lane>     | zset   | unfinished batches admitted to the lane    | while there are any        |
 | sandbox:taskset:<sha256>     | hash   | task name -> task JSON                     | task_set_ttl_s after use   |
-| sandbox:kept:until           | zset   | stored jobs and task sets, by expiry        | the longest of them        |
+| sandbox:kept:until           | zset   | stored jobs and task sets by expiry        | the longest of them        |
 | sandbox:kept:sizes           | hash   | stored job or task set -> bytes and owner  | the longest of them        |
-| sandbox:kept:totals          | hash   | owner, or all -> bytes stored              | the longest of them        |
-| sandbox:senders              | zset   | process that sends envelopes -> when last  | a few seconds              |
+| sandbox:kept:totals          | hash   | owner, or all owners -> bytes stored       | the longest of them        |
+| sandbox:senders              | zset   | process that sends batches -> when last    | a few seconds              |
 | sandbox:workers              | zset   | worker -> time of its last heartbeat       | pruned by the reaper       |
-| sandbox:starting             | zset   | worker that has run no program yet -> as above | pruned by the reaper   |
+| sandbox:starting             | zset   | starting worker -> time of its last heartbeat | pruned by the reaper    |
 | sandbox:worker:<name>        | string | a worker's description as JSON             | a few leases               |
-| sandbox:recent               | list   | what ended last, newest first, as JSON     | the last 500, for a day    |
-| sandbox:verdicts:<minute>    | hash   | second and verdict -> number               | five minutes               |
-| sandbox:reaper               | string | who reaps now                              | a second                   |
-| sandbox:reward:<id>          | string | a kept reward's request as JSON            | as its job                 |
-| sandbox:webhooks:due         | zset   | webhooks to deliver, by time of the next try | while there are any      |
+| sandbox:recent               | list   | recent results as JSON, newest first       | the last 500, for a day    |
+| sandbox:verdicts:<minute>    | hash   | second and verdict -> count                | five minutes               |
+| sandbox:reaper               | string | the worker that reaps now                  | a second                   |
+| sandbox:reward:<id>          | string | a stored reward request as JSON            | as its job                 |
+| sandbox:webhooks:due         | zset   | webhooks to deliver by time of the next try | while there are any       |
 | sandbox:webhook:<id>         | hash   | a webhook that failed: tries, last error   | webhook_dead_ttl_s         |
-| sandbox:webhooks:dead        | zset   | webhooks given up, by when                 | webhook_dead_ttl_s each    |
+| sandbox:webhooks:dead        | zset   | dead webhooks by time of their last try    | webhook_dead_ttl_s each    |
 | sandbox:gpu:job:<id>         | hash   | a GPU job: request, status, progress       | result_ttl_s from its end  |
-| sandbox:gpu:events:<id>      | list   | its events as JSON, in order               | as its job                 |
+| sandbox:gpu:events:<id>      | list   | the events of a GPU job as JSON, in order  | as its job                 |
 | sandbox:gpu:jobs             | zset   | GPU jobs by time of submission             | pruned when listed         |
-| sandbox:gpu:leases           | hash   | GPU -> who holds it, until when            | while there are any        |
-| sandbox:gpu:workers          | zset   | GPU worker -> time its lease ends          | pruned by the workers      |
+| sandbox:gpu:leases           | hash   | GPU -> its worker, its job, and the expiry | while there are any        |
+| sandbox:gpu:workers          | zset   | GPU worker -> when its lease ends          | pruned by the workers      |
 """
 
 from __future__ import annotations

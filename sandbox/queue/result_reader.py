@@ -1,10 +1,9 @@
-"""Results as they come in: one list in Redis per process, one thread that blocks on it, one future per item.
+"""Receive results: one list in Redis per process, one thread that blocks on it, and one future per item.
 
-Theory of operation. A letter is never taken out of Redis before it has been handed out: it moves from the mail to the
-list of this round, is read there, and that list is deleted in the next round. What is lost on the way (an answer of a
-Redis that dies, a command that it refuses since its disk is full) is read again, and a request that is sent twice does
-no harm. A letter may so come twice; the first counts. A round is one round trip: the wait for the first letter and the
-look at all that are there by then travel together.
+Theory of operation. A message leaves Redis only after it has been delivered. In each round, messages move from the
+process's list to the list of that round, and the thread reads that list. The next round deletes it. If a reply is lost
+because Redis died or refused a command, the round is repeated, so a message may arrive twice; only the first counts.
+Each round is one round trip, which waits for the first message and fetches all that have arrived by then.
 """
 
 from __future__ import annotations
@@ -29,18 +28,21 @@ logger = logging.getLogger(__name__)
 BLOCK_TIMEOUT_S = 1.0
 MAX_MESSAGES_PER_ROUND = 512
 
-# Forget the last round, add what has come to what is read in this one, and read that.
+# Delete the previous round's list, move new messages to this round's list, and read it.
 _COLLECT = """
 redis.call('DEL', KEYS[3])
-local letters = redis.call('LPOP', KEYS[1], ARGV[1])
-if letters then redis.call('RPUSH', KEYS[2], unpack(letters)) end
+local messages = redis.call('LPOP', KEYS[1], ARGV[1])
+if messages then redis.call('RPUSH', KEYS[2], unpack(messages)) end
 redis.call('EXPIRE', KEYS[2], ARGV[2])
 return redis.call('LRANGE', KEYS[2], 0, -1)
 """
 
 
 class ResultReader:
-    """Thread-safe. `expect` before the item is sent, `start` before use, `close` after."""
+    """Resolves a future for each expected item. Thread-safe.
+
+    Call `start` before use, `expect` before an item is sent, and `close` afterwards.
+    """
 
     def __init__(
         self, redis: Redis, on_results: Callable[[Sequence[str]], None], on_payload_missing: Callable[[str], None]
@@ -52,7 +54,7 @@ class ResultReader:
         self._futures: dict[str, Future[bytes]] = {}
         self._stored_ids: set[str] = set()
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="mailbox", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="result-reader", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -64,7 +66,7 @@ class ResultReader:
             future.cancel()
 
     def expect(self, item_ids: Sequence[str], stored: bool = False) -> list[Future[bytes]]:
-        """A future for each item; `kept` ones have their results in Redis, too."""
+        """Return a future for each item. `stored` says that Redis stores their results, too."""
         futures: list[Future[bytes]] = []
         if stored:
             self._stored_ids.update(item_ids)
@@ -73,11 +75,11 @@ class ResultReader:
         return futures
 
     def list_expected(self) -> dict[str, bool]:
-        """The items somebody waits for, and whether they are kept."""
+        """Return the ids of the expected items, and whether each one is stored."""
         return {item_id: item_id in self._stored_ids for item_id in self._futures.copy()}
 
     def fail(self, item_ids: Iterable[str], error: Exception) -> None:
-        """Nobody will answer, or wants, these any more: their futures fail with `error`."""
+        """Fail the futures of these items with `error`."""
         for item_id in item_ids:
             self._stored_ids.discard(item_id)
             future = self._futures.pop(item_id, None)
@@ -85,7 +87,7 @@ class ResultReader:
                 future.set_exception(error)
 
     def resolve(self, item_id: str, result: bytes) -> None:
-        """A result found elsewhere, or come by mail; the first one counts."""
+        """Set the result of an item; later results of the same item are ignored."""
         future = self._futures.pop(item_id, None)
         if future is None:
             return
@@ -104,12 +106,12 @@ class ResultReader:
                 self._dispatch(self._collect(number, BLOCK_TIMEOUT_S if may_wait else 0.0))
                 number, may_wait = number + 1, True
             except RedisError as error:
-                logger.warning("mail waits for Redis: %s", error)
+                logger.warning("cannot read results from Redis, retrying: %s", error)
                 time.sleep(0.2)
-                may_wait = False  # the round may have its letters already
+                may_wait = False  # the round's list may have messages already
 
     def _collect(self, number: int, timeout_s: float) -> list[bytes]:
-        """This round's letters, as soon as there is one: one round trip."""
+        """Return the messages of this round in one round trip, waiting up to `timeout_s` for the first one."""
         inbox, round_list = redis_keys.messages(self.reader_id), redis_keys.messages_in_round(self.reader_id, number)
         pipeline = self._redis.pipeline(transaction=False)
         if timeout_s:

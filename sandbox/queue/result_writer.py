@@ -1,8 +1,8 @@
-"""Results on their way back: into the mail of the process that waits, and into Redis where they are to be kept.
+"""Send results to the processes that wait for them, and store the results of stored submissions.
 
-A kept result is written once (HSETNX), so that an envelope run twice yields one result and one webhook. Who waits may
-be told twice, and counts the first. What is kept is charged to its owner (`storage`), and a large result that its owner
-has no room for is kept without its outputs.
+A result is stored only once (HSETNX), so a batch that runs twice yields one result and one webhook per item. A waiting
+process may receive a result twice and uses the first. Stored results are charged to their owner (`storage_limits`). A
+large result that exceeds the owner's quota is stored without its outputs.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from sandbox.queue.job_batch import Item
 logger = logging.getLogger(__name__)
 
 FLUSH_DELAY_S = 0.02
-# Before a result, it says that no worker could run the item. A blank, so that who does not know it reads valid JSON.
+# Precedes the result of an item that no worker could run. A space, so that older readers still get valid JSON.
 CANNOT_RUN_PREFIX = b" "
 REDIS_FULL_PAUSE_S = 0.5
-REDIS_FULL_TIMEOUT_S = 5.0  # how long Redis may be full until large results give up their outputs
+REDIS_FULL_TIMEOUT_S = 5.0  # how long Redis may be full before large results lose their outputs
 
-# Keep a result and put its webhook among those to be delivered, both or neither: whatever dies in between, a result
-# that is there has had its webhook put there too.
+# Store a result and queue its webhook, both or neither: if a process dies in between, no stored result lacks its
+# webhook.
 _STORE_AND_QUEUE_WEBHOOK = """
 local is_new = redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
 if is_new == 1 then
@@ -44,7 +44,7 @@ return is_new
 
 
 class ResultWriter:
-    """Collects results and delivers them in one round trip, at the latest `HOLD_S` after the first."""
+    """Collects results and sends them in one round trip, about `FLUSH_DELAY_S` after the first one."""
 
     def __init__(self, redis: Redis, result_ttl_s: int, max_kept_mb: int = 0) -> None:
         self._redis = redis
@@ -56,10 +56,10 @@ class ResultWriter:
         self._full_since = 0.0
         self._lock = threading.Lock()
         self._has_pending = threading.Event()
-        threading.Thread(target=self._flush_periodically, name="courier", daemon=True).start()
+        threading.Thread(target=self._flush_periodically, name="result-writer", daemon=True).start()
 
     def write(self, item: Item, result: bytes) -> None:
-        """Deliver `result` very soon."""
+        """Send `result` with the next flush."""
         with self._lock:
             if item.client:
                 self._released_ids[item.client].append(item.id)
@@ -70,7 +70,7 @@ class ResultWriter:
         self._has_pending.set()
 
     def write_cannot_run(self, item: Item, result: bytes) -> None:
-        """Tell who waits for the item that it does not run here. A kept item needs no result for that: it stays queued.
+        """Tell the waiting processes that no worker can run the item. A stored item gets no result and stays queued.
 
         Raises RedisError.
         """
@@ -84,15 +84,15 @@ class ResultWriter:
         pipeline.execute()
 
     def release_item(self, item: Item) -> None:
-        """An item that gets no result, for nobody wants it; told with the next results."""
+        """Stop counting an unwanted item as queued, with the next flush."""
         if item.client:
             with self._lock:
                 self._released_ids[item.client].append(item.id)
 
     def flush(self, add_commands: Callable[[Pipeline], None] | None = None) -> None:
-        """Deliver all that was taken, and do `then` in the same round trip.
+        """Send all collected results, and run the commands of `add_commands` in the same transaction.
 
-        Raises RedisError; then nothing is forgotten.
+        Raises RedisError; no result is lost in that case.
         """
         with self._lock:
             try:
@@ -106,7 +106,7 @@ class ResultWriter:
     def _flush(self, add_commands: Callable[[Pipeline], None] | None) -> None:
         self._store_results()
         if self._messages or self._released_ids or add_commands is not None:
-            # All or nothing: an envelope must not be forgotten where its results were refused.
+            # All or nothing: a batch must not be deleted if Redis refuses its results.
             pipeline = self._redis.pipeline(transaction=add_commands is not None)
             for reader, messages in self._messages.items():
                 push_results(pipeline, reader, messages)
@@ -120,13 +120,13 @@ class ResultWriter:
         self._has_pending.clear()
 
     def _flush_periodically(self) -> None:
-        """Results must not wait for the program that runs after them, however long it takes."""
+        """Flush from a thread, so that results never wait for the next program to finish."""
         while self._has_pending.wait():
             time.sleep(FLUSH_DELAY_S)
             try:
                 self.flush()
             except RedisError as error:
-                logger.warning("results wait for Redis: %s", error)
+                logger.warning("cannot send results to Redis, retrying: %s", error)
                 if storage_limits.is_redis_full(error):
                     time.sleep(REDIS_FULL_PAUSE_S)
 
@@ -153,7 +153,7 @@ class ResultWriter:
                     growth[item.submission] -= int(request_bytes or 0)
                 for key in (redis_keys.job, redis_keys.results, redis_keys.readers, redis_keys.reward):
                     pipeline.expire(key(item.submission), self._result_ttl_s)
-            # Also where the result was there already: its first try may have ended between keeping and telling.
+            # Also if the result was stored before: the first attempt may have died before it sent the messages.
             for reader in readers:
                 push_results(pipeline, reader.decode(), [encode_message(item.id, result)])
         storage_limits.adjust_charges(
@@ -171,7 +171,7 @@ class ResultWriter:
         self._to_store.clear()
 
     def _shorten_pending(self) -> None:
-        """Redis is full. What is sent counts as well, so a large result might never get in: send it without outputs."""
+        """Remove the outputs of large results if Redis stays full: they might never fit otherwise."""
         now = time.monotonic()
         self._full_since = self._full_since or now
         if now - self._full_since < REDIS_FULL_TIMEOUT_S:
@@ -203,7 +203,7 @@ def _shorten_if_large(result: bytes) -> bytes:
 
 
 def _store_result(pipeline: Pipeline, item: Item, result: bytes) -> None:
-    """The pipeline's answer is 1 for a first result."""
+    """Store a result unless the item has one. The pipeline's reply is 1 if it is new."""
     results, index = redis_keys.results(item.submission), str(item.index or 0)
     if not item.callback:
         pipeline.hsetnx(results, index, result)
@@ -213,7 +213,7 @@ def _store_result(pipeline: Pipeline, item: Item, result: bytes) -> None:
 
 
 def encode_message(item_id: str, result: bytes) -> bytes:
-    """One letter: the item's id, a blank, its result."""
+    """Build a message: the item's id, a space, and its result."""
     return item_id.encode() + b" " + result
 
 

@@ -1,15 +1,16 @@
-"""Sends what was submitted: single programs gathered into envelopes, as many at a time as the workers can use.
+"""Send submitted programs to the workers, in batches whose size depends on the load.
 
-Theory of operation. Programs whose client waits are put into a lane's tray. A thread empties the trays: while fewer
-envelopes are on their way than the workers can hold (two each: one running, one next), it sends one at once, however
-small, so an idle service adds no waiting; when all workers have enough, programs gather in the tray and the next
-envelope is larger. So the cost of an RQ job is shared exactly when it matters, without a timer. Several API processes
-share what the workers can hold: each that has sent something lately may have an equal part of it, and besides what the
-others leave, for which it looks now and then while it has something waiting. What is to be kept (`durable`) never waits
-in a tray: it is in Redis before the client is told that it was accepted.
+Theory of operation. A program whose client waits is first added to a pending list of its lane. A thread empties these
+lists. The workers can hold two batches each: one running, one next. While fewer batches are in flight, the thread sends
+a batch at once, no matter how small, so an idle service adds no delay. When the workers are full, programs accumulate
+and the next batch is larger. This shares the cost of an RQ job exactly when it matters, without a timer.
 
-Clients with keys have a tray each, with room of its own, and are served in turn (`fairness` for what is in Redis);
-all clients without one share one tray.
+API processes share the capacity of the workers. Each process that has sent something recently may use an equal part of
+it, plus capacity that the others leave unused, which it polls for while it has pending programs. Stored submissions
+skip the pending lists: they are in Redis before the client learns that they were accepted.
+
+Each client with an API key has pending lists of its own, with their own room, and clients take turns (for batches in
+Redis, see `fair_queue`). All clients without a key share one list per lane.
 """
 
 from __future__ import annotations
@@ -37,16 +38,15 @@ MAX_BATCH_ITEMS = 64
 MAX_BATCH_BYTES = 4 << 20
 BATCHES_PER_WORKER = 2
 WORKER_COUNT_INTERVAL_S = 1.0
-ROOM_CHECK_INTERVAL_S = 0.02  # only where others have sent, too
-SENDER_TTL_S = 3.0  # a process counts as sending for so long after it sent something
+ROOM_CHECK_INTERVAL_S = 0.02  # only if other processes send, too
+SENDER_TTL_S = 3.0  # how long a process counts as a sender after it sent a batch
 
 
 @dataclass
 class _Pending:
-    """One client's programs in one lane that wait to be sent, and how many items of each envelope on its way still have
-    no result.
+    """One client's programs in one lane that wait to be sent, and the batches in flight.
 
-    An envelope on its way goes by its first item's id.
+    `in_flight` maps the first item's id of each batch to the number of its items without a result.
     """
 
     lane: Lane
@@ -55,7 +55,7 @@ class _Pending:
 
 
 class BatchSender:
-    """Thread-safe. `start` before use, `close` after."""
+    """Collects items and sends them in batches. Thread-safe. Call `start` before use and `close` afterwards."""
 
     def __init__(self, redis: Redis, queue_ttl_s: int, max_queued: int, lease_s: float, max_bytes: int) -> None:
         self._redis = redis
@@ -66,8 +66,8 @@ class BatchSender:
         self._lease_s = lease_s
         self._pending: dict[Lane, dict[str, _Pending]] = {lane: {"": _Pending(lane)} for lane in redis_keys.LANES}
         self._depths = dict.fromkeys(redis_keys.LANES, 0)
-        self._outstanding = dict.fromkeys(redis_keys.LANES, 0)  # envelopes of all processes, as last told
-        self._send_counts = dict.fromkeys(redis_keys.LANES, 0)  # how often a send has told the depth
+        self._outstanding = dict.fromkeys(redis_keys.LANES, 0)  # batches of all processes, as last reported by Redis
+        self._send_counts = dict.fromkeys(redis_keys.LANES, 0)  # how often a send has updated the depth
         self._queues = {lane: job_batch.get_lane_queue(lane, redis) for lane in redis_keys.LANES}
         self._batch_by_item: dict[str, tuple[_Pending, str]] = {}
         self._changed = threading.Condition()
@@ -77,7 +77,7 @@ class BatchSender:
         self._name = generate_id()
         self._has_sent = False
         self._workers_counted_at = 0.0
-        self._thread = threading.Thread(target=self._run, name="postman", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="batch-sender", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -89,12 +89,14 @@ class BatchSender:
         self._thread.join(timeout=5)
 
     def accept(self, lane: Lane, items: Sequence[tuple[str, bytes]], client: str = "") -> None:
-        """Take items (id, JSON) whose client waits. Raises QueueFull."""
+        """Accept items (id, JSON) whose client waits, and send them soon. Raises QueueFull."""
         with self._changed:
             self._refuse_overflow(lane, len(items))
             size = sum(len(item) for _, item in items)
             if self._waiting_bytes and self._waiting_bytes + size > self._max_bytes:
-                raise QueueFull(f"{self._waiting_bytes >> 20} MiB of submissions wait, of {self._max_bytes >> 20}")
+                raise QueueFull(
+                    f"{self._waiting_bytes >> 20} of {self._max_bytes >> 20} MiB of waiting submissions are in use"
+                )
             self._waiting_bytes += size
             by_client = self._pending[lane]
             if client not in by_client:
@@ -103,7 +105,7 @@ class BatchSender:
             self._changed.notify()
 
     def send_now(self, lane: Lane, items: Sequence[tuple[str, bytes]], client: str = "") -> str:
-        """Put items into Redis before returning; the first envelope's id. Raises QueueFull or QueueUnavailable."""
+        """Write items to Redis and return the id of their first batch. Raises QueueFull or QueueUnavailable."""
         with self._changed:
             self._refuse_overflow(lane, len(items))
             size = max(1, min(MAX_BATCH_ITEMS, math.ceil(len(items) / (4 * self._workers))))
@@ -114,7 +116,7 @@ class BatchSender:
             raise translate_redis_error(error) from error
 
     def withdraw(self, item_ids: set[str]) -> set[str]:
-        """Take items back that are not sent yet; returns the ids of those that were, whose room is given to others."""
+        """Remove items that are not sent yet. Returns the ids of those that were sent, and frees their room."""
         with self._changed:
             for pending in self._iterate_pending():
                 remaining = [(item_id, item) for item_id, item in pending.waiting if item_id not in item_ids]
@@ -122,11 +124,11 @@ class BatchSender:
                     self._waiting_bytes -= sum(len(item) for item_id, item in pending.waiting if item_id in item_ids)
                     pending.waiting = deque(remaining)
             sent = {item_id for item_id in item_ids if item_id in self._batch_by_item}
-            self._release_room(sent)  # a worker that skips a cancelled item does not answer it
+            self._release_room(sent)  # a worker that skips a cancelled item sends no result
             return sent
 
     def withdraw_all(self) -> dict[str, list[str]]:
-        """Take back every item that is not sent yet; their ids by client."""
+        """Remove every item that is not sent yet, and return their ids by client."""
         taken: dict[str, list[str]] = {}
         with self._changed:
             for by_client in self._pending.values():
@@ -138,7 +140,7 @@ class BatchSender:
         return taken
 
     def mark_answered(self, item_ids: Sequence[str]) -> None:
-        """Items have their results: their envelopes may make room for the next."""
+        """Record that items have results, which frees room for the next batch once a whole batch has them."""
         with self._changed:
             self._release_room(item_ids)
 
@@ -156,7 +158,7 @@ class BatchSender:
                     self._changed.notify()
 
     def count_waiting(self) -> dict[str, int]:
-        """Items by lane that have no worker yet, those on Redis included."""
+        """Return the number of items by lane that wait for a worker, here and in Redis."""
         with self._changed:
             return {lane.value: self._count_held(lane) for lane in self._pending}
 
@@ -178,11 +180,11 @@ class BatchSender:
                 self._count_workers()
                 self._send_next()
             except RedisError as error:
-                logger.warning("could not send, trying again: %s", error)
+                logger.warning("cannot send a batch to Redis, retrying: %s", error)
                 time.sleep(0.2)
 
     def _send_next(self) -> None:
-        """Wait until some lane has something to send and room to send it; send one envelope."""
+        """Send one batch as soon as a lane has pending items and room; give up waiting after a moment."""
         with self._changed:
             pending = self._find_ready() or self._wait_for_ready()
             taken = [] if pending is None else self._take_batch(pending)
@@ -205,22 +207,22 @@ class BatchSender:
         return self._find_ready()
 
     def _take_batch(self, pending: _Pending) -> list[tuple[str, bytes]]:
-        """The next envelope's items, as if they were sent."""
+        """Remove and return the items of the next batch, and count them as sent."""
         size = math.ceil(len(pending.waiting) / max(1, self._compute_room(pending)))
         taken = self._pop_items(pending, min(MAX_BATCH_ITEMS, size))
         self._waiting_bytes -= sum(len(item) for _, item in taken)
-        self._depths[pending.lane] += len(taken)  # until Redis tells; a submission meanwhile must find them counted
+        self._depths[pending.lane] += len(taken)  # until Redis reports it: concurrent submissions must count them
         self._record_in_flight(pending, [item_id for item_id, _ in taken])
         return taken
 
     def _record_in_flight(self, pending: _Pending, item_ids: Sequence[str]) -> None:
-        """An envelope sets out. Noted before it is sent, for its results may be back before the sender is."""
+        """Record a batch as in flight, before it is sent: its results may arrive before the send call returns."""
         pending.in_flight[item_ids[0]] = len(item_ids)
         for item_id in item_ids:
             self._batch_by_item[item_id] = (pending, item_ids[0])
 
     def _find_ready(self) -> _Pending | None:
-        """The first lane's tray that has something to send and room to send it; the next time, another client's."""
+        """Return a pending list that has items and room, from the first such lane; the clients of a lane take turns."""
         for by_client in self._pending.values():
             for client, pending in by_client.items():
                 if pending.waiting and self._compute_room(pending) > 0:
@@ -230,7 +232,7 @@ class BatchSender:
         return None
 
     def _compute_room(self, pending: _Pending) -> int:
-        """How many envelopes more of this tray may be sent."""
+        """Return how many more batches of this list may be sent."""
         total_room = BATCHES_PER_WORKER * self._workers
         own_room = math.ceil(total_room / self._senders) - len(pending.in_flight)
         return own_room if self._senders == 1 else max(own_room, total_room - self._outstanding[pending.lane])
@@ -253,7 +255,7 @@ class BatchSender:
         return taken
 
     def _send(self, lane: Lane, batches: list[list[bytes]], client: str = "") -> list[str]:
-        """With `client`, behind what that one has sent already, and in turn with others."""
+        """Send batches and return their ids. With `client`, they go to the end of that client's own queue."""
         queue, ttl_s = self._queues[lane], self._queue_ttl_s
         if client:
             sent = job_batch.send_for_client(self._redis, queue, batches, ttl_s, client, self._lease_s)
@@ -285,5 +287,5 @@ class BatchSender:
         self._workers = max(1, len(leases.list_slot_workers(self._redis, self._lease_s)))
         with self._changed:
             for lane, depth in zip(redis_keys.LANES, answers, strict=False):
-                if sends[lane] == self._send_counts[lane]:  # else a send knows better than what was read before it
+                if sends[lane] == self._send_counts[lane]:  # else a send has reported a newer depth
                     self._depths[lane] = max(0, int(depth or 0))

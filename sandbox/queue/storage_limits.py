@@ -1,14 +1,15 @@
-"""What Redis has to hold for a while: results and requests of kept submissions, task sets. Bounded, so it never fills.
+"""Limits on the memory that stored submissions and task sets use in Redis, so that Redis never fills up.
 
-Theory of operation. A full Redis refuses every write, results of accepted work included, so work has to be refused
-before. Two measures decide. The first is Redis' own: how much of its `maxmemory` is used, looked at every second. From
-`KEEP_BELOW` on nothing more is taken in to be kept, from `ACCEPT_BELOW` on nothing at all; what lies above is for the
-results of what was accepted. The second is an account of what is kept, by owner (an API key) and in all: a submission
-is charged with its requests, then with its results in their place, and a task set with its JSON, each until it
-expires. An owner over its quota is refused, and so are all when the sum is over `max_kept_mb`.
+Theory of operation. A full Redis refuses every write, including results of accepted work, so new work must be refused
+earlier. Two measures decide. The first is the used fraction of Redis's `maxmemory`, read every second. At or above
+`STORE_BELOW_FRACTION`, nothing new is stored. At or above `ACCEPT_BELOW_FRACTION`, no work is accepted; the rest of the
+memory is reserved for the results of accepted work. The second measure is an account of stored bytes, per owner (an API
+key) and in total. A submission is charged for its requests and later for its results instead; a task set is charged for
+its JSON. Charges last until expiry. An owner over its quota is refused. All owners are refused if the total exceeds
+`max_kept_mb`.
 
-Results are only known when they are there. What an owner without room left prints is not kept: its result says so,
-and has the status and all figures (`without_outputs`).
+The size of a result is not known in advance. If its owner has no room left, a large result is stored without outputs
+(`remove_outputs`). It keeps its status and all measurements, and its message says that the output is missing.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ from sandbox.queue import redis_keys
 logger = logging.getLogger(__name__)
 
 STORE_BELOW_FRACTION, ACCEPT_BELOW_FRACTION = 0.75, 0.9  # of maxmemory
-DEFAULT_STORED_FRACTION = 0.5  # of maxmemory, where no setting says how much may be kept
+DEFAULT_STORED_FRACTION = 0.5  # of maxmemory, if max_kept_mb is not set
 CHECK_INTERVAL_S = 1.0
-RECHECK_AFTER_BYTES = 1 << 20  # taken in since the last look, after which it is no longer believed
+RECHECK_AFTER_BYTES = 1 << 20  # accepted since the last check, after which usage is read again
 RETRY_AFTER_S = 30.0
-RETRY_SOON_S = 5.0  # what is being sent counts as used, and may be over in a moment
-OVERHEAD_BYTES = 512  # of Redis for each thing that is kept
+RETRY_SOON_S = 5.0  # data in transit counts as used, and may be gone in a moment
+OVERHEAD_BYTES = 512  # of Redis for each stored job or task set
 LARGE_RESULT_BYTES = 16 << 10
 NOT_STORED_MESSAGE = "the output is not stored: there is no room left for it"
 ALL_OWNERS = "all"
@@ -62,7 +63,7 @@ local function forget(member)
   if size then add(owner, -size) end
 end
 """
-# A member that is there already only lives longer: a task set that is put again.
+# If the member exists already (a task set that is put again), only extend its lifetime.
 _CHARGE = (
     _FUNCTIONS
     + """
@@ -84,7 +85,7 @@ end
 return {'', 0}
 """
 )
-# ARGV: member, how much it grows, its life from now on or an empty string, in turn.
+# ARGV repeats: member, growth in bytes, new lifetime in seconds or an empty string.
 _CHANGE = (
     _FUNCTIONS
     + """
@@ -104,7 +105,7 @@ _RELEASE = _FUNCTIONS + "for _, member in ipairs(ARGV) do forget(member) end"
 
 @dataclass(frozen=True, slots=True)
 class RedisUsage:
-    """Redis' memory in bytes, used and at most (0: no limit), and what is kept by the account."""
+    """Redis's memory in bytes: used, limit (0: none), and stored according to the account."""
 
     used_bytes: int = 0
     max_bytes: int = 0
@@ -119,18 +120,21 @@ class RedisUsage:
         return self.used_bytes / self.max_bytes if self.max_bytes else 0.0
 
     def compute_max_stored_bytes(self, max_kept_mb: int) -> int:
-        """How many bytes may be kept in all; 0: any number."""
+        """Return how many bytes may be stored in total; 0 means no limit."""
         return max_kept_mb << 20 if max_kept_mb else int(self.max_bytes * DEFAULT_STORED_FRACTION)
 
 
 class StorageLimiter:
-    """Thread-safe. Works without `start`, and then looks at Redis only where a large thing is to be kept."""
+    """Refuses work and storage when Redis is nearly full. Thread-safe.
+
+    Without `start`, it reads the memory usage only before it stores something.
+    """
 
     def __init__(self, redis: Redis, max_kept_mb: int) -> None:
         self._redis = redis
         self._max_kept_mb = max_kept_mb
         self._usage = RedisUsage()
-        self._accepted_bytes = 0  # bytes since the last look
+        self._accepted_bytes = 0  # bytes since the last check
         self._closed = threading.Event()
         self._charge_script = redis.register_script(_CHARGE)
         self._thread = threading.Thread(target=self._refresh_periodically, name="storage", daemon=True)
@@ -144,20 +148,20 @@ class StorageLimiter:
             self._thread.join(timeout=2 * CHECK_INTERVAL_S)
 
     def refresh(self) -> RedisUsage:
-        """Look at Redis now. Raises RedisError."""
+        """Read and return the memory usage of Redis now. Raises RedisError."""
         self._accepted_bytes = 0
         self._usage = read_usage(self._redis)
         return self._usage
 
     def admit(self) -> None:
-        """Raise StorageFull when Redis has no room for more work, as of the last look; no round trip."""
+        """Raise StorageFull if Redis had no room for more work at the last check. Takes no round trip."""
         if not self.has_room:
             raise StorageFull(
                 "the queue's Redis is nearly full: no work is accepted until results expire", RETRY_SOON_S
             )
 
     def check_room(self, size_bytes: int) -> RedisUsage:
-        """Raise StorageFull when Redis has no room for so many bytes more to be kept, or RedisError."""
+        """Raise StorageFull if Redis has no room to store that many more bytes. Raises RedisError."""
         self._accepted_bytes += size_bytes
         usage = (
             self.refresh() if self._accepted_bytes > RECHECK_AFTER_BYTES or not self._usage.used_bytes else self._usage
@@ -169,9 +173,10 @@ class StorageLimiter:
         return usage
 
     def charge(self, member: str, owner: str, size_bytes: int, ttl_s: int, owner_max_bytes: int = 0) -> None:
-        """Charge `owner` with a thing that is kept for `life_s` seconds.
+        """Charge `owner` for a job or task set that is stored for `ttl_s` seconds.
 
-        `most_of_owner` is its quota in bytes, 0: none. Raises StorageFull, StorageQuotaExceeded or RedisError.
+        `owner_max_bytes` is the quota of the owner; 0 means no limit. Raises StorageFull, StorageQuotaExceeded, or
+        RedisError.
         """
         size_bytes += OVERHEAD_BYTES
         most = self.check_room(size_bytes).compute_max_stored_bytes(self._max_kept_mb)
@@ -188,24 +193,24 @@ class StorageLimiter:
             )
 
     def shrink(self, member: str, freed_bytes: int, ttl_s: int) -> None:
-        """This member is `shrink` bytes smaller, and is kept for `life_s` seconds more. Raises RedisError."""
+        """Reduce the charge of a member, and let it expire `ttl_s` seconds from now. Raises RedisError."""
         adjust_charges(self._redis, [(member, -freed_bytes, ttl_s)])
 
     def release(self, member: str) -> None:
-        """This member is not kept any more. Raises RedisError."""
+        """Remove the charge of a member. Raises RedisError."""
         self._redis.eval(_RELEASE, len(_KEYS), *_KEYS, member)
 
     @property
     def has_room(self) -> bool:
-        """Whether anything is accepted, as of the last look."""
+        """Whether work was accepted at the last check."""
         return self._usage.used_fraction < ACCEPT_BELOW_FRACTION
 
     def describe_usage(self) -> dict[str, int]:
-        """Bytes as of the last look: Redis' memory in use, its limit (0: none), and what is kept."""
+        """Return bytes at the last check: memory that Redis uses, its limit (0: none), and the stored bytes."""
         return {"used": self._usage.used_bytes, "limit": self._usage.max_bytes, "kept": self._usage.stored_bytes}
 
     def list_problems(self) -> list[str]:
-        """What the last look found wrong."""
+        """Return the problems found by the last check."""
         usage = f"Redis uses {self._usage.used_bytes >> 20} of {self._usage.max_bytes >> 20} MiB"
         if not self.has_room:
             return [f"{usage}: no work is accepted"]
@@ -222,7 +227,7 @@ class StorageLimiter:
 
 
 def read_usage(redis: Redis) -> RedisUsage:
-    """Look at Redis' memory. Raises RedisError."""
+    """Read the memory usage of Redis. Raises RedisError."""
     pipeline = redis.pipeline(transaction=False)
     pipeline.info("memory")
     pipeline.hget(redis_keys.STORED_TOTALS, ALL_OWNERS)
@@ -238,9 +243,9 @@ def task_set_member(set_id: str) -> str:
 
 
 def adjust_charges(redis: Redis | Pipeline, changes: Sequence[tuple[str, int, int | None]]) -> None:
-    """Let members grow by a number of bytes each, and live so many seconds from now on, where that is not None.
+    """Adjust the charges of members. Each change is (member, growth in bytes, new lifetime in seconds or None).
 
-    Raises RedisError unless it is given a pipeline.
+    Raises RedisError unless `redis` is a pipeline.
     """
     words = [word for member, growth, life_s in changes for word in (member, growth, "" if life_s is None else life_s)]
     if words:
@@ -248,7 +253,7 @@ def adjust_charges(redis: Redis | Pipeline, changes: Sequence[tuple[str, int, in
 
 
 def find_fitting(redis: Redis, candidates: Sequence[tuple[str, str, int]], max_kept_mb: int) -> list[bool]:
-    """Tell for each (owner, submission, size) whether so many bytes more may be kept. One round trip.
+    """Return for each (owner, submission, size) whether a result of that size may be stored. Takes one round trip.
 
     Raises RedisError.
     """
@@ -275,7 +280,7 @@ def find_fitting(redis: Redis, candidates: Sequence[tuple[str, str, int]], max_k
 
 
 def remove_outputs(result: bytes) -> bytes:
-    """An item's result as JSON without what its program and its compiler printed, and without files."""
+    """Return an item's result as JSON without the output of the program and the compiler, and without files."""
     fields = json.loads(result)
     for stage in (fields, fields.get("compile") or {}):
         for name in ("stdout", "stderr"):
@@ -290,12 +295,12 @@ def remove_outputs(result: bytes) -> bytes:
 
 
 def is_redis_full(error: RedisError) -> bool:
-    """Whether Redis refused a write because its memory is used up."""
+    """Return whether Redis refused a write because it is out of memory."""
     return isinstance(error, OutOfMemoryError) or "OOM command not allowed" in str(error)
 
 
 def translate_redis_error(error: RedisError) -> SandboxError:
-    """The error that a failure of Redis is to a client."""
+    """Convert an error of Redis into an error for the client."""
     if is_redis_full(error):
         return StorageFull("the queue's Redis is full", RETRY_AFTER_S)
-    return QueueUnavailable(f"the queue does not answer: {error}")
+    return QueueUnavailable(f"the queue does not respond: {error}")

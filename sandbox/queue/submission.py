@@ -1,4 +1,4 @@
-"""A submission: what a client asks to be run or judged, and the ticket that it gets in return."""
+"""A submission: the programs that a client wants to run or judge, and the ticket for their results."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SubmissionRequest = ExecuteRequest | VerifyRequest | VoteRequest
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Requests of one kind, and how their results are wanted.
+    """Requests of one kind, and options for their results.
 
     A `durable` submission's results are stored for `/jobs`, and its ticket has no futures. Only a durable submission
     may have a `callback`. If `reward` is set, `requests` are its programs, and the result of the durable batch is its
@@ -49,9 +49,9 @@ class Submission:
         return self.requests[0].priority if self.reward is None else self.reward.priority
 
     def check(self, missing_languages: frozenset[str]) -> None:
-        """Raise BadRequest, with the field at fault, for a request that no worker can run.
+        """Raise BadRequest with the name of the invalid field if a request cannot run on any worker.
 
-        A reward batch with one program in a missing language still has rewards for the others.
+        Reward batches may contain programs in missing languages: the other programs still get rewards.
         """
         missing = missing_languages if self.reward is None else frozenset()
         for position, request in enumerate(self.requests):
@@ -85,7 +85,7 @@ def _check_request(request: SubmissionRequest, prefix: str, missing: frozenset[s
         for index, test in enumerate(request.tests):
             if isinstance(test, FunctionTest | AssertTest | PytestTest):
                 raise BadRequest(
-                    "function, assert and pytest tests are for python alone", field=f"{prefix}tests.{index}"
+                    "function, assert, and pytest tests require the language python", field=f"{prefix}tests.{index}"
                 )
 
 

@@ -1,7 +1,7 @@
-"""Task sets in Redis, under the SHA-256 of their JSON: registered once, named by id in every reward request after.
+"""Task sets in Redis, stored under the SHA-256 of their JSON. Clients register a set once and then refer to it by id.
 
-Content addressing makes a set immutable: whoever knows its id knows its tests, and putting it twice is harmless. A
-process keeps the tasks it has read, for parsing megabytes of tests costs more than fetching them.
+Content addressing makes a set immutable: an id always stands for the same tests, and registering a set twice is
+harmless. Each process caches the tasks it has read, because parsing megabytes of tests costs more than fetching them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ MAX_REMEMBERED_SETS = 10_000
 
 
 class TaskSets:
-    """Thread-safe. A set lives for `ttl_s` after it was last put or used, and is charged to who put it first."""
+    """The registered task sets. Thread-safe.
+
+    A set expires `ttl_s` seconds after it was last registered or used. It is charged to the client that registered it
+    first.
+    """
 
     def __init__(
         self,
@@ -41,12 +45,15 @@ class TaskSets:
         self._cache = _TaskCache(cache_mb << 20)
 
     def put(self, set_id: str, body: bytes, owner: str = "", max_stored_bytes: int = 0) -> TaskSetInfo:
-        """Register the set with this JSON for `owner`, whose quota of kept bytes is `most_kept`.
+        """Register a set for `owner`, whose storage quota is `max_stored_bytes`.
 
-        Raises BadRequest when it is no set or `set_id` is not its SHA-256, StorageFull and StorageQuotaExceeded.
+        Raises BadRequest if `body` is not a task set or `set_id` is not its SHA-256, StorageFull, or
+        StorageQuotaExceeded.
         """
         if TaskSet.compute_id(body) != set_id:
-            raise BadRequest(f"the body's SHA-256 is {TaskSet.compute_id(body)}; put it under that", field="set")
+            raise BadRequest(
+                f"the SHA-256 of the body is {TaskSet.compute_id(body)}: use it as the id of the set", field="set"
+            )
         try:
             tasks = TaskSet.model_validate_json(body).tasks
         except ValidationError as error:
@@ -62,14 +69,14 @@ class TaskSets:
         return TaskSetInfo(id=set_id, tasks=len(tasks))
 
     def get_info(self, set_id: str) -> TaskSetInfo:
-        """What is registered under this id, so that a client need not send it again. Raises NotFound."""
+        """Return the id and size of a registered set, so that a client need not send it again. Raises NotFound."""
         count = int(self._redis.hlen(redis_keys.task_set(set_id)))
         if not count:
             raise _build_not_found(set_id, "")
         return TaskSetInfo(id=set_id, tasks=count)
 
     def get(self, references: Sequence[str]) -> Mapping[str, Task]:
-        """The tasks of these `<set>/<name>`s. Raises NotFound. One round trip, none for what was read before."""
+        """Return the tasks for references of the form `<set>/<name>`, some of them from the cache. Raises NotFound."""
         found = {reference: task for reference in references if (task := self._cache.get(reference)) is not None}
         wanted: dict[str, list[str]] = {}
         for reference in references:
@@ -86,7 +93,7 @@ class TaskSets:
         return found
 
     def _write(self, key: str, fields: Mapping[str, bytes]) -> None:
-        """All or nothing: a set is never half there for a reader."""
+        """Write a set in one transaction, so that a reader never sees a part of it."""
         names = list(fields)
         pipeline = self._redis.pipeline()
         for start in range(0, len(names), MAX_FIELDS_PER_WRITE):
@@ -95,7 +102,7 @@ class TaskSets:
         pipeline.execute()
 
     def _read(self, wanted: Mapping[str, Sequence[str]]) -> list[tuple[str, str, bytes | None]]:
-        """Every wanted task's JSON, None where there is none; sets that are used live on."""
+        """Return (set, name, JSON or None) for each wanted task, and renew the expiry of the sets."""
         pipeline = self._redis.pipeline(transaction=False)
         asked = [(set_id, names) for set_id, names in wanted.items() if names]
         for set_id, names in asked:
@@ -114,7 +121,7 @@ class TaskSets:
         ]
 
     def _select_due_renewals(self, set_ids: Iterable[str]) -> list[str]:
-        """Those of them whose account has not been told for a while that they live on."""
+        """Return the sets whose storage charge has not been renewed for a while."""
         now = time.monotonic()
         found = [set_id for set_id in set_ids if now - self._renewed_at.get(set_id, float("-inf")) > self._ttl_s / 100]
         if len(self._renewed_at) > MAX_REMEMBERED_SETS:
@@ -124,7 +131,7 @@ class TaskSets:
 
 
 class _TaskCache:
-    """The tasks used last, up to a size in bytes of their JSON."""
+    """A least-recently-used cache of tasks, limited by the total size of their JSON in bytes."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -151,4 +158,6 @@ class _TaskCache:
 
 def _build_not_found(set_id: str, name: str) -> NotFound:
     what = f"no task {json.dumps(name)} in set {set_id}" if name else f"no task set {set_id}"
-    return NotFound(f"{what}: it was never put, or has expired; PUT /tasks/{set_id} once more", field="tasks")
+    return NotFound(
+        f"{what}: it was never registered, or has expired; register it with PUT /tasks/{set_id}", field="tasks"
+    )

@@ -1,9 +1,9 @@
-"""Connections to addresses that anybody may reach, and to no others: what stands behind a URL that a stranger gave.
+"""Restrict connections to public addresses, for requests to untrusted URLs.
 
-A name is resolved once, every address it has is judged, and the connection goes to an address that was judged; so a
-name that resolves differently a moment later is of no use. Loopback, link-local (where clouds keep their metadata),
-private, shared, multicast, reserved and unspecified addresses are refused, IPv4 inside IPv6 as well, unless a setting
-names their network.
+A host name is resolved once, all its addresses are checked, and the connection uses one of them. This defeats DNS
+rebinding, where a name resolves to a different address a moment later. Loopback, link-local (which includes the
+metadata services of clouds), private, shared, multicast, reserved, and unspecified addresses are refused, also if they
+are IPv4 addresses inside IPv6 addresses. A setting allows networks explicitly.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import httpcore
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# Public by what older tables say, and yet inside: Azure's host answers guests at the first, Oracle's in the second,
-# and the third is what private IPv6 addresses were once.
+# Older tables list these as public, but they are internal: the host services of Azure (first) and Oracle (second), and
+# deprecated private IPv6 addresses (third).
 _NON_PUBLIC_NETWORKS: tuple[Network, ...] = (
     IPv4Network("168.63.129.16"),
     IPv4Network("192.0.0.0/24"),
@@ -30,16 +30,16 @@ _IPV4_COMPATIBLE = IPv6Network("::/96")
 
 
 class AddressForbidden(Exception):
-    """A name that stands for an address which is not to be called."""
+    """The host resolves to an address to which connections are not allowed."""
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
-    """Networks separated by commas or blanks, such as `10.0.0.0/8, 127.0.0.1`. Raises ValueError."""
+    """Parse networks separated by commas or spaces, such as `10.0.0.0/8, 127.0.0.1`. Raises ValueError."""
     return tuple(ip_network(part) for part in text.replace(",", " ").split())
 
 
 def is_address(host: str) -> bool:
-    """Whether this is an address and no name."""
+    """Return whether `host` is an IP address instead of a name."""
     try:
         ip_address(host.partition("%")[0])
     except ValueError:
@@ -48,7 +48,7 @@ def is_address(host: str) -> bool:
 
 
 def is_allowed(address: str, allowed: Sequence[Network] = ()) -> bool:
-    """Whether this address may be called. Raises ValueError for what is no address."""
+    """Return whether connections to this address are allowed. Raises ValueError if it is not an address."""
     addresses = list(_unwrap_address(ip_address(address.partition("%")[0])))
     if any(face.version == network.version and face in network for face in addresses for network in allowed):
         return True
@@ -56,7 +56,7 @@ def is_allowed(address: str, allowed: Sequence[Network] = ()) -> bool:
 
 
 def _unwrap_address(address: Address) -> Iterable[Address]:
-    """The address and, where it is one that leads to an IPv4 address, that one instead."""
+    """Yield the address, or the IPv4 address that it embeds."""
     if isinstance(address, IPv4Address):
         yield address
         return
@@ -77,7 +77,7 @@ def _is_public(address: Address) -> bool:
 
 
 class PublicNetworkBackend(httpcore.AsyncNetworkBackend):
-    """httpcore's way to the network, with the judgement in between; TLS still asks for the name's certificate."""
+    """An httpcore backend that checks each address before it connects. TLS still verifies the host name."""
 
     def __init__(self, allowed: Sequence[Network] = ()) -> None:
         self._allowed = allowed
@@ -105,13 +105,13 @@ class PublicNetworkBackend(httpcore.AsyncNetworkBackend):
         timeout: float | None = None,  # noqa: ASYNC109 -- the backend's own interface
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        raise AddressForbidden("sockets of this machine are not called")
+        raise AddressForbidden("connections to Unix sockets are not allowed")
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
     async def _resolve_allowed(self, host: str, port: int) -> list[str]:
-        """The addresses of a name, in the resolver's order. Raises Forbidden when any of them may not be called."""
+        """Return the addresses of a host in the resolver's order. Raises AddressForbidden if any is not allowed."""
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
@@ -120,6 +120,7 @@ class PublicNetworkBackend(httpcore.AsyncNetworkBackend):
         for address in addresses:
             if not is_allowed(address, self._allowed):
                 raise AddressForbidden(
-                    f"{host} is {address}, which is not a public address; see SANDBOX_WEBHOOK_NETWORKS"
+                    f"{host} resolves to {address}, which is not a public address: to allow it, add its network to "
+                    "SANDBOX_WEBHOOK_NETWORKS"
                 )
         return addresses

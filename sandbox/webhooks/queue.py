@@ -1,10 +1,10 @@
-"""Webhooks that wait to be delivered, in Redis alone: who delivers them may die at any time, and another goes on.
+"""The queue of webhooks to deliver. All its state is in Redis, so a sender may die at any time and another continues.
 
-Theory of operation. The courier puts a webhook's id among those that are due in the same step in which it keeps the
-result (`delivery`), so that there is none without the other. An id is its submission's, or its item's; the body is made
-of the kept results when it is sent. Whoever takes ids pushes their time a lease ahead: should it die, they are due
-again when the lease is over, and a receiver may then see one twice, under the same id. After an answer that says yes an
-id is gone; after one that says no it is due again later, and after the last it lies among the dead for a while.
+Theory of operation. The result writer stores a result and queues its webhook in one step, so neither exists without
+the other. A webhook has the id of its submission or item. Its body is built from the stored results when it is sent.
+A sender takes webhooks by postponing their due time by a lease. If the sender dies, they are due again when the lease
+ends, so a receiver may see a webhook twice, with the same id. After a successful delivery the webhook is deleted. After
+a failure it is due again later. After the last failure it is stored as dead for a while.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sandbox.schema import Job, JobStatus
 from sandbox.schema.callbacks import DeadWebhook
 
 BodyFormatter = Callable[[Job, str], bytes]
-"""A body in the words of a peer, from the finished job and the callback's detail."""
+"""Builds a body in a dialect from the finished job and the callback's detail."""
 
 MAX_LISTED = 1_000
 
@@ -38,7 +38,7 @@ return due
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
-    """One request to make."""
+    """The HTTP request that delivers one webhook."""
 
     id: str
     method: str
@@ -47,7 +47,7 @@ class WebhookRequest:
 
 
 class WebhookQueue:
-    """Every method is a round trip or two. Raises RedisError."""
+    """Every method may raise RedisError."""
 
     def __init__(
         self, redis: Redis, job_store: JobStore, formatters: Mapping[str, BodyFormatter] | None = None
@@ -57,11 +57,11 @@ class WebhookQueue:
         self._formatters = formatters or {}
 
     def enqueue(self, webhook_id: str) -> None:
-        """A webhook that is due at once."""
+        """Add a webhook that is due immediately."""
         self._redis.zadd(redis_keys.WEBHOOKS_DUE, {webhook_id: time.time()})
 
     def lease_due(self, limit: int, lease_s: float) -> list[str]:
-        """Webhooks that are due, which nobody else takes for a lease."""
+        """Return due webhooks, and hide them from other senders for `lease_s` seconds."""
         now = time.time()
         taken = self._redis.eval(_LEASE_DUE, 1, redis_keys.WEBHOOKS_DUE, now, limit, now + lease_s)
         return [webhook_id.decode() for webhook_id in taken]
@@ -70,7 +70,7 @@ class WebhookQueue:
         return int(self._redis.zcard(redis_keys.WEBHOOKS_DUE))
 
     def build_request(self, webhook_id: str) -> WebhookRequest:
-        """What to send. Raises NotFound when the result has expired meanwhile."""
+        """Build the request of a webhook. Raises NotFound if its result has expired."""
         submission, _, index = webhook_id.partition(".")
         record = self._job_store.get_record(submission)
         if record.callback is None:
@@ -88,7 +88,7 @@ class WebhookQueue:
         pipeline.execute()
 
     def record_failure(self, webhook_id: str, error: str, ttl_s: int) -> int:
-        """Note a try that failed; returns how many did."""
+        """Record a failed try, and return the number of failed tries."""
         pipeline = self._redis.pipeline()
         pipeline.hincrby(redis_keys.webhook(webhook_id), "tries", 1)
         pipeline.hset(redis_keys.webhook(webhook_id), "error", error)
@@ -99,7 +99,7 @@ class WebhookQueue:
         self._redis.zadd(redis_keys.WEBHOOKS_DUE, {webhook_id: time.time() + delay_s}, xx=True)
 
     def dead_letter(self, webhook_id: str, ttl_s: int) -> None:
-        """Give a webhook up, and forget those that have been dead for `life_s`."""
+        """Mark a webhook as dead, and forget webhooks that have been dead for more than `ttl_s` seconds."""
         now = time.time()
         pipeline = self._redis.pipeline()
         pipeline.zrem(redis_keys.WEBHOOKS_DUE, webhook_id)
@@ -109,7 +109,7 @@ class WebhookQueue:
         pipeline.execute()
 
     def list_dead(self) -> list[DeadWebhook]:
-        """Those given up, the latest first, as far as they are remembered."""
+        """Return the latest dead webhooks that have not expired, newest first."""
         found = []
         for name, died_at in self._redis.zrevrange(redis_keys.WEBHOOKS_DEAD, 0, MAX_LISTED - 1, withscores=True):
             webhook_id = name.decode()
@@ -127,7 +127,7 @@ class WebhookQueue:
         return found
 
     def requeue(self, webhook_id: str) -> None:
-        """A dead webhook is due again, with all its tries. Raises NotFound."""
+        """Make a dead webhook due again, and reset its number of tries. Raises NotFound."""
         if not self._redis.zrem(redis_keys.WEBHOOKS_DEAD, webhook_id):
             raise NotFound(f"no dead webhook {webhook_id!r}", field="id")
         self._redis.delete(redis_keys.webhook(webhook_id))
@@ -153,7 +153,7 @@ class WebhookQueue:
 
 
 def _build_body_prefix(kind: str, data: Mapping[str, object]) -> bytes:
-    """The beginning of a body in the shape that Standard Webhooks recommends: type, timestamp, data."""
+    """Build the start of a body in the format that Standard Webhooks recommends: type, timestamp, data."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     document = json.dumps({"type": kind, "timestamp": now, "data": data}, separators=(",", ":")).encode()
     return document[:-2]

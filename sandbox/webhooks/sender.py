@@ -1,11 +1,11 @@
-"""The process that delivers webhooks: signed as Standard Webhooks says, at least once, again and again until the last.
+"""The process that delivers webhooks: signed as in Standard Webhooks, at least once, with a limited number of tries.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 
-Theory of operation. One loop takes what is due out of the outbox and starts a task for each; a task makes one request,
-within one time limit for all of it, and writes down what came of it. Everything is in Redis, so any number of these may
-run, and one that dies is made good for by the others or by its successor. Only a status from 200 to 299 is a yes.
-Redirects are not followed. 410 is a no for good. The signature is made anew for each try, for it holds the time.
+Theory of operation. One loop takes due webhooks from the queue and starts a task for each. A task makes one request,
+within a single time limit, and records the outcome. All state is in Redis, so any number of senders may run, and
+another one takes over if a sender dies. Only a status from 200 to 299 is a success. Redirects are not followed. Status
+410 is a permanent failure. Each try has a new signature, because the signature covers the time.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ AttemptOutcome = Literal["delivered", "failed", "dead"]
 
 
 class DeliveryObserver(Protocol):
-    """Who counts."""
+    """Records delivery metrics."""
 
     def record_attempt(self, outcome: AttemptOutcome, took_s: float) -> None: ...
 
@@ -51,7 +51,7 @@ class DeliveryObserver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFailure:
-    """A try that failed: why, whether another is of use, and how soon the receiver wants it."""
+    """A failed try: its error, whether to give up, and the delay that the receiver asked for (0: none)."""
 
     error: str
     is_permanent: bool = False
@@ -59,7 +59,7 @@ class DeliveryFailure:
 
 
 class WebhookSender:
-    """`run` until `stop`; letters on their way are then given their time to arrive."""
+    """Delivers webhooks. `run` returns after `stop`, once the requests in flight have ended."""
 
     def __init__(self, settings: WebhookSettings, webhook_queue: WebhookQueue, observer: DeliveryObserver) -> None:
         self._settings = settings
@@ -87,7 +87,7 @@ class WebhookSender:
             await asyncio.gather(*self._in_flight)
 
     async def _send_due(self) -> bool:
-        """Start a task for each letter that is due, as far as there is room; False when there is nothing to do now."""
+        """Start a task for each due webhook while there is room. Returns False if there is nothing to do now."""
         room = MAX_CONCURRENT_REQUESTS - len(self._in_flight)
         if not room:
             await asyncio.wait(self._in_flight, timeout=POLL_INTERVAL_S, return_when=asyncio.FIRST_COMPLETED)
@@ -98,7 +98,7 @@ class WebhookSender:
             )
             self._observer.record_backlog(await asyncio.to_thread(self._webhook_queue.count_due))
         except RedisError as error:
-            logger.warning("webhooks wait for Redis: %s", error)
+            logger.warning("cannot read due webhooks from Redis, retrying: %s", error)
             return False
         for webhook_id in due:
             task = asyncio.create_task(self._deliver(webhook_id))
@@ -113,16 +113,16 @@ class WebhookSender:
             return
 
     async def _deliver(self, webhook_id: str) -> None:
-        """One try. What Redis does not take down now is due again when the lease ends."""
+        """Try to deliver a webhook once. If Redis cannot record the outcome, it is due again when its lease ends."""
         began = time.monotonic()
         try:
             failure = await self._attempt(webhook_id)
             outcome = await asyncio.to_thread(self._record_outcome, webhook_id, failure)
         except RedisError as error:
-            logger.warning("webhook %s waits for Redis: %s", webhook_id, error)
+            logger.warning("cannot update webhook %s in Redis, retrying later: %s", webhook_id, error)
             return
-        except Exception:  # the process's boundary for one letter: the others are to go on
-            logger.exception("webhook met a fault of ours", extra={"webhook": webhook_id})
+        except Exception:  # the boundary of one delivery: the others must continue
+            logger.exception("webhook failed with an internal error", extra={"webhook": webhook_id})
             return
         self._observer.record_attempt(outcome, time.monotonic() - began)
 
@@ -137,7 +137,7 @@ class WebhookSender:
         except AddressForbidden as error:
             return DeliveryFailure(str(error), is_permanent=True)
         except TimeoutError:
-            return DeliveryFailure(f"no answer within {self._settings.webhook_timeout_s:g} s")
+            return DeliveryFailure(f"no response within {self._settings.webhook_timeout_s:g} s")
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, ssl.SSLError) as error:
             return DeliveryFailure(f"{type(error).__name__}: {error}")
 
@@ -145,7 +145,7 @@ class WebhookSender:
         headers = self._build_headers(request)
         async with self._http.stream(request.method, request.url, headers=headers, content=request.body) as response:
             read = 0
-            async for chunk in response.aiter_stream():  # so that the connection can be used again
+            async for chunk in response.aiter_stream():  # so that the connection can be reused
                 read += len(chunk)
                 if read > MAX_RESPONSE_BYTES:
                     break
@@ -181,7 +181,7 @@ class WebhookSender:
         return "failed"
 
     def _compute_delay_s(self, tries: int, retry_after_s: float) -> float:
-        """Exponential back-off, half of it by chance, so that a receiver that comes back is not met by all at once."""
+        """Return an exponential back-off, half of it random, so that a receiver that recovers is not flooded."""
         back_off = min(self._settings.webhook_max_delay_s, self._settings.webhook_first_delay_s * 2.0 ** (tries - 1))
         return min(self._settings.webhook_max_delay_s, max(retry_after_s, random.uniform(0.5, 1.0) * back_off))
 

@@ -1,7 +1,7 @@
-"""One item in, its result out: run the program in a box of the slot, judge it here, and write the result down.
+"""Turn an item into its result: run the program in a box of the slot, and judge it in the worker.
 
-An infrastructure failure is tried again in a new box; if it stays, the result says internal_error and is never a
-wrong answer.
+After an infrastructure failure, the program runs again in a new box. If the failure persists, the result is
+internal_error, never a wrong answer.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_FAILURE_CHARS = 500
 
 
 def execute_item(item: Item, slot: Slot) -> Finished:
-    """Run an item, and return its result, whatever happens to its program."""
+    """Run an item and return its result, also if its program fails."""
     queue_time_s = max(0.0, time.time() - item.submitted_at)
     match item.work:
         case ExecuteRequest() as request:
@@ -43,7 +43,7 @@ def execute_item(item: Item, slot: Slot) -> Finished:
 
 
 def build_failure_result(item: Item, reason: str) -> Finished:
-    """Return the result of an item that an infrastructure failure kept from running: internal_error."""
+    """Return an internal_error result for an item that could not run because of an infrastructure failure."""
     message = reason[:MAX_FAILURE_CHARS]
     match item.work:
         case ExecuteRequest():
@@ -56,7 +56,7 @@ def build_failure_result(item: Item, reason: str) -> Finished:
 
 
 def build_unread_failure_result(item: Item, request: dict[str, Any], reason: str) -> Finished:
-    """Return the result of an item whose request could not be read; `request` is its raw JSON by kind."""
+    """Return the result of an item with an unreadable request. `request` is its raw JSON by kind."""
     message = reason[:MAX_FAILURE_CHARS]
     if "verify" in request:
         return _build_verify_failure(item, len(request["verify"].get("tests", ())) or 1, message)
@@ -64,7 +64,7 @@ def build_unread_failure_result(item: Item, request: dict[str, Any], reason: str
 
 
 def _build_verify_failure(item: Item, test_count: int, message: str) -> Finished:
-    """Return the result of an item with that many tests, none of which ran."""
+    """Return the result of an item with `test_count` tests, none of which ran."""
     tests = [TestResult(verdict=Verdict.INTERNAL_ERROR, message=message)] * test_count
     return _finish_verify(
         VerifyResult(id=item.id, verdict=Verdict.INTERNAL_ERROR, passed=0, total=test_count, score=0.0, tests=tests)
@@ -121,8 +121,8 @@ def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float
         compiled = box.load(language.build_program(request.code, compile_limits, debug_checks=request.debug_checks))
         if compiled is not None and not compiled.ended_well:
             return compiled, judge_not_compiled(len(request.tests))
-        with TestRuns(request, language, limits, box, slot) as trials:
-            return compiled, judge(trials, request.stop_on_failure)
+        with TestRuns(request, language, limits, box, slot) as test_runs:
+            return compiled, judge(test_runs, request.stop_on_failure)
 
     message = ""
     try:

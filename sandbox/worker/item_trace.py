@@ -1,9 +1,9 @@
-"""The way of each item through a worker, written down once for all who want to know: metrics, traces and the log.
+"""Record the path of each item through a worker, as a single source for metrics, traces, and logs.
 
-Theory of operation. The slot and its boxes say when they were waited for, compiled and ran; the journal adds that up in
-the journey of the item that is being performed, and hands the journey over when the item has its result. So what is
-done for each run is an addition, and what costs more is done once an item. Judging is what is left of an item's time:
-whatever is neither waiting for a box nor compiling nor running.
+Theory of operation. The slot and its boxes report when they waited for a box, compiled, or ran. The tracer adds these
+phases to the trace of the current item, and passes the trace to its observers when the item has its result. Each run
+therefore costs an addition, and more expensive work happens once per item. Judging time is the rest: the time that is
+not spent waiting for a box, compiling, or running.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from sandbox.request_context import LOG_FIELDS
 logger = logging.getLogger(__name__)
 
 SlotState = Literal["warming", "idle", "busy"]
-MAX_PHASES = 256  # kept one by one for traces; beyond that their sums alone
+MAX_PHASES = 256  # recorded one by one; further phases only add to the sums
 
 
 @dataclass(slots=True)
 class ItemTrace:
-    """One item's way.
+    """The path of one item.
 
-    `began` and `ended` are seconds since the epoch, stages are seconds after `began`; `total` counts the tests, where
-    there are any.
+    `started_at` and `ended_at` are in seconds since the epoch, `phases` in seconds after the start. `test_count` is 0
+    if there are no tests.
     """
 
     item: Item
@@ -68,7 +68,7 @@ class ItemTrace:
 
 
 class WorkerObserver(Protocol):
-    """Told what becomes of a worker's boxes and items."""
+    """Receives the events of a worker's boxes and items."""
 
     def record_box_started(self, image: str) -> None: ...
 
@@ -82,7 +82,7 @@ class WorkerObserver(Protocol):
 
 
 class NullObserver:
-    """Sees nothing."""
+    """Ignores all events."""
 
     record_box_started = NULL_BOX_OBSERVER.record_box_started
     record_box_ended = NULL_BOX_OBSERVER.record_box_ended
@@ -96,7 +96,10 @@ class NullObserver:
 
 
 class ItemTracer:
-    """One worker's. `box.watch.BoxWatch` for its slot; `begins`, `ends` and `rests` are the worker's to call."""
+    """Builds the item traces of one worker.
+
+    The slot uses it as its box observer. The worker calls `start_item`, `finish_item`, `set_idle`, and `set_warming`.
+    """
 
     def __init__(
         self, observer: WorkerObserver | None = None, trace_handlers: Sequence[Callable[[ItemTrace], None]] = ()
@@ -112,14 +115,14 @@ class ItemTracer:
         self._observer.set_slot_state("warming")
 
     def start_item(self, item: Item, lane: str) -> None:
-        """From here on, what the slot says is about this item."""
+        """Attribute the slot's events to this item from now on."""
         LOG_FIELDS.set(build_log_fields(item, lane))
         self._trace = ItemTrace(item, lane, item.kind, get_canonical_language(item), time.time())
         self._started = time.monotonic()
         self._observer.set_slot_state("busy")
 
     def finish_item(self, result: Finished) -> None:
-        """Record the item's result, and hand its trace to the observers."""
+        """Record the item's result, and pass its trace to the observer and the handlers."""
         trace = self._trace
         if trace is None:
             return
@@ -133,19 +136,19 @@ class ItemTracer:
             handle_trace(trace)
 
     def set_idle(self) -> None:
-        """Nothing is left to do here for now."""
+        """Record that the slot has no work."""
         self._trace = None
         LOG_FIELDS.set({})
         self._observer.set_slot_state("idle")
 
     def set_warming(self) -> None:
-        """The slot has no box and cannot start one."""
+        """Record that the slot has no box and cannot start one."""
         self._trace = None
         LOG_FIELDS.set({})
         self._observer.set_slot_state("warming")
 
     def record_reaped(self, batches: int) -> None:
-        """So many envelopes were found whose worker is gone, and are queued again."""
+        """Record that batches of dead workers were requeued."""
         for _ in range(batches):
             self.record_failure("worker_gone", True)
 
@@ -174,7 +177,7 @@ class ItemTracer:
 
 
 def log_trace(trace: ItemTrace) -> None:
-    """A line for each item that has its result; its ids are in every line logged meanwhile."""
+    """Log one line for a finished item. The log context adds its ids."""
     logger.info(
         "judged" if trace.kind == "verify" else "ran",
         extra={
@@ -188,7 +191,7 @@ def log_trace(trace: ItemTrace) -> None:
 
 
 def build_log_fields(item: Item, lane: str) -> dict[str, str]:
-    """What every log line about an item says: its ids, and its lane."""
+    """Return the fields of every log line about an item: its ids and its lane."""
     fields = {"submission": item.submission, "lane": lane}
     if item.index is not None:
         fields["item"] = item.id
@@ -200,7 +203,7 @@ def build_log_fields(item: Item, lane: str) -> dict[str, str]:
 
 
 def get_canonical_language(item: Item) -> str:
-    """The table's name, and not the client's alias: what a client makes up must not become a series of its own."""
+    """Return the registered name of an item's language, so that a client's aliases do not create metric series."""
     name = activity.get_language(item)
     try:
         return languages.get_language(name).name

@@ -1,4 +1,4 @@
-"""The items that a worker has taken and not run yet, shared with the thread that gives them back."""
+"""The items that a worker has taken but not run yet, shared with the thread that returns them to the queue."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox.queue.job_batch import Item
 
 
 class RemainingItems:
-    """One worker's items behind the one that runs. Thread-safe."""
+    """The items of one worker that wait behind the current one. Thread-safe."""
 
     def __init__(self) -> None:
         self._items: deque[Item] = deque()
@@ -25,9 +25,9 @@ class RemainingItems:
             self._items.extend(items)
 
     def take_next(self, allow_runs: Callable[[], None], release: Callable[[Item], None]) -> Item | None:
-        """Return the next item whose submission is not cancelled; call `release` for those before it.
+        """Return the next item whose submission is not cancelled, and call `release` for the skipped ones.
 
-        `allow_runs` ends a stop that was meant for the item before.
+        `allow_runs` clears a stop signal that was meant for the previous item.
         """
         with self._lock:
             allow_runs()
@@ -53,7 +53,7 @@ class RemainingItems:
     def requeue_if_slow(self, after_s: float, requeue: Callable[[Sequence[Item]], object]) -> None:
         """Call `requeue` with the remaining items if the current one has been running for longer than `after_s`.
 
-        They are kept if `requeue` raises.
+        If `requeue` raises, the items remain.
         """
         with self._lock:
             is_slow = self._running_since and time.monotonic() - self._running_since > after_s

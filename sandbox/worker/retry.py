@@ -1,4 +1,4 @@
-"""Work in a box that may fail: tried again in a new one, a few times."""
+"""Retry work in a new box if a box fails."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from sandbox.languages import Language
 logger = logging.getLogger(__name__)
 
 MAX_TRIES = 3
-# An engine that was killed is started again by the machine's init, and takes seconds to look over its containers.
+# If the engine was killed, init restarts it, and it takes seconds to check its containers.
 ENGINE_TIMEOUT_S = 30.0
 MAX_PAUSE_S = 1.0
 Answer = TypeVar("Answer")
 
 
 def run_with_retries(slot: Slot, language: Language, use_box: Callable[[Box], Answer]) -> Answer:
-    """Do `work` in a box; where the box fails, in a new one, `TRIES` times in all.
+    """Call `use_box` with a box. If the box fails, retry with a new one, up to `MAX_TRIES` tries in total.
 
-    Raises InfrastructureError, CannotRun when no box starts for longer than our patience, and Cancelled when the slot
-    is told to stop.
+    Raises InfrastructureError, CannotRun if no box starts within `ENGINE_TIMEOUT_S`, or Cancelled if the slot stops.
     """
     slot.require_language(language)
     tries_left = MAX_TRIES
@@ -43,7 +42,7 @@ def run_with_retries(slot: Slot, language: Language, use_box: Callable[[Box], An
             tries_left -= 1
             logger.warning("box failed, %d tries left: %s", tries_left, error, extra={"image": language.image})
             took_all_memory = isinstance(error, BoxOutOfMemory)
-            # A program that takes all memory of two boxes has shown whose doing that is.
+            # If a program uses up the memory of two boxes, the program is the cause.
             will_retry = bool(tries_left) and not (took_all_memory and tries_left < MAX_TRIES - 1)
             slot.observer.record_failure(type(error).__name__, will_retry)
             if not will_retry:
@@ -53,10 +52,10 @@ def run_with_retries(slot: Slot, language: Language, use_box: Callable[[Box], An
 
 
 def _wait_for_box(slot: Slot, box_key: str) -> None:
-    """Wait until the box that is missing starts. Raises CannotRun when our patience with the engine is over.
+    """Wait until a box of this kind starts. Raises CannotRun after `ENGINE_TIMEOUT_S`.
 
-    Patience counts from the first failure to start that box, so the programs behind do not wait anew. An image that is
-    missing does not come by waiting.
+    The timeout counts from the first failure to start the box, so later programs do not wait for the full time again.
+    A missing image raises CannotRun immediately, because waiting does not help.
     """
     pause_s = 0.1
     while (wait := slot.waits.get(box_key)) is not None:

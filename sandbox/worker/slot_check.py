@@ -1,7 +1,7 @@
-"""Whether a slot can run programs: a known program proves it, and boxes that do not start are tried again.
+"""Check whether a slot can run programs: run a self-test, and retry boxes that do not start.
 
-A worker takes nothing before its slot has judged one real program, and nothing while the slot has no box and cannot
-start one. It keeps trying meanwhile, so it works again as soon as boxes start.
+A worker takes no batches until its slot has judged a real program, and none while the slot has no box and cannot start
+one. The check keeps retrying, so the worker resumes as soon as boxes start.
 """
 
 from __future__ import annotations
@@ -24,32 +24,35 @@ SELF_TEST_IMAGE = "python"
 SELF_TEST = VerifyRequest(language="python", code="print(6 * 7)\n", tests=[TestCase(expected="42\n")])
 FIRST_PAUSE_S = 0.1
 MAX_PAUSE_S = 1.0
-RETRY_WHILE_SERVING_S = 2.0  # a slot that still has boxes of other images runs their programs in between
+RETRY_WHILE_SERVING_S = 2.0  # a slot with boxes of other images runs their programs in between
 LOG_EVERY_S = 30.0
 SelfTest = Callable[[Slot], None]
 
 
 def run_self_test(slot: Slot) -> None:
-    """Judge a program whose verdict is known. Raises InfrastructureError or CannotRun with what failed."""
+    """Judge a program whose verdict is known. Raises InfrastructureError or CannotRun with the reason of a failure."""
     slot.warm(SELF_TEST_IMAGE)
     result = verify("proof", SELF_TEST, slot, 0.0)
     if result.verdict is not Verdict.ACCEPTED:
         message = next((test.message for test in result.tests if test.message), "")
         raise InfrastructureError(
-            f"the program print(6 * 7) was judged {result.verdict}: {message or 'no reason given'}"
+            f"the self-test print(6 * 7) was judged {result.verdict}: {message or 'no reason given'}"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class SlotCallbacks:
-    """What a check calls: `on_wait` when the slot stops serving, `on_ready` when it can run programs again."""
+    """Callbacks of a check: `on_wait` when the slot stops serving, `on_ready` when it can run programs again."""
 
     on_wait: Callable[[], None]
     on_ready: Callable[[], None]
 
 
 class SlotCheck:
-    """`ready` and `prove_again` are the worker thread's to call; the rest may be called from any thread."""
+    """Checks one slot.
+
+    Only the worker's main thread may call `ensure_ready` and `repeat_self_test`; the other methods are thread-safe.
+    """
 
     def __init__(self, slot: Slot, self_test: SelfTest | None, callbacks: SlotCallbacks) -> None:
         self._slot = slot
@@ -62,9 +65,9 @@ class SlotCheck:
         self._is_healthy = False
 
     def repeat_self_test(self, reason: str) -> None:
-        """Boxes break time after time: see whether the known program runs, to tell whose fault it is.
+        """Run the self-test after repeated box failures, to find out whether the program or the slot is at fault.
 
-        Raises CannotRun when it does not. Then the slot takes no programs until it does.
+        Raises CannotRun if the self-test fails. The slot then takes no programs until it passes.
         """
         if self._self_test is None:
             return
@@ -74,11 +77,11 @@ class SlotCheck:
             raise CannotRun(f"no program runs in the boxes of this slot: {self._self_test_wait.why}")
 
     def can_serve(self) -> bool:
-        """Whether there is anything the slot can run now."""
+        """Return whether the slot can run any program now."""
         return self._self_test_wait is None and (self._slot.longest_wait is None or bool(self._slot.list_box_keys()))
 
     def describe_wait(self) -> dict[str, Any] | None:
-        """What goes out with the heartbeat: which box is missing, since when and why; None when none is."""
+        """Return which box is missing, since when, and why, for the heartbeat; return None if no box is missing."""
         waits = [wait for wait in (self._self_test_wait, self._slot.longest_wait) if wait is not None]
         if not waits:
             return None
@@ -87,7 +90,7 @@ class SlotCheck:
         return {**asdict(first), "why": why, "serves": self.can_serve() and not self._slot.starting_image}
 
     def ensure_ready(self) -> bool:
-        """Try again whatever does not start; return whether the worker may take programs. May pause."""
+        """Retry boxes that do not start, and return whether the worker may take programs. May pause."""
         if self._is_healthy and self._self_test_wait is None and self._slot.longest_wait is None:
             return True
         if time.monotonic() >= self._next_try_at:

@@ -1,4 +1,4 @@
-"""The tests of a submission as trials: what to run in which box, and how its outcome is judged."""
+"""Turn the tests of a submission into runs: which box executes each one and how its outcome is judged."""
 
 from __future__ import annotations
 
@@ -64,28 +64,25 @@ from sandbox.verify.judge import (
 
 EMPTY_PROGRAM = ""
 NONCE_BYTES = 16
-PYTEST_MODULES = ("sandbox.runner.harness.pytest_file",)  # what the interpreter of such tests has imported beforehand
-# What a test may use, whatever little its program may: it is not the one that is judged.
+PYTEST_MODULES = ("sandbox.runner.harness.pytest_file",)  # preloaded into the interpreter that runs pytest files
+# The limits of test code. They do not depend on the program's limits, because only the program is judged.
 TEST_LIMITS = Limits()
 TEST_EXTRA_WALL_TIME_S = 2.0
 INTERACTOR_EXTRA_WALL_TIME_S = 2.0
-SILENT_FRACTION = 0.5  # of the time that both may be idle
+SILENT_FRACTION = 0.5  # of the time that program and interactor may both be idle
 GUARDED_LANGUAGES = frozenset({"python", "pypy"})  # checkers in these languages run under `python_guard`
-FREE_ARGUMENT_BYTES, DECODE_NS_PER_BYTE = (
-    100_000,
-    100,
-)  # what it costs to decode an argument, a byte; small ones cost next to nothing
+FREE_ARGUMENT_BYTES = 100_000  # decoding smaller arguments costs next to nothing
+DECODE_NS_PER_BYTE = 100  # the cost of decoding larger ones
 PIPE_CHUNK_BYTES = 65_536
 PIPE_POLL_TIMEOUT_S = 0.1
-WALL_TIME_MESSAGE = "wall time"  # the supervisor's word for what it stopped a program
-BUSY_CPU_FRACTION = 0.9  # of the time a CPU was used
+WALL_TIME_MESSAGE = "wall time"  # the supervisor's message when it stops a program at this limit
+BUSY_CPU_FRACTION = 0.9  # of its wall time: above this CPU usage, an interactor is busy
 
 
 class TestRuns:
-    """Makes the trials of one submission against its program, which is loaded in `box`.
+    """A context manager that yields one `TestRun` per test. The program is already loaded in `box`.
 
-    A second box, for tests that run beside the program, is lent when the first such test comes, and given back with
-    `rest`.
+    Tests that run in a box of their own borrow a secondary box on first use. It is returned when the context ends.
     """
 
     def __init__(self, request: VerifyRequest, language: Language, limits: Limits, box: Box, slot: Slot) -> None:
@@ -136,7 +133,7 @@ class TestRuns:
         if not isinstance(checker, ProgramChecker) or not outcome.ended_well:
             return judge_outcome(outcome, test.expected_bytes, self._checker)
         checker_outcome = self._run_checker(checker, test, outcome.stdout)
-        # Whoever causes a limit bears it: a checker that keeps its limits on the expected output lost them to this one.
+        # If the checker stays within its limits on the expected output, the program's output made it exceed them.
         if (
             checker_outcome.status in LIMIT_STATUSES
             and self._run_checker(checker, test, test.expected_bytes).status not in LIMIT_STATUSES
@@ -145,7 +142,7 @@ class TestRuns:
         return judge_checker_result(outcome, checker_outcome, checker.full_score)
 
     def _run_checker(self, checker: ProgramChecker, test: TestCase, stdout: bytes) -> Outcome:
-        """What the user's checker, in its own box, makes of an output."""
+        """Run the user's checker on an output, in the checker's own box."""
         box, broken = self._get_checker_box(checker)
         if broken is not None:
             return broken
@@ -153,14 +150,14 @@ class TestRuns:
         return box.run(Run(args=ARGUMENTS, files=files, limits=checker.limits.resolve(Limits())))
 
     def _run_interactive_case(self, test: TestCase, checker: InteractiveChecker) -> CaseVerdict:
-        """Program and interactor, each in its box, stdout of one the stdin of the other."""
+        """Run the program and the interactor in separate boxes, with the stdout of each as the stdin of the other."""
         box, broken = self._get_checker_box(checker)
         if broken is not None:
             return judge_interaction(Outcome(Status.OK), broken, FirstToEnd.INTERACTOR, checker.full_score)
-        # Waiting costs wall time and no CPU: two that wait for each other have used up the idle time, and nothing else.
+        # Waiting uses wall time but no CPU time. If both wait for each other, only the idle time is used up.
         wall_time_s = min(self._limits.wall_time_s, self._limits.cpu_time_s + checker.idle_time_s)
         limits = replace(self._limits, wall_time_s=wall_time_s)
-        # The program's time is up first, so that it is never the interactor that seems to be at fault.
+        # The program reaches its time limit first, so the interactor is never blamed for the wait.
         interactor_limits = replace(
             checker.limits.resolve(Limits()), wall_time_s=wall_time_s + INTERACTOR_EXTRA_WALL_TIME_S
         )
@@ -173,7 +170,7 @@ class TestRuns:
             patience_s = min(checker.idle_time_s, wall_time_s) * SILENT_FRACTION
             first = FirstToEnd.WITHHELD if record.is_program_owed_answer(patience_s) else FirstToEnd.NEITHER
         case = judge_interaction(outcome, interactor, first, checker.full_score)
-        # Whoever causes a limit bears it: an interactor that keeps its limits in silence lost them to this program.
+        # If the interactor stays within its limits without input, the program made it exceed them.
         failed = case.verdict is Verdict.INTERNAL_ERROR and first in {FirstToEnd.PROGRAM, FirstToEnd.INTERACTOR}
         driven = failed and outcome.status is not Status.INTERNAL_ERROR and interactor.status in LIMIT_STATUSES
         return (
@@ -185,11 +182,11 @@ class TestRuns:
     def _connect_and_run(
         self, box: Box, program_run: Run, interactor_run: Run
     ) -> tuple[Outcome, Outcome, InteractionRecord]:
-        """How the program and the interactor ended, and what passed between them.
+        """Run the program and the interactor connected by pipes; return both outcomes and a record of the interaction.
 
-        We hold their ends of the pipes as well, each until we know that its owner has ended. So neither can see the
-        other's end, and end of that, before we know who was first. What is written to one that has ended goes nowhere:
-        an interactor must not die of it, nor a program whose interactor is content.
+        This process also holds the pipe ends of each side until it knows that the side has ended. Otherwise one side
+        could see the other end and end itself before the order is known. Data written to a side that has ended is
+        discarded, so that the write does not kill an interactor, or a program whose interactor ended well.
         """
         to_program, from_interactor = os.pipe()
         to_interactor, from_program = os.pipe()
@@ -207,7 +204,10 @@ class TestRuns:
                 os.close(end_of[who])
 
         def discard(stream: int) -> int:
-            """Read until nobody can write any more, or both have ended and nothing comes; return how much was read."""
+            """Read and discard until all writers are closed, or both sides have ended and no data comes.
+
+            Returns the number of discarded bytes.
+            """
             read = 0
             with open(stream, "rb", buffering=0) as pipe:
                 while True:
@@ -239,7 +239,7 @@ class TestRuns:
         return running.result(), interactor, record
 
     def _get_checker_box(self, checker: ProgramChecker | InteractiveChecker) -> tuple[Box, Outcome | None]:
-        """The user's checker, loaded in a box of its own, and its outcome if it does not compile."""
+        """Return the box in which the user's checker is loaded, and its outcome if it does not compile."""
         if self._checker_box is None:
             language = languages.get_language(checker.language)
             self._slot.require_language(language)
@@ -266,7 +266,7 @@ class TestRuns:
         return judge_call(outcome, test.expected, self._checker, test.alternatives)
 
     def _add_decode_time(self, argument_bytes: int) -> Limits:
-        """The limits of a call with that many bytes of arguments: to decode them is not the program's work."""
+        """Return the limits of a call, extended by the time to decode its arguments."""
         if argument_bytes < FREE_ARGUMENT_BYTES:
             return self._limits
         decode_s = argument_bytes * DECODE_NS_PER_BYTE * 1e-9
@@ -297,15 +297,17 @@ class TestRuns:
     def _run_shared(
         self, kind: str, entry_point: str, modules: Sequence[str], source: str, files: Mapping[str, bytes] = NO_FILES
     ) -> tuple[str, Outcome]:
-        """Run the program and a test in one process; the test's nonce, and how the process ended."""
+        """Run the program and a test in one process; return the test's nonce and the outcome of the process."""
         key, nonce = secrets.token_hex(NONCE_BYTES), secrets.token_hex(NONCE_BYTES)
         test = shared_process.pack_test(nonce, kind, entry_point, modules, source)
         preload_modules = PYTEST_MODULES if kind == shared_process.FILE_TEST else ()
         return nonce, self._box.run_in_shared_process(key.encode(), test, self._limits, files, preload_modules)
 
     def _confirm_separately(self, verdict: CaseVerdict, run_separately: TestRun) -> CaseVerdict:
-        """A test that cannot run is nobody's wrong answer, but a program in its process can break it. So the same test
-        runs once more, out of the program's reach; it must be broken there, too.
+        """Check whether a test that failed to run in the program's process is broken itself.
+
+        The program can break a test in its own process. So a test that cannot run is repeated in a separate process:
+        if it runs there, the program broke it, and the verdict is a runtime error.
         """
         if verdict.verdict is not Verdict.INTERNAL_ERROR or run_separately().verdict is Verdict.INTERNAL_ERROR:
             return verdict
@@ -314,11 +316,11 @@ class TestRuns:
     def _run_test_harness(
         self, test_box: Box, source: dict[str, Any], files: Mapping[str, bytes] = NO_FILES
     ) -> tuple[Outcome, Outcome]:
-        """How the program ended in its box and the test in another, two pipes between them."""
+        """Run the program and the test in two boxes connected by pipes, and return both outcomes."""
         calls_out, calls_in = os.pipe()
         answers_out, answers_in = os.pipe()
         allowance, account = os.pipe()
-        # The program waits while the test starts and thinks; the test has limits of its own.
+        # The program waits while the test starts and computes; the test has limits of its own.
         program_limits = replace(self._limits, wall_time_s=self._limits.wall_time_s + TEST_EXTRA_WALL_TIME_S)
         test_limits = replace(
             TEST_LIMITS, wall_time_s=max(TEST_LIMITS.wall_time_s, program_limits.wall_time_s + TEST_EXTRA_WALL_TIME_S)
@@ -344,7 +346,7 @@ class TestRuns:
 
 
 def _build_checker_program(language: Language, checker: ProgramChecker | InteractiveChecker) -> Program:
-    """The user's checker as a program; Python's own exit code says too little, so a guard runs it."""
+    """Build the user's checker as a program. A guard runs Python checkers, whose exit code alone says too little."""
     program = language.build_program(checker.code, checker.limits.resolve_compile(language.compile_limits))
     if language.name not in GUARDED_LANGUAGES:
         return program
@@ -354,7 +356,7 @@ def _build_checker_program(language: Language, checker: ProgramChecker | Interac
 
 @dataclass
 class InteractionRecord:
-    """What passed between a program and its interactor, and who ended first."""
+    """A record of the data between a program and its interactor, and of the order in which they ended."""
 
     relay_stats: RelayStats = field(default_factory=RelayStats)
     end_order: list[FirstToEnd] = field(default_factory=list)
@@ -364,7 +366,7 @@ class InteractionRecord:
     _unread_by_interactor: int = 0
 
     def record_program_end(self, program_pipe: int, interactor_pipe: int) -> None:
-        """Note how things stand: `unread` is the pipe to the program, `unheard` the one to the interactor."""
+        """Record the state when the program ends. The arguments are the pipes to the program and to the interactor."""
         self._silent_s = time.monotonic() - self.relay_stats.last_write_at
         self._program_read_all, self._unread_by_interactor = (
             not _count_buffered_bytes(program_pipe),
@@ -372,10 +374,10 @@ class InteractionRecord:
         )
 
     def is_program_owed_answer(self, patience_s: float) -> bool:
-        """Whether the program had said a whole line, read all there was, and waited for an answer in vain.
+        """Return whether the program wrote a whole line, read all its input, and waited for an answer in vain.
 
-        The answer is in the interactor's buffer, for it comes out once the program is gone; or the interactor has not
-        read the question. A question asked at the last moment proves nothing, hence the patience.
+        Either the interactor buffered its answer and flushed it only after the program ended, or it did not read the
+        question. A question asked at the last moment proves nothing, so the program must have waited for `patience_s`.
         """
         asked = (
             self.relay_stats.size_bytes > 0 and self.relay_stats.last_byte.isspace() and self._silent_s >= patience_s
@@ -384,13 +386,13 @@ class InteractionRecord:
 
 
 def _count_buffered_bytes(pipe: int) -> int:
-    """How many bytes a pipe holds."""
+    """Return the number of bytes in a pipe."""
     count: int = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0]
     return count
 
 
 def _build_arguments(test: FunctionTest) -> list[Any]:
-    """The arguments, with integer keys where the test asks for those that JSON cannot write."""
+    """Return the arguments, with integer keys in dictionaries if the test asks for them: JSON has only string keys."""
     if not test.integer_keys:
         return test.args
     return [_convert_keys(item) if isinstance(item, dict) else item for item in test.args]
@@ -404,7 +406,7 @@ def _convert_keys(item: dict[str, Any]) -> dict[Any, Any]:
 
 
 def _is_readable(pipe: int) -> bool:
-    """Whether there is something to read, or an end, now or within a moment."""
+    """Return whether the pipe has data or is closed, now or within `PIPE_POLL_TIMEOUT_S`."""
     poll = select.poll()
     poll.register(pipe, select.POLLIN)
     return bool(poll.poll(PIPE_POLL_TIMEOUT_S * 1000))

@@ -1,4 +1,4 @@
-"""A vote in a slot: every candidate on every input, compiled once each, then the pure rules of `verify.golden`."""
+"""Run a vote in a slot: compile each candidate once, run it on every input, and apply the rules of `verify.golden`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_COMPILE_MESSAGE_CHARS = 4_000
 
 
 def vote(item_id: str, request: VoteRequest, slot: Slot, queue_time_s: float, default_limits: Limits) -> VoteResult:
-    """Label the inputs and choose the golden candidate. The same request gives the same answer."""
+    """Label the inputs and choose the golden candidate. The same request always gives the same result."""
     began = time.monotonic()
     limits = request.effective_limits.resolve(default_limits)
     runs = [Run(stdin=one.stdin_bytes, args=tuple(one.args), files=one.files, limits=limits) for one in request.inputs]
@@ -63,14 +63,14 @@ def _run_candidate(
     slot: Slot,
     intern_outcome: Callable[[Outcome], Outcome],
 ) -> tuple[list[Outcome], str]:
-    """One candidate's outcomes, and what its compiler said where it did not compile."""
+    """Return a candidate's outcome for each input, and the message of its compiler if it does not compile."""
     language = languages.get_language(candidate.language)
 
     def run_in_box(box: Box) -> tuple[list[Outcome], str]:
         compiled = box.load(language.build_program(candidate.code, limits.resolve_compile(language.compile_limits)))
         if compiled is not None and not compiled.ended_well:
-            said = compiled.stderr.decode(errors="replace")[:MAX_COMPILE_MESSAGE_CHARS] or compiled.message
-            return [Outcome(Status.COMPILE_ERROR, message=compiled.message)] * len(runs), said
+            message = compiled.stderr.decode(errors="replace")[:MAX_COMPILE_MESSAGE_CHARS] or compiled.message
+            return [Outcome(Status.COMPILE_ERROR, message=compiled.message)] * len(runs), message
         return [intern_outcome(box.run(run)) for run in runs], ""
 
     try:

@@ -1,8 +1,8 @@
 """A worker process: it owns one slot, takes batches from the queue, and writes the result of each item.
 
-A claim on the batch and a heartbeat (`leases`) let others take over the work of a dead worker within seconds; RQ's own
-way takes minutes. If the current program takes long, the worker returns the rest of its batch to the queue, so that it
-runs elsewhere instead of waiting. The thread that does so also stops the current item if its submission is cancelled.
+A claim on the batch and a heartbeat (`leases`) let other workers take over the work of a dead worker within seconds;
+RQ's own mechanism takes minutes. If the current program is slow, the worker returns the rest of its batch to the queue,
+so that it runs elsewhere instead of waiting. The same thread stops the current item if its submission is cancelled.
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ RESERVED_CHECK_INTERVAL_S = 0.2
 PUBLISH_INTERVAL_S = 0.4
 RETURN_PAUSE_S = 0.2
 LANGUAGES_CHECK_INTERVAL_S = 10.0
-MAX_UNREADABLE_RETURNS = 150  # 30 s of one idle worker: long enough for a rolling upgrade to bring a newer one
+MAX_UNREADABLE_RETURNS = 150  # 30 s for one idle worker: enough for a rolling upgrade to start a newer one
 REDIS_FULL_PAUSE_S = 1.0
 DEQUEUE_TIMEOUT_S = 5
 Answer = TypeVar("Answer")
-ONE_PROGRAM_PER_BOX = 0  # a box that was lent has reached its run count
+ONE_PROGRAM_PER_BOX = 0  # a box has reached its maximum of runs after its first use
 
 
 class SlotWorker:
-    """Takes and runs job batches; `work` returns when a signal asks it to end.
+    """Takes and runs job batches. `work` returns after a signal asks it to stop.
 
-    A reserved worker serves some lanes only, and takes what no other worker takes: programs of other lanes may run for
-    minutes in every other slot.
+    A reserved worker serves only some lanes. It takes a batch only if no other worker does, because programs of other
+    lanes may occupy every other slot for minutes.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class SlotWorker:
         )
 
     def work(self) -> None:
-        """Run batches until SIGTERM or SIGINT; a batch that runs then is finished first."""
+        """Run batches until SIGTERM or SIGINT; the current batch is finished first."""
         self._rq_worker.work(logging_level="WARNING")
 
     def start(self) -> None:
@@ -138,25 +138,26 @@ class SlotWorker:
         return None if taken is None else (taken[1], self._lane_by_key[taken[0]])
 
     def run(self, batch_id: str, lane: str) -> None:
-        """Run what a batch still holds, write each result as it is there, and delete the batch."""
+        """Run the remaining items of a batch, write each result as soon as it exists, and delete the batch."""
         self._lane = Lane(lane)
         self._run_batch(batch_id)
 
     def _handle_ready(self) -> None:
-        """Say at once that programs run here."""
+        """Announce immediately that this worker can run programs."""
         self._tracer.set_idle()
         try:
             self._missing_isolation = self._slot.list_missing_isolation()
         except InfrastructureError as error:
-            logger.warning("cannot ask the engine which isolation layers it lacks: %s", error)
+            logger.warning("cannot check which isolation layers the engine lacks: %s", error)
         try:
             self._heartbeat.mark_ready()
         except RedisError as error:
             logger.warning("heartbeat missed: %s", error)
 
     def _take_stuck(self) -> tuple[bytes, bytes] | None:
-        """Take what is the first of its lane for a second look already, while nothing of that lane runs: every slot has
-        something of another one. None where there is no such thing.
+        """Take a batch that is still first in its lane at the second check while no batch of that lane runs.
+
+        All other slots are then busy with other lanes. Returns None if there is no stuck batch.
         """
         pipeline = self._redis.pipeline(transaction=False)
         for key, lane in zip(self._lane_keys, self._lane_by_key.values(), strict=True):
@@ -214,7 +215,7 @@ class SlotWorker:
         self._finish_batch(batch_id, items)
 
     def _finish_batch(self, batch_id: str, items: Sequence[Item]) -> None:
-        """Deliver what was taken, and forget the envelope in the same round trip."""
+        """Write the collected results and delete the batch in the same round trip."""
 
         def add_commands(ending: Pipeline) -> None:
             ending.decrby(redis_keys.depth(self._lane), len(items))
@@ -225,38 +226,39 @@ class SlotWorker:
         self._retry_while_full(lambda: self._result_writer.flush(add_commands))
 
     def _retry_while_full(self, write: Callable[[], Answer]) -> Answer:
-        """Write to Redis, and while it is full try again: what was accepted waits for room and is not lost."""
+        """Write to Redis, and retry while it is full: accepted work waits for room instead of being lost."""
         while True:
             try:
                 return write()
             except RedisError as error:
                 if not is_redis_full(error) or self._rq_worker.is_stopping:
                     raise
-                logger.warning("Redis is full, trying again: %s", error)
+                logger.warning("Redis is full, retrying: %s", error)
                 time.sleep(REDIS_FULL_PAUSE_S)
 
     def _return_unreadable(self, batch_id: str, content: bytes, reason: UnreadableBatch) -> None:
-        """Leave an envelope to a worker of the API's version, and pause so that one gets it.
+        """Return a batch to its lane for a newer worker, and pause so that one can take it.
 
-        One that nobody can read after many tries is answered: its clients would wait until their time is up.
+        After `MAX_UNREADABLE_RETURNS` returns, write error results instead, so that its clients do not wait for their
+        timeout.
         """
         passes = self._redis.incr(redis_keys.unreadable_returns(batch_id))
         self._redis.expire(redis_keys.unreadable_returns(batch_id), self._settings.queue_ttl_s)
         if passes > MAX_UNREADABLE_RETURNS:
             self._fail_unreadable(batch_id, content, reason)
             return
-        logger.warning("passed on, upgrade this worker: %s", reason, extra={"envelope": batch_id})
+        logger.warning("batch passed on, upgrade this worker: %s", reason, extra={"envelope": batch_id})
         pipeline = self._redis.pipeline()
         job_batch.return_to_lane(pipeline, self._lane, batch_id)
         pipeline.execute()
         time.sleep(RETURN_PAUSE_S)
 
     def _fail_unreadable(self, batch_id: str, content: bytes, reason: UnreadableBatch) -> None:
-        logger.error("no worker can read an envelope: %s", reason, extra={"envelope": batch_id})
+        logger.error("no worker can read a batch, failing its items: %s", reason, extra={"envelope": batch_id})
         try:
             headers = job_batch.read_headers(content)
         except UnreadableBatch as error:
-            logger.error("its items have no result: %s", error, extra={"envelope": batch_id})
+            logger.error("the items of a batch get no result: %s", error, extra={"envelope": batch_id})
             headers = []
         for item, request in headers:
             result = build_unread_failure_result(item, request, f"no worker can read the request: {reason}")
@@ -264,9 +266,9 @@ class SlotWorker:
         self._finish_batch(batch_id, [item for item, _ in headers])
 
     def _execute_item(self, item: Item) -> Finished | None:
-        """The item's result, also where our own code has a fault: an accepted item is never left without an answer.
+        """Run an item and return its result; return None if the submission was cancelled.
 
-        None when the submission was cancelled meanwhile.
+        An unexpected exception also yields a result, so that an accepted item always has one.
         """
         try:
             self._slot.repeated_failure = ""
@@ -280,18 +282,19 @@ class SlotWorker:
         except Cancelled:
             return None
         except PayloadMissing as error:
-            logger.info("an item is asked for anew: %s", error)
+            logger.info("payload file is missing, requesting the item again: %s", error)
             return Finished(PAYLOAD_MISSING, "")
         except Exception as error:
-            logger.exception("an item met a fault of ours", extra={"item": item.id})
+            logger.exception("item failed with an internal error", extra={"item": item.id})
             return build_failure_result(item, f"{type(error).__name__}: {error}")
 
     def _handle_cannot_run(self, item: Item, reason: CannotRun, not_run: list[Item]) -> None:
-        """Keep an item in the queue where somebody may still run it, with all behind it if this slot serves nothing.
+        """Handle an item that cannot run here, and collect in `not_run` what must go back to the queue.
 
-        A client that waits for a program whose image alone is missing is told at once.
+        If the slot can run nothing, that is this item and all remaining ones. If only this program's image is missing,
+        a waiting client gets an error at once, and a stored item goes back to the queue.
         """
-        logger.error("an item cannot run: %s", reason)
+        logger.error("item cannot run: %s", reason)
         self._activity.drop_item()
         self._tracer.set_warming()
         if not self._slot_check.can_serve():
@@ -302,18 +305,21 @@ class SlotWorker:
             not_run.append(item)
 
     def _requeue_not_run(self, items: Sequence[Item]) -> None:
-        """Queue items that could not run: at the front, or at the end where this slot would take them again at once."""
+        """Return items that could not run to the queue.
+
+        They go to the front, or to the end if this slot still serves and would take them again immediately.
+        """
         if items:
             serves = self._slot_check.can_serve()
             sent = self._requeue(items, at_front=not serves)
             for submission in {item.submission for item in items if item.kept}:
-                if self._redis.exists(redis_keys.job(submission)):  # it is queued again, at this envelope's place
+                if self._redis.exists(redis_keys.job(submission)):  # the new batch determines its position
                     self._redis.hset(redis_keys.job(submission), "envelope", sent.ids[0])
             if serves:
                 time.sleep(RETURN_PAUSE_S)
 
     def _select_wanted(self, items: Sequence[Item]) -> Sequence[Item]:
-        """The items that nobody cancelled and that have no kept result yet."""
+        """Return the items that are not cancelled and have no stored result."""
         if not items:
             return items
         pipeline = self._redis.pipeline(transaction=False)
@@ -333,7 +339,7 @@ class SlotWorker:
         return self._remaining.take_next(self._slot.stop_signal.clear, self._result_writer.release_item)
 
     def _stop_if_cancelled(self) -> None:
-        """Stop the item that runs if its submission was cancelled. Raises RedisError."""
+        """Stop the current item if its submission was cancelled. Raises RedisError."""
         self._remaining.stop_if_cancelled(
             lambda submission: bool(self._background_redis.exists(redis_keys.cancelled(submission))),
             self._slot.stop_signal.set,
@@ -349,7 +355,7 @@ class SlotWorker:
                     checked_at = time.monotonic()
                     self._stop_if_cancelled()
             except RedisError as error:
-                logger.warning("could not hand back waiting items or check for cancellations: %s", error)
+                logger.warning("cannot return waiting items or check for cancellations: %s", error)
             if time.monotonic() - published_at >= PUBLISH_INTERVAL_S:
                 published_at = time.monotonic()
                 self._publish_activity()
@@ -358,14 +364,14 @@ class SlotWorker:
         try:
             self._activity.publish()
         except RedisError as error:
-            logger.warning("the live view misses what ended here: %s", error)
+            logger.warning("cannot publish finished items to the live view: %s", error)
 
     def _requeue_remaining(self) -> None:
-        """Return the items behind a program that takes long to the front of the lane, as a batch of their own."""
+        """Return the items behind a slow program to the front of the lane, as a batch of their own."""
         self._remaining.requeue_if_slow(REQUEUE_AFTER_S, lambda items: self._requeue(items, at_front=True))
 
     def _requeue(self, items: Sequence[Item], at_front: bool) -> SentBatches:
-        """Put items of one client into an envelope of their own. Raises RedisError."""
+        """Queue items of one client as a new batch. Raises RedisError."""
         content = [item.model_dump_json().encode() for item in items]
         client, ttl_s, lease_s = items[0].client, self._settings.queue_ttl_s, self._settings.lease_s
         queue = job_batch.get_lane_queue(self._lane, self._background_redis)
@@ -390,7 +396,7 @@ class SlotWorker:
         return now
 
     def _find_missing_languages(self) -> list[str]:
-        """Asked for now and then only: an image may be built while this runs."""
+        """Return the languages that the slot cannot run. Checks again every 10 s, because images may be built later."""
         now = time.monotonic()
         if now - self._languages_checked_at > LANGUAGES_CHECK_INTERVAL_S:
             self._languages_checked_at = now
@@ -400,7 +406,7 @@ class SlotWorker:
 
 
 def make_engine(settings: WorkerSettings, slot: int) -> Engine:
-    """The engine the settings name; imported only when chosen, so that neither needs the other's packages."""
+    """Create the engine that the settings choose. Imports only its module, so the other's packages may be absent."""
     if settings.engine == "docker":
         from sandbox.box.docker.engine import DockerEngine
 
@@ -413,11 +419,11 @@ def make_engine(settings: WorkerSettings, slot: int) -> Engine:
 def main(
     settings: WorkerSettings, slot: int, tracer: ItemTracer | None = None, reserved_lanes: Sequence[Lane] = ()
 ) -> int:
-    """Work until SIGTERM or SIGINT; a program that runs then is finished first."""
+    """Run a worker until SIGTERM or SIGINT; the current batch is finished first."""
     tracer = ItemTracer(trace_handlers=[log_trace]) if tracer is None else tracer
     redis = connect(settings.effective_redis_url)
     engine: Engine = DeferredEngine(lambda: make_engine(settings, slot))
-    # A local box has the CPUs of the worker that starts it.
+    # A local box inherits the CPUs of the worker that starts it.
     if settings.pin == "slots" or (settings.pin == "boxes" and settings.engine == "local"):
         os.sched_setaffinity(0, cpu_pinning.assign_cpus(slot, settings.slots))
     ready_count = settings.fresh_ready if settings.isolation == "fresh" else settings.spare_boxes

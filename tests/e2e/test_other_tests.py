@@ -119,8 +119,8 @@ def test_tests_of_all_kinds_are_judged_in_one_submission_in_their_order(client: 
         ({"tests": [{"pytest": "", "modules": ["a.b"]}]}, "modules"),
         ({"tests": [{"expected_files": {"../x": ""}}]}, "expected_files"),
         ({"tests": [{"expected_files": {"x": ""}}], "checker": CHECKER}, "cannot judge files"),
-        ({"tests": [{"pytest": ""}], "language": "c"}, "python alone"),
-        ({"tests": [{"assert": ""}], "language": "c"}, "python alone"),
+        ({"tests": [{"pytest": ""}], "language": "c"}, "require the language python"),
+        ({"tests": [{"assert": ""}], "language": "c"}, "require the language python"),
         ({"tests": []}, "tests"),
     ],
 )

@@ -37,7 +37,7 @@ def _read_live_view(redis: Redis) -> LiveView:
     return live_view.read_live_view(redis, LEASE_S, {"default": 7})
 
 
-def test_what_ended_is_told_in_short_and_without_code(redis: Redis) -> None:
+def test_a_recent_result_has_a_summary_without_code(redis: Redis) -> None:
     tests = [TestCase(stdin="secret input", expected="secret answer")]
     request = VerifyRequest(language="cpp", code="secret program", tests=tests)
     item = Item(submission="s", index=3, submitted_at=time.time(), kept=True, verify=request)
@@ -57,13 +57,13 @@ def test_what_ended_is_told_in_short_and_without_code(redis: Redis) -> None:
     assert b"secret" not in b"".join(redis.lrange(redis_keys.RECENT_RESULTS, 0, -1))
 
 
-def test_a_votes_languages_are_named() -> None:
+def test_a_vote_names_the_languages_of_its_candidates() -> None:
     candidates = [Candidate(language=name, code="") for name in ("python", "cpp", "python")]
     item = Item(submission="v", submitted_at=0.0, vote=VoteRequest(candidates=candidates, inputs=["1"]))
     assert (item.kind, activity.get_language(item)) == ("vote", "cpp+python")
 
 
-def test_only_the_last_results_are_kept_and_all_are_counted(redis: Redis) -> None:
+def test_only_the_latest_results_are_stored_but_all_are_counted(redis: Redis) -> None:
     slot = WorkerActivity(redis, "w")
     for number in range(MAX_RECENT_RESULTS + 50):
         item = _build_item(f"s{number}")
@@ -79,31 +79,31 @@ def test_only_the_last_results_are_kept_and_all_are_counted(redis: Redis) -> Non
     assert all(0 < redis.ttl(key) <= activity.VERDICT_COUNTS_TTL_S for key in redis.keys("sandbox:verdicts:*"))
 
 
-def test_nothing_is_sent_when_nothing_ended(redis: Redis) -> None:
+def test_nothing_is_published_if_no_item_finished(redis: Redis) -> None:
     WorkerActivity(redis, "w").publish()
     assert redis.dbsize() == 0
 
 
-def test_a_silent_worker_is_told_from_a_busy_one(redis: Redis) -> None:
+def test_a_silent_worker_differs_from_a_busy_one(redis: Redis) -> None:
     redis.zadd(redis_keys.WORKERS, {"alive": time.time(), "gone": time.time() - LEASE_S - 1})
     redis.set(redis_keys.worker("alive"), '{"host": "h", "engine": "docker", "state": "busy", "running": null}')
     states = {slot.name: slot.state for slot in _read_live_view(redis).slots}
     assert states == {"alive": "busy", "gone": "silent"}
 
 
-def test_an_express_worker_is_no_slot(redis: Redis) -> None:
+def test_a_reserved_worker_is_not_a_slot(redis: Redis) -> None:
     redis.zadd(redis_keys.WORKERS, {"host-1-0": time.time(), f"host-1-1{leases.RESERVED_SUFFIX}": time.time()})
     assert [slot.express for slot in _read_live_view(redis).slots] == [False, True]
 
 
-def test_a_worker_of_the_version_before_is_shown_as_far_as_it_tells(redis: Redis) -> None:
+def test_a_worker_of_the_previous_version_is_shown_with_the_fields_it_sends(redis: Redis) -> None:
     redis.zadd(redis_keys.WORKERS, {"older": time.time()})
     redis.set(redis_keys.worker("older"), '{"host": "h", "pid": 1, "engine": "docker", "missing_walls": []}')
     (slot,) = _read_live_view(redis).slots
     assert (slot.state, slot.host, slot.done, slot.boxes) == ("idle", "h", 0, [])
 
 
-def test_real_workers_tell_what_they_do_and_have_done(
+def test_real_workers_report_their_current_and_finished_items(
     service: Service, worker_processes: WorkerProcesses, redis: Redis, settings: QueueSettings
 ) -> None:
     worker_processes.start()
@@ -122,7 +122,7 @@ def test_real_workers_tell_what_they_do_and_have_done(
     assert leases.list_alive(redis, settings.lease_s)
 
 
-def test_telling_costs_the_way_of_a_verdict_less_than_fifty_microseconds(redis: Redis) -> None:
+def test_recording_an_item_takes_less_than_fifty_microseconds(redis: Redis) -> None:
     slot, item, number = WorkerActivity(redis, "w"), _build_item("s"), 5_000
     began = time.thread_time()
     for _ in range(number):

@@ -93,7 +93,7 @@ def boxes(docker_client: docker.DockerClient, settings: QueueSettings) -> Callab
 
 
 @pytest.mark.parametrize("what", list(RUNNING))
-def test_what_runs_is_stopped(
+def test_a_running_program_is_stopped(
     service: Service, worker_processes: WorkerProcesses, redis: Redis, boxes: Callable[[], set[str]], what: str
 ) -> None:
     kind, request = RUNNING[what]
@@ -112,7 +112,7 @@ def test_what_runs_is_stopped(
     assert boxes() >= before, "a box was thrown away"
 
 
-def test_of_a_batch_what_has_its_result_keeps_it_and_the_rest_does_not_run(
+def test_a_cancelled_batch_keeps_its_results_and_does_not_run_the_rest(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     worker_processes.start()
@@ -133,7 +133,7 @@ def test_of_a_batch_what_has_its_result_keeps_it_and_the_rest_does_not_run(
     assert redis.keys("sandbox:envelope:*") == []
 
 
-def test_a_client_that_goes_away_has_its_running_program_stopped(
+def test_the_running_program_of_a_disconnected_client_is_stopped(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     worker_processes.start()
@@ -148,7 +148,7 @@ def test_a_client_that_goes_away_has_its_running_program_stopped(
         wait_until(lambda: redis.zcard(redis_keys.queued_items("small")) == 0, "none of it counts any more")
 
 
-def test_a_job_that_is_not_cancelled_runs_to_its_end_beside_one_that_is(
+def test_cancelling_one_job_does_not_stop_another(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     worker_processes.start(2)
@@ -162,7 +162,7 @@ def test_a_job_that_is_not_cancelled_runs_to_its_end_beside_one_that_is(
     ]
 
 
-def test_whoever_waits_for_a_job_that_is_cancelled_is_told_at_once(
+def test_clients_that_wait_for_a_cancelled_job_get_an_error_at_once(
     service: Service, settings: QueueSettings, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     other = Service(settings)

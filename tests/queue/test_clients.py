@@ -33,7 +33,7 @@ MODEST = Caller("modest")
 BOSS = Caller("boss", Role.ADMIN)
 
 
-def test_a_rate_lets_a_burst_pass_and_then_says_when_to_come_again(service: Service) -> None:
+def test_a_rate_limit_admits_a_burst_and_then_says_when_to_retry(service: Service) -> None:
     with act_as(Caller("fast", rate=2.0, burst=3)):
         for _ in range(3):
             submit(service, build_printing_programs([1]))
@@ -46,7 +46,7 @@ def test_a_rate_lets_a_burst_pass_and_then_says_when_to_come_again(service: Serv
         submit(service, build_printing_programs([1]))
 
 
-def test_a_batch_over_the_burst_is_let_in_and_paid_for_afterwards(service: Service, redis: Redis) -> None:
+def test_a_batch_over_the_burst_is_accepted_and_delays_the_next_one(service: Service, redis: Redis) -> None:
     with act_as(Caller("batches", rate=10.0, burst=5)):
         submit(service, build_printing_programs(range(25)), batch=True)
         with pytest.raises(RateLimited) as refused:
@@ -55,7 +55,7 @@ def test_a_batch_over_the_burst_is_let_in_and_paid_for_afterwards(service: Servi
     assert 0 < redis.ttl(redis_keys.token_bucket("batches")) <= 5
 
 
-def test_what_is_queued_counts_until_it_has_its_result(
+def test_a_queued_item_counts_until_it_has_its_result(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     with act_as(Caller("small", max_queued=10)):
@@ -70,7 +70,7 @@ def test_what_is_queued_counts_until_it_has_its_result(
         assert await_outputs(submit(service, build_printing_programs(range(10)), batch=True)) == list("0123456789")
 
 
-def test_what_was_refused_abandoned_or_cancelled_does_not_count(
+def test_refused_abandoned_and_cancelled_items_do_not_count(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     with act_as(Caller("fickle", max_queued=150_000)):
@@ -85,7 +85,7 @@ def test_what_was_refused_abandoned_or_cancelled_does_not_count(
     wait_until(lambda: redis.zcard(redis_keys.queued_items("fickle")) == 0, "nothing of it is queued any more")
 
 
-def test_a_job_and_an_idempotency_key_are_nobody_elses_business(service: Service) -> None:
+def test_a_job_and_an_idempotency_key_belong_to_one_client(service: Service) -> None:
     with act_as(GREEDY):
         mine = submit(service, build_printing_programs([1]), durable=True, idempotency_key="step-1")
         assert submit(service, build_printing_programs([1]), durable=True, idempotency_key="step-1").id == mine.id
@@ -98,7 +98,7 @@ def test_a_job_and_an_idempotency_key_are_nobody_elses_business(service: Service
         assert service.cancel(mine.id).status is JobStatus.CANCELLED
 
 
-def test_a_refused_submission_may_come_again_with_its_idempotency_key(service: Service) -> None:
+def test_a_refused_submission_can_be_repeated_with_its_idempotency_key(service: Service) -> None:
     with act_as(Caller("again", rate=5.0, burst=1)):
         submit(service, build_printing_programs([1]))
         with pytest.raises(RateLimited):
@@ -129,7 +129,7 @@ def test_a_client_with_a_hundred_thousand_queued_does_not_starve_one_with_ten(
         service.abandon(ticket) if not durable else redis.set(redis_keys.cancelled(ticket.id), 1, ex=60)
 
 
-def test_slow_programs_of_one_client_do_not_hold_up_another(
+def test_slow_programs_of_one_client_do_not_delay_another(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     with act_as(GREEDY):
@@ -151,7 +151,7 @@ def test_slow_programs_of_one_client_do_not_hold_up_another(
     wait_until(lambda: redis.exists(*parked) == 0, "nothing stays parked")
 
 
-def test_parked_work_of_a_dead_crew_is_done_by_the_next(
+def test_new_workers_run_the_client_queues_of_dead_workers(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     with act_as(GREEDY):

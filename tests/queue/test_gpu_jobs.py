@@ -29,7 +29,7 @@ def _start_job(jobs: GpuJobs, worker: str = "w") -> str:
     return job.id
 
 
-def test_a_job_that_runs_for_longer_than_jobs_are_kept_stays_wanted_and_is_kept_from_its_end_on(jobs: GpuJobs) -> None:
+def test_a_running_job_does_not_expire_and_is_stored_from_its_end_on(jobs: GpuJobs) -> None:
     job_id = _start_job(jobs)
     jobs.report(job_id, "w", Progress(step=1))
     for _ in range(8):
@@ -54,7 +54,7 @@ def test_a_queued_job_says_that_no_worker_is_alive_until_one_is(jobs: GpuJobs) -
     assert jobs.get_job(job.id).note == "", "a job that runs is not waiting"
 
 
-def test_a_report_keeps_a_job_alive_too(jobs: GpuJobs) -> None:
+def test_a_report_renews_the_expiry_of_a_job(jobs: GpuJobs) -> None:
     job_id = _start_job(jobs)
     for step in range(4):
         time.sleep(LIFE_S * 0.4)
@@ -63,7 +63,7 @@ def test_a_report_keeps_a_job_alive_too(jobs: GpuJobs) -> None:
     assert len(jobs.read_events(job_id, 0)) == 4
 
 
-def test_what_has_ended_is_forgotten_after_the_results_time(jobs: GpuJobs, redis: Redis) -> None:
+def test_an_ended_job_expires_after_the_result_ttl(jobs: GpuJobs, redis: Redis) -> None:
     finished, cancelled, failed = (_start_job(jobs) for _ in range(3))
     for job_id in (finished, cancelled, failed):
         jobs.report(job_id, "w", Progress(step=1))
@@ -80,7 +80,7 @@ def test_what_has_ended_is_forgotten_after_the_results_time(jobs: GpuJobs, redis
     assert redis.zcard(redis_keys.GPU_JOBS) == 0
 
 
-def test_a_long_job_of_a_lost_worker_is_still_found_and_queued_again(jobs: GpuJobs) -> None:
+def test_a_long_job_of_a_lost_worker_is_requeued(jobs: GpuJobs) -> None:
     job_id = _start_job(jobs)
     for _ in range(6):
         time.sleep(LIFE_S / 5)
@@ -91,7 +91,7 @@ def test_a_long_job_of_a_lost_worker_is_still_found_and_queued_again(jobs: GpuJo
     assert jobs.get_job(job_id).status is JobStatus.QUEUED
 
 
-def test_a_worker_that_lost_a_job_tells_nothing_of_it_any_more(jobs: GpuJobs) -> None:
+def test_a_worker_that_lost_a_job_cannot_report_on_it(jobs: GpuJobs) -> None:
     job_id = _start_job(jobs, "first")
     assert jobs.requeue(job_id, "first", 3, "lost")
     assert jobs.claim(job_id, "second") is not None

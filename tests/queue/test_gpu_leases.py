@@ -22,7 +22,7 @@ def _list_holders(jobs: GpuJobs) -> list[str]:
     return [lease.worker for lease in jobs.list_leases()]
 
 
-def test_of_workers_that_ask_at_once_one_has_all_the_gpus(jobs: GpuJobs) -> None:
+def test_one_of_several_concurrent_workers_gets_all_gpus(jobs: GpuJobs) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda name: jobs.renew(f"w{name}", GPUS, "", 10), range(8)))
     assert sum(answer is None for answer in answers) == 1
@@ -31,7 +31,7 @@ def test_of_workers_that_ask_at_once_one_has_all_the_gpus(jobs: GpuJobs) -> None
     assert {answer.worker for answer in answers if answer is not None} == {winner}
 
 
-def test_a_worker_that_wants_a_gpu_of_another_has_none_of_those_it_asked_for(jobs: GpuJobs) -> None:
+def test_a_worker_gets_no_gpu_if_another_worker_holds_one_of_them(jobs: GpuJobs) -> None:
     assert jobs.renew("first", GPUS[1:], "", 10) is None
     other = jobs.renew("second", GPUS, "gpu-1", 10)
     assert other is not None
@@ -39,7 +39,7 @@ def test_a_worker_that_wants_a_gpu_of_another_has_none_of_those_it_asked_for(job
     assert _list_holders(jobs) == ["first"]
 
 
-def test_a_lease_that_lapsed_is_anothers_and_its_old_holder_can_neither_renew_nor_release_it(jobs: GpuJobs) -> None:
+def test_the_old_holder_of_an_expired_lease_can_neither_renew_nor_release_it(jobs: GpuJobs) -> None:
     assert jobs.renew("first", GPUS, "", 0.1) is None
     time.sleep(0.2)
     assert jobs.renew("second", GPUS, "", 10) is None
@@ -50,7 +50,7 @@ def test_a_lease_that_lapsed_is_anothers_and_its_old_holder_can_neither_renew_no
     assert _list_holders(jobs) == []
 
 
-def test_leases_go_by_one_clock_whatever_a_hosts_own_says(jobs: GpuJobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leases_use_the_clock_of_redis_and_not_of_a_host(jobs: GpuJobs, monkeypatch: pytest.MonkeyPatch) -> None:
     assert jobs.renew("first", GPUS, "", 10) is None
     real = time.time()
     monkeypatch.setattr(time, "time", lambda: real + 3_600)

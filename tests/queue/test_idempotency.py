@@ -80,7 +80,7 @@ def test_a_key_with_another_body_or_path_is_refused(http: httpx.Client, path: st
     assert post(http, path, others[0], "another", **later).status_code == 202
 
 
-def test_a_synchronous_answer_is_replayed_and_no_other_request_gets_it(
+def test_a_synchronous_result_is_replayed_and_no_other_request_gets_it(
     http: httpx.Client, worker_processes: WorkerProcesses
 ) -> None:
     worker_processes.start()
@@ -93,9 +93,7 @@ def test_a_synchronous_answer_is_replayed_and_no_other_request_gets_it(
     assert post(http, "/reward", wrong, "wrong").json()["rewards"] == [0.0]
 
 
-def test_rewards_asked_for_again_and_fetched_later_are_the_same(
-    http: httpx.Client, worker_processes: WorkerProcesses
-) -> None:
+def test_repeated_and_fetched_rewards_are_the_same(http: httpx.Client, worker_processes: WorkerProcesses) -> None:
     worker_processes.start()
     rewards = post(http, "/reward", REWARD, "k").json()
     assert post(http, "/reward", REWARD, "k").json() == rewards
@@ -107,7 +105,7 @@ def test_rewards_asked_for_again_and_fetched_later_are_the_same(
     assert post(http, "/reward", REWARD, "none").status_code == 422
 
 
-def test_many_duplicates_at_once_are_one_submission(
+def test_many_concurrent_duplicates_are_one_submission(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     start = threading.Barrier(8)
@@ -124,7 +122,7 @@ def test_many_duplicates_at_once_are_one_submission(
     assert get_stdouts(await_job(service, ids.pop())) == ["1", "2"]
 
 
-def test_a_key_is_free_again_when_its_job_has_expired(service: Service, redis: Redis) -> None:
+def test_a_key_can_be_reused_after_its_job_has_expired(service: Service, redis: Redis) -> None:
     first = submit(service, build_printing_programs([1]), durable=True, idempotency_key="k")
     with pytest.raises(IdempotencyKeyReused):
         submit(service, build_printing_programs([2]), durable=True, idempotency_key="k")
@@ -141,7 +139,7 @@ def test_a_key_that_an_older_version_wrote_still_names_its_job(service: Service,
     assert submit(service, build_printing_programs([2]), durable=True, idempotency_key="k").id == first.id
 
 
-def test_what_a_request_may_differ_in_is_compared_and_the_order_of_fields_is_not(service: Service) -> None:
+def test_all_fields_of_a_request_are_compared_but_not_their_order(service: Service) -> None:
     def ask(code: str, **fields: object) -> Callable[[], Ticket]:
         request = ExecuteRequest(language="python", code=code, **fields)
         return lambda: submit(service, [request], durable=True, idempotency_key="k")
@@ -167,7 +165,7 @@ def test_a_gpu_jobs_id_cannot_be_guessed_from_its_key(service: Service) -> None:
     assert service.start_gpu_job(GpuKind.GENERATE, request, "step-1").id != mine.id
 
 
-def test_a_gpu_job_is_for_admins_whatever_its_id_is(service: Service, settings: QueueSettings) -> None:
+def test_only_admins_may_see_a_gpu_job_whatever_its_id(service: Service, settings: QueueSettings) -> None:
     boss, other, trainer = (
         generate_key("boss", Role.ADMIN),
         generate_key("other", Role.ADMIN),

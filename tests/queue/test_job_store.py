@@ -51,13 +51,13 @@ def test_a_job_is_queued_with_its_position_then_running_then_finished(
     assert get_stdouts(await_job(service, second.id)) == ["2"]
 
 
-def test_a_job_that_never_was_is_not_found(service: Service) -> None:
+def test_a_job_that_never_existed_is_not_found(service: Service) -> None:
     for ask in (service.get_job, service.cancel):
         with pytest.raises(NotFound):
             ask("never")
 
 
-def test_results_expire_after_their_time(
+def test_results_expire_after_their_ttl(
     redis_server: RedisServer, redis: Redis, worker_processes: WorkerProcesses, settings: QueueSettings
 ) -> None:
     settings = QueueSettings(home=settings.home, redis_url=redis_server.build_url(1), result_ttl_s=2)
@@ -77,7 +77,7 @@ def test_results_expire_after_their_time(
 # --- cancelling
 
 
-def test_what_is_cancelled_before_it_runs_never_runs(
+def test_a_job_cancelled_before_it_runs_never_runs(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     ticket = submit(service, build_printing_programs(range(3)), batch=True, durable=True)
@@ -90,14 +90,16 @@ def test_what_is_cancelled_before_it_runs_never_runs(
     assert redis.hlen(redis_keys.results(ticket.id)) == 0
 
 
-def test_cancelling_what_is_finished_changes_nothing(service: Service, worker_processes: WorkerProcesses) -> None:
+def test_cancelling_a_finished_job_changes_nothing(service: Service, worker_processes: WorkerProcesses) -> None:
     worker_processes.start()
     ticket = submit(service, build_printing_programs([1]), durable=True)
     done = await_job(service, ticket.id)
     assert service.cancel(ticket.id) == done
 
 
-def test_clients_that_go_away_leave_their_places_to_others(service: Service, worker_processes: WorkerProcesses) -> None:
+def test_disconnected_clients_free_their_places_in_the_queue(
+    service: Service, worker_processes: WorkerProcesses
+) -> None:
     """Some of them are on their way already, where there is room for few: each must give its room back."""
     gone = [submit(service, [build_sleeping_program(30.0)]) for _ in range(2 * BATCHES_PER_WORKER)]
     time.sleep(0.3)
@@ -112,7 +114,7 @@ def test_clients_that_go_away_leave_their_places_to_others(service: Service, wor
 # --- refusing
 
 
-def test_a_full_queue_refuses_at_once_and_keeps_nothing_of_it(
+def test_a_full_queue_refuses_a_submission_and_stores_nothing(
     redis_server: RedisServer, redis: Redis, tmp_path: Path
 ) -> None:
     service = Service(QueueSettings(home=tmp_path, redis_url=redis_server.build_url(1), max_queued=3))
@@ -131,7 +133,7 @@ def test_a_full_queue_refuses_at_once_and_keeps_nothing_of_it(
         service.close()
 
 
-def test_an_unknown_language_is_refused_with_its_place(service: Service, redis: Redis) -> None:
+def test_an_unknown_language_is_refused_with_its_field(service: Service, redis: Redis) -> None:
     requests = [*build_printing_programs([1]), ExecuteRequest(language="cobol", code="")]
     with pytest.raises(UnknownLanguage) as refused:
         submit(service, requests, batch=True)
@@ -154,7 +156,7 @@ def test_the_same_idempotency_key_is_the_same_submission(service: Service, worke
     assert get_stdouts(await_job(service, first.id)) != get_stdouts(await_job(service, other.id))
 
 
-def test_a_repeated_synchronous_submission_gets_the_first_ones_results(
+def test_a_repeated_synchronous_submission_gets_the_results_of_the_first(
     service: Service, worker_processes: WorkerProcesses
 ) -> None:
     requests = [build_program(TAKEN_ONCE) for _ in range(3)]
@@ -166,7 +168,7 @@ def test_a_repeated_synchronous_submission_gets_the_first_ones_results(
     assert len(set(results[0])) == 3
 
 
-def test_a_repetition_through_another_process_gets_them_too(
+def test_a_repetition_through_another_process_gets_the_same_results(
     service: Service, settings: QueueSettings, worker_processes: WorkerProcesses
 ) -> None:
     other = Service(settings)
@@ -210,7 +212,7 @@ def test_an_accepted_job_survives_a_crash_of_redis(
     reopened.close()
 
 
-def test_workers_and_clients_outlast_a_crash_of_redis_in_mid_run(
+def test_workers_and_clients_survive_a_crash_of_redis_during_a_run(
     images: dict[str, str], own_server: RedisServer, own_settings: QueueSettings
 ) -> None:
     assert images
@@ -228,7 +230,7 @@ def test_workers_and_clients_outlast_a_crash_of_redis_in_mid_run(
     service.close()
 
 
-def test_without_redis_a_submission_is_refused_and_says_so(
+def test_without_redis_a_submission_is_refused_with_the_reason(
     own_server: RedisServer, own_settings: QueueSettings
 ) -> None:
     own_server.kill()
@@ -245,7 +247,7 @@ def test_without_redis_a_submission_is_refused_and_says_so(
 # --- stopping
 
 
-def test_a_worker_that_is_told_to_stop_finishes_what_runs(
+def test_a_stopping_worker_finishes_the_running_program(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     (worker,) = worker_processes.start()
@@ -257,7 +259,7 @@ def test_a_worker_that_is_told_to_stop_finishes_what_runs(
     assert not service.check_readiness().ready
 
 
-def test_what_a_stopped_worker_has_not_begun_runs_elsewhere(
+def test_items_that_a_stopped_worker_has_not_started_run_elsewhere(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     (worker,) = worker_processes.start()
@@ -284,7 +286,7 @@ def test_a_stopped_worker_leaves_no_box(
 # --- nothing stays
 
 
-def test_no_key_without_an_end_is_left_when_all_is_done(
+def test_no_key_without_expiry_is_left_when_all_is_done(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     worker_processes.start(2)
@@ -318,7 +320,7 @@ def test_no_key_without_an_end_is_left_when_all_is_done(
     assert endless() <= before, endless() - before
 
 
-def test_results_carry_the_time_they_waited(service: Service, worker_processes: WorkerProcesses) -> None:
+def test_results_report_their_queue_time(service: Service, worker_processes: WorkerProcesses) -> None:
     ticket = submit(service, build_printing_programs([1]))
     time.sleep(0.5)
     worker_processes.start()

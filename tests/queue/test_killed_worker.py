@@ -48,7 +48,7 @@ def test_every_verdict_of_a_killed_worker_arrives_within_ten_seconds_and_once(
     assert redis.hlen(redis_keys.results(kept.id)) == 6
 
 
-def test_the_only_worker_is_killed_leaves_no_box_and_the_next_one_takes_over(
+def test_after_the_only_worker_is_killed_no_box_is_left_and_the_next_worker_takes_over(
     service: Service,
     worker_processes: WorkerProcesses,
     settings: QueueSettings,
@@ -69,7 +69,7 @@ def test_the_only_worker_is_killed_leaves_no_box_and_the_next_one_takes_over(
     wait_until(lambda: redis.hlen(redis_keys.CLAIMS) == 0, "nothing is claimed any more")
 
 
-def test_a_worker_that_was_only_stopped_and_wakes_again_does_no_harm(
+def test_a_suspended_worker_that_resumes_does_no_harm(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     stopped, _ = worker_processes.start(2)
@@ -88,7 +88,7 @@ def test_a_worker_that_was_only_stopped_and_wakes_again_does_no_harm(
     assert redis.hgetall(redis_keys.results(slow.id)) == first
 
 
-def test_a_box_killed_in_mid_run_costs_a_second_try_and_no_verdict(
+def test_a_box_killed_during_a_run_costs_a_retry_but_no_verdict(
     service: Service, worker_processes: WorkerProcesses, settings: QueueSettings, docker_client: docker.DockerClient
 ) -> None:
     worker_processes.start()

@@ -52,7 +52,7 @@ def test_a_single_program_is_sent_at_once(service: Service, redis: Redis) -> Non
     wait_until(lambda: _count_items_per_batch(redis) == [1], "the program is on its way")
 
 
-def test_programs_gather_into_envelopes_while_the_workers_have_enough(
+def test_programs_accumulate_into_batches_while_the_workers_are_full(
     service: Service, redis: Redis, worker_processes: WorkerProcesses
 ) -> None:
     first = [submit(service, build_printing_programs([number])) for number in range(BATCHES_PER_WORKER)]
@@ -66,14 +66,14 @@ def test_programs_gather_into_envelopes_while_the_workers_have_enough(
         assert await_outputs(ticket) == [str(number if number < len(first) else number - len(first))]
 
 
-def test_no_envelope_is_larger_than_the_largest(service: Service, redis: Redis) -> None:
+def test_no_batch_exceeds_the_maximum_size(service: Service, redis: Redis) -> None:
     submit(service, build_printing_programs(range(1000)), batch=True, durable=True)
     sizes = _count_items_per_batch(redis)
     assert sum(sizes) == 1000
     assert max(sizes) <= MAX_BATCH_ITEMS
 
 
-def test_what_waits_behind_a_slow_program_is_given_back_and_runs_elsewhere(
+def test_items_behind_a_slow_program_are_returned_and_run_elsewhere(
     service: Service, worker_processes: WorkerProcesses
 ) -> None:
     worker_processes.start(2)
@@ -86,7 +86,7 @@ def test_what_waits_behind_a_slow_program_is_given_back_and_runs_elsewhere(
     assert await_outputs(ticket) == ["slow", *"012345"]
 
 
-def test_a_program_that_fails_does_not_stop_the_others_of_its_envelope(
+def test_a_failing_program_does_not_stop_the_rest_of_its_batch(
     service: Service, worker_processes: WorkerProcesses
 ) -> None:
     worker_processes.start()
@@ -96,7 +96,7 @@ def test_a_program_that_fails_does_not_stop_the_others_of_its_envelope(
     assert results[1::2] == ["good"] * len(bad)
 
 
-def test_a_result_that_is_back_before_its_sender_is_makes_room_too(
+def test_a_result_that_arrives_before_the_send_returns_frees_room(
     service: Service, worker_processes: WorkerProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker_processes.start()
@@ -112,7 +112,7 @@ def test_a_result_that_is_back_before_its_sender_is_makes_room_too(
         assert await_outputs(submit(service, build_printing_programs([number])), 20.0) == [str(number)]
 
 
-def test_two_services_before_one_queue_each_get_their_own_results(
+def test_two_services_on_one_queue_each_get_their_own_results(
     settings: QueueSettings, service: Service, worker_processes: WorkerProcesses
 ) -> None:
     other = Service(settings)
@@ -154,7 +154,7 @@ def test_a_short_program_does_not_wait_for_long_ones_of_a_lower_lane(
         worker.kill()  # or it would finish what it runs
 
 
-def test_processes_that_send_share_what_the_workers_can_hold(
+def test_sending_processes_share_the_capacity_of_the_workers(
     service: Service, settings: QueueSettings, redis: Redis, worker_processes: WorkerProcesses
 ) -> None:
     worker_processes.start(2)
@@ -176,7 +176,7 @@ def test_processes_that_send_share_what_the_workers_can_hold(
         other.close()
 
 
-def test_rq_reads_the_job_of_an_envelope(service: Service, redis: Redis) -> None:
+def test_rq_reads_the_job_of_a_batch(service: Service, redis: Redis) -> None:
     submit(service, build_printing_programs([1]), durable=True)
     (job_id,) = job_batch.get_lane_queue(Lane.DEFAULT, redis).job_ids
     job = Job.fetch(job_id, connection=redis, serializer=JSONSerializer)
@@ -191,7 +191,7 @@ def test_rq_reads_the_job_of_an_envelope(service: Service, redis: Redis) -> None
     assert job.created_at == job.enqueued_at
 
 
-def test_a_process_has_the_room_that_others_leave(
+def test_a_process_uses_the_room_that_others_leave(
     service: Service, settings: QueueSettings, redis: Redis, worker_processes: WorkerProcesses
 ) -> None:
     worker_processes.start(2)

@@ -54,7 +54,7 @@ def _await_failure(service: Service, lane: Lane) -> BaseException | None:
     return future.exception(timeout=ENGINE_TIMEOUT_S + SLACK_S)
 
 
-def test_an_engine_that_goes_away_is_noticed_and_one_that_comes_back_is_used(
+def test_an_outage_of_the_engine_is_detected_and_ends_when_it_returns(
     service: Service, worker_processes: WorkerProcesses, engine_socket: EngineSocket
 ) -> None:
     worker_processes.start(2)
@@ -111,7 +111,7 @@ def _await_output_or_none(service: Service, key: str) -> str | None:
         return None
 
 
-def test_an_engine_that_hangs_holds_no_client_up(
+def test_a_hanging_engine_does_not_block_clients(
     service: Service, worker_processes: WorkerProcesses, engine_socket: EngineSocket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker_processes.start()
@@ -163,7 +163,7 @@ def test_a_worker_that_never_had_a_box_is_not_ready_and_says_why(
     remove_boxes(settings.home)
 
 
-def test_without_any_worker_clients_wait_for_a_moment_and_not_for_minutes(
+def test_without_any_worker_clients_do_not_wait_for_minutes(
     service: Service, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outage, "OUTAGE_AFTER_S", 2.0)
@@ -177,7 +177,7 @@ def test_without_any_worker_clients_wait_for_a_moment_and_not_for_minutes(
     assert redis.llen(redis_keys.rq_queue(Lane.DEFAULT)) >= 1
 
 
-def test_the_watch_goes_on_when_clients_cannot_be_told(
+def test_the_monitor_continues_if_clients_cannot_be_notified(
     redis: Redis, settings: QueueSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outage, "OUTAGE_AFTER_S", 0.0)
@@ -196,7 +196,7 @@ def test_the_watch_goes_on_when_clients_cannot_be_told(
     assert set(reasons) == {"no worker is alive"}
 
 
-def test_one_missing_image_fails_its_language_alone(
+def test_a_missing_image_fails_only_its_own_language(
     service: Service, settings: QueueSettings, redis: Redis, images: dict[str, str]
 ) -> None:
     """C++ has no image here: its clients are told at once, a batch's other items run, and Python does not notice."""
@@ -228,7 +228,7 @@ def test_one_missing_image_fails_its_language_alone(
     remove_boxes(settings.home)
 
 
-def test_a_language_that_no_worker_has_is_refused_with_what_installs_it(
+def test_a_language_that_no_worker_has_is_refused_with_the_command_to_install_it(
     service: Service, settings: QueueSettings, images: dict[str, str]
 ) -> None:
     assert images

@@ -48,7 +48,7 @@ def is_externalized(redis: Redis) -> bool:
     return bool(JobBatch.model_validate_json(content).items[0].spooled)
 
 
-def test_what_is_taken_out_is_put_back_as_bytes(tmp_path: Path) -> None:
+def test_externalized_texts_are_restored_as_bytes(tmp_path: Path) -> None:
     payload_files = PayloadFiles(tmp_path)
     item = Item(submission="one", submitted_at=0.0, verify=build_echo_request())
     sent = Item.model_validate_json(payload_files.externalize_item(item).model_dump_json(exclude_unset=True))
@@ -68,7 +68,7 @@ def test_what_is_taken_out_is_put_back_as_bytes(tmp_path: Path) -> None:
         pass
 
 
-def test_a_file_is_written_over_for_the_next_item(tmp_path: Path) -> None:
+def test_a_file_is_reused_for_the_next_item(tmp_path: Path) -> None:
     payload_files = PayloadFiles(tmp_path)
     first, second = (
         build_request("", TestCase(stdin=letter * size, expected="")) for letter, size in (("a", 90_000), ("b", 70_000))
@@ -84,7 +84,7 @@ def test_a_file_is_written_over_for_the_next_item(tmp_path: Path) -> None:
         read_stdins(payload_files, "one", first, taken["one"])
 
 
-def test_a_file_that_is_lent_is_not_written_over(tmp_path: Path) -> None:
+def test_a_file_in_use_is_not_overwritten(tmp_path: Path) -> None:
     """A program of the old item may read its input still; the new item's is none of its business."""
     payload_files = PayloadFiles(tmp_path)
     first, second = (build_request("", TestCase(stdin=letter * 70_000, expected="")) for letter in "ab")
@@ -96,7 +96,7 @@ def test_a_file_that_is_lent_is_not_written_over(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("spool/*.kept"))
 
 
-def test_a_file_whose_box_ended_badly_is_never_written_over(tmp_path: Path) -> None:
+def test_a_file_whose_box_failed_is_never_reused(tmp_path: Path) -> None:
     payload_files = PayloadFiles(tmp_path)
     lighter, spans = payload_files.externalize("one", build_request("", TestCase(stdin="a" * 70_000, expected="")))
     with payload_files.restore("one", lighter, spans) as there:
@@ -107,7 +107,7 @@ def test_a_file_whose_box_ended_badly_is_never_written_over(tmp_path: Path) -> N
     assert not [path for path in tmp_path.glob("spool/*") if path.name != "identity"]
 
 
-def test_texts_share_no_page_of_their_file(tmp_path: Path) -> None:
+def test_texts_do_not_share_pages_of_their_file(tmp_path: Path) -> None:
     payload_files = PayloadFiles(tmp_path)
     case = TestCase(stdin="a" * 70_001, expected="b" * 70_003)
     lighter, spans = payload_files.externalize("one", build_request("", case))
@@ -118,7 +118,7 @@ def test_texts_share_no_page_of_their_file(tmp_path: Path) -> None:
         ]
 
 
-def test_few_files_are_kept_and_none_when_the_process_ends(tmp_path: Path) -> None:
+def test_few_files_are_reusable_and_none_remain_after_close(tmp_path: Path) -> None:
     payload_files = PayloadFiles(tmp_path)
     names = [f"item-{number}" for number in range(MAX_REUSABLE_FILES + 3)]
     for name in names:
@@ -130,7 +130,7 @@ def test_few_files_are_kept_and_none_when_the_process_ends(tmp_path: Path) -> No
     assert [path.name for path in tmp_path.glob("spool/*")] == ["identity"]
 
 
-def test_a_kept_file_that_another_process_swept_away_is_not_missed(tmp_path: Path) -> None:
+def test_a_reusable_file_that_another_process_removed_is_replaced(tmp_path: Path) -> None:
     payload_files = PayloadFiles(tmp_path)
     payload_files.externalize("one", build_echo_request())
     payload_files.drop("one")
@@ -140,9 +140,7 @@ def test_a_kept_file_that_another_process_swept_away_is_not_missed(tmp_path: Pat
     assert read_stdins(payload_files, "two", build_echo_request(), spans) == [b"small", TEXT.encode()]
 
 
-def test_a_file_that_gets_a_new_owner_while_it_is_opened_is_not_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_renamed_while_it_is_opened_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     payload_files = PayloadFiles(tmp_path)
     lighter, spans = payload_files.externalize("one", build_echo_request())
     opened = os.open
@@ -159,19 +157,19 @@ def test_a_file_that_gets_a_new_owner_while_it_is_opened_is_not_read(
         read_stdins(payload_files, "one", lighter, spans)
 
 
-def test_a_small_request_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_small_request_does_not_change(tmp_path: Path) -> None:
     item = Item(submission="one", submitted_at=0.0, execute=ExecuteRequest(language="python", code="", stdin="x"))
     assert PayloadFiles(tmp_path).externalize_item(item).execute == item.execute
     assert not list(tmp_path.glob("spool/*.item"))
 
 
-def test_two_processes_of_a_home_have_one_identity_and_other_homes_another(tmp_path: Path) -> None:
+def test_processes_with_the_same_home_have_the_same_identity(tmp_path: Path) -> None:
     assert (
         PayloadFiles(tmp_path).identity == PayloadFiles(tmp_path).identity != PayloadFiles(tmp_path / "other").identity
     )
 
 
-def test_large_texts_arrive_and_leave_nothing(
+def test_large_texts_arrive_and_leave_no_files(
     service: Service, worker_processes: WorkerProcesses, settings: QueueSettings
 ) -> None:
     worker_processes.start()
@@ -181,7 +179,7 @@ def test_large_texts_arrive_and_leave_nothing(
     wait_until(lambda: not list_files(settings), "the files are removed")
 
 
-def test_a_file_that_is_not_where_the_worker_is_costs_a_second_way(
+def test_an_item_whose_file_the_worker_lacks_is_sent_again(
     service: Service, worker_processes: WorkerProcesses, settings: QueueSettings
 ) -> None:
     worker_processes.start()
@@ -193,7 +191,7 @@ def test_a_file_that_is_not_where_the_worker_is_costs_a_second_way(
     assert await_results(first)[0].stdout == "awake\n"
 
 
-def test_without_a_worker_that_shares_the_spool_nothing_is_put_there(
+def test_no_file_is_written_unless_the_workers_share_the_folder(
     service: Service, settings: QueueSettings, redis: Redis
 ) -> None:
     service.submit(Submission("verify", [build_echo_request()]))

@@ -65,7 +65,7 @@ class ReplyLost(RedisError):  # type: ignore[misc]
 
 @pytest.mark.parametrize("after", [False, True], ids=["refused", "answer lost"])
 @pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
-def test_a_letter_is_not_lost_with_the_answer_that_brought_it(redis: Redis, times: int, after: bool) -> None:
+def test_a_message_is_not_lost_if_the_reply_that_carries_it_is_lost(redis: Redis, times: int, after: bool) -> None:
     faulty = FaultyRedis(redis, after, times)
     result_reader = ResultReader(faulty, lambda ids: None, lambda item_id: None)
     names = [f"item-{number}" for number in range(40)]
@@ -84,7 +84,7 @@ def test_a_letter_is_not_lost_with_the_answer_that_brought_it(redis: Redis, time
     assert all(redis.ttl(key) != -1 for key in redis.keys(redis_keys.messages(result_reader.reader_id) + "*"))
 
 
-def test_a_letter_is_not_lost_where_redis_fails_while_it_is_handed_out(redis: Redis) -> None:
+def test_a_message_is_not_lost_if_redis_fails_while_it_is_delivered(redis: Redis) -> None:
     failures = iter([ReplyLost(FULL)])
 
     def handle_payload_missing(item_id: str) -> None:
@@ -108,7 +108,7 @@ def test_a_letter_is_not_lost_where_redis_fails_while_it_is_handed_out(redis: Re
         result_reader.close()
 
 
-def test_while_redis_refuses_to_write_a_result_is_neither_told_nor_its_envelope_forgotten(redis: Redis) -> None:
+def test_while_redis_refuses_writes_no_result_is_sent_and_no_batch_deleted(redis: Redis) -> None:
     redis.set(redis_keys.job_batch("e"), "content")
     item = Item(submission="s", submitted_at=0.0, reader="reader", execute=ExecuteRequest(language="python", code=""))
     result_writer = ResultWriter(redis, 60)

@@ -22,7 +22,7 @@ def build_items(number: int) -> list[tuple[str, bytes]]:
     return [(generate_id(), b"{}") for _ in range(number)]
 
 
-def test_what_is_sent_while_the_queue_is_counted_is_not_forgotten(
+def test_items_sent_while_the_queue_is_counted_are_counted(
     redis_server: RedisServer, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or a full queue would take more for as long as until it is counted again."""

@@ -57,7 +57,7 @@ def build_task_set(size: int, name: str = "a") -> tuple[str, bytes]:
 # --- the account
 
 
-def test_a_job_is_charged_with_its_requests_and_then_with_its_results(
+def test_a_job_is_charged_for_its_requests_and_then_for_its_results(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     with act_as(Caller("a", max_kept_mb=10)):
@@ -95,7 +95,7 @@ def test_a_key_over_its_quota_is_refused_and_another_is_not(service: Service, re
         service.put_tasks(*build_task_set(100_000))
 
 
-def test_a_cancelled_job_counts_no_more_than_its_results(service: Service, redis: Redis) -> None:
+def test_a_cancelled_job_is_charged_only_for_its_results(service: Service, redis: Redis) -> None:
     with act_as(Caller("a", max_kept_mb=1)):
         job = submit(service, [build_input_program(700_000)], durable=True)
         assert service.cancel(job.id).status is JobStatus.CANCELLED
@@ -104,7 +104,7 @@ def test_a_cancelled_job_counts_no_more_than_its_results(service: Service, redis
         submit(service, [build_input_program(700_000)], durable=True)
 
 
-def test_what_has_expired_does_not_count(service: Service, redis: Redis) -> None:
+def test_expired_jobs_are_not_charged(service: Service, redis: Redis) -> None:
     with act_as(Caller("a", max_kept_mb=1)):
         job = submit(service, [build_input_program(900_000)], durable=True)
         redis.zadd(redis_keys.STORED_UNTIL, {storage_limits.submission_member(job.id): time.time() - 1})
@@ -112,7 +112,7 @@ def test_what_has_expired_does_not_count(service: Service, redis: Redis) -> None
     assert redis.zcard(redis_keys.STORED_UNTIL) == 1
 
 
-def test_a_task_set_counts_once_whoever_puts_it_again(service: Service, redis: Redis) -> None:
+def test_a_task_set_is_charged_only_to_its_first_owner(service: Service, redis: Redis) -> None:
     set_id, body = build_task_set(300_000)
     for name in ("a", "b", "a"):
         with act_as(Caller(name, max_kept_mb=1)):
@@ -123,7 +123,7 @@ def test_a_task_set_counts_once_whoever_puts_it_again(service: Service, redis: R
     assert redis.zscore(redis_keys.STORED_UNTIL, storage_limits.task_set_member(set_id)) > time.time() + 600_000
 
 
-def test_all_together_have_a_bound_too(redis: Redis, settings: QueueSettings) -> None:
+def test_all_clients_together_have_a_limit(redis: Redis, settings: QueueSettings) -> None:
     service = Service(settings.model_copy(update={"max_kept_mb": 2}))
     for name in ("a", "b"):
         with act_as(Caller(name, max_kept_mb=1)):
@@ -134,7 +134,7 @@ def test_all_together_have_a_bound_too(redis: Redis, settings: QueueSettings) ->
         service.put_tasks(*build_task_set(900_000))
 
 
-def test_output_that_a_key_has_no_room_for_is_not_kept_and_its_result_says_so(
+def test_output_over_the_quota_of_a_key_is_not_stored_and_its_result_says_so(
     service: Service, worker_processes: WorkerProcesses, redis: Redis
 ) -> None:
     worker_processes.start()
@@ -197,7 +197,7 @@ def remove_filler(redis: Redis) -> None:
 
 
 @pytest.mark.parametrize("max_kept_mb", [0, 1_000])
-def test_kept_work_drives_it_to_its_bound_and_not_over_it(
+def test_stored_work_fills_redis_up_to_the_limit_but_not_beyond(
     images: dict[str, str], small_redis: Redis, own_settings: QueueSettings, max_kept_mb: int
 ) -> None:
     """Whether the account or Redis' own figure is what refuses."""
@@ -243,9 +243,7 @@ def _accepts(service: Service) -> bool:
     return True
 
 
-def test_before_it_is_full_it_refuses_what_is_kept_and_then_everything_and_says_so(
-    small: Service, small_redis: Redis
-) -> None:
+def test_a_nearly_full_redis_refuses_stored_work_first_and_then_all_work(small: Service, small_redis: Redis) -> None:
     fill_redis(small_redis, storage_limits.STORE_BELOW_FRACTION + 0.02)
     wait_until(lambda: small.check_readiness().problems, "it was seen")
     time.sleep(1.2)
@@ -273,7 +271,7 @@ def test_before_it_is_full_it_refuses_what_is_kept_and_then_everything_and_says_
     assert submit(small, build_printing_programs([1]), durable=True).id
 
 
-def test_a_full_one_loses_nothing_that_was_accepted(
+def test_a_full_redis_loses_no_accepted_work(
     images: dict[str, str], small: Service, small_redis: Redis, own_settings: QueueSettings
 ) -> None:
     assert images
@@ -296,7 +294,7 @@ def test_a_full_one_loses_nothing_that_was_accepted(
         assert [result["stdout"].strip() for result in results] == [str(number) for number in range(20)]
 
 
-def test_a_result_too_large_for_a_full_one_arrives_without_its_output(
+def test_a_result_too_large_for_a_full_redis_arrives_without_its_output(
     images: dict[str, str], small: Service, small_redis: Redis, own_settings: QueueSettings
 ) -> None:
     """What is being sent to Redis counts as used too, so this one would never get in."""
@@ -315,7 +313,7 @@ def test_a_result_too_large_for_a_full_one_arrives_without_its_output(
 # --- over HTTP
 
 
-def test_the_refusals_are_problems_with_statuses_of_their_own(settings: QueueSettings, redis: Redis) -> None:
+def test_each_refusal_is_a_problem_with_its_own_status(settings: QueueSettings, redis: Redis) -> None:
     key, boss = generate_key("a", Role.SUBMIT), generate_key("b", Role.ADMIN)
     api_keys = f"{key.entry}:kept=1,{boss.entry}"
     service = Service(settings.model_copy(update={"max_kept_mb": 2}))
@@ -339,7 +337,7 @@ def test_the_refusals_are_problems_with_statuses_of_their_own(settings: QueueSet
     assert 'reason="StorageFull"' in metrics
 
 
-def test_an_entry_of_a_key_has_its_quota() -> None:
+def test_the_entry_of_a_key_has_its_storage_quota() -> None:
     key = generate_key("a", Role.SUBMIT)
     ring = parse_keyring(f"{key.entry}:rate=5:kept=64", Caller("", max_kept_mb=7))
     assert ring.authenticate(key.key.encode()).max_kept_mb == 64

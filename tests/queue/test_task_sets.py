@@ -54,12 +54,12 @@ def test_a_set_is_put_under_its_hash_and_read_by_reference(sets: TaskSets) -> No
     assert [expect_test_case(test).stdin_bytes for test in tasks[f"{SET}/näh/er"].tests] == [b"", b"\xff"]
 
 
-def test_another_process_reads_what_one_has_put(sets: TaskSets, redis: Redis) -> None:
+def test_one_process_reads_a_set_that_another_registered(sets: TaskSets, redis: Redis) -> None:
     sets.put(SET, BODY)
     assert expect_test_case(TaskSets(redis, TTL_S).get([f"{SET}/sum"])[f"{SET}/sum"].tests[0]).expected == "3\n"
 
 
-def test_putting_twice_is_harmless_and_what_was_read_is_not_read_again(sets: TaskSets, redis: Redis) -> None:
+def test_putting_a_set_twice_is_harmless_and_tasks_are_cached(sets: TaskSets, redis: Redis) -> None:
     sets.put(SET, BODY)
     assert sets.put(SET, BODY) == sets.get_info(SET)
     first = sets.get([f"{SET}/sum"])[f"{SET}/sum"]
@@ -67,7 +67,7 @@ def test_putting_twice_is_harmless_and_what_was_read_is_not_read_again(sets: Tas
     assert sets.get([f"{SET}/sum"])[f"{SET}/sum"] is first
 
 
-def test_a_set_that_is_used_lives_on(sets: TaskSets, redis: Redis) -> None:
+def test_using_a_set_renews_its_expiry(sets: TaskSets, redis: Redis) -> None:
     sets.put(SET, BODY)
     for _ in range(2):  # the second time from memory
         redis.expire(redis_keys.task_set(SET), 1)
@@ -75,7 +75,7 @@ def test_a_set_that_is_used_lives_on(sets: TaskSets, redis: Redis) -> None:
         assert redis.ttl(redis_keys.task_set(SET)) > 1
 
 
-def test_a_small_memory_forgets_and_reads_again(redis: Redis) -> None:
+def test_a_small_cache_evicts_tasks_and_reads_them_again(redis: Redis) -> None:
     sets = TaskSets(redis, TTL_S, cache_mb=0)
     sets.put(SET, BODY)
     first = sets.get([f"{SET}/sum"])[f"{SET}/sum"]
@@ -85,7 +85,7 @@ def test_a_small_memory_forgets_and_reads_again(redis: Redis) -> None:
 
 
 @pytest.mark.parametrize("reference", [f"{SET}/unknown", "0" * 64 + "/sum"])
-def test_what_was_never_put_is_not_found(sets: TaskSets, reference: str) -> None:
+def test_an_unregistered_task_is_not_found(sets: TaskSets, reference: str) -> None:
     sets.put(SET, BODY)
     with pytest.raises(NotFound, match="PUT /tasks/"):
         sets.get([f"{SET}/sum", reference])
@@ -93,7 +93,7 @@ def test_what_was_never_put_is_not_found(sets: TaskSets, reference: str) -> None
         sets.get_info("0" * 64)
 
 
-def test_a_set_under_another_name_than_its_hash_is_refused(sets: TaskSets) -> None:
+def test_a_set_under_an_id_other_than_its_hash_is_refused(sets: TaskSets) -> None:
     with pytest.raises(BadRequest, match=SET):
         sets.put("0" * 64, BODY)
 
@@ -107,13 +107,13 @@ def test_a_set_under_another_name_than_its_hash_is_refused(sets: TaskSets) -> No
         (b'{"tasks": {"a": {"tests": [{"expected": ""}], "weights": []}}}', "body.tasks.a"),
     ],
 )
-def test_what_is_no_set_is_refused_with_the_field(sets: TaskSets, body: bytes, field: str) -> None:
+def test_an_invalid_set_is_refused_with_the_field(sets: TaskSets, body: bytes, field: str) -> None:
     with pytest.raises(BadRequest) as caught:
         sets.put(sha256(body).hexdigest(), body)
     assert caught.value.field == field
 
 
-def test_a_set_with_many_tasks_is_written_whole(sets: TaskSets) -> None:
+def test_a_set_with_many_tasks_is_written_completely(sets: TaskSets) -> None:
     tasks = {str(number): {"tests": [{"stdin": "", "expected": str(number)}]} for number in range(2_500)}
     body = json.dumps({"tasks": tasks}).encode()
     name = sha256(body).hexdigest()

@@ -25,12 +25,12 @@ from tests.worker_processes import WorkerProcesses
 ITEM = b'{"submission":"s","submitted_at":1.0,"execute":{"language":"python","code":""}}'
 
 
-def test_an_envelope_says_its_version_and_one_that_says_none_is_of_the_first() -> None:
+def test_a_batch_states_its_version_and_the_default_is_the_first() -> None:
     assert job_batch.parse_batch(job_batch.pack([ITEM])).version == job_batch.FORMAT_VERSION
     assert job_batch.parse_batch(b'{"items":[%b]}' % ITEM).version == 1
 
 
-def test_what_a_newer_version_adds_to_an_item_without_changing_its_meaning_is_left_out() -> None:
+def test_unknown_fields_of_a_newer_version_are_ignored() -> None:
     newer = ITEM[:-1] + b',"something_new":true}'
     assert job_batch.parse_batch(job_batch.pack([newer])).items[0].submission == "s"
 
@@ -44,13 +44,13 @@ def test_what_a_newer_version_adds_to_an_item_without_changing_its_meaning_is_le
         b"secret, and no JSON",
     ],
 )
-def test_what_cannot_be_read_is_said_without_quoting_it(content: bytes) -> None:
+def test_the_error_for_an_unreadable_batch_does_not_quote_it(content: bytes) -> None:
     with pytest.raises(job_batch.UnreadableBatch) as caught:
         job_batch.parse_batch(content)
     assert "secret" not in str(caught.value)
 
 
-def test_an_older_worker_passes_on_what_it_cannot_read_and_a_newer_one_runs_it(
+def test_an_older_worker_passes_on_a_batch_it_cannot_read_and_a_newer_one_runs_it(
     service: Service, worker_processes: WorkerProcesses, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older = (
@@ -75,7 +75,7 @@ def test_an_older_worker_passes_on_what_it_cannot_read_and_a_newer_one_runs_it(
 
 
 @pytest.mark.parametrize("durable", [False, True])
-def test_what_no_worker_can_read_is_answered_as_our_failure(
+def test_a_batch_that_no_worker_can_read_ends_with_internal_errors(
     durable: bool, service: Service, worker_processes: WorkerProcesses, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packed = intake._encode_item
@@ -103,7 +103,7 @@ def test_what_no_worker_can_read_is_answered_as_our_failure(
     assert redis.keys("sandbox:passes:*") == []
 
 
-def test_a_newer_worker_runs_what_an_older_service_sends(
+def test_a_newer_worker_runs_batches_of_an_older_service(
     service: Service, worker_processes: WorkerProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker_processes.start()
@@ -115,7 +115,7 @@ def test_a_newer_worker_runs_what_an_older_service_sends(
     ]
 
 
-def test_a_worker_tells_its_version(service: Service, worker_processes: WorkerProcesses, redis: Redis) -> None:
+def test_a_worker_reports_its_version(service: Service, worker_processes: WorkerProcesses, redis: Redis) -> None:
     worker_processes.start()
     (description,) = [json.loads(text) for text in redis.mget(redis.keys("sandbox:worker:*"))]
     assert description["reads"] == job_batch.FORMAT_VERSION

@@ -159,7 +159,7 @@ def test_a_verdict_is_sent_signed_and_once(
     assert len(receiver.requests) == 1
 
 
-def test_a_batch_is_sent_whole_or_verdict_by_verdict(
+def test_a_batch_is_sent_as_a_whole_or_item_by_item(
     client: Client, receiver: Receiver, sender_process: SenderProcess
 ) -> None:
     whole = client.submit("verify", [GOOD, BAD], callback_url=receiver.url)
@@ -204,7 +204,7 @@ def test_rewards_are_sent_in_the_order_of_the_completions(
     assert (body["data"]["job"], body["data"]["result"]["rewards"]) == (empty.id, [-2.0])  # type: ignore[index]
 
 
-def test_a_submission_repeated_with_its_key_is_called_for_once(
+def test_a_repeated_submission_sends_one_webhook(
     client: Client, receiver: Receiver, redis: Redis, sender_process: SenderProcess
 ) -> None:
     first = client.submit("verify", GOOD, idempotency_key="once", callback_url=receiver.url)
@@ -217,7 +217,7 @@ def test_a_submission_repeated_with_its_key_is_called_for_once(
 # --- receivers that say no
 
 
-def test_a_refusal_is_tried_again_after_growing_pauses_under_the_same_id(
+def test_a_failed_delivery_is_retried_with_growing_pauses_and_the_same_id(
     client: Client, receiver: Receiver, redis: Redis, sender_process: SenderProcess
 ) -> None:
     receiver.choose_reply = lambda received: (500 if len(receiver.requests) < 4 else 200, {})
@@ -231,7 +231,7 @@ def test_a_refusal_is_tried_again_after_growing_pauses_under_the_same_id(
     assert redis.zcard(redis_keys.WEBHOOKS_DEAD) == 0
 
 
-def test_after_the_last_try_it_lies_among_the_dead_and_can_be_revived(
+def test_after_the_last_try_a_webhook_is_dead_and_can_be_requeued(
     client: Client, url: str, receiver: Receiver, redis: Redis, sender_process: SenderProcess
 ) -> None:
     receiver.choose_reply = lambda received: (500, {})
@@ -253,7 +253,7 @@ def test_after_the_last_try_it_lies_among_the_dead_and_can_be_revived(
     assert httpx.post(f"{dead_ones}/{job.id}").status_code == 404
 
 
-def test_redirects_are_not_followed_and_gone_is_gone(
+def test_redirects_are_not_followed_and_410_is_permanent(
     client: Client, receiver: Receiver, redis: Redis, sender_process: SenderProcess
 ) -> None:
     receiver.choose_reply = lambda received: (
@@ -266,7 +266,7 @@ def test_redirects_are_not_followed_and_gone_is_gone(
     assert (paths.count("/moved"), paths.count("/gone"), paths.count("/elsewhere")) == (4, 1, 0)
 
 
-def test_a_pause_that_the_receiver_asks_for_is_kept(
+def test_the_retry_after_header_of_the_receiver_is_respected(
     client: Client, receiver: Receiver, redis: Redis, sender_process: SenderProcess
 ) -> None:
     receiver.choose_reply = lambda received: (503, {"Retry-After": "1"}) if len(receiver.requests) < 2 else (204, {})
@@ -279,7 +279,7 @@ def test_a_pause_that_the_receiver_asks_for_is_kept(
 # --- processes that die
 
 
-def test_what_a_killed_process_was_delivering_its_successor_delivers(
+def test_the_next_sender_delivers_the_webhooks_of_a_killed_one(
     client: Client, receiver: Receiver, redis: Redis, sender_process: SenderProcess
 ) -> None:
     receiver.hold.set()
@@ -316,13 +316,13 @@ def test_what_a_killed_process_was_delivering_its_successor_delivers(
         "http://trainer.example:99999/",
     ],
 )
-def test_an_address_that_must_not_be_called_is_refused_at_once(client: Client, callback_url: str) -> None:
+def test_a_forbidden_callback_address_is_refused_at_once(client: Client, callback_url: str) -> None:
     with pytest.raises(BadRequest) as refused:
         client.submit("verify", GOOD, callback_url=callback_url)
     assert refused.value.field == "body.callback_url"
 
 
-def test_a_name_that_stands_for_such_an_address_is_never_called(
+def test_a_name_that_resolves_to_a_forbidden_address_is_never_called(
     client: Client, receiver: Receiver, redis: Redis, service: Service, sender_process: SenderProcess
 ) -> None:
     """Numbers have odd spellings, which only the resolver reads."""
@@ -350,7 +350,7 @@ def test_an_item_of_a_batch_has_no_callback_of_its_own(url: str) -> None:
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.items.0.callback_url")
 
 
-def test_reviving_what_is_not_dead_is_an_error(service: Service) -> None:
+def test_requeueing_a_webhook_that_is_not_dead_is_an_error(service: Service) -> None:
     with pytest.raises(NotFound):
         service.requeue_webhook("never")
 
@@ -358,7 +358,7 @@ def test_reviving_what_is_not_dead_is_an_error(service: Service) -> None:
 # --- the operator
 
 
-def test_while_one_secret_replaces_another_both_are_signed_with(
+def test_during_secret_rotation_requests_are_signed_with_both_secrets(
     client: Client, receiver: Receiver, sender_process: SenderProcess
 ) -> None:
     client.submit("verify", GOOD, callback_url=receiver.url)
@@ -366,7 +366,7 @@ def test_while_one_secret_replaces_another_both_are_signed_with(
     assert verify_signature(received, SECRET) == verify_signature(received, OLD_SECRET)
 
 
-def test_what_was_delivered_tried_again_and_given_up_is_counted(url: str, sender_process: SenderProcess) -> None:
+def test_delivered_retried_and_dead_webhooks_are_counted(url: str, sender_process: SenderProcess) -> None:
     text = httpx.get(f"{url}/metrics").text
     counted = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("sandbox_webhook"))
     for name in ("delivered", "failed", "dead"):
@@ -378,7 +378,7 @@ def test_what_was_delivered_tried_again_and_given_up_is_counted(url: str, sender
 # --- Judge0
 
 
-def test_judge0s_callback_puts_the_submission_in_its_own_shape(
+def test_judge0s_callback_sends_the_submission_in_the_format_of_judge0(
     url: str, receiver: Receiver, sender_process: SenderProcess
 ) -> None:
     body = {"source_code": "print(7)", "language_id": 71, "expected_output": "8", "callback_url": receiver.url}

@@ -45,7 +45,7 @@ def build_verify_item(language: str = "py") -> Item:
     return Item(submission="s", index=3, submitted_at=time.time() - 5, client="trainer", request="r-1", verify=request)
 
 
-def test_a_journey_says_where_the_time_went(observer: RecordingObserver) -> None:
+def test_a_trace_records_the_time_of_each_phase(observer: RecordingObserver) -> None:
     tracer = ItemTracer(observer)
     tracer.start_item(build_verify_item(), "rl")
     began = time.monotonic()
@@ -67,7 +67,7 @@ def test_a_journey_says_where_the_time_went(observer: RecordingObserver) -> None
     assert trace.queued_s == pytest.approx(5, abs=0.5)
 
 
-def test_two_boxes_that_run_side_by_side_take_their_time_once(observer: RecordingObserver) -> None:
+def test_the_time_of_two_parallel_boxes_counts_once(observer: RecordingObserver) -> None:
     tracer = ItemTracer(observer)
     tracer.start_item(build_verify_item(), "rl")
     began = time.monotonic()
@@ -91,7 +91,7 @@ def test_a_slot_is_warming_while_it_waits_for_a_box(observer: RecordingObserver)
     assert observer.traces[0].cache_uses == {("box", False): 1}
 
 
-def test_what_is_said_between_items_belongs_to_none(observer: RecordingObserver) -> None:
+def test_events_between_items_belong_to_no_item(observer: RecordingObserver) -> None:
     tracer = ItemTracer(observer)
     tracer.record_phase("box", 0.0, 1.0)
     tracer.record_cache_use("box", True)
@@ -99,7 +99,7 @@ def test_what_is_said_between_items_belongs_to_none(observer: RecordingObserver)
     assert observer.traces == []
 
 
-def test_every_line_logged_meanwhile_has_the_items_ids() -> None:
+def test_every_log_line_during_an_item_has_its_ids() -> None:
     tracer = ItemTracer()
     item = build_verify_item()
     tracer.start_item(item, "rl")
@@ -116,7 +116,9 @@ def test_every_line_logged_meanwhile_has_the_items_ids() -> None:
 
 
 @pytest.mark.parametrize(("named", "counted"), [("py", "python"), ("c++", "cpp"), ("made up", "unknown")])
-def test_what_clients_make_up_is_no_series_of_its_own(named: str, counted: str, observer: RecordingObserver) -> None:
+def test_names_that_clients_invent_do_not_create_metric_series(
+    named: str, counted: str, observer: RecordingObserver
+) -> None:
     tracer = ItemTracer(observer)
     request = ExecuteRequest(language=named, code="")
     tracer.start_item(Item(submission="s", submitted_at=time.time(), execute=request), "rl")

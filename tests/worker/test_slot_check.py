@@ -83,7 +83,7 @@ def test_a_slot_is_ready_when_it_has_judged_a_program(slot: Slot) -> None:
     assert (events, check.describe_wait(), slot.list_box_keys()) == (["ready"], None, ["python"])
 
 
-def test_a_slot_without_a_box_takes_nothing_says_why_and_recovers(slot: Slot, engine: FailingEngine) -> None:
+def test_a_slot_without_a_box_takes_nothing_reports_why_and_recovers(slot: Slot, engine: FailingEngine) -> None:
     events: list[str] = []
     check = _build_check(slot, events)
     engine.failures["python"] = BoxError("no space left")
@@ -100,7 +100,7 @@ def test_a_slot_without_a_box_takes_nothing_says_why_and_recovers(slot: Slot, en
     assert check.describe_wait() is None
 
 
-def test_an_image_that_does_not_start_leaves_the_others_served(
+def test_an_image_that_does_not_start_does_not_affect_the_others(
     slot: Slot, engine: FailingEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retry, "ENGINE_TIMEOUT_S", 0.5)
@@ -118,7 +118,7 @@ def test_an_image_that_does_not_start_leaves_the_others_served(
         assert waiting["only_image"] is isinstance(failure, EngineUnavailable)
 
 
-def test_failures_to_start_a_box_use_up_no_tries_of_the_program(slot: Slot, engine: FailingEngine) -> None:
+def test_failures_to_start_a_box_do_not_count_as_tries_of_the_program(slot: Slot, engine: FailingEngine) -> None:
     class Flaky(FailingEngine):
         def start(self, image: str) -> BoxHandle:
             self.starts += 1
@@ -133,7 +133,7 @@ def test_failures_to_start_a_box_use_up_no_tries_of_the_program(slot: Slot, engi
     patient.close()
 
 
-def test_a_program_that_breaks_every_box_is_told_from_a_slot_that_runs_nothing(slot: Slot) -> None:
+def test_a_program_that_breaks_every_box_does_not_stop_the_slot(slot: Slot) -> None:
     check = _build_check(slot, [])
     assert check.ensure_ready()
 
@@ -147,7 +147,7 @@ def test_a_program_that_breaks_every_box_is_told_from_a_slot_that_runs_nothing(s
     assert check.can_serve()
 
 
-def test_a_slot_that_no_longer_runs_the_known_program_takes_nothing(slot: Slot) -> None:
+def test_a_slot_that_fails_its_self_test_takes_nothing(slot: Slot) -> None:
     works = True
 
     def self_test(slot: Slot) -> None:
@@ -167,7 +167,7 @@ def test_a_slot_that_no_longer_runs_the_known_program_takes_nothing(slot: Slot) 
     assert "waits" in events
 
 
-def test_a_worker_whose_known_program_gets_another_verdict_is_never_ready(
+def test_a_worker_whose_self_test_gets_a_different_verdict_is_never_ready(
     service: Service, settings: QueueSettings, redis: Redis, images: dict[str, str]
 ) -> None:
     assert images
