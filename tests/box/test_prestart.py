@@ -138,8 +138,8 @@ def test_a_worker_with_fresh_boxes_serves_and_leaves_nothing(
     service = Service(settings)
     service.start()
     plant = "import os; print(os.path.exists('/tmp/planted')); open('/tmp/planted', 'w')"
-    with WorkerProcesses(settings, 160, SANDBOX_ISOLATION="fresh") as crew:
-        crew.start()
+    with WorkerProcesses(settings, 160, SANDBOX_ISOLATION="fresh") as worker_processes:
+        worker_processes.start()
         began = time.monotonic()
         assert (
             await_outputs(service.submit(Submission("execute", [build_program(plant)] * 6, batch=True)))

@@ -88,7 +88,7 @@ def test_an_unknown_command_says_which_there_are(machine: Machine) -> None:
     assert "up.sh [stop]" in done.stderr
 
 
-def test_the_local_engine_is_used_when_chosen_and_its_missing_walls_are_said(machine: Machine) -> None:
+def test_the_local_engine_is_used_when_chosen_and_its_missing_isolation_is_reported(machine: Machine) -> None:
     done = machine.run_shell("deploy/up.sh", SANDBOX_ENGINE="local")
     assert done.returncode == 0, done.stderr
     assert "missing: the container's own memory, process and CPU limits" in done.stderr

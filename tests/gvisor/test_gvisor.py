@@ -82,8 +82,8 @@ def service(own_home: Path, redis_server: RedisServer) -> Iterator[Service]:
     client.close()
     settings = QueueSettings(home=own_home, redis_url=redis_server.build_url(DATABASE))
     service = Service(settings)
-    with WorkerProcesses(settings, FIRST_SLOT, SANDBOX_DOCKER_RUNTIME=RUNTIME) as crew:
-        crew.start(PARALLEL_BOXES)
+    with WorkerProcesses(settings, FIRST_SLOT, SANDBOX_DOCKER_RUNTIME=RUNTIME) as worker_processes:
+        worker_processes.start(PARALLEL_BOXES)
         service.start()
         yield service
         service.close()

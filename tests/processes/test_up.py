@@ -207,7 +207,7 @@ def test_a_port_that_is_taken_is_said_at_once(own_home: Path, words: list[str]) 
     assert "Traceback" not in done.stderr
 
 
-def test_without_an_engine_it_refuses_and_names_the_way_with_fewer_walls(own_home: Path) -> None:
+def test_without_an_engine_it_refuses_and_names_the_engine_with_less_isolation(own_home: Path) -> None:
     nowhere = {"DOCKER_HOST": f"unix://{own_home}/none.sock"}
     done = run_sandbox(own_home, "up", "--detach", "--port", str(find_free_port()), **nowhere)
     assert done.returncode == 1
@@ -233,7 +233,7 @@ def test_the_service_is_looked_for_where_it_listens(host: str, url: str) -> None
     assert up.build_service_url(ApiSettings(host=host, port=1)) == url
 
 
-def test_the_local_engine_is_loud_about_missing_walls(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_local_engine_warns_about_missing_isolation(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(up, "list_local_isolation_gaps", lambda: ["no network namespace"])
     lines: list[str] = []
     up.prepare_engine(UpSettings(home=own_home, engine="local"), lines.append)

@@ -30,7 +30,7 @@ from tests.worker_processes import WorkerProcesses
 
 
 def _count_items_per_batch(redis: Redis, lane: Lane = Lane.DEFAULT) -> list[int]:
-    """How many items each envelope has that lies in the lane's queue."""
+    """Return the number of items of each job batch in the lane's queue."""
     ids = [batch_id.decode() for batch_id in redis.lrange(redis_keys.rq_queue(lane), 0, -1)]
     return [len(JobBatch.model_validate_json(redis.get(redis_keys.job_batch(one))).items) for one in ids]
 
@@ -77,7 +77,7 @@ def test_items_behind_a_slow_program_are_returned_and_run_elsewhere(
     service: Service, worker_processes: WorkerProcesses
 ) -> None:
     worker_processes.start(2)
-    time.sleep(1.2)  # the postman counts the workers once a second
+    time.sleep(1.2)  # the batch sender counts the workers once a second
     ticket = submit(service, [build_sleeping_program(4.0, "slow"), *build_printing_programs(range(6))], batch=True)
     slow, *tiny = ticket.results
     for future in tiny:

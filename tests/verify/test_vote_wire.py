@@ -23,7 +23,7 @@ def build_request(**fields: Any) -> VoteRequest:
 
 def build_result(asked: VoteRequest, outcomes: list[list[Outcome]]) -> VoteResult:
     checker = asked.effective_checker
-    election = golden.decide_vote(
+    vote_outcome = golden.decide_vote(
         outcomes,
         [given.stdin_bytes for given in asked.inputs],
         [candidate.code for candidate in asked.candidates],
@@ -31,7 +31,7 @@ def build_result(asked: VoteRequest, outcomes: list[list[Outcome]]) -> VoteResul
         asked.policy.resolve(),
         declared=[given.weight for given in asked.inputs],
     )
-    return VoteResult.from_outcome(asked, election, [0, 1, 2], id="vote")
+    return VoteResult.from_outcome(asked, vote_outcome, [0, 1, 2], id="vote")
 
 
 def test_an_input_is_its_stdin_or_all_of_a_run() -> None:
