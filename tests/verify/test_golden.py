@@ -29,19 +29,17 @@ def vote(
 
 
 def test_the_candidate_that_passes_most_is_golden() -> None:
-    vote_outcome = vote(build_matrix("1234", "12xx", "123x", "123y", "y2z4", "xyz5"), PROVED)
-    assert [label.expected for label in vote_outcome.labels] == [b"1", b"2", b"3", None]
-    assert vote_outcome.golden.index == 0
-    assert [candidate_score.score for candidate_score in vote_outcome.candidate_scores] == pytest.approx(
-        [1, 2 / 3, 1, 1, 1 / 3, 0]
-    )
-    assert vote_outcome.golden.accepted
+    outcome = vote(build_matrix("1234", "12xx", "123x", "123y", "y2z4", "xyz5"), PROVED)
+    assert [label.expected for label in outcome.labels] == [b"1", b"2", b"3", None]
+    assert outcome.golden.index == 0
+    assert [candidate.score for candidate in outcome.candidate_scores] == pytest.approx([1, 2 / 3, 1, 1, 1 / 3, 0])
+    assert outcome.golden.accepted
 
 
 def test_each_cell_has_its_verdict() -> None:
-    vote_outcome = vote([*build_matrix("11a", "11b", "12c"), [TIMED_OUT, CRASHED, LOST]])
+    outcome = vote([*build_matrix("11a", "11b", "12c"), [TIMED_OUT, CRASHED, LOST]])
     accepted, wrong, skipped = Verdict.ACCEPTED, Verdict.WRONG_ANSWER, Verdict.SKIPPED
-    assert vote_outcome.verdicts == [
+    assert outcome.verdicts == [
         [accepted, accepted, skipped],
         [accepted, accepted, skipped],
         [accepted, wrong, skipped],
@@ -54,26 +52,26 @@ def test_a_golden_candidate_that_fails_the_hold_out_is_not_accepted() -> None:
     _, held = split(range(10), policy)
     weak = "".join("x" if position in held else "a" for position in range(10))
     sources = ["short", "longer than short", "longer than short"]
-    vote_outcome = vote(build_matrix(weak, good, good), policy, sources)
-    assert vote_outcome.golden.index == 0, "on the selection part nothing tells them apart but their length"
-    assert (vote_outcome.golden.score, vote_outcome.golden.holdout_passed, vote_outcome.golden.holdout_total) == (
+    outcome = vote(build_matrix(weak, good, good), policy, sources)
+    assert outcome.golden.index == 0, "on the selection part nothing tells them apart but their length"
+    assert (outcome.golden.score, outcome.golden.holdout_passed, outcome.golden.holdout_total) == (
         1.0,
         0,
         3,
     )
-    assert not vote_outcome.golden.accepted
+    assert not outcome.golden.accepted
 
 
 def test_no_run_ended_well() -> None:
-    vote_outcome = vote([[CRASHED, TIMED_OUT], [CRASHED, CRASHED]])
-    assert vote_outcome.golden.index is None
-    assert not vote_outcome.golden.accepted
-    assert (vote_outcome.selection, vote_outcome.holdout) == ([], [])
+    outcome = vote([[CRASHED, TIMED_OUT], [CRASHED, CRASHED]])
+    assert outcome.golden.index is None
+    assert not outcome.golden.accepted
+    assert (outcome.selection, outcome.holdout) == ([], [])
 
 
 def test_no_label_at_all() -> None:
-    vote_outcome = vote(build_matrix("ab", "cd"))
-    assert vote_outcome.golden.index is None
+    outcome = vote(build_matrix("ab", "cd"))
+    assert outcome.golden.index is None
     assert not vote(build_matrix("ab", "cd"), PROVED).golden.accepted
 
 
@@ -84,9 +82,9 @@ def test_a_single_candidate_is_golden_where_one_vote_is_enough() -> None:
 
 
 def test_no_candidates_at_all() -> None:
-    vote_outcome = decide_vote([], [b"1"], [], TOKENS, Policy())
-    assert vote_outcome.golden.index is None
-    assert vote_outcome.labels == []
+    outcome = decide_vote([], [b"1"], [], TOKENS, Policy())
+    assert outcome.golden.index is None
+    assert outcome.labels == []
 
 
 @pytest.mark.parametrize(
@@ -100,9 +98,9 @@ def test_never_all_inputs_are_held_out_and_never_none(labelled: int, fraction: f
 
 
 def test_one_label_leaves_nothing_to_prove_with() -> None:
-    vote_outcome = vote(build_matrix("a", "a"))
-    assert (vote_outcome.golden.index, vote_outcome.golden.holdout_total) == (0, 0)
-    assert not vote_outcome.golden.accepted
+    outcome = vote(build_matrix("a", "a"))
+    assert (outcome.golden.index, outcome.golden.holdout_total) == (0, 0)
+    assert not outcome.golden.accepted
     assert vote(build_matrix("a", "a"), PROVED).golden.accepted
 
 
@@ -121,8 +119,8 @@ def test_among_equals_the_clearly_faster_then_the_shorter_then_the_first() -> No
 
 def test_x_coder_takes_the_first_of_the_best() -> None:
     slow, fast = [build_outcome("a", 2.0)], [build_outcome("a", 0.1)]
-    vote_outcome = vote([[build_outcome("b", 0.1)], slow, fast], X_CODER_POLICY, ["x", "xxx", "x"])
-    assert (vote_outcome.golden.index, vote_outcome.golden.accepted) == (1, True)
+    outcome = vote([[build_outcome("b", 0.1)], slow, fast], X_CODER_POLICY, ["x", "xxx", "x"])
+    assert (outcome.golden.index, outcome.golden.accepted) == (1, True)
 
 
 # Three inputs: candidate 0 passes the first two, candidate 1 the last two, and so on. Weights decide which is golden.
@@ -141,9 +139,9 @@ LEANING = build_matrix("aax", "xaa", "aya", "aaa")
 )
 def test_weights(weights: Weighting, expected: list[float]) -> None:
     policy = Policy(weights=weights, holdout_fraction=0.0)
-    vote_outcome = vote(LEANING, policy, declared=[5, 0.5, 1], inputs=[b"", b"1", b"123"])
-    assert vote_outcome.weights == pytest.approx(expected)
-    assert vote_outcome.golden.index == 3
+    outcome = vote(LEANING, policy, declared=[5, 0.5, 1], inputs=[b"", b"1", b"123"])
+    assert outcome.weights == pytest.approx(expected)
+    assert outcome.golden.index == 3
 
 
 def test_weights_decide_between_candidates_that_pass_as_many() -> None:
@@ -158,9 +156,9 @@ def test_inputs_without_a_label_weigh_nothing() -> None:
 
 
 def test_discrimination_falls_back_where_all_agree() -> None:
-    vote_outcome = vote(build_matrix("aa", "aa"), Policy(weights="discrimination"))
-    assert vote_outcome.weights == [1.0, 1.0]
-    assert vote_outcome.golden.accepted
+    outcome = vote(build_matrix("aa", "aa"), Policy(weights="discrimination"))
+    assert outcome.weights == [1.0, 1.0]
+    assert outcome.golden.accepted
 
 
 def test_the_same_request_has_the_same_answer() -> None:
