@@ -1,4 +1,4 @@
-"""The service's door: what it takes and refuses, and what its tickets promise. The queue behind it is in tests/jobs."""
+"""Test what the service accepts and refuses, and the tickets it returns. See tests/queue for the queue itself."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def empty_redis(redis_server: RedisServer) -> Iterator[Redis]:
 
 @pytest.fixture
 def idle_service(empty_redis: Redis, redis_server: RedisServer, tmp_path: Path) -> Iterator[Service]:
-    """A service that no worker serves; its lanes hold five."""
+    """Yield a service without workers, whose lanes hold five items."""
     assert empty_redis.dbsize() == 0
     service = Service(QueueSettings(home=tmp_path, redis_url=redis_server.build_url(DATABASE), max_queued=5))
     service.start()
@@ -82,7 +82,7 @@ def test_without_workers_the_service_is_not_ready_and_says_why(idle_service: Ser
     assert (readiness.ready, readiness.workers, readiness.problems) == (False, 0, ["no worker is alive"])
 
 
-def test_with_workers_the_service_is_ready_and_names_missing_isolation(live_service: Service) -> None:
+def test_with_workers_the_service_is_ready(live_service: Service) -> None:
     readiness = live_service.check_readiness()
     assert (readiness.ready, readiness.workers, readiness.engine, readiness.problems) == (True, 2, "docker", [])
 

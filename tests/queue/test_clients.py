@@ -1,4 +1,4 @@
-"""Clients with keys: rate, quota, jobs that are nobody else's business, and turns taken fairly."""
+"""Test clients with API keys: rate limits, quotas, private jobs, and fair queueing."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_refused_abandoned_and_cancelled_items_do_not_count(
         abandoned = submit(service, build_printing_programs(range(500)), batch=True)
         cancelled = submit(service, build_printing_programs(range(50)), batch=True, durable=True)
         service.cancel(cancelled.id)
-    service.abandon(abandoned)  # by another thread, which does not know the caller
+    service.abandon(abandoned)  # on another thread, which has no caller in its context
     worker_processes.start()
     wait_until(lambda: redis.zcard(redis_keys.queued_items("fickle")) == 0, "nothing of it is queued any more")
 
@@ -148,7 +148,7 @@ def test_slow_programs_of_one_client_do_not_delay_another(
         service.cancel(also.id)
     wait_until(lambda: redis.zcard(redis_keys.queued_items("greedy")) == 0, "what was dropped counts no more")
     parked = [key for lane in redis_keys.LANES for key in (redis_keys.client_rotation(lane), redis_keys.admitted(lane))]
-    wait_until(lambda: redis.exists(*parked) == 0, "nothing stays parked")
+    wait_until(lambda: redis.exists(*parked) == 0, "no client queue is left")
 
 
 def test_new_workers_run_the_client_queues_of_dead_workers(

@@ -1,4 +1,4 @@
-"""In which order and in what company programs travel to the workers."""
+"""Test in which order and in which batches programs are sent to the workers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.worker_processes import WorkerProcesses
 
 
 def _count_items_per_batch(redis: Redis, lane: Lane = Lane.DEFAULT) -> list[int]:
-    """How many items each envelope has that lies in the lane's queue."""
+    """Return the number of items of each batch in the lane's queue."""
     ids = [batch_id.decode() for batch_id in redis.lrange(redis_keys.rq_queue(lane), 0, -1)]
     return [len(JobBatch.model_validate_json(redis.get(redis_keys.job_batch(one))).items) for one in ids]
 
@@ -77,7 +77,7 @@ def test_items_behind_a_slow_program_are_returned_and_run_elsewhere(
     service: Service, worker_processes: WorkerProcesses
 ) -> None:
     worker_processes.start(2)
-    time.sleep(1.2)  # the postman counts the workers once a second
+    time.sleep(1.2)  # the batch sender counts the workers once per second
     ticket = submit(service, [build_sleeping_program(4.0, "slow"), *build_printing_programs(range(6))], batch=True)
     slow, *tiny = ticket.results
     for future in tiny:
@@ -151,7 +151,7 @@ def test_a_short_program_does_not_wait_for_long_ones_of_a_lower_lane(
     assert await_outputs(submit(service, build_printing_programs([2], Lane.RL))) == ["2"]
     assert not any(ticket.results[0].done() for ticket in long)
     for worker in hired:
-        worker.kill()  # or it would finish what it runs
+        worker.kill()  # otherwise it would finish its current batch
 
 
 def test_sending_processes_share_the_capacity_of_the_workers(
