@@ -82,7 +82,7 @@ def test_without_workers_the_service_is_not_ready_and_says_why(idle_service: Ser
     assert (readiness.ready, readiness.workers, readiness.problems) == (False, 0, ["no worker is alive"])
 
 
-def test_with_workers_the_service_is_ready_and_names_missing_isolation(live_service: Service) -> None:
+def test_with_workers_the_service_is_ready(live_service: Service) -> None:
     readiness = live_service.check_readiness()
     assert (readiness.ready, readiness.workers, readiness.engine, readiness.problems) == (True, 2, "docker", [])
 

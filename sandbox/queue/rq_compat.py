@@ -94,7 +94,7 @@ class RqWorker(SimpleWorker):  # type: ignore[misc]
         super().teardown()
 
     def check_for_suspension(self, burst: bool) -> None:
-        """Do nothing. Jobs would otherwise cost a round trip to check for RQ's suspension of all workers."""
+        """Do nothing: the check would cost a round trip per job. `rq suspend` therefore has no effect."""
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """Send RQ's own heartbeat, which its tools read, once a minute instead of twice a job."""

@@ -1,4 +1,4 @@
-"""A queue of each test's own: an empty database of the real Redis server, a service before it, workers behind it."""
+"""A separate queue for each test: an empty database of a real Redis server, a service, and workers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def own_home() -> Iterator[Path]:
 
 @pytest.fixture
 def own_server(own_home: Path) -> Iterator[RedisServer]:
-    """A Redis server that a test may kill or fill."""
+    """Yield a Redis server that a test may kill or fill."""
     server = RedisServer(own_home)
     server.start()
     yield server
@@ -51,7 +51,7 @@ def own_server(own_home: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture
 def worker_processes(images: dict[str, str], settings: QueueSettings) -> Iterator[WorkerProcesses]:
-    """Nobody is hired yet."""
+    """Yield worker processes, none of which is started yet."""
     assert images
     with WorkerProcesses(settings, FIRST_SLOT) as worker_processes:
         yield worker_processes

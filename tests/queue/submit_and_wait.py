@@ -1,4 +1,4 @@
-"""Ask as a caller, wait for what must become true, and read results, as the tests of the queue do."""
+"""Helpers of the queue's tests: submit as a caller, wait for a condition, and read results."""
 
 from __future__ import annotations
 
@@ -66,6 +66,6 @@ def await_job(service: Service, job_id: str, timeout_s: float = TIMEOUT_S) -> Jo
 
 
 def get_stdouts(job: Job) -> list[str]:
-    """What the programs of a finished job have printed, in their order."""
+    """Return the output of each program of a finished job, in order."""
     assert job.result is not None
     return [str(result["stdout"]).strip() for result in job.result.get("results", [job.result])]

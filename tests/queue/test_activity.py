@@ -1,4 +1,4 @@
-"""What watchers see: slots, rates and results, told beside the work and without a round trip of their own."""
+"""Test the live view: slots, rates, and results, which are published without slowing down the work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job that is cancelled while it runs is stopped, and its slot and its boxes serve the next one."""
+"""Test that cancelling stops a running job, and that its slot and its boxes serve the next job."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.queue.submit_and_wait import (
 )
 from tests.worker_processes import WorkerProcesses
 
-FREE_WITHIN_S = 3.0  # of a slot that would be taken for a minute; a second on a machine with nothing else to do
+FREE_WITHIN_S = 3.0  # the slot would be busy for a minute otherwise; takes a second on an idle machine
 SLEEP = "import time\ntime.sleep(60)\n"
 SPIN = "while True:\n    pass\n"
 LIMITS = {"cpu_time_s": 60, "wall_time_s": 120}

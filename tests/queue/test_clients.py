@@ -1,4 +1,4 @@
-"""Clients with keys: rate, quota, jobs that are nobody else's business, and turns taken fairly."""
+"""Test clients with API keys: rate limits, quotas, private jobs, and fair queueing."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_refused_abandoned_and_cancelled_items_do_not_count(
         abandoned = submit(service, build_printing_programs(range(500)), batch=True)
         cancelled = submit(service, build_printing_programs(range(50)), batch=True, durable=True)
         service.cancel(cancelled.id)
-    service.abandon(abandoned)  # by another thread, which does not know the caller
+    service.abandon(abandoned)  # on another thread, which has no caller in its context
     worker_processes.start()
     wait_until(lambda: redis.zcard(redis_keys.queued_items("fickle")) == 0, "nothing of it is queued any more")
 
@@ -123,7 +123,7 @@ def test_a_client_with_a_hundred_thousand_queued_does_not_starve_one_with_ten(
         assert await_outputs(submit(service, build_printing_programs(range(10)), batch=True)) == list("0123456789")
         kept = submit(service, build_printing_programs(range(10)), batch=True, durable=True)
         assert get_stdouts(await_job(service, kept.id)) == list("0123456789")
-    assert time.monotonic() - began < 60  # of minutes that are queued
+    assert time.monotonic() - began < 60  # the queued work takes minutes
     assert sum(service.check_readiness().queued.values()) > many / 2
     for ticket in tickets:
         service.abandon(ticket) if not durable else redis.set(redis_keys.cancelled(ticket.id), 1, ex=60)
@@ -142,13 +142,13 @@ def test_slow_programs_of_one_client_do_not_delay_another(
         assert await_outputs(submit(service, build_printing_programs(range(10)), batch=True)) == list("0123456789")
         kept = submit(service, build_printing_programs(range(10)), batch=True, durable=True)
         assert get_stdouts(await_job(service, kept.id)) == list("0123456789")
-    assert time.monotonic() - began < 40  # of 120 seconds that two slots have queued
+    assert time.monotonic() - began < 40  # the queued work would take two slots 120 seconds
     service.abandon(slow)
     with act_as(GREEDY):
         service.cancel(also.id)
     wait_until(lambda: redis.zcard(redis_keys.queued_items("greedy")) == 0, "what was dropped counts no more")
     parked = [key for lane in redis_keys.LANES for key in (redis_keys.client_rotation(lane), redis_keys.admitted(lane))]
-    wait_until(lambda: redis.exists(*parked) == 0, "nothing stays parked")
+    wait_until(lambda: redis.exists(*parked) == 0, "no client queue is left")
 
 
 def test_new_workers_run_the_client_queues_of_dead_workers(

@@ -1,4 +1,4 @@
-"""GPU jobs in the real Redis: how long they live, and who may say what of them."""
+"""Test GPU jobs in a real Redis: when they expire, and which worker may report on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leases on GPUs in the real Redis: one holder at a time, by one clock."""
+"""Test GPU leases in a real Redis: one holder at a time, and one clock for all hosts."""
 
 from __future__ import annotations
 

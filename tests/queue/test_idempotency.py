@@ -1,4 +1,4 @@
-"""An Idempotency-Key stands for one request: the same one again is replayed, any other one is refused."""
+"""Test that an Idempotency-Key stands for one request: repetitions are replayed, other requests are refused."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TRAIN: Body = {
     "rows": [{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}],
 }
 
-# Route, its first body, and bodies that differ from it in one place each.
+# A route, its first body, and bodies that each differ from it in one field.
 ROUTES: dict[str, tuple[Body, list[Body]]] = {
     "/execute": (ADD, [{**ADD, "stdin": "1 1\n"}, {**ADD, "limits": {"cpu_time_s": 1}}, {**ADD, "priority": "rl"}]),
     "/verify": (VERIFY, [{**VERIFY, "code": "print(6)"}, {**VERIFY, "tests": [TEST, TEST]}]),

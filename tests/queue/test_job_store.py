@@ -1,4 +1,4 @@
-"""Kept submissions: looked at, cancelled, repeated, expired, and safe through a crash of Redis."""
+"""Test stored submissions: look up, cancel, repeat, and expire them, and survive a crash of Redis."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.worker_processes import WorkerProcesses
 TAKEN_ONCE = "import uuid; print(uuid.uuid4())"
 
 
-# --- looking
+# --- looking up
 
 
 def test_a_job_is_queued_with_its_position_then_running_then_finished(
@@ -100,7 +100,7 @@ def test_cancelling_a_finished_job_changes_nothing(service: Service, worker_proc
 def test_disconnected_clients_free_their_places_in_the_queue(
     service: Service, worker_processes: WorkerProcesses
 ) -> None:
-    """Some of them are on their way already, where there is room for few: each must give its room back."""
+    """Some of the items are in flight already and use up the little room there is; each must free its room."""
     gone = [submit(service, [build_sleeping_program(30.0)]) for _ in range(2 * BATCHES_PER_WORKER)]
     time.sleep(0.3)
     for ticket in gone:
@@ -235,7 +235,7 @@ def test_without_redis_a_submission_is_refused_with_the_reason(
 ) -> None:
     own_server.kill()
     service = Service(own_settings)
-    with ThreadPoolExecutor(2) as both:  # each tries again for a while, in the hope of a restart
+    with ThreadPoolExecutor(2) as both:  # each retries for a while in case Redis restarts
         readiness = both.submit(service.check_readiness)
         refused = both.submit(submit, service, build_printing_programs([1]), durable=True)
         with pytest.raises(QueueUnavailable):
@@ -283,7 +283,7 @@ def test_a_stopped_worker_leaves_no_box(
     )
 
 
-# --- nothing stays
+# --- cleaning up
 
 
 def test_no_key_without_expiry_is_left_when_all_is_done(

@@ -1,4 +1,4 @@
-"""A worker that dies takes no verdict with it: its programs run again elsewhere, and every result counts once."""
+"""Test that a dying worker loses no verdict: its programs run again elsewhere, and every result counts once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In which order and in what company programs travel to the workers."""
+"""Test in which order and in which batches programs are sent to the workers."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_a_short_program_does_not_wait_for_long_ones_of_a_lower_lane(
     assert await_outputs(submit(service, build_printing_programs([2], Lane.RL))) == ["2"]
     assert not any(ticket.results[0].done() for ticket in long)
     for worker in hired:
-        worker.kill()  # or it would finish what it runs
+        worker.kill()  # otherwise it would finish its current batch
 
 
 def test_sending_processes_share_the_capacity_of_the_workers(

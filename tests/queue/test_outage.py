@@ -1,4 +1,4 @@
-"""No box starts: the service says so within half a minute, tells its clients, keeps what is durable, and recovers."""
+"""Test an outage where no box starts: it is detected within 30 s, clients get errors, and stored jobs remain."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.queue.submit_and_wait import (
 )
 from tests.worker_processes import WorkerProcesses
 
-SLACK_S = 15.0  # for a busy machine, and a heartbeat a second
+SLACK_S = 15.0  # for a busy machine and one heartbeat per second
 SLOTS = 130
 A_NEW_BOX_EACH = {"SANDBOX_BOX_MAX_RUNS": "1"}
 
@@ -42,7 +42,7 @@ def engine_socket(settings: QueueSettings) -> Iterator[EngineSocket]:
 def worker_processes(
     images: dict[str, str], settings: QueueSettings, engine_socket: EngineSocket
 ) -> Iterator[WorkerProcesses]:
-    """Workers whose engine a test can take away, and that need a new box for each program."""
+    """Yield workers that need a new box for each program, and whose engine a test can stop."""
     assert images
     with WorkerProcesses(settings, SLOTS, DOCKER_HOST=engine_socket.url, **A_NEW_BOX_EACH) as worker_processes:
         yield worker_processes
@@ -199,7 +199,7 @@ def test_the_monitor_continues_if_clients_cannot_be_notified(
 def test_a_missing_image_fails_only_its_own_language(
     service: Service, settings: QueueSettings, redis: Redis, images: dict[str, str]
 ) -> None:
-    """C++ has no image here: its clients are told at once, a batch's other items run, and Python does not notice."""
+    """The image of C++ is missing: its clients get errors at once, the other items of a batch run, and Python works."""
     assert images
     hidden = (
         "from sandbox.box.docker import engine; tag = engine.compute_image_tag; "

@@ -1,4 +1,4 @@
-"""Large texts travel beside Redis where all workers are on the host, and arrive as they were sent."""
+"""Test that large texts go through files if all workers are on one host, and that they arrive unchanged."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_file_is_reused_for_the_next_item(tmp_path: Path) -> None:
 
 
 def test_a_file_in_use_is_not_overwritten(tmp_path: Path) -> None:
-    """A program of the old item may read its input still; the new item's is none of its business."""
+    """A program of the old item may still read its input, and must not see the input of the new item."""
     payload_files = PayloadFiles(tmp_path)
     first, second = (build_request("", TestCase(stdin=letter * 70_000, expected="")) for letter in "ab")
     lighter, spans = payload_files.externalize("one", first)

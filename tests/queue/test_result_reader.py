@@ -1,4 +1,4 @@
-"""Letters arrive although what fetches them is broken off at any point, against a real Redis."""
+"""Test with a real Redis that messages arrive even if reading them is interrupted at any point."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ FULL = "MISCONF Errors writing to the AOF file: No space left on device"
 
 
 class FaultyRedis:
-    """Redis, whose answers to some pipelines are lost after it did what they say, or which refuses them.
+    """A Redis client that fails some pipelines: either Redis refuses them, or it runs them and the reply is lost.
 
-    As with the real one, a pipeline whose answer was lost is sent again by redis-py itself.
+    As with the real client, redis-py itself resends a pipeline whose reply was lost.
     """
 
     def __init__(self, redis: Redis, after: bool, times: int = 1) -> None:
@@ -60,7 +60,7 @@ class FaultyRedis:
 
 
 class ReplyLost(RedisError):  # type: ignore[misc]
-    """As when Redis dies with its answer unsent."""
+    """Redis died before it sent its reply."""
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["refused", "answer lost"])

@@ -1,4 +1,4 @@
-"""What an API process knows of the queue's depth."""
+"""Test that an API process knows the depth of the queue."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def build_items(number: int) -> list[tuple[str, bytes]]:
 def test_items_sent_while_the_queue_is_counted_are_counted(
     redis_server: RedisServer, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Or a full queue would take more for as long as until it is counted again."""
+    """Otherwise a full queue would accept more items until the next count."""
     assert redis.ping()
     sender = BatchSender(
         connect(redis_server.build_url(1)), queue_ttl_s=60, max_queued=3, lease_s=5.0, max_bytes=1 << 20
@@ -33,7 +33,7 @@ def test_items_sent_while_the_queue_is_counted_are_counted(
     sent = threading.Event()
 
     def send_and_list_no_workers(*_: Any) -> list[Any]:
-        """Between reading the depths and believing them."""
+        """Send items after the sender has read the depths and before it uses them."""
         if not sent.is_set():
             sender.send_now(Lane.DEFAULT, build_items(3))
             sent.set()

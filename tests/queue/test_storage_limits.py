@@ -1,4 +1,4 @@
-"""What Redis keeps is bounded, by key and in all: refused before it is full, and what was accepted is not lost."""
+"""Test the storage limits, per key and in total: work is refused before Redis is full, and no accepted work is lost."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_key_over_its_quota_is_refused_and_another_is_not(service: Service, re
             service.put_tasks(set_id, body)
         assert set(redis.scan_iter("sandbox:*")) == before
         submit(service, [build_input_program(100_000)], durable=True)
-        submit(service, [build_input_program(700_000)])  # whoever waits keeps nothing
+        submit(service, [build_input_program(700_000)])  # nothing is stored for a client that waits
     with act_as(Caller("b", max_kept_mb=1)):
         submit(service, [build_input_program(700_000)], durable=True)
         service.put_tasks(*build_task_set(100_000))
@@ -181,7 +181,7 @@ def small(small_redis: Redis, own_settings: QueueSettings) -> Iterator[Service]:
 
 
 def fill_redis(redis: Redis, fraction: float) -> None:
-    """Bring its memory to this part of what it may use."""
+    """Fill Redis until it uses this fraction of its memory limit."""
     number = 0
     while redis.info("memory")["used_memory"] < fraction * 40 * MB:
         try:
@@ -200,7 +200,7 @@ def remove_filler(redis: Redis) -> None:
 def test_stored_work_fills_redis_up_to_the_limit_but_not_beyond(
     images: dict[str, str], small_redis: Redis, own_settings: QueueSettings, max_kept_mb: int
 ) -> None:
-    """Whether the account or Redis' own figure is what refuses."""
+    """Check both limits: the account (`max_kept_mb`) and the memory usage of Redis."""
     assert images
     settings = own_settings.model_copy(update={"max_kept_mb": max_kept_mb})
     service = Service(settings)
@@ -229,7 +229,7 @@ def test_stored_work_fills_redis_up_to_the_limit_but_not_beyond(
                     result["stdout"] == "x" * 2_000_000 + "\n" or storage_limits.NOT_STORED_MESSAGE in result["message"]
                 )
             assert small_redis.info("memory")["used_memory"] < 40 * MB
-        wait_until(lambda: _accepts(service), "what expires makes room", 60)
+        wait_until(lambda: _accepts(service), "expired results make room", 60)
         assert await_outputs(submit(service, build_printing_programs([1]))) == ["1"]
     service.close()
 
@@ -297,7 +297,7 @@ def test_a_full_redis_loses_no_accepted_work(
 def test_a_result_too_large_for_a_full_redis_arrives_without_its_output(
     images: dict[str, str], small: Service, small_redis: Redis, own_settings: QueueSettings
 ) -> None:
-    """What is being sent to Redis counts as used too, so this one would never get in."""
+    """Data being sent to Redis counts as used memory, too, so the result would never fit with its output."""
     assert images
     with WorkerProcesses(own_settings, 124) as worker_processes:
         worker_processes.start()

@@ -1,4 +1,4 @@
-"""Task sets: registered once under the hash of their JSON, read by many."""
+"""Test task sets, which are registered once under the hash of their JSON."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_putting_a_set_twice_is_harmless_and_tasks_are_cached(sets: TaskSets, re
 
 def test_using_a_set_renews_its_expiry(sets: TaskSets, redis: Redis) -> None:
     sets.put(SET, BODY)
-    for _ in range(2):  # the second time from memory
+    for _ in range(2):  # the second time from the cache
         redis.expire(redis_keys.task_set(SET), 1)
         sets.get([f"{SET}/sum"])
         assert redis.ttl(redis_keys.task_set(SET)) > 1

@@ -1,4 +1,4 @@
-"""Versions that differ by one work side by side: what one cannot read it passes on, and nothing is lost or misread."""
+"""Test that versions that differ by one work together: a worker passes on a batch that it cannot read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trainer's end of a webhook: a real HTTP server that remembers what it was sent, and answers as it is told."""
+"""The receiver of webhooks: a real HTTP server that records its requests and sends configurable responses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIMEOUT_S = 60.0
 
 @dataclass
 class ReceivedRequest:
-    """One request."""
+    """One recorded request."""
 
     method: str
     path: str
@@ -34,7 +34,10 @@ class ReceivedRequest:
 
 @dataclass
 class Receiver:
-    """`reply` chooses status and headers for each request; while `hold` is set no answer is given."""
+    """The requests received so far, and the responses to send.
+
+    `choose_reply` returns the status and headers for each request. While `hold` is set, responses are delayed.
+    """
 
     url: str = ""
     requests: list[ReceivedRequest] = field(default_factory=list)
@@ -73,7 +76,7 @@ def run_receiver() -> Iterator[Receiver]:
                 for name, value in {"Content-Length": "0", **more}.items():
                     self.send_header(name, value)
                 self.end_headers()
-            except OSError:  # whoever asked has gone
+            except OSError:  # the client has disconnected
                 self.close_connection = True
 
         do_PUT = do_POST  # noqa: N815 -- the server's own way of naming methods

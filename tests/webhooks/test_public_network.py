@@ -1,4 +1,4 @@
-"""Which addresses may be called, and that a connection goes to an address that was judged."""
+"""Test which addresses are allowed, and that connections use only checked addresses."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_an_allowed_network_matches_every_spelling_of_its_addresses() -> None:
 
 
 class Resolver:
-    """A name server that answers another address each time, as one does who means to slip past a check."""
+    """A resolver that returns a different address each time, like the name server of an attacker."""
 
     def __init__(self, *answers: list[str]) -> None:
         self._answers = iter(answers)

@@ -1,6 +1,6 @@
-"""Webhooks: signed so that the library believes them, delivered though processes die, and no second time after a yes.
+"""Test webhooks: the library accepts their signatures, they survive dying processes, and a success is not repeated.
 
-The service, its workers, the delivering process and the receiver are real ones.
+The service, its workers, the sender process, and the receiver are real.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def settings(redis: Redis, redis_server: RedisServer, tmp_path_factory: pytest.T
 
 @pytest.fixture(scope="module")
 def service(settings: ApiSettings, images: dict[str, str]) -> Iterator[Service]:
-    """Served by one worker."""
+    """Yield a service with one worker."""
     assert images
     service = Service(settings)
     with WorkerProcesses(settings, FIRST_SLOT) as worker_processes:
@@ -101,7 +101,7 @@ def receiver(redis: Redis) -> Iterator[Receiver]:
 
 
 class SenderProcess:
-    """The process that delivers."""
+    """The process that sends webhooks."""
 
     def __init__(self, settings: ApiSettings) -> None:
         self._settings = settings
@@ -132,7 +132,7 @@ def sender_process(settings: ApiSettings) -> Iterator[SenderProcess]:
 
 
 def verify_signature(received: ReceivedRequest, secret: str = SECRET) -> dict[str, object]:
-    """The body, after the library has found the signature to be good."""
+    """Verify the signature with the library, and return the body."""
     body = Webhook(secret).verify(received.body, received.headers)
     assert isinstance(body, dict)
     return body
@@ -198,7 +198,7 @@ def test_rewards_are_sent_in_the_order_of_the_completions(
     assert body["type"] == "reward.finished"
     assert body["data"]["result"]["rewards"] == [-2.0, 0.0, 5.0]  # type: ignore[index]
     assert body["data"]["result"] == client.wait(job.id).result  # type: ignore[index]
-    # Where no completion has a program, there is nothing to wait for.
+    # If no completion has a program, the job ends at once.
     empty = client.submit("reward", {**request, "completions": ["none"]}, callback_url=receiver.url)
     body = verify_signature(receiver.wait(2)[1])
     assert (body["data"]["job"], body["data"]["result"]["rewards"]) == (empty.id, [-2.0])  # type: ignore[index]
@@ -214,7 +214,7 @@ def test_a_repeated_submission_sends_one_webhook(
     assert len(receiver.requests) == 1
 
 
-# --- receivers that say no
+# --- receivers that refuse
 
 
 def test_a_failed_delivery_is_retried_with_growing_pauses_and_the_same_id(
@@ -292,14 +292,14 @@ def test_the_next_sender_delivers_the_webhooks_of_a_killed_one(
     assert redis.zcard(redis_keys.WEBHOOKS_DUE) == 3
     sender_process.start()
     requests = receiver.wait(4)
-    assert requests[0].id == job.id  # and again, when the lease of the dead one is over
+    assert requests[0].id == job.id  # and again, when the lease of the dead sender ends
     assert {received.id for received in requests[1:]} == {job.id, f"{meanwhile.id}.0", f"{meanwhile.id}.1"}
     wait_until_delivered(redis)
     time.sleep(0.3)
     assert len(receiver.requests) == 4
 
 
-# --- what is not taken
+# --- what is refused
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_a_forbidden_callback_address_is_refused_at_once(client: Client, callbac
 def test_a_name_that_resolves_to_a_forbidden_address_is_never_called(
     client: Client, receiver: Receiver, redis: Redis, service: Service, sender_process: SenderProcess
 ) -> None:
-    """Numbers have odd spellings, which only the resolver reads."""
+    """Addresses have unusual spellings that only the resolver understands."""
     port = receiver.url.rpartition(":")[2]
     for host in ("2852039166", "0x7f000002"):  # 169.254.169.254 and 127.0.0.2
         client.submit("verify", GOOD, callback_url=f"http://{host}:{port}/")

@@ -1,3 +1,3 @@
-"""The fixtures of the queue's tests, for those of its worker."""
+"""The fixtures of the queue's tests, for the tests of the worker."""
 
 from tests.queue.conftest import *  # noqa: F403

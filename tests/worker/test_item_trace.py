@@ -1,4 +1,4 @@
-"""A journey adds up what a slot says of one item; who watches is told once."""
+"""Test that a trace collects the events of one item, and that observers receive it once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ACCEPTED = Finished(
 
 
 class RecordingObserver(NullObserver):
-    """Remembers what it was told."""
+    """Records all events."""
 
     def __init__(self) -> None:
         self.states: list[SlotState] = []

@@ -1,4 +1,4 @@
-"""Whether a slot can run programs, as its worker sees it: proved, doubted, waiting for a box, and well again."""
+"""Test the slot check: the self-test, its repetition, waiting for a box, and recovery."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PYTHON = languages.get_language("python")
 
 @dataclass
 class FailingEngine:
-    """Before a real engine: fails to start boxes of some images, with these errors."""
+    """Wraps a real engine, and raises the given errors instead of starting boxes of some images."""
 
     engine: Engine
     failures: dict[str, InfrastructureError] = field(default_factory=dict)
