@@ -106,20 +106,17 @@ def require_redis(settings: QueueSettings) -> None:
     from redis import Redis
     from redis.exceptions import RedisError
 
+    from sandbox.queue.connection import hide_password
+
     url = settings.effective_redis_url
     client = Redis.from_url(url, socket_timeout=PROBE_TIMEOUT_S, socket_connect_timeout=PROBE_TIMEOUT_S)
     try:
         client.ping()
     except RedisError as error:
-        shown = _hide_password(url)
+        shown = hide_password(url)
         fail(
             f"Redis does not answer at {shown}: {error}. Set its URL with --redis or SANDBOX_REDIS_URL",
             EXIT_UNREACHABLE,
         )
     finally:
         client.close()
-
-
-def _hide_password(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -23,7 +23,7 @@ from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue, SimpleWorker
+from rq import Queue
 from rq.serializers import JSONSerializer
 
 from sandbox.config import GpuSettings
@@ -39,9 +39,9 @@ from sandbox.gpu.serving.engine import fetch_metrics, make_engine
 from sandbox.gpu.serving.generation_job import generate
 from sandbox.gpu.subprocesses import SubprocessStarter
 from sandbox.gpu.training.training_job import train
-from sandbox.queue.connection import connect
+from sandbox.queue.connection import connect, get_failure_log_level
 from sandbox.queue.gpu_jobs import LANES, SERVING_LANE, TRAINING_LANE, GpuJobs
-from sandbox.queue.rq_compat import NoTimeLimit
+from sandbox.queue.rq_compat import NoTimeLimit, PatientRqWorker
 from sandbox.schema.gpu import (
     REQUEST_MODELS,
     EvaluateRequest,
@@ -63,7 +63,7 @@ class GpuAlreadyLeased(InfrastructureError):
     """Another worker holds a lease on one of the GPUs."""
 
 
-class GpuWorker(SimpleWorker):  # type: ignore[misc]
+class GpuWorker(PatientRqWorker):
     """The worker of one share of a host's GPUs. The RQ job calls its `run_gpu_job`."""
 
     death_penalty_class = NoTimeLimit
@@ -81,7 +81,7 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]
         self._gpus = gpus
         self._subprocesses = SubprocessStarter()
         self._engine = make_engine(settings, gpus, self._subprocesses, settings.effective_gpu_folder)
-        connection = connect(settings.effective_redis_url)
+        connection = connect(settings.effective_redis_url, forever=True)
         self._jobs = GpuJobs(connection, settings.queue_ttl_s, settings.result_ttl_s)
         self._lease = LeaseKeeper(self._jobs, name, lease_keys, settings)
         self._observer = observer
@@ -222,7 +222,7 @@ class LeaseKeeper:
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
             except RedisError as error:
-                logger.warning("cannot renew the lease: %s", error)
+                logger.log(get_failure_log_level(), "cannot renew the lease: %s", error)
             except Exception:
                 # The thread must go on: without a lease, a healthy worker counts as lost.
                 logger.exception("unexpected error while renewing the lease")
@@ -261,7 +261,8 @@ def main(settings: GpuSettings, share: int, observer: GpuObserver = NULL_GPU_OBS
     settings.effective_gpu_folder.mkdir(parents=True, exist_ok=True)
     name = f"{socket.gethostname()}-{os.getpid()}-gpu-{share}"
     try:
-        GpuWorker(settings, share, connect(settings.effective_redis_url), name, observer).work(logging_level="WARNING")
+        redis = connect(settings.effective_redis_url, forever=True)
+        GpuWorker(settings, share, redis, name, observer).work(logging_level="WARNING")
     except InfrastructureError as error:
         logger.error("cannot start the GPU worker: %s", error)
         return 1

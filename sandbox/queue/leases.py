@@ -21,6 +21,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from sandbox.queue import fair_queue, redis_keys
+from sandbox.queue.connection import get_failure_log_level
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class Heartbeat:
         self._describe = describe
         self._on_beat = on_beat
         self._on_reaped = on_reaped
+        self._beat_at = self._may_reap_from = 0.0
         self.is_starting = False  # until the self-test has passed
         self._beat_lock = threading.Lock()
         self._stop_requested = threading.Event()
@@ -66,6 +68,7 @@ class Heartbeat:
 
     def start(self) -> None:
         self.beat()
+        self._beat_at = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
@@ -77,18 +80,29 @@ class Heartbeat:
             self._redis.zrem(redis_keys.STARTING, self._name)
             self._redis.delete(redis_keys.worker(self._name))
         except RedisError as error:
-            logger.warning("cannot remove this worker from Redis: %s", error)
+            logger.log(get_failure_log_level(), "cannot remove this worker from Redis: %s", error)
 
     def _run(self) -> None:
         while not self._stop_requested.wait(self._lease_s / HEARTBEATS_PER_LEASE):
             try:
                 self.beat()
-                if self._redis.set(redis_keys.REAPER, self._name, nx=True, px=1_000):
+                if self._may_reap() and self._redis.set(redis_keys.REAPER, self._name, nx=True, px=1_000):
                     self._on_reaped(reap(self._redis, self._lease_s))
                     fair_queue.admit_stalled(self._redis, self._lease_s)
                 self._on_beat()
             except RedisError as error:
-                logger.warning("heartbeat missed: %s", error)
+                logger.log(get_failure_log_level(), "heartbeat missed: %s", error)
+
+    def _may_reap(self) -> bool:
+        """Tell whether a worker without a recent heartbeat can be taken for dead.
+
+        For one lease after a late heartbeat it cannot: if Redis was away, workers that live could not send one either.
+        """
+        now = time.monotonic()
+        if now - self._beat_at > self._lease_s:
+            self._may_reap_from = now + self._lease_s
+        self._beat_at = now
+        return now >= self._may_reap_from
 
     def beat(self) -> None:
         """Send a heartbeat now. Raises RedisError."""

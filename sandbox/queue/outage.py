@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 from sandbox.errors import SandboxError
 from sandbox.queue import job_batch, leases, redis_keys
+from sandbox.queue.connection import get_failure_log_level
 from sandbox.queue.storage_limits import StorageLimiter
 from sandbox.schema.health import Readiness
 
@@ -165,7 +166,7 @@ class OutageMonitor:
                 if self.reason:
                     self._on_outage(self.reason)
             except (RedisError, SandboxError) as error:  # keep the thread alive: only it can end the outage
-                logger.warning("cannot check whether workers can run programs: %s", error)
+                logger.log(get_failure_log_level(), "cannot check whether workers can run programs: %s", error)
 
     def _update_outage(self, reports: Sequence[SlotReport]) -> None:
         if any(report.serves for report in reports):

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from sandbox.errors import Cancelled, CannotRun
 from sandbox.queue import redis_keys
+from sandbox.queue.connection import get_failure_log_level
 from sandbox.queue.payload_files import CANCELLED_MESSAGE, PAYLOAD_MISSING
 from sandbox.queue.result_writer import CANNOT_RUN_PREFIX
 from sandbox.request_context import generate_id
@@ -106,7 +107,7 @@ class ResultReader:
                 self._dispatch(self._collect(number, BLOCK_TIMEOUT_S if may_wait else 0.0))
                 number, may_wait = number + 1, True
             except RedisError as error:
-                logger.warning("cannot read results from Redis, retrying: %s", error)
+                logger.log(get_failure_log_level(), "cannot read results from Redis, retrying: %s", error)
                 time.sleep(0.2)
                 may_wait = False  # the round's list may have messages already
 

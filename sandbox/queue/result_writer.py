@@ -18,6 +18,7 @@ from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from sandbox.queue import quotas, redis_keys, storage_limits
+from sandbox.queue.connection import get_failure_log_level
 from sandbox.queue.job_batch import Item
 
 logger = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ class ResultWriter:
             try:
                 self.flush()
             except RedisError as error:
-                logger.warning("cannot send results to Redis, retrying: %s", error)
+                logger.log(get_failure_log_level(), "cannot send results to Redis, retrying: %s", error)
                 if storage_limits.is_redis_full(error):
                     time.sleep(REDIS_FULL_PAUSE_S)
 

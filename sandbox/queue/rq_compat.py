@@ -23,6 +23,7 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty
 from rq.worker import WorkerStatus
 
+from sandbox.queue.connection import get_failure_log_level, is_unreachable, stop_waiting
 from sandbox.queue.storage_limits import is_redis_full
 
 logger = logging.getLogger(__name__)
@@ -71,7 +72,34 @@ class BatchTaker(Protocol):
     def run(self, job_id: str, lane: str) -> None: ...
 
 
-class RqWorker(SimpleWorker):  # type: ignore[misc]
+class PatientRqWorker(SimpleWorker):  # type: ignore[misc]
+    """An RQ worker whose client waits for Redis forever, but not once the worker is asked to stop."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.log.addFilter(_is_news)
+
+    def request_stop(self, signum: int, frame: Any) -> None:
+        stop_waiting()
+        super().request_stop(signum, frame)
+
+    def set_shutdown_requested_date(self) -> None:
+        """Do nothing: RQ would write the date to Redis, and a signal handler must not wait."""
+
+    def teardown(self) -> None:
+        stop_waiting()
+        try:
+            super().teardown()
+        except RedisError as error:
+            logger.log(get_failure_log_level(), "RQ's tools may list this worker for a while longer: %s", error)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Tell whether a log line of RQ says more than that Redis is unreachable, which is logged already."""
+    return not (is_unreachable() and "could not connect to Redis" in record.getMessage())
+
+
+class RqWorker(PatientRqWorker):
     """An RQ worker that leaves taking and running jobs to a `BatchTaker`. Jobs run in this process."""
 
     def __init__(self, taker: BatchTaker, queues: Sequence[Queue], name: str, redis: Redis) -> None:
@@ -119,5 +147,11 @@ class RqWorker(SimpleWorker):  # type: ignore[misc]
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         self._state = WorkerStatus.BUSY  # RQ's SIGTERM handler then lets the job end
-        self._taker.run(job.id, queue.name)
+        try:
+            self._taker.run(job.id, queue.name)
+        except RedisError as error:
+            if not self.is_stopping:
+                raise
+            logger.warning("stopped before Redis accepted the results, so these items run again: %s", error)
+            raise StopRequested from error
         self._state = WorkerStatus.IDLE

@@ -28,6 +28,7 @@ from redis.exceptions import RedisError
 
 from sandbox.errors import QueueFull
 from sandbox.queue import job_batch, leases, redis_keys
+from sandbox.queue.connection import get_failure_log_level
 from sandbox.queue.storage_limits import translate_redis_error
 from sandbox.request_context import generate_id
 from sandbox.schema import Lane
@@ -180,7 +181,7 @@ class BatchSender:
                 self._count_workers()
                 self._send_next()
             except RedisError as error:
-                logger.warning("cannot send a batch to Redis, retrying: %s", error)
+                logger.log(get_failure_log_level(), "cannot send a batch to Redis, retrying: %s", error)
                 time.sleep(0.2)
 
     def _send_next(self) -> None:

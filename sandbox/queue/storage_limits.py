@@ -27,6 +27,7 @@ from redis.exceptions import OutOfMemoryError, RedisError
 
 from sandbox.errors import QueueUnavailable, SandboxError, StorageFull, StorageQuotaExceeded
 from sandbox.queue import redis_keys
+from sandbox.queue.connection import get_failure_log_level
 
 logger = logging.getLogger(__name__)
 
@@ -223,7 +224,7 @@ class StorageLimiter:
             try:
                 self.refresh()
             except RedisError as error:
-                logger.warning("cannot read the memory usage of Redis: %s", error)
+                logger.log(get_failure_log_level(), "cannot read the memory usage of Redis: %s", error)
 
 
 def read_usage(redis: Redis) -> RedisUsage:

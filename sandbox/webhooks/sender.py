@@ -26,6 +26,7 @@ from standardwebhooks import Webhook
 
 from sandbox.config import WebhookSettings
 from sandbox.errors import NotFound
+from sandbox.queue.connection import get_failure_log_level
 from sandbox.webhooks.public_network import AddressForbidden, PublicNetworkBackend, parse_networks
 from sandbox.webhooks.queue import WebhookQueue, WebhookRequest
 
@@ -98,7 +99,7 @@ class WebhookSender:
             )
             self._observer.record_backlog(await asyncio.to_thread(self._webhook_queue.count_due))
         except RedisError as error:
-            logger.warning("cannot read due webhooks from Redis, retrying: %s", error)
+            logger.log(get_failure_log_level(), "cannot read due webhooks from Redis, retrying: %s", error)
             return False
         for webhook_id in due:
             task = asyncio.create_task(self._deliver(webhook_id))
@@ -119,7 +120,9 @@ class WebhookSender:
             failure = await self._attempt(webhook_id)
             outcome = await asyncio.to_thread(self._record_outcome, webhook_id, failure)
         except RedisError as error:
-            logger.warning("cannot update webhook %s in Redis, retrying later: %s", webhook_id, error)
+            logger.log(
+                get_failure_log_level(), "cannot update webhook %s in Redis, retrying later: %s", webhook_id, error
+            )
             return
         except Exception:  # the boundary of one delivery: the others must continue
             logger.exception("webhook failed with an internal error", extra={"webhook": webhook_id})

@@ -30,7 +30,7 @@ from sandbox.config import WorkerSettings
 from sandbox.errors import Cancelled, CannotRun, InfrastructureError
 from sandbox.queue import fair_queue, job_batch, leases, redis_keys
 from sandbox.queue.activity import Finished, WorkerActivity
-from sandbox.queue.connection import connect
+from sandbox.queue.connection import connect, get_failure_log_level
 from sandbox.queue.job_batch import Item, SentBatches, UnreadableBatch
 from sandbox.queue.leases import Heartbeat
 from sandbox.queue.payload_files import PAYLOAD_MISSING, PayloadFiles, PayloadMissing
@@ -152,7 +152,7 @@ class SlotWorker:
         try:
             self._heartbeat.mark_ready()
         except RedisError as error:
-            logger.warning("heartbeat missed: %s", error)
+            logger.log(get_failure_log_level(), "heartbeat missed: %s", error)
 
     def _take_stuck(self) -> tuple[bytes, bytes] | None:
         """Take a batch that is still first in its lane at the second check while no batch of that lane runs.
@@ -355,7 +355,7 @@ class SlotWorker:
                     checked_at = time.monotonic()
                     self._stop_if_cancelled()
             except RedisError as error:
-                logger.warning("cannot return waiting items or check for cancellations: %s", error)
+                logger.log(get_failure_log_level(), "cannot return waiting items or check for cancellations: %s", error)
             if time.monotonic() - published_at >= PUBLISH_INTERVAL_S:
                 published_at = time.monotonic()
                 self._publish_activity()
@@ -364,7 +364,7 @@ class SlotWorker:
         try:
             self._activity.publish()
         except RedisError as error:
-            logger.warning("cannot publish finished items to the live view: %s", error)
+            logger.log(get_failure_log_level(), "cannot publish finished items to the live view: %s", error)
 
     def _requeue_remaining(self) -> None:
         """Return the items behind a slow program to the front of the lane, as a batch of their own."""
@@ -421,7 +421,7 @@ def main(
 ) -> int:
     """Run a worker until SIGTERM or SIGINT; the current batch is finished first."""
     tracer = ItemTracer(trace_handlers=[log_trace]) if tracer is None else tracer
-    redis = connect(settings.effective_redis_url)
+    redis = connect(settings.effective_redis_url, forever=True)
     engine: Engine = DeferredEngine(lambda: make_engine(settings, slot))
     # A local box inherits the CPUs of the worker that starts it.
     if settings.pin == "slots" or (settings.pin == "boxes" and settings.engine == "local"):
