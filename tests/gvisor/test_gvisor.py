@@ -172,7 +172,7 @@ def _extend_time_limits(attack: Attack) -> Any:
         return attack
 
     class PatientAttack(Attack):
-        def run(self) -> Run:
+        def build_run(self) -> Run:
             run = super().build_run()
             limits = run.limits
             return replace(

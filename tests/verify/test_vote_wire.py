@@ -53,7 +53,7 @@ def test_the_policy_says_its_defaults() -> None:
             continue
         default = getattr(voting.Policy(), name)
         spelt = str(default).lower() if isinstance(default, bool) else f"{default:g}"
-        assert (field.description or "").endswith(f"; {spelt}")
+        assert (field.description or "").endswith(f"; default {spelt}")
 
 
 def test_the_checker_goes_with_the_policy() -> None:
