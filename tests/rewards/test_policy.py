@@ -99,5 +99,5 @@ def test_without_a_buffer_the_length_term_is_a_step() -> None:
     "fields", [{"name": "first-k"}, {"k": 3}, {"name": "first-k", "k": 0}, {"max_length": 5, "length_buffer": 6}]
 )
 def test_a_policy_that_makes_no_sense_is_refused(fields: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="^(the policy first-k needs k|k |length_buffer )"):
+    with pytest.raises(ValueError, match=r"^(the policy first-k needs k|k |length_buffer )"):
         Policy(**fields)  # type: ignore[arg-type]
