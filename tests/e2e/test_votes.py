@@ -139,7 +139,7 @@ def test_a_killed_command_resumes_and_ends_with_the_same_result(url: str, tmp_pa
         file.write(b'{"line": 5, "prob')
 
     said, steps = start_vote(url, problems, "--out", killed).communicate(timeout=COMMAND_TIMEOUT_S)
-    assert f"holds {done} of 8 results; continuing after them" in steps
+    assert f"has {done} of 8 results; continuing after them" in steps
     start_vote(url, problems, "--out", whole).communicate(timeout=COMMAND_TIMEOUT_S)
     assert read_stable_results(killed) == read_stable_results(whole)
     assert [line["line"] for line in read_stable_results(whole)] == list(range(1, 9))
