@@ -35,7 +35,7 @@ from sandbox.errors import BoxError, EngineUnavailable
 
 # The supervisor needs these to give each run its own uid, to kill its remaining processes and to remove its files.
 CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "IPC_LOCK", "KILL", "SETGID", "SETUID"]
-HOME_LABEL = "sandbox.processes.state_dir"
+HOME_LABEL = "sandbox.home"
 # Make sure that a run leaves no state in the box's network: no port occupied for a minute, no cached TCP metrics.
 SYSCTLS = {"net.ipv4.tcp_max_tw_buckets": "0", "net.ipv4.tcp_no_metrics_save": "1"}
 CONNECT_TIMEOUT_S = 30.0
