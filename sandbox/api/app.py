@@ -9,11 +9,11 @@ from fastapi import FastAPI
 
 from sandbox import __version__
 from sandbox.api import dependencies, problems
-from sandbox.api import keyring as api_keys
 from sandbox.api.auth import ApiKeyMiddleware
 from sandbox.api.dialects import registry as dialects
 from sandbox.api.fast_routes import FastRouteMiddleware, find_fast_routes
 from sandbox.api.host_check import HostCheckMiddleware
+from sandbox.api.keyring import parse_keyring
 from sandbox.api.middleware import RequestIdMiddleware
 from sandbox.api.openapi import api_reference
 from sandbox.api.openapi.documentation import DocumentedApp
@@ -83,6 +83,21 @@ def create_app(
         dependencies.attach_context(
             app, dependencies.ApiContext(settings, InstrumentedService(service, metrics_registry), metrics_registry)
         )
+    _add_routes(app, settings)
+    app.add_middleware(FastRouteMiddleware, routes=find_fast_routes(app.router.routes))
+    if settings.api_keys:
+        keyring = parse_keyring(settings.api_keys, _build_default_caller(settings))
+        app.add_middleware(ApiKeyMiddleware, keyring=keyring, root_dialect=settings.root_dialect)
+    if hosts is not None:
+        app.add_middleware(HostCheckMiddleware, names=hosts)
+    if tracing is not None:
+        app.add_middleware(tracing.wrap_application)
+    app.add_middleware(RequestIdMiddleware)
+    app.add_middleware(MetricsMiddleware, registry=metrics_registry)
+    return app
+
+
+def _add_routes(app: FastAPI, settings: ApiSettings) -> None:
     problems.register_error_handlers(app)
     dialects.add_root_routes(app.router, settings.root_dialect)
     submissions.add_routes(app.router)
@@ -96,22 +111,10 @@ def create_app(
     app.include_router(live.router)
     app.include_router(web_ui.router)
     dialects.add_routes(app.router)
-    app.add_middleware(FastRouteMiddleware, routes=find_fast_routes(app.router.routes))
-    if settings.api_keys:
-        default = Caller(
-            "",
-            Role.SUBMIT,
-            settings.key_rate,
-            settings.key_burst,
-            settings.key_max_queued,
-            settings.key_max_kept_mb,
-        )
-        keyring = api_keys.parse_keyring(settings.api_keys, default)
-        app.add_middleware(ApiKeyMiddleware, keyring=keyring, root_dialect=settings.root_dialect)
-    if hosts is not None:
-        app.add_middleware(HostCheckMiddleware, names=hosts)
-    if tracing is not None:
-        app.add_middleware(tracing.wrap_application)
-    app.add_middleware(RequestIdMiddleware)
-    app.add_middleware(MetricsMiddleware, registry=metrics_registry)
-    return app
+
+
+def _build_default_caller(settings: ApiSettings) -> Caller:
+    """Return the limits of an API key that has none of its own."""
+    return Caller(
+        "", Role.SUBMIT, settings.key_rate, settings.key_burst, settings.key_max_queued, settings.key_max_kept_mb
+    )
