@@ -17,8 +17,9 @@ from sandbox.api.keyring import parse_keyring
 from sandbox.api.middleware import RequestIdMiddleware
 from sandbox.api.openapi import api_reference
 from sandbox.api.openapi.documentation import DocumentedApp
-from sandbox.api.routes import gpu, guide, health, jobs, live, rewards, submissions, web_ui, webhooks
+from sandbox.api.routes import gpu, guide, health, jobs, live, rewards, sessions, submissions, web_ui, webhooks
 from sandbox.config import ApiSettings
+from sandbox.queue.session_calls import SessionCalls
 from sandbox.request_context import Caller, Role
 from sandbox.service import Service
 from sandbox.telemetry.instrumentation import InstrumentedService, MetricsMiddleware
@@ -52,20 +53,25 @@ def create_app(
         get_metrics_folder(settings.home), f"api-{process_number}" if process_number else "api"
     )
     tracing = configure_tracing(settings, "api")
+    session_calls = SessionCalls(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if service is not None:
             yield
+            session_calls.close()
             return
         own = Service(settings)
         own.start()
         instrumented = InstrumentedService(own, metrics_registry)
         try:
-            dependencies.attach_context(app, dependencies.ApiContext(settings, instrumented, metrics_registry))
+            dependencies.attach_context(
+                app, dependencies.ApiContext(settings, instrumented, metrics_registry, session_calls)
+            )
             with open_metrics_port(settings, process_number, instrumented.check_readiness):
                 yield
         finally:
+            session_calls.close()
             own.close()
             if tracing is not None:
                 tracing.close()
@@ -81,7 +87,10 @@ def create_app(
     )
     if service is not None:
         dependencies.attach_context(
-            app, dependencies.ApiContext(settings, InstrumentedService(service, metrics_registry), metrics_registry)
+            app,
+            dependencies.ApiContext(
+                settings, InstrumentedService(service, metrics_registry), metrics_registry, session_calls
+            ),
         )
     _add_routes(app, settings)
     app.add_middleware(FastRouteMiddleware, routes=find_fast_routes(app.router.routes))
@@ -104,6 +113,7 @@ def _add_routes(app: FastAPI, settings: ApiSettings) -> None:
     rewards.add_routes(app.router)
     gpu.add_routes(app.router)
     app.include_router(jobs.router)
+    app.include_router(sessions.router)
     app.include_router(webhooks.router)
     app.include_router(health.router)
     app.include_router(api_reference.router)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI, Request
 
 from sandbox.config import ApiSettings
+from sandbox.queue.session_calls import SessionCalls
 from sandbox.telemetry.instrumentation import SubmissionService as SubmissionService
 from sandbox.telemetry.registry import MetricsRegistry
 
@@ -18,6 +19,7 @@ class ApiContext:
     settings: ApiSettings
     service: SubmissionService
     metrics_registry: MetricsRegistry
+    sessions: SessionCalls
 
 
 def attach_context(app: FastAPI, context: ApiContext) -> None:

@@ -42,10 +42,12 @@ from sandbox.schema import (
 )
 
 if TYPE_CHECKING:
+    from sandbox.client.aio_session import AsyncSession
     from sandbox.schema.gpu import GpuJob, GpuPool, GpuRequest
     from sandbox.schema.health import Readiness
     from sandbox.schema.live import LiveView
     from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
+    from sandbox.schema.sessions import SessionInfo, SessionRequest
     from sandbox.schema.submissions import SubmissionKind
     from sandbox.schema.vote import VoteRequest, VoteResult
 
@@ -173,6 +175,28 @@ class AsyncClient:
         """Register tasks by name; a reward request refers to each as `<id>/<name>`."""
         return await self._send(protocol.build_task_set_call(tasks))
 
+    def session(self, request: SessionRequest | Mapping[str, Any] | None = None, **fields: Any) -> AsyncSession:
+        """Return a new session, which opens when it is entered as a context manager.
+
+        `fields` are those of `schema.sessions.SessionRequest`, such as `language`, `files` and `idle_ttl_s`.
+        """
+        from sandbox.client.aio_session import AsyncSession
+
+        return AsyncSession(self, fields if request is None else request)
+
+    def attach_session(self, session_id: str) -> AsyncSession:
+        """Return an open session by its id."""
+        from sandbox.client.aio_session import AsyncSession
+
+        return AsyncSession(self, session_id=session_id)
+
+    async def sessions(self) -> list[SessionInfo]:
+        """Return the open sessions, the latest first."""
+        from sandbox.client.session_calls import build_list_call
+
+        answer = await self.send(build_list_call())
+        return answer.sessions
+
     async def submit(
         self,
         kind: SubmissionKind | Literal["reward"],
@@ -234,6 +258,14 @@ class AsyncClient:
     async def ready(self) -> Readiness:
         """Return the readiness of the service: whether it can run programs now. Not being ready raises no error."""
         return await self._send(protocol.build_readiness_call())
+
+    async def send(self, call: ApiCall[Answer]) -> Answer:
+        """Send a call built by `protocol` or `session_calls`, with retries; return its answer."""
+        return await self._send(call)
+
+    def read_stream(self, stream: ResumableStream[Part]) -> AsyncIterator[Part]:
+        """Yield the parts of a streamed answer; reconnect when the connection breaks."""
+        return self._read_stream(stream)
 
     async def _send(self, call: ApiCall[Answer]) -> Answer:
         async with self._gate.reserve(call.item_count):

@@ -38,10 +38,12 @@ from sandbox.schema import (
 )
 
 if TYPE_CHECKING:
+    from sandbox.client.sync_session import Session
     from sandbox.schema.gpu import GpuJob, GpuPool, GpuRequest
     from sandbox.schema.health import Readiness
     from sandbox.schema.live import LiveView
     from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
+    from sandbox.schema.sessions import SessionInfo, SessionRequest
     from sandbox.schema.submissions import SubmissionKind
     from sandbox.schema.vote import VoteRequest, VoteResult
 
@@ -170,6 +172,28 @@ class Client:
         """Register tasks by name; a reward request refers to each as `<id>/<name>`."""
         return self._send(protocol.build_task_set_call(tasks))
 
+    def session(self, request: SessionRequest | Mapping[str, Any] | None = None, **fields: Any) -> Session:
+        """Return a new session, which opens when it is entered as a context manager.
+
+        `fields` are those of `schema.sessions.SessionRequest`, such as `language`, `files` and `idle_ttl_s`.
+        """
+        from sandbox.client.sync_session import Session
+
+        return Session(self, fields if request is None else request)
+
+    def attach_session(self, session_id: str) -> Session:
+        """Return an open session by its id."""
+        from sandbox.client.sync_session import Session
+
+        return Session(self, session_id=session_id)
+
+    def sessions(self) -> list[SessionInfo]:
+        """Return the open sessions, the latest first."""
+        from sandbox.client.session_calls import build_list_call
+
+        answer = self.send(build_list_call())
+        return answer.sessions
+
     def submit(
         self,
         kind: SubmissionKind | Literal["reward"],
@@ -231,6 +255,14 @@ class Client:
     def ready(self) -> Readiness:
         """Return the readiness of the service: whether it can run programs now. Not being ready raises no error."""
         return self._send(protocol.build_readiness_call())
+
+    def send(self, call: ApiCall[Answer]) -> Answer:
+        """Send a call built by `protocol` or `session_calls`, with retries; return its answer."""
+        return self._send(call)
+
+    def read_stream(self, stream: ResumableStream[Part]) -> Iterator[Part]:
+        """Yield the parts of a streamed answer; reconnect when the connection breaks."""
+        return self._read_stream(stream)
 
     def _send(self, call: ApiCall[Answer]) -> Answer:
         with self._gate.reserve(call.item_count):
