@@ -181,12 +181,16 @@ def session_host(
     from sandbox.config import SessionSettings
     from sandbox.session_host.host import main as serve_sessions
     from sandbox.telemetry.logs import start_logging
+    from sandbox.telemetry.process_files import get_metrics_folder
+    from sandbox.telemetry.registry import MetricsRegistry
+    from sandbox.telemetry.session_metrics import SessionMetrics
 
     settings = read_settings(SessionSettings, sessions=sessions, redis_url=redis)
     if not settings.sessions:
         fail("give --sessions or SANDBOX_SESSIONS: how many sessions this host may hold")
     start_logging(settings.log_level)
-    serve_sessions(settings)
+    registry = MetricsRegistry(get_metrics_folder(settings.home), "session-host")
+    serve_sessions(settings, SessionMetrics(registry))
 
 
 def deliver() -> None:

@@ -256,7 +256,9 @@ class SessionCalls:
         return PendingCall(call_id, future, message=message)
 
     def _encode(self, call_id: str, fields: Mapping[str, Any]) -> bytes:
-        return json.dumps({"id": call_id, "reader": self._reader.reader_id, **fields}, separators=(",", ":")).encode()
+        return json.dumps(
+            {"id": call_id, "reader": self._reader.reader_id, "asked_at": time.time(), **fields}, separators=(",", ":")
+        ).encode()
 
     def _get_max_sessions(self) -> int:
         caller = CURRENT_CALLER.get()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -17,6 +18,7 @@ from sandbox.schema.sessions import CallStatus, SessionCall, SessionStatus
 from sandbox.session_host.answers import AnswerWriter
 from sandbox.session_host.held_sessions import HeldSessions, ask_for_file, explain_end
 from sandbox.session_host.live_session import Answer, LiveSession
+from sandbox.session_host.observer import SessionObserver
 from sandbox.session_host.places import Places
 
 Message = Mapping[str, Any]
@@ -25,11 +27,19 @@ Message = Mapping[str, Any]
 class CallHandlers:
     """Serves the calls of open sessions. Use it in one event loop."""
 
-    def __init__(self, redis: Redis, sessions: HeldSessions, places: Places, answers: AnswerWriter) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        sessions: HeldSessions,
+        places: Places,
+        answers: AnswerWriter,
+        observer: SessionObserver,
+    ) -> None:
         self._redis = redis
         self._sessions = sessions
         self._places = places
         self._answers = answers
+        self._observer = observer
         self._handlers: dict[str, Callable[[LiveSession, Message], Awaitable[Answer]]] = {
             "execute": self._execute,
             "interrupt": self._interrupt,
@@ -57,7 +67,10 @@ class CallHandlers:
         def send_part(part: Message) -> None:
             self._answers.write(message["reader"], message["id"], PART_PREFIX + json.dumps(part).encode())
 
+        began = time.monotonic()
         answer = await session.execute(call, send_part if message["stream"] else None)
+        language = session.record.session.language
+        self._observer.record_call(language, answer["status"], time.monotonic() - began)
         if answer["state"] == "lost":
             answer = {**answer, "reason": explain_end(session, answer["reason"])}
             status = SessionStatus.CLOSED if answer["status"] == CallStatus.ENDED else SessionStatus.LOST
@@ -81,6 +94,7 @@ class CallHandlers:
         try:
             if taken < len(ids):
                 raise NoFreeSession(f"this host has {taken} free places for sessions, and {len(ids)} are wanted")
+            began = time.monotonic()
             reply = await session.family.box.ask({"do": "fork", "branch": session.branch, "count": len(ids)})
             branches = [int(branch) for branch in reply.header["branches"]]
             if len(branches) != len(ids):
@@ -89,6 +103,7 @@ class CallHandlers:
             self._places.release(taken)
             raise
         await self._sessions.add_forks(session, ids, branches)
+        self._observer.record_forks(len(ids), time.monotonic() - began)
         return {"ids": ids}
 
     async def _close(self, session: LiveSession, message: Message) -> Answer:

@@ -23,6 +23,7 @@ from sandbox.queue.session_records import SessionRecord
 from sandbox.schema.sessions import SessionCall, SessionInfo, SessionLanguage, SessionRequest, SessionStatus
 from sandbox.session_host.box_pool import BoxPool
 from sandbox.session_host.live_session import Family, LiveSession
+from sandbox.session_host.observer import SessionObserver
 from sandbox.session_host.places import Places
 
 logger = logging.getLogger(__name__)
@@ -37,12 +38,15 @@ Start = Callable[[Awaitable[None]], None]
 class HeldSessions:
     """Opens and ends sessions. Use it in one event loop. `start` runs work in the background."""
 
-    def __init__(self, redis: Redis, host: str, pool: BoxPool, places: Places, start: Start) -> None:
+    def __init__(
+        self, redis: Redis, host: str, pool: BoxPool, places: Places, start: Start, observer: SessionObserver
+    ) -> None:
         self._redis = redis
         self._host = host
         self._pool = pool
         self._places = places
         self._start = start
+        self._observer = observer
         self._sessions: dict[str, LiveSession] = {}
         self.on_ended: Callable[[], None] = lambda: None
 
@@ -85,6 +89,7 @@ class HeldSessions:
             session_records.append_journal(pipeline, session.id, {"do": "open", "request": message["request"]})
             pipeline.expire(redis_keys.session_journal(session.id), int(request.ttl_s) + JOURNAL_GRACE_S)
         await asyncio.to_thread(pipeline.execute)
+        self._observer.record_opened(session.language, time.time() - message["asked_at"])
         return live
 
     def give_up(self, message: Message) -> None:
@@ -117,6 +122,7 @@ class HeldSessions:
         session_records.write_record(pipeline, live.record)
         pipeline.delete(message["lock"])
         await asyncio.to_thread(pipeline.execute)
+        self._observer.record_opened(live.record.session.language, time.time() - message["asked_at"])
         logger.info("session rebuilt", extra={"session": session_id, "calls": live.replayed})
         return live
 
@@ -152,8 +158,16 @@ class HeldSessions:
         live = LiveSession(record, family, 0, request.ttl_s, request.idle_ttl_s)
         family.members[0] = live
         self._watch(family)
-        self._sessions[live.id] = live
+        self._hold(live)
         return live
+
+    def _hold(self, live: LiveSession) -> None:
+        self._sessions[live.id] = live
+        self._report_boxes()
+
+    def _report_boxes(self) -> None:
+        families = {id(session.family) for session in self._sessions.values()}
+        self._observer.set_boxes(len(families), self._pool.warm)
 
     async def add_forks(self, session: LiveSession, ids: Sequence[str], branches: Sequence[int]) -> None:
         """Hold the forks that the box has made of a session. Their places are taken already. Raises RedisError."""
@@ -162,7 +176,8 @@ class HeldSessions:
             update = {"id": session_id, "parent": session.id, "created_at": time.time()}
             forked = session.record.session.model_copy(update=update)
             child = session.fork_to(SessionRecord(forked, self._host, session.record.owner), branch)
-            self._sessions[session_id] = child
+            self._hold(child)
+            self._observer.record_opened(session.record.session.language, 0.0)
             session_records.write_record(pipeline, child.update_expiry())
         await asyncio.to_thread(pipeline.execute)
 
@@ -186,6 +201,7 @@ class HeldSessions:
         except SandboxError:
             family.clean = False
         self._leave(session)
+        self._observer.record_ended(session.record.session.language, status)
         record = session.update_expiry()
         try:
             await asyncio.to_thread(session_records.end_session, self._redis, record, status, reason)
@@ -204,6 +220,7 @@ class HeldSessions:
         if self._sessions.pop(session.id, None) is not None:
             session.family.clean = False
             self._leave(session)
+            self._observer.record_ended(session.record.session.language, SessionStatus.LOST)
 
     def _leave(self, session: LiveSession) -> None:
         family = session.family
@@ -213,6 +230,7 @@ class HeldSessions:
             self._pool.put_back(family.box, family.clean)
             self._places.free_memory(family.memory_mb)
         self._places.release()
+        self._report_boxes()
 
     async def end_expired(self) -> None:
         """End the sessions whose time is over."""

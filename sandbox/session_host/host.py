@@ -33,6 +33,7 @@ from sandbox.session_host.call_handlers import CallHandlers
 from sandbox.session_host.held_sessions import HeldSessions
 from sandbox.session_host.intake import Intake
 from sandbox.session_host.live_session import Answer
+from sandbox.session_host.observer import NULL_OBSERVER, SessionObserver
 from sandbox.session_host.places import Places
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,9 @@ Message = Mapping[str, Any]
 class HostProcess:
     """Serves sessions until `stop` is called. `drain` lets the open sessions end first."""
 
-    def __init__(self, settings: SessionSettings, engine: SessionEngine) -> None:
+    def __init__(
+        self, settings: SessionSettings, engine: SessionEngine, observer: SessionObserver = NULL_OBSERVER
+    ) -> None:
         self.id = generate_id()
         self._settings = settings
         url = settings.effective_redis_url
@@ -53,9 +56,9 @@ class HostProcess:
         self._places = Places(settings.sessions, settings.session_memory_mb)
         self._pool = BoxPool(engine, settings.session_spares, settings.session_box_uses)
         self._answers = AnswerWriter(connect(url, forever=True))
-        self._sessions = HeldSessions(self._redis, self.id, self._pool, self._places, self._start)
+        self._sessions = HeldSessions(self._redis, self.id, self._pool, self._places, self._start, observer)
         self._sessions.on_ended = self._stop_if_drained
-        self._handlers = CallHandlers(self._redis, self._sessions, self._places, self._answers)
+        self._handlers = CallHandlers(self._redis, self._sessions, self._places, self._answers, observer)
         self._intake = Intake(url, self.id, self._places, self._take_calls, self._take_open)
         self._draining = False
         self._stop_requested = asyncio.Event()
@@ -181,12 +184,12 @@ class HostProcess:
         self._heartbeat_at = time.monotonic()
 
 
-def main(settings: SessionSettings) -> None:
+def main(settings: SessionSettings, observer: SessionObserver) -> None:
     """Run a session host until SIGTERM or SIGINT. SIGUSR1 drains it. Raises EngineUnavailable."""
     from sandbox.box.docker.engine import DockerEngine
 
     async def serve() -> None:
-        host = HostProcess(settings, DockerEngine(settings, 0, role="session"))
+        host = HostProcess(settings, DockerEngine(settings, 0, role="session"), observer)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, host.stop)
