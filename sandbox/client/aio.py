@@ -182,13 +182,13 @@ class AsyncClient:
         """
         from sandbox.client.aio_session import AsyncSession
 
-        return AsyncSession(self, fields if request is None else request)
+        return AsyncSession(self._send, self._read_stream, fields if request is None else request)
 
     def attach_session(self, session_id: str) -> AsyncSession:
         """Return an open session by its id."""
         from sandbox.client.aio_session import AsyncSession
 
-        return AsyncSession(self, session_id=session_id)
+        return AsyncSession(self._send, self._read_stream, session_id=session_id)
 
     async def sessions(self) -> list[SessionInfo]:
         """Return the open sessions, the latest first."""
@@ -258,14 +258,6 @@ class AsyncClient:
     async def ready(self) -> Readiness:
         """Return the readiness of the service: whether it can run programs now. Not being ready raises no error."""
         return await self._send(protocol.build_readiness_call())
-
-    async def send(self, call: ApiCall[Answer]) -> Answer:
-        """Send a call built by `protocol` or `session_calls`, with retries; return its answer."""
-        return await self._send(call)
-
-    def read_stream(self, stream: ResumableStream[Part]) -> AsyncIterator[Part]:
-        """Yield the parts of a streamed answer; reconnect when the connection breaks."""
-        return self._read_stream(stream)
 
     async def _send(self, call: ApiCall[Answer]) -> Answer:
         async with self._gate.reserve(call.item_count):

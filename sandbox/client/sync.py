@@ -179,13 +179,13 @@ class Client:
         """
         from sandbox.client.sync_session import Session
 
-        return Session(self, fields if request is None else request)
+        return Session(self._send, self._read_stream, fields if request is None else request)
 
     def attach_session(self, session_id: str) -> Session:
         """Return an open session by its id."""
         from sandbox.client.sync_session import Session
 
-        return Session(self, session_id=session_id)
+        return Session(self._send, self._read_stream, session_id=session_id)
 
     def sessions(self) -> list[SessionInfo]:
         """Return the open sessions, the latest first."""
@@ -255,14 +255,6 @@ class Client:
     def ready(self) -> Readiness:
         """Return the readiness of the service: whether it can run programs now. Not being ready raises no error."""
         return self._send(protocol.build_readiness_call())
-
-    def send(self, call: ApiCall[Answer]) -> Answer:
-        """Send a call built by `protocol` or `session_calls`, with retries; return its answer."""
-        return self._send(call)
-
-    def read_stream(self, stream: ResumableStream[Part]) -> Iterator[Part]:
-        """Yield the parts of a streamed answer; reconnect when the connection breaks."""
-        return self._read_stream(stream)
 
     def _send(self, call: ApiCall[Answer]) -> Answer:
         with self._gate.reserve(call.item_count):

@@ -219,3 +219,14 @@ class SessionHost(WireModel):
     open: int
     warm: int
     draining: bool = False
+
+
+REQUEST_MODELS: tuple[type[WireModel], ...] = (SessionRequest, SessionCall, ForkRequest, SessionVerifyRequest)
+RESULT_MODELS: tuple[type[WireModel], ...] = (
+    SessionInfo,
+    SessionList,
+    CallResult,
+    InterruptResult,
+    ForkResult,
+    SessionFiles,
+)

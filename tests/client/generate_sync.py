@@ -18,7 +18,6 @@ REPLACEMENTS = [
         r'"""A session for asyncio: (a box that [^.]*\.)[^"]*"""',
         rf'"""A session: \1\n\nGenerated from `aio_session.py` by `{COMMAND}`.\n"""',
     ),
-    (r"\bsandbox\.client\.aio\b", "sandbox.client.sync"),
     (r"\baio_session\b(?!\.py)", "sync_session"),
     (r"in any task of one event loop", "from any thread"),
     (r"return (pass_results\(.*\))", r"\1\n        return None"),

@@ -127,11 +127,11 @@ def test_a_repeated_number_returns_the_first_answer_and_runs_nothing(client: Cli
     with client.session() as session:
         session.execute("count = 0")
         call = session_calls.build_execute_call(session.id, {"code": "count += 1\ncount", "sequence": 2})
-        first, again = client.send(call), client.send(call)
+        first, again = client._send(call), client.send(call)
         assert first == again
         assert first.result == {"text/plain": "1"}
         with pytest.raises(SequenceMismatch, match="the next one is 3"):
-            client.send(session_calls.build_execute_call(session.id, {"code": "count", "sequence": 5}))
+            client._send(session_calls.build_execute_call(session.id, {"code": "count", "sequence": 5}))
 
 
 def test_a_call_repeated_while_it_runs_waits_for_its_answer(client: Client) -> None:
@@ -142,7 +142,7 @@ def test_a_call_repeated_while_it_runs_waits_for_its_answer(client: Client) -> N
             session.id, {"code": "import time, random\ntime.sleep(1)\nrandom.random()", "sequence": 1}
         )
         answers = []
-        threads = [threading.Thread(target=lambda: answers.append(client.send(call))) for _ in range(3)]
+        threads = [threading.Thread(target=lambda: answers.append(client._send(call))) for _ in range(3)]
         for thread in threads:
             thread.start()
             time.sleep(0.1)

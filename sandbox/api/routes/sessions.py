@@ -13,7 +13,7 @@ from starlette.responses import StreamingResponse
 
 from sandbox.api import request_parsing
 from sandbox.api.dependencies import get_context
-from sandbox.api.openapi.documentation import document_no_content, document_response
+from sandbox.api.openapi.documentation import document_session_call
 from sandbox.api.problems import describe_error
 from sandbox.api.responses import build_json_response, submit_and_respond
 from sandbox.api.session_client import call_session, open_session
@@ -43,10 +43,11 @@ SessionId = Annotated[str, Path(max_length=64, pattern=r"^[A-Za-z0-9]+$", descri
 FilePath = Annotated[str, Path(max_length=255, description="relative to the work directory")]
 MAX_FILE_BYTES = 16 << 20
 EVENT_STREAM = "text/event-stream"
-ARCHIVE_MEDIA_TYPE = "application/x-tar"
+ARCHIVE = "application/x-tar"
+BINARY = "application/octet-stream"
 
 
-@router.post("", status_code=201, **document_response(SessionInfo, 401, 422, 429, 503))
+@router.post("", **document_session_call(SessionRequest, SessionInfo, status=201))
 async def open(request: Request) -> Response:
     """Open a session. Its id is needed for every call."""
     body = await request_parsing.parse_body(request, SessionRequest)
@@ -56,14 +57,14 @@ async def open(request: Request) -> Response:
     return response
 
 
-@router.get("", **document_response(SessionList, 503))
+@router.get("", **document_session_call(None, SessionList))
 async def list_sessions(request: Request) -> Response:
     """List the caller's open sessions, the latest first."""
     sessions = await asyncio.to_thread(_get_calls(request).list_open)
     return build_json_response(SessionList(sessions=sessions).model_dump_json())
 
 
-@router.get("/{session_id}", **document_response(SessionInfo, 404, 422, 503))
+@router.get("/{session_id}", **document_session_call(None, SessionInfo))
 async def get(request: Request, session_id: SessionId) -> Response:
     """Return the state of a session; for an hour after its end, why it ended."""
     calls = _get_calls(request)
@@ -74,14 +75,14 @@ async def get(request: Request, session_id: SessionId) -> Response:
     return build_json_response(record.session.model_dump_json())
 
 
-@router.delete("/{session_id}", **document_no_content(404, 410, 422, 503))
+@router.delete("/{session_id}", **document_session_call(None, None, status=204))
 async def close(request: Request, session_id: SessionId) -> Response:
     """Close a session, and remove everything in it."""
     await call_session(_get_calls(request), session_id, {"do": "close"})
     return Response(status_code=204)
 
 
-@router.post("/{session_id}/execute", **document_response(CallResult, 404, 409, 410, 422, 503))
+@router.post("/{session_id}/execute", **document_session_call(SessionCall, CallResult))
 async def execute(request: Request, session_id: SessionId) -> Response:
     """Run code or a command. With `Accept: text/event-stream`, output arrives as it is written.
 
@@ -96,14 +97,14 @@ async def execute(request: Request, session_id: SessionId) -> Response:
     return build_json_response(json.dumps(answer))
 
 
-@router.post("/{session_id}/interrupt", **document_response(InterruptResult, 404, 410, 422, 503))
+@router.post("/{session_id}/interrupt", **document_session_call(None, InterruptResult))
 async def interrupt(request: Request, session_id: SessionId) -> Response:
     """Interrupt the running call, as Ctrl-C does. The session keeps its state."""
     answer = await call_session(_get_calls(request), session_id, {"do": "interrupt"})
     return build_json_response(InterruptResult.model_validate(answer).model_dump_json())
 
 
-@router.post("/{session_id}/fork", **document_response(ForkResult, 404, 409, 410, 422, 429, 503))
+@router.post("/{session_id}/fork", **document_session_call(ForkRequest, ForkResult))
 async def fork(request: Request, session_id: SessionId) -> Response:
     """Copy a session: its variables, and its files. The copies and the original then go separate ways."""
     body = await request_parsing.parse_body(request, ForkRequest)
@@ -119,14 +120,14 @@ async def fork(request: Request, session_id: SessionId) -> Response:
     return build_json_response(ForkResult.model_validate(answer).model_dump_json())
 
 
-@router.get("/{session_id}/files", **document_response(SessionFiles, 404, 410, 422, 503))
+@router.get("/{session_id}/files", **document_session_call(None, SessionFiles))
 async def list_files(request: Request, session_id: SessionId, path: str = "") -> Response:
     """List a directory of the session, by default its work directory."""
     answer = await call_session(_get_calls(request), session_id, {"do": "list_files", "path": path})
     return build_json_response(SessionFiles.model_validate(answer).model_dump_json())
 
 
-@router.put("/{session_id}/files/{path:path}", **document_no_content(404, 410, 413, 422, 503))
+@router.put("/{session_id}/files/{path:path}", **document_session_call(BINARY, None, status=204))
 async def put_file(request: Request, session_id: SessionId, path: FilePath) -> Response:
     """Write a file; the body is its content. Missing directories are created."""
     content = await request_parsing.read_body(request)
@@ -137,29 +138,29 @@ async def put_file(request: Request, session_id: SessionId, path: FilePath) -> R
     return Response(status_code=204)
 
 
-@router.get("/{session_id}/files/{path:path}", response_class=Response, **document_no_content(404, 410, 422, 503))
+@router.get("/{session_id}/files/{path:path}", response_class=Response, **document_session_call(None, BINARY))
 async def get_file(request: Request, session_id: SessionId, path: FilePath) -> Response:
     """Return the content of a file."""
     fields = {"do": "get_file", "path": _check_path(path)}
     answer = await call_session(_get_calls(request), session_id, fields)
-    return Response(b64decode(answer["content"]), media_type="application/octet-stream")
+    return Response(b64decode(answer["content"]), media_type=BINARY)
 
 
-@router.delete("/{session_id}/files/{path:path}", **document_no_content(404, 410, 422, 503))
+@router.delete("/{session_id}/files/{path:path}", **document_session_call(None, None, status=204))
 async def delete_file(request: Request, session_id: SessionId, path: FilePath) -> Response:
     """Delete a file, or a directory with everything in it."""
     await call_session(_get_calls(request), session_id, {"do": "delete_file", "path": _check_path(path)})
     return Response(status_code=204)
 
 
-@router.post("/{session_id}/snapshot", response_class=Response, **document_no_content(404, 410, 422, 503))
+@router.post("/{session_id}/snapshot", response_class=Response, **document_session_call(None, ARCHIVE))
 async def snapshot(request: Request, session_id: SessionId) -> Response:
     """Return the files of the work directory as a tar archive."""
     answer = await call_session(_get_calls(request), session_id, {"do": "snapshot"})
-    return Response(b64decode(answer["content"]), media_type=ARCHIVE_MEDIA_TYPE)
+    return Response(b64decode(answer["content"]), media_type=ARCHIVE)
 
 
-@router.post("/{session_id}/restore", **document_no_content(404, 410, 413, 422, 503))
+@router.post("/{session_id}/restore", **document_session_call(ARCHIVE, None, status=204))
 async def restore(request: Request, session_id: SessionId) -> Response:
     """Replace the files of the work directory by those of a tar archive. Variables stay as they are."""
     content = await request_parsing.read_body(request)
@@ -167,7 +168,7 @@ async def restore(request: Request, session_id: SessionId) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/{session_id}/verify", **document_response(VerifyResult, 404, 409, 410, 422, 503))
+@router.post("/{session_id}/verify", **document_session_call(SessionVerifyRequest, VerifyResult, 504))
 async def verify(request: Request, session_id: SessionId) -> Response:
     """Judge what the session holds with tests that it never sees. They run in another box, on a copy of its files."""
     body = await request_parsing.parse_body(request, SessionVerifyRequest)
