@@ -194,7 +194,7 @@ class AsyncClient:
         """Return the open sessions, the latest first."""
         from sandbox.client.session_calls import build_list_call
 
-        answer = await self.send(build_list_call())
+        answer = await self._send(build_list_call())
         return answer.sessions
 
     async def submit(

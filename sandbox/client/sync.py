@@ -191,7 +191,7 @@ class Client:
         """Return the open sessions, the latest first."""
         from sandbox.client.session_calls import build_list_call
 
-        answer = self.send(build_list_call())
+        answer = self._send(build_list_call())
         return answer.sessions
 
     def submit(
