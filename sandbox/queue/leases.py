@@ -18,10 +18,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
 
 from sandbox.queue import fair_queue, redis_keys
-from sandbox.queue.connection import get_failure_log_level
+from sandbox.queue.connection import log_redis_errors
 
 logger = logging.getLogger(__name__)
 
@@ -75,23 +74,19 @@ class Heartbeat:
         """Stop the heartbeat, and remove this worker from Redis immediately."""
         self._stop_requested.set()
         self._thread.join(timeout=self._lease_s)
-        try:
+        with log_redis_errors(logger, "cannot remove this worker from Redis"):
             self._redis.zrem(redis_keys.WORKERS, self._name)
             self._redis.zrem(redis_keys.STARTING, self._name)
             self._redis.delete(redis_keys.worker(self._name))
-        except RedisError as error:
-            logger.log(get_failure_log_level(), "cannot remove this worker from Redis: %s", error)
 
     def _run(self) -> None:
         while not self._stop_requested.wait(self._lease_s / HEARTBEATS_PER_LEASE):
-            try:
+            with log_redis_errors(logger, "heartbeat missed"):
                 self.beat()
                 if self._may_reap() and self._redis.set(redis_keys.REAPER, self._name, nx=True, px=1_000):
                     self._on_reaped(reap(self._redis, self._lease_s))
                     fair_queue.admit_stalled(self._redis, self._lease_s)
                 self._on_beat()
-            except RedisError as error:
-                logger.log(get_failure_log_level(), "heartbeat missed: %s", error)
 
     def _may_reap(self) -> bool:
         """Tell whether a worker without a recent heartbeat can be taken for dead.

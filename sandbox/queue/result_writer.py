@@ -18,7 +18,7 @@ from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from sandbox.queue import quotas, redis_keys, storage_limits
-from sandbox.queue.connection import get_failure_log_level
+from sandbox.queue.connection import get_failure_log_level, is_redis_full
 from sandbox.queue.job_batch import Item
 
 logger = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ class ResultWriter:
                 self._flush(add_commands)
                 self._full_since = 0.0
             except RedisError as error:
-                if storage_limits.is_redis_full(error):
+                if is_redis_full(error):
                     self._shorten_pending()
                 raise
 
@@ -128,7 +128,7 @@ class ResultWriter:
                 self.flush()
             except RedisError as error:
                 logger.log(get_failure_log_level(), "cannot send results to Redis, retrying: %s", error)
-                if storage_limits.is_redis_full(error):
+                if is_redis_full(error):
                     time.sleep(REDIS_FULL_PAUSE_S)
 
     def _store_results(self) -> None:

@@ -23,11 +23,10 @@ from typing import Any
 
 from redis import Redis
 from redis.client import Pipeline
-from redis.exceptions import OutOfMemoryError, RedisError
 
-from sandbox.errors import QueueUnavailable, SandboxError, StorageFull, StorageQuotaExceeded
+from sandbox.errors import StorageFull, StorageQuotaExceeded
 from sandbox.queue import redis_keys
-from sandbox.queue.connection import get_failure_log_level
+from sandbox.queue.connection import log_redis_errors
 
 logger = logging.getLogger(__name__)
 
@@ -221,10 +220,8 @@ class StorageLimiter:
 
     def _refresh_periodically(self) -> None:
         while not self._closed.wait(CHECK_INTERVAL_S):
-            try:
+            with log_redis_errors(logger, "cannot read the memory usage of Redis"):
                 self.refresh()
-            except RedisError as error:
-                logger.log(get_failure_log_level(), "cannot read the memory usage of Redis: %s", error)
 
 
 def read_usage(redis: Redis) -> RedisUsage:
@@ -293,15 +290,3 @@ def remove_outputs(result: bytes) -> bytes:
     if "message" in fields:
         fields["message"] = f"{fields['message']}; {NOT_STORED_MESSAGE}" if fields["message"] else NOT_STORED_MESSAGE
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def is_redis_full(error: RedisError) -> bool:
-    """Return whether Redis refused a write because it is out of memory."""
-    return isinstance(error, OutOfMemoryError) or "OOM command not allowed" in str(error)
-
-
-def translate_redis_error(error: RedisError) -> SandboxError:
-    """Convert an error of Redis into an error for the client."""
-    if is_redis_full(error):
-        return StorageFull("the queue's Redis is full", RETRY_AFTER_S)
-    return QueueUnavailable(f"the queue does not respond: {error}")
