@@ -15,8 +15,6 @@ The size of a result is not known in advance. If its owner has no room left, a l
 from __future__ import annotations
 
 import json
-import logging
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,9 +24,7 @@ from redis.client import Pipeline
 
 from sandbox.errors import StorageFull, StorageQuotaExceeded
 from sandbox.queue import redis_keys
-from sandbox.queue.connection import log_redis_errors
-
-logger = logging.getLogger(__name__)
+from sandbox.queue.repeating_thread import RepeatingThread
 
 STORE_BELOW_FRACTION, ACCEPT_BELOW_FRACTION = 0.75, 0.9  # of maxmemory
 DEFAULT_STORED_FRACTION = 0.5  # of maxmemory, if max_kept_mb is not set
@@ -135,17 +131,16 @@ class StorageLimiter:
         self._max_kept_mb = max_kept_mb
         self._usage = RedisUsage()
         self._accepted_bytes = 0  # bytes since the last check
-        self._closed = threading.Event()
         self._charge_script = redis.register_script(_CHARGE)
-        self._thread = threading.Thread(target=self._refresh_periodically, name="storage", daemon=True)
+        self._thread = RepeatingThread(
+            "storage", CHECK_INTERVAL_S, self.refresh, "cannot read the memory usage of Redis"
+        )
 
     def start(self) -> None:
         self._thread.start()
 
     def close(self) -> None:
-        self._closed.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=2 * CHECK_INTERVAL_S)
+        self._thread.stop(timeout_s=2 * CHECK_INTERVAL_S)
 
     def refresh(self) -> RedisUsage:
         """Read and return the memory usage of Redis now. Raises RedisError."""
@@ -217,11 +212,6 @@ class StorageLimiter:
         if self._usage.used_fraction >= STORE_BELOW_FRACTION:
             return [f"{usage}: only requests whose client waits are accepted, no jobs or task sets"]
         return []
-
-    def _refresh_periodically(self) -> None:
-        while not self._closed.wait(CHECK_INTERVAL_S):
-            with log_redis_errors(logger, "cannot read the memory usage of Redis"):
-                self.refresh()
 
 
 def read_usage(redis: Redis) -> RedisUsage:
