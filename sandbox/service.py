@@ -10,16 +10,18 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from sandbox.config import QueueSettings
-from sandbox.queue import idempotency, live_view
+from sandbox.errors import SandboxError
+from sandbox.queue import live_view
 from sandbox.queue.admission import Admission, get_caller_id, get_max_stored_bytes, get_owner_filter
 from sandbox.queue.connection import connect, translate_redis_errors
 from sandbox.queue.gpu_jobs import GpuJobs, is_gpu_job
 from sandbox.queue.idempotency import KeyedRequest
 from sandbox.queue.intake import Intake
 from sandbox.queue.job_store import JobStore
+from sandbox.queue.lifecycle import DropReason, LifecycleLog, LifecycleObserver
 from sandbox.queue.outage import OutageMonitor, build_readiness, read_slot_reports
 from sandbox.queue.quotas import Quotas
-from sandbox.queue.storage_limits import StorageLimiter, submission_member
+from sandbox.queue.storage_limits import StorageLimiter
 from sandbox.queue.submission import Submission, SubmissionRequest, Ticket
 from sandbox.queue.task_sets import TaskSets
 from sandbox.queue.transit import ItemTransit
@@ -40,6 +42,7 @@ class Service:
 
     def __init__(self, settings: QueueSettings) -> None:
         self._settings = settings
+        self._observers: list[LifecycleObserver] = [LifecycleLog()]
         self._redis: Redis = connect(settings.effective_redis_url)
         self._storage_limiter = StorageLimiter(self._redis, settings.max_kept_mb)
         self._task_sets = TaskSets(self._redis, settings.task_set_ttl_s, storage_limiter=self._storage_limiter)
@@ -54,8 +57,12 @@ class Service:
         quotas = Quotas(self._redis, settings.queue_ttl_s)
         self._transit = ItemTransit(self._redis, settings, quotas, self._job_store.cancel)
         self._outage_monitor = OutageMonitor(self._redis, settings.lease_s, self._transit.fail_all)
-        admission = Admission(quotas, self._storage_limiter, settings.queue_ttl_s + settings.result_ttl_s)
+        admission = Admission(quotas, self._storage_limiter, settings.queue_ttl_s, settings.result_ttl_s)
         self._intake = Intake(self._redis, self._transit, self._job_store, admission, self._webhook_queue.enqueue)
+
+    def add_observer(self, observer: LifecycleObserver) -> None:
+        """Report the submissions of this process to `observer`, too."""
+        self._observers.append(observer)
 
     def start(self) -> None:
         self._outage_monitor.start()
@@ -68,7 +75,6 @@ class Service:
         self._storage_limiter.close()
         self._redis.close()
 
-    @translate_redis_errors
     def submit(self, submission: Submission) -> Ticket:
         """Queue a submission and return its ticket.
 
@@ -77,8 +83,16 @@ class Service:
         subclass of `errors.Refused`, `errors.QueueUnavailable`, or, if the client waits for the result and no worker
         can run programs, `errors.CannotRun`.
         """
-        submission.check(self._outage_monitor.missing_languages)
-        return self._intake.submit(submission, self._outage_monitor.reason)
+        try:
+            submission.check(self._outage_monitor.missing_languages)
+            ticket = translate_redis_errors(self._intake.submit)(submission, self._outage_monitor.reason)
+        except SandboxError as error:
+            for observer in self._observers:
+                observer.record_refused(error)
+            raise
+        for observer in self._observers:
+            observer.record_accepted(submission, ticket.id)
+        return ticket
 
     @translate_redis_errors
     def get_job(self, job_id: str) -> Job:
@@ -86,10 +100,9 @@ class Service:
 
         Raises `errors.NotFound` or `errors.QueueUnavailable`.
         """
-        owner_filter = get_owner_filter()
         if is_gpu_job(job_id):
-            return self._gpu_jobs.get_job(job_id, owner_filter)
-        return self._job_store.get_job(job_id, owner_filter)
+            return self._gpu_jobs.get_job(job_id, get_owner_filter())
+        return self._job_store.get_job(job_id, get_owner_filter())
 
     @translate_redis_errors
     def cancel(self, job_id: str) -> Job:
@@ -98,24 +111,23 @@ class Service:
         Raises `errors.NotFound` or `errors.QueueUnavailable`.
         """
         if is_gpu_job(job_id):
-            owner_filter = get_owner_filter()
-            return self._gpu_jobs.cancel(job_id, owner_filter)
-        job = self.get_job(job_id)
-        if job.result is None:
-            self._cancel(job_id)
-        return self.get_job(job_id)
-
-    def _cancel(self, job_id: str) -> None:
-        self._job_store.cancel(job_id)
-        record = self._job_store.get_record(job_id)
-        if record.done_count < record.item_count:
-            self._storage_limiter.shrink(submission_member(job_id), record.request_bytes, self._settings.result_ttl_s)
-            self._job_store.notify_cancelled(record)
+            job: Job = self._gpu_jobs.cancel(job_id, get_owner_filter())
+        else:
+            if self.get_job(job_id).result is None:
+                self._intake.cancel(job_id)
+            job = self.get_job(job_id)
+        self._record_dropped("cancelled")
+        return job
 
     @translate_redis_errors
     def abandon(self, ticket: Ticket) -> None:
         """Cancel the unfinished items of a synchronous submission whose client disconnected."""
+        self._record_dropped("abandoned")
         self._transit.abandon(ticket)
+
+    def _record_dropped(self, reason: DropReason) -> None:
+        for observer in self._observers:
+            observer.record_dropped(reason)
 
     @translate_redis_errors
     def put_tasks(self, set_id: str, body: bytes) -> TaskSetInfo:
@@ -154,12 +166,9 @@ class Service:
 
         Raises `errors.IdempotencyKeyReused` or `errors.QueueUnavailable`.
         """
-        caller_id, keyed = get_caller_id(), None
-        if idempotency_key:
-            fingerprint = idempotency.compute_fingerprint(["gpu", kind.value], [request])
-            keyed = KeyedRequest.create(caller_id, idempotency_key, fingerprint)
+        keyed = KeyedRequest.create(get_caller_id(), idempotency_key, ["gpu", kind.value], [request])
         self._storage_limiter.check_room(len(request.model_dump_json(exclude_unset=True)))
-        return self._gpu_jobs.submit(kind, request, caller_id, keyed)
+        return self._gpu_jobs.submit(kind, request, get_caller_id(), keyed)
 
     @translate_redis_errors
     def read_gpu_events(self, job_id: str, start: int) -> list[bytes]:
@@ -169,8 +178,7 @@ class Service:
         """
         if not is_gpu_job(job_id):
             return []
-        owner_filter = get_owner_filter()
-        return self._gpu_jobs.read_events(job_id, start, owner_filter)
+        return self._gpu_jobs.read_events(job_id, start, get_owner_filter())
 
     @translate_redis_errors
     def get_gpu_pool(self) -> GpuPool:

@@ -12,12 +12,13 @@ from sandbox.schema.reward import RewardRequest
 
 
 class Admission:
-    """Charges submissions to the API key of the current request. `stored_ttl_s` is how long Redis keeps stored ones."""
+    """Charges submissions to the API key of the current request."""
 
-    def __init__(self, quotas: Quotas, storage_limiter: StorageLimiter, stored_ttl_s: int) -> None:
+    def __init__(self, quotas: Quotas, storage_limiter: StorageLimiter, queue_ttl_s: int, result_ttl_s: int) -> None:
         self._quotas = quotas
         self._storage_limiter = storage_limiter
-        self._stored_ttl_s = stored_ttl_s
+        self._stored_ttl_s = queue_ttl_s + result_ttl_s
+        self._result_ttl_s = result_ttl_s
 
     def check_room(self) -> None:
         """Raise StorageFull if Redis has no room for more work."""
@@ -52,6 +53,10 @@ class Admission:
     def refund(self, submission_id: str) -> None:
         """Undo `charge`. Raises RedisError."""
         self._storage_limiter.release(submission_member(submission_id))
+
+    def refund_requests(self, submission_id: str, request_bytes: int) -> None:
+        """Charge a cancelled submission only for its results. Raises RedisError."""
+        self._storage_limiter.shrink(submission_member(submission_id), request_bytes, self._result_ttl_s)
 
 
 def get_caller_id() -> str:

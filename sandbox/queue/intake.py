@@ -6,7 +6,6 @@ idempotency key is recorded in Redis first, so that it survives this process.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -26,8 +25,6 @@ from sandbox.request_context import CURRENT_REQUEST_IDS, generate_id
 from sandbox.schema import ExecuteRequest, VerifyRequest
 from sandbox.schema.callbacks import Callback
 from sandbox.schema.vote import VoteRequest
-
-logger = logging.getLogger(__name__)
 
 EncodedItem = tuple[str, bytes]  # the id and the JSON
 
@@ -67,13 +64,23 @@ class Intake:
             return self._accept_stored(submission, keyed)
         return self._accept_awaited(submission)
 
+    def cancel(self, submission_id: str) -> None:
+        """Cancel the unfinished items of a stored submission, and charge only for its results from now on.
+
+        Raises NotFound or RedisError.
+        """
+        self._job_store.cancel(submission_id)
+        record = self._job_store.get_record(submission_id)
+        if record.done_count < record.item_count:
+            self._admission.refund_requests(submission_id, record.request_bytes)
+            self._job_store.notify_cancelled(record)
+
     def _accept_awaited(self, submission: Submission) -> Ticket:
         submission_id = generate_id()
         items = self._build_items(submission_id, submission)
         item_ids = [item_id for item_id, _ in items]
         client = self._admission.admit(item_ids)
         futures = self._result_reader.expect(item_ids)
-        _log_accepted(submission_id, submission)
         try:
             self._sender.accept(submission.lane, items, client)
         except SandboxError as error:
@@ -116,7 +123,6 @@ class Intake:
                 self._enqueue_webhook(submission_id)  # there is no last item that would do it
             return Ticket(submission_id)
         ticket = Ticket(submission_id) if submission.durable else self._join_existing(submission_id, durable=False)
-        _log_accepted(submission_id, submission)
         try:
             self._job_store.record_first_batch(submission_id, self._sender.send_now(submission.lane, items, client))
         except SandboxError:
@@ -178,18 +184,8 @@ def _build_keyed_request(submission: Submission) -> KeyedRequest | None:
     reward, callback = submission.reward, submission.callback
     route = ["reward" if reward is not None else submission.kind, "batch" if submission.batch else "one"]
     parts = [*(submission.requests if reward is None else [reward]), *([] if callback is None else [callback])]
-    fingerprint = idempotency.compute_fingerprint(route, parts)
-    return KeyedRequest.create(get_caller_id(), submission.idempotency_key, fingerprint)
+    return KeyedRequest.create(get_caller_id(), submission.idempotency_key, route, parts)
 
 
 def _build_callback_field(callback: Callback | None) -> dict[str, str]:
     return {} if callback is None else {"callback": "item" if callback.each else "batch"}
-
-
-def _log_accepted(submission_id: str, submission: Submission) -> None:
-    """Log the line that connects a request's id with its submission."""
-    items = len(submission.requests)
-    logger.info(
-        "accepted",
-        extra={"submission": submission_id, "kind": submission.kind, "lane": submission.lane, "items": items},
-    )
