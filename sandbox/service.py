@@ -46,12 +46,8 @@ class Service:
         self._redis: Redis = connect(settings.effective_redis_url)
         self._storage_limiter = StorageLimiter(self._redis, settings.max_kept_mb)
         self._task_sets = TaskSets(self._redis, settings.task_set_ttl_s, storage_limiter=self._storage_limiter)
-        self._job_store = JobStore(
-            self._redis,
-            settings.queue_ttl_s,
-            settings.result_ttl_s,
-            partial(score_stored_request, look_up_tasks=self._task_sets.get),
-        )
+        score_rewards = partial(score_stored_request, look_up_tasks=self._task_sets.get)
+        self._job_store = JobStore(self._redis, settings.queue_ttl_s, settings.result_ttl_s, score_rewards)
         self._webhook_queue = WebhookQueue(self._redis, self._job_store)
         self._gpu_jobs = GpuJobs(self._redis, settings.queue_ttl_s, settings.result_ttl_s)
         quotas = Quotas(self._redis, settings.queue_ttl_s)
@@ -100,9 +96,8 @@ class Service:
 
         Raises `errors.NotFound` or `errors.QueueUnavailable`.
         """
-        if is_gpu_job(job_id):
-            return self._gpu_jobs.get_job(job_id, get_owner_filter())
-        return self._job_store.get_job(job_id, get_owner_filter())
+        jobs = self._gpu_jobs if is_gpu_job(job_id) else self._job_store
+        return jobs.get_job(job_id, get_owner_filter())
 
     @translate_redis_errors
     def cancel(self, job_id: str) -> Job:
@@ -176,9 +171,7 @@ class Service:
 
         Raises `errors.NotFound` or `errors.QueueUnavailable`.
         """
-        if not is_gpu_job(job_id):
-            return []
-        return self._gpu_jobs.read_events(job_id, start, get_owner_filter())
+        return self._gpu_jobs.read_events(job_id, start, get_owner_filter()) if is_gpu_job(job_id) else []
 
     @translate_redis_errors
     def get_gpu_pool(self) -> GpuPool:
