@@ -101,19 +101,7 @@ class Intake:
         except (SandboxError, RedisError):
             self._admission.release(client, item_ids)
             raise
-        first = self._job_store.create(
-            submission_id,
-            submission.kind,
-            len(items),
-            submission.batch,
-            submission.lane,
-            client,
-            submission.callback,
-            submission.reward,
-            keyed,
-            request_bytes,
-            get_max_stored_bytes(),
-        )
+        first = self._job_store.create(submission_id, submission, client, keyed, request_bytes, get_max_stored_bytes())
         if first != submission_id:  # a submission with the same key was faster
             self._admission.release(client, item_ids)
             self._admission.refund(submission_id)
