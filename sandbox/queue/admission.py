@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from sandbox.queue.job_store import allow_any_owner
 from sandbox.queue.quotas import Quotas
-from sandbox.queue.storage_limits import StorageLimiter, submission_member
+from sandbox.queue.storage_account import submission_member
+from sandbox.queue.storage_limits import StorageLimiter
 from sandbox.request_context import CURRENT_CALLER
 from sandbox.schema.reward import RewardRequest
 

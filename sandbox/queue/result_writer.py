@@ -17,7 +17,7 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 
-from sandbox.queue import quotas, redis_keys, storage_limits
+from sandbox.queue import quotas, redis_keys, storage_account, storage_limits
 from sandbox.queue.connection import get_failure_log_level, is_redis_full
 from sandbox.queue.job_batch import Item
 
@@ -157,11 +157,11 @@ class ResultWriter:
             # Also if the result was stored before: the first attempt may have died before it sent the messages.
             for reader in readers:
                 push_results(pipeline, reader.decode(), [encode_message(item.id, result)])
-        storage_limits.adjust_charges(
+        storage_account.adjust_charges(
             pipeline,
             [
                 (
-                    storage_limits.submission_member(submission),
+                    storage_account.submission_member(submission),
                     size,
                     self._result_ttl_s if submission in ended else None,
                 )
