@@ -57,7 +57,7 @@ async def submit_and_wait(
     """Submit a batch, and return each item's result as JSON, or the error in its place.
 
     With a key, `submission.reward` is the request that the items were made of: the key stands for that, even if there
-    are no items. Without items and without a key, nothing is submitted. Raises what `SubmissionService.submit` and
+    are no items. Without items and without a key, nothing is submitted. Raises what `Service.submit` and
     `ResultWaiter` raise.
     """
     if not submission.requests and not submission.idempotency_key:

@@ -15,9 +15,10 @@ from sandbox.queue import idempotency, redis_keys
 from sandbox.queue.idempotency import KeyedRequest
 from sandbox.queue.payload_files import CANCELLED_MESSAGE
 from sandbox.queue.result_writer import encode_message, push_results
+from sandbox.queue.submission import Submission
 from sandbox.schema import Job, JobStatus, VerifyResult
 from sandbox.schema.callbacks import Callback
-from sandbox.schema.reward import RewardRequest, RewardResult
+from sandbox.schema.reward import RewardResult
 
 REWARD_KIND = "reward"
 
@@ -60,29 +61,25 @@ class JobStore:
 
     def create(
         self,
-        submission: str,
-        kind: str,
-        total: int,
-        batch: bool,
-        lane: str,
-        client: str = "",
-        callback: Callback | None = None,
-        reward: RewardRequest | None = None,
-        keyed: KeyedRequest | None = None,
-        request_bytes: int = 0,
-        max_stored_bytes: int = 0,
+        submission_id: str,
+        submission: Submission,
+        client: str,
+        keyed: KeyedRequest | None,
+        request_bytes: int,
+        max_stored_bytes: int,
     ) -> str:
         """Record a submission before any of its items is sent, and return its id.
 
-        If an earlier submission has the same idempotency key, record nothing and return the earlier id. With `reward`,
-        the results are turned into rewards. `request_bytes` is the size of the items, `max_stored_bytes` the storage
-        quota of the owner. Raises IdempotencyKeyReused.
+        If an earlier submission has the same idempotency key, record nothing and return the earlier id.
+        `request_bytes` is the size of the items, `max_stored_bytes` the storage quota of the owner. Raises
+        IdempotencyKeyReused.
         """
+        reward, callback = submission.reward, submission.callback
         fields: dict[str, str | int | float] = {
-            "kind": kind if reward is None else REWARD_KIND,
-            "total": total,
-            "batch": int(batch),
-            "lane": lane,
+            "kind": submission.kind if reward is None else REWARD_KIND,
+            "total": len(submission.requests),
+            "batch": int(submission.batch),
+            "lane": submission.lane,
             "created": time.time(),
             "request_bytes": request_bytes,
             "most_kept": max_stored_bytes,
@@ -92,19 +89,21 @@ class JobStore:
         if callback is not None:
             fields["callback"] = callback.model_dump_json()
         if reward is not None:
-            self._redis.set(redis_keys.reward(submission), reward.model_dump_json(exclude_unset=True), ex=self._ttl_s)
+            self._redis.set(
+                redis_keys.reward(submission_id), reward.model_dump_json(exclude_unset=True), ex=self._ttl_s
+            )
         if keyed is not None:
             first = idempotency.create_or_find(
-                self._redis, keyed, submission, redis_keys.job(submission), fields, self._ttl_s
+                self._redis, keyed, submission_id, redis_keys.job(submission_id), fields, self._ttl_s
             )
-            if first != submission and reward is not None:
-                self._redis.delete(redis_keys.reward(submission))
+            if first != submission_id and reward is not None:
+                self._redis.delete(redis_keys.reward(submission_id))
             return first
         pipeline = self._redis.pipeline()
-        pipeline.hset(redis_keys.job(submission), mapping=fields)
-        pipeline.expire(redis_keys.job(submission), self._ttl_s)
+        pipeline.hset(redis_keys.job(submission_id), mapping=fields)
+        pipeline.expire(redis_keys.job(submission_id), self._ttl_s)
         pipeline.execute()
-        return submission
+        return submission_id
 
     def discard(self, submission: str, keyed: KeyedRequest | None) -> None:
         """Delete a submission that was refused after it was recorded, and its idempotency key."""

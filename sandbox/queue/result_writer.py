@@ -17,8 +17,8 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 
-from sandbox.queue import quotas, redis_keys, storage_limits
-from sandbox.queue.connection import get_failure_log_level
+from sandbox.queue import quotas, redis_keys, storage_account, storage_limits
+from sandbox.queue.connection import get_failure_log_level, is_redis_full
 from sandbox.queue.job_batch import Item
 
 logger = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ class ResultWriter:
                 self._flush(add_commands)
                 self._full_since = 0.0
             except RedisError as error:
-                if storage_limits.is_redis_full(error):
+                if is_redis_full(error):
                     self._shorten_pending()
                 raise
 
@@ -128,7 +128,7 @@ class ResultWriter:
                 self.flush()
             except RedisError as error:
                 logger.log(get_failure_log_level(), "cannot send results to Redis, retrying: %s", error)
-                if storage_limits.is_redis_full(error):
+                if is_redis_full(error):
                     time.sleep(REDIS_FULL_PAUSE_S)
 
     def _store_results(self) -> None:
@@ -157,11 +157,11 @@ class ResultWriter:
             # Also if the result was stored before: the first attempt may have died before it sent the messages.
             for reader in readers:
                 push_results(pipeline, reader.decode(), [encode_message(item.id, result)])
-        storage_limits.adjust_charges(
+        storage_account.adjust_charges(
             pipeline,
             [
                 (
-                    storage_limits.submission_member(submission),
+                    storage_account.submission_member(submission),
                     size,
                     self._result_ttl_s if submission in ended else None,
                 )

@@ -14,8 +14,8 @@ from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.box.slot import Slot
 from sandbox.errors import BoxOutOfMemory, InfrastructureError
-from sandbox.queue.activity import Finished
 from sandbox.queue.job_batch import Item
+from sandbox.queue.lifecycle import Finished
 from sandbox.runner.contract import Limits, Outcome, Run, Status, Verdict
 from sandbox.schema import ExecuteRequest, ExecuteResult, StageResult, TestPart, TestResult, VerifyRequest, VerifyResult
 from sandbox.schema.vote import VoteRequest
