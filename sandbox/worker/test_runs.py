@@ -18,8 +18,8 @@ from typing import Any
 
 from sandbox import languages
 from sandbox.box.box import NO_FILES, Box
+from sandbox.box.relay import RelayStats
 from sandbox.box.slot import Slot
-from sandbox.box.streams import RelayStats
 from sandbox.languages import Language
 from sandbox.runner.contract import Limits, Mode, Outcome, Program, Run, Status, Usage, Verdict
 from sandbox.runner.harness import shared_process

@@ -27,39 +27,28 @@ import select
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from sandbox.runner.launcher import mounts
-from sandbox.runner.supervisor import usage
+from sandbox.runner.launcher.capabilities import give_up_capabilities, has_capability
+from sandbox.runner.launcher.namespaces import (
+    CLONE_FLAGS,
+    PROGRAM_UID,
+    IsolationRefused,
+    clone,
+    find_refused_kinds,
+    map_ids,
+    read_id_ranges,
+)
+from sandbox.runner.supervisor import process_tree
 from sandbox.runner.zygote import confinement, syscall_filter
 
-CLONE_FLAGS = {
-    "user": 0x1000_0000,
-    "mount": 0x0002_0000,
-    "pid": 0x2000_0000,
-    "network": 0x4000_0000,
-    "ipc": 0x0800_0000,
-    "uts": 0x0400_0000,
-}
 CLONE_NEWCGROUP = 0x0200_0000
-CLONE_CALL_NUMBERS = {"x86_64": 56, "aarch64": 220}
-CAPABILITY_NUMBERS = {
-    "CHOWN": 0,
-    "DAC_OVERRIDE": 1,
-    "KILL": 5,
-    "SETGID": 6,
-    "SETUID": 7,
-    "IPC_LOCK": 14,
-    "SYS_ADMIN": 21,
-}
-CAPABILITY_VERSION = 0x2008_0522
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 36, 38
-PROGRAM_UID = 1000  # the only user inside a box if the host provides no further uids
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 REMOVAL_TIMEOUT_S = 2.0
 # Kinds that are useless without the failed step: a pid namespace shows the wrong /proc without mounts of its own.
 DEPENDENT_KINDS = {"proc": {"pid"}, "mount": {"mount", "pid"}, "uts": {"uts"}}
@@ -68,99 +57,11 @@ WEAKER_ID_MAPPINGS = {"all": "range", "range": "one"}
 _libc = ctypes.PyDLL(None, use_errno=True)
 
 
-class IsolationRefused(Exception):
-    """The kernel refuses an isolation layer; `step` names the step that failed."""
-
-    def __init__(self, step: str, reason: str) -> None:
-        super().__init__(f"{step}: {reason}")
-        self.step = step
-        self.reason = reason
-
-
-def has_capability(name: str) -> bool:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("CapEff:"):
-            return bool(int(line.split()[1], 16) >> CAPABILITY_NUMBERS[name] & 1)
-    return False
-
-
-def read_id_ranges() -> list[list[int]]:
-    """Return the uids of the current user namespace as [first, count] pairs."""
-    lines = Path("/proc/self/uid_map").read_text().splitlines()
-    return [[int(first), int(count)] for first, _, count in map(str.split, lines)]
-
-
-def clone(kinds: Iterable[str]) -> int:
-    """Fork into new namespaces of these kinds. Raises IsolationRefused."""
-    flags = int(signal.SIGCHLD)
-    for kind in kinds:
-        flags |= CLONE_FLAGS[kind]
-    pid = int(_libc.syscall(CLONE_CALL_NUMBERS[platform.machine()], ctypes.c_ulong(flags), None, None, None, None))
-    if pid < 0:
-        raise IsolationRefused("clone", os.strerror(ctypes.get_errno()))
-    return pid
-
-
-def find_refused_kinds(kinds: set[str]) -> set[str]:
-    """Try each kind by itself and return those that the kernel refuses; all of them if it refuses a user namespace."""
-    root = {"user"} & kinds
-    refused = set()
-    for kind in sorted(kinds, key=lambda kind: kind != "user"):
-        try:
-            pid = clone(root | {kind})
-        except IsolationRefused:
-            if kind == "user":
-                return kinds
-            refused.add(kind)
-            continue
-        if pid == 0:
-            os._exit(0)
-        os.waitpid(pid, 0)
-    return refused
-
-
-def map_ids(pid: int, plan: dict[str, Any]) -> None:
-    """Map the uids and gids of the user namespace of `pid` according to the plan's `ids`. Raises IsolationRefused."""
-    try:
-        if plan["ids"] == "one":
-            Path(f"/proc/{pid}/setgroups").write_text("deny")
-            Path(f"/proc/{pid}/uid_map").write_text(f"{PROGRAM_UID} {os.geteuid()} 1")
-            Path(f"/proc/{pid}/gid_map").write_text(f"{PROGRAM_UID} {os.getegid()} 1")
-        elif plan["ids"] == "all":
-            lines = "".join(f"{first} {first} {count}\n" for first, count in read_id_ranges())
-            Path(f"/proc/{pid}/uid_map").write_text(lines)
-            Path(f"/proc/{pid}/gid_map").write_text(lines)
-        else:
-            for tool, own, (first, count) in (
-                ("newuidmap", os.geteuid(), plan["lent_uids"]),
-                ("newgidmap", os.getegid(), plan["lent_gids"]),
-            ):
-                numbers = map(str, (pid, 0, own, 1, 1, first, count))
-                subprocess.run([tool, *numbers], check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError, TypeError) as error:
-        raise IsolationRefused("ids", str(error)) from error
-
-
 def join_cgroups(folders: Sequence[str]) -> None:
     for folder in folders:
         Path(folder, "cgroup.procs").write_text("0")
     # refused only where other layers are refused, too; the box does not show the outer folders anyway
     _libc.unshare(CLONE_NEWCGROUP)
-
-
-def give_up_capabilities(names: Sequence[str]) -> None:
-    """Keep only those of the named capabilities that this process has, and prevent children from gaining more."""
-    for number in range(64):
-        if number not in {CAPABILITY_NUMBERS[name] for name in names}:
-            # fails without CAP_SETPCAP, but no_new_privs below has the same effect
-            _libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)
-    mask = sum(1 << CAPABILITY_NUMBERS[name] for name in names if has_capability(name))
-    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
-    sets = (ctypes.c_uint32 * 6)(mask, mask, 0, 0, 0, 0)
-    if _libc.capset(header, sets) != 0 or _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), f"capset: {os.strerror(ctypes.get_errno())}")
-    _libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # other processes cannot read this memory
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def lift_limits() -> None:
@@ -238,7 +139,7 @@ def run_supervisor(plan: dict[str, Any], kinds: set[str]) -> NoReturn:
     from sandbox.runner.supervisor import usage as usage_inside
 
     if "mount" not in kinds:  # the visible cgroup is that of the whole machine
-        usage_inside.CGROUP_ROOT = Path("/nonexistent")
+        usage_inside.CGROUP_ROOT = "/nonexistent"
     sys.argv[1:] = plan["supervisor"]
     supervisor.main()
 
@@ -282,22 +183,15 @@ def wait_for_end(pid: int, end_pipe: int, leash_pipe: int) -> None:
     for descriptor in (end_pipe, leash_pipe):
         poll.register(descriptor, select.POLLIN)
     poll.poll()
-    kill(pid)
+    process_tree.kill(pid)
     os.waitpid(pid, 0)  # returns when every process of its pid namespace is gone
-    while left := usage.list_descendants(os.getpid()):
+    while left := process_tree.list_descendants(os.getpid()):
         for one in left:
-            kill(one)
+            process_tree.kill(one)
         try:
             os.waitpid(-1, 0)
         except ChildProcessError:
             return
-
-
-def kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def remove_traces(plan: dict[str, Any]) -> None:
