@@ -33,6 +33,7 @@ from sandbox.box.docker.socket_folder import ensure_socket_folder, get_fallback_
 from sandbox.box.uids import UidBlock
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError, EngineUnavailable
+from sandbox.runner.supervisor.options import Options
 
 # The supervisor needs these to give each run its own uid, to kill its remaining processes and to remove its files.
 CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "IPC_LOCK", "KILL", "SETGID", "SETUID"]
@@ -190,13 +191,13 @@ class DockerEngine:
         }
 
     def _build_arguments(self, uid_base: int) -> list[str]:
-        options = {
-            "connect": "/run/sandbox/worker.sock",
-            "uid_base": uid_base,
-            "cpus": self._settings.box_cpus,
-            "modules": PRELOADED_MODULES,
-        }
-        return [json.dumps(options)]
+        options = Options(
+            connect="/run/sandbox/worker.sock",
+            uid_base=uid_base,
+            cpus=self._settings.box_cpus,
+            modules=PRELOADED_MODULES,
+        )
+        return [options.encode()]
 
 
 def _accept_connection(listener: socket.socket, container: Container) -> socket.socket:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import select
 import socket
 import subprocess
 from collections.abc import Callable
-from typing import Any
 
 from sandbox.box.cgroup import MEMORY_SLACK_BYTES, MIB, MemoryCgroup
 from sandbox.box.local.cgroup import BoxCgroup
 from sandbox.errors import BoxError
+from sandbox.runner.launcher.plan import Plan, encode_plan
+from sandbox.runner.supervisor.options import Options
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +28,8 @@ class LocalBoxHandle:
     def __init__(
         self,
         command: list[str],
-        plan: dict[str, Any],
-        supervisor_options: dict[str, Any],
+        plan: Plan,
+        options: Options,
         cgroup: BoxCgroup | None,
         on_destroy: Callable[[LocalBoxHandle], None],
     ) -> None:
@@ -42,20 +42,20 @@ class LocalBoxHandle:
         liveness_read_end, self._liveness_pipe = os.pipe()
         self._log_descriptor = os.memfd_create("words")
         plan_descriptor = os.memfd_create("plan")
-        inherited = {"connection": supervisor_end.fileno(), "leash": liveness_read_end}
-        plan = {
-            **plan,
-            **inherited,
-            "supervisor": [json.dumps({"descriptor": supervisor_end.fileno(), **supervisor_options})],
-        }
+        inherited = [supervisor_end.fileno(), liveness_read_end]
+        plan = plan._replace(
+            connection=supervisor_end.fileno(),
+            leash=liveness_read_end,
+            supervisor=[options._replace(descriptor=supervisor_end.fileno()).encode()],
+        )
         try:
-            os.pwrite(plan_descriptor, json.dumps(plan).encode(), 0)
+            os.pwrite(plan_descriptor, encode_plan(plan).encode(), 0)
             self._launcher = subprocess.Popen(
                 command,
                 stdin=plan_descriptor,
                 stdout=subprocess.DEVNULL,
                 stderr=self._log_descriptor,
-                pass_fds=list(inherited.values()),
+                pass_fds=inherited,
                 env={"PATH": f"{SEARCH_PATH}:/usr/sbin:/sbin", "LANG": "C.UTF-8"},
                 start_new_session=True,
             )

@@ -16,7 +16,6 @@ import tempfile
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from sandbox.box.docker.engine import CAPABILITIES, PRELOADED_MODULES
 from sandbox.box.local import cgroup as local_cgroup
@@ -27,6 +26,8 @@ from sandbox.box.local.runner import PYTHON, install_runner
 from sandbox.box.uids import UIDS_PER_BOX, UidBlock
 from sandbox.config import WorkerSettings
 from sandbox.errors import EngineUnavailable
+from sandbox.runner.launcher.plan import MountTree, Plan, ProbeResult, encode_plan
+from sandbox.runner.supervisor.options import Options
 
 LAUNCHER_BOOTSTRAP = (
     "import sys; sys.path[0] = sys.argv.pop(1); from sandbox.runner.launcher.launcher import main; main()"
@@ -67,16 +68,15 @@ class LocalEngine:
         folder = None if "mount" in host.namespaces else Path(tempfile.mkdtemp(prefix=f"sandbox-{self._slot}-"))
         if folder is not None:
             folder.chmod(0o711)
-        plan = {
-            **self._build_plan(),
-            "kinds": host.namespaces,
-            "ids": host.id_mapping,
-            "probe": False,
-            "cgroups": [str(one) for one in cgroup.folders] if cgroup else [],
-            "folder": folder and str(folder),
-        }
-        if cgroup is not None:
-            plan["tree"]["shown"] += cgroup.bind_mounts
+        plan = self._build_plan()
+        plan = plan._replace(
+            probe=False,
+            kinds=host.namespaces,
+            ids=host.id_mapping,
+            cgroups=[str(one) for one in cgroup.folders] if cgroup else (),
+            folder=None if folder is None else str(folder),
+            tree=plan.tree._replace(shown=cgroup.bind_mounts if cgroup else ()),
+        )
         options = self._build_supervisor_options(folder, watch_memory=cgroup is None)
         handle = LocalBoxHandle(self._build_command(), plan, options, cgroup, self._live_handles.discard)
         self._live_handles.add(handle)
@@ -106,44 +106,38 @@ class LocalEngine:
             handle.destroy()
         self._uid_block.close()
 
-    def _build_supervisor_options(self, folder: Path | None, watch_memory: bool) -> dict[str, Any]:
-        options: dict[str, Any] = {"modules": PRELOADED_MODULES, "watch_memory": watch_memory}
+    def _build_supervisor_options(self, folder: Path | None, watch_memory: bool) -> Options:
         base = self.host.find_uid_base(self._uid_block, self._started_count, self._settings.box_max_runs)
         self._started_count += 1
-        if base is not None:
-            options["uid_base"] = base
-        if folder is not None:
-            options |= {"root": str(folder), "shared": []}
-        return options
+        options = Options(uid_base=base, watch_memory=watch_memory, modules=PRELOADED_MODULES)
+        return options if folder is None else options._replace(root=str(folder), shared=())
 
     def _build_command(self) -> list[str]:
         return [PYTHON, "-I", "-S", "-c", LAUNCHER_BOOTSTRAP, str(self._runner_folder)]
 
-    def _build_plan(self) -> dict[str, Any]:
-        return {
-            "place": str(self._root_mount_point),
-            "tree": {"tmpfs_mb": self._settings.box_tmpfs_mb, "shown": [], "runner": str(self._runner_folder)},
-            "capabilities": CAPABILITIES,
-            "lent_uids": _read_subordinate_ids("/etc/subuid"),
-            "lent_gids": _read_subordinate_ids("/etc/subgid"),
-            "cgroups": [],
-            "folder": None,
-        }
+    def _build_plan(self) -> Plan:
+        return Plan(
+            place=str(self._root_mount_point),
+            tree=MountTree(self._settings.box_tmpfs_mb, str(self._runner_folder)),
+            capabilities=CAPABILITIES,
+            lent_uids=_read_subordinate_ids("/etc/subuid"),
+            lent_gids=_read_subordinate_ids("/etc/subgid"),
+        )
 
     def _probe(self) -> HostIsolation:
-        plan = {**self._build_plan(), "probe": True}
+        plan = encode_plan(self._build_plan())
         try:
             done = subprocess.run(
-                self._build_command(), input=json.dumps(plan), capture_output=True, text=True, timeout=START_TIMEOUT_S
+                self._build_command(), input=plan, capture_output=True, text=True, timeout=START_TIMEOUT_S
             )
-            found = json.loads(done.stdout)
+            found = ProbeResult(**json.loads(done.stdout))
         except (OSError, subprocess.TimeoutExpired) as error:
             raise EngineUnavailable(f"cannot probe the local engine: {error}") from error
         except ValueError as error:
             raise EngineUnavailable(f"the local engine does not work on this machine: {done.stderr[-500:]}") from error
-        if not found["works"]:
-            raise EngineUnavailable(f"cannot start local boxes on this machine: {found['reasons']}; use Docker")
-        return HostIsolation(tuple(found["kinds"]), found["ids"], found["uids"])
+        if not found.works:
+            raise EngineUnavailable(f"cannot start local boxes on this machine: {found.reasons}; use Docker")
+        return HostIsolation(tuple(found.kinds), found.ids, found.uids)
 
 
 def list_missing_isolation() -> list[str]:

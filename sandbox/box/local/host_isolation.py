@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.box.uids import UIDS_PER_BOX, UidBlock
@@ -36,7 +37,7 @@ class HostIsolation:
 
     namespaces: tuple[str, ...]
     id_mapping: str
-    uid_ranges: list[list[int]] = field(default_factory=list)
+    uid_ranges: Sequence[tuple[int, int]] = ()
 
     def list_missing_isolation(self) -> list[str]:
         missing = [effect for kind, effect in MISSING_NAMESPACE_EFFECTS.items() if kind not in self.namespaces]

@@ -31,7 +31,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from sandbox.runner.launcher import mounts
 from sandbox.runner.launcher.capabilities import give_up_capabilities, has_capability
@@ -44,6 +44,7 @@ from sandbox.runner.launcher.namespaces import (
     map_ids,
     read_id_ranges,
 )
+from sandbox.runner.launcher.plan import Plan, ProbeResult, decode_plan
 from sandbox.runner.supervisor import process_tree
 from sandbox.runner.zygote import confinement, syscall_filter
 
@@ -88,21 +89,21 @@ def build_unix_only_filter() -> bytes:
     return syscall_filter.build_for_architecture(arch, code)
 
 
-def set_up_isolation(plan: dict[str, Any], kinds: set[str]) -> None:
+def set_up_isolation(plan: Plan, kinds: set[str]) -> None:
     """In the box's first process, do everything that clone itself did not do. Raises IsolationRefused."""
     step = "cgroup"
     try:
-        join_cgroups(plan["cgroups"])
+        join_cgroups(plan.cgroups)
         step = "uts"
         if "uts" in kinds and _libc.sethostname(b"box", 3) != 0:
             raise OSError(ctypes.get_errno(), "sethostname")
         step = "mount"
         if "mount" in kinds:
-            uid = PROGRAM_UID if plan["ids"] == "one" else 0
-            mounts.enter_root(plan["place"], {**plan["tree"], "uid": uid}, "pid" in kinds)
+            uid = PROGRAM_UID if plan.ids == "one" else 0
+            mounts.enter_root(plan.place, plan.tree, uid, "pid" in kinds)
         step = "capabilities"
         lift_limits()
-        give_up_capabilities(plan["capabilities"])
+        give_up_capabilities(plan.capabilities)
         if "network" not in kinds:
             confinement.SyscallFilter(build_unix_only_filter()).install()
     except mounts.ProcRefused as error:
@@ -111,7 +112,7 @@ def set_up_isolation(plan: dict[str, Any], kinds: set[str]) -> None:
         raise IsolationRefused(step, str(error)) from error
 
 
-def run_box_process(plan: dict[str, Any], kinds: set[str], go_pipe: int, report_pipe: int) -> NoReturn:
+def run_box_process(plan: Plan, kinds: set[str], go_pipe: int, report_pipe: int) -> NoReturn:
     """Run as the child of clone: wait for the go signal, set up isolation, report, and become the supervisor."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.read(go_pipe, 1) != b"g":
@@ -122,14 +123,14 @@ def run_box_process(plan: dict[str, Any], kinds: set[str], go_pipe: int, report_
         os.write(report_pipe, json.dumps([error.step, error.reason]).encode())
         os._exit(1)
     os.write(report_pipe, b"[]")
-    if plan["probe"]:
+    if plan.probe:
         os._exit(0)
-    for descriptor in (go_pipe, plan["leash"]):
+    for descriptor in (go_pipe, plan.leash):
         os.close(descriptor)
     run_supervisor(plan, kinds)
 
 
-def run_supervisor(plan: dict[str, Any], kinds: set[str]) -> NoReturn:
+def run_supervisor(plan: Plan, kinds: set[str]) -> NoReturn:
     """Import the supervisor again from its path inside the box and run it. The report pipe stays open until the end."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
         del sys.modules[name]
@@ -140,11 +141,11 @@ def run_supervisor(plan: dict[str, Any], kinds: set[str]) -> NoReturn:
 
     if "mount" not in kinds:  # the visible cgroup is that of the whole machine
         usage_inside.CGROUP_ROOT = "/nonexistent"
-    sys.argv[1:] = plan["supervisor"]
+    sys.argv[1:] = plan.supervisor
     supervisor.main()
 
 
-def start_box(plan: dict[str, Any], kinds: set[str]) -> tuple[int, int]:
+def start_box(plan: Plan, kinds: set[str]) -> tuple[int, int]:
     """Start the box's first process; return its pid and a pipe that closes when it ends. Raises IsolationRefused."""
     go_read, go_write = os.pipe()
     report_read, report_write = os.pipe()
@@ -194,46 +195,49 @@ def wait_for_end(pid: int, end_pipe: int, leash_pipe: int) -> None:
             return
 
 
-def remove_traces(plan: dict[str, Any]) -> None:
+def remove_traces(plan: Plan) -> None:
     """Remove the box's cgroups, which the kernel may hold for a moment, and its folder if it has no mount tree."""
     deadline = time.monotonic() + REMOVAL_TIMEOUT_S
-    for folder in plan["cgroups"]:
+    for folder in plan.cgroups:
         while os.path.isdir(folder) and time.monotonic() < deadline:
             try:
                 os.rmdir(folder)
             except OSError:
                 time.sleep(0.005)
-    if plan["folder"]:
-        shutil.rmtree(plan["folder"], ignore_errors=True)
+    if plan.folder:
+        shutil.rmtree(plan.folder, ignore_errors=True)
 
 
-def probe(plan: dict[str, Any]) -> dict[str, Any]:
+def probe(plan: Plan) -> ProbeResult:
     """Return what this host allows: namespace kinds, how user ids are mapped, and the reason for each refusal."""
     kinds, reasons = set(CLONE_FLAGS), {}
-    plan["ids"] = "all" if os.geteuid() == 0 else "range"
+    plan = plan._replace(ids="all" if os.geteuid() == 0 else "range")
     if has_capability("SYS_ADMIN"):
         kinds -= {"user"}
-        plan["ids"] = "host"
+        plan = plan._replace(ids="host")
     works = True
     while works:
         try:
             pid, end_pipe = start_box(plan, kinds)
         except IsolationRefused as error:
             reasons[error.step] = error.reason
-            works = drop_refused_step(plan, kinds, error.step)
+            ids = drop_refused_step(plan.ids, kinds, error.step)
+            works = bool(ids)
+            plan = plan._replace(ids=ids or plan.ids)
             continue
         os.close(end_pipe)
         os.waitpid(pid, 0)
         break
-    answer = {"kinds": sorted(kinds), "ids": plan["ids"], "reasons": reasons, "works": works}
-    return {**answer, "uids": read_id_ranges(), "python": list(sys.version_info[:2])}
+    return ProbeResult(sorted(kinds), plan.ids, reasons, works, read_id_ranges())
 
 
-def drop_refused_step(plan: dict[str, Any], kinds: set[str], step: str) -> bool:
-    """Remove from the plan what was refused at `step`; return False if nothing is left to remove."""
-    if step == "ids" and plan["ids"] in WEAKER_ID_MAPPINGS:
-        plan["ids"] = WEAKER_ID_MAPPINGS[plan["ids"]]
-        return True
+def drop_refused_step(ids: str, kinds: set[str], step: str) -> str:
+    """Weaken the mapping of user ids, or remove from `kinds` what was refused at `step`.
+
+    Return how user ids are mapped now, or an empty string if nothing is left to remove.
+    """
+    if step == "ids" and ids in WEAKER_ID_MAPPINGS:
+        return WEAKER_ID_MAPPINGS[ids]
     dropped = (
         find_refused_kinds(kinds)
         if step == "clone"
@@ -242,11 +246,11 @@ def drop_refused_step(plan: dict[str, Any], kinds: set[str], step: str) -> bool:
         else DEPENDENT_KINDS.get(step, set())
     )
     if not dropped & kinds:
-        return False
+        return ""
     kinds -= dropped
     if not kinds:
-        plan["ids"] = "host" if has_capability("SETUID") and has_capability("SETGID") else "one"
-    return True
+        return "host" if has_capability("SETUID") and has_capability("SETGID") else "one"
+    return ids
 
 
 def main() -> NoReturn:
@@ -254,18 +258,18 @@ def main() -> NoReturn:
 
     The `local` engine writes the plan.
     """
-    plan: dict[str, Any] = json.load(sys.stdin)
+    plan = decode_plan(sys.stdin.read())
     nothing = os.open("/dev/null", os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    if plan["probe"]:
-        print(json.dumps(probe(plan)), flush=True)
+    if plan.probe:
+        print(json.dumps(probe(plan)._asdict()), flush=True)
         os._exit(0)
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
-        pid, end_pipe = start_box(plan, set(plan["kinds"]))
-        os.close(plan["connection"])
-        wait_for_end(pid, end_pipe, plan["leash"])
+        pid, end_pipe = start_box(plan, set(plan.kinds))
+        os.close(plan.connection)
+        wait_for_end(pid, end_pipe, plan.leash)
     except IsolationRefused as error:
         print(error, file=sys.stderr, flush=True)
     finally:

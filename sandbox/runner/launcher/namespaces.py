@@ -9,7 +9,8 @@ import signal
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+
+from sandbox.runner.launcher.plan import Plan
 
 CLONE_FLAGS = {
     "user": 0x1000_0000,
@@ -34,10 +35,10 @@ class IsolationRefused(Exception):
         self.reason = reason
 
 
-def read_id_ranges() -> list[list[int]]:
-    """Return the uids of the current user namespace as [first, count] pairs."""
+def read_id_ranges() -> list[tuple[int, int]]:
+    """Return the uids of the current user namespace as (first, count) pairs."""
     lines = Path("/proc/self/uid_map").read_text().splitlines()
-    return [[int(first), int(count)] for first, _, count in map(str.split, lines)]
+    return [(int(first), int(count)) for first, _, count in map(str.split, lines)]
 
 
 def clone(kinds: Iterable[str]) -> int:
@@ -69,23 +70,25 @@ def find_refused_kinds(kinds: set[str]) -> set[str]:
     return refused
 
 
-def map_ids(pid: int, plan: dict[str, Any]) -> None:
+def map_ids(pid: int, plan: Plan) -> None:
     """Map the uids and gids of the user namespace of `pid` according to the plan's `ids`. Raises IsolationRefused."""
     try:
-        if plan["ids"] == "one":
+        if plan.ids == "one":
             Path(f"/proc/{pid}/setgroups").write_text("deny")
             Path(f"/proc/{pid}/uid_map").write_text(f"{PROGRAM_UID} {os.geteuid()} 1")
             Path(f"/proc/{pid}/gid_map").write_text(f"{PROGRAM_UID} {os.getegid()} 1")
-        elif plan["ids"] == "all":
+        elif plan.ids == "all":
             lines = "".join(f"{first} {first} {count}\n" for first, count in read_id_ranges())
             Path(f"/proc/{pid}/uid_map").write_text(lines)
             Path(f"/proc/{pid}/gid_map").write_text(lines)
         else:
-            for tool, own, (first, count) in (
-                ("newuidmap", os.geteuid(), plan["lent_uids"]),
-                ("newgidmap", os.getegid(), plan["lent_gids"]),
+            for tool, own, lent in (
+                ("newuidmap", os.geteuid(), plan.lent_uids),
+                ("newgidmap", os.getegid(), plan.lent_gids),
             ):
-                numbers = map(str, (pid, 0, own, 1, 1, first, count))
+                if lent is None:
+                    raise IsolationRefused("ids", f"no ids are lent to this user, for {tool}")
+                numbers = map(str, (pid, 0, own, 1, 1, *lent))
                 subprocess.run([tool, *numbers], check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError, TypeError) as error:
+    except (OSError, subprocess.CalledProcessError) as error:
         raise IsolationRefused("ids", str(error)) from error

@@ -13,12 +13,11 @@ supervisor exits and the worker replaces the box. No run ever starts in a box th
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from sandbox.runner import frames, launch_spec, messages
 from sandbox.runner.cpu_allowance import CpuAllowance
@@ -33,6 +32,7 @@ from sandbox.runner.supervisor.limit_watch import (
     MEMORY_CHECK_INTERVAL_S,
     LimitWatch,
 )
+from sandbox.runner.supervisor.options import Options
 from sandbox.runner.supervisor.outcome import build_outcome
 from sandbox.runner.supervisor.process_setup import deny_pseudo_terminals, set_up_process
 from sandbox.runner.supervisor.program_processes import ProgramProcesses
@@ -42,20 +42,6 @@ from sandbox.runner.supervisor.zygotes import ENVIRONMENT, ZygotePool
 
 MAX_FILES_BYTES = 1 << 31
 COPY_CHUNK_BYTES = 1 << 20
-
-
-class Options(NamedTuple):
-    """The options that the engine passes to a supervisor, as JSON in its only argument."""
-
-    connect: str = ""  # the Unix socket the worker listens on, or
-    descriptor: int = -1  # the inherited socket to the worker
-    root: str = "/box"  # holds programs and their work directories
-    shared: Sequence[str] = ("/tmp", "/dev/shm")  # writable places to clear between runs
-    uid_base: int | None = None  # runs use the uids above this one; None: all runs share the supervisor's uid
-    watch_memory: bool = False  # no cgroup limits memory, so the supervisor polls it
-    cpus: float = 0.0  # that the box may use, if the engine limits them
-    modules: Sequence[str] = ()  # for the zygote to import in advance
-    fail_at: int = 0  # for tests: the `launch_spec.SetupStep` that fails for every child
 
 
 class Supervisor:
@@ -192,7 +178,7 @@ def send_broken(connection: socket.socket, error: Exception) -> None:
 
 def main() -> NoReturn:
     """Serve until the worker disconnects, then exit with 0; exit with 1 if the box broke."""
-    options = Options(**json.loads(sys.argv[1]))
+    options = Options.decode(sys.argv[1])
     set_up_process()
     if options.connect:
         deny_pseudo_terminals()  # the container's own; other boxes have no such device, or only the machine's
