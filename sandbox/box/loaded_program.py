@@ -34,15 +34,15 @@ class LoadedProgram:
         """
         lent: list[int] = []
         payload, program = b"", None
+        parts: frames.PartIndex = ()
         try:
             if not self.sent:
                 payload, program = self._pack(lent)
-            request = request._replace(streams=len(streams), program=program)
-            if files and isinstance(request, RunRequest):
+            if files:
                 descriptor, parts = frames.pack_memory_file("files", files)
                 lent.append(descriptor)
-                request = request._replace(parts=parts)
-            connection.send(messages.build_header(request), [*streams, *copied, *lent, *allowance], payload)
+            header = messages.build_header(request, len(streams), program, parts)
+            connection.send(header, [*streams, *copied, *lent, *allowance], payload)
             self.sent = True
         finally:
             frames.close_descriptors(lent)

@@ -25,6 +25,7 @@ _DESCRIPTOR_BYTES = array.array("i").itemsize
 _RIGHTS_SPACE = socket.CMSG_SPACE(MAX_DESCRIPTORS * _DESCRIPTOR_BYTES)
 _LENGTH = struct.Struct("=I")
 _encode_json = json.JSONEncoder(separators=(",", ":")).encode  # `json.dumps` would build an encoder for each frame
+_decode_json = json.JSONDecoder().decode  # without guessing the encoding, as `json.loads` does
 _HEADER_IN_MEMORY_FILE = 1 << 31  # flag in the length field: the header is in a memfd, not in the datagram
 
 
@@ -95,7 +96,7 @@ def receive(connection: socket.socket, allow_large_header: bool = False) -> tupl
             text = read_memory_file(descriptors.pop(0), min(length ^ _HEADER_IN_MEMORY_FILE, MAX_HEADER_BYTES))
         else:
             text, end = datagram[end : end + length], end + length
-        header = json.loads(text)
+        header = _decode_json(text.decode())
         if not isinstance(header, dict):
             raise FrameError("frame header is not an object")
     except (OSError, ValueError, RecursionError, struct.error, FrameError) as error:

@@ -397,7 +397,7 @@ def test_a_language_that_is_not_installed_is_named(engine: LocalEngine, monkeypa
 
 
 def test_boxes_get_uids_of_their_own_as_far_as_the_host_lends_them() -> None:
-    everything, container = [[0, 4_294_967_295]], [[0, 65_536]]
+    everything, container = [(0, 4_294_967_295)], [(0, 65_536)]
     with closing(UidBlock()) as first, closing(UidBlock()) as second:
         host = HostIsolation((), "host", everything)
         assert host.find_uid_base(first, 0, 20_000) != host.find_uid_base(second, 0, 20_000)

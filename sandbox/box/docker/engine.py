@@ -157,13 +157,13 @@ class DockerEngine:
 
     def _build_options(self, name: str, folder: Path) -> dict[str, Any]:
         settings = self._settings
-        base = self._uids.compute_base(self._started_count)
+        options = self._build_supervisor_options(self._uids.compute_base(self._started_count))
         self._started_count += 1
         size = f"size={settings.box_tmpfs_mb}m,nr_inodes=65536"
         return {
             "name": name,
             "hostname": "box",
-            "command": ["/usr/bin/python3", "-I", "-S", "-c", SUPERVISOR_BOOTSTRAP, *self._build_arguments(base)],
+            "command": ["/usr/bin/python3", "-I", "-S", "-c", SUPERVISOR_BOOTSTRAP, options.encode()],
             "auto_remove": True,
             "labels": {HOME_LABEL: str(settings.home)},
             "network_mode": "none",
@@ -190,14 +190,13 @@ class DockerEngine:
             "oom_kill_disable": False,
         }
 
-    def _build_arguments(self, uid_base: int) -> list[str]:
-        options = Options(
+    def _build_supervisor_options(self, uid_base: int) -> Options:
+        return Options(
             connect="/run/sandbox/worker.sock",
             uid_base=uid_base,
             cpus=self._settings.box_cpus,
             modules=PRELOADED_MODULES,
         )
-        return [options.encode()]
 
 
 def _accept_connection(listener: socket.socket, container: Container) -> socket.socket:
