@@ -13,6 +13,7 @@ from typing import Any
 
 from sandbox import languages
 from sandbox.box.box import NO_FILES, Box
+from sandbox.box.relay import RelayStats
 from sandbox.box.slot import Slot
 from sandbox.languages import Language
 from sandbox.runner.contract import Limits, Mode, Outcome, Run, Status, Verdict

@@ -17,8 +17,9 @@ import docker.errors
 import pytest
 import requests
 
-from sandbox.box.docker import images
-from sandbox.box.docker.images import IMAGES, compute_image_tag, ensure_base, ensure_images, prune_images
+from sandbox.box.docker import debian_base, images
+from sandbox.box.docker.debian_base import ensure_base
+from sandbox.box.docker.images import IMAGES, compute_image_tag, ensure_images, prune_images
 from sandbox.errors import EngineUnavailable
 
 ROOT = Path(images.__file__).resolve().parents[3]
@@ -238,20 +239,20 @@ def test_without_a_registry_the_base_is_built_with_debootstrap(
     client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If this machine's own base image was built this way (because there was none), check that image instead."""
-    if client.images.list(images.BASE_IMAGE, filters={"label": images.DEBOOTSTRAP_LABEL}):
-        assert ensure_base(client, print_nothing) == images.BASE_IMAGE
-        assert read_debian_version(client, images.BASE_IMAGE).startswith("12")
+    if client.images.list(debian_base.BASE_IMAGE, filters={"label": debian_base.DEBOOTSTRAP_LABEL}):
+        assert ensure_base(client, print_nothing) == debian_base.BASE_IMAGE
+        assert read_debian_version(client, debian_base.BASE_IMAGE).startswith("12")
         return
     if os.geteuid() != 0 or not shutil.which("debootstrap"):
         pytest.skip("needs root and debootstrap")
     made = "sandbox-base-selftest:bookworm"
-    monkeypatch.setattr(images, "BASE_IMAGE", made)
-    monkeypatch.setattr(images, "OFFICIAL_BASE_IMAGE", "sandbox-base-that-nobody-publishes:bookworm")
+    monkeypatch.setattr(debian_base, "BASE_IMAGE", made)
+    monkeypatch.setattr(debian_base, "OFFICIAL_BASE_IMAGE", "sandbox-base-that-nobody-publishes:bookworm")
     steps: list[str] = []
     try:
         assert ensure_base(client, steps.append) == made
         assert any("debootstrap" in step for step in steps)
-        assert client.images.list(made, filters={"label": images.DEBOOTSTRAP_LABEL})
+        assert client.images.list(made, filters={"label": debian_base.DEBOOTSTRAP_LABEL})
         assert read_debian_version(client, made).startswith("12")
     finally:
         with suppress(docker.errors.ImageNotFound):
@@ -262,8 +263,8 @@ def test_without_a_registry_the_base_is_built_with_debootstrap(
 def test_without_debootstrap_the_missing_base_says_how_to_get_it(
     client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(images, "BASE_IMAGE", "sandbox-base-selftest:bookworm")
-    monkeypatch.setattr(images, "OFFICIAL_BASE_IMAGE", "sandbox-base-that-nobody-publishes:bookworm")
+    monkeypatch.setattr(debian_base, "BASE_IMAGE", "sandbox-base-selftest:bookworm")
+    monkeypatch.setattr(debian_base, "OFFICIAL_BASE_IMAGE", "sandbox-base-that-nobody-publishes:bookworm")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EngineUnavailable, match="apt-get install debootstrap"):
         ensure_base(client, lambda step: None)

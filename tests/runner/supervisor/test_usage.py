@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.runner import kernel
-from sandbox.runner.supervisor import usage
+from sandbox.runner.supervisor import process_tree, usage
 
 UNUSED_PID = 1 << 22  # no kernel assigns this number to a process
 
@@ -30,7 +30,7 @@ def test_descendants_are_found_over_generations_and_threads(
     lists_children: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """gVisor does not list a process's children, so every process is asked for its parent."""
-    monkeypatch.setattr(usage, "HAS_CHILDREN_FILE", lists_children)
+    monkeypatch.setattr(process_tree, "HAS_CHILDREN_FILE", lists_children)
     code = (
         "import subprocess, sys, threading\n"
         "def start(): subprocess.run(['sleep', '60'])\n"
@@ -41,15 +41,15 @@ def test_descendants_are_found_over_generations_and_threads(
     assert process.stdout is not None
     process.stdout.readline()
     deadline = time.monotonic() + 20
-    while len(usage.list_descendants(process.pid)) < 2:
+    while len(process_tree.list_descendants(process.pid)) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert process.pid in usage.list_descendants(os.getpid())
-    for pid in usage.list_descendants(process.pid):
+    assert process.pid in process_tree.list_descendants(os.getpid())
+    for pid in process_tree.list_descendants(process.pid):
         os.kill(pid, 9)
     process.kill()
     process.communicate()
-    assert usage.list_descendants(process.pid) == usage.list_children(UNUSED_PID) == []
+    assert process_tree.list_descendants(process.pid) == process_tree.list_children(UNUSED_PID) == []
 
 
 def test_linux_is_not_taken_for_gvisor() -> None:

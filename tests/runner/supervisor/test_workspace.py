@@ -20,7 +20,7 @@ def places(tmp_path: Path) -> Places:
     root, shared = tmp_path / "box", tmp_path / "tmp"
     root.mkdir()
     shared.mkdir()
-    return Workspace(root, [shared]), root / "work", shared
+    return Workspace(str(root), [str(shared)]), root / "work", shared
 
 
 def test_a_run_finds_its_program_and_its_files(places: Places) -> None:

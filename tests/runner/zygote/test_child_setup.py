@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ import pytest
 from sandbox.runner import frames, launch_spec
 from sandbox.runner.contract import Limits, Mode
 from sandbox.runner.launch_spec import SetupStep
-from sandbox.runner.supervisor.supervisor import ENVIRONMENT, ZYGOTE_CODE
+from sandbox.runner.messages import RunLimits
+from sandbox.runner.supervisor.zygotes import ENVIRONMENT, ZYGOTE_CODE
 
 PACKAGE = Path(launch_spec.__file__).parents[1]
-LIMITS = {name: getattr(Limits(), name) for name in Limits.__slots__}
+LIMITS = RunLimits(**asdict(Limits()))
 UID = 1_234_567
 SETUP_STEPS = [step for step in SetupStep if step is not SetupStep.STARTED]
 MODES = [Mode.EXEC, Mode.FORK, Mode.FORK_PLAIN]
@@ -52,7 +54,10 @@ class Zygote:
     ) -> tuple[launch_spec.ExitReport, bytes]:
         """Return the report on a child, and what it wrote to stdout and stderr combined."""
         environment = launch_spec.pack_environment(ENVIRONMENT)
-        packed = launch_spec.pack(directory or str(self._work), command, environment, mode, UID, {**LIMITS, **limits})
+        run_limits = LIMITS._replace(**limits)
+        packed = launch_spec.pack(
+            directory or str(self._work), command, environment, mode, UID, run_limits, run_limits.cpu_time_s
+        )
         descriptor, (reader, writer) = frames.create_memory_file("job", packed), os.pipe()
         nothing = os.open(os.devnull, os.O_RDONLY)
         rights = array.array("i", [descriptor, nothing, writer, writer])
