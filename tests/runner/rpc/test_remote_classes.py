@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.runner.rpc import descriptions
-from sandbox.runner.rpc.proxies import UNTRUSTED, ClassProxy
+from sandbox.runner.rpc import remote_classes
+from sandbox.runner.rpc.class_proxies import ClassProxy
 from sandbox.runner.rpc.special_methods import SPECIAL_METHODS
+from sandbox.runner.rpc.trust_policy import UNTRUSTED, TrustPolicy
 
 DESCRIPTION: dict[str, Any] = {
     "name": "Thing",
@@ -24,11 +25,11 @@ DESCRIPTION: dict[str, Any] = {
     "based": False,
     "error": False,
 }
-PEER: Any = SimpleNamespace(is_trusting=False, program_name="program")
+PEER: Any = SimpleNamespace(trust=TrustPolicy(is_trusting=False), program_name="program")
 
 
 def build_class(**described: Any) -> Any:
-    return descriptions.build_class(PEER, 0, {**DESCRIPTION, **described}, lambda value: value)
+    return remote_classes.build_class(PEER, 0, {**DESCRIPTION, **described}, lambda value: value)
 
 
 def test_a_described_class_has_the_special_methods_it_has_and_no_others() -> None:
