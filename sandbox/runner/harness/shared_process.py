@@ -64,7 +64,7 @@ def pack_test(nonce: str, kind: str, entry_point: str, modules: Iterable[str], s
 
 
 def prepare(module: ModuleType, path: str, pristine: Mapping[str, Any], call: HiddenFrameCall) -> SharedProgram:
-    """Read the key. Call this before the program runs."""
+    """Read the key from stdin and record what exists before the program runs."""
     conftest = os.path.exists("conftest.py")
     program = SharedProgram(module, path, _read_all(0).strip(), getpid(), pristine, call, conftest)
     freeze()

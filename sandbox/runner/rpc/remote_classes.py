@@ -27,7 +27,10 @@ class ClassPeer(ProxyPeer, Protocol):
 
 
 def build_class(peer: ClassPeer, number: int, description: dict[str, Any], decode: Callable[[Any], Any]) -> type:
-    """Build a class for the proxies, or for the copies, of objects of a class of the other side."""
+    """Build the local class for a class of the other side: a proxy class, or a class for copied values.
+
+    Raises LookupError, TypeError, ValueError or AttributeError if the description is invalid.
+    """
     name = str(description["name"])
     members: dict[str, Any] = {
         "__qualname__": str(description["qualname"]),

@@ -67,7 +67,7 @@ class RequestAnswerer:
             return {"raised": self._references.exceptions.encode(error)}
 
     def build_value_answer(self, value: Any, may_track: bool = True) -> dict[str, Any]:
-        """Build the answer for a value. A container that a test may change is tracked on the other side."""
+        """Build the answer that returns a value. The other side tracks a container that the test may change."""
         answer = {"value": self._encode(value)}
         if may_track and self._trust.is_trusting and is_trackable(value):
             answer["loan"] = self._references.get_number(value)

@@ -69,7 +69,7 @@ class FileState(NamedTuple):
 class SharedFiles:
     """One side's copy of the shared folders.
 
-    This class is the program's side, which the test informs about the folders.
+    The program's side uses this class itself: the test tells it which folders are shared.
     """
 
     def __init__(self) -> None:

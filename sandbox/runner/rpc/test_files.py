@@ -31,7 +31,7 @@ _PURE_VALUE_FIELDS = frozenset(
 
 
 class TestFiles(SharedFiles):
-    """The test's side, which decides what is shared.
+    """The test's side of the shared folders. It decides which folders are shared.
 
     `end_process` ends a test whose program violates the rules, and `end_broken` ends one that cannot run with any
     program.
@@ -57,8 +57,8 @@ class TestFiles(SharedFiles):
     def note_message(self, line: bytes, message: Any) -> None:
         """Record the folders that a program's message names, and whether the message is more than a function."""
         value = message.get("value")
-        says_where = type(value) is dict and [*value] == ["function"] and _PURE_VALUE_FIELDS.issuperset(message)
-        self._is_influenced |= not (says_where or self._is_probed)
+        is_function_only = type(value) is dict and [*value] == ["function"] and _PURE_VALUE_FIELDS.issuperset(message)
+        self._is_influenced |= not (is_function_only or self._is_probed)
         if b"\\" in line:  # escapes may hide any text
             try:
                 line = json.dumps(message).encode()
@@ -90,9 +90,9 @@ class TestFiles(SharedFiles):
             known = sum(seen.size for seen in self._states.values())
             if known > MAX_BYTES // 2 or len(self._states) > MAX_FILES // 2:
                 old = []
-            again = [name for name in self.folders if name in names]
+            named_again = [name for name in self.folders if name in names]
             self._named_folders.update(new)
-            self._set_folders([*old, *again, *new][-MAX_FOLDERS:])
+            self._set_folders([*old, *named_again, *new][-MAX_FOLDERS:])
             return True
 
     def _can_share(self, folder: str, is_path: bool) -> bool:

@@ -1,9 +1,9 @@
 """Behave like `python3 main.py` in a child forked from a warm interpreter.
 
 The source is compiled and run in a fresh `__main__` without a caller in its frames (`hidden_frames`). It ends as in the
-real interpreter: threads are joined, exit handlers called, buffers flushed, modules torn down, and the exit code is
-that of `python3`. Py_FinalizeEx itself would spend 4.5 ms freeing memory that the kernel frees in a fraction of that
-time.
+real interpreter (`script_exit`): threads are joined, exit handlers called, buffers flushed, modules torn down, and the
+exit code is that of `python3`. Py_FinalizeEx itself would spend 4.5 ms freeing memory that the kernel frees in a
+fraction of that time.
 
 A syntax error in a line is also reported here. If anything else prevents compilation (the encoding, an unexpected end
 of file, limits of the compiler), the real `python3 main.py` is started, so the user reads its own message. A
@@ -49,8 +49,9 @@ class Interpreter:
         self.reseed: Callable[[], object] = random_generators.build_reseeder()
 
     def finish_loading(self) -> None:
-        """Call this when all imports are done. Modules loaded so far do not belong to a program, and the sandbox's own
-        modules are hidden from it.
+        """Hide the sandbox's own modules from programs, and record which other modules do not belong to a program.
+
+        Call this when all imports are done.
         """
         for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
             self._hidden_modules.append(sys.modules.pop(name))

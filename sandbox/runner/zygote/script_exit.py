@@ -88,6 +88,7 @@ def finish_plainly(exit_code: int) -> NoReturn:
 
 
 def exit_process(exit_code: int) -> NoReturn:
+    """End the process with an exit code, or by the signal for -SIGINT."""
     if exit_code == -signal.SIGINT:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
@@ -121,6 +122,7 @@ def clear_module(namespace: dict[str, Any]) -> None:
 
 
 def flush_quietly(name: str) -> None:
+    """Flush the stream `sys.NAME` and ignore any error."""
     try:
         getattr(sys, name).flush()
     except Exception:  # noqa: BLE001 - the interpreter ignores it here and reports it at the end
