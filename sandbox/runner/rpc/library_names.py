@@ -16,7 +16,7 @@ from sandbox.runner.rpc.codec import UnsupportedValue
 from sandbox.runner.rpc.source_names import NUMERIC_PACKAGES
 from sandbox.runner.rpc.trust_policy import TrustPolicy
 
-LIBRARY_MODULES = sys.stdlib_module_names | NUMERIC_PACKAGES
+STANDARD_LIBRARY = sys.stdlib_module_names  # not joined with others: another set of this size takes 16 KB
 # Builtins that a program may pass to its test directly: they only compute and give access to nothing.
 _SAFE_BUILTINS = frozenset(
     {"abs", "all", "any", "ascii", "bin", "callable", "chr", "divmod", "format", "hash", "hex", "isinstance"}
@@ -39,7 +39,12 @@ def is_library_class(kind: type) -> bool:
 
     The other side therefore needs no description of such a base class. Exceptions are always described.
     """
-    return kind.__module__.partition(".")[0] in LIBRARY_MODULES and not issubclass(kind, BaseException)
+    return _is_in_library(kind.__module__) and not issubclass(kind, BaseException)
+
+
+def _is_in_library(module: str) -> bool:
+    package = module.partition(".")[0]
+    return package in STANDARD_LIBRARY or package in NUMERIC_PACKAGES
 
 
 def encode(value: Any, trust: TrustPolicy) -> Any:
@@ -50,7 +55,7 @@ def encode(value: Any, trust: TrustPolicy) -> Any:
     name = getattr(value, "__qualname__", None)
     if not (isinstance(module, str) and isinstance(name, str)) or isinstance(value, MethodType):
         return None
-    if module.partition(".")[0] not in LIBRARY_MODULES or not _may_share(module, name, trust):
+    if not _is_in_library(module) or not _may_share(module, name, trust):
         return None
     return {"global": [module, name]} if _look_up(sys.modules.get(module), name) is value else None
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from sandbox.runner.rpc.class_proxies import ClassProxy
 from sandbox.runner.rpc.descriptions import ENUM_KINDS, MAX_NAMES
+from sandbox.runner.rpc.library_names import STANDARD_LIBRARY
 from sandbox.runner.rpc.object_proxies import ObjectProxy, build_special_method
 from sandbox.runner.rpc.proxies import ProxyPeer
 from sandbox.runner.rpc.special_methods import SPECIAL_METHODS
@@ -93,14 +94,15 @@ def _find_library_error(home: Any) -> Any:
     `unittest.SkipTest`.
     """
     module, name = map(str, home or ("", ""))
-    if module not in sys.modules or module.partition(".")[0] not in _ERROR_MODULES:
+    package = module.partition(".")[0]
+    if package in _FRAMEWORKS or not (package in STANDARD_LIBRARY or package == "numpy") or module not in sys.modules:
         return None
     found = vars(sys.modules[module]).get(name)
     is_error = isinstance(found, type) and issubclass(found, Exception) and not issubclass(AssertionError, found)
     return found if is_error and getattr(found, "__module__", "") == module else None
 
 
-_ERROR_MODULES = (sys.stdlib_module_names | {"numpy"}) - {"builtins", "unittest", "doctest", "bdb", "pdb", "test"}
+_FRAMEWORKS = frozenset({"builtins", "unittest", "doctest", "bdb", "pdb", "test"})
 
 
 def _build_error(

@@ -24,8 +24,7 @@ NUMERIC_PACKAGES = frozenset({"numpy", "pandas", "scipy", "sympy", "networkx"})
 _MODULES_WITH_EFFECTS = frozenset(
     {"antigravity", "ensurepip", "idlelib", "lib2to3", "pip", "site", "test", "this", "tkinter", "turtle", "turtledemo"}
 )
-ALLOWED_MODULES = (sys.stdlib_module_names - _MODULES_WITH_EFFECTS) | NUMERIC_PACKAGES
-MODULE_NAMES = ALLOWED_MODULES | frozenset(MODULE_ALIASES)
+MODULE_NAMES = (sys.stdlib_module_names - _MODULES_WITH_EFFECTS).union(NUMERIC_PACKAGES, MODULE_ALIASES)
 BUILTIN_NAMES = frozenset(dir(builtins))
 TEST_FILE = "test.py"  # the file name under which the source of an assert test is compiled
 COMPILE_ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)  # raised for an invalid source
