@@ -33,13 +33,13 @@ class RequestAnswerer:
         answer_other: Callable[[dict[str, Any]], dict[str, Any]],
         call: Callable[..., Any] | None,
     ) -> None:
-        self._references, self._trust = references, trust
+        self._references, self._trust, self._is_trusting = references, trust, trust.is_trusting
         self._answer_other, self._call = answer_other, call
         self._running_loop: TaskLoop | None = None
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Perform the operation that a request names; return its value, or the exception that it raised."""
-        caught = (Exception, SystemExit) if self._trust.is_trusting and request.get("exits") else (Exception,)
+        caught = (Exception, SystemExit) if self._is_trusting and request.get("exits") else (Exception,)
         try:
             operation = request["do"]
             if (
@@ -48,11 +48,11 @@ class RequestAnswerer:
                 and operation not in _OPERATIONS_WITH_OWN_ANSWER
             ):
                 return self._answer_other(request)
-            if not self._trust.is_trusting:
+            if not self._is_trusting:
                 check_target(operation, request["args"])
             args = [self._decode(item) for item in request["args"]]
             kwargs = {str(name): self._decode(item) for name, item in request.get("kwargs", {}).items()}
-            if not self._trust.is_trusting:
+            if not self._is_trusting:
                 check_operation(self._trust.own_modules, operation, args)
             if operation in CALL_OPERATIONS:
                 return self._answer_call(operation, args, kwargs, caught)
@@ -69,7 +69,7 @@ class RequestAnswerer:
     def build_value_answer(self, value: Any, may_track: bool = True) -> dict[str, Any]:
         """Build the answer that returns a value. The other side tracks a container that the test may change."""
         answer = {"value": self._encode(value)}
-        if may_track and self._trust.is_trusting and is_trackable(value):
+        if may_track and self._is_trusting and is_trackable(value):
             answer["loan"] = self._references.get_number(value)
         return answer
 
@@ -109,7 +109,7 @@ class RequestAnswerer:
         return descriptions.describe_class(kind, self._encode, is_library_class)
 
     def _describe_function(self, function: Any) -> dict[str, Any]:
-        return descriptions.describe_function(function, self._encode, self._trust.is_trusting)
+        return descriptions.describe_function(function, self._encode, self._is_trusting)
 
     def _define_derived_class(
         self, name: str, bases: list[type], members: dict[str, Any], options: dict[str, Any]
