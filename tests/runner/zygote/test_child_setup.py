@@ -135,7 +135,7 @@ def test_a_child_killed_during_its_setup_was_not_started(
 
 
 @pytest.mark.parametrize("mode", [Mode.EXEC, Mode.FORK])
-def test_real_refusals_are_reported_with_their_reason(start: Callable[..., Zygote], mode: Mode) -> None:
+def test_a_refusal_by_the_kernel_is_reported_with_its_reason(start: Callable[..., Zygote], mode: Mode) -> None:
     zygote = start()
     assert zygote.run(mode, directory="/nowhere")[0].failure == "directory: No such file or directory"
     assert zygote.run(mode)[1] == b"begun\n"
@@ -174,7 +174,7 @@ def test_a_command_that_cannot_be_executed_is_reported_as_such(
 
 @pytest.mark.parametrize("code", ["import os; os._exit(127)", "import os; os.kill(os.getpid(), 9)", "1 / 0", "def ("])
 @pytest.mark.parametrize("mode", MODES)
-def test_no_end_of_a_program_looks_like_a_failed_start(
+def test_a_program_cannot_make_its_end_look_like_a_failed_start(
     start: Callable[..., Zygote], tmp_path: Path, code: str, mode: Mode
 ) -> None:
     (tmp_path / "main.py").write_text(code)
@@ -183,14 +183,14 @@ def test_no_end_of_a_program_looks_like_a_failed_start(
     assert report.step is SetupStep.STARTED
 
 
-def test_a_program_has_no_page_in_common_with_the_zygote(start: Callable[..., Zygote], tmp_path: Path) -> None:
+def test_a_program_shares_no_page_with_the_zygote(start: Callable[..., Zygote], tmp_path: Path) -> None:
     source = "print([line for line in open('/proc/self/maps') if line.split()[1] == 'rw-s'])"
     (tmp_path / "main.py").write_text(source)
     for mode in MODES:
         assert start().run(mode)[1] == b"[]\n"
 
 
-def test_the_steps_are_those_of_the_c_code() -> None:
+def test_the_setup_steps_match_those_of_the_c_code() -> None:
     source = (PACKAGE / "runner/zygote/forkserver.c").read_text()
     for step in SetupStep:
         name = "STARTED" if step is SetupStep.STARTED else f"STEP_{step.name}"
