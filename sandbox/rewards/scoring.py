@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from pydantic import ValidationError
 from pydantic_core import from_json
 
+from sandbox.errors import InfrastructureError
 from sandbox.rewards.extraction import parses
 from sandbox.rewards.plan import PlannedCompletion, RewardPlan, build_plan
 from sandbox.rewards.policy import CompletionResult, score
@@ -71,8 +73,19 @@ def score_results(plan: RewardPlan, results: Sequence[bytes | None]) -> RewardRe
 
 
 def score_stored_request(request_json: bytes, results: Sequence[bytes], *, look_up_tasks: TaskLookup) -> RewardResult:
-    """Return the rewards of a stored request. Planning is deterministic, so the results match its completions."""
-    return score_results(build_plan(RewardRequest.model_validate_json(request_json), look_up_tasks), results)
+    """Return the rewards of a stored request. Planning is deterministic, so the results match its completions.
+
+    Raises InfrastructureError if they do not, because another version planned the request, and what planning raises.
+    """
+    try:
+        plan = build_plan(RewardRequest.model_validate_json(request_json), look_up_tasks)
+    except ValidationError as error:
+        raise InfrastructureError(f"another version stored this reward request: {error}") from error
+    if len(plan.programs) != len(results):
+        raise InfrastructureError(
+            f"another version planned this reward request: it has {len(results)} programs, not {len(plan.programs)}"
+        )
+    return score_results(plan, results)
 
 
 def _build_completion_result(

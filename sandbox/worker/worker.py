@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from redis import Redis
@@ -37,6 +38,9 @@ from sandbox.queue.payload_files import PAYLOAD_MISSING, PayloadFiles, PayloadMi
 from sandbox.queue.result_writer import ResultWriter
 from sandbox.queue.rq_compat import RqWorker, StopRequested
 from sandbox.queue.storage_limits import is_redis_full
+from sandbox.queue.stored_rewards import RewardWriter, StoredRewards
+from sandbox.queue.task_sets import TaskSets
+from sandbox.rewards.scoring import score_stored_request
 from sandbox.schema import Lane
 from sandbox.worker.execute import build_failure_result, build_unread_failure_result, execute_item
 from sandbox.worker.item_trace import ItemTracer, log_trace
@@ -82,14 +86,15 @@ class SlotWorker:
         self._settings = settings
         self._slot = slot
         self._redis = redis
-        self._result_writer = ResultWriter(redis, settings.result_ttl_s, settings.max_kept_mb)
+        self._background_redis = connect(settings.effective_redis_url)
+        reward_writer = _build_reward_writer(settings, self._background_redis)
+        self._result_writer = ResultWriter(redis, settings.result_ttl_s, settings.max_kept_mb, reward_writer)
         self._lane = Lane.DEFAULT
         self._remaining = RemainingItems()
         self._lane_keys = [queue.key for queue in queues]
         self._is_reserved = bool(reserved_lanes)
         self._lane_heads: list[bytes | None] = [None for _ in queues]
         self._lane_by_key = {queue.key.encode(): queue.name for queue in queues}
-        self._background_redis = connect(settings.effective_redis_url)
         self._payload_files = PayloadFiles(settings.home)
         self._missing_isolation: list[str] = []
         self._known_missing: list[str] = []
@@ -403,6 +408,13 @@ class SlotWorker:
             with suppress(InfrastructureError):
                 self._known_missing = self._slot.find_missing_languages()
         return self._known_missing
+
+
+def _build_reward_writer(settings: WorkerSettings, redis: Redis) -> RewardWriter:
+    # A worker reads the tasks of a batch only once, so they are not cached.
+    task_sets = TaskSets(redis, settings.task_set_ttl_s, cache_mb=0)
+    score_rewards = partial(score_stored_request, look_up_tasks=task_sets.get)
+    return RewardWriter(StoredRewards(redis, settings.result_ttl_s, score_rewards))
 
 
 def make_engine(settings: WorkerSettings, slot: int) -> Engine:
