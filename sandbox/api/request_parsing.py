@@ -53,16 +53,15 @@ class Preferences:
 async def parse_submission(request: Request, model: type[Model], *, lenient: bool = False) -> tuple[Model, Preferences]:
     """Parse the body as `model`, with `lenient` as `parse_body_leniently` does, and read the preferences.
 
-    Raises what these raise.
+    Raises what those raise, and RequestValidationError for an invalid Idempotency-Key.
     """
     body = await (parse_body_leniently if lenient else parse_body)(request, model)
-    return body, read_preferences(request)
+    return body, _read_preferences(request, get_context(request).settings.request_timeout_s)
 
 
-def read_preferences(request: Request) -> Preferences:
-    """Read the headers that say how to answer a request. Raises RequestValidationError for an invalid key."""
+def _read_preferences(request: Request, max_wait_s: float) -> Preferences:
     headers = request.headers
-    respond_async, wait_s = False, get_context(request).settings.request_timeout_s
+    respond_async, wait_s = False, max_wait_s
     if "prefer" in headers:
         respond_async, wanted_s = _parse_prefer(headers.getlist("prefer"))
         wait_s = wait_s if wanted_s is None else min(wait_s, wanted_s)

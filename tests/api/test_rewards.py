@@ -94,7 +94,7 @@ async def test_the_isolation_of_a_reward_request_reaches_its_programs(
 ) -> None:
     await _request_rewards(http, [wrap_in_fence("# 1")], isolation="shared")
     (submitted,) = service.submissions
-    assert submitted.requests[0].isolation == "shared"
+    assert [getattr(program, "isolation", "") for program in submitted.requests] == ["shared"]
 
 
 async def test_a_client_may_wait_for_its_rewards_for_a_shorter_time(
