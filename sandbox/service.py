@@ -25,7 +25,7 @@ from sandbox.queue.storage_limits import StorageLimiter
 from sandbox.queue.submission import Submission, SubmissionRequest, Ticket
 from sandbox.queue.task_sets import TaskSets
 from sandbox.queue.transit import ItemTransit
-from sandbox.rewards.plan import score_stored_request
+from sandbox.rewards.scoring import score_stored_request
 from sandbox.schema import Job
 from sandbox.schema.callbacks import DeadWebhook
 from sandbox.schema.gpu import GpuJob, GpuKind, GpuPool, GpuRequest

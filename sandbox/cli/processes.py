@@ -180,7 +180,7 @@ def deliver() -> None:
     from sandbox.queue.connection import connect
     from sandbox.queue.job_store import JobStore
     from sandbox.queue.task_sets import TaskSets
-    from sandbox.rewards.plan import score_stored_request
+    from sandbox.rewards.scoring import score_stored_request
     from sandbox.telemetry.logs import start_logging
     from sandbox.telemetry.process_files import get_metrics_folder
     from sandbox.telemetry.registry import MetricsRegistry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,10 @@ from sandbox.queue import idempotency, redis_keys
 from sandbox.queue.idempotency import KeyedRequest
 from sandbox.queue.payload_files import CANCELLED_MESSAGE
 from sandbox.queue.result_writer import encode_message, push_results
+from sandbox.queue.stored_rewards import REWARD_KIND, ScoreRewards, StoredRewards
 from sandbox.queue.submission import Submission
-from sandbox.schema import Job, JobStatus, VerifyResult
+from sandbox.schema import Job, JobStatus
 from sandbox.schema.callbacks import Callback
-from sandbox.schema.reward import RewardResult
-
-REWARD_KIND = "reward"
 
 
 def allow_any_owner(owner: str) -> bool:
@@ -47,15 +45,12 @@ class JobRecord:
         return [f"{self.id}.{index}" for index in range(self.item_count)] if self.is_batch else [self.id]
 
 
-ScoreRewards = Callable[[bytes, Sequence[VerifyResult]], RewardResult]
-
-
 class JobStore:
     """Reads and writes stored submissions. Most methods take one or two round trips."""
 
     def __init__(self, redis: Redis, queue_ttl_s: int, result_ttl_s: int, score_rewards: ScoreRewards) -> None:
         self._redis = redis
-        self._score_rewards = score_rewards
+        self._rewards = StoredRewards(redis, result_ttl_s, score_rewards)
         self._ttl_s = queue_ttl_s + result_ttl_s
         self._result_ttl_s = result_ttl_s
 
@@ -184,19 +179,11 @@ class JobStore:
         return result
 
     def _build_result(self, record: JobRecord) -> dict[str, Any]:
-        stored = self._redis.hgetall(redis_keys.results(record.id))
         if record.kind == REWARD_KIND:
-            return self._compute_rewards(record, stored).model_dump(mode="json")
+            return dict(json.loads(self._rewards.get(record.id)))
+        stored = self._redis.hgetall(redis_keys.results(record.id))
         results = [json.loads(stored[str(index).encode()]) for index in range(record.item_count)]
         return {"results": results} if record.is_batch else dict(results[0])
-
-    def _compute_rewards(self, record: JobRecord, stored: Mapping[bytes, bytes]) -> RewardResult:
-        """Recompute the plan from the stored request, which is deterministic, and score the results with it."""
-        request = self._redis.get(redis_keys.reward(record.id))
-        if request is None:
-            raise _build_not_found(record.id)
-        results = [VerifyResult.model_validate_json(stored[str(index).encode()]) for index in range(record.item_count)]
-        return self._score_rewards(request, results)
 
     def _count_batches_ahead(self, record: JobRecord) -> int | None:
         """Return how many batches precede this submission's first one; None if a worker has already taken that."""

@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from sandbox.queue import quotas, redis_keys, storage_account, storage_limits
 from sandbox.queue.connection import get_failure_log_level, is_redis_full
 from sandbox.queue.job_batch import Item
+from sandbox.queue.stored_rewards import REWARD_KIND, RewardWriter
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +48,11 @@ return is_new
 class ResultWriter:
     """Collects results and sends them in one round trip, about `FLUSH_DELAY_S` after the first one."""
 
-    def __init__(self, redis: Redis, result_ttl_s: int, max_kept_mb: int = 0) -> None:
+    def __init__(
+        self, redis: Redis, result_ttl_s: int, max_kept_mb: int = 0, reward_writer: RewardWriter | None = None
+    ) -> None:
         self._redis = redis
+        self._reward_writer = reward_writer
         self._result_ttl_s = result_ttl_s
         self._max_kept_mb = max_kept_mb
         self._messages: dict[str, list[bytes]] = defaultdict(list)
@@ -139,19 +143,22 @@ class ResultWriter:
         for item, result in self._to_store:
             _store_result(pipeline, item, result)
             pipeline.hlen(redis_keys.results(item.submission))
-            pipeline.hmget(redis_keys.job(item.submission), "total", "request_bytes")
+            pipeline.hmget(redis_keys.job(item.submission), "total", "request_bytes", "kind")
             pipeline.smembers(redis_keys.readers(item.submission))
         answers = pipeline.execute()
         pipeline = self._redis.pipeline(transaction=False)
         growth: dict[str, int] = defaultdict(int)
         ended: set[str] = set()
+        rewarded: list[str] = []
         for position, (item, result) in enumerate(self._to_store):
-            is_new, done, (total, request_bytes), readers = answers[4 * position : 4 * position + 4]
+            is_new, done, (total, request_bytes, kind), readers = answers[4 * position : 4 * position + 4]
             growth[item.submission] += len(result) * is_new
             if total is not None and done >= int(total):
                 if item.submission not in ended:
                     ended.add(item.submission)
                     growth[item.submission] -= int(request_bytes or 0)
+                    if kind == REWARD_KIND.encode():
+                        rewarded.append(item.submission)
                 for key in (redis_keys.job, redis_keys.results, redis_keys.readers, redis_keys.reward):
                     pipeline.expire(key(item.submission), self._result_ttl_s)
             # Also if the result was stored before: the first attempt may have died before it sent the messages.
@@ -170,6 +177,8 @@ class ResultWriter:
         )
         pipeline.execute()
         self._to_store.clear()
+        if self._reward_writer is not None:
+            self._reward_writer.write_soon(rewarded)
 
     def _shorten_pending(self) -> None:
         """Remove the outputs of large results if Redis stays full: they might never fit otherwise."""

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from sandbox.box.box import Box
-from sandbox.box.streams import RelayStats
+from sandbox.box.relay import RelayStats
 from sandbox.runner.contract import Outcome, Run, Usage
 from sandbox.verify.checkers.program_checker import FirstToEnd
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from sandbox import languages
 from sandbox.box.box import NO_FILES, Box
-from sandbox.box.relay import RelayStats
 from sandbox.box.slot import Slot
 from sandbox.languages import Language
 from sandbox.runner.contract import Limits, Mode, Outcome, Run, Status, Verdict
@@ -37,21 +36,23 @@ from sandbox.verify.checkers.program_checker import (
     build_checker_files,
 )
 from sandbox.verify.judge import (
-    CANNOT_RUN_PREFIX,
-    CaseVerdict,
     TestRun,
-    judge_assertion,
     judge_call,
     judge_checker_overload,
     judge_checker_result,
     judge_exit,
-    judge_file,
     judge_files,
     judge_interaction,
     judge_outcome,
+)
+from sandbox.verify.reported_tests import (
+    CANNOT_RUN_PREFIX,
+    judge_assertion,
+    judge_file,
     judge_shared,
     judge_shared_file,
 )
+from sandbox.verify.result import TestResult
 from sandbox.worker.checker_program import build_checker_choice, build_checker_program
 from sandbox.worker.interaction import connect_and_run, is_busy
 
@@ -104,7 +105,7 @@ class TestRuns:
             return lambda: self._run_pytest_file_shared(test) if self._is_shared else self._run_pytest_file(test)
         return lambda: self._run_assertion_shared(test) if self._is_shared else self._run_assertion(test)
 
-    def _run_case(self, test: TestCase) -> CaseVerdict:
+    def _run_case(self, test: TestCase) -> TestResult:
         checker = self._request.checker
         if isinstance(checker, InteractiveChecker):
             return self._run_interactive_case(test, checker)
@@ -138,7 +139,7 @@ class TestRuns:
         files = build_checker_files(test.stdin_bytes, stdout, test.expected_bytes)
         return box.run(Run(args=ARGUMENTS, files=files, limits=checker.limits.resolve(Limits())))
 
-    def _run_interactive_case(self, test: TestCase, checker: InteractiveChecker) -> CaseVerdict:
+    def _run_interactive_case(self, test: TestCase, checker: InteractiveChecker) -> TestResult:
         """Run the program and the interactor in separate boxes, with the stdout of each as the stdin of the other."""
         box, broken = self._get_checker_box(checker)
         if broken is not None:
@@ -181,11 +182,11 @@ class TestRuns:
             self._checker_failure = replace(loaded, status=Status.COMPILE_ERROR) if loaded and broken else None
         return self._checker_box, self._checker_failure
 
-    def _run_command(self, test: CommandTest) -> CaseVerdict:
+    def _run_command(self, test: CommandTest) -> TestResult:
         run = Run(stdin=test.stdin.encode(), files=test.files, limits=self._limits, command=tuple(test.command))
         return judge_exit(self._box.run(run))
 
-    def _call_function(self, test: FunctionTest) -> CaseVerdict:
+    def _call_function(self, test: FunctionTest) -> TestResult:
         call = {
             "name": self._request.entry_point,
             "args": [codec.encode(item) for item in _build_arguments(test)],
@@ -203,24 +204,24 @@ class TestRuns:
         wall_time_s = self._limits.wall_time_s + decode_s
         return replace(self._limits, cpu_time_s=self._limits.cpu_time_s + decode_s, wall_time_s=wall_time_s)
 
-    def _run_assertion(self, test: AssertTest) -> CaseVerdict:
+    def _run_assertion(self, test: AssertTest) -> TestResult:
         nonce = secrets.token_hex(NONCE_BYTES)
         source = {"source": test.assertion, "entry_point": self._request.entry_point, "nonce": nonce}
         return judge_assertion(*self._run_test_harness(self._get_secondary_box("test", ()), source), nonce)
 
-    def _run_pytest_file(self, test: PytestTest) -> CaseVerdict:
+    def _run_pytest_file(self, test: PytestTest) -> TestResult:
         nonce = secrets.token_hex(NONCE_BYTES)
         source = {"file": test.source, "modules": test.modules, "nonce": nonce}
         return judge_file(
             *self._run_test_harness(self._get_secondary_box("pytest", PYTEST_MODULES), source, test.files), nonce
         )
 
-    def _run_assertion_shared(self, test: AssertTest) -> CaseVerdict:
+    def _run_assertion_shared(self, test: AssertTest) -> TestResult:
         entry_point = self._request.entry_point
         nonce, outcome = self._run_shared(shared_process.SOURCE_TEST, entry_point, (), test.assertion)
         return self._confirm_separately(judge_shared(outcome, nonce), lambda: self._run_assertion(test))
 
-    def _run_pytest_file_shared(self, test: PytestTest) -> CaseVerdict:
+    def _run_pytest_file_shared(self, test: PytestTest) -> TestResult:
         nonce, outcome = self._run_shared(shared_process.FILE_TEST, "", test.modules, test.source, test.files)
         return self._confirm_separately(judge_shared_file(outcome, nonce), lambda: self._run_pytest_file(test))
 
@@ -233,15 +234,16 @@ class TestRuns:
         preload_modules = PYTEST_MODULES if kind == shared_process.FILE_TEST else ()
         return nonce, self._box.run_in_shared_process(key.encode(), test, self._limits, files, preload_modules)
 
-    def _confirm_separately(self, verdict: CaseVerdict, run_separately: TestRun) -> CaseVerdict:
+    def _confirm_separately(self, result: TestResult, run_separately: TestRun) -> TestResult:
         """Check whether a test that failed to run in the program's process is broken itself.
 
         The program can break a test in its own process. So a test that cannot run is repeated in a separate process:
         if it runs there, the program broke it, and the verdict is a runtime error.
         """
-        if verdict.verdict is not Verdict.INTERNAL_ERROR or run_separately().verdict is Verdict.INTERNAL_ERROR:
-            return verdict
-        return replace(verdict, verdict=Verdict.RUNTIME_ERROR, message=verdict.message.removeprefix(CANNOT_RUN_PREFIX))
+        if result.verdict is not Verdict.INTERNAL_ERROR or run_separately().verdict is Verdict.INTERNAL_ERROR:
+            return result
+        message = result.message.removeprefix(CANNOT_RUN_PREFIX)
+        return result.model_copy(update={"verdict": Verdict.RUNTIME_ERROR, "message": message})
 
     def _run_test_harness(
         self, test_box: Box, source: dict[str, Any], files: Mapping[str, bytes] = NO_FILES

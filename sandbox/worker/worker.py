@@ -36,6 +36,7 @@ from sandbox.queue.payload_files import PAYLOAD_MISSING, PayloadFiles, PayloadMi
 from sandbox.queue.result_writer import ResultWriter
 from sandbox.queue.rq_compat import RqWorker, StopRequested
 from sandbox.schema import Lane
+from sandbox.worker.batch_rewards import build_reward_writer
 from sandbox.worker.batch_source import BatchSource
 from sandbox.worker.execute import build_failure_result, execute_item
 from sandbox.worker.item_returns import ItemReturns
@@ -78,11 +79,12 @@ class SlotWorker:
         self._settings = settings
         self._slot = slot
         self._redis = redis
-        self._result_writer = ResultWriter(redis, settings.result_ttl_s, settings.max_kept_mb)
+        self._background_redis = connect(settings.effective_redis_url)
+        reward_writer = build_reward_writer(settings, self._background_redis)
+        self._result_writer = ResultWriter(redis, settings.result_ttl_s, settings.max_kept_mb, reward_writer)
         self._unreadable = UnreadableBatches(redis, self._result_writer, settings.queue_ttl_s)
         self._lane = Lane.DEFAULT
         self._remaining = RemainingItems()
-        self._background_redis = connect(settings.effective_redis_url)
         self._returns = ItemReturns(redis, self._background_redis, settings.queue_ttl_s, settings.lease_s)
         self._payload_files = PayloadFiles(settings.home)
         self._activity = WorkerActivity(self._background_redis, name)

@@ -36,7 +36,7 @@ from sandbox.api.problems import ProblemResponse
 from sandbox.api.routes.webhooks import build_callback
 from sandbox.errors import BadRequest, NotFound
 from sandbox.queue.submission import Submission as QueueSubmission
-from sandbox.rewards.plan import TaskLookup
+from sandbox.rewards.task_lookup import TaskLookup
 from sandbox.runner.contract import Status
 from sandbox.schema import MAX_ITEMS, ExecuteRequest, ExecuteResult, Job, JobStatus, StageResult, TestCase
 from sandbox.schema.callbacks import Callback, CallbackUrl
