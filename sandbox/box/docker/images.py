@@ -74,7 +74,7 @@ def read_image_sizes(client: docker.DockerClient, names: Iterable[str]) -> dict[
 
 @functools.cache
 def compute_image_tag(name: str) -> str:
-    """Return the full name of the image or shared stage `name` for the current sources: `sandbox-<name>:<12 hex digits>`.
+    """Return the full name of an image or shared stage for the current sources: `sandbox-<name>:<12 hex digits>`.
 
     The digits begin the hash of its files, which for an image include those of the shared stages.
 
