@@ -60,7 +60,7 @@ def prune_images() -> None:
     from sandbox.box.docker.engine_client import open_engine_client
 
     with open_engine_client() as client:
-        images.prune_images(client, (*images.IMAGES, *images.ON_DEMAND_IMAGES))
+        images.prune_images(client, (*images.IMAGES, *images.ON_DEMAND_IMAGES, *images.SHARED_STAGES))
 
 
 def doctor() -> None:

@@ -14,10 +14,11 @@ import io
 import os
 import tarfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import docker
 import docker.errors
@@ -29,6 +30,7 @@ from sandbox.errors import EngineUnavailable
 
 IMAGES = ("native", "python", "web")  # the fastest to build comes first
 ON_DEMAND_IMAGES = ("jvm", "compiled", "more")  # large and often not needed: built only on explicit request
+SHARED_STAGES = ("foundation", "runner")  # of images/base: all images start from the first and copy the second
 
 _BUILD_TIMEOUT_S = 900
 _MAX_PARALLEL_BUILDS = 2
@@ -50,7 +52,9 @@ def read_image_sizes(client: docker.DockerClient, names: Iterable[str]) -> dict[
 
 @functools.cache
 def compute_image_tag(name: str) -> str:
-    """Return the full name of the image `name` for the current sources: `sandbox-<name>:<12 hex digits of their hash>`.
+    """Return the full name of an image or shared stage for the current sources: `sandbox-<name>:<12 hex digits>`.
+
+    The digits begin the hash of its files, which for an image include those of the shared stages.
 
     It is computed once per process, so a worker keeps using its image while the checkout changes.
     """
@@ -73,7 +77,9 @@ def ensure_images(client: docker.DockerClient, names: Iterable[str], report: Rep
     with _lock_builds(report):
         missing = _find_missing(client, tags)
         base = ensure_base(client, report) if missing else ""
-        _build_all(client, {name: tags[name] for name in missing}, base, report)
+        if missing:
+            _build_shared_stages(client, base, report)
+        _build_all(client, missing, report)
     return tags
 
 
@@ -95,11 +101,13 @@ def _find_images_folder() -> Path:
 
 
 def _read_context(name: str) -> dict[str, bytes]:
-    """Return the files of one build: the image's folder, and the runner under its import name."""
-    if name not in (*IMAGES, *ON_DEMAND_IMAGES):
+    """Return the files of one build: the image's folder, the shared stages, and the runner under its import name."""
+    if name not in (*IMAGES, *ON_DEMAND_IMAGES, *SHARED_STAGES):
         raise EngineUnavailable(f"unknown image {name!r}. The images are {', '.join((*IMAGES, *ON_DEMAND_IMAGES))}.")
-    folder = _find_images_folder() / name
+    base = _find_images_folder() / "base"
+    folder = base if name in SHARED_STAGES else base.with_name(name)
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    files["base/Dockerfile"] = base / "Dockerfile"
     for path in (
         _PACKAGE / "__init__.py",
         *(_PACKAGE / "runner").rglob("*.py"),
@@ -140,32 +148,41 @@ def _lock_builds(report: ReportProgress) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _build_all(client: docker.DockerClient, tags: Mapping[str, str], base: str, report: ReportProgress) -> None:
-    """Build one image first, then the rest in parallel, so they share the layers of their common first steps."""
-    names = list(tags)
+def _build_shared_stages(client: docker.DockerClient, debian: str, report: ReportProgress) -> None:
+    """Build the stages that the images share, unless the engine has them."""
+    with set_api_timeout(client, _BUILD_TIMEOUT_S):
+        for stage in _find_missing(client, {stage: compute_image_tag(stage) for stage in SHARED_STAGES}):
+            _build(client, stage, report, buildargs={"DEBIAN": debian}, target=stage)
+
+
+def _build_all(client: docker.DockerClient, names: Iterable[str], report: ReportProgress) -> None:
+    """Build images in parallel, from the shared stages."""
+    arguments = {"BASE": compute_image_tag("foundation"), "RUNNER": compute_image_tag("runner")}
     with set_api_timeout(client, _BUILD_TIMEOUT_S), ThreadPoolExecutor(_MAX_PARALLEL_BUILDS) as builders:
-        for group in (names[:1], names[1:]):
-            builds = [builders.submit(_build, client, name, tags[name], base, report) for name in group]
-            for build in builds:
-                build.result()
+        builds = [
+            builders.submit(_build, client, name, report, buildargs=arguments, labels={"sandbox.image": name})
+            for name in names
+        ]
+        for build in builds:
+            build.result()
 
 
-def _build(client: docker.DockerClient, name: str, tag: str, base: str, report: ReportProgress) -> None:
+def _build(client: docker.DockerClient, name: str, report: ReportProgress, **options: Any) -> None:
     """Build one image on the host's network, with the classic builder, which every engine has."""
     started = time.monotonic()
-    report(f"images: building {tag} from {base}")
+    tag = compute_image_tag(name)
+    report(f"images: building {tag}")
     log: list[str] = []
     try:
         answers = client.api.build(
             fileobj=_build_context_archive(name),
             custom_context=True,
             tag=tag,
-            buildargs={"BASE": base},
             network_mode="host",
-            labels={"sandbox.image": name},
             rm=True,
             forcerm=True,
             decode=True,
+            **options,
         )
         failure = follow_log(answers, log)
     except (docker.errors.DockerException, requests.RequestException) as error:
