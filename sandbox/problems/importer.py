@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import tempfile
@@ -147,8 +148,8 @@ def _parse(data: bytes) -> Any:
 
 def _read_parquet(path: Path) -> Iterator[Any]:
     try:
-        import pyarrow.parquet
+        parquet = importlib.import_module("pyarrow.parquet")
     except ImportError:
         raise Unsupported(str(path), "Parquet files need pyarrow: pip install 'sandbox[synth]'") from None
-    for batch in pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=16):
+    for batch in parquet.ParquetFile(path).iter_batches(batch_size=16):
         yield from batch.to_pylist()

@@ -16,7 +16,6 @@ with open("generated_checker.py", "w", encoding="utf-8") as file:
     file.write(SOURCE)
 given, output, answer = sys.argv[1:4]
 done = subprocess.run([sys.executable, "generated_checker.py", given, answer, output], capture_output=True, text=True)
-sys.stderr.write(done.stderr[-2000:])
 words = done.stdout.split()
 try:
     score = float(words[-1]) if words else None
@@ -24,11 +23,12 @@ except ValueError:
     score = None
 if done.returncode != 0 or score is None or not 0 <= score <= 100:
     print("the generated checker exited with", done.returncode, "and printed", repr(done.stdout[-200:]))
+    print(done.stderr[-1000:])
     sys.exit(3)
 if 0 < score < 1:
-    sys.stderr.write("")
     print(score)
     sys.exit(7)
+print(done.stderr[-1000:])
 sys.exit(0 if score >= 1 else 1)
 """
 

@@ -1,4 +1,4 @@
-"""Rows of data sets, in the shape in which each is published, become tasks; what cannot be expressed names its field."""
+"""Rows of data sets, in their published shapes, become tasks; what cannot be expressed names its field."""
 
 from __future__ import annotations
 
@@ -261,7 +261,7 @@ print({score})
     ],
 )
 def test_open_r1_checker_gets_its_own_order_of_files(tmp_path: Path, score: str, output: str, code: int) -> None:
-    problem = read_row({**OPEN_R1, "generated_checker": CHECKER.replace("{score}", score)})
+    problem = read_row({**OPEN_R1, "examples": [], "generated_checker": CHECKER.replace("{score}", score)})
     assert run_checker(problem, tmp_path, output) == code
 
 
@@ -307,7 +307,7 @@ class Evil:
         ("apps", {"input_output": "{"}, "input_output"),
         ("apps", {"input_output": json.dumps({**PAIRS, "checker": "x"})}, "input_output.checker"),
         ("apps", {"input_output": json.dumps({"inputs": ["1"], "outputs": []})}, "input_output"),
-        ("apps", {"problem_id": None, "url": None, "question": 3}, "question"),
+        ("apps", {"question": ["a"]}, "question"),
         ("taco", {"time_limit": "2 fortnights"}, "time_limit"),
         ("taco", {"memory_limit": "9000 gigabytes"}, "limits.memory_mb"),
         ("code-contests", {"private_tests": None, "generated_tests": None}, "private_tests"),
