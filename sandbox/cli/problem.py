@@ -13,12 +13,15 @@ from typing import IO, TYPE_CHECKING, Annotated
 import typer
 
 from sandbox.cli.console import EXIT_FAILURE, EXIT_USAGE, Url, connect_to_service, fail, say
+from sandbox.cli.problem_check import check_packages
 
 if TYPE_CHECKING:
     from sandbox.problems.importer import Skipped
     from sandbox.problems.problem import Problem
 
 app = typer.Typer(no_args_is_help=True, help="Import problem packages and data sets as tasks, and check packages.")
+
+app.command("check")(check_packages)
 
 EXIT_SKIPPED = 3
 MAX_SHOWN = 20
@@ -68,7 +71,7 @@ def import_problems(
     with ExitStack() as stack:
         runner = None
         if generate:
-            from sandbox.cli.problem_check import ServiceRunner
+            from sandbox.problems.check import ServiceRunner
 
             runner = ServiceRunner(stack.enter_context(connect_to_service(url)))
         writer = stack.enter_context(_open_writer(out, task_set, submissions))

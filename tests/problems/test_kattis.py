@@ -79,8 +79,10 @@ def test_a_package_of_2025_09(tmp_path: Path) -> None:
     assert (problem.limits.cpu_time_s, problem.limits.memory_mb) == (1.5, 256)
     assert problem.checker.type == "case_insensitive"
     right, wrong = problem.submissions
-    assert (right.language, right.required, right.is_reference) == ("python", {Verdict.ACCEPTED}, True)
-    assert (wrong.permitted, wrong.required) == ({Verdict.ACCEPTED, Verdict.WRONG_ANSWER}, {Verdict.WRONG_ANSWER})
+    assert (right.language, right.is_reference) == ("python", True)
+    assert right.required == {Verdict.ACCEPTED}
+    assert wrong.permitted == {Verdict.ACCEPTED, Verdict.WRONG_ANSWER}
+    assert wrong.required == {Verdict.WRONG_ANSWER}
     assert problem.left_out == ()
 
 
@@ -304,7 +306,7 @@ def test_generators_yaml_makes_the_tests_that_are_missing(tmp_path: Path) -> Non
         "generators/manual/7.in": "7\n",
         "generators/manual/7.ans": "14\n",
     }
-    with pytest.raises(Unsupported, match="secret/1-edge: has to be generated.*--generate"):
+    with pytest.raises(Unsupported, match="secret/1-edge: has to be generated"):
         read(tmp_path, files)
     runner = LocalRunner()
     problem = read_package(tmp_path / "double", Options(runner=runner))

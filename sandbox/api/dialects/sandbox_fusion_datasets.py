@@ -189,8 +189,8 @@ def _parse_livecodebench(body: SubmitRequest, row: Mapping[str, Any]) -> JudgePr
     cases = [*_read_cases(columns, "public_test_cases"), *_read_cases(columns, "private_test_cases")]
     if columns.keys() >= _CASE_COLUMNS and not _read_cases(columns, "private_test_cases"):
         raise BadRequest(
-            "private_test_cases is empty: the public tests alone would accept wrong programs. Send the private tests, or "
-            "leave the field out to judge by the public tests on purpose",
+            "private_test_cases is empty: the public tests alone would accept wrong programs. Send the private tests, "
+            "or leave the field out to judge by the public tests on purpose",
             f"{DATA_FIELD}.private_test_cases",
         )
     metadata = parse_json_text(row.get("metadata"))
