@@ -331,3 +331,14 @@ def test_a_folder_of_packages_yields_each_or_why_not(tmp_path: Path) -> None:
     assert found.name == "good"
     assert isinstance(skipped, Skipped)
     assert (skipped.place, skipped.reason.partition(": scoring")[0]) == ("bad", "problem.yaml: type")
+
+
+def test_generated_tests_inherit_the_settings_of_their_group(tmp_path: Path) -> None:
+    files = {
+        "data/test_group.yaml": "output_validator_args: [float_tolerance, '1e-6']\n",
+        "data/secret/test_group.yaml": "input_validator_args: [small]\n",
+        RULES: "data: {secret: {data: {'02': {in: '4', ans: '8'}}}}\n",
+    }
+    problem = read(tmp_path, files)
+    assert problem.checker.type == "float"
+    assert {test.name: test.validator_args for test in problem.tests}["secret/02"] == ("small",)

@@ -12,13 +12,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from sandbox.problems.kattis.metadata import Metadata, load_mapping
 from sandbox.problems.kattis.programs import SourceText
-from sandbox.problems.kattis.test_data import GROUP_FILES, Settings, TestData, build_test
+from sandbox.problems.kattis.test_data import GROUP_FILES, Settings, TestData, build_test, read_group
 from sandbox.problems.problem import ProblemTest, Program
 from sandbox.problems.unsupported import Unsupported, name_the_place
 
@@ -69,7 +69,8 @@ def read_generators(package: Path, metadata: Metadata) -> Generators:
     if not isinstance(declared, Mapping):
         raise Unsupported(f"{FILE}: generators", "must be a mapping")
     root = Settings(output_args=metadata.validator_flags)
-    found.rules = list(_walk(data, "", str(data.get("solution") or ""), str(data.get("random_salt") or ""), root))
+    start = _Group("", str(data.get("solution") or ""), str(data.get("random_salt") or ""), root)
+    found.rules = list(_Walker(package, metadata).walk(data, start))
     for rule in found.rules:
         if "generate" in rule.keys:
             name = str(rule.keys["generate"]).split()[0]
@@ -97,29 +98,48 @@ def _load_generator(package: Path, name: str, files: Any, metadata: Metadata) ->
         return Program(name=source.name, language=source.language, code=source.code)
 
 
-def _walk(group: Mapping[str, Any], prefix: str, solution: str, salt: str, settings: Settings) -> Iterator[_Rule]:
-    """Yield the rules of a group and of the groups in it."""
-    where = f"{FILE}: {prefix.rstrip('/') or 'data'}"
-    if "include" in group:
-        raise Unsupported(f"{where}: include", "cannot be expressed")
-    for name in GROUP_FILES:
-        if group.get(name):
-            settings = settings.update(dict(group[name]), f"{where}: {name}")
-    solution, salt = str(group.get("solution") or solution), str(group.get("random_salt") or salt)
-    for name, value in _number(group.get("data") or {}, where):
-        place = f"{FILE}: {prefix}{name}"
+@dataclass(frozen=True)
+class _Group:
+    """What the tests of a group inherit. `prefix` is empty, or ends with a slash."""
+
+    prefix: str
+    solution: str
+    salt: str
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class _Walker:
+    package: Path
+    metadata: Metadata
+
+    def walk(self, data: Mapping[str, Any], parent: _Group) -> Iterator[_Rule]:
+        """Yield the rules of a group and of the groups in it. Group files in `data/` count as well."""
+        where = f"{FILE}: {parent.prefix.rstrip('/') or 'data'}"
+        if "include" in data:
+            raise Unsupported(f"{where}: include", "cannot be expressed")
+        settings = read_group(self.package, self.package / "data" / parent.prefix, parent.settings, self.metadata)
+        for name in GROUP_FILES:
+            if data.get(name):
+                settings = settings.update(dict(data[name]), f"{where}: {name}")
+        solution, salt = str(data.get("solution") or parent.solution), str(data.get("random_salt") or parent.salt)
+        for name, value in _number(data.get("data") or {}, where):
+            yield from self._walk_entry(value, _Group(f"{parent.prefix}{name}", solution, salt, settings))
+
+    def _walk_entry(self, value: Any, entry: _Group) -> Iterator[_Rule]:
+        place = f"{FILE}: {entry.prefix}"
         if isinstance(value, str):
             value = {"generate": value}
         if not isinstance(value, Mapping):
             raise Unsupported(place, "must be a command or a mapping")
         if _is_group(value):
-            yield from _walk(value, f"{prefix}{name}/", solution, salt, settings)
-            continue
+            yield from self.walk(value, replace(entry, prefix=f"{entry.prefix}/"))
+            return
         if unknown := sorted(set(value) - _TEST_KEYS):
             raise Unsupported(f"{place}: {unknown[0]}", "cannot be expressed")
-        chosen = settings.update(dict(value.get("yaml") or {}), place)
-        own_salt = str(value.get("random_salt") or salt)
-        yield _Rule(f"{prefix}{name}", value, str(value.get("solution") or solution), own_salt, chosen)
+        settings = entry.settings.update(dict(value.get("yaml") or {}), place)
+        solution, salt = str(value.get("solution") or entry.solution), str(value.get("random_salt") or entry.salt)
+        yield _Rule(entry.prefix, value, solution, salt, settings)
 
 
 def _is_group(value: Mapping[str, Any]) -> bool:

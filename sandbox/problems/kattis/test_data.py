@@ -119,7 +119,7 @@ def read_test_data(package: Path, metadata: Metadata) -> TestData:
     """Read all tests, the samples first, in the order of their names. Raises Unsupported."""
     data, root = TestData(), Settings(output_args=metadata.validator_flags)
     folder = package / "data"
-    settings = _read_group(package, folder, root, metadata)
+    settings = read_group(package, folder, root, metadata)
     for name in ("sample", "secret"):
         if (folder / name).is_dir():
             _read_folder(package, folder / name, settings, metadata, data)
@@ -154,7 +154,8 @@ def _read_file(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _read_group(package: Path, folder: Path, settings: Settings, metadata: Metadata) -> Settings:
+def read_group(package: Path, folder: Path, settings: Settings, metadata: Metadata) -> Settings:
+    """Return the settings after the group file of a folder, if there is one. Raises Unsupported."""
     for name in GROUP_FILES:
         path = folder / name
         if path.is_file():
@@ -183,7 +184,7 @@ def _with_suffix(stem: Path, suffix: str) -> Path:
 
 
 def _read_folder(package: Path, folder: Path, settings: Settings, metadata: Metadata, data: TestData) -> None:
-    settings = _read_group(package, folder, settings, metadata)
+    settings = read_group(package, folder, settings, metadata)
     for path in sorted(folder.iterdir()):
         where = path.relative_to(package).as_posix()
         if path.is_dir() and path.suffix != ".files":
