@@ -997,6 +997,8 @@ inline double stringToDouble(InStream &in, const std::string &text) {
 
 // println(a, b, c), println(container) and println(begin, end): values between single spaces, then a line feed.
 namespace testlib_detail {
+template <typename T> void print(const T &value, long);
+template <typename A, typename B> void print(const std::pair<A, B> &value, int);
 template <typename T> auto print(const T &value, int) -> decltype(value.begin(), value.end(), void()) {
     if constexpr (std::is_convertible<T, std::string>::value) {
         std::cout << value;
