@@ -48,6 +48,7 @@ code = child.wait()
 if os.path.exists("feedback/judgemessage.txt"):
     with open("feedback/judgemessage.txt", encoding="utf-8", errors="replace") as file:
         sys.stderr.write(file.read(2000))
+    sys.stderr.flush()
 os._exit({{42: 0, 43: 1}}.get(code, 3))
 """
 
