@@ -17,7 +17,18 @@ def compile_program(folder: Path, body: str, standard: str = "gnu++17") -> Path:
     source = folder / "main.cpp"
     source.write_text(f'#include "testlib.h"\nusing namespace std;\nint main(int argc, char *argv[]) {{\n{body}\n}}\n')
     program = folder / "main"
-    command = ["g++", "-O0", f"-std={standard}", "-Wall", "-Werror", "-I", HEADER.parent, "-o", program, source]
+    command = [
+        "g++",
+        "-O0",
+        f"-std={standard}",
+        "-Wall",
+        "-Werror",
+        "-I",
+        str(HEADER.parent),
+        "-o",
+        str(program),
+        str(source),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     return program
 
