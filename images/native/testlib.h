@@ -97,6 +97,7 @@ inline bool parse_real(const std::string &text, double &value, bool strict, int 
 
 struct State {
     bool finished = false, guarded = true, ended_input = false, checks_options = true, used_options = false;
+    int test_case = 0;
     std::string checker_name, result_file, testset, group;
     std::vector<std::string> arguments;
     std::map<std::string, std::string> options;
@@ -718,8 +719,11 @@ inline void quit(TResult result, const std::string &message) {
     if (result == _ok && testlibMode == _checker && !ouf.seekEof()) {
         testlib_detail::leave(_pe, testlib_describe(_pe) + "extra text after the answer");
     }
+    std::string place = testlib_detail::state().test_case > 0 && result != _ok && result != _points
+                            ? "test case " + toString(testlib_detail::state().test_case) + ": "
+                            : "";
     int code = result == _points ? 7 : result >= _partially ? 50 + std::min(100, int(result) - int(_partially)) : int(result);
-    testlib_detail::leave(code, testlib_describe(result) + message);
+    testlib_detail::leave(code, testlib_describe(result) + place + message);
 }
 inline void quitf(TResult result, const char *rule, ...) {
     TESTLIB_FORMAT(text, rule);
@@ -760,6 +764,9 @@ inline void setName(const char *rule, ...) {
     TESTLIB_FORMAT(text, rule);
     testlib_detail::state().checker_name = text;
 }
+// The number of the case within a test, for messages.
+inline void setTestCase(int number) { testlib_detail::state().test_case = number; }
+inline void unsetTestCase() { testlib_detail::state().test_case = 0; }
 inline void disableFinalizeGuard() { testlib_detail::state().guarded = false; }
 
 // A program must report its result: a checker and an interactor by quit, a validator by readEof.

@@ -22,6 +22,7 @@ from sandbox.problems.problem import (
     Submission,
 )
 from sandbox.problems.problem import Protocol as ValidatorProtocol
+from sandbox.problems.testlib import use_precompiled_header
 from sandbox.problems.unsupported import Unsupported, name_the_place
 from sandbox.runner.contract import Verdict
 from sandbox.schema import TestCase
@@ -186,7 +187,7 @@ def _read_program(package: Path, source: Element, where: str) -> Program:
     except UnicodeDecodeError as error:
         raise Unsupported(path, f"is not UTF-8: {error}") from None
     with name_the_place(path):
-        return Program(name=path, language=language, code=code)
+        return Program(name=path, language=language, code=use_precompiled_header(code))
 
 
 def _build_checker(package: Path, root: Element, interactor: Element | None) -> Checker:

@@ -94,6 +94,13 @@ def test_an_interactor_without_a_checker(tmp_path: Path) -> None:
     assert isinstance(problem.checker, InteractiveChecker)
 
 
+def test_a_program_for_testlib_begins_with_the_precompiled_header(tmp_path: Path) -> None:
+    code = '// checker\n#include "testlib.h"\n'
+    problem = read_package(write(tmp_path, {"files/check.cpp": code}))
+    assert isinstance(problem.checker, ProgramChecker)
+    assert problem.checker.code == f"#include <bits/stdc++.h>\n#line 1\n{code}"
+
+
 def test_a_zip_file(tmp_path: Path) -> None:
     archive = shutil.make_archive(str(tmp_path / "double"), "zip", write(tmp_path / "folder", {}))
     (problem,) = read_problems(Path(archive))

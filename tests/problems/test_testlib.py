@@ -104,6 +104,11 @@ def test_a_checker_that_reports_nothing_fails(tmp_path: Path) -> None:
     assert judge(program, "", "", "") == (3, "FAIL a checker must end by calling quit or quitf")
 
 
+def test_a_message_names_the_case_within_a_test(tmp_path: Path) -> None:
+    program = compile_program(tmp_path, "registerTestlibCmd(argc, argv); setTestCase(3); ouf.readInt(1, 2);")
+    assert judge(program, "", "5", "") == (1, "wrong answer test case 3: the number 5 is not in the range [1, 2]")
+
+
 VALIDATOR = """
 registerValidation(argc, argv);
 int n = inf.readInt(1, 5, "n");

@@ -15,6 +15,7 @@ from sandbox.problems.limits import build_limits
 from sandbox.problems.problem import InputValidator, Problem, Program, Protocol, Submission
 from sandbox.problems.rows.code_contests import LANGUAGES
 from sandbox.problems.rows.row import Row, build_submission, get_list, get_text, name_problem, read_cases
+from sandbox.problems.testlib import use_precompiled_header
 from sandbox.problems.unsupported import Unsupported, name_the_place
 from sandbox.schema.checkers import Checker, CodeforcesChecker, ProgramChecker
 
@@ -32,12 +33,18 @@ def read_row(row: Row) -> Problem:
     validator, generator = get_text(row, "validator", ""), get_text(row, "generator", "")
     with name_the_place("validator"):
         validators = [
-            InputValidator(name="validator", language=TESTLIB_LANGUAGE, code=code, protocol=Protocol.TESTLIB)
+            InputValidator(
+                name="validator",
+                language=TESTLIB_LANGUAGE,
+                code=use_precompiled_header(code),
+                protocol=Protocol.TESTLIB,
+            )
             for code in filter(None, [validator])
         ]
     with name_the_place("generator"):
         generators = [
-            Program(name="generator", language=TESTLIB_LANGUAGE, code=code) for code in filter(None, [generator])
+            Program(name="generator", language=TESTLIB_LANGUAGE, code=use_precompiled_header(code))
+            for code in filter(None, [generator])
         ]
     return Problem(
         name=_name(row),
@@ -71,7 +78,7 @@ def _build_checker(code: str) -> Checker:
     if not code.strip():
         return CodeforcesChecker(type="codeforces")
     with name_the_place("checker"):
-        return ProgramChecker(type="program", language=TESTLIB_LANGUAGE, code=code)
+        return ProgramChecker(type="program", language=TESTLIB_LANGUAGE, code=use_precompiled_header(code))
 
 
 def _read_submissions(row: Row, field: str, *, is_right: bool) -> tuple[list[Submission], list[str]]:
