@@ -22,7 +22,7 @@ from sandbox.config import ApiSettings
 from sandbox.queue.session_calls import SessionCalls
 from sandbox.request_context import Caller, Role
 from sandbox.service import Service
-from sandbox.telemetry.instrumentation import InstrumentedService, MetricsMiddleware
+from sandbox.telemetry.http_metrics import MetricsMiddleware
 from sandbox.telemetry.process_files import get_metrics_folder
 from sandbox.telemetry.registry import MetricsRegistry
 from sandbox.telemetry.server import serve_in_background
@@ -40,7 +40,7 @@ def open_metrics_port(
 
 def create_app(
     settings: ApiSettings,
-    service: dependencies.SubmissionService | None = None,
+    service: Service | None = None,
     process_number: int = 0,
     hosts: frozenset[str] | None = None,
 ) -> FastAPI:
@@ -63,12 +63,10 @@ def create_app(
             return
         own = Service(settings)
         own.start()
-        instrumented = InstrumentedService(own, metrics_registry)
+        context = dependencies.ApiContext(settings, own, metrics_registry, session_calls)
         try:
-            dependencies.attach_context(
-                app, dependencies.ApiContext(settings, instrumented, metrics_registry, session_calls)
-            )
-            with open_metrics_port(settings, process_number, instrumented.check_readiness):
+            dependencies.attach_context(app, context)
+            with open_metrics_port(settings, process_number, context.check_readiness):
                 yield
         finally:
             session_calls.close()
@@ -86,12 +84,8 @@ def create_app(
         redirect_slashes=False,
     )
     if service is not None:
-        dependencies.attach_context(
-            app,
-            dependencies.ApiContext(
-                settings, InstrumentedService(service, metrics_registry), metrics_registry, session_calls
-            ),
-        )
+        context = dependencies.ApiContext(settings, service, metrics_registry, session_calls)
+        dependencies.attach_context(app, context)
     _add_routes(app, settings)
     app.add_middleware(FastRouteMiddleware, routes=find_fast_routes(app.router.routes))
     if settings.api_keys:

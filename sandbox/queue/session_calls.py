@@ -17,15 +17,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from redis import Redis
-from redis.exceptions import RedisError
 
 from sandbox import errors
 from sandbox.config import ApiSettings
 from sandbox.queue import redis_keys, session_records
-from sandbox.queue.connection import connect
+from sandbox.queue.connection import connect, translate_redis_errors
 from sandbox.queue.result_reader import ResultReader
 from sandbox.queue.session_records import SessionRecord
-from sandbox.queue.storage_limits import translate_redis_error
 from sandbox.request_context import CURRENT_CALLER, Role, generate_id
 from sandbox.schema.sessions import SessionHost, SessionInfo, SessionRequest, SessionStatus
 
@@ -265,10 +263,8 @@ class SessionCalls:
         return 0 if caller is None else self._max_sessions
 
     def _query(self, query: Callable[[], Found]) -> Found:
-        try:
+        with translate_redis_errors():
             return query()
-        except RedisError as error:
-            raise translate_redis_error(error) from error
 
 
 def decode_answer(message: bytes) -> Answer:
