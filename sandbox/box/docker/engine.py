@@ -48,6 +48,9 @@ UNMEASURED_INTERPRETER_BYTES = 96 * MIB
 SUPERVISOR_BOOTSTRAP = (
     "import sys; sys.path.insert(0, '/opt/sandbox'); from sandbox.runner.supervisor.supervisor import main; main()"
 )
+SESSION_BOOTSTRAP = (
+    "import sys; sys.path.insert(0, '/opt/sandbox'); from sandbox.runner.session.session_supervisor import main; main()"
+)
 # The modules that programs use most, imported before the fork. The differential test runs with each of them.
 PRELOADED_MODULES = """
     math cmath bisect heapq collections itertools functools operator re string random copy datetime decimal fractions
@@ -80,14 +83,15 @@ class DockerEngine:
             ) from error
         self._uids = UidBlock()
 
-    def start(self, image: str) -> DockerBoxHandle:
+    def start(self, image: str, session: bool = False) -> DockerBoxHandle:
+        """Start a box for runs, or one for a session. Raises EngineUnavailable or BoxError."""
         try:
-            return self._start(image)
+            return self._start(image, session)
         except SocketFolderNotShared:
             self._folder = get_fallback_folder(self._settings.home)
-            return self._start(image)
+            return self._start(image, session)
 
-    def _start(self, image: str) -> DockerBoxHandle:
+    def _start(self, image: str, session: bool) -> DockerBoxHandle:
         name = f"sandbox-{self._slot}-{uuid.uuid4().hex[:12]}"
         folder = self._folder / name
         folder.mkdir(parents=True, mode=0o700)
@@ -97,7 +101,8 @@ class DockerEngine:
             listener.bind(str(folder / "worker.sock"))
             listener.listen(1)
             listener.settimeout(CONTAINER_CHECK_INTERVAL_S)
-            container = self._client.containers.create(compute_image_tag(image), **self._build_options(name, folder))
+            options = self._build_options(name, folder, session)
+            container = self._client.containers.create(compute_image_tag(image), **options)
             container.start()
             connection = _accept_connection(listener, container)
         except ImageNotFound as error:
@@ -155,7 +160,7 @@ class DockerEngine:
         with suppress(OSError):  # not empty or already gone: another slot of this state directory uses it
             self._folder.rmdir()
 
-    def _build_options(self, name: str, folder: Path) -> dict[str, Any]:
+    def _build_options(self, name: str, folder: Path, session: bool) -> dict[str, Any]:
         settings = self._settings
         base = self._uids.compute_base(self._started_count)
         self._started_count += 1
@@ -163,7 +168,8 @@ class DockerEngine:
         return {
             "name": name,
             "hostname": "box",
-            "command": ["/usr/bin/python3", "-I", "-S", "-c", SUPERVISOR_BOOTSTRAP, *self._build_arguments(base)],
+            "command": self._build_command(base, session),
+            "environment": {"PYTHONHASHSEED": "0"},  # a session's REPL is a fork of its supervisor
             "auto_remove": True,
             "labels": {HOME_LABEL: str(settings.home)},
             "network_mode": "none",
@@ -189,6 +195,12 @@ class DockerEngine:
             "log_config": {"Type": "none"},
             "oom_kill_disable": False,
         }
+
+    def _build_command(self, uid_base: int, session: bool) -> list[str]:
+        if session:
+            options = {"connect": "/run/sandbox/worker.sock", "uid_base": uid_base, "session": True}
+            return ["/usr/bin/python3", "-c", SESSION_BOOTSTRAP, json.dumps(options)]
+        return ["/usr/bin/python3", "-I", "-S", "-c", SUPERVISOR_BOOTSTRAP, *self._build_arguments(uid_base)]
 
     def _build_arguments(self, uid_base: int) -> list[str]:
         options = {
