@@ -90,7 +90,7 @@ class Forks:
             self._copy(parent, branches, lambda error: self._start_shells(parent, branches, state, finish, error))
 
         parent.pending_call = save
-        link.execute(shell.SAVE_STATE.encode(), None)
+        link.save_state()
 
     def _start_shells(
         self, parent: Branch, branches: list[Branch], state: bytes, finish: Callable[[str], None], error: str
@@ -114,6 +114,8 @@ class Forks:
 
     def _replay(self, branch: Branch, code: bytes, ready: Callable[[Branch], None]) -> None:
         def finish_replay() -> None:
+            for stream in branch.outputs:
+                stream.take_held()  # complaints about read-only variables
             ready(branch)
 
         branch.pending_call = finish_replay

@@ -135,6 +135,13 @@ class ShellLink:
         except OSError as error:
             raise LinkClosed from error
 
+    def save_state(self) -> None:
+        """Ask bash to save its state, which `read_state` returns once it has answered. Raises LinkClosed."""
+        try:
+            os.write(self._lines, shell.SAVE_LINES.encode())
+        except OSError as error:
+            raise LinkClosed from error
+
     def receive(self) -> Message:
         try:
             content = os.read(self.descriptor, shell.MAX_STATUS_BYTES)

@@ -29,9 +29,10 @@ builtin eval "$__sandbox_code" </proc/self/fd/{STDIN} {_CLOSE}
 __sandbox_last=$?; builtin printf '%d\\0' "$__sandbox_last" >&{STATUS}
 """
 # What a forked shell takes over, as code that the new bash evaluates.
-SAVE_STATE = f"""\
+SAVE_LINES = f"""\
 {{ builtin printf 'builtin cd -- %q\\n' "$PWD"; builtin declare -p; builtin declare -f; builtin alias -p; \
 builtin shopt -p; builtin set +o; builtin trap -p; builtin umask -p; }} >/proc/self/fd/{STATE} 2>/dev/null
+builtin printf '0\\0' >&{STATUS}
 """
 _FIXED_VARIABLES = ("BASH", "EUID", "UID", "PPID", "GROUPS", "SHELLOPTS", "FUNCNAME", "DIRSTACK", "HOME", "TMPDIR")
 
