@@ -14,24 +14,26 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import docker
 import requests
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import DockerException, ImageNotFound
 from docker.models.containers import Container
 from docker.types import Mount
 
 from sandbox.box import cpu_pinning
-from sandbox.box.cgroup import MIB, MemoryCgroup
+from sandbox.box.cgroup import MIB
+from sandbox.box.docker.box_handle import DockerBoxHandle, remove_container
 from sandbox.box.docker.images import compute_image_tag, find_missing_images
 from sandbox.box.docker.socket_folder import ensure_socket_folder, get_fallback_folder, remove_socket_folders
 from sandbox.box.uids import UidBlock
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError, EngineUnavailable
+from sandbox.runner.supervisor.options import Options
 
 # The supervisor needs these to give each run its own uid, to kill its remaining processes and to remove its files.
 CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "IPC_LOCK", "KILL", "SETGID", "SETUID"]
@@ -43,8 +45,6 @@ MISSING_MOUNT_SOURCE = "source path does not exist"  # the engine's error messag
 CONTAINER_CHECK_INTERVAL_S = 2.0
 # gVisor's kernel is a host process with one thread for each thread inside, and exits if it cannot create one.
 GVISOR_PROCESS_FACTOR = 8
-MEMORY_SLACK_BYTES = 2 * MIB  # the kernel charges memory to a cgroup in batches
-UNMEASURED_INTERPRETER_BYTES = 96 * MIB
 SUPERVISOR_BOOTSTRAP = (
     "import sys; sys.path.insert(0, '/opt/sandbox'); from sandbox.runner.supervisor.supervisor import main; main()"
 )
@@ -110,7 +110,7 @@ class DockerEngine:
                 f"image {compute_image_tag(image)} is missing; build it with `sandbox images build {image}`"
             ) from error
         except (DockerException, requests.RequestException, OSError) as error:
-            _remove_container(container)
+            remove_container(container)
             if (
                 container is None
                 and MISSING_MOUNT_SOURCE in str(error)
@@ -162,14 +162,18 @@ class DockerEngine:
 
     def _build_options(self, name: str, folder: Path, session: bool) -> dict[str, Any]:
         settings = self._settings
-        base = self._uids.compute_base(self._started_count)
+        options = self._build_supervisor_options(self._uids.compute_base(self._started_count))
         self._started_count += 1
         size = f"size={settings.box_tmpfs_mb}m,nr_inodes=65536"
         return {
             "name": name,
             "hostname": "box",
+<<<<<<< HEAD
             "command": self._build_command(base, session),
             "environment": {"PYTHONHASHSEED": "0"},  # a session's REPL is a fork of its supervisor
+=======
+            "command": ["/usr/bin/python3", "-I", "-S", "-c", SUPERVISOR_BOOTSTRAP, options.encode()],
+>>>>>>> main
             "auto_remove": True,
             "labels": {HOME_LABEL: str(settings.home)},
             "network_mode": "none",
@@ -196,6 +200,7 @@ class DockerEngine:
             "oom_kill_disable": False,
         }
 
+<<<<<<< HEAD
     def _build_command(self, uid_base: int, session: bool) -> list[str]:
         if session:
             options = {"connect": "/run/sandbox/worker.sock", "uid_base": uid_base, "session": True}
@@ -280,6 +285,15 @@ def _translate_cgroup_errors() -> Iterator[None]:
         yield
     except OSError as error:
         raise BoxError(f"lost the box: {error}") from error
+=======
+    def _build_supervisor_options(self, uid_base: int) -> Options:
+        return Options(
+            connect="/run/sandbox/worker.sock",
+            uid_base=uid_base,
+            cpus=self._settings.box_cpus,
+            modules=PRELOADED_MODULES,
+        )
+>>>>>>> main
 
 
 def _accept_connection(listener: socket.socket, container: Container) -> socket.socket:
@@ -296,22 +310,6 @@ def _accept_connection(listener: socket.socket, container: Container) -> socket.
                 raise
 
 
-def _remove_container(container: Container | None) -> None:
-    """Kill and remove a container. It is no error if it is already gone or being removed."""
-    if container is None:
-        return
-    try:
-        container.remove(force=True)
-    except NotFound:
-        return
-    except APIError as error:
-        if error.status_code != 409:  # 409: its removal is already in progress
-            raise BoxError(f"container {container.name} cannot be removed: {error}") from error
-    except (DockerException, requests.RequestException) as error:
-        # The engine is unreachable. The container's process ends with its connection, and the engine removes it later.
-        raise BoxError(f"container {container.name} cannot be removed: {error}") from error
-
-
 def remove_boxes(home: Path) -> int:
     """Remove all containers left by workers of this state directory, none of which may be running; return their number.
 
@@ -325,7 +323,7 @@ def remove_boxes(home: Path) -> int:
     except (DockerException, requests.RequestException):
         return 0
     for container in found:
-        _remove_container(container)
+        remove_container(container)
     client.close()
     return len(found)
 
