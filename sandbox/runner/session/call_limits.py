@@ -14,9 +14,10 @@ from sandbox.runner.session.branch import Branch, Call
 from sandbox.runner.session.branch_files import measure_bytes
 from sandbox.runner.session.reactor import Reactor
 from sandbox.runner.session.side_process import SideResult, kill_uid
-from sandbox.runner.supervisor import usage
+from sandbox.runner.supervisor import process_tree, usage
 
 GRACE_S = 0.5
+REPEAT_INTERRUPT_S = 0.1
 MIN_CHECK_S, MAX_CHECK_S = 0.005, 0.25
 DISK_CHECK_INTERVAL_S = 1.0
 
@@ -43,7 +44,7 @@ class CallLimits:
 
     def list_pids(self, branch: Branch) -> list[int]:
         own = self._own_pids()
-        return branch.list_pids([pid for pid in usage.list_children(os.getpid()) if pid not in own])
+        return branch.list_pids([pid for pid in process_tree.list_children(os.getpid()) if pid not in own])
 
     def begin(self, branch: Branch, call: Call) -> None:
         call.cpu_before_s = branch.measure_cpu_s(self.list_pids(branch))
@@ -66,8 +67,20 @@ class CallLimits:
         if call.stopped:
             return
         call.stopped, call.stop_reason = status, reason
-        branch.interrupt()
+        self.interrupt(branch, call)
         self._reactor.set_timer(call, GRACE_S, lambda: kill_uid(branch.uid))
+
+    def interrupt(self, branch: Branch, call: Call, repeats: int = 3) -> None:
+        """Interrupt a call. A shell gets the signal again, because a command that it is about to start can miss it.
+
+        Bash then waits for this command and ignores the signal. A second KeyboardInterrupt would disturb a REPL.
+        """
+        if branch.call is not call:
+            return
+        branch.interrupt()
+        if branch.kind == "shell" and repeats:
+            key = (call, "interrupt")
+            self._reactor.set_timer(key, REPEAT_INTERRUPT_S, lambda: self.interrupt(branch, call, repeats - 1))
 
     def _check(self, branch: Branch, call: Call) -> None:
         if branch.call is not call:

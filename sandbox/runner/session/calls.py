@@ -67,7 +67,7 @@ class Calls:
         if branch.call is None:
             return False
         branch.call.interrupted = True
-        branch.interrupt()
+        self._limits.interrupt(branch, branch.call)
         return True
 
     def handle(self, branch: Branch, message: Message) -> None:

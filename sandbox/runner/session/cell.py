@@ -54,7 +54,7 @@ class CellRunner:
         """Run a cell. Exceptions of the cell, KeyboardInterrupt and SystemExit included, are part of the outcome."""
         self._count += 1
         filename = f"{CELL_PREFIX}{self._count}>"
-        linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+        linecache.cache[filename] = (len(source), None, [f"{line}\n" for line in source.split("\n")], filename)
         try:
             return CellOutcome(0, self._run_source(source, filename))
         except SystemExit as end:
