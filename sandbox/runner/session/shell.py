@@ -34,7 +34,9 @@ SAVE_LINES = f"""\
 builtin shopt -p; builtin set +o; builtin trap -p; builtin umask -p; }} >/proc/self/fd/{STATE} 2>/dev/null
 builtin printf '0\\0' >&{STATUS}
 """
-_FIXED_VARIABLES = ("BASH", "EUID", "UID", "PPID", "GROUPS", "SHELLOPTS", "FUNCNAME", "DIRSTACK", "HOME", "TMPDIR")
+# Options of line editing, history and job control, which this shell does not have. Bash loses its descriptors on emacs.
+_FIXED_OPTIONS = (b"emacs", b"vi", b"history", b"histexpand", b"monitor", b"onecmd", b"noexec", b"privileged")
+_FIXED_VARIABLES = ("EUID", "UID", "PPID", "GROUPS", "SHELLOPTS", "FUNCNAME", "DIRSTACK", "HOME", "TMPDIR")
 
 
 def run_bash(_: BranchSpec) -> NoReturn:
@@ -48,12 +50,16 @@ def run_bash(_: BranchSpec) -> NoReturn:
 
 def build_replay(state: bytes, old_directory: str, new_directory: str) -> bytes:
     """Return code that gives a new bash the saved state, in the copy of the directory."""
-    lines = []
-    for line in state.split(b"\n"):
-        words = line.split(b" ", 3)
-        name = words[2].partition(b"=")[0].decode("utf-8", "replace") if len(words) > 2 else ""
-        if line.startswith(b"declare -") and (name.startswith(("BASH_", "__sandbox")) or name in _FIXED_VARIABLES):
-            continue
-        lines.append(line)
-    text = b"\n".join(lines)
+    text = b"\n".join(line for line in state.split(b"\n") if not _is_fixed(line))
     return text.replace(f"{old_directory}/".encode(), f"{new_directory}/".encode())
+
+
+def _is_fixed(line: bytes) -> bool:
+    """Return whether a line of the state sets what every bash has for itself."""
+    words = line.split(b" ", 2)
+    if len(words) < 3:
+        return False
+    if words[0] == b"set":
+        return words[2] in _FIXED_OPTIONS
+    name = words[2].partition(b"=")[0].decode("utf-8", "replace")
+    return words[0] == b"declare" and (name.startswith(("BASH", "__sandbox")) or name in _FIXED_VARIABLES)

@@ -9,7 +9,8 @@ import select
 import time
 from typing import Any, NamedTuple
 
-from sandbox.box.docker.engine import DockerBoxHandle, DockerEngine
+from sandbox.box.docker.box_handle import DockerBoxHandle
+from sandbox.box.docker.engine import DockerEngine
 from sandbox.runner import frames
 
 LIMITS = {"cpu_time_s": 10.0, "wall_time_s": 30.0, "output_kb": 256}
@@ -64,13 +65,13 @@ class SessionBox:
         answer = self.ask("open", branch, kind=kind, **fields)
         assert answer.header.get("opened"), answer.header
 
-    def send_code(self, code: str, branch: int = 0, stdin: str | None = None, **limits: float) -> int:
+    def send_code(self, code: str, branch: int = 0, stdin: str | None = None, **limits: Any) -> int:
         content = code.encode("utf-8", "surrogateescape")
         data = None if stdin is None else stdin.encode()
         size = None if data is None else len(data)
         return self.send("execute", branch, content + (data or b""), limits=LIMITS | limits, stdin=size)
 
-    def execute(self, code: str, branch: int = 0, stdin: str | None = None, **limits: float) -> Answer:
+    def execute(self, code: str, branch: int = 0, stdin: str | None = None, **limits: Any) -> Answer:
         return self.wait(self.send_code(code, branch, stdin, **limits))
 
     def fork(self, branch: int = 0, count: int = 1) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from sandbox.box.docker.engine import DockerEngine
@@ -16,7 +18,7 @@ STUBBORN = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile T
     ("code", "limits"), [(WAIT, {"wall_time_s": 0.3}), (SPIN, {"cpu_time_s": 0.3}), (SPIN, {"wall_time_s": 0.3})]
 )
 def test_a_call_over_its_time_is_interrupted_and_keeps_its_state(
-    box: SessionBox, code: str, limits: dict[str, float]
+    box: SessionBox, code: str, limits: dict[str, Any]
 ) -> None:
     box.execute("x = 5")
     answer = box.execute(code, **limits)
