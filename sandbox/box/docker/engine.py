@@ -30,7 +30,7 @@ from sandbox.box.cgroup import MIB
 from sandbox.box.docker.box_handle import DockerBoxHandle, remove_container
 from sandbox.box.docker.images import compute_image_tag, find_missing_images
 from sandbox.box.docker.socket_folder import ensure_socket_folder, get_fallback_folder, remove_socket_folders
-from sandbox.box.uids import UidBlock
+from sandbox.box.uids import BOXES_PER_BLOCK, UidBlock
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError, EngineUnavailable
 from sandbox.runner.supervisor.options import Options
@@ -40,6 +40,7 @@ CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "IPC_LOCK", "KILL", "SETGID", "SETUID"]
 HOME_LABEL = "sandbox.home"
 # Make sure that a run leaves no state in the box's network: no port occupied for a minute, no cached TCP metrics.
 SYSCTLS = {"net.ipv4.tcp_max_tw_buckets": "0", "net.ipv4.tcp_no_metrics_save": "1"}
+CONNECTION_PATH = "/run/sandbox/worker.sock"
 CONNECT_TIMEOUT_S = 30.0
 MISSING_MOUNT_SOURCE = "source path does not exist"  # the engine's error message if it cannot see the folder to mount
 CONTAINER_CHECK_INTERVAL_S = 2.0
@@ -63,9 +64,9 @@ class SocketFolderNotShared(Exception):
 
 
 class DockerEngine:
-    """Starts boxes for one slot of one worker."""
+    """Starts boxes for one slot of one worker, or for a session host, which has up to `max_boxes` at one time."""
 
-    def __init__(self, settings: WorkerSettings, slot: int) -> None:
+    def __init__(self, settings: WorkerSettings, slot: int, max_boxes: int = BOXES_PER_BLOCK) -> None:
         self._settings = settings
         self._slot = slot
         self._cpus = (
@@ -81,7 +82,7 @@ class DockerEngine:
             raise EngineUnavailable(
                 f"no Docker engine answers ({error}); start one, or run `sandbox doctor`"
             ) from error
-        self._uids = UidBlock()
+        self._uids = [UidBlock() for _ in range(-(-max_boxes // BOXES_PER_BLOCK))]
 
     def start(self, image: str, session: bool = False) -> DockerBoxHandle:
         """Start a box for runs, or one for a session. Raises EngineUnavailable or BoxError."""
@@ -155,25 +156,20 @@ class DockerEngine:
     def close(self) -> None:
         for handle in list(self._live_handles):
             handle.destroy()
-        self._uids.close()
+        for block in self._uids:
+            block.close()
         self._client.close()
         with suppress(OSError):  # not empty or already gone: another slot of this state directory uses it
             self._folder.rmdir()
 
     def _build_options(self, name: str, folder: Path, session: bool) -> dict[str, Any]:
         settings = self._settings
-        options = self._build_supervisor_options(self._uids.compute_base(self._started_count))
-        self._started_count += 1
         size = f"size={settings.box_tmpfs_mb}m,nr_inodes=65536"
         return {
             "name": name,
             "hostname": "box",
-<<<<<<< HEAD
-            "command": self._build_command(base, session),
+            "command": self._build_command(session),
             "environment": {"PYTHONHASHSEED": "0"},  # a session's REPL is a fork of its supervisor
-=======
-            "command": ["/usr/bin/python3", "-I", "-S", "-c", SUPERVISOR_BOOTSTRAP, options.encode()],
->>>>>>> main
             "auto_remove": True,
             "labels": {HOME_LABEL: str(settings.home)},
             "network_mode": "none",
@@ -200,100 +196,17 @@ class DockerEngine:
             "oom_kill_disable": False,
         }
 
-<<<<<<< HEAD
-    def _build_command(self, uid_base: int, session: bool) -> list[str]:
+    def _build_command(self, session: bool) -> list[str]:
+        block = self._uids[self._started_count // BOXES_PER_BLOCK % len(self._uids)]
+        uid_base = block.compute_base(self._started_count)
+        self._started_count += 1
         if session:
-            options = {"connect": "/run/sandbox/worker.sock", "uid_base": uid_base, "session": True}
+            options = {"connect": CONNECTION_PATH, "uid_base": uid_base, "session": True}
             return ["/usr/bin/python3", "-c", SESSION_BOOTSTRAP, json.dumps(options)]
-        return ["/usr/bin/python3", "-I", "-S", "-c", SUPERVISOR_BOOTSTRAP, *self._build_arguments(uid_base)]
-
-    def _build_arguments(self, uid_base: int) -> list[str]:
-        options = {
-            "connect": "/run/sandbox/worker.sock",
-            "uid_base": uid_base,
-            "cpus": self._settings.box_cpus,
-            "modules": PRELOADED_MODULES,
-        }
-        return [json.dumps(options)]
-
-
-class DockerBoxHandle:
-    """A running container; implements `engine.BoxHandle`."""
-
-    def __init__(self, container: Container, connection: socket.socket, on_destroy: Any) -> None:
-        self._container = container
-        self.connection = connection
-        self._on_destroy = on_destroy
-        self._cgroup = self._open_cgroup()
-        self._own_bytes = 48 * MIB
-        self._own_memory_measured = False
-
-    def measure_own_memory(self) -> None:
-        if self._cgroup is not None:
-            with _translate_cgroup_errors():
-                self._own_bytes = self._cgroup.read_used_bytes() + MEMORY_SLACK_BYTES
-            self._own_memory_measured = True
-        else:
-            self._own_bytes += UNMEASURED_INTERPRETER_BYTES
-
-    def limit_memory(self, memory_mb: int) -> None:
-        if self._cgroup is not None and not self._own_memory_measured:
-            self.measure_own_memory()
-        limit = self._own_bytes + memory_mb * MIB
-        try:
-            if self._cgroup is not None:
-                self._cgroup.limit(limit)
-            else:
-                self._container.update(mem_limit=limit, memswap_limit=limit)
-        except (DockerException, requests.RequestException, OSError) as error:
-            raise BoxError(f"cannot set the memory limit to {memory_mb} MiB: {error}") from error
-
-    def begin_run(self) -> None:
-        if self._cgroup is not None:
-            with _translate_cgroup_errors():
-                self._cgroup.begin_run()
-
-    def read_peak_memory_mb(self) -> float | None:
-        if self._cgroup is None:
-            return None
-        with _translate_cgroup_errors():
-            return self._cgroup.read_peak_mb()
-
-    def ran_out_of_memory(self) -> bool:
-        return self._cgroup is not None and self._cgroup.had_oom_kill()
-
-    def destroy(self) -> None:
-        self.connection.close()
-        if self._cgroup is not None:
-            self._cgroup.close()
-            self._cgroup = None
-        _remove_container(self._container)
-        self._on_destroy(self)
-
-    def _open_cgroup(self) -> MemoryCgroup | None:
-        try:
-            self._container.reload()
-            return MemoryCgroup.open_for_process(int(self._container.attrs["State"]["Pid"]))
-        except (DockerException, requests.RequestException, OSError):
-            return None
-
-
-@contextmanager
-def _translate_cgroup_errors() -> Iterator[None]:
-    """Translate errors of reading the cgroup, which disappears with its container (ENODEV)."""
-    try:
-        yield
-    except OSError as error:
-        raise BoxError(f"lost the box: {error}") from error
-=======
-    def _build_supervisor_options(self, uid_base: int) -> Options:
-        return Options(
-            connect="/run/sandbox/worker.sock",
-            uid_base=uid_base,
-            cpus=self._settings.box_cpus,
-            modules=PRELOADED_MODULES,
+        supervisor_options = Options(
+            connect=CONNECTION_PATH, uid_base=uid_base, cpus=self._settings.box_cpus, modules=PRELOADED_MODULES
         )
->>>>>>> main
+        return ["/usr/bin/python3", "-I", "-S", "-c", SUPERVISOR_BOOTSTRAP, supervisor_options.encode()]
 
 
 def _accept_connection(listener: socket.socket, container: Container) -> socket.socket:

@@ -11,7 +11,7 @@ from sandbox.runner.session.branch_launch import BranchSpec, get_work_directory
 from sandbox.runner.session.links import ReplLink, ShellLink
 from sandbox.runner.session.output_stream import OutputStream
 from sandbox.runner.session.uid_listener import ExpectedSwitch, read_status
-from sandbox.runner.supervisor import usage
+from sandbox.runner.supervisor import process_tree, usage
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 # index in /proc/PID/stat after the name: CPU time of children that were waited for, in user mode and in the kernel
@@ -88,10 +88,10 @@ class Branch:
 
     def list_pids(self, orphans: list[int]) -> list[int]:
         """Return the living processes of the branch. `orphans` are children of the supervisor that it did not start."""
-        own = [self.pid, *usage.list_descendants(self.pid)]
+        own = [self.pid, *process_tree.list_descendants(self.pid)]
         for orphan in orphans:
             if read_status(orphan).get("Uid", "").split()[:1] == [str(self.uid)]:
-                own += [orphan, *usage.list_descendants(orphan)]
+                own += [orphan, *process_tree.list_descendants(orphan)]
         return own
 
     def measure_cpu_s(self, pids: list[int]) -> float:

@@ -10,7 +10,6 @@ What a branch's process sends is not trusted. A lie spoils the answers of its ow
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import importlib
 import json
@@ -35,14 +34,9 @@ from sandbox.runner.session.reactor import FrameSender, Reactor
 from sandbox.runner.session.replies import Replies, RequestFailed
 from sandbox.runner.session.side_process import SideProcess, SideResult, kill_uid
 from sandbox.runner.supervisor.clear_directory import clear_directory
-from sandbox.runner.supervisor.supervisor import (
-    close_descriptors_on_exec,
-    deny_pseudo_terminals,
-    lock_memory,
-    send_broken,
-)
+from sandbox.runner.supervisor.process_setup import deny_pseudo_terminals, set_up_process
+from sandbox.runner.supervisor.supervisor import send_broken
 
-PR_SET_CHILD_SUBREAPER = 36
 MAX_REQUEST_BYTES = 1 << 30
 SHARED = ("/tmp", "/dev/shm")
 WHILE_BUSY = ("interrupt", "close")  # requests that a busy branch takes, too
@@ -52,7 +46,6 @@ class SessionSupervisor:
     """Serves one worker on `connection` until the connection closes."""
 
     def __init__(self, connection: socket.socket, root: str, uid_base: int) -> None:
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         connection.setblocking(False)
         self._connection = connection
         self._reactor = Reactor()
@@ -266,12 +259,10 @@ class SessionOptions(NamedTuple):
 def main() -> NoReturn:
     """Serve one session until the worker disconnects, then exit with 0; exit with 1 if the box broke."""
     options = SessionOptions(**json.loads(sys.argv[1]))
-    close_descriptors_on_exec()
-    lock_memory()
+    set_up_process()
     deny_pseudo_terminals()
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.connect(options.connect)
-    os.umask(0o022)
     for name in options.modules:
         try:
             importlib.import_module(name)
