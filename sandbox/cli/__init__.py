@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from sandbox.cli import gpu, machine, monitoring, problem, processes, programs, shell, submissions, synth, training_loop, votes
+from sandbox.cli import (
+    gpu,
+    machine,
+    monitoring,
+    problem,
+    processes,
+    programs,
+    shell,
+    submissions,
+    synth,
+    training_loop,
+    votes,
+)
 from sandbox.cli import keys as api_keys
 from sandbox.cli.console import fail
 from sandbox.errors import SandboxError

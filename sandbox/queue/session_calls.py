@@ -262,9 +262,9 @@ class SessionCalls:
         caller = CURRENT_CALLER.get()
         return 0 if caller is None else self._max_sessions
 
+    @translate_redis_errors
     def _query(self, query: Callable[[], Found]) -> Found:
-        with translate_redis_errors():
-            return query()
+        return query()
 
 
 def decode_answer(message: bytes) -> Answer:

@@ -187,11 +187,13 @@ class SessionFile(WireModel):
     path: str
     type: Literal["file", "directory", "symlink", "other"]
     size: int = 0
-    modified_at: float = 0.0
+    mode: int = Field(0, description="permission bits")
+    modified_at: float = Field(0.0, description="Unix time in seconds")
 
 
 class SessionFiles(WireModel):
     files: list[SessionFile]
+    complete: bool = Field(True, description="false if the directory has more entries than are listed")
 
 
 class SessionVerifyRequest(WireModel):

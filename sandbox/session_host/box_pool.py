@@ -26,7 +26,7 @@ MAX_PARALLEL_STARTS = 2
 class SessionEngine(Protocol):
     """The part of a box engine that starts session boxes."""
 
-    def start(self, image: str) -> BoxHandle: ...
+    def start(self, image: str, session: bool) -> BoxHandle: ...
 
     def close(self) -> None: ...
 
@@ -109,7 +109,7 @@ class BoxPool:
 
     async def _start_one(self) -> None:
         try:
-            handle = await asyncio.to_thread(self._engine.start, "python")
+            handle = await asyncio.to_thread(self._engine.start, "python", True)
             box = SessionBox(handle)
             try:
                 await box.connect()

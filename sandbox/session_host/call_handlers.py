@@ -22,6 +22,7 @@ from sandbox.session_host.observer import SessionObserver
 from sandbox.session_host.places import Places
 
 Message = Mapping[str, Any]
+DONE: Answer = {"done": True}  # not empty: to the reader of results, an empty object means that a payload is missing
 
 
 class CallHandlers:
@@ -108,7 +109,7 @@ class CallHandlers:
 
     async def _close(self, session: LiveSession, message: Message) -> Answer:
         await self._sessions.end(session, SessionStatus.CLOSED, "it was closed")
-        return {}
+        return DONE
 
     async def _describe(self, session: LiveSession, message: Message) -> Answer:
         return {"session": session.update_expiry().session.model_dump(mode="json")}
@@ -123,7 +124,7 @@ class CallHandlers:
     async def _list_files(self, session: LiveSession, message: Message) -> Answer:
         fields = {"do": "list_files", "branch": session.branch, "path": message["path"]}
         reply = await session.family.box.ask(fields)
-        return {"files": reply.header.get("files", [])}
+        return {"files": reply.header.get("files", []), "complete": reply.header.get("complete") is not False}
 
     async def _snapshot(self, session: LiveSession, message: Message) -> Answer:
         reply = await session.family.box.ask({"do": "snapshot", "branch": session.branch})
@@ -133,7 +134,7 @@ class CallHandlers:
         await ask_for_file(session, message)
         names = [name for name in ("do", "path", "content") if name in message]
         await self._write_journal(session, {name: message[name] for name in names})
-        return {}
+        return DONE
 
     async def _write_journal(self, session: LiveSession, entry: Message) -> None:
         if session.record.session.replay:

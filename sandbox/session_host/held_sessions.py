@@ -150,7 +150,7 @@ class HeldSessions:
                 }
             )
             for path, content in request.files.items():
-                await box.ask({"do": "put_file", "branch": 0, "path": path}, content=content)
+                await box.ask({"do": "put_file", "branch": 0, "path": path}, content)
         except SandboxError:
             self._pool.put_back(box, clean=False)
             raise
@@ -267,5 +267,4 @@ async def ask_for_file(session: LiveSession, message: Message) -> None:
     fields = {"do": message["do"], "branch": session.branch}
     if "path" in message:
         fields["path"] = message["path"]
-    content = b64decode(message["content"]) if "content" in message else None
-    await session.family.box.ask(fields, content=content)
+    await session.family.box.ask(fields, b64decode(message.get("content", "")))

@@ -108,7 +108,12 @@ class HostProcess:
     def _start(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finish_task)
+
+    def _finish_task(self, task: asyncio.Future[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a call failed: %r", error, exc_info=error)
 
     def _take_calls(self, messages: list[bytes]) -> None:
         """Start serving calls. Called in a thread of the intake."""
@@ -128,6 +133,9 @@ class HostProcess:
             answer = await self._handlers.serve(message)
         except SandboxError as error:
             answer = await self._describe_failure(message["session"], error)
+        except Exception as error:  # the process boundary: the client must get an answer
+            logger.exception("a call failed", extra={"session": message["session"], "call": message["do"]})
+            answer = await self._describe_failure(message["session"], BoxError(repr(error)))
         self._write_answer(message, answer)
 
     async def _describe_failure(self, session_id: str, error: SandboxError) -> Answer:
@@ -188,8 +196,11 @@ def main(settings: SessionSettings, observer: SessionObserver) -> None:
     """Run a session host until SIGTERM or SIGINT. SIGUSR1 drains it. Raises EngineUnavailable."""
     from sandbox.box.docker.engine import DockerEngine
 
+    # A box that was replaced may still be shutting down, so there are more uids than boxes.
+    max_boxes = 2 * (settings.sessions + settings.session_spares)
+
     async def serve() -> None:
-        host = HostProcess(settings, DockerEngine(settings, 0, role="session"), observer)
+        host = HostProcess(settings, DockerEngine(settings, 0, max_boxes), observer)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, host.stop)

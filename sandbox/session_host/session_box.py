@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -23,10 +23,11 @@ ANSWER_TIMEOUT_S = 30.0
 SEND_TIMEOUT_S = 5.0
 MAX_ARCHIVE_BYTES = 64 << 20
 MAX_MESSAGE_CHARS = 2_000
+BOX_FAILURES = {"ended", "exists", "internal", "not_started", "too_many_branches", "unknown_branch"}
 
 
 class Reply(NamedTuple):
-    """An answer of the box, and the content of its memfd if it has one."""
+    """An answer of the box, and its content, such as that of a file."""
 
     header: Mapping[str, Any]
     content: bytes = b""
@@ -79,15 +80,14 @@ class SessionBox:
         fields: Mapping[str, Any],
         payload: bytes = b"",
         *,
-        content: bytes | None = None,
         on_event: OnEvent | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> Reply:
-        """Send a request and return its answer. `content` travels in a memfd.
+        """Send a request and return its answer. A large payload travels in a memfd.
 
         Raises BadRequest, NotFound or SessionBusy if the box refuses, and BoxError if the box fails.
         """
-        number, request = self._send(fields, payload, content, on_event)
+        number, request = self._send(fields, payload, on_event)
         try:
             async with asyncio.timeout(timeout_s):
                 return await request.future
@@ -97,17 +97,18 @@ class SessionBox:
         finally:
             self._requests.pop(number, None)
 
-    def _send(
-        self, fields: Mapping[str, Any], payload: bytes, content: bytes | None, on_event: OnEvent | None
-    ) -> tuple[int, _Request]:
+    def _send(self, fields: Mapping[str, Any], payload: bytes, on_event: OnEvent | None) -> tuple[int, _Request]:
         assert self._loop is not None
         if self.is_broken:
             raise BoxError("the box is gone")
         number = next(self._numbers)
         request = self._requests[number] = _Request(self._loop.create_future(), on_event)
-        lent = [] if content is None else [frames.create_memory_file("content", content)]
+        header, lent = {**fields, "id": number}, []
+        if len(payload) > frames.MAX_INLINE_BYTES:
+            header["memory_file"] = len(payload)
+            lent, payload = [frames.create_memory_file("payload", payload)], b""
         try:
-            frames.send(self.handle.connection, {**fields, "id": number}, lent, payload)
+            frames.send(self.handle.connection, header, lent, payload)
         except frames.ConnectionClosed as error:
             del self._requests[number]
             self._break(f"the connection to the box broke: {error}")
@@ -136,6 +137,10 @@ class SessionBox:
             frames.close_descriptors(descriptors)
 
     def _dispatch(self, header: dict[str, Any], payload: bytes, descriptors: list[int]) -> None:
+        if "large" in header:  # the rest of the header, which is too large for a frame
+            header |= json.loads(_read_part(descriptors, header["large"]))
+        if "memory_file" in header:
+            payload = _read_part(descriptors, header["memory_file"])
         event = header.get("event")
         if event == "ended":
             self.on_ended(int(header["branch"]), str(header.get("reason", ""))[:MAX_MESSAGE_CHARS])
@@ -152,13 +157,7 @@ class SessionBox:
         if (failure := header.get("error")) is not None and event is None:
             request.future.set_exception(_build_error(failure))
             return
-        content = payload
-        if descriptors:
-            size = os.fstat(descriptors[0]).st_size
-            if size > MAX_ARCHIVE_BYTES:
-                raise ValueError(f"the answer has {size} bytes, the maximum is {MAX_ARCHIVE_BYTES}")
-            content = frames.read_memory_file(descriptors.pop(0), size)
-        request.future.set_result(Reply(header, content))
+        request.future.set_result(Reply(header, payload))
 
     def _break(self, reason: str) -> None:
         if self.is_broken:
@@ -173,11 +172,20 @@ class SessionBox:
         self.on_lost(reason)
 
 
+def _read_part(descriptors: list[int], size: object) -> bytes:
+    """Read the next descriptor, a memfd of `size` bytes, and close it. Raises ValueError."""
+    if not isinstance(size, int) or not 0 <= size <= MAX_ARCHIVE_BYTES or not descriptors:
+        raise ValueError(f"a part of {size} bytes, the maximum is {MAX_ARCHIVE_BYTES}")
+    return frames.read_memory_file(descriptors.pop(0), size)
+
+
 def _build_error(failure: Mapping[str, Any]) -> Exception:
     message = str(failure.get("message", ""))[:MAX_MESSAGE_CHARS]
     code = failure.get("code")
     if code == "busy":
         return SessionBusy(message or "the session runs another call, and runs one at a time")
-    if code == "not_found":
+    if code == "file_error" and "FileNotFoundError" in message:
         return NotFound(message)
+    if code in BOX_FAILURES:
+        return BoxError(message)
     return BadRequest(message)

@@ -67,7 +67,8 @@ def test_output_arrives_while_the_code_runs(client: Client) -> None:
         began = time.monotonic()
         events = session.stream("import time\nprint('first', flush=True)\ntime.sleep(1)\nprint('second')\n5")
         first = next(events)
-        assert (first.event, first.data) == ("stdout", {"text": "first\n"})
+        assert first.event == "stdout"
+        assert str(first.data["text"]).startswith("first")
         assert time.monotonic() - began < 0.9
         rest = list(events)
         assert rest[-1].event == "result"
@@ -85,7 +86,7 @@ def test_the_session_survives_its_time_limit_if_the_code_stops(client: Client) -
 
 def test_code_that_ignores_the_interrupt_is_killed_and_its_loss_is_told(client: Client) -> None:
     with client.session() as session:
-        code = "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
+        code = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
         answer = session.execute(code, limits={"cpu_time_s": 0.3})
         assert (answer.status, answer.state) == ("time_limit", "lost")
         assert answer.reason
@@ -127,7 +128,7 @@ def test_a_repeated_number_returns_the_first_answer_and_runs_nothing(client: Cli
     with client.session() as session:
         session.execute("count = 0")
         call = session_calls.build_execute_call(session.id, {"code": "count += 1\ncount", "sequence": 2})
-        first, again = client._send(call), client.send(call)
+        first, again = client._send(call), client._send(call)
         assert first == again
         assert first.result == {"text/plain": "1"}
         with pytest.raises(SequenceMismatch, match="the next one is 3"):

@@ -171,12 +171,12 @@ async def restore(request: Request, session_id: SessionId) -> Response:
 @router.post("/{session_id}/verify", **document_session_call(SessionVerifyRequest, VerifyResult, 504))
 async def verify(request: Request, session_id: SessionId) -> Response:
     """Judge what the session holds with tests that it never sees. They run in another box, on a copy of its files."""
-    body = await request_parsing.parse_body(request, SessionVerifyRequest)
+    body, preferences = await request_parsing.parse_submission(request, SessionVerifyRequest)
     calls = _get_calls(request)
     archive = await call_session(calls, session_id, {"do": "snapshot"})
     cells = {} if body.file is not None else await call_session(calls, session_id, {"do": "cells"})
     submission = build_submission(body, b64decode(archive["content"]), str(cells.get("code", "")))
-    return await submit_and_respond(request, submission)
+    return await submit_and_respond(request, submission, preferences)
 
 
 def _get_calls(request: Request) -> SessionCalls:
