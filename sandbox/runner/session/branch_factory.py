@@ -20,7 +20,7 @@ from sandbox.runner.session.replies import RequestFailed
 from sandbox.runner.session.uid_listener import answer_notification
 from sandbox.runner.supervisor import usage
 
-MAX_BRANCHES = 4096  # of a session, over its whole life
+MAX_BRANCHES = 65_000  # of a box, over its whole life: each has a uid of its own
 DEFAULT_LIMITS = {"processes": 64, "file_mb": 256, "disk_mb": 512}
 OUT_OF_MEMORY = "the box ran out of memory"
 
@@ -60,7 +60,7 @@ class BranchFactory:
         """Create a branch without a process. Without a family it begins a new one."""
         self._count += 1
         if self._count > MAX_BRANCHES:
-            raise RequestFailed("too_many_branches", f"a session has at most {MAX_BRANCHES} branches over its life")
+            raise RequestFailed("too_many_branches", f"a box has at most {MAX_BRANCHES} branches over its life")
         uid = self._uid_base + self._count
         spec = BranchSpec(uid, f"{self._root}/{uid}", environment, limits)
         family = family or Family(uid)

@@ -94,9 +94,19 @@ def delete_file(root: str, path: str) -> None:
         if stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
             import shutil  # costs 2 MB, so only this side process pays for it
 
+            _make_writable(name, directory)
             shutil.rmtree(name, dir_fd=directory)
         else:
             os.unlink(name, dir_fd=directory)
+
+
+def _make_writable(name: str, directory: int) -> None:
+    """Let the owner delete everything below a directory."""
+    os.chmod(name, 0o700, dir_fd=directory)
+    for _, names, _, inner in os.fwalk(name, dir_fd=directory):
+        for one in names:
+            if stat.S_ISDIR(os.stat(one, dir_fd=inner, follow_symlinks=False).st_mode):
+                os.chmod(one, 0o700, dir_fd=inner)
 
 
 def list_files(root: str, path: str, recursive: bool) -> dict[str, Any]:

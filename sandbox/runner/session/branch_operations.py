@@ -69,7 +69,8 @@ class FileOperations:
         if result.error:
             if target >= 0:
                 os.close(target)
-            self._replies.send_error(request["id"], "file_error", f"{request['do']}: {result.error}")
+            code = "not_found" if result.missing else "file_error"
+            self._replies.send_error(request["id"], code, f"{request['do']}: {result.error}")
         elif target >= 0:
             self._replies.send_file(header, target, result.value)
         elif request["do"] == "list_files":

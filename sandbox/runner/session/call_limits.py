@@ -109,7 +109,7 @@ class CallLimits:
         def finish(result: SideResult) -> None:
             branch.measuring = False
             if branch.call is call and isinstance(result.value, int) and result.value > limit:
-                self.stop(branch, call, "error", f"the branch's files occupy more than {branch.disk_mb} MB")
+                self.stop(branch, call, "disk_limit", f"the branch's files occupy more than {branch.disk_mb} MB")
 
         directory, shared, uid = branch.spec.directory, self._shared, branch.uid
         self._run_side_process(lambda: measure_bytes(directory, shared, uid), uid, finish)

