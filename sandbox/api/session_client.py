@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.errors import NoFreeSession, SessionEnded
-from sandbox.queue.session_calls import Answer, OnPart, PendingCall, SessionCalls, decode_answer
+from sandbox.queue.session_calls import OPEN_GRACE_S, Answer, OnPart, PendingCall, SessionCalls, decode_answer
 from sandbox.schema.sessions import SessionInfo, SessionRequest, SessionStatus
 
 HOST_CHECK_INTERVAL_S = 1.0
-OPEN_GRACE_S = 0.05
 REOPEN_TIMEOUT_S = 120.0
 REOPEN_POLL_INTERVAL_S = 0.1
 

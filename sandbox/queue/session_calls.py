@@ -30,6 +30,7 @@ from sandbox.schema.sessions import SessionHost, SessionInfo, SessionRequest, Se
 ANY_OWNER = "*"
 PART_PREFIX = b"+"  # precedes a part of an answer that is not complete yet
 REOPEN_LOCK_S = 120
+OPEN_GRACE_S = 0.5  # for the way to a host that has a free place
 
 # Push a call to the host of its session if that is open, belongs to the caller, and its host is alive.
 _SEND = """
@@ -133,7 +134,7 @@ class SessionCalls:
             "do": "open",
             "session": session_id,
             "owner": owner,
-            "expires_at": time.time() + request.wait_s,
+            "expires_at": time.time() + request.wait_s + OPEN_GRACE_S,
             "memory_mb": request.limits.memory_mb,
         }
         return session_id, self._push_open(fields | {"request": request.model_dump(mode="json")})

@@ -198,7 +198,7 @@ class HeldSessions:
         family = session.family
         try:
             await family.box.ask({"do": "close", "branch": session.branch})
-        except SandboxError:
+        except SandboxError:  # also if its process has ended by itself: nobody has proven that it left nothing
             family.clean = False
         self._leave(session)
         self._observer.record_ended(session.record.session.language, status)

@@ -21,7 +21,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from sandbox.config import SessionSettings
-from sandbox.errors import BoxError, SandboxError, SessionEnded
+from sandbox.errors import BoxError, NoFreeSession, SandboxError, SessionEnded
 from sandbox.queue import session_records
 from sandbox.queue.connection import connect, get_failure_log_level
 from sandbox.queue.session_calls import encode_error
@@ -149,10 +149,10 @@ class HostProcess:
         return dict(encode_error(error))
 
     async def _open(self, message: Message) -> None:
-        if message["expires_at"] < time.time():
-            self._sessions.give_up(message)
-            return
         try:
+            if message["expires_at"] < time.time():
+                self._sessions.give_up(message)
+                raise NoFreeSession("no place became free in time", 2.0)
             is_new = message["do"] == "open"
             session = await (self._sessions.open(message) if is_new else self._sessions.reopen(message))
             answer: Answer = {"session": session.record.session.model_dump(mode="json")}

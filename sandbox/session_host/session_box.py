@@ -184,7 +184,7 @@ def _build_error(failure: Mapping[str, Any]) -> Exception:
     code = failure.get("code")
     if code == "busy":
         return SessionBusy(message or "the session runs another call, and runs one at a time")
-    if code == "file_error" and "FileNotFoundError" in message:
+    if code == "not_found":
         return NotFound(message)
     if code in BOX_FAILURES:
         return BoxError(message)

@@ -14,6 +14,8 @@ pytestmark = [pytest.mark.timeout(240), pytest.mark.filterwarnings("ignore")]
 @pytest.mark.parametrize("mode", list(schemathesis.GenerationMode), ids=lambda mode: mode.value)
 def test_every_answer_is_one_the_document_tells_of(client: Client, url: str, mode: schemathesis.GenerationMode) -> None:
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json", config=accept_too_large())
-    assert check_every_operation(schema.include(path_regex="^/sessions"), mode) > 5
+    # The generator cannot write tar archives.
+    operations = schema.include(path_regex="^/sessions").exclude(path_regex="restore$")
+    assert check_every_operation(operations, mode) > 5
     for session in client.sessions():
         client.attach_session(session.id).close()
