@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from sandbox.cli import gpu, machine, monitoring, problem, processes, programs, submissions, synth, training_loop, votes
+from sandbox.cli import (
+    gpu,
+    machine,
+    monitoring,
+    problem,
+    processes,
+    programs,
+    shell,
+    submissions,
+    synth,
+    training_loop,
+    votes,
+)
 from sandbox.cli import keys as api_keys
 from sandbox.cli.console import fail
 from sandbox.errors import SandboxError
@@ -25,6 +37,8 @@ app.command("gpu-worker")(gpu.gpu_worker)
 app.command("gpu-worker-share", hidden=True)(gpu.gpu_worker_share)
 app.command()(gpu.jobs)
 app.command()(training_loop.loop)
+app.command("session-host")(processes.session_host)
+app.command()(shell.shell)
 app.command("worker-slot", hidden=True)(processes.worker_slot)
 app.command()(processes.deliver)
 app.command("host-metrics", hidden=True)(processes.host_metrics)
